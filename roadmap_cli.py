@@ -71,7 +71,9 @@ class Commands(click.Group):
         except SettingsError as error:
             raise Failed(str(error)) from error
         except (sqlite3.Error, OSError) as error:
-            raise Failed(f"the files of embedded mode in DATA_DIR cannot be opened: {error}") from error
+            raise Failed(
+                f"the files of embedded mode in DATA_DIR cannot be opened: {error}"
+            ) from error
         command: click.Command = getattr(module, f"{name}_command", None) or getattr(module, name)
         return command
 
@@ -102,7 +104,13 @@ class Commands(click.Group):
             sys.stdout.flush()
         except click.ClickException as error:
             return _shown(error)
-        except (RoadmapError, SettingsError, MigrationFailed, NotABackup, *DATABASE_FAULTS) as error:
+        except (
+            RoadmapError,
+            SettingsError,
+            MigrationFailed,
+            NotABackup,
+            *DATABASE_FAULTS,
+        ) as error:
             return _shown(_told(error))
         except (KeyboardInterrupt, click.Abort):
             click.echo("Interrupted.", err=True)
@@ -110,7 +118,11 @@ class Commands(click.Group):
         except BrokenPipeError:
             return _nobody_reads()
         except OSError as error:
-            return _shown(Failed(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"))
+            return _shown(
+                Failed(
+                    f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+                )
+            )
         return code if isinstance(code, int) else Exit.ok
 
 

@@ -20,9 +20,25 @@ from types import FrameType
 
 from benchmarks.effort import FULL, QUICK, SMOKE, Effort
 from benchmarks.figures import Sample, number
-from benchmarks.ground import BenchmarkFailed, Ground, compiled, machine, say, settings_of_servers, versions
+from benchmarks.ground import (
+    BenchmarkFailed,
+    Ground,
+    compiled,
+    machine,
+    say,
+    settings_of_servers,
+    versions,
+)
 from benchmarks.load import LoadFailed
-from benchmarks.report import Results, markdown, results_of, table_of_targets, worse, write_charts, write_section
+from benchmarks.report import (
+    Results,
+    markdown,
+    results_of,
+    table_of_targets,
+    worse,
+    write_charts,
+    write_section,
+)
 from benchmarks.subjects import SUBJECTS
 from benchmarks.targets import Target
 
@@ -40,7 +56,9 @@ def main() -> int:
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
     try:
-        results = again(options.again) if options.again else run(options.only or list(SUBJECTS), effort)
+        results = (
+            again(options.again) if options.again else run(options.only or list(SUBJECTS), effort)
+        )
         failures = list[str]()
         if options.smoke:
             longer = replace(effort, rounds=effort.rounds * LONGER)
@@ -65,25 +83,51 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--only", nargs="+", choices=list(SUBJECTS), metavar="SUBJECT", help=", ".join(SUBJECTS))
+    parser.add_argument(
+        "--only", nargs="+", choices=list(SUBJECTS), metavar="SUBJECT", help=", ".join(SUBJECTS)
+    )
     parser.add_argument("--rounds", type=int, help="instead of those of the form that is run")
-    parser.add_argument("--roadmaps", type=int, help="that are made before memory is measured again")
+    parser.add_argument(
+        "--roadmaps", type=int, help="that are made before memory is measured again"
+    )
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--quick", action="store_true", help="fewer and shorter rounds, to look at something")
-    form.add_argument("--smoke", action="store_true", help="the shortest; fails when a ratio is worse than the usual one")
+    form.add_argument(
+        "--quick", action="store_true", help="fewer and shorter rounds, to look at something"
+    )
+    form.add_argument(
+        "--smoke",
+        action="store_true",
+        help="the shortest; fails when a ratio is worse than the usual one",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there: into their section, if it has one")
-    parser.add_argument("--charts", type=Path, metavar="FOLDER", help="write a chart of each subject there")
-    parser.add_argument("--again", type=Path, metavar="FILE", help="measure nothing: of figures that --json has written")
+    parser.add_argument(
+        "--markdown",
+        type=Path,
+        metavar="FILE",
+        help="write the tables there: into their section, if it has one",
+    )
+    parser.add_argument(
+        "--charts", type=Path, metavar="FOLDER", help="write a chart of each subject there"
+    )
+    parser.add_argument(
+        "--again",
+        type=Path,
+        metavar="FILE",
+        help="measure nothing: of figures that --json has written",
+    )
     return parser.parse_args()
 
 
 def run(subjects: list[str], effort: Effort) -> Results:
     load_before, samples = os.getloadavg()[0], list[Sample]()
     if load_before > len(os.sched_getaffinity(0)) / 2:
-        say(f"warning: the machine does other work (a load of {load_before:.1f}), which spoils ratios, too")
+        say(
+            f"warning: the machine does other work (a load of {load_before:.1f}), which spoils ratios, too"
+        )
     compiled()
     with Ground() as ground:
         for subject in subjects:
@@ -91,7 +135,14 @@ def run(subjects: list[str], effort: Effort) -> Results:
             ground.clear()
         settings = settings_of_servers(ground)
     load = {"load before": f"{load_before:.1f}", "load after": f"{os.getloadavg()[0]:.1f}"}
-    return Results(datetime.now(UTC).date().isoformat(), machine() | load, versions(), settings, asdict(effort), samples)
+    return Results(
+        datetime.now(UTC).date().isoformat(),
+        machine() | load,
+        versions(),
+        settings,
+        asdict(effort),
+        samples,
+    )
 
 
 def looked(results: Results, look: Callable[[list[str]], Results]) -> tuple[Results, list[str]]:
@@ -118,7 +169,13 @@ def _sentence(target: Target, samples: Sequence[Sample]) -> str:
 def closer(results: Results, seen: Results) -> Results:
     """With what was seen at a second look instead of what was found at the first."""
     subjects = {sample.subject for sample in seen.samples}
-    return replace(seen, samples=[*(each for each in results.samples if each.subject not in subjects), *seen.samples])
+    return replace(
+        seen,
+        samples=[
+            *(each for each in results.samples if each.subject not in subjects),
+            *seen.samples,
+        ],
+    )
 
 
 def again(path: Path) -> Results:

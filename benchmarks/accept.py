@@ -33,10 +33,17 @@ CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'r
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rate", type=int, default=100, help="requests a second")
     parser.add_argument("--seconds", type=int, default=30)
-    parser.add_argument("--broker", choices=("there", "hung", "refused"), default="there", help="what Redis does meanwhile")
+    parser.add_argument(
+        "--broker",
+        choices=("there", "hung", "refused"),
+        default="there",
+        help="what Redis does meanwhile",
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="roadmap-bench-") as scratch, ExitStack() as ends:
         folders = [Path(scratch) / name for name in ("postgres", "redis", "services")]
@@ -46,13 +53,17 @@ def main() -> int:
         for server in (postgres, broker):
             server.start()
             ends.callback(server.stop)
-        stack = server_stack(folders[2], postgres, broker, HEARTBEAT_SECONDS="3", HEARTBEAT_TTL_SECONDS="9")
+        stack = server_stack(
+            folders[2], postgres, broker, HEARTBEAT_SECONDS="3", HEARTBEAT_TTL_SECONDS="9"
+        )
         ends.enter_context(running(stack))
         with most_connections(postgres) as most, broker_is(options.broker, broker):
             latencies, errors = asyncio.run(load(stack, options.rate, options.seconds))
         report(options.rate, options.seconds, latencies, errors, most[0])
         if options.broker != "there":
-            print(f"  broker {options.broker} meanwhile; all are planned {until_planned(stack):.0f} s after it was back")
+            print(
+                f"  broker {options.broker} meanwhile; all are planned {until_planned(stack):.0f} s after it was back"
+            )
     return 1 if errors else 0
 
 
@@ -88,7 +99,9 @@ def until_planned(stack: Stack) -> float:
 async def load(stack: Stack, rate: int, seconds: int) -> tuple[list[float], int]:
     """Latencies in ms of what was answered 202, and the number of everything else."""
     limits = httpx2.Limits(max_connections=200, max_keepalive_connections=200)
-    async with httpx2.AsyncClient(base_url=stack.url, headers=stack.headers, limits=limits, timeout=10) as client:
+    async with httpx2.AsyncClient(
+        base_url=stack.url, headers=stack.headers, limits=limits, timeout=10
+    ) as client:
         latencies: list[float] = []
         errors = 0
 
@@ -131,7 +144,9 @@ def most_connections(postgres: Postgres) -> Iterator[list[int]]:
 
 def report(rate: int, seconds: int, latencies: list[float], errors: int, connections: int) -> None:
     cuts = statistics.quantiles(latencies, n=1000)
-    print(f"POST /api/v1/roadmaps, {rate} requests/s for {seconds} s, API, both consumers, PostgreSQL and Redis on one machine")
+    print(
+        f"POST /api/v1/roadmaps, {rate} requests/s for {seconds} s, API, both consumers, PostgreSQL and Redis on one machine"
+    )
     print(f"  accepted      {len(latencies)}")
     print(f"  errors        {errors}")
     for name, cut in (("50 %", 499), ("90 %", 899), ("99 %", 989), ("99.9 %", 998)):

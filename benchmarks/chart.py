@@ -22,8 +22,30 @@ LINE_LEFT, LINE_RIGHT = 64, 290  # pixels; left the figures, right the names
 APART = 15  # pixels between two names
 FAR_APART = 30  # how many times the least the most is, from which on powers of ten are drawn
 MOST_MARKS = 6  # below a panel
-COLOURS = ("#0b7285", "#c2255c", "#e8590c", "#5f3dc4", "#2b8a3e", "#8c6d1f", "#495057", "#1971c2", "#a61e4d", "#66a80f")
-AT_NIGHT = ("#3bc9db", "#faa2c1", "#ffa94d", "#b197fc", "#69db7c", "#ffe066", "#ced4da", "#74c0fc", "#f783ac", "#c0eb75")
+COLOURS = (
+    "#0b7285",
+    "#c2255c",
+    "#e8590c",
+    "#5f3dc4",
+    "#2b8a3e",
+    "#8c6d1f",
+    "#495057",
+    "#1971c2",
+    "#a61e4d",
+    "#66a80f",
+)
+AT_NIGHT = (
+    "#3bc9db",
+    "#faa2c1",
+    "#ffa94d",
+    "#b197fc",
+    "#69db7c",
+    "#ffe066",
+    "#ced4da",
+    "#74c0fc",
+    "#f783ac",
+    "#c0eb75",
+)
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #424a53; }
 .title { font-weight: 600; } .name { text-anchor: end; }
@@ -37,9 +59,15 @@ text { font: 13px system-ui, sans-serif; fill: #424a53; }
 LINE_STYLE = (
     ".line { fill: none; stroke-width: 2; } .axis { stroke: #8c959f; stroke-opacity: .4; }\n.small { font-size: 11px; }\n"
     ".right { text-anchor: end; } .middle { text-anchor: middle; }\n"
-    + "".join(f".s{n} {{ stroke: {colour}; }} .f{n} {{ fill: {colour}; }}\n" for n, colour in enumerate(COLOURS))
+    + "".join(
+        f".s{n} {{ stroke: {colour}; }} .f{n} {{ fill: {colour}; }}\n"
+        for n, colour in enumerate(COLOURS)
+    )
     + "@media (prefers-color-scheme: dark) {\n"
-    + "".join(f".s{n} {{ stroke: {colour}; }} .f{n} {{ fill: {colour}; }}\n" for n, colour in enumerate(AT_NIGHT))
+    + "".join(
+        f".s{n} {{ stroke: {colour}; }} .f{n} {{ fill: {colour}; }}\n"
+        for n, colour in enumerate(AT_NIGHT)
+    )
     + "}\n"
 )
 
@@ -86,15 +114,23 @@ def line_drawing(subject: str, panels: Sequence[Lines]) -> str:
 def _svg(told: str, height: int, style: str, parts: Sequence[str]) -> str:
     about = f'role="img" aria-label="{escape(told)}"'
     box = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {box} {about}>\n<style>{style}</style>\n' + "\n".join(parts) + "\n</svg>\n"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {box} {about}>\n<style>{style}</style>\n'
+        + "\n".join(parts)
+        + "\n</svg>\n"
+    )
 
 
 def _panel(panel: Panel, top: int) -> Iterator[str]:
-    others = max((found.most for name, found in panel.bars if name not in CONTROLS), default=0) * CUT
+    others = (
+        max((found.most for name, found in panel.bars if name not in CONTROLS), default=0) * CUT
+    )
     most = min(others, max(found.most for _, found in panel.bars)) or 1
     yield f'<text class="title" x="{LEFT}" y="{top + 18}">{escape(panel.title)}</text>'
     for row, (name, found) in enumerate(panel.bars):
-        yield from _bar(name, found, (WIDTH - LEFT - RIGHT) / most, most, top + TITLE + ROW * row + ROW // 2)
+        yield from _bar(
+            name, found, (WIDTH - LEFT - RIGHT) / most, most, top + TITLE + ROW * row + ROW // 2
+        )
 
 
 def _bar(name: str, found: Spread, scale: float, most: float, middle: int) -> Iterator[str]:
@@ -116,7 +152,9 @@ def _bar(name: str, found: Spread, scale: float, most: float, middle: int) -> It
 
 def _told(panels: Sequence[Panel]) -> str:
     return "; ".join(
-        f"{panel.title}: " + ", ".join(f"{name} {number(found.median)}" for name, found in panel.bars) for panel in panels
+        f"{panel.title}: "
+        + ", ".join(f"{name} {number(found.median)}" for name, found in panel.bars)
+        for panel in panels
     )
 
 
@@ -141,7 +179,11 @@ def scale_of(values: Sequence[float]) -> _Scale:
         first, last = floor(log10(least)), ceil(log10(most))
         return _Scale([10.0**power for power in range(first, last + 1)], is_by_tens=True)
     unit = 10.0 ** floor(log10(most)) if most > 0 else 1.0
-    top = next(unit * times for times in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if unit * times >= most * (1 - 1e-9))
+    top = next(
+        unit * times
+        for times in (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
+        if unit * times >= most * (1 - 1e-9)
+    )
     return _Scale([0, top / 2, top], is_by_tens=False)
 
 
@@ -166,9 +208,14 @@ def _lines(panel: Lines, top: int) -> Iterator[str]:
         points = [(places[x], foot - scale.height(value)) for x, value in line.items()]
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
         yield f'<path class="line s{row % len(COLOURS)}" d="M{path}"/>'
-        yield from (f'<circle class="f{row % len(COLOURS)}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points)
+        yield from (
+            f'<circle class="f{row % len(COLOURS)}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
+            for x, y in points
+        )
         ends.append((points[-1][1], row, f"{name}, {number(list(line.values())[-1])}"))
-    for y, (_, row, told) in zip(_spread_out([y for y, _, _ in sorted(ends)], top + TITLE), sorted(ends), strict=True):
+    for y, (_, row, told) in zip(
+        _spread_out([y for y, _, _ in sorted(ends)], top + TITLE), sorted(ends), strict=True
+    ):
         yield f'<text class="f{row % len(COLOURS)}" x="{end + 10}" y="{y + 4:.1f}">{escape(told)}</text>'
 
 
@@ -177,7 +224,9 @@ def _places(panel: Lines) -> dict[float, float]:
     amounts = sorted({x for line in panel.lines.values() for x in line})
     begin, width = LINE_LEFT + 20, WIDTH - LINE_LEFT - LINE_RIGHT - 40
     if panel.is_even:
-        return {x: begin + width * place / max(len(amounts) - 1, 1) for place, x in enumerate(amounts)}
+        return {
+            x: begin + width * place / max(len(amounts) - 1, 1) for place, x in enumerate(amounts)
+        }
     span = (amounts[-1] - amounts[0]) or 1
     return {x: begin + width * (x - amounts[0]) / span for x in amounts}
 

@@ -19,7 +19,16 @@ from typing import Any
 import httpx2
 import redis
 
-from benchmarks.ground import BenchmarkFailed, Ground, Program, ask, peer_environment, python, tool, until
+from benchmarks.ground import (
+    BenchmarkFailed,
+    Ground,
+    Program,
+    ask,
+    peer_environment,
+    python,
+    tool,
+    until,
+)
 from benchmarks.load import NAME, ROOT, request
 from benchmarks.targets import BARE, BY_HAND, FASTAPI, OURS
 from tests.chaos.checks import queue_of
@@ -64,11 +73,22 @@ class Contender:
     def posts(self, *, named: bool = False) -> list[str]:
         """Different goals of all accounts. `named`: each with an Idempotency-Key that was never used."""
         tokens = cycle(self.tokens)
-        return [self._post(number, token, named) for number, token in enumerate(islice(tokens, GOALS))]
+        return [
+            self._post(number, token, named) for number, token in enumerate(islice(tokens, GOALS))
+        ]
 
     def _post(self, number: int, token: str, named: bool) -> str:
-        body = {"goal": goal(number), "level": LEVELS[number % len(LEVELS)], "hours_per_week": number % 20 + 1}
-        return request("POST", PATH, self.headers(token) | ({"Idempotency-Key": NAME} if named else {}), json.dumps(body))
+        body = {
+            "goal": goal(number),
+            "level": LEVELS[number % len(LEVELS)],
+            "hours_per_week": number % 20 + 1,
+        }
+        return request(
+            "POST",
+            PATH,
+            self.headers(token) | ({"Idempotency-Key": NAME} if named else {}),
+            json.dumps(body),
+        )
 
     def headers(self, token: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {token}", "Accept": "application/json"}
@@ -83,7 +103,9 @@ class Contender:
             with suppress(AssertionError):
                 wait_until(are_there, timeout=STORED)
             if (found := count()) != accepted:
-                raise BenchmarkFailed(f"{self.name} accepted {accepted}, and there are {found} {what}")
+                raise BenchmarkFailed(
+                    f"{self.name} accepted {accepted}, and there are {found} {what}"
+                )
 
     def _expected(self) -> Mapping[str, Any]:
         return {}
@@ -97,7 +119,9 @@ class Service(Contender):
 
     name = OURS
 
-    def __init__(self, *, members: int = MEMBERS, with_admin: bool = False, **settings: str) -> None:
+    def __init__(
+        self, *, members: int = MEMBERS, with_admin: bool = False, **settings: str
+    ) -> None:
         """`with_admin`: the first account is an administrator's. `settings`: beside those of a newcomer, by their variables."""
         self._members, self._settings = [str(members), *(["admin"] if with_admin else [])], settings
 
@@ -138,24 +162,35 @@ class Service(Contender):
         """Requests for the events of so many new roadmaps. They do not end: plans wait for review. Raises BenchmarkFailed."""
         tokens = [self.tokens[number // STREAMS_OF_ONE] for number in range(count)]
         address = f"http://127.0.0.1:{self.port}"
-        with httpx2.Client(base_url=address, timeout=30, verify=NO_TLS) as client, ThreadPoolExecutor(SENDERS) as pool:
+        with (
+            httpx2.Client(base_url=address, timeout=30, verify=NO_TLS) as client,
+            ThreadPoolExecutor(SENDERS) as pool,
+        ):
             return list(pool.map(partial(self._stream, client), range(count), tokens))
 
     def _stream(self, client: httpx2.Client, number: int, token: str) -> str:
-        answer = client.post(PATH, headers=self.headers(token), json={"goal": goal(number), "review": True})
+        answer = client.post(
+            PATH, headers=self.headers(token), json={"goal": goal(number), "review": True}
+        )
         if answer.status_code != 202:
-            raise BenchmarkFailed(f"a roadmap to watch was answered with {answer.status_code}: {answer.text[:300]}")
+            raise BenchmarkFailed(
+                f"a roadmap to watch was answered with {answer.status_code}: {answer.text[:300]}"
+            )
         headers = {**self.headers(token), "Accept": "text/event-stream"}
         return request("GET", f"{answer.headers['location']}/events", headers)
 
     @staticmethod
     def concepts_of(tree: Any) -> int:
-        return sum(len(module["concepts"]) for stage in tree["stages"] for module in stage["modules"])
+        return sum(
+            len(module["concepts"]) for stage in tree["stages"] for module in stage["modules"]
+        )
 
     def _expected(self) -> Mapping[str, Any]:
         return {
             "rows": lambda: ask(self.url, "SELECT count(*) FROM roadmap")[0][0],
-            "events": lambda: ask(self.url, "SELECT count(*) FROM roadmap_event WHERE type = 'roadmap.queued'")[0][0],
+            "events": lambda: ask(
+                self.url, "SELECT count(*) FROM roadmap_event WHERE type = 'roadmap.queued'"
+            )[0][0],
             "messages": self._messages,
             "records of the log": self._records,
         }
@@ -167,7 +202,10 @@ class Service(Contender):
     def _records(self) -> int:
         """Those that are on their way to the consumer."""
         with queue_of(self.stack, "logs") as queue:
-            batches = (queue.serializer.open(data).message.args[0] for data in queue.storage.enqueued_items())
+            batches = (
+                queue.serializer.open(data).message.args[0]
+                for data in queue.storage.enqueued_items()
+            )
             return sum(record["step"] == "accept" for batch in batches for record in batch)
 
     def empty(self) -> None:
@@ -218,11 +256,17 @@ class Stored(Peer):
 
     def _environment(self, ground: Ground) -> dict[str, str]:
         url = ground.postgres.create_database(f"peer_{secrets.token_hex(4)}")
-        return {"DATABASE_URL": url, "REDIS_URL": ground.others_broker, "SECRET_KEY": secrets.token_hex(32)}
+        return {
+            "DATABASE_URL": url,
+            "REDIS_URL": ground.others_broker,
+            "SECRET_KEY": secrets.token_hex(32),
+        }
 
     def _expected(self) -> Mapping[str, Any]:
         url = self.environment["DATABASE_URL"]
-        lists = {what: lambda key=key: self._broker().llen(key) for what, key in self.queues.items()}
+        lists = {
+            what: lambda key=key: self._broker().llen(key) for what, key in self.queues.items()
+        }
         return {
             "rows": lambda: ask(url, "SELECT count(*) FROM roadmap")[0][0],
             "events": lambda: ask(url, "SELECT count(*) FROM roadmap_event")[0][0],
@@ -248,29 +292,66 @@ class FastApi(Stored):
 
     def _prepare(self) -> None:
         command = python("-m", "benchmarks.peers.fastapi_celery.prepare", str(MEMBERS))
-        self.tokens = output_of(command, {**peer_environment(), **self.environment}, json.dumps(self.tree))
+        self.tokens = output_of(
+            command, {**peer_environment(), **self.environment}, json.dumps(self.tree)
+        )
 
     @contextmanager
-    def consuming(self, ground: Ground, *, pool: str = "prefork", at_once: int = 2) -> Iterator[list[Program]]:
+    def consuming(
+        self, ground: Ground, *, pool: str = "prefork", at_once: int = 2
+    ) -> Iterator[list[Program]]:
         """A worker for each queue."""
         with ExitStack() as ends:
-            yield [ends.enter_context(self.worker(ground, queue, pool=pool, at_once=at_once)) for queue in self.queues.values()]
+            yield [
+                ends.enter_context(self.worker(ground, queue, pool=pool, at_once=at_once))
+                for queue in self.queues.values()
+            ]
 
     @contextmanager
     def flower(self, ground: Ground) -> Iterator[Program]:
         """Which shows tasks and workers; when it answers."""
         port = free_port()
-        command = tool("celery", "-A", WORKER, "flower", "--address=127.0.0.1", f"--port={port}", "--logging=error")
-        with ground.program("Flower", command, **self.environment, FLOWER_UNAUTHENTICATED_API="1") as program:
-            until(lambda: _answers(program, f"http://127.0.0.1:{port}/healthcheck"), "Flower", "it answers", STARTUP)
+        command = tool(
+            "celery",
+            "-A",
+            WORKER,
+            "flower",
+            "--address=127.0.0.1",
+            f"--port={port}",
+            "--logging=error",
+        )
+        with ground.program(
+            "Flower", command, **self.environment, FLOWER_UNAUTHENTICATED_API="1"
+        ) as program:
+            until(
+                lambda: _answers(program, f"http://127.0.0.1:{port}/healthcheck"),
+                "Flower",
+                "it answers",
+                STARTUP,
+            )
             yield program
 
     @contextmanager
-    def worker(self, ground: Ground, queues: str, *, pool: str = "prefork", at_once: int = 2) -> Iterator[Program]:
+    def worker(
+        self, ground: Ground, queues: str, *, pool: str = "prefork", at_once: int = 2
+    ) -> Iterator[Program]:
         """One that takes tasks from these queues (separated by commas)."""
-        options = ("--queues", queues, "--pool", pool, "--concurrency", str(at_once), "--loglevel", "ERROR", "-n", f"{queues}@%h")
+        options = (
+            "--queues",
+            queues,
+            "--pool",
+            pool,
+            "--concurrency",
+            str(at_once),
+            "--loglevel",
+            "ERROR",
+            "-n",
+            f"{queues}@%h",
+        )
         command = tool("celery", "-A", WORKER, "worker", *options)
-        with ground.program(f"Celery {queues}", command, **self.environment, SERVICE=f"celery-{queues}") as program:
+        with ground.program(
+            f"Celery {queues}", command, **self.environment, SERVICE=f"celery-{queues}"
+        ) as program:
             yield program
 
 
@@ -294,10 +375,14 @@ def _answers(program: Program, address: str) -> bool:
 
 def goal(number: int) -> str:
     """One that the catalogue has a track for; each number another one."""
-    return f"Become a backend engineer in Python within {number % 50 + 2} months, as number {number}"
+    return (
+        f"Become a backend engineer in Python within {number % 50 + 2} months, as number {number}"
+    )
 
 
-def output_of(command: Sequence[str], environment: Mapping[str, str], given: str = "", *, seconds: float = 120) -> list[str]:
+def output_of(
+    command: Sequence[str], environment: Mapping[str, str], given: str = "", *, seconds: float = 120
+) -> list[str]:
     """The words that a command writes within so many seconds. Raises BenchmarkFailed."""
     ended = subprocess.run(
         list(command),

@@ -26,8 +26,18 @@ FEATURES = {
     "HTTP server and event loop": ("uvicorn/", "web/protocol.py", "core/launch.py"),
     "framework": ("starlette/",),
     "Idempotency-Key": ("web/idempotency.py", "core/sealing.py", "roadmap/first_answers.py"),
-    "who calls, and whether that still holds": ("web/callers.py", "web/tokens.py", "web/standing.py", "web/origins.py"),
-    "limits and backlog": ("web/limits.py", "core/limiting.py", "web/backlog.py", "core/refreshing.py"),
+    "who calls, and whether that still holds": (
+        "web/callers.py",
+        "web/tokens.py",
+        "web/standing.py",
+        "web/origins.py",
+    ),
+    "limits and backlog": (
+        "web/limits.py",
+        "core/limiting.py",
+        "web/backlog.py",
+        "core/refreshing.py",
+    ),
     "reading and validating": (
         "web/parsing.py",
         "roadmap/requests.py",
@@ -43,7 +53,13 @@ FEATURES = {
     ),
     "routing and the endpoint": ("web/routing.py", "web/request.py", "web/endpoint.py"),
     "answer": ("web/answering.py", "web/api/", "roadmap/reading.py"),
-    "commit: roadmap and event": ("roadmap/creating.py", "roadmap/events.py", "models/", "core/", "web/accepting.py"),
+    "commit: roadmap and event": (
+        "roadmap/creating.py",
+        "roadmap/events.py",
+        "models/",
+        "core/",
+        "web/accepting.py",
+    ),
     "log record": ("roadmap/execution_log.py", "tasks/logs.py"),
     "message to the queue": ("tasks/", "delivery/"),
 }
@@ -52,13 +68,18 @@ OTHER = "other"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=10, help="of load, with and without a key")
     options = parser.parse_args()
     try:
         compiled()
         with Ground() as ground:
-            found = {named: costs(ground, named=named, seconds=options.seconds) for named in (True, False)}
+            found = {
+                named: costs(ground, named=named, seconds=options.seconds)
+                for named in (True, False)
+            }
     except BenchmarkFailed as error:
         say(f"error: {error}")
         return 1
@@ -76,14 +97,28 @@ def costs(ground: Ground, *, named: bool, seconds: float) -> dict[str, float]:
         service.check(warm_up.answered)  # or records of it would come later
         service.empty()
         say(f"a goal {'with' if named else 'without'} an Idempotency-Key, {seconds:g} s")
-        command = tool("py-spy", "record", "--pid", str(pid), "--duration", str(round(seconds)), "--rate", str(RATE), "--gil")
+        command = tool(
+            "py-spy",
+            "record",
+            "--pid",
+            str(pid),
+            "--duration",
+            str(round(seconds)),
+            "--rate",
+            str(RATE),
+            "--gil",
+        )
         before = cpu_seconds(pid)
-        with subprocess.Popen([*command, "--format", "raw", "--output", str(file)], stdout=-3, stderr=subprocess.PIPE) as spy:
+        with subprocess.Popen(
+            [*command, "--format", "raw", "--output", str(file)], stdout=-3, stderr=subprocess.PIPE
+        ) as spy:
             done = load(Plan(service.port, service.posts(named=named), 202, seconds))
             spent = cpu_seconds(pid) - before
             _, told = spy.communicate(timeout=60)
         if spy.returncode:
-            raise BenchmarkFailed(f"py-spy cannot look: {told.decode(errors='replace').strip().splitlines()[-1]}")
+            raise BenchmarkFailed(
+                f"py-spy cannot look: {told.decode(errors='replace').strip().splitlines()[-1]}"
+            )
         service.check(done.answered)
     shares = shares_of(file.read_text().splitlines())
     return {feature: share * spent / done.answered * 1e6 for feature, share in shares.items()}

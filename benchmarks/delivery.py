@@ -42,7 +42,10 @@ from delivery.redis_storage import ReliableRedisStorage
 from delivery.sqlite_storage import ReliableSqliteStorage
 from tests.servers import Redis
 
-CONTENDERS = {"redis": ("redis-stock", "redis-ours"), "sqlite": ("sqlite-stock", "sqlite-normal", "sqlite-ours")}
+CONTENDERS = {
+    "redis": ("redis-stock", "redis-ours"),
+    "sqlite": ("sqlite-stock", "sqlite-normal", "sqlite-ours"),
+}
 ROWS = {
     "redis": ("redis-stock", "redis-ours"),
     "sqlite": ("sqlite-stock", "sqlite-ours"),
@@ -50,7 +53,9 @@ ROWS = {
 }
 MESSAGES = {"redis": 8_000, "sqlite": 4_000}
 BATCH = 100  # messages of one enqueue_many
-CONSUMER_OPTIONS: dict[str, dict[str, Any]] = {name: {"max_delay": 0.2} for name in ("sqlite-stock", "sqlite-normal")}
+CONSUMER_OPTIONS: dict[str, dict[str, Any]] = {
+    name: {"max_delay": 0.2} for name in ("sqlite-stock", "sqlite-normal")
+}
 LONGEST_ROUND = 300  # seconds until a consumer is given up
 
 
@@ -79,28 +84,42 @@ def main() -> int:
     summaries = {row: summarize(*pair, measurements) for row, pair in rows.items()}
     report(versions, options, summaries)
     if options.json:
-        figures = {"versions": versions, "summaries": summaries, "measurements": [asdict(one) for one in measurements]}
+        figures = {
+            "versions": versions,
+            "summaries": summaries,
+            "measurements": [asdict(one) for one in measurements],
+        }
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     return verdict(summaries, {"redis": options.least_redis, "sqlite": options.least_sqlite})
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     default = ", ".join(f"{number} on {storage}" for storage, number in MESSAGES.items())
     parser.add_argument("--messages", type=int, help=f"of a round; default {default}")
     parser.add_argument("--threads", type=int, default=4, help="worker threads of the consumer")
     parser.add_argument("--storage", choices=("redis", "sqlite", "both"), default="both")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
-    parser.add_argument("--least-redis", type=float, default=1.0, help="exit 1 when ours / stock is below it")
-    parser.add_argument("--least-sqlite", type=float, default=0.6, help="exit 1 when ours / stock is below it")
-    parser.add_argument("--idle", type=int, metavar="SECONDS", help="measure the idle services for so long instead")
+    parser.add_argument(
+        "--least-redis", type=float, default=1.0, help="exit 1 when ours / stock is below it"
+    )
+    parser.add_argument(
+        "--least-sqlite", type=float, default=0.6, help="exit 1 when ours / stock is below it"
+    )
+    parser.add_argument(
+        "--idle", type=int, metavar="SECONDS", help="measure the idle services for so long instead"
+    )
     for internal in ("--consume", "--place", "--name"):  # how the script starts its consumers
         parser.add_argument(internal, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def measure(storages: Sequence[str], options: argparse.Namespace) -> tuple[dict[str, str], list[Measurement]]:
+def measure(
+    storages: Sequence[str], options: argparse.Namespace
+) -> tuple[dict[str, str], list[Measurement]]:
     """What was at work, and a measurement of each contender in each round."""
     measurements = []
     with tempfile.TemporaryDirectory(prefix="roadmap-bench-") as scratch, ExitStack() as ends:
@@ -113,14 +132,22 @@ def measure(storages: Sequence[str], options: argparse.Namespace) -> tuple[dict[
             for storage in storages:
                 turns = CONTENDERS[storage]
                 for contender in turns if number % 2 == 0 else reversed(turns):
-                    place = broker.url() if storage == "redis" else f"{scratch}/{contender}-{number}.db"
+                    place = (
+                        broker.url() if storage == "redis" else f"{scratch}/{contender}-{number}.db"
+                    )
                     messages = options.messages or MESSAGES[storage]
-                    measurements.append(measure_round(contender, number, place, messages, options.threads))
-                    progress(f"round {number + 1} of {options.rounds}, {contender}: {measurements[-1].consumed:,.0f} tasks/s")
+                    measurements.append(
+                        measure_round(contender, number, place, messages, options.threads)
+                    )
+                    progress(
+                        f"round {number + 1} of {options.rounds}, {contender}: {measurements[-1].consumed:,.0f} tasks/s"
+                    )
     return versions, measurements
 
 
-def measure_round(contender: str, number: int, place: str, messages: int, threads: int) -> Measurement:
+def measure_round(
+    contender: str, number: int, place: str, messages: int, threads: int
+) -> Measurement:
     name = f"{contender.replace('-', '')}{number}"
     queue = make_queue(contender, place, name)
     tick = queue.task()(Ticks(messages).tick)
@@ -133,7 +160,11 @@ def measure_round(contender: str, number: int, place: str, messages: int, thread
     if (said["ran"], said["different"], queue.pending_count()) != (messages, messages, 0):
         raise SystemExit(f"{contender}: {messages} messages, {said}, {queue.pending_count()} left")
     queue.storage.close()
-    batched = enqueue_batches(contender, place, f"{name}batched", messages) if contender.endswith("ours") else None
+    batched = (
+        enqueue_batches(contender, place, f"{name}batched", messages)
+        if contender.endswith("ours")
+        else None
+    )
     return Measurement(contender, number, (messages - 1) / said["seconds"], enqueued, batched)
 
 
@@ -144,18 +175,35 @@ def enqueue_batches(contender: str, place: str, name: str, messages: int) -> flo
     queue.pending_count()  # connects
     started = time.perf_counter()
     for first in range(0, messages, BATCH):
-        queue.enqueue_many([tick.s(message) for message in range(first, min(first + BATCH, messages))])
+        queue.enqueue_many(
+            [tick.s(message) for message in range(first, min(first + BATCH, messages))]
+        )
     rate = messages / (time.perf_counter() - started)
     queue.storage.flush_queue()
     queue.storage.close()
     return rate
 
 
-def run_consumer(contender: str, place: str, name: str, messages: int, threads: int) -> dict[str, Any]:
+def run_consumer(
+    contender: str, place: str, name: str, messages: int, threads: int
+) -> dict[str, Any]:
     """Start this script as a consumer and return what it says on its last line."""
-    what = ["--consume", contender, "--place", place, "--name", name, "--messages", str(messages), "--threads", str(threads)]
+    what = [
+        "--consume",
+        contender,
+        "--place",
+        place,
+        "--name",
+        name,
+        "--messages",
+        str(messages),
+        "--threads",
+        str(threads),
+    ]
     command = [sys.executable, __file__, *what]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=LONGEST_ROUND)
+    ended = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, timeout=LONGEST_ROUND
+    )
     said: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return said
 
@@ -220,13 +268,19 @@ def summarize(stock: str, ours: str, measurements: Sequence[Measurement]) -> dic
     summary: dict[str, Any] = {}
     for kind in ("consumed", "enqueued"):
         one, other = (
-            [getattr(each, kind) for each in sorted(measurements, key=lambda each: each.round) if each.contender == contender]
+            [
+                getattr(each, kind)
+                for each in sorted(measurements, key=lambda each: each.round)
+                if each.contender == contender
+            ]
             for contender in (stock, ours)
         )
         ratio = spread([second / first for first, second in zip(one, other, strict=True)])
         summary[kind] = {"stock": spread(one), "ours": spread(other), "ratio": ratio}
         ratio["of_medians"] = summary[kind]["ours"]["median"] / summary[kind]["stock"]["median"]
-    summary["batched"] = spread([each.batched for each in measurements if each.contender == ours and each.batched])
+    summary["batched"] = spread(
+        [each.batched for each in measurements if each.contender == ours and each.batched]
+    )
     return summary
 
 
@@ -234,14 +288,25 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "least": min(values), "most": max(values)}
 
 
-def report(versions: dict[str, str], options: argparse.Namespace, summaries: dict[str, dict[str, Any]]) -> None:
+def report(
+    versions: dict[str, str], options: argparse.Namespace, summaries: dict[str, dict[str, Any]]
+) -> None:
     print(", ".join(f"{name} {version}" for name, version in versions.items()))
     counts = ", ".join(
-        f"{options.messages or MESSAGES[storage]} messages on {storage}" for storage in MESSAGES if storage in summaries
+        f"{options.messages or MESSAGES[storage]} messages on {storage}"
+        for storage in MESSAGES
+        if storage in summaries
     )
-    print(f"{options.rounds} interleaved rounds, {counts}, one consumer with {options.threads} threads, results=False")
-    print("median (min..max); the ratio is that of the medians (and the least and most of a round)\n")
-    for title, kind in (("consuming, tasks/s", "consumed"), ("enqueueing one by one, messages/s", "enqueued")):
+    print(
+        f"{options.rounds} interleaved rounds, {counts}, one consumer with {options.threads} threads, results=False"
+    )
+    print(
+        "median (min..max); the ratio is that of the medians (and the least and most of a round)\n"
+    )
+    for title, kind in (
+        ("consuming, tasks/s", "consumed"),
+        ("enqueueing one by one, messages/s", "enqueued"),
+    ):
         print(f"{title:<36} {'stock Huey':<26} {'ours':<26} ours / stock")
         for row, summary in summaries.items():
             stock, ours, ratio = (summary[kind][part] for part in ("stock", "ours", "ratio"))
@@ -250,7 +315,9 @@ def report(versions: dict[str, str], options: argparse.Namespace, summaries: dic
     print(f"enqueueing {BATCH} at once, messages/s")
     for storage in MESSAGES:
         if storage in summaries:
-            print(f"  {storage:<34} {'does not have it':<26} {rates(summaries[storage]['batched'])}")
+            print(
+                f"  {storage:<34} {'does not have it':<26} {rates(summaries[storage]['batched'])}"
+            )
 
 
 def rates(of: dict[str, float]) -> str:
@@ -261,18 +328,31 @@ def verdict(summaries: dict[str, dict[str, Any]], least: dict[str, float]) -> in
     """1 when a ratio of consuming rates is below what is asked for, else 0."""
     failed = 0
     for storage, wanted in least.items():
-        ratio = summaries[storage]["consumed"]["ratio"]["of_medians"] if storage in summaries else wanted
+        ratio = (
+            summaries[storage]["consumed"]["ratio"]["of_medians"]
+            if storage in summaries
+            else wanted
+        )
         if ratio < wanted:
-            print(f"error: on {storage} ours / stock is {ratio:.2f}, less than {wanted:g}", file=sys.stderr)
+            print(
+                f"error: on {storage} ours / stock is {ratio:.2f}, less than {wanted:g}",
+                file=sys.stderr,
+            )
             failed = 1
     return failed
 
 
 def versions_of(broker: Redis | None) -> dict[str, str]:
-    versions = {"Huey": huey.__version__, "SQLite": sqlite3.sqlite_version, "Python": platform.python_version()}
+    versions = {
+        "Huey": huey.__version__,
+        "SQLite": sqlite3.sqlite_version,
+        "Python": platform.python_version(),
+    }
     if broker is not None:
         info: Any = broker.client().info("server")
-        versions[info.get("server_name", "Redis").capitalize()] = info.get("valkey_version", info["redis_version"])
+        versions[info.get("server_name", "Redis").capitalize()] = info.get(
+            "valkey_version", info["redis_version"]
+        )
     return {**versions, "CPUs": str(os.cpu_count()), "load before": f"{os.getloadavg()[0]:.1f}"}
 
 

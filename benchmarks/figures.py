@@ -34,7 +34,9 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(statistics.median(values), min(values), max(values))
 
 
-def values_of(samples: Iterable[Sample], subject: str, measure: str, contender: str) -> dict[int, float]:
+def values_of(
+    samples: Iterable[Sample], subject: str, measure: str, contender: str
+) -> dict[int, float]:
     """By round."""
     return {
         sample.round: sample.value
@@ -45,7 +47,13 @@ def values_of(samples: Iterable[Sample], subject: str, measure: str, contender: 
 
 def ratio(ours: dict[int, float], theirs: dict[int, float]) -> Spread:
     """Of what was measured in the same round. Raises ValueError when no round has both."""
-    return spread([ours[number] / theirs[number] for number in sorted(ours.keys() & theirs.keys()) if theirs[number]])
+    return spread(
+        [
+            ours[number] / theirs[number]
+            for number in sorted(ours.keys() & theirs.keys())
+            if theirs[number]
+        ]
+    )
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
@@ -53,7 +61,10 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
     ordered = sorted(values)
     if not ordered:
         raise ValueError("there are no figures")
-    return {name: ordered[max(-(-len(ordered) * round(share * 1000) // 1000) - 1, 0)] for name, share in PERCENTILES.items()}
+    return {
+        name: ordered[max(-(-len(ordered) * round(share * 1000) // 1000) - 1, 0)]
+        for name, share in PERCENTILES.items()
+    }
 
 
 def number(value: float) -> str:

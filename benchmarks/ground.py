@@ -21,9 +21,36 @@ from tests.servers import Postgres, Redis, free_port
 from tests.stack import ROOT, Stack, clean_environment, server_stack
 from tests.waiting import wait_until
 
-SHOWN = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_connections")
-PACKAGES = ("starlette", "uvicorn", "uvloop", "httptools", "huey", "peewee", "psycopg2-binary", "redis", "pydantic")
-PEERS = ("fastapi", "sqlalchemy", "asyncpg", "celery", "dramatiq", "rq", "taskiq", "taskiq-redis", "flower")
+SHOWN = (
+    "server_version",
+    "fsync",
+    "synchronous_commit",
+    "full_page_writes",
+    "shared_buffers",
+    "max_connections",
+)
+PACKAGES = (
+    "starlette",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "huey",
+    "peewee",
+    "psycopg2-binary",
+    "redis",
+    "pydantic",
+)
+PEERS = (
+    "fastapi",
+    "sqlalchemy",
+    "asyncpg",
+    "celery",
+    "dramatiq",
+    "rq",
+    "taskiq",
+    "taskiq-redis",
+    "flower",
+)
 OTHERS_DATABASE = 1  # of Redis; the service has 0
 BEGAN = monotonic()
 GRACE = 15  # seconds that a process gets after SIGTERM
@@ -36,11 +63,18 @@ class BenchmarkFailed(Exception):
 class Program:
     """A process of a contender, in a group of its own, with its output in a file."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path
+    ) -> None:
         self.name, self._log = name, folder / f"{name.replace(' ', '-')}-{free_port()}.log"
         with self._log.open("ab") as sink:
             self._process = subprocess.Popen(
-                list(command), env=dict(environment), stdout=sink, stderr=sink, start_new_session=True, cwd=ROOT
+                list(command),
+                env=dict(environment),
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
+                cwd=ROOT,
             )
 
     @property
@@ -54,7 +88,9 @@ class Program:
     def check_alive(self) -> None:
         """Raises BenchmarkFailed."""
         if self._process.poll() is not None:
-            raise BenchmarkFailed(f"{self.name} ended with {self._process.returncode}:\n{self.output[-3000:]}")
+            raise BenchmarkFailed(
+                f"{self.name} ended with {self._process.returncode}:\n{self.output[-3000:]}"
+            )
 
     def stop(self) -> None:
         """SIGTERM to it, and in the end SIGKILL to all that it has started."""
@@ -77,7 +113,9 @@ class Ground:
 
     def __enter__(self) -> "Ground":
         self.scratch = Path(
-            self._ends.enter_context(tempfile.TemporaryDirectory(prefix="roadmap-bench-", ignore_cleanup_errors=True))
+            self._ends.enter_context(
+                tempfile.TemporaryDirectory(prefix="roadmap-bench-", ignore_cleanup_errors=True)
+            )
         )
         return self
 
@@ -122,7 +160,9 @@ class Ground:
         limits that count and refuse nobody (OPEN_TO_TESTS).
         """
         settings = {**DEFAULTS, **environment}
-        return server_stack(self.folder("service"), self.postgres, self.broker, in_one=in_one, **settings)
+        return server_stack(
+            self.folder("service"), self.postgres, self.broker, in_one=in_one, **settings
+        )
 
     @contextmanager
     def program(self, name: str, command: Sequence[str], **environment: str) -> Iterator[Program]:
@@ -137,7 +177,9 @@ class Ground:
         if self._broker is not None:
             self._broker.client().flushall()
         if self._postgres is not None:
-            for (name,) in ask(self._postgres.url(), "SELECT datname FROM pg_database WHERE NOT datistemplate"):
+            for (name,) in ask(
+                self._postgres.url(), "SELECT datname FROM pg_database WHERE NOT datistemplate"
+            ):
                 if name != "postgres":
                     ask(self._postgres.url(), f'DROP DATABASE "{name}" WITH (FORCE)')
 
@@ -178,7 +220,18 @@ def ask(url: str, sql: str) -> list[tuple[Any, ...]]:
 
 def compiled() -> None:
     """The code of the service as bytecode, as its image has it: a start that compiles it takes longer."""
-    code = ("core", "delivery", "migrations", "models", "roadmap", "tasks", "web", "cli", "benchmarks", "roadmap_app.py")
+    code = (
+        "core",
+        "delivery",
+        "migrations",
+        "models",
+        "roadmap",
+        "tasks",
+        "web",
+        "cli",
+        "benchmarks",
+        "roadmap_app.py",
+    )
     subprocess.run(python("-m", "compileall", "-q", *code), cwd=ROOT, check=True, timeout=120)
 
 
@@ -198,7 +251,9 @@ def until(condition: Any, who: str, what: str, timeout: float = 60) -> Any:
 def machine() -> dict[str, str]:
     """What was measured on."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    cpu = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), ""
+    )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
     return {
         "cores": str(len(os.sched_getaffinity(0))),
@@ -236,10 +291,17 @@ def settings_of_servers(ground: Ground) -> dict[str, str]:
     """Of those that were started."""
     found: dict[str, str] = {}
     if ground._postgres is not None:
-        found |= {f"PostgreSQL {name}": str(ask(ground.postgres.url(), f"SHOW {name}")[0][0]) for name in SHOWN}
+        found |= {
+            f"PostgreSQL {name}": str(ask(ground.postgres.url(), f"SHOW {name}")[0][0])
+            for name in SHOWN
+        }
     if ground._broker is not None:
         client: Any = ground.broker.client()
         info = client.info("server")
-        found[info.get("server_name", "Redis").capitalize()] = info.get("valkey_version", info["redis_version"])
-        found |= {f"Redis {name}": client.config_get(name)[name] for name in ("appendonly", "appendfsync")}
+        found[info.get("server_name", "Redis").capitalize()] = info.get(
+            "valkey_version", info["redis_version"]
+        )
+        found |= {
+            f"Redis {name}": client.config_get(name)[name] for name in ("appendonly", "appendfsync")
+        }
     return found

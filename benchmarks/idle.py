@@ -27,9 +27,16 @@ from tests.stack import SHORT, Stack, embedded_stack, running, server_stack
 
 SETTLE = 10.0  # seconds after the start: longer than three beats
 TRIES = 40
-LONGEST_PAUSE, SHORTEST_PAUSE = 2.0, 1.0  # seconds before a try, random so that it meets every phase of a poll
+LONGEST_PAUSE, SHORTEST_PAUSE = (
+    2.0,
+    1.0,
+)  # seconds before a try, random so that it meets every phase of a poll
 DEFAULTS = {name: str(Settings.model_fields[name.lower()].default) for name in SHORT}
-CHILDREN = {"api": "roadmap_app:app", "huey_logs": "tasks.queues.logs_queue", "huey_content": "tasks.queues.content_queue"}
+CHILDREN = {
+    "api": "roadmap_app:app",
+    "huey_logs": "tasks.queues.logs_queue",
+    "huey_content": "tasks.queues.content_queue",
+}
 
 
 def report_idle(seconds: int) -> None:
@@ -48,7 +55,10 @@ def report_server(seconds: int, *folders: Path) -> None:
             server.start()
             ends.callback(server.stop)
         stack = server_stack(folders[2], postgres, broker, in_one=False, **DEFAULTS)
-        for name, service in stack.services.items():  # its connections tell CLIENT LIST whose they are
+        for (
+            name,
+            service,
+        ) in stack.services.items():  # its connections tell CLIENT LIST whose they are
             service.environment["REDIS_URL"] += f"?client_name={name}"
         ends.enter_context(running(stack))
         time.sleep(SETTLE)
@@ -57,9 +67,14 @@ def report_server(seconds: int, *folders: Path) -> None:
             shares = cpu_shares(pids, seconds)
         print(f"server mode, idle for {seconds} s")
         for name in pids:
-            each = ", ".join(f"{command} {count / seconds:.2f}" for command, count in commands[name].most_common())
+            each = ", ".join(
+                f"{command} {count / seconds:.2f}"
+                for command, count in commands[name].most_common()
+            )
             total = sum(commands[name].values()) / seconds
-            print(f"  {name:<14} CPU {shares[name]:5.2f} %   Redis commands/s {total:5.2f}   {each}")
+            print(
+                f"  {name:<14} CPU {shares[name]:5.2f} %   Redis commands/s {total:5.2f}   {each}"
+            )
         report_latencies(stack)
 
 
@@ -125,7 +140,9 @@ def report_latencies(stack: Stack) -> None:
     start_latency(stack)  # the first one makes every process load what it needs
     latencies = [start_latency(stack) for _ in range(TRIES)]
     cut = statistics.quantiles(latencies, n=100, method="inclusive")
-    print(f"  from queued to planning, {TRIES} tries on an idle queue: 50 % {cut[49]:.1f} ms, 99 % {cut[98]:.1f} ms\n")
+    print(
+        f"  from queued to planning, {TRIES} tries on an idle queue: 50 % {cut[49]:.1f} ms, 99 % {cut[98]:.1f} ms\n"
+    )
 
 
 def start_latency(stack: Stack) -> float:
@@ -133,5 +150,8 @@ def start_latency(stack: Stack) -> float:
     time.sleep(random.uniform(SHORTEST_PAUSE, LONGEST_PAUSE))
     path = stack.create()
     stack.finished(path)
-    at = {event["event"]: datetime.fromisoformat(json.loads(event["data"])["at"]) for event in stack.events(path)}
+    at = {
+        event["event"]: datetime.fromisoformat(json.loads(event["data"])["at"])
+        for event in stack.events(path)
+    }
     return (at["roadmap.planning"] - at["roadmap.queued"]).total_seconds() * 1000

@@ -27,7 +27,9 @@ from psycopg2 import extensions
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # before the settings are read; the database comes later
-    settings_folder = tempfile.TemporaryDirectory(prefix="roadmap-bench-")  # it is removed at the end
+    settings_folder = tempfile.TemporaryDirectory(
+        prefix="roadmap-bench-"
+    )  # it is removed at the end
     os.environ |= {"SERVICE_TYPE": "all", "DATA_DIR": settings_folder.name, "LOG_LEVEL": "WARNING"}
 
 from core.ids import first_id, new_id
@@ -73,9 +75,13 @@ class Plan:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=5_000_000)
-    parser.add_argument("--few", type=int, default=50_000, help="rows to compare the time of a page with")
+    parser.add_argument(
+        "--few", type=int, default=50_000, help="rows to compare the time of a page with"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="roadmap-bench-") as scratch:
         folder = Path(scratch) / "postgres"
@@ -89,7 +95,9 @@ def main() -> int:
             with own_database(Path(scratch), postgres):
                 began = time.perf_counter()
                 fill(options.rows)
-                progress(f"{options.rows:,} records and their indexes are there after {time.perf_counter() - began:.0f} s")
+                progress(
+                    f"{options.rows:,} records and their indexes are there after {time.perf_counter() - began:.0f} s"
+                )
                 found = plans()
                 many = page_ms()
                 by_us, by_copy = rates()
@@ -101,8 +109,12 @@ def main() -> int:
     print(f"\nIndexes: {sizes}")
     of_each = f"{few:.2f} ms of {options.few:,} records, {many:.2f} ms of {options.rows:,}"
     print(f"A page in the middle, as the service reads it: {of_each}: ratio {many / few:.2f}")
-    print(f"Records a second: {by_us:,.0f} by the logs worker, {by_copy:,.0f} by COPY into the same table: {by_us / by_copy:.2f}")
-    whole = [f"{plan.name} reads {', '.join(plan.scanned)} as a whole" for plan in found if plan.scanned]
+    print(
+        f"Records a second: {by_us:,.0f} by the logs worker, {by_copy:,.0f} by COPY into the same table: {by_us / by_copy:.2f}"
+    )
+    whole = [
+        f"{plan.name} reads {', '.join(plan.scanned)} as a whole" for plan in found if plan.scanned
+    ]
     print("\n".join(whole), file=sys.stderr)
     return 1 if whole else 0
 
@@ -111,14 +123,27 @@ def fill(rows: int) -> None:
     """The database of this process, so many records evenly over the months up to now."""
     limit_waiting(MIGRATION_SECONDS)
     with session(), unindexed() as tables:
-        edges = [datetime.now(UTC) if month_after(month) > datetime.now(UTC) else month_after(month) for month in tables]
-        whole = sum((end - begin).total_seconds() for begin, end in zip(tables, edges, strict=True)) * 1000
+        edges = [
+            datetime.now(UTC) if month_after(month) > datetime.now(UTC) else month_after(month)
+            for month in tables
+        ]
+        whole = (
+            sum((end - begin).total_seconds() for begin, end in zip(tables, edges, strict=True))
+            * 1000
+        )
         begin = 1
         for (month, name), edge in zip(tables.items(), edges, strict=True):
             part = round(rows * (edge - month).total_seconds() * 1000 / whole)
             made = {"table": name, "first": round(month.timestamp() * 1000), "step": whole / rows}
-            kinds = {"roadmaps": max(rows * ROADMAPS // 5_000_000, 20), "traces": max(rows * TRACES // 5_000_000, 100)}
-            database.execute_sql(RECORDS.format(**made, **kinds, begin=begin, end=begin + part - 1).replace("%", "%%"))
+            kinds = {
+                "roadmaps": max(rows * ROADMAPS // 5_000_000, 20),
+                "traces": max(rows * TRACES // 5_000_000, 100),
+            }
+            database.execute_sql(
+                RECORDS.format(**made, **kinds, begin=begin, end=begin + part - 1).replace(
+                    "%", "%%"
+                )
+            )
             begin += part
     with session():
         database.execute_sql("VACUUM ANALYZE execution_log")
@@ -184,12 +209,23 @@ def plan_of(name: str, wanted: LogFilter, before: UUID | None) -> Plan:
     with session():
         sql, values = page_query(wanted, before, 51).sql()
         database.execute_sql("SET jit = off")  # it is for long queries, and these are to be short
-        [(said,)] = database.execute_sql("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sql, values).fetchall()
+        [(said,)] = database.execute_sql(
+            "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sql, values
+        ).fetchall()
     found = (json.loads(said) if isinstance(said, str) else said)[0]
     nodes = list(nodes_of(found["Plan"]))
-    large = {relation for (relation,) in ask(f"SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples > {MANY}")}
-    scanned = sorted({node["Relation Name"] for node in nodes if "Seq Scan" in node["Node Type"]} & large)
-    kinds = dict.fromkeys(kind_of(node) for node in nodes if node["Actual Loops"] and "Limit" not in node["Node Type"])
+    large = {
+        relation
+        for (relation,) in ask(
+            f"SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples > {MANY}"
+        )
+    }
+    scanned = sorted(
+        {node["Relation Name"] for node in nodes if "Seq Scan" in node["Node Type"]} & large
+    )
+    kinds = dict.fromkeys(
+        kind_of(node) for node in nodes if node["Actual Loops"] and "Limit" not in node["Node Type"]
+    )
     buffers = found["Plan"]["Shared Hit Blocks"] + found["Plan"]["Shared Read Blocks"]
     ms = found["Execution Time"] + found["Planning Time"]
     return Plan(name, round(found["Plan"]["Actual Rows"]), ", ".join(kinds), ms, buffers, scanned)
@@ -210,7 +246,10 @@ def kind_of(node: dict[str, Any]) -> str:
 def short(index: str) -> str:
     words = ("execution_log_words", "category_step", "roadmap_id", "trace_id", "pkey")
     others = {"execution_log_serious": "serious", "errors": "errors"}
-    return next((word.removeprefix("execution_log_") for word in words if word in index), others.get(index, "level"))
+    return next(
+        (word.removeprefix("execution_log_") for word in words if word in index),
+        others.get(index, "level"),
+    )
 
 
 def page_ms() -> float:
@@ -230,8 +269,16 @@ def rates() -> tuple[float, float]:
 
 
 def written() -> float:
-    batches = [[document(message=f"Wrote the quiz of concept {n}") for n in range(BATCH)] for _ in range(WRITTEN // BATCH)]
-    source = {"id": new_id().hex, "service": "bench", "dropped": 0, "traces": [new_id().hex] * BATCH}
+    batches = [
+        [document(message=f"Wrote the quiz of concept {n}") for n in range(BATCH)]
+        for _ in range(WRITTEN // BATCH)
+    ]
+    source = {
+        "id": new_id().hex,
+        "service": "bench",
+        "dropped": 0,
+        "traces": [new_id().hex] * BATCH,
+    }
     began = time.perf_counter()
     for number, batch in enumerate(batches, 1):
         store_batch(batch, {**source, "last_seq": number * BATCH})
@@ -241,12 +288,16 @@ def written() -> float:
 def copied() -> float:
     rows = (document(message=f"Wrote the quiz of concept {n % BATCH}") for n in range(WRITTEN))
     names = ("id", "at", "level", "category", "step", "message")
-    lines = "".join("\t".join((*(row[name] for name in names), new_id().hex)) + "\n" for row in rows)
+    lines = "".join(
+        "\t".join((*(row[name] for name in names), new_id().hex)) + "\n" for row in rows
+    )
     extensions.set_wait_callback(None)  # with one, psycopg2 knows no COPY
     connection = psycopg2.connect(database.obj.database)
     began = time.perf_counter()
     with connection, connection.cursor() as cursor:
-        cursor.copy_expert(f"COPY execution_log ({', '.join(names)}, trace_id) FROM STDIN", io.StringIO(lines))
+        cursor.copy_expert(
+            f"COPY execution_log ({', '.join(names)}, trace_id) FROM STDIN", io.StringIO(lines)
+        )
     took = time.perf_counter() - began
     connection.close()
     limit_waiting()
@@ -267,12 +318,17 @@ def size_of_indexes() -> str:
     sizes: dict[str, int] = {}
     for name, size in ask(sql):
         sizes[short(name)] = sizes.get(short(name), 0) + size
-    return ", ".join(f"{name} {size / 1e6:,.0f} MB" for name, size in sorted(sizes.items(), key=lambda each: -each[1]))
+    return ", ".join(
+        f"{name} {size / 1e6:,.0f} MB"
+        for name, size in sorted(sizes.items(), key=lambda each: -each[1])
+    )
 
 
 def table(found: list[Plan]) -> str:
     head = "| page of 50 | rows | plan | ms | buffers |\n|---|---|---|---|---|\n"
-    return head + "\n".join(f"| {p.name} | {min(p.rows, 50)} | {p.nodes} | {p.ms:.1f} | {p.buffers:,} |" for p in found)
+    return head + "\n".join(
+        f"| {p.name} | {min(p.rows, 50)} | {p.nodes} | {p.ms:.1f} | {p.buffers:,} |" for p in found
+    )
 
 
 def ask(sql: str) -> list[tuple[Any, ...]]:

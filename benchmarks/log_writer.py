@@ -27,7 +27,19 @@ from core.ids import new_id
 from core.runtime import database, session, settings
 from roadmap.execution_log import BATCH, Document, store_batch
 
-COLUMNS = ("id", "at", "level", "category", "step", "message", "details", "duration_ms", "roadmap_id", "concept_id", "trace_id")
+COLUMNS = (
+    "id",
+    "at",
+    "level",
+    "category",
+    "step",
+    "message",
+    "details",
+    "duration_ms",
+    "roadmap_id",
+    "concept_id",
+    "trace_id",
+)
 Batches = Sequence[Sequence[Document]]
 
 
@@ -38,7 +50,10 @@ def main(contender: str, count: int) -> None:
         COPY_ONCE: copied_once,
         SQLALCHEMY: inserted,
     }
-    batches = [[document(number) for number in range(first, min(first + BATCH, count))] for first in range(0, count, BATCH)]
+    batches = [
+        [document(number) for number in range(first, min(first + BATCH, count))]
+        for first in range(0, count, BATCH)
+    ]
     seconds = writers[contender](batches)
     with session():
         found = database.execute_sql("SELECT count(*) FROM execution_log").fetchone()[0]
@@ -55,14 +70,28 @@ def document(number: int) -> Document:
         "roadmap_id": new_id().hex,
         "concept_id": new_id().hex,
     }
-    told = {"level": "info", "category": "building", "step": "quiz", "message": f"Wrote the quiz of concept {number % 5000}"}
-    return {"id": new_id().hex, "at": clock.now().isoformat(), **told, **about, "trace_id": new_id().hex}
+    told = {
+        "level": "info",
+        "category": "building",
+        "step": "quiz",
+        "message": f"Wrote the quiz of concept {number % 5000}",
+    }
+    return {
+        "id": new_id().hex,
+        "at": clock.now().isoformat(),
+        **told,
+        **about,
+        "trace_id": new_id().hex,
+    }
 
 
 def stored(batches: Batches) -> float:
     """As the logs consumer does it."""
     sent = [
-        ([{name: value for name, value in each.items() if name != "trace_id"} for each in batch], traces_of(batch))
+        (
+            [{name: value for name, value in each.items() if name != "trace_id"} for each in batch],
+            traces_of(batch),
+        )
         for batch in batches
     ]
     source = {"id": new_id().hex, "service": "bench", "dropped": 0, "last_seq": 0}
@@ -102,7 +131,9 @@ def inserted(batches: Batches) -> float:
     began = time.perf_counter()
     for batch in batches:
         with engine.begin() as connection:
-            connection.execute(insert(table).on_conflict_do_nothing(), [_row(each) for each in batch])
+            connection.execute(
+                insert(table).on_conflict_do_nothing(), [_row(each) for each in batch]
+            )
     return time.perf_counter() - began
 
 

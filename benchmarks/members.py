@@ -21,7 +21,12 @@ def main(count: int, rank: str = "") -> None:
     with transaction():
         for number in range(count):
             account_id = new_id()
-            fields = {"id": account_id, "email": f"{account_id}@example.org", "password_hash": "", "created_at": clock.now()}
+            fields = {
+                "id": account_id,
+                "email": f"{account_id}@example.org",
+                "password_hash": "",
+                "created_at": clock.now(),
+            }
             account = Account.create(**fields, is_admin=rank == "admin" and not number)
             print(tokens.access_token(sessions.begin(account, Device("benchmark"))))
 

@@ -56,14 +56,24 @@ def main() -> int:
         stack = ends.enter_context(running(server_stack(folders[2], postgres, broker)))
         person = Person(stack).register()
         promote(stack, person.email, "admin")
-        answer = answer_to("POST", f"{stack.url}/api/v1/auth/login", json={"email": person.email, "password": person.password})
-        headers = {"Authorization": f"Bearer {answer.json()['access_token']}", "Accept": "text/html", "HX-Request": "true"}
+        answer = answer_to(
+            "POST",
+            f"{stack.url}/api/v1/auth/login",
+            json={"email": person.email, "password": person.password},
+        )
+        headers = {
+            "Authorization": f"Bearer {answer.json()['access_token']}",
+            "Accept": "text/html",
+            "HX-Request": "true",
+        }
         queue = ends.enter_context(queue_of(stack))
         round_of(stack, queue, options.messages // 4)  # the first is slower
         return report(stack, queue, headers, options.pairs, options.messages)
 
 
-def report(stack: Stack, queue: ReliableQueue, headers: dict[str, str], pairs: int, messages: int) -> int:
+def report(
+    stack: Stack, queue: ReliableQueue, headers: dict[str, str], pairs: int, messages: int
+) -> int:
     found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
     for number in range(pairs):
         for is_followed in (False, True) if number % 2 else (True, False):
@@ -77,8 +87,12 @@ def report(stack: Stack, queue: ReliableQueue, headers: dict[str, str], pairs: i
     both = list(zip(found[True], found[False], strict=True))
     wall, cpu = (statistics.median(after[n] / before[n] for after, before in both) for n in (0, 1))
     cost, task = counting(), statistics.median(cpu_time for _, cpu_time in found[False])
-    print(f"with the dashboard followed: time x {wall:.3f}, CPU time x {cpu:.3f} (at most {1 + ALLOWED:.2f} is wanted)")
-    print(f"counting takes {cost * 1e6:.1f} us a task: {100 * cost / task:.2f} % of the CPU time of one that does nearly nothing")
+    print(
+        f"with the dashboard followed: time x {wall:.3f}, CPU time x {cpu:.3f} (at most {1 + ALLOWED:.2f} is wanted)"
+    )
+    print(
+        f"counting takes {cost * 1e6:.1f} us a task: {100 * cost / task:.2f} % of the CPU time of one that does nearly nothing"
+    )
     return 0 if cpu <= 1 + ALLOWED else 1
 
 
@@ -90,8 +104,14 @@ def round_of(stack: Stack, queue: ReliableQueue, messages: int) -> tuple[float, 
     queue.storage.enqueue_many((queue.serializer.serialize(message), 0) for message in made)
     began, spent = time.monotonic(), cpu_seconds(stack.content.pid)
     queue.resume()
-    wait_until(lambda: queue.storage.queue_size() + queue.storage.held_count() == 0, timeout=120, reason="all have run")
-    return (time.monotonic() - began) / messages, (cpu_seconds(stack.content.pid) - spent) / messages
+    wait_until(
+        lambda: queue.storage.queue_size() + queue.storage.held_count() == 0,
+        timeout=120,
+        reason="all have run",
+    )
+    return (time.monotonic() - began) / messages, (
+        cpu_seconds(stack.content.pid) - spent
+    ) / messages
 
 
 @contextmanager
@@ -107,7 +127,11 @@ def following(stack: Stack, headers: dict[str, str]) -> Iterator[None]:
             if time.monotonic() - measured_at >= MEASURED:
                 measured_at = time.monotonic()
                 paths.append("/admin/measures")
-            failed.extend(path for path in paths if answer_to("GET", stack.url + path, headers=headers).status_code != 200)
+            failed.extend(
+                path
+                for path in paths
+                if answer_to("GET", stack.url + path, headers=headers).status_code != 200
+            )
 
     answer_to("GET", stack.url + "/admin", headers=headers)
     thread = threading.Thread(target=follow)

@@ -21,7 +21,9 @@ from typing import Any
 
 from tests.servers import Postgres
 
-FIRST = 1_764_000_000  # seconds: when the first of them was created, and one in each second after it
+FIRST = (
+    1_764_000_000  # seconds: when the first of them was created, and one in each second after it
+)
 ACCOUNTS = """INSERT INTO account (id, email, name, password_hash, is_admin, created_at)
 SELECT gen_random_uuid(), 'person-' || n || '@example.org', '', '', FALSE, now() FROM generate_series(1, 2000) AS n"""
 NUMBERED = "CREATE TEMPORARY TABLE owner AS SELECT id, row_number() OVER () AS number FROM account"
@@ -40,10 +42,17 @@ FROM generate_series(1, {rows}) AS n JOIN owner ON owner.number = 1 + n %% 2000"
 
 def main(rows: int, overseeing: Any, runtime: Any) -> int:
     with runtime.session():
-        for statement in (ACCOUNTS, NUMBERED, ROADMAPS.format(rows=rows, first=FIRST), "VACUUM ANALYZE roadmap"):
+        for statement in (
+            ACCOUNTS,
+            NUMBERED,
+            ROADMAPS.format(rows=rows, first=FIRST),
+            "VACUUM ANALYZE roadmap",
+        ):
             runtime.database.execute_sql(statement)
     sought = overseeing.Sought
-    failed, planning, cancelled = (overseeing.RoadmapStatus(name) for name in ("failed", "planning", "cancelled"))
+    failed, planning, cancelled = (
+        overseeing.RoadmapStatus(name) for name in ("failed", "planning", "cancelled")
+    )
     wanted = {
         "everything": sought(),
         "failed": sought(statuses=(failed,)),
@@ -60,14 +69,19 @@ def main(rows: int, overseeing: Any, runtime: Any) -> int:
         "two words, failed": sought(text="sourdough lesson", statuses=(failed,)),
         "Chinese that is there": sought(text="烤面包"),
         "Chinese that is not": sought(text="量子力学"),
-        "an hour long ago": sought(since=datetime.fromtimestamp(FIRST, UTC), until=datetime.fromtimestamp(FIRST + 3600, UTC)),
+        "an hour long ago": sought(
+            since=datetime.fromtimestamp(FIRST, UTC),
+            until=datetime.fromtimestamp(FIRST + 3600, UTC),
+        ),
     }
     for name, what in wanted.items():
         plans = [explained(overseeing, runtime, what) for _ in range(3)]
         began = monotonic()
         found = len(overseeing.search(what, before=None, limit=50).items)
         whole, took = (monotonic() - began) * 1000, statistics.median(ms for ms, _ in plans)
-        print(f"{name:26} {found:3} found, {whole:7.1f} ms; statement {took:8.2f} ms  {', '.join(sorted(plans[0][1]))}")
+        print(
+            f"{name:26} {found:3} found, {whole:7.1f} ms; statement {took:8.2f} ms  {', '.join(sorted(plans[0][1]))}"
+        )
     return 0
 
 
@@ -75,8 +89,12 @@ def explained(overseeing: Any, runtime: Any, sought: Any) -> tuple[float, set[st
     """Milliseconds, and the indexes and scans."""
     with overseeing._limited():
         owner_id = overseeing._owner_id(sought.owner) if sought.owner else None
-        sql, values = overseeing._page(overseeing._query(sought, owner_id, None, next(iter(sought.statuses), None)), 50).sql()
-        [(plan,)] = runtime.database.execute_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", values).fetchall()
+        sql, values = overseeing._page(
+            overseeing._query(sought, owner_id, None, next(iter(sought.statuses), None)), 50
+        ).sql()
+        [(plan,)] = runtime.database.execute_sql(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", values
+        ).fetchall()
     [found] = plan if isinstance(plan, list) else json.loads(plan)
     return found["Execution Time"], set(ways(found["Plan"]))
 
@@ -91,7 +109,9 @@ def ways(node: dict[str, Any]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=200_000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="roadmap-bench-") as scratch:
@@ -99,7 +119,9 @@ if __name__ == "__main__":
         postgres.start()
         try:  # the settings are read when the application is imported
             url = postgres.create_database("overseeing")
-            os.environ.update({"DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1/0", "SECRET_KEY": "x" * 40})
+            os.environ.update(
+                {"DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1/0", "SECRET_KEY": "x" * 40}
+            )
             from core import runtime
             from core.migrate import migrate
             from roadmap import overseeing

@@ -33,11 +33,17 @@ def alone(roots: Iterable[int]) -> float:
     as in a container of their own: what they share among themselves counts once, what they share with others in full.
     """
     kilobytes = 0
-    files: dict[tuple[str, str], int] = {}  # by path and offset: the most that any of them has of it
+    files: dict[
+        tuple[str, str], int
+    ] = {}  # by path and offset: the most that any of them has of it
     for pid in trees(roots):
         with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            own = sum(int(line.split()[1]) for line in rollup if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
+            own = sum(
+                int(line.split()[1])
+                for line in rollup
+                if line.startswith(("Pss_Anon:", "Pss_Shmem:"))
+            )
             for mapped, size in _files(Path(f"/proc/{pid}/smaps").read_text()):
                 files[mapped] = max(files.get(mapped, 0), size)
             kilobytes += own
@@ -52,9 +58,13 @@ def _files(smaps: str) -> Iterator[tuple[tuple[str, str], int]]:
         if name == "Rss":
             resident = int(value.split()[0])
         elif name == "Anonymous":
-            if mapped[0].startswith("/") and not mapped[0].startswith(("/dev/", "/SYSV", "/memfd:")):
+            if mapped[0].startswith("/") and not mapped[0].startswith(
+                ("/dev/", "/SYSV", "/memfd:")
+            ):
                 yield mapped, resident - int(value.split()[0])
-        elif "-" in name and " " in name:  # the head of a mapping: range, modes, offset, device, inode, path
+        elif (
+            "-" in name and " " in name
+        ):  # the head of a mapping: range, modes, offset, device, inode, path
             parts = line.split(maxsplit=5)
             mapped = (parts[5] if len(parts) > 5 else "", parts[2])
 
@@ -65,7 +75,9 @@ def cpu(roots: Iterable[int]) -> float:
     """
     seconds = 0.0
     for pid in trees(roots):
-        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended: its parent tells the next time
+        with suppress(
+            FileNotFoundError, ProcessLookupError
+        ):  # it has just ended: its parent tells the next time
             seconds += cpu_seconds(pid)
     return seconds
 

@@ -36,7 +36,9 @@ def recorded(records: int) -> dict[str, float]:
     deadline = time.monotonic() + LONGEST
     while (found := stored()) < accepted:
         if time.monotonic() > deadline:
-            raise SystemExit(f"of {accepted} records that were accepted {found} are stored after {LONGEST} s")
+            raise SystemExit(
+                f"of {accepted} records that were accepted {found} are stored after {LONGEST} s"
+            )
         time.sleep(PAUSE)
     return {"rate": accepted / seconds, "dropped": dropped}
 

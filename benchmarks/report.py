@@ -42,7 +42,9 @@ def results_of(document: Mapping[str, Any]) -> Results:
 
 def worse(samples: Sequence[Sample]) -> list[Target]:
     """Targets whose ratio is worse than the usual one by more than a quarter."""
-    return [target for target in TARGETS if (found := target.found(samples)) and target.is_worse(found)]
+    return [
+        target for target in TARGETS if (found := target.found(samples)) and target.is_worse(found)
+    ]
 
 
 def markdown(results: Results) -> str:
@@ -53,7 +55,9 @@ def markdown(results: Results) -> str:
         parts.append(f"### {TITLES[subject]}")
         if list(panels(results.samples, subject)):
             parts.append(f"![{subject}: medians of all rounds]({IMAGES}/{file_name(subject)})")
-        parts.append(f"<details><summary>All figures</summary>\n\n{_table_of_figures(results.samples, subject)}\n\n</details>")
+        parts.append(
+            f"<details><summary>All figures</summary>\n\n{_table_of_figures(results.samples, subject)}\n\n</details>"
+        )
     return "\n\n".join(parts) + "\n"
 
 

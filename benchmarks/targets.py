@@ -15,15 +15,30 @@ from benchmarks.figures import Sample, Spread, ratio, spread, values_of
 WORSE = 0.25  # of the usual ratio: by how much more a ratio must be worse to fail the short form
 
 # Contenders
-OURS, NO_KEY, WATCHED, ALONE = "Roadmap", "Roadmap, no key", "Roadmap, 500 streams", "Roadmap, no streams"
+OURS, NO_KEY, WATCHED, ALONE = (
+    "Roadmap",
+    "Roadmap, no key",
+    "Roadmap, 500 streams",
+    "Roadmap, no streams",
+)
 FASTAPI, BY_HAND, BARE = "FastAPI + Celery", "asyncpg by hand", "bare Starlette"
 PREFORK, THREADS = "FastAPI + Celery, prefork", "FastAPI + Celery, threads"
 WITH_MODEL, AFTER_MANY = "Roadmap, model client loaded", "Roadmap, after many roadmaps"
 APART = "Roadmap, three instances"
 MEANWHILE = "Roadmap, the second half of them"
-STOCK, SQLITE, STOCK_SQLITE, RAW = "stock Huey", "Roadmap, SQLite", "stock Huey, SQLite", "raw Redis"
+STOCK, SQLITE, STOCK_SQLITE, RAW = (
+    "stock Huey",
+    "Roadmap, SQLite",
+    "stock Huey, SQLite",
+    "raw Redis",
+)
 CELERY, DRAMATIQ, RQ, TASKIQ = "Celery, acks late", "Dramatiq", "RQ", "taskiq"
-COPY, COPY_ONCE, SQLALCHEMY, LOGGING = "COPY", "COPY, one transaction", "SQLAlchemy", "logging to memory"
+COPY, COPY_ONCE, SQLALCHEMY, LOGGING = (
+    "COPY",
+    "COPY, one transaction",
+    "SQLAlchemy",
+    "logging to memory",
+)
 
 # Subjects and what is measured of them, with its unit
 ACCEPT, READ, QUEUE, LOGS = "accept", "read", "queue", "logs"
@@ -51,8 +66,12 @@ SLOW_STARTS, MEDIAN_STARTS = "enqueue to start, idle, 99 %, ms", "enqueue to sta
 WRITTEN, RECORDED, DROPPED = "records written/s", "record(), accepted/s", "records without room"
 INSTALLED, PACKAGES, TO_READY = "installed, MB", "packages", "goal to ready, s"
 
-CONTROLS = frozenset({BARE, RAW, LOGGING})  # which do nothing of the work, and show what the machine allows
-BESIDE = frozenset({GENERATOR, KILOBYTES, CONCEPTS, PACKAGES, MADE})  # measures that tell about a measurement, and compare nobody
+CONTROLS = frozenset(
+    {BARE, RAW, LOGGING}
+)  # which do nothing of the work, and show what the machine allows
+BESIDE = frozenset(
+    {GENERATOR, KILOBYTES, CONCEPTS, PACKAGES, MADE}
+)  # measures that tell about a measurement, and compare nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +109,47 @@ class Target:
 
 TARGETS = (
     Target("accepting a goal, everything on", ACCEPT, POSTS, 10, peer=FASTAPI, usual=4.3),
-    Target("accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 10, NO_KEY, peer=FASTAPI, usual=5.8),
+    Target(
+        "accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 10, NO_KEY, peer=FASTAPI, usual=5.8
+    ),
     Target("accepting a goal, everything on", ACCEPT, POSTS, 1, peer=BY_HAND, usual=0.51),
-    Target("accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 1, NO_KEY, peer=BY_HAND, usual=0.68),
-    Target("accepting at 100/s, 99 %, no error", ACCEPT, SLOW_POSTS, 10, at_most=True, control=BARE),
-    Target("accepting while 500 streams are open", ACCEPT, POSTS, 0.8, WATCHED, peer=ALONE, usual=0.95),
+    Target(
+        "accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 1, NO_KEY, peer=BY_HAND, usual=0.68
+    ),
+    Target(
+        "accepting at 100/s, 99 %, no error", ACCEPT, SLOW_POSTS, 10, at_most=True, control=BARE
+    ),
+    Target(
+        "accepting while 500 streams are open", ACCEPT, POSTS, 0.8, WATCHED, peer=ALONE, usual=0.95
+    ),
     Target("reading a roadmap", READ, TREES, 5, peer=FASTAPI, usual=7.7),
     Target("reading one that has not changed (304)", READ, UNCHANGED, 10, peer=FASTAPI, usual=10),
     Target("connections, API and both consumers busy", CONNECTIONS, OPEN, 12, at_most=True),
     Target("memory of API and both consumers, in one instance", MEMORY, PSS, 130, at_most=True),
-    Target("memory, of FastAPI + Celery, prefork", MEMORY, PSS, round(1 / 3, 2), peer=PREFORK, at_most=True, usual=0.33),
+    Target(
+        "memory, of FastAPI + Celery, prefork",
+        MEMORY,
+        PSS,
+        round(1 / 3, 2),
+        peer=PREFORK,
+        at_most=True,
+        usual=0.33,
+    ),
     Target("memory with the model client loaded", MEMORY, PSS, 160, WITH_MODEL, at_most=True),
     Target("memory after many roadmaps", MEMORY, PSS, 190, AFTER_MANY, at_most=True),
-    Target("memory, growth over the last half of them", MEMORY, GROWTH, 1.03, AFTER_MANY, at_most=True),
-    Target("a consumer's start to its first task", START, TO_TASK, 0.4, at_most=True, control=STOCK),
+    Target(
+        "memory, growth over the last half of them", MEMORY, GROWTH, 1.03, AFTER_MANY, at_most=True
+    ),
+    Target(
+        "a consumer's start to its first task", START, TO_TASK, 0.4, at_most=True, control=STOCK
+    ),
     Target("the API's start to its first 202", START, TO_ANSWER, 0.6, at_most=True, control=BARE),
     Target("tasks at least once", QUEUE, TASKS, 6, peer=CELERY, usual=6.6),
     Target("tasks at least once", QUEUE, TASKS, 2, peer=STOCK, usual=2),
     Target("tasks at least once, on SQLite", QUEUE, TASKS, 1, SQLITE, peer=STOCK_SQLITE, usual=1.9),
-    Target("from enqueueing to start, idle, 99 %", QUEUE, SLOW_STARTS, 5, at_most=True, control=RAW),
+    Target(
+        "from enqueueing to start, idle, 99 %", QUEUE, SLOW_STARTS, 5, at_most=True, control=RAW
+    ),
     Target("writing records of the log, once each", LOGS, WRITTEN, 0.65, peer=COPY, usual=0.65),
     Target("record(), all of them stored", LOGS, RECORDED, 100_000, control=LOGGING),
     Target("records that found no room meanwhile", LOGS, DROPPED, 0, at_most=True),

@@ -29,11 +29,17 @@ def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
     are not stored yet are missing from it. It fits either kind of database.
     """
     waiting = _waiting()
-    entry = EntryIfPossible(audited(Actor.of_command_line(), Action.backup_make, str(file), {"logs": not no_logs}))
+    entry = EntryIfPossible(
+        audited(Actor.of_command_line(), Action.backup_make, str(file), {"logs": not no_logs})
+    )
     try:
-        made = backups.write(from_environment(os.environ), file, entry, with_logs=not no_logs, replace=force)
+        made = backups.write(
+            from_environment(os.environ), file, entry, with_logs=not no_logs, replace=force
+        )
     except FileExistsError:
-        raise Failed(f"{file} is there already; name another file, or say --force to replace it.") from None
+        raise Failed(
+            f"{file} is there already; name another file, or say --force to replace it."
+        ) from None
     except OSError as error:
         raise Failed(_why_not(file, error)) from None
     told: dict[str, Any] = {
@@ -44,7 +50,11 @@ def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
         "made_at": made.made_at,
     }
     told |= {"waiting": waiting, "audited": entry.is_written}
-    show(told, as_json, lambda: click.echo(_sentences(file, made, waiting, is_audited=entry.is_written)))
+    show(
+        told,
+        as_json,
+        lambda: click.echo(_sentences(file, made, waiting, is_audited=entry.is_written)),
+    )
 
 
 def _waiting() -> dict[str, int] | None:
@@ -55,18 +65,28 @@ def _waiting() -> dict[str, int] | None:
         return None
 
 
-def _sentences(file: Path, made: Summary, waiting: dict[str, int] | None, *, is_audited: bool) -> str:
-    lines = [f"{sum(made.rows.values()):,} rows of {len(made.rows)} tables are in {file} ({made.size:,} bytes)."]
-    lines.append("Keep it as you keep a password: it has hashes of passwords and secrets of webhooks.")
+def _sentences(
+    file: Path, made: Summary, waiting: dict[str, int] | None, *, is_audited: bool
+) -> str:
+    lines = [
+        f"{sum(made.rows.values()):,} rows of {len(made.rows)} tables are in {file} ({made.size:,} bytes)."
+    ]
+    lines.append(
+        "Keep it as you keep a password: it has hashes of passwords and secrets of webhooks."
+    )
     if not is_audited:
         lines.append("It is not in the audit log: the database at DATABASE_URL takes no changes.")
     if made.left_out:
         lines.append(f"Left out: {', '.join(made.left_out)}.")
     if waiting is None:
-        lines.append("The broker does not answer: how many messages wait there, which are not in the file, is not known.")
+        lines.append(
+            "The broker does not answer: how many messages wait there, which are not in the file, is not known."
+        )
     elif any(waiting.values()):
         counts = ", ".join(f"{count:,} of {name}" for name, count in waiting.items())
-        lines.append(f"Messages that wait in the queues are not in it ({counts}); only those of logs would be missed.")
+        lines.append(
+            f"Messages that wait in the queues are not in it ({counts}); only those of logs would be missed."
+        )
     return "\n".join(lines)
 
 

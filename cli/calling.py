@@ -35,10 +35,19 @@ class Caller:
 
     def __init__(self, url: str, key: str | None, patience: float) -> None:
         self.url, self.patience = url.rstrip("/"), patience
-        headers = {"Accept": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-        direct = urlsplit(self.url).hostname in LOOPBACK  # a proxy would look for it on its own machine
+        headers = {
+            "Accept": "application/json",
+            **({"Authorization": f"Bearer {key}"} if key else {}),
+        }
+        direct = (
+            urlsplit(self.url).hostname in LOOPBACK
+        )  # a proxy would look for it on its own machine
         self._client = httpx2.Client(
-            base_url=self.url, headers=headers, timeout=ANSWER, follow_redirects=False, trust_env=not direct
+            base_url=self.url,
+            headers=headers,
+            timeout=ANSWER,
+            follow_redirects=False,
+            trust_env=not direct,
         )
 
     def get(self, path: str) -> Json:
@@ -111,7 +120,13 @@ class Caller:
                     yield event
                     event = None
 
-    def _asked(self, method: str, path: str, body: Json | None = None, headers: dict[str, str] | None = None) -> httpx2.Response:
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> httpx2.Response:
         answer = self._client.request(method, path, json=body, headers=headers)
         self._check(answer)
         return answer
@@ -121,15 +136,25 @@ class Caller:
             return
         problem = _problem(answer)
         if answer.status_code in AGAIN or problem.get("type") == IN_USE:
-            raise _Again(problem.get("detail") or f"it answers {answer.status_code}", _seconds(answer.headers.get("retry-after")))
+            raise _Again(
+                problem.get("detail") or f"it answers {answer.status_code}",
+                _seconds(answer.headers.get("retry-after")),
+            )
         if answer.status_code == 401:
             raise Failed(
                 "The service wants to know who calls: put an API key into ROADMAP_API_KEY, or say --key (docs/ACCOUNTS.md)."
             )
         if not problem:
-            raise Failed(f"{self.url} answers {answer.status_code}, and not as this service does; is --url (ROADMAP_URL) right?")
-        places = [f"{each.get('pointer', '').removeprefix('#/')}: {each['detail']}" for each in problem.get("errors") or ()]
-        raise Failed(one_line("; ".join(places) or str(problem.get("detail") or problem.get("title"))))
+            raise Failed(
+                f"{self.url} answers {answer.status_code}, and not as this service does; is --url (ROADMAP_URL) right?"
+            )
+        places = [
+            f"{each.get('pointer', '').removeprefix('#/')}: {each['detail']}"
+            for each in problem.get("errors") or ()
+        ]
+        raise Failed(
+            one_line("; ".join(places) or str(problem.get("detail") or problem.get("title")))
+        )
 
     def _json(self, answer: httpx2.Response) -> Json:
         try:
@@ -150,7 +175,9 @@ class Caller:
         return found
 
     def _other(self) -> Failed:
-        return Failed(f"{self.url} answers something else than this service does; is --url (ROADMAP_URL) right?")
+        return Failed(
+            f"{self.url} answers something else than this service does; is --url (ROADMAP_URL) right?"
+        )
 
     def _patiently(self, ask: Callable[[], Result]) -> Result:
         """Everything that is asked here may be asked twice: a GET changes nothing, and a POST has its key."""
@@ -174,7 +201,9 @@ class Caller:
 
     def _unsendable(self) -> Failed:
         """Tried again it would be the same. What the library says of it quotes the header, which may be the key."""
-        return Failed("The request cannot be sent: something in it is not allowed in HTTP. Look at --url and --key.")
+        return Failed(
+            "The request cannot be sent: something in it is not allowed in HTTP. Look at --url and --key."
+        )
 
     def _away(self, error: Exception) -> Away:
         if isinstance(error, _Again):
@@ -182,7 +211,9 @@ class Caller:
                 f"{self.url} is busy or incomplete: {one_line(str(error))} Try again later; `roadmap doctor` tells its host why."
             )
         reason = one_line(str(error)) or type(error).__name__
-        return Away(f"{self.url} cannot be reached ({reason}). Start the service (`make run`), or say --url (ROADMAP_URL).")
+        return Away(
+            f"{self.url} cannot be reached ({reason}). Start the service (`make run`), or say --url (ROADMAP_URL)."
+        )
 
 
 class _Again(Exception):
@@ -205,14 +236,23 @@ def service_options(command: Callable[..., None]) -> Callable[..., None]:
     wrapped = update_wrapper(call, command)
     waits = Number(0, 3600)
     wrapped = click.option(
-        "--patience", type=waits, default=PATIENCE, show_default=True, help="Seconds to try for when it is away or busy."
+        "--patience",
+        type=waits,
+        default=PATIENCE,
+        show_default=True,
+        help="Seconds to try for when it is away or busy.",
     )(wrapped)
     wrapped = click.option(
-        "--key", envvar="ROADMAP_API_KEY", callback=_key, help="API key, or ROADMAP_API_KEY. On your own machine none is needed."
+        "--key",
+        envvar="ROADMAP_API_KEY",
+        callback=_key,
+        help="API key, or ROADMAP_API_KEY. On your own machine none is needed.",
     )(wrapped)
-    return click.option("--url", envvar="ROADMAP_URL", help="Of the service, or ROADMAP_URL. Default: http://127.0.0.1:$PORT.")(
-        wrapped
-    )
+    return click.option(
+        "--url",
+        envvar="ROADMAP_URL",
+        help="Of the service, or ROADMAP_URL. Default: http://127.0.0.1:$PORT.",
+    )(wrapped)
 
 
 def _key(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -242,7 +282,10 @@ def _checked(url: str) -> str:
     except (ValueError, httpx2.InvalidURL):
         fits = False
     if not fits or re.search(r"\s", url):
-        raise click.BadParameter("must be the whole address of a service, as in https://roadmap.example.org", param_hint="--url")
+        raise click.BadParameter(
+            "must be the whole address of a service, as in https://roadmap.example.org",
+            param_hint="--url",
+        )
     return url
 
 

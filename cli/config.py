@@ -40,14 +40,19 @@ def config(as_json: bool) -> None:
     At the end stand variables that are no settings, but resemble one.
     """
     found = variables(os.environ)
-    rows = [(each.name, each.value, f"{each.origin} ({each.source})" if each.source else each.origin) for each in found]
+    rows = [
+        (each.name, each.value, f"{each.origin} ({each.source})" if each.source else each.origin)
+        for each in found
+    ]
     show(found, as_json, lambda: table(("variable", "value", "from"), rows, breakable="value"))
 
 
 def variables(environment: Mapping[str, str]) -> list[Variable]:
     """In the order of docs/CONFIGURATION.md. Raises SettingsError when they do not add up."""
     given = {name: value for name, value in environment.items() if value.strip()}
-    assumed = {} if "SERVICE_TYPE" in given else {"SERVICE_TYPE": "all"}  # this looks at a service from outside
+    assumed = (
+        {} if "SERVICE_TYPE" in given else {"SERVICE_TYPE": "all"}
+    )  # this looks at a service from outside
     settings = from_environment({**given, **assumed})
     found = [_variable(name, settings, given) for name in Settings.model_fields]
     strange = misspelt(environment).items()
@@ -61,7 +66,8 @@ def _variable(name: str, settings: Settings, given: Mapping[str, str]) -> Variab
     default = Settings.model_fields[name].default
     if upper in given:
         extra = (
-            value != from_environment({"SERVICE_TYPE": "all", upper: given[upper]}).__dict__.get(name)
+            value
+            != from_environment({"SERVICE_TYPE": "all", upper: given[upper]}).__dict__.get(name)
             if upper == "ALLOWED_HOSTS"
             else False
         )
@@ -81,7 +87,11 @@ def _shown(value: Any) -> str:
         return ",".join(_shown(each) for each in value)
     if isinstance(value, Price):
         return f"{value.model}={value.prompt}/{value.completion}"
-    return _place(value, OF_WEB) if isinstance(value, str) and "://" in value and set("@?#") & set(value) else str(value)
+    return (
+        _place(value, OF_WEB)
+        if isinstance(value, str) and "://" in value and set("@?#") & set(value)
+        else str(value)
+    )
 
 
 def _place(secret: str, schemes: Collection[str]) -> str:

@@ -22,9 +22,23 @@ SIZE = Number(0.1, 1_000)
 def load_options(command: Callable[..., None]) -> Callable[..., None]:
     """Of what people do; the command gets it as `load`."""
 
-    @click.option("--roadmaps", type=Number(0, 1e6), default=10, show_default=True, help="Made each day.")
-    @click.option("--reads", type=Number(0, 1e4), default=READS, show_default=True, help="How often each is opened.")
-    @click.option("--months", type=click.IntRange(1, 120), default=12, show_default=True, help="For how long they are kept.")
+    @click.option(
+        "--roadmaps", type=Number(0, 1e6), default=10, show_default=True, help="Made each day."
+    )
+    @click.option(
+        "--reads",
+        type=Number(0, 1e4),
+        default=READS,
+        show_default=True,
+        help="How often each is opened.",
+    )
+    @click.option(
+        "--months",
+        type=click.IntRange(1, 120),
+        default=12,
+        show_default=True,
+        help="For how long they are kept.",
+    )
     @wraps(command)
     def with_load(*, roadmaps: float, reads: float, months: int, **options: Any) -> None:
         command(load=Load(roadmaps * DAYS, reads, months), **options)
@@ -35,8 +49,22 @@ def load_options(command: Callable[..., None]) -> Callable[..., None]:
 def large_options(command: Callable[..., None]) -> Callable[..., None]:
     """Of the large instance; the command gets it as `large`."""
 
-    @click.option("--large-memory", "memory", type=SIZE, default=8, show_default=True, help="GB of the large instance.")
-    @click.option("--large-cores", "cores", type=SIZE, default=2, show_default=True, help="vCPU of the large instance.")
+    @click.option(
+        "--large-memory",
+        "memory",
+        type=SIZE,
+        default=8,
+        show_default=True,
+        help="GB of the large instance.",
+    )
+    @click.option(
+        "--large-cores",
+        "cores",
+        type=SIZE,
+        default=2,
+        show_default=True,
+        help="vCPU of the large instance.",
+    )
     @wraps(command)
     def with_large(*, memory: float, cores: float, **options: Any) -> None:
         command(large=Large(memory * MB_OF_A_GB, cores), **options)
@@ -46,12 +74,26 @@ def large_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command("cost")
 @load_options
-@click.option("--catalogue", is_flag=True, help="Without a model, and so without the work of its client.")
-@click.option("--platform", default="Railway", show_default=True, help="Whose prices; of --prices, where that names others.")
+@click.option(
+    "--catalogue", is_flag=True, help="Without a model, and so without the work of its client."
+)
+@click.option(
+    "--platform",
+    default="Railway",
+    show_default=True,
+    help="Whose prices; of --prices, where that names others.",
+)
 @large_options
-@click.option("--prices", "file", type=click.Path(path_type=Path), help="Other prices, in the form of cli/costs/prices.json.")
+@click.option(
+    "--prices",
+    "file",
+    type=click.Path(path_type=Path),
+    help="Other prices, in the form of cli/costs/prices.json.",
+)
 @json_option
-def cost(*, load: Load, catalogue: bool, platform: str, large: Large, file: Path | None, as_json: bool) -> None:
+def cost(
+    *, load: Load, catalogue: bool, platform: str, large: Large, file: Path | None, as_json: bool
+) -> None:
     """Estimate a month's bill: three services, one instance, the stack that these replace, and a large instance.
 
     It rests on measurements (`make bench-usage`) and on published prices; both are named with their dates. What a model asks for
@@ -59,11 +101,17 @@ def cost(*, load: Load, catalogue: bool, platform: str, large: Large, file: Path
     """
     found, asked = measured.load(), _prices(file)
     if platform not in asked.platforms:
-        raise Failed(f"there are no prices of {platform}; --platform can be {', '.join(asked.platforms)}.")
+        raise Failed(
+            f"there are no prices of {platform}; --platform can be {', '.join(asked.platforms)}."
+        )
     chosen = asked.platforms[platform]
     layouts = layouts_of(found.stacks, load, asked, chosen, is_by_model=not catalogue, large=large)
     show(
-        {"load": asdict(load), "layouts": [_document(each) for each in layouts], "rests_on": _rests_on(found, asked, platform)},
+        {
+            "load": asdict(load),
+            "layouts": [_document(each) for each in layouts],
+            "rests_on": _rests_on(found, asked, platform),
+        },
         as_json,
         lambda: _tell(layouts, found, asked, platform),
     )
@@ -76,8 +124,12 @@ def _prices(file: Path | None) -> Prices:
         told = error.strerror
     except ValidationError as error:
         problem = error.errors()[0]
-        told = ": ".join(part for part in (".".join(map(str, problem["loc"])), problem["msg"]) if part)
-    raise Failed(f"{file} has no prices that can be read ({told}); cli/costs/prices.json shows the form.")
+        told = ": ".join(
+            part for part in (".".join(map(str, problem["loc"])), problem["msg"]) if part
+        )
+    raise Failed(
+        f"{file} has no prices that can be read ({told}); cli/costs/prices.json shows the form."
+    )
 
 
 def _document(layout: Layout) -> dict[str, Any]:
@@ -93,7 +145,9 @@ def _rests_on(found: Measured, asked: Prices, platform: str) -> dict[str, Any]:
     every = asked.of(platform)
     return {
         "measured": {"date": found.date, "command": found.command, "machine": found.machine},
-        "prices": {name: {"seen": each.seen, "source": each.source} for name, each in every.items()},
+        "prices": {
+            name: {"seen": each.seen, "source": each.source} for name, each in every.items()
+        },
         "notes": {name: stack.note for name, stack in found.stacks.items() if stack.note},
     }
 
@@ -105,11 +159,17 @@ def _tell(layouts: list[Layout], found: Measured, asked: Prices, platform: str) 
     columns += [f"paid, {name}" for name in chosen.plans]
     columns += [f"used, Redis of {name}" for name in providers]
     table(columns, [list(_row(each, chosen, providers)) for each in layouts])
-    told = [f"A month on {platform}. A plan is paid as it stands or, if that is more, what was used."]
+    told = [
+        f"A month on {platform}. A plan is paid as it stands or, if that is more, what was used."
+    ]
     if providers:
-        told.append(f"Redis of {' or '.join(providers)} bills each command, and some are sent when nothing happens.")
+        told.append(
+            f"Redis of {' or '.join(providers)} bills each command, and some are sent when nothing happens."
+        )
     every = asked.of(platform)
-    dates = "; ".join(f"{name}, read on {each.seen} at {each.source}" for name, each in every.items())
+    dates = "; ".join(
+        f"{name}, read on {each.seen} at {each.source}" for name, each in every.items()
+    )
     for line in (" ".join(told), f"Measured on {found.date} by {found.command}. Prices: {dates}."):
         console.print(f"\n{line}", soft_wrap=True, highlight=False, markup=False)
 
@@ -123,4 +183,6 @@ def _row(layout: Layout, platform: Platform, providers: list[str]) -> Iterator[s
     yield f"{use.egress:.2f}"
     yield f"{layout.bill.total:,.2f}"
     yield from (f"{layout.paid[name]:,.2f}" for name in platform.plans)
-    yield from (f"{layout.by_command[name]:,.2f}" if layout.by_command else "" for name in providers)
+    yield from (
+        f"{layout.by_command[name]:,.2f}" if layout.by_command else "" for name in providers
+    )

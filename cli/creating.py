@@ -16,15 +16,25 @@ WELL = ("ready", "awaiting_review")
 
 @click.command("new")
 @click.argument("goal")
-@click.option("--level", type=click.Choice(["beginner", "intermediate", "advanced"]), help="What you know already.")
-@click.option("--hours", "hours_per_week", type=click.IntRange(1, 80), help="Hours for learning, a week.")
-@click.option("--deadline", type=click.DateTime(["%Y-%m-%d"]), help="Day by which it should be reached.")
+@click.option(
+    "--level",
+    type=click.Choice(["beginner", "intermediate", "advanced"]),
+    help="What you know already.",
+)
+@click.option(
+    "--hours", "hours_per_week", type=click.IntRange(1, 80), help="Hours for learning, a week."
+)
+@click.option(
+    "--deadline", type=click.DateTime(["%Y-%m-%d"]), help="Day by which it should be reached."
+)
 @click.option("--language", help="Of the roadmap, as a BCP 47 tag: en, zh, pt-BR.")
 @click.option("--resource-language", help="A second language in which resources may be.")
 @click.option("--background", help="What you have done so far.")
 @click.option("--motivation", help="Why you want this.")
 @click.option("--preferences", help="How you like to learn.")
-@click.option("--review", is_flag=True, help="Wait for your approval of the plan before contents are written.")
+@click.option(
+    "--review", is_flag=True, help="Wait for your approval of the plan before contents are written."
+)
 @click.option("--watch", is_flag=True, help="Show how it is made, and end when it is.")
 @service_options
 @json_option
@@ -44,7 +54,9 @@ def new_command(goal: str, watch: bool, caller: Caller, as_json: bool, **fields:
     show(
         roadmap,
         as_json,
-        lambda: click.echo(plain(f"{roadmap['title'] or goal} is {roadmap['status']}: {caller.page_of(roadmap)}")),
+        lambda: click.echo(
+            plain(f"{roadmap['title'] or goal} is {roadmap['status']}: {caller.page_of(roadmap)}")
+        ),
     )
     if roadmap["status"] not in WELL:
         reason = f": {roadmap['error']}" if roadmap["error"] else "."
@@ -60,12 +72,16 @@ def _watched(caller: Caller, made: dict[str, Any]) -> dict[str, Any]:
             told = event["data"]
             if "total" in told and "ready" in told:
                 done = told["ready"] + told.get("failed", 0)
-                progress.update(bar, description="Writing the contents", completed=done, total=told["total"])
+                progress.update(
+                    bar, description="Writing the contents", completed=done, total=told["total"]
+                )
             if event["type"] == "roadmap.awaiting_review":
                 roadmap = caller.get(made["links"]["self"])
                 if roadmap["status"] == "awaiting_review":
                     return roadmap
         roadmap = caller.get(made["links"]["self"])
         written = roadmap["progress"]
-        progress.update(bar, completed=written["ready"] + written["failed"], total=written["total"] or 1)
+        progress.update(
+            bar, completed=written["ready"] + written["failed"], total=written["total"] or 1
+        )
         return roadmap

@@ -22,7 +22,9 @@ from roadmap.document import counted
 
 HERE = Path(__file__).resolve().parent.parent
 START_LIMIT = 60.0  # seconds for the services to answer
-BUILD_LIMIT = 1800.0  # seconds for the whole roadmap; a model takes minutes, the catalogue a second or two
+BUILD_LIMIT = (
+    1800.0  # seconds for the whole roadmap; a model takes minutes, the catalogue a second or two
+)
 STOP_LIMIT = 30.0  # seconds for the services to end
 POLL = 0.1
 SERVER_VARIABLES = ("DATABASE_URL", "REDIS_URL", "DIRECT_DATABASE_URL", "HOST")
@@ -31,10 +33,18 @@ ENDED = ("ready", "partial", "failed", "cancelled")
 
 @click.command()
 @click.argument("goal")
-@click.option("--level", default="beginner", show_default=True, help="beginner, intermediate or advanced")
-@click.option("--hours-per-week", default=8, show_default=True, type=int, help="Hours for learning, a week.")
 @click.option(
-    "--output", default="roadmap.md", show_default=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write."
+    "--level", default="beginner", show_default=True, help="beginner, intermediate or advanced"
+)
+@click.option(
+    "--hours-per-week", default=8, show_default=True, type=int, help="Hours for learning, a week."
+)
+@click.option(
+    "--output",
+    default="roadmap.md",
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write.",
 )
 def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
     """Start the services in a scratch folder, make a roadmap for GOAL over HTTP, print it, write it, end everything."""
@@ -44,7 +54,10 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
     place = output if output.exists() else output.absolute().parent
     if not os.access(place, os.W_OK):
         raise Failed(f"{output} cannot be written here; name another place: --output PATH")
-    with running_service() as url, httpx2.Client(base_url=url, timeout=30, trust_env=False) as client:
+    with (
+        running_service() as url,
+        httpx2.Client(base_url=url, timeout=30, trust_env=False) as client,
+    ):
         roadmap = make_roadmap(client, request)
         if not roadmap["stages"]:
             raise Failed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
@@ -61,12 +74,23 @@ def running_service() -> Iterator[str]:
     """The three services on SQLite and a free port; yields their address. Ends every process, whatever happens."""
     with tempfile.TemporaryDirectory(prefix="roadmap-demo-") as scratch:
         port = free_port()
-        environment = {name: value for name, value in os.environ.items() if name not in SERVER_VARIABLES}
-        environment |= {"SERVICE_TYPE": "all", "PORT": str(port), "DATA_DIR": scratch, "LOG_LEVEL": "WARNING"}
+        environment = {
+            name: value for name, value in os.environ.items() if name not in SERVER_VARIABLES
+        }
+        environment |= {
+            "SERVICE_TYPE": "all",
+            "PORT": str(port),
+            "DATA_DIR": scratch,
+            "LOG_LEVEL": "WARNING",
+        }
         log = Path(scratch) / "services.log"
         with log.open("wb") as sink:
             services = subprocess.Popen(
-                [str(HERE / "entrypoint.sh")], env=environment, stdout=sink, stderr=sink, start_new_session=True
+                [str(HERE / "entrypoint.sh")],
+                env=environment,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
             )
         try:
             url = f"http://127.0.0.1:{port}"
@@ -100,21 +124,33 @@ def wait_until_ready(url: str, services: "subprocess.Popen[bytes]", log: Path) -
         except httpx2.TransportError:
             pass
         time.sleep(POLL)
-    raise Failed(f"the services did not answer within {START_LIMIT:g} s:\n{log.read_text(errors='replace').strip()}")
+    raise Failed(
+        f"the services did not answer within {START_LIMIT:g} s:\n{log.read_text(errors='replace').strip()}"
+    )
 
 
 def make_roadmap(client: httpx2.Client, request: dict[str, Any]) -> dict[str, Any]:
     """Post the goal and follow it to its end with a progress bar; returns the whole tree."""
     path = checked(client.post("/api/v1/roadmaps", json=request))["links"]["self"]
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     deadline = time.monotonic() + BUILD_LIMIT
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("Designing the outline", total=None)
         while time.monotonic() < deadline:
             roadmap = checked(client.get(path))
-            done, total = roadmap["progress"]["ready"] + roadmap["progress"]["failed"], roadmap["progress"]["total"]
+            done, total = (
+                roadmap["progress"]["ready"] + roadmap["progress"]["failed"],
+                roadmap["progress"]["total"],
+            )
             if total:
-                progress.update(bar, description="Writing the contents", completed=done, total=total)
+                progress.update(
+                    bar, description="Writing the contents", completed=done, total=total
+                )
             if roadmap["status"] in ENDED:
                 return roadmap
             time.sleep(POLL)
@@ -125,7 +161,10 @@ def good(response: httpx2.Response) -> httpx2.Response:
     """An answer that is none of a problem; that of a bad one is an error of this program."""
     if response.is_error:
         body = response.json()
-        fields = [f"{field.get('pointer', '').removeprefix('#/')}: {field['detail']}" for field in body.get("errors", ())]
+        fields = [
+            f"{field.get('pointer', '').removeprefix('#/')}: {field['detail']}"
+            for field in body.get("errors", ())
+        ]
         raise Failed("; ".join(fields) or body["detail"])
     return response
 
@@ -142,7 +181,10 @@ def show_cost(receipt: dict[str, Any]) -> None:
     if calls:
         tokens = sum(step["prompt_tokens"] + step["completion_tokens"] for step in receipt["steps"])
         price = f", {receipt['spent']} {receipt['currency']}" if float(receipt["spent"]) else ""
-        console.print(f"\n{counted(calls, 'call')} of the model, {counted(tokens, 'token')}{price}", highlight=False)
+        console.print(
+            f"\n{counted(calls, 'call')} of the model, {counted(tokens, 'token')}{price}",
+            highlight=False,
+        )
 
 
 def free_port() -> int:

@@ -42,7 +42,9 @@ def doctor(no_model: bool, as_json: bool) -> None:
     if {"database", "migrations"} <= reachable:
         checks.append(_log())
     show(checks, as_json, lambda: _tell(checks))
-    raise click.exceptions.Exit(Exit.failed if any(check.state is State.failed for check in checks) else Exit.ok)
+    raise click.exceptions.Exit(
+        Exit.failed if any(check.state is State.failed for check in checks) else Exit.ok
+    )
 
 
 def _catalogue() -> Check:
@@ -51,7 +53,12 @@ def _catalogue() -> Check:
     told = f"{len(tracks)} built-in roadmaps, {sum(len(track.concept_ids) for track in tracks)} concepts"
     if broken:
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
-        return failed("catalogue", told, f"{broken[0]}{more}", "put the file right, or install this version anew")
+        return failed(
+            "catalogue",
+            told,
+            f"{broken[0]}{more}",
+            "put the file right, or install this version anew",
+        )
     return well("catalogue", told)
 
 
@@ -64,7 +71,12 @@ def _model(is_off: bool) -> Check:
         seconds = model_check.answer_seconds(settings)
     except GeneratorFault as fault:
         told = f"{settings.openai_model} does not answer"
-        return failed("model", told, str(fault).rstrip("."), "check OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL")
+        return failed(
+            "model",
+            told,
+            str(fault).rstrip("."),
+            "check OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL",
+        )
     return well("model", f"{settings.openai_model} answers in {seconds:.1f} s")
 
 
@@ -72,7 +84,9 @@ def _queues() -> list[Check]:
     try:
         states = inspection.queue_states()
     except Unavailable as error:
-        trouble = broker_trouble(error.__cause__ if isinstance(error.__cause__, Exception) else error)
+        trouble = broker_trouble(
+            error.__cause__ if isinstance(error.__cause__, Exception) else error
+        )
         return [failed("queues", trouble.what, trouble.cause, trouble.fix)]
     return [_queue(state) for state in states]
 
@@ -82,21 +96,37 @@ def _queue(state: inspection.QueueState) -> Check:
     told = f"{state.ready:,} ready, {state.held:,} held, {state.scheduled:,} scheduled, {state.dead:,} put aside, "
     told += f"{state.workers} {'consumer' if state.workers == 1 else 'consumers'}"
     if state.is_paused:
-        return warning(name, f"{told}; paused", "somebody has paused it", f"`roadmap jobs resume {state.name}`")
+        return warning(
+            name, f"{told}; paused", "somebody has paused it", f"`roadmap jobs resume {state.name}`"
+        )
     if state.dead:
         cause = "tasks have failed as often as they may"
-        return warning(name, told, cause, f"`roadmap jobs dead --queue {state.name}` shows why, `jobs replay` tries again")
+        return warning(
+            name,
+            told,
+            cause,
+            f"`roadmap jobs dead --queue {state.name}` shows why, `jobs replay` tries again",
+        )
     if not state.workers and (state.ready or not settings.embedded):
-        return warning(name, told, "nobody works on it", f"start SERVICE_TYPE=huey_{state.name}, or `make run`")
+        return warning(
+            name, told, "nobody works on it", f"start SERVICE_TYPE=huey_{state.name}, or `make run`"
+        )
     return well(name, told)
 
 
 def _log() -> Check:
     ledger = execution_log.ledger()
-    told = f"{ledger.stored:,} records stored, {ledger.missing:,} missing, {ledger.dropped:,} dropped"
+    told = (
+        f"{ledger.stored:,} records stored, {ledger.missing:,} missing, {ledger.dropped:,} dropped"
+    )
     if ledger.missing or ledger.dropped:
         cause = "the broker has lost messages, or was away for long"
-        return warning("log", told, cause, "let it keep what it acknowledges (appendonly yes); what is lost stays lost")
+        return warning(
+            "log",
+            told,
+            cause,
+            "let it keep what it acknowledges (appendonly yes); what is lost stays lost",
+        )
     return well("log", told)
 
 

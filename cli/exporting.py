@@ -25,13 +25,20 @@ BINARY = ("zip", "apkg")
     help="Of the file.",
 )
 @click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write, replaced if it is there. Default: stdout."
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write, replaced if it is there. Default: stdout.",
 )
 @service_options
 @click.option(
-    "--json", "as_json", is_flag=True, help="Without --output: as --format json. With it: what was written where, as JSON."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Without --output: as --format json. With it: what was written where, as JSON.",
 )
-def export_command(roadmap_id: str, form: str, output: Path | None, caller: Caller, as_json: bool) -> None:
+def export_command(
+    roadmap_id: str, form: str, output: Path | None, caller: Caller, as_json: bool
+) -> None:
     """Write the roadmap ID: as Markdown to read (md, or a folder of it as zip), as a deck for Anki (apkg), as a calendar of what
     is left (ics), its map (svg), or all that it is and all that you have left, for `roadmap import` (json).
     """
@@ -48,8 +55,14 @@ def export_command(roadmap_id: str, form: str, output: Path | None, caller: Call
             size = file.write(caller.content(path))
         output.chmod(mode)
     except OSError as error:
-        raise Failed(f"{output} cannot be written ({error.strerror}); name another place.") from None
-    click.echo(as_document({"file": str(output), "format": form, "bytes": size}) if as_json else f"Written to {output}.")
+        raise Failed(
+            f"{output} cannot be written ({error.strerror}); name another place."
+        ) from None
+    click.echo(
+        as_document({"file": str(output), "format": form, "bytes": size})
+        if as_json
+        else f"Written to {output}."
+    )
 
 
 def _mode(output: Path) -> int:

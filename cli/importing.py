@@ -13,13 +13,19 @@ from roadmap.formats import FORMAT, LARGEST
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+)
 @service_options
 @json_option
 def import_command(file: Path, caller: Caller, as_json: bool) -> None:
     """Make a new roadmap of FILE, which `roadmap export ID --format json` has written, here or elsewhere; `-` is stdin."""
     made = caller.post(IMPORTS, _read(file))
-    show(made, as_json, lambda: click.echo(plain(f"{made['title']} is {made['status']}: {caller.page_of(made)}")))
+    show(
+        made,
+        as_json,
+        lambda: click.echo(plain(f"{made['title']} is {made['status']}: {caller.page_of(made)}")),
+    )
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -14,15 +14,22 @@ from tasks.inspection import MessagePage, MessageState
 QUEUES = click.Choice(list(inspection.QUEUES))
 WAITING = [state for state in MessageState if state is not MessageState.dead]
 
-queue_option = click.option("--queue", type=QUEUES, default="content", show_default=True, help="Which of the two.")
+queue_option = click.option(
+    "--queue", type=QUEUES, default="content", show_default=True, help="Which of the two."
+)
 queue_argument = click.argument("queue", type=QUEUES)
 all_option = click.option(
-    "--all", "every", is_flag=True, help="Every dead letter of the queue, or with --search those that match."
+    "--all",
+    "every",
+    is_flag=True,
+    help="Every dead letter of the queue, or with --search those that match.",
 )
 ONLY = "Only those with these words in id, task, arguments or reason."
 search_option = click.option("--search", default="", help=ONLY)
 narrowing_option = click.option("--search", help=ONLY)
-limit_option = click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many at most.")
+limit_option = click.option(
+    "--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many at most."
+)
 ids_argument = click.argument("ids", nargs=-1)
 
 
@@ -33,7 +40,11 @@ def jobs() -> None:
 
 @jobs.command("list")
 @queue_option
-@click.option("--state", type=click.Choice(WAITING), help="Show the messages that are this, instead of counts.")
+@click.option(
+    "--state",
+    type=click.Choice(WAITING),
+    help="Show the messages that are this, instead of counts.",
+)
 @search_option
 @limit_option
 @json_option
@@ -42,7 +53,16 @@ def list_(queue: str, state: str | None, search: str, limit: int, as_json: bool)
     if state is None:
         return _overview(as_json)
     page = inspection.messages(queue, MessageState(state), search=search, limit=limit)
-    rows = [(each.id, each.task, each.arguments, each.due_at or each.at or each.sent_at, each.tries_left) for each in page.items]
+    rows = [
+        (
+            each.id,
+            each.task,
+            each.arguments,
+            each.due_at or each.at or each.sent_at,
+            each.tries_left,
+        )
+        for each in page.items
+    ]
 
     def human() -> None:
         if rows:
@@ -71,7 +91,13 @@ def _overview(as_json: bool) -> None:
             each.name,
             each.ready,
             "" if each.oldest_seconds is None else f"{each.oldest_seconds:.0f} s",
-            *(each.held, each.scheduled, "not counted" if each.retrying is None else each.retrying, each.dead, each.workers),
+            *(
+                each.held,
+                each.scheduled,
+                "not counted" if each.retrying is None else each.retrying,
+                each.dead,
+                each.workers,
+            ),
             "paused" if each.is_paused else "",
         )
         for each in states
@@ -87,12 +113,23 @@ def workers(as_json: bool) -> None:
     columns = ("queue", "host", "pid", "version", "threads", "heard of", "running")
     rows = [
         (
-            *(each.queue, each.host, each.pid, each.version, each.threads, each.seen_at or "silent"),
+            *(
+                each.queue,
+                each.host,
+                each.pid,
+                each.version,
+                each.threads,
+                each.seen_at or "silent",
+            ),
             "\n".join(f"{run.task}({run.arguments})" for run in each.running),
         )
         for each in found
     ]
-    show(found, as_json, lambda: table(columns, rows) if rows else click.echo("No consumer is there."))
+    show(
+        found,
+        as_json,
+        lambda: table(columns, rows) if rows else click.echo("No consumer is there."),
+    )
 
 
 @jobs.command()
@@ -152,10 +189,24 @@ def dead(queue: str, search: str, limit: int, as_json: bool) -> None:
 @all_option
 @narrowing_option
 @json_option
-def replay(ids: tuple[str, ...], queue: str, every: bool, search: str | None, as_json: bool) -> None:
+def replay(
+    ids: tuple[str, ...], queue: str, every: bool, search: str | None, as_json: bool
+) -> None:
     """Let dead letters be delivered again, with all their tries. `retry` is the same."""
-    count = _each("retry", queue, ids, every=every, search=search, one=inspection.replay, whole=inspection.replay_all)
-    say(f"{count} of the {queue} queue are delivered again.", as_json, {"queue": queue, "replayed": count})
+    count = _each(
+        "retry",
+        queue,
+        ids,
+        every=every,
+        search=search,
+        one=inspection.replay,
+        whole=inspection.replay_all,
+    )
+    say(
+        f"{count} of the {queue} queue are delivered again.",
+        as_json,
+        {"queue": queue, "replayed": count},
+    )
 
 
 @jobs.command()
@@ -164,9 +215,19 @@ def replay(ids: tuple[str, ...], queue: str, every: bool, search: str | None, as
 @all_option
 @narrowing_option
 @json_option
-def delete(ids: tuple[str, ...], queue: str, every: bool, search: str | None, as_json: bool) -> None:
+def delete(
+    ids: tuple[str, ...], queue: str, every: bool, search: str | None, as_json: bool
+) -> None:
     """Delete dead letters for good."""
-    count = _each("delete", queue, ids, every=every, search=search, one=inspection.discard, whole=inspection.discard_all)
+    count = _each(
+        "delete",
+        queue,
+        ids,
+        every=every,
+        search=search,
+        one=inspection.discard,
+        whole=inspection.discard_all,
+    )
     say(f"{count} of the {queue} queue are deleted.", as_json, {"queue": queue, "deleted": count})
 
 
@@ -184,9 +245,15 @@ def _each(
     whole: Callable[[str, str | None], int],
 ) -> int:
     if every == bool(ids) or (search and not every):
-        raise click.UsageError("Name the ids, which `jobs dead` shows, or say --all; --search goes with --all.")
-    if search is not None and not search.strip():  # a variable of a script that is empty does not mean all
-        raise click.BadParameter("has no words in it; leave it out to mean all", param_hint="--search")
+        raise click.UsageError(
+            "Name the ids, which `jobs dead` shows, or say --all; --search goes with --all."
+        )
+    if (
+        search is not None and not search.strip()
+    ):  # a variable of a script that is empty does not mean all
+        raise click.BadParameter(
+            "has no words in it; leave it out to mean all", param_hint="--search"
+        )
     if every:
         narrowed = {"search": search} if search else {}
         with audited(Actor.of_command_line(), Action(f"dead.{what}"), queue, narrowed) as act:

@@ -26,29 +26,55 @@ def list_(email: str, as_json: bool) -> None:
     """Show the keys of EMAIL that are not revoked, the newest first. Their secrets are not known to anybody."""
     found = api_keys.list_keys(accounts.by_email(email).id).items
     rows = [
-        (key.id, key.name, key.prefix, ", ".join(key.scopes), key.created_at, key.expires_at, key.used_at or "never")
+        (
+            key.id,
+            key.name,
+            key.prefix,
+            ", ".join(key.scopes),
+            key.created_at,
+            key.expires_at,
+            key.used_at or "never",
+        )
         for key in found
     ]
-    show(found, as_json, lambda: table(COLUMNS, rows) if rows else click.echo(f"{email} has no key."))
+    show(
+        found, as_json, lambda: table(COLUMNS, rows) if rows else click.echo(f"{email} has no key.")
+    )
 
 
 @keys.command()
 @email_argument
 @click.option("--name", required=True, help="For whom or what it is.")
 @click.option(
-    "--scope", "scopes", type=click.Choice([*Scope]), multiple=True, default=["read"], help="What it may do; again for more."
+    "--scope",
+    "scopes",
+    type=click.Choice([*Scope]),
+    multiple=True,
+    default=["read"],
+    help="What it may do; again for more.",
 )
 @click.option(
-    "--days", type=click.IntRange(1, api_keys.LONGEST_LIFE), default=90, show_default=True, help="For which it is valid."
+    "--days",
+    type=click.IntRange(1, api_keys.LONGEST_LIFE),
+    default=90,
+    show_default=True,
+    help="For which it is valid.",
 )
 @json_option
 def create(email: str, name: str, scopes: tuple[str, ...], days: int, as_json: bool) -> None:
     """Make a key of EMAIL and print it. It is told this once."""
     try:
-        asked = KeyRequest(name=name, scopes=tuple(Scope(scope) for scope in scopes), expires_in_days=days)
+        asked = KeyRequest(
+            name=name, scopes=tuple(Scope(scope) for scope in scopes), expires_in_days=days
+        )
     except ValidationError as error:
         raise click.BadParameter(str(error.errors()[0]["msg"]), param_hint="--name") from None
-    with audited(Actor.of_command_line(), Action.key_create, email, {"name": name, "scopes": " ".join(scopes)}) as act:
+    with audited(
+        Actor.of_command_line(),
+        Action.key_create,
+        email,
+        {"name": name, "scopes": " ".join(scopes)},
+    ) as act:
         made = api_keys.create(accounts.by_email(email).id, asked)
         act.found["key"] = str(made.id)
     say(made.key, as_json, made)
@@ -68,4 +94,8 @@ def revoke(email: str, ids: tuple[UUID, ...], every: bool, as_json: bool) -> Non
     for id_ in chosen:
         with audited(Actor.of_command_line(), Action.key_revoke, email, {"key": str(id_)}):
             api_keys.revoke(account, id_)
-    say(f"{len(chosen)} of the keys of {email} are revoked.", as_json, {"email": email, "revoked": chosen})
+    say(
+        f"{len(chosen)} of the keys of {email} are revoked.",
+        as_json,
+        {"email": email, "revoked": chosen},
+    )

@@ -24,7 +24,9 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 COLOURS = {"warning": "yellow", "error": "red", "debug": "dim"}
 
 
-def _moment(context: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
+def _moment(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> datetime | None:
     """`15m`, `2h`, `7d` before now, or a time of ISO 8601, of UTC unless it says otherwise."""
     if value is None:
         return None
@@ -33,21 +35,40 @@ def _moment(context: click.Context, parameter: click.Parameter, value: str | Non
             return clock.now() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         moment = datetime.fromisoformat(value)
     except (ValueError, OverflowError):  # 999999d are longer ago than there are years
-        raise click.BadParameter("must be a time such as 2026-11-26T08:00, or 15m, 2h, 7d for that long ago") from None
+        raise click.BadParameter(
+            "must be a time such as 2026-11-26T08:00, or 15m, 2h, 7d for that long ago"
+        ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @click.command()
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until Ctrl-C.")
-@click.option("--level", "levels", type=click.Choice([*LogLevel]), multiple=True, help="Only this; again for more.")
+@click.option(
+    "--level",
+    "levels",
+    type=click.Choice([*LogLevel]),
+    multiple=True,
+    help="Only this; again for more.",
+)
 @click.option("--category", "categories", multiple=True, help="Only this; again for more.")
 @click.option("--step", help="Only this.")
 @click.option("--roadmap", "roadmap_id", type=click.UUID, help="Only about the roadmap of this id.")
-@click.option("--trace", "trace_id", type=click.UUID, help="Only of the request of this trace, in every process.")
+@click.option(
+    "--trace",
+    "trace_id",
+    type=click.UUID,
+    help="Only of the request of this trace, in every process.",
+)
 @click.option("--since", callback=_moment, help="From when: 15m, 2h, 7d, or a time (UTC).")
 @click.option("--until", callback=_moment, help="Until when, likewise.")
 @click.option("--text", default="", help='Words in the message; "a phrase", -without, or.')
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest so many.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=50,
+    show_default=True,
+    help="The newest so many.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document a line and record.")
 def logs(
     *,
@@ -75,7 +96,9 @@ def logs(
         until=until,
         text=text,
     )
-    begun = clock.now() - SETTLES  # what is not settled by then is told by following: it may not be all, nor in order
+    begun = (
+        clock.now() - SETTLES
+    )  # what is not settled by then is told by following: it may not be all, nor in order
     found = _newest(_before(wanted, begun) if follow else wanted, limit)
     _tell(found, as_json)
     if not found and not follow and not as_json:
@@ -115,4 +138,6 @@ def _tell(records: Iterable[LogEntry], as_json: bool) -> None:
         about = f" {each.roadmap_id}" if each.roadmap_id else ""
         said = f"{one_line(f'{each.category}/{each.step}: {each.message}')}{took}{about}"
         level = Text(f"{each.level:<7}", style=COLOURS.get(each.level, ""))
-        console.print(Text.assemble(f"{each.at:%Y-%m-%d %H:%M:%S} ", level, f" {said}"), soft_wrap=True)
+        console.print(
+            Text.assemble(f"{each.at:%Y-%m-%d %H:%M:%S} ", level, f" {said}"), soft_wrap=True
+        )

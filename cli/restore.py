@@ -28,12 +28,20 @@ def restore(file: Path, as_json: bool) -> None:
         raise Failed(f"{file} cannot be restored: {error}. Nothing was changed.") from None
     except OSError as error:
         raise Failed(f"{file} cannot be read ({error.strerror}). Nothing was changed.") from None
-    told = {"file": str(file), "rows": done.rows, "left_out": done.left_out, "made_at": done.made_at, "migrated": done.migrated}
+    told = {
+        "file": str(file),
+        "rows": done.rows,
+        "left_out": done.left_out,
+        "made_at": done.made_at,
+        "migrated": done.migrated,
+    }
     show(told, as_json, lambda: click.echo(_sentences(file, done)))
 
 
 def _sentences(file: Path, done: Summary) -> str:
-    lines = [f"{sum(done.rows.values()):,} rows of {len(done.rows)} tables are back, as they were at {done.made_at}."]
+    lines = [
+        f"{sum(done.rows.values()):,} rows of {len(done.rows)} tables are back, as they were at {done.made_at}."
+    ]
     if done.left_out:
         lines.append(f"The backup was made without {', '.join(done.left_out)}.")
     if done.migrated:

@@ -31,7 +31,10 @@ def show_command(roadmap_id: str, caller: Caller, as_json: bool) -> None:
 
 def show(roadmap: dict[str, Any]) -> None:
     length = f"{counted(roadmap['hours'], 'hour')}, {counted(roadmap['weeks'], 'week')}"
-    console.print(f"\n[bold]{_shown(roadmap['title'] or roadmap.get('goal', ''))}[/]: {length}\n", highlight=False)
+    console.print(
+        f"\n[bold]{_shown(roadmap['title'] or roadmap.get('goal', ''))}[/]: {length}\n",
+        highlight=False,
+    )
     for remark in roadmap["remarks"]:
         console.print(f"[yellow]![/] {_shown(remark)}", highlight=False)
     for stage in roadmap["stages"]:
@@ -40,7 +43,9 @@ def show(roadmap: dict[str, Any]) -> None:
             console.print(f"  {_shown(module['title'])}", highlight=False)
             for concept in module["concepts"]:
                 console.print(
-                    f"    {_mark(concept)} week {concept['week']:>2}  {_shown(concept['title'])}", highlight=False, soft_wrap=True
+                    f"    {_mark(concept)} week {concept['week']:>2}  {_shown(concept['title'])}",
+                    highlight=False,
+                    soft_wrap=True,
                 )
 
 
@@ -48,7 +53,11 @@ def _mark(concept: dict[str, Any]) -> str:
     states = {content["status"] for content in concept["contents"].values()}
     if states <= {"ready"}:
         return "[green]✓[/]"
-    return "[red]✗[/]" if "failed" in states or not states & {"pending", "building", "queued"} else "[yellow]·[/]"
+    return (
+        "[red]✗[/]"
+        if "failed" in states or not states & {"pending", "building", "queued"}
+        else "[yellow]·[/]"
+    )
 
 
 def _shown(text: str) -> str:

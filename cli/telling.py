@@ -31,13 +31,17 @@ HOUSE = Path(__file__).resolve().parent.parent
 console = Console()
 NARROW = 24  # characters of a word that stay together where it may be broken
 WIDE = 10_000  # columns of a terminal, in which nothing has to be broken
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, and nothing else there.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on stdout, and nothing else there."
+)
 
 
 class Number(click.FloatRange):
     """In this range: `nan` is in none, though no comparison says so."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
         found: float = super().convert(value, param, ctx)
         if isnan(found):
             self.fail(f"{value!r} is not a number.", param, ctx)
@@ -110,7 +114,9 @@ def as_document(data: Any) -> str:
 
 def say(text: str, as_json: bool, data: Any = None) -> None:
     """What was done, in a sentence or as data."""
-    click.echo(as_document(data if data is not None else {"done": text}) if as_json else plain(text))
+    click.echo(
+        as_document(data if data is not None else {"done": text}) if as_json else plain(text)
+    )
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, breakable: str = "") -> None:
@@ -120,17 +126,33 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, breakable: s
     """
     told = [[plain(cell(each)) for each in row] for row in rows]
     for box in (HEAVY_HEAD, None):
-        made, narrowest = Table(box=box, pad_edge=box is not None), Table(box=box, pad_edge=box is not None)
+        made, narrowest = (
+            Table(box=box, pad_edge=box is not None),
+            Table(box=box, pad_edge=box is not None),
+        )
         for name in columns:
-            made.add_column(name, overflow="fold", no_wrap=name == "id")  # an id is copied, and a part of one is worth nothing
+            made.add_column(
+                name, overflow="fold", no_wrap=name == "id"
+            )  # an id is copied, and a part of one is worth nothing
             narrowest.add_column(name, no_wrap=name == "id")
         for row in told:
             made.add_row(*row)
-            narrowest.add_row(*(each[:NARROW] if name == breakable else each for name, each in zip(columns, row, strict=True)))
-        if Measurement.get(console, console.options.update(width=WIDE), narrowest).minimum <= console.width:
+            narrowest.add_row(
+                *(
+                    each[:NARROW] if name == breakable else each
+                    for name, each in zip(columns, row, strict=True)
+                )
+            )
+        if (
+            Measurement.get(console, console.options.update(width=WIDE), narrowest).minimum
+            <= console.width
+        ):
             return console.print(made, markup=False, highlight=False)
     for number, row in enumerate(told):
-        click.echo("\n" * (number > 0) + "\n".join(f"{name}: {each}" for name, each in zip(columns, row, strict=True) if each))
+        click.echo(
+            "\n" * (number > 0)
+            + "\n".join(f"{name}: {each}" for name, each in zip(columns, row, strict=True) if each)
+        )
     return None
 
 

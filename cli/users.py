@@ -51,7 +51,13 @@ def users() -> None:
 
 
 @users.command("list")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many at most.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=100,
+    show_default=True,
+    help="How many at most.",
+)
 @json_option
 def list_(limit: int, as_json: bool) -> None:
     """Show accounts, the oldest first."""
@@ -113,7 +119,11 @@ def password(email: str, password: str, revoke_keys: bool, as_json: bool) -> Non
 def email_(email: str, new: str, as_json: bool) -> None:
     """Give an account another address, NEW. All its logins end; its keys stay."""
     accounts.set_email(email, new, Actor.of_command_line())
-    say(f"{new} is the address of the account now; all its logins have ended.", as_json, {"email": new})
+    say(
+        f"{new} is the address of the account now; all its logins have ended.",
+        as_json,
+        {"email": new},
+    )
 
 
 @users.command()
@@ -125,7 +135,11 @@ def admin(email: str, remove: bool, as_json: bool) -> None:
     with _noted(Action.user_admin, email, is_admin=not remove):
         accounts.set_admin(email, is_admin=not remove)
     now = "no administrator any more" if remove else "an administrator"
-    say(f"{email} is {now}; all its logins have ended.", as_json, {"email": email, "is_admin": not remove})
+    say(
+        f"{email} is {now}; all its logins have ended.",
+        as_json,
+        {"email": email, "is_admin": not remove},
+    )
 
 
 @users.command()
@@ -137,7 +151,11 @@ def observer(email: str, remove: bool, as_json: bool) -> None:
     with _noted(Action.user_observer, email, is_observer=not remove):
         accounts.set_observer(email, is_observer=not remove)
     now = "no observer any more" if remove else "an observer"
-    say(f"{email} is {now}; all its logins have ended.", as_json, {"email": email, "is_observer": not remove})
+    say(
+        f"{email} is {now}; all its logins have ended.",
+        as_json,
+        {"email": email, "is_observer": not remove},
+    )
 
 
 @users.command()
@@ -167,7 +185,11 @@ def disable(email: str, as_json: bool) -> None:
 def transfer(owner: str, new_owner: str, as_json: bool) -> None:
     """Make all roadmaps of the account FROM those of TO: of somebody who leaves, or of embedded mode (local@localhost)."""
     made = transferring.transfer(owner, new_owner, Actor.of_command_line())
-    say(f"Roadmaps of {made.owner.email} that are those of {made.new_owner.email} now: {made.roadmaps}", as_json, made)
+    say(
+        f"Roadmaps of {made.owner.email} that are those of {made.new_owner.email} now: {made.roadmaps}",
+        as_json,
+        made,
+    )
 
 
 def _noted(action: Action, email: str, **details: bool) -> Any:

@@ -25,4 +25,8 @@ def in_one_spelling(text: str) -> str:
     return text
 
 
-Email = Annotated[str, Field(max_length=LONGEST, json_schema_extra={"format": "email"}), Rule(in_one_spelling, f"^{SHAPE}$")]
+Email = Annotated[
+    str,
+    Field(max_length=LONGEST, json_schema_extra={"format": "email"}),
+    Rule(in_one_spelling, f"^{SHAPE}$"),
+]

@@ -43,7 +43,11 @@ def _url(settings: Settings) -> str:
 
 def _announcement(settings: Settings) -> str:
     url = _url(settings)
-    writer = settings.openai_model if settings.openai_api_key else "the built-in catalogue (OPENAI_API_KEY brings a model)"
+    writer = (
+        settings.openai_model
+        if settings.openai_api_key
+        else "the built-in catalogue (OPENAI_API_KEY brings a model)"
+    )
     lines = ["", f"  Roadmap is running at {url}", f"  mode     {_mode(settings)}"]
     lines += [f"  writer   {writer}", f"  version  {VERSION}"]
     if settings.embedded:
@@ -53,11 +57,25 @@ def _announcement(settings: Settings) -> str:
         body = shlex.quote(f'{{"email": "{settings.admin_email}", "password": "<ADMIN_PASSWORD>"}}')
         log_in = f"curl {url}/api/v1/auth/login -H 'Content-Type: application/json' -d {body}"
         command = log_in if settings.admin_email else "roadmap users add YOU@EXAMPLE.ORG --admin"
-    return "\n".join([*lines, "", "  Open that address in a browser, or try", f"    {command}", "", "  Ctrl-C ends it.", ""])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "  Open that address in a browser, or try",
+            f"    {command}",
+            "",
+            "  Ctrl-C ends it.",
+            "",
+        ]
+    )
 
 
 def _mode(settings: Settings) -> str:
-    return f"embedded: SQLite in {settings.data_dir}/, no account needed" if settings.embedded else "server: PostgreSQL and Redis"
+    return (
+        f"embedded: SQLite in {settings.data_dir}/, no account needed"
+        if settings.embedded
+        else "server: PostgreSQL and Redis"
+    )
 
 
 if __name__ == "__main__":

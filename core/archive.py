@@ -90,9 +90,13 @@ def new_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
     """A file that is there as a whole or not at all, for its owner's eyes only. Raises FileExistsError, OSError."""
     if path.exists() and not replace:
         raise FileExistsError(f"{path} is there already")
-    if path.exists() and not path.is_file():  # who may write to /dev/null may not want to replace it
+    if (
+        path.exists() and not path.is_file()
+    ):  # who may write to /dev/null may not want to replace it
         raise OSError(errno.EINVAL, "it is a device, a pipe or the like, and no file")
-    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # readable by its owner only
+    descriptor, draft = tempfile.mkstemp(
+        prefix=f".{path.name}.", dir=path.parent
+    )  # readable by its owner only
     try:
         with os.fdopen(descriptor, "wb") as sink:
             yield sink
@@ -149,7 +153,9 @@ class Reader:
                 pass
         return self.rows
 
-    def _rows(self, lines: Iterator[bytes], table: TableHead, digest: Any, state: list[Any]) -> Iterator[list[Any]]:
+    def _rows(
+        self, lines: Iterator[bytes], table: TableHead, digest: Any, state: list[Any]
+    ) -> Iterator[list[Any]]:
         self.rows[table.name] = 0
         for line in lines:
             if not line.startswith(b"["):
@@ -172,7 +178,12 @@ class Reader:
         return document, line
 
     def _compare(self, end: Any, digest: str, missing: dict[str, TableHead]) -> None:
-        if not isinstance(end, dict) or end.get("sha256") != digest or end.get("rows") != self.rows or missing:
+        if (
+            not isinstance(end, dict)
+            or end.get("sha256") != digest
+            or end.get("rows") != self.rows
+            or missing
+        ):
             raise NotABackup("it is not as it was written: its sum is another")
 
     def _head(self, line: bytes) -> Manifest:
@@ -184,7 +195,9 @@ class Reader:
         if not is_ours:
             raise NotABackup("it is no backup of this service")
         if document.get("format_version") != FORMAT_VERSION:
-            raise NotABackup("a newer version of this service has made it; restore it with that version")
+            raise NotABackup(
+                "a newer version of this service has made it; restore it with that version"
+            )
         try:
             return Manifest.model_validate(document)
         except ValidationError:
@@ -212,7 +225,9 @@ def _lines(source: gzip.GzipFile) -> Iterator[bytes]:
         if not line:
             return
         if not line.endswith(b"\n"):
-            raise NotABackup("it is cut short" if len(line) < LONGEST_LINE else "it has a line without end")
+            raise NotABackup(
+                "it is cut short" if len(line) < LONGEST_LINE else "it has a line without end"
+            )
         yield line
 
 

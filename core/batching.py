@@ -62,7 +62,9 @@ class Batcher(Generic[Item, Result]):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         if self._queue.qsize() >= self._waiting:
-            raise Unavailable("Too many requests are waiting to be stored. Try again.", retry_after=1)
+            raise Unavailable(
+                "Too many requests are waiting to be stored. Try again.", retry_after=1
+            )
         self._queue.put(Entry(item, future, loop))
         return await future
 
@@ -85,7 +87,9 @@ class Batcher(Generic[Item, Result]):
             results = self._handle([entry.item for entry in batch])
             if len(results) != len(batch):
                 raise RuntimeError(f"{len(results)} results for {len(batch)} items")
-        except Exception as error:  # an edge: whatever happened, every waiting request gets its answer
+        except (
+            Exception
+        ) as error:  # an edge: whatever happened, every waiting request gets its answer
             logger.exception("%s failed for a batch of %d", self._name, len(batch))
             results = [error] * len(batch)
         answers = list(zip(batch, results, strict=True))

@@ -30,7 +30,16 @@ LEAST_BITS = 64  # of a key, by how often its characters come
 MARGIN = 5.0  # seconds that a platform should wait longer than a service needs to end
 RAILWAY_DRAINING = "RAILWAY_DEPLOYMENT_DRAINING_SECONDS"
 EXAMPLES = (
-    *("changeme", "change-me", "change_me", "example", "your-secret", "your_secret", "secret_key", "secretkey"),
+    *(
+        "changeme",
+        "change-me",
+        "change_me",
+        "example",
+        "your-secret",
+        "your_secret",
+        "secret_key",
+        "secretkey",
+    ),
     *("password", "0123456789", "abcdefgh"),
 )
 
@@ -72,7 +81,11 @@ def of_database(settings: Settings) -> list[Check]:
             began = time.monotonic()
             database.connect()
             connected = (time.monotonic() - began) * 1000
-            checks = [_database(database, connected), _migrations(database), *_clock_of_database(database)]
+            checks = [
+                _database(database, connected),
+                _migrations(database),
+                *_clock_of_database(database),
+            ]
             return [*checks, *_direct_database(settings, identity(database))]
     except DATABASE_FAULTS as error:
         trouble = database_trouble(error, settings)
@@ -88,21 +101,37 @@ def _database(database: peewee.Database, connected: float) -> Check:
     [version] = database.execute_sql("SHOW server_version").fetchone()
     [encoding] = database.execute_sql("SHOW server_encoding").fetchone()
     clients = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
-    used, most = database.execute_sql(f"SELECT ({clients}), current_setting('max_connections')::int").fetchone()
+    used, most = database.execute_sql(
+        f"SELECT ({clients}), current_setting('max_connections')::int"
+    ).fetchone()
     told = f"PostgreSQL {version.split()[0]}, connected in {connected:.0f} ms, a query takes {trip:.1f} ms, "
     told += f"{used} of {most} connections in use"
     if encoding != "UTF8":
-        return failed("database", told, f"it is encoded in {encoding}", "create it with ENCODING 'UTF8'")
+        return failed(
+            "database", told, f"it is encoded in {encoding}", "create it with ENCODING 'UTF8'"
+        )
     if used >= most * NEARLY_FULL:
         return warning(
-            "database", told, "few connections are left", "raise max_connections, or start fewer processes and threads"
+            "database",
+            told,
+            "few connections are left",
+            "raise max_connections, or start fewer processes and threads",
         )
     if trip > SLOW:
-        return warning("database", told, "it is far away or overloaded", "put it into the region of the services")
+        return warning(
+            "database",
+            told,
+            "it is far away or overloaded",
+            "put it into the region of the services",
+        )
     limits = "SELECT current_setting('idle_in_transaction_session_timeout'), current_setting('lock_timeout')"
     if "0" in database.execute_sql(limits).fetchone():
-        cause = "a process that is cut off in the middle of a transaction would hold its locks for ever"
-        return warning("database", told, cause, "let the pooler set the limits that deploy/pgbouncer.ini sets")
+        cause = (
+            "a process that is cut off in the middle of a transaction would hold its locks for ever"
+        )
+        return warning(
+            "database", told, cause, "let the pooler set the limits that deploy/pgbouncer.ini sets"
+        )
     return well("database", told)
 
 
@@ -124,10 +153,24 @@ def _direct_database(settings: Settings, usual: tuple[Any, ...]) -> list[Check]:
         return [failed(name, trouble.what, trouble.cause, trouble.fix)]
     if theirs != usual:
         cause = "migrations and backups would go to another database than the services"
-        return [failed(name, f"{variable} leads elsewhere than DATABASE_URL", cause, "name the same database in both")]
+        return [
+            failed(
+                name,
+                f"{variable} leads elsewhere than DATABASE_URL",
+                cause,
+                "name the same database in both",
+            )
+        ]
     if is_pooled:
         cause = "a migration that takes long may be ended by its limits"
-        return [warning(name, f"{variable} leads through a pooler", cause, f"name the server itself in {variable}")]
+        return [
+            warning(
+                name,
+                f"{variable} leads through a pooler",
+                cause,
+                f"name the server itself in {variable}",
+            )
+        ]
     return [well(name, "the same database, without a pooler")]
 
 
@@ -135,12 +178,26 @@ def _migrations(database: peewee.Database) -> Check:
     missing, newer = pending(database), unknown(database)
     if newer:
         told = f"{len(newer)} of a newer version: {', '.join(newer[:3])}"
-        return warning("migrations", told, "a newer version was here", "run that version, or restore a backup of before")
+        return warning(
+            "migrations",
+            told,
+            "a newer version was here",
+            "run that version, or restore a backup of before",
+        )
     if missing:
-        told = f"{len(missing)} pending: {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
+        told = (
+            f"{len(missing)} pending: {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
+        )
         if missing == known():
-            return failed("migrations", told, "none has been applied yet", "start the service, or run `roadmap migrate`")
-        return failed("migrations", told, "the schema is older than this version", "run `roadmap migrate`")
+            return failed(
+                "migrations",
+                told,
+                "none has been applied yet",
+                "start the service, or run `roadmap migrate`",
+            )
+        return failed(
+            "migrations", told, "the schema is older than this version", "run `roadmap migrate`"
+        )
     return well("migrations", "nothing is pending")
 
 
@@ -157,14 +214,19 @@ def of_broker(settings: Settings) -> list[Check]:
     if settings.redis_url is None:
         return [well("broker", "none is needed: the queues are a file in DATA_DIR")]
     try:
-        client = redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=3, socket_connect_timeout=3)
+        client = redis.Redis.from_url(
+            settings.redis_url.get_secret_value(), socket_timeout=3, socket_connect_timeout=3
+        )
         with closing(client):
             trip = min(_milliseconds(client.ping) for _ in range(3))
             info = _info(client)
             checks = [_broker(info, trip, is_saved=_is_saved(client, info))]
             before = clock.now()
             seconds, microseconds = client.time()
-            return [*checks, _clock("broker", before, datetime.fromtimestamp(seconds + microseconds / 1e6, UTC))]
+            return [
+                *checks,
+                _clock("broker", before, datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)),
+            ]
     except (redis.RedisError, OSError, ValueError, TypeError) as error:
         trouble = broker_trouble(error)
         return [failed("broker", trouble.what, trouble.cause, trouble.fix)]
@@ -190,19 +252,34 @@ def _broker(info: Mapping[str, Any], trip: float, *, is_saved: bool) -> Check:
     if not info:
         told = f"answers in {trip:.1f} ms"
         return warning(
-            "broker", told, "it forbids INFO, so its settings are not known", "make sure that maxmemory-policy is noeviction"
+            "broker",
+            told,
+            "it forbids INFO, so its settings are not known",
+            "make sure that maxmemory-policy is noeviction",
         )
     if policy != "noeviction":
         told += f", maxmemory-policy {policy}"
         state = failed if str(policy).startswith("allkeys-") else warning
-        return state("broker", told, "it drops queues when memory is short", "set its maxmemory-policy to noeviction")
+        return state(
+            "broker",
+            told,
+            "it drops queues when memory is short",
+            "set its maxmemory-policy to noeviction",
+        )
     if most and used > most * NEARLY_FULL:
-        return warning("broker", told, "its memory is nearly full", "raise its maxmemory, or let the workers catch up")
+        return warning(
+            "broker",
+            told,
+            "its memory is nearly full",
+            "raise its maxmemory, or let the workers catch up",
+        )
     if not info.get("aof_enabled"):
         cause = "what it acknowledged last is lost when it ends: rescue makes up for it, but for log records"
         return warning("broker", told, cause, "set appendonly to yes")
     if trip > SLOW:
-        return warning("broker", told, "it is far away or overloaded", "put it into the region of the services")
+        return warning(
+            "broker", told, "it is far away or overloaded", "put it into the region of the services"
+        )
     return well("broker", told)
 
 
@@ -223,7 +300,10 @@ def _clock(of: str, before: datetime, theirs: datetime) -> Check:
     if apart > APART:
         cause = "leases, logins and signatures would end too early or too late"
         return failed(
-            f"clock of the {of}", f"{apart:.1f} s from this machine's", cause, "let NTP set the clocks of both machines"
+            f"clock of the {of}",
+            f"{apart:.1f} s from this machine's",
+            cause,
+            "let NTP set the clocks of both machines",
         )
     return well(f"clock of the {of}", told)
 
@@ -248,7 +328,10 @@ def of_secret(settings: Settings) -> Check:
                 "it repeats a few characters",
                 "set it to the output of `openssl rand -hex 32`",
             )
-    return well("secret", f"{len(keys)} {'key' if len(keys) == 1 else 'keys'} of at least {SHORTEST_KEY} characters")
+    return well(
+        "secret",
+        f"{len(keys)} {'key' if len(keys) == 1 else 'keys'} of at least {SHORTEST_KEY} characters",
+    )
 
 
 def bits(key: str) -> float:
@@ -265,15 +348,24 @@ def of_drain_time(settings: Settings, environment: Mapping[str, str]) -> Check:
     told = f"running tasks get {grace:g} s"
     if not on_railway:
         return well(
-            "drain time", f"{told}; the platform must wait at least {grace + MARGIN:g} s after SIGTERM (docs/DEPLOYMENT.md)"
+            "drain time",
+            f"{told}; the platform must wait at least {grace + MARGIN:g} s after SIGTERM (docs/DEPLOYMENT.md)",
         )
     if not said.isdecimal():
         return warning(
-            "drain time", f"{told}, {RAILWAY_DRAINING} is not set", "Railway kills at once", f"set it to {grace + MARGIN:.0f}"
+            "drain time",
+            f"{told}, {RAILWAY_DRAINING} is not set",
+            "Railway kills at once",
+            f"set it to {grace + MARGIN:.0f}",
         )
     if int(said) < grace + MARGIN:
         cause = "tasks are killed before they have ended, and begun anew"
-        return warning("drain time", f"{told}, {RAILWAY_DRAINING} is {said}", cause, f"set it to {grace + MARGIN:.0f}")
+        return warning(
+            "drain time",
+            f"{told}, {RAILWAY_DRAINING} is {said}",
+            cause,
+            f"set it to {grace + MARGIN:.0f}",
+        )
     return well("drain time", f"{told}, {RAILWAY_DRAINING} is {said}")
 
 
@@ -285,7 +377,14 @@ def of_disk(settings: Settings) -> list[Check]:
     told = f"{_size(free)} are free where DATA_DIR is"
     if free < FEWEST_FREE:
         state = failed if free < LEAST_FREE else warning
-        return [state("disk", told, "nothing can be stored on a full disk", "make room there, or set DATA_DIR to another place")]
+        return [
+            state(
+                "disk",
+                told,
+                "nothing can be stored on a full disk",
+                "make room there, or set DATA_DIR to another place",
+            )
+        ]
     return [well("disk", told)]
 
 

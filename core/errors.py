@@ -17,7 +17,9 @@ class FieldError:
 class RoadmapError(Exception):
     """The base of all expected errors. `detail` says problem, cause and what to do, without any secret."""
 
-    def __init__(self, detail: str, *, fields: tuple[FieldError, ...] = (), retry_after: int | None = None) -> None:
+    def __init__(
+        self, detail: str, *, fields: tuple[FieldError, ...] = (), retry_after: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.fields = fields

@@ -32,14 +32,20 @@ PRELOADED = (
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 Run = Callable[[], NoReturn]
-Handlers = dict[signal.Signals, signal.Handlers | Callable[[int, FrameType | None], object] | int | None]
+Handlers = dict[
+    signal.Signals, signal.Handlers | Callable[[int, FrameType | None], object] | int | None
+]
 
 
 def main() -> None:
     gc.disable()  # `core.garbage` begins with it when everything has started
     # The first process of a container ends by no signal that it does not handle. Who is told to ignore one goes on to; the
     # supervisor of several services only does with SIGHUP.
-    before: Handlers = {each: signal.signal(each, _end) for each in ENDS if signal.getsignal(each) is not signal.SIG_IGN}
+    before: Handlers = {
+        each: signal.signal(each, _end)
+        for each in ENDS
+        if signal.getsignal(each) is not signal.SIG_IGN
+    }
     from core import preflight  # after that: it takes a moment to load
     from core.settings import ServiceType, from_environment
 
@@ -59,7 +65,15 @@ def commands_of(settings: "Settings") -> dict[str, list[str]]:
     if not host:  # every address of both families: with several workers "::" serves both, with one only "" does
         host = "127.0.0.1" if settings.embedded else "::" if workers > 1 else ""
     # -g TERM stops gracefully on SIGTERM, -t ends the grace; -q leaves the logging to core/logging_setup.py
-    consumer = ["huey_consumer", "-q", "-g", "TERM", "-t", f"{settings.shutdown_grace_seconds:g}", "-w"]
+    consumer = [
+        "huey_consumer",
+        "-q",
+        "-g",
+        "TERM",
+        "-t",
+        f"{settings.shutdown_grace_seconds:g}",
+        "-w",
+    ]
     # fmt: off
     return {
         "api": [
@@ -126,7 +140,9 @@ def _forked(runs: Iterable[Run], children: list[int]) -> Run | None:
     for run in runs:
         pid = os.fork()
         with suppress(PermissionError, ProcessLookupError):  # it was quicker
-            os.setpgid(pid, pid)  # by both of them: it must be so before anything is told to the group
+            os.setpgid(
+                pid, pid
+            )  # by both of them: it must be so before anything is told to the group
         if not pid:
             children.clear()  # the others are not its own
             return run

@@ -104,7 +104,9 @@ class Limiter:
             self._closed[place] = until
             if len(self._closed) > MOST_KEYS:
                 now = self._now()
-                self._closed = {place: until for place, until in self._closed.items() if until > now}
+                self._closed = {
+                    place: until for place, until in self._closed.items() if until > now
+                }
             while len(self._closed) > MOST_KEYS:  # the ones that were closed first
                 del self._closed[next(iter(self._closed))]
 
@@ -145,7 +147,9 @@ class Limiter:
         room = limit.most - window.count - 1
         if room >= 0 and window.before:
             return (1 - room / window.before - passed) * limit.seconds
-        return (1 - passed + (1 - (limit.most - 1) / window.count if window.count else 0)) * limit.seconds
+        return (
+            1 - passed + (1 - (limit.most - 1) / window.count if window.count else 0)
+        ) * limit.seconds
 
 
 class SharedLimits:
@@ -162,7 +166,9 @@ class SharedLimits:
         from limits.storage import RedisStorage
         from limits.strategies import SlidingWindowCounterRateLimiter
 
-        storage = RedisStorage(self._url, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=SOCKET_SECONDS)
+        storage = RedisStorage(
+            self._url, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=SOCKET_SECONDS
+        )
         return SlidingWindowCounterRateLimiter(storage)
 
     def exchange(self) -> None:
@@ -174,7 +180,10 @@ class SharedLimits:
         except (RedisError, OSError) as error:
             if time.monotonic() > self._silent_until:
                 self._silent_until = time.monotonic() + SAY_AGAIN
-                logger.warning("limits are counted by each process for itself, Redis is away: %s", type(error).__name__)
+                logger.warning(
+                    "limits are counted by each process for itself, Redis is away: %s",
+                    type(error).__name__,
+                )
 
     def _exchange(self, place: Key, count: int) -> None:
         from limits import RateLimitItemPerSecond
@@ -186,8 +195,12 @@ class SharedLimits:
         room = self._shared.get_window_stats(item, key).remaining
         if room > 0:
             self._shared.hit(item, key, cost=room)
-        too_many = max(count - room, 1)  # they have been let in: what comes next waits for as long as they are worth
-        self._limiter.close(place, time.time() + min(too_many * limit.seconds / limit.most, limit.seconds))
+        too_many = max(
+            count - room, 1
+        )  # they have been let in: what comes next waits for as long as they are worth
+        self._limiter.close(
+            place, time.time() + min(too_many * limit.seconds / limit.most, limit.seconds)
+        )
 
 
 def whole_seconds(wait: float) -> int:

@@ -14,7 +14,11 @@ from core import tracing
 
 # They tell every step at INFO, and at DEBUG what is in it.
 QUIET = ("huey", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "redis", "openai", "peewee")
-WITH_HANDLERS = ("huey", "uvicorn", "uvicorn.error")  # that their programs give handlers of their own
+WITH_HANDLERS = (
+    "huey",
+    "uvicorn",
+    "uvicorn.error",
+)  # that their programs give handlers of their own
 # What could begin a line, colour a terminal, or turn its words round.
 NOT_PLAIN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
@@ -72,7 +76,9 @@ def formatter_of_environment() -> logging.Formatter:
     """For uvicorn_logging.json: the process above several workers of the API imports nothing else of the service."""
     given = os.environ.get("LOG_FORMAT", "").strip().lower() or LogFormat.auto
     service = os.environ.get("SERVICE_TYPE", "").strip() or "api"
-    return _formatter(LogFormat(given), service, embedded=not os.environ.get("DATABASE_URL", "").strip())
+    return _formatter(
+        LogFormat(given), service, embedded=not os.environ.get("DATABASE_URL", "").strip()
+    )
 
 
 def _formatter(log_format: LogFormat, service: str, *, embedded: bool) -> logging.Formatter:
@@ -99,7 +105,9 @@ class JsonFormatter(logging.Formatter):
         }
         if exception := _exception(self, record):
             told["exception"] = exception
-        return NOT_PLAIN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(told, ensure_ascii=False))
+        return NOT_PLAIN.sub(
+            lambda found: f"\\u{ord(found[0]):04x}", json.dumps(told, ensure_ascii=False)
+        )
 
 
 class TextFormatter(logging.Formatter):
@@ -108,7 +116,9 @@ class TextFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        message = NOT_PLAIN.sub(lambda found: repr(found[0])[1:-1], without_arguments(record.getMessage()))
+        message = NOT_PLAIN.sub(
+            lambda found: repr(found[0])[1:-1], without_arguments(record.getMessage())
+        )
         ids = "".join(f" {name}={value}" for name, value in _ids().items())
         line = f"{_second(record)}Z {record.levelname:<7} {record.name}: {message}{ids}"
         told = (f"  {NOT_PLAIN.sub('?', part)}" for part in _exception(self, record).splitlines())
@@ -127,6 +137,8 @@ def _ids() -> Mapping[str, str]:
 
 
 def _exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    told: Any = formatter.formatException(record.exc_info) if record.exc_info else record.exc_text or ""
+    told: Any = (
+        formatter.formatException(record.exc_info) if record.exc_info else record.exc_text or ""
+    )
     stack = formatter.formatStack(record.stack_info) if record.stack_info else ""
     return "\n".join(filter(None, (without_arguments(told), stack)))

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from core.metrics import METRICS, Kind, Metric
 
 OTHER = "other"
-SUM, BEYOND = "sum", "+Inf"  # parts of a histogram beside its buckets, which are named by their upper bounds
+SUM, BEYOND = (
+    "sum",
+    "+Inf",
+)  # parts of a histogram beside its buckets, which are named by their upper bounds
 
 LabelSet = tuple[tuple[str, str], ...]
 
@@ -36,8 +39,12 @@ class Measuring:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: dict[tuple[str, LabelSet], float] = {}
-        self._spreads: dict[tuple[str, LabelSet], list[float]] = {}  # the sum, then a count for each bucket
-        self._known: dict[tuple[str, LabelSet], tuple[str, LabelSet]] = {}  # as it was given, and as it is counted
+        self._spreads: dict[
+            tuple[str, LabelSet], list[float]
+        ] = {}  # the sum, then a count for each bucket
+        self._known: dict[
+            tuple[str, LabelSet], tuple[str, LabelSet]
+        ] = {}  # as it was given, and as it is counted
         self._sets: dict[str, int] = {}
 
     def count(self, name: str, value: float = 1, **labels: str) -> None:
@@ -64,11 +71,17 @@ class Measuring:
         with self._lock:
             counts, self._counts = self._counts, {}
             spreads, self._spreads = self._spreads, {}
-        taken = [Counted(name, _text(labels), "", value) for (name, labels), value in counts.items()]
+        taken = [
+            Counted(name, _text(labels), "", value) for (name, labels), value in counts.items()
+        ]
         for (name, labels), (total, *buckets) in spreads.items():
             text, parts = _text(labels), parts_of(METRICS[name])
             taken.append(Counted(name, text, SUM, total))
-            taken += [Counted(name, text, part, number) for part, number in zip(parts, buckets, strict=True) if number]
+            taken += [
+                Counted(name, text, part, number)
+                for part, number in zip(parts, buckets, strict=True)
+                if number
+            ]
         return sorted(taken)
 
     def _admit(self, given: tuple[str, LabelSet], kind: Kind) -> tuple[str, LabelSet]:
@@ -76,7 +89,9 @@ class Measuring:
         name, labels = given
         metric, told = METRICS[name], dict(labels)
         if metric.kind is not kind or set(told) != set(metric.labels):
-            raise ValueError(f"{name} is a {metric.kind} with the labels {metric.labels}, not a {kind} with {tuple(told)}")
+            raise ValueError(
+                f"{name} is a {metric.kind} with the labels {metric.labels}, not a {kind} with {tuple(told)}"
+            )
         key = (name, tuple((label, told[label]) for label in metric.labels))
         if self._known.get(key) is None:
             if self._sets.get(name, 0) >= metric.most:
@@ -95,9 +110,13 @@ def _text(labels: LabelSet) -> str:
     return json.dumps(dict(labels), separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
-Gauges = dict[str, float]  # by the name of the metric; the value of a further label stands behind it, after a space
+Gauges = dict[
+    str, float
+]  # by the name of the metric; the value of a further label stands behind it, after a space
 
-gauges: list[Callable[[], Gauges]] = []  # what this process is just now; whoever knows a part of it adds a function here
+gauges: list[
+    Callable[[], Gauges]
+] = []  # what this process is just now; whoever knows a part of it adds a function here
 
 measuring = Measuring()
 count, observe, taken = measuring.count, measuring.observe, measuring.taken

@@ -31,11 +31,20 @@ MOST_ADDRESSES = 8  # of one name that are tried
 
 LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*", re.IGNORECASE)
-NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)  # as the last label, it makes resolvers read the host as IPv4
+NUMBER = re.compile(
+    r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE
+)  # as the last label, it makes resolvers read the host as IPv4
 STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
-LOCATION = re.compile(rb"^location:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)  # one way to match: blanks are taken off later
-RETRY_AFTER = re.compile(rb"^retry-after:[ \t]*([0-9]{1,7})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
-NO_ADDRESS = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))  # of the errors of a lookup
+LOCATION = re.compile(
+    rb"^location:([^\r\n]*)", re.IGNORECASE | re.MULTILINE
+)  # one way to match: blanks are taken off later
+RETRY_AFTER = re.compile(
+    rb"^retry-after:[ \t]*([0-9]{1,7})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE
+)
+NO_ADDRESS = (
+    socket.EAI_NONAME,
+    getattr(socket, "EAI_NODATA", socket.EAI_NONAME),
+)  # of the errors of a lookup
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 NOWHERE = "the name was not found, or it leads to this service or to an address that is not on the public internet"
@@ -84,7 +93,9 @@ class Target:
     @property
     def host_header(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
+        return (
+            host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
+        )
 
 
 def parse(url: str, networks: Networks, *, plain: bool = False) -> Target:
@@ -96,7 +107,9 @@ def parse(url: str, networks: Networks, *, plain: bool = False) -> Target:
     if len(url) > (longest := LONGEST_PLAIN if plain else LONGEST_URL):
         raise ValueError(f"should have at most {longest} characters")
     if not re.fullmatch(r"[!-~]+", url) or any(c in url for c in '\\"<>^`{|}'):
-        raise ValueError("must be a URL of ASCII characters, others percent-encoded and a name in its punycode (xn--)")
+        raise ValueError(
+            "must be a URL of ASCII characters, others percent-encoded and a name in its punycode (xn--)"
+        )
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -109,7 +122,9 @@ def parse(url: str, networks: Networks, *, plain: bool = False) -> Target:
     number = port if port is not None else (443 if scheme == "https" else 80)
     if not (number == 443 or number >= 1024 or (scheme == "http" and number == 80)):
         raise ValueError("must name port 443, none, or one from 1024")
-    target = Target(scheme, host, number, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+    target = Target(
+        scheme, host, number, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    )
     literal = target.literal
     if literal is not None:
         if not is_allowed(literal, networks):
@@ -118,8 +133,15 @@ def parse(url: str, networks: Networks, *, plain: bool = False) -> Target:
             raise ValueError(OWN)
         if scheme == "http" and not plain and not is_in(literal, networks):
             raise ValueError("must begin with https://")
-    elif parts.netloc.startswith("[") or len(host) > 253 or not NAME.fullmatch(host) or NUMBER.fullmatch(host.rpartition(".")[2]):
-        raise ValueError("must name a host by its name, in ASCII letters, or by its address in the usual form")
+    elif (
+        parts.netloc.startswith("[")
+        or len(host) > 253
+        or not NAME.fullmatch(host)
+        or NUMBER.fullmatch(host.rpartition(".")[2])
+    ):
+        raise ValueError(
+            "must name a host by its name, in ASCII letters, or by its address in the usual form"
+        )
     if is_own_name(host, number):
         raise ValueError(OWN)
     return target
@@ -135,7 +157,13 @@ def _check_form(parts: SplitResult, plain: bool) -> None:
 
 
 def post(
-    url: str, body: bytes, headers: dict[str, str], *, networks: Networks = (), discreet: bool = True, limit: float = LIMIT
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    *,
+    networks: Networks = (),
+    discreet: bool = True,
+    limit: float = LIMIT,
 ) -> Answered:
     """Send it, once. Raises Unreachable when no status comes back within `limit` seconds.
 
@@ -158,7 +186,13 @@ def post(
 
 
 def look(
-    method: str, target: Target, headers: dict[str, str], *, networks: Networks, until: float, most_body: int = 0
+    method: str,
+    target: Target,
+    headers: dict[str, str],
+    *,
+    networks: Networks,
+    until: float,
+    most_body: int = 0,
 ) -> Answered:
     """HEAD or GET it, once, also by http; `most_body` bytes of what comes are kept. Raises Unreachable when no status has come
     `until` then, by the monotonic clock.
@@ -166,10 +200,18 @@ def look(
     It is asked in HTTP/1.0, so that what comes is not in chunks and the connection ends with it.
     """
     addresses = _resolved(target, networks, until, plain=True)
-    return _asked(target, addresses, until, _head([f"{method} {target.path} HTTP/1.0"], target, headers), most_body)
+    return _asked(
+        target,
+        addresses,
+        until,
+        _head([f"{method} {target.path} HTTP/1.0"], target, headers),
+        most_body,
+    )
 
 
-def _asked(target: Target, addresses: list[Address], until: float, request: bytes, most_body: int = 0) -> Answered:
+def _asked(
+    target: Target, addresses: list[Address], until: float, request: bytes, most_body: int = 0
+) -> Answered:
     with _Connection(target, addresses, until) as connection:
         connection.send(request)
         return connection.answer(most_body)
@@ -184,12 +226,20 @@ def _head(lines: list[str], target: Target, headers: dict[str, str]) -> bytes:
 def _resolved(target: Target, networks: Networks, until: float, *, plain: bool) -> list[Address]:
     """Every address of the host, all of them allowed. Raises Unreachable, in the same words for none, private and own ones."""
     literal, own_names = target.literal, names_to_look_up()
-    found = _looked_up([*([target.host] if literal is None else []), *own_names], target.port, until)
+    found = _looked_up(
+        [*([target.host] if literal is None else []), *own_names], target.port, until
+    )
     addresses = found[target.host] if literal is None else [literal]
     own = [address for name in own_names for address in found[name]]
-    if not addresses or not all(is_allowed(each, networks) and not is_own(each, target.port, own) for each in addresses):
+    if not addresses or not all(
+        is_allowed(each, networks) and not is_own(each, target.port, own) for each in addresses
+    ):
         raise Unreachable(NOWHERE)
-    if target.scheme == "http" and not plain and not all(is_in(address, networks) for address in addresses):
+    if (
+        target.scheme == "http"
+        and not plain
+        and not all(is_in(address, networks) for address in addresses)
+    ):
         raise Unreachable(PLAIN)
     return addresses[:MOST_ADDRESSES]
 
@@ -209,15 +259,24 @@ def _looked_up(names: list[str], port: int, until: float) -> dict[str, list[Addr
             return
         found[name] = list(dict.fromkeys(address_in(str(address[0])) for *_, address in told))
 
-    threads = [threading.Thread(target=ask, args=[name], name="Lookup", daemon=True) for name in names]
+    threads = [
+        threading.Thread(target=ask, args=[name], name="Lookup", daemon=True) for name in names
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(max(0.0, until - monotonic()))
     answers = {name: found.get(name, [None]) for name in names}
-    if any(None in addresses for addresses in answers.values()):  # an address of a kind that cannot be checked, or no answer
-        raise Unreachable(NOWHERE)  # in time: in the same words, since a server of names could tell by slowness what is inside
-    return {name: [each for each in addresses if each is not None] for name, addresses in answers.items()}
+    if any(
+        None in addresses for addresses in answers.values()
+    ):  # an address of a kind that cannot be checked, or no answer
+        raise Unreachable(
+            NOWHERE
+        )  # in time: in the same words, since a server of names could tell by slowness what is inside
+    return {
+        name: [each for each in addresses if each is not None]
+        for name, addresses in answers.items()
+    }
 
 
 class _Connection:
@@ -262,7 +321,12 @@ class _Connection:
             self._pass_over(len(received))
         asked, leads = RETRY_AFTER.search(head), LOCATION.search(head)
         wait = float(asked[1]) if asked else None
-        return Answered(status, wait, leads[1].strip(b" \t").decode("utf-8", "replace") if leads else None, body[:most_body])
+        return Answered(
+            status,
+            wait,
+            leads[1].strip(b" \t").decode("utf-8", "replace") if leads else None,
+            body[:most_body],
+        )
 
     def _rest(self, body: bytes, most: int) -> bytes:
         while len(body) < most and (more := self._waiting(lambda: self._socket.recv(4096))):
@@ -291,7 +355,9 @@ class _Connection:
 
     def _connected_to(self, address: Address, longest: float) -> socket.socket:
         """To the address itself: nobody looks the name up once more."""
-        made = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
+        made = socket.socket(
+            socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_STREAM
+        )
         try:
             made.settimeout(min(longest, self._left()))
             made.connect((str(address), self._target.port))

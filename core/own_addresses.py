@@ -26,7 +26,10 @@ def is_own_name(host: str, port: int) -> bool:
     """Whether it is one of the names by which the service is reached; one of loopback is with the service's port."""
     if host in LOOPBACK:
         return port == settings.port
-    return any(host.endswith(name[1:]) if name.startswith("*.") else host == name for name in settings.own_hosts)
+    return any(
+        host.endswith(name[1:]) if name.startswith("*.") else host == name
+        for name in settings.own_hosts
+    )
 
 
 def names_to_look_up() -> list[str]:
@@ -38,9 +41,12 @@ def names_to_look_up() -> list[str]:
 def is_own(address: Address, port: int, named: Iterable[Address]) -> bool:
     """`named` are the addresses to which the names of the service lead now. IPv4 inside of IPv6 counts as what it is."""
     written = [found for name in settings.own_hosts if (found := address_in(name)) is not None]
-    known = {each for own in (*named, *written) for each in _all_of(own)} - {address_in(host) for host in LOOPBACK}
+    known = {each for own in (*named, *written) for each in _all_of(own)} - {
+        address_in(host) for host in LOOPBACK
+    }
     return any(
-        each in known or (port == settings.port if each.is_loopback else _is_of_an_interface(each)) for each in _all_of(address)
+        each in known or (port == settings.port if each.is_loopback else _is_of_an_interface(each))
+        for each in _all_of(address)
     )
 
 

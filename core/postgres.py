@@ -11,7 +11,9 @@ from playhouse.pool import PooledPostgresqlDatabase
 from psycopg2 import extensions
 
 CONNECT_SECONDS = 5.0
-ANSWER_SECONDS = 10.0  # longer than the server's own limits in core/storage.py, which say what was waited for
+ANSWER_SECONDS = (
+    10.0  # longer than the server's own limits in core/storage.py, which say what was waited for
+)
 MIGRATION_SECONDS = 600.0  # for one statement of a migration, which may rewrite a table
 AWAY_SECONDS = 1.0  # for which nobody tries again to connect
 

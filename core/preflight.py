@@ -120,8 +120,13 @@ def _note_other_instance(data_dir: Path) -> None:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            told = f"warning: another instance uses DATA_DIR {data_dir}, roadmaps and queues, as well"
-            say(f"{told}; if that is not meant, end one or give it another DATA_DIR", logging.WARNING)
+            told = (
+                f"warning: another instance uses DATA_DIR {data_dir}, roadmaps and queues, as well"
+            )
+            say(
+                f"{told}; if that is not meant, end one or give it another DATA_DIR",
+                logging.WARNING,
+            )
         fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
@@ -135,14 +140,22 @@ def _check_broker_address(settings: Settings) -> None:
     except (TypeError, ValueError, redis.RedisError) as error:
         raise Refused(str(option_trouble(error))) from None
     if authorities := getattr(connection, "ca_certs", None):
-        _check_certificate("ssl_ca_certs", authorities, lambda context: context.load_verify_locations(authorities))
+        _check_certificate(
+            "ssl_ca_certs", authorities, lambda context: context.load_verify_locations(authorities)
+        )
     own, key = getattr(connection, "certfile", None), getattr(connection, "keyfile", None)
     if key and not own:
-        raise Refused("REDIS_URL: ssl_keyfile is the key of a certificate; name its file in ssl_certfile, too")
+        raise Refused(
+            "REDIS_URL: ssl_keyfile is the key of a certificate; name its file in ssl_certfile, too"
+        )
     if own:
         password = getattr(connection, "certificate_password", None)
         # Without a password OpenSSL would ask the terminal for one.
-        _check_certificate("ssl_certfile", own, lambda context: context.load_cert_chain(own, key, lambda: password or ""))
+        _check_certificate(
+            "ssl_certfile",
+            own,
+            lambda context: context.load_cert_chain(own, key, lambda: password or ""),
+        )
 
 
 def _check_certificate(option: str, file: str, load: Callable[[ssl.SSLContext], object]) -> None:
@@ -156,7 +169,9 @@ def _check_certificate(option: str, file: str, load: Callable[[ssl.SSLContext], 
 
 
 def _check_port(settings: Settings) -> None:
-    for address in [settings.host or "127.0.0.1"] if settings.embedded or settings.host else ["0.0.0.0", "::"]:
+    for address in (
+        [settings.host or "127.0.0.1"] if settings.embedded or settings.host else ["0.0.0.0", "::"]
+    ):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
             _bind(family, address, settings.port)
@@ -164,7 +179,9 @@ def _check_port(settings: Settings) -> None:
             if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and not settings.host:
                 continue  # a machine without this family
             fix = f"end what uses it, or choose another: PORT={min(settings.port + 1, 65_535)}"
-            raise Refused(f"PORT {settings.port} cannot be used ({error.strerror}); {fix}") from None
+            raise Refused(
+                f"PORT {settings.port} cannot be used ({error.strerror}); {fix}"
+            ) from None
 
 
 def _bind(family: socket.AddressFamily, address: str, port: int) -> None:
@@ -202,7 +219,9 @@ def _schema_is_there(settings: Settings) -> None:
         _check_encoding(database)
         missing = pending(database)
     if missing:
-        raise NotReady(f"the schema is not at {missing[-1]} yet: start the api service of this version, it migrates")
+        raise NotReady(
+            f"the schema is not at {missing[-1]} yet: start the api service of this version, it migrates"
+        )
 
 
 def _application_connects(settings: Settings) -> None:
@@ -220,7 +239,9 @@ def _application_connects(settings: Settings) -> None:
     finally:
         database.close_all()
     if settings.direct_database_url is not None and _identity_of_the_migrated(settings) != its_own:
-        raise Refused("DIRECT_DATABASE_URL leads to another database or schema than DATABASE_URL; name the same in both")
+        raise Refused(
+            "DIRECT_DATABASE_URL leads to another database or schema than DATABASE_URL; name the same in both"
+        )
 
 
 def _identity_of_the_migrated(settings: Settings) -> tuple[object, ...]:
@@ -243,12 +264,16 @@ def _check_encoding(database: peewee.Database) -> None:
     if isinstance(database, peewee.PostgresqlDatabase):
         [encoding] = database.execute_sql("SHOW server_encoding").fetchone()
         if encoding != "UTF8":
-            raise Refused(f"DATABASE_URL: the database is encoded in {encoding}; create it with ENCODING 'UTF8'")
+            raise Refused(
+                f"DATABASE_URL: the database is encoded in {encoding}; create it with ENCODING 'UTF8'"
+            )
 
 
 def _broker_answers(settings: Settings) -> None:
     assert settings.redis_url is not None
-    client = redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2)
+    client = redis.Redis.from_url(
+        settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2
+    )
     try:
         client.ping()
         policy = _eviction_policy(client)
@@ -263,10 +288,14 @@ def _broker_answers(settings: Settings) -> None:
     finally:
         client.close()
     if policy is None:
-        told = "warning: the broker's eviction policy cannot be read; make sure that it is noeviction"
+        told = (
+            "warning: the broker's eviction policy cannot be read; make sure that it is noeviction"
+        )
         say(told, logging.WARNING)
     elif policy.startswith("allkeys-"):
-        raise Refused(f"the broker's maxmemory-policy is {policy}, which drops queues when memory is short: set it to noeviction")
+        raise Refused(
+            f"the broker's maxmemory-policy is {policy}, which drops queues when memory is short: set it to noeviction"
+        )
     elif policy != "noeviction":
         told = f"warning: the broker's maxmemory-policy is {policy}"
         say(f"{told}; noeviction is what this service is made for", logging.WARNING)

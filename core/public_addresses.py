@@ -8,7 +8,9 @@ Address = IPv4Address | IPv6Address
 Networks = Sequence[IPv4Network | IPv6Network]
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")  # where the IPv4 address is in it, only its operator knows
+LOCAL_NAT64 = ipaddress.IPv6Network(
+    "64:ff9b:1::/48"
+)  # where the IPv4 address is in it, only its operator knows
 # Public by their numbers; inside of clouds they are metadata and agents of the very machine.
 OF_CLOUDS = (ipaddress.IPv4Network("168.63.129.16/32"), ipaddress.IPv4Network("192.0.0.0/24"))
 
@@ -29,7 +31,9 @@ def is_public(address: Address) -> bool:
         special = address.is_site_local or address in LOCAL_NAT64
     else:
         special = any(address in network for network in OF_CLOUDS)
-    closed = address.is_multicast or address.is_reserved or address.is_private or address.is_unspecified
+    closed = (
+        address.is_multicast or address.is_reserved or address.is_private or address.is_unspecified
+    )
     return address.is_global and not (closed or special)
 
 

@@ -15,8 +15,17 @@ import redis
 from core.logging_setup import without_arguments
 from core.settings import Settings
 
-LOST = (None, "08", "53300", "57")  # of PostgreSQL: no answer at all, connections, too many of them, an operator's intervention
-BUSY = ("55P03", "40", "25P03")  # a lock was not given in time, overtaken, a transaction that idled too long
+LOST = (
+    None,
+    "08",
+    "53300",
+    "57",
+)  # of PostgreSQL: no answer at all, connections, too many of them, an operator's intervention
+BUSY = (
+    "55P03",
+    "40",
+    "25P03",
+)  # a lock was not given in time, overtaken, a transaction that idled too long
 
 DISK_FULL = "53100"
 # Of SQLite, and of PostgreSQL when the connection is lost.
@@ -33,7 +42,11 @@ AWAY = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
 DATABASE_CAUSES = (  # what the driver says, what it means, what to do
     ("could not translate host name", "its host cannot be found", "check the host in DATABASE_URL"),
     ("name or service not known", "its host cannot be found", "check the host in DATABASE_URL"),
-    ("connection refused", "nothing listens there", "start PostgreSQL, or check host and port in DATABASE_URL"),
+    (
+        "connection refused",
+        "nothing listens there",
+        "start PostgreSQL, or check host and port in DATABASE_URL",
+    ),
     (
         "password authentication failed",
         "it refuses the user or the password",
@@ -89,8 +102,18 @@ BROKER_CAUSES = (  # the same of the broker, and whether waiting may help
         "name in REDIS_URL a host that the certificate is for",
         False,
     ),
-    ("has expired", "its certificate is not valid at this time", "renew it, or set the clock, or name another REDIS_URL", False),
-    ("not yet valid", "its certificate is not valid at this time", "set the clock, or name another REDIS_URL", False),
+    (
+        "has expired",
+        "its certificate is not valid at this time",
+        "renew it, or set the clock, or name another REDIS_URL",
+        False,
+    ),
+    (
+        "not yet valid",
+        "its certificate is not valid at this time",
+        "set the clock, or name another REDIS_URL",
+        False,
+    ),
     (
         "certificate verify failed",
         "its certificate is not trusted",
@@ -104,23 +127,41 @@ BROKER_CAUSES = (  # the same of the broker, and whether waiting may help
             "write redis:// instead of rediss:// in REDIS_URL, or name its port of TLS; or end what keeps it from answering",
             True,
         )
-        for words in ("handshake operation timed out", "wrong version number", "record layer failure", "unexpected eof")
+        for words in (
+            "handshake operation timed out",
+            "wrong version number",
+            "record layer failure",
+            "unexpected eof",
+        )
     ),
     *(
-        (words, "it ends the connection at once", "start it, or, if it speaks TLS there, write rediss:// in REDIS_URL", True)
+        (
+            words,
+            "it ends the connection at once",
+            "start it, or, if it speaks TLS there, write rediss:// in REDIS_URL",
+            True,
+        )
         for words in ("connection closed by server", "connection reset by peer")
     ),
 )
 FILE_CAUSES = (
     ("no such table", "it has not the tables of this version", "run `roadmap migrate`"),
     ("no such column", "it has not the tables of this version", "run `roadmap migrate`"),
-    ("unable to open database file", "the file cannot be opened", "check that DATA_DIR can be written"),
+    (
+        "unable to open database file",
+        "the file cannot be opened",
+        "check that DATA_DIR can be written",
+    ),
     ("locked", "another process holds it for long", "end what uses it, or try again"),
     ("not a database", "the file is no SQLite database", "move it away, and restore a backup"),
     ("malformed", "the file is damaged", "move it away, and restore a backup"),
     ("readonly", "the file cannot be written", "check the owner of DATA_DIR"),
     ("full", "the disk is full", "make room where DATA_DIR is"),
-    ("disk i/o", "the disk does not work, or is full", "make room where DATA_DIR is, and check the disk"),
+    (
+        "disk i/o",
+        "the disk does not work, or is full",
+        "make room where DATA_DIR is, and check the disk",
+    ),
 )
 
 
@@ -162,15 +203,34 @@ def database_trouble(error: BaseException, settings: Settings) -> Trouble:
     error = first_of(error)
     if settings.embedded:
         cause, fix = _meaning(first_line(error), FILE_CAUSES, "check DATA_DIR")
-        return Trouble(f"the database in {settings.data_dir} cannot be used", cause, fix, "locked" in str(error))
+        return Trouble(
+            f"the database in {settings.data_dir} cannot be used",
+            cause,
+            fix,
+            "locked" in str(error),
+        )
     if _code(error) in NO_SCHEMA:
-        return Trouble("the database cannot be used", "it has not the tables of this version", "run `roadmap migrate`", False)
+        return Trouble(
+            "the database cannot be used",
+            "it has not the tables of this version",
+            "run `roadmap migrate`",
+            False,
+        )
     if isinstance(error, peewee.ProgrammingError) and _code(error) is None:
         name = type(error).__name__
-        return Trouble("DATABASE_URL cannot be used", f"the driver does not accept it ({name})", "check its options", False)
+        return Trouble(
+            "DATABASE_URL cannot be used",
+            f"the driver does not accept it ({name})",
+            "check its options",
+            False,
+        )
     said = first_line(error).lower()
     missing = "does not exist" in said
-    causes = [each for each in DATABASE_CAUSES if each[0] not in ("role", "database") or (missing and f'{each[0]} "' in said)]
+    causes = [
+        each
+        for each in DATABASE_CAUSES
+        if each[0] not in ("role", "database") or (missing and f'{each[0]} "' in said)
+    ]
     causes = [each for each in causes if each[0] != BAD_OPTION or is_misspelt(error)]
     cause, fix = _meaning(first_line(error), causes, "check DATABASE_URL and the server")
     if NO_LIMITS in said or is_misspelt(error):
@@ -183,41 +243,63 @@ def direct_database_trouble(error: BaseException, settings: Settings) -> Trouble
     trouble = database_trouble(error, settings)
     if settings.direct_database_url is None:
         return trouble
-    what, fix = (re.sub(r"\bDATABASE_URL", "DIRECT_DATABASE_URL", said) for said in (trouble.what, trouble.fix))
+    what, fix = (
+        re.sub(r"\bDATABASE_URL", "DIRECT_DATABASE_URL", said)
+        for said in (trouble.what, trouble.fix)
+    )
     return replace(trouble, what=what, fix=fix)
 
 
 def broker_trouble(error: Exception) -> Trouble:
     said = first_line(error)
-    if isinstance(error, sqlite3.Error | peewee.PeeweeException | OSError) and not isinstance(error, redis.RedisError):
-        return Trouble("the queues in DATA_DIR cannot be used", *_meaning(said, FILE_CAUSES, "check DATA_DIR"), "locked" in said)
+    if isinstance(error, sqlite3.Error | peewee.PeeweeException | OSError) and not isinstance(
+        error, redis.RedisError
+    ):
+        return Trouble(
+            "the queues in DATA_DIR cannot be used",
+            *_meaning(said, FILE_CAUSES, "check DATA_DIR"),
+            "locked" in said,
+        )
     if isinstance(error, TypeError | ValueError) or type(error) is redis.RedisError:
         return option_trouble(error)
-    if isinstance(error, redis.AuthenticationError | redis.ResponseError) or said.upper().startswith(
-        ("NOAUTH", "WRONGPASS", "OOM")
-    ):
+    if isinstance(
+        error, redis.AuthenticationError | redis.ResponseError
+    ) or said.upper().startswith(("NOAUTH", "WRONGPASS", "OOM")):
         return _refusal(error, said)
     for words, cause, fix, may_help in BROKER_CAUSES:
         if reason := next((each for each in _reasons(error) if words in each.lower()), ""):
             what = "the broker does not answer" if may_help else "the broker cannot be used"
             return Trouble(what, f"{cause} ({reason.rstrip('.')})", fix, may_help)
-    return Trouble("the broker does not answer", said, "start it, or check host and port in REDIS_URL", True)
+    return Trouble(
+        "the broker does not answer", said, "start it, or check host and port in REDIS_URL", True
+    )
 
 
 def option_trouble(error: Exception) -> Trouble:
     """Without the driver's words, which may quote the address."""
     name = type(error).__name__
-    return Trouble("REDIS_URL is not accepted by the driver", name, "check its options (those of TLS want rediss://)", False)
+    return Trouble(
+        "REDIS_URL is not accepted by the driver",
+        name,
+        "check its options (those of TLS want rediss://)",
+        False,
+    )
 
 
 def _refusal(error: Exception, said: str) -> Trouble:
     what = "the broker refuses"
-    if isinstance(error, redis.AuthenticationError) or said.upper().startswith(("NOAUTH", "WRONGPASS")):
-        return Trouble(what, "the user or the password is wrong or missing", "check both in REDIS_URL", False)
+    if isinstance(error, redis.AuthenticationError) or said.upper().startswith(
+        ("NOAUTH", "WRONGPASS")
+    ):
+        return Trouble(
+            what, "the user or the password is wrong or missing", "check both in REDIS_URL", False
+        )
     if isinstance(error, redis.exceptions.NoPermissionError):
         return Trouble(what, said, "give the user of REDIS_URL every command on every key", False)
     if isinstance(error, redis.exceptions.OutOfMemoryError) or said.startswith("OOM"):
-        return Trouble(what, "its memory is full", "raise its maxmemory, or let the workers catch up", True)
+        return Trouble(
+            what, "its memory is full", "raise its maxmemory, or let the workers catch up", True
+        )
     return Trouble(what, said, "check REDIS_URL and the server", False)
 
 

@@ -16,7 +16,14 @@ POLL = 0.01  # seconds between two looks of a request that came after a long sil
 class Refresher:
     """Runs `refresh` in a thread of its own, every so many seconds while anybody asks. `start()`, `ask()`, `stop()`."""
 
-    def __init__(self, refresh: Callable[[], None], *, name: str, every: float = 1.0, idle_after: float = 60.0) -> None:
+    def __init__(
+        self,
+        refresh: Callable[[], None],
+        *,
+        name: str,
+        every: float = 1.0,
+        idle_after: float = 60.0,
+    ) -> None:
         self._refresh, self._name, self._every, self._idle_after = refresh, name, every, idle_after
         self._asked = threading.Event()
         self._stopping = threading.Event()
@@ -51,7 +58,10 @@ class Refresher:
         self.ask()
         began = monotonic()
         while self.age > age:
-            if self._failed_at > max(self._done_at, began - self._every) or monotonic() - began > patience:
+            if (
+                self._failed_at > max(self._done_at, began - self._every)
+                or monotonic() - began > patience
+            ):
                 return False
             await asyncio.sleep(POLL)
         return True
@@ -66,7 +76,9 @@ class Refresher:
         while not self._stopping.is_set():
             if monotonic() - self._asked_at > self._idle_after:
                 self._asked.clear()
-                if monotonic() - self._asked_at > self._idle_after and not self._stopping.is_set():  # nobody came in between
+                if (
+                    monotonic() - self._asked_at > self._idle_after and not self._stopping.is_set()
+                ):  # nobody came in between
                     self._asked.wait()
             self._try()
             self._stopping.wait(self._every)
@@ -77,7 +89,9 @@ class Refresher:
             self.now()
         except RoadmapError as error:
             self._failed_at = monotonic()
-            logger.debug("%s tries again: %s", self._name, error)  # who says that the database is away is core/runtime.py
+            logger.debug(
+                "%s tries again: %s", self._name, error
+            )  # who says that the database is away is core/runtime.py
         except Exception:  # an edge: the next time may be better
             self._failed_at = monotonic()
             logger.exception("%s tries again", self._name)

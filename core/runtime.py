@@ -23,7 +23,9 @@ from core.storage import open_database
 logger = logging.getLogger(__name__)
 
 settings = from_environment(os.environ)
-set_up_logging(settings.log_level, settings.log_format, settings.service_type, embedded=settings.embedded)
+set_up_logging(
+    settings.log_level, settings.log_format, settings.service_type, embedded=settings.embedded
+)
 database = peewee.DatabaseProxy()
 database.initialize(open_database(settings))
 
@@ -201,7 +203,9 @@ class Outage:
         if now >= self._silent_until:
             self._silent_until = now + SAY_AGAIN
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            logger.warning("the database is away or refuses: %s", reason)  # drivers name host and user, never the password
+            logger.warning(
+                "the database is away or refuses: %s", reason
+            )  # drivers name host and user, never the password
 
 
 outage = Outage()
@@ -212,6 +216,9 @@ def _away(error: BaseException) -> Unavailable:
     outage.note(error)
     if is_full(error):
         return Unavailable(
-            "The database has no room left: its disk is full. Make room there, then try again.", retry_after=RETRY_AFTER
+            "The database has no room left: its disk is full. Make room there, then try again.",
+            retry_after=RETRY_AFTER,
         )
-    return Unavailable("The database does not answer at the moment. Try again.", retry_after=RETRY_AFTER)
+    return Unavailable(
+        "The database does not answer at the moment. Try again.", retry_after=RETRY_AFTER
+    )

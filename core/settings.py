@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from core.addresses import in_one_spelling
 from core.logging_setup import LogFormat
@@ -26,12 +35,41 @@ SHORTEST_KEY = 32  # characters of a SECRET_KEY
 CLOSE = 0.88  # REDIS_URI to REDIS_URL; UV_LOG_LEVEL, of another program, is farther from LOG_LEVEL
 SHORTEST_TOKEN = 16  # characters of a METRICS_TOKEN
 # Variables that it sets, and those by which .railway/railway.ts passes the api's on to the content consumer.
-RAILWAY_HOSTS = ("RAILWAY_PUBLIC_DOMAIN", "RAILWAY_PRIVATE_DOMAIN", "API_PUBLIC_DOMAIN", "API_PRIVATE_DOMAIN")
+RAILWAY_HOSTS = (
+    "RAILWAY_PUBLIC_DOMAIN",
+    "RAILWAY_PRIVATE_DOMAIN",
+    "API_PUBLIC_DOMAIN",
+    "API_PRIVATE_DOMAIN",
+)
 RAILWAY_EDGE = "100.64.0.0/10"  # from where it connects; other services of a project come from elsewhere, and may say anything
 BROKER_OPTIONS = (  # that an address may have: what the driver knows beside them is no text, or changes what a queue reads
-    *("db", "username", "password", "protocol", "client_name", "max_connections", "health_check_interval", "socket_keepalive"),
-    *("socket_timeout", "socket_connect_timeout", "socket_read_size", "retry_on_timeout", "ssl_ca_certs", "ssl_ca_path"),
-    *("ssl_certfile", "ssl_keyfile", "ssl_password", "ssl_cert_reqs", "ssl_check_hostname", "ssl_ciphers", "ssl_min_version"),
+    *(
+        "db",
+        "username",
+        "password",
+        "protocol",
+        "client_name",
+        "max_connections",
+        "health_check_interval",
+        "socket_keepalive",
+    ),
+    *(
+        "socket_timeout",
+        "socket_connect_timeout",
+        "socket_read_size",
+        "retry_on_timeout",
+        "ssl_ca_certs",
+        "ssl_ca_path",
+    ),
+    *(
+        "ssl_certfile",
+        "ssl_keyfile",
+        "ssl_password",
+        "ssl_cert_reqs",
+        "ssl_check_hostname",
+        "ssl_ciphers",
+        "ssl_min_version",
+    ),
     *("ssl_include_verify_flags", "ssl_exclude_verify_flags"),
 )
 RAILWAY_HEALTH_CHECK = "healthcheck.railway.app"
@@ -49,7 +87,11 @@ class Admission(StrEnum):
     closed = "closed"
 
 
-CURRENCY, HEADER_NAME, LOG_LEVEL = r"^[A-Za-z]{3}$", r"^[A-Za-z0-9-]{1,40}$", "^(?i:debug|info|warning|error)$"
+CURRENCY, HEADER_NAME, LOG_LEVEL = (
+    r"^[A-Za-z]{3}$",
+    r"^[A-Za-z0-9-]{1,40}$",
+    "^(?i:debug|info|warning|error)$",
+)
 PATTERNS = {
     CURRENCY: "must be the three letters of a currency, as in USD",
     HEADER_NAME: "must be the name of a header: letters, digits and hyphens, as in X-Forwarded-For",
@@ -64,7 +106,10 @@ class ServiceType(StrEnum):
     all = "all"
 
 
-SERVICE_ALIASES = {"celery_logs": "huey_logs", "celery_content": "huey_content"}  # names of the stack before this one
+SERVICE_ALIASES = {
+    "celery_logs": "huey_logs",
+    "celery_content": "huey_content",
+}  # names of the stack before this one
 
 
 def _scheme(*allowed: str, always: str = "") -> AfterValidator:
@@ -79,7 +124,9 @@ def _scheme(*allowed: str, always: str = "") -> AfterValidator:
             if parts.netloc.count("@") > 1 or re.search("%(?![0-9A-Fa-f]{2})", parts.netloc):
                 raise ValueError
         except ValueError:  # its message would show the password
-            raise ValueError("is not a readable address; special characters of a password must be percent-encoded") from None
+            raise ValueError(
+                "is not a readable address; special characters of a password must be percent-encoded"
+            ) from None
         _, slashes, rest = url.get_secret_value().partition("://")
         if scheme not in allowed or not slashes:
             raise ValueError(f"must start with {' or '.join(f'{name}://' for name in allowed)}")
@@ -109,12 +156,19 @@ def _prices(value: object) -> object:
     if not isinstance(value, str):
         return value
     found = [
-        re.fullmatch(r"([^\s;]+)\s*=\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)/([0-9]{1,6}(?:\.[0-9]{1,6})?)", part.strip())
+        re.fullmatch(
+            r"([^\s;]+)\s*=\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)/([0-9]{1,6}(?:\.[0-9]{1,6})?)",
+            part.strip(),
+        )
         for part in value.split(",")
     ]
     if not all(found):
-        raise ValueError("must be MODEL=PROMPT/COMPLETION for each model, separated by commas, as in gpt-5-mini=0.25/2")
-    prices = tuple(Price(match[1], Decimal(match[2]), Decimal(match[3])) for match in found if match)
+        raise ValueError(
+            "must be MODEL=PROMPT/COMPLETION for each model, separated by commas, as in gpt-5-mini=0.25/2"
+        )
+    prices = tuple(
+        Price(match[1], Decimal(match[2]), Decimal(match[3])) for match in found if match
+    )
     if len({price.model for price in prices}) < len(prices):
         raise ValueError("must name each model once")
     return prices
@@ -132,20 +186,28 @@ def _web_address(url: str) -> str:
 
 
 def _listed(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip())
+        if isinstance(value, str)
+        else value
+    )
 
 
 def _hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
     for host in hosts:
         if not re.fullmatch(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host):
-            raise ValueError("must be names of hosts, without scheme and port, separated by commas; *.example.org for all below")
+            raise ValueError(
+                "must be names of hosts, without scheme and port, separated by commas; *.example.org for all below"
+            )
     return tuple(host.lower() for host in hosts)
 
 
 def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
     for origin in origins:
         if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", origin):
-            raise ValueError("must be origins as browsers send them, such as https://app.example.org, separated by commas")
+            raise ValueError(
+                "must be origins as browsers send them, such as https://app.example.org, separated by commas"
+            )
     return tuple(origin.lower() for origin in origins)
 
 
@@ -155,7 +217,9 @@ def _networks(whose: str, everybody: str) -> AfterValidator:
             try:
                 parsed = ip_network(network)
             except ValueError:
-                raise ValueError(f"must be addresses or networks {whose}, such as 10.0.0.0/8, separated by commas") from None
+                raise ValueError(
+                    f"must be addresses or networks {whose}, such as 10.0.0.0/8, separated by commas"
+                ) from None
             if parsed.prefixlen == 0:
                 raise ValueError(f"must not be everybody: {everybody}")
         return networks
@@ -171,15 +235,23 @@ def _broker(url: SecretStr | None) -> SecretStr | None:
     try:
         (parts.hostname or "").encode("idna")
     except UnicodeError:
-        raise ValueError("names a host that none can have: a part between two dots is empty or too long") from None
-    if {name for name, _ in parse_qsl(parts.query)} - set(BROKER_OPTIONS):  # which may be a password's
+        raise ValueError(
+            "names a host that none can have: a part between two dots is empty or too long"
+        ) from None
+    if {name for name, _ in parse_qsl(parts.query)} - set(
+        BROKER_OPTIONS
+    ):  # which may be a password's
         raise ValueError(f"has an option that is none of {', '.join(BROKER_OPTIONS)}")
     return url
 
 
 def _monitor_token(token: SecretStr | None) -> SecretStr | None:
-    if token is not None and not re.fullmatch(rf"[!-~]{{{SHORTEST_TOKEN},}}", token.get_secret_value()):
-        raise ValueError(f"must be at least {SHORTEST_TOKEN} characters of ASCII without spaces, as in `openssl rand -hex 32`")
+    if token is not None and not re.fullmatch(
+        rf"[!-~]{{{SHORTEST_TOKEN},}}", token.get_secret_value()
+    ):
+        raise ValueError(
+            f"must be at least {SHORTEST_TOKEN} characters of ASCII without spaces, as in `openssl rand -hex 32`"
+        )
     return token
 
 
@@ -193,12 +265,20 @@ MonitorToken = Annotated[SecretStr | None, AfterValidator(_monitor_token)]
 AdminEmail = Annotated[str, AfterValidator(lambda text: text and in_one_spelling(text))]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_hosts)]
 Origins = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_origins)]
-Proxies = Annotated[tuple[str, ...], BeforeValidator(_listed), _networks("of proxies", "a client could then claim any address")]
+Proxies = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_listed),
+    _networks("of proxies", "a client could then claim any address"),
+]
 Receivers = Annotated[
-    tuple[str, ...], BeforeValidator(_listed), _networks("of receivers", "a webhook could then go to every server inside")
+    tuple[str, ...],
+    BeforeValidator(_listed),
+    _networks("of receivers", "a webhook could then go to every server inside"),
 ]
 Linked = Annotated[
-    tuple[str, ...], BeforeValidator(_listed), _networks("of pages", "a link could then tell of every server inside")
+    tuple[str, ...],
+    BeforeValidator(_listed),
+    _networks("of pages", "a link could then tell of every server inside"),
 ]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -221,25 +301,43 @@ class Settings(BaseModel):
     secret_key: SecretStr | None = Field(None, description="Signs tokens and messages, at least 32 characters; several separated by commas: the first signs, all verify. Required in server mode.")  # fmt: skip
     openai_api_key: SecretStr | None = Field(None, description="Key of an OpenAI-compatible model. None: the built-in catalogue.")  # fmt: skip
     openai_base_url: WebAddress = Field("https://api.openai.com/v1", description="Where the model is served.")  # fmt: skip
-    openai_model: str = Field("gpt-5-mini", min_length=1, max_length=200, description="Name of the model.")
+    openai_model: str = Field(
+        "gpt-5-mini", min_length=1, max_length=200, description="Name of the model."
+    )
     model_timeout_seconds: Seconds = Field(90, description="Limit of one model call.")
     model_concurrency: Count = Field(8, ge=1, le=256, description="Calls of the model that run at once in a process. Fewer after the provider has answered 429.")  # fmt: skip
     model_max_tokens: Count = Field(16_384, ge=256, le=1_000_000, description="Most tokens of one answer; what a call can cost at most follows from it.")  # fmt: skip
     model_prices: Prices = Field((), description="Price of a million prompt and completion tokens by model: gpt-5-mini=0.25/2, other=0.1/0.4.")  # fmt: skip
-    currency: str = Field("USD", pattern=CURRENCY, description="Currency of MODEL_PRICES and of the budgets.")
+    currency: str = Field(
+        "USD", pattern=CURRENCY, description="Currency of MODEL_PRICES and of the budgets."
+    )
     budget_per_roadmap: Money = Field(Decimal(0), description="Most that the model calls of one roadmap may cost. 0: no limit.")  # fmt: skip
     budget_per_user_month: Money = Field(Decimal(0), description="Most that the model calls of one account may cost in a month (UTC). 0: no limit.")  # fmt: skip
     repair_rounds: Count = Field(2, ge=0, le=5, description="Rounds in which a model may mend an outline that does not hold together.")  # fmt: skip
     lease_seconds: Seconds = Field(120, description="How long a live worker may hold a roadmap or a content at most. Longer than MODEL_TIMEOUT_SECONDS.")  # fmt: skip
-    max_attempts: Count = Field(6, ge=1, le=20, description="Tries for a roadmap's outline and for each content.")
-    retry_base_seconds: Seconds = Field(5, description="First pause before another try; doubles each time.")
-    rescue_after_seconds: Seconds = Field(15, description="Age at which work that nobody has taken is enqueued again.")
-    heartbeat_seconds: Seconds = Field(3, description="Time between two signs of life of a consumer, and of what it works on.")
-    heartbeat_ttl_seconds: Seconds = Field(9, description="Silence after which a consumer's work is taken over.")
-    shutdown_grace_seconds: Seconds = Field(20, description="Time that running tasks get after SIGTERM.")
+    max_attempts: Count = Field(
+        6, ge=1, le=20, description="Tries for a roadmap's outline and for each content."
+    )
+    retry_base_seconds: Seconds = Field(
+        5, description="First pause before another try; doubles each time."
+    )
+    rescue_after_seconds: Seconds = Field(
+        15, description="Age at which work that nobody has taken is enqueued again."
+    )
+    heartbeat_seconds: Seconds = Field(
+        3, description="Time between two signs of life of a consumer, and of what it works on."
+    )
+    heartbeat_ttl_seconds: Seconds = Field(
+        9, description="Silence after which a consumer's work is taken over."
+    )
+    shutdown_grace_seconds: Seconds = Field(
+        20, description="Time that running tasks get after SIGTERM."
+    )
     startup_wait_seconds: Seconds = Field(60, description="How long a service waits for its database, broker and schema.")  # fmt: skip
     token_ttl_seconds: Seconds = Field(86_400, description="How long a login lasts at most.")
-    session_idle_seconds: Seconds = Field(28_800, description="How long a login lasts without a request.")
+    session_idle_seconds: Seconds = Field(
+        28_800, description="How long a login lasts without a request."
+    )
     registration: Admission = Field(Admission.invite, description="Who may make an account: anybody (open), who was invited by an administrator (invite), nobody (closed).")  # fmt: skip
     admin_email: AdminEmail = Field("", description="The first administrator, made at the start of the API unless there is one.")  # fmt: skip
     admin_password: SecretStr | None = Field(None, description="Password of the first administrator, at least 12 characters. Once the account is there, both can go.")  # fmt: skip
@@ -295,7 +393,9 @@ class Settings(BaseModel):
     @property
     def model_price(self) -> Price | None:
         """Of OPENAI_MODEL; None when nobody has said it."""
-        return next((price for price in self.model_prices if price.model == self.openai_model), None)
+        return next(
+            (price for price in self.model_prices if price.model == self.openai_model), None
+        )
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -306,7 +406,11 @@ class Settings(BaseModel):
 
     def _problems(self) -> Iterator[str]:
         if (self.database_url is None) != (self.redis_url is None):
-            missing, given = ("DATABASE_URL", "REDIS_URL") if self.database_url is None else ("REDIS_URL", "DATABASE_URL")
+            missing, given = (
+                ("DATABASE_URL", "REDIS_URL")
+                if self.database_url is None
+                else ("REDIS_URL", "DATABASE_URL")
+            )
             yield f"{given} is set but {missing} is not: set both for server mode, or neither for embedded mode"
         elif self.embedded and self.service_type is not ServiceType.all:
             yield (
@@ -321,7 +425,9 @@ class Settings(BaseModel):
             yield f"SECRET_KEY must have at least {SHORTEST_KEY} characters (each key, when there are several)"
         if bool(self.admin_email) != bool(self.admin_password):
             yield "ADMIN_EMAIL and ADMIN_PASSWORD go together: set both for the first administrator, or neither"
-        elif self.admin_password and (problem := weakness(self.admin_password.get_secret_value(), self.admin_email)):
+        elif self.admin_password and (
+            problem := weakness(self.admin_password.get_secret_value(), self.admin_email)
+        ):
             yield f"ADMIN_PASSWORD {problem}"
         if self.has_budget and self.openai_api_key and self.model_price is None:
             yield "MODEL_PRICES must name OPENAI_MODEL when there is a budget: without its price nobody knows what a call costs"
@@ -353,9 +459,15 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         lines = _sentences(error)
     bad = {line.partition(":")[0] for line in lines} & {name.upper() for name in values}
     try:  # the rules that join variables, for those that are good by themselves
-        Settings.model_validate({name: value for name, value in values.items() if name.upper() not in bad})
+        Settings.model_validate(
+            {name: value for name, value in values.items() if name.upper() not in bad}
+        )
     except ValidationError as error:
-        lines += [line for line in _sentences(error) if line not in lines and not any(name in line for name in bad)]
+        lines += [
+            line
+            for line in _sentences(error)
+            if line not in lines and not any(name in line for name in bad)
+        ]
     raise SettingsError("\n".join(lines))
 
 
@@ -380,7 +492,11 @@ def _lacks_a_word(name: str, ours: str) -> bool:
 
 
 def _sentences(error: ValidationError) -> list[str]:
-    return [line for problem in error.errors(include_url=False) for line in _sentence(problem).splitlines()]
+    return [
+        line
+        for problem in error.errors(include_url=False)
+        for line in _sentence(problem).splitlines()
+    ]
 
 
 def _sentence(problem: Any) -> str:

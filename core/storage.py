@@ -31,14 +31,24 @@ API_CONNECTIONS = (
     API_HANDLERS + PUBLIC_HANDLERS + HASHES_AT_ONCE + 5
 )  # and the writers of roadmaps and counts, the readers of events, logins and the backlog
 # A server that has gone silent is given up after about 10 s, a transaction that waits or idles before that.
-KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 10_000}
+KEEPALIVE = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,
+}
 # A process that is paused or cut off in the middle of a transaction must not hold its locks for ever. A transaction pooler
 # takes no such options; DIRECT_DATABASE_URL tells that there is one, and deploy/pgbouncer.ini sets them there.
 # Statements outside a transaction must see what others have done meanwhile, whatever the database has by default.
 SESSION_LIMITS = r"-c idle_in_transaction_session_timeout=5s -c lock_timeout=8s -c default_transaction_isolation=read\ committed"
 # Said with each transaction, so that it holds behind a pooler and for migrations, too.
 ISOLATION = "READ COMMITTED"
-SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "busy_timeout": 5000}
+SQLITE_PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": "full",
+    "foreign_keys": 1,
+    "busy_timeout": 5000,
+}
 
 
 FROM_HEX = "from_hex"  # a function in SQL: SQLite has one of its own since 3.41 only
@@ -67,7 +77,11 @@ def open_database(settings: Settings) -> peewee.Database:
     if settings.database_url is not None:
         limit_waiting()
         url = settings.database_url.get_secret_value()
-        limits = {} if settings.direct_database_url else {"options": f"{_own_options(url)} {SESSION_LIMITS}".strip()}
+        limits = (
+            {}
+            if settings.direct_database_url
+            else {"options": f"{_own_options(url)} {SESSION_LIMITS}".strip()}
+        )
         return LimitedPool(
             url,
             max_connections=most_connections(settings),
@@ -98,7 +112,9 @@ def open_migration_database(settings: Settings) -> peewee.Database:
     if settings.database_url is not None:
         limit_waiting(MIGRATION_SECONDS)
         url = settings.direct_database_url or settings.database_url
-        return peewee.PostgresqlDatabase(url.get_secret_value(), autoconnect=False, connect_timeout=5, isolation_level=ISOLATION)
+        return peewee.PostgresqlDatabase(
+            url.get_secret_value(), autoconnect=False, connect_timeout=5, isolation_level=ISOLATION
+        )
     _make_folder(settings.data_dir)
     return _File(str(settings.data_dir / "roadmap.db"), pragmas=SQLITE_PRAGMAS, autoconnect=False)
 
@@ -133,7 +149,9 @@ def signing_keys(settings: Settings) -> tuple[str, ...]:
         try:
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_urlsafe(48))
-            with contextlib.suppress(FileExistsError):  # another process was quicker: its key counts
+            with contextlib.suppress(
+                FileExistsError
+            ):  # another process was quicker: its key counts
                 os.link(draft, path)
         finally:
             os.unlink(draft)
@@ -156,9 +174,13 @@ def most_connections(settings: Settings) -> int:
     """That a process of this service may have to the database at once."""
     return {
         ServiceType.api: API_CONNECTIONS,
-        ServiceType.huey_logs: settings.logs_workers + 2,  # and what saves counts and the last records
-        ServiceType.huey_content: settings.content_workers + 3,  # and what saves counts, renews leases and hands them back
-        ServiceType.all: max(API_CONNECTIONS, settings.content_workers + 3, settings.logs_workers + 2),
+        ServiceType.huey_logs: settings.logs_workers
+        + 2,  # and what saves counts and the last records
+        ServiceType.huey_content: settings.content_workers
+        + 3,  # and what saves counts, renews leases and hands them back
+        ServiceType.all: max(
+            API_CONNECTIONS, settings.content_workers + 3, settings.logs_workers + 2
+        ),
     }[settings.service_type]
 
 

@@ -35,7 +35,11 @@ def weakness(password: str, *names: str) -> str:
 
 def _parts(names: tuple[str, ...]) -> set[str]:
     """An address has a name and a host."""
-    parts = {part for name in (OURS, *names) for part in (name.casefold(), *name.casefold().split("@"), *name.casefold().split())}
+    parts = {
+        part
+        for name in (OURS, *names)
+        for part in (name.casefold(), *name.casefold().split("@"), *name.casefold().split())
+    }
     return {part for part in parts if len(part) >= SHORTEST_NAME}
 
 

@@ -15,7 +15,9 @@ from contextlib import suppress
 
 ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}  # as in core/launch.py
 AFTER_GRACE = 15.0  # seconds; a service that hangs is killed then
-LEFT_BEHIND = 5.0  # seconds for what an ended service has left behind, such as the workers of uvicorn
+LEFT_BEHIND = (
+    5.0  # seconds for what an ended service has left behind, such as the workers of uvicorn
+)
 PAUSE = 0.1  # seconds between two looks at that
 ENDED = "error: one of the services has ended; the others are stopped"
 AS_JSON = '{"time":"%s","level":"error","logger":"roadmap","message":"%s","service":"all"}'
@@ -23,7 +25,9 @@ STDERR = 2  # written to directly: what Python keeps for it would be tried again
 
 
 def main(grace: float, announcer: int, services: Collection[int], log_format: str = "text") -> int:
-    ends = ENDS - ({signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set())  # nohup
+    ends = ENDS - (
+        {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+    )  # nohup
     signal.pthread_sigmask(signal.SIG_BLOCK, {*ends, signal.SIGCHLD})
     left, ended = {announcer, *services}, False
     while not ended and left.issuperset(services):
@@ -32,7 +36,9 @@ def main(grace: float, announcer: int, services: Collection[int], log_format: st
     if not ended:
         with suppress(OSError):  # nobody may be there to read it
             os.write(STDERR, f"{_line(log_format)}\n".encode())
-    _end({*services, *left}, left, grace)  # not an announcer that has ended: its number may be another's by now
+    _end(
+        {*services, *left}, left, grace
+    )  # not an announcer that has ended: its number may be another's by now
     return 0 if ended else 1
 
 

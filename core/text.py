@@ -21,7 +21,9 @@ class Rule(AfterValidator):
 
     pattern: str
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         return {**handler(schema), "pattern": self.pattern}
 
 
@@ -36,7 +38,9 @@ def plain(text: str) -> str:
 def clean(text: str) -> str:
     """The text, if it can stand in a line of a page, a log or a terminal as it is. Raises ValueError."""
     if any(unicodedata.category(c) == "Cc" for c in text) or text.translate(BIDI) != text:
-        raise ValueError("must not contain control characters, nor what turns the direction of writing")
+        raise ValueError(
+            "must not contain control characters, nor what turns the direction of writing"
+        )
     return text
 
 

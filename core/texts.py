@@ -15,7 +15,9 @@ DOMAIN = "roadmap"
 ENGLISH = NullTranslations()
 LANGUAGES = {"en": "English", "zh-Hans": "简体中文"}  # BCP 47 tag: its name in itself
 DEFAULT = "en"
-ASKED = re.compile(r"\s*([a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*|\*)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?")
+ASKED = re.compile(
+    r"\s*([a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*|\*)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?"
+)
 MOST_ASKED = 20  # languages of one header
 TRADITIONAL = ("hant", "tw", "hk", "mo")
 

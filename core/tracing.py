@@ -54,7 +54,12 @@ def received(headers: Sequence[str], request_id: str = "") -> Trace:
     if not headers:
         return begun(request_id)
     found = FORM.fullmatch(headers[0]) if len(headers) == 1 and len(headers[0]) <= LONGEST else None
-    if found is None or found[1] == FORBIDDEN or (found[1] == CURRENT and found[5]) or NONE & {found[2], found[3]}:
+    if (
+        found is None
+        or found[1] == FORBIDDEN
+        or (found[1] == CURRENT and found[5])
+        or NONE & {found[2], found[3]}
+    ):
         return begun(request_id)
     return Trace(found[2], token_hex(8), bool(int(found[4], 16) & SAMPLED), request_id)
 
@@ -81,14 +86,20 @@ def entered(trace: Trace | None) -> Iterator[None]:
 def outgoing() -> dict[str, str]:
     """The header for whoever is asked now, in a span of its own; none where there is no trace."""
     trace = _current.get()
-    return {HEADER: Trace(trace.id, token_hex(8), trace.is_sampled).traceparent} if trace is not None else {}
+    return (
+        {HEADER: Trace(trace.id, token_hex(8), trace.is_sampled).traceparent}
+        if trace is not None
+        else {}
+    )
 
 
 def packed(trace: Trace | None) -> dict[str, str]:
     """What travels with a message."""
     if trace is None:
         return {}
-    return {HEADER: trace.traceparent} | ({"request_id": trace.request_id} if trace.request_id else {})
+    return {HEADER: trace.traceparent} | (
+        {"request_id": trace.request_id} if trace.request_id else {}
+    )
 
 
 class Carried:

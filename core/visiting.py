@@ -24,7 +24,13 @@ MOST_HOSTS = 500  # whose robots.txt is remembered
 NAME = "RoadmapLinkCheck"
 HEADERS = {"User-Agent": f"{NAME}/{NUMBER}", "Accept": "*/*"}
 REDIRECTS = (301, 302, 303, 307, 308)
-HEAD_IS_ENOUGH = (200, 204, 206, *REDIRECTS, 429)  # others are asked again by GET: many servers answer HEAD badly
+HEAD_IS_ENOUGH = (
+    200,
+    204,
+    206,
+    *REDIRECTS,
+    429,
+)  # others are asked again by GET: many servers answer HEAD badly
 SAFE = "!#$%&'()*+,/:;=?@[]~-._"  # of a URL, as RFC 3986 has them
 
 GONE = (404, 410)  # what tells for certain that a page is not there
@@ -56,7 +62,9 @@ class Robots:
     """What sites want of programs, by their origin. For threads."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()  # the text: parsed, it takes twelve times as much
+        self._known: OrderedDict[str, tuple[float, str]] = (
+            OrderedDict()
+        )  # the text: parsed, it takes twelve times as much
         self._lock = threading.Lock()
 
     def allow(self, target: Target, networks: Networks, until: float) -> bool:
@@ -72,12 +80,16 @@ class Robots:
                     self._known.popitem(last=False)
         rules = RobotFileParser()
         rules.parse([line for line in kept[1].splitlines() if _is_readable(line)])
-        return rules.can_fetch(NAME, origin + target.path)  # a path alone could look like a host: //[
+        return rules.can_fetch(
+            NAME, origin + target.path
+        )  # a path alone could look like a host: //[
 
     def _read(self, target: Target, networks: Networks, until: float) -> str:
         """Where there is none, or only an error of the visitor's, everything is allowed; a site that fails wants nobody."""
         place = Target(target.scheme, target.host, target.port, "/robots.txt")
-        answered = look("GET", place, HEADERS, networks=networks, until=until, most_body=LARGEST_ROBOTS)
+        answered = look(
+            "GET", place, HEADERS, networks=networks, until=until, most_body=LARGEST_ROBOTS
+        )
         if answered.status == 200:
             return answered.body.decode("utf-8", "replace")
         return "User-agent: *\nDisallow: /" if answered.status >= 500 else "User-agent: *\nAllow: /"
@@ -144,7 +156,9 @@ def spelled(url: str) -> str:
     if bare.isascii():
         return quote(bare, safe=SAFE)
     parts = urlsplit(bare)
-    host = (parts.hostname or "").encode("idna").decode() if parts.hostname else ""  # UnicodeError is a ValueError
+    host = (
+        (parts.hostname or "").encode("idna").decode() if parts.hostname else ""
+    )  # UnicodeError is a ValueError
     port = f":{parts.port}" if parts.port is not None else ""
     return quote(parts._replace(netloc=host + port).geturl(), safe=SAFE)
 

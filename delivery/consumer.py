@@ -52,7 +52,9 @@ class ReliableConsumer(Consumer):
 
     def __init__(self, huey: Any, **options: Any) -> None:
         if options.get("worker_type", WORKER_THREAD) != WORKER_THREAD:
-            raise ConfigurationError("only thread workers: a process that is interrupted would acknowledge what it has not done")
+            raise ConfigurationError(
+                "only thread workers: a process that is interrupted would acknowledge what it has not done"
+            )
         options["max_delay"] = min(options.get("max_delay", LONGEST_PAUSE), LONGEST_PAUSE)
         super().__init__(huey, **options)
         # A hangup ends it in order: Huey's restart replaces the process without its exit handlers, and their log records.
@@ -79,11 +81,17 @@ class ReliableConsumer(Consumer):
         try:
             self.huey.storage.wake()
         except self.huey.storage.faults as error:
-            logger.warning("huey@%s cannot wake its workers, they stop by themselves: %s", self.huey.name, error)
+            logger.warning(
+                "huey@%s cannot wake its workers, they stop by themselves: %s",
+                self.huey.name,
+                error,
+            )
         super().stop(graceful)
         self._ended.set()  # only now: what still ran in the grace must not be taken over
         if self._heart is not None:
-            self._heart.join(LAST_BEAT)  # a beat that came later would tell of a consumer that is no more
+            self._heart.join(
+                LAST_BEAT
+            )  # a beat that came later would tell of a consumer that is no more
 
     def _handle_signal(self, signum: int, frame: Any) -> None:
         """The second one ends the grace. It raises nothing, as Huey's would: from wherever it is, this thread goes to its end."""
@@ -95,7 +103,9 @@ class ReliableConsumer(Consumer):
 
     def _join_workers(self) -> bool:
         """Whether all threads have ended before the grace is over."""
-        deadline = math.inf if self.shutdown_timeout is None else time.monotonic() + self.shutdown_timeout
+        deadline = (
+            math.inf if self.shutdown_timeout is None else time.monotonic() + self.shutdown_timeout
+        )
         threads = [thread for _, thread in self.worker_threads] + [self.scheduler]
         while alive := [thread for thread in threads if thread.is_alive()]:
             if self._hurried or time.monotonic() >= deadline:
@@ -126,7 +136,9 @@ class ReliableConsumer(Consumer):
             else:
                 queue.note_back()
                 if returned:
-                    logger.warning("huey@%s takes over %d messages that nobody worked on", queue.name, returned)
+                    logger.warning(
+                        "huey@%s takes over %d messages that nobody worked on", queue.name, returned
+                    )
             beaten.set()
             if self._ended.wait(queue.heartbeat):
                 return

@@ -10,7 +10,13 @@ from huey.signals import SIGNAL_COMPLETE, SIGNAL_EXECUTING, SIGNAL_INTERRUPTED, 
 
 logger = logging.getLogger("delivery")
 
-DONE, RETRIED, FAILED, POSTPONED, INTERRUPTED = "done", "retried", "failed", "postponed", "interrupted"
+DONE, RETRIED, FAILED, POSTPONED, INTERRUPTED = (
+    "done",
+    "retried",
+    "failed",
+    "postponed",
+    "interrupted",
+)
 ENDS = {SIGNAL_COMPLETE: DONE, SIGNAL_RETRYING: RETRIED, SIGNAL_INTERRUPTED: INTERRUPTED}
 
 Told = Callable[[str, float, str], None]

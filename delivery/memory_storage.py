@@ -10,7 +10,9 @@ from huey.storage import MemoryStorage
 
 from delivery.storage import HELD_SHOWN, Claim, DeadLetter, Member, Pulse, Standing, Waiting
 
-Entry = tuple[int, int, bytes, float]  # minus its priority, its place among equals, the message, since when it is ready
+Entry = tuple[
+    int, int, bytes, float
+]  # minus its priority, its place among equals, the message, since when it is ready
 
 
 class ReliableMemoryStorage(MemoryStorage):
@@ -75,12 +77,16 @@ class ReliableMemoryStorage(MemoryStorage):
     def postpone(self, claim: Claim, until: float) -> None:
         entry = self._held.pop(claim.receipt, None)
         if entry is not None:
-            self.add_to_schedule(claim.data, datetime.fromtimestamp(until, UTC).replace(tzinfo=None), -entry[0])
+            self.add_to_schedule(
+                claim.data, datetime.fromtimestamp(until, UTC).replace(tzinfo=None), -entry[0]
+            )
 
     def bury(self, claim: Claim, reason: str) -> None:
         entry = self._held.pop(claim.receipt, None)
         if entry is not None:
-            self._dead.insert(0, (DeadLetter(str(claim.receipt), claim.data, reason, self._now()), -entry[0]))
+            self._dead.insert(
+                0, (DeadLetter(str(claim.receipt), claim.data, reason, self._now()), -entry[0])
+            )
 
     def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Pulse:
         """Nobody else could take over, so nobody has to know."""
@@ -110,8 +116,15 @@ class ReliableMemoryStorage(MemoryStorage):
 
     def standing(self) -> Standing:
         with self._lock:
-            first = [Waiting(data, since) for _, _, data, since in sorted(self._queue, key=lambda entry: entry[3])[:1]]
-            due = [Waiting(data, _epoch(ts)) for ts, _, data, _ in self._schedule[:1] if _epoch(ts) <= self._now()]
+            first = [
+                Waiting(data, since)
+                for _, _, data, since in sorted(self._queue, key=lambda entry: entry[3])[:1]
+            ]
+            due = [
+                Waiting(data, _epoch(ts))
+                for ts, _, data, _ in self._schedule[:1]
+                if _epoch(ts) <= self._now()
+            ]
             counts = (len(self._queue), len(self._held), len(self._schedule), len(self._dead))
             return Standing(*counts, len(self._living()), self._is_paused, first + due)
 
@@ -126,11 +139,17 @@ class ReliableMemoryStorage(MemoryStorage):
 
     def ready(self, first: int, count: int) -> list[Waiting]:
         with self._lock:
-            return [Waiting(data, since) for _, _, data, since in sorted(self._queue)[first : first + count]]
+            return [
+                Waiting(data, since)
+                for _, _, data, since in sorted(self._queue)[first : first + count]
+            ]
 
     def scheduled(self, first: int, count: int) -> list[Waiting]:
         with self._lock:
-            return [Waiting(data, _epoch(ts)) for ts, _, data, _ in sorted(self._schedule)[first : first + count]]
+            return [
+                Waiting(data, _epoch(ts))
+                for ts, _, data, _ in sorted(self._schedule)[first : first + count]
+            ]
 
     def remove(self, data: bytes) -> bool:
         with self._lock:
@@ -143,7 +162,9 @@ class ReliableMemoryStorage(MemoryStorage):
         return False
 
     def enqueued_items(self, limit: int | None = None) -> list[bytes]:
-        return [waiting.data for waiting in self.ready(0, len(self._queue) if limit is None else limit)]
+        return [
+            waiting.data for waiting in self.ready(0, len(self._queue) if limit is None else limit)
+        ]
 
     def dead_letters(self, limit: int = 100, first: int = 0) -> list[DeadLetter]:
         return [letter for letter, _ in self._dead[first : first + limit]]

@@ -41,7 +41,9 @@ class SignedJsonSerializer(Serializer):
         super().__init__()
         if not keys:
             raise ValueError("at least one signing key is needed")
-        self._keys = [_begun(hashlib.sha256(f"delivery:{salt}:{key}".encode()).digest()) for key in keys]
+        self._keys = [
+            _begun(hashlib.sha256(f"delivery:{salt}:{key}".encode()).digest()) for key in keys
+        ]
 
     def _serialize(self, data: Any) -> bytes:
         return self._signed(_encode(data))
@@ -117,12 +119,20 @@ def _decode(document: dict[str, Any]) -> Any:
 def _decode_envelope(document: dict[str, Any]) -> Envelope:
     """What stands on it is no reason to refuse a message: of a later version it may be something else."""
     at, baggage = document.get("at"), document.get("baggage")
-    carried = {name: value for name, value in baggage.items() if isinstance(value, str)} if isinstance(baggage, dict) else {}
-    return Envelope(_decode_message(document["message"]), at if isinstance(at, float) else None, carried)
+    carried = (
+        {name: value for name, value in baggage.items() if isinstance(value, str)}
+        if isinstance(baggage, dict)
+        else {}
+    )
+    return Envelope(
+        _decode_message(document["message"]), at if isinstance(at, float) else None, carried
+    )
 
 
 def _encode_message(message: Message) -> dict[str, Any]:
-    fields = {name: value for name, value in message._asdict().items() if value not in (None, (), {})}
+    fields = {
+        name: value for name, value in message._asdict().items() if value not in (None, (), {})
+    }
     for name in NESTED:
         if name in fields:
             fields[name] = _encode_message(fields[name])
@@ -146,7 +156,9 @@ def _decode_message(fields: dict[str, Any]) -> Message:
         cid, size, index, callback = fields["chord_config"]
         fields["chord_config"] = (cid, size, index, _decode_message(callback))
     for name in MOMENTS:
-        if fields.get(name) is not None and not isinstance(fields[name], datetime | timedelta | int | float):
+        if fields.get(name) is not None and not isinstance(
+            fields[name], datetime | timedelta | int | float
+        ):
             raise TypeError(f"{name} is no time")
     fields["args"] = tuple(fields.get("args", ()))
     fields.setdefault("kwargs", {})

@@ -76,20 +76,30 @@ class ReliableQueue(Huey):
         **storage_options: Any,
     ) -> None:
         self.heartbeat, self.ttl, self._now = heartbeat, ttl, now
-        self._finished = threading.local()  # .claims: of the tasks that this thread has run, not yet acknowledged
+        self._finished = (
+            threading.local()
+        )  # .claims: of the tasks that this thread has run, not yet acknowledged
         self._running = threading.local()  # .claim: of the task that this thread runs
-        self._executions, self._baggage, self._about = Executions(), baggage, dict[str, Any](about or {})
+        self._executions, self._baggage, self._about = (
+            Executions(),
+            baggage,
+            dict[str, Any](about or {}),
+        )
         self.on_executed: list[Told] = self._executions.told
         self._revoked_at, self._any_revoked = 0.0, False
         self._polled, self._saying, self._say = threading.Event(), threading.Lock(), say
         self._away = False  # the broker, at the last try
         self.stopping = threading.Event()  # set by the consumer when its end begins
-        self._handed_back = threading.Event()  # what was held is others' now: nothing may be begun any more
+        self._handed_back = (
+            threading.Event()
+        )  # what was held is others' now: nothing may be begun any more
         self._known: set[Any] = set()  # receipts of claims that a worker of this process has
         self._unknown: set[Any] = set()  # receipts that no worker knew at the last beat
         serializer = SignedJsonSerializer(keys, salt=name)
         options = {**storage_options, "now": self._epoch}
-        super().__init__(name, results=False, serializer=serializer, storage_class=storage_class, **options)
+        super().__init__(
+            name, results=False, serializer=serializer, storage_class=storage_class, **options
+        )
         self.on_shutdown("acknowledge")(self._acknowledge_finished)
 
     # Producing
@@ -124,7 +134,9 @@ class ReliableQueue(Huey):
         carried = getattr(task, "carried", None)
         if carried is None:
             carried = {} if self._baggage is None else self._baggage.packed()
-        data: bytes = self.serializer.seal(self._registry.create_message(task), self._epoch(), carried)
+        data: bytes = self.serializer.seal(
+            self._registry.create_message(task), self._epoch(), carried
+        )
         return data
 
     def add_schedule(self, task: Task) -> None:
@@ -140,7 +152,9 @@ class ReliableQueue(Huey):
             key = f"{type(task).__module__}.{type(task).__name__}:{moment:%Y%m%d%H%M}"
             try:
                 if not self.storage.is_paused():
-                    self.storage.enqueue_once(key, self.serialize_task(task), PERIODIC_WINDOW, task.priority or 0)
+                    self.storage.enqueue_once(
+                        key, self.serialize_task(task), PERIODIC_WINDOW, task.priority or 0
+                    )
             except self.storage.faults as error:  # Huey's scheduler would end
                 logger.warning("huey@%s leaves out %s: %s", self.name, key, error)
         return []
@@ -155,7 +169,9 @@ class ReliableQueue(Huey):
         """The next readable message as a task. What cannot be read goes to the dead letters."""
         done: list[Claim] = self._finished_claims()
         while True:
-            claim = self.storage.claim(CLAIM_SECONDS if self._polled.is_set() and not self._immediate else 0, done)
+            claim = self.storage.claim(
+                CLAIM_SECONDS if self._polled.is_set() and not self._immediate else 0, done
+            )
             self._forget(done)
             self._say_ready()
             if claim is None:
@@ -227,7 +243,9 @@ class ReliableQueue(Huey):
         claim: Claim | None = getattr(self._running, "claim", None)
         if claim is None:
             return False
-        self._known.discard(claim.receipt)  # at once: soon the same receipt may be that of another worker here
+        self._known.discard(
+            claim.receipt
+        )  # at once: soon the same receipt may be that of another worker here
         self.storage.postpone(claim, until.timestamp())
         self._running.claim = None
         return True
@@ -280,7 +298,11 @@ class ReliableQueue(Huey):
         try:
             returned = self.storage.release_all()
         except self.storage.faults as error:
-            logger.warning("huey@%s cannot hand back its messages, they return by themselves: %s", self.name, error)
+            logger.warning(
+                "huey@%s cannot hand back its messages, they return by themselves: %s",
+                self.name,
+                error,
+            )
             return
         if returned:
             logger.warning("huey@%s hands back %d unfinished messages", self.name, returned)
@@ -303,7 +325,11 @@ class ReliableQueue(Huey):
         try:
             return bool(super().is_revoked(task, timestamp, peek))
         except UnreadableMessage as error:  # nobody of ours has revoked it
-            logger.error("a revocation in the broker of %s is not ours and does not count: %s", self.name, error)
+            logger.error(
+                "a revocation in the broker of %s is not ours and does not count: %s",
+                self.name,
+                error,
+            )
             return False
 
     def restore(self, task: Any) -> Any:
@@ -314,7 +340,9 @@ class ReliableQueue(Huey):
             return super().delete(key)
         try:
             return super().delete(key) if self._anything_revoked() else False
-        except self.storage.faults:  # asked for after a task has run, which counts; what is left behind revokes nothing
+        except (
+            self.storage.faults
+        ):  # asked for after a task has run, which counts; what is left behind revokes nothing
             return False
 
     def put(self, key: str, data: Any) -> Any:
@@ -366,12 +394,19 @@ class ReliableQueue(Huey):
         """
         now, clock = time.time(), time.monotonic()
         runs = self._executions.running()
-        running = [{"task": run.task, "id": run.id, "since": now - (clock - run.began)} for run in runs]
+        running = [
+            {"task": run.task, "id": run.id, "since": now - (clock - run.began)} for run in runs
+        ]
         return json.dumps({**self._about, "at": now, "running": running}, separators=(",", ":"))
 
     def begin(self, threads: int = 1) -> None:
         """A consumer starts."""
-        self._about |= {"host": platform.node(), "pid": os.getpid(), "threads": threads, "started_at": time.time()}
+        self._about |= {
+            "host": platform.node(),
+            "pid": os.getpid(),
+            "threads": threads,
+            "started_at": time.time(),
+        }
         self.stopping.clear()
         self._handed_back.clear()
 
@@ -384,7 +419,9 @@ class ReliableQueue(Huey):
         """Say once that the broker is away, however many threads try until it is back."""
         with self._saying:
             if not self._away:
-                logger.warning("huey@%s: the broker is away, trying until it is back: %s", self.name, error)
+                logger.warning(
+                    "huey@%s: the broker is away, trying until it is back: %s", self.name, error
+                )
             self._away = True
 
     def note_back(self) -> None:

@@ -53,12 +53,18 @@ class ReliableRedisStorage(RedisStorage):
         poll_seconds: float = 10.0,
         now: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(name, blocking=True, connection_pool=_pool(url, socket_timeout, socket_timeout))
+        super().__init__(
+            name, blocking=True, connection_pool=_pool(url, socket_timeout, socket_timeout)
+        )
         # The blocking wait needs a connection whose read limit is longer than the wait itself.
-        self._waiting = redis.Redis(connection_pool=_pool(url, poll_seconds + socket_timeout, socket_timeout))
+        self._waiting = redis.Redis(
+            connection_pool=_pool(url, poll_seconds + socket_timeout, socket_timeout)
+        )
         self.consumer = uuid.uuid4().hex
         self._poll_seconds, self._now = poll_seconds, now
-        self._clock: float | None = None  # what the server's is ahead of ours; known after the first beat
+        self._clock: float | None = (
+            None  # what the server's is ahead of ours; known after the first beat
+        )
         self._turns = Turns()
         self._claims = Together(self._claim_ready)
         self._prefix = f"{{huey.{self.name}}}:"  # the braces keep all keys on one node of a cluster
@@ -67,11 +73,17 @@ class ReliableRedisStorage(RedisStorage):
         self._wake_keys = [self._prefix + "wake:" + self.consumer, self._prefix + "wake"]
         self._dead_key = self._prefix + "dead"
         register = self.conn.register_script
-        self._enqueue, self._enqueue_once = register(scripts.ENQUEUE), register(scripts.ENQUEUE_ONCE)
+        self._enqueue, self._enqueue_once = (
+            register(scripts.ENQUEUE),
+            register(scripts.ENQUEUE_ONCE),
+        )
         self._claim, self._acknowledge = register(scripts.CLAIM), register(scripts.ACKNOWLEDGE)
         self._release, self._release_all = register(scripts.RELEASE), register(scripts.RELEASE_ALL)
         self._beat, self._wake = register(scripts.BEAT), register(scripts.WAKE)
-        self._schedule, self._read_schedule = register(scripts.SCHEDULE), register(scripts.READ_SCHEDULE)
+        self._schedule, self._read_schedule = (
+            register(scripts.SCHEDULE),
+            register(scripts.READ_SCHEDULE),
+        )
         self._bury, self._take_dead = register(scripts.BURY), register(scripts.TAKE_DEAD)
         self._postpone, self._remove = register(scripts.POSTPONE), register(scripts.REMOVE)
         self._pause, self._resume = register(scripts.PAUSE), register(scripts.RESUME)
@@ -114,14 +126,18 @@ class ReliableRedisStorage(RedisStorage):
         arguments = [self.consumer, self._now(), len(done), *finished]
         answer: Any = self._claim(keys=[self._prefix], args=arguments, client=self._claiming)
         entries, due = answer[0], answer[1] if len(answer) > 1 else None
-        pause = self._poll_seconds if due is None else min(float(due) - self._now(), self._poll_seconds)
+        pause = (
+            self._poll_seconds if due is None else min(float(due) - self._now(), self._poll_seconds)
+        )
         claims = [Claim(data=entry[1:], receipt=entry) for entry in entries]
         return [(claim, pause) for claim in (*claims, *[None] * (len(done) - len(claims)))]
 
     @cached_property
     def _claiming(self) -> redis.Redis:
         """Taking a connection from the pool and giving it back costs a claim a third of its time."""
-        return redis.Redis(connection_pool=self.pool, single_connection_client=True)  # connects at once
+        return redis.Redis(
+            connection_pool=self.pool, single_connection_client=True
+        )  # connects at once
 
     def acknowledge(self, *done: Claim) -> None:
         self._run(self._acknowledge, self.consumer, *(claim.receipt for claim in done))
@@ -133,14 +149,29 @@ class ReliableRedisStorage(RedisStorage):
         self._run(self._postpone, self.consumer, claim.receipt, until)
 
     def bury(self, claim: Claim, reason: str) -> None:
-        self._run(self._bury, self.consumer, claim.receipt, _one_line(reason), self._now(), DEAD_LETTERS_KEPT)
+        self._run(
+            self._bury,
+            self.consumer,
+            claim.receipt,
+            _one_line(reason),
+            self._now(),
+            DEAD_LETTERS_KEPT,
+        )
 
     # Living and dying
 
     def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Pulse:
         reason = f"its consumer died {MAX_DELIVERIES} times while running it"
         sent = "" if self._clock is None or not judge else self._clock + time.monotonic()
-        arguments = (int(ttl * 1000), sent, MAX_DELIVERIES, reason, self._now(), DEAD_LETTERS_KEPT, info or NO_INFO)
+        arguments = (
+            int(ttl * 1000),
+            sent,
+            MAX_DELIVERIES,
+            reason,
+            self._now(),
+            DEAD_LETTERS_KEPT,
+            info or NO_INFO,
+        )
         moved, clock, held = self._run(self._beat, self.consumer, *arguments)
         self._clock = float(clock) - time.monotonic()
         return Pulse(taken_over=int(moved), held=list(held))
@@ -164,7 +195,9 @@ class ReliableRedisStorage(RedisStorage):
     # Looking
 
     def standing(self) -> Standing:
-        (ready, held, scheduled, dead), alive, paused, first = self._run(self._standing, self._now())
+        (ready, held, scheduled, dead), alive, paused, first = self._run(
+            self._standing, self._now()
+        )
         return Standing(ready, held, scheduled, dead, alive, bool(paused), _waiting(first))
 
     def consumers(self) -> list[Member]:
@@ -179,7 +212,9 @@ class ReliableRedisStorage(RedisStorage):
         return _waiting(self._run(self._ready, first, count))
 
     def scheduled(self, first: int, count: int) -> list[Waiting]:
-        found: Any = self.conn.zrange(self._prefix + "schedule", first, first + count - 1, withscores=True)
+        found: Any = self.conn.zrange(
+            self._prefix + "schedule", first, first + count - 1, withscores=True
+        )
         return [Waiting(entry[1:], due) for entry, due in found]
 
     def remove(self, data: bytes) -> bool:
@@ -192,13 +227,18 @@ class ReliableRedisStorage(RedisStorage):
 
     def held_count(self) -> int:
         consumers: Any = self.conn.smembers(self._prefix + "consumers")
-        return sum(int(self.conn.llen(f"{self._prefix}held:{consumer.decode()}")) for consumer in consumers)
+        return sum(
+            int(self.conn.llen(f"{self._prefix}held:{consumer.decode()}")) for consumer in consumers
+        )
 
     def enqueued_items(self, limit: int | None = None) -> list[bytes]:
         items: list[bytes] = []
         for lane in LANES:
             first = 0 if limit is None else -limit
-            items += [entry[1:] for entry in self.conn.lrange(self.queue_key + lane.decode(), first, -1)[::-1]]
+            items += [
+                entry[1:]
+                for entry in self.conn.lrange(self.queue_key + lane.decode(), first, -1)[::-1]
+            ]
         return items[:limit] if limit else items
 
     def flush_queue(self) -> None:
@@ -221,9 +261,13 @@ class ReliableRedisStorage(RedisStorage):
 
     def dead_letters(self, limit: int = 100, first: int = 0) -> list[DeadLetter]:
         letters = []
-        for letter in self.conn.lrange(self._dead_key, first, first + limit - 1) if limit > 0 else []:
+        for letter in (
+            self.conn.lrange(self._dead_key, first, first + limit - 1) if limit > 0 else []
+        ):
             id_, at, reason, entry = letter.split(b"\n", 3)
-            letters.append(DeadLetter(id=id_.decode(), data=entry[1:], reason=reason.decode(), at=float(at)))
+            letters.append(
+                DeadLetter(id=id_.decode(), data=entry[1:], reason=reason.decode(), at=float(at))
+            )
         return letters
 
     def dead_count(self) -> int:
@@ -245,7 +289,11 @@ def _pool(url: str, socket_timeout: float, connect_timeout: float) -> redis.Conn
     """
     retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError, redis.ReadOnlyError))
     return redis.ConnectionPool.from_url(
-        url, socket_timeout=socket_timeout, socket_connect_timeout=connect_timeout, retry=retry, health_check_interval=30
+        url,
+        socket_timeout=socket_timeout,
+        socket_connect_timeout=connect_timeout,
+        retry=retry,
+        health_check_interval=30,
     )
 
 
@@ -255,7 +303,10 @@ def _entry(data: bytes, priority: int | None) -> bytes:
 
 def _waiting(answer: Sequence[bytes]) -> list[Waiting]:
     """Of entries and times by turns."""
-    return [Waiting(entry[1:], float(at) if at else None) for entry, at in zip(answer[::2], answer[1::2], strict=True)]
+    return [
+        Waiting(entry[1:], float(at) if at else None)
+        for entry, at in zip(answer[::2], answer[1::2], strict=True)
+    ]
 
 
 def _epoch(moment: datetime) -> float:

@@ -34,7 +34,9 @@ MESSAGE = """create table if not exists message (
     priority integer not null default 0, holder text, deliveries integer not null default 0, ready_at real)"""
 READY_AT = "alter table message add column ready_at real"  # to files of the version before, whose messages have none
 MESSAGE_INDEX = "create index if not exists message_ready on message (queue, priority desc, id) where holder is null"
-HELD_INDEX = "create index if not exists message_held on message (queue, holder) where holder is not null"
+HELD_INDEX = (
+    "create index if not exists message_held on message (queue, holder) where holder is not null"
+)
 CONSUMER = """create table if not exists consumer (
     queue text not null, id text not null, alive_until real not null, primary key (queue, id))"""
 CONSUMER_INFO = """create table if not exists consumer_info (
@@ -50,7 +52,17 @@ SCHEDULE = """create table if not exists schedule (
     priority integer not null default 0, deliveries integer not null default 0)"""
 
 DEAD_COLUMNS = "queue, data, priority"  # what a message keeps of itself
-TABLES = {"kv", "counter", "schedule", "message", "consumer", "consumer_info", "paused", "once", "dead_letter"}
+TABLES = {
+    "kv",
+    "counter",
+    "schedule",
+    "message",
+    "consumer",
+    "consumer_info",
+    "paused",
+    "once",
+    "dead_letter",
+}
 
 
 class ReliableSqliteStorage(SqliteStorage):
@@ -76,7 +88,12 @@ class ReliableSqliteStorage(SqliteStorage):
 
     def initialize_schema(self) -> None:
         """Only what is missing is made: a look takes no lock, so that a process can start while another holds it."""
-        tables = {name for (name,) in self.sql("select name from sqlite_master where type = 'table'", results=True)}
+        tables = {
+            name
+            for (name,) in self.sql(
+                "select name from sqlite_master where type = 'table'", results=True
+            )
+        }
         if TABLES - tables:
             super().initialize_schema()
         with self.db() as cursor:
@@ -91,7 +108,9 @@ class ReliableSqliteStorage(SqliteStorage):
 
     def _create_connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection = super()._create_connection()
-        connection.execute("pragma synchronous = normal")  # survives a killed process; the application's rows are the ledger
+        connection.execute(
+            "pragma synchronous = normal"
+        )  # survives a killed process; the application's rows are the ledger
         return connection
 
     # Producing
@@ -103,17 +122,23 @@ class ReliableSqliteStorage(SqliteStorage):
         now = self._now()
         rows = [(self.name, data, priority, now) for data, priority in messages]
         with self.db(commit=True) as cursor:
-            cursor.executemany("insert into message (queue, data, priority, ready_at) values (?, ?, ?, ?)", rows)
+            cursor.executemany(
+                "insert into message (queue, data, priority, ready_at) values (?, ?, ?, ?)", rows
+            )
 
     def enqueue_once(self, key: str, data: bytes, seconds: int, priority: int = 0) -> bool:
         now = time.time()
         with self.db(commit=True) as cursor:
             cursor.execute("delete from once where queue = ? and until < ?", (self.name, now))
-            cursor.execute("insert or ignore into once values (?, ?, ?)", (self.name, key, now + seconds))
+            cursor.execute(
+                "insert or ignore into once values (?, ?, ?)", (self.name, key, now + seconds)
+            )
             if cursor.rowcount == 0:
                 return False
             row = (self.name, data, priority, self._now())
-            cursor.execute("insert into message (queue, data, priority, ready_at) values (?, ?, ?, ?)", row)
+            cursor.execute(
+                "insert into message (queue, data, priority, ready_at) values (?, ?, ?, ?)", row
+            )
         return True
 
     # Consuming
@@ -138,16 +163,22 @@ class ReliableSqliteStorage(SqliteStorage):
             ready = "select 1 from message where queue = ? and holder is null"
             look = f"select exists ({ready}) or exists (select 1 from schedule where queue = ? and timestamp <= ?)"
             may = "select not exists (select 1 from paused where queue = ?)"
-            if not self.sql(f"{may} and ({look})", (self.name, self.name, *due), results=True)[0][0]:
+            if not self.sql(f"{may} and ({look})", (self.name, self.name, *due), results=True)[0][
+                0
+            ]:
                 return None
         with self.db(commit=True) as cursor:
             for claim in done:
                 self._delete_held(cursor, claim)
             self._make_due_ready(cursor, *due)
             first = "select id from message where queue = ? and holder is null order by priority desc, id limit 1"
-            first = f"select id from ({first}) where not exists (select 1 from paused where queue = ?)"
+            first = (
+                f"select id from ({first}) where not exists (select 1 from paused where queue = ?)"
+            )
             values = (self.consumer, self.name, self.name)
-            cursor.execute(f"update message set holder = ? where id = ({first}) returning id, data", values)
+            cursor.execute(
+                f"update message set holder = ? where id = ({first}) returning id, data", values
+            )
             row = cursor.fetchone()
         return None if row is None else Claim(data=row[1], receipt=row[0])
 
@@ -157,14 +188,19 @@ class ReliableSqliteStorage(SqliteStorage):
                 self._delete_held(cursor, claim)
 
     def _delete_held(self, cursor: Any, claim: Claim) -> None:
-        cursor.execute("delete from message where id = ? and holder = ?", (claim.receipt, self.consumer))
+        cursor.execute(
+            "delete from message where id = ? and holder = ?", (claim.receipt, self.consumer)
+        )
 
     def release(self, claim: Claim) -> None:
         statement = "update message set holder = null where id = ? and holder = ?"
         self.sql(statement, (claim.receipt, self.consumer), commit=True)
 
     def postpone(self, claim: Claim, until: float) -> None:
-        columns, held = "queue, data, priority, deliveries", "from message where id = ? and holder = ?"
+        columns, held = (
+            "queue, data, priority, deliveries",
+            "from message where id = ? and holder = ?",
+        )
         with self.db(commit=True) as cursor:
             statement = f"insert into schedule ({columns}, timestamp) select {columns}, ? {held}"
             cursor.execute(statement, (until, claim.receipt, self.consumer))
@@ -188,11 +224,19 @@ class ReliableSqliteStorage(SqliteStorage):
     def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Pulse:
         sent = time.monotonic()
         with self.db(commit=True) as cursor:
-            cursor.execute("insert or replace into consumer values (?, ?, ?)", (self.name, self.consumer, time.time() + ttl))
-            cursor.execute("insert or replace into consumer_info values (?, ?, ?)", (self.name, self.consumer, info))
+            cursor.execute(
+                "insert or replace into consumer values (?, ?, ?)",
+                (self.name, self.consumer, time.time() + ttl),
+            )
+            cursor.execute(
+                "insert or replace into consumer_info values (?, ?, ?)",
+                (self.name, self.consumer, info),
+            )
             may = judge and self._has_beaten and time.monotonic() - sent < ttl / 2
             moved = self._put_back_from_silent(cursor) if may else 0
-            cursor.execute("select id from message where queue = ? and holder = ?", (self.name, self.consumer))
+            cursor.execute(
+                "select id from message where queue = ? and holder = ?", (self.name, self.consumer)
+            )
             held = [receipt for (receipt,) in cursor.fetchall()]
         self._has_beaten = True
         return Pulse(taken_over=moved, held=held)
@@ -201,22 +245,39 @@ class ReliableSqliteStorage(SqliteStorage):
         alive = "select id from consumer where queue = ? and alive_until >= ?"
         silent = f"queue = ? and holder is not null and holder not in ({alive})"
         values = (self.name, self.name, time.time())
-        cursor.execute(f"update message set deliveries = deliveries + 1, holder = null where {silent}", values)
+        cursor.execute(
+            f"update message set deliveries = deliveries + 1, holder = null where {silent}", values
+        )
         moved: int = cursor.rowcount
         if moved:
             reason = f"its consumer died {MAX_DELIVERIES} times while running it"
-            self._put_aside(cursor, reason, "queue = ? and holder is null and deliveries >= ?", (self.name, MAX_DELIVERIES))
-        cursor.execute("delete from consumer where queue = ? and alive_until < ?", (self.name, time.time()))
+            self._put_aside(
+                cursor,
+                reason,
+                "queue = ? and holder is null and deliveries >= ?",
+                (self.name, MAX_DELIVERIES),
+            )
+        cursor.execute(
+            "delete from consumer where queue = ? and alive_until < ?", (self.name, time.time())
+        )
         known = "select id from consumer where queue = ?"
-        cursor.execute(f"delete from consumer_info where queue = ? and id not in ({known})", (self.name, self.name))
+        cursor.execute(
+            f"delete from consumer_info where queue = ? and id not in ({known})",
+            (self.name, self.name),
+        )
         return moved
 
     def release_all(self) -> int:
         with self.db(commit=True) as cursor:
-            cursor.execute("update message set holder = null where queue = ? and holder = ?", (self.name, self.consumer))
+            cursor.execute(
+                "update message set holder = null where queue = ? and holder = ?",
+                (self.name, self.consumer),
+            )
             returned: int = cursor.rowcount
             for table in ("consumer", "consumer_info"):
-                cursor.execute(f"delete from {table} where queue = ? and id = ?", (self.name, self.consumer))
+                cursor.execute(
+                    f"delete from {table} where queue = ? and id = ?", (self.name, self.consumer)
+                )
         return returned
 
     def wake(self) -> None:
@@ -248,8 +309,12 @@ class ReliableSqliteStorage(SqliteStorage):
 
         first = []
         for lane in ("priority > 0", "priority <= 0"):
-            query = f"select data, ready_at from message where queue = ? and holder is null and {lane}"
-            first += cursor.execute(f"{query} order by priority desc, id limit 1", (self.name,)).fetchall()
+            query = (
+                f"select data, ready_at from message where queue = ? and holder is null and {lane}"
+            )
+            first += cursor.execute(
+                f"{query} order by priority desc, id limit 1", (self.name,)
+            ).fetchall()
         due = "select data, timestamp from schedule where queue = ? and timestamp <= ? order by timestamp limit 1"
         first += cursor.execute(due, (self.name, self._now())).fetchall()
         return Standing(
@@ -257,7 +322,9 @@ class ReliableSqliteStorage(SqliteStorage):
             held=one("select count(*) from message where queue = ? and holder is not null"),
             scheduled=one("select count(*) from schedule where queue = ?"),
             dead=self._dead_count(cursor),
-            consumers=one("select count(*) from consumer where queue = ? and alive_until >= ?", time.time()),
+            consumers=one(
+                "select count(*) from consumer where queue = ? and alive_until >= ?", time.time()
+            ),
             is_paused=bool(one("select count(*) from paused where queue = ?")),
             first=[Waiting(*row) for row in first],
         )
@@ -270,7 +337,10 @@ class ReliableSqliteStorage(SqliteStorage):
         now = time.time()
         with self.db() as cursor:
             members = cursor.execute(query, (self.name, now, self.name, self.name, now)).fetchall()
-            return [Member(id_, info, self._held_by(cursor, id_), alive_until) for id_, info, alive_until in members]
+            return [
+                Member(id_, info, self._held_by(cursor, id_), alive_until)
+                for id_, info, alive_until in members
+            ]
 
     def _held_by(self, cursor: Any, consumer: str) -> list[bytes]:
         query = "select data from message where queue = ? and holder = ? order by id limit ?"
@@ -281,7 +351,11 @@ class ReliableSqliteStorage(SqliteStorage):
         return self._waiting(query, first, count)
 
     def scheduled(self, first: int, count: int) -> list[Waiting]:
-        return self._waiting("select data, timestamp from schedule where queue = ? order by timestamp, id", first, count)
+        return self._waiting(
+            "select data, timestamp from schedule where queue = ? order by timestamp, id",
+            first,
+            count,
+        )
 
     def _waiting(self, query: str, first: int, count: int) -> list[Waiting]:
         rows = self.sql(f"{query} limit ? offset ?", (self.name, count, first), results=True)
@@ -309,7 +383,12 @@ class ReliableSqliteStorage(SqliteStorage):
 
     def enqueued_items(self, limit: int | None = None) -> list[bytes]:
         query = "select data from message where queue = ? and holder is null order by priority desc, id limit ?"
-        return [data for (data,) in self.sql(query, (self.name, -1 if limit is None else limit), results=True)]
+        return [
+            data
+            for (data,) in self.sql(
+                query, (self.name, -1 if limit is None else limit), results=True
+            )
+        ]
 
     def flush_queue(self) -> None:
         self.sql("delete from message where queue = ?", (self.name,), commit=True)
@@ -345,11 +424,18 @@ class ReliableSqliteStorage(SqliteStorage):
             return self._dead_count(cursor)
 
     def _dead_count(self, cursor: Any) -> int:
-        return int(cursor.execute("select count(*) from dead_letter where queue = ?", (self.name,)).fetchone()[0])
+        return int(
+            cursor.execute(
+                "select count(*) from dead_letter where queue = ?", (self.name,)
+            ).fetchone()[0]
+        )
 
     def replay(self, *letter_ids: str) -> int:
         now = float(self._now())
-        return self._take_dead(letter_ids, f"insert into message ({DEAD_COLUMNS}, ready_at) select {DEAD_COLUMNS}, {now!r}")
+        return self._take_dead(
+            letter_ids,
+            f"insert into message ({DEAD_COLUMNS}, ready_at) select {DEAD_COLUMNS}, {now!r}",
+        )
 
     def discard(self, *letter_ids: str) -> int:
         return self._take_dead(letter_ids)

@@ -48,7 +48,9 @@ class Together(Generic[Asked, Answer]):
         with self._lock:
             batch, self._waiting = self._waiting, []
         try:
-            for entry, answer in zip(batch, self._answer([entry.asked for entry in batch]), strict=True):
+            for entry, answer in zip(
+                batch, self._answer([entry.asked for entry in batch]), strict=True
+            ):
                 entry.answer = answer
         except BaseException as error:  # an edge: each of them has to hear of it
             for entry in batch:

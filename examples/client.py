@@ -39,11 +39,16 @@ class RoadmapError(Exception):
     def __init__(self, status: int, problem: Json, retry_after: float | None = None) -> None:
         self.status = status
         self.type: str = problem.get("type", "about:blank")
-        self.detail: str = problem.get("detail") or problem.get("title") or f"The service answered {status}."
+        self.detail: str = (
+            problem.get("detail") or problem.get("title") or f"The service answered {status}."
+        )
         self.errors: list[dict[str, str]] = problem.get("errors") or []
         self.request_id: str | None = problem.get("request_id")
         self.retry_after = retry_after
-        places = [f"{each.get('pointer') or each.get('parameter')} {each['detail']}" for each in self.errors]
+        places = [
+            f"{each.get('pointer') or each.get('parameter')} {each['detail']}"
+            for each in self.errors
+        ]
         super().__init__(f"{self.detail} [{'; '.join(places) or status}]")
 
 
@@ -53,7 +58,9 @@ class Roadmap:
     Methods raise RoadmapError when the service says no, and OSError when there was no answer in all that time.
     """
 
-    def __init__(self, base_url: str, token: str | None = None, *, patience: float = 60, timeout: float = 60) -> None:
+    def __init__(
+        self, base_url: str, token: str | None = None, *, patience: float = 60, timeout: float = 60
+    ) -> None:
         self.base_url, self.patience, self.timeout = base_url.rstrip("/"), patience, timeout
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._opener = build_opener(_NoRedirects)
@@ -71,7 +78,10 @@ class Roadmap:
     def wait(self, roadmap_id: str) -> Json:
         """The tree, once the roadmap has ended (see its `status`) or waits for approval."""
         for event in self.events(roadmap_id):
-            if event["type"] == "roadmap.awaiting_review" and (tree := self.roadmap(roadmap_id))["status"] == "awaiting_review":
+            if (
+                event["type"] == "roadmap.awaiting_review"
+                and (tree := self.roadmap(roadmap_id))["status"] == "awaiting_review"
+            ):
                 return tree
         return self.roadmap(roadmap_id)
 
@@ -81,7 +91,9 @@ class Roadmap:
         """
         path, until, tries = f"{ROADMAPS}/{roadmap_id}/events", time.monotonic() + self.patience, 0
         while True:
-            answer = self._patiently(partial(self._open, "GET", path, {"Last-Event-ID": str(after)}))
+            answer = self._patiently(
+                partial(self._open, "GET", path, {"Last-Event-ID": str(after)})
+            )
             with answer, suppress(OSError, HTTPException):  # it was cut
                 if answer.status == 204:  # there is nothing more
                     return
@@ -108,7 +120,9 @@ class Roadmap:
         """With its tutorial, resources and quiz; what is not written yet is None."""
         return self._call("GET", f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}")[0]
 
-    def answer_quiz(self, roadmap_id: str, concept_id: str, version: int, answers: Sequence[Sequence[int]]) -> Json:
+    def answer_quiz(
+        self, roadmap_id: str, concept_id: str, version: int, answers: Sequence[Sequence[int]]
+    ) -> Json:
         """Graded. `answers`: for each question the numbers of the options that are chosen; `version` is that of the quiz."""
         path = f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}/quiz/attempts"
         return self._post(path, {"version": version, "answers": [list(each) for each in answers]})
@@ -117,7 +131,11 @@ class Roadmap:
         return self._call("POST", path, body, {"Idempotency-Key": key or str(uuid.uuid4())})[0]
 
     def _call(
-        self, method: str, path: str, body: Json | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        headers: dict[str, str] | None = None,
     ) -> tuple[Json, Message]:
         def ask() -> tuple[Json, Message]:
             with self._open(method, path, headers or {}, body) as answer:
@@ -144,16 +162,22 @@ class Roadmap:
             time.sleep(pause)
             tries += 1
 
-    def _open(self, method: str, path: str, headers: dict[str, str], body: Json | None = None) -> Any:
+    def _open(
+        self, method: str, path: str, headers: dict[str, str], body: Json | None = None
+    ) -> Any:
         """The answer, still to be read."""
         content = None if body is None else json.dumps(body).encode()
         typed = {} if body is None else {"Content-Type": "application/json"}
-        request = Request(self.base_url + path, content, {**self._headers, **typed, **headers}, method=method)
+        request = Request(
+            self.base_url + path, content, {**self._headers, **typed, **headers}, method=method
+        )
         try:
             return self._opener.open(request, timeout=self.timeout)
         except HTTPError as error:
             with error:
-                raise RoadmapError(error.code, _problem(error), _seconds(error.headers.get("Retry-After"))) from None
+                raise RoadmapError(
+                    error.code, _problem(error), _seconds(error.headers.get("Retry-After"))
+                ) from None
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -195,7 +219,9 @@ def _pause(tries: int) -> float:
 
 
 def main(goal: str) -> int:
-    service = Roadmap(os.environ.get("ROADMAP", "http://127.0.0.1:8000"), os.environ.get("ROADMAP_TOKEN"))
+    service = Roadmap(
+        os.environ.get("ROADMAP", "http://127.0.0.1:8000"), os.environ.get("ROADMAP_TOKEN")
+    )
     try:
         made = service.create(goal)
         for event in service.events(made["id"]):

@@ -50,7 +50,11 @@ class Receiver(BaseHTTPRequestHandler):
             return self._answer(400)
         if self.headers["webhook-id"] not in self.seen:
             self.seen.add(self.headers["webhook-id"])
-            print(event["type"], event["data"].get("title") or event["data"].get("message", ""), flush=True)
+            print(
+                event["type"],
+                event["data"].get("title") or event["data"].get("message", ""),
+                flush=True,
+            )
         self._answer(204)
 
     def _answer(self, status: int) -> None:

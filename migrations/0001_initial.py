@@ -142,4 +142,14 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         class Meta:
             indexes = ((("roadmap_id", "id"), False),)
 
-    return [Account, Roadmap, Stage, Module, Concept, Content, ContentVersion, RoadmapEvent, ExecutionLog]
+    return [
+        Account,
+        Roadmap,
+        Stage,
+        Module,
+        Concept,
+        Content,
+        ContentVersion,
+        RoadmapEvent,
+        ExecutionLog,
+    ]

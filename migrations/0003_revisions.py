@@ -14,7 +14,9 @@ NO = [peewee.SQL("DEFAULT FALSE")]
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
-    columns: dict[str, dict[str, peewee.Field]] = {  # in the order in which workers of the version before lock them
+    columns: dict[
+        str, dict[str, peewee.Field]
+    ] = {  # in the order in which workers of the version before lock them
         **{name: {"removed": peewee.BooleanField(default=False, constraints=NO)} for name in NODES},
         "content": {"instruction": peewee.TextField(default="", constraints=EMPTY)},
         "content_version": {
@@ -34,14 +36,18 @@ def up(migrator: Any, db: peewee.Database) -> None:
     for name in ("stage", "module"):
         columns[name]["key"] = peewee.CharField(max_length=200, default="", constraints=EMPTY)
     for table, fields in columns.items():
-        migrator.migrate(*(migrator.add_column(table, name, field) for name, field in fields.items()))
+        migrator.migrate(
+            *(migrator.add_column(table, name, field) for name, field in fields.items())
+        )
     db.create_tables(_tables(db))
 
 
 def down(migrator: Any, db: peewee.Database) -> None:
     for name in reversed(NODES):  # the version before would show them
         db.execute_sql(f"DELETE FROM {name} WHERE removed")
-    db.execute_sql("UPDATE roadmap SET status = 'failed' WHERE status = 'awaiting_review'")  # it knows no review
+    db.execute_sql(
+        "UPDATE roadmap SET status = 'failed' WHERE status = 'awaiting_review'"
+    )  # it knows no review
     db.drop_tables(_tables(db))
     for name in ("stage", "module"):
         migrator.migrate(migrator.drop_column(name, "key"))
@@ -49,7 +55,15 @@ def down(migrator: Any, db: peewee.Database) -> None:
         "content_version": ("instruction", "subject"),
         "content": ("instruction",),
         **dict.fromkeys(NODES, ("removed",)),
-        "roadmap": ("resource_language", "review", "approved", "analysis", "revision", "spent", "over_budget"),
+        "roadmap": (
+            "resource_language",
+            "review",
+            "approved",
+            "analysis",
+            "revision",
+            "spent",
+            "over_budget",
+        ),
     }.items():
         for name in names:
             migrator.migrate(migrator.drop_column(table, name))

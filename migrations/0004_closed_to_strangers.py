@@ -13,11 +13,15 @@ UNDER_WAY = "roadmap_owner_under_way"
 
 def up(migrator: Any, db: peewee.Database) -> None:
     migrator.migrate(
-        migrator.add_column("account", "is_admin", peewee.BooleanField(default=False, constraints=NO)),
+        migrator.add_column(
+            "account", "is_admin", peewee.BooleanField(default=False, constraints=NO)
+        ),
         migrator.add_column("account", "disabled_at", peewee.DateTimeField(null=True)),
     )
     db.create_tables(_tables(db))
-    db.execute_sql(f"CREATE INDEX {UNDER_WAY} ON roadmap (owner_id) WHERE status IN ('queued', 'planning', 'building')")
+    db.execute_sql(
+        f"CREATE INDEX {UNDER_WAY} ON roadmap (owner_id) WHERE status IN ('queued', 'planning', 'building')"
+    )
 
 
 def down(migrator: Any, db: peewee.Database) -> None:

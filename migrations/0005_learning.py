@@ -20,7 +20,9 @@ def up(migrator: Any, db: peewee.Database) -> None:
 
 def down(migrator: Any, db: peewee.Database) -> None:
     db.drop_tables([_quiz_attempt(db)])
-    migrator.migrate(migrator.drop_column("account", "profile"), migrator.drop_column("concept", "notes"))
+    migrator.migrate(
+        migrator.drop_column("account", "profile"), migrator.drop_column("concept", "notes")
+    )
 
 
 def _quiz_attempt(db: peewee.Database) -> type[peewee.Model]:

@@ -56,6 +56,10 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         finished_at = peewee.DateTimeField(null=True, index=True)
 
         class Meta:
-            indexes = ((("status", "due_at"), False), (("webhook", "id"), False), (("webhook", "status", "id"), False))
+            indexes = (
+                (("status", "due_at"), False),
+                (("webhook", "id"), False),
+                (("webhook", "status", "id"), False),
+            )
 
     return [Webhook, WebhookDelivery]

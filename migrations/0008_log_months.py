@@ -62,7 +62,10 @@ def down(migrator: Any, db: peewee.Database) -> None:
         for name in ON_SQLITE:
             db.execute_sql(f"DROP INDEX {name}")
     db.drop_tables([_expired(db)])
-    migrator.migrate(migrator.drop_column("execution_log", "trace_id"), migrator.drop_column("log_source", "expired"))
+    migrator.migrate(
+        migrator.drop_column("execution_log", "trace_id"),
+        migrator.drop_column("log_source", "expired"),
+    )
 
 
 def _expired(db: peewee.Database) -> type[peewee.Model]:
@@ -96,7 +99,9 @@ def _partition(db: peewee.Database) -> None:
     db.execute_sql(f"ALTER TABLE execution_log RENAME TO {BEFORE}")
     for name in (FIRST_INDEX, "execution_log_pkey"):
         db.execute_sql(f"ALTER INDEX {name} RENAME TO {_of_before(name)}")
-    db.execute_sql(f"CREATE TABLE execution_log (LIKE {BEFORE} INCLUDING DEFAULTS, PRIMARY KEY (id)) PARTITION BY RANGE (id)")
+    db.execute_sql(
+        f"CREATE TABLE execution_log (LIKE {BEFORE} INCLUDING DEFAULTS, PRIMARY KEY (id)) PARTITION BY RANGE (id)"
+    )
     for name, what in INDEXES.items():
         db.execute_sql(f"CREATE INDEX {name} ON execution_log {what}")
     db.execute_sql(f"CREATE TABLE {DEFAULT} PARTITION OF execution_log DEFAULT")
@@ -104,10 +109,14 @@ def _partition(db: peewee.Database) -> None:
     moved = f"WITH later AS (DELETE FROM {BEFORE} WHERE id >= %s RETURNING *) INSERT INTO execution_log SELECT * FROM later"
     for lower, upper in pairwise(months):
         bounds = f"FOR VALUES FROM ('{_first_id(lower)}') TO ('{_first_id(upper)}')"
-        db.execute_sql(f"CREATE TABLE execution_log_{lower:%Y%m} PARTITION OF execution_log {bounds}")
+        db.execute_sql(
+            f"CREATE TABLE execution_log_{lower:%Y%m} PARTITION OF execution_log {bounds}"
+        )
     end = _first_id(months[0])
     db.execute_sql(moved, (end,))
-    db.execute_sql(f"ALTER TABLE execution_log ATTACH PARTITION {BEFORE} FOR VALUES FROM (MINVALUE) TO ('{end}')")
+    db.execute_sql(
+        f"ALTER TABLE execution_log ATTACH PARTITION {BEFORE} FOR VALUES FROM (MINVALUE) TO ('{end}')"
+    )
 
 
 def _months(db: peewee.Database) -> list[datetime]:
@@ -126,7 +135,9 @@ def _first_id(moment: datetime) -> str:
 
 
 def _unite(db: peewee.Database) -> None:
-    db.execute_sql(f"CREATE TABLE united (LIKE {DEFAULT} INCLUDING DEFAULTS, CONSTRAINT united_pkey PRIMARY KEY (id))")
+    db.execute_sql(
+        f"CREATE TABLE united (LIKE {DEFAULT} INCLUDING DEFAULTS, CONSTRAINT united_pkey PRIMARY KEY (id))"
+    )
     db.execute_sql("INSERT INTO united SELECT * FROM execution_log")
     db.execute_sql("DROP TABLE execution_log")
     db.execute_sql(f"DROP FUNCTION {WORDS}(text, text)")

@@ -11,7 +11,11 @@ NO = [peewee.SQL("DEFAULT FALSE")]
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
-    migrator.migrate(migrator.add_column("account", "is_observer", peewee.BooleanField(default=False, constraints=NO)))
+    migrator.migrate(
+        migrator.add_column(
+            "account", "is_observer", peewee.BooleanField(default=False, constraints=NO)
+        )
+    )
 
 
 def down(migrator: Any, db: peewee.Database) -> None:

@@ -14,7 +14,9 @@ INDEXES = {
     "roadmap_with_error": "roadmap (id) WHERE error <> ''",
     "webhookdelivery_roadmap_id_id": "webhook_delivery (roadmap_id, id)",
 }
-WORDS = "CREATE INDEX roadmap_words ON roadmap USING gin (to_tsvector('simple', goal || ' ' || title))"
+WORDS = (
+    "CREATE INDEX roadmap_words ON roadmap USING gin (to_tsvector('simple', goal || ' ' || title))"
+)
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
@@ -25,5 +27,8 @@ def up(migrator: Any, db: peewee.Database) -> None:
 
 
 def down(migrator: Any, db: peewee.Database) -> None:
-    for name in [*INDEXES, *(["roadmap_words"] if isinstance(db, peewee.PostgresqlDatabase) else [])]:
+    for name in [
+        *INDEXES,
+        *(["roadmap_words"] if isinstance(db, peewee.PostgresqlDatabase) else []),
+    ]:
         db.execute_sql(f"DROP INDEX {name}")

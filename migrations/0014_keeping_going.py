@@ -8,16 +8,26 @@ from typing import Any
 
 import peewee
 
-COLUMNS: dict[str, dict[str, peewee.Field]] = {  # in the order in which workers of the version before lock them
+COLUMNS: dict[
+    str, dict[str, peewee.Field]
+] = {  # in the order in which workers of the version before lock them
     "concept": {"progress_at": peewee.DateTimeField(null=True)},
-    "roadmap": {"begins_on": peewee.DateField(null=True), "trashed_at": peewee.DateTimeField(null=True)},
+    "roadmap": {
+        "begins_on": peewee.DateField(null=True),
+        "trashed_at": peewee.DateTimeField(null=True),
+    },
 }
-INDEXES = {"roadmap_trashed_at": "trashed_at", "roadmap_owner_id_trashed_at_id": "owner_id, trashed_at, id"}  # of the trash alone
+INDEXES = {
+    "roadmap_trashed_at": "trashed_at",
+    "roadmap_owner_id_trashed_at_id": "owner_id, trashed_at, id",
+}  # of the trash alone
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
     for table, fields in COLUMNS.items():
-        migrator.migrate(*(migrator.add_column(table, name, field) for name, field in fields.items()))
+        migrator.migrate(
+            *(migrator.add_column(table, name, field) for name, field in fields.items())
+        )
     for name, columns in INDEXES.items():
         db.execute_sql(f"CREATE INDEX {name} ON roadmap ({columns}) WHERE trashed_at IS NOT NULL")
     db.create_tables(_tables(db))

@@ -8,7 +8,9 @@ NAME = "concept_roadmap_id_progress_at"
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
-    db.execute_sql(f"CREATE INDEX {NAME} ON concept (roadmap_id, progress_at) WHERE progress_at IS NOT NULL")
+    db.execute_sql(
+        f"CREATE INDEX {NAME} ON concept (roadmap_id, progress_at) WHERE progress_at IS NOT NULL"
+    )
 
 
 def down(migrator: Any, db: peewee.Database) -> None:

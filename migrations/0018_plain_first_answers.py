@@ -9,7 +9,9 @@ import peewee
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
-    db.execute_sql("ALTER TABLE first_answer ADD COLUMN is_repeatable BOOLEAN NOT NULL DEFAULT FALSE")
+    db.execute_sql(
+        "ALTER TABLE first_answer ADD COLUMN is_repeatable BOOLEAN NOT NULL DEFAULT FALSE"
+    )
 
 
 def down(migrator: Any, db: peewee.Database) -> None:

@@ -8,12 +8,17 @@ from typing import Any
 
 import peewee
 
-INDEXES = {"model_call_owner_id_id": "model_call (owner_id, id)", "account_delete_at": "account (delete_at)"}
+INDEXES = {
+    "model_call_owner_id_id": "model_call (owner_id, id)",
+    "account_delete_at": "account (delete_at)",
+}
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
     of_calls, of_accounts = INDEXES.items()
-    _create_index(db, *of_calls)  # first: from the next statement on nobody reads an account until the commit
+    _create_index(
+        db, *of_calls
+    )  # first: from the next statement on nobody reads an account until the commit
     migrator.migrate(migrator.add_column("account", "delete_at", peewee.DateTimeField(null=True)))
     _create_index(db, *of_accounts)
     db.create_tables(_tables(db))

@@ -8,11 +8,17 @@ from models.base import Identified, UtcDateTimeField
 class Account(Identified):
     email = peewee.CharField(max_length=254, unique=True)  # lower case
     name = peewee.CharField(max_length=100, default="")
-    password_hash = peewee.CharField(max_length=200)  # argon2id; empty: nobody can log in with a password
+    password_hash = peewee.CharField(
+        max_length=200
+    )  # argon2id; empty: nobody can log in with a password
     is_admin = peewee.BooleanField(default=False)
-    is_observer = peewee.BooleanField(default=False)  # may look at the operator's room, and change nothing
+    is_observer = peewee.BooleanField(
+        default=False
+    )  # may look at the operator's room, and change nothing
     disabled_at = UtcDateTimeField(null=True)
-    delete_at = UtcDateTimeField(null=True, index=True)  # its person wants it deleted then; until then it is disabled
+    delete_at = UtcDateTimeField(
+        null=True, index=True
+    )  # its person wants it deleted then; until then it is disabled
     profile = peewee.JSONField(null=True)  # a Profile: what a form for the next roadmap begins with
     created_at = UtcDateTimeField()
 
@@ -29,7 +35,9 @@ class LoginSession(Identified):
     address = peewee.CharField(max_length=45, default="")
 
     class Meta:
-        indexes = ((("ended_at", "id"), False),)  # and one of those that are open, by seen_at: migration 0017
+        indexes = (
+            (("ended_at", "id"), False),
+        )  # and one of those that are open, by seen_at: migration 0017
 
 
 class ApiKey(Identified):
@@ -38,7 +46,9 @@ class ApiKey(Identified):
     account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
     name = peewee.CharField(max_length=100)
     prefix = peewee.CharField(max_length=20)
-    secret_hash = peewee.CharField(max_length=64, unique=True)  # SHA-256, hex: the secret is random, and not guessed
+    secret_hash = peewee.CharField(
+        max_length=64, unique=True
+    )  # SHA-256, hex: the secret is random, and not guessed
     scopes = peewee.JSONField()  # list of text
     created_at = UtcDateTimeField()
     expires_at = UtcDateTimeField(null=True)

@@ -14,7 +14,9 @@ class UtcDateTimeField(peewee.DateTimeField):
 
     def db_value(self, value: Any) -> Any:
         if isinstance(value, datetime):
-            return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", timespec="microseconds")
+            return (
+                value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", timespec="microseconds")
+            )
         return value
 
     def python_value(self, value: Any) -> Any:

@@ -20,7 +20,14 @@ AS_IN_JSON = {"TEXT", "VARCHAR", "INT", "BIGINT", "SMALLINT", "BOOL", "DOUBLE", 
 Change = Callable[[Any], Any]
 # Of fields, as PostgreSQL reads them from JSON.
 TYPES = {
-    **{"UUID": "uuid", "TEXT": "text", "VARCHAR": "text", "INT": "integer", "BIGINT": "bigint", "SMALLINT": "smallint"},
+    **{
+        "UUID": "uuid",
+        "TEXT": "text",
+        "VARCHAR": "text",
+        "INT": "integer",
+        "BIGINT": "bigint",
+        "SMALLINT": "smallint",
+    },
     **{
         "BOOL": "boolean",
         "JSON": "jsonb",
@@ -53,7 +60,9 @@ def insert_rows(
     plan = _plan(table, tuple(rows[0]), tuple(same), pass_over, is_postgres())  # type: ignore[arg-type] # a class is hashable
     own = rows if are_json and is_postgres() else [_changed(row, plan.own) for row in rows]
     shared = [None if same[name] is None else change(same[name]) for name, change in plan.shared]
-    return int(database.execute_sql(plan.statement, (*shared, *plan.defaults, _dumped(own))).rowcount)
+    return int(
+        database.execute_sql(plan.statement, (*shared, *plan.defaults, _dumped(own))).rowcount
+    )
 
 
 def _changed(row: Mapping[str, Any], changes: Sequence[tuple[str, Change]]) -> dict[str, Any]:
@@ -77,7 +86,13 @@ class _Plan:
 
 
 @lru_cache
-def _plan(table: type[Table], own: tuple[str, ...], shared: tuple[str, ...], pass_over: bool, for_postgres: bool) -> _Plan:
+def _plan(
+    table: type[Table],
+    own: tuple[str, ...],
+    shared: tuple[str, ...],
+    pass_over: bool,
+    for_postgres: bool,
+) -> _Plan:
     fields = table._meta.fields
     found = {name: field.default for name, field in fields.items() if name not in (*own, *shared)}
     defaults = {name: default for name, default in found.items() if default is not None}
@@ -85,18 +100,28 @@ def _plan(table: type[Table], own: tuple[str, ...], shared: tuple[str, ...], pas
         raise ValueError(f"{table.__name__}.{made[0]} is made anew for each row: give it")
     columns = ", ".join(f'"{fields[name].column_name}"' for name in (*shared, *defaults, *own))
     if for_postgres:
-        read = [*(f"%s::{_type(fields[name])}" for name in (*shared, *defaults)), *(f'"{name}"' for name in own)]
+        read = [
+            *(f"%s::{_type(fields[name])}" for name in (*shared, *defaults)),
+            *(f'"{name}"' for name in own),
+        ]
         told = ", ".join(f'"{name}" {_type(fields[name])}' for name in own)
         source = f"json_to_recordset(%s) AS row({told})"
     else:
-        read = [*("?" for _ in (*shared, *defaults)), *(_extracted(fields[name], name) for name in own)]
+        read = [
+            *("?" for _ in (*shared, *defaults)),
+            *(_extracted(fields[name], name) for name in own),
+        ]
         source = "json_each(?)"
     statement = f'INSERT INTO "{table._meta.table_name}" ({columns}) SELECT {", ".join(read)} FROM {source} WHERE true'
     return _Plan(
         statement=statement + " ON CONFLICT DO NOTHING" if pass_over else statement,
         shared=[(name, _written(fields[name])) for name in shared],
         defaults=[_written(fields[name])(default) for name, default in defaults.items()],
-        own=[(name, change) for name in own if (change := _change(fields[name], for_postgres)) is not None],
+        own=[
+            (name, change)
+            for name in own
+            if (change := _change(fields[name], for_postgres)) is not None
+        ],
     )
 
 
@@ -140,7 +165,9 @@ def _written(field: peewee.Field) -> Change:
     if _kind(field) == "UUID":
         return _hexadecimal
     if _kind(field) == "DATETIME":
-        return lambda value: field.db_value(datetime.fromisoformat(value) if isinstance(value, str) else value)
+        return lambda value: field.db_value(
+            datetime.fromisoformat(value) if isinstance(value, str) else value
+        )
     change: Change = field.db_value
     return change
 

@@ -21,7 +21,9 @@ class AccountExport(Identified):
     size = peewee.BigIntegerField(default=0)  # bytes
     created_at = UtcDateTimeField()
     ready_at = UtcDateTimeField(null=True)
-    expires_at = UtcDateTimeField(null=True, index=True)  # when it is deleted; null: it is not finished
+    expires_at = UtcDateTimeField(
+        null=True, index=True
+    )  # when it is deleted; null: it is not finished
 
     class Meta:
         indexes = ((("status", "due_at"), False),)

@@ -15,5 +15,7 @@ class FirstAnswer(Table):
     status = peewee.IntegerField(null=True)
     headers = peewee.JSONField(null=True)
     content = peewee.BlobField(null=True)
-    is_repeatable = peewee.BooleanField(default=False)  # false: the answer had a secret, or an earlier version encrypted it
+    is_repeatable = peewee.BooleanField(
+        default=False
+    )  # false: the answer had a secret, or an earlier version encrypted it
     created_at = UtcDateTimeField(index=True)

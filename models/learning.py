@@ -31,7 +31,9 @@ class ReviewCard(Identified):
     owner = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
     concept = peewee.ForeignKeyField(Concept, on_delete="CASCADE", index=False)
-    question = peewee.CharField(max_length=64)  # fingerprint: the same question in another version is the same card
+    question = peewee.CharField(
+        max_length=64
+    )  # fingerprint: the same question in another version is the same card
     version = peewee.IntegerField()
     number = peewee.IntegerField()
     state = peewee.SmallIntegerField()  # 1 learning, 2 review, 3 relearning

@@ -14,14 +14,18 @@ class Roadmap(Identified):
     level = peewee.CharField(max_length=20)
     hours_per_week = peewee.IntegerField()
     deadline = peewee.DateField(null=True)
-    begins_on = peewee.DateField(null=True)  # from when the plan counts; null: from when it was asked for
+    begins_on = peewee.DateField(
+        null=True
+    )  # from when the plan counts; null: from when it was asked for
     background = peewee.TextField(default="")
     motivation = peewee.TextField(default="")
     preferences = peewee.TextField(default="")
     language = peewee.CharField(max_length=35)
     resource_language = peewee.CharField(max_length=35, null=True)
     review = peewee.BooleanField(default=False)  # contents wait for approval
-    approved = peewee.BooleanField(default=False)  # of the plan as it is, or of one that only its owner has edited since
+    approved = peewee.BooleanField(
+        default=False
+    )  # of the plan as it is, or of one that only its owner has edited since
 
     analysis = peewee.JSONField(null=True)
     revision = peewee.IntegerField(default=0)  # the current one; 0: none yet
@@ -32,7 +36,9 @@ class Roadmap(Identified):
 
     status = peewee.CharField(max_length=20)
     error = peewee.TextField(default="")
-    attempts = peewee.IntegerField(default=0)  # tries that ended by themselves, and the one that runs
+    attempts = peewee.IntegerField(
+        default=0
+    )  # tries that ended by themselves, and the one that runs
     interruptions = peewee.IntegerField(default=0)  # tries that ended with their worker
     lease_token = peewee.UUIDField(null=True)
     lease_until = UtcDateTimeField(null=True)
@@ -41,7 +47,9 @@ class Roadmap(Identified):
     contents_total = peewee.IntegerField(default=0)
     contents_ready = peewee.IntegerField(default=0)
     contents_failed = peewee.IntegerField(default=0)
-    spent = peewee.BigIntegerField(default=0)  # millionths of the currency, with what is reserved for calls that run
+    spent = peewee.BigIntegerField(
+        default=0
+    )  # millionths of the currency, with what is reserved for calls that run
     over_budget = peewee.BooleanField(default=False)
     last_seq = peewee.IntegerField(default=0)
     created_at = UtcDateTimeField()
@@ -67,10 +75,14 @@ class Revision(Table):
     source = peewee.CharField(max_length=10)
     base = peewee.IntegerField(default=0)  # the revision that it changes; 0: none
     instruction = peewee.TextField(default="")  # in the words of the person
-    before = peewee.CharField(max_length=20, default="")  # the roadmap's status before this was begun
+    before = peewee.CharField(
+        max_length=20, default=""
+    )  # the roadmap's status before this was begun
     status = peewee.CharField(max_length=10)
     outline = peewee.JSONField(null=True)  # an Outline, or a draft of one
-    problems = peewee.JSONField()  # list of text: what is wrong with the draft; once it is done: what had to be accepted
+    problems = (
+        peewee.JSONField()
+    )  # list of text: what is wrong with the draft; once it is done: what had to be accepted
     rounds = peewee.IntegerField(default=0)  # of repair
     error = peewee.TextField(default="")
     generator = peewee.CharField(max_length=100, default="")
@@ -104,7 +116,9 @@ class Module(Identified):
 class Concept(Identified):
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
     module = peewee.ForeignKeyField(Module, on_delete="CASCADE")
-    key = peewee.CharField(max_length=200)  # its name within the outline; the catalogue finds its file by it
+    key = peewee.CharField(
+        max_length=200
+    )  # its name within the outline; the catalogue finds its file by it
     position = peewee.IntegerField()
     week = peewee.IntegerField()
     title = peewee.CharField(max_length=200)
@@ -114,9 +128,13 @@ class Concept(Identified):
     prerequisites = peewee.JSONField()  # list of concept ids as text
     outcomes = peewee.JSONField()  # list of text
     progress = peewee.CharField(max_length=10, default="todo")
-    progress_at = UtcDateTimeField(null=True)  # since when; null: not begun, or said to an older version
+    progress_at = UtcDateTimeField(
+        null=True
+    )  # since when; null: not begun, or said to an older version
     notes = peewee.TextField(default="")  # of the learner
-    removed = peewee.BooleanField(default=False)  # not in the current revision; kept with all that belongs to it
+    removed = peewee.BooleanField(
+        default=False
+    )  # not in the current revision; kept with all that belongs to it
 
     class Meta:
         indexes = ((("roadmap", "key"), True),)
@@ -130,7 +148,9 @@ class Content(Identified):
     kind = peewee.CharField(max_length=10)
     status = peewee.CharField(max_length=10)
     version = peewee.IntegerField(default=0)  # the current one; 0: none yet
-    links_noted = peewee.IntegerField(null=True)  # of resources: the version whose addresses are among those to check
+    links_noted = peewee.IntegerField(
+        null=True
+    )  # of resources: the version whose addresses are among those to check
     instruction = peewee.TextField(default="")  # what the person wants of the next version
     error = peewee.TextField(default="")
     attempts = peewee.IntegerField(default=0)
@@ -153,7 +173,9 @@ class ContentVersion(Table):
     generator = peewee.CharField(max_length=100)
     prompt_version = peewee.CharField(max_length=40, default="")
     instruction = peewee.TextField(default="")
-    subject = peewee.CharField(max_length=64, default="")  # fingerprint of what the concept was when this was written
+    subject = peewee.CharField(
+        max_length=64, default=""
+    )  # fingerprint of what the concept was when this was written
     created_at = UtcDateTimeField()
 
     class Meta:

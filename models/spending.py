@@ -26,7 +26,11 @@ class ModelCall(Identified):
     started_at = UtcDateTimeField()
 
     class Meta:
-        indexes = ((("owner_id", "id"), False), (("roadmap_id", "id"), False), (("model", "step", "id"), False))
+        indexes = (
+            (("owner_id", "id"), False),
+            (("roadmap_id", "id"), False),
+            (("model", "step", "id"), False),
+        )
 
 
 class Spending(Table):

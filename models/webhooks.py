@@ -14,7 +14,9 @@ class Webhook(Identified):
     events = peewee.JSONField()  # list of text
     description = peewee.CharField(max_length=200, default="")
     secret = peewee.CharField(max_length=100)
-    previous_secret = peewee.CharField(max_length=100, default="")  # signs as well for a day after the rotation
+    previous_secret = peewee.CharField(
+        max_length=100, default=""
+    )  # signs as well for a day after the rotation
     rotated_at = UtcDateTimeField(null=True)
     created_at = UtcDateTimeField()
     updated_at = UtcDateTimeField()
@@ -27,7 +29,9 @@ class WebhookDelivery(Identified):
 
     webhook = peewee.ForeignKeyField(Webhook, on_delete="CASCADE", index=False)
     event = peewee.CharField(max_length=40)
-    roadmap_id = peewee.UUIDField(null=True)  # no foreign key: what was told outlives what it tells of
+    roadmap_id = peewee.UUIDField(
+        null=True
+    )  # no foreign key: what was told outlives what it tells of
     payload = peewee.TextField()  # JSON, to the byte as it is signed and sent
     status = peewee.CharField(max_length=10)
     attempts = peewee.IntegerField(default=0)
@@ -44,6 +48,10 @@ class WebhookDelivery(Identified):
 
     class Meta:
         indexes = (
-            *((("status", "due_at"), False), (("webhook", "id"), False), (("webhook", "status", "id"), False)),
+            *(
+                (("status", "due_at"), False),
+                (("webhook", "id"), False),
+                (("webhook", "status", "id"), False),
+            ),
             (("roadmap_id", "id"), False),
         )

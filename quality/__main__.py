@@ -23,14 +23,43 @@ WIDEST = 200  # characters of a table
 
 
 @click.command()
-@click.option("--goal", default="", help="Measure a roadmap that is made now, by the model when there is a key.")
-@click.option("--level", default=Level.beginner, type=click.Choice([str(level) for level in Level]), help="Of that roadmap.")
+@click.option(
+    "--goal",
+    default="",
+    help="Measure a roadmap that is made now, by the model when there is a key.",
+)
+@click.option(
+    "--level",
+    default=Level.beginner,
+    type=click.Choice([str(level) for level in Level]),
+    help="Of that roadmap.",
+)
 @click.option("--language", default="en", help="Of that roadmap.")
-@click.option("--file", "path", default=None, type=click.Path(path_type=Path), help="Measure an exported roadmap (JSON).")
+@click.option(
+    "--file",
+    "path",
+    default=None,
+    type=click.Path(path_type=Path),
+    help="Measure an exported roadmap (JSON).",
+)
 @click.option("--track", default=None, help="Measure one built-in track; otherwise all of them.")
-@click.option("--links/--no-links", "visits", default=True, help="Look whether links are alive, where there is a network.")
+@click.option(
+    "--links/--no-links",
+    "visits",
+    default=True,
+    help="Look whether links are alive, where there is a network.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
-def main(*, goal: str, level: str, language: str, path: Path | None, track: str | None, visits: bool, as_json: bool) -> None:
+def main(
+    *,
+    goal: str,
+    level: str,
+    language: str,
+    path: Path | None,
+    track: str | None,
+    visits: bool,
+    as_json: bool,
+) -> None:
     """Measure what is taught: the built-in catalogue, a file, or a roadmap that is made for GOAL."""
     console = Console(stderr=as_json)
     try:
@@ -40,7 +69,10 @@ def main(*, goal: str, level: str, language: str, path: Path | None, track: str 
         sys.exit(NOT_MEASURABLE)
     seen, said = _visited(courses, console) if visits else (None, SKIPPED)
     comparison = Comparison(courses)
-    reports = [Report(course.name, measured(course, comparison, seen), seen is not None) for course in courses]
+    reports = [
+        Report(course.name, measured(course, comparison, seen), seen is not None)
+        for course in courses
+    ]
     if as_json:
         click.echo(report.as_json(reports))
     else:
@@ -48,7 +80,9 @@ def main(*, goal: str, level: str, language: str, path: Path | None, track: str 
     sys.exit(1 if any(each.below for each in reports) else 0)
 
 
-def _courses(goal: str, level: Level, language: str, path: Path | None, track: str | None) -> list[Course]:
+def _courses(
+    goal: str, level: Level, language: str, path: Path | None, track: str | None
+) -> list[Course]:
     """Raises NotMeasurable, Failed."""
     if path is not None:
         return [subjects.of_file(path)]
@@ -58,8 +92,20 @@ def _courses(goal: str, level: Level, language: str, path: Path | None, track: s
 
 
 def _visited(courses: Sequence[Course], console: Console) -> tuple[dict[str, Visit] | None, str]:
-    urls = list(dict.fromkeys(item.url for course in courses for concept in course.concepts for item in concept.resources or ()))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    urls = list(
+        dict.fromkeys(
+            item.url
+            for course in courses
+            for concept in course.concepts
+            for item in concept.resources or ()
+        )
+    )
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("Looking at links", total=len(urls))
         seen = links.visited(urls, lambda: progress.advance(bar))

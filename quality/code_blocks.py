@@ -35,7 +35,9 @@ GRAMMARS: dict[str, Callable[[], object]] = {
     "tsx": tree_sitter_typescript.language_tsx,
 }
 DIALECTS = ("postgres", "sqlite", "mysql")  # one of them must take it
-logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of statements that it takes as they stand
+logging.getLogger("sqlglot").setLevel(
+    logging.ERROR
+)  # it warns of statements that it takes as they stand
 NO_CODE = ("", "text", "txt", "output", "console", "http", "log", "diff", "markdown", "md")
 
 
@@ -49,11 +51,17 @@ def fault(block: Block) -> str | None:
     if language == "sql":
         return _sql(block.code)
     if language in ("yaml", "yml"):
-        nodes = yaml.compose_all(block.code, Loader=yaml.SafeLoader)  # no values are made of them: tags may be of others
+        nodes = yaml.compose_all(
+            block.code, Loader=yaml.SafeLoader
+        )  # no values are made of them: tags may be of others
         return _raised(lambda: list(nodes))
     if language == "ini":
         parser = configparser.ConfigParser(strict=False, allow_no_value=True)
-        with_head = block.code if block.code.lstrip().startswith(("[", "#", ";")) else f"[file]\n{block.code}"
+        with_head = (
+            block.code
+            if block.code.lstrip().startswith(("[", "#", ";"))
+            else f"[file]\n{block.code}"
+        )
         return _raised(lambda: parser.read_string(with_head))
     return None
 
@@ -64,14 +72,19 @@ def is_code(block: Block) -> bool:
 
 
 def _sql(code: str) -> str:
-    faults = [_raised(lambda dialect=dialect: sqlglot.parse(code, dialect=dialect)) for dialect in DIALECTS]  # type: ignore[misc]
+    faults = [
+        _raised(lambda dialect=dialect: sqlglot.parse(code, dialect=dialect))  # type: ignore[misc]
+        for dialect in DIALECTS
+    ]
     return "" if "" in faults else faults[0]
 
 
 def _raised(parse: Callable[[], object]) -> str:
     try:
         parse()
-    except Exception as error:  # an edge: these parsers raise much else for what is wrong, too deep or no date
+    except (
+        Exception
+    ) as error:  # an edge: these parsers raise much else for what is wrong, too deep or no date
         return next(iter(str(error).splitlines()), "")[:200] or type(error).__name__
     return ""
 
@@ -82,7 +95,11 @@ def _by_grammar(language: str, code: str) -> str:
     if wrong is None:
         return ""
     at = wrong.start_point[0]
-    return f"line {at + 1}: {code.splitlines()[at].strip()[:80]!r}" if at < code.count("\n") else "it ends too early"
+    return (
+        f"line {at + 1}: {code.splitlines()[at].strip()[:80]!r}"
+        if at < code.count("\n")
+        else "it ends too early"
+    )
 
 
 def _first_error(node: Node) -> Node:
@@ -95,6 +112,8 @@ def _first_error(node: Node) -> Node:
 
 @cache
 def _parser(language: str) -> Parser:
-    with warnings.catch_warnings():  # an older grammar gives its address as a number, which is to go some day
+    with (
+        warnings.catch_warnings()
+    ):  # an older grammar gives its address as a number, which is to go some day
         warnings.simplefilter("ignore", DeprecationWarning)
         return Parser(Language(GRAMMARS[language]()))

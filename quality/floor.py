@@ -20,7 +20,9 @@ class Floor:
         if value is None:
             return ""
         if self.least is not None and value < self.least:
-            return f"{self.name}: {_said(value)}{self.unit}, at least {_said(self.least)}{self.unit}"
+            return (
+                f"{self.name}: {_said(value)}{self.unit}, at least {_said(self.least)}{self.unit}"
+            )
         if self.most is not None and value > self.most:
             return f"{self.name}: {_said(value)}{self.unit}, at most {_said(self.most)}{self.unit}"
         return ""
@@ -43,7 +45,18 @@ ANSWERABLE_CHINESE = Floor("Chinese quiz answerable from the tutorial (mean)", 0
 WORST_CHINESE = Floor("Chinese quiz answerable from the tutorial (worst question)", 0.03, None)
 OVERLAP = Floor("overlap with another concept", None, 0.04)
 FLOORS = (
-    *(LENGTH, LEVEL_OF_ENGLISH, LEVEL_OF_CHINESE, SECTIONS, EXERCISE, SOLUTION, RESOURCES, OFFICIAL, QUESTIONS, TYPES),
+    *(
+        LENGTH,
+        LEVEL_OF_ENGLISH,
+        LEVEL_OF_CHINESE,
+        SECTIONS,
+        EXERCISE,
+        SOLUTION,
+        RESOURCES,
+        OFFICIAL,
+        QUESTIONS,
+        TYPES,
+    ),
     *(ANSWERABLE, WORST_QUESTION, ANSWERABLE_CHINESE, WORST_CHINESE, OVERLAP),
 )
 
@@ -63,13 +76,20 @@ def _values(of: Measured) -> Iterator[tuple[Floor, float | None]]:
     if of.words is not None:
         yield LENGTH, of.words
         yield LEVEL_OF_CHINESE if of.is_chinese else LEVEL_OF_ENGLISH, of.level
-        yield from ((SECTIONS, of.sections), (EXERCISE, of.exercise_words), (SOLUTION, of.solution_words), (OVERLAP, of.overlap))
+        yield from (
+            (SECTIONS, of.sections),
+            (EXERCISE, of.exercise_words),
+            (SOLUTION, of.solution_words),
+            (OVERLAP, of.overlap),
+        )
     if of.resources:
         yield from ((RESOURCES, of.resources), (OFFICIAL, 1 - len(of.unofficial) / of.resources))
     if of.questions:
         yield from ((QUESTIONS, of.questions), (TYPES, len(of.types)))
     if of.support:
-        mean, worst = (ANSWERABLE_CHINESE, WORST_CHINESE) if of.is_chinese else (ANSWERABLE, WORST_QUESTION)
+        mean, worst = (
+            (ANSWERABLE_CHINESE, WORST_CHINESE) if of.is_chinese else (ANSWERABLE, WORST_QUESTION)
+        )
         yield from ((mean, sum(of.support) / len(of.support)), (worst, min(of.support)))
 
 

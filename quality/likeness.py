@@ -22,7 +22,10 @@ def terms(text: str) -> list[str]:
     """Stems of words in Latin letters without those that say nothing, and pairs of Chinese characters."""
     latin = [word for word in WORD.findall(text.lower()) if not lexicon().says_nothing(word)]
     runs = re.findall(rf"{ASIAN.pattern}+", text)
-    return [*map(stem, latin), *(run[at : at + 2] for run in runs for at in range(max(1, len(run) - 1)))]
+    return [
+        *map(stem, latin),
+        *(run[at : at + 2] for run in runs for at in range(max(1, len(run) - 1))),
+    ]
 
 
 def weights(tutorials: Iterable[str]) -> Mapping[str, float]:
@@ -39,7 +42,9 @@ def support(question: Question, tutorial: frozenset[str], weight: Mapping[str, f
     most = max(weight.values(), default=1.0)
     weighed = {term: weight.get(term, most) for term in asked}
     total = sum(weighed.values())
-    return sum(value for term, value in weighed.items() if term in tutorial) / total if total else 1.0
+    return (
+        sum(value for term, value in weighed.items() if term in tutorial) / total if total else 1.0
+    )
 
 
 def shingles(text: str) -> frozenset[tuple[str, ...]]:

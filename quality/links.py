@@ -47,7 +47,9 @@ def visited(urls: Iterable[str], on_visit: Callable[[], None]) -> dict[str, Visi
         return {url: found for round_ in rounds for url, found in round_}
 
 
-def _one_after_the_other(urls: list[str], probed: Mapping[str, Visit], on_visit: Callable[[], None]) -> list[tuple[str, Visit]]:
+def _one_after_the_other(
+    urls: list[str], probed: Mapping[str, Visit], on_visit: Callable[[], None]
+) -> list[tuple[str, Visit]]:
     """All of one host; what was probed is not asked again."""
     found = []
     for number, url in enumerate(urls):

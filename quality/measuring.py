@@ -59,17 +59,27 @@ class Comparison:
         self._terms: dict[str, dict[str, frozenset[str]]] = {}
         self._weights: dict[str, Mapping[str, float]] = {}
         for course in courses:
-            written = {each.key: each.tutorial for each in course.concepts if each.tutorial is not None}
-            self._terms[course.name] = {key: frozenset(likeness.terms(text)) for key, text in written.items()}
+            written = {
+                each.key: each.tutorial for each in course.concepts if each.tutorial is not None
+            }
+            self._terms[course.name] = {
+                key: frozenset(likeness.terms(text)) for key, text in written.items()
+            }
             self._weights[course.name] = likeness.weights(written.values())
             for each in course.concepts:
                 if each.tutorial is not None:
-                    self._runs.setdefault(each.tutorial_language, {})[each.key] = likeness.shingles(each.tutorial)
+                    self._runs.setdefault(each.tutorial_language, {})[each.key] = likeness.shingles(
+                        each.tutorial
+                    )
 
     def overlap(self, concept: Subject) -> tuple[str, float]:
         """The concept, of whatever course, with which its tutorial has most in common, and the share of eight-word runs."""
         its = self._runs[concept.tutorial_language]
-        shares = {other: likeness.overlap(its[concept.key], runs) for other, runs in its.items() if other != concept.key}
+        shares = {
+            other: likeness.overlap(its[concept.key], runs)
+            for other, runs in its.items()
+            if other != concept.key
+        }
         other = max(shares, key=shares.__getitem__, default="")
         return other, shares.get(other, 0.0)
 
@@ -85,12 +95,16 @@ class Comparison:
         return found[concept.key], "" if best == concept.key else best
 
 
-def measured(course: Course, comparison: Comparison, seen: Mapping[str, Visit] | None = None) -> list[Measured]:
+def measured(
+    course: Course, comparison: Comparison, seen: Mapping[str, Visit] | None = None
+) -> list[Measured]:
     """`seen` is what was found at the addresses; None: nobody has looked."""
     return [_of(course, concept, comparison, seen) for concept in course.concepts]
 
 
-def _of(course: Course, concept: Subject, comparison: Comparison, seen: Mapping[str, Visit] | None) -> Measured:
+def _of(
+    course: Course, concept: Subject, comparison: Comparison, seen: Mapping[str, Visit] | None
+) -> Measured:
     parts = {"tutorial": concept.tutorial, "resources": concept.resources, "quiz": concept.quiz}
     facts: dict[str, Any] = {"missing": tuple(name for name, part in parts.items() if part is None)}
     if concept.tutorial is not None:
@@ -105,14 +119,25 @@ def _of(course: Course, concept: Subject, comparison: Comparison, seen: Mapping[
         facts["not_measured"] = (told,)
     elif concept.quiz is not None and concept.tutorial is not None:
         facts["support"], facts["closer_to"] = comparison.support(course, concept)
-    return Measured(concept.key, concept.title, concept.language, tutorial_language=concept.tutorial_language, **facts)
+    return Measured(
+        concept.key,
+        concept.title,
+        concept.language,
+        tutorial_language=concept.tutorial_language,
+        **facts,
+    )
 
 
 def _resources(urls: Sequence[str], seen: Mapping[str, Visit] | None) -> dict[str, Any]:
-    facts: dict[str, Any] = {"resources": len(urls), "unofficial": tuple(url for url in urls if not links.is_official(url))}
+    facts: dict[str, Any] = {
+        "resources": len(urls),
+        "unofficial": tuple(url for url in urls if not links.is_official(url)),
+    }
     if seen is not None:
         found = {url: seen[url] for url in urls if url in seen}
-        facts["dead"] = tuple(f"{url} ({visit.wrong})" for url, visit in found.items() if visit.is_gone)
+        facts["dead"] = tuple(
+            f"{url} ({visit.wrong})" for url, visit in found.items() if visit.is_gone
+        )
         facts["alive"] = sum(1 for visit in found.values() if not visit.wrong)
     return facts
 
@@ -120,18 +145,26 @@ def _resources(urls: Sequence[str], seen: Mapping[str, Visit] | None) -> dict[st
 def _quiz(quiz: Quiz) -> dict[str, Any]:
     asked = quiz.questions
     faults = [
-        f"question {number}: {fault}" for number, question in enumerate(asked, start=1) for fault in question_faults(question)
+        f"question {number}: {fault}"
+        for number, question in enumerate(asked, start=1)
+        for fault in question_faults(question)
     ]
     if len({question.prompt for question in asked}) < len(asked):
         faults.append("a question is asked twice")
-    return {"questions": len(asked), "types": frozenset(question.type for question in asked), "quiz_faults": tuple(faults)}
+    return {
+        "questions": len(asked),
+        "types": frozenset(question.type for question in asked),
+        "quiz_faults": tuple(faults),
+    }
 
 
 def _tutorial(markdown: str, language: str) -> dict[str, Any]:
     read = lesson.read(markdown)
     code = [block for block in read.blocks if code_blocks.is_code(block)]
     faults = {block: code_blocks.fault(block) for block in code}
-    broken = tuple(f"line {block.line}, {block.language}: {fault}" for block, fault in faults.items() if fault)
+    broken = tuple(
+        f"line {block.line}, {block.language}: {fault}" for block, fault in faults.items() if fault
+    )
     return {
         "words": lesson.words(markdown),
         "level": reading_level.level(read.prose, language),

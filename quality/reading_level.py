@@ -23,7 +23,9 @@ def automated_readability_index(prose: str) -> float:
 
 
 def characters_a_sentence(prose: str) -> float:
-    lengths = [count for part in SENTENCE_OF_CHINESE.split(prose) if (count := len(ASIAN.findall(part)))]
+    lengths = [
+        count for part in SENTENCE_OF_CHINESE.split(prose) if (count := len(ASIAN.findall(part)))
+    ]
     return sum(lengths) / len(lengths) if lengths else 0.0
 
 

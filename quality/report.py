@@ -22,7 +22,11 @@ class Report:
     @property
     def faults(self) -> list[str]:
         """What is not good enough, with the concept before it."""
-        return [f"{self.course}, {each.key}: {fault}" for each in self.concepts for fault in faults(each)]
+        return [
+            f"{self.course}, {each.key}: {fault}"
+            for each in self.concepts
+            for fault in faults(each)
+        ]
 
     @property
     def below(self) -> int:
@@ -31,9 +35,21 @@ class Report:
 
 
 def table(report: Report) -> Table:
-    made = Table(title=report.course, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    made = Table(
+        title=report.course, title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
     made.add_column("concept", overflow="fold")
-    for name in ("words", "level", "code", "exercise", "official", "alive", "quiz", "answerable", "overlap"):
+    for name in (
+        "words",
+        "level",
+        "code",
+        "exercise",
+        "official",
+        "alive",
+        "quiz",
+        "answerable",
+        "overlap",
+    ):
         made.add_column(name, justify="right")
     made.add_column("", justify="center")
     for each in report.concepts:
@@ -60,7 +76,10 @@ def _cells(of: Measured) -> list[str]:
 def summary(reports: Sequence[Report]) -> str:
     """One line a course, and one of them all."""
     lines = [f"{report.course}: {_mean(report)}" for report in reports]
-    concepts, below = sum(len(report.concepts) for report in reports), sum(report.below for report in reports)
+    concepts, below = (
+        sum(len(report.concepts) for report in reports),
+        sum(report.below for report in reports),
+    )
     lines.append(f"{concepts} concepts, {below} below the floor of docs/QUALITY.md")
     return "\n".join(lines)
 
@@ -71,7 +90,10 @@ def _mean(report: Report) -> str:
     support = [value for each in of for value in each.support]
     blocks, unread = sum(each.blocks for each in of), sum(each.unread_blocks for each in of)
     parsed = blocks - unread - sum(len(each.broken_blocks) for each in of)
-    links, official = sum(each.resources for each in of), sum(each.resources - len(each.unofficial) for each in of)
+    links, official = (
+        sum(each.resources for each in of),
+        sum(each.resources - len(each.unofficial) for each in of),
+    )
     told = [
         f"{len(of)} concepts",
         f"{sum(words) // max(1, len(words)):,} words a tutorial",
@@ -82,7 +104,9 @@ def _mean(report: Report) -> str:
     if support:
         told.append(f"{sum(support) / len(support):.0%} answerable")
     if report.visited:
-        told.append(f"{sum(each.alive or 0 for each in of)}/{links} links alive, {sum(len(each.dead) for each in of)} dead")
+        told.append(
+            f"{sum(each.alive or 0 for each in of)}/{links} links alive, {sum(len(each.dead) for each in of)} dead"
+        )
     mixed = sum(1 for each in of if each.not_measured)
     told += [f"{unread} blocks in languages that nothing here reads"] if unread else []
     told += [f"{mixed} quizzes not compared with a tutorial in another language"] if mixed else []
@@ -90,9 +114,16 @@ def _mean(report: Report) -> str:
 
 
 def as_json(reports: Sequence[Report]) -> str:
-    return json.dumps([_facts(report) for report in reports], ensure_ascii=False, indent=1, default=sorted)
+    return json.dumps(
+        [_facts(report) for report in reports], ensure_ascii=False, indent=1, default=sorted
+    )
 
 
 def _facts(report: Report) -> dict[str, Any]:
     concepts = [{**asdict(each), "faults": faults(each)} for each in report.concepts]
-    return {"course": report.course, "visited": report.visited, "below": report.below, "concepts": concepts}
+    return {
+        "course": report.course,
+        "visited": report.visited,
+        "below": report.below,
+        "concepts": concepts,
+    }

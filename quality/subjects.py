@@ -56,18 +56,24 @@ def of_catalogue(only: str | None = None) -> Iterator[Course]:
         raise NotMeasurable(f"There is no track {only!r}; there is: {', '.join(tracks())}.")
     for track in tracks().values():
         for language in languages(track) if only in (None, track.id) else ():
-            yield _built_in(RoadmapRequest(goal=track.title, language=language), f"{track.id} ({language})")
+            yield _built_in(
+                RoadmapRequest(goal=track.title, language=language), f"{track.id} ({language})"
+            )
 
 
 def _built_in(request: RoadmapRequest, name: str) -> Course:
     """As the service would make it, for somebody who begins."""
     catalogue = Catalogue()
     outline = catalogue.outline(DesignBrief(request, catalogue.analyse(request)))
-    return Course(name, tuple(_written(catalogue, request, concept) for concept in outline.concepts()))
+    return Course(
+        name, tuple(_written(catalogue, request, concept) for concept in outline.concepts())
+    )
 
 
 def _written(catalogue: Catalogue, request: RoadmapRequest, concept: OutlineConcept) -> Subject:
-    brief = ConceptBrief(request, "", "", "", concept.key, concept.title, concept.description, concept.outcomes)
+    brief = ConceptBrief(
+        request, "", "", "", concept.key, concept.title, concept.description, concept.outcomes
+    )
     tutorial, resources, quiz = (catalogue.write(kind, brief) for kind in ContentKind)
     assert isinstance(tutorial, Tutorial)
     assert isinstance(resources, Resources)
@@ -94,7 +100,10 @@ def of_file(path: Path) -> Course:
 def of_service(goal: str, level: Level, language: str = ENGLISH) -> Course:
     """Made now, on this machine, by whatever generator its environment names. Raises cli.telling.Failed, NotMeasurable."""
     request = {"goal": goal, "level": level, "hours_per_week": 8, "language": language}
-    with running_service() as url, httpx2.Client(base_url=url, timeout=30, trust_env=False) as client:
+    with (
+        running_service() as url,
+        httpx2.Client(base_url=url, timeout=30, trust_env=False) as client,
+    ):
         roadmap = make_roadmap(client, request)
         exported = good(client.get(f"/api/v1/roadmaps/{roadmap['id']}/export.json"))
     return _of_document(exported.content, roadmap["title"] or goal)
@@ -106,14 +115,21 @@ def _of_document(text: bytes, name: str) -> Course:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise NotMeasurable(f"{name} is no roadmap that was exported as JSON: {where}: {first['msg']}.") from None
+        raise NotMeasurable(
+            f"{name} is no roadmap that was exported as JSON: {where}: {first['msg']}."
+        ) from None
     kept = document.concepts
     language = document.request.language
-    return Course(name, tuple(_kept(each, kept.get(each.key), language) for each in document.outline.concepts()))
+    return Course(
+        name,
+        tuple(_kept(each, kept.get(each.key), language) for each in document.outline.concepts()),
+    )
 
 
 def _kept(concept: OutlineConcept, kept: PortableConcept | None, language: str) -> Subject:
-    tutorial, resources, quiz = (kept.contents.of(kind) if kept is not None else None for kind in ContentKind)
+    tutorial, resources, quiz = (
+        kept.contents.of(kind) if kept is not None else None for kind in ContentKind
+    )
     written = tutorial.body if isinstance(tutorial, WrittenTutorial) else None
     return Subject(
         key=concept.key,

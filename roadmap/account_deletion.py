@@ -29,7 +29,10 @@ from roadmap.steps import Step
 RETURN = timedelta(days=30)  # for which the person may return
 MOST_CANCELLED = 1000  # roadmaps in one call
 ROUNDS = 20  # transactions of one call
-ROADMAPS, ROWS = 5, 1000  # that are deleted in one transaction, with thousands of rows of each roadmap
+ROADMAPS, ROWS = (
+    5,
+    1000,
+)  # that are deleted in one transaction, with thousands of rows of each roadmap
 
 
 def may_return(account: Account) -> bool:
@@ -41,10 +44,14 @@ def may_return(account: Account) -> bool:
 
 def cancel_work(account_id: UUID | None = None) -> list[Step]:
     """Cancel the roadmaps that are being made for accounts to be deleted; for one of them, or for all."""
-    deleted = Account.select(Account.id).where(Account.delete_at.is_null(False), Account.disabled_at.is_null(False))
+    deleted = Account.select(Account.id).where(
+        Account.delete_at.is_null(False), Account.disabled_at.is_null(False)
+    )
     if account_id is not None:
         deleted = deleted.where(Account.id == account_id)
-    query = Roadmap.select(Roadmap.owner, Roadmap.id).where(Roadmap.status.in_(BEING_MADE), Roadmap.owner.in_(deleted))
+    query = Roadmap.select(Roadmap.owner, Roadmap.id).where(
+        Roadmap.status.in_(BEING_MADE), Roadmap.owner.in_(deleted)
+    )
     with session():
         found = list(query.limit(MOST_CANCELLED).tuples())
     steps: list[Step] = []
@@ -75,7 +82,13 @@ def delete_due() -> int:
 
 def _delete_part(account: Account) -> bool:
     """Whether there was a part of it; if not, the account itself is deleted."""
-    roadmaps = [id_ for (id_,) in Roadmap.select(Roadmap.id).where(Roadmap.owner == account.id).limit(ROADMAPS).tuples()]
+    roadmaps = [
+        id_
+        for (id_,) in Roadmap.select(Roadmap.id)
+        .where(Roadmap.owner == account.id)
+        .limit(ROADMAPS)
+        .tuples()
+    ]
     if roadmaps and not _delete_rows(ExecutionLog, ExecutionLog.roadmap_id.in_(roadmaps)):
         Roadmap.delete().where(Roadmap.id.in_(roadmaps)).execute()
     hooks = Webhook.select(Webhook.id).where(Webhook.account == account.id)
@@ -90,11 +103,15 @@ def _delete_part(account: Account) -> bool:
     ):
         return True
     Spending.delete().where(Spending.owner_id == account.id).execute()
-    sent_before = (Invitation.email == account.email) & (Invitation.created_at < account.delete_at - RETURN)
+    sent_before = (Invitation.email == account.email) & (
+        Invitation.created_at < account.delete_at - RETURN
+    )
     Invitation.delete().where((Invitation.used_by == account.id) | sent_before).execute()
     AuditRecord.update(actor=str(account.id)).where(AuditRecord.account_id == account.id).execute()
     _forget_addresses(account)
-    Account.delete().where(Account.id == account.id).execute()  # and with it what is left, by its foreign keys
+    Account.delete().where(
+        Account.id == account.id
+    ).execute()  # and with it what is left, by its foreign keys
     return False
 
 
@@ -104,12 +121,19 @@ def _forget_addresses(account: Account) -> None:
     The log keeps each change at least as long as what was done under the address before it.
     """
     changes, own = AuditRecord.action == Action.user_email, AuditRecord.target == str(account.id)
-    former = [(change.details["before"], change.id) for change in AuditRecord.select().where(changes & own)]
+    former = [
+        (change.details["before"], change.id)
+        for change in AuditRecord.select().where(changes & own)
+    ]
     for email, until in [*former, (account.email, LAST)]:
-        of_another = changes & ~own & (AuditRecord.details["before"] == email) & (AuditRecord.id < until)
+        of_another = (
+            changes & ~own & (AuditRecord.details["before"] == email) & (AuditRecord.id < until)
+        )
         last = AuditRecord.select().where(of_another).order_by(AuditRecord.id.desc()).first()
         then = (AuditRecord.id > (last.id if last else FIRST)) & (AuditRecord.id < until)
-        AuditRecord.update(target=str(account.id)).where((AuditRecord.target == email) & then).execute()
+        AuditRecord.update(target=str(account.id)).where(
+            (AuditRecord.target == email) & then
+        ).execute()
     AuditRecord.update(details={}).where(changes & own).execute()
 
 

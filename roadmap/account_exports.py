@@ -33,7 +33,16 @@ from models.exports import AccountExport, ExportPiece
 from models.learning import QuizAttempt, ReviewCard
 from models.links import SecretLink
 from models.logs import ExecutionLog
-from models.roadmaps import Concept, Content, ContentVersion, Module, Revision, Roadmap, RoadmapEvent, Stage
+from models.roadmaps import (
+    Concept,
+    Content,
+    ContentVersion,
+    Module,
+    Revision,
+    Roadmap,
+    RoadmapEvent,
+    Stage,
+)
 from models.spending import ModelCall, Spending
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap import leases
@@ -51,7 +60,9 @@ ROWS = 50  # that are read at once
 OLD_AT_ONCE = 10  # exports that are deleted in one transaction
 COME_BACK = (3.0, 6.0)  # seconds, while another export is built in this process
 LATE = timedelta(seconds=2)  # between the clocks of those who send a message and those who get it
-TOO_LARGE = f"The account has more than {size_said(LARGEST)} of data. Export its roadmaps one by one."
+TOO_LARGE = (
+    f"The account has more than {size_said(LARGEST)} of data. Export its roadmaps one by one."
+)
 DIED = "The workers that built it died or hung too often. Order it again."
 BEGIN = (1980, 1, 1, 0, 0, 0)  # the first time that a ZIP archive knows
 # Secrets, what is only for workers, and the ids of others.
@@ -191,7 +202,12 @@ def _info(row: AccountExport) -> ExportInfo:
 
 
 def _failed(reason: str) -> dict[str, Any]:
-    return {"status": ExportStatus.failed, "error": reason, "size": 0, "expires_at": clock.now() + KEPT}
+    return {
+        "status": ExportStatus.failed,
+        "error": reason,
+        "size": 0,
+        "expires_at": clock.now() + KEPT,
+    }
 
 
 def _come_back(export_id: UUID) -> list[Step]:
@@ -275,7 +291,9 @@ class _Pieces(io.RawIOBase):
         content = bytes(self._buffer[:length])
         with transaction():
             leases.save(AccountExport, self._export_id, self._token, size=self.size + length)
-            ExportPiece.insert(export=self._export_id, number=self._number, content=content).execute()
+            ExportPiece.insert(
+                export=self._export_id, number=self._number, content=content
+            ).execute()
         del self._buffer[:length]
         self._number, self.size = self._number + 1, self.size + length
 
@@ -296,7 +314,9 @@ def _files(account_id: UUID) -> Iterator[_File]:
         before = found[-1][0]
 
 
-def _files_of_roadmap(account_id: UUID, roadmap_id: UUID, title: str, number: int) -> Iterator[_File]:
+def _files_of_roadmap(
+    account_id: UUID, roadmap_id: UUID, title: str, number: int
+) -> Iterator[_File]:
     from roadmap.bundle import details_of, name_of  # here: only workers that export need it
     from roadmap.document import as_markdown
     from roadmap.portable import as_json, portable
@@ -337,7 +357,17 @@ def _tables_of_account(account_id: UUID) -> list[Source]:
 
 
 def _tables_of_roadmap(roadmap_id: UUID) -> list[Source]:
-    own = [Revision, Stage, Module, Concept, Content, RoadmapEvent, QuizAttempt, ReviewCard, SecretLink]
+    own = [
+        Revision,
+        Stage,
+        Module,
+        Concept,
+        Content,
+        RoadmapEvent,
+        QuizAttempt,
+        ReviewCard,
+        SecretLink,
+    ]
     contents = Content.select(Content.id).where(Content.roadmap == roadmap_id)
     return [
         (Roadmap, Roadmap.id == roadmap_id),
@@ -370,7 +400,9 @@ def _rows(table: type[Table], which: Any) -> Iterator[dict[str, Any]]:
     beyond: list[Any] = []
     while True:
         with session():
-            rows = list(table.select(*shown).where(which, *beyond).order_by(*order_).limit(ROWS).dicts())
+            rows = list(
+                table.select(*shown).where(which, *beyond).order_by(*order_).limit(ROWS).dicts()
+            )
         yield from rows
         if len(rows) < ROWS:
             return
@@ -379,4 +411,6 @@ def _rows(table: type[Table], which: Any) -> Iterator[dict[str, Any]]:
 
 
 def _plain(value: Any) -> str:
-    return value.isoformat() if isinstance(value, date) else str(value)  # of which a datetime is one
+    return (
+        value.isoformat() if isinstance(value, date) else str(value)
+    )  # of which a datetime is one

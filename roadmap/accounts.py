@@ -36,11 +36,17 @@ LONGEST_PASSWORD = 1000  # characters
 Password = Annotated[SecretStr, Field(max_length=LONGEST_PASSWORD)]
 NewPassword = Annotated[
     SecretStr,
-    Field(min_length=SHORTEST, max_length=LONGEST_PASSWORD, description="At least 12 characters, and not a common one."),
+    Field(
+        min_length=SHORTEST,
+        max_length=LONGEST_PASSWORD,
+        description="At least 12 characters, and not a common one.",
+    ),
 ]
 
 
-WithCookie = Annotated[bool, Field(description="For browsers: the answer sets a cookie, instead of telling a token.")]
+WithCookie = Annotated[
+    bool, Field(description="For browsers: the answer sets a cookie, instead of telling a token.")
+]
 
 
 class Credentials(BaseModel):
@@ -50,7 +56,9 @@ class Credentials(BaseModel):
     email: Email = Field(description="The address of the account.")
     password: Password = Field(description="Its password.")
     cookie: WithCookie = False
-    restore: bool = Field(False, description="Whether to restore the account, if it is to be deleted.")
+    restore: bool = Field(
+        False, description="Whether to restore the account, if it is to be deleted."
+    )
 
 
 class Registration(BaseModel):
@@ -59,9 +67,12 @@ class Registration(BaseModel):
     model_config = ConfigDict(extra="forbid")
     email: Email = Field(description="An address that has no account yet.")
     password: NewPassword
-    name: Annotated[str, Field(max_length=100), CLEAN] = Field("", description="What the person is called.")
+    name: Annotated[str, Field(max_length=100), CLEAN] = Field(
+        "", description="What the person is called."
+    )
     invitation: Annotated[SecretStr, Field(max_length=500)] | None = Field(
-        None, description="What the person was sent, where only those may register who were invited."
+        None,
+        description="What the person was sent, where only those may register who were invited.",
     )
     cookie: WithCookie = False
 
@@ -72,7 +83,9 @@ class PasswordChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
     current_password: Password = Field(description="The one until now.")
     new_password: NewPassword
-    revoke_keys: bool = Field(False, description="Whether the API keys end as well, as the logins do.")
+    revoke_keys: bool = Field(
+        False, description="Whether the API keys end as well, as the logins do."
+    )
     cookie: WithCookie = False
 
 
@@ -103,7 +116,9 @@ class ToBeDeleted(Conflict):
 
     def __init__(self, delete_at: datetime) -> None:
         at = delete_at.isoformat(timespec="seconds")
-        super().__init__(f'This account will be deleted at {at}. To restore it, log in with "restore": true before then.')
+        super().__init__(
+            f'This account will be deleted at {at}. To restore it, log in with "restore": true before then.'
+        )
         self.delete_at = delete_at
 
 
@@ -126,7 +141,9 @@ class User(BaseModel):
     email: str = Field(description="With which one logs in.")
     name: str = Field(description="What the person is called; may be empty.")
     is_admin: bool = Field(False, description="Whether this is an administrator.")
-    is_observer: bool = Field(False, description="Whether this may look at the operator's room, and change nothing there.")
+    is_observer: bool = Field(
+        False, description="Whether this may look at the operator's room, and change nothing there."
+    )
 
 
 class ListedUser(User):
@@ -136,7 +153,9 @@ class ListedUser(User):
     delete_at: datetime | None
 
 
-def register(registration: Registration, invitation_id: UUID | None, device: Device) -> tuple[User, Login]:
+def register(
+    registration: Registration, invitation_id: UUID | None, device: Device
+) -> tuple[User, Login]:
     """Make an account and log in. Slow by design. Raises Invalid, Forbidden, and Conflict when the address is taken."""
     if settings.registration is Admission.closed:
         raise Forbidden("Nobody can register here. Ask the administrator for an account.")
@@ -147,7 +166,9 @@ def register(registration: Registration, invitation_id: UUID | None, device: Dev
     password = registration.password.get_secret_value()
     passwords.check(password, registration.email, registration.name)
     if invitation_id is not None:
-        invitations.check(invitation_id, registration.email)  # before anything is told of who has an account
+        invitations.check(
+            invitation_id, registration.email
+        )  # before anything is told of who has an account
     digest = passwords.hashed(password)
     try:
         with transaction():
@@ -167,13 +188,17 @@ def log_in(credentials: Credentials, device: Device) -> tuple[User, Login]:
     with session():
         account = Account.get_or_none(Account.email == credentials.email)
     known = account is not None and (account.disabled_at is None or may_return(account))
-    if not passwords.matches(account.password_hash if known else None, credentials.password.get_secret_value()):
+    if not passwords.matches(
+        account.password_hash if known else None, credentials.password.get_secret_value()
+    ):
         raise Unauthenticated("The address or the password is wrong.")
     digest = passwords.rehashed(account.password_hash, credentials.password.get_secret_value())
     return _begin(account, device, digest, restore=credentials.restore)
 
 
-def change_password(principal: Principal, change: PasswordChange, device: Device) -> tuple[User, Login]:
+def change_password(
+    principal: Principal, change: PasswordChange, device: Device
+) -> tuple[User, Login]:
     """End all sessions of the account and begin a new one. Slow by design. Raises Invalid, Unauthenticated, Conflict."""
     before = _get(principal.account_id)
     if not passwords.matches(before.password_hash, change.current_password.get_secret_value()):
@@ -192,7 +217,9 @@ def change_password(principal: Principal, change: PasswordChange, device: Device
         return _user(account), sessions.begin(account, device)
 
 
-def change_email(principal: Principal, change: EmailChange, device: Device, actor: Actor) -> tuple[User, Login]:
+def change_email(
+    principal: Principal, change: EmailChange, device: Device, actor: Actor
+) -> tuple[User, Login]:
     """End all sessions of the account and begin a new one, as a new password does. Slow by design.
 
     Raises Invalid, Unauthenticated, Conflict, AddressTaken.
@@ -201,7 +228,9 @@ def change_email(principal: Principal, change: EmailChange, device: Device, acto
     password = change.password.get_secret_value()
     if not passwords.matches(before.password_hash, password):
         raise Unauthenticated("The current password is wrong.")
-    passwords.check(password, change.email, before.name)  # it may be little more than the new address
+    passwords.check(
+        password, change.email, before.name
+    )  # it may be little more than the new address
     with transaction():
         account = confirm(principal)
         if (account.password_hash, account.email) != (before.password_hash, before.email):
@@ -226,7 +255,9 @@ def delete(principal: Principal, request: DeletionRequest) -> Deletion:
             raise LastAdministrator("This is the last administrator. Make somebody else one first.")
         now = clock.now()
         deletion = Deletion(delete_at=now + RETURN)
-        Account.update(disabled_at=now, delete_at=deletion.delete_at).where(Account.id == account.id).execute()
+        Account.update(disabled_at=now, delete_at=deletion.delete_at).where(
+            Account.id == account.id
+        ).execute()
         sessions.end_all(account.id)
         api_keys.revoke_all(account.id)
         AccountExport.delete().where(AccountExport.account == account.id).execute()
@@ -240,7 +271,13 @@ def find(user_id: UUID) -> User:
 
 def ensure_local_owner() -> None:
     """Embedded mode has one person, who needs no password and cannot log in with one."""
-    local = {"id": LOCAL_OWNER, "email": LOCAL_EMAIL, "name": "", "password_hash": "", "created_at": clock.now()}
+    local = {
+        "id": LOCAL_OWNER,
+        "email": LOCAL_EMAIL,
+        "name": "",
+        "password_hash": "",
+        "created_at": clock.now(),
+    }
     with transaction():
         Account.insert(**local).on_conflict_ignore().execute()
 
@@ -255,13 +292,19 @@ def ensure_first_admin() -> None:
     with session():
         account = Account.get_or_none(Account.email == email)
         others = Account.select().where(Account.is_admin, Account.disabled_at.is_null()).exists()
-    if account is None and others:  # the first one may have another address by now, and another password
-        logger.warning("ADMIN_EMAIL is passed over, as there is an administrator; `roadmap users add --admin` makes another")
+    if (
+        account is None and others
+    ):  # the first one may have another address by now, and another password
+        logger.warning(
+            "ADMIN_EMAIL is passed over, as there is an administrator; `roadmap users add --admin` makes another"
+        )
     elif account is None:
         with suppress(Conflict):  # another process was quicker
             add(email, settings.admin_password.get_secret_value(), is_admin=True)
     elif not account.is_admin:
-        logger.warning("the account of ADMIN_EMAIL is no administrator; `roadmap users admin EMAIL` makes it one")
+        logger.warning(
+            "the account of ADMIN_EMAIL is no administrator; `roadmap users admin EMAIL` makes it one"
+        )
 
 
 def add(email: str, password: str, *, name: str = "", is_admin: bool = False) -> User:
@@ -351,7 +394,9 @@ def list_all(limit: int) -> list[ListedUser]:
     """The oldest first."""
     with session():
         rows = list(Account.select().order_by(Account.id).limit(limit))
-    return [ListedUser(**{name: getattr(row, name) for name in ListedUser.model_fields}) for row in rows]
+    return [
+        ListedUser(**{name: getattr(row, name) for name in ListedUser.model_fields}) for row in rows
+    ]
 
 
 def _begin(verified: Account, device: Device, digest: str, *, restore: bool) -> tuple[User, Login]:
@@ -360,7 +405,9 @@ def _begin(verified: Account, device: Device, digest: str, *, restore: bool) -> 
         account = lock_account(verified.id)
         if account is None or account.password_hash != verified.password_hash:
             raise Unauthenticated("The address or the password is wrong.")
-        changes: dict[str, object] = {"password_hash": digest} if digest != account.password_hash else {}
+        changes: dict[str, object] = (
+            {"password_hash": digest} if digest != account.password_hash else {}
+        )
         if may_return(account):
             if not restore:
                 raise ToBeDeleted(account.delete_at)
@@ -378,7 +425,9 @@ def _lock_administrators(*, beside: UUID) -> int:
     In one order, so that two who leave at once see each other.
     """
     can_log_in = Account.is_admin & Account.disabled_at.is_null()
-    rows = change_rows(Account.select().where(can_log_in | (Account.id == beside)).order_by(Account.id))
+    rows = change_rows(
+        Account.select().where(can_log_in | (Account.id == beside)).order_by(Account.id)
+    )
     return sum(row.id != beside for row in list(rows))
 
 
@@ -394,7 +443,9 @@ def _readdressed(account: Account, email: str, actor: Actor) -> Account:
     """With another address. Its row is held. Raises AddressTaken."""
     with audited(actor, Action.user_email, str(account.id), {"before": account.email}) as act:
         try:
-            with transaction():  # a savepoint: who asks for the same address at this moment may be quicker
+            with (
+                transaction()
+            ):  # a savepoint: who asks for the same address at this moment may be quicker
                 Account.update(email=email).where(Account.id == account.id).execute()
         except peewee.IntegrityError:
             raise AddressTaken from None
@@ -405,18 +456,32 @@ def _readdressed(account: Account, email: str, actor: Actor) -> Account:
 
 
 def _insert(email: str, name: str, digest: str, *, is_admin: bool = False) -> Account:
-    fields = {"id": new_id(), "email": email, "name": name, "password_hash": digest, "is_admin": is_admin}
+    fields = {
+        "id": new_id(),
+        "email": email,
+        "name": name,
+        "password_hash": digest,
+        "is_admin": is_admin,
+    }
     Account.insert(**fields, created_at=clock.now()).execute()
     return Account(**fields)
 
 
 def _get(account_id: UUID) -> Account:
     with session():
-        account: Account | None = Account.get_or_none(Account.id == account_id, Account.disabled_at.is_null())
+        account: Account | None = Account.get_or_none(
+            Account.id == account_id, Account.disabled_at.is_null()
+        )
     if account is None:
         raise Unauthenticated("The account of this token does not exist any more.")
     return account
 
 
 def _user(account: Account) -> User:
-    return User(id=account.id, email=account.email, name=account.name, is_admin=account.is_admin, is_observer=account.is_observer)
+    return User(
+        id=account.id,
+        email=account.email,
+        name=account.name,
+        is_admin=account.is_admin,
+        is_observer=account.is_observer,
+    )

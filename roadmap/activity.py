@@ -24,7 +24,12 @@ RECENT = 5  # finished roadmaps of the owner whose times are looked at, among th
 LOOKED_AT = 20
 ENOUGH = 3  # parts that were written since it was begun, before its own times count
 WRITTEN = (EventType.content_ready, EventType.content_failed)
-GONE_ON = (EventType.imported, EventType.revised, EventType.content_queued, EventType.content_restored)  # not made in one go
+GONE_ON = (
+    EventType.imported,
+    EventType.revised,
+    EventType.content_queued,
+    EventType.content_restored,
+)  # not made in one go
 BEGUN = (EventType.outlined, EventType.approved, EventType.revised, EventType.content_queued)
 
 
@@ -43,9 +48,13 @@ class Activity(BaseModel):
 
     status: RoadmapStatus
     seq: int = Field(description="The number of the newest event.")
-    ahead: int | None = Field(description="Roadmaps, or parts of others, that wait and are older; null: nothing waits.")
+    ahead: int | None = Field(
+        description="Roadmaps, or parts of others, that wait and are older; null: nothing waits."
+    )
     writing: list[Writing] = Field(description="What workers are at.")
-    seconds_left: int | None = Field(description="Until it is done; null: nothing was measured that tells.")
+    seconds_left: int | None = Field(
+        description="Until it is done; null: nothing was measured that tells."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +81,28 @@ def activity(owner_id: UUID, roadmap_id: UUID) -> Activity:
             left = _left_with_planning(row)
         elif status == RoadmapStatus.building:
             left = _left_of_writing(row)
-    return Activity(status=status, seq=row.last_seq, ahead=ahead, writing=writing, seconds_left=left)
+    return Activity(
+        status=status, seq=row.last_seq, ahead=ahead, writing=writing, seconds_left=left
+    )
 
 
 def _writing(roadmap_id: UUID) -> list[Writing]:
     query = Content.select(Content.kind, Concept.id, Concept.title).join(Concept)
-    at_it = (Content.roadmap == roadmap_id) & (Content.status == ContentStatus.building) & ~Concept.removed
+    at_it = (
+        (Content.roadmap == roadmap_id)
+        & (Content.status == ContentStatus.building)
+        & ~Concept.removed
+    )
     rows = query.where(at_it).order_by(Content.lease_until, Content.id).tuples()
-    return [Writing(kind=kind, concept_id=concept_id, title=title) for kind, concept_id, title in rows]
+    return [
+        Writing(kind=kind, concept_id=concept_id, title=title) for kind, concept_id, title in rows
+    ]
 
 
 def _roadmaps_before(row: Roadmap) -> int:
-    waiting = Roadmap.select(Roadmap.id).where(Roadmap.status == RoadmapStatus.queued, Roadmap.due_at < row.due_at)
+    waiting = Roadmap.select(Roadmap.id).where(
+        Roadmap.status == RoadmapStatus.queued, Roadmap.due_at < row.due_at
+    )
     return int(waiting.limit(MOST_AHEAD).count())
 
 
@@ -94,8 +113,14 @@ def _parts_before(roadmap_id: UUID) -> int:
     first = mine.order_by(Content.due_at).limit(1).scalar()
     if first is None:
         return 0
-    others = Content.select(Content.id).join(Roadmap).where(pending, Content.due_at < first, Content.roadmap != roadmap_id)
-    others = others.where(Roadmap.status == RoadmapStatus.building)  # what waits for review is not in line
+    others = (
+        Content.select(Content.id)
+        .join(Roadmap)
+        .where(pending, Content.due_at < first, Content.roadmap != roadmap_id)
+    )
+    others = others.where(
+        Roadmap.status == RoadmapStatus.building
+    )  # what waits for review is not in line
     return int(others.limit(MOST_AHEAD).count())
 
 
@@ -136,25 +161,40 @@ def _recent_pace(row: Roadmap) -> Pace | None:
         if outlined is None or any((each.id, kind) in told for kind in GONE_ON):
             continue
         begun = told.get((each.id, EventType.approved), outlined)
-        planning.append((outlined - told.get((each.id, EventType.planning), each.created_at)).total_seconds())
+        planning.append(
+            (outlined - told.get((each.id, EventType.planning), each.created_at)).total_seconds()
+        )
         part.append(max((each.finished_at - begun).total_seconds(), 0) / each.contents_total)
         parts.append(each.contents_total)
     return Pace(mean(planning), mean(part), mean(parts)) if part else None
 
 
 def _finished_before(row: Roadmap) -> list[Roadmap]:
-    columns = (Roadmap.id, Roadmap.created_at, Roadmap.finished_at, Roadmap.contents_total, Roadmap.status, Roadmap.generator)
+    columns = (
+        Roadmap.id,
+        Roadmap.created_at,
+        Roadmap.finished_at,
+        Roadmap.contents_total,
+        Roadmap.status,
+        Roadmap.generator,
+    )
     mine = Roadmap.select(*columns).where(Roadmap.owner == row.owner_id, Roadmap.id != row.id)
     last = mine.order_by(Roadmap.id.desc()).limit(LOOKED_AT)
     writers = {row.generator} if row.generator else {each.generator for each in last}
-    return [each for each in last if each.status == RoadmapStatus.ready and each.contents_total and each.generator in writers][
-        :RECENT
-    ]
+    return [
+        each
+        for each in last
+        if each.status == RoadmapStatus.ready and each.contents_total and each.generator in writers
+    ][:RECENT]
 
 
 def _times(roadmap_ids: Sequence[UUID]) -> dict[tuple[UUID, str], datetime]:
     """When each of them reached its last step of each kind."""
     steps = (EventType.planning, EventType.outlined, EventType.approved, *GONE_ON)
     columns = (RoadmapEvent.roadmap, RoadmapEvent.type, RoadmapEvent.at)
-    query = RoadmapEvent.select(*columns).where(RoadmapEvent.roadmap.in_(roadmap_ids), RoadmapEvent.type.in_(steps))
-    return {(roadmap, type_): at for roadmap, type_, at in query.order_by(RoadmapEvent.seq).tuples()}
+    query = RoadmapEvent.select(*columns).where(
+        RoadmapEvent.roadmap.in_(roadmap_ids), RoadmapEvent.type.in_(steps)
+    )
+    return {
+        (roadmap, type_): at for roadmap, type_, at in query.order_by(RoadmapEvent.seq).tuples()
+    }

@@ -18,13 +18,20 @@ from roadmap.steps import Step, StepName
 
 
 def adopt_outline(
-    roadmap_id: UUID, outline: Outline, number: int, *, as_written: frozenset[str] = frozenset(), **changes: Any
+    roadmap_id: UUID,
+    outline: Outline,
+    number: int,
+    *,
+    as_written: frozenset[str] = frozenset(),
+    **changes: Any,
 ) -> tuple[Roadmap, list[UUID]]:
     """Make an outline the roadmap's plan under the next event's number, and count what there is then. Holds its row.
 
     Also returns the contents that are to be written for it.
     """
-    row = events.advance(roadmap_id, title=outline.title, hours=outline.hours, revision=number, **changes)
+    row = events.advance(
+        roadmap_id, title=outline.title, hours=outline.hours, revision=number, **changes
+    )
     opened = applying.apply(row, outline, as_written=as_written, anew=waits_for_review(row))
     finishing.save_counts(row, weeks=total_weeks(outline, row.hours_per_week))
     return row, opened
@@ -48,7 +55,9 @@ def ask_for_review(roadmap_id: UUID) -> list[Step]:
     """Tell the person that the plan waits, and what it will cost."""
     estimate = pending_estimate(roadmap_id).model_dump(mode="json")
     row = events.advance(roadmap_id, status=RoadmapStatus.awaiting_review, error="")
-    return events.append(row, EventType.awaiting_review, {"revision": row.revision, "estimate": estimate})
+    return events.append(
+        row, EventType.awaiting_review, {"revision": row.revision, "estimate": estimate}
+    )
 
 
 def go_back(roadmap_id: UUID, revision: Revision) -> list[Step]:
@@ -64,5 +73,11 @@ def unstarted(roadmap_id: UUID) -> list[Step]:
     with session():
         pending = (Content.roadmap == roadmap_id) & (Content.status == ContentStatus.pending)
         building = (Roadmap.id == Content.roadmap) & (Roadmap.status == RoadmapStatus.building)
-        ids = Content.select(Content.id).join(Roadmap, on=building).where(pending).order_by(Content.id).tuples()
+        ids = (
+            Content.select(Content.id)
+            .join(Roadmap, on=building)
+            .where(pending)
+            .order_by(Content.id)
+            .tuples()
+        )
         return [Step(StepName.build_content, content_id) for (content_id,) in ids]

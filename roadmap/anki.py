@@ -31,7 +31,9 @@ CSS = """.card { font: 20px/1.5 system-ui, sans-serif; max-width: 40em; margin: 
 SPACE = re.compile(r"\s+")
 
 
-def deck_of(document: PortableRoadmap, roadmap_id: UUID, texts: NullTranslations = ENGLISH) -> bytes:
+def deck_of(
+    document: PortableRoadmap, roadmap_id: UUID, texts: NullTranslations = ENGLISH
+) -> bytes:
     """An archive as Anki imports it. One without questions has the deck and nothing in it."""
     import genanki
 
@@ -45,7 +47,9 @@ def deck_of(document: PortableRoadmap, roadmap_id: UUID, texts: NullTranslations
     )
     decks = [genanki.Deck(_number(str(roadmap_id)), name)]
     for number, stage in enumerate(document.outline.stages, 1):
-        deck = genanki.Deck(_number(f"{roadmap_id} {stage.key}"), f"{name}::{number:02d} {_deck_name(stage.title)}")
+        deck = genanki.Deck(
+            _number(f"{roadmap_id} {stage.key}"), f"{name}::{number:02d} {_deck_name(stage.title)}"
+        )
         for module in stage.modules:
             tags = [_tag(stage.title), f"{_tag(stage.title)}::{_tag(module.title)}"]
             for concept in module.concepts:
@@ -78,7 +82,11 @@ def _questions(document: PortableRoadmap, concept: OutlineConcept) -> Iterable[Q
     """Each once: what is asked twice in a quiz is one note."""
     found = document.concepts.get(concept.key)
     quiz = found.contents.quiz if found else None
-    return {question.fingerprint: question for question in quiz.body.questions}.values() if quiz else ()
+    return (
+        {question.fingerprint: question for question in quiz.body.questions}.values()
+        if quiz
+        else ()
+    )
 
 
 def _fields(question: Question, concept: OutlineConcept, texts: NullTranslations) -> list[str]:
@@ -100,7 +108,12 @@ def _list(items: Iterable[str]) -> str:
 
 def _shown(text: str) -> str:
     """As it is: neither HTML nor what Anki makes sounds and formulas of."""
-    escaped = escape(plain(storable(text))).replace("[", "&#91;").replace("\\", "&#92;").replace("{", "&#123;")
+    escaped = (
+        escape(plain(storable(text)))
+        .replace("[", "&#91;")
+        .replace("\\", "&#92;")
+        .replace("{", "&#123;")
+    )
     return escaped.replace("\n", "<br>")
 
 
@@ -115,4 +128,7 @@ def _tag(title: str) -> str:
 
 def _number(name: str) -> int:
     """As Anki wants its ids, and always the same."""
-    return 2**30 + int.from_bytes(hashlib.sha256(f"roadmap {name}".encode()).digest()[:4], "big") % 2**30
+    return (
+        2**30
+        + int.from_bytes(hashlib.sha256(f"roadmap {name}".encode()).digest()[:4], "big") % 2**30
+    )

@@ -46,7 +46,9 @@ class KeyRequest(BaseModel):
         (Scope.read,),
         description="What it may do: `read`, `write`, for observers and administrators `observe`, for administrators `admin`.",
     )
-    expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE), WHOLE] = Field(90, description="Days for which it is valid.")
+    expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE), WHOLE] = Field(
+        90, description="Days for which it is valid."
+    )
 
 
 class KeyInfo(BaseModel):
@@ -87,7 +89,11 @@ def scopes_of(holder: Account | Login) -> frozenset[Scope]:
     """Everything that an account may do."""
     if holder.is_admin:
         return frozenset(Scope)
-    return frozenset({Scope.read, Scope.write, Scope.observe} if holder.is_observer else {Scope.read, Scope.write})
+    return frozenset(
+        {Scope.read, Scope.write, Scope.observe}
+        if holder.is_observer
+        else {Scope.read, Scope.write}
+    )
 
 
 def create(account_id: UUID, request: KeyRequest) -> NewKey:
@@ -95,18 +101,31 @@ def create(account_id: UUID, request: KeyRequest) -> NewKey:
     key = PREFIX + secrets.token_urlsafe(32)
     scopes, now = [str(scope) for scope in sorted(set(request.scopes))], clock.now()
     fields = {
-        **{"id": new_id(), "name": request.name, "prefix": key[: len(PREFIX) + SHOWN], "scopes": scopes},
-        **{"created_at": now, "expires_at": now + timedelta(days=request.expires_in_days), "used_at": None},
+        **{
+            "id": new_id(),
+            "name": request.name,
+            "prefix": key[: len(PREFIX) + SHOWN],
+            "scopes": scopes,
+        },
+        **{
+            "created_at": now,
+            "expires_at": now + timedelta(days=request.expires_in_days),
+            "used_at": None,
+        },
     }
     with transaction():
         account = lock_account(account_id)
         if account is None or account.disabled_at is not None:
             raise Conflict("The account is disabled. Set a new password to enable it.")
         if missing := set(request.scopes) - scopes_of(account):
-            who = "an administrator" if Scope.admin in missing else "an administrator or an observer"
+            who = (
+                "an administrator" if Scope.admin in missing else "an administrator or an observer"
+            )
             raise Forbidden(f"Only {who} can make a key with the scope {min(missing)}.")
         if ApiKey.select().where(_mine(account_id)).count() >= MOST_KEYS:
-            raise Conflict(f"There are {MOST_KEYS} keys already. Revoke one that is not needed any more.")
+            raise Conflict(
+                f"There are {MOST_KEYS} keys already. Revoke one that is not needed any more."
+            )
         ApiKey.insert(**fields, account=account_id, secret_hash=_hash(key)).execute()
     return NewKey(**fields, key=key)
 
@@ -129,19 +148,32 @@ def read(account_id: UUID, key_id: UUID) -> KeyInfo:
 def revoke(account_id: UUID, key_id: UUID) -> None:
     """Raises NotFound."""
     with transaction():
-        if ApiKey.update(revoked_at=database_time()).where(_mine(account_id), ApiKey.id == key_id).execute() == 0:
+        if (
+            ApiKey.update(revoked_at=database_time())
+            .where(_mine(account_id), ApiKey.id == key_id)
+            .execute()
+            == 0
+        ):
             raise NotFound("There is no such key.")
 
 
 def revoke_all(account_id: UUID, scope: Scope | None = None) -> None:
     """All keys, or those with this scope. In the caller's transaction."""
-    ids = [row.id for row in ApiKey.select().where(_mine(account_id)) if scope is None or scope in row.scopes]
+    ids = [
+        row.id
+        for row in ApiKey.select().where(_mine(account_id))
+        if scope is None or scope in row.scopes
+    ]
     ApiKey.update(revoked_at=database_time()).where(ApiKey.id.in_(ids)).execute()
 
 
 def find(key: str) -> Bearer | None:
     """Whose key this is; None for one that was never made, has expired or was revoked."""
-    valid = (ApiKey.secret_hash == _hash(key)) & ApiKey.revoked_at.is_null() & Account.disabled_at.is_null()
+    valid = (
+        (ApiKey.secret_hash == _hash(key))
+        & ApiKey.revoked_at.is_null()
+        & Account.disabled_at.is_null()
+    )
     with session():
         row = ApiKey.select(ApiKey, Account).join(Account).where(valid).get_or_none()
     if row is None or (row.expires_at is not None and row.expires_at <= clock.now()):

@@ -28,10 +28,17 @@ from roadmap.statuses import ContentStatus
 Node = TypeVar("Node", Stage, Module, Concept)
 
 ROWS = 100  # in one statement
-PENDING = {"status": ContentStatus.pending, "attempts": 0, "interruptions": 0, "error": ""}  # once more from the beginning
+PENDING = {
+    "status": ContentStatus.pending,
+    "attempts": 0,
+    "interruptions": 0,
+    "error": "",
+}  # once more from the beginning
 
 
-def apply(row: Roadmap, outline: Outline, *, as_written: frozenset[str] = frozenset(), anew: bool = False) -> list[UUID]:
+def apply(
+    row: Roadmap, outline: Outline, *, as_written: frozenset[str] = frozenset(), anew: bool = False
+) -> list[UUID]:
     """Make stages, modules, concepts and contents what the outline says; returns the contents that are to be written now.
 
     A concept that is another than before is written anew, unless its key is in `as_written` or an earlier version fits.
@@ -39,7 +46,10 @@ def apply(row: Roadmap, outline: Outline, *, as_written: frozenset[str] = frozen
     """
     stage_of = _reconcile(Stage, row.id, _stages(outline))
     module_of = _reconcile(Module, row.id, _modules(outline, stage_of))
-    before = {concept.id: (concept.key, subject(concept), concept.removed) for concept in _nodes(Concept, row.id).values()}
+    before = {
+        concept.id: (concept.key, subject(concept), concept.removed)
+        for concept in _nodes(Concept, row.id).values()
+    }
     concept_of = _reconcile(Concept, row.id, _concepts(row, outline, module_of))
     _close_contents(row.id)
     wanted = {concept_of[concept.key]: subject(concept) for concept in outline.concepts()}
@@ -64,25 +74,38 @@ def _fingerprint(title: str, description: str, outcomes: Sequence[str]) -> str:
 
 def current_outline(row: Roadmap) -> Outline:
     """The outline that the rows of a roadmap are."""
-    concepts, modules, stages = (_nodes(table, row.id).values() for table in (Concept, Module, Stage))
+    concepts, modules, stages = (
+        _nodes(table, row.id).values() for table in (Concept, Module, Stage)
+    )
     names = {str(concept.id): concept.key for concept in concepts}
 
     def ordered(nodes: Any, **parent: UUID) -> list[Any]:
-        its = [n for n in nodes if not n.removed and all(getattr(n, name) == id_ for name, id_ in parent.items())]
+        its = [
+            n
+            for n in nodes
+            if not n.removed and all(getattr(n, name) == id_ for name, id_ in parent.items())
+        ]
         return sorted(its, key=lambda node: int(node.position))
 
     def concept(node: Concept) -> OutlineConcept:
         needs = tuple(names[id_] for id_ in node.prerequisites)
-        facts = {name: getattr(node, name) for name in ("key", "title", "description", "hours", "difficulty")}
+        facts = {
+            name: getattr(node, name)
+            for name in ("key", "title", "description", "hours", "difficulty")
+        }
         return OutlineConcept(**facts, prerequisites=needs, outcomes=tuple(node.outcomes))
 
     def module(node: Module) -> OutlineModule:
         inside = tuple(concept(each) for each in ordered(concepts, module_id=node.id))
-        return OutlineModule(key=key_of(node), title=node.title, description=node.description, concepts=inside)
+        return OutlineModule(
+            key=key_of(node), title=node.title, description=node.description, concepts=inside
+        )
 
     def stage(node: Stage) -> OutlineStage:
         inside = tuple(module(each) for each in ordered(modules, stage_id=node.id))
-        return OutlineStage(key=key_of(node), title=node.title, description=node.description, modules=inside)
+        return OutlineStage(
+            key=key_of(node), title=node.title, description=node.description, modules=inside
+        )
 
     return Outline(title=row.title, stages=tuple(stage(each) for each in ordered(stages)))
 
@@ -94,7 +117,9 @@ def key_of(node: Stage | Module | Concept) -> str:
 def removed_keys(roadmap_id: UUID) -> frozenset[str]:
     """No new thing may get one of these: what belongs to them is kept."""
     tables: tuple[Any, ...] = (Stage, Module, Concept)
-    return frozenset(key for table in tables for key, node in _nodes(table, roadmap_id).items() if node.removed)
+    return frozenset(
+        key for table in tables for key, node in _nodes(table, roadmap_id).items() if node.removed
+    )
 
 
 def _nodes(table: type[Node], roadmap_id: UUID) -> dict[str, Node]:
@@ -111,13 +136,20 @@ def _stages(outline: Outline) -> dict[str, dict[str, Any]]:
 
 def _modules(outline: Outline, stage_of: Mapping[str, UUID]) -> dict[str, dict[str, Any]]:
     return {
-        module.key: {"title": module.title, "description": module.description, "position": at, "stage": stage_of[stage.key]}
+        module.key: {
+            "title": module.title,
+            "description": module.description,
+            "position": at,
+            "stage": stage_of[stage.key],
+        }
         for stage in outline.stages
         for at, module in enumerate(stage.modules)
     }
 
 
-def _concepts(row: Roadmap, outline: Outline, module_of: Mapping[str, UUID]) -> dict[str, dict[str, Any]]:
+def _concepts(
+    row: Roadmap, outline: Outline, module_of: Mapping[str, UUID]
+) -> dict[str, dict[str, Any]]:
     """Prerequisites are still keys: ids are known when all are there."""
     week_of = weeks(outline, row.hours_per_week)
     return {
@@ -130,16 +162,28 @@ def _concepts(row: Roadmap, outline: Outline, module_of: Mapping[str, UUID]) -> 
     }
 
 
-def _reconcile(table: type[Node], roadmap_id: UUID, wanted: dict[str, dict[str, Any]]) -> dict[str, UUID]:
+def _reconcile(
+    table: type[Node], roadmap_id: UUID, wanted: dict[str, dict[str, Any]]
+) -> dict[str, UUID]:
     """Make the rows of a table what is wanted, by key; returns their ids."""
     there = _nodes(table, roadmap_id)
     id_of = {key: there[key].id if key in there else new_id() for key in wanted}
     if table is Concept:
-        wanted = {key: {**f, "prerequisites": [str(id_of[p]) for p in f["prerequisites"]]} for key, f in wanted.items()}
-    new = [{**facts, "id": id_of[key], "key": key, "roadmap": roadmap_id} for key, facts in wanted.items() if key not in there]
+        wanted = {
+            key: {**f, "prerequisites": [str(id_of[p]) for p in f["prerequisites"]]}
+            for key, f in wanted.items()
+        }
+    new = [
+        {**facts, "id": id_of[key], "key": key, "roadmap": roadmap_id}
+        for key, facts in wanted.items()
+        if key not in there
+    ]
     insert_rows(table, new)
     for key, node in there.items():
-        changes = _changes(node, {**wanted[key], "key": key, "removed": False} if key in wanted else {"removed": True})
+        changes = _changes(
+            node,
+            {**wanted[key], "key": key, "removed": False} if key in wanted else {"removed": True},
+        )
         if changes:
             table.update(changes).where(table.id == node.id).execute()
     return id_of
@@ -160,17 +204,29 @@ def _plain(value: Any) -> Any:
 def fitting(*conditions: Any) -> list[UUID]:
     """Of these contents those whose current version was written for what their concept is now."""
     current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    columns = (Content.id, ContentVersion.subject, Concept.title, Concept.description, Concept.outcomes)
+    columns = (
+        Content.id,
+        ContentVersion.subject,
+        Concept.title,
+        Concept.description,
+        Concept.outcomes,
+    )
     query = Content.select(*columns).join(Concept).switch(Content).join(ContentVersion, on=current)
-    return [id_ for id_, its, *facts in query.where(*conditions).tuples() if its == _fingerprint(*facts)]
+    return [
+        id_ for id_, its, *facts in query.where(*conditions).tuples() if its == _fingerprint(*facts)
+    ]
 
 
 def stamp(roadmap_id: UUID) -> None:
     """Current versions of an older version of the service, which do not say what they were written for, fit."""
     unstamped = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    query = Content.select(Content.id, Content.version, Concept.title, Concept.description, Concept.outcomes).join(Concept)
+    query = Content.select(
+        Content.id, Content.version, Concept.title, Concept.description, Concept.outcomes
+    ).join(Concept)
     query = query.switch(Content).join(ContentVersion, on=unstamped)
-    for id_, number, *facts in query.where(Content.roadmap == roadmap_id, ContentVersion.subject == "").tuples():
+    for id_, number, *facts in query.where(
+        Content.roadmap == roadmap_id, ContentVersion.subject == ""
+    ).tuples():
         its = (ContentVersion.content == id_) & (ContentVersion.version == number)
         ContentVersion.update(subject=_fingerprint(*facts)).where(its).execute()
 
@@ -182,14 +238,24 @@ def _close_contents(roadmap_id: UUID) -> None:
     closed.where(Content.concept.in_(removed), Content.status.in_(OPEN)).execute()
 
 
-def _keep(concepts: set[UUID], before: Mapping[UUID, tuple[str, str, bool]], wanted: Mapping[UUID, str]) -> None:
+def _keep(
+    concepts: set[UUID], before: Mapping[UUID, tuple[str, str, bool]], wanted: Mapping[UUID, str]
+) -> None:
     """What is written of these fits what they are called now: the same text, as a version that says so."""
     current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    query = ContentVersion.select(ContentVersion, Content).join(Content, on=current).where(Content.concept.in_(list(concepts)))
+    query = (
+        ContentVersion.select(ContentVersion, Content)
+        .join(Content, on=current)
+        .where(Content.concept.in_(list(concepts)))
+    )
     for version in query:
         if version.subject == before[version.content.concept_id][1]:
             number = newest_version(version.content_id) + 1
-            copied = {**version.__data__, "version": number, "subject": wanted[version.content.concept_id]}
+            copied = {
+                **version.__data__,
+                "version": number,
+                "subject": wanted[version.content.concept_id],
+            }
             ContentVersion.insert({**copied, "created_at": clock.now()}).execute()
             Content.update(version=number).where(Content.id == version.content_id).execute()
 
@@ -212,14 +278,25 @@ def taken_up(version: ContentVersion, concept_id: UUID) -> int:
 
 def newest_version(content_id: UUID) -> int:
     """Not always the current one: an earlier version may have been taken up again."""
-    newest = ContentVersion.select(peewee.fn.MAX(ContentVersion.version)).where(ContentVersion.content == content_id).scalar()
+    newest = (
+        ContentVersion.select(peewee.fn.MAX(ContentVersion.version))
+        .where(ContentVersion.content == content_id)
+        .scalar()
+    )
     return int(newest or 0)
 
 
-def _open_contents(roadmap_id: UUID, wanted: Mapping[UUID, str], changed: set[UUID], cancelled: set[UUID]) -> list[UUID]:
+def _open_contents(
+    roadmap_id: UUID, wanted: Mapping[UUID, str], changed: set[UUID], cancelled: set[UUID]
+) -> list[UUID]:
     """What is missing, no longer fits, or was cancelled and is wanted again is pending; a version that fits is taken up."""
-    there = {(content.concept_id, content.kind): content for content in Content.select().where(Content.roadmap == roadmap_id)}
-    needed = [(concept_id, kind) for kind in ContentKind for concept_id in wanted]  # tutorials first: quizzes ask about them
+    there = {
+        (content.concept_id, content.kind): content
+        for content in Content.select().where(Content.roadmap == roadmap_id)
+    }
+    needed = [
+        (concept_id, kind) for kind in ContentKind for concept_id in wanted
+    ]  # tutorials first: quizzes ask about them
     new = _insert_contents(roadmap_id, [place for place in needed if place not in there])
     known = [there[place] for place in needed if place in there]
     again = [c for c in known if c.status == ContentStatus.cancelled and c.concept_id in cancelled]
@@ -229,16 +306,25 @@ def _open_contents(roadmap_id: UUID, wanted: Mapping[UUID, str], changed: set[UU
     for content in stale:
         by_number[number_of.get(content.id, 0)].append(content.id)
     for number, ids in by_number.items():
-        changes = {"status": ContentStatus.ready, "version": number, "error": "", "instruction": ""} if number else PENDING
+        changes = (
+            {"status": ContentStatus.ready, "version": number, "error": "", "instruction": ""}
+            if number
+            else PENDING
+        )
         for batch in peewee.chunked(ids, ROWS):
-            Content.update({**changes, **NOBODYS, "due_at": clock.now()}).where(Content.id.in_(batch)).execute()
+            Content.update({**changes, **NOBODYS, "due_at": clock.now()}).where(
+                Content.id.in_(batch)
+            ).execute()
     return new + by_number[0]
 
 
 def _insert_contents(roadmap_id: UUID, places: Sequence[tuple[UUID, str]]) -> list[UUID]:
     common = {"roadmap": roadmap_id, "status": ContentStatus.pending, "due_at": clock.now()}
     ids = [new_id() for _ in places]
-    rows = [{"id": id_, "concept": concept, "kind": kind} for id_, (concept, kind) in zip(ids, places, strict=True)]
+    rows = [
+        {"id": id_, "concept": concept, "kind": kind}
+        for id_, (concept, kind) in zip(ids, places, strict=True)
+    ]
     insert_rows(Content, rows, common=common)
     return ids
 
@@ -248,6 +334,16 @@ def _fitting_versions(contents: Sequence[Content], wanted: Mapping[UUID, str]) -
     if not contents:
         return {}
     subject_of = {content.id: wanted[content.concept_id] for content in contents}
-    query = ContentVersion.select(ContentVersion.content, ContentVersion.version, ContentVersion.subject)
-    versions = query.where(ContentVersion.content.in_(list(subject_of))).order_by(ContentVersion.version).tuples()
-    return {content_id: version for content_id, version, its in versions if its == subject_of[content_id]}
+    query = ContentVersion.select(
+        ContentVersion.content, ContentVersion.version, ContentVersion.subject
+    )
+    versions = (
+        query.where(ContentVersion.content.in_(list(subject_of)))
+        .order_by(ContentVersion.version)
+        .tuples()
+    )
+    return {
+        content_id: version
+        for content_id, version, its in versions
+        if its == subject_of[content_id]
+    }

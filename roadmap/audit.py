@@ -100,7 +100,9 @@ class AuditEntry(BaseModel):
     """One act of an operator."""
 
     id: UUID
-    account_id: UUID | None = Field(description="Whose account it was; null: somebody at the command line.")
+    account_id: UUID | None = Field(
+        description="Whose account it was; null: somebody at the command line."
+    )
     actor: str = Field(description="How that account, or the user of the machine, was called then.")
     address: str = Field(description="From which the request came; empty at the command line.")
     request_id: str = Field(description="Finds the request in the log; empty at the command line.")
@@ -109,7 +111,9 @@ class AuditEntry(BaseModel):
     details: dict[str, Detail] = Field(description="How, and to how many.")
     began_at: datetime
     ended_at: datetime | None = Field(description="When its outcome was known.")
-    outcome: AuditOutcome | None = Field(description="What came of it; null: not known, its process has died or is at it.")
+    outcome: AuditOutcome | None = Field(
+        description="What came of it; null: not known, its process has died or is at it."
+    )
     error: str = Field(description="Why it was refused or has failed.")
 
 
@@ -121,14 +125,20 @@ class AuditLog(BaseModel):
 
 
 @contextmanager
-def audited(actor: Actor, action: Action, target: str, details: Details | None = None) -> Iterator[Act]:
+def audited(
+    actor: Actor, action: Action, target: str, details: Details | None = None
+) -> Iterator[Act]:
     """Do the block as an act of this actor, which is written down before and after.
 
     Raises Unavailable, with the block not begun, when it cannot be written down; and what the block raises.
     """
     act = Act(new_id())
     said = _bounded(details or {})
-    who = {"account_id": actor.account_id, "actor": _short(actor.name), "address": actor.address[:100]}
+    who = {
+        "account_id": actor.account_id,
+        "actor": _short(actor.name),
+        "address": actor.address[:100],
+    }
     row: dict[str, Any] = {
         **who,
         "request_id": actor.request_id[:64],
@@ -150,7 +160,12 @@ def audited(actor: Actor, action: Action, target: str, details: Details | None =
         outcome, error = AuditOutcome.refused, refusal.detail
         raise
     finally:
-        told = {"outcome": outcome, "error": _short(error), "details": _bounded({**said, **act.found}), "ended_at": clock.now()}
+        told = {
+            "outcome": outcome,
+            "error": _short(error),
+            "details": _bounded({**said, **act.found}),
+            "ended_at": clock.now(),
+        }
         if outcome is AuditOutcome.done:
             _end(row, told)
         else:  # a transaction around it is undone now, and the row with it
@@ -171,7 +186,9 @@ class EntryIfPossible(ExitStack):
         return super().__enter__()
 
 
-def records(*, limit: int, before: UUID | None = None, action: str = "", outcome: AuditOutcome | None = None) -> AuditLog:
+def records(
+    *, limit: int, before: UUID | None = None, action: str = "", outcome: AuditOutcome | None = None
+) -> AuditLog:
     """The newest first; `before` is the id that the page before ended with."""
     query = AuditRecord.select()
     if before is not None:
@@ -199,11 +216,16 @@ def _end(row: dict[str, Any], told: dict[str, Any]) -> None:
             if not AuditRecord.update(told).where(AuditRecord.id == row["id"]).execute():
                 AuditRecord.insert({**row, **told}).execute()
     except Unavailable as away:
-        logger.warning("the audit log does not know that %s is %s: %s", row["id"], told["outcome"], away)
+        logger.warning(
+            "the audit log does not know that %s is %s: %s", row["id"], told["outcome"], away
+        )
 
 
 def _bounded(details: Details) -> dict[str, Detail]:
-    return {name: _short(value) if isinstance(value, str) else value for name, value in list(details.items())[:MOST_DETAILS]}
+    return {
+        name: _short(value) if isinstance(value, str) else value
+        for name, value in list(details.items())[:MOST_DETAILS]
+    }
 
 
 def _short(text: str) -> str:

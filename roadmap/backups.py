@@ -22,7 +22,17 @@ import peewee
 
 import models
 from core import clock
-from core.archive import FORMAT, FORMAT_VERSION, Column, Manifest, NotABackup, Reader, TableHead, Writer, new_file
+from core.archive import (
+    FORMAT,
+    FORMAT_VERSION,
+    Column,
+    Manifest,
+    NotABackup,
+    Reader,
+    TableHead,
+    Writer,
+    new_file,
+)
 from core.errors import Conflict
 from core.migrate import alone, apply_pending, connected, known, pending, unknown
 from core.reaching import first_line
@@ -40,8 +50,22 @@ FEWEST, MOST = 20, 2_000  # rows that are read or written at once
 GOAL = 1024 * 1024  # bytes of rows that are in memory at once, about
 MOST_VALUES = 30_000  # of one statement; SQLite takes 32,766
 KINDS = {  # of fields, as they stand in a backup
-    **{"UUID": "uuid", "TEXT": "text", "VARCHAR": "text", "INT": "integer", "BIGINT": "integer", "SMALLINT": "integer"},
-    **{"BOOL": "boolean", "JSON": "json", "DATETIME": "time", "DATE": "date", "BLOB": "bytes", "DOUBLE": "number"},
+    **{
+        "UUID": "uuid",
+        "TEXT": "text",
+        "VARCHAR": "text",
+        "INT": "integer",
+        "BIGINT": "integer",
+        "SMALLINT": "integer",
+    },
+    **{
+        "BOOL": "boolean",
+        "JSON": "json",
+        "DATETIME": "time",
+        "DATE": "date",
+        "BLOB": "bytes",
+        "DOUBLE": "number",
+    },
     **{"FLOAT": "number"},
 }
 Value = Callable[[Any], Any]
@@ -73,11 +97,20 @@ def tables() -> list[type[Table]]:
 
 def kind_of(field: peewee.Field) -> str:
     """Raises KeyError for a field that no backup knows."""
-    return KINDS[field.rel_field.field_type if isinstance(field, peewee.ForeignKeyField) else field.field_type]
+    return KINDS[
+        field.rel_field.field_type
+        if isinstance(field, peewee.ForeignKeyField)
+        else field.field_type
+    ]
 
 
 def write(
-    settings: Settings, path: Path, act: AbstractContextManager[object], *, with_logs: bool = True, replace: bool = False
+    settings: Settings,
+    path: Path,
+    act: AbstractContextManager[object],
+    *,
+    with_logs: bool = True,
+    replace: bool = False,
 ) -> Summary:
     """Back the database up inside of `act`, an entry of the audit log that is not in the file.
 
@@ -90,7 +123,9 @@ def write(
         with _snapshot(database):
             applied = _applied(database)
             if pending(database) or unknown(database):
-                raise Conflict("The database is of another version than this program: back it up with that version, or migrate.")
+                raise Conflict(
+                    "The database is of another version than this program: back it up with that version, or migrate."
+                )
             kept = [each for each in tables() if each._meta.table_name not in (*left_out, *EXPORTS)]
             made_at = clock.now().isoformat(timespec="seconds")
             manifest = Manifest(
@@ -119,7 +154,9 @@ def restore(settings: Settings, path: Path) -> Summary:
     reader = Reader(path)
     manifest = reader.manifest()
     if newer := sorted(set(manifest.migrations) - set(known())):
-        raise NotABackup(f"a newer version of this service has made it, which has {newer[-1]}; restore it with that version")
+        raise NotABackup(
+            f"a newer version of this service has made it, which has {newer[-1]}; restore it with that version"
+        )
     if not manifest.migrations or list(manifest.migrations) != known()[: len(manifest.migrations)]:
         raise NotABackup("its list of migrations is not one of this service")
     whole = reader.verify()
@@ -135,7 +172,10 @@ def restore(settings: Settings, path: Path) -> Summary:
 
 
 def _applied(database: peewee.Database) -> list[str]:
-    return [name for (name,) in database.execute_sql(f"SELECT name FROM {HISTORY} ORDER BY name").fetchall()]
+    return [
+        name
+        for (name,) in database.execute_sql(f"SELECT name FROM {HISTORY} ORDER BY name").fetchall()
+    ]
 
 
 @contextmanager
@@ -168,21 +208,31 @@ def _one_change(database: peewee.Database) -> Iterator[None]:
 def _empty(database: peewee.Database) -> None:
     """Without our tables, if none of them has a row. Raises Conflict."""
     if database.table_exists(HISTORY) and (newer := unknown(database)):
-        raise Conflict(f"The database is of a newer version than this program, which has {newer[-1]}.")
-    there = [each._meta.table_name for each in tables() if database.table_exists(each._meta.table_name)]
-    if there and isinstance(database, peewee.PostgresqlDatabase):  # or somebody writes a row between the look and the drop
+        raise Conflict(
+            f"The database is of a newer version than this program, which has {newer[-1]}."
+        )
+    there = [
+        each._meta.table_name for each in tables() if database.table_exists(each._meta.table_name)
+    ]
+    if there and isinstance(
+        database, peewee.PostgresqlDatabase
+    ):  # or somebody writes a row between the look and the drop
         quoted = ", ".join(f'"{name}"' for name in there)
         database.execute_sql(f"LOCK TABLE {quoted} IN ACCESS EXCLUSIVE MODE")
     for name in there:
         if database.execute_sql(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone():
-            raise Conflict(f"The database is not empty: there are rows in {name}. Nothing was changed; restore into a new one.")
+            raise Conflict(
+                f"The database is not empty: there are rows in {name}. Nothing was changed; restore into a new one."
+            )
     for name in reversed(there):
         database.execute_sql(f'DROP TABLE "{name}"')
     database.execute_sql(f"DROP TABLE IF EXISTS {HISTORY}")
 
 
 def _head(table: type[Table]) -> TableHead:
-    columns = tuple(Column(name=each.column_name, kind=kind_of(each)) for each in table._meta.sorted_fields)
+    columns = tuple(
+        Column(name=each.column_name, kind=kind_of(each)) for each in table._meta.sorted_fields
+    )
     return TableHead(name=table._meta.table_name, columns=columns)
 
 
@@ -195,7 +245,10 @@ def _write_rows(database: peewee.Database, table: type[Table], writer: Writer) -
     places = [[each.name for each in head.columns].index(name) for name in names]
     is_postgres = isinstance(database, peewee.PostgresqlDatabase)
     shown = ", ".join(_shown(each, is_postgres) for each in head.columns)
-    order, mark = ", ".join(f'"{head.name}"."{name}"' for name in names), database.param  # not the text that is shown
+    order, mark = (
+        ", ".join(f'"{head.name}"."{name}"' for name in names),
+        database.param,
+    )  # not the text that is shown
     beyond = f"WHERE ({order}) > ({', '.join([mark] * len(names))})"
     to_file = [TO_FILE[each.kind] for each in head.columns]
     last: tuple[Any, ...] = ()
@@ -204,7 +257,12 @@ def _write_rows(database: peewee.Database, table: type[Table], writer: Writer) -
         query = f'SELECT {shown} FROM "{head.name}" {beyond if last else ""} ORDER BY {order} LIMIT {most}'
         rows = database.execute_sql(query, last).fetchall()
         size = sum(
-            writer.add([value if value is None else change(value) for change, value in zip(to_file, row, strict=True)])
+            writer.add(
+                [
+                    value if value is None else change(value)
+                    for change, value in zip(to_file, row, strict=True)
+                ]
+            )
             for row in rows
         )
         if len(rows) < most:
@@ -215,19 +273,29 @@ def _write_rows(database: peewee.Database, table: type[Table], writer: Writer) -
 
 def _shown(column: Column, is_postgres: bool) -> str:
     """JSON and ids as text, which the driver would make something else of."""
-    return f'"{column.name}"::text' if is_postgres and column.kind in ("json", "uuid") else f'"{column.name}"'
+    return (
+        f'"{column.name}"::text'
+        if is_postgres and column.kind in ("json", "uuid")
+        else f'"{column.name}"'
+    )
 
 
 def _read_rows(database: peewee.Database, table: TableHead, rows: Iterator[list[Any]]) -> None:
     ours = table.name != HISTORY and database.table_exists(table.name)
     there = {each.name for each in database.get_columns(table.name)} if ours else set()
-    if unfit := [each.name for each in table.columns if each.name not in there or each.kind not in FITS]:
-        raise NotABackup(f"its table {table.name} has a column {unfit[0]} that this service does not know")
+    if unfit := [
+        each.name for each in table.columns if each.name not in there or each.kind not in FITS
+    ]:
+        raise NotABackup(
+            f"its table {table.name} has a column {unfit[0]} that this service does not know"
+        )
     if len({each.name for each in table.columns}) < len(table.columns):
         raise NotABackup(f"its table {table.name} has a column twice")
     is_postgres = isinstance(database, peewee.PostgresqlDatabase)
     fits = [FITS[each.kind] for each in table.columns]
-    changes = [(POSTGRES if is_postgres else SQLITE).get(each.kind, _same) for each in table.columns]
+    changes = [
+        (POSTGRES if is_postgres else SQLITE).get(each.kind, _same) for each in table.columns
+    ]
     names = ", ".join(f'"{each.name}"' for each in table.columns)
     one = f"({', '.join([database.param] * len(table.columns))})"
     most = min(MOST, MOST_VALUES // len(table.columns))
@@ -236,19 +304,31 @@ def _read_rows(database: peewee.Database, table: TableHead, rows: Iterator[list[
 
     def write() -> None:
         try:
-            database.execute_sql(f'INSERT INTO "{table.name}" ({names}) VALUES {", ".join([one] * count)}', batch)
+            database.execute_sql(
+                f'INSERT INTO "{table.name}" ({names}) VALUES {", ".join([one] * count)}', batch
+            )
         except (peewee.IntegrityError, peewee.DataError) as error:
-            raise NotABackup(f"the database does not take a row of {table.name} ({first_line(error)})") from None
+            raise NotABackup(
+                f"the database does not take a row of {table.name} ({first_line(error)})"
+            ) from None
 
     for row in rows:
         try:
             if not all(value is None or fit(value) for fit, value in zip(fits, row, strict=True)):
                 raise ValueError
-            values = [value if value is None else change(value) for change, value in zip(changes, row, strict=True)]
+            values = [
+                value if value is None else change(value)
+                for change, value in zip(changes, row, strict=True)
+            ]
         except (ValueError, RecursionError):
-            raise NotABackup(f"a row of {table.name} has a value that does not fit its column") from None
+            raise NotABackup(
+                f"a row of {table.name} has a value that does not fit its column"
+            ) from None
         batch += values
-        count, size = count + 1, size + sum(len(value) for value in values if isinstance(value, str | bytes))
+        count, size = (
+            count + 1,
+            size + sum(len(value) for value in values if isinstance(value, str | bytes)),
+        )
         if count == most or size > GOAL:
             write()
             batch, count, size = [], 0, 0
@@ -275,7 +355,9 @@ def _is_json(value: Any) -> bool:
     return _is_text(value) and storable_json(value) == value and (json.loads(value) or True)
 
 
-FITS: dict[str, Callable[[Any], bool]] = {  # whether a value in a file is one of its kind: SQLite would take any for any
+FITS: dict[
+    str, Callable[[Any], bool]
+] = {  # whether a value in a file is one of its kind: SQLite would take any for any
     **dict.fromkeys(("uuid", "text", "time", "date", "bytes"), _is_text),
     "integer": lambda value: type(value) is int and abs(value) < 2**63,
     "number": lambda value: type(value) in (int, float) and math.isfinite(value),

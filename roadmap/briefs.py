@@ -60,7 +60,9 @@ class GeneratorFault(Exception):
 
     cause: ClassVar[Cause] = Cause.fault
 
-    def __init__(self, reason: str, *, lasting: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: str, *, lasting: bool = False, retry_after: float | None = None
+    ) -> None:
         super().__init__(storable(reason))  # it may quote what a provider said
         self.lasting = lasting  # another try would fail the same way
         self.retry_after = retry_after  # seconds, when the provider says so

@@ -41,9 +41,18 @@ def build_content(content_id: UUID, generator: Generator) -> list[Step]:
                 return leases.look_again(BUILDING, content_id)
             content, token, brief = claimed
             place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
-            note_begun("building", content.kind, content.id, attempt=content.attempts, due_at=content.due_at, **place)
+            note_begun(
+                "building",
+                content.kind,
+                content.id,
+                attempt=content.attempts,
+                due_at=content.due_at,
+                **place,
+            )
             if content.interruptions >= MOST_INTERRUPTIONS:
-                return _give_up(content, token, "Its worker died or hung too often while writing it; retry it.")
+                return _give_up(
+                    content, token, "Its worker died or hung too often while writing it; retry it."
+                )
             return _write(content, token, brief, generator)
     except Lost:  # whoever took it over tells of its own tries
         return []
@@ -54,7 +63,9 @@ def build_content(content_id: UUID, generator: Generator) -> list[Step]:
         return leases.later(BUILDING, content_id)
 
 
-def _claim_content(content_id: UUID, quarantine: leases.Quarantine) -> tuple[Content, UUID, ConceptBrief] | None:
+def _claim_content(
+    content_id: UUID, quarantine: leases.Quarantine
+) -> tuple[Content, UUID, ConceptBrief] | None:
     with transaction():
         token = leases.claim(BUILDING, content_id)
         if token is None:
@@ -131,16 +142,29 @@ def _written(generator: Generator, kind: ContentKind, brief: ConceptBrief) -> Co
 
 
 def _purpose(content: Content) -> Purpose:
-    place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id, "content_id": content.id}
-    return Purpose(owner_id=content.concept.module.stage.roadmap.owner_id, **place, attempt=content.attempts)
+    place = {
+        "roadmap_id": content.roadmap_id,
+        "concept_id": content.concept_id,
+        "content_id": content.id,
+    }
+    return Purpose(
+        owner_id=content.concept.module.stage.roadmap.owner_id, **place, attempt=content.attempts
+    )
 
 
-def _save_content(content: Content, token: UUID, written: Contents, generator: Generator) -> list[Step]:
+def _save_content(
+    content: Content, token: UUID, written: Contents, generator: Generator
+) -> list[Step]:
     """Raises Lost when the lease is not ours any more: then nothing is saved."""
     with transaction():
         row = events.advance(content.roadmap_id, contents_ready=Roadmap.contents_ready + 1)
         version = newest_version(content.id) + 1
-        settled = {"status": ContentStatus.ready, "version": version, "error": "", "instruction": ""}
+        settled = {
+            "status": ContentStatus.ready,
+            "version": version,
+            "error": "",
+            "instruction": "",
+        }
         leases.settle(Content, content.id, token, **settled)
         ContentVersion.insert(
             content=content.id,
@@ -154,12 +178,19 @@ def _save_content(content: Content, token: UUID, written: Contents, generator: G
         ).execute()
         if content.kind == ContentKind.quiz:
             cards.follow([content.concept_id])
-        told = {"concept_id": str(content.concept_id), "kind": content.kind, "version": version, **progress(row)}
+        told = {
+            "concept_id": str(content.concept_id),
+            "kind": content.kind,
+            "version": version,
+            **progress(row),
+        }
         events.append(row, EventType.content_ready, told)
         return finishing.finish_if_last(row)
 
 
-def _after_fault(content: Content, token: UUID, brief: ConceptBrief, fault: GeneratorFault, *, paid: bool) -> list[Step]:
+def _after_fault(
+    content: Content, token: UUID, brief: ConceptBrief, fault: GeneratorFault, *, paid: bool
+) -> list[Step]:
     """Again or not. Where a call was `paid` already, waiting is a try as well: the next one pays it once more."""
     place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
     if isinstance(fault, NotYet) and not paid:
@@ -169,7 +200,11 @@ def _after_fault(content: Content, token: UUID, brief: ConceptBrief, fault: Gene
     if fault.lasting or content.attempts >= settings.max_attempts:
         return _give_up(content, token, str(fault))
     wait = pause(content.attempts, fault)
-    waits = {"status": ContentStatus.pending, "error": str(fault), "due_at": clock.now() + timedelta(seconds=wait)}
+    waits = {
+        "status": ContentStatus.pending,
+        "error": str(fault),
+        "due_at": clock.now() + timedelta(seconds=wait),
+    }
     with transaction():
         leases.settle(Content, content.id, token, **waits)
     note_fault(content.kind, fault, wait, attempt=content.attempts, **place)
@@ -180,11 +215,27 @@ def _give_up(content: Content, token: UUID, reason: str) -> list[Step]:
     """It is given up. When there is a version that still fits, that one stays, and only the wish for another has failed."""
     with transaction():
         stays = fitting(Content.id == content.id) != []
-        status, count = (ContentStatus.ready, "contents_ready") if stays else (ContentStatus.failed, "contents_failed")
+        status, count = (
+            (ContentStatus.ready, "contents_ready")
+            if stays
+            else (ContentStatus.failed, "contents_failed")
+        )
         row = events.advance(content.roadmap_id, **{count: getattr(Roadmap, count) + 1})
         leases.settle(Content, content.id, token, status=status, error=reason, instruction="")
-        told = {"concept_id": str(content.concept_id), "kind": content.kind, "reason": reason, **progress(row)}
+        told = {
+            "concept_id": str(content.concept_id),
+            "kind": content.kind,
+            "reason": reason,
+            **progress(row),
+        }
         events.append(row, EventType.content_failed, told)
         steps = finishing.finish_if_last(row)
-    record("building", content.kind, reason, level=LogLevel.error, roadmap_id=content.roadmap_id, concept_id=content.concept_id)
+    record(
+        "building",
+        content.kind,
+        reason,
+        level=LogLevel.error,
+        roadmap_id=content.roadmap_id,
+        concept_id=content.concept_id,
+    )
     return steps

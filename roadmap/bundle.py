@@ -25,14 +25,24 @@ from roadmap.reading import RoadmapTree, concepts_of
 
 Json = Mapping[str, Any]
 
-BEGIN = (1980, 1, 1, 0, 0, 0)  # the first time that a ZIP archive knows: when it was packed says nothing
+BEGIN = (
+    1980,
+    1,
+    1,
+    0,
+    0,
+    0,
+)  # the first time that a ZIP archive knows: when it was packed says nothing
 LONGEST_NAME = 48  # characters; three of them, one in the other, stay below what any system takes
 MOST_BYTES = 120  # of a name in UTF-8
 ACTIVE = re.compile(r"([\\`*_{}\[\]()<>#+!|~&^-])")  # what may mean something in a line of Markdown
 
 
 def zipped(
-    tree: RoadmapTree, concepts: Mapping[str, Json], document: PortableRoadmap, texts: NullTranslations = ENGLISH
+    tree: RoadmapTree,
+    concepts: Mapping[str, Json],
+    document: PortableRoadmap,
+    texts: NullTranslations = ENGLISH,
 ) -> bytes:
     """`concepts` are those of the tree in detail, by key."""
     packed = io.BytesIO()
@@ -46,7 +56,10 @@ def zipped(
 
 def name_of(title: str, number: int) -> str:
     """Readable in any script, with nothing in it that a path could mean. By its number it is the only one, and in order."""
-    kept = "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in unicodedata.normalize("NFC", storable(title)))
+    kept = "".join(
+        c if unicodedata.category(c)[0] in "LNM" else " "
+        for c in unicodedata.normalize("NFC", storable(title))
+    )
     name = "-".join(kept.split())[:LONGEST_NAME]
     while len(name.encode()) > MOST_BYTES:
         name = name[:-1]
@@ -59,7 +72,10 @@ def escaped(text: str) -> str:
 
 
 def _files(
-    tree: RoadmapTree, concepts: Mapping[str, Json], document: PortableRoadmap, texts: NullTranslations
+    tree: RoadmapTree,
+    concepts: Mapping[str, Json],
+    document: PortableRoadmap,
+    texts: NullTranslations,
 ) -> Iterator[tuple[str, bytes]]:
     paths = dict(_paths(tree))
     yield "README.md", "".join(_index(tree, paths, texts)).encode()
@@ -68,7 +84,9 @@ def _files(
     yield "map.svg", exported(tree, texts=texts).encode()
     try:
         yield "roadmap.json", as_json(document)
-    except Conflict:  # longer than any instance would take: what is to be read is there nevertheless
+    except (
+        Conflict
+    ):  # longer than any instance would take: what is to be read is there nevertheless
         return
 
 
@@ -76,7 +94,10 @@ def _paths(tree: RoadmapTree) -> Iterator[tuple[str, str]]:
     for s, stage in enumerate(tree.stages, 1):
         for m, module in enumerate(stage.modules, 1):
             for c, concept in enumerate(module.concepts, 1):
-                yield concept.key, f"{name_of(stage.title, s)}/{name_of(module.title, m)}/{name_of(concept.title, c)}.md"
+                yield (
+                    concept.key,
+                    f"{name_of(stage.title, s)}/{name_of(module.title, m)}/{name_of(concept.title, c)}.md",
+                )
 
 
 def _index(tree: RoadmapTree, paths: Mapping[str, str], texts: NullTranslations) -> Iterator[str]:
@@ -101,11 +122,20 @@ def details_of(tree: RoadmapTree, document: PortableRoadmap) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for concept in concepts_of(tree):
         its = document.concepts[concept.key]
-        written = {kind: each.body.model_dump(mode="json") if (each := its.contents.of(kind)) else None for kind in ContentKind}
+        written = {
+            kind: each.body.model_dump(mode="json") if (each := its.contents.of(kind)) else None
+            for kind in ContentKind
+        }
         resources = written[ContentKind.resources]
         found[concept.key] = {
-            **concept.model_dump(mode="json", include={"title", "description", "hours", "week", "progress"}),
-            **{"tutorial": written[ContentKind.tutorial], "quiz": written[ContentKind.quiz], "notes": its.notes},
+            **concept.model_dump(
+                mode="json", include={"title", "description", "hours", "week", "progress"}
+            ),
+            **{
+                "tutorial": written[ContentKind.tutorial],
+                "quiz": written[ContentKind.quiz],
+                "notes": its.notes,
+            },
             "resources": resources["items"] if resources else None,
             **({"week": None} if tree.learned.is_begun else {}),
         }

@@ -24,13 +24,25 @@ REFRESH = timedelta(hours=6)  # after which a calendar that follows it should lo
 DAY = timedelta(days=1)
 
 
-def calendar_of(tree: RoadmapTree, schedule: Schedule, *, url: str, now: datetime, texts: NullTranslations = ENGLISH) -> bytes:
+def calendar_of(
+    tree: RoadmapTree,
+    schedule: Schedule,
+    *,
+    url: str,
+    now: datetime,
+    texts: NullTranslations = ENGLISH,
+) -> bytes:
     """`url` is where the service is, as in https://roadmap.example.org: events lead to the pages of their concepts."""
     from icalendar import Calendar
 
     name = _line(tree.title or tree.goal or "Roadmap")
     made = Calendar()
-    for field, value in (("PRODID", PRODUCT), ("VERSION", "2.0"), ("CALSCALE", "GREGORIAN"), ("METHOD", "PUBLISH")):
+    for field, value in (
+        ("PRODID", PRODUCT),
+        ("VERSION", "2.0"),
+        ("CALSCALE", "GREGORIAN"),
+        ("METHOD", "PUBLISH"),
+    ):
         made.add(field, value)
     made.add("NAME", name)
     made.add("X-WR-CALNAME", name)
@@ -48,8 +60,16 @@ def calendar_of(tree: RoadmapTree, schedule: Schedule, *, url: str, now: datetim
     return content
 
 
-def _learning(span: ConceptSpan, concept: ConceptNode, page: str, now: datetime, texts: NullTranslations) -> "Event":
-    event = _event(uid_of(span.concept_id), now, span.begins_on, span.ends_on, f"{page}/concepts/{span.concept_id}")
+def _learning(
+    span: ConceptSpan, concept: ConceptNode, page: str, now: datetime, texts: NullTranslations
+) -> "Event":
+    event = _event(
+        uid_of(span.concept_id),
+        now,
+        span.begins_on,
+        span.ends_on,
+        f"{page}/concepts/{span.concept_id}",
+    )
     event.add("SUMMARY", _line(concept.title))
     told = [hours_of(span.hours, texts), _text(concept.description)]
     event.add("DESCRIPTION", "\n".join(filter(None, told)))

@@ -21,7 +21,16 @@ from roadmap.outline import Quiz
 from roadmap.quizzes import current_quiz
 from roadmap.statuses import ConceptProgress
 
-KEPT = ("state", "step", "stability", "difficulty", "due_at", "reviewed_at", "reviews", "lapses")  # of a Memory, in its row
+KEPT = (
+    "state",
+    "step",
+    "stability",
+    "difficulty",
+    "due_at",
+    "reviewed_at",
+    "reviews",
+    "lapses",
+)  # of a Memory, in its row
 
 
 def columns(memory: Memory) -> dict[str, Any]:
@@ -37,22 +46,40 @@ def follow(concepts: Collection[UUID]) -> None:
         return
     has_cards = fn.EXISTS(ReviewCard.select().where(ReviewCard.concept == Concept.id))
     comes_back = (Concept.progress == ConceptProgress.done) | has_cards
-    query = Concept.select(Concept.id, Concept.roadmap, Roadmap.owner).join(Roadmap).order_by(Concept.id)
-    for concept_id, roadmap_id, owner_id in list(query.where(Concept.id.in_(list(concepts)), comes_back).tuples()):
+    query = (
+        Concept.select(Concept.id, Concept.roadmap, Roadmap.owner)
+        .join(Roadmap)
+        .order_by(Concept.id)
+    )
+    for concept_id, roadmap_id, owner_id in list(
+        query.where(Concept.id.in_(list(concepts)), comes_back).tuples()
+    ):
         if (found := current_quiz(concept_id)) is not None:
             placed(owner_id, roadmap_id, concept_id, *found)
 
 
-def placed(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, version: int, quiz: Quiz) -> list[ReviewCard]:
+def placed(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, version: int, quiz: Quiz
+) -> list[ReviewCard]:
     """A card for each question, standing in this version; new ones are due. Holds their rows."""
     number_of: dict[str, int] = {}
     for number, question in enumerate(quiz.questions):
-        number_of.setdefault(question.fingerprint, number)  # a question that stands there twice is asked once
+        number_of.setdefault(
+            question.fingerprint, number
+        )  # a question that stands there twice is asked once
     now = clock.now()
     new = [{"id": new_id(), "question": its, "number": number} for its, number in number_of.items()]
-    common = {"owner": owner_id, "roadmap": roadmap_id, "concept": concept_id, "version": version, "created_at": now}
+    common = {
+        "owner": owner_id,
+        "roadmap": roadmap_id,
+        "concept": concept_id,
+        "version": version,
+        "created_at": now,
+    }
     common |= columns(Memory(due_at=now))
-    in_order = sorted(new, key=lambda row: str(row["question"]))  # or two attempts at once could wait for each other
+    in_order = sorted(
+        new, key=lambda row: str(row["question"])
+    )  # or two attempts at once could wait for each other
     insert_rows(ReviewCard, in_order, common=common, pass_over=True)
     its = (ReviewCard.concept == concept_id) & ReviewCard.question.in_(list(number_of))
     cards = list(change_rows(ReviewCard.select().where(its).order_by(ReviewCard.question)))

@@ -8,7 +8,15 @@ from typing import Any, Self, assert_never
 from core.errors import FieldError, Invalid, Unavailable
 from roadmap import catalogue_files as files
 from roadmap.briefs import BUILT_IN, ConceptBrief, DesignBrief, GeneratorFault
-from roadmap.catalogue_files import BrokenFile, CatalogueConcept, Track, TrackModule, TrackStage, language_of, tracks
+from roadmap.catalogue_files import (
+    BrokenFile,
+    CatalogueConcept,
+    Track,
+    TrackModule,
+    TrackStage,
+    language_of,
+    tracks,
+)
 from roadmap.goals import ENOUGH
 from roadmap.languages import script_of
 from roadmap.likings import likings
@@ -62,31 +70,45 @@ class Catalogue:
         if request.names_language:
             there = " and ".join(f"{files.LANGUAGES[tag]} ({tag})" for tag in written_in)
             rule = f"the built-in track '{track.title}' is written in {there}. With OPENAI_API_KEY set, any language works"
-            raise Invalid("The built-in catalogue has no texts in this language.", fields=(FieldError("/language", rule),))
+            raise Invalid(
+                "The built-in catalogue has no texts in this language.",
+                fields=(FieldError("/language", rule),),
+            )
         is_near = script_of(request.language) == "Hant" and files.CHINESE in written_in
         return request.in_language(files.CHINESE if is_near else files.ENGLISH)
 
     def check_feedback(self, pointer: str) -> None:
-        raise Invalid("The built-in catalogue does not follow words.", fields=(FieldError(pointer, NEEDS_A_MODEL[pointer]),))
+        raise Invalid(
+            "The built-in catalogue does not follow words.",
+            fields=(FieldError(pointer, NEEDS_A_MODEL[pointer]),),
+        )
 
     def analyse(self, request: RoadmapRequest) -> Analysis:
         track = _track(request)
         concepts = [_loaded(track, id_) for id_ in track.concept_ids]
         return Analysis(
             aim=track.summary,
-            known=tuple(concept.title for concept in concepts if not concept.is_news_to(request.level)),
+            known=tuple(
+                concept.title for concept in concepts if not concept.is_news_to(request.level)
+            ),
             subjects=tuple(module.title for stage in track.stages for module in stage.modules),
         )
 
-    def repair(self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]) -> Outline:
+    def repair(
+        self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
+    ) -> Outline:
         raise GeneratorFault("A built-in track is not repaired.", lasting=True)
 
     def outline(self, design: DesignBrief) -> Outline:
         request = design.request
         if design.feedback:
-            raise GeneratorFault("The built-in catalogue does not follow words; set OPENAI_API_KEY.", lasting=True)
+            raise GeneratorFault(
+                "The built-in catalogue does not follow words; set OPENAI_API_KEY.", lasting=True
+            )
         track = _track(request)
-        made = (_stage(track, number, stage, request.level) for number, stage in enumerate(track.stages))
+        made = (
+            _stage(track, number, stage, request.level) for number, stage in enumerate(track.stages)
+        )
         stages = tuple(stage for stage in made if stage.modules)
         return Outline(title=track.title, stages=stages)
 
@@ -100,7 +122,9 @@ class Catalogue:
         written_in = language_of(brief.request.language) or files.ENGLISH
         concept = _loaded(_in(tracks()[track_id], written_in), concept_id)
         if kind is ContentKind.tutorial:
-            return Tutorial(markdown=concept.tutorial, language=_unless(concept.tutorial_language, written_in))
+            return Tutorial(
+                markdown=concept.tutorial, language=_unless(concept.tutorial_language, written_in)
+            )
         if kind is ContentKind.resources:
             return _fitting(_living(concept, brief.dead), brief.request)
         if kind is ContentKind.quiz:
@@ -145,14 +169,20 @@ def _track(request: RoadmapRequest) -> Track:
     """In the language of the request. Raises GeneratorFault."""
     track = find_track(request.goal)
     if track is None:
-        raise GeneratorFault("No built-in track fits this goal; set OPENAI_API_KEY to have it designed.", lasting=True)
+        raise GeneratorFault(
+            "No built-in track fits this goal; set OPENAI_API_KEY to have it designed.",
+            lasting=True,
+        )
     return _in(track, language_of(request.language) or files.ENGLISH)
 
 
 def _in(track: Track, language: str) -> Track:
     """Raises GeneratorFault."""
     if language not in files.languages(track):
-        raise GeneratorFault(f"The built-in track '{track.title}' is not written in {files.LANGUAGES[language]}.", lasting=True)
+        raise GeneratorFault(
+            f"The built-in track '{track.title}' is not written in {files.LANGUAGES[language]}.",
+            lasting=True,
+        )
     try:
         return files.load_track(track.id, language)
     except BrokenFile as broken:
@@ -168,7 +198,9 @@ def _loaded(track: Track, concept_id: str) -> CatalogueConcept:
 
 
 def _unusable(track: Track, broken: BrokenFile) -> GeneratorFault:
-    return GeneratorFault(f"The built-in track '{track.title}' cannot be used: {broken}.", lasting=True)
+    return GeneratorFault(
+        f"The built-in track '{track.title}' cannot be used: {broken}.", lasting=True
+    )
 
 
 def _stage(track: Track, number: int, stage: TrackStage, level: Level) -> OutlineStage:
@@ -176,13 +208,19 @@ def _stage(track: Track, number: int, stage: TrackStage, level: Level) -> Outlin
     pairs = zip(stage.modules, named.modules, strict=True)
     modules = (_module(track, module, _slug(its.title), level) for module, its in pairs)
     kept = tuple(module for module in modules if module.concepts)
-    return OutlineStage(key=_slug(named.title), title=stage.title, description=stage.description, modules=kept)
+    return OutlineStage(
+        key=_slug(named.title), title=stage.title, description=stage.description, modules=kept
+    )
 
 
 def _module(track: Track, module: TrackModule, key: str, level: Level) -> OutlineModule:
     loaded = ((concept_id, _loaded(track, concept_id)) for concept_id in module.concepts)
-    concepts = tuple(_concept(track, concept_id, c, level) for concept_id, c in loaded if c.is_news_to(level))
-    return OutlineModule(key=key, title=module.title, description=module.description, concepts=concepts)
+    concepts = tuple(
+        _concept(track, concept_id, c, level) for concept_id, c in loaded if c.is_news_to(level)
+    )
+    return OutlineModule(
+        key=key, title=module.title, description=module.description, concepts=concepts
+    )
 
 
 def _slug(title: str) -> str:
@@ -190,7 +228,9 @@ def _slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def _concept(track: Track, concept_id: str, concept: CatalogueConcept, level: Level) -> OutlineConcept:
+def _concept(
+    track: Track, concept_id: str, concept: CatalogueConcept, level: Level
+) -> OutlineConcept:
     needed = (p for p in concept.prerequisites if _loaded(track, p).is_news_to(level))
     return OutlineConcept(
         key=f"{track.id}/{concept_id}",

@@ -140,7 +140,9 @@ def heads() -> tuple[list[Track], list[str]]:
         try:
             track = _read(file, Track, _toml(file, _text(file)))
             if track.id != file.parent.name:
-                raise BrokenFile(f"{_place(file)}: id: must be {file.parent.name!r}, as its folder is called")
+                raise BrokenFile(
+                    f"{_place(file)}: id: must be {file.parent.name!r}, as its folder is called"
+                )
             found.append(track)
         except BrokenFile as broken_file:
             broken.append(str(broken_file))
@@ -156,7 +158,11 @@ def lexicon() -> Lexicon:
 
 def languages(track: Track) -> list[str]:
     """In which it is there."""
-    return [tag for tag in LANGUAGES if tag == ENGLISH or (TRACKS / track.id / tag / "track.toml").is_file()]
+    return [
+        tag
+        for tag in LANGUAGES
+        if tag == ENGLISH or (TRACKS / track.id / tag / "track.toml").is_file()
+    ]
 
 
 def has(track_id: str, concept_id: str) -> bool:
@@ -176,10 +182,19 @@ def load_track(track_id: str, language: str = ENGLISH) -> Track:
     for number, (stage, its) in enumerate(zip(track.stages, made.stages, strict=True)):
         _same_length(file, f"stages.{number}.modules", its.modules, stage.modules)
         pairs = zip(stage.modules, its.modules, strict=True)
-        modules = [module.model_copy(update=translated.model_dump()) for module, translated in pairs]
+        modules = [
+            module.model_copy(update=translated.model_dump()) for module, translated in pairs
+        ]
         told = {"title": its.title, "description": its.description, "modules": modules}
         stages.append(stage.model_copy(update=told))
-    return track.model_copy(update={"title": made.title, "summary": made.summary, "stages": stages, "language": language})
+    return track.model_copy(
+        update={
+            "title": made.title,
+            "summary": made.summary,
+            "stages": stages,
+            "language": language,
+        }
+    )
 
 
 @lru_cache(maxsize=800)
@@ -192,10 +207,14 @@ def load_concept(track_id: str, concept_id: str, language: str = ENGLISH) -> Cat
     concept = _read(file, CatalogueConcept, _front_matter(file))
     for needed in concept.prerequisites:
         if not has(track_id, needed):
-            raise BrokenFile(f"{_place(file)}: prerequisites: {needed!r} is no concept of this track")
+            raise BrokenFile(
+                f"{_place(file)}: prerequisites: {needed!r} is no concept of this track"
+            )
     if language == ENGLISH:
         return concept
-    return _translated(TRACKS / track_id / language / "concepts" / f"{concept_id}.md", concept, language)
+    return _translated(
+        TRACKS / track_id / language / "concepts" / f"{concept_id}.md", concept, language
+    )
 
 
 def _translated(file: Path, concept: CatalogueConcept, language: str) -> CatalogueConcept:
@@ -212,7 +231,9 @@ def _translated(file: Path, concept: CatalogueConcept, language: str) -> Catalog
         _same_length(file, f"questions.{number}.options", words.options, question.options)
         facts = {"type": question.type, "answers": list(question.answers), **words.model_dump()}
         questions.append(_read(file, Question, facts, f"questions.{number}"))
-    told = [item.model_copy(update={"why": why}) for item, why in zip(named, made.whys, strict=True)]
+    told = [
+        item.model_copy(update={"why": why}) for item, why in zip(named, made.whys, strict=True)
+    ]
     is_translated = bool(made.tutorial.strip())
     return concept.model_copy(
         update={
@@ -220,7 +241,9 @@ def _translated(file: Path, concept: CatalogueConcept, language: str) -> Catalog
             "resources": told[: len(concept.resources)],
             "spares": told[len(concept.resources) :],
             "questions": questions,
-            "tutorial": made.tutorial if is_translated else NOT_TRANSLATED[language] + concept.tutorial,
+            "tutorial": made.tutorial
+            if is_translated
+            else NOT_TRANSLATED[language] + concept.tutorial,
             "tutorial_language": language if is_translated else ENGLISH,
         }
     )
@@ -264,7 +287,9 @@ def _text(file: Path) -> str:
     except UnicodeDecodeError:
         raise BrokenFile(f"{_place(file)}: is not UTF-8") from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        raise BrokenFile(f"{_place(file)}: cannot be read: {getattr(error, 'strerror', error)}") from None
+        raise BrokenFile(
+            f"{_place(file)}: cannot be read: {getattr(error, 'strerror', error)}"
+        ) from None
 
 
 def _toml(file: Path, text: str) -> dict[str, Any]:
@@ -281,12 +306,16 @@ def _read(file: Path, shape: type[Read], facts: dict[str, Any], within: str = ""
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join([*([within] if within else []), *(str(part) for part in first["loc"])])
         rule = str(first["msg"]).removeprefix("Value error, ")
-        raise BrokenFile(f"{_place(file)}: {where}: {rule}" if where else f"{_place(file)}: {rule}") from None
+        raise BrokenFile(
+            f"{_place(file)}: {where}: {rule}" if where else f"{_place(file)}: {rule}"
+        ) from None
 
 
 def _same_length(file: Path, name: str, its: list[Any], wanted: Any) -> None:
     if len(its) != len(wanted):
-        raise BrokenFile(f"{_place(file)}: {name}: {len(its)} where the English file has {len(wanted)}")
+        raise BrokenFile(
+            f"{_place(file)}: {name}: {len(its)} where the English file has {len(wanted)}"
+        )
 
 
 def _place(file: Path) -> str:

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import pairwise
 
-from roadmap.outline import Outline, OutlineConcept, OutlineModule, OutlineStage, hours_until, total_weeks
+from roadmap.outline import (
+    Outline,
+    OutlineConcept,
+    OutlineModule,
+    OutlineStage,
+    hours_until,
+    total_weeks,
+)
 
 MOST_CONCEPTS = 200
 MOST_STAGES = 20
@@ -16,10 +23,14 @@ MOST_OUTCOMES = 12  # of a concept
 LONGEST_DESCRIPTION = 2000  # characters
 LONGEST_OUTCOME = 300
 LONGEST_QUOTE = 80
-DIFFICULTY_TOLERANCE = 0.25  # by which the mean difficulty of a stage may be below that of the stage before
+DIFFICULTY_TOLERANCE = (
+    0.25  # by which the mean difficulty of a stage may be below that of the stage before
+)
 HARDER = 2  # steps of difficulty that make a prerequisite too hard for what needs it
 MOST_HOURS_PER_WEEK = 80  # that a request may have: more is no advice
-TELLING_MARKS = "#%&*@"  # C and C#, A and A*, & and % are different things; + and = are no punctuation anyway
+TELLING_MARKS = (
+    "#%&*@"  # C and C#, A and A*, & and % are different things; + and = are no punctuation anyway
+)
 
 Thing = OutlineStage | OutlineModule | OutlineConcept
 
@@ -35,14 +46,20 @@ def problems(outline: Outline) -> list[str]:
     for stage in outline.stages:
         if not stage.modules:
             found.append(f"Stage {quoted(stage.title)} has no module.")
-        found += [f"Module {quoted(module.title)} has no concept." for module in stage.modules if not module.concepts]
+        found += [
+            f"Module {quoted(module.title)} has no concept."
+            for module in stage.modules
+            if not module.concepts
+        ]
     found += _repeated_keys(outline)
     found += _repeated_titles(outline)
     found += _long_texts(outline)
     return found + list(_prerequisite_problems(concepts))
 
 
-def doubts(outline: Outline, *, hours_per_week: int, deadline: date | None, today: date) -> list[str]:
+def doubts(
+    outline: Outline, *, hours_per_week: int, deadline: date | None, today: date
+) -> list[str]:
     """What should be better, one sentence each, in an outline without problems.
 
     The hours until the deadline are those of its days at a seventh of a week's hours each. They are never less than the
@@ -69,7 +86,11 @@ def _repeated_keys(outline: Outline) -> Iterator[str]:
     }
     for name, things in kinds.items():
         counts = Counter(thing.key for thing in things)
-        yield from (f"The {name} {quoted(key)} is used {count} times." for key, count in counts.items() if count > 1)
+        yield from (
+            f"The {name} {quoted(key)} is used {count} times."
+            for key, count in counts.items()
+            if count > 1
+        )
 
 
 def _repeated_titles(outline: Outline) -> Iterator[str]:
@@ -95,7 +116,9 @@ def _same_titles(things: Sequence[Thing]) -> Iterator[tuple[str, int]]:
 def _meaning(title: str) -> str:
     """What is the same for 'Loops, functions' and 'FUNCTIONS: loops'. Never empty: a title may be punctuation alone."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", title).casefold())
-    words = "".join(" " if _only_separates(character) else character for character in folded).split()
+    words = "".join(
+        " " if _only_separates(character) else character for character in folded
+    ).split()
     return " ".join(sorted(words)) or folded
 
 
@@ -104,16 +127,29 @@ def _only_separates(character: str) -> bool:
 
 
 def _long_texts(outline: Outline) -> Iterator[str]:
-    kinds: dict[str, Iterable[Thing]] = {"stage": outline.stages, "module": outline.modules(), "concept": outline.concepts()}
+    kinds: dict[str, Iterable[Thing]] = {
+        "stage": outline.stages,
+        "module": outline.modules(),
+        "concept": outline.concepts(),
+    }
     for kind, things in kinds.items():
         for thing in things:
             beginning = f"The description of {kind} {quoted(thing.title)} has"
-            yield from _too_many(beginning, len(thing.description), "characters", LONGEST_DESCRIPTION)
+            yield from _too_many(
+                beginning, len(thing.description), "characters", LONGEST_DESCRIPTION
+            )
     for concept in outline.concepts():
         name = quoted(concept.title)
-        yield from _too_many(f"Concept {name} has", len(concept.outcomes), "outcomes", MOST_OUTCOMES)
+        yield from _too_many(
+            f"Concept {name} has", len(concept.outcomes), "outcomes", MOST_OUTCOMES
+        )
         for number, outcome in enumerate(concept.outcomes, start=1):
-            yield from _too_many(f"Outcome {number} of concept {name} has", len(outcome), "characters", LONGEST_OUTCOME)
+            yield from _too_many(
+                f"Outcome {number} of concept {name} has",
+                len(outcome),
+                "characters",
+                LONGEST_OUTCOME,
+            )
 
 
 def _prerequisite_problems(concepts: list[OutlineConcept]) -> Iterator[str]:
@@ -121,7 +157,9 @@ def _prerequisite_problems(concepts: list[OutlineConcept]) -> Iterator[str]:
     earlier: set[str] = set()
     for concept in concepts:
         name, counts = quoted(concept.key), Counter(concept.prerequisites)
-        yield from _too_many(f"Concept {name} has", len(concept.prerequisites), "prerequisites", MOST_PREREQUISITES)
+        yield from _too_many(
+            f"Concept {name} has", len(concept.prerequisites), "prerequisites", MOST_PREREQUISITES
+        )
         for key, count in counts.items():
             if count > 1:
                 yield f"Concept {name} names the prerequisite {quoted(key)} {count} times."
@@ -148,7 +186,11 @@ def _hours_doubts(outline: Outline, hours_per_week: int, deadline: date, today: 
 
 
 def _easier_stages(outline: Outline) -> Iterator[str]:
-    means = [(quoted(stage.title), mean) for stage in outline.stages if (mean := _mean_difficulty(stage)) is not None]
+    means = [
+        (quoted(stage.title), mean)
+        for stage in outline.stages
+        if (mean := _mean_difficulty(stage)) is not None
+    ]
     for (before, harder), (title, mean) in pairwise(means):
         if mean < harder - DIFFICULTY_TOLERANCE:
             yield f"Stage {title} is easier than stage {before} before it: mean difficulty {mean:.1f} after {harder:.1f}."

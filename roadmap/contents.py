@@ -9,7 +9,16 @@ from pydantic import BaseModel, Field
 from core.errors import NotFound
 from core.runtime import session
 from models.roadmaps import Concept, Content, ContentVersion
-from roadmap.outline import ContentKind, Contents, Question, QuestionType, Quiz, Resource, Resources, Tutorial
+from roadmap.outline import (
+    ContentKind,
+    Contents,
+    Question,
+    QuestionType,
+    Quiz,
+    Resource,
+    Resources,
+    Tutorial,
+)
 from roadmap.ownership import owned
 from roadmap.word_diff import Line, lines
 
@@ -25,7 +34,9 @@ class QuizQuestion(BaseModel):
     """A question as it is asked: without its answers."""
 
     id: int = Field(description="Its index in the quiz, from 0.")
-    type: QuestionType = Field(description="How many of the options are right: one, several, or one of true and false.")
+    type: QuestionType = Field(
+        description="How many of the options are right: one, several, or one of true and false."
+    )
     prompt: str = Field(description="What is asked.")
     options: list[str] = Field(description="Of which some are right.")
 
@@ -33,7 +44,9 @@ class QuizQuestion(BaseModel):
 class QuizDetail(BaseModel):
     """`version` goes with the answers: they are graded by the quiz that was shown."""
 
-    version: int = Field(description="It goes with the answers: they are graded by the quiz that was shown.")
+    version: int = Field(
+        description="It goes with the answers: they are graded by the quiz that was shown."
+    )
     questions: list[QuizQuestion] = Field(description="In the order in which they are asked.")
 
 
@@ -61,7 +74,9 @@ class Versions(BaseModel):
 class VersionDiff(BaseModel):
     """From one version to another, as lines: of a tutorial those of its Markdown, of resources and of a quiz what they tell."""
 
-    before: int = Field(description="The number of the one version; 0: there was none, and everything is added.")
+    before: int = Field(
+        description="The number of the one version; 0: there was none, and everything is added."
+    )
     after: int = Field(description="The number of the other.")
     lines: list[Line] = Field(description="All lines of both, in order.")
 
@@ -70,10 +85,14 @@ def read_content(content: Content) -> Contents | None:
     """Its current version. Needs a session."""
     its = (ContentVersion.content == content.id) & (ContentVersion.version == content.version)
     version = ContentVersion.get_or_none(its)
-    return None if version is None else SHAPES[ContentKind(content.kind)].model_validate(version.body)
+    return (
+        None if version is None else SHAPES[ContentKind(content.kind)].model_validate(version.body)
+    )
 
 
-def list_versions(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind) -> Versions:
+def list_versions(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind
+) -> Versions:
     """Newest first. Raises NotFound."""
     with session():
         content = find_content(owner_id, roadmap_id, concept_id, kind)
@@ -83,7 +102,9 @@ def list_versions(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Cont
     return Versions(items=[VersionSummary(**_summary(row, content)) for row in rows])
 
 
-def read_version(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, number: int) -> VersionDetail:
+def read_version(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, number: int
+) -> VersionDetail:
     """Raises NotFound."""
     with session():
         content = find_content(owner_id, roadmap_id, concept_id, kind)
@@ -97,7 +118,13 @@ def read_version(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Conte
 
 
 def compare_versions(
-    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, after: int, *, before: int | None
+    owner_id: UUID,
+    roadmap_id: UUID,
+    concept_id: UUID,
+    kind: ContentKind,
+    after: int,
+    *,
+    before: int | None,
 ) -> VersionDiff:
     """What is different; before is the version before `after`, unless another is named. To the first one everything is added.
 
@@ -105,7 +132,11 @@ def compare_versions(
     """
     later = read_version(owner_id, roadmap_id, concept_id, kind, after)
     number = after - 1 if before is None else before
-    text = _text(read_version(owner_id, roadmap_id, concept_id, kind, number).content) if number else ""
+    text = (
+        _text(read_version(owner_id, roadmap_id, concept_id, kind, number).content)
+        if number
+        else ""
+    )
     return VersionDiff(before=number, after=after, lines=lines(text, _text(later.content)))
 
 
@@ -118,7 +149,10 @@ def _text(content: Tutorial | Resources | QuizDetail) -> str:
             items = ([item.title, item.url, _kind(item), item.why, ""] for item in content.items)
             return "\n".join(line for item in items for line in item)
         case QuizDetail():
-            questions = ([each.prompt, *(f"- {option}" for option in each.options), ""] for each in content.questions)
+            questions = (
+                [each.prompt, *(f"- {option}" for option in each.options), ""]
+                for each in content.questions
+            )
             return "\n".join(line for question in questions for line in question)
 
 
@@ -129,7 +163,9 @@ def _kind(item: Resource) -> str:
 def find_content(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind) -> Content:
     """Of a concept that is in the plan. Needs a session. Raises NotFound."""
     owned(owner_id, roadmap_id)
-    mine = (Content.roadmap == roadmap_id) & (Content.concept == concept_id) & (Content.kind == kind)
+    mine = (
+        (Content.roadmap == roadmap_id) & (Content.concept == concept_id) & (Content.kind == kind)
+    )
     content: Content | None = Content.select().join(Concept).where(mine, ~Concept.removed).first()
     if content is None:
         raise NotFound(f"There is no such concept in this roadmap, or it has no {kind}.")
@@ -137,13 +173,21 @@ def find_content(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Conte
 
 
 def without_answers(quiz: Quiz, version: int) -> QuizDetail:
-    return QuizDetail(version=version, questions=[as_asked(number, question) for number, question in enumerate(quiz.questions)])
+    return QuizDetail(
+        version=version,
+        questions=[as_asked(number, question) for number, question in enumerate(quiz.questions)],
+    )
 
 
 def as_asked(number: int, question: Question) -> QuizQuestion:
-    return QuizQuestion(id=number, type=question.type, prompt=question.prompt, options=list(question.options))
+    return QuizQuestion(
+        id=number, type=question.type, prompt=question.prompt, options=list(question.options)
+    )
 
 
 def _summary(row: ContentVersion, content: Content) -> dict[str, Any]:
     names = VersionSummary.model_fields.keys() - {"current"}
-    return {**{name: getattr(row, name) for name in names}, "current": row.version == content.version}
+    return {
+        **{name: getattr(row, name) for name in names},
+        "current": row.version == content.version,
+    }

@@ -30,11 +30,21 @@ class Course(BaseModel):
 
 def course(owner_id: UUID, roadmap_id: UUID) -> Course:
     """In two queries. Raises NotFound."""
-    query = Concept.select(Concept.id, Concept.title, Concept.progress, Module.title, Stage.title).join(Module).join(Stage)
+    query = (
+        Concept.select(Concept.id, Concept.title, Concept.progress, Module.title, Stage.title)
+        .join(Module)
+        .join(Stage)
+    )
     planned = query.where(Concept.roadmap == roadmap_id, ~Concept.removed)
     with session():
         row = owned(owner_id, roadmap_id)
         rows = list(planned.order_by(Stage.position, Module.position, Concept.position).tuples())
     names = ("id", "title", "progress", "module", "stage")
     steps = [CourseStep(**dict(zip(names, each, strict=True))) for each in rows]
-    return Course(roadmap_id=roadmap_id, title=row.title or row.goal, language=row.language, status=row.status, steps=steps)
+    return Course(
+        roadmap_id=roadmap_id,
+        title=row.title or row.goal,
+        language=row.language,
+        status=row.status,
+        steps=steps,
+    )

@@ -24,7 +24,9 @@ from roadmap.statuses import RoadmapStatus
 from roadmap.steps import Step, StepName
 
 COME_BACK = 30  # seconds, when too many wait for a worker
-UNDER_WAY = peewee.SQL("status IN ('queued', 'planning', 'building')")  # in the words of the index, which SQLite compares
+UNDER_WAY = peewee.SQL(
+    "status IN ('queued', 'planning', 'building')"
+)  # in the words of the index, which SQLite compares
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,9 @@ class NewRoadmap:
     request: RoadmapRequest
     id: UUID
     answer: Answered | None = None  # to keep, when the request has a name
-    trace: Trace | None = field(default_factory=tracing.current, compare=False)  # of its request: it is made there
+    trace: Trace | None = field(
+        default_factory=tracing.current, compare=False
+    )  # of its request: it is made there
 
 
 def new_roadmap(owner_id: UUID, request: RoadmapRequest) -> NewRoadmap:
@@ -51,7 +55,9 @@ def create_many(batch: Sequence[NewRoadmap]) -> list[Step | Answered | Exception
         room, before = _insert(batch)
     except peewee.IntegrityError:
         if len(batch) == 1:
-            return [Unauthenticated("The account of this token does not exist any more. Log in again.")]
+            return [
+                Unauthenticated("The account of this token does not exist any more. Log in again.")
+            ]
         return [result for new in batch for result in create_many([new])]
     except Unavailable as error:
         return [error] * len(batch)
@@ -60,7 +66,11 @@ def create_many(batch: Sequence[NewRoadmap]) -> list[Step | Answered | Exception
 
 def count_queued(most: int, *conditions: Any) -> int:
     """Roadmaps that wait for a worker; counted no further than to `most`."""
-    waiting = Roadmap.select(peewee.SQL("1")).where(Roadmap.status == RoadmapStatus.queued, *conditions).limit(most)
+    waiting = (
+        Roadmap.select(peewee.SQL("1"))
+        .where(Roadmap.status == RoadmapStatus.queued, *conditions)
+        .limit(most)
+    )
     with session():
         return int(waiting.count())
 
@@ -71,7 +81,10 @@ def check_room(owner_id: UUID, roadmap_id: UUID) -> None:
     Exact in a transaction that holds the account's row.
     """
     most, others = settings.most_queued_roadmaps, Roadmap.id != roadmap_id
-    if Roadmap.select().where(Roadmap.owner == owner_id, UNDER_WAY, others).count() >= settings.most_unfinished_roadmaps:
+    if (
+        Roadmap.select().where(Roadmap.owner == owner_id, UNDER_WAY, others).count()
+        >= settings.most_unfinished_roadmaps
+    ):
         raise _too_many()
     if (waiting := count_queued(most, others)) >= most:
         raise too_long_a_queue(waiting)
@@ -88,33 +101,57 @@ def take_room(owner_id: UUID, roadmap_id: UUID) -> None:
 
 
 def too_long_a_queue(waiting: int) -> Unavailable:
-    return Unavailable(f"{waiting} roadmaps wait for a worker already. Try again later.", retry_after=COME_BACK)
+    return Unavailable(
+        f"{waiting} roadmaps wait for a worker already. Try again later.", retry_after=COME_BACK
+    )
 
 
 def _insert(batch: Sequence[NewRoadmap]) -> tuple[set[UUID], dict[str, Answered]]:
     """Those for which there was room: no account may have more than so many under way; and what was answered before."""
     now = clock.now()
-    common = {"status": RoadmapStatus.queued, "due_at": now, "last_seq": 1, "created_at": now, "updated_at": now}
+    common = {
+        "status": RoadmapStatus.queued,
+        "due_at": now,
+        "last_seq": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
     named = [new for new in batch if new.answer is not None]
     before: dict[str, Answered] = {}
     with transaction():
         fit = _fitting(list(_first_of_each(batch)))
         kept = first_answers.keep_all(_answers(fit))
-        made = [new for new in fit if new.answer is None or _hash(new) in kept]  # whose answer is kept is made, whatever follows
-        if len(made) < len(fit):  # some were answered before: these need no room, and others may have theirs
+        made = [
+            new for new in fit if new.answer is None or _hash(new) in kept
+        ]  # whose answer is kept is made, whatever follows
+        if len(made) < len(
+            fit
+        ):  # some were answered before: these need no room, and others may have theirs
             known = first_answers.earlier(_names(named))
-            before = {key_hash: answer for key_hash, answer in known.items() if key_hash not in kept}
+            before = {
+                key_hash: answer for key_hash, answer in known.items() if key_hash not in kept
+            }
             ids = {new.id for new in made}
-            others = [new for new in _first_of_each(batch) if new.id not in ids and _hash(new) not in before]
+            others = [
+                new
+                for new in _first_of_each(batch)
+                if new.id not in ids and _hash(new) not in before
+            ]
             more = _fitting(others, beside=made)
             kept = first_answers.keep_all(_answers(more))
             made += [new for new in more if new.answer is None or _hash(new) in kept]
         fit = made
-        insert_rows(Roadmap, [{**new.request.model_dump(), "id": new.id, "owner": new.owner_id} for new in fit], common=common)
+        insert_rows(
+            Roadmap,
+            [{**new.request.model_dump(), "id": new.id, "owner": new.owner_id} for new in fit],
+            common=common,
+        )
         events.append_first([new.id for new in fit], EventType.queued)
         ids = {new.id for new in fit}
         late = [new for new in named if new.id not in ids and _hash(new) not in before]
-        before |= first_answers.earlier(_names(late))  # of what came twice at once, here or in another process
+        before |= first_answers.earlier(
+            _names(late)
+        )  # of what came twice at once, here or in another process
     return ids, before
 
 
@@ -135,7 +172,9 @@ def _names(batch: Iterable[NewRoadmap]) -> list[Name]:
     return [new.answer.name for new in batch if new.answer is not None]
 
 
-def _result(new: NewRoadmap, room: set[UUID], before: Mapping[str, Answered]) -> Step | Answered | Exception:
+def _result(
+    new: NewRoadmap, room: set[UUID], before: Mapping[str, Answered]
+) -> Step | Answered | Exception:
     if new.id in room:
         return Step(StepName.plan_roadmap, new.id, trace=new.trace)
     return before.get(_hash(new)) or _too_many()
@@ -148,7 +187,9 @@ def _hash(new: NewRoadmap) -> str:
 def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> list[NewRoadmap]:
     """Those for which there is room `beside` others. Processes that commit at once may each let in a batch more."""
     owners = {new.owner_id for new in batch}
-    mine = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).where(Roadmap.owner.in_(list(owners)), UNDER_WAY)
+    mine = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).where(
+        Roadmap.owner.in_(list(owners)), UNDER_WAY
+    )
     under_way = Counter(dict(mine.group_by(Roadmap.owner).tuples()))
     under_way.update(new.owner_id for new in beside)
     fit = []
@@ -161,4 +202,7 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
 
 def _too_many() -> TooMany:
     most = settings.most_unfinished_roadmaps
-    return TooMany(f"{most} of your roadmaps are being made already. Wait until one is finished, or cancel one.", retry_after=60)
+    return TooMany(
+        f"{most} of your roadmaps are being made already. Wait until one is finished, or cancel one.",
+        retry_after=60,
+    )

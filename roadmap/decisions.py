@@ -20,7 +20,14 @@ from core.runtime import transaction
 from models.roadmaps import Content, ContentVersion, Roadmap
 from roadmap import cards, creating, editing, events, finishing, revisions
 from roadmap.adopting import adopt_outline, begin, go_back, unstarted, waits_for_review
-from roadmap.applying import PENDING, current_outline, fitting, newest_version, removed_keys, taken_up
+from roadmap.applying import (
+    PENDING,
+    current_outline,
+    fitting,
+    newest_version,
+    removed_keys,
+    taken_up,
+)
 from roadmap.briefs import BUILT_IN
 from roadmap.contents import MOST as MOST_VERSIONS
 from roadmap.contents import find_content
@@ -31,11 +38,23 @@ from roadmap.leases import NOBODYS
 from roadmap.outline import ContentKind, Outline
 from roadmap.ownership import lock_account, taken
 from roadmap.requests import accepted_request
-from roadmap.statuses import BEING_MADE, FINAL, ContentStatus, RevisionSource, RevisionStatus, RoadmapStatus
+from roadmap.statuses import (
+    BEING_MADE,
+    FINAL,
+    ContentStatus,
+    RevisionSource,
+    RevisionStatus,
+    RoadmapStatus,
+)
 from roadmap.steps import Step, StepName
 
 ENDED = tuple(FINAL)
-UNDER_WAY = (RoadmapStatus.queued, RoadmapStatus.planning, RoadmapStatus.awaiting_review, RoadmapStatus.building)
+UNDER_WAY = (
+    RoadmapStatus.queued,
+    RoadmapStatus.planning,
+    RoadmapStatus.awaiting_review,
+    RoadmapStatus.building,
+)
 REVISABLE = (*ENDED, RoadmapStatus.awaiting_review)
 EDITABLE = (*REVISABLE, RoadmapStatus.building)
 NOTHING = "these change nothing"
@@ -61,7 +80,9 @@ def approve(owner_id: UUID, roadmap_id: UUID, revision: int | None) -> Decided:
         row = taken(owner_id, roadmap_id, [RoadmapStatus.awaiting_review], "approved")
         _expect(row, revision)
         building = {"status": RoadmapStatus.building, "approved": True, "error": ""}
-        told = finishing.finish_if_last(events.tell(row.id, EventType.approved, {"revision": row.revision}, **building))
+        told = finishing.finish_if_last(
+            events.tell(row.id, EventType.approved, {"revision": row.revision}, **building)
+        )
         return _decided(row, told + unstarted(roadmap_id))
 
 
@@ -76,7 +97,9 @@ def revise(owner_id: UUID, roadmap_id: UUID, feedback: str) -> Decided:
         return _decided(row, [Step(StepName.plan_roadmap, roadmap_id)], designing=revision.number)
 
 
-def edit(owner_id: UUID, roadmap_id: UUID, operations: Sequence[Operation], base: int | None) -> Decided:
+def edit(
+    owner_id: UUID, roadmap_id: UUID, operations: Sequence[Operation], base: int | None
+) -> Decided:
     """Change the plan by operations; with a base, only if that is still the current revision.
 
     Raises NotFound, Conflict, and Invalid when the result would not hold together.
@@ -90,7 +113,9 @@ def edit(owner_id: UUID, roadmap_id: UUID, operations: Sequence[Operation], base
         if after == before:
             raise _invalid(NOTHING)
         as_written = editing.kept_as_written(operations)
-        return _decided(row, _adopt(row, after, RevisionSource.edit, row.revision, as_written=as_written))
+        return _decided(
+            row, _adopt(row, after, RevisionSource.edit, row.revision, as_written=as_written)
+        )
 
 
 def restore(owner_id: UUID, roadmap_id: UUID, number: int) -> Decided:
@@ -118,7 +143,9 @@ def cancel(owner_id: UUID, roadmap_id: UUID, among: Collection[str] = UNDER_WAY)
         else:
             nothing = _cancel_contents(roadmap_id) == 0 and row.revision > 0
             finishing.save_counts(row)
-            told = finishing.finish(roadmap_id, finishing.outcome(row) if nothing else RoadmapStatus.cancelled)
+            told = finishing.finish(
+                roadmap_id, finishing.outcome(row) if nothing else RoadmapStatus.cancelled
+            )
         return _decided(row, told)
 
 
@@ -141,26 +168,47 @@ def retry(owner_id: UUID, roadmap_id: UUID) -> Decided:
 def retry_part(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind) -> Decided:
     """Try one part again that failed or was cancelled, and no other. Raises NotFound, Conflict."""
     with _account_locked(owner_id):
-        row = taken(owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "retried", **AFRESH, over_budget=False)
+        row = taken(
+            owner_id,
+            roadmap_id,
+            (*ENDED, RoadmapStatus.building),
+            "retried",
+            **AFRESH,
+            over_budget=False,
+        )
         content = find_content(owner_id, roadmap_id, concept_id, kind)
         if content.status not in (ContentStatus.failed, ContentStatus.cancelled):
             raise Conflict(f"This {kind} has not failed: it is {content.status}.")
         return _decided(row, _reopen(row, Content.select().where(Content.id == content.id)))
 
 
-def regenerate(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, instruction: str) -> Decided:
+def regenerate(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, instruction: str
+) -> Decided:
     """Have one part written anew; its versions so far stay, and the current one is shown until then.
 
     Raises NotFound, Conflict.
     """
     with _account_locked(owner_id):
-        row = taken(owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "changed", **AFRESH, over_budget=False)
+        row = taken(
+            owner_id,
+            roadmap_id,
+            (*ENDED, RoadmapStatus.building),
+            "changed",
+            **AFRESH,
+            over_budget=False,
+        )
         content = find_content(owner_id, roadmap_id, concept_id, kind)
         if content.status in OPEN:
             raise Conflict(f"This {kind} is being written already.")
         if newest_version(content.id) >= MOST_VERSIONS:
-            raise Conflict(f"This {kind} has {MOST_VERSIONS} versions; that is as many as there may be.")
-        return _decided(row, _reopen(row, Content.select().where(Content.id == content.id), instruction=instruction))
+            raise Conflict(
+                f"This {kind} has {MOST_VERSIONS} versions; that is as many as there may be."
+            )
+        return _decided(
+            row,
+            _reopen(row, Content.select().where(Content.id == content.id), instruction=instruction),
+        )
 
 
 def upgrade(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, has_model: bool) -> Decided:
@@ -169,10 +217,19 @@ def upgrade(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, has_model: bo
     Raises NotFound, Conflict.
     """
     with _account_locked(owner_id):
-        row = taken(owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "changed", **AFRESH, over_budget=False)
+        row = taken(
+            owner_id,
+            roadmap_id,
+            (*ENDED, RoadmapStatus.building),
+            "changed",
+            **AFRESH,
+            over_budget=False,
+        )
         contents = [find_content(owner_id, roadmap_id, concept_id, kind) for kind in ContentKind]
         if not has_model:
-            raise Conflict("There is only the built-in catalogue: set OPENAI_API_KEY to have this concept written by a model.")
+            raise Conflict(
+                "There is only the built-in catalogue: set OPENAI_API_KEY to have this concept written by a model."
+            )
         if any(content.status in OPEN for content in contents):
             raise Conflict("This concept is being written already.")
         its = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
@@ -182,7 +239,9 @@ def upgrade(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, has_model: bo
             raise Conflict("Nothing of this concept is from the built-in catalogue any more.")
         ids = [content.id for content in built_in if newest_version(content.id) < MOST_VERSIONS]
         if not ids:
-            raise Conflict(f"Each part has {MOST_VERSIONS} versions; that is as many as there may be.")
+            raise Conflict(
+                f"Each part has {MOST_VERSIONS} versions; that is as many as there may be."
+            )
         return _decided(row, _reopen(row, Content.select().where(Content.id.in_(ids))))
 
 
@@ -201,7 +260,9 @@ def replace_links(owner_id: UUID, roadmap_id: UUID, content_id: UUID) -> list[St
         return _reopen(row, Content.select().where(Content.id == content.id))
 
 
-def restore_version(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, number: int) -> Decided:
+def restore_version(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, number: int
+) -> Decided:
     """Show an earlier version of a part again. Versions never change; one that was written for what the concept was called
     before is copied as one that fits what it is now. Raises NotFound, Conflict.
     """
@@ -212,7 +273,9 @@ def restore_version(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Co
             raise Conflict(f"This {kind} is being written. Wait until it is, or cancel that.")
         if number == content.version and content.status == ContentStatus.ready:
             raise Conflict(f"Version {number} is the current one already.")
-        version = ContentVersion.get_or_none(ContentVersion.content == content.id, ContentVersion.version == number)
+        version = ContentVersion.get_or_none(
+            ContentVersion.content == content.id, ContentVersion.version == number
+        )
         if version is None:
             raise NotFound(f"There is no version {number} of this {kind}.")
         shown = taken_up(version, concept_id)
@@ -221,24 +284,40 @@ def restore_version(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Co
         if kind == ContentKind.quiz:
             cards.follow([concept_id])
         finishing.save_counts(row)
-        told = {"concept_id": str(concept_id), "kind": kind, "version": shown, **finishing.progress(row)}
+        told = {
+            "concept_id": str(concept_id),
+            "kind": kind,
+            "version": shown,
+            **finishing.progress(row),
+        }
         events.tell(row.id, EventType.content_restored, told)
         ended = row.status in ENDED  # the last event of what has ended is its end
         return _decided(row, finishing.finish(row.id, finishing.outcome(row)) if ended else [])
 
 
 def _adopt(
-    row: Roadmap, outline: Outline, source: RevisionSource, base: int, *, as_written: frozenset[str] = frozenset()
+    row: Roadmap,
+    outline: Outline,
+    source: RevisionSource,
+    base: int,
+    *,
+    as_written: frozenset[str] = frozenset(),
 ) -> list[Step]:
     """Make an outline that is there already the plan, if it holds together."""
-    made = revisions.checked(outline.model_dump(mode="json"), accepted_request(row), clock.now().date())
+    made = revisions.checked(
+        outline.model_dump(mode="json"), accepted_request(row), clock.now().date()
+    )
     if made.outline is None and source == RevisionSource.edit:
         raise _invalid(*made.problems[:20])
     if made.outline is None:
-        raise Conflict(f"Revision {base} does not hold together by the rules of today: {' '.join(made.problems[:3])}")
+        raise Conflict(
+            f"Revision {base} does not hold together by the rules of today: {' '.join(made.problems[:3])}"
+        )
     revision = revisions.add(row, source, outline, base=base, remarks=made.problems)
     number = revision.number
-    changed, opened = adopt_outline(row.id, outline, number, as_written=as_written, **AFRESH, status=_status(row))
+    changed, opened = adopt_outline(
+        row.id, outline, number, as_written=as_written, **AFRESH, status=_status(row)
+    )
     told = {"revision": number, "title": outline.title, "contents": changed.contents_total}
     events.append(changed, EventType.revised, told)
     return begin(changed) + _build(changed, opened)
@@ -250,10 +329,14 @@ def _reopen(row: Roadmap, contents: Any, *, instruction: str = "") -> list[Step]
     ids = [content.id for content in contents]
     if not ids:
         raise Conflict("There is nothing to try again: no part has failed.")
-    Content.update({**PENDING, "instruction": instruction, "due_at": clock.now()}).where(Content.id.in_(ids)).execute()
+    Content.update({**PENDING, "instruction": instruction, "due_at": clock.now()}).where(
+        Content.id.in_(ids)
+    ).execute()
     finishing.save_counts(row)
     status = _status(row)
-    changed = events.tell(row.id, EventType.content_queued, {"contents": len(ids), "status": status}, status=status)
+    changed = events.tell(
+        row.id, EventType.content_queued, {"contents": len(ids), "status": status}, status=status
+    )
     return begin(changed) + _build(changed, ids)
 
 
@@ -280,12 +363,16 @@ def _cancel_contents(roadmap_id: UUID) -> int:
 
 def _expect(row: Roadmap, revision: int | None) -> None:
     if revision is not None and revision != row.revision:
-        raise Conflict(f"Revision {revision} is not the current one any more; that is {row.revision}.")
+        raise Conflict(
+            f"Revision {revision} is not the current one any more; that is {row.revision}."
+        )
 
 
 def _expect_plan(row: Roadmap) -> None:
     if row.revision == 0 and not row.title:
-        raise Conflict("There is no outline that could be changed; retry the roadmap, or create it anew.")
+        raise Conflict(
+            "There is no outline that could be changed; retry the roadmap, or create it anew."
+        )
     revisions.number_legacy_plan(row)
 
 

@@ -36,9 +36,13 @@ PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.1  # of a pause, so that what failed together does not come back together
 MOST_TRIES = len(PAUSES) + 1
 SHARED_SECRET = timedelta(hours=24)  # for which the secret before the current one signs as well
-AT_ONCE = max(1, settings.content_workers // 2)  # deliveries that run in a process: the other workers write contents
+AT_ONCE = max(
+    1, settings.content_workers // 2
+)  # deliveries that run in a process: the other workers write contents
 COME_BACK = (1.0, 5.0)  # seconds, for one that finds no room
-TOLERANCE = timedelta(seconds=2)  # between the clocks of those who send a message and those who get it
+TOLERANCE = timedelta(
+    seconds=2
+)  # between the clocks of those who send a message and those who get it
 GONE, TOO_MANY, UNAVAILABLE = 410, 429, 503
 USER_AGENT = "Roadmap-Webhooks/1"
 PREFIX = "whsec_"
@@ -110,7 +114,11 @@ def _come_back(delivery_id: UUID) -> list[Step]:
     waits = (WebhookDelivery.id == delivery_id) & (WebhookDelivery.status == DeliveryStatus.pending)
     is_due = WebhookDelivery.due_at <= now + TOLERANCE
     with transaction():
-        moved = WebhookDelivery.update(due_at=now + timedelta(seconds=wait)).where(waits, is_due).execute()
+        moved = (
+            WebhookDelivery.update(due_at=now + timedelta(seconds=wait))
+            .where(waits, is_due)
+            .execute()
+        )
     return [Step(StepName.deliver_webhook, delivery_id, delay=wait)] if moved else []
 
 
@@ -118,7 +126,9 @@ def _try(delivery: WebhookDelivery, token: UUID) -> list[Step]:
     refused = _refusal(delivery)
     if refused:
         return _end(delivery, token, Tried(None, refused, 0))
-    with keeper.holding(DELIVERING, token, StopSignal()):  # a try is short: it needs no signal to end before its time
+    with keeper.holding(
+        DELIVERING, token, StopSignal()
+    ):  # a try is short: it needs no signal to end before its time
         tried = _sent(delivery)
         return saved(partial(_save, delivery, token, tried))
 
@@ -145,7 +155,9 @@ def _sent(delivery: WebhookDelivery) -> Tried:
             discreet=not settings.embedded,
         )
     except Unreachable as error:
-        return Tried(None, f"Not sent: {error}.", None if error.discreet else ms_since(started))  # which would tell how
+        return Tried(
+            None, f"Not sent: {error}.", None if error.discreet else ms_since(started)
+        )  # which would tell how
     status = answered.status
     wrong = "" if 200 <= status < 300 else f"It answered with status {status}."
     wrong += " Redirects are not followed." if 300 <= status < 400 else ""
@@ -160,7 +172,9 @@ def _headers(delivery: WebhookDelivery) -> dict[str, str]:
         "User-Agent": USER_AGENT,
         "webhook-id": str(delivery.id),
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join(sign(secret, delivery.id, timestamp, delivery.payload) for secret in secrets),
+        "webhook-signature": " ".join(
+            sign(secret, delivery.id, timestamp, delivery.payload) for secret in secrets
+        ),
         **tracing.outgoing(),
     }
 
@@ -182,16 +196,29 @@ def _save(delivery: WebhookDelivery, token: UUID, tried: Tried) -> list[Step]:
     """Raises Lost when the lease is not ours any more: then nothing is saved."""
     if tried.succeeded:
         with transaction():
-            leases.settle(WebhookDelivery, delivery.id, token, **_told(tried, DeliveryStatus.delivered))
+            leases.settle(
+                WebhookDelivery, delivery.id, token, **_told(tried, DeliveryStatus.delivered)
+            )
         measuring.count(WEBHOOKS, outcome="delivered")
         _note(delivery, f"Told a webhook of {delivery.event}", tried)
         return []
     if tried.status == GONE:
-        return _end(delivery, token, tried, "The receiver answered with status 410: it does not want to be told any more.")
+        return _end(
+            delivery,
+            token,
+            tried,
+            "The receiver answered with status 410: it does not want to be told any more.",
+        )
     if delivery.event == TEST:  # a person waits for its result, and tries again
         return _end(delivery, token, tried)
     if delivery.attempts >= MOST_TRIES:
-        return _end(delivery, token, tried, "No delivery has succeeded for days.", unless_others_succeeded=True)
+        return _end(
+            delivery,
+            token,
+            tried,
+            "No delivery has succeeded for days.",
+            unless_others_succeeded=True,
+        )
     return _again(delivery, token, tried)
 
 
@@ -200,7 +227,11 @@ def _again(delivery: WebhookDelivery, token: UUID, tried: Tried) -> list[Step]:
     due = {"due_at": clock.now() + timedelta(seconds=wait), "finished_at": None}
     with transaction():
         is_over = _disabled_since(delivery)
-        told = _told(tried, DeliveryStatus.failed) if is_over else {**_told(tried, DeliveryStatus.pending), **due}
+        told = (
+            _told(tried, DeliveryStatus.failed)
+            if is_over
+            else {**_told(tried, DeliveryStatus.pending), **due}
+        )
         leases.settle(WebhookDelivery, delivery.id, token, **told)
     measuring.count(WEBHOOKS, outcome="failed" if is_over else "retried")
     if is_over:
@@ -210,7 +241,12 @@ def _again(delivery: WebhookDelivery, token: UUID, tried: Tried) -> list[Step]:
 
 
 def _end(
-    delivery: WebhookDelivery, token: UUID, tried: Tried, reason: str = "", *, unless_others_succeeded: bool = False
+    delivery: WebhookDelivery,
+    token: UUID,
+    tried: Tried,
+    reason: str = "",
+    *,
+    unless_others_succeeded: bool = False,
 ) -> list[Step]:
     """It is given up; with a reason its webhook is disabled as well, unless others to it have succeeded meanwhile."""
     with transaction():
@@ -233,18 +269,38 @@ def _disabled_since(delivery: WebhookDelivery) -> bool:
 
 
 def _has_succeeded_since(delivery: WebhookDelivery) -> bool:
-    same = (WebhookDelivery.webhook == delivery.webhook_id) & (WebhookDelivery.status == DeliveryStatus.delivered)
-    return bool(WebhookDelivery.select().where(same, WebhookDelivery.finished_at >= delivery.created_at).exists())
+    same = (WebhookDelivery.webhook == delivery.webhook_id) & (
+        WebhookDelivery.status == DeliveryStatus.delivered
+    )
+    return bool(
+        WebhookDelivery.select()
+        .where(same, WebhookDelivery.finished_at >= delivery.created_at)
+        .exists()
+    )
 
 
 def _told(tried: Tried, status: DeliveryStatus) -> dict[str, object]:
-    facts = {"response_status": tried.status, "error": tried.error, "duration_ms": tried.duration_ms}
+    facts = {
+        "response_status": tried.status,
+        "error": tried.error,
+        "duration_ms": tried.duration_ms,
+    }
     return {"status": status, **facts, "finished_at": clock.now()}
 
 
-def _note(delivery: WebhookDelivery, message: str, tried: Tried, level: LogLevel = LogLevel.info) -> None:
-    details = {"webhook": str(delivery.webhook_id), "delivery": str(delivery.id), "attempt": delivery.attempts}
-    place = {"roadmap_id": delivery.roadmap_id, "details": details, "duration_ms": tried.duration_ms}
+def _note(
+    delivery: WebhookDelivery, message: str, tried: Tried, level: LogLevel = LogLevel.info
+) -> None:
+    details = {
+        "webhook": str(delivery.webhook_id),
+        "delivery": str(delivery.id),
+        "attempt": delivery.attempts,
+    }
+    place = {
+        "roadmap_id": delivery.roadmap_id,
+        "details": details,
+        "duration_ms": tried.duration_ms,
+    }
     record("webhooks", "deliver", message, level=level, **place)
 
 

@@ -55,7 +55,11 @@ def changes(old: Outline, new: Outline) -> list[Change]:
     found = list(_roadmap_changes(old, new))
     for spot, now in after.items():
         was = before.get(spot)
-        found += [_added(now)] if was is None else [*_moves(was, now, spot in out_of_order), *_rewritten(was, now)]
+        found += (
+            [_added(now)]
+            if was is None
+            else [*_moves(was, now, spot in out_of_order), *_rewritten(was, now)]
+        )
     return found + [_removed(was) for spot, was in before.items() if spot not in after]
 
 
@@ -76,11 +80,26 @@ class _Place:
 
     @property
     def parent_name(self) -> str:
-        return "the roadmap" if self.what == "stage" else f"the {self.parent[0]} {quoted(self.parent_title)}"
+        return (
+            "the roadmap"
+            if self.what == "stage"
+            else f"the {self.parent[0]} {quoted(self.parent_title)}"
+        )
 
-    def change(self, how: How, text: str, field: str | None = None, before: Any = None, after: Any = None) -> Change:
+    def change(
+        self, how: How, text: str, field: str | None = None, before: Any = None, after: Any = None
+    ) -> Change:
         key, title = self.thing.key, self.thing.title
-        return Change(what=self.what, how=how, key=key, title=title, text=text, field=field, before=before, after=after)
+        return Change(
+            what=self.what,
+            how=how,
+            key=key,
+            title=title,
+            text=text,
+            field=field,
+            before=before,
+            after=after,
+        )
 
     def value(self, field: str) -> Any:
         return self.needs if field == "prerequisites" else getattr(self.thing, field)
@@ -93,10 +112,14 @@ def _places(outline: Outline) -> dict[Spot, _Place]:
     for stage_at, stage in enumerate(outline.stages):
         found["stage", stage.key] = _Place("stage", stage, ROADMAP, outline.title, stage_at)
         for module_at, module in enumerate(stage.modules):
-            found["module", module.key] = _Place("module", module, ("stage", stage.key), stage.title, module_at)
+            found["module", module.key] = _Place(
+                "module", module, ("stage", stage.key), stage.title, module_at
+            )
             for at, concept in enumerate(module.concepts):
                 needs = tuple(title_of.get(key, key) for key in concept.prerequisites)
-                found["concept", concept.key] = _Place("concept", concept, ("module", module.key), module.title, at, needs)
+                found["concept", concept.key] = _Place(
+                    "concept", concept, ("module", module.key), module.title, at, needs
+                )
     return found
 
 
@@ -148,19 +171,25 @@ def _moves(was: _Place, now: _Place, out_of_order: bool) -> Iterator[Change]:
         text = f"Moved {now.name} from {was.parent_name} to {quoted(now.parent_title)}."
         yield now.change("moved", text, now.parent[0], was.parent_title, now.parent_title)
     elif out_of_order:
-        yield now.change("moved", f"Moved {now.name} within {now.parent_name}.", "position", was.index, now.index)
+        yield now.change(
+            "moved", f"Moved {now.name} within {now.parent_name}.", "position", was.index, now.index
+        )
 
 
 def _rewritten(was: _Place, now: _Place) -> Iterator[Change]:
     for field in FIELDS[now.what]:
         if getattr(was.thing, field) != getattr(now.thing, field):
-            yield now.change("changed", _sentence(was, now, field), field, was.value(field), now.value(field))
+            yield now.change(
+                "changed", _sentence(was, now, field), field, was.value(field), now.value(field)
+            )
 
 
 def _sentence(was: _Place, now: _Place, field: str) -> str:
     if field == "title":
         return f"Renamed {was.name} to {quoted(now.thing.title)}."
-    beginning = f"Changed the {field} of {quoted(now.thing.title) if now.what == 'concept' else now.name}"
+    beginning = (
+        f"Changed the {field} of {quoted(now.thing.title) if now.what == 'concept' else now.name}"
+    )
     if field in ("description", "outcomes"):  # too long for a sentence
         return f"{beginning}."
     return f"{beginning} from {_shown(was.value(field))} to {_shown(now.value(field))}."

@@ -77,7 +77,9 @@ class DiffTree:
 def diff_tree(old: Outline, new: Outline) -> DiffTree:
     """Things are matched by their keys, which must be unique in each outline."""
     made = _Merging(old, new)
-    return DiffTree(title=new.title, title_before=old.title, stages=made.inside("roadmap", "", new.stages))
+    return DiffTree(
+        title=new.title, title_before=old.title, stages=made.inside("roadmap", "", new.stages)
+    )
 
 
 class _Merging:
@@ -107,9 +109,20 @@ class _Merging:
         moved = next((change for change in its if change.how == "moved"), None)
         fields = tuple(change for change in its if change.how == "changed")
         mark = Mark(its[0].how) if its else Mark.same  # of the move, if it moved: it is told first
-        children = () if what == "concept" else self.inside(what, thing.key, self._new.get((what, thing.key), ()))
+        children = (
+            ()
+            if what == "concept"
+            else self.inside(what, thing.key, self._new.get((what, thing.key), ()))
+        )
         moved_from = str(moved.before) if moved is not None and moved.field != "position" else ""
-        return Node(what=what, thing=thing, mark=mark, fields=fields, moved_from=moved_from, children=children)
+        return Node(
+            what=what,
+            thing=thing,
+            mark=mark,
+            fields=fields,
+            moved_from=moved_from,
+            children=children,
+        )
 
     def _is(self, what: What, key: str, how: str) -> bool:
         return any(change.how == how for change in self._changes.get((what, key), ()))

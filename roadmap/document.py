@@ -41,30 +41,52 @@ def framed(tree: Json, texts: NullTranslations) -> str:
     """What it is for, and how long it takes."""
     hours, weeks = counted(tree["hours"], "hour"), counted(tree["weeks"], "week")
     if texts is not ENGLISH:
-        hours = texts.ngettext("%(count)d hour", "%(count)d hours", tree["hours"]) % {"count": tree["hours"]}
-        weeks = texts.ngettext("%(count)d week", "%(count)d weeks", tree["weeks"]) % {"count": tree["weeks"]}
-    return texts.gettext("Goal: %(goal)s. %(hours)s in %(weeks)s.") % {"goal": tree["goal"], "hours": hours, "weeks": weeks}
+        hours = texts.ngettext("%(count)d hour", "%(count)d hours", tree["hours"]) % {
+            "count": tree["hours"]
+        }
+        weeks = texts.ngettext("%(count)d week", "%(count)d weeks", tree["weeks"]) % {
+            "count": tree["weeks"]
+        }
+    return texts.gettext("Goal: %(goal)s. %(hours)s in %(weeks)s.") % {
+        "goal": tree["goal"],
+        "hours": hours,
+        "weeks": weeks,
+    }
 
 
 def tick(node: Json, texts: NullTranslations, shown: str = "") -> str:
     """A concept as an entry of a list to tick off; `shown` stands for its title."""
-    words = {ConceptProgress.learning: texts.gettext("Learning"), ConceptProgress.skipped: texts.gettext("Skipped")}
+    words = {
+        ConceptProgress.learning: texts.gettext("Learning"),
+        ConceptProgress.skipped: texts.gettext("Skipped"),
+    }
     said = words.get(node["progress"])
     return f"[{'x' if node['progress'] == ConceptProgress.done else ' '}] {shown or node['title']}{f' ({said})' if said else ''}"
 
 
 def concept_markdown(concept: Json, texts: NullTranslations, *, level: int = 4) -> str:
     """One concept under a heading of that level, not yet harmless. Its `week` may be null."""
-    said = texts.ngettext("%(count)d hour.", "%(count)d hours.", concept["hours"]) % {"count": concept["hours"]}
+    said = texts.ngettext("%(count)d hour.", "%(count)d hours.", concept["hours"]) % {
+        "count": concept["hours"]
+    }
     if concept["week"] is not None:
         numbers = {"week": concept["week"], "count": concept["hours"]}
-        said = texts.ngettext("Week %(week)d, %(count)d hour.", "Week %(week)d, %(count)d hours.", concept["hours"]) % numbers
+        said = (
+            texts.ngettext(
+                "Week %(week)d, %(count)d hour.",
+                "Week %(week)d, %(count)d hours.",
+                concept["hours"],
+            )
+            % numbers
+        )
     lines = [f"\n{'#' * level} {concept['title']}\n", f"{said} {concept['description']}\n"]
     if concept["tutorial"]:
         lines.append(_deepened(concept["tutorial"]["markdown"], level - 1))
     if concept["resources"]:
         lines.append(_strong(texts.gettext("Read on")))
-        lines += [f"- [{item['title']}]({item['url']}): {item['why']}" for item in concept["resources"]]
+        lines += [
+            f"- [{item['title']}]({item['url']}): {item['why']}" for item in concept["resources"]
+        ]
         lines.append("")
     if concept["quiz"]:
         lines.append(_strong(texts.gettext("Questions")))
@@ -84,7 +106,12 @@ def _strong(words: str) -> str:
 
 
 def _nodes(tree: Json) -> list[Json]:
-    return [node for stage in tree["stages"] for module in stage["modules"] for node in module["concepts"]]
+    return [
+        node
+        for stage in tree["stages"]
+        for module in stage["modules"]
+        for node in module["concepts"]
+    ]
 
 
 def _deepened(markdown: str, by: int) -> str:

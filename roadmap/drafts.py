@@ -52,7 +52,9 @@ def _few(items: list[Item]) -> list[Item]:
     return items
 
 
-LONGEST_TUTORIAL = 100_000  # characters; more than a person reads at once, and each is looked at many times
+LONGEST_TUTORIAL = (
+    100_000  # characters; more than a person reads at once, and each is looked at many times
+)
 
 Markdown = Annotated[str, AfterValidator(plain), AfterValidator(str.strip)]
 Words = Annotated[str, AfterValidator(_short), AfterValidator(plain), AfterValidator(str.strip)]
@@ -67,34 +69,58 @@ class Draft(BaseModel):
 
 
 class AnalysisDraft(Draft):
-    aim: Annotated[Line, Field(description="what the person will be able to do in the end, one sentence")]
-    known: Annotated[Several[Line], Field(description="what the person knows already and needs not learn")]
-    subjects: Annotated[Several[Line], Field(description="what has to be learned, from the ground up")]
-    assumptions: Annotated[Several[Line], Field(description="what had to be guessed because the person did not say it")]
+    aim: Annotated[
+        Line, Field(description="what the person will be able to do in the end, one sentence")
+    ]
+    known: Annotated[
+        Several[Line], Field(description="what the person knows already and needs not learn")
+    ]
+    subjects: Annotated[
+        Several[Line], Field(description="what has to be learned, from the ground up")
+    ]
+    assumptions: Annotated[
+        Several[Line], Field(description="what had to be guessed because the person did not say it")
+    ]
 
     def to_analysis(self) -> Analysis:
-        return Analysis(aim=self.aim, known=tuple(self.known), subjects=tuple(self.subjects), assumptions=tuple(self.assumptions))
+        return Analysis(
+            aim=self.aim,
+            known=tuple(self.known),
+            subjects=tuple(self.subjects),
+            assumptions=tuple(self.assumptions),
+        )
 
 
 class ConceptDraft(Draft):
-    key: Annotated[Line, Field(description="short name in lower case with hyphens, unique in the roadmap")]
+    key: Annotated[
+        Line, Field(description="short name in lower case with hyphens, unique in the roadmap")
+    ]
     title: Line
     description: Words
     hours: Annotated[int, BeforeValidator(_whole)]
     difficulty: Annotated[int, Field(description="1 easy to 5 hard")]
-    prerequisites: Annotated[Several[Line], Field(description="keys of concepts that come earlier and are needed directly")]
-    outcomes: Annotated[Several[Line], Field(description="two to four, each completing 'you will be able to'")]
+    prerequisites: Annotated[
+        Several[Line],
+        Field(description="keys of concepts that come earlier and are needed directly"),
+    ]
+    outcomes: Annotated[
+        Several[Line], Field(description="two to four, each completing 'you will be able to'")
+    ]
 
 
 class ModuleDraft(Draft):
-    key: Annotated[Line, Field(description="short name in lower case with hyphens, unique among the modules")]
+    key: Annotated[
+        Line, Field(description="short name in lower case with hyphens, unique among the modules")
+    ]
     title: Line
     description: Words
     concepts: Several[ConceptDraft]
 
 
 class StageDraft(Draft):
-    key: Annotated[Line, Field(description="short name in lower case with hyphens, unique among the stages")]
+    key: Annotated[
+        Line, Field(description="short name in lower case with hyphens, unique among the stages")
+    ]
     title: Line
     description: Words
     modules: Several[ModuleDraft]
@@ -109,7 +135,10 @@ class OutlineDraft(Draft):
 
 
 class TutorialDraft(Draft):
-    markdown: Annotated[Markdown, Field(description="the whole tutorial in Markdown, without HTML and without images")]
+    markdown: Annotated[
+        Markdown,
+        Field(description="the whole tutorial in Markdown, without HTML and without images"),
+    ]
 
     def to_content(self) -> Tutorial:
         if len(self.markdown) > LONGEST_TUTORIAL:
@@ -135,16 +164,30 @@ class ResourcesDraft(Draft):
 
 class QuestionDraft(Draft):
     prompt: Words
-    right_options: Annotated[Several[Line], Field(description="one, or several when several are right")]
-    wrong_options: Annotated[Several[Line], Field(description="one to four that a learner could believe")]
-    explanation: Annotated[Line, Field(description="why the right ones are right and the tempting wrong one is wrong")]
+    right_options: Annotated[
+        Several[Line], Field(description="one, or several when several are right")
+    ]
+    wrong_options: Annotated[
+        Several[Line], Field(description="one to four that a learner could believe")
+    ]
+    explanation: Annotated[
+        Line, Field(description="why the right ones are right and the tempting wrong one is wrong")
+    ]
 
     def to_question(self) -> Question:
-        options = [(text, True) for text in self.right_options] + [(text, False) for text in self.wrong_options]
-        random.Random(self.prompt).shuffle(options)  # an order that tells nothing, and the same each time
+        options = [(text, True) for text in self.right_options] + [
+            (text, False) for text in self.wrong_options
+        ]
+        random.Random(self.prompt).shuffle(
+            options
+        )  # an order that tells nothing, and the same each time
         is_statement = len(self.right_options) == len(self.wrong_options) == 1
         return Question(
-            type="multiple" if len(self.right_options) > 1 else "true_false" if is_statement else "single",
+            type="multiple"
+            if len(self.right_options) > 1
+            else "true_false"
+            if is_statement
+            else "single",
             prompt=self.prompt,
             options=tuple(text for text, _ in options),
             answers=tuple(index for index, (_, right) in enumerate(options) if right),
@@ -161,9 +204,13 @@ class QuizDraft(Draft):
 
 def _stage(stage: StageDraft) -> OutlineStage:
     modules = tuple(_module(module) for module in stage.modules)
-    return OutlineStage(key=stage.key, title=stage.title, description=stage.description, modules=modules)
+    return OutlineStage(
+        key=stage.key, title=stage.title, description=stage.description, modules=modules
+    )
 
 
 def _module(module: ModuleDraft) -> OutlineModule:
     concepts = tuple(OutlineConcept(**concept.model_dump()) for concept in module.concepts)
-    return OutlineModule(key=module.key, title=module.title, description=module.description, concepts=concepts)
+    return OutlineModule(
+        key=module.key, title=module.title, description=module.description, concepts=concepts
+    )

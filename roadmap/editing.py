@@ -19,23 +19,40 @@ LONGEST_KEY = 200
 
 What = Literal["stage", "module", "concept"]
 PARENT: dict[What, What] = {"module": "stage", "concept": "module"}
-PARTS: dict[What, str] = {"stage": "modules", "module": "concepts"}  # the fields in which their parts stand
+PARTS: dict[What, str] = {
+    "stage": "modules",
+    "module": "concepts",
+}  # the fields in which their parts stand
 Key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY)]
 NewKey = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=LONGEST_KEY)]
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), PRINTABLE]
-Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_DESCRIPTION), PRINTABLE]
-Outcome = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_OUTCOME), PRINTABLE]
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), PRINTABLE
+]
+Description = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=LONGEST_DESCRIPTION), PRINTABLE
+]
+Outcome = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_OUTCOME),
+    PRINTABLE,
+]
 Hours = Annotated[int, Field(ge=1, le=200), WHOLE]
 Difficulty = Annotated[int, Field(ge=1, le=5), WHOLE]
 Prerequisites = Annotated[tuple[Key, ...], Field(max_length=MOST_PREREQUISITES)]
 Outcomes = Annotated[tuple[Outcome, ...], Field(max_length=MOST_OUTCOMES)]
-Position = Annotated[int | None, Field(description="Its index among its siblings afterwards, from 0; null: the last."), WHOLE]
+Position = Annotated[
+    int | None,
+    Field(description="Its index among its siblings afterwards, from 0; null: the last."),
+    WHOLE,
+]
 
 
 class Addition(Frozen):
     """`key` is for later operations to name what is added; without one it is made from the title."""
 
-    key: NewKey | None = Field(None, description="Its name in later operations and revisions; null: made from the title.")
+    key: NewKey | None = Field(
+        None, description="Its name in later operations and revisions; null: made from the title."
+    )
     title: Title = Field(description="What it is called.")
     description: Description = Field("", description="What it is about.")
     position: Position = None
@@ -61,7 +78,9 @@ class AddConcept(Addition):
     module: Key = Field(description="The key of the module in which it will be.")
     hours: Hours = Field(description="Hours that it takes to learn.")
     difficulty: Difficulty = Field(description="From 1, easy, to 5, hard.")
-    prerequisites: Prerequisites = Field((), description="Keys of the concepts that one needs before.")
+    prerequisites: Prerequisites = Field(
+        (), description="Keys of the concepts that one needs before."
+    )
     outcomes: Outcomes = Field((), description="What one can do afterwards.")
 
 
@@ -79,7 +98,9 @@ class Move(Frozen):
     op: Literal["move"]
     what: What = Field(description="What kind of thing it is.")
     key: Key = Field(description="Its key.")
-    to: Key | None = Field(None, description="The key of its new stage or module; null: it stays where it is.")
+    to: Key | None = Field(
+        None, description="The key of its new stage or module; null: it stays where it is."
+    )
     position: Position = None
 
 
@@ -92,16 +113,26 @@ class Rewrite(Frozen):
     title: Title | None = Field(None, description="What it is called.")
     description: Description | None = Field(None, description="What it is about.")
     hours: Hours | None = Field(None, description="Of a concept: hours that it takes to learn.")
-    difficulty: Difficulty | None = Field(None, description="Of a concept: from 1, easy, to 5, hard.")
-    prerequisites: Prerequisites | None = Field(None, description="Of a concept: keys of those that one needs before.")
+    difficulty: Difficulty | None = Field(
+        None, description="Of a concept: from 1, easy, to 5, hard."
+    )
+    prerequisites: Prerequisites | None = Field(
+        None, description="Of a concept: keys of those that one needs before."
+    )
     outcomes: Outcomes | None = Field(None, description="Of a concept: what one can do afterwards.")
-    regenerate: bool = Field(True, description="Whether the contents of a concept are written anew because of it.")
+    regenerate: bool = Field(
+        True, description="Whether the contents of a concept are written anew because of it."
+    )
 
 
-Operation = Annotated[AddStage | AddModule | AddConcept | Remove | Move | Rewrite, Field(discriminator="op")]
+Operation = Annotated[
+    AddStage | AddModule | AddConcept | Remove | Move | Rewrite, Field(discriminator="op")
+]
 
 
-def apply(outline: Outline, operations: Sequence[Operation], taken: frozenset[str] = frozenset()) -> Outline:
+def apply(
+    outline: Outline, operations: Sequence[Operation], taken: frozenset[str] = frozenset()
+) -> Outline:
     """The outline after all operations, each of which sees what those before it did.
 
     No new thing gets a key of `taken`, nor one that a thing of its kind has or had before an operation removed it.
@@ -128,7 +159,9 @@ class _Tree:
 
     def __init__(self, outline: Outline, taken: frozenset[str]) -> None:
         self._root = outline.model_dump(mode="json")
-        self._used: dict[What, Set[str]] = {what: taken | self._keys(what) for what in ("stage", "module", "concept")}
+        self._used: dict[What, Set[str]] = {
+            what: taken | self._keys(what) for what in ("stage", "module", "concept")
+        }
         self._pointer = ""
 
     def outline(self) -> Outline:
@@ -140,9 +173,15 @@ class _Tree:
             case AddStage():
                 self._add("stage", self._root["stages"], operation)
             case AddModule():
-                self._add("module", self._find("stage", operation.stage, "stage")[1]["modules"], operation)
+                self._add(
+                    "module", self._find("stage", operation.stage, "stage")[1]["modules"], operation
+                )
             case AddConcept():
-                self._add("concept", self._find("module", operation.module, "module")[1]["concepts"], operation)
+                self._add(
+                    "concept",
+                    self._find("module", operation.module, "module")[1]["concepts"],
+                    operation,
+                )
             case Remove():
                 self._remove(operation)
             case Move():
@@ -180,7 +219,9 @@ class _Tree:
 
     def _rewrite(self, operation: Rewrite) -> None:
         _, node = self._find(operation.what, operation.key)
-        fields = operation.model_dump(mode="json", exclude={"op", "what", "key", "regenerate"}, exclude_none=True)
+        fields = operation.model_dump(
+            mode="json", exclude={"op", "what", "key", "regenerate"}, exclude_none=True
+        )
         if not fields:
             self._refuse("", "must name at least one field to rewrite")
         for name in fields:
@@ -213,15 +254,24 @@ class _Tree:
         return {node["key"] for nodes in self._lists(what) for node in nodes}
 
     def _refuse(self, field: str, rule: str) -> NoReturn:
-        raise Invalid("An operation cannot be done; nothing was changed.", fields=(FieldError(self._pointer + field, rule),))
+        raise Invalid(
+            "An operation cannot be done; nothing was changed.",
+            fields=(FieldError(self._pointer + field, rule),),
+        )
 
 
 def _made_key(title: str, what: What, used: Set[str]) -> str:
     """The title in ASCII letters and digits, or the kind when it has no such letter; with a number where that is needed."""
-    bare = (character for character in unicodedata.normalize("NFKD", title) if not unicodedata.combining(character))
+    bare = (
+        character
+        for character in unicodedata.normalize("NFKD", title)
+        if not unicodedata.combining(character)
+    )
     slug = re.sub(r"[^a-z0-9]+", "-", "".join(bare).lower()).strip("-")[:LONGEST_KEY].rstrip("-")
     worded = re.search("[a-z]", slug) is not None
     if worded and slug not in used:
         return slug
     base = slug[: LONGEST_KEY - 10].rstrip("-") if worded else what  # 10: room for any number
-    return next(key for number in count(2 if worded else 1) if (key := f"{base}-{number}") not in used)
+    return next(
+        key for number in count(2 if worded else 1) if (key := f"{base}-{number}") not in used
+    )

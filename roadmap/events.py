@@ -64,7 +64,9 @@ def advance(roadmap_id: UUID, **changes: Any) -> Roadmap:
     The row stays locked until the commit, which keeps the order of commits and the order of numbers the same. Whoever
     changes contents as well does this first, so that two of them never wait for each other. Raises Lost when it is gone.
     """
-    update = Roadmap.update({**changes, "last_seq": Roadmap.last_seq + 1, "updated_at": clock.now()})
+    update = Roadmap.update(
+        {**changes, "last_seq": Roadmap.last_seq + 1, "updated_at": clock.now()}
+    )
     rows: list[Roadmap] = list(update.where(Roadmap.id == roadmap_id).returning(Roadmap).execute())
     if not rows:
         raise Lost
@@ -89,7 +91,9 @@ def tell(roadmap_id: UUID, kind: EventType, data: Mapping[str, Any], **changes: 
 
 def was_last(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> bool:
     """Whether the newest event of a locked row says just this."""
-    newest = RoadmapEvent.get_or_none(RoadmapEvent.roadmap == row.id, RoadmapEvent.seq == row.last_seq)
+    newest = RoadmapEvent.get_or_none(
+        RoadmapEvent.roadmap == row.id, RoadmapEvent.seq == row.last_seq
+    )
     return newest is not None and (newest.type, newest.data) == (kind, dict(data))
 
 
@@ -102,7 +106,9 @@ def append_first(roadmap_ids: Sequence[UUID], kind: EventType) -> None:
 def events_after(roadmap_id: UUID, seq: int) -> list[Event]:
     """The next events of a roadmap, at most 500."""
     with session():
-        query = RoadmapEvent.select().where(RoadmapEvent.roadmap == roadmap_id, RoadmapEvent.seq > seq)
+        query = RoadmapEvent.select().where(
+            RoadmapEvent.roadmap == roadmap_id, RoadmapEvent.seq > seq
+        )
         rows = list(query.order_by(RoadmapEvent.seq).limit(MOST_AT_ONCE))
     return [Event(seq=row.seq, type=row.type, data=row.data, at=row.at) for row in rows]
 

@@ -34,9 +34,13 @@ logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.25  # the oldest record waits no longer than this
 BATCH = 500
-CAPACITY = 20_000  # records that wait while the sink is away; beyond it the newest are counted and dropped
+CAPACITY = (
+    20_000  # records that wait while the sink is away; beyond it the newest are counted and dropped
+)
 
-RENEWED = timedelta(days=1)  # after which a process numbers anew, as another source: those of before can be summed up
+RENEWED = timedelta(
+    days=1
+)  # after which a process numbers anew, as another source: those of before can be summed up
 SETTLED = timedelta(minutes=1)  # what is missing for longer than this is not on its way any more
 
 # Written out, since to make it anew takes as long as a hundred records do.
@@ -103,7 +107,9 @@ class Buffer:
         self._arrived = threading.Event()  # there is something to send
         self._urgent = threading.Event()  # and it should not wait for the timer
         self._timer: threading.Thread | None = None
-        self.sink: Callable[[list[Document], Document], None] | None = None  # wired by tasks/logs.py
+        self.sink: Callable[[list[Document], Document], None] | None = (
+            None  # wired by tasks/logs.py
+        )
         self._refused = False  # by the sink, at the last try; said once
         self.accepted = 0
         self.sent = 0
@@ -144,13 +150,19 @@ class Buffer:
                 self._send(store_batch)
             finally:
                 if self._records:
-                    logger.error("%d log records are lost: neither the queue nor the database takes them", len(self._records))
+                    logger.error(
+                        "%d log records are lost: neither the queue nor the database takes them",
+                        len(self._records),
+                    )
 
     def _send(self, sink: Callable[[list[Document], Document], None]) -> None:
         while self._records:
             self._renew()
             batch = [self._records.popleft() for _ in range(min(self._batch, len(self._records)))]
-            last_seq, dropped = self.sent - self._sent_before + len(batch), self.dropped - self._dropped_before
+            last_seq, dropped = (
+                self.sent - self._sent_before + len(batch),
+                self.dropped - self._dropped_before,
+            )
             traces = [record.get("trace_id") for record in batch]
             source = Source(self.id.hex, settings.service_type, last_seq, dropped, traces)
             try:
@@ -185,7 +197,9 @@ class Buffer:
 
     def _start_timer(self) -> None:
         if self._timer is None or not self._timer.is_alive():  # also after a fork
-            self._timer = threading.Thread(target=self._flush_regularly, name="LogFlusher", daemon=True)
+            self._timer = threading.Thread(
+                target=self._flush_regularly, name="LogFlusher", daemon=True
+            )
             self._timer.start()
 
     def _flush_regularly(self) -> None:
@@ -241,8 +255,13 @@ def _without_trace(record: Document) -> Document:
 
 def _plain(details: Mapping[str, Any]) -> Document:
     """What JSON has no type for as text: one record that cannot be sent would hold up all that follow it."""
-    if all(type(value) in SIMPLE for value in details.values()) and all(type(name) is str for name in details):
-        return {storable(name): storable(value) if type(value) is str else value for name, value in details.items()}
+    if all(type(value) in SIMPLE for value in details.values()) and all(
+        type(name) is str for name in details
+    ):
+        return {
+            storable(name): storable(value) if type(value) is str else value
+            for name, value in details.items()
+        }
     try:
         text = json.dumps(details, default=str, skipkeys=True, allow_nan=False, ensure_ascii=False)
         plain: Document = json.loads(storable_json(text))
@@ -257,10 +276,14 @@ def store_batch(records: Sequence[Document], source: Mapping[str, Any] | None = 
     """
     if not records:
         return
-    traces = (source or {}).get("traces") or [None] * len(records)  # those of the version before this one have none
+    traces = (source or {}).get("traces") or [None] * len(
+        records
+    )  # those of the version before this one have none
     rows = [{**record, "trace_id": trace} for record, trace in zip(records, traces, strict=True)]
     first_kept = oldest_kept()
-    oldest = "" if first_kept is None else first_kept.hex  # as records have theirs, and so sorted as the ids are
+    oldest = (
+        "" if first_kept is None else first_kept.hex
+    )  # as records have theirs, and so sorted as the ids are
     late = [row for row in rows if row["id"] < oldest]
     kept = [row for row in rows if row["id"] >= oldest] if late else rows
     with transaction():
@@ -272,15 +295,28 @@ def store_batch(records: Sequence[Document], source: Mapping[str, Any] | None = 
 
 def _note_expired(rows: Sequence[Document]) -> int:
     """How many are seen for the first time."""
-    return insert_rows(ExpiredLogRecord, [{"id": row["id"]} for row in rows], common={"counted_at": clock.now()}, pass_over=True)
+    return insert_rows(
+        ExpiredLogRecord,
+        [{"id": row["id"]} for row in rows],
+        common={"counted_at": clock.now()},
+        pass_over=True,
+    )
 
 
 def _count(source: Mapping[str, Any], stored: int, expired: int) -> None:
     now = clock.now()
     behind = now if stored + expired < source["last_seq"] else None
-    row = {"id": source["id"], "service": source["service"], "last_seq": source["last_seq"], "dropped": source["dropped"]}
+    row = {
+        "id": source["id"],
+        "service": source["service"],
+        "last_seq": source["last_seq"],
+        "dropped": source["dropped"],
+    }
     row |= {"stored": stored, "expired": expired, "behind_since": behind, "updated_at": now}
-    values = [None if value is None else LogSource._meta.fields[name].db_value(value) for name, value in row.items()]
+    values = [
+        None if value is None else LogSource._meta.fields[name].db_value(value)
+        for name, value in row.items()
+    ]
     database.execute_sql(COUNT.replace("?", "%s") if is_postgres() else COUNT, values)
 
 
@@ -288,7 +324,9 @@ def ledger() -> Ledger:
     """What became of all records that processes have numbered. Raises Unavailable."""
     total = peewee.fn.COALESCE
     settled = LogSource.behind_since < clock.now() - SETTLED
-    missing = peewee.Case(None, [(settled, LogSource.last_seq - LogSource.stored - LogSource.expired)], 0)
+    missing = peewee.Case(
+        None, [(settled, LogSource.last_seq - LogSource.stored - LogSource.expired)], 0
+    )
     with session():
         columns = (LogSource.stored, missing, LogSource.dropped, LogSource.expired)
         sums = (total(peewee.fn.SUM(column), 0) for column in columns)

@@ -26,7 +26,9 @@ def parts(roadmap_id: UUID, *columns: Any) -> peewee.ModelSelect:
 
 def save_counts(row: Roadmap, **others: Any) -> None:
     """Count a roadmap's parts as they are, into its row. Cancelled parts count as failed."""
-    of = dict(parts(row.id, Content.status, peewee.fn.COUNT(Content.id)).group_by(Content.status).tuples())
+    of = dict(
+        parts(row.id, Content.status, peewee.fn.COUNT(Content.id)).group_by(Content.status).tuples()
+    )
     counts = {
         **others,
         "contents_total": sum(of.values()),
@@ -60,16 +62,24 @@ def outcome(row: Roadmap) -> RoadmapStatus:
     return RoadmapStatus.partial
 
 
-def finish(roadmap_id: UUID, status: RoadmapStatus, *, lacking: str = "could not be written") -> list[Step]:
+def finish(
+    roadmap_id: UUID, status: RoadmapStatus, *, lacking: str = "could not be written"
+) -> list[Step]:
     """End it so, and tell it, with what became of the parts that are `lacking`; a step for each webhook that is told."""
     row = events.advance(roadmap_id, status=status, finished_at=clock.now())
     missing = f"{row.contents_failed} of {row.contents_total} parts"
     reason = f"{missing} {lacking}" if row.contents_failed else ""
     if status == RoadmapStatus.cancelled:
-        reason = f"{missing} are not written" if row.contents_failed else "It was cancelled before anything was written"
+        reason = (
+            f"{missing} are not written"
+            if row.contents_failed
+            else "It was cancelled before anything was written"
+        )
     Roadmap.update(error=reason).where(Roadmap.id == roadmap_id).execute()
     steps = events.append(row, EventType(f"roadmap.{status}"), {**progress(row), "reason": reason})
-    database.after_commit(partial(record, "building", "finish", f"The roadmap is {status}", roadmap_id=roadmap_id))
+    database.after_commit(
+        partial(record, "building", "finish", f"The roadmap is {status}", roadmap_id=roadmap_id)
+    )
     return steps
 
 

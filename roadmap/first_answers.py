@@ -52,7 +52,9 @@ def begin(name: Name) -> Answered | None:
         if _inserted(name, now):
             return None
     except peewee.IntegrityError:
-        raise Unauthenticated("The account of this token does not exist any more. Log in again.") from None
+        raise Unauthenticated(
+            "The account of this token does not exist any more. Log in again."
+        ) from None
     return _answered(FirstAnswer.get_by_id(name.key_hash))
 
 
@@ -64,7 +66,9 @@ def keep(answer: Answered) -> None:
 def keep_all(answers: Sequence[Answered]) -> set[str]:
     """Keep those that are the first of their names; the hashes of these. In the caller's transaction."""
     now = clock.now()
-    in_order = sorted(answers, key=lambda answer: answer.name.key_hash)  # two processes wait for each other, and never in a ring
+    in_order = sorted(
+        answers, key=lambda answer: answer.name.key_hash
+    )  # two processes wait for each other, and never in a ring
     rows = [{**_row(answer.name, now), **_told(answer)} for answer in in_order]
     own = {answer.name.key_hash: answer for answer in answers}
     if insert_rows(FirstAnswer, rows, pass_over=True) == len(rows):
@@ -72,7 +76,9 @@ def keep_all(answers: Sequence[Answered]) -> set[str]:
     if _forget(own, now):
         insert_rows(FirstAnswer, rows, pass_over=True)
     found = FirstAnswer.select().where(FirstAnswer.key_hash.in_(list(own)))
-    return {row.key_hash for row in found if _answered(row) == own[row.key_hash]}  # no two roadmaps have one address
+    return {
+        row.key_hash for row in found if _answered(row) == own[row.key_hash]
+    }  # no two roadmaps have one address
 
 
 def earlier(names: Collection[Name]) -> dict[str, Answered]:
@@ -80,14 +86,18 @@ def earlier(names: Collection[Name]) -> dict[str, Answered]:
     if not names:
         return {}
     with session():
-        rows = list(FirstAnswer.select().where(_of(names), FirstAnswer.created_at > clock.now() - LIFE))
+        rows = list(
+            FirstAnswer.select().where(_of(names), FirstAnswer.created_at > clock.now() - LIFE)
+        )
     return {row.key_hash: _answered(row) for row in rows}
 
 
 def check_same(name: Name, answer: Answered) -> Answered:
     """The answer. Raises KeyReused when the name stands for something else."""
     if answer.name.fingerprint != name.fingerprint:
-        raise KeyReused("This Idempotency-Key was sent with another request. Use a new key for a new request.")
+        raise KeyReused(
+            "This Idempotency-Key was sent with another request. Use a new key for a new request."
+        )
     return answer
 
 
@@ -95,8 +105,15 @@ def forget_old() -> None:
     """Those whose life is over, some thousand at a time."""
     for _ in range(ROUNDS):
         with transaction():
-            old = FirstAnswer.select(FirstAnswer.key_hash).where(FirstAnswer.created_at <= clock.now() - LIFE)
-            hashes = [hash_ for (hash_,) in skip_locked(old.order_by(FirstAnswer.created_at).limit(AT_ONCE)).tuples()]
+            old = FirstAnswer.select(FirstAnswer.key_hash).where(
+                FirstAnswer.created_at <= clock.now() - LIFE
+            )
+            hashes = [
+                hash_
+                for (hash_,) in skip_locked(
+                    old.order_by(FirstAnswer.created_at).limit(AT_ONCE)
+                ).tuples()
+            ]
             if hashes:
                 FirstAnswer.delete().where(FirstAnswer.key_hash.in_(hashes)).execute()
         if len(hashes) < AT_ONCE:
@@ -105,7 +122,11 @@ def forget_old() -> None:
 
 def _forget(hashes: Iterable[str], now: datetime) -> int:
     """Those of these whose life is over; how many there were."""
-    return int(FirstAnswer.delete().where(FirstAnswer.key_hash.in_(list(hashes)), FirstAnswer.created_at <= now - LIFE).execute())
+    return int(
+        FirstAnswer.delete()
+        .where(FirstAnswer.key_hash.in_(list(hashes)), FirstAnswer.created_at <= now - LIFE)
+        .execute()
+    )
 
 
 def _inserted(name: Name, now: datetime) -> bool:
@@ -120,7 +141,12 @@ def _of(names: Collection[Name]) -> Any:
 
 
 def _row(name: Name, now: datetime) -> dict[str, Any]:
-    return {"key_hash": name.key_hash, "owner": name.owner_id, "fingerprint": name.fingerprint, "created_at": now}
+    return {
+        "key_hash": name.key_hash,
+        "owner": name.owner_id,
+        "fingerprint": name.fingerprint,
+        "created_at": now,
+    }
 
 
 def _told(answer: Answered) -> dict[str, Any]:
@@ -130,4 +156,6 @@ def _told(answer: Answered) -> dict[str, Any]:
 
 def _answered(row: FirstAnswer) -> Answered:
     name = Name(row.owner_id, row.key_hash, row.fingerprint)
-    return Answered(name, row.status, row.headers, bytes(row.content) if row.is_repeatable else None)
+    return Answered(
+        name, row.status, row.headers, bytes(row.content) if row.is_repeatable else None
+    )

@@ -45,7 +45,9 @@ class Generator(Protocol):
     def outline(self, design: DesignBrief) -> Outline:
         """A new one, or the current one changed as the feedback says. Raise Unsound, GeneratorFault."""
 
-    def repair(self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]) -> Outline:
+    def repair(
+        self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
+    ) -> Outline:
         """The draft without its problems, as far as possible. Raise Unsound, GeneratorFault."""
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:

@@ -68,9 +68,14 @@ class Goal:
         said = sum(match.points.get(meaning, 0) for meaning in self.meanings)
         if said == 0:
             return 0
-        is_named = sum(match.points.get(meaning, 0) for meaning in self.aim if meaning != INTENT) >= ENOUGH
+        is_named = (
+            sum(match.points.get(meaning, 0) for meaning in self.aim if meaning != INTENT) >= ENOUGH
+        )
         others = self.elsewhere + (0 if is_named else self.fields)
-        against = sum(match.against.get(meaning, 0) for meaning in self.meanings - self.complained) + ELSEWHERE * others
+        against = (
+            sum(match.against.get(meaning, 0) for meaning in self.meanings - self.complained)
+            + ELSEWHERE * others
+        )
         if not self.meanings.isdisjoint(match.despite):
             against = 0
         return said - against + (0 if self.says_more else SAYS_NO_MORE)
@@ -86,13 +91,21 @@ class Lexicon:
         self._phrases: dict[tuple[str, ...], set[str]] = {}
         self._chinese: dict[str, set[str]] = {}
         self._typos: dict[str, str] = {}
-        for name, forms in [*words.meanings.items(), *words.elsewhere.items(), *words.fields.items()]:
+        for name, forms in [
+            *words.meanings.items(),
+            *words.elsewhere.items(),
+            *words.fields.items(),
+        ]:
             for word in forms:
                 if CHINESE.search(word):
                     self._chinese.setdefault(_joined(word), set()).add(name)
                 else:
                     self._phrases.setdefault(tuple(map(stem, tokens(word))), set()).add(name)
-                    self._typos |= {typo: token for token in tokens(word) for typo in (token, *_without_a_letter(token))}
+                    self._typos |= {
+                        typo: token
+                        for token in tokens(word)
+                        for typo in (token, *_without_a_letter(token))
+                    }
         self._longest: dict[str, int] = {}  # phrase that begins with a word
         for phrase in self._phrases:
             self._longest[phrase[0]] = max(len(phrase), self._longest.get(phrase[0], 0))
@@ -101,13 +114,17 @@ class Lexicon:
         phrases = "|".join(map(re.escape, longest_first))
         self._found = re.compile(phrases)
         self._denied = _said_of(words.denials, phrases)
-        english = "|".join(_whole_word(word) for word in words.complaints if not CHINESE.search(word))
+        english = "|".join(
+            _whole_word(word) for word in words.complaints if not CHINESE.search(word)
+        )
         complained = re.compile(rf"(?:{english})(?:[ \t]+[\w+#.]+){{1,2}}", re.IGNORECASE)
         self._complained = complained, _said_of(words.complaints, phrases)
 
     @property
     def names(self) -> frozenset[str]:
-        return frozenset(name for names in (*self._phrases.values(), *self._chinese.values()) for name in names)
+        return frozenset(
+            name for names in (*self._phrases.values(), *self._chinese.values()) for name in names
+        )
 
     def says_nothing(self, word: str) -> bool:
         return word in self._nothing or stem(word) in self._denials
@@ -115,19 +132,31 @@ class Lexicon:
     def read(self, text: str) -> Goal:
         said, says_more = self._meanings(text)
         wanted = self._wanted.split(text)
-        aim = said if len(wanted) == 1 else self._meanings(wanted[-1])[0]  # who one is says little of what one wants
+        aim = (
+            said if len(wanted) == 1 else self._meanings(wanted[-1])[0]
+        )  # who one is says little of what one wants
         content = text
         for complained in self._complained:
             content = complained.sub(" ", content)
         complained_of = said - self._meanings(content)[0] if content != text else frozenset()
         others = aim - complained_of
-        return Goal(said, aim, complained_of, len(others & self._elsewhere), len(others & self._fields), says_more)
+        return Goal(
+            said,
+            aim,
+            complained_of,
+            len(others & self._elsewhere),
+            len(others & self._fields),
+            says_more,
+        )
 
     def _meanings(self, text: str) -> tuple[frozenset[str], bool]:
         """And whether something is said that has none of these."""
         chinese = self._denied.sub("", _joined(text))
         found = {name for word in self._found.findall(chinese) for name in self._chinese[word]}
-        words = [word if word in self._nothing else self._spelled(word) for word in tokens(text)[:MOST_WORDS]]
+        words = [
+            word if word in self._nothing else self._spelled(word)
+            for word in tokens(text)[:MOST_WORDS]
+        ]
         at, says_more, denied_at = 0, False, -1 - REACH
         while at < len(words):
             longest = self._longest.get(words[at], 0)
@@ -148,7 +177,9 @@ class Lexicon:
         if its in self._known or len(word) < SHORTEST_TYPO:
             return its
         meant = (self._typos.get(typo) for typo in (word, *_without_a_letter(word)))
-        return next((stem(token) for token in meant if token is not None and token[0] == word[0]), its)
+        return next(
+            (stem(token) for token in meant if token is not None and token[0] == word[0]), its
+        )
 
 
 def _said_of(words: Sequence[str], phrases: str) -> re.Pattern[str]:
@@ -182,7 +213,11 @@ def _stemmer() -> Any:
 
 
 def _without_a_letter(word: str) -> list[str]:
-    return [word[:at] + word[at + 1 :] for at in range(len(word))] if len(word) >= SHORTEST_TYPO else []
+    return (
+        [word[:at] + word[at + 1 :] for at in range(len(word))]
+        if len(word) >= SHORTEST_TYPO
+        else []
+    )
 
 
 def _whole_word(word: str) -> str:

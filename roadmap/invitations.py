@@ -20,7 +20,9 @@ class InvitationRequest(BaseModel):
     """Who is invited."""
 
     model_config = ConfigDict(extra="forbid")
-    email: Email | None = Field(None, description="Only this address may use it; null: whoever has it.")
+    email: Email | None = Field(
+        None, description="Only this address may use it; null: whoever has it."
+    )
 
 
 class InvitationInfo(BaseModel):
@@ -89,7 +91,11 @@ def redeem(invitation_id: UUID, account: Account) -> None:
 
 
 def _fits(invitation_id: UUID, email: str) -> Any:
-    return _usable() & (Invitation.id == invitation_id) & (Invitation.email.is_null() | (Invitation.email == email))
+    return (
+        _usable()
+        & (Invitation.id == invitation_id)
+        & (Invitation.email.is_null() | (Invitation.email == email))
+    )
 
 
 def _unusable() -> Forbidden:

@@ -31,7 +31,10 @@ class Lanes:
     def take(self, webhook_id: UUID, account_id: UUID) -> None:
         """Raises Full."""
         with self._lock:
-            if webhook_id in self._receivers or list(self._receivers.values()).count(account_id) >= self._most_of_one:
+            if (
+                webhook_id in self._receivers
+                or list(self._receivers.values()).count(account_id) >= self._most_of_one
+            ):
                 raise Full
             self._receivers[webhook_id] = account_id
 

@@ -8,9 +8,23 @@ from collections import Counter
 from dataclasses import dataclass
 
 FEWEST_LETTERS = 8  # a text with fewer says too little
-OWN_SHARE = 0.15  # of the words: a lesson on English, or one full of names of products, has few others
+OWN_SHARE = (
+    0.15  # of the words: a lesson on English, or one full of names of products, has few others
+)
 LATIN_SHARE = 0.5  # of the letters: other scripts are rarer in a text in Latin letters
-TERSE = {"Hani", "Hans", "Hant", "Jpan", "Kore", "Hang", "Thai", "Khmr", "Laoo", "Mymr", "Tibt"}  # two letters make a word
+TERSE = {
+    "Hani",
+    "Hans",
+    "Hant",
+    "Jpan",
+    "Kore",
+    "Hang",
+    "Thai",
+    "Khmr",
+    "Laoo",
+    "Mymr",
+    "Tibt",
+}  # two letters make a word
 LETTERS_OF_A_WORD = 5  # of an alphabet
 FEWEST_WRONG = 3  # characters of the other kind of Chinese: one or two are a name or a quotation
 
@@ -77,8 +91,17 @@ WRITTEN_IN = {
     "Thai": "th",
     "Tibt": "bo dz",
 }
-SCRIPT_OF = {language: script for script, languages in WRITTEN_IN.items() for language in languages.split()}
-CHINESE_BY_REGION = {"cn": "Hans", "sg": "Hans", "my": "Hans", "tw": "Hant", "hk": "Hant", "mo": "Hant"}
+SCRIPT_OF = {
+    language: script for script, languages in WRITTEN_IN.items() for language in languages.split()
+}
+CHINESE_BY_REGION = {
+    "cn": "Hans",
+    "sg": "Hans",
+    "my": "Hans",
+    "tw": "Hant",
+    "hk": "Hant",
+    "mo": "Hant",
+}
 
 # The commonest pairs of a simplified character and the traditional one it replaced (General List of Simplified Chinese
 # Characters, 1986), without those whose simplified form is a traditional character as well, such as 后, 里, 只, 台 and 干.
@@ -91,14 +114,20 @@ PAIRS = (
 SIMPLIFIED, TRADITIONAL = set(PAIRS[::2]), set(PAIRS[1::2])
 
 FENCED = re.compile(
-    r"^(?:[ \t>]|[-*+][ \t]|[0-9]{1,9}[.)][ \t])*(`{3,}|~{3,})[^\n]*$.*?(?:^[ \t>]*\1|\Z)", re.MULTILINE | re.DOTALL
+    r"^(?:[ \t>]|[-*+][ \t]|[0-9]{1,9}[.)][ \t])*(`{3,}|~{3,})[^\n]*$.*?(?:^[ \t>]*\1|\Z)",
+    re.MULTILINE | re.DOTALL,
 )
 INDENTED = re.compile(r"(?:(?<=\n\n)|\A)(?: {4}|\t)[^\n]*(?:\n(?: {4}|\t)[^\n]*)*")
 MATH = re.compile(  # none begins within another: each would be read to its end
-    r"\$\$[^$]{1,2000}\$\$|\$[^$\n]{1,500}\$|\\\[(?:(?!\\\[).){1,2000}?\\\]|\\\((?:(?!\\\().){1,500}?\\\)", re.DOTALL
+    r"\$\$[^$]{1,2000}\$\$|\$[^$\n]{1,500}\$|\\\[(?:(?!\\\[).){1,2000}?\\\]|\\\((?:(?!\\\().){1,500}?\\\)",
+    re.DOTALL,
 )
-INLINE_CODE = re.compile(r"(?<!`)(`{1,9})(?!`)[^\n]*?(?<!`)\1(?!`)")  # bounded: text of a model may be made to take for ever
-URL = re.compile(r"(?:https?://|www\.)[!-~]+")  # a Chinese sentence goes on after it without a space
+INLINE_CODE = re.compile(
+    r"(?<!`)(`{1,9})(?!`)[^\n]*?(?<!`)\1(?!`)"
+)  # bounded: text of a model may be made to take for ever
+URL = re.compile(
+    r"(?:https?://|www\.)[!-~]+"
+)  # a Chinese sentence goes on after it without a space
 HAN, KANA = re.compile("[\u3400-\u9fff]"), re.compile("[\u3041-\u30fa]")
 HAN_OR_WORD = re.compile(rf"{HAN.pattern}|[^\W\d_\u3400-\u9fff]+")
 
@@ -133,9 +162,15 @@ def chinese_of(text: str) -> str | None:
     too: where there are as many of these as characters, the first of all tells. Japanese without kana passes for Chinese.
     """
     are_chinese = [bool(HAN.match(word)) for word in HAN_OR_WORD.findall(text)]
-    if KANA.search(text) or not are_chinese or 2 * sum(are_chinese) + are_chinese[0] <= len(are_chinese):
+    if (
+        KANA.search(text)
+        or not are_chinese
+        or 2 * sum(are_chinese) + are_chinese[0] <= len(are_chinese)
+    ):
         return None
-    traditional, simplified = (sum(letter in kind for letter in text) for kind in (TRADITIONAL, SIMPLIFIED))
+    traditional, simplified = (
+        sum(letter in kind for letter in text) for kind in (TRADITIONAL, SIMPLIFIED)
+    )
     return "zh-Hant" if traditional > simplified else "zh-Hans"
 
 
@@ -152,9 +187,13 @@ def mismatch(text: str, tag: str) -> str | None:
 
 def _read(tag: str) -> _Tag:
     language, *rest = re.split("[-_]", tag)
-    subtags = rest[: next((place for place, part in enumerate(rest) if len(part) == 1), len(rest))]  # before extensions
+    subtags = rest[
+        : next((place for place, part in enumerate(rest) if len(part) == 1), len(rest))
+    ]  # before extensions
     explicit = next((part.title() for part in subtags if re.fullmatch("[A-Za-z]{4}", part)), None)
-    script = explicit if explicit in SCRIPTS else None if explicit else SCRIPT_OF.get(language.lower())
+    script = (
+        explicit if explicit in SCRIPTS else None if explicit else SCRIPT_OF.get(language.lower())
+    )
     region = next((part.lower() for part in subtags if re.fullmatch("[A-Za-z]{2}", part)), "")
     kind = CHINESE_BY_REGION.get(region) if script == "Hani" else script
     return _Tag(script, kind if kind in ("Hans", "Hant") else None)

@@ -36,7 +36,9 @@ class ProgressRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"minProperties": 1})
     progress: ConceptProgress = Field(
-        default_factory=lambda: ConceptProgress.todo,  # no default for clients: one of both names has to be there
+        default_factory=lambda: (
+            ConceptProgress.todo
+        ),  # no default for clients: one of both names has to be there
         description="It can be set to any of these at any time.",
     )
     status: ConceptProgress = Field(
@@ -47,9 +49,15 @@ class ProgressRequest(BaseModel):
 
     @model_validator(mode="after")
     def _under_one_name(self) -> Self:
-        given = {name: self.__dict__[name] for name in ("progress", "status") if name in self.model_fields_set}
+        given = {
+            name: self.__dict__[name]
+            for name in ("progress", "status")
+            if name in self.model_fields_set
+        }
         if not given:
-            raise Invalid("Some fields do not fit.", fields=(FieldError("/progress", "is required"),))
+            raise Invalid(
+                "Some fields do not fit.", fields=(FieldError("/progress", "is required"),)
+            )
         if len(set(given.values())) > 1:
             rule = "differs from {}, its {} name: send progress alone"
             differing = (
@@ -69,7 +77,8 @@ class NotesRequest(BaseModel):
         description="All of them, as they should be now; empty: none."
     )
     base: Annotated[str, Field(max_length=64)] | None = Field(
-        None, description="The `notes_tag` that was read: only if the notes are still those. Null: whatever is there."
+        None,
+        description="The `notes_tag` that was read: only if the notes are still those. Null: whatever is there.",
     )
 
 
@@ -88,9 +97,18 @@ class AttemptRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: Number = Field(description="That of the quiz that was shown.")
     answers: Annotated[
-        tuple[Annotated[tuple[Annotated[int, Field(ge=0, le=1000), WHOLE], ...], Field(max_length=100), FIRST_ONLY], ...],
+        tuple[
+            Annotated[
+                tuple[Annotated[int, Field(ge=0, le=1000), WHOLE], ...],
+                Field(max_length=100),
+                FIRST_ONLY,
+            ],
+            ...,
+        ],
         Field(min_length=1, max_length=MOST_QUESTIONS),
-    ] = Field(description="For each question, in order, the indexes of the options that were chosen; empty: not answered.")
+    ] = Field(
+        description="For each question, in order, the indexes of the options that were chosen; empty: not answered."
+    )
 
 
 class AttemptSummary(BaseModel):
@@ -119,8 +137,12 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     level: Level | None = Field(None, description="What the person knows already.")
-    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] | None = Field(None, description="Hours for learning, a week.")
-    language: LanguageTag | None = Field(None, description="Language of the roadmap, as a BCP 47 tag.")
+    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] | None = Field(
+        None, description="Hours for learning, a week."
+    )
+    language: LanguageTag | None = Field(
+        None, description="Language of the roadmap, as a BCP 47 tag."
+    )
     resource_language: LanguageTag | None = Field(
         None, description="A second language in which resources may be, as a BCP 47 tag."
     )
@@ -130,14 +152,20 @@ class ProfilePatch(Profile, MergePatch):
     """What of the profile is to be another (RFC 7396): what is left out stays; null: not said."""
 
 
-def set_progress(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ProgressRequest) -> LearnerConcept:
+def set_progress(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ProgressRequest
+) -> LearnerConcept:
     """The questions of what is done come back for review from now on. Raises NotFound."""
     other = Concept.progress != request.progress  # to say the same twice is no progress
     since = None if request.progress == ConceptProgress.todo else clock.now()
-    now = peewee.Case(None, [(other, peewee.Value(since, Concept.progress_at.db_value))], Concept.progress_at)
+    now = peewee.Case(
+        None, [(other, peewee.Value(since, Concept.progress_at.db_value))], Concept.progress_at
+    )
     with transaction():
         reviewing.hold_roadmap(owner_id, roadmap_id)
-        changed = _change(owner_id, roadmap_id, concept_id, progress=request.progress, progress_at=now)
+        changed = _change(
+            owner_id, roadmap_id, concept_id, progress=request.progress, progress_at=now
+        )
         if request.progress == ConceptProgress.done:
             reviewing.begin(owner_id, roadmap_id, concept_id)
         else:
@@ -145,7 +173,9 @@ def set_progress(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Pr
     return changed
 
 
-def set_notes(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: NotesRequest) -> LearnerConcept:
+def set_notes(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: NotesRequest
+) -> LearnerConcept:
     """Raises NotFound, and Conflict when they were changed since. To say the same twice is no conflict."""
     if request.base is None:
         return _change(owner_id, roadmap_id, concept_id, notes=request.notes)
@@ -156,7 +186,9 @@ def set_notes(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Notes
         if request.base != notes_tag(before) and request.notes != before:
             raise changed
         still = Concept.notes == before  # somebody else may be at it just now
-        return _change(owner_id, roadmap_id, concept_id, still, otherwise=changed, notes=request.notes)
+        return _change(
+            owner_id, roadmap_id, concept_id, still, otherwise=changed, notes=request.notes
+        )
 
 
 def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: AttemptRequest) -> Attempt:
@@ -169,7 +201,9 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
         _check(owner_id, roadmap_id, concept_id)
         version, quiz = written_quiz(concept_id)
         if version != request.version:
-            raise Conflict(f"The quiz has version {version} now, not {request.version}. Read it again.")
+            raise Conflict(
+                f"The quiz has version {version} now, not {request.version}. Read it again."
+            )
         graded = grade_all(quiz, request.answers)
         made = AttemptSummary(
             id=new_id(),
@@ -179,9 +213,13 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
             created_at=clock.now(),
         )
         answers = [question.chosen for question in graded]
-        QuizAttempt.insert(**made.model_dump(), roadmap=roadmap_id, concept=concept_id, answers=answers).execute()
+        QuizAttempt.insert(
+            **made.model_dump(), roadmap=roadmap_id, concept=concept_id, answers=answers
+        ).execute()
         _forget_oldest(concept_id)
-        reviewing.note_answers(owner_id, roadmap_id, concept_id, version=version, quiz=quiz, graded=graded)
+        reviewing.note_answers(
+            owner_id, roadmap_id, concept_id, version=version, quiz=quiz, graded=graded
+        )
     return Attempt(**made.model_dump(), questions=graded)
 
 
@@ -189,18 +227,25 @@ def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id:
     """As it was graded: by the version of the quiz that was answered. Raises NotFound."""
     with session():
         _check(owner_id, roadmap_id, concept_id)
-        row = QuizAttempt.get_or_none(QuizAttempt.id == attempt_id, QuizAttempt.concept == concept_id)
+        row = QuizAttempt.get_or_none(
+            QuizAttempt.id == attempt_id, QuizAttempt.concept == concept_id
+        )
         if row is None:
             raise NotFound("There is no such attempt.")
         its = (ContentVersion.content == Content.id) & (ContentVersion.version == row.version)
         query = ContentVersion.select(ContentVersion.body).join(Content, on=its)
         body = query.where(Content.concept == concept_id, Content.kind == ContentKind.quiz).scalar()
     quiz = Quiz.model_validate(body)
-    questions = [grade(number, *pair) for number, pair in enumerate(zip(quiz.questions, row.answers, strict=True))]
+    questions = [
+        grade(number, *pair)
+        for number, pair in enumerate(zip(quiz.questions, row.answers, strict=True))
+    ]
     return Attempt(**_summary(row), questions=questions)
 
 
-def list_attempts(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, limit: int, before: UUID | None = None) -> Attempts:
+def list_attempts(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, limit: int, before: UUID | None = None
+) -> Attempts:
     """`before` is the id that the page before ended with. Raises NotFound."""
     query = QuizAttempt.select().where(QuizAttempt.concept == concept_id)
     if before is not None:
@@ -230,7 +275,9 @@ def read_profile(owner_id: UUID) -> Profile:
 
 def save_profile(owner_id: UUID, profile: Profile) -> Profile:
     with transaction():
-        Account.update(profile=profile.model_dump(mode="json")).where(Account.id == owner_id).execute()
+        Account.update(profile=profile.model_dump(mode="json")).where(
+            Account.id == owner_id
+        ).execute()
     return profile
 
 
@@ -250,11 +297,20 @@ def _check(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
 
 
 def _change(
-    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *conditions: object, otherwise: Conflict | None = None, **changes: object
+    owner_id: UUID,
+    roadmap_id: UUID,
+    concept_id: UUID,
+    *conditions: object,
+    otherwise: Conflict | None = None,
+    **changes: object,
 ) -> LearnerConcept:
     with transaction():
         owned(owner_id, roadmap_id)
-        changed = Concept.update(changes).where(_in_plan(roadmap_id, concept_id), *conditions).returning(Concept)
+        changed = (
+            Concept.update(changes)
+            .where(_in_plan(roadmap_id, concept_id), *conditions)
+            .returning(Concept)
+        )
         row = next(iter(changed.execute()), None)
         if row is None:
             raise otherwise or _no_concept()
@@ -262,7 +318,9 @@ def _change(
 
 
 def _learner(row: Concept) -> LearnerConcept:
-    return LearnerConcept(concept_id=row.id, progress=row.progress, notes=row.notes, notes_tag=notes_tag(row.notes))
+    return LearnerConcept(
+        concept_id=row.id, progress=row.progress, notes=row.notes, notes_tag=notes_tag(row.notes)
+    )
 
 
 def _in_plan(roadmap_id: UUID, concept_id: UUID) -> object:
@@ -278,5 +336,11 @@ def _summary(row: QuizAttempt) -> dict[str, Any]:
 
 
 def _forget_oldest(concept_id: UUID) -> None:
-    newest = QuizAttempt.select(QuizAttempt.id).where(QuizAttempt.concept == concept_id).order_by(QuizAttempt.id.desc())
-    QuizAttempt.delete().where(QuizAttempt.concept == concept_id, QuizAttempt.id.not_in(newest.limit(MOST_ATTEMPTS))).execute()
+    newest = (
+        QuizAttempt.select(QuizAttempt.id)
+        .where(QuizAttempt.concept == concept_id)
+        .order_by(QuizAttempt.id.desc())
+    )
+    QuizAttempt.delete().where(
+        QuizAttempt.concept == concept_id, QuizAttempt.id.not_in(newest.limit(MOST_ATTEMPTS))
+    ).execute()

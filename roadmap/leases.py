@@ -55,12 +55,26 @@ class Work:
 
 
 _being_built = Roadmap.select(Roadmap.id).where(Roadmap.status == RoadmapStatus.building)
-PLANNING = Work(Roadmap, RoadmapStatus.queued, RoadmapStatus.planning, StepName.plan_roadmap, among=True)
-BUILDING = Work(
-    Content, ContentStatus.pending, ContentStatus.building, StepName.build_content, among=Content.roadmap.in_(_being_built)
+PLANNING = Work(
+    Roadmap, RoadmapStatus.queued, RoadmapStatus.planning, StepName.plan_roadmap, among=True
 )
-DELIVERING = Work(WebhookDelivery, DeliveryStatus.pending, DeliveryStatus.delivering, StepName.deliver_webhook, among=True)
-EXPORTING = Work(AccountExport, ExportStatus.queued, ExportStatus.building, StepName.export_account, among=True)
+BUILDING = Work(
+    Content,
+    ContentStatus.pending,
+    ContentStatus.building,
+    StepName.build_content,
+    among=Content.roadmap.in_(_being_built),
+)
+DELIVERING = Work(
+    WebhookDelivery,
+    DeliveryStatus.pending,
+    DeliveryStatus.delivering,
+    StepName.deliver_webhook,
+    among=True,
+)
+EXPORTING = Work(
+    AccountExport, ExportStatus.queued, ExportStatus.building, StepName.export_account, among=True
+)
 
 
 def claim(work: Work, row_id: UUID, **changes: Any) -> UUID | None:
@@ -70,7 +84,11 @@ def claim(work: Work, row_id: UUID, **changes: Any) -> UUID | None:
     """
     table, now, token = work.table, clock.now(), new_id()
     waits = table.status == work.waiting
-    left = (table.status == work.held) & (table.lease_until < now) & (table.challenged_at < now - CHALLENGE)
+    left = (
+        (table.status == work.held)
+        & (table.lease_until < now)
+        & (table.challenged_at < now - CHALLENGE)
+    )
     update = table.update(
         {
             **changes,
@@ -82,7 +100,9 @@ def claim(work: Work, row_id: UUID, **changes: Any) -> UUID | None:
             "interruptions": table.interruptions + peewee.Case(None, [(waits, 0)], 1),
         }
     )
-    return token if update.where(table.id == row_id, waits | left, work.among).execute() == 1 else None
+    return (
+        token if update.where(table.id == row_id, waits | left, work.among).execute() == 1 else None
+    )
 
 
 def look_again(work: Work, row_id: UUID) -> list[Step]:
@@ -94,9 +114,15 @@ def look_again(work: Work, row_id: UUID) -> list[Step]:
             return []
         if row.lease_until < now and row.challenged_at is None:
             row.challenged_at = now
-            mark = table.update(challenged_at=now).where(table.id == row_id, table.lease_token == row.lease_token)
+            mark = table.update(challenged_at=now).where(
+                table.id == row_id, table.lease_token == row.lease_token
+            )
             mark.execute()
-    free_at = max(row.lease_until, row.challenged_at + CHALLENGE) if row.challenged_at else row.lease_until
+    free_at = (
+        max(row.lease_until, row.challenged_at + CHALLENGE)
+        if row.challenged_at
+        else row.lease_until
+    )
     if free_at <= now:  # it is not the lease that keeps it from being claimed
         free_at = now + LASTS
     return [Step(work.step, row_id, delay=(free_at - now).total_seconds() + AFTER)]
@@ -109,7 +135,11 @@ def settle(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
 
 def put_back(work: Work, row_id: UUID, token: UUID, wait: float) -> list[Step]:
     """Nothing could be tried: the row waits again, for so many seconds, and this was no attempt. Raises Lost."""
-    waits = {"status": work.waiting, "attempts": work.table.attempts - 1, "due_at": clock.now() + timedelta(seconds=wait)}
+    waits = {
+        "status": work.waiting,
+        "attempts": work.table.attempts - 1,
+        "due_at": clock.now() + timedelta(seconds=wait),
+    }
     with transaction():
         settle(work.table, row_id, token, **waits)
     return [Step(work.step, row_id, delay=wait)]
@@ -199,7 +229,12 @@ class Keeper:
         returned = 0
         for work, tokens in _by_work({token: its.work for token, its in held.items()}):
             table = work.table
-            waits = {**NOBODYS, "status": work.waiting, "attempts": table.attempts - 1, "due_at": clock.now()}
+            waits = {
+                **NOBODYS,
+                "status": work.waiting,
+                "attempts": table.attempts - 1,
+                "due_at": clock.now(),
+            }
             with transaction():
                 returned += table.update(waits).where(_held_under(work, tokens)).execute()
         return returned
@@ -210,7 +245,9 @@ class Keeper:
             sleep(settings.heartbeat_seconds)
             with self._lock:
                 now = monotonic()
-                running = {token: held.work for token, held in self._held.items() if now < held.until}
+                running = {
+                    token: held.work for token, held in self._held.items() if now < held.until
+                }
                 if not self._held:
                     self._busy.clear()
             try:
@@ -231,7 +268,12 @@ class Keeper:
         """Nobody wants the work of a lease any more that is not there: a person cancelled it, or others took it over."""
         for work, tokens in _by_work(running):
             with session():
-                there = {token for (token,) in work.table.select(work.table.lease_token).where(_ours(work, tokens)).tuples()}
+                there = {
+                    token
+                    for (token,) in work.table.select(work.table.lease_token)
+                    .where(_ours(work, tokens))
+                    .tuples()
+                }
             for token in set(tokens) - there:
                 with self._lock:
                     held = self._held.get(token)
@@ -241,11 +283,15 @@ class Keeper:
 
 def _held_under(work: Work, tokens: list[UUID]) -> peewee.Expression:
     """Rows of these leases. One that is locked is left out for now, rather than let all the others wait for it."""
-    return work.table.id.in_(skip_locked(work.table.select(work.table.id).where(_ours(work, tokens))))
+    return work.table.id.in_(
+        skip_locked(work.table.select(work.table.id).where(_ours(work, tokens)))
+    )
 
 
 def _ours(work: Work, tokens: list[UUID]) -> peewee.Expression:
-    return (work.table.status == work.held) & work.table.lease_token.in_(tokens)  # there is an index by status
+    return (work.table.status == work.held) & work.table.lease_token.in_(
+        tokens
+    )  # there is an index by status
 
 
 def _by_work(works: dict[UUID, Work]) -> Iterator[tuple[Work, list[UUID]]]:

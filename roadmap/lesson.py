@@ -15,14 +15,18 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 LONGEST_CODE = 5_000  # characters of a block that is parsed: Python's imports and TOML's keys take the square of their length
-FEWEST_WORDS = 15  # of an exercise and of a solution; a character of Chinese or Japanese counts as half a word
+FEWEST_WORDS = (
+    15  # of an exercise and of a solution; a character of Chinese or Japanese counts as half a word
+)
 ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 SPACES = {"softbreak": " ", "hardbreak": " "}
 PYTHON_BLOCK = "python_block"  # the name under which warnings about such code come
 PARSED = {"python": "Python", "py": "Python", "json": "JSON", "toml": "TOML"}
 
-warnings.filterwarnings("ignore", category=SyntaxWarning, module=PYTHON_BLOCK)  # one for each odd string in a block
+warnings.filterwarnings(
+    "ignore", category=SyntaxWarning, module=PYTHON_BLOCK
+)  # one for each odd string in a block
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,9 @@ def read(markdown: str) -> Lesson:
     tokens = _parser().parse(markdown)
     for at, token in enumerate(tokens):
         if token.type in ("fence", "code_block"):
-            block = Block(token.info.strip().split(" ")[0].lower(), token.content, (token.map or [0])[0] + 1)
+            block = Block(
+                token.info.strip().split(" ")[0].lower(), token.content, (token.map or [0])[0] + 1
+            )
             parts[-1][2].append(block)
             parts[-1][1].append(token.content)
         elif token.type == "inline" and tokens[at - 1].type == "heading_open":
@@ -89,7 +95,9 @@ def faults(markdown: str) -> list[str]:
     found = []
     exercise, solution = lesson.exercise, lesson.solution
     if exercise is None or solution is None:
-        found.append("The tutorial must end with two sections (##) of their own: an exercise, and its worked solution.")
+        found.append(
+            "The tutorial must end with two sections (##) of their own: an exercise, and its worked solution."
+        )
     else:
         for where, section in (
             ("exercise, the section before the last one,", exercise),
@@ -99,7 +107,9 @@ def faults(markdown: str) -> list[str]:
                 found.append(f"The {where} has {length} words; it needs {FEWEST_WORDS} at least.")
     for block in lesson.blocks:
         if wrong := fault_of(block):
-            found.append(f"The {PARSED[block.language]} code in line {block.line} does not parse: {wrong}.")
+            found.append(
+                f"The {PARSED[block.language]} code in line {block.line} does not parse: {wrong}."
+            )
     return found
 
 
@@ -110,7 +120,9 @@ def fault_of(block: Block) -> str:
     try:
         match PARSED.get(block.language):
             case "Python":
-                ast.parse(block.code, PYTHON_BLOCK)  # never compile(): nested `finally` takes it 2**n steps, at 20 levels 3 GB
+                ast.parse(
+                    block.code, PYTHON_BLOCK
+                )  # never compile(): nested `finally` takes it 2**n steps, at 20 levels 3 GB
             case "JSON":
                 json.loads(block.code)
             case "TOML":
@@ -127,7 +139,10 @@ def words(text: str) -> int:
 
 def _text(token: Token, *, code: bool = True) -> str:
     kept = ("text", "code_inline") if code else ("text",)
-    return "".join(child.content if child.type in kept else SPACES.get(child.type, "") for child in token.children or ())
+    return "".join(
+        child.content if child.type in kept else SPACES.get(child.type, "")
+        for child in token.children or ()
+    )
 
 
 @cache

@@ -8,7 +8,18 @@ LIKED = {  # types of resources by what people say of how they like to learn
     "video": ("video", "watch", "视频"),
     "book": ("book", "textbook", "handbook", "ebook", "读书", "看书", "书籍", "书本", "教材"),
     "course": ("course", "lecture", "class", "课程", "上课"),
-    "tutorial": ("hands-on", "hands on", "practice", "practical", "by doing", "tutorial", "教程", "练习", "动手", "实践"),
+    "tutorial": (
+        "hands-on",
+        "hands on",
+        "practice",
+        "practical",
+        "by doing",
+        "tutorial",
+        "教程",
+        "练习",
+        "动手",
+        "实践",
+    ),
     "documentation": ("documentation", "docs", "manual", "文档", "手册"),
     "article": ("article", "short text", "文章"),
 }
@@ -34,7 +45,10 @@ DENIED_BEHIND = re.compile(
 @lru_cache(maxsize=100)
 def likings(preferences: str) -> tuple[frozenset[str], frozenset[str]]:
     """The types of resources that somebody likes, and those that they do not like."""
-    said = {kind: [is_liked for word in words for is_liked in _said(preferences, word)] for kind, words in LIKED.items()}
+    said = {
+        kind: [is_liked for word in words for is_liked in _said(preferences, word)]
+        for kind, words in LIKED.items()
+    }
     liked = frozenset(kind for kind, opinions in said.items() if any(opinions))
     return liked, frozenset(kind for kind, opinions in said.items() if opinions) - liked
 

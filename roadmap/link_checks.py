@@ -32,14 +32,20 @@ from roadmap.steps import Step
 
 logger = logging.getLogger(__name__)
 
-NOTED_AT_ONCE, MOST_NOTINGS = 10, 20  # parts, each of which may name 1,000 long addresses; and how often in a round
+NOTED_AT_ONCE, MOST_NOTINGS = (
+    10,
+    20,
+)  # parts, each of which may name 1,000 long addresses; and how often in a round
 DUE_AT_ONCE = 200  # addresses, of which each host gives one
 VISITS = 30  # of a round
 AT_ONCE = 10  # visits
 REPLACED_AT_ONCE = 20  # parts
 CROWDED = timedelta(hours=1)  # for which those of a host step back that leave no room for others
 HELD = timedelta(minutes=10)  # for which nobody else looks at what is looked at
-PAUSES = (timedelta(days=1), timedelta(days=2))  # between faults; the next one behind them makes an address dead
+PAUSES = (
+    timedelta(days=1),
+    timedelta(days=2),
+)  # between faults; the next one behind them makes an address dead
 OFFLINE = timedelta(hours=1)  # until the next look from a machine that reaches nobody
 LONGEST_WAIT = timedelta(days=1)  # that a site can ask for
 JITTER = 0.1  # of the days between two checks, so that what was written together is not looked at together
@@ -60,7 +66,10 @@ class Blind:
     def tell(self, hosts: int) -> None:
         """Once, until somebody is reached."""
         if not self._is_told:
-            logger.warning("no link could be looked at: this machine reaches none of %d hosts; this is told once", hosts)
+            logger.warning(
+                "no link could be looked at: this machine reaches none of %d hosts; this is told once",
+                hosts,
+            )
         self._is_told = True
 
     def ended(self) -> None:
@@ -112,24 +121,36 @@ def _note_new() -> int:
     """The addresses of versions that have become current since, whichever way; of how many parts."""
     with transaction():
         columns = (Content.id, Content.version)
-        found = dict(skip_locked(Content.select(*columns).where(UNNOTED).limit(NOTED_AT_ONCE)).tuples())
+        found = dict(
+            skip_locked(Content.select(*columns).where(UNNOTED).limit(NOTED_AT_ONCE)).tuples()
+        )
         if not found:
             return 0
         urls_of = {id_: _urls(id_, version) for id_, version in found.items()}
         _insert({url for urls in urls_of.values() for url in urls})
-        uses = LinkUse.select(LinkUse.content).where(LinkUse.content.in_(list(found)), LinkUse.replaced_at.is_null(False))
+        uses = LinkUse.select(LinkUse.content).where(
+            LinkUse.content.in_(list(found)), LinkUse.replaced_at.is_null(False)
+        )
         anew = {id_ for (id_,) in uses.distinct().tuples()}
         for id_, version in found.items():
             named = [digest(url) for url in urls_of[id_]]
-            kept = keep_rows(CheckedLink.select(CheckedLink.digest).where(CheckedLink.digest.in_(named)))
+            kept = keep_rows(
+                CheckedLink.select(CheckedLink.digest).where(CheckedLink.digest.in_(named))
+            )
             if len(kept) < len(named):  # one was just forgotten, as nobody named it: it comes again
                 continue
             LinkUse.delete().where(LinkUse.content == id_, LinkUse.link.not_in(named)).execute()
             if named:  # those that the version before had keep what was done about them
-                LinkUse.insert_many([{"content": id_, "link": link} for link in named]).on_conflict_ignore().execute()
-            if id_ in anew:  # what it names now was looked at: dead ones would be followed by others without end
+                LinkUse.insert_many(
+                    [{"content": id_, "link": link} for link in named]
+                ).on_conflict_ignore().execute()
+            if (
+                id_ in anew
+            ):  # what it names now was looked at: dead ones would be followed by others without end
                 _mark_replaced(id_)
-            Content.update(links_noted=version).where(Content.id == id_, Content.version == version).execute()
+            Content.update(links_noted=version).where(
+                Content.id == id_, Content.version == version
+            ).execute()
     return len(found)
 
 
@@ -143,7 +164,10 @@ def _urls(content_id: UUID, version: int) -> list[str]:
 def _insert(urls: Iterable[str]) -> None:
     """Those that are there already stay as they are. In the same order for everybody, so that no two wait for each other."""
     common = {"state": LinkState.unchecked, "due_at": clock.now()}
-    rows = sorted(({"digest": digest(url), "url": url, **common} for url in urls), key=lambda row: str(row["digest"]))
+    rows = sorted(
+        ({"digest": digest(url), "url": url, **common} for url in urls),
+        key=lambda row: str(row["digest"]),
+    )
     for batch in peewee.chunked(rows, 100):
         CheckedLink.insert_many(batch).on_conflict_ignore().execute()
 
@@ -158,7 +182,9 @@ def _check_due() -> None:
         for link in sorted(links, key=lambda link: str(link.digest)):
             found = seen[link.url]
             if found.status is None and not (found.refused or found.unwelcome) and not online:
-                CheckedLink.update(due_at=clock.now() + OFFLINE).where(CheckedLink.digest == link.digest).execute()
+                CheckedLink.update(due_at=clock.now() + OFFLINE).where(
+                    CheckedLink.digest == link.digest
+                ).execute()
             else:
                 _save(link, found)
     if any(found.status is not None for found in seen.values()):
@@ -170,15 +196,28 @@ def _check_due() -> None:
 def _claimed() -> list[CheckedLink]:
     """Of what is due one address of each host, held for a while; what nobody names any more is deleted."""
     with transaction():
-        due = CheckedLink.select().where(CheckedLink.due_at <= clock.now()).order_by(CheckedLink.due_at).limit(DUE_AT_ONCE)
+        due = (
+            CheckedLink.select()
+            .where(CheckedLink.due_at <= clock.now())
+            .order_by(CheckedLink.due_at)
+            .limit(DUE_AT_ONCE)
+        )
         found = list(skip_locked(due))
         digests = [link.digest for link in found]
-        named = {link for (link,) in LinkUse.select(LinkUse.link).where(LinkUse.link.in_(digests)).distinct().tuples()}
+        named = {
+            link
+            for (link,) in LinkUse.select(LinkUse.link)
+            .where(LinkUse.link.in_(digests))
+            .distinct()
+            .tuples()
+        }
         gone = [each for each in digests if each not in named]
         if gone:
             CheckedLink.delete().where(CheckedLink.digest.in_(gone)).execute()
         by_host: dict[str, CheckedLink] = {}
-        firsts = [by_host.setdefault(host_of(link.url), link) for link in found if link.digest in named]
+        firsts = [
+            by_host.setdefault(host_of(link.url), link) for link in found if link.digest in named
+        ]
         taken = list(by_host.values())[:VISITS]
         _put_off([link.digest for link in taken], HELD)
         if len(found) == DUE_AT_ONCE:
@@ -205,7 +244,9 @@ def _is_online(seen: Iterable[Visit]) -> bool:
     """Whether this machine reaches others: one has answered now or lately, or does when it is asked to see."""
     if any(found.status is not None or found.unwelcome for found in seen):
         return True
-    answered = CheckedLink.select().where(CheckedLink.state == LinkState.alive, CheckedLink.status.is_null(False))
+    answered = CheckedLink.select().where(
+        CheckedLink.state == LinkState.alive, CheckedLink.status.is_null(False)
+    )
     past = CheckedLink.checked_at <= clock.now()  # it may have been ahead
     with session():
         latest = answered.where(past).order_by(CheckedLink.checked_at.desc()).first()
@@ -220,13 +261,24 @@ def _save(link: CheckedLink, seen: Visit) -> None:
     days = timedelta(days=settings.link_check_days * random.uniform(1 - JITTER, 1 + JITTER))
     state, failures, wait = _judged(link, seen)
     told = {"state": state, "status": seen.status, "reason": seen.wrong[:300], "failures": failures}
-    CheckedLink.update(**told, checked_at=now, due_at=now + (wait or days)).where(CheckedLink.digest == link.digest).execute()
+    CheckedLink.update(**told, checked_at=now, due_at=now + (wait or days)).where(
+        CheckedLink.digest == link.digest
+    ).execute()
     if state == LinkState.alive and link.state == LinkState.dead:
         its = LinkUse.link == link.digest
-        free = skip_locked(LinkUse.select(LinkUse.content).where(its))  # whoever holds others writes or deletes their parts
-        LinkUse.update(replaced_at=None).where(its, LinkUse.content.in_([id_ for (id_,) in free.tuples()])).execute()
+        free = skip_locked(
+            LinkUse.select(LinkUse.content).where(its)
+        )  # whoever holds others writes or deletes their parts
+        LinkUse.update(replaced_at=None).where(
+            its, LinkUse.content.in_([id_ for (id_,) in free.tuples()])
+        ).execute()
     if state == LinkState.dead and link.state != LinkState.dead:
-        record("links", "check", f"A link is dead: {seen.wrong}", details={"url": link.url[:500], "status": seen.status})
+        record(
+            "links",
+            "check",
+            f"A link is dead: {seen.wrong}",
+            details={"url": link.url[:500], "status": seen.status},
+        )
 
 
 def _judged(link: CheckedLink, seen: Visit) -> tuple[LinkState, int, timedelta | None]:
@@ -236,7 +288,11 @@ def _judged(link: CheckedLink, seen: Visit) -> tuple[LinkState, int, timedelta |
     if seen.is_gone:
         return LinkState.dead, 0, None
     if seen.unwelcome or (seen.status is not None and seen.status < 500):
-        wait = None if seen.retry_after is None else min(timedelta(seconds=seen.retry_after), LONGEST_WAIT)
+        wait = (
+            None
+            if seen.retry_after is None
+            else min(timedelta(seconds=seen.retry_after), LONGEST_WAIT)
+        )
         return LinkState.unclear, 0, wait
     if link.failures >= len(PAUSES) or link.state == LinkState.dead:
         return LinkState.dead, link.failures, None

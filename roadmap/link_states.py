@@ -17,16 +17,25 @@ from roadmap.outline import Level, Resource
 from roadmap.statuses import ContentStatus, LinkState, RoadmapStatus
 
 # As migration 0016 has indexed it: contents whose current version has addresses that are not among those to check.
-UNNOTED = peewee.SQL("kind = 'resources' AND version > 0 AND (links_noted IS NULL OR links_noted <> version)")
+UNNOTED = peewee.SQL(
+    "kind = 'resources' AND version > 0 AND (links_noted IS NULL OR links_noted <> version)"
+)
 
 
 class CheckedResource(Resource):
     """With what is known of its address."""
 
     level: Level | None = Field(None, description="For whom it is; null: it is not said.")
-    state: LinkState = Field(LinkState.unchecked, description="Whether its address was found to be alive.")
-    checked_at: datetime | None = Field(None, description="When it was looked at last; null: not yet.")
-    reason: str = Field("", description="Why it is not alive, as a sentence goes on; empty: it is, or nobody has looked.")
+    state: LinkState = Field(
+        LinkState.unchecked, description="Whether its address was found to be alive."
+    )
+    checked_at: datetime | None = Field(
+        None, description="When it was looked at last; null: not yet."
+    )
+    reason: str = Field(
+        "",
+        description="Why it is not alive, as a sentence goes on; empty: it is, or nobody has looked.",
+    )
 
 
 def digest(url: str) -> str:
@@ -49,23 +58,40 @@ def checked(items: Iterable[dict[str, Any]]) -> list[CheckedResource]:
 
 
 def _told(link: CheckedLink | None) -> dict[str, Any]:
-    return {} if link is None else {"state": link.state, "checked_at": link.checked_at, "reason": link.reason}
+    return (
+        {}
+        if link is None
+        else {"state": link.state, "checked_at": link.checked_at, "reason": link.reason}
+    )
 
 
 def dead_of(content_id: UUID) -> tuple[str, ...]:
     """Of the addresses that a part names those that are dead. Needs a session."""
     query = CheckedLink.select(CheckedLink.url).join(LinkUse).where(LinkUse.content == content_id)
-    return tuple(url for (url,) in query.where(CheckedLink.state == LinkState.dead).order_by(CheckedLink.url).tuples())
+    return tuple(
+        url
+        for (url,) in query.where(CheckedLink.state == LinkState.dead)
+        .order_by(CheckedLink.url)
+        .tuples()
+    )
 
 
 def replaceable() -> peewee.ModelSelect:
     """Uses of dead addresses in parts that may be written anew, and for which nothing was done yet. What is not in the plan any
     more, and a roadmap that was cancelled, is left as it is.
     """
-    its = (Content.id == LinkUse.content) & (Content.status == ContentStatus.ready) & (Content.links_noted == Content.version)
+    its = (
+        (Content.id == LinkUse.content)
+        & (Content.status == ContentStatus.ready)
+        & (Content.links_noted == Content.version)
+    )
     at_rest = (RoadmapStatus.ready, RoadmapStatus.partial, RoadmapStatus.building)
-    of = (Roadmap.id == Content.roadmap) & Roadmap.status.in_(at_rest) & Roadmap.trashed_at.is_null()
-    query: peewee.ModelSelect = LinkUse.select(LinkUse.content, Roadmap.id, Roadmap.owner).join(CheckedLink)
+    of = (
+        (Roadmap.id == Content.roadmap) & Roadmap.status.in_(at_rest) & Roadmap.trashed_at.is_null()
+    )
+    query: peewee.ModelSelect = LinkUse.select(LinkUse.content, Roadmap.id, Roadmap.owner).join(
+        CheckedLink
+    )
     query = query.join(Content, on=its).join(Roadmap, on=of)
     query = query.join(Concept, on=(Concept.id == Content.concept) & ~Concept.removed)
     return query.where(CheckedLink.state == LinkState.dead, LinkUse.replaced_at.is_null())

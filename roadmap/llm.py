@@ -53,7 +53,12 @@ class ModelGenerator:
         must_limit: bool = False,
     ) -> None:
         self._client = ModelClient(
-            key=key, base_url=base_url, model=model, timeout=timeout, max_tokens=max_tokens, must_limit=must_limit
+            key=key,
+            base_url=base_url,
+            model=model,
+            timeout=timeout,
+            max_tokens=max_tokens,
+            must_limit=must_limit,
         )
         self._pace = Pace(concurrency)
         self._model = model
@@ -87,7 +92,9 @@ class ModelGenerator:
         current = design.current.model_dump(mode="json")
         return self._design(design.step, design, {"outline": current, "feedback": design.feedback})
 
-    def repair(self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]) -> Outline:
+    def repair(
+        self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
+    ) -> Outline:
         facts: dict[str, Any] = {"draft": draft, "problems": list(problems)}
         if design.feedback:
             facts["feedback"] = design.feedback
@@ -100,7 +107,11 @@ class ModelGenerator:
             content: Contents = draft.to_content()
             if wrong := mismatch(content.text(), brief.request.language):
                 raise ValueError(wrong)
-            if isinstance(content, Tutorial) and not (brief.instruction or poor) and (lacks := lesson.faults(content.markdown)):
+            if (
+                isinstance(content, Tutorial)
+                and not (brief.instruction or poor)
+                and (lacks := lesson.faults(content.markdown))
+            ):
                 poor.append(content)
                 raise ValueError(" ".join(lacks))
             return content
@@ -114,24 +125,37 @@ class ModelGenerator:
 
     def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
         """What breaks a rule of an outline is not asked for again here: repairing it is a step of its own."""
-        known = {**_wishes(design.request), "analysis": design.analysis.model_dump(mode="json"), **facts}
+        known = {
+            **_wishes(design.request),
+            "analysis": design.analysis.model_dump(mode="json"),
+            **facts,
+        }
         draft: OutlineDraft = self._ask(step, OutlineDraft, known, lambda draft: draft)
         try:
             return draft.to_outline()
         except ValidationError as error:
             raise Unsound(draft.model_dump(mode="json"), _rules(error)) from error
 
-    def _ask(self, step: str, shape: type[Any], facts: dict[str, Any], make: Callable[[Any], Made]) -> Made:
+    def _ask(
+        self, step: str, shape: type[Any], facts: dict[str, Any], make: Callable[[Any], Made]
+    ) -> Made:
         """What is made of the answer, which has one chance to be put right. Raises GeneratorFault."""
         try:
             self._pace.begin()
         except Busy as busy:  # the provider has asked for a pause since the slot was taken
             raise NotYet(str(busy), busy.retry_after) from busy
-        messages: list[Message] = [{"role": "system", "content": prompt(step).text}, {"role": "user", "content": _json(facts)}]
+        messages: list[Message] = [
+            {"role": "system", "content": prompt(step).text},
+            {"role": "user", "content": _json(facts)},
+        ]
         answer = self._complete(step, messages, shape)
         made, problems = _tried(answer, shape, make)
         if problems:
-            wrong = {"problems": problems, "schema": shape.model_json_schema(), "instruction": AGAIN}
+            wrong = {
+                "problems": problems,
+                "schema": shape.model_json_schema(),
+                "instruction": AGAIN,
+            }
             again: list[Message] = [
                 *messages,
                 {"role": "assistant", "content": answer},
@@ -139,7 +163,9 @@ class ModelGenerator:
             ]
             made, problems = _tried(self._complete(step, again, shape), shape, make)
         if made is None:
-            raise GeneratorFault(f"The model's answer is not in the agreed form: {' '.join(problems)[:300]}")
+            raise GeneratorFault(
+                f"The model's answer is not in the agreed form: {' '.join(problems)[:300]}"
+            )
         return made
 
     def _complete(self, step: str, messages: list[Message], shape: type[BaseModel]) -> str:
@@ -155,7 +181,9 @@ class ModelGenerator:
         return answer
 
 
-def _tried(answer: str, shape: type[Any], make: Callable[[Any], Made]) -> tuple[Made | None, list[str]]:
+def _tried(
+    answer: str, shape: type[Any], make: Callable[[Any], Made]
+) -> tuple[Made | None, list[str]]:
     """What is made of an answer, or what is wrong with it."""
     try:
         return make(shape.model_validate_json(storable_json(answer))), []
@@ -167,13 +195,18 @@ def _tried(answer: str, shape: type[Any], make: Callable[[Any], Made]) -> tuple[
 
 def _rules(error: ValidationError) -> list[str]:
     found = error.errors(include_url=False, include_input=False)[:MOST_PROBLEMS]
-    return [f"{'.'.join(str(part) for part in problem['loc']) or 'all'}: {problem['msg']}." for problem in found]
+    return [
+        f"{'.'.join(str(part) for part in problem['loc']) or 'all'}: {problem['msg']}."
+        for problem in found
+    ]
 
 
 def _wishes(request: RoadmapRequest) -> dict[str, Any]:
     facts: dict[str, Any] = {"request": request.model_dump(mode="json")}
     if request.deadline is not None:
-        facts["hours_available"] = hours_until(request.deadline, clock.now().date(), request.hours_per_week)
+        facts["hours_available"] = hours_until(
+            request.deadline, clock.now().date(), request.hours_per_week
+        )
     return facts
 
 
@@ -183,10 +216,16 @@ def _facts(brief: ConceptBrief) -> dict[str, Any]:
         "roadmap": brief.roadmap_title,
         "stage": brief.stage_title,
         "module": brief.module_title,
-        "concept": {"title": brief.title, "description": brief.description, "outcomes": brief.outcomes},
+        "concept": {
+            "title": brief.title,
+            "description": brief.description,
+            "outcomes": brief.outcomes,
+        },
     }
     if brief.instruction or brief.dead:
-        facts["previous"] = None if brief.previous is None else brief.previous.model_dump(mode="json")
+        facts["previous"] = (
+            None if brief.previous is None else brief.previous.model_dump(mode="json")
+        )
     if brief.instruction:
         facts["instructions"] = brief.instruction
     if brief.tutorial:

@@ -25,7 +25,9 @@ MOVED_AT_ONCE = 10_000  # rows of one statement
 
 PARTITIONS = """SELECT quote_ident(c.relname), pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits i
     JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'execution_log'::regclass ORDER BY c.relname"""
-BOUNDS = re.compile(r"FOR VALUES FROM \((?:MINVALUE|'(?P<lower>[0-9a-f-]+)')\) TO \('(?P<upper>[0-9a-f-]+)'\)")
+BOUNDS = re.compile(
+    r"FOR VALUES FROM \((?:MINVALUE|'(?P<lower>[0-9a-f-]+)')\) TO \('(?P<upper>[0-9a-f-]+)'\)"
+)
 MOVE = """WITH moved AS (DELETE FROM {default} WHERE id IN
     (SELECT id FROM {default} WHERE id >= %s AND id < %s ORDER BY id LIMIT %s) RETURNING *)
     INSERT INTO {month} SELECT * FROM moved"""
@@ -67,7 +69,10 @@ def make_ahead() -> None:
             try:
                 _make(month)
             except TookTooLong:
-                logger.warning("the partition of the log for %s is made in a moment: the table is in use", f"{month:%Y-%m}")
+                logger.warning(
+                    "the partition of the log for %s is made in a moment: the table is in use",
+                    f"{month:%Y-%m}",
+                )
 
 
 def drop_before(oldest: UUID) -> None:
@@ -81,7 +86,9 @@ def drop_before(oldest: UUID) -> None:
         if partition.upper <= oldest:
             try:
                 with limited(statement=MOVE_SECONDS, lock=LOCK_SECONDS):
-                    database.execute_sql(f"DROP TABLE IF EXISTS {partition.name}")  # another may have been quicker
+                    database.execute_sql(
+                        f"DROP TABLE IF EXISTS {partition.name}"
+                    )  # another may have been quicker
             except TookTooLong:
                 logger.warning("%s is dropped in a moment: the table is in use", partition.name)
 
@@ -92,14 +99,22 @@ def _is_there(month: datetime, known: Sequence[Partition]) -> bool:
 
 def _make(month: datetime) -> None:
     """Raises TookTooLong, and then nothing is changed."""
-    lower, upper, name = first_id(month), first_id(month_after(month)), f"execution_log_{month:%Y%m}"
+    lower, upper, name = (
+        first_id(month),
+        first_id(month_after(month)),
+        f"execution_log_{month:%Y%m}",
+    )
     with limited(statement=MOVE_SECONDS, lock=LOCK_SECONDS):
         # Who writes waits until it is known where to; who makes the same month waits as well. Readers go on.
         database.execute_sql("LOCK TABLE ONLY execution_log IN SHARE ROW EXCLUSIVE MODE")
         if _is_there(month, partitions()):
             return
-        database.execute_sql(f"CREATE TABLE {name} (LIKE execution_log INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+        database.execute_sql(
+            f"CREATE TABLE {name} (LIKE execution_log INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"
+        )
         move = MOVE.format(default=DEFAULT, month=name)
         while database.execute_sql(move, (str(lower), str(upper), MOVED_AT_ONCE)).rowcount:
             pass
-        database.execute_sql(f"ALTER TABLE execution_log ATTACH PARTITION {name} FOR VALUES FROM ('{lower}') TO ('{upper}')")
+        database.execute_sql(
+            f"ALTER TABLE execution_log ATTACH PARTITION {name} FOR VALUES FROM ('{lower}') TO ('{upper}')"
+        )

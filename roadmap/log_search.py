@@ -30,7 +30,9 @@ SLOW = "The search takes too long."
 LONGEST_TEXT = 500  # characters of a search
 SEARCH_SECONDS, LOCK_SECONDS = 5.0, 2.0  # for one page
 EXPORTED_AT_ONCE = 1_000  # records of one statement
-SETTLES = timedelta(seconds=2)  # in which records of several processes come into order: they are sent after 0.25 s
+SETTLES = timedelta(
+    seconds=2
+)  # in which records of several processes come into order: they are sent after 0.25 s
 MOST_CATEGORIES = 50
 
 CATEGORIES = f"""WITH RECURSIVE found AS (SELECT min(category) AS category FROM execution_log UNION ALL
@@ -57,14 +59,18 @@ class LogEntry(LogRecord):
     """A record, and what it belongs to."""
 
     roadmap_id: UUID | None = Field(description="About which roadmap; null: about none.")
-    trace_id: UUID | None = Field(description="Of the request that it belongs to, in every process; null: of none.")
+    trace_id: UUID | None = Field(
+        description="Of the request that it belongs to, in every process; null: of none."
+    )
 
 
 def search(wanted: LogFilter, *, before: UUID | None = None, limit: int = 50) -> Page[LogEntry]:
     """The newest first; `before` is the id that the page before ended with. Raises Invalid, Unavailable."""
     with _in_time():
         rows = _read(page_query(wanted, before, limit + 1))
-    return Page(items=rows[:limit], next_cursor=str(rows[limit - 1].id) if len(rows) > limit else None)
+    return Page(
+        items=rows[:limit], next_cursor=str(rows[limit - 1].id) if len(rows) > limit else None
+    )
 
 
 def newer(wanted: LogFilter, after: UUID, limit: int = 100) -> list[LogEntry]:
@@ -75,7 +81,9 @@ def newer(wanted: LogFilter, after: UUID, limit: int = 100) -> list[LogEntry]:
     """
     settled = ExecutionLog.id < first_id(clock.now() - SETTLES)
     with _in_time():
-        return _read(_query(wanted, ExecutionLog.id > after, settled).order_by(ExecutionLog.id).limit(limit))
+        return _read(
+            _query(wanted, ExecutionLog.id > after, settled).order_by(ExecutionLog.id).limit(limit)
+        )
 
 
 def export(wanted: LogFilter) -> Iterator[bytes]:
@@ -121,12 +129,17 @@ def _in_time() -> Iterator[None]:
         with limited(statement=SEARCH_SECONDS, lock=LOCK_SECONDS):
             yield
     except TookTooLong:
-        rule = FieldError("?text", f"takes longer than {SEARCH_SECONDS:g} s: narrow it by a range of time, a roadmap or a trace")
+        rule = FieldError(
+            "?text",
+            f"takes longer than {SEARCH_SECONDS:g} s: narrow it by a range of time, a roadmap or a trace",
+        )
         raise Invalid(SLOW, fields=(rule,)) from None
 
 
 def _conditions(wanted: LogFilter) -> Iterator[Any]:
-    known = categories() if wanted.step and not wanted.categories else wanted.categories  # the index begins with them
+    known = (
+        categories() if wanted.step and not wanted.categories else wanted.categories
+    )  # the index begins with them
     if wanted.levels:
         yield ExecutionLog.level.in_(wanted.levels)
     if known:
@@ -157,18 +170,25 @@ def _roadmap_of(concept_id: UUID | None) -> UUID | None:
 def _parsed(text: str) -> Wanted:
     """Raises Invalid."""
     if len(text) > LONGEST_TEXT:
-        rule = FieldError("?text", f"has {len(text)} characters; at most {LONGEST_TEXT} are looked for")
+        rule = FieldError(
+            "?text", f"has {len(text)} characters; at most {LONGEST_TEXT} are looked for"
+        )
         raise Invalid("The search is too long.", fields=(rule,))
     wanted = parsed(text)
     if text.strip() and not wanted:
-        raise Invalid("The search does not fit.", fields=(FieldError("?text", "has no word in it, only signs"),))
+        raise Invalid(
+            "The search does not fit.",
+            fields=(FieldError("?text", "has no word in it, only signs"),),
+        )
     return wanted
 
 
 def _spoken_of(wanted: Wanted) -> Iterator[Any]:
     if wanted and is_postgres():
         words = peewee.fn.execution_log_words(ExecutionLog.message, ExecutionLog.step)
-        looked_for = peewee.fn.websearch_to_tsquery(peewee.SQL("'pg_catalog.simple'::regconfig"), as_websearch(wanted))
+        looked_for = peewee.fn.websearch_to_tsquery(
+            peewee.SQL("'pg_catalog.simple'::regconfig"), as_websearch(wanted)
+        )
         yield peewee.Expression(words, "@@", looked_for)
     elif wanted:
         yield reduce(or_, (reduce(and_, (_has(term) for term in terms)) for terms in wanted))

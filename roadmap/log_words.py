@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 PIECE = re.compile(r'(?P<not>-?)(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+))')
-APART = re.compile(r"([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])")  # as in migration 0008
+APART = re.compile(
+    r"([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])"
+)  # as in migration 0008
 SPACES = str.maketrans(string.punctuation, " " * len(string.punctuation))
 
 
@@ -43,7 +45,9 @@ def parsed(text: str) -> Wanted:
 
 def as_websearch(wanted: Wanted) -> str:
     """For `websearch_to_tsquery`, in which nothing is left that it could read otherwise."""
-    return " or ".join(" ".join(f'{"-" * term.unwanted}"{term.words}"' for term in terms) for terms in wanted)
+    return " or ".join(
+        " ".join(f'{"-" * term.unwanted}"{term.words}"' for term in terms) for terms in wanted
+    )
 
 
 def _pieces(text: str) -> Iterator[Term | None]:

@@ -17,16 +17,22 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 MOST_BRACKETS = 1000  # in one paragraph; parsers take the square of their number of steps
-MOST_CALLS = 2_000_000  # of the rules of parsers, for one text; a tutorial of 100,000 characters has 500,000
+MOST_CALLS = (
+    2_000_000  # of the rules of parsers, for one text; a tutorial of 100,000 characters has 500,000
+)
 MOST_TOKENS = 100_000  # of a parser; such a tutorial has 5,000, and each takes 300 bytes
 MOST_ROUNDS = 20  # taking one thing out can show another: an image in an image, a tag in a comment
 # With the tables of GitHub, without the limit that a parser sets to nesting, and CommonMark alone.
 PARSERS = (("js-default", 100), ("js-default", 10_000), ("commonmark", 20))
 ALLOWED = re.compile(r"(https?:|mailto:|#)", re.IGNORECASE)
 LINE_END = re.compile(r"\r\n|\r|\n")
-PREFIX = re.compile(r"([ \t]|>|[-+*][ \t]|[0-9]{1,9}[.)][ \t])*")  # of a line in quotations and lists
+PREFIX = re.compile(
+    r"([ \t]|>|[-+*][ \t]|[0-9]{1,9}[.)][ \t])*"
+)  # of a line in quotations and lists
 QUOTATION = re.compile(r"[ \t>]*")
-TAG_AT_START = re.compile(r" {0,3}(?:(?:> ?)+ {0,3})?(?=<)")  # with more space before it, it may turn out to be code
+TAG_AT_START = re.compile(
+    r" {0,3}(?:(?:> ?)+ {0,3})?(?=<)"
+)  # with more space before it, it may turn out to be code
 FENCE = re.compile(QUOTATION.pattern + "(```|~~~)")
 PIPE = re.compile(r"(?<!\\)\|")
 UNESCAPED = re.compile(r"(?<!\\)(\\\\)*(?=[<\[])")
@@ -66,7 +72,9 @@ class TooIntricate(ValueError):
     """A text is nested deeper, or takes a parser longer, than any tutorial needs."""
 
     def __init__(self) -> None:
-        super().__init__("The Markdown is too intricate: nest less, and use fewer tables, links and marks.")
+        super().__init__(
+            "The Markdown is too intricate: nest less, and use fewer tables, links and marks."
+        )
 
 
 def harmless(markdown: str) -> str:
@@ -146,7 +154,10 @@ class _Page:
 
     def _hazards(self) -> Iterator[tuple[list[int], list[Edit] | None]]:
         """Ranges of lines with what may not be passed on."""
-        for definition in (*self._env.get("references", {}).values(), *self._env.get("duplicate_refs", [])):
+        for definition in (
+            *self._env.get("references", {}).values(),
+            *self._env.get("duplicate_refs", []),
+        ):
             if not ALLOWED.match(definition["href"]):
                 yield definition["map"], list(self._without_definition(*definition["map"]))
         column = 0
@@ -164,7 +175,10 @@ class _Page:
                 found = self._found(token.content)
                 if not all(each.may_stay for each in found):
                     origin = self._origin(place, column)
-                    yield token.map or [], None if origin is None else list(self._without(found, origin))
+                    yield (
+                        token.map or [],
+                        None if origin is None else list(self._without(found, origin)),
+                    )
 
     def _found(self, content: str) -> list[Found]:
         env: dict[str, Any] = {**self._env, "content": content, "found": []}
@@ -199,21 +213,32 @@ class _Page:
             start, end = origin[each.start], origin[each.end - 1] + 1
             if each.rule == "html_inline":
                 yield Edit(start, start, "\\")
-            elif each.rule == "image" and any(link.start < each.start and each.end <= link.label for link in links):
+            elif each.rule == "image" and any(
+                link.start < each.start and each.end <= link.label for link in links
+            ):
                 yield Edit(start, origin[each.start + 1] + 1)
                 yield Edit(origin[each.label], end)
             elif each.rule == "image":
                 yield Edit(start, start + 1)
-                if UNESCAPED_MARK.search(self._source, max(0, start - 99), start):  # it would be an image of this link
+                if UNESCAPED_MARK.search(
+                    self._source, max(0, start - 99), start
+                ):  # it would be an image of this link
                     yield Edit(start - 1, start - 1, "\\")
             elif not each.may_stay and (each.rule == "autolink" or self._is_like_code(each, start)):
-                yield Edit(start, start, "\\")  # vector<std::string> and handlers[event](payload) show as they are
-            elif not each.may_stay and each.label + 1 < each.end:  # of a shortcut, the definition goes
+                yield Edit(
+                    start, start, "\\"
+                )  # vector<std::string> and handlers[event](payload) show as they are
+            elif (
+                not each.may_stay and each.label + 1 < each.end
+            ):  # of a shortcut, the definition goes
                 yield Edit(start, start + 1)
                 yield Edit(origin[each.label], end)
 
     def _is_like_code(self, link: Found, start: int) -> bool:
-        return link.label + 1 < link.end and LIKE_CODE.match(self._source, max(0, start - 1)) is not None
+        return (
+            link.label + 1 < link.end
+            and LIKE_CODE.match(self._source, max(0, start - 1)) is not None
+        )
 
     def _origin(self, place: int, column: int) -> list[int] | None:
         """Where in the source each character of an inline token stands; None when that cannot be told for certain."""
@@ -226,7 +251,9 @@ class _Page:
             at = len(self._lines[first]) - len(rest) + rest.find(token.content)
             return [self._starts[first] + at + each for each in range(len(token.content))]
         texts = token.content.split("\n")
-        for start in range(first, last - len(texts) + 1):  # a first line of nothing but strange spaces is not in the content
+        for start in range(
+            first, last - len(texts) + 1
+        ):  # a first line of nothing but strange spaces is not in the content
             origins = [self._origin_of_line(text, start + line) for line, text in enumerate(texts)]
             if None not in origins:
                 return [each for origin in origins for each in origin or []]
@@ -245,9 +272,13 @@ class _Page:
         text = self._lines[line]
         if line not in self._cells:
             self._cells[line] = [_cells(text, prefix) for prefix in (PREFIX, QUOTATION, "")]
-        for cells in self._cells[line]:  # the first line of a table may look like that of a list or quotation
+        for cells in self._cells[
+            line
+        ]:  # the first line of a table may look like that of a list or quotation
             first_column = 1 if cells[0][0] == cells[0][1] else 0
-            begin, end = cells[column + first_column] if column + first_column < len(cells) else (0, 0)
+            begin, end = (
+                cells[column + first_column] if column + first_column < len(cells) else (0, 0)
+            )
             places = [each for each in range(begin, end) if text[each : each + 2] != "\\|"]
             cell = "".join(text[each] for each in places)
             if mdTrim(cell) == content:
@@ -255,7 +286,9 @@ class _Page:
         return None
 
     def _escaped(self, first: int, last: int) -> Iterator[Edit]:
-        for found in UNESCAPED.finditer(self._source, self._starts[first], self._starts[min(last, len(self._lines))]):
+        for found in UNESCAPED.finditer(
+            self._source, self._starts[first], self._starts[min(last, len(self._lines))]
+        ):
             yield Edit(found.end(), found.end(), "\\")
 
 
@@ -299,8 +332,18 @@ def _noting(name: str, rule: Rule) -> Rule:
     def noting(state: StateInline, silent: bool) -> bool:
         start, before = state.pos, len(state.tokens)
         done: bool = rule(state, silent)
-        if done and not silent and state.env.get("content") == state.src:  # not the text of an image
-            state.env["found"].append(Found(name, start, state.pos, _label(state, name, start), _target(state.tokens[before:])))
+        if (
+            done and not silent and state.env.get("content") == state.src
+        ):  # not the text of an image
+            state.env["found"].append(
+                Found(
+                    name,
+                    start,
+                    state.pos,
+                    _label(state, name, start),
+                    _target(state.tokens[before:]),
+                )
+            )
         return done
 
     return noting

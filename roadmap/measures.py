@@ -32,7 +32,9 @@ logger = logging.getLogger(__name__)
 
 EVERY = 5.0  # seconds between two saves
 TELL_EVERY = 20.0  # seconds after which a process says that it is there, with nothing to save
-PRESENT = timedelta(seconds=60)  # who has not said so for longer than this is gone, or cannot be believed
+PRESENT = timedelta(
+    seconds=60
+)  # who has not said so for longer than this is gone, or cannot be believed
 FORGOTTEN = timedelta(hours=1)  # and its row goes
 KEPT = timedelta(hours=25)  # for which there are rows by the minute
 MINUTES_AT_ONCE = 120  # whose rows are deleted in one go
@@ -109,7 +111,11 @@ class Saver:
 
     def _note(self) -> bool:
         """That this process is there, and adds this batch; False when it has been added before."""
-        row = {"service": settings.service_type, "process": _process_name(), "last_batch": self._number}
+        row = {
+            "service": settings.service_type,
+            "process": _process_name(),
+            "last_batch": self._number,
+        }
         row |= {"facts": gauges(), "updated_at": clock.now()}
         is_new = MeasuredProcess.last_batch < peewee.EXCLUDED.last_batch
         insert = MeasuredProcess.insert(**row, id=self.id)
@@ -149,13 +155,18 @@ def processes() -> list[Process]:
     present = MeasuredProcess.updated_at > clock.now() - PRESENT
     query = MeasuredProcess.select().where(present, MeasuredProcess.id != saver.id)
     with session():
-        others = [Process(row.service, row.process, row.facts) for row in query.order_by(MeasuredProcess.process)]
+        others = [
+            Process(row.service, row.process, row.facts)
+            for row in query.order_by(MeasuredProcess.process)
+        ]
     return [me(), *others]
 
 
 def totals() -> list[Counted]:
     """Of all time and all processes, sorted. Raises Unavailable."""
-    query = Measure.select(Measure.name, Measure.labels, Measure.part, Measure.value).where(Measure.minute == TOTAL)
+    query = Measure.select(Measure.name, Measure.labels, Measure.part, Measure.value).where(
+        Measure.minute == TOTAL
+    )
     with session():
         return sorted(Counted(*row) for row in query.tuples())
 
@@ -173,7 +184,13 @@ def forget_old() -> None:
     now = clock.now()
     old = (Measure.minute > TOTAL) & (Measure.minute < minute_of(now - KEPT))
     with transaction():
-        oldest = Measure.select(Measure.minute).distinct().where(old).order_by(Measure.minute).limit(MINUTES_AT_ONCE)
+        oldest = (
+            Measure.select(Measure.minute)
+            .distinct()
+            .where(old)
+            .order_by(Measure.minute)
+            .limit(MINUTES_AT_ONCE)
+        )
         minutes = [minute for (minute,) in oldest.tuples()]
         if minutes:
             Measure.delete().where(Measure.minute.in_(minutes)).execute()
@@ -194,7 +211,13 @@ def _rows(taken: Sequence[Counted]) -> list[Row]:
 
 
 def _row(each: Counted, minute: int) -> Row:
-    return {"name": each.name, "minute": minute, "labels": each.labels, "part": each.part, "value": each.value}
+    return {
+        "name": each.name,
+        "minute": minute,
+        "labels": each.labels,
+        "part": each.part,
+        "value": each.value,
+    }
 
 
 def _place(row: Row) -> tuple[Any, ...]:
@@ -209,7 +232,10 @@ def _storing(rows: Sequence[Row], update: dict[Any, Any]) -> list[Statement]:
     """Put into words before the transaction begins: SQLite lets nobody else write during it."""
     key = [Measure.name, Measure.minute, Measure.labels, Measure.part]
     pieces = (rows[first : first + ROWS_AT_ONCE] for first in range(0, len(rows), ROWS_AT_ONCE))
-    return [Measure.insert_many(piece).on_conflict(conflict_target=key, update=update).sql() for piece in pieces]
+    return [
+        Measure.insert_many(piece).on_conflict(conflict_target=key, update=update).sql()
+        for piece in pieces
+    ]
 
 
 def _execute(statements: Sequence[Statement]) -> None:

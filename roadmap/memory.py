@@ -13,8 +13,12 @@ import fsrs
 
 FARTHEST = 3650  # days until a question comes back, at most
 MOST_STABILITY = 1_000_000.0  # days, of a memory that comes from elsewhere
-MOST_REVIEWS = 100_000  # of one that comes from elsewhere: there is room for more, and nobody has so many
-SCHEDULER = fsrs.Scheduler(maximum_interval=FARTHEST, enable_fuzzing=False)  # by chance nothing: the same twice is the same
+MOST_REVIEWS = (
+    100_000  # of one that comes from elsewhere: there is room for more, and nobody has so many
+)
+SCHEDULER = fsrs.Scheduler(
+    maximum_interval=FARTHEST, enable_fuzzing=False
+)  # by chance nothing: the same twice is the same
 
 
 class ReviewRating(StrEnum):
@@ -87,7 +91,10 @@ def faults(memory: Memory) -> Iterator[tuple[str, str]]:
     if steps is None and memory.step is not None:
         yield "step", "must be null: there are no steps in review"
     elif steps is not None and (memory.step is None or not 0 <= memory.step < steps):
-        yield "step", f"must be a step of this state, {' or '.join(str(step) for step in range(steps))}"
+        yield (
+            "step",
+            f"must be a step of this state, {' or '.join(str(step) for step in range(steps))}",
+        )
     if memory.lapses > memory.reviews:
         yield "lapses", f"must be at most the number of reviews, {memory.reviews}"
     if memory.is_new:

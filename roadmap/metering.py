@@ -22,7 +22,13 @@ class Meter(Protocol):
     """Opens a call, or raises when it may not be made, knowing how many tokens it can cost at most."""
 
     def call(
-        self, step: str, model: str, prompt_version: str, *, most_prompt_tokens: int, most_completion_tokens: int
+        self,
+        step: str,
+        model: str,
+        prompt_version: str,
+        *,
+        most_prompt_tokens: int,
+        most_completion_tokens: int,
     ) -> AbstractContextManager[MeteredCall]: ...
 
 
@@ -39,7 +45,13 @@ class _FreeCall:
 
 class _FreeMeter:
     def call(
-        self, step: str, model: str, prompt_version: str, *, most_prompt_tokens: int, most_completion_tokens: int
+        self,
+        step: str,
+        model: str,
+        prompt_version: str,
+        *,
+        most_prompt_tokens: int,
+        most_completion_tokens: int,
     ) -> AbstractContextManager[MeteredCall]:
         return nullcontext(_FreeCall())
 

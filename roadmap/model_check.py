@@ -30,7 +30,9 @@ def answer_seconds(settings: Settings) -> float:
     )
     began = time.monotonic()
     try:
-        with FREE.call("check", settings.openai_model, "", most_prompt_tokens=0, most_completion_tokens=1) as call:
+        with FREE.call(
+            "check", settings.openai_model, "", most_prompt_tokens=0, most_completion_tokens=1
+        ) as call:
             client.check([QUESTION], Word, call)
     finally:
         client.close()

@@ -8,14 +8,20 @@ from typing import Any, Literal, NamedTuple, TypedDict
 
 from pydantic import BaseModel
 
-FORMS = ("json_schema", "json_object", None)  # what holds an answer to its form, the strictest first
+FORMS = (
+    "json_schema",
+    "json_object",
+    None,
+)  # what holds an answer to its form, the strictest first
 # What providers call the most tokens of an answer. The older name first: who wants the new one refuses it aloud and free of
 # charge, while servers that know the old one only (Ollama, llama-cpp-python) pass over the new one in silence.
 LIMITS = ("max_tokens", "max_completion_tokens", None)
 MISCOUNTED = 16  # tokens by which a provider may be wrong about what it has written
 TOLD = "Answer with one JSON object and nothing else: no other words, no code fence. It must be valid under this JSON schema:\n"
 # How OpenAI, Azure, OpenRouter, vLLM, llama.cpp, Groq, DeepSeek, Mistral and servers made with FastAPI word what they refuse.
-ABOUT_FORM = re.compile(r"response.?format|json.?(schema|object|mode|output)|schema|structured|\bstrict\b|\bgrammar\b|guided")
+ABOUT_FORM = re.compile(
+    r"response.?format|json.?(schema|object|mode|output)|schema|structured|\bstrict\b|\bgrammar\b|guided"
+)
 ABOUT_LIMIT = re.compile(r"max_(completion_)?tokens")
 ABOUT_ITS_SIZE = re.compile(
     r"too (large|big|high)|at most|maximum|exceed|higher|(less|greater) than|limit was reached|range|between|\[\d+, ?\d+\]|out of"
@@ -23,7 +29,9 @@ ABOUT_ITS_SIZE = re.compile(
 ABOUT_A_FIELD = re.compile(
     r"(un(supported|known|recogni[sz]ed|expected)|extra|additional) (\w+ )?(param|field|argument|input|propert|key)"
 )
-ABOUT_ELSE = re.compile(r"content.{0,12}(policy|filter|management)|context.(length|window)|moderation|model_not_found")
+ABOUT_ELSE = re.compile(
+    r"content.{0,12}(policy|filter|management)|context.(length|window)|moderation|model_not_found"
+)
 OTHER_FIELDS = {"messages", "model", "input", "prompt"}
 UNLUCKY = "json_validate_failed"  # Groq's name for an answer, not a request, that breaks the schema
 
@@ -57,8 +65,14 @@ class Manners:
         """An answer of so many tokens came in this dialect. One that is too long was not limited by it."""
         with self._lock:
             self._dialect = self._dialect or dialect
-            if LIMITS[dialect.limit] and written is not None and written > self._max_tokens + MISCOUNTED:
-                self._dialect = self._dialect._replace(limit=max(self._dialect.limit, dialect.limit + 1))
+            if (
+                LIMITS[dialect.limit]
+                and written is not None
+                and written > self._max_tokens + MISCOUNTED
+            ):
+                self._dialect = self._dialect._replace(
+                    limit=max(self._dialect.limit, dialect.limit + 1)
+                )
 
     def kept_to_form(self, dialect: Dialect, *, kept: bool) -> None:
         """Whether an answer was JSON. A provider that passes over a schema in silence has to be told it in words."""
@@ -80,17 +94,23 @@ class Refusal(Exception):
         self.message = str(fields.get("message") or " ".join(_strings(error)))
         self.names = {str(fields.get("code")), str(fields.get("type"))}
         self.field = re.split(r"[.\[]", str(fields.get("param")))[0]
-        self.words = "" if body.lstrip().startswith(b"<") else " ".join(_strings(said)).lower()  # web pages say much
+        self.words = (
+            "" if body.lstrip().startswith(b"<") else " ".join(_strings(said)).lower()
+        )  # web pages say much
 
 
-def request_in(messages: Sequence[Message], shape: type[BaseModel], dialect: Dialect, max_tokens: int) -> dict[str, Any]:
+def request_in(
+    messages: Sequence[Message], shape: type[BaseModel], dialect: Dialect, max_tokens: int
+) -> dict[str, Any]:
     """What is asked of the provider. The first of the messages is the system's."""
     form, limit = FORMS[dialect.form], LIMITS[dialect.limit]
     request: dict[str, Any] = {"messages": list(messages)} | ({limit: max_tokens} if limit else {})
     if form == "json_schema":
         schema = {"name": shape.__name__, "schema": shape.model_json_schema(), "strict": True}
         return {**request, "response_format": {"type": form, form: schema}}
-    system, *others = messages  # one message of the system, since the templates of some models know no second one
+    system, *others = (
+        messages  # one message of the system, since the templates of some models know no second one
+    )
     told = Message(role="system", content=f"{system['content']}\n\n{TOLD}{schema_text(shape)}")
     request["messages"] = [told, *others]
     return request | ({"response_format": {"type": form}} if form else {})
@@ -102,9 +122,15 @@ def schema_text(shape: type[BaseModel]) -> str:
 
 def simpler_dialect(dialect: Dialect, refusal: Refusal, model: str) -> Dialect | None:
     """The dialect to try next; None when the refusal is about something else, or there is none."""
-    words = re.sub(rf"(?<!\w){re.escape(model.lower())}(?!\w)", "", refusal.words)  # it may be called gpt-strict
-    elsewhere = refusal.field in OTHER_FIELDS or UNLUCKY in refusal.names or ABOUT_ELSE.search(words)
-    grammar = refusal.status == 500 and "grammar" in words  # llama.cpp, about schemas that it cannot turn into one
+    words = re.sub(
+        rf"(?<!\w){re.escape(model.lower())}(?!\w)", "", refusal.words
+    )  # it may be called gpt-strict
+    elsewhere = (
+        refusal.field in OTHER_FIELDS or UNLUCKY in refusal.names or ABOUT_ELSE.search(words)
+    )
+    grammar = (
+        refusal.status == 500 and "grammar" in words
+    )  # llama.cpp, about schemas that it cannot turn into one
     if elsewhere or not (grammar or refusal.status in {400, 404, 422, 501}):
         return None
     less_form = dialect._replace(form=dialect.form + 1) if FORMS[dialect.form] else None
@@ -129,5 +155,9 @@ def _strings(said: object, depth: int = 8) -> Iterator[str]:
     if isinstance(said, str):
         yield said
     elif depth and isinstance(said, dict | list):
-        for part in said if isinstance(said, list) else [value for name, value in said.items() if name != "input"]:
+        for part in (
+            said
+            if isinstance(said, list)
+            else [value for name, value in said.items() if name != "input"]
+        ):
             yield from _strings(part, depth - 1)

@@ -10,4 +10,6 @@ def check_database() -> None:
     with session():
         missing = pending(database.obj)
     if missing:
-        raise Unavailable(f"The schema is not at {missing[-1]} yet; the api service migrates when it starts.")
+        raise Unavailable(
+            f"The schema is not at {missing[-1]} yet; the api service migrates when it starts."
+        )

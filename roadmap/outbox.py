@@ -44,13 +44,16 @@ class RoadmapFacts(BaseModel):
     """What is told of a roadmap; the rest can be read at `path`."""
 
     roadmap_id: UUID
-    seq: int = Field(description="The number of the event within its roadmap: what has a lower one comes late.")
+    seq: int = Field(
+        description="The number of the event within its roadmap: what has a lower one comes late."
+    )
     title: str = Field(description="Empty: it has no plan yet.")
     status: RoadmapStatus
     revision: int = Field(description="The number of the plan; 0: there is none.")
     progress: Progress = Field(description="How much is written.")
     path: str = Field(
-        description="Where the rest can be read.", examples=["/api/v1/roadmaps/01a214f6-2f53-7a48-a0d1-47aa26b2a6ef"]
+        description="Where the rest can be read.",
+        examples=["/api/v1/roadmaps/01a214f6-2f53-7a48-a0d1-47aa26b2a6ef"],
     )
     reason: str | None = Field(None, description="Why it failed, or what is missing.")
 
@@ -84,13 +87,23 @@ def tell_webhooks(row: Roadmap, event: str, data: Mapping[str, Any], at: datetim
     if event not in OFFERED:
         return []
     columns = (Webhook.id, Webhook.events)
-    query = Webhook.select(*columns).where(Webhook.account == row.owner_id, Webhook.disabled_at.is_null())
-    webhooks = [webhook for webhook in keep_rows(query.order_by(Webhook.id)) if event in webhook.events]
+    query = Webhook.select(*columns).where(
+        Webhook.account == row.owner_id, Webhook.disabled_at.is_null()
+    )
+    webhooks = [
+        webhook for webhook in keep_rows(query.order_by(Webhook.id)) if event in webhook.events
+    ]
     if not webhooks:
         return []
-    room, payload = MOST_WAITING - count_waiting(row.owner_id), _payload(event, at, _facts(row, data))
+    room, payload = (
+        MOST_WAITING - count_waiting(row.owner_id),
+        _payload(event, at, _facts(row, data)),
+    )
     rows = [new_delivery(webhook.id, event, payload, row.id) for webhook in webhooks]
-    late = [{**new, "status": DeliveryStatus.failed, "error": FULL, "finished_at": at} for new in rows[max(0, room) :]]
+    late = [
+        {**new, "status": DeliveryStatus.failed, "error": FULL, "finished_at": at}
+        for new in rows[max(0, room) :]
+    ]
     fit = [{**new, "error": "", "finished_at": None} for new in rows[: max(0, room)]]
     insert_rows(WebhookDelivery, fit + late)
     return [Step(StepName.deliver_webhook, new["id"]) for new in fit]
@@ -104,11 +117,19 @@ def count_waiting(account_id: UUID) -> int:
     return int(waiting.limit(MOST_WAITING).count())
 
 
-def new_delivery(webhook_id: UUID, event: str, payload: str, roadmap_id: UUID | None = None) -> dict[str, Any]:
+def new_delivery(
+    webhook_id: UUID, event: str, payload: str, roadmap_id: UUID | None = None
+) -> dict[str, Any]:
     """The row of a message that waits to be sent now."""
     now = clock.now()
     told = {"webhook": webhook_id, "event": event, "roadmap_id": roadmap_id, "payload": payload}
-    return {"id": new_id(), **told, "status": DeliveryStatus.pending, "due_at": now, "created_at": now}
+    return {
+        "id": new_id(),
+        **told,
+        "status": DeliveryStatus.pending,
+        "due_at": now,
+        "created_at": now,
+    }
 
 
 def test_payload(webhook_id: UUID) -> str:
@@ -122,18 +143,33 @@ def disable(webhook_id: UUID, reason: str) -> None:
     changed = {"disabled_at": now, "disabled_reason": reason, "updated_at": now}
     Webhook.update(changed).where(Webhook.id == webhook_id, Webhook.disabled_at.is_null()).execute()
     ended = {"status": DeliveryStatus.failed, "error": reason, "finished_at": now}
-    pending = (WebhookDelivery.webhook == webhook_id) & (WebhookDelivery.status == DeliveryStatus.pending)
+    pending = (WebhookDelivery.webhook == webhook_id) & (
+        WebhookDelivery.status == DeliveryStatus.pending
+    )
     WebhookDelivery.update(ended).where(pending).execute()
 
 
 def _facts(row: Roadmap, data: Mapping[str, Any]) -> dict[str, Any]:
-    progress = {"ready": row.contents_ready, "failed": row.contents_failed, "total": row.contents_total}
-    facts = {"roadmap_id": str(row.id), "seq": row.last_seq, "title": row.title, "status": str(row.status)}
+    progress = {
+        "ready": row.contents_ready,
+        "failed": row.contents_failed,
+        "total": row.contents_total,
+    }
+    facts = {
+        "roadmap_id": str(row.id),
+        "seq": row.last_seq,
+        "title": row.title,
+        "status": str(row.status),
+    }
     facts |= {"revision": row.revision, "progress": progress, "path": f"/api/v1/roadmaps/{row.id}"}
     reason = str(data.get("reason") or "")
     return {**facts, "reason": reason[:LONGEST_REASON]} if reason else facts
 
 
 def _payload(event: str, at: datetime, facts: Mapping[str, Any]) -> str:
-    told = {"type": event, "timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"), "data": facts}
+    told = {
+        "type": event,
+        "timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "data": facts,
+    }
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"))

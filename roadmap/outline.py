@@ -33,10 +33,14 @@ class Frozen(BaseModel):
 
 
 Title = Annotated[str, Field(min_length=1, max_length=200)]
-FIRST_ONLY = FailFast()  # of a list one mistake is told: a small file could have millions, each of which takes memory
+FIRST_ONLY = (
+    FailFast()
+)  # of a list one mistake is told: a small file could have millions, each of which takes memory
 LONGEST_WORDS = 20_000  # characters of any text in contents but a tutorial
 MOST_ITEMS = 1000  # resources, or questions
-Points = Annotated[tuple[Annotated[str, Field(max_length=500)], ...], Field(max_length=60), FIRST_ONLY]
+Points = Annotated[
+    tuple[Annotated[str, Field(max_length=500)], ...], Field(max_length=60), FIRST_ONLY
+]
 Texts = Annotated[tuple[str, ...], FIRST_ONLY]
 
 
@@ -58,19 +62,25 @@ class OutlineModule(Frozen):
     key: Title = Field(description="Its name in all revisions and in edits.")
     title: Title = Field(description="What it is called.")
     description: str = Field(description="What it is about.")
-    concepts: Annotated[tuple[OutlineConcept, ...], FIRST_ONLY] = Field(description="In the order in which they are learned.")
+    concepts: Annotated[tuple[OutlineConcept, ...], FIRST_ONLY] = Field(
+        description="In the order in which they are learned."
+    )
 
 
 class OutlineStage(Frozen):
     key: Title = Field(description="Its name in all revisions and in edits.")
     title: Title = Field(description="What it is called.")
     description: str = Field(description="What it is about.")
-    modules: Annotated[tuple[OutlineModule, ...], FIRST_ONLY] = Field(description="In the order in which they are learned.")
+    modules: Annotated[tuple[OutlineModule, ...], FIRST_ONLY] = Field(
+        description="In the order in which they are learned."
+    )
 
 
 class Outline(Frozen):
     title: Title = Field(description="What the roadmap is called.")
-    stages: Annotated[tuple[OutlineStage, ...], FIRST_ONLY] = Field(description="In the order in which they are learned.")
+    stages: Annotated[tuple[OutlineStage, ...], FIRST_ONLY] = Field(
+        description="In the order in which they are learned."
+    )
 
     def modules(self) -> Iterator[OutlineModule]:
         for stage in self.stages:
@@ -84,7 +94,11 @@ class Outline(Frozen):
 
     def text(self) -> str:
         """What a person reads, for checks of its language."""
-        nodes: list[OutlineStage | OutlineModule | OutlineConcept] = [*self.stages, *self.modules(), *self.concepts()]
+        nodes: list[OutlineStage | OutlineModule | OutlineConcept] = [
+            *self.stages,
+            *self.modules(),
+            *self.concepts(),
+        ]
         return "\n".join(f"{node.title}\n{node.description}" for node in nodes)
 
     @property
@@ -95,7 +109,9 @@ class Outline(Frozen):
 class Analysis(Frozen):
     """What a person wants, has and needs: what an outline is designed from."""
 
-    aim: Annotated[str, Field(min_length=1, max_length=2000)] = Field(description="What the person wants to be able to do.")
+    aim: Annotated[str, Field(min_length=1, max_length=2000)] = Field(
+        description="What the person wants to be able to do."
+    )
     known: Points = Field((), description="What the person knows already.")
     subjects: Points = Field((), description="What is to be learned.")
     assumptions: Points = Field((), description="What was not said, and is taken to be so.")
@@ -104,29 +120,50 @@ class Analysis(Frozen):
 class Tutorial(Frozen):
     markdown: Annotated[str, Field(min_length=1)] = Field(description="Markdown without HTML.")
     language: str | None = Field(
-        None, description="As a BCP 47 tag, where it is not the language of the roadmap.", max_length=35, exclude_if=is_none
+        None,
+        description="As a BCP 47 tag, where it is not the language of the roadmap.",
+        max_length=35,
+        exclude_if=is_none,
     )
 
     def text(self) -> str:
         return self.markdown
 
 
-ResourceType = Literal["documentation", "tutorial", "reference", "specification", "book", "course", "video", "article", "tool"]
+ResourceType = Literal[
+    "documentation",
+    "tutorial",
+    "reference",
+    "specification",
+    "book",
+    "course",
+    "video",
+    "article",
+    "tool",
+]
 
 
 class Resource(Frozen):
-    title: Annotated[str, Field(min_length=1, max_length=500)] = Field(description="As it stands there.")
-    url: Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*|[?#][^\s]*)?$", max_length=2000)] = Field(
-        description="Where it is."
+    title: Annotated[str, Field(min_length=1, max_length=500)] = Field(
+        description="As it stands there."
     )
-    type: str = Field(description="What kind of thing it is, such as a book.")  # a ResourceType, unless it was imported
-    level: Level | None = Field(None, description="For whom it is; null: it is not said.", exclude_if=is_none)
+    url: Annotated[
+        str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*|[?#][^\s]*)?$", max_length=2000)
+    ] = Field(description="Where it is.")
+    type: str = Field(
+        description="What kind of thing it is, such as a book."
+    )  # a ResourceType, unless it was imported
+    level: Level | None = Field(
+        None, description="For whom it is; null: it is not said.", exclude_if=is_none
+    )
     language: str = Field(description="Its language, as a BCP 47 tag.")
     why: Annotated[str, Field(min_length=1)] = Field(description="Why it is worth the time.")
 
 
 class Resources(Frozen):
-    items: Annotated[tuple[Resource, ...], Field(min_length=1), FIRST_ONLY] = Field(description="The best first.")
+    items: Annotated[tuple[Resource, ...], Field(min_length=1), FIRST_ONLY] = Field(
+        description="The best first."
+    )
 
     def text(self) -> str:
         """Titles are left out: they are as they stand on the pages."""
@@ -139,25 +176,33 @@ QuestionType = Literal["single", "multiple", "true_false"]
 class Question(Frozen):
     """`answers` are indexes of the right options."""
 
-    type: QuestionType = Field(description="How many of the options are right: one, several, or one of true and false.")
-    prompt: Annotated[str, Field(min_length=1)] = Field(description="What is asked.")
-    options: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2), FIRST_ONLY] = Field(
-        description="Of which some are right."
+    type: QuestionType = Field(
+        description="How many of the options are right: one, several, or one of true and false."
     )
-    answers: Annotated[tuple[int, ...], Field(min_length=1), FIRST_ONLY] = Field(description="The indexes of the right options.")
+    prompt: Annotated[str, Field(min_length=1)] = Field(description="What is asked.")
+    options: Annotated[
+        tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2), FIRST_ONLY
+    ] = Field(description="Of which some are right.")
+    answers: Annotated[tuple[int, ...], Field(min_length=1), FIRST_ONLY] = Field(
+        description="The indexes of the right options."
+    )
     explanation: Annotated[str, Field(min_length=1)] = Field(description="Why.")
 
     @property
     def fingerprint(self) -> str:
         """Of what is asked and what is right: the same question in another version of the quiz has the same."""
-        asked = json.dumps([self.prompt, list(self.options), sorted(self.answers)], ensure_ascii=False)
+        asked = json.dumps(
+            [self.prompt, list(self.options), sorted(self.answers)], ensure_ascii=False
+        )
         return hashlib.sha256(asked.encode()).hexdigest()
 
     @model_validator(mode="after")
     def _can_be_answered(self) -> Self:
         if len(set(self.options)) < len(self.options):
             raise ValueError("an option stands there twice")
-        if not set(self.answers) <= set(range(len(self.options))) or len(set(self.answers)) < len(self.answers):
+        if not set(self.answers) <= set(range(len(self.options))) or len(set(self.answers)) < len(
+            self.answers
+        ):
             raise ValueError("answers must be indexes of options, each once")
         if (self.type == "multiple") != (len(self.answers) > 1):
             raise ValueError(f"{len(self.answers)} right answers do not fit the type {self.type}")
@@ -170,7 +215,9 @@ class Quiz(Frozen):
     )
 
     def text(self) -> str:
-        return "\n".join(f"{question.prompt}\n{question.explanation}" for question in self.questions)
+        return "\n".join(
+            f"{question.prompt}\n{question.explanation}" for question in self.questions
+        )
 
 
 Contents = Tutorial | Resources | Quiz

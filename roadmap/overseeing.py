@@ -68,9 +68,13 @@ class OverseenRoadmap(RoadmapFacts):
     """A roadmap with what an operator wants to know of its making."""
 
     owner: Owner = Field(description="Whose it is.")
-    attempts: int = Field(description="Tries at its plan that ended by themselves, and the one that runs.")
+    attempts: int = Field(
+        description="Tries at its plan that ended by themselves, and the one that runs."
+    )
     interruptions: int = Field(description="Tries at its plan that ended with their worker.")
-    trashed_at: datetime | None = Field(description="Since when it is in its owner's trash; null: it is not.")
+    trashed_at: datetime | None = Field(
+        description="Since when it is in its owner's trash; null: it is not."
+    )
 
 
 class OverseenList(BaseModel):
@@ -89,7 +93,9 @@ class PartLedger(BaseModel):
     status: ContentStatus
     attempts: int = Field(description="Tries that ended by themselves, and the one that runs.")
     interruptions: int = Field(description="Tries that ended with their worker.")
-    lease_until: datetime | None = Field(description="Until when its worker is trusted to be alive; null: nobody is at it.")
+    lease_until: datetime | None = Field(
+        description="Until when its worker is trusted to be alive; null: nobody is at it."
+    )
     due_at: datetime = Field(description="When its next step should begin, or should have begun.")
     error: str = Field(description="What went wrong the last time; empty: nothing.")
 
@@ -98,14 +104,22 @@ class OverseenDetail(OverseenRoadmap):
     """One roadmap with the ledger of the work on it."""
 
     revision: int = Field(description="The number of the current plan; 0: there is none yet.")
-    review: bool = Field(description="Whether its plan waits for approval before contents are written.")
+    review: bool = Field(
+        description="Whether its plan waits for approval before contents are written."
+    )
     weeks: int = Field(description="How long it takes its learner.")
     hours: int = Field(description="Hours of all concepts.")
-    lease_until: datetime | None = Field(description="Until when the worker at its plan is trusted to be alive; null: none is.")
-    challenged_at: datetime | None = Field(description="When somebody found that lease run out; null: nobody has.")
+    lease_until: datetime | None = Field(
+        description="Until when the worker at its plan is trusted to be alive; null: none is."
+    )
+    challenged_at: datetime | None = Field(
+        description="When somebody found that lease run out; null: nobody has."
+    )
     due_at: datetime = Field(description="When its next step should begin, or should have begun.")
     last_seq: int = Field(description="The number of its newest event.")
-    parts: list[PartLedger] = Field(description="Parts that are not ready, at most 300, those with an error first.")
+    parts: list[PartLedger] = Field(
+        description="Parts that are not ready, at most 300, those with an error first."
+    )
 
 
 def search(sought: Sought, *, before: UUID | None, limit: int) -> OverseenList:
@@ -116,12 +130,20 @@ def search(sought: Sought, *, before: UUID | None, limit: int) -> OverseenList:
         owner_id = _owner_id(sought.owner) if sought.owner else None
         if sought.owner and owner_id is None:
             return OverseenList(items=[], next_cursor=None)
-        statuses = dict.fromkeys(sought.statuses) or (None,)  # each along its index: together they would have to be sorted
+        statuses = dict.fromkeys(sought.statuses) or (
+            None,
+        )  # each along its index: together they would have to be sorted
         conditions = list(_conditions(sought))  # once: a search for words is one of them
-        pages = [list(_page(_query(conditions, owner_id, before, status), limit)) for status in statuses]
+        pages = [
+            list(_page(_query(conditions, owner_id, before, status), limit)) for status in statuses
+        ]
         rows = list(heapq.merge(*pages, key=lambda row: row.id, reverse=True))[: limit + 1]
-        whose = {row.owner_id for row in rows}  # not by a join, which a wrong guess of the planner makes slow
-        emails = dict(Account.select(Account.id, Account.email).where(Account.id.in_(list(whose))).tuples())
+        whose = {
+            row.owner_id for row in rows
+        }  # not by a join, which a wrong guess of the planner makes slow
+        emails = dict(
+            Account.select(Account.id, Account.email).where(Account.id.in_(list(whose))).tuples()
+        )
     items = [OverseenRoadmap(**_summary(row, emails.get(row.owner_id, ""))) for row in rows[:limit]]
     return OverseenList(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
 
@@ -129,7 +151,12 @@ def search(sought: Sought, *, before: UUID | None, limit: int) -> OverseenList:
 def detail(roadmap_id: UUID) -> OverseenDetail:
     """Raises NotFound."""
     with session():
-        row = Roadmap.select(Roadmap, Account).join(Account).where(Roadmap.id == roadmap_id).get_or_none()
+        row = (
+            Roadmap.select(Roadmap, Account)
+            .join(Account)
+            .where(Roadmap.id == roadmap_id)
+            .get_or_none()
+        )
         if row is None:
             raise NotFound("There is no such roadmap.")
         parts = list(_undone(roadmap_id))
@@ -141,7 +168,9 @@ def detail(roadmap_id: UUID) -> OverseenDetail:
 def owner_of(roadmap_id: UUID) -> UUID:
     """On whose behalf an operator decides about it. Raises NotFound."""
     with session():
-        owner_id: UUID | None = Roadmap.select(Roadmap.owner).where(Roadmap.id == roadmap_id).scalar()
+        owner_id: UUID | None = (
+            Roadmap.select(Roadmap.owner).where(Roadmap.id == roadmap_id).scalar()
+        )
     if owner_id is None:
         raise NotFound("There is no such roadmap.")
     return owner_id
@@ -149,7 +178,9 @@ def owner_of(roadmap_id: UUID) -> UUID:
 
 def last_records(roadmap_id: UUID, limit: int) -> list[LogRecord]:
     """What was logged of it last, the newest first, without what is of interest for finding faults only."""
-    query = ExecutionLog.select().where(ExecutionLog.roadmap_id == roadmap_id, ExecutionLog.level != LogLevel.debug)
+    query = ExecutionLog.select().where(
+        ExecutionLog.roadmap_id == roadmap_id, ExecutionLog.level != LogLevel.debug
+    )
     with session():
         rows = list(query.order_by(ExecutionLog.id.desc()).limit(limit))
     return [LogRecord.model_validate(row, from_attributes=True) for row in rows]
@@ -161,14 +192,21 @@ def _limited() -> Iterator[None]:
     try:
         with limited(statement=SEARCH_SECONDS, lock=SEARCH_SECONDS):
             if is_postgres():
-                database.execute_sql("SET LOCAL jit = off")  # which takes longer than these searches
+                database.execute_sql(
+                    "SET LOCAL jit = off"
+                )  # which takes longer than these searches
             yield
     except TookTooLong:
         rule = f"takes longer than {SEARCH_SECONDS:g} s: narrow it by owner, status or time, or look for whole words"
         raise Invalid(SLOW, fields=(FieldError("?text", rule),)) from None
 
 
-def _query(conditions: Iterable[Any], owner_id: UUID | None, before: UUID | None, status: RoadmapStatus | None) -> Any:
+def _query(
+    conditions: Iterable[Any],
+    owner_id: UUID | None,
+    before: UUID | None,
+    status: RoadmapStatus | None,
+) -> Any:
     """Those in one of the states that are sought, or in any; the newest first."""
     if owner_id is not None:
         query = newest_of(owner_id, before=before, status=status, with_trash=True)
@@ -205,7 +243,9 @@ def _says(text: str) -> Any:
     """
     query = " & ".join(_found_as(piece) for piece in text.split() if WORD.search(piece))
     if not (is_postgres() and query and text.isascii()):
-        parts = (Roadmap.goal.contains(part) | Roadmap.title.contains(part) for part in text.split())
+        parts = (
+            Roadmap.goal.contains(part) | Roadmap.title.contains(part) for part in text.split()
+        )
         return reduce(and_, parts, peewee.SQL("1 = 1"))
     condition = peewee.Expression(WORDS, "@@", peewee.fn.to_tsquery("simple", query))
     rare = _found_by_words(condition)
@@ -250,16 +290,29 @@ def _owner_id(owner: str) -> UUID | None:
 def _summary(row: Roadmap, email: str) -> dict[str, Any]:
     made = {
         "owner": Owner(id=row.owner_id, email=email),
-        "progress": Progress(ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total),
+        "progress": Progress(
+            ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total
+        ),
         "spent": money(row.spent),
     }
-    return {**{name: getattr(row, name) for name in OverseenRoadmap.model_fields.keys() - made}, **made}
+    return {
+        **{name: getattr(row, name) for name in OverseenRoadmap.model_fields.keys() - made},
+        **made,
+    }
 
 
 def _undone(roadmap_id: UUID) -> Iterator[PartLedger]:
-    query = Content.select(Content, Concept).join(Concept).where(Content.roadmap == roadmap_id, ~Concept.removed)
+    query = (
+        Content.select(Content, Concept)
+        .join(Concept)
+        .where(Content.roadmap == roadmap_id, ~Concept.removed)
+    )
     has_no_error = peewee.Case(None, [(Content.error == "", 1)], 0)
-    undone = query.where(Content.status != ContentStatus.ready).order_by(has_no_error, Content.id).limit(MOST_PARTS)
+    undone = (
+        query.where(Content.status != ContentStatus.ready)
+        .order_by(has_no_error, Content.id)
+        .limit(MOST_PARTS)
+    )
     for row in undone:
         same = PartLedger.model_fields.keys() - {"concept_id", "concept"}
         told = {name: getattr(row, name) for name in same}

@@ -57,7 +57,10 @@ class Wanted:
 
     @property
     def conditions(self) -> list[Any]:
-        return [Roadmap.goal.contains(word) | Roadmap.title.contains(word) for word in dict.fromkeys(self.text.split())]
+        return [
+            Roadmap.goal.contains(word) | Roadmap.title.contains(word)
+            for word in dict.fromkeys(self.text.split())
+        ]
 
 
 TITLE = peewee.Case(None, [(Roadmap.title == "", Roadmap.goal)], Roadmap.title)
@@ -67,48 +70,75 @@ KEYS: dict[Order, Any] = {
 }
 
 
-def list_own(owner_id: UUID, wanted: Wanted, *, after: str | None, limit: int) -> Page[RoadmapSummary]:
+def list_own(
+    owner_id: UUID, wanted: Wanted, *, after: str | None, limit: int
+) -> Page[RoadmapSummary]:
     """`after` is the `next_cursor` of the page before. Raises Invalid, Unavailable."""
     if wanted.is_usual:
         before = None if after is None else _place(after, wanted.order)[0]
-        return reading.list_roadmaps(owner_id, limit=limit, before=before, status=next(iter(wanted.statuses), None))
+        return reading.list_roadmaps(
+            owner_id, limit=limit, before=before, status=next(iter(wanted.statuses), None)
+        )
     try:
         # Of one moment: what gets another state between two queries would come twice or never.
         with snapshot(), _bounded(wanted):
-            rows = _by_key(owner_id, wanted, after, limit) if wanted.order in KEYS else _by_id(owner_id, wanted, after, limit)
+            rows = (
+                _by_key(owner_id, wanted, after, limit)
+                if wanted.order in KEYS
+                else _by_id(owner_id, wanted, after, limit)
+            )
     except TookTooLong:
         rule = f"takes longer than {SEARCH_SECONDS:g} s: leave it out, or sort by `newest`"
-        raise Invalid("The search takes too long.", fields=(FieldError("?q" if wanted.text else "?sort", rule),)) from None
+        raise Invalid(
+            "The search takes too long.",
+            fields=(FieldError("?q" if wanted.text else "?sort", rule),),
+        ) from None
     more = len(rows) > limit
     cursor = _cursor(wanted.order, rows[limit - 1]) if more else None
     return Page(items=[summary_of(row) for row in rows[:limit]], next_cursor=cursor)
 
 
 def _bounded(wanted: Wanted) -> AbstractContextManager[None]:
-    return limited(statement=SEARCH_SECONDS, lock=SEARCH_SECONDS) if wanted.needs_reading else session()
+    return (
+        limited(statement=SEARCH_SECONDS, lock=SEARCH_SECONDS)
+        if wanted.needs_reading
+        else session()
+    )
 
 
 def _by_id(owner_id: UUID, wanted: Wanted, after: str | None, limit: int) -> list[Roadmap]:
     oldest_first = wanted.order is Order.oldest
     beyond = None if after is None else _place(after, wanted.order)[0]
     pages = []
-    for status in dict.fromkeys(wanted.statuses) or (None,):  # each along its index: together they would have to be sorted
+    for status in dict.fromkeys(wanted.statuses) or (
+        None,
+    ):  # each along its index: together they would have to be sorted
         query = in_order_of_id(owner_id, beyond=beyond, status=status, oldest_first=oldest_first)
-        pages.append(list(query.where(Roadmap.trashed_at.is_null(), *wanted.conditions).limit(limit + 1)))
+        pages.append(
+            list(query.where(Roadmap.trashed_at.is_null(), *wanted.conditions).limit(limit + 1))
+        )
     return list(heapq.merge(*pages, key=lambda row: row.id, reverse=not oldest_first))[: limit + 1]
 
 
 def _by_key(owner_id: UUID, wanted: Wanted, after: str | None, limit: int) -> list[Roadmap]:
     key, is_title = KEYS[wanted.order], wanted.order is Order.by_title
-    query = Roadmap.select(Roadmap, key.alias("sort_key")).where(Roadmap.owner == owner_id, Roadmap.trashed_at.is_null())
+    query = Roadmap.select(Roadmap, key.alias("sort_key")).where(
+        Roadmap.owner == owner_id, Roadmap.trashed_at.is_null()
+    )
     if wanted.statuses:
         query = query.where(Roadmap.status.in_(list(wanted.statuses)))
     if after is not None:
         roadmap_id, text = _place(after, wanted.order)
-        there = peewee.Tuple(_value(wanted.order, text), peewee.Value(roadmap_id, Roadmap.id.db_value))
+        there = peewee.Tuple(
+            _value(wanted.order, text), peewee.Value(roadmap_id, Roadmap.id.db_value)
+        )
         here = peewee.Tuple(key, Roadmap.id)
         query = query.where(here > there if is_title else here < there)
-    ordered = query.order_by(key, Roadmap.id) if is_title else query.order_by(key.desc(), Roadmap.id.desc())
+    ordered = (
+        query.order_by(key, Roadmap.id)
+        if is_title
+        else query.order_by(key.desc(), Roadmap.id.desc())
+    )
     return list(ordered.where(True, *wanted.conditions).limit(limit + 1))
 
 
@@ -138,7 +168,9 @@ def _value(order: Order, text: str) -> Any:
     if order is Order.by_title:
         return peewee.Value(text)
     try:
-        return peewee.Value(datetime.fromisoformat(text).astimezone(UTC), Roadmap.updated_at.db_value)
+        return peewee.Value(
+            datetime.fromisoformat(text).astimezone(UTC), Roadmap.updated_at.db_value
+        )
     except (ValueError, OverflowError):
         raise _of_another_order() from None
 

@@ -15,20 +15,31 @@ from models.roadmaps import Roadmap
 FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)  # before and after every id
 
 
-def newest_of(owner_id: UUID, *, before: UUID | None = None, status: str | None = None, with_trash: bool = False) -> Any:
+def newest_of(
+    owner_id: UUID,
+    *,
+    before: UUID | None = None,
+    status: str | None = None,
+    with_trash: bool = False,
+) -> Any:
     """The roadmaps of an account, the newest first, below an id."""
     query = in_order_of_id(owner_id, beyond=before, status=status)
     return query if with_trash else query.where(Roadmap.trashed_at.is_null())
 
 
-def in_order_of_id(owner_id: UUID, *, beyond: UUID | None, status: str | None, oldest_first: bool = False) -> Any:
+def in_order_of_id(
+    owner_id: UUID, *, beyond: UUID | None, status: str | None, oldest_first: bool = False
+) -> Any:
     """The roadmaps of an account beyond an id: along the index of owner, or of owner and status, and id.
 
     Said by equality alone, PostgreSQL may go along the key instead and pass over all that others have made since, which takes
     longer with each of theirs. Bounds of all columns of an index, and their order, leave it no other way.
     """
     fixed = [(Roadmap.owner, owner_id), *([(Roadmap.status, status)] if status is not None else [])]
-    columns, values = [column for column, _ in fixed], [peewee.Value(value, column.db_value) for column, value in fixed]
+    columns, values = (
+        [column for column, _ in fixed],
+        [peewee.Value(value, column.db_value) for column, value in fixed],
+    )
     of_them, given = peewee.Tuple(*columns), peewee.Tuple(*values)
     place = peewee.Value(beyond or (FIRST if oldest_first else LAST), Roadmap.id.db_value)
     here, there = peewee.Tuple(*columns, Roadmap.id), peewee.Tuple(*values, place)
@@ -58,19 +69,27 @@ def lock_account(account_id: UUID) -> Account | None:
 
 def held(owner_id: UUID, roadmap_id: UUID) -> None:
     """Hold its row until the commit, and leave it as it is. Needs a transaction. Raises NotFound."""
-    change_rows(Roadmap.select(Roadmap.id).where(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)).execute()
+    change_rows(
+        Roadmap.select(Roadmap.id).where(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
+    ).execute()
     owned(owner_id, roadmap_id)
 
 
-def taken(owner_id: UUID, roadmap_id: UUID, among: Collection[str], verb: str, **changes: Any) -> Roadmap:
+def taken(
+    owner_id: UUID, roadmap_id: UUID, among: Collection[str], verb: str, **changes: Any
+) -> Roadmap:
     """Change a roadmap whose status is one of those, and hold its row until the commit.
 
     Raises NotFound, and Conflict when its status does not allow what the verb says.
     """
     mine = (Roadmap.id == roadmap_id) & (Roadmap.owner == owner_id) & Roadmap.trashed_at.is_null()
-    update = Roadmap.update({**changes, "updated_at": clock.now()}).where(mine & Roadmap.status.in_(list(among)))
+    update = Roadmap.update({**changes, "updated_at": clock.now()}).where(
+        mine & Roadmap.status.in_(list(among))
+    )
     rows: list[Roadmap] = list(update.returning(Roadmap).execute())
     if rows:
         return rows[0]
     status = owned(owner_id, roadmap_id).status
-    raise Conflict(f"A roadmap that is {status} cannot be {verb}; only one that is {' or '.join(sorted(among))}.")
+    raise Conflict(
+        f"A roadmap that is {status} cannot be {verb}; only one that is {' or '.join(sorted(among))}."
+    )

@@ -10,7 +10,10 @@ from roadmap.briefs import Cause
 
 WHEN_FULL = 1.0  # seconds after which to come back when all slots are taken
 RESERVED = 2.0  # seconds for which others are held back when what comes first found no room
-REFUSED_A_SECOND, LONGEST_TURN = 10, 20.0  # others that are told to come back in each second; seconds
+REFUSED_A_SECOND, LONGEST_TURN = (
+    10,
+    20.0,
+)  # others that are told to come back in each second; seconds
 FIRST_PAUSE = 2.0  # seconds; doubles with every 429 that does not say how long
 LONGEST_OWN_PAUSE = 60.0  # seconds, when the provider does not say
 LONGEST_PAUSE = 300.0  # seconds, whatever the provider says
@@ -20,7 +23,9 @@ class Busy(Exception):
     """Not now: as many calls as may be are running, or the provider wants a pause. Come back in `retry_after` seconds."""
 
     def __init__(self, retry_after: float, cause: Cause = Cause.slots) -> None:
-        super().__init__(f"The model is asked as often as it may be; there is room again in about {retry_after:.0f} s.")
+        super().__init__(
+            f"The model is asked as often as it may be; there is room again in about {retry_after:.0f} s."
+        )
         self.retry_after = retry_after
         self.cause = cause
 
@@ -125,7 +130,9 @@ class Pace:
     def _check_open(self) -> None:
         left = self._closed_until - self._now()
         if left > 0:
-            raise Busy(left + random.uniform(0, 1 + left / 4), Cause.rate_limit)  # so that not everybody comes back at once
+            raise Busy(
+                left + random.uniform(0, 1 + left / 4), Cause.rate_limit
+            )  # so that not everybody comes back at once
 
     def _began(self) -> int:
         """The number of slow-downs before the call of this thread; a thread that never took a slot speaks of now."""

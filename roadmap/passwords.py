@@ -34,4 +34,7 @@ def matches(password_hash: str | None, password: str) -> bool:
 def check(password: str, *names: str, pointer: str = "/password") -> None:
     """Raises Invalid when others would guess it. `names` are those of the person."""
     if problem := weakness(password, *names):
-        raise Invalid(f"The password is too easy to guess: it {problem}.", fields=(FieldError(pointer, problem),))
+        raise Invalid(
+            f"The password is too easy to guess: it {problem}.",
+            fields=(FieldError(pointer, problem),),
+        )

@@ -45,7 +45,14 @@ def plan(roadmap_id: UUID, generator: Generator) -> list[Step]:
             if claimed is None:
                 return leases.look_again(PLANNING, roadmap_id) + unstarted(roadmap_id)
             row = claimed[0]
-            note_begun("planning", "plan", row.id, attempt=row.attempts, due_at=row.due_at, roadmap_id=row.id)
+            note_begun(
+                "planning",
+                "plan",
+                row.id,
+                attempt=row.attempts,
+                due_at=row.due_at,
+                roadmap_id=row.id,
+            )
             return Planning(*claimed, generator).run()
     except Lost:
         return unstarted(roadmap_id)  # the messages of whoever has planned it may be lost
@@ -56,7 +63,9 @@ def plan(roadmap_id: UUID, generator: Generator) -> list[Step]:
         return leases.later(PLANNING, roadmap_id)
 
 
-def _claim_roadmap(roadmap_id: UUID, quarantine: leases.Quarantine) -> tuple[Roadmap, Revision, UUID] | None:
+def _claim_roadmap(
+    roadmap_id: UUID, quarantine: leases.Quarantine
+) -> tuple[Roadmap, Revision, UUID] | None:
     with transaction():
         token = leases.claim(PLANNING, roadmap_id)
         if token is None:
@@ -65,7 +74,9 @@ def _claim_roadmap(roadmap_id: UUID, quarantine: leases.Quarantine) -> tuple[Roa
         quarantine.check(row)
         revision = revisions.being_designed(row)
         told = {"attempt": row.attempts, "revision": revision.number}
-        if not events.was_last(row, EventType.planning, told):  # it had to wait before it could be tried
+        if not events.was_last(
+            row, EventType.planning, told
+        ):  # it had to wait before it could be tried
             row = events.tell(roadmap_id, EventType.planning, told)
     return row, revision, token
 
@@ -77,7 +88,13 @@ class Planning:
         self.row, self.revision, self.token = row, revision, token
         self.request = accepted_request(row)
         self.stop = StopSignal()
-        purpose = Purpose(owner_id=row.owner_id, roadmap_id=row.id, concept_id=None, content_id=None, attempt=row.attempts)
+        purpose = Purpose(
+            owner_id=row.owner_id,
+            roadmap_id=row.id,
+            concept_id=None,
+            content_id=None,
+            attempt=row.attempts,
+        )
         self.ledger = Ledger(purpose, self.stop)
         self.saved_calls = 0  # whose answers are saved; the others would be paid once more
         self.generator = generator.metered(self.ledger)
@@ -114,7 +131,9 @@ class Planning:
             analysis = asked(lambda: self.generator.analyse(self.request))
             saved(partial(self._save_analysis, analysis))
         message = f"Analysed the goal: {analysis.aim}"
-        record("planning", "analysis", message, roadmap_id=self.row.id, duration_ms=ms_since(started))
+        record(
+            "planning", "analysis", message, roadmap_id=self.row.id, duration_ms=ms_since(started)
+        )
         return analysis
 
     def _save_analysis(self, analysis: Analysis) -> None:
@@ -138,13 +157,19 @@ class Planning:
         return revisions.checked(draft, self.request, clock.now().date(), language)
 
     def _can_be_better(self, made: Checked) -> bool:
-        return bool(made.problems) and self.generator.repairs and self.revision.rounds < settings.repair_rounds
+        return (
+            bool(made.problems)
+            and self.generator.repairs
+            and self.revision.rounds < settings.repair_rounds
+        )
 
     def _better(self, design: DesignBrief, made: Checked) -> Checked:
         """The draft after another round of repair. One that can be used already is not given away for a fault."""
         ask = partial(self.generator.repair, design, made.draft, made.problems)
         try:
-            return self._ask_for_draft(design, "repair", self.revision.rounds + 1, ask, instead=made)
+            return self._ask_for_draft(
+                design, "repair", self.revision.rounds + 1, ask, instead=made
+            )
         except GeneratorFault as fault:
             passes = not fault.lasting and self.row.attempts < settings.max_attempts
             if made.outline is None or passes:
@@ -155,7 +180,12 @@ class Planning:
         return made
 
     def _ask_for_draft(
-        self, design: DesignBrief, step: str, rounds: int, ask: Callable[[], Outline], instead: Checked | None = None
+        self,
+        design: DesignBrief,
+        step: str,
+        rounds: int,
+        ask: Callable[[], Outline],
+        instead: Checked | None = None,
     ) -> Checked:
         """What is asked for, checked and saved; `instead` when that can be used, and the answer cannot."""
         started = monotonic()
@@ -171,20 +201,40 @@ class Planning:
         remarks = f"{len(made.problems)} remarks" if made.problems else "nothing to remark"
         message = f"Drafted the outline of revision {self.revision.number} ({step}): {remarks}"
         details = {"problems": made.problems[:20], "round": rounds}
-        record("planning", step, message, details=details, roadmap_id=self.row.id, duration_ms=ms_since(started))
+        record(
+            "planning",
+            step,
+            message,
+            details=details,
+            roadmap_id=self.row.id,
+            duration_ms=ms_since(started),
+        )
         return made
 
     def _save_draft(self, made: Checked, rounds: int, step: str) -> None:
         with transaction():
             leases.save(Roadmap, self.row.id, self.token, error="")
-            revisions.save_draft(self.revision, made, rounds, self.generator.name, self.generator.prompt_version(step))
-            told = {"revision": self.revision.number, "round": rounds, "problems": made.problems[:20]}
+            revisions.save_draft(
+                self.revision,
+                made,
+                rounds,
+                self.generator.name,
+                self.generator.prompt_version(step),
+            )
+            told = {
+                "revision": self.revision.number,
+                "round": rounds,
+                "problems": made.problems[:20],
+            }
             events.tell(self.row.id, EventType.drafted, told)
         self.saved_calls = self.ledger.calls
 
     def _refuse(self, made: Checked) -> NoReturn:
         rounds = f" after {self.revision.rounds} rounds of repair" if self.revision.rounds else ""
-        raise GeneratorFault(f"The outline does not hold together{rounds}: {' '.join(made.problems[:3])}", lasting=True)
+        raise GeneratorFault(
+            f"The outline does not hold together{rounds}: {' '.join(made.problems[:3])}",
+            lasting=True,
+        )
 
     def _accept(self, outline: Outline) -> list[Step]:
         """Make the outline the roadmap's plan: what it needs is pending, or waits for review."""
@@ -196,7 +246,9 @@ class Planning:
             revisions.close(self.revision, RevisionStatus.done)
             told = {"revision": number, "title": outline.title, "stages": len(outline.stages)}
             told |= {"concepts": len(list(outline.concepts())), "contents": row.contents_total}
-            steps = events.append(row, EventType.outlined if first else EventType.revised, told) + begin(row)
+            steps = events.append(
+                row, EventType.outlined if first else EventType.revised, told
+            ) + begin(row)
         message = f"Planned '{outline.title}' in {row.weeks} weeks"
         record("planning", "plan", message, roadmap_id=row.id)
         return steps
@@ -209,7 +261,11 @@ class Planning:
         if fault.lasting or self.row.attempts >= settings.max_attempts:
             return self._give_up(str(fault))
         wait = pause(self.row.attempts, fault)
-        waits = {"status": RoadmapStatus.queued, "error": str(fault), "due_at": clock.now() + timedelta(seconds=wait)}
+        waits = {
+            "status": RoadmapStatus.queued,
+            "error": str(fault),
+            "due_at": clock.now() + timedelta(seconds=wait),
+        }
         with transaction():
             leases.settle(Roadmap, self.row.id, self.token, **waits, updated_at=clock.now())
         note_fault("outline", fault, wait, attempt=self.row.attempts, roadmap_id=self.row.id)
@@ -221,8 +277,14 @@ class Planning:
             leases.settle(Roadmap, self.row.id, self.token)
             revisions.close(self.revision, RevisionStatus.failed, reason)
             if self.revision.source == RevisionSource.goal:
-                ended = {"status": RoadmapStatus.failed, "error": reason, "finished_at": clock.now()}
-                steps = events.append(events.advance(self.row.id, **ended), EventType.failed, {"reason": reason})
+                ended = {
+                    "status": RoadmapStatus.failed,
+                    "error": reason,
+                    "finished_at": clock.now(),
+                }
+                steps = events.append(
+                    events.advance(self.row.id, **ended), EventType.failed, {"reason": reason}
+                )
             else:
                 told = {"revision": self.revision.number, "reason": reason}
                 events.tell(self.row.id, EventType.revision_failed, told)

@@ -41,7 +41,14 @@ from roadmap.outline import (
     Tutorial,
 )
 from roadmap.ownership import owned
-from roadmap.requests import PRINTABLE, SHORTEST_GOAL, LanguageTag, RoadmapRequest, Text, fault_of_goal
+from roadmap.requests import (
+    PRINTABLE,
+    SHORTEST_GOAL,
+    LanguageTag,
+    RoadmapRequest,
+    Text,
+    fault_of_goal,
+)
 from roadmap.statuses import ConceptProgress, ContentStatus
 
 NEWER: Literal["newer_version"] = "newer_version"  # kind of an error
@@ -57,7 +64,9 @@ def _format(name: str) -> str:
 def _version(number: int) -> int:
     if number > VERSION:
         told = {"number": number, "reads": VERSION}
-        raise PydanticCustomError(NEWER, "was made by a newer version of Roadmap ({number}); this one reads {reads}", told)
+        raise PydanticCustomError(
+            NEWER, "was made by a newer version of Roadmap ({number}); this one reads {reads}", told
+        )
     if number < VERSION:
         raise ValueError(f"must be {VERSION}")
     return number
@@ -92,21 +101,29 @@ class PortableGoal(Frozen):
         description="What the person wants to be able to do."
     )
     level: Level = Field(description="What the person knew already.")
-    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(description="Hours for learning, a week.")
+    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(
+        description="Hours for learning, a week."
+    )
     deadline: Day | None = Field(None, description="Day by which it should be reached.")
     begins_on: Day = Field(description="From when the plan counts.")
     background: Text = Field("", description="What the person has done before.")
     motivation: Text = Field("", description="Why the person wants this.")
     preferences: Text = Field("", description="How the person likes to learn.")
     language: LanguageTag = Field(description="Language of the roadmap, as a BCP 47 tag.")
-    resource_language: LanguageTag | None = Field(None, description="A second language in which resources may be.")
+    resource_language: LanguageTag | None = Field(
+        None, description="A second language in which resources may be."
+    )
 
 
 class Written(Frozen):
     """By what it was written, with which words, and when."""
 
-    generator: Annotated[str, Field(max_length=100), PRINTABLE] = Field(description="Who has written it.")
-    prompt_version: Annotated[str, Field(max_length=40), PRINTABLE] = Field("", description="The words of the prompt.")
+    generator: Annotated[str, Field(max_length=100), PRINTABLE] = Field(
+        description="Who has written it."
+    )
+    prompt_version: Annotated[str, Field(max_length=40), PRINTABLE] = Field(
+        "", description="The words of the prompt."
+    )
     created_at: Moment = Field(description="When it was written.")
 
 
@@ -143,7 +160,9 @@ class PortableContents(Frozen):
 class PortableAttempt(Frozen):
     """Answers to the quiz as it is in this document."""
 
-    answers: Annotated[tuple[Chosen, ...], Field(min_length=1, max_length=MOST_QUESTIONS), FIRST_ONLY] = Field(
+    answers: Annotated[
+        tuple[Chosen, ...], Field(min_length=1, max_length=MOST_QUESTIONS), FIRST_ONLY
+    ] = Field(
         description="For each question, in order, the indexes of the options that were chosen."
     )
     score: Count = Field(description="Questions that were answered rightly.")
@@ -155,8 +174,12 @@ class PortableCard(Frozen):
     """A question that comes back, with what FSRS keeps of it."""
 
     question: Index = Field(description="Its index in the quiz, from 0.")
-    state: Annotated[int, Field(ge=1, le=3), WHOLE] = Field(description="1: it is learned, 2: reviewed, 3: learned once more.")
-    step: Annotated[int, Field(ge=0, le=100), WHOLE] | None = Field(None, description="Of learning; null in review.")
+    state: Annotated[int, Field(ge=1, le=3), WHOLE] = Field(
+        description="1: it is learned, 2: reviewed, 3: learned once more."
+    )
+    step: Annotated[int, Field(ge=0, le=100), WHOLE] | None = Field(
+        None, description="Of learning; null in review."
+    )
     stability: Days | None = Field(None, description="Days after which nine of ten are remembered.")
     difficulty: Difficulty | None = Field(None, description="From 1 to 10.")
     due_at: Moment = Field(description="When it comes back.")
@@ -175,12 +198,14 @@ class PortableConcept(Frozen):
     contents: PortableContents = Field(PortableContents(), description="Its parts.")
     progress: ConceptProgress = Field(ConceptProgress.todo, description="How far the learner is.")
     progress_at: Moment | None = Field(None, description="Since when; null: it is not begun.")
-    notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field("", description="The learner's own.")
-    attempts: Annotated[tuple[PortableAttempt, ...], Field(max_length=MOST_ATTEMPTS), FIRST_ONLY] = Field(
-        (), description="At the quiz as it is, the oldest first."
+    notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
+        "", description="The learner's own."
     )
-    cards: Annotated[tuple[PortableCard, ...], Field(max_length=MOST_QUESTIONS), FIRST_ONLY] = Field(
-        (), description="Of its questions, in their order."
+    attempts: Annotated[
+        tuple[PortableAttempt, ...], Field(max_length=MOST_ATTEMPTS), FIRST_ONLY
+    ] = Field((), description="At the quiz as it is, the oldest first.")
+    cards: Annotated[tuple[PortableCard, ...], Field(max_length=MOST_QUESTIONS), FIRST_ONLY] = (
+        Field((), description="Of its questions, in their order.")
     )
 
 
@@ -188,16 +213,22 @@ class PortableRoadmap(Frozen):
     """A roadmap to take along, to another instance as well."""
 
     format: Annotated[str, AfterValidator(_format)] = Field(description="`roadmap`.")
-    version: Annotated[int, AfterValidator(_version), WHOLE] = Field(description=f"Of the format: {VERSION}.")
+    version: Annotated[int, AfterValidator(_version), WHOLE] = Field(
+        description=f"Of the format: {VERSION}."
+    )
     exported_at: Moment = Field(description="When it was made.")
     request: PortableGoal = Field(description="What the person has asked for.")
-    generator: Annotated[str, Field(max_length=100), PRINTABLE] = Field("", description="Who has designed it.")
+    generator: Annotated[str, Field(max_length=100), PRINTABLE] = Field(
+        "", description="Who has designed it."
+    )
     analysis: Analysis | None = Field(None, description="What the plan was designed from.")
     outline: Outline = Field(description="The plan, with the title of the roadmap.")
     concepts: dict[str, PortableConcept] = Field({}, description="By their keys in the outline.")
 
 
-def portable(owner_id: UUID, roadmap_id: UUID, *, with_learner: bool, with_trash: bool = False) -> PortableRoadmap:
+def portable(
+    owner_id: UUID, roadmap_id: UUID, *, with_learner: bool, with_trash: bool = False
+) -> PortableRoadmap:
     """A roadmap as it is now. Without its learner it also says nothing of who asked for it and in which words, and begins today.
 
     Raises NotFound, and Conflict while it has no plan.
@@ -207,7 +238,11 @@ def portable(owner_id: UUID, roadmap_id: UUID, *, with_learner: bool, with_trash
         if not row.revision and not row.title:
             raise Conflict("There is no plan yet that could be taken along. Wait until it is made.")
         outline = _without_ids(current_outline(row))
-        concepts = list(Concept.select().where(Concept.roadmap == roadmap_id, ~Concept.removed).order_by(Concept.id))
+        concepts = list(
+            Concept.select()
+            .where(Concept.roadmap == roadmap_id, ~Concept.removed)
+            .order_by(Concept.id)
+        )
         written = _written(roadmap_id, {concept.id: subject(concept) for concept in concepts})
         attempts = _by_concept(QuizAttempt, roadmap_id) if with_learner else {}
         cards = _by_concept(ReviewCard, roadmap_id) if with_learner else {}
@@ -247,9 +282,19 @@ def _request(row: Roadmap, *, with_learner: bool) -> PortableGoal:
     facts: dict[str, Any] = {"language": row.language, "level": Level(row.level)}
     if not with_learner:
         usual = RoadmapRequest.model_fields["hours_per_week"].default
-        goal = f"Roadmap {row.title}" if fault_of_goal(row.title) else row.title  # a title may be a letter, or a number
+        goal = (
+            f"Roadmap {row.title}" if fault_of_goal(row.title) else row.title
+        )  # a title may be a letter, or a number
         return PortableGoal(**facts, goal=goal, hours_per_week=usual, begins_on=clock.now().date())
-    own = ("goal", "hours_per_week", "resource_language", "deadline", "background", "motivation", "preferences")
+    own = (
+        "goal",
+        "hours_per_week",
+        "resource_language",
+        "deadline",
+        "background",
+        "motivation",
+        "preferences",
+    )
     more = {name: getattr(row, name) for name in own}
     return PortableGoal(**facts, **more, begins_on=row.begins_on or row.created_at.date())
 
@@ -264,7 +309,9 @@ def _without_ids(outline: Outline) -> Outline:
 
     def stage(node: OutlineStage) -> OutlineStage:
         key = next(stages) if _is_id(node.key) else node.key
-        return node.model_copy(update={"key": key, "modules": tuple(module(each) for each in node.modules)})
+        return node.model_copy(
+            update={"key": key, "modules": tuple(module(each) for each in node.modules)}
+        )
 
     return outline.model_copy(update={"stages": tuple(stage(each) for each in outline.stages)})
 
@@ -282,19 +329,30 @@ def _is_id(key: str) -> bool:
         return False
 
 
-def _written(roadmap_id: UUID, subjects: Mapping[UUID, str]) -> dict[UUID, dict[str, tuple[int, Written]]]:
+def _written(
+    roadmap_id: UUID, subjects: Mapping[UUID, str]
+) -> dict[UUID, dict[str, tuple[int, Written]]]:
     """Of each concept, by kind: the version of what is shown, if it was written for what the concept is now."""
     current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    query = ContentVersion.select(ContentVersion, Content).join(Content, on=current).where(Content.roadmap == roadmap_id)
+    query = (
+        ContentVersion.select(ContentVersion, Content)
+        .join(Content, on=current)
+        .where(Content.roadmap == roadmap_id)
+    )
     found: dict[UUID, dict[str, tuple[int, Written]]] = defaultdict(dict)
     for row in query:
         concept_id, kind = row.content.concept_id, ContentKind(row.content.kind)
         if concept_id not in subjects:
             continue
         if row.content.status == ContentStatus.ready or row.subject in ("", subjects[concept_id]):
-            facts = {name: getattr(row, name) for name in ("generator", "prompt_version", "created_at")}
+            facts = {
+                name: getattr(row, name) for name in ("generator", "prompt_version", "created_at")
+            }
             shape = WRITTEN[kind]
-            found[concept_id][kind] = row.version, shape(**facts, body=SHAPES[kind].model_validate(row.body))
+            found[concept_id][kind] = (
+                row.version,
+                shape(**facts, body=SHAPES[kind].model_validate(row.body)),
+            )
     return found
 
 
@@ -305,7 +363,9 @@ WRITTEN: Mapping[ContentKind, Any] = {
 }
 
 
-def _by_concept(table: type[QuizAttempt] | type[ReviewCard], roadmap_id: UUID) -> dict[UUID, list[Any]]:
+def _by_concept(
+    table: type[QuizAttempt] | type[ReviewCard], roadmap_id: UUID
+) -> dict[UUID, list[Any]]:
     found: dict[UUID, list[Any]] = defaultdict(list)
     for row in table.select().where(table.roadmap == roadmap_id).order_by(table.id):
         found[row.concept_id].append(row)
@@ -313,7 +373,12 @@ def _by_concept(table: type[QuizAttempt] | type[ReviewCard], roadmap_id: UUID) -
 
 
 def _concept(
-    row: Concept, written: Mapping[str, tuple[int, Written]], attempts: Iterable[Any], cards: Iterable[Any], *, with_learner: bool
+    row: Concept,
+    written: Mapping[str, tuple[int, Written]],
+    attempts: Iterable[Any],
+    cards: Iterable[Any],
+    *,
+    with_learner: bool,
 ) -> PortableConcept:
     contents = PortableContents(**{kind: each for kind, (_, each) in written.items()})
     if not with_learner:

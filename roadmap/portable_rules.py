@@ -20,7 +20,9 @@ from roadmap.quizzes import fits, is_right, rule_of
 from roadmap.requests import fault_of_goal, printable
 
 MOST_ERRORS = 20
-LONGEST_TUTORIAL = 200_000  # characters: a model's 100,000, each of which may have had to be escaped
+LONGEST_TUTORIAL = (
+    200_000  # characters: a model's 100,000, each of which may have had to be escaped
+)
 SKEW = timedelta(days=1)  # by which the clock of another instance may be ahead
 MOST_SECONDS = 60.0  # of looking at Markdown; as much as a document may have takes ten
 
@@ -49,7 +51,9 @@ class RoadmapFile(PortableRoadmap):
                 errors += _below((), error)
             for key in list(concepts):
                 try:
-                    found[key] = PortableConcept.model_validate_json(json.dumps(concepts.pop(key)), **options)
+                    found[key] = PortableConcept.model_validate_json(
+                        json.dumps(concepts.pop(key)), **options
+                    )
                 except ValidationError as error:
                     errors += _below(("concepts", key), error)
                 if len(errors) >= MOST_ERRORS:
@@ -62,7 +66,10 @@ class RoadmapFile(PortableRoadmap):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle each concept by itself: a process that is sent a large file builds one at a time."""
-        concepts = {key: pickle.dumps(concept, pickle.HIGHEST_PROTOCOL) for key, concept in self.concepts.items()}
+        concepts = {
+            key: pickle.dumps(concept, pickle.HIGHEST_PROTOCOL)
+            for key, concept in self.concepts.items()
+        }
         return _unpickled, ({**dict(self), "concepts": concepts},)
 
 
@@ -89,7 +96,9 @@ class _NoJson(Exception):
     """A part of a document is no JSON to pydantic: it has half a surrogate pair, for example."""
 
 
-def _taken_apart(json_data: str | bytes | bytearray) -> tuple[dict[str, Any], str | bytes | bytearray]:
+def _taken_apart(
+    json_data: str | bytes | bytearray,
+) -> tuple[dict[str, Any], str | bytes | bytearray]:
     """The concepts of a document, as far as they can be told apart, and the JSON of the rest."""
     try:
         document = json.loads(json_data)
@@ -97,7 +106,11 @@ def _taken_apart(json_data: str | bytes | bytearray) -> tuple[dict[str, Any], st
         "".join(concepts).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError, TypeError, LookupError):
         return {}, json_data
-    return (concepts, json.dumps({**document, "concepts": {}})) if isinstance(concepts, dict) else ({}, json_data)
+    return (
+        (concepts, json.dumps({**document, "concepts": {}}))
+        if isinstance(concepts, dict)
+        else ({}, json_data)
+    )
 
 
 def _below(place: Place, error: ValidationError) -> Iterator[InitErrorDetails]:
@@ -142,7 +155,9 @@ def _first(found: Iterator[Found]) -> Iterator[Found]:
 
 
 def _error(place: Place, rule: str) -> InitErrorDetails:
-    return InitErrorDetails(type=PydanticCustomError("rule", "{rule}", {"rule": rule}), loc=place, input=None)
+    return InitErrorDetails(
+        type=PydanticCustomError("rule", "{rule}", {"rule": rule}), loc=place, input=None
+    )
 
 
 def _texts(document: PortableRoadmap) -> Iterator[Found]:
@@ -173,7 +188,10 @@ def _of_outline(outline: Outline) -> Iterator[Found]:
     exact = [*_untitled(outline), *_repeated(outline), *_prerequisites(outline)]
     yield from exact
     if not exact:
-        yield from ((("outline",), f"does not hold together: {problem}") for problem in checks.problems(outline))
+        yield from (
+            (("outline",), f"does not hold together: {problem}")
+            for problem in checks.problems(outline)
+        )
 
 
 def _nodes(outline: Outline) -> Iterator[tuple[str, Place, Any]]:
@@ -186,8 +204,15 @@ def _nodes(outline: Outline) -> Iterator[tuple[str, Place, Any]]:
 
 
 def _untitled(outline: Outline) -> Iterator[Found]:
-    titles = [(("outline",), outline.title), *((place, node.title) for _, place, node in _nodes(outline))]
-    yield from (((*place, "title"), "must not be only of spaces") for place, title in titles if not title.strip())
+    titles = [
+        (("outline",), outline.title),
+        *((place, node.title) for _, place, node in _nodes(outline)),
+    ]
+    yield from (
+        ((*place, "title"), "must not be only of spaces")
+        for place, title in titles
+        if not title.strip()
+    )
 
 
 def _repeated(outline: Outline) -> Iterator[Found]:
@@ -208,7 +233,10 @@ def _prerequisites(outline: Outline) -> Iterator[Found]:
             if key not in known:
                 yield (*place, "prerequisites", number), "is no concept of the outline"
             elif key not in before:
-                yield (*place, "prerequisites", number), "comes later, or is the concept itself: they would need each other"
+                yield (
+                    (*place, "prerequisites", number),
+                    "comes later, or is the concept itself: they would need each other",
+                )
         before.add(node.key)
 
 
@@ -218,12 +246,22 @@ def _times(document: PortableRoadmap) -> Iterator[Found]:
     for key, concept in document.concepts.items():
         place: Place = ("concepts", key)
         happened = [((*place, "progress_at"), concept.progress_at)]
-        happened += [((*place, "attempts", n, "created_at"), each.created_at) for n, each in enumerate(concept.attempts)]
-        happened += [((*place, "cards", n, "reviewed_at"), each.reviewed_at) for n, each in enumerate(concept.cards)]
+        happened += [
+            ((*place, "attempts", n, "created_at"), each.created_at)
+            for n, each in enumerate(concept.attempts)
+        ]
+        happened += [
+            ((*place, "cards", n, "reviewed_at"), each.reviewed_at)
+            for n, each in enumerate(concept.cards)
+        ]
         for name in type(concept.contents).model_fields:
             if (written := getattr(concept.contents, name)) is not None:
                 happened.append(((*place, "contents", name, "created_at"), written.created_at))
-        yield from ((where, "must not be in the future") for where, at in happened if at is not None and at > latest)
+        yield from (
+            (where, "must not be in the future")
+            for where, at in happened
+            if at is not None and at > latest
+        )
 
 
 def _of_concept(place: Place, concept: PortableConcept) -> Iterator[Found]:
@@ -252,7 +290,10 @@ def _of_learner(place: Place, concept: PortableConcept, quiz: Quiz | None) -> It
     asked: Counter[str] = Counter()
     for number, card in enumerate(concept.cards):
         if quiz is None or card.question >= count:
-            yield (*place, "cards", number, "question"), f"is no question of the quiz, which has {count}"
+            yield (
+                (*place, "cards", number, "question"),
+                f"is no question of the quiz, which has {count}",
+            )
             continue
         asked[fingerprint := quiz.questions[card.question].fingerprint] += 1
         if asked[fingerprint] > 1:
@@ -292,7 +333,10 @@ def _markdown(document: PortableRoadmap) -> Iterator[Found]:
             yield place, "cannot be looked at: what comes before it has taken too long"
             return
         elif harmless(markdown) != markdown:
-            yield place, "must have no HTML, no images, and only links to the web and to mail; write them as text"
+            yield (
+                place,
+                "must have no HTML, no images, and only links to the web and to mail; write them as text",
+            )
 
 
 def _bounded(place: Place, count: int, most: int) -> Iterator[Found]:

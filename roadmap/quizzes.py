@@ -48,7 +48,10 @@ def grade_all(quiz: Quiz, answers: Sequence[Sequence[int]]) -> list[GradedQuesti
     )
     if wrong:
         raise Invalid("Some fields do not fit.", fields=wrong[:20])
-    return [grade(number, *pair) for number, pair in enumerate(zip(quiz.questions, answers, strict=True))]
+    return [
+        grade(number, *pair)
+        for number, pair in enumerate(zip(quiz.questions, answers, strict=True))
+    ]
 
 
 def grade_one(number: int, question: Question, chosen: Sequence[int]) -> GradedQuestion:

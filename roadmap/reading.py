@@ -45,11 +45,17 @@ class RoadmapFacts(BaseModel):
     title: str = Field(description="What the roadmap is called; empty: it has no plan yet.")
     status: RoadmapStatus
     error: str = Field(description="What went wrong; empty: nothing.")
-    generator: str = Field(description="Who makes it: the catalogue, or a model; empty: it has no plan yet.")
+    generator: str = Field(
+        description="Who makes it: the catalogue, or a model; empty: it has no plan yet."
+    )
     language: str = Field(description="Language of the roadmap, as a BCP 47 tag.")
     progress: Progress = Field(description="How far its making is.")
-    spent: Decimal = Field(description="What it has cost, in CURRENCY, with what is reserved for calls that run.")
-    over_budget: bool = Field(description="Whether something stays unwritten because a budget was spent.")
+    spent: Decimal = Field(
+        description="What it has cost, in CURRENCY, with what is reserved for calls that run."
+    )
+    over_budget: bool = Field(
+        description="Whether something stays unwritten because a budget was spent."
+    )
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None = Field(description="When its making ended; null: it has not.")
@@ -89,7 +95,9 @@ class ConceptNode(BaseModel):
     outcomes: list[str] = Field(description="What one can do afterwards.")
     progress: ConceptProgress = Field(description="How far the learner is with it.")
     progress_at: datetime | None = Field(description="Since when; null: it is not begun.")
-    contents: dict[ContentKind, ContentState] = Field(description="The state of its parts: tutorial, resources, quiz.")
+    contents: dict[ContentKind, ContentState] = Field(
+        description="The state of its parts: tutorial, resources, quiz."
+    )
 
 
 class ModuleNode(BaseModel):
@@ -129,18 +137,30 @@ class RoadmapTree(RoadmapSummary):
     while the plan waits for review.
     """
 
-    review: bool = Field(description="Whether its plan waits for approval before contents are written.")
-    resource_language: str | None = Field(description="A second language in which resources may be.")
-    analysis: Analysis | None = Field(description="What the plan was designed from; null: it is not there yet.")
-    remarks: list[str] = Field(description="What should be better with the plan, and had to be accepted.")
-    estimate: Estimate | None = Field(description="What it will cost to write the rest, while the plan waits for review.")
+    review: bool = Field(
+        description="Whether its plan waits for approval before contents are written."
+    )
+    resource_language: str | None = Field(
+        description="A second language in which resources may be."
+    )
+    analysis: Analysis | None = Field(
+        description="What the plan was designed from; null: it is not there yet."
+    )
+    remarks: list[str] = Field(
+        description="What should be better with the plan, and had to be accepted."
+    )
+    estimate: Estimate | None = Field(
+        description="What it will cost to write the rest, while the plan waits for review."
+    )
     learned: Learned = Field(description="How far the learner is.")
     stages: list[StageNode] = Field(description="The plan; empty: there is none yet.")
 
 
 class TutorialDetail(BaseModel):
     markdown: str = Field(description="Markdown without HTML.")
-    language: str | None = Field(None, description="As a BCP 47 tag, where it is not the language of the roadmap.")
+    language: str | None = Field(
+        None, description="As a BCP 47 tag, where it is not the language of the roadmap."
+    )
     version: int = Field(description="Which one it is.")
     generator: str = Field(description="Who has written it.")
 
@@ -152,7 +172,9 @@ class ConceptDetail(ConceptNode):
     notes: str = Field(description="The learner's own.")
     notes_tag: str = Field(description="Changes with the notes: `base` of a change.")
     tutorial: TutorialDetail | None = Field(description="Null: it is not written yet.")
-    resources: list[CheckedResource] | None = Field(description="Where more can be read and seen; null: they are not there yet.")
+    resources: list[CheckedResource] | None = Field(
+        description="Where more can be read and seen; null: they are not there yet."
+    )
     quiz: QuizDetail | None = Field(description="Without its answers; null: it is not written yet.")
 
 
@@ -175,7 +197,9 @@ class Page(BaseModel, Generic[Item]):
     next_cursor: str | None
 
 
-def list_roadmaps(owner_id: UUID, *, limit: int, before: UUID | None, status: RoadmapStatus | None) -> Page[RoadmapSummary]:
+def list_roadmaps(
+    owner_id: UUID, *, limit: int, before: UUID | None, status: RoadmapStatus | None
+) -> Page[RoadmapSummary]:
     """The owner's roadmaps, newest first; `before` is the id that the page before ended with."""
     with session():
         rows = list(newest_of(owner_id, before=before, status=status).limit(limit + 1))
@@ -214,12 +238,16 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
         concepts = _by(_planned(Concept, roadmap_id), "module_id")
         contents = _by(Content.select().where(Content.roadmap == roadmap_id), "concept_id")
         current = (Revision.roadmap == roadmap_id) & (Revision.number == row.revision)
-        estimate = pending_estimate(roadmap_id) if row.status == RoadmapStatus.awaiting_review else None
+        estimate = (
+            pending_estimate(roadmap_id) if row.status == RoadmapStatus.awaiting_review else None
+        )
         remarks = Revision.select(Revision.problems).where(current).scalar() or []
     nodes = [_stage_node(stage, modules, concepts, contents) for stage in stages]
     more = {name: getattr(row, name) for name in ("review", "resource_language", "analysis")}
     learned = _learned(_concepts(nodes))
-    return RoadmapTree(**_summary(row), **more, remarks=remarks, estimate=estimate, learned=learned, stages=nodes)
+    return RoadmapTree(
+        **_summary(row), **more, remarks=remarks, estimate=estimate, learned=learned, stages=nodes
+    )
 
 
 def tree_state(owner_id: UUID, roadmap_id: UUID) -> bytes:
@@ -229,7 +257,9 @@ def tree_state(owner_id: UUID, roadmap_id: UUID) -> bytes:
     """
     keys = (Roadmap.id.db_value(roadmap_id), Roadmap.owner.db_value(owner_id))
     with session():
-        row = database.execute_sql(STATE_ON_POSTGRES if is_postgres() else STATE_ON_SQLITE, keys).fetchone()
+        row = database.execute_sql(
+            STATE_ON_POSTGRES if is_postgres() else STATE_ON_SQLITE, keys
+        ).fetchone()
         if row is None:
             owned(owner_id, roadmap_id)  # which says why
             raise NotFound("There is no such roadmap.")
@@ -239,29 +269,54 @@ def tree_state(owner_id: UUID, roadmap_id: UUID) -> bytes:
 def resources_of(roadmap_id: UUID, concept_id: UUID) -> list[CheckedResource] | None:
     """As `concept_detail` tells them."""
     current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    its = (Content.concept == concept_id, Content.roadmap == roadmap_id, Content.kind == ContentKind.resources)
+    its = (
+        Content.concept == concept_id,
+        Content.roadmap == roadmap_id,
+        Content.kind == ContentKind.resources,
+    )
     with session():
-        return _resources(ContentVersion.select(ContentVersion).join(Content, on=current).where(*its).first())
+        return _resources(
+            ContentVersion.select(ContentVersion).join(Content, on=current).where(*its).first()
+        )
 
 
 def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> ConceptDetail:
     """Raises NotFound."""
     with session():
         owned(owner_id, roadmap_id)
-        concept = Concept.get_or_none(Concept.id == concept_id, Concept.roadmap == roadmap_id, ~Concept.removed)
+        concept = Concept.get_or_none(
+            Concept.id == concept_id, Concept.roadmap == roadmap_id, ~Concept.removed
+        )
         if concept is None:
             raise NotFound("There is no such concept in this roadmap.")
         contents = list(Content.select().where(Content.concept == concept_id))
-        current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+        current = (ContentVersion.content == Content.id) & (
+            ContentVersion.version == Content.version
+        )
         written = ContentVersion.select(ContentVersion, Content).join(Content, on=current)
-        versions = {version.content.kind: version for version in written.where(Content.concept == concept_id)}
+        versions = {
+            version.content.kind: version
+            for version in written.where(Content.concept == concept_id)
+        }
         resources = _resources(versions.get(ContentKind.resources))
     node = _concept_node(concept, contents)
-    return ConceptDetail(**node.model_dump(), roadmap_id=roadmap_id, **_notes(concept), **_written(versions), resources=resources)
+    return ConceptDetail(
+        **node.model_dump(),
+        roadmap_id=roadmap_id,
+        **_notes(concept),
+        **_written(versions),
+        resources=resources,
+    )
 
 
 def list_logs(
-    owner_id: UUID, roadmap_id: UUID, *, limit: int, after: UUID | None, level: str | None, category: str | None
+    owner_id: UUID,
+    roadmap_id: UUID,
+    *,
+    limit: int,
+    after: UUID | None,
+    level: str | None,
+    category: str | None,
 ) -> Page[LogRecord]:
     """The roadmap's execution log, oldest first. Raises NotFound."""
     query = ExecutionLog.select().where(ExecutionLog.roadmap_id == roadmap_id)
@@ -300,7 +355,9 @@ def _learned(concepts: list[ConceptNode]) -> Learned:
 
 def _planned(table: type[Stage] | type[Module] | type[Concept], roadmap_id: UUID) -> Any:
     """What is in the current plan, in order."""
-    return table.select().where(table.roadmap == roadmap_id, ~table.removed).order_by(table.position)
+    return (
+        table.select().where(table.roadmap == roadmap_id, ~table.removed).order_by(table.position)
+    )
 
 
 def _page(items: list[Any], limit: int) -> Page[Any]:
@@ -316,28 +373,49 @@ def _by(query: Any, field: str) -> dict[UUID, list[Any]]:
 
 
 def _summary(row: Roadmap) -> dict[str, Any]:
-    progress = Progress(ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total)
-    made = {"progress": progress, "spent": money(row.spent), "revision": row.revision or int(bool(row.title))}
+    progress = Progress(
+        ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total
+    )
+    made = {
+        "progress": progress,
+        "spent": money(row.spent),
+        "revision": row.revision or int(bool(row.title)),
+    }
     made["begins_on"] = row.begins_on or row.created_at.date()
-    return {**{name: getattr(row, name) for name in RoadmapSummary.model_fields.keys() - made}, **made}
+    return {
+        **{name: getattr(row, name) for name in RoadmapSummary.model_fields.keys() - made},
+        **made,
+    }
 
 
 def _stage_node(stage: Stage, modules: Any, concepts: Any, contents: Any) -> StageNode:
     nodes = [_module_node(module, concepts, contents) for module in modules[stage.id]]
     hours = sum(node.hours for node in nodes)
-    head = {"id": stage.id, "key": key_of(stage), "title": stage.title, "description": stage.description}
+    head = {
+        "id": stage.id,
+        "key": key_of(stage),
+        "title": stage.title,
+        "description": stage.description,
+    }
     return StageNode(**head, hours=hours, modules=nodes)
 
 
 def _module_node(module: Module, concepts: Any, contents: Any) -> ModuleNode:
     nodes = [_concept_node(concept, contents[concept.id]) for concept in concepts[module.id]]
     hours = sum(node.hours for node in nodes)
-    head = {"id": module.id, "key": key_of(module), "title": module.title, "description": module.description}
+    head = {
+        "id": module.id,
+        "key": key_of(module),
+        "title": module.title,
+        "description": module.description,
+    }
     return ModuleNode(**head, hours=hours, concepts=nodes)
 
 
 def _concept_node(concept: Concept, contents: list[Content]) -> ConceptNode:
-    states = {c.kind: ContentState(status=c.status, version=c.version, error=c.error) for c in contents}
+    states = {
+        c.kind: ContentState(status=c.status, version=c.version, error=c.error) for c in contents
+    }
     ordered = {kind: states[kind] for kind in ContentKind if kind in states}
     fields = (name for name in ConceptNode.model_fields if name != "contents")
     return ConceptNode(**{name: getattr(concept, name) for name in fields}, contents=ordered)
@@ -354,6 +432,7 @@ def _resources(version: ContentVersion | None) -> list[CheckedResource] | None:
 def _written(versions: dict[str, ContentVersion]) -> dict[str, Any]:
     tutorial, quiz = (versions.get(kind) for kind in ("tutorial", "quiz"))
     return {
-        "tutorial": tutorial and TutorialDetail(**tutorial.body, version=tutorial.version, generator=tutorial.generator),
+        "tutorial": tutorial
+        and TutorialDetail(**tutorial.body, version=tutorial.version, generator=tutorial.generator),
         "quiz": quiz and without_answers(Quiz.model_validate(quiz.body), quiz.version),
     }

@@ -58,7 +58,9 @@ class CallRecord(BaseModel):
     prompt_tokens: int | None = Field(description="Tokens that were sent; null: nobody knows.")
     completion_tokens: int | None = Field(description="Tokens that came back; null: nobody knows.")
     ms: int | None = Field(description="Milliseconds; null: it runs.")
-    price: Decimal = Field(description="While it runs, and when nobody knows, the most that it can be.")
+    price: Decimal = Field(
+        description="While it runs, and when nobody knows, the most that it can be."
+    )
 
 
 class Estimate(BaseModel):
@@ -71,7 +73,9 @@ class Estimate(BaseModel):
     completion_tokens: int = Field(description="Tokens that will come back.")
     price: Decimal | None = Field(description="Null: nobody has said what the model costs.")
     currency: str = Field(description="A code of three letters.")
-    measured: bool = Field(description="From earlier calls of every step, and not from assumptions.")
+    measured: bool = Field(
+        description="From earlier calls of every step, and not from assumptions."
+    )
 
 
 class AccountMonth(BaseModel):
@@ -91,7 +95,9 @@ class Receipt(BaseModel):
     spent: Decimal = Field(description="What counts against the budget.")
     reserved: Decimal = Field(description="The part of it that is for calls that run.")
     budget: Decimal | None = Field(description="Null: no limit.")
-    over_budget: bool = Field(description="Whether something stays unwritten because a budget was spent.")
+    over_budget: bool = Field(
+        description="Whether something stays unwritten because a budget was spent."
+    )
     account_month: AccountMonth = Field(description="Of all roadmaps of the account.")
     estimate: Estimate | None = Field(description="Null: no call is to come.")
     steps: list[StepCost] = Field(description="Sums by what calls were for.")
@@ -122,9 +128,15 @@ def receipt(owner_id: UUID, roadmap_id: UUID, *, limit: int, after: UUID | None)
 def pending_estimate(roadmap_id: UUID) -> Estimate:
     """Of the contents that wait to be written."""
     count = peewee.fn.COUNT(Content.id)
-    query = Content.select(Content.kind, count).join(Concept).where(Content.roadmap == roadmap_id, ~Concept.removed)
+    query = (
+        Content.select(Content.kind, count)
+        .join(Concept)
+        .where(Content.roadmap == roadmap_id, ~Concept.removed)
+    )
     with session():
-        kinds = dict(query.where(Content.status == ContentStatus.pending).group_by(Content.kind).tuples())
+        kinds = dict(
+            query.where(Content.status == ContentStatus.pending).group_by(Content.kind).tuples()
+        )
         return estimate(kinds, settings.openai_model if settings.openai_api_key else None)
 
 
@@ -153,10 +165,16 @@ def estimate(kinds: Mapping[str, int], model: str | None) -> Estimate:
 def _measured(step: str, model: str) -> tuple[int, int, int]:
     """How many recent calls of this step said their tokens, and the sums of these."""
     tokens = (ModelCall.prompt_tokens, ModelCall.completion_tokens)
-    known = (ModelCall.outcome == CallOutcome.ok) & tokens[0].is_null(False) & tokens[1].is_null(False)
-    recent = ModelCall.select(*tokens).where(ModelCall.model == model, ModelCall.step == step, known)
+    known = (
+        (ModelCall.outcome == CallOutcome.ok) & tokens[0].is_null(False) & tokens[1].is_null(False)
+    )
+    recent = ModelCall.select(*tokens).where(
+        ModelCall.model == model, ModelCall.step == step, known
+    )
     last = recent.order_by(ModelCall.id.desc()).limit(RECENT)
-    totals = last.select_from(peewee.fn.COUNT(peewee.SQL("*")), _sum(last.c.prompt_tokens), _sum(last.c.completion_tokens))
+    totals = last.select_from(
+        peewee.fn.COUNT(peewee.SQL("*")), _sum(last.c.prompt_tokens), _sum(last.c.completion_tokens)
+    )
     [(count, prompt, completion)] = totals.tuples()
     return int(count), int(prompt), int(completion)
 
@@ -184,22 +202,36 @@ def _calls(roadmap_id: UUID, limit: int, after: UUID | None) -> list[CallRecord]
 def _record(row: ModelCall) -> CallRecord:
     same = CallRecord.model_fields.keys() - {"at", "price", "outcome"}
     lost = row.outcome == CallOutcome.running and row.started_at <= oldest_running()
-    made = {"at": row.started_at, "price": money(row.price), "outcome": CallOutcome.lost if lost else row.outcome}
+    made = {
+        "at": row.started_at,
+        "price": money(row.price),
+        "outcome": CallOutcome.lost if lost else row.outcome,
+    }
     return CallRecord(**{name: getattr(row, name) for name in same}, **made)
 
 
 def _steps(roadmap_id: UUID) -> list[StepCost]:
     """In the order in which they were first called."""
-    failed = peewee.Case(None, [(ModelCall.outcome.in_((CallOutcome.ok, CallOutcome.running)), 0)], 1)
+    failed = peewee.Case(
+        None, [(ModelCall.outcome.in_((CallOutcome.ok, CallOutcome.running)), 0)], 1
+    )
     sums: dict[str, Any] = {
         "calls": peewee.fn.COUNT(ModelCall.id),
         "failed": peewee.fn.SUM(failed),
-        **{name: _sum(getattr(ModelCall, name)) for name in ("prompt_tokens", "completion_tokens", "ms", "price")},
+        **{
+            name: _sum(getattr(ModelCall, name))
+            for name in ("prompt_tokens", "completion_tokens", "ms", "price")
+        },
     }
-    query = ModelCall.select(ModelCall.step, *(expression.alias(name) for name, expression in sums.items()))
+    query = ModelCall.select(
+        ModelCall.step, *(expression.alias(name) for name, expression in sums.items())
+    )
     rows = query.where(ModelCall.roadmap_id == roadmap_id).group_by(ModelCall.step)
     first = peewee.fn.MIN(ModelCall.started_at)
-    return [StepCost(**{**row, "price": money(int(row["price"]))}) for row in rows.order_by(first, ModelCall.step).dicts()]
+    return [
+        StepCost(**{**row, "price": money(int(row["price"]))})
+        for row in rows.order_by(first, ModelCall.step).dicts()
+    ]
 
 
 def _sum(column: Any) -> Any:

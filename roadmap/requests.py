@@ -21,7 +21,9 @@ class MergePatch(BaseModel):
 
 
 def printable(text: str) -> str:
-    if any(unicodedata.category(character) == "Cc" and character not in "\n\t\r" for character in text):
+    if any(
+        unicodedata.category(character) == "Cc" and character not in "\n\t\r" for character in text
+    ):
         raise ValueError("must not contain control characters")
     return text
 
@@ -70,23 +72,34 @@ class RoadmapRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    goal: Annotated[str, Field(min_length=SHORTEST_GOAL, max_length=1000), PRINTABLE, AfterValidator(worded)] = Field(
-        description="What the person wants to be able to do.", examples=["Become a backend engineer in Python"]
+    goal: Annotated[
+        str, Field(min_length=SHORTEST_GOAL, max_length=1000), PRINTABLE, AfterValidator(worded)
+    ] = Field(
+        description="What the person wants to be able to do.",
+        examples=["Become a backend engineer in Python"],
     )
     level: Level = Field(Level.beginner, description="What the person knows already.")
-    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(8, description="Hours for learning, a week.")
-    deadline: Annotated[date, AfterValidator(ahead)] | None = Field(None, description="Day by which it should be reached.")
+    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(
+        8, description="Hours for learning, a week."
+    )
+    deadline: Annotated[date, AfterValidator(ahead)] | None = Field(
+        None, description="Day by which it should be reached."
+    )
     background: Text = Field("", description="What the person has done so far.")
     motivation: Text = Field("", description="Why the person wants this.")
     preferences: Text = Field("", description="How the person likes to learn.")
     language: LanguageTag = Field(
-        default_factory=lambda: DEFAULT_LANGUAGE,  # what it is depends on more than the API's document can say
+        default_factory=lambda: (
+            DEFAULT_LANGUAGE
+        ),  # what it is depends on more than the API's document can say
         description="Language of the roadmap, as a BCP 47 tag. Absent: that of a goal in Chinese, where it is there; else `en`.",
     )
     resource_language: LanguageTag | None = Field(
         None, description="A second language in which resources may be, as a BCP 47 tag."
     )
-    review: bool = Field(False, description="Wait for approval of the outline before its contents are written.")
+    review: bool = Field(
+        False, description="Wait for approval of the outline before its contents are written."
+    )
 
     @property
     def names_language(self) -> bool:
@@ -98,7 +111,9 @@ class RoadmapRequest(BaseModel):
 
     def in_language(self, language: str) -> "RoadmapRequest":
         """In this language, which nobody insists on."""
-        return self.model_construct(_fields_set=self.model_fields_set, **{**self.__dict__, "language": language})
+        return self.model_construct(
+            _fields_set=self.model_fields_set, **{**self.__dict__, "language": language}
+        )
 
 
 class ApproveRequest(BaseModel):
@@ -106,7 +121,8 @@ class ApproveRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     revision: Number | None = Field(
-        None, description="The number of the revision that was looked at; null: whichever is current."
+        None,
+        description="The number of the revision that was looked at; null: whichever is current.",
     )
 
 
@@ -114,9 +130,9 @@ class ReviseRequest(BaseModel):
     """What should be different, in plain words."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-    feedback: Annotated[str, Field(min_length=2, max_length=4000), PRINTABLE, AfterValidator(worded)] = Field(
-        description="What should be different, in words."
-    )
+    feedback: Annotated[
+        str, Field(min_length=2, max_length=4000), PRINTABLE, AfterValidator(worded)
+    ] = Field(description="What should be different, in words.")
 
 
 class RegenerateRequest(BaseModel):

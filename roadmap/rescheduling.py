@@ -25,7 +25,9 @@ class ScheduleRequest(BaseModel):
     """Instead of what is set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(description="Hours for learning, a week.")
+    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(
+        description="Hours for learning, a week."
+    )
     deadline: date | None = Field(
         description="Day by which it should be reached; null: there is none. One that is over may stay, not be set."
     )
@@ -47,10 +49,15 @@ def reschedule(owner_id: UUID, roadmap_id: UUID, request: ScheduleRequest) -> Sc
     with transaction():
         row = taken(owner_id, roadmap_id, list(RoadmapStatus), "scheduled")
         if not row.title:
-            raise Conflict("There is no plan yet whose weeks could be counted. Wait for it, then set its hours and days.")
+            raise Conflict(
+                "There is no plan yet whose weeks could be counted. Wait for it, then set its hours and days."
+            )
         _check(row, request)
         asked_on = row.created_at.date()
-        changes = {**request.model_dump(), "begins_on": None if request.begins_on == asked_on else request.begins_on}
+        changes = {
+            **request.model_dump(),
+            "begins_on": None if request.begins_on == asked_on else request.begins_on,
+        }
         outline = current_outline(row)
         changes["weeks"] = total_weeks(outline, request.hours_per_week)
         Roadmap.update(changes).where(Roadmap.id == row.id).execute()

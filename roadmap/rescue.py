@@ -30,7 +30,11 @@ def overdue(waiting: int = 0) -> list[Step]:
     plans = _overdue(PLANNING, MOST_AT_ONCE, patience=1)
     deliveries = _overdue(DELIVERING, MOST_AT_ONCE, patience=1)
     exports = _overdue(EXPORTING, MOST_AT_ONCE, patience=1)
-    builds = _overdue(BUILDING, MOST_AT_ONCE if waiting < MANY else FEW, patience=CONTENT_PATIENCE if waiting else 1)
+    builds = _overdue(
+        BUILDING,
+        MOST_AT_ONCE if waiting < MANY else FEW,
+        patience=CONTENT_PATIENCE if waiting else 1,
+    )
     return plans + deliveries + exports + builds
 
 
@@ -40,8 +44,17 @@ def _overdue(work: Work, most: int, patience: int) -> list[Step]:
     lost = table.status == work.waiting
     abandoned = (table.status == work.held) & (table.lease_until < now)
     with transaction():
-        query = table.select(table.id).where(late, lost | abandoned, work.among).order_by(table.due_at).limit(most)
-        ids: list[UUID] = [id_ for (id_,) in skip_locked(query).tuples()]  # two rescuers share the work
+        query = (
+            table.select(table.id)
+            .where(late, lost | abandoned, work.among)
+            .order_by(table.due_at)
+            .limit(most)
+        )
+        ids: list[UUID] = [
+            id_ for (id_,) in skip_locked(query).tuples()
+        ]  # two rescuers share the work
         if ids:
             table.update(due_at=now).where(table.id.in_(ids)).execute()
-    return [Step(work.step, id_, trace=tracing.begun()) for id_ in ids]  # whose request it was is not known any more
+    return [
+        Step(work.step, id_, trace=tracing.begun()) for id_ in ids
+    ]  # whose request it was is not known any more

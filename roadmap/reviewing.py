@@ -34,16 +34,18 @@ class ReviewCheck(BaseModel):
     """What was chosen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    chosen: Annotated[tuple[Annotated[int, Field(ge=0, le=1000), WHOLE], ...], Field(max_length=100)] = Field(
-        description="The indexes of the options that were chosen; empty: not answered."
-    )
+    chosen: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=1000), WHOLE], ...], Field(max_length=100)
+    ] = Field(description="The indexes of the options that were chosen; empty: not answered.")
 
 
 class ReviewRequest(BaseModel):
     """How it went."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    rating: ReviewRating = Field(description="Whether it was forgotten (`again`), and else how it was to remember.")
+    rating: ReviewRating = Field(
+        description="Whether it was forgotten (`again`), and else how it was to remember."
+    )
     reviews: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] = Field(
         description="The `reviews` that were read: so a review counts once, however often it is sent."
     )
@@ -53,7 +55,9 @@ class CardState(BaseModel):
     """What is known of a question."""
 
     id: UUID
-    state: MemoryState = Field(description="`learning` at first, `review` when it is known, `relearning` when it was forgotten.")
+    state: MemoryState = Field(
+        description="`learning` at first, `review` when it is known, `relearning` when it was forgotten."
+    )
     reviews: int = Field(description="How often it was rated; it goes with the next rating.")
     lapses: int = Field(description="How often it was forgotten after it was known.")
     due_at: datetime = Field(description="When it should be asked again.")
@@ -76,7 +80,9 @@ class Reviews(BaseModel):
 
     items: list[Review] = Field(description="What is due for longest comes first.")
     due: int = Field(description=f"How many are due, counted up to {MOST_COUNTED}.")
-    next_due_at: datetime | None = Field(description="When the first of the others is due; null: there are no others.")
+    next_due_at: datetime | None = Field(
+        description="When the first of the others is due; null: there are no others."
+    )
 
 
 class Outcomes(BaseModel):
@@ -139,7 +145,9 @@ def review(owner_id: UUID, card_id: UUID, request: ReviewRequest) -> CardState:
     with transaction():
         card, _ = _found(owner_id, card_id)
         after = rated(_memory(card), request.rating, clock.now())
-        unchanged = (ReviewCard.id == card_id) & (ReviewCard.reviews == request.reviews)  # somebody may be at it just now
+        unchanged = (ReviewCard.id == card_id) & (
+            ReviewCard.reviews == request.reviews
+        )  # somebody may be at it just now
         if not ReviewCard.update(**columns(after)).where(unchanged).execute():
             raise Conflict(
                 f"This question was not rated {request.reviews} times, as the request says: perhaps another window has rated it. "
@@ -158,13 +166,21 @@ def begin(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
 def withdraw(concept_id: UUID) -> None:
     """The concept is not done after all: what was never rated does not come back. Needs a transaction."""
     its = (ReviewCard.concept == concept_id) & (ReviewCard.reviews == 0)
-    held = list(change_rows(ReviewCard.select(ReviewCard.id).where(its).order_by(ReviewCard.question)))  # in the order of placed
+    held = list(
+        change_rows(ReviewCard.select(ReviewCard.id).where(its).order_by(ReviewCard.question))
+    )  # in the order of placed
     if held:
         ReviewCard.delete().where(ReviewCard.id.in_([card.id for card in held])).execute()
 
 
 def note_answers(
-    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, version: int, quiz: Quiz, graded: Sequence[GradedQuestion]
+    owner_id: UUID,
+    roadmap_id: UUID,
+    concept_id: UUID,
+    *,
+    version: int,
+    quiz: Quiz,
+    graded: Sequence[GradedQuestion],
 ) -> None:
     """What an attempt at the quiz says of its questions. Needs a transaction.
 
@@ -177,7 +193,9 @@ def note_answers(
         memory = _memory(card)
         rating = _said_by(graded[card.number], memory, now)
         if rating is not None:
-            ReviewCard.update(**columns(rated(memory, rating, now))).where(ReviewCard.id == card.id).execute()
+            ReviewCard.update(**columns(rated(memory, rating, now))).where(
+                ReviewCard.id == card.id
+            ).execute()
 
 
 def hold_roadmap(owner_id: UUID, roadmap_id: UUID) -> None:
@@ -185,7 +203,9 @@ def hold_roadmap(owner_id: UUID, roadmap_id: UUID) -> None:
 
     So of a concept that is marked as done and a quiz that is saved at the same moment one sees the other.
     """
-    change_rows(Roadmap.select(Roadmap.id).where(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)).execute()
+    change_rows(
+        Roadmap.select(Roadmap.id).where(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
+    ).execute()
 
 
 def _said_by(graded: GradedQuestion, memory: Memory, now: datetime) -> ReviewRating | None:
@@ -199,25 +219,47 @@ def _said_by(graded: GradedQuestion, memory: Memory, now: datetime) -> ReviewRat
 
 def _asked(owner_id: UUID, roadmap_id: UUID | None = None, *wanted: Any) -> peewee.ModelSelect:
     """The cards whose questions can be asked."""
-    its = (Content.concept == ReviewCard.concept) & (Content.kind == ContentKind.quiz) & (Content.version == ReviewCard.version)
-    around = (Content.id, Concept.id, Concept.title, Roadmap.id, Roadmap.title, Roadmap.goal, Roadmap.language)
+    its = (
+        (Content.concept == ReviewCard.concept)
+        & (Content.kind == ContentKind.quiz)
+        & (Content.version == ReviewCard.version)
+    )
+    around = (
+        Content.id,
+        Concept.id,
+        Concept.title,
+        Roadmap.id,
+        Roadmap.title,
+        Roadmap.goal,
+        Roadmap.language,
+    )
     shown = wanted or (ReviewCard, *around)
-    query: peewee.ModelSelect = ReviewCard.select(*shown).join(Concept).switch(ReviewCard).join(Roadmap).switch(ReviewCard)
+    query: peewee.ModelSelect = (
+        ReviewCard.select(*shown).join(Concept).switch(ReviewCard).join(Roadmap).switch(ReviewCard)
+    )
     query = query.join(Content, on=its, attr="content")
-    query = query.where(ReviewCard.owner == owner_id, Roadmap.trashed_at.is_null(), ~Concept.removed)
+    query = query.where(
+        ReviewCard.owner == owner_id, Roadmap.trashed_at.is_null(), ~Concept.removed
+    )
     return query if roadmap_id is None else query.where(ReviewCard.roadmap == roadmap_id)
 
 
 def _count(due: peewee.ModelSelect) -> int:
     """Along the index: without an order PostgreSQL may look through the cards of everybody until it has seen enough of them."""
-    seen = due.clone().columns(ReviewCard.id).order_by(ReviewCard.due_at).limit(MOST_COUNTED)  # whose count() has no order
-    return int(ReviewCard.select(peewee.fn.COUNT(peewee.SQL("*"))).from_(seen.alias("seen")).scalar())
+    seen = (
+        due.clone().columns(ReviewCard.id).order_by(ReviewCard.due_at).limit(MOST_COUNTED)
+    )  # whose count() has no order
+    return int(
+        ReviewCard.select(peewee.fn.COUNT(peewee.SQL("*"))).from_(seen.alias("seen")).scalar()
+    )
 
 
 def _found(owner_id: UUID, card_id: UUID) -> tuple[ReviewCard, Question]:
     card = _asked(owner_id).where(ReviewCard.id == card_id).first()
     if card is None:
-        raise NotFound("There is no such question to review; it may have left the plan or its quiz. Read what is due.")
+        raise NotFound(
+            "There is no such question to review; it may have left the plan or its quiz. Read what is due."
+        )
     return card, _questions([card])[card.id]
 
 
@@ -226,13 +268,23 @@ def _questions(cards: Iterable[ReviewCard]) -> dict[UUID, Question]:
     places = {(card.content.id, card.version) for card in cards}
     if not places:
         return {}
-    query = ContentVersion.select(ContentVersion.content, ContentVersion.version, ContentVersion.body)
+    query = ContentVersion.select(
+        ContentVersion.content, ContentVersion.version, ContentVersion.body
+    )
     either = functools.reduce(
         lambda one, other: one | other,
-        ((ContentVersion.content == content_id) & (ContentVersion.version == version) for content_id, version in places),
+        (
+            (ContentVersion.content == content_id) & (ContentVersion.version == version)
+            for content_id, version in places
+        ),
     )
-    quizzes = {(content_id, version): Quiz.model_validate(body) for content_id, version, body in query.where(either).tuples()}
-    return {card.id: quizzes[card.content.id, card.version].questions[card.number] for card in cards}
+    quizzes = {
+        (content_id, version): Quiz.model_validate(body)
+        for content_id, version, body in query.where(either).tuples()
+    }
+    return {
+        card.id: quizzes[card.content.id, card.version].questions[card.number] for card in cards
+    }
 
 
 def _memory(card: ReviewCard) -> Memory:

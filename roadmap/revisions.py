@@ -71,17 +71,24 @@ class Diff(BaseModel):
     changes: list[Change] = Field(description="One after the other.")
 
 
-def checked(draft: dict[str, Any], request: RoadmapRequest, today: date, language: str | None = None) -> Checked:
+def checked(
+    draft: dict[str, Any], request: RoadmapRequest, today: date, language: str | None = None
+) -> Checked:
     """Hold a draft to all the rules, with a language to that as well. One whose `outline` is None cannot be used as it is."""
     try:
         outline = Outline.model_validate(draft)
     except ValidationError as error:
-        rules = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}." for p in error.errors(include_url=False)[:MOST_PROBLEMS]]
+        rules = [
+            f"{'.'.join(map(str, p['loc']))}: {p['msg']}."
+            for p in error.errors(include_url=False)[:MOST_PROBLEMS]
+        ]
         return Checked(draft, None, rules)
     wrong = mismatch(outline.text(), language) if language else None
     if found := [*problems(outline), *([wrong] if wrong else [])]:
         return Checked(draft, None, found[:MOST_PROBLEMS])
-    remarks = doubts(outline, hours_per_week=request.hours_per_week, deadline=request.deadline, today=today)
+    remarks = doubts(
+        outline, hours_per_week=request.hours_per_week, deadline=request.deadline, today=today
+    )
     return Checked(draft, outline, remarks[:MOST_PROBLEMS])
 
 
@@ -93,13 +100,20 @@ def recognised(outline: Outline, before: Outline | None) -> Outline:
 
     def concept(node: OutlineConcept) -> OutlineConcept:
         needs = tuple(renamed.get(key, key) for key in node.prerequisites)
-        return node.model_copy(update={"key": renamed.get(node.key, node.key), "prerequisites": needs})
+        return node.model_copy(
+            update={"key": renamed.get(node.key, node.key), "prerequisites": needs}
+        )
 
-    modules_of, stages_of = _renamed(outline.modules(), before.modules()), _renamed(outline.stages, before.stages)
+    modules_of, stages_of = (
+        _renamed(outline.modules(), before.modules()),
+        _renamed(outline.stages, before.stages),
+    )
 
     def module(node: OutlineModule) -> OutlineModule:
         inside = tuple(concept(each) for each in node.concepts)
-        return node.model_copy(update={"key": modules_of.get(node.key, node.key), "concepts": inside})
+        return node.model_copy(
+            update={"key": modules_of.get(node.key, node.key), "concepts": inside}
+        )
 
     def stage(node: OutlineStage) -> OutlineStage:
         inside = tuple(module(each) for each in node.modules)
@@ -128,7 +142,14 @@ def number_legacy_plan(row: Roadmap) -> None:
     if row.revision == 0 and row.title:
         outline = current_outline(row).model_dump(mode="json")
         facts = {"outline": outline, "generator": row.generator, "created_at": row.created_at}
-        _insert(row.id, 1, RevisionSource.goal, status=RevisionStatus.done, finished_at=row.created_at, **facts)
+        _insert(
+            row.id,
+            1,
+            RevisionSource.goal,
+            status=RevisionStatus.done,
+            finished_at=row.created_at,
+            **facts,
+        )
         Roadmap.update(revision=1).where(Roadmap.id == row.id).execute()
         row.revision = 1
         stamp(row.id)
@@ -142,11 +163,15 @@ def open_(row: Roadmap, source: RevisionSource, instruction: str = "") -> Revisi
 
 def being_designed(row: Roadmap) -> Revision:
     """The open one; the first is opened by whoever designs it."""
-    found: Revision | None = Revision.get_or_none(Revision.roadmap == row.id, Revision.status == RevisionStatus.open)
+    found: Revision | None = Revision.get_or_none(
+        Revision.roadmap == row.id, Revision.status == RevisionStatus.open
+    )
     return found or open_(row, RevisionSource.goal)
 
 
-def save_draft(revision: Revision, made: Checked, rounds: int, generator: str, prompt_version: str) -> None:
+def save_draft(
+    revision: Revision, made: Checked, rounds: int, generator: str, prompt_version: str
+) -> None:
     _update(
         revision,
         **{"outline": made.draft, "problems": made.problems, "rounds": rounds},
@@ -160,21 +185,36 @@ def close(revision: Revision, status: RevisionStatus, error: str = "") -> None:
 
 def close_open(roadmap_id: UUID, status: RevisionStatus, error: str) -> Revision | None:
     """End the design that is under way, if there is one."""
-    revision: Revision | None = Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.status == RevisionStatus.open)
+    revision: Revision | None = Revision.get_or_none(
+        Revision.roadmap == roadmap_id, Revision.status == RevisionStatus.open
+    )
     if revision is not None:
         close(revision, status, error)
     return revision
 
 
-def add(row: Roadmap, source: RevisionSource, outline: Outline, *, base: int, remarks: Sequence[str]) -> Revision:
+def add(
+    row: Roadmap, source: RevisionSource, outline: Outline, *, base: int, remarks: Sequence[str]
+) -> Revision:
     """One that is there already: nobody has to design it."""
     facts = {"outline": outline.model_dump(mode="json"), "problems": list(remarks), "base": base}
-    return _insert(row.id, next_number(row.id), source, status=RevisionStatus.done, finished_at=clock.now(), **facts)
+    return _insert(
+        row.id,
+        next_number(row.id),
+        source,
+        status=RevisionStatus.done,
+        finished_at=clock.now(),
+        **facts,
+    )
 
 
 def next_number(roadmap_id: UUID) -> int:
     """Raises Conflict when there are too many."""
-    newest = Revision.select(Revision.number).where(Revision.roadmap == roadmap_id).order_by(Revision.number.desc())
+    newest = (
+        Revision.select(Revision.number)
+        .where(Revision.roadmap == roadmap_id)
+        .order_by(Revision.number.desc())
+    )
     first = newest.limit(1).scalar()
     number = int(first or 0) + 1
     if number > MOST:
@@ -185,7 +225,11 @@ def next_number(roadmap_id: UUID) -> int:
 def outline_of(row: Roadmap, number: int) -> Outline:
     """Of a revision that is done. Raises NotFound."""
     number_legacy_plan(row)
-    revision = Revision.get_or_none(Revision.roadmap == row.id, Revision.number == number, Revision.status == RevisionStatus.done)
+    revision = Revision.get_or_none(
+        Revision.roadmap == row.id,
+        Revision.number == number,
+        Revision.status == RevisionStatus.done,
+    )
     if revision is None:
         raise NotFound(f"There is no revision {number} of this roadmap that could be used.")
     return Outline.model_validate(revision.outline)
@@ -225,7 +269,11 @@ def compare(owner_id: UUID, roadmap_id: UUID, after: int, before: int | None) ->
     number = later.base if before is None else before
     if later.outline is None:
         raise NotFound(f"Revision {after} has no outline.")
-    outline = read_revision(owner_id, roadmap_id, number).outline if number else Outline(title=later.outline.title, stages=())
+    outline = (
+        read_revision(owner_id, roadmap_id, number).outline
+        if number
+        else Outline(title=later.outline.title, stages=())
+    )
     if outline is None:
         raise NotFound(f"Revision {number} has no outline.")
     return Diff(before=number, after=after, changes=changes(outline, later.outline))
@@ -233,17 +281,33 @@ def compare(owner_id: UUID, roadmap_id: UUID, after: int, before: int | None) ->
 
 def plan_before(owner_id: UUID, roadmap_id: UUID, number: int) -> int:
     """The number of the plan that this one took the place of; 0: there was none. Raises NotFound."""
-    done = (Revision.roadmap == roadmap_id) & (Revision.status == RevisionStatus.done) & (Revision.number < number)
+    done = (
+        (Revision.roadmap == roadmap_id)
+        & (Revision.status == RevisionStatus.done)
+        & (Revision.number < number)
+    )
     with session():
         owned(owner_id, roadmap_id)
-        found = Revision.select(Revision.number).where(done).order_by(Revision.number.desc()).limit(1).scalar()
+        found = (
+            Revision.select(Revision.number)
+            .where(done)
+            .order_by(Revision.number.desc())
+            .limit(1)
+            .scalar()
+        )
     return int(found or 0)
 
 
 def _insert(roadmap_id: UUID, number: int, source: RevisionSource, **facts: Any) -> Revision:
     created_at = facts.get("finished_at") or clock.now()
-    blank: dict[str, Any] = {"status": RevisionStatus.open, "problems": [], "created_at": created_at}
-    Revision.insert({**blank, **facts, "roadmap": roadmap_id, "number": number, "source": source}).execute()
+    blank: dict[str, Any] = {
+        "status": RevisionStatus.open,
+        "problems": [],
+        "created_at": created_at,
+    }
+    Revision.insert(
+        {**blank, **facts, "roadmap": roadmap_id, "number": number, "source": source}
+    ).execute()
     row: Revision = Revision.get(Revision.roadmap == roadmap_id, Revision.number == number)
     return row
 

@@ -54,15 +54,27 @@ def stop_writing(content_id: UUID) -> list[Step]:
             return []
         row = events.advance(content.roadmap_id)
         finishing.save_counts(row)
-        told = {"concept_id": str(content.concept_id), "kind": content.kind, "reason": STOPPED, **progress(row)}
+        told = {
+            "concept_id": str(content.concept_id),
+            "kind": content.kind,
+            "reason": STOPPED,
+            **progress(row),
+        }
         events.append(row, EventType.content_failed, told)
-        _note("building", content.kind, roadmap_id=content.roadmap_id, concept_id=content.concept_id)
+        _note(
+            "building", content.kind, roadmap_id=content.roadmap_id, concept_id=content.concept_id
+        )
         return finishing.finish_if_last(row)
 
 
 def stop_telling(delivery_id: UUID) -> list[Step]:
     """This message to a webhook is given up; its owner can have it sent anew."""
-    ended = {**NOBODYS, "status": DeliveryStatus.failed, "error": STOPPED, "finished_at": clock.now()}
+    ended = {
+        **NOBODYS,
+        "status": DeliveryStatus.failed,
+        "error": STOPPED,
+        "finished_at": clock.now(),
+    }
     waits = (WebhookDelivery.id == delivery_id) & WebhookDelivery.status.in_(WAITING)
     with transaction():
         rows = list(WebhookDelivery.update(ended).where(waits).returning(WebhookDelivery).execute())

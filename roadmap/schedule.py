@@ -52,7 +52,9 @@ class StageSchedule(BaseModel):
     title: str = Field(description="What it is called.")
     hours: int = Field(description="Hours of its concepts.")
     hours_learned: int = Field(description="Hours of those that are done.")
-    begins_on: date | None = Field(description="When what is left of it begins; null: nothing is left.")
+    begins_on: date | None = Field(
+        description="When what is left of it begins; null: nothing is left."
+    )
     ends_on: date | None = Field(description="When it will be learned; null: it is.")
 
 
@@ -65,16 +67,24 @@ class Schedule(BaseModel):
     deadline: date | None = Field(description="Day by which it should be reached.")
     hours: int = Field(description="Hours of all concepts that are not skipped.")
     hours_learned: int = Field(description="Hours of those that are done.")
-    hours_expected: int = Field(description="Hours that would be learned by now if all had gone as planned at the beginning.")
-    planned_end: date = Field(description="When it would be learned if all went as planned at the beginning.")
+    hours_expected: int = Field(
+        description="Hours that would be learned by now if all had gone as planned at the beginning."
+    )
+    planned_end: date = Field(
+        description="When it would be learned if all went as planned at the beginning."
+    )
     ends_on: date | None = Field(description="When it will be learned as things are; null: it is.")
     days_behind: int = Field(description="Between these two; negative: one is ahead.")
-    days_late: int | None = Field(description="By how many days the end comes after the deadline; null: there is none.")
+    days_late: int | None = Field(
+        description="By how many days the end comes after the deadline; null: there is none."
+    )
     hours_per_week_needed: int | None = Field(
         description="Hours a week that reach the deadline; null: there is none, it is over, or nothing is left."
     )
     stages: list[StageSchedule] = Field(description="In the order of learning.")
-    spans: list[ConceptSpan] = Field(description="Of the concepts that are left, in the order of learning.")
+    spans: list[ConceptSpan] = Field(
+        description="Of the concepts that are left, in the order of learning."
+    )
     weeks: list[Week] = Field(description=f"This one and those that follow, at most {MOST_WEEKS}.")
 
 
@@ -121,7 +131,9 @@ def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
     planned_end = original.day_of(max(total - 1, 0))
     spans = list(_spans(ahead, plan))
     ends_on = spans[-1].ends_on if spans else None
-    reached = ends_on or max((each.progress_at.date() for each in kept if each.progress_at), default=planned_end)
+    reached = ends_on or max(
+        (each.progress_at.date() for each in kept if each.progress_at), default=planned_end
+    )
     return Schedule(
         today=today,
         begins_on=tree.begins_on,
@@ -135,7 +147,10 @@ def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
         days_behind=(reached - planned_end).days if kept else 0,
         days_late=None if tree.deadline is None else (reached - tree.deadline).days if kept else 0,
         hours_per_week_needed=_needed(left, begin, tree.deadline, over),
-        stages=[_stage(stage.id, stage.title, [c for m in stage.modules for c in m.concepts], spans) for stage in tree.stages],
+        stages=[
+            _stage(stage.id, stage.title, [c for m in stage.modules for c in m.concepts], spans)
+            for stage in tree.stages
+        ],
         spans=spans,
         weeks=_weeks(ahead, plan, this_week, monday(today)),
     )
@@ -151,7 +166,9 @@ def _days_left(day: date) -> int:
 
 
 def _learned_in(concepts: Sequence[ConceptNode], week: date) -> int:
-    done = [(each.hours, each.progress_at) for each in concepts if each.progress == ConceptProgress.done]
+    done = [
+        (each.hours, each.progress_at) for each in concepts if each.progress == ConceptProgress.done
+    ]
     return sum(hours for hours, at in done if at is not None and monday(at.date()) == week)
 
 
@@ -171,10 +188,16 @@ def _needed(left: int, begin: date, deadline: date | None, learned: int) -> int 
     if not left or deadline is None or deadline < begin:
         return None
     most = left * DAYS + learned  # in one day
-    return 1 + bisect_left(range(1, most), True, key=lambda hours: calendar(begin, hours, learned).day_of(left - 1) <= deadline)
+    return 1 + bisect_left(
+        range(1, most),
+        True,
+        key=lambda hours: calendar(begin, hours, learned).day_of(left - 1) <= deadline,
+    )
 
 
-def _stage(stage_id: UUID, title: str, concepts: Sequence[ConceptNode], spans: Sequence[ConceptSpan]) -> StageSchedule:
+def _stage(
+    stage_id: UUID, title: str, concepts: Sequence[ConceptNode], spans: Sequence[ConceptSpan]
+) -> StageSchedule:
     kept = [each for each in concepts if each.progress != ConceptProgress.skipped]
     ids = {each.id for each in concepts}
     its = [span for span in spans if span.concept_id in ids]
@@ -189,10 +212,14 @@ def _stage(stage_id: UUID, title: str, concepts: Sequence[ConceptNode], spans: S
     )
 
 
-def _weeks(ahead: Sequence[ConceptNode], plan: Calendar, learned: int, this_week: date) -> list[Week]:
+def _weeks(
+    ahead: Sequence[ConceptNode], plan: Calendar, learned: int, this_week: date
+) -> list[Week]:
     found: dict[date, Week] = {}
     if learned:
-        found[this_week] = Week(begins_on=this_week, hours_learned=learned, hours_ahead=0, shares=[])
+        found[this_week] = Week(
+            begins_on=this_week, hours_learned=learned, hours_ahead=0, shares=[]
+        )
     at = 0
     for concept in ahead:
         for week in range(plan.week_of(at), plan.week_of(at + concept.hours - 1) + 1):
@@ -203,8 +230,12 @@ def _weeks(ahead: Sequence[ConceptNode], plan: Calendar, learned: int, this_week
             if begins_on not in found:
                 if len(found) == MOST_WEEKS:
                     return list(found.values())
-                found[begins_on] = Week(begins_on=begins_on, hours_learned=0, hours_ahead=0, shares=[])
-            found[begins_on].shares.append(Share(concept_id=concept.id, title=concept.title, hours=hours))
+                found[begins_on] = Week(
+                    begins_on=begins_on, hours_learned=0, hours_ahead=0, shares=[]
+                )
+            found[begins_on].shares.append(
+                Share(concept_id=concept.id, title=concept.title, hours=hours)
+            )
             found[begins_on].hours_ahead += hours
         at += concept.hours
     return list(found.values())

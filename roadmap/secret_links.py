@@ -61,7 +61,9 @@ class LinkInfo(BaseModel):
     id: UUID = Field(description="It stands in its address, without hyphens.")
     purpose: LinkPurpose = Field(description="What whoever has it can open.")
     created_at: datetime
-    expires_at: datetime | None = Field(description="Until when it is good; null: until it is revoked.")
+    expires_at: datetime | None = Field(
+        description="Until when it is good; null: until it is revoked."
+    )
 
     @property
     def is_over(self) -> bool:
@@ -79,13 +81,17 @@ class Opened:
 def create_link(owner_id: UUID, roadmap_id: UUID, request: LinkRequest) -> tuple[LinkInfo, str]:
     """And its token. Raises NotFound, and Conflict when there are too many."""
     now = clock.now()
-    expires_at = None if request.expires_in_days is None else now + timedelta(days=request.expires_in_days)
+    expires_at = (
+        None if request.expires_in_days is None else now + timedelta(days=request.expires_in_days)
+    )
     made = LinkInfo(id=new_id(), purpose=request.purpose, created_at=now, expires_at=expires_at)
     token = f"{made.id.hex}.{secrets.token_urlsafe(32)}"
     with transaction():
         held(owner_id, roadmap_id)  # two at once could become too many
         if SecretLink.select().where(SecretLink.roadmap == roadmap_id).count() >= MOST:
-            raise Conflict(f"This roadmap has {MOST} links; that is as many as there may be. Revoke one first.")
+            raise Conflict(
+                f"This roadmap has {MOST} links; that is as many as there may be. Revoke one first."
+            )
         row = {**made.model_dump(), "roadmap": roadmap_id, "token_hashes": _hash(token)}
         SecretLink.insert(**row).execute()
     return made, token
@@ -95,7 +101,12 @@ def list_links(owner_id: UUID, roadmap_id: UUID) -> list[LinkInfo]:
     """The newest first, also those that have expired. Raises NotFound."""
     with session():
         owned(owner_id, roadmap_id)
-        rows = list(SecretLink.select().where(SecretLink.roadmap == roadmap_id).order_by(SecretLink.id.desc()).limit(MOST))
+        rows = list(
+            SecretLink.select()
+            .where(SecretLink.roadmap == roadmap_id)
+            .order_by(SecretLink.id.desc())
+            .limit(MOST)
+        )
     return [_told(row) for row in rows]
 
 
@@ -113,7 +124,12 @@ def revoke_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> None:
     """It opens nothing from then on. Raises NotFound."""
     with transaction():
         owned(owner_id, roadmap_id)
-        if SecretLink.delete().where(SecretLink.id == link_id, SecretLink.roadmap == roadmap_id).execute() == 0:
+        if (
+            SecretLink.delete()
+            .where(SecretLink.id == link_id, SecretLink.roadmap == roadmap_id)
+            .execute()
+            == 0
+        ):
             raise _no_link()
 
 
@@ -171,7 +187,9 @@ def _hashes(link_id: UUID, purpose: str, stored: str | None) -> list[str]:
     options: dict[str, Any] = {"salt": f"roadmap.{purpose}", "digest_method": hashlib.sha256}
     signers = [Signer(key, **options) for key in signing_keys(settings)]
     known = (stored or "").split()[1:]
-    return list(dict.fromkeys([*known, *(_hash(signer.sign(link_id.hex).decode()) for signer in signers)]))
+    return list(
+        dict.fromkeys([*known, *(_hash(signer.sign(link_id.hex).decode()) for signer in signers)])
+    )
 
 
 def _hash(token: str) -> str:

@@ -56,18 +56,34 @@ class SessionList(BaseModel):
 def begin(account: Account, device: Device) -> Login:
     """A new session, in the caller's transaction: an id is never used again, so that nobody can fix one in advance."""
     now, session_id = clock.now(), new_id()
-    times = {"created_at": now, "seen_at": now, "expires_at": now + timedelta(seconds=settings.token_ttl_seconds)}
+    times = {
+        "created_at": now,
+        "seen_at": now,
+        "expires_at": now + timedelta(seconds=settings.token_ttl_seconds),
+    }
     place = {"user_agent": device.user_agent, "address": device.address}
     LoginSession.insert(id=session_id, account=account.id, **times, **place).execute()
-    kept = LoginSession.select(LoginSession.id).where(open_of(account.id)).order_by(LoginSession.id.desc()).limit(MOST_SESSIONS)
-    LoginSession.update(ended_at=database_time()).where(open_of(account.id), LoginSession.id.not_in(kept)).execute()
+    kept = (
+        LoginSession.select(LoginSession.id)
+        .where(open_of(account.id))
+        .order_by(LoginSession.id.desc())
+        .limit(MOST_SESSIONS)
+    )
+    LoginSession.update(ended_at=database_time()).where(
+        open_of(account.id), LoginSession.id.not_in(kept)
+    ).execute()
     return Login(session_id, account.id, bool(account.is_admin), bool(account.is_observer))
 
 
 def end(account_id: UUID, session_id: UUID) -> None:
     """Raises NotFound for one that is not theirs or has ended."""
     with transaction():
-        if LoginSession.update(ended_at=database_time()).where(open_of(account_id), LoginSession.id == session_id).execute() == 0:
+        if (
+            LoginSession.update(ended_at=database_time())
+            .where(open_of(account_id), LoginSession.id == session_id)
+            .execute()
+            == 0
+        ):
             raise NotFound("There is no such session.")
 
 
@@ -78,8 +94,15 @@ def end_all(account_id: UUID) -> None:
 
 def list_open(account_id: UUID, current: UUID | None) -> SessionList:
     with session():
-        rows = LoginSession.select().where(open_of(account_id)).order_by(LoginSession.id.desc()).limit(MOST_SESSIONS)
-        return SessionList(items=[SessionInfo(**row.__data__, current=row.id == current) for row in rows])
+        rows = (
+            LoginSession.select()
+            .where(open_of(account_id))
+            .order_by(LoginSession.id.desc())
+            .limit(MOST_SESSIONS)
+        )
+        return SessionList(
+            items=[SessionInfo(**row.__data__, current=row.id == current) for row in rows]
+        )
 
 
 def ended_since(moment: datetime) -> set[UUID]:
@@ -90,26 +113,38 @@ def ended_since(moment: datetime) -> set[UUID]:
     while True:
         where = after & (LoginSession.expires_at > clock.now())
         with session():
-            rows = list(LoginSession.select(*columns).where(where).order_by(*columns).limit(MOST_AT_ONCE))
+            rows = list(
+                LoginSession.select(*columns).where(where).order_by(*columns).limit(MOST_AT_ONCE)
+            )
         found |= {row.id for row in rows}
         if len(rows) < MOST_AT_ONCE:
             return found
-        there = [peewee.Value(getattr(rows[-1], column.name), column.db_value) for column in columns]
+        there = [
+            peewee.Value(getattr(rows[-1], column.name), column.db_value) for column in columns
+        ]
         after = peewee.Tuple(*columns) > peewee.Tuple(*there)  # where the index begins to be read
 
 
 def note_seen(session_ids: Collection[UUID]) -> None:
     with transaction():
-        LoginSession.update(seen_at=clock.now()).where(LoginSession.id.in_(list(session_ids))).execute()
+        LoginSession.update(seen_at=clock.now()).where(
+            LoginSession.id.in_(list(session_ids))
+        ).execute()
 
 
 def end_idle() -> int:
     """End what nobody has used for SESSION_IDLE_SECONDS, and forget what ended long ago. How many ended."""
     now = clock.now()
-    idle = LoginSession.ended_at.is_null() & (LoginSession.seen_at < now - timedelta(seconds=settings.session_idle_seconds))
+    idle = LoginSession.ended_at.is_null() & (
+        LoginSession.seen_at < now - timedelta(seconds=settings.session_idle_seconds)
+    )
     with transaction():
         ended: int = LoginSession.update(ended_at=database_time()).where(idle).execute()
-        old = LoginSession.select(LoginSession.id).where(LoginSession.expires_at < now - KEPT).limit(MOST_AT_ONCE)
+        old = (
+            LoginSession.select(LoginSession.id)
+            .where(LoginSession.expires_at < now - KEPT)
+            .limit(MOST_AT_ONCE)
+        )
         LoginSession.delete().where(LoginSession.id.in_(old)).execute()
     return ended
 

@@ -16,7 +16,15 @@ from roadmap import reading
 from roadmap.contents import QuizDetail
 from roadmap.link_states import CheckedResource
 from roadmap.outline import ContentKind, Level
-from roadmap.reading import ConceptNode, ContentState, Learned, ModuleNode, RoadmapTree, StageNode, concepts_of
+from roadmap.reading import (
+    ConceptNode,
+    ContentState,
+    Learned,
+    ModuleNode,
+    RoadmapTree,
+    StageNode,
+    concepts_of,
+)
 from roadmap.requests import RoadmapRequest
 from roadmap.secret_links import Opened
 from roadmap.statuses import ConceptProgress, ContentStatus, Progress, RoadmapStatus
@@ -66,7 +74,9 @@ class SharedConceptDetail(SharedConcept):
     """With what is written of it; null where nothing is."""
 
     tutorial: str | None = Field(description="Markdown without HTML.")
-    tutorial_language: str | None = Field(description="As a BCP 47 tag, where it is not the language of the roadmap.")
+    tutorial_language: str | None = Field(
+        description="As a BCP 47 tag, where it is not the language of the roadmap."
+    )
     resources: list[CheckedResource] | None = Field(description="Where more can be read and seen.")
     quiz: QuizDetail | None = Field(description="Without its answers.")
 
@@ -96,9 +106,29 @@ def for_others(tree: RoadmapTree) -> RoadmapTree:
     spent = itertools.accumulate((concept.hours for concept in known), initial=0)
     week_of = {concept.id: hours // pace + 1 for concept, hours in zip(known, spent, strict=False)}
     return RoadmapTree(
-        **{"id": NOBODYS, "goal": "", "error": "", "generator": "", "spent": Decimal(0), "over_budget": False, "revision": 0},
-        **{"review": False, "resource_language": None, "analysis": None, "remarks": [], "estimate": None, "deadline": None},
-        **{"created_at": LONG_AGO, "updated_at": LONG_AGO, "finished_at": None, "begins_on": LONG_AGO.date()},
+        **{
+            "id": NOBODYS,
+            "goal": "",
+            "error": "",
+            "generator": "",
+            "spent": Decimal(0),
+            "over_budget": False,
+            "revision": 0,
+        },
+        **{
+            "review": False,
+            "resource_language": None,
+            "analysis": None,
+            "remarks": [],
+            "estimate": None,
+            "deadline": None,
+        },
+        **{
+            "created_at": LONG_AGO,
+            "updated_at": LONG_AGO,
+            "finished_at": None,
+            "begins_on": LONG_AGO.date(),
+        },
         title=tree.title,
         status=RoadmapStatus.ready,
         language=tree.language,
@@ -112,7 +142,10 @@ def for_others(tree: RoadmapTree) -> RoadmapTree:
             StageNode(
                 **_node(stage),
                 modules=[
-                    ModuleNode(**_node(module), concepts=[_not_begun(each, week_of[each.id]) for each in module.concepts])
+                    ModuleNode(
+                        **_node(module),
+                        concepts=[_not_begun(each, week_of[each.id]) for each in module.concepts],
+                    )
                     for module in stage.modules
                 ],
             )
@@ -127,13 +160,18 @@ def shared_roadmap(tree: RoadmapTree) -> SharedRoadmap:
         SharedStage(
             **_head(stage),
             modules=[
-                SharedModule(**_head(module), concepts=[SharedConcept(**_facts(concept)) for concept in module.concepts])
+                SharedModule(
+                    **_head(module),
+                    concepts=[SharedConcept(**_facts(concept)) for concept in module.concepts],
+                )
                 for module in stage.modules
             ],
         )
         for stage in tree.stages
     ]
-    return SharedRoadmap(title=tree.title, language=tree.language, level=tree.level, hours=tree.hours, stages=stages)
+    return SharedRoadmap(
+        title=tree.title, language=tree.language, level=tree.level, hours=tree.hours, stages=stages
+    )
 
 
 def shared_concept(link: Opened, concept_id: UUID) -> SharedConceptDetail:
@@ -141,15 +179,33 @@ def shared_concept(link: Opened, concept_id: UUID) -> SharedConceptDetail:
     concept = reading.concept_detail(link.owner_id, link.roadmap_id, concept_id)
     tutorial = concept.tutorial.markdown if concept.tutorial else None
     language = concept.tutorial.language if concept.tutorial else None
-    written = {"tutorial": tutorial, "tutorial_language": language, "resources": concept.resources, "quiz": concept.quiz}
+    written = {
+        "tutorial": tutorial,
+        "tutorial_language": language,
+        "resources": concept.resources,
+        "quiz": concept.quiz,
+    }
     return SharedConceptDetail(**_facts(concept), **written)
 
 
 def _not_begun(concept: ConceptNode, week: int) -> ConceptNode:
-    names = ("id", "key", "title", "description", "hours", "difficulty", "prerequisites", "outcomes")
-    contents = {kind: WRITTEN if state.version else UNWRITTEN for kind, state in concept.contents.items()}
+    names = (
+        "id",
+        "key",
+        "title",
+        "description",
+        "hours",
+        "difficulty",
+        "prerequisites",
+        "outcomes",
+    )
+    contents = {
+        kind: WRITTEN if state.version else UNWRITTEN for kind, state in concept.contents.items()
+    }
     facts = {name: getattr(concept, name) for name in names}
-    return ConceptNode(**facts, week=week, progress=ConceptProgress.todo, progress_at=None, contents=contents)
+    return ConceptNode(
+        **facts, week=week, progress=ConceptProgress.todo, progress_at=None, contents=contents
+    )
 
 
 def _node(node: StageNode | ModuleNode) -> dict[str, Any]:

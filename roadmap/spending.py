@@ -72,7 +72,9 @@ class MoneyHeld(NotYet):
     _turns = Turns()
 
     def __init__(self) -> None:
-        super().__init__("What is left of the budget is reserved for calls that run.", 2 * self._turns.next())
+        super().__init__(
+            "What is left of the budget is reserved for calls that run.", 2 * self._turns.next()
+        )
 
 
 class Ledger:
@@ -82,19 +84,41 @@ class Ledger:
         self._purpose, self._stop = purpose, stop
         self.calls = 0  # that were begun
 
-    def call(self, step: str, model: str, prompt_version: str, *, most_prompt_tokens: int, most_completion_tokens: int) -> "Call":
+    def call(
+        self,
+        step: str,
+        model: str,
+        prompt_version: str,
+        *,
+        most_prompt_tokens: int,
+        most_completion_tokens: int,
+    ) -> "Call":
         """For a `with` around one call of a model. Entering raises OverBudget, GeneratorFault or Unavailable, and then nothing
         may be called; leaving raises Unavailable when the database stays away.
         """
-        facts = {**asdict(self._purpose), "step": step, "model": model, "prompt_version": prompt_version}
+        facts = {
+            **asdict(self._purpose),
+            "step": step,
+            "model": model,
+            "prompt_version": prompt_version,
+        }
         price = price_of(model)
-        return Call(self, facts, price, cost(price, most_prompt_tokens, most_completion_tokens), self._stop)
+        return Call(
+            self, facts, price, cost(price, most_prompt_tokens, most_completion_tokens), self._stop
+        )
 
 
 class Call:
     """One call in the books. Unless somebody says what it was billed, it has cost the most that it can have cost."""
 
-    def __init__(self, ledger: Ledger, facts: dict[str, Any], price: Price | None, most: int, stop: StopSignal) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        facts: dict[str, Any],
+        price: Price | None,
+        most: int,
+        stop: StopSignal,
+    ) -> None:
         self._ledger = ledger
         self._facts, self._price, self._most, self._stop = facts, price, most, stop
         self._id, self._billed, self._ended = new_id(), most, False
@@ -124,21 +148,35 @@ class Call:
         try:
             with transaction():
                 _reserve(self._facts, self._month, self._most)
-                running = {"outcome": CallOutcome.running, "reserved": self._most, "price": self._most, "started_at": now}
+                running = {
+                    "outcome": CallOutcome.running,
+                    "reserved": self._most,
+                    "price": self._most,
+                    "started_at": now,
+                }
                 ModelCall.insert(**self._facts, **running, id=self._id).execute()
         except OverBudget:
             with transaction():
-                Roadmap.update(over_budget=True).where(Roadmap.id == self._facts["roadmap_id"]).execute()
+                Roadmap.update(over_budget=True).where(
+                    Roadmap.id == self._facts["roadmap_id"]
+                ).execute()
             raise
         self._started = monotonic()
         self._ledger.calls += 1
         return self
 
-    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> None:
         self._ended = True
         prompt, completion = self._tokens
         outcome, reason = _ending(error, stopped=self._stop.stopped)
-        told = {"outcome": outcome, "reason": reason, "price": self._billed, "ms": ms_since(self._started)}
+        told = {
+            "outcome": outcome,
+            "reason": reason,
+            "price": self._billed,
+            "ms": ms_since(self._started),
+        }
         told |= {"prompt_tokens": prompt, "completion_tokens": completion}
         saved(partial(self._settle, told))
         self._count(outcome, monotonic() - self._started)
@@ -185,7 +223,11 @@ def price_of(model: str) -> Price | None:
 
 def cost(price: Price | None, prompt_tokens: int, completion_tokens: int) -> int:
     """Millionths of the currency, rounded up: as many as the price of a million tokens for each. 0 without a price."""
-    return math.ceil(prompt_tokens * price.prompt + completion_tokens * price.completion) if price else 0
+    return (
+        math.ceil(prompt_tokens * price.prompt + completion_tokens * price.completion)
+        if price
+        else 0
+    )
 
 
 def money(micro: int) -> Decimal:
@@ -205,7 +247,9 @@ def _ending(error: BaseException | None, *, stopped: bool) -> tuple[CallOutcome,
     """Why it ended. Words of errors that are not ours may contain anything, so that only their names are kept."""
     if error is None:
         return CallOutcome.ok, ""
-    reason = str(error)[:LONGEST_REASON] if isinstance(error, GeneratorFault) else type(error).__name__
+    reason = (
+        str(error)[:LONGEST_REASON] if isinstance(error, GeneratorFault) else type(error).__name__
+    )
     broken_off = stopped or not isinstance(error, Exception)
     return CallOutcome.stopped if broken_off else CallOutcome.fault, reason
 
@@ -215,21 +259,31 @@ def _reserve(facts: dict[str, Any], month: str, most: int) -> None:
     _take_from_month(facts["owner_id"], month, most)
     # All calls for one content, and all for an outline, are made under one lease: who makes the next one has it, and the
     # worker of one that still runs is gone. If it is not, it will yet say what its call has cost.
-    same = (ModelCall.roadmap_id == facts["roadmap_id"]) & (ModelCall.content_id == facts["content_id"])
-    ModelCall.update(outcome=CallOutcome.lost).where(same, ModelCall.outcome == CallOutcome.running).execute()
+    same = (ModelCall.roadmap_id == facts["roadmap_id"]) & (
+        ModelCall.content_id == facts["content_id"]
+    )
+    ModelCall.update(outcome=CallOutcome.lost).where(
+        same, ModelCall.outcome == CallOutcome.running
+    ).execute()
 
 
 def _take_from_roadmap(roadmap_id: UUID, most: int) -> None:
     limit = int(settings.budget_per_roadmap * MICRO)
     if _add(Roadmap.spent, most, Roadmap.id == roadmap_id, *_within(Roadmap.spent, most, limit)):
         return
-    sums = _spent_and_held(Roadmap.spent, Roadmap.id == roadmap_id, ModelCall.roadmap_id == roadmap_id)
+    sums = _spent_and_held(
+        Roadmap.spent, Roadmap.id == roadmap_id, ModelCall.roadmap_id == roadmap_id
+    )
     if sums is None:
-        raise GeneratorFault("The roadmap does not exist any more; the model was not called.", lasting=True)
+        raise GeneratorFault(
+            "The roadmap does not exist any more; the model was not called.", lasting=True
+        )
     spent, held = sums
     if spent - held + most <= limit:
         raise MoneyHeld
-    raise OverBudget("this roadmap", "Raise BUDGET_PER_ROADMAP to go on.", limit=limit, spent=spent, most=most)
+    raise OverBudget(
+        "this roadmap", "Raise BUDGET_PER_ROADMAP to go on.", limit=limit, spent=spent, most=most
+    )
 
 
 def _take_from_month(owner_id: UUID, month: str, most: int) -> None:

@@ -45,7 +45,9 @@ class RevisionStatus(StrEnum):
     cancelled = "cancelled"
 
 
-FINAL = frozenset({RoadmapStatus.ready, RoadmapStatus.partial, RoadmapStatus.failed, RoadmapStatus.cancelled})
+FINAL = frozenset(
+    {RoadmapStatus.ready, RoadmapStatus.partial, RoadmapStatus.failed, RoadmapStatus.cancelled}
+)
 
 
 class ConceptProgress(StrEnum):

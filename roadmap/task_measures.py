@@ -62,7 +62,9 @@ def per_task(since: datetime) -> list[TaskMeasure]:
     """Of every task that has run since then, at most a day ago, by queue and name. Raises Unavailable."""
     recent = Measure.minute >= _first_minute(since)
     query = Measure.select(Measure.name, Measure.labels, Measure.part, peewee.fn.SUM(Measure.value))
-    query = query.where(Measure.name.in_((TASKS, TASK_SECONDS)), recent).group_by(Measure.name, Measure.labels, Measure.part)
+    query = query.where(Measure.name.in_((TASKS, TASK_SECONDS)), recent).group_by(
+        Measure.name, Measure.labels, Measure.part
+    )
     with session():
         rows = list(query.tuples())
     ended: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
@@ -86,15 +88,29 @@ def series(queue: str, since: datetime, step: timedelta) -> list[Point]:
     for labels, number, value in _by_step(TASKS, since, minutes, peewee.fn.SUM(Measure.value)):
         if labels["queue"] == queue:
             found[number, labels["outcome"]] += round(value)
-    return [Point(at, *(found[n, outcome] for outcome in ("done", "failed", "retried"))) for n, at in _steps(since, minutes)]
+    return [
+        Point(at, *(found[n, outcome] for outcome in ("done", "failed", "retried")))
+        for n, at in _steps(since, minutes)
+    ]
 
 
 def depths(queue: str, since: datetime, step: timedelta) -> list[DepthPoint]:
     """Likewise, of what `sample_depth` has noted each minute. Raises ValueError for another step, Unavailable."""
     minutes, most = _minutes(step), peewee.fn.MAX(Measure.value)
-    ready = {n: value for labels, n, value in _by_step(QUEUE_MESSAGES, since, minutes, most) if labels["queue"] == queue}
-    oldest = {n: value for labels, n, value in _by_step(QUEUE_AGE, since, minutes, most) if labels["queue"] == queue}
-    return [DepthPoint(at, round(ready[n]) if n in ready else None, oldest.get(n)) for n, at in _steps(since, minutes)]
+    ready = {
+        n: value
+        for labels, n, value in _by_step(QUEUE_MESSAGES, since, minutes, most)
+        if labels["queue"] == queue
+    }
+    oldest = {
+        n: value
+        for labels, n, value in _by_step(QUEUE_AGE, since, minutes, most)
+        if labels["queue"] == queue
+    }
+    return [
+        DepthPoint(at, round(ready[n]) if n in ready else None, oldest.get(n))
+        for n, at in _steps(since, minutes)
+    ]
 
 
 def sample_depth(states: Iterable[tuple[str, int, float | None]]) -> None:
@@ -122,7 +138,9 @@ def quantile(share: float, bounds: Sequence[float], counts: Sequence[float]) -> 
     return bounds[-1] if counts[-1] else None
 
 
-def _measure(place: tuple[str, str], ended: dict[str, int], spread: dict[str, float]) -> TaskMeasure:
+def _measure(
+    place: tuple[str, str], ended: dict[str, int], spread: dict[str, float]
+) -> TaskMeasure:
     counts = [spread.get(part, 0.0) for part in parts_of(METRICS[TASK_SECONDS])]
     timed = sum(counts)
     mean = spread.get(SUM, 0.0) / timed if timed else None
@@ -130,10 +148,14 @@ def _measure(place: tuple[str, str], ended: dict[str, int], spread: dict[str, fl
     return TaskMeasure(*place, done, failed, retried, mean, quantile(0.95, FINE, counts))
 
 
-def _by_step(name: str, since: datetime, minutes: int, value: Any) -> Iterator[tuple[dict[str, str], int, float]]:
+def _by_step(
+    name: str, since: datetime, minutes: int, value: Any
+) -> Iterator[tuple[dict[str, str], int, float]]:
     """Labels, number of the step, value."""
     number = peewee.Expression(Measure.minute, "/", minutes)
-    query = Measure.select(Measure.labels, number, value).where(Measure.name == name, Measure.minute >= _first_minute(since))
+    query = Measure.select(Measure.labels, number, value).where(
+        Measure.name == name, Measure.minute >= _first_minute(since)
+    )
     with session():
         rows = list(query.group_by(Measure.labels, number).tuples())
     return ((json.loads(labels), step, value) for labels, step, value in rows)

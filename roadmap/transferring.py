@@ -27,7 +27,9 @@ class TransferRequest(BaseModel):
     """From which account to which."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    owner: Whose = Field(description="Whose roadmaps they are: an e-mail address, or the id of an account.")
+    owner: Whose = Field(
+        description="Whose roadmaps they are: an e-mail address, or the id of an account."
+    )
     new_owner: Whose = Field(description="Whose they will be.")
 
 
@@ -47,7 +49,9 @@ def transfer(owner: str, new_owner: str, actor: Actor) -> Transferred:
     """All of them, or none. Raises Invalid, NotFound, NoWayIn."""
     ids = {"owner": _account_id("owner", owner), "new_owner": _account_id("new_owner", new_owner)}
     if ids["owner"] == ids["new_owner"]:
-        raise Invalid("Some fields do not fit.", fields=(FieldError("/new_owner", "is the same account"),))
+        raise Invalid(
+            "Some fields do not fit.", fields=(FieldError("/new_owner", "is the same account"),)
+        )
     with transaction():
         held = Account.select().where(Account.id.in_(list(ids.values()))).order_by(Account.id)
         rows = {row.id: row for row in change_rows(held)}
@@ -56,13 +60,20 @@ def transfer(owner: str, new_owner: str, actor: Actor) -> Transferred:
         old, new = rows[ids["owner"]], rows[ids["new_owner"]]
         with audited(actor, Action.roadmaps_transfer, old.email, {"to": str(new.id)}) as act:
             if not _may_come_in(new):
-                raise NoWayIn(f"Nobody can log in as {new.email}: these roadmaps would be lost there. Name another account.")
+                raise NoWayIn(
+                    f"Nobody can log in as {new.email}: these roadmaps would be lost there. Name another account."
+                )
             mine = Roadmap.owner == old.id
             change_rows(Roadmap.select(Roadmap.id).where(mine).order_by(Roadmap.id)).execute()
             moved = Roadmap.update(owner=new.id).where(mine).execute()
-            ReviewCard.update(owner=new.id).where(ReviewCard.owner == old.id).execute()  # after: new ones wait for a roadmap
+            ReviewCard.update(owner=new.id).where(
+                ReviewCard.owner == old.id
+            ).execute()  # after: new ones wait for a roadmap
             act.found["roadmaps"] = moved
-    told = {name: Owner(id=row.id, email=row.email) for name, row in (("owner", old), ("new_owner", new))}
+    told = {
+        name: Owner(id=row.id, email=row.email)
+        for name, row in (("owner", old), ("new_owner", new))
+    }
     return Transferred(**told, roadmaps=moved)
 
 

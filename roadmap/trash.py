@@ -25,7 +25,10 @@ from roadmap.statuses import BEING_MADE, RoadmapStatus
 from roadmap.steps import Step
 
 KEPT = timedelta(days=30)
-AT_ONCE, ROUNDS = 5, 10  # roadmaps that are deleted in one transaction, with thousands of rows each, and how often in a minute
+AT_ONCE, ROUNDS = (
+    5,
+    10,
+)  # roadmaps that are deleted in one transaction, with thousands of rows each, and how often in a minute
 
 
 class Trashed(BaseModel):
@@ -71,7 +74,9 @@ def list_trash(owner_id: UUID, *, limit: int, before: UUID | None = None) -> Pag
 def restore(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
     """Out of the trash, as it was put there: what was cancelled then can be tried again. Raises NotFound."""
     with transaction():
-        update = Roadmap.update(trashed_at=None, updated_at=clock.now()).where(_in_trash(owner_id, roadmap_id))
+        update = Roadmap.update(trashed_at=None, updated_at=clock.now()).where(
+            _in_trash(owner_id, roadmap_id)
+        )
         rows = list(update.returning(Roadmap).execute())
         if not rows:
             raise _not_there()
@@ -94,7 +99,11 @@ def empty_old() -> int:
     deleted = 0
     for _ in range(ROUNDS):
         with transaction():
-            old = Roadmap.select(Roadmap.id).where(Roadmap.trashed_at < clock.now() - KEPT).order_by(Roadmap.trashed_at)
+            old = (
+                Roadmap.select(Roadmap.id)
+                .where(Roadmap.trashed_at < clock.now() - KEPT)
+                .order_by(Roadmap.trashed_at)
+            )
             ids = [id_ for (id_,) in skip_locked(old.limit(AT_ONCE)).tuples()]
             if ids:
                 Roadmap.delete().where(Roadmap.id.in_(ids)).execute()
@@ -107,7 +116,9 @@ def empty_old() -> int:
 
 
 def _in_trash(owner_id: UUID, roadmap_id: UUID) -> Any:
-    return (Roadmap.id == roadmap_id) & (Roadmap.owner == owner_id) & Roadmap.trashed_at.is_null(False)
+    return (
+        (Roadmap.id == roadmap_id) & (Roadmap.owner == owner_id) & Roadmap.trashed_at.is_null(False)
+    )
 
 
 def _not_there() -> NotFound:

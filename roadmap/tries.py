@@ -52,26 +52,68 @@ def worker_name() -> str:
 
 
 def note_begun(
-    category: str, step: str, row_id: UUID, *, attempt: int, due_at: datetime, roadmap_id: UUID, concept_id: UUID | None = None
+    category: str,
+    step: str,
+    row_id: UUID,
+    *,
+    attempt: int,
+    due_at: datetime,
+    roadmap_id: UUID,
+    concept_id: UUID | None = None,
 ) -> None:
     """A worker has claimed it. `due_at` is since when it could have been."""
-    details: dict[str, Any] = {"try": Mark.begun, "attempt": attempt, "due_at": due_at.isoformat(), "worker": worker_name()}
+    details: dict[str, Any] = {
+        "try": Mark.begun,
+        "attempt": attempt,
+        "due_at": due_at.isoformat(),
+        "worker": worker_name(),
+    }
     if found_no_room := held_up.take(row_id):
         details["held_up"] = found_no_room
     message = f"Begins the {step} (try {attempt})"
-    record(category, step, message, level=LogLevel.debug, details=details, roadmap_id=roadmap_id, concept_id=concept_id)
+    record(
+        category,
+        step,
+        message,
+        level=LogLevel.debug,
+        details=details,
+        roadmap_id=roadmap_id,
+        concept_id=concept_id,
+    )
 
 
 def note_fault(
-    step: str, fault: GeneratorFault, wait: float, *, attempt: int, roadmap_id: UUID, concept_id: UUID | None = None
+    step: str,
+    fault: GeneratorFault,
+    wait: float,
+    *,
+    attempt: int,
+    roadmap_id: UUID,
+    concept_id: UUID | None = None,
 ) -> None:
     """This try failed, and the next one comes in so many seconds."""
     message = f"{fault} Tries again in {wait:.1f} s."
-    details = {"try": Mark.failed, "attempt": attempt, "wait": wait, "cause": fault.cause, "worker": worker_name()}
-    record(RETRY, step, message, level=LogLevel.warning, details=details, roadmap_id=roadmap_id, concept_id=concept_id)
+    details = {
+        "try": Mark.failed,
+        "attempt": attempt,
+        "wait": wait,
+        "cause": fault.cause,
+        "worker": worker_name(),
+    }
+    record(
+        RETRY,
+        step,
+        message,
+        level=LogLevel.warning,
+        details=details,
+        roadmap_id=roadmap_id,
+        concept_id=concept_id,
+    )
 
 
-def note_put_off(step: str, fault: NotYet, *, roadmap_id: UUID, concept_id: UUID | None = None) -> None:
+def note_put_off(
+    step: str, fault: NotYet, *, roadmap_id: UUID, concept_id: UUID | None = None
+) -> None:
     """Nothing was tried: there is no room or no money just now."""
     message = f"{fault} It waits for {fault.wait:.1f} s."
     details = {"try": Mark.put_off, "wait": fault.wait, "cause": fault.cause}

@@ -19,7 +19,16 @@ from core.text import CLEAN
 from models.accounts import Account
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap.delivering import PREFIX, SHARED_SECRET
-from roadmap.outbox import MOST_WAITING, TEST, WAITING, WebhookEvent, count_waiting, disable, new_delivery, test_payload
+from roadmap.outbox import (
+    MOST_WAITING,
+    TEST,
+    WAITING,
+    WebhookEvent,
+    count_waiting,
+    disable,
+    new_delivery,
+    test_payload,
+)
 from roadmap.reading import Page
 from roadmap.requests import MergePatch
 from roadmap.statuses import DeliveryStatus
@@ -28,7 +37,10 @@ from roadmap.steps import Step, StepName
 MOST_WEBHOOKS = 10  # of one account
 SECRET_BYTES = 32
 KEPT = timedelta(days=30)  # deliveries, after their end
-AT_ONCE, ROUNDS = 500, 10  # deliveries that are deleted in one transaction, and how often in a minute
+AT_ONCE, ROUNDS = (
+    500,
+    10,
+)  # deliveries that are deleted in one transaction, and how often in a minute
 BY_OWNER = "Its owner has disabled it."
 
 
@@ -49,9 +61,18 @@ UncheckedUrl = Annotated[
 Url = Annotated[UncheckedUrl, AfterValidator(_checked)]
 Events = Annotated[
     tuple[WebhookEvent, ...],
-    Field(min_length=1, max_length=20, description="What it is told.", examples=[["roadmap.ready", "roadmap.failed"]]),
+    Field(
+        min_length=1,
+        max_length=20,
+        description="What it is told.",
+        examples=[["roadmap.ready", "roadmap.failed"]],
+    ),
 ]
-Description = Annotated[str, Field(max_length=200, description="For its owner.", examples=["Posts to the team's chat"]), CLEAN]
+Description = Annotated[
+    str,
+    Field(max_length=200, description="For its owner.", examples=["Posts to the team's chat"]),
+    CLEAN,
+]
 
 
 class WebhookRequest(BaseModel):
@@ -77,9 +98,13 @@ class WebhookPatch(MergePatch):
     """What of a webhook is to be another (RFC 7396): what is left out stays."""
 
     model_config = ConfigDict(extra="forbid")
-    url: UncheckedUrl = Field(default_factory=str)  # as in all of these: no default, for it stays what it is
+    url: UncheckedUrl = Field(
+        default_factory=str
+    )  # as in all of these: no default, for it stays what it is
     events: Events = Field(default_factory=tuple)
-    description: Description | None = Field(default_factory=str, description="For its owner; null: none.")
+    description: Description | None = Field(
+        default_factory=str, description="For its owner; null: none."
+    )
     enabled: bool = Field(default_factory=bool, description="One that is disabled is told nothing.")
 
 
@@ -92,7 +117,9 @@ class WebhookInfo(BaseModel):
     description: str
     enabled: bool
     disabled_at: datetime | None
-    disabled_reason: str = Field(description="Why it is disabled: by its owner, or by the service after failures.")
+    disabled_reason: str = Field(
+        description="Why it is disabled: by its owner, or by the service after failures."
+    )
     created_at: datetime
     updated_at: datetime
     rotated_at: datetime | None = Field(description="When its secret was made anew.")
@@ -101,8 +128,13 @@ class WebhookInfo(BaseModel):
 class WebhookWithSecret(WebhookInfo):
     """A webhook and its secret, which is told this once."""
 
-    secret: str = Field(description="Verifies what is sent: `whsec_` and 32 bytes in base64.", examples=["whsec_..."])
-    previous_secret_until: datetime | None = Field(description="Until then the secret before this one signs as well.")
+    secret: str = Field(
+        description="Verifies what is sent: `whsec_` and 32 bytes in base64.",
+        examples=["whsec_..."],
+    )
+    previous_secret_until: datetime | None = Field(
+        description="Until then the secret before this one signs as well."
+    )
 
 
 class WebhookList(BaseModel):
@@ -120,8 +152,12 @@ class DeliveryInfo(BaseModel):
     roadmap_id: UUID | None
     status: DeliveryStatus
     attempts: int = Field(description="Tries so far, with the one that runs.")
-    next_try_at: datetime | None = Field(description="When it is tried again; null when it is finished or being tried.")
-    response_status: int | None = Field(description="HTTP status of the last answer; null when there was none.", examples=[200])
+    next_try_at: datetime | None = Field(
+        description="When it is tried again; null when it is finished or being tried."
+    )
+    response_status: int | None = Field(
+        description="HTTP status of the last answer; null when there was none.", examples=[200]
+    )
     error: str = Field(description="What went wrong at the last try; empty when nothing did.")
     duration_ms: int | None = Field(description="How long the last try took, in milliseconds.")
     created_at: datetime
@@ -137,19 +173,32 @@ class DeliveryDetail(DeliveryInfo):
 def create(account_id: UUID, request: WebhookRequest) -> WebhookWithSecret:
     """Raises Conflict when there are too many."""
     now, secret = clock.now(), _new_secret()
-    fields = {"url": request.url, "events": _in_order(request.events), "description": request.description}
-    row = Webhook(id=new_id(), account=account_id, **fields, secret=secret, created_at=now, updated_at=now)
+    fields = {
+        "url": request.url,
+        "events": _in_order(request.events),
+        "description": request.description,
+    }
+    row = Webhook(
+        id=new_id(), account=account_id, **fields, secret=secret, created_at=now, updated_at=now
+    )
     with transaction():
         Account.update(name=Account.name).where(Account.id == account_id).execute()  # one at a time
         if Webhook.select().where(Webhook.account == account_id).count() >= MOST_WEBHOOKS:
-            raise Conflict(f"There are {MOST_WEBHOOKS} webhooks already. Delete one that is not needed any more.")
+            raise Conflict(
+                f"There are {MOST_WEBHOOKS} webhooks already. Delete one that is not needed any more."
+            )
         row.save(force_insert=True)
     return WebhookWithSecret(**_facts(row), secret=secret, previous_secret_until=None)
 
 
 def list_webhooks(account_id: UUID) -> WebhookList:
     with session():
-        rows = list(Webhook.select().where(Webhook.account == account_id).order_by(Webhook.id.desc()).limit(MOST_WEBHOOKS))
+        rows = list(
+            Webhook.select()
+            .where(Webhook.account == account_id)
+            .order_by(Webhook.id.desc())
+            .limit(MOST_WEBHOOKS)
+        )
     return WebhookList(items=[_info(row) for row in rows])
 
 
@@ -161,14 +210,20 @@ def read(account_id: UUID, webhook_id: UUID) -> WebhookInfo:
 
 def change(account_id: UUID, webhook_id: UUID, wanted: WebhookChange) -> WebhookInfo:
     """What waits goes to the new address; of one that is disabled now it ends. Raises NotFound, Invalid."""
-    changed: dict[str, Any] = {"url": wanted.url, "events": _in_order(wanted.events), "description": wanted.description}
+    changed: dict[str, Any] = {
+        "url": wanted.url,
+        "events": _in_order(wanted.events),
+        "description": wanted.description,
+    }
     if wanted.enabled:
         changed |= {"disabled_at": None, "disabled_reason": ""}
     with transaction():
         before = _held(account_id, webhook_id)
         if wanted.enabled or wanted.url != before.url:
             _check(wanted.url)
-        Webhook.update({**changed, "updated_at": clock.now()}).where(Webhook.id == webhook_id).execute()
+        Webhook.update({**changed, "updated_at": clock.now()}).where(
+            Webhook.id == webhook_id
+        ).execute()
         if not wanted.enabled:
             disable(webhook_id, BY_OWNER)
         return _info(_owned(account_id, webhook_id))
@@ -177,9 +232,15 @@ def change(account_id: UUID, webhook_id: UUID, wanted: WebhookChange) -> Webhook
 def change_part(account_id: UUID, webhook_id: UUID, patch: WebhookPatch) -> WebhookInfo:
     """What the patch names. Raises NotFound, Invalid."""
     with transaction():
-        before = _info(_held(account_id, webhook_id)).model_dump(include=set(WebhookChange.model_fields))
+        before = _info(_held(account_id, webhook_id)).model_dump(
+            include=set(WebhookChange.model_fields)
+        )
         named = {name: getattr(patch, name) for name in patch.model_fields_set}
-        wanted = {**before, **named, "description": named.get("description", before["description"]) or ""}
+        wanted = {
+            **before,
+            **named,
+            "description": named.get("description", before["description"]) or "",
+        }
         return change(account_id, webhook_id, WebhookChange.model_construct(**wanted))
 
 
@@ -202,10 +263,17 @@ def rotate_secret(account_id: UUID, webhook_id: UUID) -> WebhookWithSecret:
     now, secret = clock.now(), _new_secret()
     with transaction():
         before = _held(account_id, webhook_id)
-        made = {"secret": secret, "previous_secret": before.secret, "rotated_at": now, "updated_at": now}
+        made = {
+            "secret": secret,
+            "previous_secret": before.secret,
+            "rotated_at": now,
+            "updated_at": now,
+        }
         Webhook.update(made).where(Webhook.id == webhook_id).execute()
         row = _owned(account_id, webhook_id)
-    return WebhookWithSecret(**_facts(row), secret=secret, previous_secret_until=now + SHARED_SECRET)
+    return WebhookWithSecret(
+        **_facts(row), secret=secret, previous_secret_until=now + SHARED_SECRET
+    )
 
 
 def test(account_id: UUID, webhook_id: UUID) -> tuple[DeliveryInfo, list[Step]]:
@@ -226,7 +294,14 @@ def retry(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> tuple[Delive
     """Send a finished delivery once more, under the same id, with the whole schedule before it. Raises NotFound, Conflict,
     TooMany.
     """
-    afresh = {"attempts": 0, "interruptions": 0, "error": "", "response_status": None, "duration_ms": None, "finished_at": None}
+    afresh = {
+        "attempts": 0,
+        "interruptions": 0,
+        "error": "",
+        "response_status": None,
+        "duration_ms": None,
+        "finished_at": None,
+    }
     with transaction():
         _held(account_id, webhook_id)
         status = _delivery(account_id, webhook_id, delivery_id).status
@@ -241,7 +316,12 @@ def retry(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> tuple[Delive
 
 
 def list_deliveries(
-    account_id: UUID, webhook_id: UUID, *, limit: int, before: UUID | None, status: DeliveryStatus | None
+    account_id: UUID,
+    webhook_id: UUID,
+    *,
+    limit: int,
+    before: UUID | None,
+    status: DeliveryStatus | None,
 ) -> Page[DeliveryInfo]:
     """The newest first; `before` is the id that the page before ended with. Raises NotFound."""
     columns = [column for column in WebhookDelivery._meta.sorted_fields if column.name != "payload"]
@@ -270,7 +350,12 @@ def forget_old() -> None:
     old = WebhookDelivery.finished_at < clock.now() - KEPT
     for _ in range(ROUNDS):
         with transaction():
-            query = WebhookDelivery.select(WebhookDelivery.id).where(old).order_by(WebhookDelivery.finished_at).limit(AT_ONCE)
+            query = (
+                WebhookDelivery.select(WebhookDelivery.id)
+                .where(old)
+                .order_by(WebhookDelivery.finished_at)
+                .limit(AT_ONCE)
+            )
             ids = [id_ for (id_,) in skip_locked(query).tuples()]
             if ids:
                 WebhookDelivery.delete().where(WebhookDelivery.id.in_(ids)).execute()
@@ -302,7 +387,9 @@ def _owned(account_id: UUID, webhook_id: UUID) -> Webhook:
 
 def _held(account_id: UUID, webhook_id: UUID) -> Webhook:
     """Its row, which nobody else changes before the commit."""
-    row: Webhook | None = next(iter(change_rows(Webhook.select().where(_mine(account_id, webhook_id)))), None)
+    row: Webhook | None = next(
+        iter(change_rows(Webhook.select().where(_mine(account_id, webhook_id)))), None
+    )
     if row is None:
         raise _no_webhook()
     return row
@@ -320,8 +407,12 @@ def _no_webhook() -> NotFound:
 
 
 def _delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> WebhookDelivery:
-    mine = WebhookDelivery.webhook.in_(Webhook.select(Webhook.id).where(_mine(account_id, webhook_id)))
-    row: WebhookDelivery | None = WebhookDelivery.get_or_none(mine, WebhookDelivery.id == delivery_id)
+    mine = WebhookDelivery.webhook.in_(
+        Webhook.select(Webhook.id).where(_mine(account_id, webhook_id))
+    )
+    row: WebhookDelivery | None = WebhookDelivery.get_or_none(
+        mine, WebhookDelivery.id == delivery_id
+    )
     if row is None:
         raise NotFound("There is no such delivery.")
     return row
@@ -329,7 +420,10 @@ def _delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> WebhookD
 
 def _check_room(account_id: UUID) -> None:
     if count_waiting(account_id) >= MOST_WAITING:
-        raise TooMany(f"{MOST_WAITING} of your deliveries are waiting already. Wait until some are finished.", retry_after=60)
+        raise TooMany(
+            f"{MOST_WAITING} of your deliveries are waiting already. Wait until some are finished.",
+            retry_after=60,
+        )
 
 
 def _facts(row: Webhook) -> dict[str, Any]:
@@ -342,5 +436,9 @@ def _info(row: Webhook) -> WebhookInfo:
 
 
 def _delivery_info(row: WebhookDelivery) -> DeliveryInfo:
-    facts = {name: getattr(row, name) for name in DeliveryInfo.model_fields if name != "next_try_at"}
-    return DeliveryInfo(**facts, next_try_at=row.due_at if row.status == DeliveryStatus.pending else None)
+    facts = {
+        name: getattr(row, name) for name in DeliveryInfo.model_fields if name != "next_try_at"
+    }
+    return DeliveryInfo(
+        **facts, next_try_at=row.due_at if row.status == DeliveryStatus.pending else None
+    )

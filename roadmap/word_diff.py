@@ -12,7 +12,9 @@ MOST = 1000  # lines, or words of a line, that are compared one by one; beyond t
 MOST_LINES = 20_000  # of one text; what is behind them is told as one line
 MOST_CHARACTERS = 20_000  # of one page that are compared word by word
 UNSPACED = r"\u2e80-\u9fff\uf900-\ufaff\u0e00-\u0e7f\U00020000-\U0003ffff"  # scripts without spaces: of these, each character
-WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+|\s+|.", re.DOTALL)  # or a word, or the space between two
+WORD = re.compile(
+    rf"[{UNSPACED}]|[^\W_{UNSPACED}]+|\s+|.", re.DOTALL
+)  # or a word, or the space between two
 
 
 class Line(BaseModel):
@@ -36,7 +38,9 @@ def lines(before: str, after: str) -> list[Line]:
 
 def _split(text: str) -> list[str]:
     found = text.splitlines()
-    return [*found[:MOST_LINES], "\n".join(found[MOST_LINES:])] if len(found) > MOST_LINES else found
+    return (
+        [*found[:MOST_LINES], "\n".join(found[MOST_LINES:])] if len(found) > MOST_LINES else found
+    )
 
 
 def merged(before: Sequence[str], after: Sequence[str]) -> Iterator[Line]:
@@ -47,7 +51,11 @@ def merged(before: Sequence[str], after: Sequence[str]) -> Iterator[Line]:
 def pieces(before: str, after: str) -> list[Piece]:
     """All words of both: without those that were added it is the one text, without those that were removed the other."""
     found: list[Piece] = []
-    removed, added, between = "", "", ""  # of the change that goes on, and the space that is the same so far behind it
+    removed, added, between = (
+        "",
+        "",
+        "",
+    )  # of the change that goes on, and the space that is the same so far behind it
     for how, text in _merged(WORD.findall(before), WORD.findall(after)):
         if how == "removed":
             removed, added, between = removed + between + text, added + between, ""
@@ -116,5 +124,7 @@ def _common(before: Sequence[str], after: Sequence[str]) -> tuple[int, int]:
     """How many are the same at the beginning, and how many behind that at the end."""
     most = min(len(before), len(after))
     begin = next((at for at in range(most) if before[at] != after[at]), most)
-    end = next((at for at in range(most - begin) if before[-1 - at] != after[-1 - at]), most - begin)
+    end = next(
+        (at for at in range(most - begin) if before[-1 - at] != after[-1 - at]), most - begin
+    )
     return begin, end

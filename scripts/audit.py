@@ -21,7 +21,9 @@ TOOL = "pip-audit~=2.10"  # Apache-2.0
 SERVICES = ("pypi", "osv")
 LIMIT = 20  # seconds for one service; where the network swallows packets, --timeout ends it sooner
 NOT_REACHED = "no vulnerability service can be reached: not audited"
-UNREACHABLE = re.compile(r"ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError|ServiceError|Could not connect")
+UNREACHABLE = re.compile(
+    r"ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError|ServiceError|Could not connect"
+)
 
 Report = dict[str, Any]
 Ask = Callable[[str], Report | None]
@@ -50,7 +52,11 @@ def audit(ask: Ask, *, strict: bool) -> int:
     unknown: set[str] = set()
     for service in SERVICES:
         packages = (ask(service) or {}).get("dependencies", [])
-        found = [(package, vulnerability) for package in packages for vulnerability in package.get("vulns", [])]
+        found = [
+            (package, vulnerability)
+            for package in packages
+            for vulnerability in package.get("vulns", [])
+        ]
         for package, vulnerability in found:
             print(_sentence(package, vulnerability))
         if found:
@@ -62,7 +68,9 @@ def audit(ask: Ask, *, strict: bool) -> int:
         if len(skipped) < len(packages):
             unknown |= skipped
     if unknown:
-        print(f"error: no vulnerability service knows {', '.join(sorted(unknown))}", file=sys.stderr)
+        print(
+            f"error: no vulnerability service knows {', '.join(sorted(unknown))}", file=sys.stderr
+        )
         return 1
     print(NOT_REACHED, file=sys.stderr if strict else sys.stdout)
     return int(strict)
@@ -82,10 +90,30 @@ def installed(folder: Path) -> Ask:
 def report(tool: list[str], service: str, packages: Path, folder: Path) -> Report | None:
     """What a service says of the packages, or None where it cannot be reached."""
     answer = folder / f"{service}.json"
-    options = ["--no-deps", "--disable-pip", "--progress-spinner", "off", "--timeout", "5", "--cache-dir", str(folder / "cache")]
-    options += ["--requirement", str(packages), "--vulnerability-service", service, "--format", "json", "--output", str(answer)]
+    options = [
+        "--no-deps",
+        "--disable-pip",
+        "--progress-spinner",
+        "off",
+        "--timeout",
+        "5",
+        "--cache-dir",
+        str(folder / "cache"),
+    ]
+    options += [
+        "--requirement",
+        str(packages),
+        "--vulnerability-service",
+        service,
+        "--format",
+        "json",
+        "--output",
+        str(answer),
+    ]
     try:
-        said = subprocess.run([*tool, *options], capture_output=True, text=True, timeout=LIMIT, check=False).stderr
+        said = subprocess.run(
+            [*tool, *options], capture_output=True, text=True, timeout=LIMIT, check=False
+        ).stderr
     except subprocess.TimeoutExpired:
         return None
     if answer.exists():

@@ -47,8 +47,14 @@ def _prose(command: click.Command) -> str:
 
 
 def _options(command: click.Command, context: click.Context) -> str:
-    records = [each.get_help_record(context) for each in command.get_params(context) if isinstance(each, click.Option)]
-    rows = [(f"`{record[0]}`", record[1]) for record in records if record and "--help" not in record[0]]
+    records = [
+        each.get_help_record(context)
+        for each in command.get_params(context)
+        if isinstance(each, click.Option)
+    ]
+    rows = [
+        (f"`{record[0]}`", record[1]) for record in records if record and "--help" not in record[0]
+    ]
     return "\n".join(row(cells) for cells in (("option", "what it does"), ("---", "---"), *rows))
 
 

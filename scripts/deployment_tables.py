@@ -20,7 +20,10 @@ from scripts.marked import Marked, row
 ROOT = Path(__file__).resolve().parent.parent
 PLATFORM = "Railway"
 COSTS = ("<!-- costs: python -m scripts.deployment_tables --write -->", "<!-- end of the costs -->")
-COMPARISON = ("<!-- comparison: python -m scripts.deployment_tables --write -->", "<!-- end of the comparison -->")
+COMPARISON = (
+    "<!-- comparison: python -m scripts.deployment_tables --write -->",
+    "<!-- end of the comparison -->",
+)
 MONTHS = 12
 USUAL, LOADS = 10, (1, 10, 100, 1_000)  # roadmaps a day
 REPLACED = (FASTAPI, PREFORK, "Celery, acks late")  # what is one of the stack that was there before
@@ -29,7 +32,15 @@ REPLACED = (FASTAPI, PREFORK, "Celery, acks late")  # what is one of the stack t
 def of_one_load() -> str:
     """What is used and paid for the usual load."""
     chosen = prices.load().platforms[PLATFORM]
-    head = ("", "memory", "vCPU", "stored", "used", *(f"paid, {name}" for name in chosen.plans), *_redis())
+    head = (
+        "",
+        "memory",
+        "vCPU",
+        "stored",
+        "used",
+        *(f"paid, {name}" for name in chosen.plans),
+        *_redis(),
+    )
     lines = [row(head), row(("---",) * len(head))]
     for each in _layouts(USUAL):
         cells = (
@@ -42,15 +53,25 @@ def of_one_load() -> str:
             *(f"${each.by_command[name]:,.2f}" if each.by_command else "" for name in _providers()),
         )
         lines.append(row(cells))
-    return "\n".join([*lines, "", _rests_on(), "", f"{USUAL} roadmaps a day by a model, {_assumed()}."])
+    return "\n".join(
+        [*lines, "", _rests_on(), "", f"{USUAL} roadmaps a day by a model, {_assumed()}."]
+    )
 
 
 def of_loads() -> str:
     """What is used at several loads."""
-    lines = [row(("roadmaps a day", *(f"{load:,}" for load in LOADS))), row(("---",) * (1 + len(LOADS)))]
+    lines = [
+        row(("roadmaps a day", *(f"{load:,}" for load in LOADS))),
+        row(("---",) * (1 + len(LOADS))),
+    ]
     by_load = [_layouts(load) for load in LOADS]
-    lines += [row((same[0].name, *(f"${each.bill.total:,.2f}" for each in same))) for same in zip(*by_load, strict=True)]
-    return "\n".join([*lines, "", f"What is used in a month on {PLATFORM}, {_assumed()}. {_rests_on()}"])
+    lines += [
+        row((same[0].name, *(f"${each.bill.total:,.2f}" for each in same)))
+        for same in zip(*by_load, strict=True)
+    ]
+    return "\n".join(
+        [*lines, "", f"What is used in a month on {PLATFORM}, {_assumed()}. {_rests_on()}"]
+    )
 
 
 def _redis() -> tuple[str, ...]:
@@ -65,7 +86,14 @@ def _providers() -> list[str]:
 
 def _layouts(a_day: float) -> list[Layout]:
     asked, load = prices.load(), Load(a_day * DAYS, READS, MONTHS)
-    return layouts_of(measured.load().stacks, load, asked, asked.platforms[PLATFORM], is_by_model=True, large=Large())
+    return layouts_of(
+        measured.load().stacks,
+        load,
+        asked,
+        asked.platforms[PLATFORM],
+        is_by_model=True,
+        large=Large(),
+    )
 
 
 def _assumed() -> str:
@@ -74,7 +102,9 @@ def _assumed() -> str:
 
 def _rests_on() -> str:
     found, every = measured.load(), prices.load().of(PLATFORM)
-    told = "; ".join(f"[{name}]({each.source}), read on {each.seen}" for name, each in every.items())
+    told = "; ".join(
+        f"[{name}]({each.source}), read on {each.seen}" for name, each in every.items()
+    )
     return f"Measured on {found.date} by `{found.command}`; prices: {told}."
 
 
@@ -84,7 +114,11 @@ def of_what_it_replaces() -> str:
     head = ("", "of", "this service", "FastAPI + Celery", "ratio")
     lines = [row(head), row(("---",) * len(head)), *_compared(results.samples)]
     return "\n".join(
-        [*lines, "", f"Measured on {results.date}; [PERFORMANCE.md](PERFORMANCE.md#against-what-it-replaces) has all of it."]
+        [
+            *lines,
+            "",
+            f"Measured on {results.date}; [PERFORMANCE.md](PERFORMANCE.md#against-what-it-replaces) has all of it.",
+        ]
     )
 
 
@@ -93,9 +127,19 @@ def _compared(samples: Sequence[Sample]) -> Iterator[str]:
         found = target.found(samples)
         if target.peer not in REPLACED or found is None:
             continue
-        both = [values_of(samples, target.subject, target.measure, each) for each in (target.contender, target.peer)]
+        both = [
+            values_of(samples, target.subject, target.measure, each)
+            for each in (target.contender, target.peer)
+        ]
         medians = [spread(list(each.values())).median for each in both]
-        yield row((target.title, target.measure, *(number(each) for each in medians), number(found.median)))
+        yield row(
+            (
+                target.title,
+                target.measure,
+                *(number(each) for each in medians),
+                number(found.median),
+            )
+        )
 
 
 MARKED = [

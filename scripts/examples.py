@@ -49,7 +49,11 @@ SHOWN_OF_KEY = re.compile(r"rmk_[\w-]{8}")
 BEGIN = datetime(2026, 1, 5, 9)
 # Whoever has one of these can do something with it; each placeholder fits its schema.
 SECRETS = {
-    **{"access_token": "the-access-token", "csrf_token": "the-csrf-token", "invitation": "the-invitation"},
+    **{
+        "access_token": "the-access-token",
+        "csrf_token": "the-csrf-token",
+        "invitation": "the-invitation",
+    },
     "secret": "whsec_the-secret-of-the-webhook",
 }
 # What a clock decides, or how busy the machine was.
@@ -58,7 +62,13 @@ BY_CHANCE: dict[str, Any] = {
     **{"accepted": 240, "waiting": 3, "dropped": 0, "stored": 1200, "missing": 0, "expired": 0},
     **{"held": 1, "scheduled": 0, "dead": 0, "size": 184320},
     **{"seconds": 41.5, "waited": 3.2, "approval": 12.0, "in_model": 96.4, "worker": "6c1f09ab"},
-    **{"host": "worker-1", "pid": 42, "mean_seconds": 1.85, "p95_seconds": 4.2, "oldest_seconds": 0.4},
+    **{
+        "host": "worker-1",
+        "pid": 42,
+        "mean_seconds": 1.85,
+        "p95_seconds": 4.2,
+        "oldest_seconds": 0.4,
+    },
     **{"address": "192.0.2.7", "request_id": "9f86d081884c7d65"},
 }
 
@@ -86,8 +96,16 @@ class Story:
         endpoint = self._endpoints[operation]
         url = self.stack.url + endpoint.path.format(**places)
         token = self.token if as_ is None else as_
-        sent = {"User-Agent": AGENT, **({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
-        options: dict[str, Any] = {"headers": sent, "params": query, **({} if body is None else {"json": body})}
+        sent = {
+            "User-Agent": AGENT,
+            **({"Authorization": f"Bearer {token}"} if token else {}),
+            **(headers or {}),
+        }
+        options: dict[str, Any] = {
+            "headers": sent,
+            "params": query,
+            **({} if body is None else {"json": body}),
+        }
 
         def answered() -> Any:
             answer = answer_to(endpoint.method, url, **options)
@@ -137,7 +155,11 @@ def look_around(story: Story) -> None:
     call("show_alive_at_live")
     call("show_ready")
     lines = call("show_metrics", as_=MONITOR["METRICS_TOKEN"]).split("\n")
-    first = next(number for number, line in enumerate(lines) if line.startswith("# HELP roadmap_queue_messages"))
+    first = next(
+        number
+        for number, line in enumerate(lines)
+        if line.startswith("# HELP roadmap_queue_messages")
+    )
     story.tell("show_metrics", 200, "\n".join(lines[first : first + 3]) + "\n")
     call("list_problem_types")
     call("read_problem_type", slug="invalid")
@@ -162,11 +184,16 @@ def manage(story: Story) -> None:
     call("read_me")
     logins = call("list_logins")["items"]
     call("end_login", session_id=next(login["id"] for login in logins if not login["current"]))
-    key = call("create_key", {"name": "My notebook", "scopes": ["read", "write"], "expires_in_days": 90})
+    key = call(
+        "create_key", {"name": "My notebook", "scopes": ["read", "write"], "expires_in_days": 90}
+    )
     call("list_keys")
     call("read_key", key_id=key["id"])
     call("revoke_key", key_id=key["id"])
-    call("save_profile", {"level": "beginner", "hours_per_week": 6, "language": "en", "resource_language": None})
+    call(
+        "save_profile",
+        {"level": "beginner", "hours_per_week": 6, "language": "en", "resource_language": None},
+    )
     call("patch_profile", {"hours_per_week": 5, "resource_language": None})
     call("read_profile")
 
@@ -174,7 +201,13 @@ def manage(story: Story) -> None:
 def plan(story: Story) -> str:
     """The id of a roadmap whose plan waits for review, after some changes."""
     call = story.call
-    wish = {"goal": GOAL, "level": "beginner", "hours_per_week": 6, "background": "I write scripts now and then.", "review": True}
+    wish = {
+        "goal": GOAL,
+        "level": "beginner",
+        "hours_per_week": 6,
+        "background": "I write scripts now and then.",
+        "review": True,
+    }
     roadmap: str = call("create_roadmap", wish)["id"]
     call("read_roadmap", roadmap_id=roadmap, until=is_("awaiting_review"))
     call("edit_plan", {"operations": EDITS, "base": 1}, roadmap_id=roadmap)
@@ -203,7 +236,13 @@ def write(story: Story, teacher: Teacher, roadmap: str) -> str:
     call("read_roadmap", roadmap_id=roadmap, until=is_("partial"))
     call("retry_roadmap", {}, roadmap_id=roadmap)
     call("read_roadmap", roadmap_id=roadmap, until=is_("ready"))
-    call("regenerate_part", {"instructions": "With fewer words."}, roadmap_id=roadmap, concept_id=concept, kind="tutorial")
+    call(
+        "regenerate_part",
+        {"instructions": "With fewer words."},
+        roadmap_id=roadmap,
+        concept_id=concept,
+        kind="tutorial",
+    )
     call("read_roadmap", roadmap_id=roadmap, until=is_("ready"))
     return concept
 
@@ -245,16 +284,25 @@ def take_along(story: Story, roadmap: str) -> None:
 
 def upgrade(story: Story, document: Answer) -> None:
     """Of a roadmap that comes from an instance without a model."""
-    concepts = {key: {**each, "contents": _built_in(each["contents"])} for key, each in document["concepts"].items()}
-    ask = partial(answer_to, headers={"Authorization": f"Bearer {story.token}", "User-Agent": AGENT})
-    made = ask("POST", f"{story.stack.url}/api/v1/imports", json={**document, "concepts": concepts}).json()
+    concepts = {
+        key: {**each, "contents": _built_in(each["contents"])}
+        for key, each in document["concepts"].items()
+    }
+    ask = partial(
+        answer_to, headers={"Authorization": f"Bearer {story.token}", "User-Agent": AGENT}
+    )
+    made = ask(
+        "POST", f"{story.stack.url}/api/v1/imports", json={**document, "concepts": concepts}
+    ).json()
     tree = ask("GET", f"{story.stack.url}/api/v1/roadmaps/{made['id']}").json()
     concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
     story.call("upgrade_concept", {}, roadmap_id=made["id"], concept_id=concept)
 
 
 def _built_in(contents: Answer) -> Answer:
-    return {kind: written and {**written, "generator": BUILT_IN} for kind, written in contents.items()}
+    return {
+        kind: written and {**written, "generator": BUILT_IN} for kind, written in contents.items()
+    }
 
 
 def learn(story: Story, roadmap: str, concept: str) -> None:
@@ -269,7 +317,10 @@ def learn(story: Story, roadmap: str, concept: str) -> None:
     call("read_attempt", attempt_id=attempt["id"])
     tree = story.call("read_roadmap", roadmap_id=roadmap)
     story.call(
-        "set_progress", {"progress": "done"}, roadmap_id=roadmap, concept_id=tree["stages"][1]["modules"][0]["concepts"][0]["id"]
+        "set_progress",
+        {"progress": "done"},
+        roadmap_id=roadmap,
+        concept_id=tree["stages"][1]["modules"][0]["concepts"][0]["id"],
     )
     due = story.call("list_reviews", until=lambda found: found["items"])["items"][0]
     story.call("check_review", {"chosen": [2]}, card_id=due["id"])
@@ -280,7 +331,11 @@ def plan_ahead(story: Story, roadmap: str) -> None:
     """From a Monday on, so that no week of what is recorded depends on the day on which it is."""
     today = datetime.now(UTC).date()
     monday = today + timedelta(days=14 - today.weekday())
-    wish = {"hours_per_week": 8, "deadline": None, "begins_on": str(monday)}  # a day that is over may not be set as a deadline
+    wish = {
+        "hours_per_week": 8,
+        "deadline": None,
+        "begins_on": str(monday),
+    }  # a day that is over may not be set as a deadline
     story.call("save_schedule", wish, roadmap_id=roadmap)
     story.call("read_schedule", roadmap_id=roadmap)
 
@@ -304,15 +359,26 @@ def tell(story: Story, url: str) -> None:
     """A program of hers, which listens at this address."""
     call = story.call
     events = ["roadmap.ready", "roadmap.partial", "roadmap.failed"]
-    webhook = call("create_webhook", {"url": url, "events": events, "description": "Posts to the team's chat"})["id"]
+    webhook = call(
+        "create_webhook", {"url": url, "events": events, "description": "Posts to the team's chat"}
+    )["id"]
     call("list_webhooks")
     call("read_webhook", webhook_id=webhook)
-    changed = {"url": url, "events": events[:1], "description": "Posts to the team's chat", "enabled": True}
+    changed = {
+        "url": url,
+        "events": events[:1],
+        "description": "Posts to the team's chat",
+        "enabled": True,
+    }
     call("change_webhook", changed, webhook_id=webhook)
     call("patch_webhook", {"description": "Posts to the bakers' chat"}, webhook_id=webhook)
     call("rotate_webhook_secret", {}, webhook_id=webhook)
     sent = call("test_webhook", {}, webhook_id=webhook)["id"]
-    call("list_deliveries", webhook_id=webhook, until=lambda page: page["items"][0]["status"] == "delivered")
+    call(
+        "list_deliveries",
+        webhook_id=webhook,
+        until=lambda page: page["items"][0]["status"] == "delivered",
+    )
     call("read_delivery", webhook_id=webhook, delivery_id=sent)
     call("retry_delivery", {}, webhook_id=webhook, delivery_id=sent)
     call("delete_webhook", webhook_id=webhook)
@@ -321,9 +387,13 @@ def tell(story: Story, url: str) -> None:
 def operate(story: Story, roadmap: str, admin: str) -> None:
     """What an operator looks at."""
     found = {"roadmap_id": roadmap, "level": "info,warning,error"}
-    story.call("search_logs", as_=admin, query=found, until=lambda page: len(page["items"]) >= MOST_ITEMS)
+    story.call(
+        "search_logs", as_=admin, query=found, until=lambda page: len(page["items"]) >= MOST_ITEMS
+    )
     exported = story.call("export_logs", as_=admin, query=found)
-    story.tell("export_logs", 200, "".join(f"{line}\n" for line in exported.splitlines()[:MOST_ITEMS]))
+    story.tell(
+        "export_logs", 200, "".join(f"{line}\n" for line in exported.splitlines()[:MOST_ITEMS])
+    )
 
 
 def look_after(story: Story, admin: str) -> None:
@@ -349,12 +419,16 @@ def look_after(story: Story, admin: str) -> None:
 
 def leave(story: Story) -> None:
     call = story.call
-    another = call("create_roadmap", {"goal": GOAL, "review": True}, headers={"Prefer": "wait=30"})["id"]
+    another = call("create_roadmap", {"goal": GOAL, "review": True}, headers={"Prefer": "wait=30"})[
+        "id"
+    ]
     call("cancel_roadmap", {}, roadmap_id=another)
     call("trash_roadmap", roadmap_id=another)
     call("list_trash")
     call("restore_from_trash", {}, roadmap_id=another)
-    unwanted = call("create_roadmap", {"goal": GOAL, "review": True}, headers={"Prefer": "wait=30"})["id"]
+    unwanted = call(
+        "create_roadmap", {"goal": GOAL, "review": True}, headers={"Prefer": "wait=30"}
+    )["id"]
     call("trash_roadmap", roadmap_id=unwanted)
     call("delete_for_ever", roadmap_id=unwanted)
     changed = {"current_password": ADA["password"], "new_password": ANOTHER, "revoke_keys": True}
@@ -369,7 +443,9 @@ def leave(story: Story) -> None:
 def oversee(story: Story, admin: str) -> None:
     """What an operator does meanwhile, for a person who has stopped something by mistake."""
     call = story.call
-    found = call("search_roadmaps", as_=admin, query={"status": "cancelled", "owner": ADA_NOW})["items"]
+    found = call("search_roadmaps", as_=admin, query={"status": "cancelled", "owner": ADA_NOW})[
+        "items"
+    ]
     roadmap = found[0]["id"]
     call("read_overseen", as_=admin, roadmap_id=roadmap)
     call("read_overseen_trace", as_=admin, roadmap_id=roadmap)
@@ -386,11 +462,31 @@ def delete_account(story: Story) -> None:
 
 COMMIT = "1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b"
 EDITS = [
-    {"op": "rewrite", "what": "concept", "key": "c0-0-1", "title": "Sourdough 2", "hours": 6, "regenerate": False},
-    {"op": "add_stage", "key": "guests", "title": "Bake for many", "description": "The same, forty times.", "position": None},
+    {
+        "op": "rewrite",
+        "what": "concept",
+        "key": "c0-0-1",
+        "title": "Sourdough 2",
+        "hours": 6,
+        "regenerate": False,
+    },
+    {
+        "op": "add_stage",
+        "key": "guests",
+        "title": "Bake for many",
+        "description": "The same, forty times.",
+        "position": None,
+    },
     {"op": "add_module", "stage": "guests", "key": "timing", "title": "Timing"},
     {
-        **{"op": "add_concept", "module": "timing", "key": "ovens", "title": "Two ovens at once", "hours": 3, "difficulty": 4},
+        **{
+            "op": "add_concept",
+            "module": "timing",
+            "key": "ovens",
+            "title": "Two ovens at once",
+            "hours": 3,
+            "difficulty": 4,
+        },
         **{"prerequisites": ["c0-0-1"], "outcomes": ["bake forty loaves in one morning"]},
     },
     {"op": "move", "what": "stage", "key": "guests", "position": 1},
@@ -409,13 +505,22 @@ def steady(recorded: dict[str, Any], instead: Names, since: str = "") -> dict[st
     text = json.dumps(_short(recorded), ensure_ascii=False)
     for said, better in instead.items():
         text = text.replace(said, better)
-    ids = {found: f"019b8d00-0000-7000-8000-{number:012d}" for number, found in enumerate(dict.fromkeys(ID.findall(text)), 1)}
+    ids = {
+        found: f"019b8d00-0000-7000-8000-{number:012d}"
+        for number, found in enumerate(dict.fromkeys(ID.findall(text)), 1)
+    }
     times = sorted(set(TIME.findall(text)))
-    begin = datetime.fromisoformat(next(time for time in times if time >= since))  # charts show what was before the story
+    begin = datetime.fromisoformat(
+        next(time for time in times if time >= since)
+    )  # charts show what was before the story
     moved = {}
     for number, found in enumerate(times):
-        hours = round((datetime.fromisoformat(found) - begin) / timedelta(hours=1))  # what expires, does so after whole ones
-        moved[found] = f"{BEGIN + timedelta(hours=hours, seconds=0 if hours else 2 * number):%Y-%m-%dT%H:%M:%S}Z"
+        hours = round(
+            (datetime.fromisoformat(found) - begin) / timedelta(hours=1)
+        )  # what expires, does so after whole ones
+        moved[found] = (
+            f"{BEGIN + timedelta(hours=hours, seconds=0 if hours else 2 * number):%Y-%m-%dT%H:%M:%S}Z"
+        )
     text = LINK.sub("the-token-of-the-link", text)
     text = DAY.sub(lambda found: f'"{_moved(found[1], recorded)}"', text)
     text = CONSUMER.sub("c0ffee00c0ffee00c0ffee00c0ffee00", text)
@@ -434,14 +539,23 @@ def _moved(day: str, recorded: dict[str, Any]) -> str:
 
 def _short(value: Any, name: str = "") -> Any:
     if isinstance(value, dict):
-        return {key: _short(each, key) if key != "request" else _safe(each) for key, each in value.items()}
+        return {
+            key: _short(each, key) if key != "request" else _safe(each)
+            for key, each in value.items()
+        }
     if isinstance(value, list):
         most = MOST_ITEMS if value and isinstance(value[0], dict) else 2 * MOST_ITEMS
         return [_short(each, name) for each in value[:most]]
-    if isinstance(value, str) and len(value) > LONGEST and not name.isdigit():  # below a status: chosen by hand
+    if (
+        isinstance(value, str) and len(value) > LONGEST and not name.isdigit()
+    ):  # below a status: chosen by hand
         cut = value[:LONGEST]
         value = cut.rsplit("\n\n" if "\n\n" in cut else None, 1)[0] + " …"
-    return BY_CHANCE[name] if name in BY_CHANCE and value is not None and not isinstance(value, dict) else _safe(value, name)
+    return (
+        BY_CHANCE[name]
+        if name in BY_CHANCE and value is not None and not isinstance(value, dict)
+        else _safe(value, name)
+    )
 
 
 def _safe(value: Any, name: str = "") -> Any:
@@ -450,25 +564,35 @@ def _safe(value: Any, name: str = "") -> Any:
     if isinstance(value, list):
         return [_safe(each) for each in value]
     if isinstance(value, str):
-        value = SECRETS.get(name, SHOWN_OF_KEY.sub("rmk_0aB1cD2e", KEY.sub("rmk_0aB1cD2e-and-its-secret", value)))
+        value = SECRETS.get(
+            name, SHOWN_OF_KEY.sub("rmk_0aB1cD2e", KEY.sub("rmk_0aB1cD2e-and-its-secret", value))
+        )
     return value
 
 
 def main(folder: Path, endpoints: dict[str, Any], file: Path) -> int:
     with ExitStack() as stack:
-        postgres, broker = Postgres(stack.enter_context(scratch_folder())), Redis(stack.enter_context(scratch_folder()))
+        postgres, broker = (
+            Postgres(stack.enter_context(scratch_folder())),
+            Redis(stack.enter_context(scratch_folder())),
+        )
         for server in (postgres, broker):
             stack.callback(server.stop)
             server.start()
         teacher = stack.enter_context(teaching(Teacher(stages=2, modules=1, concepts=2)))
         environment = {
             **{"ADMIN_EMAIL": ADMIN["email"], "ADMIN_PASSWORD": ADMIN["password"]},
-            **{"CONTENT_WORKERS": "1", "MODEL_CONCURRENCY": "1"},  # so that everything happens in one order
+            **{
+                "CONTENT_WORKERS": "1",
+                "MODEL_CONCURRENCY": "1",
+            },  # so that everything happens in one order
             **{"WEBHOOK_NETWORKS": "127.0.0.0/8", "GIT_COMMIT": COMMIT},
             **{"MODEL_TIMEOUT_SECONDS": "60", "LEASE_SECONDS": "120"},
         }
         receiver = stack.enter_context(receiving())
-        service = server_stack(folder, postgres, broker, in_one=False, **environment, **teacher.environment())
+        service = server_stack(
+            folder, postgres, broker, in_one=False, **environment, **teacher.environment()
+        )
         service.headers = {"User-Agent": AGENT}  # nobody else registers
         stack.enter_context(running(service))
         begun = answer_to("POST", f"{service.url}/api/v1/auth/login", json=ADMIN)
@@ -478,7 +602,10 @@ def main(folder: Path, endpoints: dict[str, Any], file: Path) -> int:
         print(f"No step of scripts/examples.py calls {', '.join(missing)}.", file=sys.stderr)
         return 1
     instead = {receiver.url: HOOK, service.url: HERE}
-    file.write_text(json.dumps(steady(story.recorded, instead, since), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    file.write_text(
+        json.dumps(steady(story.recorded, instead, since), indent=1, ensure_ascii=False) + "\n",
+        "utf-8",
+    )
     print(f"{file.name}: {file.stat().st_size // 1024} KiB")
     return 0
 
@@ -491,4 +618,6 @@ if __name__ == "__main__":
         from web.openapi import EXAMPLES, operation_id
         from web.routes import ENDPOINTS
 
-        sys.exit(main(Path(name), {operation_id(endpoint): endpoint for endpoint in ENDPOINTS}, EXAMPLES))
+        sys.exit(
+            main(Path(name), {operation_id(endpoint): endpoint for endpoint in ENDPOINTS}, EXAMPLES)
+        )

@@ -67,7 +67,9 @@ def main(arguments: list[str]) -> int:
     packages = locked()
     refused = []
     with tempfile.TemporaryDirectory(prefix="roadmap-licences-") as folder:
-        elsewhere = fetched([package for package in packages if not package.is_for_this_machine], Path(folder))
+        elsewhere = fetched(
+            [package for package in packages if not package.is_for_this_machine], Path(folder)
+        )
         rows = []
         for package in packages:
             facts = elsewhere.get(package.name) or metadata.metadata(package.name)
@@ -83,7 +85,9 @@ def main(arguments: list[str]) -> int:
 def row(package: Locked, facts: PackageMetadata) -> str:
     """The row of a package; its version is the lock's."""
     where = f"`{package.requirement.marker}`" if package.requirement.marker else ""
-    return f"| {package.name} | {package.version} | {licence(facts)} | {where} | {home_page(facts)} |"
+    return (
+        f"| {package.name} | {package.version} | {licence(facts)} | {where} | {home_page(facts)} |"
+    )
 
 
 def licence(facts: PackageMetadata) -> str:
@@ -91,7 +95,11 @@ def licence(facts: PackageMetadata) -> str:
     if expression := _one(facts, "License-Expression"):
         return expression
     prefix = "License :: OSI Approved :: "
-    names = [line.removeprefix(prefix) for line in facts.get_all("Classifier") or [] if line.startswith(prefix)]
+    names = [
+        line.removeprefix(prefix)
+        for line in facts.get_all("Classifier") or []
+        if line.startswith(prefix)
+    ]
     if names and all(name in CLASSIFIERS for name in names):
         return " OR ".join(sorted(CLASSIFIERS[name] for name in names))
     stated = _one(facts, "License").strip()
@@ -100,7 +108,10 @@ def licence(facts: PackageMetadata) -> str:
 
 def is_allowed(expression: str) -> bool:
     """Every part of an AND, one part of an OR. AND binds closer; nested expressions are read by a person."""
-    return any(all(part.strip() in ALLOWED for part in choice.split(" AND ")) for choice in expression.split(" OR "))
+    return any(
+        all(part.strip() in ALLOWED for part in choice.split(" AND "))
+        for choice in expression.split(" OR ")
+    )
 
 
 def home_page(facts: PackageMetadata) -> str:
@@ -122,9 +133,25 @@ def fetched(packages: Iterable[Locked], folder: Path) -> dict[str, PackageMetada
         lines = [f"{package.name}=={package.version}", *(f"--hash={one}" for one in package.hashes)]
         files.mkdir()
         (files / LOCK.name).write_text(" ".join(lines) + "\n")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
-        options = ["--no-deps", "--ignore-requires-python", "--only-binary", ":all:", "--require-hashes"]
-        subprocess.run([*command, *options, "--dest", files, "--requirement", files / LOCK.name], check=True)
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-cache-dir",
+        ]
+        options = [
+            "--no-deps",
+            "--ignore-requires-python",
+            "--only-binary",
+            ":all:",
+            "--require-hashes",
+        ]
+        subprocess.run(
+            [*command, *options, "--dest", files, "--requirement", files / LOCK.name], check=True
+        )
         wheel = zipfile.Path(next(files.glob("*.whl")))
         distribution = next(entry for entry in wheel.iterdir() if entry.name.endswith(".dist-info"))
         found[package.name] = metadata.PathDistribution(distribution).metadata

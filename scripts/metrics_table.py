@@ -17,7 +17,12 @@ from scripts.marked import Marked, row  # noqa: E402
 def table() -> str:
     """A row for each metric, in the order of the code."""
     rows = [
-        (f"`{metric.name}`", metric.kind.value, ", ".join(f"`{label}`" for label in metric.labels), metric.help)
+        (
+            f"`{metric.name}`",
+            metric.kind.value,
+            ", ".join(f"`{label}`" for label in metric.labels),
+            metric.help,
+        )
         for metric in METRICS.values()
     ]
     head = [("Metric", "Type", "Labels", "What it is"), ("---", "---", "---", "---")]

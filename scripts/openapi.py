@@ -5,7 +5,9 @@ import tempfile
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        os.environ.update({"SERVICE_TYPE": "all", "DATA_DIR": folder})  # before the settings are read
+        os.environ.update(
+            {"SERVICE_TYPE": "all", "DATA_DIR": folder}
+        )  # before the settings are read
         for name in ("DATABASE_URL", "REDIS_URL"):
             os.environ.pop(name, None)
         from web.api.documentation import FILE

@@ -10,7 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder only
     sys.path.insert(0, str(ROOT))
-os.environ.setdefault("SERVICE_TYPE", "all")  # before the settings are read: this machine alone, without servers
+os.environ.setdefault(
+    "SERVICE_TYPE", "all"
+)  # before the settings are read: this machine alone, without servers
 
 from quality.floor import FLOORS  # noqa: E402
 from scripts.marked import Marked, row  # noqa: E402
@@ -18,7 +20,10 @@ from scripts.marked import Marked, row  # noqa: E402
 
 def table() -> str:
     """A row for each floor, in the order of the code."""
-    rows = [(floor.name, _bound(floor.least), _bound(floor.most), floor.unit.strip()) for floor in FLOORS]
+    rows = [
+        (floor.name, _bound(floor.least), _bound(floor.most), floor.unit.strip())
+        for floor in FLOORS
+    ]
     head = [("Measure", "At least", "At most", "Unit"), ("---", "---:", "---:", "---")]
     return "\n".join(row(cells) for cells in (*head, *rows))
 

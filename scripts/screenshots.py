@@ -26,8 +26,19 @@ from tests.waiting import wait_until
 
 FOLDER = ROOT / "docs" / "img"
 WIDE, MIDDLE, PHONE, TALL = (1280, 860), (768, 900), (390, 780), (1280, 1420)
-LIMITED = {"MODEL_TIMEOUT_SECONDS": "300", "LEASE_SECONDS": "600", "MODEL_CONCURRENCY": "4", "RETRY_BASE_SECONDS": "1"}
-SECONDS = {"analysis": 0.5, "outline": 1.2, "tutorial": 1.0, "resources": 0.4, "quiz": 0.6}  # that a step takes
+LIMITED = {
+    "MODEL_TIMEOUT_SECONDS": "300",
+    "LEASE_SECONDS": "600",
+    "MODEL_CONCURRENCY": "4",
+    "RETRY_BASE_SECONDS": "1",
+}
+SECONDS = {
+    "analysis": 0.5,
+    "outline": 1.2,
+    "tutorial": 1.0,
+    "resources": 0.4,
+    "quiz": 0.6,
+}  # that a step takes
 Scheme = Literal["light", "dark"]
 BREAD = {"en": "Bake bread for eighty guests", "zh-Hans": "为八十位客人烤面包"}
 
@@ -43,13 +54,26 @@ def main() -> int:
             of_one_who_comes_back(browser, stack)
         for language in ("en", "zh-Hans"):
             teacher = Teacher(stages=3, modules=2, concepts=3, language=language)
-            with teaching(teacher), running(embedded_stack(folder / language, **PATIENT, **teacher.environment())) as stack:
+            with (
+                teaching(teacher),
+                running(
+                    embedded_stack(folder / language, **PATIENT, **teacher.environment())
+                ) as stack,
+            ):
                 of_a_model(browser, stack, teacher)
         teacher = Teacher(stages=3, modules=2, concepts=3)
-        with teaching(teacher), running(embedded_stack(folder / "operations", **PATIENT, **teacher.environment())) as stack:
+        with (
+            teaching(teacher),
+            running(
+                embedded_stack(folder / "operations", **PATIENT, **teacher.environment())
+            ) as stack,
+        ):
             of_operations(browser, stack, teacher)
         hasty = Hasty(stages=3, modules=2, concepts=3)
-        with teaching(hasty), running(embedded_stack(folder / "room", **LIMITED, **hasty.environment())) as stack:
+        with (
+            teaching(hasty),
+            running(embedded_stack(folder / "room", **LIMITED, **hasty.environment())) as stack,
+        ):
             of_the_room(browser, stack, hasty)
         browser.close()
     return 0
@@ -109,10 +133,17 @@ def of_the_catalogue(browser: Browser, stack: Stack) -> None:
         page.wait_for_selector(".s-ready")
         roadmap = page.url.removeprefix(stack.url)
     tree = stack.get(f"/api/v1{roadmap}").json()
-    concepts = [concept["id"] for stage in tree["stages"] for module in stage["modules"] for concept in module["concepts"]]
+    concepts = [
+        concept["id"]
+        for stage in tree["stages"]
+        for module in stage["modules"]
+        for concept in module["concepts"]
+    ]
     for number, concept in enumerate(concepts[:7]):
         status = "skipped" if number == 4 else "learning" if number == 6 else "done"
-        stack.request("PUT", f"/api/v1{roadmap}/concepts/{concept}/progress", json={"progress": status})
+        stack.request(
+            "PUT", f"/api/v1{roadmap}/concepts/{concept}/progress", json={"progress": status}
+        )
     lesson = f"{roadmap}/concepts/{concepts[6]}"
     for name, path, size, scheme, language in (
         ("roadmap", roadmap, WIDE, "light", "en"),
@@ -135,19 +166,42 @@ def of_the_catalogue(browser: Browser, stack: Stack) -> None:
 
 def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
     """What is to be done next, and what can be done with a roadmap beside learning from it."""
-    goal = {"goal": GOAL, "hours_per_week": 8, "deadline": str(datetime.now(UTC).date() + timedelta(days=150))}
+    goal = {
+        "goal": GOAL,
+        "hours_per_week": 8,
+        "deadline": str(datetime.now(UTC).date() + timedelta(days=150)),
+    }
     made = stack.request("POST", "/api/v1/roadmaps", json=goal).headers["location"]
     stack.finished(made)
     tree = stack.get(made).json()
-    concepts = [concept for stage in tree["stages"] for module in stage["modules"] for concept in module["concepts"]]
+    concepts = [
+        concept
+        for stage in tree["stages"]
+        for module in stage["modules"]
+        for concept in module["concepts"]
+    ]
     for concept in concepts[:3]:
         stack.request("PUT", f"{made}/concepts/{concept['id']}/progress", json={"progress": "done"})
     for operation in (
-        {"op": "rewrite", "what": "concept", "key": concepts[6]["key"], "title": "Packages you can trust", "hours": 9},
+        {
+            "op": "rewrite",
+            "what": "concept",
+            "key": concepts[6]["key"],
+            "title": "Packages you can trust",
+            "hours": 9,
+        },
         {"op": "remove", "what": "concept", "key": concepts[-1]["key"]},
         {
-            **{"op": "add_concept", "module": tree["stages"][1]["modules"][0]["key"], "title": "GraphQL in an afternoon"},
-            **{"hours": 3, "difficulty": 3, "description": "Schemas and queries, and when not to use them."},
+            **{
+                "op": "add_concept",
+                "module": tree["stages"][1]["modules"][0]["key"],
+                "title": "GraphQL in an afternoon",
+            },
+            **{
+                "hours": 3,
+                "difficulty": 3,
+                "description": "Schemas and queries, and when not to use them.",
+            },
         },
     ):
         stack.request("POST", f"{made}/edits", json={"operations": [operation]})
@@ -215,11 +269,20 @@ def of_operations(browser: Browser, stack: Stack, teacher: Teacher) -> None:
 
 @contextmanager
 def opened(
-    browser: Browser, stack: Stack, path: str, size: tuple[int, int], *, scheme: str = "light", language: str = "en"
+    browser: Browser,
+    stack: Stack,
+    path: str,
+    size: tuple[int, int],
+    *,
+    scheme: str = "light",
+    language: str = "en",
 ) -> Iterator[Page]:
     width, height = size
     context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme=cast(Scheme, scheme), locale=language, reduced_motion="reduce"
+        viewport={"width": width, "height": height},
+        color_scheme=cast(Scheme, scheme),
+        locale=language,
+        reduced_motion="reduce",
     )
     page = context.new_page()
     page.goto(stack.url + path)

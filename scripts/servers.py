@@ -7,7 +7,10 @@ from tests.servers import Postgres, Redis, scratch_folder
 
 
 def main() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # who started it ends it by closing the input, after its own services
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # who started it ends it by closing the input, after its own services
         signal.signal(number, signal.SIG_IGN)
     with scratch_folder() as one, scratch_folder() as other:
         database, broker = Postgres(one), Redis(other)

@@ -19,8 +19,14 @@ from scripts.marked import Marked, row  # noqa: E402
 def table() -> str:
     """A row for each variable, in the model's order."""
     fields = Settings.model_fields.items()
-    rows = [(f"`{name.upper()}`", _default(field.default), field.description or "") for name, field in fields]
-    return "\n".join(row(cells) for cells in (("Variable", "Default", "What it does"), ("---", "---", "---"), *rows))
+    rows = [
+        (f"`{name.upper()}`", _default(field.default), field.description or "")
+        for name, field in fields
+    ]
+    return "\n".join(
+        row(cells)
+        for cells in (("Variable", "Default", "What it does"), ("---", "---", "---"), *rows)
+    )
 
 
 def _default(value: Any) -> str:

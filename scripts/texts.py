@@ -19,10 +19,16 @@ from core.texts import DEFAULT, DOMAIN, LANGUAGES, LOCALES
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("core", "roadmap", "web")
 TEMPLATES = "web/templates/**.html"
-METHODS = [*((f"{room}/**.py", "python") for room in ROOMS), (TEMPLATES, "jinja2.ext:babel_extract")]
+METHODS = [
+    *((f"{room}/**.py", "python") for room in ROOMS),
+    (TEMPLATES, "jinja2.ext:babel_extract"),
+]
 # As the pages' own environment reads them.
 OPTIONS = {
-    TEMPLATES: dict.fromkeys(("trimmed", "newstyle_gettext", "trim_blocks", "lstrip_blocks"), "true") | {"silent": "false"}
+    TEMPLATES: dict.fromkeys(
+        ("trimmed", "newstyle_gettext", "trim_blocks", "lstrip_blocks"), "true"
+    )
+    | {"silent": "false"}
 }
 KEYWORDS = {
     "_": None,
@@ -65,7 +71,9 @@ def main(arguments: list[str]) -> int:
         path.write_bytes(po(catalogue))
         path.with_suffix(".mo").write_bytes(mo(language, path.read_bytes()))
         missing = [message for message in catalogue if is_open(message)]
-        print(f"{path.relative_to(ROOT)}: {len(catalogue)} texts, {len(missing)} without a translation")
+        print(
+            f"{path.relative_to(ROOT)}: {len(catalogue)} texts, {len(missing)} without a translation"
+        )
         for message in missing:
             print(f"  {message.id[0] if message.pluralizable else message.id}")
     return 0

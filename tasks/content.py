@@ -26,7 +26,9 @@ _choosing = threading.Lock()
 
 @job(content_queue, priority=BEFORE_CONTENTS)
 def plan_roadmap(roadmap_id: str) -> None:
-    from roadmap import planning  # here as below: what only the work takes is loaded where it is done
+    from roadmap import (
+        planning,
+    )  # here as below: what only the work takes is loaded where it is done
 
     follow(planning.plan(UUID(roadmap_id), generator()), UUID(roadmap_id))
 
@@ -80,7 +82,9 @@ def follow(steps: Sequence[Step], own: UUID) -> None:
     """Send what comes next. A step that repeats the running one later is its own message once more: its deaths count on."""
     others = [step for step in steps if step.id != own]
     for step in steps:
-        if step.id == own and not content_queue.postpone(clock.now() + timedelta(seconds=step.delay)):
+        if step.id == own and not content_queue.postpone(
+            clock.now() + timedelta(seconds=step.delay)
+        ):
             others.append(step)
     send(others)
 
@@ -93,7 +97,9 @@ def send(steps: Iterable[Step]) -> None:
 
 def _message(step: Step, now: datetime) -> Any:
     """Of the trace of its step, whichever thread sends it."""
-    task = TASKS[step.name].s(str(step.id), eta=now + timedelta(seconds=step.delay) if step.delay else None)
+    task = TASKS[step.name].s(
+        str(step.id), eta=now + timedelta(seconds=step.delay) if step.delay else None
+    )
     task.carried = tracing.packed(step.trace)
     return task
 

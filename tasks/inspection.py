@@ -88,17 +88,26 @@ def queue_states(*, with_retrying: bool = False) -> list[QueueState]:
     return [_ask(partial(_state, with_retrying=with_retrying), queue) for queue in QUEUES.values()]
 
 
-def messages(queue_name: str, state: MessageState, *, search: str = "", limit: int = 50, offset: int = 0) -> MessagePage:
+def messages(
+    queue_name: str, state: MessageState, *, search: str = "", limit: int = 50, offset: int = 0
+) -> MessagePage:
     """A page of those in that state which have the searched words in their id, task, arguments or reason, in the order in
     which they will run, dead ones the newest first. Raises Invalid for a search that is too long.
     """
     words = words_of(search)
-    return _ask(partial(page, state=state, words=words, limit=min(limit, LONGEST_PAGE), offset=offset), _queue(queue_name))
+    return _ask(
+        partial(page, state=state, words=words, limit=min(limit, LONGEST_PAGE), offset=offset),
+        _queue(queue_name),
+    )
 
 
 def workers() -> list[WorkerInfo]:
     """The consumers of all queues, and what each is doing."""
-    return [worker(queue, member) for queue in QUEUES.values() for member in _ask(lambda it: it.storage.consumers(), queue)]
+    return [
+        worker(queue, member)
+        for queue in QUEUES.values()
+        for member in _ask(lambda it: it.storage.consumers(), queue)
+    ]
 
 
 def pause(queue_name: str) -> None:
@@ -119,16 +128,24 @@ def revoke(queue_name: str, message_id: str) -> None:
     queue = _queue(queue_name)
     found, is_complete = _ask(partial(find, message_id=message_id), queue)
     if not found and not is_complete:
-        raise NotFound(f"No message {message_id[:100]} is near the head of the {queue_name} queue, which is too long to be read.")
+        raise NotFound(
+            f"No message {message_id[:100]} is near the head of the {queue_name} queue, which is too long to be read."
+        )
     if not found:
-        raise NotFound(f"No message {message_id[:100]} waits or runs in the {queue_name} queue; it may be done, or dead.")
+        raise NotFound(
+            f"No message {message_id[:100]} waits or runs in the {queue_name} queue; it may be done, or dead."
+        )
     steps = _stopped(queue, found[0][1])
     try:  # it is revoked already: a message that stays finds nothing to do
         for state, data in found:
             if state != MessageState.held:
                 queue.storage.remove(data)
     except queue.storage.faults as error:
-        logger.warning("the message %s is revoked and still there, and will do nothing: %s", message_id[:100], error)
+        logger.warning(
+            "the message %s is revoked and still there, and will do nothing: %s",
+            message_id[:100],
+            error,
+        )
     try:
         send(steps)
     except content_queue.storage.faults as error:
@@ -138,7 +155,10 @@ def revoke(queue_name: str, message_id: str) -> None:
 def dead_letters(queue_name: str, limit: int = 100) -> list[PutAside]:
     """The newest first. Raises NotFound for an unknown queue, Unavailable when the broker does not answer."""
     queue = _queue(queue_name)
-    return [_readable(queue, letter) for letter in _ask(lambda it: it.storage.dead_letters(limit), queue)]
+    return [
+        _readable(queue, letter)
+        for letter in _ask(lambda it: it.storage.dead_letters(limit), queue)
+    ]
 
 
 def replay(queue_name: str, letter_id: str) -> None:
@@ -159,7 +179,10 @@ def replay_all(queue_name: str, search: str | None = None, up_to: datetime | Non
 
     Raises Invalid for a search that is too long, or blank.
     """
-    return sum(_ask(partial(_replay, ids=ids), _queue(queue_name)) for ids in _all_ids(queue_name, search, up_to))
+    return sum(
+        _ask(partial(_replay, ids=ids), _queue(queue_name))
+        for ids in _all_ids(queue_name, search, up_to)
+    )
 
 
 def discard_all(queue_name: str, search: str | None = None, up_to: datetime | None = None) -> int:
@@ -167,7 +190,10 @@ def discard_all(queue_name: str, search: str | None = None, up_to: datetime | No
 
     Raises Invalid for a search that is too long, or blank.
     """
-    return sum(_ask(partial(_discard, ids=ids), _queue(queue_name)) for ids in _all_ids(queue_name, search, up_to))
+    return sum(
+        _ask(partial(_discard, ids=ids), _queue(queue_name))
+        for ids in _all_ids(queue_name, search, up_to)
+    )
 
 
 def found_dead(queue_name: str, search: str | None = None) -> list[tuple[str, datetime]]:
@@ -216,7 +242,9 @@ def _state(queue: ReliableQueue, *, with_retrying: bool) -> QueueState:
         oldest_seconds=oldest_seconds,
         is_paused=standing.is_paused,
         workers=standing.consumers,
-        retrying=count_retrying(queue, standing.ready + standing.scheduled) if with_retrying else None,
+        retrying=count_retrying(queue, standing.ready + standing.scheduled)
+        if with_retrying
+        else None,
     )
 
 
@@ -229,7 +257,9 @@ def _stopped(queue: ReliableQueue, data: bytes) -> list[Step]:
     try:
         row_id = UUID(*task.args)
     except (TypeError, ValueError, AttributeError) as error:
-        raise Conflict(f"This {task.name} names no row that could be stopped; it will fail by itself.") from error
+        raise Conflict(
+            f"This {task.name} names no row that could be stopped; it will fail by itself."
+        ) from error
     return stop(row_id)
 
 
@@ -247,4 +277,11 @@ def _stop_of(task_name: str) -> Callable[[UUID], list[Step]] | None:
 
 def _readable(queue: ReliableQueue, letter: DeadLetter) -> PutAside:
     info = dead(queue, letter)
-    return PutAside(letter.id, queue.name, info.task, info.arguments, letter.reason, datetime.fromtimestamp(letter.at, UTC))
+    return PutAside(
+        letter.id,
+        queue.name,
+        info.task,
+        info.arguments,
+        letter.reason,
+        datetime.fromtimestamp(letter.at, UTC),
+    )

@@ -20,11 +20,16 @@ from delivery.messages import UnreadableMessage
 from delivery.queue import ReliableQueue
 from delivery.storage import DeadLetter, Member, Waiting
 
-FIRST_LOOK, CHUNK = 25, 200  # messages of the first look at the broker, and of one at most: those of logs may be 100 kB each
+FIRST_LOOK, CHUNK = (
+    25,
+    200,
+)  # messages of the first look at the broker, and of one at most: those of logs may be 100 kB each
 MOST_LOOKED_AT = 10_000  # messages
 MOST_BYTES = 64 * 1024 * 1024
 MOST_RETRYING = 1000  # messages among which those that are tried again are counted
-MOST_RETRYING_BYTES = 2 * 1024 * 1024  # of them: they are counted every two seconds while somebody follows the dashboard
+MOST_RETRYING_BYTES = (
+    2 * 1024 * 1024
+)  # of them: they are counted every two seconds while somebody follows the dashboard
 LONGEST_SEARCH = 200  # characters
 LONGEST_ARGUMENTS = 200  # characters
 LONGEST_ID = 100  # bytes
@@ -141,7 +146,9 @@ def found_dead(queue: ReliableQueue, *, words: str) -> list[tuple[str, datetime]
     one that comes meanwhile moves the others, so that some are read twice.
     """
     letters = _chunks(lambda first, count: queue.storage.dead_letters(count, first))
-    found = {letter.id: _at(letter) for letter in letters if not words or has(dead(queue, letter), words)}
+    found = {
+        letter.id: _at(letter) for letter in letters if not words or has(dead(queue, letter), words)
+    }
     return list(found.items())[::-1]
 
 
@@ -162,10 +169,14 @@ def narrowing_words(search: str | None) -> str:
 
 
 def has(info: MessageInfo, words: str) -> bool:
-    return any(words in part.casefold() for part in (info.id, info.task, info.arguments, info.reason))
+    return any(
+        words in part.casefold() for part in (info.id, info.task, info.arguments, info.reason)
+    )
 
 
-def page(queue: ReliableQueue, *, state: MessageState, words: str, limit: int, offset: int) -> MessagePage:
+def page(
+    queue: ReliableQueue, *, state: MessageState, words: str, limit: int, offset: int
+) -> MessagePage:
     found: list[MessageInfo] = []
     looked_at, weight, is_complete = 0, 0, True
     for info, size in _looked_at(queue, state):
@@ -175,10 +186,14 @@ def page(queue: ReliableQueue, *, state: MessageState, words: str, limit: int, o
         looked_at, weight = looked_at + 1, weight + size
         if info is not None and has(info, words):
             found.append(info)
-    return MessagePage(found[offset : offset + limit], len(found) > offset + limit, looked_at, is_complete)
+    return MessagePage(
+        found[offset : offset + limit], len(found) > offset + limit, looked_at, is_complete
+    )
 
 
-def _looked_at(queue: ReliableQueue, state: MessageState) -> Iterator[tuple[MessageInfo | None, int]]:
+def _looked_at(
+    queue: ReliableQueue, state: MessageState
+) -> Iterator[tuple[MessageInfo | None, int]]:
     """The messages of that state one after the other with their size in bytes; None for one that is of another."""
     storage = queue.storage
     if state == MessageState.held:
@@ -219,17 +234,32 @@ def _scheduled(queue: ReliableQueue, waiting: Waiting, state: MessageState) -> M
     task = _task(queue, waiting.data)
     if state == MessageState.retrying and not _has_failed(task):
         return None
-    return _info(queue, waiting.data, task, state, tries_left=_tries_left(task), due_at=_moment(waiting.at))
+    return _info(
+        queue, waiting.data, task, state, tries_left=_tries_left(task), due_at=_moment(waiting.at)
+    )
 
 
-def _held(queue: ReliableQueue, member: Member, data: bytes, began: dict[str, datetime | None]) -> MessageInfo:
+def _held(
+    queue: ReliableQueue, member: Member, data: bytes, began: dict[str, datetime | None]
+) -> MessageInfo:
     task = _task(queue, data)
     since = began.get(task.id) if task is not None else None
-    return _info(queue, data, task, MessageState.held, tries_left=_tries_left(task), worker=member.id, at=since)
+    return _info(
+        queue,
+        data,
+        task,
+        MessageState.held,
+        tries_left=_tries_left(task),
+        worker=member.id,
+        at=since,
+    )
 
 
 def dead(queue: ReliableQueue, letter: DeadLetter) -> MessageInfo:
-    task, about = _task(queue, letter.data), {"id": letter.id, "reason": letter.reason, "at": _at(letter)}
+    task, about = (
+        _task(queue, letter.data),
+        {"id": letter.id, "reason": letter.reason, "at": _at(letter)},
+    )
     return _info(queue, letter.data, task, MessageState.dead, **about)
 
 
@@ -237,14 +267,24 @@ def _at(letter: DeadLetter) -> datetime:
     return datetime.fromtimestamp(letter.at, UTC)
 
 
-def _info(queue: ReliableQueue, data: bytes, task: Task | None, state: MessageState, **about: Any) -> MessageInfo:
+def _info(
+    queue: ReliableQueue, data: bytes, task: Task | None, state: MessageState, **about: Any
+) -> MessageInfo:
     if task is None:
         name, arguments = UNREADABLE, short.repr(data)
-        facts: dict[str, Any] = {"id": sha1(data, usedforsecurity=False).hexdigest()[:16], "sent_at": None}
+        facts: dict[str, Any] = {
+            "id": sha1(data, usedforsecurity=False).hexdigest()[:16],
+            "sent_at": None,
+        }
     else:
         name, arguments = task.name, ", ".join(short.repr(argument) for argument in task.args)
         facts = {"id": task.id, "sent_at": _moment(task.sent_at)}
-    shown = {"queue": queue.name, "state": state, "task": name, "arguments": arguments[:LONGEST_ARGUMENTS]}
+    shown = {
+        "queue": queue.name,
+        "state": state,
+        "task": name,
+        "arguments": arguments[:LONGEST_ARGUMENTS],
+    }
     return MessageInfo(**{**facts, **shown, **about})
 
 
@@ -271,7 +311,9 @@ def worker(queue: ReliableQueue, member: Member) -> WorkerInfo:
     said = _said(member)
     began = {run.id: run.since for run in said.running}
     held = [_held(queue, member, data, began) for data in member.held]
-    seen_at = None if member.alive_until is None else said.at or _moment(member.alive_until - queue.ttl)
+    seen_at = (
+        None if member.alive_until is None else said.at or _moment(member.alive_until - queue.ttl)
+    )
     about = said.model_dump(include={"host", "pid", "version", "service", "threads", "started_at"})
     running = [Running(info.task, info.id, info.arguments, info.at) for info in held]
     return WorkerInfo(id=member.id, queue=queue.name, **about, seen_at=seen_at, running=running)
@@ -304,7 +346,11 @@ def find(queue: ReliableQueue, *, message_id: str) -> tuple[list[tuple[MessageSt
                 is_complete = False
                 break
             weight += len(data)
-            if wanted in data and (task := _task(queue, data)) is not None and task.id == message_id:
+            if (
+                wanted in data
+                and (task := _task(queue, data)) is not None
+                and task.id == message_id
+            ):
                 found.append((state, data))
     return found, is_complete
 

@@ -11,5 +11,7 @@ def store_log_batch(records: list[dict[str, Any]], source: dict[str, Any] | None
     execution_log.store_batch(records, source)
 
 
-execution_log.buffer.sink = store_log_batch  # the one inversion: the domain records, this queue carries
+execution_log.buffer.sink = (
+    store_log_batch  # the one inversion: the domain records, this queue carries
+)
 logs_queue.on_shutdown("flush")(execution_log.buffer.flush)

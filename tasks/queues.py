@@ -22,7 +22,11 @@ from roadmap.measures import saver
 
 logger = logging.getLogger(__name__)
 
-RETRIES, FIRST_DELAY, BACKOFF = 3, 1, 3  # for what nobody expected: after 1, 3 and 9 s, then the dead letters
+RETRIES, FIRST_DELAY, BACKOFF = (
+    3,
+    1,
+    3,
+)  # for what nobody expected: after 1, 3 and 9 s, then the dead letters
 OUTAGE_PAUSE = 2  # seconds between two tries while the database is away; the outage ends them
 
 logs_queue: ReliableQueue = make_queue(settings, "logs", baggage=Carried())
@@ -53,7 +57,9 @@ def check_brokers() -> None:
         try:
             queue.pending_count()
         except queue.storage.faults as error:
-            raise Unavailable("The broker does not answer at the moment.", retry_after=OUTAGE_PAUSE) from error
+            raise Unavailable(
+                "The broker does not answer at the moment.", retry_after=OUTAGE_PAUSE
+            ) from error
 
 
 def job(queue: ReliableQueue, *, priority: int = 0) -> Callable[[Callable[..., None]], Any]:
@@ -72,6 +78,8 @@ def job(queue: ReliableQueue, *, priority: int = 0) -> Callable[[Callable[..., N
                 queue.wait(OUTAGE_PAUSE)
                 raise RetryTask(eta=clock.now() + timedelta(seconds=1)) from error
 
-        return queue.task(retries=RETRIES, retry_delay=FIRST_DELAY, retry_backoff=BACKOFF, priority=priority)(run)
+        return queue.task(
+            retries=RETRIES, retry_delay=FIRST_DELAY, retry_backoff=BACKOFF, priority=priority
+        )(run)
 
     return decorate

@@ -59,7 +59,9 @@ class Sender:
         while not (self._stopping.is_set() and self._queue.empty()):
             steps = self._next()
             if steps and not self._sent(steps):
-                logger.warning("%d steps and more are left to rescue: the broker is away", len(steps))
+                logger.warning(
+                    "%d steps and more are left to rescue: the broker is away", len(steps)
+                )
                 return
 
     def _next(self) -> list[Step]:
@@ -84,9 +86,13 @@ class Sender:
             except content_queue.storage.faults as error:
                 if pause == FIRST_PAUSE:
                     logger.warning(
-                        "the broker does not take %d steps, trying until it does: %s", len(steps), broker_trouble(error)
+                        "the broker does not take %d steps, trying until it does: %s",
+                        len(steps),
+                        broker_trouble(error),
                     )
-            except Exception:  # an edge: steps that cannot be sent must not hold up those behind them
+            except (
+                Exception
+            ):  # an edge: steps that cannot be sent must not hold up those behind them
                 logger.exception("%d steps are left to rescue", len(steps))
                 return True
             if self._stopping.wait(pause):

@@ -54,7 +54,9 @@ def rescue_again() -> None:
 
 def _sample_queues() -> None:
     try:
-        task_measures.sample_depth((state.name, state.ready, state.oldest_seconds) for state in queue_states())
+        task_measures.sample_depth(
+            (state.name, state.ready, state.oldest_seconds) for state in queue_states()
+        )
     except Unavailable as error:
         logger.warning("the queues are not measured this minute: %s", error)
 

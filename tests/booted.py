@@ -15,15 +15,53 @@ from tests.waiting import wait_until
 
 SYSTEMD = Path("/lib/systemd/systemd")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # without what is installed for one user
-NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--cgroup", "--uts", "--ipc"]
+NAMESPACES = [
+    "unshare",
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child=SIGKILL",
+    "--cgroup",
+    "--uts",
+    "--ipc",
+]
 USABLE = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))"
-OF_NETWORK = ("PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_")  # for pip
+OF_NETWORK = (
+    "PIP_",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_",
+)  # for pip
 # What a start would do to the kernel, which is this machine's too, and what waits at a console.
 NOT_STARTED = (
-    *("systemd-sysctl.service", "systemd-binfmt.service", "systemd-modules-load.service", "systemd-remount-fs.service"),
-    *("proc-sys-fs-binfmt_misc.automount", "proc-sys-fs-binfmt_misc.mount", "dev-hugepages.mount", "dev-mqueue.mount"),
-    *("sys-kernel-debug.mount", "sys-kernel-tracing.mount", "sys-fs-fuse-connections.mount", "sys-kernel-config.mount"),
-    *("systemd-random-seed.service", "systemd-udevd.service", "systemd-udev-trigger.service", "systemd-pstore.service"),
+    *(
+        "systemd-sysctl.service",
+        "systemd-binfmt.service",
+        "systemd-modules-load.service",
+        "systemd-remount-fs.service",
+    ),
+    *(
+        "proc-sys-fs-binfmt_misc.automount",
+        "proc-sys-fs-binfmt_misc.mount",
+        "dev-hugepages.mount",
+        "dev-mqueue.mount",
+    ),
+    *(
+        "sys-kernel-debug.mount",
+        "sys-kernel-tracing.mount",
+        "sys-fs-fuse-connections.mount",
+        "sys-kernel-config.mount",
+    ),
+    *(
+        "systemd-random-seed.service",
+        "systemd-udevd.service",
+        "systemd-udev-trigger.service",
+        "systemd-pstore.service",
+    ),
     *("systemd-hwdb-update.service", "ldconfig.service", "tmp.mount"),
 )
 ROOT_OF_ITS_OWN = """
@@ -83,7 +121,9 @@ def why_not() -> str:
 def _says(command: list[str]) -> str:
     """Why it does not end with 0; nothing when it does."""
     try:
-        tried = subprocess.run(command, env={"PATH": PATH}, capture_output=True, text=True, check=False, timeout=30)
+        tried = subprocess.run(
+            command, env={"PATH": PATH}, capture_output=True, text=True, check=False, timeout=30
+        )
     except subprocess.TimeoutExpired as error:
         return str(error)
     return (tried.stderr.strip() or str(tried.returncode)) if tried.returncode else ""
@@ -94,7 +134,17 @@ class Machine:
 
     def __init__(self, pid: int) -> None:
         """With the id that its first process has here."""
-        self._enter = ["nsenter", f"--target={pid}", "--mount", "--pid", "--cgroup", "--uts", "--ipc", "--root", "--wd"]
+        self._enter = [
+            "nsenter",
+            f"--target={pid}",
+            "--mount",
+            "--pid",
+            "--cgroup",
+            "--uts",
+            "--ipc",
+            "--root",
+            "--wd",
+        ]
 
     def run(self, script: str, *, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """In a bash of its root, with both outputs in `stdout`."""
@@ -126,18 +176,32 @@ class Machine:
 
 @contextmanager
 def machine(given: Path) -> Iterator[Machine]:
-    environment = {"GIVEN": str(given), "NOT_STARTED": " ".join(NOT_STARTED), "SYSTEMD": str(SYSTEMD), "PATH": PATH}
-    started = subprocess.Popen([*NAMESPACES, "bash", "-c", START], env=environment, start_new_session=True)
+    environment = {
+        "GIVEN": str(given),
+        "NOT_STARTED": " ".join(NOT_STARTED),
+        "SYSTEMD": str(SYSTEMD),
+        "PATH": PATH,
+    }
+    started = subprocess.Popen(
+        [*NAMESPACES, "bash", "-c", START], env=environment, start_new_session=True
+    )
     first: list[str] = []
     try:
         children = Path(f"/proc/{started.pid}/task/{started.pid}/children")
-        first = wait_until(lambda: children.read_text().split(), reason="its first process is there")
+        first = wait_until(
+            lambda: children.read_text().split(), reason="its first process is there"
+        )
         booted = Machine(int(first[0]))
         wait_until(
-            lambda: booted.run("systemctl is-active basic.target").stdout.strip() == "active", timeout=60, reason="it has started"
+            lambda: booted.run("systemctl is-active basic.target").stdout.strip() == "active",
+            timeout=60,
+            reason="it has started",
         )
         yield booted
     finally:
         started.kill()  # and with it the first process, whose end is that of all of them
         started.wait(30)
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in first), reason="all of them have ended")
+        wait_until(
+            lambda: not any(Path(f"/proc/{pid}").exists() for pid in first),
+            reason="all of them have ended",
+        )

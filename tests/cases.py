@@ -41,7 +41,11 @@ def try_each(names: Names, values: Iterable[Any], ids: Ids = None) -> Callable[[
                 try:
                     test(*given, **fixtures, **dict(zip(arguments, case, strict=True)))
                 except pytest.skip.Exception as error:  # it would hide those that have failed
-                    failed.append(AssertionError(f"a case cannot be skipped alone: {name_of(number)}: {error}"))
+                    failed.append(
+                        AssertionError(
+                            f"a case cannot be skipped alone: {name_of(number)}: {error}"
+                        )
+                    )
                 except (Exception, BaseExceptionGroup, pytest.fail.Exception) as error:
                     error.add_note(f"Case: {name_of(number)}")
                     failed.append(error)

@@ -8,7 +8,16 @@ from tests.stack import ROOT
 
 def checkout(folder: Path) -> Path:
     """Of what the repository holds by now, committed or not."""
-    listed = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = [
+        "git",
+        "-C",
+        str(ROOT),
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "-z",
+    ]
     files = subprocess.run(listed, capture_output=True, check=True).stdout
     subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
     copy = f'cd "{ROOT}" && xargs -0 sh -c \'for name; do [ ! -e "$name" ] || printf "%s\\0" "$name"; done\' - | tar --null -cT -'

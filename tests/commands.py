@@ -45,7 +45,10 @@ def command(environment: dict[str, str]) -> dict[str, str]:
 
 
 def roadmap(
-    environment: dict[str, str], *arguments: str | Path, folder: Path = ROOT, before: Callable[[], None] | None = None
+    environment: dict[str, str],
+    *arguments: str | Path,
+    folder: Path = ROOT,
+    before: Callable[[], None] | None = None,
 ) -> Said:
     """`before` is called in the process before it becomes the command."""
     words, variables = [str(each) for each in arguments], command(environment)
@@ -76,14 +79,20 @@ def succeeded(environment: dict[str, str], *arguments: str | Path, folder: Path 
     return said
 
 
-def _forked(module: str, environment: dict[str, str], arguments: Sequence[str] = (), folder: Path = ROOT) -> Said:
+def _forked(
+    module: str, environment: dict[str, str], arguments: Sequence[str] = (), folder: Path = ROOT
+) -> Said:
     """What it says until it ends, which it does in time or is killed."""
     with TemporaryDirectory() as scratch:
         output, errors = Path(scratch, "output"), Path(scratch, "errors")
-        process = fork_server().start(module, environment, output, errors=errors, arguments=arguments, folder=folder)
+        process = fork_server().start(
+            module, environment, output, errors=errors, arguments=arguments, folder=folder
+        )
         try:
             code = process.wait(SECONDS)
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)  # nobody has waited for it: the pid is still its own
+            os.killpg(
+                process.pid, signal.SIGKILL
+            )  # nobody has waited for it: the pid is still its own
             raise
         return Said(code, output.read_text(), errors.read_text())

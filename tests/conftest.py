@@ -15,20 +15,41 @@ import pytest
 from tests.durations import FixtureDurations
 from tests.scratch import write_in_memory
 from tests.servers import Postgres, Redis, scratch_folder
-from tests.stack import OPEN_TO_TESTS, SHORT, Service, Stack, clean_environment, embedded_stack, running, server_stack
+from tests.stack import (
+    OPEN_TO_TESTS,
+    SHORT,
+    Service,
+    Stack,
+    clean_environment,
+    embedded_stack,
+    running,
+    server_stack,
+)
 from tests.waiting import wait_until
 
-TESTER = "PYTEST_XDIST_WORKER" in os.environ  # one of several processes that run tests; another one gives them out
+TESTER = (
+    "PYTEST_XDIST_WORKER" in os.environ
+)  # one of several processes that run tests; another one gives them out
 write_in_memory()
-SCRATCH = Path(tempfile.mkdtemp(prefix="roadmap-tests-", dir=os.environ.get("ROADMAP_TEST_SCRATCH") if TESTER else None))
+SCRATCH = Path(
+    tempfile.mkdtemp(
+        prefix="roadmap-tests-", dir=os.environ.get("ROADMAP_TEST_SCRATCH") if TESTER else None
+    )
+)
 os.environ["ROADMAP_TEST_SCRATCH"] = str(SCRATCH)  # those of the testers are in it
 PLACE = {"SERVICE_TYPE": "all", "DATA_DIR": str(SCRATCH / "data"), "LOG_LEVEL": "WARNING"}
 ENVIRONMENT = {**clean_environment(), **SHORT, **OPEN_TO_TESTS, **PLACE}
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: what the tests start must hear Ctrl-C
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # started in the background: what the tests start must hear Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-KEPT = {name: value for name, value in os.environ.items() if name.startswith(("ROADMAP_TEST_", "PYTEST_", "CI"))}
+KEPT = {
+    name: value
+    for name, value in os.environ.items()
+    if name.startswith(("ROADMAP_TEST_", "PYTEST_", "CI"))
+}
 os.environ.clear()  # before the application is imported: its settings are read once
 os.environ.update({**KEPT, **ENVIRONMENT})
 
@@ -89,8 +110,14 @@ def pytest_keyboard_interrupt() -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Iterator[None]:
     """After Ctrl-C who gives out the tests waits for the testers, which would be killed within seconds otherwise."""
-    if exitstatus == pytest.ExitCode.INTERRUPTED and session.config.pluginmanager.hasplugin("dsession"):
-        wait_until(lambda: not list(SCRATCH.glob("roadmap-tests-*")), timeout=60, reason="every tester has ended")
+    if exitstatus == pytest.ExitCode.INTERRUPTED and session.config.pluginmanager.hasplugin(
+        "dsession"
+    ):
+        wait_until(
+            lambda: not list(SCRATCH.glob("roadmap-tests-*")),
+            timeout=60,
+            reason="every tester has ended",
+        )
     try:
         yield
     finally:
@@ -137,17 +164,25 @@ def shared_embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]
 
 
 @pytest.fixture(scope="session")
-def shared_server(postgres: Postgres, broker: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def shared_server(
+    postgres: Postgres, broker: Redis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """As a person starts it: through entrypoint.sh, on an empty database."""
     own = {"DATABASE_URL": postgres.create_database("shared")}
-    with running(server_stack(tmp_path_factory.mktemp("server"), postgres, broker, **own).through_entrypoint()) as made:
+    with running(
+        server_stack(
+            tmp_path_factory.mktemp("server"), postgres, broker, **own
+        ).through_entrypoint()
+    ) as made:
         yield made
 
 
 @pytest.fixture(scope="session", params=["embedded", "server"])
 def stack(request: pytest.FixtureRequest) -> Stack:
     """The whole service in each mode, shared by tests that only use it. Tests that harm it make their own."""
-    shared: Stack = request.getfixturevalue(f"shared_{request.param}")  # both stay up, in whichever order tests want them
+    shared: Stack = request.getfixturevalue(
+        f"shared_{request.param}"
+    )  # both stay up, in whichever order tests want them
     return shared
 
 
@@ -165,7 +200,12 @@ def immediate(schema: None) -> Iterator[None]:
     clock (`core.clock.travel`) and drains a queue (`content_queue.drain()`).
     """
     with transaction():
-        for table in (ExecutionLog, AuditRecord, Invitation, Account):  # everything else hangs on an account
+        for table in (
+            ExecutionLog,
+            AuditRecord,
+            Invitation,
+            Account,
+        ):  # everything else hangs on an account
             table.delete().execute()
     ensure_local_owner()
     logs_queue.immediate = content_queue.immediate = True

@@ -12,7 +12,12 @@ from roadmap import execution_log
 Made = TypeVar("Made")
 Rows = dict[str, list[tuple[Any, ...]]]
 
-APART = ("log_source", "measure", "measured_process", "schema_migration")  # of the process, and of the database
+APART = (
+    "log_source",
+    "measure",
+    "measured_process",
+    "schema_migration",
+)  # of the process, and of the database
 
 
 class Copies:
@@ -30,21 +35,30 @@ class Copies:
         with session():
             own = _emptied_for_each_test()
             others = sorted({*database.get_tables()} - {*own, *APART})
-            assert {table for table, found in _rows(own).items() if found} == {"account"}, "there is something already"
+            assert {table for table, found in _rows(own).items() if found} == {"account"}, (
+                "there is something already"
+            )
             elsewhere = _rows(others)
         made = make()
         execution_log.buffer.flush()
         with session():
-            assert _rows(others) == elsewhere, "it has written where nothing is emptied between tests"
+            assert _rows(others) == elsewhere, (
+                "it has written where nothing is emptied between tests"
+            )
             self._kept[name] = made, _rows(own)
         return made
 
 
 def _emptied_for_each_test() -> list[str]:
     """The tables that hang on an account, parents first, and the records."""
-    parents = {table: {key.dest_table for key in database.get_foreign_keys(table)} for table in database.get_tables()}
+    parents = {
+        table: {key.dest_table for key in database.get_foreign_keys(table)}
+        for table in database.get_tables()
+    }
     found = ["account"]
-    while more := [table for table, of in parents.items() if of and of <= {*found} and table not in found]:
+    while more := [
+        table for table, of in parents.items() if of and of <= {*found} and table not in found
+    ]:
         found += more
     return [*found, "execution_log", "audit_record"]
 
@@ -60,4 +74,6 @@ def _put_back(rows: Rows) -> None:
         cursor = database.connection().cursor()
         for table, kept in rows.items():
             if kept:
-                cursor.executemany(f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(kept[0]))})', kept)
+                cursor.executemany(
+                    f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(kept[0]))})', kept
+                )

@@ -25,7 +25,9 @@ class FixtureDurations:
         try:
             return (yield)
         finally:
-            self._since_report.append((f"{fixturedef.baseid}::{fixturedef.argname}", perf_counter() - start))
+            self._since_report.append(
+                (f"{fixturedef.baseid}::{fixturedef.argname}", perf_counter() - start)
+            )
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Iterator[None]:
@@ -40,8 +42,12 @@ class FixtureDurations:
                 for fixture, seconds in value:  # type: ignore[misc]
                     self._taken[fixture].append(seconds)
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-        slowest = sorted(self._taken.items(), key=lambda item: -sum(item[1]))[: config.option.durations or None]
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    ) -> None:
+        slowest = sorted(self._taken.items(), key=lambda item: -sum(item[1]))[
+            : config.option.durations or None
+        ]
         terminalreporter.section(f"slowest {len(slowest)} fixtures")
         for name, seconds in slowest:
             terminalreporter.line(f"{sum(seconds):7.2f}s in {len(seconds):4} times  {name}")

@@ -29,12 +29,21 @@ from setproctitle import getproctitle
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("cli", "core", "delivery", "models", "roadmap", "tasks", "web")
 MODULES = (
-    *("uvicorn.main", "uvicorn.loops.auto", "uvicorn.protocols.http.httptools_impl", "huey.bin.huey_consumer", "redis"),
+    *(
+        "uvicorn.main",
+        "uvicorn.loops.auto",
+        "uvicorn.protocols.http.httptools_impl",
+        "huey.bin.huey_consumer",
+        "redis",
+    ),
     *("getpass", "roadmap_cli"),
 )
 READS_SETTINGS = "core.runtime"
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
-OF_ENTRYPOINT = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "1"}  # what entrypoint.sh sets, and a fork inherits
+OF_ENTRYPOINT = {
+    "PYTHONUNBUFFERED": "1",
+    "MALLOC_ARENA_MAX": "1",
+}  # what entrypoint.sh sets, and a fork inherits
 LONGEST = 3600  # seconds that anything may run
 
 
@@ -120,7 +129,10 @@ class ForkServer:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
-                    env={**{name: os.environ[name] for name in KEPT if name in os.environ}, **OF_ENTRYPOINT},
+                    env={
+                        **{name: os.environ[name] for name in KEPT if name in os.environ},
+                        **OF_ENTRYPOINT,
+                    },
                     start_new_session=True,  # Ctrl-C is for the tests, which end what they have started
                 )
                 atexit.register(self._end, self._process)
@@ -178,7 +190,11 @@ def become(request: dict[str, Any]) -> None:
     os.setsid()
     os.chdir(request["folder"])
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    for target, path, mode in ((0, os.devnull, os.O_RDONLY), (1, request["output"], append), (2, request["errors"], append)):
+    for target, path, mode in (
+        (0, os.devnull, os.O_RDONLY),
+        (1, request["output"], append),
+        (2, request["errors"], append),
+    ):
         source = os.open(path, mode, 0o644)
         os.dup2(source, target)
         os.close(source)

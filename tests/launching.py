@@ -16,7 +16,9 @@ Launch = Callable[..., Said]
 def launching(name: str, postgres: Postgres) -> Launch:
     """Starts a service of that name with a database, called `name`, that has its tables, and gives what it says until it ends."""
     url = postgres.create_database(name)
-    commands.succeeded({"DATABASE_URL": url, "REDIS_URL": f"redis://{LOOPBACK}:1/0", "SECRET_KEY": KEY}, "migrate")
+    commands.succeeded(
+        {"DATABASE_URL": url, "REDIS_URL": f"redis://{LOOPBACK}:1/0", "SECRET_KEY": KEY}, "migrate"
+    )
 
     def start(service: str, **variables: str) -> Said:
         return launched(service, **{"DATABASE_URL": url, "SECRET_KEY": KEY, **variables})

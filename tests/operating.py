@@ -19,8 +19,16 @@ from tests.waiting import wait_until
 MINUTE = 60  # seconds
 Row = tuple[str, int, str, str, float]  # name, minute, labels, part, value
 NOT_A_ROW = "not-an-id"  # with which a task fails, each time it is tried
-LOAD = {"plan_roadmap": (0.6, 3.0), "build_content": (9.0, 4.5), "deliver_webhook": (2.0, 0.2)}  # runs a minute, seconds of one
-LOGS_LOAD = {"store_log_batch": (22.0, 0.012), "rescue_overdue": (1.0, 0.03), "rescue_again": (2.0, 0.006)}
+LOAD = {
+    "plan_roadmap": (0.6, 3.0),
+    "build_content": (9.0, 4.5),
+    "deliver_webhook": (2.0, 0.2),
+}  # runs a minute, seconds of one
+LOGS_LOAD = {
+    "store_log_batch": (22.0, 0.012),
+    "rescue_overdue": (1.0, 0.03),
+    "rescue_again": (2.0, 0.006),
+}
 
 
 def promote(stack: Stack, email: str, rank: str) -> None:
@@ -29,12 +37,25 @@ def promote(stack: Stack, email: str, rank: str) -> None:
 
 
 def post(
-    stack: Stack, task: str, *arguments: str, queue: str = "content", retries: int = 0, later: timedelta | None = None
+    stack: Stack,
+    task: str,
+    *arguments: str,
+    queue: str = "content",
+    retries: int = 0,
+    later: timedelta | None = None,
 ) -> str:
     """Send a message past the service, ready or for later; its id."""
     id_ = str(uuid4())
     due = None if later is None else (datetime.now(UTC) + later).replace(tzinfo=None)
-    message = Message(id=id_, name=f"tasks.{queue}.{task}", eta=due, args=arguments, kwargs={}, retries=retries, retry_delay=60)
+    message = Message(
+        id=id_,
+        name=f"tasks.{queue}.{task}",
+        eta=due,
+        args=arguments,
+        kwargs={},
+        retries=retries,
+        retry_delay=60,
+    )
     with queue_of(stack, queue) as seen:
         data = seen.serializer.seal(message, datetime.now(UTC).timestamp(), {})
         if due is None:
@@ -50,7 +71,9 @@ def put_aside(stack: Stack, *tasks: str, queue: str = "content") -> None:
         wanted = seen.storage.dead_count() + len(tasks)
         for task in tasks:
             post(stack, task, str(uuid4()), queue=queue)
-        wait_until(lambda: seen.storage.dead_count() >= wanted, reason=f"{len(tasks)} more dead letters")
+        wait_until(
+            lambda: seen.storage.dead_count() >= wanted, reason=f"{len(tasks)} more dead letters"
+        )
 
 
 def make_busy(stack: Stack, teacher: Teacher) -> None:
@@ -69,7 +92,10 @@ def make_busy(stack: Stack, teacher: Teacher) -> None:
     post(stack, "deliver_webhook", str(uuid4()), later=timedelta(minutes=34))
     post(stack, "deliver_webhook", str(uuid4()), later=timedelta(hours=5))
     with queue_of(stack) as seen:
-        wait_until(lambda: seen.storage.held_count() >= 2 and seen.storage.queue_size() >= 4, reason="workers that are at it")
+        wait_until(
+            lambda: seen.storage.held_count() >= 2 and seen.storage.queue_size() >= 4,
+            reason="workers that are at it",
+        )
 
 
 def remember_a_day(stack: Stack, seed: int = 8) -> None:
@@ -79,28 +105,42 @@ def remember_a_day(stack: Stack, seed: int = 8) -> None:
     rows: list[Row] = []
     for minute in range(last - 24 * 60 + 1, last):
         hour = datetime.fromtimestamp(minute * MINUTE, UTC)
-        day = 0.25 + 0.75 * math.sin(math.pi * ((hour.hour + hour.minute / 60 - now.hour + 18) % 24) / 24) ** 2
+        day = (
+            0.25
+            + 0.75
+            * math.sin(math.pi * ((hour.hour + hour.minute / 60 - now.hour + 18) % 24) / 24) ** 2
+        )
         is_outage = 118 <= last - minute <= 131
         for queue, load in (("content", LOAD), ("logs", LOGS_LOAD)):
             for task, (runs, seconds) in load.items():
                 labels = f'{{"queue":"{queue}","task":"{task}"}}'
-                done = 0 if is_outage and queue == "content" else _about(chance, runs * (day if runs > 2 else 1))
-                wrong = _about(chance, 4 if is_outage else 0.05 * runs / 9) if queue == "content" else 0
+                done = (
+                    0
+                    if is_outage and queue == "content"
+                    else _about(chance, runs * (day if runs > 2 else 1))
+                )
+                wrong = (
+                    _about(chance, 4 if is_outage else 0.05 * runs / 9) if queue == "content" else 0
+                )
                 failed = _about(chance, wrong / 6)
                 for outcome, count in (("done", done), ("retried", wrong), ("failed", failed)):
                     if count:
                         place = f'{{"outcome":"{outcome}",{labels[1:]}'
                         rows.append((TASKS, minute, place, "", count))
                 rows += _durations(chance, labels, minute, done, seconds)
-            ready = 40 + (131 - last + minute) if is_outage and queue == "content" else _about(chance, 2 * day)
-            rows.append((QUEUE_MESSAGES, minute, f'{{"queue":"{queue}","state":"ready"}}', "", ready))
+            ready = (
+                40 + (131 - last + minute)
+                if is_outage and queue == "content"
+                else _about(chance, 2 * day)
+            )
+            rows.append(
+                (QUEUE_MESSAGES, minute, f'{{"queue":"{queue}","state":"ready"}}', "", ready)
+            )
             rows.append((QUEUE_AGE, minute, f'{{"queue":"{queue}"}}', "", ready * 0.7))
     database = open_database(settings_of(stack))
     with database.connection_context(), database.atomic():
         sign = database.param
-        insert = (
-            f"INSERT INTO measure (name, minute, labels, part, value) VALUES ({', '.join([sign] * 5)}) ON CONFLICT DO NOTHING"
-        )
+        insert = f"INSERT INTO measure (name, minute, labels, part, value) VALUES ({', '.join([sign] * 5)}) ON CONFLICT DO NOTHING"
         for row in rows:
             database.execute_sql(insert, row)
 
@@ -121,6 +161,14 @@ def _durations(
     taken = [chance.lognormvariate(math.log(seconds), 0.5) for _ in range(count)]
     parts = dict.fromkeys(parts_of(metric), 0)
     for each in taken:
-        parts[next(part for part, bound in zip(parts, (*metric.bounds, math.inf), strict=False) if each <= bound)] += 1
-    rows = [(TASK_SECONDS, minute, labels, part, float(value)) for part, value in parts.items() if value]
+        parts[
+            next(
+                part
+                for part, bound in zip(parts, (*metric.bounds, math.inf), strict=False)
+                if each <= bound
+            )
+        ] += 1
+    rows = [
+        (TASK_SECONDS, minute, labels, part, float(value)) for part, value in parts.items() if value
+    ]
     return [*rows, (TASK_SECONDS, minute, labels, SUM, sum(taken))] if taken else rows

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 # A heading, or a block with the mode in which it is run (none: in both). What looks like a heading in a block is none.
-PARTS = re.compile(r"^## ([^\n]+)$|^```(\w*) ?(embedded|server)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PARTS = re.compile(
+    r"^## ([^\n]+)$|^```(\w*) ?(embedded|server)?\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 END = "-- end of a command --"
 
 # What is different in each run. What has the name `same` means the same thing wherever the page shows it.
@@ -103,7 +105,9 @@ def difference(shown: str, said: str, names: Names) -> str | None:
     match = re.fullmatch(pattern, said.replace("\r", "").rstrip() + "\n" if said.strip() else "")
     if match is None:
         return f"the page shows\n{shown}\nand it was\n{said}"
-    wrong = [f"{a} is {b}" for a, b in zip(same, match.groups(), strict=True) if not names.fits(a, b)]
+    wrong = [
+        f"{a} is {b}" for a, b in zip(same, match.groups(), strict=True) if not names.fits(a, b)
+    ]
     return f"another one than elsewhere on the page: {', '.join(wrong)}\n{said}" if wrong else None
 
 
@@ -118,17 +122,30 @@ def steps_of(page: Path) -> list[Step]:
     return [step for section in sections(page.read_text("utf-8")) for step in section.steps]
 
 
-def outputs_of(run: Sequence[Step], environment: Mapping[str, str], folder: Path, *, timeout: float = 90) -> dict[Step, str]:
+def outputs_of(
+    run: Sequence[Step], environment: Mapping[str, str], folder: Path, *, timeout: float = 90
+) -> dict[Step, str]:
     """What each step says, one after the other in one bash in this folder; fails when a command does not end with 0."""
     script = "".join(f"{step.command}\necho; echo '{END}' $?\n" for step in run)
     with tempfile.TemporaryFile() as said:  # not in the folder, which is the reader's
         command, nothing = ["bash", "-c", script], subprocess.DEVNULL
         subprocess.run(
-            command, cwd=folder, env=dict(environment), stdin=nothing, stdout=said, stderr=said, check=False, timeout=timeout
+            command,
+            cwd=folder,
+            env=dict(environment),
+            stdin=nothing,
+            stdout=said,
+            stderr=said,
+            check=False,
+            timeout=timeout,
         )
         said.seek(0)
         parts = re.split(rf"\n{END} (\d+)\n", said.read().decode())
     assert len(parts) == 2 * len(run) + 1, parts[-1]
-    failed = [(step.command, code, out) for step, code, out in zip(run, parts[1::2], parts[::2], strict=False) if code != "0"]
+    failed = [
+        (step.command, code, out)
+        for step, code, out in zip(run, parts[1::2], parts[::2], strict=False)
+        if code != "0"
+    ]
     assert failed == []
     return dict(zip(run, parts[::2], strict=False))

@@ -21,9 +21,13 @@ POOL = 4  # connections to the server
 
 def binary() -> str:
     """Debian's is outside the PATH of people. Skips where there is none: no wheel has one."""
-    found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    found = shutil.which(
+        "pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+    )
     if found is None:
-        pytest.skip("NOT RUN: there is no pgbouncer; scripts/bring_pgbouncer.sh or `apt-get install pgbouncer` brings it")
+        pytest.skip(
+            "NOT RUN: there is no pgbouncer; scripts/bring_pgbouncer.sh or `apt-get install pgbouncer` brings it"
+        )
     return found
 
 
@@ -39,7 +43,11 @@ class PgBouncer(Server):
         entry = re.sub(r"host=\S+ port=\S+ dbname=\S+", there, said["databases"]["roadmap"])
         assert there in entry
         said["databases"] = {database: entry}
-        here = {"listen_port": str(self.port), "default_pool_size": str(POOL), "auth_file": str(folder / "userlist.txt")}
+        here = {
+            "listen_port": str(self.port),
+            "default_pool_size": str(POOL),
+            "auth_file": str(folder / "userlist.txt"),
+        }
         said["pgbouncer"].update({**here, "unix_socket_dir": "", "stats_users": "postgres"})
         (folder / "userlist.txt").write_text(f'"postgres" "{PASSWORD}"\n')
         with (folder / "pgbouncer.ini").open("w") as file:

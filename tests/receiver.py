@@ -32,7 +32,9 @@ class Got:
 
 class ServerOfMany(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 128  # clients that come at once: who finds no room asks again after a whole second
+    request_queue_size = (
+        128  # clients that come at once: who finds no room asks again after a whole second
+    )
 
 
 class Receiver:
@@ -66,7 +68,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         receiver: Receiver = self.server.receiver  # type: ignore[attr-defined]
         body = self.rfile.read(int(self.headers["content-length"]))
-        receiver.got.append(Got(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+        receiver.got.append(
+            Got(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+        )
         self.close_connection = True
         try:
             receiver.next_answer()(self)
@@ -140,7 +144,9 @@ def receiving(*answers: Answer) -> Iterator[Receiver]:
 @contextmanager
 def at_work(server: ThreadingHTTPServer, gone: threading.Event) -> Iterator[None]:
     """In a thread of its own; `gone` is set at the end, for answers that wait."""
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    )
     thread.start()
     try:
         yield

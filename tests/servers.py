@@ -36,7 +36,9 @@ WHEELS_ONLY = os.environ.get("ROADMAP_TEST_BINARIES") == "wheels"
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """Outside pytest's own, which it closes to other users each time that a pytest starts: PostgreSQL runs as nobody."""
-    with tempfile.TemporaryDirectory(prefix="roadmap-server-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="roadmap-server-", ignore_cleanup_errors=True
+    ) as folder:
         yield Path(folder)
 
 
@@ -50,7 +52,9 @@ def _first_port() -> int:
     for number in random.sample(range(SLICES), SLICES):
         try:
             lock = os.open(f"/tmp/roadmap-tests-ports-{number}.lock", os.O_RDWR | os.O_CREAT, 0o666)
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the file is closed, which nobody does
+            fcntl.flock(
+                lock, fcntl.LOCK_EX | fcntl.LOCK_NB
+            )  # until the file is closed, which nobody does
         except OSError:  # another process has it, or it is of another user
             continue
         return FIRST_PORT + number * PORTS
@@ -94,7 +98,9 @@ class Server:
 
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, start_new_session=True, **self._identity())
+            self._process = subprocess.Popen(
+                self._command(), stdout=log, stderr=log, start_new_session=True, **self._identity()
+            )
         wait_until(self._answers_or_died, timeout=30, reason=f"{type(self).__name__} answers")
 
     def stop(self) -> None:
@@ -122,7 +128,9 @@ class Server:
     def _answers_or_died(self) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:
-            raise AssertionError(f"{type(self).__name__} ended: {(self.folder / 'log').read_text()[-2000:]}")
+            raise AssertionError(
+                f"{type(self).__name__} ended: {(self.folder / 'log').read_text()[-2000:]}"
+            )
         return self._answers()
 
     def _identity(self) -> dict[str, Any]:
@@ -163,8 +171,21 @@ class Postgres(Server):
         if os.getuid() == 0:
             open_to_others(folder)
             shutil.chown(folder, "nobody")
-        initdb = [str(self._bin / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust", "--locale=C", "-E", "UTF8"]
-        initdb += ["--no-sync"]  # nobody pulls the plug of the machine while it makes the first files
+        initdb = [
+            str(self._bin / "initdb"),
+            "-D",
+            str(self._data),
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "--locale=C",
+            "-E",
+            "UTF8",
+        ]
+        initdb += [
+            "--no-sync"
+        ]  # nobody pulls the plug of the machine while it makes the first files
         subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **self._identity())
 
     def url(self, database: str = "postgres") -> str:
@@ -179,8 +200,18 @@ class Postgres(Server):
         if self._migrated is None:
             self._migrated = "migrated"
             url = self.create_database(self._migrated)
-            migrate(from_environment({"DATABASE_URL": url, "REDIS_URL": f"redis://{LOOPBACK}:1/0", "SECRET_KEY": "k" * 32}))
-            self._run(f'ALTER DATABASE "{self._migrated}" IS_TEMPLATE true')  # whoever drops all databases leaves it
+            migrate(
+                from_environment(
+                    {
+                        "DATABASE_URL": url,
+                        "REDIS_URL": f"redis://{LOOPBACK}:1/0",
+                        "SECRET_KEY": "k" * 32,
+                    }
+                )
+            )
+            self._run(
+                f'ALTER DATABASE "{self._migrated}" IS_TEMPLATE true'
+            )  # whoever drops all databases leaves it
         return self.create_database(f"t{uuid4().hex}", self._migrated)
 
     def _run(self, statement: str) -> None:
@@ -197,8 +228,15 @@ class Postgres(Server):
         self._process.wait(30)
 
     def _command(self) -> list[str]:
-        options = {"port": self.port, "listen_addresses": self.host, "unix_socket_directories": "", "max_connections": 100}
-        options |= {"dynamic_shared_memory_type": "mmap"}  # in the folder of its data: nothing outlives a SIGKILL elsewhere
+        options = {
+            "port": self.port,
+            "listen_addresses": self.host,
+            "unix_socket_directories": "",
+            "max_connections": 100,
+        }
+        options |= {
+            "dynamic_shared_memory_type": "mmap"
+        }  # in the folder of its data: nothing outlives a SIGKILL elsewhere
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         return [str(self._bin / "postgres"), "-D", str(self._data), *settings]
 
@@ -227,7 +265,16 @@ class Redis(Server):
         return redis.Redis(host=self.host, port=self.port, socket_timeout=5)
 
     def _command(self) -> list[str]:
-        options = ["--port", str(self.port), "--bind", self.host, "--dir", str(self.folder), "--save", ""]
+        options = [
+            "--port",
+            str(self.port),
+            "--bind",
+            self.host,
+            "--dir",
+            str(self.folder),
+            "--save",
+            "",
+        ]
         return [str(redis_server()), *options, "--appendonly", "yes", "--appendfsync", "everysec"]
 
     def _answers(self) -> bool:
@@ -235,7 +282,9 @@ class Redis(Server):
             info = self.client().info("server")
         except redis.RedisError:
             return False
-        return self._process is not None and info["process_id"] == self._process.pid  # another may have taken the port
+        return (
+            self._process is not None and info["process_id"] == self._process.pid
+        )  # another may have taken the port
 
 
 def as_nobody() -> dict[str, Any]:

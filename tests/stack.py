@@ -45,7 +45,9 @@ MONITOR = {"METRICS_TOKEN": "a-token-for-the-tests-that-count"}
 BEFORE = ("version: ", "address: ", "migrations: ", "waiting: ", "api ready")
 FINAL = ("ready", "partial", "failed", "cancelled")
 PASSWORD = "a long enough passphrase"
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody; a client without one reads every certificate of this machine
+NO_TLS = ssl.SSLContext(
+    ssl.PROTOCOL_TLS_CLIENT
+)  # trusts nobody; a client without one reads every certificate of this machine
 
 
 def clean_environment() -> dict[str, str]:
@@ -67,7 +69,9 @@ class Service:
     def __init__(self, name: str, environment: dict[str, str], folder: Path) -> None:
         self.name, self.environment = name, {**environment, "SERVICE_TYPE": name}
         self.log = folder / f"{name}-{uuid.uuid4().hex[:6]}.log"
-        self.command: list[str] = []  # when it is neither forked nor started through entrypoint.sh: a unit of a home, say
+        self.command: list[
+            str
+        ] = []  # when it is neither forked nor started through entrypoint.sh: a unit of a home, say
         self.process: Process | None = None
 
     @property
@@ -88,7 +92,9 @@ class Service:
             return self
         command = self.command or [ENTRYPOINT]
         with self.log.open("ab") as sink:
-            self.process = subprocess.Popen(command, env=self.environment, stdout=sink, stderr=sink, start_new_session=True)
+            self.process = subprocess.Popen(
+                command, env=self.environment, stdout=sink, stderr=sink, start_new_session=True
+            )
         return self
 
     def through_entrypoint(self) -> "Service":
@@ -118,7 +124,12 @@ class Service:
         return self.process.wait(timeout)
 
     def children(self) -> list[int]:
-        found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.pid)], capture_output=True, text=True, check=False)
+        found = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(self.pid)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         return [int(pid) for pid in found.stdout.split()]
 
     def child(self, words: str) -> int:
@@ -127,7 +138,9 @@ class Service:
         def find() -> int:
             for pid in self.children():
                 try:
-                    command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    command = (
+                        Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    )
                 except FileNotFoundError:
                     continue
                 if words in command:
@@ -151,7 +164,9 @@ class Stack:
     instance such a tree.
     """
 
-    def __init__(self, mode: str, folder: Path, environment: dict[str, str], *, in_one: bool = False) -> None:
+    def __init__(
+        self, mode: str, folder: Path, environment: dict[str, str], *, in_one: bool = False
+    ) -> None:
         self.mode, self.folder = mode, folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -242,7 +257,9 @@ class Stack:
     def counted(self, name: str, **labels: str) -> float:
         """The sum of these samples; 0 when there is none. Counts come from the processes within seconds."""
         families = text_string_to_metric_families(self.metrics())
-        samples = (sample for family in families for sample in family.samples if sample.name == name)
+        samples = (
+            sample for family in families for sample in family.samples if sample.name == name
+        )
         return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
     def create(self, goal: str = GOAL, **fields: object) -> str:
@@ -255,7 +272,9 @@ class Stack:
         """Every event of the stream from the one after number `after`, until the server ends it."""
         headers = {**self.headers, "Last-Event-ID": str(after)}
         events = []
-        with httpx2.stream("GET", f"{self.url}{path}/events", headers=headers, timeout=30, verify=NO_TLS) as answer:
+        with httpx2.stream(
+            "GET", f"{self.url}{path}/events", headers=headers, timeout=30, verify=NO_TLS
+        ) as answer:
             assert answer.status_code == 200
             current: dict[str, Any] = {}
             for line in answer.iter_lines():
@@ -277,7 +296,11 @@ class Stack:
                 answer = self.get(path)
             except httpx2.TransportError:
                 return None
-            return answer.json() if answer.status_code == 200 and answer.json()["status"] in FINAL else None
+            return (
+                answer.json()
+                if answer.status_code == 200 and answer.json()["status"] in FINAL
+                else None
+            )
 
         try:
             return wait_until(ended, timeout=timeout, reason=f"{path} reaches its end")
@@ -290,9 +313,14 @@ class Stack:
         assert tree["status"] == "ready", tree["status"]
 
         def steps() -> set[str]:
-            return {record["step"] for record in self.get(f"{tree['links']['logs']}?limit=100").json()["items"]}
+            return {
+                record["step"]
+                for record in self.get(f"{tree['links']['logs']}?limit=100").json()["items"]
+            }
 
-        wait_until(lambda: {"accept", "outline", "tutorial"} <= steps(), reason="the records are stored")
+        wait_until(
+            lambda: {"accept", "outline", "tutorial"} <= steps(), reason="the records are stored"
+        )
 
     def diagnosis(self, path: str) -> str:
         """What a person would look at first: where the roadmap is, and what each service said last."""
@@ -300,7 +328,10 @@ class Stack:
         for asked in (path, "/health/ready"):
             with contextlib.suppress(httpx2.TransportError):
                 lines.append(f"{asked}: {self.get(asked).text[:300]}")
-        lines += [f"--- {name} ({service.log}):\n{service.output[-3000:]}" for name, service in self.services.items()]
+        lines += [
+            f"--- {name} ({service.log}):\n{service.output[-3000:]}"
+            for name, service in self.services.items()
+        ]
         return "\n".join(lines)
 
 
@@ -317,7 +348,9 @@ def embedded_stack(folder: Path, **environment: str) -> Stack:
     return Stack("embedded", folder, {"DATA_DIR": str(folder / "data"), **environment})
 
 
-def server_stack(folder: Path, postgres: Postgres, broker: Redis, *, in_one: bool = False, **environment: str) -> Stack:
+def server_stack(
+    folder: Path, postgres: Postgres, broker: Redis, *, in_one: bool = False, **environment: str
+) -> Stack:
     """On a new database of the given PostgreSQL, which has its tables, and on the given Redis, which the caller keeps apart."""
     urls = {
         "DATABASE_URL": postgres.create_migrated_database(),

@@ -21,8 +21,23 @@ from time import monotonic
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTES = Path(__file__).with_suffix(".json")
-ALWAYS = ("requirements.lock", "requirements-dev.txt", "pyproject.toml", "tests/*.py")  # belong to each subject
-SERVICE = ("core/**", "delivery/**", "models/**", "migrations/**", "roadmap/**", "tasks/**", "web/**", "*.py", "entrypoint.sh")
+ALWAYS = (
+    "requirements.lock",
+    "requirements-dev.txt",
+    "pyproject.toml",
+    "tests/*.py",
+)  # belong to each subject
+SERVICE = (
+    "core/**",
+    "delivery/**",
+    "models/**",
+    "migrations/**",
+    "roadmap/**",
+    "tasks/**",
+    "web/**",
+    "*.py",
+    "entrypoint.sh",
+)
 
 PASSED, INCOMPLETE, FAILED = "passed", "passed but for what was skipped; not noted", "FAILED"
 
@@ -76,7 +91,9 @@ def hash_of(subject: Subject) -> str:
     """Of the names and the bytes of its files as they are in the working tree, those that git would not ignore."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"]
     listing += [f":(glob){each}" for each in (*ALWAYS, *subject.files)]
-    names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    names = subprocess.run(
+        listing, cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split("\0")
     found = hashlib.sha256()
     for name in sorted({*names} - {""}):
         if (ROOT / name).is_file():  # it is deleted otherwise
@@ -95,7 +112,9 @@ def note(subject: Subject, before: str) -> None:
         print(f"{subject.name}: its files have changed while the tests ran; not noted", flush=True)
         return
     known = {each.name for each in SUBJECTS}
-    noted = {name: value for name, value in {**passed(), subject.name: before}.items() if name in known}
+    noted = {
+        name: value for name, value in {**passed(), subject.name: before}.items() if name in known
+    }
     NOTES.write_text(json.dumps(noted, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
@@ -109,7 +128,9 @@ def run(commands: Sequence[str], title: str) -> str:
             assert process.stdout is not None
             for line in process.stdout:
                 print(line, end="", flush=True)
-                if re.search(r"\b\d+ skipped\b.* in [\d.]+s", line):  # as pytest ends: something that is not here was needed
+                if re.search(
+                    r"\b\d+ skipped\b.* in [\d.]+s", line
+                ):  # as pytest ends: something that is not here was needed
                     outcome = INCOMPLETE
         if process.returncode:
             outcome = FAILED
@@ -119,14 +140,24 @@ def run(commands: Sequence[str], title: str) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.subjects", description="Run what `make test` leaves out.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(each.name for each in SUBJECTS))
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.subjects", description="Run what `make test` leaves out."
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=", ".join(each.name for each in SUBJECTS)
+    )
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--changed", action="store_true", help="the short form of those whose files have changed since they passed")
+    how.add_argument(
+        "--changed",
+        action="store_true",
+        help="the short form of those whose files have changed since they passed",
+    )
     how.add_argument("--list", action="store_true", help="run nothing")
     given = parser.parse_args()
     if unknown := {*given.names} - {each.name for each in SUBJECTS}:
-        parser.error(f"no such subject: {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in SUBJECTS)}")
+        parser.error(
+            f"no such subject: {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in SUBJECTS)}"
+        )
     failed = []
     for subject in SUBJECTS:
         if given.names and subject.name not in given.names:
@@ -134,9 +165,15 @@ def main() -> int:
         before = hash_of(subject)
         as_noted = passed().get(subject.name) == before
         if given.list or (given.changed and as_noted):
-            print(f"{subject.name}: {'passed as it is' if as_noted else 'changed since it passed'}", flush=True)
+            print(
+                f"{subject.name}: {'passed as it is' if as_noted else 'changed since it passed'}",
+                flush=True,
+            )
         elif given.changed and not subject.short:
-            print(f"{subject.name}: changed since it passed; `make test-all ONLY={subject.name}` runs it", flush=True)
+            print(
+                f"{subject.name}: changed since it passed; `make test-all ONLY={subject.name}` runs it",
+                flush=True,
+            )
         else:
             outcome = run(subject.short if given.changed else subject.long, subject.name)
             if outcome == FAILED:

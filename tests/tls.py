@@ -16,7 +16,12 @@ from tests.servers import LOOPBACK, Redis, free_port, redis_server
 @cache
 def speaks_tls() -> bool:
     """Those inside wheels do not. Without a certificate no Redis starts so, and says which of the two it lacks."""
-    said = subprocess.run([redis_server(), "--port", "0", "--tls-port", "1"], capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        [redis_server(), "--port", "0", "--tls-port", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return "Failed finding TLS support" not in said.stdout and "Bad directive" not in said.stderr
 
 
@@ -49,8 +54,22 @@ class TlsRedis(Redis):
     def _command(self) -> list[str]:
         if not speaks_tls():
             return super()._command()
-        files = ["--tls-cert-file", str(self._chain), "--tls-key-file", str(self._key), "--tls-ca-cert-file", str(self._chain)]
-        return [*super()._command(), "--tls-port", str(self.tls_port), *files, "--tls-auth-clients", "no"]
+        files = [
+            "--tls-cert-file",
+            str(self._chain),
+            "--tls-key-file",
+            str(self._key),
+            "--tls-ca-cert-file",
+            str(self._chain),
+        ]
+        return [
+            *super()._command(),
+            "--tls-port",
+            str(self.tls_port),
+            *files,
+            "--tls-auth-clients",
+            "no",
+        ]
 
 
 class Door:
@@ -81,7 +100,10 @@ class Door:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection(LOOPBACK, self._behind)
-        ways = [asyncio.create_task(_pass(reader, far_writer)), asyncio.create_task(_pass(far_reader, writer))]
+        ways = [
+            asyncio.create_task(_pass(reader, far_writer)),
+            asyncio.create_task(_pass(far_reader, writer)),
+        ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -6,10 +6,16 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 
-SHORTEST, LONGEST, GROWTH = 0.02, 0.1, 1.1  # seconds between two looks, and how much longer each pause is than the one before
+SHORTEST, LONGEST, GROWTH = (
+    0.02,
+    0.1,
+    1.1,
+)  # seconds between two looks, and how much longer each pause is than the one before
 
 
-def wait_until(condition: Callable[[], Value | None], *, timeout: float = 30, reason: str = "") -> Value:
+def wait_until(
+    condition: Callable[[], Value | None], *, timeout: float = 30, reason: str = ""
+) -> Value:
     """The first true value of `condition`; fails after `timeout` seconds with `reason`.
 
     It is looked at often at first and then less so: a look at a service keeps it from its work.

@@ -9,4 +9,6 @@ from web.origins import address_of
 def actor_of(call: Call) -> Actor:
     """The account that calls. Raises Unauthenticated when it is gone, Unavailable."""
     name = accounts.find(call.owner).email
-    return Actor(call.owner, name, address_of(call.request), call.request.scope["state"]["request_id"])
+    return Actor(
+        call.owner, name, address_of(call.request), call.request.scope["state"]["request_id"]
+    )

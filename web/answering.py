@@ -60,26 +60,44 @@ def tag_of(answer: Answer) -> str:
     return etag(content_of(body))
 
 
-def answered(request: Request, answer: Answer, status: int, *, may_be_kept: bool = False, as_read: bool = False) -> Response:
+def answered(
+    request: Request,
+    answer: Answer,
+    status: int,
+    *,
+    may_be_kept: bool = False,
+    as_read: bool = False,
+) -> Response:
     """Takes time when it is long: for a thread. `may_be_kept`: by a browser that asks each time whether it is still right.
     `as_read`: what answers a change is what a GET would answer now, so that it has the same tag.
     """
     if isinstance(answer, Response):
         return answer
     if isinstance(answer, Document):
-        return represented(request, answer, "application/json", answer.headers, may_be_kept=may_be_kept)
+        return represented(
+            request, answer, "application/json", answer.headers, may_be_kept=may_be_kept
+        )
     reply = as_reply(answer)
     if reply.body is None:
         return Response(status_code=204, headers=dict(reply.headers))
     content = content_of(reply.body)
     if request.method not in ("GET", "HEAD"):
         tag = {"ETag": etag(content)} if as_read else {}
-        return Response(content, reply.status or status, {**reply.headers, **tag}, media_type="application/json")
-    return represented(request, Document(content), "application/json", reply.headers, may_be_kept=may_be_kept)
+        return Response(
+            content, reply.status or status, {**reply.headers, **tag}, media_type="application/json"
+        )
+    return represented(
+        request, Document(content), "application/json", reply.headers, may_be_kept=may_be_kept
+    )
 
 
 def represented(
-    request: Request, document: Document, media_type: str, headers: Mapping[str, str], *, may_be_kept: bool = True
+    request: Request,
+    document: Document,
+    media_type: str,
+    headers: Mapping[str, str],
+    *,
+    may_be_kept: bool = True,
 ) -> Response:
     """What was asked for by GET, or 304."""
     short = is_compressed(request, document.content)
@@ -90,5 +108,7 @@ def represented(
     if has_it(request, document.tag):
         return Response(status_code=304, headers=told)
     if short:
-        return Response(document.shortened, 200, {**told, "Content-Encoding": "gzip"}, media_type=media_type)
+        return Response(
+            document.shortened, 200, {**told, "Content-Encoding": "gzip"}, media_type=media_type
+        )
     return Response(document.content, 200, told, media_type=media_type)

@@ -21,11 +21,16 @@ from web.standing import standing
 COOKIE = "__Host-roadmap"  # browsers send it to this host only, over TLS only, and let nobody else set it
 COOKIES = re.compile(f"(?:^|;) *{COOKIE}=([^;]*)")
 EVERYTHING = frozenset(Scope)
-ACCOUNTS = {Scope.admin: "the account of an administrator", Scope.observe: "the account of an administrator or an observer"}
+ACCOUNTS = {
+    Scope.admin: "the account of an administrator",
+    Scope.observe: "the account of an administrator or an observer",
+}
 
 
 NOBODY = Principal(UUID(int=0), frozenset())
-MONITOR = Principal(UUID(int=0), frozenset())  # who shows METRICS_TOKEN: for the counts and nothing else
+MONITOR = Principal(
+    UUID(int=0), frozenset()
+)  # who shows METRICS_TOKEN: for the counts and nothing else
 LOCAL = Principal(LOCAL_OWNER, EVERYTHING)
 
 
@@ -47,7 +52,11 @@ async def identify(request: Request) -> Principal:
     if scheme:
         if scheme.lower() != "bearer" or not secret:
             raise _needed()
-        return await _with_key(request, secret) if secret.startswith(api_keys.PREFIX) else await _with_token(secret)
+        return (
+            await _with_key(request, secret)
+            if secret.startswith(api_keys.PREFIX)
+            else await _with_token(secret)
+        )
     if cookie := _cookie(request):
         caller = await _with_token(cookie)
         assert caller.session_id is not None
@@ -120,9 +129,13 @@ def _cookie(request: Request) -> str:
     """Of exactly this name: a parser that forgives strange spaces would take one that a neighbour's page may set. Empty when
     there is none, or more than one.
     """
-    found = [value for header in request.headers.getlist("cookie") for value in COOKIES.findall(header)]
+    found = [
+        value for header in request.headers.getlist("cookie") for value in COOKIES.findall(header)
+    ]
     return found[0] if len(found) == 1 else ""
 
 
 def _needed() -> Unauthenticated:
-    return Unauthenticated("This needs Authorization: Bearer <token>: a token from POST /api/v1/auth/login, or an API key.")
+    return Unauthenticated(
+        "This needs Authorization: Bearer <token>: a token from POST /api/v1/auth/login, or an API key."
+    )

@@ -33,10 +33,14 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 MOST_MEMORY = 384 * 1024 * 1024  # bytes of addresses, of which 95 MB are there before it reads
 MOST_CPU_SECONDS = 90  # a valid document of 16 MiB takes 10
 MOST_SECONDS = 180  # on a machine that has other things to do
-TOO_COSTLY = "The body takes too much memory or time to read: it has too many values, or too much Markdown."
+TOO_COSTLY = (
+    "The body takes too much memory or time to read: it has too many values, or too much Markdown."
+)
 
 LONGEST_WAIT = 60.0  # seconds behind other large documents
-_parser_threads = anyio.CapacityLimiter(1)  # two children would take more memory than a small container has: 290 MB each
+_parser_threads = anyio.CapacityLimiter(
+    1
+)  # two children would take more memory than a small container has: 290 MB each
 _in_child = ContextVar("_in_child", default=False)
 
 
@@ -55,7 +59,9 @@ def run_in_child(function: Callable[..., Result], *given: Any) -> Result:
     """
     if _in_child.get():
         return function(*given)
-    with Path(__file__).open() as lock:  # one at a time of all processes of this machine, or of this container
+    with Path(
+        __file__
+    ).open() as lock:  # one at a time of all processes of this machine, or of this container
         until = monotonic() + LONGEST_WAIT
         while not _locked(lock):
             if monotonic() > until:
@@ -82,13 +88,19 @@ def _answered(function: Callable[..., Result], given: tuple[Any, ...]) -> Result
     command = [sys.executable, "-c", f"from {__name__} import main; main()"]
     asked = pickle.dumps((function, given), pickle.HIGHEST_PROTOCOL)
     try:
-        child = subprocess.run(command, input=asked, capture_output=True, cwd=ROOT, timeout=MOST_SECONDS, check=False)
+        child = subprocess.run(
+            command, input=asked, capture_output=True, cwd=ROOT, timeout=MOST_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
         raise Malformed(TOO_COSTLY) from None
-    if child.returncode < 0:  # it was ended: memory that Rust does not get, or the limit of CPU time
+    if (
+        child.returncode < 0
+    ):  # it was ended: memory that Rust does not get, or the limit of CPU time
         raise Malformed(TOO_COSTLY)
     if child.returncode:
-        raise RuntimeError(f"the process that reads a document has failed: {child.stderr.decode(errors='replace')[-2000:]}")
+        raise RuntimeError(
+            f"the process that reads a document has failed: {child.stderr.decode(errors='replace')[-2000:]}"
+        )
     result: Any = pickle.loads(child.stdout)
     if isinstance(result, RoadmapError):
         raise result
@@ -113,14 +125,20 @@ def _result(function: Callable[..., Any], given: tuple[Any, ...]) -> Any:
     except RoadmapError as error:
         return error
     except BaseException as error:
-        if type(error).__name__ == "PanicException":  # of pydantic, which did not get memory from Python
+        if (
+            type(error).__name__ == "PanicException"
+        ):  # of pydantic, which did not get memory from Python
             raise MemoryError from None
         raise
 
 
 def _bound() -> None:
     """Let others go first, at the CPU as well as when memory runs out. What a system forbids is left out."""
-    most = {resource.RLIMIT_AS: MOST_MEMORY, resource.RLIMIT_CPU: MOST_CPU_SECONDS, resource.RLIMIT_CORE: 0}
+    most = {
+        resource.RLIMIT_AS: MOST_MEMORY,
+        resource.RLIMIT_CPU: MOST_CPU_SECONDS,
+        resource.RLIMIT_CORE: 0,
+    }
     for limit, value in most.items():
         with suppress(OSError, ValueError):  # macOS has no limit of addresses
             resource.setrlimit(limit, (value, value))

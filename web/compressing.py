@@ -8,7 +8,10 @@ from starlette.requests import Request
 SHORTEST = 1000  # bytes; below that it is not worth it
 LEVEL = 6
 ZIPPED = {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"}
-GZIP = re.compile(r"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q\s*=\s*(?!0(?:\.0*)?\s*(?:,|$))[0-9.]+\s*)?(?=,|$)", re.IGNORECASE)
+GZIP = re.compile(
+    r"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q\s*=\s*(?!0(?:\.0*)?\s*(?:,|$))[0-9.]+\s*)?(?=,|$)",
+    re.IGNORECASE,
+)
 
 
 def takes_gzip(request: Request) -> bool:
@@ -21,7 +24,11 @@ def is_compressed(request: Request, content: bytes) -> bool:
 
 def compressed(request: Request, content: bytes) -> tuple[bytes, dict[str, str]]:
     """The content, and the headers that say how it is sent. Takes time: for a thread."""
-    return (shortened(content), ZIPPED) if is_compressed(request, content) else (content, {"Vary": "Accept-Encoding"})
+    return (
+        (shortened(content), ZIPPED)
+        if is_compressed(request, content)
+        else (content, {"Vary": "Accept-Encoding"})
+    )
 
 
 def shortened(content: bytes) -> bytes:

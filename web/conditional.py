@@ -32,13 +32,21 @@ def check_match(request: Request, tag: str) -> None:
         if not given.endswith('"') and given != "*":
             raise PreconditionFailed("An ETag is sent as it was answered, with its double quotes.")
         if given.startswith("W/"):
-            raise PreconditionFailed("If-Match compares strong ETags only: send it as it was answered, without W/.")
-        raise PreconditionFailed("It has changed since it was read, or it never had this ETag. Read it again.")
+            raise PreconditionFailed(
+                "If-Match compares strong ETags only: send it as it was answered, without W/."
+            )
+        raise PreconditionFailed(
+            "It has changed since it was read, or it never had this ETag. Read it again."
+        )
     if has_it(request, tag):
         raise PreconditionFailed("It is there already, and If-None-Match excludes it as it is.")
 
 
 def _names(request: Request, header: str, tag: str, *, weak: bool = True) -> bool:
     given = (each.strip() for line in request.headers.getlist(header) for each in line.split(","))
-    plain = {each.removeprefix("W/").replace(f'{COMPRESSED}"', '"') for each in given if weak or not each.startswith("W/")}
+    plain = {
+        each.removeprefix("W/").replace(f'{COMPRESSED}"', '"')
+        for each in given
+        if weak or not each.startswith("W/")
+    }
     return bool(plain & {tag, "*"})

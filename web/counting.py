@@ -39,7 +39,10 @@ class CountingMiddleware:
             nonlocal status, is_stream
             if message["type"] == "http.response.start":
                 status = str(message["status"])
-                is_stream = any(name == STREAM[0] and value.startswith(STREAM[1]) for name, value in message["headers"])
+                is_stream = any(
+                    name == STREAM[0] and value.startswith(STREAM[1])
+                    for name, value in message["headers"]
+                )
                 if is_stream:
                     CountingMiddleware.open_streams += 1
                     _count(scope, status)
@@ -65,7 +68,9 @@ def count_unreadable(status: int) -> None:
 
 def _count(scope: Scope, status: str, seconds: float | None = None) -> None:
     found: Route | None = scope.get("route")
-    route = found.path if found is not None and scope["method"] in (found.methods or ()) else UNMATCHED
+    route = (
+        found.path if found is not None and scope["method"] in (found.methods or ()) else UNMATCHED
+    )
     method = scope["method"] if scope["method"] in METHODS else OTHER
     measuring.count(REQUESTS, route=route, method=method, status=status)
     if seconds is not None:

@@ -27,7 +27,9 @@ class Deprecated:
 
 # Fields of requests. docs/API.md promises at least a year.
 FIELDS: Mapping[type[BaseModel], Mapping[str, Deprecated]] = {
-    ProgressRequest: {"status": Deprecated(datetime(2026, 11, 29, tzinfo=UTC), datetime(2027, 11, 29, tzinfo=UTC))},
+    ProgressRequest: {
+        "status": Deprecated(datetime(2026, 11, 29, tzinfo=UTC), datetime(2027, 11, 29, tzinfo=UTC))
+    },
 }
 
 

@@ -94,10 +94,14 @@ class Endpoint:
     largest: int = LARGEST_BODY  # bytes of a body; of one that may have more, few are taken at once, and none is read in the loop
     of_one_moment: bool = False  # what its handler reads, also when that is done in the transaction that keeps its answer
     current: Handler | None = None  # the handler of the GET whose ETag an If-Match names
-    afterwards: Callable[[Call, Response], Awaitable[Response]] | None = None  # with every good answer, also a repeated one
+    afterwards: Callable[[Call, Response], Awaitable[Response]] | None = (
+        None  # with every good answer, also a repeated one
+    )
     raises: tuple[type[RoadmapError], ...] = ()  # beyond what every endpoint of its kind does
     reads: tuple[str, ...] = ()  # headers beyond those that every endpoint of its kind reads
-    instead: Mapping[int, type[BaseModel] | None] = field(default_factory=dict)  # other good answers, by status
+    instead: Mapping[int, type[BaseModel] | None] = field(
+        default_factory=dict
+    )  # other good answers, by status
 
     def route(self) -> Route:
         return Route(self.path, self, methods=[self.method], name=self.summary)
@@ -118,7 +122,12 @@ class Endpoint:
     @property
     def takes_key(self) -> bool:
         """Whether it makes something, and so honours an Idempotency-Key. That is the caller's: strangers have none."""
-        return self.method == "POST" and self.response is not None and not self.public and not self.at_broker
+        return (
+            self.method == "POST"
+            and self.response is not None
+            and not self.public
+            and not self.at_broker
+        )
 
     @property
     def may_be_large(self) -> bool:
@@ -127,13 +136,19 @@ class Endpoint:
     @property
     def has_tag(self) -> bool:
         """Whether its answer has an ETag: it is made whole, in a thread, of what is stored."""
-        return self.method in ("GET", "PUT", "PATCH") and not self.is_async and self.media_type != "text/plain"
+        return (
+            self.method in ("GET", "PUT", "PATCH")
+            and not self.is_async
+            and self.media_type != "text/plain"
+        )
 
     async def handle(self, request: Request) -> Response:
         check_host(request)
         caller = await self._admit(request)
         if self._has_condition(request) and self.current is None:
-            raise PreconditionFailed("What is sent here changes nothing that has an ETag. Leave If-Match and If-None-Match out.")
+            raise PreconditionFailed(
+                "What is sent here changes nothing that has an ETag. Leave If-Match and If-None-Match out."
+            )
         if self.may_be_large:
             async with few_at_once(caller.account_id):
                 return await self._read(request, caller)
@@ -142,13 +157,17 @@ class Endpoint:
     async def _read(self, request: Request, caller: Principal) -> Response:
         ids, query, received = ids_of(request), self._asked(request), await self._received(request)
         aside = partial(self._aside, caller, received)
-        named = await aside(idempotency.named, request, caller.account_id) if self.takes_key else None
+        named = (
+            await aside(idempotency.named, request, caller.account_id) if self.takes_key else None
+        )
         call = Call(caller, body=None, query=query, ids=ids, request=request, named=named)
         try:
             call = Call(caller, await aside(self._understood), query, ids, request, named)
             response = await self._answer(call)
         except RoadmapError:  # what was done before may look wrong at another hour or to another version: it has its answer
-            earlier = await in_turn(caller, idempotency.earlier, named) if named is not None else None
+            earlier = (
+                await in_turn(caller, idempotency.earlier, named) if named is not None else None
+            )
             if earlier is None:
                 raise
             response = earlier
@@ -157,7 +176,9 @@ class Endpoint:
         response.headers.update(deprecations(call.body))
         return response
 
-    async def _aside(self, caller: Principal, received: Any, function: Callable[..., Result], *given: Any) -> Result:
+    async def _aside(
+        self, caller: Principal, received: Any, function: Callable[..., Result], *given: Any
+    ) -> Result:
         """At once, but where it may take long: then in a thread, so that the loop goes on. Only large bodies wait for others'."""
         if not self.may_be_large:
             return function(*given, received)
@@ -191,7 +212,9 @@ class Endpoint:
         for _ in range(TRIES):  # what it was overtaken by is seen then: it may be the same request
             with suppress(Overtaken):
                 return self._run_as_one(call, has_condition)
-        raise PreconditionFailed("Others change it at this moment. Read it again, then decide whether your change still fits.")
+        raise PreconditionFailed(
+            "Others change it at this moment. Read it again, then decide whether your change still fits."
+        )
 
     def _run_as_one(self, call: Call, has_condition: bool) -> Response:
         """What a name or an ETag has to do with it is decided in the transaction that does what is asked. Raises Overtaken."""
@@ -211,7 +234,11 @@ class Endpoint:
         handler: Any = self.handler
         may_be_kept = not (self.public or self.login_only)
         return answered(
-            call.request, handler(call), self.status, may_be_kept=may_be_kept, as_read=self.method in ("PUT", "PATCH")
+            call.request,
+            handler(call),
+            self.status,
+            may_be_kept=may_be_kept,
+            as_read=self.method in ("PUT", "PATCH"),
         )
 
     def _has_condition(self, request: Request) -> bool:
@@ -238,7 +265,11 @@ class Endpoint:
         """What it means. Raises Malformed, Invalid."""
         if not self.body:
             return None
-        return body_of(self.body, received) if can_parse_inline(received) else run_in_child(body_of, self.body, received)
+        return (
+            body_of(self.body, received)
+            if can_parse_inline(received)
+            else run_in_child(body_of, self.body, received)
+        )
 
     async def _admit(self, request: Request) -> Principal:
         """Raises Unauthenticated, Forbidden, TooMany, Unavailable. Whatever is refused before it is counted here is counted

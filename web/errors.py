@@ -31,7 +31,9 @@ logger = logging.getLogger(__name__)
 
 OPTIONS = "OPTIONS"
 MEDIA_TYPE = "application/problem+json"
-FAILURES = Limit("failures", 300, 60)  # requests that failed unexpectedly and are written down in a minute, each in a line
+FAILURES = Limit(
+    "failures", 300, 60
+)  # requests that failed unexpectedly and are written down in a minute, each in a line
 TRACEBACKS = Limit("tracebacks", 10, 60)  # of one place
 _unexpected_errors = Limiter()
 
@@ -40,8 +42,12 @@ class Wrong(BaseModel):
     """One field of the body, by a JSON pointer (RFC 6901) as a fragment, or one parameter of the query, the path or a header."""
 
     pointer: str | None = Field(None, description="Of a field of the body.", examples=["#/goal"])
-    parameter: str | None = Field(None, description="The name of a parameter of the query, the path or a header.")
-    detail: str = Field(description="The rule that it breaks.", examples=["should have at least 2 characters"])
+    parameter: str | None = Field(
+        None, description="The name of a parameter of the query, the path or a header."
+    )
+    detail: str = Field(
+        description="The rule that it breaks.", examples=["should have at least 2 characters"]
+    )
 
 
 class Problem(BaseModel):
@@ -50,12 +56,22 @@ class Problem(BaseModel):
     type: str = Field(description="What kind of problem it is.", examples=["/problems/invalid"])
     title: str = Field(description="The same in words.", examples=["Some input does not fit"])
     status: int = Field(description="That of the answer.", examples=[422])
-    detail: str = Field(description="What has happened this time.", examples=["Some fields do not fit."])
+    detail: str = Field(
+        description="What has happened this time.", examples=["Some fields do not fit."]
+    )
     errors: list[Wrong] | None = Field(None, description="Each field that is wrong.")
-    request_id: str | None = Field(None, description="Finds the request in the log.", examples=["9f86d081884c7d65"])
+    request_id: str | None = Field(
+        None, description="Finds the request in the log.", examples=["9f86d081884c7d65"]
+    )
 
 
-def problem(request: Request, kind: ProblemType, detail: str, fields: tuple[FieldError, ...] = (), **headers: str) -> Response:
+def problem(
+    request: Request,
+    kind: ProblemType,
+    detail: str,
+    fields: tuple[FieldError, ...] = (),
+    **headers: str,
+) -> Response:
     request_id = request.scope.get("state", {}).get("request_id")
     document = Problem(
         type=kind.uri,
@@ -67,7 +83,9 @@ def problem(request: Request, kind: ProblemType, detail: str, fields: tuple[Fiel
     )
     content = document.model_dump_json(exclude_none=True)
     response = Response(content, kind.status, headers, media_type=MEDIA_TYPE)
-    if request_id:  # the answer to an unexpected error passes by the middleware that sets it otherwise
+    if (
+        request_id
+    ):  # the answer to an unexpected error passes by the middleware that sets it otherwise
         response.headers["X-Request-ID"] = request_id
     return response
 
@@ -94,7 +112,14 @@ async def answer_unexpected(request: Request, error: Exception) -> Response:
     if _unexpected_errors.hit(FAILURES, "") == 0:
         place = _place_of(error)
         traced = error if _unexpected_errors.hit(TRACEBACKS, place) == 0 else None
-        logger.error("request %s failed: %s %r: %s", request_id, request.method, _path_told(request), place, exc_info=traced)
+        logger.error(
+            "request %s failed: %s %r: %s",
+            request_id,
+            request.method,
+            _path_told(request),
+            place,
+            exc_info=traced,
+        )
     return await _answered(request, _unexpected, error)
 
 
@@ -103,7 +128,9 @@ async def answer_nobody(request: Request, error: Exception) -> Response:
     return problem(request, PROBLEMS[Malformed], "The connection was closed too early.")
 
 
-HANDLERS: dict[Any, Any] = {  # coroutines: Starlette would run functions in the threads for accounts
+HANDLERS: dict[
+    Any, Any
+] = {  # coroutines: Starlette would run functions in the threads for accounts
     RoadmapError: answer_expected,
     HTTPException: answer_http,
     ClientDisconnect: answer_nobody,
@@ -122,7 +149,9 @@ def _counted(request: Request) -> RoadmapError | None:
     return None
 
 
-async def _answered(request: Request, make: Callable[[Request, Any], Response], error: Exception) -> Response:
+async def _answered(
+    request: Request, make: Callable[[Request, Any], Response], error: Exception
+) -> Response:
     """A page takes time, and is made in a thread; when the line before those is full, a document takes its place."""
     if not wants_page(request):
         return make(request, error)
@@ -136,11 +165,18 @@ async def _answered(request: Request, make: Callable[[Request, Any], Response], 
 
 def _expected(request: Request, error: RoadmapError) -> Response:
     kind = _kind_of(error)
-    if kind.status == 401 and request.method in ("GET", "HEAD") and wants_page(request) and not is_part(request):
+    if (
+        kind.status == 401
+        and request.method in ("GET", "HEAD")
+        and wants_page(request)
+        and not is_part(request)
+    ):
         return see_other(login_path(request))
     if kind.status in (401, 403, 429):
         note_refusal(request, kind.status)
-    return _refused(request, error, problem_page(request, kind.status, error) if wants_page(request) else None)
+    return _refused(
+        request, error, problem_page(request, kind.status, error) if wants_page(request) else None
+    )
 
 
 def _refused(request: Request, error: RoadmapError, page: Response | None = None) -> Response:
@@ -162,11 +198,18 @@ def _http(request: Request, error: HTTPException) -> Response:
     if error.status_code == 405 and request.method == OPTIONS:
         return Response(status_code=204, headers={"Allow": allowed})
     if wants_page(request):
-        if error.status_code == 405 and request.method in ("GET", "HEAD"):  # the address of a form that was sent, opened again
+        if error.status_code == 405 and request.method in (
+            "GET",
+            "HEAD",
+        ):  # the address of a form that was sent, opened again
             return see_other(page_of(request))
         response = problem_page(request, error.status_code, error)
     else:
-        response = problem(request, NOT_A_METHOD if error.status_code == 405 else PROBLEMS[NotFound], _not_here(request, allowed))
+        response = problem(
+            request,
+            NOT_A_METHOD if error.status_code == 405 else PROBLEMS[NotFound],
+            _not_here(request, allowed),
+        )
     if error.status_code == 405:
         response.headers["Allow"] = allowed
     return response
@@ -177,7 +220,9 @@ def _unexpected(request: Request, error: Exception) -> Response:
         response = problem_page(request, 500, error)
         response.headers["X-Request-ID"] = request.scope.get("state", {}).get("request_id", "")
     else:
-        response = problem(request, INTERNAL, "An unexpected error; the request id finds it in the log.")
+        response = problem(
+            request, INTERNAL, "An unexpected error; the request id finds it in the log."
+        )
     for name, value in CAREFUL.items():  # it passes by the middleware that sets them otherwise
         response.headers.setdefault(name, value)
     return response

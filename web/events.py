@@ -93,20 +93,32 @@ class EventPoller:
             self._thread = None
 
     async def watch(
-        self, caller: Principal, roadmap_id: UUID, after: int, last_seq: int, *, silence: float = HEARTBEAT
+        self,
+        caller: Principal,
+        roadmap_id: UUID,
+        after: int,
+        last_seq: int,
+        *,
+        silence: float = HEARTBEAT,
     ) -> AsyncGenerator[list[Event]]:
         """What one client gets, from the event after number `after` to the roadmap's last one: whatever is there together;
         after so many seconds of silence, nothing. It was finished before if it has been changed since: an end of which
         `last_seq` tells that more came after it is passed over.
         """
-        watcher = Watcher(caller, roadmap_id, after, asyncio.Queue(WAITING), asyncio.get_running_loop())
+        watcher = Watcher(
+            caller, roadmap_id, after, asyncio.Queue(WAITING), asyncio.get_running_loop()
+        )
         self._add(watcher)
         until = monotonic() + LONGEST_STREAM
         try:
             while monotonic() < until:
                 together = await watcher.together(silence)
                 events = [event for event in together if event is not None]
-                ends = [number for number, event in enumerate(events, 1) if event.is_terminal and event.seq >= last_seq]
+                ends = [
+                    number
+                    for number, event in enumerate(events, 1)
+                    if event.is_terminal and event.seq >= last_seq
+                ]
                 if events or not together:
                     yield events[: ends[0]] if ends else events
                 if ends or len(events) < len(together):
@@ -122,7 +134,10 @@ class EventPoller:
         if len(watchers) >= MOST_WATCHERS:
             raise Unavailable("Too many people are watching. Try again.", retry_after=10)
         if watchers.count(caller.account_id) >= MOST_OF_ONE:
-            raise TooMany(f"You watch {MOST_OF_ONE} roadmaps already. Close a stream before you open another.", retry_after=10)
+            raise TooMany(
+                f"You watch {MOST_OF_ONE} roadmaps already. Close a stream before you open another.",
+                retry_after=10,
+            )
 
     def _add(self, watcher: Watcher) -> None:
         with self._lock:
@@ -159,9 +174,17 @@ class EventPoller:
         for watcher in watchers:
             if standing.has_ended(watcher.caller.session_id, watcher.caller.key_id):
                 self._deliver(watcher, None)
-        watchers = [each for each in watchers if not standing.has_ended(each.caller.session_id, each.caller.key_id)]
+        watchers = [
+            each
+            for each in watchers
+            if not standing.has_ended(each.caller.session_id, each.caller.key_id)
+        ]
         last = last_seqs({watcher.roadmap_id for watcher in watchers})
-        behind = [watcher for watcher in watchers if last.get(watcher.place, watcher.after) > watcher.after]
+        behind = [
+            watcher
+            for watcher in watchers
+            if last.get(watcher.place, watcher.after) > watcher.after
+        ]
         for roadmap_id in {watcher.roadmap_id for watcher in behind}:
             of_roadmap = [watcher for watcher in behind if watcher.roadmap_id == roadmap_id]
             events = events_after(roadmap_id, min(watcher.after for watcher in of_roadmap))

@@ -7,7 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from core import metrics
@@ -19,7 +24,9 @@ from roadmap.execution_log import ledger
 from roadmap.measures import Process, me, processes, totals
 from tasks.inspection import queue_states
 
-Samples = dict[str, dict[tuple[str, ...], Any]]  # by the name of the metric and the values of its labels
+Samples = dict[
+    str, dict[tuple[str, ...], Any]
+]  # by the name of the metric and the values of its labels
 
 MESSAGE_STATES = ("ready", "held", "scheduled", "dead")
 FATES = ("stored", "missing", "dropped", "expired")
@@ -89,7 +96,9 @@ def _family(metric: metrics.Metric, found: dict[tuple[str, ...], Any]) -> Metric
     if metric.kind is Kind.histogram:
         spread = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
         for place, parts in found.items():
-            spread.add_metric(place, buckets=list(_buckets(metric, parts)), sum_value=parts.get(SUM, 0.0))
+            spread.add_metric(
+                place, buckets=list(_buckets(metric, parts)), sum_value=parts.get(SUM, 0.0)
+            )
         return spread
     kind = CounterMetricFamily if metric.kind is Kind.counter else GaugeMetricFamily
     family = kind(metric.name, metric.help, labels=metric.labels)

@@ -22,7 +22,9 @@ from web.parsing import can_parse_inline
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true"}
-KEY = re.compile(r'(?!")[!-~]{1,200}|"(?:[ !#-\[\]-~]|\\["\\]){1,200}"')  # as it is, or a quoted string (RFC 9651)
+KEY = re.compile(
+    r'(?!")[!-~]{1,200}|"(?:[ !#-\[\]-~]|\\["\\]){1,200}"'
+)  # as it is, or a quoted string (RFC 9651)
 OWN = ("content-length", "x-request-id")  # headers of each answer by itself
 
 _running: set[str] = set()  # hashes of the names of requests that this process is answering
@@ -35,7 +37,9 @@ def named(request: Request, owner_id: UUID, content: bytes) -> Name | None:
     if not given:
         return None
     if len(given) > 1 or not KEY.fullmatch(given[0]):
-        rule = FieldError(f"?{HEADER}", "is one text of 1 to 200 visible ASCII characters, such as a UUID")
+        rule = FieldError(
+            f"?{HEADER}", "is one text of 1 to 200 visible ASCII characters, such as a UUID"
+        )
         raise Invalid(f"The {HEADER} does not fit.", fields=(rule,))
     return name_of(_unquoted(given[0]), owner_id, request, content)
 
@@ -65,7 +69,9 @@ def one_at_a_time(of: Name | None, *, patience: float = 0.0) -> Iterator[None]:
     hash_ = of.key_hash
     with _ended:
         if not _ended.wait_for(lambda: hash_ not in _running, patience):
-            raise KeyInUse("A request with this Idempotency-Key is being answered. Wait for it.", retry_after=1)
+            raise KeyInUse(
+                "A request with this Idempotency-Key is being answered. Wait for it.", retry_after=1
+            )
         _running.add(hash_)
     try:
         yield
@@ -96,9 +102,13 @@ def replayed(of: Name, earlier: Answered) -> Response:
     """Raises KeyReused, Conflict."""
     kept = check_same(of, earlier)
     if kept.content is None:
-        made = f" What it made is at {kept.headers['location']}." if "location" in kept.headers else ""
+        made = (
+            f" What it made is at {kept.headers['location']}." if "location" in kept.headers else ""
+        )
         again = "For another secret, send the request with a new Idempotency-Key."
-        raise Conflict(f"This request was carried out before; its answer is not kept, as it may have a secret.{made} {again}")
+        raise Conflict(
+            f"This request was carried out before; its answer is not kept, as it may have a secret.{made} {again}"
+        )
     return Response(kept.content, kept.status, {**kept.headers, **REPLAYED})
 
 

@@ -17,17 +17,25 @@ from web.origins import address_of
 MINUTE, QUARTER, HOUR = 60, 900, 3600  # seconds
 REQUESTS = Limit("requests", settings.requests_per_minute, MINUTE)
 STRANGERS = Limit("strangers", settings.requests_per_minute // 2, MINUTE)
-LOGIN_PAIR = Limit("login-pair", settings.login_attempts, QUARTER)  # of one account, from one address
+LOGIN_PAIR = Limit(
+    "login-pair", settings.login_attempts, QUARTER
+)  # of one account, from one address
 LOGIN_ACCOUNT = Limit("login-account", settings.login_attempts * 10, HOUR)  # from anywhere
 LOGIN_ADDRESS = Limit("login-address", settings.login_attempts * 10, QUARTER)  # of any account
 LOGINS = Limit("logins", settings.login_attempts * 20, QUARTER)  # of one account
 NEW_KEYS = Limit("new-keys", settings.login_attempts * 6, HOUR)  # of one account
-IMPORTS = Limit("imports", settings.requests_per_minute // 10, HOUR)  # of one account: each may leave 16 MiB behind
-EXPORTS = Limit("exports", -(-settings.requests_per_minute // 60), HOUR)  # of one account: each reads all that it has
+IMPORTS = Limit(
+    "imports", settings.requests_per_minute // 10, HOUR
+)  # of one account: each may leave 16 MiB behind
+EXPORTS = Limit(
+    "exports", -(-settings.requests_per_minute // 60), HOUR
+)  # of one account: each reads all that it has
 REGISTRATIONS = Limit("registrations", settings.login_attempts * 2, HOUR)  # from one address
 
 limiter = Limiter()
-_shared = SharedLimits(settings.redis_url.get_secret_value(), limiter) if settings.redis_url else None
+_shared = (
+    SharedLimits(settings.redis_url.get_secret_value(), limiter) if settings.redis_url else None
+)
 exchange = Refresher(_shared.exchange, name="SharedLimits") if _shared else None
 
 
@@ -91,11 +99,21 @@ def told(state: Mapping[str, Any]) -> dict[bytes, bytes]:
 @contextmanager
 def attempt(request: Request, who: str) -> Iterator[None]:
     """For a `with` around the check of a password of `who`: it counts when it was wrong. Raises TooMany."""
-    address, account = address_of(request), hashlib.sha256(who.encode()).hexdigest()[:32]  # Redis need not know who logs in
-    places = ((LOGIN_PAIR, f"{account} {address}"), (LOGIN_ADDRESS, address), (LOGIN_ACCOUNT, account))
+    address, account = (
+        address_of(request),
+        hashlib.sha256(who.encode()).hexdigest()[:32],
+    )  # Redis need not know who logs in
+    places = (
+        (LOGIN_PAIR, f"{account} {address}"),
+        (LOGIN_ADDRESS, address),
+        (LOGIN_ACCOUNT, account),
+    )
     taken = []
     try:
-        for limit, key in places:  # before it is known whether it is right: those that run at once count too
+        for (
+            limit,
+            key,
+        ) in places:  # before it is known whether it is right: those that run at once count too
             _hit(limit, key, tell=False)
             taken.append((limit, key))
         yield
@@ -157,4 +175,7 @@ def _hit(limit: Limit, key: str, *, tell: bool = True) -> None:
 def _refuse(limit: Limit, wait: float) -> None:
     if wait:
         seconds = whole_seconds(wait)
-        raise TooMany(f"That was too often ({limit.most} in {limit.seconds} s). Come back in {seconds} s.", retry_after=seconds)
+        raise TooMany(
+            f"That was too often ({limit.most} in {limit.seconds} s). Come back in {seconds} s.",
+            retry_after=seconds,
+        )

@@ -78,7 +78,9 @@ class HeadersMiddleware:
 
 
 MIDDLEWARE = [Middleware(CountingMiddleware), Middleware(HeadersMiddleware)]
-if settings.cors_origins:  # with a token in the header; a cookie stays with the pages of this service
+if (
+    settings.cors_origins
+):  # with a token in the header; a cookie stays with the pages of this service
     MIDDLEWARE.append(
         Middleware(
             CORSMiddleware,

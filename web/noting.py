@@ -14,7 +14,9 @@ from web.origins import address_of
 
 logger = logging.getLogger("roadmap.security")
 
-OFTEN = Limit("noted", 30, 60)  # refusals of one address that are written down in a minute: who attacks shall not fill the log
+OFTEN = Limit(
+    "noted", 30, 60
+)  # refusals of one address that are written down in a minute: who attacks shall not fill the log
 _refusals = Limiter()
 
 
@@ -22,11 +24,21 @@ def note(request: Request, event: str, **facts: object) -> None:
     """Once what it tells of is committed. `facts` are ids and names of ours, never texts of a person."""
     told = "".join(f" {name}={value}" for name, value in facts.items())
     request_id = request.scope["state"]["request_id"]
-    database.after_commit(partial(logger.info, "%s address=%s request=%s%s", event, address_of(request), request_id, told))
+    database.after_commit(
+        partial(
+            logger.info, "%s address=%s request=%s%s", event, address_of(request), request_id, told
+        )
+    )
 
 
 def note_refusal(request: Request, status: int) -> None:
     """401, 403 and 429, with the pattern of the route and not the path, which may be anything."""
     if _refusals.hit(OFTEN, address_of(request), tell=False) == 0:
         route = request.scope.get("route")
-        note(request, "refused", status=status, method=request.method, route=getattr(route, "path", "none"))
+        note(
+            request,
+            "refused",
+            status=status,
+            method=request.method,
+            route=getattr(route, "path", "none"),
+        )

@@ -49,7 +49,9 @@ from web.parsing import is_optional
 from web.problem_types import INTERNAL, PROBLEMS, ProblemType
 from web.routes import ENDPOINTS
 
-EXAMPLES = Path(__file__).with_name("examples.json")  # recorded by scripts/examples.py: what the service did answer
+EXAMPLES = Path(__file__).with_name(
+    "examples.json"
+)  # recorded by scripts/examples.py: what the service did answer
 SCHEMAS = "#/components/schemas/"
 JSON = "application/json"
 OTHER = "OtherProblem"  # the response that stands for statuses which are not named
@@ -79,14 +81,23 @@ any other text. Requests have those alone.
 UUID_SCHEMA = {"type": "string", "format": "uuid"}
 PLACE_SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
     "number": ({"type": "integer", "minimum": 1, "maximum": 999_999}, "Counts from 1."),
-    "kind": ({"type": "string", "enum": ["tutorial", "resources", "quiz"]}, "Which part of the concept."),
+    "kind": (
+        {"type": "string", "enum": ["tutorial", "resources", "quiz"]},
+        "Which part of the concept.",
+    ),
     "queue": ({"type": "string", "enum": ["logs", "content"]}, "Which queue."),
     "message": (
         {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,100}$"},
         "The `id` of the message; of one that was put aside, that of its dead letter.",
     ),
-    "token": ({"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,100}$"}, "The last part of the link."),
-    "slug": ({"type": "string", "pattern": "^[a-z-]{1,60}$"}, "The last part of a problem's `type`."),
+    "token": (
+        {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,100}$"},
+        "The last part of the link.",
+    ),
+    "slug": (
+        {"type": "string", "pattern": "^[a-z-]{1,60}$"},
+        "The last part of a problem's `type`.",
+    ),
 }
 REQUEST_HEADERS = {
     "Idempotency-Key": (
@@ -96,7 +107,10 @@ REQUEST_HEADERS = {
     ),
     "If-Match": ({"type": "string"}, "An ETag: change it only while it is still that."),
     "If-None-Match": ({"type": "string"}, "An ETag that is known: 304 while it is still that."),
-    "Last-Event-ID": ({"type": "integer", "minimum": 0, "maximum": 2**31 - 1}, "The number of the last event that was seen."),
+    "Last-Event-ID": (
+        {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
+        "The number of the last event that was seen.",
+    ),
     "Prefer": (
         {"type": "string"},
         "`wait=N`: answer when it is done, if that is within N seconds (at most 60). `return=minimal`: without links. "
@@ -109,34 +123,62 @@ ANSWER_HEADERS = {
         "A field of the request is deprecated, since then: `@` and seconds since 1970 (RFC 9745).",
     ),
     "ETag": ({"type": "string"}, "Names this content."),
-    "Idempotency-Replayed": ({"type": "string", "const": "true"}, "This was answered to an earlier request with the same key."),
+    "Idempotency-Replayed": (
+        {"type": "string", "const": "true"},
+        "This was answered to an earlier request with the same key.",
+    ),
     "Link": ({"type": "string"}, 'Where the next page is: `rel="next"`. None on the last page.'),
     "Location": ({"type": "string", "format": "uri-reference"}, "Where the thing is."),
     "Preference-Applied": ({"type": "string"}, "What of `Prefer` was done."),
-    "RateLimit": ({"type": "string"}, "How much is left, and after how many seconds it is all there again (IETF draft)."),
+    "RateLimit": (
+        {"type": "string"},
+        "How much is left, and after how many seconds it is all there again (IETF draft).",
+    ),
     "RateLimit-Policy": ({"type": "string"}, "How much may be asked in how many seconds."),
     "Retry-After": ({"type": "integer"}, "Seconds."),
     "Sunset": ({"type": "string"}, "Until then at least that field is understood (RFC 8594)."),
     "WWW-Authenticate": ({"type": "string"}, "How to show who one is."),
-    "X-Request-ID": ({"type": "string"}, "Finds the request in the log. What was sent is taken over when it is harmless."),
+    "X-Request-ID": (
+        {"type": "string"},
+        "Finds the request in the log. What was sent is taken over when it is harmless.",
+    ),
 }
-ALWAYS = ("ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID")  # wherever they are named
+ALWAYS = (
+    "ETag",
+    "Location",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Request-ID",
+)  # wherever they are named
 TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-FILES = dict.fromkeys(("application/zip", "application/apkg", "application/x-ndjson", "image/svg+xml"), FILE)
+FILES = dict.fromkeys(
+    ("application/zip", "application/apkg", "application/x-ndjson", "image/svg+xml"), FILE
+)
 # By media type.
-WITHOUT_MODEL: dict[str, dict[str, Any]] = {**FILES, JSON: {"schema": {"type": "object"}}, "text/event-stream": {}}
+WITHOUT_MODEL: dict[str, dict[str, Any]] = {
+    **FILES,
+    JSON: {"schema": {"type": "object"}},
+    "text/event-stream": {},
+}
 SIGNED = {
     "webhook-id": "Of the message: the same at each try.",
     "webhook-timestamp": "Of this try, in seconds since 1970.",
     "webhook-signature": "`v1,` and the signature; two of them while a secret is changed.",
 }
-IN_USE = {"Retry-After": {"description": "Seconds, when the key is in use.", "schema": {"type": "integer"}}}
+IN_USE = {
+    "Retry-After": {
+        "description": "Seconds, when the key is in use.",
+        "schema": {"type": "integer"},
+    }
+}
 MESSAGES = (
     ("roadmap", "Something happened to a roadmap.", RoadmapMessage),
     ("test", "Somebody pressed the button.", TestMessage),
 )
-INSIDE = {"read_roadmap": ("concept_id", "/stages/0/modules/0/concepts/0/id")}  # ids in an answer that lead further
+INSIDE = {
+    "read_roadmap": ("concept_id", "/stages/0/modules/0/concepts/0/id")
+}  # ids in an answer that lead further
 
 
 def document() -> dict[str, Any]:
@@ -149,7 +191,12 @@ def document() -> dict[str, Any]:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Roadmap", "version": "1", "description": ABOUT, "license": {"name": "MIT", "identifier": "MIT"}},
+        "info": {
+            "title": "Roadmap",
+            "version": "1",
+            "description": ABOUT,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
         "servers": [{"url": "/"}],
         "tags": list(_tags()),
         "security": [{"bearer": []}, {"cookie": []}, {}],
@@ -164,8 +211,17 @@ def document() -> dict[str, Any]:
                 for name, (schema, about) in ANSWER_HEADERS.items()
             },
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "An access token, or an API key (`rmk_...`)."},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-roadmap", "description": "For our own pages."},
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An access token, or an API key (`rmk_...`).",
+                },
+                "cookie": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "__Host-roadmap",
+                    "description": "For our own pages.",
+                },
             },
         },
     }
@@ -187,20 +243,30 @@ class _Schemas:
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         pairs = sorted(set(_models(endpoints)), key=lambda pair: (pair[0].__name__, pair[1]))
-        refs, definitions = models_json_schema(pairs, ref_template=SCHEMAS + "{model}", schema_generator=_Generator)
+        refs, definitions = models_json_schema(
+            pairs, ref_template=SCHEMAS + "{model}", schema_generator=_Generator
+        )
         self._refs = {pair: str(ref["$ref"]).removeprefix(SCHEMAS) for pair, ref in refs.items()}
-        self._definitions = {_name(name): _tidy(schema) for name, schema in definitions["$defs"].items()}
+        self._definitions = {
+            _name(name): _tidy(schema) for name, schema in definitions["$defs"].items()
+        }
 
     def ref(self, model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, str]:
         return {"$ref": SCHEMAS + _name(self._refs[model, mode])}
 
     def properties(self, query: type[BaseModel]) -> dict[str, Any]:
-        properties: dict[str, Any] = self._definitions[_name(self._refs[query, "validation"])].get("properties", {})
+        properties: dict[str, Any] = self._definitions[_name(self._refs[query, "validation"])].get(
+            "properties", {}
+        )
         return properties
 
     def components(self) -> dict[str, Any]:
         queries = {_name(self._refs[endpoint.query, "validation"]) for endpoint in ENDPOINTS}
-        return {name: schema for name, schema in sorted(self._definitions.items()) if name not in queries}
+        return {
+            name: schema
+            for name, schema in sorted(self._definitions.items())
+            if name not in queries
+        }
 
 
 class _Generator(GenerateJsonSchema):
@@ -243,7 +309,11 @@ def _models(endpoints: Iterable[Endpoint]) -> Iterator[tuple[type[BaseModel], Js
 
 def _name(name: str) -> str:
     """Of a component: `Page_LogRecord_` is called LogRecordPage, and what is sent and answered alike has one name."""
-    return re.sub(r"^Page_(\w+)_$", r"\1Page", name).replace("-Output", "").replace("-Input", "Request")
+    return (
+        re.sub(r"^Page_(\w+)_$", r"\1Page", name)
+        .replace("-Output", "")
+        .replace("-Input", "Request")
+    )
 
 
 def _tidy(schema: Any) -> Any:
@@ -251,9 +321,15 @@ def _tidy(schema: Any) -> Any:
     if isinstance(schema, list):
         return [_tidy(each) for each in schema]
     if not isinstance(schema, dict):
-        return SCHEMAS + _name(schema.removeprefix(SCHEMAS)) if isinstance(schema, str) and schema.startswith(SCHEMAS) else schema
+        return (
+            SCHEMAS + _name(schema.removeprefix(SCHEMAS))
+            if isinstance(schema, str) and schema.startswith(SCHEMAS)
+            else schema
+        )
     properties = {name: _tidy(each) for name, each in schema.get("properties", {}).items()}
-    rest = {name: _tidy(each) for name, each in schema.items() if name not in ("title", "properties")}
+    rest = {
+        name: _tidy(each) for name, each in schema.items() if name not in ("title", "properties")
+    }
     return {**rest, **({"properties": properties} if properties else {})}
 
 
@@ -266,10 +342,16 @@ def _operation(endpoint: Endpoint, schemas: _Schemas, example: dict[str, Any]) -
     }
     if endpoint.public:
         operation["security"] = []
-    if parameters := [*_places(endpoint, example.get("places", {})), *_query(endpoint, schemas), *_headers(endpoint)]:
+    if parameters := [
+        *_places(endpoint, example.get("places", {})),
+        *_query(endpoint, schemas),
+        *_headers(endpoint),
+    ]:
         operation["parameters"] = parameters
     if endpoint.body is not None:
-        content = {"schema": schemas.ref(endpoint.body, "validation")} | _example(example.get("request"))
+        content = {"schema": schemas.ref(endpoint.body, "validation")} | _example(
+            example.get("request")
+        )
         operation["requestBody"] = {
             "required": not is_optional(endpoint.body),
             "content": {PATCH if endpoint.method == "PATCH" else JSON: content},
@@ -280,24 +362,48 @@ def _operation(endpoint: Endpoint, schemas: _Schemas, example: dict[str, Any]) -
 
 def _description(endpoint: Endpoint) -> str:
     about = getdoc(endpoint.handler) or ""
-    who = "Needs a login: no API key can do it." if endpoint.login_only else f"Needs the scope `{endpoint.needs}`."
-    room = f"The body may have {size_said(endpoint.largest)}; one at a time." if endpoint.may_be_large else ""
-    return "\n\n".join(filter(None, (" ".join(about.split()), room, "" if endpoint.public else who)))
+    who = (
+        "Needs a login: no API key can do it."
+        if endpoint.login_only
+        else f"Needs the scope `{endpoint.needs}`."
+    )
+    room = (
+        f"The body may have {size_said(endpoint.largest)}; one at a time."
+        if endpoint.may_be_large
+        else ""
+    )
+    return "\n\n".join(
+        filter(None, (" ".join(about.split()), room, "" if endpoint.public else who))
+    )
 
 
 def _places(endpoint: Endpoint, examples: dict[str, str]) -> Iterator[dict[str, Any]]:
     for name in _place_names(endpoint):
-        schema, about = PLACE_SCHEMAS.get(name, (UUID_SCHEMA, f"The `id` of the {name.removesuffix('_id')}."))
+        schema, about = PLACE_SCHEMAS.get(
+            name, (UUID_SCHEMA, f"The `id` of the {name.removesuffix('_id')}.")
+        )
         example = examples.get(name)
         typed = int(example) if example is not None and schema["type"] == "integer" else example
-        yield {"name": name, "in": "path", "required": True, "description": about, "schema": schema} | _example(typed)
+        yield {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": about,
+            "schema": schema,
+        } | _example(typed)
 
 
 def _query(endpoint: Endpoint, schemas: _Schemas) -> Iterator[dict[str, Any]]:
     for name, schema in schemas.properties(endpoint.query).items():
-        given = [each for each in schema.get("anyOf", []) if each != {"type": "null"}]  # absent, and never null
+        given = [
+            each for each in schema.get("anyOf", []) if each != {"type": "null"}
+        ]  # absent, and never null
         about = {key: schema[key] for key in ("description",) if key in schema}
-        plain = {key: each for key, each in schema.items() if key not in ("anyOf", "description") and each is not None}
+        plain = {
+            key: each
+            for key, each in schema.items()
+            if key not in ("anyOf", "description") and each is not None
+        }
         yield {"name": name, "in": "query", **about, "schema": (given[0] if given else {}) | plain}
 
 
@@ -313,26 +419,40 @@ def _headers(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
         yield {"name": name, "in": "header", "description": about, "schema": schema}
 
 
-def _responses(endpoint: Endpoint, schemas: _Schemas, examples: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _responses(
+    endpoint: Endpoint, schemas: _Schemas, examples: dict[str, Any]
+) -> Iterator[tuple[str, Any]]:
     for status, model in {endpoint.status: endpoint.response, **endpoint.instead}.items():
         yield str(status), _good(endpoint, status, model, schemas, examples.get(str(status)))
     if endpoint.has_tag and endpoint.method == "GET":
         yield "304", {"description": "It is still what is known.", "headers": _told("ETag")}
     for kinds in _by_status(endpoint):
-        yield str(PROBLEMS[kinds[0]].status), {"$ref": f"#/components/responses/{_component(kinds)}"}
+        yield (
+            str(PROBLEMS[kinds[0]].status),
+            {"$ref": f"#/components/responses/{_component(kinds)}"},
+        )
     # No `default`: whoever does not know the media type of a good answer would take it for that.
     yield "4XX", {"$ref": f"#/components/responses/{OTHER}"}
     yield "5XX", {"$ref": f"#/components/responses/{_component(())}"}
 
 
-def _good(endpoint: Endpoint, status: int, model: type[BaseModel] | None, schemas: _Schemas, example: Any) -> dict[str, Any]:
-    response: dict[str, Any] = {"description": HTTPStatus(status).phrase, "headers": _told(*_answer_headers(endpoint, status))}
+def _good(
+    endpoint: Endpoint, status: int, model: type[BaseModel] | None, schemas: _Schemas, example: Any
+) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": HTTPStatus(status).phrase,
+        "headers": _told(*_answer_headers(endpoint, status)),
+    }
     if model is not None:
-        response["content"] = {JSON: {"schema": schemas.ref(model, "serialization")} | _example(example)}
+        response["content"] = {
+            JSON: {"schema": schemas.ref(model, "serialization")} | _example(example)
+        }
         if links := dict(_links(endpoint, model)):
             response["links"] = links
     elif status != HTTPStatus.NO_CONTENT:
-        response["content"] = {endpoint.media_type: WITHOUT_MODEL.get(endpoint.media_type, TEXT) | _example(example)}
+        response["content"] = {
+            endpoint.media_type: WITHOUT_MODEL.get(endpoint.media_type, TEXT) | _example(example)
+        }
     return response
 
 
@@ -359,7 +479,13 @@ def _answer_headers(endpoint: Endpoint, status: int) -> Iterator[str]:
 def _webhooks(schemas: _Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
     """What a receiver is sent (Standard Webhooks), and what it should answer."""
     signed = [
-        {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "header",
+            "required": True,
+            "description": text,
+            "schema": {"type": "string"},
+        }
         for name, text in SIGNED.items()
     ]
     heard = {"2XX": {"description": "It has arrived."}}
@@ -367,7 +493,10 @@ def _webhooks(schemas: _Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
         content = {JSON: {"schema": schemas.ref(model, "serialization")}}
         body = {"required": True, "content": content}
         named = {"operationId": f"receive_{name}_message", "summary": about, "security": []}
-        yield name, {"post": {**named, "parameters": signed, "requestBody": body, "responses": heard}}
+        yield (
+            name,
+            {"post": {**named, "parameters": signed, "requestBody": body, "responses": heard}},
+        )
 
 
 def _told(*names: str) -> dict[str, Any]:
@@ -387,8 +516,16 @@ def _links(endpoint: Endpoint, model: type[BaseModel]) -> Iterator[tuple[str, An
     for other in ENDPOINTS:
         new = [place for place in _place_names(other) if place not in own]
         begins = other.path.startswith(endpoint.path + "/")
-        if where and begins and len(new) == 1 and new[0] not in PLACE_SCHEMAS and new[0] == (name or new[0]):
-            places = {place: f"$request.path.{place}" for place in own} | {new[0]: f"$response.body#{where}"}
+        if (
+            where
+            and begins
+            and len(new) == 1
+            and new[0] not in PLACE_SCHEMAS
+            and new[0] == (name or new[0])
+        ):
+            places = {place: f"$request.path.{place}" for place in own} | {
+                new[0]: f"$response.body#{where}"
+            }
             yield operation_id(other), {"operationId": operation_id(other), "parameters": places}
 
 
@@ -423,7 +560,10 @@ def _by_status(endpoint: Endpoint) -> list[Kinds]:
     """What it can answer instead, those of one status together."""
     raised = set(_raised(endpoint))
     return [
-        tuple(kinds) for _, kinds in groupby((kind for kind in PROBLEMS if kind in raised), lambda kind: PROBLEMS[kind].status)
+        tuple(kinds)
+        for _, kinds in groupby(
+            (kind for kind in PROBLEMS if kind in raised), lambda kind: PROBLEMS[kind].status
+        )
     ]
 
 
@@ -441,7 +581,9 @@ def _component(kinds: Kinds) -> str:
 
 def _problem_response(raised: Kinds) -> dict[str, Any]:
     kinds = [PROBLEMS[kind] for kind in raised] or [INTERNAL]
-    extra = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}.get(kinds[0].status, [])
+    extra = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}.get(
+        kinds[0].status, []
+    )
     about = "\n\n".join(f"`{kind.uri}`: {kind.meaning} {kind.remedy}" for kind in kinds)
     response = _problem(about, kinds)
     response["headers"] |= _told(*extra) | (IN_USE if KeyInUse in raised else {})
@@ -450,12 +592,23 @@ def _problem_response(raised: Kinds) -> dict[str, Any]:
 
 def _problem(about: str, kinds: Iterable[ProblemType]) -> dict[str, Any]:
     examples = {kind.slug: {"value": _problem_example(kind)} for kind in kinds}
-    content = {"schema": {"$ref": f"{SCHEMAS}Problem"}, **({"examples": examples} if examples else {})}
-    return {"description": about, "headers": _told("X-Request-ID"), "content": {MEDIA_TYPE: content}}
+    content = {
+        "schema": {"$ref": f"{SCHEMAS}Problem"},
+        **({"examples": examples} if examples else {}),
+    }
+    return {
+        "description": about,
+        "headers": _told("X-Request-ID"),
+        "content": {MEDIA_TYPE: content},
+    }
 
 
 def _problem_example(kind: ProblemType) -> dict[str, Any]:
-    errors = {"errors": [{"pointer": "#/goal", "detail": "should have at least 2 characters"}]} if kind.slug == "invalid" else {}
+    errors = (
+        {"errors": [{"pointer": "#/goal", "detail": "should have at least 2 characters"}]}
+        if kind.slug == "invalid"
+        else {}
+    )
     about = {"type": kind.uri, "title": kind.title, "status": kind.status, "detail": kind.meaning}
     return {**about, **errors, "request_id": "9f86d081884c7d65"}
 
@@ -467,4 +620,7 @@ def _tag(endpoint: Endpoint) -> str:
 def _tags() -> Iterator[dict[str, str]]:
     """One for each module of handlers."""
     for name in dict.fromkeys(endpoint.handler.__module__ for endpoint in ENDPOINTS):
-        yield {"name": name.rpartition(".")[2], "description": (modules[name].__doc__ or "").strip()}
+        yield {
+            "name": name.rpartition(".")[2],
+            "description": (modules[name].__doc__ or "").strip(),
+        }

@@ -29,9 +29,15 @@ def check_host(request: Request) -> None:
     if host in LOOPBACK:
         return
     if settings.embedded:
-        raise Forbidden("In embedded mode requests must name this machine: http://127.0.0.1 or http://localhost.")
-    if request.scope["path"] not in PROBES and not any(_fits(host, allowed) for allowed in settings.allowed_hosts):
-        raise Forbidden("This service is not known by the name in the Host header. ALLOWED_HOSTS lists its names.")
+        raise Forbidden(
+            "In embedded mode requests must name this machine: http://127.0.0.1 or http://localhost."
+        )
+    if request.scope["path"] not in PROBES and not any(
+        _fits(host, allowed) for allowed in settings.allowed_hosts
+    ):
+        raise Forbidden(
+            "This service is not known by the name in the Host header. ALLOWED_HOSTS lists its names."
+        )
 
 
 def check_same_site(request: Request, session_id: UUID | None = None) -> None:
@@ -49,9 +55,13 @@ def check_same_site(request: Request, session_id: UUID | None = None) -> None:
     elif origin is not None:
         if origin.lower().partition("://")[2] == request.headers.get("host", "").lower():
             return
-    elif session_id is None or tokens.is_csrf_token(request.headers.get(CSRF_HEADER, ""), session_id):
+    elif session_id is None or tokens.is_csrf_token(
+        request.headers.get(CSRF_HEADER, ""), session_id
+    ):
         return
-    raise Forbidden(f"A web page elsewhere cannot do this. Programs send no Origin, or the {CSRF_HEADER} of their login.")
+    raise Forbidden(
+        f"A web page elsewhere cannot do this. Programs send no Origin, or the {CSRF_HEADER} of their login."
+    )
 
 
 def own_address(request: Request) -> str:

@@ -31,7 +31,9 @@ SMALL_BODY = 4096  # bytes; whatever they are, they are soon read
 BEGINNING = 8192  # bytes of a body that is refused: enough to see that it is no JSON
 DIGITS = b"0123456789"
 LONGEST_PLACE, LONGEST_RULE = 300, 500  # characters of what is said of a field
-TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # of JSON; possessive: nothing is kept to go back to
+TEXTS = re.compile(
+    rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL
+)  # of JSON; possessive: nothing is kept to go back to
 MANY_NAMES, MOST_NAMES = 30, 1500  # of an object that has many; of all such objects of a body
 
 
@@ -66,7 +68,12 @@ PLACES: dict[str, tuple[Callable[[str], Any], str]] = {  # of a path that are no
 }
 
 
-THINGS = {"number": "revision or version", "kind": "part of a concept", "slug": "type of problem", "token": "link"}
+THINGS = {
+    "number": "revision or version",
+    "kind": "part of a concept",
+    "slug": "type of problem",
+    "token": "link",
+}
 CHARSET = re.compile(r'charset\s*=\s*"?([\w.:-]+)"?')
 
 
@@ -78,7 +85,9 @@ def ids_of(request: Request) -> dict[str, Any]:
             ids[name] = read(value)
         except ValueError:
             thing = THINGS.get(name, name.removesuffix("_id"))
-            raise NotFound(f"There is no such {thing}.", fields=(FieldError(f"?{name}", rule),)) from None
+            raise NotFound(
+                f"There is no such {thing}.", fields=(FieldError(f"?{name}", rule),)
+            ) from None
     return ids
 
 
@@ -86,7 +95,9 @@ def query_of(model: type[BaseModel], request: Request) -> BaseModel:
     if not request.scope["query_string"]:
         return _of_nothing(model)
     if is_too_long(request):
-        raise Invalid(f"The query does not fit: it has more than {MOST_PARAMETERS} parameters or {LONGEST_QUERY} characters.")
+        raise Invalid(
+            f"The query does not fit: it has more than {MOST_PARAMETERS} parameters or {LONGEST_QUERY} characters."
+        )
     given = request.query_params.multi_items()
     counts = Counter(name for name, _ in given)
     lists = _lists(model)
@@ -95,7 +106,8 @@ def query_of(model: type[BaseModel], request: Request) -> BaseModel:
     if twice:
         raise Invalid("The query does not fit.", fields=twice[:20])
     listed = {
-        name: [each for other, text in given if other == name for each in text.split(",")] for name in lists & counts.keys()
+        name: [each for other, text in given if other == name for each in text.split(",")]
+        for name in lists & counts.keys()
     }
     return _query(model, {**dict(given), **listed})
 
@@ -103,7 +115,9 @@ def query_of(model: type[BaseModel], request: Request) -> BaseModel:
 @lru_cache
 def _lists(model: type[BaseModel]) -> frozenset[str]:
     """Parameters that may have several values: said several times, or separated by commas."""
-    return frozenset(name for name, field in model.model_fields.items() if get_origin(field.annotation) is list)
+    return frozenset(
+        name for name, field in model.model_fields.items() if get_origin(field.annotation) is list
+    )
 
 
 @lru_cache
@@ -131,7 +145,9 @@ async def read_json(model: type[BaseModel], request: Request, most: int = LARGES
         raise Unsupported("The body must be sent as Content-Type: application/json.")
     charset = CHARSET.search(parameters)
     if charset is not None and charset[1] not in ("utf-8", "utf8", "us-ascii"):
-        raise Unsupported("The body must be sent in UTF-8, which is all that JSON is sent in (RFC 8259).")
+        raise Unsupported(
+            "The body must be sent in UTF-8, which is all that JSON is sent in (RFC 8259)."
+        )
     content = content or await read_body(request, most)
     if most <= LARGEST_BODY and not can_parse_inline(content):
         _check_beginning(content)
@@ -151,7 +167,9 @@ def can_parse_inline(content: bytes) -> bool:
     """Whether a body has so few bytes and values that it may be parsed in the event loop: within milliseconds and megabytes."""
     if len(content) <= SMALL_BODY or len(content) > LARGEST_BODY:
         return len(content) <= SMALL_BODY
-    texts = (content.count(b'"') - content.count(b'\\"') + content.count(b'\\\\"')) / 2  # about so many
+    texts = (
+        content.count(b'"') - content.count(b'\\"') + content.count(b'\\\\"')
+    ) / 2  # about so many
     if texts > MOST_PLAIN_NODES + MOST_PLAIN_VALUES:
         return False
     rest = TEXTS.sub(b"", content)
@@ -174,7 +192,10 @@ def body_of(model: type[BaseModel], content: bytes) -> BaseModel:
         problems = error.errors(include_url=False, include_input=False)
     if problems[0]["type"] == "json_invalid":
         raise Malformed(f"The body is not JSON: {problems[0]['ctx']['error']}.")
-    raise Invalid("Some fields do not fit.", fields=_fields(problems, prefix="/", document=json.loads(content)))
+    raise Invalid(
+        "Some fields do not fit.",
+        fields=_fields(problems, prefix="/", document=json.loads(content)),
+    )
 
 
 def _check_names(content: bytes) -> None:
@@ -189,11 +210,15 @@ def _check_names(content: bytes) -> None:
         nonlocal many
         many += len(pairs) if len(pairs) > MANY_NAMES else 0
         if many > MOST_NAMES:
-            raise Malformed(f"The objects of the body have too many names: those with more than {MANY_NAMES} have {many:,}.")
+            raise Malformed(
+                f"The objects of the body have too many names: those with more than {MANY_NAMES} have {many:,}."
+            )
         return _once(pairs)
 
     try:
-        json.loads(content.decode(), object_pairs_hook=once)  # in UTF-8 alone: it would guess from bytes
+        json.loads(
+            content.decode(), object_pairs_hook=once
+        )  # in UTF-8 alone: it would guess from bytes
     except (ValueError, RecursionError):
         return  # who reads it next says what is wrong
 
@@ -201,8 +226,12 @@ def _check_names(content: bytes) -> None:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        raise Malformed(f"The name {one_line(twice)[:100]!r} stands twice in one object of the body.")
+        twice = next(
+            name for name, count in Counter(name for name, _ in pairs).items() if count > 1
+        )
+        raise Malformed(
+            f"The name {one_line(twice)[:100]!r} stands twice in one object of the body."
+        )
     return found
 
 
@@ -221,9 +250,13 @@ def is_optional(model: type[BaseModel]) -> bool:
 async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
     """The body, or TooLarge as soon as it has more than `most` bytes, whatever its header says. Raises Unsupported, TooSlow."""
     if "upgrade" in request.headers:  # the server's parser passes over the body then
-        raise Malformed("A request with a body cannot ask for another protocol: send it without Upgrade.")
+        raise Malformed(
+            "A request with a body cannot ask for another protocol: send it without Upgrade."
+        )
     if request.headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
-        raise Unsupported("The body must be sent as it is, not compressed: without Content-Encoding.")
+        raise Unsupported(
+            "The body must be sent as it is, not compressed: without Content-Encoding."
+        )
     declared = request.headers.get("content-length", "0")
     too_large = TooLarge(f"The body may have at most {most} bytes.")
     if not declared.isdigit() or int(declared) > most:
@@ -240,12 +273,16 @@ async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
     return bytes(content)
 
 
-def field_errors(error: ValidationError, prefix: str, document: Any = None) -> tuple[FieldError, ...]:
+def field_errors(
+    error: ValidationError, prefix: str, document: Any = None
+) -> tuple[FieldError, ...]:
     return _fields(error.errors(include_url=False, include_input=False), prefix, document)
 
 
 def _fields(problems: list[Any], prefix: str, document: Any) -> tuple[FieldError, ...]:
-    around = {p["loc"][:length] for p in problems for length in range(len(p["loc"]))}  # what is wrong inside makes a list shorter
+    around = {
+        p["loc"][:length] for p in problems for length in range(len(p["loc"]))
+    }  # what is wrong inside makes a list shorter
     problems = [p for p in problems if p["type"] != "too_short" or p["loc"] not in around][:20]
     return tuple(
         FieldError(

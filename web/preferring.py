@@ -24,7 +24,11 @@ def prefers_minimal(request: Request) -> bool:
 
 def _preferred(request: Request, pattern: re.Pattern[str]) -> str:
     """The first that is said counts; empty when nothing is."""
-    preferences = (each.split(";")[0].strip() for line in request.headers.getlist("prefer") for each in line.split(","))
+    preferences = (
+        each.split(";")[0].strip()
+        for line in request.headers.getlist("prefer")
+        for each in line.split(",")
+    )
     return next((match[1] for match in map(pattern.fullmatch, preferences) if match), "")
 
 

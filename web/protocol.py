@@ -19,7 +19,9 @@ from web.problem_types import PROBLEMS
 
 logger = logging.getLogger(__name__)
 
-LARGEST_HEAD = 64 * 1024  # bytes; what arrives in one piece, at most 256 KiB, is counted when it was read
+LARGEST_HEAD = (
+    64 * 1024
+)  # bytes; what arrives in one piece, at most 256 KiB, is counted when it was read
 HEAD_SECONDS = 30.0  # for a whole head, and for the first one of a connection
 COMPLAINTS = Limit("complaints", 30, 60)
 
@@ -33,7 +35,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self._refuse, "The head of the request came too slowly.")
+        self._deadline = self.loop.call_later(
+            HEAD_SECONDS, self._refuse, "The head of the request came too slowly."
+        )
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_deadline()
@@ -47,7 +51,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head > LARGEST_HEAD:
             self._refuse("The head of the request is too large.")
         elif self._head and self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_SECONDS, self._refuse, "The head of the request came too slowly.")
+            self._deadline = self.loop.call_later(
+                HEAD_SECONDS, self._refuse, "The head of the request came too slowly."
+            )
 
     def on_message_begin(self) -> None:
         self._in_head = True
@@ -70,11 +76,26 @@ class BoundedProtocol(HttpToolsProtocol):
         kind, request_id = PROBLEMS[Malformed], token_hex(8)
         logger.debug("%s (%s)", msg, request_id)
         count_unreadable(kind.status)
-        told = {"type": kind.uri, "title": kind.title, "status": kind.status, "detail": msg, "request_id": request_id}
+        told = {
+            "type": kind.uri,
+            "title": kind.title,
+            "status": kind.status,
+            "detail": msg,
+            "request_id": request_id,
+        }
         body = json.dumps(told).encode()
-        head = {"content-type": "application/problem+json", "content-length": str(len(body)), "connection": "close"}
+        head = {
+            "content-type": "application/problem+json",
+            "content-length": str(len(body)),
+            "connection": "close",
+        }
         head |= {"X-Request-ID": request_id, **CAREFUL}
-        lines = [STATUS_LINE[kind.status], *(f"{name}: {value}\r\n".encode() for name, value in head.items()), b"\r\n", body]
+        lines = [
+            STATUS_LINE[kind.status],
+            *(f"{name}: {value}\r\n".encode() for name, value in head.items()),
+            b"\r\n",
+            body,
+        ]
         self.transport.write(b"".join(lines))
         self.transport.close()
 
@@ -97,7 +118,10 @@ class FewComplaints(logging.Filter):
     _limiter = Limiter()
 
     def filter(self, record: logging.LogRecord) -> Any:
-        return record.levelno < logging.WARNING or self._limiter.hit(COMPLAINTS, record.getMessage()[:60], tell=False) == 0
+        return (
+            record.levelno < logging.WARNING
+            or self._limiter.hit(COMPLAINTS, record.getMessage()[:60], tell=False) == 0
+        )
 
 
 logging.getLogger("uvicorn.error").addFilter(FewComplaints())

@@ -12,7 +12,9 @@ from web.answering import Document
 
 Facts = TypeVar("Facts")
 
-MOST_BYTES = 4 * 1024 * 1024  # of one process; those that were not asked for the longest are forgotten
+MOST_BYTES = (
+    4 * 1024 * 1024
+)  # of one process; those that were not asked for the longest are forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ class Remembered:
         self._kept: OrderedDict[Hashable, tuple[bytes, Document]] = OrderedDict()
         self._lock, self._making = threading.Lock(), threading.Lock()
 
-    def look_up(self, key: Hashable, source: Source[Facts], write: Callable[[Facts], Document]) -> Document:
+    def look_up(
+        self, key: Hashable, source: Source[Facts], write: Callable[[Facts], Document]
+    ) -> Document:
         """The document of the present state. When it has to be made, one thread makes it and others wait: those who ask for
         the same at once need it once.
         """
@@ -41,7 +45,9 @@ class Remembered:
         with self._making:
             if (known := self.get(key, source.state())) is not None:
                 return known
-            with snapshot() if source.is_stored else nullcontext():  # or what is read could be of another state
+            with (
+                snapshot() if source.is_stored else nullcontext()
+            ):  # or what is read could be of another state
                 state, facts = source.state(), source.read()
             return self.keep(key, state, write(facts))
 

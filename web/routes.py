@@ -2,7 +2,15 @@
 
 from core.errors import Conflict, Forbidden, Gone, NotFound, Unauthenticated
 from roadmap import reading
-from roadmap.accounts import Credentials, Deletion, DeletionRequest, EmailChange, PasswordChange, Registration, User
+from roadmap.accounts import (
+    Credentials,
+    Deletion,
+    DeletionRequest,
+    EmailChange,
+    PasswordChange,
+    Registration,
+    User,
+)
 from roadmap.activity import Activity
 from roadmap.api_keys import KeyInfo, KeyList, KeyRequest, NewKey, Scope
 from roadmap.audit import AuditLog
@@ -239,7 +247,9 @@ MESSAGE_PAGE = QUEUE_PAGE + "/messages/{message}"
 HOOK = "/webhooks/{webhook_id}"
 SHARED_PAGE = "/shared/{token}"
 IN_ROOM = "/admin/roadmaps/{roadmap_id}"  # the operator's
-BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"}  # for who wants no page
+BY_PATH = {
+    endpoint.path: endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"
+}  # for who wants no page
 
 PAGES = (
     Page("GET", "/", start.show, "Begin a roadmap", query=start.StartQuery, for_programs=BY_PATH["/"]),

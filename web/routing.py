@@ -29,14 +29,25 @@ class IndexedRouter(Router):
     def methods(self, scope: Scope, path: str) -> set[str]:
         """Of every route that fits this path: Starlette names those of one only."""
         asked = {**scope, "path": path}
-        fitting = (route for route in self.candidates(path) if route.matches(asked)[0] is not Match.NONE)
+        fitting = (
+            route for route in self.candidates(path) if route.matches(asked)[0] is not Match.NONE
+        )
         return {method for route in fitting for method in route.methods or ()}
 
     def candidates(self, path: str) -> list[Route]:
         """Those that may fit it, in their order."""
         slashes = path.count("/")
-        keys = ((slashes, path[:length]) for length in self._starts.get(slashes, ()) if length <= len(path))
-        return [route for _, route in sorted(numbered for key in keys for numbered in self._found.get(key, ()))]
+        keys = (
+            (slashes, path[:length])
+            for length in self._starts.get(slashes, ())
+            if length <= len(path)
+        )
+        return [
+            route
+            for _, route in sorted(
+                numbered for key in keys for numbered in self._found.get(key, ())
+            )
+        ]
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,7 +57,9 @@ class IndexedRouter(Router):
         chosen: tuple[Route, Scope] | None = None
         for route in self.candidates(scope["path"]):
             match, place = route.matches(scope)
-            if match is Match.FULL or (match is Match.PARTIAL and chosen is None):  # of another method: it says which
+            if match is Match.FULL or (
+                match is Match.PARTIAL and chosen is None
+            ):  # of another method: it says which
                 chosen = route, place
             if match is Match.FULL:
                 break

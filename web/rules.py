@@ -55,7 +55,11 @@ SAID: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "int_parsing_size": _whole_number,
     "int_type": _whole_number,
     "int_from_float": _whole_number,
-    "string_pattern_mismatch": lambda facts: PATTERNS.get(facts["pattern"], f"should match the pattern {facts['pattern']}"),
+    "string_pattern_mismatch": lambda facts: PATTERNS.get(
+        facts["pattern"], f"should match the pattern {facts['pattern']}"
+    ),
     "union_tag_not_found": lambda facts: f"needs the field {facts['discriminator']}",
-    "union_tag_invalid": lambda facts: f"must name one of {facts['expected_tags']} as {facts['discriminator']}",
+    "union_tag_invalid": lambda facts: (
+        f"must name one of {facts['expected_tags']} as {facts['discriminator']}"
+    ),
 }

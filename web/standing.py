@@ -36,7 +36,9 @@ class Standing:
         self._ended: set[UUID] = set()  # logins and keys
         self._known_until = clock.now()
         self._loaded_at = float("-inf")
-        self._keys: OrderedDict[bytes, tuple[Bearer, float]] = OrderedDict()  # by hash, with when they were looked up
+        self._keys: OrderedDict[bytes, tuple[Bearer, float]] = (
+            OrderedDict()
+        )  # by hash, with when they were looked up
         self._seen: set[UUID] = set()
         self._used: set[UUID] = set()
         self._noted_at = monotonic()
@@ -64,7 +66,9 @@ class Standing:
         """Raises Unauthenticated, Unavailable."""
         await self._be_current()
         expired = bearer.expires_at is not None and bearer.expires_at <= clock.now()
-        if expired or bearer.key_id in self._ended:  # it may have been looked up before it was revoked, and kept after
+        if (
+            expired or bearer.key_id in self._ended
+        ):  # it may have been looked up before it was revoked, and kept after
             raise _no_key()
         self._used.add(bearer.key_id)
 
@@ -97,7 +101,9 @@ class Standing:
 
     async def _be_current(self) -> None:
         if not await self._refresher.at_most(OLDEST, patience=PATIENCE):
-            raise Unavailable("The database does not answer at the moment. Try again.", retry_after=2)
+            raise Unavailable(
+                "The database does not answer at the moment. Try again.", retry_after=2
+            )
 
     def _refresh(self) -> None:
         with self._refreshing:  # one after the other: what one has found is not replaced by what another has read before
@@ -105,11 +111,17 @@ class Standing:
 
     def _learn(self) -> None:
         now, over = read_database_time(), monotonic() - self._loaded_at > START_OVER
-        since = now - timedelta(seconds=settings.token_ttl_seconds) if over else self._known_until - OVERLAP
+        since = (
+            now - timedelta(seconds=settings.token_ttl_seconds)
+            if over
+            else self._known_until - OVERLAP
+        )
         ended, revoked = sessions.ended_since(since), api_keys.revoked_since(since)
         with self._lock:
             self._ended = (set() if over else self._ended) | ended | revoked
-            for digest in [digest for digest, (bearer, _) in self._keys.items() if bearer.key_id in revoked]:
+            for digest in [
+                digest for digest, (bearer, _) in self._keys.items() if bearer.key_id in revoked
+            ]:
                 del self._keys[digest]
         self._known_until = now
         if over:
@@ -132,7 +144,9 @@ def _digest(key: str) -> bytes:
 
 
 def _no_key() -> Unauthenticated:
-    return Unauthenticated("The API key is not valid: it was never made, has expired or was revoked.")
+    return Unauthenticated(
+        "The API key is not valid: it was never made, has expired or was revoked."
+    )
 
 
 standing = Standing()

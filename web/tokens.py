@@ -34,7 +34,11 @@ class Purpose(StrEnum):
 
 
 def access_token(login: Login) -> str:
-    return str(_serializer(Purpose.access).dumps([login.session_id.hex, login.account_id.hex, _rank(login)]))
+    return str(
+        _serializer(Purpose.access).dumps(
+            [login.session_id.hex, login.account_id.hex, _rank(login)]
+        )
+    )
 
 
 def read_access_token(token: str) -> Login:
@@ -45,7 +49,9 @@ def read_access_token(token: str) -> Login:
     known = _verified.get(token)
     if known is not None and time.time() < known[1] + settings.token_ttl_seconds:
         return known[0]
-    if not TOKEN.fullmatch(token):  # base64 forgives what does not belong there: one token could be written in endless ways
+    if not TOKEN.fullmatch(
+        token
+    ):  # base64 forgives what does not belong there: one token could be written in endless ways
         raise Unauthenticated("The access token is not valid. Log in again.")
     login, signed_at = _verify(token)
     with _remembering:
@@ -59,9 +65,13 @@ def _verify(token: str) -> tuple[Login, float]:
     """And when it was signed, in seconds since 1970. Raises Unauthenticated."""
     most = int(settings.token_ttl_seconds)
     try:
-        said, signed_at = _serializer(Purpose.access).loads(token, max_age=most, return_timestamp=True)
+        said, signed_at = _serializer(Purpose.access).loads(
+            token, max_age=most, return_timestamp=True
+        )
         session_id, account_id, rank = said
-        return Login(UUID(session_id), UUID(account_id), rank == ADMIN, rank == OBSERVER), signed_at.timestamp()
+        return Login(
+            UUID(session_id), UUID(account_id), rank == ADMIN, rank == OBSERVER
+        ), signed_at.timestamp()
     except SignatureExpired:
         raise Unauthenticated("The access token has expired. Log in again.") from None
     except (BadData, ValueError, TypeError, AttributeError):
@@ -75,7 +85,11 @@ def invitation_token(invitation_id: UUID) -> str:
 def read_invitation_token(token: str) -> UUID:
     """Raises Forbidden. Whether it was used is not checked here."""
     try:
-        return UUID(_serializer(Purpose.invitation).loads(token, max_age=int(invitations.LIFE.total_seconds())))
+        return UUID(
+            _serializer(Purpose.invitation).loads(
+                token, max_age=int(invitations.LIFE.total_seconds())
+            )
+        )
     except (BadData, ValueError, TypeError, AttributeError):
         wrong = FieldError("/invitation", "is not valid or has expired")
         raise Forbidden("The invitation cannot be used.", fields=(wrong,)) from None
@@ -87,7 +101,9 @@ def csrf_token(session_id: UUID) -> str:
 
 
 def is_csrf_token(token: str, session_id: UUID) -> bool:
-    return _signer(Purpose.csrf).verify_signature(session_id.bytes, token.encode("utf-8", "replace"))
+    return _signer(Purpose.csrf).verify_signature(
+        session_id.bytes, token.encode("utf-8", "replace")
+    )
 
 
 def _rank(login: Login) -> int:
@@ -96,7 +112,9 @@ def _rank(login: Login) -> int:
 
 @cache
 def _serializer(purpose: Purpose) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(_keys(), salt=purpose, signer_kwargs={"digest_method": hashlib.sha256})
+    return URLSafeTimedSerializer(
+        _keys(), salt=purpose, signer_kwargs={"digest_method": hashlib.sha256}
+    )
 
 
 @cache

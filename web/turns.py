@@ -64,7 +64,10 @@ async def share_probe(function: Callable[..., Result], *given: Any) -> Result:
 async def in_public_thread(address: str, function: Callable[..., Result], *given: Any) -> Result:
     """Run it in a thread of those that no account's request waits for. Raises TooMany, Unavailable."""
     if _strangers[address] >= PUBLIC_OF_ONE:
-        raise TooMany("Too many requests from this address are waiting already. Wait for their answers.", retry_after=2)
+        raise TooMany(
+            "Too many requests from this address are waiting already. Wait for their answers.",
+            retry_after=2,
+        )
     if _strangers.total() >= PUBLIC_LINE:
         raise _busy()
     _strangers[address] += 1
@@ -88,10 +91,15 @@ async def few_at_once(account_id: UUID) -> AsyncIterator[None]:
     other, as those of a form that is sent twice. Raises TooMany.
     """
     if account_id not in _large and len(_large) >= LARGE_AT_ONCE:
-        raise TooMany(f"{len(_large)} large documents are being read already. Come back in a moment.", retry_after=5)
+        raise TooMany(
+            f"{len(_large)} large documents are being read already. Come back in a moment.",
+            retry_after=5,
+        )
     line = _large.setdefault(account_id, _Large())
     if line.length >= LARGE_OF_ONE:
-        raise TooMany("Another large document of yours is being read. Wait until that is done.", retry_after=5)
+        raise TooMany(
+            "Another large document of yours is being read. Wait until that is done.", retry_after=5
+        )
     line.length += 1
     try:
         async with line.turn:
@@ -119,7 +127,10 @@ async def turn(account_id: UUID) -> AsyncIterator[None]:
     """For a `with` around what runs in a thread. Raises TooMany."""
     line = _lines.setdefault(account_id, _Line())
     if line.length >= AT_ONCE + WAITING:
-        raise TooMany(f"{line.length} of your requests are waiting already. Wait for their answers.", retry_after=1)
+        raise TooMany(
+            f"{line.length} of your requests are waiting already. Wait for their answers.",
+            retry_after=1,
+        )
     line.length += 1
     try:
         async with line.turns:

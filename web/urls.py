@@ -4,7 +4,9 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 
-IN_PATHS = "/:@!$&'()*+,;=~"  # beside letters, digits and "-._": what stands in a path as it is (RFC 3986)
+IN_PATHS = (
+    "/:@!$&'()*+,;=~"  # beside letters, digits and "-._": what stands in a path as it is (RFC 3986)
+)
 IN_URLS = IN_PATHS + "?#[]%"
 MOST_PARAMETERS, LONGEST_QUERY = 100, 16 * 1024  # of a query; a goal of 1000 characters takes 9 KB
 LONGEST_TOLD = 200  # characters of a path that an answer or a line of the log repeats
@@ -28,7 +30,9 @@ def is_too_long(request: Request) -> bool:
 
 def path_and_query(request: Request) -> str:
     """The path with the query, unless that is longer than any that is meant."""
-    query = "" if is_too_long(request) else quote(request.scope["query_string"], safe=IN_PATHS + "?%")
+    query = (
+        "" if is_too_long(request) else quote(request.scope["query_string"], safe=IN_PATHS + "?%")
+    )
     return quoted_path(request.scope["path"]) + (f"?{query}" if query else "")
 
 

@@ -19,13 +19,25 @@ from typing import NoReturn
 from benchmarks.capacity.check import BOUND, SHORT, SHORT_BOUND, TRIALS, Compared, check, table
 from benchmarks.capacity.needs import Terms, needs
 from benchmarks.capacity.real import Trial
-from benchmarks.capacity.report import LOADS, PRICE, as_kept, checked_section, keep, of_needs, section, told_of
+from benchmarks.capacity.report import (
+    LOADS,
+    PRICE,
+    as_kept,
+    checked_section,
+    keep,
+    of_needs,
+    section,
+    told_of,
+)
 from benchmarks.capacity.threads import LEAST_THREADS, MOST_THREADS
 from benchmarks.capacity.unit_costs import unit_costs
 from benchmarks.capacity.workload import DAY, HOUR, Latency, Limits, Workload
 from benchmarks.ground import BenchmarkFailed, Ground, compiled, machine, say
 
-REQUESTS, TOKENS = 30_000, 180_000_000  # a minute: what a provider allows a large customer; ask yours
+REQUESTS, TOKENS = (
+    30_000,
+    180_000_000,
+)  # a minute: what a provider allows a large customer; ask yours
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +60,19 @@ class Number:
         except ValueError:
             value = math.nan
         is_within = self.least <= value <= self.most
-        is_at_end = (self.is_above and value == self.least) or (self.is_below and value == self.most)
+        is_at_end = (self.is_above and value == self.least) or (
+            self.is_below and value == self.most
+        )
         if (is_within and not is_at_end) or (self.is_none_allowed and value == 0):
             return value
         raise argparse.ArgumentTypeError(f"{text[:40]!r} was given, allowed is {self}")
 
     def __str__(self) -> str:
         kind = "a whole number" if self.is_whole else "a number"
-        lower, upper = "above" if self.is_above else "from", "and below" if self.is_below else "up to"
+        lower, upper = (
+            "above" if self.is_above else "from",
+            "and below" if self.is_below else "up to",
+        )
         return f"{'0 or ' if self.is_none_allowed else ''}{kind} {lower} {self.least:,.15g} {upper} {self.most:,.15g}"
 
 
@@ -68,7 +85,11 @@ class Parser(argparse.ArgumentParser):
 
 def main(words: Sequence[str] | None = None) -> int:
     options = arguments(words)
-    return run_check(SHORT if options.quick else TRIALS, write=options.write) if options.check else predict(options)
+    return (
+        run_check(SHORT if options.quick else TRIALS, write=options.write)
+        if options.check
+        else predict(options)
+    )
 
 
 def default_workload(a_day: float = 1.0) -> Workload:
@@ -129,26 +150,87 @@ def judged(found: list[Compared], bound: float) -> int:
     """1 when a prediction is not true."""
     wrong = [each for each in found if each.is_wrong(bound)]
     for each in wrong:
-        say(f"error: {each.trial}: {each.name}: {each.ratio:.2f} times what was predicted, allowed is up to {bound} times")
+        say(
+            f"error: {each.trial}: {each.name}: {each.ratio:.2f} times what was predicted, allowed is up to {bound} times"
+        )
     return int(bool(wrong))
 
 
 def parser() -> Parser:
     usual = default_workload()
-    latency, spread, limit = Number(0, HOUR, is_above=True), Number(0, 3), Number(1, 1e12, is_none_allowed=True)
+    latency, spread, limit = (
+        Number(0, HOUR, is_above=True),
+        Number(0, 3),
+        Number(1, 1e12, is_none_allowed=True),
+    )
     threads = Number(LEAST_THREADS, MOST_THREADS, is_whole=True)
-    made = Parser(prog="python -m benchmarks.capacity", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made = Parser(
+        prog="python -m benchmarks.capacity",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add = made.add_argument
-    add("--roadmaps", type=Number(0.001, 1e7), nargs="+", metavar="N", help="a day; without: from 1 to 1,000,000")
-    add("--latency", type=latency, default=usual.content.median, help="median seconds of a call for a content")
-    add("--spread", type=spread, default=usual.content.spread, help="deviation of its logarithm; 0: constant")
-    add("--outline-latency", type=latency, default=usual.outline.median, help="the same of a call for an outline")
-    add("--outline-spread", type=spread, default=usual.outline.spread, help="the same of a call for an outline")
-    add("--outline-calls", type=Number(1, 100), default=usual.outline_calls, help="calls for an outline, in the mean")
-    add("--contents", type=Number(1, 10_000, is_whole=True), default=usual.contents, help="of a roadmap")
-    add("--busiest", type=Number(1, DAY / HOUR), default=usual.busiest, help="times the mean in the busiest hour, 1 to 24")
-    add("--requests", type=limit, default=usual.limits.requests, help="a minute that the provider allows; 0: no limit")
-    add("--tokens", type=limit, default=usual.limits.tokens, help="a minute that the provider allows; 0: no limit")
+    add(
+        "--roadmaps",
+        type=Number(0.001, 1e7),
+        nargs="+",
+        metavar="N",
+        help="a day; without: from 1 to 1,000,000",
+    )
+    add(
+        "--latency",
+        type=latency,
+        default=usual.content.median,
+        help="median seconds of a call for a content",
+    )
+    add(
+        "--spread",
+        type=spread,
+        default=usual.content.spread,
+        help="deviation of its logarithm; 0: constant",
+    )
+    add(
+        "--outline-latency",
+        type=latency,
+        default=usual.outline.median,
+        help="the same of a call for an outline",
+    )
+    add(
+        "--outline-spread",
+        type=spread,
+        default=usual.outline.spread,
+        help="the same of a call for an outline",
+    )
+    add(
+        "--outline-calls",
+        type=Number(1, 100),
+        default=usual.outline_calls,
+        help="calls for an outline, in the mean",
+    )
+    add(
+        "--contents",
+        type=Number(1, 10_000, is_whole=True),
+        default=usual.contents,
+        help="of a roadmap",
+    )
+    add(
+        "--busiest",
+        type=Number(1, DAY / HOUR),
+        default=usual.busiest,
+        help="times the mean in the busiest hour, 1 to 24",
+    )
+    add(
+        "--requests",
+        type=limit,
+        default=usual.limits.requests,
+        help="a minute that the provider allows; 0: no limit",
+    )
+    add(
+        "--tokens",
+        type=limit,
+        default=usual.limits.tokens,
+        help="a minute that the provider allows; 0: no limit",
+    )
     add(
         "--at-once",
         type=Number(0, 1e9, is_whole=True),
@@ -168,7 +250,12 @@ def parser() -> Parser:
         default=usual.share,
         help="of them that should, between 0 and 1",
     )
-    add("--price", type=Number(0, 1e6), default=PRICE, help="of a million tokens of the model, for its bill; 0: leave it out")
+    add(
+        "--price",
+        type=Number(0, 1e6),
+        default=PRICE,
+        help="of a million tokens of the model, for its bill; 0: leave it out",
+    )
     add("--check", action="store_true", help="run the real service beside the prediction")
     add("--quick", action="store_true", help="with --check: one short trial, judged generously")
     add("--write", action="store_true", help="put it into docs/SCALING.md")

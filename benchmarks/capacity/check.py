@@ -77,9 +77,13 @@ def check(ground: Ground, trials: Sequence[Trial] = TRIALS) -> list[Compared]:
     with Real(ground) as real:
         say("capacity: one roadmap by one thread, to know what a call takes beside the model")
         beside = beside_of(real.take(CALIBRATING))
-        say(f"capacity: {beside.cpu * 1000:.1f} ms of CPU and {beside.wait * 1000:.1f} ms of waiting a call")
+        say(
+            f"capacity: {beside.cpu * 1000:.1f} ms of CPU and {beside.wait * 1000:.1f} ms of waiting a call"
+        )
         for trial in trials:
-            say(f"capacity: {trial.name}, {len(trial.arrivals)} roadmaps, {trial.threads} threads in each of {trial.consumers}")
+            say(
+                f"capacity: {trial.name}, {len(trial.arrivals)} roadmaps, {trial.threads} threads in each of {trial.consumers}"
+            )
             found += compared(trial, real.take(trial, seed=7), beside)
     return found
 
@@ -89,7 +93,8 @@ def beside_of(taken: Taken) -> Beside:
     cpu = taken.cpu["huey_content"] / taken.calls
     return Beside(
         cpu=cpu,
-        wait=max(spent / taken.calls - cpu * _slowdown(taken, "huey_content"), 0.0) / _slowdown(taken, "postgres"),
+        wait=max(spent / taken.calls - cpu * _slowdown(taken, "huey_content"), 0.0)
+        / _slowdown(taken, "postgres"),
         stored=taken.stored / len(taken.ready),
     )
 
@@ -109,14 +114,34 @@ def compared(trial: Trial, taken: Taken, beside: Beside) -> Iterator[Compared]:
     yield of("seconds to ready, 50 %", taken.percentiles["p50"], [run.at(0.5) for run in runs])
     yield of("seconds to ready, 90 %", taken.percentiles["p90"], [run.at(0.9) for run in runs])
     yield of("calls at once, mean", taken.mean_at_once, [run.called / run.seconds for run in runs])
-    yield Compared(trial.name, "calls at once, most", taken.most_at_once, trial.consumers * trial.threads, is_most=True)
+    yield Compared(
+        trial.name,
+        "calls at once, most",
+        taken.most_at_once,
+        trial.consumers * trial.threads,
+        is_most=True,
+    )
     if trial.limit:
-        yield Compared(trial.name, "calls begun in a second, most", taken.most_in_window, trial.limit, is_most=True)
-        refused = statistics.median(run.refused for run in runs)  # by milliseconds: how many were just about to call
+        yield Compared(
+            trial.name,
+            "calls begun in a second, most",
+            taken.most_in_window,
+            trial.limit,
+            is_most=True,
+        )
+        refused = statistics.median(
+            run.refused for run in runs
+        )  # by milliseconds: how many were just about to call
         yield Compared(trial.name, "calls refused", taken.refused, refused, is_judged=False)
     yield Compared(trial.name, "roadmaps made whole", taken.whole, made)
     for part, connections in most_connections(trial).items():
-        yield Compared(trial.name, f"connections of {part}", taken.connections.get(part, 0), connections, is_most=True)
+        yield Compared(
+            trial.name,
+            f"connections of {part}",
+            taken.connections.get(part, 0),
+            connections,
+            is_most=True,
+        )
     yield Compared(trial.name, "bytes stored", taken.stored, beside.stored * made)
     commands = [_commands(trial, run) for run in runs]
     yield of("Redis commands", sum(taken.commands.values()), commands)
@@ -126,16 +151,25 @@ def _commands(trial: Trial, run: Found) -> float:
     """For the messages, for those that were put off, for the records of the log, and for consumers that wait."""
     seconds = run.seconds * trial.consumers
     records = seconds * flushes(run.calls / seconds) * FLUSH_COMMANDS
-    return run.calls * CALL_COMMANDS + run.passes * PASS_COMMANDS + records + run.seconds * IDLE_COMMANDS * (trial.consumers + 2)
+    return (
+        run.calls * CALL_COMMANDS
+        + run.passes * PASS_COMMANDS
+        + records
+        + run.seconds * IDLE_COMMANDS * (trial.consumers + 2)
+    )
 
 
 def predicted(trial: Trial, taken: Taken, beside: Beside) -> Iterator[Found]:
     limits = Limits(requests=trial.limit, window=1.0)
-    workload = Workload(1.0, outline=trial.outline, content=trial.content, outline_calls=2, limits=limits)
+    workload = Workload(
+        1.0, outline=trial.outline, content=trial.content, outline_calls=2, limits=limits
+    )
     cpu = beside.cpu * _slowdown(taken, "huey_content")
     wait = beside.wait * _slowdown(taken, "postgres")
     threads = trial.consumers * trial.threads
-    fleet = Fleet(threads, trial.threads, slots=max(trial.threads, 8), cpu=cpu, wait=wait, put_off=cpu / 8)
+    fleet = Fleet(
+        threads, trial.threads, slots=max(trial.threads, 8), cpu=cpu, wait=wait, put_off=cpu / 8
+    )
     for seed in range(RUNS):
         yield Simulation(workload, fleet, seed).run_all(trial.arrivals)
 
@@ -143,14 +177,24 @@ def predicted(trial: Trial, taken: Taken, beside: Beside) -> Iterator[Found]:
 def most_connections(trial: Trial) -> dict[str, int]:
     """Of the pools."""
     content = trial.consumers * (trial.threads + BESIDE_CONTENT)
-    return {"api": API_CONNECTIONS, "huey_logs": LOGS_THREADS + BESIDE_LOGS, "huey_content": content}
+    return {
+        "api": API_CONNECTIONS,
+        "huey_logs": LOGS_THREADS + BESIDE_LOGS,
+        "huey_content": content,
+    }
 
 
 def table(found: Sequence[Compared], bound: float = BOUND) -> str:
     """A row for each figure, a column for each trial."""
-    trials, names = (list(dict.fromkeys(values)) for values in ([each.trial for each in found], [each.name for each in found]))
+    trials, names = (
+        list(dict.fromkeys(values))
+        for values in ([each.trial for each in found], [each.name for each in found])
+    )
     cells = {(each.name, each.trial): _told(each, bound) for each in found}
-    rows = [f"| {name} | {' | '.join(cells.get((name, trial), '') for trial in trials)} |" for name in names]
+    rows = [
+        f"| {name} | {' | '.join(cells.get((name, trial), '') for trial in trials)} |"
+        for name in names
+    ]
     head = f"| measured / predicted (ratio) | {' | '.join(trials)} |"
     return "\n".join([head, "|---" * (len(trials) + 1) + "|", *rows])
 

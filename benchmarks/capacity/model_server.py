@@ -24,7 +24,11 @@ from roadmap.requests import RoadmapRequest
 GOAL = "Become a backend engineer in Python"
 MODEL = "gpt-known"
 DESIGNS = {"AnalysisDraft": "analysis", "OutlineDraft": "outline"}
-KINDS = {"TutorialDraft": ContentKind.tutorial, "ResourcesDraft": ContentKind.resources, "QuizDraft": ContentKind.quiz}
+KINDS = {
+    "TutorialDraft": ContentKind.tutorial,
+    "ResourcesDraft": ContentKind.resources,
+    "QuizDraft": ContentKind.quiz,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,10 @@ class Texts:
         catalogue, request = Catalogue(), RoadmapRequest(goal=GOAL)
         analysis = catalogue.analyse(request)
         outline = catalogue.outline(DesignBrief(request, analysis))
-        self._designs = {"analysis": analysis.model_dump_json(), "outline": outline.model_dump_json()}
+        self._designs = {
+            "analysis": analysis.model_dump_json(),
+            "outline": outline.model_dump_json(),
+        }
         self._written: dict[tuple[str, ContentKind], str] = {}
         for concept in outline.concepts():
             brief = ConceptBrief(request, "", "", "", concept.key, concept.title, "", ())
@@ -70,7 +77,10 @@ def _draft(content: Any) -> str:
         {
             "prompt": each.prompt,
             "right_options": [each.options[place] for place in each.answers],
-            "wrong_options": [option for place, option in enumerate(each.options) if place not in each.answers] or ["None."],
+            "wrong_options": [
+                option for place, option in enumerate(each.options) if place not in each.answers
+            ]
+            or ["None."],
             "explanation": each.explanation,
         }
         for each in content.questions
@@ -106,7 +116,14 @@ class Server:
         """Requests of one connection, one after the other."""
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
+                length = next(
+                    (
+                        int(line[15:])
+                        for line in head.lower().split(b"\r\n")
+                        if line.startswith(b"content-length:")
+                    ),
+                    0,
+                )
                 body = await reader.readexactly(length)
                 if head.startswith(b"GET"):
                     writer.write(_answer(200, json.dumps(asdict(self._figures)).encode()))
@@ -120,7 +137,11 @@ class Server:
         figures, manner, now = self._figures, self._manner, asyncio.get_running_loop().time()
         if wait := self._full(now):
             figures.refused += 1
-            return _answer(429, b'{"error": {"message": "too many requests"}}', f"retry-after: {ceil(wait * 100) / 100}\r\n")
+            return _answer(
+                429,
+                b'{"error": {"message": "too many requests"}}',
+                f"retry-after: {ceil(wait * 100) / 100}\r\n",
+            )
         is_outline, text = self._texts.of(asked)
         seconds = Latency(*(manner.outline if is_outline else manner.content)).drawn(self._random)
         figures.running += 1
@@ -130,8 +151,19 @@ class Server:
         figures.answered += 1
         figures.seconds += asyncio.get_running_loop().time() - now
         usage = {"prompt_tokens": 1000, "completion_tokens": max(len(text) // 4, 1)}
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-        said = {"id": "1", "object": "chat.completion", "created": 1, "model": MODEL, "choices": [choice], "usage": usage}
+        choice = {
+            "index": 0,
+            "finish_reason": "stop",
+            "message": {"role": "assistant", "content": text},
+        }
+        said = {
+            "id": "1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": MODEL,
+            "choices": [choice],
+            "usage": usage,
+        }
         return _answer(200, json.dumps(said).encode())
 
     def _full(self, now: float) -> float:

@@ -16,7 +16,11 @@ from core.settings import Settings
 
 API, LOGS, POSTGRES, REDIS, POOLER = "api", "huey_logs", "postgres", "redis", "pgbouncer"
 LOGS_THREADS: int = Settings.model_fields["logs_workers"].default
-API_CONNECTIONS, BESIDE_LOGS, BESIDE_CONTENT = 13, 2, 3  # of the pools in core/storage.py, which a test compares
+API_CONNECTIONS, BESIDE_LOGS, BESIDE_CONTENT = (
+    13,
+    2,
+    3,
+)  # of the pools in core/storage.py, which a test compares
 HELD = 0.003  # seconds for which a transaction holds a connection of a pooler
 MESSAGE = 450  # bytes in Redis
 # Commands of Redis. Of a call's message, which is claimed with the acknowledgement of the one before it, and enqueued with
@@ -24,7 +28,10 @@ MESSAGE = 450  # bytes in Redis
 # which is enqueued, claimed and waited for; and of a process that waits, each second. As the check has counted them with answers
 # of half a second, and `make bench-usage` with answers of four.
 CALL_COMMANDS, PASS_COMMANDS, FLUSH_COMMANDS, IDLE_COMMANDS = 1.2, 4.25, 3.7, 0.6
-RECORDS, FLUSHES = 1.2, 4.0  # of a call; batches that a process sends each second, if it has records
+RECORDS, FLUSHES = (
+    1.2,
+    4.0,
+)  # of a call; batches that a process sends each second, if it has records
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,9 @@ def flushes(calls: float) -> float:
 
 def commands_of(workload: Workload, fleet: Fleet) -> float:
     """Of Redis for one roadmap. The more slowly the parts come, the fewer records go together."""
-    calls = fleet.each / (workload.seconds_of_calls / workload.calls + fleet.cpu + fleet.wait)  # a second, of a busy process
+    calls = fleet.each / (
+        workload.seconds_of_calls / workload.calls + fleet.cpu + fleet.wait
+    )  # a second, of a busy process
     return workload.calls * (CALL_COMMANDS + FLUSH_COMMANDS * flushes(calls) / calls)
 
 
@@ -117,7 +126,9 @@ def sized(workload: Workload, costs: UnitCosts, terms: Terms, speed: Speed, why_
         cores = [unit.cpu_idle + of * per_roadmap / count for of in (mean, rate)]
         return Part(name, count, unit.memory_busy, *cores)
 
-    api_cpu = costs.parts[API].cpu_per_roadmap + terms.requests * (costs.parts[API].cpu_per_request or 0)
+    api_cpu = costs.parts[API].cpu_per_roadmap + terms.requests * (
+        costs.parts[API].cpu_per_request or 0
+    )
     api, logs = part(API, 1, api_cpu), part(LOGS, 1, costs.parts[LOGS].cpu_per_roadmap)
     content = part(CONTENT, fleet.consumers, costs.parts[CONTENT].cpu_per_roadmap)
     servers = [_server(name, costs, terms, rate, mean) for name in (POSTGRES, REDIS)]
@@ -129,8 +140,16 @@ def sized(workload: Workload, costs: UnitCosts, terms: Terms, speed: Speed, why_
     processes = api.instances + logs.instances + content.instances
     idle = costs.commands_idle * processes / 3
     commands = commands_of(workload, fleet)
-    poolers = ceil(connections / terms.pooler_connections) if connections > terms.postgres_connections else 0
-    pooler = [Part(POOLER, poolers, 20.0, mean * costs.commits / 20_000, commits / 20_000)] if poolers else []
+    poolers = (
+        ceil(connections / terms.pooler_connections)
+        if connections > terms.postgres_connections
+        else 0
+    )
+    pooler = (
+        [Part(POOLER, poolers, 20.0, mean * costs.commits / 20_000, commits / 20_000)]
+        if poolers
+        else []
+    )
     pooled = max(10, ceil(commits * HELD * 3)) if poolers else 0
     limits = _limits(workload, terms, {
         "one consumer's threads": speed.threads / MOST_THREADS,
@@ -173,7 +192,9 @@ def _server(name: str, costs: UnitCosts, terms: Terms, rate: float, mean: float)
     return Part(name, 1, unit.memory_busy, *cores)
 
 
-def _limits(workload: Workload, terms: Terms, used: dict[str, float]) -> tuple[tuple[str, float], ...]:
+def _limits(
+    workload: Workload, terms: Terms, used: dict[str, float]
+) -> tuple[tuple[str, float], ...]:
     """Those of one of everything, the one that is reached first in front."""
     if workload.limits.exist:
         used |= {"the model's limits": workload.a_day / workload.most_a_day()}

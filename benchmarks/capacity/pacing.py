@@ -42,7 +42,9 @@ class Pacing:
         if now - self._second >= 1:
             self._second, self._refused = now, 0
         self._refused += 1
-        return min(max(WHEN_FULL, self._refused / REFUSED_A_SECOND), LONGEST_TURN) * self._random.uniform(0.75, 1.25)
+        return min(
+            max(WHEN_FULL, self._refused / REFUSED_A_SECOND), LONGEST_TURN
+        ) * self._random.uniform(0.75, 1.25)
 
     def begin(self, now: float) -> float:
         """A call of whoever has a slot."""

@@ -28,7 +28,9 @@ LOG = """SELECT coalesce(sum(pg_total_relation_size(inhrelid)), 0) FROM pg_inher
 COMMITS = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
 WRITTEN = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')"
 COUNTED = (SIZE, LOG, WRITTEN, COMMITS)
-UNFINISHED = "SELECT count(*) FROM roadmap WHERE status NOT IN ('ready', 'partial', 'failed', 'cancelled')"
+UNFINISHED = (
+    "SELECT count(*) FROM roadmap WHERE status NOT IN ('ready', 'partial', 'failed', 'cancelled')"
+)
 READY = """SELECT extract(epoch FROM finished_at - created_at), status FROM roadmap
     WHERE created_at > to_timestamp(%f) ORDER BY created_at"""
 
@@ -95,9 +97,16 @@ class Real:
         self._ground, self._ends, self._working = ground, ExitStack(), ExitStack()
         self._like, self._consumers = (0, 0), list[Service]()
         self._port = free_port()
-        key = {"OPENAI_API_KEY": "sk-of-the-check", "OPENAI_MODEL": MODEL, "OPENAI_BASE_URL": f"http://127.0.0.1:{self._port}/v1"}
+        key = {
+            "OPENAI_API_KEY": "sk-of-the-check",
+            "OPENAI_MODEL": MODEL,
+            "OPENAI_BASE_URL": f"http://127.0.0.1:{self._port}/v1",
+        }
         self._stack = ground.stack(in_one=False, **key)
-        for name, service in self._stack.services.items():  # its connections tell Redis whose they are
+        for (
+            name,
+            service,
+        ) in self._stack.services.items():  # its connections tell Redis whose they are
             service.environment["REDIS_URL"] += f"?client_name={name}"
         self._url = self._stack.environment["DATABASE_URL"]
 
@@ -126,15 +135,25 @@ class Real:
         parts |= {"huey_content": [each.pid for each in consumers]}
         parts |= {"postgres": [self._ground.postgres.pid], "redis": [self._ground.broker.pid]}
         self._wait_for_the_log()
-        before, figures, cpu, delayed = [self._one(sql) for sql in COUNTED], self._figures(), _cpu(parts), _delayed(parts)
+        before, figures, cpu, delayed = (
+            [self._one(sql) for sql in COUNTED],
+            self._figures(),
+            _cpu(parts),
+            _delayed(parts),
+        )
         began_at, began = time.time(), time.monotonic()
-        with most_connections(self._url) as connections, counted_commands(self._ground.broker) as commands:
+        with (
+            most_connections(self._url) as connections,
+            counted_commands(self._ground.broker) as commands,
+        ):
             self._ask_for(trial.arrivals)
             self._wait_for_all(trial.name)
             seconds = time.monotonic() - began
             self._wait_for_the_log()
         after, used, kept = self._figures(), _cpu(parts), _delayed(parts)
-        stored, log, ahead, commits = (self._one(sql) - count for sql, count in zip(COUNTED, before, strict=True))
+        stored, log, ahead, commits = (
+            self._one(sql) - count for sql, count in zip(COUNTED, before, strict=True)
+        )
         rows = ask(self._url, READY % began_at)
         return Taken(
             ready=[float(row[0]) for row in rows],
@@ -148,8 +167,12 @@ class Real:
             cpu={name: used[name] - cpu[name] for name in parts},
             delayed={name: kept[name] - delayed[name] for name in parts},
             memory={name: pss(pids) / len(pids) for name, pids in parts.items()},
-            commands={name: sum(counts.values()) for name, counts in commands.items() if name in parts},
-            connections={name.removeprefix("roadmap-"): count for name, count in connections.items() if name},
+            commands={
+                name: sum(counts.values()) for name, counts in commands.items() if name in parts
+            },
+            connections={
+                name.removeprefix("roadmap-"): count for name, count in connections.items() if name
+            },
             stored=stored,
             log=log,
             ahead=ahead,
@@ -159,7 +182,9 @@ class Real:
     def _start_consumers(self, trial: Trial) -> None:
         """In place of those that there are. Each loads what it needs with its first roadmaps, which do not count."""
         self._working.close()
-        self._consumers = [self._working.enter_context(self._consumer(trial)) for _ in range(trial.consumers)]
+        self._consumers = [
+            self._working.enter_context(self._consumer(trial)) for _ in range(trial.consumers)
+        ]
         self._like = trial.consumers, trial.threads
         for _ in self._consumers:
             self._ask_for_one()
@@ -167,8 +192,13 @@ class Real:
 
     @contextmanager
     def _consumer(self, trial: Trial) -> Iterator[Service]:
-        settings = {"CONTENT_WORKERS": str(trial.threads), "MODEL_CONCURRENCY": str(max(trial.threads, 8))}
-        service = Service("huey_content", {**self._stack.content.environment, **settings}, self._ground.scratch)
+        settings = {
+            "CONTENT_WORKERS": str(trial.threads),
+            "MODEL_CONCURRENCY": str(max(trial.threads, 8)),
+        }
+        service = Service(
+            "huey_content", {**self._stack.content.environment, **settings}, self._ground.scratch
+        )
         service.start()
         try:
             until(lambda: "huey@content ready" in service.output, "a consumer", "it is ready")
@@ -183,16 +213,25 @@ class Real:
             self._ask_for_one()
 
     def _ask_for_one(self) -> None:
-        answer = answer_to("POST", f"{self._stack.url}/api/v1/roadmaps", json={"goal": GOAL}, headers=self._stack.headers)
+        answer = answer_to(
+            "POST",
+            f"{self._stack.url}/api/v1/roadmaps",
+            json={"goal": GOAL},
+            headers=self._stack.headers,
+        )
         answer.raise_for_status()
 
     def _wait_for_all(self, name: str) -> None:
-        until(lambda: self._one(UNFINISHED) == 0, name, "every roadmap has come to its end", PATIENCE)
+        until(
+            lambda: self._one(UNFINISHED) == 0, name, "every roadmap has come to its end", PATIENCE
+        )
 
     def _wait_for_the_log(self) -> None:
         """Until nobody writes any more: the log is written a moment later."""
         last, deadline = -1, time.monotonic() + STORED
-        while (now := self._one("SELECT count(*) FROM execution_log")) != last and time.monotonic() < deadline:
+        while (
+            now := self._one("SELECT count(*) FROM execution_log")
+        ) != last and time.monotonic() < deadline:
             last = now
             time.sleep(1.0)
 
@@ -200,7 +239,9 @@ class Real:
         return int(ask(self._url, sql)[0][0])
 
     def _figures(self) -> dict[str, Any]:
-        figures: dict[str, Any] = httpx2.get(f"http://127.0.0.1:{self._port}/figures", verify=NO_TLS, timeout=10).json()
+        figures: dict[str, Any] = httpx2.get(
+            f"http://127.0.0.1:{self._port}/figures", verify=NO_TLS, timeout=10
+        ).json()
         return figures
 
 
@@ -213,7 +254,9 @@ def _cpu(parts: dict[str, list[int]]) -> dict[str, float]:
     found = dict.fromkeys(parts, 0.0)
     for name, pids in parts.items():
         for pid in trees(pids):
-            with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended, and its parent counts it
+            with suppress(
+                FileNotFoundError, ProcessLookupError
+            ):  # it has just ended, and its parent counts it
                 found[name] += cpu_seconds(pid)
     return found
 

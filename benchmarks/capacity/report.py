@@ -20,7 +20,10 @@ from scripts.marked import Marked, row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE, KEPT = ROOT / "docs" / "SCALING.md", ROOT / "benchmarks" / "capacity.json"
-BEGIN, CHECKED = "<!-- written by make capacity WRITE=1 -->", "<!-- written by make capacity CHECK=1 WRITE=1 -->"
+BEGIN, CHECKED = (
+    "<!-- written by make capacity WRITE=1 -->",
+    "<!-- written by make capacity CHECK=1 WRITE=1 -->",
+)
 END, END_CHECKED = "<!-- until here: capacity -->", "<!-- until here: check -->"
 LOADS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)  # roadmaps a day
 PRICE = 1.0  # of a million tokens of the model on the page, a round number: ask your provider
@@ -33,8 +36,17 @@ def of_needs(found: Sequence[Needs], price: float) -> str:
 
 
 def _speeds(found: Sequence[Needs]) -> str:
-    shares = " / ".join(percent(share).removesuffix("%") for share in sorted({*SHARES, *(each.share for each in found)}))
-    head: tuple[str, ...] = ("roadmaps a day", "threads", "consumers", f"ready, s: {shares} %", "planning begins, s: 90 %")
+    shares = " / ".join(
+        percent(share).removesuffix("%")
+        for share in sorted({*SHARES, *(each.share for each in found)})
+    )
+    head: tuple[str, ...] = (
+        "roadmaps a day",
+        "threads",
+        "consumers",
+        f"ready, s: {shares} %",
+        "planning begins, s: 90 %",
+    )
     head += ("calls a minute", "tokens a minute", "waiting messages, most", "what comes first")
     return _table(head, [_speed(each) for each in found])
 
@@ -42,7 +54,9 @@ def _speeds(found: Sequence[Needs]) -> str:
 def _speed(needs: Needs) -> tuple[str, ...]:
     speed, content = needs.speed, needs.part(CONTENT)
     times = dict(zip(SHARES, speed.ready, strict=True)) | {needs.share: speed.at_share}
-    ready = " / ".join(f"{times[share]:,.0f}" if isfinite(times[share]) else "never" for share in sorted(times))
+    ready = " / ".join(
+        f"{times[share]:,.0f}" if isfinite(times[share]) else "never" for share in sorted(times)
+    )
     planning = f"{speed.planning:.1f}" if speed.planning >= 0.05 else "0"
     figures: tuple[str, ...] = (f"{speed.threads:,}", f"{content.instances:,}", ready, planning)
     figures += (number(needs.calls_a_minute), number(needs.tokens_a_minute), f"{speed.waiting:,}")
@@ -67,7 +81,14 @@ def _servers(found: Sequence[Needs]) -> str:
         "cores, busiest hour",
         "of these PostgreSQL",
     )
-    head += ("connections, direct", "through a pooler", "commits/s", "Redis commands/s", "a month", "Redis, MB")
+    head += (
+        "connections, direct",
+        "through a pooler",
+        "commits/s",
+        "Redis commands/s",
+        "a month",
+        "Redis, MB",
+    )
     head += ("GB a month, stored", "of these log", "written ahead", "sent")
     return _table(head, [_server(each) for each in found])
 
@@ -75,10 +96,34 @@ def _servers(found: Sequence[Needs]) -> str:
 def _server(needs: Needs) -> tuple[str, ...]:
     counts = [f"{needs.part(name).instances:,}" for name in (API, LOGS, CONTENT)]
     cores = [number(needs.cores_busiest), number(needs.part(POSTGRES).cores_busiest)]
-    connections = [f"{needs.connections:,}", f"{needs.connections_pooled:,}" if needs.connections_pooled else "none needed"]
-    rates = [number(needs.commits_a_second), number(needs.commands_a_second), _millions(needs.commands_a_month)]
-    bytes_ = [number(each) for each in (needs.redis_mb, needs.storage_gb, needs.log_gb, needs.ahead_gb, needs.egress_gb)]
-    return (f"{needs.a_day:,.12g}", *counts, f"{needs.memory:,.0f}", *cores, *connections, *rates, *bytes_)
+    connections = [
+        f"{needs.connections:,}",
+        f"{needs.connections_pooled:,}" if needs.connections_pooled else "none needed",
+    ]
+    rates = [
+        number(needs.commits_a_second),
+        number(needs.commands_a_second),
+        _millions(needs.commands_a_month),
+    ]
+    bytes_ = [
+        number(each)
+        for each in (
+            needs.redis_mb,
+            needs.storage_gb,
+            needs.log_gb,
+            needs.ahead_gb,
+            needs.egress_gb,
+        )
+    ]
+    return (
+        f"{needs.a_day:,.12g}",
+        *counts,
+        f"{needs.memory:,.0f}",
+        *cores,
+        *connections,
+        *rates,
+        *bytes_,
+    )
 
 
 def _bills(found: Sequence[Needs], price: float) -> str:
@@ -88,7 +133,11 @@ def _bills(found: Sequence[Needs], price: float) -> str:
     rows = []
     for needs in found:
         platform = of_platform(needs)
-        cells = (f"{needs.a_day:,.12g}", f"{platform:,.2f}", f"{platform / needs.a_day / DAYS:,.4f}")
+        cells = (
+            f"{needs.a_day:,.12g}",
+            f"{platform:,.2f}",
+            f"{platform / needs.a_day / DAYS:,.4f}",
+        )
         rows.append((*cells, f"{of_model(needs, price):,.2f}") if price else cells)
     seen = prices.load().platforms[PLATFORM].seen
     told = f"At the prices of {seen}, as `roadmap cost` has them, roadmaps being kept for {MONTHS} months."
@@ -145,18 +194,25 @@ def found_again(workload: Workload, costs: UnitCosts, terms: Terms) -> list[Need
 
 
 def _again(load: dict[str, Any], workload: Workload, costs: UnitCosts, terms: Terms) -> Needs:
-    fields = {name: getattr(workload, name) for name in Workload.__dataclass_fields__} | {"a_day": load["a_day"]}
+    fields = {name: getattr(workload, name) for name in Workload.__dataclass_fields__} | {
+        "a_day": load["a_day"]
+    }
     speed = Speed(**{**load["speed"], "ready": tuple(load["speed"]["ready"])})
     return sized(Workload(**fields), costs, terms, speed, load["why_not"])
 
 
 def as_kept(found: Sequence[Needs]) -> list[dict[str, Any]]:
-    return [{"a_day": each.a_day, "speed": asdict(each.speed), "why_not": each.why_not} for each in found]
+    return [
+        {"a_day": each.a_day, "speed": asdict(each.speed), "why_not": each.why_not}
+        for each in found
+    ]
 
 
 def section(workload: Workload, costs: UnitCosts, terms: Terms, price: float = PRICE) -> Marked:
     def made() -> str:
-        return f"{told_of(workload, terms)}\n\n{of_needs(found_again(workload, costs, terms), price)}"
+        return (
+            f"{told_of(workload, terms)}\n\n{of_needs(found_again(workload, costs, terms), price)}"
+        )
 
     return Marked("capacity", PAGE, BEGIN, END, made)
 

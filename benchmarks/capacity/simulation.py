@@ -109,7 +109,9 @@ class Found:
         return self._rank([each.planned - each.asked for each in self.roadmaps], share)
 
     def _rank(self, values: Sequence[float], share: float) -> float:
-        place = max(ceil(round(self.wanted * share, 6)) - 1, 0)  # 100 times 0.07 is a little more than 7
+        place = max(
+            ceil(round(self.wanted * share, 6)) - 1, 0
+        )  # 100 times 0.07 is a little more than 7
         return sorted(values)[place] if place < len(values) else inf
 
     @property
@@ -123,7 +125,9 @@ class Simulation:
 
     def __init__(self, workload: Workload, fleet: Fleet, seed: int = 1) -> None:
         self._load, self._fleet = workload, fleet
-        self._gaps, self._sizes, self._dice = (Random(f"{seed} {name}") for name in ("gaps", "sizes", "dice"))
+        self._gaps, self._sizes, self._dice = (
+            Random(f"{seed} {name}") for name in ("gaps", "sizes", "dice")
+        )
         self._events: list[tuple[float, int, int, int, Job | None]] = []
         self._number = 0
         self._first: deque[Job] = deque()
@@ -132,7 +136,9 @@ class Simulation:
         self._core = [0.0] * fleet.consumers  # until when each process computes
         slots = fleet.slots or fleet.each
         is_paced = workload.limits.exist or slots < fleet.each
-        self._paces = [Pacing(slots, self._dice) for _ in range(fleet.consumers)] if is_paced else []
+        self._paces = (
+            [Pacing(slots, self._dice) for _ in range(fleet.consumers)] if is_paced else []
+        )
         self._provider = Provider(workload.limits) if workload.limits.exist else None
         self._found = Found()
         self._open = self._scheduled = self._missing = 0
@@ -165,7 +171,15 @@ class Simulation:
         self._arrivals, self._counted = arrivals, range(warm_up, warm_up + count)
         self._missing, self._asked_for, self._found.wanted = count, 0, count
         self._await_next()
-        happens = (self._asked, self._calls, self._answered, self._done, self._given_up, self._free, self._due)
+        happens = (
+            self._asked,
+            self._calls,
+            self._answered,
+            self._done,
+            self._given_up,
+            self._free,
+            self._due,
+        )
         events, found, now = self._events, self._found, 0.0
         while events and self._missing and self._number < most:
             now, _, kind, process, job = heappop(events)
@@ -185,7 +199,9 @@ class Simulation:
         return found
 
     def _push(self, at: float, kind: int, process: int = 0, job: Job | None = None) -> None:
-        self._number += 1  # what happens at the same time happens in the order in which it was known
+        self._number += (
+            1  # what happens at the same time happens in the order in which it was known
+        )
         heappush(self._events, (at, self._number, kind, process, job))
 
     def _await_next(self) -> None:
@@ -205,7 +221,9 @@ class Simulation:
     def _enqueue(self, job: Job, now: float) -> None:
         job.taken = now  # for now: since when it waits
         (self._first if job.is_plan else self._rest).append(job)
-        self._found.most_waiting = max(self._found.most_waiting, len(self._first) + len(self._rest) + self._scheduled)
+        self._found.most_waiting = max(
+            self._found.most_waiting, len(self._first) + len(self._rest) + self._scheduled
+        )
 
     def _hand_out(self, now: float) -> None:
         found, idle = self._found, self._idle
@@ -272,7 +290,12 @@ class Simulation:
             self._provider.running -= 1
         if self._paces:
             self._paces[process].went_well(job.began)
-        self._push(self._computed(process, now, self._fleet.cpu / 2) + self._fleet.wait / 2, DONE, process, job)
+        self._push(
+            self._computed(process, now, self._fleet.cpu / 2) + self._fleet.wait / 2,
+            DONE,
+            process,
+            job,
+        )
 
     def _done(self, now: float, process: int, job: Job | None) -> None:
         """A call is made and what it has answered is saved."""
@@ -280,7 +303,9 @@ class Simulation:
         job.calls.pop(0)
         if job.calls:
             pace = self._paces[process] if self._paces else None
-            if pace is not None and (wait := pace.begin(now)):  # what was saved stays, and this was no attempt
+            if pace is not None and (
+                wait := pace.begin(now)
+            ):  # what was saved stays, and this was no attempt
                 job.attempts -= 1
                 self._release(now, process, job, slot=True)
                 self._schedule(now, now + wait, job)

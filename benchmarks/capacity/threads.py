@@ -11,12 +11,19 @@ from benchmarks.figures import number
 from core.settings import Settings
 
 LEAST_THREADS, MOST_THREADS = (
-    next(getattr(bound, name) for bound in Settings.model_fields["content_workers"].metadata if hasattr(bound, name))
+    next(
+        getattr(bound, name)
+        for bound in Settings.model_fields["content_workers"].metadata
+        if hasattr(bound, name)
+    )
     for name in ("ge", "le")
 )
 # Threads, or as many as a roadmap has contents: of a larger service such a slice is simulated with its share of the load.
 AT_ONCE = 400
-WARM_UP, FEWEST = 100, 300  # roadmaps that do not count, and that do: the busiest hour of the slice, or so many
+WARM_UP, FEWEST = (
+    100,
+    300,
+)  # roadmaps that do not count, and that do: the busiest hour of the slice, or so many
 MOST_CALLS = 500_000  # of the roadmaps that count, if they are more than the fewest: with quick answers an hour has too many
 MOST_EVENTS = 20_000_000  # of all that is simulated for one load: about a minute
 IDLE = 1.02  # times as many threads as are busy in the mean of the busiest hour, at least: without room a queue only grows
@@ -55,14 +62,18 @@ def speed_of(workload: Workload, costs: UnitCosts, each: int) -> tuple[Speed, st
     costs, effort = costs.of_size(workload.contents), Effort()
     why_not, possible, free = "", workload, replace(workload, limits=Limits())
     if (most := workload.most_a_day()) < workload.a_day:
-        why_not = f"not possible: the model's limits allow at most {number(most)} a day of this shape"
+        why_not = (
+            f"not possible: the model's limits allow at most {number(most)} a day of this shape"
+        )
         possible = free
     speed = smallest(possible, costs, each, effort)
     if speed is None:
         why_not = why_not or late(free, costs, effort)
         speed = smallest(replace(free, within=inf), costs, each, effort)
     if speed is None:
-        raise ValueError("such roadmaps are never ready in the simulation, however many threads work: ask with less spread")
+        raise ValueError(
+            "such roadmaps are never ready in the simulation, however many threads work: ask with less spread"
+        )
     return speed, why_not
 
 
@@ -70,7 +81,11 @@ def late(workload: Workload, costs: UnitCosts, effort: Effort) -> str:
     """Why no number of threads is enough, given the workload without the model's limits."""
     alone = simulated(replace(workload, a_day=1.0), costs, workload.contents, MOST_THREADS, effort)
     is_slow = alone.at_share > workload.within
-    reason = "however many threads work" if is_slow else "since the model's limits are then reached again and again"
+    reason = (
+        "however many threads work"
+        if is_slow
+        else "since the model's limits are then reached again and again"
+    )
     return f"not possible: {percent(workload.share)} are not ready within {workload.within:,.12g} s, {reason}"
 
 
@@ -84,7 +99,9 @@ def smallest(workload: Workload, costs: UnitCosts, each: int, effort: Effort) ->
     least = ceil(offered(workload, costs) * IDLE)
     most = 8 * least + 4 * workload.contents
     last, step, threads = least - 1, 1, least
-    while not _is_enough(speed := simulated(workload, costs, threads, each, effort), workload.within):
+    while not _is_enough(
+        speed := simulated(workload, costs, threads, each, effort), workload.within
+    ):
         if threads >= most:
             return None
         last, step = threads, max(2 * step, ceil(FINE * threads))
@@ -103,7 +120,9 @@ def _is_enough(speed: Speed, within: float) -> bool:
     return isfinite(speed.at_share) and speed.at_share <= within and not speed.failed
 
 
-def simulated(workload: Workload, costs: UnitCosts, threads: int, each: int, effort: Effort) -> Speed:
+def simulated(
+    workload: Workload, costs: UnitCosts, threads: int, each: int, effort: Effort
+) -> Speed:
     """Of a large service a slice, which is a little worse than the whole: what comes at once is less even there. Raises
     ValueError when that is more than is left of the effort.
     """
@@ -119,7 +138,9 @@ def simulated(workload: Workload, costs: UnitCosts, threads: int, each: int, eff
     count = max(FEWEST, min(ceil(part.rate * HOUR), int(MOST_CALLS / workload.calls)))
     if effort.left < PATIENCE * (WARM_UP + count) * workload.calls:
         asked = f"{workload.a_day:,.12g} roadmaps a day of {workload.contents:,} contents"
-        raise ValueError(f"{asked}: that takes too long to simulate; ask for fewer --contents, or for more time --within")
+        raise ValueError(
+            f"{asked}: that takes too long to simulate; ask for fewer --contents, or for more time --within"
+        )
     simulation = Simulation(part, fleet_of(workload, costs, in_slice, each))
     found = simulation.run(count, warm_up=WARM_UP)
     effort.left -= simulation.happened

@@ -59,7 +59,9 @@ class UnitCosts:
             stored=self.stored * times,
             sent=self.sent * times,
             sent_for_each=self.sent_for_each * times,
-            servers_cpu_per_request={name: each * times for name, each in self.servers_cpu_per_request.items()},
+            servers_cpu_per_request={
+                name: each * times for name, each in self.servers_cpu_per_request.items()
+            },
             commits=self.commits * times,
             ahead=self.ahead * times,
         )
@@ -68,7 +70,10 @@ class UnitCosts:
 def _times(part: PartUsage, times: float) -> PartUsage:
     """Its work so many times."""
     request = part.cpu_per_request
-    more = {"cpu_per_roadmap": part.cpu_per_roadmap * times, "cpu_per_request": None if request is None else request * times}
+    more = {
+        "cpu_per_roadmap": part.cpu_per_roadmap * times,
+        "cpu_per_request": None if request is None else request * times,
+    }
     return part.model_copy(update=more)
 
 

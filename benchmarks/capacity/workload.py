@@ -23,7 +23,11 @@ class Latency:
         return self.median * math.exp(self.spread**2 / 2)
 
     def drawn(self, random: Random) -> float:
-        return self.median * math.exp(self.spread * random.normalvariate(0.0, 1.0)) if self.spread else self.median
+        return (
+            self.median * math.exp(self.spread * random.normalvariate(0.0, 1.0))
+            if self.spread
+            else self.median
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,20 @@ class Workload:
         limits = self.limits
         if not 1 <= self.busiest <= DAY / HOUR:
             raise ValueError("the busiest hour has between 1 and 24 times as much as the mean")
-        if not (0 < self.a_day < math.inf and self.contents >= 1 and 1 <= self.outline_calls < math.inf):
+        if not (
+            0 < self.a_day < math.inf and self.contents >= 1 and 1 <= self.outline_calls < math.inf
+        ):
             raise ValueError("a day needs roadmaps, a roadmap a call for its outline and contents")
         if not (0 < self.share < 1 and self.within > 0):
-            raise ValueError("what should be ready needs a share between 0 and 1, and a time above 0")
-        if not (limits.requests >= 0 and limits.tokens >= 0 and limits.at_once >= 0 and limits.window > 0):
+            raise ValueError(
+                "what should be ready needs a share between 0 and 1, and a time above 0"
+            )
+        if not (
+            limits.requests >= 0
+            and limits.tokens >= 0
+            and limits.at_once >= 0
+            and limits.window > 0
+        ):
             raise ValueError("a limit is not negative, and 0 where there is none")
 
     @property

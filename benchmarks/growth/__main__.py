@@ -16,12 +16,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.__main__ import interrupt
-from benchmarks.ground import BenchmarkFailed, Ground, compiled, machine, say, settings_of_servers, versions
+from benchmarks.ground import (
+    BenchmarkFailed,
+    Ground,
+    compiled,
+    machine,
+    say,
+    settings_of_servers,
+    versions,
+)
 from benchmarks.growth.curves import CURVES
 from benchmarks.growth.effort import FULL, QUICK, Effort
 from benchmarks.growth.plans import Statement, complaints
 from benchmarks.growth.points import Curve, Found, Point
-from benchmarks.growth.report import markdown, noteworthy, read, write_charts, write_section, written
+from benchmarks.growth.report import (
+    markdown,
+    noteworthy,
+    read,
+    write_charts,
+    write_section,
+    written,
+)
 from benchmarks.load import LoadFailed
 
 
@@ -65,14 +80,34 @@ def judged(found: Iterable[Found]) -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.growth", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.growth",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--only", nargs="+", choices=list(CURVES), metavar="CURVE", help=", ".join(CURVES))
-    parser.add_argument("--quick", action="store_true", help="fewer points and shorter turns, to look at something")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep every figure there, with those of other curves")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the section there, of all that is in the JSON")
-    parser.add_argument("--charts", type=Path, metavar="FOLDER", help="write a chart of each curve there")
-    parser.add_argument("--again", action="store_true", help="measure nothing: tell of what is in the JSON")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(CURVES), metavar="CURVE", help=", ".join(CURVES)
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer points and shorter turns, to look at something"
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="keep every figure there, with those of other curves",
+    )
+    parser.add_argument(
+        "--markdown",
+        type=Path,
+        metavar="FILE",
+        help="write the section there, of all that is in the JSON",
+    )
+    parser.add_argument(
+        "--charts", type=Path, metavar="FOLDER", help="write a chart of each curve there"
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="measure nothing: tell of what is in the JSON"
+    )
     return parser.parse_args()
 
 
@@ -90,7 +125,8 @@ def run(curve: Curve, effort: Effort) -> Found:
     return Found(
         date=datetime.now(UTC).date().isoformat(),
         form=effort.form,
-        machine=machine() | {"load before": f"{load_before:.1f}", "load after": f"{os.getloadavg()[0]:.1f}"},
+        machine=machine()
+        | {"load before": f"{load_before:.1f}", "load after": f"{os.getloadavg()[0]:.1f}"},
         versions=versions(),
         settings=settings,
         seconds=round(time.monotonic() - began),

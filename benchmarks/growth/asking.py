@@ -42,7 +42,9 @@ class Answers:
 def answers(port: int, headers: Mapping[str, str], asked: Asked, tries: int) -> Answers:
     """The first answer does not count. Raises BenchmarkFailed."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LONGEST)
-    given = {**headers, "Accept": asked.accept} | ({"Content-Type": "application/json"} if asked.body else {})
+    given = {**headers, "Accept": asked.accept} | (
+        {"Content-Type": "application/json"} if asked.body else {}
+    )
     took, locations = [], []
     try:
         for path in islice(cycle(asked.paths), tries + 1):
@@ -52,7 +54,9 @@ def answers(port: int, headers: Mapping[str, str], asked: Asked, tries: int) -> 
             content = answer.read()
             took.append((perf_counter() - began) * 1000)
             if answer.status != asked.expected:
-                raise BenchmarkFailed(f"{asked.line} ({path}) is answered with {answer.status}: {content[:300]!r}")
+                raise BenchmarkFailed(
+                    f"{asked.line} ({path}) is answered with {answer.status}: {content[:300]!r}"
+                )
             locations.append(answer.headers.get("Location", ""))
     except OSError as error:
         raise BenchmarkFailed(f"{asked.line} is not answered: {error}") from error

@@ -16,7 +16,12 @@ from benchmarks.growth.plans import MANY, Statement, statements
 from tests.stack import answer_to
 
 SETTLE = 0.3  # seconds until all sessions have read a setting
-SETTINGS = {"log_analyze": "on", "log_timing": "off", "log_nested_statements": "on", "log_format": "json"}
+SETTINGS = {
+    "log_analyze": "on",
+    "log_timing": "off",
+    "log_nested_statements": "on",
+    "log_format": "json",
+}
 LARGE = f"SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples >= {MANY}"
 
 
@@ -32,7 +37,10 @@ class Explained:
         self._run(
             "LOAD 'auto_explain'",
             "ALTER SYSTEM SET auto_explain.log_min_duration = -1",
-            *(f"ALTER SYSTEM SET auto_explain.{setting} = '{value}'" for setting, value in SETTINGS.items()),
+            *(
+                f"ALTER SYSTEM SET auto_explain.{setting} = '{value}'"
+                for setting, value in SETTINGS.items()
+            ),
             f"ALTER DATABASE \"{name}\" SET session_preload_libraries = 'auto_explain'",
             "SELECT pg_reload_conf()",
         )
@@ -80,5 +88,9 @@ class ExplainedService(Service):
 
     def account(self) -> UUID:
         """That of the first token."""
-        said = answer_to("GET", f"http://127.0.0.1:{self.port}/api/v1/auth/me", headers=self.headers(self.tokens[0]))
+        said = answer_to(
+            "GET",
+            f"http://127.0.0.1:{self.port}/api/v1/auth/me",
+            headers=self.headers(self.tokens[0]),
+        )
         return UUID(said.json()["id"])

@@ -94,11 +94,19 @@ class Filling:
     def fill(self, rows: int) -> None:
         """Up to so many roadmaps in all."""
         began = time.monotonic()
-        values = {"first": self._first, "apart": APART, "beside": BESIDE, "reader": self.reader, "count": len(self._others)}
+        values = {
+            "first": self._first,
+            "apart": APART,
+            "beside": BESIDE,
+            "reader": self.reader,
+            "count": len(self._others),
+        }
         values |= {"others": ",".join(map(str, self._others)), "readers": 2 * MOST_OF_READER}
         values |= {"after": self._rows, "rows": rows, "whole": min(rows, self._whole)}
         with _connected(self._url) as cursor:
-            cursor.execute("SET session_replication_role = replica")  # foreign keys are not looked at: they are right
+            cursor.execute(
+                "SET session_replication_role = replica"
+            )  # foreign keys are not looked at: they are right
             with _unindexed(cursor):
                 for sql in (ROADMAPS, EVENTS, HOOK, *BESIDES, *self._parts()):
                     cursor.execute(sql.format(**values))
@@ -126,7 +134,9 @@ class Filling:
         same = {"first": "{first}", "apart": "{apart}", "after": "{after}", "whole": "{whole}"}
         stage = NODE.format(**same, table="stage", kind="001", above="", of="", most=STAGES)
         above = ID.format(at=MS, kind="001", k="k / 3")
-        module = NODE.format(**same, table="module", kind="002", above="stage_id,", of=f"{above},", most=MODULES)
+        module = NODE.format(
+            **same, table="module", kind="002", above="stage_id,", of=f"{above},", most=MODULES
+        )
         return [REVISIONS, stage, module, CONCEPT, CONTENT]
 
 

@@ -11,7 +11,10 @@ VALUES = (  # of a statement, in whose place a question mark stands: the same st
     (re.compile(r"'(?:[^']|'')*'"), "?"),
     (re.compile(r"\b\d+(?:\.\d+)?\b"), "?"),
     (re.compile(r"\s+"), " "),
-    (re.compile(r'((?:SELECT|RETURNING) "\w+"\."\w+")(?:, "\w+"\."\w+"){3,}'), r"\1, ..."),  # columns
+    (
+        re.compile(r'((?:SELECT|RETURNING) "\w+"\."\w+")(?:, "\w+"\."\w+"){3,}'),
+        r"\1, ...",
+    ),  # columns
     (re.compile(r"\(\?(?:(?:::\w+)?, ?\?)+(?:::\w+)?\)"), "(?, ...)"),
     (re.compile(r"(?:\(\?, \.\.\.\),? ?){2,}"), "(?, ...), ..."),
 )
@@ -52,7 +55,10 @@ def statements(log: str, large: Collection[str], *, place: str, x: float) -> lis
 def entries(log: str) -> Iterator[tuple[float, Any]]:
     """Milliseconds, and what auto_explain tells as JSON. Raises ValueError for what is no JSON."""
     for ms, lines in ENTRY.findall(log):
-        yield float(ms), json.loads("\n".join(line.removeprefix("\t") for line in lines.splitlines()))
+        yield (
+            float(ms),
+            json.loads("\n".join(line.removeprefix("\t") for line in lines.splitlines())),
+        )
 
 
 def shortened(text: str) -> str:
@@ -67,7 +73,9 @@ def scanned_whole(plan: Any, large: Collection[str]) -> set[str]:
     return {
         node["Relation Name"]
         for node in nodes_of(plan)
-        if node["Node Type"] == "Seq Scan" and node.get("Actual Loops", 1) and node["Relation Name"] in large
+        if node["Node Type"] == "Seq Scan"
+        and node.get("Actual Loops", 1)
+        and node["Relation Name"] in large
     }
 
 
@@ -85,7 +93,13 @@ def nodes_of(plan: Any) -> Iterator[Any]:
 def joined(one: Statement, other: Statement) -> Statement:
     """The same statement, run more often."""
     scanned = tuple(sorted({*one.scanned, *other.scanned}))
-    return replace(one, times=one.times + other.times, ms=max(one.ms, other.ms), scanned=scanned, rows=max(one.rows, other.rows))
+    return replace(
+        one,
+        times=one.times + other.times,
+        ms=max(one.ms, other.ms),
+        scanned=scanned,
+        rows=max(one.rows, other.rows),
+    )
 
 
 def complaints(found: Iterable[Statement]) -> list[str]:

@@ -56,7 +56,9 @@ class Found:
 def found_of(document: Mapping[str, Any]) -> Found:
     """Of what was written as JSON."""
     points = [Point(**point) for point in document["points"]]
-    statements = [Statement(**{**each, "scanned": tuple(each["scanned"])}) for each in document["statements"]]
+    statements = [
+        Statement(**{**each, "scanned": tuple(each["scanned"])}) for each in document["statements"]
+    ]
     return Found(**{**document, "points": points, "statements": statements})
 
 
@@ -66,7 +68,10 @@ def lines(points: Iterable[Point], measure: str) -> dict[str, Line]:
     for point in points:
         if point.measure == measure:
             found.setdefault(point.line, {}).setdefault(point.x, []).append(point.value)
-    return {name: {x: spread(values).median for x, values in sorted(line.items())} for name, line in found.items()}
+    return {
+        name: {x: spread(values).median for x, values in sorted(line.items())}
+        for name, line in found.items()
+    }
 
 
 def measures(points: Iterable[Point]) -> list[str]:

@@ -35,7 +35,16 @@ def written(everything: Everything) -> str:
 
 def markdown(everything: Everything, curves: Mapping[str, Curve]) -> str:
     """Of all curves that were measured, in the order of `curves`."""
-    return "\n\n".join([ABOUT, *(_of_curve(curve, everything[name]) for name, curve in curves.items() if name in everything)])
+    return "\n\n".join(
+        [
+            ABOUT,
+            *(
+                _of_curve(curve, everything[name])
+                for name, curve in curves.items()
+                if name in everything
+            ),
+        ]
+    )
 
 
 def write_section(path: Path, text: str) -> None:
@@ -51,7 +60,9 @@ def write_section(path: Path, text: str) -> None:
 def write_charts(folder: Path, everything: Everything, curves: Mapping[str, Curve]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, found in everything.items():
-        (folder / file_name(name)).write_text(line_drawing(curves[name].title, list(panels(curves[name], found))))
+        (folder / file_name(name)).write_text(
+            line_drawing(curves[name].title, list(panels(curves[name], found)))
+        )
 
 
 def file_name(curve: str) -> str:
@@ -71,15 +82,24 @@ def _of_curve(curve: Curve, found: Found) -> str:
         f"Measured on {found.date} ({found.form}) in {found.seconds / 60:.1f} minutes. Machine: {listed(found.machine)}. "
         f"Versions: {listed(found.versions)}. Servers: {listed(found.settings)}."
     )
-    parts = [f"### {curve.title}", curve.said(found), f"![{curve.title}]({IMAGES}/{file_name(curve.name)})", curve.about]
-    parts += [f"<details><summary>All figures</summary>\n\n{_table(curve, found)}\n\n{about}\n\n</details>"]
+    parts = [
+        f"### {curve.title}",
+        curve.said(found),
+        f"![{curve.title}]({IMAGES}/{file_name(curve.name)})",
+        curve.about,
+    ]
+    parts += [
+        f"<details><summary>All figures</summary>\n\n{_table(curve, found)}\n\n{about}\n\n</details>"
+    ]
     return "\n\n".join(parts + list(_of_statements(found)))
 
 
 def _table(curve: Curve, found: Found) -> str:
     """A row for each line, a column for each point; of more than eight, some."""
     amounts = sorted({point.x for point in found.points})
-    shown = amounts if len(amounts) <= 8 else sorted({*amounts[:: -(-len(amounts) // 6)], amounts[-1]})
+    shown = (
+        amounts if len(amounts) <= 8 else sorted({*amounts[:: -(-len(amounts) // 6)], amounts[-1]})
+    )
     head = ["", f"{curve.axis}:", *(f"{x:,.0f}" for x in shown), "last to first"]
     rows = [head, ["---"] * len(head)]
     for measure in measures(found.points):
@@ -108,12 +128,19 @@ def noteworthy(statements: Sequence[Statement]) -> list[Statement]:
     """Each once, at the largest amount at which it was seen."""
     found: dict[str, Statement] = {}
     for each in statements:
-        if each.is_noteworthy and (each.text not in found or (each.x, each.rows) > (found[each.text].x, found[each.text].rows)):
+        if each.is_noteworthy and (
+            each.text not in found
+            or (each.x, each.rows) > (found[each.text].x, found[each.text].rows)
+        ):
             found[each.text] = each
     return sorted(found.values(), key=lambda each: -each.ms)
 
 
 def _said(each: Statement) -> str:
-    reads = f"reads {', '.join(each.scanned)} as a whole" if each.scanned else f"looks at {each.rows:,} rows"
+    reads = (
+        f"reads {', '.join(each.scanned)} as a whole"
+        if each.scanned
+        else f"looks at {each.rows:,} rows"
+    )
     text = each.text if len(each.text) <= TOLD else f"{each.text[:TOLD]} ..."
     return f"- {each.place}, at {each.x:,.0f}: {reads}, {number(each.ms)} ms: `{text}`"

@@ -11,7 +11,17 @@ import sys
 from collections.abc import Callable, Mapping
 from time import perf_counter
 
-from roadmap import api_keys, audit, creating, first_answers, log_retention, measures, rescue, sessions, webhooks
+from roadmap import (
+    api_keys,
+    audit,
+    creating,
+    first_answers,
+    log_retention,
+    measures,
+    rescue,
+    sessions,
+    webhooks,
+)
 
 PARTS: Mapping[str, Callable[[], object]] = {
     "rescue": rescue.overdue,

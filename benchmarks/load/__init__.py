@@ -56,10 +56,20 @@ def load(plan: Plan) -> Load:
     limit = plan.warm_up + plan.seconds + 2 * PATIENCE
     command = [sys.executable, "-m", "benchmarks.load"]
     ended = subprocess.run(
-        command, input=json.dumps(asdict(plan)), capture_output=True, text=True, timeout=limit, cwd=ROOT, check=False
+        command,
+        input=json.dumps(asdict(plan)),
+        capture_output=True,
+        text=True,
+        timeout=limit,
+        cwd=ROOT,
+        check=False,
     )
     if ended.returncode:
-        raise LoadFailed(ended.stderr.strip().splitlines()[-1] if ended.stderr.strip() else "the load generator was killed")
+        raise LoadFailed(
+            ended.stderr.strip().splitlines()[-1]
+            if ended.stderr.strip()
+            else "the load generator was killed"
+        )
     return Load(**json.loads(ended.stdout))
 
 
@@ -69,7 +79,9 @@ def held(port: int, requests: Sequence[str]) -> Iterator[None]:
     one of them is refused, or ended before the block did.
     """
     command = [sys.executable, "-m", "benchmarks.load", "--hold"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as holder:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as holder:
         assert holder.stdin
         assert holder.stdout
         try:

@@ -22,14 +22,20 @@ class Generator:
         self.requests = endless(list(plan.requests))
         loop = asyncio.get_running_loop()
         self.failed: asyncio.Future[None] = loop.create_future()
-        loop.set_exception_handler(lambda _, context: self._fail(repr(context.get("exception") or context["message"])))
+        loop.set_exception_handler(
+            lambda _, context: self._fail(repr(context.get("exception") or context["message"]))
+        )
 
     async def run(self) -> Load:
         began = perf_counter() + 0.05
-        self.answers = Answers(began + self.plan.warm_up, began + self.plan.warm_up + self.plan.seconds)
+        self.answers = Answers(
+            began + self.plan.warm_up, began + self.plan.warm_up + self.plan.seconds
+        )
         self.connections = await self._connect()
         cpu, at = process_time(), perf_counter()
-        await self._first(self._closed() if self.plan.rate is None else self._open(began, self.plan.rate))
+        await self._first(
+            self._closed() if self.plan.rate is None else self._open(began, self.plan.rate)
+        )
         cpu = (process_time() - cpu) / (perf_counter() - at)
         for connection in self.connections:
             connection.close()
@@ -46,7 +52,9 @@ class Generator:
         made = []
         for _ in range(self.plan.connections):
             _, connection = await loop.create_connection(
-                lambda: Connection(self.answers, self._answered, self._fail), "127.0.0.1", self.plan.port
+                lambda: Connection(self.answers, self._answered, self._fail),
+                "127.0.0.1",
+                self.plan.port,
             )
             made.append(connection)
         return made
@@ -54,10 +62,14 @@ class Generator:
     async def _first(self, load: "asyncio.Future[None]") -> None:
         """Until the load has ended, or something went wrong, or answers stay away."""
         limit = self.plan.warm_up + self.plan.seconds + PATIENCE
-        done, _ = await asyncio.wait((load, self.failed), timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(
+            (load, self.failed), timeout=limit, return_when=asyncio.FIRST_COMPLETED
+        )
         if not done:
             waiting = sum(connection.waits for connection in self.connections)
-            raise SystemExit(f"no answer to {waiting} requests within {PATIENCE:g} s after the end of the load")
+            raise SystemExit(
+                f"no answer to {waiting} requests within {PATIENCE:g} s after the end of the load"
+            )
         for each in done:
             each.result()
 
@@ -72,7 +84,9 @@ class Generator:
         """Requests are due at their own times, and sent as soon as there is a connection."""
         loop = asyncio.get_running_loop()
         self.ended = loop.create_future()
-        self.active = round((self.plan.warm_up + self.plan.seconds) * rate)  # requests without an answer
+        self.active = round(
+            (self.plan.warm_up + self.plan.seconds) * rate
+        )  # requests without an answer
         self.free.extend(self.connections)
         offset = loop.time() - perf_counter()
         for number in range(self.active):
@@ -106,10 +120,16 @@ class Generator:
             self.failed.set_exception(SystemExit(why))
 
     def _check(self) -> None:
-        other = {status.decode(): count for status, count in self.answers.statuses.items() if int(status) != self.plan.expected}
+        other = {
+            status.decode(): count
+            for status, count in self.answers.statuses.items()
+            if int(status) != self.plan.expected
+        }
         if other:
             said = self.answers.first_body.decode(errors="replace")
-            raise SystemExit(f"expected {self.plan.expected}, but there were answers {other}: {said}")
+            raise SystemExit(
+                f"expected {self.plan.expected}, but there were answers {other}: {said}"
+            )
         if not self.answers.latencies:
             raise SystemExit("no request was answered")
 
@@ -119,9 +139,13 @@ async def hold(port: int, requests: list[str]) -> None:
     streams = [await asyncio.open_connection("127.0.0.1", port) for _ in requests]
     for (_, writer), request in zip(streams, requests, strict=True):
         writer.write(request.encode())
-    heads = [await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE) for reader, _ in streams]
+    heads = [
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE) for reader, _ in streams
+    ]
     print(sum(head.startswith(b"HTTP/1.1 200") for head in heads), flush=True)
-    drains = [asyncio.create_task(reader.read(-1)) for reader, _ in streams]  # ends when the server ends the stream
+    drains = [
+        asyncio.create_task(reader.read(-1)) for reader, _ in streams
+    ]  # ends when the server ends the stream
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     _, still = await asyncio.wait(drains, timeout=LAST_LOOK)
     print(len(still), flush=True)

@@ -32,7 +32,9 @@ class Answers:
         self.latencies: list[float] = []
         self.late: list[float] = []
         self.in_time = 0  # answers that came between begin and end
-        self.first_body = b""  # of an answer with another status than that of the first: what is wrong?
+        self.first_body = (
+            b""  # of an answer with another status than that of the first: what is wrong?
+        )
 
     def note(self, status: bytes, due: float, now: float) -> None:
         self.statuses[status] += 1
@@ -53,7 +55,12 @@ def endless(requests: list[str]) -> Iterator[bytes]:
 class Connection(asyncio.Protocol):
     """`send(request, due)`; `on_answer(self)` is called when its answer is there whole."""
 
-    def __init__(self, answers: Answers, on_answer: Callable[["Connection"], None], on_failure: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        answers: Answers,
+        on_answer: Callable[["Connection"], None],
+        on_failure: Callable[[str], None],
+    ) -> None:
         self._answers, self._on_answer, self._on_failure = answers, on_answer, on_failure
         self._received = b""
         self._due = 0.0
@@ -91,7 +98,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if self.waits:
-            self._on_failure(f"a connection was closed before its answer came ({error or 'no error'})")
+            self._on_failure(
+                f"a connection was closed before its answer came ({error or 'no error'})"
+            )
 
     def close(self) -> None:
         self._transport.close()

@@ -17,4 +17,6 @@ async def health(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-app = Starlette(routes=[Route("/api/v1/roadmaps", create, methods=["POST"]), Route("/health", health)])
+app = Starlette(
+    routes=[Route("/api/v1/roadmaps", create, methods=["POST"]), Route("/health", health)]
+)

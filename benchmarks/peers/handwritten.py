@@ -58,7 +58,9 @@ class RoadmapRequest(BaseModel):
     background: Text = ""
     motivation: Text = ""
     preferences: Text = ""
-    language: Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$", max_length=35)] = "en"
+    language: Annotated[
+        str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$", max_length=35)
+    ] = "en"
 
 
 pool: asyncpg.Pool
@@ -76,14 +78,27 @@ async def create(request: Request) -> Response:
         return JSONResponse({"detail": error.errors(include_url=False)}, 422)
     roadmap_id, now = uuid4(), datetime.now(UTC)
     texts = (asked.background, asked.motivation, asked.preferences, asked.language)
-    await pool.execute(INSERT, roadmap_id, owner_id, asked.goal, asked.level, asked.hours_per_week, *texts, now)
+    await pool.execute(
+        INSERT, roadmap_id, owner_id, asked.goal, asked.level, asked.hours_per_week, *texts, now
+    )
     async with broker.pipeline(transaction=False) as pipeline:
         pipeline.lpush("content", signed({"task": "plan_roadmap", "id": str(roadmap_id)}))
-        pipeline.lpush("logs", signed({"at": now.isoformat(), "message": "Accepted the goal", "roadmap_id": str(roadmap_id)}))
+        pipeline.lpush(
+            "logs",
+            signed(
+                {
+                    "at": now.isoformat(),
+                    "message": "Accepted the goal",
+                    "roadmap_id": str(roadmap_id),
+                }
+            ),
+        )
         await pipeline.execute()
     path = f"/api/v1/roadmaps/{roadmap_id}"
     links = {"self": path, "events": f"{path}/events"}
-    return JSONResponse({"id": str(roadmap_id), "status": "queued", "links": links}, 202, {"Location": path})
+    return JSONResponse(
+        {"id": str(roadmap_id), "status": "queued", "links": links}, 202, {"Location": path}
+    )
 
 
 def signed(message: dict[str, str]) -> bytes:
@@ -99,14 +114,19 @@ async def health(_: Request) -> Response:
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
     global pool, broker  # noqa: PLW0603
     settings = {"application_name": "handwritten"}
-    pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=POOL, max_size=POOL, server_settings=settings)
+    pool = await asyncpg.create_pool(
+        os.environ["DATABASE_URL"], min_size=POOL, max_size=POOL, server_settings=settings
+    )
     broker = redis.asyncio.Redis.from_url(os.environ["REDIS_URL"], max_connections=POOL * 8)
     yield
     await pool.close()
     await broker.aclose()
 
 
-app = Starlette(routes=[Route("/api/v1/roadmaps", create, methods=["POST"]), Route("/health", health)], lifespan=lifespan)
+app = Starlette(
+    routes=[Route("/api/v1/roadmaps", create, methods=["POST"]), Route("/health", health)],
+    lifespan=lifespan,
+)
 
 
 def prepare(count: int) -> None:

@@ -5,7 +5,17 @@ from collections.abc import Callable, Iterator, Mapping
 from benchmarks.effort import Effort
 from benchmarks.figures import Sample
 from benchmarks.ground import Ground
-from benchmarks.subjects import accept, connections, embedded, logs, memory, queue, read, size, start
+from benchmarks.subjects import (
+    accept,
+    connections,
+    embedded,
+    logs,
+    memory,
+    queue,
+    read,
+    size,
+    start,
+)
 from benchmarks.targets import ACCEPT, CONNECTIONS, EMBEDDED, LOGS, MEMORY, QUEUE, READ, SIZE, START
 
 SUBJECTS: Mapping[str, Callable[[Ground, Effort], Iterator[Sample]]] = {

@@ -11,7 +11,17 @@ from benchmarks.effort import Effort
 from benchmarks.figures import Sample, turns
 from benchmarks.ground import Ground, say
 from benchmarks.load import Load, Plan, held, load
-from benchmarks.targets import ACCEPT, ALONE, GENERATOR, MEDIAN_POSTS, NO_KEY, OURS, POSTS, SLOW_POSTS, WATCHED
+from benchmarks.targets import (
+    ACCEPT,
+    ALONE,
+    GENERATOR,
+    MEDIAN_POSTS,
+    NO_KEY,
+    OURS,
+    POSTS,
+    SLOW_POSTS,
+    WATCHED,
+)
 
 STREAMS = 500
 CONNECTIONS = 64
@@ -53,17 +63,36 @@ def _watched(ground: Ground, effort: Effort, service: Service) -> Iterator[Sampl
     for number, name in turns((ALONE, WATCHED), effort.rounds):
         say(f"accept: {name}, round {number + 1} of {effort.rounds}")
         with held(service.port, service.streams(STREAMS)) if name == WATCHED else ExitStack():
-            found = _turn(ground, service, effort.seconds, named=True, others=STREAMS if name == WATCHED else 0)
+            found = _turn(
+                ground,
+                service,
+                effort.seconds,
+                named=True,
+                others=STREAMS if name == WATCHED else 0,
+            )
         service.empty()
         yield Sample(ACCEPT, POSTS, name, number, found.rate)
 
 
 def _turn(
-    ground: Ground, contender: Contender, seconds: float, *, named: bool, rate: float | None = None, others: int = 0
+    ground: Ground,
+    contender: Contender,
+    seconds: float,
+    *,
+    named: bool,
+    rate: float | None = None,
+    others: int = 0,
 ) -> Load:
     """`others` are there already, and stay."""
     ground.settle()
-    plan = Plan(contender.port, contender.posts(named=named), 202, seconds, connections=CONNECTIONS, rate=rate)
+    plan = Plan(
+        contender.port,
+        contender.posts(named=named),
+        202,
+        seconds,
+        connections=CONNECTIONS,
+        rate=rate,
+    )
     found = load(plan)
     contender.check(found.answered + others)
     if not others:

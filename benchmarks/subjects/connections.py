@@ -24,14 +24,22 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
     with service.serving(ground):
         tree = service.finished_roadmap()
         streams = service.streams(STREAMS)
-        with service.consuming(), held(service.port, streams), most_connections(service.url) as most:
+        with (
+            service.consuming(),
+            held(service.port, streams),
+            most_connections(service.url) as most,
+        ):
             _busy(service, (PATH, f"{PATH}/{tree['id']}"), seconds)
     yield from _samples(OURS, most)
     if not effort.is_short:
         say(f"connections: {FASTAPI}, for {seconds:g} s")
         peer = FastApi()
         peer.tree = tree
-        with peer.serving(ground), peer.consuming(ground), most_connections(peer.environment["DATABASE_URL"]) as most:
+        with (
+            peer.serving(ground),
+            peer.consuming(ground),
+            most_connections(peer.environment["DATABASE_URL"]) as most,
+        ):
             _busy(peer, (f"{PATH}/{tree['id']}",), seconds)
         yield from _samples(FASTAPI, most)
 

@@ -23,5 +23,14 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
             path = stack.create(goal(number + 1))
             if (status := stack.finished(path)["status"]) != "ready":
                 raise BenchmarkFailed(f"{OURS}: a roadmap of the catalogue ended as {status}")
-            at = {event["event"]: datetime.fromisoformat(loads(event["data"])["at"]) for event in stack.events(path)}
-            yield Sample(EMBEDDED, TO_READY, OURS, number, (at["roadmap.ready"] - at["roadmap.queued"]).total_seconds())
+            at = {
+                event["event"]: datetime.fromisoformat(loads(event["data"])["at"])
+                for event in stack.events(path)
+            }
+            yield Sample(
+                EMBEDDED,
+                TO_READY,
+                OURS,
+                number,
+                (at["roadmap.ready"] - at["roadmap.queued"]).total_seconds(),
+            )

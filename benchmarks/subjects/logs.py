@@ -8,7 +8,17 @@ from benchmarks.effort import Effort
 from benchmarks.figures import Sample, turns
 from benchmarks.ground import Ground, ask, python, say
 from benchmarks.load import ROOT
-from benchmarks.targets import COPY, COPY_ONCE, DROPPED, LOGGING, LOGS, OURS, RECORDED, SQLALCHEMY, WRITTEN
+from benchmarks.targets import (
+    COPY,
+    COPY_ONCE,
+    DROPPED,
+    LOGGING,
+    LOGS,
+    OURS,
+    RECORDED,
+    SQLALCHEMY,
+    WRITTEN,
+)
 from tests.stack import Stack, running
 
 
@@ -33,7 +43,9 @@ def _recorded(ground: Ground, effort: Effort, stack: Stack) -> Iterator[Sample]:
             say(f"logs: {name}, round {number + 1} of {effort.rounds}")
             _empty(ground, stack)
             kind = ("logging",) if name == LOGGING else ()
-            told = json.loads("".join(_run(stack, "benchmarks.recorder", str(effort.recorded), *kind)))
+            told = json.loads(
+                "".join(_run(stack, "benchmarks.recorder", str(effort.recorded), *kind))
+            )
             yield Sample(LOGS, RECORDED, name, number, told["rate"])
             if name == OURS:
                 yield Sample(LOGS, DROPPED, name, number, told["dropped"])

@@ -70,7 +70,10 @@ def _many(stack: Stack, roadmaps: int) -> Iterator[Sample]:
     for look in range(looks + 1):
         until_then = half + (roadmaps - half) * look // looks
         for first in range(made, until_then, AT_ONCE):
-            paths = [stack.create(goal(number)) for number in range(first, min(first + AT_ONCE, until_then))]
+            paths = [
+                stack.create(goal(number))
+                for number in range(first, min(first + AT_ONCE, until_then))
+            ]
             for path in paths:
                 stack.finished(path, timeout=LONGEST)
         made = until_then
@@ -87,11 +90,23 @@ def _with_model(ground: Ground, effort: Effort) -> Iterator[Sample]:
     """With a key for a model that nobody serves: its client is loaded for the first call, which fails."""
     say(f"memory: {WITH_MODEL}")
     nowhere = f"http://127.0.0.1:{free_port()}/v1"
-    model = {"OPENAI_API_KEY": "sk-benchmark", "OPENAI_BASE_URL": nowhere, "RETRY_BASE_SECONDS": "60"}
+    model = {
+        "OPENAI_API_KEY": "sk-benchmark",
+        "OPENAI_BASE_URL": nowhere,
+        "RETRY_BASE_SECONDS": "60",
+    }
     with running(ground.stack(in_one=True, **model)) as stack:
         path, consumer = stack.create(goal(0)), stack.content.child("content_queue")
-        until(lambda: has_mapped(consumer, "jiter"), WITH_MODEL, "the content consumer has loaded the client")
-        until(lambda: stack.get(path).json()["status"] in (*FINAL, "queued"), WITH_MODEL, "the first try has failed")
+        until(
+            lambda: has_mapped(consumer, "jiter"),
+            WITH_MODEL,
+            "the content consumer has loaded the client",
+        )
+        until(
+            lambda: stack.get(path).json()["status"] in (*FINAL, "queued"),
+            WITH_MODEL,
+            "the first try has failed",
+        )
         time.sleep(effort.idle_seconds)
         yield Sample(MEMORY, PSS, WITH_MODEL, 0, _of(stack))
 
@@ -112,7 +127,10 @@ def _peers(ground: Ground, effort: Effort) -> Iterator[Sample]:
                 continue
             say(f"memory: {name}")
             with ExitStack() as ends:
-                programs = [ends.enter_context(peer.worker(ground, each, pool=pool, at_once=at_once)) for each in workers]
+                programs = [
+                    ends.enter_context(peer.worker(ground, each, pool=pool, at_once=at_once))
+                    for each in workers
+                ]
                 pids = [program.pid for program in (peer.program, *programs)]
                 load(Plan(peer.port, peer.posts(), 202, 0.5, connections=4))
                 until(lambda: not peer.waiting(), FASTAPI, "what was accepted has been done")

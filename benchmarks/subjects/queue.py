@@ -17,7 +17,16 @@ import redis
 
 from benchmarks.effort import Effort
 from benchmarks.figures import Sample, percentiles, turns
-from benchmarks.ground import BenchmarkFailed, Ground, Program, peer_environment, python, say, tool, until
+from benchmarks.ground import (
+    BenchmarkFailed,
+    Ground,
+    Program,
+    peer_environment,
+    python,
+    say,
+    tool,
+    until,
+)
 from benchmarks.load import ROOT
 from benchmarks.targets import (
     CELERY,
@@ -62,15 +71,30 @@ def huey(name: str, contender: str, *options: str) -> Queue:
 
 def queues() -> list[Queue]:
     """Raises BenchmarkFailed when one is not installed."""
-    celery, actors, jobs, tasks = (f"{PLACE}.with_{name}" for name in ("celery", "dramatiq", "rq", "taskiq"))
+    celery, actors, jobs, tasks = (
+        f"{PLACE}.with_{name}" for name in ("celery", "dramatiq", "rq", "taskiq")
+    )
     worker = ("worker", "--pool", "threads", "--concurrency", THREADS, "--loglevel", "ERROR")
-    rq = ("worker", "bench", "--worker-class", "rq.SimpleWorker", "--quiet", "--disable-job-desc-logging", "--url")
+    rq = (
+        "worker",
+        "bench",
+        "--worker-class",
+        "rq.SimpleWorker",
+        "--quiet",
+        "--disable-job-desc-logging",
+        "--url",
+    )
     taskiq = ("worker", f"{tasks}:broker", "--workers", "1", "--log-level", "ERROR")
     return [
         huey(OURS, "redis-ours"),
         huey(STOCK, "redis-stock"),
         Queue(CELERY, celery, tool("celery", "-A", celery, *worker)),
-        Queue(DRAMATIQ, actors, tool("dramatiq", actors, "--processes", "1", "--threads", THREADS), is_needed=False),
+        Queue(
+            DRAMATIQ,
+            actors,
+            tool("dramatiq", actors, "--processes", "1", "--threads", THREADS),
+            is_needed=False,
+        ),
         Queue(RQ, jobs, tool("rq", *rq), is_needed=False),
         Queue(TASKIQ, tasks, tool("taskiq", *taskiq), is_needed=False),
         huey(SQLITE, "sqlite-ours"),
@@ -86,10 +110,14 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
     for number, queue in turns(contenders, effort.rounds):
         say(f"queue: {queue.name}, {effort.messages} tasks, round {number + 1} of {effort.rounds}")
         turn = Turn(ground, queue, effort.messages)
-        yield Sample(QUEUE, ENQUEUED, queue.name, number, effort.messages / turn.send(0, effort.messages))
+        yield Sample(
+            QUEUE, ENQUEUED, queue.name, number, effort.messages / turn.send(0, effort.messages)
+        )
         with turn.consumer() as program:
             told = turn.told(program)
-        yield Sample(QUEUE, TASKS, queue.name, number, (effort.messages - 1) / (told["last"] - told["first"]))
+        yield Sample(
+            QUEUE, TASKS, queue.name, number, (effort.messages - 1) / (told["last"] - told["first"])
+        )
     if effort.tries:
         raw = Queue(RAW, RAW_REDIS, python("-m", RAW_REDIS))
         for queue in [*contenders, raw]:
@@ -119,17 +147,32 @@ class Turn:
         place = str(folder / "queue.db") if queue.is_file else ground.others_broker
         if not queue.is_file:
             redis.Redis.from_url(place).flushdb()
-        told = {"PLACE": place, "CONTENDER": queue.contender, "TICKS": str(messages), "TICKS_FILE": str(self._file)}
+        told = {
+            "PLACE": place,
+            "CONTENDER": queue.contender,
+            "TICKS": str(messages),
+            "TICKS_FILE": str(self._file),
+        }
         self._environment = {**peer_environment(), **told}
 
     def send(self, first: int, count: int, pause: float = 0.0) -> float:
         """Seconds that it took. Raises BenchmarkFailed."""
-        command = python("-m", f"{PLACE}.sending", self._queue.module, str(first), str(count), str(pause))
+        command = python(
+            "-m", f"{PLACE}.sending", self._queue.module, str(first), str(count), str(pause)
+        )
         ended = subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, timeout=LONGEST, cwd=ROOT, check=False
+            command,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST,
+            cwd=ROOT,
+            check=False,
         )
         if ended.returncode:
-            raise BenchmarkFailed(f"{self._queue.name}: messages cannot be sent:\n{ended.stderr[-2000:]}")
+            raise BenchmarkFailed(
+                f"{self._queue.name}: messages cannot be sent:\n{ended.stderr[-2000:]}"
+            )
         return float(ended.stdout)
 
     def consumer(self) -> AbstractContextManager[Program]:
@@ -147,7 +190,9 @@ class Turn:
         self._wait(consumer, self._file, f"all {self._messages} messages have run")
         told: dict[str, Any] = json.loads(self._file.read_text())
         if told["different"] != self._messages:
-            raise BenchmarkFailed(f"{self._queue.name}: of {self._messages} messages {told['different']} have run")
+            raise BenchmarkFailed(
+                f"{self._queue.name}: of {self._messages} messages {told['different']} have run"
+            )
         return told
 
     def _wait(self, consumer: Program, file: Path, what: str) -> None:

@@ -31,17 +31,32 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
             tag, size = _tag(contender, path)
             yield Sample(READ, KILOBYTES, contender.name, 0, size / 1000)
             yield Sample(READ, CONCEPTS, contender.name, 0, service.concepts_of(tree))
-            variants += [(contender, TREES, 200, headers), (contender, UNCHANGED, 304, {**headers, "If-None-Match": tag})]
+            variants += [
+                (contender, TREES, 200, headers),
+                (contender, UNCHANGED, 304, {**headers, "If-None-Match": tag}),
+            ]
         for number, (contender, measured, status, headers) in turns(variants, effort.rounds):
             say(f"read: {contender.name}, {status}, round {number + 1} of {effort.rounds}")
-            plan = Plan(contender.port, [request("GET", path, headers)], status, effort.seconds, connections=CONNECTIONS)
+            plan = Plan(
+                contender.port,
+                [request("GET", path, headers)],
+                status,
+                effort.seconds,
+                connections=CONNECTIONS,
+            )
             yield Sample(READ, measured, contender.name, number, load(plan).rate)
 
 
 def _tag(contender: Contender, path: str) -> tuple[str, int]:
     """The ETag, and how many bytes it is of."""
     headers = contender.headers(contender.tokens[0])
-    answer = answer_to("GET", f"http://127.0.0.1:{contender.port}{path}", headers={**headers, "Accept-Encoding": "identity"})
+    answer = answer_to(
+        "GET",
+        f"http://127.0.0.1:{contender.port}{path}",
+        headers={**headers, "Accept-Encoding": "identity"},
+    )
     if answer.status_code != 200:
-        raise BenchmarkFailed(f"{contender.name} answers {answer.status_code} instead of a roadmap: {answer.text[:300]}")
+        raise BenchmarkFailed(
+            f"{contender.name} answers {answer.status_code} instead of a roadmap: {answer.text[:300]}"
+        )
     return answer.headers["etag"], len(answer.content)

@@ -47,13 +47,26 @@ def _installed(folder: Path, *requirements: str) -> dict[str, float]:
     home = folder / "environment"
     _run(*python("-m", "venv", "--without-pip", str(home)))
     there = str(home / "bin" / "python")
-    _run(*python("-m", "pip", "--python", there, "install", "--quiet", "--disable-pip-version-check", *requirements))
+    _run(
+        *python(
+            "-m",
+            "pip",
+            "--python",
+            there,
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            *requirements,
+        )
+    )
     packages: dict[str, float] = json.loads(_run(there, "-c", OF_PACKAGES))
     return packages
 
 
 def _run(*command: str) -> str:
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST, cwd=ROOT, check=False)
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=LONGEST, cwd=ROOT, check=False
+    )
     if ended.returncode:
         raise BenchmarkFailed(f"{' '.join(command)} failed:\n{ended.stderr[-2000:]}")
     return ended.stdout

@@ -14,7 +14,17 @@ from benchmarks.effort import Effort
 from benchmarks.figures import Sample, turns
 from benchmarks.ground import BenchmarkFailed, Ground, ask, say, until
 from benchmarks.subjects.queue import Turn, huey
-from benchmarks.targets import BARE, FASTAPI, OURS, PREFORK, START, STOCK, THREADS, TO_ANSWER, TO_TASK
+from benchmarks.targets import (
+    BARE,
+    FASTAPI,
+    OURS,
+    PREFORK,
+    START,
+    STOCK,
+    THREADS,
+    TO_ANSWER,
+    TO_TASK,
+)
 
 LONGEST = 60.0  # seconds
 PAUSE = 0.002  # seconds between two tries
@@ -62,7 +72,10 @@ def _consumer(service: Service) -> float:
     began = time.time()
     consumer = service.stack.content.start()
     try:
-        return float(until(lambda: ask(service.url, PLANNING), OURS, "a roadmap is planned")[0][0]) - began
+        return (
+            float(until(lambda: ask(service.url, PLANNING), OURS, "a roadmap is planned")[0][0])
+            - began
+        )
     finally:
         consumer.stop()
 
@@ -75,7 +88,10 @@ def _worker(ground: Ground, peer: FastApi, pool: str, at_once: int) -> float:
     _post(peer.port, peer.posts()[0])
     began = time.time()
     with peer.worker(ground, "content", pool=pool, at_once=at_once):
-        return float(until(lambda: client.get(STARTED), f"{FASTAPI}, {pool}", "a task has begun")) - began
+        return (
+            float(until(lambda: client.get(STARTED), f"{FASTAPI}, {pool}", "a task has begun"))
+            - began
+        )
 
 
 def _stock(ground: Ground) -> float:

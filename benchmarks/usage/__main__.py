@@ -17,7 +17,15 @@ from pathlib import Path
 
 from benchmarks.__main__ import interrupt
 from benchmarks.figures import number
-from benchmarks.ground import BenchmarkFailed, Ground, compiled, machine, say, settings_of_servers, versions
+from benchmarks.ground import (
+    BenchmarkFailed,
+    Ground,
+    compiled,
+    machine,
+    say,
+    settings_of_servers,
+    versions,
+)
 from benchmarks.load import LoadFailed
 from benchmarks.usage.measuring import measured
 from benchmarks.usage.stacks import STACKS
@@ -34,7 +42,9 @@ def main() -> int:
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
     try:
-        document = run(options.only or list(STACKS), effort.model_copy(update=given), command_for(options))
+        document = run(
+            options.only or list(STACKS), effort.model_copy(update=given), command_for(options)
+        )
     except (BenchmarkFailed, LoadFailed, AssertionError) as error:
         say(f"error: {error}")
         return 1
@@ -49,22 +59,36 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.usage", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.usage",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--only", nargs="+", choices=list(STACKS), metavar="STACK", help=", ".join(f"'{name}'" for name in STACKS)
+        "--only",
+        nargs="+",
+        choices=list(STACKS),
+        metavar="STACK",
+        help=", ".join(f"'{name}'" for name in STACKS),
     )
     parser.add_argument("--quick", action="store_true", help="shorter, to look at something")
     for name, each in Effort.model_fields.items():
         option, kind = f"--{name.replace('_', '-')}", float if each.annotation is float else int
-        parser.add_argument(option, type=kind, metavar="N", help="instead of those of the form that is run")
+        parser.add_argument(
+            option, type=kind, metavar="N", help="instead of those of the form that is run"
+        )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
     return parser.parse_args()
 
 
 def command_for(options: argparse.Namespace) -> str:
     """How to measure the same again."""
-    return " ".join(["make bench-usage", *(["QUICK=1"] if options.quick else []), *(["WRITE=1"] if options.json else [])])
+    return " ".join(
+        [
+            "make bench-usage",
+            *(["QUICK=1"] if options.quick else []),
+            *(["WRITE=1"] if options.json else []),
+        ]
+    )
 
 
 def run(stacks: Sequence[str], effort: Effort, command: str) -> Measured:
@@ -111,7 +135,9 @@ def table(document: Measured) -> Iterator[str]:
         )
         yield f"| together | {' | '.join(map(number, sums))} | |"
         idle, made, inside, read = (number(each) for each in commands_of(stack))
-        stored, sent = (number(each / 1000) for each in (stack.stored_per_roadmap, stack.sent_per_roadmap))
+        stored, sent = (
+            number(each / 1000) for each in (stack.stored_per_roadmap, stack.sent_per_roadmap)
+        )
         yield f"\nCommands of Redis: {idle} a second with nothing to do, {made} more for a roadmap (and {inside} inside"
         yield f"of scripts), {read} for a GET of its tree. A roadmap is {stored} kB of the database; who follows it and reads it"
         yield f"is sent {sent} kB."

@@ -33,7 +33,9 @@ def counted(broker: Redis) -> Iterator[Commands]:
     """Nobody else may ask Redis for something during the block but who is measured. Raises BenchmarkFailed."""
     found, listening, failures = Commands(), threading.Event(), list[Exception]()
     begin, end = (f"ECHO {token_hex(8)}" for _ in range(2))
-    marker = broker.client()  # its connection is there before the counting begins, and is not counted
+    marker = (
+        broker.client()
+    )  # its connection is there before the counting begins, and is not counted
     marker.ping()
 
     def listen() -> None:

@@ -33,7 +33,9 @@ class Learner:
     def make(self, first: int, count: int) -> int:
         """So many roadmaps of different goals; the bytes that were answered. Raises BenchmarkFailed."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return sum(pool.map(lambda number: len(self.create(number)[1]), range(first, first + count)))
+            return sum(
+                pool.map(lambda number: len(self.create(number)[1]), range(first, first + count))
+            )
 
     def create(self, number: int) -> tuple[str, bytes]:
         """The path of a new roadmap, and what was answered until it was ready, if there are events. Raises BenchmarkFailed."""
@@ -56,8 +58,21 @@ class Learner:
         """To be sent by a load: on a connection that stays."""
         return request("GET", path, {**self.headers, "Accept-Encoding": "gzip"})
 
-    def _ask(self, method: str, path: str, body: str = "", *, accept: str = "application/json", status: int = 200) -> bytes:
-        headers = {**self.headers, "Accept": accept, "Accept-Encoding": "gzip", "Connection": "close"}
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: str = "",
+        *,
+        accept: str = "application/json",
+        status: int = 200,
+    ) -> bytes:
+        headers = {
+            **self.headers,
+            "Accept": accept,
+            "Accept-Encoding": "gzip",
+            "Connection": "close",
+        }
         answered = exchanged(self.port, request(method, path, headers, body))
         if not answered.startswith(b"HTTP/1.1 %d " % status):
             raise BenchmarkFailed(f"{method} {path} was answered with {answered[:500]!r}")
@@ -74,7 +89,9 @@ def exchanged(port: int, asked: str, *, longest: float = LONGEST) -> bytes:
                 parts.append(part)
                 connection.settimeout(max(deadline - monotonic(), 0.001))
     except OSError as error:
-        raise BenchmarkFailed(f"{asked.splitlines()[0]} has no answer within {longest:g} s: {error!r}") from error
+        raise BenchmarkFailed(
+            f"{asked.splitlines()[0]} has no answer within {longest:g} s: {error!r}"
+        ) from error
     return b"".join(parts)
 
 

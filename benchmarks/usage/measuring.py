@@ -34,7 +34,9 @@ class Subject:
     database: str  # its address
     learner: Learner
     tree: str | None = None  # the path of a whole roadmap, if it makes none itself
-    taking: Callable[[float], AbstractContextManager[None]] | None = None  # its model takes so many seconds for an answer
+    taking: Callable[[float], AbstractContextManager[None]] | None = (
+        None  # its model takes so many seconds for an answer
+    )
     times: int = 1  # as many roadmaps are made: where one is cheap, few cannot be told from chance
     note: str = ""
 
@@ -74,14 +76,28 @@ def measured(ground: Ground, subject: Subject, effort: Effort) -> tuple[StackUsa
         learner.make(1 + roadmaps, few)
         come_to_rest(subject)
     say(f"{subject.name}: {effort.requests} trees are read")
-    plan = Plan(learner.port, [learner.tree_request(tree)], 200, effort.requests / RATE, WARM_UP, CONNECTIONS, RATE)
+    plan = Plan(
+        learner.port,
+        [learner.tree_request(tree)],
+        200,
+        effort.requests / RATE,
+        WARM_UP,
+        CONNECTIONS,
+        RATE,
+    )
     with spending(parts) as reading:
         answered = load(plan).answered
     with counted(ground.broker) as read_commands, spending({}) as counting_reads:
         answered_few = load(replace(plan, seconds=FEW / RATE)).answered
     commands_idle = idle_commands.of_clients / idle.seconds
-    per_roadmap = {name: beyond(making.cpu[name], making.seconds, idle_rate(idle, name), roadmaps) for name in parts}
-    per_request = {name: beyond(reading.cpu[name], reading.seconds, idle_rate(idle, name), answered) for name in parts}
+    per_roadmap = {
+        name: beyond(making.cpu[name], making.seconds, idle_rate(idle, name), roadmaps)
+        for name in parts
+    }
+    per_request = {
+        name: beyond(reading.cpu[name], reading.seconds, idle_rate(idle, name), answered)
+        for name in parts
+    }
     usage = StackUsage(
         parts={
             name: PartUsage(
@@ -96,9 +112,14 @@ def measured(ground: Ground, subject: Subject, effort: Effort) -> tuple[StackUsa
         commands_idle=rounded(commands_idle),
         commands_per_roadmap=beyond(commands.of_clients, counting.seconds, commands_idle, few),
         commands_inside_scripts_per_roadmap=beyond(
-            commands.inside_scripts, counting.seconds, idle_commands.inside_scripts / idle.seconds, few
+            commands.inside_scripts,
+            counting.seconds,
+            idle_commands.inside_scripts / idle.seconds,
+            few,
         ),
-        commands_per_request=beyond(read_commands.of_clients, counting_reads.seconds, commands_idle, answered_few),
+        commands_per_request=beyond(
+            read_commands.of_clients, counting_reads.seconds, commands_idle, answered_few
+        ),
         stored_per_roadmap=rounded(max(stored, 0) / roadmaps),
         sent_per_roadmap=rounded(sent / roadmaps),
         sent_per_request=rounded(len(read)),
@@ -167,5 +188,12 @@ def come_to_rest(subject: Subject) -> None:
 
 
 def size_of_tree(tree: Any) -> RoadmapSize:
-    concepts = [concept for stage in tree["stages"] for module in stage["modules"] for concept in module["concepts"]]
-    return RoadmapSize(concepts=len(concepts), contents=sum(len(concept["contents"]) for concept in concepts))
+    concepts = [
+        concept
+        for stage in tree["stages"]
+        for module in stage["modules"]
+        for concept in module["concepts"]
+    ]
+    return RoadmapSize(
+        concepts=len(concepts), contents=sum(len(concept["contents"]) for concept in concepts)
+    )

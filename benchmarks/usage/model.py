@@ -51,11 +51,22 @@ def answer(handler: Handler) -> None:
     handler.server.requests.clear()  # nobody looks at them, and they would be many
     handler.server.headers.clear()
     asked = handler.asked
-    written = text_for(asked["response_format"]["json_schema"]["name"], json.loads(asked["messages"][1]["content"]))
-    usage = {"prompt_tokens": 900, "completion_tokens": len(written) // 4, "total_tokens": 900 + len(written) // 4}
-    body = json.dumps(json.loads(completion(written)) | {"created": int(datetime.now(UTC).timestamp()), "usage": usage}).encode()
+    written = text_for(
+        asked["response_format"]["json_schema"]["name"], json.loads(asked["messages"][1]["content"])
+    )
+    usage = {
+        "prompt_tokens": 900,
+        "completion_tokens": len(written) // 4,
+        "total_tokens": 900 + len(written) // 4,
+    }
+    body = json.dumps(
+        json.loads(completion(written))
+        | {"created": int(datetime.now(UTC).timestamp()), "usage": usage}
+    ).encode()
     # In one piece, or the second one would wait until the first is acknowledged.
-    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    head = (
+        f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
     handler.wfile.write(head.encode() + body)
     handler.close_connection = False
 
@@ -68,20 +79,32 @@ def text_for(form: str, facts: dict[str, Any]) -> str:
     if form == "TutorialDraft":
         return json.dumps({"markdown": concept.tutorial})
     if form == "ResourcesDraft":
-        return json.dumps({"items": [resource.model_dump(mode="json") for resource in concept.resources]})
+        return json.dumps(
+            {"items": [resource.model_dump(mode="json") for resource in concept.resources]}
+        )
     return json.dumps({"questions": [_drafted(question) for question in concept.questions]})
 
 
 def _designed(form: str, request: RoadmapRequest) -> Any:
     catalogue = Catalogue()
     analysis = catalogue.analyse(request)
-    made = analysis if form == "AnalysisDraft" else catalogue.outline(DesignBrief(request, analysis))
+    made = (
+        analysis if form == "AnalysisDraft" else catalogue.outline(DesignBrief(request, analysis))
+    )
     return made.model_dump(mode="json")
 
 
 def _concept(title: str) -> CatalogueConcept:
-    keys = ((track.id, key) for track in tracks().values() for stage in track.stages for m in stage.modules for key in m.concepts)
-    return next(concept for concept in (load_concept(*each) for each in keys) if concept.title == title)
+    keys = (
+        (track.id, key)
+        for track in tracks().values()
+        for stage in track.stages
+        for m in stage.modules
+        for key in m.concepts
+    )
+    return next(
+        concept for concept in (load_concept(*each) for each in keys) if concept.title == title
+    )
 
 
 def _drafted(question: Question) -> dict[str, Any]:

@@ -33,7 +33,9 @@ def _servers(ground: Ground) -> dict[str, int]:
 
 
 @contextmanager
-def service(ground: Ground, name: str, *, in_one: bool = False, with_model: bool = False) -> Iterator[Subject]:
+def service(
+    ground: Ground, name: str, *, in_one: bool = False, with_model: bool = False
+) -> Iterator[Subject]:
     writer = Model()
     with ExitStack() as ends:
         settings = settings_for(ends.enter_context(writer.serving())) if with_model else {}
@@ -55,8 +57,17 @@ def peer(ground: Ground, name: str) -> Iterator[Subject]:
     celery, maker = FastApi(), Service(members=1)
     with Ground() as elsewhere, maker.serving(elsewhere):
         celery.tree = maker.finished_roadmap()
-    with celery.serving(ground), celery.consuming(ground) as (content, logs), celery.flower(ground) as flower:
-        programs = {"api": celery.program, "worker content": content, "worker logs": logs, "flower": flower}
+    with (
+        celery.serving(ground),
+        celery.consuming(ground) as (content, logs),
+        celery.flower(ground) as flower,
+    ):
+        programs = {
+            "api": celery.program,
+            "worker content": content,
+            "worker logs": logs,
+            "flower": flower,
+        }
         yield Subject(
             name=name,
             parts={each: program.pid for each, program in programs.items()} | _servers(ground),

@@ -86,7 +86,9 @@ def use_of(stack: StackUsage, load: Load) -> Use:
 
     return Use(
         tuple(map(part, stack.parts)),
-        stack.commands_idle * MONTH + load.roadmaps * stack.commands_per_roadmap + read * stack.commands_per_request,
+        stack.commands_idle * MONTH
+        + load.roadmaps * stack.commands_per_roadmap
+        + read * stack.commands_per_request,
         load.roadmaps * stack.commands_inside_scripts_per_roadmap,
         load.roadmaps * load.months * stack.stored_per_roadmap / BYTES_OF_A_GB,
         (load.roadmaps * stack.sent_per_roadmap + read * stack.sent_per_request) / BYTES_OF_A_GB,

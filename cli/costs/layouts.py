@@ -38,14 +38,22 @@ class Layout:
 
 
 def layouts_of(
-    stacks: Mapping[str, StackUsage], load: Load, asked: Prices, platform: Platform, *, is_by_model: bool, large: Large
+    stacks: Mapping[str, StackUsage],
+    load: Load,
+    asked: Prices,
+    platform: Platform,
+    *,
+    is_by_model: bool,
+    large: Large,
 ) -> list[Layout]:
     catalogue, writes = stacks[CATALOGUE], stacks[MODEL if is_by_model else CATALOGUE]
     uses = {
         "three services": use_of(writes, load),
         "one instance": use_of(in_one(stacks[ONE], catalogue, writes), load),
         "FastAPI + Celery + Flower": use_of(at_work(stacks[BEFORE], catalogue, writes), load),
-        f"a large instance: {large.memory / MB_OF_A_GB:g} GB, {large.cores:g} vCPU": reserved(large.memory, large.cores),
+        f"a large instance: {large.memory / MB_OF_A_GB:g} GB, {large.cores:g} vCPU": reserved(
+            large.memory, large.cores
+        ),
     }
     return [_layout(name, use, asked, platform) for name, use in uses.items()]
 
@@ -53,9 +61,18 @@ def layouts_of(
 def in_one(together: StackUsage, catalogue: StackUsage, writes: StackUsage) -> StackUsage:
     """One instance whose writer is that of `writes`; it was measured with the catalogue's."""
     ours = [name for name in writes.parts if name not in SERVERS]
-    more = _plus(together.parts[TOGETHER], *(_difference(writes.parts[name], catalogue.parts[name]) for name in ours))
-    servers = {name: _plus(together.parts[name], _difference(writes.parts[name], catalogue.parts[name])) for name in SERVERS}
-    commands = {name: getattr(together, name) + getattr(writes, name) - getattr(catalogue, name) for name in COMMANDS}
+    more = _plus(
+        together.parts[TOGETHER],
+        *(_difference(writes.parts[name], catalogue.parts[name]) for name in ours),
+    )
+    servers = {
+        name: _plus(together.parts[name], _difference(writes.parts[name], catalogue.parts[name]))
+        for name in SERVERS
+    }
+    commands = {
+        name: getattr(together, name) + getattr(writes, name) - getattr(catalogue, name)
+        for name in COMMANDS
+    }
     return _writing(together, {TOGETHER: more, **servers}, writes).model_copy(update=commands)
 
 
@@ -71,7 +88,10 @@ def at_work(before: StackUsage, catalogue: StackUsage, writes: StackUsage) -> St
 
 
 def _writing(stack: StackUsage, parts: Mapping[str, PartUsage], writes: StackUsage) -> StackUsage:
-    same = {name: getattr(writes, name) for name in ("stored_per_roadmap", "sent_per_roadmap", "sent_per_request")}
+    same = {
+        name: getattr(writes, name)
+        for name in ("stored_per_roadmap", "sent_per_roadmap", "sent_per_request")
+    }
     return stack.model_copy(update={"parts": {**stack.parts, **parts}, **same})
 
 
@@ -89,5 +109,7 @@ def _plus(part: PartUsage, *more: tuple[float, float]) -> PartUsage:
 def _layout(name: str, use: Use, asked: Prices, platform: Platform) -> Layout:
     bill = bill_of(use, platform)
     providers = asked.redis_of(platform) if use.commands else {}
-    elsewhere = {provider: bill_of(use, platform, redis).total for provider, redis in providers.items()}
+    elsewhere = {
+        provider: bill_of(use, platform, redis).total for provider, redis in providers.items()
+    }
     return Layout(name, use, bill, paid(bill, platform), elsewhere)

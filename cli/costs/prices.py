@@ -51,7 +51,9 @@ class Prices(Form):
 
     def redis_of(self, platform: Platform) -> dict[str, RedisByCommand]:
         """By name, whose bills can be held against those of the platform: the others are in another currency."""
-        return {name: each for name, each in self.redis.items() if each.currency == platform.currency}
+        return {
+            name: each for name, each in self.redis.items() if each.currency == platform.currency
+        }
 
     def of(self, platform: str) -> dict[str, Provider]:
         """All that bills of this platform rest on, by name; a Redis whose name is taken is called the Redis of it."""

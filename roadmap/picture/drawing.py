@@ -10,7 +10,19 @@ from core.text import one_line, storable
 from core.texts import ENGLISH, language_of
 from roadmap.picture.layout import arrange, done_of, facts_of, hours_of
 from roadmap.picture.marks import WORDS, Mark, written_of
-from roadmap.picture.shapes import Bar, Box, Card, Curve, Direction, Key, Label, Layout, Pill, Point, StageBlock
+from roadmap.picture.shapes import (
+    Bar,
+    Box,
+    Card,
+    Curve,
+    Direction,
+    Key,
+    Label,
+    Layout,
+    Pill,
+    Point,
+    StageBlock,
+)
 from roadmap.picture.style import STYLE
 from roadmap.reading import ConceptNode, RoadmapTree, concepts_of
 
@@ -30,15 +42,25 @@ SHAPES = {  # around 0, 0: squares are of the writing, circles of the learning
 }
 
 
-def exported(tree: RoadmapTree, direction: Direction = Direction.columns, texts: NullTranslations = ENGLISH) -> str:
+def exported(
+    tree: RoadmapTree, direction: Direction = Direction.columns, texts: NullTranslations = ENGLISH
+) -> str:
     """A file that stands alone: with its title, its paper and its style sheet, and without links."""
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + draw(tree, arrange(tree, direction, texts=texts), style=True, texts=texts)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + draw(
+        tree, arrange(tree, direction, texts=texts), style=True, texts=texts
+    )
 
 
 def inlined(tree: RoadmapTree, href: Href, texts: NullTranslations = ENGLISH) -> str:
     """For a page that serves `STYLE` as a file: both layouts, of which the style sheet shows the one that fits."""
     both = (
-        draw(tree, arrange(tree, direction, heading=False, texts=texts), href, f"picture-{direction}", texts=texts)
+        draw(
+            tree,
+            arrange(tree, direction, heading=False, texts=texts),
+            href,
+            f"picture-{direction}",
+            texts=texts,
+        )
         for direction in Direction
     )
     return f'<div class="pictures">{"".join(both)}</div>'
@@ -63,20 +85,33 @@ def described(tree: RoadmapTree, texts: NullTranslations = ENGLISH) -> str:
     """The picture in words."""
     if not tree.stages:
         return texts.gettext("There are no concepts yet.")
-    sentences = [texts.gettext("%(stages)s, %(concepts)s, %(hours)s, %(weeks)s, %(done)s.") % facts_of(tree, texts)]
+    sentences = [
+        texts.gettext("%(stages)s, %(concepts)s, %(hours)s, %(weeks)s, %(done)s.")
+        % facts_of(tree, texts)
+    ]
     for number, stage in enumerate(tree.stages, 1):
         told = {
             "number": number,
             "stage": one_line(stage.title),
-            "done": done_of([concept for module in stage.modules for concept in module.concepts], texts),
+            "done": done_of(
+                [concept for module in stage.modules for concept in module.concepts], texts
+            ),
             "modules": _list((one_line(module.title) for module in stage.modules), texts),
         }
-        sentences.append(texts.gettext("Stage %(number)d, %(stage)s: %(done)s. %(modules)s.") % told)
+        sentences.append(
+            texts.gettext("Stage %(number)d, %(stage)s: %(done)s. %(modules)s.") % told
+        )
     return _sentences(sentences, texts)
 
 
 def _picture(
-    tree: RoadmapTree, layout: Layout, href: Href | None, prefix: str, *, style: bool, texts: NullTranslations
+    tree: RoadmapTree,
+    layout: Layout,
+    href: Href | None,
+    prefix: str,
+    *,
+    style: bool,
+    texts: NullTranslations,
 ) -> Iterator[str]:
     language = language_of(texts)
     is_same = tree.language == language
@@ -97,7 +132,11 @@ def _picture(
     yield from _heading(layout, ours)
     cards = [card for block in layout.stages for card in block.cards]
     yield from (_rect(card.box, "p-card", 12) for card in cards)
-    yield '<g class="p-curves">' + "".join(_curve(curve, f"{prefix}-{n}") for n, curve in enumerate(layout.curves)) + "</g>"
+    yield (
+        '<g class="p-curves">'
+        + "".join(_curve(curve, f"{prefix}-{n}") for n, curve in enumerate(layout.curves))
+        + "</g>"
+    )
     yield from (_label(card.label, "p-quiet p-over") for card in cards)
     yield from (_stage_head(block, ours) for block in layout.stages)
     names = {concept.id: concept.title for concept in concepts_of(tree)}
@@ -131,7 +170,12 @@ def _heading(layout: Layout, ours: str) -> Iterator[str]:
 
 def _stage_head(block: StageBlock, ours: str) -> str:
     eyebrow, title, counts = block.labels
-    return _label(eyebrow, "p-quiet", ours) + _label(title) + _label(counts, "p-quiet", ours) + _bar(block.bar)
+    return (
+        _label(eyebrow, "p-quiet", ours)
+        + _label(title)
+        + _label(counts, "p-quiet", ours)
+        + _bar(block.bar)
+    )
 
 
 def _bar(bar: Bar) -> str:
@@ -156,17 +200,30 @@ def _concept(pill: Pill, words: str, traced: list[str], href: Href | None) -> st
 def _title(pill: Pill, texts: NullTranslations) -> str:
     told = {"concept": pill.concept.title, "state": texts.gettext(WORDS[pill.mark])}
     return (
-        texts.gettext("%(concept)s: go on here, %(state)s") if pill.is_next else texts.gettext("%(concept)s: %(state)s")
+        texts.gettext("%(concept)s: go on here, %(state)s")
+        if pill.is_next
+        else texts.gettext("%(concept)s: %(state)s")
     ) % told
 
 
-def _desc(concept: ConceptNode, block: StageBlock, card: Card, names: dict[UUID, str], texts: NullTranslations) -> str:
-    needs = [names[id_] for id_ in dict.fromkeys(concept.prerequisites) if id_ in names and id_ != concept.id]
+def _desc(
+    concept: ConceptNode,
+    block: StageBlock,
+    card: Card,
+    names: dict[UUID, str],
+    texts: NullTranslations,
+) -> str:
+    needs = [
+        names[id_]
+        for id_ in dict.fromkeys(concept.prerequisites)
+        if id_ in names and id_ != concept.id
+    ]
     place = {"number": block.number, "stage": block.stage.title, "module": card.module.title}
     sentences = [
         texts.gettext("Stage %(number)d, %(stage)s, %(module)s.") % place,
         texts.gettext("It takes %(hours)s.") % {"hours": hours_of(concept.hours, texts)},
-        texts.gettext("Its texts: %(state)s.") % {"state": texts.gettext(WORDS[written_of(concept)])},
+        texts.gettext("Its texts: %(state)s.")
+        % {"state": texts.gettext(WORDS[written_of(concept)])},
     ]
     if needs:
         sentences.append(texts.gettext("Needs: %(concepts)s.") % {"concepts": _list(needs, texts)})
@@ -196,7 +253,9 @@ def _key(key: Key) -> str:
     label = _label(key.label, "p-quiet")
     x, y = key.box.x + 9, key.box.middle
     if key.mark is None:
-        return f'<path class="p-arrow" d="M{_number(x - 9)} {_number(y)}h17m-5 -4l5 4l-5 4"/>{label}'
+        return (
+            f'<path class="p-arrow" d="M{_number(x - 9)} {_number(y)}h17m-5 -4l5 4l-5 4"/>{label}'
+        )
     if key.is_next:
         pill = _rect(Box(x - 9, y - 7, 18, 14), "p-pill", 7)
         return f'<g class="p-key"><g class="p-next">{pill}</g>{label}</g>'
@@ -219,7 +278,8 @@ def _label(label: Label, name: str = "", lang: str = "") -> str:
     told = f' class="{classes}"' if classes else ""
     x = _number(label.box.x)
     lines = "".join(
-        f'<tspan x="{x}" y="{_number(y)}">{_text(line)}</tspan>' for line, y in zip(label.lines, label.baselines, strict=True)
+        f'<tspan x="{x}" y="{_number(y)}">{_text(line)}</tspan>'
+        for line, y in zip(label.lines, label.baselines, strict=True)
     )
     return f'<text{told}{lang} font-size="{_number(label.size)}">{lines}</text>'
 

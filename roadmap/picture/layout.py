@@ -8,7 +8,20 @@ from uuid import UUID
 from core.text import one_line
 from core.texts import ENGLISH
 from roadmap.picture.marks import BEHIND, WORDS, Mark, mark_of, next_of
-from roadmap.picture.shapes import Bar, Bend, Box, Card, Curve, Direction, Key, Label, Layout, Pill, Point, StageBlock
+from roadmap.picture.shapes import (
+    Bar,
+    Bend,
+    Box,
+    Card,
+    Curve,
+    Direction,
+    Key,
+    Label,
+    Layout,
+    Pill,
+    Point,
+    StageBlock,
+)
 from roadmap.picture.text_width import text_width, wrap
 from roadmap.reading import ConceptNode, ModuleNode, RoadmapTree, StageNode, concepts_of
 from roadmap.statuses import FINAL
@@ -47,13 +60,32 @@ def arrange(
         labels, bar, top = _heading(tree, margin, top, inside, texts)
     if not tree.stages:
         is_over = tree.status in FINAL
-        words = texts.gettext("There is no plan.") if is_over else texts.gettext("The plan is not made yet.")
+        words = (
+            texts.gettext("There is no plan.")
+            if is_over
+            else texts.gettext("The plan is not made yet.")
+        )
         empty = _label(words, margin, top + 24, inside, size=15, leading=22)
-        return Layout(direction, width, empty.box.bottom + 24 + margin, labels, bar, (), (), (), empty)
-    blocks = _columns(tree, margin, top, texts) if is_upright else _rows(tree, margin, top, inside, texts)
+        return Layout(
+            direction, width, empty.box.bottom + 24 + margin, labels, bar, (), (), (), empty
+        )
+    blocks = (
+        _columns(tree, margin, top, texts)
+        if is_upright
+        else _rows(tree, margin, top, inside, texts)
+    )
     curves = tuple(_curves(blocks))
-    legend = _legend(blocks, bool(curves), margin, max(block.box.bottom for block in blocks) + 28, inside, texts=texts)
-    return Layout(direction, width, legend[-1].box.bottom + margin, labels, bar, blocks, curves, legend, None)
+    legend = _legend(
+        blocks,
+        bool(curves),
+        margin,
+        max(block.box.bottom for block in blocks) + 28,
+        inside,
+        texts=texts,
+    )
+    return Layout(
+        direction, width, legend[-1].box.bottom + margin, labels, bar, blocks, curves, legend, None
+    )
 
 
 def counts_of(concepts: Sequence[ConceptNode]) -> tuple[int, int]:
@@ -76,19 +108,33 @@ def facts_of(tree: RoadmapTree, texts: NullTranslations = ENGLISH) -> dict[str, 
     stages, concepts = len(tree.stages), concepts_of(tree)
     return {
         "stages": texts.ngettext("%(count)d stage", "%(count)d stages", stages) % {"count": stages},
-        "concepts": texts.ngettext("%(count)d concept", "%(count)d concepts", len(concepts)) % {"count": len(concepts)},
+        "concepts": texts.ngettext("%(count)d concept", "%(count)d concepts", len(concepts))
+        % {"count": len(concepts)},
         "hours": hours_of(tree.hours, texts),
-        "weeks": texts.ngettext("%(count)d week", "%(count)d weeks", tree.weeks) % {"count": tree.weeks},
+        "weeks": texts.ngettext("%(count)d week", "%(count)d weeks", tree.weeks)
+        % {"count": tree.weeks},
         "done": done_of(concepts, texts),
     }
 
 
 def _label(
-    text: str, x: float, y: float, width: float, *, size: float, leading: float, bold: bool = False, most: int = 3
+    text: str,
+    x: float,
+    y: float,
+    width: float,
+    *,
+    size: float,
+    leading: float,
+    bold: bool = False,
+    most: int = 3,
 ) -> Label:
     lines = wrap(one_line(text), width, size, bold=bold, most=most) or ("",)
     return Label(
-        lines, Box(x, y, max(text_width(line, size, bold=bold) for line in lines), leading * len(lines)), size, leading, bold
+        lines,
+        Box(x, y, max(text_width(line, size, bold=bold) for line in lines), leading * len(lines)),
+        size,
+        leading,
+        bold,
     )
 
 
@@ -104,7 +150,14 @@ def _heading(
     title = _label(tree.title or tree.goal, x, y, width, size=size, leading=size * 1.3, bold=True)
     if not tree.stages:
         return (title,), None, title.box.bottom + 12
-    facts = _label(" · ".join(facts_of(tree, texts).values()), x, title.box.bottom + 4, width, size=13, leading=20)
+    facts = _label(
+        " · ".join(facts_of(tree, texts).values()),
+        x,
+        title.box.bottom + 4,
+        width,
+        size=13,
+        leading=20,
+    )
     bar = _bar(concepts_of(tree), x, facts.box.bottom + 12, width)
     return (title, facts), bar, bar.box.bottom + 28
 
@@ -113,14 +166,18 @@ def _stage_head(
     stage: StageNode, number: int, x: float, y: float, width: float, *, texts: NullTranslations
 ) -> tuple[Label, Label, Label]:
     concepts = [concept for module in stage.modules for concept in module.concepts]
-    eyebrow = _label(texts.gettext("Stage %(number)d") % {"number": number}, x, y, width, size=12, leading=18)
+    eyebrow = _label(
+        texts.gettext("Stage %(number)d") % {"number": number}, x, y, width, size=12, leading=18
+    )
     title = _label(stage.title, x, eyebrow.box.bottom, width, size=16, leading=21, bold=True)
     facts = f"{hours_of(stage.hours, texts)} · {done_of(concepts, texts)}"
     counts = _label(facts, x, title.box.bottom + 2, width, size=12, leading=18)
     return eyebrow, title, counts
 
 
-def _columns(tree: RoadmapTree, margin: float, top: float, texts: NullTranslations) -> tuple[StageBlock, ...]:
+def _columns(
+    tree: RoadmapTree, margin: float, top: float, texts: NullTranslations
+) -> tuple[StageBlock, ...]:
     places = [margin + number * (COLUMN + GUTTER) for number in range(len(tree.stages))]
     heads = [
         _stage_head(stage, number, x, top, COLUMN, texts=texts)
@@ -129,19 +186,32 @@ def _columns(tree: RoadmapTree, margin: float, top: float, texts: NullTranslatio
     below = max(labels[-1].box.bottom for labels in heads)
     next_id = next_of(concepts_of(tree))
     return tuple(
-        _block(stage, number, x=x, top=top, below=below, width=COLUMN, labels=labels, next_id=next_id)
+        _block(
+            stage, number, x=x, top=top, below=below, width=COLUMN, labels=labels, next_id=next_id
+        )
         for number, (stage, x, labels) in enumerate(zip(tree.stages, places, heads, strict=True), 1)
     )
 
 
-def _rows(tree: RoadmapTree, margin: float, top: float, width: float, texts: NullTranslations) -> tuple[StageBlock, ...]:
+def _rows(
+    tree: RoadmapTree, margin: float, top: float, width: float, texts: NullTranslations
+) -> tuple[StageBlock, ...]:
     blocks: list[StageBlock] = []
     next_id = next_of(concepts_of(tree))
     for number, stage in enumerate(tree.stages, 1):
         y = blocks[-1].box.bottom + 36 if blocks else top
         labels = _stage_head(stage, number, margin, y, width, texts=texts)
         blocks.append(
-            _block(stage, number, x=margin, top=y, below=labels[-1].box.bottom, width=width, labels=labels, next_id=next_id)
+            _block(
+                stage,
+                number,
+                x=margin,
+                top=y,
+                below=labels[-1].box.bottom,
+                width=width,
+                labels=labels,
+                next_id=next_id,
+            )
         )
     return tuple(blocks)
 
@@ -168,15 +238,28 @@ def _block(
         cards.append(_card(module, x, y, width, next_id))
         y = cards[-1].box.bottom + CARD_GAP
     bottom = cards[-1].box.bottom if cards else bar.box.bottom
-    return StageBlock(stage, number, Box(x, top, width, bottom - top), (labels[0], labels[1], counts), bar, tuple(cards))
+    return StageBlock(
+        stage,
+        number,
+        Box(x, top, width, bottom - top),
+        (labels[0], labels[1], counts),
+        bar,
+        tuple(cards),
+    )
 
 
 def _card(module: ModuleNode, x: float, y: float, width: float, next_id: UUID | None) -> Card:
-    label = _label(module.title, x + PAD + 2, y + PAD, width - 2 * PAD - 4, size=13, leading=18, bold=True)
+    label = _label(
+        module.title, x + PAD + 2, y + PAD, width - 2 * PAD - 4, size=13, leading=18, bold=True
+    )
     pills: list[Pill] = []
     bottom = label.box.bottom
     for concept in module.concepts:
-        pills.append(_pill(concept, x + PAD, (bottom + GAP) if pills else bottom + 8, width - 2 * PAD, next_id))
+        pills.append(
+            _pill(
+                concept, x + PAD, (bottom + GAP) if pills else bottom + 8, width - 2 * PAD, next_id
+            )
+        )
         bottom = pills[-1].box.bottom
     return Card(module, Box(x, y, width, bottom + PAD - y), label, tuple(pills))
 
@@ -184,7 +267,9 @@ def _card(module: ModuleNode, x: float, y: float, width: float, next_id: UUID | 
 def _pill(concept: ConceptNode, x: float, y: float, width: float, next_id: UUID | None) -> Pill:
     text = width - PILL_LEFT - PILL_RIGHT
     is_next = concept.id == next_id
-    label = _label(concept.title, x + PILL_LEFT, y + PILL_PAD, text, size=13, leading=17, bold=is_next)
+    label = _label(
+        concept.title, x + PILL_LEFT, y + PILL_PAD, text, size=13, leading=17, bold=is_next
+    )
     box = Box(x, y, width, label.box.height + 2 * PILL_PAD)
     return Pill(concept, box, label, mark_of(concept), is_next)
 
@@ -193,7 +278,9 @@ def _curves(blocks: Sequence[StageBlock]) -> Iterator[Curve]:
     cards = [card for block in blocks for card in block.cards]
     pills = {pill.concept.id: pill for card in cards for pill in card.pills}
     neighbours = {
-        (one.concept.id, two.concept.id) for card in cards for one, two in zip(card.pills, card.pills[1:], strict=False)
+        (one.concept.id, two.concept.id)
+        for card in cards
+        for one, two in zip(card.pills, card.pills[1:], strict=False)
     }
     for target in pills.values():
         for id_ in dict.fromkeys(target.concept.prerequisites):
@@ -206,7 +293,9 @@ def _curves(blocks: Sequence[StageBlock]) -> Iterator[Curve]:
 def _down(source: Pill, target: Pill) -> Curve:
     x, end = source.box.x + DOT, target.box.y
     bend = ((x, source.box.bottom), (x, end), (x, end))
-    return _drawn(source, target, (x, source.box.bottom), (bend,), ((x - 4, end - 5), (x + 4, end - 5)))
+    return _drawn(
+        source, target, (x, source.box.bottom), (bend,), ((x - 4, end - 5), (x + 4, end - 5))
+    )
 
 
 def _around(source: Pill, target: Pill, blocks: Sequence[StageBlock]) -> Curve:
@@ -221,11 +310,22 @@ def _around(source: Pill, target: Pill, blocks: Sequence[StageBlock]) -> Curve:
         tip = (two.x if is_forward else two.right, two.middle)
         back = -5.0 if is_forward else 5.0
         bends = _between(start, tip, blocks)
-    return _drawn(source, target, start, bends, ((tip[0] + back, tip[1] - 4), (tip[0] + back, tip[1] + 4)))
+    return _drawn(
+        source, target, start, bends, ((tip[0] + back, tip[1] - 4), (tip[0] + back, tip[1] + 4))
+    )
 
 
-def _drawn(source: Pill, target: Pill, start: Point, bends: tuple[Bend, ...], head: tuple[Point, Point]) -> Curve:
-    return Curve(source.concept.id, target.concept.id, start, bends, head, source.mark in BEHIND and target.mark in BEHIND)
+def _drawn(
+    source: Pill, target: Pill, start: Point, bends: tuple[Bend, ...], head: tuple[Point, Point]
+) -> Curve:
+    return Curve(
+        source.concept.id,
+        target.concept.id,
+        start,
+        bends,
+        head,
+        source.mark in BEHIND and target.mark in BEHIND,
+    )
 
 
 def _along_the_rail(start: Point, tip: Point) -> tuple[Bend, ...]:
@@ -233,7 +333,11 @@ def _along_the_rail(start: Point, tip: Point) -> tuple[Bend, ...]:
     rail = start[0] - min(FARTHEST_RAIL, NEAREST_RAIL + abs(span) / 16)
     turn = min(22.0, abs(span) / 2) * (1 if span > 0 else -1)
     above, below = (rail, start[1] + turn), (rail, tip[1] - turn)
-    return ((rail, start[1]), (rail, start[1]), above), (above, below, below), ((rail, tip[1]), (rail, tip[1]), tip)
+    return (
+        ((rail, start[1]), (rail, start[1]), above),
+        (above, below, below),
+        ((rail, tip[1]), (rail, tip[1]), tip),
+    )
 
 
 def _between(start: Point, tip: Point, blocks: Sequence[StageBlock]) -> tuple[Bend, ...]:
@@ -266,7 +370,13 @@ def _lanes(block: StageBlock) -> Iterator[float]:
 
 
 def _legend(
-    blocks: Sequence[StageBlock], has_curves: bool, x: float, y: float, width: float, *, texts: NullTranslations
+    blocks: Sequence[StageBlock],
+    has_curves: bool,
+    x: float,
+    y: float,
+    width: float,
+    *,
+    texts: NullTranslations,
 ) -> tuple[Key, ...]:
     """What occurs in the picture, in lines as wide as it is."""
     pills = [pill for block in blocks for card in block.cards for pill in card.pills]

@@ -48,7 +48,10 @@ def written_of(concept: ConceptNode) -> Mark:
     statuses = {state.status for state in concept.contents.values()}
     if ContentStatus.failed in statuses:
         return Mark.failed
-    if ContentStatus.building in statuses or {ContentStatus.pending, ContentStatus.ready} <= statuses:
+    if (
+        ContentStatus.building in statuses
+        or {ContentStatus.pending, ContentStatus.ready} <= statuses
+    ):
         return Mark.building
     if ContentStatus.pending in statuses or not statuses:
         return Mark.queued

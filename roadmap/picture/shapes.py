@@ -50,7 +50,9 @@ class Label:
 
     @property
     def baselines(self) -> tuple[float, ...]:
-        first = self.box.y + (self.leading - self.size * (ASCENT + DESCENT)) / 2 + self.size * ASCENT
+        first = (
+            self.box.y + (self.leading - self.size * (ASCENT + DESCENT)) / 2 + self.size * ASCENT
+        )
         return tuple(first + number * self.leading for number in range(len(self.lines)))
 
 

@@ -124,6 +124,4 @@ def _sheet() -> str:
 
 
 STYLE = _sheet()
-STYLE_SOURCE = (
-    f"'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"  # for style-src, where it is inside
-)
+STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"  # for style-src, where it is inside

@@ -32,7 +32,9 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
     return round(sum(_em(character, bold) for character in text) * size, 6)
 
 
-def wrap(text: str, width: float, size: float, *, bold: bool = False, most: int = 3) -> tuple[str, ...]:
+def wrap(
+    text: str, width: float, size: float, *, bold: bool = False, most: int = 3
+) -> tuple[str, ...]:
     """Lines no wider than `width` (eight em or more); what does not fit into `most` of them ends with an ellipsis."""
     lines: list[str] = []
     line = ""
@@ -108,7 +110,11 @@ def _pieces(text: str) -> Iterator[str]:
 
 def _may_break(before: str, after: str) -> bool:
     last, first = before[-1], after[0]
-    if first == " " or unicodedata.category(first) in CLOSING or unicodedata.category(last) in OPENING:
+    if (
+        first == " "
+        or unicodedata.category(first) in CLOSING
+        or unicodedata.category(last) in OPENING
+    ):
         return False
     if last == " " or (last in "-/" and len(before) > 2):
         return True

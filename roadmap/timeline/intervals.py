@@ -18,7 +18,9 @@ def union(intervals: Iterable[tuple[Point, Point]]) -> list[tuple[Point, Point]]
     return found
 
 
-def without(intervals: Iterable[tuple[Point, Point]], others: Iterable[tuple[Point, Point]]) -> list[tuple[Point, Point]]:
+def without(
+    intervals: Iterable[tuple[Point, Point]], others: Iterable[tuple[Point, Point]]
+) -> list[tuple[Point, Point]]:
     """What of these is in none of the others; both are unions."""
     taken = list(others)
     found: list[tuple[Point, Point]] = []

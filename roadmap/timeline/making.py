@@ -27,7 +27,12 @@ from roadmap.tries import Mark
 
 PartKey = tuple[UUID, str]
 
-STEPS = {"analysis": SpanKind.analysis, "outline": SpanKind.outline, "revise": SpanKind.outline, "repair": SpanKind.repair}
+STEPS = {
+    "analysis": SpanKind.analysis,
+    "outline": SpanKind.outline,
+    "revise": SpanKind.outline,
+    "repair": SpanKind.repair,
+}
 OF_CALLS = {
     CallOutcome.ok: SpanOutcome.ok,
     CallOutcome.fault: SpanOutcome.failed,
@@ -35,14 +40,40 @@ OF_CALLS = {
     CallOutcome.lost: SpanOutcome.interrupted,
     CallOutcome.running: SpanOutcome.running,
 }
-SAVED_STEPS: dict[str, SpanKind] = {EventType.analysed: SpanKind.analysis, EventType.drafted: SpanKind.outline}
-DECISIONS = {EventType.approved, EventType.content_queued, EventType.content_restored, EventType.revision_cancelled}
+SAVED_STEPS: dict[str, SpanKind] = {
+    EventType.analysed: SpanKind.analysis,
+    EventType.drafted: SpanKind.outline,
+}
+DECISIONS = {
+    EventType.approved,
+    EventType.content_queued,
+    EventType.content_restored,
+    EventType.revision_cancelled,
+}
 DECISIONS |= {EventType.cancelled}
-OPENS = {EventType.outlined, EventType.approved, EventType.revised, EventType.content_queued}  # parts to be written
+OPENS = {
+    EventType.outlined,
+    EventType.approved,
+    EventType.revised,
+    EventType.content_queued,
+}  # parts to be written
 MOMENT = timedelta(seconds=1)  # between a change and its event
-BEGINS = {EventType.queued, EventType.content_queued, EventType.approved, EventType.revised, EventType.awaiting_review}
-ENDS_PLANNING = {EventType.outlined: SpanOutcome.ok, EventType.revised: SpanOutcome.ok, EventType.failed: SpanOutcome.failed}
-ENDS_PLANNING |= {EventType.revision_failed: SpanOutcome.failed, EventType.revision_cancelled: SpanOutcome.stopped}
+BEGINS = {
+    EventType.queued,
+    EventType.content_queued,
+    EventType.approved,
+    EventType.revised,
+    EventType.awaiting_review,
+}
+ENDS_PLANNING = {
+    EventType.outlined: SpanOutcome.ok,
+    EventType.revised: SpanOutcome.ok,
+    EventType.failed: SpanOutcome.failed,
+}
+ENDS_PLANNING |= {
+    EventType.revision_failed: SpanOutcome.failed,
+    EventType.revision_cancelled: SpanOutcome.stopped,
+}
 ENDS_PLANNING |= {EventType.cancelled: SpanOutcome.stopped}
 ENDS_PART = {EventType.content_ready: SpanOutcome.ok, EventType.content_failed: SpanOutcome.failed}
 
@@ -62,30 +93,51 @@ class Facts:
     opened: Sequence[datetime] = field(init=False)  # when parts could be begun, in order
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "opened", sorted(event.at for event in self.events if event.type in OPENS))
+        object.__setattr__(
+            self, "opened", sorted(event.at for event in self.events if event.type in OPENS)
+        )
 
 
 def spans_of(facts: Facts) -> list[Span]:
     """Everything that took time, by when it began."""
-    found = [*_planning(facts), *_decisions(facts), *_contents(facts), *_calls(facts), *_webhooks(facts)]
-    return sorted(found, key=lambda span: (span.started_at, list(SpanKind).index(span.kind), span.id))
+    found = [
+        *_planning(facts),
+        *_decisions(facts),
+        *_contents(facts),
+        *_calls(facts),
+        *_webhooks(facts),
+    ]
+    return sorted(
+        found, key=lambda span: (span.started_at, list(SpanKind).index(span.kind), span.id)
+    )
 
 
 def failures(facts: Facts) -> int:
     """Tries that failed and were followed by another."""
-    return sum(moment.what == Mark.failed for record in facts.records for moment in moments_in(record))
+    return sum(
+        moment.what == Mark.failed for record in facts.records for moment in moments_in(record)
+    )
 
 
 def _planning(facts: Facts) -> list[Span]:
     """Waits, tries and steps of the plan, and for how long it waited for approval."""
     moments = [Moment(event.at, event.type, event.data) for event in facts.events]
-    moments += [moment for record in facts.records if record.concept_id is None for moment in moments_in(record)]
+    moments += [
+        moment
+        for record in facts.records
+        if record.concept_id is None
+        for moment in moments_in(record)
+    ]
     tries = Tries(SpanKind.plan, "plan", "plan")
     review: Span | None = None
     is_new = False  # a try of which its record is still to come
     spans: list[Span] = []
     for moment in sorted(moments, key=lambda moment: moment.at):
-        if review is not None and moment.what in BEGINS | {EventType.cancelled} and moment.what != EventType.awaiting_review:
+        if (
+            review is not None
+            and moment.what in BEGINS | {EventType.cancelled}
+            and moment.what != EventType.awaiting_review
+        ):
             review.ended_at, review.outcome, review = moment.at, SpanOutcome.ok, None
         match moment.what:
             case EventType.queued:
@@ -97,14 +149,26 @@ def _planning(facts: Facts) -> list[Span]:
                 tries.open.worker, is_new = moment.data.get("worker"), False
                 _say_why(tries, moment)
             case Mark.begun:
-                tries.begin(moment.at, moment.data.get("attempt"), moment.data.get("worker"), held_up_by(moment))
+                tries.begin(
+                    moment.at,
+                    moment.data.get("attempt"),
+                    moment.data.get("worker"),
+                    held_up_by(moment),
+                )
             case Mark.failed:
                 tries.fail(moment)
             case Mark.put_off:
                 tries.put_off(moment)
             case EventType.awaiting_review:
                 id_, running = f"review-{len(spans) + 1}", SpanOutcome.running
-                review = Span(id=id_, kind=SpanKind.wait, name=REVIEW, started_at=moment.at, ended_at=None, outcome=running)
+                review = Span(
+                    id=id_,
+                    kind=SpanKind.wait,
+                    name=REVIEW,
+                    started_at=moment.at,
+                    ended_at=None,
+                    outcome=running,
+                )
                 spans.append(review)
             case what if what in ENDS_PLANNING:
                 tries.stop(moment.at, ENDS_PLANNING[EventType(what)])
@@ -113,7 +177,11 @@ def _planning(facts: Facts) -> list[Span]:
     status, known = facts.row.status, max((event.at for event in facts.events), default=None)
     held, waits = status == RoadmapStatus.planning, status == RoadmapStatus.queued
     tries.finish(facts.now, is_held=held, is_waiting=waits, since=facts.row.due_at, known=known)
-    return [*tries.spans, *spans, *_steps(facts, [span.started_at for span in tries.spans if span.kind == SpanKind.plan])]
+    return [
+        *tries.spans,
+        *spans,
+        *_steps(facts, [span.started_at for span in tries.spans if span.kind == SpanKind.plan]),
+    ]
 
 
 def _say_why(tries: Tries, moment: Moment) -> None:
@@ -125,10 +193,16 @@ def _say_why(tries: Tries, moment: Moment) -> None:
 
 def _steps(facts: Facts, tried: Sequence[datetime]) -> Iterator[Span]:
     """Of the planning, as they are recorded when they are saved, within the tries that began then."""
-    told = [r for r in facts.records if r.category == "planning" and r.step in STEPS and r.duration_ms is not None]
+    told = [
+        r
+        for r in facts.records
+        if r.category == "planning" and r.step in STEPS and r.duration_ms is not None
+    ]
     begun = [
         max(
-            record.at - timedelta(milliseconds=record.duration_ms), *(at for at in tried if at <= record.at), facts.row.created_at
+            record.at - timedelta(milliseconds=record.duration_ms),
+            *(at for at in tried if at <= record.at),
+            facts.row.created_at,
         )
         for record in told  # whole milliseconds, which may be more than it has taken
     ]
@@ -137,12 +211,21 @@ def _steps(facts: Facts, tried: Sequence[datetime]) -> Iterator[Span]:
         yield Span(id=f"step-{record.id}", kind=STEPS[record.step], name=record.step, **common)
     before, since = facts.row.created_at, min(begun, default=facts.now)
     for event in facts.events:
-        if event.at >= since:  # from here on the log tells; what it told of earlier steps may be deleted
+        if (
+            event.at >= since
+        ):  # from here on the log tells; what it told of earlier steps may be deleted
             return
         kind = SAVED_STEPS.get(event.type)
         if kind is not None:
             kind = SpanKind.repair if event.data.get("round", 0) > 0 else kind
-            yield Span(id=f"step-{event.seq}", kind=kind, name=kind, started_at=before, ended_at=event.at, outcome=SpanOutcome.ok)
+            yield Span(
+                id=f"step-{event.seq}",
+                kind=kind,
+                name=kind,
+                started_at=before,
+                ended_at=event.at,
+                outcome=SpanOutcome.ok,
+            )
         before = event.at
 
 
@@ -158,7 +241,10 @@ def _decisions(facts: Facts) -> Iterator[Span]:
 def _was_designed(facts: Facts, event: RoadmapEvent) -> bool:
     """Whether a worker was at it: a draft of this revision was saved before."""
     number = event.data.get("revision")
-    return any(e.type == EventType.drafted and e.data.get("revision") == number and e.seq < event.seq for e in facts.events)
+    return any(
+        e.type == EventType.drafted and e.data.get("revision") == number and e.seq < event.seq
+        for e in facts.events
+    )
 
 
 def _contents(facts: Facts) -> list[Span]:
@@ -168,7 +254,9 @@ def _contents(facts: Facts) -> list[Span]:
     for event in facts.events:
         if event.type in ENDS_PART:
             reason = event.data.get("reason", "")
-            moments[UUID(event.data["concept_id"]), event.data["kind"]].append(Moment(event.at, event.type, event.data, reason))
+            moments[UUID(event.data["concept_id"]), event.data["kind"]].append(
+                Moment(event.at, event.type, event.data, reason)
+            )
     for record in facts.records:
         if record.concept_id is not None and record.step in set(ContentKind):
             moments[record.concept_id, record.step] += moments_in(record)
@@ -184,9 +272,13 @@ def _contents(facts: Facts) -> list[Span]:
     return spans
 
 
-def _part(facts: Facts, key: PartKey, moments: list[Moment], calls: list[ModelCall], row: Content | None) -> list[Span]:
+def _part(
+    facts: Facts, key: PartKey, moments: list[Moment], calls: list[ModelCall], row: Content | None
+) -> list[Span]:
     concept_id, kind = key
-    tries = Tries(SpanKind.content, kind, f"{concept_id}-{kind}", (concept_id, facts.titles.get(concept_id)))
+    tries = Tries(
+        SpanKind.content, kind, f"{concept_id}-{kind}", (concept_id, facts.titles.get(concept_id))
+    )
     if not any(moment.what == Mark.begun for moment in moments):
         moments = [*moments, *_begun_by_calls(moments, calls)]
     for moment in sorted(moments, key=lambda moment: moment.at):
@@ -196,7 +288,12 @@ def _part(facts: Facts, key: PartKey, moments: list[Moment], calls: list[ModelCa
                 since = None if due_at is None else _opened(facts, datetime.fromisoformat(due_at))
                 if since is not None and (tries.free_at is None or tries.free_at < since):
                     tries.free_at = since
-                tries.begin(moment.at, moment.data.get("attempt"), moment.data.get("worker"), held_up_by(moment))
+                tries.begin(
+                    moment.at,
+                    moment.data.get("attempt"),
+                    moment.data.get("worker"),
+                    held_up_by(moment),
+                )
             case Mark.failed:
                 tries.fail(moment)
             case Mark.put_off:
@@ -212,7 +309,13 @@ def _part(facts: Facts, key: PartKey, moments: list[Moment], calls: list[ModelCa
     waits = status == ContentStatus.pending and facts.row.status == RoadmapStatus.building
     known = max(map(_end_of, calls), default=None)
     since = facts.now if row is None else _opened(facts, row.due_at)
-    tries.finish(facts.now, is_held=status == ContentStatus.building, is_waiting=waits, since=since, known=known)
+    tries.finish(
+        facts.now,
+        is_held=status == ContentStatus.building,
+        is_waiting=waits,
+        since=since,
+        known=known,
+    )
     return tries.spans
 
 
@@ -224,7 +327,9 @@ def _opened(facts: Facts, due_at: datetime) -> datetime:
 
 def _begun_by_calls(moments: Iterable[Moment], calls: Iterable[ModelCall]) -> Iterator[Moment]:
     """When no record says when a try was begun: its first call."""
-    ends = sorted(moment.at for moment in moments if moment.what in ENDS_PART or moment.what == Mark.failed)
+    ends = sorted(
+        moment.at for moment in moments if moment.what in ENDS_PART or moment.what == Mark.failed
+    )
     told: set[tuple[int, int]] = set()
     for call in calls:
         try_ = (sum(1 for end in ends if end <= call.started_at), call.attempt)
@@ -236,7 +341,9 @@ def _begun_by_calls(moments: Iterable[Moment], calls: Iterable[ModelCall]) -> It
 def _calls(facts: Facts) -> Iterator[Span]:
     oldest = facts.now - timedelta(seconds=settings.lease_seconds)  # none may work for longer
     for call in facts.calls:
-        lost = call.outcome == CallOutcome.lost or (call.outcome == CallOutcome.running and call.started_at <= oldest)
+        lost = call.outcome == CallOutcome.lost or (
+            call.outcome == CallOutcome.running and call.started_at <= oldest
+        )
         outcome = SpanOutcome.interrupted if lost else OF_CALLS[CallOutcome(call.outcome)]
         ended = None if call.ms is None and not lost else _end_of(call)
         yield Span(

@@ -25,7 +25,9 @@ class Moment:
 class Tries:
     """Makes spans of the moments of one thing that is tried: the plan, or a part. They come in the order of time."""
 
-    def __init__(self, kind: SpanKind, name: str, prefix: str, concept: tuple[UUID, str | None] | None = None) -> None:
+    def __init__(
+        self, kind: SpanKind, name: str, prefix: str, concept: tuple[UUID, str | None] | None = None
+    ) -> None:
         self.kind, self.name, self.prefix = kind, name, prefix
         self.about = {} if concept is None else {"concept_id": concept[0], "concept": concept[1]}
         self.spans: list[Span] = []
@@ -34,14 +36,18 @@ class Tries:
         self.free_at: datetime | None = None  # since when it could have been tried
         self.attempts = 0
 
-    def begin(self, at: datetime, attempt: int | None, worker: str | None, reason: str = "") -> None:
+    def begin(
+        self, at: datetime, attempt: int | None, worker: str | None, reason: str = ""
+    ) -> None:
         """Whoever was at it has not said what became of it."""
         self.end(at, SpanOutcome.interrupted, "Its worker is gone.")
         self._end_pause(at)
         if self.free_at is not None and self.free_at < at:
             self._add(SpanKind.queued, self.free_at, at, SpanOutcome.ok, reason=reason)
         self.attempts = attempt or self.attempts + 1
-        self.open = self._add(self.kind, at, None, SpanOutcome.running, attempt=self.attempts, worker=worker)
+        self.open = self._add(
+            self.kind, at, None, SpanOutcome.running, attempt=self.attempts, worker=worker
+        )
         self.free_at = at
 
     def end(self, at: datetime, outcome: SpanOutcome, reason: str = "") -> None:
@@ -53,7 +59,10 @@ class Tries:
     def fail(self, moment: Moment) -> None:
         """There is another one, or the provider wants fewer calls."""
         self.end(moment.at, SpanOutcome.failed, moment.reason)
-        self._wait(SpanKind.wait if moment.data.get("cause") == Cause.rate_limit else SpanKind.retry, moment)
+        self._wait(
+            SpanKind.wait if moment.data.get("cause") == Cause.rate_limit else SpanKind.retry,
+            moment,
+        )
 
     def put_off(self, moment: Moment) -> None:
         """It was no try, then."""
@@ -67,7 +76,15 @@ class Tries:
         self._end_pause(at)
         self.free_at = None
 
-    def finish(self, now: datetime, *, is_held: bool, is_waiting: bool, since: datetime, known: datetime | None) -> None:
+    def finish(
+        self,
+        now: datetime,
+        *,
+        is_held: bool,
+        is_waiting: bool,
+        since: datetime,
+        known: datetime | None,
+    ) -> None:
         """What its row says now. `known`: the last that is known of a try whose end nobody has told."""
         if self.open is not None and not is_held:
             self.end(known or self.open.started_at, SpanOutcome.interrupted, "Its worker is gone.")
@@ -78,8 +95,17 @@ class Tries:
 
     def _wait(self, kind: SpanKind, moment: Moment) -> None:
         seconds = moment.data.get("wait")
-        until = moment.at + timedelta(seconds=float(seconds) if isinstance(seconds, int | float) else 0.0)
-        self.pause = self._add(kind, moment.at, until, SpanOutcome.ok, attempt=self.attempts or None, reason=moment.reason)
+        until = moment.at + timedelta(
+            seconds=float(seconds) if isinstance(seconds, int | float) else 0.0
+        )
+        self.pause = self._add(
+            kind,
+            moment.at,
+            until,
+            SpanOutcome.ok,
+            attempt=self.attempts or None,
+            reason=moment.reason,
+        )
         self.free_at = until
 
     def _end_pause(self, at: datetime) -> None:
@@ -88,9 +114,25 @@ class Tries:
             self.free_at = self.pause.ended_at
         self.pause = None
 
-    def _add(self, kind: SpanKind, at: datetime, until: datetime | None, outcome: SpanOutcome, **more: Any) -> Span:
+    def _add(
+        self,
+        kind: SpanKind,
+        at: datetime,
+        until: datetime | None,
+        outcome: SpanOutcome,
+        **more: Any,
+    ) -> Span:
         id_ = f"{self.prefix}-{len(self.spans) + 1}"
-        span = Span(id=id_, kind=kind, name=self.name, started_at=at, ended_at=until, outcome=outcome, **self.about, **more)
+        span = Span(
+            id=id_,
+            kind=kind,
+            name=self.name,
+            started_at=at,
+            ended_at=until,
+            outcome=outcome,
+            **self.about,
+            **more,
+        )
         self.spans.append(span)
         return span
 
@@ -108,6 +150,13 @@ def held_up_by(moment: Moment) -> str:
     found = moment.data.get("held_up")
     if not isinstance(found, dict) or not found:
         return ""
-    told = {Cause.slots: "all calls that may run were running", Cause.rate_limit: "the provider wanted a pause"}
-    said = (f"{told.get(Cause(cause), cause)} ({count} times)" for cause, count in found.items() if cause in set(Cause))
+    told = {
+        Cause.slots: "all calls that may run were running",
+        Cause.rate_limit: "the provider wanted a pause",
+    }
+    said = (
+        f"{told.get(Cause(cause), cause)} ({count} times)"
+        for cause, count in found.items()
+        if cause in set(Cause)
+    )
     return "Came and found no room: " + ", ".join(said) + "."

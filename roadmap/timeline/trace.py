@@ -30,10 +30,14 @@ MOST_ROWS = 5000  # of each table that are read: the newest
 class Totals(BaseModel):
     """Of all calls of the model; times (seconds) and retries of the newest 5,000 events, and of what is left of the log."""
 
-    seconds: float = Field(description="In which it was being made: not those for approval, nor those from an end to a retry.")
+    seconds: float = Field(
+        description="In which it was being made: not those for approval, nor those from an end to a retry."
+    )
     waited: float = Field(description="Of these, seconds in which nothing was being done for it.")
     approval: float = Field(description="Seconds for which its plan waited for approval.")
-    in_model: float = Field(description="Seconds of all calls of the model; those that run at once count each.")
+    in_model: float = Field(
+        description="Seconds of all calls of the model; those that run at once count each."
+    )
     calls: int = Field(description="Calls of the model.")
     prompt_tokens: int = Field(description="Tokens that were sent.")
     completion_tokens: int = Field(description="Tokens that came back.")
@@ -77,7 +81,8 @@ def trace_of(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> T
 def _facts(row: Roadmap) -> tuple[Facts, int]:
     """The newest rows of each table, and of how many tables there are more."""
     records = ExecutionLog.select().where(
-        ExecutionLog.roadmap_id == row.id, ExecutionLog.category.in_(("planning", "building", "retry", "waiting"))
+        ExecutionLog.roadmap_id == row.id,
+        ExecutionLog.category.in_(("planning", "building", "retry", "waiting")),
     )
     calls = ModelCall.select().where(ModelCall.roadmap_id == row.id)
     events_ = RoadmapEvent.select().where(RoadmapEvent.roadmap == row.id)
@@ -90,9 +95,13 @@ def _facts(row: Roadmap) -> tuple[Facts, int]:
         "deliveries": _newest(told, WebhookDelivery.id),
         "parts": _newest(parts, Content.id),
     }
-    titles = dict(Concept.select(Concept.id, Concept.title).where(Concept.roadmap == row.id).tuples())
+    titles = dict(
+        Concept.select(Concept.id, Concept.title).where(Concept.roadmap == row.id).tuples()
+    )
     kept = {name: rows[-MOST_ROWS:] for name, rows in read.items()}
-    return Facts(now=clock.now(), row=row, titles=titles, **kept), sum(len(rows) > MOST_ROWS for rows in read.values())
+    return Facts(now=clock.now(), row=row, titles=titles, **kept), sum(
+        len(rows) > MOST_ROWS for rows in read.values()
+    )
 
 
 def _newest(query: Any, key: Any) -> list[Any]:
@@ -102,14 +111,24 @@ def _newest(query: Any, key: Any) -> list[Any]:
 
 def _sums(roadmap_id: UUID) -> dict[str, int]:
     columns = ("prompt_tokens", "completion_tokens", "ms", "price")
-    sums = {name: peewee.fn.COALESCE(peewee.fn.SUM(getattr(ModelCall, name)), 0).alias(name) for name in columns}
+    sums = {
+        name: peewee.fn.COALESCE(peewee.fn.SUM(getattr(ModelCall, name)), 0).alias(name)
+        for name in columns
+    }
     query = ModelCall.select(peewee.fn.COUNT(ModelCall.id).alias("calls"), *sums.values())
-    return {name: int(value) for name, value in query.where(ModelCall.roadmap_id == roadmap_id).dicts().get().items()}
+    return {
+        name: int(value)
+        for name, value in query.where(ModelCall.roadmap_id == roadmap_id).dicts().get().items()
+    }
 
 
 def _totals(facts: Facts, spans: list[Span], sums: dict[str, int]) -> Totals:
     live = union(_making(facts))
-    review = union((s.started_at, s.ended(facts.now)) for s in spans if s.kind == SpanKind.wait and s.name == REVIEW)
+    review = union(
+        (s.started_at, s.ended(facts.now))
+        for s in spans
+        if s.kind == SpanKind.wait and s.name == REVIEW
+    )
     work = union((s.started_at, s.ended(facts.now)) for s in spans if s.kind in WORK)
     making = without(live, review)
     return Totals(

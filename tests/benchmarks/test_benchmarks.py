@@ -28,15 +28,32 @@ from benchmarks.report import (
     write_charts,
     write_section,
 )
-from benchmarks.targets import ACCEPT, BARE, EMBEDDED, FASTAPI, MEMORY, NO_KEY, OURS, POSTS, PSS, SLOW_POSTS, TARGETS, Target
+from benchmarks.targets import (
+    ACCEPT,
+    BARE,
+    EMBEDDED,
+    FASTAPI,
+    MEMORY,
+    NO_KEY,
+    OURS,
+    POSTS,
+    PSS,
+    SLOW_POSTS,
+    TARGETS,
+    Target,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 FASTER = Target("as quick as it was promised", ACCEPT, POSTS, 10, peer=FASTAPI)
 SMALL = Target("as small", MEMORY, PSS, 130, at_most=True)
 
 
-def samples(contender: str, *values: float, subject: str = ACCEPT, measure: str = POSTS) -> list[Sample]:
-    return [Sample(subject, measure, contender, number, value) for number, value in enumerate(values)]
+def samples(
+    contender: str, *values: float, subject: str = ACCEPT, measure: str = POSTS
+) -> list[Sample]:
+    return [
+        Sample(subject, measure, contender, number, value) for number, value in enumerate(values)
+    ]
 
 
 def results(*found: Sample) -> Results:
@@ -76,7 +93,11 @@ def test_contenders_take_turns_and_nobody_always_follows_the_same() -> None:
 
 
 def test_a_target_compares_within_rounds_or_bounds_the_figure() -> None:
-    found = [*samples(OURS, 80, 100), *samples(FASTAPI, 10, 10), *samples(OURS, 200, subject=MEMORY, measure=PSS)]
+    found = [
+        *samples(OURS, 80, 100),
+        *samples(FASTAPI, 10, 10),
+        *samples(OURS, 200, subject=MEMORY, measure=PSS),
+    ]
     faster, small = FASTER.found(found), SMALL.found(found)
     assert (faster, small) == (Spread(9, 8, 10), Spread(200, 200, 200))
     assert faster
@@ -87,7 +108,9 @@ def test_a_target_compares_within_rounds_or_bounds_the_figure() -> None:
 
 
 @pytest.mark.parametrize(("found", "is_worse"), [(7.6, False), (7.4, True), (90, False)])
-def test_a_ratio_is_worse_by_more_than_a_quarter_of_the_usual_one(found: float, is_worse: bool) -> None:
+def test_a_ratio_is_worse_by_more_than_a_quarter_of_the_usual_one(
+    found: float, is_worse: bool
+) -> None:
     assert replace(FASTER, usual=10).is_worse(Spread(found, 1, 99)) is is_worse
     assert not FASTER.is_worse(Spread(found, 1, 99))  # nothing is usual
 
@@ -98,13 +121,19 @@ def test_of_what_should_be_small_more_is_worse(found: float, is_worse: bool) -> 
 
 
 def test_every_ratio_has_a_usual_one_and_nothing_else_has() -> None:
-    assert [target.title for target in TARGETS if (target.peer is None) is not (target.usual is None)] == []
+    assert [
+        target.title for target in TARGETS if (target.peer is None) is not (target.usual is None)
+    ] == []
 
 
 class TestLooks:
     """Which of three looks at a ratio lets the short form fail."""
 
-    USUAL = next(target.usual for target in TARGETS if (target.subject, target.contender, target.peer) == (ACCEPT, OURS, FASTAPI))
+    USUAL = next(
+        target.usual
+        for target in TARGETS
+        if (target.subject, target.contender, target.peer) == (ACCEPT, OURS, FASTAPI)
+    )
 
     def failures(self, *shares: float) -> tuple[list[str], list[list[str]]]:
         """Sentences, and what was looked at again; each look finds such a share of the usual ratio."""
@@ -121,7 +150,9 @@ class TestLooks:
         assert set(memory) <= set(seen.samples)
         return said, asked
 
-    def test_a_ratio_that_is_no_worse_is_not_looked_at_again_though_its_target_is_missed(self) -> None:
+    def test_a_ratio_that_is_no_worse_is_not_looked_at_again_though_its_target_is_missed(
+        self,
+    ) -> None:
         assert self.failures(0.8) == ([], [])
 
     @pytest.mark.parametrize("shares", [(0.7, 0.8), (0.7, 0.7, 0.8)])
@@ -147,7 +178,9 @@ class TestLooks:
 
 def test_targets_are_told_with_what_they_are_measured_against() -> None:
     slow = [*samples(OURS, 8.5, measure=SLOW_POSTS), *samples(BARE, 1.25, measure=SLOW_POSTS)]
-    table = table_of_targets([*samples(OURS, 110, 90), *samples(FASTAPI, 10, 10), *slow]).splitlines()
+    table = table_of_targets(
+        [*samples(OURS, 110, 90), *samples(FASTAPI, 10, 10), *slow]
+    ).splitlines()
     assert len({row.count("|") for row in table}) == 1
     assert table[2:] == [
         "| accepting a goal, everything on | POST, requests/s | 100 | FastAPI + Celery: 10 | 10 (9 to 11) | >= 10 | met |",
@@ -167,8 +200,13 @@ def test_a_section_is_written_in_place_and_nothing_else_is_changed(tmp_path: Pat
     page, made = tmp_path / "page.md", results(*samples(OURS, 1))
     page.write_text("# Page\n\n## Before\n\ntext\n\n## After\n\n### Below\n")
     write_section(page, made)
-    assert page.read_text() == "# Page\n\n## Before\n\ntext\n\n## After\n\n### Below\n\n" + markdown(made)
-    page.write_text(f"# Page\n\n## {HEADING}\n\nold\n\n### Accepting goals\n\n## After\n\n### Below\n")
+    assert (
+        page.read_text()
+        == "# Page\n\n## Before\n\ntext\n\n## After\n\n### Below\n\n" + markdown(made)
+    )
+    page.write_text(
+        f"# Page\n\n## {HEADING}\n\nold\n\n### Accepting goals\n\n## After\n\n### Below\n"
+    )
     write_section(page, made)
     assert page.read_text() == f"# Page\n\n{markdown(made)}\n## After\n\n### Below\n"
     write_section(tmp_path / "new.md", made)
@@ -177,7 +215,15 @@ def test_a_section_is_written_in_place_and_nothing_else_is_changed(tmp_path: Pat
 
 def test_bars_are_as_long_as_their_figures() -> None:
     svg = ET.fromstring(
-        drawing("a & b", [Panel("x < y", [("Roadmap, <all>", Spread(50, 40, 100)), ("other", Spread(25, 25, 25))])])
+        drawing(
+            "a & b",
+            [
+                Panel(
+                    "x < y",
+                    [("Roadmap, <all>", Spread(50, 40, 100)), ("other", Spread(25, 25, 25))],
+                )
+            ],
+        )
     )
     ours, other = (float(bar.attrib["width"]) for bar in svg.findall(f"{SVG}rect"))
     assert ours == pytest.approx(2 * other, abs=0.2)
@@ -186,7 +232,13 @@ def test_bars_are_as_long_as_their_figures() -> None:
     least, most = map(float, re.findall(r"[MH]([\d.]+)", line.attrib["d"]))
     assert least - LEFT == pytest.approx(0.8 * ours, abs=0.2)
     assert most - LEFT == pytest.approx(2 * ours, abs=0.2)
-    assert [text.text for text in svg.findall(f"{SVG}text")] == ["x < y", "Roadmap, <all>", "50", "other", "25"]
+    assert [text.text for text in svg.findall(f"{SVG}text")] == [
+        "x < y",
+        "Roadmap, <all>",
+        "50",
+        "other",
+        "25",
+    ]
     assert svg.attrib["aria-label"] == "a & b: x < y: Roadmap, <all> 50, other 25"
     style = svg.find(f"{SVG}style")
     assert style is not None
@@ -194,7 +246,11 @@ def test_bars_are_as_long_as_their_figures() -> None:
 
 
 def test_a_control_that_is_far_ahead_is_cut_and_its_figure_told() -> None:
-    bars = [("Roadmap", Spread(50, 50, 50)), (BARE, Spread(5000, 5000, 5000)), ("other", Spread(100, 100, 100))]
+    bars = [
+        ("Roadmap", Spread(50, 50, 50)),
+        (BARE, Spread(5000, 5000, 5000)),
+        ("other", Spread(100, 100, 100)),
+    ]
     svg = ET.fromstring(drawing("accept", [Panel("POST", bars)]))
     ours, other = (float(bar.attrib["width"]) for bar in svg.findall(f"{SVG}rect"))
     assert ours == pytest.approx(other / 2, abs=0.2)
@@ -244,13 +300,24 @@ def test_what_was_at_work_is_the_nearest_file_that_stands_for_a_feature() -> Non
     asked = [*server, "Endpoint.handle (web/endpoint.py:112)"]
     stacks = {
         "routing and the endpoint": [*asked, "dumps (json/__init__.py:2)"],
-        "Idempotency-Key": [*asked, "keep (web/idempotency.py:80)", "sealed (core/sealing.py:19)", "digest (hmac.py:1)"],
-        "commit: roadmap and event": ["run (threading.py:1)", "_insert (roadmap/creating.py:70)", "new_id (core/ids.py:3)"],
+        "Idempotency-Key": [
+            *asked,
+            "keep (web/idempotency.py:80)",
+            "sealed (core/sealing.py:19)",
+            "digest (hmac.py:1)",
+        ],
+        "commit: roadmap and event": [
+            "run (threading.py:1)",
+            "_insert (roadmap/creating.py:70)",
+            "new_id (core/ids.py:3)",
+        ],
         "HTTP server and event loop": [*server, "run (asyncio/runners.py:118)"],
         "other": ["run (threading.py:1)"],
     }
     lines = [f"{';'.join(stack)} {number}" for number, stack in enumerate(stacks.values(), start=1)]
-    assert shares_of(lines) == {feature: number / 15 for number, feature in enumerate(stacks, start=1)}
+    assert shares_of(lines) == {
+        feature: number / 15 for number, feature in enumerate(stacks, start=1)
+    }
 
 
 def test_a_process_that_does_nothing_has_no_shares() -> None:

@@ -11,9 +11,26 @@ import pytest
 from benchmarks.chart import APART, LINE_LEFT, LINE_RIGHT, WIDTH, Lines, line_drawing, scale_of
 from benchmarks.growth.curves import CURVES
 from benchmarks.growth.effort import FULL, QUICK
-from benchmarks.growth.plans import MANY, Statement, complaints, most_rows, scanned_whole, shortened, statements
+from benchmarks.growth.plans import (
+    MANY,
+    Statement,
+    complaints,
+    most_rows,
+    scanned_whole,
+    shortened,
+    statements,
+)
 from benchmarks.growth.points import Found, Point, found_of, growth, lines
-from benchmarks.growth.report import BEGIN, END, HEADING, markdown, noteworthy, read, write_section, written
+from benchmarks.growth.report import (
+    BEGIN,
+    END,
+    HEADING,
+    markdown,
+    noteworthy,
+    read,
+    write_section,
+    written,
+)
 from benchmarks.growth.saying import worst_of
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -39,14 +56,19 @@ def entry(ms: float, text: str, plan: Any) -> str:
 
 
 BY_INDEX = node("Limit", "", 20, node("Index Scan", "roadmap", 20))
-WHOLE = node("Limit", "", 20, node("Sort", "", 20, node("Seq Scan", "roadmap", 20, **{"Rows Removed by Filter": 999_980})))
+WHOLE = node(
+    "Limit",
+    "",
+    20,
+    node("Sort", "", 20, node("Seq Scan", "roadmap", 20, **{"Rows Removed by Filter": 999_980})),
+)
 
 
 def test_a_sequential_scan_of_a_large_table_is_found_wherever_it_is_in_the_plan() -> None:
     assert scanned_whole(WHOLE, LARGE) == {"roadmap"}
-    assert scanned_whole(node("Append", "", 1, BY_INDEX, node("Seq Scan", "execution_log_202611")), LARGE) == {
-        "execution_log_202611"
-    }
+    assert scanned_whole(
+        node("Append", "", 1, BY_INDEX, node("Seq Scan", "execution_log_202611")), LARGE
+    ) == {"execution_log_202611"}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +77,9 @@ def test_a_sequential_scan_of_a_large_table_is_found_wherever_it_is_in_the_plan(
         BY_INDEX,
         node("Seq Scan", "roadmap_event"),  # a small one
         node("Index Scan", "roadmap", 1, node("Seq Scan", "execution_log_default")),
-        node("Append", "", 1, BY_INDEX, {**node("Seq Scan", "roadmap"), "Actual Loops": 0}),  # was planned, and not run
+        node(
+            "Append", "", 1, BY_INDEX, {**node("Seq Scan", "roadmap"), "Actual Loops": 0}
+        ),  # was planned, and not run
     ],
 )
 def test_what_goes_by_an_index_or_is_small_may_stay(plan: Any) -> None:
@@ -63,12 +87,22 @@ def test_what_goes_by_an_index_or_is_small_may_stay(plan: Any) -> None:
 
 
 def test_a_plan_that_was_not_run_counts_as_it_is_planned() -> None:
-    assert scanned_whole({"Node Type": "Seq Scan", "Relation Name": "roadmap"}, LARGE) == {"roadmap"}
+    assert scanned_whole({"Node Type": "Seq Scan", "Relation Name": "roadmap"}, LARGE) == {
+        "roadmap"
+    }
 
 
 def test_rows_are_those_that_a_node_looked_at_in_all_its_loops() -> None:
     assert most_rows(WHOLE) == 1_000_000
-    assert most_rows({**node("Index Scan", "roadmap", 3, **{"Rows Removed by Index Recheck": 2}), "Actual Loops": 10}) == 50
+    assert (
+        most_rows(
+            {
+                **node("Index Scan", "roadmap", 3, **{"Rows Removed by Index Recheck": 2}),
+                "Actual Loops": 10,
+            }
+        )
+        == 50
+    )
 
 
 def test_statements_are_read_from_the_log_each_once_the_slowest_first() -> None:
@@ -94,18 +128,28 @@ def test_statements_are_read_from_the_log_each_once_the_slowest_first() -> None:
 def test_the_same_statement_with_other_values_is_the_same() -> None:
     one = "SELECT 1 FROM t WHERE id IN ('a', 'b') AND n > 3.5 AND t1 = 2"
     other = "SELECT 2  FROM t WHERE id IN ('c', 'd', 'e''f')\n AND n > 4 AND t1 = 7"
-    assert shortened(one) == shortened(other) == "SELECT ? FROM t WHERE id IN (?, ...) AND n > ? AND t1 = ?"
+    assert (
+        shortened(one)
+        == shortened(other)
+        == "SELECT ? FROM t WHERE id IN (?, ...) AND n > ? AND t1 = ?"
+    )
 
 
 def test_statements_of_many_columns_differ_by_what_follows() -> None:
     columns = ", ".join(f'"t1"."column_{number}"' for number in "abcdefghijklmnopqrstuvwxyz" * 3)
-    assert shortened(f'SELECT {columns} FROM "t" AS "t1" WHERE a') == 'SELECT "t1"."column_a", ... FROM "t" AS "t1" WHERE a'
+    assert (
+        shortened(f'SELECT {columns} FROM "t" AS "t1" WHERE a')
+        == 'SELECT "t1"."column_a", ... FROM "t" AS "t1" WHERE a'
+    )
     assert shortened('SELECT "t1"."a", "t1"."b" FROM "t"') == 'SELECT "t1"."a", "t1"."b" FROM "t"'
 
 
 def test_what_reads_a_table_whole_or_many_rows_is_told_once_at_its_worst() -> None:
     quick = Statement("a", 10, "SELECT 1", 1, 0.1, (), 5)
-    few, many = Statement("a", 10, "SELECT 2", 1, 0.1, (), MANY), Statement("a", 100, "SELECT 2", 1, 0.2, (), 10 * MANY)
+    few, many = (
+        Statement("a", 10, "SELECT 2", 1, 0.1, (), MANY),
+        Statement("a", 100, "SELECT 2", 1, 0.2, (), 10 * MANY),
+    )
     whole = Statement("b", 100, "SELECT 3", 1, 9.0, ("roadmap",), 5)
     assert noteworthy([quick, few, many, whole, many]) == [whole, many]
 
@@ -115,14 +159,23 @@ def points(measure: str, line: str, *values: float) -> list[Point]:
 
 
 def test_lines_are_medians_of_all_rounds() -> None:
-    found = [*points("ms", "a", 1, 2), Point("ms", "a", 10, 4), Point("ms", "a", 10, 3), *points("s", "a", 9)]
+    found = [
+        *points("ms", "a", 1, 2),
+        Point("ms", "a", 10, 4),
+        Point("ms", "a", 10, 3),
+        *points("s", "a", 9),
+    ]
     assert lines(found, "ms") == {"a": {1: 1, 10: 3}}
     assert growth({1: 1, 10: 3}) == 3
     assert growth({0: 0, 10: 3}) == 1
 
 
 def test_what_grows_is_told_and_what_nobody_notices_is_not() -> None:
-    found = [*points("ms", "page", 2, 3, 40), *points("ms", "quick", 0.1, 0.1, 3), *points("ms", "steady", 50, 50, 60)]
+    found = [
+        *points("ms", "page", 2, 3, 40),
+        *points("ms", "quick", 0.1, 0.1, 3),
+        *points("ms", "steady", 50, 50, 60),
+    ]
     assert (
         worst_of(found)
         == "What takes at least 2 times as long at 100: page (ms) 2 to 40. All else takes less than that, or less than 5 ms."
@@ -130,9 +183,21 @@ def test_what_grows_is_told_and_what_nobody_notices_is_not() -> None:
     assert worst_of(found[3:]).startswith("Nothing that takes 5 ms takes 2 times as long up to 100")
 
 
-def found_with(*measured: Point, statements: tuple[Statement, ...] = (), explained: int = 0) -> Found:
+def found_with(
+    *measured: Point, statements: tuple[Statement, ...] = (), explained: int = 0
+) -> Found:
     told = {"cores": "2"}
-    return Found("2026-01-05", "in full", told, {"Python": "3.11"}, {"fsync": "on"}, 60, measured, statements, explained)
+    return Found(
+        "2026-01-05",
+        "in full",
+        told,
+        {"Python": "3.11"},
+        {"fsync": "on"},
+        60,
+        measured,
+        statements,
+        explained,
+    )
 
 
 ROADMAPS = found_with(
@@ -147,7 +212,9 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert read(file) == {}
     file.write_text(written({"roadmaps": ROADMAPS}))
     assert markdown(read(file), CURVES) == markdown({"roadmaps": ROADMAPS}, CURVES)
-    assert found_of(json.loads(file.read_text())["roadmaps"]).statements == list(ROADMAPS.statements)
+    assert found_of(json.loads(file.read_text())["roadmaps"]).statements == list(
+        ROADMAPS.statements
+    )
 
 
 def test_a_curve_is_told_with_its_table_its_chart_and_its_statements() -> None:
@@ -163,26 +230,48 @@ def test_a_section_is_written_between_its_markers(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"# Page\n\n## {HEADING}\n\nby hand\n\n{BEGIN}\n\nold\n\n{END}\n\n## After\n")
     write_section(page, "new")
-    assert page.read_text() == f"# Page\n\n## {HEADING}\n\nby hand\n\n{BEGIN}\n\nnew\n\n{END}\n\n## After\n"
+    assert (
+        page.read_text()
+        == f"# Page\n\n## {HEADING}\n\nby hand\n\n{BEGIN}\n\nnew\n\n{END}\n\n## After\n"
+    )
     page.write_text("# Page\n")
     write_section(page, "new")
     assert page.read_text() == f"# Page\n\n## {HEADING}\n\n{BEGIN}\n\nnew\n\n{END}\n"
 
 
 def test_lines_are_drawn_where_their_figures_are() -> None:
-    drawn = line_drawing("a & b", [Lines("x < y", "roadmaps", {"one": {10: 5.0, 1000: 10.0}, "other": {10: 0.0, 1000: 10.0}})])
+    drawn = line_drawing(
+        "a & b",
+        [
+            Lines(
+                "x < y", "roadmaps", {"one": {10: 5.0, 1000: 10.0}, "other": {10: 0.0, 1000: 10.0}}
+            )
+        ],
+    )
     svg = ET.fromstring(drawn)
-    one, other = (path for path in svg.findall(f"{SVG}path") if path.attrib["class"].startswith("line"))
-    ends = [[tuple(map(float, point.split())) for point in path.attrib["d"][1:].split("L")] for path in (one, other)]
+    one, other = (
+        path for path in svg.findall(f"{SVG}path") if path.attrib["class"].startswith("line")
+    )
+    ends = [
+        [tuple(map(float, point.split())) for point in path.attrib["d"][1:].split("L")]
+        for path in (one, other)
+    ]
     (begin, end), (low, same) = ends
     assert end == same
     assert begin[0] == low[0]
     assert low[1] - begin[1] == pytest.approx(begin[1] - end[1], abs=0.2)  # half as high
     assert LINE_LEFT < begin[0] < end[0] < WIDTH - LINE_RIGHT
-    names = {text.text: float(text.attrib["y"]) for text in svg.findall(f"{SVG}text") if "f" in text.attrib.get("class", "")[:1]}
+    names = {
+        text.text: float(text.attrib["y"])
+        for text in svg.findall(f"{SVG}text")
+        if "f" in text.attrib.get("class", "")[:1]
+    }
     assert set(names) == {"one, 10", "other, 10"}
     assert abs(names["one, 10"] - names["other, 10"]) >= APART - 0.1  # both can be read
-    assert svg.attrib["aria-label"] == "a & b: x < y: one 5 at 10, 10 at 1,000, other 0 at 10, 10 at 1,000"
+    assert (
+        svg.attrib["aria-label"]
+        == "a & b: x < y: one 5 at 10, 10 at 1,000, other 0 at 10, 10 at 1,000"
+    )
     assert "prefers-color-scheme: dark" in drawn
     assert not re.search(r"style=", drawn)
 
@@ -197,6 +286,12 @@ def test_figures_far_apart_are_drawn_by_powers_of_ten() -> None:
 def test_every_curve_has_its_points_in_both_forms() -> None:
     assert {name: curve.name for name, curve in CURVES.items()} == {name: name for name in CURVES}
     for effort in (FULL, QUICK):
-        for amounts in (effort.workers, effort.clients, effort.roadmaps, effort.records, effort.messages):
+        for amounts in (
+            effort.workers,
+            effort.clients,
+            effort.roadmaps,
+            effort.records,
+            effort.messages,
+        ):
             assert list(amounts) == sorted(set(amounts))
             assert len(amounts) > 1

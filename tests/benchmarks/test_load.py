@@ -40,7 +40,9 @@ def test_an_open_load_sends_at_its_rate(bare: Bare) -> None:
 
 
 def test_another_answer_than_the_expected_one_fails_the_load(bare: Bare) -> None:
-    with pytest.raises(LoadFailed, match=r"expected 202, but there were answers \{'404': .*Not Found"):
+    with pytest.raises(
+        LoadFailed, match=r"expected 202, but there were answers \{'404': .*Not Found"
+    ):
         load(Plan(bare.port, [request("GET", "/nowhere", {})], 202, SECONDS, connections=2))
 
 
@@ -67,7 +69,15 @@ def test_a_run_leaves_figures_and_a_table(tmp_path: Path) -> None:
     outputs = ("--json", "figures.json", "--markdown", "page.md")
     command = [sys.executable, "-m", "benchmarks", "--only", "embedded", "--quick", "--rounds", "2"]
     command += [part if part.startswith("-") else str(tmp_path / part) for part in outputs]
-    ended = subprocess.run(command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=100, check=False)
+    ended = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
     assert ended.returncode == 0, ended.stderr
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert [(sample["measure"], sample["round"]) for sample in figures["samples"]] == [
@@ -83,9 +93,26 @@ def test_what_running_costs_is_written_as_the_calculator_reads_it(tmp_path: Path
     """Of the stack that has the most to it, as long as it takes to see that each figure is taken."""
     file = tmp_path / "measured.json"
     effort = Effort(idle_seconds=1, roadmaps=2, requests=8, call_seconds=0.1)
-    command = [sys.executable, "-m", "benchmarks.usage", "--only", WITH_MODEL, "--quick", "--json", str(file)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.usage",
+        "--only",
+        WITH_MODEL,
+        "--quick",
+        "--json",
+        str(file),
+    ]
     command += [f"--{name.replace('_', '-')}={value}" for name, value in effort]
-    ended = subprocess.run(command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=100, check=False)
+    ended = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
     assert ended.returncode == 0, ended.stderr
     found = Measured.model_validate_json(file.read_text())
     assert (found.command, found.effort) == ("make bench-usage QUICK=1 WRITE=1", effort)
@@ -93,11 +120,15 @@ def test_what_running_costs_is_written_as_the_calculator_reads_it(tmp_path: Path
     assert list(found.stacks) == [WITH_MODEL]
     stack = found.stacks[WITH_MODEL]
     assert list(stack.parts) == ["api", "huey_logs", "huey_content", "postgres", "redis"]
-    assert [name for name, part in stack.parts.items() if part.cpu_per_request is not None] == ["api"]
+    assert [name for name, part in stack.parts.items() if part.cpu_per_request is not None] == [
+        "api"
+    ]
     assert all(part.memory_busy >= part.memory for part in stack.parts.values())
     assert stack.parts["huey_content"].cpu_per_roadmap > 0
     assert stack.parts["postgres"].cpu_per_roadmap > 0
-    assert stack.commands_inside_scripts_per_roadmap > stack.commands_per_roadmap > 90  # each content is a task
+    assert (
+        stack.commands_inside_scripts_per_roadmap > stack.commands_per_roadmap > 90
+    )  # each content is a task
     assert stack.stored_per_roadmap > 100_000
     assert 10_000 < stack.sent_per_roadmap < 100_000
     assert f"### {WITH_MODEL}" in ended.stdout

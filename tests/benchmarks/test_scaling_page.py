@@ -15,7 +15,9 @@ from tests.stack import GOAL, ROOT, Service, Stack, clean_environment, running, 
 from tests.waiting import wait_until
 
 PAGE = (ROOT / "docs" / "SCALING.md").read_text("utf-8")
-COMMANDS = [command.partition("#")[0].strip() for command in re.findall(r"^\$ (.*)$", PAGE, re.MULTILINE)]
+COMMANDS = [
+    command.partition("#")[0].strip() for command in re.findall(r"^\$ (.*)$", PAGE, re.MULTILINE)
+]
 MAKE = [command for command in COMMANDS if command.startswith("make ")]
 READ_ONLY = "?options=-c%20default_transaction_read_only%3Don"  # as a replica is
 
@@ -26,7 +28,9 @@ def service(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
     broker = Redis(tmp_path_factory.mktemp("redis"))
     broker.start()
     try:
-        with running(server_stack(tmp_path_factory.mktemp("scaling"), postgres, broker), "api", "huey_logs") as stack:
+        with running(
+            server_stack(tmp_path_factory.mktemp("scaling"), postgres, broker), "api", "huey_logs"
+        ) as stack:
             yield stack
     finally:
         broker.stop()
@@ -48,12 +52,23 @@ def test_every_command_is_run_by_a_test() -> None:
 def test_a_load_is_asked_about(command: str) -> None:
     """With the interpreter of the tests, whose environment need not be that of `make`."""
     dry = subprocess.run(
-        ["bash", "-c", f"{command} --dry-run"], cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=True
+        ["bash", "-c", f"{command} --dry-run"],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     (line,) = [line for line in dry.stdout.splitlines() if "benchmarks.capacity" in line]
     arguments = shlex.split(line)[1:]
     said = subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=False, timeout=110
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
     )
     assert said.returncode == 0, said.stdout + said.stderr
     if "CHECK=1" in command:
@@ -69,28 +84,45 @@ def asked(*variables: str, **environment: str) -> list[str]:
     """The options that `make capacity` calls its program with."""
     command = ["make", "--dry-run", "capacity", *variables]
     surroundings = {**clean_environment(), **environment}
-    dry = subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True, check=True)
+    dry = subprocess.run(
+        command, cwd=ROOT, env=surroundings, capture_output=True, text=True, check=True
+    )
     (line,) = [line for line in dry.stdout.splitlines() if "benchmarks.capacity" in line]
     return shlex.split(line.partition("benchmarks.capacity")[2])
 
 
 def test_every_option_is_a_variable_of_make() -> None:
-    taken = [option for action in parser()._actions for option in action.option_strings if option.startswith("--")]
+    taken = [
+        option
+        for action in parser()._actions
+        for option in action.option_strings
+        if option.startswith("--")
+    ]
     flags = {"--check", "--quick", "--write"}
     valued = [option for option in taken if option not in {*flags, "--help"}]
-    given = asked(*(f"{option.removeprefix('--').replace('-', '_').upper()}=1" for option in [*valued, *flags]))
+    given = asked(
+        *(
+            f"{option.removeprefix('--').replace('-', '_').upper()}=1"
+            for option in [*valued, *flags]
+        )
+    )
     assert given == [*(word for option in valued for word in (option, "1")), *sorted(flags)]
 
 
 def test_what_only_the_environment_names_is_not_asked_for() -> None:
-    others = dict.fromkeys(("REQUESTS", "TOKENS", "LATENCY", "SHARE", "CHECK", "QUICK", "WRITE"), "7")
+    others = dict.fromkeys(
+        ("REQUESTS", "TOKENS", "LATENCY", "SHARE", "CHECK", "QUICK", "WRITE"), "7"
+    )
     assert asked(**others) == []
     assert asked("LATENCY=3", "PRICE=", **others) == ["--latency", "3"]
 
 
 def test_another_consumer_takes_its_part(service: Stack) -> None:
     """The command as it stands, on the servers of the service."""
-    environment = {**service.environment, **dict(word.split("=") for word in the_one("entrypoint.sh").split()[:-1])}
+    environment = {
+        **service.environment,
+        **dict(word.split("=") for word in the_one("entrypoint.sh").split()[:-1]),
+    }
     consumers = [Service("huey_content", environment, service.folder).start() for _ in range(2)]
     try:
         for each in consumers:
@@ -101,7 +133,9 @@ def test_another_consumer_takes_its_part(service: Stack) -> None:
             each.stop()
 
 
-def test_a_backup_is_taken_of_a_server_that_takes_no_changes(service: Stack, tmp_path: Path) -> None:
+def test_a_backup_is_taken_of_a_server_that_takes_no_changes(
+    service: Stack, tmp_path: Path
+) -> None:
     environment = {
         **service.environment,
         "PATH": f"{ROOT / 'bin'}:{service.environment['PATH']}",
@@ -109,7 +143,12 @@ def test_a_backup_is_taken_of_a_server_that_takes_no_changes(service: Stack, tmp
         "SERVICE_TYPE": "api",
     }
     said = subprocess.run(
-        ["bash", "-c", the_one("roadmap backup")], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        ["bash", "-c", the_one("roadmap backup")],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert said.returncode == 0, said.stdout + said.stderr
     assert (tmp_path / "everything.gz").stat().st_size > 0

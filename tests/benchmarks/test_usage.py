@@ -24,7 +24,14 @@ from benchmarks.usage import measuring
 from benchmarks.usage.__main__ import FULL, table
 from benchmarks.usage.commands import Commands, tally
 from benchmarks.usage.learning import Learner, document_of, exchanged
-from benchmarks.usage.measuring import Subject, beyond, come_to_rest, most_memory, rounded, size_of_tree
+from benchmarks.usage.measuring import (
+    Subject,
+    beyond,
+    come_to_rest,
+    most_memory,
+    rounded,
+    size_of_tree,
+)
 from benchmarks.usage.model import text_for
 from benchmarks.usage.stacks import APART, STACKS, TOGETHER, WITH_MODEL
 from cli.costs.measured import Measured, RoadmapSize, load
@@ -39,7 +46,11 @@ from tests.stack import GOAL, ROOT
 REQUEST = RoadmapRequest(goal=GOAL)
 PART = {"memory": 50.0, "memory_busy": 60.0, "cpu_idle": 0.001, "cpu_per_roadmap": 0.5}
 STACK = {
-    "parts": {"api": {**PART, "cpu_per_request": 0.002}, "postgres": PART, "redis": {**PART, "cpu_idle": 0.0}},
+    "parts": {
+        "api": {**PART, "cpu_per_request": 0.002},
+        "postgres": PART,
+        "redis": {**PART, "cpu_idle": 0.0},
+    },
     "commands_idle": 1.5,
     "commands_per_roadmap": 130,
     "commands_inside_scripts_per_roadmap": 900,
@@ -63,7 +74,16 @@ DOCUMENT = {
 
 
 def subject(**changes: Any) -> Subject:
-    return Subject(**{"name": "it", "parts": {}, "api": "api", "database": "", "learner": Learner(1, {}), **changes})
+    return Subject(
+        **{
+            "name": "it",
+            "parts": {},
+            "api": "api",
+            "database": "",
+            "learner": Learner(1, {}),
+            **changes,
+        }
+    )
 
 
 def test_what_one_costs_is_what_all_cost_beyond_doing_nothing_and_never_less_than_nothing() -> None:
@@ -99,7 +119,9 @@ def test_commands_count_from_the_begin_to_the_end_and_by_who_calls() -> None:
 
 def test_the_time_of_a_child_that_has_ended_counts_once() -> None:
     before = cpu([os.getpid()])
-    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 1: pass"], check=True)
+    subprocess.run(
+        [sys.executable, "-c", "import time\nwhile time.process_time() < 1: pass"], check=True
+    )
     assert 0.9 < cpu([os.getpid()]) - before < 1.8
 
 
@@ -119,7 +141,9 @@ def test_the_most_memory_is_that_of_the_largest_moment(monkeypatch: pytest.Monke
     assert most == {"api": 5.0}
 
 
-def test_at_rest_is_who_has_nothing_to_do_and_writes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_rest_is_who_has_nothing_to_do_and_writes_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     looks = iter([(1, 5), (1, 5), (0, 9), (0, 12), (0, 12), (0, 99)])
     monkeypatch.setattr(measuring, "STEADY", 0)
     monkeypatch.setattr(measuring, "ask", lambda *_: [next(looks)])
@@ -127,7 +151,9 @@ def test_at_rest_is_who_has_nothing_to_do_and_writes_nothing_more(monkeypatch: p
     assert next(looks) == (0, 99)
     monkeypatch.setattr(measuring, "ask", lambda *_: [(3, 7)])
     monkeypatch.setattr(measuring, "LONGEST", 0)
-    with pytest.raises(BenchmarkFailed, match="it: after 0 s 3 roadmaps wait, and the log has 7 records"):
+    with pytest.raises(
+        BenchmarkFailed, match="it: after 0 s 3 roadmaps wait, and the log has 7 records"
+    ):
         come_to_rest(subject())
 
 
@@ -154,30 +180,49 @@ def server(says: Callable[[socket.socket, bytes], None]) -> Iterator[int]:
             thread.join()
 
 
-TREE = {"stages": [{"modules": [{"concepts": [{"contents": {"quiz": 1, "tutorial": 1}}, {"contents": {"quiz": 1}}]}]}]}
+TREE = {
+    "stages": [
+        {
+            "modules": [
+                {"concepts": [{"contents": {"quiz": 1, "tutorial": 1}}, {"contents": {"quiz": 1}}]}
+            ]
+        }
+    ]
+}
 
 
 def test_a_learner_counts_all_bytes_of_what_is_answered() -> None:
     accepted = b"HTTP/1.1 202 Accepted\r\nLocation: /api/v1/roadmaps/1\r\n\r\n{}"
     told = b"HTTP/1.1 200 OK\r\n\r\nevent: roadmap.ready\ndata: {}\n\n"
     zipped = gzip.compress(json.dumps(TREE).encode())
-    tree = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(zipped), zipped)
+    tree = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (
+        len(zipped),
+        zipped,
+    )
 
     def says(connection: socket.socket, asked: bytes) -> None:
         assert b"\r\nAccept-Encoding: gzip\r\nConnection: close\r\n" in asked
-        connection.sendall(accepted if asked.startswith(b"POST") else told if b"/events " in asked else tree)
+        connection.sendall(
+            accepted if asked.startswith(b"POST") else told if b"/events " in asked else tree
+        )
 
     with server(says) as port:
         learner = Learner(port, {"Authorization": "Bearer x"})
         assert learner.make(0, 3) == 3 * len(accepted + told)
         assert Learner(port, {}, follows=False).make(0, 3) == 3 * len(accepted)
-        assert size_of_tree(document_of(learner.read("/api/v1/roadmaps/1"))) == RoadmapSize(concepts=2, contents=3)
+        assert size_of_tree(document_of(learner.read("/api/v1/roadmaps/1"))) == RoadmapSize(
+            concepts=2, contents=3
+        )
     assert document_of(b"HTTP/1.1 200 OK\r\n\r\n[1]") == [1]
 
 
 def test_a_roadmap_that_does_not_become_ready_fails_the_run() -> None:
     def says(connection: socket.socket, asked: bytes) -> None:
-        answer = b"HTTP/1.1 202 Accepted\r\nLocation: /1\r\n\r\n" if asked.startswith(b"POST") else b"HTTP/1.1 200 OK\r\n\r\n"
+        answer = (
+            b"HTTP/1.1 202 Accepted\r\nLocation: /1\r\n\r\n"
+            if asked.startswith(b"POST")
+            else b"HTTP/1.1 200 OK\r\n\r\n"
+        )
         connection.sendall(answer + b"event: roadmap.failed\n\n")
 
     with server(says) as port, pytest.raises(BenchmarkFailed, match="did not become ready"):
@@ -186,8 +231,14 @@ def test_a_roadmap_that_does_not_become_ready_fails_the_run() -> None:
 
 def test_another_answer_than_the_expected_one_fails_the_run() -> None:
     with (
-        server(lambda connection, _: connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\n\r\nlater")) as port,
-        pytest.raises(BenchmarkFailed, match=r"POST /api/v1/roadmaps was answered with .*503.*later"),
+        server(
+            lambda connection, _: connection.sendall(
+                b"HTTP/1.1 503 Service Unavailable\r\n\r\nlater"
+            )
+        ) as port,
+        pytest.raises(
+            BenchmarkFailed, match=r"POST /api/v1/roadmaps was answered with .*503.*later"
+        ),
     ):
         Learner(port, {}).make(0, 1)
 
@@ -219,10 +270,14 @@ def test_the_model_says_what_the_catalogue_would_in_the_form_that_it_is_asked_fo
         told = {"concept": {"title": concept.title}}
         tutorial = TutorialDraft.model_validate_json(text_for("TutorialDraft", told)).to_content()
         assert tutorial.markdown == written.tutorial.strip()
-        assert ResourcesDraft.model_validate_json(text_for("ResourcesDraft", told)).to_content().items == tuple(written.resources)
+        assert ResourcesDraft.model_validate_json(
+            text_for("ResourcesDraft", told)
+        ).to_content().items == tuple(written.resources)
         quiz = QuizDraft.model_validate_json(text_for("QuizDraft", told)).to_content()
         right = [{each.options[index] for index in each.answers} for each in quiz.questions]
-        assert right == [{each.options[index] for index in each.answers} for each in written.questions]
+        assert right == [
+            {each.options[index] for index in each.answers} for each in written.questions
+        ]
 
 
 def test_a_document_is_read_as_it_was_written_and_nothing_else_is_taken_for_one() -> None:
@@ -265,7 +320,9 @@ def test_what_was_written_last_is_of_all_stacks_and_can_be_true() -> None:
     assert parts[PREFORK] == {"api", "worker content", "worker logs", "flower"}
     for name, stack in found.stacks.items():
         assert set(stack.parts) > SERVERS
-        assert [part for part, usage in stack.parts.items() if usage.cpu_per_request] == ["all" if name == TOGETHER else "api"]
+        assert [part for part, usage in stack.parts.items() if usage.cpu_per_request] == [
+            "all" if name == TOGETHER else "api"
+        ]
         assert set(stack.servers_cpu_per_request) == SERVERS
         for usage in stack.parts.values():
             assert 4 < usage.memory <= usage.memory_busy < 1000
@@ -281,13 +338,19 @@ def test_what_was_written_last_is_of_all_stacks_and_can_be_true() -> None:
 def test_what_was_written_last_agrees_with_itself() -> None:
     stacks = load().stacks
     memory = {
-        name: sum(usage.memory for part, usage in stack.parts.items() if part not in SERVERS) for name, stack in stacks.items()
+        name: sum(usage.memory for part, usage in stack.parts.items() if part not in SERVERS)
+        for name, stack in stacks.items()
     }
-    work = {name: sum(usage.cpu_per_roadmap for usage in stack.parts.values()) for name, stack in stacks.items()}
+    work = {
+        name: sum(usage.cpu_per_roadmap for usage in stack.parts.values())
+        for name, stack in stacks.items()
+    }
     assert memory[TOGETHER] < memory[APART] < memory[PREFORK]  # one instance shares more
     assert work[PREFORK] < work[TOGETHER]  # whose task makes no roadmap
     assert work[APART] < work[WITH_MODEL]  # whose calls cost, too
-    assert stacks[WITH_MODEL].parts["huey_content"].memory > stacks[APART].parts["huey_content"].memory  # the client is loaded
+    assert (
+        stacks[WITH_MODEL].parts["huey_content"].memory > stacks[APART].parts["huey_content"].memory
+    )  # the client is loaded
     assert 0.7 < stacks[APART].stored_per_roadmap / stacks[TOGETHER].stored_per_roadmap < 1.4
 
 
@@ -329,7 +392,13 @@ def test_what_processes_share_counts_once_and_what_they_share_with_others_in_ful
 
 @pytest.mark.parametrize(
     ("told", "number"),
-    [("6.18.44-ab-v3", "6.18.44"), ("5.15.0-91-generic", "5.15.0"), ("6.1", "6.1"), ("4.19.+", "4.19"), ("unknown", "unknown")],
+    [
+        ("6.18.44-ab-v3", "6.18.44"),
+        ("5.15.0-91-generic", "5.15.0"),
+        ("6.1", "6.1"),
+        ("4.19.+", "4.19"),
+        ("unknown", "unknown"),
+    ],
 )
 def test_a_machine_is_named_by_the_number_of_its_kernel(told: str, number: str) -> None:
     """Whose build it is says nothing about what was measured."""
@@ -340,4 +409,6 @@ def test_a_machine_is_named_by_the_number_of_its_kernel(told: str, number: str) 
 def test_no_document_names_the_build_of_a_kernel() -> None:
     written = [ROOT / "cli" / "costs" / "measured.json", ROOT / "docs" / "PERFORMANCE.md"]
     written += [*(ROOT / "benchmarks").glob("*.json"), ROOT / "docs" / "SCALING.md"]
-    assert [file.name for file in written if re.search(r"Linux [0-9.]+[-+]", file.read_text("utf-8"))] == []
+    assert [
+        file.name for file in written if re.search(r"Linux [0-9.]+[-+]", file.read_text("utf-8"))
+    ] == []

@@ -15,7 +15,11 @@ AXE = MODULES / "axe-core" / "axe.min.js"
 VNU = MODULES / "vnu-jar" / "build" / "dist" / "vnu.jar"
 HTML_VALIDATE = MODULES / ".bin" / "html-validate"
 OF_HTMX = "Attribute “hx-"  # which are not of HTML, and meant
-LOOKS = ["color-contrast", "link-in-text-block", "scrollable-region-focusable"]  # what CSS alone can break
+LOOKS = [
+    "color-contrast",
+    "link-in-text-block",
+    "scrollable-region-focusable",
+]  # what CSS alone can break
 RUN = """async rules => {
   const found = await axe.run(document, {
     resultTypes: ["violations"],
@@ -38,18 +42,48 @@ def barriers(page: Page, rules: list[str] | None = None) -> list[str]:
     """What axe finds on the page as it is now, however little it matters; of these rules, or of all that it has."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(_axe())
-    return [f"{impact}: {rule}: {where}" for impact, rule, nodes in page.evaluate(RUN, rules) for where in nodes]
+    return [
+        f"{impact}: {rule}: {where}"
+        for impact, rule, nodes in page.evaluate(RUN, rules)
+        for where in nodes
+    ]
 
 
 def errors_of_html(files: list[Path]) -> list[str]:
     if shutil.which("java") and VNU.exists():
-        command = ["java", "-jar", str(VNU), "--format", "json", "--stdout", "--exit-zero-always", *map(str, files)]
-        found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        return [_said(each) for each in found["messages"] if each["type"] == "error" and OF_HTMX not in each["message"]]
+        command = [
+            "java",
+            "-jar",
+            str(VNU),
+            "--format",
+            "json",
+            "--stdout",
+            "--exit-zero-always",
+            *map(str, files),
+        ]
+        found = json.loads(
+            subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        )
+        return [
+            _said(each)
+            for each in found["messages"]
+            if each["type"] == "error" and OF_HTMX not in each["message"]
+        ]
     if HTML_VALIDATE.exists():
-        command = [str(HTML_VALIDATE), "--preset", "standard", "--formatter", "text", *map(str, files)]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
-    pytest.skip("NOT RUN: there is no validator of HTML; scripts/test_browser.sh brings one where npm is")
+        command = [
+            str(HTML_VALIDATE),
+            "--preset",
+            "standard",
+            "--formatter",
+            "text",
+            *map(str, files),
+        ]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False
+        ).stdout.splitlines()
+    pytest.skip(
+        "NOT RUN: there is no validator of HTML; scripts/test_browser.sh brings one where npm is"
+    )
 
 
 def _said(message: dict[str, Any]) -> str:

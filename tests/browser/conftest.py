@@ -43,18 +43,27 @@ class Visitor:
 
     context: BrowserContext
     complaints: list[str] = field(default_factory=list)
-    expected: list[str] = field(default_factory=list)  # patterns of complaints that are part of the test
+    expected: list[str] = field(
+        default_factory=list
+    )  # patterns of complaints that are part of the test
 
     def open(self, url: str = "") -> Page:
         page = self.context.new_page()
-        page.on("console", lambda message: self._note(message.type, message.text, message.location.get("url", "")))
+        page.on(
+            "console",
+            lambda message: self._note(message.type, message.text, message.location.get("url", "")),
+        )
         page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
         if url:
             page.goto(url)
         return page
 
     def unexpected(self) -> list[str]:
-        return [text for text in self.complaints if not any(re.search(pattern, text) for pattern in self.expected)]
+        return [
+            text
+            for text in self.complaints
+            if not any(re.search(pattern, text) for pattern in self.expected)
+        ]
 
     def _note(self, kind: str, text: str, url: str) -> None:
         if kind in ("error", "warning") or "Refused to" in text:
@@ -82,7 +91,9 @@ def visits(browser: Browser) -> Iterator[Visiting]:
     made: list[Visitor] = []
 
     def visit(**options: Any) -> Visitor:
-        context = browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **options})
+        context = browser.new_context(
+            **{"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **options}
+        )
         context.set_default_timeout(PATIENCE)
         made.append(Visitor(context))
         return made[-1]
@@ -99,7 +110,9 @@ def visits(browser: Browser) -> Iterator[Visiting]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     named = os.environ.get("ROADMAP_TEST_CHROMIUM")
-    executable = named or shutil.which("chromium-headless-shell") or shutil.which("chromium")  # a page costs a third in it
+    executable = (
+        named or shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    )  # a page costs a third in it
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=executable, args=FLAGS)
@@ -135,11 +148,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
 
 
 @pytest.fixture(scope="session")
-def town(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, broker: Redis) -> Iterator[School]:
+def town(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, broker: Redis
+) -> Iterator[School]:
     """For many people."""
     with teaching(Teacher()) as teacher:
         folder = tmp_path_factory.mktemp("town")
-        environment = {**PATIENT, **teacher.environment(), "CONTENT_WORKERS": "16"}  # some of which a test keeps waiting
+        environment = {
+            **PATIENT,
+            **teacher.environment(),
+            "CONTENT_WORKERS": "16",
+        }  # some of which a test keeps waiting
         with running(server_stack(folder, postgres, broker, in_one=False, **environment)) as stack:
             yield School(stack, teacher)
 

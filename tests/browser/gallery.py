@@ -16,7 +16,10 @@ from web.routes import ROUTES
 
 WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverleihungsurkundenamt"
 assert len(WORD) == 80
-GOALS = {"en": "Bake bread", "zh-Hans": "我想学会在一个普通家庭厨房里为八十位客人烤出外皮酥脆、内部柔软的乡村酸面包"}
+GOALS = {
+    "en": "Bake bread",
+    "zh-Hans": "我想学会在一个普通家庭厨房里为八十位客人烤出外皮酥脆、内部柔软的乡村酸面包",
+}
 LONELY = "/roadmaps/00000000-0000-7000-8000-000000000000"
 FILL = """([action, fields]) => {
   const form = document.querySelector(`form[action="${action}"]`);
@@ -66,8 +69,14 @@ class Gallery:
     places: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.owner, self.newcomer = Person(self.town.stack).register(), Person(self.town.stack).register()
-        self.overseer, self.observer = Person(self.town.stack).register(), Person(self.town.stack).register()
+        self.owner, self.newcomer = (
+            Person(self.town.stack).register(),
+            Person(self.town.stack).register(),
+        )
+        self.overseer, self.observer = (
+            Person(self.town.stack).register(),
+            Person(self.town.stack).register(),
+        )
         promote(self.town.stack, self.overseer.email, "admin")
         promote(self.town.stack, self.observer.email, "observer")
         put_aside(self.town.stack, "draw_picture", WORD)
@@ -100,7 +109,9 @@ class Gallery:
         teacher.stages, teacher.modules, teacher.concepts = 5, 4, 10
         self._make("large", "en", "Bake everything", status="awaiting_review", review=True)
         teacher.as_usual()
-        self.places["stopped", "en"] = self._make("stopped", "en", "Bake less", status="awaiting_review", review=True)
+        self.places["stopped", "en"] = self._make(
+            "stopped", "en", "Bake less", status="awaiting_review", review=True
+        )
         self._ask("POST", f"/api/v1{self.places['stopped', 'en']}/cancel")
         self.places["being-written", "en"] = self._concepts("building")[0]
         webhook = {"url": f"https://receiver.invalid/{'a' * 80}", "description": WORD}
@@ -108,7 +119,10 @@ class Gallery:
         self.places["webhook", "en"] = f"/webhooks/{made}"
         self._ask("POST", f"/api/v1/webhooks/{made}/test")
         log = f"/api/v1/webhooks/{made}/deliveries"
-        wait_until(lambda: self._ask("GET", log)["items"][0]["status"] == "failed", reason="a test that nobody has received")
+        wait_until(
+            lambda: self._ask("GET", log)["items"][0]["status"] == "failed",
+            reason="a test that nobody has received",
+        )
 
     def _change(self, path: str, language: str) -> None:
         """A plan in which something of every kind is different, and a tutorial that was written twice."""
@@ -116,10 +130,29 @@ class Gallery:
         first, second = (stage["modules"][0] for stage in tree["stages"])
         kept, gone, moved = first["concepts"]
         operations = [
-            {"op": "rewrite", "what": "concept", "key": kept["key"], "title": WORD, "description": kept["title"], "hours": 9},
+            {
+                "op": "rewrite",
+                "what": "concept",
+                "key": kept["key"],
+                "title": WORD,
+                "description": kept["title"],
+                "hours": 9,
+            },
             {"op": "remove", "what": "concept", "key": gone["key"]},
-            {"op": "move", "what": "concept", "key": moved["key"], "to": second["key"], "position": 0},
-            {"op": "add_concept", "module": first["key"], "title": GOALS[language], "hours": 3, "difficulty": 2},
+            {
+                "op": "move",
+                "what": "concept",
+                "key": moved["key"],
+                "to": second["key"],
+                "position": 0,
+            },
+            {
+                "op": "add_concept",
+                "module": first["key"],
+                "title": GOALS[language],
+                "hours": 3,
+                "difficulty": 2,
+            },
         ]
         self._ask("POST", f"/api/v1{path}/edits", json={"operations": operations})
         self._wait(path)
@@ -129,15 +162,25 @@ class Gallery:
         self._wait(path)
 
     def _wait(self, path: str) -> None:
-        wait_until(lambda: self._ask("GET", f"/api/v1{path}")["status"] == "ready", timeout=60, reason="it is written anew")
+        wait_until(
+            lambda: self._ask("GET", f"/api/v1{path}")["status"] == "ready",
+            timeout=60,
+            reason="it is written anew",
+        )
 
     def place(self, state: str, language: str) -> str:
         return self.places.get((state, language)) or self.places[state, "en"]
 
     def _make(self, state: str, language: str, goal: str, *, status: str = "", **more: Any) -> str:
-        path: str = self._ask("POST", "/api/v1/roadmaps", json={"goal": goal, "language": language, **more})["links"]["self"]
+        path: str = self._ask(
+            "POST", "/api/v1/roadmaps", json={"goal": goal, "language": language, **more}
+        )["links"]["self"]
         wanted = status or state
-        wait_until(lambda: self._ask("GET", path)["status"] == wanted, timeout=60, reason=f"a roadmap that is {state}")
+        wait_until(
+            lambda: self._ask("GET", path)["status"] == wanted,
+            timeout=60,
+            reason=f"a roadmap that is {state}",
+        )
         self.places[state, language] = path.removeprefix("/api/v1")
         return self.places[state, language]
 
@@ -149,24 +192,40 @@ class Gallery:
         self._ask("PUT", f"/api/v1{concepts[1]}/notes", json={"notes": WORD})
         quiz = self._ask("GET", f"/api/v1{concepts[1]}")["quiz"]
         answers = [[0], [0, 1]]
-        attempt = self._ask("POST", f"/api/v1{concepts[1]}/quiz/attempts", json={"version": quiz["version"], "answers": answers})
+        attempt = self._ask(
+            "POST",
+            f"/api/v1{concepts[1]}/quiz/attempts",
+            json={"version": quiz["version"], "answers": answers},
+        )
         self.places["concept", language] = concepts[1]
         self.places["result", language] = f"{concepts[1]}?attempt={attempt['id']}"
         roadmap_id = path.rpartition("/")[2]
         self.places["review", language] = f"/review?roadmap={roadmap_id}"
         due = self._ask("GET", f"/api/v1/reviews?roadmap_id={roadmap_id}")["items"]
-        self.places["answer", language] = f"/review?roadmap={roadmap_id}&done=1&card={due[0]['id']}&chosen=0"
+        self.places["answer", language] = (
+            f"/review?roadmap={roadmap_id}&done=1&card={due[0]['id']}&chosen=0"
+        )
         self.places["check", language] = f"/review/{due[0]['id']}/check"
 
     def _share(self, path: str, language: str) -> None:
         """By a link to read along, one for a calendar, and one that was revoked."""
-        for name, purpose in (("shared", "reading"), ("calendar", "calendar"), ("revoked", "reading")):
-            link = self._ask("POST", f"/api/v1{path}/links", json={"purpose": purpose, "expires_in_days": 30})
+        for name, purpose in (
+            ("shared", "reading"),
+            ("calendar", "calendar"),
+            ("revoked", "reading"),
+        ):
+            link = self._ask(
+                "POST", f"/api/v1{path}/links", json={"purpose": purpose, "expires_in_days": 30}
+            )
             self.places[name, language] = link["url"].removeprefix(self.town.stack.url)
             if name == "revoked":
-                self.town.stack.request("DELETE", f"/api/v1{path}/links/{link['id']}", headers=self.owner.headers)
+                self.town.stack.request(
+                    "DELETE", f"/api/v1{path}/links/{link['id']}", headers=self.owner.headers
+                )
         concept = self._concepts("ready", language)[0].rpartition("/")[2]
-        self.places["shared-concept", language] = f"{self.places['shared', language]}/concepts/{concept}"
+        self.places["shared-concept", language] = (
+            f"{self.places['shared', language]}/concepts/{concept}"
+        )
 
     def _concepts(self, state: str, language: str = "en") -> list[str]:
         path = self.places[state, language]
@@ -195,7 +254,12 @@ class Gallery:
         return EXHIBITS[name](self, language)
 
     def owned(self, path: str, **form: str) -> Exhibit:
-        return Exhibit(path, self.owner, self.town.url, ("/roadmaps" if path == "/" else path, form) if form else None)
+        return Exhibit(
+            path,
+            self.owner,
+            self.town.url,
+            ("/roadmaps" if path == "/" else path, form) if form else None,
+        )
 
     def overseen(self, path: str) -> Exhibit:
         return Exhibit(path, self.overseer, self.town.url)
@@ -213,7 +277,9 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "start": lambda g, _: g.owned("/"),
     "start of a newcomer": lambda g, _: Exhibit("/", g.newcomer, g.town.url),
     "start with a catalogue": lambda g, _: Exhibit("/", None, g.service.url),
-    "start with errors": lambda g, _: g.owned("/", goal="", hours_per_week="900", deadline="2001-01-01", background=WORD),
+    "start with errors": lambda g, _: g.owned(
+        "/", goal="", hours_per_week="900", deadline="2001-01-01", background=WORD
+    ),
     "roadmaps": lambda g, _: g.owned("/roadmaps"),
     "no roadmaps": lambda g, _: Exhibit("/roadmaps", g.newcomer, g.town.url),
     "bring in": lambda g, _: g.owned("/import"),
@@ -224,7 +290,10 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "building": _state("building"),
     "awaiting review": _state("awaiting_review"),
     "awaiting review with errors": lambda g, _: Exhibit(
-        p := g.place("awaiting_review", "en"), g.owner, g.town.url, (f"{p}/revise", {"feedback": ""})
+        p := g.place("awaiting_review", "en"),
+        g.owner,
+        g.town.url,
+        (f"{p}/revise", {"feedback": ""}),
     ),
     "partial": _state("partial"),
     "failed": _state("failed"),
@@ -235,17 +304,24 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "concept that lacks something": _state("lacking"),
     "links": lambda g, language: g.owned(g.place("ready", language) + "/sharing"),
     "link that was made": lambda g, language: Exhibit(
-        p := g.place("ready", language) + "/sharing", g.owner, g.town.url, (p, {"purpose": "calendar"})
+        p := g.place("ready", language) + "/sharing",
+        g.owner,
+        g.town.url,
+        (p, {"purpose": "calendar"}),
     ),
     "shared": lambda g, language: g.strange(g.place("shared", language)),
     "shared concept": lambda g, language: g.strange(g.place("shared-concept", language)),
     "link that was revoked": lambda g, _: g.strange(g.place("revoked", "en")),
     "login": lambda g, _: g.strange("/login"),
-    "login with errors": lambda g, _: g.strange("/login", email="somebody@example.org", password="wrong"),
+    "login with errors": lambda g, _: g.strange(
+        "/login", email="somebody@example.org", password="wrong"
+    ),
     "register": lambda g, _: g.strange("/register"),
     "register with errors": lambda g, _: g.strange("/register", email="somebody", password="short"),
     "account": lambda g, _: g.owned("/account?saved=profile"),
-    "account with errors": lambda g, _: Exhibit("/account", g.owner, g.town.url, ("/account/password", BAD_PASSWORDS)),
+    "account with errors": lambda g, _: Exhibit(
+        "/account", g.owner, g.town.url, ("/account/password", BAD_PASSWORDS)
+    ),
     "account whose address does not fit": lambda g, _: Exhibit(
         "/account", g.owner, g.town.url, ("/account/email", {"email": "nobody"})
     ),
@@ -253,15 +329,24 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "plans": lambda g, language: g.owned(g.place("changed", language) + "/revisions"),
     "a plan compared": lambda g, language: g.owned(g.place("changed", language) + "/revisions/2"),
     "the first plan": lambda g, _: g.owned(g.place("word", "en") + "/revisions/1"),
-    "a plan to be changed": lambda g, language: g.owned(g.place("changed", language) + "/edit?did=save"),
+    "a plan to be changed": lambda g, language: g.owned(
+        g.place("changed", language) + "/edit?did=save"
+    ),
     "a plan to be changed with errors": lambda g, _: Exhibit(
-        p := g.place("changed", "en") + "/edit", g.owner, g.town.url, (p, {"title": "", "description": WORD})
+        p := g.place("changed", "en") + "/edit",
+        g.owner,
+        g.town.url,
+        (p, {"title": "", "description": WORD}),
     ),
     "a plan that cannot be changed": lambda g, _: g.owned(g.place("planning", "en") + "/edit"),
     "200 concepts to be changed": lambda g, _: g.owned(g.place("large", "en") + "/edit"),
-    "a built-in plan to be changed": lambda g, _: Exhibit(g.built_in() + "/edit", None, g.service.url),
+    "a built-in plan to be changed": lambda g, _: Exhibit(
+        g.built_in() + "/edit", None, g.service.url
+    ),
     "versions": lambda g, _: g.owned(g.place("versions", "en") + "?number=1"),
-    "versions compared": lambda g, language: g.owned(g.place("versions", language) + "?number=3&before=2"),
+    "versions compared": lambda g, language: g.owned(
+        g.place("versions", language) + "?number=3&before=2"
+    ),
     "concept with a wish that does not fit": lambda g, _: Exhibit(
         p := g.place("versions", "en").removesuffix("/tutorial/versions"),
         g.owner,
@@ -270,21 +355,35 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     ),
     "trash": lambda g, _: g.owned("/trash?did=trashed"),
     "trash with nothing in it": lambda g, _: Exhibit("/trash", g.newcomer, g.town.url),
-    "a roadmap of somebody in the trash": lambda g, language: g.overseen("/admin" + g.place("thrown", language)),
+    "a roadmap of somebody in the trash": lambda g, language: g.overseen(
+        "/admin" + g.place("thrown", language)
+    ),
     "webhooks": lambda g, _: g.owned("/webhooks"),
-    "webhooks with errors": lambda g, _: Exhibit("/webhooks", g.owner, g.town.url, ("/webhooks", {"url": "ftp://example.org"})),
+    "webhooks with errors": lambda g, _: Exhibit(
+        "/webhooks", g.owner, g.town.url, ("/webhooks", {"url": "ftp://example.org"})
+    ),
     "webhook": _state("webhook"),
-    "webhook with its secret": lambda g, _: Exhibit(p := g.place("webhook", "en"), g.owner, g.town.url, (f"{p}/secret", {})),
+    "webhook with its secret": lambda g, _: Exhibit(
+        p := g.place("webhook", "en"), g.owner, g.town.url, (f"{p}/secret", {})
+    ),
     "operations": lambda g, _: g.overseen("/admin?did=queue.resume&queue=content"),
     "operations of a new service": lambda g, _: Exhibit("/admin?live=off", None, g.service.url),
     "operations of an observer": lambda g, _: Exhibit("/admin?span=day", g.observer, g.town.url),
     "queue": lambda g, _: g.overseen("/admin/queues/content"),
-    "queue with nothing in it": lambda g, _: Exhibit("/admin/queues/content?state=dead", None, g.service.url),
-    "queue of an observer": lambda g, _: Exhibit("/admin/queues/content?state=dead", g.observer, g.town.url),
+    "queue with nothing in it": lambda g, _: Exhibit(
+        "/admin/queues/content?state=dead", None, g.service.url
+    ),
+    "queue of an observer": lambda g, _: Exhibit(
+        "/admin/queues/content?state=dead", g.observer, g.town.url
+    ),
     "dead letters": lambda g, _: g.overseen("/admin/queues/content?state=dead&arguments=yes"),
-    "dead letters with an error": lambda g, _: g.overseen(f"/admin/queues/content?state=dead&search={'x' * 201}"),
+    "dead letters with an error": lambda g, _: g.overseen(
+        f"/admin/queues/content?state=dead&search={'x' * 201}"
+    ),
     "before an act": lambda g, _: g.overseen("/admin/queues/logs/pause?back=overview"),
-    "before many are deleted": lambda g, _: g.overseen("/admin/queues/content/dead/delete?state=dead&search=draw"),
+    "before many are deleted": lambda g, _: g.overseen(
+        "/admin/queues/content/dead/delete?state=dead&search=draw"
+    ),
     "an act that cannot be done": lambda g, _: Exhibit(
         p := "/admin/queues/content/messages/gone/retry", g.overseer, g.town.url, (p, {})
     ),
@@ -296,30 +395,50 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "docs about problems": lambda g, _: g.strange("/problems"),
     "docs about a problem": lambda g, _: g.strange("/problems/invalid"),
     "how it was made": lambda g, language: g.owned(g.place("ready", language) + "/trace"),
-    "how something with long words was made": lambda g, _: g.owned(g.place("word", "en") + "/trace?after=1"),
+    "how something with long words was made": lambda g, _: g.owned(
+        g.place("word", "en") + "/trace?after=1"
+    ),
     "roadmaps of everybody": lambda g, _: g.overseen("/admin/roadmaps"),
-    "roadmaps of everybody that are not there": lambda g, _: g.overseen("/admin/roadmaps?text=xylophone&status=failed,partial"),
-    "roadmaps of everybody with errors": lambda g, _: g.overseen(f"/admin/roadmaps?status=lost&since=2026&text={WORD * 3}"),
+    "roadmaps of everybody that are not there": lambda g, _: g.overseen(
+        "/admin/roadmaps?text=xylophone&status=failed,partial"
+    ),
+    "roadmaps of everybody with errors": lambda g, _: g.overseen(
+        f"/admin/roadmaps?status=lost&since=2026&text={WORD * 3}"
+    ),
     "roadmaps of somebody to be transferred": lambda g, _: Exhibit(
         f"/admin/roadmaps?owner={g.owner.email}",
         g.overseer,
         g.town.url,
         ("/admin/transfers", {"owner": g.owner.email, "new_owner": "nobody"}),
     ),
-    "a roadmap of somebody": lambda g, language: g.overseen("/admin" + g.place("partial", language)),
-    "a roadmap of somebody that is being made": lambda g, language: g.overseen("/admin" + g.place("building", language)),
-    "a roadmap of somebody that failed": lambda g, _: g.overseen("/admin" + g.place("failed", "en")),
+    "a roadmap of somebody": lambda g, language: g.overseen(
+        "/admin" + g.place("partial", language)
+    ),
+    "a roadmap of somebody that is being made": lambda g, language: g.overseen(
+        "/admin" + g.place("building", language)
+    ),
+    "a roadmap of somebody that failed": lambda g, _: g.overseen(
+        "/admin" + g.place("failed", "en")
+    ),
     "log": lambda g, _: g.overseen("/admin/logs?last=30d"),
-    "log with errors": lambda g, _: Exhibit(f"/admin/logs?since=x&text={'x' * 501}", None, g.home.url),
+    "log with errors": lambda g, _: Exhibit(
+        f"/admin/logs?since=x&text={'x' * 501}", None, g.home.url
+    ),
     "log without a record": lambda g, _: Exhibit("/admin/logs?text=nowhere", None, g.home.url),
     "not found": lambda g, _: g.owned(LONELY),
     "pace with errors": lambda g, _: Exhibit(
-        p := g.place("ready", "en"), g.owner, g.town.url, (f"{p}/schedule", {"hours_per_week": "900", "deadline": "2001-01-01"})
+        p := g.place("ready", "en"),
+        g.owner,
+        g.town.url,
+        (f"{p}/schedule", {"hours_per_week": "900", "deadline": "2001-01-01"}),
     ),
     "review": _state("review"),
     "review with an answer": _state("answer"),
     "review with nothing chosen": lambda g, language: Exhibit(
-        g.place("review", language), g.owner, g.town.url, (g.place("check", language), {"done": "1"})
+        g.place("review", language),
+        g.owner,
+        g.town.url,
+        (g.place("check", language), {"done": "1"}),
     ),
     "review of a newcomer": lambda g, _: Exhibit("/review", g.newcomer, g.town.url),
     "review that is over": lambda g, _: Exhibit("/review?done=3", None, g.home.url),
@@ -329,11 +448,36 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
 }
 ALSO_CHINESE = (
     *("operations", "dead letters", "before an act", "audit log"),
-    *("start", "start with errors", "roadmaps", "building", "awaiting review", "ready", "partial", "concept with a result"),
+    *(
+        "start",
+        "start with errors",
+        "roadmaps",
+        "building",
+        "awaiting review",
+        "ready",
+        "partial",
+        "concept with a result",
+    ),
     *("bring in with errors", "on paper"),
-    *("login", "register", "account", "webhooks", "webhook", "docs", "docs about roadmaps", "docs about a problem", "not found"),
+    *(
+        "login",
+        "register",
+        "account",
+        "webhooks",
+        "webhook",
+        "docs",
+        "docs about roadmaps",
+        "docs about a problem",
+        "not found",
+    ),
     *("plans", "a plan compared", "a plan to be changed", "versions compared", "trash"),
-    *("pace with errors", "review", "review with an answer", "review with nothing chosen", "review of a newcomer"),
+    *(
+        "pace with errors",
+        "review",
+        "review with an answer",
+        "review with nothing chosen",
+        "review of a newcomer",
+    ),
     *("how it was made", "roadmaps of everybody", "a roadmap of somebody that is being made"),
     *("log", "log with errors"),
     *("links", "link that was made", "shared", "shared concept"),

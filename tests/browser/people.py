@@ -21,14 +21,18 @@ class Person:
 
     def register(self) -> "Person":
         """Over the API, as a program does."""
-        answer = httpx2.post(f"{self.stack.url}/api/v1/auth/register", json=self._named(), timeout=30)
+        answer = httpx2.post(
+            f"{self.stack.url}/api/v1/auth/register", json=self._named(), timeout=30
+        )
         assert answer.status_code == 201, answer.text
         self.headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
         return self
 
     def enter(self, context: "BrowserContext") -> None:
         """Log in with this browser, without looking at a page."""
-        answer = context.request.post(f"{self.stack.url}/login", form={**self._named()}, max_redirects=0)
+        answer = context.request.post(
+            f"{self.stack.url}/login", form={**self._named()}, max_redirects=0
+        )
         assert answer.status == 303, answer.text()
 
     def _named(self) -> dict[str, str]:

@@ -15,7 +15,18 @@ from tests.integration.provider import Handler, completion, providing
 
 USAGE = {"prompt_tokens": 900, "completion_tokens": 700, "total_tokens": 1600}
 SUBJECTS = {
-    "en": ("Flour and water", "Sourdough", "Kneading", "Shaping a loaf", "Proofing", "Baking", "Tasting", "Rye", "Ovens", "Salt"),
+    "en": (
+        "Flour and water",
+        "Sourdough",
+        "Kneading",
+        "Shaping a loaf",
+        "Proofing",
+        "Baking",
+        "Tasting",
+        "Rye",
+        "Ovens",
+        "Salt",
+    ),
     "zh-Hans": ("面粉与水", "酸面团", "揉面", "整形", "发酵", "烘烤", "品尝", "黑麦", "烤箱", "盐"),
 }
 LONG = {
@@ -183,7 +194,12 @@ class Teacher:
 
     def _analysis(self, facts: Any) -> Any:
         words = WORDS[self.language]
-        return {"aim": words["title"], "known": [], "subjects": list(SUBJECTS[self.language][:3]), "assumptions": []}
+        return {
+            "aim": words["title"],
+            "known": [],
+            "subjects": list(SUBJECTS[self.language][:3]),
+            "assumptions": [],
+        }
 
     def _outline(self, facts: Any) -> Any:
         words = WORDS[self.language]
@@ -193,9 +209,18 @@ class Teacher:
             modules = []
             for m in range(self.modules):
                 made = [self._concept(s, m, c, keys) for c in range(self.concepts)]
-                modules.append({"key": f"m{s}-{m}", "title": self._name(s + m), "description": words["about"], "concepts": made})
+                modules.append(
+                    {
+                        "key": f"m{s}-{m}",
+                        "title": self._name(s + m),
+                        "description": words["about"],
+                        "concepts": made,
+                    }
+                )
             title = self._name(100 + s) if self.word else f"{words['stage']} {self._name(s)}"
-            stages.append({"key": f"s{s}", "title": title, "description": words["about"], "modules": modules})
+            stages.append(
+                {"key": f"s{s}", "title": title, "description": words["about"], "modules": modules}
+            )
         return {"title": self.word or words["title"], "stages": stages}
 
     def _concept(self, stage: int, module: int, number: int, keys: list[str]) -> Any:
@@ -204,11 +229,21 @@ class Teacher:
         at = len(keys)
         keys.append(key)
         title = LONG[self.language] if at == 4 and not self.word else f"{self._name(at)} {at + 1}"
-        fields = {"key": key, "title": title, "description": words["about"], "hours": 2 + at % 4, "difficulty": 1 + at % 5}
+        fields = {
+            "key": key,
+            "title": title,
+            "description": words["about"],
+            "hours": 2 + at % 4,
+            "difficulty": 1 + at % 5,
+        }
         return {**fields, "prerequisites": before, "outcomes": [words["outcome"], words["about"]]}
 
     def _name(self, number: int) -> str:
-        return f"{self.word}{number}" if self.word else SUBJECTS[self.language][number % len(SUBJECTS[self.language])]
+        return (
+            f"{self.word}{number}"
+            if self.word
+            else SUBJECTS[self.language][number % len(SUBJECTS[self.language])]
+        )
 
     def _tutorial(self, facts: Any) -> Any:
         wished = f"\n> {facts['instructions']}\n" if "instructions" in facts else ""
@@ -226,9 +261,19 @@ class Teacher:
 
     def _quiz(self, facts: Any) -> Any:
         words = WORDS[self.language]
-        one = {"prompt": words["prompt"], "right_options": words["right"], "wrong_options": words["wrong"]}
-        more = {"prompt": words["prompts"], "right_options": words["rights"], "wrong_options": words["wrong"]}
-        return {"questions": [{**each, "explanation": words["explanation"]} for each in (one, more)]}
+        one = {
+            "prompt": words["prompt"],
+            "right_options": words["right"],
+            "wrong_options": words["wrong"],
+        }
+        more = {
+            "prompt": words["prompts"],
+            "right_options": words["rights"],
+            "wrong_options": words["wrong"],
+        }
+        return {
+            "questions": [{**each, "explanation": words["explanation"]} for each in (one, more)]
+        }
 
     def environment(self) -> dict[str, str]:
         """Of the service that asks it."""

@@ -34,7 +34,9 @@ def form_of(page: Page, title: str) -> Locator:
     return thing.locator("> form")
 
 
-def test_a_plan_is_reviewed_compared_with_the_one_before_and_approved(page: Page, alone: School) -> None:
+def test_a_plan_is_reviewed_compared_with_the_one_before_and_approved(
+    page: Page, alone: School
+) -> None:
     path = alone.stack.create(GOAL, review=True)
     page.goto(alone.url + path.removeprefix("/api/v1"))
     expect(page.get_by_role("heading", name="Is this plan right?")).to_be_visible()
@@ -56,11 +58,15 @@ def test_a_plan_is_reviewed_compared_with_the_one_before_and_approved(page: Page
     expect(page.locator("#head .status")).to_have_text("Ready")
 
 
-def test_a_finished_one_is_changed_in_words_and_what_was_learned_is_kept(page: Page, alone: School, ready: str) -> None:
+def test_a_finished_one_is_changed_in_words_and_what_was_learned_is_kept(
+    page: Page, alone: School, ready: str
+) -> None:
     page.locator("#plan li.concept a").first.click()
     page.get_by_label("Your notes").fill("Salt is late.")
     page.get_by_role("button", name="Save the notes").click()
-    page.get_by_role("button", name="Mark as done").or_(page.get_by_role("button", name="Done, and on to the next")).click()
+    page.get_by_role("button", name="Mark as done").or_(
+        page.get_by_role("button", name="Done, and on to the next")
+    ).click()
     page.goto(ready)
     alone.teacher.concepts = 4
     page.locator("#change > summary").click()
@@ -74,7 +80,9 @@ def test_a_finished_one_is_changed_in_words_and_what_was_learned_is_kept(page: P
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
-def test_a_plan_is_changed_by_hand_compared_and_restored(visit: Visiting, alone: School, scripts: bool) -> None:
+def test_a_plan_is_changed_by_hand_compared_and_restored(
+    visit: Visiting, alone: School, scripts: bool
+) -> None:
     visitor = visit(java_script_enabled=scripts)
     visitor.expected.append("status of 422")
     page = visitor.open()
@@ -92,7 +100,9 @@ def test_a_plan_is_changed_by_hand_compared_and_restored(visit: Visiting, alone:
     form.get_by_label("Title", exact=True).fill("Kneading 3")
     form.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert")).to_contain_text("The plan would not hold together like that")
-    typed = page.locator("details[open] form[aria-label='Rye sourdough']").get_by_label("Title", exact=True)
+    typed = page.locator("details[open] form[aria-label='Rye sourdough']").get_by_label(
+        "Title", exact=True
+    )
     expect(typed).to_have_value("Kneading 3")
 
     page.goto(f"{ready}/edit")
@@ -119,9 +129,18 @@ def test_a_plan_is_changed_by_hand_compared_and_restored(visit: Visiting, alone:
     alone.stack.finished(path)
     page.goto(ready)
     expect(page.locator("#plan li.concept a")).to_have_text(
-        ["Flour and water 1", "Sourdough 2", "Kneading 3", "Shaping a loaf 4", re.compile("^Donau"), "Baking 6"]
+        [
+            "Flour and water 1",
+            "Sourdough 2",
+            "Kneading 3",
+            "Shaping a loaf 4",
+            re.compile("^Donau"),
+            "Baking 6",
+        ]
     )
-    expect(page.locator("#plan li.m-ready")).to_have_count(6)  # all that was written for it is there again
+    expect(page.locator("#plan li.m-ready")).to_have_count(
+        6
+    )  # all that was written for it is there again
 
 
 def test_who_was_overtaken_keeps_what_was_typed(visit: Visiting, alone: School) -> None:
@@ -147,7 +166,9 @@ def test_who_was_overtaken_keeps_what_was_typed(visit: Visiting, alone: School) 
     expect(mine.locator("summary", has_text="Kneading 3")).to_contain_text("9 hours")
 
 
-def test_a_tutorial_is_written_anew_compared_and_restored(page: Page, alone: School, ready: str) -> None:
+def test_a_tutorial_is_written_anew_compared_and_restored(
+    page: Page, alone: School, ready: str
+) -> None:
     page.locator("#plan li.concept a").first.click()
     lesson = page.url
     alone.teacher.writes.clear()
@@ -208,7 +229,9 @@ def test_another_window_that_watches_it_is_at_rest(visit: Visiting, alone: Schoo
     expect(watching.locator("#plan li.concept")).to_have_count(6)
     other.goto(alone.url + path)
     other.locator("#more > summary").click()
-    with watching.expect_response(lambda answer: "/live" in answer.url and answer.request.failure is None) as again:
+    with watching.expect_response(
+        lambda answer: "/live" in answer.url and answer.request.failure is None
+    ) as again:
         other.get_by_role("button", name="Put it into the trash").click()
         expect(other.get_by_role("status")).to_have_text("The roadmap is in the trash.")
     assert again.value.status == 200

@@ -21,7 +21,9 @@ pytestmark = pytest.mark.timeout(300)  # the first one of them waits for everyth
 WIDTHS = (360, 768, 1440)
 LOCALES = {"en": "en-GB", "zh-Hans": "zh-CN"}
 LARGE, SMALL = 1440, 360
-Way = tuple[int, Literal["light", "dark"], list[str] | None]  # a width, a scheme of colours, and the rules of axe: None for all
+Way = tuple[
+    int, Literal["light", "dark"], list[str] | None
+]  # a width, a scheme of colours, and the rules of axe: None for all
 SIDEWAYS = "[document.documentElement.scrollWidth, window.innerWidth]"
 TOO_WIDE = """() => [...document.querySelectorAll("main *, header *, footer *")].filter(each => {
   const box = each.getBoundingClientRect();
@@ -61,7 +63,13 @@ def watchers(browser: Browser, gallery: Gallery) -> Iterator[dict[tuple[str, str
     with visits(browser) as visit:
         made = {}
         for language, locale in LOCALES.items():
-            for person in (gallery.owner, gallery.newcomer, gallery.overseer, gallery.observer, None):
+            for person in (
+                gallery.owner,
+                gallery.newcomer,
+                gallery.overseer,
+                gallery.observer,
+                None,
+            ):
                 visitor = visit(locale=locale)
                 visitor.expected.append(r"status of (401|404|410|422)")
                 if person is not None:
@@ -91,7 +99,9 @@ def sources() -> dict[str, str]:
     return {}
 
 
-@pytest.fixture(scope="module", params=SHOWN, ids=lambda each: f"{each[0]}-{each[1]}".replace(" ", "_"))
+@pytest.fixture(
+    scope="module", params=SHOWN, ids=lambda each: f"{each[0]}-{each[1]}".replace(" ", "_")
+)
 def shown(
     request: pytest.FixtureRequest,
     gallery: Gallery,
@@ -110,7 +120,9 @@ def shown(
 def ways(shown: Shown, *, long: bool) -> list[Way]:
     """In which axe looks at it. Other languages have the same elements and colours, and other words."""
     if long:
-        schemes: list[Literal["light", "dark"]] = ["light"] if shown.name == "200 concepts" else ["light", "dark"]
+        schemes: list[Literal["light", "dark"]] = (
+            ["light"] if shown.name == "200 concepts" else ["light", "dark"]
+        )
         return [(width, scheme, None) for width in (SMALL, LARGE) for scheme in schemes]
     if shown.language != "en":
         return [(SMALL, "dark", None if shown.is_first else LOOKS)]
@@ -141,7 +153,9 @@ def test_it_says_in_which_language_it_is(shown: Shown, request: pytest.FixtureRe
     expect(shown.page.locator("h1")).to_have_count(1)
 
 
-def test_the_html_is_valid(gallery: Gallery, pages: dict[tuple[str, str], Page], sources: dict[str, str], tmp_path: Path) -> None:
+def test_the_html_is_valid(
+    gallery: Gallery, pages: dict[tuple[str, str], Page], sources: dict[str, str], tmp_path: Path
+) -> None:
     files = []
     for name, language in SHOWN:
         if f"{name} {language}" not in sources:
@@ -155,7 +169,9 @@ def test_the_html_is_valid(gallery: Gallery, pages: dict[tuple[str, str], Page],
 
 
 @pytest.mark.parametrize("state", ["building", "awaiting review", "ready", "partial"])
-def test_on_paper_there_is_the_map_and_no_button(gallery: Gallery, watchers: dict[tuple[str, str], Visitor], state: str) -> None:
+def test_on_paper_there_is_the_map_and_no_button(
+    gallery: Gallery, watchers: dict[tuple[str, str], Visitor], state: str
+) -> None:
     page = watchers["en", gallery.owner.email].open()
     gallery.show(state, "en").open(page)
     page.emulate_media(media="print")
@@ -165,7 +181,9 @@ def test_on_paper_there_is_the_map_and_no_button(gallery: Gallery, watchers: dic
     page.close()
 
 
-def test_nothing_moves_for_who_wants_no_motion(gallery: Gallery, watchers: dict[tuple[str, str], Visitor]) -> None:
+def test_nothing_moves_for_who_wants_no_motion(
+    gallery: Gallery, watchers: dict[tuple[str, str], Visitor]
+) -> None:
     page = watchers["en", gallery.owner.email].open()
     page.emulate_media(reduced_motion="reduce")
     gallery.show("building", "en").open(page)

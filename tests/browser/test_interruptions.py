@@ -7,11 +7,23 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import School, Visiting
 from tests.browser.people import Person
-from tests.browser.watching import STAY, begin, expect_as_loaded_anew, expect_everything, stayed, told
+from tests.browser.watching import (
+    STAY,
+    begin,
+    expect_as_loaded_anew,
+    expect_everything,
+    stayed,
+    told,
+)
 from tests.browser.wire import wire_to
 
 GOAL = "Bake bread"
-AWAY = [r"net::ERR_", "status of 503", "htmx:sse:error: ", "htmx:error: Failed to fetch"]  # what a browser says meanwhile
+AWAY = [
+    r"net::ERR_",
+    "status of 503",
+    "htmx:sse:error: ",
+    "htmx:error: Failed to fetch",
+]  # what a browser says meanwhile
 EVENTS = 18  # all of them on one page: a plan of four concepts, and what comes before and after it
 
 
@@ -30,7 +42,9 @@ def in_the_middle(page: Page, school: School, url: str = "") -> str:
     return path
 
 
-def expect_the_rest(page: Page, school: School, path: str, headers: dict[str, str] | None = None) -> None:
+def expect_the_rest(
+    page: Page, school: School, path: str, headers: dict[str, str] | None = None
+) -> None:
     school.teacher.writes.set()
     expect_everything(page, school.stack, path, headers)
     expect(page.locator("#plan li.m-ready")).to_have_count(4)
@@ -38,7 +52,9 @@ def expect_the_rest(page: Page, school: School, path: str, headers: dict[str, st
     assert len(told(page)) == EVENTS
 
 
-def test_what_was_missed_while_the_connection_was_away_is_caught_up_with(visit: Visiting, small: School) -> None:
+def test_what_was_missed_while_the_connection_was_away_is_caught_up_with(
+    visit: Visiting, small: School
+) -> None:
     """Chromium goes offline for what is asked for then, and leaves open what is open: the wire ends that."""
     visitor = visit()
     visitor.expected += AWAY
@@ -63,7 +79,9 @@ def test_what_was_missed_while_the_connection_was_away_is_caught_up_with(visit: 
 
 
 @pytest.mark.parametrize("answer", [None, 503])
-def test_a_page_that_cannot_be_connected_at_first_is_connected_later(visit: Visiting, small: School, answer: int | None) -> None:
+def test_a_page_that_cannot_be_connected_at_first_is_connected_later(
+    visit: Visiting, small: School, answer: int | None
+) -> None:
     visitor = visit()
     visitor.expected += AWAY
     page = visitor.open()
@@ -95,7 +113,9 @@ def test_a_page_loaded_anew_in_the_middle_has_everything_once(page: Page, small:
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_a_page_goes_on_when_the_api_was_started_again(visit: Visiting, among_others: School, end: str) -> None:
+def test_a_page_goes_on_when_the_api_was_started_again(
+    visit: Visiting, among_others: School, end: str
+) -> None:
     among_others.teacher.concepts = 2
     stack, visitor = among_others.stack, visit()
     visitor.expected += AWAY
@@ -112,7 +132,9 @@ def test_a_page_goes_on_when_the_api_was_started_again(visit: Visiting, among_ot
     assert stayed(page)
 
 
-def test_a_roadmap_becomes_ready_on_the_page_when_its_writer_was_killed(visit: Visiting, among_others: School) -> None:
+def test_a_roadmap_becomes_ready_on_the_page_when_its_writer_was_killed(
+    visit: Visiting, among_others: School
+) -> None:
     among_others.teacher.concepts = 2
     stack, visitor = among_others.stack, visit()
     person = Person(stack).register()
@@ -126,7 +148,9 @@ def test_a_roadmap_becomes_ready_on_the_page_when_its_writer_was_killed(visit: V
     expect_as_loaded_anew(page)
 
 
-def test_a_page_whose_login_has_ended_elsewhere_leads_to_the_login(visit: Visiting, town: School) -> None:
+def test_a_page_whose_login_has_ended_elsewhere_leads_to_the_login(
+    visit: Visiting, town: School
+) -> None:
     town.teacher.as_usual()
     visitor = visit()
     visitor.expected += [*AWAY, "status of 401"]
@@ -138,6 +162,8 @@ def test_a_page_whose_login_has_ended_elsewhere_leads_to_the_login(visit: Visiti
     logins = town.stack.get("/api/v1/auth/sessions", headers=person.headers).json()["items"]
     for login in logins:
         if not login["current"]:
-            town.stack.request("DELETE", f"/api/v1/auth/sessions/{login['id']}", headers=person.headers)
+            town.stack.request(
+                "DELETE", f"/api/v1/auth/sessions/{login['id']}", headers=person.headers
+            )
     page.wait_for_url(re.compile(rf"/login\?next={re.escape(path.replace('/', '%2F'))}$"))
     town.teacher.writes.set()

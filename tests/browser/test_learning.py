@@ -26,9 +26,13 @@ def written(home: School) -> str:
 def lessons(home: School, written: str) -> list[str]:
     """The addresses of its concepts, in order; nothing is learned of them yet."""
     tree = home.stack.get(f"/api/v1{written}").json()
-    concepts = [c for stage in tree["stages"] for module in stage["modules"] for c in module["concepts"]]
+    concepts = [
+        c for stage in tree["stages"] for module in stage["modules"] for c in module["concepts"]
+    ]
     for concept in concepts:
-        home.stack.request("PUT", f"/api/v1{written}/concepts/{concept['id']}/progress", json={"progress": "todo"})
+        home.stack.request(
+            "PUT", f"/api/v1{written}/concepts/{concept['id']}/progress", json={"progress": "todo"}
+        )
     return [f"{home.url}{written}/concepts/{concept['id']}" for concept in concepts]
 
 
@@ -52,7 +56,9 @@ def test_a_tutorial_is_read_and_one_goes_on_by_the_link(page: Page, lessons: lis
     expect(prose.locator("h3").first).to_have_text("Why it works")
     expect(prose.locator("td").first).to_have_text("bagel")
     expect(prose.locator("pre span[class]").first).to_be_visible()
-    colours = prose.locator("pre span[class]").evaluate_all("spans => [...new Set(spans.map(s => getComputedStyle(s).color))]")
+    colours = prose.locator("pre span[class]").evaluate_all(
+        "spans => [...new Set(spans.map(s => getComputedStyle(s).color))]"
+    )
     assert len(colours) > 2
     expect(page.locator(".resources a")).to_have_attribute("rel", re.compile("noopener"))
     page.get_by_role("link", name=NEXT).click()
@@ -65,9 +71,13 @@ def test_one_may_go_on_by_a_key(page: Page, lessons: list[str]) -> None:
     """Which one goes with it is the browser's choice, and headless it has none."""
     page.goto(lessons[1])
     onward = page.get_by_role("navigation", name="Previous and next")
-    expect(onward.get_by_role("link", name="Previous Flour and water 1")).to_have_attribute("accesskey", "p")
+    expect(onward.get_by_role("link", name="Previous Flour and water 1")).to_have_attribute(
+        "accesskey", "p"
+    )
     expect(onward.get_by_role("link", name="Next Kneading 3")).to_have_attribute("accesskey", "n")
-    expect(onward.get_by_role("button", name="Done, and on to the next")).to_have_attribute("accesskey", "d")
+    expect(onward.get_by_role("button", name="Done, and on to the next")).to_have_attribute(
+        "accesskey", "d"
+    )
 
 
 def test_notes_are_saved_by_themselves(page: Page, lessons: list[str]) -> None:
@@ -103,11 +113,20 @@ def test_notes_of_who_goes_on_at_once_are_kept(page: Page, lessons: list[str]) -
         wait_until(is_kept, reason=f"what was typed {typed} is there")
 
 
-def test_how_far_one_is_stands_on_the_page_and_on_the_map(page: Page, lessons: list[str], home: School, written: str) -> None:
-    for name, mark in (("Learning", "learning"), ("Done", "done"), ("Skipped", "skipped"), ("Not begun", "ready")):
+def test_how_far_one_is_stands_on_the_page_and_on_the_map(
+    page: Page, lessons: list[str], home: School, written: str
+) -> None:
+    for name, mark in (
+        ("Learning", "learning"),
+        ("Done", "done"),
+        ("Skipped", "skipped"),
+        ("Not begun", "ready"),
+    ):
         page.goto(lessons[2])
         page.locator("#progress").get_by_role("button", name=name).click()
-        expect(page.locator("#progress").get_by_role("button", name=name)).to_have_attribute("aria-pressed", "true")
+        expect(page.locator("#progress").get_by_role("button", name=name)).to_have_attribute(
+            "aria-pressed", "true"
+        )
         page.goto(home.url + written)
         concept = page.locator(f"#concept-{lessons[2].rpartition('/')[2]}")
         expect(concept).to_have_class(re.compile(rf"\bm-{mark}\b"))
@@ -183,7 +202,9 @@ class TestWithoutScripts:
     def page(self, visit: Visiting) -> Page:
         return visit(java_script_enabled=False).open()
 
-    def test_a_roadmap_is_made_and_its_page_loads_itself_anew_until_it_is_ready(self, page: Page, alone: School) -> None:
+    def test_a_roadmap_is_made_and_its_page_loads_itself_anew_until_it_is_ready(
+        self, page: Page, alone: School
+    ) -> None:
         alone.teacher.writes.clear()
         page.goto(alone.url)
         page.get_by_label("What do you want to learn?").fill(GOAL)
@@ -215,7 +236,9 @@ class TestWithoutScripts:
         path = alone.stack.create(GOAL, review=True)
         page.goto(alone.url + path.removeprefix("/api/v1"))
         expect(page.get_by_role("button", name="Yes, write it")).to_be_visible()
-        expect(page.locator("meta[http-equiv=refresh]")).to_have_count(0)  # it would take away what one is typing
+        expect(page.locator("meta[http-equiv=refresh]")).to_have_count(
+            0
+        )  # it would take away what one is typing
         page.get_by_label("Or say what should be different").fill("Fewer, please.")
         alone.teacher.concepts = 1
         page.get_by_role("button", name="Change the plan").click()

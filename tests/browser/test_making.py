@@ -26,7 +26,9 @@ def test_the_plan_and_its_parts_appear_while_the_page_is_open(page: Page, alone:
     expect(page.locator("#progress-bar")).to_have_attribute("max", "18")
     expect(page.locator("#doing")).to_contain_text("0 of 18 parts")
     doing = page.locator("#doing strong")
-    expect(doing).to_have_text(re.compile("^(Writing the (tutorial|quiz)|Looking for resources) on “.+”$"))
+    expect(doing).to_have_text(
+        re.compile("^(Writing the (tutorial|quiz)|Looking for resources) on “.+”$")
+    )
     first = doing.inner_text()
 
     teacher.writes.let(6)
@@ -67,7 +69,9 @@ def test_a_part_that_failed_is_named_and_its_own_button_mends_it(page: Page, alo
     expect(page.locator("#plan li.m-ready")).to_have_count(6)
 
 
-def test_a_plan_is_looked_at_changed_and_approved_before_it_is_written(page: Page, alone: School) -> None:
+def test_a_plan_is_looked_at_changed_and_approved_before_it_is_written(
+    page: Page, alone: School
+) -> None:
     page.goto(alone.url + "/")
     page.fill("#goal", GOAL)
     page.get_by_text("More, if you like").click()

@@ -31,7 +31,9 @@ def resumed(alone: School) -> Iterator[School]:
     assert alone.stack.post(f"{API}/resume", json={}).status_code == 204
 
 
-def test_a_dead_letter_is_retried_and_moves_while_one_looks(visit: Visiting, town: School, boss: Person) -> None:
+def test_a_dead_letter_is_retried_and_moves_while_one_looks(
+    visit: Visiting, town: School, boss: Person
+) -> None:
     put_aside(town.stack, "draw_picture")
     visitor = visit()
     boss.enter(visitor.context)
@@ -43,7 +45,9 @@ def test_a_dead_letter_is_retried_and_moves_while_one_looks(visit: Visiting, tow
     row.get_by_role("link", name="Retry").click()
     expect(page.locator("h1")).to_have_text("Retry this dead letter?")
     page.get_by_role("button", name="Retry it").click()
-    expect(page.get_by_role("status").first).to_have_text("The message is back in the queue content.")
+    expect(page.get_by_role("status").first).to_have_text(
+        "The message is back in the queue content."
+    )
     # Nobody knows its task, so it is put aside again; the page shows that by itself.
     expect(row.locator("time")).to_have_count(1)
     expect(row.locator("time")).not_to_have_attribute("datetime", before)
@@ -63,19 +67,27 @@ def test_a_queue_that_is_paused_stands_still_and_goes_on(visit: Visiting, resume
     assert barriers(watching) == []
 
     roadmap = resumed.stack.create("Bake bread")
-    expect(watching.locator(".queue", has_text="content").locator("li", has_text="ready to run")).to_contain_text("1")
+    expect(
+        watching.locator(".queue", has_text="content").locator("li", has_text="ready to run")
+    ).to_contain_text("1")
     assert resumed.stack.get(roadmap).json()["status"] == "queued"
 
     acting.get_by_role("link", name="Resume content").click()
     acting.get_by_role("button", name="Resume it").click()
     expect(watching.locator(".queue", has_text="content").get_by_text("Paused")).to_have_count(0)
     assert resumed.stack.finished(roadmap)["status"] == "ready"
-    expect(watching.locator(".queue", has_text="content").locator("li", has_text="ready to run")).to_contain_text("0")
+    expect(
+        watching.locator(".queue", has_text="content").locator("li", has_text="ready to run")
+    ).to_contain_text("0")
 
 
-def test_what_has_the_focus_keeps_it_and_what_is_open_stays_open(visit: Visiting, home: School) -> None:
+def test_what_has_the_focus_keeps_it_and_what_is_open_stays_open(
+    visit: Visiting, home: School
+) -> None:
     page = visit().open(f"{home.url}/admin")
-    page.evaluate("document.querySelector('#now').insertAdjacentHTML('beforeend', '<p id=\"stale\">stale</p>')")
+    page.evaluate(
+        "document.querySelector('#now').insertAdjacentHTML('beforeend', '<p id=\"stale\">stale</p>')"
+    )
     link = page.get_by_role("link", name="Pause content")
     link.focus()
     expect(page.locator("#stale")).to_have_count(0)  # the part has been replaced
@@ -95,7 +107,9 @@ def test_one_holds_it_still_and_the_address_says_so(visit: Visiting, home: Schoo
 def test_nothing_is_asked_while_nobody_looks(visit: Visiting, home: School) -> None:
     page = visit().open(f"{home.url}/admin")
     asked: list[str] = []
-    page.evaluate("Object.defineProperty(document, 'hidden', {configurable: true, get: () => window.away})")
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', {configurable: true, get: () => window.away})"
+    )
     page.evaluate("window.away = true")
     page.on("request", lambda request: asked.append(request.url.removeprefix(home.url)))
     page.evaluate("htmx.trigger('#live', 'again'); htmx.trigger('#slow', 'every')")
@@ -115,7 +129,9 @@ def test_it_works_without_scripts(visit: Visiting, resumed: School) -> None:
     expect(page.locator(".done-note")).to_have_text("The queue content is resumed.")
 
 
-def test_on_a_phone_what_was_logged_stands_below_when_and_where(visit: Visiting, home: School) -> None:
+def test_on_a_phone_what_was_logged_stands_below_when_and_where(
+    visit: Visiting, home: School
+) -> None:
     service = home.stack
     home.teacher.as_usual()
     made = service.create()

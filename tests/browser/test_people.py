@@ -14,7 +14,9 @@ from web.routes import PAGES
 
 GOAL = "Bake bread"
 FORM = {"progress": "done", "notes": "mine", "feedback": "Something else."}
-REFUSED = [r"status of (401|403|404|409|422)"]  # Chromium notes it of every page that is answered so
+REFUSED = [
+    r"status of (401|403|404|409|422)"
+]  # Chromium notes it of every page that is answered so
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +36,17 @@ def written(town: School, owner: Person) -> dict[str, str]:
     tree = town.stack.finished(path)
     town.stack.headers = person_of
     town.teacher.as_usual()
-    links = town.stack.request("POST", f"{path}/links", json={"purpose": "reading"}, headers=owner.headers).json()
+    links = town.stack.request(
+        "POST", f"{path}/links", json={"purpose": "reading"}, headers=owner.headers
+    ).json()
     concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
-    return {"roadmap_id": tree["id"], "concept_id": concept, "kind": "quiz", "number": "1", "link_id": links["id"]}
+    return {
+        "roadmap_id": tree["id"],
+        "concept_id": concept,
+        "kind": "quiz",
+        "number": "1",
+        "link_id": links["id"],
+    }
 
 
 def sign_in(page: Page, person: Person, password: str = "") -> None:
@@ -45,7 +55,9 @@ def sign_in(page: Page, person: Person, password: str = "") -> None:
     page.get_by_role("button", name="Log in").click()
 
 
-def test_one_registers_and_comes_back_to_the_page_that_was_asked_for(page: Page, town: School) -> None:
+def test_one_registers_and_comes_back_to_the_page_that_was_asked_for(
+    page: Page, town: School
+) -> None:
     page.goto(f"{town.url}/account?saved=nothing")
     expect(page).to_have_url(re.compile(r"/login\?next="))
     page.get_by_role("link", name="Register").click()
@@ -60,7 +72,9 @@ def test_one_registers_and_comes_back_to_the_page_that_was_asked_for(page: Page,
     expect(page.locator("main")).to_contain_text("There is nothing here.")
 
 
-def test_what_is_wrong_with_an_account_is_said_beside_it(visit: Visiting, town: School, owner: Person) -> None:
+def test_what_is_wrong_with_an_account_is_said_beside_it(
+    visit: Visiting, town: School, owner: Person
+) -> None:
     visitor = visit()
     visitor.expected += REFUSED
     page = visitor.open(f"{town.url}/register")
@@ -71,10 +85,14 @@ def test_what_is_wrong_with_an_account_is_said_beside_it(visit: Visiting, town: 
     expect(page.get_by_label("Email address")).to_have_value(owner.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Register").click()
-    expect(page.get_by_role("alert")).to_have_text("There is an account with this address. Log in instead.")
+    expect(page.get_by_role("alert")).to_have_text(
+        "There is an account with this address. Log in instead."
+    )
 
 
-def test_a_wrong_password_is_said_and_the_right_one_leads_on(visit: Visiting, town: School, owner: Person) -> None:
+def test_a_wrong_password_is_said_and_the_right_one_leads_on(
+    visit: Visiting, town: School, owner: Person
+) -> None:
     visitor = visit()
     visitor.expected += REFUSED
     page = visitor.open(f"{town.url}/roadmaps?cursor=")
@@ -142,7 +160,9 @@ def test_a_login_that_was_ended_elsewhere_leads_to_the_login_page(
     expect(page).to_have_url(f"{town.url}/login?next=%2Froadmaps")
 
 
-def test_nobody_sees_anything_of_somebody_else(visit: Visiting, town: School, owner: Person, written: dict[str, str]) -> None:
+def test_nobody_sees_anything_of_somebody_else(
+    visit: Visiting, town: School, owner: Person, written: dict[str, str]
+) -> None:
     """Every page of the table of routes: to a stranger it is not there."""
     other = visit()
     other.expected += REFUSED
@@ -155,15 +175,22 @@ def test_nobody_sees_anything_of_somebody_else(visit: Visiting, town: School, ow
     for each in PAGES:
         if "{roadmap_id}" not in each.path:
             continue
-        address, for_operators = town.url + each.path.format(**written), each.path.startswith("/admin/")
+        address, for_operators = (
+            town.url + each.path.format(**written),
+            each.path.startswith("/admin/"),
+        )
         if each.method == "GET":
             answer = page.goto(address)
             assert answer is not None
             assert answer.status == (403 if for_operators else 404), address
             not_there = "This does not exist, or it belongs to somebody else."
-            expect(page.locator("h1")).to_have_text("This is not allowed." if for_operators else not_there)
+            expect(page.locator("h1")).to_have_text(
+                "This is not allowed." if for_operators else not_there
+            )
         else:
-            sent = other.context.request.post(address, form=FORM, headers={"Accept": "text/html", "Origin": town.url})
+            sent = other.context.request.post(
+                address, form=FORM, headers={"Accept": "text/html", "Origin": town.url}
+            )
             assert sent.status in ((403,) if for_operators else (404, 422)), address
             assert GOAL not in sent.text()
         seen += 1
@@ -176,9 +203,13 @@ def test_a_login_that_ends_takes_no_answers_with_it(visit: Visiting, town: Schoo
     visitor.expected += ["status of 401", "htmx"]
     person = Person(town.stack).register()
     person.enter(visitor.context)
-    answer = town.stack.request("POST", "/api/v1/roadmaps", json={"goal": "Bake bread"}, headers=person.headers)
+    answer = town.stack.request(
+        "POST", "/api/v1/roadmaps", json={"goal": "Bake bread"}, headers=person.headers
+    )
     path = answer.headers["location"]
-    wait_until(lambda: town.stack.get(path, headers=person.headers).json()["status"] == "ready", timeout=60)
+    wait_until(
+        lambda: town.stack.get(path, headers=person.headers).json()["status"] == "ready", timeout=60
+    )
     tree = town.stack.get(path, headers=person.headers).json()
     concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
     page = visitor.open(f"{town.url}{path.removeprefix('/api/v1')}/concepts/{concept}")

@@ -25,13 +25,17 @@ def written(home: School) -> str:
 def lesson(home: School, written: str) -> str:
     """The path of a concept of it of which nothing is learned, and nothing to be reviewed."""
     tree = home.stack.get(f"/api/v1{written}").json()
-    concepts = [c for stage in tree["stages"] for module in stage["modules"] for c in module["concepts"]]
+    concepts = [
+        c for stage in tree["stages"] for module in stage["modules"] for c in module["concepts"]
+    ]
     todo = next(concept for concept in concepts if concept["progress"] == "todo")
     return f"{written}/concepts/{todo['id']}"
 
 
 def due(home: School, written: str) -> int:
-    return int(home.stack.get(f"/api/v1/reviews?roadmap_id={written.rpartition('/')[2]}").json()["due"])
+    return int(
+        home.stack.get(f"/api/v1/reviews?roadmap_id={written.rpartition('/')[2]}").json()["due"]
+    )
 
 
 def rating(page: Page, name: str) -> Locator:
@@ -60,7 +64,9 @@ def review_all(page: Page, written: str, home: School) -> None:
     expect(page.locator("main")).to_contain_text("comes back in 1 minute")
 
 
-def test_what_is_learned_is_reviewed_from_the_first_page(page: Page, home: School, written: str, lesson: str) -> None:
+def test_what_is_learned_is_reviewed_from_the_first_page(
+    page: Page, home: School, written: str, lesson: str
+) -> None:
     page.goto(home.url + lesson)
     page.locator("#progress").get_by_role("button", name="Done").click()
     page.goto(home.url)
@@ -90,7 +96,9 @@ def test_by_the_keyboard_alone(page: Page, home: School, written: str, lesson: s
     expect(page.locator("main")).to_contain_text("1 question is left")
 
 
-def test_hours_and_deadline_are_changed_on_the_page_of_the_roadmap(page: Page, home: School, written: str) -> None:
+def test_hours_and_deadline_are_changed_on_the_page_of_the_roadmap(
+    page: Page, home: School, written: str
+) -> None:
     page.goto(home.url + written)
     pace = page.locator("#pace")
     expect(pace.get_by_role("progressbar")).to_have_count(3)  # of all, and of each stage
@@ -99,12 +107,16 @@ def test_hours_and_deadline_are_changed_on_the_page_of_the_roadmap(page: Page, h
     pace.get_by_label("To be reached by").fill(str(datetime.now(UTC).date() + timedelta(days=8)))
     pace.get_by_role("button", name="Save").click()
     expect(pace).to_contain_text("after your deadline")
-    expect(pace).to_contain_text(re.compile(r"The plan itself ends .* with \d+ hours a week you would be in time."))
+    expect(pace).to_contain_text(
+        re.compile(r"The plan itself ends .* with \d+ hours a week you would be in time.")
+    )
     expect(page.locator("#head")).to_contain_text("weeks")
     for width in (1280, 560, 360):
         page.set_viewport_size({"width": width, "height": 800})
         boxes = [bar.bounding_box() for bar in pace.locator("li progress").all()]
-        assert len({(box["x"], box["width"]) for box in boxes if box}) == 1  # they are compared with each other
+        assert (
+            len({(box["x"], box["width"]) for box in boxes if box}) == 1
+        )  # they are compared with each other
         assert boxes[0] is not None
         assert boxes[0]["width"] > 100
 

@@ -18,7 +18,11 @@ NOTE = "for nobody else"
 def shared_by(owner: Person) -> tuple[str, dict[str, Any]]:
     """The API path of a finished roadmap of theirs, of which something is learned, and its tree."""
     stack = owner.stack
-    path = str(stack.request("POST", "/api/v1/roadmaps", headers=owner.headers, json={"goal": GOAL}).json()["links"]["self"])
+    path = str(
+        stack.request(
+            "POST", "/api/v1/roadmaps", headers=owner.headers, json={"goal": GOAL}
+        ).json()["links"]["self"]
+    )
 
     def ready() -> bool:
         return bool(stack.request("GET", path, headers=owner.headers).json()["status"] == "ready")
@@ -26,8 +30,15 @@ def shared_by(owner: Person) -> tuple[str, dict[str, Any]]:
     wait_until(ready, timeout=60, reason="the roadmap is ready")
     tree: dict[str, Any] = stack.request("GET", path, headers=owner.headers).json()
     concept = first_of(tree)
-    stack.request("PUT", f"{path}/concepts/{concept['id']}/notes", headers=owner.headers, json={"notes": NOTE})
-    stack.request("PUT", f"{path}/concepts/{concept['id']}/progress", headers=owner.headers, json={"progress": "done"})
+    stack.request(
+        "PUT", f"{path}/concepts/{concept['id']}/notes", headers=owner.headers, json={"notes": NOTE}
+    )
+    stack.request(
+        "PUT",
+        f"{path}/concepts/{concept['id']}/progress",
+        headers=owner.headers,
+        json={"progress": "done"},
+    )
     return path, tree
 
 
@@ -61,7 +72,9 @@ def test_a_link_is_made_opened_by_a_stranger_and_revoked(town: School, visit: Vi
     stranger.expected.append(r"status of 410")
     read = stranger.open(link)
     expect(read.get_by_role("heading", level=1)).to_have_text(tree["title"])
-    expect(read.locator(".p-done, .p-done-part")).to_have_count(0)  # nothing is done for whoever begins
+    expect(read.locator(".p-done, .p-done-part")).to_have_count(
+        0
+    )  # nothing is done for whoever begins
     assert GOAL not in read.content()
     read.locator("#plan").get_by_role("link", name=concept["title"], exact=True).click()
     expect(read.locator("#tutorial .prose")).to_be_visible()
@@ -75,11 +88,15 @@ def test_a_link_is_made_opened_by_a_stranger_and_revoked(town: School, visit: Vi
     expect(read.get_by_text("no longer works", exact=False)).to_be_visible()
 
 
-def test_somebody_else_logs_in_makes_it_theirs_and_learns_from_it(town: School, visit: Visiting) -> None:
+def test_somebody_else_logs_in_makes_it_theirs_and_learns_from_it(
+    town: School, visit: Visiting
+) -> None:
     town.teacher.as_usual()
     owner, other = Person(town.stack).register(), Person(town.stack).register()
     path, tree = shared_by(owner)
-    made = town.stack.request("POST", f"{path}/links", headers=owner.headers, json={"purpose": "reading"}).json()
+    made = town.stack.request(
+        "POST", f"{path}/links", headers=owner.headers, json={"purpose": "reading"}
+    ).json()
 
     page = visit().open(made["url"])
     page.get_by_role("link", name="Log in to make it yours").click()

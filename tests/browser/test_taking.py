@@ -35,10 +35,14 @@ def learned(home: School) -> str:
     home.stack.finished(path)
     concepts = concepts_at(home.stack, path)
     for place, body in (("progress", {"progress": "done"}), ("notes", {"notes": NOTES})):
-        assert home.stack.request("PUT", f"{path}/concepts/{concepts[0]['id']}/{place}", json=body).is_success
+        assert home.stack.request(
+            "PUT", f"{path}/concepts/{concepts[0]['id']}/{place}", json=body
+        ).is_success
     quiz = home.stack.get(f"{path}/concepts/{concepts[0]['id']}").json()["quiz"]
     answers = {"version": quiz["version"], "answers": [[0] for _ in quiz["questions"]]}
-    assert home.stack.request("POST", f"{path}/concepts/{concepts[0]['id']}/quiz/attempts", json=answers).is_success
+    assert home.stack.request(
+        "POST", f"{path}/concepts/{concepts[0]['id']}/quiz/attempts", json=answers
+    ).is_success
     return path.removeprefix("/api/v1")
 
 
@@ -54,7 +58,9 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def concepts_at(stack: Stack, path: str) -> list[dict[str, Any]]:
     stages = stack.get(path).json()["stages"]
-    return [concept for stage in stages for module in stage["modules"] for concept in module["concepts"]]
+    return [
+        concept for stage in stages for module in stage["modules"] for concept in module["concepts"]
+    ]
 
 
 def taken(page: Page, name: str, folder: Path) -> bytes:
@@ -65,7 +71,9 @@ def taken(page: Page, name: str, folder: Path) -> bytes:
     return (folder / coming.value.suggested_filename).read_bytes()
 
 
-def test_every_form_is_read_by_a_program_that_knows_it(page: Page, home: School, learned: str, tmp_path: Path) -> None:
+def test_every_form_is_read_by_a_program_that_knows_it(
+    page: Page, home: School, learned: str, tmp_path: Path
+) -> None:
     page.goto(home.url + learned)
     title = page.locator("h1").inner_text()
 
@@ -88,11 +96,17 @@ def test_every_form_is_read_by_a_program_that_knows_it(page: Page, home: School,
     with zipfile.ZipFile(io.BytesIO(taken(page, "Anki cards", tmp_path))) as archive:
         archive.extract("collection.anki2", tmp_path)
     database = sqlite3.connect(tmp_path / "collection.anki2")
-    assert database.execute("SELECT COUNT(*), COUNT(DISTINCT guid) FROM notes").fetchone() == (12, 12)
+    assert database.execute("SELECT COUNT(*), COUNT(DISTINCT guid) FROM notes").fetchone() == (
+        12,
+        12,
+    )
     assert database.execute("SELECT COUNT(*) FROM cards").fetchone() == (12,)
     database.close()
 
-    answer = page.goto(home.url + (page.locator("#taking").get_by_role("link", name="The map").get_attribute("href") or ""))
+    answer = page.goto(
+        home.url
+        + (page.locator("#taking").get_by_role("link", name="The map").get_attribute("href") or "")
+    )
     assert answer is not None
     assert ElementTree.fromstring(answer.body()).tag == f"{SVG}svg"
 
@@ -116,7 +130,9 @@ def test_it_goes_to_another_instance_with_what_was_learned(
     expect(there.locator("#quiz")).to_contain_text(re.compile("Last time: . of 2 right"))
 
 
-def test_without_a_script_it_works_as_well(visit: Visiting, home: School, learned: str, tmp_path: Path) -> None:
+def test_without_a_script_it_works_as_well(
+    visit: Visiting, home: School, learned: str, tmp_path: Path
+) -> None:
     page = visit(java_script_enabled=False).open(home.url + learned)
     (tmp_path / "a.json").write_bytes(taken(page, "Everything", tmp_path))
     page.goto(f"{home.url}/roadmaps")
@@ -142,7 +158,12 @@ def test_one_that_was_brought_in_is_changed_like_any_other(home: School) -> None
     home.teacher.as_usual()
     document = {**whole(), "analysis": None}
     path = home.stack.request("POST", "/api/v1/imports", json=document).headers["location"]
-    assert home.stack.request("POST", f"{path}/revise", json={"feedback": "More about rye, please."}).status_code == 202
+    assert (
+        home.stack.request(
+            "POST", f"{path}/revise", json={"feedback": "More about rye, please."}
+        ).status_code
+        == 202
+    )
     tree = home.stack.finished(path)
     assert (tree["status"], tree["revision"]) == ("ready", 2)
 
@@ -151,12 +172,17 @@ def test_one_that_was_brought_in_is_changed_like_any_other(home: School) -> None
     ("content", "said"),
     [
         (b"PK\x03\x04", "This is no roadmap, or not all of it."),
-        (b'{"format": "roadmap", "version": 2}', "This file was made by a newer version of Roadmap"),
+        (
+            b'{"format": "roadmap", "version": 2}',
+            "This file was made by a newer version of Roadmap",
+        ),
         (b" " * (20 * 1024 * 1024), "This file is too large: a roadmap has at most 16 MiB."),
         (b" " * (50 * 1024 * 1024), "This file is too large: a roadmap has at most 16 MiB."),
     ],
 )
-def test_what_does_not_go_is_said_on_the_page(visit: Visiting, home: School, tmp_path: Path, content: bytes, said: str) -> None:
+def test_what_does_not_go_is_said_on_the_page(
+    visit: Visiting, home: School, tmp_path: Path, content: bytes, said: str
+) -> None:
     visitor = visit()
     visitor.expected.append(r"status of (400|413|422)")
     page = visitor.open(f"{home.url}/import")
@@ -169,18 +195,30 @@ def test_what_does_not_go_is_said_on_the_page(visit: Visiting, home: School, tmp
 
 def test_50_mb_by_a_program_are_refused_without_reading_them(home: School) -> None:
     headers = {"Content-Type": "application/json"}
-    answer = home.stack.request("POST", "/api/v1/imports", content=b" " * (50 * 1024 * 1024), headers=headers)
+    answer = home.stack.request(
+        "POST", "/api/v1/imports", content=b" " * (50 * 1024 * 1024), headers=headers
+    )
     assert (answer.status_code, "at most 16777216 bytes" in answer.json()["detail"]) == (413, True)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_paper_everything_is_black_on_white(visit: Visiting, home: School, learned: str, scheme: str) -> None:
+def test_on_paper_everything_is_black_on_white(
+    visit: Visiting, home: School, learned: str, scheme: str
+) -> None:
     page = visit(color_scheme=scheme).open(f"{home.url}{learned}/print")
     page.emulate_media(media="print")
-    for hidden in (page.locator("header.top"), page.locator("footer.bottom"), page.get_by_text("This page is made for paper.")):
+    for hidden in (
+        page.locator("header.top"),
+        page.locator("footer.bottom"),
+        page.get_by_text("This page is made for paper."),
+    ):
         expect(hidden).to_be_hidden()
-    colours = page.evaluate("[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]")
+    colours = page.evaluate(
+        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    )
     assert colours == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
-    shown = page.locator(".resources a").first.evaluate("a => getComputedStyle(a, '::after').content")
+    shown = page.locator(".resources a").first.evaluate(
+        "a => getComputedStyle(a, '::after').content"
+    )
     assert "https://" in shown
     assert len(page.pdf()) > 20_000

@@ -21,7 +21,9 @@ WATCH = """async (goal) => {
 }"""
 
 
-def test_an_event_source_sees_every_event_once_and_stops_at_the_end(page: Page, alone: School) -> None:
+def test_an_event_source_sees_every_event_once_and_stops_at_the_end(
+    page: Page, alone: School
+) -> None:
     page.goto(alone.url + "/")  # whose policy lets scripts ask us
     seen = page.evaluate(WATCH, GOAL)
     assert [number for number, _ in seen] == list(range(1, len(seen) + 1))

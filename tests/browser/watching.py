@@ -44,7 +44,9 @@ def told(page: Page) -> list[int]:
     return [int(each.removeprefix("event-")) for each in reversed(ids)]
 
 
-def expect_everything(page: Page, stack: Stack, path: str, headers: dict[str, str] | None = None) -> None:
+def expect_everything(
+    page: Page, stack: Stack, path: str, headers: dict[str, str] | None = None
+) -> None:
     """The page is in its final state, and has told every event once, in order."""
     expect(page.locator("#head .status")).to_have_text(FINISHED, timeout=60_000)
     expect(page.locator("#live")).to_have_count(1)
@@ -62,7 +64,9 @@ def expect_as_loaded_anew(page: Page) -> None:
     try:
         wait_until(lambda: page.evaluate(SHOWN) == anew, timeout=15)
     except AssertionError:
-        difference = unified_diff(_lines(page.evaluate(SHOWN)), _lines(anew), "by and by", "anew", n=1, lineterm="")
+        difference = unified_diff(
+            _lines(page.evaluate(SHOWN)), _lines(anew), "by and by", "anew", n=1, lineterm=""
+        )
         raise AssertionError("\n".join(difference)) from None
 
 

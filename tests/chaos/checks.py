@@ -63,7 +63,11 @@ def assert_built_once(stack: Stack, path: str) -> None:
     assert [event["id"] for event in events] == list(range(1, len(events) + 1))
     names = [event["event"] for event in events]
     assert names.count("content.ready") == len(contents)
-    assert (names.count("roadmap.outlined"), names.count("roadmap.ready"), names[-1]) == (1, 1, "roadmap.ready")
+    assert (names.count("roadmap.outlined"), names.count("roadmap.ready"), names[-1]) == (
+        1,
+        1,
+        "roadmap.ready",
+    )
 
 
 def assert_paid_once(model: Model, asked: Iterable[str]) -> None:
@@ -170,14 +174,18 @@ def wait_until_idle(queue: ReliableQueue) -> None:
         return now + sum(b"rescue_again" not in message for message in storage.scheduled_items())
 
     # Two looks, each in the order in which a message goes, so that none that moves meanwhile is overlooked.
-    wait_until(lambda: waiting() + waiting() == 0, timeout=60, reason=f"no message waits in {queue.name}")
+    wait_until(
+        lambda: waiting() + waiting() == 0, timeout=60, reason=f"no message waits in {queue.name}"
+    )
 
 
 def dead(stack: Stack, *arguments: str) -> Said:
     """`roadmap_cli.py dead ...`, as a person calls it in the environment of the service, on a wide terminal."""
     command = [sys.executable, str(ROOT / "roadmap_cli.py"), "dead", *arguments]
     environment = {**stack.environment, "COLUMNS": "300", "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
     return Said(done.returncode, done.stdout, done.stderr)
 
 
@@ -200,7 +208,9 @@ def accepted(stack: Stack, goal: str = GOAL) -> str:
 
 
 def wait_until_held(model: Model, number: int) -> None:
-    wait_until(lambda: len(model.held()) == number, timeout=60, reason=f"{number} calls wait for the model")
+    wait_until(
+        lambda: len(model.held()) == number, timeout=60, reason=f"{number} calls wait for the model"
+    )
 
 
 def every_thread_waits(stack: Stack, model: Model, which: Which = quizzes) -> str:
@@ -219,8 +229,14 @@ def in_the_middle(stack: Stack, model: Model, which: Which, asked: list[str]) ->
 
 def start_second(stack: Stack, name: str = "huey_content") -> Service:
     """Another consumer beside the stack's own, at work; it is ended with the stack."""
-    second = stack.services[f"second {name}"] = Service(name, stack.environment, stack.folder).start()
-    wait_until(lambda: ready(second, name.removeprefix("huey_")), timeout=60, reason="the second consumer is at work")
+    second = stack.services[f"second {name}"] = Service(
+        name, stack.environment, stack.folder
+    ).start()
+    wait_until(
+        lambda: ready(second, name.removeprefix("huey_")),
+        timeout=60,
+        reason="the second consumer is at work",
+    )
     return second
 
 
@@ -244,7 +260,9 @@ def wait_until_at_work(stack: Stack, *queues: str, starts: int = 1) -> None:
 def locked(path: Path) -> Iterator[None]:
     """Another process holds an exclusive transaction on an SQLite file."""
     assert path.exists()
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
         assert holder.stdin is not None
         assert holder.stdout is not None
         try:

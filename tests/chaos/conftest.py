@@ -34,7 +34,10 @@ def make_stack(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStack:
     def make(mode: str, **environment: str) -> Stack:
         if mode == "embedded":
             return embedded_stack(tmp_path, **environment)
-        postgres, broker = request.getfixturevalue("postgres"), request.getfixturevalue("own_broker")
+        postgres, broker = (
+            request.getfixturevalue("postgres"),
+            request.getfixturevalue("own_broker"),
+        )
         return server_stack(tmp_path, postgres, broker, **environment)
 
     return make
@@ -54,7 +57,9 @@ def fragile_server(make_stack: MakeStack) -> Iterator[Stack]:
 
 
 @pytest.fixture(params=["embedded", "server"])
-def modelled(request: pytest.FixtureRequest, make_stack: MakeStack, model: Model) -> Iterator[Stack]:
+def modelled(
+    request: pytest.FixtureRequest, make_stack: MakeStack, model: Model
+) -> Iterator[Stack]:
     """In each mode, with `model`, whose held calls are not given up."""
     with running(make_stack(request.param, **model.environment, **PATIENT)) as made:
         yield made

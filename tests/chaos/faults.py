@@ -16,7 +16,12 @@ from tests.servers import Postgres, Redis
 from tests.stack import Service, Stack, with_pid_gone
 from tests.waiting import wait_until
 
-ROLES = {"api": "api", "logs": "huey_logs", "content-1": "huey_content", "content-2": "huey_content"}
+ROLES = {
+    "api": "api",
+    "logs": "huey_logs",
+    "content-1": "huey_content",
+    "content-2": "huey_content",
+}
 CONSUMERS = [name for name in ROLES if name != "api"]
 STARTED_AGAIN_AFTER = 0.5  # seconds
 FORCED_AFTER = 15  # seconds between a SIGTERM and the SIGKILL of a platform that has waited enough
@@ -24,7 +29,12 @@ AT_WORK_AFTER = 3  # seconds; a start takes half of it
 READY_WITHIN = 40  # seconds
 
 KINDS = ("kill", "term", "pause", "redis_kill", "redis_wipe", "redis_hang", "postgres_restart")
-LASTING = {"pause": (3.5, 6), "redis_kill": (1, 4), "redis_hang": (3, 6), "postgres_restart": (1, 3)}  # seconds, from, to
+LASTING = {
+    "pause": (3.5, 6),
+    "redis_kill": (1, 4),
+    "redis_hang": (3, 6),
+    "postgres_restart": (1, 3),
+}  # seconds, from, to
 OVERLAPS = 0.3  # share of lasting faults, after the first round, during which another one strikes
 WARM_UP = 2  # seconds of load before the first fault
 
@@ -58,7 +68,12 @@ class Fault:
 
     def __str__(self) -> str:
         length = f" for {self.seconds:.1f} s" if self.seconds else ""
-        return " ".join(word for word in (f"{self.at:6.1f} s ", self.kind, self.target, self.how) if word) + length
+        return (
+            " ".join(
+                word for word in (f"{self.at:6.1f} s ", self.kind, self.target, self.how) if word
+            )
+            + length
+        )
 
 
 class Schedule:
@@ -67,7 +82,10 @@ class Schedule:
     def __init__(self, seed: int, seconds: float) -> None:
         self._random, self._seconds = random.Random(seed), seconds
         self._gap = (1.0, 3.0) if seconds >= 40 else (0.5, 1.0)
-        self._victims = {kind: self._turns(CONSUMERS if kind == "pause" else list(ROLES)) for kind in ("kill", "term", "pause")}
+        self._victims = {
+            kind: self._turns(CONSUMERS if kind == "pause" else list(ROLES))
+            for kind in ("kill", "term", "pause")
+        }
 
     def faults(self) -> list[Fault]:
         at, found = float(WARM_UP), []
@@ -86,19 +104,32 @@ class Schedule:
     def _fault(self, at: float, kind: str) -> Fault:
         seconds = self._random.uniform(*LASTING[kind]) if kind in LASTING else 0.0
         how = self._random.choice(["by SIGKILL", "in order"]) if kind == "postgres_restart" else ""
-        return Fault(round(at, 2), kind, next(self._victims[kind]) if kind in self._victims else "", round(seconds, 2), how)
+        return Fault(
+            round(at, 2),
+            kind,
+            next(self._victims[kind]) if kind in self._victims else "",
+            round(seconds, 2),
+            how,
+        )
 
     def _second(self, first: Fault) -> Fault:
         """One that strikes while the first lasts, somewhere else."""
-        kinds = ["kill", "term"] if first.kind.startswith("redis") else ["kill", "term", "redis_wipe"]
-        second = self._fault(first.at + self._random.random() * first.seconds, self._random.choice(kinds))
+        kinds = (
+            ["kill", "term"] if first.kind.startswith("redis") else ["kill", "term", "redis_wipe"]
+        )
+        second = self._fault(
+            first.at + self._random.random() * first.seconds, self._random.choice(kinds)
+        )
         return self._second(first) if second.target and second.target == first.target else second
 
     def _turns(self, names: list[str]) -> Iterator[str]:
         """All of them in random order, again and again, a content consumer first: there work is interrupted."""
         while True:
             turn = self._random.sample(names, len(names))
-            yield from sorted(turn, key=lambda name: name != next(each for each in turn if each.startswith("content")))
+            yield from sorted(
+                turn,
+                key=lambda name: name != next(each for each in turn if each.startswith("content")),
+            )
 
 
 @dataclass
@@ -149,7 +180,9 @@ class Keeper:
     """Starts a service again when it has ended, as a PaaS would, and ends one that does not end by itself."""
 
     def __init__(self, stack: Stack) -> None:
-        self.kept = {name: Kept(service, is_api=name == "api") for name, service in stack.services.items()}
+        self.kept = {
+            name: Kept(service, is_api=name == "api") for name, service in stack.services.items()
+        }
         self.fallen: list[str] = []  # ended without having been told to
         self.forced: list[str] = []
         self._url, self._ended = stack.url, threading.Event()
@@ -168,14 +201,18 @@ class Keeper:
 
     def ready(self, name: str) -> Kept:
         kept = self.kept[name]
-        wait_until(lambda: kept.is_ready(self._url), timeout=READY_WITHIN, reason=f"{name} is ready")
+        wait_until(
+            lambda: kept.is_ready(self._url), timeout=READY_WITHIN, reason=f"{name} is ready"
+        )
         return kept
 
     def _run(self) -> None:
         while not self._ended.wait(0.1):
             for name, kept in self.kept.items():
                 with kept.lock:
-                    self._force(name, kept) if kept.service.alive() else self._start_again(name, kept)
+                    self._force(name, kept) if kept.service.alive() else self._start_again(
+                        name, kept
+                    )
 
     def _force(self, name: str, kept: Kept) -> None:
         if kept.leaving and not kept.forced and time.time() - kept.leaving.began > FORCED_AFTER:
@@ -186,7 +223,9 @@ class Keeper:
     def _start_again(self, name: str, kept: Kept) -> None:
         assert kept.service.process is not None
         if kept.leaving is None:
-            self.fallen.append(f"{name} ended by itself with {kept.service.process.returncode}: {_last_line(kept.service)}")
+            self.fallen.append(
+                f"{name} ended by itself with {kept.service.process.returncode}: {_last_line(kept.service)}"
+            )
         elif not kept.leaving.ended:
             kept.leaving.ended = time.time()
         if not self._ended.wait(STARTED_AGAIN_AFTER):
@@ -208,7 +247,10 @@ class Chaos:
     def can_strike(self, fault: Fault) -> bool:
         """Whether its victim stands: it does not while it starts, or while another fault has it."""
         server = fault.kind.partition("_")[0]
-        if any(not s.ended and s.fault.kind.startswith(server) and s.fault.target == fault.target for s in self.strikes):
+        if any(
+            not s.ended and s.fault.kind.startswith(server) and s.fault.target == fault.target
+            for s in self.strikes
+        ):
             return False
         return not fault.target or self._keeper.is_at_work(fault.target)
 

@@ -64,28 +64,42 @@ def _generators(method: str) -> tuple[str, ...]:
 POINTS: dict[str, KillPoint] = {
     # The API, from the request to the message
     "accept.before": KillPoint("api", "before", ("web.accepting:create_many",)),
-    "accept.committed": KillPoint("api", "after", ("web.accepting:create_many",)),  # neither answered nor sent
+    "accept.committed": KillPoint(
+        "api", "after", ("web.accepting:create_many",)
+    ),  # neither answered nor sent
     "sender.before": KillPoint("api", "before", ("tasks.sending:send",)),
     "sender.after": KillPoint("api", "after", ("tasks.sending:send",)),
     # A consumer and its messages
-    "claim.before": KillPoint("content", "before", _storages("claim"), _acknowledges),  # run, saved, not acknowledged
+    "claim.before": KillPoint(
+        "content", "before", _storages("claim"), _acknowledges
+    ),  # run, saved, not acknowledged
     "claim.after": KillPoint("content", "after", _storages("claim"), _gave_something),
     "execute.before": KillPoint("content", "before", ("delivery.queue:ReliableQueue.execute",)),
     "execute.after": KillPoint("content", "after", ("delivery.queue:ReliableQueue.execute",)),
-    "schedule.before": KillPoint("content", "before", _storages("postpone")),  # the retry is decided
-    "schedule.after": KillPoint("content", "after", _storages("postpone")),  # and scheduled: nobody holds the message
+    "schedule.before": KillPoint(
+        "content", "before", _storages("postpone")
+    ),  # the retry is decided
+    "schedule.after": KillPoint(
+        "content", "after", _storages("postpone")
+    ),  # and scheduled: nobody holds the message
     "bury.before": KillPoint("content", "before", _storages("bury")),
     "bury.after": KillPoint("content", "after", _storages("bury")),
     "beat.before": KillPoint("content", "before", _storages("beat")),
     "beat.after": KillPoint("content", "after", _storages("beat")),
     "beat.took_over": KillPoint("content", "after", _storages("beat"), _took_over),
     "renew.before": KillPoint("content", "before", ("roadmap.leases:Keeper._renew",)),
-    "hand_back.before": KillPoint("content", "before", ("roadmap.leases:Keeper.hand_back",)),  # the grace is over
+    "hand_back.before": KillPoint(
+        "content", "before", ("roadmap.leases:Keeper.hand_back",)
+    ),  # the grace is over
     "release_all.before": KillPoint("content", "before", _storages("release_all")),
     "release_all.after": KillPoint("content", "after", _storages("release_all")),
     # From a roadmap to its outline
-    "lease.claimed": KillPoint("content", "after", ("roadmap.leases:claim",), _gave_something),  # in an open transaction
-    "analysis.before": KillPoint("content", "before", _generators("analyse")),  # leased, the model not asked
+    "lease.claimed": KillPoint(
+        "content", "after", ("roadmap.leases:claim",), _gave_something
+    ),  # in an open transaction
+    "analysis.before": KillPoint(
+        "content", "before", _generators("analyse")
+    ),  # leased, the model not asked
     "analysis.saved": KillPoint("content", "after", ("roadmap.planning:Planning._save_analysis",)),
     "outline.before": KillPoint("content", "before", _generators("outline")),
     "outline.after": KillPoint("content", "after", _generators("outline")),  # paid for, not saved
@@ -95,8 +109,12 @@ POINTS: dict[str, KillPoint] = {
     "steps.before": KillPoint("content", "before", ("tasks.content:send",), _has_steps),
     "steps.after": KillPoint("content", "after", ("tasks.content:send",), _has_steps),
     # From a content to a version of it
-    "call.reserved": KillPoint("content", "after", ("roadmap.spending:Call.__enter__",)),  # in the books, not made
-    "call.answered": KillPoint("content", "before", ("roadmap.spending:Call.__exit__",)),  # made, not in the books
+    "call.reserved": KillPoint(
+        "content", "after", ("roadmap.spending:Call.__enter__",)
+    ),  # in the books, not made
+    "call.answered": KillPoint(
+        "content", "before", ("roadmap.spending:Call.__exit__",)
+    ),  # made, not in the books
     "content.before": KillPoint("content", "before", _generators("write")),
     "content.after": KillPoint("content", "after", _generators("write")),
     "content.uncommitted": KillPoint("content", "before", ("roadmap.finishing:finish_if_last",)),
@@ -104,10 +122,14 @@ POINTS: dict[str, KillPoint] = {
     # The logs consumer
     "periodic.before": KillPoint("logs", "before", _storages("enqueue_once")),
     "periodic.after": KillPoint("logs", "after", _storages("enqueue_once")),
-    "rescue.before": KillPoint("logs", "before", ("tasks.upkeep:send",), _has_steps),  # chosen, not sent
+    "rescue.before": KillPoint(
+        "logs", "before", ("tasks.upkeep:send",), _has_steps
+    ),  # chosen, not sent
     "rescue.after": KillPoint("logs", "after", ("tasks.upkeep:send",), _has_steps),
     "records.before": KillPoint("logs", "before", ("roadmap.execution_log:store_batch",)),
-    "records.after": KillPoint("logs", "after", ("roadmap.execution_log:store_batch",)),  # committed, not acknowledged
+    "records.after": KillPoint(
+        "logs", "after", ("roadmap.execution_log:store_batch",)
+    ),  # committed, not acknowledged
 }
 
 

@@ -62,7 +62,10 @@ class Reader:
         """Raises OperationalError while PostgreSQL is away."""
         try:
             return self._fetch(statement)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError):  # the connection from before a restart
+        except (
+            psycopg2.OperationalError,
+            psycopg2.InterfaceError,
+        ):  # the connection from before a restart
             self._connection = None
             return self._fetch(statement)
 
@@ -111,11 +114,19 @@ def paid_again(calls: dict[Asked, list[Call]], strikes: list[Strike]) -> list[Pa
         for first, again in pairwise(made):
             since, until = first.began - SAVED_WITHIN, (first.ended or again.began) + SAVED_WITHIN
             during = [strike for strike in strikes if strike.touches(since, until)]
-            until = max([until, *(s.ended + SAVED_WITHIN for s in during if s.fault.kind == "postgres_restart")])  # saved then
+            until = max(
+                [
+                    until,
+                    *(s.ended + SAVED_WITHIN for s in during if s.fault.kind == "postgres_restart"),
+                ]
+            )  # saved then
             during = [strike for strike in strikes if strike.touches(since, until)]
             struck = [strike for strike in during if strike.interrupts_calls]
             between = [strike for strike in strikes if strike.touches(first.began, again.began)]
-            cause = " + ".join(sorted({strike.fault.kind for strike in struck or during or between})) or "no fault"
+            cause = (
+                " + ".join(sorted({strike.fault.kind for strike in struck or during or between}))
+                or "no fault"
+            )
             found.append(PaidAgain(asked, first, again, cause, bool(struck)))
     return found
 
@@ -154,25 +165,55 @@ class Ledger:
 
     def _roadmaps(self) -> None:
         floor = round(FLOOR * self._left.seconds)
-        refused = ", ".join(f"{reason} {count}" for reason, count in self._left.creators.refused.most_common())
+        refused = ", ".join(
+            f"{reason} {count}" for reason, count in self._left.creators.refused.most_common()
+        )
         self._line("accepted", len(self.accepted), wrong=len(self.accepted) < floor)
         self._line("refused", f"{sum(self._left.creators.refused.values())}  {refused}")
-        self._line("finished, by status", _told(Counter(row[0] for row in self.accepted.values() if row and row[0] in FINAL)))
+        self._line(
+            "finished, by status",
+            _told(Counter(row[0] for row in self.accepted.values() if row and row[0] in FINAL)),
+        )
         self._line("finished after the last fault", f"{self._left.took:.1f} s")
         gone, stuck = [id_ for id_, row in self.accepted.items() if row is None], self.stuck()
-        self._line("lost", f"{len(gone)} without a row, {len(stuck)} without an end", wrong=bool(gone or stuck))
-        twice = [goal for goal, count in Counter(goal for _, _, goal in self._rows.values()).items() if count > 1]
+        self._line(
+            "lost",
+            f"{len(gone)} without a row, {len(stuck)} without an end",
+            wrong=bool(gone or stuck),
+        )
+        twice = [
+            goal
+            for goal, count in Counter(goal for _, _, goal in self._rows.values()).items()
+            if count > 1
+        ]
         self._line("made twice", len(twice), wrong=bool(twice))
-        failed = Counter(f"{row[0]}: {row[1]}" for row in self.accepted.values() if row and row[0] in FINAL and row[0] != "ready")
+        failed = Counter(
+            f"{row[0]}: {row[1]}"
+            for row in self.accepted.values()
+            if row and row[0] in FINAL and row[0] != "ready"
+        )
         self._line("visibly failed", _told(failed), wrong=bool(failed))
         unanswered = Counter(row[0] for id_, row in self._rows.items() if id_ not in self.accepted)
-        self._line("stored, answer not heard", _told(unanswered), wrong=any(status not in FINAL for status in unanswered))
+        self._line(
+            "stored, answer not heard",
+            _told(unanswered),
+            wrong=any(status not in FINAL for status in unanswered),
+        )
 
     def _effects(self) -> None:
-        found = {name: {str(id_) for (id_,) in self._reader.rows(statement)} for name, statement in REPEATED.items()}
-        keys = dict(self._reader.rows("SELECT roadmap_id::text, array_agg(key::text ORDER BY position) FROM concept GROUP BY 1"))
+        found = {
+            name: {str(id_) for (id_,) in self._reader.rows(statement)}
+            for name, statement in REPEATED.items()
+        }
+        keys = dict(
+            self._reader.rows(
+                "SELECT roadmap_id::text, array_agg(key::text ORDER BY position) FROM concept GROUP BY 1"
+            )
+        )
         ready = {id_: goal for id_, (status, _, goal) in self._rows.items() if status == "ready"}
-        found["ready, but not as outlined"] = {id_ for id_, goal in ready.items() if keys.get(id_) != self._left.model.keys(goal)}
+        found["ready, but not as outlined"] = {
+            id_ for id_, goal in ready.items() if keys.get(id_) != self._left.model.keys(goal)
+        }
         self._line("repeated effects", sum(map(len, found.values())), wrong=any(found.values()))
         for name, ids in found.items():
             print(f"    {name:<38} {len(ids)} {' '.join(sorted(ids)[:5])}")
@@ -183,10 +224,19 @@ class Ledger:
         most = THREADS * sum(strike.interrupts_calls for strike in self._left.chaos.strikes)
         for table in ("roadmap", "content"):
             [(attempts, interruptions)] = self._reader.rows(CLAIMED_AGAIN.format(table))
-            self._line(f"run twice, {table}s", _told({"tried again": attempts, "taken over": interruptions}))
-        self._line("model calls", f"{sum(map(len, calls.values()))} for {len(calls)} outlines and contents")
-        self._line("model calls paid again", f"{len(again)} of at most {most}", wrong=len(again) > most)
-        self._line("  by a struck consumer", _told(Counter(paid.cause for paid in again if paid.explained)))
+            self._line(
+                f"run twice, {table}s",
+                _told({"tried again": attempts, "taken over": interruptions}),
+            )
+        self._line(
+            "model calls", f"{sum(map(len, calls.values()))} for {len(calls)} outlines and contents"
+        )
+        self._line(
+            "model calls paid again", f"{len(again)} of at most {most}", wrong=len(again) > most
+        )
+        self._line(
+            "  by a struck consumer", _told(Counter(paid.cause for paid in again if paid.explained))
+        )
         others = [paid for paid in again if not paid.explained]
         self._line("  by anything else", _told(Counter(paid.cause for paid in others)))
         for paid in others[:8]:
@@ -195,18 +245,21 @@ class Ledger:
     def _told_again(self, paid: PaidAgain) -> str:
         first, at = paid.first, paid.first.began - self._left.began
         heard = "answered" if first.heard else "not heard"
-        called = (
-            f"at {at:.2f} s for {first.ended - first.began:.2f} s, {heard}, again {paid.again.began - first.began:.2f} s later"
-        )
+        called = f"at {at:.2f} s for {first.ended - first.began:.2f} s, {heard}, again {paid.again.began - first.began:.2f} s later"
         return f"{' / '.join(paid.asked)}: {called}: {paid.cause}"
 
     def _webhook(self) -> None:
         """Each end of a roadmap is told at least once, and always as the same message."""
         told: dict[str, list[str]] = {}
         for got in self._left.receiver.got:
-            told.setdefault(json.loads(got.body)["data"]["roadmap_id"], []).append(got.headers["webhook-id"])
+            told.setdefault(json.loads(got.body)["data"]["roadmap_id"], []).append(
+                got.headers["webhook-id"]
+            )
         finished = {id_ for id_, row in self._rows.items() if row[0] in FINAL}
-        untold, twofold = finished - told.keys(), [id_ for id_, messages in told.items() if len(set(messages)) > 1]
+        untold, twofold = (
+            finished - told.keys(),
+            [id_ for id_, messages in told.items() if len(set(messages)) > 1],
+        )
         again = sum(len(messages) - 1 for messages in told.values())
         self._line("ends told to a webhook", f"{len(told)}, as the same message again {again}")
         self._line("  not told", len(untold), wrong=bool(untold))
@@ -215,33 +268,59 @@ class Ledger:
     def _log(self) -> None:
         chaos, counts = self._left.chaos, self._left.writer.counts()
         stored = dict(self._reader.rows(STORED))
-        flushed = {number: batch.at for batch in self._left.writer.flushed() for number in batch.numbers}
+        flushed = {
+            number: batch.at for batch in self._left.writer.flushed() for number in batch.numbers
+        }
         kills = [s.began for s in chaos.strikes if s.fault.kind == "redis_kill"]
         missing = flushed.keys() - stored.keys()
         by_wipe = missing & chaos.wiped
-        by_kill = {n for n in missing - by_wipe if n in chaos.at_risk or any(-0.5 < k - flushed[n] < 1.5 for k in kills)}
+        by_kill = {
+            n
+            for n in missing - by_wipe
+            if n in chaos.at_risk or any(-0.5 < k - flushed[n] < 1.5 for k in kills)
+        }
         others = sorted(missing - by_wipe - by_kill)
         twice = sum(count > 1 for count in stored.values())
         self._line(
             "log records",
-            _told({"recorded": counts.get("recorded", 0), "flushed": len(flushed), "stored": len(stored)}),
+            _told(
+                {
+                    "recorded": counts.get("recorded", 0),
+                    "flushed": len(flushed),
+                    "stored": len(stored),
+                }
+            ),
             wrong=not flushed,
         )
         self._line("  stored twice", twice, wrong=bool(twice))
         self._line("  gone with Redis", _told({"by wipes": len(by_wipe), "by kills": len(by_kill)}))
-        self._line("  lost otherwise", f"{len(others)} {self._lost_when(others, flushed)}", wrong=bool(others))
+        self._line(
+            "  lost otherwise",
+            f"{len(others)} {self._lost_when(others, flushed)}",
+            wrong=bool(others),
+        )
         unflushed = int(counts.get("recorded", 0)) - len(flushed)
         self._line("  never flushed", unflushed, wrong=bool(unflushed))
         self._sources(counts.get("source", ""), len(stored))
 
     def _sources(self, writer: str, stored: int) -> None:
         """What the application itself says of its log, which must agree with what is there."""
-        for service, processes, numbered, told, dropped in self._reader.rows(SOURCES.format(writer)):
-            said = _told({"processes": processes, "numbered": numbered, "stored": told, "dropped": dropped})
-            self._line(f"  {service}", f"{said}, lost {numbered - told}", wrong="writer" in service and told != stored)
+        for service, processes, numbered, told, dropped in self._reader.rows(
+            SOURCES.format(writer)
+        ):
+            said = _told(
+                {"processes": processes, "numbered": numbered, "stored": told, "dropped": dropped}
+            )
+            self._line(
+                f"  {service}",
+                f"{said}, lost {numbered - told}",
+                wrong="writer" in service and told != stored,
+            )
 
     def _lost_when(self, numbers: list[int], flushed: dict[int, float]) -> str:
-        return " ".join(f"{number} at {flushed[number] - self._left.began:.2f} s" for number in numbers[:3])
+        return " ".join(
+            f"{number} at {flushed[number] - self._left.began:.2f} s" for number in numbers[:3]
+        )
 
     def _faults(self) -> None:
         struck = self._left.chaos.count()
@@ -257,7 +336,13 @@ class Ledger:
         for sentence in keeper.fallen + keeper.forced:
             print(f"  {sentence}")
         for name, kept in keeper.kept.items():
-            found = Counter(re.findall(r"^(?:  )?(?:\w+\.)*\w*(?:Error|Exception)\b.{0,120}", kept.service.output, re.MULTILINE))
+            found = Counter(
+                re.findall(
+                    r"^(?:  )?(?:\w+\.)*\w*(?:Error|Exception)\b.{0,120}",
+                    kept.service.output,
+                    re.MULTILINE,
+                )
+            )
             for words, count in found.most_common(4):
                 print(f"  {name} printed {count} times: {words}")
 
@@ -267,7 +352,9 @@ def explain(evidence: Evidence, ledger: Ledger) -> None:
     for id_ in ledger.stuck()[:5]:
         for table, column in (("roadmap", "id"), ("content", "roadmap_id")):
             columns = "id, status, attempts, due_at, lease_until, lease_token, error"
-            for row in evidence.reader.rows(f"SELECT '{table}', {columns} FROM {table} WHERE {column} = '{id_}' ORDER BY id"):
+            for row in evidence.reader.rows(
+                f"SELECT '{table}', {columns} FROM {table} WHERE {column} = '{id_}' ORDER BY id"
+            ):
                 print("  stuck:", *row)
     for name, kept in evidence.keeper.kept.items():
         print(f"--- {name} ({kept.service.log}):\n{kept.service.output[-2000:]}")

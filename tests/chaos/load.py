@@ -46,7 +46,10 @@ class Creators:
         self._url, self._headers, self._rate = url, headers, rate
         self._ended, self._lock = threading.Event(), threading.Lock()
         self._began, self._ticks = time.monotonic(), 0
-        self._threads = [threading.Thread(target=self._run, name=f"Person{index}", daemon=True) for index in range(PEOPLE)]
+        self._threads = [
+            threading.Thread(target=self._run, name=f"Person{index}", daemon=True)
+            for index in range(PEOPLE)
+        ]
 
     def start(self) -> None:
         self._began = time.monotonic()
@@ -111,11 +114,23 @@ class LogWriter:
 
     def __init__(self, environment: dict[str, str], folder: Path, rate: float) -> None:
         self._environment = {**environment, "SERVICE_TYPE": "api", "PYTHONDONTWRITEBYTECODE": "1"}
-        self._ledger, self._output, self._rate = folder / "log-writer.jsonl", folder / "log-writer.log", rate
+        self._ledger, self._output, self._rate = (
+            folder / "log-writer.jsonl",
+            folder / "log-writer.log",
+            rate,
+        )
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "tests.chaos.load", "--rate", str(self._rate), "--ledger", str(self._ledger)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.chaos.load",
+            "--rate",
+            str(self._rate),
+            "--ledger",
+            str(self._ledger),
+        ]
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
                 command,
@@ -178,11 +193,19 @@ def write_records(rate: float, ledger: Path) -> None:
     with ledger.open("a", buffering=1) as lines:
         buffer.sink = _noting(buffer.sink, lines.write)
         began, recorded = time.monotonic(), 0
-        while not ended.wait(max(began + recorded / rate - time.monotonic(), 0)):  # the pace of the load
+        while not ended.wait(
+            max(began + recorded / rate - time.monotonic(), 0)
+        ):  # the pace of the load
             recorded += 1
-            execution_log.record(CATEGORY, "write", "A record of the soak", details={CATEGORY: recorded})
+            execution_log.record(
+                CATEGORY, "write", "A record of the soak", details={CATEGORY: recorded}
+            )
         try:
-            wait_until(lambda: buffer.flush() or not len(buffer), timeout=LAST_FLUSH, reason="everything is flushed")
+            wait_until(
+                lambda: buffer.flush() or not len(buffer),
+                timeout=LAST_FLUSH,
+                reason="everything is flushed",
+            )
         finally:
             counts = {"recorded": recorded, "source": str(buffer.id)}
             lines.write(json.dumps(counts) + "\n")
@@ -202,9 +225,13 @@ def _noting(sink: Callable[..., Any], write: Callable[[str], object]) -> Callabl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rate", type=float, required=True, help="records a second")
-    parser.add_argument("--ledger", type=Path, required=True, help="file that what was flushed is noted in")
+    parser.add_argument(
+        "--ledger", type=Path, required=True, help="file that what was flushed is noted in"
+    )
     options = parser.parse_args()
     write_records(options.rate, options.ledger)
 

@@ -25,7 +25,10 @@ from starlette.routing import Route
 from tests.servers import free_port
 from tests.waiting import wait_until
 
-PATIENT = {"MODEL_TIMEOUT_SECONDS": "100", "LEASE_SECONDS": "110"}  # of services whose held calls are not to be given up
+PATIENT = {
+    "MODEL_TIMEOUT_SECONDS": "100",
+    "LEASE_SECONDS": "110",
+}  # of services whose held calls are not to be given up
 KINDS = {
     **{"AnalysisDraft": "analysis", "OutlineDraft": "outline"},
     **{"TutorialDraft": "tutorial", "ResourcesDraft": "resources", "QuizDraft": "quiz"},
@@ -58,7 +61,12 @@ WRITTEN: dict[str, dict[str, Any]] = {
     },
     "quiz": {
         "questions": [
-            {"prompt": "Why?", "right_options": ["Gluten"], "wrong_options": ["Salt", "Luck"], "explanation": "It holds."}
+            {
+                "prompt": "Why?",
+                "right_options": ["Gluten"],
+                "wrong_options": ["Salt", "Luck"],
+                "explanation": "It holds.",
+            }
         ]
     },
 }
@@ -122,7 +130,9 @@ class Model:
     def __init__(self, concepts: int | None = None, *, seed: int | None = None) -> None:
         self.calls: list[Call] = []
         self.failing: set[str] = set()  # kinds of which the next call is answered 500
-        self.strike: Callable[[Asked], None] | None = None  # called, in a thread, before a call waits or is answered
+        self.strike: Callable[[Asked], None] | None = (
+            None  # called, in a thread, before a call waits or is answered
+        )
         self._concepts, self._random = concepts, None if seed is None else random.Random(seed)
         self._holds: Which = no_call
         self._lock = threading.Lock()
@@ -175,7 +185,9 @@ class Model:
     def let_go_after(self, seconds: float) -> None:
         """Those that have waited for so long."""
         with self._lock:
-            self._free([call for call in self.calls if call.held and time.time() - call.began > seconds])
+            self._free(
+                [call for call in self.calls if call.held and time.time() - call.began > seconds]
+            )
 
     def held(self) -> list[Asked]:
         return [call.asked for call in self.calls if call.held]
@@ -244,11 +256,29 @@ class Model:
             return ANALYSIS
         if asked.kind not in ("outline", "revise"):
             return WRITTEN[asked.kind]
-        facts = {"description": "What it is.", "hours": 3, "difficulty": 2, "prerequisites": [], "outcomes": ["do it"]}
+        facts = {
+            "description": "What it is.",
+            "hours": 3,
+            "difficulty": 2,
+            "prerequisites": [],
+            "outcomes": ["do it"],
+        }
         wished = [asked.concept] if asked.kind == "revise" else []
-        concepts = [{"key": key, "title": _title(key), **facts} for key in (*self.keys(asked.goal), *wished)]
-        module = {"key": "basics", "title": "Basics", "description": "The first steps.", "concepts": concepts}
-        stage = {"key": "start", "title": "Start", "description": "Where it begins.", "modules": [module]}
+        concepts = [
+            {"key": key, "title": _title(key), **facts} for key in (*self.keys(asked.goal), *wished)
+        ]
+        module = {
+            "key": "basics",
+            "title": "Basics",
+            "description": "The first steps.",
+            "concepts": concepts,
+        }
+        stage = {
+            "key": "start",
+            "title": "Start",
+            "description": "Where it begins.",
+            "modules": [module],
+        }
         return {"title": "Baking bread", "stages": [stage]}
 
 
@@ -282,7 +312,11 @@ def _pace(chance: random.Random) -> float:
 
 
 def _completion(model: str, words: dict[str, Any]) -> dict[str, Any]:
-    message = {"role": "assistant", "content": json.dumps(words, ensure_ascii=False), "refusal": None}
+    message = {
+        "role": "assistant",
+        "content": json.dumps(words, ensure_ascii=False),
+        "refusal": None,
+    }
     return {
         "id": "chatcmpl-faults",
         "object": "chat.completion",

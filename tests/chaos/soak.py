@@ -24,7 +24,17 @@ from typing import NamedTuple
 import psycopg2
 
 from tests.chaos.faults import READY_WITHIN, ROLES, Chaos, Fault, Keeper, Schedule, contents_of
-from tests.chaos.ledger import FINISHED, THREADS, TOLD, UNFINISHED, UNTOLD, Evidence, Ledger, Reader, explain
+from tests.chaos.ledger import (
+    FINISHED,
+    THREADS,
+    TOLD,
+    UNFINISHED,
+    UNTOLD,
+    Evidence,
+    Ledger,
+    Reader,
+    explain,
+)
 from tests.chaos.load import Creators, LogWriter
 from tests.chaos.model import Model
 from tests.receiver import receiving
@@ -80,11 +90,16 @@ class Progress:
         with suppress(psycopg2.OperationalError):
             self._finished = self._reader.count(FINISHED)
         strikes = self._chaos.strikes
-        doing = next((f"  now: {s.fault.kind} {s.fault.target}" for s in reversed(strikes) if not s.ended), "")
-        line = (
-            f"{self.elapsed():5.0f} s  accepted {len(self._creators.accepted)}  finished {self._finished}  faults {len(strikes)}"
+        doing = next(
+            (f"  now: {s.fault.kind} {s.fault.target}" for s in reversed(strikes) if not s.ended),
+            "",
         )
-        print(f"\r\033[K{line}{doing}" if self._terminal else f"{line}{doing}", end="" if self._terminal else "\n", flush=True)
+        line = f"{self.elapsed():5.0f} s  accepted {len(self._creators.accepted)}  finished {self._finished}  faults {len(strikes)}"
+        print(
+            f"\r\033[K{line}{doing}" if self._terminal else f"{line}{doing}",
+            end="" if self._terminal else "\n",
+            flush=True,
+        )
 
 
 class Soak:
@@ -94,11 +109,17 @@ class Soak:
         folders = [folder / name for name in ("postgres", "redis", "services")]
         for each in folders:
             each.mkdir()
-        self.postgres, self.broker, self.model = Postgres(folders[0]), Redis(folders[1]), Model(seed=seed)
+        self.postgres, self.broker, self.model = (
+            Postgres(folders[0]),
+            Redis(folders[1]),
+            Model(seed=seed),
+        )
         for server in (self.postgres, self.broker, self.model):
             ends.callback(server.stop)
             server.start()
-        self.stack = server_stack(folders[2], self.postgres, self.broker, **ENVIRONMENT, **self.model.environment)
+        self.stack = server_stack(
+            folders[2], self.postgres, self.broker, **ENVIRONMENT, **self.model.environment
+        )
         self.stack.services = {name: self._service(name, folders[2]) for name in ROLES}
         self.keeper = Keeper(self.stack)
         self.chaos = Chaos(self.keeper, self.postgres, self.broker)
@@ -108,7 +129,9 @@ class Soak:
             ends.callback(end)
         self.stack.start()
         self.receiver = ends.enter_context(receiving())
-        made = self.stack.post("/api/v1/webhooks", json={"url": self.receiver.url, "events": sorted(TOLD)})
+        made = self.stack.post(
+            "/api/v1/webhooks", json={"url": self.receiver.url, "events": sorted(TOLD)}
+        )
         assert made.status_code == 201, made.text
         self.keeper.start()
         self.writer.start()
@@ -131,7 +154,9 @@ class Soak:
         self.writer.stop()
         self._in_patience(lambda: progress.passed(0) and self._all_final(), least=0)
         took = time.monotonic() - self.healed
-        self._in_patience(lambda: not waiting_messages(self.broker), least=10)  # so that nothing happens after the reading
+        self._in_patience(
+            lambda: not waiting_messages(self.broker), least=10
+        )  # so that nothing happens after the reading
         self.keeper.stop()
         self.stack.stop()
         progress.end()
@@ -157,19 +182,35 @@ class Soak:
     def _strike_all(self, steps: list[Step], progress: Progress) -> None:
         def next_step() -> Step | None:
             progress.passed(0)  # shows the line
-            due = sorted((step for step in steps if step.at <= progress.elapsed()), key=attrgetter("at"))
-            return next((step for step in due if not isinstance(step.what, Fault) or self.chaos.can_strike(step.what)), None)
+            due = sorted(
+                (step for step in steps if step.at <= progress.elapsed()), key=attrgetter("at")
+            )
+            return next(
+                (
+                    step
+                    for step in due
+                    if not isinstance(step.what, Fault) or self.chaos.can_strike(step.what)
+                ),
+                None,
+            )
 
         while steps:
             longest = max(min(step.at for step in steps) - progress.elapsed(), 0) + READY_WITHIN
-            step = wait_until(next_step, timeout=longest, reason=f"time for one of {len(steps)} faults")
+            step = wait_until(
+                next_step, timeout=longest, reason=f"time for one of {len(steps)} faults"
+            )
             steps.remove(step)
             if isinstance(step.what, Fault):
-                steps.append(Step(progress.elapsed() + step.what.seconds, self.chaos.strike(step.what)))
+                steps.append(
+                    Step(progress.elapsed() + step.what.seconds, self.chaos.strike(step.what))
+                )
             else:
                 step.what()
             late = progress.elapsed() - step.at  # a slow machine keeps its distance between faults
-            steps = [each._replace(at=each.at + late) if isinstance(each.what, Fault) else each for each in steps]
+            steps = [
+                each._replace(at=each.at + late) if isinstance(each.what, Fault) else each
+                for each in steps
+            ]
             self.healed = time.monotonic()
 
     def _in_patience(self, condition: Callable[[], bool], *, least: float) -> None:
@@ -199,13 +240,20 @@ def waiting_messages(broker: Redis) -> int:
     """Messages of roadmaps, contents, webhooks and log records that are not dead letters."""
     ours = (b"plan_roadmap", b"build_content", b"deliver_webhook", b"store_log_batch")
     entries = (entry.partition(b"\n") for entry in contents_of(broker))
-    return sum(b"dead" not in key and any(name in value for name in ours) for key, _, value in entries)
+    return sum(
+        b"dead" not in key and any(name in value for name in ours) for key, _, value in entries
+    )
 
 
 def soak(seconds: float, seed: int, folder: Path) -> bool:
     """Whether everything is well."""
     faults = Schedule(seed, seconds).faults()
-    print(f"Soak of {seconds:g} s with seed {seed}, {len(faults)} faults:", *faults, sep="\n  ", flush=True)
+    print(
+        f"Soak of {seconds:g} s with seed {seed}, {len(faults)} faults:",
+        *faults,
+        sep="\n  ",
+        flush=True,
+    )
     with ExitStack() as ends:
         taking_part = Soak(folder, seed, ends)
         evidence = taking_part.run(faults, seconds)
@@ -217,9 +265,13 @@ def soak(seconds: float, seed: int, folder: Path) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=60, help="how long the load lasts")
-    parser.add_argument("--seed", type=int, default=1, help="of the schedule; the same one makes the same schedule")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of the schedule; the same one makes the same schedule"
+    )
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # everything that was started is ended
     folder = Path(tempfile.mkdtemp(prefix="roadmap-soak-"))

@@ -35,7 +35,10 @@ DEAREST = 20  # times what a POST takes at other times
 
 def each_says(services: Iterable[Service], words: str, times: int) -> None:
     for service in services:
-        wait_until(lambda of=service: of.output.count(words) >= times, reason=f"{service.name} says '{words}' {times} times")
+        wait_until(
+            lambda of=service: of.output.count(words) >= times,
+            reason=f"{service.name} says '{words}' {times} times",
+        )
 
 
 def wipe(broker: Redis) -> None:
@@ -55,7 +58,9 @@ def served(make_stack: MakeStack, paced: Model) -> Iterator[Stack]:
         yield stack
 
 
-@pytest.mark.parametrize("answered", ["while it is away", pytest.param("when it is back", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "answered", ["while it is away", pytest.param("when it is back", marks=pytest.mark.long)]
+)
 def test_a_broker_that_is_killed_while_models_think_costs_no_second_call(
     served: Stack, own_broker: Redis, paced: Model, answered: str
 ) -> None:
@@ -67,11 +72,17 @@ def test_a_broker_that_is_killed_while_models_think_costs_no_second_call(
     own_broker.kill()
     if answered == "while it is away":
         paced.let_go()
-        wait_until(lambda: written(served, paths) == before + WORKERS, reason="the answers are saved without a broker")
+        wait_until(
+            lambda: written(served, paths) == before + WORKERS,
+            reason="the answers are saved without a broker",
+        )
         own_broker.start()
     else:
         own_broker.start()
-        wait_until(lambda: own_broker.client().keys("{huey.content}:alive:*"), reason="the consumer beats again")
+        wait_until(
+            lambda: own_broker.client().keys("{huey.content}:alive:*"),
+            reason="the consumer beats again",
+        )
         paced.let_go()
 
     for path in paths:
@@ -93,7 +104,9 @@ def test_a_broker_that_hangs_longer_than_heartbeats_last_declares_nobody_dead(
     consumers = (served.content, second)
     for hangs in range(1, 4):
         own_broker.pause()
-        each_says(consumers, "the broker is away", hangs)  # a command waited for as long as a heartbeat lasts
+        each_says(
+            consumers, "the broker is away", hangs
+        )  # a command waited for as long as a heartbeat lasts
         own_broker.resume()
         each_says(consumers, "the broker is back", hangs)
 
@@ -130,7 +143,9 @@ def test_a_broker_that_forgets_everything_in_the_middle_of_building_delays_it_by
     assert_paid_once(paced, asked)
 
 
-def test_a_full_broker_is_drained_and_takes_the_rest_when_it_has_room(served: Stack, own_broker: Redis, paced: Model) -> None:
+def test_a_full_broker_is_drained_and_takes_the_rest_when_it_has_room(
+    served: Stack, own_broker: Redis, paced: Model
+) -> None:
     drained, outlined, late = asked = goals(3)
     paced.hold(tutorials)
     waiting = served.create(drained)
@@ -147,11 +162,17 @@ def test_a_full_broker_is_drained_and_takes_the_rest_when_it_has_room(served: St
     paced.failing.add("tutorial")
     paced.let_go()
 
-    assert_built_once(served, waiting)  # what waited there, and by the schedule the tutorial that the model refused
+    assert_built_once(
+        served, waiting
+    )  # what waited there, and by the schedule the tutorial that the model refused
     assert paced.failing == set()
     accepted = served.create(late)
-    wait_until(lambda: "the broker does not take" in served.api.output, reason="its message finds no room")
-    wait_until(lambda: served.get(planning).json()["status"] == "building", reason="the outline is saved")
+    wait_until(
+        lambda: "the broker does not take" in served.api.output, reason="its message finds no room"
+    )
+    wait_until(
+        lambda: served.get(planning).json()["status"] == "building", reason="the outline is saved"
+    )
     assert served.get(accepted).json()["status"] == "queued"
 
     client.config_set("maxmemory", "0")
@@ -169,15 +190,23 @@ def test_a_message_that_was_accepted_after_its_sender_gave_up_is_there_twice_and
     served.content.stop()
     before = served.create(first)
     with queue_of(served) as queue:
-        wait_until(lambda: queue.pending_count() == 1, reason="the API has a connection to the broker")
+        wait_until(
+            lambda: queue.pending_count() == 1, reason="the API has a connection to the broker"
+        )
 
         own_broker.pause()
         path = served.create(second)
-        wait_until(lambda: "the broker does not take" in served.api.output, reason="the sender gives up waiting")
+        wait_until(
+            lambda: "the broker does not take" in served.api.output,
+            reason="the sender gives up waiting",
+        )
         own_broker.resume()
 
         name = path.rsplit("/", 1)[-1].encode()
-        wait_until(lambda: sum(name in item for item in queue.storage.enqueued_items()) > 1, reason="the message is there twice")
+        wait_until(
+            lambda: sum(name in item for item in queue.storage.enqueued_items()) > 1,
+            reason="the message is there twice",
+        )
         served.content.start()
         assert_built_once(served, before)
         assert_built_once(served, path)
@@ -187,7 +216,9 @@ def test_a_message_that_was_accepted_after_its_sender_gave_up_is_there_twice_and
 
 
 @pytest.mark.parametrize("fault", ["hangs", pytest.param("is refused", marks=pytest.mark.long)])
-def test_no_answer_waits_for_a_broker_that(served: Stack, own_broker: Redis, paced: Model, fault: str) -> None:
+def test_no_answer_waits_for_a_broker_that(
+    served: Stack, own_broker: Redis, paced: Model, fault: str
+) -> None:
     served.content.stop()
     early, late = goals(USUAL), goals(POSTS, first=USUAL)
     paths, usual = timed_posts(served, early)

@@ -44,9 +44,13 @@ OPEN = """SELECT count(*) FROM pg_stat_activity
 
 
 @pytest.fixture
-def served(tmp_path: Path, own_postgres: Postgres, own_broker: Redis, paced: Model) -> Iterator[Stack]:
+def served(
+    tmp_path: Path, own_postgres: Postgres, own_broker: Redis, paced: Model
+) -> Iterator[Stack]:
     """Server mode with a model, and a PostgreSQL to harm."""
-    with running(server_stack(tmp_path, own_postgres, own_broker, **paced.environment, **PATIENT)) as stack:
+    with running(
+        server_stack(tmp_path, own_postgres, own_broker, **paced.environment, **PATIENT)
+    ) as stack:
         yield stack
 
 
@@ -61,7 +65,9 @@ def frozen(postgres: Postgres) -> Iterator[None]:
     """SIGSTOP to the whole server; its children are in groups of their own."""
     parent = postgres.pid
     postgres.pause()  # first, so that it has no new children
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=True
+    )
     children = [int(pid) for pid in found.stdout.split()]
     assert len(children) > 1
     try:
@@ -82,7 +88,10 @@ def read_only(stack: Stack) -> Iterator[None]:
         def say(value: str) -> None:
             ask(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
             ask("SELECT pg_reload_conf()")
-            wait_until(lambda: ask("SHOW default_transaction_read_only") == [(value,)], reason="the server has heard it")
+            wait_until(
+                lambda: ask("SHOW default_transaction_read_only") == [(value,)],
+                reason="the server has heard it",
+            )
 
         say("on")
         yield
@@ -97,7 +106,10 @@ def connections(stack: Stack) -> int:
 def ask_at_once(stack: Stack, path: str, callers: Sequence[Mapping[str, str]]) -> None:
     """Each on a connection of its own: all ask before the first looks at its answer."""
     with ExitStack() as ends:
-        opened = [ends.enter_context(socket.create_connection(("127.0.0.1", stack.port), timeout=30)) for _ in callers]
+        opened = [
+            ends.enter_context(socket.create_connection(("127.0.0.1", stack.port), timeout=30))
+            for _ in callers
+        ]
         for connection, headers in zip(opened, callers, strict=True):
             given = {"Host": f"127.0.0.1:{stack.port}", "Connection": "close", **headers}
             lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
@@ -109,7 +121,11 @@ def ask_at_once(stack: Stack, path: str, callers: Sequence[Mapping[str, str]]) -
 def answers_wait(stack: Stack, rounds: int = 1) -> None:
     """The model's answers have been tried to save so often."""
     least = stack.content.output.count(WAITING) + rounds * WORKERS
-    wait_until(lambda: stack.content.output.count(WAITING) >= least, timeout=90, reason="the answers wait to be saved")
+    wait_until(
+        lambda: stack.content.output.count(WAITING) >= least,
+        timeout=90,
+        reason="the answers wait to be saved",
+    )
 
 
 def assert_finished(stack: Stack, paced: Model, paths: list[str], asked: list[str]) -> None:
@@ -173,7 +189,9 @@ def test_a_frozen_database_is_told_by_503_and_everything_goes_on_when_it_thaws(
     paths = in_the_middle(served, paced, tutorials, asked[:WORKERS])
 
     with frozen(own_postgres):
-        refused = served.post("/api/v1/roadmaps", json={"goal": "Learn to bake bread on ice"})  # waits up to 30 s for it
+        refused = served.post(
+            "/api/v1/roadmaps", json={"goal": "Learn to bake bread on ice"}
+        )  # waits up to 30 s for it
         assert_unavailable(refused)
         assert_unavailable(served.get(paths[0]))
         assert served.get("/health/live").status_code == 200
@@ -192,7 +210,10 @@ def test_connections_that_are_cut_in_the_middle_of_transactions_cost_no_second_c
     paths = [served.create(goal) for goal in asked]
     with asking(served) as ask:
         for _ in range(STRIKES):
-            wait_until(lambda: ask(TERMINATE) != [(0,)], reason="a worker is in the middle of a transaction")
+            wait_until(
+                lambda: ask(TERMINATE) != [(0,)],
+                reason="a worker is in the middle of a transaction",
+            )
     assert_finished(served, paced, paths, asked)
 
 
@@ -204,7 +225,9 @@ def test_a_database_that_takes_no_changes_is_told_by_503_and_answers_wait_for_it
     paths = in_the_middle(served, paced, tutorials, asked[:WORKERS])
 
     with read_only(served):
-        assert_unavailable(served.post("/api/v1/roadmaps", json={"goal": "Learn to bake bread on stone"}))
+        assert_unavailable(
+            served.post("/api/v1/roadmaps", json={"goal": "Learn to bake bread on stone"})
+        )
         assert served.get(paths[0]).status_code == 200
         paced.let_go()
         answers_wait(served)
@@ -214,34 +237,51 @@ def test_a_database_that_takes_no_changes_is_told_by_503_and_answers_wait_for_it
 
 
 @pytest.mark.long
-def test_a_row_that_somebody_has_locked_costs_the_others_no_second_call(served: Stack, paced: Model) -> None:
+def test_a_row_that_somebody_has_locked_costs_the_others_no_second_call(
+    served: Stack, paced: Model
+) -> None:
     asked = goals(WORKERS)
     paths = in_the_middle(served, paced, tutorials, asked)
     start_second(served)
-    with psycopg2.connect(served.environment["DATABASE_URL"]) as locking, locking.cursor() as cursor, asking(served) as ask:
+    with (
+        psycopg2.connect(served.environment["DATABASE_URL"]) as locking,
+        locking.cursor() as cursor,
+        asking(served) as ask,
+    ):
         cursor.execute("SELECT id FROM content WHERE status = 'building' LIMIT 1 FOR UPDATE")
         leases = "SELECT min(lease_until), now() at time zone 'utc' FROM content WHERE status = 'building' AND id <> '{}'"
         others = leases.format(*cursor.fetchone())
         [(first, _)] = ask(others)
         renewed = first + timedelta(seconds=2 * float(served.environment["HEARTBEAT_TTL_SECONDS"]))
-        wait_until(lambda: ask(others)[0][0] > renewed, timeout=60, reason="the leases of the others are renewed")
+        wait_until(
+            lambda: ask(others)[0][0] > renewed,
+            timeout=60,
+            reason="the leases of the others are renewed",
+        )
     paced.let_go()
     assert_finished(served, paced, paths, asked)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-def test_nobody_waits_longer_for_a_frozen_database_when_many_connections_are_open(served: Stack, own_postgres: Postgres) -> None:
+def test_nobody_waits_longer_for_a_frozen_database_when_many_connections_are_open(
+    served: Stack, own_postgres: Postgres
+) -> None:
     """Neither those that idle in the pool, nor other people who ask, add their waiting to one's own."""
     callers = [served.headers, served.register()]  # one account alone is not given all threads
     with ThreadPoolExecutor(HANDLERS) as people:
         wait_until(
-            lambda: ask_at_once(served, "/api/v1/roadmaps", callers * 20) or connections(served) >= HANDLERS,
+            lambda: (
+                ask_at_once(served, "/api/v1/roadmaps", callers * 20)
+                or connections(served) >= HANDLERS
+            ),
             reason="the pool of the API has many connections",
         )
         with frozen(own_postgres):
             asking = [people.submit(served.get, "/api/v1/roadmaps") for _ in range(HANDLERS - 1)]
-            refused = served.post("/api/v1/roadmaps", json={"goal": "Learn to bake bread on ice"})  # waits up to 30 s for it
+            refused = served.post(
+                "/api/v1/roadmaps", json={"goal": "Learn to bake bread on ice"}
+            )  # waits up to 30 s for it
             assert_unavailable(refused)
             for asked in asking:
                 assert_unavailable(asked.result())
@@ -249,12 +289,16 @@ def test_nobody_waits_longer_for_a_frozen_database_when_many_connections_are_ope
 
 
 @pytest.mark.long
-def test_goals_are_refused_while_sqlite_is_locked_and_answers_are_saved_afterwards(embedded: Stack, paced: Model) -> None:
+def test_goals_are_refused_while_sqlite_is_locked_and_answers_are_saved_afterwards(
+    embedded: Stack, paced: Model
+) -> None:
     asked = goals(WORKERS + 1)
     paths = in_the_middle(embedded, paced, tutorials, asked[:WORKERS])
 
     with locked(data_file(embedded, "roadmap.db")):
-        refused = embedded.post("/api/v1/roadmaps", json={"goal": "Learn to bake bread behind a lock"})
+        refused = embedded.post(
+            "/api/v1/roadmaps", json={"goal": "Learn to bake bread behind a lock"}
+        )
         assert_unavailable(refused)
         paced.let_go()
         answers_wait(embedded)
@@ -264,7 +308,9 @@ def test_goals_are_refused_while_sqlite_is_locked_and_answers_are_saved_afterwar
 
 
 @pytest.mark.long
-def test_goals_are_accepted_while_the_queue_file_is_locked_and_built_afterwards(embedded: Stack, paced: Model) -> None:
+def test_goals_are_accepted_while_the_queue_file_is_locked_and_built_afterwards(
+    embedded: Stack, paced: Model
+) -> None:
     asked = goals(WORKERS + 1)
     paths = in_the_middle(embedded, paced, tutorials, asked[:WORKERS])
     before = written(embedded, paths)
@@ -272,8 +318,15 @@ def test_goals_are_accepted_while_the_queue_file_is_locked_and_built_afterwards(
     with locked(data_file(embedded, "queue.db")):
         paths.append(embedded.create(asked[-1]))
         paced.let_go()
-        wait_until(lambda: written(embedded, paths) == before + WORKERS, reason="the answers are saved without a queue")
-        for words in ("the broker does not take", "huey@content: the broker is away", "huey@logs: the broker is away"):
+        wait_until(
+            lambda: written(embedded, paths) == before + WORKERS,
+            reason="the answers are saved without a queue",
+        )
+        for words in (
+            "the broker does not take",
+            "huey@content: the broker is away",
+            "huey@logs: the broker is away",
+        ):
             wait_until(lambda words=words: words in embedded.content.output, reason=words)
         assert embedded.get(paths[-1]).json()["status"] == "queued"
 

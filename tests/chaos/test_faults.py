@@ -54,7 +54,9 @@ def test_an_orderly_stop_hands_over_what_is_unfinished(fragile: Stack) -> None:
 
 
 @pytest.mark.long
-def test_a_worker_that_is_paused_beyond_its_heartbeat_repeats_nothing(fragile_server: Stack) -> None:
+def test_a_worker_that_is_paused_beyond_its_heartbeat_repeats_nothing(
+    fragile_server: Stack,
+) -> None:
     paths = [fragile_server.create() for _ in range(ROADMAPS)]
     wait_until(lambda: written(fragile_server, paths) > 20, reason="the building is under way")
     fragile_server.content.signal(signal.SIGSTOP)
@@ -67,7 +69,9 @@ def test_a_worker_that_is_paused_beyond_its_heartbeat_repeats_nothing(fragile_se
     assert second.stop() == 0
 
 
-def test_without_the_broker_goals_are_accepted_and_built_when_it_is_back(fragile_server: Stack, own_broker: Redis) -> None:
+def test_without_the_broker_goals_are_accepted_and_built_when_it_is_back(
+    fragile_server: Stack, own_broker: Redis
+) -> None:
     own_broker.kill()
     path = fragile_server.create()
     assert fragile_server.get("/health/ready").status_code == 503
@@ -80,10 +84,18 @@ def test_a_consumer_that_starts_while_the_broker_is_away_works_when_it_is_back(
 ) -> None:
     fragile_server.content.stop()
     own_broker.kill()
-    past_its_checks = [str(Path(sys.executable).with_name("huey_consumer")), "-q", "-g", "TERM", CONTENT]
+    past_its_checks = [
+        str(Path(sys.executable).with_name("huey_consumer")),
+        "-q",
+        "-g",
+        "TERM",
+        CONTENT,
+    ]
     environment = {**fragile_server.environment, "SERVICE_TYPE": "huey_content"}
     with (tmp_path / "consumer.log").open("ab") as log:
-        consumer = subprocess.Popen(past_its_checks, env=environment, cwd=ROOT, stdout=log, stderr=log)
+        consumer = subprocess.Popen(
+            past_its_checks, env=environment, cwd=ROOT, stdout=log, stderr=log
+        )
     try:
         said = (tmp_path / "consumer.log").read_text
         wait_until(lambda: "the broker is away" in said(), reason="the consumer misses the broker")

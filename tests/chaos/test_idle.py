@@ -8,13 +8,20 @@ from tests.chaos.checks import MakeStack, queue_of, wait_until_idle
 from tests.servers import Redis
 from tests.stack import running
 
-AS_SHIPPED = {"HEARTBEAT_SECONDS": "3", "HEARTBEAT_TTL_SECONDS": "9", "MODEL_TIMEOUT_SECONDS": "90", "LEASE_SECONDS": "120"}
+AS_SHIPPED = {
+    "HEARTBEAT_SECONDS": "3",
+    "HEARTBEAT_TTL_SECONDS": "9",
+    "MODEL_TIMEOUT_SECONDS": "90",
+    "LEASE_SECONDS": "120",
+}
 WATCHED = 12.0  # seconds
 QUEUES = ("logs", "content")
 MOST = 1.0  # commands of a consumer in a second
 
 
-def test_an_idle_consumer_sends_at_most_one_command_a_second(make_stack: MakeStack, own_broker: Redis) -> None:
+def test_an_idle_consumer_sends_at_most_one_command_a_second(
+    make_stack: MakeStack, own_broker: Redis
+) -> None:
     with running(make_stack("server", **AS_SHIPPED)) as stack:
         assert stack.finished(stack.create())["status"] == "ready"
         for name in QUEUES:
@@ -23,9 +30,13 @@ def test_an_idle_consumer_sends_at_most_one_command_a_second(make_stack: MakeSta
 
         commands, seconds = watched(own_broker)
 
-    of_requests = [command for command in commands if "LIMITS:" in command]  # the API tells once of those that came before
+    of_requests = [
+        command for command in commands if "LIMITS:" in command
+    ]  # the API tells once of those that came before
     assert len(of_requests) <= 4, of_requests
-    others = [command for command in commands if not any(f"huey.{name}" in command for name in QUEUES)]
+    others = [
+        command for command in commands if not any(f"huey.{name}" in command for name in QUEUES)
+    ]
     others = [command for command in others if command not in of_requests]
     for name in QUEUES:
         sent = [command for command in commands if f"huey.{name}" in command]

@@ -28,7 +28,9 @@ from tests.chaos.trials import (
 )
 from tests.servers import Postgres
 
-pytestmark = pytest.mark.xdist_group("kill points")  # the first test of them starts the trials of all
+pytestmark = pytest.mark.xdist_group(
+    "kill points"
+)  # the first test of them starts the trials of all
 
 LANES = 4  # trials at a time
 
@@ -42,7 +44,9 @@ class Case:
 
 
 @pytest.fixture(scope="module")
-def outcomes(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[dict[str, Future[None]]]:
+def outcomes(
+    request: pytest.FixtureRequest, postgres: Postgres
+) -> Iterator[dict[str, Future[None]]]:
     """What came out of the trial of each selected test, by the test's id."""
     print(f"seed {SEED}")
 
@@ -53,7 +57,9 @@ def outcomes(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[dic
     selected = [item for item in request.session.items if item.path == request.path]
     with ThreadPoolExecutor(LANES, "Trial") as pool:
         try:
-            yield {item.nodeid: pool.submit(run, *item.callspec.params["outcome"]) for item in selected}
+            yield {
+                item.nodeid: pool.submit(run, *item.callspec.params["outcome"]) for item in selected
+            }
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -77,13 +83,19 @@ def cases(story: Callable[[Trial], None], *points: str) -> pytest.MarkDecorator:
     chosen = []
     for at in points:
         for mode in ("embedded", "server"):
-            marks = () if (at, mode) in IN_EVERY_RUN else (pytest.mark.long, pytest.mark.timeout(300))
+            marks = (
+                () if (at, mode) in IN_EVERY_RUN else (pytest.mark.long, pytest.mark.timeout(300))
+            )
             chosen.append(pytest.param((Case(at, story), mode), marks=marks, id=f"{mode}-{at}"))
     return pytest.mark.parametrize("outcome", chosen, indirect=True)
 
 
-@cases(a_goal_is_accepted_perhaps, "accept.before", "accept.committed", "sender.before", "sender.after")
-def test_an_api_that_dies_while_it_accepts_forgets_nothing_that_it_committed(outcome: Future[None]) -> None:
+@cases(
+    a_goal_is_accepted_perhaps, "accept.before", "accept.committed", "sender.before", "sender.after"
+)
+def test_an_api_that_dies_while_it_accepts_forgets_nothing_that_it_committed(
+    outcome: Future[None],
+) -> None:
     outcome.result()
 
 
@@ -102,7 +114,9 @@ def test_an_api_that_dies_while_it_accepts_forgets_nothing_that_it_committed(out
     "steps.before",
     "steps.after",
 )
-def test_a_worker_that_dies_over_an_outline_leaves_it_to_be_made_once(outcome: Future[None]) -> None:
+def test_a_worker_that_dies_over_an_outline_leaves_it_to_be_made_once(
+    outcome: Future[None],
+) -> None:
     outcome.result()
 
 
@@ -115,7 +129,9 @@ def test_a_worker_that_dies_over_an_outline_leaves_it_to_be_made_once(outcome: F
     "content.saved",
     f"content.saved:{CONTENTS}",
 )
-def test_a_worker_that_dies_over_a_content_leaves_it_to_be_written_once(outcome: Future[None]) -> None:
+def test_a_worker_that_dies_over_a_content_leaves_it_to_be_written_once(
+    outcome: Future[None],
+) -> None:
     outcome.result()
 
 
@@ -140,25 +156,35 @@ def test_a_consumer_that_dies_as_it_gives_a_sign_of_life_is_missed(outcome: Futu
 
 
 @cases(another_has_died_before, "beat.took_over")
-def test_a_consumer_that_dies_as_it_takes_over_loses_nothing_of_the_dead_one(outcome: Future[None]) -> None:
+def test_a_consumer_that_dies_as_it_takes_over_loses_nothing_of_the_dead_one(
+    outcome: Future[None],
+) -> None:
     outcome.result()
 
 
 @cases(it_is_told_to_stop, "hand_back.before", "release_all.before", "release_all.after")
-def test_a_consumer_that_dies_as_it_hands_back_its_work_loses_none_of_it(outcome: Future[None]) -> None:
+def test_a_consumer_that_dies_as_it_hands_back_its_work_loses_none_of_it(
+    outcome: Future[None],
+) -> None:
     outcome.result()
 
 
 @cases(garbage_arrives, "bury.before", "bury.after")
-def test_a_message_is_put_aside_once_though_the_consumer_dies_over_it(outcome: Future[None]) -> None:
+def test_a_message_is_put_aside_once_though_the_consumer_dies_over_it(
+    outcome: Future[None],
+) -> None:
     outcome.result()
 
 
 @cases(records_arrive, "records.before", "records.after")
-def test_log_records_are_stored_and_counted_once_though_their_consumer_dies(outcome: Future[None]) -> None:
+def test_log_records_are_stored_and_counted_once_though_their_consumer_dies(
+    outcome: Future[None],
+) -> None:
     outcome.result()
 
 
-@cases(a_goal_waits_for_rescue, "periodic.before", "periodic.after", "rescue.before", "rescue.after")
+@cases(
+    a_goal_waits_for_rescue, "periodic.before", "periodic.after", "rescue.before", "rescue.after"
+)
 def test_a_goal_that_was_never_sent_is_built_though_its_rescuer_dies(outcome: Future[None]) -> None:
     outcome.result()

@@ -89,24 +89,37 @@ class Writer:
     def said(self, word: str) -> list[list[str]]:
         """The rest of every line that begins with this word."""
         lines = self._output.read_text().splitlines(keepends=True)
-        return [line.split()[1:] for line in lines if line.endswith("\n") and line.startswith(f"{word} ")]
+        return [
+            line.split()[1:]
+            for line in lines
+            if line.endswith("\n") and line.startswith(f"{word} ")
+        ]
 
     def recorded(self) -> dict[int, float]:
         """Numbers, and when they had been recorded."""
         return {int(number): float(at) for number, at in self.said("recorded")}
 
     def wait_recorded(self, number: int) -> None:
-        wait_until(lambda: len(self.said("recorded")) >= number, timeout=60, reason=f"{number} records, {self.errors}")
+        wait_until(
+            lambda: len(self.said("recorded")) >= number,
+            timeout=60,
+            reason=f"{number} records, {self.errors}",
+        )
 
     def state(self) -> State:
         self._asked += 1
         self.tell("state", self._asked)
-        answers = wait_until(lambda: [line for line in self.said("state") if line[0] == str(self._asked)], reason="its state")
+        answers = wait_until(
+            lambda: [line for line in self.said("state") if line[0] == str(self._asked)],
+            reason="its state",
+        )
         return State(*map(int, answers[0][1:]))
 
     @property
     def source(self) -> str:
-        return wait_until(lambda: self.said("source"), reason=f"the writer starts: {self.errors}")[0][0]
+        return wait_until(lambda: self.said("source"), reason=f"the writer starts: {self.errors}")[
+            0
+        ][0]
 
     @property
     def errors(self) -> str:
@@ -137,20 +150,31 @@ def writing(stack: Stack) -> Iterator[Writer]:
 
 def stored(stack: Stack) -> Counter[int]:
     """How often each numbered record is there."""
-    return Counter(int(number) for (number,) in rows(stack, "SELECT message FROM execution_log WHERE category = 'numbered'"))
+    return Counter(
+        int(number)
+        for (number,) in rows(
+            stack, "SELECT message FROM execution_log WHERE category = 'numbered'"
+        )
+    )
 
 
 def assert_stored_once(stack: Stack, *numbers: int) -> None:
     """These and no others are there in the end."""
     due = dict.fromkeys(numbers, 1)
-    wait_until(lambda: set(stored(stack)) >= set(due), timeout=90, reason=f"{len(due)} records are stored")
+    wait_until(
+        lambda: set(stored(stack)) >= set(due), timeout=90, reason=f"{len(due)} records are stored"
+    )
     assert stored(stack) == due
 
 
 def let_a_minute_pass(stack: Stack, writer: Writer) -> None:
     """What the writer has numbered and what is not there is not on its way any more."""
-    earlier = "datetime({}, '-5 minutes')" if stack.mode == "embedded" else "{} - interval '5 minutes'"
-    changes = ", ".join(f"{column} = {earlier.format(column)}" for column in ("behind_since", "updated_at"))
+    earlier = (
+        "datetime({}, '-5 minutes')" if stack.mode == "embedded" else "{} - interval '5 minutes'"
+    )
+    changes = ", ".join(
+        f"{column} = {earlier.format(column)}" for column in ("behind_since", "updated_at")
+    )
     rows(stack, f"UPDATE log_source SET {changes} WHERE id = '{writer.source}'")
 
 
@@ -164,10 +188,15 @@ def flushed_by_now(writer: Writer) -> set[int]:
     return {number for number, at in writer.recorded().items() if at < latest}
 
 
-def test_what_a_process_recorded_a_moment_before_it_was_killed_is_stored_once(fragile: Stack) -> None:
+def test_what_a_process_recorded_a_moment_before_it_was_killed_is_stored_once(
+    fragile: Stack,
+) -> None:
     with writing(fragile) as writer:
         writer.tell("write", 100_000, 0.002)
-        wait_until(lambda: len(flushed_by_now(writer)) > 200, reason="records have had the time to be flushed")
+        wait_until(
+            lambda: len(flushed_by_now(writer)) > 200,
+            reason="records have had the time to be flushed",
+        )
         due = flushed_by_now(writer)
         writer.kill()
 
@@ -204,7 +233,9 @@ def test_records_of_a_process_that_ends_are_stored_from_there_while_the_broker(
         own_broker.pause() if fault == "hangs" else own_broker.kill()
         writer.tell("write", 1200, 0)
         assert writer.end() == 0
-        assert stored(fragile_server) == dict.fromkeys(range(1, 1201), 1)  # before the broker is back
+        assert stored(fragile_server) == dict.fromkeys(
+            range(1, 1201), 1
+        )  # before the broker is back
         assert "are lost" not in writer.errors
 
         own_broker.resume() if fault == "hangs" else own_broker.start()
@@ -216,7 +247,9 @@ def test_records_of_a_process_that_ends_are_stored_from_there_while_the_broker(
 
 
 @pytest.mark.long
-def test_records_of_a_process_that_ends_are_stored_from_there_while_the_queue_file_is_locked(make_stack: MakeStack) -> None:
+def test_records_of_a_process_that_ends_are_stored_from_there_while_the_queue_file_is_locked(
+    make_stack: MakeStack,
+) -> None:
     with running(make_stack("embedded")) as stack, writing(stack) as writer:
         assert writer.source  # it has started
         with locked(data_file(stack, "queue.db")):
@@ -229,7 +262,9 @@ def test_records_of_a_process_that_ends_are_stored_from_there_while_the_queue_fi
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-def test_a_logs_consumer_that_is_killed_again_and_again_stores_each_record_once(fragile: Stack) -> None:
+def test_a_logs_consumer_that_is_killed_again_and_again_stores_each_record_once(
+    fragile: Stack,
+) -> None:
     with writing(fragile) as writer:
         writer.tell("write", 5000, 0.003)
         for kills in range(3):
@@ -237,7 +272,11 @@ def test_a_logs_consumer_that_is_killed_again_and_again_stores_each_record_once(
             before = set(writer.recorded())
             fragile.logs.kill()
             fragile.start(fragile.logs.name)
-            wait_until(lambda before=before: set(stored(fragile)) >= before, timeout=60, reason="it goes on where it was")
+            wait_until(
+                lambda before=before: set(stored(fragile)) >= before,
+                timeout=60,
+                reason="it goes on where it was",
+            )
         writer.wait_recorded(5000)
         assert writer.end() == 0
         assert_stored_once(fragile, *range(1, 5001))
@@ -245,7 +284,9 @@ def test_a_logs_consumer_that_is_killed_again_and_again_stores_each_record_once(
         assert_told(fragile, "missing", 0)
 
 
-def test_records_that_the_broker_has_on_disk_survive_its_death(fragile_server: Stack, own_broker: Redis) -> None:
+def test_records_that_the_broker_has_on_disk_survive_its_death(
+    fragile_server: Stack, own_broker: Redis
+) -> None:
     fragile_server.logs.stop()
     with writing(fragile_server) as writer:
         writer.tell("write", 1200, 0)
@@ -262,7 +303,10 @@ def test_records_that_the_broker_has_on_disk_survive_its_death(fragile_server: S
 def test_records_that_flow_while_the_database_is_killed_are_stored_once_when_it_is_back(
     tmp_path: Path, own_postgres: Postgres, own_broker: Redis
 ) -> None:
-    with running(server_stack(tmp_path, own_postgres, own_broker)) as stack, writing(stack) as writer:
+    with (
+        running(server_stack(tmp_path, own_postgres, own_broker)) as stack,
+        writing(stack) as writer,
+    ):
         writer.tell("write", 2000, 0.001)
         wait_until(lambda: len(stored(stack)) > 300, reason="records flow")
         own_postgres.kill()
@@ -273,7 +317,9 @@ def test_records_that_flow_while_the_database_is_killed_are_stored_once_when_it_
         assert_stored_once(stack, *range(1, 2001))
 
 
-def test_records_that_a_wipe_of_the_broker_destroys_are_counted_as_missing(fragile_server: Stack, own_broker: Redis) -> None:
+def test_records_that_a_wipe_of_the_broker_destroys_are_counted_as_missing(
+    fragile_server: Stack, own_broker: Redis
+) -> None:
     fragile_server.logs.stop()
     with writing(fragile_server) as writer:
         writer.tell("write", 700, 0)
@@ -300,8 +346,16 @@ def test_records_that_find_no_room_while_the_broker_is_away_are_counted_as_dropp
             writer.wait_recorded(CAPACITY + 3000)
             dropped = writer.state().dropped
         assert 2000 <= dropped <= 3000  # a batch that is just being tried makes room for some more
-        wait_until(lambda: writer.state().sent == CAPACITY + 3000 - dropped, timeout=60, reason="what has waited is sent")
-        wait_until(lambda: len(stored(fragile)) == CAPACITY + 3000 - dropped, timeout=60, reason="all of it is stored")
+        wait_until(
+            lambda: writer.state().sent == CAPACITY + 3000 - dropped,
+            timeout=60,
+            reason="what has waited is sent",
+        )
+        wait_until(
+            lambda: len(stored(fragile)) == CAPACITY + 3000 - dropped,
+            timeout=60,
+            reason="all of it is stored",
+        )
         assert set(stored(fragile).values()) == {1}
         assert_told(fragile, "dropped", dropped)
 

@@ -8,7 +8,16 @@ from huey.registry import Message
 from core.storage import signing_keys
 from delivery.messages import SignedJsonSerializer
 from delivery.storage import DeadLetter
-from tests.chaos.checks import MakeStack, Said, assert_built_once, data_file, dead, locked, queue_of, settings_of
+from tests.chaos.checks import (
+    MakeStack,
+    Said,
+    assert_built_once,
+    data_file,
+    dead,
+    locked,
+    queue_of,
+    settings_of,
+)
 from tests.commands import succeeded
 from tests.servers import Redis
 from tests.stack import Stack, running
@@ -28,29 +37,43 @@ def assert_told_that_it_is_away(said: Said) -> None:
     assert said.errors.startswith("Error: The broker does not answer at the moment. ")
 
 
-def signed(stack: Stack, name: str, *arguments: object, queue: str = "content", keys: tuple[str, ...] = ()) -> bytes:
+def signed(
+    stack: Stack, name: str, *arguments: object, queue: str = "content", keys: tuple[str, ...] = ()
+) -> bytes:
     """A message for a task, that is not tried again, as the stack itself would sign it unless other keys are given."""
     message = Message(id=str(uuid4()), name=name, args=arguments, kwargs={}, retries=0)
-    data: bytes = SignedJsonSerializer(keys or signing_keys(settings_of(stack)), salt=queue).serialize(message)
+    data: bytes = SignedJsonSerializer(
+        keys or signing_keys(settings_of(stack)), salt=queue
+    ).serialize(message)
     return data
 
 
 def put_aside(stack: Stack, number: int) -> list[DeadLetter]:
     """The dead letters, as soon as they are so many."""
     with queue_of(stack) as queue:
-        wait_until(lambda: queue.storage.dead_count() == number, reason=f"{number} messages are put aside")
+        wait_until(
+            lambda: queue.storage.dead_count() == number, reason=f"{number} messages are put aside"
+        )
         return queue.storage.dead_letters()
 
 
-def test_what_nobody_can_run_is_put_aside_with_its_reason_and_the_others_are_built(fragile: Stack) -> None:
+def test_what_nobody_can_run_is_put_aside_with_its_reason_and_the_others_are_built(
+    fragile: Stack,
+) -> None:
     forged = "the signature does not match any of the current keys"
     reasons = {
         GARBAGE: forged,
         signed(fragile, "tasks.content.plan_roadmap", str(uuid4()), keys=(FOREIGN_KEY,)): forged,
         signed(fragile, "tasks.logs.store_log_batch", [], queue="logs"): forged,
-        signed(fragile, "tasks.content.write_poem", str(uuid4())): "tasks.content.write_poem not found in TaskRegistry",
-        signed(fragile, "tasks.content.build_content", "the third"): "it failed for good: ValueError(",
-        signed(fragile, "tasks.content.plan_roadmap", str(uuid4()), "and more"): "it failed for good: TypeError(",
+        signed(
+            fragile, "tasks.content.write_poem", str(uuid4())
+        ): "tasks.content.write_poem not found in TaskRegistry",
+        signed(
+            fragile, "tasks.content.build_content", "the third"
+        ): "it failed for good: ValueError(",
+        signed(
+            fragile, "tasks.content.plan_roadmap", str(uuid4()), "and more"
+        ): "it failed for good: TypeError(",
     }
     paths = []
     with queue_of(fragile) as queue:
@@ -60,7 +83,9 @@ def test_what_nobody_can_run_is_put_aside_with_its_reason_and_the_others_are_bui
 
     letters = put_aside(fragile, len(reasons))
     assert {letter.data for letter in letters} == set(reasons)
-    assert [letter.reason for letter in letters if not letter.reason.startswith(reasons[letter.data])] == []
+    assert [
+        letter.reason for letter in letters if not letter.reason.startswith(reasons[letter.data])
+    ] == []
     listed = dead(fragile, "list")
     assert (listed.code, listed.errors) == (0, "")
     for letter in letters:
@@ -81,28 +106,49 @@ def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None
         queue.storage.enqueue(unknown)
     first = {letter.data: letter for letter in put_aside(fragile, 2)}
 
-    assert dead(fragile, "replay", first[unknown].id) == (0, "1 of the content queue are delivered again.\n", "")
+    assert dead(fragile, "replay", first[unknown].id) == (
+        0,
+        "1 of the content queue are delivered again.\n",
+        "",
+    )
     again = {letter.data: letter for letter in put_aside(fragile, 2)}
     assert again[unknown].at > first[unknown].at
     assert again[GARBAGE] == first[GARBAGE]
 
-    assert dead(fragile, "delete", again[GARBAGE].id) == (0, "1 of the content queue are deleted.\n", "")
+    assert dead(fragile, "delete", again[GARBAGE].id) == (
+        0,
+        "1 of the content queue are deleted.\n",
+        "",
+    )
     [left] = put_aside(fragile, 1)
     assert left.data == unknown
-    assert dead(fragile, "replay", "--all") == (0, "1 of the content queue are delivered again.\n", "")
+    assert dead(fragile, "replay", "--all") == (
+        0,
+        "1 of the content queue are delivered again.\n",
+        "",
+    )
     [last] = put_aside(fragile, 1)
     assert last.at > left.at
-    assert dead(fragile, "delete", "--all", "--queue", "logs") == (0, "0 of the logs queue are deleted.\n", "")
+    assert dead(fragile, "delete", "--all", "--queue", "logs") == (
+        0,
+        "0 of the logs queue are deleted.\n",
+        "",
+    )
     assert dead(fragile, "delete", "--all") == (0, "1 of the content queue are deleted.\n", "")
     assert put_aside(fragile, 0) == []
 
 
 def test_a_wrong_id_is_told_in_one_sentence(stack: Stack) -> None:
     for command in ("replay", "delete"):
-        assert_told_in_one_sentence(dead(stack, command, "77"), "There is no dead letter 77 in the content queue.")
+        assert_told_in_one_sentence(
+            dead(stack, command, "77"), "There is no dead letter 77 in the content queue."
+        )
         said = dead(stack, command)
         assert (said.code, said.output) == (2, "")
-        assert "Name the ids, which `jobs dead` shows, or say --all; --search goes with --all." in said.errors
+        assert (
+            "Name the ids, which `jobs dead` shows, or say --all; --search goes with --all."
+            in said.errors
+        )
 
 
 def test_a_letter_that_is_replayed_has_its_effect(fragile_server: Stack) -> None:
@@ -129,7 +175,9 @@ def test_a_letter_that_is_replayed_has_its_effect(fragile_server: Stack) -> None
 
 
 @pytest.mark.parametrize("fault", ["is refused", pytest.param("hangs", marks=pytest.mark.long)])
-def test_the_commands_tell_in_one_sentence_that_the_broker(make_stack: MakeStack, own_broker: Redis, fault: str) -> None:
+def test_the_commands_tell_in_one_sentence_that_the_broker(
+    make_stack: MakeStack, own_broker: Redis, fault: str
+) -> None:
     stack = make_stack("server")
     succeeded(stack.environment, "migrate")  # what changes something is written down first
     own_broker.pause() if fault == "hangs" else own_broker.kill()
@@ -138,7 +186,9 @@ def test_the_commands_tell_in_one_sentence_that_the_broker(make_stack: MakeStack
 
 
 @pytest.mark.long
-def test_the_commands_tell_in_one_sentence_that_the_queue_file_is_locked(make_stack: MakeStack) -> None:
+def test_the_commands_tell_in_one_sentence_that_the_queue_file_is_locked(
+    make_stack: MakeStack,
+) -> None:
     with running(make_stack("embedded")) as stack, locked(data_file(stack, "queue.db")):
         for command in ("replay", "delete"):
             assert_told_that_it_is_away(dead(stack, command, "77"))

@@ -15,7 +15,13 @@ from tests.waiting import wait_until
 SEED = 7
 PEOPLE = 4
 ROADMAPS = 3  # of each person
-EXPECTED = {200, 202, 404, 409, 422}  # of answers to decisions, some of which make no sense at that time
+EXPECTED = {
+    200,
+    202,
+    404,
+    409,
+    422,
+}  # of answers to decisions, some of which make no sense at that time
 KINDS = ("tutorial", "resources", "quiz")
 
 WRONG = {
@@ -61,20 +67,40 @@ class Person:
             self.answers.append(self.stack.request(method, f"{path}{place}", json=body).status_code)
 
     def decide(self, tree: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
-        concepts = [node for stage in tree["stages"] for module in stage["modules"] for node in module["concepts"]]
+        concepts = [
+            node
+            for stage in tree["stages"]
+            for module in stage["modules"]
+            for node in module["concepts"]
+        ]
         node = self.chance.choice(concepts) if concepts else {"id": tree["id"], "key": "none"}
         named = {"what": "concept", "key": node["key"]}
         wish, hours = f"part-{self.chance.randint(7, 99)}", self.chance.randint(1, 9)
-        added = {"op": "add_concept", "module": "basics", "title": wish.capitalize(), "hours": hours, "difficulty": 2}
+        added = {
+            "op": "add_concept",
+            "module": "basics",
+            "title": wish.capitalize(),
+            "hours": hours,
+            "difficulty": 2,
+        }
         choices: list[tuple[str, dict[str, Any]]] = [
             ("/approve", {}),
             ("/revise", {"feedback": wish}),
             ("/edits", {"operations": [added]}),
             ("/edits", {"operations": [{"op": "remove", **named}]}),
             ("/edits", {"operations": [{"op": "rewrite", **named, "title": f"{wish} {hours}"}]}),
-            ("/edits", {"operations": [{"op": "rewrite", **named, "hours": hours}], "base": max(1, tree["revision"])}),
+            (
+                "/edits",
+                {
+                    "operations": [{"op": "rewrite", **named, "hours": hours}],
+                    "base": max(1, tree["revision"]),
+                },
+            ),
             (f"/revisions/{self.chance.randint(1, tree['revision'] + 1)}/restore", {}),
-            (f"/concepts/{node['id']}/{self.chance.choice(KINDS)}/regenerate", {"instructions": wish}),
+            (
+                f"/concepts/{node['id']}/{self.chance.choice(KINDS)}/regenerate",
+                {"instructions": wish},
+            ),
             ("/retry", {}),
             ("/cancel", {}),
         ]
@@ -114,7 +140,9 @@ def assert_adds_up(stack: Stack, trees: list[dict[str, Any]]) -> None:
         assert [event["id"] for event in events] == list(range(1, len(events) + 1))
         assert events[-1]["event"] == f"roadmap.{tree['status']}"
         if tree["revision"]:
-            assert plan_of(tree) == plan_of(stack.get(f"{path}/revisions/{tree['revision']}").json()["outline"])
+            assert plan_of(tree) == plan_of(
+                stack.get(f"{path}/revisions/{tree['revision']}").json()["outline"]
+            )
         assert "Internal" not in json.dumps(tree)
 
 
@@ -123,20 +151,28 @@ def assert_adds_up(stack: Stack, trees: list[dict[str, Any]]) -> None:
     [
         pytest.param("server", 15, 1, id="server"),
         pytest.param("embedded", 15, 0, id="embedded", marks=pytest.mark.long),
-        pytest.param("server", 60, 5, id="server, longer", marks=[pytest.mark.long, pytest.mark.timeout(300)]),
+        pytest.param(
+            "server", 60, 5, id="server, longer", marks=[pytest.mark.long, pytest.mark.timeout(300)]
+        ),
     ],
 )
 def test_whatever_people_decide_while_workers_are_killed_everything_ends_and_adds_up(
     make_stack: MakeStack, mode: str, decisions: int, kills: int
 ) -> None:
     print(f"seed {SEED}")
-    with serving(concepts=2, seed=SEED) as model, running(make_stack(mode, **model.environment)) as stack:
+    with (
+        serving(concepts=2, seed=SEED) as model,
+        running(make_stack(mode, **model.environment)) as stack,
+    ):
         people = [Person(stack, number) for number in range(PEOPLE)]
         with ThreadPoolExecutor(PEOPLE) as pool:
             lives = [pool.submit(person.live, decisions) for person in people]
             for _ in range(kills):
                 due = model.answered() + 10
-                wait_until(lambda due=due: model.answered() >= due or all(life.done() for life in lives), reason="some work")
+                wait_until(
+                    lambda due=due: model.answered() >= due or all(life.done() for life in lives),
+                    reason="some work",
+                )
                 stack.content.kill()
                 restart(stack)
             for life in lives:
@@ -144,7 +180,9 @@ def test_whatever_people_decide_while_workers_are_killed_everything_ends_and_add
         answers = {answer for person in people for answer in person.answers}
         assert answers <= EXPECTED
         assert 202 in answers
-        assert_adds_up(stack, everything_ends(stack, [path for person in people for path in person.paths]))
+        assert_adds_up(
+            stack, everything_ends(stack, [path for person in people for path in person.paths])
+        )
         assert model_calls(stack) >= len(model.calls)
         for service in stack.services.values():
             assert "Traceback" not in service.output

@@ -50,7 +50,10 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 def by_default(stack: Stack) -> Stack:
     """Without the short times of tests."""
-    for environment in (stack.environment, *(service.environment for service in stack.services.values())):
+    for environment in (
+        stack.environment,
+        *(service.environment for service in stack.services.values()),
+    ):
         for name in BY_DEFAULT:
             del environment[name]
     assert set(SHORT) - set(stack.environment) == set(BY_DEFAULT)
@@ -87,7 +90,9 @@ def lose_messages(stack: Stack) -> None:
     assert queue_rows(stack, "delete from message where queue = 'content' returning id")
 
 
-def test_what_a_killed_worker_was_doing_is_begun_again_within_twenty_seconds(slow_server: Stack, model: Model) -> None:
+def test_what_a_killed_worker_was_doing_is_begun_again_within_twenty_seconds(
+    slow_server: Stack, model: Model
+) -> None:
     path = every_thread_waits(slow_server, model)
     interrupted = set(model.held())
     model.hold(interrupted.__contains__)
@@ -95,7 +100,11 @@ def test_what_a_killed_worker_was_doing_is_begun_again_within_twenty_seconds(slo
 
     slow_server.content.kill()
 
-    wait_until(lambda: len(model.held()) == 2 * WORKERS, timeout=BEGUN_AGAIN, reason="the same contents are begun again")
+    wait_until(
+        lambda: len(model.held()) == 2 * WORKERS,
+        timeout=BEGUN_AGAIN,
+        reason="the same contents are begun again",
+    )
     model.let_go()
     assert_built_once(slow_server, path)
     assert repeated(model) == dict.fromkeys(interrupted, 2)
@@ -111,13 +120,17 @@ def test_an_outline_that_a_killed_worker_was_designing_is_begun_again_within_twe
 
     slow_server.content.kill()
 
-    wait_until(lambda: len(model.held()) == 2, timeout=BEGUN_AGAIN, reason="the outline is begun again")
+    wait_until(
+        lambda: len(model.held()) == 2, timeout=BEGUN_AGAIN, reason="the outline is begun again"
+    )
     model.let_go()
     assert_built_once(slow_server, path)
     assert model.counts() == {**dict.fromkeys(model.due(GOAL), 1), Asked(GOAL, "", "outline"): 2}
 
 
-def test_an_accepted_roadmap_whose_message_was_lost_is_begun_in_time(slow: Stack, model: Model) -> None:
+def test_an_accepted_roadmap_whose_message_was_lost_is_begun_in_time(
+    slow: Stack, model: Model
+) -> None:
     if slow.mode == "server":
         stop_consuming(slow)
         path = slow.create(GOAL)
@@ -170,7 +183,9 @@ class Backlog:
         self.client = redis.Redis.from_url(stack.environment["REDIS_URL"])
 
     def of_logs(self, batches: int, records: int) -> None:
-        self.logs.enqueue_many(self._store.s([self._record() for _ in range(records)], None) for _ in range(batches))
+        self.logs.enqueue_many(
+            self._store.s([self._record() for _ in range(records)], None) for _ in range(batches)
+        )
 
     def top_up(self) -> None:
         """As long as the test waits, so do three thousand batches."""
@@ -198,13 +213,21 @@ class Backlog:
         return queue.task(retries=3)(task)
 
     def _record(self) -> dict[str, object]:
-        at, known = clock.now().isoformat(), {"level": "info", "category": "backlog", "step": "wait", "message": "It waits."}
+        at, known = (
+            clock.now().isoformat(),
+            {"level": "info", "category": "backlog", "step": "wait", "message": "It waits."},
+        )
         nothing = dict.fromkeys(("details", "duration_ms", "roadmap_id", "concept_id"))
         return {"id": new_id().hex, "at": at, **known, **nothing}
 
 
-def test_a_lost_outline_does_not_wait_behind_a_backlog_of_records_and_contents(make_stack: MakeStack, model: Model) -> None:
-    with running(make_stack("server", **model.environment, LOGS_WORKERS="1")) as stack, closing(Backlog(stack)) as backlog:
+def test_a_lost_outline_does_not_wait_behind_a_backlog_of_records_and_contents(
+    make_stack: MakeStack, model: Model
+) -> None:
+    with (
+        running(make_stack("server", **model.environment, LOGS_WORKERS="1")) as stack,
+        closing(Backlog(stack)) as backlog,
+    ):
         stop_consuming(stack)
         path = stack.create(GOAL)
         wait_until(lambda: backlog.waiting("content", 1) == 1, reason="the message is there")

@@ -8,16 +8,35 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chaos.checks import WORKERS, MakeStack, assert_built_once, goals, ready, repeated, wait_until_held
+from tests.chaos.checks import (
+    WORKERS,
+    MakeStack,
+    assert_built_once,
+    goals,
+    ready,
+    repeated,
+    wait_until_held,
+)
 from tests.chaos.model import PATIENT, Model, contents
 from tests.stack import MONITOR, ROOT, SHORT, Service, Stack, running
 from tests.waiting import wait_until
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
-SERVICES: dict[str, Any] = {name: each for name, each in COMPOSE["services"].items() if name not in ("postgres", "redis")}
+SERVICES: dict[str, Any] = {
+    name: each for name, each in COMPOSE["services"].items() if name not in ("postgres", "redis")
+}
 CONSUMERS = 3
-OF_ONE = ("container_name", "hostname", "ports", "volumes", "mac_address")  # which two containers cannot both have
-ADDRESSES = {"DATABASE_URL": "postgresql://roadmap:letters@postgres:5432/roadmap", "REDIS_URL": "redis://redis:6379/0"}
+OF_ONE = (
+    "container_name",
+    "hostname",
+    "ports",
+    "volumes",
+    "mac_address",
+)  # which two containers cannot both have
+ADDRESSES = {
+    "DATABASE_URL": "postgresql://roadmap:letters@postgres:5432/roadmap",
+    "REDIS_URL": "redis://redis:6379/0",
+}
 
 
 def environment_of(name: str, shell: dict[str, str]) -> dict[str, str]:
@@ -52,21 +71,29 @@ def composed(make_stack: MakeStack, model: Model, tmp_path: Path) -> Iterator[St
         assert given["SERVICE_TYPE"] == name
         for number in range(CONSUMERS if name == "huey_content" else 1):
             container = name if number == 0 else f"{name} {number + 1}"
-            stack.services[container] = Service(name, {**SHORT, **given, **PATIENT, **own}, tmp_path)
+            stack.services[container] = Service(
+                name, {**SHORT, **given, **PATIENT, **own}, tmp_path
+            )
     with running(stack):
         yield stack
 
 
 def test_nothing_stands_against_several_containers_of_the_content_worker() -> None:
     assert [key for key in OF_ONE if key in SERVICES["huey_content"]] == []
-    assert SERVICES["huey_content"]["read_only"] is True  # so that there is no file that two could share
-    assert not [each for name, each in SERVICES.items() if "huey_content" in each.get("depends_on", {})]
+    assert (
+        SERVICES["huey_content"]["read_only"] is True
+    )  # so that there is no file that two could share
+    assert not [
+        each for name, each in SERVICES.items() if "huey_content" in each.get("depends_on", {})
+    ]
 
 
 def test_three_consumers_share_the_work_and_when_one_is_killed_the_others_do_all_of_it_once(
     composed: Stack, model: Model
 ) -> None:
-    consumers = [service for name, service in composed.services.items() if name.startswith("huey_content")]
+    consumers = [
+        service for name, service in composed.services.items() if name.startswith("huey_content")
+    ]
     assert len(consumers) == CONSUMERS
     for consumer in consumers:
         wait_until(lambda consumer=consumer: ready(consumer), reason="the consumer is at work")

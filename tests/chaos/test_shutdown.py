@@ -43,7 +43,9 @@ BODY = b'{"goal": "Learn to bake sourdough bread"}'
 @pytest.fixture(params=["embedded", "server"])
 def hasty(request: pytest.FixtureRequest, make_stack: MakeStack, model: Model) -> Iterator[Stack]:
     """A stack whose tasks get one second after SIGTERM."""
-    with running(make_stack(request.param, **model.environment, **PATIENT, SHUTDOWN_GRACE_SECONDS="1")) as made:
+    with running(
+        make_stack(request.param, **model.environment, **PATIENT, SHUTDOWN_GRACE_SECONDS="1")
+    ) as made:
         yield made
 
 
@@ -78,7 +80,9 @@ def claimed(stack: Stack) -> int:
     return int(count)
 
 
-def test_a_task_that_is_shorter_than_the_grace_is_finished_in_it_and_paid_for_once(modelled: Stack, model: Model) -> None:
+def test_a_task_that_is_shorter_than_the_grace_is_finished_in_it_and_paid_for_once(
+    modelled: Stack, model: Model
+) -> None:
     path = every_thread_waits(modelled, model)
 
     tell_to_end(modelled)
@@ -87,15 +91,23 @@ def test_a_task_that_is_shorter_than_the_grace_is_finished_in_it_and_paid_for_on
     assert end_of(modelled.content) == 0
     assert "hands back" not in modelled.content.output
     finished = rows(modelled, "select kind, status from content where status <> 'pending'")
-    [(concepts,)] = rows(modelled, "select count(*) from concept")  # quizzes, which were held, come behind all of the others
-    assert Counter(finished) == {("tutorial", "ready"): concepts, ("resources", "ready"): concepts, ("quiz", "ready"): WORKERS}
+    [(concepts,)] = rows(
+        modelled, "select count(*) from concept"
+    )  # quizzes, which were held, come behind all of the others
+    assert Counter(finished) == {
+        ("tutorial", "ready"): concepts,
+        ("resources", "ready"): concepts,
+        ("quiz", "ready"): WORKERS,
+    }
     restart(modelled)
     assert_built_once(modelled, path)
     assert set(model.counts().values()) == {1}
     assert tries(modelled) == {(1, 0)}
 
 
-def test_a_task_that_is_longer_than_the_grace_is_handed_to_another_worker_at_once(hasty: Stack, model: Model) -> None:
+def test_a_task_that_is_longer_than_the_grace_is_handed_to_another_worker_at_once(
+    hasty: Stack, model: Model
+) -> None:
     path = every_thread_waits(hasty, model)
     interrupted = set(model.held())
     model.hold(interrupted.__contains__)
@@ -107,21 +119,35 @@ def test_a_task_that_is_longer_than_the_grace_is_handed_to_another_worker_at_onc
     if second is None:
         assert claimed(hasty) == 0
         hasty.content.start()
-        wait_until(lambda: ready(hasty.content) == 2, timeout=60, reason="the consumer is at work again")
-        wait_until(lambda: claimed(hasty) == WORKERS, timeout=AT_ONCE, reason="the same contents are begun again")
+        wait_until(
+            lambda: ready(hasty.content) == 2, timeout=60, reason="the consumer is at work again"
+        )
+        wait_until(
+            lambda: claimed(hasty) == WORKERS,
+            timeout=AT_ONCE,
+            reason="the same contents are begun again",
+        )
         wait_until(lambda: len(model.held()) == 2 * WORKERS, reason="the model is asked again")
     else:
-        wait_until(lambda: len(model.held()) == 2 * WORKERS, timeout=AT_ONCE, reason="the same contents are begun again")
+        wait_until(
+            lambda: len(model.held()) == 2 * WORKERS,
+            timeout=AT_ONCE,
+            reason="the same contents are begun again",
+        )
     assert f"hands back {WORKERS} unfinished messages" in hasty.content.output
     model.let_go()
     hasty.wait_ready()
     assert_built_once(hasty, path)
     assert repeated(model) == dict.fromkeys(interrupted, 2)
-    assert tries(hasty) == {(1, 0)}  # what was handed back counts neither as a try nor as an interruption
+    assert tries(hasty) == {
+        (1, 0)
+    }  # what was handed back counts neither as a try nor as an interruption
 
 
 def test_a_second_sigterm_ends_the_grace(make_stack: MakeStack, model: Model) -> None:
-    with running(make_stack("server", **model.environment, **PATIENT, SHUTDOWN_GRACE_SECONDS="80")) as stack:
+    with running(
+        make_stack("server", **model.environment, **PATIENT, SHUTDOWN_GRACE_SECONDS="80")
+    ) as stack:
         path = every_thread_waits(stack, model)
         interrupted = set(model.held())
         model.hold(interrupted.__contains__)
@@ -131,7 +157,11 @@ def test_a_second_sigterm_ends_the_grace(make_stack: MakeStack, model: Model) ->
         stack.content.signal(signal.SIGTERM)
 
         assert end_of(stack.content, timeout=40) == 0
-        wait_until(lambda: len(model.held()) == 2 * WORKERS, timeout=AT_ONCE, reason="the same contents are begun again")
+        wait_until(
+            lambda: len(model.held()) == 2 * WORKERS,
+            timeout=AT_ONCE,
+            reason="the same contents are begun again",
+        )
         model.let_go()
         assert_built_once(stack, path)
         assert repeated(model) == dict.fromkeys(interrupted, 2)
@@ -171,8 +201,15 @@ def refuses(stack: Stack) -> bool:
     return False
 
 
-def test_a_goal_whose_body_is_still_coming_at_sigterm_is_accepted_and_built(modelled: Stack) -> None:
-    headers = {**modelled.headers, "Host": "127.0.0.1", "Content-Type": "application/json", "Content-Length": str(len(BODY))}
+def test_a_goal_whose_body_is_still_coming_at_sigterm_is_accepted_and_built(
+    modelled: Stack,
+) -> None:
+    headers = {
+        **modelled.headers,
+        "Host": "127.0.0.1",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(BODY)),
+    }
     lines = [f"{name}: {value}" for name, value in {**headers, "Expect": "100-continue"}.items()]
     with socket.create_connection(("127.0.0.1", modelled.port), timeout=30) as client:
         client.sendall("\r\n".join(["POST /api/v1/roadmaps HTTP/1.1", *lines, "", ""]).encode())
@@ -229,16 +266,23 @@ class Follower:
                 self.broken.append(error)
 
     def _watch(self) -> None:
-        headers = {**self._stack.headers, "Last-Event-ID": str(self.seen[-1][0] if self.seen else 0)}
+        headers = {
+            **self._stack.headers,
+            "Last-Event-ID": str(self.seen[-1][0] if self.seen else 0),
+        }
         event: dict[str, str] = {}
-        with httpx2.stream("GET", f"{self._stack.url}{self._path}/events", headers=headers, timeout=30) as answer:
+        with httpx2.stream(
+            "GET", f"{self._stack.url}{self._path}/events", headers=headers, timeout=30
+        ) as answer:
             assert answer.status_code == 200, answer.status_code
             self.opened += 1
             for line in answer.iter_lines():
                 name, _, value = line.partition(": ")
                 event[name] = value
                 if not line:
-                    self.seen += [(int(event["id"]), event["event"], event["data"])] if "id" in event else []
+                    self.seen += (
+                        [(int(event["id"]), event["event"], event["data"])] if "id" in event else []
+                    )
                     event = {}
 
 
@@ -251,12 +295,21 @@ def test_a_watcher_sees_every_event_once_while_the_api_is_restarted_in_the_middl
     try:
         for restarts in (1, 2):
             told = last_event(hasty)
-            wait_until(lambda told=told: follower.broken or len(follower.seen) >= told, reason="the watcher is up to date")
+            wait_until(
+                lambda told=told: follower.broken or len(follower.seen) >= told,
+                reason="the watcher is up to date",
+            )
             model.let_go(2)
-            wait_until(lambda told=told: follower.broken or len(follower.seen) > told, reason="the watcher sees more")
+            wait_until(
+                lambda told=told: follower.broken or len(follower.seen) > told,
+                reason="the watcher sees more",
+            )
             hasty.api.signal(signal.SIGTERM)
             assert end_of(hasty.api) in IN_ORDER
-            wait_until(lambda streams=restarts: follower.streams >= streams or follower.broken, reason="the stream has ended")
+            wait_until(
+                lambda streams=restarts: follower.streams >= streams or follower.broken,
+                reason="the stream has ended",
+            )
             if hasty.mode == "embedded":
                 model.let_go(len(model.held()))  # those who asked have ended
             else:
@@ -272,7 +325,9 @@ def test_a_watcher_sees_every_event_once_while_the_api_is_restarted_in_the_middl
     assert follower.broken == []
     assert follower.streams >= 3
     assert [number for number, _, _ in follower.seen] == list(range(1, last_event(hasty) + 1))
-    assert [(number, data) for number, _, data in follower.seen] == [(event["id"], event["data"]) for event in hasty.events(path)]
+    assert [(number, data) for number, _, data in follower.seen] == [
+        (event["id"], event["data"]) for event in hasty.events(path)
+    ]
 
 
 def last_event(stack: Stack) -> int:
@@ -281,14 +336,22 @@ def last_event(stack: Stack) -> int:
 
 
 @pytest.mark.long
-def test_a_stream_that_is_being_opened_at_sigterm_ends_in_order(modelled_server: Stack, model: Model) -> None:
+def test_a_stream_that_is_being_opened_at_sigterm_ends_in_order(
+    modelled_server: Stack, model: Model
+) -> None:
     path = every_thread_waits(modelled_server, model, contents)
     waiting = "select count(*) from pg_locks where not granted"
-    with closing(psycopg2.connect(modelled_server.environment["DATABASE_URL"])) as connection, connection.cursor() as cursor:
+    with (
+        closing(psycopg2.connect(modelled_server.environment["DATABASE_URL"])) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute("lock table roadmap in access exclusive mode")
         follower = Follower(modelled_server, path)
         try:
-            wait_until(lambda: rows(modelled_server, waiting) != [(0,)], reason="the stream's request looks for the roadmap")
+            wait_until(
+                lambda: rows(modelled_server, waiting) != [(0,)],
+                reason="the stream's request looks for the roadmap",
+            )
             modelled_server.api.signal(signal.SIGTERM)
             wait_until(lambda: refuses(modelled_server), reason="the API has heard it")
             connection.rollback()
@@ -306,7 +369,9 @@ def expected_records(model: Model) -> Counter[str]:
 
 def stored_records(stack: Stack) -> Counter[str]:
     """Without those that a try is begun, which the ledger counts as well."""
-    return Counter(step for (step,) in rows(stack, "select step from execution_log where level <> 'debug'"))
+    return Counter(
+        step for (step,) in rows(stack, "select step from execution_log where level <> 'debug'")
+    )
 
 
 def missing_records(stack: Stack) -> int:
@@ -314,7 +379,9 @@ def missing_records(stack: Stack) -> int:
     return int(rows(stack, "select coalesce(sum(last_seq) - sum(stored), 0) from log_source")[0][0])
 
 
-def test_no_log_record_is_lost_by_an_orderly_end_of_any_service(modelled: Stack, model: Model) -> None:
+def test_no_log_record_is_lost_by_an_orderly_end_of_any_service(
+    modelled: Stack, model: Model
+) -> None:
     path = every_thread_waits(modelled, model)
     if modelled.mode == "server":
         wait_until_at_work(modelled, "logs")
@@ -326,11 +393,18 @@ def test_no_log_record_is_lost_by_an_orderly_end_of_any_service(modelled: Stack,
 
     modelled.start()
     assert_built_once(modelled, path)
-    order = [modelled.content, modelled.logs, modelled.api] if modelled.mode == "server" else [modelled.content]
+    order = (
+        [modelled.content, modelled.logs, modelled.api]
+        if modelled.mode == "server"
+        else [modelled.content]
+    )
     assert {service.stop() for service in order} <= set(IN_ORDER)
 
     modelled.start()
-    wait_until(lambda: stored_records(modelled).total() >= expected_records(model).total(), reason="the records are stored")
+    wait_until(
+        lambda: stored_records(modelled).total() >= expected_records(model).total(),
+        reason="the records are stored",
+    )
     assert stored_records(modelled) == expected_records(model)
     assert missing_records(modelled) == 0
 
@@ -341,11 +415,24 @@ def test_no_log_record_is_lost_by_an_orderly_end_of_any_service(modelled: Stack,
 def test_log_records_are_stored_directly_when_the_broker_is_away_at_the_end(
     make_stack: MakeStack, own_broker: Redis, model: Model, how: str
 ) -> None:
-    with running(make_stack("server", **model.environment, **PATIENT, SHUTDOWN_GRACE_SECONDS="20")) as stack:
+    with running(
+        make_stack("server", **model.environment, **PATIENT, SHUTDOWN_GRACE_SECONDS="20")
+    ) as stack:
         path = every_thread_waits(stack, model)
         concepts = len(model.keys(GOAL))  # quizzes, which are held, come behind all of the others
-        before = Counter({"accept": 1, "analysis": 1, "outline": 1, "plan": 1, "tutorial": concepts, "resources": concepts})
-        wait_until(lambda: stored_records(stack) == before, reason="what was recorded so far is stored")
+        before = Counter(
+            {
+                "accept": 1,
+                "analysis": 1,
+                "outline": 1,
+                "plan": 1,
+                "tutorial": concepts,
+                "resources": concepts,
+            }
+        )
+        wait_until(
+            lambda: stored_records(stack) == before, reason="what was recorded so far is stored"
+        )
         own_broker.kill() if how == "refuses" else own_broker.pause()
 
         later = stack.create(GOAL + " later")
@@ -353,7 +440,10 @@ def test_log_records_are_stored_directly_when_the_broker_is_away_at_the_end(
         model.let_go()
 
         assert end_of(stack.content, timeout=60) == 0
-        assert stored_records(stack) - before in (Counter(quiz=WORKERS), Counter(quiz=WORKERS, accept=1))
+        assert stored_records(stack) - before in (
+            Counter(quiz=WORKERS),
+            Counter(quiz=WORKERS, accept=1),
+        )
         assert stack.api.stop(60) in IN_ORDER
         assert stored_records(stack) == before + Counter(quiz=WORKERS, accept=1)
         assert stack.logs.stop(60) == 0
@@ -366,6 +456,8 @@ def test_log_records_are_stored_directly_when_the_broker_is_away_at_the_end(
             stack.finished(made, timeout=130)
             assert_built_once(stack, made)
         twice = Counter({step: 2 * times for step, times in expected_records(model).items()})
-        wait_until(lambda: stored_records(stack).total() >= twice.total(), reason="the records are stored")
+        wait_until(
+            lambda: stored_records(stack).total() >= twice.total(), reason="the records are stored"
+        )
         assert stored_records(stack) == twice
         assert missing_records(stack) == 0

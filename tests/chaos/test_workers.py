@@ -81,7 +81,9 @@ def test_a_worker_paused_in_the_middle_of_model_calls_loses_them_to_another_and_
 
 
 @pytest.mark.long
-def test_a_content_consumer_that_is_paused_alone_goes_on_where_it_was(make_stack: MakeStack, model: Model) -> None:
+def test_a_content_consumer_that_is_paused_alone_goes_on_where_it_was(
+    make_stack: MakeStack, model: Model
+) -> None:
     with running(make_stack("embedded", **model.environment, **PATIENT)) as stack:
         path = every_thread_waits(stack, model)
         pid = consumer_pid(stack)
@@ -89,9 +91,14 @@ def test_a_content_consumer_that_is_paused_alone_goes_on_where_it_was(make_stack
         os.kill(pid, signal.SIGSTOP)
         try:
             silent = "select 1 from consumer where queue = 'content' and alive_until >= ?"
-            wait_until(lambda: not queue_rows(stack, silent, time.time()), reason="the consumer counts as dead")
+            wait_until(
+                lambda: not queue_rows(stack, silent, time.time()),
+                reason="the consumer counts as dead",
+            )
             late = "select status from content where lease_until >= '{}'"
-            wait_until(lambda: not rows(stack, late.format(utc_now())), reason="its leases have run out")
+            wait_until(
+                lambda: not rows(stack, late.format(utc_now())), reason="its leases have run out"
+            )
         finally:
             os.kill(pid, signal.SIGCONT)
         model.let_go()
@@ -119,9 +126,16 @@ def test_an_idle_worker_that_is_killed_again_and_again_while_goals_arrive_loses_
         with posting(stack, paths):
             following = Service("huey_content", stack.environment, tmp_path).start()
             for _ in range(kills):
-                victim, following = following, Service("huey_content", stack.environment, tmp_path).start()
+                victim, following = (
+                    following,
+                    Service("huey_content", stack.environment, tmp_path).start(),
+                )
                 stack.services["huey_content"], stack.services["following"] = victim, following
-                wait_until(lambda victim=victim: ready(victim), timeout=60, reason="the consumer is at work")
+                wait_until(
+                    lambda victim=victim: ready(victim),
+                    timeout=60,
+                    reason="the consumer is at work",
+                )
                 more = len(paths) + chance.randint(1, 4)
                 wait_until(lambda more=more: len(paths) >= more, reason="goals are posted")
                 victim.kill()
@@ -140,12 +154,17 @@ def test_an_instance_that_is_killed_again_and_again_while_goals_arrive_loses_non
 ) -> None:
     chance = random.Random(seed := 11)
     print(f"seed {seed}")
-    with serving(concepts=1) as model, running(make_stack("embedded", **model.environment)) as stack:
+    with (
+        serving(concepts=1) as model,
+        running(make_stack("embedded", **model.environment)) as stack,
+    ):
         paths: list[str] = []
         with posting(stack, paths):
             for _ in range(8):
                 more = len(paths) + chance.randint(1, 4)
-                wait_until(lambda more=more: len(paths) >= more, timeout=60, reason="goals are accepted")
+                wait_until(
+                    lambda more=more: len(paths) >= more, timeout=60, reason="goals are accepted"
+                )
                 stack.content.kill()
                 stack.content.start()
         stack.wait_ready()
@@ -221,7 +240,9 @@ def dead_count(stack: Stack) -> int:
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-def test_a_task_that_kills_its_worker_is_put_aside_after_three_deaths_and_the_others_go_on(modelled: Stack, model: Model) -> None:
+def test_a_task_that_kills_its_worker_is_put_aside_after_three_deaths_and_the_others_go_on(
+    modelled: Stack, model: Model
+) -> None:
     poison = Poison(modelled, model)
     poisonous = modelled.create(poison.goal)
 
@@ -237,7 +258,11 @@ def test_a_task_that_kills_its_worker_is_put_aside_after_three_deaths_and_the_ot
     assert poisonous.rpartition("/")[2] in listed
     assert "its consumer died 3 times" in listed
     other = poison.accepted_beside_it()
-    wait_until(lambda: not poison.restarted() and status(modelled, other) == "ready", timeout=100, reason="the other is built")
+    wait_until(
+        lambda: not poison.restarted() and status(modelled, other) == "ready",
+        timeout=100,
+        reason="the other is built",
+    )
     assert_built_once(modelled, other)
 
 
@@ -248,11 +273,17 @@ def test_a_goal_that_kills_its_worker_ends_with_a_reason_and_one_that_comes_mean
 ) -> None:
     poison = Poison(modelled, model)
     poisonous = modelled.create(poison.goal)
-    wait_until(lambda: not poison.restarted() and poison.deaths >= 3, timeout=100, reason="three deaths")
+    wait_until(
+        lambda: not poison.restarted() and poison.deaths >= 3, timeout=100, reason="three deaths"
+    )
 
     other = poison.accepted_beside_it()
 
-    wait_until(lambda: poison.given_up(poisonous), timeout=250, reason="the roadmap that kills its worker is given up")
+    wait_until(
+        lambda: poison.given_up(poisonous),
+        timeout=250,
+        reason="the roadmap that kills its worker is given up",
+    )
 
     tree = modelled.get(poisonous).json()
     assert "Its worker died" in tree["error"]
@@ -289,20 +320,34 @@ def test_a_message_whose_consumer_dies_three_times_before_it_begins_is_put_aside
     modelled_server: Stack, model: Model
 ) -> None:
     wait_until_at_work(modelled_server, "content", "logs")
-    assert (modelled_server.content.stop(), modelled_server.logs.stop()) == (0, 0)  # without logs no rescue enqueues it meanwhile
+    assert (modelled_server.content.stop(), modelled_server.logs.stop()) == (
+        0,
+        0,
+    )  # without logs no rescue enqueues it meanwhile
     path = modelled_server.create(GOAL)
     client = redis.Redis.from_url(modelled_server.environment["REDIS_URL"], decode_responses=True)
     gone: set[str] = set()
-    with closing(client), closing(psycopg2.connect(modelled_server.environment["DATABASE_URL"])) as connection:
-        connection.cursor().execute("lock table roadmap in share row exclusive mode")  # claiming the row waits for this
+    with (
+        closing(client),
+        closing(psycopg2.connect(modelled_server.environment["DATABASE_URL"])) as connection,
+    ):
+        connection.cursor().execute(
+            "lock table roadmap in share row exclusive mode"
+        )  # claiming the row waits for this
         for _ in range(3):
             modelled_server.content.start()
-            wait_until(lambda: holders(client) - gone, timeout=60, reason="a worker has the message")
+            wait_until(
+                lambda: holders(client) - gone, timeout=60, reason="a worker has the message"
+            )
             modelled_server.content.kill()
             gone.update(holders(client))
         connection.rollback()
         modelled_server.content.start()
-        wait_until(lambda: client.llen("{huey.content}:dead") == 1, timeout=60, reason="the message is put aside")
+        wait_until(
+            lambda: client.llen("{huey.content}:dead") == 1,
+            timeout=60,
+            reason="the message is put aside",
+        )
     assert status(modelled_server, path) == "queued"
     assert model.calls == []
     listed = dead(modelled_server, "list").output
@@ -310,7 +355,10 @@ def test_a_message_whose_consumer_dies_three_times_before_it_begins_is_put_aside
     assert path.rpartition("/")[2] in listed
     assert "its consumer died 3 times" in listed
 
-    assert "1 of the content queue are delivered again" in dead(modelled_server, "replay", "--all").output
+    assert (
+        "1 of the content queue are delivered again"
+        in dead(modelled_server, "replay", "--all").output
+    )
 
     assert_built_once(modelled_server, path)
     assert "No message of the content queue is put aside" in dead(modelled_server, "list").output
@@ -341,7 +389,11 @@ class Pushes:
                 words = seen["command"]
                 if words.startswith("SET ") and "once:" in words and RESCUE in words:
                     self.asked.append(words.split()[1].rpartition(":")[2])
-                elif words.startswith("LPUSH ") and "huey.logs}:ready:1" in words and "rescue_overdue" in words:
+                elif (
+                    words.startswith("LPUSH ")
+                    and "huey.logs}:ready:1" in words
+                    and "rescue_overdue" in words
+                ):
                     self.pushed += 1
 
     def close(self) -> None:
@@ -351,7 +403,9 @@ class Pushes:
 
 
 @pytest.mark.long
-def test_consumers_that_start_in_the_same_minute_run_a_periodic_task_once_in_it(make_stack: MakeStack, own_broker: Redis) -> None:
+def test_consumers_that_start_in_the_same_minute_run_a_periodic_task_once_in_it(
+    make_stack: MakeStack, own_broker: Redis
+) -> None:
     pushes = Pushes(own_broker)
     try:
         with running(make_stack("server")) as stack:
@@ -360,8 +414,13 @@ def test_consumers_that_start_in_the_same_minute_run_a_periodic_task_once_in_it(
             for restarts in range(3):
                 stack.logs.kill()
                 stack.logs.start()
-                wait_until(lambda enough=restarts + 3: len(pushes.asked) >= enough, reason="it has asked for it again")
-            wait_until(lambda: pushes.pushed >= len(set(pushes.asked)), reason="the job is enqueued")
+                wait_until(
+                    lambda enough=restarts + 3: len(pushes.asked) >= enough,
+                    reason="it has asked for it again",
+                )
+            wait_until(
+                lambda: pushes.pushed >= len(set(pushes.asked)), reason="the job is enqueued"
+            )
             stack.stop()
     finally:
         pushes.close()
@@ -371,7 +430,9 @@ def test_consumers_that_start_in_the_same_minute_run_a_periodic_task_once_in_it(
 
 
 @pytest.mark.long
-def test_one_instance_that_is_restarted_in_the_same_minute_runs_a_periodic_task_once_in_it(make_stack: MakeStack) -> None:
+def test_one_instance_that_is_restarted_in_the_same_minute_runs_a_periodic_task_once_in_it(
+    make_stack: MakeStack,
+) -> None:
     minutes = "select key from once where queue = 'logs'"
     with running(make_stack("embedded")) as stack:
         wait_until(lambda: queue_rows(stack, minutes), reason="the job is enqueued")
@@ -392,7 +453,10 @@ def test_one_instance_that_is_restarted_in_the_same_minute_runs_a_periodic_task_
         queue_rows(stack, "delete from once")
         stack.start()
         enough = len(after - before) + 1  # nothing but its memory kept it from being enqueued again
-        wait_until(lambda: len(queue_rows(stack, "select at from seen")) >= enough, reason="the job is enqueued again")
+        wait_until(
+            lambda: len(queue_rows(stack, "select at from seen")) >= enough,
+            reason="the job is enqueued again",
+        )
 
 
 @pytest.mark.long
@@ -418,7 +482,10 @@ def test_after_a_minute_with_no_consumer_at_all_what_was_lost_in_it_is_found_at_
         wait_until(lambda: model.held(), reason="the outline is under way")
         assert modelled.content.stop() == 0  # it hands its message back
         model.let_go()
-        assert len(queue_rows(modelled, "delete from message where queue = 'content' returning id")) == 1
+        assert (
+            len(queue_rows(modelled, "delete from message where queue = 'content' returning id"))
+            == 1
+        )
     minute = int(time.time() // 60)
     wait_until(lambda: int(time.time() // 60) > minute, timeout=90, reason="a full minute passes")
 

@@ -12,7 +12,16 @@ from contextlib import ExitStack, contextmanager
 
 import httpx2
 
-from tests.chaos.checks import GOAL, Row, asking, assert_built_once, queue_of, queue_rows, rows, wait_until_idle
+from tests.chaos.checks import (
+    GOAL,
+    Row,
+    asking,
+    assert_built_once,
+    queue_of,
+    queue_rows,
+    rows,
+    wait_until_idle,
+)
 from tests.chaos.kill_points import POINTS, ServiceName
 from tests.chaos.model import Asked, Model, every_call, serving
 from tests.servers import Postgres, Redis, scratch_folder
@@ -69,7 +78,11 @@ class Trial:
         for service in {self.stack.services.get(name, self.stack.api) for name in names}:
             service.start()
         if {"api", self.stack.api.name} & set(names):
-            wait_until(lambda: listens(self.stack.port) or not self.stack.api.alive(), timeout=60, reason="the API listens")
+            wait_until(
+                lambda: listens(self.stack.port) or not self.stack.api.alive(),
+                timeout=60,
+                reason="the API listens",
+            )
             self.stack.wait_ready()
             self.stack.headers = self.stack.headers or self.stack.register()
 
@@ -79,7 +92,11 @@ class Trial:
     def died(self, *, told: bool = False) -> None:
         """The process has killed itself at its point; in embedded mode the whole tree ends after it."""
         victim = self.victim
-        wait_until(lambda: self.mark.exists() or not victim.alive(), timeout=60, reason=f"{victim.name} dies {self.stack.folder}")
+        wait_until(
+            lambda: self.mark.exists() or not victim.alive(),
+            timeout=60,
+            reason=f"{victim.name} dies {self.stack.folder}",
+        )
         assert self.mark.exists(), f"{victim.name} ended elsewhere:\n{victim.output[-3000:]}"
         assert victim.process is not None
         expected = -signal.SIGKILL if self.stack.mode == "server" else 0 if told else 1
@@ -91,9 +108,18 @@ class Trial:
         """The content worker has died: what it had saved must not be asked for again."""
         self.excused = True
         of_contents = "from content join concept on content.concept_id = concept.id where content.status = 'ready'"
-        self.saved = {Asked(GOAL, *written) for written in self.rows(f"select concept.title, content.kind {of_contents}")}
-        self.saved |= {Asked(GOAL, "", "analysis") for _ in self.rows("select id from roadmap where analysis is not null")}
-        self.saved |= {Asked(GOAL, "", "outline") for _ in self.rows("select number from revision where outline is not null")}
+        self.saved = {
+            Asked(GOAL, *written)
+            for written in self.rows(f"select concept.title, content.kind {of_contents}")
+        }
+        self.saved |= {
+            Asked(GOAL, "", "analysis")
+            for _ in self.rows("select id from roadmap where analysis is not null")
+        }
+        self.saved |= {
+            Asked(GOAL, "", "outline")
+            for _ in self.rows("select number from revision where outline is not null")
+        }
 
     def restart(self) -> None:
         self.start(self.victim.name)
@@ -123,7 +149,9 @@ class Trial:
         """No message is ready or held, nor, but for the next times of the rescue job, on the schedule; none was put aside."""
         with queue_of(self.stack, queue) as left:
             wait_until_idle(left)
-            assert [letter for letter in left.storage.dead_letters() if letter.data != GARBAGE] == []
+            assert [
+                letter for letter in left.storage.dead_letters() if letter.data != GARBAGE
+            ] == []
 
     def allowed(self, asked: Asked) -> int:
         return 2 if self.excused and asked not in self.saved else 1
@@ -209,9 +237,19 @@ def records_arrive(trial: Trial) -> None:
     trial.assert_built(path)
     making = "select step, count(*) from execution_log where category in ('planning', 'building') group by step order by step"
     # Of each try that it was begun and what came of it.
-    expected = [("analysis", 1), ("finish", 1), ("outline", 1), ("plan", 2), ("quiz", 4), ("resources", 4), ("tutorial", 4)]
+    expected = [
+        ("analysis", 1),
+        ("finish", 1),
+        ("outline", 1),
+        ("plan", 2),
+        ("quiz", 4),
+        ("resources", 4),
+        ("tutorial", 4),
+    ]
     wait_until(
-        lambda: sum(count for _, count in trial.rows(making)) >= sum(count for _, count in expected),
+        lambda: (
+            sum(count for _, count in trial.rows(making)) >= sum(count for _, count in expected)
+        ),
         reason="the records are stored",
     )
     trial.assert_nothing_waits("logs")
@@ -254,7 +292,10 @@ def a_goal_waits_for_rescue(trial: Trial) -> None:
     trial.victim.start()  # in embedded mode it dies before the API is ready
     trial.died()
     with queue_of(trial.stack, "logs") as logs:
-        jobs = sum(b"rescue_overdue" in message for message in logs.storage.enqueued_items()) + logs.storage.held_count()
+        jobs = (
+            sum(b"rescue_overdue" in message for message in logs.storage.enqueued_items())
+            + logs.storage.held_count()
+        )
     assert jobs == (0 if trial.at == "periodic.before" else 1)
     trial.restart()
     [path] = listed(trial)
@@ -275,7 +316,10 @@ def posted(trial: Trial) -> list[str]:
 
 
 def listed(trial: Trial) -> list[str]:
-    return [f"/api/v1/roadmaps/{item['id']}" for item in trial.stack.get("/api/v1/roadmaps").json()["items"]]
+    return [
+        f"/api/v1/roadmaps/{item['id']}"
+        for item in trial.stack.get("/api/v1/roadmaps").json()["items"]
+    ]
 
 
 def overdue(trial: Trial) -> bool:
@@ -296,7 +340,11 @@ def forget_the_minute(trial: Trial) -> None:
 @contextmanager
 def trial_of(at: str, mode: str, postgres: Postgres) -> Iterator[Trial]:
     """With a model, a database and a broker of its own."""
-    with serving(concepts=CONCEPTS, seed=SEED) as model, scratch_folder() as folder, ExitStack() as ended:
+    with (
+        serving(concepts=CONCEPTS, seed=SEED) as model,
+        scratch_folder() as folder,
+        ExitStack() as ended,
+    ):
         if mode == "embedded":
             stack = embedded_stack(folder, **model.environment)
         else:

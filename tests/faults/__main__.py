@@ -109,7 +109,9 @@ def is_well(fault: Fault | None, tests: Collection[str], seconds: float) -> bool
 def main() -> int:
     names = [fault.name for fault in FAULTS]
     parser = argparse.ArgumentParser(
-        prog="python -m tests.faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tests.faults",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="of faults; all, if none is named")
     parser.add_argument("--all-tests-of", choices=GROUPS, help="look with all of these")

@@ -1,5 +1,6 @@
 """Faults as a programmer makes them: what a user would lose by each, and the tests that find it."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +18,21 @@ class Fault:
     lost: str  # by a user
     found_by: tuple[str, ...]
 
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Match `old` however the formatter breaks its lines."""
+        tokens = (re.escape(token) for token in re.findall(r"\w+|\S", self.old))
+        return re.compile(
+            r"\s*".join(f",?{each}" if each in ("\\)", "\\]", "\\}") else each for each in tokens)
+        )
+
     def put_into(self, root: Path) -> None:
-        """Into a copy of the repository."""
+        """Change the file in a copy of the repository. Raise ValueError where `old` is not there once."""
         path = root / self.file
-        text = path.read_text("utf-8")
-        if text.count(self.old) != 1:
-            raise ValueError(f"{self.name}: not once in {self.file} stands what it replaces")
-        path.write_text(text.replace(self.old, self.new), "utf-8")
+        text, count = self.pattern.subn(lambda _: self.new, path.read_text("utf-8"))
+        if count != 1:
+            raise ValueError(f"{self.name}: {self.file} has {count} times what it replaces")
+        path.write_text(text, "utf-8")
 
 
 # What only processes, PostgreSQL and Redis show: consumers, starts and ends, transactions.
@@ -34,7 +43,9 @@ PROCESSES = (
         old="            self._known.add(claim.receipt)\n            return task",
         new="            self.storage.acknowledge(claim)\n            return task",
         lost="What a worker was doing when it died is not begun again by the next one.",
-        found_by=("tests/integration/test_reliable_queue.py::TestStopping::test_what_is_interrupted_is_handed_back_at_once",),
+        found_by=(
+            "tests/integration/test_reliable_queue.py::TestStopping::test_what_is_interrupted_is_handed_back_at_once",
+        ),
     ),
     Fault(
         name="dead-consumer-never-missed",
@@ -88,7 +99,9 @@ PROCESSES = (
         old="SuccessExitStatus=143\n",
         new="",
         lost="systemd shows a worker as failed that somebody has stopped, and alarms go off.",
-        found_by=("tests/platforms/test_systemd.py::test_a_service_that_is_stopped_while_it_waits_has_not_failed",),
+        found_by=(
+            "tests/platforms/test_systemd.py::test_a_service_that_is_stopped_while_it_waits_has_not_failed",
+        ),
     ),
     Fault(
         name="last-records-forgotten",
@@ -96,7 +109,9 @@ PROCESSES = (
         old="atexit.register(buffer.close)\n",
         new="",
         lost="What a worker recorded in its last moment is in no log.",
-        found_by=("tests/unit/test_execution_log.py::TestClosing::test_a_process_that_just_ends_has_stored_what_it_recorded",),
+        found_by=(
+            "tests/unit/test_execution_log.py::TestClosing::test_a_process_that_just_ends_has_stored_what_it_recorded",
+        ),
     ),
     Fault(
         name="dead-connections-stay-in-the-pool",
@@ -112,7 +127,9 @@ PROCESSES = (
         old='        database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))\n',
         new="",
         lost="Of several instances that start at once some fail in the middle of a migration.",
-        found_by=("tests/integration/test_entrypoint.py::test_three_apis_that_start_at_once_migrate_once_and_all_serve",),
+        found_by=(
+            "tests/integration/test_entrypoint.py::test_three_apis_that_start_at_once_migrate_once_and_all_serve",
+        ),
     ),
     Fault(
         name="change-of-another-moment",
@@ -130,7 +147,9 @@ PROCESSES = (
         old="        poll_seconds: float = 10.0,",
         new="        poll_seconds: float = 0.1,",
         lost="An idle service costs money where Redis is billed by the command.",
-        found_by=("tests/integration/test_storage_contract.py::test_an_idle_consumer_asks_redis_seldom",),
+        found_by=(
+            "tests/integration/test_storage_contract.py::test_an_idle_consumer_asks_redis_seldom",
+        ),
     ),
     Fault(
         name="limits-not-shared",
@@ -168,7 +187,9 @@ WORK = (
         old="            if monotonic() > deadline:",
         new="            if monotonic() < deadline:",
         lost="What a model has answered is thrown away when the database restarts.",
-        found_by=("tests/unit/test_leases.py::TestSaving::test_a_save_is_repeated_while_the_database_is_away",),
+        found_by=(
+            "tests/unit/test_leases.py::TestSaving::test_a_save_is_repeated_while_the_database_is_away",
+        ),
     ),
     Fault(
         name="tries-without-end",
@@ -200,7 +221,9 @@ WORK = (
         old='EXPORTS = ("account_export", "export_piece")',
         new='EXPORTS = ("account_export", "export_piece", "review_card")',
         lost="After a restore nobody's questions come back: what was learned is forgotten.",
-        found_by=("tests/unit/test_commands.py::test_nothing_but_what_is_made_again_is_left_out_of_a_backup",),
+        found_by=(
+            "tests/unit/test_commands.py::test_nothing_but_what_is_made_again_is_left_out_of_a_backup",
+        ),
     ),
     Fault(
         name="counts-added-twice",
@@ -230,7 +253,9 @@ ANSWERS = (
         old='_hash(f"{owner_id.hex} {key}")',
         new="_hash(key)",
         lost="Who sends the Idempotency-Key of somebody else gets their answer, or none.",
-        found_by=("tests/unit/test_idempotency.py::TestKeeping::test_a_key_is_that_of_its_account_alone",),
+        found_by=(
+            "tests/unit/test_idempotency.py::TestKeeping::test_a_key_is_that_of_its_account_alone",
+        ),
     ),
     Fault(
         name="next-page-forgets-the-filter",
@@ -280,7 +305,9 @@ ANSWERS = (
         old="if not addresses or not all(is_allowed",
         new="if not addresses or not any(is_allowed",
         lost="A webhook whose name has a second address reaches into the operator's network.",
-        found_by=("tests/security/test_webhooks.py::TestAddresses::test_one_address_inside_is_enough_to_refuse",),
+        found_by=(
+            "tests/security/test_webhooks.py::TestAddresses::test_one_address_inside_is_enough_to_refuse",
+        ),
     ),
     Fault(
         name="address-by-hearsay",
@@ -304,7 +331,9 @@ ANSWERS = (
         old="if TYPE_CHECKING:\n    import httpx2\n    import openai\n",
         new="import httpx2\nimport openai\n",
         lost="The API takes 24 MB and half a second more, which the smallest plan does not have.",
-        found_by=("tests/unit/test_floors.py::test_openai_is_not_loaded_by_a_process_that_calls_no_model",),
+        found_by=(
+            "tests/unit/test_floors.py::test_openai_is_not_loaded_by_a_process_that_calls_no_model",
+        ),
     ),
     Fault(
         name="number-too-large-for-the-database",
@@ -312,7 +341,9 @@ ANSWERS = (
         old='re.fullmatch(r"[1-9][0-9]{0,5}", value)',
         new='re.fullmatch(r"[1-9][0-9]*", value)',
         lost="An address with a long number is answered with an error of the server.",
-        found_by=("tests/unit/test_decisions_http.py::test_a_number_that_no_revision_can_have_is_not_found",),
+        found_by=(
+            "tests/unit/test_decisions_http.py::test_a_number_that_no_revision_can_have_is_not_found",
+        ),
     ),
 )
 
@@ -324,7 +355,9 @@ DOMAIN = (
         old="    ReviewRating.hard: fsrs.Rating.Hard,",
         new="    ReviewRating.hard: fsrs.Rating.Good,",
         lost="What was hard to remember comes back too late, and is forgotten by then.",
-        found_by=("tests/unit/test_memory.py::test_it_is_what_fsrs_says_however_often_it_is_taken_apart",),
+        found_by=(
+            "tests/unit/test_memory.py::test_it_is_what_fsrs_says_however_often_it_is_taken_apart",
+        ),
     ),
     Fault(
         name="budget-checked-without-the-call",
@@ -364,7 +397,9 @@ DOMAIN = (
         old="raise click.exceptions.Exit(Exit.failed if any(check.state is State.failed for check in checks) else Exit.ok)",
         new="raise click.exceptions.Exit(Exit.ok)",
         lost="A deployment that asks the doctor goes on although the database is not there.",
-        found_by=("tests/integration/test_operators_commands.py::test_a_wrong_database_url_is_told_by_its_cause",),
+        found_by=(
+            "tests/integration/test_operators_commands.py::test_a_wrong_database_url_is_told_by_its_cause",
+        ),
     ),
     Fault(
         name="official-by-the-end-of-a-name",
@@ -372,7 +407,9 @@ DOMAIN = (
         old="    return host_of(url) in official_hosts()",
         new="    return any(host_of(url).endswith(host) for host in official_hosts())",
         lost="A link to not-arxiv.org counts as one to the archive of papers.",
-        found_by=("tests/unit/test_quality.py::TestMeasures::test_an_official_host_is_named_with_its_publisher",),
+        found_by=(
+            "tests/unit/test_quality.py::TestMeasures::test_an_official_host_is_named_with_its_publisher",
+        ),
     ),
 )
 

@@ -28,7 +28,12 @@ def stack_of(mode: str, folder: Path, ends: ExitStack) -> tuple[Stack, str]:
     """With a model, so that any goal can be reached, and the address of a receiver of webhooks."""
     hook = ends.enter_context(receiving()).url
     model = ends.enter_context(serving(concepts=2))
-    environment = {**model.environment, "LEASE_SECONDS": "20", "MODEL_TIMEOUT_SECONDS": "10", "WEBHOOK_NETWORKS": "127.0.0.0/8"}
+    environment = {
+        **model.environment,
+        "LEASE_SECONDS": "20",
+        "MODEL_TIMEOUT_SECONDS": "10",
+        "WEBHOOK_NETWORKS": "127.0.0.0/8",
+    }
     if mode == "embedded":
         return ends.enter_context(running(embedded_stack(folder, **environment))), hook
     broker = GuardedRedis(folder, f"Zq/{uuid.uuid4().hex}")
@@ -43,7 +48,12 @@ def fuzz(mode: str, seed: int, seconds: float, folder: Path) -> bool:
     """Whether everything is well."""
     folder.mkdir()
     with ExitStack() as ends:
-        run = Fuzz(*stack_of(mode, folder, ends), seed, seconds=seconds, tell=lambda line: print(line, flush=True))
+        run = Fuzz(
+            *stack_of(mode, folder, ends),
+            seed,
+            seconds=seconds,
+            tell=lambda line: print(line, flush=True),
+        )
         run.run()
         print(*run.verdict(), sep="\n", flush=True)
         return not run.watch.failures
@@ -51,7 +61,9 @@ def fuzz(mode: str, seed: int, seconds: float, folder: Path) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tests.fuzz",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--seconds", type=float, default=60, help="for both modes together")
     parser.add_argument("--seed", type=int, default=1, help="of everything that is drawn")
@@ -64,7 +76,11 @@ def main() -> int:
     os.chmod(folder, 0o755)
     well = False
     try:
-        well = not [mode for mode in modes if not fuzz(mode, options.seed, options.seconds / len(modes), folder / mode)]
+        well = not [
+            mode
+            for mode in modes
+            if not fuzz(mode, options.seed, options.seconds / len(modes), folder / mode)
+        ]
     finally:
         if well:
             shutil.rmtree(folder, ignore_errors=True)

@@ -22,12 +22,16 @@ OPERATIONS: dict[str, tuple[str, str, dict[str, Any]]] = {  # method, path and d
     for method, operation in item.items()
 }
 SHAPES = [
-    (name, method, re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)))) for name, (method, path, _) in OPERATIONS.items()
+    (name, method, re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))))
+    for name, (method, path, _) in OPERATIONS.items()
 ]
 FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "register": {"email": "somebody@example.org", "password": "seven unrelated paper boats"},
     "log_in": {"email": "somebody@example.org", "password": "seven unrelated paper boats"},
-    "change_password": {"current_password": "nobody has this one", "new_password": "seven unrelated paper boats"},
+    "change_password": {
+        "current_password": "nobody has this one",
+        "new_password": "seven unrelated paper boats",
+    },
     "change_email": {"email": "another@example.org", "password": "nobody has this one"},
     "transfer_roadmaps": {"owner": "somebody@example.org", "new_owner": "nobody@example.org"},
     "delete_me": {"password": "nobody has this one"},
@@ -46,7 +50,11 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "create_webhook": {"url": "http://127.0.0.1:65535/hook"},  # where nobody listens
     "patch_profile": {"level": "advanced"},
     "patch_webhook": {"enabled": True},
-    "change_webhook": {"url": "http://127.0.0.1:65535/hook", "events": ["roadmap.ready"], "enabled": True},
+    "change_webhook": {
+        "url": "http://127.0.0.1:65535/hook",
+        "events": ["roadmap.ready"],
+        "enabled": True,
+    },
 }
 PATIENCE = 20  # seconds for an answer
 
@@ -54,7 +62,9 @@ PATIENCE = 20  # seconds for an answer
 def operation_of(method: str, target: str) -> str:
     """The name of the operation at this address; empty when there is none."""
     path = target.partition("?")[0]
-    return next((name for name, other, shape in SHAPES if other == method and shape.fullmatch(path)), "")
+    return next(
+        (name for name, other, shape in SHAPES if other == method and shape.fullmatch(path)), ""
+    )
 
 
 class Asker:
@@ -126,16 +136,23 @@ class Asker:
     ) -> tuple[int, dict[str, str], bytes]:
         try:
             return self._once(method, target, sent, body)
-        except (OSError, http.client.HTTPException):  # the server has closed what was kept, or did not read all
+        except (
+            OSError,
+            http.client.HTTPException,
+        ):  # the server has closed what was kept, or did not read all
             self.close()
         try:
             return self._once(method, target, sent, body)
         except http.client.HTTPException as error:
             raise AssertionError(f"{method} {target[:200]}: no answer: {error!r}") from error
         except OSError as error:
-            raise AssertionError(f"{method} {target[:200]}: no answer within {PATIENCE} s: {error!r}") from error
+            raise AssertionError(
+                f"{method} {target[:200]}: no answer within {PATIENCE} s: {error!r}"
+            ) from error
 
-    def _once(self, method: str, target: str, sent: Mapping[str, str], body: bytes | None) -> tuple[int, dict[str, str], bytes]:
+    def _once(
+        self, method: str, target: str, sent: Mapping[str, str], body: bytes | None
+    ) -> tuple[int, dict[str, str], bytes]:
         if self._connection is None:
             self._connection = http.client.HTTPConnection(*self.place, timeout=PATIENCE)
         connection = self._connection

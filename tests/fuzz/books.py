@@ -15,13 +15,30 @@ PATIENCE = 120  # seconds in which what was accepted comes to its end
 ENDS = ", ".join(f"'{status}'" for status in FINAL)
 PARENTS = {  # a column that names a row of another table
     **{("login_session", "account_id"): "account", ("api_key", "account_id"): "account"},
-    **{("first_answer", "owner_id"): "account", ("roadmap", "owner_id"): "account", ("invitation", "invited_by_id"): "account"},
-    **{(table, "roadmap_id"): "roadmap" for table in ("revision", "stage", "module", "concept", "content", "roadmap_event")},
-    **{("module", "stage_id"): "stage", ("concept", "module_id"): "module", ("content", "concept_id"): "concept"},
-    **{("account_export", "account_id"): "account", ("export_piece", "export_id"): "account_export"},
+    **{
+        ("first_answer", "owner_id"): "account",
+        ("roadmap", "owner_id"): "account",
+        ("invitation", "invited_by_id"): "account",
+    },
+    **{
+        (table, "roadmap_id"): "roadmap"
+        for table in ("revision", "stage", "module", "concept", "content", "roadmap_event")
+    },
+    **{
+        ("module", "stage_id"): "stage",
+        ("concept", "module_id"): "module",
+        ("content", "concept_id"): "concept",
+    },
+    **{
+        ("account_export", "account_id"): "account",
+        ("export_piece", "export_id"): "account_export",
+    },
     **{("webhook", "account_id"): "account", ("webhook_delivery", "webhook_id"): "webhook"},
     **{("content_version", "content_id"): "content", ("quiz_attempt", "concept_id"): "concept"},
-    ("quiz_attempt", "roadmap_id"): "roadmap",  # not of model_call: the books stay when a roadmap is deleted for ever
+    (
+        "quiz_attempt",
+        "roadmap_id",
+    ): "roadmap",  # not of model_call: the books stay when a roadmap is deleted for ever
 }
 PUT_ASIDE = "status = 'awaiting_review' AND trashed_at IS NOT NULL"  # it waits on in the trash
 COUNTED = """SELECT r.id FROM roadmap r LEFT JOIN (SELECT c.roadmap_id, count(*) AS total,
@@ -33,7 +50,10 @@ COUNTED = """SELECT r.id FROM roadmap r LEFT JOIN (SELECT c.roadmap_id, count(*)
 WRONG = (
     {
         name: REPEATED[name]  # the same as after a soak
-        for name in ("events not numbered 1 to n", "roadmaps whose calls do not add up to what is spent")
+        for name in (
+            "events not numbered 1 to n",
+            "roadmaps whose calls do not add up to what is spent",
+        )
     }
     | {
         "roadmaps whose counts are not those of their contents": COUNTED,
@@ -93,7 +113,10 @@ def audit(watch: Watch) -> None:
     settle(stack, watch.people)
     with asking(stack) as ask:
         for name, rows in wrong(ask):
-            watch.fail(f"the database has {name}", f"{len(rows)}: {', '.join(_hex(row[0]) for row in rows[:5])}")
+            watch.fail(
+                f"the database has {name}",
+                f"{len(rows)}: {', '.join(_hex(row[0]) for row in rows[:5])}",
+            )
         there = {_hex(id_): status for id_, status in ask("SELECT id, status FROM roadmap")}
         dead = ask("SELECT email FROM account WHERE disabled_at IS NOT NULL")
     accepted = [id_ for ids in watch.accepted.values() for id_ in ids]
@@ -101,12 +124,17 @@ def audit(watch: Watch) -> None:
         watch.fail("roadmaps that were accepted are not there", ", ".join(lost[:5]))
     known = {*accepted, *watch.people.me.begun, *watch.people.other.begun}
     if unheard := sorted(there.keys() - known):
-        watch.fail("there are roadmaps that nobody was told of", f"{len(unheard)}: {', '.join(unheard[:5])}")
+        watch.fail(
+            "there are roadmaps that nobody was told of",
+            f"{len(unheard)}: {', '.join(unheard[:5])}",
+        )
     if dead:
         watch.fail("accounts are disabled", str(len(dead)))
     for key, ids in watch.accepted.items():
         if key and len(ids) > 1:
-            watch.fail("an Idempotency-Key has made several roadmaps", f"{key}: {', '.join(sorted(ids))}")
+            watch.fail(
+                "an Idempotency-Key has made several roadmaps", f"{key}: {', '.join(sorted(ids))}"
+            )
     for name in ("logs", "content"):
         if put_aside := stack.counted("roadmap_queue_messages", queue=name, state="dead"):
             watch.fail(f"the queue {name} has dead letters", f"{put_aside:g}")
@@ -129,7 +157,10 @@ def _theirs(watch: Watch) -> None:
     told = other.ask("GET", place)
     if told.status_code != 200 or told.json()["notes"] != f"{theirs['mark']} notes":
         watch.fail("the other one's login or notes are not as they were", told.text[:300])
-    paths = [f"/api/v1/api-keys/{theirs['key_id']}", f"{place}/quiz/attempts/{theirs['attempt_id']}"]
+    paths = [
+        f"/api/v1/api-keys/{theirs['key_id']}",
+        f"{place}/quiz/attempts/{theirs['attempt_id']}",
+    ]
     for path in (*paths, f"{WEBHOOKS}/{theirs['webhook_id']}/deliveries/{theirs['delivery_id']}"):
         if other.ask("GET", path).status_code != 200:
             watch.fail("something of the other one is gone", path)
@@ -138,4 +169,8 @@ def _theirs(watch: Watch) -> None:
 def _hex(id_: object) -> str:
     """SQLite has ids without hyphens."""
     text = str(id_)
-    return text if "-" in text or len(text) != 32 else f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return (
+        text
+        if "-" in text or len(text) != 32
+        else f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    )

@@ -22,7 +22,14 @@ from tests.stack import GOAL, ROOT
 FILE = ROOT / "web" / "openapi.json"
 
 LOGIN_ENDS = ("log_out", "end_login", "change_password", "change_email")
-LOGIN_ONLY = (*LOGIN_ENDS, "list_logins", "create_key", "list_keys", "read_key", "revoke_key")  # no API key may
+LOGIN_ONLY = (
+    *LOGIN_ENDS,
+    "list_logins",
+    "create_key",
+    "list_keys",
+    "read_key",
+    "revoke_key",
+)  # no API key may
 LOGIN_ONLY += ("delete_me", "order_export", "read_export", "download_export")
 OF_ADMINS = ("create_invitation", "list_invitations", "read_invitation", "withdraw_invitation")
 # What a schema cannot say, so that data which fit it may be refused: by operation, with the reason.
@@ -55,11 +62,19 @@ OFF = {  # checks of schemathesis
 }
 
 
-def configuration(seed: int, seconds: float | None, examples: int | None, *, model: bool) -> SchemathesisConfig:
-    generation: dict[str, Any] = {"deterministic": seconds is None, "database": "none", "no-shrink": False}
+def configuration(
+    seed: int, seconds: float | None, examples: int | None, *, model: bool
+) -> SchemathesisConfig:
+    generation: dict[str, Any] = {
+        "deterministic": seconds is None,
+        "database": "none",
+        "no-shrink": False,
+    }
     if examples is not None:
         generation["max-examples"] = examples
-    more = {"max-examples": examples * 5} if examples is not None else {}  # of scenarios, which are the shorter way
+    more = (
+        {"max-examples": examples * 5} if examples is not None else {}
+    )  # of scenarios, which are the shorter way
     told: dict[str, Any] = {
         "seed": seed,
         "request-timeout": 10,
@@ -69,15 +84,25 @@ def configuration(seed: int, seconds: float | None, examples: int | None, *, mod
         "generation": generation,
         "phases": {"stateful": {"generation": {**generation, **more}}},
         "checks": {
-            "positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", 401, 403, 404, 409, 412]},
-            "negative_data_rejection": {"expected-statuses": [400, 401, 403, 404, 405, 409, 412, 413, 415, 422]},
+            "positive_data_acceptance": {
+                "expected-statuses": ["2xx", "3xx", 401, 403, 404, 409, 412]
+            },
+            "negative_data_rejection": {
+                "expected-statuses": [400, 401, 403, 404, 405, 409, 412, 413, 415, 422]
+            },
             **{name: {"enabled": False} for name in OFF if name != "max_response_time"},
         },
         "operations": [
             {
                 "include-operation-id": name,
-                "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", 401, 403, 404, 409, 412, 422]}},
-                **({"request-timeout": 1} if name == "watch_roadmap" else {}),  # it goes on as long as the roadmap is made
+                "checks": {
+                    "positive_data_acceptance": {
+                        "expected-statuses": ["2xx", "3xx", 401, 403, 404, 409, 412, 422]
+                    }
+                },
+                **(
+                    {"request-timeout": 1} if name == "watch_roadmap" else {}
+                ),  # it goes on as long as the roadmap is made
             }
             for name in (*REFUSED, *(() if model else NEEDS_A_MODEL))
         ]
@@ -96,7 +121,14 @@ def document(mode: str) -> dict[str, Any]:
     return read
 
 
-def run(asker: Asker, seed: int, *, seconds: float | None, examples: int | None = None, tell: Callable[[str], None]) -> None:
+def run(
+    asker: Asker,
+    seed: int,
+    *,
+    seconds: float | None,
+    examples: int | None = None,
+    tell: Callable[[str], None],
+) -> None:
     watch = asker.watch
     people, stack = watch.people, watch.stack
     schema = schemathesis.openapi.from_dict(
@@ -131,7 +163,10 @@ def run(asker: Asker, seed: int, *, seconds: float | None, examples: int | None 
             operation=named,
             method=request.method or "",
             url=request.url or "",
-            sent={key: value if isinstance(value, str) else value.decode("latin-1") for key, value in request.headers.items()},
+            sent={
+                key: value if isinstance(value, str) else value.decode("latin-1")
+                for key, value in request.headers.items()
+            },
             body=bytes(body),
             status=response.status_code,
             headers=headers_of(response.headers.items()),
@@ -147,8 +182,13 @@ def run(asker: Asker, seed: int, *, seconds: float | None, examples: int | None 
             if name == "change_email":
                 people.me.email = json.loads(body)["email"]
 
-    def filter_failure(context: HookContext, failure: Failure, case: Case, response: Response) -> bool:
-        return not (isinstance(failure, AcceptedNegativeData) and any(words in failure.message for words in ACCEPTED))
+    def filter_failure(
+        context: HookContext, failure: Failure, case: Case, response: Response
+    ) -> bool:
+        return not (
+            isinstance(failure, AcceptedNegativeData)
+            and any(words in failure.message for words in ACCEPTED)
+        )
 
     with hooked(before_call, after_call, filter_failure):
         for event in from_schema(schema).execute():
@@ -175,7 +215,11 @@ def take(event: events.EngineEvent, watch: Watch, tell: Callable[[str], None]) -
             for warning in event.warnings:
                 watch.fail("schemathesis warns of the document", str(warning), about=str(warning))
         case events.NonFatalError():
-            watch.fail(f"schemathesis: {event.info.title}", f"{event.label}: {event.info.message}", about=event.label)
+            watch.fail(
+                f"schemathesis: {event.info.title}",
+                f"{event.label}: {event.info.message}",
+                about=event.label,
+            )
         case events.ScenarioFinished():
             tell("")
             for checks in event.recorder.checks.values():
@@ -183,7 +227,12 @@ def take(event: events.EngineEvent, watch: Watch, tell: Callable[[str], None]) -
                     if node.failure_info is not None:
                         failure = node.failure_info.failure
                         told = f"{failure.operation}: {failure.title}\n{failure.message}"
-                        watch.fail(f"{node.name}: {failure.title}", told, node.failure_info.code_sample, about=failure.operation)
+                        watch.fail(
+                            f"{node.name}: {failure.title}",
+                            told,
+                            node.failure_info.code_sample,
+                            about=failure.operation,
+                        )
 
 
 def read_again(written: Seen, asker: Asker) -> None:
@@ -191,8 +240,12 @@ def read_again(written: Seen, asker: Asker) -> None:
     path = urlsplit(written.url).path
     read = asker.ask("GET", path)
     if (read.status, read.content) != (200, written.content):
-        told = f"{path}: {written.text[:300]} was written, and read is {read.status} {read.text[:300]}"
-        asker.watch.fail("what was written is not what is read", told, written.curl, about=written.operation)
+        told = (
+            f"{path}: {written.text[:300]} was written, and read is {read.status} {read.text[:300]}"
+        )
+        asker.watch.fail(
+            "what was written is not what is read", told, written.curl, about=written.operation
+        )
 
 
 def with_model(watch: Watch) -> bool:
@@ -210,26 +263,46 @@ def prepare(case: Case, watch: Watch) -> None:
         if header.lower() == "prefer" and "wait" in str(headers[header]):
             headers[header] = "wait=1" if chance == 0 else "wait=0"
     if isinstance(case.body, dict) and str(case.body.get("url")).lower().startswith("http"):
-        case.body = {**case.body, "url": f"{watch.people.hook}/{uuid.uuid4().hex}"}  # nothing leaves this machine
+        case.body = {
+            **case.body,
+            "url": f"{watch.people.hook}/{uuid.uuid4().hex}",
+        }  # nothing leaves this machine
     if name in DESTROYS:
-        kept = {*watch.people.mine.values(), *watch.people.changing.values(), watch.people.waiting, watch.people.stopped}
-        case.path_parameters = {key: str(uuid.uuid4()) if value in kept else value for key, value in case.path_parameters.items()}
+        kept = {
+            *watch.people.mine.values(),
+            *watch.people.changing.values(),
+            watch.people.waiting,
+            watch.people.stopped,
+        }
+        case.path_parameters = {
+            key: str(uuid.uuid4()) if value in kept else value
+            for key, value in case.path_parameters.items()
+        }
     if not positive:
         return
     for header in headers:
         if header.lower() == "if-match" and chance < 6:
             headers[header] = "*"
-        if header.lower() == "idempotency-key":  # one that has not been used; tests/fuzz/properties.py uses keys again
+        if (
+            header.lower() == "idempotency-key"
+        ):  # one that has not been used; tests/fuzz/properties.py uses keys again
             headers[header] = uuid.uuid4().hex
     if chance < 4 and case.path_parameters and (name not in DESTROYS or name in THROWN):
         ids = places(name, watch, chance)
-        case.path_parameters = {key: ids.get(key, value) for key, value in case.path_parameters.items()}
+        case.path_parameters = {
+            key: ids.get(key, value) for key, value in case.path_parameters.items()
+        }
     if isinstance(case.body, dict):
         case.body = fitting(name, dict(case.body), watch, chance)
 
 
 THROWN = ("trash_roadmap", "restore_from_trash", "delete_for_ever")
-DESTROYS = ("revoke_key", "withdraw_invitation", "delete_webhook", *THROWN)  # what is there before it begins stays
+DESTROYS = (
+    "revoke_key",
+    "withdraw_invitation",
+    "delete_webhook",
+    *THROWN,
+)  # what is there before it begins stays
 DECISIONS = (
     "approve_plan",
     "edit_plan",
@@ -251,7 +324,11 @@ def places(name: str, watch: Watch, chance: int) -> dict[str, str]:
     if name == "cancel_roadmap":
         return {"roadmap_id": people.me.begin(review=True)} if chance == 0 else {}
     if name in THROWN:
-        return {"roadmap_id": people.me.thrown_away(is_there=name != "trash_roadmap")} if chance == 0 else {}
+        return (
+            {"roadmap_id": people.me.thrown_away(is_there=name != "trash_roadmap")}
+            if chance == 0
+            else {}
+        )
     if name == "follow_calendar":
         return {"token": people.feed}
     if name == "end_login":
@@ -270,10 +347,21 @@ def fitting(name: str, body: dict[str, Any], watch: Watch, chance: int) -> dict[
         else:
             body |= {"goal": GOAL, "language": "en"}
     if name in ("create_roadmap", "save_schedule"):
-        days = {"begins_on": chance, "deadline": 30 + chance}  # from today, where one is said at all
-        body |= {field: str(datetime.now(UTC).date() + timedelta(count)) for field, count in days.items() if body.get(field)}
+        days = {
+            "begins_on": chance,
+            "deadline": 30 + chance,
+        }  # from today, where one is said at all
+        body |= {
+            field: str(datetime.now(UTC).date() + timedelta(count))
+            for field, count in days.items()
+            if body.get(field)
+        }
     if name == "register" and chance < 4:
-        body |= {"email": f"{uuid.uuid4().hex}@example.org", "password": uuid.uuid4().hex, "invitation": None}
+        body |= {
+            "email": f"{uuid.uuid4().hex}@example.org",
+            "password": uuid.uuid4().hex,
+            "invitation": None,
+        }
     if name == "approve_plan" and chance < 4:
         body["revision"] = None
     if name == "revise_plan":
@@ -281,12 +369,17 @@ def fitting(name: str, body: dict[str, Any], watch: Watch, chance: int) -> dict[
     if name == "answer_quiz" and chance < 4:
         body |= {"version": 1, "answers": [[] for _ in range(watch.people.questions)]}
     if name == "edit_plan" and chance < 4:
-        body["operations"] = [{"op": "rewrite", "what": "stage", "key": watch.people.stage, "title": uuid.uuid4().hex}]
+        body["operations"] = [
+            {"op": "rewrite", "what": "stage", "key": watch.people.stage, "title": uuid.uuid4().hex}
+        ]
         body.pop("base", None)
     if "url" in body:
         body["url"] = f"{watch.people.hook}/{uuid.uuid4().hex}"
     if name == "log_in" and chance < 4:
         body |= watch.people.visitor
     if name == "change_password" and me.email and chance < 4:
-        body |= {"current_password": me.password, "new_password": f"{uuid.uuid4().hex} {uuid.uuid4().hex}"}
+        body |= {
+            "current_password": me.password,
+            "new_password": f"{uuid.uuid4().hex} {uuid.uuid4().hex}",
+        }
     return body

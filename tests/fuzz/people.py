@@ -32,7 +32,11 @@ class Person:
         """The token of one more login."""
         if not self.email:
             return ""
-        answer = answer_to("POST", f"{self.stack.url}{AUTH}/login", json={"email": self.email, "password": self.password})
+        answer = answer_to(
+            "POST",
+            f"{self.stack.url}{AUTH}/login",
+            json={"email": self.email, "password": self.password},
+        )
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])
 
@@ -59,11 +63,18 @@ class Person:
     def other_login(self) -> str:
         """The id of a login that nobody needs."""
         headers = {"Authorization": f"Bearer {self.log_in()}"}
-        items = answer_to("GET", f"{self.stack.url}{AUTH}/sessions", headers=headers).json()["items"]
+        items = answer_to("GET", f"{self.stack.url}{AUTH}/sessions", headers=headers).json()[
+            "items"
+        ]
         return str(next(item["id"] for item in items if item["current"]))
 
     def ask(self, method: str, path: str, **options: Any) -> Any:
-        return answer_to(method, self.stack.url + path, headers={**self.headers, **options.pop("headers", {})}, **options)
+        return answer_to(
+            method,
+            self.stack.url + path,
+            headers={**self.headers, **options.pop("headers", {})},
+            **options,
+        )
 
 
 @dataclass
@@ -72,35 +83,55 @@ class People:
     other: Person
     hook: str  # where webhooks go, on this machine
     visitor: dict[str, str]  # address and password of somebody who only logs in
-    mine: dict[str, str] = field(default_factory=dict)  # ids of what stays as it is, by their names in paths
+    mine: dict[str, str] = field(
+        default_factory=dict
+    )  # ids of what stays as it is, by their names in paths
     questions: int = 0  # of that concept's quiz
-    changing: dict[str, str] = field(default_factory=dict)  # the same of what decisions are made about
+    changing: dict[str, str] = field(
+        default_factory=dict
+    )  # the same of what decisions are made about
     stage: str = ""  # the key of a stage there
     feed: str = ""  # the token of the calendar of what stays
     waiting: str = ""  # the id of a roadmap that waits for approval
     stopped: str = ""  # the id of one that was stopped
-    theirs: dict[str, str] = field(default_factory=dict)  # what is the other one's, by name: ids, texts and secrets
+    theirs: dict[str, str] = field(
+        default_factory=dict
+    )  # what is the other one's, by name: ids, texts and secrets
 
 
 def come_in(stack: Stack, hook: str) -> People:
     visitor = Person(stack)
     register(visitor, "Visitor")
-    people = People(Person(stack), Person(stack), hook, {"email": visitor.email, "password": visitor.password})
+    people = People(
+        Person(stack), Person(stack), hook, {"email": visitor.email, "password": visitor.password}
+    )
     me, other = people.me, people.other
     if stack.mode == "server":
         name, mark = f"Eve {uuid.uuid4().hex}", f"zebra{uuid.uuid4().hex}"
         register(me, "Ada")
         register(other, name)
         make_admin(me)
-        theirs = {**left_by(other, mark, hook)[0], "email": other.email, "name": name, "mark": mark, "token": other.token}
-        people.theirs = {key: value for key, value in theirs.items() if key not in ("number", "kind")}
+        theirs = {
+            **left_by(other, mark, hook)[0],
+            "email": other.email,
+            "name": name,
+            "mark": mark,
+            "token": other.token,
+        }
+        people.theirs = {
+            key: value for key, value in theirs.items() if key not in ("number", "kind")
+        }
     people.waiting, people.stopped = me.begin(review=True), me.begin(review=True)
     assert me.ask("POST", f"{ROADMAPS}/{people.stopped}/cancel", json={}).status_code == 202
     people.mine, people.questions = left_by(me, "mine", hook)
     people.changing, _ = left_by(me, "mine", hook)
-    calendar = me.ask("POST", f"{ROADMAPS}/{people.mine['roadmap_id']}/links", json={"purpose": "calendar"}).json()
+    calendar = me.ask(
+        "POST", f"{ROADMAPS}/{people.mine['roadmap_id']}/links", json={"purpose": "calendar"}
+    ).json()
     people.feed = calendar["url"].split("/")[-2]
-    people.stage = me.ask("GET", f"{ROADMAPS}/{people.changing['roadmap_id']}").json()["stages"][0]["key"]
+    people.stage = me.ask("GET", f"{ROADMAPS}/{people.changing['roadmap_id']}").json()["stages"][0][
+        "key"
+    ]
     return people
 
 
@@ -130,18 +161,32 @@ def left_by(person: Person, mark: str, hook: str) -> tuple[dict[str, str], int]:
     answers = {"version": 1, "answers": [[] for _ in questions]}
     attempt = person.ask("POST", f"{place}/quiz/attempts", json=answers).json()["id"]
     webhook = person.ask(
-        "POST", WEBHOOKS, json={"url": f"{hook}/{mark}", "description": mark, "events": ["roadmap.ready"]}
+        "POST",
+        WEBHOOKS,
+        json={"url": f"{hook}/{mark}", "description": mark, "events": ["roadmap.ready"]},
     ).json()
     delivery = person.ask("POST", f"{WEBHOOKS}/{webhook['id']}/test", json={}).json()["id"]
-    left = {"roadmap_id": tree["id"], "concept_id": concept, "attempt_id": attempt, "number": "1", "kind": "quiz"}
-    due = person.ask("GET", f"/api/v1/reviews?roadmap_id={tree['id']}").json()["items"]  # none of them is answered
+    left = {
+        "roadmap_id": tree["id"],
+        "concept_id": concept,
+        "attempt_id": attempt,
+        "number": "1",
+        "kind": "quiz",
+    }
+    due = person.ask("GET", f"/api/v1/reviews?roadmap_id={tree['id']}").json()[
+        "items"
+    ]  # none of them is answered
     left |= {"card_id": due[0]["id"]}
-    kept, spare = (person.ask("POST", f"{path}/links", json={"purpose": "reading"}).json() for _ in range(2))
+    kept, spare = (
+        person.ask("POST", f"{path}/links", json={"purpose": "reading"}).json() for _ in range(2)
+    )
     left |= {"token": kept["url"].rpartition("/")[2], "link_id": spare["id"]}
     left |= {"webhook_id": webhook["id"], "delivery_id": delivery, "secret": webhook["secret"]}
     if not person.email:
         return left, len(questions)
-    key = person.ask("POST", "/api/v1/api-keys", json={"name": mark, "scopes": ["read", "write"]}).json()
+    key = person.ask(
+        "POST", "/api/v1/api-keys", json={"name": mark, "scopes": ["read", "write"]}
+    ).json()
     session = person.ask("GET", f"{AUTH}/sessions").json()["items"][0]["id"]
     return {**left, "key_id": key["id"], "key": key["key"], "session_id": session}, len(questions)
 

@@ -17,14 +17,42 @@ from tests.fuzz.watch import FOR_OPERATORS, Seen
 from tests.stack import GOAL
 
 Draw = Callable[..., Any]
-OWN = ("x-request-id", "date", "ratelimit", "ratelimit-policy", "idempotency-replayed", "content-length", "content-encoding")
-TAGGED = sorted(
-    name for name, (method, _, operation) in OPERATIONS.items() if method == "GET" and "304" in operation["responses"]
+OWN = (
+    "x-request-id",
+    "date",
+    "ratelimit",
+    "ratelimit-policy",
+    "idempotency-replayed",
+    "content-length",
+    "content-encoding",
 )
-LIVE = ("show_ready", "read_activity", "read_export", "list_queues", "list_workers")  # change by themselves
-LISTS = ("list_roadmaps", "list_logs", "list_invitations", "list_attempts", "list_deliveries", "read_receipt")
+TAGGED = sorted(
+    name
+    for name, (method, _, operation) in OPERATIONS.items()
+    if method == "GET" and "304" in operation["responses"]
+)
+LIVE = (
+    "show_ready",
+    "read_activity",
+    "read_export",
+    "list_queues",
+    "list_workers",
+)  # change by themselves
+LISTS = (
+    "list_roadmaps",
+    "list_logs",
+    "list_invitations",
+    "list_attempts",
+    "list_deliveries",
+    "read_receipt",
+)
 AT_ONCE = 4
-IDEMPOTENT = ("end_login", "withdraw_invitation", "revoke_key", "delete_webhook")  # what is gone already is gone
+IDEMPOTENT = (
+    "end_login",
+    "withdraw_invitation",
+    "revoke_key",
+    "delete_webhook",
+)  # what is gone already is gone
 
 
 class Keys(RuleBasedStateMachine):
@@ -82,7 +110,9 @@ class Keys(RuleBasedStateMachine):
             asker.close()
         good = [answer for answer in answers if answer.status < 300]
         assert good, [answer.status for answer in answers]
-        assert {answer.status for answer in answers if answer.status >= 300} <= {409}, [answer.status for answer in answers]
+        assert {answer.status for answer in answers if answer.status >= 300} <= {409}, [
+            answer.status for answer in answers
+        ]
         for answer in [*good[1:], self._send(key, what, body)]:
             self._check_again(what, good[0], answer)
 
@@ -104,7 +134,10 @@ class Keys(RuleBasedStateMachine):
             return {"goal": GOAL, "hours_per_week": number, "review": True}
         if what == "create_invitation":
             return {"email": f"somebody{number}@example.org"}
-        return {"version": 1, "answers": [[] if index else [number % 2] for index in range(self._questions())]}
+        return {
+            "version": 1,
+            "answers": [[] if index else [number % 2] for index in range(self._questions())],
+        }
 
     def _questions(self) -> int:
         mine = self.people.mine
@@ -113,7 +146,9 @@ class Keys(RuleBasedStateMachine):
 
     def _send(self, key: str, what: str, body: dict[str, Any], asker: Asker | None = None) -> Seen:
         method, path, _ = OPERATIONS[what]
-        return (asker or self.asker).ask(method, filled(path, self.people.mine), told=body, headers={"Idempotency-Key": key})
+        return (asker or self.asker).ask(
+            method, filled(path, self.people.mine), told=body, headers={"Idempotency-Key": key}
+        )
 
 
 class Notes(RuleBasedStateMachine):
@@ -148,7 +183,9 @@ class Notes(RuleBasedStateMachine):
     @rule(tag=tags, notes=texts, among=st.booleans())
     def write_if_it_is_still_that(self, tag: tuple[str, str, str], notes: str, among: bool) -> None:
         named = f'"other", {tag[0]}' if among else tag[0]
-        self._written({"notes": notes}, {"If-Match": named}, may=tag[2] == self.expected, refused=412)
+        self._written(
+            {"notes": notes}, {"If-Match": named}, may=tag[2] == self.expected, refused=412
+        )
 
     @rule(tag=tags, notes=texts)
     def write_if_the_notes_are_still_those(self, tag: tuple[str, str, str], notes: str) -> None:
@@ -159,7 +196,9 @@ class Notes(RuleBasedStateMachine):
     def a_weak_tag_never_matches(self, tag: tuple[str, str, str], notes: str) -> None:
         self._written({"notes": notes}, {"If-Match": f"W/{tag[0]}"}, may=False, refused=412)
 
-    def _written(self, body: dict[str, Any], headers: dict[str, str], *, may: bool, refused: int = 0) -> None:
+    def _written(
+        self, body: dict[str, Any], headers: dict[str, str], *, may: bool, refused: int = 0
+    ) -> None:
         seen = self.asker.ask("PUT", self.path, told=body, headers=headers)
         if may:
             assert seen.status == 200, f"{seen.status} {seen.text[:200]}"
@@ -174,10 +213,18 @@ MACHINES = (Keys, Notes)
 
 def check_same(first: Seen, again: Seen) -> None:
     """The same answer, but for what every answer has for itself."""
-    assert (again.status, again.content) == (first.status, first.content), f"{again.status} {again.text[:200]}"
-    kept = ({name: value for name, value in seen.headers.items() if name not in OWN} for seen in (first, again))
+    assert (again.status, again.content) == (first.status, first.content), (
+        f"{again.status} {again.text[:200]}"
+    )
+    kept = (
+        {name: value for name, value in seen.headers.items() if name not in OWN}
+        for seen in (first, again)
+    )
     assert next(kept) == next(kept)
-    assert again.headers.get("idempotency-replayed") == "true" or first.headers.get("idempotency-replayed") == "true"
+    assert (
+        again.headers.get("idempotency-replayed") == "true"
+        or first.headers.get("idempotency-replayed") == "true"
+    )
 
 
 def tags(asker: Asker, people: People, draw: Draw) -> None:
@@ -207,10 +254,18 @@ def pages(asker: Asker, people: People, draw: Draw) -> None:
     """Following Link visits everything once, in one order."""
     name = draw(st.sampled_from(LISTS))
     path = filled(OPERATIONS[name][1], people.mine)
-    status = draw(st.sampled_from(("", "ready", "awaiting_review,ready"))) if name == "list_roadmaps" else ""
+    status = (
+        draw(st.sampled_from(("", "ready", "awaiting_review,ready")))
+        if name == "list_roadmaps"
+        else ""
+    )
     sort = draw(st.sampled_from(("newest", "oldest", "title"))) if name == "list_roadmaps" else ""
     limit = draw(st.integers(1, 100))
-    items, target, pages_ = "calls" if name == "read_receipt" else "items", f"{path}?limit={limit}", 0
+    items, target, pages_ = (
+        "calls" if name == "read_receipt" else "items",
+        f"{path}?limit={limit}",
+        0,
+    )
     narrowed = (f"&status={status}" if status else "") + (f"&sort={sort}" if sort else "")
     target, whole = target + narrowed, f"{path}?limit=100{narrowed}"
     before = ids_in(asker.read(whole)[items])
@@ -229,8 +284,12 @@ def pages(asker: Asker, people: People, draw: Draw) -> None:
             assert urlsplit(target).path == path
             assert f"limit={limit}" in target
     assert len(seen) == len(set(seen)), "something is there twice"
-    assert sort == "title" or seen in (sorted(seen), sorted(seen, reverse=True)), "it is not in order"
-    if not target and ids_in(asker.read(whole)[items]) == before:  # nothing was added or went on meanwhile
+    assert sort == "title" or seen in (sorted(seen), sorted(seen, reverse=True)), (
+        "it is not in order"
+    )
+    if (
+        not target and ids_in(asker.read(whole)[items]) == before
+    ):  # nothing was added or went on meanwhile
         assert seen[:100] == before
 
 
@@ -248,15 +307,22 @@ def others(asker: Asker, people: People) -> None:
         for strange in [places, *([place] for place in places)] if places else []:
             ids = {**people.mine, **{place: people.theirs[place] for place in strange}}
             answer = asker.ask(method, filled(path, ids), told=body)
-            may = {404, 204} if name in IDEMPOTENT else {404}  # the other one's are looked at in the end
-            assert answer.status in may, f"{name} of another one's {strange}: {answer.status} {answer.text[:200]}"
+            may = (
+                {404, 204} if name in IDEMPOTENT else {404}
+            )  # the other one's are looked at in the end
+            assert answer.status in may, (
+                f"{name} of another one's {strange}: {answer.status} {answer.text[:200]}"
+            )
 
 
 def streams(asker: Asker, people: People, draw: Draw) -> None:
     """A stream of a finished roadmap goes on after the last event that was seen, and ends."""
     path = f"{ROADMAPS}/{people.mine['roadmap_id']}/events"
     given = draw(
-        st.one_of(st.integers(0, 200).map(str), st.sampled_from(("", "x", "-1", "1e3", "9" * 10, "9" * 40, "0x1", " 1 ", "\xb2")))
+        st.one_of(
+            st.integers(0, 200).map(str),
+            st.sampled_from(("", "x", "-1", "1e3", "9" * 10, "9" * 40, "0x1", " 1 ", "\xb2")),
+        )
     )
     answer = asker.ask("GET", path, headers={"Last-Event-ID": given})
     plain = given.strip()
@@ -267,7 +333,10 @@ def streams(asker: Asker, people: People, draw: Draw) -> None:
         before = asker.ask("GET", path, headers={"Last-Event-ID": str(int(plain) - 1)}).status
         assert before in ((200,) if answer.status == 204 else (204, 409)), before
         return
-    assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert (answer.status, answer.headers["content-type"]) == (
+        200,
+        "text/event-stream; charset=utf-8",
+    )
     numbers = [int(number) for number in re.findall(r"^id: ([0-9]+)$", answer.text, re.MULTILINE)]
     assert numbers == list(range(int(plain) + 1, int(plain) + 1 + len(numbers))), numbers
     told = [json.loads(data) for data in re.findall(r"^data: (.*)$", answer.text, re.MULTILINE)]

@@ -25,7 +25,10 @@ SHARE = 0.6  # of the time, for schemathesis
 # What they name must be under way or have failed, which other tests provoke.
 NEEDS_A_STATE = (
     *("cancel_overseen", "retry_overseen", "retry_part", "retry_message", "delete_message"),
-    *("change_email", "transfer_roadmaps"),  # the password, and somebody whose roadmaps may go (security/test_transferring.py)
+    *(
+        "change_email",
+        "transfer_roadmaps",
+    ),  # the password, and somebody whose roadmaps may go (security/test_transferring.py)
     "delete_me",  # the password of somebody who leaves (security/test_self_service.py)
     "upgrade_concept",  # of a concept that was made without the model that is there (unit/test_upgrading.py)
 )
@@ -41,9 +44,22 @@ class Fuzz:
     """`seconds`: of schemathesis and properties together; without, a fixed number of `examples`, the same ones each time."""
 
     def __init__(
-        self, stack: Stack, hook: str, seed: int, *, seconds: float | None = None, examples: int = 0, tell: Tell = print
+        self,
+        stack: Stack,
+        hook: str,
+        seed: int,
+        *,
+        seconds: float | None = None,
+        examples: int = 0,
+        tell: Tell = print,
     ) -> None:
-        self.stack, self.seed, self.seconds, self.examples, self._tell = stack, seed, seconds, examples, tell
+        self.stack, self.seed, self.seconds, self.examples, self._tell = (
+            stack,
+            seed,
+            seconds,
+            examples,
+            tell,
+        )
         self.watch = Watch(come_in(stack, hook), stack)
         self.pids = self._pids()
         self.asker = Asker(self.watch, self.watch.people.me)
@@ -63,7 +79,12 @@ class Fuzz:
             self._own()
         finally:
             self.asker.close()
-        for look in (lambda: audit(self.watch), self.watch.explained, self.watch.printed, self._alive):
+        for look in (
+            lambda: audit(self.watch),
+            self.watch.explained,
+            self.watch.printed,
+            self._alive,
+        ):
             self.progress("the books")
             self._judged("of the books", look)
 
@@ -74,12 +95,18 @@ class Fuzz:
             self._next = now + 5
             failures = sum(failure.times for failure in self.watch.failures.values())
             spent = f"{now - self._began:5.0f} s  {self.stack.mode:8}"
-            self._tell(f"{spent}  {self.watch.total} requests, {failures} failures  {doing}".rstrip())
+            self._tell(
+                f"{spent}  {self.watch.total} requests, {failures} failures  {doing}".rstrip()
+            )
 
     def never_well(self) -> list[str]:
         """Operations of the document that were asked and never answered as they should, but for those that cannot be here."""
         well = {name for (name, status) in self.watch.counts if 200 <= status < 400}
-        excused = {*(machine.LOGIN_ONLY if self.stack.mode == "embedded" else ()), *NEEDS_A_STATE, *NEEDS_A_MESSAGE}
+        excused = {
+            *(machine.LOGIN_ONLY if self.stack.mode == "embedded" else ()),
+            *NEEDS_A_STATE,
+            *NEEDS_A_MESSAGE,
+        }
         excused |= set(machine.LEFT_OUT)
         if "OPENAI_API_KEY" not in self.stack.environment:
             excused |= set(machine.NEEDS_A_MODEL)
@@ -94,7 +121,12 @@ class Fuzz:
         for name, counts in of.items():
             yield f"  {name:28} {', '.join(f'{status}: {number}' for status, number in sorted(counts.items()))}"
         yield f"  operations never answered well: {', '.join(self.never_well()) or 'none'}"
-        for name, why in {**machine.OFF, **machine.LEFT_OUT, **machine.ACCEPTED, **machine.REFUSED}.items():
+        for name, why in {
+            **machine.OFF,
+            **machine.LEFT_OUT,
+            **machine.ACCEPTED,
+            **machine.REFUSED,
+        }.items():
             yield f"  not looked at: {name}: {why}"
         for failure in self.watch.failures.values():
             yield f"FAILED ({failure.times} times, seed {self.seed}, {self.stack.mode}): {failure.what}"
@@ -150,7 +182,9 @@ class Fuzz:
     def _machine(self, of: type[RuleBasedStateMachine], seed: int) -> None:
         bound: Any = type(of.__name__, (of,), {"asker": self.asker, "people": self.watch.people})
         bound = hypothesis.seed(seed)(bound)
-        chosen = self._settings(max(self.examples // 2, 1) if self.seconds is None else 2, stateful_step_count=12)
+        chosen = self._settings(
+            max(self.examples // 2, 1) if self.seconds is None else 2, stateful_step_count=12
+        )
         self._judged(of.__name__, lambda: run_state_machine_as_test(bound, settings=chosen))
 
     def _judged(self, name: str, run: Callable[[], None]) -> None:
@@ -161,13 +195,20 @@ class Fuzz:
         except Exception as error:  # whatever it is, it is a finding
             notes = "\n".join(getattr(error, "__notes__", ()))
             last = self.asker.last.curl if self.asker.last else ""
-            self.watch.fail(f"the property {name} does not hold", f"{type(error).__name__}: {error}\n{notes}"[:4000], last)
+            self.watch.fail(
+                f"the property {name} does not hold",
+                f"{type(error).__name__}: {error}\n{notes}"[:4000],
+                last,
+            )
 
     def _alive(self) -> None:
         after = self._pids()
         for name, pids in self.pids.items():
             if after[name] != pids:
-                self.watch.fail(f"processes of {name} have ended", f"{sorted(pids)} before, {sorted(after[name])} afterwards")
+                self.watch.fail(
+                    f"processes of {name} have ended",
+                    f"{sorted(pids)} before, {sorted(after[name])} afterwards",
+                )
 
     def _pids(self) -> dict[str, set[int]]:
         """Of the services and what they have started, without the commands of a shell that come and go."""

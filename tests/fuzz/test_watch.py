@@ -17,7 +17,13 @@ GOOD = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'",
 }
-PROBLEM = {"type": "/problems/not-found", "title": "There is no such thing", "status": 404, "detail": "No.", "request_id": "a"}
+PROBLEM = {
+    "type": "/problems/not-found",
+    "title": "There is no such thing",
+    "status": 404,
+    "detail": "No.",
+    "request_id": "a",
+}
 BAD = {**GOOD, "content-type": "application/problem+json"}
 SECRET, THEIRS = "Zq/secret of the broker", "zebra5f1d"
 THEIR_ROADMAP = "01a215d1-eadd-7d0f-8b03-3ca9ebd15373"
@@ -25,20 +31,39 @@ THEIR_ROADMAP = "01a215d1-eadd-7d0f-8b03-3ca9ebd15373"
 
 @pytest.fixture
 def watch(tmp_path: Path) -> Watch:
-    environment = {"SECRET_KEY": "c0ffee" * 6, "REDIS_URL": "redis://:Zq%2Fsecret%20of%20the%20broker@127.0.0.1:1/0"}
+    environment = {
+        "SECRET_KEY": "c0ffee" * 6,
+        "REDIS_URL": "redis://:Zq%2Fsecret%20of%20the%20broker@127.0.0.1:1/0",
+    }
     stack = Stack("server", tmp_path, environment)
     for service in stack.services.values():
         service.log.write_text("")
     me = Person(stack, "a@example.org", "a passphrase", "token-of-mine")
     return Watch(
-        People(me, Person(stack), "", {}, theirs={"mark": THEIRS, "token": "token-of-theirs", "roadmap_id": THEIR_ROADMAP}), stack
+        People(
+            me,
+            Person(stack),
+            "",
+            {},
+            theirs={"mark": THEIRS, "token": "token-of-theirs", "roadmap_id": THEIR_ROADMAP},
+        ),
+        stack,
     )
 
 
-def seen(status: int, told: Any, headers: dict[str, str], operation: str = "read_me", sent: str = "") -> Seen:
+def seen(
+    status: int, told: Any, headers: dict[str, str], operation: str = "read_me", sent: str = ""
+) -> Seen:
     content = told if isinstance(told, bytes) else json.dumps(told).encode()
     return Seen(
-        operation, "GET", f"http://127.0.0.1:1/{sent}", {"Authorization": "Bearer token-of-mine"}, b"", status, headers, content
+        operation,
+        "GET",
+        f"http://127.0.0.1:1/{sent}",
+        {"Authorization": "Bearer token-of-mine"},
+        b"",
+        status,
+        headers,
+        content,
     )
 
 
@@ -69,13 +94,19 @@ WRONG = {
     "404 is no problem document but application/json": seen(404, PROBLEM, GOOD),
     "a problem that says 422": seen(404, {**PROBLEM, "status": 422}, BAD),
     "a problem document that is no JSON": seen(404, b"no", BAD),
-    "a problem with another request_id than X-Request-ID": seen(404, {**PROBLEM, "request_id": "b"}, BAD),
+    "a problem with another request_id than X-Request-ID": seen(
+        404, {**PROBLEM, "request_id": "b"}, BAD
+    ),
     "422 names no field": seen(422, {**PROBLEM, "status": 422, "type": "/problems/invalid"}, BAD),
     "429 without Retry-After": seen(429, {**PROBLEM, "status": 429}, BAD),
     "401 without WWW-Authenticate": seen(401, {**PROBLEM, "status": 401}, BAD),
     "405 without Allow": seen(405, {**PROBLEM, "status": 405}, BAD),
-    "no X-Request-ID": seen(200, {}, {name: value for name, value in GOOD.items() if name != "x-request-id"}),
-    "not the headers that make browsers careful": seen(200, {}, {**GOOD, "x-content-type-options": ""}),
+    "no X-Request-ID": seen(
+        200, {}, {name: value for name, value in GOOD.items() if name != "x-request-id"}
+    ),
+    "not the headers that make browsers careful": seen(
+        200, {}, {**GOOD, "x-content-type-options": ""}
+    ),
     "tells of its inside: psycopg2": seen(200, {"a": "psycopg2.errors"}, GOOD),
     "tells of its inside: SELECT a FROM": seen(200, {"a": "SELECT a FROM b"}, GOOD),
     f"tells the path {ROOT}": seen(200, {"a": f"{ROOT}/web"}, GOOD),
@@ -88,8 +119,12 @@ WRONG = {
 
 def test_operators_are_shown_which_things_there_are_and_not_what_they_hold(watch: Watch) -> None:
     told = {"id": THEIR_ROADMAP, "notes": THEIRS}
-    assert found(watch, seen(200, told, GOOD, sent="api/v1/admin/roadmaps")) == ["tells the other one's mark"]
-    assert "tells the other one's roadmap_id" in found(watch, seen(200, told, GOOD, sent="api/v1/roadmaps"))
+    assert found(watch, seen(200, told, GOOD, sent="api/v1/admin/roadmaps")) == [
+        "tells the other one's mark"
+    ]
+    assert "tells the other one's roadmap_id" in found(
+        watch, seen(200, told, GOOD, sent="api/v1/roadmaps")
+    )
 
 
 @pytest.mark.parametrize(("what", "answer"), WRONG.items(), ids=WRONG)
@@ -115,9 +150,15 @@ def test_what_a_service_may_not_print_is_found(watch: Watch, printed: str, what:
 
 def test_a_command_repeats_a_request_byte_by_byte() -> None:
     plain = Seen("", "POST", "http://x/a", {"A": "b'c", "Empty": ""}, b'{"a": 1}', 200, {}, b"")
-    assert plain.curl == """curl -i -X POST --path-as-is -H 'A: b'"'"'c' -H 'Empty;' --data-binary '{"a": 1}' http://x/a"""
+    assert (
+        plain.curl
+        == """curl -i -X POST --path-as-is -H 'A: b'"'"'c' -H 'Empty;' --data-binary '{"a": 1}' http://x/a"""
+    )
     strange = Seen("", "POST", "http://x/a", {}, b"\x00\xff", 200, {}, b"")
-    assert strange.curl == "printf '\\000\\377' | curl -i -X POST --path-as-is --data-binary @- http://x/a"
+    assert (
+        strange.curl
+        == "printf '\\000\\377' | curl -i -X POST --path-as-is --data-binary @- http://x/a"
+    )
 
 
 def test_an_address_is_known_by_its_operation() -> None:

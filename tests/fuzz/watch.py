@@ -18,7 +18,12 @@ PROBLEM = "application/problem+json"
 TELLS = {  # operations that are there to tell a secret, and the field in which it stands
     **{"register": "access_token", "log_in": "access_token", "change_password": "access_token"},
     "change_email": "access_token",
-    **{"create_key": "key", "create_invitation": "invitation", "create_webhook": "secret", "rotate_webhook_secret": "secret"},
+    **{
+        "create_key": "key",
+        "create_invitation": "invitation",
+        "create_webhook": "secret",
+        "rotate_webhook_secret": "secret",
+    },
 }
 INSIDE = re.compile(
     r"Traceback \(most recent|psycopg2|peewee|sqlite3?\.|/site-packages/|/dist-packages/|syntax error at|File \\?\"/"
@@ -28,7 +33,15 @@ INSIDE = re.compile(
 # Who fuzzes is an administrator, who is shown which things there are of everybody, but no word of what they hold.
 FOR_OPERATORS = ("/api/v1/admin/", "/admin")
 OF_THINGS = ("roadmap_id", "concept_id", "webhook_id", "delivery_id", "email")
-TEACHES = {"read_concept", "read_version", "answer_quiz", "read_attempt", "show_openapi", "export_json", "export_markdown"}
+TEACHES = {
+    "read_concept",
+    "read_version",
+    "answer_quiz",
+    "read_attempt",
+    "show_openapi",
+    "export_json",
+    "export_markdown",
+}
 TEACHES |= {"export_archive", "export_cards", "download_export"}  # texts that may name all of these
 MAKES_ONE = ("create_roadmap", "import_roadmap", "copy_shared")  # and answers its id
 HASH = re.compile(r"\$argon2id\$\S{20}")
@@ -85,12 +98,22 @@ class Watch:
     stack: Stack
     counts: Counter[tuple[str, int]] = field(default_factory=Counter)
     failures: dict[tuple[str, str], Failure] = field(default_factory=dict)
-    secrets: dict[str, str] = field(default_factory=dict)  # that were told in the run, with the operation that told them
-    marks: dict[str, int] = field(default_factory=dict)  # how much each service had printed when it began
-    prepared: Counter[str] = field(default_factory=Counter)  # requests of schemathesis, by operation
-    problems: set[tuple[str, int, str]] = field(default_factory=set)  # type, status and title of each that was answered
+    secrets: dict[str, str] = field(
+        default_factory=dict
+    )  # that were told in the run, with the operation that told them
+    marks: dict[str, int] = field(
+        default_factory=dict
+    )  # how much each service had printed when it began
+    prepared: Counter[str] = field(
+        default_factory=Counter
+    )  # requests of schemathesis, by operation
+    problems: set[tuple[str, int, str]] = field(
+        default_factory=set
+    )  # type, status and title of each that was answered
     deleted: set[str] = field(default_factory=set)  # ids of roadmaps that were deleted for ever
-    accepted: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # ids of roadmaps by Idempotency-Key
+    accepted: dict[str, set[str]] = field(
+        default_factory=lambda: defaultdict(set)
+    )  # ids of roadmaps by Idempotency-Key
 
     def __post_init__(self) -> None:
         self.marks = {name: len(service.output) for name, service in self.stack.services.items()}
@@ -105,7 +128,10 @@ class Watch:
         environment = self.stack.environment
         names = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "OPENAI_API_KEY")
         ours = {name: environment.get(name, "") for name in names}
-        ours |= {f"the password in {name}": unquote(urlsplit(ours[name]).password or "") for name in names[1:3]}
+        ours |= {
+            f"the password in {name}": unquote(urlsplit(ours[name]).password or "")
+            for name in names[1:3]
+        }
         self._ours = {name: forms(value) for name, value in ours.items() if value}
 
     @property
@@ -130,11 +156,18 @@ class Watch:
     def _wrong(self, seen: Seen) -> Iterable[str]:
         if seen.status >= 500:
             yield f"answered {seen.status}"
-        if seen.status >= 400 and seen.method != "HEAD" and "text/html" not in seen.headers.get("content-type", ""):
+        if (
+            seen.status >= 400
+            and seen.method != "HEAD"
+            and "text/html" not in seen.headers.get("content-type", "")
+        ):
             yield from self._wrong_problem(seen)
         if "x-request-id" not in seen.headers:
             yield "no X-Request-ID"
-        if seen.headers.get("x-content-type-options") != "nosniff" or "content-security-policy" not in seen.headers:
+        if (
+            seen.headers.get("x-content-type-options") != "nosniff"
+            or "content-security-policy" not in seen.headers
+        ):
             yield "not the headers that make browsers careful"
         yield from self._leaks(seen)
 
@@ -163,7 +196,11 @@ class Watch:
 
     def _leaks(self, seen: Seen) -> Iterable[str]:
         told = "\n".join([*(f"{name}: {value}" for name, value in seen.headers.items()), seen.text])
-        if seen.operation not in TEACHES and (found := INSIDE.search(told)) and not _was_sent(seen, found[0]):
+        if (
+            seen.operation not in TEACHES
+            and (found := INSIDE.search(told))
+            and not _was_sent(seen, found[0])
+        ):
             yield f"tells of its inside: {found[0][:60]}"
         for place in self._places:
             if place in told:
@@ -183,9 +220,14 @@ class Watch:
     def _learn(self, seen: Seen) -> None:
         name = TELLS.get(seen.operation)
         if name and seen.status < 300:
-            self.secrets.update({value: seen.operation for value in [json.loads(seen.content).get(name)] if value})
+            self.secrets.update(
+                {value: seen.operation for value in [json.loads(seen.content).get(name)] if value}
+            )
         if seen.operation in MAKES_ONE and seen.status in (201, 202):
-            key = next((value for given, value in seen.sent.items() if given.lower() == "idempotency-key"), "")
+            key = next(
+                (value for given, value in seen.sent.items() if given.lower() == "idempotency-key"),
+                "",
+            )
             self.accepted[key].add(str(json.loads(seen.content)["id"]))
 
         if seen.operation == "delete_for_ever" and seen.status < 300:
@@ -195,17 +237,28 @@ class Watch:
         """Every type of problem that was answered can be read about at its address."""
         for kind, status, title in sorted(self.problems):
             answer = answer_to("GET", self.stack.url + kind)
-            if answer.status_code != 200 or (answer.json()["status"], answer.json()["title"]) != (status, title):
-                self.fail(f"the problem {kind} ({status} {title}) is another one at its address", answer.text[:300])
+            if answer.status_code != 200 or (answer.json()["status"], answer.json()["title"]) != (
+                status,
+                title,
+            ):
+                self.fail(
+                    f"the problem {kind} ({status} {title}) is another one at its address",
+                    answer.text[:300],
+                )
 
     def printed(self) -> None:
         """Judges what the services have printed since it began."""
         for name, service in self.stack.services.items():
             text = service.output[self.marks.get(name, 0) :]
-            secrets = {**self.secrets, **{self.people.theirs.get(key, ""): key for key in ("token", "key", "secret")}}
+            secrets = {
+                **self.secrets,
+                **{self.people.theirs.get(key, ""): key for key in ("token", "key", "secret")},
+            }
             for secret, teller in secrets.items():
                 if secret and secret in text:
-                    self.fail(f"{name} prints a secret that {teller} has told", _around(text, secret))
+                    self.fail(
+                        f"{name} prints a secret that {teller} has told", _around(text, secret)
+                    )
             for what, written in self._ours.items():
                 for each in written:
                     if each in text:
@@ -213,9 +266,13 @@ class Watch:
             if found := HASH.search(text):
                 self.fail(f"{name} prints the hash of a password", _around(text, found[0]))
             for line in re.findall(
-                r"^Traceback[\s\S]{0,6000}?^\w[\w.]*(?:Error|Exception|Exit|Interrupt)?\b.*$", text, re.MULTILINE
+                r"^Traceback[\s\S]{0,6000}?^\w[\w.]*(?:Error|Exception|Exit|Interrupt)?\b.*$",
+                text,
+                re.MULTILINE,
             ):
-                self.fail(f"{name} prints a traceback", line[-3000:], about=line.rpartition("\n")[2][:120])
+                self.fail(
+                    f"{name} prints a traceback", line[-3000:], about=line.rpartition("\n")[2][:120]
+                )
 
 
 def _was_sent(seen: Seen, text: str) -> bool:
@@ -236,4 +293,7 @@ def _is_plain(body: bytes) -> bool:
 
 
 def headers_of(pairs: Iterable[tuple[str, Any]]) -> dict[str, str]:
-    return {str(name).lower(): value if isinstance(value, str) else ", ".join(value) for name, value in pairs}
+    return {
+        str(name).lower(): value if isinstance(value, str) else ", ".join(value)
+        for name, value in pairs
+    }

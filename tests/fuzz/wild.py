@@ -15,24 +15,100 @@ from tests.fuzz.machine import LEFT_OUT
 from tests.fuzz.people import People
 
 Draw = Callable[..., Any]
-WITH_BODY = sorted(name for name, (_, _, operation) in OPERATIONS.items() if "requestBody" in operation and name not in LEFT_OUT)
-ENDING = ("log_out", "end_login", "change_password", "change_email")  # a login; tests/fuzz/machine.py uses fresh ones for them
-READ = sorted(name for name, (method, _, _) in OPERATIONS.items() if method == "GET" and name != "watch_roadmap")
+WITH_BODY = sorted(
+    name
+    for name, (_, _, operation) in OPERATIONS.items()
+    if "requestBody" in operation and name not in LEFT_OUT
+)
+ENDING = (
+    "log_out",
+    "end_login",
+    "change_password",
+    "change_email",
+)  # a login; tests/fuzz/machine.py uses fresh ones for them
+READ = sorted(
+    name
+    for name, (method, _, _) in OPERATIONS.items()
+    if method == "GET" and name != "watch_roadmap"
+)
 TYPES = (
-    *("application/json", "application/json; charset=utf-8", "application/json;charset=utf-16", "APPLICATION/JSON"),
-    *("application/merge-patch+json", "application/problem+json", "text/plain", "application/x-www-form-urlencoded"),
-    *("multipart/form-data", "multipart/form-data; boundary=x", "application/xml", "+json", "", ";", "application", "*/*"),
+    *(
+        "application/json",
+        "application/json; charset=utf-8",
+        "application/json;charset=utf-16",
+        "APPLICATION/JSON",
+    ),
+    *(
+        "application/merge-patch+json",
+        "application/problem+json",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+    ),
+    *(
+        "multipart/form-data",
+        "multipart/form-data; boundary=x",
+        "application/xml",
+        "+json",
+        "",
+        ";",
+        "application",
+        "*/*",
+    ),
 )
 STRANGE_TEXTS = (
-    *("\x00", "a\x00b", "\ud800", "\udfff\ud800", "\ufeff", "\u202e", "\U0010ffff", "\x7f\x85", "a" * 30_000, "\u00e9" * 20_001),
-    *("'; DROP TABLE roadmap; --", "%s%n%x", "{{7*7}}", "../../etc/passwd", "<script>alert(1)</script>", "\r\nSet-Cookie: a=b"),
+    *(
+        "\x00",
+        "a\x00b",
+        "\ud800",
+        "\udfff\ud800",
+        "\ufeff",
+        "\u202e",
+        "\U0010ffff",
+        "\x7f\x85",
+        "a" * 30_000,
+        "\u00e9" * 20_001,
+    ),
+    *(
+        "'; DROP TABLE roadmap; --",
+        "%s%n%x",
+        "{{7*7}}",
+        "../../etc/passwd",
+        "<script>alert(1)</script>",
+        "\r\nSet-Cookie: a=b",
+    ),
 )
 STRANGE_NUMBERS = (
-    *("1e999", "-1e999", "1" * 5000, "-0", "0.0", "1E400", "9223372036854775808", "2147483648", "-2147483649", "1e-999"),
+    *(
+        "1e999",
+        "-1e999",
+        "1" * 5000,
+        "-0",
+        "0.0",
+        "1E400",
+        "9223372036854775808",
+        "2147483648",
+        "-2147483649",
+        "1e-999",
+    ),
     *("NaN", "Infinity", "-Infinity", "0x10", "01", "1.", ".5", "+1", "1_000"),
 )
 METHODS = (
-    *("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get", "Post", "PROPFIND", "QUERY", "MKCOL", "LOCK"),
+    *(
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT",
+        "PATCH",
+        "DELETE",
+        "OPTIONS",
+        "TRACE",
+        "get",
+        "Post",
+        "PROPFIND",
+        "QUERY",
+        "MKCOL",
+        "LOCK",
+    ),
     *("FOO", "GETT", "G", "M-SEARCH", "PURGE", "X" * 300),
 )
 ENCODINGS = (
@@ -62,16 +138,53 @@ PREFERENCES = (
     "wait=1e1",
 )
 ODD_PLACES = (  # in a path, as they are written there
-    *("%E4%B8%AD", "%00", "%0d%0aX-Injected:1", "%ff", "%c0%af", "%ed%a0%80", "%F0%9F%92%A9", "%", "%zz", "%2e%2e", "%2f", "%5c"),
+    *(
+        "%E4%B8%AD",
+        "%00",
+        "%0d%0aX-Injected:1",
+        "%ff",
+        "%c0%af",
+        "%ed%a0%80",
+        "%F0%9F%92%A9",
+        "%",
+        "%zz",
+        "%2e%2e",
+        "%2f",
+        "%5c",
+    ),
     *("%3f", "%23", "%25", "%22", "%7f", "%85", "{x}", "<b>", "'", "a" * 3000, "%E4%B8%AD" * 2000),
-    *("0%EF%BC%91a2249fe2b676ffbb66508704318150", "%0a1a2249fe2b676ffbb66508704318150", "1_a2249fe2b676ffbb66508704318150"),
+    *(
+        "0%EF%BC%91a2249fe2b676ffbb66508704318150",
+        "%0a1a2249fe2b676ffbb66508704318150",
+        "1_a2249fe2b676ffbb66508704318150",
+    ),
 )
 PAGE_PATHS = (  # which no description names
-    *("/", "/{anything}", "/login", "/look", "/docs/{tag}", "/static/{file}", "/review/{card_id}", "/webhooks/{webhook_id}/test"),
+    *(
+        "/",
+        "/{anything}",
+        "/login",
+        "/look",
+        "/docs/{tag}",
+        "/static/{file}",
+        "/review/{card_id}",
+        "/webhooks/{webhook_id}/test",
+    ),
     *("/roadmaps/{roadmap_id}", "/roadmaps/{roadmap_id}/{what}", "/roadmaps/{roadmap_id}/approve"),
-    *("/roadmaps/{roadmap_id}/concepts/{concept_id}", "/roadmaps/{roadmap_id}/concepts/{concept_id}/{kind}/retry"),
-    *("/roadmaps/{roadmap_id}/concepts/{concept_id}/{kind}/versions", "/roadmaps/{roadmap_id}/revisions/{number}"),
-    *("/shared/{token}", "/shared/{token}/concepts/{concept_id}", "/shared/{token}/copy", "/calendars/{token}/roadmap.ics"),
+    *(
+        "/roadmaps/{roadmap_id}/concepts/{concept_id}",
+        "/roadmaps/{roadmap_id}/concepts/{concept_id}/{kind}/retry",
+    ),
+    *(
+        "/roadmaps/{roadmap_id}/concepts/{concept_id}/{kind}/versions",
+        "/roadmaps/{roadmap_id}/revisions/{number}",
+    ),
+    *(
+        "/shared/{token}",
+        "/shared/{token}/concepts/{concept_id}",
+        "/shared/{token}/copy",
+        "/calendars/{token}/roadmap.ics",
+    ),
     *("/admin/queues/{queue}", "/admin/queues/{queue}/messages/{message}/retry"),
 )
 HOSTS = (
@@ -96,7 +209,11 @@ def values() -> st.SearchStrategy[object]:
     numbers = st.one_of(st.integers(), st.floats(), st.integers(-(2**70), 2**70))
     leaves = st.one_of(st.none(), st.booleans(), numbers, texts)
     return st.recursive(
-        leaves, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(texts, inner, max_size=4)), max_leaves=12
+        leaves,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=4), st.dictionaries(texts, inner, max_size=4)
+        ),
+        max_leaves=12,
     )
 
 
@@ -155,7 +272,17 @@ def _in_another_encoding(draw: Draw, told: bytes) -> bytes:
 
 
 SPOILT = (
-    *(_as_it_is, _as_it_is, _anything, _with_a_mark, _with_a_key_twice, _with_a_strange_number, _deep, _with_bytes_inside, _cut),
+    *(
+        _as_it_is,
+        _as_it_is,
+        _anything,
+        _with_a_mark,
+        _with_a_key_twice,
+        _with_a_strange_number,
+        _deep,
+        _with_bytes_inside,
+        _cut,
+    ),
     _in_another_encoding,
 )
 
@@ -166,24 +293,33 @@ def places(draw: Draw, people: People, path: str) -> str:
     for name in re.findall(r"{(\w+)}", path):
         choices = [each for each in (people.mine.get(name), people.theirs.get(name)) if each]
         strange = st.one_of(
-            st.text(min_size=1, max_size=20), st.uuids().map(str), st.sampled_from(("0", "-1", "1" * 30, "%00", ".."))
+            st.text(min_size=1, max_size=20),
+            st.uuids().map(str),
+            st.sampled_from(("0", "-1", "1" * 30, "%00", "..")),
         )
         ids[name] = draw(st.one_of(st.sampled_from(choices), strange) if choices else strange)
-    return re.sub(r"{(\w+)}", lambda found: quote(str(ids[found[1]]), safe="", errors="replace"), path)
+    return re.sub(
+        r"{(\w+)}", lambda found: quote(str(ids[found[1]]), safe="", errors="replace"), path
+    )
 
 
 def raw_bodies(asker: Asker, people: People, draw: Draw) -> None:
     name = str(draw(st.sampled_from([name for name in WITH_BODY if name not in ENDING])))
     method, path, _ = OPERATIONS[name]
     body = draw(bodies(FITTING.get(name, {})))
-    headers = {"Content-Type": str(draw(st.one_of(st.just("application/json"), st.sampled_from(TYPES))))}
+    headers = {
+        "Content-Type": str(draw(st.one_of(st.just("application/json"), st.sampled_from(TYPES))))
+    }
     if draw(st.integers(0, 9)) == 0:
         headers["Content-Encoding"] = str(draw(st.sampled_from(("gzip", "identity", "br"))))
     asker.ask(method, places(draw, people, path), body, headers=headers)
 
 
 def header_values() -> st.SearchStrategy[str]:
-    return st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=60)
+    return st.text(
+        st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"),
+        max_size=60,
+    )
 
 
 def random_headers(asker: Asker, people: People, draw: Draw) -> None:
@@ -194,14 +330,23 @@ def random_headers(asker: Asker, people: People, draw: Draw) -> None:
         "Host": st.sampled_from(HOSTS),
         "Accept-Encoding": st.sampled_from(ENCODINGS),
         "X-Request-ID": header_values(),
-        "Range": st.sampled_from(("bytes=0-0", "bytes=-1", "bytes=9-1", "items=0-", "bytes=a-b", "bytes=" + "0-1," * 400)),
+        "Range": st.sampled_from(
+            ("bytes=0-0", "bytes=-1", "bytes=9-1", "items=0-", "bytes=a-b", "bytes=" + "0-1," * 400)
+        ),
         "Expect": st.sampled_from(("100-continue", "200-ok", "", "100-Continue, x")),
-        "If-None-Match": st.one_of(st.sampled_from(("*", '""', 'W/"x"', '"a","b"', '"')), header_values()),
-        "If-Match": st.one_of(st.sampled_from(("*", '""', 'W/"x"', '"a","b"', '"')), header_values()),
+        "If-None-Match": st.one_of(
+            st.sampled_from(("*", '""', 'W/"x"', '"a","b"', '"')), header_values()
+        ),
+        "If-Match": st.one_of(
+            st.sampled_from(("*", '""', 'W/"x"', '"a","b"', '"')), header_values()
+        ),
         "If-Modified-Since": header_values(),
         "Idempotency-Key": header_values(),
         "Last-Event-ID": st.one_of(st.integers().map(str), header_values()),
-        "Accept": st.one_of(st.sampled_from(("*/*", "text/html", "application/xml;q=0", "image/*", "")), header_values()),
+        "Accept": st.one_of(
+            st.sampled_from(("*/*", "text/html", "application/xml;q=0", "image/*", "")),
+            header_values(),
+        ),
         "Accept-Language": header_values(),
         "Cookie": st.one_of(st.just("__Host-roadmap=x"), header_values()),
         "Origin": st.sampled_from(("null", "https://evil.example", asker.who.stack.url, "")),
@@ -213,7 +358,8 @@ def random_headers(asker: Asker, people: People, draw: Draw) -> None:
         "Content-Type": st.sampled_from(TYPES),
         "HX-Request": st.just("true"),
         "Authorization": st.one_of(
-            st.sampled_from(("Bearer", "Bearer ", "Basic eDp5", "Bearer rmk_x", "bearer  x")), header_values()
+            st.sampled_from(("Bearer", "Bearer ", "Basic eDp5", "Bearer rmk_x", "bearer  x")),
+            header_values(),
         ),
         "Upgrade": st.sampled_from(("websocket", "h2c")),
         "TE": st.just("trailers"),
@@ -224,7 +370,12 @@ def random_headers(asker: Asker, people: People, draw: Draw) -> None:
     target = places(draw, people, path)
     if name == "watch_roadmap":
         return
-    asker.ask(method, target, body, headers={"Content-Type": "application/json", **headers} if body else headers)
+    asker.ask(
+        method,
+        target,
+        body,
+        headers={"Content-Type": "application/json", **headers} if body else headers,
+    )
 
 
 def segments() -> st.SearchStrategy[str]:
@@ -250,7 +401,9 @@ def segments() -> st.SearchStrategy[str]:
         "static",
     )
     return st.one_of(
-        st.sampled_from(known), st.sampled_from(strange), st.text(max_size=8).map(lambda text: quote(text, errors="replace"))
+        st.sampled_from(known),
+        st.sampled_from(strange),
+        st.text(max_size=8).map(lambda text: quote(text, errors="replace")),
     )
 
 
@@ -258,7 +411,15 @@ def random_addresses(asker: Asker, people: People, draw: Draw) -> None:
     method = str(draw(st.sampled_from(METHODS)))
     if draw(st.booleans()):
         name = str(
-            draw(st.sampled_from([name for name in sorted(OPERATIONS) if name not in (*ENDING, *LEFT_OUT, "watch_roadmap")]))
+            draw(
+                st.sampled_from(
+                    [
+                        name
+                        for name in sorted(OPERATIONS)
+                        if name not in (*ENDING, *LEFT_OUT, "watch_roadmap")
+                    ]
+                )
+            )
         )
         if method == "DELETE":  # what is mine before it begins stays
             return
@@ -266,16 +427,22 @@ def random_addresses(asker: Asker, people: People, draw: Draw) -> None:
     else:
         path = "/" + "/".join(draw(st.lists(segments(), max_size=6)))
     query = draw(
-        st.lists(st.tuples(st.sampled_from(("limit", "cursor", "status", "level", "a", "")), st.text(max_size=10)), max_size=3)
+        st.lists(
+            st.tuples(
+                st.sampled_from(("limit", "cursor", "status", "level", "a", "")),
+                st.text(max_size=10),
+            ),
+            max_size=3,
+        )
     )
     asked = "&".join(f"{name}={quote(value, errors='replace')}" for name, value in query)
     target = path + (f"?{asked}" if asked else "")
     headers = {"Accept": "text/html"} if draw(st.integers(0, 4)) == 0 else {}
     told = asker.ask(method, target, headers=headers)
     if told.status == 405:
-        assert method.upper() not in told.headers["allow"].split(", ") or method != method.upper(), (
-            f"{method}: {told.headers['allow']}"
-        )
+        assert (
+            method.upper() not in told.headers["allow"].split(", ") or method != method.upper()
+        ), f"{method}: {told.headers['allow']}"
     if method == "OPTIONS" and told.status == 204:
         assert "OPTIONS" in told.headers["allow"]
     if method == "HEAD":
@@ -290,7 +457,11 @@ def odd_pages(asker: Asker, people: People, draw: Draw) -> None:
     query = draw(st.one_of(st.just(""), st.sampled_from(ODD_PLACES)))
     target = path + (f"?next={query}&{query}" if query else "")
     headers = {"Accept": "text/html", **({"HX-Request": "true"} if draw(st.booleans()) else {})}
-    told = asker.ask(str(draw(st.sampled_from(("GET", "HEAD", "OPTIONS", "PUT", "PROPFIND")))), target, headers=headers)
+    told = asker.ask(
+        str(draw(st.sampled_from(("GET", "HEAD", "OPTIONS", "PUT", "PROPFIND")))),
+        target,
+        headers=headers,
+    )
     assert "x-injected" not in told.headers
     assert re.fullmatch("[!-~]*", told.headers.get("location", "")), told.headers["location"]
 
@@ -365,7 +536,9 @@ def nothing_of_http(asker: Asker, people: People, draw: Draw) -> None:
     asker.watch.counts["bytes", int(answer[9:12]) if answer[9:12].isdigit() else 0] += 1
     last = answer.rpartition(b"HTTP/1.1 ")[2]
     if last[:1] in (b"4", b"5"):
-        assert b"content-type: application/problem+json" in last.lower(), f"{content!r} is answered {answer[:500]!r}"
+        assert b"content-type: application/problem+json" in last.lower(), (
+            f"{content!r} is answered {answer[:500]!r}"
+        )
     assert not last.startswith((b"5",)), f"{content!r} is answered {answer[:500]!r}"
     assert asker.ask("GET", "/health").status == 200
 

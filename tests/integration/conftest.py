@@ -21,7 +21,10 @@ from tests.stack import Stack, embedded_stack, running, server_stack
 GOAL = "Learn to bake sourdough bread"
 KEY = "sk-of-the-build-51d9"
 MODEL = "gpt-test"
-SMALL = {"goal": "Become a web frontend developer", "level": "advanced"}  # of which the catalogue makes eight concepts
+SMALL = {
+    "goal": "Become a web frontend developer",
+    "level": "advanced",
+}  # of which the catalogue makes eight concepts
 MAX_ATTEMPTS = 3
 KINDS = {
     **{"AnalysisDraft": "analysis", "OutlineDraft": "outline"},
@@ -114,7 +117,12 @@ class Provider(LLMockServer):
 
     def writes_more(self, **others: str) -> None:
         """The same where nothing said before fits."""
-        usual = {"analysis": json.dumps(ANALYSED), "outline": SOUND, "repair": SOUND, "revise": SOUND}
+        usual = {
+            "analysis": json.dumps(ANALYSED),
+            "outline": SOUND,
+            "repair": SOUND,
+            "revise": SOUND,
+        }
         usual |= {kind: json.dumps(words) for kind, words in WRITTEN.items()}
         for step, text in {**usual, **others}.items():
             self.state.scenarios.add(Reply(text=text, match=Match(model=step), times=None))
@@ -135,7 +143,9 @@ def provider(serving: Provider) -> Provider:
 
 
 @pytest.fixture(scope="module", params=["embedded", "server"])
-def model_stack(request: pytest.FixtureRequest, serving: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def model_stack(
+    request: pytest.FixtureRequest, serving: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """The whole service of each mode, with a model; a database and a broker of its own."""
     with modelled(request, serving, tmp_path_factory) as made:
         yield made
@@ -143,7 +153,10 @@ def model_stack(request: pytest.FixtureRequest, serving: Provider, tmp_path_fact
 
 @contextmanager
 def modelled(
-    request: pytest.FixtureRequest, serving: Provider, tmp_path_factory: pytest.TempPathFactory, **others: str
+    request: pytest.FixtureRequest,
+    serving: Provider,
+    tmp_path_factory: pytest.TempPathFactory,
+    **others: str,
 ) -> Iterator[Stack]:
     """The services in the mode that the request has for its parameter, with the settings of a model and others."""
     folder = tmp_path_factory.mktemp(f"model-{request.param}")
@@ -159,10 +172,14 @@ def modelled(
         with running(embedded_stack(folder, **environment)) as made:
             yield made
         return
-    broker = Redis(tmp_path_factory.mktemp("redis"))  # its queues must not be those of the shared stack
+    broker = Redis(
+        tmp_path_factory.mktemp("redis")
+    )  # its queues must not be those of the shared stack
     broker.start()
     try:
-        with running(server_stack(folder, request.getfixturevalue("postgres"), broker, **environment)) as made:
+        with running(
+            server_stack(folder, request.getfixturevalue("postgres"), broker, **environment)
+        ) as made:
             yield made
     finally:
         broker.stop()

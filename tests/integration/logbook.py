@@ -27,13 +27,19 @@ MODES = ("embedded", "server")
 
 
 @contextmanager
-def own_database(folder: Path, postgres: Postgres | None, *, migrated: bool = True) -> Iterator[Any]:
+def own_database(
+    folder: Path, postgres: Postgres | None, *, migrated: bool = True
+) -> Iterator[Any]:
     """This process uses a new database for the block: on SQLite, or on that server. Gives its settings."""
     its_own, waits = database.obj, extensions.get_wait_callback()
     execution_log.buffer.flush()
     url = None
     if postgres:
-        url = SecretStr(postgres.create_migrated_database() if migrated else postgres.create_database(f"log_{new_id().hex}"))
+        url = SecretStr(
+            postgres.create_migrated_database()
+            if migrated
+            else postgres.create_database(f"log_{new_id().hex}")
+        )
     elif migrated:
         (folder / "roadmap.db").write_bytes(migrated_file())
     mine = settings.model_copy(update={"data_dir": folder, "database_url": url})
@@ -63,7 +69,12 @@ def id_at(moment: datetime) -> UUID:
 
 def document(at: datetime | None = None, **fields: Any) -> Document:
     moment = at or clock.now()
-    common = {"id": (id_at(moment) if at else new_id()).hex, "at": moment.isoformat(), "level": "info", "category": "test"}
+    common = {
+        "id": (id_at(moment) if at else new_id()).hex,
+        "at": moment.isoformat(),
+        "level": "info",
+        "category": "test",
+    }
     empty = dict.fromkeys(("details", "duration_ms", "roadmap_id", "concept_id"))
     return {**common, **empty, "step": "step", "message": "It happened.", **fields}
 

@@ -20,7 +20,9 @@ class Provider(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[Any] = []
         self.headers: list[dict[str, str]] = []
-        self.released = threading.Event()  # set at the end of a test, so that no handler outlives it
+        self.released = (
+            threading.Event()
+        )  # set at the end of a test, so that no handler outlives it
         self.answer = answer
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -43,7 +45,9 @@ class Handler(BaseHTTPRequestHandler):
         self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
         self.server.answer(self)
 
-    def say(self, status: int, body: bytes, content_type: str = "application/json", **headers: str) -> None:
+    def say(
+        self, status: int, body: bytes, content_type: str = "application/json", **headers: str
+    ) -> None:
         self.send_response(status)
         self.send_header("content-type", content_type)
         self.send_header("content-length", str(len(body)))
@@ -75,4 +79,6 @@ def completion(content: str | None, **changes: Any) -> bytes:
     """The body of an answer; `changes` are of its one choice, `message` of the message in it."""
     message = {"role": "assistant", "content": content, **changes.pop("message", {})}
     choice = {"index": 0, "finish_reason": "stop", "message": message, **changes}
-    return json.dumps({"id": "1", "object": "chat.completion", "created": 1, "model": MODEL, "choices": [choice]}).encode()
+    return json.dumps(
+        {"id": "1", "object": "chat.completion", "created": 1, "model": MODEL, "choices": [choice]}
+    ).encode()

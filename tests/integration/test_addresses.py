@@ -18,7 +18,9 @@ from tests.servers import LOOPBACK, Postgres, Redis
 from tests.stack import clean_environment, running, server_stack
 
 NOWHERE = f"redis://{LOOPBACK}:1/0"
-each_service = pytest.mark.parametrize("name", ["api", "huey_content"])  # whose checks are not all the same
+each_service = pytest.mark.parametrize(
+    "name", ["api", "huey_content"]
+)  # whose checks are not all the same
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +41,21 @@ def ask(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
-def test_migrations_are_applied_once_whatever_isolation_the_database_has_by_default(postgres: Postgres, isolation: str) -> None:
+def test_migrations_are_applied_once_whatever_isolation_the_database_has_by_default(
+    postgres: Postgres, isolation: str
+) -> None:
     url = postgres.create_database(f"t{uuid.uuid4().hex}")
-    ask(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = '{isolation}'")
-    environment = {**clean_environment(), "SERVICE_TYPE": "api", "DATABASE_URL": url, "REDIS_URL": NOWHERE, "SECRET_KEY": KEY}
+    ask(
+        url,
+        f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = '{isolation}'",
+    )
+    environment = {
+        **clean_environment(),
+        "SERVICE_TYPE": "api",
+        "DATABASE_URL": url,
+        "REDIS_URL": NOWHERE,
+        "SECRET_KEY": KEY,
+    }
     with ThreadPoolExecutor(3) as threads:
         said = list(threads.map(lambda _: roadmap(environment, "migrate", "--json"), range(3)))
     assert [each.errors for each in said if each.code] == []
@@ -55,20 +68,36 @@ def test_the_main_job_is_done_with_a_schema_and_an_isolation_of_its_own(
     """Also under the older name of the scheme, as some platforms write it."""
     url = postgres.create_database(f"a{uuid.uuid4().hex}")
     stack = server_stack(tmp_path, postgres, own_broker)
-    ask(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = 'serializable'")
+    ask(
+        url,
+        f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = 'serializable'",
+    )
     ask(url, "CREATE SCHEMA mine")
-    stack.environment["DATABASE_URL"] = url.replace("postgresql://", "postgres://") + "?options=-c%20search_path%3Dmine"
+    stack.environment["DATABASE_URL"] = (
+        url.replace("postgresql://", "postgres://") + "?options=-c%20search_path%3Dmine"
+    )
     for service in stack.services.values():
         service.environment["DATABASE_URL"] = stack.environment["DATABASE_URL"]
     with running(stack):
         stack.do_the_main_job()
-    assert ask(url, "SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_name LIKE 'roadmap%'") == [("mine",)]
+    assert ask(
+        url,
+        "SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_name LIKE 'roadmap%'",
+    ) == [("mine",)]
 
 
 def test_statements_outside_a_transaction_have_that_isolation_too(postgres: Postgres) -> None:
     url = postgres.create_database(f"t{uuid.uuid4().hex}")
-    ask(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = 'serializable'")
-    environment = {"SERVICE_TYPE": "api", "DATABASE_URL": url, "REDIS_URL": NOWHERE, "SECRET_KEY": KEY}
+    ask(
+        url,
+        f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = 'serializable'",
+    )
+    environment = {
+        "SERVICE_TYPE": "api",
+        "DATABASE_URL": url,
+        "REDIS_URL": NOWHERE,
+        "SECRET_KEY": KEY,
+    }
     database = open_database(from_environment(environment))
     with closing(database):
         database.connect()
@@ -86,10 +115,20 @@ def test_two_addresses_that_lead_to_different_databases_are_refused(
     """Before anything is changed there."""
     direct = postgres.create_database(f"d{uuid.uuid4().hex}")
     if state == "both are migrated":
-        assert roadmap({"DATABASE_URL": direct, "REDIS_URL": NOWHERE, "SECRET_KEY": KEY}, "migrate").code == 0
+        assert (
+            roadmap(
+                {"DATABASE_URL": direct, "REDIS_URL": NOWHERE, "SECRET_KEY": KEY}, "migrate"
+            ).code
+            == 0
+        )
     line = refusal(launch(name, REDIS_URL=NOWHERE, DIRECT_DATABASE_URL=direct))
-    assert line == "error: DIRECT_DATABASE_URL leads to another database or schema than DATABASE_URL; name the same in both"
-    tables = ask(direct, "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'")[0][0]
+    assert (
+        line
+        == "error: DIRECT_DATABASE_URL leads to another database or schema than DATABASE_URL; name the same in both"
+    )
+    tables = ask(
+        direct, "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
+    )[0][0]
     assert (tables > 0) is (state == "both are migrated")
 
 
@@ -103,13 +142,24 @@ def test_a_direct_address_that_is_wrong_is_told_by_its_name(launch: Launch, name
 
 
 @each_service
-def test_an_option_of_the_database_with_no_such_value_is_not_waited_for(launch: Launch, postgres: Postgres, name: str) -> None:
-    service = launch(name, REDIS_URL=NOWHERE, DATABASE_URL=f"postgresql://postgres@{postgres.address}/postgres?sslmode=bogus")
+def test_an_option_of_the_database_with_no_such_value_is_not_waited_for(
+    launch: Launch, postgres: Postgres, name: str
+) -> None:
+    service = launch(
+        name,
+        REDIS_URL=NOWHERE,
+        DATABASE_URL=f"postgresql://postgres@{postgres.address}/postgres?sslmode=bogus",
+    )
     assert "it has an option whose value is none that there is" in refusal(service)
     assert not waited(service)
 
 
 @each_service
 def test_a_key_without_a_certificate_is_refused(launch: Launch, name: str) -> None:
-    line = refusal(launch(name, REDIS_URL=f"rediss://:{SECRET}@{LOOPBACK}:1/0?ssl_keyfile=/key.pem"))
-    assert line == "error: REDIS_URL: ssl_keyfile is the key of a certificate; name its file in ssl_certfile, too"
+    line = refusal(
+        launch(name, REDIS_URL=f"rediss://:{SECRET}@{LOOPBACK}:1/0?ssl_keyfile=/key.pem")
+    )
+    assert (
+        line
+        == "error: REDIS_URL: ssl_keyfile is the key of a certificate; name its file in ssl_certfile, too"
+    )

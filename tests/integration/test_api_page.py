@@ -19,17 +19,31 @@ DEFINITIONS = ("JSON=", "pick()")  # which commands use that come later
 
 
 @pytest.fixture(
-    scope="module", params=["server", "what is said of embedded mode", pytest.param("embedded", marks=pytest.mark.long)]
+    scope="module",
+    params=[
+        "server",
+        "what is said of embedded mode",
+        pytest.param("embedded", marks=pytest.mark.long),
+    ],
 )
-def outputs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[Step, str]:
+def outputs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[Step, str]:
     """Of every command of the page, run one after the other in one shell, as a person would."""
-    stack: Stack = request.getfixturevalue("shared_server" if request.param == "server" else "shared_embedded")
+    stack: Stack = request.getfixturevalue(
+        "shared_server" if request.param == "server" else "shared_embedded"
+    )
     run = [step for step in EVERYTHING if step.mode in (None, stack.mode)]
     if request.param not in ("server", "embedded"):
         run = [step for step in run if step.mode or step.command.startswith(DEFINITIONS)]
         assert any(step.mode for step in run)
     authorization = "".join(f"{name}: {value}" for name, value in stack.headers.items())
-    environment = {**clean_environment(), "ROADMAP": stack.url, "AUTH": authorization, "EXAMPLES": str(ROOT / "examples")}
+    environment = {
+        **clean_environment(),
+        "ROADMAP": stack.url,
+        "AUTH": authorization,
+        "EXAMPLES": str(ROOT / "examples"),
+    }
     return outputs_of(run, environment, tmp_path_factory.mktemp("recipes"))
 
 
@@ -40,13 +54,21 @@ def names(outputs: dict[Step, str]) -> Names:
 
 def test_there_are_recipes_for_what_people_want_to_do() -> None:
     assert len(RECIPES) >= 10
-    assert [section.title.split(".")[0] for section in RECIPES] == [str(number) for number in range(1, len(RECIPES) + 1)]
-    assert [section.title for section in RECIPES if len([step for step in section.steps if step.shown]) < 2] == []
+    assert [section.title.split(".")[0] for section in RECIPES] == [
+        str(number) for number in range(1, len(RECIPES) + 1)
+    ]
+    assert [
+        section.title
+        for section in RECIPES
+        if len([step for step in section.steps if step.shown]) < 2
+    ] == []
     assert len(EVERYTHING) == PAGE.count("\n$ ")
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)
-def test_what_the_page_shows_is_what_comes_out(section: Section, outputs: dict[Step, str], names: Names) -> None:
+def test_what_the_page_shows_is_what_comes_out(
+    section: Section, outputs: dict[Step, str], names: Names
+) -> None:
     run = [step for step in section.steps if step in outputs]
     assert run or len(outputs) < len(EVERYTHING) / 2
     wrong = [(step.command, difference(step.shown, outputs[step], names)) for step in run]
@@ -68,7 +90,10 @@ def test_every_type_of_problem_is_on_the_page() -> None:
 
 
 def test_every_operation_on_a_roadmap_is_on_the_page_and_nothing_else() -> None:
-    named = {(method, path.replace("...", ROADMAP)) for method, path in re.findall(r"`(GET|PUT|POST|DELETE) ([./][^ `]*)`", PAGE)}
+    named = {
+        (method, path.replace("...", ROADMAP))
+        for method, path in re.findall(r"`(GET|PUT|POST|DELETE) ([./][^ `]*)`", PAGE)
+    }
     served = {(endpoint.method, endpoint.path) for endpoint in ENDPOINTS}
     assert named - served == set()
     assert {(method, path) for method, path in served if path.startswith(ROADMAP)} <= named
@@ -89,9 +114,21 @@ ID, OTHER = "01a214da-8371-7071-b6f8-b0843398508c", "01a214da-8371-7071-b6f8-b08
         ("ready", "partial\n", False),
         ("ready", "", False),
         ("", "ready\n", False),
-        ("HTTP/1.1 201 Created\n...\nlocation: /x", "HTTP/1.1 201 Created\r\ndate: today\r\nlocation: /x\r\n\r\n", True),
-        ("HTTP/1.1 201 Created\n...\nlocation: /x", "HTTP/1.1 202 Accepted\r\ndate: today\r\nlocation: /x\r\n\r\n", False),
-        ("HTTP/1.1 201 Created\nlocation: /x", "HTTP/1.1 201 Created\r\ndate: today\r\nlocation: /x\r\n\r\n", False),
+        (
+            "HTTP/1.1 201 Created\n...\nlocation: /x",
+            "HTTP/1.1 201 Created\r\ndate: today\r\nlocation: /x\r\n\r\n",
+            True,
+        ),
+        (
+            "HTTP/1.1 201 Created\n...\nlocation: /x",
+            "HTTP/1.1 202 Accepted\r\ndate: today\r\nlocation: /x\r\n\r\n",
+            False,
+        ),
+        (
+            "HTTP/1.1 201 Created\nlocation: /x",
+            "HTTP/1.1 201 Created\r\ndate: today\r\nlocation: /x\r\n\r\n",
+            False,
+        ),
         ('{"a": 1, ... "c": 3}', '{"a": 1, "b": 2, "c": 3}', True),
         ('{"a": 1, ... "c": 3}', '{"a": 1, "b": 2, "c": 4}', False),
         ('{"a": 1}', '{"a": 1, "b": 2}', False),

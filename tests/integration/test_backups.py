@@ -34,13 +34,20 @@ def lines_of(file: Path) -> list[Any]:
 def tables_of(file: Path) -> dict[str, list[Any]]:
     """Rows by table, with their JSON read: each kind of database spaces it in its own way."""
     first, *rest = lines_of(file)
-    kinds = {each["name"]: [column["kind"] for column in each["columns"]] for each in first["tables"]}
+    kinds = {
+        each["name"]: [column["kind"] for column in each["columns"]] for each in first["tables"]
+    }
     found: dict[str, list[Any]] = {}
     name = ""
     for line in rest:
         if isinstance(line, list):
             pairs = zip(kinds[name], line, strict=True)
-            found[name].append([json.loads(value) if kind == "json" and value is not None else value for kind, value in pairs])
+            found[name].append(
+                [
+                    json.loads(value) if kind == "json" and value is not None else value
+                    for kind, value in pairs
+                ]
+            )
         elif "table" in line:
             name = line["table"]
             found[name] = []
@@ -52,7 +59,10 @@ def asked(stack: Stack, query: str) -> list[tuple[Any, ...]]:
     if stack.mode == "embedded":
         with closing(sqlite3.connect(stack.folder / "data" / "roadmap.db", timeout=10)) as file:
             return list(file.execute(query))
-    with closing(psycopg2.connect(stack.environment["DATABASE_URL"])) as connection, connection.cursor() as cursor:
+    with (
+        closing(psycopg2.connect(stack.environment["DATABASE_URL"])) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(query)
         return cursor.fetchall()
 
@@ -61,8 +71,13 @@ def names_of_tables(stack: Stack) -> set[str]:
     if stack.mode == "embedded":
         if not (stack.folder / "data" / "roadmap.db").exists():
             return set()
-        return {name for (name,) in asked(stack, "SELECT name FROM sqlite_master WHERE type = 'table'")}
-    return {name for (name,) in asked(stack, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+        return {
+            name for (name,) in asked(stack, "SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+    return {
+        name
+        for (name,) in asked(stack, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    }
 
 
 @pytest.fixture
@@ -75,23 +90,36 @@ def place(tmp_path: Path, postgres: Postgres, module_broker: Redis) -> Any:
         folder.mkdir()
         if mode == "embedded":
             return embedded_stack(folder)
-        return server_stack(folder, postgres, module_broker, DATABASE_URL=postgres.create_database(f"empty{uuid.uuid4().hex}"))
+        return server_stack(
+            folder,
+            postgres,
+            module_broker,
+            DATABASE_URL=postgres.create_database(f"empty{uuid.uuid4().hex}"),
+        )
 
     return make
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, module_broker: Redis) -> dict[str, tuple[Stack, Path]]:
+def made(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, module_broker: Redis
+) -> dict[str, tuple[Stack, Path]]:
     """By mode: a stack that has made a roadmap and runs no more, and a backup of it."""
     found = {}
     for mode in MODES:
         folder = tmp_path_factory.mktemp(mode)
-        stack = embedded_stack(folder) if mode == "embedded" else server_stack(folder, postgres, module_broker)
+        stack = (
+            embedded_stack(folder)
+            if mode == "embedded"
+            else server_stack(folder, postgres, module_broker)
+        )
         with running(stack):
             path = stack.create()
             tree = stack.finished(path)
             concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
-            answer = stack.request("PUT", f"{path}/concepts/{concept}/progress", json={"progress": "done"})
+            answer = stack.request(
+                "PUT", f"{path}/concepts/{concept}/progress", json={"progress": "done"}
+            )
             assert answer.is_success, answer.text
         succeeded(stack.environment, "backup", folder / "backup.gz")
         found[mode] = (stack, folder / "backup.gz")
@@ -100,7 +128,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, module_br
 
 @pytest.mark.parametrize("target", MODES)
 @pytest.mark.parametrize("source", MODES)
-def test_every_row_comes_back_in_either_kind_of_database(made: Any, place: Any, tmp_path: Path, source: str, target: str) -> None:
+def test_every_row_comes_back_in_either_kind_of_database(
+    made: Any, place: Any, tmp_path: Path, source: str, target: str
+) -> None:
     _, file = made[source]
     restored = place(target)
     told = succeeded(restored.environment, "restore", file, "--json").data
@@ -109,7 +139,9 @@ def test_every_row_comes_back_in_either_kind_of_database(made: Any, place: Any, 
     assert told["rows"]["content_version"] > 50
     succeeded(restored.environment, "backup", tmp_path / "again.gz")
     assert tables_of(tmp_path / "again.gz") == before
-    assert asked(restored, "SELECT name FROM schema_migration ORDER BY name") == [(name,) for name in known()]
+    assert asked(restored, "SELECT name FROM schema_migration ORDER BY name") == [
+        (name,) for name in known()
+    ]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -129,25 +161,38 @@ def test_a_service_goes_on_with_what_was_restored(made: Any, place: Any, mode: s
         tree = restored.get(f"/api/v1/roadmaps/{listed['id']}").json()
         concept = tree["stages"][0]["modules"][0]["concepts"][0]
         assert concept["progress"] == "done"
-        assert restored.get(f"/api/v1/roadmaps/{listed['id']}/concepts/{concept['id']}").json()["tutorial"]["markdown"]
+        assert restored.get(f"/api/v1/roadmaps/{listed['id']}/concepts/{concept['id']}").json()[
+            "tutorial"
+        ]["markdown"]
 
 
 @pytest.mark.parametrize("target", MODES)
-def test_what_was_being_made_is_finished_after_the_restore(place: Any, module_broker: Redis, tmp_path: Path, target: str) -> None:
+def test_what_was_being_made_is_finished_after_the_restore(
+    place: Any, module_broker: Redis, tmp_path: Path, target: str
+) -> None:
     """Its messages are in a broker that is lost; rescue makes them anew."""
     source = place("server")
     with running(source, "api"):
         path = source.create(**SMALL)
         told = succeeded(source.environment, "backup", tmp_path / "b.gz", "--json").data
         assert told["waiting"]["content"] == 1
-        assert "1 of content" in succeeded(source.environment, "backup", tmp_path / "b.gz", "--force").output
+        assert (
+            "1 of content"
+            in succeeded(source.environment, "backup", tmp_path / "b.gz", "--force").output
+        )
     module_broker.client().flushall()
     restored = place(target)
     succeeded(restored.environment, "restore", tmp_path / "b.gz")
     identity = path.rsplit("/", 1)[-1].replace("-", "")
     with running(restored):
-        wait_until(lambda: asked(restored, "SELECT status FROM roadmap") == [("ready",)], timeout=60, reason="it is made")
-    assert [str(found).replace("-", "") for (found,) in asked(restored, "SELECT id FROM roadmap")] == [identity]
+        wait_until(
+            lambda: asked(restored, "SELECT status FROM roadmap") == [("ready",)],
+            timeout=60,
+            reason="it is made",
+        )
+    assert [
+        str(found).replace("-", "") for (found,) in asked(restored, "SELECT id FROM roadmap")
+    ] == [identity]
 
 
 def test_a_backup_is_of_one_moment_while_the_service_works(place: Any, tmp_path: Path) -> None:
@@ -155,7 +200,10 @@ def test_a_backup_is_of_one_moment_while_the_service_works(place: Any, tmp_path:
     with running(stack):
         for _ in range(4):
             stack.create()
-        wait_until(lambda: asked(stack, "SELECT count(*) FROM content WHERE status = 'ready'")[0][0] > 5, timeout=60)
+        wait_until(
+            lambda: asked(stack, "SELECT count(*) FROM content WHERE status = 'ready'")[0][0] > 5,
+            timeout=60,
+        )
         with ThreadPoolExecutor() as others:
             backup = others.submit(succeeded, stack.environment, "backup", tmp_path / "b.gz")
             while not backup.done():  # there is always something under way
@@ -176,12 +224,17 @@ def test_it_can_be_made_without_the_log(made: Any, place: Any, tmp_path: Path) -
     told = succeeded(source.environment, "backup", tmp_path / "b.gz", "--no-logs", "--json").data
     assert told["left_out"] == ["execution_log", "log_source"]
     restored = place("embedded")
-    assert "without execution_log" in succeeded(restored.environment, "restore", tmp_path / "b.gz").output
+    assert (
+        "without execution_log"
+        in succeeded(restored.environment, "restore", tmp_path / "b.gz").output
+    )
     assert asked(restored, "SELECT count(*) FROM execution_log") == [(0,)]
     assert asked(restored, "SELECT count(*) FROM roadmap") == [(1,)]
 
 
-def test_only_its_owner_may_read_it_and_nothing_is_replaced_unasked(made: Any, tmp_path: Path) -> None:
+def test_only_its_owner_may_read_it_and_nothing_is_replaced_unasked(
+    made: Any, tmp_path: Path
+) -> None:
     source, _ = made["embedded"]
     file = tmp_path / "b.gz"
     file.write_text("something else")
@@ -218,7 +271,9 @@ def spoiled(kind: str, good: bytes) -> bytes:
     return {
         "cut short": good[: len(good) // 2],
         "cut at a line": gzip.compress(plain[: plain.rindex(b"\n", 0, -1) + 1]),
-        "one bit": good[: len(good) // 2] + bytes([good[len(good) // 2] ^ 1]) + good[len(good) // 2 + 1 :],
+        "one bit": good[: len(good) // 2]
+        + bytes([good[len(good) // 2] ^ 1])
+        + good[len(good) // 2 + 1 :],
         "a word": gzip.compress(plain.replace(b"Python", b"Pyth0n")),
         "goes on": gzip.compress(plain + b"[]\n"),
         "empty": b"",
@@ -243,7 +298,9 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize(("mode", "kinds"), [("embedded", SAID), ("server", ["cut short"])], ids=MODES)
+@pytest.mark.parametrize(
+    ("mode", "kinds"), [("embedded", SAID), ("server", ["cut short"])], ids=MODES
+)
 def test_a_file_that_is_not_whole_is_refused_and_nothing_is_changed(
     made: Any, place: Any, tmp_path: Path, mode: str, kinds: Iterable[str]
 ) -> None:
@@ -260,10 +317,14 @@ def test_a_file_that_is_not_whole_is_refused_and_nothing_is_changed(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_database_with_rows_is_refused_and_keeps_them(made: Any, place: Any, tmp_path: Path, mode: str) -> None:
+def test_a_database_with_rows_is_refused_and_keeps_them(
+    made: Any, place: Any, tmp_path: Path, mode: str
+) -> None:
     target = place(mode)
     succeeded(target.environment, "migrate")
-    succeeded(target.environment, "users", "add", "me@example.org", "--password", "a few unrelated words")
+    succeeded(
+        target.environment, "users", "add", "me@example.org", "--password", "a few unrelated words"
+    )
     said = roadmap(target.environment, "restore", made[mode][1])
     assert said.code == 1
     assert "not empty" in said.sentence
@@ -276,10 +337,17 @@ def test_a_row_that_is_written_while_a_restore_begins_is_not_lost(made: Any, pla
     columns = "id, email, name, password_hash, is_admin, created_at"
     insert = f"INSERT INTO account ({columns}) VALUES (gen_random_uuid(), %s, '', '', false, now())"
     waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'account'::regclass"
-    with closing(psycopg2.connect(target.environment["DATABASE_URL"])) as writer, ThreadPoolExecutor() as others:
+    with (
+        closing(psycopg2.connect(target.environment["DATABASE_URL"])) as writer,
+        ThreadPoolExecutor() as others,
+    ):
         writer.cursor().execute(insert, ["me@example.org"])
         restored = others.submit(roadmap, target.environment, "restore", made["server"][1])
-        wait_until(lambda: restored.done() or asked(target, waits) == [(1,)], timeout=60, reason="the restore waits for the row")
+        wait_until(
+            lambda: restored.done() or asked(target, waits) == [(1,)],
+            timeout=60,
+            reason="the restore waits for the row",
+        )
         writer.commit()
         said = restored.result(60)
     assert "not empty: there are rows in account" in said.sentence
@@ -298,7 +366,12 @@ def test_a_database_that_is_migrated_and_empty_takes_it(made: Any, place: Any, m
 def test_a_backup_of_an_older_version_is_migrated(place: Any, tmp_path: Path, mode: str) -> None:
     """As one of the version of 0004 would have been written."""
     old = {
-        **{"format": "roadmap-backup", "format_version": 1, "mode": "server", "made_at": "2026-01-01T00:00:00+00:00"},
+        **{
+            "format": "roadmap-backup",
+            "format_version": 1,
+            "mode": "server",
+            "made_at": "2026-01-01T00:00:00+00:00",
+        },
         **{"migrations": known()[:4], "left_out": []},
     }
     columns = {
@@ -309,7 +382,14 @@ def test_a_backup_of_an_older_version_is_migrated(place: Any, tmp_path: Path, mo
         "created_at": "time",
         "is_admin": "boolean",
     }
-    row = ["01a2159fb8507da6a4d36cf261638ef6", "old@example.org", "", "", "2026-01-01 00:00:00.000000", True]
+    row = [
+        "01a2159fb8507da6a4d36cf261638ef6",
+        "old@example.org",
+        "",
+        "",
+        "2026-01-01 00:00:00.000000",
+        True,
+    ]
     write(tmp_path / "old.gz", {**old, "tables": [table("account", columns)]}, {"account": [row]})
     target = place(mode)
     told = succeeded(target.environment, "restore", tmp_path / "old.gz", "--json").data
@@ -333,9 +413,17 @@ class TwiceTheSame(dict[str, str]):
 
 BROKEN: dict[str, tuple[str, dict[str, str], list[Any]]] = {
     "a table that is not there": ("nothing", {"id": "uuid"}, ["01a2159fb8507da6a4d36cf261638ef6"]),
-    "a column that is not there": ("account", {"id; DROP": "uuid"}, ["01a2159fb8507da6a4d36cf261638ef6"]),
+    "a column that is not there": (
+        "account",
+        {"id; DROP": "uuid"},
+        ["01a2159fb8507da6a4d36cf261638ef6"],
+    ),
     "a kind that is not there": ("account", {"id": "python"}, ["01a2159fb8507da6a4d36cf261638ef6"]),
-    "a value that does not fit": ("spending", {"owner_id": "uuid", "month": "text", "amount": "integer"}, ["x", "2026-01", 1]),
+    "a value that does not fit": (
+        "spending",
+        {"owner_id": "uuid", "month": "text", "amount": "integer"},
+        ["x", "2026-01", 1],
+    ),
     "a text with NUL": ("spending", SPENDING, [ID, "2026\0", 1]),
     "half a surrogate pair": ("spending", SPENDING, [ID, "\ud800", 1]),
     "a list for a text": ("spending", SPENDING, [ID, ["2026-01"], 1]),
@@ -345,7 +433,11 @@ BROKEN: dict[str, tuple[str, dict[str, str], list[Any]]] = {
     "a broken number": ("spending", SPENDING, [ID, "2026-01", 1.5]),
     "nothing where something must be": ("spending", SPENDING, [ID, None, 1]),
     "a column twice": ("spending", TwiceTheSame(owner_id="uuid"), [ID, ID]),
-    "the list of migrations": ("schema_migration", {"name": "text", "applied": "text"}, ["9999_mine", "2026"]),
+    "the list of migrations": (
+        "schema_migration",
+        {"name": "text", "applied": "text"},
+        ["9999_mine", "2026"],
+    ),
     "a row that refers to nothing": (
         "login_session",
         dict.fromkeys(["id", "account_id"], "uuid")
@@ -362,9 +454,17 @@ def test_rows_that_do_not_fit_are_refused_as_a_whole(place: Any, tmp_path: Path,
     target = place(mode)
     for case, (name, columns, row) in BROKEN.items():
         rows = {"spending": [[ID, "2025-01", 1]], name: [row]}
-        tables = [*([table("spending", SPENDING)] if name != "spending" else []), table(name, columns)]
+        tables = [
+            *([table("spending", SPENDING)] if name != "spending" else []),
+            table(name, columns),
+        ]
         head = {
-            **{"format": "roadmap-backup", "format_version": 1, "mode": "server", "made_at": "2026-01-01T00:00:00+00:00"},
+            **{
+                "format": "roadmap-backup",
+                "format_version": 1,
+                "mode": "server",
+                "made_at": "2026-01-01T00:00:00+00:00",
+            },
             **{"migrations": known(), "left_out": [], "tables": tables},
         }
         write(tmp_path / "broken.gz", head, rows)
@@ -376,7 +476,10 @@ def test_rows_that_do_not_fit_are_refused_as_a_whole(place: Any, tmp_path: Path,
 
 
 def table(name: str, columns: dict[str, str]) -> dict[str, Any]:
-    return {"name": name, "columns": [{"name": column, "kind": kind} for column, kind in columns.items()]}
+    return {
+        "name": name,
+        "columns": [{"name": column, "kind": kind} for column, kind in columns.items()],
+    }
 
 
 def write(file: Path, head: dict[str, Any], rows: dict[str, list[Any]]) -> None:
@@ -385,7 +488,10 @@ def write(file: Path, head: dict[str, Any], rows: dict[str, list[Any]]) -> None:
     for name, of_table in rows.items():
         lines += [{"table": name}, *of_table]
     body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-    end = {"rows": {name: len(of_table) for name, of_table in rows.items()}, "sha256": hashlib.sha256(body).hexdigest()}
+    end = {
+        "rows": {name: len(of_table) for name, of_table in rows.items()},
+        "sha256": hashlib.sha256(body).hexdigest(),
+    }
     file.write_bytes(gzip.compress(body + json.dumps({"end": end}).encode() + b"\n"))
 
 
@@ -426,7 +532,11 @@ def test_a_full_disk_ends_a_restore_with_nothing_changed(made: Any, place: Any) 
 
 def test_there_is_nothing_to_back_up_before_the_first_start(place: Any, tmp_path: Path) -> None:
     said = roadmap(place("embedded").environment, "backup", tmp_path / "b.gz")
-    assert (said.code, "nothing to back up" in said.sentence, list(tmp_path.glob("*.gz"))) == (1, True, [])
+    assert (said.code, "nothing to back up" in said.sentence, list(tmp_path.glob("*.gz"))) == (
+        1,
+        True,
+        [],
+    )
 
 
 def test_while_the_broker_is_away_a_backup_is_made_all_the_same(made: Any, tmp_path: Path) -> None:

@@ -83,43 +83,93 @@ BAD_FIELDS = {
     "a goal of punctuation": ({"goal": "?!... --- !!!"}, "/goal", "in words"),
     "a goal with a control character": ({"goal": f"{GOAL}\x07"}, "/goal", "control characters"),
     "a goal with NUL": ({"goal": f"{GOAL}\x00"}, "/goal", "control characters"),
-    "a background with NUL": ({"goal": GOAL, "background": "a\x00b"}, "/background", "control characters"),
-    "a background of 2,001 characters": ({"goal": GOAL, "background": "a" * 2001}, "/background", "at most 2000"),
-    "an unknown level": ({"goal": GOAL, "level": "guru"}, "/level", "'beginner', 'intermediate' or 'advanced'"),
-    "0 hours": ({"goal": GOAL, "hours_per_week": 0}, "/hours_per_week", "greater than or equal to 1"),
-    "10^9 hours": ({"goal": GOAL, "hours_per_week": 10**9}, "/hours_per_week", "less than or equal to 80"),
+    "a background with NUL": (
+        {"goal": GOAL, "background": "a\x00b"},
+        "/background",
+        "control characters",
+    ),
+    "a background of 2,001 characters": (
+        {"goal": GOAL, "background": "a" * 2001},
+        "/background",
+        "at most 2000",
+    ),
+    "an unknown level": (
+        {"goal": GOAL, "level": "guru"},
+        "/level",
+        "'beginner', 'intermediate' or 'advanced'",
+    ),
+    "0 hours": (
+        {"goal": GOAL, "hours_per_week": 0},
+        "/hours_per_week",
+        "greater than or equal to 1",
+    ),
+    "10^9 hours": (
+        {"goal": GOAL, "hours_per_week": 10**9},
+        "/hours_per_week",
+        "less than or equal to 80",
+    ),
     "hours as text": ({"goal": GOAL, "hours_per_week": "8"}, "/hours_per_week", "whole number"),
-    "hours as a boolean": ({"goal": GOAL, "hours_per_week": True}, "/hours_per_week", "whole number"),
+    "hours as a boolean": (
+        {"goal": GOAL, "hours_per_week": True},
+        "/hours_per_week",
+        "whole number",
+    ),
     "half hours": ({"goal": GOAL, "hours_per_week": 8.5}, "/hours_per_week", "whole number"),
-    "a deadline in the past": ({"goal": GOAL, "deadline": "2020-01-31"}, "/deadline", "in the future"),
-    "a deadline in a thousand years": ({"goal": GOAL, "deadline": "3026-01-31"}, "/deadline", "within ten years"),
+    "a deadline in the past": (
+        {"goal": GOAL, "deadline": "2020-01-31"},
+        "/deadline",
+        "in the future",
+    ),
+    "a deadline in a thousand years": (
+        {"goal": GOAL, "deadline": "3026-01-31"},
+        "/deadline",
+        "within ten years",
+    ),
     "a deadline that is no date": ({"goal": GOAL, "deadline": "soon"}, "/deadline", "YYYY-MM-DD"),
     "a day that does not exist": ({"goal": GOAL, "deadline": "2030-02-30"}, "/deadline", "date"),
     "a number as the deadline": ({"goal": GOAL, "deadline": 20300131}, "/deadline", "date"),
-    "a language that is no tag": ({"goal": GOAL, "language": "not a language"}, "/language", "BCP 47"),
+    "a language that is no tag": (
+        {"goal": GOAL, "language": "not a language"},
+        "/language",
+        "BCP 47",
+    ),
     "an unknown field": ({"goal": GOAL, "goall": "x"}, "/goall", "not a known field"),
-    "an unknown field with a slash": ({"goal": GOAL, "a/b~c": "x"}, "/a~1b~0c", "not a known field"),
+    "an unknown field with a slash": (
+        {"goal": GOAL, "a/b~c": "x"},
+        "/a~1b~0c",
+        "not a known field",
+    ),
 }
 
 
 @pytest.mark.parametrize(("body", "pointer", "rule"), BAD_FIELDS.values(), ids=BAD_FIELDS)
-def test_a_bad_field_is_named_with_its_rule(stack: Stack, body: dict, pointer: str, rule: str) -> None:
+def test_a_bad_field_is_named_with_its_rule(
+    stack: Stack, body: dict, pointer: str, rule: str
+) -> None:
     document = problem(stack.post(ROADMAPS, json=body), 422, "invalid")
     assert rule in one_error(document, pointer=f"#{pointer}")
 
 
 def test_a_deadline_today_is_too_late(stack: Stack) -> None:
-    answer = stack.post(ROADMAPS, json={"goal": GOAL, "deadline": datetime.now(UTC).date().isoformat()})
-    assert one_error(problem(answer, 422, "invalid"), pointer="#/deadline") == "must be in the future"
+    answer = stack.post(
+        ROADMAPS, json={"goal": GOAL, "deadline": datetime.now(UTC).date().isoformat()}
+    )
+    assert (
+        one_error(problem(answer, 422, "invalid"), pointer="#/deadline") == "must be in the future"
+    )
 
 
 def test_all_bad_fields_are_named_at_once(stack: Stack) -> None:
-    answer = stack.post(ROADMAPS, json={"goal": "", "level": "guru", "hours_per_week": 0, "colour": "red"})
+    answer = stack.post(
+        ROADMAPS, json={"goal": "", "level": "guru", "hours_per_week": 0, "colour": "red"}
+    )
     pointers = [error["pointer"] for error in problem(answer, 422, "invalid")["errors"]]
     assert pointers == ["#/goal", "#/level", "#/hours_per_week", "#/colour"]
 
 
-def test_a_goal_that_no_track_fits_is_answered_with_the_tracks_there_are_and_the_way_to_any_goal(stack: Stack) -> None:
+def test_a_goal_that_no_track_fits_is_answered_with_the_tracks_there_are_and_the_way_to_any_goal(
+    stack: Stack,
+) -> None:
     answer = stack.post(ROADMAPS, json={"goal": "Learn to bake sourdough bread"})
     rule = one_error(problem(answer, 422, "invalid"), pointer="#/goal")
     assert [track.title for track in tracks().values() if track.title not in rule] == []
@@ -141,7 +191,9 @@ UNREADABLE = {
     "half a surrogate pair": b'{"goal": "Python backend \\ud800"}',
     "UTF-16": '{"goal": "Python backend"}'.encode("utf-16"),
     "30,000 brackets": b"[" * 30_000,
-    "a number of 5,000 digits": b'{"goal": "Python backend", "hours_per_week": ' + LONG_NUMBER.encode() + b"}",
+    "a number of 5,000 digits": b'{"goal": "Python backend", "hours_per_week": '
+    + LONG_NUMBER.encode()
+    + b"}",
 }
 
 
@@ -157,7 +209,10 @@ def test_a_body_that_is_not_an_object_is_wrong_as_a_whole(stack: Stack, content:
     assert "object" in one_error(document, pointer="#")
 
 
-@pytest.mark.parametrize("content", [b'{"goal": "Bake", "goal": "Learn Python"}', b'{"goal": "a b", "x": [{"y": 1, "y": 2}]}'])
+@pytest.mark.parametrize(
+    "content",
+    [b'{"goal": "Bake", "goal": "Learn Python"}', b'{"goal": "a b", "x": [{"y": 1, "y": 2}]}'],
+)
 def test_a_name_that_stands_twice_in_an_object_is_refused(stack: Stack, content: bytes) -> None:
     document = problem(stack.post(ROADMAPS, content=content, headers=JSON), 400, "malformed")
     assert "twice" in document["detail"]
@@ -166,7 +221,9 @@ def test_a_name_that_stands_twice_in_an_object_is_refused(stack: Stack, content:
 @pytest.mark.parametrize("charset", ["iso-8859-1", "UTF-16", '"latin-1"'])
 def test_another_encoding_than_utf_8_is_named(stack: Stack, charset: str) -> None:
     headers = {"Content-Type": f"application/json; charset={charset}"}
-    document = problem(stack.post(ROADMAPS, json={"goal": ""}, headers=headers), 415, "unsupported-media-type")
+    document = problem(
+        stack.post(ROADMAPS, json={"goal": ""}, headers=headers), 415, "unsupported-media-type"
+    )
     assert "UTF-8" in document["detail"]
     headers = {"Content-Type": 'application/json; charset="UTF-8"'}
     problem(stack.post(ROADMAPS, json={"goal": ""}, headers=headers), 422, "invalid")
@@ -189,7 +246,9 @@ def test_a_body_whose_length_is_too_large_is_refused(stack: Stack) -> None:
     assert "262144 bytes" in document["detail"]
 
 
-def test_a_body_that_does_not_tell_its_length_is_refused_when_it_gets_too_large(stack: Stack) -> None:
+def test_a_body_that_does_not_tell_its_length_is_refused_when_it_gets_too_large(
+    stack: Stack,
+) -> None:
     def chunks() -> Iterator[bytes]:
         yield b'{"goal": "'
         for _ in range(HUGE // 4096):
@@ -200,10 +259,14 @@ def test_a_body_that_does_not_tell_its_length_is_refused_when_it_gets_too_large(
     assert "262144 bytes" in document["detail"]
 
 
-@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+@pytest.mark.parametrize(
+    "content_type", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]
+)
 def test_a_body_that_is_not_sent_as_json_is_refused(stack: Stack, content_type: str | None) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
-    answer = stack.post(ROADMAPS, content=b'{"goal": "Become a backend engineer in Python"}', headers=headers)
+    answer = stack.post(
+        ROADMAPS, content=b'{"goal": "Become a backend engineer in Python"}', headers=headers
+    )
     assert "application/json" in problem(answer, 415, "unsupported-media-type")["detail"]
 
 
@@ -217,7 +280,10 @@ def test_a_compressed_body_is_refused_as_such(stack: Stack, path: str, coding: s
 
 def test_a_body_that_says_that_it_is_not_compressed_is_read(stack: Stack) -> None:
     headers = {**JSON, "Content-Encoding": "Identity"}
-    assert one_error(problem(stack.post(ROADMAPS, content=b"{}", headers=headers), 422, "invalid"), pointer="#/goal")
+    assert one_error(
+        problem(stack.post(ROADMAPS, content=b"{}", headers=headers), 422, "invalid"),
+        pointer="#/goal",
+    )
 
 
 BAD_QUERIES = {
@@ -233,7 +299,9 @@ BAD_QUERIES = {
 
 
 @pytest.mark.parametrize(("query", "parameter", "rule"), BAD_QUERIES.values(), ids=BAD_QUERIES)
-def test_a_bad_parameter_of_the_list_is_named_with_its_rule(stack: Stack, query: str, parameter: str, rule: str) -> None:
+def test_a_bad_parameter_of_the_list_is_named_with_its_rule(
+    stack: Stack, query: str, parameter: str, rule: str
+) -> None:
     document = problem(stack.get(f"{ROADMAPS}?{query}"), 422, "invalid")
     assert rule in one_error(document, parameter=parameter)
 
@@ -247,7 +315,9 @@ BAD_LOG_QUERIES = {
 }
 
 
-@pytest.mark.parametrize(("query", "parameter", "rule"), BAD_LOG_QUERIES.values(), ids=BAD_LOG_QUERIES)
+@pytest.mark.parametrize(
+    ("query", "parameter", "rule"), BAD_LOG_QUERIES.values(), ids=BAD_LOG_QUERIES
+)
 def test_a_bad_parameter_of_the_log_is_named_with_its_rule(
     existing: str, stack: Stack, query: str, parameter: str, rule: str
 ) -> None:
@@ -257,7 +327,9 @@ def test_a_bad_parameter_of_the_log_is_named_with_its_rule(
 
 @pytest.mark.parametrize("number", ["", "x", "-1", "1.5", "+1", "99999999999", LONG_NUMBER])
 def test_a_bad_last_event_id_is_refused(existing: str, stack: Stack, number: str) -> None:
-    document = problem(stack.get(f"{existing}/events", headers={"Last-Event-ID": number}), 422, "invalid")
+    document = problem(
+        stack.get(f"{existing}/events", headers={"Last-Event-ID": number}), 422, "invalid"
+    )
     assert one_error(document, parameter="Last-Event-ID") == "is the number of an event"
 
 
@@ -270,8 +342,12 @@ def test_an_unknown_roadmap_is_not_found(stack: Stack, part: str) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("identifier", ["1", "roadmap", "%00", "01990000-0000-7000-8000-00000000000g", "..%2f" + UNKNOWN])
-def test_a_roadmap_id_that_is_no_uuid_is_not_found(stack: Stack, identifier: str, part: str) -> None:
+@pytest.mark.parametrize(
+    "identifier", ["1", "roadmap", "%00", "01990000-0000-7000-8000-00000000000g", "..%2f" + UNKNOWN]
+)
+def test_a_roadmap_id_that_is_no_uuid_is_not_found(
+    stack: Stack, identifier: str, part: str
+) -> None:
     problem(stack.get(f"{ROADMAPS}/{identifier}{part}"), 404, "not-found")
 
 
@@ -283,10 +359,16 @@ def test_an_id_that_is_no_uuid_is_named(existing: str, stack: Stack) -> None:
 
 
 def test_an_unknown_concept_of_a_roadmap_is_not_found(existing: str, stack: Stack) -> None:
-    assert "concept" in problem(stack.get(f"{existing}/concepts/{UNKNOWN}"), 404, "not-found")["detail"]
+    assert (
+        "concept"
+        in problem(stack.get(f"{existing}/concepts/{UNKNOWN}"), 404, "not-found")["detail"]
+    )
 
 
-@pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/v2/roadmaps", "/favicon.ico", "/api/v1/roadmaps/%0d%0aX-Bad:%201/x"])
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/nothing", "/api/v2/roadmaps", "/favicon.ico", "/api/v1/roadmaps/%0d%0aX-Bad:%201/x"],
+)
 def test_an_unknown_page_is_not_found(stack: Stack, path: str) -> None:
     answer = stack.get(path)
     assert "not part of this service" in problem(answer, 404, "not-found")["detail"]
@@ -305,7 +387,9 @@ def test_a_harmless_request_id_is_returned_as_given(stack: Stack, given: str) ->
     assert problem(answer, 404, "not-found")["request_id"] == given
 
 
-@pytest.mark.parametrize("given", [b"", b"a" * 500, b"a b", b"<script>", b"a;b=c", b'"', b"\xc3\xa9", b"a\tb"])
+@pytest.mark.parametrize(
+    "given", [b"", b"a" * 500, b"a b", b"<script>", b"a;b=c", b'"', b"\xc3\xa9", b"a\tb"]
+)
 def test_a_hostile_request_id_is_replaced(stack: Stack, given: bytes) -> None:
     answer = stack.request("GET", "/api/v1/nothing", headers={"X-Request-ID": given})
     assert re.fullmatch("[0-9a-f]{16}", problem(answer, 404, "not-found")["request_id"])
@@ -332,14 +416,21 @@ BAD_ACCOUNTS = {
 @pytest.mark.parametrize(("fields", "pointer"), BAD_ACCOUNTS.values(), ids=BAD_ACCOUNTS)
 def test_a_bad_field_of_an_account_is_named(stack: Stack, fields: dict, pointer: str) -> None:
     person = {"email": f"{uuid.uuid4().hex}@example.org", "password": PASSWORD, **fields}
-    assert one_error(problem(stack.post(REGISTER, json=person), 422, "invalid"), pointer=f"#{pointer}")
+    assert one_error(
+        problem(stack.post(REGISTER, json=person), 422, "invalid"), pointer=f"#{pointer}"
+    )
 
 
 @pytest.mark.parametrize(
-    ("password", "rule"), [(SHORT_PASSWORD, "at least 12 characters"), (SHORT_PASSWORD * 200, "at most 1000 characters")]
+    ("password", "rule"),
+    [(SHORT_PASSWORD, "at least 12 characters"), (SHORT_PASSWORD * 200, "at most 1000 characters")],
 )
-def test_a_password_of_a_bad_length_is_refused_and_never_repeated(stack: Stack, password: str, rule: str) -> None:
-    answer = stack.post(REGISTER, json={"email": f"{uuid.uuid4().hex}@example.org", "password": password})
+def test_a_password_of_a_bad_length_is_refused_and_never_repeated(
+    stack: Stack, password: str, rule: str
+) -> None:
+    answer = stack.post(
+        REGISTER, json={"email": f"{uuid.uuid4().hex}@example.org", "password": password}
+    )
     assert rule in one_error(problem(answer, 422, "invalid"), pointer="#/password")
     assert SHORT_PASSWORD not in answer.text
 
@@ -370,7 +461,9 @@ class Yesterday(TimestampSigner):
 
 
 def token(key: str, signer: type[TimestampSigner] = TimestampSigner, salt: str = TOKEN_SALT) -> str:
-    signing = URLSafeTimedSerializer(key, salt=salt, signer=signer, signer_kwargs={"digest_method": hashlib.sha256})
+    signing = URLSafeTimedSerializer(
+        key, salt=salt, signer=signer, signer_kwargs={"digest_method": hashlib.sha256}
+    )
     return str(signing.dumps([uuid.uuid4().hex, uuid.uuid4().hex, 0]))
 
 
@@ -389,13 +482,19 @@ def refusal(stack: Stack, authorization: str | None) -> str:
 
 
 @server_only
-@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic YWxpY2U6c2VjcmV0", "Token abc"])
-def test_a_request_without_a_token_is_told_where_one_comes_from(stack: Stack, authorization: str | None) -> None:
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Bearer", "Basic YWxpY2U6c2VjcmV0", "Token abc"]
+)
+def test_a_request_without_a_token_is_told_where_one_comes_from(
+    stack: Stack, authorization: str | None
+) -> None:
     assert "/api/v1/auth/login" in refusal(stack, authorization)
 
 
 @server_only
-@pytest.mark.parametrize("garbage", ["x", "a.b.c", "." * 100, "a" * 5000, "null", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0."])
+@pytest.mark.parametrize(
+    "garbage", ["x", "a.b.c", "." * 100, "a" * 5000, "null", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0."]
+)
 def test_a_garbage_token_is_not_valid(stack: Stack, garbage: str) -> None:
     assert "not valid" in refusal(stack, f"Bearer {garbage}")
 
@@ -407,12 +506,16 @@ def test_a_token_signed_with_another_key_is_not_valid(stack: Stack) -> None:
 
 @server_only
 def test_a_signature_made_for_another_purpose_is_not_valid(stack: Stack) -> None:
-    assert "not valid" in refusal(stack, f"Bearer {token(stack.environment['SECRET_KEY'], salt='logs')}")
+    assert "not valid" in refusal(
+        stack, f"Bearer {token(stack.environment['SECRET_KEY'], salt='logs')}"
+    )
 
 
 @server_only
 def test_an_expired_token_is_refused(stack: Stack) -> None:
-    assert "expired" in refusal(stack, f"Bearer {token(stack.environment['SECRET_KEY'], Yesterday)}")
+    assert "expired" in refusal(
+        stack, f"Bearer {token(stack.environment['SECRET_KEY'], Yesterday)}"
+    )
 
 
 @server_only
@@ -424,7 +527,14 @@ def test_a_token_of_an_account_that_is_gone_creates_nothing(stack: Stack) -> Non
 
 @embedded_only
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1"]
+    "host",
+    [
+        "evil.example",
+        "evil.example:8000",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "10.0.0.1",
+    ],
 )
 def test_embedded_mode_refuses_requests_under_another_name(stack: Stack, host: str) -> None:
     for answer in (

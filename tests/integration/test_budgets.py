@@ -43,20 +43,38 @@ def limited(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     well: a transaction that breaks one for a moment fails.
     """
     url = SecretStr(postgres.create_database(f"budgets_{new_id().hex}"))
-    server = {"database_url": url, "content_workers": WORKERS + 4, "model_prices": (PRICE,), "openai_model": MODEL}
-    mine, its_own, waits = settings.model_copy(update=server), database.obj, extensions.get_wait_callback()
+    server = {
+        "database_url": url,
+        "content_workers": WORKERS + 4,
+        "model_prices": (PRICE,),
+        "openai_model": MODEL,
+    }
+    mine, its_own, waits = (
+        settings.model_copy(update=server),
+        database.obj,
+        extensions.get_wait_callback(),
+    )
     execution_log.buffer.flush()
     migrate(mine)
     database.initialize(open_database(mine))
-    monkeypatch.setattr(spending, "saved", lambda save: save())  # a deadlock is an error, not one more try
+    monkeypatch.setattr(
+        spending, "saved", lambda save: save()
+    )  # a deadlock is an error, not one more try
 
     def limit(*, roadmap: int = 0, month: int = 0) -> None:
-        budgets = {"budget_per_roadmap": Decimal(roadmap) / 10**6, "budget_per_user_month": Decimal(month) / 10**6}
+        budgets = {
+            "budget_per_roadmap": Decimal(roadmap) / 10**6,
+            "budget_per_user_month": Decimal(month) / 10**6,
+        }
         for module in (spending, receipts):
             monkeypatch.setattr(module, "settings", mine.model_copy(update=budgets))
         with transaction():
-            database.execute_sql(f"ALTER TABLE roadmap ADD CHECK (spent BETWEEN 0 AND {roadmap or 10**9})")
-            database.execute_sql(f"ALTER TABLE spending ADD CHECK (amount BETWEEN 0 AND {month or 10**9})")
+            database.execute_sql(
+                f"ALTER TABLE roadmap ADD CHECK (spent BETWEEN 0 AND {roadmap or 10**9})"
+            )
+            database.execute_sql(
+                f"ALTER TABLE spending ADD CHECK (amount BETWEEN 0 AND {month or 10**9})"
+            )
 
     yield limit
     database.close_all()
@@ -67,11 +85,19 @@ def limited(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
 def roadmaps(count: int) -> tuple[UUID, list[UUID]]:
     """A new account with so many roadmaps."""
     owner_id, now = new_id(), clock.now()
-    head = {"owner": owner_id, "goal": "A goal", "level": "beginner", "hours_per_week": 5, "language": "en"}
+    head = {
+        "owner": owner_id,
+        "goal": "A goal",
+        "level": "beginner",
+        "hours_per_week": 5,
+        "language": "en",
+    }
     head |= {"status": "building", "due_at": now, "created_at": now, "updated_at": now}
     ids = [new_id() for _ in range(count)]
     with transaction():
-        Account.insert(id=owner_id, email="a@example.org", password_hash="", created_at=now).execute()
+        Account.insert(
+            id=owner_id, email="a@example.org", password_hash="", created_at=now
+        ).execute()
         Roadmap.insert_many([{**head, "id": id_} for id_ in ids]).execute()
     return owner_id, ids
 
@@ -109,7 +135,11 @@ class Sampler:
         while not self._over.is_set():
             with session():
                 for row in (*Roadmap.select(), *Spending.select()):
-                    name, amount = ("roadmap", row.spent) if isinstance(row, Roadmap) else ("month", row.amount)
+                    name, amount = (
+                        ("roadmap", row.spent)
+                        if isinstance(row, Roadmap)
+                        else ("month", row.amount)
+                    )
                     self.most[name] = max(self.most[name], amount)
             self.samples += 1
 
@@ -118,9 +148,13 @@ def assert_adds_up(owner_id: UUID, ids: Sequence[UUID]) -> int:
     """The sum of all."""
     total = peewee.fn.SUM(ModelCall.price)
     with session():
-        priced = dict(ModelCall.select(ModelCall.roadmap_id, total).group_by(ModelCall.roadmap_id).tuples())
+        priced = dict(
+            ModelCall.select(ModelCall.roadmap_id, total).group_by(ModelCall.roadmap_id).tuples()
+        )
         spent = dict(Roadmap.select(Roadmap.id, Roadmap.spent).tuples())
-        amount = Spending.get(Spending.owner_id == owner_id, Spending.month == month_of(clock.now())).amount
+        amount = Spending.get(
+            Spending.owner_id == owner_id, Spending.month == month_of(clock.now())
+        ).amount
     assert {id_: priced.get(id_, 0) for id_ in ids} == spent
     assert sum(spent.values()) == amount
     return int(amount)
@@ -131,12 +165,16 @@ def outcomes() -> Counter[str]:
         return Counter(row.outcome for row in ModelCall.select())
 
 
-def ledger(owner_id: UUID, roadmap_id: UUID, content_id: UUID | None, stop: StopSignal | None = None) -> Ledger:
+def ledger(
+    owner_id: UUID, roadmap_id: UUID, content_id: UUID | None, stop: StopSignal | None = None
+) -> Ledger:
     return Ledger(Purpose(owner_id, roadmap_id, None, content_id, attempt=1), stop or StopSignal())
 
 
 @pytest.mark.parametrize("budget", ["roadmap", "month"])
-def test_of_many_calls_at_once_as_many_begin_as_there_is_room_for(limited: Callable[..., None], budget: str) -> None:
+def test_of_many_calls_at_once_as_many_begin_as_there_is_room_for(
+    limited: Callable[..., None], budget: str
+) -> None:
     room = 10
     limited(**{budget: room * MOST + MOST - 1})
     owner_id, ids = roadmaps(1 if budget == "roadmap" else 2)
@@ -165,7 +203,9 @@ def test_of_many_calls_at_once_as_many_begin_as_there_is_room_for(limited: Calla
     assert sampler.samples
     assert max(sampler.most.values()) <= room * MOST
     assert outcomes() == {"ok": room}
-    assert assert_adds_up(owner_id, ids) == sum(8 * number for number, its in enumerate(told) if its != "over")
+    assert assert_adds_up(owner_id, ids) == sum(
+        8 * number for number, its in enumerate(told) if its != "over"
+    )
 
 
 def test_workers_that_cross_each_other_in_every_way_keep_to_both_budgets_and_do_not_lock_up(
@@ -183,7 +223,12 @@ def test_workers_that_cross_each_other_in_every_way_keep_to_both_budgets_and_do_
         chance, told = random.Random(number), Counter[str]()
         for _ in range(15):
             roadmap_id, content_id = chance.choice(contents)
-            stop, how = StopSignal(), chance.choice(["ok", "ok", "fault", "unbilled", "stopped", "dies" if number == 0 else "ok"])
+            stop, how = (
+                StopSignal(),
+                chance.choice(
+                    ["ok", "ok", "fault", "unbilled", "stopped", "dies" if number == 0 else "ok"]
+                ),
+            )
             sizes = {"most_prompt_tokens": 0, "most_completion_tokens": chance.randint(1, TOKENS)}
             call = ledger(owner_id, roadmap_id, content_id, stop).call("quiz", MODEL, "1", **sizes)
             try:
@@ -219,7 +264,9 @@ def test_workers_that_cross_each_other_in_every_way_keep_to_both_budgets_and_do_
     assert assert_adds_up(owner_id, ids) <= 12 * MOST
 
 
-def test_calls_for_one_content_that_settle_while_the_next_gives_them_up_count_exactly_once(limited: Callable[..., None]) -> None:
+def test_calls_for_one_content_that_settle_while_the_next_gives_them_up_count_exactly_once(
+    limited: Callable[..., None],
+) -> None:
     limited()
     owner_id, ids = roadmaps(1)
     content_id = new_id()
@@ -236,7 +283,9 @@ def test_calls_for_one_content_that_settle_while_the_next_gives_them_up_count_ex
     assert assert_adds_up(owner_id, ids) == sum(8 * number * 10 for number in range(WORKERS))
 
 
-def test_a_worker_that_is_killed_has_spent_the_most_and_the_next_one_the_rest(limited: Callable[..., None]) -> None:
+def test_a_worker_that_is_killed_has_spent_the_most_and_the_next_one_the_rest(
+    limited: Callable[..., None],
+) -> None:
     limited(roadmap=2 * MOST)
     owner_id, ids = roadmaps(1)
     content_id, sizes = new_id(), {"most_prompt_tokens": 0, "most_completion_tokens": TOKENS}
@@ -253,7 +302,9 @@ def test_a_worker_that_is_killed_has_spent_the_most_and_the_next_one_the_rest(li
 def test_no_connection_is_held_while_a_call_runs(limited: Callable[..., None]) -> None:
     limited()
     owner_id, ids = roadmaps(1)
-    with ledger(owner_id, ids[0], None).call("outline", MODEL, "1", most_prompt_tokens=1, most_completion_tokens=1):
+    with ledger(owner_id, ids[0], None).call(
+        "outline", MODEL, "1", most_prompt_tokens=1, most_completion_tokens=1
+    ):
         assert database.is_closed()
 
 
@@ -271,9 +322,24 @@ def test_receipts_and_estimates_read_the_same_as_on_sqlite(limited: Callable[...
         *("0.00018", "0", "0.08"),
         str(told.calls[1].id),
     )
-    assert written["account_month"] == {"month": month_of(clock.now()), "spent": "0.00018", "budget": "0.16"}
+    assert written["account_month"] == {
+        "month": month_of(clock.now()),
+        "spent": "0.00018",
+        "budget": "0.16",
+    }
     [step] = told.steps
-    assert (step.step, step.calls, step.failed, step.prompt_tokens, step.completion_tokens) == ("outline", 5, 0, 50, 10)
+    assert (step.step, step.calls, step.failed, step.prompt_tokens, step.completion_tokens) == (
+        "outline",
+        5,
+        0,
+        50,
+        10,
+    )
     assert (step.price, len(told.calls), told.estimate) == (Decimal("0.00018"), 2, None)
     found = estimate({"outline": 2}, MODEL)
-    assert (found.prompt_tokens, found.completion_tokens, found.price, found.measured) == (20, 4, Decimal("0.000072"), True)
+    assert (found.prompt_tokens, found.completion_tokens, found.price, found.measured) == (
+        20,
+        4,
+        Decimal("0.000072"),
+        True,
+    )

@@ -34,12 +34,24 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def account(place: None) -> Account:
     with transaction():
-        return Account.create(email="a@example.org", name="", password_hash="", is_admin=False, created_at=NOW)
+        return Account.create(
+            email="a@example.org", name="", password_hash="", is_admin=False, created_at=NOW
+        )
 
 
 def roadmaps(account: Account, count: int) -> list[dict[str, Any]]:
-    own = {"owner": account.id, "goal": HARD, "level": "beginner", "hours_per_week": 8, "language": "zh"}
-    more = {"deadline": date(2027, 1, 31), "analysis": {"aim": HARD, "known": [1, None, 2.5, True]}, "review": True}
+    own = {
+        "owner": account.id,
+        "goal": HARD,
+        "level": "beginner",
+        "hours_per_week": 8,
+        "language": "zh",
+    }
+    more = {
+        "deadline": date(2027, 1, 31),
+        "analysis": {"aim": HARD, "known": [1, None, 2.5, True]},
+        "review": True,
+    }
     return [{**own, **more, "id": new_id(), "background": f"{number}"} for number in range(count)]
 
 
@@ -48,7 +60,13 @@ def stored(table: type[Table], *, order: peewee.Field) -> list[dict[str, Any]]:
         return list(table.select().order_by(order).dicts())
 
 
-COMMON = {"status": "queued", "due_at": NOW, "created_at": NOW, "updated_at": NOW, "spent": 2**53 + 1}
+COMMON = {
+    "status": "queued",
+    "due_at": NOW,
+    "created_at": NOW,
+    "updated_at": NOW,
+    "spent": 2**53 + 1,
+}
 
 
 def test_rows_are_as_those_of_peewee(account: Account) -> None:
@@ -62,11 +80,18 @@ def test_rows_are_as_those_of_peewee(account: Account) -> None:
     assert ours == stored(Roadmap, order=Roadmap.id)
     assert ours[0]["goal"] == HARD
     assert (ours[0]["analysis"], ours[0]["deadline"]) == (rows[0]["analysis"], date(2027, 1, 31))
-    assert (ours[0]["due_at"], ours[0]["spent"], ours[0]["review"], ours[0]["approved"]) == (NOW, 2**53 + 1, True, False)
+    assert (ours[0]["due_at"], ours[0]["spent"], ours[0]["review"], ours[0]["approved"]) == (
+        NOW,
+        2**53 + 1,
+        True,
+        False,
+    )
 
 
 @pytest.mark.parametrize("data", [{}, {"a": HARD}, [], [1, "x"], "text", 7, None], ids=repr)
-def test_json_is_found_as_it_was_given_in_each_row_and_in_all_of_them(account: Account, data: Any) -> None:
+def test_json_is_found_as_it_was_given_in_each_row_and_in_all_of_them(
+    account: Account, data: Any
+) -> None:
     of_each, of_all = roadmaps(account, 2)
     del of_all["analysis"]
     with transaction():
@@ -78,23 +103,43 @@ def test_json_is_found_as_it_was_given_in_each_row_and_in_all_of_them(account: A
 
 @pytest.mark.parametrize("content", [b"", b"\x00\\x27'\xff", bytes(range(256)), None], ids=repr)
 def test_bytes_are_found_as_they_were_given(account: Account, content: bytes | None) -> None:
-    row = {"key_hash": "a" * 64, "owner": account.id, "fingerprint": "f", "status": 202, "headers": {"a": HARD}}
+    row = {
+        "key_hash": "a" * 64,
+        "owner": account.id,
+        "fingerprint": "f",
+        "status": 202,
+        "headers": {"a": HARD},
+    }
     with transaction():
-        assert insert_rows(FirstAnswer, [{**row, "content": content, "created_at": NOW}], pass_over=True) == 1
+        assert (
+            insert_rows(
+                FirstAnswer, [{**row, "content": content, "created_at": NOW}], pass_over=True
+            )
+            == 1
+        )
     [found] = stored(FirstAnswer, order=FirstAnswer.key_hash)
     assert (found["content"] if content is None else bytes(found["content"])) == content
     assert found["headers"] == {"a": HARD}
 
 
 def test_what_is_there_already_is_passed_over_and_only_new_rows_count(place: None) -> None:
-    fields = {"level": "info", "category": "building", "step": "quiz", "message": HARD, "details": {"n": 1}, "duration_ms": None}
+    fields = {
+        "level": "info",
+        "category": "building",
+        "step": "quiz",
+        "message": HARD,
+        "details": {"n": 1},
+        "duration_ms": None,
+    }
     rows = [{**fields, "id": new_id(), "at": NOW, "trace_id": None} for _ in range(5)]
     with transaction():
         assert insert_rows(ExecutionLog, rows[:3], pass_over=True) == 3
         assert insert_rows(ExecutionLog, rows, pass_over=True) == 2
         assert insert_rows(ExecutionLog, rows, pass_over=True) == 0
         assert insert_rows(ExecutionLog, [], pass_over=True) == 0
-    assert [row["id"] for row in stored(ExecutionLog, order=ExecutionLog.id)] == [row["id"] for row in rows]
+    assert [row["id"] for row in stored(ExecutionLog, order=ExecutionLog.id)] == [
+        row["id"] for row in rows
+    ]
 
 
 def test_one_that_is_there_already_lets_none_in(account: Account) -> None:
@@ -108,11 +153,17 @@ def test_one_that_is_there_already_lets_none_in(account: Account) -> None:
 
 def test_a_row_of_nobody_is_refused(place: None) -> None:
     with pytest.raises(peewee.IntegrityError), transaction():
-        insert_rows(RoadmapEvent, [{"roadmap": new_id()}], common={"seq": 1, "type": "x", "data": {}, "at": clock.now()})
+        insert_rows(
+            RoadmapEvent,
+            [{"roadmap": new_id()}],
+            common={"seq": 1, "type": "x", "data": {}, "at": clock.now()},
+        )
     assert stored(RoadmapEvent, order=RoadmapEvent.seq) == []
 
 
-@pytest.mark.parametrize("change", [{"level": "info"}, {"level": "info", "step": None}], ids=["one more", "another"])
+@pytest.mark.parametrize(
+    "change", [{"level": "info"}, {"level": "info", "step": None}], ids=["one more", "another"]
+)
 def test_rows_of_different_fields_are_refused(place: None, change: dict[str, Any]) -> None:
     first = {"id": new_id(), "at": NOW, "category": "c", "message": "m", "step": "s"}
     second = {name: value for name, value in {**first, **change}.items() if value is not None}
@@ -123,7 +174,10 @@ def test_rows_of_different_fields_are_refused(place: None, change: dict[str, Any
 
 def test_what_is_made_anew_for_each_row_has_to_be_given(place: None) -> None:
     with pytest.raises(ValueError, match=r"ExecutionLog.id is made anew for each row: give it"):
-        insert_rows(ExecutionLog, [{"at": NOW, "level": "info", "category": "c", "step": "s", "message": "m"}])
+        insert_rows(
+            ExecutionLog,
+            [{"at": NOW, "level": "info", "category": "c", "step": "s", "message": "m"}],
+        )
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")], ids=repr)

@@ -19,13 +19,22 @@ def test_every_command_can_be_the_first_that_a_process_loads(tmp_path: Path) -> 
 
     def called(name: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [ROADMAP, name, "--help"], env=environment, capture_output=True, text=True, timeout=100, check=False
+            [ROADMAP, name, "--help"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
         )
 
     names = [*roadmap_cli.LEARNERS, *roadmap_cli.OPERATORS]
     with ThreadPoolExecutor(2) as threads:
         said = dict(zip(names, threads.map(called, names), strict=True))
-    wrong = {name: each.stderr for name, each in said.items() if each.returncode or f"roadmap {name}" not in each.stdout}
+    wrong = {
+        name: each.stderr
+        for name, each in said.items()
+        if each.returncode or f"roadmap {name}" not in each.stdout
+    }
     assert wrong == {}
 
 
@@ -34,10 +43,18 @@ def test_the_commands_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
     commands = re.findall(r"^\$ (.*)$", PAGE, re.MULTILINE)
     assert len(commands) >= 18
     with running(embedded_stack(tmp_path)) as stack:
-        environment = command({**stack.environment, "PATH": f"{ROOT / 'bin'}:{stack.environment['PATH']}"})
+        environment = command(
+            {**stack.environment, "PATH": f"{ROOT / 'bin'}:{stack.environment['PATH']}"}
+        )
         script = "\n".join(["set -euo pipefail", *commands])
         said = subprocess.run(
-            ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280, check=False
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
         )
     assert said.returncode == 0, said.stdout + said.stderr
     assert "is ready: http://127.0.0.1:" in said.stdout

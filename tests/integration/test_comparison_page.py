@@ -14,7 +14,9 @@ def test_the_commands_of_the_comparison_work_as_they_stand(tmp_path: Path) -> No
     here = tmp_path / "here"
     here.mkdir()
     with running(embedded_stack(tmp_path)) as stack:
-        environment = command({**stack.environment, "PATH": f"{ROOT / 'bin'}:{stack.environment['PATH']}"})
+        environment = command(
+            {**stack.environment, "PATH": f"{ROOT / 'bin'}:{stack.environment['PATH']}"}
+        )
         said = outputs_of(steps, environment, here)
     assert [told for step in steps if (told := difference(step.shown, said[step], Names()))] == []
     with gzip.open(here / "everything.gz") as backup:

@@ -26,12 +26,27 @@ from tests.commands import refused, roadmap
 from tests.integration.conftest import SMALL
 from tests.launching import launched, waited
 from tests.servers import Postgres, Redis, free_port
-from tests.stack import BEFORE, GOAL, NO_TLS, PASSWORD, ROOT, SHORT, Service, answer_to, clean_environment, with_pid_gone
+from tests.stack import (
+    BEFORE,
+    GOAL,
+    NO_TLS,
+    PASSWORD,
+    ROOT,
+    SHORT,
+    Service,
+    answer_to,
+    clean_environment,
+    with_pid_gone,
+)
 from tests.waiting import wait_until
 
 KEY = "a key of this file with at least 32 characters"
 SECRET = "hunter2-s3cret"
-SCRIPTS = ["entrypoint.sh", ".ci/run", *sorted(f"scripts/{each.name}" for each in ROOT.glob("scripts/*.sh"))]
+SCRIPTS = [
+    "entrypoint.sh",
+    ".ci/run",
+    *sorted(f"scripts/{each.name}" for each in ROOT.glob("scripts/*.sh")),
+]
 long = pytest.mark.long
 READY = {"logs": "huey@logs ready", "content": "huey@content ready"}
 
@@ -42,7 +57,9 @@ class Old(Redis):
     """Wants a password, and does not know how redis-py brings it."""
 
     def client(self) -> redis.Redis:
-        return redis.Redis(host=self.host, port=self.port, socket_timeout=5, protocol=2, password=SECRET)
+        return redis.Redis(
+            host=self.host, port=self.port, socket_timeout=5, protocol=2, password=SECRET
+        )
 
     def _command(self) -> list[str]:
         return [*super()._command(), "--requirepass", SECRET, "--rename-command", "HELLO", ""]
@@ -59,14 +76,24 @@ def queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 def unmigrated(postgres: Postgres, queues: Redis) -> dict[str, str]:
     """The variables of server mode, with an empty database."""
     url = postgres.create_database(f"t{uuid.uuid4().hex}")
-    return {"DATABASE_URL": url, "REDIS_URL": queues.url(), "SECRET_KEY": KEY, "REGISTRATION": "open"}
+    return {
+        "DATABASE_URL": url,
+        "REDIS_URL": queues.url(),
+        "SECRET_KEY": KEY,
+        "REGISTRATION": "open",
+    }
 
 
 @pytest.fixture(scope="module")
 def server(postgres: Postgres, queues: Redis) -> dict[str, str]:
     """The variables of server mode, with a database that has the schema."""
     url = postgres.create_database(f"t{uuid.uuid4().hex}")
-    variables = {"DATABASE_URL": url, "REDIS_URL": queues.url(), "SECRET_KEY": KEY, "REGISTRATION": "open"}
+    variables = {
+        "DATABASE_URL": url,
+        "REDIS_URL": queues.url(),
+        "SECRET_KEY": KEY,
+        "REGISTRATION": "open",
+    }
     migrate(from_environment(variables))
     return variables
 
@@ -75,7 +102,9 @@ def server(postgres: Postgres, queues: Redis) -> dict[str, str]:
 def launch(tmp_path: Path) -> Iterator[Launch]:
     """Starts a service of the given name with the given variables, on a port of its own. Whatever is left is killed."""
     started: list[Service] = []
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, it would be ignored by every child too
+    usual = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # ignored, it would be ignored by every child too
 
     def start(name: str, **variables: str) -> Service:
         base = {**clean_environment(), **SHORT, "PORT": str(free_port()), "LOG_FORMAT": "text"}
@@ -120,7 +149,11 @@ def in_session(leader: int) -> list[int]:
 
 def signals_of(pid: int, what: str) -> set[int]:
     """Those that a process ignores (SigIgn) or blocks (SigBlk)."""
-    [mask] = [line.split()[1] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(what)]
+    [mask] = [
+        line.split()[1]
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if line.startswith(what)
+    ]
     return {number for number in range(1, 65) if int(mask, 16) >> (number - 1) & 1}
 
 
@@ -160,13 +193,20 @@ def messages(service: Service, log_format: str) -> list[str]:
 def answers(service: Service, host: str = "127.0.0.1", path: str = "/health/ready") -> bool:
     assert service.alive(), service.output
     try:
-        return answer_to("GET", f"http://{host}:{service.environment['PORT']}{path}", timeout=5).status_code == 200
+        return (
+            answer_to(
+                "GET", f"http://{host}:{service.environment['PORT']}{path}", timeout=5
+            ).status_code
+            == 200
+        )
     except httpx2.TransportError:
         return False
 
 
 def client_of(api: Service) -> httpx2.Client:
-    return httpx2.Client(base_url=f"http://127.0.0.1:{api.environment['PORT']}", timeout=30, verify=NO_TLS)
+    return httpx2.Client(
+        base_url=f"http://127.0.0.1:{api.environment['PORT']}", timeout=30, verify=NO_TLS
+    )
 
 
 def await_output(service: Service, *texts: str) -> None:
@@ -207,7 +247,13 @@ def test_a_single_service_without_servers_refuses() -> None:
 
 
 def test_every_bad_variable_gets_a_line(server: dict[str, str]) -> None:
-    bad = {"PORT": "0", "API_WORKERS": "many", "LEASE_SECONDS": "-1", "LOG_LEVEL": SECRET, "OPENAI_BASE_URL": SECRET}
+    bad = {
+        "PORT": "0",
+        "API_WORKERS": "many",
+        "LEASE_SECONDS": "-1",
+        "LOG_LEVEL": SECRET,
+        "OPENAI_BASE_URL": SECRET,
+    }
     ended = launched("api", **{**server, **bad})
     assert ended.code == 1
     assert SECRET not in ended.errors
@@ -216,26 +262,38 @@ def test_every_bad_variable_gets_a_line(server: dict[str, str]) -> None:
 
 
 BAD_URLS = {
-    "a port that is no number, of PostgreSQL": {"DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:x/roadmap"},
-    "an option that PostgreSQL does not have": {"DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:1/roadmap?colour=red"},
+    "a port that is no number, of PostgreSQL": {
+        "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:x/roadmap"
+    },
+    "an option that PostgreSQL does not have": {
+        "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:1/roadmap?colour=red"
+    },
     "a port that is no number, of Redis": {"REDIS_URL": f"redis://:{SECRET}@127.0.0.1:x/0"},
 }
 
 
 @pytest.mark.parametrize("bad", BAD_URLS.values(), ids=BAD_URLS)
-def test_an_address_that_cannot_be_read_is_refused_by_its_name(server: dict[str, str], bad: dict) -> None:
+def test_an_address_that_cannot_be_read_is_refused_by_its_name(
+    server: dict[str, str], bad: dict
+) -> None:
     [name] = bad
-    assert name in launching.refusal(launched("huey_logs", **{**server, **bad, "STARTUP_WAIT_SECONDS": "1"}))
+    assert name in launching.refusal(
+        launched("huey_logs", **{**server, **bad, "STARTUP_WAIT_SECONDS": "1"})
+    )
 
 
-def test_a_password_that_the_broker_refuses_is_not_waited_for(server: dict[str, str], queues: Redis) -> None:
+def test_a_password_that_the_broker_refuses_is_not_waited_for(
+    server: dict[str, str], queues: Redis
+) -> None:
     url = f"redis://roadmap:{SECRET}@127.0.0.1:{queues.port}/0"
     ended = launched("huey_logs", **{**server, "REDIS_URL": url})
     assert "REDIS_URL" in launching.refusal(ended)
     assert not waited(ended)
 
 
-def test_a_database_of_the_broker_that_does_not_exist_is_refused(server: dict[str, str], queues: Redis) -> None:
+def test_a_database_of_the_broker_that_does_not_exist_is_refused(
+    server: dict[str, str], queues: Redis
+) -> None:
     url = f"redis://127.0.0.1:{queues.port}/4711"
     assert "REDIS_URL" in launching.refusal(launched("huey_logs", **{**server, "REDIS_URL": url}))
 
@@ -259,7 +317,9 @@ def test_a_broker_that_drops_queues_is_refused_and_one_that_drops_what_has_a_tim
 ) -> None:
     with running(Redis(tmp_path)) as forgetful:
         forgetful.client().config_set("maxmemory-policy", "allkeys-lru")
-        line = launching.refusal(launched("huey_content", **{**server, "REDIS_URL": forgetful.url()}))
+        line = launching.refusal(
+            launched("huey_content", **{**server, "REDIS_URL": forgetful.url()})
+        )
         assert "allkeys-lru" in line
         assert "noeviction" in line
         forgetful.client().config_set("maxmemory-policy", "volatile-lru")
@@ -274,7 +334,9 @@ def test_a_broker_that_drops_queues_is_refused_and_one_that_drops_what_has_a_tim
 # Waiting
 
 
-def test_an_api_that_loses_its_connection_while_it_waits_to_migrate_waits_on(launch: Launch, unmigrated: dict[str, str]) -> None:
+def test_an_api_that_loses_its_connection_while_it_waits_to_migrate_waits_on(
+    launch: Launch, unmigrated: dict[str, str]
+) -> None:
     with closing(psycopg2.connect(unmigrated["DATABASE_URL"])) as other, other.cursor() as cursor:
         other.autocommit = True
         cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK,))  # somebody else migrates
@@ -286,7 +348,9 @@ def test_an_api_that_loses_its_connection_while_it_waits_to_migrate_waits_on(lau
 
         [(pid,)] = wait_until(waiting, reason="it waits for the lock")
         cursor.execute("SELECT pg_terminate_backend(%s)", (pid,))
-        wait_until(lambda: "waiting: the database does not answer" in service.output, reason="it says so")
+        wait_until(
+            lambda: "waiting: the database does not answer" in service.output, reason="it says so"
+        )
         cursor.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
         wait_until(lambda: answers(service), reason="the API is ready")
     assert "Traceback" not in service.output
@@ -313,7 +377,11 @@ def test_a_broker_that_repeats_what_it_does_not_know_repeats_no_password(
             assert client.post("/api/v1/roadmaps", json={"goal": GOAL}).status_code == 202
         wait_until(lambda: "the broker does not take" in api.output, reason="it has tried")
         doctor = roadmap({**api.environment}, "doctor", "--json")
-    assert [each for each in (worker.output, worker.errors, api.output, doctor.output, doctor.errors) if SECRET in each] == []
+    assert [
+        each
+        for each in (worker.output, worker.errors, api.output, doctor.output, doctor.errors)
+        if SECRET in each
+    ] == []
 
 
 def beginning(script: Path) -> str:
@@ -322,30 +390,47 @@ def beginning(script: Path) -> str:
     return before + goes + after.partition("\n")[0] + "\n"
 
 
-@pytest.mark.parametrize("script", [each for each in SCRIPTS if "$(dirname" in (ROOT / each).read_text("utf-8")])
-def test_no_script_is_misled_by_where_a_shell_looks_for_folders(script: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "script", [each for each in SCRIPTS if "$(dirname" in (ROOT / each).read_text("utf-8")]
+)
+def test_no_script_is_misled_by_where_a_shell_looks_for_folders(
+    script: str, tmp_path: Path
+) -> None:
     """CDPATH leads a relative name elsewhere; what the environment says of Railway's graph is not for its check."""
     house, elsewhere = tmp_path / "house", tmp_path / "elsewhere"
     copy = house / script
     copy.parent.mkdir(parents=True)
     (elsewhere / copy.parent.relative_to(tmp_path)).mkdir(parents=True)
-    copy.write_text(f'{beginning(ROOT / script)}\npwd -P\necho "of ${{ROADMAP_REPOSITORY:-nobody}}"\n')
+    copy.write_text(
+        f'{beginning(ROOT / script)}\npwd -P\necho "of ${{ROADMAP_REPOSITORY:-nobody}}"\n'
+    )
     environment = {**clean_environment(), "CDPATH": str(elsewhere)}
     if script == "scripts/railway.sh":
         environment["ROADMAP_REPOSITORY"] = "somebody/else"
     done = subprocess.run(
-        ["bash", copy.relative_to(tmp_path)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        ["bash", copy.relative_to(tmp_path)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.splitlines() == [str(house.resolve()), "of nobody"]
 
 
-def test_the_entrypoint_finds_its_own_house_wherever_a_shell_looks_for_folders(tmp_path: Path) -> None:
+def test_the_entrypoint_finds_its_own_house_wherever_a_shell_looks_for_folders(
+    tmp_path: Path,
+) -> None:
     """Called by a relative name, as a service manager may."""
     (tmp_path / "elsewhere" / ROOT.name).mkdir(parents=True)
     done = subprocess.run(
         [f"{ROOT.name}/entrypoint.sh"],
         cwd=ROOT.parent,
-        env={**clean_environment(), "CDPATH": str(tmp_path / "elsewhere"), "SERVICE_TYPE": "nothing"},
+        env={
+            **clean_environment(),
+            "CDPATH": str(tmp_path / "elsewhere"),
+            "SERVICE_TYPE": "nothing",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -356,13 +441,21 @@ def test_the_entrypoint_finds_its_own_house_wherever_a_shell_looks_for_folders(t
 
 
 def test_the_wait_for_a_server_that_is_away_has_an_end(server: dict[str, str]) -> None:
-    wait = {**server, "STARTUP_WAIT_SECONDS": "2"}  # long enough for a second look on a busy machine
+    wait = {
+        **server,
+        "STARTUP_WAIT_SECONDS": "2",
+    }  # long enough for a second look on a busy machine
     nobody = free_port()
     database = {**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{nobody}/roadmap"}
     broker = {**wait, "REDIS_URL": f"redis://:{SECRET}@127.0.0.1:{nobody}/0"}
     with ThreadPoolExecutor() as threads:
-        without_database = [threads.submit(launched, name, **database) for name in ("api", "huey_logs", "huey_content")]
-        without_broker = [threads.submit(launched, name, **broker) for name in ("huey_logs", "huey_content")]
+        without_database = [
+            threads.submit(launched, name, **database)
+            for name in ("api", "huey_logs", "huey_content")
+        ]
+        without_broker = [
+            threads.submit(launched, name, **broker) for name in ("huey_logs", "huey_content")
+        ]
     for whats, those in (("database", without_database), ("broker", without_broker)):
         for ended in those:
             assert f"the {whats} does not answer" in launching.refusal(ended.result())
@@ -373,10 +466,15 @@ def test_the_wait_for_a_server_that_hangs_has_an_end(server: dict[str, str]) -> 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         wait = {**server, "STARTUP_WAIT_SECONDS": "0.4"}
-        database = {**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{port}/roadmap"}
+        database = {
+            **wait,
+            "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{port}/roadmap",
+        }
         with ThreadPoolExecutor() as threads:
             api = threads.submit(launched, "api", **database)
-            consumer = threads.submit(launched, "huey_logs", **{**wait, "REDIS_URL": f"redis://127.0.0.1:{port}/0"})
+            consumer = threads.submit(
+                launched, "huey_logs", **{**wait, "REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+            )
         assert "the database does not answer" in launching.refusal(api.result())
         assert "the broker does not answer" in launching.refusal(consumer.result())
 
@@ -385,7 +483,12 @@ def test_the_wait_for_a_server_that_hangs_has_an_end(server: dict[str, str]) -> 
 def test_a_consumer_waits_for_the_schema_and_both_tell_their_start_in_a_line_each(
     launch: Launch, unmigrated: dict[str, str], log_format: str
 ) -> None:
-    given = {**unmigrated, "LOG_FORMAT": log_format, "LOG_LEVEL": "WARNING", "OPENAI_APIKEY": SECRET}
+    given = {
+        **unmigrated,
+        "LOG_FORMAT": log_format,
+        "LOG_LEVEL": "WARNING",
+        "OPENAI_APIKEY": SECRET,
+    }
     consumer = launch("huey_content", **given)
     await_output(consumer, f"waiting: the schema is not at {known()[-1]} yet")
     assert READY["content"] not in consumer.output
@@ -409,10 +512,19 @@ def test_a_consumer_waits_for_the_schema_and_both_tell_their_start_in_a_line_eac
 
 
 def test_a_setting_that_is_missing_because_it_is_misspelt_is_named(server: dict[str, str]) -> None:
-    given = {**clean_environment(), **server, "SERVICE_TYPE": "api", "DATABSE_URL": server["DATABASE_URL"], "DATABASE_URL": ""}
+    given = {
+        **clean_environment(),
+        **server,
+        "SERVICE_TYPE": "api",
+        "DATABSE_URL": server["DATABASE_URL"],
+        "DATABASE_URL": "",
+    }
     found = refused(given)
     assert found.code == 1
-    assert "warning: DATABSE_URL is no setting and has no effect; name it DATABASE_URL\n" in found.errors
+    assert (
+        "warning: DATABSE_URL is no setting and has no effect; name it DATABASE_URL\n"
+        in found.errors
+    )
     assert "error: REDIS_URL is set but DATABASE_URL is not" in found.errors
 
 
@@ -442,11 +554,16 @@ def test_a_service_that_waits_ends_at_once_and_leaves_nothing(
     assert said(consumer) == []
 
 
-def test_three_apis_that_start_at_once_migrate_once_and_all_serve(launch: Launch, unmigrated: dict[str, str]) -> None:
+def test_three_apis_that_start_at_once_migrate_once_and_all_serve(
+    launch: Launch, unmigrated: dict[str, str]
+) -> None:
     apis = [launch("api", **unmigrated) for _ in range(3)]
     for api in apis:
         wait_until(lambda api=api: answers(api), reason="the API is ready")
-    with closing(psycopg2.connect(unmigrated["DATABASE_URL"])) as connection, connection.cursor() as cursor:
+    with (
+        closing(psycopg2.connect(unmigrated["DATABASE_URL"])) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute("SELECT name FROM schema_migration ORDER BY name")
         assert [name for (name,) in cursor.fetchall()] == known()
     assert [said(api) for api in apis] == [[], [], []]
@@ -457,7 +574,10 @@ def test_three_apis_that_start_at_once_migrate_once_and_all_serve(launch: Launch
 
 @pytest.mark.parametrize(
     ("name", "queue", "threads"),
-    [("celery_logs", "logs", {"LOGS_WORKERS": "16"}), ("celery_content", "content", {"CONTENT_WORKERS": "16"})],
+    [
+        ("celery_logs", "logs", {"LOGS_WORKERS": "16"}),
+        ("celery_content", "content", {"CONTENT_WORKERS": "16"}),
+    ],
 )
 def test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_and_ends_with_zero(
     launch: Launch, server: dict[str, str], name: str, queue: str, threads: dict[str, str]
@@ -470,16 +590,23 @@ def test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_and_end
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_the_api_is_reached_over_both_families_and_ends_with_zero(launch: Launch, server: dict[str, str], workers: str) -> None:
+def test_the_api_is_reached_over_both_families_and_ends_with_zero(
+    launch: Launch, server: dict[str, str], workers: str
+) -> None:
     api = launch("api", **server, API_WORKERS=workers)
     for host in ("127.0.0.1", "[::1]"):
         wait_until(lambda host=host: answers(api, host), reason=f"{host} answers")
-    assert api.stop() in (0, -signal.SIGTERM)  # uvicorn, once it has drained, ends by the signal that it was sent
+    assert api.stop() in (
+        0,
+        -signal.SIGTERM,
+    )  # uvicorn, once it has drained, ends by the signal that it was sent
     await_nothing_left(api)
     assert said(api) == []
 
 
-def test_the_services_of_one_instance_share_what_they_have_loaded_and_are_reached_over_loopback_only(launch: Launch) -> None:
+def test_the_services_of_one_instance_share_what_they_have_loaded_and_are_reached_over_loopback_only(
+    launch: Launch,
+) -> None:
     """More of a consumer's own memory is that of the process from which all are forked than not."""
     service = launch("all")
     await_all(service)
@@ -499,7 +626,9 @@ def test_the_services_of_one_instance_share_what_they_have_loaded_and_are_reache
 # Ending
 
 
-def test_sigterm_ends_the_event_streams_of_the_api_in_order(launch: Launch, server: dict[str, str]) -> None:
+def test_sigterm_ends_the_event_streams_of_the_api_in_order(
+    launch: Launch, server: dict[str, str]
+) -> None:
     api = launch("api", **server)
     wait_until(lambda: answers(api), reason="the API is ready")
     with client_of(api) as client:
@@ -512,8 +641,13 @@ def test_sigterm_ends_the_event_streams_of_the_api_in_order(launch: Launch, serv
             assert "event: roadmap.queued" in lines  # reads up to it
             api.signal(signal.SIGTERM)
             list(lines)  # raises when the connection is cut
-    assert exit_code(api) in (0, -signal.SIGTERM)  # uvicorn, once it has drained, ends by the signal that it was sent
-    assert [line for line in said(api) if "roadmap.security" not in line] == []  # who registered is written down
+    assert exit_code(api) in (
+        0,
+        -signal.SIGTERM,
+    )  # uvicorn, once it has drained, ends by the signal that it was sent
+    assert [
+        line for line in said(api) if "roadmap.security" not in line
+    ] == []  # who registered is written down
 
 
 def test_the_services_of_one_instance_count_each_for_itself(launch: Launch) -> None:
@@ -524,23 +658,40 @@ def test_the_services_of_one_instance_count_each_for_itself(launch: Launch) -> N
     assert answer_to("POST", f"{address}/api/v1/roadmaps", json=SMALL).status_code == 202
 
     def told() -> str:
-        return answer_to("GET", f"{address}/metrics", headers={"Authorization": f"Bearer {KEY.replace(' ', '-')}"}).text
+        return answer_to(
+            "GET",
+            f"{address}/metrics",
+            headers={"Authorization": f"Bearer {KEY.replace(' ', '-')}"},
+        ).text
 
     for counted in ('route="/api/v1/roadmaps"', 'queue="content"', 'queue="logs"'):
         wait_until(lambda counted=counted: counted in told(), reason=f"{counted} is counted")
-    with closing(sqlite3.connect(Path(service.environment["DATA_DIR"]) / "roadmap.db")) as connection:
+    with closing(
+        sqlite3.connect(Path(service.environment["DATA_DIR"]) / "roadmap.db")
+    ) as connection:
 
         def sources() -> list[tuple[int, int]]:
             return connection.execute("SELECT last_seq, stored FROM log_source").fetchall()
 
-        wait_until(lambda: len(sources()) >= 2, reason="who accepts and who makes have both written records")
+        wait_until(
+            lambda: len(sources()) >= 2,
+            reason="who accepts and who makes have both written records",
+        )
         assert [source for source in sources() if source[1] > source[0]] == []
         count = "SELECT count(*) FROM measured_process"
-        wait_until(lambda: connection.execute(count).fetchall() == [(3,)], reason="each of them has saved its counts")
+        wait_until(
+            lambda: connection.execute(count).fetchall() == [(3,)],
+            reason="each of them has saved its counts",
+        )
 
 
 @pytest.mark.parametrize(
-    "how", [signal.SIGTERM, signal.SIGINT, *(pytest.param(each, marks=long) for each in (signal.SIGQUIT, signal.SIGHUP))]
+    "how",
+    [
+        signal.SIGTERM,
+        signal.SIGINT,
+        *(pytest.param(each, marks=long) for each in (signal.SIGQUIT, signal.SIGHUP)),
+    ],
 )
 def test_a_signal_to_all_ends_everything_in_order(launch: Launch, how: signal.Signals) -> None:
     service = launch("all")
@@ -592,11 +743,21 @@ sys.exit(supervisor.main(float(sys.argv[1]), int(sys.argv[2]), [int(pid) for pid
 @contextmanager
 def supervised(folder: Path, grace: str, how: str = "ends") -> Iterator[subprocess.Popen[bytes]]:
     """The supervisor with programs that write down what they are told."""
-    command = [sys.executable, "-c", f"SUPERVISE = {SUPERVISE!r}{SUPERVISED}", str(folder), how, grace]
+    command = [
+        sys.executable,
+        "-c",
+        f"SUPERVISE = {SUPERVISE!r}{SUPERVISED}",
+        str(folder),
+        how,
+        grace,
+    ]
     supervisor = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     try:
         wait_until(lambda: len(list(folder.glob("*.ready"))) == 4, reason="all of them count")
-        wait_until(lambda: "SIG_BLOCK" not in Path(f"/proc/{supervisor.pid}/cmdline").read_text(), reason="it supervises")
+        wait_until(
+            lambda: "SIG_BLOCK" not in Path(f"/proc/{supervisor.pid}/cmdline").read_text(),
+            reason="it supervises",
+        )
         yield supervisor
     finally:
         for pid in in_session(supervisor.pid):
@@ -618,7 +779,9 @@ def test_what_does_not_end_is_killed_when_its_time_is_over(tmp_path: Path) -> No
     with supervised(tmp_path, "1", "hangs") as supervisor:
         supervisor.send_signal(signal.SIGTERM)
         assert supervisor.wait(20) == 0
-        wait_until(lambda: in_session(supervisor.pid) == [], timeout=5, reason="every process has ended")
+        wait_until(
+            lambda: in_session(supervisor.pid) == [], timeout=5, reason="every process has ended"
+        )
     assert len(list(tmp_path.glob("*.told"))) == 3
 
 
@@ -651,23 +814,39 @@ def test_a_terminal_that_is_closed_ends_nothing_that_was_told_to_go_on(launch: L
     finally:
         signal.signal(signal.SIGHUP, usual)
     await_all(service)
-    wait_until(lambda: len(service.children()) == 3, reason="the announcer has ended, and the services are there")
+    wait_until(
+        lambda: len(service.children()) == 3,
+        reason="the announcer has ended, and the services are there",
+    )
     for pid in service.children():
         assert signal.SIGHUP in signals_of(pid, "SigIgn")
-    assert signal.SIGHUP in signals_of(service.pid, "SigBlk")  # which waits for others than this one
+    assert signal.SIGHUP in signals_of(
+        service.pid, "SigBlk"
+    )  # which waits for others than this one
     for pid in (service.pid, *service.children()):
         os.kill(pid, signal.SIGHUP)
     assert answers(service)
     assert service.stop() == 0
 
 
-def test_all_end_when_one_is_killed_also_when_nobody_can_be_told(launch: Launch, tmp_path: Path) -> None:
+def test_all_end_when_one_is_killed_also_when_nobody_can_be_told(
+    launch: Launch, tmp_path: Path
+) -> None:
     """Whoever read what it says is gone."""
     reading, writing = os.pipe()
-    variables = {**clean_environment(), **SHORT, "PORT": str(free_port()), "DATA_DIR": str(tmp_path / "data")}
+    variables = {
+        **clean_environment(),
+        **SHORT,
+        "PORT": str(free_port()),
+        "DATA_DIR": str(tmp_path / "data"),
+    }
     service = Service("all", variables, tmp_path)
     service.process = subprocess.Popen(
-        [str(ROOT / "entrypoint.sh")], env=service.environment, stdout=writing, stderr=writing, start_new_session=True
+        [str(ROOT / "entrypoint.sh")],
+        env=service.environment,
+        stdout=writing,
+        stderr=writing,
+        start_new_session=True,
     )
     os.close(writing)
     try:
@@ -696,7 +875,9 @@ os.fork = full
 """
 
 
-def test_where_there_is_no_room_for_all_processes_none_stays(launch: Launch, tmp_path: Path) -> None:
+def test_where_there_is_no_room_for_all_processes_none_stays(
+    launch: Launch, tmp_path: Path
+) -> None:
     (tmp_path / "sitecustomize.py").write_text(NO_ROOM)
     service = launch("all", PYTHONPATH=str(tmp_path))
     assert "cannot be started" in refusal(service)
@@ -711,12 +892,22 @@ def test_a_signal_to_all_while_it_starts_ends_everything(launch: Launch) -> None
     await_nothing_left(service)
 
 
-@pytest.mark.parametrize("processes", [1, 2, pytest.param(3, marks=long), 4, pytest.param(5, marks=long)])
-def test_a_signal_to_all_leaves_nothing_behind_that_has_only_just_come(launch: Launch, processes: int) -> None:
+@pytest.mark.parametrize(
+    "processes", [1, 2, pytest.param(3, marks=long), 4, pytest.param(5, marks=long)]
+)
+def test_a_signal_to_all_leaves_nothing_behind_that_has_only_just_come(
+    launch: Launch, processes: int
+) -> None:
     service = launch("all")
-    wait_until(lambda: len(left_of(service)) >= processes, reason=f"{processes} processes are there")
+    wait_until(
+        lambda: len(left_of(service)) >= processes, reason=f"{processes} processes are there"
+    )
     service.signal(signal.SIGTERM)
-    assert exit_code(service) in (0, 128 + signal.SIGTERM, -signal.SIGTERM)  # the last two before there is a service
+    assert exit_code(service) in (
+        0,
+        128 + signal.SIGTERM,
+        -signal.SIGTERM,
+    )  # the last two before there is a service
     await_nothing_left(service)
 
 
@@ -729,7 +920,9 @@ def test_a_signal_to_all_leaves_nothing_behind_that_has_only_just_come(launch: L
         pytest.param("content_queue", {"LOG_FORMAT": "json"}, id="huey_content"),
     ],
 )
-def test_all_ends_when_one_of_its_services_is_killed(launch: Launch, words: str, variables: dict[str, str]) -> None:
+def test_all_ends_when_one_of_its_services_is_killed(
+    launch: Launch, words: str, variables: dict[str, str]
+) -> None:
     service = launch("all", **variables)
     await_all(service)
     os.kill(service.child(words), signal.SIGKILL)

@@ -28,10 +28,14 @@ class Faulty(ThreadingHTTPServer):
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.behind = port
-        self.refusals: list[dict[str, str]] = []  # headers of answers 503 to POST, instead of passing it on
+        self.refusals: list[
+            dict[str, str]
+        ] = []  # headers of answers 503 to POST, instead of passing it on
         self.lost = 0  # answers to POST that are not passed back
         self.cut_after: list[int] = []  # bytes of the next streams that are passed back
-        self.seen: list[tuple[str, str, str | None]] = []  # method, status or what was done, key or Last-Event-ID
+        self.seen: list[
+            tuple[str, str, str | None]
+        ] = []  # method, status or what was done, key or Last-Event-ID
         self.at: list[float] = []
 
     @property
@@ -47,7 +51,12 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         with passed_on(self, b"") as answer:
             self.server.seen.append(("GET", str(answer.status), self.headers.get("Last-Event-ID")))
-            self._pass_back(answer, self._stream_length() if answer.status == 200 and self.path.endswith("/events") else None)
+            self._pass_back(
+                answer,
+                self._stream_length()
+                if answer.status == 200 and self.path.endswith("/events")
+                else None,
+            )
 
     def do_POST(self) -> None:
         self.close_connection = True
@@ -99,7 +108,9 @@ class Handler(BaseHTTPRequestHandler):
 def passed_on(handler: Handler, body: bytes) -> Iterator[HTTPResponse]:
     connection = HTTPConnection("127.0.0.1", handler.server.behind, timeout=30)
     try:
-        headers = {name: value for name, value in handler.headers.items() if name.lower() not in HOP}
+        headers = {
+            name: value for name, value in handler.headers.items() if name.lower() not in HOP
+        }
         connection.request(handler.command, handler.path, body or None, headers)
         yield connection.getresponse()
     finally:
@@ -137,7 +148,9 @@ def made(service: Roadmap, goal: str) -> list[str]:
 def test_as_a_program_it_makes_a_roadmap_and_prints_the_plan(stack: Stack, goal: str) -> None:
     environment = {**clean_environment(), "ROADMAP": stack.url, "ROADMAP_TOKEN": token(stack) or ""}
     command = [sys.executable, "-W", "error", "examples/client.py", goal]
-    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    said = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
     assert said.returncode == 0, said.stderr
     assert said.stdout.startswith("Backend engineer with Python: ready\n")
     assert said.stdout.count("  week ") == 30
@@ -148,7 +161,9 @@ def test_as_a_program_it_makes_a_roadmap_and_prints_the_plan(stack: Stack, goal:
 def test_a_goal_that_is_refused_is_said_with_its_rule(stack: Stack) -> None:
     environment = {**clean_environment(), "ROADMAP": stack.url, "ROADMAP_TOKEN": token(stack) or ""}
     command = [sys.executable, "examples/client.py", "Bake sourdough bread"]
-    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    said = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
     assert (said.returncode, said.stdout) == (1, "")
     assert "#/goal no built-in track fits this goal" in said.stderr
     assert "Traceback" not in said.stderr
@@ -191,14 +206,18 @@ def test_an_error_says_what_the_problem_document_says(stack: Stack) -> None:
         Roadmap(stack.url, token(stack)).create(GOAL, hours_per_week=100)
     error = caught.value
     assert (error.status, error.type) == (422, "/problems/invalid")
-    assert error.errors == [{"pointer": "#/hours_per_week", "detail": "should be less than or equal to 80"}]
+    assert error.errors == [
+        {"pointer": "#/hours_per_week", "detail": "should be less than or equal to 80"}
+    ]
     assert error.request_id
     with pytest.raises(RoadmapError) as caught:
         Roadmap(stack.url, token(stack)).roadmap("nothing")
     assert caught.value.type == "/problems/not-found"
 
 
-def test_refused_twice_and_then_accepted_it_is_made_once(faulty: Faulty, shared_server: Stack, goal: str) -> None:
+def test_refused_twice_and_then_accepted_it_is_made_once(
+    faulty: Faulty, shared_server: Stack, goal: str
+) -> None:
     faulty.refusals = [{"Retry-After": "1"}, {}]
     service = Roadmap(faulty.url, token(shared_server))
     roadmap_id = service.create(goal, review=True)["id"]
@@ -209,7 +228,9 @@ def test_refused_twice_and_then_accepted_it_is_made_once(faulty: Faulty, shared_
     assert made(service, goal) == [roadmap_id]
 
 
-def test_when_the_answer_is_lost_it_is_made_once(faulty: Faulty, shared_server: Stack, goal: str) -> None:
+def test_when_the_answer_is_lost_it_is_made_once(
+    faulty: Faulty, shared_server: Stack, goal: str
+) -> None:
     faulty.lost = 2
     service = Roadmap(faulty.url, token(shared_server))
     roadmap_id = service.create(goal, review=True)["id"]
@@ -219,11 +240,15 @@ def test_when_the_answer_is_lost_it_is_made_once(faulty: Faulty, shared_server: 
 
 def test_a_key_of_ones_own_makes_it_once_over_restarts(stack: Stack, goal: str) -> None:
     key = uuid4().hex
-    first, second = (Roadmap(stack.url, token(stack)).create(goal, key=key, review=True) for _ in range(2))
+    first, second = (
+        Roadmap(stack.url, token(stack)).create(goal, key=key, review=True) for _ in range(2)
+    )
     assert first == second
 
 
-def test_a_stream_that_is_cut_is_read_to_its_end_without_gaps(faulty: Faulty, shared_server: Stack, goal: str) -> None:
+def test_a_stream_that_is_cut_is_read_to_its_end_without_gaps(
+    faulty: Faulty, shared_server: Stack, goal: str
+) -> None:
     service = Roadmap(faulty.url, token(shared_server))
     roadmap_id = service.create(goal)["id"]
     faulty.cut_after = [0, 150, 400, 5000, 7]  # before anything, and in the middle of a line
@@ -257,7 +282,11 @@ def test_its_patience_has_an_end(faulty: Faulty, shared_server: Stack) -> None:
 
 def test_it_needs_the_standard_library_only_and_is_short() -> None:
     source = (ROOT / "examples" / "client.py").read_text(encoding="utf-8")
-    imported = {line.split()[1].split(".")[0] for line in source.splitlines() if line.startswith(("import ", "from "))}
+    imported = {
+        line.split()[1].split(".")[0]
+        for line in source.splitlines()
+        if line.startswith(("import ", "from "))
+    }
     assert imported <= sys.stdlib_module_names
     assert source.count("\n") <= 220
     assert client.__doc__

@@ -34,7 +34,11 @@ def server(broker: Redis) -> dict[str, str]:
 @pytest.fixture(params=["embedded", "server"])
 def environment(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     """The environment of each mode."""
-    return embedded(tmp_path) if request.param == "embedded" else server(request.getfixturevalue("broker"))
+    return (
+        embedded(tmp_path)
+        if request.param == "embedded"
+        else server(request.getfixturevalue("broker"))
+    )
 
 
 @pytest.fixture
@@ -47,7 +51,9 @@ def other(environment: dict[str, str]) -> Iterator[ReliableQueue]:
 
 
 @pytest.fixture
-def queue(environment: dict[str, str], other: ReliableQueue, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReliableQueue]:
+def queue(
+    environment: dict[str, str], other: ReliableQueue, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ReliableQueue]:
     """The content queue with its real tasks, on the storage that the mode's settings give it."""
     storage = make_queue(from_environment(environment), other.name).storage
     storage.beat(ALIVE)
@@ -78,7 +84,10 @@ def claimed_all(queue: ReliableQueue) -> list[Step]:
 
 
 def test_an_outline_is_the_very_next_behind_five_hundred_contents(queue: ReliableQueue) -> None:
-    contents, outline = steps(StepName.build_content, ids(CONTENTS)), steps(StepName.plan_roadmap, ids(1))
+    contents, outline = (
+        steps(StepName.build_content, ids(CONTENTS)),
+        steps(StepName.plan_roadmap, ids(1)),
+    )
     send(contents)
     send(outline)
     assert queue.pending_count() == CONTENTS + 1
@@ -87,8 +96,13 @@ def test_an_outline_is_the_very_next_behind_five_hundred_contents(queue: Reliabl
     assert claimed_all(queue) == contents
 
 
-def test_outlines_that_come_while_contents_are_built_wait_for_nothing_but_each_other(queue: ReliableQueue) -> None:
-    contents, outlines = steps(StepName.build_content, ids(CONTENTS)), steps(StepName.plan_roadmap, ids(3))
+def test_outlines_that_come_while_contents_are_built_wait_for_nothing_but_each_other(
+    queue: ReliableQueue,
+) -> None:
+    contents, outlines = (
+        steps(StepName.build_content, ids(CONTENTS)),
+        steps(StepName.plan_roadmap, ids(3)),
+    )
     send(contents)
     assert [claimed(queue) for _ in range(4)] == contents[:4]
 
@@ -100,14 +114,18 @@ def test_outlines_that_come_while_contents_are_built_wait_for_nothing_but_each_o
     assert claimed_all(queue) == contents[4:]
 
 
-def test_contents_of_a_later_roadmap_do_not_overtake_those_of_an_earlier_one(queue: ReliableQueue) -> None:
+def test_contents_of_a_later_roadmap_do_not_overtake_those_of_an_earlier_one(
+    queue: ReliableQueue,
+) -> None:
     earlier, later = steps(StepName.build_content, ids(90)), steps(StepName.build_content, ids(90))
     send(earlier)
     send(later)
     assert claimed_all(queue) == earlier + later
 
 
-def test_an_outline_overtakes_when_the_pause_before_its_next_try_is_over(queue: ReliableQueue) -> None:
+def test_an_outline_overtakes_when_the_pause_before_its_next_try_is_over(
+    queue: ReliableQueue,
+) -> None:
     contents, outline = steps(StepName.build_content, ids(CONTENTS)), ids(1)
     send(steps(StepName.plan_roadmap, outline, delay=60))
     send(contents)
@@ -119,15 +137,22 @@ def test_an_outline_overtakes_when_the_pause_before_its_next_try_is_over(queue: 
     assert claimed_all(queue) == contents[1:]
 
 
-def test_an_outline_that_comes_back_from_a_dead_consumer_is_the_very_next(queue: ReliableQueue, other: ReliableQueue) -> None:
-    contents, outline = steps(StepName.build_content, ids(CONTENTS)), steps(StepName.plan_roadmap, ids(1))
+def test_an_outline_that_comes_back_from_a_dead_consumer_is_the_very_next(
+    queue: ReliableQueue, other: ReliableQueue
+) -> None:
+    contents, outline = (
+        steps(StepName.build_content, ids(CONTENTS)),
+        steps(StepName.plan_roadmap, ids(1)),
+    )
     send(contents)
     send(outline)
     assert claimed(other) == outline[0]
     assert claimed(other) == contents[0]
 
     other.storage.beat(MOMENT)
-    wait_until(lambda: queue.storage.beat(ALIVE).taken_over == 2, reason="the messages are taken over")
+    wait_until(
+        lambda: queue.storage.beat(ALIVE).taken_over == 2, reason="the messages are taken over"
+    )
 
     assert claimed(queue) == outline[0]
     assert claimed_all(queue) == contents

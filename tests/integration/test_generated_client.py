@@ -29,7 +29,15 @@ def generated(folder: Path, url: str) -> str:
     beside = Path(sys.executable).parent  # where it is, and finds ruff
     environment = {**os.environ, "PATH": f"{beside}:{os.environ['PATH']}", "ROADMAP": url}
     command = ["bash", "-euc", COMMAND]
-    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(
+        command,
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -71,10 +79,15 @@ def client(stack: Stack, api: Callable[[str], Any]) -> Iterator[Any]:
         told = models.Registration(email=email, password=PASSWORD, name="Ada")
         session = api("api.accounts.register").sync(client=stranger, body=told)
         assert isinstance(session, models.Session), session
-        again = api("api.accounts.log_in").sync(client=stranger, body=models.Credentials(email=email, password=PASSWORD))
+        again = api("api.accounts.log_in").sync(
+            client=stranger, body=models.Credentials(email=email, password=PASSWORD)
+        )
         assert isinstance(again, models.Session), again
     with made.AuthenticatedClient(
-        base_url=stack.url, token=again.access_token, verify_ssl=NO_TLS, raise_on_unexpected_status=True
+        base_url=stack.url,
+        token=again.access_token,
+        verify_ssl=NO_TLS,
+        raise_on_unexpected_status=True,
     ) as known:
         me = api("api.accounts.read_me").sync(client=known)
         assert (me.email, me.name, me.is_admin) == (email, "Ada", False)
@@ -83,7 +96,9 @@ def client(stack: Stack, api: Callable[[str], Any]) -> Iterator[Any]:
 
 def test_it_does_the_main_job(client: Any, api: Callable[[str], Any]) -> None:
     models, create = api("models"), api("api.roadmaps.create_roadmap")
-    asked = models.RoadmapRequest(goal=SMALL["goal"], level=models.Level(SMALL["level"]), hours_per_week=5)
+    asked = models.RoadmapRequest(
+        goal=SMALL["goal"], level=models.Level(SMALL["level"]), hours_per_week=5
+    )
     key = str(uuid.uuid4())
     accepted = create.sync(client=client, body=asked, idempotency_key=key)
     assert isinstance(accepted, models.Accepted), accepted
@@ -102,13 +117,20 @@ def test_it_does_the_main_job(client: Any, api: Callable[[str], Any]) -> None:
     assert all(resource.url.startswith("https://") for resource in concept.resources)
 
     answers = models.AttemptRequest(version=1, answers=[[0] for _ in concept.quiz.questions])
-    attempt = api("api.learning.answer_quiz").sync(accepted.id, node.id, client=client, body=answers)
+    attempt = api("api.learning.answer_quiz").sync(
+        accepted.id, node.id, client=client, body=answers
+    )
     assert isinstance(attempt, models.Attempt), attempt
     assert attempt.total == len(concept.quiz.questions) == len(attempt.questions)
     read = api("api.learning.read_attempt").sync(accepted.id, node.id, attempt.id, client=client)
     assert read == attempt
     done = models.ProgressRequest(progress=models.ConceptProgress.DONE)
-    assert api("api.learning.set_progress").sync(accepted.id, node.id, client=client, body=done).progress == "done"
+    assert (
+        api("api.learning.set_progress")
+        .sync(accepted.id, node.id, client=client, body=done)
+        .progress
+        == "done"
+    )
 
     archive = api("api.exporting.export_archive").sync(accepted.id, client=client)
     assert zipfile.ZipFile(archive.payload).testzip() is None
@@ -117,9 +139,13 @@ def test_it_does_the_main_job(client: Any, api: Callable[[str], Any]) -> None:
     assert tree.title in api("api.exporting.export_markdown").sync(accepted.id, client=client)
 
 
-def test_what_does_not_fit_comes_back_as_a_typed_problem(client: Any, api: Callable[[str], Any]) -> None:
+def test_what_does_not_fit_comes_back_as_a_typed_problem(
+    client: Any, api: Callable[[str], Any]
+) -> None:
     models, create = api("models"), api("api.roadmaps.create_roadmap")
-    answer = create.sync_detailed(client=client, body=models.RoadmapRequest(goal="", hours_per_week=1000))
+    answer = create.sync_detailed(
+        client=client, body=models.RoadmapRequest(goal="", hours_per_week=1000)
+    )
     problem = answer.parsed
     assert isinstance(problem, models.Problem), problem
     assert (answer.status_code, problem.status, problem.type_) == (422, 422, "/problems/invalid")

@@ -40,7 +40,17 @@ def service(request: pytest.FixtureRequest) -> Stack:
 @pytest.fixture(scope="module")
 def made(service: Stack) -> str:
     """The id of a roadmap that the command line has watched to its end."""
-    told = succeeded(caller_of(service), "new", GOAL, "--level", "intermediate", "--hours", "6", "--watch", "--json")
+    told = succeeded(
+        caller_of(service),
+        "new",
+        GOAL,
+        "--level",
+        "intermediate",
+        "--hours",
+        "6",
+        "--watch",
+        "--json",
+    )
     tree = json.loads(told.output)
     assert (tree["status"], tree["level"], tree["hours_per_week"]) == ("ready", "intermediate", 6)
     assert "Traceback" not in told.errors
@@ -52,14 +62,19 @@ def test_a_goal_is_watched_to_its_end_with_a_bar_beside_the_answer(service: Stac
     total = re.search(r"Writing the contents .* (\d+)/(\d+)", told.errors)
     assert total
     assert total[1] == total[2]
-    assert re.fullmatch(rf"Web frontend developer is ready: {service.url}/roadmaps/[0-9a-f-]+\n", told.output)
+    assert re.fullmatch(
+        rf"Web frontend developer is ready: {service.url}/roadmaps/[0-9a-f-]+\n", told.output
+    )
 
 
 def test_without_watching_it_ends_at_once_with_the_address_of_the_page(service: Stack) -> None:
     told = succeeded(caller_of(service), "new", GOAL, "--review", "--json").data
     assert told["status"] == "queued"
     its_own = told["links"]["self"]
-    wait_until(lambda: service.get(its_own).json()["status"] == "awaiting_review", reason="it is made all the same")
+    wait_until(
+        lambda: service.get(its_own).json()["status"] == "awaiting_review",
+        reason="it is made all the same",
+    )
 
 
 def test_a_plan_for_review_is_waited_for_and_no_further(service: Stack) -> None:
@@ -94,8 +109,12 @@ def test_roadmaps_are_listed_and_shown(service: Stack, made: str) -> None:
 
 def test_a_roadmap_is_exported_in_every_form(service: Stack, made: str, tmp_path: Path) -> None:
     tree = service.get(f"/api/v1/roadmaps/{made}").json()
-    concept = f"/api/v1/roadmaps/{made}/concepts/{tree['stages'][0]['modules'][0]['concepts'][0]['id']}"
-    noted = service.request("PUT", f"{concept}/notes", json={"notes": "Ask Ada."}, headers=service.headers)
+    concept = (
+        f"/api/v1/roadmaps/{made}/concepts/{tree['stages'][0]['modules'][0]['concepts'][0]['id']}"
+    )
+    noted = service.request(
+        "PUT", f"{concept}/notes", json={"notes": "Ask Ada."}, headers=service.headers
+    )
     assert noted.is_success
     markdown = succeeded(caller_of(service), "export", made).output
     assert "\n> Ask Ada.\n" in markdown
@@ -105,14 +124,29 @@ def test_a_roadmap_is_exported_in_every_form(service: Stack, made: str, tmp_path
     data = succeeded(caller_of(service), "export", made, "--format", "json").data
     assert (data["format"], data["version"]) == ("roadmap", 1)
     assert len(data["concepts"]) == markdown.count("\n#### ")
-    assert all(concept["contents"]["tutorial"]["body"]["markdown"] for concept in data["concepts"].values())
-    assert "BEGIN:VCALENDAR" in succeeded(caller_of(service), "export", made, "--format", "ics").output
+    assert all(
+        concept["contents"]["tutorial"]["body"]["markdown"] for concept in data["concepts"].values()
+    )
+    assert (
+        "BEGIN:VCALENDAR" in succeeded(caller_of(service), "export", made, "--format", "ics").output
+    )
     for form in ("zip", "apkg"):
-        succeeded(caller_of(service), "export", made, "--format", form, "--output", tmp_path / f"x.{form}")
+        succeeded(
+            caller_of(service), "export", made, "--format", form, "--output", tmp_path / f"x.{form}"
+        )
         with zipfile.ZipFile(tmp_path / f"x.{form}") as archive:
             assert archive.testzip() is None
         (tmp_path / f"x.{form}").unlink()
-    told = succeeded(caller_of(service), "export", made, "--format", "svg", "--output", tmp_path / "x.svg", "--json").data
+    told = succeeded(
+        caller_of(service),
+        "export",
+        made,
+        "--format",
+        "svg",
+        "--output",
+        tmp_path / "x.svg",
+        "--json",
+    ).data
     assert told["bytes"] == (tmp_path / "x.svg").stat().st_size
     assert (tmp_path / "x.svg").read_text().startswith("<?xml")
     assert list(tmp_path.iterdir()) == [tmp_path / "x.svg"]
@@ -122,13 +156,20 @@ def test_what_was_exported_is_imported_by_the_other_kind_of_service(
     made: str, service: Stack, shared_embedded: Stack, shared_server: Stack, tmp_path: Path
 ) -> None:
     """From SQLite to PostgreSQL, and from there to SQLite: with the progress and the notes."""
-    concept = service.get(f"/api/v1/roadmaps/{made}").json()["stages"][0]["modules"][0]["concepts"][0]["id"]
+    concept = service.get(f"/api/v1/roadmaps/{made}").json()["stages"][0]["modules"][0]["concepts"][
+        0
+    ]["id"]
     path = f"/api/v1/roadmaps/{made}/concepts/{concept}"
     for place, body in (("progress", {"status": "done"}), ("notes", {"notes": "面团 🥖"})):
         answer = service.request("PUT", f"{path}/{place}", json=body, headers=service.headers)
         assert answer.is_success
     answers = [[0]] * len(service.get(path).json()["quiz"]["questions"])
-    sent = service.request("POST", f"{path}/quiz/attempts", json={"version": 1, "answers": answers}, headers=service.headers)
+    sent = service.request(
+        "POST",
+        f"{path}/quiz/attempts",
+        json={"version": 1, "answers": answers},
+        headers=service.headers,
+    )
     assert sent.is_success, sent.text
     file = tmp_path / "roadmap.json"
     succeeded(caller_of(service), "export", made, "--format", "json", "--output", file)
@@ -136,9 +177,14 @@ def test_what_was_exported_is_imported_by_the_other_kind_of_service(
     told = succeeded(caller_of(other), "import", str(file), "--json").data
     assert (told["status"], told["title"]) == ("ready", "Backend engineer with Python")
     again = json.loads(succeeded(caller_of(other), "export", told["id"], "--format", "json").output)
-    assert {**again, "exported_at": ""} == {**json.loads(file.read_text("utf-8")), "exported_at": ""}
+    assert {**again, "exported_at": ""} == {
+        **json.loads(file.read_text("utf-8")),
+        "exported_at": "",
+    }
     said = succeeded(caller_of(other), "import", str(file)).output
-    assert re.fullmatch(rf"Backend engineer with Python is ready: {other.url}/roadmaps/[0-9a-f-]+\n", said)
+    assert re.fullmatch(
+        rf"Backend engineer with Python is ready: {other.url}/roadmaps/[0-9a-f-]+\n", said
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,20 +192,32 @@ def test_what_was_exported_is_imported_by_the_other_kind_of_service(
     [
         (b"PK", "is no roadmap; `roadmap export ID --format json` writes one"),
         (b'{"format": "anki"}', "is no roadmap"),
-        (b'{"format": "roadmap", "version": 2}', "version: was made by a newer version of Roadmap (2); this one reads 1"),
+        (
+            b'{"format": "roadmap", "version": 2}',
+            "version: was made by a newer version of Roadmap (2); this one reads 1",
+        ),
         (b" " * (16 * 1024 * 1024 + 1), "is too large: a roadmap has at most 16 MiB."),
     ],
 )
-def test_a_file_that_is_no_roadmap_is_said_to_be_none(service: Stack, tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_file_that_is_no_roadmap_is_said_to_be_none(
+    service: Stack, tmp_path: Path, content: bytes, said: str
+) -> None:
     (tmp_path / "a.json").write_bytes(content)
     told = roadmap(caller_of(service), "import", str(tmp_path / "a.json"))
-    assert (told.code, said in told.errors, "Traceback" in told.errors) == (1, True, False), told.errors
+    assert (told.code, said in told.errors, "Traceback" in told.errors) == (1, True, False), (
+        told.errors
+    )
 
 
 def test_a_reader_who_has_seen_enough_is_no_error(service: Stack, made: str) -> None:
     line = f"set -o pipefail; {ROADMAP} export {made} | head -1"
     done = subprocess.run(
-        ["bash", "-c", line], env=command(caller_of(service)), capture_output=True, text=True, timeout=60, check=False
+        ["bash", "-c", line],
+        env=command(caller_of(service)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("# ")
@@ -177,7 +235,9 @@ def test_a_stream_that_is_cut_is_resumed(service: Stack) -> None:
     shaker = threading.Thread(target=shake)
     shaker.start()
     try:
-        said = roadmap({**caller_of(service), "ROADMAP_URL": wire.url}, "new", GOAL, "--watch", "--json")
+        said = roadmap(
+            {**caller_of(service), "ROADMAP_URL": wire.url}, "new", GOAL, "--watch", "--json"
+        )
     finally:
         stop.set()
         shaker.join()
@@ -211,7 +271,9 @@ def test_a_goal_that_is_sent_twice_is_made_once(shared_embedded: Stack) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Swallowing)
     threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
     try:
-        succeeded({"ROADMAP_URL": f"http://127.0.0.1:{server.server_port}"}, "new", GOAL, "--review")
+        succeeded(
+            {"ROADMAP_URL": f"http://127.0.0.1:{server.server_port}"}, "new", GOAL, "--review"
+        )
     finally:
         server.shutdown()
         server.server_close()
@@ -222,7 +284,9 @@ def test_a_goal_that_is_sent_twice_is_made_once(shared_embedded: Stack) -> None:
 
 def test_ctrl_c_ends_the_watching_and_not_the_making(shared_embedded: Stack) -> None:
     stack, before = shared_embedded, ids(shared_embedded)
-    succeeded(stack.environment, "jobs", "pause", "content")  # so that it has not ended before the key is heard
+    succeeded(
+        stack.environment, "jobs", "pause", "content"
+    )  # so that it has not ended before the key is heard
     try:
         watching = subprocess.Popen(
             [ROADMAP, "new", *A_SMALL_ONE, "--watch"],
@@ -256,7 +320,9 @@ def refused(environment: dict[str, str], *arguments: str, code: int = 1) -> str:
 
 
 def test_a_service_that_is_not_there_is_said_with_what_to_do() -> None:
-    sentence = refused({"ROADMAP_URL": f"http://127.0.0.1:{free_port()}"}, "list", "--patience", "0.5", code=3)
+    sentence = refused(
+        {"ROADMAP_URL": f"http://127.0.0.1:{free_port()}"}, "list", "--patience", "0.5", code=3
+    )
     assert "cannot be reached" in sentence
     assert "make run" in sentence
 
@@ -266,7 +332,9 @@ def test_a_server_that_hangs_up_is_given_up_after_the_time_that_was_given() -> N
         closing = threading.Thread(target=_hang_up, args=[listener], daemon=True)
         closing.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        assert "cannot be reached" in refused({"ROADMAP_URL": url}, "list", "--patience", "1", code=3)
+        assert "cannot be reached" in refused(
+            {"ROADMAP_URL": url}, "list", "--patience", "1", code=3
+        )
 
 
 def _hang_up(listener: socket.socket) -> None:
@@ -278,7 +346,8 @@ def _hang_up(listener: socket.socket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body"), [(200, b"<html>hello</html>"), (404, b"not here"), (302, b""), (200, b"[1]"), (500, b"{")]
+    ("status", "body"),
+    [(200, b"<html>hello</html>"), (404, b"not here"), (302, b""), (200, b"[1]"), (500, b"{")],
 )
 def test_another_server_is_told_from_this_service(status: int, body: bytes) -> None:
     class Other(BaseHTTPRequestHandler):
@@ -308,7 +377,9 @@ def test_who_calls_must_be_known(shared_server: Stack) -> None:
     assert secret not in said.output + said.errors
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://x", "http://", "http://x:99999", "http://a b"])
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8000", "ftp://x", "http://", "http://x:99999", "http://a b"]
+)
 def test_an_address_that_is_none_is_a_mistake_of_the_command(url: str) -> None:
     said = roadmap({}, "list", "--url", url)
     assert (said.code, "--url" in said.errors, "Traceback" in said.errors) == (2, True, False)
@@ -323,20 +394,34 @@ def test_a_roadmap_that_is_not_there(service: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    "field", [("x",), ("",), ("a" * 1001,), (GOAL, "--language", "no language"), (GOAL, "--deadline", "2001-01-01")]
+    "field",
+    [
+        ("x",),
+        ("",),
+        ("a" * 1001,),
+        (GOAL, "--language", "no language"),
+        (GOAL, "--deadline", "2001-01-01"),
+    ],
 )
-def test_what_the_service_does_not_take_is_told_by_field(service: Stack, field: tuple[str, ...]) -> None:
+def test_what_the_service_does_not_take_is_told_by_field(
+    service: Stack, field: tuple[str, ...]
+) -> None:
     assert ": " in refused(caller_of(service), "new", *field)
 
 
 def test_a_place_that_cannot_be_written(service: Stack, made: str, tmp_path: Path) -> None:
-    assert "cannot be written" in refused(caller_of(service), "export", made, "--output", str(tmp_path / "no" / "x.md"))
+    assert "cannot be written" in refused(
+        caller_of(service), "export", made, "--output", str(tmp_path / "no" / "x.md")
+    )
 
 
 def test_words_of_others_give_no_commands_to_a_terminal(service: Stack) -> None:
     """A goal may have an end of line and a tab, nothing else of that kind; it comes from the service as it is."""
     said: Said = succeeded(
-        caller_of(service), "new", "--review", "[bold]Learn[/bold] [link=http://x]Python backend[/link] engineering"
+        caller_of(service),
+        "new",
+        "--review",
+        "[bold]Learn[/bold] [link=http://x]Python backend[/link] engineering",
     )
     listed = succeeded(caller_of(service), "list", "--limit", "3").output
     assert "It is being made" in said.output

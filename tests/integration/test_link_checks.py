@@ -39,7 +39,9 @@ def site() -> Iterator[Site]:
 def on_postgres(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The application of this process on a new database, with links looked after on this machine."""
     url = SecretStr(postgres.create_database(f"links_{new_id().hex}"))
-    mine = settings.model_copy(update={"database_url": url, "link_check_days": 30, "link_networks": ("127.0.0.0/8",)})
+    mine = settings.model_copy(
+        update={"database_url": url, "link_check_days": 30, "link_networks": ("127.0.0.0/8",)}
+    )
     its_own, waits = database.obj, extensions.get_wait_callback()
     execution_log.buffer.flush()
     migrate(mine)
@@ -57,7 +59,10 @@ def on_postgres(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 def roadmap_with(*urls: str) -> tuple[UUID, UUID]:
     """One that is ready, of one concept whose resources are at these addresses; also the id of its resources."""
-    now, ids = clock.now(), {name: new_id() for name in ("owner", "roadmap", "stage", "module", "concept")}
+    now, ids = (
+        clock.now(),
+        {name: new_id() for name in ("owner", "roadmap", "stage", "module", "concept")},
+    )
     head = {
         "goal": "A goal",
         "level": "beginner",
@@ -67,7 +72,10 @@ def roadmap_with(*urls: str) -> tuple[UUID, UUID]:
         "generator": "catalogue",
     }
     told = {"title": "T", "description": "D", "position": 0}
-    items = [{"title": "x", "url": url, "type": "article", "language": "en", "why": "It is."} for url in urls]
+    items = [
+        {"title": "x", "url": url, "type": "article", "language": "en", "why": "It is."}
+        for url in urls
+    ]
     with transaction():
         email = f"{ids['owner'].hex}@example.org"
         Account.insert(id=ids["owner"], email=email, password_hash="", created_at=now).execute()
@@ -75,7 +83,9 @@ def roadmap_with(*urls: str) -> tuple[UUID, UUID]:
         counts = {"contents_total": 3, "contents_ready": 3, "revision": 1, "title": "T"}
         Roadmap.insert(id=ids["roadmap"], owner=ids["owner"], **head, **dates, **counts).execute()
         Stage.insert(id=ids["stage"], roadmap=ids["roadmap"], key="s", **told).execute()
-        Module.insert(id=ids["module"], roadmap=ids["roadmap"], stage=ids["stage"], key="m", **told).execute()
+        Module.insert(
+            id=ids["module"], roadmap=ids["roadmap"], stage=ids["stage"], key="m", **told
+        ).execute()
         facts = {"week": 1, "hours": 1, "difficulty": 1, "prerequisites": [], "outcomes": []}
         place = {"roadmap": ids["roadmap"], "module": ids["module"]}
         Concept.insert(id=ids["concept"], **place, key=KEY, **told, **facts).execute()
@@ -84,8 +94,15 @@ def roadmap_with(*urls: str) -> tuple[UUID, UUID]:
             content = resources if kind is ContentKind.resources else new_id()
             its = {"roadmap": ids["roadmap"], "concept": ids["concept"], "kind": kind}
             Content.insert(id=content, **its, status="ready", version=1, due_at=now).execute()
-            version = {"content": content, "version": 1, "generator": "catalogue", "created_at": now}
-            ContentVersion.insert(**version, body={"items": items} if kind is ContentKind.resources else {}).execute()
+            version = {
+                "content": content,
+                "version": 1,
+                "generator": "catalogue",
+                "created_at": now,
+            }
+            ContentVersion.insert(
+                **version, body={"items": items} if kind is ContentKind.resources else {}
+            ).execute()
     return ids["roadmap"], resources
 
 
@@ -94,10 +111,15 @@ def round_() -> None:
         building.build_content(step.id, Catalogue())
 
 
-def test_dead_links_are_marked_and_replaced(on_postgres: None, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_links_are_marked_and_replaced(
+    on_postgres: None, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.pages |= {"/good": page(), "/spare": page()}
     concept = load_concept("python-backend", "caching")
-    named = [concept.resources[0].model_copy(update={"url": site.url(path)}) for path in ("/gone", "/good")]
+    named = [
+        concept.resources[0].model_copy(update={"url": site.url(path)})
+        for path in ("/gone", "/good")
+    ]
     spare = concept.resources[0].model_copy(update={"url": site.url("/spare")})
     changed = concept.model_copy(update={"resources": named, "spares": [spare]})
     monkeypatch.setattr(catalogue_files, "load_concept", lambda *_: changed)
@@ -106,7 +128,9 @@ def test_dead_links_are_marked_and_replaced(on_postgres: None, site: Site, monke
         round_()
     with session():
         content, row = Content.get_by_id(resources), Roadmap.get_by_id(roadmap_id)
-        body = ContentVersion.get(ContentVersion.content == resources, ContentVersion.version == content.version).body
+        body = ContentVersion.get(
+            ContentVersion.content == resources, ContentVersion.version == content.version
+        ).body
         states = {link.url.removeprefix(site.url("")): link.state for link in CheckedLink.select()}
     assert {item["url"].removeprefix(site.url("")) for item in body["items"]} == {"/good", "/spare"}
     assert (content.version, row.status) == (2, "ready")
@@ -136,7 +160,9 @@ def test_workers_at_the_same_time_look_at_each_link_once(on_postgres: None, site
     assert [path for path in paths if len(site.asked_for(path)) != 1] == []
 
 
-def test_writers_that_name_the_same_addresses_do_not_wait_for_each_other(on_postgres: None, site: Site) -> None:
+def test_writers_that_name_the_same_addresses_do_not_wait_for_each_other(
+    on_postgres: None, site: Site
+) -> None:
     resource = load_concept("python-backend", "caching").resources[0]
     together = Barrier(2)
 
@@ -152,7 +178,9 @@ def test_writers_that_name_the_same_addresses_do_not_wait_for_each_other(on_post
                 done.result()
 
 
-def test_what_is_alive_again_does_not_wait_for_who_deletes_a_part(on_postgres: None, site: Site) -> None:
+def test_what_is_alive_again_does_not_wait_for_who_deletes_a_part(
+    on_postgres: None, site: Site
+) -> None:
     parts = [roadmap_with(site.url("/gone"))[1] for _ in range(2)]
     link_checks.look_after(by_model=True)
     site.pages["/gone"] = page()

@@ -40,7 +40,10 @@ def filling(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with own_database(tmp_path_factory.mktemp("lists"), postgres) as mine:
         with transaction():
             now = clock.now()
-            ids = [Account.create(email=f"{number}@example.org", password_hash="", created_at=now).id for number in range(5)]
+            ids = [
+                Account.create(email=f"{number}@example.org", password_hash="", created_at=now).id
+                for number in range(5)
+            ]
         made = Filling(mine.database_url.get_secret_value(), ids[0], ids[1:], whole=2)
         made.fill(ROWS)
         yield made
@@ -62,7 +65,9 @@ def plans(run: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> list[An
     for sql, params in sent:
         if sql.startswith(("SELECT", "UPDATE", "DELETE")):
             with session():
-                [(plan,)] = database.execute_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params).fetchall()
+                [(plan,)] = database.execute_sql(
+                    f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params
+                ).fetchall()
             found.append((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
     assert found
     return found
@@ -77,7 +82,12 @@ def test_a_list_looks_at_what_it_shows(
     listed: list[UUID] = []
 
     def run() -> None:
-        listed.extend(each.id for each in reading.list_roadmaps(filling.reader, limit=LIMIT, before=before, status=status).items)
+        listed.extend(
+            each.id
+            for each in reading.list_roadmaps(
+                filling.reader, limit=LIMIT, before=before, status=status
+            ).items
+        )
 
     assert max(map(most_rows, plans(run, monkeypatch))) <= MOST
     assert listed == expected(filling, before, status)
@@ -86,19 +96,28 @@ def test_a_list_looks_at_what_it_shows(
 @pytest.mark.parametrize("order", [Order.newest, Order.oldest])
 @pytest.mark.parametrize("statuses", [(), (RoadmapStatus.ready, RoadmapStatus.failed)])
 def test_a_list_of_several_states_or_from_the_oldest_looks_at_what_it_shows(
-    filling: Filling, monkeypatch: pytest.MonkeyPatch, statuses: tuple[RoadmapStatus, ...], order: Order
+    filling: Filling,
+    monkeypatch: pytest.MonkeyPatch,
+    statuses: tuple[RoadmapStatus, ...],
+    order: Order,
 ) -> None:
     listed: list[UUID] = []
 
     def run() -> None:
-        page = own_roadmaps.list_own(filling.reader, Wanted(statuses, order=order), after=None, limit=LIMIT)
+        page = own_roadmaps.list_own(
+            filling.reader, Wanted(statuses, order=order), after=None, limit=LIMIT
+        )
         listed.extend(each.id for each in page.items)
 
     assert max(map(most_rows, plans(run, monkeypatch))) <= MOST
-    assert listed == expected(filling, None, *statuses, order="DESC" if order is Order.newest else "ASC")
+    assert listed == expected(
+        filling, None, *statuses, order="DESC" if order is Order.newest else "ASC"
+    )
 
 
-def test_several_states_are_read_as_of_one_moment(filling: Filling, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_states_are_read_as_of_one_moment(
+    filling: Filling, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A roadmap that gets the other state between the two queries would be listed twice."""
     statuses = (RoadmapStatus.ready, RoadmapStatus.failed)
     newest = expected(filling, None, RoadmapStatus.ready)[0]
@@ -118,13 +137,17 @@ def test_several_states_are_read_as_of_one_moment(filling: Filling, monkeypatch:
 
     monkeypatch.setattr(own_roadmaps, "in_order_of_id", between)
     try:
-        page = own_roadmaps.list_own(filling.reader, Wanted(statuses, text=" "), after=None, limit=LIMIT)
+        page = own_roadmaps.list_own(
+            filling.reader, Wanted(statuses, text=" "), after=None, limit=LIMIT
+        )
         assert [each.id for each in page.items] == expected(filling, None, *statuses)
     finally:
         become(RoadmapStatus.ready)
 
 
-def test_a_search_that_takes_too_long_is_given_up(filling: Filling, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_takes_too_long_is_given_up(
+    filling: Filling, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(own_roadmaps, "SEARCH_SECONDS", 0.001)
     with pytest.raises(Invalid, match="takes too long"):
         own_roadmaps.list_own(filling.reader, Wanted(text="nowhere"), after=None, limit=LIMIT)
@@ -140,21 +163,31 @@ def test_a_search_that_takes_too_long_is_given_up(filling: Filling, monkeypatch:
     ],
 )
 def test_pages_of_other_orders_follow_each_other(filling: Filling, order: Order, sql: str) -> None:
-    wanted, cursor, seen = Wanted((RoadmapStatus.ready, RoadmapStatus.failed), order=order), None, []
+    wanted, cursor, seen = (
+        Wanted((RoadmapStatus.ready, RoadmapStatus.failed), order=order),
+        None,
+        [],
+    )
     for _ in range(5):
         page = own_roadmaps.list_own(filling.reader, wanted, after=cursor, limit=LIMIT)
         seen += [each.id for each in page.items]
         cursor = page.next_cursor
     mine = f"owner_id = '{filling.reader}' AND status IN ('ready', 'failed')"
     with session():
-        rows = database.execute_sql(f"SELECT id FROM roadmap WHERE {mine} ORDER BY {sql} LIMIT {5 * LIMIT}").fetchall()
+        rows = database.execute_sql(
+            f"SELECT id FROM roadmap WHERE {mine} ORDER BY {sql} LIMIT {5 * LIMIT}"
+        ).fetchall()
     assert seen == [UUID(str(id_)) for (id_,) in rows]
     word = page.items[0].goal.split()[0]
-    found = own_roadmaps.list_own(filling.reader, Wanted(text=word.upper(), order=order), after=None, limit=LIMIT)
+    found = own_roadmaps.list_own(
+        filling.reader, Wanted(text=word.upper(), order=order), after=None, limit=LIMIT
+    )
     assert {word in each.goal or word in each.title for each in found.items} == {True}
 
 
-@pytest.mark.parametrize("statuses", [(), (RoadmapStatus.ready,), (RoadmapStatus.failed, RoadmapStatus.partial)])
+@pytest.mark.parametrize(
+    "statuses", [(), (RoadmapStatus.ready,), (RoadmapStatus.failed, RoadmapStatus.partial)]
+)
 def test_an_operators_search_for_an_account_looks_at_what_it_shows(
     filling: Filling, monkeypatch: pytest.MonkeyPatch, statuses: tuple[RoadmapStatus, ...]
 ) -> None:
@@ -168,13 +201,17 @@ def test_an_operators_search_for_an_account_looks_at_what_it_shows(
     assert listed == expected(filling, None, *statuses)
 
 
-def test_upkeep_reads_no_table_of_logins_as_a_whole(filling: Filling, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upkeep_reads_no_table_of_logins_as_a_whole(
+    filling: Filling, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = plans(sessions.end_idle, monkeypatch)
     assert set().union(*(scanned_whole(plan, {"login_session"}) for plan in found)) == set()
     assert max(map(most_rows, found)) <= MOST  # and not every login that is open
 
 
-def test_the_trash_is_found_without_reading_what_is_not_in_it(filling: Filling, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trash_is_found_without_reading_what_is_not_in_it(
+    filling: Filling, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with session():
         mine = filling.middle_of_reader()
         Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == mine).execute()
@@ -188,25 +225,33 @@ def test_the_trash_is_found_without_reading_what_is_not_in_it(filling: Filling, 
             Roadmap.update(trashed_at=None).where(Roadmap.id == mine).execute()
 
 
-@pytest.mark.parametrize("are_at_once", [False, True], ids=["one after the other", "at once, as upkeep ends them"])
+@pytest.mark.parametrize(
+    "are_at_once", [False, True], ids=["one after the other", "at once, as upkeep ends them"]
+)
 def test_each_page_of_ended_logins_begins_where_the_one_before_ended(
     filling: Filling, monkeypatch: pytest.MonkeyPatch, are_at_once: bool
 ) -> None:
     monkeypatch.setattr(sessions, "MOST_AT_ONCE", 500)
     with session(), database.atomic() as changed:
         if are_at_once:
-            LoginSession.update(ended_at=clock.now()).where(LoginSession.ended_at.is_null(False)).execute()
+            LoginSession.update(ended_at=clock.now()).where(
+                LoginSession.ended_at.is_null(False)
+            ).execute()
         found = plans(lambda: sessions.ended_since(clock.now() - timedelta(days=3)), monkeypatch)
         changed.rollback()
     assert len(found) > 5
     assert max(map(most_rows, found)) <= 2 * 500
 
 
-def expected(filling: Filling, before: UUID | None, *statuses: RoadmapStatus | None, order: str = "DESC") -> list[UUID]:
+def expected(
+    filling: Filling, before: UUID | None, *statuses: RoadmapStatus | None, order: str = "DESC"
+) -> list[UUID]:
     below = before or new_id()
     among = [f"'{status}'" for status in statuses if status]
     only = f"AND status IN ({', '.join(among)})" if among else ""
     mine = f"owner_id = '{filling.reader}' AND id < '{below}' {only}"
     with session():
-        rows = database.execute_sql(f"SELECT id FROM roadmap WHERE {mine} ORDER BY id {order} LIMIT {LIMIT}").fetchall()
+        rows = database.execute_sql(
+            f"SELECT id FROM roadmap WHERE {mine} ORDER BY id {order} LIMIT {LIMIT}"
+        ).fetchall()
     return [UUID(str(id_)) for (id_,) in rows]

@@ -24,7 +24,16 @@ from roadmap.execution_log import Buffer, Ledger, ledger, store_batch
 from roadmap.log_months import month_after, month_of
 from tasks import upkeep
 from tasks.queues import logs_queue
-from tests.integration.logbook import MODES, ask, counts_of, document, id_at, own_database, partition_of, stored
+from tests.integration.logbook import (
+    MODES,
+    ask,
+    counts_of,
+    document,
+    id_at,
+    own_database,
+    partition_of,
+    stored,
+)
 from tests.servers import Postgres
 from tests.waiting import wait_until
 
@@ -68,17 +77,23 @@ class Process:
 
     def send(self, records: list[dict[str, Any]]) -> None:
         self.numbered += len(records)
-        store_batch(records, {"id": self.id, "service": "api", "last_seq": self.numbered, "dropped": 0})
+        store_batch(
+            records, {"id": self.id, "service": "api", "last_seq": self.numbered, "dropped": 0}
+        )
 
 
 class TestMonths:
-    def test_the_first_id_of_a_moment_divides_what_is_made_before_from_what_is_made_after(self) -> None:
+    def test_the_first_id_of_a_moment_divides_what_is_made_before_from_what_is_made_after(
+        self,
+    ) -> None:
         moment = datetime(2026, 11, 30, 23, 59, 59, 999_000, tzinfo=UTC)
         assert id_at(moment - timedelta(milliseconds=1)) < first_id(moment) < id_at(moment)
         assert log_months.made_at(id_at(moment)) == moment
 
     def test_months_begin_in_utc_and_follow_each_other_over_the_year(self) -> None:
-        assert month_of(datetime.fromisoformat("2026-12-01T00:30:00+01:00")) == datetime(2026, 11, 1, tzinfo=UTC)
+        assert month_of(datetime.fromisoformat("2026-12-01T00:30:00+01:00")) == datetime(
+            2026, 11, 1, tzinfo=UTC
+        )
         assert month_after(datetime(2026, 1, 31, tzinfo=UTC)) == datetime(2026, 2, 1, tzinfo=UTC)
         assert month_after(datetime(2026, 12, 1, tzinfo=UTC)) == datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -105,7 +120,18 @@ class TestMigration:
 
     def write(self, *records: dict[str, Any]) -> None:
         """By a statement of the version before."""
-        columns = ("id", "at", "level", "category", "step", "message", "details", "duration_ms", "roadmap_id", "concept_id")
+        columns = (
+            "id",
+            "at",
+            "level",
+            "category",
+            "step",
+            "message",
+            "details",
+            "duration_ms",
+            "roadmap_id",
+            "concept_id",
+        )
         places = ", ".join(["%s" if settings_are_postgres() else "?"] * len(columns))
         with transaction():
             for record in records:
@@ -113,9 +139,17 @@ class TestMigration:
                 sql = f"INSERT INTO execution_log ({', '.join(columns)}) VALUES ({places}) ON CONFLICT (id) DO NOTHING"
                 database.execute_sql(sql, tuple(row[column] for column in columns))
 
-    def test_every_row_stays_whatever_its_age_and_the_version_before_goes_on_writing(self, before: Runner) -> None:
+    def test_every_row_stays_whatever_its_age_and_the_version_before_goes_on_writing(
+        self, before: Runner
+    ) -> None:
         now = clock.now()
-        ages = (now - timedelta(days=4000), now - timedelta(days=40), now, now + timedelta(days=45), now + timedelta(days=4000))
+        ages = (
+            now - timedelta(days=4000),
+            now - timedelta(days=40),
+            now,
+            now + timedelta(days=45),
+            now + timedelta(days=4000),
+        )
         records = [document(at, roadmap_id=new_id().hex) for at in ages]
         self.write(*records)
         before.up()
@@ -131,7 +165,9 @@ class TestMigration:
         self.write(document(), *records)
         assert counts_of_old() == len(records) + 4
 
-    def test_old_rows_stay_in_their_table_and_every_index_is_there_once(self, postgres: Postgres, tmp_path: Path) -> None:
+    def test_old_rows_stay_in_their_table_and_every_index_is_there_once(
+        self, postgres: Postgres, tmp_path: Path
+    ) -> None:
         with own_database(tmp_path, postgres, migrated=False) as mine:
             old = open_migration_database(mine)
             old.connect()
@@ -146,27 +182,44 @@ class TestMigration:
             assert ask(node.format(BEFORE)) == table  # not written anew
             assert partition_of(was["id"]) == BEFORE
             assert partition_of(later["id"]) == f"execution_log_{months_from_now(2):%Y%m}"
-            indexes = ask("SELECT tablename, count(*) FROM pg_indexes WHERE tablename ~ '^execution_log' GROUP BY 1 ORDER BY 1")
+            indexes = ask(
+                "SELECT tablename, count(*) FROM pg_indexes WHERE tablename ~ '^execution_log' GROUP BY 1 ORDER BY 1"
+            )
             assert {count for _, count in indexes} == {INDEXES_OF_EACH}
             assert [name for name, _ in indexes] == [
-                *("execution_log", f"execution_log_{months_from_now(1):%Y%m}", f"execution_log_{months_from_now(2):%Y%m}"),
+                *(
+                    "execution_log",
+                    f"execution_log_{months_from_now(1):%Y%m}",
+                    f"execution_log_{months_from_now(2):%Y%m}",
+                ),
                 *(BEFORE, DEFAULT),
             ]
 
-    def test_who_writes_meanwhile_waits_and_then_writes_into_the_new_table(self, postgres: Postgres, tmp_path: Path) -> None:
+    def test_who_writes_meanwhile_waits_and_then_writes_into_the_new_table(
+        self, postgres: Postgres, tmp_path: Path
+    ) -> None:
         with own_database(tmp_path, postgres, migrated=False) as mine:
             self.migrate(mine, "0007_webhooks")
             reader = psycopg2.connect(mine.database_url.get_secret_value())
             with reader.cursor() as cursor:
-                cursor.execute("SELECT count(*) FROM execution_log")  # its transaction holds the migration up before the end
+                cursor.execute(
+                    "SELECT count(*) FROM execution_log"
+                )  # its transaction holds the migration up before the end
             migration = threading.Thread(target=self.migrate, args=(mine,))
             migration.start()
             waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'execution_log'::regclass"
-            with psycopg2.connect(postgres.url(ask("SELECT current_database()")[0][0])) as watcher, watcher.cursor() as cursor:
-                wait_until(lambda: _one(cursor, waits) == 1, reason="the migration waits for the reader")
+            with (
+                psycopg2.connect(postgres.url(ask("SELECT current_database()")[0][0])) as watcher,
+                watcher.cursor() as cursor,
+            ):
+                wait_until(
+                    lambda: _one(cursor, waits) == 1, reason="the migration waits for the reader"
+                )
                 writer = threading.Thread(target=self.write, args=(document(),))
                 writer.start()
-                wait_until(lambda: _one(cursor, waits) == 2, reason="the writer waits for the migration")
+                wait_until(
+                    lambda: _one(cursor, waits) == 2, reason="the writer waits for the migration"
+                )
             reader.close()
             migration.join(30)
             writer.join(30)
@@ -185,21 +238,34 @@ class TestAhead:
     @pytest.mark.usefixtures("months")
     def test_a_record_goes_to_its_month_and_what_has_none_to_the_default(self) -> None:
         far = months_from_now(5)
-        records = [document(), document(months_from_now(1)), document(far), document(datetime(2001, 1, 1, tzinfo=UTC))]
+        records = [
+            document(),
+            document(months_from_now(1)),
+            document(far),
+            document(datetime(2001, 1, 1, tzinfo=UTC)),
+        ]
         for _ in range(2):  # also when they come twice
             with transaction():
-                rows = [{**record, "at": datetime.fromisoformat(record["at"])} for record in records]
+                rows = [
+                    {**record, "at": datetime.fromisoformat(record["at"])} for record in records
+                ]
                 ExecutionLog.insert_many(rows).on_conflict_ignore().execute()
         places = [partition_of(record["id"]) for record in records]
         assert places == [BEFORE, f"execution_log_{months_from_now(1):%Y%m}", DEFAULT, BEFORE]
         assert counts_of(ExecutionLog) == 4
 
     @pytest.mark.usefixtures("months")
-    def test_the_month_to_come_is_made_ahead_and_takes_what_waits_in_the_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_month_to_come_is_made_ahead_and_takes_what_waits_in_the_default(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(log_partitions, "MOVED_AT_ONCE", 2)
         fifth, sixth = months_from_now(5), months_from_now(6)
         early = [document(fifth + timedelta(hours=hour)) for hour in range(5)]
-        edges = [document(sixth - timedelta(milliseconds=1)), document(sixth), document(months_from_now(7))]
+        edges = [
+            document(sixth - timedelta(milliseconds=1)),
+            document(sixth),
+            document(months_from_now(7)),
+        ]
         store_batch([*early, *edges])
         assert {partition_of(record["id"]) for record in (*early, *edges)} == {DEFAULT}
 
@@ -216,7 +282,9 @@ class TestAhead:
         made = document()
         store_batch([made])
         assert partition_of(made["id"]) == f"execution_log_{fifth:%Y%m}"
-        indexes = ask(f"SELECT count(*) FROM pg_indexes WHERE tablename = 'execution_log_{sixth:%Y%m}'")
+        indexes = ask(
+            f"SELECT count(*) FROM pg_indexes WHERE tablename = 'execution_log_{sixth:%Y%m}'"
+        )
         assert indexes == [(INDEXES_OF_EACH,)]
 
     @pytest.mark.usefixtures("months")
@@ -234,8 +302,13 @@ class TestAhead:
             except Exception as error:
                 failures.append(error)
 
-        threads = [threading.Thread(target=run, args=(log_partitions.make_ahead,)) for _ in range(3)]
-        threads += [threading.Thread(target=run, args=(store_batch, *((batch,) for batch in batches[n::3]))) for n in range(3)]
+        threads = [
+            threading.Thread(target=run, args=(log_partitions.make_ahead,)) for _ in range(3)
+        ]
+        threads += [
+            threading.Thread(target=run, args=(store_batch, *((batch,) for batch in batches[n::3])))
+            for n in range(3)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -277,7 +350,9 @@ class TestRetention:
         young = [document(kept), document()]
         with transaction():
             for record in (*old, *young):
-                ExecutionLog.insert({**record, "at": datetime.fromisoformat(record["at"])}).execute()
+                ExecutionLog.insert(
+                    {**record, "at": datetime.fromisoformat(record["at"])}
+                ).execute()
         log_retention.keep_months()
         assert [row["id"].hex for row in stored()] == [record["id"] for record in young]
 
@@ -296,11 +371,15 @@ class TestRetention:
         travel_to(third + timedelta(days=DAYS + 1))
         log_retention.keep_months()
         assert [row["id"] >= first_id(third) for row in stored()] == [True]
-        assert f"execution_log_{second:%Y%m}" not in {partition.name for partition in log_partitions.partitions()}
+        assert f"execution_log_{second:%Y%m}" not in {
+            partition.name for partition in log_partitions.partitions()
+        }
 
     @pytest.mark.usefixtures("months")
     @pytest.mark.parametrize("apart", [-2, 2])
-    def test_whose_clock_is_wrong_deletes_nothing(self, apart: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_whose_clock_is_wrong_deletes_nothing(
+        self, apart: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         store_batch([document()])
         travel_to(months_from_now(2) + timedelta(days=DAYS + 1))
         real = time.time
@@ -311,7 +390,9 @@ class TestRetention:
         log_retention.keep_months()
         assert counts_of(ExecutionLog) == 0
 
-    def test_deleting_is_bounded_and_goes_on(self, log: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_deleting_is_bounded_and_goes_on(
+        self, log: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(log_retention, "AT_ONCE", 2)
         monkeypatch.setattr(log_retention, "ROUNDS", 2)
         old = clock.now() - timedelta(days=200)
@@ -325,24 +406,32 @@ class TestRetention:
         assert left == [3, 0, 0]
 
     def test_zero_days_keep_everything(self, log: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(log_months, "settings", settings.model_copy(update={"log_retention_days": 0}))
+        monkeypatch.setattr(
+            log_months, "settings", settings.model_copy(update={"log_retention_days": 0})
+        )
         process = Process()
         process.send([document(clock.now() - timedelta(days=9000)), document()])
         log_retention.keep_months()
         assert counts_of(ExecutionLog) == 2
         assert ledger() == Ledger(stored=2, missing=0, dropped=0)
 
-    def test_what_comes_after_its_month_was_deleted_is_counted_once_and_not_stored(self, log: str) -> None:
+    def test_what_comes_after_its_month_was_deleted_is_counted_once_and_not_stored(
+        self, log: str
+    ) -> None:
         process, late = Process(), [document(clock.now() - timedelta(days=200)) for _ in range(3)]
         process.send([*late, document()])
         assert ledger() == Ledger(stored=1, missing=0, dropped=0, expired=3)
-        store_batch(late, {"id": process.id, "service": "api", "last_seq": 4, "dropped": 0})  # it was delivered twice
+        store_batch(
+            late, {"id": process.id, "service": "api", "last_seq": 4, "dropped": 0}
+        )  # it was delivered twice
         process.send([document(clock.now() - timedelta(days=200))])
         clock.travel(timedelta(minutes=5))
         assert ledger() == Ledger(stored=1, missing=0, dropped=0, expired=4)
         assert counts_of(ExecutionLog) == 1
 
-    def test_of_two_neighbouring_ids_the_first_that_is_kept_is_stored_and_the_one_before_is_late(self, log: str) -> None:
+    def test_of_two_neighbouring_ids_the_first_that_is_kept_is_stored_and_the_one_before_is_late(
+        self, log: str
+    ) -> None:
         first = log_months.oldest_kept()
         assert first is not None
         store_batch([document(id=first.hex), document(id=UUID(int=first.int - 1).hex)])
@@ -371,7 +460,9 @@ class TestSources:
             assert counts_of(LogSource) == 2
             assert ledger() == Ledger(stored=written, missing=0, dropped=0, expired=3)
 
-    def test_one_that_misses_records_is_waited_for_and_its_loss_is_not_forgotten(self, log: str) -> None:
+    def test_one_that_misses_records_is_waited_for_and_its_loss_is_not_forgotten(
+        self, log: str
+    ) -> None:
         losing, other = Process(), Process()
         losing.numbered = 10  # a batch that was lost
         losing.send([document()])
@@ -385,7 +476,9 @@ class TestSources:
         assert counts_of(LogSource) == 1
         assert ledger() == Ledger(stored=2, missing=10, dropped=0)
 
-    def test_upkeep_sums_up_only_while_no_batch_waits_in_the_queue_and_keeps_the_months(self, log: str) -> None:
+    def test_upkeep_sums_up_only_while_no_batch_waits_in_the_queue_and_keeps_the_months(
+        self, log: str
+    ) -> None:
         for _ in range(2):
             Process().send([document()])
         clock.travel(log_retention.ENDED + timedelta(minutes=1))
@@ -415,7 +508,9 @@ class TestSources:
         assert ledger() == Ledger(stored=40, missing=0, dropped=0)
         assert counts_of(LogSource) == 1
 
-    def test_one_that_was_silent_for_so_long_that_it_was_summed_up_misses_nothing_when_it_goes_on(self, log: str) -> None:
+    def test_one_that_was_silent_for_so_long_that_it_was_summed_up_misses_nothing_when_it_goes_on(
+        self, log: str
+    ) -> None:
         Process().send([document()])  # of the same age, and ended
         buffer = Buffer()
         buffer.sink = store_batch
@@ -430,7 +525,9 @@ class TestSources:
         clock.travel(timedelta(minutes=5))
         assert ledger() == Ledger(stored=5, missing=0, dropped=0)
 
-    def test_a_process_numbers_anew_each_day_but_not_while_a_batch_is_refused(self, log: str) -> None:
+    def test_a_process_numbers_anew_each_day_but_not_while_a_batch_is_refused(
+        self, log: str
+    ) -> None:
         refuse, sources = [False], []
 
         def sink(records: list[dict[str, Any]], source: dict[str, Any]) -> None:

@@ -11,14 +11,27 @@ from tests.servers import Postgres
 
 ROWS = 20_000
 INDEXES = {  # by which each is found, at least
-    **{"no filter": "pkey", "no filter, deep": "pkey", "errors": "level", "one trace": "trace_id", "one roadmap": "roadmap_id"},
-    **{"a rare category": "category_step", "a rare step": "category_step", "a rare word": "words", "Chinese": "words"},
+    **{
+        "no filter": "pkey",
+        "no filter, deep": "pkey",
+        "errors": "level",
+        "one trace": "trace_id",
+        "one roadmap": "roadmap_id",
+    },
+    **{
+        "a rare category": "category_step",
+        "a rare step": "category_step",
+        "a rare word": "words",
+        "Chinese": "words",
+    },
 }
 MOST_BUFFERS = 150  # of 8 kB, for what is found by an index in its order
 
 
 @pytest.fixture(scope="module")
-def plans(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Plan]]:
+def plans(
+    postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Plan]]:
     with own_database(tmp_path_factory.mktemp("plans"), postgres):
         bench.fill(ROWS)
         yield {plan.name: plan for plan in bench.plans()}

@@ -53,10 +53,22 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield request.param
 
 
-def note(message: str = "It happened.", *, at: datetime | None = None, trace: UUID | None = None, **fields: Any) -> str:
+def note(
+    message: str = "It happened.",
+    *,
+    at: datetime | None = None,
+    trace: UUID | None = None,
+    **fields: Any,
+) -> str:
     """Its id in hexadecimal digits."""
     made = document(at, message=message, **fields)
-    source = {"id": new_id().hex, "service": "api", "last_seq": 1, "dropped": 0, "traces": [trace and trace.hex]}
+    source = {
+        "id": new_id().hex,
+        "service": "api",
+        "last_seq": 1,
+        "dropped": 0,
+        "traces": [trace and trace.hex],
+    }
     store_batch([made], source)
     return str(made["id"])
 
@@ -72,10 +84,30 @@ class TestFilters:
         self.roadmap, self.concept, self.trace = new_id(), new_id(), new_id()
         now = clock.now()
         note("oldest", at=now - FORTY_DAYS, level="debug", category="api", step="accept")
-        note("planned", at=now - timedelta(hours=2), category="planning", step="outline", roadmap_id=self.roadmap.hex)
-        note("warned", at=now - timedelta(minutes=9), level="warning", category="building", step="quiz", trace=self.trace)
+        note(
+            "planned",
+            at=now - timedelta(hours=2),
+            category="planning",
+            step="outline",
+            roadmap_id=self.roadmap.hex,
+        )
+        note(
+            "warned",
+            at=now - timedelta(minutes=9),
+            level="warning",
+            category="building",
+            step="quiz",
+            trace=self.trace,
+        )
         of_concept = {"roadmap_id": self.roadmap.hex, "concept_id": self.concept.hex}
-        note("failed", at=now - timedelta(minutes=5), level="error", category="building", step="tutorial", **of_concept)
+        note(
+            "failed",
+            at=now - timedelta(minutes=5),
+            level="error",
+            category="building",
+            step="tutorial",
+            **of_concept,
+        )
 
     def test_without_a_filter_everything_comes_the_newest_first(self) -> None:
         assert found() == ["failed", "warned", "planned", "oldest"]
@@ -97,15 +129,29 @@ class TestFilters:
         assert found(trace_id=new_id()) == []
         assert found(since=now - timedelta(minutes=10)) == ["failed", "warned"]
         assert found(until=now - timedelta(hours=1)) == ["planned", "oldest"]
-        assert found(since=now - timedelta(hours=3), until=now - timedelta(minutes=6)) == ["warned", "planned"]
-        assert found(since=datetime(1, 1, 1, tzinfo=UTC), until=datetime(9999, 12, 31, tzinfo=UTC)) == found()
+        assert found(since=now - timedelta(hours=3), until=now - timedelta(minutes=6)) == [
+            "warned",
+            "planned",
+        ]
+        assert (
+            found(since=datetime(1, 1, 1, tzinfo=UTC), until=datetime(9999, 12, 31, tzinfo=UTC))
+            == found()
+        )
         assert found(text="warned", levels=(LogLevel.warning,)) == ["warned"]
 
     def test_a_record_tells_what_it_belongs_to(self) -> None:
         [record] = search(LogFilter(trace_id=self.trace)).items
-        assert (record.trace_id, record.roadmap_id, record.level) == (self.trace, None, LogLevel.warning)
+        assert (record.trace_id, record.roadmap_id, record.level) == (
+            self.trace,
+            None,
+            LogLevel.warning,
+        )
         [record] = search(LogFilter(levels=(LogLevel.error,))).items
-        assert (record.trace_id, record.roadmap_id, record.concept_id) == (None, self.roadmap, self.concept)
+        assert (record.trace_id, record.roadmap_id, record.concept_id) == (
+            None,
+            self.roadmap,
+            self.concept,
+        )
 
     def test_categories_are_those_that_there_are(self) -> None:
         assert categories() == ["api", "building", "planning"]
@@ -152,8 +198,12 @@ class TestWords:
         note("x" * 100_000)
         assert len(found(text="first")) == 1
 
-    @pytest.mark.parametrize(("text", "says"), [("x" * 10_000, "10000 characters; at most 500"), (" -- ; ", "no word")])
-    def test_a_text_that_cannot_be_searched_for_is_refused(self, log: str, text: str, says: str) -> None:
+    @pytest.mark.parametrize(
+        ("text", "says"), [("x" * 10_000, "10000 characters; at most 500"), (" -- ; ", "no word")]
+    )
+    def test_a_text_that_cannot_be_searched_for_is_refused(
+        self, log: str, text: str, says: str
+    ) -> None:
         with pytest.raises(Invalid) as refused:
             found(text=text)
         assert says in refused.value.fields[0].detail
@@ -173,7 +223,9 @@ class TestPages:
             between()
 
     def test_pages_show_everything_once_over_the_edges_of_months(self, log: str) -> None:
-        ids = [note(at=clock.now() - timedelta(days=9 * number)) for number in range(8)]  # some of one month, some of another
+        ids = [
+            note(at=clock.now() - timedelta(days=9 * number)) for number in range(8)
+        ]  # some of one month, some of another
         ids += [note(at=clock.now() + timedelta(days=20 * number)) for number in range(1, 5)]
         for limit in (1, 3, 7, 12, 13, 50):
             assert self.pages(LogFilter(), limit) == sorted(ids, reverse=True), limit
@@ -184,13 +236,17 @@ class TestPages:
         words = [note("seldom", at=clock.now() - timedelta(days=number)) for number in range(10)]
         assert self.pages(LogFilter(text="seldom"), 4, between=lambda: note("seldom")) == words
 
-    def test_who_follows_sees_everything_once_and_in_order_also_what_is_stored_a_moment_late(self, log: str) -> None:
+    def test_who_follows_sees_everything_once_and_in_order_also_what_is_stored_a_moment_late(
+        self, log: str
+    ) -> None:
         began = clock.now()
         late, early = ({"at": began + timedelta(seconds=seconds)} for seconds in (0.1, 0.5))
         ids = [note(at=began - timedelta(minutes=number)) for number in range(5, 0, -1)]
         clock.travel(timedelta(seconds=0.6))
         second = note(**early)
-        assert self.followed(limit=2) == ids  # the newest is not told before it is certain that nothing comes before it
+        assert (
+            self.followed(limit=2) == ids
+        )  # the newest is not told before it is certain that nothing comes before it
         first = note(**late)
         clock.travel(log_search.SETTLES)
         assert self.followed(limit=2) == [*ids, first, second]
@@ -209,14 +265,25 @@ class TestExport:
     def test_an_export_is_the_table(self, log: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(log_search, "EXPORTED_AT_ONCE", 4)
         for number in range(9):
-            fields = {"details": {"n": number, "text": "写\n"}, "duration_ms": number, "roadmap_id": new_id().hex}
-            note(f"{number}", at=clock.now() - timedelta(days=10 * number % 70), trace=new_id(), **fields)
+            fields = {
+                "details": {"n": number, "text": "写\n"},
+                "duration_ms": number,
+                "roadmap_id": new_id().hex,
+            }
+            note(
+                f"{number}",
+                at=clock.now() - timedelta(days=10 * number % 70),
+                trace=new_id(),
+                **fields,
+            )
         lines = b"".join(export(LogFilter())).decode().splitlines()
         assert [as_stored(json.loads(line)) for line in lines] == stored()
         assert len(lines) == 9
 
     @pytest.mark.parametrize("count", [0, 3, 4, 8])
-    def test_it_ends_whatever_is_written_meanwhile(self, log: str, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    def test_it_ends_whatever_is_written_meanwhile(
+        self, log: str, monkeypatch: pytest.MonkeyPatch, count: int
+    ) -> None:
         monkeypatch.setattr(log_search, "EXPORTED_AT_ONCE", 4)
         ids = [note(at=clock.now() - timedelta(days=count - number)) for number in range(count)]
         lines = []
@@ -242,7 +309,10 @@ class TestExport:
 
 
 def as_stored(line: dict[str, Any]) -> dict[str, Any]:
-    ids = {name: line[name] and UUID(line[name]) for name in ("id", "roadmap_id", "concept_id", "trace_id")}
+    ids = {
+        name: line[name] and UUID(line[name])
+        for name in ("id", "roadmap_id", "concept_id", "trace_id")
+    }
     return {**line, **ids, "at": datetime.fromisoformat(line["at"])}
 
 
@@ -250,7 +320,9 @@ def test_the_text_index_is_used_for_chinese_as_well(postgres: Any, tmp_path: Pat
     with own_database(tmp_path, postgres), session():
         database.execute_sql("SET enable_seqscan = off")
         sql, values = log_search.page_query(LogFilter(text="数据库"), None, 50).sql()
-        plan = "\n".join(row[0] for row in database.execute_sql("EXPLAIN " + sql, values).fetchall())
+        plan = "\n".join(
+            row[0] for row in database.execute_sql("EXPLAIN " + sql, values).fetchall()
+        )
     assert "execution_log_words" in plan
     assert "Bitmap Index Scan" in plan
 
@@ -265,20 +337,29 @@ def test_a_search_that_takes_too_long_says_how_to_narrow_it(
             other.cursor().execute("LOCK TABLE execution_log")  # for which the search waits
             with pytest.raises(Invalid) as refused:
                 found()
-        assert refused.value.fields[0].detail.endswith("narrow it by a range of time, a roadmap or a trace")
+        assert refused.value.fields[0].detail.endswith(
+            "narrow it by a range of time, a roadmap or a trace"
+        )
         monkeypatch.undo()
         assert found() == ["It happened."]  # the connection is good
 
 
-def test_in_embedded_mode_others_write_while_somebody_searches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_embedded_mode_others_write_while_somebody_searches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Which has no limit there, and may read every record."""
     limited, written = log_search.limited, []
 
     @contextmanager
     def meanwhile(**limits: float) -> Iterator[None]:
-        with limited(**limits), closing(sqlite3.connect(tmp_path / "roadmap.db", timeout=0)) as other:
+        with (
+            limited(**limits),
+            closing(sqlite3.connect(tmp_path / "roadmap.db", timeout=0)) as other,
+        ):
             other.execute("BEGIN IMMEDIATE")
-            written.append(other.execute("UPDATE execution_log SET message = 'It was changed.'").rowcount)
+            written.append(
+                other.execute("UPDATE execution_log SET message = 'It was changed.'").rowcount
+            )
             other.commit()
             yield
 

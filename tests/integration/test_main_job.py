@@ -38,7 +38,9 @@ def test_a_goal_becomes_a_finished_roadmap(made: Made) -> None:
     tree = made.tree
 
     assert tree["status"] == "ready"
-    concepts = [c for stage in tree["stages"] for module in stage["modules"] for c in module["concepts"]]
+    concepts = [
+        c for stage in tree["stages"] for module in stage["modules"] for c in module["concepts"]
+    ]
     assert len(concepts) >= 15
     assert tree["progress"] == {"ready": 3 * len(concepts), "failed": 0, "total": 3 * len(concepts)}
     assert tree["hours"] == sum(concept["hours"] for concept in concepts)
@@ -49,7 +51,9 @@ def test_a_goal_becomes_a_finished_roadmap(made: Made) -> None:
         seen.add(concept["id"])
 
 
-def test_a_concept_has_its_tutorial_resources_and_quiz_without_answers(stack: Stack, made: Made) -> None:
+def test_a_concept_has_its_tutorial_resources_and_quiz_without_answers(
+    stack: Stack, made: Made
+) -> None:
     node = made.tree["stages"][0]["modules"][0]["concepts"][0]
 
     concept = stack.get(f"{made.path}/concepts/{node['id']}").json()
@@ -62,7 +66,9 @@ def test_a_concept_has_its_tutorial_resources_and_quiz_without_answers(stack: St
 
 def test_the_list_is_paged_newest_first(stack: Stack) -> None:
     headers, asked = stack.register(), {"goal": GOAL, "review": True}
-    mine = [stack.post("/api/v1/roadmaps", json=asked, headers=headers).json()["id"] for _ in range(5)]
+    mine = [
+        stack.post("/api/v1/roadmaps", json=asked, headers=headers).json()["id"] for _ in range(5)
+    ]
 
     seen, path, pages = [], "/api/v1/roadmaps?limit=2", 0
     while path and len(seen) < 5:
@@ -76,7 +82,9 @@ def test_the_list_is_paged_newest_first(stack: Stack) -> None:
     assert pages == 3
 
 
-def test_events_are_numbered_without_gaps_and_resume_after_the_last_one_seen(stack: Stack, made: Made) -> None:
+def test_events_are_numbered_without_gaps_and_resume_after_the_last_one_seen(
+    stack: Stack, made: Made
+) -> None:
     everything = made.events
     assert [event["id"] for event in everything] == list(range(1, len(everything) + 1))
     assert everything[0]["event"] == "roadmap.queued"
@@ -94,7 +102,9 @@ def test_the_execution_log_tells_what_was_done(stack: Stack, made: Made) -> None
         items = stack.get(f"{path}?limit=100").json()["items"]
         return items if len(items) > 90 and "accept" in (item["step"] for item in items) else []
 
-    records = wait_until(complete, reason="the log is stored, also what the API had to say, which comes by itself")
+    records = wait_until(
+        complete, reason="the log is stored, also what the API had to say, which comes by itself"
+    )
     steps = [record["step"] for record in records]
     assert steps[0] == "accept"
     assert "outline" in steps

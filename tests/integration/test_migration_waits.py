@@ -20,7 +20,9 @@ PATIENT = "SET lock_timeout = '20s'; SELECT count(*) FROM login_session"
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
-def test_who_reads_meanwhile_is_not_held_up(tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_reads_meanwhile_is_not_held_up(
+    tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(migrate, "TABLE_WAIT", 1_000)
     with own_database(tmp_path, postgres, migrated=False) as mine:
         url = mine.database_url.get_secret_value()
@@ -34,7 +36,9 @@ def test_who_reads_meanwhile_is_not_held_up(tmp_path: Path, postgres: Postgres, 
             ThreadPoolExecutor() as beside,
         ):
             watcher.autocommit = True
-            holder.cursor().execute("SELECT count(*) FROM login_session")  # a backup: its transaction goes on
+            holder.cursor().execute(
+                "SELECT count(*) FROM login_session"
+            )  # a backup: its transaction goes on
             migrated = beside.submit(migrate.migrate, mine)
             wait_until(lambda: _asked(watcher), reason="the migration waits for the table")
             reader.cursor().execute(PATIENT)

@@ -23,7 +23,10 @@ from tests.waiting import wait_until
 KEY = "sk-of-the-test-8c1f"
 MOST = 4096  # tokens
 SAID = '{"title": "Brot — 写", "hours": 3}'
-ASKED: list[Message] = [{"role": "system", "content": "Plan."}, {"role": "user", "content": "Bread, “写”"}]
+ASKED: list[Message] = [
+    {"role": "system", "content": "Plan."},
+    {"role": "user", "content": "Bread, “写”"},
+]
 
 
 class Plan(BaseModel):
@@ -60,8 +63,17 @@ def fault_of(call: Callable[[], object]) -> GeneratorFault:
     return raised.value
 
 
-def client(base_url: str, *, timeout: float = 10, must_limit: bool = False, model: str = MODEL) -> ModelClient:
-    return ModelClient(key=KEY, base_url=base_url, model=model, timeout=timeout, max_tokens=MOST, must_limit=must_limit)
+def client(
+    base_url: str, *, timeout: float = 10, must_limit: bool = False, model: str = MODEL
+) -> ModelClient:
+    return ModelClient(
+        key=KEY,
+        base_url=base_url,
+        model=model,
+        timeout=timeout,
+        max_tokens=MOST,
+        must_limit=must_limit,
+    )
 
 
 def ask(made: ModelClient, call: Watch | None = None) -> str:
@@ -87,7 +99,9 @@ def limit_of(request: dict[str, Any]) -> str | None:
     return given[0] if given else None
 
 
-def answers(text: str = SAID, *, refuses: Callable[[dict[str, Any]], tuple[int, bytes] | None]) -> Callable[[Handler], None]:
+def answers(
+    text: str = SAID, *, refuses: Callable[[dict[str, Any]], tuple[int, bytes] | None]
+) -> Callable[[Handler], None]:
     """A provider that refuses some requests, and answers the others with the text."""
 
     def answer(handler: Handler) -> None:
@@ -98,7 +112,11 @@ def answers(text: str = SAID, *, refuses: Callable[[dict[str, Any]], tuple[int, 
 
 
 def no_schema(request: dict[str, Any]) -> tuple[int, bytes] | None:
-    return refused("This response_format type is unavailable now") if form_of(request) == "json_schema" else None
+    return (
+        refused("This response_format type is unavailable now")
+        if form_of(request) == "json_schema"
+        else None
+    )
 
 
 def no_format(request: dict[str, Any]) -> tuple[int, bytes] | None:
@@ -109,7 +127,11 @@ def only_max_completion_tokens(request: dict[str, Any]) -> tuple[int, bytes] | N
     """In the words of servers made with FastAPI."""
     if "max_tokens" not in request:
         return None
-    detail = {"type": "extra_forbidden", "loc": ["body", "max_tokens"], "msg": "Extra inputs are not permitted"}
+    detail = {
+        "type": "extra_forbidden",
+        "loc": ["body", "max_tokens"],
+        "msg": "Extra inputs are not permitted",
+    }
     return 422, json.dumps({"detail": [{**detail, "input": MOST}]}).encode()
 
 
@@ -125,7 +147,9 @@ def provider() -> Iterator[Provider]:
 
 
 class TestAnswers:
-    def test_a_provider_that_knows_everything_is_asked_in_the_strictest_form_at_once(self, provider: Provider) -> None:
+    def test_a_provider_that_knows_everything_is_asked_in_the_strictest_form_at_once(
+        self, provider: Provider
+    ) -> None:
         assert ask(client(provider.url)) == SAID
         (request,) = provider.requests
         schema = {"name": "Plan", "schema": Plan.model_json_schema(), "strict": True}
@@ -145,22 +169,36 @@ class TestAnswers:
         assert 0 < answer <= MOST
 
     def test_a_meter_that_counts_nothing_serves_tests_and_tools(self, provider: Provider) -> None:
-        with FREE.call("outline", MODEL, "1", most_prompt_tokens=1, most_completion_tokens=1) as call:
+        with FREE.call(
+            "outline", MODEL, "1", most_prompt_tokens=1, most_completion_tokens=1
+        ) as call:
             assert client(provider.url).complete(ASKED, Plan, call) == SAID
 
-    def test_text_around_the_json_is_left_out_also_where_the_schema_should_have_been_enforced(self, provider: Provider) -> None:
+    def test_text_around_the_json_is_left_out_also_where_the_schema_should_have_been_enforced(
+        self, provider: Provider
+    ) -> None:
         """Some servers accept what they do not know, and pass over it."""
         provider.answer = answers(f"```json\n{SAID}\n```", refuses=lambda request: None)
         assert ask(client(provider.url)) == SAID
 
-    @pytest.mark.parametrize("extra", [{"reasoning_content": '{"title": "no"}'}, {"reasoning": "Hm."}])
-    def test_what_a_model_thinks_beside_its_answer_is_ignored(self, provider: Provider, extra: dict[str, str]) -> None:
+    @pytest.mark.parametrize(
+        "extra", [{"reasoning_content": '{"title": "no"}'}, {"reasoning": "Hm."}]
+    )
+    def test_what_a_model_thinks_beside_its_answer_is_ignored(
+        self, provider: Provider, extra: dict[str, str]
+    ) -> None:
         provider.answer = lambda handler: handler.say(200, completion(SAID, message=extra))
         assert ask(client(provider.url)) == SAID
 
     def test_a_text_in_parts_is_put_together(self, provider: Provider) -> None:
-        parts = [{"type": "reasoning", "text": "{}"}, {"type": "text", "text": SAID[:9]}, {"text": SAID[9:]}]
-        provider.answer = lambda handler: handler.say(200, completion(None, message={"content": parts}))
+        parts = [
+            {"type": "reasoning", "text": "{}"},
+            {"type": "text", "text": SAID[:9]},
+            {"text": SAID[9:]},
+        ]
+        provider.answer = lambda handler: handler.say(
+            200, completion(None, message={"content": parts})
+        )
         assert ask(client(provider.url)) == SAID
 
     def test_the_bound_holds_for_what_is_sent_in_every_form(self, provider: Provider) -> None:
@@ -172,7 +210,11 @@ class TestAnswers:
         assert len(provider.requests) == 3
         for request in provider.requests:
             schema = json.dumps(request.get("response_format", ""), ensure_ascii=False).encode()
-            assert sum(len(message["content"].encode()) for message in request["messages"]) + len(schema) < prompt
+            assert (
+                sum(len(message["content"].encode()) for message in request["messages"])
+                + len(schema)
+                < prompt
+            )
         assert prompt < 3000
 
 
@@ -186,11 +228,18 @@ class TestForms:
         forms = [form_of(request) for request in provider.requests]
         assert forms == ["json_schema", "json_object", "json_object", "json_object"]
 
-    def test_a_server_that_refuses_every_format_is_asked_in_words_alone(self, provider: Provider) -> None:
+    def test_a_server_that_refuses_every_format_is_asked_in_words_alone(
+        self, provider: Provider
+    ) -> None:
         provider.answer = answers(refuses=no_format)
         made = client(provider.url)
         assert [ask(made), ask(made)] == [SAID] * 2
-        assert [form_of(request) for request in provider.requests] == ["json_schema", "json_object", None, None]
+        assert [form_of(request) for request in provider.requests] == [
+            "json_schema",
+            "json_object",
+            None,
+            None,
+        ]
         assert {limit_of(request) for request in provider.requests} == {"max_tokens"}
 
     def test_the_schema_is_told_in_the_message_of_the_system(self, provider: Provider) -> None:
@@ -208,8 +257,14 @@ class TestForms:
     @pytest.mark.parametrize(
         ("status", "body"),
         [
-            refused("Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.", param=None),
-            refused("This model does not support response format `json_schema`.", type="invalid_request_error"),
+            refused(
+                "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.",
+                param=None,
+            ),
+            refused(
+                "This model does not support response format `json_schema`.",
+                type="invalid_request_error",
+            ),
             refused("Structured outputs are not available for this model", 422),
             refused("'strict' is not permitted"),
             refused("Failed to parse grammar"),
@@ -217,8 +272,13 @@ class TestForms:
             refused("Unknown field"),
             refused("no endpoint of this model supports structured outputs", 404),
             refused("json mode is not implemented", 501),
-            refused("Provider returned error", metadata={"raw": '{"message": "guided_json is off"}'}),
-            (422, b'{"detail":[{"type":"extra_forbidden","loc":["body","response_format"],"msg":"Extra inputs"}]}'),
+            refused(
+                "Provider returned error", metadata={"raw": '{"message": "guided_json is off"}'}
+            ),
+            (
+                422,
+                b'{"detail":[{"type":"extra_forbidden","loc":["body","response_format"],"msg":"Extra inputs"}]}',
+            ),
             (400, b'{"error": "unexpected keyword argument response_format"}'),
             (400, b"response_format: unknown variant json_schema"),
         ],
@@ -226,7 +286,9 @@ class TestForms:
     def test_refusals_of_a_format_are_known_by_the_words_of_many_providers(
         self, provider: Provider, status: int, body: bytes
     ) -> None:
-        provider.answer = answers(refuses=lambda request: (status, body) if form_of(request) == "json_schema" else None)
+        provider.answer = answers(
+            refuses=lambda request: (status, body) if form_of(request) == "json_schema" else None
+        )
         call = Watch()
         assert ask(client(provider.url), call) == SAID
         assert [form_of(request) for request in provider.requests] == ["json_schema", "json_object"]
@@ -236,16 +298,28 @@ class TestForms:
         ("status", "body"),
         [
             refused("Your prompt is too spicy."),
-            refused("The response was filtered: it violates our strict content policy", code="content_filter"),
-            refused("This model's maximum context length is 8192 tokens, schema included", code="context_length_exceeded"),
+            refused(
+                "The response was filtered: it violates our strict content policy",
+                code="content_filter",
+            ),
+            refused(
+                "This model's maximum context length is 8192 tokens, schema included",
+                code="context_length_exceeded",
+            ),
             refused(f"The model {MODEL} does not exist"),
             refused("No such model", code="model_not_found", param="schema"),
             refused("Unsupported parameter type", param="messages[1].content"),
             refused("Structured thoughts need a schema", 401),
             refused("The schema of this address is not there", 403),
             refused("unknown field", 404),
-            (422, b'{"detail":[{"loc":["body","n"],"msg":"Field required","input":{"response_format":"json_schema"}}]}'),
-            (404, b'<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN"><html>schema.org</html>'),
+            (
+                422,
+                b'{"detail":[{"loc":["body","n"],"msg":"Field required","input":{"response_format":"json_schema"}}]}',
+            ),
+            (
+                404,
+                b'<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN"><html>schema.org</html>',
+            ),
         ],
     )
     def test_a_refusal_for_another_reason_is_lasting_and_changes_no_form(
@@ -262,7 +336,9 @@ class TestForms:
         assert [form_of(request) for request in provider.requests] == ["json_schema", "json_schema"]
 
     def test_the_name_of_a_model_is_no_word_about_a_format(self, provider: Provider) -> None:
-        provider.answer = answers(refuses=lambda request: refused("The model `Strict-1` is not yours"))
+        provider.answer = answers(
+            refuses=lambda request: refused("The model `Strict-1` is not yours")
+        )
         assert fault_of(lambda: ask(client(provider.url, model="strict-1"))).lasting
         assert len(provider.requests) == 1
 
@@ -290,7 +366,9 @@ class TestForms:
         forms = [form_of(request) for request in provider.requests]
         assert forms == ["json_schema", "json_object", "json_schema", "json_object"]
 
-    def test_a_server_that_passes_over_schemas_in_silence_is_told_them_in_words_from_then_on(self, provider: Provider) -> None:
+    def test_a_server_that_passes_over_schemas_in_silence_is_told_them_in_words_from_then_on(
+        self, provider: Provider
+    ) -> None:
         def answer(handler: Handler) -> None:
             told = "Plan" if form_of(handler.asked) == "json_schema" else SAID
             handler.say(200, completion(told))
@@ -298,16 +376,26 @@ class TestForms:
         provider.answer = answer
         made = client(provider.url)
         assert [ask(made) for _ in range(3)] == ["Plan", SAID, SAID]
-        assert [form_of(request) for request in provider.requests] == ["json_schema", "json_object", "json_object"]
+        assert [form_of(request) for request in provider.requests] == [
+            "json_schema",
+            "json_object",
+            "json_object",
+        ]
 
-    def test_a_server_that_has_kept_to_a_schema_may_fail_to_do_so_once(self, provider: Provider) -> None:
+    def test_a_server_that_has_kept_to_a_schema_may_fail_to_do_so_once(
+        self, provider: Provider
+    ) -> None:
         texts = [SAID, "Sorry.", SAID]
-        provider.answer = lambda handler: handler.say(200, completion(texts[len(provider.requests) - 1]))
+        provider.answer = lambda handler: handler.say(
+            200, completion(texts[len(provider.requests) - 1])
+        )
         made = client(provider.url)
         assert [ask(made) for _ in range(3)] == texts
         assert {form_of(request) for request in provider.requests} == {"json_schema"}
 
-    def test_llama_cpp_says_500_to_a_schema_that_it_makes_no_grammar_of(self, provider: Provider) -> None:
+    def test_llama_cpp_says_500_to_a_schema_that_it_makes_no_grammar_of(
+        self, provider: Provider
+    ) -> None:
         def no_grammar(request: dict[str, Any]) -> tuple[int, bytes] | None:
             refusal = refused("failed to parse grammar", 500, code=500, type="server_error")
             return refusal if form_of(request) == "json_schema" else None
@@ -332,7 +420,10 @@ class TestForms:
         for thread in threads:
             thread.join()
         assert said == [SAID] * 8
-        assert sorted(str(form_of(request)) for request in provider.requests) == ["json_object"] * 8 + ["json_schema"] * 8
+        assert (
+            sorted(str(form_of(request)) for request in provider.requests)
+            == ["json_object"] * 8 + ["json_schema"] * 8
+        )
         ask(made)
         assert form_of(provider.requests[-1]) == "json_object"
         assert len(provider.requests) == 17
@@ -353,19 +444,28 @@ class TestForms:
     )
     @pytest.mark.parametrize("refuses", [no_schema, no_format])
     def test_json_is_cut_out_of_what_stands_around_it_when_no_schema_was_enforced(
-        self, provider: Provider, text: str, refuses: Callable[[dict[str, Any]], tuple[int, bytes] | None]
+        self,
+        provider: Provider,
+        text: str,
+        refuses: Callable[[dict[str, Any]], tuple[int, bytes] | None],
     ) -> None:
         provider.answer = answers(text, refuses=refuses)
         assert ask(client(provider.url)) == SAID
 
-    @pytest.mark.parametrize("text", ["Sure! Here is your plan:", '{"title": "cut', '{"a":' * 50_000, "{" * 100_000])
-    def test_a_text_without_a_whole_json_object_is_left_as_it_is(self, provider: Provider, text: str) -> None:
+    @pytest.mark.parametrize(
+        "text", ["Sure! Here is your plan:", '{"title": "cut', '{"a":' * 50_000, "{" * 100_000]
+    )
+    def test_a_text_without_a_whole_json_object_is_left_as_it_is(
+        self, provider: Provider, text: str
+    ) -> None:
         provider.answer = answers(text, refuses=no_schema)
         assert ask(client(provider.url)) == text
 
 
 class TestLimits:
-    def test_a_server_that_takes_only_max_completion_tokens_is_told_so_from_then_on(self, provider: Provider) -> None:
+    def test_a_server_that_takes_only_max_completion_tokens_is_told_so_from_then_on(
+        self, provider: Provider
+    ) -> None:
         provider.answer = answers(refuses=only_max_completion_tokens)
         made = client(provider.url, must_limit=True)
         assert [ask(made), ask(made)] == [SAID] * 2
@@ -380,22 +480,37 @@ class TestLimits:
         provider.answer = answers(refuses=no_limit)
         made = client(provider.url)
         assert [ask(made), ask(made)] == [SAID] * 2
-        assert [limit_of(request) for request in provider.requests] == ["max_tokens", "max_completion_tokens", None, None]
+        assert [limit_of(request) for request in provider.requests] == [
+            "max_tokens",
+            "max_completion_tokens",
+            None,
+            None,
+        ]
 
-    def test_a_server_that_takes_no_limit_is_not_asked_without_one_when_there_is_a_budget(self, provider: Provider) -> None:
+    def test_a_server_that_takes_no_limit_is_not_asked_without_one_when_there_is_a_budget(
+        self, provider: Provider
+    ) -> None:
         provider.answer = answers(refuses=no_limit)
         call = Watch()
         fault = fault_of(lambda: ask(client(provider.url, must_limit=True), call))
         assert fault.lasting
         assert "MODEL_MAX_TOKENS" in str(fault)
         assert call.told == ["unbilled"]
-        assert [limit_of(request) for request in provider.requests] == ["max_tokens", "max_completion_tokens"]
+        assert [limit_of(request) for request in provider.requests] == [
+            "max_tokens",
+            "max_completion_tokens",
+        ]
 
     @pytest.mark.parametrize("heeds", ["max_completion_tokens", None])
-    def test_a_server_that_passes_over_a_limit_in_silence_is_found_out(self, provider: Provider, heeds: str | None) -> None:
+    def test_a_server_that_passes_over_a_limit_in_silence_is_found_out(
+        self, provider: Provider, heeds: str | None
+    ) -> None:
         def answer(handler: Handler) -> None:
             written = MOST if limit_of(handler.asked) == heeds else MOST + 100
-            handler.say(200, with_usage(completion(SAID), {"prompt_tokens": 9, "completion_tokens": written}))
+            handler.say(
+                200,
+                with_usage(completion(SAID), {"prompt_tokens": 9, "completion_tokens": written}),
+            )
 
         provider.answer = answer
         free, limited, call = client(provider.url), client(provider.url, must_limit=True), Watch()
@@ -412,7 +527,9 @@ class TestLimits:
             assert "MODEL_MAX_TOKENS" in str(fault)
             assert len(provider.requests) == 5
 
-    def test_a_few_tokens_more_than_the_limit_are_a_matter_of_counting(self, provider: Provider) -> None:
+    def test_a_few_tokens_more_than_the_limit_are_a_matter_of_counting(
+        self, provider: Provider
+    ) -> None:
         usage = {"prompt_tokens": 9, "completion_tokens": MOST + 16}
         provider.answer = lambda handler: handler.say(200, with_usage(completion(SAID), usage))
         made = client(provider.url, must_limit=True)
@@ -429,14 +546,20 @@ class TestLimits:
             "Could not finish the message because max_tokens or model output limit was reached.",
         ],
     )
-    def test_a_limit_that_is_too_large_is_a_lasting_fault_that_names_the_setting(self, provider: Provider, message: str) -> None:
-        provider.answer = answers(refuses=lambda request: refused(message, param="max_completion_tokens"))
+    def test_a_limit_that_is_too_large_is_a_lasting_fault_that_names_the_setting(
+        self, provider: Provider, message: str
+    ) -> None:
+        provider.answer = answers(
+            refuses=lambda request: refused(message, param="max_completion_tokens")
+        )
         fault = fault_of(lambda: ask(client(provider.url)))
         assert fault.lasting
         assert "MODEL_MAX_TOKENS" in str(fault)
         assert len(provider.requests) == 1
 
-    def test_a_server_that_knows_nothing_is_understood_after_five_requests(self, provider: Provider) -> None:
+    def test_a_server_that_knows_nothing_is_understood_after_five_requests(
+        self, provider: Provider
+    ) -> None:
         provider.answer = answers(refuses=lambda request: no_format(request) or no_limit(request))
         made = client(provider.url)
         assert [ask(made), ask(made)] == [SAID] * 2
@@ -449,8 +572,12 @@ class TestLimits:
             (None, None),
         ]
 
-    @pytest.mark.parametrize("message", ["Unknown field", "response_format is bad", "max_tokens is bad"])
-    def test_a_server_that_refuses_everything_is_asked_five_times_at_most(self, provider: Provider, message: str) -> None:
+    @pytest.mark.parametrize(
+        "message", ["Unknown field", "response_format is bad", "max_tokens is bad"]
+    )
+    def test_a_server_that_refuses_everything_is_asked_five_times_at_most(
+        self, provider: Provider, message: str
+    ) -> None:
         provider.answer = answers(refuses=lambda request: refused(message))
         call = Watch()
         assert fault_of(lambda: ask(client(provider.url), call)).lasting
@@ -459,7 +586,10 @@ class TestLimits:
 
 
 def whole(**changes: Any) -> bytes:
-    return with_usage(completion(changes.pop("content", SAID), **changes), {"prompt_tokens": 11, "completion_tokens": 22})
+    return with_usage(
+        completion(changes.pop("content", SAID), **changes),
+        {"prompt_tokens": 11, "completion_tokens": 22},
+    )
 
 
 class TestMetering:
@@ -475,7 +605,9 @@ class TestMetering:
             b'{"error": {"message": "gone", "code": 502}, "usage": {"prompt_tokens": 11, "completion_tokens": 22}}',
         ],
     )
-    def test_what_an_unusable_answer_used_is_told_as_well(self, provider: Provider, body: bytes) -> None:
+    def test_what_an_unusable_answer_used_is_told_as_well(
+        self, provider: Provider, body: bytes
+    ) -> None:
         provider.answer = lambda handler: handler.say(200, body)
         call = Watch()
         fault_of(lambda: ask(client(provider.url), call))
@@ -537,18 +669,26 @@ class TestMetering:
             assert "OPENAI_BASE_URL" in str(fault_of(lambda call=call: ask(made, call)))
             assert call.told == ["unbilled"]
 
-    def test_a_key_that_no_header_can_hold_is_a_fault_that_does_not_show_it(self, provider: Provider) -> None:
-        made = ModelClient(key="sk-schlüssel-写", base_url=provider.url, model=MODEL, timeout=10, max_tokens=MOST)
+    def test_a_key_that_no_header_can_hold_is_a_fault_that_does_not_show_it(
+        self, provider: Provider
+    ) -> None:
+        made = ModelClient(
+            key="sk-schlüssel-写", base_url=provider.url, model=MODEL, timeout=10, max_tokens=MOST
+        )
         call = Watch()
         with pytest.raises(GeneratorFault, match="OPENAI_API_KEY") as raised:
             ask(made, call)
         assert "schl" not in str(raised.value)
         assert call.told == ["unbilled"]
 
-    def test_of_an_answer_that_did_not_come_in_time_nobody_knows_the_cost(self, llmock: LLMock) -> None:
+    def test_of_an_answer_that_did_not_come_in_time_nobody_knows_the_cost(
+        self, llmock: LLMock
+    ) -> None:
         llmock.delay(1)
         call = Watch()
-        assert "did not answer within 0.3 s" in str(fault_of(lambda: ask(client(llmock.base_url(), timeout=0.3), call)))
+        assert "did not answer within 0.3 s" in str(
+            fault_of(lambda: ask(client(llmock.base_url(), timeout=0.3), call))
+        )
         assert call.told == []
 
     def test_of_an_answer_that_broke_off_nobody_knows_the_cost(self, provider: Provider) -> None:
@@ -573,12 +713,16 @@ class TestMetering:
 
         provider.answer = answers(refuses=refuses)
         call = Watch()
-        assert "did not answer" in str(fault_of(lambda: ask(client(provider.url, timeout=0.5), call)))
+        assert "did not answer" in str(
+            fault_of(lambda: ask(client(provider.url, timeout=0.5), call))
+        )
         assert call.told == []  # the refusal before cost nothing, the request after it may have
 
 
 class TestStopping:
-    def test_a_running_call_is_cut_short_and_its_connection_closed(self, provider: Provider) -> None:
+    def test_a_running_call_is_cut_short_and_its_connection_closed(
+        self, provider: Provider
+    ) -> None:
         hung_up = threading.Event()
 
         def never_end(handler: Handler) -> None:
@@ -605,7 +749,10 @@ class TestStopping:
 
     def test_a_call_that_was_stopped_before_it_began_ends_at_once(self, provider: Provider) -> None:
         provider.answer = lambda handler: handler.server.released.wait(30) and None
-        assert str(fault_of(lambda: ask(client(provider.url, timeout=60), Watch(stopped=True)))) == "The call was stopped."
+        assert (
+            str(fault_of(lambda: ask(client(provider.url, timeout=60), Watch(stopped=True))))
+            == "The call was stopped."
+        )
 
     def test_a_stop_after_the_end_changes_nothing(self, provider: Provider) -> None:
         call = Watch()
@@ -624,7 +771,11 @@ class TestAddresses:
 
         provider.answer = answer
         ask(client(f"{provider.url}/openai/deployments/one/?api-version=2024-10-21&a=b+c&empty="))
-        assert paths == ["/v1/openai/deployments/one/chat/completions?api-version=2024-10-21&a=b+c&empty="] * 2
+        assert (
+            paths
+            == ["/v1/openai/deployments/one/chat/completions?api-version=2024-10-21&a=b+c&empty="]
+            * 2
+        )
         assert all("api-key" not in headers for headers in provider.headers)
 
     @pytest.mark.parametrize(
@@ -646,10 +797,17 @@ class TestAddresses:
         assert headers["authorization"] == f"Bearer {KEY}"
         assert headers.get("api-key") == expected
 
-    def test_a_redirect_is_not_followed_so_that_the_key_stays_here(self, provider: Provider) -> None:
-        provider.answer = lambda handler: handler.say(308, b"", location=f"{provider.url}/elsewhere")
+    def test_a_redirect_is_not_followed_so_that_the_key_stays_here(
+        self, provider: Provider
+    ) -> None:
+        provider.answer = lambda handler: handler.say(
+            308, b"", location=f"{provider.url}/elsewhere"
+        )
         fault = fault_of(lambda: ask(client(provider.url)))
-        assert str(fault) == "The provider answered 308: it sends us elsewhere, and OPENAI_BASE_URL must say where to."
+        assert (
+            str(fault)
+            == "The provider answered 308: it sends us elsewhere, and OPENAI_BASE_URL must say where to."
+        )
         assert fault.lasting
         assert len(provider.requests) == 1
 
@@ -674,7 +832,11 @@ class TestFaults:
     def test_an_error_with_status_200_is_a_fault_with_its_message(
         self, provider: Provider, error: object, lasting: bool, inside: bool
     ) -> None:
-        body = completion(SAID[:9], error=error) if inside else json.dumps({"id": "1", "error": error}).encode()
+        body = (
+            completion(SAID[:9], error=error)
+            if inside
+            else json.dumps({"id": "1", "error": error}).encode()
+        )
         provider.answer = lambda handler: handler.say(200, body)
         fault = fault_of(lambda: ask(client(provider.url)))
         assert "upstream is overloaded" in str(fault)
@@ -694,16 +856,24 @@ class TestFaults:
         assert fault.lasting
         assert "no credit left" in str(fault)
 
-    @pytest.mark.parametrize("fields", [{"code": "insufficient_quota"}, {"type": "insufficient_quota", "code": None}])
-    def test_429_for_a_quota_that_is_used_up_is_lasting(self, provider: Provider, fields: dict[str, Any]) -> None:
-        provider.answer = answers(refuses=lambda request: refused("You exceeded your current quota", 429, **fields))
+    @pytest.mark.parametrize(
+        "fields", [{"code": "insufficient_quota"}, {"type": "insufficient_quota", "code": None}]
+    )
+    def test_429_for_a_quota_that_is_used_up_is_lasting(
+        self, provider: Provider, fields: dict[str, Any]
+    ) -> None:
+        provider.answer = answers(
+            refuses=lambda request: refused("You exceeded your current quota", 429, **fields)
+        )
         fault = fault_of(lambda: ask(client(provider.url)))
         assert fault.lasting
         assert "no quota left" in str(fault)
         assert not isinstance(fault, TooManyRequests)
 
     @pytest.mark.parametrize("status", [200, 429])
-    def test_429_is_a_fault_of_its_own_kind_so_that_the_pace_can_slow_down(self, provider: Provider, status: int) -> None:
+    def test_429_is_a_fault_of_its_own_kind_so_that_the_pace_can_slow_down(
+        self, provider: Provider, status: int
+    ) -> None:
         body = json.dumps({"error": {"message": "slow down", "code": 429}}).encode()
         provider.answer = lambda handler: handler.say(status, body, retry_after="7")
         fault = fault_of(lambda: ask(client(provider.url)))
@@ -711,8 +881,12 @@ class TestFaults:
         assert not fault.lasting
         assert fault.retry_after == (7 if status == 429 else None)
 
-    def test_an_answer_that_broke_its_schema_at_the_provider_may_be_asked_for_again(self, provider: Provider) -> None:
-        refusal = refused("Generated JSON does not match the expected schema.", code="json_validate_failed")
+    def test_an_answer_that_broke_its_schema_at_the_provider_may_be_asked_for_again(
+        self, provider: Provider
+    ) -> None:
+        refusal = refused(
+            "Generated JSON does not match the expected schema.", code="json_validate_failed"
+        )
         provider.answer = answers(refuses=lambda request: refusal)
         assert not fault_of(lambda: ask(client(provider.url))).lasting
         assert len(provider.requests) == 1
@@ -738,7 +912,9 @@ class TestFaults:
         assert str(fault) == f"The provider answered 500: {'x' * 300}."
         assert 16 <= len(sent) < 25_000  # the client hung up long before a hundred megabytes
 
-    def test_an_error_that_trickles_is_cut_off_by_its_time(self, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_error_that_trickles_is_cut_off_by_its_time(
+        self, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(model_client, "EXPLAINING", 0.3)
 
         def trickle(handler: Handler) -> None:
@@ -764,10 +940,16 @@ class TestFaults:
 
     def test_an_answer_of_too_many_parts_is_refused(self, provider: Provider) -> None:
         provider.answer = answers('{"":0},' * MOST_PARTS, refuses=lambda request: None)
-        assert str(fault_of(lambda: ask(client(provider.url)))) == "The model's answer has too many parts."
+        assert (
+            str(fault_of(lambda: ask(client(provider.url))))
+            == "The model's answer has too many parts."
+        )
 
     def test_an_answer_without_end_is_cut_off_by_its_size(self, provider: Provider) -> None:
         provider.answer = answers("x" * 3_000_000, refuses=lambda request: None)
         call = Watch()
-        assert str(fault_of(lambda: ask(client(provider.url), call))) == "The model's answer is too long."
+        assert (
+            str(fault_of(lambda: ask(client(provider.url), call)))
+            == "The model's answer is too long."
+        )
         assert call.told == []

@@ -38,21 +38,51 @@ BREAD = RoadmapRequest(
     preferences="I like 写 by hand",
 )
 PERSONAL = (GOAL, BREAD.background, BREAD.motivation, BREAD.preferences)
-ANALYSED = {"aim": "To bake bread.", "known": ["cakes"], "subjects": ["flour", "dough"], "assumptions": []}
+ANALYSED = {
+    "aim": "To bake bread.",
+    "known": ["cakes"],
+    "subjects": ["flour", "dough"],
+    "assumptions": [],
+}
 ANALYSIS = Analysis(aim="To bake bread.", known=("cakes",), subjects=("flour", "dough"))
 DESIGN = DesignBrief(BREAD, ANALYSIS)
-BRIEF = ConceptBrief(BREAD, "Bread", "Flour and water", "Dough", "kneading", "Kneading", "Why it works.", ("knead a dough",))
+BRIEF = ConceptBrief(
+    BREAD,
+    "Bread",
+    "Flour and water",
+    "Dough",
+    "kneading",
+    "Kneading",
+    "Why it works.",
+    ("knead a dough",),
+)
 
 
 def concept(key: str, *prerequisites: str, **changes: Any) -> dict[str, Any]:
-    fields = {"key": key, "title": key.title(), "description": "What it is.", "hours": 3, "difficulty": 2}
+    fields = {
+        "key": key,
+        "title": key.title(),
+        "description": "What it is.",
+        "hours": 3,
+        "difficulty": 2,
+    }
     return {**fields, "prerequisites": list(prerequisites), "outcomes": ["do it"], **changes}
 
 
 def outline(*concepts: dict[str, Any], **changes: Any) -> str:
     """The text of an outline with one stage of one module."""
-    module = {"key": "basics", "title": "Basics", "description": "The first steps.", "concepts": list(concepts)}
-    stage = {"key": "start", "title": "Start", "description": "Where it begins.", "modules": [module]}
+    module = {
+        "key": "basics",
+        "title": "Basics",
+        "description": "The first steps.",
+        "concepts": list(concepts),
+    }
+    stage = {
+        "key": "start",
+        "title": "Start",
+        "description": "Where it begins.",
+        "modules": [module],
+    }
     return json.dumps({"title": "Baking bread", "stages": [stage], **changes})
 
 
@@ -117,12 +147,19 @@ class TestAnswers:
         assert sorted(question.options) == ["Gluten", "Luck", "Salt"]
         assert [question.options[index] for index in question.answers] == ["Gluten"]
 
-    @pytest.mark.parametrize(("kind", "shape"), [(ContentKind.tutorial, Tutorial), (ContentKind.quiz, Quiz)])
-    def test_whatever_fits_the_schema_becomes_a_content(self, llmock: LLMock, kind: ContentKind, shape: type) -> None:
+    @pytest.mark.parametrize(
+        ("kind", "shape"), [(ContentKind.tutorial, Tutorial), (ContentKind.quiz, Quiz)]
+    )
+    def test_whatever_fits_the_schema_becomes_a_content(
+        self, llmock: LLMock, kind: ContentKind, shape: type
+    ) -> None:
         assert isinstance(generator(llmock.base_url()).write(kind, BRIEF), shape)
 
     def test_a_model_takes_any_goal_and_any_language(self) -> None:
-        german, chinese = RoadmapRequest(goal="Brot backen", language="de"), RoadmapRequest(goal="学习烤面包")
+        german, chinese = (
+            RoadmapRequest(goal="Brot backen", language="de"),
+            RoadmapRequest(goal="学习烤面包"),
+        )
         for request in (german, chinese.in_language_of_goal()):
             assert generator("http://127.0.0.1:9/v1").fit(request) == request
 
@@ -132,7 +169,9 @@ class TestAnswers:
         steps = ("analysis", "outline", "repair", "revise", *ContentKind)
         versions = {step: one.prompt_version(step) for step in steps}
         assert versions == {step: other.prompt_version(step) for step in steps}
-        assert all(re.fullmatch(rf"{step}-[0-9a-f]{{10}}", version) for step, version in versions.items())
+        assert all(
+            re.fullmatch(rf"{step}-[0-9a-f]{{10}}", version) for step, version in versions.items()
+        )
 
 
 class TestRequests:
@@ -143,11 +182,21 @@ class TestRequests:
             assert form["type"] == "json_schema"
             assert form["json_schema"]["strict"] is True
             assert form["json_schema"]["schema"]["additionalProperties"] is False
-        names = [record.body["response_format"]["json_schema"]["name"] for record in llmock.requests]
-        assert names == ["AnalysisDraft", "OutlineDraft", "TutorialDraft", "ResourcesDraft", "QuizDraft"]
+        names = [
+            record.body["response_format"]["json_schema"]["name"] for record in llmock.requests
+        ]
+        assert names == [
+            "AnalysisDraft",
+            "OutlineDraft",
+            "TutorialDraft",
+            "ResourcesDraft",
+            "QuizDraft",
+        ]
         assert {record.body["model"] for record in llmock.requests} == {MODEL}
 
-    def test_what_the_person_wrote_is_only_in_the_user_message_as_json(self, llmock: LLMock) -> None:
+    def test_what_the_person_wrote_is_only_in_the_user_message_as_json(
+        self, llmock: LLMock
+    ) -> None:
         ask_for_everything(llmock)
         for record in llmock.requests:
             system, user = record.body.pop("messages")
@@ -155,7 +204,9 @@ class TestRequests:
             elsewhere = json.dumps([system, record.body], ensure_ascii=False)
             assert [text for text in PERSONAL if text in elsewhere] == []
             told = json.loads(user["content"])["request"]
-            assert {name: told[name] for name in ("goal", "background", "motivation", "preferences")} == {
+            assert {
+                name: told[name] for name in ("goal", "background", "motivation", "preferences")
+            } == {
                 "goal": GOAL,
                 "background": BREAD.background,
                 "motivation": BREAD.motivation,
@@ -163,9 +214,13 @@ class TestRequests:
             }
             assert date.fromisoformat(told["deadline"]) == BREAD.deadline
 
-    def test_a_request_that_was_stored_is_told_as_it_was_made(self, llmock: LLMock, recwarn: pytest.WarningsRecorder) -> None:
+    def test_a_request_that_was_stored_is_told_as_it_was_made(
+        self, llmock: LLMock, recwarn: pytest.WarningsRecorder
+    ) -> None:
         llmock.add(Reply(text=SOUND))
-        row = SimpleNamespace(**{**BREAD.model_dump(), "level": "beginner"})  # as the database returns it
+        row = SimpleNamespace(
+            **{**BREAD.model_dump(), "level": "beginner"}
+        )  # as the database returns it
         generator(llmock.base_url()).outline(DesignBrief(accepted_request(row), ANALYSIS))
         told = json.loads(llmock.last_request.body["messages"][1]["content"])
         assert told["request"] == BREAD.model_dump(mode="json")
@@ -174,12 +229,22 @@ class TestRequests:
     def test_a_content_is_asked_for_with_its_place_in_the_roadmap(self, llmock: LLMock) -> None:
         generator(llmock.base_url()).write(ContentKind.tutorial, BRIEF)
         told = json.loads(llmock.last_request.body["messages"][1]["content"])
-        assert (told["roadmap"], told["stage"], told["module"]) == ("Bread", "Flour and water", "Dough")
-        assert told["concept"] == {"title": "Kneading", "description": "Why it works.", "outcomes": ["knead a dough"]}
+        assert (told["roadmap"], told["stage"], told["module"]) == (
+            "Bread",
+            "Flour and water",
+            "Dough",
+        )
+        assert told["concept"] == {
+            "title": "Kneading",
+            "description": "Why it works.",
+            "outcomes": ["knead a dough"],
+        }
 
     def test_each_step_has_a_prompt_of_its_own(self, llmock: LLMock) -> None:
         ask_for_everything(llmock)
-        assert len({record.body["messages"][0]["content"] for record in llmock.requests}) == 2 + len(ContentKind)
+        assert len(
+            {record.body["messages"][0]["content"] for record in llmock.requests}
+        ) == 2 + len(ContentKind)
 
     def test_the_key_goes_into_the_authorization_header_alone(self, provider: Provider) -> None:
         provider.answer = lambda handler: handler.say(200, completion(SOUND))
@@ -215,8 +280,16 @@ REFUSALS = [
 
 class TestStatuses:
     @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: str(refusal.status))
-    def test_a_status_becomes_a_fault_that_says_whether_another_try_helps(self, llmock: LLMock, refusal: Refusal) -> None:
-        llmock.add(Fail(refusal.status, retry_after=refusal.retry_after, message=f"Not with {KEY}, says the provider."))
+    def test_a_status_becomes_a_fault_that_says_whether_another_try_helps(
+        self, llmock: LLMock, refusal: Refusal
+    ) -> None:
+        llmock.add(
+            Fail(
+                refusal.status,
+                retry_after=refusal.retry_after,
+                message=f"Not with {KEY}, says the provider.",
+            )
+        )
         fault = fault_of(lambda: generator(llmock.base_url()).outline(DESIGN))
         assert fault.lasting is refusal.lasting
         assert fault.retry_after == refusal.retry_after
@@ -235,12 +308,22 @@ class TestStatuses:
 
     @pytest.mark.parametrize(
         ("header", "expected"),
-        [("30", 30), ("0.5", 0.5), ("0", 0), ("Wed, 25 Nov 2026 01:00:00 GMT", None), ("-5", None), ("soon", None), ("²", None)],
+        [
+            ("30", 30),
+            ("0.5", 0.5),
+            ("0", 0),
+            ("Wed, 25 Nov 2026 01:00:00 GMT", None),
+            ("-5", None),
+            ("soon", None),
+            ("²", None),
+        ],
     )
     def test_retry_after_is_read_when_it_is_a_number_of_seconds(
         self, provider: Provider, header: str, expected: float | None
     ) -> None:
-        provider.answer = lambda handler: handler.say(429, b'{"error": {"message": "slow down"}}', retry_after=header)
+        provider.answer = lambda handler: handler.say(
+            429, b'{"error": {"message": "slow down"}}', retry_after=header
+        )
         fault = fault_of(lambda: generator(provider.url).outline(DESIGN))
         assert fault.retry_after == expected
         assert not fault.lasting
@@ -255,14 +338,18 @@ class TestConnections:
         assert not fault.lasting
         assert len(llmock.requests) == 1
 
-    def test_the_limit_holds_for_the_whole_call_also_when_bytes_trickle_in(self, provider: Provider) -> None:
+    def test_the_limit_holds_for_the_whole_call_also_when_bytes_trickle_in(
+        self, provider: Provider
+    ) -> None:
         def trickle(handler: Handler) -> None:
             body = completion(SOUND)
             handler.send_response(200)
             handler.send_header("content-type", "application/json")
             handler.send_header("content-length", str(len(body) + 20))
             handler.end_headers()
-            for _ in range(20):  # providers send space to keep a connection open while a model thinks
+            for _ in range(
+                20
+            ):  # providers send space to keep a connection open while a model thinks
                 handler.wfile.write(b"\n")
                 handler.server.released.wait(0.1)
             handler.wfile.write(body)
@@ -271,7 +358,9 @@ class TestConnections:
         fault = fault_of(lambda: generator(provider.url, timeout=0.5).outline(DESIGN))
         assert "did not answer within" in str(fault)
 
-    def test_the_limit_holds_also_when_the_head_of_an_answer_never_ends(self, provider: Provider) -> None:
+    def test_the_limit_holds_also_when_the_head_of_an_answer_never_ends(
+        self, provider: Provider
+    ) -> None:
         def trickle(handler: Handler) -> None:
             handler.wfile.write(b"HTTP/1.1 200 OK\r\nx-filler: ")
             for _ in range(300):  # 30 s, each piece in time for the limit of a single read
@@ -289,7 +378,9 @@ class TestConnections:
         assert "OPENAI_BASE_URL" in str(fault)
         assert not fault.lasting
 
-    def test_a_connection_that_breaks_in_the_middle_is_a_passing_fault(self, provider: Provider) -> None:
+    def test_a_connection_that_breaks_in_the_middle_is_a_passing_fault(
+        self, provider: Provider
+    ) -> None:
         def break_off(handler: Handler) -> None:
             handler.send_response(200)
             handler.send_header("content-type", "application/json")
@@ -311,7 +402,10 @@ class TestConnections:
     def test_many_threads_share_one_generator(self, llmock: LLMock) -> None:
         made, written = generator(llmock.base_url()), []
         brief = replace(BRIEF, instruction="As you like.")  # so that nothing is asked for twice
-        threads = [threading.Thread(target=lambda: written.append(made.write(ContentKind.tutorial, brief))) for _ in range(8)]
+        threads = [
+            threading.Thread(target=lambda: written.append(made.write(ContentKind.tutorial, brief)))
+            for _ in range(8)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -328,7 +422,9 @@ class TestPoorTutorials:
     def test_it_is_told_what_is_missing(self, llmock: LLMock) -> None:
         llmock.add(Reply(text=json.dumps(POOR)))
         llmock.add(Reply(text=json.dumps({"markdown": TUTORIAL})))
-        assert generator(llmock.base_url()).write(ContentKind.tutorial, BRIEF) == Tutorial(markdown=TUTORIAL)
+        assert generator(llmock.base_url()).write(ContentKind.tutorial, BRIEF) == Tutorial(
+            markdown=TUTORIAL
+        )
         told = json.loads(llmock.requests[-1].body["messages"][-1]["content"])
         assert "an exercise, and its worked solution" in told["problems"][0]
 
@@ -342,7 +438,9 @@ class TestPoorTutorials:
     def test_code_that_does_not_parse_is_told(self, llmock: LLMock) -> None:
         llmock.add(Reply(text=json.dumps({"markdown": f"{TUTORIAL}\n\n```python\nprint(\n```"})))
         llmock.add(Reply(text=json.dumps({"markdown": TUTORIAL})))
-        assert generator(llmock.base_url()).write(ContentKind.tutorial, BRIEF) == Tutorial(markdown=TUTORIAL)
+        assert generator(llmock.base_url()).write(ContentKind.tutorial, BRIEF) == Tutorial(
+            markdown=TUTORIAL
+        )
         told = json.loads(llmock.requests[-1].body["messages"][-1]["content"])
         assert "The Python code in line" in told["problems"][0]
 
@@ -353,16 +451,22 @@ NO_ANSWERS = {
     "another type": completion("[]"),
     "prose instead of JSON": completion("Sure! Here is your roadmap:"),
     "hours in words": completion(outline(concept("flour", hours="three"))),
-    "no choice": json.dumps({"id": "1", "object": "chat.completion", "created": 1, "model": MODEL, "choices": []}).encode(),
+    "no choice": json.dumps(
+        {"id": "1", "object": "chat.completion", "created": 1, "model": MODEL, "choices": []}
+    ).encode(),
     "an empty text": completion(""),
     "no text": completion(None),
     "a number for a text": completion(None, message={"content": 7}),
-    "pictures for a text": completion(None, message={"content": [{"type": "image_url", "image_url": "x"}]}),
+    "pictures for a text": completion(
+        None, message={"content": [{"type": "image_url", "image_url": "x"}]}
+    ),
     "an answer nested without end": b'{"choices":' + b"[" * 100_000,
     "a text nested without end": completion('{"title":' + "[" * 100_000),
     "an empty object": b"{}",
     "an error with status 200": b'{"error": {"message": "upstream is overloaded", "code": 502}}',
-    "a choice without a message": json.dumps({"id": "1", "model": MODEL, "choices": [{"index": 0}]}).encode(),
+    "a choice without a message": json.dumps(
+        {"id": "1", "model": MODEL, "choices": [{"index": 0}]}
+    ).encode(),
     "choices that are null": b'{"id": "1", "choices": null}',
     "a list": b"[]",
     "null": b"null",
@@ -394,26 +498,38 @@ class TestForms:
         assert len(provider.requests) == (2 if body in MENDABLE else 1)
 
     @pytest.mark.parametrize("name", ["off the schema", "prose instead of JSON", "hours in words"])
-    def test_a_text_of_the_wrong_form_is_shown_to_the_model_with_what_is_wrong(self, provider: Provider, name: str) -> None:
+    def test_a_text_of_the_wrong_form_is_shown_to_the_model_with_what_is_wrong(
+        self, provider: Provider, name: str
+    ) -> None:
         answers = [NO_ANSWERS[name], completion(SOUND)]
         provider.answer = lambda handler: handler.say(200, answers[len(provider.requests) - 1])
         assert problems(generator(provider.url).outline(DESIGN)) == []
         first, second = (request["messages"] for request in provider.requests)
-        assert second[0]["content"].startswith(first[0]["content"])  # the schema follows when the first answer was no JSON at all
+        assert second[0]["content"].startswith(
+            first[0]["content"]
+        )  # the schema follows when the first answer was no JSON at all
         assert second[1 : len(first)] == first[1:]
         answered, wrong = second[len(first) :]
         assert (answered["role"], wrong["role"]) == ("assistant", "user")
-        assert answered["content"] == json.loads(NO_ANSWERS[name])["choices"][0]["message"]["content"]
+        assert (
+            answered["content"] == json.loads(NO_ANSWERS[name])["choices"][0]["message"]["content"]
+        )
         told = json.loads(wrong["content"])
         assert told["problems"]
         assert told["schema"]["title"] == "OutlineDraft"
 
     def test_a_web_page_instead_of_an_answer_is_a_fault(self, provider: Provider) -> None:
-        provider.answer = lambda handler: handler.say(200, b"<html>Welcome</html>", "text/html; charset=utf-8")
+        provider.answer = lambda handler: handler.say(
+            200, b"<html>Welcome</html>", "text/html; charset=utf-8"
+        )
         assert "answer" in str(fault_of(lambda: generator(provider.url).outline(DESIGN)))
 
-    def test_a_refusal_is_a_lasting_fault_with_the_words_of_the_model(self, provider: Provider) -> None:
-        provider.answer = lambda handler: handler.say(200, completion(None, message={"refusal": "I cannot help with that."}))
+    def test_a_refusal_is_a_lasting_fault_with_the_words_of_the_model(
+        self, provider: Provider
+    ) -> None:
+        provider.answer = lambda handler: handler.say(
+            200, completion(None, message={"refusal": "I cannot help with that."})
+        )
         fault = fault_of(lambda: generator(provider.url).outline(DESIGN))
         assert "I cannot help with that." in str(fault)
         assert fault.lasting
@@ -424,28 +540,61 @@ class TestForms:
         assert "length" in str(fault)
         assert not fault.lasting
 
-    def test_an_answer_that_a_filter_withholds_is_a_fault_that_says_so(self, llmock: LLMock) -> None:
+    def test_an_answer_that_a_filter_withholds_is_a_fault_that_says_so(
+        self, llmock: LLMock
+    ) -> None:
         llmock.add(Reply(text="", finish_reason="content_filter"))
-        assert "content filter" in str(fault_of(lambda: generator(llmock.base_url()).outline(DESIGN)))
+        assert "content filter" in str(
+            fault_of(lambda: generator(llmock.base_url()).outline(DESIGN))
+        )
 
     @pytest.mark.parametrize(
         ("kind", "text"),
         [
             (ContentKind.tutorial, {"markdown": " \n "}),
             (ContentKind.resources, {"items": []}),
-            (ContentKind.resources, {"items": [{**WRITTEN[ContentKind.resources]["items"][0], "why": " \n"}]}),
-            (ContentKind.quiz, {"questions": [{**WRITTEN[ContentKind.quiz]["questions"][0], "prompt": " "}]}),
-            (ContentKind.quiz, {"questions": [{**WRITTEN[ContentKind.quiz]["questions"][0], "wrong_options": ["", "b"]}]}),
+            (
+                ContentKind.resources,
+                {"items": [{**WRITTEN[ContentKind.resources]["items"][0], "why": " \n"}]},
+            ),
+            (
+                ContentKind.quiz,
+                {"questions": [{**WRITTEN[ContentKind.quiz]["questions"][0], "prompt": " "}]},
+            ),
+            (
+                ContentKind.quiz,
+                {
+                    "questions": [
+                        {**WRITTEN[ContentKind.quiz]["questions"][0], "wrong_options": ["", "b"]}
+                    ]
+                },
+            ),
             (ContentKind.quiz, {"questions": []}),
             (
                 ContentKind.quiz,
-                {"questions": [{"prompt": "?", "right_options": [], "wrong_options": ["a", "b"], "explanation": "e"}]},
+                {
+                    "questions": [
+                        {
+                            "prompt": "?",
+                            "right_options": [],
+                            "wrong_options": ["a", "b"],
+                            "explanation": "e",
+                        }
+                    ]
+                },
             ),
             (
                 ContentKind.resources,
                 {
                     "items": [
-                        {"title": "t", "url": "see above", "type": "book", "level": "beginner", "language": "en", "why": "w"}
+                        {
+                            "title": "t",
+                            "url": "see above",
+                            "type": "book",
+                            "level": "beginner",
+                            "language": "en",
+                            "why": "w",
+                        }
                     ]
                 },
             ),
@@ -461,11 +610,21 @@ class TestForms:
         assert len(llmock.requests) == 2
 
     def test_an_answer_without_end_is_a_fault_that_says_so(self, provider: Provider) -> None:
-        provider.answer = lambda handler: handler.say(200, completion(json.dumps({"markdown": "x" * 5_000_000})))
-        assert "too long" in str(fault_of(lambda: generator(provider.url).write(ContentKind.tutorial, BRIEF)))
+        provider.answer = lambda handler: handler.say(
+            200, completion(json.dumps({"markdown": "x" * 5_000_000}))
+        )
+        assert "too long" in str(
+            fault_of(lambda: generator(provider.url).write(ContentKind.tutorial, BRIEF))
+        )
 
-    def test_nul_that_no_database_stores_is_left_out_and_words_about_it_stay(self, llmock: LLMock) -> None:
-        llmock.add(Reply(text=json.dumps({"markdown": "a \x00b: JSON writes NUL as \\u0000.\n\n" + TUTORIAL})))
+    def test_nul_that_no_database_stores_is_left_out_and_words_about_it_stay(
+        self, llmock: LLMock
+    ) -> None:
+        llmock.add(
+            Reply(
+                text=json.dumps({"markdown": "a \x00b: JSON writes NUL as \\u0000.\n\n" + TUTORIAL})
+            )
+        )
         written = generator(llmock.base_url()).write(ContentKind.tutorial, BRIEF)
         assert written == Tutorial(markdown="a b: JSON writes NUL as \\u0000.\n\n" + TUTORIAL)
 
@@ -473,7 +632,10 @@ class TestForms:
 UNSOUND = {
     "a cycle": (outline(concept("a", "b"), concept("b", "a")), "'a' needs 'b', which comes later"),
     "itself": (outline(concept("a", "a")), "'a' needs 'a'"),
-    "an unknown prerequisite": (outline(concept("a"), concept("b", "z")), "'b' needs 'z', which does not exist"),
+    "an unknown prerequisite": (
+        outline(concept("a"), concept("b", "z")),
+        "'b' needs 'z', which does not exist",
+    ),
     "an empty module": (outline(), "Module 'Basics' has no concept"),
     "an empty stage": (
         outline(stages=[{"key": "bare", "title": "Bare", "description": "", "modules": []}]),
@@ -481,7 +643,10 @@ UNSOUND = {
     ),
     "no stage": (outline(stages=[]), "There is no concept"),
     "a key used twice": (outline(concept("a"), concept("a")), "The key 'a' is used 2 times"),
-    "too many concepts": (outline(*(concept(f"c{number}") for number in range(201))), "201 concepts"),
+    "too many concepts": (
+        outline(*(concept(f"c{number}") for number in range(201))),
+        "201 concepts",
+    ),
     "no hours": (outline(concept("a", hours=0)), "hours"),
     "a title without end": (outline(concept("a"), title="x" * 300), "title"),
 }
@@ -497,7 +662,9 @@ def problems_of(ask: Callable[[], Outline]) -> list[str]:
 
 class TestOutlines:
     @pytest.mark.parametrize(("text", "named"), UNSOUND.values(), ids=UNSOUND)
-    def test_an_outline_that_does_not_hold_together_is_left_to_repair(self, llmock: LLMock, text: str, named: str) -> None:
+    def test_an_outline_that_does_not_hold_together_is_left_to_repair(
+        self, llmock: LLMock, text: str, named: str
+    ) -> None:
         llmock.add(Reply(text=text))
         found = problems_of(lambda: generator(llmock.base_url()).outline(DESIGN))
         assert [problem for problem in found if named in problem] != []
@@ -506,7 +673,9 @@ class TestOutlines:
     def test_repair_shows_the_draft_with_its_problems(self, llmock: LLMock) -> None:
         llmock.add(Reply(text=SOUND))
         draft = json.loads(UNSOUND["a cycle"][0])
-        made = generator(llmock.base_url()).repair(DESIGN, draft, ["'a' needs 'b', which comes later."])
+        made = generator(llmock.base_url()).repair(
+            DESIGN, draft, ["'a' needs 'b', which comes later."]
+        )
         assert problems(made) == []
         told = json.loads(llmock.last_request.body["messages"][1]["content"])
         assert (told["draft"], told["problems"]) == (draft, ["'a' needs 'b', which comes later."])
@@ -522,7 +691,10 @@ class TestOutlines:
         told = json.loads(user["content"])
         assert (told["feedback"], told["outline"]) == (wish, current.model_dump(mode="json"))
         assert wish not in system["content"]
-        assert system["content"] != llmock.requests[0].body["messages"][0]["content"] or len(llmock.requests) == 1
+        assert (
+            system["content"] != llmock.requests[0].body["messages"][0]["content"]
+            or len(llmock.requests) == 1
+        )
         assert KEY not in json.dumps(llmock.last_request.body)
 
 
@@ -536,7 +708,8 @@ PRACTICE = """## 练习
 第四次折叠之后面团能够立住，因为面筋有了足够的时间形成一张网，把气体留在里面。"""
 IN_CHINESE = {
     ContentKind.tutorial: {
-        "markdown": "面团需要时间。\n\n```python\nknead(dough)\n```\n\n先把面粉和水混合，然后揉面。\n\n" + PRACTICE
+        "markdown": "面团需要时间。\n\n```python\nknead(dough)\n```\n\n先把面粉和水混合，然后揉面。\n\n"
+        + PRACTICE
     },
     ContentKind.quiz: {
         "questions": [
@@ -553,8 +726,15 @@ IN_CHINESE = {
 
 class TestLanguages:
     @pytest.mark.parametrize("kind", IN_CHINESE)
-    def test_a_text_in_another_language_is_asked_for_again(self, llmock: LLMock, kind: ContentKind) -> None:
-        in_english = {**WRITTEN, ContentKind.tutorial: {"markdown": "Dough needs time. Mix flour and water, then knead it."}}
+    def test_a_text_in_another_language_is_asked_for_again(
+        self, llmock: LLMock, kind: ContentKind
+    ) -> None:
+        in_english = {
+            **WRITTEN,
+            ContentKind.tutorial: {
+                "markdown": "Dough needs time. Mix flour and water, then knead it."
+            },
+        }
         in_english[ContentKind.quiz] = {
             "questions": [
                 {
@@ -577,7 +757,16 @@ class TestLanguages:
     def test_both_languages_are_told_as_they_were_wished(self, llmock: LLMock) -> None:
         llmock.add(
             Reply(
-                text=json.dumps({"items": [{**WRITTEN[ContentKind.resources]["items"][0], "why": "它解释了面团为什么会膨胀。"}]})
+                text=json.dumps(
+                    {
+                        "items": [
+                            {
+                                **WRITTEN[ContentKind.resources]["items"][0],
+                                "why": "它解释了面团为什么会膨胀。",
+                            }
+                        ]
+                    }
+                )
             )
         )
         generator(llmock.base_url()).write(ContentKind.resources, replace(BRIEF, request=CHINESE))

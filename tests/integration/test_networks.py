@@ -70,9 +70,15 @@ def names(tmp_path: Path) -> list[str]:
     hosts = tmp_path / "hosts"
     hosts.write_text(f"127.0.0.1 localhost\n::1 {NAME}\n")
     asked = [*with_names(hosts), "getent", "ahosts", NAME]
-    said = subprocess.run(asked, capture_output=True, text=True, check=False) if shutil.which("unshare") else None
+    said = (
+        subprocess.run(asked, capture_output=True, text=True, check=False)
+        if shutil.which("unshare")
+        else None
+    )
     if said is None or said.returncode:
-        pytest.skip(f"NOT RUN: no names of a test's own without unshare ({said.stderr.strip() if said else 'not installed'})")
+        pytest.skip(
+            f"NOT RUN: no names of a test's own without unshare ({said.stderr.strip() if said else 'not installed'})"
+        )
     assert {line.split()[0] for line in said.stdout.splitlines()} == {"::1"}
     return with_names(hosts)
 

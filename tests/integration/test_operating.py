@@ -39,7 +39,12 @@ class Operator:
 
     def __init__(self, stack: Stack) -> None:
         service = "all" if stack.mode == "embedded" else "api"
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+        pipes: dict[str, Any] = {
+            "stdin": subprocess.PIPE,
+            "stdout": subprocess.PIPE,
+            "text": True,
+            "cwd": ROOT,
+        }
         environment = {**stack.environment, "SERVICE_TYPE": service}
         self.process = subprocess.Popen([sys.executable, "-c", OPERATE], env=environment, **pipes)
 
@@ -74,7 +79,11 @@ def resumed(provider: Provider, operator: Operator) -> Iterator[None]:
     yield
     provider.door.silent.clear()
     operator("resume", "content")
-    wait_until(lambda: (it := operator.state())["ready"] == it["held"] == 0, timeout=60, reason="nothing is left")
+    wait_until(
+        lambda: (it := operator.state())["ready"] == it["held"] == 0,
+        timeout=60,
+        reason="nothing is left",
+    )
 
 
 @pytest.mark.usefixtures("resumed")
@@ -84,10 +93,17 @@ class TestPausing:
     ) -> None:
         operator("pause", "content")
         path = model_stack.create(GOAL)
-        waiting = wait_until(lambda: operator.messages("ready"), timeout=SOON, reason="its message is there")
+        waiting = wait_until(
+            lambda: operator.messages("ready"), timeout=SOON, reason="its message is there"
+        )
         assert [message["task"] for message in waiting] == ["plan_roadmap"]
         assert waiting[0]["arguments"] == repr(path.rsplit("/", 1)[-1])
-        aged = wait_until(lambda: (it := operator.state())["oldest_seconds"] and it["oldest_seconds"] > 0.2 and it, timeout=SOON)
+        aged = wait_until(
+            lambda: (
+                (it := operator.state())["oldest_seconds"] and it["oldest_seconds"] > 0.2 and it
+            ),
+            timeout=SOON,
+        )
         assert (aged["is_paused"], aged["ready"] >= 1, aged["held"]) == (True, True, 0)
         assert not operator.state("logs")["is_paused"]
         assert (status_of(model_stack, path), provider.door.kinds) == ("queued", [])
@@ -106,10 +122,14 @@ class TestPausing:
         model_stack.start(model_stack.content.name)
 
         def has_beaten() -> bool:
-            return any(worker["queue"] == "content" and worker["seen_at"] for worker in operator("workers"))
+            return any(
+                worker["queue"] == "content" and worker["seen_at"] for worker in operator("workers")
+            )
 
         wait_until(has_beaten, timeout=SOON, reason="its consumer is there again")
-        wait_until(lambda: operator.messages("ready"), timeout=SOON)  # rescue sends what the API could not
+        wait_until(
+            lambda: operator.messages("ready"), timeout=SOON
+        )  # rescue sends what the API could not
         assert operator.state()["is_paused"]
         assert (status_of(model_stack, path), provider.door.kinds) == ("queued", [])
         operator("resume", "content")
@@ -118,10 +138,14 @@ class TestPausing:
 
 @pytest.mark.usefixtures("resumed")
 class TestWorkers:
-    def test_each_says_what_it_is_and_what_it_runs(self, model_stack: Stack, provider: Provider, operator: Operator) -> None:
+    def test_each_says_what_it_is_and_what_it_runs(
+        self, model_stack: Stack, provider: Provider, operator: Operator
+    ) -> None:
         provider.door.silent.add("outline")
         path = model_stack.create(GOAL)
-        wait_until(lambda: "outline" in provider.door.kinds, timeout=SOON, reason="the model is asked")
+        wait_until(
+            lambda: "outline" in provider.door.kinds, timeout=SOON, reason="the model is asked"
+        )
 
         def at_work() -> dict[str, Any] | None:
             workers = {worker["queue"]: worker for worker in operator("workers")}
@@ -138,7 +162,9 @@ class TestWorkers:
             assert worker["host"]
         [run] = workers["content"]["running"]
         assert (run["task"], run["arguments"]) == ("plan_roadmap", repr(path.rsplit("/", 1)[-1]))
-        began, seen = (datetime.fromisoformat(each) for each in (run["since"], workers["content"]["seen_at"]))
+        began, seen = (
+            datetime.fromisoformat(each) for each in (run["since"], workers["content"]["seen_at"])
+        )
         assert began <= seen
         [held] = operator.messages("held")
         assert (held["id"], held["worker"]) == (run["task_id"], workers["content"]["id"])
@@ -147,7 +173,9 @@ class TestWorkers:
 
 @pytest.mark.usefixtures("resumed")
 class TestRevoking:
-    def test_a_plan_that_waits_is_never_made(self, model_stack: Stack, provider: Provider, operator: Operator) -> None:
+    def test_a_plan_that_waits_is_never_made(
+        self, model_stack: Stack, provider: Provider, operator: Operator
+    ) -> None:
         operator("pause", "content")
         path = model_stack.create(GOAL)
         [waiting] = wait_until(lambda: operator.messages("ready"), timeout=SOON)
@@ -157,7 +185,10 @@ class TestRevoking:
         operator("resume", "content")
         other = model_stack.create(GOAL)
         assert model_stack.finished(other)["status"] == "ready"
-        assert (status_of(model_stack, path), provider.door.kinds.count("outline")) == ("cancelled", 1)
+        assert (status_of(model_stack, path), provider.door.kinds.count("outline")) == (
+            "cancelled",
+            1,
+        )
 
     def test_parts_that_are_being_written_are_stopped_and_with_the_last_one_the_roadmap_ends(
         self, model_stack: Stack, provider: Provider, operator: Operator
@@ -169,9 +200,15 @@ class TestRevoking:
             progress = model_stack.get(path).json()["progress"]
             held = operator.messages("held")
             tutorials = progress["total"] / 3  # of the three parts of a concept
-            return held if tutorials and (progress["ready"], len(held)) == (2 * tutorials, tutorials) else []
+            return (
+                held
+                if tutorials and (progress["ready"], len(held)) == (2 * tutorials, tutorials)
+                else []
+            )
 
-        running = wait_until(only_tutorials_are_left, timeout=SOON, reason="everything else is written")
+        running = wait_until(
+            only_tutorials_are_left, timeout=SOON, reason="everything else is written"
+        )
         for message in running:
             assert message["task"] == "build_content"
             assert operator("revoke", "content", message["id"]) is None
@@ -179,9 +216,21 @@ class TestRevoking:
         tree = model_stack.finished(path)
         assert tree["status"] == "partial"
         assert tree["progress"]["failed"] == len(running)
-        told = [json.loads(event["data"])["data"] for event in model_stack.events(path) if event["event"] == "content.failed"]
-        assert [(event["kind"], event["reason"]) for event in told] == [("tutorial", "Stopped by an operator.")] * len(running)
-        wait_until(lambda: provider.door.left.count("tutorial") == len(running), timeout=SOON, reason="their calls are ended")
-        wait_until(lambda: operator.state()["held"] == 0, timeout=SOON, reason="their workers are free")
+        told = [
+            json.loads(event["data"])["data"]
+            for event in model_stack.events(path)
+            if event["event"] == "content.failed"
+        ]
+        assert [(event["kind"], event["reason"]) for event in told] == [
+            ("tutorial", "Stopped by an operator.")
+        ] * len(running)
+        wait_until(
+            lambda: provider.door.left.count("tutorial") == len(running),
+            timeout=SOON,
+            reason="their calls are ended",
+        )
+        wait_until(
+            lambda: operator.state()["held"] == 0, timeout=SOON, reason="their workers are free"
+        )
         assert operator.state()["dead"] == 0
         assert model_stack.get(path).json()["status"] == "partial"

@@ -49,7 +49,11 @@ def place(tmp_path: Path, postgres: Postgres, broker: Redis) -> Callable[[str], 
 @pytest.fixture(scope="module")
 def server(postgres: Postgres, broker: Redis) -> dict[str, str]:
     """The variables of a service with an empty database, for tests that leave it so."""
-    return {"DATABASE_URL": postgres.create_database(f"t{uuid.uuid4().hex}"), "REDIS_URL": broker.url(), "SECRET_KEY": KEY}
+    return {
+        "DATABASE_URL": postgres.create_database(f"t{uuid.uuid4().hex}"),
+        "REDIS_URL": broker.url(),
+        "SECRET_KEY": KEY,
+    }
 
 
 def refused(environment: dict[str, str], *arguments: str, code: int = 1) -> str:
@@ -71,21 +75,50 @@ def test_a_service_that_is_well_is_found_so(stack: Stack) -> None:
     said = roadmap(stack.environment, "doctor", "--json")
     found = checks_of(said)
     assert said.code == 0
-    assert {name: check["state"] for name, check in found.items() if check["state"] == "failed"} == {}
-    names = {"database", "migrations", "broker", "model", "secret", "drain time", "queue logs", "queue content", "log"}
+    assert {
+        name: check["state"] for name, check in found.items() if check["state"] == "failed"
+    } == {}
+    names = {
+        "database",
+        "migrations",
+        "broker",
+        "model",
+        "secret",
+        "drain time",
+        "queue logs",
+        "queue content",
+        "log",
+    }
     assert names <= found.keys()
-    assert ({"clock of the database", "clock of the broker"} <= found.keys()) == (stack.mode == "server")
+    assert ({"clock of the database", "clock of the broker"} <= found.keys()) == (
+        stack.mode == "server"
+    )
     assert ("disk" in found) == (stack.mode == "embedded")
     told = succeeded(stack.environment, "doctor").output
     assert all(f" {name}: " in told for name in found)
 
 
 BAD_PLACES = {
-    "a wrong password": ("postgresql://{user}:" + SECRET + "@127.0.0.1:{port}/postgres", "user or the password"),
-    "a user that is not there": ("postgresql://nobody:" + SECRET + "@127.0.0.1:{port}/postgres", "no such user"),
-    "a database that is not there": ("postgresql://postgres:" + SECRET + "@127.0.0.1:{port}/nowhere", "no such database"),
-    "a host that is not there": ("postgresql://postgres:" + SECRET + "@nowhere.invalid:{port}/postgres", "host cannot be found"),
-    "a port where nothing listens": ("postgresql://postgres:" + SECRET + "@127.0.0.1:{nothing}/postgres", "nothing listens"),
+    "a wrong password": (
+        "postgresql://{user}:" + SECRET + "@127.0.0.1:{port}/postgres",
+        "user or the password",
+    ),
+    "a user that is not there": (
+        "postgresql://nobody:" + SECRET + "@127.0.0.1:{port}/postgres",
+        "no such user",
+    ),
+    "a database that is not there": (
+        "postgresql://postgres:" + SECRET + "@127.0.0.1:{port}/nowhere",
+        "no such database",
+    ),
+    "a host that is not there": (
+        "postgresql://postgres:" + SECRET + "@nowhere.invalid:{port}/postgres",
+        "host cannot be found",
+    ),
+    "a port where nothing listens": (
+        "postgresql://postgres:" + SECRET + "@127.0.0.1:{nothing}/postgres",
+        "nothing listens",
+    ),
 }
 
 
@@ -123,9 +156,16 @@ def test_a_wrong_database_url_is_told_by_its_cause(
         assert "DATABASE_URL" in sentence
 
 
-def test_a_service_that_starts_says_the_cause_and_the_fix(server: dict[str, str], postgres: Postgres, tmp_path: Path) -> None:
+def test_a_service_that_starts_says_the_cause_and_the_fix(
+    server: dict[str, str], postgres: Postgres, tmp_path: Path
+) -> None:
     url = f"postgresql://nobody:{SECRET}@127.0.0.1:{postgres.port}/postgres"
-    environment = {**clean_environment(), **server, "DATABASE_URL": url, "STARTUP_WAIT_SECONDS": "0.5"}
+    environment = {
+        **clean_environment(),
+        **server,
+        "DATABASE_URL": url,
+        "STARTUP_WAIT_SECONDS": "0.5",
+    }
     environment |= {"PORT": str(free_port()), "LOG_FORMAT": "text"}
     service = Service("api", environment, tmp_path).start()
     assert service.process is not None
@@ -137,7 +177,12 @@ def test_a_service_that_starts_says_the_cause_and_the_fix(server: dict[str, str]
 
 
 @pytest.mark.parametrize(
-    "url", [f"postgresql://x:{SECRET}@h:port/d", f"mysql://x:{SECRET}@h/d", f"postgresql://x:{SECRET}@h/d?colour=1"]
+    "url",
+    [
+        f"postgresql://x:{SECRET}@h:port/d",
+        f"mysql://x:{SECRET}@h/d",
+        f"postgresql://x:{SECRET}@h/d?colour=1",
+    ],
 )
 def test_a_malformed_database_url_is_a_sentence(server: dict[str, str], url: str) -> None:
     for arguments in (["users", "list"], ["migrate"], ["backup", "/tmp/never"], ["logs"]):
@@ -145,16 +190,25 @@ def test_a_malformed_database_url_is_a_sentence(server: dict[str, str], url: str
 
 
 @pytest.mark.parametrize("mode", ["embedded", "server"])
-def test_a_database_without_tables_is_told_as_what_does_not_go_away(place: Callable[[str], dict[str, str]], mode: str) -> None:
+def test_a_database_without_tables_is_told_as_what_does_not_go_away(
+    place: Callable[[str], dict[str, str]], mode: str
+) -> None:
     for arguments in (["users", "list"], ["logs"], ["keys", "list", "boss@example.org"]):
         assert "`roadmap migrate`" in refused(place(mode), *arguments)
 
 
-def test_a_password_that_nobody_is_there_to_type_is_a_mistake_of_the_command(place: Callable[[str], dict[str, str]]) -> None:
+def test_a_password_that_nobody_is_there_to_type_is_a_mistake_of_the_command(
+    place: Callable[[str], dict[str, str]],
+) -> None:
     environment = place("embedded")
     succeeded(environment, "migrate")
     said = roadmap(environment, "users", "add", "boss@example.org")
-    assert (said.code, "--password" in said.errors, "PASSWORD" in said.errors, "Interrupted" in said.errors) == (
+    assert (
+        said.code,
+        "--password" in said.errors,
+        "PASSWORD" in said.errors,
+        "Interrupted" in said.errors,
+    ) == (
         2,
         True,
         True,
@@ -162,21 +216,34 @@ def test_a_password_that_nobody_is_there_to_type_is_a_mistake_of_the_command(pla
     )
 
 
-def test_a_broker_that_refuses_is_told_by_its_cause(server: dict[str, str], own_broker: Redis) -> None:
+def test_a_broker_that_refuses_is_told_by_its_cause(
+    server: dict[str, str], own_broker: Redis
+) -> None:
     own_broker.client().config_set("requirepass", "another")
     for place in (f"127.0.0.1:{own_broker.port}/0", f":{SECRET}@127.0.0.1:{own_broker.port}/0"):
         environment = {**server, "REDIS_URL": f"redis://{place}"}
         found = checks_of(roadmap(environment, "doctor", "--json"))["broker"]
-        assert (found["state"], "password" in found["cause"], "REDIS_URL" in found["fix"]) == ("failed", True, True)
+        assert (found["state"], "password" in found["cause"], "REDIS_URL" in found["fix"]) == (
+            "failed",
+            True,
+            True,
+        )
         for arguments in (["jobs", "list"], ["jobs", "workers"], ["jobs", "dead"]):
             sentence = refused(environment, *arguments)  # and not 3: it will not go away
             assert "password" in sentence
             assert "REDIS_URL" in sentence
     own_broker_with_key = f"redis://:another@127.0.0.1:{own_broker.port}/0"
-    assert checks_of(roadmap({**server, "REDIS_URL": own_broker_with_key}, "doctor", "--json"))["broker"]["state"] == "ok"
+    assert (
+        checks_of(roadmap({**server, "REDIS_URL": own_broker_with_key}, "doctor", "--json"))[
+            "broker"
+        ]["state"]
+        == "ok"
+    )
 
 
-def test_what_a_broker_keeps_is_what_it_is_told_to_keep(server: dict[str, str], own_broker: Redis) -> None:
+def test_what_a_broker_keeps_is_what_it_is_told_to_keep(
+    server: dict[str, str], own_broker: Redis
+) -> None:
     def kept(url: str) -> str:
         broker = checks_of(roadmap({**server, "REDIS_URL": url}, "doctor", "--json"))["broker"]
         return str(broker["told"]).rpartition("keeps by ")[2]
@@ -184,7 +251,9 @@ def test_what_a_broker_keeps_is_what_it_is_told_to_keep(server: dict[str, str], 
     client = own_broker.client()
     assert client.info()["rdb_saves"] == 0
     assert kept(own_broker.url()) == "AOF"
-    client.acl_setuser("asks", enabled=True, passwords="+pw", categories=["+@all"], commands=["-config"], keys="*")
+    client.acl_setuser(
+        "asks", enabled=True, passwords="+pw", categories=["+@all"], commands=["-config"], keys="*"
+    )
     forbidden = own_broker.url().replace("://", "://asks:pw@")
     assert kept(forbidden) == "AOF"
     client.config_set("save", "3600 1")
@@ -195,7 +264,9 @@ def test_what_a_broker_keeps_is_what_it_is_told_to_keep(server: dict[str, str], 
     assert kept(own_broker.url()) == "AOF"
 
 
-def test_a_broker_that_drops_queues_is_found(place: Callable[[str], dict[str, str]], own_broker: Redis) -> None:
+def test_a_broker_that_drops_queues_is_found(
+    place: Callable[[str], dict[str, str]], own_broker: Redis
+) -> None:
     environment = {**place("server"), "REDIS_URL": own_broker.url()}
     succeeded(environment, "migrate")
     own_broker.client().config_set("maxmemory-policy", "allkeys-lru")
@@ -207,41 +278,74 @@ def test_a_broker_that_drops_queues_is_found(place: Callable[[str], dict[str, st
     said = roadmap(environment, "doctor", "--json")
     found = checks_of(said)
     assert [check for check in found.values() if check["state"] == "failed"] == []
-    assert (said.code, found["broker"]["state"], found["broker"]["fix"]) == (0, "warning", "set appendonly to yes")
+    assert (said.code, found["broker"]["state"], found["broker"]["fix"]) == (
+        0,
+        "warning",
+        "set appendonly to yes",
+    )
 
 
 def change(environment: dict[str, str], sql: str) -> None:
-    with closing(psycopg2.connect(environment["DATABASE_URL"])) as connection, connection, connection.cursor() as cursor:
+    with (
+        closing(psycopg2.connect(environment["DATABASE_URL"])) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(sql)
 
 
 def test_what_is_pending_or_newer_is_found(place: Callable[[str], dict[str, str]]) -> None:
     server = place("server")
     empty = checks_of(roadmap(server, "doctor", "--json"))["migrations"]
-    assert (empty["state"], empty["fix"]) == ("failed", "start the service, or run `roadmap migrate`")
+    assert (empty["state"], empty["fix"]) == (
+        "failed",
+        "start the service, or run `roadmap migrate`",
+    )
     assert "roadmap migrate" in refused(server, "users", "list")
     succeeded(server, "migrate")
     change(server, "DELETE FROM schema_migration WHERE name = '0017_ended_logins'")
     before = checks_of(roadmap(server, "doctor", "--json"))["migrations"]
     assert (before["state"], before["fix"]) == ("failed", "run `roadmap migrate`")
-    change(server, "INSERT INTO schema_migration (name, applied) VALUES ('0017_ended_logins', now()), ('9999_the_future', now())")
+    change(
+        server,
+        "INSERT INTO schema_migration (name, applied) VALUES ('0017_ended_logins', now()), ('9999_the_future', now())",
+    )
     after = checks_of(roadmap(server, "doctor", "--json"))["migrations"]
     assert (after["state"], "9999_the_future" in after["told"]) == ("warning", True)
 
 
 def answer(handler: Handler) -> None:
-    choice = {"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": "ok"}}
-    body = {"id": "x", "object": "chat.completion", "created": 1, "model": "gpt-test", "choices": [choice]}
-    handler.say(200, json.dumps({**body, "usage": {"prompt_tokens": 9, "completion_tokens": 1}}).encode())
+    choice = {
+        "index": 0,
+        "finish_reason": "length",
+        "message": {"role": "assistant", "content": "ok"},
+    }
+    body = {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "gpt-test",
+        "choices": [choice],
+    }
+    handler.say(
+        200, json.dumps({**body, "usage": {"prompt_tokens": 9, "completion_tokens": 1}}).encode()
+    )
 
 
 def refuse(handler: Handler) -> None:
-    handler.say(401, json.dumps({"error": {"message": f"Incorrect API key provided: {SECRET}"}}).encode())
+    handler.say(
+        401, json.dumps({"error": {"message": f"Incorrect API key provided: {SECRET}"}}).encode()
+    )
 
 
 def test_the_model_is_asked_for_one_token(place: Callable[[str], dict[str, str]]) -> None:
     with providing(answer) as provider:
-        variables = {**place("embedded"), "OPENAI_API_KEY": SECRET, "OPENAI_BASE_URL": provider.url, "OPENAI_MODEL": "gpt-test"}
+        variables = {
+            **place("embedded"),
+            "OPENAI_API_KEY": SECRET,
+            "OPENAI_BASE_URL": provider.url,
+            "OPENAI_MODEL": "gpt-test",
+        }
         said = roadmap(variables, "doctor", "--json")
         assert [request["max_tokens"] for request in provider.requests] == [1]
         assert succeeded({**variables, "OPENAI_MODEL": "other"}, "config").output
@@ -274,7 +378,10 @@ def test_a_platform_that_waits_too_short_is_found(server: dict[str, str]) -> Non
         ({"RAILWAY_DEPLOYMENT_DRAINING_SECONDS": "30"}, "ok"),
         ({}, "ok"),
     ):
-        assert checks_of(roadmap({**server, **variables}, "doctor", "--json"))["drain time"]["state"] == state
+        assert (
+            checks_of(roadmap({**server, **variables}, "doctor", "--json"))["drain time"]["state"]
+            == state
+        )
 
 
 # migrate
@@ -283,7 +390,11 @@ def test_a_platform_that_waits_too_short_is_found(server: dict[str, str]) -> Non
 def ask(environment: dict[str, str], *statements: str) -> list[Any]:
     """Past the application: what the last statement answers."""
     if "DATABASE_URL" in environment:
-        with closing(psycopg2.connect(environment["DATABASE_URL"])) as connection, connection, connection.cursor() as cursor:
+        with (
+            closing(psycopg2.connect(environment["DATABASE_URL"])) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
             for statement in statements:
                 cursor.execute(statement)
             return cursor.fetchall() if cursor.description else []
@@ -325,7 +436,9 @@ def test_a_migration_that_fails_half_way_leaves_nothing_and_is_gone_on_with(
     assert roadmap(environment, "migrate", "--check").code == 0
 
 
-def test_check_says_what_is_pending_and_changes_nothing(place: Callable[[str], dict[str, str]]) -> None:
+def test_check_says_what_is_pending_and_changes_nothing(
+    place: Callable[[str], dict[str, str]],
+) -> None:
     environment = place("server")
     said = roadmap(environment, "migrate", "--check", "--json")
     assert (said.code, json.loads(said.output)) == (1, {"pending": known(), "unknown": []})
@@ -335,10 +448,15 @@ def test_check_says_what_is_pending_and_changes_nothing(place: Callable[[str], d
 # config
 
 
-def test_every_variable_has_its_value_and_where_it_is_from_and_no_secret(server: dict[str, str]) -> None:
+def test_every_variable_has_its_value_and_where_it_is_from_and_no_secret(
+    server: dict[str, str],
+) -> None:
     given = {
         **server,
-        **{"DATABASE_URL": f"postgresql://me:{SECRET}@db.example.org/x?password={SECRET}", "OPENAI_API_KEY": SECRET},
+        **{
+            "DATABASE_URL": f"postgresql://me:{SECRET}@db.example.org/x?password={SECRET}",
+            "OPENAI_API_KEY": SECRET,
+        },
         **{
             "ADMIN_EMAIL": "boss@example.org",
             "ADMIN_PASSWORD": f"{SECRET} and more",
@@ -362,25 +480,49 @@ def test_every_variable_has_its_value_and_where_it_is_from_and_no_secret(server:
         "source": "JWT_SECRET_KEY",
     }
     assert found["DATABASE_URL"]["value"] == "postgresql://me:***@db.example.org/x"
-    assert [secret for secret in (SECRET, KEY) if secret in said.output + succeeded(given, "config").output] == []
+    assert [
+        secret
+        for secret in (SECRET, KEY)
+        if secret in said.output + succeeded(given, "config").output
+    ] == []
 
 
 # keys, users, jobs
 
 
-def test_keys_are_made_listed_and_revoked_and_it_stands_in_the_audit_log(place: Callable[[str], dict[str, str]]) -> None:
+def test_keys_are_made_listed_and_revoked_and_it_stands_in_the_audit_log(
+    place: Callable[[str], dict[str, str]],
+) -> None:
     environment = place("server")
     succeeded(environment, "migrate")
     boss = "boss@example.org"
     succeeded(environment, "users", "add", boss, "--admin", "--password", "a few unrelated words")
-    made = succeeded(environment, "keys", "create", boss, "--name", "backup", "--scope", "admin", "--days", "7", "--json").data
+    made = succeeded(
+        environment,
+        "keys",
+        "create",
+        boss,
+        "--name",
+        "backup",
+        "--scope",
+        "admin",
+        "--days",
+        "7",
+        "--json",
+    ).data
     assert made["key"].startswith("rmk_")
-    assert [each["id"] for each in succeeded(environment, "keys", "list", boss, "--json").data] == [made["id"]]
+    assert [each["id"] for each in succeeded(environment, "keys", "list", boss, "--json").data] == [
+        made["id"]
+    ]
     assert made["id"] in succeeded(environment, "keys", "list", boss).output
-    assert succeeded(environment, "keys", "revoke", boss, made["id"], "--json").data["revoked"] == [made["id"]]
+    assert succeeded(environment, "keys", "revoke", boss, made["id"], "--json").data["revoked"] == [
+        made["id"]
+    ]
     assert "no key" in succeeded(environment, "keys", "list", boss).output
     assert "no such key" in refused(environment, "keys", "revoke", boss, made["id"])
-    assert "no account" in refused(environment, "keys", "create", "nobody@example.org", "--name", "x")
+    assert "no account" in refused(
+        environment, "keys", "create", "nobody@example.org", "--name", "x"
+    )
     acts = ask(environment, "SELECT action, outcome FROM audit_record ORDER BY id")
     assert acts == [
         ("user.add", "done"),
@@ -389,15 +531,25 @@ def test_keys_are_made_listed_and_revoked_and_it_stands_in_the_audit_log(place: 
         ("key.revoke", "refused"),
         ("key.create", "refused"),
     ]
-    assert ask(environment, f"SELECT count(*) FROM audit_record WHERE details::text LIKE '%{made['key']}%'") == [(0,)]
+    assert ask(
+        environment, f"SELECT count(*) FROM audit_record WHERE details::text LIKE '%{made['key']}%'"
+    ) == [(0,)]
 
 
 def test_a_queue_is_paused_looked_at_and_resumed(place: Callable[[str], dict[str, str]]) -> None:
     environment = place("embedded")
     succeeded(environment, "migrate")
-    assert succeeded(environment, "jobs", "pause", "content", "--json").data == {"queue": "content", "is_paused": True}
-    assert [each["is_paused"] for each in succeeded(environment, "jobs", "list", "--json").data] == [False, True]
-    assert checks_of(roadmap(environment, "doctor", "--json"))["queue content"]["fix"] == "`roadmap jobs resume content`"
+    assert succeeded(environment, "jobs", "pause", "content", "--json").data == {
+        "queue": "content",
+        "is_paused": True,
+    }
+    assert [
+        each["is_paused"] for each in succeeded(environment, "jobs", "list", "--json").data
+    ] == [False, True]
+    assert (
+        checks_of(roadmap(environment, "doctor", "--json"))["queue content"]["fix"]
+        == "`roadmap jobs resume content`"
+    )
     succeeded(environment, "jobs", "resume", "content")
     assert "goes on" not in succeeded(environment, "jobs", "list").output
     assert succeeded(environment, "jobs", "list", "--state", "ready", "--json").data["items"] == []
@@ -423,20 +575,35 @@ def test_the_workers_of_a_service_are_seen(stack: Stack) -> None:
 
 def test_the_log_is_searched_and_followed_until_one_interrupts(stack: Stack) -> None:
     first = stack.create(review=True)
-    wait_until(lambda: stack.get(f"{first}/logs").json()["items"], reason="what was done for it is stored")
-    told = [json.loads(line) for line in succeeded(stack.environment, "logs", "--json", "--limit", "1000").output.splitlines()]
+    wait_until(
+        lambda: stack.get(f"{first}/logs").json()["items"], reason="what was done for it is stored"
+    )
+    told = [
+        json.loads(line)
+        for line in succeeded(
+            stack.environment, "logs", "--json", "--limit", "1000"
+        ).output.splitlines()
+    ]
     assert first.rpartition("/")[2] in {record["roadmap_id"] for record in told}
     assert told == sorted(told, key=lambda record: record["id"])
     arguments = [ROADMAP, "logs", "--follow", "--json", "--limit", "1000"]
-    with subprocess.Popen(arguments, env=command(stack.environment), stdout=PIPE, stderr=PIPE, text=True) as following:
+    with subprocess.Popen(
+        arguments, env=command(stack.environment), stdout=PIPE, stderr=PIPE, text=True
+    ) as following:
         watchdog = threading.Timer(100, following.kill)
         watchdog.start()
         try:
             assert following.stdout is not None
             lines = map(json.loads, following.stdout)
-            seen = [next(record for record in lines if record["roadmap_id"] == first.rpartition("/")[2])]
+            seen = [
+                next(record for record in lines if record["roadmap_id"] == first.rpartition("/")[2])
+            ]
             second = stack.create(review=True)
-            seen += [next(record for record in lines if record["roadmap_id"] == second.rpartition("/")[2])]
+            seen += [
+                next(
+                    record for record in lines if record["roadmap_id"] == second.rpartition("/")[2]
+                )
+            ]
             following.send_signal(signal.SIGINT)
             assert following.wait(60) == Exit.interrupted
         finally:
@@ -461,12 +628,17 @@ EVIL = "<b>[red]\x1b[31m\x9b31m\u202enaive\u2028\x07\r\n2026-11-26 08:00:00 erro
 COMMANDING = ("\x1b", "\x9b", "\u202e", "\u2028", "\x07", "\r")
 
 
-def test_what_is_logged_neither_commands_a_terminal_nor_begins_a_line_of_its_own(place: Callable[[str], dict[str, str]]) -> None:
+def test_what_is_logged_neither_commands_a_terminal_nor_begins_a_line_of_its_own(
+    place: Callable[[str], dict[str, str]],
+) -> None:
     environment = place("embedded")
     succeeded(environment, "migrate")
     row = (new_id().hex, "2026-11-26 08:00:00", "info", EVIL, EVIL, EVIL)
     with closing(sqlite3.connect(Path(environment["DATA_DIR"]) / "roadmap.db")) as file, file:
-        file.execute("INSERT INTO execution_log (id, at, level, category, step, message) VALUES (?, ?, ?, ?, ?, ?)", row)
+        file.execute(
+            "INSERT INTO execution_log (id, at, level, category, step, message) VALUES (?, ?, ?, ?, ?, ?)",
+            row,
+        )
     told = succeeded(environment, "logs").output
     assert "[red]" in told
     assert len(told.splitlines()) == 1
@@ -476,10 +648,16 @@ def test_what_is_logged_neither_commands_a_terminal_nor_begins_a_line_of_its_own
     assert [sign for sign in COMMANDING if sign in told + document] == []
 
 
-def test_what_a_refusal_quotes_does_not_command_a_terminal(place: Callable[[str], dict[str, str]]) -> None:
+def test_what_a_refusal_quotes_does_not_command_a_terminal(
+    place: Callable[[str], dict[str, str]],
+) -> None:
     environment = place("embedded")
     succeeded(environment, "migrate")
-    for arguments in (("jobs", "revoke", "a\x9b31m\u202e"), ("logs", "--since", "a\x9b31m\u202e"), ("a\x9b31m\u202e",)):
+    for arguments in (
+        ("jobs", "revoke", "a\x9b31m\u202e"),
+        ("logs", "--since", "a\x9b31m\u202e"),
+        ("a\x9b31m\u202e",),
+    ):
         said = roadmap(environment, *arguments)
         assert said.code in (1, 2)
         assert "Error: " in said.errors
@@ -495,18 +673,36 @@ def test_a_time_before_all_times_is_refused(place: Callable[[str], dict[str, str
 @pytest.mark.parametrize(
     ("name", "address", "shown"),
     [
-        ("DATABASE_URL", f"postgresql://u:{SECRET}@db:5432/learning", "postgresql://u:***@db:5432/learning"),
-        ("DATABASE_URL", f"postgresql://db/learning?password={SECRET}&sslmode=require", "postgresql://db/learning"),
+        (
+            "DATABASE_URL",
+            f"postgresql://u:{SECRET}@db:5432/learning",
+            "postgresql://u:***@db:5432/learning",
+        ),
+        (
+            "DATABASE_URL",
+            f"postgresql://db/learning?password={SECRET}&sslmode=require",
+            "postgresql://db/learning",
+        ),
         ("DATABASE_URL", f"postgresql://db/learning?user=u&password=a@{SECRET}", HIDDEN),
         ("DATABASE_URL", f"postgresql://u:1?{SECRET}@db/learning", HIDDEN),
         ("REDIS_URL", f"redis://:{SECRET}@[::1]:6379/0", "redis://:***@[::1]:6379/0"),
         ("REDIS_URL", f"redis://broker:6379/0?password={SECRET}@{SECRET}", HIDDEN),
-        ("OPENAI_BASE_URL", f"https://u:{SECRET}@models.example.org/v1", "https://u:***@models.example.org/v1"),
-        ("OPENAI_BASE_URL", f"https://models.example.org/v1?key={SECRET}", "https://models.example.org/v1"),
+        (
+            "OPENAI_BASE_URL",
+            f"https://u:{SECRET}@models.example.org/v1",
+            "https://u:***@models.example.org/v1",
+        ),
+        (
+            "OPENAI_BASE_URL",
+            f"https://models.example.org/v1?key={SECRET}",
+            "https://models.example.org/v1",
+        ),
         ("OPENAI_BASE_URL", "http://[::1]:11434/v1", "http://[::1]:11434/v1"),
     ],
 )
-def test_of_an_address_only_where_it_leads_to_is_shown(server: dict[str, str], name: str, address: str, shown: str) -> None:
+def test_of_an_address_only_where_it_leads_to_is_shown(
+    server: dict[str, str], name: str, address: str, shown: str
+) -> None:
     told = succeeded({**server, name: address}, "config", "--json")
     assert SECRET not in told.output
     assert next(each["value"] for each in told.data if each["name"] == name) == shown

@@ -52,15 +52,27 @@ def made(stack: Stack) -> dict[str, Any]:
     def complete() -> dict[str, Any] | None:
         trace: dict[str, Any] = stack.get(path).json()
         written = [span for span in trace["spans"] if span["kind"] == "content" and span["worker"]]
-        planned = [span for span in trace["spans"] if span["kind"] == "outline" and span["id"].startswith("step-")]
+        planned = [
+            span
+            for span in trace["spans"]
+            if span["kind"] == "outline" and span["id"].startswith("step-")
+        ]
         parts = {(span["concept_id"], span["name"]) for span in written}
-        return trace if len(parts) == 9 and len(planned) == 1 and trace["totals"]["retries"] >= 2 else None
+        return (
+            trace
+            if len(parts) == 9 and len(planned) == 1 and trace["totals"]["retries"] >= 2
+            else None
+        )
 
     return {"tree": tree, "trace": wait_until(complete, reason="the whole timeline")}
 
 
 def of_kind(trace: dict[str, Any], kind: str, **like: Any) -> list[dict[str, Any]]:
-    return [span for span in trace["spans"] if span["kind"] == kind and all(span[name] == value for name, value in like.items())]
+    return [
+        span
+        for span in trace["spans"]
+        if span["kind"] == kind and all(span[name] == value for name, value in like.items())
+    ]
 
 
 def test_the_timeline_shows_a_retry_and_a_wait_and_costs_what_the_receipt_says(
@@ -79,7 +91,9 @@ def test_the_timeline_shows_a_retry_and_a_wait_and_costs_what_the_receipt_says(
     assert "500" in pause["reason"]
     assert plans[0]["ended_at"] == pause["started_at"]
     assert pause["ended_at"] <= plans[1]["started_at"]
-    (wait,) = [span for span in of_kind(trace, "wait") if "429" in span["reason"]]  # others may find no room meanwhile
+    (wait,) = [
+        span for span in of_kind(trace, "wait") if "429" in span["reason"]
+    ]  # others may find no room meanwhile
     assert wait["name"] == "quiz"
     refused = of_kind(trace, "content", concept_id=wait["concept_id"], name="quiz")
     assert [(each["attempt"], each["outcome"]) for each in refused] == [(1, "failed"), (2, "ok")]
@@ -90,16 +104,28 @@ def test_the_timeline_shows_a_retry_and_a_wait_and_costs_what_the_receipt_says(
     receipt = model_stack.get(f"{tree['links']['receipt']}?limit=100").json()
     calls, totals = of_kind(trace, "model_call"), trace["totals"]
     assert len(calls) == totals["calls"] == len(receipt["calls"]) == 13
-    assert sum(Decimal(call["cost"]) for call in calls) == Decimal(totals["cost"]) == Decimal(receipt["spent"]) > 0
+    assert (
+        sum(Decimal(call["cost"]) for call in calls)
+        == Decimal(totals["cost"])
+        == Decimal(receipt["spent"])
+        > 0
+    )
     for name in ("prompt_tokens", "completion_tokens"):
-        sums = [sum(call[name] or 0 for call in calls), totals[name], sum(step[name] for step in receipt["steps"])]
+        sums = [
+            sum(call[name] or 0 for call in calls),
+            totals[name],
+            sum(step[name] for step in receipt["steps"]),
+        ]
         assert sums[0] == sums[1] == sums[2] > 0
     assert totals["retries"] == 2
     assert 0 < totals["waited"] < totals["seconds"]
 
     def is_the_same() -> bool:
         """Records of the log may come meanwhile."""
-        theirs, own = operator(f"{LIST}/{tree['id']}/trace").json(), model_stack.get(tree["links"]["trace"]).json()
+        theirs, own = (
+            operator(f"{LIST}/{tree['id']}/trace").json(),
+            model_stack.get(tree["links"]["trace"]).json(),
+        )
         return bool(theirs["spans"] == own["spans"])
 
     wait_until(is_the_same, reason="the operator sees the timeline of its owner")
@@ -129,10 +155,28 @@ def test_a_search_by_everything_finds_it_and_by_anything_else_does_not(
 
     both = {failed["id"], ready["id"]}
     day = ready["created_at"][:10]
-    assert ids() == ids(status="ready,failed") == ids(owner=owner["email"]) == ids(owner=owner["id"]) == both
+    assert (
+        ids()
+        == ids(status="ready,failed")
+        == ids(owner=owner["email"])
+        == ids(owner=owner["id"])
+        == both
+    )
     assert ids(since=f"{day}T00:00:00Z", until=ready["updated_at"]) == both
-    assert ids(status="failed") == ids(error="openai_api_key") == ids(text="hurdy ear") == ids(text="GURDY") == {failed["id"]}
-    assert ids(status="ready") == ids(text="烤面包") == ids(text="brotback") == ids(generator=ready["generator"]) == {ready["id"]}
+    assert (
+        ids(status="failed")
+        == ids(error="openai_api_key")
+        == ids(text="hurdy ear")
+        == ids(text="GURDY")
+        == {failed["id"]}
+    )
+    assert (
+        ids(status="ready")
+        == ids(text="烤面包")
+        == ids(text="brotback")
+        == ids(generator=ready["generator"])
+        == {ready["id"]}
+    )
     assert ids(text="Baking bread", status="ready,queued") == {ready["id"]}  # its title
     for nothing in (
         {"status": "queued"},
@@ -151,23 +195,44 @@ def test_a_search_by_everything_finds_it_and_by_anything_else_does_not(
         assert ids(**nothing) == set(), nothing
 
 
-SIGNS = ("Node.js", "CI/CD", "TCP/IP", "ASP.NET", "C++", "Python 3.11", "front-end", "it's \\ or", "shop@example.org")
+SIGNS = (
+    "Node.js",
+    "CI/CD",
+    "TCP/IP",
+    "ASP.NET",
+    "C++",
+    "Python 3.11",
+    "front-end",
+    "it's \\ or",
+    "shop@example.org",
+)
 
 
 @pytest.mark.usefixtures("provider")
-def test_words_with_signs_in_them_are_found_as_they_are_typed(model_stack: Stack, operator: Operator) -> None:
+def test_words_with_signs_in_them_are_found_as_they_are_typed(
+    model_stack: Stack, operator: Operator
+) -> None:
     other = model_stack.create("Learn to whittle spoons", review=True).rpartition("/")[2]
     for signs in SIGNS:
         goals = (f"Learn {signs}, please", f"Know ({signs}) well")
         learn, know = (model_stack.create(goal, review=True).rpartition("/")[2] for goal in goals)
-        for text, wanted in {signs: {learn, know}, f"learn {signs.lower()}": {learn}, f"well {signs}": {know}}.items():
+        for text, wanted in {
+            signs: {learn, know},
+            f"learn {signs.lower()}": {learn},
+            f"well {signs}": {know},
+        }.items():
             found = {item["id"] for item in operator(LIST, params={"text": text}).json()["items"]}
             assert found & {learn, know, other} == wanted, text
         assert operator(LIST, params={"text": f"!({signs}:*|'& + \\"}).status_code == 200, signs
 
 
-def test_pages_of_a_search_show_everything_once(model_stack: Stack, provider: Provider, operator: Operator) -> None:
-    made = [model_stack.finished(model_stack.create(f"Learn to juggle, part {number}"))["id"] for number in range(3)]
+def test_pages_of_a_search_show_everything_once(
+    model_stack: Stack, provider: Provider, operator: Operator
+) -> None:
+    made = [
+        model_stack.finished(model_stack.create(f"Learn to juggle, part {number}"))["id"]
+        for number in range(3)
+    ]
     for query in ({"text": "juggle"}, {"text": "juggle", "status": "ready,partial"}):
         seen: list[str] = []
         cursor: dict[str, str] = {}
@@ -222,7 +287,9 @@ def test_a_search_that_takes_too_long_is_given_up_and_says_how_to_narrow_it(
             with pytest.raises(Invalid) as refused:
                 overseeing.search(Sought(), before=None, limit=1)
         assert refused.value.detail == "The search takes too long."
-        assert refused.value.fields[0].detail.startswith("takes longer than 0.2 s: narrow it by owner, status or time")
+        assert refused.value.fields[0].detail.startswith(
+            "takes longer than 0.2 s: narrow it by owner, status or time"
+        )
         assert overseeing.search(Sought(), before=None, limit=1).items == []
         with session():
             assert database.execute_sql("SHOW statement_timeout").fetchone() == ("0",)

@@ -62,7 +62,9 @@ def pooler(chatty: Postgres, database: str) -> Iterator[PgBouncer]:
 
 
 @pytest.fixture
-def pooled(pooler: PgBouncer, chatty: Postgres, module_broker: Redis, database: str, tmp_path: Path) -> Stack:
+def pooled(
+    pooler: PgBouncer, chatty: Postgres, module_broker: Redis, database: str, tmp_path: Path
+) -> Stack:
     """Not yet started; the database is empty."""
     module_broker.client().flushall()
     urls = {"DATABASE_URL": pooler.url(), "DIRECT_DATABASE_URL": chatty.url(database)}
@@ -80,7 +82,9 @@ def ask(url: str, statement: str, *values: object) -> list[Any]:
 def statements(postgres: Postgres) -> list[str]:
     """All that the server was told, however many lines each has."""
     log = (postgres.folder / "log").read_text(errors="replace")
-    return re.findall(r"LOG:  (?:statement|execute [^:]*): (.*?)(?=\n\d{4}-\d\d-\d\d |\Z)", log, re.DOTALL)
+    return re.findall(
+        r"LOG:  (?:statement|execute [^:]*): (.*?)(?=\n\d{4}-\d\d-\d\d |\Z)", log, re.DOTALL
+    )
 
 
 def session_state(postgres: Postgres) -> list[str]:
@@ -89,10 +93,14 @@ def session_state(postgres: Postgres) -> list[str]:
     assert len(said) > 100
     assert CONNECT_QUERY in said
     ours = [each for each in said if each != CONNECT_QUERY and not re.match(BY_THE_POOLER, each)]
-    return [each for each in ours if OF_A_SESSION.search(re.sub(LITERAL, "''", each, flags=re.DOTALL))]
+    return [
+        each for each in ours if OF_A_SESSION.search(re.sub(LITERAL, "''", each, flags=re.DOTALL))
+    ]
 
 
-CLIENTS = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
+CLIENTS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
+)
 
 
 @contextmanager
@@ -122,7 +130,9 @@ def watched(url: str, database: str) -> Iterator[list[int]]:
 
 
 def advisory_locks(postgres: Postgres) -> int:
-    return int(ask(postgres.url(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")[0][0])
+    return int(
+        ask(postgres.url(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")[0][0]
+    )
 
 
 def test_several_roadmaps_are_made_over_few_connections_and_no_session_keeps_anything(
@@ -136,11 +146,18 @@ def test_several_roadmaps_are_made_over_few_connections_and_no_session_keeps_any
         clients = pooler.clients()
 
         def steps() -> set[str]:
-            return {record["step"] for record in pooled.get(f"{paths[0]}/logs?limit=100").json()["items"]}
+            return {
+                record["step"]
+                for record in pooled.get(f"{paths[0]}/logs?limit=100").json()["items"]
+            }
 
-        wait_until(lambda: {"accept", "outline", "tutorial"} <= steps(), reason="the records are stored")
+        wait_until(
+            lambda: {"accept", "outline", "tutorial"} <= steps(), reason="the records are stored"
+        )
     assert len(seen) > 10
-    print(f"{clients} connections of clients, at most {max(seen)} to the server in {len(seen)} looks")
+    print(
+        f"{clients} connections of clients, at most {max(seen)} to the server in {len(seen)} looks"
+    )
     assert max(seen) <= POOL < clients
     assert session_state(chatty) == []
     assert advisory_locks(chatty) == 0
@@ -149,11 +166,25 @@ def test_several_roadmaps_are_made_over_few_connections_and_no_session_keeps_any
 def test_what_would_stay_with_a_session_is_found() -> None:
     """The judge of the test before."""
     kept = (
-        *("SET statement_timeout = 5", "set search_path to x", "LISTEN news", "SELECT pg_advisory_lock(1)", "RESET ALL"),
-        *("CREATE TEMP TABLE x (y int)", "PREPARE x AS SELECT 1", "SELECT set_config('lock_timeout', '5', false)"),
+        *(
+            "SET statement_timeout = 5",
+            "set search_path to x",
+            "LISTEN news",
+            "SELECT pg_advisory_lock(1)",
+            "RESET ALL",
+        ),
+        *(
+            "CREATE TEMP TABLE x (y int)",
+            "PREPARE x AS SELECT 1",
+            "SELECT set_config('lock_timeout', '5', false)",
+        ),
     )
     gone = (
-        *("SET LOCAL jit = off", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT pg_advisory_xact_lock(1)"),
+        *(
+            "SET LOCAL jit = off",
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+            "SELECT pg_advisory_xact_lock(1)",
+        ),
         *("SELECT set_config('lock_timeout', '5', true)", "UPDATE roadmap\nSET status = 'ready'"),
     )
     assert [each for each in kept if not OF_A_SESSION.search(each)] == []
@@ -167,16 +198,23 @@ def test_the_limits_of_a_session_hold_through_the_pooler(pooler: PgBouncer) -> N
         cursor.execute("SELECT pg_advisory_xact_lock(4711)")
         free = "SELECT pg_try_advisory_xact_lock(4711)"
         assert ask(pooler.url(), free) == [(False,)]
-        wait_until(lambda: ask(pooler.url(), free) == [(True,)], timeout=15, reason="its lock is free")
+        wait_until(
+            lambda: ask(pooler.url(), free) == [(True,)], timeout=15, reason="its lock is free"
+        )
         with pytest.raises(psycopg2.OperationalError):
             cursor.execute("SELECT 1")
 
 
-def test_a_pooler_that_is_killed_and_restarted_in_the_middle_loses_nothing(pooled: Stack, pooler: PgBouncer) -> None:
+def test_a_pooler_that_is_killed_and_restarted_in_the_middle_loses_nothing(
+    pooled: Stack, pooler: PgBouncer
+) -> None:
     with running(pooled):
         paths = [pooled.create() for _ in range(ROADMAPS)]
         for times in (1, 2):
-            wait_until(lambda times=times: written(pooled, paths) >= 10 * times, reason="contents are written")
+            wait_until(
+                lambda times=times: written(pooled, paths) >= 10 * times,
+                reason="contents are written",
+            )
             assert any(pooled.get(path).json()["status"] != "ready" for path in paths)
             pooler.kill()
             assert pooled.get(paths[0]).status_code == 503
@@ -190,17 +228,26 @@ def test_a_pooler_that_is_killed_and_restarted_in_the_middle_loses_nothing(poole
 
 
 def direct_is_unset(stack: Stack) -> None:
-    for environment in (stack.environment, *(service.environment for service in stack.services.values())):
+    for environment in (
+        stack.environment,
+        *(service.environment for service in stack.services.values()),
+    ):
         del environment["DIRECT_DATABASE_URL"]
 
 
-def test_without_a_way_past_the_pooler_every_service_refuses_in_a_sentence(pooled: Stack, pooler: PgBouncer) -> None:
+def test_without_a_way_past_the_pooler_every_service_refuses_in_a_sentence(
+    pooled: Stack, pooler: PgBouncer
+) -> None:
     direct_is_unset(pooled)
     for service in pooled.services.values():
         said = refused(service.environment)
         assert said.code == 1, said
-        [line] = [line for line in said.errors.splitlines() if not line.startswith("waiting: the schema")]
-        assert line.startswith("error: the database cannot be used: a pooler stands before it"), line
+        [line] = [
+            line for line in said.errors.splitlines() if not line.startswith("waiting: the schema")
+        ]
+        assert line.startswith("error: the database cannot be used: a pooler stands before it"), (
+            line
+        )
         assert "set DIRECT_DATABASE_URL" in line
         assert pooler.url().split("@")[0].rpartition(":")[2] not in said.errors
 
@@ -210,7 +257,9 @@ def test_migrations_through_the_pooler_are_applied_once_and_leave_no_lock(
 ) -> None:
     direct_is_unset(pooled)
     with ThreadPoolExecutor(3) as threads:
-        said = list(threads.map(lambda _: roadmap(pooled.environment, "migrate", "--json"), range(3)))
+        said = list(
+            threads.map(lambda _: roadmap(pooled.environment, "migrate", "--json"), range(3))
+        )
     assert [each.errors for each in said if each.code] == []
     applied = [name for each in said for name in each.data["applied"]]
     assert sorted(applied) == known()
@@ -234,16 +283,29 @@ def test_the_doctor_looks_at_both_ways_and_a_backup_takes_the_direct_one(
         assert_built_once(pooled, pooled.create())
         said = roadmap(pooled.environment, "doctor", "--json", "--no-model")
     states = {name: check["state"] for name, check in checks_of(said).items()}
-    assert (states["database"], states["direct database"], states["migrations"]) == ("ok", "ok", "ok")
+    assert (states["database"], states["direct database"], states["migrations"]) == (
+        "ok",
+        "ok",
+        "ok",
+    )
 
     elsewhere = {**pooled.environment, "DIRECT_DATABASE_URL": chatty.url()}
     found = checks_of(roadmap(elsewhere, "doctor", "--json", "--no-model"))["direct database"]
-    assert (found["state"], found["told"]) == ("failed", "DIRECT_DATABASE_URL leads elsewhere than DATABASE_URL")
+    assert (found["state"], found["told"]) == (
+        "failed",
+        "DIRECT_DATABASE_URL leads elsewhere than DATABASE_URL",
+    )
 
     roundabout = {**pooled.environment, "DIRECT_DATABASE_URL": pooler.url()}
-    assert checks_of(roadmap(roundabout, "doctor", "--json", "--no-model"))["direct database"]["state"] == "warning"
+    assert (
+        checks_of(roadmap(roundabout, "doctor", "--json", "--no-model"))["direct database"]["state"]
+        == "warning"
+    )
 
-    unlimited = {**pooled.environment, "DATABASE_URL": chatty.url(database)}  # as through a pooler without connect_query
+    unlimited = {
+        **pooled.environment,
+        "DATABASE_URL": chatty.url(database),
+    }  # as through a pooler without connect_query
     found = checks_of(roadmap(unlimited, "doctor", "--json", "--no-model"))["database"]
     assert (found["state"], "deploy/pgbouncer.ini" in found["fix"]) == ("warning", True)
 

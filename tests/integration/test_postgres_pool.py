@@ -22,11 +22,17 @@ CUT_OFF = "SELECT pg_terminate_backend(pg_backend_pid())"
 OPEN = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'pool_of_two'"
 
 
-def test_while_no_new_connection_is_tried_those_that_idle_are_used(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_no_new_connection_is_tried_those_that_idle_are_used(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pool_module, "AWAY_SECONDS", 3600.0)
     url = postgres.create_database("pool_of_few")
     limited = LimitedPool(url, max_connections=3, timeout=1, autoconnect=False)
-    with limited.connection_context(), closing(psycopg2.connect(postgres.url())) as admin, admin.cursor() as cursor:
+    with (
+        limited.connection_context(),
+        closing(psycopg2.connect(postgres.url())) as admin,
+        admin.cursor() as cursor,
+    ):
         [name] = limited.execute_sql("SELECT current_database()").fetchone()
         admin.autocommit = True
         cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
@@ -60,7 +66,9 @@ def pooled(postgres: Postgres) -> Iterator[None]:
     database.initialize(its_own)
 
 
-def test_when_one_connection_fails_those_that_idle_are_not_trusted(pooled: None, postgres: Postgres) -> None:
+def test_when_one_connection_fails_those_that_idle_are_not_trusted(
+    pooled: None, postgres: Postgres
+) -> None:
     """They lead to the same server, which may be silent, or a standby by now."""
     both = threading.Barrier(2)
 
@@ -92,8 +100,13 @@ def connected_to(settings: Any) -> Any:
     return psycopg2.connect(settings.database_url.get_secret_value())
 
 
-def test_what_somebody_else_has_changed_since_it_was_read_is_not_overwritten(postgres: Postgres, tmp_path: Path) -> None:
-    with own_database(tmp_path, postgres, migrated=False) as mine, closing(connected_to(mine)) as other:
+def test_what_somebody_else_has_changed_since_it_was_read_is_not_overwritten(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    with (
+        own_database(tmp_path, postgres, migrated=False) as mine,
+        closing(connected_to(mine)) as other,
+    ):
         with transaction():
             database.execute_sql("CREATE TABLE counter AS SELECT 1 AS n")
 

@@ -52,7 +52,11 @@ def lesson(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 def built() -> None:
     """What is to be written is."""
     with session():
-        open_ = list(Content.select(Content.id).where(Content.status == ContentStatus.pending, Content.kind == "quiz"))
+        open_ = list(
+            Content.select(Content.id).where(
+                Content.status == ContentStatus.pending, Content.kind == "quiz"
+            )
+        )
     for content in open_:
         building.build_content(content.id, Anew())
 
@@ -73,10 +77,16 @@ def regenerated(place: Place) -> None:
 def test_a_quiz_that_is_written_anew_goes_on(lesson: Place) -> None:
     owner, *_ = lesson
     learning.set_progress(*lesson, DONE)
-    known = next(each for each in reviewing.list_due(owner, limit=9).items if each.question.prompt == "3 + 1?")
+    known = next(
+        each
+        for each in reviewing.list_due(owner, limit=9).items
+        if each.question.prompt == "3 + 1?"
+    )
     reviewing.review(owner, known.id, ReviewRequest(rating=ReviewRating.easy, reviews=0))
     regenerated(lesson)
-    assert [item.question.prompt for item in reviewing.list_due(owner, limit=9).items] == ["Another?"]  # the other is known
+    assert [item.question.prompt for item in reviewing.list_due(owner, limit=9).items] == [
+        "Another?"
+    ]  # the other is known
     assert asked(owner) == ["3 + 1?", "Another?"]
     with session():
         kept = ReviewCard.get_by_id(known.id)
@@ -123,10 +133,17 @@ def test_a_plan_that_takes_up_what_is_written_keeps_its_questions(lesson: Place)
         assert Content.get(Content.kind == "quiz").version == 2
     assert asked(owner) == [f"{number} + 1?" for number in range(4)]
 
-    decisions.edit(owner, roadmap, [renamed.model_copy(update={"title": "Plus three", "regenerate": True})], None)
+    decisions.edit(
+        owner,
+        roadmap,
+        [renamed.model_copy(update={"title": "Plus three", "regenerate": True})],
+        None,
+    )
     built()
     assert asked(owner) == ["3 + 1?", "Another?"]
-    decisions.edit(owner, roadmap, [renamed.model_copy(update={"title": "Plus one", "regenerate": True})], None)
+    decisions.edit(
+        owner, roadmap, [renamed.model_copy(update={"title": "Plus one", "regenerate": True})], None
+    )
     with session():
         assert Content.get(Content.kind == "quiz").version == 1
     assert asked(owner) == [f"{number} + 1?" for number in range(4)]
@@ -158,7 +175,9 @@ def test_whoever_learns_while_a_quiz_is_saved_misses_no_question(lesson: Place, 
             assert asked(owner) == ["3 + 1?", "Another?"]
 
 
-def test_where_nothing_comes_back_it_costs_one_query(lesson: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nothing_comes_back_it_costs_one_query(
+    lesson: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sent: list[str] = []
     execute = type(database.obj).execute_sql
 

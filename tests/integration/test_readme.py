@@ -30,7 +30,9 @@ def test_the_curl_of_the_readme_is_answered_with_202(service: Stack) -> None:
     assert CURLS
     for command in CURLS:
         arguments = shlex.split(command.replace("http://127.0.0.1:8000", service.url))
-        said = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=30).stdout
+        said = subprocess.run(
+            arguments, capture_output=True, text=True, check=True, timeout=30
+        ).stdout
         assert said.startswith("HTTP/1.1 202")
         location = re.search(r"^location: (\S+)", said, re.MULTILINE)
         assert location
@@ -66,10 +68,19 @@ def test_the_demo_makes_a_roadmap_and_leaves_nothing_behind(tmp_path: Path) -> N
 
 def test_the_demo_says_which_tracks_there_are_when_none_fits(tmp_path: Path) -> None:
     """Behind a proxy, too, which would look for its services on a machine of its own."""
-    command = [sys.executable, "roadmap_cli.py", "demo", "Bake sourdough bread", "--output", str(tmp_path / "x.md")]
+    command = [
+        sys.executable,
+        "roadmap_cli.py",
+        "demo",
+        "Bake sourdough bread",
+        "--output",
+        str(tmp_path / "x.md"),
+    ]
     proxy = f"http://127.0.0.1:{free_port()}"
     environment = {**os.environ, "HTTP_PROXY": proxy, "http_proxy": proxy, "ALL_PROXY": proxy}
-    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=90)
+    said = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=90
+    )
     assert said.returncode == 1
     assert "Backend engineer with Python" in said.stderr
     assert "OPENAI_API_KEY" in said.stderr
@@ -79,7 +90,12 @@ def test_the_demo_says_which_tracks_there_are_when_none_fits(tmp_path: Path) -> 
 def test_ctrl_c_in_the_demo_leaves_nothing_behind(tmp_path: Path) -> None:
     command = [sys.executable, "roadmap_cli.py", "demo", GOAL, "--output", str(tmp_path / "x.md")]
     demo = subprocess.Popen(
-        command, cwd=ROOT, env=within(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        command,
+        cwd=ROOT,
+        env=within(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
     wait_until(lambda: len(running_demos(tmp_path)) >= 4, reason="the services have started")
     os.killpg(demo.pid, signal.SIGINT)  # what a terminal does at Ctrl-C
@@ -105,14 +121,25 @@ def within(folder: Path) -> dict[str, str]:
     return {**clean_environment(), "TMPDIR": str(folder)}
 
 
-def test_the_commands_of_the_page_about_roadmaps_work_as_they_stand(service: Stack, tmp_path: Path) -> None:
+def test_the_commands_of_the_page_about_roadmaps_work_as_they_stand(
+    service: Stack, tmp_path: Path
+) -> None:
     page = (ROOT / "docs" / "ROADMAPS.md").read_text(encoding="utf-8")
     commands = re.findall(r"^\$ (.*)$", page, re.MULTILINE)
     export = re.findall(r"`(export H=[^`]*)`", page)
     assert len(commands) >= 9
     assert len(export) == 1
-    script = "\n".join(["set -euo pipefail", *export, *commands]).replace("http://127.0.0.1:8000", service.url)
-    said = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    script = "\n".join(["set -euo pipefail", *export, *commands]).replace(
+        "http://127.0.0.1:8000", service.url
+    )
+    said = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert said.returncode == 0, said.stdout + said.stderr
     assert "Removed the concept" in said.stdout
     assert '"estimate":null' in said.stdout
@@ -128,12 +155,24 @@ def test_the_page_about_roadmaps_names_every_event() -> None:
 
 def test_the_demo_shows_words_of_a_model_as_they_are(tmp_path: Path) -> None:
     """Titles may look like markup of the terminal or of Markdown."""
-    concept = {"week": 1, "hours": 1, "title": "Access with a[i] [/]", "contents": {}, "description": "<img onerror=x>"}
+    concept = {
+        "week": 1,
+        "hours": 1,
+        "title": "Access with a[i] [/]",
+        "contents": {},
+        "description": "<img onerror=x>",
+    }
     module = {"title": "[/path]", "description": "", "concepts": [concept]}
     stage = {"title": "Regex [/] classes", "description": "", "hours": 1, "modules": [module]}
     with demo.console.capture() as shown:
-        demo.show({"title": "[bold]", "hours": 1, "weeks": 1, "remarks": ["[x]"], "stages": [stage]})
-    assert [text for text in ("[bold]", "[x]", "Regex [/] classes", "[/path]", "a[i] [/]") if text not in shown.get()] == []
+        demo.show(
+            {"title": "[bold]", "hours": 1, "weeks": 1, "remarks": ["[x]"], "stages": [stage]}
+        )
+    assert [
+        text
+        for text in ("[bold]", "[x]", "Regex [/] classes", "[/path]", "a[i] [/]")
+        if text not in shown.get()
+    ] == []
 
 
 def test_the_commands_of_the_page_about_accounts_work_as_they_stand(
@@ -145,9 +184,18 @@ def test_the_commands_of_the_page_about_accounts_work_as_they_stand(
     assert len(commands) >= 8
     first = {"ADMIN_EMAIL": "boss@example.org", "ADMIN_PASSWORD": "correct horse battery"}
     by_default = dict.fromkeys(OPEN_TO_TESTS, "")
-    with running(server_stack(tmp_path_factory.mktemp("accounts"), postgres, own_broker, **first, **by_default), "api") as stack:
-        script = "\n".join(["set -euo pipefail", export, *commands]).replace("http://127.0.0.1:8000", stack.url)
-        said = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    with running(
+        server_stack(
+            tmp_path_factory.mktemp("accounts"), postgres, own_broker, **first, **by_default
+        ),
+        "api",
+    ) as stack:
+        script = "\n".join(["set -euo pipefail", export, *commands]).replace(
+            "http://127.0.0.1:8000", stack.url
+        )
+        said = subprocess.run(
+            ["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60
+        )
     assert said.returncode == 0, said.stdout + said.stderr
     assert '"status":"queued"' in said.stdout
     assert '"prefix":"rmk_' in said.stdout
@@ -156,6 +204,11 @@ def test_the_commands_of_the_page_about_accounts_work_as_they_stand(
 def test_the_limits_on_the_page_about_accounts_are_those_of_the_settings() -> None:
     page = (ROOT / "docs" / "ACCOUNTS.md").read_text(encoding="utf-8")
     told = dict(re.findall(r"`([A-Z_]+)` \(([0-9,]+)\)", page))
-    assert set(told) >= {"REQUESTS_PER_MINUTE", "LOGIN_ATTEMPTS", "MOST_UNFINISHED_ROADMAPS", "MOST_QUEUED_ROADMAPS"}
+    assert set(told) >= {
+        "REQUESTS_PER_MINUTE",
+        "LOGIN_ATTEMPTS",
+        "MOST_UNFINISHED_ROADMAPS",
+        "MOST_QUEUED_ROADMAPS",
+    }
     defaults = {name: str(Settings.model_fields[name.lower()].default) for name in told}
     assert {name: number.replace(",", "") for name, number in told.items()} == defaults

@@ -74,7 +74,14 @@ class Works:
 
     def left(self) -> tuple[int, int, int]:
         """How many are ready, scheduled, and held by anybody; two looks, since a message may move in between."""
-        looks = [(self.queue.pending_count(), self.queue.scheduled_count(), self.queue.storage.held_count()) for _ in range(2)]
+        looks = [
+            (
+                self.queue.pending_count(),
+                self.queue.scheduled_count(),
+                self.queue.storage.held_count(),
+            )
+            for _ in range(2)
+        ]
         return looks[1] if looks[0] == looks[1] else (-1, -1, -1)
 
 
@@ -89,7 +96,12 @@ def process(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
             url = request.getfixturevalue("broker").url()
             made = ReliableQueue(name, storage_class=ReliableRedisStorage, url=url, **common)
         else:
-            made = ReliableQueue(name, storage_class=ReliableSqliteStorage, filename=str(tmp_path / "queue.db"), **common)
+            made = ReliableQueue(
+                name,
+                storage_class=ReliableSqliteStorage,
+                filename=str(tmp_path / "queue.db"),
+                **common,
+            )
         opened.append(made)
         return Works(made)
 
@@ -149,7 +161,9 @@ def recorded_beats(works: Works, monkeypatch: pytest.MonkeyPatch) -> list[Pulse 
 
 class TestStopping:
     @pytest.mark.parametrize("workers", [1, 3])
-    def test_the_last_tasks_of_a_stopped_consumer_are_acknowledged(self, process: Open, workers: int) -> None:
+    def test_the_last_tasks_of_a_stopped_consumer_are_acknowledged(
+        self, process: Open, workers: int
+    ) -> None:
         works, others = process(), process()
         words = [f"{number}" for number in range(20)]
         works.queue.enqueue_many(works.note.s(word) for word in words)
@@ -211,7 +225,10 @@ class TestStopping:
         works.queue.enqueue(works.long.s("message"))
         with consuming(works) as consumer:
             assert works.started.wait(SOON)
-            usual, graceful = works.queue.storage.wake, signal.SIGINT  # which is Huey's unless it is told otherwise
+            usual, graceful = (
+                works.queue.storage.wake,
+                signal.SIGINT,
+            )  # which is Huey's unless it is told otherwise
 
             def wake() -> None:  # between the first signal and the wait for the workers
                 usual()
@@ -239,20 +256,31 @@ class TestStopping:
         works = process()
         works.queue.enqueue_many(works.note.s(f"{number}") for number in range(8))
         with consuming(works, workers=8):
-            wait_until(lambda: len(works.noted) == 8 and works.queue.storage.held_count() == 0, timeout=SOON)
+            wait_until(
+                lambda: len(works.noted) == 8 and works.queue.storage.held_count() == 0,
+                timeout=SOON,
+            )
 
 
 class TestOutages:
-    def test_what_ends_while_the_broker_is_away_is_acknowledged_later(self, own_broker: Redis) -> None:
+    def test_what_ends_while_the_broker_is_away_is_acknowledged_later(
+        self, own_broker: Redis
+    ) -> None:
         works, others = on(own_broker), on(own_broker)
-        works.queue.enqueue_many([works.long.s("long"), *(works.note.s(f"{number}") for number in range(5))])
+        works.queue.enqueue_many(
+            [works.long.s("long"), *(works.note.s(f"{number}") for number in range(5))]
+        )
         with consuming(works, workers=1):
             assert works.started.wait(SOON)
             own_broker.kill()
             works.gate.set()
             wait_until(lambda: "long" in works.noted, timeout=SOON)
             own_broker.start()
-            wait_until(lambda: others.left() == (0, 0, 0), timeout=SOON, reason="every message is acknowledged")
+            wait_until(
+                lambda: others.left() == (0, 0, 0),
+                timeout=SOON,
+                reason="every message is acknowledged",
+            )
         assert set(works.noted) == {"long", "0", "1", "2", "3", "4"}
         assert others.queue.storage.dead_count() == 0
         assert others.left() == (0, 0, 0)
@@ -260,7 +288,9 @@ class TestOutages:
     def test_what_ends_while_the_broker_is_away_is_not_run_again_by_its_consumer(
         self, own_broker: Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(queue_module, "REVOCATION_CACHE", 0.0)  # as after a task that took longer
+        monkeypatch.setattr(
+            queue_module, "REVOCATION_CACHE", 0.0
+        )  # as after a task that took longer
         works, others = on(own_broker), on(own_broker)
         works.queue.enqueue(works.long.s("long"))
         with consuming(works):
@@ -269,7 +299,11 @@ class TestOutages:
             works.gate.set()
             wait_until(lambda: works.noted, timeout=SOON)
             own_broker.start()
-            wait_until(lambda: others.left() == (0, 0, 0), timeout=SOON, reason="its message is acknowledged")
+            wait_until(
+                lambda: others.left() == (0, 0, 0),
+                timeout=SOON,
+                reason="its message is acknowledged",
+            )
         assert works.noted == ["long"]
 
     def test_what_fails_while_the_broker_is_away_is_tried_again(self, own_broker: Redis) -> None:
@@ -283,7 +317,11 @@ class TestOutages:
             wait_until(lambda: not works.failures, timeout=SOON, reason="it has failed")
             own_broker.start()
             wait_until(lambda: works.noted == ["moody"], timeout=SOON, reason="it is tried again")
-            wait_until(lambda: others.left() == (0, 0, 0), timeout=SOON, reason="every message is acknowledged")
+            wait_until(
+                lambda: others.left() == (0, 0, 0),
+                timeout=SOON,
+                reason="every message is acknowledged",
+            )
         assert others.queue.storage.dead_count() == 0
 
     def test_a_consumer_that_cannot_beat_at_its_start_works_when_the_broker_is_back(
@@ -326,18 +364,24 @@ class TestOutages:
         beats = recorded_beats(works, monkeypatch)
         works.queue.enqueue(works.long.s("long"))
         with consuming(works):
-            wait_until(lambda: len([pulse for pulse in beats if pulse and pulse.held]) > 3, timeout=SOON)
+            wait_until(
+                lambda: len([pulse for pulse in beats if pulse and pulse.held]) > 3, timeout=SOON
+            )
             assert others.left() == (0, 0, 1)
             works.gate.set()
             wait_until(lambda: others.left() == (0, 0, 0), timeout=SOON)
         assert works.noted == ["long"]
 
-    def test_who_postpones_its_message_forgets_it_before_another_worker_can_have_it(self, process: Open) -> None:
+    def test_who_postpones_its_message_forgets_it_before_another_worker_can_have_it(
+        self, process: Open
+    ) -> None:
         works, taken = process(ttl=ALIVE), list[Any]()
 
         def again() -> None:
             assert works.queue.postpone(datetime.now(UTC))
-            taken.append(works.queue.dequeue())  # another worker is quicker than the end of this task
+            taken.append(
+                works.queue.dequeue()
+            )  # another worker is quicker than the end of this task
 
         works.queue.enqueue(works.queue.task(name="again")(again).s())
         works.queue.execute(works.queue.dequeue())
@@ -353,7 +397,9 @@ class TestOutages:
         works.queue.enqueue(works.note.s("after it"))
         with consuming(works, workers=1):
             wait_until(lambda: works.noted == ["after it"], timeout=SOON)
-        assert [letter.reason for letter in works.queue.storage.dead_letters()] == ["it failed for good: SystemExit(3)"]
+        assert [letter.reason for letter in works.queue.storage.dead_letters()] == [
+            "it failed for good: SystemExit(3)"
+        ]
         assert works.left() == (0, 0, 0)
 
 
@@ -384,7 +430,9 @@ def hearts(*, heartbeat: float, ttl: float, failing: int = 0) -> Iterator[list[b
 
 
 class TestJudging:
-    def test_a_heart_goes_on_whatever_a_beat_comes_upon(self, process: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_heart_goes_on_whatever_a_beat_comes_upon(
+        self, process: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         works = process(ttl=ALIVE)
         beat, mistakes = works.queue.storage.beat, [ValueError("unforeseen") for _ in range(3)]
 
@@ -397,7 +445,11 @@ class TestJudging:
         beats = recorded_beats(works, monkeypatch)
         works.queue.enqueue(works.note.s("done"))
         with consuming(works):
-            wait_until(lambda: len([pulse for pulse in beats if pulse]) > 1, timeout=SOON, reason="it beats again")
+            wait_until(
+                lambda: len([pulse for pulse in beats if pulse]) > 1,
+                timeout=SOON,
+                reason="it beats again",
+            )
             wait_until(lambda: works.noted == ["done"], timeout=SOON)
 
     def test_a_consumer_that_beats_in_time_judges_at_every_beat(self) -> None:
@@ -449,7 +501,16 @@ class Child:
     def __init__(self, folder: Path, broker: Redis, queue: str, ttl: float) -> None:
         self._noted = folder / f"noted-{uuid.uuid4().hex}"
         self._noted.touch()
-        command = [sys.executable, "-c", CHILD, broker.url(), queue, str(ttl), str(self._noted), __name__]
+        command = [
+            sys.executable,
+            "-c",
+            CHILD,
+            broker.url(),
+            queue,
+            str(ttl),
+            str(self._noted),
+            __name__,
+        ]
         self._log = folder / f"child-{uuid.uuid4().hex}.log"
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
@@ -461,10 +522,14 @@ class Child:
     @property
     def consumer(self) -> str:
         path = Path(f"{self._noted}.id")
-        return wait_until(lambda: path.exists() and path.read_text(), timeout=SOON, reason="the child has started")
+        return wait_until(
+            lambda: path.exists() and path.read_text(), timeout=SOON, reason="the child has started"
+        )
 
     def wait_ready(self) -> None:
-        wait_until(lambda: "ready" in self._log.read_text(), timeout=SOON, reason="the child is ready")
+        wait_until(
+            lambda: "ready" in self._log.read_text(), timeout=SOON, reason="the child is ready"
+        )
 
     def signal(self, what: signal.Signals) -> None:
         os.kill(self.process.pid, what)
@@ -502,24 +567,38 @@ class TestProcesses:
 
         assert lives(paused.consumer)
         paused.signal(signal.SIGSTOP)
-        wait_until(lambda: not lives(paused.consumer), timeout=SOON, reason="the paused one is silent")
+        wait_until(
+            lambda: not lives(paused.consumer), timeout=SOON, reason="the paused one is silent"
+        )
         storage.beat(ALIVE)
         works.queue.enqueue(works.note.s("held"))
         claim = storage.claim(0)
         assert claim is not None
         storage.beat(MOMENT)
-        wait_until(lambda: not lives(storage.consumer), timeout=SOON, reason="the other one is silent as well")
+        wait_until(
+            lambda: not lives(storage.consumer),
+            timeout=SOON,
+            reason="the other one is silent as well",
+        )
 
         paused.signal(signal.SIGCONT)
-        wait_until(lambda: lives(paused.consumer), timeout=SOON, reason="the paused one beats again")
+        wait_until(
+            lambda: lives(paused.consumer), timeout=SOON, reason="the paused one beats again"
+        )
 
         assert storage.beat(MOMENT).held == [claim.receipt]
         assert paused.noted == []
-        wait_until(lambda: paused.noted == ["held"], timeout=SOON, reason="it is taken over from the one that stays silent")
+        wait_until(
+            lambda: paused.noted == ["held"],
+            timeout=SOON,
+            reason="it is taken over from the one that stays silent",
+        )
         wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)
         storage.close()
 
-    def test_a_stopped_process_holds_nothing_and_runs_nothing_twice(self, broker: Redis, child: Callable[..., Child]) -> None:
+    def test_a_stopped_process_holds_nothing_and_runs_nothing_twice(
+        self, broker: Redis, child: Callable[..., Child]
+    ) -> None:
         works = on(broker, uuid.uuid4().hex)
         works.queue.enqueue_many(works.note.s(f"{number}") for number in range(200))
         consumer = child(works.queue.name)
@@ -532,7 +611,9 @@ class TestProcesses:
         assert sorted(consumer.noted + second.noted) == sorted(f"{number}" for number in range(200))
         works.queue.storage.close()
 
-    def test_a_killed_process_loses_nothing(self, broker: Redis, child: Callable[..., Child]) -> None:
+    def test_a_killed_process_loses_nothing(
+        self, broker: Redis, child: Callable[..., Child]
+    ) -> None:
         works = on(broker, uuid.uuid4().hex)
         works.queue.enqueue_many(works.note.s(f"{number}") for number in range(500))
         consumer = child(works.queue.name)
@@ -541,7 +622,11 @@ class TestProcesses:
         consumer.process.wait(SOON)
         second = child(works.queue.name)
         everything = {f"{number}" for number in range(500)}
-        wait_until(lambda: set(consumer.noted + second.noted) == everything, timeout=SOON, reason="each has run")
+        wait_until(
+            lambda: set(consumer.noted + second.noted) == everything,
+            timeout=SOON,
+            reason="each has run",
+        )
         assert works.queue.storage.dead_count() == 0
         works.queue.storage.close()
 
@@ -611,7 +696,9 @@ class TestBaggage:
         assert works.noted == ["Ada", "", "Grace", ""]
         assert tracing.whose == ""
 
-    def test_what_a_task_sends_and_its_retries_carry_the_same(self, process: Open, tracing: Tracing) -> None:
+    def test_what_a_task_sends_and_its_retries_carry_the_same(
+        self, process: Open, tracing: Tracing
+    ) -> None:
         works, failures = process(baggage=tracing), [ValueError("once"), ValueError("twice")]
         tell = works.queue.task(name="tell")(lambda: works.noted.append(tracing.whose))
 
@@ -640,7 +727,9 @@ class TestBaggage:
         assert works.drain() == 2
         assert works.noted == ["Ada", "Ada"]
 
-    def test_a_message_of_a_queue_without_baggage_runs_as_well(self, process: Open, tracing: Tracing) -> None:
+    def test_a_message_of_a_queue_without_baggage_runs_as_well(
+        self, process: Open, tracing: Tracing
+    ) -> None:
         before, works = process(), process(baggage=tracing)
         works.queue.task(name="tell")(lambda: works.noted.append(tracing.whose))
         before.queue.enqueue(before.queue.task(name="tell")(lambda: None).s())
@@ -652,7 +741,9 @@ class TestBaggage:
         assert before.noted == ["word"]
 
     def test_in_immediate_mode_it_travels_as_well(self, tracing: Tracing) -> None:
-        works = Works(ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage, baggage=tracing))
+        works = Works(
+            ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage, baggage=tracing)
+        )
         works.queue.immediate = True
         inner = works.queue.task(name="inner")(lambda: works.noted.append(tracing.whose))
         outer = works.queue.task(name="outer")(lambda: works.queue.enqueue(inner.s()))
@@ -738,13 +829,20 @@ class TestOutcomes:
         works.queue.immediate = True
         ends = self.ended(works)
         inner = works.queue.task(name="inner")(lambda: None)
-        works.queue.enqueue(works.queue.task(name="outer")(lambda: works.queue.enqueue(inner.s())).s())
+        works.queue.enqueue(
+            works.queue.task(name="outer")(lambda: works.queue.enqueue(inner.s())).s()
+        )
         assert ends == [("inner", "done"), ("outer", "done")]
 
     def test_in_immediate_mode_a_task_inside_another_does_not_postpone_it(self) -> None:
-        works, later = Works(ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage)), list[bool]()
+        works, later = (
+            Works(ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage)),
+            list[bool](),
+        )
         works.queue.immediate = True
-        inner = works.queue.task(name="inner")(lambda: later.append(works.queue.postpone(datetime.now(UTC))))
+        inner = works.queue.task(name="inner")(
+            lambda: later.append(works.queue.postpone(datetime.now(UTC)))
+        )
         outer = works.queue.task(name="outer")(lambda: works.queue.enqueue(inner.s()))
         ends = self.ended(works)
         works.queue.storage.enqueue(works.queue.serialize_task(outer.s()))
@@ -760,12 +858,23 @@ class TestLooking:
         works.queue.enqueue(task)
 
         def said() -> dict[str, Any]:
-            return next((json.loads(member.info) for member in person.queue.storage.consumers() if member.info), {})
+            return next(
+                (
+                    json.loads(member.info)
+                    for member in person.queue.storage.consumers()
+                    if member.info
+                ),
+                {},
+            )
 
         began = time.time()
         with consuming(works, workers=3):
             assert works.started.wait(SOON)
-            told = wait_until(lambda: (it := said()).get("running") and it, timeout=SOON, reason="it beats with it")
+            told = wait_until(
+                lambda: (it := said()).get("running") and it,
+                timeout=SOON,
+                reason="it beats with it",
+            )
             assert (told["version"], told["pid"], told["threads"]) == ("7", os.getpid(), 3)
             assert told["host"]
             assert began - 1 < told["started_at"] <= told["at"] <= time.time()
@@ -794,9 +903,13 @@ class TestLooking:
         clock[0] += timedelta(seconds=3)
         assert works.queue.standing()[1] == pytest.approx(3)
 
-    def test_a_message_that_does_not_say_when_it_was_sent_is_of_no_known_age(self, own_broker: Redis) -> None:
+    def test_a_message_that_does_not_say_when_it_was_sent_is_of_no_known_age(
+        self, own_broker: Redis
+    ) -> None:
         works = on(own_broker)
-        message = works.queue.serializer.deserialize(works.queue.serialize_task(works.note.s("of the version before")))
+        message = works.queue.serializer.deserialize(
+            works.queue.serialize_task(works.note.s("of the version before"))
+        )
         works.queue.storage.enqueue(works.queue.serializer.serialize(message))
         works.queue.storage.enqueue(b"garbage", 1)
         standing, oldest = works.queue.standing()
@@ -804,7 +917,9 @@ class TestLooking:
 
 
 class TestPausing:
-    def test_a_consumer_finishes_what_it_runs_and_goes_on_when_it_is_resumed(self, process: Open) -> None:
+    def test_a_consumer_finishes_what_it_runs_and_goes_on_when_it_is_resumed(
+        self, process: Open
+    ) -> None:
         works, person = process(), process()
         works.queue.enqueue(works.long.s("runs"))
         with consuming(works, workers=2):
@@ -839,8 +954,12 @@ class TestPausing:
         beaten = {member.id: member.alive_until for member in works.queue.storage.consumers()}
 
         def beats_on() -> bool:
-            now = {member.id: member.alive_until or 0.0 for member in works.queue.storage.consumers()}
-            return len(now) == 2 and all(now[id_] > (before or 0.0) for id_, before in beaten.items())
+            now = {
+                member.id: member.alive_until or 0.0 for member in works.queue.storage.consumers()
+            }
+            return len(now) == 2 and all(
+                now[id_] > (before or 0.0) for id_, before in beaten.items()
+            )
 
         wait_until(beats_on, timeout=SOON, reason="both beat again")
         assert (first.noted, second.noted, works.left()) == ([], [], (20, 0, 0))
@@ -915,7 +1034,9 @@ class TestRevoking:
         works.drain()
         assert works.noted == ["in time"]
 
-    def test_a_revocation_is_forgotten_with_its_task_and_does_not_cost_the_others(self, process: Open) -> None:
+    def test_a_revocation_is_forgotten_with_its_task_and_does_not_cost_the_others(
+        self, process: Open
+    ) -> None:
         works = process()
         revoked = works.note.s("word")
         works.queue.revoke(revoked, revoke_once=True)
@@ -946,14 +1067,18 @@ class TestRevoking:
         works, other = process(), process()
         works.queue.enqueue(works.note.s("before"))
         works.drain()
-        monkeypatch.setattr(queue_module, "REVOCATION_CACHE", FOR_EVER)  # as within the moment after it has looked
+        monkeypatch.setattr(
+            queue_module, "REVOCATION_CACHE", FOR_EVER
+        )  # as within the moment after it has looked
         other.note.revoke()
 
         assert works.note.restore() is True
 
         assert other.queue.storage.result_store_size() == 0
 
-    def test_with_nothing_revoked_a_task_costs_one_command(self, own_broker: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_with_nothing_revoked_a_task_costs_one_command(
+        self, own_broker: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         works, tasks = on(own_broker), 50
         works.queue.enqueue(works.note.s("before"))
         works.drain()
@@ -965,9 +1090,26 @@ class TestRevoking:
         assert works.queue.drain() == tasks
 
         calls = {name: figures["calls"] for name, figures in client.info("commandstats").items()}
-        asked_by_scripts = {"lmove", "lrem", "llen", "exists", "zrangebyscore", "zrange", "del", "sadd"}
-        sent = {name: count for name, count in calls.items() if name.removeprefix("cmdstat_") not in asked_by_scripts}
-        sent = {name: count for name, count in sent.items() if not name.startswith(("cmdstat_config", "cmdstat_client"))}
+        asked_by_scripts = {
+            "lmove",
+            "lrem",
+            "llen",
+            "exists",
+            "zrangebyscore",
+            "zrange",
+            "del",
+            "sadd",
+        }
+        sent = {
+            name: count
+            for name, count in calls.items()
+            if name.removeprefix("cmdstat_") not in asked_by_scripts
+        }
+        sent = {
+            name: count
+            for name, count in sent.items()
+            if not name.startswith(("cmdstat_config", "cmdstat_client"))
+        }
         assert sent == {"cmdstat_evalsha": tasks + 1}
         works.queue.storage.close()
 
@@ -992,7 +1134,9 @@ class TestRevoking:
 class TestTasks:
     def test_a_periodic_task_keeps_its_priority(self, process: Open) -> None:
         works = process()
-        works.queue.periodic_task(crontab(), name="tick", priority=1)(lambda: works.noted.append("tick"))
+        works.queue.periodic_task(crontab(), name="tick", priority=1)(
+            lambda: works.noted.append("tick")
+        )
         works.queue.periodic_task(crontab(), name="tock")(lambda: works.noted.append("tock"))
         works.queue.enqueue(works.note.s("waiting"))
         assert works.queue.read_periodic(datetime(2100, 1, 1, 12)) == []
@@ -1023,7 +1167,9 @@ class TestTasks:
                 raise failures.pop()
             works.noted.append(word)
 
-        task = works.queue.task(name="urgent that fails", priority=1, retries=1, retry_delay=60)(urgent)
+        task = works.queue.task(name="urgent that fails", priority=1, retries=1, retry_delay=60)(
+            urgent
+        )
         works.queue.enqueue(task.s("urgent"))
         assert works.drain() == 1
         assert works.left() == (0, 1, 0)
@@ -1032,12 +1178,16 @@ class TestTasks:
         works.drain()
         assert works.noted == ["urgent", "low"]
 
-    def test_a_scheduled_task_runs_when_its_time_has_come_though_all_workers_wait(self, process: Open) -> None:
+    def test_a_scheduled_task_runs_when_its_time_has_come_though_all_workers_wait(
+        self, process: Open
+    ) -> None:
         works, other = process(), process()
         works.queue.enqueue(works.note.s("before"))
         with consuming(works, workers=3):
             wait_until(lambda: works.noted == ["before"], timeout=SOON)
-            other.queue.enqueue(other.note.s("later", eta=datetime.now(UTC) + timedelta(seconds=0.3)))
+            other.queue.enqueue(
+                other.note.s("later", eta=datetime.now(UTC) + timedelta(seconds=0.3))
+            )
             wait_until(lambda: works.noted == ["before", "later"], timeout=SOON)
             wait_until(lambda: other.left() == (0, 0, 0), timeout=SOON)
 
@@ -1049,7 +1199,9 @@ class TestTasks:
         assert works.left() == (0, 0, 0)
 
     @pytest.mark.parametrize("retries", [0, 2])
-    def test_every_error_goes_to_the_task_that_handles_it(self, process: Open, retries: int) -> None:
+    def test_every_error_goes_to_the_task_that_handles_it(
+        self, process: Open, retries: int
+    ) -> None:
         works = process()
         works.gate.set()
         works.failures += [ValueError("no such row: seven") for _ in range(retries + 1)]

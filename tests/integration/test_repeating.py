@@ -19,14 +19,22 @@ AT_ONCE = 24
 
 
 @pytest.fixture(scope="module")
-def two_processes(postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def two_processes(
+    postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """Two processes of the API that share nothing but the database."""
-    with running(server_stack(tmp_path_factory.mktemp("two"), postgres, module_broker, API_WORKERS="2")) as made:
+    with running(
+        server_stack(tmp_path_factory.mktemp("two"), postgres, module_broker, API_WORKERS="2")
+    ) as made:
         yield made
 
 
 def stack_of(request: pytest.FixtureRequest, mode: str) -> Stack:
-    name = {"embedded": "shared_embedded", "server": "shared_server", "two processes": "two_processes"}[mode]
+    name = {
+        "embedded": "shared_embedded",
+        "server": "shared_server",
+        "two processes": "two_processes",
+    }[mode]
     stack: Stack = request.getfixturevalue(name)
     return stack
 
@@ -39,13 +47,19 @@ def sent(stack: Stack, path: str, body: dict, key: str) -> list[httpx2.Response]
     """The same request, many times at once, each on a connection of its own."""
     headers = {"Idempotency-Key": key}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(lambda _: stack.post(path, json=body, headers=headers), range(AT_ONCE)))
+        return list(
+            pool.map(lambda _: stack.post(path, json=body, headers=headers), range(AT_ONCE))
+        )
 
 
 def check_once(answers: list[httpx2.Response], status: int) -> dict:
     """One answer for all of them, but for those that were told to come back."""
     good = [answer for answer in answers if answer.status_code == status]
-    busy = [answer for answer in answers if answer.json().get("type") == "/problems/idempotency-key-in-use"]
+    busy = [
+        answer
+        for answer in answers
+        if answer.json().get("type") == "/problems/idempotency-key-in-use"
+    ]
     assert good
     assert len(good) + len(busy) == len(answers), [answer.text for answer in answers]
     assert len({answer.content for answer in good}) == 1
@@ -76,12 +90,23 @@ class TestAtOnce:
 
         tree = wait_until(planned, reason="its plan can be edited")
         concept = tree["stages"][0]["modules"][0]["concepts"][0]
-        edit = {"operations": [{"op": "rewrite", "what": "concept", "key": concept["key"], "title": "Another title"}]}
+        edit = {
+            "operations": [
+                {
+                    "op": "rewrite",
+                    "what": "concept",
+                    "key": concept["key"],
+                    "title": "Another title",
+                }
+            ]
+        }
         check_once(sent(stack, f"{path}/edits", edit, str(uuid.uuid4())), 202)
         assert len(stack.get(f"{path}/revisions").json()["items"]) == 2
 
 
-def test_who_gets_no_answer_asks_again_and_finds_what_was_made(postgres: Postgres, own_broker: Redis, tmp_path: Path) -> None:
+def test_who_gets_no_answer_asks_again_and_finds_what_was_made(
+    postgres: Postgres, own_broker: Redis, tmp_path: Path
+) -> None:
     """The API is killed after the commit and before the answer; its successor knows the answer."""
     stack = server_stack(tmp_path, postgres, own_broker)
     inject = Path(__file__).resolve().parent.parent / "chaos" / "inject"
@@ -101,24 +126,32 @@ def test_who_gets_no_answer_asks_again_and_finds_what_was_made(postgres: Postgre
         assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
         assert ids(stack) == {again.json()["id"]}
         path = again.headers["location"]
-        wait_until(lambda: stack.get(path).json()["status"] == "awaiting_review", reason="it is planned")
+        wait_until(
+            lambda: stack.get(path).json()["status"] == "awaiting_review", reason="it is planned"
+        )
 
 
 @pytest.mark.parametrize("mode", ["embedded", "server", "two processes"])
-def test_of_many_that_change_at_once_what_they_have_read_one_succeeds(request: pytest.FixtureRequest, mode: str) -> None:
+def test_of_many_that_change_at_once_what_they_have_read_one_succeeds(
+    request: pytest.FixtureRequest, mode: str
+) -> None:
     """Each names the tag of what it has read, and all have read the same."""
     stack = stack_of(request, mode)
     for round_ in range(5):
         tag = stack.get("/api/v1/profile").headers["etag"]
 
         def change(hours: int, tag: str = tag) -> httpx2.Response:
-            return stack.request("PUT", "/api/v1/profile", json={"hours_per_week": hours}, headers={"If-Match": tag})
+            return stack.request(
+                "PUT", "/api/v1/profile", json={"hours_per_week": hours}, headers={"If-Match": tag}
+            )
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             answers = list(pool.map(change, range(1 + round_ * 12, 13 + round_ * 12)))
         (winner,) = [answer for answer in answers if answer.status_code == 200]
         losers = [answer for answer in answers if answer.status_code != 200]
-        assert {(answer.status_code, answer.json()["type"]) for answer in losers} == {(412, "/problems/precondition-failed")}
+        assert {(answer.status_code, answer.json()["type"]) for answer in losers} == {
+            (412, "/problems/precondition-failed")
+        }
         assert stack.get("/api/v1/profile").json() == winner.json()
 
 

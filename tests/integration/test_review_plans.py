@@ -28,7 +28,16 @@ FILL = """INSERT INTO review_card (id, owner_id, roadmap_id, concept_id, questio
 SAME = "roadmap_id, module_id, title, description, hours, week, difficulty, prerequisites, outcomes, position, notes, removed"
 MORE = f"""INSERT INTO concept (id, key, progress, {SAME})
     SELECT gen_random_uuid(), 'c' || n::text, progress, {SAME} FROM concept, generate_series(2, %s) AS n"""
-TABLES = ("account", "roadmap", "stage", "module", "concept", "content", "content_version", "review_card")
+TABLES = (
+    "account",
+    "roadmap",
+    "stage",
+    "module",
+    "concept",
+    "content",
+    "content_version",
+    "review_card",
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +46,10 @@ def reader(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with own_database(tmp_path_factory.mktemp("cards"), postgres):
         with transaction():
             now = clock.now()
-            people = [Account.create(email=f"{n}@example.org", password_hash="", created_at=now) for n in range(ACCOUNTS)]
+            people = [
+                Account.create(email=f"{n}@example.org", password_hash="", created_at=now)
+                for n in range(ACCOUNTS)
+            ]
         for number in range(ACCOUNTS * ROADMAPS):
             made(people[number % ACCOUNTS])
         with transaction():
@@ -64,12 +76,18 @@ def looked_at(run: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> int
     for sql, params in sent:
         if sql.startswith("SELECT"):
             with session():
-                [(plan,)] = database.execute_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params).fetchall()
-            found.append(most_rows((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
+                [(plan,)] = database.execute_sql(
+                    f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params
+                ).fetchall()
+            found.append(
+                most_rows((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
+            )
     return max(found)
 
 
-def test_one_question_is_found_without_looking_at_the_others(reader: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_question_is_found_without_looking_at_the_others(
+    reader: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert len(reviewing.list_due(reader.id, limit=LIMIT).items) == LIMIT
     assert reviewing.list_due(reader.id, limit=LIMIT).due == reviewing.MOST_COUNTED
     most = looked_at(lambda: reviewing.list_due(reader.id, limit=LIMIT), monkeypatch)
@@ -86,17 +104,29 @@ def learner(reader: Account) -> Account:
     return reader
 
 
-def test_where_one_goes_on_is_found_among_the_newest(learner: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_one_goes_on_is_found_among_the_newest(
+    learner: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert len(onward(learner.id, limit=3)) == 3
     assert looked_at(lambda: onward(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS
     assert NEWEST < ROADMAPS
 
 
-def test_what_was_learned_last_is_found_without_looking_at_the_rest(learner: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_learned_last_is_found_without_looking_at_the_rest(
+    learner: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with transaction():
         Concept.update(progress="learning", progress_at=clock.now()).execute()
-        oldest = Roadmap.select(Roadmap.id).where(Roadmap.owner == learner.id).order_by(Roadmap.id).limit(1).scalar()
-        Concept.update(progress_at=clock.now() + timedelta(minutes=1)).where(Concept.roadmap == oldest).execute()
+        oldest = (
+            Roadmap.select(Roadmap.id)
+            .where(Roadmap.owner == learner.id)
+            .order_by(Roadmap.id)
+            .limit(1)
+            .scalar()
+        )
+        Concept.update(progress_at=clock.now() + timedelta(minutes=1)).where(
+            Concept.roadmap == oldest
+        ).execute()
     with session():
         database.execute_sql("ANALYZE concept")
     assert onward(learner.id, limit=3)[0].id == oldest

@@ -31,7 +31,13 @@ from roadmap.statuses import ConceptProgress, ContentStatus, RoadmapStatus
 from tests.integration.logbook import MODES, own_database
 
 QUESTIONS = [
-    {"type": "single", "prompt": f"{number} + 1?", "options": ["1", "2", "3", "4"], "answers": [number], "explanation": "Count."}
+    {
+        "type": "single",
+        "prompt": f"{number} + 1?",
+        "options": ["1", "2", "3", "4"],
+        "answers": [number],
+        "explanation": "Count.",
+    }
     for number in range(4)
 ]
 RIGHT = ((0,), (1,), (2,), (3,))
@@ -52,14 +58,26 @@ def made(owner: Account | None = None) -> Place:
     said = {"description": "", "position": 0}
     with transaction():
         email = f"{new_id()}@example.org"
-        owner = owner or Account.create(email=email, name="", password_hash="", is_admin=False, created_at=now)
-        asked = {"goal": "Count", "title": "Counting", "level": "beginner", "hours_per_week": 8, "language": "en"}
+        owner = owner or Account.create(
+            email=email, name="", password_hash="", is_admin=False, created_at=now
+        )
+        asked = {
+            "goal": "Count",
+            "title": "Counting",
+            "level": "beginner",
+            "hours_per_week": 8,
+            "language": "en",
+        }
         times = {"due_at": now, "created_at": now, "updated_at": now}
-        roadmap = Roadmap.create(owner=owner, status=RoadmapStatus.ready, contents_ready=1, revision=1, **asked, **times)
+        roadmap = Roadmap.create(
+            owner=owner, status=RoadmapStatus.ready, contents_ready=1, revision=1, **asked, **times
+        )
         stage = Stage.create(roadmap=roadmap, key="s", title="S", **said)
         module = Module.create(roadmap=roadmap, stage=stage, key="m", title="M", **said)
         more = {"week": 1, "hours": 3, "difficulty": 1, "prerequisites": [], "outcomes": []}
-        concept = Concept.create(roadmap=roadmap, module=module, key="c", title="Plus one", **said, **more)
+        concept = Concept.create(
+            roadmap=roadmap, module=module, key="c", title="Plus one", **said, **more
+        )
         parts = {"status": ContentStatus.ready, "version": 1, "due_at": now}
         content = Content.create(roadmap=roadmap, concept=concept, kind=ContentKind.quiz, **parts)
     write(content.id, 1, QUESTIONS)
@@ -69,7 +87,9 @@ def made(owner: Account | None = None) -> Place:
 def write(content_id: UUID, version: int, questions: list[dict[str, Any]]) -> None:
     with transaction():
         body = {"questions": questions}
-        ContentVersion.insert(content=content_id, version=version, body=body, generator="t", created_at=clock.now()).execute()
+        ContentVersion.insert(
+            content=content_id, version=version, body=body, generator="t", created_at=clock.now()
+        ).execute()
         Content.update(version=version).where(Content.id == content_id).execute()
 
 
@@ -81,22 +101,33 @@ def cards() -> list[ReviewCard]:
 steps = st.tuples(st.sampled_from(ReviewRating), st.timedeltas(timedelta(), timedelta(days=60)))
 
 
-@hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(story=st.lists(steps, min_size=1, max_size=8))
-def test_what_is_stored_goes_on_as_a_memory_that_never_was(lesson: Place, story: list[tuple[ReviewRating, timedelta]]) -> None:
+def test_what_is_stored_goes_on_as_a_memory_that_never_was(
+    lesson: Place, story: list[tuple[ReviewRating, timedelta]]
+) -> None:
     owner, *_ = place = made()
     learning.set_progress(*place, ProgressRequest(progress=ConceptProgress.done))
     card = reviewing.list_due(owner, limit=1).items[0]
     memory = Memory(due_at=card.due_at)
     for rating, pause in story:
         clock.travel(pause)
-        told = reviewing.review(owner, card.id, ReviewRequest(rating=rating, reviews=memory.reviews))
+        told = reviewing.review(
+            owner, card.id, ReviewRequest(rating=rating, reviews=memory.reviews)
+        )
         assert told.reviewed_at is not None
         memory = rated(memory, rating, told.reviewed_at)
         with session():
             row = ReviewCard.get_by_id(card.id)
         assert Memory(**{name: getattr(row, name) for name in KEPT}) == memory
-        assert (told.due_at, told.reviews, told.lapses, told.state) == (row.due_at, row.reviews, row.lapses, memory.name)
+        assert (told.due_at, told.reviews, told.lapses, told.state) == (
+            row.due_at,
+            row.reviews,
+            row.lapses,
+            memory.name,
+        )
 
 
 def test_attempts_at_the_same_moment_make_each_card_once(lesson: Place) -> None:
@@ -133,30 +164,51 @@ def test_of_a_new_version_what_was_asked_before_keeps_its_memory(lesson: Place) 
         content = Content.get().id
     write(content, 2, [QUESTIONS[3], {**QUESTIONS[0], "prompt": "Another?"}])
     clock.travel(timedelta(days=400))
-    assert reviewing.list_due(owner, limit=10).items == []  # the version that is shown was not answered yet
+    assert (
+        reviewing.list_due(owner, limit=10).items == []
+    )  # the version that is shown was not answered yet
     clock.travel(timedelta(days=-400))
     learning.attempt(*lesson, AttemptRequest(version=2, answers=((3,), ())))
     clock.travel(timedelta(days=400))
     due = reviewing.list_due(owner, limit=10)
-    assert [(item.question.prompt, item.question.id) for item in due.items] == [("Another?", 1), ("3 + 1?", 0)]
+    assert [(item.question.prompt, item.question.id) for item in due.items] == [
+        ("Another?", 1),
+        ("3 + 1?", 0),
+    ]
     kept = next(card for card in cards() if (card.version, card.number) == (2, 0))
-    assert (kept.id, kept.stability, kept.reviews) == (before[kept.question].id, before[kept.question].stability, 1)
+    assert (kept.id, kept.stability, kept.reviews) == (
+        before[kept.question].id,
+        before[kept.question].stability,
+        1,
+    )
 
     with transaction():
         Content.update(version=1).where(Content.id == content).execute()
-    assert [item.question.prompt for item in reviewing.list_due(owner, limit=10).items] == ["0 + 1?", "1 + 1?", "2 + 1?"]
+    assert [item.question.prompt for item in reviewing.list_due(owner, limit=10).items] == [
+        "0 + 1?",
+        "1 + 1?",
+        "2 + 1?",
+    ]
 
 
 def test_what_is_due_is_told_with_when_the_others_are(lesson: Place) -> None:
     owner, roadmap, _ = lesson
-    assert reviewing.list_due(owner, limit=5).model_dump() == {"items": [], "due": 0, "next_due_at": None}
+    assert reviewing.list_due(owner, limit=5).model_dump() == {
+        "items": [],
+        "due": 0,
+        "next_due_at": None,
+    }
     learning.attempt(*lesson, AttemptRequest(version=1, answers=((0,), (0,), (0,), (3,))))
     first, second = (sorted({card.due_at for card in cards()}))[:2]
     told = reviewing.list_due(owner, limit=1, roadmap_id=roadmap)
     assert (told.items, told.due, told.next_due_at) == ([], 0, first)
     clock.travel(timedelta(minutes=2))
     told = reviewing.list_due(owner, limit=1)
-    assert ([item.question.id for item in told.items], told.due, told.next_due_at) == ([1], 2, second)
+    assert ([item.question.id for item in told.items], told.due, told.next_due_at) == (
+        [1],
+        2,
+        second,
+    )
     assert reviewing.count_due(owner) == 2
     clock.travel(timedelta(minutes=20))
     assert [item.question.id for item in reviewing.list_due(owner, limit=50).items] == [1, 2, 0, 3]
@@ -165,7 +217,12 @@ def test_what_is_due_is_told_with_when_the_others_are(lesson: Place) -> None:
 def test_where_one_goes_on_is_what_one_has_learned_from_last(lesson: Place) -> None:
     owner, roadmap, concept = lesson
     (told,) = onward(owner, limit=3)
-    assert (told.id, told.next_id, told.next_title, told.schedule.hours_learned) == (roadmap, concept, "Plus one", 0)
+    assert (told.id, told.next_id, told.next_title, told.schedule.hours_learned) == (
+        roadmap,
+        concept,
+        "Plus one",
+        0,
+    )
     learning.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.learning))
     assert [each.id for each in onward(owner, limit=3)] == [roadmap]
     learning.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.done))
@@ -175,9 +232,15 @@ def test_where_one_goes_on_is_what_one_has_learned_from_last(lesson: Place) -> N
 def test_hours_and_days_are_set_anew(lesson: Place) -> None:
     owner, roadmap, _ = lesson
     today = clock.now().date()
-    wish = ScheduleRequest(hours_per_week=1, deadline=today + timedelta(days=9), begins_on=today + timedelta(days=2))
+    wish = ScheduleRequest(
+        hours_per_week=1, deadline=today + timedelta(days=9), begins_on=today + timedelta(days=2)
+    )
     told = rescheduling.reschedule(owner, roadmap, wish)
-    assert (told.hours_per_week, told.deadline, told.begins_on) == (1, wish.deadline, wish.begins_on)
+    assert (told.hours_per_week, told.deadline, told.begins_on) == (
+        1,
+        wish.deadline,
+        wish.begins_on,
+    )
     assert told == rescheduling.read_schedule(owner, roadmap)
     with session():
         row = Roadmap.get_by_id(roadmap)

@@ -90,7 +90,10 @@ def test_several_order_one_export_and_several_build_it_once(base: None) -> None:
     assert len([step for _, steps in got for step in steps]) == 1
     at_once(*[lambda: account_exports.build(got[0][0].id)] * 3)
     info, size = account_exports.read_ready(who.account_id)
-    pieces = [account_exports.read_piece(who.account_id, info.id, number) for number in range(-(-size // account_exports.PIECE))]
+    pieces = [
+        account_exports.read_piece(who.account_id, info.id, number)
+        for number in range(-(-size // account_exports.PIECE))
+    ]
     assert zipfile.ZipFile(io.BytesIO(b"".join(pieces))).testzip() is None
 
 
@@ -104,7 +107,9 @@ def test_several_delete_what_is_due_and_nothing_else(base: None) -> None:
     account_deletion.cancel_work()
     with session():
         assert AccountExport.select().count() == 0
-        assert {row.status for row in Roadmap.select().where(Roadmap.owner != staying.account_id)} == {"cancelled"}
+        assert {
+            row.status for row in Roadmap.select().where(Roadmap.owner != staying.account_id)
+        } == {"cancelled"}
     clock.travel(RETURN + timedelta(seconds=1))
     assert sum(at_once(*[account_deletion.delete_due] * 3)) == 2
     with session():
@@ -113,8 +118,12 @@ def test_several_delete_what_is_due_and_nothing_else(base: None) -> None:
         assert Roadmap.select().count() == 12
 
 
-@pytest.mark.parametrize("first", [0, 1], ids=["who had it first and last", "who had it in between"])
-def test_what_was_done_under_an_address_is_of_the_account_that_had_it_then(base: None, first: int) -> None:
+@pytest.mark.parametrize(
+    "first", [0, 1], ids=["who had it first and last", "who had it in between"]
+)
+def test_what_was_done_under_an_address_is_of_the_account_that_had_it_then(
+    base: None, first: int
+) -> None:
     operator, people = Actor(None, "command line"), [principal(name) for name in ("ann", "bob")]
     emails = shared, own = "ann@example.org", "bob@example.org"
 
@@ -135,21 +144,29 @@ def test_what_was_done_under_an_address_is_of_the_account_that_had_it_then(base:
         clock.travel(RETURN + timedelta(seconds=1))
         assert account_deletion.delete_due() == 1
         gone = str(people[number].account_id)
-        targets = [gone if who == number else target for who, target in zip(whose, targets, strict=True)]
+        targets = [
+            gone if who == number else target for who, target in zip(whose, targets, strict=True)
+        ]
         with session():
             assert [AuditRecord.get_by_id(act).target for act in acts] == targets
     with session():
-        assert not any(email in str(row.__data__) for row in AuditRecord.select() for email in emails)
+        assert not any(
+            email in str(row.__data__) for row in AuditRecord.select() for email in emails
+        )
 
 
 @pytest.fixture(scope="module")
-def stack(postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(
+    postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     with running(server_stack(tmp_path_factory.mktemp("exports"), postgres, module_broker)) as made:
         yield made
 
 
 def test_what_a_killed_worker_has_begun_is_built_again_and_has_everything(stack: Stack) -> None:
-    paths = [stack.post("/api/v1/imports", json=DOCUMENT).headers["location"] for _ in range(ROADMAPS)]
+    paths = [
+        stack.post("/api/v1/imports", json=DOCUMENT).headers["location"] for _ in range(ROADMAPS)
+    ]
     connection = psycopg2.connect(stack.environment["DATABASE_URL"])
     connection.autocommit = True
 

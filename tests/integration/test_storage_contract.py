@@ -42,7 +42,9 @@ def consumer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
 
     def make(queue: str, now: Callable[[], float]) -> Storage:
         if request.param == "redis":
-            return ReliableRedisStorage(queue, url=request.getfixturevalue("broker").url(), poll_seconds=PATIENCE, now=now)
+            return ReliableRedisStorage(
+                queue, url=request.getfixturevalue("broker").url(), poll_seconds=PATIENCE, now=now
+            )
         if request.param == "sqlite":
             return ReliableSqliteStorage(queue, filename=str(tmp_path / "queue.db"), now=now)
         return ReliableMemoryStorage(queue, now=now)
@@ -135,7 +137,9 @@ def letter_of(storage: Storage, data: bytes) -> str:
 
 
 @contextmanager
-def waiting_claims(storage: Storage, count: int = 1, done: list[Claim] | None = None) -> Iterator[list[Future[Claim | None]]]:
+def waiting_claims(
+    storage: Storage, count: int = 1, done: list[Claim] | None = None
+) -> Iterator[list[Future[Claim | None]]]:
     """So many threads of one consumer that claim; whoever still waits at the end is woken, for good."""
     with ThreadPoolExecutor(count) as pool:
         claims = [pool.submit(storage.claim, PATIENCE, done or []) for _ in range(count)]
@@ -162,7 +166,9 @@ class TestOrder:
     def test_an_empty_queue_gives_nothing(self, consumer: Open) -> None:
         assert consumer().claim(0) is None
 
-    def test_a_higher_priority_overtakes_and_its_equals_keep_their_order(self, consumer: Open) -> None:
+    def test_a_higher_priority_overtakes_and_its_equals_keep_their_order(
+        self, consumer: Open
+    ) -> None:
         storage = consumer()
         for message, priority in ((b"a", 0), (b"b", None), (b"C", 1), (b"d", 0), (b"E", 1)):
             storage.enqueue(message, priority)
@@ -183,7 +189,9 @@ class TestOrder:
         assert storage.queue_size() == 0
         assert storage.claim(0) is None
 
-    def test_what_is_ready_can_be_looked_at_in_its_order_without_being_claimed(self, consumer: Open) -> None:
+    def test_what_is_ready_can_be_looked_at_in_its_order_without_being_claimed(
+        self, consumer: Open
+    ) -> None:
         storage = consumer()
         storage.enqueue_many([(b"a", 0), (b"B", 1), (b"c", 0)])
         assert storage.enqueued_items() == [b"B", b"a", b"c"]
@@ -243,7 +251,9 @@ class TestHolding:
         assert storage.release_all() == 1
         assert claimed_data(storage) == [b"b", b"c"]
 
-    def test_several_are_acknowledged_with_one_claim_and_the_others_stay_held(self, consumer: Open) -> None:
+    def test_several_are_acknowledged_with_one_claim_and_the_others_stay_held(
+        self, consumer: Open
+    ) -> None:
         storage = consumer()
         storage.enqueue_many((b"%d" % number, 0) for number in range(5))
         claims = [claimed(storage) for _ in range(4)]
@@ -270,7 +280,9 @@ class TestHolding:
         assert storage.enqueued_items() == [b"d"]
 
     @pytest.mark.parametrize("act", ["acknowledge", "release", "bury"])
-    def test_what_is_done_but_not_held_any_more_does_no_harm(self, consumer: Open, act: str) -> None:
+    def test_what_is_done_but_not_held_any_more_does_no_harm(
+        self, consumer: Open, act: str
+    ) -> None:
         storage = consumer()
         storage.enqueue_many([(b"a", 0), (b"b", 1)])
         gone = claimed(storage)
@@ -302,7 +314,9 @@ class TestHolding:
         storage.release(claimed(storage))
         assert claimed_data(storage) == [b"B", b"C", b"a"]
 
-    def test_everything_that_is_handed_back_is_ready_again_in_its_order(self, consumer: Open) -> None:
+    def test_everything_that_is_handed_back_is_ready_again_in_its_order(
+        self, consumer: Open
+    ) -> None:
         storage = consumer()
         storage.enqueue_many((b"%d" % number, number % 2) for number in range(10))
         in_order = storage.enqueued_items()
@@ -313,7 +327,9 @@ class TestHolding:
         assert storage.held_count() == 0
         assert claimed_data(storage) == in_order
 
-    def test_what_is_not_held_any_more_can_neither_be_released_nor_buried(self, consumer: Open) -> None:
+    def test_what_is_not_held_any_more_can_neither_be_released_nor_buried(
+        self, consumer: Open
+    ) -> None:
         storage = consumer()
         storage.enqueue(b"done")
         claim = claimed(storage)
@@ -354,7 +370,9 @@ class TestDeadLetters:
         assert [letter.data for letter in storage.dead_letters()] == [b"4", b"3", b"2", b"1", b"0"]
         assert [letter.reason for letter in storage.dead_letters(2)] == ["reason 4", "reason 3"]
 
-    def test_a_letter_says_when_it_was_put_aside_by_the_storages_own_clock(self, consumer: Open) -> None:
+    def test_a_letter_says_when_it_was_put_aside_by_the_storages_own_clock(
+        self, consumer: Open
+    ) -> None:
         clock = Clock()
         storage = consumer(now=clock)
         storage.enqueue_many([(b"a", 0), (b"b", 0)])
@@ -373,7 +391,9 @@ class TestDeadLetters:
         assert storage.replay(ids.pop(b"d"))
         put_aside(storage, b"e")
 
-        assert {letter.data: letter.id for letter in storage.dead_letters() if letter.data != b"d"} == ids
+        assert {
+            letter.data: letter.id for letter in storage.dead_letters() if letter.data != b"d"
+        } == ids
 
     def test_a_replayed_letter_is_ready_again_and_no_letter_any_more(self, consumer: Open) -> None:
         storage = put_aside(consumer(), b"a", ANY_BYTES, b"c")
@@ -410,7 +430,9 @@ class TestDeadLetters:
 
     @pytest.mark.parametrize("first", ["replay", "discard"])
     @pytest.mark.parametrize("again", ["replay", "discard"])
-    def test_a_letter_is_replayed_or_discarded_once(self, consumer: Open, first: str, again: str) -> None:
+    def test_a_letter_is_replayed_or_discarded_once(
+        self, consumer: Open, first: str, again: str
+    ) -> None:
         storage = put_aside(consumer(), b"a", b"b")
         id_ = letter_of(storage, b"a")
         assert getattr(storage, first)(id_) == 1
@@ -441,7 +463,10 @@ class TestDeadLetters:
         oldest_first = [letter.id for letter in reversed(storage.dead_letters(1100))]
 
         assert getattr(storage, act)(*oldest_first[:500]) == 500
-        assert getattr(storage, act)("unknown", oldest_first[-1], oldest_first[0], oldest_first[700]) == 2
+        assert (
+            getattr(storage, act)("unknown", oldest_first[-1], oldest_first[0], oldest_first[700])
+            == 2
+        )
         assert getattr(storage, act)() == 0
 
         assert storage.dead_count() == 598
@@ -455,7 +480,9 @@ class TestDeadLetters:
         assert storage.dead_letters(2) == storage.dead_letters()[:2]
 
     @shared
-    def test_only_the_newest_are_kept(self, consumer: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_only_the_newest_are_kept(
+        self, consumer: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         for module in (redis_storage, sqlite_storage):
             monkeypatch.setattr(module, "DEAD_LETTERS_KEPT", 3)
         storage = put_aside(consumer(), *(b"%d" % number for number in range(5)))
@@ -505,7 +532,9 @@ class TestDeadLetters:
             assert rescuer.replay(letter_of(rescuer, b"POISON"))
 
     @shared
-    def test_a_letter_that_was_buried_by_hand_has_all_its_deliveries_when_it_is_replayed(self, consumer: Open) -> None:
+    def test_a_letter_that_was_buried_by_hand_has_all_its_deliveries_when_it_is_replayed(
+        self, consumer: Open
+    ) -> None:
         rescuer = consumer()
         rescuer.enqueue(b"message")
         for _ in range(2):
@@ -554,7 +583,9 @@ class TestOnce:
 
 
 class TestSchedule:
-    def test_a_scheduled_message_is_ready_when_its_time_has_come_and_not_before(self, consumer: Open) -> None:
+    def test_a_scheduled_message_is_ready_when_its_time_has_come_and_not_before(
+        self, consumer: Open
+    ) -> None:
         storage = consumer()
         storage.add_to_schedule(b"message", NOON)
 
@@ -562,13 +593,17 @@ class TestSchedule:
         assert (storage.schedule_size(), storage.queue_size()) == (1, 0)
         assert storage.scheduled_items() == [b"message"]
 
-        assert storage.read_schedule(NOON) == []  # nothing passes through the caller, where it could be lost
+        assert (
+            storage.read_schedule(NOON) == []
+        )  # nothing passes through the caller, where it could be lost
         assert (storage.schedule_size(), storage.queue_size()) == (0, 1)
 
         assert storage.read_schedule(NOON) == []
         assert claimed_data(storage) == [b"message"]
 
-    def test_it_keeps_its_priority_and_equals_come_in_the_order_of_their_times(self, consumer: Open) -> None:
+    def test_it_keeps_its_priority_and_equals_come_in_the_order_of_their_times(
+        self, consumer: Open
+    ) -> None:
         storage = consumer()
         storage.enqueue(b"waiting")
         storage.add_to_schedule(b"later", NOON + timedelta(seconds=2), 0)
@@ -589,7 +624,9 @@ class TestSchedule:
         assert storage.enqueued_items() == messages[:-1]
         assert storage.scheduled_items() == messages[-1:]
 
-    def test_a_claim_gives_what_is_due_by_the_storages_own_clock_and_not_before(self, consumer: Open) -> None:
+    def test_a_claim_gives_what_is_due_by_the_storages_own_clock_and_not_before(
+        self, consumer: Open
+    ) -> None:
         clock = Clock(NOON - timedelta(milliseconds=1))
         storage = consumer(now=clock)
         storage.add_to_schedule(b"message", NOON)
@@ -643,11 +680,15 @@ class TestSchedule:
 
         with ThreadPoolExecutor(2) as pool:
             assert list(pool.map(read, schedulers)) == [[], []]
-        assert sorted(claimed_data(schedulers[0])) == sorted(b"%d" % number for number in range(300))
+        assert sorted(claimed_data(schedulers[0])) == sorted(
+            b"%d" % number for number in range(300)
+        )
 
 
 class TestPostponing:
-    def test_a_postponed_message_comes_again_at_its_time_with_its_priority(self, consumer: Open) -> None:
+    def test_a_postponed_message_comes_again_at_its_time_with_its_priority(
+        self, consumer: Open
+    ) -> None:
         storage = consumer()
         storage.enqueue_many([(b"later", 1), (b"other", 0)])
         storage.postpone(claimed(storage), NOON.replace(tzinfo=UTC).timestamp())
@@ -679,7 +720,9 @@ class TestPostponing:
 
 
 class TestPausing:
-    def test_while_it_is_paused_nothing_is_claimed_and_afterwards_everything_in_its_order(self, consumer: Open) -> None:
+    def test_while_it_is_paused_nothing_is_claimed_and_afterwards_everything_in_its_order(
+        self, consumer: Open
+    ) -> None:
         storage = consumer()
         storage.enqueue_many([(b"a", 0), (b"B", 1)])
         storage.pause()
@@ -694,7 +737,9 @@ class TestPausing:
         assert not storage.is_paused()
         assert claimed_data(storage) == [b"B", b"a", b"c", b"d"]
 
-    def test_what_is_done_is_still_forgotten_and_what_is_held_stays_held(self, consumer: Open) -> None:
+    def test_what_is_done_is_still_forgotten_and_what_is_held_stays_held(
+        self, consumer: Open
+    ) -> None:
         storage = consumer()
         storage.enqueue_many([(b"a", 0), (b"b", 0), (b"c", 0)])
         done, runs = claimed(storage), claimed(storage)
@@ -714,7 +759,9 @@ class TestPausing:
         storage.resume()
         assert claimed(storage).data == b"message"
 
-    def test_pausing_twice_and_resuming_what_is_not_paused_change_nothing(self, consumer: Open) -> None:
+    def test_pausing_twice_and_resuming_what_is_not_paused_change_nothing(
+        self, consumer: Open
+    ) -> None:
         storage = consumer()
         storage.resume()
         storage.enqueue(b"a")
@@ -726,7 +773,9 @@ class TestPausing:
         assert claimed_data(storage) == [b"a"]
 
     @shared
-    def test_it_is_paused_for_all_consumers_also_for_those_that_come_later(self, consumer: Open) -> None:
+    def test_it_is_paused_for_all_consumers_also_for_those_that_come_later(
+        self, consumer: Open
+    ) -> None:
         one, two = consumer(), consumer()
         one.enqueue(b"message")
         one.pause()
@@ -745,17 +794,23 @@ class TestPausing:
         assert claimed(content).data == b"message"
 
     @shared
-    def test_waiting_claims_of_several_consumers_get_what_waited_as_soon_as_it_is_resumed(self, consumer: Open) -> None:
+    def test_waiting_claims_of_several_consumers_get_what_waited_as_soon_as_it_is_resumed(
+        self, consumer: Open
+    ) -> None:
         one, two, person = consumer(), consumer(), consumer()
         person.pause()
         with waiting_claims(one, 2) as some, waiting_claims(two, 2) as others:
             person.enqueue_many((b"%d" % number, 0) for number in range(4))
             person.resume()
-            results = [claim.result(SOON) for claim in [*some, *others]]  # long before a look that no hint has caused
+            results = [
+                claim.result(SOON) for claim in [*some, *others]
+            ]  # long before a look that no hint has caused
         assert {result.data for result in results if result is not None} == {b"0", b"1", b"2", b"3"}
 
     @shared
-    def test_a_claim_that_waits_gets_what_fell_due_while_it_was_paused(self, consumer: Open) -> None:
+    def test_a_claim_that_waits_gets_what_fell_due_while_it_was_paused(
+        self, consumer: Open
+    ) -> None:
         waiting, person = consumer(), consumer()
         person.pause()
         person.add_to_schedule(b"due", in_seconds(-1))
@@ -784,7 +839,9 @@ class TestPausing:
 def test_an_idle_consumer_asks_redis_seldom(broker: Redis) -> None:
     """Who bills by the command bills them all day."""
     looks = Looks()
-    waiting = ReliableRedisStorage(uuid.uuid4().hex, url=broker.url(), now=looks)  # as a service opens it
+    waiting = ReliableRedisStorage(
+        uuid.uuid4().hex, url=broker.url(), now=looks
+    )  # as a service opens it
     assert waiting.claim(0.5) is None
     waiting.close()
     assert looks.count <= 4
@@ -792,7 +849,9 @@ def test_an_idle_consumer_asks_redis_seldom(broker: Redis) -> None:
 
 def oldest(storage: Storage) -> float | None:
     """Since when the oldest message is ready, as far as the storage knows."""
-    return min((waiting.at for waiting in storage.standing().first if waiting.at is not None), default=None)
+    return min(
+        (waiting.at for waiting in storage.standing().first if waiting.at is not None), default=None
+    )
 
 
 def places(storage: Storage) -> list[bytes]:
@@ -818,7 +877,12 @@ class TestLooking:
         storage.pause()
         storage.release_all()
         standing = storage.standing()
-        assert (standing.ready, standing.held, standing.consumers, standing.is_paused) == (3, 0, 0, True)
+        assert (standing.ready, standing.held, standing.consumers, standing.is_paused) == (
+            3,
+            0,
+            0,
+            True,
+        )
 
     def test_the_next_messages_of_each_lane_are_told(self, consumer: Open) -> None:
         storage = consumer()
@@ -874,7 +938,9 @@ class TestLooking:
         clock.at += timedelta(seconds=7)
         assert oldest(storage) == clock() - 7
 
-    def test_ready_and_scheduled_messages_are_listed_in_their_order_part_by_part(self, consumer: Open) -> None:
+    def test_ready_and_scheduled_messages_are_listed_in_their_order_part_by_part(
+        self, consumer: Open
+    ) -> None:
         storage = consumer()
         storage.enqueue_many([(b"a", 0), (b"B", 1), (b"c", 0), (b"D", 1), (b"E", 1)])
         storage.add_to_schedule(b"later", NOON + timedelta(seconds=1))
@@ -908,25 +974,36 @@ class TestLooking:
         assert storage.consumers() == []
 
     @shared
-    def test_all_consumers_are_shown_and_one_that_says_nothing_as_well(self, consumer: Open) -> None:
+    def test_all_consumers_are_shown_and_one_that_says_nothing_as_well(
+        self, consumer: Open
+    ) -> None:
         one, two = consumer(), consumer()
         two.enqueue(b"held")
         claimed(two)
         one.beat(ALIVE, info="about one")
-        assert sorted((member.info, member.held) for member in one.consumers()) == [("", [b"held"]), ("about one", [])]
+        assert sorted((member.info, member.held) for member in one.consumers()) == [
+            ("", [b"held"]),
+            ("about one", []),
+        ]
         assert {member.id for member in two.consumers()} == {one.consumer, two.consumer}
 
     @shared
-    def test_one_that_is_silent_is_shown_as_long_as_it_holds_something(self, consumer: Open) -> None:
+    def test_one_that_is_silent_is_shown_as_long_as_it_holds_something(
+        self, consumer: Open
+    ) -> None:
         silent, rescuer = consumer(), consumer()
         silent.enqueue(b"held")
         claimed(silent)
         silent.beat(MOMENT, info="about it")
 
         def shown() -> Member | None:
-            return next((member for member in rescuer.consumers() if member.id == silent.consumer), None)
+            return next(
+                (member for member in rescuer.consumers() if member.id == silent.consumer), None
+            )
 
-        member = wait_until(lambda: (it := shown()) and it.alive_until is None and it, reason="it is silent")
+        member = wait_until(
+            lambda: (it := shown()) and it.alive_until is None and it, reason="it is silent"
+        )
         assert member.held == [b"held"]
         wait_until(lambda: rescuer.beat(ALIVE).taken_over == 1, reason="the message is taken over")
         assert shown() is None
@@ -967,7 +1044,9 @@ class TestRemoving:
         assert claimed_data(storage) == [b"same"]
 
     @shared
-    def test_a_removed_message_has_all_its_deliveries_when_it_is_sent_again(self, consumer: Open) -> None:
+    def test_a_removed_message_has_all_its_deliveries_when_it_is_sent_again(
+        self, consumer: Open
+    ) -> None:
         rescuer = consumer()
         for _ in range(2):
             rescuer.enqueue(b"message")
@@ -1011,7 +1090,11 @@ class TestVersionBefore:
         storage.enqueue(b"new")
 
         assert [member.info for member in storage.consumers()] == [""]
-        assert claimed_data(ReliableSqliteStorage("work", filename=str(place))) == [b"old", b"old, later", b"new"]
+        assert claimed_data(ReliableSqliteStorage("work", filename=str(place))) == [
+            b"old",
+            b"old, later",
+            b"new",
+        ]
         before.close()
 
     def test_several_processes_make_a_file_fit_at_the_same_time(self, tmp_path: Path) -> None:
@@ -1036,7 +1119,10 @@ class TestVersionBefore:
         assert storage.standing().consumers == 1
 
     def test_what_is_done_leaves_nothing_beside_the_lists_on_redis(self, own_broker: Redis) -> None:
-        storage, client = ReliableRedisStorage("work", url=own_broker.url(), now=Clock()), own_broker.client()
+        storage, client = (
+            ReliableRedisStorage("work", url=own_broker.url(), now=Clock()),
+            own_broker.client(),
+        )
         for number in range(3):
             storage.add_to_schedule(b"%d" % number, NOON)
         first, second = claimed(storage), claimed(storage)
@@ -1046,9 +1132,14 @@ class TestVersionBefore:
         assert storage.claim(0, [claimed(storage)]) is None
         assert not client.exists("{huey.work}:due")
 
-    def test_what_it_leaves_beside_the_lists_on_redis_is_cleared_away(self, own_broker: Redis) -> None:
+    def test_what_it_leaves_beside_the_lists_on_redis_is_cleared_away(
+        self, own_broker: Redis
+    ) -> None:
         """It acknowledges without a word about since when a message was ready."""
-        storage, client = ReliableRedisStorage("work", url=own_broker.url(), now=Clock()), own_broker.client()
+        storage, client = (
+            ReliableRedisStorage("work", url=own_broker.url(), now=Clock()),
+            own_broker.client(),
+        )
         storage.add_to_schedule(b"message", NOON)
         claim = claimed(storage)
         storage.beat(ALIVE)
@@ -1069,14 +1160,22 @@ class TestTakingOver:
         assert (newcomer.queue_size(), newcomer.held_count()) == (0, 1)
         wait_until(lambda: rescuer.beat(ALIVE).taken_over == 1, reason="the message is taken over")
 
-    def test_a_silent_consumers_messages_are_taken_over_and_a_beating_ones_are_not(self, consumer: Open) -> None:
+    def test_a_silent_consumers_messages_are_taken_over_and_a_beating_ones_are_not(
+        self, consumer: Open
+    ) -> None:
         silent, beating, rescuer = consumer(), consumer(), consumer()
         rescuer.enqueue_many([(b"a", 0), (b"b", 0), (b"c", 1), (b"d", 0)])
-        assert [claimed(silent).data, claimed(beating).data, claimed(silent).data] == [b"c", b"a", b"b"]
+        assert [claimed(silent).data, claimed(beating).data, claimed(silent).data] == [
+            b"c",
+            b"a",
+            b"b",
+        ]
         assert rescuer.beat(ALIVE).taken_over == 0
 
         silent.beat(MOMENT)
-        wait_until(lambda: rescuer.beat(ALIVE).taken_over == 2, reason="the messages are taken over")
+        wait_until(
+            lambda: rescuer.beat(ALIVE).taken_over == 2, reason="the messages are taken over"
+        )
 
         assert held_by(silent) == []
         assert rescuer.held_count() == len(held_by(beating)) == 1
@@ -1097,7 +1196,9 @@ class TestTakingOver:
         assert len(held_by(storage)) == 1
         assert claimed_data(rescuer) == [b"other"]
 
-    def test_a_message_whose_consumers_die_is_put_aside_and_the_others_go_on(self, consumer: Open) -> None:
+    def test_a_message_whose_consumers_die_is_put_aside_and_the_others_go_on(
+        self, consumer: Open
+    ) -> None:
         rescuer = consumer()
         rescuer.enqueue_many([(b"poison", 1), (b"other", 0)])
 
@@ -1151,7 +1252,9 @@ class TestTakingOver:
             assert worked_off(rescuer) == [b"the same message"]
         assert rescuer.dead_letters() == []
 
-    def test_an_acknowledgement_with_the_next_claim_ends_the_count_of_deaths(self, consumer: Open) -> None:
+    def test_an_acknowledgement_with_the_next_claim_ends_the_count_of_deaths(
+        self, consumer: Open
+    ) -> None:
         rescuer = consumer()
         for _ in range(2):
             rescuer.enqueue(b"the same message")
@@ -1182,7 +1285,9 @@ class TestTakingOver:
         assert held_by(blind) == [mine.receipt]
         assert claimed_data(judge) == [b"a"]
 
-    def test_a_claim_by_who_was_taken_for_dead_acknowledges_nothing_of_the_new_holder(self, consumer: Open) -> None:
+    def test_a_claim_by_who_was_taken_for_dead_acknowledges_nothing_of_the_new_holder(
+        self, consumer: Open
+    ) -> None:
         paused, holder = consumer(), consumer()
         holder.enqueue_many([(b"message", 1), (b"next", 0)])
         late = claimed(paused)
@@ -1197,7 +1302,9 @@ class TestTakingOver:
         assert holder.held_count() == 2
 
     @pytest.mark.parametrize("act", ["acknowledge", "release", "bury"])
-    def test_who_was_taken_for_dead_takes_nothing_from_the_new_holder(self, consumer: Open, act: str) -> None:
+    def test_who_was_taken_for_dead_takes_nothing_from_the_new_holder(
+        self, consumer: Open, act: str
+    ) -> None:
         paused, holder = consumer(), consumer()
         holder.enqueue(b"message")
         late = claimed(paused)
@@ -1211,7 +1318,9 @@ class TestTakingOver:
         assert holder.dead_letters() == []
         assert holder.release_all() == 1
 
-    def test_what_a_consumer_claims_after_it_was_taken_for_dead_is_taken_over_as_well(self, consumer: Open) -> None:
+    def test_what_a_consumer_claims_after_it_was_taken_for_dead_is_taken_over_as_well(
+        self, consumer: Open
+    ) -> None:
         paused, rescuer = consumer(), consumer()
         rescuer.enqueue_many([(b"first", 1), (b"second", 0)])
         claimed(paused)
@@ -1225,7 +1334,9 @@ class TestTakingOver:
         assert rescuer.beat(ALIVE).taken_over == 1
         assert claimed_data(rescuer) == [b"third"]
 
-    def test_what_a_consumer_claims_after_it_has_handed_back_is_taken_over(self, consumer: Open) -> None:
+    def test_what_a_consumer_claims_after_it_has_handed_back_is_taken_over(
+        self, consumer: Open
+    ) -> None:
         leaving, rescuer = consumer(), consumer()
         leaving.release_all()
         rescuer.enqueue(b"message")
@@ -1238,7 +1349,9 @@ class TestTakingOver:
 
 @shared
 class TestWaiting:
-    def test_a_claim_that_waits_gets_a_message_that_is_enqueued_meanwhile(self, consumer: Open) -> None:
+    def test_a_claim_that_waits_gets_a_message_that_is_enqueued_meanwhile(
+        self, consumer: Open
+    ) -> None:
         waiting, producer = consumer(), consumer()
         with waiting_claims(waiting) as (claim,):
             producer.enqueue(b"late")
@@ -1250,14 +1363,18 @@ class TestWaiting:
     def test_a_claim_gives_nothing_when_its_time_is_over(self, consumer: Open) -> None:
         storage, other = consumer(), consumer()
         assert storage.claim(MOMENT) is None
-        with waiting_claims(storage) as (leader,):  # and not when another thread of the consumer waits longer
+        with waiting_claims(storage) as (
+            leader,
+        ):  # and not when another thread of the consumer waits longer
             assert storage.claim(MOMENT) is None
             other.enqueue(b"message")
             result = leader.result(SOON)
         assert result is not None
 
     @pytest.mark.parametrize("way", ["schedule", "release", "once", "death", "replay", "hand back"])
-    def test_a_claim_that_waits_gets_what_becomes_ready_in_another_way(self, consumer: Open, way: str) -> None:
+    def test_a_claim_that_waits_gets_what_becomes_ready_in_another_way(
+        self, consumer: Open, way: str
+    ) -> None:
         waiting, other, holder = consumer(), consumer(), consumer()
         holder.enqueue(b"message")
         claim = claimed(holder)
@@ -1282,7 +1399,9 @@ class TestWaiting:
         assert got is not None
         assert got.data == b"message"
 
-    def test_when_one_thread_has_got_a_message_another_waits_for_the_next(self, consumer: Open) -> None:
+    def test_when_one_thread_has_got_a_message_another_waits_for_the_next(
+        self, consumer: Open
+    ) -> None:
         waiting, producer = consumer(), consumer()
         with waiting_claims(waiting, 2) as claims:
             producer.enqueue(b"first")
@@ -1304,7 +1423,9 @@ class TestWaiting:
         with waiting_claims(one, 3) as some, waiting_claims(two, 3) as others:
             consumer().enqueue_many((b"%d" % number, 0) for number in range(6))
             results = [claim.result(SOON) for claim in [*some, *others]]
-        assert {result.data for result in results if result is not None} == {b"%d" % number for number in range(6)}
+        assert {result.data for result in results if result is not None} == {
+            b"%d" % number for number in range(6)
+        }
 
     def test_what_is_done_is_forgotten_before_the_waiting_begins(self, consumer: Open) -> None:
         storage, other = consumer(), consumer()
@@ -1326,7 +1447,9 @@ class TestWaiting:
             storage.wake()
             assert [claim.result(SOON) for claim in claims] == [None, None, None]
 
-    def test_after_wake_no_claim_waits_but_what_is_ready_is_still_given(self, consumer: Open) -> None:
+    def test_after_wake_no_claim_waits_but_what_is_ready_is_still_given(
+        self, consumer: Open
+    ) -> None:
         storage = consumer()
         storage.wake()
         with ThreadPoolExecutor(1) as pool:
@@ -1373,7 +1496,10 @@ class TestFallingDue:
         other.add_to_schedule(b"later", in_seconds(3600))
         looks.count = 0
         with waiting_claims(waiting) as (claim,):
-            wait_until(lambda: looks.count >= 2, reason="it has found nothing, and when it has to look again")
+            wait_until(
+                lambda: looks.count >= 2,
+                reason="it has found nothing, and when it has to look again",
+            )
             other.add_to_schedule(b"soon", in_seconds(0.3))
             result = claim.result(SOON)
         assert result is not None
@@ -1387,18 +1513,26 @@ class TestFallingDue:
             results = [claim.result(SOON) for claim in claims]
         assert {result.data for result in results if result is not None} == {b"one", b"two"}
 
-    def test_who_takes_over_the_waiting_knows_what_was_scheduled_meanwhile(self, consumer: Open) -> None:
+    def test_who_takes_over_the_waiting_knows_what_was_scheduled_meanwhile(
+        self, consumer: Open
+    ) -> None:
         looks = Looks()
         other, waiting = consumer(), consumer(now=looks)
         other.add_to_schedule(b"much later", in_seconds(3600))
         looks.count = 0
         with waiting_claims(waiting, 2) as claims:
-            wait_until(lambda: looks.count >= 4, reason="both have found nothing, and when they have to look again")
+            wait_until(
+                lambda: looks.count >= 4,
+                reason="both have found nothing, and when they have to look again",
+            )
             other.add_to_schedule(b"scheduled", in_seconds(1))
             wait_until(lambda: looks.count >= 6, reason="the first one knows of it")
             other.enqueue(b"enqueued")
             results = [claim.result(SOON) for claim in claims]
-        assert {result.data for result in results if result is not None} == {b"scheduled", b"enqueued"}
+        assert {result.data for result in results if result is not None} == {
+            b"scheduled",
+            b"enqueued",
+        }
 
 
 class TestConcurrency:
@@ -1423,7 +1557,9 @@ class TestConcurrency:
         assert sorted(message for part in shares for message in part) == sorted(self.MESSAGES)
         assert one.queue_size() == one.held_count() == 0
 
-    def test_no_message_goes_to_two_threads_of_a_consumer_and_none_is_lost(self, consumer: Open) -> None:
+    def test_no_message_goes_to_two_threads_of_a_consumer_and_none_is_lost(
+        self, consumer: Open
+    ) -> None:
         storage = consumer()
         shares = self.share([storage] * 4)
         assert sorted(message for part in shares for message in part) == sorted(self.MESSAGES)
@@ -1467,7 +1603,9 @@ class TestTwoQueues:
         assert claimed_data(logs) == [b"log"]
 
     @pytest.mark.parametrize("act", ["replay", "discard"])
-    def test_a_queue_neither_sees_nor_touches_the_letters_of_another(self, consumer: Open, act: str) -> None:
+    def test_a_queue_neither_sees_nor_touches_the_letters_of_another(
+        self, consumer: Open, act: str
+    ) -> None:
         logs, content = put_aside(consumer("logs"), b"log"), consumer("content")
         assert (content.dead_letters(), content.dead_count()) == ([], 0)
 
@@ -1486,7 +1624,9 @@ class TestTwoQueues:
 
 class TestHeldUp:
     def test_a_beat_that_a_hung_redis_receives_late_judges_nobody(self, own_broker: Redis) -> None:
-        victim, judge = (ReliableRedisStorage("work", url=own_broker.url(), socket_timeout=0.2) for _ in range(2))
+        victim, judge = (
+            ReliableRedisStorage("work", url=own_broker.url(), socket_timeout=0.2) for _ in range(2)
+        )
         victim.enqueue(b"held")
         for storage in (victim, judge):
             storage.beat(1)
@@ -1498,7 +1638,9 @@ class TestHeldUp:
         wait_until(lambda: time.monotonic() - started > 1.5, reason="both are silent")
         own_broker.resume()
         client = own_broker.client()
-        wait_until(lambda: client.keys(f"*alive:{judge.consumer}"), reason="the late beat has arrived")
+        wait_until(
+            lambda: client.keys(f"*alive:{judge.consumer}"), reason="the late beat has arrived"
+        )
         assert (victim.queue_size(), victim.held_count()) == (0, 1)
 
 
@@ -1548,7 +1690,9 @@ class TestFullRedis:
         assert worked_off(consumer) == [b"scheduled", b"2", b"3", b"4", b"5"]
         assert consumer.queue_size() == consumer.held_count() == 0
 
-    def test_on_a_full_redis_a_retry_is_scheduled_in_the_place_of_its_message(self, own_broker: Redis) -> None:
+    def test_on_a_full_redis_a_retry_is_scheduled_in_the_place_of_its_message(
+        self, own_broker: Redis
+    ) -> None:
         storage = ReliableRedisStorage("work", url=own_broker.url(), now=Clock())
         storage.beat(ALIVE)
         storage.enqueue_many([(b"fails", 0), (b"other", 0)])
@@ -1566,7 +1710,9 @@ class TestFullRedis:
         assert storage.claim(0, [last]) is None
         assert storage.held_count() == 0
 
-    def test_on_a_full_redis_dead_letters_can_be_replayed_and_discarded(self, own_broker: Redis) -> None:
+    def test_on_a_full_redis_dead_letters_can_be_replayed_and_discarded(
+        self, own_broker: Redis
+    ) -> None:
         storage = ReliableRedisStorage("work", url=own_broker.url())
         storage.enqueue_many([(b"a", 0), (b"b", 0)])
         for _ in range(2):
@@ -1578,7 +1724,9 @@ class TestFullRedis:
         assert storage.dead_count() == 0
         assert worked_off(storage) == [b"a"]
 
-    def test_a_server_that_has_become_a_replica_is_left_for_the_one_at_its_address(self, own_broker: Redis) -> None:
+    def test_a_server_that_has_become_a_replica_is_left_for_the_one_at_its_address(
+        self, own_broker: Redis
+    ) -> None:
         storage = ReliableRedisStorage("work", url=own_broker.url())
         admin = own_broker.client()
         before = storage.conn.client_id()
@@ -1590,7 +1738,9 @@ class TestFullRedis:
         storage.enqueue(b"a")
         assert claimed(storage).data == b"a"
 
-    def test_an_entry_without_a_lane_is_not_lost_when_its_consumer_dies(self, own_broker: Redis) -> None:
+    def test_an_entry_without_a_lane_is_not_lost_when_its_consumer_dies(
+        self, own_broker: Redis
+    ) -> None:
         storage, rescuer = (ReliableRedisStorage("work", url=own_broker.url()) for _ in range(2))
         own_broker.client().lpush("{huey.work}:ready:0", b"xyz")
         storage.beat(ALIVE)

@@ -29,14 +29,20 @@ def trusted(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def tls_broker(authority: trustme.CA) -> Iterator[TlsRedis]:
-    with scratch_folder() as folder, started(TlsRedis(folder, authority.issue_cert(LOOPBACK))) as server:
+    with (
+        scratch_folder() as folder,
+        started(TlsRedis(folder, authority.issue_cert(LOOPBACK))) as server,
+    ):
         yield server
 
 
 @pytest.fixture(scope="module")
 def misnamed(authority: trustme.CA) -> Iterator[TlsRedis]:
     """Whose certificate is good, but for another host."""
-    with scratch_folder() as folder, started(TlsRedis(folder, authority.issue_cert("redis.example.org"))) as server:
+    with (
+        scratch_folder() as folder,
+        started(TlsRedis(folder, authority.issue_cert("redis.example.org"))) as server,
+    ):
         yield server
 
 
@@ -71,7 +77,9 @@ def test_the_main_job_is_done_with_a_broker_whose_authority_is_named(
 
 
 @pytest.mark.parametrize("name", CONSUMERS)
-def test_a_broker_whose_authority_nobody_knows_is_refused_at_once(launch: Launch, tls_broker: TlsRedis, name: str) -> None:
+def test_a_broker_whose_authority_nobody_knows_is_refused_at_once(
+    launch: Launch, tls_broker: TlsRedis, name: str
+) -> None:
     service = launch(name, REDIS_URL=tls_broker.tls_url(password=SECRET))
     line = refusal(service)
     assert "its certificate is not trusted" in line
@@ -83,15 +91,21 @@ def test_a_broker_whose_authority_nobody_knows_is_refused_at_once(launch: Launch
 def test_a_broker_whose_certificate_is_for_another_host_is_refused_at_once(
     launch: Launch, misnamed: TlsRedis, trusted: str
 ) -> None:
-    service = launch("huey_logs", REDIS_URL=f"{misnamed.tls_url(password=SECRET)}?ssl_ca_certs={trusted}")
+    service = launch(
+        "huey_logs", REDIS_URL=f"{misnamed.tls_url(password=SECRET)}?ssl_ca_certs={trusted}"
+    )
     line = refusal(service)
     assert "its certificate is for another host" in line
     assert "REDIS_URL" in line
     assert not waited(service)
 
 
-def test_a_broker_whose_certificate_has_expired_is_refused_at_once(launch: Launch, expired: TlsRedis, trusted: str) -> None:
-    line = refusal(launch("huey_logs", REDIS_URL=f"{expired.tls_url(password=SECRET)}?ssl_ca_certs={trusted}"))
+def test_a_broker_whose_certificate_has_expired_is_refused_at_once(
+    launch: Launch, expired: TlsRedis, trusted: str
+) -> None:
+    line = refusal(
+        launch("huey_logs", REDIS_URL=f"{expired.tls_url(password=SECRET)}?ssl_ca_certs={trusted}")
+    )
     assert "its certificate is not valid at this time" in line
     assert "REDIS_URL" in line
 
@@ -103,7 +117,9 @@ def test_tls_asked_of_a_plain_port_is_told(launch: Launch, tls_broker: TlsRedis)
     assert "redis:// instead of rediss:// in REDIS_URL" in line
 
 
-def test_a_port_of_tls_that_is_spoken_to_plainly_is_told(launch: Launch, tls_broker: TlsRedis) -> None:
+def test_a_port_of_tls_that_is_spoken_to_plainly_is_told(
+    launch: Launch, tls_broker: TlsRedis
+) -> None:
     url = f"redis://:{SECRET}@{LOOPBACK}:{tls_broker.tls_port}/0"
     line = refusal(launch("huey_logs", REDIS_URL=url, STARTUP_WAIT_SECONDS="1"))
     assert "it ends the connection at once" in line
@@ -128,7 +144,9 @@ def test_a_file_of_certificates_that_cannot_be_read_is_refused_at_once(
 
 
 def test_a_name_that_no_file_can_have_is_refused(launch: Launch) -> None:
-    line = refusal(launch("huey_logs", REDIS_URL=f"rediss://:{SECRET}@{LOOPBACK}:1/0?ssl_ca_certs=a%00b"))
+    line = refusal(
+        launch("huey_logs", REDIS_URL=f"rediss://:{SECRET}@{LOOPBACK}:1/0?ssl_ca_certs=a%00b")
+    )
     assert "no certificate can be read from a" in line
 
 
@@ -155,13 +173,17 @@ def test_the_api_says_why_it_can_send_nothing_to_a_broker_that_it_does_not_trust
     postgres: Postgres, tls_broker: TlsRedis, tmp_path: Path
 ) -> None:
     """It accepts goals nevertheless, as while a broker is away."""
-    stack = server_stack(tmp_path, postgres, tls_broker, REDIS_URL=tls_broker.tls_url(password=SECRET))
+    stack = server_stack(
+        tmp_path, postgres, tls_broker, REDIS_URL=tls_broker.tls_url(password=SECRET)
+    )
     try:
         stack.services["api"].start()
         wait_until(lambda: listens(LOOPBACK, stack.port), reason="the API answers")
         stack.headers = stack.register()
         stack.create()
-        wait_until(lambda: "its certificate is not trusted" in stack.api.output, reason="the API says why")
+        wait_until(
+            lambda: "its certificate is not trusted" in stack.api.output, reason="the API says why"
+        )
         assert "REDIS_URL" in stack.api.output
         assert SECRET not in stack.api.output
         assert stack.get("/health/ready").status_code == 503
@@ -175,7 +197,14 @@ def test_the_api_says_why_it_can_send_nothing_to_a_broker_that_it_does_not_trust
 def test_tls_asked_of_a_database_that_has_none_is_told(launch: Launch, postgres: Postgres) -> None:
     url = f"postgresql://postgres:{SECRET}@{LOOPBACK}:{postgres.port}/postgres?sslmode=require"
     for name in ("api", *CONSUMERS):
-        line = refusal(launch(name, DATABASE_URL=url, REDIS_URL=f"redis://{LOOPBACK}:1/0", STARTUP_WAIT_SECONDS="1"))
+        line = refusal(
+            launch(
+                name,
+                DATABASE_URL=url,
+                REDIS_URL=f"redis://{LOOPBACK}:1/0",
+                STARTUP_WAIT_SECONDS="1",
+            )
+        )
         assert "it does not speak TLS" in line
         assert "sslmode=require" in line
         assert "DATABASE_URL" in line

@@ -15,20 +15,29 @@ API = "/api/v1"
 
 def registered(stack: Stack) -> tuple[str, dict[str, str]]:
     email = f"{uuid.uuid4().hex}@example.org"
-    answer = answer_to("POST", f"{stack.url}{API}/auth/register", json={"email": email, "password": PASSWORD})
+    answer = answer_to(
+        "POST", f"{stack.url}{API}/auth/register", json={"email": email, "password": PASSWORD}
+    )
     assert answer.status_code == 201, answer.text
     return email, {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
 @pytest.mark.parametrize("stack", ["server"], indirect=True)
-def test_what_is_made_goes_on_for_the_new_owner_and_streams_of_the_old_one_end(stack: Stack) -> None:
+def test_what_is_made_goes_on_for_the_new_owner_and_streams_of_the_old_one_end(
+    stack: Stack,
+) -> None:
     (ann, hers), (bob, his) = registered(stack), registered(stack)
 
     def ask(method: str, path: str, headers: dict[str, str], **options: object) -> int:
         return answer_to(method, stack.url + path, headers=headers, **options).status_code
 
     made = [
-        answer_to("POST", f"{stack.url}{API}/roadmaps", headers=hers, json={"goal": GOAL, "review": review}).headers["location"]
+        answer_to(
+            "POST",
+            f"{stack.url}{API}/roadmaps",
+            headers=hers,
+            json={"goal": GOAL, "review": review},
+        ).headers["location"]
         for review in (False, True)
     ]
     waits = made[1]
@@ -36,7 +45,9 @@ def test_what_is_made_goes_on_for_the_new_owner_and_streams_of_the_old_one_end(s
     def status(headers: dict[str, str], path: str) -> str:
         return str(answer_to("GET", stack.url + path, headers=headers).json()["status"])
 
-    wait_until(lambda: status(hers, waits) == "awaiting_review", reason="its plan waits for approval")
+    wait_until(
+        lambda: status(hers, waits) == "awaiting_review", reason="its plan waits for approval"
+    )
     with ThreadPoolExecutor(1) as pool:
         before, stack.headers = stack.headers, hers
         try:

@@ -29,7 +29,9 @@ def base(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
     server = request.getfixturevalue("postgres") if request.param == "server" else None
     with own_database(tmp_path, server):
         with transaction():
-            Account.create(id=OWNER, email="somebody@example.org", password_hash="", created_at=clock.now())
+            Account.create(
+                id=OWNER, email="somebody@example.org", password_hash="", created_at=clock.now()
+            )
         yield
     clock.reset()
 
@@ -90,7 +92,10 @@ def test_of_several_who_throw_it_away_restore_it_or_delete_it_one_does(base: Non
     (roadmap_id,) = made(1)
     for do in (trash.put, trash.restore, trash.put, trash.delete):
         got = at_once(lambda do=do: do(OWNER, roadmap_id), 4)  # type: ignore[misc]
-        assert len([each for each in got if isinstance(each, type) and issubclass(each, NotFound)]) == 3, do
+        assert (
+            len([each for each in got if isinstance(each, type) and issubclass(each, NotFound)])
+            == 3
+        ), do
 
 
 def test_who_plans_it_meanwhile_has_lost_it(base: None) -> None:

@@ -35,7 +35,9 @@ Decide = Callable[[UUID], object]
 
 
 @pytest.fixture(scope="module", params=MODES)
-def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def base(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     server = request.getfixturevalue("postgres") if request.param == "server" else None
     with own_database(tmp_path_factory.mktemp("unfinished"), server):
         yield
@@ -47,7 +49,9 @@ def limit(base: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     with transaction():
         Account.delete().execute()  # everything else hangs on an account
         for id_ in (OWNER, OTHER):
-            Account.create(id=id_, email=f"{id_}@example.org", password_hash="", created_at=clock.now())
+            Account.create(
+                id=id_, email=f"{id_}@example.org", password_hash="", created_at=clock.now()
+            )
 
     def change(unfinished: int = 1, queued: int = 1000) -> None:
         changed = {"most_unfinished_roadmaps": unfinished, "most_queued_roadmaps": queued}
@@ -87,10 +91,14 @@ def concept_of(roadmap_id: UUID, key: str = SECOND) -> UUID:
 
 
 def everything() -> dict[str, Any]:
-    return {table.__name__: rows(table) for table in (Roadmap, Revision, Concept, Content, RoadmapEvent)}
+    return {
+        table.__name__: rows(table) for table in (Roadmap, Revision, Concept, Content, RoadmapEvent)
+    }
 
 
-ADDED = AddConcept(op="add_concept", module="parts", title="Oven", description="Heat.", hours=1, difficulty=1)
+ADDED = AddConcept(
+    op="add_concept", module="parts", title="Oven", description="Heat.", hours=1, difficulty=1
+)
 
 
 def ready() -> UUID:
@@ -107,7 +115,9 @@ def without_plan() -> UUID:
 def in_review() -> UUID:
     roadmap_id = brought_in()
     with transaction():
-        Content.update(status="pending").where(Content.roadmap == roadmap_id, Content.status == "failed").execute()
+        Content.update(status="pending").where(
+            Content.roadmap == roadmap_id, Content.status == "failed"
+        ).execute()
     set_status(roadmap_id, "awaiting_review", review=True, contents_failed=0)
     return roadmap_id
 
@@ -118,7 +128,11 @@ def edited_since() -> UUID:
     decisions.edit(OWNER, roadmap_id, [ADDED], None)
     decisions.cancel(OWNER, roadmap_id)
     with session():
-        key = next(each.key for each in Concept.select().where(Concept.roadmap == roadmap_id) if each.title == "Oven")
+        key = next(
+            each.key
+            for each in Concept.select().where(Concept.roadmap == roadmap_id)
+            if each.title == "Oven"
+        )
     decisions.edit(OWNER, roadmap_id, [Remove(op="remove", what="concept", key=key)], None)
     return roadmap_id
 
@@ -126,8 +140,14 @@ def edited_since() -> UUID:
 STARTS: dict[str, tuple[Callable[[], UUID], Decide]] = {
     "retry": (brought_in, lambda id_: decisions.retry(OWNER, id_)),
     "retry without a plan": (without_plan, lambda id_: decisions.retry(OWNER, id_)),
-    "retry a part": (brought_in, lambda id_: decisions.retry_part(OWNER, id_, concept_of(id_), ContentKind.quiz)),
-    "regenerate": (ready, lambda id_: decisions.regenerate(OWNER, id_, concept_of(id_), ContentKind.quiz, "Shorter.")),
+    "retry a part": (
+        brought_in,
+        lambda id_: decisions.retry_part(OWNER, id_, concept_of(id_), ContentKind.quiz),
+    ),
+    "regenerate": (
+        ready,
+        lambda id_: decisions.regenerate(OWNER, id_, concept_of(id_), ContentKind.quiz, "Shorter."),
+    ),
     "revise": (ready, lambda id_: decisions.revise(OWNER, id_, "Less theory.")),
     "revise in review": (in_review, lambda id_: decisions.revise(OWNER, id_, "Less theory.")),
     "edit": (ready, lambda id_: decisions.edit(OWNER, id_, [ADDED], None)),
@@ -154,7 +174,9 @@ def test_an_account_at_its_limit_starts_no_more_work(
 
 
 @EACH
-def test_work_of_other_accounts_does_not_count(limit: Callable[..., None], prepare: Callable[[], UUID], decide: Decide) -> None:
+def test_work_of_other_accounts_does_not_count(
+    limit: Callable[..., None], prepare: Callable[[], UUID], decide: Decide
+) -> None:
     roadmap_id = prepare()
     create(OTHER)
     decide(roadmap_id)
@@ -177,13 +199,17 @@ def test_where_too_many_wait_for_a_worker_no_work_is_started(
     decide(roadmap_id)
 
 
-def test_a_roadmap_that_is_being_made_does_not_count_against_its_own_change(limit: Callable[..., None]) -> None:
+def test_a_roadmap_that_is_being_made_does_not_count_against_its_own_change(
+    limit: Callable[..., None],
+) -> None:
     roadmap_id = brought_in()
     decisions.retry_part(OWNER, roadmap_id, concept_of(roadmap_id), ContentKind.quiz)
     limit(queued=1)
     create(OTHER)
     decisions.retry_part(OWNER, roadmap_id, concept_of(roadmap_id), ContentKind.resources)
-    decisions.regenerate(OWNER, roadmap_id, concept_of(roadmap_id, FIRST), ContentKind.quiz, "Shorter.")
+    decisions.regenerate(
+        OWNER, roadmap_id, concept_of(roadmap_id, FIRST), ContentKind.quiz, "Shorter."
+    )
     decisions.edit(OWNER, roadmap_id, [ADDED], None)
     assert under_way() == 1
 
@@ -192,7 +218,9 @@ def test_what_starts_no_work_is_free(limit: Callable[..., None]) -> None:
     complete, partial, thrown = ready(), brought_in(), brought_in()
     trash.put(OWNER, thrown)
     create()
-    decisions.edit(OWNER, complete, [Rewrite(op="rewrite", what="concept", key=SECOND, hours=5)], None)
+    decisions.edit(
+        OWNER, complete, [Rewrite(op="rewrite", what="concept", key=SECOND, hours=5)], None
+    )
     decisions.restore(OWNER, complete, 1)
     trash.restore(OWNER, thrown)
     brought_in(whole())
@@ -211,7 +239,9 @@ def test_in_the_trash_nothing_is_being_made(limit: Callable[..., None]) -> None:
         decisions.retry(OWNER, roadmap_id)
 
 
-def test_an_account_at_its_limit_brings_in_nothing_that_is_unfinished(limit: Callable[..., None]) -> None:
+def test_an_account_at_its_limit_brings_in_nothing_that_is_unfinished(
+    limit: Callable[..., None],
+) -> None:
     create()
     before = everything()
     with pytest.raises(TooMany):
@@ -226,7 +256,9 @@ def test_work_of_the_service_itself_is_not_refused(limit: Callable[..., None]) -
     roadmap_id = ready()
     create()
     with session():
-        resources = Content.get(Content.concept == concept_of(roadmap_id), Content.kind == ContentKind.resources)
+        resources = Content.get(
+            Content.concept == concept_of(roadmap_id), Content.kind == ContentKind.resources
+        )
     decisions.replace_links(OWNER, roadmap_id, resources.id)
     assert under_way() == 2
 
@@ -255,11 +287,16 @@ def at_once(acts: Sequence[Callable[[], object]]) -> Counter[str]:
 def test_of_retries_at_once_as_many_start_as_there_is_room_for(limit: Callable[..., None]) -> None:
     ids = [brought_in() for _ in range(6)]
     limit(unfinished=2)
-    assert at_once([lambda id_=id_: decisions.retry(OWNER, id_) for id_ in ids]) == {"done": 2, "TooMany": 4}  # type: ignore[misc]
+    assert at_once([lambda id_=id_: decisions.retry(OWNER, id_) for id_ in ids]) == {
+        "done": 2,
+        "TooMany": 4,
+    }  # type: ignore[misc]
     assert under_way() == 2
 
 
-def test_of_conditional_retries_at_once_none_counts_what_was_before(limit: Callable[..., None]) -> None:
+def test_of_conditional_retries_at_once_none_counts_what_was_before(
+    limit: Callable[..., None],
+) -> None:
     """Each looks at everything as it was at its beginning, as a request with If-Match does."""
     ids = [brought_in() for _ in range(6)]
     looked = threading.Barrier(len(ids))

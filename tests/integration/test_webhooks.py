@@ -16,7 +16,9 @@ HERE = "127.0.0.0/8"
 
 
 @pytest.fixture(scope="module", params=["embedded", "server"])
-def telling(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def telling(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """A stack of this file's own, which may send to this machine."""
     folder = tmp_path_factory.mktemp(f"telling-{request.param}")
     if request.param == "embedded":
@@ -75,7 +77,9 @@ def test_a_roadmap_is_told_signed_so_that_the_code_of_others_verifies_it_and_a_k
     receiver.got.clear()
     receiver.answer_from_now_on(gate(opened, status(204)), status(204))
     assert telling.post(f"{BASE}/{webhook['id']}/test").status_code == 202
-    wait_until(lambda: receiver.got, reason="the receiver has heard it, and its answer is on its way")
+    wait_until(
+        lambda: receiver.got, reason="the receiver has heard it, and its answer is on its way"
+    )
     telling.content.kill()
     opened.set()
     telling.start(telling.content.name)
@@ -86,7 +90,9 @@ def test_a_roadmap_is_told_signed_so_that_the_code_of_others_verifies_it_and_a_k
     verified(receiver.got[1], webhook)
 
 
-def test_what_is_decided_about_a_webhook_holds_in_both_modes(telling: Stack, receiver: Receiver) -> None:
+def test_what_is_decided_about_a_webhook_holds_in_both_modes(
+    telling: Stack, receiver: Receiver
+) -> None:
     webhook = webhook_to(telling, receiver, "roadmap.ready")
     where = f"{BASE}/{webhook['id']}"
     rotated = telling.post(f"{where}/secret").json()
@@ -117,14 +123,22 @@ def verified(got: Got, webhook: dict[str, Any]) -> None:
 def test_the_service_itself_is_never_told(telling: Stack, receiver: Receiver) -> None:
     for host in ("127.0.0.1", "127.1.2.3", "localhost", "[::ffff:127.0.0.1]"):
         answer = telling.post(BASE, json={"url": f"http://{host}:{telling.port}/hook"})
-        assert answer.json()["errors"] == [{"pointer": "#/url", "detail": "must not lead to this service itself"}], answer.text
+        assert answer.json()["errors"] == [
+            {"pointer": "#/url", "detail": "must not lead to this service itself"}
+        ], answer.text
     webhook = webhook_to(telling, receiver, "roadmap.ready")
-    change = {"url": f"http://127.0.0.1:{telling.port}/", "events": ["roadmap.ready"], "enabled": True}
+    change = {
+        "url": f"http://127.0.0.1:{telling.port}/",
+        "events": ["roadmap.ready"],
+        "enabled": True,
+    }
     assert telling.request("PUT", f"{BASE}/{webhook['id']}", json=change).status_code == 422
     assert telling.request("DELETE", f"{BASE}/{webhook['id']}").status_code == 204
 
 
-def test_in_server_mode_this_machine_is_nowhere_unless_the_operator_says_so(shared_server: Stack, receiver: Receiver) -> None:
+def test_in_server_mode_this_machine_is_nowhere_unless_the_operator_says_so(
+    shared_server: Stack, receiver: Receiver
+) -> None:
     answer = shared_server.post(BASE, json={"url": receiver.url})
     assert answer.status_code == 422
     by_name = f"https://localhost:{receiver.port}/"

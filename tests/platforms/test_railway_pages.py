@@ -65,7 +65,10 @@ def followed(
     folder, programs = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("programs")
     place_programs(programs)
     here = checkout(tmp_path_factory.mktemp("checkout"))
-    with project(folder, images, postgres, module_broker) as platform, edge(platform, "api") as address:
+    with (
+        project(folder, images, postgres, module_broker) as platform,
+        edge(platform, "api") as address,
+    ):
         environment = {
             **clean_environment(),
             "PATH": f"{programs}:{clean_environment()['PATH']}",
@@ -73,7 +76,10 @@ def followed(
             "RAILWAY_TEST_IMAGES": str(images),
             "RAILWAY_TEST_SERVERS": json.dumps(platform.servers),
         }
-        yield {page: _follow(steps_of(ROOT / "docs" / page), environment, here, address) for page in PAGES}
+        yield {
+            page: _follow(steps_of(ROOT / "docs" / page), environment, here, address)
+            for page in PAGES
+        }
 
 
 def place_programs(folder: Path) -> None:
@@ -82,15 +88,23 @@ def place_programs(folder: Path) -> None:
         (folder / name).chmod(0o755)
 
 
-def _follow(steps: list[Step], environment: dict[str, str], folder: Path, address: str) -> dict[Step, str]:
+def _follow(
+    steps: list[Step], environment: dict[str, str], folder: Path, address: str
+) -> dict[Step, str]:
     there = [replace(step, command=step.command.replace(DOMAIN, address)) for step in steps]
-    return dict(zip(steps, outputs_of(there, environment, folder, timeout=300).values(), strict=True))
+    return dict(
+        zip(steps, outputs_of(there, environment, folder, timeout=300).values(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_what_the_page_shows_is_what_comes_out(page: str, followed: dict[str, dict[Step, str]]) -> None:
+def test_what_the_page_shows_is_what_comes_out(
+    page: str, followed: dict[str, dict[Step, str]]
+) -> None:
     names = Names()
-    wrong = [(step.command, difference(step.shown, said, names)) for step, said in followed[page].items()]
+    wrong = [
+        (step.command, difference(step.shown, said, names)) for step, said in followed[page].items()
+    ]
     assert [f"$ {command}\n{told}" for command, told in wrong if told] == []
     assert followed[page]
 
@@ -111,10 +125,14 @@ def test_the_quick_start_ends_with_a_roadmap(followed: dict[str, dict[Step, str]
         ("npm install left-pad", "no page says: npm install left-pad"),
     ],
 )
-def test_a_page_that_asks_for_something_else_is_found_out(command: str, told: str, tmp_path: Path) -> None:
+def test_a_page_that_asks_for_something_else_is_found_out(
+    command: str, told: str, tmp_path: Path
+) -> None:
     place_programs(tmp_path)
     environment = {**clean_environment(), "PATH": f"{tmp_path}:{clean_environment()['PATH']}"}
-    done = subprocess.run(command.split(), env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command.split(), env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode != 0
     assert told in done.stderr
 
@@ -146,5 +164,7 @@ def test_a_deployment_that_fails_says_why_and_replaces_nothing(
         assert platform.deployed("api") == before
         ready = answer_to("GET", f"http://127.0.0.1:{before['port']}/health/ready")
         assert (ready.status_code, ready.json()["mode"]) == (200, "server")
-        assert platform.variables("content")["SECRET_KEY"] == "short"  # as on the api, which it is read from
+        assert (
+            platform.variables("content")["SECRET_KEY"] == "short"
+        )  # as on the api, which it is read from
         assert "ADMIN_PASSWORD" not in platform.variables("content")

@@ -24,13 +24,22 @@ from tests.waiting import wait_until
 
 FOLDER = ROOT / "deploy" / "systemd"
 HOME = "/opt/roadmap"  # where the units say that the code is
-SERVICES = {"roadmap-api.service": "api", "roadmap-logs.service": "huey_logs", "roadmap-content@.service": "huey_content"}
+SERVICES = {
+    "roadmap-api.service": "api",
+    "roadmap-logs.service": "huey_logs",
+    "roadmap-content@.service": "huey_content",
+}
 MOST_EXPOSED = 1.5  # of 10, as `systemd-analyze security` counts it
-OF_SYSTEMD = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "USER": "roadmap-api", "HOME": "/"}
+OF_SYSTEMD = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
+    "USER": "roadmap-api",
+    "HOME": "/",
+}
 Unit = dict[str, list[str]]
 
 analysed = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="NOT RUN: there is no systemd-analyze; `apt-get install systemd` brings it"
+    shutil.which("systemd-analyze") is None,
+    reason="NOT RUN: there is no systemd-analyze; `apt-get install systemd` brings it",
 )
 each_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -62,7 +71,9 @@ def units(tmp_path: Path) -> list[str]:
     folder = tmp_path / "units"
     folder.mkdir()
     for path in FOLDER.glob("roadmap*"):
-        (folder / path.name.replace("@", "@1")).write_text(path.read_text().replace(HOME, str(ROOT)))
+        (folder / path.name.replace("@", "@1")).write_text(
+            path.read_text().replace(HOME, str(ROOT))
+        )
     return sorted(map(str, folder.iterdir()))
 
 
@@ -72,7 +83,12 @@ def units(tmp_path: Path) -> list[str]:
 @analysed
 def test_systemd_finds_nothing_to_warn_of(units: list[str]) -> None:
     assert len(units) == 4
-    said = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
 
 
@@ -81,7 +97,12 @@ def test_systemd_warns_of_a_unit_that_is_wrong(units: list[str]) -> None:
     """The judge of the test before."""
     path = next(Path(each) for each in units if each.endswith("api.service"))
     path.write_text(path.read_text().replace("KillMode=mixed", "KillMode=gentle"))
-    said = subprocess.run(["systemd-analyze", "verify", "--man=no", str(path)], capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert "kill mode" in said.stderr
 
 
@@ -89,7 +110,14 @@ def test_systemd_warns_of_a_unit_that_is_wrong(units: list[str]) -> None:
 def test_no_service_is_more_exposed_than_it_must_be(units: list[str]) -> None:
     services = [each for each in units if each.endswith(".service")]
     for each in services:
-        command = ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={MOST_EXPOSED * 10:g}", each]
+        command = [
+            "systemd-analyze",
+            "security",
+            "--offline=true",
+            "--no-pager",
+            f"--threshold={MOST_EXPOSED * 10:g}",
+            each,
+        ]
         said = subprocess.run(command, capture_output=True, text=True, check=False)
         assert said.returncode == 0, said.stdout
         exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said.stdout)
@@ -105,25 +133,39 @@ def test_no_service_is_more_exposed_than_it_must_be(units: list[str]) -> None:
 def test_systemd_waits_longer_than_a_service_needs_to_end(name: str) -> None:
     grace = Settings.model_fields["shutdown_grace_seconds"].default
     assert int(one(name, "TimeoutStopSec")) > grace + AFTER_GRACE
-    assert one(name, "KillMode") == "mixed"  # one SIGTERM, to the service: a second one ends the grace of a consumer
+    assert (
+        one(name, "KillMode") == "mixed"
+    )  # one SIGTERM, to the service: a second one ends the grace of a consumer
 
 
 @each_service
 def test_a_refusal_is_not_tried_for_ever_and_a_wait_is(name: str) -> None:
     wait = Settings.model_fields["startup_wait_seconds"].default
-    pause, most, interval = (int(one(name, key)) for key in ("RestartSec", "StartLimitBurst", "StartLimitIntervalSec"))
+    pause, most, interval = (
+        int(one(name, key)) for key in ("RestartSec", "StartLimitBurst", "StartLimitIntervalSec")
+    )
     at_once = 2  # seconds to a refusal
     assert one(name, "Restart") == "on-failure"
     assert most * (pause + at_once) < interval < most * (pause + wait)
 
 
 def test_the_target_wants_each_service_and_each_belongs_to_it() -> None:
-    assert set(one("roadmap.target", "Wants").split()) == {each.replace("@", "@1") for each in SERVICES}
-    assert {one(each, "PartOf") for each in SERVICES} == {one(each, "WantedBy") for each in SERVICES} == {"roadmap.target"}
+    assert set(one("roadmap.target", "Wants").split()) == {
+        each.replace("@", "@1") for each in SERVICES
+    }
+    assert (
+        {one(each, "PartOf") for each in SERVICES}
+        == {one(each, "WantedBy") for each in SERVICES}
+        == {"roadmap.target"}
+    )
 
 
 def test_the_file_names_variables_that_there_are_and_no_service() -> None:
-    named = {line.lstrip("# ").partition("=")[0] for line in (FOLDER / "environment").read_text().splitlines() if "=" in line}
+    named = {
+        line.lstrip("# ").partition("=")[0]
+        for line in (FOLDER / "environment").read_text().splitlines()
+        if "=" in line
+    }
     assert named <= {each.upper() for each in Settings.model_fields}
     assert {"DATABASE_URL", "REDIS_URL", "SECRET_KEY"} <= file_environment().keys()
     assert "SERVICE_TYPE" not in named
@@ -134,14 +176,27 @@ def test_the_file_names_variables_that_there_are_and_no_service() -> None:
 
 def by_unit(stack: Stack) -> Stack:
     """The stack's services started as the units say, with the variables of the file and nothing else of this machine."""
-    given = {key: stack.environment[key] for key in (*SHORT, *OPEN_TO_TESTS, *MONITOR, "DATABASE_URL", "REDIS_URL", "SECRET_KEY")}
+    given = {
+        key: stack.environment[key]
+        for key in (*SHORT, *OPEN_TO_TESTS, *MONITOR, "DATABASE_URL", "REDIS_URL", "SECRET_KEY")
+    }
     for name, service_type in SERVICES.items():
         service = stack.services[service_type]
-        own = dict(each.split("=", 1) for line in unit(name)["Environment"] for each in shlex.split(line))
+        own = dict(
+            each.split("=", 1) for line in unit(name)["Environment"] for each in shlex.split(line)
+        )
         assert own["SERVICE_TYPE"] == service_type
-        service.command = [each.replace(HOME, str(ROOT)) for each in shlex.split(one(name, "ExecStart"))]
+        service.command = [
+            each.replace(HOME, str(ROOT)) for each in shlex.split(one(name, "ExecStart"))
+        ]
         assert one(name, "WorkingDirectory") == HOME
-        service.environment = {**OF_SYSTEMD, **own, **file_environment(), **given, "PORT": str(stack.port)}
+        service.environment = {
+            **OF_SYSTEMD,
+            **own,
+            **file_environment(),
+            **given,
+            "PORT": str(stack.port),
+        }
     return stack
 
 
@@ -156,16 +211,22 @@ def test_what_the_units_say_does_the_main_job_and_ends_in_time(stack_of_units: S
         assert_built_once(stack, path)
 
         def steps() -> set[str]:
-            return {record["step"] for record in stack.get(f"{path}/logs?limit=100").json()["items"]}
+            return {
+                record["step"] for record in stack.get(f"{path}/logs?limit=100").json()["items"]
+            }
 
-        wait_until(lambda: {"accept", "outline", "tutorial"} <= steps(), reason="the records are stored")
+        wait_until(
+            lambda: {"accept", "outline", "tutorial"} <= steps(), reason="the records are stored"
+        )
         for name, service_type in SERVICES.items():
             ended = stack.services[service_type].stop(int(one(name, "TimeoutStopSec")))
             assert ended in (0, -signal.SIGTERM), name  # both are success for systemd
     assert [name for name, service in stack.services.items() if "Traceback" in service.output] == []
 
 
-def test_another_instance_takes_what_a_stopped_one_hands_back(stack_of_units: Stack, tmp_path: Path) -> None:
+def test_another_instance_takes_what_a_stopped_one_hands_back(
+    stack_of_units: Stack, tmp_path: Path
+) -> None:
     """`systemctl start roadmap-content@2`, then `systemctl stop roadmap-content@1` in the middle."""
     with running(stack_of_units) as stack:
         first = stack.content
@@ -189,7 +250,9 @@ def test_a_service_that_is_stopped_while_it_waits_has_not_failed(stack_of_units:
         assert service.stop() == int(one(name, "SuccessExitStatus"))
 
 
-def test_an_upgrade_that_turns_the_link_leaves_what_runs_as_it_is(stack_of_units: Stack, tmp_path: Path) -> None:
+def test_an_upgrade_that_turns_the_link_leaves_what_runs_as_it_is(
+    stack_of_units: Stack, tmp_path: Path
+) -> None:
     """/opt/roadmap may be a link to a version: what is loaded later is of the version that was started."""
     link = tmp_path / "roadmap"
     link.symlink_to(ROOT)
@@ -198,5 +261,7 @@ def test_an_upgrade_that_turns_the_link_leaves_what_runs_as_it_is(stack_of_units
     with running(stack, "api"):
         assert os.readlink(f"/proc/{stack.api.pid}/cwd") == str(ROOT)
         link.unlink()
-        page = stack.get("/docs", headers={"Accept": "text/html"})  # for which Markdown and colours of code are loaded now
+        page = stack.get(
+            "/docs", headers={"Accept": "text/html"}
+        )  # for which Markdown and colours of code are loaded now
         assert (page.status_code, "<h1" in page.text) == (200, True)

@@ -27,7 +27,12 @@ while read -r line; do sed -i "/^${line%%=*}=/d" "$1"; echo "$line" >>"$1"; done
 
 def commands() -> list[list[str]]:
     """Of each block of the section, as it stands."""
-    section = (ROOT / "docs" / "DEPLOYMENT.md").read_text("utf-8").partition("\n## systemd\n")[2].partition("\n## ")[0]
+    section = (
+        (ROOT / "docs" / "DEPLOYMENT.md")
+        .read_text("utf-8")
+        .partition("\n## systemd\n")[2]
+        .partition("\n## ")[0]
+    )
     blocks = re.findall(r"^```console\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     return [[line.removeprefix("# ") for line in block.splitlines()] for block in blocks]
 
@@ -45,14 +50,23 @@ class Home:
 
     def do(self, block: int) -> list[str]:
         """What each command of that block says."""
-        written = [command.replace("ADDRESS", "/srv/given/repository") for command in commands()[block]]
+        written = [
+            command.replace("ADDRESS", "/srv/given/repository") for command in commands()[block]
+        ]
         return [self.machine.said(command, timeout=INSTALLING) for command in written]
 
     def is_ready(self) -> bool:
-        return self.machine.run(f"curl --silent --fail --max-time 5 {self.url}/health/ready").returncode == 0
+        return (
+            self.machine.run(
+                f"curl --silent --fail --max-time 5 {self.url}/health/ready"
+            ).returncode
+            == 0
+        )
 
     def create(self) -> str:
-        answer = answer_to("POST", f"{self.url}/api/v1/roadmaps", json={"goal": GOAL}, headers=self.headers)
+        answer = answer_to(
+            "POST", f"{self.url}/api/v1/roadmaps", json={"goal": GOAL}, headers=self.headers
+        )
         assert answer.status_code == 202, answer.text
         return answer.headers["location"]
 
@@ -61,7 +75,11 @@ class Home:
 
     def make_one(self) -> str:
         path = self.create()
-        return wait_until(lambda: self.status(path) if self.status(path) in FINAL else None, timeout=60, reason="it is made")
+        return wait_until(
+            lambda: self.status(path) if self.status(path) in FINAL else None,
+            timeout=60,
+            reason="it is made",
+        )
 
     def journal(self, unit: str) -> str:
         return self.machine.said(f"journalctl --sync && journalctl --unit='{unit}' --output=cat")
@@ -71,7 +89,9 @@ class Home:
 
 
 @pytest.fixture(scope="module")
-def home(postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def home(
+    postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Home]:
     """A machine on which the first block has been typed, word for word."""
     if missing := why_not():
         pytest.skip(f"NOT RUN: units of systemd; {missing}")
@@ -107,7 +127,12 @@ def commit(folder: Path) -> None:
 def test_what_is_installed_word_for_word_makes_a_roadmap(home: Home) -> None:
     assert home.make_one() == "ready"
     assert [home.machine.state(unit) for unit in (*SERVICES, "roadmap.target")] == ["active"] * 4
-    assert home.machine.said("systemctl is-enabled roadmap.target roadmap-api roadmap-content@1").split() == ["enabled"] * 3
+    assert (
+        home.machine.said(
+            "systemctl is-enabled roadmap.target roadmap-api roadmap-content@1"
+        ).split()
+        == ["enabled"] * 3
+    )
     assert home.machine.said("stat --format='%a %U' /etc/roadmap/environment") == "600 root"
 
 
@@ -116,7 +141,12 @@ def test_a_service_runs_as_nobody_who_exists_and_may_do_nothing_else(home: Home,
     status = home.machine.said(f"cat /proc/{home.pid(unit)}/status")
     found = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert "0" not in found["Uid"].split()
-    assert (int(found["CapEff"], 16), int(found["CapBnd"], 16), found["NoNewPrivs"], found["Seccomp"]) == (0, 0, "1", "2")
+    assert (
+        int(found["CapEff"], 16),
+        int(found["CapBnd"], 16),
+        found["NoNewPrivs"],
+        found["Seccomp"],
+    ) == (0, 0, "1", "2")
     inside = f"nsenter --target={home.pid(unit)} --mount --root"
     for place in ("/opt/roadmap", "/etc", "/var/lib", "/usr"):
         assert "Read-only file system" in home.machine.run(f"{inside} touch {place}/written").stdout
@@ -135,7 +165,9 @@ def test_what_is_looked_at_is_shown(home: Home) -> None:
 
 def test_more_workers_are_started_and_one_of_them_ended(home: Home) -> None:
     home.do(MORE)
-    wait_until(lambda: home.machine.state("roadmap-content@2") == "active", reason="the second runs")
+    wait_until(
+        lambda: home.machine.state("roadmap-content@2") == "active", reason="the second runs"
+    )
     assert home.machine.state("roadmap-content@3") == "inactive"
     assert home.make_one() == "ready"
 
@@ -144,7 +176,11 @@ def test_more_workers_are_started_and_one_of_them_ended(home: Home) -> None:
 def test_a_service_that_is_killed_is_started_again(home: Home, unit: str) -> None:
     path, pid = home.create(), home.pid(unit)
     home.machine.said(f"kill -9 {pid}")
-    wait_until(lambda: home.pid(unit) not in (pid, "0") and home.is_ready(), timeout=60, reason="it runs again")
+    wait_until(
+        lambda: home.pid(unit) not in (pid, "0") and home.is_ready(),
+        timeout=60,
+        reason="it runs again",
+    )
     wait_until(lambda: home.status(path) == "ready", timeout=60, reason="what was accepted is made")
 
 
@@ -152,7 +188,9 @@ def test_an_upgrade_loses_nothing_and_what_runs_is_the_new_version(home: Home) -
     path = home.create()
     home.do(UPGRADE)
     wait_until(home.is_ready, timeout=60, reason="the API is ready")
-    wait_until(lambda: home.status(path) == "ready", timeout=60, reason="what was accepted before is made")
+    wait_until(
+        lambda: home.status(path) == "ready", timeout=60, reason="what was accepted before is made"
+    )
     for unit in (*SERVICES, "roadmap-content@2"):
         assert home.machine.said(f"readlink /proc/{home.pid(unit)}/cwd") == "/opt/roadmap-NEW"
 
@@ -160,12 +198,18 @@ def test_an_upgrade_loses_nothing_and_what_runs_is_the_new_version(home: Home) -
 def test_what_is_refused_is_left_as_failed_with_its_sentence_until_it_is_mended(home: Home) -> None:
     quick = "mkdir -p /run/systemd/system/roadmap-api.service.d && cd $_ && printf '[Service]\\nRestartSec=100ms\\n' >quick.conf"
     home.machine.said(f"{quick} && systemctl daemon-reload && systemctl stop roadmap.target")
-    home.machine.said("sed -i.as-it-was 's/^SECRET_KEY=.*/SECRET_KEY=short/' /etc/roadmap/environment")
+    home.machine.said(
+        "sed -i.as-it-was 's/^SECRET_KEY=.*/SECRET_KEY=short/' /etc/roadmap/environment"
+    )
     told = []
     for _ in range(2):  # the first time the starts of the last minute count, too
         home.machine.said("systemctl reset-failed 'roadmap*'")
         home.machine.run("systemctl start roadmap-api")
-        wait_until(lambda: home.machine.state("roadmap-api") == "failed", timeout=60, reason="it is given up")
+        wait_until(
+            lambda: home.machine.state("roadmap-api") == "failed",
+            timeout=60,
+            reason="it is given up",
+        )
         told.append(home.journal("roadmap-api").count("error: SECRET_KEY"))
     assert told[1] - told[0] == int(home.machine.shown("roadmap-api", "StartLimitBurst"))
     home.machine.said("mv /etc/roadmap/environment.as-it-was /etc/roadmap/environment")
@@ -178,7 +222,9 @@ def test_the_target_ends_everything_in_order(home: Home) -> None:
     home.machine.said("systemctl stop roadmap.target")
     units = (*SERVICES, "roadmap-content@2", "roadmap.target")
     wait_until(
-        lambda: not any(home.machine.state(unit) in ("active", "deactivating") for unit in units), timeout=60, reason="they end"
+        lambda: not any(home.machine.state(unit) in ("active", "deactivating") for unit in units),
+        timeout=60,
+        reason="they end",
     )
     assert [home.machine.state(unit) for unit in units] == ["inactive"] * len(units)
     assert {home.machine.shown(unit, "Result") for unit in units[:-1]} == {"success"}

@@ -20,7 +20,10 @@ GRAPH = ROOT / "tests" / "railway" / "graph.json"
 
 def main(arguments: list[str]) -> int:
     asked = _parser().parse_args(arguments)
-    folder, images = Path(os.environ["RAILWAY_TEST_PROJECT"]), Path(os.environ["RAILWAY_TEST_IMAGES"])
+    folder, images = (
+        Path(os.environ["RAILWAY_TEST_PROJECT"]),
+        Path(os.environ["RAILWAY_TEST_IMAGES"]),
+    )
     platform = Platform(folder, images, GRAPH, json.loads(os.environ["RAILWAY_TEST_SERVERS"]))
     try:
         return COMMANDS[asked.command](platform, asked) or 0
@@ -39,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     adding.add_argument("--variables", action="append", required=True)  # without it, it asks
     config = commands.add_parser("config").add_subparsers(dest="what", required=True)
     config.add_parser("plan")
-    config.add_parser("apply").add_argument("--yes", action="store_true", required=True)  # nobody is here to confirm
+    config.add_parser("apply").add_argument(
+        "--yes", action="store_true", required=True
+    )  # nobody is here to confirm
     variable = commands.add_parser("variable").add_subparsers(dest="what", required=True)
     setting = variable.add_parser("set")
     setting.add_argument("pairs", nargs="+")
@@ -49,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name)
         command.add_argument("--service", required=True)
         if name == "up":
-            command.add_argument("--ci", action="store_true", required=True)  # without it, it goes on in a terminal
+            command.add_argument(
+                "--ci", action="store_true", required=True
+            )  # without it, it goes on in a terminal
         if name == "logs":
             command.add_argument("--lines", type=int, required=True)  # without it, it goes on
             command.add_argument("--latest", action="store_true")
@@ -97,10 +104,14 @@ COMMANDS: dict[str, Callable[[Platform, argparse.Namespace], int | None]] = {
     "variable": _variable,
     "up": lambda platform, asked: _deploy(platform, asked.service, Path.cwd()),
     "redeploy": lambda platform, asked: _deploy(platform, asked.service),
-    "domain": lambda platform, asked: print(f"Service domain created:\n  URL: https://{platform.domain(asked.service)}"),
+    "domain": lambda platform, asked: print(
+        f"Service domain created:\n  URL: https://{platform.domain(asked.service)}"
+    ),
     "logs": _logs,
     "ssh": lambda platform, asked: platform.inside(asked.service, asked.inside),
-    "templates": lambda platform, asked: print(f"Created template draft {platform.template(asked.project)}"),
+    "templates": lambda platform, asked: print(
+        f"Created template draft {platform.template(asked.project)}"
+    ),
 }
 
 

@@ -39,29 +39,44 @@ def build(context: Path, dockerfile: str, folder: Path) -> Image:
             case "FROM":
                 _, _, name = rest.partition(" AS ")
                 # A venv knows its path, so the first stage, which makes it, works where the image will be.
-                here = stages[name] = folder if not stages or not name else folder.with_name(f"{folder.name}-{name}")
+                here = stages[name] = (
+                    folder if not stages or not name else folder.with_name(f"{folder.name}-{name}")
+                )
                 here.mkdir(parents=True, exist_ok=True)
             case "COPY" if rest.startswith("--from="):
                 stage, what, _ = rest.removeprefix("--from=").split()
                 if stages[stage] != here:
-                    shutil.copytree(stages[stage] / what.removeprefix(HOME).lstrip("/"), here, dirs_exist_ok=True)
+                    shutil.copytree(
+                        stages[stage] / what.removeprefix(HOME).lstrip("/"),
+                        here,
+                        dirs_exist_ok=True,
+                    )
             case "COPY":
                 *sources, to = rest.split()
                 for source in sources:
-                    _copy(context, source, here / to if to not in (".", "./") else here / source, ignored)
+                    _copy(
+                        context,
+                        source,
+                        here / to if to not in (".", "./") else here / source,
+                        ignored,
+                    )
             case "RUN" if not any(word in rest for word in OF_THE_CONTAINER):
                 _run(rest, here)
             case "ENV":
                 for pair in shlex.split(rest):
                     name, _, value = pair.partition("=")
-                    image.environment[name] = value.replace(HOME, str(folder)).replace(f"${name}", os.environ.get(name, ""))
+                    image.environment[name] = value.replace(HOME, str(folder)).replace(
+                        f"${name}", os.environ.get(name, "")
+                    )
             case "ENTRYPOINT":
                 image.entrypoint = re.findall(r'"([^"]+)"', rest)
     return image
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    lines = [
+        line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
+    ]
     joined = re.sub(r"\s*\\\n\s*", " ", "\n".join(lines))
     found = [line.partition(" ") for line in joined.splitlines()]
     return [(instruction, rest.strip()) for instruction, _, rest in found]
@@ -75,7 +90,9 @@ def _copy(context: Path, source: str, to: Path, ignored: list[str]) -> None:
     patterns = [line.removeprefix("**/") for line in ignored if line.startswith("**/")]
 
     def left_out(_: str, names: list[str]) -> list[str]:
-        return [name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
+        return [
+            name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+        ]
 
     if (context / name).is_dir():
         shutil.copytree(context / name, to, ignore=left_out, dirs_exist_ok=True)
@@ -84,6 +101,13 @@ def _copy(context: Path, source: str, to: Path, ignored: list[str]) -> None:
 
 
 def _run(command: str, folder: Path) -> None:
-    done = subprocess.run(["sh", "-ec", command], cwd=folder, capture_output=True, text=True, timeout=LONGEST, check=False)
+    done = subprocess.run(
+        ["sh", "-ec", command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST,
+        check=False,
+    )
     if done.returncode:
         raise BuildFailed(f"RUN {command[:80]}: {done.stdout[-2000:]}{done.stderr[-2000:]}")

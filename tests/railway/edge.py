@@ -19,9 +19,13 @@ def edge(platform: Platform, service: str) -> Iterator[str]:
         request: socket.socket
 
         def handle(self) -> None:
-            with socket.create_connection(("127.0.0.1", platform.deployed(service)["port"]), timeout=LONGEST) as behind:
+            with socket.create_connection(
+                ("127.0.0.1", platform.deployed(service)["port"]), timeout=LONGEST
+            ) as behind:
                 self.request.settimeout(LONGEST)
-                answers = threading.Thread(target=_pass_on, args=(behind, self.request), daemon=True)
+                answers = threading.Thread(
+                    target=_pass_on, args=(behind, self.request), daemon=True
+                )
                 answers.start()
                 _pass_on(self.request, behind)
                 answers.join()

@@ -45,7 +45,11 @@ class Platform:
 
     @property
     def state(self) -> dict[str, Any]:
-        return json.loads(self._file.read_text("utf-8")) if self._file.exists() else {"services": {}, "variables": {}}
+        return (
+            json.loads(self._file.read_text("utf-8"))
+            if self._file.exists()
+            else {"services": {}, "variables": {}}
+        )
 
     @property
     def _file(self) -> Path:
@@ -68,13 +72,19 @@ class Platform:
         """What `apply` would change, a line each."""
         there, wanted = self.state["services"], self._described()
         added = [f"+ Create {kind} {name}" for name, kind in self._resources() if name not in there]
-        changed = [f"~ Update service {name}" for name in wanted if name in there and there[name] != wanted[name]]
+        changed = [
+            f"~ Update service {name}"
+            for name in wanted
+            if name in there and there[name] != wanted[name]
+        ]
         return [*added, *changed, *self._deletions()]
 
     def _deletions(self) -> list[str]:
         """What is there and not described: this the platform takes away."""
         wanted, state = self._described(), self.state
-        found = [f"- Delete {name}" for name in state["services"] if name not in dict(self._resources())]
+        found = [
+            f"- Delete {name}" for name in state["services"] if name not in dict(self._resources())
+        ]
         for service, variables in state["variables"].items():
             unknown = variables.keys() - wanted.get(service, {}).get("variables", {}).keys()
             found += [f"- Delete variable {service}.{name}" for name in sorted(unknown)]
@@ -88,9 +98,16 @@ class Platform:
         if deletions := self._deletions():
             raise Refused(f"Destructive changes need --confirm-destructive: {', '.join(deletions)}")
         for name, service in self._described().items():
-            if name not in state["services"] and any(value["type"] == "preserve" for value in service["variables"].values()):
-                raise Refused(f"Invalid RailwayChangeSet patch: {name}: Unrecognized key(s) in object: 'type'")
-        state["services"] = {**{name: {} for name, kind in self._resources() if kind == "database"}, **self._described()}
+            if name not in state["services"] and any(
+                value["type"] == "preserve" for value in service["variables"].values()
+            ):
+                raise Refused(
+                    f"Invalid RailwayChangeSet patch: {name}: Unrecognized key(s) in object: 'type'"
+                )
+        state["services"] = {
+            **{name: {} for name, kind in self._resources() if kind == "database"},
+            **self._described(),
+        }
         for name, service in self._described().items():
             state["variables"].setdefault(name, {}).update(dict(_told(service["variables"])))
         self._save(state)
@@ -98,7 +115,11 @@ class Platform:
 
     def _resources(self) -> list[tuple[str, str]]:
         found = json.loads(self.graph.read_text("utf-8"))["resources"]
-        return [(each["name"], each["type"]) for each in found if each["type"] in ("service", "database")]
+        return [
+            (each["name"], each["type"])
+            for each in found
+            if each["type"] in ("service", "database")
+        ]
 
     def _described(self) -> dict[str, Any]:
         found = json.loads(self.graph.read_text("utf-8"))["resources"]
@@ -121,7 +142,9 @@ class Platform:
         def value(of: str, name: str) -> str:
             if of in self.servers:
                 return self.servers[of][name]
-            return REFERENCE.sub(lambda found: value(found[1], found[2]), every.get(of, {}).get(name, ""))
+            return REFERENCE.sub(
+                lambda found: value(found[1], found[2]), every.get(of, {}).get(name, "")
+            )
 
         return {name: value(service, name) for name in every[self._known(service)]}
 
@@ -148,14 +171,23 @@ class Platform:
         self._wait(process, deploy, port, log)
         state = self.state
         earlier = state["deployed"].get(service)
-        state["deployed"][service] = {"pid": process.pid, "port": port, "log": str(log), "image": image}
+        state["deployed"][service] = {
+            "pid": process.pid,
+            "port": port,
+            "log": str(log),
+            "image": image,
+        }
         self._save(state)
         if earlier:
             end(earlier["pid"], deploy["drainingSeconds"])
         yield "Deploy complete"
 
     def _environment(self, service: str, image: dict[str, Any], port: int) -> dict[str, str]:
-        given = {"PORT": str(port), "RAILWAY_ENVIRONMENT_ID": "1", "RAILWAY_PRIVATE_DOMAIN": f"{service}.railway.internal"}
+        given = {
+            "PORT": str(port),
+            "RAILWAY_ENVIRONMENT_ID": "1",
+            "RAILWAY_PRIVATE_DOMAIN": f"{service}.railway.internal",
+        }
         if domain := self.state.get("domain"):
             given["RAILWAY_PUBLIC_DOMAIN"] = domain
         return {**clean_environment(), **image["environment"], **self.variables(service), **given}
@@ -165,12 +197,30 @@ class Platform:
         there = self.deployed(service)
         environment = self._environment(service, there["image"], there["port"])
         line = shlex.join(command) if len(command) > 1 else command[0]
-        return subprocess.run(["sh", "-c", line], cwd=there["image"]["folder"], env=environment, check=False).returncode
+        return subprocess.run(
+            ["sh", "-c", line], cwd=there["image"]["folder"], env=environment, check=False
+        ).returncode
 
     def _image(self, source: Path, dockerfile: str) -> dict[str, Any]:
         """Of a copy of what is uploaded: the files that git does not ignore. Built once, as long as none of them changes."""
-        listed = ["git", "-C", str(source), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-        names = sorted(filter(None, subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split("\0")))
+        listed = [
+            "git",
+            "-C",
+            str(source),
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "-z",
+        ]
+        names = sorted(
+            filter(
+                None,
+                subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split(
+                    "\0"
+                ),
+            )
+        )
         files = [name for name in names if (source / name).is_file()]
         contents = b"".join(f"{name}\0".encode() + (source / name).read_bytes() for name in files)
         key = hashlib.sha256(contents).hexdigest()[:12]
@@ -184,7 +234,11 @@ class Platform:
                 image = build(context, dockerfile, self.images / key)
             except BuildFailed as error:
                 raise Refused(f"Build failed: {error}") from error
-            made = {"folder": str(image.folder), "environment": image.environment, "entrypoint": image.entrypoint}
+            made = {
+                "folder": str(image.folder),
+                "environment": image.environment,
+                "entrypoint": image.entrypoint,
+            }
             kept.write_text(json.dumps(made), "utf-8")
         return dict(json.loads(kept.read_text("utf-8")))
 
@@ -192,7 +246,9 @@ class Platform:
         self, command: list[str], image: dict[str, Any], environment: dict[str, str], log: Path
     ) -> "subprocess.Popen[bytes]":
         with log.open("ab") as sink:
-            program = shutil.which(command[0], path=environment["PATH"]) or str(Path(image["folder"]) / command[0])
+            program = shutil.which(command[0], path=environment["PATH"]) or str(
+                Path(image["folder"]) / command[0]
+            )
             return subprocess.Popen(
                 [program, *command[1:]],
                 cwd=image["folder"],
@@ -203,7 +259,9 @@ class Platform:
                 start_new_session=True,
             )
 
-    def _wait(self, process: "subprocess.Popen[bytes]", deploy: dict[str, Any], port: int, log: Path) -> None:
+    def _wait(
+        self, process: "subprocess.Popen[bytes]", deploy: dict[str, Any], port: int, log: Path
+    ) -> None:
         path = deploy.get("healthcheckPath")
         started = time.monotonic()
 
@@ -213,13 +271,22 @@ class Platform:
             if path is None:
                 return time.monotonic() - started > 1  # nobody is asked: what runs is a success
             try:
-                asked = answer_to("GET", f"http://127.0.0.1:{port}{path}", headers={"Host": HEALTH_CHECK_HOST}, timeout=5)
+                asked = answer_to(
+                    "GET",
+                    f"http://127.0.0.1:{port}{path}",
+                    headers={"Host": HEALTH_CHECK_HOST},
+                    timeout=5,
+                )
             except httpx2.TransportError:
                 return False
             return asked.status_code == 200
 
         try:
-            wait_until(answers, timeout=deploy.get("healthcheckTimeout", CONTAINER), reason=f"{path} answers")
+            wait_until(
+                answers,
+                timeout=deploy.get("healthcheckTimeout", CONTAINER),
+                reason=f"{path} answers",
+            )
         except BaseException as error:
             end(process.pid, 5)
             raise Refused(f"Healthcheck failed: {error}\n{log.read_text()}") from error

@@ -39,7 +39,11 @@ from web.pages.prose import prose
 LARGE = LARGEST_ANSWER - 10_000
 MANY = 70_000  # as many as the limit to the parts of an answer lets through
 TICK = 0.005  # seconds
-KINDS = {"tutorial": ContentKind.tutorial, "resources": ContentKind.resources, "quiz": ContentKind.quiz}
+KINDS = {
+    "tutorial": ContentKind.tutorial,
+    "resources": ContentKind.resources,
+    "quiz": ContentKind.quiz,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,9 @@ TEXTS: dict[str, Callable[[], str]] = {
     "json objects": lambda: blocks_of("json", filled('"":0,', 4900, begin="{", end='"":0}')),
     "toml keys": lambda: blocks_of("toml", filled(".a", 4990, begin="a", end=" = 1")),
     "toml lists": lambda: blocks_of("toml", f"a={'[' * 2400}{']' * 2400}"),
-    "toml tables": lambda: blocks_of("toml", staircase(lambda at: f"[{'.'.join('a' * (at + 1))}]\n", 4990)),
+    "toml tables": lambda: blocks_of(
+        "toml", staircase(lambda at: f"[{'.'.join('a' * (at + 1))}]\n", 4990)
+    ),
     "quotation with lazy lines": lambda: filled("a\n", begin=">" * 90 + "a\n"),
     "quotations": lambda: filled(">"),
     "quotations in lists": lambda: filled("> - "),
@@ -133,7 +139,9 @@ TEXTS: dict[str, Callable[[], str]] = {
     "images in a table": lambda: table(50, "![a](b)"),
     "pipes": lambda: filled("|"),
     "emphasis": lambda: filled("*a_ "),
-    "emphasis that opens": lambda: filled("**a *b ", LONGEST_TUTORIAL // 2) + filled("* **", LONGEST_TUTORIAL // 2),
+    "emphasis that opens": lambda: (
+        filled("**a *b ", LONGEST_TUTORIAL // 2) + filled("* **", LONGEST_TUTORIAL // 2)
+    ),
     "stars": lambda: filled("*"),
     "brackets": lambda: filled("["),
     "paragraphs of brackets": lambda: paragraphs("["),
@@ -143,7 +151,9 @@ TEXTS: dict[str, Callable[[], str]] = {
     "images in images": lambda: filled("![" * 900 + "a" + "](b)" * 900 + "\n\n"),
     "links": lambda: filled("[a](http://b)"),
     "definitions": lambda: staircase(lambda at: f"[a{at}]: http://b\n"),
-    "one definition that is used": lambda: filled("[a]" * 900 + "\n\n", begin=f"[a]: http://{'b' * 1900}\n\n"),
+    "one definition that is used": lambda: filled(
+        "[a]" * 900 + "\n\n", begin=f"[a]: http://{'b' * 1900}\n\n"
+    ),
     "autolinks": lambda: paragraphs("<a:b>"),
     "less-than signs": lambda: filled("<"),
     "comments": lambda: paragraphs("<!--"),
@@ -167,7 +177,9 @@ TEXTS: dict[str, Callable[[], str]] = {
 
 
 def content(step: str, said: object) -> Answer:
-    return Answer(step, completion(said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)))
+    return Answer(
+        step, completion(said if isinstance(said, str) else json.dumps(said, ensure_ascii=False))
+    )
 
 
 def outline_of(*stages: dict[str, Any]) -> Answer:
@@ -184,55 +196,102 @@ def concepts(count: int, **changes: Any) -> Answer:
     return outline_of(node(0, modules=[module]))
 
 
-RESOURCE = {"title": "a", "type": "book", "level": "beginner", "language": "en", "why": "It is good."}
+RESOURCE = {
+    "title": "a",
+    "type": "book",
+    "level": "beginner",
+    "language": "en",
+    "why": "It is good.",
+}
 QUESTION = {"prompt": "What?", "right_options": ["a"], "wrong_options": ["b"], "explanation": "So."}
 
 ANSWERS: dict[str, Callable[[], Answer]] = {
     "endless": lambda: Answer("outline", b" " * 3 * LARGEST_ANSWER),
-    "packed": lambda: Answer("outline", gzip.compress(b" " * 100_000_000, 9), (("content_encoding", "gzip"),)),
+    "packed": lambda: Answer(
+        "outline", gzip.compress(b" " * 100_000_000, 9), (("content_encoding", "gzip"),)
+    ),
     "lists in the envelope": lambda: Answer("outline", b'{"choices":' + b"[" * 2 * MANY),
-    "objects in the envelope": lambda: Answer("outline", b'{"choices":[' + b'{"":0},' * MANY + b"{}]}"),
+    "objects in the envelope": lambda: Answer(
+        "outline", b'{"choices":[' + b'{"":0},' * MANY + b"{}]}"
+    ),
     "too many objects": lambda: Answer("outline", b'{"choices":[' + b'{"":0},' * 280_000 + b"{}]}"),
-    "texts in the envelope": lambda: Answer("outline", b'{"choices":[' + b'"aaaaaaaa",' * 2 * MANY + b"{}]}"),
-    "a number": lambda: Answer("outline", b'{"choices":[{"message":{"content":' + b"9" * LARGE + b"}}]}"),
-    "a refusal": lambda: Answer("outline", b'{"choices":[{"message":{"refusal":"' + b"a" * LARGE + b'"}}]}'),
-    "a refusal of lists": lambda: Answer("outline", b'{"choices":[{"message":{"refusal":' + b"[" * 900 + b"]" * 900 + b"}}]}"),
+    "texts in the envelope": lambda: Answer(
+        "outline", b'{"choices":[' + b'"aaaaaaaa",' * 2 * MANY + b"{}]}"
+    ),
+    "a number": lambda: Answer(
+        "outline", b'{"choices":[{"message":{"content":' + b"9" * LARGE + b"}}]}"
+    ),
+    "a refusal": lambda: Answer(
+        "outline", b'{"choices":[{"message":{"refusal":"' + b"a" * LARGE + b'"}}]}'
+    ),
+    "a refusal of lists": lambda: Answer(
+        "outline", b'{"choices":[{"message":{"refusal":' + b"[" * 900 + b"]" * 900 + b"}}]}"
+    ),
     "an error": lambda: Answer("outline", b'{"error":{"message":"' + b"a" * LARGE + b'"}}'),
     "braces": lambda: content("outline", "{" * 2 * MANY),
     "objects in objects": lambda: content("outline", '{"a":' * 2 * MANY),
     "objects one after another": lambda: content("outline", '{"a":1} ' * 2 * MANY),
     "objects that end too early": lambda: content("outline", "{" + f'"{"a" * 1800}":0,' * 900),
     "thoughts": lambda: content("outline", "<think>" * (LARGE // 7)),
-    "backslashes": lambda: content("outline", filled("\\", LARGE // 2 - 1000, begin='{"title":"', end='"}')),
-    "escaped NUL": lambda: content("outline", filled("\\u0000", LARGE // 2, begin='{"title":"', end='"}')),
+    "backslashes": lambda: content(
+        "outline", filled("\\", LARGE // 2 - 1000, begin='{"title":"', end='"}')
+    ),
+    "escaped NUL": lambda: content(
+        "outline", filled("\\u0000", LARGE // 2, begin='{"title":"', end='"}')
+    ),
     "mistakes": lambda: content("outline", f'{{"title":"t","stages":[{"{}," * MANY}{{}}]}}'),
     "mistakes in depth": lambda: content(
         "outline", f'{{"title":"t","stages":[{{"modules":[{{"concepts":[{"{}," * MANY}{{}}]}}]}}]}}'
     ),
-    "mistakes of type": lambda: content("outline", f'{{"title":"t","stages":[{"1," * 2 * MANY}1]}}'),
+    "mistakes of type": lambda: content(
+        "outline", f'{{"title":"t","stages":[{"1," * 2 * MANY}1]}}'
+    ),
     "a long title": lambda: content("outline", {"title": "a" * LARGE, "stages": []}),
     "many concepts": lambda: concepts(9000),
     "many stages": lambda: outline_of(*(node(at, modules=[]) for at in range(15_000))),
     "many modules": lambda: outline_of(
-        *(node(at, modules=[node(at * 900 + each, concepts=[]) for each in range(900)]) for at in range(14))
+        *(
+            node(at, modules=[node(at * 900 + each, concepts=[]) for each in range(900)])
+            for at in range(14)
+        )
     ),
     "many prerequisites": lambda: concepts(140, prerequisites=[f"x{at}" for at in range(990)]),
     "long descriptions": lambda: concepts(90, description="x" * (LONGEST_WORDS - 1)),
-    "points": lambda: content("analysis", {"aim": "a", "known": ["a"] * 2 * MANY, "subjects": [], "assumptions": []}),
+    "points": lambda: content(
+        "analysis", {"aim": "a", "known": ["a"] * 2 * MANY, "subjects": [], "assumptions": []}
+    ),
     "a long tutorial": lambda: content("tutorial", {"markdown": "a" * LARGE}),
-    "links": lambda: content("resources", {"items": [{**RESOURCE, "url": f"https://a.org/{at}"} for at in range(15_000)]}),
+    "links": lambda: content(
+        "resources", {"items": [{**RESOURCE, "url": f"https://a.org/{at}"} for at in range(15_000)]}
+    ),
     "a thousand links": lambda: content(
         "resources", {"items": [{**RESOURCE, "url": f"https://a.org/{at}"} for at in range(1000)]}
     ),
-    "long links": lambda: content("resources", {"items": [{**RESOURCE, "url": f"https://a{'/' * 1990} "} for at in range(900)]}),
+    "long links": lambda: content(
+        "resources",
+        {"items": [{**RESOURCE, "url": f"https://a{'/' * 1990} "} for at in range(900)]},
+    ),
     "reasons": lambda: content(
-        "resources", {"items": [{**RESOURCE, "url": "https://a.org", "why": "\\[" * (LONGEST_WORDS // 2 - 1)}] * 45}
+        "resources",
+        {
+            "items": [{**RESOURCE, "url": "https://a.org", "why": "\\[" * (LONGEST_WORDS // 2 - 1)}]
+            * 45
+        },
     ),
     "questions": lambda: content("quiz", {"questions": [QUESTION] * 15_000}),
-    "a thousand questions": lambda: content("quiz", {"questions": [{**QUESTION, "prompt": str(at)} for at in range(1000)]}),
-    "options": lambda: content("quiz", {"questions": [{**QUESTION, "wrong_options": [str(at) for at in range(990)]}] * 100}),
-    "prompts": lambda: content("quiz", {"questions": [{**QUESTION, "prompt": "`" * (LONGEST_WORDS - 1)}] * 90}),
-    **{f"tutorial: {name}": lambda make=make: content("tutorial", {"markdown": make()}) for name, make in TEXTS.items()},  # type: ignore[misc]
+    "a thousand questions": lambda: content(
+        "quiz", {"questions": [{**QUESTION, "prompt": str(at)} for at in range(1000)]}
+    ),
+    "options": lambda: content(
+        "quiz", {"questions": [{**QUESTION, "wrong_options": [str(at) for at in range(990)]}] * 100}
+    ),
+    "prompts": lambda: content(
+        "quiz", {"questions": [{**QUESTION, "prompt": "`" * (LONGEST_WORDS - 1)}] * 90}
+    ),
+    **{
+        f"tutorial: {name}": lambda make=make: content("tutorial", {"markdown": make()})
+        for name, make in TEXTS.items()
+    },  # type: ignore[misc]
 }
 
 
@@ -251,7 +310,9 @@ def take(url: str, name: str) -> str:
             case "outline":
                 outline = generator.outline(DESIGN)
                 return json.dumps(
-                    revisions.checked(outline.model_dump(mode="json"), DESIGN.request, date(2026, 1, 1), "en").draft
+                    revisions.checked(
+                        outline.model_dump(mode="json"), DESIGN.request, date(2026, 1, 1), "en"
+                    ).draft
                 )
             case step:
                 return generator.write(KINDS[step], BRIEF).model_dump_json()
@@ -272,9 +333,23 @@ def show(name: str) -> str:
         diff = VersionDiff(before=1, after=2, lines=lines(before, text))
         diff.model_dump_json()
         blocks(diff.lines)
-    concept = {"title": "t", "hours": 1, "week": 1, "description": "", "resources": [], "quiz": None, "notes": ""}
+    concept = {
+        "title": "t",
+        "hours": 1,
+        "week": 1,
+        "description": "",
+        "resources": [],
+        "quiz": None,
+        "notes": "",
+    }
     concept |= {"tutorial": {"markdown": text}, "progress": "open"}
-    stages = [{"title": "t", "description": "", "modules": [{"title": "t", "description": "", "concepts": [concept]}]}]
+    stages = [
+        {
+            "title": "t",
+            "description": "",
+            "modules": [{"title": "t", "description": "", "concepts": [concept]}],
+        }
+    ]
     tree = {"title": "t", "goal": "g", "hours": 1, "weeks": 1, "stages": stages}
     return "".join(as_markdown(tree, [concept], ENGLISH))
 
@@ -331,7 +406,11 @@ def main(url: str, *names: str) -> None:
     for name in names:
         if name in ANSWERS:
             answer(name)
-        action = (lambda name=name: take(url, name)) if name in ANSWERS else (lambda name=name: show(name.removeprefix("show: ")))  # type: ignore[misc]
+        action = (
+            (lambda name=name: take(url, name))
+            if name in ANSWERS
+            else (lambda name=name: show(name.removeprefix("show: ")))
+        )  # type: ignore[misc]
         print(json.dumps({"name": name, **asdict(measured(action))}), flush=True)
 
 

@@ -32,7 +32,12 @@ from web.tokens import Purpose
 
 PASSWORD = "a long enough passphrase"
 ANOTHER = "quite another passphrase"
-AUTH, KEYS, INVITATIONS, ROADMAPS = "/api/v1/auth", "/api/v1/api-keys", "/api/v1/invitations", "/api/v1/roadmaps"
+AUTH, KEYS, INVITATIONS, ROADMAPS = (
+    "/api/v1/auth",
+    "/api/v1/api-keys",
+    "/api/v1/invitations",
+    "/api/v1/roadmaps",
+)
 FOR_SETTINGS = (callers, limits, origins, accounts, principals, sessions, standing, tokens)
 
 HASHER, CHEAP = passwords.HASHER, PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -77,7 +82,11 @@ def registered(client: TestClient, **fields: Any) -> dict[str, Any]:
     credentials = person(**fields)
     answer = client.post(f"{AUTH}/register", json=credentials)
     assert (answer.status_code, answer.headers["location"]) == (201, f"{AUTH}/me"), answer.text
-    return {**credentials, "id": answer.json()["user"]["id"], "headers": bearer(answer.json()["access_token"])}
+    return {
+        **credentials,
+        "id": answer.json()["user"]["id"],
+        "headers": bearer(answer.json()["access_token"]),
+    }
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -112,7 +121,9 @@ def open_sessions(account_id: str) -> int:
 
 
 class TestPasswords:
-    def test_the_list_of_common_ones_is_long_enough_and_holds_only_what_the_rule_of_length_lets_through(self) -> None:
+    def test_the_list_of_common_ones_is_long_enough_and_holds_only_what_the_rule_of_length_lets_through(
+        self,
+    ) -> None:
         lines = COMMON.read_text("utf-8").splitlines()
         assert len(lines) == len(set(lines)) >= 3000  # as ASVS 5.0 wants it (6.2.4)
         assert min(len(line) for line in lines) >= 12
@@ -133,8 +144,14 @@ class TestPasswords:
             ("Maximilian 99", "little more than a name"),
         ],
     )
-    def test_what_others_would_guess_is_refused_with_the_reason(self, client: TestClient, password: str, why: str) -> None:
-        given = {"email": "johnathan.doe@example.org", "name": "Maximilian Doe", "password": password}
+    def test_what_others_would_guess_is_refused_with_the_reason(
+        self, client: TestClient, password: str, why: str
+    ) -> None:
+        given = {
+            "email": "johnathan.doe@example.org",
+            "name": "Maximilian Doe",
+            "password": password,
+        }
         answer = client.post(f"{AUTH}/register", json=given)
         assert answer.status_code == 422
         assert why in answer.json()["errors"][0]["detail"]
@@ -152,12 +169,21 @@ class TestPasswords:
             "x" * 900 + "🔑 passphrase",
         ],
     )
-    def test_passphrases_of_any_characters_are_welcome_and_kept_as_they_are(self, client: TestClient, password: str) -> None:
+    def test_passphrases_of_any_characters_are_welcome_and_kept_as_they_are(
+        self, client: TestClient, password: str
+    ) -> None:
         who = registered(client, password=password)
         assert works(client, log_in(client, who))
-        assert client.post(f"{AUTH}/login", json={"email": who["email"], "password": password.strip() + "!"}).status_code == 401
+        assert (
+            client.post(
+                f"{AUTH}/login", json={"email": who["email"], "password": password.strip() + "!"}
+            ).status_code
+            == 401
+        )
 
-    def test_a_password_is_stored_as_argon2id_with_at_least_the_floor_of_owasp(self, client: TestClient, costly: None) -> None:
+    def test_a_password_is_stored_as_argon2id_with_at_least_the_floor_of_owasp(
+        self, client: TestClient, costly: None
+    ) -> None:
         who = registered(client)
         with session():
             digest = Account.get_by_id(UUID(who["id"])).password_hash
@@ -183,7 +209,9 @@ class TestGuessing:
                 hashes.append(digest[:31])
                 return bool(super().verify(digest, password))
 
-        monkeypatch.setattr(passwords, "HASHER", Counting(time_cost=2, memory_cost=19 * 1024, parallelism=1))
+        monkeypatch.setattr(
+            passwords, "HASHER", Counting(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+        )
         answers = []
         for email, password in (
             (known["email"], ANOTHER),
@@ -191,10 +219,14 @@ class TestGuessing:
             (without["email"], PASSWORD),
             ("nobody@example.org", PASSWORD),
         ):
-            answers.append(client.post(f"{AUTH}/login", json={"email": email, "password": password}))
+            answers.append(
+                client.post(f"{AUTH}/login", json={"email": email, "password": password})
+            )
         assert len(hashes) == len(answers)
         assert set(hashes) == {"$argon2id$v=19$m=19456,t=2,p=1$"}
-        assert {reason(answer, 401) for answer in answers} == {"The address or the password is wrong."}
+        assert {reason(answer, 401) for answer in answers} == {
+            "The address or the password is wrong."
+        }
 
     def test_an_account_can_be_guessed_at_from_one_address_a_few_times_and_others_are_not_shut_out(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
@@ -202,7 +234,9 @@ class TestGuessing:
         limited(monkeypatch, pair=3, account=100, address=100)
         victim, other = registered(client), registered(client)
         wrong = {"email": victim["email"], "password": ANOTHER}
-        assert [client.post(f"{AUTH}/login", json=wrong).status_code for _ in range(5)] == [401] * 3 + [429] * 2
+        assert [client.post(f"{AUTH}/login", json=wrong).status_code for _ in range(5)] == [
+            401
+        ] * 3 + [429] * 2
         right = client.post(f"{AUTH}/login", json={"email": victim["email"], "password": PASSWORD})
         assert right.status_code == 429  # the fourth guess may be the right one
         assert 1 <= int(right.headers["retry-after"]) <= 1800
@@ -216,14 +250,20 @@ class TestGuessing:
         limited(monkeypatch, pair=2, account=100, address=100)
         victim = registered(client)
         emails = [victim["email"], spelling(victim["email"]), victim["email"]]
-        answers = [client.post(f"{AUTH}/login", json={"email": email, "password": ANOTHER}) for email in emails]
+        answers = [
+            client.post(f"{AUTH}/login", json={"email": email, "password": ANOTHER})
+            for email in emails
+        ]
         assert [answer.status_code for answer in answers] == [401, 401, 429]
 
     def test_one_address_cannot_try_one_password_on_many_accounts(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         limited(monkeypatch, pair=3, account=100, address=5)
-        tries = [client.post(f"{AUTH}/login", json={"email": f"{n}@example.org", "password": PASSWORD}) for n in range(7)]
+        tries = [
+            client.post(f"{AUTH}/login", json={"email": f"{n}@example.org", "password": PASSWORD})
+            for n in range(7)
+        ]
         assert [answer.status_code for answer in tries] == [401] * 5 + [429] * 2
 
     def test_many_addresses_cannot_guess_at_one_account_for_ever(
@@ -234,21 +274,35 @@ class TestGuessing:
         victim = registered(client)
         answers = []
         for number in range(8):
-            monkeypatch.setattr(limits, "address_of", lambda request, number=number: f"10.0.0.{number}")
-            answers.append(client.post(f"{AUTH}/login", json={"email": victim["email"], "password": ANOTHER}).status_code)
+            monkeypatch.setattr(
+                limits, "address_of", lambda request, number=number: f"10.0.0.{number}"
+            )
+            answers.append(
+                client.post(
+                    f"{AUTH}/login", json={"email": victim["email"], "password": ANOTHER}
+                ).status_code
+            )
         assert answers == [401] * 6 + [429] * 2
 
-    def test_right_passwords_are_not_counted(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_right_passwords_are_not_counted(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         limited(monkeypatch, pair=2, account=2, address=2)
         who = registered(client)
         assert all(works(client, log_in(client, who)) for _ in range(6))
 
-    def test_guesses_that_run_at_once_count_as_well(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_guesses_that_run_at_once_count_as_well(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         limited(monkeypatch, pair=3, account=100, address=100)
         victim, answers = registered(client), []
 
         def guess() -> None:
-            answers.append(client.post(f"{AUTH}/login", json={"email": victim["email"], "password": ANOTHER}).status_code)
+            answers.append(
+                client.post(
+                    f"{AUTH}/login", json={"email": victim["email"], "password": ANOTHER}
+                ).status_code
+            )
 
         threads = [threading.Thread(target=guess) for _ in range(12)]
         for thread in threads:
@@ -257,10 +311,17 @@ class TestGuessing:
             thread.join()
         assert sorted(answers) == [401] * 3 + [429] * 9
 
-    def test_nobody_makes_accounts_by_the_dozen(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_nobody_makes_accounts_by_the_dozen(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(limits, "REGISTRATIONS", limits.Limit("registrations", 2, 3600))
         monkeypatch.setattr(limits, "limiter", limits.Limiter())
-        assert [client.post(f"{AUTH}/register", json=person()).status_code for _ in range(4)] == [201, 201, 429, 429]
+        assert [client.post(f"{AUTH}/register", json=person()).status_code for _ in range(4)] == [
+            201,
+            201,
+            429,
+            429,
+        ]
 
     def test_a_current_password_cannot_be_guessed_through_its_change(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
@@ -268,14 +329,19 @@ class TestGuessing:
         limited(monkeypatch, pair=3, account=100, address=100)
         who = registered(client)
         wrong = {"current_password": ANOTHER, "new_password": "yet another passphrase"}
-        answers = [client.put(f"{AUTH}/password", json=wrong, headers=who["headers"]).status_code for _ in range(5)]
+        answers = [
+            client.put(f"{AUTH}/password", json=wrong, headers=who["headers"]).status_code
+            for _ in range(5)
+        ]
         assert answers == [401] * 3 + [429] * 2
 
 
 def limited(monkeypatch: pytest.MonkeyPatch, **most: int) -> None:
     for name, number in most.items():
         limit = getattr(limits, f"LOGIN_{name.upper()}")
-        monkeypatch.setattr(limits, f"LOGIN_{name.upper()}", limits.Limit(limit.name, number, limit.seconds))
+        monkeypatch.setattr(
+            limits, f"LOGIN_{name.upper()}", limits.Limit(limit.name, number, limit.seconds)
+        )
     monkeypatch.setattr(limits, "limiter", limits.Limiter())
 
 
@@ -283,7 +349,10 @@ class TestSessions:
     def test_each_login_is_a_session_of_its_own(self, client: TestClient) -> None:
         who = registered(client)
         headers = [who["headers"], log_in(client, who), log_in(client, who)]
-        ids = {tokens.read_access_token(each["Authorization"].split()[1]).session_id for each in headers}
+        ids = {
+            tokens.read_access_token(each["Authorization"].split()[1]).session_id
+            for each in headers
+        }
         assert len(ids) == 3
         listed = client.get(f"{AUTH}/sessions", headers=headers[1]).json()["items"]
         assert {UUID(item["id"]) for item in listed} == ids
@@ -293,7 +362,11 @@ class TestSessions:
     def test_a_token_that_comes_with_a_login_is_not_taken_over(self, client: TestClient) -> None:
         """Fixation: whatever was there before, a login makes a new session."""
         attacker, victim = registered(client), registered(client)
-        answer = client.post(f"{AUTH}/login", json={"email": victim["email"], "password": PASSWORD}, headers=attacker["headers"])
+        answer = client.post(
+            f"{AUTH}/login",
+            json={"email": victim["email"], "password": PASSWORD},
+            headers=attacker["headers"],
+        )
         assert answer.json()["user"]["id"] == victim["id"]
         assert client.get(f"{AUTH}/me", headers=attacker["headers"]).json()["id"] == attacker["id"]
 
@@ -302,17 +375,23 @@ class TestSessions:
         other = log_in(client, who)
         assert client.post(f"{AUTH}/logout", headers=who["headers"]).status_code == 204
         assert (works(client, who["headers"]), works(client, other)) == (False, True)
-        assert reason(client.post(ROADMAPS, json={"goal": "Bake bread"}, headers=who["headers"]), 401) == (
-            "The login has ended. Log in again."
-        )
+        assert reason(
+            client.post(ROADMAPS, json={"goal": "Bake bread"}, headers=who["headers"]), 401
+        ) == ("The login has ended. Log in again.")
 
     def test_a_session_can_be_ended_from_another(self, client: TestClient) -> None:
         who = registered(client)
         stolen = log_in(client, who)
         session_id = tokens.read_access_token(stolen["Authorization"].split()[1]).session_id
-        assert client.delete(f"{AUTH}/sessions/{session_id}", headers=who["headers"]).status_code == 204
+        assert (
+            client.delete(f"{AUTH}/sessions/{session_id}", headers=who["headers"]).status_code
+            == 204
+        )
         assert (works(client, who["headers"]), works(client, stolen)) == (True, False)
-        assert client.delete(f"{AUTH}/sessions/{session_id}", headers=who["headers"]).status_code == 404
+        assert (
+            client.delete(f"{AUTH}/sessions/{session_id}", headers=who["headers"]).status_code
+            == 404
+        )
 
     def test_a_new_password_ends_them_all_and_begins_one(self, client: TestClient) -> None:
         who = registered(client)
@@ -323,20 +402,37 @@ class TestSessions:
         assert [works(client, headers) for headers in (who["headers"], stolen)] == [False, False]
         assert works(client, bearer(answer.json()["access_token"]))
         assert open_sessions(who["id"]) == 1
-        assert client.post(f"{AUTH}/login", json={"email": who["email"], "password": PASSWORD}).status_code == 401
+        assert (
+            client.post(
+                f"{AUTH}/login", json={"email": who["email"], "password": PASSWORD}
+            ).status_code
+            == 401
+        )
         assert works(client, log_in(client, {**who, "password": ANOTHER}))
 
     @pytest.mark.parametrize(
-        "change", [{"current_password": ANOTHER}, {"new_password": "q1w2e3r4t5y6"}, {"new_password": "short"}]
+        "change",
+        [
+            {"current_password": ANOTHER},
+            {"new_password": "q1w2e3r4t5y6"},
+            {"new_password": "short"},
+        ],
     )
-    def test_a_change_that_is_refused_ends_nothing(self, client: TestClient, change: dict[str, str]) -> None:
+    def test_a_change_that_is_refused_ends_nothing(
+        self, client: TestClient, change: dict[str, str]
+    ) -> None:
         who = registered(client)
         given = {"current_password": PASSWORD, "new_password": ANOTHER, **change}
-        assert client.put(f"{AUTH}/password", json=given, headers=who["headers"]).status_code in (401, 422)
+        assert client.put(f"{AUTH}/password", json=given, headers=who["headers"]).status_code in (
+            401,
+            422,
+        )
         assert works(client, who["headers"])
         assert works(client, log_in(client, who))
 
-    def test_an_operator_ends_what_runs_by_a_new_password_by_rank_and_by_shutting_out(self, client: TestClient) -> None:
+    def test_an_operator_ends_what_runs_by_a_new_password_by_rank_and_by_shutting_out(
+        self, client: TestClient
+    ) -> None:
         for act in (
             lambda email: accounts.set_password(email, ANOTHER),
             lambda email: accounts.set_admin(email, is_admin=True),
@@ -347,13 +443,19 @@ class TestSessions:
             standing.standing.refresh()  # the command line is another process: this one looks every second
             assert not works(client, who["headers"])
 
-    def test_a_session_ends_by_its_age(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_session_ends_by_its_age(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         token = registered(client)["headers"]["Authorization"].split()[1]
-        monkeypatch.setattr(tokens, "settings", settings.model_copy(update={"token_ttl_seconds": -1.0}))
+        monkeypatch.setattr(
+            tokens, "settings", settings.model_copy(update={"token_ttl_seconds": -1.0})
+        )
         with pytest.raises(Unauthenticated, match="expired"):
             tokens.read_access_token(token)
 
-    def test_a_token_that_was_read_before_ends_by_its_age_as_well(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_token_that_was_read_before_ends_by_its_age_as_well(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         login = sessions.Login(new_id(), new_id(), False)
         token, now = tokens.access_token(login), time.time()
         assert tokens.read_access_token(token) == tokens.read_access_token(token) == login
@@ -368,7 +470,9 @@ class TestSessions:
             with pytest.raises(Unauthenticated, match="not valid"):
                 tokens.read_access_token(altered)
 
-    def test_of_so_many_tokens_only_the_newest_are_remembered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_of_so_many_tokens_only_the_newest_are_remembered(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         process, verified, loads = another_process("k" * 40), [], URLSafeTimedSerializer.loads
 
         def verify(serializer: URLSafeTimedSerializer, token: str, **how: Any) -> Any:
@@ -398,12 +502,16 @@ class TestSessions:
 
     def test_sessions_are_forgotten_a_month_after_their_end(self, client: TestClient) -> None:
         registered(client)
-        clock.travel(timedelta(seconds=settings.token_ttl_seconds) + sessions.KEPT + timedelta(seconds=1))
+        clock.travel(
+            timedelta(seconds=settings.token_ttl_seconds) + sessions.KEPT + timedelta(seconds=1)
+        )
         sessions.end_idle()
         with session():
             assert LoginSession.select().count() == 0
 
-    def test_an_account_has_only_so_many_sessions(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_account_has_only_so_many_sessions(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(sessions, "MOST_SESSIONS", 3)
         who = registered(client)
         later = [log_in(client, who) for _ in range(3)]
@@ -417,7 +525,11 @@ class TestSessions:
         who = registered(client)
         assert works(client, who["headers"])
         asked: list[str] = []
-        monkeypatch.setattr(sessions, "ended_since", lambda moment: asked.append(threading.current_thread().name) or set())
+        monkeypatch.setattr(
+            sessions,
+            "ended_since",
+            lambda moment: asked.append(threading.current_thread().name) or set(),
+        )
         for _ in range(20):
             works(client, who["headers"])
         assert set(asked) <= {"Standing"}
@@ -431,7 +543,9 @@ class TestSessions:
         with session():
             ids = [row.id for row in LoginSession.select().order_by(LoginSession.created_at)]
             for several in (ids[:1], ids[1:6], ids[6:7]):  # the last one stays open
-                LoginSession.update(ended_at=clock.now()).where(LoginSession.id.in_(several)).execute()
+                LoginSession.update(ended_at=clock.now()).where(
+                    LoginSession.id.in_(several)
+                ).execute()
         monkeypatch.setattr(sessions, "MOST_AT_ONCE", 2)
         assert sessions.ended_since(began) == set(ids[:7])
 
@@ -440,7 +554,9 @@ class TestSessions:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch, end: str
     ) -> None:
         who = administrator(client)
-        made = client.post(KEYS, json={"name": "backup", "scopes": ["observe"]}, headers=who["headers"]).json()
+        made = client.post(
+            KEYS, json={"name": "backup", "scopes": ["observe"]}, headers=who["headers"]
+        ).json()
         headers = bearer(made["key"]) if end == "revoke the key" else who["headers"]
 
         def export(_: LogFilter) -> Iterator[bytes]:
@@ -467,19 +583,27 @@ class TestSessions:
 
             await app(scope, receive, noted)
 
-        told = TestClient(seen, base_url="http://127.0.0.1").get("/api/v1/admin/logs/export", headers=headers)
+        told = TestClient(seen, base_url="http://127.0.0.1").get(
+            "/api/v1/admin/logs/export", headers=headers
+        )
         assert (told.status_code, told.text) == (200, "first\nsecond\n")
         assert sent[-1]["more_body"]  # it is cut, so that nobody takes it for the whole
 
     @pytest.mark.parametrize("revoke", [False, True])
-    def test_a_new_password_revokes_keys_when_it_is_asked_to(self, client: TestClient, revoke: bool) -> None:
+    def test_a_new_password_revokes_keys_when_it_is_asked_to(
+        self, client: TestClient, revoke: bool
+    ) -> None:
         who = registered(client)
         key = client.post(KEYS, json={"name": "CI"}, headers=who["headers"]).json()["key"]
         change = {"current_password": PASSWORD, "new_password": ANOTHER, "revoke_keys": revoke}
-        assert client.put(f"{AUTH}/password", json=change, headers=who["headers"]).status_code == 200
+        assert (
+            client.put(f"{AUTH}/password", json=change, headers=who["headers"]).status_code == 200
+        )
         assert works(client, bearer(key)) == (not revoke)
 
-    def test_a_hash_of_older_parameters_is_made_anew_at_a_login(self, client: TestClient, costly: None) -> None:
+    def test_a_hash_of_older_parameters_is_made_anew_at_a_login(
+        self, client: TestClient, costly: None
+    ) -> None:
         who = registered(client)
         weak = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
         with session():
@@ -487,7 +611,9 @@ class TestSessions:
         for _ in range(2):
             assert works(client, log_in(client, who))
             with session():
-                assert Account.get_by_id(UUID(who["id"])).password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+                assert Account.get_by_id(UUID(who["id"])).password_hash.startswith(
+                    "$argon2id$v=19$m=19456,t=2,p=1$"
+                )
 
     def test_who_came_in_and_who_was_refused_is_written_down_without_a_secret(
         self, client: TestClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
@@ -500,13 +626,30 @@ class TestSessions:
         client.get(f"{ROADMAPS}/x%0aforged", headers={"X-Request-ID": "find-me"})
         client.get(INVITATIONS, headers=who["headers"])
         client.post(f"{AUTH}/logout", headers=who["headers"])
-        lines = [record.getMessage() for record in caplog.records if record.name == "roadmap.security"]
-        assert [line.split()[0] for line in lines] == ["registered", "logged-in", "refused", "refused", "refused", "logged-out"]
+        lines = [
+            record.getMessage() for record in caplog.records if record.name == "roadmap.security"
+        ]
+        assert [line.split()[0] for line in lines] == [
+            "registered",
+            "logged-in",
+            "refused",
+            "refused",
+            "refused",
+            "logged-out",
+        ]
         assert "status=401 method=POST route=/api/v1/auth/login" in lines[2]
-        assert "request=find-me status=401 method=GET route=/api/v1/roadmaps/{roadmap_id}" in lines[3]
+        assert (
+            "request=find-me status=401 method=GET route=/api/v1/roadmaps/{roadmap_id}" in lines[3]
+        )
         assert "status=403 method=GET route=/api/v1/invitations" in lines[4]
         assert f"account={who['id']}" in lines[0]
-        secrets = [who["email"], PASSWORD, ANOTHER, who["headers"]["Authorization"].split()[1], "forged"]
+        secrets = [
+            who["email"],
+            PASSWORD,
+            ANOTHER,
+            who["headers"]["Authorization"].split()[1],
+            "forged",
+        ]
         assert [secret for secret in secrets if secret in "\n".join(lines)] == []
 
     def test_who_attacks_does_not_fill_the_log(
@@ -541,7 +684,12 @@ class TestTokens:
         who = registered(client)
         login = tokens.read_access_token(who["headers"]["Authorization"].split()[1])
         payload = [login.session_id.hex, login.account_id.hex, 0]
-        for salt in [*(purpose for purpose in Purpose if purpose is not Purpose.access), "itsdangerous", "", "delivery"]:
+        for salt in [
+            *(purpose for purpose in Purpose if purpose is not Purpose.access),
+            "itsdangerous",
+            "",
+            "delivery",
+        ]:
             assert not works(client, bearer(signed(payload, salt)))
         assert works(client, bearer(signed(payload)))
 
@@ -552,14 +700,20 @@ class TestTokens:
             with pytest.raises(Unauthenticated):
                 tokens.read_access_token(token[:place] + other + token[place + 1 :])
 
-    @pytest.mark.parametrize("payload", [[], ["a", "b", 1], "x", None, {"a": 1}, [1, 2, 3], ["0" * 32, "0" * 32]])
+    @pytest.mark.parametrize(
+        "payload", [[], ["a", "b", 1], "x", None, {"a": 1}, [1, 2, 3], ["0" * 32, "0" * 32]]
+    )
     def test_what_is_signed_but_no_login_is_refused(self, client: TestClient, payload: Any) -> None:
         assert not works(client, bearer(signed(payload)))
 
     def test_keys_are_rotated_without_logging_anybody_out(self) -> None:
         login = sessions.Login(new_id(), new_id(), False)
         old, new = "o" * 40, "n" * 40
-        before, between, after = another_process(old), another_process(new, old), another_process(new)
+        before, between, after = (
+            another_process(old),
+            another_process(new, old),
+            another_process(new),
+        )
         token, csrf = before.access_token(login), before.csrf_token(login.session_id)
         assert between.read_access_token(token) == login
         assert between.is_csrf_token(csrf, login.session_id)
@@ -626,15 +780,29 @@ class TestApiKeys:
             ("DELETE", f"{KEYS}/{UUID(int=1)}"),
         ],
     )
-    def test_a_key_cannot_make_keys_nor_touch_logins(self, client: TestClient, method: str, path: str) -> None:
-        headers = bearer(self.made(client, administrator(client), scopes=["read", "write", "admin"])["key"])
-        body = {"current_password": PASSWORD, "new_password": ANOTHER} if method == "PUT" else {"name": "more"}
-        answer = client.request(method, path, json=body if method != "GET" else None, headers=headers)
+    def test_a_key_cannot_make_keys_nor_touch_logins(
+        self, client: TestClient, method: str, path: str
+    ) -> None:
+        headers = bearer(
+            self.made(client, administrator(client), scopes=["read", "write", "admin"])["key"]
+        )
+        body = (
+            {"current_password": PASSWORD, "new_password": ANOTHER}
+            if method == "PUT"
+            else {"name": "more"}
+        )
+        answer = client.request(
+            method, path, json=body if method != "GET" else None, headers=headers
+        )
         assert "needs a login" in reason(answer, 403)
 
-    def test_only_an_administrator_makes_keys_of_one_and_they_end_with_the_rank(self, client: TestClient) -> None:
+    def test_only_an_administrator_makes_keys_of_one_and_they_end_with_the_rank(
+        self, client: TestClient
+    ) -> None:
         body = {"name": "x", "scopes": ["admin"]}
-        assert client.post(KEYS, json=body, headers=registered(client)["headers"]).status_code == 403
+        assert (
+            client.post(KEYS, json=body, headers=registered(client)["headers"]).status_code == 403
+        )
         boss = administrator(client)
         key = bearer(self.made(client, boss, scopes=["admin"])["key"])
         assert client.get(INVITATIONS, headers=key).status_code == 200
@@ -660,7 +828,9 @@ class TestApiKeys:
 
     @pytest.mark.parametrize("days", [0, -1, 367, 10**9])
     def test_no_key_is_for_ever(self, client: TestClient, days: int) -> None:
-        answer = client.post(KEYS, json={"name": "x", "expires_in_days": days}, headers=registered(client)["headers"])
+        answer = client.post(
+            KEYS, json={"name": "x", "expires_in_days": days}, headers=registered(client)["headers"]
+        )
         assert answer.status_code == 422
 
     def test_the_last_use_of_a_key_is_noted_beside_the_requests(
@@ -675,9 +845,14 @@ class TestApiKeys:
         (item,) = client.get(KEYS, headers=who["headers"]).json()["items"]
         assert item["used_at"] is not None
 
-    @pytest.mark.parametrize("garbage", ["rmk_", "rmk_" + "a" * 43, "rmk_\udcff", "rmk_" + "x" * 5000])
+    @pytest.mark.parametrize(
+        "garbage", ["rmk_", "rmk_" + "a" * 43, "rmk_\udcff", "rmk_" + "x" * 5000]
+    )
     def test_a_key_that_was_never_made_is_refused(self, client: TestClient, garbage: str) -> None:
-        answer = client.get(f"{AUTH}/me", headers={"Authorization": b"Bearer " + garbage.encode("utf-8", "surrogateescape")})
+        answer = client.get(
+            f"{AUTH}/me",
+            headers={"Authorization": b"Bearer " + garbage.encode("utf-8", "surrogateescape")},
+        )
         assert "never made" in reason(answer, 401)
 
     def test_who_tries_keys_is_stopped_before_they_are_looked_up(
@@ -688,18 +863,30 @@ class TestApiKeys:
         monkeypatch.setattr(limits, "limiter", limits.Limiter())
         looked, find = [], api_keys.find
         monkeypatch.setattr(api_keys, "find", lambda key: looked.append(key) or find(key))
-        answers = [client.get(f"{AUTH}/me", headers=bearer(f"rmk_{number}")).status_code for number in range(6)]
+        answers = [
+            client.get(f"{AUTH}/me", headers=bearer(f"rmk_{number}")).status_code
+            for number in range(6)
+        ]
         assert answers == [401] * 3 + [429] * 3
         assert len(looked) == 3
-        assert client.get(f"{AUTH}/me", headers=bearer(key)).status_code == 429  # from the same address, and not known yet
+        assert (
+            client.get(f"{AUTH}/me", headers=bearer(key)).status_code == 429
+        )  # from the same address, and not known yet
 
-    def test_an_account_has_only_so_many_keys(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_account_has_only_so_many_keys(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(api_keys, "MOST_KEYS", 2)
         who = registered(client)
-        answers = [client.post(KEYS, json={"name": "x"}, headers=who["headers"]).status_code for _ in range(3)]
+        answers = [
+            client.post(KEYS, json={"name": "x"}, headers=who["headers"]).status_code
+            for _ in range(3)
+        ]
         assert answers == [201, 201, 409]
 
-    def test_the_keys_of_somebody_who_is_shut_out_are_worth_nothing(self, client: TestClient) -> None:
+    def test_the_keys_of_somebody_who_is_shut_out_are_worth_nothing(
+        self, client: TestClient
+    ) -> None:
         who = registered(client)
         key = bearer(self.made(client, who)["key"])
         assert works(client, key)
@@ -716,56 +903,99 @@ class TestRegistration:
         for more in ({}, {"invitation": invitation}):
             assert client.post(f"{AUTH}/register", json=person(**more)).status_code == 403
 
-    def test_by_default_only_who_is_invited_comes_in_and_once(self, client: TestClient, configure: Configure) -> None:
+    def test_by_default_only_who_is_invited_comes_in_and_once(
+        self, client: TestClient, configure: Configure
+    ) -> None:
         boss = administrator(client)
         configure(registration=type(settings).model_fields["registration"].default)
         assert "invited" in reason(client.post(f"{AUTH}/register", json=person()), 403)
         made = client.post(INVITATIONS, json={}, headers=boss["headers"])
         assert made.status_code == 201
         invitation = made.json()["invitation"]
-        assert client.post(f"{AUTH}/register", json=person(invitation=invitation)).status_code == 201
-        assert client.post(f"{AUTH}/register", json=person(invitation=invitation)).status_code == 403
+        assert (
+            client.post(f"{AUTH}/register", json=person(invitation=invitation)).status_code == 201
+        )
+        assert (
+            client.post(f"{AUTH}/register", json=person(invitation=invitation)).status_code == 403
+        )
         assert client.get(INVITATIONS, headers=boss["headers"]).json()["items"] == []
 
-    def test_a_bad_password_does_not_use_an_invitation_up(self, client: TestClient, configure: Configure) -> None:
+    def test_a_bad_password_does_not_use_an_invitation_up(
+        self, client: TestClient, configure: Configure
+    ) -> None:
         boss = administrator(client)
         configure(registration=Admission.invite)
         invitation = client.post(INVITATIONS, json={}, headers=boss["headers"]).json()["invitation"]
-        assert client.post(f"{AUTH}/register", json=person(invitation=invitation, password="q1w2e3r4t5y6")).status_code == 422
+        assert (
+            client.post(
+                f"{AUTH}/register", json=person(invitation=invitation, password="q1w2e3r4t5y6")
+            ).status_code
+            == 422
+        )
         taken = {"email": boss["email"], "password": PASSWORD, "invitation": invitation}
         assert client.post(f"{AUTH}/register", json=taken).status_code == 409
-        assert client.post(f"{AUTH}/register", json=person(invitation=invitation)).status_code == 201
+        assert (
+            client.post(f"{AUTH}/register", json=person(invitation=invitation)).status_code == 201
+        )
 
-    def test_an_invitation_for_one_address_is_for_no_other(self, client: TestClient, configure: Configure) -> None:
+    def test_an_invitation_for_one_address_is_for_no_other(
+        self, client: TestClient, configure: Configure
+    ) -> None:
         boss = administrator(client)
         configure(registration=Admission.invite)
-        made = client.post(INVITATIONS, json={"email": "Friend@Example.org"}, headers=boss["headers"]).json()
-        assert client.post(f"{AUTH}/register", json=person(invitation=made["invitation"])).status_code == 403
+        made = client.post(
+            INVITATIONS, json={"email": "Friend@Example.org"}, headers=boss["headers"]
+        ).json()
+        assert (
+            client.post(f"{AUTH}/register", json=person(invitation=made["invitation"])).status_code
+            == 403
+        )
         friend = person(invitation=made["invitation"], email="friend@example.org")
         assert client.post(f"{AUTH}/register", json=friend).status_code == 201
 
-    def test_an_invitation_ends_by_its_age_and_by_being_withdrawn(self, client: TestClient, configure: Configure) -> None:
+    def test_an_invitation_ends_by_its_age_and_by_being_withdrawn(
+        self, client: TestClient, configure: Configure
+    ) -> None:
         boss = administrator(client)
         configure(registration=Admission.invite)
-        late, withdrawn = (client.post(INVITATIONS, json={}, headers=boss["headers"]).json() for _ in range(2))
-        assert client.delete(f"{INVITATIONS}/{withdrawn['id']}", headers=boss["headers"]).status_code == 204
-        assert client.post(f"{AUTH}/register", json=person(invitation=withdrawn["invitation"])).status_code == 403
+        late, withdrawn = (
+            client.post(INVITATIONS, json={}, headers=boss["headers"]).json() for _ in range(2)
+        )
+        assert (
+            client.delete(f"{INVITATIONS}/{withdrawn['id']}", headers=boss["headers"]).status_code
+            == 204
+        )
+        assert (
+            client.post(
+                f"{AUTH}/register", json=person(invitation=withdrawn["invitation"])
+            ).status_code
+            == 403
+        )
         clock.travel(invitations.LIFE + timedelta(seconds=1))
-        assert client.post(f"{AUTH}/register", json=person(invitation=late["invitation"])).status_code == 403
+        assert (
+            client.post(f"{AUTH}/register", json=person(invitation=late["invitation"])).status_code
+            == 403
+        )
 
     @pytest.mark.parametrize("forged", ["x", "a.b.c", ""])
-    def test_a_forged_invitation_opens_nothing(self, client: TestClient, configure: Configure, forged: str) -> None:
+    def test_a_forged_invitation_opens_nothing(
+        self, client: TestClient, configure: Configure, forged: str
+    ) -> None:
         configure(registration=Admission.invite)
         assert client.post(f"{AUTH}/register", json=person(invitation=forged)).status_code == 403
 
-    def test_two_people_with_one_invitation_at_once_are_one_person(self, client: TestClient, configure: Configure) -> None:
+    def test_two_people_with_one_invitation_at_once_are_one_person(
+        self, client: TestClient, configure: Configure
+    ) -> None:
         boss = administrator(client)
         configure(registration=Admission.invite)
         invitation = client.post(INVITATIONS, json={}, headers=boss["headers"]).json()["invitation"]
         answers: list[int] = []
         threads = [
             threading.Thread(
-                target=lambda: answers.append(client.post(f"{AUTH}/register", json=person(invitation=invitation)).status_code)
+                target=lambda: answers.append(
+                    client.post(f"{AUTH}/register", json=person(invitation=invitation)).status_code
+                )
             )
             for _ in range(4)
         ]
@@ -783,7 +1013,9 @@ class TestFirstAdministrator:
         with session():
             assert Account.select().where(Account.is_admin).count() == 0
 
-    def test_the_variables_make_one_and_never_again(self, client: TestClient, configure: Configure) -> None:
+    def test_the_variables_make_one_and_never_again(
+        self, client: TestClient, configure: Configure
+    ) -> None:
         boss = {"email": "boss@example.org", "password": PASSWORD}
         configure(admin_email="Boss@example.org", admin_password=SecretStr(PASSWORD))
         accounts.ensure_first_admin()

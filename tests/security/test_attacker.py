@@ -20,7 +20,20 @@ import pytest
 
 from core.settings import Settings
 from tests.security import attacker
-from tests.security.attacker import API, ATTACKS, AUTH, COOKIE, EVIL, ME, ROADMAPS, Account, Finding, Function, Outcome, Target
+from tests.security.attacker import (
+    API,
+    ATTACKS,
+    AUTH,
+    COOKIE,
+    EVIL,
+    ME,
+    ROADMAPS,
+    Account,
+    Finding,
+    Function,
+    Outcome,
+    Target,
+)
 from tests.servers import Postgres, Redis
 from tests.stack import OPEN_TO_TESTS, PASSWORD, Stack, running, server_stack
 
@@ -44,16 +57,24 @@ def named(found: dict[str, Finding], outcome: Outcome) -> set[str]:
 
 
 def told(found: dict[str, Finding], outcome: Outcome) -> str:
-    return "\n".join(f"{name}: {finding.tried}" for name, finding in found.items() if finding.outcome is outcome)
+    return "\n".join(
+        f"{name}: {finding.tried}" for name, finding in found.items() if finding.outcome is outcome
+    )
 
 
 def test_no_attack_works_where_limits_are_off(stack: Stack) -> None:
     embedded = stack.mode == "embedded"
     found = findings(Target(stack.url, embedded, limits=False))
-    known = KNOWN_ANYWHERE if embedded else KNOWN_ANYWHERE | KNOWN_WITH_ACCOUNTS | KNOWN_WHERE_ANYBODY_MAY_REGISTER
+    known = (
+        KNOWN_ANYWHERE
+        if embedded
+        else KNOWN_ANYWHERE | KNOWN_WITH_ACCOUNTS | KNOWN_WHERE_ANYBODY_MAY_REGISTER
+    )
     assert named(found, Outcome.worked) == known, told(found, Outcome.worked)
     assert embedded or named(found, Outcome.not_tried) == NEEDS_LIMITS
-    assert found["two approvals"].tried.endswith("1 taken")  # else what waits for approval was not there any more
+    assert found["two approvals"].tried.endswith(
+        "1 taken"
+    )  # else what waits for approval was not there any more
     assert found["forms of other pages"].tried.endswith("202")  # our own page may
     assert not FORGED.search(stack.api.output)
 
@@ -63,7 +84,9 @@ def production(postgres: Postgres, own_broker: Redis, tmp_path: Path) -> Iterato
     """Server mode as it is when nobody sets anything but what has to be set."""
     defaults = {name: str(Settings.model_fields[name.lower()].default) for name in OPEN_TO_TESTS}
     boss = {"ADMIN_EMAIL": "boss@example.org", "ADMIN_PASSWORD": PASSWORD}
-    with running(server_stack(tmp_path, postgres, own_broker, **defaults, **boss), "api", "huey_content") as made:
+    with running(
+        server_stack(tmp_path, postgres, own_broker, **defaults, **boss), "api", "huey_content"
+    ) as made:
         yield made
 
 
@@ -71,14 +94,20 @@ def test_no_attack_works_with_the_settings_of_production(production: Stack) -> N
     boss = {"email": "boss@example.org", "password": PASSWORD}
     token = production.post(f"{AUTH}/login", json=boss).json()["access_token"]
     production.headers = {"Authorization": f"Bearer {token}"}
-    invitations = [production.post(f"{API}/invitations", json={}).json()["invitation"] for _ in range(3)]
+    invitations = [
+        production.post(f"{API}/invitations", json={}).json()["invitation"] for _ in range(3)
+    ]
     people = [Account(email=f"{name}@example.org", password=PASSWORD) for name in ("ann", "bob")]
     for person, invitation in zip(people, invitations, strict=False):
         given = {"email": person.email, "password": PASSWORD, "invitation": invitation}
         answer = httpx2.post(f"{production.url}{AUTH}/register", json=given, timeout=30)
         person.token = answer.json()["access_token"]
-    found = findings(Target(production.url, me=people[0], other=people[1], invitation=invitations[2]))
-    assert named(found, Outcome.worked) == KNOWN_ANYWHERE | KNOWN_WITH_ACCOUNTS, told(found, Outcome.worked)
+    found = findings(
+        Target(production.url, me=people[0], other=people[1], invitation=invitations[2])
+    )
+    assert named(found, Outcome.worked) == KNOWN_ANYWHERE | KNOWN_WITH_ACCOUNTS, told(
+        found, Outcome.worked
+    )
     assert named(found, Outcome.limited) >= NEEDS_LIMITS, told(found, Outcome.refused)
     assert named(found, Outcome.not_tried) == {"addresses that look the same"}
     assert found["two people with one place"].tried.endswith("1 made")
@@ -120,19 +149,29 @@ CAREFUL = {
     "Content-Type": "application/json",
 }
 TOKEN, OTHER = "payload.time.signature", "another.time.its"
-MINE, THEIRS = f"{ROADMAPS}/00000000-0000-7000-8000-00000000000a", f"{ROADMAPS}/00000000-0000-7000-8000-00000000000b"
+MINE, THEIRS = (
+    f"{ROADMAPS}/00000000-0000-7000-8000-00000000000a",
+    f"{ROADMAPS}/00000000-0000-7000-8000-00000000000b",
+)
 KNOWN = "ann@example.org"
 
 
 def careful(asked: Asked) -> Said:
     """Knows the token of one account, who has no roadmap but the one that waits."""
     host = asked.headers.get("host", "")
-    if not re.fullmatch(r"127\.0\.0\.1:[0-9]+", host) or asked.headers.get("origin", f"http://{host}") != f"http://{host}":
+    if (
+        not re.fullmatch(r"127\.0\.0\.1:[0-9]+", host)
+        or asked.headers.get("origin", f"http://{host}") != f"http://{host}"
+    ):
         return 403, {}, {}
     if asked.path.startswith(f"{AUTH}/login"):
         return 401, {}, {"detail": "wrong"}
     if not asked.path.startswith(API):
-        return (200, {}, {"status": "ok"}) if asked.path in ("/", "/health") and asked.method == "GET" else (404, {}, {})
+        return (
+            (200, {}, {"status": "ok"})
+            if asked.path in ("/", "/health") and asked.method == "GET"
+            else (404, {}, {})
+        )
     if asked.token not in (TOKEN, OTHER):
         return 401, {}, {}
     if asked.method == "GET" and asked.path in (ROADMAPS, ME, f"{MINE}/events") and not asked.query:
@@ -149,7 +188,9 @@ def served(server: Server, *, one_at_a_time: bool = False, reads: bool = True) -
         def answer(self) -> None:
             place = urlsplit(self.path)
             length = self.headers.get("content-length", "0")
-            body = self.rfile.read(min(int(length), 2_000_000)) if reads and length.isdigit() else b""
+            body = (
+                self.rfile.read(min(int(length), 2_000_000)) if reads and length.isdigit() else b""
+            )
             headers = {name.lower(): value for name, value in self.headers.items()}
             asked = Asked(self.command, place.path, place.query, headers, body)
             status, more, said = server(asked) or careful(asked)
@@ -160,7 +201,9 @@ def served(server: Server, *, one_at_a_time: bool = False, reads: bool = True) -
                     self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
-            self.close_connection = self.close_connection or "close" in headers.get("connection", "")
+            self.close_connection = self.close_connection or "close" in headers.get(
+                "connection", ""
+            )
 
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = answer
 
@@ -181,7 +224,9 @@ def served(server: Server, *, one_at_a_time: bool = False, reads: bool = True) -
             pass
 
     with (One if one_at_a_time else Threads)(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread = threading.Thread(
+            target=listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
         thread.start()
         yield f"http://127.0.0.1:{listening.server_port}"
         listening.shutdown()
@@ -190,19 +235,43 @@ def served(server: Server, *, one_at_a_time: bool = False, reads: bool = True) -
 
 def aimed(url: str) -> Target:
     me, other = Account(TOKEN, KNOWN, PASSWORD), Account(OTHER, "bob@example.org", PASSWORD)
-    return Target(url, me=me, other=other, mine=MINE, theirs=THEIRS, concept=THEIRS.rpartition("/")[2], anybody=True)
+    return Target(
+        url,
+        me=me,
+        other=other,
+        mine=MINE,
+        theirs=THEIRS,
+        concept=THEIRS.rpartition("/")[2],
+        anybody=True,
+    )
 
 
-def on(path: str, status: int, said: object = "", *, method: str = "", headers: dict[str, str] | None = None) -> Server:
+def on(
+    path: str,
+    status: int,
+    said: object = "",
+    *,
+    method: str = "",
+    headers: dict[str, str] | None = None,
+) -> Server:
     """This answer to whatever is asked under a path."""
 
     def answer(asked: Asked) -> Said | None:
-        return (status, headers or {}, said) if asked.path.startswith(path) and method in ("", asked.method) else None
+        return (
+            (status, headers or {}, said)
+            if asked.path.startswith(path) and method in ("", asked.method)
+            else None
+        )
 
     return answer
 
 
-def when(condition: Callable[[Asked], object], status: int, said: object = "", headers: dict[str, str] | None = None) -> Server:
+def when(
+    condition: Callable[[Asked], object],
+    status: int,
+    said: object = "",
+    headers: dict[str, str] | None = None,
+) -> Server:
     return lambda asked: (status, headers or {}, said) if condition(asked) else None
 
 
@@ -215,7 +284,11 @@ def known_takes_longer(asked: Asked) -> Said | None:
 def takes_the_planted_cookie(asked: Asked) -> Said | None:
     planted = asked.headers.get("cookie", f"{COOKIE}=new").partition("=")[2]
     if asked.path == f"{AUTH}/login":
-        return 200, {"Set-Cookie": f"{COOKIE}={planted}; HttpOnly; Secure; SameSite=Lax"}, {"access_token": "new"}
+        return (
+            200,
+            {"Set-Cookie": f"{COOKIE}={planted}; HttpOnly; Secure; SameSite=Lax"},
+            {"access_token": "new"},
+        )
     return None
 
 
@@ -242,16 +315,32 @@ def reads_what_is_packed(asked: Asked) -> Said | None:
 
 
 def asks_the_database(asked: Asked) -> Said | None:
-    return (500, {}, {"detail": "psycopg2.errors.SyntaxError"}) if "'" in unquote(asked.path + asked.query) else None
+    return (
+        (500, {}, {"detail": "psycopg2.errors.SyntaxError"})
+        if "'" in unquote(asked.path + asked.query)
+        else None
+    )
 
 
 def allows_every_origin(asked: Asked) -> Said | None:
     origin = asked.headers.get("origin", "")
-    return (200, {"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true"}, {}) if origin else None
+    return (
+        (
+            200,
+            {"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true"},
+            {},
+        )
+        if origin
+        else None
+    )
 
 
 def has_a_page(asked: Asked) -> Said | None:
-    return 404, {"Content-Type": "text/html", "X-Content-Type-Options": ""}, unquote(asked.path).encode()
+    return (
+        404,
+        {"Content-Type": "text/html", "X-Content-Type-Options": ""},
+        unquote(asked.path).encode(),
+    )
 
 
 def takes_the_last_key(asked: Asked) -> Said | None:
@@ -259,11 +348,19 @@ def takes_the_last_key(asked: Asked) -> Said | None:
 
 
 def lists_what_is_theirs(asked: Asked) -> Said | None:
-    return (200, {}, {"items": [{"id": THEIRS.rpartition("/")[2]}]}) if "cursor" in asked.query else None
+    return (
+        (200, {}, {"items": [{"id": THEIRS.rpartition("/")[2]}]})
+        if "cursor" in asked.query
+        else None
+    )
 
 
 def has_large_pages(asked: Asked) -> Said | None:
-    return (200, {}, {"items": []}) if parse_qs(asked.query).get("limit", ["1"])[0] == "1000000000" else None
+    return (
+        (200, {}, {"items": []})
+        if parse_qs(asked.query).get("limit", ["1"])[0] == "1000000000"
+        else None
+    )
 
 
 def reads_keys(asked: Asked) -> Said | None:
@@ -283,7 +380,10 @@ VULNERABLE: list[tuple[Function, Server]] = [
     (attacker.parallel_logouts, ends_nothing),
     (attacker.token_from_before_a_new_password, ends_nothing),
     (attacker.forged_tokens, when(lambda a: a.path == ME and a.token == "payload.time.", 200, {})),
-    (attacker.forged_tokens, when(lambda a: a.path == ME and a.token.startswith("eyJhbGciOiAibm9uZSI"), 200, {})),
+    (
+        attacker.forged_tokens,
+        when(lambda a: a.path == ME and a.token.startswith("eyJhbGciOiAibm9uZSI"), 200, {}),
+    ),
     (attacker.token_in_another_place, when(lambda a: "access_token" in a.query, 200, {})),
     (attacker.guessed_keys_and_invitations, when(lambda a: a.token.startswith("rmk_"), 200, {})),
     (attacker.routes_of_administrators, on(f"{API}/invitations", 200, {}, method="GET")),
@@ -300,18 +400,37 @@ VULNERABLE: list[tuple[Function, Server]] = [
     (attacker.sql, asks_the_database),
     (attacker.paths_out_of_the_folder, when(lambda a: "%2e%2e/" in a.path, 200, b"root:x:0:0:")),
     (attacker.lines_in_headers, makes_headers_of_paths),
-    (attacker.names_of_another_host, when(lambda a: a.headers.get("host", "").endswith(EVIL), 200, {})),
-    (attacker.names_of_another_host, when(lambda a: "x-forwarded-host" in a.headers, 404, {"self": f"https://{EVIL}/"})),
-    (attacker.open_redirects, when(lambda a: a.path.endswith("/"), 307, "", {"Location": "/elsewhere"})),
+    (
+        attacker.names_of_another_host,
+        when(lambda a: a.headers.get("host", "").endswith(EVIL), 200, {}),
+    ),
+    (
+        attacker.names_of_another_host,
+        when(lambda a: "x-forwarded-host" in a.headers, 404, {"self": f"https://{EVIL}/"}),
+    ),
+    (
+        attacker.open_redirects,
+        when(lambda a: a.path.endswith("/"), 307, "", {"Location": "/elsewhere"}),
+    ),
     (
         attacker.forms_of_other_pages,
-        when(lambda a: a.headers.get("content-type") == "text/plain" and "cookie" in a.headers, 202, {}),
+        when(
+            lambda a: a.headers.get("content-type") == "text/plain" and "cookie" in a.headers,
+            202,
+            {},
+        ),
     ),
     (attacker.forms_of_other_pages, when(lambda a: a.headers.get("origin") == "null", 202, {})),
-    (attacker.login_from_another_page, when(lambda a: a.headers.get("origin") == f"https://{EVIL}", 200, {})),
+    (
+        attacker.login_from_another_page,
+        when(lambda a: a.headers.get("origin") == f"https://{EVIL}", 200, {}),
+    ),
     (attacker.answers_for_scripts_of_other_pages, allows_every_origin),
     (attacker.pages_made_of_answers, has_a_page),
-    (attacker.answers_left_in_caches, on(MINE, 404, {}, headers={"Cache-Control": "public, max-age=60"})),
+    (
+        attacker.answers_left_in_caches,
+        on(MINE, 404, {}, headers={"Cache-Control": "public, max-age=60"}),
+    ),
     (attacker.other_methods, when(lambda a: a.method == "TRACE", 200, b"secret-of-mine")),
     (attacker.huge_bodies, when(lambda a: len(a.body) > 500_000, 202, {})),
     (attacker.strange_json, when(lambda a: b"NaN" in a.body, 500, {})),
@@ -324,7 +443,10 @@ VULNERABLE: list[tuple[Function, Server]] = [
     (attacker.files_and_pages_that_tell, on("/.git/config", 200, b"[core]")),
     (attacker.versions_and_counts_that_tell, on("/", 404, {}, headers={"Server": "Python/3.11"})),
     (attacker.versions_and_counts_that_tell, on("/metrics", 200, {"last": KNOWN})),
-    (attacker.forged_lines_of_a_log, lambda a: (404, {"X-Request-ID": a.headers.get("x-request-id", "")}, {})),
+    (
+        attacker.forged_lines_of_a_log,
+        lambda a: (404, {"X-Request-ID": a.headers.get("x-request-id", "")}, {}),
+    ),
     (attacker.two_approvals, on(f"{MINE}/approve", 202, {})),
     (attacker.body_that_is_passed_over, when(lambda a: a.headers.get("upgrade") == "h2c", 202, {})),
     (attacker.two_people_with_one_place, on(f"{AUTH}/register", 201, {})),
@@ -336,20 +458,35 @@ VULNERABLE: list[tuple[Function, Server]] = [
 ]
 
 
-@pytest.mark.parametrize(("attack", "server"), VULNERABLE, ids=lambda each: getattr(each, "__name__", ""))
+@pytest.mark.parametrize(
+    ("attack", "server"), VULNERABLE, ids=lambda each: getattr(each, "__name__", "")
+)
 def test_what_is_won_is_noticed(attack: Function, server: Server) -> None:
     with served(server) as url:
         finding = attack(aimed(url))
     assert finding.outcome is Outcome.worked, finding
 
 
-WITHOUT_LIMITS = (attacker.guessing_at_one_account, attacker.guessing_at_once, attacker.one_password_for_many)
-ABOUT_BYTES = (attacker.smuggled_requests, attacker.body_that_is_left_over, attacker.lines_in_headers, attacker.huge_bodies)
+WITHOUT_LIMITS = (
+    attacker.guessing_at_one_account,
+    attacker.guessing_at_once,
+    attacker.one_password_for_many,
+)
+ABOUT_BYTES = (
+    attacker.smuggled_requests,
+    attacker.body_that_is_left_over,
+    attacker.lines_in_headers,
+    attacker.huge_bodies,
+)
 
 
 def test_against_a_careful_server_nothing_is_won() -> None:
     """But for the guesses that it does not count, and for what Python's own server makes of strange bytes."""
-    attacks = [each for each in ATTACKS if each not in (*WITHOUT_LIMITS, *ABOUT_BYTES, attacker.slow_patterns)]
+    attacks = [
+        each
+        for each in ATTACKS
+        if each not in (*WITHOUT_LIMITS, *ABOUT_BYTES, attacker.slow_patterns)
+    ]
     with served(careful) as url:
         found = dict(attacker.run(aimed(url), attacks))
     assert not named(found, Outcome.worked), told(found, Outcome.worked)
@@ -368,7 +505,9 @@ def test_a_body_that_becomes_a_request_is_noticed(attack: Function) -> None:
 
 
 @pytest.mark.parametrize("attack", [attacker.slow_bodies, attacker.exhausted_streams])
-def test_a_server_that_serves_nobody_else_is_noticed(attack: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_serves_nobody_else_is_noticed(
+    attack: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(attacker, "LONG", 0.2)
     with served(careful, one_at_a_time=True) as url:
         assert attack(aimed(url)).outcome is Outcome.worked
@@ -388,7 +527,9 @@ def test_a_server_that_serves_nobody_else_is_noticed(attack: Function, monkeypat
 def test_a_pattern_is_slow_when_its_time_grows_faster_than_its_text(
     tmp_path: Path, pattern: str, use: str, is_slow: bool
 ) -> None:
-    (tmp_path / "code.py").write_text(f"import re\nNAME = re.compile(\n    {pattern!r}\n)\nNAME.{use}('', '')\n")
+    (tmp_path / "code.py").write_text(
+        f"import re\nNAME = re.compile(\n    {pattern!r}\n)\nNAME.{use}('', '')\n"
+    )
     (found,) = attacker.patterns([tmp_path])
     assert (found.pattern, found.uses) == (pattern, frozenset([use]))
     assert bool(attacker.slow(found, patience=0.1)) is is_slow
@@ -401,7 +542,14 @@ def test_no_pattern_in_the_code_is_slow() -> None:
 
 def test_the_patterns_of_the_code_are_found() -> None:
     found = {each.where.partition(":")[0] for each in attacker.patterns_of_the_code()}
-    assert {"text.py", "markdown.py", "languages.py", "origins.py", "parsing.py", "settings.py"} <= found
+    assert {
+        "text.py",
+        "markdown.py",
+        "languages.py",
+        "origins.py",
+        "parsing.py",
+        "settings.py",
+    } <= found
 
 
 def test_every_attack_says_what_would_be_won() -> None:
@@ -410,7 +558,10 @@ def test_every_attack_says_what_would_be_won() -> None:
     assert len({attack for attack, _ in VULNERABLE}) > len(ATTACKS) / 3
 
 
-@pytest.mark.parametrize(("server", "code"), [(careful, 0), (on("/", 302, {}, headers={"Location": f"https://{EVIL}"}), 1)])
+@pytest.mark.parametrize(
+    ("server", "code"),
+    [(careful, 0), (on("/", 302, {}, headers={"Location": f"https://{EVIL}"}), 1)],
+)
 def test_the_script_ends_with_1_when_an_attack_worked(
     server: Server, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

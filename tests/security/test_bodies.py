@@ -55,17 +55,30 @@ def attempted(questions: int, concepts: int) -> dict[str, Any]:
     document = deepcopy(DOCUMENT)
     nodes = document["outline"]["stages"][0]["modules"][0]["concepts"]
     asked = [{**QUESTIONS[0], "prompt": f"Question {number}?"} for number in range(questions)]
-    attempt = {"answers": [[0]] * questions, "score": questions, "total": questions, "created_at": AT}
+    attempt = {
+        "answers": [[0]] * questions,
+        "score": questions,
+        "total": questions,
+        "created_at": AT,
+    }
     for number in range(concepts):
-        nodes.append({**nodes[0], "key": f"k{number}", "title": f"Title {number}", "prerequisites": []})
+        nodes.append(
+            {**nodes[0], "key": f"k{number}", "title": f"Title {number}", "prerequisites": []}
+        )
         quiz = {**BY, "body": {"questions": asked}}
-        document["concepts"][f"k{number}"] = {"contents": {"quiz": quiz}, "attempts": [attempt] * 200}
+        document["concepts"][f"k{number}"] = {
+            "contents": {"quiz": quiz},
+            "attempts": [attempt] * 200,
+        }
     return document
 
 
 def asked(size: int) -> bytes:
     """A roadmap of about so many bytes, in 198 quizzes of short questions."""
-    each = len(json.dumps(QUESTIONS[0] | {"prompt": "Question 100?"}, separators=(",", ":")).encode()) + 1
+    each = (
+        len(json.dumps(QUESTIONS[0] | {"prompt": "Question 100?"}, separators=(",", ":")).encode())
+        + 1
+    )
     document = attempted(questions=(size // 198 - 500) // each, concepts=198)
     for concept in document["concepts"].values():
         concept.pop("attempts", None)
@@ -78,8 +91,12 @@ def written(size: int, line: str) -> bytes:
     nodes = document["outline"]["stages"][0]["modules"][0]["concepts"]
     text = "```\n" + f"{line}\n" * (180_000 // len(line.encode())) + "```\n"
     for number in range(size // (len(json.dumps(text, ensure_ascii=False).encode()) + 500)):
-        nodes.append({**nodes[0], "key": f"k{number}", "title": f"Title {number}", "prerequisites": []})
-        document["concepts"][f"k{number}"] = {"contents": {"tutorial": {**BY, "body": {"markdown": text}}}}
+        nodes.append(
+            {**nodes[0], "key": f"k{number}", "title": f"Title {number}", "prerequisites": []}
+        )
+        document["concepts"][f"k{number}"] = {
+            "contents": {"tutorial": {**BY, "body": {"markdown": text}}}
+        }
     return json.dumps(document, ensure_ascii=False).encode()
 
 
@@ -99,10 +116,14 @@ LARGE: dict[str, Callable[[], bytes]] = {
     "too many bytes": lambda: b" " * (40 * MIB),
 }
 LARGE_FILES: dict[str, Callable[[], bytes]] = {
-    "objects in a file": lambda: filled(OPENED + b'{"x":[', b'{"a":1},', b"0]}\r\n--x--\r\n", 4 * MIB),
+    "objects in a file": lambda: filled(
+        OPENED + b'{"x":[', b'{"a":1},', b"0]}\r\n--x--\r\n", 4 * MIB
+    ),
     "almost boundaries": lambda: filled(OPENED, b"\r\n--y", b"\r\n--x--\r\n", LARGEST),
     "headers": lambda: filled(b"--x\r\n", b"A: b\r\n", b"\r\n\r\n--x--\r\n", LARGEST),
-    "a header with parameters": lambda: filled(b"--x\r\nContent-Disposition: form-data; ", b'a="b";', b"\r\n\r\n--x--", LARGEST),
+    "a header with parameters": lambda: filled(
+        b"--x\r\nContent-Disposition: form-data; ", b'a="b";', b"\r\n\r\n--x--", LARGEST
+    ),
     "a file of 60 MB": lambda: b" " * (60 * MIB),
 }
 SMALL: dict[str, Callable[[], bytes]] = {
@@ -116,9 +137,13 @@ SMALL: dict[str, Callable[[], bytes]] = {
     "names": lambda: names(25_000),
     "few enough names": lambda: names(1_499, 160),
     "escapes": lambda: filled(b'{"email":"', b"\\u00e9", b'"}', LARGEST_BODY),
-    "in UTF-16": lambda: filled(b'{"x":[', b'{"a":1},', b"0]}", LARGEST_BODY // 2).decode().encode("utf-16-le"),
+    "in UTF-16": lambda: (
+        filled(b'{"x":[', b'{"a":1},', b"0]}", LARGEST_BODY // 2).decode().encode("utf-16-le")
+    ),
 }
-FEW = {name: SMALL[name] for name in ("objects", "few enough names")}  # a process is started for most of them
+FEW = {
+    name: SMALL[name] for name in ("objects", "few enough names")
+}  # a process is started for most of them
 FORMS: dict[str, Callable[[], bytes]] = {
     "percent signs": lambda: filled(b"email=", b"%41", b"", LARGEST_BODY),
     "fields": lambda: b"&".join(b"a%d=" % number + b"%C3%A9" * 40 for number in range(999)),
@@ -128,7 +153,9 @@ FORMS: dict[str, Callable[[], bytes]] = {
 
 def daily(bodies: dict[str, Callable[[], bytes]], *names: str) -> list[Any]:
     """A process parses each of the others as well, in the same way: they are long tests."""
-    return [name if name in names else pytest.param(name, marks=pytest.mark.long) for name in bodies]
+    return [
+        name if name in names else pytest.param(name, marks=pytest.mark.long) for name in bodies
+    ]
 
 
 class Process:
@@ -164,31 +191,59 @@ def refused(answer: httpx2.Response) -> None:
 
 
 class TestMemory:
-    @pytest.mark.parametrize("name", daily(LARGE, "objects", "many names", "a wrong end", "too many bytes"))
-    def test_a_refused_import_does_not_grow_the_api(self, shared_embedded: Stack, api: Process, name: str) -> None:
+    @pytest.mark.parametrize(
+        "name", daily(LARGE, "objects", "many names", "a wrong end", "too many bytes")
+    )
+    def test_a_refused_import_does_not_grow_the_api(
+        self, shared_embedded: Stack, api: Process, name: str
+    ) -> None:
         content, lines = LARGE[name](), shared_embedded.api.output.count("\n")
-        growth = api.growth(lambda: refused(shared_embedded.post(f"{API}/imports", content=content, headers=JSON, timeout=120)))
+        growth = api.growth(
+            lambda: refused(
+                shared_embedded.post(f"{API}/imports", content=content, headers=JSON, timeout=120)
+            )
+        )
         assert growth <= MOST_GROWTH
         assert shared_embedded.api.output.count("\n") <= lines + 1
 
     def test_nor_does_one_with_a_key(self, shared_embedded: Stack, api: Process) -> None:
         content, headers = LARGE["a text with one emoji"](), {**JSON, "Idempotency-Key": "large"}
-        send = lambda: refused(shared_embedded.post(f"{API}/imports", content=content, headers=headers, timeout=120))  # noqa: E731
-        assert api.growth(send) <= MOST_GROWTH
+        send = partial(
+            shared_embedded.post, f"{API}/imports", content=content, headers=headers, timeout=120
+        )
+        assert api.growth(lambda: refused(send())) <= MOST_GROWTH
 
-    @pytest.mark.parametrize("name", daily(LARGE_FILES, "objects in a file", "almost boundaries", "headers", "a file of 60 MB"))
-    def test_nor_does_a_form_with_a_file(self, shared_embedded: Stack, api: Process, name: str) -> None:
+    @pytest.mark.parametrize(
+        "name",
+        daily(LARGE_FILES, "objects in a file", "almost boundaries", "headers", "a file of 60 MB"),
+    )
+    def test_nor_does_a_form_with_a_file(
+        self, shared_embedded: Stack, api: Process, name: str
+    ) -> None:
         content = LARGE_FILES[name]()
-        growth = api.growth(lambda: refused(shared_embedded.post("/import", content=content, headers=FILE, timeout=120)))
+        growth = api.growth(
+            lambda: refused(
+                shared_embedded.post("/import", content=content, headers=FILE, timeout=120)
+            )
+        )
         assert growth <= MOST_GROWTH
 
     @pytest.mark.parametrize(
         ("path", "headers", "bodies"),
-        [("/api/v1/roadmaps", JSON, SMALL), ("/api/v1/imports", JSON, FEW), ("/roadmaps", FORM, FORMS)],
+        [
+            ("/api/v1/roadmaps", JSON, SMALL),
+            ("/api/v1/imports", JSON, FEW),
+            ("/roadmaps", FORM, FORMS),
+        ],
         ids=["json", "imports", "forms"],
     )
     def test_nor_do_small_ones(
-        self, shared_embedded: Stack, api: Process, path: str, headers: dict[str, str], bodies: dict[str, Callable[[], bytes]]
+        self,
+        shared_embedded: Stack,
+        api: Process,
+        path: str,
+        headers: dict[str, str],
+        bodies: dict[str, Callable[[], bytes]],
     ) -> None:
         def send() -> None:
             for body in bodies.values():
@@ -200,7 +255,11 @@ class TestMemory:
     @pytest.mark.parametrize(
         ("make", "size"),
         [
-            pytest.param(partial(written, line="Wait for the dough, and fold it."), LARGEST, marks=pytest.mark.long),
+            pytest.param(
+                partial(written, line="Wait for the dough, and fold it."),
+                LARGEST,
+                marks=pytest.mark.long,
+            ),
             (partial(written, line="Wait for the dough 😀, and fold it."), LARGEST),
             pytest.param(asked, LARGEST, marks=pytest.mark.long),
             (asked, 4 * MIB),
@@ -214,7 +273,9 @@ class TestMemory:
         assert size - MIB < len(content) <= size
 
         def send() -> None:
-            answer = shared_embedded.post(f"{API}/imports", content=content, headers=JSON, timeout=120)
+            answer = shared_embedded.post(
+                f"{API}/imports", content=content, headers=JSON, timeout=120
+            )
             assert answer.status_code == 201, answer.text[:300]
 
         assert api.growth(send) <= (MOST_GROWTH if size == LARGEST else MOST_GROWTH / 2)
@@ -224,7 +285,9 @@ class TestMemory:
         content = json.dumps(attempted(questions=200, concepts=47), separators=(",", ":")).encode()
 
         def send() -> None:
-            answer = shared_embedded.post(f"{API}/imports", content=content, headers=JSON, timeout=300)
+            answer = shared_embedded.post(
+                f"{API}/imports", content=content, headers=JSON, timeout=300
+            )
             assert answer.status_code == 201, answer.text[:300]
 
         assert api.growth(send) <= MOST_GROWTH
@@ -232,9 +295,14 @@ class TestMemory:
 
 class TestOtherInput:
     @pytest.mark.parametrize("query", ["a=1&" * 200, "limit=" + "%41" * 10_000])
-    def test_a_query_that_nobody_means_is_not_decoded(self, shared_embedded: Stack, query: str) -> None:
+    def test_a_query_that_nobody_means_is_not_decoded(
+        self, shared_embedded: Stack, query: str
+    ) -> None:
         answer = shared_embedded.get(f"{API}/roadmaps?{query}")
-        assert (answer.status_code, "more than 100 parameters" in answer.json()["detail"]) == (422, True)
+        assert (answer.status_code, "more than 100 parameters" in answer.json()["detail"]) == (
+            422,
+            True,
+        )
         page = shared_embedded.get(f"/roadmaps?{query}", headers={"Accept": "text/html"})
         assert (page.status_code, len(page.content) < 64 * KIB) == (200, True)
 
@@ -245,10 +313,15 @@ class TestOtherInput:
     def test_what_is_long_and_meant_is_taken(self, shared_embedded: Stack) -> None:
         """Structure within texts is none."""
         goal, background = "Learn Python" + "{" * 900, "[[[:::,,," * 220
-        answer = shared_embedded.post(f"{API}/roadmaps", json={"goal": goal, "background": background, "motivation": background})
+        answer = shared_embedded.post(
+            f"{API}/roadmaps",
+            json={"goal": goal, "background": background, "motivation": background},
+        )
         assert answer.status_code == 202, answer.text
         assert can_parse_inline(json.dumps({"notes": '[{"a":1},' * 2_200}).encode())
-        assert can_parse_inline(json.dumps({"version": 1, "answers": [list(range(100))] * 200}).encode())
+        assert can_parse_inline(
+            json.dumps({"version": 1, "answers": [list(range(100))] * 200}).encode()
+        )
         assert not can_parse_inline(SMALL["objects"]())
 
 
@@ -267,10 +340,14 @@ def fail() -> None:
 class TestApart:
     def test_what_is_found_and_what_is_wrong_come_back(self) -> None:
         document = run_in_child(body_of, RoadmapFile, json.dumps(DOCUMENT).encode())
-        assert dict(document.concepts) == body_of(RoadmapFile, json.dumps(DOCUMENT).encode()).concepts
+        assert (
+            dict(document.concepts) == body_of(RoadmapFile, json.dumps(DOCUMENT).encode()).concepts
+        )
         with pytest.raises(Invalid) as found:
             run_in_child(body_of, RoadmapFile, json.dumps({**DOCUMENT, "version": 2}).encode())
-        assert [(each.pointer, each.kind) for each in found.value.fields] == [("/version", "newer_version")]
+        assert [(each.pointer, each.kind) for each in found.value.fields] == [
+            ("/version", "newer_version")
+        ]
 
     @pytest.mark.parametrize("act", [eat, end])
     def test_what_takes_too_much_is_refused(self, act: Callable[[], None]) -> None:
@@ -292,13 +369,23 @@ class TestApart:
         wrong["generator"], wrong["concepts"][FIRST]["notes"] = 7, 8
         with pytest.raises(Invalid) as found:
             body_of(RoadmapFile, json.dumps(wrong).encode())
-        assert [each.pointer for each in found.value.fields] == ["/generator", f"/concepts/{FIRST}/notes"]
+        assert [each.pointer for each in found.value.fields] == [
+            "/generator",
+            f"/concepts/{FIRST}/notes",
+        ]
         for half in ('{"notes": "\\ud800"}', '{"\\ud800": {}}'):
             with pytest.raises(Malformed, match="not JSON"):
-                body_of(RoadmapFile, json.dumps(DOCUMENT).replace('"concepts": {', f'"concepts": {{"a": {half}, ', 2).encode())
+                body_of(
+                    RoadmapFile,
+                    json.dumps(DOCUMENT)
+                    .replace('"concepts": {', f'"concepts": {{"a": {half}, ', 2)
+                    .encode(),
+                )
 
 
-def send_for(url: str, headers: dict[str, str], path: str, bodies: list[bytes], seconds: float) -> None:
+def send_for(
+    url: str, headers: dict[str, str], path: str, bodies: list[bytes], seconds: float
+) -> None:
     """One sender of the load: one body after the other."""
     until = time.monotonic() + seconds
     with httpx2.Client(base_url=url, headers=headers, timeout=120, verify=NO_TLS) as client:
@@ -324,7 +411,9 @@ def slowest(stack: Stack, seconds: float) -> float:
 
 
 @pytest.fixture(scope="module")
-def busy(postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def busy(
+    postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     with running(server_stack(tmp_path_factory.mktemp("busy"), postgres, module_broker)) as stack:
         yield stack
 
@@ -350,7 +439,9 @@ def test_others_are_answered_meanwhile(busy: Stack, load: str) -> None:
     with ExitStack() as ended:
         for number in range(senders):
             own = bodies[number:] + bodies[:number]
-            sender = spawn.Process(target=send_for, args=(busy.url, {**kind, **busy.register()}, path, own, seconds))
+            sender = spawn.Process(
+                target=send_for, args=(busy.url, {**kind, **busy.register()}, path, own, seconds)
+            )
             sender.start()
             ended.callback(sender.join, 150)
         meanwhile = slowest(busy, seconds)

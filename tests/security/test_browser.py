@@ -35,7 +35,12 @@ from web.middleware import hsts
 from web.pages.page import Page
 from web.routes import API, ENDPOINTS, PAGES
 
-NAME, BELOW, PUBLIC, PRIVATE = "roadmap.example.org", "apps.example.org", "made-up.up.railway.app", "roadmap.railway.internal"
+NAME, BELOW, PUBLIC, PRIVATE = (
+    "roadmap.example.org",
+    "apps.example.org",
+    "made-up.up.railway.app",
+    "roadmap.railway.internal",
+)
 HEALTH_CHECK = "healthcheck.railway.app"
 FRIEND = "https://app.example.org"  # a page elsewhere whose scripts may call
 STRANGER = "https://evil.example"
@@ -55,7 +60,9 @@ in_embedded_mode = pytest.mark.parametrize("stack", ["embedded"], indirect=True)
 
 
 @pytest.fixture(scope="module")
-def site(postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def site(
+    postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """Server mode with everything set that matters here, as on Railway."""
     settings = {
         "ALLOWED_HOSTS": f"{NAME}, *.{BELOW.upper()}",
@@ -66,12 +73,16 @@ def site(postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.Temp
         "ADMIN_PASSWORD": PASSWORD,
     }
     with running(
-        server_stack(tmp_path_factory.mktemp("site"), postgres, module_broker, **settings), "api", "huey_content"
+        server_stack(tmp_path_factory.mktemp("site"), postgres, module_broker, **settings),
+        "api",
+        "huey_content",
     ) as made:
         yield made
 
 
-def send(stack: Stack, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> httpx2.Response:
+def send(
+    stack: Stack, method: str, path: str, headers: dict[str, str] | None = None, **options: Any
+) -> httpx2.Response:
     """With these headers and nothing that says who calls, unless they do."""
     return answer_to(method, stack.url + path, headers=headers or {}, **options)
 
@@ -96,7 +107,9 @@ class Visitor:
     bearer: dict[str, str]
     answer: httpx2.Response
 
-    def send(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> httpx2.Response:
+    def send(
+        self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any
+    ) -> httpx2.Response:
         return send(self.stack, method, path, {"Cookie": self.cookie, **(headers or {})}, **options)
 
     def keys(self) -> list[str]:
@@ -107,7 +120,13 @@ class Visitor:
 
     def roadmap(self, **more: Any) -> str:
         """The path of one, after its making."""
-        answer = send(self.stack, "POST", f"{API}/roadmaps", self.bearer, json={"goal": GOAL, "level": "advanced", **more})
+        answer = send(
+            self.stack,
+            "POST",
+            f"{API}/roadmaps",
+            self.bearer,
+            json={"goal": GOAL, "level": "advanced", **more},
+        )
         return wait_for(self.stack, answer.headers["location"], self.bearer)
 
 
@@ -141,7 +160,9 @@ def return_(stack: Stack, email: str) -> Visitor:
     assert answer.status_code == 200, answer.text
     name, value, _ = attributes_of(answer.headers["set-cookie"])
     csrf = answer.json()["csrf_token"]
-    return Visitor(stack, email, f"{name}={value}", csrf, {"Authorization": f"Bearer {token}"}, answer)
+    return Visitor(
+        stack, email, f"{name}={value}", csrf, {"Authorization": f"Bearer {token}"}, answer
+    )
 
 
 @pytest.fixture(scope="module")
@@ -180,19 +201,29 @@ def everything(stack: Stack) -> dict[str, list[str]]:
     beside = {("login_session", "seen_at"), ("api_key", "used_at")}
     tables: dict[str, list[str]] = {}
     with cursor_of(stack) as cursor:
-        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
+        cursor.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+        )
         for (table,) in cursor.fetchall():
             if not table.startswith(("execution_log", "log_source", "measure")):
                 cursor.execute(f'SELECT * FROM "{table}"')
-                kept = [index for index, column in enumerate(cursor.description) if (table, column.name) not in beside]
-                tables[table] = sorted(repr([row[index] for index in kept]) for row in cursor.fetchall())
+                kept = [
+                    index
+                    for index, column in enumerate(cursor.description)
+                    if (table, column.name) not in beside
+                ]
+                tables[table] = sorted(
+                    repr([row[index] for index in kept]) for row in cursor.fetchall()
+                )
     assert tables["account"]
     return tables
 
 
 def nothing_runs(stack: Stack) -> bool:
     with cursor_of(stack) as cursor:
-        cursor.execute("SELECT count(*) FROM roadmap WHERE status IN ('queued', 'planning', 'building')")
+        cursor.execute(
+            "SELECT count(*) FROM roadmap WHERE status IN ('queued', 'planning', 'building')"
+        )
         return bool(cursor.fetchone() == (0,))
 
 
@@ -219,7 +250,10 @@ FORMS = {  # what a form, or a script without the permission of CORS, can send
     "plain text": {"content": b"{}", "headers": {"Content-Type": "text/plain"}},
     "plain text without a word": {"content": b"", "headers": {"Content-Type": "text/plain"}},
     "a form": {"content": b"a=b", "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
-    "a form of parts": {"content": b"--x--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+    "a form of parts": {
+        "content": b"--x--\r\n",
+        "headers": {"Content-Type": "multipart/form-data; boundary=x"},
+    },
     "JSON": {"content": b"{}", "headers": {"Content-Type": "application/json"}},
 }
 
@@ -237,12 +271,17 @@ def body_of(endpoint: Endpoint) -> dict[str, Any]:
 def assert_careful(headers: Any, *, embedded: bool) -> None:
     told = [name.lower() for name, _ in headers.multi_items()]
     assert [name for name in told if told.count(name) > 1] == []
-    policy = dict(directive.split(" ", 1) for directive in headers["content-security-policy"].split("; "))
+    policy = dict(
+        directive.split(" ", 1) for directive in headers["content-security-policy"].split("; ")
+    )
     assert policy["frame-ancestors"] == "'none'"
     assert policy["base-uri"] == "'none'"
     assert policy["default-src"] in ("'none'", "'self'")
     assert "form-action" in policy
-    assert not re.search(r"unsafe|\*|https?:|data:", headers["content-security-policy"].replace("img-src 'self' data:", ""))
+    assert not re.search(
+        r"unsafe|\*|https?:|data:",
+        headers["content-security-policy"].replace("img-src 'self' data:", ""),
+    )
     assert headers["cache-control"] in ("no-store", "private, no-cache")
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
@@ -262,11 +301,15 @@ def assert_careful(headers: Any, *, embedded: bool) -> None:
 
 
 def test_names_below_are_held_to_tls_only_where_an_operator_says_so() -> None:
-    server = settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
+    server = settings.model_copy(
+        update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
+    )
     both = [server.model_copy(update={"hsts_include_subdomains": each}) for each in (False, True)]
     told = [hsts(each)["Strict-Transport-Security"] for each in both]
     assert told == ["max-age=31536000", "max-age=31536000; includeSubDomains"]
-    assert from_environment({"SERVICE_TYPE": "all", "HSTS_INCLUDE_SUBDOMAINS": "true"}).hsts_include_subdomains
+    assert from_environment(
+        {"SERVICE_TYPE": "all", "HSTS_INCLUDE_SUBDOMAINS": "true"}
+    ).hsts_include_subdomains
     with pytest.raises(SettingsError, match="HSTS_INCLUDE_SUBDOMAINS: must be true or false"):
         from_environment({"SERVICE_TYPE": "all", "HSTS_INCLUDE_SUBDOMAINS": "maybe"})
 
@@ -289,49 +332,91 @@ ANSWERS: dict[str, tuple[int, str, str, dict[str, Any]]] = {
     "an index": (200, "GET", "/", {}),
     "a probe": (200, "GET", "/health", {}),
     "readiness": (200, "GET", "/health/ready", {}),
-    "counts": (200, "GET", "/metrics", {"headers": {"Authorization": f"Bearer {MONITOR['METRICS_TOKEN']}"}}),
+    "counts": (
+        200,
+        "GET",
+        "/metrics",
+        {"headers": {"Authorization": f"Bearer {MONITOR['METRICS_TOKEN']}"}},
+    ),
     "a tree": (200, "GET", "{path}", {}),
     "only the head of it": (200, "HEAD", "{path}", {}),
     "what is known already": (304, "GET", "{path}", {"headers": {"If-None-Match": "{etag}"}}),
-    "a new account": (201, "POST", f"{API}/auth/register", {"json": {"email": "{name}@example.org", "password": PASSWORD}}),
+    "a new account": (
+        201,
+        "POST",
+        f"{API}/auth/register",
+        {"json": {"email": "{name}@example.org", "password": PASSWORD}},
+    ),
     "an accepted goal": (202, "POST", f"{API}/roadmaps", {"json": {"goal": GOAL, "review": True}}),
     "no content": (204, "GET", "{path}/events", {"headers": {"Last-Event-ID": "{last}"}}),
     "a page": (200, "GET", "/roadmaps", {"headers": PEOPLE}),
     "a page that is not there": (404, "GET", f"/roadmaps/{new_id()}", {"headers": PEOPLE}),
-    "a form that does not fit": (422, "POST", "/roadmaps", {"headers": PEOPLE, "data": {"goal": ""}}),
+    "a form that does not fit": (
+        422,
+        "POST",
+        "/roadmaps",
+        {"headers": PEOPLE, "data": {"goal": ""}},
+    ),
     "a form that leads on": (303, "POST", "/look", {"headers": PEOPLE, "data": {"theme": "dark"}}),
-    "what is no JSON": (400, "POST", f"{API}/roadmaps", {"content": b"{", "headers": {"Content-Type": "application/json"}}),
+    "what is no JSON": (
+        400,
+        "POST",
+        f"{API}/roadmaps",
+        {"content": b"{", "headers": {"Content-Type": "application/json"}},
+    ),
     "a wrong password": (401, "POST", f"{API}/auth/login", {"json": WRONG}),
     "another name": (403, "GET", "/", {"headers": {"Host": "evil.example"}}),
-    "a page elsewhere": (403, "POST", f"{API}/auth/login", {"json": WRONG, "headers": {"Origin": STRANGER}}),
+    "a page elsewhere": (
+        403,
+        "POST",
+        f"{API}/auth/login",
+        {"json": WRONG, "headers": {"Origin": STRANGER}},
+    ),
     "no such thing": (404, "GET", f"{API}/roadmaps/{new_id()}", {}),
     "no such page": (404, "GET", "/<script>alert(1)</script>", {}),
     "no such method": (405, "DELETE", f"{API}/roadmaps", {}),
     "a method of browsers": (204, "OPTIONS", f"{API}/roadmaps", {"headers": {"Origin": STRANGER}}),
     "a state that does not allow it": (409, "POST", "{path}/cancel", {}),
     "too much": (413, "POST", f"{API}/roadmaps", {"json": {"goal": "x" * 270_000}}),
-    "another type": (415, "POST", f"{API}/roadmaps", {"content": b"{}", "headers": {"Content-Type": "text/plain"}}),
+    "another type": (
+        415,
+        "POST",
+        f"{API}/roadmaps",
+        {"content": b"{}", "headers": {"Content-Type": "text/plain"}},
+    ),
     "what does not fit": (422, "POST", f"{API}/roadmaps", {"json": {"goal": ""}}),
 }
 
 
 @pytest.mark.parametrize("kind", ANSWERS)
-def test_every_kind_of_answer_makes_browsers_careful(stack: Stack, finished: str, kind: str) -> None:
+def test_every_kind_of_answer_makes_browsers_careful(
+    stack: Stack, finished: str, kind: str
+) -> None:
     status, method, path, options = ANSWERS[kind]
-    words = {"path": finished, "etag": stack.get(finished).headers["etag"], "name": uuid.uuid4().hex}
+    words = {
+        "path": finished,
+        "etag": stack.get(finished).headers["etag"],
+        "name": uuid.uuid4().hex,
+    }
     words["last"] = str(stack.events(finished)[-1]["id"])
 
     def filled(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: filled(inner) for name, inner in value.items()}
-        return re.sub(r"{(path|etag|name|last)}", lambda match: words[match[1]], value) if isinstance(value, str) else value
+        return (
+            re.sub(r"{(path|etag|name|last)}", lambda match: words[match[1]], value)
+            if isinstance(value, str)
+            else value
+        )
 
     answer = stack.request(method, filled(path), **filled(options))
     assert answer.status_code == status, answer.text
     assert_careful(answer.headers, embedded=stack.mode == "embedded")
     if status >= 400:
         for_people = "Accept" in options.get("headers", {})
-        assert answer.headers["content-type"] == ("text/html; charset=utf-8" if for_people else "application/problem+json")
+        assert answer.headers["content-type"] == (
+            "text/html; charset=utf-8" if for_people else "application/problem+json"
+        )
 
 
 @in_server_mode
@@ -342,13 +427,17 @@ def test_an_answer_to_nobody_makes_browsers_careful(stack: Stack) -> None:
 
 
 def test_a_stream_makes_browsers_careful(stack: Stack, finished: str) -> None:
-    with httpx2.stream("GET", f"{stack.url}{finished}/events", headers=stack.headers, timeout=30) as answer:
+    with httpx2.stream(
+        "GET", f"{stack.url}{finished}/events", headers=stack.headers, timeout=30
+    ) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert_careful(answer.headers, embedded=stack.mode == "embedded")
         assert "event: roadmap" in "".join(answer.iter_text())
 
 
-def test_an_answer_to_our_own_mistake_makes_browsers_careful(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_to_our_own_mistake_makes_browsers_careful(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a detail that is nobody's business")
 
@@ -358,7 +447,9 @@ def test_an_answer_to_our_own_mistake_makes_browsers_careful(client: TestClient,
     assert_careful(answer.headers, embedded=True)
 
 
-def test_an_answer_to_our_own_mistake_makes_browsers_careful_in_server_mode_too(site: Stack, visitor: Visitor) -> None:
+def test_an_answer_to_our_own_mistake_makes_browsers_careful_in_server_mode_too(
+    site: Stack, visitor: Visitor
+) -> None:
     path = visitor.roadmap(review=True)
     with cursor_of(site) as cursor:
         cursor.execute("ALTER TABLE model_call RENAME TO model_call_away")
@@ -384,13 +475,26 @@ class Inline(HTMLParser):
         if tag == "style" or (tag == "script" and not given.get("src")) or "style" in given:
             self.found.append(tag)
         self.found += [f"{tag} {name}" for name in given if name.startswith("on")]
-        self.found += [f"{tag} {value}" for value in given.values() if (value or "").lower().startswith("javascript:")]
+        self.found += [
+            f"{tag} {value}"
+            for value in given.values()
+            if (value or "").lower().startswith("javascript:")
+        ]
 
 
 @pytest.mark.parametrize(
-    "path", sorted({e.path for e in EVERY if (e.public or e in PAGES) and e.method == "GET" and "{" not in e.path})
+    "path",
+    sorted(
+        {
+            e.path
+            for e in EVERY
+            if (e.public or e in PAGES) and e.method == "GET" and "{" not in e.path
+        }
+    ),
 )
-def test_no_page_has_inline_scripts_or_a_policy_that_allows_them(stack: Stack, path: str, request: pytest.FixtureRequest) -> None:
+def test_no_page_has_inline_scripts_or_a_policy_that_allows_them(
+    stack: Stack, path: str, request: pytest.FixtureRequest
+) -> None:
     if stack.mode == "server" and path.startswith("/admin"):
         answer = request.getfixturevalue("admin").send("GET", path, PEOPLE)
     else:
@@ -419,15 +523,26 @@ class TestCookie:
         return attributes
 
     @pytest.mark.parametrize("how", ["register", "login", "password"])
-    def test_whoever_wants_a_cookie_gets_it_and_no_token(self, site: Stack, newcomer: Visitor, how: str) -> None:
+    def test_whoever_wants_a_cookie_gets_it_and_no_token(
+        self, site: Stack, newcomer: Visitor, how: str
+    ) -> None:
         person = {"email": newcomer.email, "password": PASSWORD, "cookie": True}
         if how == "register":
-            answer = send(site, "POST", f"{API}/auth/register", json={**person, "email": f"{uuid.uuid4().hex}@example.org"})
+            answer = send(
+                site,
+                "POST",
+                f"{API}/auth/register",
+                json={**person, "email": f"{uuid.uuid4().hex}@example.org"},
+            )
             assert answer.status_code == 201
         elif how == "login":
             answer = send(site, "POST", f"{API}/auth/login", json=person)
         else:
-            change = {"current_password": PASSWORD, "new_password": "another long enough passphrase", "cookie": True}
+            change = {
+                "current_password": PASSWORD,
+                "new_password": "another long enough passphrase",
+                "cookie": True,
+            }
             answer = send(site, "PUT", f"{API}/auth/password", newcomer.bearer, json=change)
         (set_cookie,) = answer.headers.get_list("set-cookie")
         attributes = self.assert_bound(set_cookie)
@@ -442,8 +557,15 @@ class TestCookie:
         assert (me.status_code, me.json()) == (200, document["user"])
 
     @pytest.mark.parametrize("cookie", [{}, {"cookie": False}])
-    def test_whoever_wants_none_gets_a_token_and_no_cookie(self, site: Stack, visitor: Visitor, cookie: dict) -> None:
-        answer = send(site, "POST", f"{API}/auth/login", json={"email": visitor.email, "password": PASSWORD, **cookie})
+    def test_whoever_wants_none_gets_a_token_and_no_cookie(
+        self, site: Stack, visitor: Visitor, cookie: dict
+    ) -> None:
+        answer = send(
+            site,
+            "POST",
+            f"{API}/auth/login",
+            json={"email": visitor.email, "password": PASSWORD, **cookie},
+        )
         assert answer.json()["access_token"]
         assert answer.json()["csrf_token"] is None
         assert "set-cookie" not in answer.headers
@@ -454,7 +576,9 @@ class TestCookie:
         assert answer.status_code == 401
         assert "set-cookie" not in answer.headers
 
-    def test_logging_out_clears_the_cookie_and_ends_the_login(self, site: Stack, newcomer: Visitor) -> None:
+    def test_logging_out_clears_the_cookie_and_ends_the_login(
+        self, site: Stack, newcomer: Visitor
+    ) -> None:
         assert newcomer.send("GET", ME).status_code == 200
         answer = newcomer.send("POST", f"{API}/auth/logout", page_of(site))
         assert answer.status_code == 204
@@ -474,25 +598,38 @@ class TestCookie:
             assert answer.status_code == 200
             assert "access-control-allow-origin" not in answer.headers
 
-    @pytest.mark.parametrize("name", ["roadmap", "__host-roadmap", "__HOST-ROADMAP", "__Secure-roadmap", "x__Host-roadmap", ""])
-    def test_a_cookie_of_another_name_is_nobodys(self, site: Stack, visitor: Visitor, name: str) -> None:
+    @pytest.mark.parametrize(
+        "name",
+        ["roadmap", "__host-roadmap", "__HOST-ROADMAP", "__Secure-roadmap", "x__Host-roadmap", ""],
+    )
+    def test_a_cookie_of_another_name_is_nobodys(
+        self, site: Stack, visitor: Visitor, name: str
+    ) -> None:
         value = visitor.cookie.partition("=")[2]
         assert send(site, "GET", ME, {"Cookie": f"{name}={value}"}).status_code == 401
         assert send(site, "GET", ME, {"Cookie": f"{COOKIE}={value}"}).status_code == 200
 
-    @pytest.mark.parametrize("name", [b"\xa0__Host-roadmap", b"\x85__Host-roadmap", b"__Host-roadmap\xa0"])
-    def test_only_the_exact_name_is_the_cookie(self, site: Stack, visitor: Visitor, name: bytes) -> None:
+    @pytest.mark.parametrize(
+        "name", [b"\xa0__Host-roadmap", b"\x85__Host-roadmap", b"__Host-roadmap\xa0"]
+    )
+    def test_only_the_exact_name_is_the_cookie(
+        self, site: Stack, visitor: Visitor, name: bytes
+    ) -> None:
         """A neighbour's page may set one of nearly this name."""
         head = f"GET {ME} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nCookie: ".encode()
         value = b"=" + visitor.cookie.partition("=")[2].encode()
         assert raw(site, head + name + value + b"\r\n\r\n")[0] == 401
         assert raw(site, head + COOKIE.encode() + value + b"\r\n\r\n")[0] == 200
 
-    def test_two_cookies_of_the_name_are_nobodys(self, site: Stack, visitor: Visitor, other: Visitor) -> None:
+    def test_two_cookies_of_the_name_are_nobodys(
+        self, site: Stack, visitor: Visitor, other: Visitor
+    ) -> None:
         both = f"{visitor.cookie.split(';')[0]}; {other.cookie.split(';')[0]}"
         assert send(site, "GET", ME, {"Cookie": both}).status_code == 401
 
-    def test_a_login_ends_the_one_that_the_browser_had(self, site: Stack, newcomer: Visitor) -> None:
+    def test_a_login_ends_the_one_that_the_browser_had(
+        self, site: Stack, newcomer: Visitor
+    ) -> None:
         person = {"email": newcomer.email, "password": PASSWORD, "cookie": True}
         before = {"Cookie": newcomer.cookie.split(";")[0], "Sec-Fetch-Site": "same-origin"}
         assert send(site, "GET", ME, before).status_code == 200
@@ -507,7 +644,10 @@ class TestCookie:
         answer = send(site, "POST", f"{API}/auth/register", before, json=person)
         assert answer.status_code == 201
         assert send(site, "GET", ME, before).status_code == 401
-        now = {"Cookie": answer.headers["set-cookie"].split(";")[0], "Sec-Fetch-Site": "same-origin"}
+        now = {
+            "Cookie": answer.headers["set-cookie"].split(";")[0],
+            "Sec-Fetch-Site": "same-origin",
+        }
         left = send(site, "POST", f"{API}/auth/logout", now)
         assert (left.status_code, left.headers["clear-site-data"]) == (204, '"cache", "storage"')
 
@@ -517,13 +657,20 @@ class TestCookie:
         assert send(site, "GET", ME, {"Cookie": f"{COOKIE}={made['key']}"}).status_code == 401
         visitor.forget(made["id"])
 
-    @pytest.mark.parametrize("header", ["Basic dXNlcjpwYXNz", "Bearer", "Bearer wrong", "Bearer rmk_wrong"])
-    def test_a_wrong_authorization_does_not_fall_back_to_the_cookie(self, visitor: Visitor, header: str) -> None:
+    @pytest.mark.parametrize(
+        "header", ["Basic dXNlcjpwYXNz", "Bearer", "Bearer wrong", "Bearer rmk_wrong"]
+    )
+    def test_a_wrong_authorization_does_not_fall_back_to_the_cookie(
+        self, visitor: Visitor, header: str
+    ) -> None:
         assert visitor.send("GET", ME, {"Authorization": header}).status_code == 401
 
     @in_embedded_mode
     def test_embedded_mode_asks_for_no_cookie_and_heeds_none(self, stack: Stack) -> None:
-        plain, with_one = (send(stack, "GET", ME, headers).json() for headers in ({}, {"Cookie": f"{COOKIE}=wrong"}))
+        plain, with_one = (
+            send(stack, "GET", ME, headers).json()
+            for headers in ({}, {"Cookie": f"{COOKIE}=wrong"})
+        )
         assert plain == with_one
 
 
@@ -557,7 +704,9 @@ def tokens(site: Stack, visitor: Visitor, other: Visitor) -> dict[str, str]:
     return made
 
 
-def in_turn(endpoints: list[Endpoint], headers: list[dict[str, str]], each: int) -> list[tuple[Endpoint, dict[str, str]]]:
+def in_turn(
+    endpoints: list[Endpoint], headers: list[dict[str, str]], each: int
+) -> list[tuple[Endpoint, dict[str, str]]]:
     """Each endpoint with so many of the headers, each of which is then tried at many: one place decides for all endpoints."""
     turns = itertools.cycle(headers)
     return [(endpoint, next(turns)) for endpoint in endpoints for _ in range(each)]
@@ -567,9 +716,19 @@ class TestPagesElsewhere:
     @pytest.mark.parametrize("site_header", SITES)
     @pytest.mark.parametrize("origin", ORIGINS)
     def test_with_a_cookie_a_change_comes_from_our_pages_or_brings_the_token_of_the_login(
-        self, site: Stack, visitor: Visitor, tokens: dict[str, str], site_header: str | None, origin: str | None
+        self,
+        site: Stack,
+        visitor: Visitor,
+        tokens: dict[str, str],
+        site_header: str | None,
+        origin: str | None,
     ) -> None:
-        sent = {"own": site.url, "own over TLS": site.url.replace("http:", "https:"), "foreign": STRANGER, "null": "null"}
+        sent = {
+            "own": site.url,
+            "own over TLS": site.url.replace("http:", "https:"),
+            "foreign": STRANGER,
+            "null": "null",
+        }
         before = visitor.keys()
         for token in TOKENS:
             headers = {
@@ -598,20 +757,26 @@ class TestPagesElsewhere:
             "concept_id": tree["stages"][0]["modules"][0]["concepts"][0]["id"],
             "number": "1",
             "kind": "tutorial",
-            "session_id": send(site, "GET", f"{API}/auth/sessions", admin.bearer).json()["items"][0]["id"],
+            "session_id": send(site, "GET", f"{API}/auth/sessions", admin.bearer).json()["items"][
+                0
+            ]["id"],
             "attempt_id": str(new_id()),
             "card_id": str(new_id()),
             "link_id": str(new_id()),
             "token": "of-a-link",
             "key_id": admin.send("POST", KEYS, page, json={"name": "mine"}).json()["id"],
             "invitation_id": admin.send("POST", f"{API}/invitations", page, json={}).json()["id"],
-            "webhook_id": admin.send("POST", f"{API}/webhooks", page, json={"url": "https://receiver.invalid/"}).json()["id"],
+            "webhook_id": admin.send(
+                "POST", f"{API}/webhooks", page, json={"url": "https://receiver.invalid/"}
+            ).json()["id"],
             "delivery_id": str(new_id()),
             **MESSAGE,
         }
         wait_until(lambda: nothing_runs(site), reason="what other tests have begun is done")
         before = everything(site)
-        for endpoint, headers in in_turn(UNSAFE, [*ELSEWHERE.values(), {"X-CSRF-Token": "wrong"}], each):
+        for endpoint, headers in in_turn(
+            UNSAFE, [*ELSEWHERE.values(), {"X-CSRF-Token": "wrong"}], each
+        ):
             path = endpoint.path.format(**things)
             if endpoint.public and headers.keys() == {"X-CSRF-Token"}:
                 continue  # programs log in without one
@@ -627,26 +792,47 @@ class TestPagesElsewhere:
     def test_with_an_authorization_header_it_does_not_matter_which_page_asks(
         self, site: Stack, visitor: Visitor, other: Visitor, headers: dict[str, str]
     ) -> None:
-        made = send(site, "POST", KEYS, {**visitor.bearer, **headers}, json={"name": "mine", "scopes": ["read", "write"]})
+        made = send(
+            site,
+            "POST",
+            KEYS,
+            {**visitor.bearer, **headers},
+            json={"name": "mine", "scopes": ["read", "write"]},
+        )
         assert made.status_code == 201
         with_key = {"Authorization": f"Bearer {made.json()['key']}", **headers}
-        assert send(site, "POST", f"{API}/roadmaps", with_key, json={"goal": GOAL, "review": True}).status_code == 202
+        assert (
+            send(
+                site, "POST", f"{API}/roadmaps", with_key, json={"goal": GOAL, "review": True}
+            ).status_code
+            == 202
+        )
         with_both = {**visitor.bearer, **headers, "Cookie": other.cookie}
         answer = send(site, "DELETE", f"{KEYS}/{made.json()['id']}", with_both)
         assert answer.status_code == 204  # the header counts, not the cookie
 
-    def test_an_empty_authorization_header_does_not_replace_the_check_of_the_cookie(self, visitor: Visitor) -> None:
+    def test_an_empty_authorization_header_does_not_replace_the_check_of_the_cookie(
+        self, visitor: Visitor
+    ) -> None:
         headers, before = {"Authorization": "", "Sec-Fetch-Site": "cross-site"}, visitor.keys()
         assert visitor.send("POST", KEYS, headers, json={"name": "mine"}).status_code == 403
         assert visitor.keys() == before
 
     @pytest.mark.parametrize("origin", ["http://[", "http://[::1", "://", "", "http://"])
     def test_an_origin_that_cannot_be_read_is_refused(self, site: Stack, origin: str) -> None:
-        assert send(site, "POST", f"{API}/auth/login", {"Origin": origin}, json=WRONG).status_code == 403
+        assert (
+            send(site, "POST", f"{API}/auth/login", {"Origin": origin}, json=WRONG).status_code
+            == 403
+        )
 
-    def test_a_page_that_may_call_with_a_token_may_not_use_the_cookie(self, site: Stack, visitor: Visitor) -> None:
+    def test_a_page_that_may_call_with_a_token_may_not_use_the_cookie(
+        self, site: Stack, visitor: Visitor
+    ) -> None:
         before = visitor.keys()
-        for headers in ({"Origin": FRIEND}, {"Origin": FRIEND, "Sec-Fetch-Site": "same-site", "X-CSRF-Token": visitor.csrf}):
+        for headers in (
+            {"Origin": FRIEND},
+            {"Origin": FRIEND, "Sec-Fetch-Site": "same-site", "X-CSRF-Token": visitor.csrf},
+        ):
             assert visitor.send("POST", KEYS, headers, json={"name": "mine"}).status_code == 403
             assert visitor.keys() == before
             made = send(site, "POST", KEYS, {**visitor.bearer, **headers}, json={"name": "mine"})
@@ -654,8 +840,13 @@ class TestPagesElsewhere:
             visitor.forget(made.json()["id"])
 
     def test_the_right_token_is_taken_from_its_header_only(self, visitor: Visitor) -> None:
-        path, before = f"{KEYS}?csrf_token={visitor.csrf}&X-CSRF-Token={visitor.csrf}", visitor.keys()
-        cookies = {"Cookie": f"{visitor.cookie}; X-CSRF-Token={visitor.csrf}; csrf_token={visitor.csrf}"}
+        path, before = (
+            f"{KEYS}?csrf_token={visitor.csrf}&X-CSRF-Token={visitor.csrf}",
+            visitor.keys(),
+        )
+        cookies = {
+            "Cookie": f"{visitor.cookie}; X-CSRF-Token={visitor.csrf}; csrf_token={visitor.csrf}"
+        }
         answer = visitor.send("POST", path, cookies, json={"name": "mine"})
         assert answer.status_code == 403
         assert visitor.keys() == before
@@ -671,21 +862,32 @@ class TestPagesElsewhere:
                 assert "set-cookie" not in answer.headers
 
         are_refused("register")
-        assert send(stack, "POST", f"{API}/auth/login", json=person).status_code == 401  # there is no such account
-        assert send(stack, "POST", f"{API}/auth/register", page_of(stack), json=person).status_code == 201
+        assert (
+            send(stack, "POST", f"{API}/auth/login", json=person).status_code == 401
+        )  # there is no such account
+        assert (
+            send(stack, "POST", f"{API}/auth/register", page_of(stack), json=person).status_code
+            == 201
+        )
         are_refused("login")
-        assert send(stack, "POST", f"{API}/auth/login", page_of(stack), json=person).status_code == 200
+        assert (
+            send(stack, "POST", f"{API}/auth/login", page_of(stack), json=person).status_code == 200
+        )
 
     @pytest.mark.parametrize("form", FORMS)
     def test_no_form_logs_anybody_in(self, site: Stack, visitor: Visitor, form: str) -> None:
-        content = json.dumps({"email": visitor.email, "password": PASSWORD, "cookie": True}).encode()
+        content = json.dumps(
+            {"email": visitor.email, "password": PASSWORD, "cookie": True}
+        ).encode()
         headers = FORMS[form].get("headers", {})
         answer = send(site, "POST", f"{API}/auth/login", headers, content=content)
         assert answer.status_code == (200 if form == "JSON" else 415)
         assert ("set-cookie" in answer.headers) == (form == "JSON")
 
     @in_embedded_mode
-    def test_a_page_elsewhere_neither_cancels_nor_retries_what_is_made_on_this_machine(self, stack: Stack) -> None:
+    def test_a_page_elsewhere_neither_cancels_nor_retries_what_is_made_on_this_machine(
+        self, stack: Stack
+    ) -> None:
         path = wait_for(stack, stack.create(review=True), {})
         for decision, status in (("cancel", "awaiting_review"), ("retry", "cancelled")):
             before = stack.get(path).json()
@@ -699,27 +901,57 @@ class TestPagesElsewhere:
 
     @in_embedded_mode
     @pytest.mark.parametrize("each", [2, pytest.param(len(ELSEWHERE), marks=pytest.mark.long)])
-    def test_every_change_on_this_machine_is_refused_to_pages_elsewhere(self, stack: Stack, finished: str, each: int) -> None:
+    def test_every_change_on_this_machine_is_refused_to_pages_elsewhere(
+        self, stack: Stack, finished: str, each: int
+    ) -> None:
         tree = stack.get(finished).json()
-        ids = {"roadmap_id": tree["id"], "number": "1", "kind": "quiz", "concept_id": str(new_id()), **MESSAGE}
+        ids = {
+            "roadmap_id": tree["id"],
+            "number": "1",
+            "kind": "quiz",
+            "concept_id": str(new_id()),
+            **MESSAGE,
+        }
         ids |= {
             name: str(new_id())
-            for name in ("session_id", "key_id", "invitation_id", "attempt_id", "card_id", "link_id", "webhook_id", "delivery_id")
+            for name in (
+                "session_id",
+                "key_id",
+                "invitation_id",
+                "attempt_id",
+                "card_id",
+                "link_id",
+                "webhook_id",
+                "delivery_id",
+            )
         }
         ids["token"] = "of-a-link"
         for endpoint, headers in in_turn(UNSAFE, [*ELSEWHERE.values()], each):
-            answer = stack.request(endpoint.method, endpoint.path.format(**ids), headers=headers, **body_of(endpoint))
+            answer = stack.request(
+                endpoint.method, endpoint.path.format(**ids), headers=headers, **body_of(endpoint)
+            )
             assert answer.status_code == 403, (endpoint.path, headers, answer.text)
             assert answer.json()["detail"].startswith(REFUSED)
         assert stack.get(finished).json() == tree
 
     @in_embedded_mode
-    @pytest.mark.parametrize("page", [{}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "same-origin"}])
-    def test_programs_and_our_own_pages_change_what_is_on_this_machine(self, stack: Stack, page: dict[str, str]) -> None:
-        assert send(stack, "POST", f"{API}/roadmaps", page, json={"goal": GOAL, "review": True}).status_code == 202
+    @pytest.mark.parametrize(
+        "page", [{}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "same-origin"}]
+    )
+    def test_programs_and_our_own_pages_change_what_is_on_this_machine(
+        self, stack: Stack, page: dict[str, str]
+    ) -> None:
+        assert (
+            send(
+                stack, "POST", f"{API}/roadmaps", page, json={"goal": GOAL, "review": True}
+            ).status_code
+            == 202
+        )
 
     @in_embedded_mode
-    def test_a_page_that_points_its_own_name_at_this_machine_reads_and_changes_nothing(self, stack: Stack) -> None:
+    def test_a_page_that_points_its_own_name_at_this_machine_reads_and_changes_nothing(
+        self, stack: Stack
+    ) -> None:
         host = f"evil.example:{stack.port}"
         same = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
         before = [item["id"] for item in stack.get(f"{API}/roadmaps").json()["items"]]
@@ -731,7 +963,15 @@ class TestPagesElsewhere:
 # Names
 
 
-LOOPBACK = ("127.0.0.1", "localhost", "LocalHost", "127.0.0.1:1", "localhost:65535", "[::1]", "[::1]:8000")
+LOOPBACK = (
+    "127.0.0.1",
+    "localhost",
+    "LocalHost",
+    "127.0.0.1:1",
+    "localhost:65535",
+    "[::1]",
+    "[::1]:8000",
+)
 OURS = (
     *LOOPBACK,
     *(NAME, NAME.upper(), f"{NAME}:443", f"{NAME}:8000"),
@@ -739,12 +979,36 @@ OURS = (
     *(PUBLIC, PRIVATE, HEALTH_CHECK, HEALTH_CHECK.upper()),
 )
 UNKNOWN = (
-    *("evil.example", "", ":80", "example.org", f"sub.{NAME}", f"evil{NAME}", f"{NAME}.evil.example"),
-    *(BELOW, f"evil{BELOW}", f"a.{BELOW}.evil.example", "other.up.railway.app", f"sub.{HEALTH_CHECK}"),
+    *(
+        "evil.example",
+        "",
+        ":80",
+        "example.org",
+        f"sub.{NAME}",
+        f"evil{NAME}",
+        f"{NAME}.evil.example",
+    ),
+    *(
+        BELOW,
+        f"evil{BELOW}",
+        f"a.{BELOW}.evil.example",
+        "other.up.railway.app",
+        f"sub.{HEALTH_CHECK}",
+    ),
     *("127.0.0.2", "0.0.0.0", "2130706433", "127.1", "[::2]", "[::]", "[::ffff:127.0.0.1]", "::1"),
     *("127.0.0.1.evil.example", "localhost.evil.example", "evil.localhost"),
-    *(f"{NAME}@evil.example", "127.0.0.1@evil.example", "127.0.0.1:80@evil.example", "localhost:x@evil.example:80"),
-    *(f"evil.example#{NAME}", f"evil.example,{NAME}", f"{NAME},evil.example", f"{NAME} evil.example"),
+    *(
+        f"{NAME}@evil.example",
+        "127.0.0.1@evil.example",
+        "127.0.0.1:80@evil.example",
+        "localhost:x@evil.example:80",
+    ),
+    *(
+        f"evil.example#{NAME}",
+        f"evil.example,{NAME}",
+        f"{NAME},evil.example",
+        f"{NAME} evil.example",
+    ),
 )
 
 
@@ -754,13 +1018,20 @@ class TestNames:
         assert send(site, "GET", "/", {"Host": host}).status_code == 200
 
     @pytest.mark.parametrize("host", UNKNOWN)
-    def test_a_name_that_is_not_ours_is_refused_and_does_nothing(self, site: Stack, visitor: Visitor, host: str) -> None:
+    def test_a_name_that_is_not_ours_is_refused_and_does_nothing(
+        self, site: Stack, visitor: Visitor, host: str
+    ) -> None:
         before = visitor.keys()
         for path in ("/", "/metrics"):
             answer = send(site, "GET", path, {"Host": host})
             assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden")
         assert send(site, "GET", ME, {**visitor.bearer, "Host": host}).status_code == 403
-        assert send(site, "POST", KEYS, {**visitor.bearer, "Host": host}, json={"name": "mine"}).status_code == 403
+        assert (
+            send(
+                site, "POST", KEYS, {**visitor.bearer, "Host": host}, json={"name": "mine"}
+            ).status_code
+            == 403
+        )
         assert visitor.keys() == before
         person = {"email": visitor.email, "password": PASSWORD, "cookie": True}
         refused = send(site, "POST", f"{API}/auth/login", {"Host": host}, json=person)
@@ -770,7 +1041,14 @@ class TestNames:
     @pytest.mark.parametrize(
         "host",
         [
-            *("evil.example@127.0.0.1", "[::1].evil.example", "[::1", "localhost:80.evil.example", f"{NAME}:evil", f".{BELOW}"),
+            *(
+                "evil.example@127.0.0.1",
+                "[::1].evil.example",
+                "[::1",
+                "localhost:80.evil.example",
+                f"{NAME}:evil",
+                f".{BELOW}",
+            ),
             *(f"evil.example/.{BELOW}", f"evil.example?.{BELOW}", f"evil.example#.{BELOW}"),
         ],
     )
@@ -778,7 +1056,9 @@ class TestNames:
         assert send(site, "GET", "/", {"Host": host}).status_code == 403
 
     def test_two_hosts_are_none(self, site: Stack) -> None:
-        request = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+        request = (
+            b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+        )
         assert raw(site, request)[0] in (400, 403)
 
     @pytest.mark.parametrize("path", PROBES)
@@ -787,12 +1067,18 @@ class TestNames:
         assert send(site, "GET", path, {"Host": host}).status_code == 200
 
     @pytest.mark.parametrize("path", [f"{PROBES[0]}/", "/health/livex", "//health", "/x/../health"])
-    def test_what_only_looks_like_health_is_not_told_under_any_name(self, site: Stack, path: str) -> None:
-        status, body = raw(site, f"GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".encode())
+    def test_what_only_looks_like_health_is_not_told_under_any_name(
+        self, site: Stack, path: str
+    ) -> None:
+        status, body = raw(
+            site, f"GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".encode()
+        )
         assert status in (403, 404), body
 
     @in_server_mode
-    def test_without_settings_only_this_machine_is_a_name_and_health_has_any(self, stack: Stack) -> None:
+    def test_without_settings_only_this_machine_is_a_name_and_health_has_any(
+        self, stack: Stack
+    ) -> None:
         for host in LOOPBACK:
             assert send(stack, "GET", "/", {"Host": host}).status_code == 200
         for host in (NAME, PUBLIC, HEALTH_CHECK, "evil.example"):
@@ -804,19 +1090,30 @@ class TestNames:
     def test_in_embedded_mode_only_this_machine_is_a_name(self, stack: Stack) -> None:
         for host in LOOPBACK:
             assert send(stack, "GET", "/", {"Host": host}).status_code == 200
-        for host, path in itertools.product((*UNKNOWN, NAME, HEALTH_CHECK), ("/", "/metrics", f"{API}/roadmaps", *PROBES)):
+        for host, path in itertools.product(
+            (*UNKNOWN, NAME, HEALTH_CHECK), ("/", "/metrics", f"{API}/roadmaps", *PROBES)
+        ):
             assert send(stack, "GET", path, {"Host": host}).status_code == 403, (host, path)
 
-    @pytest.mark.parametrize("header", ["X-Forwarded-Host", "X-Original-Host", "X-Host", "Forwarded"])
+    @pytest.mark.parametrize(
+        "header", ["X-Forwarded-Host", "X-Original-Host", "X-Host", "Forwarded"]
+    )
     def test_no_other_header_names_the_host(self, site: Stack, header: str) -> None:
         value = f"host={NAME}" if header == "Forwarded" else NAME
         assert send(site, "GET", "/", {"Host": "evil.example", header: value}).status_code == 403
-        assert send(site, "GET", "/", {"Host": NAME, header: value.replace(NAME, "evil.example")}).status_code == 200
+        assert (
+            send(
+                site, "GET", "/", {"Host": NAME, header: value.replace(NAME, "evil.example")}
+            ).status_code
+            == 200
+        )
 
     def test_a_request_without_a_name_is_refused(self, site: Stack) -> None:
         assert raw(site, b"GET / HTTP/1.0\r\n\r\n")[0] in (400, 403)
 
-    def test_no_answer_leads_to_the_name_that_was_asked(self, site: Stack, visitor: Visitor) -> None:
+    def test_no_answer_leads_to_the_name_that_was_asked(
+        self, site: Stack, visitor: Visitor
+    ) -> None:
         headers = {**visitor.bearer, "Host": f"a.{BELOW}"}
         answer = send(site, "POST", f"{API}/roadmaps", headers, json={"goal": GOAL, "review": True})
         assert answer.headers["location"].startswith("/api/")
@@ -828,26 +1125,62 @@ class TestNames:
 
 
 def allowed(answer: httpx2.Response) -> dict[str, str]:
-    return {name: value for name, value in answer.headers.items() if name.startswith("access-control-allow-")}
+    return {
+        name: value
+        for name, value in answer.headers.items()
+        if name.startswith("access-control-allow-")
+    }
 
 
-def preflight(stack: Stack, path: str, origin: str, method: str = "POST", headers: str = "authorization,content-type") -> Any:
-    asked = {"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": headers}
+def preflight(
+    stack: Stack,
+    path: str,
+    origin: str,
+    method: str = "POST",
+    headers: str = "authorization,content-type",
+) -> Any:
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": headers,
+    }
     return send(stack, "OPTIONS", path, asked)
 
 
 STRANGERS = (
-    *(STRANGER, "null", "*", "", FRIEND.upper(), f"{FRIEND}:444", FRIEND.replace("https", "http"), f"{FRIEND}.evil.example"),
-    *("https://evilapp.example.org", "https://sub.app.example.org", f"{FRIEND}/", f"{FRIEND}, {STRANGER}", "https://example.org"),
+    *(
+        STRANGER,
+        "null",
+        "*",
+        "",
+        FRIEND.upper(),
+        f"{FRIEND}:444",
+        FRIEND.replace("https", "http"),
+        f"{FRIEND}.evil.example",
+    ),
+    *(
+        "https://evilapp.example.org",
+        "https://sub.app.example.org",
+        f"{FRIEND}/",
+        f"{FRIEND}, {STRANGER}",
+        "https://example.org",
+    ),
 )
 
 
 class TestScriptsOfOtherPages:
     @pytest.mark.parametrize("origin", [STRANGER, FRIEND, "null", "own"])
-    def test_without_a_setting_no_page_is_told_that_it_may_anything(self, stack: Stack, origin: str) -> None:
+    def test_without_a_setting_no_page_is_told_that_it_may_anything(
+        self, stack: Stack, origin: str
+    ) -> None:
         origin = stack.url if origin == "own" else origin
-        answers = [stack.get(path, headers={"Origin": origin}) for path in ("/", "/health", "/metrics", f"{API}/roadmaps", "/x")]
-        answers += [preflight(stack, path, origin) for path in ("/", f"{API}/roadmaps", f"{API}/auth/login")]
+        answers = [
+            stack.get(path, headers={"Origin": origin})
+            for path in ("/", "/health", "/metrics", f"{API}/roadmaps", "/x")
+        ]
+        answers += [
+            preflight(stack, path, origin) for path in ("/", f"{API}/roadmaps", f"{API}/auth/login")
+        ]
         for answer in answers:
             assert not [name for name in answer.headers if name.startswith("access-control-")]
         assert [answer.status_code for answer in answers[-3:]] == [204, 204, 204]
@@ -857,13 +1190,23 @@ class TestScriptsOfOtherPages:
         assert answer.status_code == 200
         told = allowed(answer)
         assert told["access-control-allow-origin"] == FRIEND
-        assert {"GET", "POST", "PUT", "DELETE"} <= set(told["access-control-allow-methods"].split(", "))
-        assert {"authorization", "content-type"} <= set(told["access-control-allow-headers"].lower().split(", "))
+        assert {"GET", "POST", "PUT", "DELETE"} <= set(
+            told["access-control-allow-methods"].split(", ")
+        )
+        assert {"authorization", "content-type"} <= set(
+            told["access-control-allow-headers"].lower().split(", ")
+        )
         assert "access-control-allow-credentials" not in told
         assert "Origin" in answer.headers["vary"]
 
         friends = {"Origin": FRIEND, "Sec-Fetch-Site": "cross-site"}
-        made = send(site, "POST", f"{API}/roadmaps", {**visitor.bearer, **friends}, json={"goal": GOAL, "review": True})
+        made = send(
+            site,
+            "POST",
+            f"{API}/roadmaps",
+            {**visitor.bearer, **friends},
+            json={"goal": GOAL, "review": True},
+        )
         assert made.status_code == 202
         assert allowed(made) == {"access-control-allow-origin": FRIEND}
         assert "Location" in made.headers["access-control-expose-headers"]
@@ -877,7 +1220,9 @@ class TestScriptsOfOtherPages:
         assert answer.json()["access_token"]
 
     @pytest.mark.parametrize("origin", STRANGERS)
-    def test_every_other_page_may_not_read_what_is_answered(self, site: Stack, visitor: Visitor, origin: str) -> None:
+    def test_every_other_page_may_not_read_what_is_answered(
+        self, site: Stack, visitor: Visitor, origin: str
+    ) -> None:
         answer = preflight(site, f"{API}/roadmaps", origin)
         assert answer.status_code == 400
         for refused in (
@@ -892,13 +1237,21 @@ class TestScriptsOfOtherPages:
             assert "access-control-allow-credentials" not in told
             assert "Origin" in refused.headers["vary"]
 
-    @pytest.mark.parametrize("header", ["x-csrf-token", "cookie", "x-forwarded-for", "x-real-ip", "*"])
-    def test_the_named_page_may_not_send_what_only_our_own_pages_need(self, site: Stack, header: str) -> None:
+    @pytest.mark.parametrize(
+        "header", ["x-csrf-token", "cookie", "x-forwarded-for", "x-real-ip", "*"]
+    )
+    def test_the_named_page_may_not_send_what_only_our_own_pages_need(
+        self, site: Stack, header: str
+    ) -> None:
         assert preflight(site, f"{API}/roadmaps", FRIEND, headers=header).status_code == 400
-        assert preflight(site, f"{API}/roadmaps", FRIEND, headers="authorization").status_code == 200
+        assert (
+            preflight(site, f"{API}/roadmaps", FRIEND, headers="authorization").status_code == 200
+        )
 
     @pytest.mark.parametrize("status", [200, 401, 404, 405, 422])
-    def test_credentials_are_never_allowed_whatever_is_answered(self, site: Stack, visitor: Visitor, status: int) -> None:
+    def test_credentials_are_never_allowed_whatever_is_answered(
+        self, site: Stack, visitor: Visitor, status: int
+    ) -> None:
         asked: dict[int, Any] = {
             200: lambda headers: visitor.send("GET", ME, headers),
             401: lambda headers: send(site, "GET", ME, headers),
@@ -912,7 +1265,17 @@ class TestScriptsOfOtherPages:
             assert "access-control-allow-credentials" not in answer.headers
             assert answer.headers.get("access-control-allow-origin", STRANGER) == origin
 
-    def test_careful_headers_are_on_the_answers_to_scripts_of_other_pages_too(self, site: Stack) -> None:
-        for answer in (preflight(site, "/", FRIEND), preflight(site, "/", STRANGER), send(site, "GET", "/", {"Origin": FRIEND})):
-            told = {name: value for name, value in answer.headers.multi_items() if not name.startswith("access-control-")}
+    def test_careful_headers_are_on_the_answers_to_scripts_of_other_pages_too(
+        self, site: Stack
+    ) -> None:
+        for answer in (
+            preflight(site, "/", FRIEND),
+            preflight(site, "/", STRANGER),
+            send(site, "GET", "/", {"Origin": FRIEND}),
+        ):
+            told = {
+                name: value
+                for name, value in answer.headers.multi_items()
+                if not name.startswith("access-control-")
+            }
             assert_careful(httpx2.Headers(told), embedded=False)

@@ -45,7 +45,11 @@ from web.parsing import LARGEST_BODY
 Factory = pytest.TempPathFactory
 
 ROADMAPS = "/api/v1/roadmaps"
-FORM = {"Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
+FORM = {
+    "Accept": "text/html",
+    "Content-Type": "application/x-www-form-urlencoded",
+    "Sec-Fetch-Site": "same-origin",
+}
 
 
 class Clock:
@@ -79,12 +83,16 @@ class TestLimiter:
 
     def test_keys_and_limits_are_apart(self, clock: Clock) -> None:
         limiter, one, other = Limiter(now=clock), Limit("x", 1, 60), Limit("y", 1, 60)
-        assert [tries(limiter, limit, 3, key) for limit in (one, other) for key in ("a", "b")] == [1] * 4
+        assert [tries(limiter, limit, 3, key) for limit in (one, other) for key in ("a", "b")] == [
+            1
+        ] * 4
 
     def test_nothing_is_limited_by_0(self, clock: Clock) -> None:
         assert tries(Limiter(now=clock), Limit("x", 0, 60), 1000) == 1000
 
-    def test_two_windows_in_a_row_let_in_no_more_than_one_at_their_border(self, clock: Clock) -> None:
+    def test_two_windows_in_a_row_let_in_no_more_than_one_at_their_border(
+        self, clock: Clock
+    ) -> None:
         limiter, limit = Limiter(now=clock), Limit("x", 60, 60)
         clock.now = 1_000_000 // 60 * 60 + 59.0
         assert tries(limiter, limit, 100) == 60
@@ -109,14 +117,18 @@ class TestLimiter:
         clock.now += 7.1
         assert limiter.hit(limit, "a") == 0
 
-    def test_a_flood_of_keys_takes_no_more_memory_than_so_many(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_flood_of_keys_takes_no_more_memory_than_so_many(
+        self, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(limiting, "MOST_KEYS", 50)
         limiter, limit = Limiter(now=clock), Limit("x", 1, 60)
         for number in range(500):
             limiter.hit(limit, str(number))
             limiter.close((limit, str(number)), clock.now + 60)
         assert len(limiter.news()) == 50
-        assert [number for number in range(500) if limiter.wait(limit, str(number))] == list(range(450, 500))
+        assert [number for number in range(500) if limiter.wait(limit, str(number))] == list(
+            range(450, 500)
+        )
 
     @given(
         most=st.integers(1, 8),
@@ -180,14 +192,20 @@ class TestSharing:
         SharedLimits(broker.url(), limiter).exchange()
         assert 9 <= limiter.hit(limit, "a") <= 10  # one too many, at 10 s each
 
-    def test_what_a_request_counts_is_told_to_the_others_beside_it(self, broker: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_a_request_counts_is_told_to_the_others_beside_it(
+        self, broker: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         mine = Limiter()
         exchange = Refresher(SharedLimits(broker.url(), mine).exchange, name="Test", every=0.01)
         monkeypatch.setattr(limits, "limiter", mine)
         monkeypatch.setattr(limits, "exchange", exchange)
         limits.start()
         limits.count_new_key(new_id())
-        wait_until(lambda: [*broker.client().scan_iter("*roadmap.new-keys*")], timeout=10, reason="it is told")
+        wait_until(
+            lambda: [*broker.client().scan_iter("*roadmap.new-keys*")],
+            timeout=10,
+            reason="it is told",
+        )
         limits.stop()
 
     def test_without_redis_each_counts_for_itself_and_says_so_once(
@@ -213,7 +231,10 @@ class TestRefreshing:
         refresher.ask()
         wait_until(lambda: looked)
         counts: list[int] = []
-        wait_until(lambda: counts.append(len(looked)) or (counts[-5:] == [len(looked)] * 5), reason="it sleeps")
+        wait_until(
+            lambda: counts.append(len(looked)) or (counts[-5:] == [len(looked)] * 5),
+            reason="it sleeps",
+        )
         seen = len(looked)
         refresher.ask()
         wait_until(lambda: len(looked) > seen)
@@ -263,9 +284,15 @@ class TestRoadmapsUnderWay:
     def create(self, client: TestClient, **fields: Any) -> int:
         return client.post(ROADMAPS, json={"goal": GOAL, **fields}).status_code
 
-    def test_an_account_has_only_so_many_under_way(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(creating, "settings", settings.model_copy(update={"most_unfinished_roadmaps": 3}))
-        monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)  # no worker takes them up
+    def test_an_account_has_only_so_many_under_way(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(
+            creating, "settings", settings.model_copy(update={"most_unfinished_roadmaps": 3})
+        )
+        monkeypatch.setattr(
+            "web.accepting.sender.submit", lambda steps: None
+        )  # no worker takes them up
         assert [self.create(client) for _ in range(5)] == [202] * 3 + [429] * 2
         with session():
             assert Roadmap.select().count() == 3
@@ -276,16 +303,24 @@ class TestRoadmapsUnderWay:
             Roadmap.update(status="ready").execute()
         assert self.create(client) == 202
 
-    def test_those_that_come_at_once_are_counted_too(self, immediate: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(creating, "settings", settings.model_copy(update={"most_unfinished_roadmaps": 3}))
+    def test_those_that_come_at_once_are_counted_too(
+        self, immediate: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(
+            creating, "settings", settings.model_copy(update={"most_unfinished_roadmaps": 3})
+        )
         request = creating.RoadmapRequest(goal=GOAL)
-        results = creating.create_many([creating.new_roadmap(LOCAL_OWNER, request) for _ in range(10)])
+        results = creating.create_many(
+            [creating.new_roadmap(LOCAL_OWNER, request) for _ in range(10)]
+        )
         assert [type(result).__name__ for result in results] == ["Step"] * 3 + ["TooMany"] * 7
 
     def test_a_backlog_that_nobody_works_off_does_not_grow_for_ever(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(backlog, "settings", settings.model_copy(update={"most_queued_roadmaps": 2}))
+        monkeypatch.setattr(
+            backlog, "settings", settings.model_copy(update={"most_queued_roadmaps": 2})
+        )
         monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)
         assert [self.create(client) for _ in range(2)] == [202, 202]
         wait_until(lambda: self.create(client) == 503, reason="the backlog is seen")
@@ -296,7 +331,9 @@ class TestRoadmapsUnderWay:
             Roadmap.delete().execute()
         wait_until(lambda: self.create(client) == 202, reason="there is room again")
 
-    @pytest.mark.parametrize(("setting", "status"), [("most_unfinished_roadmaps", 429), ("most_queued_roadmaps", 503)])
+    @pytest.mark.parametrize(
+        ("setting", "status"), [("most_unfinished_roadmaps", 429), ("most_queued_roadmaps", 503)]
+    )
     def test_a_page_and_an_operator_are_refused_as_programs_are(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch, setting: str, status: int
     ) -> None:
@@ -308,26 +345,39 @@ class TestRoadmapsUnderWay:
         answers = [
             client.post(f"{path}/retry"),
             client.post(f"/api/v1/admin/roadmaps/{roadmap_id}/retry"),
-            *(client.post(f"{place}/{roadmap_id}/retry", data={}, headers=FORM) for place in ("/roadmaps", "/admin/roadmaps")),
+            *(
+                client.post(f"{place}/{roadmap_id}/retry", data={}, headers=FORM)
+                for place in ("/roadmaps", "/admin/roadmaps")
+            ),
         ]
         assert [answer.status_code for answer in answers] == [status] * 4
         assert client.get(path).json()["status"] == "partial"
-        assert {each["outcome"] for each in client.get("/api/v1/admin/audit").json()["items"]} <= {"refused", "failed"}
+        assert {each["outcome"] for each in client.get("/api/v1/admin/audit").json()["items"]} <= {
+            "refused",
+            "failed",
+        }
 
     def test_the_count_looks_at_those_under_way_alone(self, client: TestClient) -> None:
         """By the index of these, or by that of an account's roadmaps in one state."""
         with session():
             database = Roadmap._meta.database
             query = Roadmap.select().where(Roadmap.owner.in_([LOCAL_OWNER]), creating.UNDER_WAY)
-            plan = database.execute_sql("EXPLAIN QUERY PLAN " + query.sql()[0], query.sql()[1]).fetchall()
+            plan = database.execute_sql(
+                "EXPLAIN QUERY PLAN " + query.sql()[0], query.sql()[1]
+            ).fetchall()
         assert len(plan) == 1
-        assert re.search(r"INDEX roadmap_owner_(under_way|id_status_id) \(owner_id=\?( AND status=\?)?\)", plan[0][3])
+        assert re.search(
+            r"INDEX roadmap_owner_(under_way|id_status_id) \(owner_id=\?( AND status=\?)?\)",
+            plan[0][3],
+        )
         assert "id_status_id (owner_id=?)" not in plan[0][3]
 
 
 def request_from(peer: str, *headers: tuple[str, str]) -> Request:
     raw = [(name.lower().encode(), value.encode()) for name, value in headers]
-    return Request({"type": "http", "method": "GET", "path": "/", "headers": raw, "client": (peer, 1)})
+    return Request(
+        {"type": "http", "method": "GET", "path": "/", "headers": raw, "client": (peer, 1)}
+    )
 
 
 class TestAddresses:
@@ -340,7 +390,11 @@ class TestAddresses:
             ("203.0.113.9", ["198.51.100.7"], "203.0.113.9"),  # says so itself
             ("10.0.0.1", [], "10.0.0.1"),
             ("10.0.0.1", ["198.51.100.7"], "198.51.100.7"),
-            ("10.0.0.1", ["192.0.2.1, 198.51.100.7"], "198.51.100.7"),  # the first is the client's own invention
+            (
+                "10.0.0.1",
+                ["192.0.2.1, 198.51.100.7"],
+                "198.51.100.7",
+            ),  # the first is the client's own invention
             ("10.0.0.1", ["192.0.2.1", "198.51.100.7, 10.0.0.2"], "198.51.100.7"),
             ("10.0.0.1", ["198.51.100.7, junk"], "10.0.0.1"),
             ("10.0.0.1", ["junk<>"], "10.0.0.1"),
@@ -354,12 +408,22 @@ class TestAddresses:
         self, monkeypatch: pytest.MonkeyPatch, peer: str, told: list[str], address: str
     ) -> None:
         monkeypatch.setattr(origins, "PROXIES", (ip_network("10.0.0.0/8"),))
-        assert origins.address_of(request_from(peer, *(("X-Forwarded-For", each) for each in told))) == address
+        assert (
+            origins.address_of(request_from(peer, *(("X-Forwarded-For", each) for each in told)))
+            == address
+        )
 
     def test_on_railway_the_edge_says_it_in_its_own_header(self) -> None:
-        server = {"DATABASE_URL": "postgresql://a@b/c", "REDIS_URL": "redis://b", "SECRET_KEY": "k" * 40}
+        server = {
+            "DATABASE_URL": "postgresql://a@b/c",
+            "REDIS_URL": "redis://b",
+            "SECRET_KEY": "k" * 40,
+        }
         found = from_environment({**server, "RAILWAY_PUBLIC_DOMAIN": "x.up.railway.app"})
-        assert (found.client_address_header, found.trusted_proxies) == ("X-Real-IP", ("100.64.0.0/10",))
+        assert (found.client_address_header, found.trusted_proxies) == (
+            "X-Real-IP",
+            ("100.64.0.0/10",),
+        )
         assert {"x.up.railway.app", "healthcheck.railway.app"} <= set(found.allowed_hosts)
 
     @pytest.mark.parametrize("networks", ["*", "0.0.0.0/0", "::/0", "10.0.0.1/8", "proxy.example"])
@@ -369,7 +433,9 @@ class TestAddresses:
 
 
 class TestSizes:
-    def test_a_body_that_never_ends_is_given_up(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_body_that_never_ends_is_given_up(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("web.parsing.BODY_SECONDS", 0.05)
 
         async def stalled() -> AsyncIterator[bytes]:
@@ -385,9 +451,14 @@ class TestSizes:
         assert answer.status_code == 422
         assert answer.json()["errors"] == [{"parameter": "limit", "detail": "stands there twice"}]
 
-    def test_a_body_is_cut_off_at_its_limit_whatever_it_says_of_itself(self, client: TestClient) -> None:
+    def test_a_body_is_cut_off_at_its_limit_whatever_it_says_of_itself(
+        self, client: TestClient
+    ) -> None:
         head = {"Content-Type": "application/json"}
-        assert client.post(ROADMAPS, content=b" " * (LARGEST_BODY + 1), headers=head).status_code == 413
+        assert (
+            client.post(ROADMAPS, content=b" " * (LARGEST_BODY + 1), headers=head).status_code
+            == 413
+        )
 
         def chunked() -> Iterator[bytes]:  # without a length
             for _ in range(10):
@@ -397,10 +468,14 @@ class TestSizes:
 
     @pytest.mark.parametrize("limit", ["0", "101", "-1", "1e9", "100000000000000000000"])
     @pytest.mark.parametrize("path", [ROADMAPS])
-    def test_a_page_has_at_most_a_hundred_items(self, client: TestClient, path: str, limit: str) -> None:
+    def test_a_page_has_at_most_a_hundred_items(
+        self, client: TestClient, path: str, limit: str
+    ) -> None:
         assert client.get(path, params={"limit": limit}).status_code == 422
 
-    def test_one_account_does_not_take_all_the_streams(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_account_does_not_take_all_the_streams(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(events, "MOST_OF_ONE", 2)
         roadmap_id = client.post(ROADMAPS, json={"goal": GOAL, "review": True}).json()["id"]
 
@@ -418,8 +493,15 @@ class TestSizes:
 @pytest.fixture(scope="module")
 def limited(postgres: Postgres, module_broker: Redis, tmp_path_factory: Factory) -> Iterator[Stack]:
     """Two processes of the API, and no worker."""
-    few = {"REQUESTS_PER_MINUTE": "80", "LOGIN_ATTEMPTS": "3", "MOST_UNFINISHED_ROADMAPS": "1", "API_WORKERS": "2"}
-    with running(server_stack(tmp_path_factory.mktemp("limited"), postgres, module_broker, **few), "api") as stack:
+    few = {
+        "REQUESTS_PER_MINUTE": "80",
+        "LOGIN_ATTEMPTS": "3",
+        "MOST_UNFINISHED_ROADMAPS": "1",
+        "API_WORKERS": "2",
+    }
+    with running(
+        server_stack(tmp_path_factory.mktemp("limited"), postgres, module_broker, **few), "api"
+    ) as stack:
         yield stack
 
 
@@ -432,12 +514,24 @@ class TestHeads:
         monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
 
         async def hello(scope: Any, receive: Any, send: Any) -> None:
-            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": 200,
+                    "headers": [(b"content-length", b"2")],
+                }
+            )
             await send({"type": "http.response.body", "body": b"ok"})
 
         port = free_port()
         config = uvicorn.Config(
-            hello, port=port, http=protocol.BoundedProtocol, lifespan="off", ws="none", log_level="error", loop="asyncio"
+            hello,
+            port=port,
+            http=protocol.BoundedProtocol,
+            lifespan="off",
+            ws="none",
+            log_level="error",
+            loop="asyncio",
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run)
@@ -464,7 +558,9 @@ class TestHeads:
         last = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         assert self.said(served, *[request] * 4, last).count(b"200 OK") == 5
 
-    @pytest.mark.parametrize("head", [b"GET / HTTP/1.1\r\nCookie: ", b"GET /", b"GET / HTTP/1.1\r\nA: b\r\n"])
+    @pytest.mark.parametrize(
+        "head", [b"GET / HTTP/1.1\r\nCookie: ", b"GET /", b"GET / HTTP/1.1\r\nA: b\r\n"]
+    )
     def test_one_that_is_too_large_is_refused(self, served: int, head: bytes) -> None:
         piece = b"a" * 16_384 if not head.endswith(b"\r\n") else b"A: b\r\n" * 3000
         answer = self.said(served, head, *[piece] * 400)
@@ -477,20 +573,36 @@ class TestHeads:
         assert b"400 Bad Request" in answer
         assert b"too slowly" in answer
 
-    def test_a_body_that_asks_for_another_protocol_is_not_lost_in_silence(self, client: TestClient) -> None:
-        answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Connection": "Upgrade", "Upgrade": "h2c"})
+    def test_a_body_that_asks_for_another_protocol_is_not_lost_in_silence(
+        self, client: TestClient
+    ) -> None:
+        answer = client.post(
+            ROADMAPS, json={"goal": GOAL}, headers={"Connection": "Upgrade", "Upgrade": "h2c"}
+        )
         assert answer.status_code == 400
         assert "Upgrade" in answer.json()["detail"]
 
     def test_complaints_of_the_server_do_not_fill_the_log(self) -> None:
-        complaint = logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, f"Invalid {new_id()}", (), None)
-        taken = [protocol.FewComplaints().filter(complaint) for _ in range(2 * protocol.COMPLAINTS.most)]
+        complaint = logging.LogRecord(
+            "uvicorn.error", logging.WARNING, "", 0, f"Invalid {new_id()}", (), None
+        )
+        taken = [
+            protocol.FewComplaints().filter(complaint) for _ in range(2 * protocol.COMPLAINTS.most)
+        ]
         assert taken.count(True) == protocol.COMPLAINTS.most
-        failure = logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, "Exception in ASGI application", (), None)
-        taken = [protocol.FewComplaints().filter(failure) for _ in range(2 * protocol.COMPLAINTS.most)]
+        failure = logging.LogRecord(
+            "uvicorn.error", logging.ERROR, "", 0, "Exception in ASGI application", (), None
+        )
+        taken = [
+            protocol.FewComplaints().filter(failure) for _ in range(2 * protocol.COMPLAINTS.most)
+        ]
         assert taken.count(True) == protocol.COMPLAINTS.most
-        told = logging.LogRecord("uvicorn.error", logging.INFO, "", 0, "Started server process", (), None)
-        assert all(protocol.FewComplaints().filter(told) for _ in range(2 * protocol.COMPLAINTS.most))
+        told = logging.LogRecord(
+            "uvicorn.error", logging.INFO, "", 0, "Started server process", (), None
+        )
+        assert all(
+            protocol.FewComplaints().filter(told) for _ in range(2 * protocol.COMPLAINTS.most)
+        )
 
 
 class TestEmbedded:
@@ -506,7 +618,9 @@ class TestTurns:
         return "asyncio"
 
     @pytest.mark.anyio
-    async def test_an_account_does_not_keep_all_threads_and_its_line_has_an_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_an_account_does_not_keep_all_threads_and_its_line_has_an_end(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(turns, "WAITING", 3)
         busy, other, running, gate = new_id(), new_id(), [], anyio.Event()
 
@@ -540,12 +654,20 @@ class TestStreams:
     @pytest.mark.parametrize("stack", ["server"], indirect=True)  # in embedded mode nobody logs in
     def test_who_has_logged_out_sees_no_more(self, stack: Stack) -> None:
         headers = stack.register()
-        roadmap = stack.post(ROADMAPS, json={"goal": GOAL, "review": True}, headers=headers).headers["location"]
-        with httpx2.stream("GET", f"{stack.url}{roadmap}/events", headers=headers, timeout=30) as answer:
+        roadmap = stack.post(
+            ROADMAPS, json={"goal": GOAL, "review": True}, headers=headers
+        ).headers["location"]
+        with httpx2.stream(
+            "GET", f"{stack.url}{roadmap}/events", headers=headers, timeout=30
+        ) as answer:
             lines = answer.iter_lines()
-            assert any(line == "event: roadmap.awaiting_review" for line in lines)  # and nothing comes after it by itself
+            assert any(
+                line == "event: roadmap.awaiting_review" for line in lines
+            )  # and nothing comes after it by itself
             assert stack.post("/api/v1/auth/logout", headers=headers).status_code == 204
-            assert "data" not in "".join(line for line in lines if line.startswith("event"))  # it ends
+            assert "data" not in "".join(
+                line for line in lines if line.startswith("event")
+            )  # it ends
 
 
 class TestUnfinishedRoadmaps:
@@ -560,14 +682,19 @@ class TestUnfinishedRoadmaps:
         return [answer.headers["location"] for answer in answers]
 
     def made_now(self, stack: Stack) -> list[str]:
-        found = [stack.get(f"{ROADMAPS}?status={status}&limit=100").json()["items"] for status in BEING_MADE]
+        found = [
+            stack.get(f"{ROADMAPS}?status={status}&limit=100").json()["items"]
+            for status in BEING_MADE
+        ]
         return [item["id"] for items in found for item in items]
 
     def asked_at_once(self, stack: Stack, *requests: tuple[str, dict[str, Any]]) -> list[int]:
         with ThreadPoolExecutor(len(requests)) as pool:
             return list(pool.map(lambda each: stack.post(each[0], **each[1]).status_code, requests))
 
-    def test_of_eight_imports_one_is_retried_at_once(self, limited: Stack, imported: list[str]) -> None:
+    def test_of_eight_imports_one_is_retried_at_once(
+        self, limited: Stack, imported: list[str]
+    ) -> None:
         found = self.asked_at_once(limited, *((f"{path}/retry", {}) for path in imported))
         assert Counter(found) == {202: 1, 429: 7}
         assert len(self.made_now(limited)) == 1
@@ -575,11 +702,18 @@ class TestUnfinishedRoadmaps:
         assert refused.json()["type"] == "/problems/too-many-requests"
         assert int(refused.headers["retry-after"]) > 0
 
-    def test_conditions_and_names_are_no_way_around_it(self, limited: Stack, imported: list[str]) -> None:
+    def test_conditions_and_names_are_no_way_around_it(
+        self, limited: Stack, imported: list[str]
+    ) -> None:
         tags = [limited.get(path).headers["etag"] for path in imported]
-        heads = [{"If-Match": tag, "Idempotency-Key": path} for path, tag in zip(imported, tags, strict=True)]
+        heads = [
+            {"If-Match": tag, "Idempotency-Key": path}
+            for path, tag in zip(imported, tags, strict=True)
+        ]
         paths = [f"{path}/retry" for path in imported]
-        found = self.asked_at_once(limited, *((path, {"headers": head}) for path, head in zip(paths, heads, strict=True)))
+        found = self.asked_at_once(
+            limited, *((path, {"headers": head}) for path, head in zip(paths, heads, strict=True))
+        )
         assert (found.count(202), set(found) <= {202, 412, 429}) == (1, True)
         assert len(self.made_now(limited)) == 1
 
@@ -599,11 +733,16 @@ class TestRealServer:
         assert limited.get(ROADMAPS, headers=other).status_code == 200
         assert [limited.get(ROADMAPS).status_code for _ in range(30)].count(429) >= 10
 
-    def test_guessing_goes_on_being_limited_without_redis(self, limited: Stack, module_broker: Redis) -> None:
+    def test_guessing_goes_on_being_limited_without_redis(
+        self, limited: Stack, module_broker: Redis
+    ) -> None:
         module_broker.kill()
         try:
             wrong = {"email": "victim@example.org", "password": "a wrong passphrase"}
-            codes = [limited.request("POST", "/api/v1/auth/login", json=wrong).status_code for _ in range(40)]
+            codes = [
+                limited.request("POST", "/api/v1/auth/login", json=wrong).status_code
+                for _ in range(40)
+            ]
         finally:
             module_broker.start()
         assert 3 <= codes.count(401) <= 6  # three in each of two processes

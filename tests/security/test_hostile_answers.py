@@ -17,7 +17,15 @@ MOST_MEMORY = 100.0  # MiB
 LONGEST_HOLD = 1.0  # CPU seconds of the global lock; heartbeats come every 3 s
 TEXTS_DAILY = ("finally", "imports", "toml keys")
 DAILY = (
-    *("packed", "endless", "too many objects", "lists in the envelope", "mistakes in depth", "backslashes", "links"),
+    *(
+        "packed",
+        "endless",
+        "too many objects",
+        "lists in the envelope",
+        "mistakes in depth",
+        "backslashes",
+        "links",
+    ),
     *(f"tutorial: {name}" for name in TEXTS_DAILY),
     *(f"show: {name}" for name in TEXTS_DAILY),
 )
@@ -39,7 +47,9 @@ def provider() -> Iterator[Provider]:
 def costs(provider: Provider, folder: Path, names: tuple[str, ...]) -> dict[str, Cost]:
     command = [sys.executable, "-m", "tests.security.hostile", provider.url, *names]
     environment = {**os.environ, "SERVICE_TYPE": "all", "DATA_DIR": str(folder)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     said = [json.loads(line) for line in done.stdout.splitlines()]
     return {each.pop("name"): Cost(**each) for each in said}
@@ -47,7 +57,9 @@ def costs(provider: Provider, folder: Path, names: tuple[str, ...]) -> dict[str,
 
 def check(costs: dict[str, Cost], names: tuple[str, ...]) -> None:
     assert list(costs) == list(names)
-    failed = {name: cost for name, cost in costs.items() if cost.outcome.startswith(("raised", "died"))}
+    failed = {
+        name: cost for name, cost in costs.items() if cost.outcome.startswith(("raised", "died"))
+    }
     assert failed == {}
     assert {name: cost for name, cost in costs.items() if cost.memory > MOST_MEMORY} == {}
     assert {name: cost for name, cost in costs.items() if cost.longest_hold > LONGEST_HOLD} == {}

@@ -11,16 +11,26 @@ import pytest
 from tests.servers import Postgres, Redis
 from tests.stack import GOAL, PASSWORD, Stack, running, server_stack
 
-COOKIE = re.compile(r"__Host-roadmap=([^;]*); Path=/; Max-Age=(\d+); Secure; HttpOnly; SameSite=Lax")
+COOKIE = re.compile(
+    r"__Host-roadmap=([^;]*); Path=/; Max-Age=(\d+); Secure; HttpOnly; SameSite=Lax"
+)
 HTML = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
 ANOTHER = "another long enough passphrase"
 
 
 @pytest.fixture(scope="module")
-def invited(postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def invited(
+    postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """Server mode as everybody gets it: who wants an account needs an invitation."""
-    settings = {"REGISTRATION": "invite", "ADMIN_EMAIL": "admin@example.org", "ADMIN_PASSWORD": PASSWORD}
-    with running(server_stack(tmp_path_factory.mktemp("invited"), postgres, module_broker, **settings), "api") as made:
+    settings = {
+        "REGISTRATION": "invite",
+        "ADMIN_EMAIL": "admin@example.org",
+        "ADMIN_PASSWORD": PASSWORD,
+    }
+    with running(
+        server_stack(tmp_path_factory.mktemp("invited"), postgres, module_broker, **settings), "api"
+    ) as made:
         yield made
 
 
@@ -33,7 +43,9 @@ class Browser:
 
     def send(self, method: str, path: str, **options: object) -> httpx2.Response:
         headers = {**HTML, **({"Cookie": f"__Host-roadmap={self.cookie}"} if self.cookie else {})}
-        answer = httpx2.request(method, self.stack.url + path, headers=headers, timeout=30, **options)
+        answer = httpx2.request(
+            method, self.stack.url + path, headers=headers, timeout=30, **options
+        )
         if given := COOKIE.fullmatch(answer.headers.get("set-cookie", "")):
             self.cookie = given[1] if int(given[2]) else ""
         return answer
@@ -62,7 +74,9 @@ def leads_to(answer: httpx2.Response, path: str) -> bool:
 
 @pytest.mark.parametrize("stack", ["server"], indirect=True)
 class TestServerMode:
-    @pytest.mark.parametrize("path", ["/", "/roadmaps", "/account", f"/roadmaps/{uuid.UUID(int=7)}?attempt=1"])
+    @pytest.mark.parametrize(
+        "path", ["/", "/roadmaps", "/account", f"/roadmaps/{uuid.UUID(int=7)}?attempt=1"]
+    )
     def test_a_page_leads_to_the_login_and_back(self, browser: Browser, path: str) -> None:
         asked = browser.get(path)
         assert asked.status_code == 303
@@ -71,10 +85,18 @@ class TestServerMode:
         email = Browser(browser.stack).registered()
         back = re.search(r'name="next" value="([^"]*)"', browser.get(login).text)
         assert back is not None
-        assert leads_to(browser.post("/login", email=email, password=PASSWORD, next=back[1].replace("&amp;", "&")), path)
+        assert leads_to(
+            browser.post(
+                "/login", email=email, password=PASSWORD, next=back[1].replace("&amp;", "&")
+            ),
+            path,
+        )
         assert browser.get("/account").status_code == 200
 
-    @pytest.mark.parametrize("path", ["//evil.example", "https://evil.example", "/\\evil.example", "/\t/evil.example", "x"])
+    @pytest.mark.parametrize(
+        "path",
+        ["//evil.example", "https://evil.example", "/\\evil.example", "/\t/evil.example", "x"],
+    )
     def test_no_login_leads_elsewhere(self, browser: Browser, path: str) -> None:
         email = Browser(browser.stack).registered()
         assert 'name="next" value="/"' in browser.send("GET", "/login", params={"next": path}).text
@@ -91,10 +113,21 @@ class TestServerMode:
 
     @pytest.mark.parametrize(
         ("fields", "named"),
-        [({"password": "short"}, "password"), ({"password": "password1234"}, "password"), ({"email": "nobody"}, "email")],
+        [
+            ({"password": "short"}, "password"),
+            ({"password": "password1234"}, "password"),
+            ({"email": "nobody"}, "email"),
+        ],
     )
-    def test_what_does_not_fit_is_said_beside_it(self, browser: Browser, fields: dict[str, str], named: str) -> None:
-        typed = {"email": f"{uuid.uuid4().hex}@example.org", "password": PASSWORD, "name": "Ann <b>", **fields}
+    def test_what_does_not_fit_is_said_beside_it(
+        self, browser: Browser, fields: dict[str, str], named: str
+    ) -> None:
+        typed = {
+            "email": f"{uuid.uuid4().hex}@example.org",
+            "password": PASSWORD,
+            "name": "Ann <b>",
+            **fields,
+        }
         answer = browser.post("/register", **typed)
         assert answer.status_code == 422
         assert f'id="{named}-error"' in answer.text
@@ -105,7 +138,10 @@ class TestServerMode:
     def test_an_address_that_is_taken_is_said(self, browser: Browser) -> None:
         email = Browser(browser.stack).registered()
         answer = browser.post("/register", email=email, password=PASSWORD)
-        assert (answer.status_code, "There is an account with this address." in answer.text) == (409, True)
+        assert (answer.status_code, "There is an account with this address." in answer.text) == (
+            409,
+            True,
+        )
 
     def test_logging_out_ends_it(self, browser: Browser) -> None:
         browser.registered()
@@ -119,8 +155,13 @@ class TestServerMode:
         other = Browser(browser.stack)
         other.post("/login", email=email, password=PASSWORD)
         refused = browser.post("/account/password", current_password="wrong", new_password=ANOTHER)
-        assert (refused.status_code, "The current password is wrong." in refused.text) == (401, True)
-        weak = browser.post("/account/password", current_password=PASSWORD, new_password="password1234")
+        assert (refused.status_code, "The current password is wrong." in refused.text) == (
+            401,
+            True,
+        )
+        weak = browser.post(
+            "/account/password", current_password=PASSWORD, new_password="password1234"
+        )
         assert (weak.status_code, 'id="new_password-error"' in weak.text) == (422, True)
 
         changed = browser.post("/account/password", current_password=PASSWORD, new_password=ANOTHER)
@@ -134,7 +175,9 @@ class TestServerMode:
         email = browser.registered()
         other = Browser(browser.stack)
         other.post("/login", email=email, password=PASSWORD)
-        action = re.search(r'action="(/account/logins/[0-9a-f-]+/end)"', browser.get("/account").text)
+        action = re.search(
+            r'action="(/account/logins/[0-9a-f-]+/end)"', browser.get("/account").text
+        )
         assert action is not None
         assert leads_to(browser.post(action[1]), "/account")
         assert other.get("/account").status_code == 303
@@ -143,15 +186,25 @@ class TestServerMode:
     def test_a_key_is_not_told_of_logins(self, browser: Browser) -> None:
         email = browser.registered()
         stack = browser.stack
-        answer = httpx2.post(f"{stack.url}/api/v1/auth/login", json={"email": email, "password": PASSWORD}, timeout=30)
+        answer = httpx2.post(
+            f"{stack.url}/api/v1/auth/login",
+            json={"email": email, "password": PASSWORD},
+            timeout=30,
+        )
         bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
         body = {"name": "reader", "scopes": ["read"]}
-        key = httpx2.post(f"{stack.url}/api/v1/api-keys", json=body, headers=bearer, timeout=30).json()["key"]
-        page = httpx2.get(f"{stack.url}/account", headers={**HTML, "Authorization": f"Bearer {key}"}, timeout=30)
+        key = httpx2.post(
+            f"{stack.url}/api/v1/api-keys", json=body, headers=bearer, timeout=30
+        ).json()["key"]
+        page = httpx2.get(
+            f"{stack.url}/account", headers={**HTML, "Authorization": f"Bearer {key}"}, timeout=30
+        )
         assert (page.status_code, "127.0.0.1" in page.text) == (200, False)
         assert "127.0.0.1" in browser.get("/account").text
 
-    def test_a_form_whose_login_has_ended_changes_nothing_and_says_so(self, browser: Browser) -> None:
+    def test_a_form_whose_login_has_ended_changes_nothing_and_says_so(
+        self, browser: Browser
+    ) -> None:
         browser.registered()
         before = browser.cookie
         browser.post("/logout")
@@ -192,9 +245,13 @@ class TestServerMode:
 class TestInvitations:
     def test_who_was_invited_registers_with_the_link_or_its_text(self, invited: Stack) -> None:
         admin = {"email": "admin@example.org", "password": PASSWORD}
-        token = httpx2.post(f"{invited.url}/api/v1/auth/login", json=admin, timeout=30).json()["access_token"]
+        token = httpx2.post(f"{invited.url}/api/v1/auth/login", json=admin, timeout=30).json()[
+            "access_token"
+        ]
         headers = {"Authorization": f"Bearer {token}"}
-        made = httpx2.post(f"{invited.url}/api/v1/invitations", json={}, headers=headers, timeout=30).json()
+        made = httpx2.post(
+            f"{invited.url}/api/v1/invitations", json={}, headers=headers, timeout=30
+        ).json()
         browser = Browser(invited)
         page = browser.send("GET", "/register", params={"invitation": made["invitation"]})
         assert f'value="{made["invitation"]}"' in page.text

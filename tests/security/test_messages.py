@@ -78,7 +78,11 @@ class Works:
         return {letter.data: letter.reason for letter in self.queue.storage.dead_letters(10_000)}
 
     def left(self) -> tuple[int, int, int]:
-        return self.queue.pending_count(), self.queue.scheduled_count(), self.queue.storage.held_count()
+        return (
+            self.queue.pending_count(),
+            self.queue.scheduled_count(),
+            self.queue.storage.held_count(),
+        )
 
     def refuses(self, *messages: bytes, reason: str = FORGED) -> None:
         """Each of them, and runs the one that comes after each."""
@@ -101,13 +105,18 @@ def process(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     opened: list[ReliableQueue] = []
     name = uuid4().hex
     if request.param == "redis":
-        urls = {"DATABASE_URL": "postgresql://nobody@127.0.0.1/nothing", "REDIS_URL": request.getfixturevalue("broker").url()}
+        urls = {
+            "DATABASE_URL": "postgresql://nobody@127.0.0.1/nothing",
+            "REDIS_URL": request.getfixturevalue("broker").url(),
+        }
         environment = {"SERVICE_TYPE": "huey_content", **urls}
     else:
         environment = {"SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)}
 
     def make(keys: str = OLD, other: str = "") -> Works:
-        opened.append(make_queue(from_environment({**environment, "SECRET_KEY": keys}), name + other))
+        opened.append(
+            make_queue(from_environment({**environment, "SECRET_KEY": keys}), name + other)
+        )
         return Works(opened[-1])
 
     yield make
@@ -120,7 +129,11 @@ def process(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
 def signed(works: Works, payload: bytes, key: str = OLD) -> bytes:
     """The payload as the wire has it, signed with the key of this queue."""
     secret = hashlib.sha256(f"delivery:{works.queue.name}:{key}".encode()).digest()
-    return base64.urlsafe_b64encode(hmac.digest(secret, payload, "sha256")).rstrip(b"=") + b"." + payload
+    return (
+        base64.urlsafe_b64encode(hmac.digest(secret, payload, "sha256")).rstrip(b"=")
+        + b"."
+        + payload
+    )
 
 
 # Signed, and still no task
@@ -187,7 +200,9 @@ def test_another_signature_is_refused(process: Open) -> None:
         signature + b"." + payload + b" ",
         signature + b"." + payload.replace(b"stolen", b"forged"),
         base64.urlsafe_b64encode(bare).rstrip(b"=") + b"." + payload,
-        base64.urlsafe_b64encode(hmac.digest(OLD.encode(), payload, "sha256")).rstrip(b"=") + b"." + payload,
+        base64.urlsafe_b64encode(hmac.digest(OLD.encode(), payload, "sha256")).rstrip(b"=")
+        + b"."
+        + payload,
         base64.urlsafe_b64encode(hmac.digest(b"", payload, "sha256")).rstrip(b"=") + b"." + payload,
         bytes(SignedJsonSerializer([FOREIGN], salt=works.queue.name).serialize(message)),
         bytes(SignedJsonSerializer([OLD], salt="").serialize(message)),
@@ -224,7 +239,9 @@ def test_a_message_of_which_any_bit_is_another_is_refused(process: Open, each: i
 def test_a_message_that_is_cut_anywhere_is_refused(process: Open) -> None:
     works = process()
     data = works.wire("x")
-    cut = {data[:length] for length in range(len(data))} | {data[start:] for start in range(1, len(data))}
+    cut = {data[:length] for length in range(len(data))} | {
+        data[start:] for start in range(1, len(data))
+    }
     works.queue.storage.enqueue_many((each, 0) for each in sorted(cut))
     works.queue.storage.enqueue(data)
     works.work_off()
@@ -248,33 +265,69 @@ class Bomb:
 
 def test_a_pickle_is_refused_and_nothing_of_it_is_executed(process: Open, tmp_path: Path) -> None:
     works, folder = process(), tmp_path / "made by a pickle"
-    bombs = [pickle.dumps(Bomb(folder), protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
-    hueys = pickle.dumps(Message("1", NOTE, None, 0, 0, None, (Bomb(folder),), {}, None, None))  # as stock Huey sends it
-    packed = [bytes(zlib.compress(bombs[0])), hashlib.sha1(bombs[0]).hexdigest().encode() + b":" + bombs[0]]
+    bombs = [
+        pickle.dumps(Bomb(folder), protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+    ]
+    hueys = pickle.dumps(
+        Message("1", NOTE, None, 0, 0, None, (Bomb(folder),), {}, None, None)
+    )  # as stock Huey sends it
+    packed = [
+        bytes(zlib.compress(bombs[0])),
+        hashlib.sha1(bombs[0]).hexdigest().encode() + b":" + bombs[0],
+    ]
     works.refuses(*bombs, hueys, *packed, base64.b64encode(bombs[0]))
     assert not folder.exists()
     pickle.loads(bombs[0])
     assert folder.exists()  # it is a bomb indeed
 
 
-def test_a_pickle_with_a_valid_signature_is_not_executed_either(process: Open, tmp_path: Path) -> None:
+def test_a_pickle_with_a_valid_signature_is_not_executed_either(
+    process: Open, tmp_path: Path
+) -> None:
     works, folder = process(), tmp_path / "made by a pickle"
     bomb = pickle.dumps(Bomb(folder))
-    inside = json.dumps({"message": {"id": "1", "name": NOTE, "args": bomb.decode("latin-1"), "py/object": "os.mkdir"}})
-    works.refuses(signed(works, bomb), signed(works, bomb + b"."), signed(works, inside.encode()), reason=SHAPELESS)
+    inside = json.dumps(
+        {
+            "message": {
+                "id": "1",
+                "name": NOTE,
+                "args": bomb.decode("latin-1"),
+                "py/object": "os.mkdir",
+            }
+        }
+    )
+    works.refuses(
+        signed(works, bomb),
+        signed(works, bomb + b"."),
+        signed(works, inside.encode()),
+        reason=SHAPELESS,
+    )
     assert not folder.exists()
 
 
 def test_a_name_of_a_function_is_no_task(process: Open) -> None:
     works = process()
-    for name in ("os.system", "builtins.eval", "tests.security.test_messages.Bomb", "append", "__init__", ""):
-        payload = json.dumps({"message": {"id": "1", "name": name, "args": ["exit 3"], "retries": 0}})
+    for name in (
+        "os.system",
+        "builtins.eval",
+        "tests.security.test_messages.Bomb",
+        "append",
+        "__init__",
+        "",
+    ):
+        payload = json.dumps(
+            {"message": {"id": "1", "name": name, "args": ["exit 3"], "retries": 0}}
+        )
         works.queue.storage.enqueue(signed(works, payload.encode()))
     works.queue.storage.enqueue(works.wire("good"))
     works.work_off()
     assert works.done == ["good"]
     assert len(works.letters()) == 6
-    assert [reason for reason in works.letters().values() if not reason.endswith("not found in TaskRegistry")] == []
+    assert [
+        reason
+        for reason in works.letters().values()
+        if not reason.endswith("not found in TaskRegistry")
+    ] == []
 
 
 def test_a_huge_message_is_refused_and_the_next_one_runs(process: Open) -> None:
@@ -303,7 +356,9 @@ def test_the_old_key_verifies_as_long_as_it_stands_behind_the_new_one(process: O
     after.refuses(first)
 
 
-def test_what_is_signed_while_both_keys_stand_there_is_signed_with_the_new_one(process: Open) -> None:
+def test_what_is_signed_while_both_keys_stand_there_is_signed_with_the_new_one(
+    process: Open,
+) -> None:
     before, both, after = process(OLD), process(f"{NEW},{OLD}"), process(NEW)
     data = both.wire("by both")
     after.queue.storage.enqueue(data)
@@ -312,7 +367,9 @@ def test_what_is_signed_while_both_keys_stand_there_is_signed_with_the_new_one(p
     before.refuses(data)
 
 
-def test_services_rotate_their_key_without_losing_a_goal(postgres: Postgres, own_broker: Redis, tmp_path: Path) -> None:
+def test_services_rotate_their_key_without_losing_a_goal(
+    postgres: Postgres, own_broker: Redis, tmp_path: Path
+) -> None:
     stack = server_stack(tmp_path, postgres, own_broker, SECRET_KEY=OLD)
     content = stack.content
 
@@ -331,7 +388,9 @@ def test_services_rotate_their_key_without_losing_a_goal(postgres: Postgres, own
         late = stack.create()  # by an API that nobody has restarted
         restart(NEW)
         with queue_of(stack) as queue:
-            [letter] = wait_until(queue.storage.dead_letters, reason="the message of the old key is put aside")
+            [letter] = wait_until(
+                queue.storage.dead_letters, reason="the message of the old key is put aside"
+            )
         assert letter.reason == FORGED
         assert stack.get(late).json()["status"] == "queued"
 
@@ -358,7 +417,12 @@ def stack(request: pytest.FixtureRequest, tmp_path: Path, model: Model) -> Itera
     if request.param == "embedded":
         made = embedded_stack(tmp_path, **environment)
     else:
-        made = server_stack(tmp_path, request.getfixturevalue("postgres"), request.getfixturevalue("own_broker"), **environment)
+        made = server_stack(
+            tmp_path,
+            request.getfixturevalue("postgres"),
+            request.getfixturevalue("own_broker"),
+            **environment,
+        )
     with running(made):
         yield made
 
@@ -366,7 +430,10 @@ def stack(request: pytest.FixtureRequest, tmp_path: Path, model: Model) -> Itera
 def on_the_wire(stack: Stack, name: str = "content") -> set[bytes]:
     """Every message that lies in the broker, ready or held, read past the application."""
     if stack.mode == "embedded":
-        return {bytes(data) for (data,) in queue_rows(stack, "select data from message where queue = ?", name)}
+        return {
+            bytes(data)
+            for (data,) in queue_rows(stack, "select data from message where queue = ?", name)
+        }
     port = int(stack.environment["REDIS_URL"].rpartition(":")[2].partition("/")[0])
     broker = redis.Redis(host=LOOPBACK, port=port, socket_timeout=5)
     keys = [key for part in ("ready:*", "held:*") for key in broker.keys(f"{{huey.{name}}}:{part}")]
@@ -382,7 +449,10 @@ def dump(stack: Stack, **columns: str) -> dict[str, list[str]]:
         names = "select table_name from information_schema.tables where table_schema = 'public'"
     with asking(stack) as ask:
         kept = [name for (name,) in ask(names) if name not in ("measure", "measured_process")]
-        return {name: sorted(map(repr, ask(f'select {columns.get(name, "*")} from "{name}"'))) for name in kept}
+        return {
+            name: sorted(map(repr, ask(f'select {columns.get(name, "*")} from "{name}"')))
+            for name in kept
+        }
 
 
 def consumers(stack: Stack) -> list[str]:
@@ -411,7 +481,10 @@ def ended(stack: Stack, model: Model, goal: str) -> tuple[str, set[bytes]]:
         model.let_go()
         return path, taken
     model.let_go(1)
-    wait_until(lambda: [asked.kind for asked in model.held()] == ["outline"], reason="the outline is asked for")
+    wait_until(
+        lambda: [asked.kind for asked in model.held()] == ["outline"],
+        reason="the outline is asked for",
+    )
     model.hold(contents)
     model.let_go(1)
     wait_until_held(model, 4)
@@ -428,7 +501,10 @@ def test_messages_that_come_again_have_no_effect(stack: Stack, model: Model) -> 
     wait_until_at_work(stack, "content", "logs")
     come_again_while_they_are_worked_on(stack, model)
     wait_until_quiet(stack)
-    first, logs = dump(stack), stack.logs.pid if stack.mode == "server" else stack.logs.child("tasks.queues.logs_queue")
+    first, logs = (
+        dump(stack),
+        stack.logs.pid if stack.mode == "server" else stack.logs.child("tasks.queues.logs_queue"),
+    )
     statuses, taken = [], set()
     for goal in PEOPLE:
         if goal == PEOPLE[0]:
@@ -437,7 +513,9 @@ def test_messages_that_come_again_have_no_effect(stack: Stack, model: Model) -> 
             path, messages = ended(stack, model, goal)
             statuses.append(stack.finished(path)["status"])
             if goal == PEOPLE[0]:
-                batches = wait_until(lambda: batches_of_records(stack), reason="records are on their way")
+                batches = wait_until(
+                    lambda: batches_of_records(stack), reason="records are on their way"
+                )
         finally:
             os.kill(logs, signal.SIGCONT)
         wait_until_quiet(stack)
@@ -450,13 +528,17 @@ def test_messages_that_come_again_have_no_effect(stack: Stack, model: Model) -> 
     wait_until_at_work(stack, "content", "logs", starts=2)
     wait_until_quiet(stack)
 
-    counted = "id, service, last_seq, stored, dropped, behind_since"  # not when somebody has last looked
+    counted = (
+        "id, service, last_seq, stored, dropped, behind_since"  # not when somebody has last looked
+    )
     before, calls = dump(stack, log_source=counted), len(model.calls)
     assert len(before["roadmap"]) == len(first["roadmap"]) + len(PEOPLE)
     assert len(before["content_version"]) == len(first["content_version"]) + 6
     told = [json.loads(data.partition(b".")[2])["message"]["args"][0] for data in batches]
     ids = {record["id"] for records in told for record in records}
-    stored = [row for row in before["execution_log"] if any(id_ in row.replace("-", "") for id_ in ids)]
+    stored = [
+        row for row in before["execution_log"] if any(id_ in row.replace("-", "") for id_ in ids)
+    ]
     assert len(stored) == len(ids) > 0
     for name, messages in (("content", taken), ("logs", batches)):
         with queue_of(stack, name) as queue:
@@ -464,7 +546,9 @@ def test_messages_that_come_again_have_no_effect(stack: Stack, model: Model) -> 
                 for data in sorted(messages, reverse=number % 2 == 1):
                     queue.storage.enqueue(data, number % 2)
             if name == "content":
-                queue.storage.add_to_schedule(sorted(messages)[0], datetime.now(UTC).replace(tzinfo=None))
+                queue.storage.add_to_schedule(
+                    sorted(messages)[0], datetime.now(UTC).replace(tzinfo=None)
+                )
             wait_until_idle(queue)
             assert queue.storage.dead_letters() == []
     with asking(stack) as ask:
@@ -488,7 +572,10 @@ def come_again_while_they_are_worked_on(stack: Stack, model: Model) -> None:
                     queue.storage.enqueue(data, 1)
             model.let_go() if step == "contents" else model.let_go(1)
             if step == "analysis":
-                wait_until(lambda: [asked.kind for asked in model.held()] == ["outline"], reason="the outline is asked for")
+                wait_until(
+                    lambda: [asked.kind for asked in model.held()] == ["outline"],
+                    reason="the outline is asked for",
+                )
         assert_built_once(stack, path)
         assert queue.storage.dead_letters() == []
     assert_paid_once(model, [goal])
@@ -496,4 +583,8 @@ def come_again_while_they_are_worked_on(stack: Stack, model: Model) -> None:
 
 def batches_of_records(stack: Stack) -> set[bytes]:
     """Of a roadmap."""
-    return {data for data in on_the_wire(stack, "logs") if b"store_log_batch" in data and b"roadmap_id" in data}
+    return {
+        data
+        for data in on_the_wire(stack, "logs")
+        if b"store_log_batch" in data and b"roadmap_id" in data
+    }

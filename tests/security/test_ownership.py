@@ -28,7 +28,14 @@ from core.ids import new_id
 from core.runtime import database, session, settings
 from models.audit import AuditRecord
 from roadmap import account_exports, decisions, passwords, transferring, webhooks
-from roadmap.accounts import LOCAL_EMAIL, DeletionRequest, EmailChange, PasswordChange, set_admin, set_observer
+from roadmap.accounts import (
+    LOCAL_EMAIL,
+    DeletionRequest,
+    EmailChange,
+    PasswordChange,
+    set_admin,
+    set_observer,
+)
 from roadmap.api_keys import KeyRequest, Scope
 from roadmap.briefs import DesignBrief
 from roadmap.catalogue import Catalogue
@@ -78,8 +85,16 @@ from web.standing import standing
 Value = TypeVar("Value")
 
 KEY = "python-backend/rest-api-design"
-LOGS = {"execution_log", "log_source", "measure", "measured_process"}  # written beside every request, of anybody
-NOTED_BESIDE = {("login_session", "seen_at"), ("api_key", "used_at")}  # now and then, when somebody was there
+LOGS = {
+    "execution_log",
+    "log_source",
+    "measure",
+    "measured_process",
+}  # written beside every request, of anybody
+NOTED_BESIDE = {
+    ("login_session", "seen_at"),
+    ("api_key", "used_at"),
+}  # now and then, when somebody was there
 ALL = ("read", "write")
 TRANSFERS = API + "/admin/transfers"
 CLOSED_PORT = "http://127.0.0.1:1024/"  # a receiver that is not there
@@ -96,7 +111,10 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     InvitationRequest: {},
     ProgressRequest: {"progress": "done"},
     NotesRequest: {"notes": "Mine."},
-    AttemptRequest: {"version": 1, "answers": [[0], [0], [0], [0], [0]]},  # the first concept has five questions
+    AttemptRequest: {
+        "version": 1,
+        "answers": [[0], [0], [0], [0], [0]],
+    },  # the first concept has five questions
     ScheduleRequest: {"hours_per_week": 5, "deadline": None, "begins_on": None},
     ReviewCheck: {"chosen": [0]},
     ReviewRequest: {"rating": "good", "reviews": 0},
@@ -108,7 +126,10 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     WebhookPatch: {"events": ["roadmap.failed"], "enabled": False},
     DeadLettersRequest: {},
     RoadmapFile: DOCUMENT,
-    PasswordChange: {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
+    PasswordChange: {
+        "current_password": PASSWORD,
+        "new_password": "another long enough passphrase",
+    },
     EmailChange: {"email": "another@example.org", "password": PASSWORD},
     DeletionRequest: {"password": PASSWORD},
     TransferRequest: {"owner": LOCAL_EMAIL, "new_owner": "who asks"},
@@ -132,7 +153,14 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     LESSON + "/{kind}/retry": {},
     PAGE + "/trash": {},
     PAGE + "/revisions/{number}/restore": {},
-    PAGE + "/edit": {"do": "save", "what": "concept", "key": KEY, "title": "Another", "hours": "9", "difficulty": "2"},
+    PAGE + "/edit": {
+        "do": "save",
+        "what": "concept",
+        "key": KEY,
+        "title": "Another",
+        "hours": "9",
+        "difficulty": "2",
+    },
     LESSON + "/{kind}/regenerate": {"instructions": "Shorter, please."},
     LESSON + "/{kind}/versions/{number}/restore": {},
     "/trash/{roadmap_id}/restore": {},
@@ -147,46 +175,94 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     IN_ROOM + "/cancel": {},
     IN_ROOM + "/retry": {},
     **{QUEUE_PAGE + act: {} for act in ("/pause", "/resume")},
-    **{QUEUE_PAGE + act: {"up_to": "2099-12-31T00:00:00Z"} for act in ("/dead/retry", "/dead/delete")},
+    **{
+        QUEUE_PAGE + act: {"up_to": "2099-12-31T00:00:00Z"}
+        for act in ("/dead/retry", "/dead/delete")
+    },
     **{MESSAGE_PAGE + act: {} for act in ("/retry", "/revoke", "/delete")},
     "/logout": {},
     "/account/profile": {"level": "advanced"},
-    "/account/password": {"current_password": PASSWORD, "new_password": "another long enough passphrase"},
+    "/account/password": {
+        "current_password": PASSWORD,
+        "new_password": "another long enough passphrase",
+    },
     "/account/email": {"email": "another@example.org", "password": PASSWORD},
     "/account/export": {},
     "/account/delete": {"password": PASSWORD},
     "/account/logins/{session_id}/end": {},
 }
 FILES = {"/import": {"file": ("roadmap.json", json.dumps(DOCUMENT))}}  # and where it is sent a file
-PLACES = {"roadmap_id", "concept_id", "number", "kind", "session_id", "key_id", "invitation_id", "attempt_id", "card_id"}
+PLACES = {
+    "roadmap_id",
+    "concept_id",
+    "number",
+    "kind",
+    "session_id",
+    "key_id",
+    "invitation_id",
+    "attempt_id",
+    "card_id",
+}
 PLACES |= {"webhook_id", "delivery_id", "queue", "message", "link_id", "token"}
-IN_REVIEW = {base + decision for base in (ROADMAP, PAGE, OVERSEEN, IN_ROOM) for decision in ("/approve", "/cancel")}
+IN_REVIEW = {
+    base + decision
+    for base in (ROADMAP, PAGE, OVERSEEN, IN_ROOM)
+    for decision in ("/approve", "/cancel")
+}
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
 CANCELLED |= {OVERSEEN + "/retry", IN_ROOM + "/retry"}
-ENDS_LOGINS = {API + "/auth/logout", "/logout", API + "/auth/password", "/account/password", API + "/auth/me", "/account/delete"}
+ENDS_LOGINS = {
+    API + "/auth/logout",
+    "/logout",
+    API + "/auth/password",
+    "/account/password",
+    API + "/auth/me",
+    "/account/delete",
+}
 ENDS_LOGINS |= {API + "/auth/email", "/account/email"}
 EDITED = {REVISION + "/restore", PAGE + "/revisions/{number}/restore"}
 WRITTEN_ANEW = {base + "/versions/{number}/restore" for base in (CONTENT, LESSON + "/{kind}")}
-IN_TRASH = {TRASHED, TRASHED + "/restore", "/trash/{roadmap_id}/restore", "/trash/{roadmap_id}/delete"}
-STATES = (IN_REVIEW, CANCELLED, EDITED, WRITTEN_ANEW, IN_TRASH)  # of a roadmap; all others are for one that is ready
+IN_TRASH = {
+    TRASHED,
+    TRASHED + "/restore",
+    "/trash/{roadmap_id}/restore",
+    "/trash/{roadmap_id}/delete",
+}
+STATES = (
+    IN_REVIEW,
+    CANCELLED,
+    EDITED,
+    WRITTEN_ANEW,
+    IN_TRASH,
+)  # of a roadmap; all others are for one that is ready
 
 # Forms that are answered by a page with a secret, which no other page shows.
 TOLD_ONCE = {"/webhooks", HOOK + "/secret", PAGE + "/sharing"}
 
 # Those of a transfer are for administrators: test_transferring.
-BY_ID_IN_QUERIES = {LESSON: {"attempt"}, API + "/reviews": {"roadmap_id"}, "/review": {"roadmap", "card"}}
+BY_ID_IN_QUERIES = {
+    LESSON: {"attempt"},
+    API + "/reviews": {"roadmap_id"},
+    "/review": {"roadmap", "card"},
+}
 BY_ID_IN_QUERIES[TRANSFERS] = {"owner", "new_owner"}
 
 ROOM = (Scope.observe, Scope.admin)  # of the operators: what is there is not of one person
 
 EVERY = (*ENDPOINTS, *PAGES)
 CLOSED = [endpoint for endpoint in EVERY if not endpoint.public]
-OPENED = [endpoint for endpoint in CLOSED if "{token}" in endpoint.path]  # for whoever has a link: test_sharing
+OPENED = [
+    endpoint for endpoint in CLOSED if "{token}" in endpoint.path
+]  # for whoever has a link: test_sharing
 WITH_PLACES = [endpoint for endpoint in CLOSED if "{" in endpoint.path and endpoint not in OPENED]
-WITH_SEVERAL = [endpoint for endpoint in WITH_PLACES if len(re.findall(r"{\w+_id}", endpoint.path)) > 1]
+WITH_SEVERAL = [
+    endpoint for endpoint in WITH_PLACES if len(re.findall(r"{\w+_id}", endpoint.path)) > 1
+]
 EMPTY = {"/import"}  # pages that show a form and nothing of anybody
 EXPORTS = {EXPORT, EXPORT + ".zip"}  # test_self_service looks into them
-LISTS = [e for e in CLOSED if e.method == "GET" and "{" not in e.path and e.path not in EMPTY | EXPORTS]
+LISTS = [
+    e for e in CLOSED if e.method == "GET" and "{" not in e.path and e.path not in EMPTY | EXPORTS
+]
 
 
 def names_of(endpoint: Endpoint) -> list[str]:
@@ -204,15 +280,21 @@ class Person:
     client: TestClient
     email: str
     headers: dict[str, str] = field(default_factory=dict)
-    has: dict[Hashable, Any] = field(default_factory=dict)  # what was made for places of paths, and keys
+    has: dict[Hashable, Any] = field(
+        default_factory=dict
+    )  # what was made for places of paths, and keys
 
     def once(self, what: Hashable, make: Callable[[], Value]) -> Value:
         if what not in self.has:
             self.has[what] = make()
         return self.has[what]  # type: ignore[no-any-return]
 
-    def call(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> httpx2.Response:
-        return self.client.request(method, path, headers=self.headers if headers is None else headers, **options)
+    def call(
+        self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any
+    ) -> httpx2.Response:
+        return self.client.request(
+            method, path, headers=self.headers if headers is None else headers, **options
+        )
 
     def made(self, path: str, **body: Any) -> dict[str, Any]:
         answer = self.call("POST", API + path, json=body)
@@ -222,7 +304,9 @@ class Person:
 
     def log_in(self) -> None:
         self.headers = {}
-        self.headers = bearer(self.made("/auth/login", email=self.email, password=PASSWORD)["access_token"])
+        self.headers = bearer(
+            self.made("/auth/login", email=self.email, password=PASSWORD)["access_token"]
+        )
 
     def account_id(self) -> UUID:
         return UUID(self.call("GET", f"{API}/auth/me").json()["id"])
@@ -244,7 +328,9 @@ class Person:
         return str(new)
 
     def key(self, *scopes: str) -> dict[str, str]:
-        return self.once(scopes, lambda: bearer(self.made("/api-keys", name="for a test", scopes=scopes)["key"]))
+        return self.once(
+            scopes, lambda: bearer(self.made("/api-keys", name="for a test", scopes=scopes)["key"])
+        )
 
     def roadmap(self, **more: Any) -> str:
         return str(self.made("/roadmaps", goal=GOAL, level="advanced", **more)["id"])
@@ -262,7 +348,9 @@ class Person:
         roadmap_id = self.roadmap()
         path = f"{API}/roadmaps/{roadmap_id}/concepts/{self.concept(roadmap_id)}/progress"
         assert self.call("PUT", path, json={"status": "done"}).status_code == 200
-        return str(self.call("GET", f"{API}/reviews?roadmap_id={roadmap_id}").json()["items"][0]["id"])
+        return str(
+            self.call("GET", f"{API}/reviews?roadmap_id={roadmap_id}").json()["items"][0]["id"]
+        )
 
     def roadmap_for(self, endpoint: Endpoint) -> str:
         """One with which its owner can do this."""
@@ -294,8 +382,12 @@ class Person:
             "roadmap_id": lambda: self.roadmap_for(endpoint),
             "concept_id": lambda: self.concept(things["roadmap_id"]),
             "attempt_id": lambda: self.attempt(things),
-            "token": lambda: self.made(f"/roadmaps/{self.roadmap()}/links", **BODIES[LinkRequest])["url"].rpartition("/")[2],
-            "link_id": lambda: self.made(f"/roadmaps/{things['roadmap_id']}/links", **BODIES[LinkRequest])["id"],
+            "token": lambda: self.made(f"/roadmaps/{self.roadmap()}/links", **BODIES[LinkRequest])[
+                "url"
+            ].rpartition("/")[2],
+            "link_id": lambda: self.made(
+                f"/roadmaps/{things['roadmap_id']}/links", **BODIES[LinkRequest]
+            )["id"],
             "card_id": self.card,
             "session_id": self.spare_session,
             "key_id": lambda: self.made("/api-keys", name="for a place")["id"],
@@ -309,9 +401,15 @@ class Person:
                 things[place] = self.once((place, of_state, which), make)
         if endpoint.path in EXPORTS:
             self.once("export", lambda: self.made("/auth/me/export"))
-        return things | ({"queue": "content", "message": message_for(endpoint)} if "queue" in names_of(endpoint) else {})
+        return things | (
+            {"queue": "content", "message": message_for(endpoint)}
+            if "queue" in names_of(endpoint)
+            else {}
+        )
 
-    def ask(self, endpoint: Endpoint, things: dict[str, str], headers: dict[str, str] | None = None) -> httpx2.Response:
+    def ask(
+        self, endpoint: Endpoint, things: dict[str, str], headers: dict[str, str] | None = None
+    ) -> httpx2.Response:
         own = self.headers if headers is None else headers
         accepted = {"Accept": "text/html"} if isinstance(endpoint, Page) else {}
         path = endpoint.path.format(**things)
@@ -324,7 +422,13 @@ class Person:
 def message_for(endpoint: Endpoint) -> str:
     """The id of a message with which an operator can do this: of a dead letter, or of one that waits."""
     if endpoint.path.endswith("/revoke"):
-        message = Message(id=uuid4().hex, name="tasks.content.build_content", args=(str(uuid4()),), kwargs={}, retries=RETRIES)
+        message = Message(
+            id=uuid4().hex,
+            name="tasks.content.build_content",
+            args=(str(uuid4()),),
+            kwargs={},
+            retries=RETRIES,
+        )
         content_queue.storage.enqueue(content_queue.serializer.serialize(message))
         return str(message.id)
     content_queue.storage.enqueue(b"not one of ours")
@@ -340,7 +444,9 @@ def body_for(endpoint: Endpoint) -> dict[str, Any]:
     if isinstance(endpoint, Page) and endpoint.method == "POST" and endpoint.path in FILES:
         return {"files": FILES[endpoint.path]}
     if isinstance(endpoint, Page) and endpoint.method == "POST":
-        assert endpoint.path in FORMS, f"POST {endpoint.path} is a page that this test does not know: add its fields to FORMS"
+        assert endpoint.path in FORMS, (
+            f"POST {endpoint.path} is a page that this test does not know: add its fields to FORMS"
+        )
         return {"data": FORMS[endpoint.path]}
     if endpoint.body is None:
         return {}
@@ -354,14 +460,20 @@ def body_for(endpoint: Endpoint) -> dict[str, Any]:
 def everything() -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table, without what is written for everybody's requests."""
     with session():
-        tables = {table: database.execute_sql(statement).fetchall() for table, statement in _statements().items()}
+        tables = {
+            table: database.execute_sql(statement).fetchall()
+            for table, statement in _statements().items()
+        }
     assert len(tables["account"]) > 1
     return tables
 
 
 @cache
 def _statements() -> dict[str, str]:
-    columns = {table: [column.name for column in database.get_columns(table)] for table in database.get_tables()}
+    columns = {
+        table: [column.name for column in database.get_columns(table)]
+        for table in database.get_tables()
+    }
     kept = {
         table: ", ".join(f'"{name}"' for name in names if (table, name) not in NOTED_BESIDE)
         for table, names in columns.items()
@@ -372,7 +484,11 @@ def _statements() -> dict[str, str]:
 
 def document(answer: httpx2.Response) -> dict[str, Any]:
     """All that an answer tells, but which request it answers and how many came before it."""
-    headers = {name: value for name, value in answer.headers.items() if name not in ("x-request-id", "ratelimit")}
+    headers = {
+        name: value
+        for name, value in answer.headers.items()
+        if name not in ("x-request-id", "ratelimit")
+    }
     if not answer.content:
         return {"status": answer.status_code, "headers": headers}
     if answer.headers["content-type"].startswith("text/html"):
@@ -383,11 +499,17 @@ def document(answer: httpx2.Response) -> dict[str, Any]:
             "words": words,
         }
     assert answer.headers["content-type"] == "application/problem+json", answer.text
-    return {"status": answer.status_code, "headers": headers, **{k: v for k, v in answer.json().items() if k != "request_id"}}
+    return {
+        "status": answer.status_code,
+        "headers": headers,
+        **{k: v for k, v in answer.json().items() if k != "request_id"},
+    }
 
 
 def success_of(endpoint: Endpoint) -> int:
-    leads_on = isinstance(endpoint, Page) and endpoint.method == "POST" and endpoint.path not in TOLD_ONCE
+    leads_on = (
+        isinstance(endpoint, Page) and endpoint.method == "POST" and endpoint.path not in TOLD_ONCE
+    )
     return 303 if leads_on else endpoint.status
 
 
@@ -395,12 +517,20 @@ def nobodys(endpoint: Endpoint, things: dict[str, str]) -> dict[str, str]:
     return {**things, **{name: str(new_id()) for name in ids_of(endpoint)}}
 
 
-def _short(catalogue: Catalogue, outline: Callable[[Catalogue, DesignBrief], Outline], design: DesignBrief) -> Outline:
+def _short(
+    catalogue: Catalogue, outline: Callable[[Catalogue, DesignBrief], Outline], design: DesignBrief
+) -> Outline:
     """Of the first module, the first concept and that with the key."""
     made = outline(catalogue, design)
     module = made.stages[0].modules[0]
-    concepts = tuple(concept for concept in module.concepts if concept in module.concepts[:1] or concept.key == KEY)
-    stage = made.stages[0].model_copy(update={"modules": (module.model_copy(update={"concepts": concepts}),)})
+    concepts = tuple(
+        concept
+        for concept in module.concepts
+        if concept in module.concepts[:1] or concept.key == KEY
+    )
+    stage = made.stages[0].model_copy(
+        update={"modules": (module.model_copy(update={"concepts": concepts}),)}
+    )
     return made.model_copy(update={"stages": (stage,)})
 
 
@@ -409,12 +539,16 @@ def served(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """The application as it serves many, with a catalogue that takes words (its own asks nobody before it refuses them) and
     whose track has two concepts: it is made for each of them.
     """
-    in_server_mode = settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
+    in_server_mode = settings.model_copy(
+        update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
+    )
     for module in (callers, limits, origins, transferring):
         monkeypatch.setattr(module, "settings", in_server_mode)
     monkeypatch.setattr(Catalogue, "check_feedback", lambda *_: None)
     monkeypatch.setattr(Catalogue, "outline", partialmethod(_short, Catalogue.outline))
-    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))  # many log in here
+    monkeypatch.setattr(
+        passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    )  # many log in here
     return client
 
 
@@ -422,7 +556,9 @@ def served(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
 def register(served: TestClient) -> Callable[[str], Person]:
     def make(name: str) -> Person:
         person = Person(served, f"{name}-{uuid4().hex[:8]}@example.org")
-        person.headers = bearer(person.made("/auth/register", email=person.email, password=PASSWORD)["access_token"])
+        person.headers = bearer(
+            person.made("/auth/register", email=person.email, password=PASSWORD)["access_token"]
+        )
         return person
 
     return make
@@ -471,7 +607,9 @@ Case = Callable[[Endpoint], AbstractContextManager[People]]
 
 
 @pytest.fixture
-def case(served: TestClient, register: Callable[[str], Person], copies: Copies, subtests: pytest.Subtests) -> Case:
+def case(
+    served: TestClient, register: Callable[[str], Person], copies: Copies, subtests: pytest.Subtests
+) -> Case:
     """`with case(endpoint) as people:` is a test of it, in which everybody has what they need for all endpoints."""
 
     def make() -> People:
@@ -497,22 +635,36 @@ def case(served: TestClient, register: Callable[[str], Person], copies: Copies, 
         with subtests.test(endpoint=f"{endpoint.method} {endpoint.path}"):
             if everything() != first:
                 copies.of("people", make)
-            if endpoint.path in ENDS_LOGINS:  # an ended login is known in this process, whatever is in the tables
+            if (
+                endpoint.path in ENDS_LOGINS
+            ):  # an ended login is known in this process, whatever is in the tables
                 yield people(register)
             else:
-                yield People(*(replace(person, client=served, has=dict(person.has)) for person in made))
+                yield People(
+                    *(replace(person, client=served, has=dict(person.has)) for person in made)
+                )
 
     return begun
 
 
-def strangers(endpoint: Endpoint, bob: Person, eve: Person) -> Iterator[tuple[str, dict[str, str], int]]:
+def strangers(
+    endpoint: Endpoint, bob: Person, eve: Person
+) -> Iterator[tuple[str, dict[str, str], int]]:
     """Whom nothing here belongs to, each with the headers that show who it is, and what is answered."""
     is_for_admins = endpoint.scope in ROOM
     yield "another person", bob.headers, 403 if is_for_admins else 404
-    yield "a key of another person", bob.key(*ALL), 403 if is_for_admins or endpoint.login_only else 404
+    yield (
+        "a key of another person",
+        bob.key(*ALL),
+        403 if is_for_admins or endpoint.login_only else 404,
+    )
     if not is_for_admins:  # what belongs to the administrators belongs to all of them
         yield "an administrator", eve.headers, 404
-        yield "a key of an administrator", eve.key("admin", *ALL), 403 if endpoint.login_only else 404
+        yield (
+            "a key of an administrator",
+            eve.key("admin", *ALL),
+            403 if endpoint.login_only else 404,
+        )
 
 
 class TestEveryPlaceOfEveryPath:
@@ -525,17 +677,24 @@ class TestEveryPlaceOfEveryPath:
                 asking = list(strangers(endpoint, bob, eve))
                 before = everything()
                 for who, headers, status in asking:
-                    hers, nobody = bob.ask(endpoint, things, headers), bob.ask(endpoint, unknown, headers)
+                    hers, nobody = (
+                        bob.ask(endpoint, things, headers),
+                        bob.ask(endpoint, unknown, headers),
+                    )
                     assert hers.status_code == status, f"{who}: {hers.text}"
                     assert document(hers) == document(nobody), who
                     assert everything() == before, who
 
                 answer = owner.ask(endpoint, things)
-                assert answer.status_code == success_of(endpoint), f"the path is not one of the owner's: {answer.text}"
+                assert answer.status_code == success_of(endpoint), (
+                    f"the path is not one of the owner's: {answer.text}"
+                )
                 if isinstance(endpoint, Endpoint) and answer.status_code in (201, 202):
                     assert owner.call("GET", answer.headers["location"]).status_code == 200
 
-    def test_no_header_and_no_head_tells_that_something_of_another_is_there(self, case: Case) -> None:
+    def test_no_header_and_no_head_tells_that_something_of_another_is_there(
+        self, case: Case
+    ) -> None:
         for endpoint in [e for e in WITH_PLACES if e.method == "GET" and e.scope not in ROOM]:
             with case(endpoint) as (ann, bob, _, _):
                 things = ann.things_for(endpoint)
@@ -554,17 +713,30 @@ class TestEveryPlaceOfEveryPath:
     def test_places_that_do_not_belong_together_are_not_there(self, case: Case) -> None:
         for endpoint in WITH_SEVERAL:
             with case(endpoint) as (ann, bob, _, _):
-                own, other, hers = bob.things_for(endpoint), bob.things_for(endpoint, 1), ann.things_for(endpoint)
+                own, other, hers = (
+                    bob.things_for(endpoint),
+                    bob.things_for(endpoint, 1),
+                    ann.things_for(endpoint),
+                )
                 names = ids_of(endpoint)
                 mixtures = list(itertools.product((own, other, hers), repeat=len(names)))
                 assert len(mixtures) == 3 ** len(names)
                 before = everything()
                 for mixture in mixtures:
-                    if all(part is own for part in mixture) or all(part is other for part in mixture):
+                    if all(part is own for part in mixture) or all(
+                        part is other for part in mixture
+                    ):
                         continue
-                    things = {**own, **{name: part[name] for name, part in zip(names, mixture, strict=True)}}
+                    things = {
+                        **own,
+                        **{name: part[name] for name, part in zip(names, mixture, strict=True)},
+                    }
                     first = names[0]
-                    unknown = nobodys(endpoint, things) if things[first] == hers[first] else {**things, names[-1]: str(new_id())}
+                    unknown = (
+                        nobodys(endpoint, things)
+                        if things[first] == hers[first]
+                        else {**things, names[-1]: str(new_id())}
+                    )
                     answer = bob.ask(endpoint, things)
                     assert answer.status_code == 404, answer.text
                     assert document(answer) == document(bob.ask(endpoint, unknown))
@@ -572,8 +744,13 @@ class TestEveryPlaceOfEveryPath:
                 for things in (own, other):
                     assert bob.ask(endpoint, things).status_code == success_of(endpoint)
 
-    @pytest.mark.parametrize("spelled", [str.upper, lambda id_: id_.replace("-", ""), "urn:uuid:{}".format, "{{{}}}".format])
-    def test_another_spelling_of_an_id_opens_nothing(self, ann: Person, bob: Person, spelled: Callable[[str], str]) -> None:
+    @pytest.mark.parametrize(
+        "spelled",
+        [str.upper, lambda id_: id_.replace("-", ""), "urn:uuid:{}".format, "{{{}}}".format],
+    )
+    def test_another_spelling_of_an_id_opens_nothing(
+        self, ann: Person, bob: Person, spelled: Callable[[str], str]
+    ) -> None:
         path = f"{API}/roadmaps/{spelled(ann.roadmap())}"
         assert ann.call("GET", path).status_code == 200  # it is the same id
         assert bob.call("GET", path).status_code == 404
@@ -581,21 +758,34 @@ class TestEveryPlaceOfEveryPath:
         assert bob.call("POST", f"{path}/edits", json=BODIES[EditRequest]).status_code == 404
         assert everything() == before
 
-    def test_a_question_of_another_is_neither_listed_nor_shown(self, ann: Person, bob: Person) -> None:
+    def test_a_question_of_another_is_neither_listed_nor_shown(
+        self, ann: Person, bob: Person
+    ) -> None:
         hers, his = ann.card(), bob.card()
         roadmap_id = ann.all_of_it()[0]["id"]
-        listed, unknown = (bob.call("GET", f"{API}/reviews?roadmap_id={id_}") for id_ in (roadmap_id, new_id()))
+        listed, unknown = (
+            bob.call("GET", f"{API}/reviews?roadmap_id={id_}") for id_ in (roadmap_id, new_id())
+        )
         assert listed.status_code == 404
         assert document(listed) == document(unknown)
-        for query, status in ((f"card={hers}&chosen=0", 200), (f"card={new_id()}", 200), (f"roadmap={roadmap_id}", 404)):
+        for query, status in (
+            (f"card={hers}&chosen=0", 200),
+            (f"card={new_id()}", 200),
+            (f"roadmap={roadmap_id}", 404),
+        ):
             page = bob.call("GET", f"/review?{query}", {"Accept": "text/html", **bob.headers})
             assert page.status_code == status
             assert "explanation" not in page.text
             assert (hers in page.text, his in page.text) == ("&" in query, status == 200)
 
-    def test_an_attempt_of_another_is_not_shown_among_ones_own(self, ann: Person, bob: Person) -> None:
+    def test_an_attempt_of_another_is_not_shown_among_ones_own(
+        self, ann: Person, bob: Person
+    ) -> None:
         """That of the attempt on the page of its concept."""
-        hers, his = (person.things_for(next(e for e in ENDPOINTS if "{attempt_id}" in e.path)) for person in (ann, bob))
+        hers, his = (
+            person.things_for(next(e for e in ENDPOINTS if "{attempt_id}" in e.path))
+            for person in (ann, bob)
+        )
         lesson = LESSON.format(**his)
         assert bob.call("GET", f"{lesson}?attempt={his['attempt_id']}").status_code == 200
         assert "explanation" in bob.call("GET", f"{lesson}?attempt={his['attempt_id']}").text
@@ -608,11 +798,20 @@ class TestEveryPlaceOfEveryPath:
         takes = {}
         for endpoint in EVERY:
             known = {"cursor"} | BY_ID_IN_QUERIES.get(endpoint.path, set())
-            if endpoint.scope is Scope.observe:  # who may look at what belongs to all, looks for something in it
+            if (
+                endpoint.scope is Scope.observe
+            ):  # who may look at what belongs to all, looks for something in it
                 known |= {"roadmap_id", "concept_id", "trace_id", "owner"}
-            named = {name for model in (endpoint.body, endpoint.query) if model for name in _ids_in(model)}
+            named = {
+                name
+                for model in (endpoint.body, endpoint.query)
+                if model
+                for name in _ids_in(model)
+            }
             takes[f"{endpoint.method} {endpoint.path}"] = named - known
-        assert {name: named for name, named in takes.items() if named} == {}, "show here that they open nothing of others"
+        assert {name: named for name, named in takes.items() if named} == {}, (
+            "show here that they open nothing of others"
+        )
 
 
 def _ids_in(model: type[BaseModel]) -> Iterator[str]:
@@ -630,7 +829,10 @@ class TestLists:
         roadmap_id = person.roadmap()
         made = {roadmap_id, person.concept(roadmap_id), person.spare_session()}
         made |= {session["id"] for session in person.sessions()}
-        made |= {person.card(), *(item["id"] for item in person.call("GET", f"{API}/reviews").json()["items"])}
+        made |= {
+            person.card(),
+            *(item["id"] for item in person.call("GET", f"{API}/reviews").json()["items"]),
+        }
         made.add(person.made("/api-keys", name=f"a key of {person.email}")["id"])
         made.add(person.made("/webhooks", url=CLOSED_PORT)["id"])
         thrown = person.roadmap()
@@ -640,7 +842,9 @@ class TestLists:
         assert person.call("PUT", f"{API}/profile", json={"language": language}).status_code == 200
         return made | {person.email, language}
 
-    def test_a_list_has_nothing_of_another(self, ann: Person, bob: Person, eve: Person, subtests: pytest.Subtests) -> None:
+    def test_a_list_has_nothing_of_another(
+        self, ann: Person, bob: Person, eve: Person, subtests: pytest.Subtests
+    ) -> None:
         hers, his = self.of(ann), self.of(bob)
         invited = eve.made("/invitations", email="guest@example.org")
         for endpoint in LISTS:
@@ -648,17 +852,31 @@ class TestLists:
                 if endpoint.scope in ROOM:
                     seen, refused = eve.ask(endpoint, {}), bob.ask(endpoint, {})
                     assert (seen.status_code, refused.status_code) == (200, 403)
-                    assert not [thing for thing in hers | his - {bob.email} | {invited["id"]} if thing in refused.text]
+                    assert not [
+                        thing
+                        for thing in hers | his - {bob.email} | {invited["id"]}
+                        if thing in refused.text
+                    ]
                     assert endpoint.scope is Scope.observe or invited["id"] in seen.text
                     continue
-                for person, own, others in ((ann, hers, his), (bob, his, hers), (eve, {eve.email}, hers | his)):
+                for person, own, others in (
+                    (ann, hers, his),
+                    (bob, his, hers),
+                    (eve, {eve.email}, hers | his),
+                ):
                     answer = person.ask(endpoint, {})
                     assert answer.status_code == 200
                     assert not [thing for thing in others if thing in answer.text]
-                    assert [thing for thing in own if thing in answer.text] or person is eve, "this list shows nothing at all"
+                    assert [thing for thing in own if thing in answer.text] or person is eve, (
+                        "this list shows nothing at all"
+                    )
 
-    @pytest.mark.parametrize("place", ["/roadmaps", "/roadmaps/{own}/logs", "/roadmaps/{own}/receipt"])
-    def test_a_cursor_of_another_leads_into_ones_own_list_only(self, ann: Person, bob: Person, place: str) -> None:
+    @pytest.mark.parametrize(
+        "place", ["/roadmaps", "/roadmaps/{own}/logs", "/roadmaps/{own}/receipt"]
+    )
+    def test_a_cursor_of_another_leads_into_ones_own_list_only(
+        self, ann: Person, bob: Person, place: str
+    ) -> None:
         early, own, late = ann.roadmap(), bob.roadmap(), ann.roadmap()
         path = API + place.format(own=own)
         for cursor in (early, late):
@@ -667,7 +885,9 @@ class TestLists:
             assert early not in answer.text
             assert late not in answer.text
         if place == "/roadmaps":
-            assert [item["id"] for item in bob.call("GET", f"{path}?cursor={late}").json()["items"]] == [own]
+            assert [
+                item["id"] for item in bob.call("GET", f"{path}?cursor={late}").json()["items"]
+            ] == [own]
 
     @pytest.mark.parametrize("status", list(RoadmapStatus))
     def test_a_filter_finds_nothing_of_another(self, ann: Person, bob: Person, status: str) -> None:
@@ -689,7 +909,9 @@ class TestTheRoom:
         person.log_in()
         return person
 
-    def test_an_observer_finds_and_reads_what_is_of_others_and_decides_nothing(self, ann: Person, otto: Person) -> None:
+    def test_an_observer_finds_and_reads_what_is_of_others_and_decides_nothing(
+        self, ann: Person, otto: Person
+    ) -> None:
         made = ann.roadmap(review=True)
         for path in (f"?owner={ann.email}", f"/{made}", f"/{made}/trace"):
             assert otto.call("GET", f"{API}/admin/roadmaps{path}").status_code == 200
@@ -698,32 +920,60 @@ class TestTheRoom:
         assert [(item["id"], item["owner"]["email"]) for item in found] == [(made, ann.email)]
         before = everything()
         for decision in ("cancel", "retry"):
-            assert otto.call("POST", f"{API}/admin/roadmaps/{made}/{decision}", json={}).status_code == 403
-            assert otto.call("POST", f"/admin/roadmaps/{made}/{decision}", data={}).status_code == 403
+            assert (
+                otto.call("POST", f"{API}/admin/roadmaps/{made}/{decision}", json={}).status_code
+                == 403
+            )
+            assert (
+                otto.call("POST", f"/admin/roadmaps/{made}/{decision}", data={}).status_code == 403
+            )
         assert everything() == before
         page = otto.call("GET", f"/admin/roadmaps/{made}", {"Accept": "text/html", **otto.headers})
         assert (page.status_code, "/cancel" in page.text) == (200, False)
-        assert otto.call("GET", f"{API}/roadmaps/{made}").status_code == 404  # it is not his for all that
+        assert (
+            otto.call("GET", f"{API}/roadmaps/{made}").status_code == 404
+        )  # it is not his for all that
 
-    def test_nothing_that_a_learner_has_noted_or_answered_is_shown(self, ann: Person, eve: Person) -> None:
+    def test_nothing_that_a_learner_has_noted_or_answered_is_shown(
+        self, ann: Person, eve: Person
+    ) -> None:
         made = ann.roadmap(background="My private background", motivation="My private motivation")
         path = f"/roadmaps/{made}/concepts/{ann.concept(made)}"
-        assert ann.call("PUT", f"{API}{path}/notes", json={"notes": "My private notes"}).status_code == 200
+        assert (
+            ann.call("PUT", f"{API}{path}/notes", json={"notes": "My private notes"}).status_code
+            == 200
+        )
         ann.made(f"{path}/quiz/attempts", **BODIES[AttemptRequest])
-        told = [eve.call("GET", f"{API}/admin/roadmaps{where}").text for where in ("", f"/{made}", f"/{made}/trace")]
-        told += [eve.call("GET", f"/admin/roadmaps{w}", {"Accept": "text/html", **eve.headers}).text for w in ("", f"/{made}")]
+        told = [
+            eve.call("GET", f"{API}/admin/roadmaps{where}").text
+            for where in ("", f"/{made}", f"/{made}/trace")
+        ]
+        told += [
+            eve.call("GET", f"/admin/roadmaps{w}", {"Accept": "text/html", **eve.headers}).text
+            for w in ("", f"/{made}")
+        ]
         assert [text for text in told if made not in text] == []
         assert [text for text in told if "private" in text or "score" in text] == []
 
-    def test_what_an_administrator_decides_is_done_for_the_owner_and_is_in_the_audit_log(self, ann: Person, eve: Person) -> None:
+    def test_what_an_administrator_decides_is_done_for_the_owner_and_is_in_the_audit_log(
+        self, ann: Person, eve: Person
+    ) -> None:
         made = ann.roadmap(review=True)
         answer = eve.call("POST", f"{API}/admin/roadmaps/{made}/cancel", json={})
         assert (answer.status_code, answer.json()["status"]) == (202, "cancelled")
         assert ann.call("GET", f"{API}/roadmaps/{made}").json()["status"] == "cancelled"
         again = eve.call("POST", f"{API}/admin/roadmaps/{made}/cancel", json={})
         assert (again.status_code, "cannot be cancelled" in again.text) == (409, True)
-        assert eve.call("POST", f"/admin/roadmaps/{made}/retry", data={}, follow_redirects=False).status_code == 303
-        told = [(row.actor, row.action, row.target, row.outcome, row.details.get("owner")) for row in rows_of(AuditRecord)]
+        assert (
+            eve.call(
+                "POST", f"/admin/roadmaps/{made}/retry", data={}, follow_redirects=False
+            ).status_code
+            == 303
+        )
+        told = [
+            (row.actor, row.action, row.target, row.outcome, row.details.get("owner"))
+            for row in rows_of(AuditRecord)
+        ]
         owner = str(ann.account_id())
         assert told == [
             (eve.email, "roadmap.cancel", made, "done", owner),
@@ -748,19 +998,32 @@ class TestKeys:
                 assert answer.status_code == 403, answer.text
                 assert everything() == before
 
-                able = eve.headers if endpoint.login_only else eve.key("admin" if endpoint.scope in ROOM else "write")
+                able = (
+                    eve.headers
+                    if endpoint.login_only
+                    else eve.key("admin" if endpoint.scope in ROOM else "write")
+                )
                 assert eve.ask(endpoint, things, able).status_code == success_of(endpoint)
 
     def test_a_key_that_may_read_reads_and_one_that_may_write_does_not(self, case: Case) -> None:
         for endpoint in [e for e in CLOSED if e.method == "GET"]:
             with case(endpoint) as (ann, _, eve, _):
-                person = eve if endpoint.scope in ROOM else ann  # invitations are those of administrators
+                person = (
+                    eve if endpoint.scope in ROOM else ann
+                )  # invitations are those of administrators
                 things = person.things_for(endpoint)
                 is_open = not endpoint.login_only and endpoint.scope not in ROOM
-                to_read, to_write = is_open and endpoint.needs is Scope.read, is_open and endpoint.needs is Scope.write
-                assert person.ask(endpoint, things, person.key("read")).status_code == (200 if to_read else 403)
+                to_read, to_write = (
+                    is_open and endpoint.needs is Scope.read,
+                    is_open and endpoint.needs is Scope.write,
+                )
+                assert person.ask(endpoint, things, person.key("read")).status_code == (
+                    200 if to_read else 403
+                )
                 before = everything()["roadmap"]
-                assert person.ask(endpoint, things, person.key("write")).status_code == (200 if to_write else 403)
+                assert person.ask(endpoint, things, person.key("write")).status_code == (
+                    200 if to_write else 403
+                )
                 assert everything()["roadmap"] == before
 
     def test_no_answer_to_a_key_that_may_read_has_a_token_or_a_secret(self, case: Case) -> None:
@@ -786,7 +1049,9 @@ class TestKeys:
                 for key in keys:
                     assert eve.ask(endpoint, things, key).status_code == 403
                     assert everything() == before
-                assert eve.ask(endpoint, things, eve.key("admin")).status_code == success_of(endpoint)
+                assert eve.ask(endpoint, things, eve.key("admin")).status_code == success_of(
+                    endpoint
+                )
 
     def test_what_needs_a_login_takes_no_key_whatever_it_may_do(self, case: Case) -> None:
         for endpoint in [e for e in CLOSED if e.login_only]:
@@ -802,14 +1067,18 @@ class TestKeys:
 
     def test_who_is_no_administrator_makes_no_key_of_one(self, ann: Person) -> None:
         before = everything()
-        answer = ann.call("POST", f"{API}/api-keys", json={"name": "more", "scopes": ["read", "admin"]})
+        answer = ann.call(
+            "POST", f"{API}/api-keys", json={"name": "more", "scopes": ["read", "admin"]}
+        )
         assert answer.status_code == 403
         assert everything() == before
 
     def test_a_key_acts_for_its_account_alone(self, ann: Person, bob: Person) -> None:
         hers, his = ann.roadmap(), bob.roadmap()
         key = bob.key(*ALL)
-        assert [item["id"] for item in bob.call("GET", f"{API}/roadmaps", key).json()["items"]] == [his]
+        assert [item["id"] for item in bob.call("GET", f"{API}/roadmaps", key).json()["items"]] == [
+            his
+        ]
         made = bob.call("POST", f"{API}/roadmaps", key, json={"goal": GOAL}).json()["id"]
         assert bob.call("GET", f"{API}/roadmaps/{made}").status_code == 200
         assert ann.call("GET", f"{API}/roadmaps/{made}").status_code == 404
@@ -824,9 +1093,13 @@ class TestTheOperatorsRoom:
                 before = everything()
                 for headers in (olga.headers, olga.key("observe")):
                     answer = olga.ask(endpoint, things, headers)
-                    assert answer.status_code == (200 if endpoint.scope is Scope.observe else 403), answer.text
+                    assert answer.status_code == (
+                        200 if endpoint.scope is Scope.observe else 403
+                    ), answer.text
                 changed = {table for table, rows in everything().items() if rows != before[table]}
-                assert changed == ({"audit_record"} if endpoint.path.endswith("/logs/export") else set())
+                assert changed == (
+                    {"audit_record"} if endpoint.path.endswith("/logs/export") else set()
+                )
 
     def test_who_is_no_observer_any_more_looks_at_nothing(
         self, register: Callable[[str], Person], eve: Person, subtests: pytest.Subtests
@@ -842,7 +1115,9 @@ class TestTheOperatorsRoom:
             with subtests.test(endpoint=f"{endpoint.method} {endpoint.path}"):
                 things = eve.things_for(endpoint)
                 assert olga.ask(endpoint, things).status_code == 403
-                led_to_login = 303 if isinstance(endpoint, Page) and endpoint.method == "GET" else 401
+                led_to_login = (
+                    303 if isinstance(endpoint, Page) and endpoint.method == "GET" else 401
+                )
                 assert olga.ask(endpoint, things, key).status_code == led_to_login
 
 
@@ -861,7 +1136,14 @@ class TestMessages:
 
     def deliver(self, task: str, *args: Any, **kwargs: Any) -> None:
         """Let a consumer find a message that says what it likes, signed as ours are, until nobody tries it any more."""
-        message = Message(id=uuid4().hex, name=f"tasks.content.{task}", args=args, kwargs=kwargs, retries=RETRIES, retry_delay=1)
+        message = Message(
+            id=uuid4().hex,
+            name=f"tasks.content.{task}",
+            args=args,
+            kwargs=kwargs,
+            retries=RETRIES,
+            retry_delay=1,
+        )
         content_queue.storage.enqueue(content_queue.serializer.serialize(message))
         for _ in range(RETRIES + 1):
             content_queue.drain()
@@ -893,14 +1175,18 @@ class TestMessages:
             assert parameter.name.endswith("_id")
 
     @pytest.mark.parametrize("task", TASKS)
-    def test_a_message_that_names_a_row_works_for_the_owner_of_the_row(self, ann: Person, bob: Person, task: str) -> None:
+    def test_a_message_that_names_a_row_works_for_the_owner_of_the_row(
+        self, ann: Person, bob: Person, task: str
+    ) -> None:
         bob.roadmap()
         row_id, before = self.queued(ann, task), bob.all_of_it()
         self.deliver(task, row_id)
         assert self.buried() == []
         table, done = WORKED_ON[task]
         with session():
-            (status,) = database.execute_sql(f"SELECT status FROM {table} WHERE id = ?", [UUID(row_id).hex]).fetchone()
+            (status,) = database.execute_sql(
+                f"SELECT status FROM {table} WHERE id = ?", [UUID(row_id).hex]
+            ).fetchone()
         assert status == done
         assert bob.all_of_it() == before
 
@@ -911,7 +1197,9 @@ class TestMessages:
     ) -> None:
         row_id, owner = self.queued(ann, task), str(bob.account_id())
         before = everything()
-        args, kwargs = ((row_id, owner), {}) if how == "behind the id" else ((row_id,), {"owner_id": owner})
+        args, kwargs = (
+            ((row_id, owner), {}) if how == "behind the id" else ((row_id,), {"owner_id": owner})
+        )
         self.deliver(task, *args, **kwargs)
         ((name, reason),) = self.buried()
         assert name == task
@@ -920,7 +1208,9 @@ class TestMessages:
         assert everything() == before
 
     @pytest.mark.parametrize("task", TASKS)
-    def test_a_message_about_what_is_done_or_is_something_else_changes_nothing(self, ann: Person, task: str) -> None:
+    def test_a_message_about_what_is_done_or_is_something_else_changes_nothing(
+        self, ann: Person, task: str
+    ) -> None:
         roadmap_id = ann.roadmap()
         with session():
             (content_id,) = database.execute_sql("SELECT id FROM content LIMIT 1").fetchone()

@@ -69,7 +69,9 @@ def admin(server: None) -> User:
 
 
 def logged_in(user: User) -> Principal:
-    _, login = accounts.log_in(Credentials(email=user.email, password=SecretStr(PASSWORD)), Device())
+    _, login = accounts.log_in(
+        Credentials(email=user.email, password=SecretStr(PASSWORD)), Device()
+    )
     return Principal(user.id, api_keys.scopes_of(login), login.session_id)
 
 
@@ -77,7 +79,9 @@ class TestWhileAPasswordIsHashed:
     """The account is read, its password is verified, something happens, and only then the row is written."""
 
     @pytest.fixture(params=ENDINGS)
-    def meanwhile(self, request: pytest.FixtureRequest, admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def meanwhile(
+        self, request: pytest.FixtureRequest, admin: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         verify = passwords.matches
 
         def verify_then_end(digest: str | None, password: str) -> bool:
@@ -100,12 +104,16 @@ class TestWhileAPasswordIsHashed:
             _, login = accounts.log_in(credentials, Device())
             assert login.is_admin == (self.ending == "logged out")
 
-    def test_a_password_is_not_changed_by_a_login_that_has_ended(self, meanwhile: None, admin: User) -> None:
+    def test_a_password_is_not_changed_by_a_login_that_has_ended(
+        self, meanwhile: None, admin: User
+    ) -> None:
         with pytest.raises(Unauthenticated):
             accounts.change_password(self.principal, CHANGE, Device())
         assert sessions.list_open(admin.id, None).items == []
 
-    def test_an_address_is_not_changed_by_a_login_that_has_ended(self, meanwhile: None, admin: User) -> None:
+    def test_an_address_is_not_changed_by_a_login_that_has_ended(
+        self, meanwhile: None, admin: User
+    ) -> None:
         with pytest.raises(Unauthenticated):
             accounts.change_email(self.principal, MOVE, Device(), Actor(admin.id, admin.email))
         with session():
@@ -121,7 +129,9 @@ class TestAddress:
         def move(number: int) -> bool:
             together.wait(30)
             try:
-                accounts.change_email(callers[number], MOVE, Device(), Actor(people[number].id, people[number].email))
+                accounts.change_email(
+                    callers[number], MOVE, Device(), Actor(people[number].id, people[number].email)
+                )
             except AddressTaken:
                 return False
             return True
@@ -133,7 +143,9 @@ class TestAddress:
             stored = [Account.get_by_id(person.id).email for person in people]
         assert stored[moved.index(True)] == MOVE.email
         assert stored[moved.index(False)] == people[moved.index(False)].email
-        assert len(sessions.list_open(people[moved.index(False)].id, None).items) == 1  # it is still logged in
+        assert (
+            len(sessions.list_open(people[moved.index(False)].id, None).items) == 1
+        )  # it is still logged in
         outcomes = [entry.outcome for entry in records(limit=2, action=Action.user_email).items]
         assert sorted(map(str, outcomes)) == ["done", "refused"]
 
@@ -149,8 +161,12 @@ class TestConfirm:
             principals.confirm(principal)
 
     def test_a_key_that_is_revoked_or_has_expired_confirms_nothing(self, admin: User) -> None:
-        made = [api_keys.create(admin.id, KeyRequest(name="k", expires_in_days=1)) for _ in range(2)]
-        revoked, expired = (Principal(admin.id, frozenset({Scope.read}), key_id=key.id) for key in made)
+        made = [
+            api_keys.create(admin.id, KeyRequest(name="k", expires_in_days=1)) for _ in range(2)
+        ]
+        revoked, expired = (
+            Principal(admin.id, frozenset({Scope.read}), key_id=key.id) for key in made
+        )
         with transaction():
             assert principals.confirm(revoked).id == principals.confirm(expired).id == admin.id
         api_keys.revoke(admin.id, made[0].id)
@@ -261,7 +277,9 @@ class TestRealProcesses:
 
         def change(current: str, new: str) -> None:
             body = {"current_password": current, "new_password": new}
-            answer = answer_to("PUT", f"{stack.url}/api/v1/auth/password", json=body, headers=_bearer(tokens[-1]))
+            answer = answer_to(
+                "PUT", f"{stack.url}/api/v1/auth/password", json=body, headers=_bearer(tokens[-1])
+            )
             answers.append(answer.status_code)
             if answer.status_code == 200:
                 tokens.append(answer.json()["access_token"])
@@ -284,22 +302,44 @@ class TestRealProcesses:
         assert answers[-1] == 401
         wait_until(lambda: _refused(stack, tokens), reason="no token is good any more")
 
-    def test_a_login_that_waited_behind_its_own_requests_gets_no_key_after_its_end(self, shared_server: Stack) -> None:
+    def test_a_login_that_waited_behind_its_own_requests_gets_no_key_after_its_end(
+        self, shared_server: Stack
+    ) -> None:
         stack = shared_server
         person = _registered(stack)
         thief = _bearer(person["token"])
         created = answer_to(
-            "POST", f"{stack.url}/api/v1/roadmaps", json={"goal": "Become a backend engineer in Python"}, headers=thief
+            "POST",
+            f"{stack.url}/api/v1/roadmaps",
+            json={"goal": "Become a backend engineer in Python"},
+            headers=thief,
         )
         path = f"{stack.url}{created.headers['location']}"
-        wait_until(lambda: answer_to("GET", path, headers=thief).json()["status"] == "ready", timeout=60, reason="it is ready")
+        wait_until(
+            lambda: answer_to("GET", path, headers=thief).json()["status"] == "ready",
+            timeout=60,
+            reason="it is ready",
+        )
         body = {"email": person["email"], "password": PASSWORD}
-        owner = answer_to("POST", f"{stack.url}/api/v1/auth/login", json=body).json()["access_token"]
+        owner = answer_to("POST", f"{stack.url}/api/v1/auth/login", json=body).json()[
+            "access_token"
+        ]
         with ThreadPoolExecutor(40) as pool:
-            exports = [pool.submit(answer_to, "GET", f"{path}/export.zip", headers=thief) for _ in range(30)]
-            key = pool.submit(answer_to, "POST", f"{stack.url}/api/v1/api-keys", json={"name": "theirs"}, headers=thief)
+            exports = [
+                pool.submit(answer_to, "GET", f"{path}/export.zip", headers=thief)
+                for _ in range(30)
+            ]
+            key = pool.submit(
+                answer_to,
+                "POST",
+                f"{stack.url}/api/v1/api-keys",
+                json={"name": "theirs"},
+                headers=thief,
+            )
             change = {"current_password": PASSWORD, "new_password": ANOTHER, "revoke_keys": True}
-            changed = answer_to("PUT", f"{stack.url}/api/v1/auth/password", json=change, headers=_bearer(owner))
+            changed = answer_to(
+                "PUT", f"{stack.url}/api/v1/auth/password", json=change, headers=_bearer(owner)
+            )
             assert changed.status_code == 200, changed.text
             assert {export.result().status_code for export in exports} <= {200, 401}
             made = key.result()
@@ -314,23 +354,33 @@ class TestRealProcesses:
         promote(stack, person["email"], "admin")
         body = {"email": person["email"], "password": PASSWORD}
         with ThreadPoolExecutor(5) as pool:
-            removing = pool.submit(succeeded, stack.environment, "users", "admin", person["email"], "--remove")
+            removing = pool.submit(
+                succeeded, stack.environment, "users", "admin", person["email"], "--remove"
+            )
             tokens = []
             while not removing.done():
-                logins = [pool.submit(answer_to, "POST", f"{stack.url}/api/v1/auth/login", json=body) for _ in range(3)]
+                logins = [
+                    pool.submit(answer_to, "POST", f"{stack.url}/api/v1/auth/login", json=body)
+                    for _ in range(3)
+                ]
                 tokens += [login.result().json()["access_token"] for login in logins]
             removing.result()
 
         def refused() -> bool:
             url = f"{stack.url}/api/v1/invitations"
-            return all(answer_to("POST", url, json={}, headers=_bearer(token)).status_code in (401, 403) for token in tokens)
+            return all(
+                answer_to("POST", url, json={}, headers=_bearer(token)).status_code in (401, 403)
+                for token in tokens
+            )
 
         assert refused()
 
 
 def _registered(stack: Stack) -> dict[str, str]:
     email = f"{new_id().hex}@example.org"
-    answer = answer_to("POST", f"{stack.url}/api/v1/auth/register", json={"email": email, "password": PASSWORD})
+    answer = answer_to(
+        "POST", f"{stack.url}/api/v1/auth/register", json={"email": email, "password": PASSWORD}
+    )
     assert answer.status_code == 201, answer.text
     return {"email": email, "token": answer.json()["access_token"]}
 

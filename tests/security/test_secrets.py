@@ -77,7 +77,10 @@ def guarded_postgres(password: str) -> Iterator[tuple[Postgres, str]]:
                 cursor.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD %s", [password])
                 cursor.execute(f"CREATE DATABASE secrets OWNER {ROLE}")
             connection.close()
-            yield server, f"postgresql://{ROLE}:{quote(password, safe='')}@127.0.0.1:{server.port}/secrets"
+            yield (
+                server,
+                f"postgresql://{ROLE}:{quote(password, safe='')}@127.0.0.1:{server.port}/secrets",
+            )
         finally:
             server.stop()
 
@@ -86,7 +89,14 @@ def broken(key: str) -> dict[str, Callable[[Handler], None]]:
     """Answers of a model's server that repeat the key, by what is in the goal."""
 
     def error(status: int, **more: str) -> Callable[[Handler], None]:
-        said = {"error": {"message": f"Incorrect API key provided: {key}. Bearer {key}", "code": key, "type": key, **more}}
+        said = {
+            "error": {
+                "message": f"Incorrect API key provided: {key}. Bearer {key}",
+                "code": key,
+                "type": key,
+                **more,
+            }
+        }
         return lambda handler: handler.say(status, json.dumps(said).encode())
 
     return {
@@ -97,15 +107,25 @@ def broken(key: str) -> dict[str, Callable[[Handler], None]]:
         "limited": error(429),
         "failure": error(500),
         "text": lambda handler: handler.say(500, f"no JSON but {key}".encode(), "text/plain"),
-        "within": lambda handler: handler.say(200, json.dumps({"error": {"message": key, "code": "401"}}).encode()),
-        "refusal": lambda handler: handler.say(200, completion(None, message={"refusal": f"Not with {key}"})),
+        "within": lambda handler: handler.say(
+            200, json.dumps({"error": {"message": key, "code": "401"}}).encode()
+        ),
+        "refusal": lambda handler: handler.say(
+            200, completion(None, message={"refusal": f"Not with {key}"})
+        ),
         "elsewhere": lambda handler: handler.say(307, b"", Location="http://127.0.0.1:9/"),
     }
 
 
 def written(asked: dict[str, Any]) -> dict[str, Any]:
     """Short answers that fit."""
-    concept = {"key": "flour", "title": "Flour", "description": "What it is.", "hours": 3, "difficulty": 2}
+    concept = {
+        "key": "flour",
+        "title": "Flour",
+        "description": "What it is.",
+        "hours": 3,
+        "difficulty": 2,
+    }
     module = {"key": "basics", "title": "Basics", "description": "The first steps."}
     module["concepts"] = [{**concept, "prerequisites": [], "outcomes": ["do it"]}]
     resource = {
@@ -116,8 +136,18 @@ def written(asked: dict[str, Any]) -> dict[str, Any]:
         "language": "en",
         "why": "Me.",
     }
-    question = {"prompt": "Why?", "right_options": ["Gluten"], "wrong_options": ["Salt"], "explanation": "It holds."}
-    stage = {"key": "start", "title": "Start", "description": "Where it begins.", "modules": [module]}
+    question = {
+        "prompt": "Why?",
+        "right_options": ["Gluten"],
+        "wrong_options": ["Salt"],
+        "explanation": "It holds.",
+    }
+    stage = {
+        "key": "start",
+        "title": "Start",
+        "description": "Where it begins.",
+        "modules": [module],
+    }
     answers = {
         "AnalysisDraft": {"aim": "To bake.", "known": [], "subjects": ["dough"], "assumptions": []},
         "OutlineDraft": {"title": "Baking", "stages": [stage]},
@@ -139,7 +169,9 @@ class Life:
     stack: Stack
     secrets: dict[str, str]
     told: dict[str, str] = field(default_factory=dict)
-    tellers: dict[str, str] = field(default_factory=dict)  # the one place that is there to tell a secret
+    tellers: dict[str, str] = field(
+        default_factory=dict
+    )  # the one place that is there to tell a secret
     statuses: list[tuple[str, int]] = field(default_factory=list)
     tables: dict[str, list[str]] = field(default_factory=dict)
     hashes: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
@@ -147,14 +179,22 @@ class Life:
     commands: dict[int, str] = field(default_factory=dict)
 
     def ask(
-        self, method: str, path: str, *, tells: str = "", own: dict[str, str] | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        tells: str = "",
+        own: dict[str, str] | None = None,
+        **options: Any,
     ) -> httpx2.Response:
         """An answer, which is noted with its headers; `tells` is the secret that it is made for."""
         headers = {**(own or {}), **options.pop("headers", {})}
         answer = answer_to(method, self.stack.url + path, headers=headers, **options)
         place = f"answer {len(self.statuses)} {method} {path.partition('?')[0][:40]}"
         self.statuses.append((f"{method} {path}", answer.status_code))
-        self.told[place] = "\n".join([*(f"{name}: {value}" for name, value in answer.headers.items()), answer.text])
+        self.told[place] = "\n".join(
+            [*(f"{name}: {value}" for name, value in answer.headers.items()), answer.text]
+        )
         if tells:
             self.tellers[tells] = place
         return answer
@@ -167,7 +207,14 @@ class Life:
 
 def forms(secret: str) -> set[str]:
     """How it may be written: as it is, in an address, in JSON, in Python, in base64."""
-    whole = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+    whole = {
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        repr(secret)[1:-1],
+    }
     return whole | {
         base64.b64encode(secret.encode()).decode().rstrip("="),
         base64.urlsafe_b64encode(secret.encode()).decode().rstrip("="),
@@ -177,14 +224,22 @@ def forms(secret: str) -> set[str]:
 def found(secrets: dict[str, str], told: dict[str, str]) -> list[tuple[str, str]]:
     """Which secret stands where."""
     return [
-        (name, place) for name, secret in secrets.items() for place, text in told.items() if any(f in text for f in forms(secret))
+        (name, place)
+        for name, secret in secrets.items()
+        for place, text in told.items()
+        if any(f in text for f in forms(secret))
     ]
 
 
 def database(stack: Stack) -> tuple[dict[str, list[str]], dict[str, list[tuple[Any, ...]]]]:
     """Every value of every table as text, and the columns that hold hashes."""
     with asking(stack) as ask:
-        names = [name for (name,) in ask("select table_name from information_schema.tables where table_schema = 'public'")]
+        names = [
+            name
+            for (name,) in ask(
+                "select table_name from information_schema.tables where table_schema = 'public'"
+            )
+        ]
         tables = {name: [str(row) for row in ask(f'select * from "{name}"')] for name in names}
         hashes = {
             "account": ask("select email, password_hash from account"),
@@ -215,22 +270,33 @@ def commands_of(stack: Stack) -> dict[int, str]:
     parents: dict[int, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            parents[int(folder.name)] = int(
+                (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            )
     family = {service.pid for service in stack.services.values() if service.alive()}
     while more := {pid for pid, parent in parents.items() if parent in family} - family:
         family |= more
     lines = {}
     for pid in family:
         with suppress(OSError):
-            lines[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            lines[pid] = (
+                Path(f"/proc/{pid}/cmdline")
+                .read_bytes()
+                .replace(b"\0", b" ")
+                .decode(errors="replace")
+            )
     return lines
 
 
 # The life of the stack
 
 
-@pytest.fixture(scope="module", params=[pytest.param("info", marks=pytest.mark.long), "debug"])  # debug says all that info says
-def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+@pytest.fixture(
+    scope="module", params=[pytest.param("info", marks=pytest.mark.long), "debug"]
+)  # debug says all that info says
+def life(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Life]:
     names = ("database", "broker", "key old", "key new", "admin")
     secrets = {name: unlikely(name.replace(" ", "-")) for name in names}
     secrets["model"] = f"sk-Zq{uuid4().hex}"
@@ -250,9 +316,21 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         broker.start()
         try:
             environment = {
-                **{"DATABASE_URL": url, "REDIS_URL": broker.url(), "SECRET_KEY": f"{secrets['key new']},{secrets['key old']}"},
-                **{"OPENAI_API_KEY": secrets["model"], "OPENAI_BASE_URL": model.url, "OPENAI_MODEL": MODEL},
-                **{"ADMIN_EMAIL": "admin@example.org", "ADMIN_PASSWORD": secrets["admin"], "MAX_ATTEMPTS": "1"},
+                **{
+                    "DATABASE_URL": url,
+                    "REDIS_URL": broker.url(),
+                    "SECRET_KEY": f"{secrets['key new']},{secrets['key old']}",
+                },
+                **{
+                    "OPENAI_API_KEY": secrets["model"],
+                    "OPENAI_BASE_URL": model.url,
+                    "OPENAI_MODEL": MODEL,
+                },
+                **{
+                    "ADMIN_EMAIL": "admin@example.org",
+                    "ADMIN_PASSWORD": secrets["admin"],
+                    "MAX_ATTEMPTS": "1",
+                },
                 **{
                     "LOG_LEVEL": request.param,
                     "REQUESTS_PER_MINUTE": "100000",
@@ -266,11 +344,16 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             stack.headers = {"X-Request-ID": "mine"}  # it registers nobody
             with running(stack):
                 live(made, answers, postgres, broker)
-            made.told |= {f"output of {service.log.name}": service.output for service in stack.services.values()}
+            made.told |= {
+                f"output of {service.log.name}": service.output
+                for service in stack.services.values()
+            }
             made.tables, made.hashes = database(stack)
             made.brokers |= in_broker(broker.client())
             for server in (postgres, broker):
-                made.told[f"log of {type(server).__name__}"] = (server.folder / "log").read_text(errors="replace")
+                made.told[f"log of {type(server).__name__}"] = (server.folder / "log").read_text(
+                    errors="replace"
+                )
             yield made
         finally:
             broker.stop()
@@ -286,22 +369,41 @@ def refuse_to_start(life: Life, folder: Path) -> None:
         "Zqshort-key-of-21-ch.",
     )
     variables: list[dict[str, str]] = [
-        {"DATABASE_URL": url.replace(quote(secrets["database"], safe=""), secrets["wrong database"])},
+        {
+            "DATABASE_URL": url.replace(
+                quote(secrets["database"], safe=""), secrets["wrong database"]
+            )
+        },
         {"DATABASE_URL": url.replace("127.0.0.1", "127.0.0.1@[")},
         {"DATABASE_URL": f"{url}?sslmode=verify-full&sslpassword={secrets['wrong database']}"},
-        {"DATABASE_URL": url.replace("postgresql://", "mysql://"), "REDIS_URL": broker.replace("redis://", "http://")},
-        {"DATABASE_URL": url.replace(f":{url.split(':')[3]}", ":1/secrets")},  # where nobody listens
+        {
+            "DATABASE_URL": url.replace("postgresql://", "mysql://"),
+            "REDIS_URL": broker.replace("redis://", "http://"),
+        },
+        {
+            "DATABASE_URL": url.replace(f":{url.split(':')[3]}", ":1/secrets")
+        },  # where nobody listens
         {"REDIS_URL": broker.replace("redis://:", "redis://:x")},
         {"SECRET_KEY": secrets["short key"]},
-        {"ADMIN_PASSWORD": secrets["weak admin"], "LOG_LEVEL": secrets["admin"], "PORT": secrets["key old"]},
-        {"OPENAI_BASE_URL": secrets["model"], "MODEL_PRICES": secrets["model"], "TRUSTED_PROXIES": secrets["admin"]},
+        {
+            "ADMIN_PASSWORD": secrets["weak admin"],
+            "LOG_LEVEL": secrets["admin"],
+            "PORT": secrets["key old"],
+        },
+        {
+            "OPENAI_BASE_URL": secrets["model"],
+            "MODEL_PRICES": secrets["model"],
+            "TRUSTED_PROXIES": secrets["admin"],
+        },
     ]
     services = []
     for number, changes in enumerate(variables):
         kind = "huey_content" if "REDIS_URL" in changes and len(changes) == 1 else "api"
         place = folder / str(number)
         place.mkdir()
-        services.append(Service(kind, {**good, "STARTUP_WAIT_SECONDS": "1", **changes}, place).start())
+        services.append(
+            Service(kind, {**good, "STARTUP_WAIT_SECONDS": "1", **changes}, place).start()
+        )
     for service in services:
         assert service.process is not None
         life.statuses.append((f"start {service.log.parent.name}", service.process.wait(60)))
@@ -332,12 +434,21 @@ def come_in(life: Life) -> tuple[dict[str, str], dict[str, str]]:
     admin = {"email": "admin@example.org", "password": secrets["admin"]}
     answer = life.ask("POST", f"{AUTH}/login", json=admin, tells="admin token")
     as_admin = {"Authorization": f"Bearer {life.learn('admin token', answer, 'access_token')}"}
-    invited = life.ask("POST", "/api/v1/invitations", json={"email": "ada@example.org"}, own=as_admin, tells="invitation")
+    invited = life.ask(
+        "POST",
+        "/api/v1/invitations",
+        json={"email": "ada@example.org"},
+        own=as_admin,
+        tells="invitation",
+    )
     ada = {"email": "ada@example.org", "password": secrets["first-password"]}
     with_it = {**ada, "invitation": life.learn("invitation", invited, "invitation")}
     answer = life.ask("POST", f"{AUTH}/register", json=with_it, tells="first token")
     own = {"Authorization": f"Bearer {life.learn('first token', answer, 'access_token')}"}
-    change = {"current_password": secrets["first-password"], "new_password": secrets["second-password"]}
+    change = {
+        "current_password": secrets["first-password"],
+        "new_password": secrets["second-password"],
+    }
     answer = life.ask("PUT", f"{AUTH}/password", json=change, own=own, tells="token")
     own = {"Authorization": f"Bearer {life.learn('token', answer, 'access_token')}"}
     ada["password"] = secrets["second-password"]
@@ -375,9 +486,13 @@ def knock(life: Life, own: dict[str, str], key: dict[str, str]) -> None:
     ):
         for path in ("login", "register"):
             life.ask("POST", f"{AUTH}/{path}", json=body)
-    life.ask("POST", f"{AUTH}/login", content=f'{{"password": "{wrong}", oops'.encode(), headers=JSON)
+    life.ask(
+        "POST", f"{AUTH}/login", content=f'{{"password": "{wrong}", oops'.encode(), headers=JSON
+    )
     life.ask("POST", f"{AUTH}/login", content=f"password={wrong}".encode())
-    life.ask("PUT", f"{AUTH}/password", json={"current_password": wrong, "new_password": wrong}, own=own)
+    life.ask(
+        "PUT", f"{AUTH}/password", json={"current_password": wrong, "new_password": wrong}, own=own
+    )
     for bad in (
         f"Bearer {token}x",
         f"Bearer {api_key}x",
@@ -393,7 +508,14 @@ def knock(life: Life, own: dict[str, str], key: dict[str, str]) -> None:
         life.ask("GET", f"{ROADMAPS}?cursor={secret}", own=own)
         life.ask("GET", f"{ROADMAPS}/{quote(secret, safe='')}", own=own)
         life.ask(
-            "GET", ROADMAPS, own=own, headers={"Last-Event-ID": secret, "If-None-Match": secret, "Host": f"{secret[:20]}.example"}
+            "GET",
+            ROADMAPS,
+            own=own,
+            headers={
+                "Last-Event-ID": secret,
+                "If-None-Match": secret,
+                "Host": f"{secret[:20]}.example",
+            },
         )
         life.ask("POST", ROADMAPS, own=own, json={"goal": GOAL, "hours_per_week": secret})
     life.ask("POST", "/api/v1/invitations", own=key, json={})
@@ -414,13 +536,18 @@ def work(life: Life, key: dict[str, str], answers: dict[str, Any]) -> None:
     for path in paths:
         for place in ("", "/events", "/receipt", "/revisions", "/revisions/1"):
             life.ask("GET", f"{path}{place}", own=key)
-        wait_until(lambda path=path: len(life.stack.get(f"{path}/logs").json()["items"]) > 1, reason="its log is there")
+        wait_until(
+            lambda path=path: len(life.stack.get(f"{path}/logs").json()["items"]) > 1,
+            reason="its log is there",
+        )
         life.ask("GET", f"{path}/logs?limit=100", own=key)
     life.ask("GET", ROADMAPS, own=key)
     look(life)
 
 
-def lose_servers(life: Life, own: dict[str, str], key: dict[str, str], postgres: Postgres, broker: Redis) -> None:
+def lose_servers(
+    life: Life, own: dict[str, str], key: dict[str, str], postgres: Postgres, broker: Redis
+) -> None:
     person = {"email": "ada@example.org", "password": life.secrets["second-password"]}
     for server in (broker, postgres):
         server.kill()
@@ -430,7 +557,9 @@ def lose_servers(life: Life, own: dict[str, str], key: dict[str, str], postgres:
         life.ask("POST", f"{AUTH}/login", json=person, tells="token while away")
         life.ask("POST", ROADMAPS, json={"goal": GOAL}, own=key)
         server.start()
-        wait_until(lambda: life.ask("GET", "/health/ready").status_code == 200, reason="it is ready again")
+        wait_until(
+            lambda: life.ask("GET", "/health/ready").status_code == 200, reason="it is ready again"
+        )
     look(life)
 
 
@@ -463,9 +592,18 @@ def leave_messages(life: Life, own: dict[str, str], broker: GuardedRedis) -> Non
         life.statuses.append((f"end {service.name}", service.stop()))
     answer = life.ask("POST", ROADMAPS, json={"goal": GOAL}, own=own)
     waiting = "{huey.content}:ready:1"
-    wait_until(lambda: broker.client().llen(waiting) > 0, reason=f"a message for {answer.headers['location']}")
-    life.ask("POST", f"{AUTH}/login", json={"email": "ada@example.org", "password": life.secrets["wrong-password"]})
-    wait_until(lambda: list(broker.client().scan_iter("*login-account*")), reason="the limits are shared")
+    wait_until(
+        lambda: broker.client().llen(waiting) > 0,
+        reason=f"a message for {answer.headers['location']}",
+    )
+    life.ask(
+        "POST",
+        f"{AUTH}/login",
+        json={"email": "ada@example.org", "password": life.secrets["wrong-password"]},
+    )
+    wait_until(
+        lambda: list(broker.client().scan_iter("*login-account*")), reason="the limits are shared"
+    )
     life.brokers |= in_broker(broker.client())
     life.statuses.append(("end api", life.stack.api.stop()))
 
@@ -476,10 +614,17 @@ def leave_messages(life: Life, own: dict[str, str], broker: GuardedRedis) -> Non
 def test_everything_was_provoked(life: Life) -> None:
     statuses = {status for what, status in life.statuses if not what.startswith(("start", "end"))}
     assert {200, 201, 202, 400, 401, 403, 404, 409, 415, 422, 500, 503} <= statuses
-    assert {what: status for what, status in life.statuses if what.startswith("start")} == {f"start {n}": 1 for n in range(9)}
+    assert {what: status for what, status in life.statuses if what.startswith("start")} == {
+        f"start {n}": 1 for n in range(9)
+    }
     assert [status for what, status in life.statuses if what.startswith("end")] == [0, 0, -SIGTERM]
     output = "".join(text for place, text in life.told.items() if place.startswith("output"))
-    for words in ("Traceback", "the database is away or refuses", "the broker is away", "UndefinedTable"):
+    for words in (
+        "Traceback",
+        "the database is away or refuses",
+        "the broker is away",
+        "UndefinedTable",
+    ):
         assert words in output
     assert ("DEBUG" in output) == (life.level == "debug")
 
@@ -491,16 +636,22 @@ def test_no_secret_is_in_what_the_services_print(life: Life) -> None:
 
 
 def test_no_address_and_no_hash_is_in_what_the_services_print(life: Life) -> None:
-    printed = {place: text for place, text in life.told.items() if place.startswith(("output", "start"))}
+    printed = {
+        place: text for place, text in life.told.items() if place.startswith(("output", "start"))
+    }
     people = {"admin": "admin@example.org", "ada": "ada@example.org", "eve": "eve@example.org"}
-    hashes = {str(name): digest for name, digest in [*life.hashes["account"], *life.hashes["api_key"]]}
+    hashes = {
+        str(name): digest for name, digest in [*life.hashes["account"], *life.hashes["api_key"]]
+    }
     assert len(hashes) >= 3
     assert found(people | hashes, printed) == []
 
 
 def test_no_hash_is_in_an_answer_or_in_the_broker(life: Life) -> None:
     answers = {place: text for place, text in life.told.items() if place.startswith("answer")}
-    hashes = {str(name): digest for name, digest in [*life.hashes["account"], *life.hashes["api_key"]]}
+    hashes = {
+        str(name): digest for name, digest in [*life.hashes["account"], *life.hashes["api_key"]]
+    }
     assert found(hashes, answers | life.brokers) == []
 
 
@@ -522,35 +673,61 @@ def test_no_secret_is_in_the_broker(life: Life) -> None:
 
 
 def test_no_secret_is_in_the_database(life: Life) -> None:
-    assert {"account", "api_key", "invitation", "login_session", "roadmap", "execution_log", "model_call"} <= set(life.tables)
+    assert {
+        "account",
+        "api_key",
+        "invitation",
+        "login_session",
+        "roadmap",
+        "execution_log",
+        "model_call",
+    } <= set(life.tables)
     assert [
-        name for name in ("account", "api_key", "invitation", "login_session", "execution_log") if not life.tables[name]
+        name
+        for name in ("account", "api_key", "invitation", "login_session", "execution_log")
+        if not life.tables[name]
     ] == []
     assert found(life.secrets, {name: "\n".join(rows) for name, rows in life.tables.items()}) == []
 
 
 def test_passwords_are_argon2id_hashes_and_keys_are_sha256_hashes(life: Life) -> None:
-    assert {"admin@example.org", "ada@example.org"} <= {email for email, _ in life.hashes["account"]}
+    assert {"admin@example.org", "ada@example.org"} <= {
+        email for email, _ in life.hashes["account"]
+    }
     cost = r"\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22,}\$[A-Za-z0-9+/]{43,}"
     assert [digest for _, digest in life.hashes["account"] if not re.fullmatch(cost, digest)] == []
-    assert len({digest for _, digest in life.hashes["account"]}) == len(life.hashes["account"])  # each with a salt of its own
-    assert [digest for _, digest in life.hashes["api_key"] if not re.fullmatch("[0-9a-f]{64}", digest)] == []
+    assert len({digest for _, digest in life.hashes["account"]}) == len(
+        life.hashes["account"]
+    )  # each with a salt of its own
+    assert [
+        digest for _, digest in life.hashes["api_key"] if not re.fullmatch("[0-9a-f]{64}", digest)
+    ] == []
     key = life.secrets["api key"]
-    [prefix] = [prefix for prefix, digest in life.hashes["api_key"] if digest == hashlib.sha256(key.encode()).hexdigest()]
+    [prefix] = [
+        prefix
+        for prefix, digest in life.hashes["api_key"]
+        if digest == hashlib.sha256(key.encode()).hexdigest()
+    ]
     assert key.startswith(prefix)
     assert len(key) - len(prefix) >= 32  # what is not told is long enough
 
 
 def test_no_secret_is_in_a_command_line(life: Life) -> None:
     assert len(life.commands) >= len(life.stack.services)
-    for words in ("uvicorn roadmap_app:app", "tasks.queues.logs_queue", "tasks.queues.content_queue"):
+    for words in (
+        "uvicorn roadmap_app:app",
+        "tasks.queues.logs_queue",
+        "tasks.queues.content_queue",
+    ):
         assert any(words in line for line in life.commands.values())
     assert found(life.secrets, {str(pid): line for pid, line in life.commands.items()}) == []
 
 
 def test_a_problem_of_ours_tells_an_id_that_finds_it_and_nothing_else(life: Life) -> None:
     problems = [
-        text.rpartition("\n")[2] for place, text in life.told.items() if '"status":500' in text and place.startswith("answer")
+        text.rpartition("\n")[2]
+        for place, text in life.told.items()
+        if '"status":500' in text and place.startswith("answer")
     ]
     assert len(problems) > 3
     output = life.stack.api.output

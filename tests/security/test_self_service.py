@@ -60,7 +60,18 @@ API = "/api/v1"
 ME, EXPORT, LOGIN = f"{API}/auth/me", f"{API}/auth/me/export", f"{API}/auth/login"
 ARCHIVE, EMAIL = f"{EXPORT}.zip", f"{API}/auth/email"
 PASSWORD, ANOTHER = "a long enough passphrase", "quite another passphrase"
-FOR_SETTINGS = (callers, limits, origins, accounts, sessions, standing, tokens, principals, account_page, rendering)
+FOR_SETTINGS = (
+    callers,
+    limits,
+    origins,
+    accounts,
+    sessions,
+    standing,
+    tokens,
+    principals,
+    account_page,
+    rendering,
+)
 CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 HOOK = "http://127.0.0.1:1024/"  # a receiver that is not there
 HTML = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
@@ -69,7 +80,9 @@ HTML = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
 @pytest.fixture
 def client(immediate: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     """Server mode in this process."""
-    changed = settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
+    changed = settings.model_copy(
+        update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
+    )
     for module in FOR_SETTINGS:
         monkeypatch.setattr(module, "settings", changed)
     monkeypatch.setattr(passwords, "HASHER", CHEAP)  # many log in here
@@ -83,7 +96,9 @@ class Person:
     def __init__(self, client: TestClient) -> None:
         self.client, self.email = client, f"{uuid4().hex}@example.org"
         self.headers: dict[str, str] = {}
-        made = self.answer("POST", f"{API}/auth/register", json={"email": self.email, "password": PASSWORD})
+        made = self.answer(
+            "POST", f"{API}/auth/register", json={"email": self.email, "password": PASSWORD}
+        )
         assert made.status_code == 201, made.text
         self.id = UUID(made.json()["user"]["id"])
         self.headers = {"Authorization": f"Bearer {made.json()['access_token']}"}
@@ -155,9 +170,16 @@ class TestExport:
             assert json.loads(archive.read(records))["roadmap"][0]["id"] == id_
             (markdown,) = [name for name in names if name.endswith(f"{id_}.md")]
             assert archive.read(markdown).decode().startswith("# ")
-            (document,) = [name for name in names if name.startswith("roadmaps/") and name.endswith(f"{id_}.json")]
+            (document,) = [
+                name
+                for name in names
+                if name.startswith("roadmaps/") and name.endswith(f"{id_}.json")
+            ]
             again = ann.answer(
-                "POST", f"{API}/imports", content=archive.read(document), headers={"Content-Type": "application/json"}
+                "POST",
+                f"{API}/imports",
+                content=archive.read(document),
+                headers={"Content-Type": "application/json"},
             )
             assert again.status_code == 201, again.text
         assert "README.txt" in names
@@ -173,15 +195,23 @@ class TestExport:
     def test_nothing_of_others_and_no_secret_is_in_it(self, ann: Person, bob: Person) -> None:
         secrets = [ann.headers["Authorization"].removeprefix("Bearer ")]
         for person in (ann, bob):
-            person.post(f"{API}/imports", {**DOCUMENT, "request": {**DOCUMENT["request"], "goal": f"Of {person.email}"}})
+            person.post(
+                f"{API}/imports",
+                {**DOCUMENT, "request": {**DOCUMENT["request"], "goal": f"Of {person.email}"}},
+            )
             key = person.post(f"{API}/api-keys", {"name": "CI"}).json()["key"]
             hook = person.post(f"{API}/webhooks", {"url": HOOK}).json()
             person.post(f"{API}/webhooks/{hook['id']}/test")
             secrets += [key, hook["secret"]]
         with session():
-            secrets += [account.password_hash for account in Account.select().where(Account.id.in_([ann.id, bob.id]))]
+            secrets += [
+                account.password_hash
+                for account in Account.select().where(Account.id.in_([ann.id, bob.id]))
+            ]
         with transaction():
-            Invitation.insert(id=new_id(), email=ann.email, invited_by=bob.id, used_by=ann.id, **_times()).execute()
+            Invitation.insert(
+                id=new_id(), email=ann.email, invited_by=bob.id, used_by=ann.id, **_times()
+            ).execute()
 
         archive = ann.exported()
 
@@ -191,7 +221,9 @@ class TestExport:
         assert str(bob.id) not in content
         assert not [secret for secret in secrets if secret in content]
         account = json.loads(archive.read("account.json"))
-        assert [len(account[name]) for name in ("api_key", "webhook", "webhook_delivery", "invitation")] == [1] * 4
+        assert [
+            len(account[name]) for name in ("api_key", "webhook", "webhook_delivery", "invitation")
+        ] == [1] * 4
 
     def test_each_column_is_exported_or_known_to_be_left_out(self, ann: Person) -> None:
         ann.post(f"{API}/imports", DOCUMENT)
@@ -201,14 +233,30 @@ class TestExport:
         tables = {table._meta.table_name: table for table in backups.tables()}
         assert tables.keys() - exported == {  # a new table belongs to the account, or here
             *("account_export", "export_piece", "audit_record", "first_answer"),
-            *("checked_link", "link_use", "log_source", "expired_log_record", "measure", "measured_process"),
+            *(
+                "checked_link",
+                "link_use",
+                "log_source",
+                "expired_log_record",
+                "measure",
+                "measured_process",
+            ),
         }
-        shown = {field.name for name in exported for field in tables[name]._meta.sorted_fields} - account_exports.LEFT_OUT
-        risky = {name for name in shown if any(word in name for word in ("hash", "secret", "token", "password"))}
+        shown = {
+            field.name for name in exported for field in tables[name]._meta.sorted_fields
+        } - account_exports.LEFT_OUT
+        risky = {
+            name
+            for name in shown
+            if any(word in name for word in ("hash", "secret", "token", "password"))
+        }
         assert risky == {"prompt_tokens", "completion_tokens"}
 
     def test_names_in_it_lead_nowhere(self, ann: Person) -> None:
-        document = {**DOCUMENT, "outline": {**DOCUMENT["outline"], "title": "../../etc/passwd\\..\\C: 课程"}}
+        document = {
+            **DOCUMENT,
+            "outline": {**DOCUMENT["outline"], "title": "../../etc/passwd\\..\\C: 课程"},
+        }
         ann.post(f"{API}/imports", document)
         for name in ann.exported().namelist():
             assert ".." not in name
@@ -221,7 +269,10 @@ class TestExport:
         ann.post(EXPORT)
         for method, path in (("POST", EXPORT), ("GET", EXPORT), ("GET", ARCHIVE)):
             refused = ann.client.request(
-                method, path, headers={"Authorization": f"Bearer {key}"}, **({"json": {}} if method == "POST" else {})
+                method,
+                path,
+                headers={"Authorization": f"Bearer {key}"},
+                **({"json": {}} if method == "POST" else {}),
             )
             assert refused.status_code == 403, refused.text
             assert ann.client.request(method, path).status_code == 401
@@ -233,7 +284,9 @@ class TestExport:
             assert made.post(EXPORT, json={}).status_code == 403
             assert made.request("DELETE", ME, json={"password": PASSWORD}).status_code == 403
 
-    def test_a_new_one_takes_the_place_of_the_one_before_and_one_that_is_made_stays(self, ann: Person) -> None:
+    def test_a_new_one_takes_the_place_of_the_one_before_and_one_that_is_made_stays(
+        self, ann: Person
+    ) -> None:
         first = ann.post(EXPORT).json()
         second = ann.post(EXPORT).json()
         assert first["id"] != second["id"]
@@ -251,7 +304,11 @@ class TestExport:
 
     def test_it_is_limited_by_the_hour(self, ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(limits, "EXPORTS", limits.Limit("exports", 2, 3600))
-        assert [ann.answer("POST", EXPORT, json={}).status_code for _ in range(3)] == [202, 202, 429]
+        assert [ann.answer("POST", EXPORT, json={}).status_code for _ in range(3)] == [
+            202,
+            202,
+            429,
+        ]
 
     def test_it_is_gone_after_a_week(self, ann: Person) -> None:
         ann.post(EXPORT)
@@ -272,7 +329,9 @@ class TestExport:
         assert ann.get(ARCHIVE).status_code == 409
         assert count(ExportPiece) == 0
 
-    def test_what_a_dead_worker_has_begun_is_built_from_its_beginning(self, ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_a_dead_worker_has_begun_is_built_from_its_beginning(
+        self, ann: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(account_exports, "PIECE", 64)
         save, saved = leases.save, []
 
@@ -300,7 +359,9 @@ class TestExport:
         assert ann.get(EXPORT).json()["status"] == "ready"
         assert zipfile.ZipFile(io.BytesIO(ann.get(ARCHIVE).content)).testzip() is None
 
-    def test_who_has_lost_the_row_adds_nothing(self, ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_who_has_lost_the_row_adds_nothing(
+        self, ann: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(account_exports, "PIECE", 64)
         save = leases.save
 
@@ -313,7 +374,9 @@ class TestExport:
         assert account_exports.build(UUID(ann.post(EXPORT).json()["id"])) == []
         assert count(ExportPiece) == 0
 
-    def test_one_is_built_at_a_time_in_a_process(self, ann: Person, bob: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_is_built_at_a_time_in_a_process(
+        self, ann: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         content_queue.immediate = False
         one, other = (UUID(person.post(EXPORT).json()["id"]) for person in (ann, bob))
         holding, answers = keeper.holding, []
@@ -330,11 +393,16 @@ class TestExport:
         assert account_exports.build(one) == []
         (step,), *later = answers
         assert (step.id, step.delay > 0) == (other, True)
-        assert [len(steps) for steps in later] == [1, 0]  # the last is the message of before: there is another one
+        assert [len(steps) for steps in later] == [
+            1,
+            0,
+        ]  # the last is the message of before: there is another one
         assert account_exports.build(other) == []
         assert [person.get(EXPORT).json()["status"] for person in (ann, bob)] == ["ready"] * 2
 
-    def test_a_download_ends_with_its_login(self, ann: Person, bob: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_download_ends_with_its_login(
+        self, ann: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(account_export, "DOWNLOADS_AT_ONCE", 1)
         monkeypatch.setattr(account_exports, "PIECE", 64)
         ann.post(EXPORT)
@@ -352,7 +420,9 @@ class TestExport:
         assert len(answer.content) == 128 < size
         assert bob.exported()  # its place is free again
 
-    def test_an_account_downloads_once_at_a_time(self, ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_account_downloads_once_at_a_time(
+        self, ann: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         ann.post(EXPORT)
         in_turn, answers = account_export.in_turn, []
 
@@ -398,14 +468,21 @@ class TestDeletion:
         assert ann.row is not None
         assert ann.row.delete_at.isoformat().replace("+00:00", "Z") == left
         assert ann.get(ME).status_code == 401
-        assert ann.client.get(f"{API}/roadmaps", headers={"Authorization": f"Bearer {key}"}).status_code == 401
+        assert (
+            ann.client.get(
+                f"{API}/roadmaps", headers={"Authorization": f"Bearer {key}"}
+            ).status_code
+            == 401
+        )
         assert ann.client.get(f"{API}/shared/{shared}").status_code == 410
         assert bob.answer("POST", f"{API}/shared/{shared}/copy", json={}).status_code == 410
         assert bob.get(copy).status_code == 200
         assert (count(AccountExport), count(ExportPiece)) == (0, 0)
         with session():
             assert Roadmap.get_by_id(making.rpartition("/")[2]).status == "cancelled"
-        taken = ann.client.post(f"{API}/auth/register", json={"email": ann.email, "password": PASSWORD})
+        taken = ann.client.post(
+            f"{API}/auth/register", json={"email": ann.email, "password": PASSWORD}
+        )
         assert taken.status_code == 409
 
     def test_webhooks_send_nothing_more(self, ann: Person) -> None:
@@ -420,7 +497,9 @@ class TestDeletion:
         with session():
             assert [row.error for row in WebhookDelivery.select()] == ["The account is disabled."]
 
-    def test_a_wrong_password_deletes_nothing_and_counts(self, ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_wrong_password_deletes_nothing_and_counts(
+        self, ann: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(limits, "LOGIN_PAIR", limits.Limit("login-pair", 2, 900))
         assert [ann.delete(ANOTHER).status_code for _ in range(3)] == [401, 401, 429]
         assert ann.delete().status_code == 429
@@ -452,7 +531,9 @@ class TestDeletion:
         assert account_deletion.delete_due() == 0
 
     @pytest.mark.parametrize("more", [{}, {"restore": True}])
-    def test_a_wrong_password_does_not_tell_of_it(self, ann: Person, bob: Person, more: dict[str, Any]) -> None:
+    def test_a_wrong_password_does_not_tell_of_it(
+        self, ann: Person, bob: Person, more: dict[str, Any]
+    ) -> None:
         ann.delete()
         answers = [person.log_in(password=ANOTHER, **more) for person in (ann, bob)]
         assert [answer.status_code for answer in answers] == [401, 401]
@@ -477,7 +558,9 @@ class TestDeletion:
             "status": "ready",
         }
         with transaction():
-            Roadmap.create(**ann_has_one, due_at=clock.now(), created_at=clock.now(), updated_at=clock.now())
+            Roadmap.create(
+                **ann_has_one, due_at=clock.now(), created_at=clock.now(), updated_at=clock.now()
+            )
         clock.travel(RETURN + timedelta(seconds=1))
         assert account_deletion.delete_due() == 0
         clock.travel(-timedelta(minutes=5))
@@ -495,15 +578,21 @@ class TestDeletion:
         assert account_deletion.delete_due() == 1
         assert (ann.row is not None, bob.row) == (True, None)
 
-    def test_after_thirty_days_all_of_it_is_gone_and_nothing_of_others(self, ann: Person, bob: Person) -> None:
+    def test_after_thirty_days_all_of_it_is_gone_and_nothing_of_others(
+        self, ann: Person, bob: Person
+    ) -> None:
         for person in (ann, bob):
             for _ in range(2):
                 person.post(f"{API}/imports", DOCUMENT)
             person.post(f"{API}/api-keys", {"name": "CI"})
             person.post(f"{API}/webhooks", {"url": HOOK})
-            person.post(f"{API}/webhooks/{person.get(f'{API}/webhooks').json()['items'][0]['id']}/test")
+            person.post(
+                f"{API}/webhooks/{person.get(f'{API}/webhooks').json()['items'][0]['id']}/test"
+            )
             short = {"goal": GOAL, "level": "advanced"}
-            person.answer("POST", f"{API}/roadmaps", json=short, headers={"Idempotency-Key": uuid4().hex})
+            person.answer(
+                "POST", f"{API}/roadmaps", json=short, headers={"Idempotency-Key": uuid4().hex}
+            )
             with transaction():
                 call = {
                     "roadmap_id": new_id(),
@@ -513,7 +602,9 @@ class TestDeletion:
                     "attempt": 1,
                     "outcome": "ok",
                 }
-                ModelCall.create(owner_id=person.id, **call, reserved=0, price=7, started_at=clock.now())
+                ModelCall.create(
+                    owner_id=person.id, **call, reserved=0, price=7, started_at=clock.now()
+                )
                 Spending.create(owner_id=person.id, month="2026-11", amount=7)
                 Invitation.create(email=person.email, used_by=person.id, **_times())
             with audited(Actor(person.id, person.email), Action.user_logout, person.email):
@@ -536,16 +627,25 @@ class TestDeletion:
         for table in backups.tables():
             for field in table._meta.sorted_fields:
                 if field.name not in ("account_id", "actor", "target"):  # of the audit log
-                    assert count(table, field == ann.id) == 0 if field.field_type == "UUID" else True, (table, field)
+                    assert (
+                        count(table, field == ann.id) == 0 if field.field_type == "UUID" else True
+                    ), (table, field)
         assert count(ExecutionLog, ExecutionLog.roadmap_id.in_(hers)) == 0
         assert holdings(bob) == before
         with session():
-            kept = [(row.account_id, row.actor, row.target) for row in AuditRecord.select().order_by(AuditRecord.id)]
+            kept = [
+                (row.account_id, row.actor, row.target)
+                for row in AuditRecord.select().order_by(AuditRecord.id)
+            ]
         assert kept == [(ann.id, str(ann.id), str(ann.id)), (bob.id, bob.email, bob.email)]
-        again = ann.client.post(f"{API}/auth/register", json={"email": ann.email, "password": PASSWORD})
+        again = ann.client.post(
+            f"{API}/auth/register", json={"email": ann.email, "password": PASSWORD}
+        )
         assert again.status_code == 201
 
-    def test_it_is_deleted_a_part_at_a_time(self, ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_is_deleted_a_part_at_a_time(
+        self, ann: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(account_deletion, "ROADMAPS", 1)
         monkeypatch.setattr(account_deletion, "ROWS", 2)
         for _ in range(3):
@@ -567,14 +667,26 @@ class TestDeletion:
             person.headers = {"Authorization": f"Bearer {token}"}
         assert bob.delete().status_code == 200
         refused = ann.delete()
-        assert (refused.status_code, "last administrator" in refused.json()["detail"]) == (409, True)
+        assert (refused.status_code, "last administrator" in refused.json()["detail"]) == (
+            409,
+            True,
+        )
         assert ann.get(ME).status_code == 200
 
     def test_what_is_begun_after_it_is_cancelled_by_upkeep(self, ann: Person) -> None:
         ann.delete()
-        late = {"owner": ann.id, "goal": GOAL, "level": "beginner", "hours_per_week": 5, "language": "en", "status": "queued"}
+        late = {
+            "owner": ann.id,
+            "goal": GOAL,
+            "level": "beginner",
+            "hours_per_week": 5,
+            "language": "en",
+            "status": "queued",
+        }
         with transaction():
-            made = Roadmap.create(**late, due_at=clock.now(), created_at=clock.now(), updated_at=clock.now())
+            made = Roadmap.create(
+                **late, due_at=clock.now(), created_at=clock.now(), updated_at=clock.now()
+            )
         content_queue.immediate = False
         rescue_overdue.call_local()
         with session():
@@ -598,15 +710,23 @@ class TestDeletion:
         self, ann: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         principal = _principal(ann)
-        _during_hashing(monkeypatch, lambda: accounts.delete(principal, DeletionRequest(password=SecretStr(PASSWORD))))
+        _during_hashing(
+            monkeypatch,
+            lambda: accounts.delete(principal, DeletionRequest(password=SecretStr(PASSWORD))),
+        )
         change = {"current_password": PASSWORD, "new_password": ANOTHER}
         assert ann.answer("PUT", f"{API}/auth/password", json=change).status_code in (401, 409)
         assert ann.log_in(password=ANOTHER).status_code == 401
         assert ann.log_in().status_code == 409
 
-    def test_a_login_that_runs_while_it_is_deleted_opens_nothing(self, ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_login_that_runs_while_it_is_deleted_opens_nothing(
+        self, ann: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         principal = _principal(ann)
-        _during_hashing(monkeypatch, lambda: accounts.delete(principal, DeletionRequest(password=SecretStr(PASSWORD))))
+        _during_hashing(
+            monkeypatch,
+            lambda: accounts.delete(principal, DeletionRequest(password=SecretStr(PASSWORD))),
+        )
         assert ann.log_in().status_code == 409
 
 
@@ -653,13 +773,27 @@ class TestEmail:
         assert (changed.status_code, changed.json()["user"]["email"]) == (200, new.lower())
         for headers in (ann.headers, other):
             assert ann.client.get(ME, headers=headers).status_code == 401
-        assert ann.client.get(ME, headers={"Authorization": f"Bearer {changed.json()['access_token']}"}).status_code == 200
-        assert ann.client.get(f"{API}/roadmaps", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+        assert (
+            ann.client.get(
+                ME, headers={"Authorization": f"Bearer {changed.json()['access_token']}"}
+            ).status_code
+            == 200
+        )
+        assert (
+            ann.client.get(
+                f"{API}/roadmaps", headers={"Authorization": f"Bearer {key}"}
+            ).status_code
+            == 200
+        )
         assert ann.log_in().status_code == 401
         ann.email = new
         assert ann.log_in().status_code == 200
         entry = records(limit=1).items[0]
-        assert (entry.action, entry.target, entry.account_id) == (Action.user_email, str(ann.id), ann.id)
+        assert (entry.action, entry.target, entry.account_id) == (
+            Action.user_email,
+            str(ann.id),
+            ann.id,
+        )
         assert (entry.details, entry.outcome) == ({"before": before, "after": new.lower()}, "done")
 
     def test_who_does_not_know_the_password_changes_nothing_and_is_soon_stopped(
@@ -667,27 +801,48 @@ class TestEmail:
     ) -> None:
         monkeypatch.setattr(limits, "LOGIN_PAIR", Limit("login-pair", 2, 900))
         wrong = {"email": "mallory@example.org", "password": ANOTHER}
-        assert [ann.answer("PUT", EMAIL, json=wrong).status_code for _ in range(3)] == [401, 401, 429]
+        assert [ann.answer("PUT", EMAIL, json=wrong).status_code for _ in range(3)] == [
+            401,
+            401,
+            429,
+        ]
         assert ann.get(ME).json()["email"] == ann.email
 
-    def test_an_address_that_is_taken_is_refused_and_nothing_has_changed(self, ann: Person, bob: Person) -> None:
+    def test_an_address_that_is_taken_is_refused_and_nothing_has_changed(
+        self, ann: Person, bob: Person
+    ) -> None:
         refused = ann.answer("PUT", EMAIL, json={"email": bob.email, "password": PASSWORD})
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (409, "#/email")
         assert ann.get(ME).json()["email"] == ann.email
         entry = records(limit=1).items[0]
-        assert (entry.outcome, entry.details) == ("refused", {"before": ann.email})  # not with the address of another
+        assert (entry.outcome, entry.details) == (
+            "refused",
+            {"before": ann.email},
+        )  # not with the address of another
 
-    def test_a_password_that_is_little_more_than_the_new_address_is_refused(self, ann: Person) -> None:
-        close = {"email": f"{PASSWORD.replace(' ', '.')}@example.org", "password": "a.long.enough.passphrase 1"}
+    def test_a_password_that_is_little_more_than_the_new_address_is_refused(
+        self, ann: Person
+    ) -> None:
+        close = {
+            "email": f"{PASSWORD.replace(' ', '.')}@example.org",
+            "password": "a.long.enough.passphrase 1",
+        }
         accounts.set_password(ann.email, close["password"])
-        ann.headers = {"Authorization": f"Bearer {ann.log_in(password=close['password']).json()['access_token']}"}
+        ann.headers = {
+            "Authorization": f"Bearer {ann.log_in(password=close['password']).json()['access_token']}"
+        }
         refused = ann.answer("PUT", EMAIL, json=close)
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/password")
 
     def test_no_key_can_do_it(self, ann: Person) -> None:
         key = ann.post(f"{API}/api-keys", {"name": "CI", "scopes": ["read", "write"]}).json()["key"]
         ann.headers = {"Authorization": f"Bearer {key}"}
-        assert ann.answer("PUT", EMAIL, json={"email": "x@example.org", "password": PASSWORD}).status_code == 403
+        assert (
+            ann.answer(
+                "PUT", EMAIL, json={"email": "x@example.org", "password": PASSWORD}
+            ).status_code
+            == 403
+        )
 
     def test_a_deleted_account_leaves_no_former_address_in_the_audit_log(self, ann: Person) -> None:
         before = ann.email
@@ -700,7 +855,11 @@ class TestEmail:
         clock.travel(RETURN + timedelta(minutes=1))
         assert account_deletion.delete_due() == 1
         told = json.dumps([entry.model_dump(mode="json") for entry in records(limit=100).items])
-        assert (before in told, "after@example.org" in told, str(ann.id) in told) == (False, False, True)
+        assert (before in told, "after@example.org" in told, str(ann.id) in told) == (
+            False,
+            False,
+            True,
+        )
 
     def test_the_first_administrator_with_another_address_is_not_made_again(
         self, ann: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -719,7 +878,9 @@ class TestPages:
     def browser(self, client: TestClient) -> Person:
         person = Person(client)
         client.headers.update(HTML)
-        answer = client.post("/login", data={"email": person.email, "password": PASSWORD}, follow_redirects=False)
+        answer = client.post(
+            "/login", data={"email": person.email, "password": PASSWORD}, follow_redirects=False
+        )
         person.headers = {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
         return person
 
@@ -768,14 +929,19 @@ class TestPages:
         assert (wrong.status_code, "The current password is wrong." in wrong.text) == (401, True)
         assert 'value="new@example.org"' in wrong.text
         taken = self.form(browser, "/account/email", email=bob.email, password=PASSWORD)
-        assert (taken.status_code, "There is an account with this address." in taken.text) == (409, True)
+        assert (taken.status_code, "There is an account with this address." in taken.text) == (
+            409,
+            True,
+        )
         bad = self.form(browser, "/account/email", email="nobody", password=PASSWORD)
         assert (bad.status_code, 'id="email-error"' in bad.text) == (422, True)
         none = self.form(browser, "/account/email", email="new@example.org")
         assert (none.status_code, 'id="email_password-error"' in none.text) == (422, True)
         done = self.form(browser, "/account/email", email="new@example.org", password=PASSWORD)
         assert (done.status_code, done.headers["location"]) == (303, "/account?saved=email")
-        assert browser.get("/account").status_code == 200  # whose login has ended: the page leads to the login
+        assert (
+            browser.get("/account").status_code == 200
+        )  # whose login has ended: the page leads to the login
         browser.headers = {"Cookie": done.headers["set-cookie"].partition(";")[0]}
         assert "new@example.org" in browser.get("/account?saved=email").text
 
@@ -784,4 +950,7 @@ class TestPages:
         answer = self.form(browser, "/login", email=browser.email, password=PASSWORD)
         browser.headers = {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
         refused = self.form(browser, "/account/delete", password=PASSWORD)
-        assert (refused.status_code, "You are the last administrator." in refused.text) == (409, True)
+        assert (refused.status_code, "You are the last administrator." in refused.text) == (
+            409,
+            True,
+        )

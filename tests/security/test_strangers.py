@@ -35,10 +35,39 @@ ME = "/api/v1/auth/me"
 HTML = {"Accept": "text/html"}
 PERSON = {"email": "someone@example.org", "password": "a long enough passphrase"}
 ODD = (  # what a place in a path, or the value of a parameter, may be
-    *("%E4%B8%AD", "%00", "%0d%0aX-Injected:%201", "%0aX-Injected:1", "%ff", "%c0%af", "%ed%a0%80", "%F0%9F%92%A9", "%u4e2d"),
-    *("%", "%zz", "%2f%2fevil.example", "%5c", "%3f", "%23", "%25", "..%2f..", "{x}", "%22", "'", "<b>", "%7f", "%85"),
+    *(
+        "%E4%B8%AD",
+        "%00",
+        "%0d%0aX-Injected:%201",
+        "%0aX-Injected:1",
+        "%ff",
+        "%c0%af",
+        "%ed%a0%80",
+        "%F0%9F%92%A9",
+        "%u4e2d",
+    ),
+    *(
+        "%",
+        "%zz",
+        "%2f%2fevil.example",
+        "%5c",
+        "%3f",
+        "%23",
+        "%25",
+        "..%2f..",
+        "{x}",
+        "%22",
+        "'",
+        "<b>",
+        "%7f",
+        "%85",
+    ),
     "a" * 3000,
-    *("01a2249f-e2b6-76ff-bb66-50870431815%EF%BC%90", "%0a1a2249fe2b676ffbb66508704318150", "1_a2249fe2b676ffbb66508704318150"),
+    *(
+        "01a2249f-e2b6-76ff-bb66-50870431815%EF%BC%90",
+        "%0a1a2249fe2b676ffbb66508704318150",
+        "1_a2249fe2b676ffbb66508704318150",
+    ),
 )
 
 
@@ -52,14 +81,23 @@ class TestHeaders:
         assert re.fullmatch("[!-~]*", answer.headers.get("location", ""))
         assert "x-injected" not in answer.headers
 
-    @pytest.mark.parametrize(("path", "back"), [("/roadmaps/%E4%B8%AD/approve", "/roadmaps/%E4%B8%AD"), ("/look", "/")])
-    def test_an_address_that_takes_a_form_leads_to_its_page(self, client: TestClient, path: str, back: str) -> None:
+    @pytest.mark.parametrize(
+        ("path", "back"), [("/roadmaps/%E4%B8%AD/approve", "/roadmaps/%E4%B8%AD"), ("/look", "/")]
+    )
+    def test_an_address_that_takes_a_form_leads_to_its_page(
+        self, client: TestClient, path: str, back: str
+    ) -> None:
         answer = client.get(path, headers=HTML, follow_redirects=False)
         assert (answer.status_code, answer.headers["location"]) == (303, back)
 
-    def test_who_logs_in_comes_back_to_an_address_of_any_letters(self, few: None, client: TestClient) -> None:
+    def test_who_logs_in_comes_back_to_an_address_of_any_letters(
+        self, few: None, client: TestClient
+    ) -> None:
         answer = client.get("/roadmaps/%E4%B8%AD?a=%C3%A4", headers=HTML, follow_redirects=False)
-        assert answer.headers["location"] == "/login?next=%2Froadmaps%2F%25E4%25B8%25AD%3Fa%3D%25C3%25A4"
+        assert (
+            answer.headers["location"]
+            == "/login?next=%2Froadmaps%2F%25E4%25B8%25AD%3Fa%3D%25C3%25A4"
+        )
 
     def test_an_id_has_one_script(self, client: TestClient) -> None:
         for odd in ODD[-3:]:
@@ -75,7 +113,10 @@ class TestHeaders:
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Server mode, where a stranger has three requests a minute and an account six."""
     in_server_mode = settings.model_copy(
-        update={"database_url": SecretStr("postgresql://127.0.0.1/unused"), "metrics_token": SecretStr("the token of Prometheus")}
+        update={
+            "database_url": SecretStr("postgresql://127.0.0.1/unused"),
+            "metrics_token": SecretStr("the token of Prometheus"),
+        }
     )
     for module in (callers, errors, limits, origins, turns):
         monkeypatch.setattr(module, "settings", in_server_mode)
@@ -105,27 +146,41 @@ COUNTED = [
 
 
 class TestCounting:
-    @pytest.mark.parametrize("asked", COUNTED, ids=lambda asked: f"{asked[0]} {asked[1]} {asked[3]}")
-    def test_a_stranger_is_counted_whatever_is_asked(self, few: None, client: TestClient, asked: Any) -> None:
+    @pytest.mark.parametrize(
+        "asked", COUNTED, ids=lambda asked: f"{asked[0]} {asked[1]} {asked[3]}"
+    )
+    def test_a_stranger_is_counted_whatever_is_asked(
+        self, few: None, client: TestClient, asked: Any
+    ) -> None:
         method, path, headers, status = asked
-        answers = [client.request(method, path, headers=headers, follow_redirects=False) for _ in range(5)]
+        answers = [
+            client.request(method, path, headers=headers, follow_redirects=False) for _ in range(5)
+        ]
         assert [answer.status_code for answer in answers] == [status] * 3 + [429] * 2
         assert all(int(answer.headers["retry-after"]) > 0 for answer in answers[3:])
-        assert [re.findall("r=([0-9]+)", answer.headers["ratelimit"]) for answer in answers[:3]] == [["2"], ["1"], ["0"]]
+        assert [
+            re.findall("r=([0-9]+)", answer.headers["ratelimit"]) for answer in answers[:3]
+        ] == [["2"], ["1"], ["0"]]
 
     @pytest.mark.parametrize("path", ["/health", "/health/live", "/static/style.css", "/metrics"])
-    def test_probes_files_and_prometheus_are_not_counted(self, few: None, client: TestClient, path: str) -> None:
+    def test_probes_files_and_prometheus_are_not_counted(
+        self, few: None, client: TestClient, path: str
+    ) -> None:
         headers = {"Authorization": "Bearer the token of Prometheus"}
         assert {client.get(path, headers=headers).status_code for _ in range(5)} == {200}
         assert "ratelimit" not in client.get(path, headers=headers).headers
 
-    def test_who_has_an_account_is_counted_for_it_and_locks_nobody_out(self, few: None, client: TestClient) -> None:
+    def test_who_has_an_account_is_counted_for_it_and_locks_nobody_out(
+        self, few: None, client: TestClient
+    ) -> None:
         token = client.post("/api/v1/auth/register", json=PERSON).json()["access_token"]
         known = {"Authorization": f"Bearer {token}"}
         missed = [client.get("/nothing", headers=known) for _ in range(4)]
         assert [answer.status_code for answer in missed] == [404] * 4
         assert missed[-1].headers["ratelimit"] == '"requests";r=2;t=60'
-        assert client.get("/nothing").status_code == 404  # from the same address: registering was one of three
+        assert (
+            client.get("/nothing").status_code == 404
+        )  # from the same address: registering was one of three
         assert [client.options(ME, headers=known).status_code for _ in range(3)] == [204, 204, 429]
 
     def test_a_login_that_has_ended_is_a_stranger(self, few: None, client: TestClient) -> None:
@@ -141,7 +196,9 @@ class TestThreads:
         return "asyncio"
 
     @pytest.mark.anyio
-    async def test_strangers_have_threads_of_their_own_and_a_line_that_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_strangers_have_threads_of_their_own_and_a_line_that_ends(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(turns, "PUBLIC_OF_ONE", 6)
         monkeypatch.setattr(turns, "PUBLIC_LINE", 8)
         gate, began = threading.Event(), []
@@ -165,14 +222,20 @@ class TestThreads:
             with pytest.raises(Unavailable):
                 await ask("192.0.2.3")
             with anyio.fail_after(30):
-                assert await turns.in_turn(UUID(int=1), threading.get_ident)  # an account does not wait
+                assert await turns.in_turn(
+                    UUID(int=1), threading.get_ident
+                )  # an account does not wait
             assert len(began) == turns.PUBLIC_HANDLERS
             gate.set()
         assert len(began) == 8
-        assert await turns.in_public_thread("192.0.2.1", threading.get_ident)  # its places are free again
+        assert await turns.in_public_thread(
+            "192.0.2.1", threading.get_ident
+        )  # its places are free again
 
     @pytest.mark.anyio
-    async def test_who_waits_for_too_long_is_told_so_and_what_has_begun_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_who_waits_for_too_long_is_told_so_and_what_has_begun_ends(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(turns, "PUBLIC_SECONDS", 0.05)
         gate, answers = threading.Event(), []
 
@@ -189,7 +252,9 @@ class TestThreads:
                 group.start_soon(ask, f"192.0.2.{number}")
         assert answers == [5] + [True] * turns.PUBLIC_HANDLERS
 
-    def test_public_requests_run_there_and_the_others_do_not(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_public_requests_run_there_and_the_others_do_not(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         asked = []
         whole = turns.in_public_thread
 
@@ -209,7 +274,9 @@ class TestLog:
     def test_tracebacks_of_one_fault_are_few_and_hide_no_other(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(errors, "TRACEBACKS", Limit("tracebacks of this test", errors.TRACEBACKS.most, 60))
+        monkeypatch.setattr(
+            errors, "TRACEBACKS", Limit("tracebacks of this test", errors.TRACEBACKS.most, 60)
+        )
         monkeypatch.setattr("web.api.documentation.meaning_of", lambda kind: {}[kind])
         monkeypatch.setattr("roadmap.reading.list_roadmaps", lambda *_, **__: 1 / 0)
         with caplog.at_level(logging.ERROR):
@@ -217,21 +284,32 @@ class TestLog:
             assert {answer.status_code for answer in answers} == {500}
             assert client.get("/api/v1/roadmaps").status_code == 500
             told = [record for record in caplog.records if record.name == "web.errors"]
-            assert all(answer.json()["request_id"] in record.message for answer, record in zip(answers, told, strict=False))
+            assert all(
+                answer.json()["request_id"] in record.message
+                for answer, record in zip(answers, told, strict=False)
+            )
             assert sum(bool(record.exc_info) for record in told) == errors.TRACEBACKS.most + 1
             monkeypatch.setattr(errors, "FAILURES", Limit("failures", 2, 60))
             assert {client.get("/problems/invalid").status_code for _ in range(5)} == {500}
-        assert len([record for record in caplog.records if record.name == "web.errors"]) == len(told) + 2
+        assert (
+            len([record for record in caplog.records if record.name == "web.errors"])
+            == len(told) + 2
+        )
 
 
 @pytest.fixture(scope="module")
 def server(postgres: Postgres, module_broker: Redis, tmp_path_factory: Factory) -> Iterator[Stack]:
-    with running(server_stack(tmp_path_factory.mktemp("strangers"), postgres, module_broker), "api") as stack:
+    with running(
+        server_stack(tmp_path_factory.mktemp("strangers"), postgres, module_broker), "api"
+    ) as stack:
         yield stack
 
 
 VISITORS, ASKED = 8, 300
-MOST_TIMES, ENOUGH = 3, 0.1  # what an account may wait for because of them: so many times as long, or seconds
+MOST_TIMES, ENOUGH = (
+    3,
+    0.1,
+)  # what an account may wait for because of them: so many times as long, or seconds
 LOOKS = 3  # what else the machine does adds to it
 
 
@@ -252,8 +330,17 @@ def worst(stack: Stack) -> float:
 
 @contextmanager
 def visited(stack: Stack, *told: str) -> Iterator[None]:
-    command = [sys.executable, "-m", "tests.security.visitors", str(stack.port), str(VISITORS), *told]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as visitors:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.security.visitors",
+        str(stack.port),
+        str(VISITORS),
+        *told,
+    ]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as visitors:
         assert visitors.stdout is not None
         assert visitors.stdout.readline() == b"begun\n"
         try:
@@ -269,7 +356,10 @@ def links(server: Stack) -> dict[str, str]:
     assert made.status_code == 201, made.text
     path = made.headers["location"]
     concept = server.get(path).json()["stages"][0]["modules"][0]["concepts"][0]["id"]
-    urls = [server.post(f"{path}/links", json={"purpose": each}).json()["url"] for each in ("reading", "calendar")]
+    urls = [
+        server.post(f"{path}/links", json={"purpose": each}).json()["url"]
+        for each in ("reading", "calendar")
+    ]
     reading, calendar = (urlsplit(url).path for url in urls)
     return {"reading": reading, "calendar": calendar, "concept": f"{reading}/concepts/{concept}"}
 
@@ -289,7 +379,9 @@ class TestStarvation:
         ],
         ids=["a page", "pages", "documents", "errors"],
     )
-    def test_an_account_is_served_beside_strangers(self, server: Stack, links: dict[str, str], told: tuple[str, ...]) -> None:
+    def test_an_account_is_served_beside_strangers(
+        self, server: Stack, links: dict[str, str], told: tuple[str, ...]
+    ) -> None:
         looks = []
         for _ in range(LOOKS):
             alone = worst(server)
@@ -304,19 +396,57 @@ class TestStarvation:
 
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PROPFIND")
 TARGETS = (
-    *("//", "//evil.example/x", "/?%ff=%ff", "/?\xff", "/docs?\xe4", "/shared/x?\xff", "/login?next=%0d%0aX-Injected:1", "*"),
-    *("/" * 5000, "/" + "%E4%B8%AD" * 3000, "/\xe4", "/roadmaps?\xff=\xe4", "/import?\xff", "http://evil.example/roadmaps/x"),
+    *(
+        "//",
+        "//evil.example/x",
+        "/?%ff=%ff",
+        "/?\xff",
+        "/docs?\xe4",
+        "/shared/x?\xff",
+        "/login?next=%0d%0aX-Injected:1",
+        "*",
+    ),
+    *(
+        "/" * 5000,
+        "/" + "%E4%B8%AD" * 3000,
+        "/\xe4",
+        "/roadmaps?\xff=\xe4",
+        "/import?\xff",
+        "http://evil.example/roadmaps/x",
+    ),
 )
 LINES = (  # of a head
-    *("Host: [", "Host: a b", "Host: \xe4", "Host: ", "Cookie: \xff\xfe", "Accept-Language: \xe4", "Authorization: Bearer \xe4"),
-    *("X-Request-ID: \xe4", "HX-Request: true", "HX-Current-URL: \xff", "Content-Type: \xff", "Range: \xff", "Prefer: wait=\xb2"),
-    *("Authorization: Bearer rmk_\xff", "Cookie: __Host-roadmap=\xe4", "Cookie: __Host-language=\xe4", "X-Forwarded-For: \xe4"),
+    *(
+        "Host: [",
+        "Host: a b",
+        "Host: \xe4",
+        "Host: ",
+        "Cookie: \xff\xfe",
+        "Accept-Language: \xe4",
+        "Authorization: Bearer \xe4",
+    ),
+    *(
+        "X-Request-ID: \xe4",
+        "HX-Request: true",
+        "HX-Current-URL: \xff",
+        "Content-Type: \xff",
+        "Range: \xff",
+        "Prefer: wait=\xb2",
+    ),
+    *(
+        "Authorization: Bearer rmk_\xff",
+        "Cookie: __Host-roadmap=\xe4",
+        "Cookie: __Host-language=\xe4",
+        "X-Forwarded-For: \xe4",
+    ),
 )
 
 
 def sent(stack: Stack, method: str, target: str, *lines: str) -> bytes:
     """All that is answered."""
-    host = [] if any(line.startswith("Host") for line in lines) else [f"Host: 127.0.0.1:{stack.port}"]
+    host = (
+        [] if any(line.startswith("Host") for line in lines) else [f"Host: 127.0.0.1:{stack.port}"]
+    )
     head = "\r\n".join([f"{method} {target} HTTP/1.1", *host, *lines, "Connection: close", "", ""])
     with socket.create_connection(("127.0.0.1", stack.port), timeout=20) as connection:
         connection.sendall(head.encode("latin-1"))
@@ -330,7 +460,10 @@ def check(answer: bytes, asked: str, *, page: bool) -> None:
     head = answer.partition(b"\r\n\r\n")[0].decode("latin-1")
     status = int(head[9:12])
     assert status < 500, (asked, head)
-    assert "x-injected" not in re.findall(r"^[\w-]+(?=:)", head.lower(), re.MULTILINE), (asked, head)
+    assert "x-injected" not in re.findall(r"^[\w-]+(?=:)", head.lower(), re.MULTILINE), (
+        asked,
+        head,
+    )
     if status >= 400:
         kind = "text/html" if page and "text/html" in head else "application/problem+json"
         assert f"content-type: {kind}" in head.lower(), (asked, head)
@@ -344,7 +477,10 @@ class TestOddRequests:
         for number, (path, odd) in enumerate(itertools.product(paths, ODD)):
             if number % 3 and odd != ODD[0]:  # each of them on many pages
                 continue
-            target, method = re.sub(r"{\w+}", odd.replace("\\", ""), path), METHODS[number % len(METHODS)]
+            target, method = (
+                re.sub(r"{\w+}", odd.replace("\\", ""), path),
+                METHODS[number % len(METHODS)],
+            )
             answer = sent(server, "GET" if odd == ODD[0] else method, target, "Accept: text/html")
             check(answer, f"{method} {target[:200]}", page=True)
         assert "Traceback" not in server.api.output
@@ -352,8 +488,18 @@ class TestOddRequests:
     @pytest.mark.parametrize("accept", ["text/html", "*/*"])
     def test_no_address_and_no_header_breaks_the_service(self, server: Stack, accept: str) -> None:
         for target, method in itertools.product(TARGETS, METHODS):
-            check(sent(server, method, target, f"Accept: {accept}"), f"{method} {target[:200]}", page=True)
-        for line, target in itertools.product(LINES, ("/nothing", "/roadmaps", "/docs", "/shared/x", ME)):
-            check(sent(server, "GET", target, line, f"Accept: {accept}"), f"{target} {line}", page=True)
+            check(
+                sent(server, method, target, f"Accept: {accept}"),
+                f"{method} {target[:200]}",
+                page=True,
+            )
+        for line, target in itertools.product(
+            LINES, ("/nothing", "/roadmaps", "/docs", "/shared/x", ME)
+        ):
+            check(
+                sent(server, "GET", target, line, f"Accept: {accept}"),
+                f"{target} {line}",
+                page=True,
+            )
         assert "Traceback" not in server.api.output
         assert server.get("/health").status_code == 200

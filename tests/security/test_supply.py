@@ -45,7 +45,9 @@ def disagreements(requirements: str, lock: str) -> list[str]:
     for package in packages.values():
         if not re.fullmatch(r"==[^*,=]+", str(package.requirement.specifier)):
             found.append(f"{package.name} is not pinned")
-        if not package.hashes or not all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in package.hashes):
+        if not package.hashes or not all(
+            re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in package.hashes
+        ):
             found.append(f"{package.name} has no hash")
     return found
 
@@ -61,7 +63,9 @@ def test_a_disagreement_is_found() -> None:
     lock = good.replace("Starlette_Like", "starlette-like")
     assert disagreements("Starlette_Like~=1.10  # why\n", lock) == []
     assert disagreements("starlette-like~=1.11\n", lock) == ["starlette-like 1.10.2 is not ~=1.11"]
-    assert disagreements("starlette-like~=1.10\nuvicorn~=0.54.0\n", lock) == ["uvicorn is not locked"]
+    assert disagreements("starlette-like~=1.10\nuvicorn~=0.54.0\n", lock) == [
+        "uvicorn is not locked"
+    ]
     assert disagreements("", "uvicorn==0.54.0\n") == ["uvicorn has no hash"]
     assert disagreements("", f"uvicorn~=0.54.0 {a_hash}\n") == ["uvicorn is not pinned"]
 
@@ -95,9 +99,7 @@ def test_what_is_installed_is_what_is_locked() -> None:
 def test_production_is_installed_from_the_lock_alone(file: str) -> None:
     text = re.sub(r"\\\n", " ", (ROOT / file).read_text("utf-8"))
     lines = [line for line in text.splitlines() if re.search(r"pip .*\binstall\b", line)]
-    elsewhere = (
-        r"requirements-dev\.txt|\$\(BENCH\)/bin/python .*benchmarks/requirements\.txt"  # of tests, and in another environment
-    )
+    elsewhere = r"requirements-dev\.txt|\$\(BENCH\)/bin/python .*benchmarks/requirements\.txt"  # of tests, and in another environment
     installs = [line for line in lines if not re.search(elsewhere, line)]
     assert installs
     assert all("--require-hashes" in line and "requirements.lock" in line for line in installs)
@@ -105,9 +107,13 @@ def test_production_is_installed_from_the_lock_alone(file: str) -> None:
 
 def test_the_page_names_the_licence_of_every_locked_package() -> None:
     assert list(ROWS) == list(LOCKED), "run: make licences"
-    assert {name: line.split(" | ")[1] for name, line in ROWS.items()} == {one.name: one.version for one in LOCKED.values()}
+    assert {name: line.split(" | ")[1] for name, line in ROWS.items()} == {
+        one.name: one.version for one in LOCKED.values()
+    }
     for package in HERE:
-        assert ROWS[package.name] == row(package, metadata.metadata(package.name)), "run: make licences"
+        assert ROWS[package.name] == row(package, metadata.metadata(package.name)), (
+            "run: make licences"
+        )
 
 
 def test_every_licence_is_on_the_list() -> None:
@@ -140,7 +146,11 @@ def answers(**by_service: Any) -> Any:
 GOOD = {"dependencies": [{"name": "redis", "version": "8.1.0", "vulns": []}]}
 BAD = {
     "dependencies": [
-        {"name": "redis", "version": "8.1.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["8.2"], "aliases": ["CVE-1"]}]}
+        {
+            "name": "redis",
+            "version": "8.1.0",
+            "vulns": [{"id": "PYSEC-1", "fix_versions": ["8.2"], "aliases": ["CVE-1"]}],
+        }
     ]
 }
 UNKNOWN = {"dependencies": [{"name": "redis", "skip_reason": "Dependency not found on PyPI"}]}
@@ -163,7 +173,9 @@ def test_no_known_vulnerability(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("said", [{}, {"pypi": UNKNOWN}, {"pypi": {"dependencies": []}}])
-def test_where_no_service_answers_it_is_said_that_nothing_was_audited(said: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_no_service_answers_it_is_said_that_nothing_was_audited(
+    said: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A service that knows no package at all is none: pip-audit would end with 0."""
     assert audit(answers(**said), strict=False) == 0
     assert capsys.readouterr().out == f"{NOT_REACHED}\n"
@@ -171,7 +183,9 @@ def test_where_no_service_answers_it_is_said_that_nothing_was_audited(said: Any,
     assert capsys.readouterr().err == f"{NOT_REACHED}\n"
 
 
-def test_a_package_that_a_working_service_does_not_know_fails_the_audit(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_package_that_a_working_service_does_not_know_fails_the_audit(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     some = {"dependencies": [*GOOD["dependencies"], {"name": "lost", "skip_reason": "not found"}]}
     assert audit(answers(pypi=some), strict=False) == 1
     assert "lost" in capsys.readouterr().err
@@ -180,17 +194,24 @@ def test_a_package_that_a_working_service_does_not_know_fails_the_audit(capsys: 
 def pip_audit(folder: Path, body: str) -> list[str]:
     """A stand-in for pip-audit; `answer` is where it must write."""
     script = folder / "pip_audit.py"
-    script.write_text("import json, sys\nanswer = sys.argv[sys.argv.index('--output') + 1]\n" + textwrap.dedent(body))
+    script.write_text(
+        "import json, sys\nanswer = sys.argv[sys.argv.index('--output') + 1]\n"
+        + textwrap.dedent(body)
+    )
     return [sys.executable, str(script)]
 
 
 def test_the_answer_counts_and_not_how_pip_audit_ends(tmp_path: Path) -> None:
-    tool = pip_audit(tmp_path, f"open(answer, 'w').write({json.dumps(json.dumps(BAD))})\nsys.exit(1)")
+    tool = pip_audit(
+        tmp_path, f"open(answer, 'w').write({json.dumps(json.dumps(BAD))})\nsys.exit(1)"
+    )
     assert report(tool, "pypi", tmp_path / "packages.txt", tmp_path) == BAD
 
 
 def test_a_service_that_is_away_is_told_from_a_tool_that_is_broken(tmp_path: Path) -> None:
-    away = pip_audit(tmp_path, "sys.exit('requests.exceptions.ConnectionError: Max retries exceeded')")
+    away = pip_audit(
+        tmp_path, "sys.exit('requests.exceptions.ConnectionError: Max retries exceeded')"
+    )
     assert report(away, "osv", tmp_path / "packages.txt", tmp_path) is None
     broken = pip_audit(tmp_path, "raise ValueError('a defect')")
     with pytest.raises(Failed, match="a defect"):

@@ -56,7 +56,14 @@ GOALS = {
     "an event": f"{GOAL}\n\nevent: {FORGED}\ndata: {{}}",
     "other directions and ends of lines": f"{GOAL} \u202egpj.exe\u2066 \u2028ERROR {FORGED}\u2029.",
 }
-CONTROLS = {"NUL": "\x00", "ESC": "\x1b[31m", "BEL": "\x07", "an 8-bit CSI": "\x9b2J", "NEL": "\x85ERROR", "DEL": "\x7f"}
+CONTROLS = {
+    "NUL": "\x00",
+    "ESC": "\x1b[31m",
+    "BEL": "\x07",
+    "an 8-bit CSI": "\x9b2J",
+    "NEL": "\x85ERROR",
+    "DEL": "\x7f",
+}
 
 
 # What every answer is
@@ -71,8 +78,16 @@ def assert_is_data(answer: httpx2.Response) -> None:
     assert_no_header_is_forged(answer.headers.multi_items())
     if kind == "text/event-stream":
         lines = answer.text.split("\n")
-        assert [line for line in lines if line and not line.startswith(("retry: ", "id: ", "event: ", "data: ", ": "))] == []
-        assert [line for line in lines if line.startswith("event: ") and not re.fullmatch(r"event: [a-z._]+", line)] == []
+        assert [
+            line
+            for line in lines
+            if line and not line.startswith(("retry: ", "id: ", "event: ", "data: ", ": "))
+        ] == []
+        assert [
+            line
+            for line in lines
+            if line.startswith("event: ") and not re.fullmatch(r"event: [a-z._]+", line)
+        ] == []
     else:
         answer.json()
 
@@ -97,25 +112,36 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def harmful(text: str) -> bool:
-    return any((unicodedata.category(each) == "Cc" and each not in "\n\t") or each in BIDI for each in text)
+    return any(
+        (unicodedata.category(each) == "Cc" and each not in "\n\t") or each in BIDI for each in text
+    )
 
 
 def printed(stack: Stack) -> list[str]:
     """Every line of every log of a stack; where a terminal or a reader of logs begins a new one, too."""
     files = [*stack.folder.rglob("*.log"), *(service.log for service in stack.services.values())]
     lines = [
-        line for file in set(files) for line in re.split(r"[\r\n\x0b\x0c\x85\u2028\u2029]", file.read_text(errors="replace"))
+        line
+        for file in set(files)
+        for line in re.split(r"[\r\n\x0b\x0c\x85\u2028\u2029]", file.read_text(errors="replace"))
     ]
     assert any("huey@content ready" in line for line in lines)
     return lines
 
 
 def assert_no_line_is_forged(stack: Stack) -> None:
-    assert [line for line in printed(stack) if re.match(rf"\W*(ERROR|X|event)?\W*{FORGED}", line)] == []
+    assert [
+        line for line in printed(stack) if re.match(rf"\W*(ERROR|X|event)?\W*{FORGED}", line)
+    ] == []
 
 
 def concepts_of(tree: dict) -> list[dict]:
-    return [concept for stage in tree["stages"] for module in stage["modules"] for concept in module["concepts"]]
+    return [
+        concept
+        for stage in tree["stages"]
+        for module in stage["modules"]
+        for concept in module["concepts"]
+    ]
 
 
 def told_of(stack: Stack, path: str, concepts: int | None = None) -> list[httpx2.Response]:
@@ -134,7 +160,10 @@ def told_of(stack: Stack, path: str, concepts: int | None = None) -> list[httpx2
         its = f"{path}/concepts/{concept['id']}"
         places.append(its)
         for kind, content in concept["contents"].items():
-            places += [f"{its}/{kind}/versions", *(f"{its}/{kind}/versions/{n + 1}" for n in range(content["version"]))]
+            places += [
+                f"{its}/{kind}/versions",
+                *(f"{its}/{kind}/versions/{n + 1}" for n in range(content["version"])),
+            ]
     with httpx2.Client(base_url=stack.url, headers=stack.headers, timeout=30) as client:
         answers = [client.get(place) for place in places]
     assert {answer.status_code for answer in answers} == {200}
@@ -159,9 +188,14 @@ def test_a_goal_comes_back_as_it_was_and_as_data(stack: Stack, subtests: pytest.
     goals = {item["id"]: item["goal"] for item in listed.json()["items"]}
     for name, path in paths.items():
         with subtests.test("told", goal=name):
-            wait_until(lambda path=path: stack.get(path).json()["status"] == "awaiting_review", reason="a plan")
+            wait_until(
+                lambda path=path: stack.get(path).json()["status"] == "awaiting_review",
+                reason="a plan",
+            )
             assert_is_data(stack.post(f"{path}/cancel"))  # it ends its events
-            read, *others = [stack.get(f"{path}{place}") for place in ("", "/events", "/logs", "/revisions/1")]
+            read, *others = [
+                stack.get(f"{path}{place}") for place in ("", "/events", "/logs", "/revisions/1")
+            ]
             for each in (read, *others):
                 assert each.status_code == 200
                 assert_is_data(each)
@@ -170,7 +204,9 @@ def test_a_goal_comes_back_as_it_was_and_as_data(stack: Stack, subtests: pytest.
 
 
 @pytest.mark.parametrize("field", ["goal", "background", "motivation", "preferences"])
-def test_a_control_character_is_refused_and_not_repeated(stack: Stack, field: str, subtests: pytest.Subtests) -> None:
+def test_a_control_character_is_refused_and_not_repeated(
+    stack: Stack, field: str, subtests: pytest.Subtests
+) -> None:
     for name, control in CONTROLS.items():
         with subtests.test(control=name):
             answer = stack.post(ROADMAPS, json={"goal": GOAL, field: f"{GOAL}{control} {FORGED}"})
@@ -182,15 +218,31 @@ def test_a_control_character_is_refused_and_not_repeated(stack: Stack, field: st
 
 def test_a_title_that_a_person_gives_is_data(stack: Stack) -> None:
     path = stack.create(review=True)
-    tree = wait_until(lambda: (read := stack.get(path).json())["status"] == "awaiting_review" and read, reason="a plan")
-    title, description = f"{SCRIPT}{PICTURE}\r\nX-{FORGED}: 1", f"[x](javascript:alert(1))\nERROR {FORGED}"
-    operation = {"op": "rewrite", "what": "stage", "key": tree["stages"][0]["key"], "title": title, "description": description}
+    tree = wait_until(
+        lambda: (read := stack.get(path).json())["status"] == "awaiting_review" and read,
+        reason="a plan",
+    )
+    title, description = (
+        f"{SCRIPT}{PICTURE}\r\nX-{FORGED}: 1",
+        f"[x](javascript:alert(1))\nERROR {FORGED}",
+    )
+    operation = {
+        "op": "rewrite",
+        "what": "stage",
+        "key": tree["stages"][0]["key"],
+        "title": title,
+        "description": description,
+    }
     answer = stack.post(f"{path}/edits", json={"operations": [operation]})
     assert answer.status_code == 202, answer.text
     assert_is_data(answer)
     stage = stack.get(path).json()["stages"][0]
     assert (stage["title"], stage["description"]) == (title, description)
-    for told in (stack.get(path), stack.get(f"{path}/revisions/2"), stack.get(f"{path}/revisions/2/diff")):
+    for told in (
+        stack.get(path),
+        stack.get(f"{path}/revisions/2"),
+        stack.get(f"{path}/revisions/2/diff"),
+    ):
         assert_is_data(told)
         assert title in list(texts(told.json()))
     bad = stack.post(f"{path}/edits", json={"operations": [{**operation, "title": f"A{ESCAPES}"}]})
@@ -205,11 +257,19 @@ def test_names_are_data(stack: Stack) -> None:
     person = {"email": f"{uuid4().hex}@example.org", "password": PASSWORD, "name": name}
     made = stack.post("/api/v1/auth/register", json=person)
     assert made.status_code == 201
-    own = {"Authorization": f"Bearer {made.json()['access_token']}", "User-Agent": f"{SCRIPT} {FORGED}"}
+    own = {
+        "Authorization": f"Bearer {made.json()['access_token']}",
+        "User-Agent": f"{SCRIPT} {FORGED}",
+    }
     key = stack.post("/api/v1/api-keys", json={"name": name}, headers=own)
     assert key.status_code == 201
-    stack.post("/api/v1/auth/login", json={key: person[key] for key in ("email", "password")}, headers=own)
-    me, keys, logins = (stack.get(f"/api/v1/{place}", headers=own) for place in ("auth/me", "api-keys", "auth/sessions"))
+    stack.post(
+        "/api/v1/auth/login", json={key: person[key] for key in ("email", "password")}, headers=own
+    )
+    me, keys, logins = (
+        stack.get(f"/api/v1/{place}", headers=own)
+        for place in ("auth/me", "api-keys", "auth/sessions")
+    )
     for answer in (made, key, me, keys, logins):
         assert_is_data(answer)
     assert (made.json()["user"]["name"], me.json()["name"]) == (name, name)
@@ -218,7 +278,9 @@ def test_names_are_data(stack: Stack) -> None:
 
 
 @server_only
-def test_ends_of_lines_and_escapes_in_names_and_addresses_are_refused(stack: Stack, subtests: pytest.Subtests) -> None:
+def test_ends_of_lines_and_escapes_in_names_and_addresses_are_refused(
+    stack: Stack, subtests: pytest.Subtests
+) -> None:
     person = {"email": f"{uuid4().hex}@example.org", "password": PASSWORD, "name": "Ada"}
     for evil in (f"\r\nX-{FORGED}: 1", f"\nERROR {FORGED}", "\x1b]0;owned\x07", "\x00"):
         for place, fields in {
@@ -239,7 +301,10 @@ def test_ends_of_lines_and_escapes_in_names_and_addresses_are_refused(stack: Sta
 def test_a_password_may_be_any_text_and_is_printed_nowhere(stack: Stack) -> None:
     password = f"a long passphrase\nERROR {FORGED}\r\nX-{FORGED}: 1 {SCRIPT}\x1b[31m"
     person = {"email": f"{uuid4().hex}@example.org", "password": password}
-    answers = [stack.post("/api/v1/auth/register", json=person), stack.post("/api/v1/auth/login", json=person)]
+    answers = [
+        stack.post("/api/v1/auth/register", json=person),
+        stack.post("/api/v1/auth/login", json=person),
+    ]
     wrong = stack.post("/api/v1/auth/login", json={**person, "password": f"\nERROR {FORGED}"})
     assert ([answer.status_code for answer in answers], wrong.status_code) == ([201, 200], 401)
     for answer in (*answers, wrong):
@@ -251,10 +316,20 @@ def test_a_password_may_be_any_text_and_is_printed_nowhere(stack: Stack) -> None
 # What stands on the wire
 
 
-def raw(stack: Stack, target: bytes, *headers: bytes, method: bytes = b"GET") -> tuple[int, list[tuple[str, str]], str]:
+def raw(
+    stack: Stack, target: bytes, *headers: bytes, method: bytes = b"GET"
+) -> tuple[int, list[tuple[str, str]], str]:
     """Status, headers and body of an answer to a request that no client would send."""
     own = [f"{name}: {value}".encode() for name, value in stack.headers.items()]
-    lines = [method + b" " + target + b" HTTP/1.1", b"Host: 127.0.0.1", b"Connection: close", *own, *headers, b"", b""]
+    lines = [
+        method + b" " + target + b" HTTP/1.1",
+        b"Host: 127.0.0.1",
+        b"Connection: close",
+        *own,
+        *headers,
+        b"",
+        b"",
+    ]
     with socket.create_connection(("127.0.0.1", stack.port), timeout=20) as connection:
         connection.sendall(b"\r\n".join(lines))
         received = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -284,7 +359,9 @@ TARGETS = [
 ]
 
 
-def test_a_path_and_a_query_make_no_header_and_no_line(stack: Stack, subtests: pytest.Subtests) -> None:
+def test_a_path_and_a_query_make_no_header_and_no_line(
+    stack: Stack, subtests: pytest.Subtests
+) -> None:
     for target, method in itertools.product(TARGETS, (b"GET", b"POST", b"DELETE")):
         with subtests.test(target=target, method=method):
             status, headers, body = raw(stack, target.encode(), b"Content-Length: 0", method=method)
@@ -299,8 +376,15 @@ def test_a_path_and_a_query_make_no_header_and_no_line(stack: Stack, subtests: p
 
 def test_a_category_with_an_end_of_line_stays_in_its_parameter(stack: Stack) -> None:
     path = stack.create(review=True)
-    wait_until(lambda: stack.get(f"{path}/logs?limit=1").headers.get("link"), reason="more than one record is stored")
-    for evil in (f"%0d%0aX-{FORGED}:%201", f"api%0AERROR%20{FORGED}", f"%3E;rel=%22{FORGED}%22,%3Chttp:"):
+    wait_until(
+        lambda: stack.get(f"{path}/logs?limit=1").headers.get("link"),
+        reason="more than one record is stored",
+    )
+    for evil in (
+        f"%0d%0aX-{FORGED}:%201",
+        f"api%0AERROR%20{FORGED}",
+        f"%3E;rel=%22{FORGED}%22,%3Chttp:",
+    ):
         status, headers, body = raw(stack, f"{path}/logs?limit=1&category={evil}".encode())
         assert (status, json.loads(body)["items"]) == (200, [])
         assert_no_header_is_forged(headers)
@@ -323,12 +407,25 @@ EVIL_VALUES = {
 }
 
 
-def test_a_header_of_the_request_makes_none_of_the_answer(stack: Stack, subtests: pytest.Subtests) -> None:
-    names = (b"X-Request-ID", b"Last-Event-ID", b"If-None-Match", b"User-Agent", b"Accept", b"Origin")
+def test_a_header_of_the_request_makes_none_of_the_answer(
+    stack: Stack, subtests: pytest.Subtests
+) -> None:
+    names = (
+        b"X-Request-ID",
+        b"Last-Event-ID",
+        b"If-None-Match",
+        b"User-Agent",
+        b"Accept",
+        b"Origin",
+    )
     for (kind, value), name in itertools.product(EVIL_VALUES.items(), names):
         with subtests.test(name=name, value=kind):
-            place = f"{ROADMAPS}/{uuid4()}/events" if name == b"Last-Event-ID" else "/api/v1/auth/me"
-            status, headers, body = raw(stack, place.encode(), name + b": " + value % FORGED.encode())
+            place = (
+                f"{ROADMAPS}/{uuid4()}/events" if name == b"Last-Event-ID" else "/api/v1/auth/me"
+            )
+            status, headers, body = raw(
+                stack, place.encode(), name + b": " + value % FORGED.encode()
+            )
             assert_no_header_is_forged(headers)
             assert FORGED not in body.lower()
             assert status in (200, 400, 404, 422, 431)
@@ -336,7 +433,10 @@ def test_a_header_of_the_request_makes_none_of_the_answer(stack: Stack, subtests
 
 
 def test_a_request_id_that_is_harmless_is_the_only_one_that_is_repeated(stack: Stack) -> None:
-    assert stack.get("/health", headers={"X-Request-ID": "a.b_c-1"}).headers["x-request-id"] == "a.b_c-1"
+    assert (
+        stack.get("/health", headers={"X-Request-ID": "a.b_c-1"}).headers["x-request-id"]
+        == "a.b_c-1"
+    )
     for given in (f"<{FORGED}>", f"{FORGED} b", f"{FORGED}%0a", FORGED * 20, f"{FORGED}:1"):
         answer = stack.get("/nowhere", headers={"X-Request-ID": given})
         assert re.fullmatch("[0-9a-f]{16}", answer.headers["x-request-id"])
@@ -368,7 +468,14 @@ MARKDOWN = f"""# Read {SCRIPT}
 <script>shown()</script>
 ```
 """
-GOOD = {"title": "Dough", "url": "https://example.org/dough", "type": "book", "level": "beginner", "language": "en", "why": "Me."}
+GOOD = {
+    "title": "Dough",
+    "url": "https://example.org/dough",
+    "type": "book",
+    "level": "beginner",
+    "language": "en",
+    "why": "Me.",
+}
 BAD_ADDRESSES = [
     "javascript:alert(1)",
     "JavaScript:alert(1)",
@@ -424,7 +531,9 @@ class Hostile:
             said = f"Broken\r\nERROR {FORGED}: a line\x1b[31m\x1b]0;owned\x07 {SCRIPT} \u202e"
             handler.say(500, json.dumps({"error": {"message": said}}).encode(), **{"X_Note": "1"})
         else:
-            handler.say(200, completion(json.dumps(self._words(handler, facts, again=len(messages) > 2))))
+            handler.say(
+                200, completion(json.dumps(self._words(handler, facts, again=len(messages) > 2)))
+            )
 
     def _words(self, handler: Handler, facts: dict, *, again: bool) -> dict:
         match handler.asked["response_format"]["json_schema"]["name"]:
@@ -439,8 +548,19 @@ class Hostile:
                 return {"items": self._resources(facts["concept"]["title"], again)}
             case _:
                 evil = f"{SCRIPT}{PICTURE}{ESCAPES}"
-                options = {"right_options": [f"Right {evil}"], "wrong_options": [f"Wrong {evil}", f"Worse {evil}"]}
-                return {"questions": [{"prompt": f"Why?\nERROR {FORGED} {evil}", **options, "explanation": f"Because {evil}"}]}
+                options = {
+                    "right_options": [f"Right {evil}"],
+                    "wrong_options": [f"Wrong {evil}", f"Worse {evil}"],
+                }
+                return {
+                    "questions": [
+                        {
+                            "prompt": f"Why?\nERROR {FORGED} {evil}",
+                            **options,
+                            "explanation": f"Because {evil}",
+                        }
+                    ]
+                }
 
     def _outline(self, parts: int) -> dict:
         concepts = [
@@ -450,16 +570,31 @@ class Hostile:
                     "title": f"Part {n} {TITLE}",
                     "description": f"What it is.\nERROR {FORGED} {SCRIPT}{ESCAPES}",
                 },
-                **{"hours": 3, "difficulty": 2, "prerequisites": [], "outcomes": [f"do {SCRIPT}{ESCAPES}"]},
+                **{
+                    "hours": 3,
+                    "difficulty": 2,
+                    "prerequisites": [],
+                    "outcomes": [f"do {SCRIPT}{ESCAPES}"],
+                },
             }
             for n in range(parts)
         ]
         half = len(concepts) // 2
         modules = [
-            {"key": f"module-{n}", "title": f"Module {n} {TITLE}", "description": f"{SCRIPT}{ESCAPES}", "concepts": some}
+            {
+                "key": f"module-{n}",
+                "title": f"Module {n} {TITLE}",
+                "description": f"{SCRIPT}{ESCAPES}",
+                "concepts": some,
+            }
             for n, some in enumerate((concepts[:half], concepts[half:]))
         ]
-        stage = {"key": "start", "title": f"Stage {TITLE}", "description": f"{SCRIPT}{ESCAPES}", "modules": modules}
+        stage = {
+            "key": "start",
+            "title": f"Stage {TITLE}",
+            "description": f"{SCRIPT}{ESCAPES}",
+            "modules": modules,
+        }
         return {"title": TITLE, "stages": [stage]}
 
     def _resources(self, title: str, again: bool) -> list[dict]:
@@ -468,7 +603,11 @@ class Hostile:
             "url": "https://example.org/)[y](javascript:alert(1)",
             "title": f"Dough](javascript:alert(1)) {SCRIPT}{ESCAPES}",
         }
-        items = [GOOD, {**GOOD, "url": self.inside}, {**GOOD, **breaking, "why": f"{SCRIPT}{ESCAPES}"}]
+        items = [
+            GOOD,
+            {**GOOD, "url": self.inside},
+            {**GOOD, **breaking, "why": f"{SCRIPT}{ESCAPES}"},
+        ]
         if not again or title.startswith(f"{STUBBORN} "):
             items.append({**GOOD, "url": self.bad[number]})
         return items
@@ -477,20 +616,30 @@ class Hostile:
 class Made:
     """A stack with a hostile model, which refuses the first request, and one roadmap of it that is finished."""
 
-    def __init__(self, stack: Stack, inside: socket.socket, hostile: Hostile, model_url: str) -> None:
+    def __init__(
+        self, stack: Stack, inside: socket.socket, hostile: Hostile, model_url: str
+    ) -> None:
         self.stack, self.inside, self.hostile, self.model_url = stack, inside, hostile, model_url
-        self.refused = stack.finished(stack.create(REFUSED))  # before any answer tells in which form the model is asked
+        self.refused = stack.finished(
+            stack.create(REFUSED)
+        )  # before any answer tells in which form the model is asked
         self.path = stack.create("Learn to bake")
         self.tree = stack.finished(self.path)
         self.told = told_of(stack, self.path)
 
     def details(self) -> list[dict]:
-        return [answer.json() for answer in self.told if re.search(r"/concepts/[0-9a-f-]+$", str(answer.url))]
+        return [
+            answer.json()
+            for answer in self.told
+            if re.search(r"/concepts/[0-9a-f-]+$", str(answer.url))
+        ]
 
 
 # One mode a day: both take a model's words in the same code. PostgreSQL is the one that refuses a text with a NUL.
 @pytest.fixture(scope="module", params=[pytest.param("embedded", marks=pytest.mark.long), "server"])
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+def made(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Made]:
     with listening() as inside:
         hostile = Hostile(inside.getsockname()[1])
         with providing(hostile.answer) as serving:
@@ -512,7 +661,9 @@ def assert_markdown_is_harmless(markdown: str) -> None:
     assert [link for link in links if not re.match("https?:|mailto:|#", str(link))] == []
 
 
-def test_every_answer_about_what_a_model_wrote_is_data_without_what_moves_a_terminal(made: Made) -> None:
+def test_every_answer_about_what_a_model_wrote_is_data_without_what_moves_a_terminal(
+    made: Made,
+) -> None:
     for answer in made.told:
         assert_is_data(answer)
     found = [json.loads(data) for answer in made.told for data in json_of(answer)]
@@ -522,7 +673,11 @@ def test_every_answer_about_what_a_model_wrote_is_data_without_what_moves_a_term
 
 def json_of(answer: httpx2.Response) -> list[str]:
     if answer.headers["content-type"].startswith("text/event-stream"):
-        return [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
+        return [
+            line.removeprefix("data: ")
+            for line in answer.text.splitlines()
+            if line.startswith("data: ")
+        ]
     return [answer.text]
 
 
@@ -531,8 +686,12 @@ def test_the_words_of_a_model_stay_as_they_are_but_for_what_moves_a_terminal(mad
     assert (tree["title"], tree["analysis"]["aim"]) == (SEEN_TITLE, f"To {SEEN_TITLE}")
     assert tree["analysis"]["known"] == [f"{SCRIPT}{SEEN} ERROR {FORGED}"]
     assert tree["stages"][0]["title"] == f"Stage {SEEN_TITLE}"
-    assert {concept["description"] for concept in concepts_of(tree)} == {f"What it is.\nERROR {FORGED} {SCRIPT}{SEEN}"}
-    assert {concept["title"] for concept in concepts_of(tree)} == {f"Part {n} {SEEN_TITLE}" for n in range(len(made.hostile.bad))}
+    assert {concept["description"] for concept in concepts_of(tree)} == {
+        f"What it is.\nERROR {FORGED} {SCRIPT}{SEEN}"
+    }
+    assert {concept["title"] for concept in concepts_of(tree)} == {
+        f"Part {n} {SEEN_TITLE}" for n in range(len(made.hostile.bad))
+    }
     evil = f"{SCRIPT}{PICTURE}{SEEN}"
     for detail in made.details():
         [question] = detail["quiz"]["questions"]
@@ -540,18 +699,32 @@ def test_the_words_of_a_model_stay_as_they_are_but_for_what_moves_a_terminal(mad
         assert set(question["options"]) == {f"Right {evil}", f"Wrong {evil}", f"Worse {evil}"}
 
 
-def test_a_tutorial_has_no_html_no_image_and_no_target_but_the_web_mail_and_itself(made: Made) -> None:
+def test_a_tutorial_has_no_html_no_image_and_no_target_but_the_web_mail_and_itself(
+    made: Made,
+) -> None:
     tutorials = [detail["tutorial"]["markdown"] for detail in made.details()]
     assert len(tutorials) == len(made.hostile.bad)
     for markdown in tutorials:
         assert_markdown_is_harmless(markdown)
         assert "```html\n<script>shown()</script>\n```" in markdown  # code stays
-        for kept in ("(mailto:a@example.org)", "(#part)", "(https://example.org/fine)", "<https://example.org/good>"):
+        for kept in (
+            "(mailto:a@example.org)",
+            "(#part)",
+            "(https://example.org/fine)",
+            "<https://example.org/good>",
+        ):
             assert kept in markdown
 
 
 def test_the_check_of_markdown_sees_what_is_harmful() -> None:
-    for text in ("<b>x</b>", "a <b>", "![a](https://example.org)", "[a](javascript:x)", "<javascript:x>", "[a]\n\n[a]: data:x"):
+    for text in (
+        "<b>x</b>",
+        "a <b>",
+        "![a](https://example.org)",
+        "[a](javascript:x)",
+        "<javascript:x>",
+        "[a]\n\n[a]: data:x",
+    ):
         with pytest.raises(AssertionError):
             assert_markdown_is_harmless(text)
     with pytest.raises(AssertionError):
@@ -567,11 +740,15 @@ def test_a_link_is_to_the_web_and_without_a_user(made: Made) -> None:
         assert parts.hostname
         assert "@" not in parts.netloc
         assert not re.search(r"\s", link)
-    said = {text for answer in made.told for data in json_of(answer) for text in texts(json.loads(data))}
+    said = {
+        text for answer in made.told for data in json_of(answer) for text in texts(json.loads(data))
+    }
     assert made.hostile.inside in said  # the versions too
     assert said & set(made.hostile.bad) == set()
     stubborn = [detail for detail in made.details() if detail["title"].startswith(f"{STUBBORN} ")]
-    assert [(detail["resources"], detail["contents"]["resources"]["status"]) for detail in stubborn] == [(None, "failed")]
+    assert [
+        (detail["resources"], detail["contents"]["resources"]["status"]) for detail in stubborn
+    ] == [(None, "failed")]
     assert (made.tree["status"], made.tree["progress"]["failed"]) == ("partial", 1)
 
 
@@ -579,11 +756,15 @@ def test_what_a_person_wishes_of_a_model_is_data(made: Made) -> None:
     """Feedback and instructions go the way of a goal."""
     wish = f"Make it {SCRIPT}\nERROR {FORGED}\r\nX-{FORGED}: 1"
     concept = concepts_of(made.tree)[0]
-    answer = made.stack.post(f"{made.path}/concepts/{concept['id']}/quiz/regenerate", json={"instructions": wish})
+    answer = made.stack.post(
+        f"{made.path}/concepts/{concept['id']}/quiz/regenerate", json={"instructions": wish}
+    )
     assert answer.status_code == 202, answer.text
     assert_is_data(answer)
     versions = f"{made.path}/concepts/{concept['id']}/quiz/versions"
-    wait_until(lambda: len(made.stack.get(versions).json()["items"]) == 2, reason="a second version")
+    wait_until(
+        lambda: len(made.stack.get(versions).json()["items"]) == 2, reason="a second version"
+    )
     assert_is_data(made.stack.get(versions))
     assert wish in list(texts(made.stack.get(versions).json()))
     refused = made.stack.post(f"{made.path}/revise", json={"feedback": f"Shorter{ESCAPES}"})
@@ -593,7 +774,9 @@ def test_what_a_person_wishes_of_a_model_is_data(made: Made) -> None:
 
 def test_what_a_model_writes_makes_no_line_of_a_log(made: Made) -> None:
     assert_no_line_is_forged(made.stack)
-    lines = [line for line in printed(made.stack) if "the model is asked in a simpler way" not in line]  # of a provider's words
+    lines = [
+        line for line in printed(made.stack) if "the model is asked in a simpler way" not in line
+    ]  # of a provider's words
     assert [line for line in lines if harmful(line) or FORGED in line] == []
 
 
@@ -602,13 +785,18 @@ def test_what_a_provider_says_of_its_failure_is_data(made: Made) -> None:
     tree = made.stack.finished(path)
     assert tree["status"] == "failed"
     assert SCRIPT in tree["error"]
-    answers = [made.stack.get(place) for place in (path, f"{path}/logs", f"{path}/events", f"{path}/receipt", ROADMAPS)]
+    answers = [
+        made.stack.get(place)
+        for place in (path, f"{path}/logs", f"{path}/events", f"{path}/receipt", ROADMAPS)
+    ]
     for answer in answers:
         assert_is_data(answer)
     assert_no_line_is_forged(made.stack)
 
 
-def test_what_a_provider_says_while_it_refuses_makes_no_line_and_moves_no_terminal(made: Made) -> None:
+def test_what_a_provider_says_while_it_refuses_makes_no_line_and_moves_no_terminal(
+    made: Made,
+) -> None:
     assert made.refused["status"] == "failed"
     assert "response_format is not supported" in made.refused["error"]
     assert not harmful(made.refused["error"])
@@ -654,8 +842,12 @@ HTTP_CLIENTS = {
 }
 CLIENTS = {("roadmap/model_client.py", "httpx2"), ("roadmap/model_client.py", "openai")}
 OWN_ADDRESS = {("core/announce.py", "http.client")}  # asks whether this very service answers
-WEBHOOKS = {("core/outbound.py", "socket")}  # to addresses that are checked: tests/security/test_webhooks.py
-OWN_INTERFACES = {("core/own_addresses.py", "socket")}  # binds, to see whether an address is this machine's
+WEBHOOKS = {
+    ("core/outbound.py", "socket")
+}  # to addresses that are checked: tests/security/test_webhooks.py
+OWN_INTERFACES = {
+    ("core/own_addresses.py", "socket")
+}  # binds, to see whether an address is this machine's
 LISTENS = {("core/preflight.py", "socket")}  # tries whether the address of the API is free
 
 
@@ -668,12 +860,18 @@ def imported(path: Path) -> Iterator[str]:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and "import" in ast.unparse(node.func):
-            yield from (each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str))
+            yield from (
+                each.value
+                for each in node.args
+                if isinstance(each, ast.Constant) and isinstance(each.value, str)
+            )
 
 
 def test_nothing_but_the_model_client_webhooks_and_links_can_ask_another_server() -> None:
     rooms = ("core", "delivery", "models", "roadmap", "tasks", "web")
-    files = [file for room in rooms for file in (ROOT / room).rglob("*.py")] + [ROOT / "roadmap_app.py"]
+    files = [file for room in rooms for file in (ROOT / room).rglob("*.py")] + [
+        ROOT / "roadmap_app.py"
+    ]
     assert len(files) > 60
     found = {
         (str(file.relative_to(ROOT)), client)
@@ -707,13 +905,19 @@ def test_dead_letters_are_listed_without_what_moves_a_terminal(made: Made) -> No
 
     letters = {
         "content": [evil.encode(), signed("content", "tasks.content.build_content", evil)],
-        "logs": [b"\x1b[2J\x9b" + evil.encode(), signed("logs", "tasks.logs.store_log_batch", [{"at": evil, "message": evil}])],
+        "logs": [
+            b"\x1b[2J\x9b" + evil.encode(),
+            signed("logs", "tasks.logs.store_log_batch", [{"at": evil, "message": evil}]),
+        ],
     }
     for name, messages in letters.items():
         with queue_of(made.stack, name) as queue:
             for data in messages:
                 queue.storage.enqueue(data)
-            wait_until(lambda queue=queue: queue.storage.dead_count() == 2, reason=f"the letters of {name} are put aside")
+            wait_until(
+                lambda queue=queue: queue.storage.dead_count() == 2,
+                reason=f"the letters of {name} are put aside",
+            )
         said = dead(made.stack, "list", "--queue", name)
         assert (said.code, said.errors) == (0, "")
         assert FORGED in said.output
@@ -743,20 +947,45 @@ def test_the_demo_refuses_a_goal_that_would_move_the_terminal(made: Made, tmp_pa
 def demo(made: Made, folder: Path, goal: str) -> "subprocess.CompletedProcess[str]":
     """`roadmap_cli.py demo -- goal`, in embedded mode, with the hostile model."""
     model = {
-        name: value for name, value in made.stack.environment.items() if name.startswith(("OPENAI_", "MODEL_", "MAX_", "RETRY_"))
+        name: value
+        for name, value in made.stack.environment.items()
+        if name.startswith(("OPENAI_", "MODEL_", "MAX_", "RETRY_"))
     }
-    environment = {**clean_environment(), **model, "OPENAI_BASE_URL": made.model_url, "OPENAI_API_KEY": KEY, "COLUMNS": "300"}
-    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1", "TMPDIR": os.environ.get("TMPDIR", "/tmp")}
+    environment = {
+        **clean_environment(),
+        **model,
+        "OPENAI_BASE_URL": made.model_url,
+        "OPENAI_API_KEY": KEY,
+        "COLUMNS": "300",
+    }
+    environment |= {
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+        "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
+    }
     command = [sys.executable, str(ROOT / "roadmap_cli.py"), "demo", "--", goal]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
 
 
-def test_what_moves_a_terminal_is_in_no_name_and_no_address(stack: Stack, subtests: pytest.Subtests) -> None:
+def test_what_moves_a_terminal_is_in_no_name_and_no_address(
+    stack: Stack, subtests: pytest.Subtests
+) -> None:
     """An operator lists them in one."""
     address = f"{uuid4().hex}@example.org"
     for evil in ("\x7f", "\x9b2J", "\x85", "\u202e", "\u2066", "\u200e", "\u061c"):
         with subtests.test(evil=evil):
-            for fields in ({"email": f"a{evil}{address}"}, {"email": address, "name": f"Ada{evil}"}):
+            for fields in (
+                {"email": f"a{evil}{address}"},
+                {"email": address, "name": f"Ada{evil}"},
+            ):
                 answer = stack.post("/api/v1/auth/register", json={"password": PASSWORD, **fields})
                 assert answer.status_code == 422
                 assert not harmful(answer.text)
@@ -764,11 +993,15 @@ def test_what_moves_a_terminal_is_in_no_name_and_no_address(stack: Stack, subtes
                 assert stack.post("/api/v1/api-keys", json={"name": f"CI{evil}"}).status_code == 422
 
 
-def test_no_two_addresses_look_the_same_by_what_cannot_be_seen(stack: Stack, subtests: pytest.Subtests) -> None:
+def test_no_two_addresses_look_the_same_by_what_cannot_be_seen(
+    stack: Stack, subtests: pytest.Subtests
+) -> None:
     for hidden in ("\u200b", "\u00ad", "\u2060", "\U000e0041", "\u200d", "\u0301\u0301"):
         with subtests.test(hidden=hidden):
             email = f"a{hidden}{uuid4().hex}@example.org"
-            answer = stack.post("/api/v1/auth/register", json={"email": email, "password": PASSWORD})
+            answer = stack.post(
+                "/api/v1/auth/register", json={"email": email, "password": PASSWORD}
+            )
             assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/email")
 
 
@@ -776,10 +1009,19 @@ def test_spellings_that_are_compatible_are_one_address(stack: Stack) -> None:
     name = uuid4().hex
     person = {"password": PASSWORD, "email": f"e\u0301{name}@example.org"}
     assert stack.post("/api/v1/auth/register", json=person).status_code == 201
-    for same in (f"\u00e9{name}@example.org", f"\u00c9{name}@EXAMPLE.org", f"\u00e9{name}@\uff45xample.org"):
-        assert stack.post("/api/v1/auth/register", json={**person, "email": same}).status_code == 409
+    for same in (
+        f"\u00e9{name}@example.org",
+        f"\u00c9{name}@EXAMPLE.org",
+        f"\u00e9{name}@\uff45xample.org",
+    ):
+        assert (
+            stack.post("/api/v1/auth/register", json={**person, "email": same}).status_code == 409
+        )
 
 
 def test_an_address_that_grows_when_it_is_written_small_is_measured_then(stack: Stack) -> None:
-    answer = stack.post("/api/v1/auth/register", json={"email": "\u0130" * 200 + "@example.org", "password": PASSWORD})
+    answer = stack.post(
+        "/api/v1/auth/register",
+        json={"email": "\u0130" * 200 + "@example.org", "password": PASSWORD},
+    )
     assert answer.status_code == 422

@@ -33,7 +33,9 @@ BOSS = Actor(None, "command line")
 @pytest.fixture
 def client(immediate: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     """Server mode in this process."""
-    changed = settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
+    changed = settings.model_copy(
+        update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
+    )
     for module in (*FOR_SETTINGS, transferring):
         monkeypatch.setattr(module, "settings", changed)
     monkeypatch.setattr(passwords, "HASHER", CHEAP)
@@ -68,7 +70,9 @@ def due(person: Person) -> int:
     return int(person.get(f"{API}/reviews").json()["due"])
 
 
-def test_all_that_hangs_on_them_goes_along_and_the_rest_stays(ann: Person, bob: Person, boss: Person) -> None:
+def test_all_that_hangs_on_them_goes_along_and_the_rest_stays(
+    ann: Person, bob: Person, boss: Person
+) -> None:
     kept, thrown = learned(ann), learned(ann)
     link = ann.post(f"{kept}/links", {"purpose": "reading"}).json()["url"]
     ann.post(f"{API}/webhooks", {"url": "http://127.0.0.1:1024/"})
@@ -77,11 +81,17 @@ def test_all_that_hangs_on_them_goes_along_and_the_rest_stays(ann: Person, bob: 
 
     made = boss.post(TRANSFERS, {"owner": ann.email, "new_owner": str(bob.id)}).json()
 
-    assert (made["owner"]["email"], made["new_owner"]["email"], made["roadmaps"]) == (ann.email, bob.email, 2)
+    assert (made["owner"]["email"], made["new_owner"]["email"], made["roadmaps"]) == (
+        ann.email,
+        bob.email,
+        2,
+    )
     assert bob.get(kept).json() == tree
     assert cards
     assert (due(bob), due(ann)) == (cards // 2, 0)  # the other half is in the trash
-    assert [item["id"] for item in bob.get(f"{API}/trash").json()["items"]] == [thrown.rpartition("/")[2]]
+    assert [item["id"] for item in bob.get(f"{API}/trash").json()["items"]] == [
+        thrown.rpartition("/")[2]
+    ]
     assert ann.get(kept).status_code == 404
     assert ann.get(f"{API}/roadmaps").json()["items"] == []
     token = link.rpartition("/")[2]
@@ -89,9 +99,16 @@ def test_all_that_hangs_on_them_goes_along_and_the_rest_stays(ann: Person, bob: 
     link_id = bob.get(f"{kept}/links").json()["items"][0]["id"]
     assert bob.answer("DELETE", f"{kept}/links/{link_id}").status_code == 204
     assert bob.client.get(f"{API}/shared/{token}").status_code == 410
-    assert (len(ann.get(f"{API}/webhooks").json()["items"]), bob.get(f"{API}/webhooks").json()["items"]) == (1, [])
+    assert (
+        len(ann.get(f"{API}/webhooks").json()["items"]),
+        bob.get(f"{API}/webhooks").json()["items"],
+    ) == (1, [])
     entry = records(limit=1).items[0]
-    assert (entry.action, entry.target, entry.details) == ("roadmaps.transfer", ann.email, {"to": str(bob.id), "roadmaps": 2})
+    assert (entry.action, entry.target, entry.details) == (
+        "roadmaps.transfer",
+        ann.email,
+        {"to": str(bob.id), "roadmaps": 2},
+    )
     assert (entry.account_id, entry.outcome) == (boss.id, AuditOutcome.done)
 
 
@@ -112,7 +129,11 @@ def test_who_has_left_is_disabled_or_to_be_deleted_already(ann: Person, bob: Per
     assert bob.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("end", [lambda bob: accounts.disable(bob.email), lambda bob: bob.delete()], ids=["disabled", "deleted"])
+@pytest.mark.parametrize(
+    "end",
+    [lambda bob: accounts.disable(bob.email), lambda bob: bob.delete()],
+    ids=["disabled", "deleted"],
+)
 def test_nothing_goes_to_somebody_who_cannot_log_in(ann: Person, bob: Person, end: Any) -> None:
     path = learned(ann)
     end(bob)
@@ -144,7 +165,12 @@ def test_only_administrators_may(ann: Person, bob: Person) -> None:
     accounts.set_observer(bob.email, is_observer=True)
     bob.headers = {"Authorization": f"Bearer {bob.log_in().json()['access_token']}"}
     for person in (ann, bob):
-        assert person.answer("POST", TRANSFERS, json={"owner": ann.email, "new_owner": bob.email}).status_code == 403
+        assert (
+            person.answer(
+                "POST", TRANSFERS, json={"owner": ann.email, "new_owner": bob.email}
+            ).status_code
+            == 403
+        )
 
 
 def test_an_undone_transfer_leaves_all_as_it_was(ann: Person, bob: Person) -> None:
@@ -161,14 +187,18 @@ class TestPage:
     @pytest.fixture
     def room(self, boss: Person) -> Person:
         boss.client.headers.update(HTML)
-        answer = boss.client.post("/login", data={"email": boss.email, "password": PASSWORD}, follow_redirects=False)
+        answer = boss.client.post(
+            "/login", data={"email": boss.email, "password": PASSWORD}, follow_redirects=False
+        )
         boss.headers = {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
         return boss
 
     def form(self, room: Person, **fields: str) -> httpx2.Response:
         return room.answer("POST", "/admin/transfers", data=fields, follow_redirects=False)
 
-    def test_the_list_of_an_owner_has_a_button_for_it(self, ann: Person, bob: Person, room: Person) -> None:
+    def test_the_list_of_an_owner_has_a_button_for_it(
+        self, ann: Person, bob: Person, room: Person
+    ) -> None:
         learned(ann)
         assert "/admin/transfers" not in room.get("/admin/roadmaps").text
         assert "/admin/transfers" in room.get(f"/admin/roadmaps?owner={ann.email}").text
@@ -186,8 +216,19 @@ class TestPage:
 
 def test_in_embedded_mode_those_of_others_become_the_local_owners(immediate: None) -> None:
     ids = [new_id() for _ in range(2)]
-    account = {"id": new_id(), "email": "ann@example.org", "password_hash": "x", "created_at": clock.now()}
-    row = {"goal": "Bake", "level": "beginner", "hours_per_week": 5, "language": "en", "status": "failed"}
+    account = {
+        "id": new_id(),
+        "email": "ann@example.org",
+        "password_hash": "x",
+        "created_at": clock.now(),
+    }
+    row = {
+        "goal": "Bake",
+        "level": "beginner",
+        "hours_per_week": 5,
+        "language": "en",
+        "status": "failed",
+    }
     row |= {"due_at": clock.now(), "created_at": clock.now(), "updated_at": clock.now()}
     with transaction():
         Account.insert(account).execute()

@@ -38,7 +38,9 @@ def finished(client: TestClient, *, seconds: float) -> UUID:
         for kind, at in times.items():
             its = (RoadmapEvent.roadmap == roadmap_id) & (RoadmapEvent.type == kind)
             RoadmapEvent.update(at=began + timedelta(seconds=at)).where(its).execute()
-        Roadmap.update(finished_at=began + timedelta(seconds=10 + seconds)).where(Roadmap.id == roadmap_id).execute()
+        Roadmap.update(finished_at=began + timedelta(seconds=10 + seconds)).where(
+            Roadmap.id == roadmap_id
+        ).execute()
     return roadmap_id
 
 
@@ -52,7 +54,9 @@ def being_written(client: TestClient, *, written: int, ago: float) -> UUID:
         RoadmapEvent.update(at=clock.now() - timedelta(seconds=ago)).where(its).execute()
         Content.update(status=ContentStatus.pending).where(Content.roadmap == roadmap_id).execute()
         counts = {"contents_ready": written, "status": RoadmapStatus.building, "finished_at": None}
-        Roadmap.update(**counts, last_seq=outlined + written).where(Roadmap.id == roadmap_id).execute()
+        Roadmap.update(**counts, last_seq=outlined + written).where(
+            Roadmap.id == roadmap_id
+        ).execute()
     return roadmap_id
 
 
@@ -63,7 +67,13 @@ def now(roadmap_id: UUID) -> Activity:
 def test_it_is_told_over_the_api(client: TestClient) -> None:
     roadmap_id = waiting()
     answer = client.get(f"{API}/roadmaps/{roadmap_id}/activity")
-    assert answer.json() == {"status": "queued", "seq": 1, "ahead": 0, "writing": [], "seconds_left": None}
+    assert answer.json() == {
+        "status": "queued",
+        "seq": 1,
+        "ahead": 0,
+        "writing": [],
+        "seconds_left": None,
+    }
     assert client.get(f"{API}/roadmaps/{UUID(int=7)}/activity").status_code == 404
 
 
@@ -74,14 +84,21 @@ def test_who_came_before_is_before(client: TestClient) -> None:
 
 def test_of_a_finished_one_nothing_is_to_come(client: TestClient) -> None:
     told = now(finished(client, seconds=90))
-    assert (told.status, told.ahead, told.writing, told.seconds_left) == (RoadmapStatus.ready, None, [], None)
+    assert (told.status, told.ahead, told.writing, told.seconds_left) == (
+        RoadmapStatus.ready,
+        None,
+        [],
+        None,
+    )
 
 
 def test_what_is_being_written_is_named(client: TestClient) -> None:
     roadmap_id = being_written(client, written=0, ago=1)
     with transaction():
         part = Content.select().where(Content.roadmap == roadmap_id).first()
-        Content.update(status=ContentStatus.building, lease_until=clock.now()).where(Content.id == part.id).execute()
+        Content.update(status=ContentStatus.building, lease_until=clock.now()).where(
+            Content.id == part.id
+        ).execute()
         title = Concept.get_by_id(part.concept_id).title
     (writing,) = now(roadmap_id).writing
     assert (writing.concept_id, writing.title, writing.kind) == (part.concept_id, title, part.kind)
@@ -93,9 +110,13 @@ def test_parts_of_others_that_are_due_before_are_before(client: TestClient) -> N
     other = being_written(client, written=0, ago=1)
     with transaction():
         parts = [part.id for part in Content.select().where(Content.roadmap == other).limit(7)]
-        Content.update(due_at=clock.now() - timedelta(minutes=1)).where(Content.id.in_(parts)).execute()
+        Content.update(due_at=clock.now() - timedelta(minutes=1)).where(
+            Content.id.in_(parts)
+        ).execute()
         Content.update(due_at=clock.now()).where(Content.roadmap == mine).execute()
-        Content.update(due_at=clock.now()).where(Content.roadmap == other, Content.id.not_in(parts)).execute()
+        Content.update(due_at=clock.now()).where(
+            Content.roadmap == other, Content.id.not_in(parts)
+        ).execute()
     assert now(mine).ahead == 7
     with transaction():  # what waits for its owner is not in line
         Roadmap.update(status=RoadmapStatus.awaiting_review).where(Roadmap.id == other).execute()
@@ -113,7 +134,9 @@ class TestTimeLeft:
 
     def test_before_that_the_pace_of_the_last_ones(self, client: TestClient) -> None:
         finished(client, seconds=180)
-        assert now(being_written(client, written=0, ago=1)).seconds_left == pytest.approx(180, abs=2)
+        assert now(being_written(client, written=0, ago=1)).seconds_left == pytest.approx(
+            180, abs=2
+        )
 
     def test_one_that_waits_has_its_planning_before_it(self, client: TestClient) -> None:
         finished(client, seconds=180)
@@ -126,7 +149,9 @@ class TestTimeLeft:
         assert now(being_written(client, written=0, ago=1)).seconds_left is None
 
     @pytest.mark.parametrize("later", [EventType.revised, EventType.content_queued])
-    def test_one_that_was_gone_on_with_later_tells_nothing(self, client: TestClient, later: EventType) -> None:
+    def test_one_that_was_gone_on_with_later_tells_nothing(
+        self, client: TestClient, later: EventType
+    ) -> None:
         other = finished(client, seconds=7 * 24 * 3600)
         with transaction():
             its = (RoadmapEvent.roadmap == other) & (RoadmapEvent.seq == 8)

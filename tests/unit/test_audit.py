@@ -34,7 +34,11 @@ def test_an_act_is_written_down_before_it_is_done_and_its_outcome_after() -> Non
     assert (during.outcome, during.ended_at, during.details) == (None, None, {"search": "abc"})
     after = newest()
     assert after.id == during.id == act.id
-    assert (after.outcome, after.error, after.details) == (AuditOutcome.done, "", {"search": "abc", "count": 3})
+    assert (after.outcome, after.error, after.details) == (
+        AuditOutcome.done,
+        "",
+        {"search": "abc", "count": 3},
+    )
     assert (after.actor, after.account_id, after.address, after.request_id) == (
         ADA.name,
         ADA.account_id,
@@ -55,7 +59,9 @@ def test_an_act_is_written_down_before_it_is_done_and_its_outcome_after() -> Non
     ],
     ids=lambda each: type(each).__name__,
 )
-def test_what_did_not_go_is_written_down_and_raised(error: Exception, outcome: AuditOutcome, told: str) -> None:
+def test_what_did_not_go_is_written_down_and_raised(
+    error: Exception, outcome: AuditOutcome, told: str
+) -> None:
     with pytest.raises(type(error)), audited(ADA, "message.retry", "content/1"):
         raise error
     assert (newest().outcome, newest().error) == (outcome, told)
@@ -120,8 +126,12 @@ def test_pages_meet_and_filters_hold() -> None:
     rest = records(limit=100, before=UUID(first.next_cursor))
     assert [entry.target for entry in (*first.items, *rest.items)] == list("76543210")
     assert rest.next_cursor is None
-    assert [entry.target for entry in records(limit=100, action="queue.resume").items] == list("6420")
-    assert [entry.target for entry in records(limit=100, outcome=AuditOutcome.refused).items] == ["7"]
+    assert [entry.target for entry in records(limit=100, action="queue.resume").items] == list(
+        "6420"
+    )
+    assert [entry.target for entry in records(limit=100, outcome=AuditOutcome.refused).items] == [
+        "7"
+    ]
 
 
 def test_an_act_is_forgotten_after_a_year() -> None:
@@ -149,16 +159,25 @@ def test_what_is_done_in_the_database_shares_its_transaction() -> None:
 
 @pytest.mark.parametrize("caught", [False, True])
 @pytest.mark.parametrize("inner", [False, True])
-def test_what_was_refused_is_written_down_whatever_becomes_of_the_transaction_around_it(caught: bool, inner: bool) -> None:
+def test_what_was_refused_is_written_down_whatever_becomes_of_the_transaction_around_it(
+    caught: bool, inner: bool
+) -> None:
     def refuse() -> None:
-        with transaction() if inner else nullcontext(), audited(ADA, "roadmap.cancel", "7", {"owner": "Bob"}) as act:
+        with (
+            transaction() if inner else nullcontext(),
+            audited(ADA, "roadmap.cancel", "7", {"owner": "Bob"}) as act,
+        ):
             act.found["count"] = 3
             raise Conflict("It is over.")
 
     with suppress(Conflict), transaction(), suppress(Conflict) if caught else nullcontext():
         refuse()
     (entry,) = records(limit=10).items
-    assert (entry.outcome, entry.error, entry.details) == (AuditOutcome.refused, "It is over.", {"owner": "Bob", "count": 3})
+    assert (entry.outcome, entry.error, entry.details) == (
+        AuditOutcome.refused,
+        "It is over.",
+        {"owner": "Bob", "count": 3},
+    )
     assert (entry.actor, entry.target, entry.ended_at is not None) == (ADA.name, "7", True)
 
 
@@ -171,11 +190,19 @@ def test_what_was_overtaken_is_done_again_and_written_down_once() -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "once"}], ids=["once", "under a name"])
-def test_an_act_that_is_refused_stands_in_the_log_under_a_name_too(client: TestClient, headers: dict[str, str]) -> None:
-    roadmap_id = client.post("/api/v1/roadmaps", json={"goal": "Become a backend engineer in Python"}).json()["id"]
+def test_an_act_that_is_refused_stands_in_the_log_under_a_name_too(
+    client: TestClient, headers: dict[str, str]
+) -> None:
+    roadmap_id = client.post(
+        "/api/v1/roadmaps", json={"goal": "Become a backend engineer in Python"}
+    ).json()["id"]
     answer = client.post(f"/api/v1/admin/roadmaps/{roadmap_id}/cancel", json={}, headers=headers)
     assert answer.status_code == 409
-    assert (newest().action, newest().target, newest().outcome) == ("roadmap.cancel", roadmap_id, AuditOutcome.refused)
+    assert (newest().action, newest().target, newest().outcome) == (
+        "roadmap.cancel",
+        roadmap_id,
+        AuditOutcome.refused,
+    )
     assert newest().error == answer.json()["detail"]
 
 
@@ -188,11 +215,21 @@ def test_whoever_sits_at_the_command_line_is_named_by_the_machine() -> None:
 class TestWhoGivesAccess:
     def test_an_invitation_and_its_end(self, client: TestClient) -> None:
         made = client.post(
-            "/api/v1/invitations", json={"email": "ada@example.org"}, headers={"X-Request-ID": "of-this-test"}
+            "/api/v1/invitations",
+            json={"email": "ada@example.org"},
+            headers={"X-Request-ID": "of-this-test"},
         ).json()
         entry = newest()
-        assert (entry.action, entry.target, entry.outcome) == ("invitation.create", "ada@example.org", AuditOutcome.done)
-        assert (entry.account_id, entry.actor, entry.request_id) == (LOCAL_OWNER, LOCAL_EMAIL, "of-this-test")
+        assert (entry.action, entry.target, entry.outcome) == (
+            "invitation.create",
+            "ada@example.org",
+            AuditOutcome.done,
+        )
+        assert (entry.account_id, entry.actor, entry.request_id) == (
+            LOCAL_OWNER,
+            LOCAL_EMAIL,
+            "of-this-test",
+        )
         assert entry.details == {"invitation": made["id"]}
         assert made["invitation"] not in entry.model_dump_json()
         assert client.delete(f"/api/v1/invitations/{made['id']}").status_code == 204
@@ -203,6 +240,9 @@ class TestWhoGivesAccess:
         assert (newest().action, newest().outcome) == ("invitation.withdraw", AuditOutcome.refused)
 
     def test_an_invitation_that_is_sent_again_is_one_act(self, client: TestClient) -> None:
-        answers = [client.post("/api/v1/invitations", json={}, headers={"Idempotency-Key": "the-same"}) for _ in range(2)]
+        answers = [
+            client.post("/api/v1/invitations", json={}, headers={"Idempotency-Key": "the-same"})
+            for _ in range(2)
+        ]
         assert [answer.status_code for answer in answers] == [201, 409]
         assert len(records(limit=10).items) == 1

@@ -69,7 +69,9 @@ def test_each_item_gets_its_own_result(gate: Gate) -> None:
     assert [item for batch in gate.batches for item in batch] == list(range(1000))
 
 
-def test_what_arrives_together_is_handled_together_and_never_more_than_the_largest_batch(gate: Gate) -> None:
+def test_what_arrives_together_is_handled_together_and_never_more_than_the_largest_batch(
+    gate: Gate,
+) -> None:
     batcher: Batcher[int, int] = Batcher(gate, name="test", largest=10)
 
     async def main() -> list[Any]:
@@ -242,7 +244,9 @@ def test_callers_of_different_loops_share_a_batcher(gate: Gate) -> None:
     for thread in threads:
         thread.join()
     batcher.stop()
-    assert answers == {start: [item * 10 for item in range(start, start + 50)] for start in range(0, 200, 50)}
+    assert answers == {
+        start: [item * 10 for item in range(start, start + 50)] for start in range(0, 200, 50)
+    }
 
 
 def test_a_batcher_can_be_started_again_after_it_was_stopped(gate: Gate) -> None:

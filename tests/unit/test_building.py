@@ -49,7 +49,9 @@ class Small(Catalogue):
         made = super().outline(design)
         stage = made.stages[0]
         module = stage.modules[0].model_copy(update={"concepts": stage.modules[0].concepts[:2]})
-        return made.model_copy(update={"stages": (stage.model_copy(update={"modules": (module,)}),)})
+        return made.model_copy(
+            update={"stages": (stage.model_copy(update={"modules": (module,)}),)}
+        )
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
         self.asked.append(f"{kind} of {brief.key}")
@@ -82,7 +84,9 @@ class Failing(Small):
 class Interrupted(Small):
     """Something else happens while it thinks, once; then it answers with the mark of the late, or fails."""
 
-    def __init__(self, meanwhile: Callable[[], object], fault: GeneratorFault | None = None) -> None:
+    def __init__(
+        self, meanwhile: Callable[[], object], fault: GeneratorFault | None = None
+    ) -> None:
         super().__init__()
         self.meanwhile, self.fault = meanwhile, fault
 
@@ -198,7 +202,12 @@ def the_content(content_id: UUID) -> Content:
 
 def errors_told(roadmap_id: UUID) -> list[str]:
     execution_log.buffer.flush()
-    return [row["message"] for row in rows(ExecutionLog, ExecutionLog.roadmap_id == roadmap_id, ExecutionLog.level == "error")]
+    return [
+        row["message"]
+        for row in rows(
+            ExecutionLog, ExecutionLog.roadmap_id == roadmap_id, ExecutionLog.level == "error"
+        )
+    ]
 
 
 def run_until_final(roadmap_id: UUID, *, with_rescue: bool = False) -> Roadmap:
@@ -223,7 +232,9 @@ def assert_told_without_gaps(roadmap_id: UUID) -> list[events.Event]:
 
 
 class TestTwice:
-    def test_planning_and_building_a_finished_roadmap_again_changes_nothing_and_asks_nobody(self, small: Small) -> None:
+    def test_planning_and_building_a_finished_roadmap_again_changes_nothing_and_asks_nobody(
+        self, small: Small
+    ) -> None:
         roadmap_id = accepted()
         content.plan_roadmap(str(roadmap_id))
         assert the_roadmap(roadmap_id).status == "ready"
@@ -274,7 +285,10 @@ class TestTwice:
             for content_id in mine:
                 building.build_content(content_id, shared)
 
-        threads = [threading.Thread(target=work, args=[order]) for order in (contents, contents[::-1], contents, contents[::-1])]
+        threads = [
+            threading.Thread(target=work, args=[order])
+            for order in (contents, contents[::-1], contents, contents[::-1])
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -291,7 +305,9 @@ class TestLeases:
     def test_who_finds_a_roadmap_held_comes_back_when_the_lease_is_over(self) -> None:
         roadmap_id = accepted()
         second, found = Small(), []
-        planning.plan(roadmap_id, Interrupted(lambda: found.extend(planning.plan(roadmap_id, second))))
+        planning.plan(
+            roadmap_id, Interrupted(lambda: found.extend(planning.plan(roadmap_id, second)))
+        )
         assert second.asked == []
         assert [(step.name, step.id) for step in found] == [(StepName.plan_roadmap, roadmap_id)]
         assert 0 < found[0].delay <= leases.LASTS.total_seconds() + leases.AFTER
@@ -307,7 +323,9 @@ class TestLeases:
         assert 0 < found[0].delay <= leases.LASTS.total_seconds() + leases.AFTER
         assert the_content(contents[0]).status == "ready"
 
-    def test_a_roadmap_is_taken_over_when_the_lease_is_over_and_the_late_outline_is_discarded(self) -> None:
+    def test_a_roadmap_is_taken_over_when_the_lease_is_over_and_the_late_outline_is_discarded(
+        self,
+    ) -> None:
         roadmap_id = accepted()
         second, steps = Small(), list[Step]()
 
@@ -316,7 +334,9 @@ class TestLeases:
             assert second.asked == []
             steps.extend(planning.plan(roadmap_id, second))
 
-        assert planning.plan(roadmap_id, Interrupted(take_over)) == steps  # again: they may have been lost
+        assert (
+            planning.plan(roadmap_id, Interrupted(take_over)) == steps
+        )  # again: they may have been lost
 
         row = the_roadmap(roadmap_id)
         assert (row.status, row.title) == ("building", "Backend engineer with Python")
@@ -325,7 +345,9 @@ class TestLeases:
         assert len(steps) == row.contents_total == len(rows(Content)) == CONTENTS
         assert (len(rows(Stage)), len(rows(Module)), len(rows(Concept))) == (1, 1, 2)
 
-    def test_a_content_is_taken_over_when_the_lease_is_over_and_the_late_text_is_discarded(self) -> None:
+    def test_a_content_is_taken_over_when_the_lease_is_over_and_the_late_text_is_discarded(
+        self,
+    ) -> None:
         roadmap_id, contents = planned()
         second = Small()
 
@@ -341,7 +363,12 @@ class TestLeases:
         assert version["version"] == 1
         assert "too late" not in str(version["body"])
         row = the_content(contents[0])
-        assert (row.version, row.attempts, row.interruptions, the_roadmap(roadmap_id).contents_ready) == (1, 1, 1, 1)
+        assert (
+            row.version,
+            row.attempts,
+            row.interruptions,
+            the_roadmap(roadmap_id).contents_ready,
+        ) == (1, 1, 1, 1)
 
     def test_a_late_worker_whose_successor_has_not_finished_discards_its_text_too(self) -> None:
         _, contents = planned()
@@ -363,7 +390,12 @@ class TestLeases:
             wait_out(lambda: planning.plan(roadmap_id, Small()))
             planning.plan(roadmap_id, Small())
 
-        assert planning.plan(roadmap_id, Interrupted(take_over, GeneratorFault("Gave up.", lasting=lasting))) == []
+        assert (
+            planning.plan(
+                roadmap_id, Interrupted(take_over, GeneratorFault("Gave up.", lasting=lasting))
+            )
+            == []
+        )
         assert (the_roadmap(roadmap_id).status, the_roadmap(roadmap_id).error) == ("building", "")
         assert "roadmap.failed" not in [event.type for event in events.events_after(roadmap_id, 0)]
         assert errors_told(roadmap_id) == []
@@ -379,7 +411,10 @@ class TestLeases:
         late = Interrupted(take_over, GeneratorFault("Gave up.", lasting=lasting))
         assert building.build_content(contents[0], late) == []
         assert (the_content(contents[0]).status, the_content(contents[0]).error) == ("ready", "")
-        assert (the_roadmap(roadmap_id).contents_ready, the_roadmap(roadmap_id).contents_failed) == (1, 0)
+        assert (
+            the_roadmap(roadmap_id).contents_ready,
+            the_roadmap(roadmap_id).contents_failed,
+        ) == (1, 0)
         assert errors_told(roadmap_id) == []
 
 
@@ -387,7 +422,9 @@ class TestFaults:
     def test_an_outline_that_never_succeeds_fails_with_its_reason_after_the_last_attempt(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        failing = use(Failing("outline", GeneratorFault("The provider answered 500: down.")), monkeypatch)
+        failing = use(
+            Failing("outline", GeneratorFault("The provider answered 500: down.")), monkeypatch
+        )
         roadmap_id = accepted()
         content.plan_roadmap(str(roadmap_id))
         waiting = the_roadmap(roadmap_id)
@@ -401,23 +438,39 @@ class TestFaults:
         assert errors_told(roadmap_id) == [row.error]
 
     def test_a_lasting_fault_is_not_tried_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        failing = use(Failing("outline", GeneratorFault("The key is wrong.", lasting=True)), monkeypatch)
+        failing = use(
+            Failing("outline", GeneratorFault("The key is wrong.", lasting=True)), monkeypatch
+        )
         roadmap_id = accepted()
         content.plan_roadmap(str(roadmap_id))
-        assert (the_roadmap(roadmap_id).status, the_roadmap(roadmap_id).error) == ("failed", "The key is wrong.")
+        assert (the_roadmap(roadmap_id).status, the_roadmap(roadmap_id).error) == (
+            "failed",
+            "The key is wrong.",
+        )
         assert failing.asked == ["outline"]
 
-    def test_a_fault_that_passes_leaves_no_trace_in_the_roadmap(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_fault_that_passes_leaves_no_trace_in_the_roadmap(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         use(Failing("", GeneratorFault("Busy."), times=3), monkeypatch)
         roadmap_id = accepted()
         content.plan_roadmap(str(roadmap_id))
         row = run_until_final(roadmap_id)
-        assert (row.status, row.error, row.contents_ready, row.contents_failed) == ("ready", "", CONTENTS, 0)
+        assert (row.status, row.error, row.contents_ready, row.contents_failed) == (
+            "ready",
+            "",
+            CONTENTS,
+            0,
+        )
         assert [part for part in rows(Content) if part["error"]] == []
         assert_told_without_gaps(roadmap_id)
 
-    def test_what_the_provider_asks_to_wait_is_waited(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        failing = use(Failing("outline", GeneratorFault("Slow down.", retry_after=120), times=1), monkeypatch)
+    def test_what_the_provider_asks_to_wait_is_waited(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failing = use(
+            Failing("outline", GeneratorFault("Slow down.", retry_after=120), times=1), monkeypatch
+        )
         roadmap_id = accepted()
         content.plan_roadmap(str(roadmap_id))
         clock.travel(timedelta(seconds=60))
@@ -427,7 +480,9 @@ class TestFaults:
         content_queue.drain()
         assert the_roadmap(roadmap_id).status == "ready"
 
-    def test_one_kind_that_never_succeeds_leaves_a_partial_roadmap_that_names_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_kind_that_never_succeeds_leaves_a_partial_roadmap_that_names_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         failing = use(Failing("quiz", GeneratorFault("No quiz today.")), monkeypatch)
         roadmap_id = accepted()
         content.plan_roadmap(str(roadmap_id))
@@ -443,7 +498,9 @@ class TestFaults:
         assert len(failing.asked) == len(quizzes) + 4 + 1
         assert_told_without_gaps(roadmap_id)
 
-    def test_a_roadmap_of_which_nothing_could_be_written_is_failed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_roadmap_of_which_nothing_could_be_written_is_failed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         class NothingWritten(Small):
             def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
                 raise GeneratorFault("Out of ink.", lasting=True)
@@ -496,7 +553,9 @@ class TestDeaths:
         assert errors_told(roadmap_id) == [row.error]
         assert_told_without_gaps(roadmap_id)
 
-    def test_a_content_whose_writers_die_again_and_again_is_given_up_and_the_rest_is_not(self) -> None:
+    def test_a_content_whose_writers_die_again_and_again_is_given_up_and_the_rest_is_not(
+        self,
+    ) -> None:
         roadmap_id, contents = planned()
         deadly = Failing("", Killed())
         for _ in range(MOST_INTERRUPTIONS):
@@ -506,7 +565,10 @@ class TestDeaths:
             building.build_content(content_id, Small())
         assert the_roadmap(roadmap_id).status == "partial"
         row = the_content(contents[0])
-        assert (row.status, row.error) == ("failed", "Its worker died or hung too often while writing it; retry it.")
+        assert (row.status, row.error) == (
+            "failed",
+            "Its worker died or hung too often while writing it; retry it.",
+        )
         assert (row.attempts, row.interruptions) == (1, MOST_INTERRUPTIONS)
         assert len(deadly.asked) == MOST_INTERRUPTIONS
         assert_told_without_gaps(roadmap_id)
@@ -519,14 +581,25 @@ class TestDeaths:
             building.build_content(step.id, Small())
         assert the_roadmap(roadmap_id).status == "ready"
         told = assert_told_without_gaps(roadmap_id)
-        assert [event.data["attempt"] for event in told if event.type == "roadmap.planning"] == [1, 1]
+        assert [event.data["attempt"] for event in told if event.type == "roadmap.planning"] == [
+            1,
+            1,
+        ]
 
 
 class TestEvents:
-    def test_every_content_is_told_with_the_progress_at_that_time(self, client: TestClient, small: Small) -> None:
+    def test_every_content_is_told_with_the_progress_at_that_time(
+        self, client: TestClient, small: Small
+    ) -> None:
         path = client.post("/api/v1/roadmaps", json={"goal": GOAL}).headers["location"]
         told = assert_told_without_gaps(UUID(path.rpartition("/")[2]))
-        first = ["roadmap.queued", "roadmap.planning", "roadmap.analysed", "roadmap.drafted", "roadmap.outlined"]
+        first = [
+            "roadmap.queued",
+            "roadmap.planning",
+            "roadmap.analysed",
+            "roadmap.drafted",
+            "roadmap.outlined",
+        ]
         assert [event.type for event in told[: len(first)]] == first
         progress = [event.data["ready"] for event in told if event.type == "content.ready"]
         assert progress == list(range(1, CONTENTS + 1))
@@ -550,13 +623,20 @@ class TestCreating:
     def test_a_batch_is_stored_whole_with_its_first_events(self) -> None:
         batch = [self.request() for _ in range(256)]
         assert create_many(batch) == [Step(StepName.plan_roadmap, new.id) for new in batch]
-        assert {row["id"] for row in rows(Roadmap, Roadmap.status == "queued")} == {new.id for new in batch}
-        assert [(event["seq"], event["type"]) for event in rows(RoadmapEvent)] == [(1, "roadmap.queued")] * 256
+        assert {row["id"] for row in rows(Roadmap, Roadmap.status == "queued")} == {
+            new.id for new in batch
+        }
+        assert [(event["seq"], event["type"]) for event in rows(RoadmapEvent)] == [
+            (1, "roadmap.queued")
+        ] * 256
 
     def test_a_row_of_an_account_that_is_gone_fails_alone(self) -> None:
         batch = [self.request(), self.request(new_id()), self.request(), self.request(new_id())]
         first, second, third, fourth = create_many(batch)
-        assert (first, third) == (Step(StepName.plan_roadmap, batch[0].id), Step(StepName.plan_roadmap, batch[2].id))
+        assert (first, third) == (
+            Step(StepName.plan_roadmap, batch[0].id),
+            Step(StepName.plan_roadmap, batch[2].id),
+        )
         assert isinstance(second, Unauthenticated)
         assert isinstance(fourth, Unauthenticated)
         assert {row["id"] for row in rows(Roadmap)} == {batch[0].id, batch[2].id}

@@ -57,12 +57,18 @@ def serving(answer: Callable[[Other], None]) -> Iterator[str]:
 
 
 def an_empty_list(handler: Other) -> None:
-    handler.say(b'{"items": []}' if handler.headers["authorization"] in (None, f"Bearer {SECRET}") else b"another key")
+    handler.say(
+        b'{"items": []}'
+        if handler.headers["authorization"] in (None, f"Bearer {SECRET}")
+        else b"another key"
+    )
 
 
 def roadmap(environment: dict[str, str], *arguments: str | Path) -> Said:
     """The command, in this process."""
-    told = CliRunner().invoke(main, [str(each) for each in arguments], env={"COLUMNS": "300", **environment})
+    told = CliRunner().invoke(
+        main, [str(each) for each in arguments], env={"COLUMNS": "300", **environment}
+    )
     assert told.exception is None or isinstance(told.exception, SystemExit), told.exception
     return Said(told.exit_code, told.stdout, told.stderr)
 
@@ -100,12 +106,16 @@ class TestKey:
 
 
 class TestStream:
-    def test_one_that_ends_and_tells_nothing_is_given_up_after_the_time_that_was_given(self) -> None:
+    def test_one_that_ends_and_tells_nothing_is_given_up_after_the_time_that_was_given(
+        self,
+    ) -> None:
         asked: list[str] = []
 
         def end(handler: Other) -> None:
             asked.append(handler.path)
-            handler.say(b"", 204 if len(asked) > 20 else 200, Content_Type="text/event-stream")  # or it would go on for ever
+            handler.say(
+                b"", 204 if len(asked) > 20 else 200, Content_Type="text/event-stream"
+            )  # or it would go on for ever
 
         with serving(end) as url, pytest.raises(Away, match="busy or incomplete"):
             list(Caller(url, None, 0.3).events(PATH))
@@ -122,24 +132,43 @@ class TestStream:
 
 
 class TestOther:
-    @try_each("url", ["http://ä..org", "http://☃.net", "http://x..org", "http://1.2.3.400", f"http://{'a' * 70}.org"])
+    @try_each(
+        "url",
+        [
+            "http://ä..org",
+            "http://☃.net",
+            "http://x..org",
+            "http://1.2.3.400",
+            f"http://{'a' * 70}.org",
+        ],
+    )
     def test_an_address_that_no_host_can_have_is_a_mistake_of_the_command(self, url: str) -> None:
         said = roadmap({}, "list", "--url", url, "--patience", "1")
         assert (said.code, "--url" in said.errors, "Traceback" in said.errors) == (2, True, False)
 
     def test_a_body_that_cannot_be_unpacked_is_told_so(self) -> None:
-        with serving(lambda handler: handler.say(b"not compressed", Content_Encoding="gzip")) as url:
+        with serving(
+            lambda handler: handler.say(b"not compressed", Content_Encoding="gzip")
+        ) as url:
             for ask in (lambda caller: caller.get(PATH), lambda caller: list(caller.events(PATH))):
                 with pytest.raises(Failed, match="--url"):
                     ask(Caller(url, None, 0.3))
 
     def test_a_list_that_is_none_is_told_so(self) -> None:
-        with serving(lambda handler: handler.say(b'{"items": [], "next_cursor": "a\\u0000b"}')) as url, pytest.raises(Failed):
+        with (
+            serving(
+                lambda handler: handler.say(b'{"items": [], "next_cursor": "a\\u0000b"}')
+            ) as url,
+            pytest.raises(Failed),
+        ):
             list(Caller(url, None, 0.3).pages(PATH, 10))
 
 
 class TestExport:
-    @pytest.mark.parametrize(("umask", "before", "after"), [(0o022, None, 0o644), (0o077, None, 0o600), (0o022, 0o640, 0o640)])
+    @pytest.mark.parametrize(
+        ("umask", "before", "after"),
+        [(0o022, None, 0o644), (0o077, None, 0o600), (0o022, 0o640, 0o640)],
+    )
     def test_a_file_may_be_read_by_whom_the_umask_or_the_one_before_it_says(
         self, tmp_path: Path, umask: int, before: int | None, after: int
     ) -> None:
@@ -154,4 +183,8 @@ class TestExport:
                 said = roadmap({"ROADMAP_URL": url}, *arguments)
             finally:
                 os.umask(usual)
-        assert (said.code, file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (0, "<svg/>", after)
+        assert (said.code, file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (
+            0,
+            "<svg/>",
+            after,
+        )

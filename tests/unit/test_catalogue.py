@@ -29,12 +29,27 @@ from roadmap.catalogue_files import (
 )
 from roadmap.checks import problems
 from roadmap.goals import INTENT, stem
-from roadmap.outline import ContentKind, Level, Outline, Question, Quiz, Resource, Resources, ResourceType, Tutorial, total_weeks
+from roadmap.outline import (
+    ContentKind,
+    Level,
+    Outline,
+    Question,
+    Quiz,
+    Resource,
+    Resources,
+    ResourceType,
+    Tutorial,
+    total_weeks,
+)
 from roadmap.requests import RoadmapRequest
 from tests.cases import try_each
 
 FOLDERS = sorted(path.name for path in TRACKS.iterdir() if path.is_dir())
-CONCEPTS = [(folder, path.stem) for folder in FOLDERS for path in sorted((TRACKS / folder / "concepts").iterdir())]
+CONCEPTS = [
+    (folder, path.stem)
+    for folder in FOLDERS
+    for path in sorted((TRACKS / folder / "concepts").iterdir())
+]
 RESOURCE_TYPES = set(get_args(ResourceType))
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 BLOCK = re.compile(r"^```([\w+-]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -44,7 +59,9 @@ ENOUGH_GOALS = 0.9  # share that finds its track, or none where none fits
 
 
 def in_order(track: Track) -> list[str]:
-    return [concept for stage in track.stages for module in stage.modules for concept in module.concepts]
+    return [
+        concept for stage in track.stages for module in stage.modules for concept in module.concepts
+    ]
 
 
 def prose(tutorial: str) -> str:
@@ -62,18 +79,24 @@ def plan(goal: str = "Become a backend engineer in Python", **fields: Any) -> Ou
 
 def written_of(resources: Resources, request: RoadmapRequest) -> Resources:
     """What the catalogue names to this person of a concept that has these."""
-    concept = load_concept("python-backend", "caching").model_copy(update={"resources": list(resources.items)})
+    concept = load_concept("python-backend", "caching").model_copy(
+        update={"resources": list(resources.items)}
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(catalogue_files, "load_concept", lambda *_: concept)
         key = "python-backend/caching"
-        written = Catalogue().write(ContentKind.resources, ConceptBrief(request, "", "", "", key, "", "", ()))
+        written = Catalogue().write(
+            ContentKind.resources, ConceptBrief(request, "", "", "", key, "", "", ())
+        )
     assert isinstance(written, Resources)
     return written
 
 
 def brief(key: str) -> ConceptBrief:
     request = RoadmapRequest(goal="Become a backend engineer in Python")
-    return ConceptBrief(request, "title", "stage", "module", key, "concept", "description", ("outcome",))
+    return ConceptBrief(
+        request, "title", "stage", "module", key, "concept", "description", ("outcome",)
+    )
 
 
 each_track = try_each("track", tracks().values(), ids=tracks())
@@ -88,21 +111,32 @@ class TestTracks:
         assert all(ID.fullmatch(track_id) for track_id in FOLDERS)
 
     @each_track
-    def test_each_track_has_at_least_fifteen_concepts_each_in_one_place_and_in_one_file(self, track: Track) -> None:
+    def test_each_track_has_at_least_fifteen_concepts_each_in_one_place_and_in_one_file(
+        self, track: Track
+    ) -> None:
         placed = in_order(track)
         assert len(placed) >= 15
         assert [concept for concept, times in Counter(placed).items() if times > 1] == []
-        assert sorted(placed) == sorted(concept for folder, concept in CONCEPTS if folder == track.id)
-        assert [path.name for path in (TRACKS / track.id / "concepts").iterdir() if path.suffix != ".md"] == []
+        assert sorted(placed) == sorted(
+            concept for folder, concept in CONCEPTS if folder == track.id
+        )
+        assert [
+            path.name for path in (TRACKS / track.id / "concepts").iterdir() if path.suffix != ".md"
+        ] == []
         for language in languages(track)[1:]:
-            translated = [path.stem for path in (TRACKS / track.id / language / "concepts").iterdir()]
+            translated = [
+                path.stem for path in (TRACKS / track.id / language / "concepts").iterdir()
+            ]
             assert sorted(translated) == sorted(placed)
         assert [concept for concept in placed if not ID.fullmatch(concept)] == []
 
     @each_track
     def test_no_stage_and_no_module_is_empty_or_without_words(self, track: Track) -> None:
         assert track.stages
-        for part in [*track.stages, *(module for stage in track.stages for module in stage.modules)]:
+        for part in [
+            *track.stages,
+            *(module for stage in track.stages for module in stage.modules),
+        ]:
             assert 1 <= len(part.title) <= 200
             assert part.description.endswith(".")
         assert all(stage.modules for stage in track.stages)
@@ -138,18 +172,28 @@ class TestTracks:
     def test_nothing_is_easier_than_what_it_needs(self, track: Track) -> None:
         for concept_id in in_order(track):
             concept = load_concept(track.id, concept_id)
-            needed = {name: load_concept(track.id, name).difficulty for name in concept.prerequisites}
-            assert {name: level for name, level in needed.items() if level > concept.difficulty} == {}, concept_id
+            needed = {
+                name: load_concept(track.id, name).difficulty for name in concept.prerequisites
+            }
+            assert {
+                name: level for name, level in needed.items() if level > concept.difficulty
+            } == {}, concept_id
 
     @each_track
     def test_addresses_are_named_once_in_a_track(self, track: Track) -> None:
         concepts = [load_concept(track.id, concept) for concept in in_order(track)]
-        named = Counter(resource.url for concept in concepts for resource in (*concept.resources, *concept.spares))
+        named = Counter(
+            resource.url
+            for concept in concepts
+            for resource in (*concept.resources, *concept.spares)
+        )
         assert [url for url, times in named.items() if times > 1] == []
 
     @each_track
     def test_titles_are_used_once_in_a_track(self, track: Track) -> None:
-        titles = Counter(load_concept(track.id, concept).title.lower() for concept in in_order(track))
+        titles = Counter(
+            load_concept(track.id, concept).title.lower() for concept in in_order(track)
+        )
         assert [title for title, times in titles.items() if times > 1] == []
 
 
@@ -164,10 +208,18 @@ class TestConcepts:
         assert concept.description.endswith(".")
         assert 1 <= concept.hours <= 20
         assert 1 <= concept.difficulty <= 5
-        assert concept.known_from is not Level.beginner  # nobody is said to know it before everybody
+        assert (
+            concept.known_from is not Level.beginner
+        )  # nobody is said to know it before everybody
         assert 2 <= len(concept.outcomes) <= 4
-        assert [outcome for outcome in concept.outcomes if not outcome or outcome.endswith(".")] == []
-        assert [outcome for outcome in concept.outcomes if outcome.split()[0] != outcome.split()[0].lower()] == []
+        assert [
+            outcome for outcome in concept.outcomes if not outcome or outcome.endswith(".")
+        ] == []
+        assert [
+            outcome
+            for outcome in concept.outcomes
+            if outcome.split()[0] != outcome.split()[0].lower()
+        ] == []
         assert 3 <= len(concept.resources) <= 5
         assert 1 <= len(concept.spares) <= 2
         for resource in (*concept.resources, *concept.spares):
@@ -178,7 +230,9 @@ class TestConcepts:
             assert resource.why.endswith(".")
 
     @each_concept
-    def test_its_questions_have_the_answers_that_their_types_promise(self, track_id: str, concept_id: str) -> None:
+    def test_its_questions_have_the_answers_that_their_types_promise(
+        self, track_id: str, concept_id: str
+    ) -> None:
         concept = load_concept(track_id, concept_id)
         assert 4 <= len(concept.questions) <= 6
         assert len({question.type for question in concept.questions}) >= 2
@@ -214,17 +268,33 @@ class TestConcepts:
 
 
 class TestGuessing:
-    @try_each(("track_id", "language"), [(id_, tag) for id_ in FOLDERS for tag in languages(tracks()[id_])])
-    def test_a_right_answer_is_not_given_away_by_its_length(self, track_id: str, language: str) -> None:
+    @try_each(
+        ("track_id", "language"),
+        [(id_, tag) for id_ in FOLDERS for tag in languages(tracks()[id_])],
+    )
+    def test_a_right_answer_is_not_given_away_by_its_length(
+        self, track_id: str, language: str
+    ) -> None:
         concepts = [load_concept(track_id, id_, language) for id_ in tracks()[track_id].concept_ids]
-        questions = [question for concept in concepts for question in concept.questions if question.type == "single"]
-        longest = [question for question in questions if longest_alone(question) == question.answers]
+        questions = [
+            question
+            for concept in concepts
+            for question in concept.questions
+            if question.type == "single"
+        ]
+        longest = [
+            question for question in questions if longest_alone(question) == question.answers
+        ]
         assert len(longest) <= len(questions) / 3
 
 
 def longest_alone(question: Question) -> tuple[int, ...]:
     lengths = [len(option) for option in question.options]
-    return tuple(at for at, length in enumerate(lengths) if length == max(lengths)) if lengths.count(max(lengths)) == 1 else ()
+    return (
+        tuple(at for at, length in enumerate(lengths) if length == max(lengths))
+        if lengths.count(max(lengths)) == 1
+        else ()
+    )
 
 
 class TestLevels:
@@ -243,19 +313,31 @@ class TestLevels:
 
     @each_track
     @try_each("level", Level)
-    def test_what_stays_needs_all_of_its_prerequisites_that_stay(self, track: Track, level: Level) -> None:
+    def test_what_stays_needs_all_of_its_prerequisites_that_stay(
+        self, track: Track, level: Level
+    ) -> None:
         kept = {concept.key: concept for concept in plan(track.title, level=level).concepts()}
         for key, concept in kept.items():
-            needed = {f"{track.id}/{name}" for name in load_concept(track.id, key.partition("/")[2]).prerequisites}
+            needed = {
+                f"{track.id}/{name}"
+                for name in load_concept(track.id, key.partition("/")[2]).prerequisites
+            }
             assert set(concept.prerequisites) == needed & set(kept)
 
     @each_track
     def test_a_level_drops_exactly_what_is_known_from_it_on(self, track: Track) -> None:
         order = list(Level)
         for level in Level:
-            kept = {concept.key.partition("/")[2] for concept in plan(track.title, level=level).concepts()}
+            kept = {
+                concept.key.partition("/")[2]
+                for concept in plan(track.title, level=level).concepts()
+            }
             known = {c: load_concept(track.id, c).known_from for c in in_order(track)}
-            news = {c for c, since in known.items() if since is None or order.index(level) < order.index(since)}
+            news = {
+                c
+                for c, since in known.items()
+                if since is None or order.index(level) < order.index(since)
+            }
             assert kept == news
 
     @each_track
@@ -264,8 +346,13 @@ class TestLevels:
         for concept_id in in_order(track):
             concept = load_concept(track.id, concept_id)
             if concept.known_from is not None:
-                since = [load_concept(track.id, needed).known_from for needed in concept.prerequisites]
-                assert all(level and order.index(level) <= order.index(concept.known_from) for level in since), concept_id
+                since = [
+                    load_concept(track.id, needed).known_from for needed in concept.prerequisites
+                ]
+                assert all(
+                    level and order.index(level) <= order.index(concept.known_from)
+                    for level in since
+                ), concept_id
 
     @each_track
     def test_fewer_hours_a_week_take_more_weeks(self, track: Track) -> None:
@@ -319,13 +406,22 @@ def goals(name: str) -> list[tuple[str, str]]:
 
 
 def missed(name: str) -> list[str]:
-    found = [(goal, expected, (found := find_track(goal)) and found.id) for goal, expected in goals(name)]
-    return [f"{goal!r}: {got}, not {expected}" for goal, expected, got in found if (got or "none") != expected]
+    found = [
+        (goal, expected, (found := find_track(goal)) and found.id) for goal, expected in goals(name)
+    ]
+    return [
+        f"{goal!r}: {got}, not {expected}"
+        for goal, expected, got in found
+        if (got or "none") != expected
+    ]
 
 
 class TestGoals:
     def test_what_was_held_out_was_not_looked_at(self) -> None:
-        tuned, held_out = ({re.sub(r"\W+", "", goal.lower()) for goal, _ in goals(name)} for name in ("tuned", "held_out"))
+        tuned, held_out = (
+            {re.sub(r"\W+", "", goal.lower()) for goal, _ in goals(name)}
+            for name in ("tuned", "held_out")
+        )
         assert tuned & held_out == set()
 
     @try_each(("goal", "expected"), MATCHING)
@@ -376,7 +472,12 @@ class TestGoals:
                 stem.cache_clear()
                 lexicon.cache_clear()
                 with ThreadPoolExecutor(4) as pool:
-                    every = list(pool.map(lambda _: [(found := find_track(goal)) and found.id for goal in listed], range(4)))
+                    every = list(
+                        pool.map(
+                            lambda _: [(found := find_track(goal)) and found.id for goal in listed],
+                            range(4),
+                        )
+                    )
                 assert every == [expected] * 4
         finally:
             sys.setswitchinterval(interval)
@@ -385,7 +486,9 @@ class TestGoals:
         assert find_track("backend " + "nothing at all that is known of " * 30) is not None
         assert find_track("和 " * 500) is None
 
-    def test_a_goal_that_fits_no_track_is_refused_with_the_tracks_there_are_and_the_way_out(self) -> None:
+    def test_a_goal_that_fits_no_track_is_refused_with_the_tracks_there_are_and_the_way_out(
+        self,
+    ) -> None:
         with pytest.raises(Invalid) as refused:
             Catalogue().fit(RoadmapRequest(goal="Bake sourdough bread"))
         (field,) = refused.value.fields
@@ -393,7 +496,9 @@ class TestGoals:
         assert "OPENAI_API_KEY" in field.detail
         assert all(track.title in field.detail for track in tracks().values())
 
-    def test_a_goal_that_fits_no_track_is_refused_over_http_and_nothing_is_stored(self, client: TestClient) -> None:
+    def test_a_goal_that_fits_no_track_is_refused_over_http_and_nothing_is_stored(
+        self, client: TestClient
+    ) -> None:
         answer = client.post("/api/v1/roadmaps", json={"goal": "Bake sourdough bread"})
         assert answer.status_code == 422
         (error,) = answer.json()["errors"]
@@ -419,9 +524,16 @@ class TestGoals:
 
     @try_each(
         ("goal", "language"),
-        [("学习后端开发", "zh-Hans"), ("学习网络安全", "en"), ("我想學 Python 後端", "zh-Hans"), ("Learn Django", "en")],
+        [
+            ("学习后端开发", "zh-Hans"),
+            ("学习网络安全", "en"),
+            ("我想學 Python 後端", "zh-Hans"),
+            ("Learn Django", "en"),
+        ],
     )
-    def test_without_a_language_it_is_that_of_the_goal_where_it_is_there(self, goal: str, language: str) -> None:
+    def test_without_a_language_it_is_that_of_the_goal_where_it_is_there(
+        self, goal: str, language: str
+    ) -> None:
         assert Catalogue().fit(RoadmapRequest(goal=goal).in_language_of_goal()).language == language
 
     def test_what_is_asked_for_is_not_changed(self) -> None:
@@ -443,14 +555,23 @@ class TestGoals:
 class TestWriting:
     @try_each(
         ("kind", "shape"),
-        [(ContentKind.tutorial, Tutorial), (ContentKind.resources, Resources), (ContentKind.quiz, Quiz)],
+        [
+            (ContentKind.tutorial, Tutorial),
+            (ContentKind.resources, Resources),
+            (ContentKind.quiz, Quiz),
+        ],
     )
     @each_track
-    def test_every_concept_of_an_outline_can_be_written(self, track: Track, kind: ContentKind, shape: type) -> None:
+    def test_every_concept_of_an_outline_can_be_written(
+        self, track: Track, kind: ContentKind, shape: type
+    ) -> None:
         for concept in plan(track.title).concepts():
             assert isinstance(Catalogue().write(kind, brief(concept.key)), shape)
 
-    @try_each("key", ["python-backend/gone", "gone/caching", "gone", "", "../python-backend/caching", "/etc"])
+    @try_each(
+        "key",
+        ["python-backend/gone", "gone/caching", "gone", "", "../python-backend/caching", "/etc"],
+    )
     def test_a_concept_that_is_not_there_any_more_is_a_lasting_fault(self, key: str) -> None:
         with pytest.raises(GeneratorFault, match="create the roadmap anew") as fault:
             Catalogue().write(ContentKind.tutorial, brief(key))
@@ -461,12 +582,16 @@ class TestWriting:
         concept = load_concept("python-backend", "caching")
         for level in {resource.level for resource in concept.resources}:
             request = RoadmapRequest(goal="Learn Django", level=level)
-            first = Catalogue().write(ContentKind.resources, ConceptBrief(request, "", "", "", key, "", "", ()))
+            first = Catalogue().write(
+                ContentKind.resources, ConceptBrief(request, "", "", "", key, "", "", ())
+            )
             assert isinstance(first, Resources)
             assert first.items[0].level is level
             assert set(first.items) == set(concept.resources)
         request = RoadmapRequest(goal="Learn Django", preferences="I read documentation.")
-        liked = Catalogue().write(ContentKind.resources, ConceptBrief(request, "", "", "", key, "", "", ()))
+        liked = Catalogue().write(
+            ContentKind.resources, ConceptBrief(request, "", "", "", key, "", "", ())
+        )
         assert isinstance(liked, Resources)
         assert liked.items[0].type == "documentation"
 
@@ -511,8 +636,14 @@ class TestWriting:
     def test_what_is_liked_is_said_by_a_word_of_its_own(self, preferences: str, first: str) -> None:
         kinds = ("article", "video", "book", "course")
         named = {"title": "t", "language": "en", "why": "w"}
-        resources = Resources(items=tuple(Resource(url=f"https://example.org/{kind}", type=kind, **named) for kind in kinds))
-        ordered = written_of(resources, RoadmapRequest(goal="Learn Django", preferences=preferences))
+        resources = Resources(
+            items=tuple(
+                Resource(url=f"https://example.org/{kind}", type=kind, **named) for kind in kinds
+            )
+        )
+        ordered = written_of(
+            resources, RoadmapRequest(goal="Learn Django", preferences=preferences)
+        )
         assert ordered.items[0].type == first
 
     @try_each(
@@ -538,8 +669,14 @@ class TestWriting:
     def test_what_is_not_liked_comes_last(self, preferences: str, last: str) -> None:
         named = {"title": "t", "language": "en", "why": "w"}
         kinds = ("video", "book", "article", "course")
-        resources = Resources(items=tuple(Resource(url=f"https://example.org/{kind}", type=kind, **named) for kind in kinds))
-        ordered = written_of(resources, RoadmapRequest(goal="Learn Django", preferences=preferences))
+        resources = Resources(
+            items=tuple(
+                Resource(url=f"https://example.org/{kind}", type=kind, **named) for kind in kinds
+            )
+        )
+        ordered = written_of(
+            resources, RoadmapRequest(goal="Learn Django", preferences=preferences)
+        )
         assert ordered.items[-1].type == last
 
 
@@ -552,26 +689,38 @@ class TestLanguages:
         assert all(CHINESE in languages(tracks()[track_id]) for track_id in FIRST_FOUR)
 
     @try_each("track_id", FIRST_FOUR)
-    def test_nothing_of_a_translation_is_left_in_english_without_a_word(self, track_id: str) -> None:
+    def test_nothing_of_a_translation_is_left_in_english_without_a_word(
+        self, track_id: str
+    ) -> None:
         """But for addresses and titles of pages, and options that are code."""
         outline = plan(tracks()[track_id].title, language=CHINESE)
         request = RoadmapRequest(goal=tracks()[track_id].title, language=CHINESE)
         english = plan(tracks()[track_id].title)
-        assert [concept.key for concept in outline.concepts()] == [concept.key for concept in english.concepts()]
+        assert [concept.key for concept in outline.concepts()] == [
+            concept.key for concept in english.concepts()
+        ]
         nodes: list[Any] = [outline, *outline.stages, *outline.modules(), *outline.concepts()]
         assert [node.title for node in nodes if not is_chinese(node.title)] == []
         for node in outline.concepts():
-            brief = ConceptBrief(request, "", "", "", node.key, node.title, node.description, node.outcomes)
+            brief = ConceptBrief(
+                request, "", "", "", node.key, node.title, node.description, node.outcomes
+            )
             tutorial, resources, quiz = (Catalogue().write(kind, brief) for kind in ContentKind)
             assert isinstance(tutorial, Tutorial)
             assert isinstance(resources, Resources)
             assert isinstance(quiz, Quiz)
             said = [node.description, *node.outcomes, *(item.why for item in resources.items)]
-            said += [text for question in quiz.questions for text in (question.prompt, question.explanation)]
+            said += [
+                text
+                for question in quiz.questions
+                for text in (question.prompt, question.explanation)
+            ]
             assert [text for text in said if not is_chinese(text)] == []
             is_translated = tutorial.language is None
             assert is_chinese(tutorial.markdown.splitlines()[0])
-            assert is_translated or (tutorial.language == "en" and "英文" in tutorial.markdown.splitlines()[0])
+            assert is_translated or (
+                tutorial.language == "en" and "英文" in tutorial.markdown.splitlines()[0]
+            )
 
     @try_each("language", ["zh", "zh-CN", "zh-Hans", "zh-SG", "ZH-hans-CN"])
     def test_simplified_chinese_of_any_country_is_accepted(self, language: str) -> None:
@@ -585,9 +734,13 @@ class TestLanguages:
             for concept_id in in_order(tracks()[track_id]):
                 made = load_concept(track_id, concept_id, CHINESE)
                 if made.tutorial_language == CHINESE:
-                    if BLOCK.findall(made.tutorial) != BLOCK.findall(load_concept(track_id, concept_id).tutorial):
+                    if BLOCK.findall(made.tutorial) != BLOCK.findall(
+                        load_concept(track_id, concept_id).tutorial
+                    ):
                         different.append(f"{track_id}/{concept_id}")
-                    assert re.findall(r"^## .*$", BLOCK.sub("", made.tutorial), re.MULTILINE)[-2:] == ["## 练习", "## 解答"]
+                    assert re.findall(r"^## .*$", BLOCK.sub("", made.tutorial), re.MULTILINE)[
+                        -2:
+                    ] == ["## 练习", "## 解答"]
         assert different == []
 
 
@@ -627,23 +780,52 @@ def replaced(old: str, new: str) -> Callable[[str], str]:
 
 
 BREAKS: dict[str, tuple[str, Callable[[str], str], str]] = {
-    "no TOML": (HERE, replaced("hours = 4", "hours = = 4"), "is not TOML: Invalid value (at line 3, column 9)"),
-    "no front matter": (HERE, lambda text: text.replace("+++", "---"), "must begin with TOML between two lines of +++"),
-    "a field too many": (HERE, replaced("hours = 4", "hours = 4\nlength = 5"), "length: Extra inputs are not permitted"),
+    "no TOML": (
+        HERE,
+        replaced("hours = 4", "hours = = 4"),
+        "is not TOML: Invalid value (at line 3, column 9)",
+    ),
+    "no front matter": (
+        HERE,
+        lambda text: text.replace("+++", "---"),
+        "must begin with TOML between two lines of +++",
+    ),
+    "a field too many": (
+        HERE,
+        replaced("hours = 4", "hours = 4\nlength = 5"),
+        "length: Extra inputs are not permitted",
+    ),
     "a field is missing": (HERE, replaced("hours = 4\n", ""), "hours: Field required"),
-    "hours out of bounds": (HERE, replaced("hours = 4", "hours = 0"), "hours: Input should be greater than or equal to 1"),
-    "a number without end": (HERE, replaced("hours = 4", f"hours = {'9' * 5000}"), "is not TOML: Exceeds the limit"),
-    "lists without end": (HERE, replaced("hours = 4", f"hours = {'[' * 5000}"), "is not TOML: maximum recursion depth"),
+    "hours out of bounds": (
+        HERE,
+        replaced("hours = 4", "hours = 0"),
+        "hours: Input should be greater than or equal to 1",
+    ),
+    "a number without end": (
+        HERE,
+        replaced("hours = 4", f"hours = {'9' * 5000}"),
+        "is not TOML: Exceeds the limit",
+    ),
+    "lists without end": (
+        HERE,
+        replaced("hours = 4", f"hours = {'[' * 5000}"),
+        "is not TOML: maximum recursion depth",
+    ),
     "no resources": (
-        *(HERE, lambda text: text.replace("[[resources]]", "[[spares]]").replace("+++\n", "+++\nresources = []\n", 1)),
+        *(
+            HERE,
+            lambda text: text.replace("[[resources]]", "[[spares]]").replace(
+                "+++\n", "+++\nresources = []\n", 1
+            ),
+        ),
         "resources: List should have at least 1 item",
     ),
     "no questions": (
         *(
             HERE,
-            lambda text: re.sub(r"\[\[questions\]\].*?(?=\n\+\+\+\n)", "", text, flags=re.DOTALL).replace(
-                "+++\n", "+++\nquestions = []\n", 1
-            ),
+            lambda text: re.sub(
+                r"\[\[questions\]\].*?(?=\n\+\+\+\n)", "", text, flags=re.DOTALL
+            ).replace("+++\n", "+++\nquestions = []\n", 1),
         ),
         "questions: List should have at least 1 item",
     ),
@@ -715,9 +897,19 @@ class TestBrokenFiles:
         assert f"{HERE}: has more than 1 MiB" in broken_files()
 
     @pytest.mark.parametrize(
-        "text", [b"id = ", b'id = "other"\n', b"", b"id = '\xff'", b"id = " + b"9" * 5000, b"id = " + b"[" * 5000]
+        "text",
+        [
+            b"id = ",
+            b'id = "other"\n',
+            b"",
+            b"id = '\xff'",
+            b"id = " + b"9" * 5000,
+            b"id = " + b"[" * 5000,
+        ],
     )
-    def test_a_head_that_is_broken_takes_its_track_away_and_no_other(self, copied: Path, text: bytes) -> None:
+    def test_a_head_that_is_broken_takes_its_track_away_and_no_other(
+        self, copied: Path, text: bytes
+    ) -> None:
         (copied / "devops" / "track.toml").write_bytes(text)
         assert [each.split(":")[0] for each in broken_files()] == ["devops/track.toml"]
         assert "devops" not in tracks()
@@ -732,7 +924,9 @@ class TestBrokenFiles:
         assert find_track("Learn Django") is not None
 
     @pytest.mark.parametrize("text", ["meanings = ", "", "[meanings]\na = 1\n"])
-    def test_words_that_are_broken_are_named_and_no_goal_is_taken(self, copied: Path, client: TestClient, text: str) -> None:
+    def test_words_that_are_broken_are_named_and_no_goal_is_taken(
+        self, copied: Path, client: TestClient, text: str
+    ) -> None:
         (copied / "words.toml").write_text(text)
         (named,) = broken_files()
         assert named.startswith("words.toml: ")
@@ -742,7 +936,12 @@ class TestBrokenFiles:
 
     def test_a_stage_without_a_name_that_can_be_a_key_is_named(self, copied: Path) -> None:
         path = copied / "devops" / "track.toml"
-        path.write_text(re.sub(r'(\[\[stages\]\]\ntitle = )"[^"]*"', r'\1"运维"', path.read_text("utf-8"), count=1), "utf-8")
+        path.write_text(
+            re.sub(
+                r'(\[\[stages\]\]\ntitle = )"[^"]*"', r'\1"运维"', path.read_text("utf-8"), count=1
+            ),
+            "utf-8",
+        )
         assert [each.partition(":")[2] for each in broken_files()] == [
             " stages.0.title: String should match pattern '[A-Za-z0-9]'"
         ]
@@ -751,9 +950,13 @@ class TestBrokenFiles:
         self, copied: Path, client: TestClient
     ) -> None:
         path = copied / HERE
-        path.write_text(path.read_text("utf-8").replace("answers = [1]", "answers = [0, 1]", 1), "utf-8")
+        path.write_text(
+            path.read_text("utf-8").replace("answers = [1]", "answers = [0, 1]", 1), "utf-8"
+        )
         broken = client.post("/api/v1/roadmaps", json={"goal": "Learn Django"}).json()["id"]
-        other = client.post("/api/v1/roadmaps", json={"goal": "Become a DevOps engineer"}).json()["id"]
+        other = client.post("/api/v1/roadmaps", json={"goal": "Become a DevOps engineer"}).json()[
+            "id"
+        ]
         told = client.get(f"/api/v1/roadmaps/{broken}").json()
         assert told["status"] == "failed"
         assert f"{HERE}: questions.0: 2 right answers do not fit the type single" in told["error"]

@@ -48,7 +48,9 @@ def of_step(step: Step) -> str:
 WORDS = Words("The last hour & more", "3 done, 1 failed", "Nothing <yet>", of_step)
 
 
-def steps(*counts: tuple[int, int, int], step: timedelta = MINUTE, begin: datetime = BEGIN) -> list[Made]:
+def steps(
+    *counts: tuple[int, int, int], step: timedelta = MINUTE, begin: datetime = BEGIN
+) -> list[Made]:
     return [Made(begin + step * number, *each) for number, each in enumerate(counts)]
 
 
@@ -63,7 +65,10 @@ def bars(svg: ET.Element, kind: str) -> list[tuple[float, float, float, float]]:
         return []
     path = found.get("d", "")
     assert BAR.sub("", path) == ""
-    return [(float(x), float(y), float(height), float(width)) for x, y, height, width in BAR.findall(path)]
+    return [
+        (float(x), float(y), float(height), float(width))
+        for x, y, height, width in BAR.findall(path)
+    ]
 
 
 def test_a_bar_is_as_high_as_its_number() -> None:
@@ -79,7 +84,10 @@ def test_a_bar_is_as_high_as_its_number() -> None:
 def test_what_went_wrong_stands_below_with_a_scale_of_its_own() -> None:
     svg = drawn(steps((1000, 1, 1), (1000, 0, 2)))
     assert bars(svg, "failed") == [(0.1, ABOVE + GAP, BELOW / 2, 0.8)]
-    assert bars(svg, "retried") == [(0.3, ABOVE + GAP + BELOW / 2, BELOW / 2, 0.4), (1.3, ABOVE + GAP, BELOW, 0.4)]
+    assert bars(svg, "retried") == [
+        (0.3, ABOVE + GAP + BELOW / 2, BELOW / 2, 0.4),
+        (1.3, ABOVE + GAP, BELOW, 0.4),
+    ]
 
 
 def test_one_among_many_can_be_seen() -> None:
@@ -113,9 +121,21 @@ def test_a_pointer_is_told_of_steps_in_which_something_was() -> None:
 
 def test_labels_are_few_and_at_round_times() -> None:
     hour = drawn(steps(*[(1, 0, 0)] * 60))
-    assert [text.text for text in hour.findall("text[@y='152']")] == ["09:15", "09:30", "09:45", "10:00"]
-    day = drawn(steps(*[(1, 0, 0)] * 96, step=QUARTER, begin=datetime(2026, 1, 5, 9, 15, tzinfo=UTC)))
-    assert [text.text for text in day.findall("text[@y='152']")] == ["12:00", "18:00", "00:00", "06:00"]
+    assert [text.text for text in hour.findall("text[@y='152']")] == [
+        "09:15",
+        "09:30",
+        "09:45",
+        "10:00",
+    ]
+    day = drawn(
+        steps(*[(1, 0, 0)] * 96, step=QUARTER, begin=datetime(2026, 1, 5, 9, 15, tzinfo=UTC))
+    )
+    assert [text.text for text in day.findall("text[@y='152']")] == [
+        "12:00",
+        "18:00",
+        "00:00",
+        "06:00",
+    ]
     assert [text.text for text in day.findall("text[@class='number']")] == ["1", "0", "1"]
 
 
@@ -126,7 +146,9 @@ def test_a_label_at_an_edge_stays_inside() -> None:
     ]
 
 
-@pytest.mark.parametrize("made", [[], steps((0, 0, 0)), steps((0, 0, 0), (0, 0, 0))], ids=["no step", "one", "two"])
+@pytest.mark.parametrize(
+    "made", [[], steps((0, 0, 0)), steps((0, 0, 0), (0, 0, 0))], ids=["no step", "one", "two"]
+)
 def test_of_nothing_it_says_that_there_is_nothing(made: list[Made]) -> None:
     svg = drawn(made)
     assert [text.text for text in svg.findall("text[@class='nothing']")] == [WORDS.nothing]
@@ -147,7 +169,16 @@ def test_there_are_never_more_labels_than_a_phone_has_room_for(length: timedelta
 
 
 @try_each(
-    ("number", "text"), [(0, "0"), (999, "999"), (1000, "1k"), (2500, "2.5k"), (50_000, "50k"), (500_000, "500k"), (10**6, "1M")]
+    ("number", "text"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (1000, "1k"),
+        (2500, "2.5k"),
+        (50_000, "50k"),
+        (500_000, "500k"),
+        (10**6, "1M"),
+    ],
 )
 def test_long_numbers_are_shortened(number: int, text: str) -> None:
     assert shortened(number) == text
@@ -160,7 +191,10 @@ class TestSparkline:
         line, dot = svg.find("path"), svg.find("circle")
         assert line is not None
         assert dot is not None
-        assert line.get("d") == f"M2 {SPARK_HEIGHT - 3}L{SPARK_WIDTH // 2} {SPARK_HEIGHT // 2}L{SPARK_WIDTH - 2} 3"
+        assert (
+            line.get("d")
+            == f"M2 {SPARK_HEIGHT - 3}L{SPARK_WIDTH // 2} {SPARK_HEIGHT // 2}L{SPARK_WIDTH - 2} 3"
+        )
         assert (dot.get("cx"), dot.get("cy")) == (str(SPARK_WIDTH - 2), "3")
 
     def test_where_nobody_has_looked_is_a_gap(self) -> None:

@@ -46,7 +46,10 @@ def of_difficulties(**stages: list[int]) -> Outline:
     """Stages of these names, with a concept of each difficulty."""
     made = []
     for name, difficulties in stages.items():
-        inside = [concept(f"{name}{at}").model_copy(update={"difficulty": each}) for at, each in enumerate(difficulties)]
+        inside = [
+            concept(f"{name}{at}").model_copy(update={"difficulty": each})
+            for at, each in enumerate(difficulties)
+        ]
         made.append(stage(name, module(f"module of {name}", *inside)))
     return Outline(title="A roadmap", stages=tuple(made))
 
@@ -57,7 +60,11 @@ def doubts_without_deadline(made: Outline) -> list[str]:
 
 class TestProblems:
     def test_a_sound_outline_has_none(self) -> None:
-        first = stage("First", module("Basics", concept("a"), concept("b", "a")), module("More", concept("c", "a", "b")))
+        first = stage(
+            "First",
+            module("Basics", concept("a"), concept("b", "a")),
+            module("More", concept("c", "a", "b")),
+        )
         second = stage("Second", module("Rest", concept("d", "c")))
         assert problems(Outline(title="A roadmap", stages=(first, second))) == []
 
@@ -66,29 +73,46 @@ class TestProblems:
 
     def test_an_empty_stage_is_named(self) -> None:
         full = stage("Full", module("Basics", concept("a")))
-        assert problems(Outline(title="A roadmap", stages=(full, stage("Bare")))) == ["Stage 'Bare' has no module."]
+        assert problems(Outline(title="A roadmap", stages=(full, stage("Bare")))) == [
+            "Stage 'Bare' has no module."
+        ]
 
     def test_an_empty_module_is_named(self) -> None:
-        made = Outline(title="A roadmap", stages=(stage("First", module("Basics", concept("a")), module("Bare")),))
+        made = Outline(
+            title="A roadmap",
+            stages=(stage("First", module("Basics", concept("a")), module("Bare")),),
+        )
         assert problems(made) == ["Module 'Bare' has no concept."]
 
     def test_a_key_that_is_used_twice_is_named_with_its_count(self) -> None:
-        assert problems(outline(concept("a"), concept("b"), concept("a"), concept("a"))) == ["The key 'a' is used 3 times."]
+        assert problems(outline(concept("a"), concept("b"), concept("a"), concept("a"))) == [
+            "The key 'a' is used 3 times."
+        ]
 
     def test_a_key_that_is_used_twice_in_different_stages_is_found(self) -> None:
         made = Outline(
-            title="A roadmap", stages=(stage("One", module("M", concept("a"))), stage("Two", module("N", concept("a"))))
+            title="A roadmap",
+            stages=(
+                stage("One", module("M", concept("a"))),
+                stage("Two", module("N", concept("a"))),
+            ),
         )
         assert problems(made) == ["The key 'a' is used 2 times."]
 
     def test_an_unknown_prerequisite_is_named(self) -> None:
-        assert problems(outline(concept("a"), concept("b", "gone"))) == ["Concept 'b' needs 'gone', which does not exist."]
+        assert problems(outline(concept("a"), concept("b", "gone"))) == [
+            "Concept 'b' needs 'gone', which does not exist."
+        ]
 
     def test_a_prerequisite_that_comes_later_is_named(self) -> None:
-        assert problems(outline(concept("a", "b"), concept("b"))) == ["Concept 'a' needs 'b', which comes later or is itself."]
+        assert problems(outline(concept("a", "b"), concept("b"))) == [
+            "Concept 'a' needs 'b', which comes later or is itself."
+        ]
 
     def test_a_concept_that_needs_itself_is_named(self) -> None:
-        assert problems(outline(concept("a", "a"))) == ["Concept 'a' needs 'a', which comes later or is itself."]
+        assert problems(outline(concept("a", "a"))) == [
+            "Concept 'a' needs 'a', which comes later or is itself."
+        ]
 
     @given(st.integers(2, 20))
     def test_every_cycle_is_found(self, length: int) -> None:
@@ -105,22 +129,36 @@ class TestProblems:
 
     def test_there_is_a_limit_to_the_number_of_concepts(self) -> None:
         assert problems(of_hours([1] * MOST_CONCEPTS)) == []
-        assert problems(of_hours([1] * (MOST_CONCEPTS + 1))) == ["There are 201 concepts; at most 200 are allowed."]
+        assert problems(of_hours([1] * (MOST_CONCEPTS + 1))) == [
+            "There are 201 concepts; at most 200 are allowed."
+        ]
 
     @given(st.data())
     def test_an_outline_that_only_looks_back_has_no_problem(self, data: st.DataObject) -> None:
         count = data.draw(st.integers(1, 30))
-        needs = [data.draw(st.sets(st.integers(0, index - 1), max_size=3)) if index else set() for index in range(count)]
-        concepts = [concept(f"c{index}", *(f"c{needed}" for needed in needs[index])) for index in range(count)]
+        needs = [
+            data.draw(st.sets(st.integers(0, index - 1), max_size=3)) if index else set()
+            for index in range(count)
+        ]
+        concepts = [
+            concept(f"c{index}", *(f"c{needed}" for needed in needs[index]))
+            for index in range(count)
+        ]
         assert problems(outline(*concepts)) == []
 
     @given(st.data())
-    def test_one_wrong_prerequisite_among_good_ones_is_the_one_that_is_told(self, data: st.DataObject) -> None:
+    def test_one_wrong_prerequisite_among_good_ones_is_the_one_that_is_told(
+        self, data: st.DataObject
+    ) -> None:
         count = data.draw(st.integers(1, 15))
         wrong = data.draw(st.integers(0, count - 1))
         target = data.draw(st.integers(wrong, count))  # itself, a later one, or one past the end
         concepts = [
-            concept(f"c{index}", *([f"c{index - 1}"] if index else []), *([f"c{target}"] if index == wrong else []))
+            concept(
+                f"c{index}",
+                *([f"c{index - 1}"] if index else []),
+                *([f"c{target}"] if index == wrong else []),
+            )
             for index in range(count)
         ]
         (found,) = problems(outline(*concepts))
@@ -130,16 +168,24 @@ class TestProblems:
 
 class TestRepeatedKeys:
     def test_a_key_of_two_stages_is_named_with_its_count(self) -> None:
-        other = OutlineStage(key="a", title="Other", description="", modules=(module("n", concept("d")),))
+        other = OutlineStage(
+            key="a", title="Other", description="", modules=(module("n", concept("d")),)
+        )
         made = Outline(title="A roadmap", stages=(stage("a", module("m", concept("c"))), other))
         assert problems(made) == ["The stage key 'a' is used 2 times."]
 
     def test_a_key_of_modules_in_different_stages_is_named_with_its_count(self) -> None:
-        stages = tuple(stage(f"s{index}", module("basics", concept(f"c{index}"))) for index in range(3))
-        assert problems(Outline(title="A roadmap", stages=stages)) == ["The module key 'basics' is used 3 times."]
+        stages = tuple(
+            stage(f"s{index}", module("basics", concept(f"c{index}"))) for index in range(3)
+        )
+        assert problems(Outline(title="A roadmap", stages=stages)) == [
+            "The module key 'basics' is used 3 times."
+        ]
 
     def test_a_stage_a_module_and_a_concept_may_share_a_key(self) -> None:
-        made = Outline(title="A roadmap", stages=(stage("loops", module("loops", concept("loops"))),))
+        made = Outline(
+            title="A roadmap", stages=(stage("loops", module("loops", concept("loops"))),)
+        )
         assert problems(made) == []
 
     def test_copies_with_the_same_key_and_title_are_told_of_once(self) -> None:
@@ -148,11 +194,17 @@ class TestRepeatedKeys:
 
 class TestRepeatedTitles:
     def test_forty_concepts_with_the_same_name_are_one_sentence(self) -> None:
-        assert problems(of_titles(*["Loops"] * 40)) == ["The concept title 'Loops' is used 40 times."]
+        assert problems(of_titles(*["Loops"] * 40)) == [
+            "The concept title 'Loops' is used 40 times."
+        ]
 
     def test_a_title_is_counted_over_the_whole_roadmap(self) -> None:
-        stages = tuple(stage(f"s{at}", module(f"m{at}", named(f"c{at}", "Loops"))) for at in range(3))
-        assert problems(Outline(title="A roadmap", stages=stages)) == ["The concept title 'Loops' is used 3 times."]
+        stages = tuple(
+            stage(f"s{at}", module(f"m{at}", named(f"c{at}", "Loops"))) for at in range(3)
+        )
+        assert problems(Outline(title="A roadmap", stages=stages)) == [
+            "The concept title 'Loops' is used 3 times."
+        ]
 
     def test_each_group_is_one_sentence_with_its_first_spelling(self) -> None:
         made = of_titles("Loops", "Error handling", "LOOPS!", "Sets", "handling, error", "loops")
@@ -199,7 +251,13 @@ class TestRepeatedTitles:
 
     @given(st.data())
     def test_case_order_and_punctuation_make_no_new_title(self, data: st.DataObject) -> None:
-        words = data.draw(st.lists(st.sampled_from(["loops", "über", "функции", "循环", "2", "c++"]), min_size=1, max_size=5))
+        words = data.draw(
+            st.lists(
+                st.sampled_from(["loops", "über", "функции", "循环", "2", "c++"]),
+                min_size=1,
+                max_size=5,
+            )
+        )
 
         def spelled() -> str:
             text = ""
@@ -209,37 +267,59 @@ class TestRepeatedTitles:
             return text + data.draw(st.sampled_from(CLOSING))
 
         titles = [spelled() for _ in range(data.draw(st.integers(2, 5)))]
-        assert problems(of_titles(*titles)) == [f"The concept title '{titles[0]}' is used {len(titles)} times."]
+        assert problems(of_titles(*titles)) == [
+            f"The concept title '{titles[0]}' is used {len(titles)} times."
+        ]
 
     def test_modules_of_one_stage_are_compared(self) -> None:
         twin = OutlineModule(key="twin", title="basics!", description="", concepts=(concept("b"),))
-        made = Outline(title="A roadmap", stages=(stage("First", module("Basics", concept("a")), twin),))
+        made = Outline(
+            title="A roadmap", stages=(stage("First", module("Basics", concept("a")), twin),)
+        )
         assert problems(made) == ["The module title 'Basics' is used 2 times in stage 'First'."]
 
     def test_modules_of_different_stages_are_not(self) -> None:
         twin = OutlineModule(key="twin", title="Basics", description="", concepts=(concept("b"),))
-        made = Outline(title="A roadmap", stages=(stage("First", module("Basics", concept("a"))), stage("Second", twin)))
+        made = Outline(
+            title="A roadmap",
+            stages=(stage("First", module("Basics", concept("a"))), stage("Second", twin)),
+        )
         assert problems(made) == []
 
     def test_stages_are_compared(self) -> None:
-        twin = OutlineStage(key="twin", title="first", description="", modules=(module("N", concept("b")),))
+        twin = OutlineStage(
+            key="twin", title="first", description="", modules=(module("N", concept("b")),)
+        )
         made = Outline(title="A roadmap", stages=(stage("First", module("M", concept("a"))), twin))
         assert problems(made) == ["The stage title 'First' is used 2 times."]
 
 
 class TestBounds:
     def test_there_is_a_limit_to_the_number_of_stages(self) -> None:
-        stages = [stage(f"s{at}", module(f"m{at}", concept(f"c{at}"))) for at in range(MOST_STAGES + 1)]
+        stages = [
+            stage(f"s{at}", module(f"m{at}", concept(f"c{at}"))) for at in range(MOST_STAGES + 1)
+        ]
         assert problems(Outline(title="A roadmap", stages=tuple(stages[:-1]))) == []
-        assert problems(Outline(title="A roadmap", stages=tuple(stages))) == ["There are 21 stages; at most 20 are allowed."]
+        assert problems(Outline(title="A roadmap", stages=tuple(stages))) == [
+            "There are 21 stages; at most 20 are allowed."
+        ]
 
     @pytest.mark.parametrize("kind", ["stage", "module", "concept"])
     def test_there_is_a_limit_to_a_description_of_each_kind(self, kind: str) -> None:
         def described(length: int) -> Outline:
-            texts = {each: "x" * length if each == kind else "" for each in ("stage", "module", "concept")}
-            inside = concept("c").model_copy(update={"title": "The concept", "description": texts["concept"]})
-            between = OutlineModule(key="m", title="The module", description=texts["module"], concepts=(inside,))
-            around = OutlineStage(key="s", title="The stage", description=texts["stage"], modules=(between,))
+            texts = {
+                each: "x" * length if each == kind else ""
+                for each in ("stage", "module", "concept")
+            }
+            inside = concept("c").model_copy(
+                update={"title": "The concept", "description": texts["concept"]}
+            )
+            between = OutlineModule(
+                key="m", title="The module", description=texts["module"], concepts=(inside,)
+            )
+            around = OutlineStage(
+                key="s", title="The stage", description=texts["stage"], modules=(between,)
+            )
             return Outline(title="A roadmap", stages=(around,))
 
         assert problems(described(LONGEST_DESCRIPTION)) == []
@@ -252,11 +332,15 @@ class TestBounds:
             return outline(concept("loops").model_copy(update={"outcomes": ("write one",) * count}))
 
         assert problems(made(MOST_OUTCOMES)) == []
-        assert problems(made(MOST_OUTCOMES + 1)) == ["Concept 'Loops' has 13 outcomes; at most 12 are allowed."]
+        assert problems(made(MOST_OUTCOMES + 1)) == [
+            "Concept 'Loops' has 13 outcomes; at most 12 are allowed."
+        ]
 
     def test_there_is_a_limit_to_an_outcome_and_the_one_that_is_too_long_is_named(self) -> None:
         def made(length: int) -> Outline:
-            return outline(concept("loops").model_copy(update={"outcomes": ("write one", "x" * length)}))
+            return outline(
+                concept("loops").model_copy(update={"outcomes": ("write one", "x" * length)})
+            )
 
         assert problems(made(LONGEST_OUTCOME)) == []
         assert problems(made(LONGEST_OUTCOME + 1)) == [
@@ -290,17 +374,25 @@ class TestQuotes:
     def test_no_sentence_quotes_a_long_text_whole(self) -> None:
         long, key = "x" * 200, "k" * 200
         far = "y" * 100_000
-        inside = (named(key, long), named("other", long).model_copy(update={"prerequisites": (far, far), "difficulty": 1}))
+        inside = (
+            named(key, long),
+            named("other", long).model_copy(update={"prerequisites": (far, far), "difficulty": 1}),
+        )
         full = OutlineModule(key=key, title=long, description="d" * 3000, concepts=inside)
         bare = OutlineModule(key=key, title=long, description="", concepts=())
-        stages = [OutlineStage(key=key, title=long, description="", modules=each) for each in ((full, bare), ())]
+        stages = [
+            OutlineStage(key=key, title=long, description="", modules=each)
+            for each in ((full, bare), ())
+        ]
         found = problems(Outline(title=long, stages=tuple(stages)))
         assert len(found) == 8
         assert max(map(len, found)) <= 250
 
 
 class TestDoubtsAboutHours:
-    def test_hours_that_do_not_fit_are_told_with_the_hours_there_are_and_what_would_fit(self) -> None:
+    def test_hours_that_do_not_fit_are_told_with_the_hours_there_are_and_what_would_fit(
+        self,
+    ) -> None:
         deadline = TODAY + timedelta(days=26)
         assert doubts(of_hours([148]), hours_per_week=8, deadline=deadline, today=TODAY) == [
             "148 hours do not fit into the 29 hours until 2026-08-27 at 8 hours a week; cut, or plan 40 hours a week."
@@ -336,19 +428,32 @@ class TestDoubtsAboutHours:
         assert doubts(of_hours([200] * 60), hours_per_week=1, deadline=None, today=TODAY) == []
 
     @given(st.integers(1, 3000), st.integers(1, 80), st.integers(7, 3650))
-    def test_the_hours_fit_exactly_when_their_share_of_each_day_does(self, hours: int, per_week: int, days: int) -> None:
+    def test_the_hours_fit_exactly_when_their_share_of_each_day_does(
+        self, hours: int, per_week: int, days: int
+    ) -> None:
         made = of_hours([100] * (hours // 100) + ([hours % 100] if hours % 100 else []))
-        found = doubts(made, hours_per_week=per_week, deadline=TODAY + timedelta(days=days), today=TODAY)
+        found = doubts(
+            made, hours_per_week=per_week, deadline=TODAY + timedelta(days=days), today=TODAY
+        )
         assert bool(found) == (hours * 7 > per_week * days)
 
     @given(st.integers(1, 3000), st.integers(1, 80), st.integers(1, 3650))
-    def test_the_hours_a_week_that_are_advised_are_the_fewest_that_fit(self, hours: int, per_week: int, days: int) -> None:
-        made, deadline = of_hours([100] * (hours // 100) + [hours % 100 or 100]), TODAY + timedelta(days=days)
+    def test_the_hours_a_week_that_are_advised_are_the_fewest_that_fit(
+        self, hours: int, per_week: int, days: int
+    ) -> None:
+        made, deadline = (
+            of_hours([100] * (hours // 100) + [hours % 100 or 100]),
+            TODAY + timedelta(days=days),
+        )
         enough = -(-made.hours * 7 // max(days, 7))
         assert doubts(made, hours_per_week=enough, deadline=deadline, today=TODAY) == []
         if enough > 1:
             (found,) = doubts(made, hours_per_week=enough - 1, deadline=deadline, today=TODAY)
-            advice = f"plan {enough} hours a week." if enough <= 80 else f"take {math.ceil(made.hours / (enough - 1))} weeks."
+            advice = (
+                f"plan {enough} hours a week."
+                if enough <= 80
+                else f"take {math.ceil(made.hours / (enough - 1))} weeks."
+            )
             assert found.endswith(f"; cut, or {advice}")
 
 
@@ -359,7 +464,9 @@ class TestDoubtsAboutDifficulty:
         ]
 
     def test_each_fall_is_told_and_only_falls(self) -> None:
-        found = doubts_without_deadline(of_difficulties(one=[3], two=[2], three=[5], four=[5], five=[1]))
+        found = doubts_without_deadline(
+            of_difficulties(one=[3], two=[2], three=[5], four=[5], five=[1])
+        )
         assert [sentence.split(":")[0] for sentence in found] == [
             "Stage 'two' is easier than stage 'one' before it",
             "Stage 'five' is easier than stage 'four' before it",
@@ -370,9 +477,16 @@ class TestDoubtsAboutDifficulty:
         assert len(doubts_without_deadline(of_difficulties(one=[3, 3, 3], two=[3, 3, 2]))) == 1
 
     @given(st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=6), min_size=1, max_size=8))
-    def test_stages_in_the_order_of_their_mean_difficulty_are_never_in_doubt(self, stages: list[list[int]]) -> None:
+    def test_stages_in_the_order_of_their_mean_difficulty_are_never_in_doubt(
+        self, stages: list[list[int]]
+    ) -> None:
         rising = sorted(stages, key=lambda each: sum(each) / len(each))
-        assert doubts_without_deadline(of_difficulties(**{f"s{at}": each for at, each in enumerate(rising)})) == []
+        assert (
+            doubts_without_deadline(
+                of_difficulties(**{f"s{at}": each for at, each in enumerate(rising)})
+            )
+            == []
+        )
 
     @try_each(("needed", "told"), [(1, 0), (2, 0), (3, 0), (4, 1), (5, 1)])
     def test_a_prerequisite_that_is_harder_by_two_is_told(self, needed: int, told: int) -> None:
@@ -388,8 +502,12 @@ class TestDoubtsAboutDifficulty:
     def test_what_is_in_doubt_is_told_for_every_outline(self, made: Outline) -> None:
         difficulty = {each.key: each.difficulty for each in made.concepts()}
         steep = [(each.key, key) for each in made.concepts() for key in each.prerequisites]
-        steep = [(key, needed) for key, needed in steep if difficulty[needed] >= difficulty[key] + 2]
-        assert sum("Concept" in sentence for sentence in doubts_without_deadline(made)) == len(steep)
+        steep = [
+            (key, needed) for key, needed in steep if difficulty[needed] >= difficulty[key] + 2
+        ]
+        assert sum("Concept" in sentence for sentence in doubts_without_deadline(made)) == len(
+            steep
+        )
 
 
 class TestCatalogue:
@@ -398,5 +516,8 @@ class TestCatalogue:
         for title, level in product((track.title for track in tracks().values()), Level):
             request = RoadmapRequest(goal=title, level=level)
             made = Catalogue().outline(DesignBrief(request, Catalogue().analyse(request)))
-            wrong += [f"{title}, {level}: {told}" for told in (*problems(made), *doubts_without_deadline(made))]
+            wrong += [
+                f"{title}, {level}: {told}"
+                for told in (*problems(made), *doubts_without_deadline(made))
+            ]
         assert wrong == []

@@ -36,12 +36,20 @@ COMMANDS = dict(commands())
 
 
 def test_every_command_but_the_demo_can_answer_a_program() -> None:
-    options = {name: {option for each in command.params for option in each.opts} for name, command in COMMANDS.items()}
+    options = {
+        name: {option for each in command.params for option in each.opts}
+        for name, command in COMMANDS.items()
+    }
     assert [name for name, known in options.items() if "--json" not in known] == ["demo"]
 
 
 def test_every_command_and_each_of_its_options_say_what_they_are_for() -> None:
-    options = [(name, each) for name, command in COMMANDS.items() for each in command.params if isinstance(each, click.Option)]
+    options = [
+        (name, each)
+        for name, command in COMMANDS.items()
+        for each in command.params
+        if isinstance(each, click.Option)
+    ]
     assert [name for name, command in COMMANDS.items() if not command.help] == []
     assert [f"{name} {each.name}" for name, each in options if not each.help] == []
 
@@ -74,9 +82,12 @@ def test_a_moment_that_is_none_is_told_so(option: str, moment: str) -> None:
 
 def test_a_refusal_names_options_and_fields_as_a_person_does() -> None:
     error = Invalid(
-        "The search is too long.", fields=(FieldError("?text", "has 600 characters"), FieldError("/name", "is empty"))
+        "The search is too long.",
+        fields=(FieldError("?text", "has 600 characters"), FieldError("/name", "is empty")),
     )
-    assert failure(error).message == "The search is too long (text has 600 characters; name is empty)."
+    assert (
+        failure(error).message == "The search is too long (text has 600 characters; name is empty)."
+    )
 
 
 @pytest.mark.usefixtures("schema")
@@ -97,4 +108,7 @@ def test_a_backup_has_every_table_and_column_that_the_database_has() -> None:
 def test_nothing_but_what_is_made_again_is_left_out_of_a_backup(tmp_path: Path) -> None:
     backups.write(settings, tmp_path / "backup.gz", nullcontext())
     kept = {table.name for table in Reader(tmp_path / "backup.gz").manifest().tables}
-    assert {table._meta.table_name for table in backups.tables()} - kept == {"account_export", "export_piece"}
+    assert {table._meta.table_name for table in backups.tables()} - kept == {
+        "account_export",
+        "export_piece",
+    }

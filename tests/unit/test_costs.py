@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 
 from cli.costs import measured, prices
 from cli.costs.bill import MONTH, Load, Part, Use, bill_of, paid, reserved, use_of
-from cli.costs.layouts import BEFORE, CATALOGUE, COMMANDS, MODEL, ONE, SERVERS, Large, Layout, at_work, in_one, layouts_of
+from cli.costs.layouts import (
+    BEFORE,
+    CATALOGUE,
+    COMMANDS,
+    MODEL,
+    ONE,
+    SERVERS,
+    Large,
+    Layout,
+    at_work,
+    in_one,
+    layouts_of,
+)
 from cli.costs.measured import PartUsage, StackUsage
 from cli.costs.prices import Platform, Prices, RedisByCommand
 from roadmap_cli import main
@@ -19,11 +31,15 @@ from tests.cases import try_each
 from tests.stack import ROOT
 
 SEEN = {"currency": "USD", "seen": date(2026, 1, 31), "source": "https://example.org"}
-PLATFORM = Platform(memory=10, cores=20, storage=0.5, egress=0.1, plans={"Small": 5, "Large": 50}, **SEEN)
+PLATFORM = Platform(
+    memory=10, cores=20, storage=0.5, egress=0.1, plans={"Small": 5, "Large": 50}, **SEEN
+)
 BY_COMMAND = RedisByCommand(commands=0.2, **SEEN)
 STACK = StackUsage(
     parts={
-        "api": PartUsage(memory=50, memory_busy=60, cpu_idle=0.001, cpu_per_roadmap=1, cpu_per_request=0.01),
+        "api": PartUsage(
+            memory=50, memory_busy=60, cpu_idle=0.001, cpu_per_roadmap=1, cpu_per_request=0.01
+        ),
         "redis": PartUsage(memory=5, memory_busy=10, cpu_idle=0.002, cpu_per_roadmap=2),
     },
     commands_idle=1,
@@ -51,17 +67,27 @@ def test_a_month_of_use_is_what_is_idle_and_what_is_done() -> None:
 
 def test_a_bill_is_the_sum_of_what_is_used_at_its_price() -> None:
     use = Use(
-        (Part("api", 2, 500, 0.5), Part("redis", 1, 1000, 0.1)), commands=1_000_000, inside_scripts=500_000, storage=4, egress=10
+        (Part("api", 2, 500, 0.5), Part("redis", 1, 1000, 0.1)),
+        commands=1_000_000,
+        inside_scripts=500_000,
+        storage=4,
+        egress=10,
     )
     bill = bill_of(use, PLATFORM)
-    assert (bill.memory, bill.cores, bill.storage, bill.egress, bill.redis) == pytest.approx((20, 22, 2, 1, 0))
+    assert (bill.memory, bill.cores, bill.storage, bill.egress, bill.redis) == pytest.approx(
+        (20, 22, 2, 1, 0)
+    )
     assert bill.total == pytest.approx(45)
     assert paid(bill, PLATFORM) == pytest.approx({"Small": 45, "Large": 50})
 
 
 def test_redis_that_bills_commands_takes_the_place_of_ours() -> None:
     use = Use(
-        (Part("api", 2, 500, 0.5), Part("redis", 1, 1000, 0.1)), commands=1_000_000, inside_scripts=500_000, storage=4, egress=10
+        (Part("api", 2, 500, 0.5), Part("redis", 1, 1000, 0.1)),
+        commands=1_000_000,
+        inside_scripts=500_000,
+        storage=4,
+        egress=10,
     )
     bill = bill_of(use, PLATFORM, BY_COMMAND)
     assert (bill.memory, bill.cores, bill.redis) == pytest.approx((10, 20, 2))
@@ -79,7 +105,9 @@ def test_what_is_reserved_is_paid_for_whether_it_works_or_not() -> None:
     st.integers(1, 120),
     st.floats(1, 10),
 )
-def test_more_of_anything_never_costs_less(roadmaps: float, reads: float, months: int, more: float) -> None:
+def test_more_of_anything_never_costs_less(
+    roadmaps: float, reads: float, months: int, more: float
+) -> None:
     def cost(load: Load) -> float:
         return bill_of(use_of(STACK, load), PLATFORM).total
 
@@ -92,7 +120,14 @@ def test_more_of_anything_never_costs_less(roadmaps: float, reads: float, months
 def layouts(roadmaps: float = 300, *, is_by_model: bool = True) -> list[Layout]:
     asked = prices.load()
     load = Load(roadmaps, 50, 12)
-    return layouts_of(measured.load().stacks, load, asked, asked.platforms["Railway"], is_by_model=is_by_model, large=Large())
+    return layouts_of(
+        measured.load().stacks,
+        load,
+        asked,
+        asked.platforms["Railway"],
+        is_by_model=is_by_model,
+        large=Large(),
+    )
 
 
 def test_what_was_measured_says_what_the_documents_promise() -> None:
@@ -107,16 +142,23 @@ def test_a_model_adds_to_every_layout_what_it_adds_to_three_services() -> None:
     stacks = measured.load().stacks
     catalogue, writes = stacks[CATALOGUE], stacks[MODEL]
     ours = [name for name in writes.parts if name not in SERVERS]
-    added = sum(writes.parts[name].cpu_per_roadmap - catalogue.parts[name].cpu_per_roadmap for name in ours)
+    added = sum(
+        writes.parts[name].cpu_per_roadmap - catalogue.parts[name].cpu_per_roadmap for name in ours
+    )
     together = in_one(stacks[ONE], catalogue, writes)
-    assert together.parts["all"].cpu_per_roadmap - stacks[ONE].parts["all"].cpu_per_roadmap == pytest.approx(added)
+    assert together.parts["all"].cpu_per_roadmap - stacks[ONE].parts[
+        "all"
+    ].cpu_per_roadmap == pytest.approx(added)
     for name in ("commands_per_roadmap", "commands_inside_scripts_per_roadmap"):
         more = getattr(writes, name) - getattr(catalogue, name)
         assert getattr(together, name) - getattr(stacks[ONE], name) == pytest.approx(more)
         assert more > 0
     assert in_one(stacks[ONE], catalogue, catalogue).parts["all"] == stacks[ONE].parts["all"]
     before = at_work(stacks[BEFORE], catalogue, writes)
-    assert before.parts["worker content"].cpu_per_roadmap > writes.parts["huey_content"].cpu_per_roadmap
+    assert (
+        before.parts["worker content"].cpu_per_roadmap
+        > writes.parts["huey_content"].cpu_per_roadmap
+    )
     assert before.stored_per_roadmap == writes.stored_per_roadmap
 
 
@@ -140,17 +182,28 @@ def test_the_command_shows_every_layout_and_on_what_it_rests() -> None:
     code, said = run()
     assert code == 0
     assert [
-        name for name in ("three services", "one instance", "FastAPI + Celery + Flower", "a large instance") if name not in said
+        name
+        for name in (
+            "three services",
+            "one instance",
+            "FastAPI + Celery + Flower",
+            "a large instance",
+        )
+        if name not in said
     ] == []
     assert measured.load().date in said
-    assert [each.source for each in prices.load().of("Railway").values() if each.source not in said] == []
+    assert [
+        each.source for each in prices.load().of("Railway").values() if each.source not in said
+    ] == []
 
 
 def test_the_command_tells_the_same_as_data() -> None:
     code, said = run("--roadmaps", "10", "--json")
     document = json.loads(said)
     assert code == 0
-    assert [each["bill"]["total"] for each in document["layouts"]] == pytest.approx([each.bill.total for each in layouts()])
+    assert [each["bill"]["total"] for each in document["layouts"]] == pytest.approx(
+        [each.bill.total for each in layouts()]
+    )
     assert set(document["rests_on"]["prices"]) == {"Railway", "Upstash"}
 
 
@@ -161,7 +214,9 @@ def test_other_prices_count(tmp_path: Path) -> None:
     file.write_text(json.dumps(given))
     code, said = run("--prices", file, "--platform", "Elsewhere", "--json")
     assert code == 0
-    assert json.loads(said)["layouts"][0]["bill"]["memory"] == pytest.approx(2 * layouts()[0].bill.memory)
+    assert json.loads(said)["layouts"][0]["bill"]["memory"] == pytest.approx(
+        2 * layouts()[0].bill.memory
+    )
 
 
 def test_a_platform_and_a_redis_of_one_name_are_kept_apart(tmp_path: Path) -> None:
@@ -177,10 +232,17 @@ def test_a_platform_and_a_redis_of_one_name_are_kept_apart(tmp_path: Path) -> No
     assert json.loads(said)["rests_on"]["prices"] == {
         "Railway": {"seen": railway["seen"], "source": railway["source"]},
         "Redis of Railway": {"seen": "2026-01-31", "source": "https://redis.example.org"},
-        "Redis of Redis of Railway": {"seen": by_command["seen"], "source": "https://other.example.org"},
+        "Redis of Redis of Railway": {
+            "seen": by_command["seen"],
+            "source": "https://other.example.org",
+        },
     }
     code, said = run("--prices", file)
-    told = (railway["source"], "read on 2026-01-31 at https://redis.example.org", "https://other.example.org")
+    told = (
+        railway["source"],
+        "read on 2026-01-31 at https://redis.example.org",
+        "https://other.example.org",
+    )
     assert [each for each in told if each not in said] == []
 
 
@@ -191,7 +253,9 @@ def test_a_redis_in_another_currency_is_named_nowhere(tmp_path: Path) -> None:
     assert "Elsewhere" not in "".join(run("--prices", file, *more)[1] for more in ((), ("--json",)))
 
 
-USUAL = '"currency": "USD", "seen": "2026-01-31", "source": "x", "cores": 1, "storage": 1, "egress": 1'
+USUAL = (
+    '"currency": "USD", "seen": "2026-01-31", "source": "x", "cores": 1, "storage": 1, "egress": 1'
+)
 
 
 @pytest.mark.parametrize(
@@ -204,8 +268,18 @@ USUAL = '"currency": "USD", "seen": "2026-01-31", "source": "x", "cores": 1, "st
         (f'{{"platforms": {{"X": {{{USUAL}, "memory": NaN}}}}}}', "X.memory"),
         (f'{{"platforms": {{"X": {{{USUAL}, "memory": 1e300}}}}}}', "X.memory"),
         ("\ufeff[1", "JSON"),
-        (f'{{"platforms": {{"X": {{{USUAL}, "memory": 1}}}}}}'.replace("2026-01-31", "2026-99-99"), "X.seen"),
-        (f'{{"platforms": {{"X": {{{USUAL}, "memory": 1}}}}}}'.replace('"2026-01-31"', "1700000000"), "X.seen"),
+        (
+            f'{{"platforms": {{"X": {{{USUAL}, "memory": 1}}}}}}'.replace(
+                "2026-01-31", "2026-99-99"
+            ),
+            "X.seen",
+        ),
+        (
+            f'{{"platforms": {{"X": {{{USUAL}, "memory": 1}}}}}}'.replace(
+                '"2026-01-31"', "1700000000"
+            ),
+            "X.seen",
+        ),
     ],
 )
 def test_prices_that_cannot_be_read_are_named(text: str, told: str, tmp_path: Path) -> None:
@@ -226,7 +300,17 @@ def test_a_file_that_is_not_there_and_a_platform_without_prices_are_named(tmp_pa
     assert (code, "Railway" in said) == (1, True)
 
 
-@try_each("option", ["--roadmaps=-1", "--roadmaps=nan", "--reads=inf", "--months=0", "--large-memory=0", "--roadmaps=ten"])
+@try_each(
+    "option",
+    [
+        "--roadmaps=-1",
+        "--roadmaps=nan",
+        "--reads=inf",
+        "--months=0",
+        "--large-memory=0",
+        "--roadmaps=ten",
+    ],
+)
 def test_a_load_that_there_is_not_is_refused(option: str) -> None:
     code, said = run(option)
     assert code == 2
@@ -235,5 +319,9 @@ def test_a_load_that_there_is_not_is_refused(option: str) -> None:
 
 def test_prices_are_dated_and_say_where_they_stand() -> None:
     asked: Prices = prices.load()
-    assert [each.source for each in asked.of("Railway").values() if not each.source.startswith("https://")] == []
+    assert [
+        each.source
+        for each in asked.of("Railway").values()
+        if not each.source.startswith("https://")
+    ] == []
     assert "COPY cli cli\n" in (ROOT / "Dockerfile.railway").read_text()

@@ -17,7 +17,17 @@ from core.ids import new_id
 from core.runtime import session, settings
 from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, Revision, Roadmap
-from roadmap import building, contents, decisions, editing, events, planning, reading, rescue, revisions
+from roadmap import (
+    building,
+    contents,
+    decisions,
+    editing,
+    events,
+    planning,
+    reading,
+    rescue,
+    revisions,
+)
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault, NotYet, Unsound
 from roadmap.creating import create_many, new_roadmap
@@ -51,14 +61,23 @@ NOBODY = UUID(int=99)
 
 
 def concept(key: str, *needs: str, **changes: Any) -> OutlineConcept:
-    facts = {"title": key.title(), "description": f"About {key}.", "hours": 3, "difficulty": 2, "outcomes": (f"use {key}",)}
+    facts = {
+        "title": key.title(),
+        "description": f"About {key}.",
+        "hours": 3,
+        "difficulty": 2,
+        "outcomes": (f"use {key}",),
+    }
     return OutlineConcept(**{**facts, "key": key, "prerequisites": needs, **changes})
 
 
 def outline(*concepts: OutlineConcept, title: str = "Bread") -> Outline:
     """One stage of one module."""
     module = OutlineModule(key="basics", title="Basics", description="", concepts=concepts)
-    return Outline(title=title, stages=(OutlineStage(key="start", title="Start", description="", modules=(module,)),))
+    return Outline(
+        title=title,
+        stages=(OutlineStage(key="start", title="Start", description="", modules=(module,)),),
+    )
 
 
 FLOUR, DOUGH, OVEN = concept("flour"), concept("dough", "flour"), concept("oven", "dough")
@@ -105,7 +124,9 @@ class Designer:
         self.feedback.append(design.feedback)
         return self._next()
 
-    def repair(self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]) -> Outline:
+    def repair(
+        self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
+    ) -> Outline:
         self.asked.append("repair")
         self.problems.append(list(problems))
         return self._next()
@@ -122,7 +143,9 @@ class Designer:
             facts = {"type": "book", "level": Level.advanced, "language": "en", "why": "To know."}
             item = Resource(title=text, url="https://example.org", **facts)
             return Resources(items=(item,))
-        question = Question(type="single", prompt=text, options=("yes", "no"), answers=(0,), explanation="It is so.")
+        question = Question(
+            type="single", prompt=text, options=("yes", "no"), answers=(0,), explanation="It is so."
+        )
         return Quiz(questions=(question,))
 
     def written(self) -> list[str]:
@@ -208,42 +231,69 @@ def told(roadmap_id: UUID) -> list[str]:
 
 def plan_of(roadmap_id: UUID) -> list[str]:
     tree = reading.roadmap_tree(LOCAL_OWNER, roadmap_id)
-    return [node.key for stage in tree.stages for module in stage.modules for node in module.concepts]
+    return [
+        node.key for stage in tree.stages for module in stage.modules for node in module.concepts
+    ]
 
 
 class TestPipeline:
     def test_every_step_is_saved_and_told(self, client: TestClient, designer: Designer) -> None:
         roadmap_id = created(client)
         assert told(roadmap_id)[:5] == [
-            *("roadmap.queued", "roadmap.planning", "roadmap.analysed", "roadmap.drafted", "roadmap.outlined"),
+            *(
+                "roadmap.queued",
+                "roadmap.planning",
+                "roadmap.analysed",
+                "roadmap.drafted",
+                "roadmap.outlined",
+            ),
         ]
         assert_told_without_gaps(roadmap_id)
         tree = reading.roadmap_tree(LOCAL_OWNER, roadmap_id)
-        assert tree.analysis == Analysis(aim="To bake bread.", known=("water",), subjects=("flour", "dough"))
+        assert tree.analysis == Analysis(
+            aim="To bake bread.", known=("water",), subjects=("flour", "dough")
+        )
         assert (tree.status, tree.revision, tree.remarks) == ("ready", 1, [])
         (revision,) = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items
-        assert (revision.number, revision.source, revision.status, revision.current) == (1, "goal", "done", True)
+        assert (revision.number, revision.source, revision.status, revision.current) == (
+            1,
+            "goal",
+            "done",
+            True,
+        )
         versions = rows(ContentVersion)
         assert {(version["generator"], version["prompt_version"]) for version in versions} == {
             ("designer", f"{kind}-1") for kind in ContentKind
         }
 
-    def test_a_draft_that_does_not_hold_together_is_shown_its_own_errors(self, client: TestClient, designer: Designer) -> None:
+    def test_a_draft_that_does_not_hold_together_is_shown_its_own_errors(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         designer.designs = [LOOPED, PLAN]
         roadmap_id = created(client)
         assert the_roadmap(roadmap_id).status == "ready"
-        assert designer.problems == [["Concept 'flour' needs 'dough', which comes later or is itself."]]
-        drafted = [event.data for event in events.events_after(roadmap_id, 0) if event.type == "roadmap.drafted"]
+        assert designer.problems == [
+            ["Concept 'flour' needs 'dough', which comes later or is itself."]
+        ]
+        drafted = [
+            event.data
+            for event in events.events_after(roadmap_id, 0)
+            if event.type == "roadmap.drafted"
+        ]
         assert [(data["round"], len(data["problems"])) for data in drafted] == [(0, 1), (1, 0)]
 
-    def test_what_breaks_the_rules_of_a_field_is_repaired_too(self, client: TestClient, designer: Designer) -> None:
+    def test_what_breaks_the_rules_of_a_field_is_repaired_too(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         draft = PLAN.model_dump(mode="json")
         draft["stages"][0]["modules"][0]["concepts"][0]["hours"] = 0
         designer.designs = [Unsound(draft, ["hours: must be greater than 0."]), PLAN]
         assert the_roadmap(created(client)).status == "ready"
         assert designer.problems == [["hours: must be greater than 0."]]
 
-    def test_repair_ends_after_its_rounds_with_the_reason(self, client: TestClient, designer: Designer) -> None:
+    def test_repair_ends_after_its_rounds_with_the_reason(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         designer.designs = [LOOPED] * 9
         roadmap_id = created(client)
         row = the_roadmap(roadmap_id)
@@ -252,7 +302,9 @@ class TestPipeline:
         assert designer.asked == ["analysis", "outline", *["repair"] * settings.repair_rounds]
         assert_told_without_gaps(roadmap_id)
 
-    def test_what_can_be_lived_with_is_repaired_or_else_told(self, client: TestClient, designer: Designer) -> None:
+    def test_what_can_be_lived_with_is_repaired_or_else_told(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         far = outline(FLOUR, concept("dough", hours=200))
         designer.designs = [far] * 3
         roadmap_id = created(client, hours_per_week=1, deadline=str(days_from_now(30)))
@@ -262,7 +314,11 @@ class TestPipeline:
         (remark,) = tree.remarks
         assert "203 hours do not fit" in remark
 
-    @pytest.mark.parametrize("answer", [LOOPED, GeneratorFault("No more money.", lasting=True)], ids=["a cycle", "a fault"])
+    @pytest.mark.parametrize(
+        "answer",
+        [LOOPED, GeneratorFault("No more money.", lasting=True)],
+        ids=["a cycle", "a fault"],
+    )
     def test_an_outline_that_can_be_used_is_not_given_away_for_a_repair_that_cannot(
         self, client: TestClient, designer: Designer, answer: Any
     ) -> None:
@@ -273,8 +329,12 @@ class TestPipeline:
         assert (tree.status, tree.hours) == ("ready", 203)
         assert "203 hours do not fit" in tree.remarks[0]
 
-    def test_a_language_is_asked_for_again_also_by_who_takes_the_work_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        (step,) = create_many([new_roadmap(LOCAL_OWNER, RoadmapRequest(goal="学会烤面包", language="zh"))])
+    def test_a_language_is_asked_for_again_also_by_who_takes_the_work_up(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (step,) = create_many(
+            [new_roadmap(LOCAL_OWNER, RoadmapRequest(goal="学会烤面包", language="zh"))]
+        )
         assert isinstance(step, Step)
         text = {"title": "面粉与水", "description": "了解面粉和水的比例。"}
         chinese = outline(concept("flour", **text), title="学会烤面包")
@@ -285,7 +345,9 @@ class TestPipeline:
         assert (first.asked[1:], second.asked) == (["outline", "repair"], ["repair"])
         assert second.problems == [["The text is not in zh."]]
 
-    def test_a_worker_that_dies_over_a_draft_leaves_what_was_saved_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_worker_that_dies_over_a_draft_leaves_what_was_saved_before(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A fault that passes after the analysis, and another after a draft: neither is asked for again."""
         step = accepted()
         busy = GeneratorFault("Busy.")
@@ -295,17 +357,28 @@ class TestPipeline:
         assert planning.plan(step.id, second)[0].delay > 0
         third = Designer(PLAN)
         assert len(planning.plan(step.id, third)) == 2 * KINDS
-        assert (first.asked, second.asked, third.asked) == (["analysis", "outline"], ["outline", "repair"], ["repair"])
+        assert (first.asked, second.asked, third.asked) == (
+            ["analysis", "outline"],
+            ["outline", "repair"],
+            ["repair"],
+        )
         assert the_roadmap(step.id).attempts == 3
 
     def test_who_has_to_wait_has_not_tried_and_says_nothing_twice(self) -> None:
         step = accepted()
         waiting = Designer(*[NotYet("No room.", retry_after=7)] * 3)
         for _ in range(3):
-            assert planning.plan(step.id, waiting) == [Step(StepName.plan_roadmap, step.id, delay=7)]
+            assert planning.plan(step.id, waiting) == [
+                Step(StepName.plan_roadmap, step.id, delay=7)
+            ]
         row = the_roadmap(step.id)
         assert (row.status, row.attempts, row.error) == ("queued", 0, "")
-        assert told(step.id) == ["roadmap.queued", "roadmap.planning", "roadmap.analysed", "roadmap.planning"]
+        assert told(step.id) == [
+            "roadmap.queued",
+            "roadmap.planning",
+            "roadmap.analysed",
+            "roadmap.planning",
+        ]
         assert planning.plan(step.id, Designer(PLAN))
         assert told(step.id)[3:] == ["roadmap.planning", "roadmap.drafted", "roadmap.outlined"]
         assert the_roadmap(step.id).last_seq == 6
@@ -316,29 +389,42 @@ class TestPipeline:
         assert (the_roadmap(step.id).attempts, the_roadmap(step.id).error) == (1, "No money.")
         saved_first = Paying(LOOPED, NotYet("No money.", retry_after=7))
         saved_first.repair = lambda *args: Designer._next(saved_first)  # type: ignore[method-assign] -- before it pays
-        assert planning.plan(step.id, saved_first) == [Step(StepName.plan_roadmap, step.id, delay=7)]
+        assert planning.plan(step.id, saved_first) == [
+            Step(StepName.plan_roadmap, step.id, delay=7)
+        ]
         assert the_roadmap(step.id).attempts == 1
 
 
 class TestReview:
-    def test_the_plan_waits_and_nothing_is_written(self, client: TestClient, designer: Designer) -> None:
+    def test_the_plan_waits_and_nothing_is_written(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client, review=True)
         row = the_roadmap(roadmap_id)
-        assert (row.status, row.revision, row.contents_total, row.contents_ready) == ("awaiting_review", 1, 2 * KINDS, 0)
+        assert (row.status, row.revision, row.contents_total, row.contents_ready) == (
+            "awaiting_review",
+            1,
+            2 * KINDS,
+            0,
+        )
         assert designer.written() == []
         assert told(roadmap_id)[-2:] == ["roadmap.outlined", "roadmap.awaiting_review"]
         assert rescue.overdue() == []
         clock.travel(timedelta(hours=1))
         assert rescue.overdue() == []
 
-    def test_approval_lets_everything_be_written(self, client: TestClient, designer: Designer) -> None:
+    def test_approval_lets_everything_be_written(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client, review=True)
         decided = do(decisions.approve(LOCAL_OWNER, roadmap_id, 1))
         assert (decided.status, decided.revision, len(decided.steps)) == ("building", 1, 2 * KINDS)
         assert the_roadmap(roadmap_id).status == "ready"
         assert_told_without_gaps(roadmap_id)
 
-    def test_of_two_approvals_at_once_one_starts_the_build(self, client: TestClient, designer: Designer) -> None:
+    def test_of_two_approvals_at_once_one_starts_the_build(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client, review=True)
         outcomes: list[Any] = []
         start = threading.Barrier(8)
@@ -369,7 +455,9 @@ class TestReview:
             decisions.approve(LOCAL_OWNER, roadmap_id, 1)
         assert the_roadmap(roadmap_id).status == "awaiting_review"
 
-    def test_feedback_makes_a_new_revision_that_waits_again(self, client: TestClient, designer: Designer) -> None:
+    def test_feedback_makes_a_new_revision_that_waits_again(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client, review=True)
         designer.designs = [CHANGED]
         decided = do(decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
@@ -379,13 +467,23 @@ class TestReview:
         assert designer.feedback == ["", "More about ovens."]
         assert designer.written() == []
         newest, first = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items
-        assert (newest.source, newest.base, newest.instruction, newest.current) == ("feedback", 1, "More about ovens.", True)
+        assert (newest.source, newest.base, newest.instruction, newest.current) == (
+            "feedback",
+            1,
+            "More about ovens.",
+            True,
+        )
         assert (first.status, first.current) == ("done", False)
         made = revisions.compare(LOCAL_OWNER, roadmap_id, 2, None)
         assert (made.before, made.after) == (1, 2)
-        assert {(change.how, change.key) for change in made.changes} == {("changed", "dough"), ("added", "oven")}
+        assert {(change.how, change.key) for change in made.changes} == {
+            ("changed", "dough"),
+            ("added", "oven"),
+        }
 
-    def test_a_revision_that_cannot_be_designed_leaves_the_plan_as_it_was(self, client: TestClient, designer: Designer) -> None:
+    def test_a_revision_that_cannot_be_designed_leaves_the_plan_as_it_was(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client, review=True)
         designer.designs = [GeneratorFault("No idea.", lasting=True)]
         do(decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
@@ -407,27 +505,40 @@ class TestReview:
         assert revisions.read_revision(LOCAL_OWNER, roadmap_id, 3).outline == PLAN
         do(decisions.approve(LOCAL_OWNER, roadmap_id, None))
         assert the_roadmap(roadmap_id).status == "ready"
-        assert sorted(designer.written()) == sorted(f"{kind} of {key}" for key in ("flour", "dough") for kind in ContentKind)
+        assert sorted(designer.written()) == sorted(
+            f"{kind} of {key}" for key in ("flour", "dough") for kind in ContentKind
+        )
 
-    def test_edits_of_a_plan_in_review_are_not_written_before_approval(self, client: TestClient, designer: Designer) -> None:
+    def test_edits_of_a_plan_in_review_are_not_written_before_approval(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client, review=True)
-        decided = edit(roadmap_id, AddConcept(op="add_concept", module="basics", title="Oven", hours=2, difficulty=3))
+        decided = edit(
+            roadmap_id,
+            AddConcept(op="add_concept", module="basics", title="Oven", hours=2, difficulty=3),
+        )
         assert (decided.status, decided.revision, decided.steps) == ("awaiting_review", 2, [])
         assert designer.written() == []
         do(decisions.approve(LOCAL_OWNER, roadmap_id, 2))
         assert the_roadmap(roadmap_id).contents_ready == 3 * KINDS
 
-    def test_a_running_build_is_not_thrown_back_into_review(self, client: TestClient, designer: Designer) -> None:
+    def test_a_running_build_is_not_thrown_back_into_review(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client, review=True)
         (first, *_) = decisions.approve(LOCAL_OWNER, roadmap_id, 1).steps
         designer.failing = lambda brief: True
         building.build_content(first.id, designer)
         with session():
             failed = Content.get_by_id(first.id)
-        decided = decisions.regenerate(LOCAL_OWNER, roadmap_id, failed.concept_id, ContentKind(failed.kind), "")
+        decided = decisions.regenerate(
+            LOCAL_OWNER, roadmap_id, failed.concept_id, ContentKind(failed.kind), ""
+        )
         assert (decided.status, [step.id for step in decided.steps]) == ("building", [first.id])
 
-    def test_what_was_approved_is_tried_again_without_asking(self, client: TestClient, designer: Designer) -> None:
+    def test_what_was_approved_is_tried_again_without_asking(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client, review=True)
         designer.failing = lambda brief: True
         do(decisions.approve(LOCAL_OWNER, roadmap_id, 1))
@@ -442,7 +553,10 @@ class TestReview:
     ) -> None:
         roadmap_id = created(client, review=True)
         do(decisions.approve(LOCAL_OWNER, roadmap_id, 1))
-        designer.designs = [CHANGED, outline(FLOUR, concept("dough", "flour", title="Sourdough", hours=9), OVEN)]
+        designer.designs = [
+            CHANGED,
+            outline(FLOUR, concept("dough", "flour", title="Sourdough", hours=9), OVEN),
+        ]
         do(decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
         decisions.cancel(LOCAL_OWNER, roadmap_id)
         designer.asked = []
@@ -453,7 +567,11 @@ class TestReview:
         else:
             do(decisions.revise(LOCAL_OWNER, roadmap_id, "More time."))
         row = the_roadmap(roadmap_id)
-        assert (row.status, row.contents_ready, row.contents_failed) == ("awaiting_review", KINDS, 0)
+        assert (row.status, row.contents_ready, row.contents_failed) == (
+            "awaiting_review",
+            KINDS,
+            0,
+        )
         assert designer.written() == []
         assert told(roadmap_id)[-1] == "roadmap.awaiting_review"
         do(decisions.approve(LOCAL_OWNER, roadmap_id, None))
@@ -463,7 +581,9 @@ class TestReview:
 class TestChanges:
     """Of a roadmap that is finished already."""
 
-    def test_untouched_concepts_keep_ids_contents_and_progress(self, client: TestClient, designer: Designer) -> None:
+    def test_untouched_concepts_keep_ids_contents_and_progress(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         before, was = ids_by_key(roadmap_id), texts(roadmap_id)
         with session():
@@ -472,30 +592,49 @@ class TestChanges:
         do(decisions.revise(LOCAL_OWNER, roadmap_id, "Sourdough, and ovens."))
 
         row = the_roadmap(roadmap_id)
-        assert (row.status, row.revision, row.contents_ready, row.contents_total) == ("ready", 2, 3 * KINDS, 3 * KINDS)
+        assert (row.status, row.revision, row.contents_ready, row.contents_total) == (
+            "ready",
+            2,
+            3 * KINDS,
+            3 * KINDS,
+        )
         after, now = ids_by_key(roadmap_id), texts(roadmap_id)
         assert {key: after[key] for key in before} == before
         assert {place: text for place, text in now.items() if place[0] == "flour"} == {
             place: text for place, text in was.items() if place[0] == "flour"
         }
-        assert sorted(designer.written()) == sorted(f"{kind} of {key}" for key in ("dough", "oven") for kind in ContentKind)
+        assert sorted(designer.written()) == sorted(
+            f"{kind} of {key}" for key in ("dough", "oven") for kind in ContentKind
+        )
         assert now["dough", "tutorial"].startswith("Sourdough")
         with session():
             assert Concept.get_by_id(before["flour"]).progress == "done"
         assert_told_in_order(roadmap_id)
 
-    def test_a_design_that_forgets_the_keys_is_recognised_by_its_titles(self, client: TestClient, designer: Designer) -> None:
+    def test_a_design_that_forgets_the_keys_is_recognised_by_its_titles(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         before, was = ids_by_key(roadmap_id), texts(roadmap_id)
-        forgetful = Outline.model_validate_json(PLAN.model_dump_json().replace('"flour"', '"c-1"').replace('"basics"', '"m-1"'))
-        longer = editing.apply(forgetful, [Rewrite(op="rewrite", what="concept", key="dough", hours=9)])
+        forgetful = Outline.model_validate_json(
+            PLAN.model_dump_json().replace('"flour"', '"c-1"').replace('"basics"', '"m-1"')
+        )
+        longer = editing.apply(
+            forgetful, [Rewrite(op="rewrite", what="concept", key="dough", hours=9)]
+        )
         designer.designs, designer.asked = [longer], []
         do(decisions.revise(LOCAL_OWNER, roadmap_id, "More time for the dough."))
-        assert (ids_by_key(roadmap_id), texts(roadmap_id), designer.asked) == (before, was, ["revise"])
+        assert (ids_by_key(roadmap_id), texts(roadmap_id), designer.asked) == (
+            before,
+            was,
+            ["revise"],
+        )
         (change,) = revisions.compare(LOCAL_OWNER, roadmap_id, 2, None).changes
         assert (change.key, change.field, change.after) == ("dough", "hours", 9)
 
-    def test_what_only_moves_or_takes_longer_is_not_written_again(self, client: TestClient, designer: Designer) -> None:
+    def test_what_only_moves_or_takes_longer_is_not_written_again(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         was, designer.asked = texts(roadmap_id), []
         edit(
@@ -512,7 +651,9 @@ class TestChanges:
         assert (tree.status, tree.hours, tree.revision) == ("ready", 12, 2)
         assert told(roadmap_id)[-2:] == ["roadmap.revised", "roadmap.ready"]
 
-    def test_what_is_removed_and_restored_is_as_it_was(self, client: TestClient, designer: Designer) -> None:
+    def test_what_is_removed_and_restored_is_as_it_was(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         before, was = ids_by_key(roadmap_id), texts(roadmap_id)
         with session():
@@ -530,7 +671,9 @@ class TestChanges:
         with session():
             assert Concept.get_by_id(before["dough"]).progress == "learning"
 
-    def test_a_text_that_fits_again_is_taken_up_and_not_paid_for(self, client: TestClient, designer: Designer) -> None:
+    def test_a_text_that_fits_again_is_taken_up_and_not_paid_for(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         was = texts(roadmap_id)
         edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", title="Sourdough"))
@@ -541,12 +684,21 @@ class TestChanges:
         dough = ids_by_key(roadmap_id)["dough"]
         do(decisions.regenerate(LOCAL_OWNER, roadmap_id, dough, ContentKind.quiz, ""))
         listed = contents.list_versions(LOCAL_OWNER, roadmap_id, dough, ContentKind.quiz).items
-        assert [(version.version, version.current) for version in listed] == [(3, True), (2, False), (1, False)]
+        assert [(version.version, version.current) for version in listed] == [
+            (3, True),
+            (2, False),
+            (1, False),
+        ]
 
-    def test_a_correction_of_words_may_leave_the_contents_alone(self, client: TestClient, designer: Designer) -> None:
+    def test_a_correction_of_words_may_leave_the_contents_alone(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         was, designer.asked = texts(roadmap_id), []
-        edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", title="Doughs", regenerate=False))
+        edit(
+            roadmap_id,
+            Rewrite(op="rewrite", what="concept", key="dough", title="Doughs", regenerate=False),
+        )
         assert (texts(roadmap_id), designer.asked) == (was, [])
         edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="flour", hours=5))
         assert (texts(roadmap_id), designer.asked) == (was, [])
@@ -554,24 +706,41 @@ class TestChanges:
         do(decisions.restore(LOCAL_OWNER, roadmap_id, 2))
         assert (texts(roadmap_id), designer.asked) == (was, [])
         designer.failing = lambda brief: True
-        do(decisions.regenerate(LOCAL_OWNER, roadmap_id, ids_by_key(roadmap_id)["dough"], ContentKind.quiz, "Harder."))
+        do(
+            decisions.regenerate(
+                LOCAL_OWNER,
+                roadmap_id,
+                ids_by_key(roadmap_id)["dough"],
+                ContentKind.quiz,
+                "Harder.",
+            )
+        )
         assert (the_roadmap(roadmap_id).status, texts(roadmap_id)) == ("ready", was)
 
-    def test_a_decision_sends_only_what_it_has_opened(self, client: TestClient, designer: Designer) -> None:
+    def test_a_decision_sends_only_what_it_has_opened(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         flour = ids_by_key(roadmap_id)["flour"]
-        sizes = [len(decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, kind, "").steps) for kind in ContentKind]
+        sizes = [
+            len(decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, kind, "").steps)
+            for kind in ContentKind
+        ]
         longer = [Rewrite(op="rewrite", what="concept", key="dough", hours=9)]
         sizes.append(len(decisions.edit(LOCAL_OWNER, roadmap_id, longer, None).steps))
         renamed = [Rewrite(op="rewrite", what="concept", key="dough", title="Sourdough")]
         sizes.append(len(decisions.edit(LOCAL_OWNER, roadmap_id, renamed, None).steps))
         assert sizes == [1, 1, 1, 0, KINDS]
 
-    def test_a_wish_of_yesterday_is_not_used_for_a_later_text(self, client: TestClient, designer: Designer) -> None:
+    def test_a_wish_of_yesterday_is_not_used_for_a_later_text(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         dough = ids_by_key(roadmap_id)["dough"]
         decisions.regenerate(LOCAL_OWNER, roadmap_id, dough, ContentKind.quiz, "Harder.")
-        decisions.edit(LOCAL_OWNER, roadmap_id, [Remove(op="remove", what="concept", key="dough")], None)
+        decisions.edit(
+            LOCAL_OWNER, roadmap_id, [Remove(op="remove", what="concept", key="dough")], None
+        )
         do(decisions.restore(LOCAL_OWNER, roadmap_id, 1))
         designer.briefs = []
         edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", title="Sourdough"))
@@ -580,15 +749,22 @@ class TestChanges:
     def test_titles_that_two_things_have_say_nothing_about_their_keys(self) -> None:
         def twice(first: str, second: str) -> Outline:
             def stage(key: str, inside: str, part: OutlineConcept) -> OutlineStage:
-                module = OutlineModule(key=inside, title="Practice", description="", concepts=(part,))
+                module = OutlineModule(
+                    key=inside, title="Practice", description="", concepts=(part,)
+                )
                 return OutlineStage(key=key, title=key, description="", modules=(module,))
 
-            return Outline(title="Bread", stages=(stage("one", first, FLOUR), stage("two", second, concept("oven"))))
+            return Outline(
+                title="Bread",
+                stages=(stage("one", first, FLOUR), stage("two", second, concept("oven"))),
+            )
 
         made = twice("x-1", "x-2")
         assert revisions.recognised(made, twice("p-1", "p-2")) == made
 
-    def test_to_the_first_revision_everything_is_added(self, client: TestClient, designer: Designer) -> None:
+    def test_to_the_first_revision_everything_is_added(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         made = revisions.compare(LOCAL_OWNER, created(client), 1, None)
         assert (made.before, made.after) == (0, 1)
         assert [(change.how, change.key) for change in made.changes] == [
@@ -598,7 +774,10 @@ class TestChanges:
     @pytest.mark.parametrize(
         ("operation", "rule"),
         [
-            (Move(op="move", what="concept", key="dough", position=0), "'dough' needs 'flour', which comes later"),
+            (
+                Move(op="move", what="concept", key="dough", position=0),
+                "'dough' needs 'flour', which comes later",
+            ),
             (Remove(op="remove", what="stage", key="start"), "There is no concept."),
             (Rewrite(op="rewrite", what="concept", key="dough", title="FLOUR"), "is used 2 times"),
             (Rewrite(op="rewrite", what="concept", key="dough", hours=3), "change nothing"),
@@ -613,7 +792,9 @@ class TestChanges:
         with pytest.raises(Invalid) as error:
             edit(roadmap_id, operation)
         assert rule in str(error.value.fields)
-        assert {table.__name__: rows(table) for table in (Roadmap, Revision, Concept, Content)} == before
+        assert {
+            table.__name__: rows(table) for table in (Roadmap, Revision, Concept, Content)
+        } == before
 
     def test_an_edit_of_a_revision_that_is_not_current_any_more_changes_nothing(
         self, client: TestClient, designer: Designer
@@ -624,13 +805,20 @@ class TestChanges:
         with pytest.raises(Conflict, match="Revision 1 is not the current one any more; that is 2"):
             edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", hours=5), base=1)
 
-    def test_the_key_of_a_removed_concept_is_not_given_to_another(self, client: TestClient, designer: Designer) -> None:
+    def test_the_key_of_a_removed_concept_is_not_given_to_another(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         edit(roadmap_id, Remove(op="remove", what="concept", key="dough"))
-        edit(roadmap_id, AddConcept(op="add_concept", module="basics", title="Dough", hours=1, difficulty=2))
+        edit(
+            roadmap_id,
+            AddConcept(op="add_concept", module="basics", title="Dough", hours=1, difficulty=2),
+        )
         assert plan_of(roadmap_id) == ["flour", "dough-2"]
 
-    def test_a_revision_that_fails_leaves_a_finished_roadmap_finished(self, client: TestClient, designer: Designer) -> None:
+    def test_a_revision_that_fails_leaves_a_finished_roadmap_finished(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         was = texts(roadmap_id)
         designer.designs = [LOOPED] * 3
@@ -641,7 +829,9 @@ class TestChanges:
         assert told(roadmap_id)[-2:] == ["revision.failed", "roadmap.ready"]
         assert_told_in_order(roadmap_id)
 
-    def test_a_roadmap_of_the_version_before_gets_its_first_revision(self, client: TestClient, designer: Designer) -> None:
+    def test_a_roadmap_of_the_version_before_gets_its_first_revision(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         with session():
             Revision.delete().execute()
@@ -649,7 +839,11 @@ class TestChanges:
             ContentVersion.update(subject="").execute()
         was, designer.asked = texts(roadmap_id), []
         assert reading.roadmap_tree(LOCAL_OWNER, roadmap_id).revision == 1
-        edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", title="Sourdough"), base=1)
+        edit(
+            roadmap_id,
+            Rewrite(op="rewrite", what="concept", key="dough", title="Sourdough"),
+            base=1,
+        )
         second, first = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items
         assert (first.number, first.source, second.number, second.base) == (1, "goal", 2, 1)
         do(decisions.restore(LOCAL_OWNER, roadmap_id, 1))
@@ -665,17 +859,25 @@ def assert_told_in_order(roadmap_id: UUID) -> None:
 
 
 class TestParts:
-    def test_a_part_is_written_anew_as_the_person_wants_it(self, client: TestClient, designer: Designer) -> None:
+    def test_a_part_is_written_anew_as_the_person_wants_it(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         flour = ids_by_key(roadmap_id)["flour"]
         was = texts(roadmap_id)
-        do(decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial, "Shorter, please."))
+        do(
+            decisions.regenerate(
+                LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial, "Shorter, please."
+            )
+        )
         brief = designer.briefs[-1]
         assert brief.instruction == "Shorter, please."
         assert brief.previous == Tutorial(markdown=was["flour", "tutorial"])
         now = texts(roadmap_id)
         assert {place for place in was if was[place] != now[place]} == {("flour", "tutorial")}
-        newest, first = contents.list_versions(LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial).items
+        newest, first = contents.list_versions(
+            LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial
+        ).items
         assert (newest.version, newest.instruction, newest.current) == (2, "Shorter, please.", True)
         assert (first.version, first.instruction, first.current) == (1, "", False)
         old = contents.read_version(LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial, 1)
@@ -683,17 +885,30 @@ class TestParts:
         row = the_roadmap(roadmap_id)
         assert (row.status, row.contents_ready, row.contents_failed) == ("ready", 2 * KINDS, 0)
 
-    def test_a_wish_that_fails_leaves_the_version_that_is_there(self, client: TestClient, designer: Designer) -> None:
+    def test_a_wish_that_fails_leaves_the_version_that_is_there(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         flour, was = ids_by_key(roadmap_id)["flour"], texts(roadmap_id)
         designer.failing = lambda brief: True
-        do(decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial, "Shorter, please."))
+        do(
+            decisions.regenerate(
+                LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial, "Shorter, please."
+            )
+        )
         (part,) = rows(Content, (Content.concept == flour) & (Content.kind == "tutorial"))
-        assert (part["status"], part["version"], part["error"], part["instruction"]) == ("ready", 1, "Out of ink.", "")
+        assert (part["status"], part["version"], part["error"], part["instruction"]) == (
+            "ready",
+            1,
+            "Out of ink.",
+            "",
+        )
         assert (texts(roadmap_id), the_roadmap(roadmap_id).status) == (was, "ready")
         assert told(roadmap_id)[-2:] == ["content.failed", "roadmap.ready"]
 
-    def test_one_part_that_failed_is_tried_again_and_no_other(self, client: TestClient, designer: Designer) -> None:
+    def test_one_part_that_failed_is_tried_again_and_no_other(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         designer.failing = lambda brief: brief.key == "flour"
         roadmap_id = created(client)
         designer.failing = lambda brief: False
@@ -701,12 +916,18 @@ class TestParts:
         assert the_roadmap(roadmap_id).contents_failed == KINDS
         do(decisions.retry_part(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz))
         row = the_roadmap(roadmap_id)
-        assert (row.status, row.contents_ready, row.contents_failed) == ("partial", KINDS + 1, KINDS - 1)
+        assert (row.status, row.contents_ready, row.contents_failed) == (
+            "partial",
+            KINDS + 1,
+            KINDS - 1,
+        )
         with pytest.raises(Conflict, match="has not failed"):
             decisions.retry_part(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz)
         assert told(roadmap_id)[-3:] == ["content.queued", "content.ready", "roadmap.partial"]
 
-    def test_a_quiz_of_an_earlier_version_keeps_its_answers_to_itself(self, client: TestClient, designer: Designer) -> None:
+    def test_a_quiz_of_an_earlier_version_keeps_its_answers_to_itself(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         flour = ids_by_key(roadmap_id)["flour"]
         read = contents.read_version(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, 1)
@@ -725,32 +946,48 @@ class TestParts:
         monkeypatch.setattr(revisions, "MOST", 1)
         longer = Rewrite(op="rewrite", what="concept", key="dough", hours=9)
         decide: dict[str, Callable[[], Decided]] = {
-            "versions": lambda: decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, ""),
+            "versions": lambda: decisions.regenerate(
+                LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, ""
+            ),
             "revisions": lambda: edit(roadmap_id, longer),
         }
         with pytest.raises(Conflict, match=f"has 1 {most}"):
             decide[most]()
         assert rows(Roadmap) == before
 
-    def test_a_part_that_is_being_written_is_not_begun_twice(self, client: TestClient, designer: Designer) -> None:
+    def test_a_part_that_is_being_written_is_not_begun_twice(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         flour = ids_by_key(roadmap_id)["flour"]
         decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, "")
         with pytest.raises(Conflict, match="being written already"):
             decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, "")
 
-    def test_all_that_failed_is_tried_again_and_nothing_else(self, client: TestClient, designer: Designer) -> None:
+    def test_all_that_failed_is_tried_again_and_nothing_else(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         designer.failing = lambda brief: brief.key == "dough"
         roadmap_id = created(client)
-        assert (the_roadmap(roadmap_id).status, the_roadmap(roadmap_id).contents_failed) == ("partial", KINDS)
+        assert (the_roadmap(roadmap_id).status, the_roadmap(roadmap_id).contents_failed) == (
+            "partial",
+            KINDS,
+        )
         designer.failing, designer.asked = (lambda brief: False), []
         do(decisions.retry(LOCAL_OWNER, roadmap_id))
         row = the_roadmap(roadmap_id)
-        assert (row.status, row.error, row.contents_ready, row.contents_failed) == ("ready", "", 2 * KINDS, 0)
+        assert (row.status, row.error, row.contents_ready, row.contents_failed) == (
+            "ready",
+            "",
+            2 * KINDS,
+            0,
+        )
         assert sorted(designer.asked) == sorted(f"{kind} of dough" for kind in ContentKind)
         assert_told_in_order(roadmap_id)
 
-    def test_an_outline_that_failed_is_tried_again(self, client: TestClient, designer: Designer) -> None:
+    def test_an_outline_that_failed_is_tried_again(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         designer.designs = [GeneratorFault("No idea.", lasting=True), PLAN]
         roadmap_id = created(client)
         assert the_roadmap(roadmap_id).status == "failed"
@@ -758,9 +995,16 @@ class TestParts:
         assert the_roadmap(roadmap_id).status == "ready"
         assert designer.asked.count("analysis") == 1
         newest, first = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items
-        assert (first.status, newest.status, newest.number, newest.current) == ("failed", "done", 2, True)
+        assert (first.status, newest.status, newest.number, newest.current) == (
+            "failed",
+            "done",
+            2,
+            True,
+        )
 
-    def test_there_is_nothing_to_retry_in_a_finished_roadmap(self, client: TestClient, designer: Designer) -> None:
+    def test_there_is_nothing_to_retry_in_a_finished_roadmap(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         with pytest.raises(Conflict, match="ready cannot be retried"):
             decisions.retry(LOCAL_OWNER, roadmap_id)
@@ -783,7 +1027,11 @@ class TestCancelling:
         content.send(steps)
         assert designer.asked == asked
         row = the_roadmap(roadmap_id)
-        assert (row.status, row.contents_ready, row.contents_failed) == ("cancelled", 1, 2 * KINDS - 1)
+        assert (row.status, row.contents_ready, row.contents_failed) == (
+            "cancelled",
+            1,
+            2 * KINDS - 1,
+        )
         assert "5 of 6 parts are not written" in row.error
         assert told(roadmap_id)[-1] == "roadmap.cancelled"
         assert_told_without_gaps(roadmap_id)
@@ -796,7 +1044,9 @@ class TestCancelling:
         assert {row["status"] for row in rows(Content)} == {"cancelled"}
         assert the_roadmap(roadmap_id).status == "cancelled"
 
-    def test_a_design_that_runs_is_not_saved_any_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_design_that_runs_is_not_saved_any_more(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         step = accepted()
 
         class Cancelled(Designer):
@@ -810,23 +1060,31 @@ class TestCancelling:
         row = the_roadmap(step.id)
         assert (row.status, row.analysis, row.lease_token) == ("cancelled", None, None)
 
-    def test_what_was_cancelled_can_be_taken_up_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_was_cancelled_can_be_taken_up_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         roadmap_id, steps, designer = self.pending(monkeypatch)
         building.build_content(steps[0].id, designer)
         decisions.cancel(LOCAL_OWNER, roadmap_id)
         do(decisions.retry(LOCAL_OWNER, roadmap_id))
         row = the_roadmap(roadmap_id)
         assert (row.status, row.contents_ready) == ("ready", 2 * KINDS)
-        assert sorted(designer.written()) == sorted(f"{kind} of {key}" for key in ("flour", "dough") for kind in ContentKind)
+        assert sorted(designer.written()) == sorted(
+            f"{kind} of {key}" for key in ("flour", "dough") for kind in ContentKind
+        )
 
-    def test_a_plan_that_was_cancelled_in_review_waits_for_review_again(self, client: TestClient, designer: Designer) -> None:
+    def test_a_plan_that_was_cancelled_in_review_waits_for_review_again(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client, review=True)
         assert decisions.cancel(LOCAL_OWNER, roadmap_id).status == "cancelled"
         do(decisions.retry(LOCAL_OWNER, roadmap_id))
         assert the_roadmap(roadmap_id).status == "awaiting_review"
         assert designer.written() == []
 
-    def test_a_change_that_is_cancelled_leaves_a_finished_roadmap_finished(self, client: TestClient, designer: Designer) -> None:
+    def test_a_change_that_is_cancelled_leaves_a_finished_roadmap_finished(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens.")
         assert the_roadmap(roadmap_id).status == "queued"
@@ -834,10 +1092,14 @@ class TestCancelling:
         assert revisions.list_revisions(LOCAL_OWNER, roadmap_id).items[0].status == "cancelled"
         assert told(roadmap_id)[-2:] == ["revision.cancelled", "roadmap.ready"]
 
-    def test_a_wish_that_is_cancelled_leaves_the_version_that_is_there(self, client: TestClient, designer: Designer) -> None:
+    def test_a_wish_that_is_cancelled_leaves_the_version_that_is_there(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         was = texts(roadmap_id)
-        decisions.regenerate(LOCAL_OWNER, roadmap_id, ids_by_key(roadmap_id)["dough"], ContentKind.quiz, "Harder.")
+        decisions.regenerate(
+            LOCAL_OWNER, roadmap_id, ids_by_key(roadmap_id)["dough"], ContentKind.quiz, "Harder."
+        )
         assert decisions.cancel(LOCAL_OWNER, roadmap_id).status == "ready"
         row = the_roadmap(roadmap_id)
         assert (row.contents_ready, row.contents_failed, row.error) == (2 * KINDS, 0, "")
@@ -852,8 +1114,18 @@ class TestCancelling:
         designer.failing = lambda brief: status == "partial" and brief.key == "dough"
         roadmap_id = created(client, review=status == "awaiting_review")
         if status == "cancelled":
-            edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="flour", regenerate=False, title="Flours"))
-            decisions.edit(LOCAL_OWNER, roadmap_id, [Rewrite(op="rewrite", what="concept", key="dough", title="Doughs")], None)
+            edit(
+                roadmap_id,
+                Rewrite(
+                    op="rewrite", what="concept", key="flour", regenerate=False, title="Flours"
+                ),
+            )
+            decisions.edit(
+                LOCAL_OWNER,
+                roadmap_id,
+                [Rewrite(op="rewrite", what="concept", key="dough", title="Doughs")],
+                None,
+            )
             decisions.cancel(LOCAL_OWNER, roadmap_id)
         names = ("status", "error", "contents_ready", "contents_failed", "revision", "over_budget")
         before = {name: getattr(the_roadmap(roadmap_id), name) for name in names}
@@ -867,7 +1139,9 @@ class TestCancelling:
         assert {name: getattr(the_roadmap(roadmap_id), name) for name in names} == before
         assert_told_in_order(roadmap_id)
 
-    def test_a_finished_roadmap_cannot_be_cancelled(self, client: TestClient, designer: Designer) -> None:
+    def test_a_finished_roadmap_cannot_be_cancelled(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
         with pytest.raises(Conflict, match="ready cannot be cancelled"):
             decisions.cancel(LOCAL_OWNER, roadmap_id)
@@ -876,7 +1150,9 @@ class TestCancelling:
 DECISIONS: list[Callable[[UUID, UUID], object]] = [
     lambda owner, id_: decisions.approve(owner, id_, None),
     lambda owner, id_: decisions.revise(owner, id_, "More."),
-    lambda owner, id_: decisions.edit(owner, id_, [Rewrite(op="rewrite", what="concept", key="dough", hours=9)], None),
+    lambda owner, id_: decisions.edit(
+        owner, id_, [Rewrite(op="rewrite", what="concept", key="dough", hours=9)], None
+    ),
     lambda owner, id_: decisions.restore(owner, id_, 1),
     decisions.cancel,
     decisions.retry,
@@ -889,7 +1165,9 @@ DECISIONS: list[Callable[[UUID, UUID], object]] = [
 
 
 @pytest.mark.parametrize("review", [True, False])
-def test_nobody_decides_about_the_roadmap_of_another(client: TestClient, designer: Designer, review: bool) -> None:
+def test_nobody_decides_about_the_roadmap_of_another(
+    client: TestClient, designer: Designer, review: bool
+) -> None:
     roadmap_id = created(client, review=review)
     before = rows(Roadmap)
     for decide in DECISIONS:

@@ -17,7 +17,9 @@ KEY = "python-backend/caching"
 @pytest.fixture
 def path(client: TestClient) -> str:
     """A plan in review, by the catalogue."""
-    location: str = client.post("/api/v1/roadmaps", json={"goal": GOAL, "review": True}).headers["location"]
+    location: str = client.post("/api/v1/roadmaps", json={"goal": GOAL, "review": True}).headers[
+        "location"
+    ]
     return location
 
 
@@ -34,8 +36,14 @@ WRONG = {
     "too many operations": ({"operations": [remove(KEY)] * 101}, "#/operations"),
     "an operation that is none": ({"operations": [{"op": "explode"}]}, "#/operations/0"),
     "an operation without its name": ({"operations": [{"key": KEY}]}, "#/operations/0"),
-    "a field of the wrong type": ({"operations": [{**remove(KEY), "key": 7}]}, "#/operations/0/key"),
-    "a field that is not known": ({"operations": [{**remove(KEY), "colour": "red"}]}, "#/operations/0/colour"),
+    "a field of the wrong type": (
+        {"operations": [{**remove(KEY), "key": 7}]},
+        "#/operations/0/key",
+    ),
+    "a field that is not known": (
+        {"operations": [{**remove(KEY), "colour": "red"}]},
+        "#/operations/0/colour",
+    ),
     "a field that is missing": ({"operations": [{"op": "add_stage"}]}, "#/operations/0/title"),
     "the second of two": ({"operations": [remove(KEY), remove("gone")]}, "#/operations/1/key"),
     "hours out of range": (
@@ -108,7 +116,9 @@ def test_what_is_not_there_or_not_possible_now_is_told_and_changes_nothing(
         ("/retry", []),
     ],
 )
-def test_a_body_that_does_not_fit_is_refused(client: TestClient, path: str, place: str, body: Any) -> None:
+def test_a_body_that_does_not_fit_is_refused(
+    client: TestClient, path: str, place: str, body: Any
+) -> None:
     before = everything()
     assert client.post(path + place, json=body).status_code == 422
     assert everything() == before
@@ -116,7 +126,9 @@ def test_a_body_that_does_not_fit_is_refused(client: TestClient, path: str, plac
 
 @pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("content", [b"", b"{}"])
-def test_nothing_has_to_be_sent_where_nothing_has_to_be_said(client: TestClient, path: str, content: bytes) -> None:
+def test_nothing_has_to_be_sent_where_nothing_has_to_be_said(
+    client: TestClient, path: str, content: bytes
+) -> None:
     headers = {"Content-Type": "application/json"} if content else {}
     answer = client.post(f"{path}/approve", content=content, headers=headers)
     assert (answer.status_code, answer.json()["status"]) == (202, "building")
@@ -124,9 +136,21 @@ def test_nothing_has_to_be_sent_where_nothing_has_to_be_said(client: TestClient,
     assert client.get(path).json()["status"] == "ready"
 
 
-def test_a_body_that_is_not_json_is_refused_also_where_none_is_needed(client: TestClient, path: str) -> None:
-    assert client.post(f"{path}/approve", content=b"yes", headers={"Content-Type": "text/plain"}).status_code == 415
-    assert client.post(f"{path}/approve", content=b"{", headers={"Content-Type": "application/json"}).status_code == 400
+def test_a_body_that_is_not_json_is_refused_also_where_none_is_needed(
+    client: TestClient, path: str
+) -> None:
+    assert (
+        client.post(
+            f"{path}/approve", content=b"yes", headers={"Content-Type": "text/plain"}
+        ).status_code
+        == 415
+    )
+    assert (
+        client.post(
+            f"{path}/approve", content=b"{", headers={"Content-Type": "application/json"}
+        ).status_code
+        == 400
+    )
     assert client.get(path).json()["status"] == "awaiting_review"
 
 
@@ -148,14 +172,22 @@ def test_a_tree_in_review_tells_what_building_it_would_cost(client: TestClient, 
     assert client.get(path).json()["estimate"] is None
 
 
-def test_an_event_that_ended_it_once_does_not_end_the_stream_when_more_came_after_it(client: TestClient, path: str) -> None:
+def test_an_event_that_ended_it_once_does_not_end_the_stream_when_more_came_after_it(
+    client: TestClient, path: str
+) -> None:
     client.post(f"{path}/approve")
     client.post(f"{path}/edits", json={"operations": [remove(KEY)]})
-    told = [line for line in client.get(f"{path}/events").text.splitlines() if line.startswith("event: ")]
+    told = [
+        line
+        for line in client.get(f"{path}/events").text.splitlines()
+        if line.startswith("event: ")
+    ]
     assert told.count("event: roadmap.ready") == 2
     assert told[-1] == "event: roadmap.ready"
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "01", "1.0", "2147483648", "9" * 30])
-def test_a_number_that_no_revision_can_have_is_not_found(client: TestClient, path: str, number: str) -> None:
+def test_a_number_that_no_revision_can_have_is_not_found(
+    client: TestClient, path: str, number: str
+) -> None:
     assert client.get(f"{path}/revisions/{number}").status_code == 404

@@ -18,7 +18,9 @@ def test_what_is_marked_has_its_days_and_the_other_way_round() -> None:
         for field, each in schema.get("properties", {}).items()
         if each.get("deprecated")
     }
-    assert marked == {(model.__name__, field) for model, fields in FIELDS.items() for field in fields}
+    assert marked == {
+        (model.__name__, field) for model, fields in FIELDS.items() for field in fields
+    }
 
 
 def test_it_stays_for_a_year_as_promised() -> None:

@@ -21,7 +21,10 @@ def two_stages() -> Outline:
     """Basics: Start (a, b, c), More (d); Work: Tools (e)."""
     start = module("Start", concept("a"), concept("b", "a"), concept("c", "a", "b"))
     more = module("More", concept("d", "b"))
-    return Outline(title="A roadmap", stages=(stage("Basics", start, more), stage("Work", module("Tools", concept("e")))))
+    return Outline(
+        title="A roadmap",
+        stages=(stage("Basics", start, more), stage("Work", module("Tools", concept("e")))),
+    )
 
 
 def told(*bodies: dict[str, Any]) -> list[str]:
@@ -30,7 +33,10 @@ def told(*bodies: dict[str, Any]) -> list[str]:
 
 
 def rewritten(key: str, **fields: Any) -> list[Change]:
-    return changes(two_stages(), edited(two_stages(), {"op": "rewrite", "what": "concept", "key": key, **fields}))
+    return changes(
+        two_stages(),
+        edited(two_stages(), {"op": "rewrite", "what": "concept", "key": key, **fields}),
+    )
 
 
 def moved(key: str, **to: Any) -> dict[str, Any]:
@@ -43,7 +49,10 @@ def spots(made: Outline) -> list[Spot]:
     for each in made.stages:
         found.append(("stage", each.key))
         for between in each.modules:
-            found += [("module", between.key), *(("concept", inside.key) for inside in between.concepts)]
+            found += [
+                ("module", between.key),
+                *(("concept", inside.key) for inside in between.concepts),
+            ]
     return found
 
 
@@ -51,13 +60,22 @@ def spots(made: Outline) -> list[Spot]:
 def pairs(draw: st.DrawFn) -> tuple[Outline, Outline]:
     """Two outlines: the same, nearly the same, or with nothing but some keys in common."""
     old = draw(outlines())
-    step = st.one_of(some_move(old), some_removal(old), some_rewrite(old)).map(lambda body: edited(old, body))
+    step = st.one_of(some_move(old), some_removal(old), some_rewrite(old)).map(
+        lambda body: edited(old, body)
+    )
     return old, draw(st.one_of(st.just(old), step, outlines()))
 
 
 class TestAdding:
     def test_a_concept_is_told_with_its_module(self) -> None:
-        body = {"op": "add_concept", "module": "Start", "title": "Loops", "hours": 3, "difficulty": 2, "position": 0}
+        body = {
+            "op": "add_concept",
+            "module": "Start",
+            "title": "Loops",
+            "hours": 3,
+            "difficulty": 2,
+            "position": 0,
+        }
         (change,) = changes(two_stages(), edited(two_stages(), body))
         text = "Added the concept 'Loops' to the module 'Start'."
         assert change == Change(what="concept", how="added", key="loops", title="Loops", text=text)
@@ -66,7 +84,13 @@ class TestAdding:
         assert told(
             {"op": "add_stage", "title": "New", "position": 0},
             {"op": "add_module", "stage": "new", "title": "Inside"},
-            {"op": "add_concept", "module": "inside", "title": "Loops", "hours": 3, "difficulty": 2},
+            {
+                "op": "add_concept",
+                "module": "inside",
+                "title": "Loops",
+                "hours": 3,
+                "difficulty": 2,
+            },
         ) == [
             "Added the stage 'New' to the roadmap.",
             "Added the module 'Inside' to the stage 'New'.",
@@ -76,7 +100,9 @@ class TestAdding:
 
 class TestRemoving:
     def test_a_concept_is_told_with_the_module_where_it_was(self) -> None:
-        (change,) = changes(two_stages(), edited(two_stages(), {"op": "remove", "what": "concept", "key": "e"}))
+        (change,) = changes(
+            two_stages(), edited(two_stages(), {"op": "remove", "what": "concept", "key": "e"})
+        )
         text = "Removed the concept 'E' from the module 'Tools'."
         assert change == Change(what="concept", how="removed", key="e", title="E", text=text)
 
@@ -87,7 +113,9 @@ class TestRemoving:
             "Removed the concept 'B' from the module 'Start'.",
         ]
 
-    def test_a_stage_is_told_with_each_thing_that_was_in_it_but_not_what_moved_out_before(self) -> None:
+    def test_a_stage_is_told_with_each_thing_that_was_in_it_but_not_what_moved_out_before(
+        self,
+    ) -> None:
         assert told(moved("b", to="Tools"), {"op": "remove", "what": "stage", "key": "Basics"}) == [
             "Moved the concept 'B' from the module 'Start' to 'Tools'.",
             "Changed the prerequisites of 'B' from 'A' to none.",
@@ -115,7 +143,10 @@ class TestMoving:
         )
 
     def test_a_module_that_moves_into_another_stage_is_told_and_its_concepts_are_not(self) -> None:
-        (change,) = changes(two_stages(), edited(two_stages(), {"op": "move", "what": "module", "key": "Start", "to": "Work"}))
+        (change,) = changes(
+            two_stages(),
+            edited(two_stages(), {"op": "move", "what": "module", "key": "Start", "to": "Work"}),
+        )
         assert change.text == "Moved the module 'Start' from the stage 'Basics' to 'Work'."
         assert (change.field, change.before, change.after) == ("stage", "Basics", "Work")
 
@@ -138,12 +169,17 @@ class TestMoving:
             ["Moved the module 'Start' within the stage 'Basics'."],
         )
         three = edited(two_stages(), {"op": "add_stage", "title": "Last"})
-        (change,) = changes(three, edited(three, {"op": "move", "what": "stage", "key": "last", "position": 0}))
+        (change,) = changes(
+            three, edited(three, {"op": "move", "what": "stage", "key": "last", "position": 0})
+        )
         assert change.text == "Moved the stage 'Last' within the roadmap."
 
     def test_a_thing_that_comes_in_from_elsewhere_moves_nothing_else(self) -> None:
         first = Outline(
-            title="A roadmap", stages=(stage("S", module("M", concept("a"), concept("b")), module("N", concept("c"))),)
+            title="A roadmap",
+            stages=(
+                stage("S", module("M", concept("a"), concept("b")), module("N", concept("c"))),
+            ),
         )
         new = edited(first, {"op": "remove", "what": "concept", "key": "a"}, moved("c", to="M"))
         assert [change.text for change in changes(first, new)] == [
@@ -152,7 +188,10 @@ class TestMoving:
         ]
 
     def test_what_was_moved_and_changed_is_told_as_both(self) -> None:
-        assert told(moved("e", to="More"), {"op": "rewrite", "what": "concept", "key": "e", "title": "Loops", "hours": 9}) == [
+        assert told(
+            moved("e", to="More"),
+            {"op": "rewrite", "what": "concept", "key": "e", "title": "Loops", "hours": 9},
+        ) == [
             "Moved the concept 'Loops' from the module 'Tools' to 'More'.",
             "Renamed the concept 'E' to 'Loops'.",
             "Changed the hours of 'Loops' from 4 to 9.",
@@ -163,15 +202,23 @@ class TestMoving:
             "Renamed the module 'Tools' to 'Machines'."
         ]
 
-    @given(st.permutations("abcdef"), st.sets(st.sampled_from("abcdef")), st.sets(st.sampled_from("uvwxyz")))
-    def test_as_few_things_as_possible_are_told_as_moved(self, order: list[str], gone: set[str], new: set[str]) -> None:
+    @given(
+        st.permutations("abcdef"),
+        st.sets(st.sampled_from("abcdef")),
+        st.sets(st.sampled_from("uvwxyz")),
+    )
+    def test_as_few_things_as_possible_are_told_as_moved(
+        self, order: list[str], gone: set[str], new: set[str]
+    ) -> None:
         after = [key for key in order if key not in gone]
         mixed = [*sorted(new)[:2], *after[:2], *sorted(new)[2:], *after[2:]]
         found = changes(outline(*map(concept, "abcdef")), outline(*map(concept, mixed)))
         assert sum(change.how == "moved" for change in found) == fewest_moves(after)
 
     @given(st.integers(0, 8), st.integers(0, 8))
-    def test_a_thing_that_jumps_over_two_or_more_is_the_one_that_moved(self, start: int, end: int) -> None:
+    def test_a_thing_that_jumps_over_two_or_more_is_the_one_that_moved(
+        self, start: int, end: int
+    ) -> None:
         order = list("abcdefghi")
         order.insert(end, order.pop(start))
         found = changes(outline(*map(concept, "abcdefghi")), outline(*map(concept, order)))
@@ -193,34 +240,71 @@ class TestFields:
             ("outcomes", ("write one",), "Changed the outcomes of 'C'."),
         ],
     )
-    def test_each_field_of_a_concept_is_told_with_both_values(self, field: str, value: Any, text: str) -> None:
+    def test_each_field_of_a_concept_is_told_with_both_values(
+        self, field: str, value: Any, text: str
+    ) -> None:
         before = getattr(the(two_stages(), "c"), field)
         title = value if field == "title" else "C"
         expected = {"what": "concept", "how": "changed", "key": "c", "title": title, "text": text}
-        assert rewritten("c", **{field: value}) == [Change(**expected, field=field, before=before, after=value)]
+        assert rewritten("c", **{field: value}) == [
+            Change(**expected, field=field, before=before, after=value)
+        ]
 
     @try_each(
         ("keys", "titles", "words"),
-        [((), (), "none"), (("b",), ("B",), "'B'"), (("b", "a"), ("B", "A"), "'B', 'A'"), (("a", "z"), ("A", "z"), "'A', 'z'")],
+        [
+            ((), (), "none"),
+            (("b",), ("B",), "'B'"),
+            (("b", "a"), ("B", "A"), "'B', 'A'"),
+            (("a", "z"), ("A", "z"), "'A', 'z'"),
+        ],
     )
-    def test_prerequisites_are_told_by_their_titles(self, keys: tuple[str, ...], titles: tuple[str, ...], words: str) -> None:
+    def test_prerequisites_are_told_by_their_titles(
+        self, keys: tuple[str, ...], titles: tuple[str, ...], words: str
+    ) -> None:
         (change,) = rewritten("c", prerequisites=keys)
         assert change.text == f"Changed the prerequisites of 'C' from 'A', 'B' to {words}."
         assert (change.before, change.after) == (("A", "B"), titles)
 
     def test_each_field_is_a_change_of_its_own(self) -> None:
-        fields = {"title": "Loops", "description": "Other.", "hours": 9, "difficulty": 5, "prerequisites": ["a"]}
+        fields = {
+            "title": "Loops",
+            "description": "Other.",
+            "hours": 9,
+            "difficulty": 5,
+            "prerequisites": ["a"],
+        }
         found = rewritten("c", **fields, outcomes=["write one"])
-        assert [change.field for change in found] == ["title", "description", "hours", "difficulty", "prerequisites", "outcomes"]
-        assert {(change.how, change.key, change.title) for change in found} == {("changed", "c", "Loops")}
+        assert [change.field for change in found] == [
+            "title",
+            "description",
+            "hours",
+            "difficulty",
+            "prerequisites",
+            "outcomes",
+        ]
+        assert {(change.how, change.key, change.title) for change in found} == {
+            ("changed", "c", "Loops")
+        }
 
     @pytest.mark.parametrize(("what", "key"), [("stage", "Basics"), ("module", "Start")])
     def test_stages_and_modules_have_titles_and_descriptions(self, what: str, key: str) -> None:
-        body = {"op": "rewrite", "what": what, "key": key, "title": "Loops", "description": "Other."}
-        assert told(body) == [f"Renamed the {what} '{key}' to 'Loops'.", f"Changed the description of the {what} 'Loops'."]
+        body = {
+            "op": "rewrite",
+            "what": what,
+            "key": key,
+            "title": "Loops",
+            "description": "Other.",
+        }
+        assert told(body) == [
+            f"Renamed the {what} '{key}' to 'Loops'.",
+            f"Changed the description of the {what} 'Loops'.",
+        ]
 
     def test_the_title_of_the_roadmap_comes_first(self) -> None:
-        new = edited(two_stages(), {"op": "rewrite", "what": "stage", "key": "Basics", "title": "Loops"})
+        new = edited(
+            two_stages(), {"op": "rewrite", "what": "stage", "key": "Basics", "title": "Loops"}
+        )
         first, second = changes(two_stages(), new.model_copy(update={"title": "Another"}))
         assert first == Change(
             what="roadmap",
@@ -237,17 +321,26 @@ class TestFields:
 
 class TestAllChanges:
     @given(pairs())
-    def test_there_is_none_exactly_when_the_outlines_are_equal(self, pair: tuple[Outline, Outline]) -> None:
+    def test_there_is_none_exactly_when_the_outlines_are_equal(
+        self, pair: tuple[Outline, Outline]
+    ) -> None:
         old, new = pair
         assert (changes(old, new) == []) == (old == new)
         assert changes(old, old) == []
 
     @given(pairs())
-    def test_every_thing_that_was_added_or_removed_is_told_once(self, pair: tuple[Outline, Outline]) -> None:
+    def test_every_thing_that_was_added_or_removed_is_told_once(
+        self, pair: tuple[Outline, Outline]
+    ) -> None:
         old, new = pair
         found = changes(old, new)
-        for how, expected in (("added", set(spots(new)) - set(spots(old))), ("removed", set(spots(old)) - set(spots(new)))):
-            assert sorted((change.what, change.key) for change in found if change.how == how) == sorted(expected)
+        for how, expected in (
+            ("added", set(spots(new)) - set(spots(old))),
+            ("removed", set(spots(old)) - set(spots(new))),
+        ):
+            assert sorted(
+                (change.what, change.key) for change in found if change.how == how
+            ) == sorted(expected)
 
     @given(pairs())
     def test_changes_stand_in_the_order_of_the_new_outline_and_removals_in_that_of_the_old(
@@ -255,7 +348,11 @@ class TestAllChanges:
     ) -> None:
         old, new = pair
         found = [(change.what, change.key, change.how == "removed") for change in changes(old, new)]
-        order = [("roadmap", "", False), *((*spot, False) for spot in spots(new)), *((*spot, True) for spot in spots(old))]
+        order = [
+            ("roadmap", "", False),
+            *((*spot, False) for spot in spots(new)),
+            *((*spot, True) for spot in spots(old)),
+        ]
         assert found == sorted(found, key=order.index)
 
     @given(pairs())
@@ -264,7 +361,9 @@ class TestAllChanges:
     ) -> None:
         old, new = parents(pair[0]), parents(pair[1])
         expected = {spot for spot in old.keys() & new.keys() if old[spot] != new[spot]}
-        found = [(c.what, c.key) for c in changes(*pair) if c.how == "moved" and c.field != "position"]
+        found = [
+            (c.what, c.key) for c in changes(*pair) if c.how == "moved" and c.field != "position"
+        ]
         assert sorted(found) == sorted(expected)
 
     @given(pairs())
@@ -274,7 +373,10 @@ class TestAllChanges:
         old, new = parents(pair[0]), parents(pair[1])
         stayed = [spot for spot in old if new.get(spot) == old[spot]]
         groups = {(spot[0], old[spot]) for spot in stayed}
-        order = [[stayed.index(s) for s in new if s in stayed and (s[0], old[s]) == group] for group in groups]
+        order = [
+            [stayed.index(s) for s in new if s in stayed and (s[0], old[s]) == group]
+            for group in groups
+        ]
         found = [change for change in changes(*pair) if change.field == "position"]
         assert len(found) == sum(map(fewest_moves, order))
         assert {(change.what, change.key) for change in found} <= set(stayed)
@@ -282,14 +384,28 @@ class TestAllChanges:
     @given(pairs())
     def test_every_field_that_differs_is_told_once(self, pair: tuple[Outline, Outline]) -> None:
         old, new = fields(pair[0]), fields(pair[1])
-        expected = [(*spot, name) for spot in old.keys() & new.keys() for name in new[spot] if old[spot][name] != new[spot][name]]
-        assert sorted((c.what, c.key, c.field) for c in changes(*pair) if c.how == "changed") == sorted(expected)
+        expected = [
+            (*spot, name)
+            for spot in old.keys() & new.keys()
+            for name in new[spot]
+            if old[spot][name] != new[spot][name]
+        ]
+        assert sorted(
+            (c.what, c.key, c.field) for c in changes(*pair) if c.how == "changed"
+        ) == sorted(expected)
 
     @given(outlines(), st.data())
     def test_an_insertion_moves_nothing(self, old: Outline, data: st.DataObject) -> None:
         home = data.draw(st.sampled_from(list(old.modules())))
         position = data.draw(st.integers(0, len(home.concepts)))
-        body = {"op": "add_concept", "module": home.key, "title": "New", "hours": 1, "difficulty": 1, "position": position}
+        body = {
+            "op": "add_concept",
+            "module": home.key,
+            "title": "New",
+            "hours": 1,
+            "difficulty": 1,
+            "position": position,
+        }
         (change,) = changes(old, edited(old, body))
         assert (change.how, change.key) == ("added", "new")
 
@@ -297,12 +413,19 @@ class TestAllChanges:
     @example((two_stages(), two_stages().model_copy(update={"title": "x" * 200})))
     def test_changes_can_be_sent(self, pair: tuple[Outline, Outline]) -> None:
         for change in changes(*pair):
-            assert Change.model_validate_json(change.model_dump_json()).model_dump(mode="json") == change.model_dump(mode="json")
+            assert Change.model_validate_json(change.model_dump_json()).model_dump(
+                mode="json"
+            ) == change.model_dump(mode="json")
             assert len(change.text) <= 250
 
     def test_no_sentence_quotes_a_long_title_whole(self) -> None:
-        long = Outline(title="x" * 200, stages=(OutlineStage(key="s", title="x" * 200, description="x" * 5000, modules=()),))
-        inside = OutlineConcept(key="c", title="y" * 200, description="y" * 5000, hours=1, difficulty=1)
+        long = Outline(
+            title="x" * 200,
+            stages=(OutlineStage(key="s", title="x" * 200, description="x" * 5000, modules=()),),
+        )
+        inside = OutlineConcept(
+            key="c", title="y" * 200, description="y" * 5000, hours=1, difficulty=1
+        )
         between = OutlineModule(key="m", title="y" * 200, description="", concepts=(inside,))
         other = OutlineStage(key="s", title="y" * 200, description="", modules=(between,))
         found = changes(long, Outline(title="y" * 200, stages=(other,)))
@@ -326,11 +449,23 @@ def parents(made: Outline) -> dict[Spot, str]:
     """Keys of what things are in, by the things in their order."""
     stages = {("stage", each.key): "" for each in made.stages}
     modules = {("module", inside.key): each.key for each in made.stages for inside in each.modules}
-    return stages | modules | {("concept", inside.key): each.key for each in made.modules() for inside in each.concepts}
+    return (
+        stages
+        | modules
+        | {("concept", inside.key): each.key for each in made.modules() for inside in each.concepts}
+    )
 
 
 def fields(made: Outline) -> dict[Spot, dict[str, Any]]:
-    kinds: dict[str, list[Any]] = {"stage": [*made.stages], "module": [*made.modules()], "concept": [*made.concepts()]}
+    kinds: dict[str, list[Any]] = {
+        "stage": [*made.stages],
+        "module": [*made.modules()],
+        "concept": [*made.concepts()],
+    }
     inner = {"key", "modules", "concepts"}
-    found = {(kind, each.key): each.model_dump(exclude=inner) for kind, things in kinds.items() for each in things}
+    found = {
+        (kind, each.key): each.model_dump(exclude=inner)
+        for kind, things in kinds.items()
+        for each in things
+    }
     return {("roadmap", ""): {"title": made.title}, **found}

@@ -16,9 +16,18 @@ from web.pages import reference
 from web.problem_types import TYPES
 
 DOCUMENT = openapi.document()
-OPERATIONS = [(method.upper(), path, each) for path, item in DOCUMENT["paths"].items() for method, each in item.items()]
+OPERATIONS = [
+    (method.upper(), path, each)
+    for path, item in DOCUMENT["paths"].items()
+    for method, each in item.items()
+]
 TAGS = [tag["name"] for tag in DOCUMENT["tags"]]
-PAGES = ["/docs", "/problems", *(f"/docs/{tag}" for tag in TAGS), *(f"/problems/{slug}" for slug in TYPES)]
+PAGES = [
+    "/docs",
+    "/problems",
+    *(f"/docs/{tag}" for tag in TAGS),
+    *(f"/problems/{slug}" for slug in TYPES),
+]
 
 
 @pytest.fixture
@@ -31,7 +40,9 @@ def reader(client: TestClient) -> TestClient:
 
 def section_of(page: str, name: str) -> str:
     """What is said of one operation."""
-    return page.partition(f'<section class="operation" aria-labelledby="{name}"')[2].partition("</section>")[0]
+    return page.partition(f'<section class="operation" aria-labelledby="{name}"')[2].partition(
+        "</section>"
+    )[0]
 
 
 def wanted_of(method: str, path: str, operation: dict[str, Any]) -> Iterator[str]:
@@ -39,7 +50,9 @@ def wanted_of(method: str, path: str, operation: dict[str, Any]) -> Iterator[str
     name = operation["operationId"]
     yield operation["summary"]
     yield f"{method} {path}"
-    yield from (f'id="{name}-{each["in"]}-{each["name"]}"' for each in operation.get("parameters", ()))
+    yield from (
+        f'id="{name}-{each["in"]}-{each["name"]}"' for each in operation.get("parameters", ())
+    )
     if "requestBody" in operation:
         [content] = operation["requestBody"]["content"].values()
         schema = DOCUMENT["components"]["schemas"][content["schema"]["$ref"][21:]]
@@ -53,9 +66,17 @@ def test_every_operation_is_told_of(reader: TestClient) -> None:
         tag, name = operation["tags"][0], operation["operationId"]
         told = section_of(pages[tag], name)
         everything = told + unescape(re.sub("<[^>]+>", "", told))
-        missing += [f"{name}: {each}" for each in wanted_of(method, path, operation) if each not in everything]
+        missing += [
+            f"{name}: {each}"
+            for each in wanted_of(method, path, operation)
+            if each not in everything
+        ]
         statuses = [each for each in operation["responses"] if not each.endswith("XX")]
-        missing += [f"{name}: {each}" for each in statuses if f"<b>{each}</b>" not in told and f">{each} " not in told]
+        missing += [
+            f"{name}: {each}"
+            for each in statuses
+            if f"<b>{each}</b>" not in told and f">{each} " not in told
+        ]
         if f'href="/docs/{tag}#{name}">{operation["summary"]}</a>' not in index:
             missing.append(f"{name} in the index")
     assert missing == []
@@ -111,8 +132,13 @@ def test_a_shell_reads_every_command_as_it_is_meant() -> None:
 
 def test_a_kind_of_thing_is_told_of_under_its_own_name() -> None:
     edit = next(each for each in reference.operations("decisions") if each.id == "edit_plan")
-    kinds = {choice.name: next(field for field in choice.fields if field.name == "op") for choice in edit.body[0].choices}
-    assert {name: op.rules[0] for name, op in kinds.items()} == {name: f"always {name}" for name in kinds}
+    kinds = {
+        choice.name: next(field for field in choice.fields if field.name == "op")
+        for choice in edit.body[0].choices
+    }
+    assert {name: op.rules[0] for name, op in kinds.items()} == {
+        name: f"always {name}" for name in kinds
+    }
     assert len(kinds) == 6
 
 
@@ -165,7 +191,11 @@ def test_programs_get_the_types_of_problems_as_data(client: TestClient) -> None:
 
 def test_a_person_can_read_what_a_problem_means(reader: TestClient) -> None:
     said = {slug: unescape(text_of(reader.get(f"/problems/{slug}"))) for slug in TYPES}
-    assert [slug for slug, text in said.items() if f"/problems/{slug}" not in text or TYPES[slug].title not in text] == []
+    assert [
+        slug
+        for slug, text in said.items()
+        if f"/problems/{slug}" not in text or TYPES[slug].title not in text
+    ] == []
 
 
 def test_the_foot_of_every_page_leads_here(reader: TestClient) -> None:

@@ -14,10 +14,16 @@ from tests.stack import ROOT
 DOCS = ROOT / "docs"
 PAGES = [*sorted(DOCS.glob("*.md")), *sorted(ROOT.glob("README*.md"))]
 TRANSLATED = [page for page in PAGES if page.name.endswith(".zh-CN.md")]
-SUMMARISED = ("DEPLOYMENT_COMPARISON.md", "ARCHITECTURE_COMPARISON.md", "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md")
+SUMMARISED = (
+    "DEPLOYMENT_COMPARISON.md",
+    "ARCHITECTURE_COMPARISON.md",
+    "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md",
+)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MESSAGE = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
-MADE_OF = re.compile(r"error: |waiting: |(?=the broker's)|(?:DATABASE|REDIS)_URL|32")  # what stands around the words of a message
+MADE_OF = re.compile(
+    r"error: |waiting: |(?=the broker's)|(?:DATABASE|REDIS)_URL|32"
+)  # what stands around the words of a message
 BLOCK = re.compile(r"^```console\n.*?^```$", re.MULTILINE | re.DOTALL)
 
 RUN_BY = {  # each page with commands, and the test that runs them or looks at what they are
@@ -76,14 +82,21 @@ def test_the_index_has_every_document() -> None:
 
 def test_both_indexes_lead_to_the_same_documents() -> None:
     english, chinese = (
-        [link.replace(".zh-CN", "").partition("#")[0] for link in LINK.findall((DOCS / name).read_text("utf-8"))]
+        [
+            link.replace(".zh-CN", "").partition("#")[0]
+            for link in LINK.findall((DOCS / name).read_text("utf-8"))
+        ]
         for name in ("INDEX.md", "INDEX.zh-CN.md")
     )
     assert english == chinese
 
 
 def test_every_page_with_commands_has_a_test() -> None:
-    pages = {page.name for page in DOCS.glob("*.md") if "```console" in page.read_text("utf-8") and page not in TRANSLATED}
+    pages = {
+        page.name
+        for page in DOCS.glob("*.md")
+        if "```console" in page.read_text("utf-8") and page not in TRANSLATED
+    }
     assert pages == RUN_BY.keys()
     assert [file for file in RUN_BY.values() if not (ROOT / "tests" / file).is_file()] == []
 
@@ -95,12 +108,16 @@ def test_both_languages_say_the_same(page: Path) -> None:
     english = page.with_name(page.name.replace(".zh-CN", "")).read_text("utf-8")
     if page.name != "README.zh-CN.md":  # which is shorter
         for what in (r"^#+ ", r"^\|", r"^- \[ \]", r"^\d+\. ", r"^```"):
-            assert len(re.findall(what, chinese, re.MULTILINE)) == len(re.findall(what, english, re.MULTILINE)), what
+            assert len(re.findall(what, chinese, re.MULTILINE)) == len(
+                re.findall(what, english, re.MULTILINE)
+            ), what
         assert MESSAGE.findall(chinese) == MESSAGE.findall(english)
         assert BLOCK.findall(chinese) == BLOCK.findall(english)
     blocks = re.findall(r"^```console\n.*?^```$", english, re.MULTILINE | re.DOTALL)
     assert [
-        block for block in re.findall(r"^```console\n.*?^```$", chinese, re.MULTILINE | re.DOTALL) if block not in blocks
+        block
+        for block in re.findall(r"^```console\n.*?^```$", chinese, re.MULTILINE | re.DOTALL)
+        if block not in blocks
     ] == []
     assert len(re.findall(r"[\u4e00-\u9fff]", chinese)) > 200
 
@@ -110,7 +127,9 @@ def test_the_pages_of_the_deployment_guide_are_there_with_their_languages() -> N
     both = {"README.md", "QUICK_START_RAILWAY.md", "RAILWAY_DEPLOYMENT.md", "INDEX.md"}
     assert both | set(SUMMARISED) <= there
     assert {page.name for page in TRANSLATED} == {name.replace(".md", ".zh-CN.md") for name in both}
-    assert [name for name in SUMMARISED if "**中文摘要**" not in (DOCS / name).read_text("utf-8")] == []
+    assert [
+        name for name in SUMMARISED if "**中文摘要**" not in (DOCS / name).read_text("utf-8")
+    ] == []
 
 
 @pytest.mark.parametrize("part", MARKED, ids=lambda part: part.page.name)
@@ -122,22 +141,37 @@ def test_the_figures_are_those_that_were_measured(part) -> None:  # type: ignore
 def test_what_a_service_is_said_to_say_it_says() -> None:
     """The messages of the table of faults, but for the names and numbers that are put into them."""
     code = "".join(path.read_text("utf-8") for path in sorted((ROOT / "core").glob("*.py")))
-    said = [message for message in MESSAGE.findall((DOCS / "RAILWAY_DEPLOYMENT.md").read_text("utf-8")) if MADE_OF.match(message)]
+    said = [
+        message
+        for message in MESSAGE.findall((DOCS / "RAILWAY_DEPLOYMENT.md").read_text("utf-8"))
+        if MADE_OF.match(message)
+    ]
     assert len(said) >= 5
     assert [part for message in said for part in MADE_OF.split(message) if part not in code] == []
 
 
 def test_every_command_of_the_readme_is_what_a_test_does() -> None:
-    asked = {page.name: [step.command for step in steps_of(page)] for page in PAGES if page.name.startswith("README")}
+    asked = {
+        page.name: [step.command for step in steps_of(page)]
+        for page in PAGES
+        if page.name.startswith("README")
+    }
     assert all(asked.values())
     named = tuple(README)
-    assert [f"{page}: {each}" for page, commands in asked.items() for each in commands if not each.startswith(named)] == []
+    assert [
+        f"{page}: {each}"
+        for page, commands in asked.items()
+        for each in commands
+        if not each.startswith(named)
+    ] == []
 
 
 def is_there(named: str) -> bool:
     file, _, name = named.partition(": ")
     tree = ast.parse((ROOT / "tests" / file).read_text("utf-8"))
-    return not name or name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    return not name or name in {
+        node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
+    }
 
 
 def test_the_tests_that_are_named_are_there() -> None:

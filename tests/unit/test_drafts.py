@@ -24,11 +24,40 @@ from roadmap.drafts import (
 from roadmap.outline import LONGEST_WORDS, MOST_ITEMS, Question
 from tests.cases import try_each
 
-DRAFTS: list[type[BaseModel]] = [AnalysisDraft, OutlineDraft, TutorialDraft, ResourcesDraft, QuizDraft]
+DRAFTS: list[type[BaseModel]] = [
+    AnalysisDraft,
+    OutlineDraft,
+    TutorialDraft,
+    ResourcesDraft,
+    QuizDraft,
+]
 # keywords that structured output does not take everywhere; https://platform.openai.com/docs/guides/structured-outputs
-UNSUPPORTED = {"default", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "oneOf", "allOf", "not"}
-FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}  # all that it takes
-TEXTS = st.lists(st.text(min_size=1, max_size=20).map(one_line).filter(bool), min_size=2, max_size=8, unique=True)
+UNSUPPORTED = {
+    "default",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minimum",
+    "maximum",
+    "oneOf",
+    "allOf",
+    "not",
+}
+FORMATS = {
+    "date-time",
+    "time",
+    "date",
+    "duration",
+    "email",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "uuid",
+}  # all that it takes
+TEXTS = st.lists(
+    st.text(min_size=1, max_size=20).map(one_line).filter(bool), min_size=2, max_size=8, unique=True
+)
 
 
 def schemas(node: Any) -> Iterator[dict[str, Any]]:
@@ -43,59 +72,104 @@ def schemas(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def a_concept(**changes: Any) -> dict[str, Any]:
-    fields = {"key": "loops", "title": "Loops", "description": "Doing it again.", "hours": 3, "difficulty": 1}
+    fields = {
+        "key": "loops",
+        "title": "Loops",
+        "description": "Doing it again.",
+        "hours": 3,
+        "difficulty": 1,
+    }
     return {**fields, "prerequisites": [], "outcomes": ["repeat a step"], **changes}
 
 
 def an_outline(*concepts: dict[str, Any]) -> OutlineDraft:
-    inside = {"key": "basics", "title": "Basics", "description": "The first steps.", "concepts": list(concepts)}
-    stage = {"key": "start", "title": "Start", "description": "Where it begins.", "modules": [inside]}
+    inside = {
+        "key": "basics",
+        "title": "Basics",
+        "description": "The first steps.",
+        "concepts": list(concepts),
+    }
+    stage = {
+        "key": "start",
+        "title": "Start",
+        "description": "Where it begins.",
+        "modules": [inside],
+    }
     return OutlineDraft.model_validate({"title": "Programming", "stages": [stage]})
 
 
-def a_question(right: list[str], wrong: list[str], prompt: str = "Which of these?") -> QuestionDraft:
-    return QuestionDraft(prompt=prompt, right_options=right, wrong_options=wrong, explanation="It is so.")
+def a_question(
+    right: list[str], wrong: list[str], prompt: str = "Which of these?"
+) -> QuestionDraft:
+    return QuestionDraft(
+        prompt=prompt, right_options=right, wrong_options=wrong, explanation="It is so."
+    )
 
 
 @pytest.mark.parametrize("draft", DRAFTS)
 class TestSchemas:
-    def test_every_object_is_closed_and_requires_all_its_fields(self, draft: type[BaseModel]) -> None:
-        objects = [node for node in schemas(draft.model_json_schema()) if node.get("type") == "object"]
+    def test_every_object_is_closed_and_requires_all_its_fields(
+        self, draft: type[BaseModel]
+    ) -> None:
+        objects = [
+            node for node in schemas(draft.model_json_schema()) if node.get("type") == "object"
+        ]
         assert objects
         for node in objects:
             assert node["additionalProperties"] is False
             assert sorted(node["required"]) == sorted(node["properties"])
 
-    def test_no_keyword_is_used_that_structured_output_refuses(self, draft: type[BaseModel]) -> None:
+    def test_no_keyword_is_used_that_structured_output_refuses(
+        self, draft: type[BaseModel]
+    ) -> None:
         used = {keyword for node in schemas(draft.model_json_schema()) for keyword in node}
         assert used & UNSUPPORTED == set()
 
     def test_no_format_is_used_that_structured_output_refuses(self, draft: type[BaseModel]) -> None:
-        used = {node["format"] for node in schemas(draft.model_json_schema()) if isinstance(node.get("format"), str)}
+        used = {
+            node["format"]
+            for node in schemas(draft.model_json_schema())
+            if isinstance(node.get("format"), str)
+        }
         assert used - FORMATS == set()
 
     def test_a_reference_stands_alone(self, draft: type[BaseModel]) -> None:
-        assert [node for node in schemas(draft.model_json_schema()) if "$ref" in node and len(node) > 1] == []
+        assert [
+            node for node in schemas(draft.model_json_schema()) if "$ref" in node and len(node) > 1
+        ] == []
 
 
 class TestOutline:
     def test_an_outline_keeps_order_and_words(self) -> None:
-        outline = an_outline(a_concept(), a_concept(key="lists", prerequisites=["loops"])).to_outline()
+        outline = an_outline(
+            a_concept(), a_concept(key="lists", prerequisites=["loops"])
+        ).to_outline()
         assert outline.title == "Programming"
         assert [stage.title for stage in outline.stages] == ["Start"]
         assert [concept.key for concept in outline.concepts()] == ["loops", "lists"]
         first, second = outline.concepts()
-        assert first.model_dump() == {**a_concept(), "prerequisites": (), "outcomes": ("repeat a step",)}
+        assert first.model_dump() == {
+            **a_concept(),
+            "prerequisites": (),
+            "outcomes": ("repeat a step",),
+        }
         assert second.prerequisites == ("loops",)
 
-    @try_each("changes", [{"hours": 0}, {"hours": 500}, {"difficulty": 9}, {"key": ""}, {"title": "x" * 201}])
-    def test_a_concept_that_fits_the_form_but_not_the_domain_is_refused(self, changes: dict[str, Any]) -> None:
+    @try_each(
+        "changes",
+        [{"hours": 0}, {"hours": 500}, {"difficulty": 9}, {"key": ""}, {"title": "x" * 201}],
+    )
+    def test_a_concept_that_fits_the_form_but_not_the_domain_is_refused(
+        self, changes: dict[str, Any]
+    ) -> None:
         draft = an_outline(a_concept(**changes))
         with pytest.raises(ValidationError):
             draft.to_outline()
 
     def test_a_field_that_was_not_asked_for_is_left_out(self) -> None:
-        assert ConceptDraft.model_validate(a_concept(colour="red")) == ConceptDraft.model_validate(a_concept())
+        assert ConceptDraft.model_validate(a_concept(colour="red")) == ConceptDraft.model_validate(
+            a_concept()
+        )
 
     @try_each(("hours", "read"), [(2.5, 3), ("3 hours", 3), ("2.5", 3), (4, 4)])
     def test_hours_are_read_as_they_are_written(self, hours: Any, read: int) -> None:
@@ -112,7 +186,9 @@ class TestOutline:
             an_outline(a_concept(hours=hours)).to_outline()
 
     def test_what_would_show_as_something_else_is_left_out(self) -> None:
-        draft = ConceptDraft.model_validate(a_concept(title=" Loops\n\x1b[31m\u202e and \x07more ", description="One.\nTwo.\x00"))
+        draft = ConceptDraft.model_validate(
+            a_concept(title=" Loops\n\x1b[31m\u202e and \x07more ", description="One.\nTwo.\x00")
+        )
         assert (draft.title, draft.description) == ("Loops [31m and more", "One.\nTwo.")
 
     def test_a_missing_field_is_refused(self) -> None:
@@ -123,19 +199,27 @@ class TestOutline:
             assert shape.model_validate(filled)
             for name in filled:
                 with pytest.raises(ValidationError):
-                    shape.model_validate({key: value for key, value in filled.items() if key != name})
+                    shape.model_validate(
+                        {key: value for key, value in filled.items() if key != name}
+                    )
 
 
 class TestContents:
     def test_a_tutorial_loses_the_space_around_it(self) -> None:
-        assert TutorialDraft(markdown="\n\nA problem.\n\n## A way\n\n").to_content().markdown == "A problem.\n\n## A way"
+        assert (
+            TutorialDraft(markdown="\n\nA problem.\n\n## A way\n\n").to_content().markdown
+            == "A problem.\n\n## A way"
+        )
 
     def test_a_tutorial_of_space_alone_is_refused(self) -> None:
         with pytest.raises(ValidationError):
             TutorialDraft(markdown=" \n\t ").to_content()
 
     def test_of_a_tutorial_without_end_the_model_hears(self) -> None:
-        assert len(TutorialDraft(markdown="a" * LONGEST_TUTORIAL).to_content().markdown) == LONGEST_TUTORIAL
+        assert (
+            len(TutorialDraft(markdown="a" * LONGEST_TUTORIAL).to_content().markdown)
+            == LONGEST_TUTORIAL
+        )
         with pytest.raises(ValueError, match="at most 100,000 characters"):
             TutorialDraft(markdown="a" * (LONGEST_TUTORIAL + 1)).to_content()
 
@@ -149,8 +233,17 @@ class TestContents:
         assert {error["loc"][:2] for error in raised.value.errors()} == {("questions", 0)}
 
     def test_a_list_has_a_bounded_number_of_items(self) -> None:
-        item = {"title": "a", "url": "https://a.org", "type": "book", "level": "beginner", "language": "en", "why": "b"}
-        assert len(ResourcesDraft.model_validate({"items": [item] * MOST_ITEMS}).items) == MOST_ITEMS
+        item = {
+            "title": "a",
+            "url": "https://a.org",
+            "type": "book",
+            "level": "beginner",
+            "language": "en",
+            "why": "b",
+        }
+        assert (
+            len(ResourcesDraft.model_validate({"items": [item] * MOST_ITEMS}).items) == MOST_ITEMS
+        )
         with pytest.raises(ValidationError, match="at most 1,000 are allowed"):
             ResourcesDraft.model_validate({"items": [item] * (MOST_ITEMS + 1)})
         with pytest.raises(ValidationError, match="at most 20,000 characters are allowed"):
@@ -168,37 +261,65 @@ class TestContents:
             }
             for name in ("one", "two")
         ]
-        assert [item.model_dump() for item in ResourcesDraft.model_validate({"items": items}).to_content().items] == items
+        assert [
+            item.model_dump()
+            for item in ResourcesDraft.model_validate({"items": items}).to_content().items
+        ] == items
 
     def test_resources_without_a_web_address_are_refused(self) -> None:
-        item = {"title": "t", "url": "javascript:alert(1)", "type": "article", "level": "beginner", "language": "en", "why": "w"}
+        item = {
+            "title": "t",
+            "url": "javascript:alert(1)",
+            "type": "article",
+            "level": "beginner",
+            "language": "en",
+            "why": "w",
+        }
         draft = ResourcesDraft.model_validate({"items": [item]})
         with pytest.raises(ValidationError):
             draft.to_content()
 
     def test_a_type_of_resource_that_was_not_offered_is_refused(self) -> None:
-        item = {"title": "t", "url": "https://example.org", "type": "rumour", "level": "beginner", "language": "en", "why": "w"}
+        item = {
+            "title": "t",
+            "url": "https://example.org",
+            "type": "rumour",
+            "level": "beginner",
+            "language": "en",
+            "why": "w",
+        }
         with pytest.raises(ValidationError):
             ResourcesDraft.model_validate({"items": [item]})
 
     def test_a_quiz_keeps_the_order_of_its_questions(self) -> None:
-        questions = [a_question(["yes"], ["no"], prompt=f"Question {number}?") for number in range(5)]
+        questions = [
+            a_question(["yes"], ["no"], prompt=f"Question {number}?") for number in range(5)
+        ]
         quiz = QuizDraft(questions=questions).to_content()
-        assert [question.prompt for question in quiz.questions] == [draft.prompt for draft in questions]
+        assert [question.prompt for question in quiz.questions] == [
+            draft.prompt for draft in questions
+        ]
 
 
 class TestQuestions:
     @given(TEXTS, st.data(), st.text(min_size=1, max_size=30).map(one_line).filter(bool))
-    def test_the_answers_are_exactly_the_right_options(self, texts: list[str], data: st.DataObject, prompt: str) -> None:
+    def test_the_answers_are_exactly_the_right_options(
+        self, texts: list[str], data: st.DataObject, prompt: str
+    ) -> None:
         split = data.draw(st.integers(1, len(texts) - 1))
         question = a_question(texts[:split], texts[split:], prompt).to_question()
         assert sorted(question.options) == sorted(texts)
         assert {question.options[index] for index in question.answers} == set(texts[:split])
-        one = "true_false" if len(texts) == 2 else "single"  # a choice of two is a statement that is judged
+        one = (
+            "true_false" if len(texts) == 2 else "single"
+        )  # a choice of two is a statement that is judged
         assert question.type == (one if split == 1 else "multiple")
 
     def test_the_right_option_is_not_always_at_the_same_place(self) -> None:
-        made = [a_question(["right"], ["a", "b", "c"], f"Question {number}?").to_question() for number in range(40)]
+        made = [
+            a_question(["right"], ["a", "b", "c"], f"Question {number}?").to_question()
+            for number in range(40)
+        ]
         assert {question.answers for question in made} == {(0,), (1,), (2,), (3,)}
 
     def test_the_order_is_the_same_each_time(self) -> None:
@@ -207,7 +328,9 @@ class TestQuestions:
         assert isinstance(once, Question)
 
     @pytest.mark.parametrize(("right", "wrong"), [([], ["a", "b"]), (["a"], []), ([], [])])
-    def test_a_question_without_right_or_with_one_option_is_refused(self, right: list[str], wrong: list[str]) -> None:
+    def test_a_question_without_right_or_with_one_option_is_refused(
+        self, right: list[str], wrong: list[str]
+    ) -> None:
         with pytest.raises(ValidationError):
             a_question(right, wrong).to_question()
 

@@ -27,11 +27,15 @@ def operation(**fields: Any) -> Any:
     return ONE.validate_python(fields)
 
 
-def edited(outline: Outline, *bodies: dict[str, Any], taken: frozenset[str] = frozenset()) -> Outline:
+def edited(
+    outline: Outline, *bodies: dict[str, Any], taken: frozenset[str] = frozenset()
+) -> Outline:
     return apply(outline, [operation(**body) for body in bodies], taken)
 
 
-def refused(outline: Outline, *bodies: dict[str, Any], taken: frozenset[str] = frozenset()) -> FieldError:
+def refused(
+    outline: Outline, *bodies: dict[str, Any], taken: frozenset[str] = frozenset()
+) -> FieldError:
     with pytest.raises(Invalid) as caught:
         edited(outline, *bodies, taken=taken)
     (error,) = caught.value.fields
@@ -40,8 +44,14 @@ def refused(outline: Outline, *bodies: dict[str, Any], taken: frozenset[str] = f
 
 def two_stages() -> Outline:
     """s: m (a, b, c), n (d); t: o (e)."""
-    first = stage("s", module("m", concept("a"), concept("b", "a"), concept("c", "a", "b")), module("n", concept("d", "b")))
-    return Outline(title="A roadmap", stages=(first, stage("t", module("o", concept("e", "b", "d")))))
+    first = stage(
+        "s",
+        module("m", concept("a"), concept("b", "a"), concept("c", "a", "b")),
+        module("n", concept("d", "b")),
+    )
+    return Outline(
+        title="A roadmap", stages=(first, stage("t", module("o", concept("e", "b", "d"))))
+    )
 
 
 def keys(things: Sequence[OutlineStage | OutlineModule | OutlineConcept]) -> list[str]:
@@ -65,18 +75,41 @@ def needs(outline: Outline) -> dict[str, tuple[str, ...]]:
 
 class TestAdding:
     def test_a_stage_is_the_last_unless_its_position_is_given(self) -> None:
-        made = edited(two_stages(), {"op": "add_stage", "title": "Last"}, {"op": "add_stage", "title": "Second", "position": 1})
+        made = edited(
+            two_stages(),
+            {"op": "add_stage", "title": "Last"},
+            {"op": "add_stage", "title": "Second", "position": 1},
+        )
         assert keys(made.stages) == ["s", "second", "t", "last"]
-        assert made.stages[1] == OutlineStage(key="second", title="Second", description="", modules=())
+        assert made.stages[1] == OutlineStage(
+            key="second", title="Second", description="", modules=()
+        )
 
     def test_a_module_goes_into_its_stage(self) -> None:
-        made = edited(two_stages(), {"op": "add_module", "stage": "s", "title": "More", "description": "It is.", "position": 0})
+        made = edited(
+            two_stages(),
+            {
+                "op": "add_module",
+                "stage": "s",
+                "title": "More",
+                "description": "It is.",
+                "position": 0,
+            },
+        )
         assert of(made, "s") == ["more", "m", "n"]
-        assert made.stages[0].modules[0] == OutlineModule(key="more", title="More", description="It is.", concepts=())
+        assert made.stages[0].modules[0] == OutlineModule(
+            key="more", title="More", description="It is.", concepts=()
+        )
         assert made.stages[1] == two_stages().stages[1]
 
     def test_a_concept_goes_into_its_module_with_all_that_is_said_of_it(self) -> None:
-        body = {**CONCEPT, "description": "Again.", "prerequisites": ["a"], "outcomes": ["write one"], "position": 1}
+        body = {
+            **CONCEPT,
+            "description": "Again.",
+            "prerequisites": ["a"],
+            "outcomes": ["write one"],
+            "position": 1,
+        }
         made = edited(two_stages(), body)
         assert of(made, "m") == ["a", "loops", "b", "c"]
         assert the(made, "loops") == OutlineConcept(
@@ -107,18 +140,26 @@ class TestAdding:
             ({**CONCEPT, "module": "s"}, "/operations/0/module", "module"),
         ],
     )
-    def test_a_parent_that_does_not_exist_is_refused(self, body: dict[str, Any], pointer: str, kind: str) -> None:
+    def test_a_parent_that_does_not_exist_is_refused(
+        self, body: dict[str, Any], pointer: str, kind: str
+    ) -> None:
         assert refused(two_stages(), body) == FieldError(pointer, f"is not the key of a {kind}")
 
     @pytest.mark.parametrize("position", [-1, 4, 10**30])
     def test_a_position_out_of_range_is_refused(self, position: int) -> None:
         body = {**CONCEPT, "position": position}
-        assert refused(two_stages(), body) == FieldError("/operations/0/position", "must be between 0 and 3")
+        assert refused(two_stages(), body) == FieldError(
+            "/operations/0/position", "must be between 0 and 3"
+        )
 
 
 class TestNewKeys:
     def made(self, *titles: str, taken: frozenset[str] = frozenset()) -> list[str]:
-        made = edited(two_stages(), *({**CONCEPT, "module": "o", "title": title} for title in titles), taken=taken)
+        made = edited(
+            two_stages(),
+            *({**CONCEPT, "module": "o", "title": title} for title in titles),
+            taken=taken,
+        )
         return of(made, "o")[1:]
 
     @try_each(
@@ -147,7 +188,10 @@ class TestNewKeys:
         ]
 
     def test_keys_that_are_taken_are_left_out(self) -> None:
-        assert self.made("Loops", "循环", taken=frozenset({"loops", "loops-2", "concept-1"})) == ["loops-3", "concept-2"]
+        assert self.made("Loops", "循环", taken=frozenset({"loops", "loops-2", "concept-1"})) == [
+            "loops-3",
+            "concept-2",
+        ]
 
     def test_stages_and_modules_have_names_of_their_own(self) -> None:
         made = edited(
@@ -167,7 +211,10 @@ class TestNewKeys:
     def test_a_key_that_is_cut_at_the_end_of_a_word_ends_with_the_word(self) -> None:
         whole = "㎅" * 99 + "k loops"  # each sign becomes two letters
         assert self.made(whole) == ["kb" * 99 + "k"]
-        assert self.made("x" * 189 + " loops", "x" * 189 + " loops") == ["x" * 189 + "-loops", "x" * 189 + "-2"]
+        assert self.made("x" * 189 + " loops", "x" * 189 + " loops") == [
+            "x" * 189 + "-loops",
+            "x" * 189 + "-2",
+        ]
 
     def test_a_key_that_was_removed_before_in_the_same_request_is_not_used_again(self) -> None:
         removal = {"op": "remove", "what": "module", "key": "m"}
@@ -188,9 +235,16 @@ class TestNewKeys:
     )
     def test_a_key_that_is_not_free_is_refused(self, body: dict[str, Any], kind: str) -> None:
         rule = f"is the key of another {kind}, or of one that was removed"
-        assert refused(two_stages(), body, taken=frozenset({"gone"})) == FieldError("/operations/0/key", rule)
+        assert refused(two_stages(), body, taken=frozenset({"gone"})) == FieldError(
+            "/operations/0/key", rule
+        )
 
-    @given(st.lists(st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=200), max_size=8))
+    @given(
+        st.lists(
+            st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=200),
+            max_size=8,
+        )
+    )
     def test_every_title_gets_a_key_of_its_own(self, titles: list[str]) -> None:
         made = self.made(*(title for title in titles if title.strip()))
         assert len(set(made)) == len(made)
@@ -223,7 +277,9 @@ class TestRemoving:
         )
         assert needs(made)["e"] == ("new",)
 
-    @try_each(("what", "key"), [("stage", "m"), ("module", "a"), ("concept", "s"), ("concept", "gone")])
+    @try_each(
+        ("what", "key"), [("stage", "m"), ("module", "a"), ("concept", "s"), ("concept", "gone")]
+    )
     def test_what_does_not_exist_cannot_be_removed(self, what: str, key: str) -> None:
         error = refused(two_stages(), {"op": "remove", "what": what, "key": key})
         assert error == FieldError("/operations/0/key", f"is not the key of a {what}")
@@ -231,7 +287,9 @@ class TestRemoving:
     def test_what_was_removed_cannot_be_named_again(self) -> None:
         removal = {"op": "remove", "what": "stage", "key": "s"}
         later = {"op": "rewrite", "what": "concept", "key": "a", "hours": 5}
-        assert refused(two_stages(), removal, later) == FieldError("/operations/1/key", "is not the key of a concept")
+        assert refused(two_stages(), removal, later) == FieldError(
+            "/operations/1/key", "is not the key of a concept"
+        )
 
 
 class TestMoving:
@@ -254,7 +312,9 @@ class TestMoving:
         assert of(edited(two_stages(), {**body, "to": "m"}), "m") == order
 
     def test_a_concept_moves_into_another_module(self) -> None:
-        made = edited(two_stages(), {"op": "move", "what": "concept", "key": "b", "to": "o", "position": 0})
+        made = edited(
+            two_stages(), {"op": "move", "what": "concept", "key": "b", "to": "o", "position": 0}
+        )
         assert (of(made, "m"), of(made, "o")) == (["a", "c"], ["b", "e"])
         assert the(made, "b") == the(two_stages(), "b")
 
@@ -263,11 +323,15 @@ class TestMoving:
         assert (of(made, "s"), of(made, "t"), of(made, "m")) == (["n"], ["o", "m"], ["a", "b", "c"])
 
     def test_a_stage_moves_among_the_stages(self) -> None:
-        assert keys(edited(two_stages(), {"op": "move", "what": "stage", "key": "t", "position": 0}).stages) == ["t", "s"]
+        assert keys(
+            edited(two_stages(), {"op": "move", "what": "stage", "key": "t", "position": 0}).stages
+        ) == ["t", "s"]
 
     def test_a_stage_cannot_move_into_something(self) -> None:
         error = refused(two_stages(), {"op": "move", "what": "stage", "key": "t", "to": "s"})
-        assert error == FieldError("/operations/0/to", "must be null: a stage is in nothing but the roadmap")
+        assert error == FieldError(
+            "/operations/0/to", "must be null: a stage is in nothing but the roadmap"
+        )
 
     @try_each(("what", "key", "kind"), [("module", "m", "stage"), ("concept", "a", "module")])
     @try_each("to", ["gone", "a"])
@@ -276,8 +340,13 @@ class TestMoving:
         assert error == FieldError("/operations/0/to", f"is not the key of a {kind}")
 
     @try_each(("to", "position", "last"), [(None, 3, 2), ("m", 3, 2), ("n", 2, 1), ("n", -1, 1)])
-    def test_a_position_out_of_range_is_refused(self, to: str | None, position: int, last: int) -> None:
-        error = refused(two_stages(), {"op": "move", "what": "concept", "key": "a", "to": to, "position": position})
+    def test_a_position_out_of_range_is_refused(
+        self, to: str | None, position: int, last: int
+    ) -> None:
+        error = refused(
+            two_stages(),
+            {"op": "move", "what": "concept", "key": "a", "to": to, "position": position},
+        )
         assert error == FieldError("/operations/0/position", f"must be between 0 and {last}")
 
 
@@ -306,7 +375,10 @@ class TestRewriting:
     @pytest.mark.parametrize("what", ["stage", "module"])
     def test_a_stage_or_module_keeps_what_is_in_it(self, what: str) -> None:
         key = {"stage": "s", "module": "m"}[what]
-        made = edited(two_stages(), {"op": "rewrite", "what": what, "key": key, "title": "Other", "description": "New."})
+        made = edited(
+            two_stages(),
+            {"op": "rewrite", "what": what, "key": key, "title": "Other", "description": "New."},
+        )
         changed = made.stages[0] if what == "stage" else made.stages[0].modules[0]
         before = two_stages().stages[0] if what == "stage" else two_stages().stages[0].modules[0]
         assert changed == before.model_copy(update={"title": "Other", "description": "New."})
@@ -318,10 +390,21 @@ class TestRewriting:
 
     @try_each(("what", "key"), [("stage", "s"), ("module", "m")])
     @try_each(
-        ("name", "value"), [("hours", 3), ("difficulty", 3), ("prerequisites", ["a"]), ("outcomes", []), ("prerequisites", [])]
+        ("name", "value"),
+        [
+            ("hours", 3),
+            ("difficulty", 3),
+            ("prerequisites", ["a"]),
+            ("outcomes", []),
+            ("prerequisites", []),
+        ],
     )
-    def test_what_only_concepts_have_is_refused_for_others(self, what: str, key: str, name: str, value: Any) -> None:
-        error = refused(two_stages(), {"op": "rewrite", "what": what, "key": key, "title": "Other", name: value})
+    def test_what_only_concepts_have_is_refused_for_others(
+        self, what: str, key: str, name: str, value: Any
+    ) -> None:
+        error = refused(
+            two_stages(), {"op": "rewrite", "what": what, "key": key, "title": "Other", name: value}
+        )
         assert error == FieldError(f"/operations/0/{name}", "is for concepts only")
 
 
@@ -335,15 +418,23 @@ class TestSequences:
         assert apply(two_stages(), []) == two_stages()
 
     @given(outlines(), st.data())
-    def test_an_outline_that_is_changed_is_never_changed_itself(self, made: Outline, data: st.DataObject) -> None:
+    def test_an_outline_that_is_changed_is_never_changed_itself(
+        self, made: Outline, data: st.DataObject
+    ) -> None:
         before = made.model_dump()
-        sequences = st.lists(st.one_of(some_move(made), some_rewrite(made), some_removal(made)), min_size=1, max_size=4)
+        sequences = st.lists(
+            st.one_of(some_move(made), some_rewrite(made), some_removal(made)),
+            min_size=1,
+            max_size=4,
+        )
         with suppress(Invalid):  # an operation may name what one before it has removed
             edited(made, *data.draw(sequences))
         assert made.model_dump() == before
 
     @given(outlines(), st.sampled_from(["stage", "module", "concept"]), st.data())
-    def test_what_is_added_and_removed_leaves_the_original(self, made: Outline, what: str, data: st.DataObject) -> None:
+    def test_what_is_added_and_removed_leaves_the_original(
+        self, made: Outline, what: str, data: st.DataObject
+    ) -> None:
         parent = {"module": "stage", "concept": "module"}.get(what)
         body: dict[str, Any] = {"op": f"add_{what}", "title": "New", "key": "new"}
         body |= {} if what != "concept" else {"hours": 1, "difficulty": 1}
@@ -365,7 +456,9 @@ class TestSequences:
         assert Counter(keys(moved.stages)) == Counter(keys(made.stages))
 
     @given(outlines(), st.data())
-    def test_what_moves_stands_at_its_position_and_the_others_keep_their_order(self, made: Outline, data: st.DataObject) -> None:
+    def test_what_moves_stands_at_its_position_and_the_others_keep_their_order(
+        self, made: Outline, data: st.DataObject
+    ) -> None:
         body = data.draw(some_move(made))
         moved = edited(made, body)
         level = all_of(moved, body["what"])
@@ -374,14 +467,22 @@ class TestSequences:
         ]
         to = body["to"] or parent_key(made, body["what"], body["key"])
         siblings = keys(moved.stages if body["what"] == "stage" else inside(moved, to))
-        assert siblings.index(body["key"]) == (len(siblings) - 1 if body["position"] is None else body["position"])
+        assert siblings.index(body["key"]) == (
+            len(siblings) - 1 if body["position"] is None else body["position"]
+        )
 
     @given(outlines(), st.data())
-    def test_a_removal_takes_what_is_in_the_thing_and_every_mention_of_it(self, made: Outline, data: st.DataObject) -> None:
+    def test_a_removal_takes_what_is_in_the_thing_and_every_mention_of_it(
+        self, made: Outline, data: st.DataObject
+    ) -> None:
         body = data.draw(some_removal(made))
         left = edited(made, body)
         gone = {each.key for each in concepts_below(made, body["what"], body["key"])}
-        expected = {key: tuple(p for p in needed if p not in gone) for key, needed in needs(made).items() if key not in gone}
+        expected = {
+            key: tuple(p for p in needed if p not in gone)
+            for key, needed in needs(made).items()
+            if key not in gone
+        }
         assert needs(left) == expected
         assert body["key"] not in keys(all_of(left, body["what"]))
 
@@ -409,7 +510,9 @@ class TestFields:
             {"unknown": 1},
         ],
     )
-    def test_a_value_out_of_range_is_refused_in_an_addition_and_in_a_rewrite(self, changes: dict[str, Any]) -> None:
+    def test_a_value_out_of_range_is_refused_in_an_addition_and_in_a_rewrite(
+        self, changes: dict[str, Any]
+    ) -> None:
         rewrite = {"op": "rewrite", "what": "concept", "key": "a", "hours": 3}
         for body in (CONCEPT, rewrite):
             assert operation(**body).hours == 3
@@ -439,16 +542,39 @@ class TestFields:
             operation(**body)
 
     def test_the_longest_of_everything_is_accepted_also_as_strict_json(self) -> None:
-        body = {**CONCEPT, "title": "x" * 200, "description": "x" * 2000, "hours": 200, "difficulty": 5, "key": "k" * 200}
-        body |= {"outcomes": ["x" * 300] * 12, "prerequisites": [f"{at}/{'p' * 190}" for at in range(20)], "position": 0}
+        body = {
+            **CONCEPT,
+            "title": "x" * 200,
+            "description": "x" * 2000,
+            "hours": 200,
+            "difficulty": 5,
+            "key": "k" * 200,
+        }
+        body |= {
+            "outcomes": ["x" * 300] * 12,
+            "prerequisites": [f"{at}/{'p' * 190}" for at in range(20)],
+            "position": 0,
+        }
         made = operation(**body)
         assert made.model_dump(mode="json") == body
         assert ONE.validate_json(made.model_dump_json(), strict=True) == made
 
     def test_spaces_around_a_text_are_dropped(self) -> None:
-        made = edited(two_stages(), {**CONCEPT, "title": " Loops\n", "description": " Again. ", "outcomes": [" write one "]})
+        made = edited(
+            two_stages(),
+            {
+                **CONCEPT,
+                "title": " Loops\n",
+                "description": " Again. ",
+                "outcomes": [" write one "],
+            },
+        )
         loops = the(made, "loops")
-        assert (loops.title, loops.description, loops.outcomes) == ("Loops", "Again.", ("write one",))
+        assert (loops.title, loops.description, loops.outcomes) == (
+            "Loops",
+            "Again.",
+            ("write one",),
+        )
 
 
 class TestKeptAsWritten:
@@ -467,19 +593,28 @@ class TestKeptAsWritten:
     @pytest.mark.parametrize("wishes", [(False, True), (True, False), (True, True)])
     def test_one_rewrite_that_wants_it_anew_is_enough(self, wishes: tuple[bool, ...]) -> None:
         body = {"op": "rewrite", "what": "concept", "key": "a", "title": "X"}
-        assert kept_as_written([operation(**body, regenerate=wish) for wish in wishes]) == frozenset()
+        assert (
+            kept_as_written([operation(**body, regenerate=wish) for wish in wishes]) == frozenset()
+        )
 
     def test_nothing_is_kept_when_nothing_is_rewritten(self) -> None:
         assert kept_as_written([]) == frozenset()
 
 
 def all_of(made: Outline, what: str) -> list[Any]:
-    return {"stage": list(made.stages), "module": list(made.modules()), "concept": list(made.concepts())}[what]
+    return {
+        "stage": list(made.stages),
+        "module": list(made.modules()),
+        "concept": list(made.concepts()),
+    }[what]
 
 
 def inside(made: Outline, key: str) -> Sequence[Any]:
     """What is in the stage or module with this key."""
-    return {**{each.key: each.modules for each in made.stages}, **{each.key: each.concepts for each in made.modules()}}[key]
+    return {
+        **{each.key: each.modules for each in made.stages},
+        **{each.key: each.concepts for each in made.modules()},
+    }[key]
 
 
 def parent_key(made: Outline, what: str, key: str) -> str:
@@ -489,8 +624,15 @@ def parent_key(made: Outline, what: str, key: str) -> str:
 
 def concepts_below(made: Outline, what: str, key: str) -> list[OutlineConcept]:
     stages = [each for each in made.stages if what != "stage" or each.key == key]
-    modules = [each for parent in stages for each in parent.modules if what != "module" or each.key == key]
-    return [each for parent in modules for each in parent.concepts if what != "concept" or each.key == key]
+    modules = [
+        each for parent in stages for each in parent.modules if what != "module" or each.key == key
+    ]
+    return [
+        each
+        for parent in modules
+        for each in parent.concepts
+        if what != "concept" or each.key == key
+    ]
 
 
 @st.composite
@@ -502,12 +644,19 @@ def some_target(draw: st.DrawFn, made: Outline) -> dict[str, str]:
 @st.composite
 def some_move(draw: st.DrawFn, made: Outline) -> dict[str, Any]:
     target = draw(some_target(made))
-    parents = {"stage": [], "module": list(made.stages), "concept": list(made.modules())}[target["what"]]
+    parents = {"stage": [], "module": list(made.stages), "concept": list(made.modules())}[
+        target["what"]
+    ]
     to = draw(st.sampled_from([None, *keys(parents)]))
     home = parent_key(made, target["what"], target["key"])
     siblings = made.stages if target["what"] == "stage" else inside(made, to or home)
     others = [each for each in siblings if each.key != target["key"]]
-    return {"op": "move", **target, "to": to, "position": draw(st.none() | st.integers(0, len(others)))}
+    return {
+        "op": "move",
+        **target,
+        "to": to,
+        "position": draw(st.none() | st.integers(0, len(others))),
+    }
 
 
 def some_removal(made: Outline) -> st.SearchStrategy[dict[str, Any]]:

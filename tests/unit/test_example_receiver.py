@@ -12,7 +12,9 @@ SECRET, OTHER = ("whsec_" + letter * 43 + "=" for letter in "AB")
 BODY = b'{"type":"roadmap.ready","data":{"title":"\xc3\x9cber Python"}}'
 
 
-def headers(secret: str = SECRET, body: bytes = BODY, at: datetime | None = None, id_: str = "msg_1") -> dict[str, str]:
+def headers(
+    secret: str = SECRET, body: bytes = BODY, at: datetime | None = None, id_: str = "msg_1"
+) -> dict[str, str]:
     """As the package of the specification signs it."""
     moment = at or datetime.now(UTC)
     return {

@@ -126,9 +126,14 @@ class TestSending:
         buffer.flush()
         assert sink.records == list(range(5))
 
-    def test_every_record_of_many_threads_is_sent_once_and_in_the_order_of_its_thread(self, sink: Sink) -> None:
+    def test_every_record_of_many_threads_is_sent_once_and_in_the_order_of_its_thread(
+        self, sink: Sink
+    ) -> None:
         buffer = buffer_of(sink, batch=7)
-        threads = [threading.Thread(target=fill, args=[buffer, range(start, start + 200)]) for start in range(0, 800, 200)]
+        threads = [
+            threading.Thread(target=fill, args=[buffer, range(start, start + 200)])
+            for start in range(0, 800, 200)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -181,7 +186,9 @@ class TestRefusal:
         assert [source["last_seq"] for source in sink.sources] == [28]
         assert (buffer.accepted, buffer.sent, buffer.dropped) == (28, 28, 0)
 
-    def test_a_refused_batch_is_not_lost_when_the_ones_before_it_were_taken(self, sink: Sink) -> None:
+    def test_a_refused_batch_is_not_lost_when_the_ones_before_it_were_taken(
+        self, sink: Sink
+    ) -> None:
         taken: list[list[Document]] = []
 
         def twice(batch: list[Document], source: Document) -> None:
@@ -212,9 +219,14 @@ class TestRefusal:
         buffer.flush()
         assert sink.records == [*range(10), 20, 21, 22]
         assert buffer.dropped == 5
-        assert [(source["last_seq"], source["dropped"]) for source in sink.sources] == [(10, 5), (13, 5)]  # no numbers for them
+        assert [(source["last_seq"], source["dropped"]) for source in sink.sources] == [
+            (10, 5),
+            (13, 5),
+        ]  # no numbers for them
 
-    def test_nothing_that_was_accepted_is_lost_when_more_arrives_while_a_batch_is_refused(self, sink: Sink) -> None:
+    def test_nothing_that_was_accepted_is_lost_when_more_arrives_while_a_batch_is_refused(
+        self, sink: Sink
+    ) -> None:
         buffer = Buffer(capacity=10, batch=5)
 
         def add_more_and_refuse(batch: list[Document], source: Document) -> None:
@@ -226,7 +238,9 @@ class TestRefusal:
         buffer.sink = add_more_and_refuse
         buffer.flush()
         buffer.flush()
-        wait_until(lambda: len(sink.records) == buffer.accepted, reason="all that was accepted is sent")
+        wait_until(
+            lambda: len(sink.records) == buffer.accepted, reason="all that was accepted is sent"
+        )
         assert sink.records == [*range(10), *range(100, 105)]
         assert buffer.dropped == 5
 
@@ -237,7 +251,13 @@ def stored() -> list[dict[str, Any]]:
 
 
 def document(**fields: Any) -> Document:
-    common = {"id": new_id().hex, "at": clock.now().isoformat(), "level": "info", "category": "test", "step": "step"}
+    common = {
+        "id": new_id().hex,
+        "at": clock.now().isoformat(),
+        "level": "info",
+        "category": "test",
+        "step": "step",
+    }
     optional = {"details": None, "duration_ms": None, "roadmap_id": None, "concept_id": None}
     return {**common, **optional, "message": "It happened.", **fields}
 
@@ -271,7 +291,9 @@ class TestStoring:
         store_batch([document(details={"n": n}) for n in range(execution_log.BATCH)])
         assert len(stored()) == execution_log.BATCH
 
-    def test_what_is_recorded_is_stored_with_every_field(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_is_recorded_is_stored_with_every_field(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         roadmap_id, concept_id, trace_id = new_id(), new_id(), new_id()
         monkeypatch.setattr(execution_log, "current", lambda: Trace(trace_id.hex, "0" * 16))
         clock.travel(timedelta(days=1000))
@@ -312,11 +334,26 @@ class TestStoring:
         monkeypatch.setattr(execution_log, "buffer", made)
         traces = [new_id(), None, new_id()]
         for trace_id in traces:
-            monkeypatch.setattr(execution_log, "current", lambda found=trace_id: Trace(found.hex, "0" * 16) if found else None)
+            monkeypatch.setattr(
+                execution_log,
+                "current",
+                lambda found=trace_id: Trace(found.hex, "0" * 16) if found else None,
+            )
             record("test", "step", "message")
         made.flush()
         [(records, source)] = sent
-        known = {"id", "at", "level", "category", "step", "message", "details", "duration_ms", "roadmap_id", "concept_id"}
+        known = {
+            "id",
+            "at",
+            "level",
+            "category",
+            "step",
+            "message",
+            "details",
+            "duration_ms",
+            "roadmap_id",
+            "concept_id",
+        }
         assert [set(document) for document in records] == [known] * 3  # it has no other columns
         store_batch(json.loads(json.dumps(records)), json.loads(json.dumps(source)))
         assert [row["trace_id"] for row in stored()] == traces
@@ -324,7 +361,12 @@ class TestStoring:
     def test_details_that_json_or_a_database_has_no_type_for_hold_nothing_up(self) -> None:
         circle: dict[str, Any] = {}
         circle["self"] = circle
-        record("test", "step", "1", details={"id": UUID(int=7), ("a", "tuple"): 1, "text": "a\x00b\ud800c", 3: {1}})
+        record(
+            "test",
+            "step",
+            "1",
+            details={"id": UUID(int=7), ("a", "tuple"): 1, "text": "a\x00b\ud800c", 3: {1}},
+        )
         record("test", "step", "2", details=circle)
         record("test", "step", "3", details={"ratio": float("nan")})
         record("test", "step", ValueError("4"))  # type: ignore[arg-type]
@@ -413,7 +455,9 @@ class TestLedger:
         clock.travel(self.PAST)
         assert ledger() == Ledger(stored=50, missing=0, dropped=4)
 
-    def test_a_gap_is_missing_after_its_time_and_not_before_and_no_more_when_it_comes_late(self) -> None:
+    def test_a_gap_is_missing_after_its_time_and_not_before_and_no_more_when_it_comes_late(
+        self,
+    ) -> None:
         process = Process()
         late = process.batch()
         store_batch(*process.batch())
@@ -441,7 +485,10 @@ class TestLedger:
         store_batch(*second.batch(2, dropped=4))  # alive
         assert ledger() == Ledger(stored=14, missing=10, dropped=7)
         with session():
-            assert sorted(LogSource.select(LogSource.stored, LogSource.last_seq).tuples()) == [(5, 15), (9, 9)]
+            assert sorted(LogSource.select(LogSource.stored, LogSource.last_seq).tuples()) == [
+                (5, 15),
+                (9, 9),
+            ]
 
     def test_a_message_of_the_version_before_is_stored_and_not_counted(self) -> None:
         records, _ = Process().batch()
@@ -449,7 +496,9 @@ class TestLedger:
         assert len(stored()) == 10
         assert ledger() == Ledger(stored=0, missing=0, dropped=0)
 
-    def test_a_batch_is_stored_and_counted_or_neither(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_batch_is_stored_and_counted_or_neither(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def break_off(*_: Any) -> None:
             raise Unavailable("the connection broke")
 
@@ -466,7 +515,10 @@ class TestLedger:
         process = Process()
         batches = [process.batch(5) for _ in range(12)]
         threads = [
-            threading.Thread(target=lambda mine: [store_batch(*batch) for batch in mine], args=[batches[n::3]]) for n in range(3)
+            threading.Thread(
+                target=lambda mine: [store_batch(*batch) for batch in mine], args=[batches[n::3]]
+            )
+            for n in range(3)
         ]
         for thread in threads:
             thread.start()
@@ -561,9 +613,14 @@ class TestClosing:
         with away():
             buffer.close()
         (said,) = [line for line in caplog.records if line.levelname == "ERROR"]
-        assert said.getMessage() == "7 log records are lost: neither the queue nor the database takes them"
+        assert (
+            said.getMessage()
+            == "7 log records are lost: neither the queue nor the database takes them"
+        )
 
-    def test_nothing_is_said_when_nothing_is_lost(self, sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
+    def test_nothing_is_said_when_nothing_is_lost(
+        self, sink: Sink, caplog: pytest.LogCaptureFixture
+    ) -> None:
         buffer = self.filled(7)
         buffer.sink = sink
         with away():
@@ -578,13 +635,22 @@ class TestClosing:
 
     def test_a_process_that_just_ends_has_stored_what_it_recorded(self) -> None:
         code = "from roadmap.execution_log import record\nfor n in range(3): record('test', 'end', f'{n}')"
-        ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+        ended = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
         assert (ended.returncode, ended.stderr) == (0, "")
         assert [row["message"] for row in stored()] == ["0", "1", "2"]
 
 
 @pytest.mark.usefixtures("patient")
-def test_what_was_accepted_is_counted_once_whoever_asks_and_by_who_saves_without_a_flush(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_accepted_is_counted_once_whoever_asks_and_by_who_saves_without_a_flush(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     counted: list[float] = []
     slow = threading.Barrier(2)
 

@@ -10,8 +10,25 @@ from pathlib import Path
 
 from tests.stack import ROOT, clean_environment
 
-FLOORS = {"delivery": 0, "core": 1, "models": 2, "roadmap": 3, "tasks": 4, "web": 5, "cli": 6, "roadmap_app": 7, "roadmap_cli": 7}
-BESIDE = {"migrations", "tests", "scripts", "benchmarks", "quality", "examples"}  # not part of what is served
+FLOORS = {
+    "delivery": 0,
+    "core": 1,
+    "models": 2,
+    "roadmap": 3,
+    "tasks": 4,
+    "web": 5,
+    "cli": 6,
+    "roadmap_app": 7,
+    "roadmap_cli": 7,
+}
+BESIDE = {
+    "migrations",
+    "tests",
+    "scripts",
+    "benchmarks",
+    "quality",
+    "examples",
+}  # not part of what is served
 FORBIDDEN = {
     "delivery": {"starlette", "peewee", "playhouse", "pydantic", "openai", "jinja2", "markupsafe"},
     "core": {"starlette", "openai", "jinja2", "markupsafe"},
@@ -37,7 +54,13 @@ NOT_AT_THE_START = (
         "pygments",
         "snowballstemmer",
     ),
-    *("roadmap.building", "roadmap.link_checks", "roadmap.llm", "roadmap.planning", "roadmap.revoking"),
+    *(
+        "roadmap.building",
+        "roadmap.link_checks",
+        "roadmap.llm",
+        "roadmap.planning",
+        "roadmap.revoking",
+    ),
 )
 
 
@@ -79,7 +102,12 @@ def _imports(tree: ast.AST, package: list[str]) -> Iterator[Import]:
 
 def importing(is_wrong: Callable[[str, Import], bool]) -> list[str]:
     """Where something is imported of which this is so."""
-    return [f"{file}:{found.line}: {found.module}" for file in source_files() for found in imports(file) if is_wrong(file, found)]
+    return [
+        f"{file}:{found.line}: {found.module}"
+        for file in source_files()
+        for found in imports(file)
+        if is_wrong(file, found)
+    ]
 
 
 def house_of(file: str) -> str:
@@ -87,13 +115,17 @@ def house_of(file: str) -> str:
 
 
 def test_every_folder_with_code_has_its_floor() -> None:
-    folders = {path.parent.name for path in ROOT.glob("*/*.py") if not path.parent.name.startswith(".")}
+    folders = {
+        path.parent.name for path in ROOT.glob("*/*.py") if not path.parent.name.startswith(".")
+    }
     modules = {path.stem for path in ROOT.glob("*.py")}
     assert (folders | modules) - FLOORS.keys() <= BESIDE
 
 
 def test_a_file_imports_only_from_its_own_floor_and_those_below() -> None:
-    above = importing(lambda file, found: FLOORS.get(found.package, -1) > FLOORS.get(house_of(file), -1))
+    above = importing(
+        lambda file, found: FLOORS.get(found.package, -1) > FLOORS.get(house_of(file), -1)
+    )
     assert above == []
 
 
@@ -102,18 +134,29 @@ def test_a_file_imports_nothing_that_serves_beside_the_house() -> None:
 
 
 def test_a_file_imports_no_library_that_its_floor_must_not_know() -> None:
-    assert importing(lambda file, found: found.package in FORBIDDEN.get(house_of(file), set())) == []
+    assert (
+        importing(lambda file, found: found.package in FORBIDDEN.get(house_of(file), set())) == []
+    )
 
 
 def test_a_service_that_starts_loads_nothing_that_is_for_later(tmp_path: Path) -> None:
     code = f"import sys, roadmap_app, tasks; print([name for name in {NOT_AT_THE_START} if name in sys.modules])"
     environment = {**clean_environment(), "SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)}
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (run.stdout.strip(), run.stderr) == ("[]", "")
 
 
 def test_openai_is_imported_by_one_file_only() -> None:
-    importers = [file for file in source_files() if any(found.package == "openai" for found in imports(file))]
+    importers = [
+        file for file in source_files() if any(found.package == "openai" for found in imports(file))
+    ]
     assert importers == [MODEL_CLIENT]
 
 
@@ -127,6 +170,18 @@ def test_migrations_import_peewee_only() -> None:
 def test_openai_is_not_loaded_by_a_process_that_calls_no_model(tmp_path: Path) -> None:
     """Neither with a key: the API and the logs worker check requests and run tasks with the generator in place."""
     code = "import sys, roadmap_app, tasks.content; print(tasks.content.generator().name, 'openai' in sys.modules)"
-    environment = {**clean_environment(), "SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path), "OPENAI_API_KEY": "sk-test"}
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    environment = {
+        **clean_environment(),
+        "SERVICE_TYPE": "all",
+        "DATA_DIR": str(tmp_path),
+        "OPENAI_API_KEY": "sk-test",
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (run.stdout.split(), run.stderr) == (["model:gpt-5-mini", "False"], "")

@@ -55,22 +55,34 @@ def count(table: Any) -> int:
 def told(answer: httpx2.Response) -> tuple[int, bytes, dict[str, str]]:
     """What an answer says, but which request it answers and that it was given before."""
     own = ("x-request-id", "idempotency-replayed")
-    return answer.status_code, answer.content, {name: value for name, value in answer.headers.items() if name not in own}
+    return (
+        answer.status_code,
+        answer.content,
+        {name: value for name, value in answer.headers.items() if name not in own},
+    )
 
 
 @pytest.fixture
 def roadmap(client: TestClient, copies: Copies) -> str:
-    return copies.of("a short roadmap", lambda: str(client.post(ROADMAPS, json={"goal": GOAL}).headers["location"]))
+    return copies.of(
+        "a short roadmap",
+        lambda: str(client.post(ROADMAPS, json={"goal": GOAL}).headers["location"]),
+    )
 
 
 def named(letter: str) -> NewRoadmap:
     """A new roadmap whose request has this name."""
     new = new_roadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL))
-    return replace(new, answer=Answered(Name(LOCAL_OWNER, letter * 64, ""), 202, {"location": str(new.id)}, b"{}"))
+    return replace(
+        new,
+        answer=Answered(Name(LOCAL_OWNER, letter * 64, ""), 202, {"location": str(new.id)}, b"{}"),
+    )
 
 
 class TestCreating:
-    def test_the_same_request_gets_the_same_answer_and_makes_one_roadmap(self, client: TestClient) -> None:
+    def test_the_same_request_gets_the_same_answer_and_makes_one_roadmap(
+        self, client: TestClient
+    ) -> None:
         headers = key()
         first = client.post(ROADMAPS, json={"goal": GOAL, "level": "advanced"}, headers=headers)
         again = client.post(ROADMAPS, json={"level": "advanced", "goal": GOAL}, headers=headers)
@@ -85,14 +97,27 @@ class TestCreating:
         assert len({client.post(ROADMAPS, json={"goal": GOAL}).json()["id"] for _ in range(2)}) == 2
 
     def test_another_key_is_another_request(self, client: TestClient) -> None:
-        assert len({client.post(ROADMAPS, json={"goal": GOAL}, headers=key()).json()["id"] for _ in range(2)}) == 2
+        assert (
+            len(
+                {
+                    client.post(ROADMAPS, json={"goal": GOAL}, headers=key()).json()["id"]
+                    for _ in range(2)
+                }
+            )
+            == 2
+        )
 
     @pytest.mark.parametrize("changed", [{"goal": GOAL + "!"}, {"goal": GOAL, "review": True}])
-    def test_another_payload_under_the_same_key_is_refused(self, client: TestClient, changed: dict) -> None:
+    def test_another_payload_under_the_same_key_is_refused(
+        self, client: TestClient, changed: dict
+    ) -> None:
         headers = key()
         client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
         answer = client.post(ROADMAPS, json=changed, headers=headers)
-        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/idempotency-key-reused")
+        assert (answer.status_code, answer.json()["type"]) == (
+            422,
+            "/problems/idempotency-key-reused",
+        )
         assert count(Roadmap) == 1
 
     def test_a_quoted_key_is_the_same_as_the_bare_one(self, client: TestClient) -> None:
@@ -101,8 +126,12 @@ class TestCreating:
         assert again.json() == first.json()
 
     @try_each("bad", ["", "x" * 201, "two words", '"open', "ünicode", "a\tb"])
-    def test_a_key_that_is_none_is_refused_and_nothing_is_made(self, client: TestClient, bad: str) -> None:
-        answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={b"Idempotency-Key": bad.encode()})  # type: ignore[dict-item]
+    def test_a_key_that_is_none_is_refused_and_nothing_is_made(
+        self, client: TestClient, bad: str
+    ) -> None:
+        answer = client.post(
+            ROADMAPS, json={"goal": GOAL}, headers={b"Idempotency-Key": bad.encode()}
+        )  # type: ignore[dict-item]
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["parameter"] == "Idempotency-Key"
         assert count(Roadmap) == 0
@@ -114,9 +143,14 @@ class TestCreating:
     def test_what_was_accepted_is_answered_as_it_was_even_if_it_would_be_refused_by_now(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        headers, wish = key(), {"goal": GOAL, "deadline": f"{clock.now().date() + timedelta(days=2)}"}
+        headers, wish = (
+            key(),
+            {"goal": GOAL, "deadline": f"{clock.now().date() + timedelta(days=2)}"},
+        )
         first = client.post(ROADMAPS, json=wish, headers=headers)
-        monkeypatch.setattr("roadmap.requests.FARTHEST_DEADLINE", timedelta(0))  # no day fits any more
+        monkeypatch.setattr(
+            "roadmap.requests.FARTHEST_DEADLINE", timedelta(0)
+        )  # no day fits any more
         assert client.post(ROADMAPS, json=wish, headers=key()).status_code == 422
         assert told(client.post(ROADMAPS, json=wish, headers=headers)) == told(first)
 
@@ -126,11 +160,16 @@ class TestCreating:
             b'{"goal": "Learn Python for the backend", "review": true}',
             b'{"review":true,"goal":"Learn \\u0050ython for the backend"}',
         )
-        first, again = (client.post(ROADMAPS, content=spelling, headers=headers) for spelling in spellings)
+        first, again = (
+            client.post(ROADMAPS, content=spelling, headers=headers) for spelling in spellings
+        )
         assert (first.status_code, again.content) == (202, first.content)
 
     def test_a_quote_at_the_end_is_a_part_of_a_bare_key(self, client: TestClient) -> None:
-        ids = {client.post(ROADMAPS, json={"goal": GOAL}, headers=key(name)).json()["id"] for name in ("abc", 'abc"', '"abc\\""')}
+        ids = {
+            client.post(ROADMAPS, json={"goal": GOAL}, headers=key(name)).json()["id"]
+            for name in ("abc", 'abc"', '"abc\\""')
+        }
         assert len(ids) == 2  # the last two are one
 
     def test_a_key_is_in_use_until_it_is_accepted_and_no_longer(
@@ -149,7 +188,9 @@ class TestCreating:
         monkeypatch.setattr(poller, "watch", watched)
 
         def wait() -> None:
-            answers.append(client.post(ROADMAPS, json={"goal": GOAL}, headers={**headers, "Prefer": "wait=50"}))
+            answers.append(
+                client.post(ROADMAPS, json={"goal": GOAL}, headers={**headers, "Prefer": "wait=50"})
+            )
 
         waiting = threading.Thread(target=wait)
         waiting.start()
@@ -165,7 +206,9 @@ class TestCreating:
         assert client.post(ROADMAPS, json={"goal": GOAL}, headers=headers).status_code == 202
         assert (count(FirstAnswer), count(Roadmap)) == (1, 1)
 
-    def test_one_that_is_being_answered_is_told_so(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_that_is_being_answered_is_told_so(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         headers = key("busy")
         body = RoadmapRequest(goal=GOAL)
         seen: list[httpx2.Response] = []
@@ -179,10 +222,16 @@ class TestCreating:
         first = client.post(ROADMAPS, json=body.model_dump(mode="json"), headers=headers)
         assert first.status_code == 202
         (second,) = seen
-        assert (second.status_code, second.json()["type"]) == (409, "/problems/idempotency-key-in-use")
+        assert (second.status_code, second.json()["type"]) == (
+            409,
+            "/problems/idempotency-key-in-use",
+        )
         assert second.headers["retry-after"] == "1"
         again = client.post(ROADMAPS, json=body.model_dump(mode="json"), headers=headers)
-        assert (again.status_code, again.json()) == (202, first.json())  # nobody is in the way any more
+        assert (again.status_code, again.json()) == (
+            202,
+            first.json(),
+        )  # nobody is in the way any more
         assert count(Roadmap) == 1
 
     def test_after_a_day_it_is_a_new_request(self, client: TestClient) -> None:
@@ -194,14 +243,21 @@ class TestCreating:
         assert client.post(ROADMAPS, json={"goal": GOAL}, headers=headers).json() != first.json()
         assert (count(FirstAnswer), count(Roadmap)) == (1, 2)
 
-    def test_two_of_one_name_in_one_batch_are_one_roadmap(self, schema: None, client: TestClient) -> None:
+    def test_two_of_one_name_in_one_batch_are_one_roadmap(
+        self, schema: None, client: TestClient
+    ) -> None:
         """As when two processes commit at the same moment, or a form is sent twice."""
         request = RoadmapRequest(goal=GOAL)
         name = Name(LOCAL_OWNER, "a" * 64, "b" * 64)
 
         def named() -> Any:
             new = new_roadmap(LOCAL_OWNER, request)
-            return type(new)(new.owner_id, new.request, new.id, Answered(name, 202, {"location": str(new.id)}, b"{}"))
+            return type(new)(
+                new.owner_id,
+                new.request,
+                new.id,
+                Answered(name, 202, {"location": str(new.id)}, b"{}"),
+            )
 
         one, other, unnamed = create_many([named(), named(), new_roadmap(LOCAL_OWNER, request)])
         assert isinstance(other, Answered)
@@ -211,10 +267,14 @@ class TestCreating:
         assert later == other
         assert count(Roadmap) == 2
 
-    def test_what_was_answered_before_takes_no_room(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_was_answered_before_takes_no_room(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         first, second = named("a"), named("b")
         create_many([first])
-        monkeypatch.setattr("roadmap.creating.settings", settings.model_copy(update={"most_unfinished_roadmaps": 2}))
+        monkeypatch.setattr(
+            "roadmap.creating.settings", settings.model_copy(update={"most_unfinished_roadmaps": 2})
+        )
         again, fits, no_room = create_many([named("a"), second, named("c")])
         assert again == first.answer
         assert fits == Step(StepName.plan_roadmap, second.id, trace=second.trace)
@@ -232,7 +292,9 @@ class TestCreating:
             create_many(theirs)  # of another process, which is waited for here
             return keep(answers)
 
-        monkeypatch.setattr("roadmap.creating.settings", settings.model_copy(update={"most_unfinished_roadmaps": 2}))
+        monkeypatch.setattr(
+            "roadmap.creating.settings", settings.model_copy(update={"most_unfinished_roadmaps": 2})
+        )
         monkeypatch.setattr(first_answers, "keep_all", meanwhile)
         ours = [named("a"), named("b")]
         again, made = create_many(ours)
@@ -246,10 +308,14 @@ class TestCreating:
         create_many([named("a")])
         clock.travel(timedelta(hours=25))
         batch = [named("a"), named("b")]
-        assert create_many(batch) == [Step(StepName.plan_roadmap, new.id, trace=new.trace) for new in batch]
+        assert create_many(batch) == [
+            Step(StepName.plan_roadmap, new.id, trace=new.trace) for new in batch
+        ]
         assert create_many([named("a")]) == [batch[0].answer]
 
-    def test_a_full_account_is_still_told_what_it_was_told(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_full_account_is_still_told_what_it_was_told(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         headers = key()
         first = client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
         full = settings.model_copy(update={"most_unfinished_roadmaps": 0})
@@ -261,19 +327,28 @@ class TestCreating:
 def quiz_of(client: TestClient, roadmap: str) -> tuple[str, dict]:
     node = client.get(roadmap).json()["stages"][0]["modules"][0]["concepts"][0]
     questions = client.get(f"{roadmap}/concepts/{node['id']}").json()["quiz"]["questions"]
-    return f"{roadmap}/concepts/{node['id']}/quiz/attempts", {"version": 1, "answers": [[0]] * len(questions)}
+    return f"{roadmap}/concepts/{node['id']}/quiz/attempts", {
+        "version": 1,
+        "answers": [[0]] * len(questions),
+    }
 
 
 def a_change(client: TestClient, roadmap: str) -> dict:
     """Of the plan."""
     key_ = client.get(roadmap).json()["stages"][0]["modules"][0]["concepts"][0]["key"]
-    return {"operations": [{"op": "rewrite", "what": "concept", "key": key_, "hours": 9, "title": "Another title"}]}
+    return {
+        "operations": [
+            {"op": "rewrite", "what": "concept", "key": key_, "hours": 9, "title": "Another title"}
+        ]
+    }
 
 
 def count_elsewhere(table: Any) -> int:
     """As another connection sees it."""
     with closing(sqlite3.connect(settings.data_dir / "roadmap.db")) as connection:
-        return int(connection.execute(f"SELECT count(*) FROM {table._meta.table_name}").fetchone()[0])
+        return int(
+            connection.execute(f"SELECT count(*) FROM {table._meta.table_name}").fetchone()[0]
+        )
 
 
 class TestEverythingElse:
@@ -287,12 +362,16 @@ class TestEverythingElse:
 
     def test_a_decision_is_taken_once(self, client: TestClient, roadmap: str) -> None:
         headers, edit = key(), a_change(client, roadmap)
-        first, again = (client.post(f"{roadmap}/edits", json=edit, headers=headers) for _ in range(2))
+        first, again = (
+            client.post(f"{roadmap}/edits", json=edit, headers=headers) for _ in range(2)
+        )
         assert first.status_code == 202
         assert told(again) == told(first)
         assert client.get(f"{roadmap}/revisions").json()["items"][0]["number"] == 2
 
-    def test_a_decision_that_cannot_be_taken_leaves_no_answer_behind(self, client: TestClient, roadmap: str) -> None:
+    def test_a_decision_that_cannot_be_taken_leaves_no_answer_behind(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         answers = [client.post(f"{roadmap}/retry", headers=key("again")) for _ in range(2)]
         assert [answer.status_code for answer in answers] == [409, 409]
         assert count(FirstAnswer) == 0
@@ -303,7 +382,10 @@ class TestEverythingElse:
         """A worker that comes sooner would find nothing to do."""
         edit = a_change(client, roadmap)
         committed: list[int] = []
-        monkeypatch.setattr("web.accepting.sender.submit", lambda steps: committed.append(count_elsewhere(FirstAnswer)))
+        monkeypatch.setattr(
+            "web.accepting.sender.submit",
+            lambda steps: committed.append(count_elsewhere(FirstAnswer)),
+        )
         assert client.post(f"{roadmap}/edits", json=edit, headers=key()).status_code == 202
         assert committed == [1]
 
@@ -323,23 +405,32 @@ class TestEverythingElse:
         assert client.post(path, json=answers, headers=headers).status_code == 201
         assert count(QuizAttempt) == 1
 
-    def test_the_same_key_is_not_for_another_address(self, client: TestClient, roadmap: str) -> None:
+    def test_the_same_key_is_not_for_another_address(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         headers = key()
         path, answers = quiz_of(client, roadmap)
         assert client.post(path, json=answers, headers=headers).status_code == 201
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
-        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/idempotency-key-reused")
+        assert (answer.status_code, answer.json()["type"]) == (
+            422,
+            "/problems/idempotency-key-reused",
+        )
 
     def test_a_coroutine_sees_to_its_keys_itself(self) -> None:
         assert [e.handler for e in ENDPOINTS if e.takes_key and e.is_async] == [create_roadmap]
 
     def test_whatever_makes_something_takes_a_key(self) -> None:
-        without = [e.path for e in ENDPOINTS if e.method == "POST" and not (e.takes_key or e.at_broker)]
+        without = [
+            e.path for e in ENDPOINTS if e.method == "POST" and not (e.takes_key or e.at_broker)
+        ]
         assert without == [f"{API}/auth/register", f"{API}/auth/login", f"{API}/auth/logout"]
         assert all(e.path.startswith(f"{API}/admin/queues/") for e in ENDPOINTS if e.at_broker)
 
 
-def test_keys_of_a_batch_are_taken_in_one_order(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_of_a_batch_are_taken_in_one_order(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """So that two processes wait for each other, and never in a ring."""
     asked: list[str] = []
     insert = first_answers.insert_rows
@@ -406,8 +497,13 @@ class TestKeeping:
             assert "only-mine" not in repr(FirstAnswer.get().__data__)
 
     def test_a_key_is_that_of_its_account_alone(self) -> None:
-        request = Request({"type": "http", "method": "POST", "path": ROADMAPS, "query_string": b"", "headers": []})
-        hashes = [idempotency.name_of("1", owner, request, b"{}").key_hash for owner in (LOCAL_OWNER, uuid4())]
+        request = Request(
+            {"type": "http", "method": "POST", "path": ROADMAPS, "query_string": b"", "headers": []}
+        )
+        hashes = [
+            idempotency.name_of("1", owner, request, b"{}").key_hash
+            for owner in (LOCAL_OWNER, uuid4())
+        ]
         assert hashes[0] != hashes[1]
 
     @pytest.mark.parametrize("path", ["/links", "webhooks", "secret"])
@@ -441,14 +537,20 @@ class TestKeeping:
 
         secret = {"key", "invitation", "secret", "access_token"}
         marked = {(e.method, e.path) for e in ENDPOINTS if e.has_secret}
-        assert {(e.method, e.path) for e in ENDPOINTS if e.takes_key and names(e.response) & secret} <= marked
+        assert {
+            (e.method, e.path) for e in ENDPOINTS if e.takes_key and names(e.response) & secret
+        } <= marked
 
     @pytest.mark.parametrize("path", [ROADMAPS, "edits"])
     def test_what_the_version_before_has_encrypted_is_done_once_and_its_address_is_told(
         self, client: TestClient, roadmap: str, path: str
     ) -> None:
         headers = key()
-        where, body = (path, {"goal": GOAL}) if path == ROADMAPS else (f"{roadmap}/edits", a_change(client, roadmap))
+        where, body = (
+            (path, {"goal": GOAL})
+            if path == ROADMAPS
+            else (f"{roadmap}/edits", a_change(client, roadmap))
+        )
         first = client.post(where, json=body, headers=headers)
         with transaction():
             FirstAnswer.update(content=b"\x00encrypted", is_repeatable=False).execute()
@@ -460,7 +562,12 @@ class TestKeeping:
 
     def test_yesterdays_are_forgotten_so_many_at_a_time(self, client: TestClient) -> None:
         rows = [
-            {"key_hash": f"{number:064}", "owner": LOCAL_OWNER, "fingerprint": "", "created_at": clock.now()}
+            {
+                "key_hash": f"{number:064}",
+                "owner": LOCAL_OWNER,
+                "fingerprint": "",
+                "created_at": clock.now(),
+            }
             for number in range(MOST + 1)
         ]
         with transaction():

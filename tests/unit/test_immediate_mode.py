@@ -43,7 +43,10 @@ def test_a_retry_waits_until_the_clock_is_moved_and_the_queue_drained(
     monkeypatch.setattr(content, "generator", lambda: moody)
     path = client.post("/api/v1/roadmaps", json={"goal": GOAL}).headers["location"]
     tree = client.get(path).json()
-    assert (tree["status"], tree["progress"]["ready"]) == ("building", tree["progress"]["total"] - 1)
+    assert (tree["status"], tree["progress"]["ready"]) == (
+        "building",
+        tree["progress"]["total"] - 1,
+    )
 
     assert content_queue.drain() == 0
     clock.travel(timedelta(seconds=61))

@@ -53,7 +53,10 @@ def rows() -> dict[str, int]:
     """How many there are in each table that belongs to somebody."""
     with session():
         tables = [table for table in database.get_tables() if table not in BESIDE]
-        return {table: database.execute_sql(f'SELECT COUNT(*) FROM "{table}"').fetchone()[0] for table in tables}
+        return {
+            table: database.execute_sql(f'SELECT COUNT(*) FROM "{table}"').fetchone()[0]
+            for table in tables
+        }
 
 
 def sent(client: TestClient, document: Any) -> Any:
@@ -83,7 +86,10 @@ def without_time(document: Document) -> Document:
 @pytest.fixture
 def roadmap(client: TestClient, copies: Copies) -> str:
     """The path of a finished one."""
-    return copies.of("a roadmap", lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]))
+    return copies.of(
+        "a roadmap",
+        lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]),
+    )
 
 
 @pytest.fixture
@@ -115,31 +121,52 @@ class TestComingBack:
         assert taken(client, path) == without_time(before.json())
         tree, original = client.get(path).json(), client.get(roadmap).json()
         assert (tree["status"], tree["learned"]) == ("ready", original["learned"])
-        first = client.get(f"{path}/concepts/{tree['stages'][0]['modules'][0]['concepts'][0]['id']}")
+        first = client.get(
+            f"{path}/concepts/{tree['stages'][0]['modules'][0]['concepts'][0]['id']}"
+        )
         assert first.json()["notes"] == "面团 🥖 <b>"
 
-    def test_it_names_nothing_by_an_id_and_tells_no_cost(self, client: TestClient, roadmap: str) -> None:
+    def test_it_names_nothing_by_an_id_and_tells_no_cost(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         text = client.get(f"{roadmap}/export.json").text
         tree = client.get(roadmap).text
         ids = {tree[at : at + 36] for at in range(len(tree)) if tree[at - 6 : at] == '"id":"'}
         assert len(ids) > 30
         assert not [each for each in (*ids, str(LOCAL_OWNER), '"spent"') if each in text]
 
-    def test_parts_that_are_not_there_have_failed_and_can_be_retried(self, client: TestClient) -> None:
+    def test_parts_that_are_not_there_have_failed_and_can_be_retried(
+        self, client: TestClient
+    ) -> None:
         path = made(client, small())
         tree = client.get(path).json()
-        assert (tree["status"], tree["progress"]) == ("partial", {"ready": 4, "failed": 2, "total": 6})
+        assert (tree["status"], tree["progress"]) == (
+            "partial",
+            {"ready": 4, "failed": 2, "total": 6},
+        )
         assert tree["error"] == "2 of 6 parts were not in the file"
         second = tree["stages"][0]["modules"][0]["concepts"][1]
-        assert second["contents"]["quiz"] == {"status": "failed", "version": 0, "error": IN_FILE.part}
+        assert second["contents"]["quiz"] == {
+            "status": "failed",
+            "version": 0,
+            "error": IN_FILE.part,
+        }
         assert client.post(f"{path}/retry", json={}).status_code == 202
 
     def test_one_with_every_part_is_ready_and_has_its_events(self, client: TestClient) -> None:
         answer = sent(client, whole())
         assert answer.json()["status"] == "ready"
         path = answer.headers["location"]
-        told = [line for line in client.get(f"{path}/events").text.splitlines() if line.startswith("event:")]
-        assert told == ["event: roadmap.imported", "event: roadmap.outlined", "event: roadmap.ready"]
+        told = [
+            line
+            for line in client.get(f"{path}/events").text.splitlines()
+            if line.startswith("event:")
+        ]
+        assert told == [
+            "event: roadmap.imported",
+            "event: roadmap.outlined",
+            "event: roadmap.ready",
+        ]
         assert client.get(f"{path}/events", headers={"Last-Event-ID": "3"}).status_code == 204
         assert client.get(f"{path}/revisions").json()["items"][0]["source"] == "import"
         for page in ("", "/trace", "/print"):
@@ -154,7 +181,11 @@ class TestComingBack:
     def test_cards_and_attempts_are_those_of_the_new_quiz(self, client: TestClient) -> None:
         made(client, small())
         with session():
-            card, attempt, node = ReviewCard.get(), QuizAttempt.get(), Concept.get(Concept.key == FIRST)
+            card, attempt, node = (
+                ReviewCard.get(),
+                QuizAttempt.get(),
+                Concept.get(Concept.key == FIRST),
+            )
         assert (card.version, card.number, card.owner_id) == (1, 1, LOCAL_OWNER)
         assert card.question == Question.model_validate(QUESTIONS[1]).fingerprint
         assert (card.stability, attempt.version) == (math.pi, 1)
@@ -164,29 +195,53 @@ class TestComingBack:
         path = made(client, small())
         shared = portable(LOCAL_OWNER, UUID(path.rpartition("/")[2]), with_learner=False)
         told = json.loads(as_json(shared))
-        assert (told["analysis"], told["request"]["background"], told["request"]["deadline"]) == (None, "", None)
+        assert (told["analysis"], told["request"]["background"], told["request"]["deadline"]) == (
+            None,
+            "",
+            None,
+        )
         plain = {"progress": "todo", "progress_at": None, "notes": "", "attempts": [], "cards": []}
-        assert [{name: each[name] for name in plain} for each in told["concepts"].values()] == [plain, plain]
+        assert [{name: each[name] for name in plain} for each in told["concepts"].values()] == [
+            plain,
+            plain,
+        ]
         assert told["outline"] == small()["outline"]
         copied = imported(LOCAL_OWNER, shared).roadmap
         assert (copied.title, copied.progress.ready) == ("Bread", 4)
 
     @try_each("title", ["C", "101", "1 + 1", "微积分", "It"])
-    def test_whatever_its_title_is_a_copy_can_be_taken_along_as_well(self, client: TestClient, title: str) -> None:
+    def test_whatever_its_title_is_a_copy_can_be_taken_along_as_well(
+        self, client: TestClient, title: str
+    ) -> None:
         document = small()
         document["outline"]["title"] = title
-        shared = portable(LOCAL_OWNER, UUID(made(client, document).rpartition("/")[2]), with_learner=False)
+        shared = portable(
+            LOCAL_OWNER, UUID(made(client, document).rpartition("/")[2]), with_learner=False
+        )
         copied = imported(LOCAL_OWNER, shared).roadmap
-        again = taken(client, made(client, client.get(f"{API}/roadmaps/{copied.id}/export.json").content))
+        again = taken(
+            client, made(client, client.get(f"{API}/roadmaps/{copied.id}/export.json").content)
+        )
         assert (again["outline"]["title"], title in again["request"]["goal"]) == (title, True)
 
     def test_keys_that_are_made_for_older_plans_are_free(self, client: TestClient) -> None:
         document = small()
         nodes = document["outline"]["stages"]
         for key in ("stage-1", "stage-3", "x"):
-            concept = {**nodes[0]["modules"][0]["concepts"][0], "key": f"c-{key}", "title": f"About {key}"}
-            module = {"key": f"module-{key[-1]}", "title": "More", "description": "", "concepts": [concept]}
-            nodes.append({"key": key, "title": f"More of {key}", "description": "", "modules": [module]})
+            concept = {
+                **nodes[0]["modules"][0]["concepts"][0],
+                "key": f"c-{key}",
+                "title": f"About {key}",
+            }
+            module = {
+                "key": f"module-{key[-1]}",
+                "title": "More",
+                "description": "",
+                "concepts": [concept],
+            }
+            nodes.append(
+                {"key": key, "title": f"More of {key}", "description": "", "modules": [module]}
+            )
         path = made(client, document)
         ids = {each: str(new_id()) for each in ("begin", "parts", "x", "module-x")}
         with transaction():
@@ -197,7 +252,12 @@ class TestComingBack:
         stages = taken(client, path)["outline"]["stages"]
         assert made(client, client.get(f"{path}/export.json").content)
         assert [stage["key"] for stage in stages] == ["stage-2", "stage-1", "stage-3", "stage-4"]
-        assert [stage["modules"][0]["key"] for stage in stages] == ["module-2", "module-1", "module-3", "module-4"]
+        assert [stage["modules"][0]["key"] for stage in stages] == [
+            "module-2",
+            "module-1",
+            "module-3",
+            "module-4",
+        ]
 
     def test_a_key_makes_it_once(self, client: TestClient) -> None:
         headers = {"Idempotency-Key": "once"}
@@ -205,7 +265,9 @@ class TestComingBack:
         assert (first.status_code, second.status_code, second.json()) == (201, 201, first.json())
         assert rows()["roadmap"] == 1
 
-    def test_it_says_nothing_of_how_long_the_next_one_takes(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_says_nothing_of_how_long_the_next_one_takes(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         made(client, {**whole(), "generator": "catalogue"})
         monkeypatch.setattr("roadmap.planning.plan", lambda *_: [])
         path = client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]
@@ -216,10 +278,17 @@ class TestComingBack:
         client.post(f"{API}/webhooks", json={"url": "http://127.0.0.1:1024/"})
         made(client, whole())
         with session():
-            told = [each for (each,) in database.execute_sql("SELECT event FROM webhook_delivery ORDER BY id").fetchall()]
+            told = [
+                each
+                for (each,) in database.execute_sql(
+                    "SELECT event FROM webhook_delivery ORDER BY id"
+                ).fetchall()
+            ]
         assert told == ["roadmap.outlined", "roadmap.ready"]
 
-    def test_what_has_no_plan_yet_cannot_be_taken_along(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_has_no_plan_yet_cannot_be_taken_along(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("roadmap.planning.plan", lambda *_: [])
         path = client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]
         for ending in ("json", "md", "zip", "apkg"):
@@ -232,14 +301,24 @@ TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_s
 TITLE = TEXT.filter(str.strip)
 RATINGS = list(ReviewRating)
 BEGAN = datetime(2024, 1, 5, 9, tzinfo=UTC)
-REVIEWED = st.lists(st.tuples(st.sampled_from(RATINGS), st.integers(1, 2 * 365 * 24 * 60)), max_size=12)  # minutes before each
+REVIEWED = st.lists(
+    st.tuples(st.sampled_from(RATINGS), st.integers(1, 2 * 365 * 24 * 60)), max_size=12
+)  # minutes before each
 # Whatever a card may say, most of which no memory is.
 CARD = st.fixed_dictionaries(
     {
-        **{"question": st.integers(0, 1), "state": st.integers(1, 3), "step": st.none() | st.integers(0, 3)},
-        "stability": st.none() | st.sampled_from([0, 5e-324, 0.001, 3.1, 36500, 1e6]) | st.floats(0, 1e6),
+        **{
+            "question": st.integers(0, 1),
+            "state": st.integers(1, 3),
+            "step": st.none() | st.integers(0, 3),
+        },
+        "stability": st.none()
+        | st.sampled_from([0, 5e-324, 0.001, 3.1, 36500, 1e6])
+        | st.floats(0, 1e6),
         "difficulty": st.none() | st.floats(0, 10),
-        "due_at": st.datetimes(datetime(2001, 1, 1), datetime(2199, 1, 1)).map(lambda moment: f"{moment.isoformat()}Z"),
+        "due_at": st.datetimes(datetime(2001, 1, 1), datetime(2199, 1, 1)).map(
+            lambda moment: f"{moment.isoformat()}Z"
+        ),
         "reviewed_at": st.none() | st.sampled_from([AT, "2001-01-01T00:00:00Z"]),
         "reviews": st.sampled_from([0, 1, 3, MOST_REVIEWS]),
         "lapses": st.sampled_from([0, 1, MOST_REVIEWS]),
@@ -261,10 +340,17 @@ def card_of(reviewed: list[tuple[ReviewRating, int]]) -> Document:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    title=TITLE, notes=st.just("") | TEXT, reviewed=REVIEWED, progress=st.sampled_from(["todo", "learning", "done", "skipped"])
+    title=TITLE,
+    notes=st.just("") | TEXT,
+    reviewed=REVIEWED,
+    progress=st.sampled_from(["todo", "learning", "done", "skipped"]),
 )
 def test_whatever_it_is_comes_back(
-    client: TestClient, title: str, notes: str, reviewed: list[tuple[ReviewRating, int]], progress: str
+    client: TestClient,
+    title: str,
+    notes: str,
+    reviewed: list[tuple[ReviewRating, int]],
+    progress: str,
 ) -> None:
     document, card = small(), card_of(reviewed)
     document["outline"]["title"] = title
@@ -288,7 +374,9 @@ def goes_on(client: TestClient, path: str) -> None:
     checked = client.post(f"{API}/reviews/{card.id}/check", json={"chosen": [0]})
     assert checked.status_code == 200, checked.text
     for rating in RATINGS:
-        answer = client.post(f"{API}/reviews/{card.id}", json={"rating": rating, "reviews": card.reviews})
+        answer = client.post(
+            f"{API}/reviews/{card.id}", json={"rating": rating, "reviews": card.reviews}
+        )
         assert answer.status_code == 200, answer.text
         made(client, taken(client, path) | {"exported_at": AT})
         with transaction():
@@ -312,9 +400,18 @@ def test_a_card_that_comes_in_can_be_gone_on_with(client: TestClient, card: Docu
 @try_each("stability", [0.001, 1e6])
 @try_each("reviews", [1, MOST_REVIEWS])
 @try_each(("state", "step"), [(1, 0), (1, 1), (2, None), (3, 0)])
-def test_so_can_one_at_the_bounds(client: TestClient, state: int, step: int | None, reviews: int, stability: float) -> None:
+def test_so_can_one_at_the_bounds(
+    client: TestClient, state: int, step: int | None, reviews: int, stability: float
+) -> None:
     document = small()
-    its = {"state": state, "step": step, "stability": stability, "reviews": reviews, "lapses": reviews, "reviewed_at": AT}
+    its = {
+        "state": state,
+        "step": step,
+        "stability": stability,
+        "reviews": reviews,
+        "lapses": reviews,
+        "reviewed_at": AT,
+    }
     document["concepts"][FIRST]["cards"][0] |= its | {"due_at": AT}
     goes_on(client, made(client, document))
 
@@ -326,19 +423,40 @@ def at(document: Document, *place: str | int) -> Any:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
-    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=10), inside, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
+    lambda inside: (
+        st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=10), inside, max_size=3)
+    ),
     max_leaves=6,
 )
 
 
 def places(value: Any, place: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [*([place] if place else []), *(each for name, part in inside for each in places(part, (*place, name)))]
+    inside = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    return [
+        *([place] if place else []),
+        *(each for name, part in inside for each in places(part, (*place, name))),
+    ]
 
 
-@settings(max_examples=5 * settings().max_examples, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(place=st.sampled_from(places(small())), value=JSON | st.sampled_from([small(), AT, "<b>", [], {}, 0, 1, 2, -1]))
+@settings(
+    max_examples=5 * settings().max_examples,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    place=st.sampled_from(places(small())),
+    value=JSON | st.sampled_from([small(), AT, "<b>", [], {}, 0, 1, 2, -1]),
+)
 def test_whatever_stands_wherever_it_is_made_or_refused_with_its_place(
     client: TestClient, place: tuple[str | int, ...], value: Any
 ) -> None:
@@ -468,7 +586,9 @@ class TestWhatIsRefused:
         before = rows()
         answer = sent(client, document)
         assert answer.status_code == 422, answer.text
-        told = {each["pointer"].removeprefix("#"): each["detail"] for each in answer.json()["errors"]}
+        told = {
+            each["pointer"].removeprefix("#"): each["detail"] for each in answer.json()["errors"]
+        }
         assert said in told[pointer], told
         assert rows() == before
 
@@ -476,7 +596,10 @@ class TestWhatIsRefused:
     def test_numbers_that_are_none(self, client: TestClient, number: str) -> None:
         before = rows()
         answer = sent(client, json.dumps(small()).replace("3.141592653589793", number).encode())
-        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"#/concepts/{FIRST}/cards/0/stability")
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (
+            422,
+            f"#/concepts/{FIRST}/cards/0/stability",
+        )
         assert rows() == before
 
     @try_each(
@@ -514,18 +637,26 @@ class TestWhatIsRefused:
             ({"state": 3, "step": None}, "step"),
         ],
     )
-    def test_a_card_with_which_nothing_could_go_on(self, client: TestClient, changed: Document, name: str) -> None:
+    def test_a_card_with_which_nothing_could_go_on(
+        self, client: TestClient, changed: Document, name: str
+    ) -> None:
         document = small()
         document["concepts"][FIRST]["cards"][0] |= changed
         before = rows()
-        assert sent(client, document).json()["errors"][0]["pointer"] == f"#/concepts/{FIRST}/cards/0/{name}"
+        assert (
+            sent(client, document).json()["errors"][0]["pointer"]
+            == f"#/concepts/{FIRST}/cards/0/{name}"
+        )
         assert rows() == before
 
     def test_two_cards_of_one_question(self, client: TestClient) -> None:
         document = small()
         document["concepts"][FIRST]["cards"] *= 2
         before = rows()
-        assert sent(client, document).json()["errors"][0]["pointer"] == f"#/concepts/{FIRST}/cards/1/question"
+        assert (
+            sent(client, document).json()["errors"][0]["pointer"]
+            == f"#/concepts/{FIRST}/cards/1/question"
+        )
         assert rows() == before
 
     def test_more_concepts_than_a_roadmap_may_have(self, client: TestClient) -> None:
@@ -551,13 +682,18 @@ class TestWhatIsRefused:
 
     def test_a_body_of_too_many_things_is_not_looked_at(self, client: TestClient) -> None:
         before = rows()
-        answers = [sent(client, b"[" + b"{}," * 2_000_000 + b"{}]"), sent(client, {f"k{number}": 0 for number in range(1501)})]
+        answers = [
+            sent(client, b"[" + b"{}," * 2_000_000 + b"{}]"),
+            sent(client, {f"k{number}": 0 for number in range(1501)}),
+        ]
         assert [answer.status_code for answer in answers] == [400, 400]
         assert "objects and arrays" in answers[0].json()["detail"]
         assert "too many names" in answers[1].json()["detail"]
         assert rows() == before
 
-    def test_who_fails_in_the_middle_leaves_nothing(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_who_fails_in_the_middle_leaves_nothing(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def fail(*_: object, **__: object) -> None:
             raise RuntimeError("in the middle")
 
@@ -573,16 +709,25 @@ def large(size: int) -> bytes:
     nodes, kept = at(document, *CONCEPTS), document["concepts"]
     text = "Wait for the dough, and fold it. " * 2500
     for number in range(size // len(text) + 1):
-        nodes.append({**nodes[0], "key": f"k{number}", "title": f"Title {number}", "prerequisites": []})
+        nodes.append(
+            {**nodes[0], "key": f"k{number}", "title": f"Title {number}", "prerequisites": []}
+        )
         kept[f"k{number}"] = {
-            "contents": {"tutorial": {**deepcopy(kept[FIRST]["contents"]["tutorial"]), "body": {"markdown": text}}}
+            "contents": {
+                "tutorial": {
+                    **deepcopy(kept[FIRST]["contents"]["tutorial"]),
+                    "body": {"markdown": text},
+                }
+            }
         }
     return json.dumps(document).encode()
 
 
 class TestSize:
     @pytest.mark.parametrize("size", [2 * MIB, pytest.param(15 * MIB, marks=pytest.mark.long)])
-    def test_one_as_large_as_may_be_comes_in_and_goes_out(self, client: TestClient, size: int) -> None:
+    def test_one_as_large_as_may_be_comes_in_and_goes_out(
+        self, client: TestClient, size: int
+    ) -> None:
         content = large(size)
         assert size < len(content) < LARGEST
         path = made(client, content)
@@ -607,7 +752,11 @@ class TestSize:
         assert answer.status_code == 413
 
     def test_other_bodies_have_their_limit_as_before(self, client: TestClient) -> None:
-        answer = client.post(f"{API}/roadmaps", content=b" " * (256 * 1024 + 1), headers={"Content-Type": "application/json"})
+        answer = client.post(
+            f"{API}/roadmaps",
+            content=b" " * (256 * 1024 + 1),
+            headers={"Content-Type": "application/json"},
+        )
         assert answer.status_code == 413
 
     def test_what_is_larger_than_any_instance_would_take_is_not_exported(
@@ -630,15 +779,21 @@ def test_large_documents_of_one_account_follow_each_other() -> None:
             order.append(f"{name} ends")
 
     async def all_of_them() -> list[BaseException | None]:
-        return await asyncio.gather(*(one(str(n)) for n in range(LARGE_OF_ONE + 1)), return_exceptions=True)
+        return await asyncio.gather(
+            *(one(str(n)) for n in range(LARGE_OF_ONE + 1)), return_exceptions=True
+        )
 
     results = asyncio.run(all_of_them())
     assert [type(each) for each in results] == [type(None), type(None), TooMany]
     assert order == ["0 begins", "0 ends", "1 begins", "1 ends"]
 
 
-def test_no_account_brings_in_more_than_some_in_an_hour(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    for_many = limits.settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
+def test_no_account_brings_in_more_than_some_in_an_hour(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for_many = limits.settings.model_copy(
+        update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
+    )
     monkeypatch.setattr(limits, "settings", for_many)
     monkeypatch.setattr(limits, "IMPORTS", Limit("imports", 2, 3600))
     answers = [sent(client, document) for document in (small(), {}, small(), small())]
@@ -652,7 +807,9 @@ def test_no_account_brings_in_more_than_some_in_an_hour(client: TestClient, monk
 class TestThePage:
     def upload(self, client: TestClient, content: bytes, **fields: str) -> Any:
         files = {"file": ("roadmap.json", content, "application/json")}
-        return client.post("/import", files=files, data=fields, headers=HTML, follow_redirects=False)
+        return client.post(
+            "/import", files=files, data=fields, headers=HTML, follow_redirects=False
+        )
 
     def test_a_file_becomes_a_roadmap_and_leads_to_it(self, client: TestClient) -> None:
         answer = self.upload(client, json.dumps(small()).encode(), form="a")
@@ -677,7 +834,9 @@ class TestThePage:
             (b" " * (LARGEST + 70_000), 413, "This file is too large"),
         ],
     )
-    def test_what_does_not_go_is_said_on_the_page(self, client: TestClient, content: bytes, status: int, said: str) -> None:
+    def test_what_does_not_go_is_said_on_the_page(
+        self, client: TestClient, content: bytes, status: int, said: str
+    ) -> None:
         before = rows()
         answer = self.upload(client, content, form="again")
         assert (answer.status_code, said in answer.text) == (status, True), answer.text
@@ -692,7 +851,9 @@ class TestThePage:
             b"--x\r\n",
             b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n{}',
             b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--\r\n",
-            b'--x\r\nContent-Disposition: form-data; name="form"\r\n\r\n' + b"a" * 5000 + b"\r\n--x--\r\n",
+            b'--x\r\nContent-Disposition: form-data; name="form"\r\n\r\n'
+            + b"a" * 5000
+            + b"\r\n--x--\r\n",
             b'--x\r\nContent-Disposition: form-data; name="form"\r\n\r\n\xff\r\n--x--\r\n',
             b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n' * 30 + b"--x--\r\n",
         ],

@@ -15,7 +15,18 @@ from delivery.memory_storage import ReliableMemoryStorage
 from models.logs import ExecutionLog
 from models.roadmaps import Content, Roadmap
 from models.webhooks import Webhook, WebhookDelivery
-from roadmap import building, decisions, delivering, events, execution_log, leases, outbox, planning, rescue, revoking
+from roadmap import (
+    building,
+    decisions,
+    delivering,
+    events,
+    execution_log,
+    leases,
+    outbox,
+    planning,
+    rescue,
+    revoking,
+)
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.outbox import WebhookEvent
 from roadmap.revoking import STOPPED
@@ -101,7 +112,9 @@ class TestStates:
         logs = state_of("logs")
         assert (logs.is_paused, logs.ready, logs.oldest_seconds) == (False, 0, None)
 
-    def test_those_that_failed_and_wait_are_counted_when_they_are_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_those_that_failed_and_wait_are_counted_when_they_are_asked_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         sent(build_content, str(uuid4()))
         sent(build_content, str(uuid4()), retries=RETRIES - 1)
         sent(build_content, str(uuid4()), retries=0, eta=clock.now() + LONG)
@@ -109,7 +122,9 @@ class TestStates:
         monkeypatch.setattr(listing, "MOST_RETRYING", 2)
         assert state_of(with_retrying=True).retrying is None
 
-    def test_of_large_messages_few_are_read_to_count_those_that_failed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_of_large_messages_few_are_read_to_count_those_that_failed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         inspection.pause("logs")
         for _ in range(100):
             sent(store_log_batch, [{"message": "x" * 1000}] * 60)
@@ -125,7 +140,9 @@ class TestStates:
         assert state_of("logs", with_retrying=True).retrying is None
         assert opened < 50
 
-    def test_large_messages_are_not_read_to_count_those_that_are_tried_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_large_messages_are_not_read_to_count_those_that_are_tried_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         for _ in range(40):
             sent(build_content, "x" * 1000)
         read: list[Any] = []
@@ -144,8 +161,15 @@ class TestStates:
         assert state_of(with_retrying=True).retrying == 0
 
     def test_a_queue_that_does_not_exist_is_named(self) -> None:
-        for act in (inspection.pause, inspection.resume, inspection.replay_all, inspection.discard_all):
-            with pytest.raises(NotFound, match="There is no queue mail; there are logs and content"):
+        for act in (
+            inspection.pause,
+            inspection.resume,
+            inspection.replay_all,
+            inspection.discard_all,
+        ):
+            with pytest.raises(
+                NotFound, match="There is no queue mail; there are logs and content"
+            ):
                 act("mail")
         with pytest.raises(NotFound):
             inspection.messages("mail", READY)
@@ -179,7 +203,12 @@ class TestMessages:
         (message,) = inspection.messages("content", READY).items
         assert (message.id, message.queue, message.state) == (id_, "content", "ready")
         assert (message.task, message.arguments) == ("build_content", f"'{row}'")
-        assert (message.tries_left, message.worker, message.reason, message.due_at) == (RETRIES + 1, None, "", None)
+        assert (message.tries_left, message.worker, message.reason, message.due_at) == (
+            RETRIES + 1,
+            None,
+            "",
+            None,
+        )
         assert message.sent_at is not None
         assert message.at is not None
         assert before - timedelta(seconds=1) < message.sent_at <= clock.now()
@@ -220,7 +249,11 @@ class TestMessages:
         (message,) = inspection.messages("content", DEAD).items
         (letter,) = inspection.dead_letters("content")
         assert (message.id, message.reason, message.at) == (letter.id, letter.reason, letter.at)
-        assert (message.task, message.arguments, message.tries_left) == ("build_content", "'7'", None)
+        assert (message.task, message.arguments, message.tries_left) == (
+            "build_content",
+            "'7'",
+            None,
+        )
 
     def test_what_cannot_be_read_is_shown_and_hurts_nothing(self) -> None:
         content_queue.storage.enqueue(b"\xff<script>")
@@ -235,7 +268,9 @@ class TestMessages:
         first = inspection.messages("content", READY, limit=3)
         last = inspection.messages("content", READY, limit=3, offset=6)
         middle = inspection.messages("content", READY, limit=3, offset=3)
-        assert [message.id for page in (first, middle, last) for message in page.items] == all_of_them
+        assert [
+            message.id for page in (first, middle, last) for message in page.items
+        ] == all_of_them
         assert [page.more for page in (first, middle, last)] == [True, True, False]
         assert last.is_complete
         assert not first.is_complete
@@ -247,7 +282,9 @@ class TestMessages:
         wanted = sent(plan_roadmap, str(uuid4()))
         for _ in range(3):
             sent(build_content, str(uuid4()))
-        (message,) = [each for each in inspection.messages("content", READY).items if each.id == wanted]
+        (message,) = [
+            each for each in inspection.messages("content", READY).items if each.id == wanted
+        ]
         words = str(getattr(message, part))[2:-2].upper()
         assert ids(READY, search=f" {words} ") == [wanted]
 
@@ -257,7 +294,10 @@ class TestMessages:
             content_queue.storage.resume()  # and nothing is run here
             content_queue.storage.bury(claimed(), reason)
             inspection.pause("content")
-        assert [message.reason for message in inspection.messages("content", DEAD, search="second").items] == ["the SECOND"]
+        assert [
+            message.reason
+            for message in inspection.messages("content", DEAD, search="second").items
+        ] == ["the SECOND"]
         assert inspection.messages("content", DEAD, search="nothing").items == []
 
     def test_a_search_looks_at_so_many_and_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +310,9 @@ class TestMessages:
         page = inspection.messages("content", READY, search=all_of_them[3])
         assert [message.id for message in page.items] == [all_of_them[3]]
 
-    def test_long_messages_are_looked_at_up_to_so_many_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_long_messages_are_looked_at_up_to_so_many_bytes(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(listing, "MOST_BYTES", 1000)
         for _ in range(9):
             sent(build_content, "x" * 600)
@@ -302,7 +344,9 @@ class TestMessages:
 @pytest.mark.usefixtures("paused")
 class TestDeadLetters:
     @pytest.mark.parametrize("act", ["found_dead", "replay_all", "discard_all"])
-    def test_dead_letters_are_read_some_at_a_time(self, act: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_dead_letters_are_read_some_at_a_time(
+        self, act: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(listing, "FIRST_LOOK", 2)
         monkeypatch.setattr(listing, "CHUNK", 3)
         for _ in range(9):
@@ -324,7 +368,9 @@ class TestDeadLetters:
     def test_those_that_a_search_finds_are_taken_and_no_others(self, act: str) -> None:
         content_queue.storage.resume()  # and nothing is run here
         for reason in ("timeout of a", "refused", "timeout of b"):
-            content_queue.storage.enqueue(content_queue.serialize_task(build_content.s(str(uuid4()))))
+            content_queue.storage.enqueue(
+                content_queue.serialize_task(build_content.s(str(uuid4())))
+            )
             content_queue.storage.bury(claimed(), reason)
         inspection.pause("content")
         assert getattr(inspection, act)("content", "TIMEOUT") == 2
@@ -335,7 +381,9 @@ class TestDeadLetters:
     def test_those_that_come_after_one_was_asked_are_left_alone(self, act: str) -> None:
         content_queue.storage.resume()  # and nothing is run here
         for reason in ("first", "second", "third"):
-            content_queue.storage.enqueue(content_queue.serialize_task(build_content.s(str(uuid4()))))
+            content_queue.storage.enqueue(
+                content_queue.serialize_task(build_content.s(str(uuid4())))
+            )
             content_queue.storage.bury(claimed(), reason)
             if reason == "second":
                 seen = inspection.found_dead("content")
@@ -357,7 +405,9 @@ class TestDeadLetters:
         content_queue.storage.resume()  # and nothing is run here
         many = 2 * listing.CHUNK + 1
         for number in range(many):
-            content_queue.storage.enqueue(content_queue.serialize_task(build_content.s(str(uuid4()))))
+            content_queue.storage.enqueue(
+                content_queue.serialize_task(build_content.s(str(uuid4())))
+            )
             content_queue.storage.bury(claimed(), f"reason {number}")
         inspection.pause("content")
         look, parts = content_queue.storage.dead_letters, []
@@ -375,7 +425,13 @@ class TestDeadLetters:
 
 class TestWorkers:
     SAID: ClassVar = {
-        **{"host": "attic", "pid": 77, "version": "0.1.0+1a2b3c4", "service": "huey_content", "threads": 4},
+        **{
+            "host": "attic",
+            "pid": 77,
+            "version": "0.1.0+1a2b3c4",
+            "service": "huey_content",
+            "threads": 4,
+        },
         **{"started_at": 1_800_000_000.0, "at": 1_800_000_100.5},
     }
 
@@ -387,27 +443,48 @@ class TestWorkers:
         run = {"task": "build_content", "id": message.id, "since": 1_800_000_050.0}
         content_queue.storage.beat(ALIVE, info=json.dumps({**self.SAID, "running": [run]}))
         (worker,) = inspection.workers()
-        assert (worker.queue, worker.host, worker.pid, worker.version) == ("content", "attic", 77, "0.1.0+1a2b3c4")
+        assert (worker.queue, worker.host, worker.pid, worker.version) == (
+            "content",
+            "attic",
+            77,
+            "0.1.0+1a2b3c4",
+        )
         assert (worker.service, worker.threads) == ("huey_content", 4)
         assert worker.started_at is not None
         assert worker.seen_at is not None
-        assert (worker.started_at.timestamp(), worker.seen_at.timestamp()) == (1_800_000_000.0, 1_800_000_100.5)
+        assert (worker.started_at.timestamp(), worker.seen_at.timestamp()) == (
+            1_800_000_000.0,
+            1_800_000_100.5,
+        )
         (running,) = worker.running
-        assert (running.task, running.task_id, running.arguments) == ("build_content", message.id, f"'{row}'")
+        assert (running.task, running.task_id, running.arguments) == (
+            "build_content",
+            message.id,
+            f"'{row}'",
+        )
         assert running.since is not None
         assert running.since.timestamp() == 1_800_000_050.0
         (held,) = inspection.messages("content", HELD).items
         assert held.at == running.since
 
     @pytest.mark.parametrize(
-        "info", ["", "no json", "[]", '{"pid": "many", "running": 7}', '{"running": [{"id": "1", "since": 1e400}]}']
+        "info",
+        [
+            "",
+            "no json",
+            "[]",
+            '{"pid": "many", "running": 7}',
+            '{"running": [{"id": "1", "since": 1e400}]}',
+        ],
     )
     def test_one_that_says_nothing_that_can_be_read_is_unknown(self, info: str) -> None:
         content_queue.storage.enqueue(content_queue.serialize_task(build_content.s("7")))
         claimed()
         content_queue.storage.beat(ALIVE, info=info)
         (worker,) = inspection.workers()
-        assert (worker.host, worker.pid, worker.version, worker.threads, worker.started_at) == (None,) * 5
+        assert (worker.host, worker.pid, worker.version, worker.threads, worker.started_at) == (
+            None,
+        ) * 5
         assert worker.seen_at is not None
         assert [(running.arguments, running.since) for running in worker.running] == [("'7'", None)]
 
@@ -426,7 +503,9 @@ class TestWorkers:
 
 @pytest.mark.usefixtures("paused")
 class TestRevoking:
-    def test_a_roadmap_whose_plan_waits_is_cancelled_and_does_not_come_back(self, small: Small) -> None:
+    def test_a_roadmap_whose_plan_waits_is_cancelled_and_does_not_come_back(
+        self, small: Small
+    ) -> None:
         roadmap_id = accepted()
         id_ = sent(plan_roadmap, str(roadmap_id))
         inspection.revoke("content", id_)
@@ -447,7 +526,9 @@ class TestRevoking:
             leases.save(Roadmap, roadmap_id, token, title="too late")
         assert the(Roadmap, roadmap_id).status == "cancelled"
 
-    def test_a_message_of_a_roadmap_that_is_planned_already_is_removed_and_the_roadmap_stays(self, small: Small) -> None:
+    def test_a_message_of_a_roadmap_that_is_planned_already_is_removed_and_the_roadmap_stays(
+        self, small: Small
+    ) -> None:
         roadmap_id, _ = planned(small)
         late = sent(plan_roadmap, str(roadmap_id))
         inspection.revoke("content", late)
@@ -461,7 +542,11 @@ class TestRevoking:
         content_id = content_id_of(waiting[0])
         inspection.revoke("content", waiting[0])
         row = the(Content, content_id)
-        assert (row.status, row.error, row.lease_token) == ("cancelled", "Stopped by an operator.", None)
+        assert (row.status, row.error, row.lease_token) == (
+            "cancelled",
+            "Stopped by an operator.",
+            None,
+        )
         kind, told = events_of(roadmap_id)[-1]
         assert (kind, told["reason"], told["kind"]) == ("content.failed", STOPPED, row.kind)
         assert (told["ready"], told["failed"], told["total"]) == (0, 1, CONTENTS)
@@ -470,7 +555,11 @@ class TestRevoking:
         assert rescue.overdue(0) == []
         assert content_queue.drain() == 0
         roadmap = the(Roadmap, roadmap_id)
-        assert (roadmap.status, roadmap.contents_ready, roadmap.contents_failed) == ("partial", CONTENTS - 1, 1)
+        assert (roadmap.status, roadmap.contents_ready, roadmap.contents_failed) == (
+            "partial",
+            CONTENTS - 1,
+            1,
+        )
         assert len(small.asked) == 1 + CONTENTS - 1
 
     def test_with_its_last_part_a_roadmap_ends(self, small: Small) -> None:
@@ -498,20 +587,31 @@ class TestRevoking:
         assert the(Content, content_id).status == "cancelled"
         assert ids(HELD) == [waiting[0]]  # until its worker is done with it
 
-    def test_a_wish_for_another_version_ends_and_the_one_that_is_there_stays(self, small: Small) -> None:
+    def test_a_wish_for_another_version_ends_and_the_one_that_is_there_stays(
+        self, small: Small
+    ) -> None:
         roadmap_id = accepted()
         inspection.resume("content")
         content.send(planning.plan(roadmap_id, small))
         with session():
             row = Content.get(Content.roadmap == roadmap_id, Content.kind == "quiz")
         inspection.pause("content")
-        content.send(decisions.regenerate(LOCAL_OWNER, roadmap_id, row.concept_id, "quiz", "harder").steps)
+        content.send(
+            decisions.regenerate(LOCAL_OWNER, roadmap_id, row.concept_id, "quiz", "harder").steps
+        )
         inspection.revoke("content", ids(READY)[0])
         after = the(Content, row.id)
-        assert (after.status, after.version, after.instruction, after.error) == ("ready", 1, "", STOPPED)
+        assert (after.status, after.version, after.instruction, after.error) == (
+            "ready",
+            1,
+            "",
+            STOPPED,
+        )
         assert the(Roadmap, roadmap_id).status == "ready"
 
-    def test_a_message_of_a_part_that_is_written_already_is_removed_and_the_part_stays(self, small: Small) -> None:
+    def test_a_message_of_a_part_that_is_written_already_is_removed_and_the_part_stays(
+        self, small: Small
+    ) -> None:
         roadmap_id = accepted()
         inspection.resume("content")
         content.send(planning.plan(roadmap_id, small))
@@ -557,17 +657,26 @@ class TestRevoking:
 
     def delivery(self) -> tuple[UUID, UUID]:
         now = clock.now()
-        webhook = {"id": new_id(), "account": LOCAL_OWNER, "url": "http://127.0.0.1:9/", "events": ["roadmap.ready"]}
+        webhook = {
+            "id": new_id(),
+            "account": LOCAL_OWNER,
+            "url": "http://127.0.0.1:9/",
+            "events": ["roadmap.ready"],
+        }
         row = outbox.new_delivery(webhook["id"], WebhookEvent.ready, "{}")
         with transaction():
-            Webhook.insert({**webhook, "secret": "whsec_", "created_at": now, "updated_at": now}).execute()
+            Webhook.insert(
+                {**webhook, "secret": "whsec_", "created_at": now, "updated_at": now}
+            ).execute()
             WebhookDelivery.insert(row).execute()
         return webhook["id"], row["id"]
 
     def test_what_keeps_everything_going_and_log_records_are_refused(self) -> None:
         inspection.pause("logs")
         records, upkeep = sent(store_log_batch, []), sent(rescue_again)
-        with pytest.raises(Conflict, match="Log records are not thrown away, so store_log_batch cannot be revoked"):
+        with pytest.raises(
+            Conflict, match="Log records are not thrown away, so store_log_batch cannot be revoked"
+        ):
             inspection.revoke("logs", records)
         with pytest.raises(Conflict, match="rescue_again runs by the clock"):
             inspection.revoke("logs", upkeep)
@@ -587,11 +696,15 @@ class TestRevoking:
             inspection.revoke("content", id_)
         assert state_of().ready == 1
 
-    @pytest.mark.parametrize("stop", [revoking.stop_planning, revoking.stop_writing, revoking.stop_telling])
+    @pytest.mark.parametrize(
+        "stop", [revoking.stop_planning, revoking.stop_writing, revoking.stop_telling]
+    )
     def test_a_row_that_is_gone_needs_no_stopping(self, stop: Any) -> None:
         assert stop(uuid4()) == []
 
-    def test_one_behind_so_many_that_it_is_not_looked_at_is_not_called_done(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_behind_so_many_that_it_is_not_looked_at_is_not_called_done(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         inspection.pause("content")
         monkeypatch.setattr(listing, "MOST_LOOKED_AT", 3)
         *_, last = [sent(build_content, str(uuid4())) for _ in range(4)]
@@ -630,6 +743,8 @@ class TestRevoking:
         inspection.revoke("content", waiting[0])
         execution_log.buffer.flush()
         with session():
-            query = ExecutionLog.select().where(ExecutionLog.roadmap_id == roadmap_id, ExecutionLog.message == STOPPED)
+            query = ExecutionLog.select().where(
+                ExecutionLog.roadmap_id == roadmap_id, ExecutionLog.message == STOPPED
+            )
             (record,) = list(query)
         assert (record.level, record.concept_id) == ("warning", the(Content, content_id).concept_id)

@@ -27,7 +27,11 @@ def application_files() -> Iterator[Path]:
     """What is served or starts what is served."""
     yield from (path for path in ROOT.iterdir() if path.is_file())
     for folder in FOLDERS:
-        yield from (path for path in (ROOT / folder).rglob("*") if path.is_file() and not LEFT_OUT & set(path.parts))
+        yield from (
+            path
+            for path in (ROOT / folder).rglob("*")
+            if path.is_file() and not LEFT_OUT & set(path.parts)
+        )
 
 
 def dies(folder: Path, *command: str) -> bool:
@@ -42,17 +46,27 @@ def dies(folder: Path, *command: str) -> bool:
         "ROADMAP_KILL_MARK": str(folder / "mark"),
     }
     program = [sys.executable, "-c", ACCEPT, "core.launch", *command]
-    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
-    assert done.returncode == -signal.SIGKILL or "no such table" in done.stderr, done.stderr  # it has come that far
+    done = subprocess.run(
+        program, env=environment, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT
+    )
+    assert done.returncode == -signal.SIGKILL or "no such table" in done.stderr, (
+        done.stderr
+    )  # it has come that far
     return done.returncode == -signal.SIGKILL
 
 
 def test_every_kill_point_names_functions_that_are_there() -> None:
     found = {target: resolve(target) for point in POINTS.values() for target in point.targets}
-    assert [target for target, (holder, attribute) in found.items() if not inspect.isfunction(vars(holder)[attribute])] == []
+    assert [
+        target
+        for target, (holder, attribute) in found.items()
+        if not inspect.isfunction(vars(holder)[attribute])
+    ] == []
 
 
-@pytest.mark.parametrize("gone", ["roadmap.planning:_no_such_function", "delivery.queue:ReliableQueue.no_such_method"])
+@pytest.mark.parametrize(
+    "gone", ["roadmap.planning:_no_such_function", "delivery.queue:ReliableQueue.no_such_method"]
+)
 def test_a_name_that_is_gone_is_noticed(gone: str) -> None:
     with pytest.raises(AttributeError):
         resolve(gone)
@@ -60,9 +74,17 @@ def test_a_name_that_is_gone_is_noticed(gone: str) -> None:
 
 def test_the_application_knows_of_no_kill_point() -> None:
     files = list(application_files())
-    assert {ROOT / "entrypoint.sh", ROOT / "roadmap" / "planning.py", ROOT / "Dockerfile.railway"} <= set(files)
+    assert {
+        ROOT / "entrypoint.sh",
+        ROOT / "roadmap" / "planning.py",
+        ROOT / "Dockerfile.railway",
+    } <= set(files)
     words = (b"ROADMAP_KILL", b"kill_point", b"sitecustomize")
-    assert [str(path) for path in files if path.suffix != ".md" and any(word in path.read_bytes() for word in words)] == []
+    assert [
+        str(path)
+        for path in files
+        if path.suffix != ".md" and any(word in path.read_bytes() for word in words)
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -73,7 +95,9 @@ def test_the_application_knows_of_no_kill_point() -> None:
         (("preflight.py", "roadmap_app:app"), False),
     ],
 )
-def test_only_the_service_that_is_to_die_does(tmp_path: Path, command: tuple[str, ...], dead: bool) -> None:
+def test_only_the_service_that_is_to_die_does(
+    tmp_path: Path, command: tuple[str, ...], dead: bool
+) -> None:
     assert dies(tmp_path, *command) is dead
 
 

@@ -42,7 +42,11 @@ SAME_SCRIPT = [
     {"en", "de", "fr", "vi", "sr-Latn"},
     {"ru", "uk", "sr-Cyrl"},
     {"ar", "fa"},
-    {"ja", "zh-Hans", "zh-Hant"},  # Japanese is written with Chinese characters too; not the other way round
+    {
+        "ja",
+        "zh-Hans",
+        "zh-Hant",
+    },  # Japanese is written with Chinese characters too; not the other way round
 ]
 
 
@@ -54,13 +58,19 @@ def test_a_text_speaks_its_own_language(tag: str) -> None:
 
 @try_each("wanted", TEXTS)
 def test_a_text_in_another_script_does_not_speak_the_language(wanted: str) -> None:
-    others = [text for tag, text in TEXTS.items() if tag != wanted and not any({tag, wanted} <= same for same in SAME_SCRIPT)]
+    others = [
+        text
+        for tag, text in TEXTS.items()
+        if tag != wanted and not any({tag, wanted} <= same for same in SAME_SCRIPT)
+    ]
     assert len(others) >= len(TEXTS) - 5
     assert [text for text in others if speaks(text, wanted)] == []
     assert {mismatch(text, wanted) for text in others} == {f"The text is not in {wanted}."}
 
 
-@try_each("tag", ["tlh", "x-private", "und", "qaa", "sr", "uz", "en-Dsrt", "i-klingon", "", "zz-ZZ"])
+@try_each(
+    "tag", ["tlh", "x-private", "und", "qaa", "sr", "uz", "en-Dsrt", "i-klingon", "", "zz-ZZ"]
+)
 def test_a_language_whose_script_is_not_known_is_spoken_by_every_text(tag: str) -> None:
     assert all(speaks(text, tag) for text in TEXTS.values())
 
@@ -82,11 +92,23 @@ def test_a_language_whose_script_is_not_known_is_spoken_by_every_text(tag: str) 
         ("de-CH-1901", "de", True),
     ],
 )
-def test_a_script_in_the_tag_counts_more_than_that_of_the_language(tag: str, text: str, expected: bool) -> None:
+def test_a_script_in_the_tag_counts_more_than_that_of_the_language(
+    tag: str, text: str, expected: bool
+) -> None:
     assert speaks(TEXTS[text], tag) is expected
 
 
-@try_each("text", ["", "1 + 1 = 2", "Brot", "привет", "C, C++ & Go", "```\nfor each in everything: print(each)\n```"])
+@try_each(
+    "text",
+    [
+        "",
+        "1 + 1 = 2",
+        "Brot",
+        "привет",
+        "C, C++ & Go",
+        "```\nfor each in everything: print(each)\n```",
+    ],
+)
 @try_each("tag", ["en", "zh-Hans", "ar"])
 def test_a_text_of_few_letters_says_too_little(text: str, tag: str) -> None:
     assert speaks(text, tag)
@@ -97,7 +119,9 @@ def test_eight_letters_are_enough() -> None:
     assert not speaks("abcdefgh", "ru")
 
 
-def test_some_of_the_words_are_enough_in_another_script_and_half_of_the_letters_in_latin_ones() -> None:
+def test_some_of_the_words_are_enough_in_another_script_and_half_of_the_letters_in_latin_ones() -> (
+    None
+):
     assert speaks("ж" * 15 + "z" * 85, "ru")
     assert not speaks("ж" * 14 + "z" * 86, "ru")
     assert speaks("写" * 7 + "z" * 93, "zh")
@@ -130,7 +154,9 @@ def test_code_and_addresses_do_not_count(text: str) -> None:
 
 def test_words_between_two_pieces_of_code_count() -> None:
     assert not speaks("`a` the words between them are English ones `b`", "zh")
-    assert not speaks(f"```\n{CODE}```\nThe words between them are English ones.\n```\n{CODE}```\n", "zh")
+    assert not speaks(
+        f"```\n{CODE}```\nThe words between them are English ones.\n```\n{CODE}```\n", "zh"
+    )
 
 
 @try_each("tag", ["zh-Hans", "zh-CN", "zh-SG", "zh-Hans-HK", "cmn-Hans"])
@@ -167,7 +193,11 @@ def test_the_pairs_are_sixty_or_more_different_characters_on_each_side() -> None
         assert ord("一") <= ord(traditional) <= ord("鿿")
 
 
-@try_each("text", ["`" * 9999 + "a", "`a ``b ```c " * 3000, "```\n" * 5000, "https://" * 9999, "\\[" * 500_000], ids=len)
+@try_each(
+    "text",
+    ["`" * 9999 + "a", "`a ``b ```c " * 3000, "```\n" * 5000, "https://" * 9999, "\\[" * 500_000],
+    ids=len,
+)
 def test_a_strange_text_takes_no_strange_time(text: str) -> None:
     assert speaks(text, "tlh")
     assert isinstance(speaks(text, "en"), bool)

@@ -18,7 +18,9 @@ GIVEN = ("workers", "shutdown_timeout", "graceful_signal")
 
 @pytest.mark.parametrize("queue", QUEUES, ids=lambda queue: str(queue.name))
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP], ids=lambda how: str(how.name))
-def test_whoever_ends_a_consumer_lets_it_finish_what_it_runs(queue: ReliableQueue, how: signal.Signals) -> None:
+def test_whoever_ends_a_consumer_lets_it_finish_what_it_runs(
+    queue: ReliableQueue, how: signal.Signals
+) -> None:
     program, *arguments = commands_of(settings)[f"huey_{queue.name}"]
     options, places = OptionParserHandler().get_option_parser().parse_args(arguments)
     assert (program, places) == ("huey_consumer", [f"tasks.queues.{queue.name}_queue"])
@@ -52,5 +54,7 @@ launch.main()
 def test_a_signal_that_comes_while_modules_are_loaded_ends_the_process() -> None:
     """The import system runs callbacks of weak references, in which an exception is ignored."""
     command = [sys.executable, "-c", ENDS_WHILE_IT_LOADS]
-    done = subprocess.run(command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, "", "")

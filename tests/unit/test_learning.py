@@ -25,7 +25,10 @@ UNKNOWN = UUID(int=7)
 @pytest.fixture
 def roadmap(client: TestClient, copies: Copies) -> str:
     """The path of a finished one."""
-    return copies.of("a roadmap", lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]))
+    return copies.of(
+        "a roadmap",
+        lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]),
+    )
 
 
 @pytest.fixture
@@ -37,7 +40,11 @@ def concept(client: TestClient, roadmap: str) -> str:
 
 def right_answers(concept: str) -> list[list[int]]:
     with session():
-        query = ContentVersion.select().join(learning.Content).where(learning.Content.concept == concept.rpartition("/")[2])
+        query = (
+            ContentVersion.select()
+            .join(learning.Content)
+            .where(learning.Content.concept == concept.rpartition("/")[2])
+        )
         body = query.where(learning.Content.kind == ContentKind.quiz).get().body
     return [question["answers"] for question in body["questions"]]
 
@@ -53,7 +60,9 @@ def problem(answer: Any, status: int) -> dict:
 
 class TestProgress:
     @pytest.mark.parametrize("status", ["learning", "done", "skipped", "todo"])
-    def test_it_is_kept_and_shown(self, client: TestClient, roadmap: str, concept: str, status: str) -> None:
+    def test_it_is_kept_and_shown(
+        self, client: TestClient, roadmap: str, concept: str, status: str
+    ) -> None:
         answer = client.put(f"{concept}/progress", json={"progress": status})
         assert (answer.status_code, answer.json()["progress"]) == (200, status)
         assert client.get(concept).json()["progress"] == status
@@ -64,38 +73,56 @@ class TestProgress:
         hours = node["hours"] if status in ("done", "skipped") else 0
         assert tree["learned"] == {**counts, "total": 30, "hours_done": hours}
 
-    def test_its_old_name_is_understood_and_deprecated(self, client: TestClient, concept: str) -> None:
+    def test_its_old_name_is_understood_and_deprecated(
+        self, client: TestClient, concept: str
+    ) -> None:
         answer = client.put(f"{concept}/progress", json={"status": "done"})
         assert (answer.status_code, answer.json()["progress"]) == (200, "done")
         assert re.fullmatch(r"@1[0-9]{9}", answer.headers["deprecation"])
         assert parsedate_to_datetime(answer.headers["sunset"]) > clock.now()
         same = client.put(f"{concept}/progress", json={"status": "done", "progress": "done"})
         assert (same.status_code, "deprecation" in same.headers) == (200, True)
-        assert not {"deprecation", "sunset"} & set(client.put(f"{concept}/progress", json={"progress": "todo"}).headers)
+        assert not {"deprecation", "sunset"} & set(
+            client.put(f"{concept}/progress", json={"progress": "todo"}).headers
+        )
 
-    def test_two_names_that_say_different_things_are_refused(self, client: TestClient, concept: str) -> None:
-        refused = problem(client.put(f"{concept}/progress", json={"status": "done", "progress": "learning"}), 422)
+    def test_two_names_that_say_different_things_are_refused(
+        self, client: TestClient, concept: str
+    ) -> None:
+        refused = problem(
+            client.put(f"{concept}/progress", json={"status": "done", "progress": "learning"}), 422
+        )
         assert {each["pointer"] for each in refused["errors"]} == {"#/progress", "#/status"}
         assert client.get(concept).json()["progress"] == "todo"
 
     @try_each("sent", [b"", b"{}"])
-    def test_one_of_the_names_is_needed(self, client: TestClient, concept: str, sent: bytes) -> None:
-        answer = client.put(f"{concept}/progress", content=sent, headers={"Content-Type": "application/json"})
+    def test_one_of_the_names_is_needed(
+        self, client: TestClient, concept: str, sent: bytes
+    ) -> None:
+        answer = client.put(
+            f"{concept}/progress", content=sent, headers={"Content-Type": "application/json"}
+        )
         refused = problem(answer, 422 if sent else 400)
-        assert [each["pointer"] for each in refused.get("errors", [])] == (["#/progress"] if sent else [])
+        assert [each["pointer"] for each in refused.get("errors", [])] == (
+            ["#/progress"] if sent else []
+        )
 
     def test_another_word_is_refused(self, client: TestClient, concept: str) -> None:
         refused = problem(client.put(f"{concept}/progress", json={"progress": "finished"}), 422)
         assert refused["errors"][0]["pointer"] == "#/progress"
         assert client.get(concept).json()["progress"] == "todo"
 
-    def test_the_tree_has_another_tag_then(self, client: TestClient, roadmap: str, concept: str) -> None:
+    def test_the_tree_has_another_tag_then(
+        self, client: TestClient, roadmap: str, concept: str
+    ) -> None:
         tag = client.get(roadmap).headers["etag"]
         assert client.get(roadmap, headers={"If-None-Match": tag}).status_code == 304
         client.put(f"{concept}/progress", json={"progress": "done"})
         assert client.get(roadmap, headers={"If-None-Match": tag}).status_code == 200
 
-    def test_it_is_no_event_of_the_making(self, client: TestClient, roadmap: str, concept: str) -> None:
+    def test_it_is_no_event_of_the_making(
+        self, client: TestClient, roadmap: str, concept: str
+    ) -> None:
         before, events = client.get(roadmap).json()["updated_at"], f"{roadmap}/events"
         last = {"Last-Event-ID": str(client.get(events).text.count("\nid: "))}
         client.put(f"{concept}/progress", json={"progress": "done"})
@@ -110,17 +137,28 @@ class TestNotes:
             assert client.get(concept).json()["notes"] == notes
 
     @try_each("notes", ["a" * (learning.LONGEST_NOTES + 1), "a\x00b", "a\x1b[31m", 7, None])
-    def test_what_does_not_fit_is_refused_and_changes_nothing(self, client: TestClient, concept: str, notes: Any) -> None:
+    def test_what_does_not_fit_is_refused_and_changes_nothing(
+        self, client: TestClient, concept: str, notes: Any
+    ) -> None:
         client.put(f"{concept}/notes", json={"notes": "mine"})
-        assert problem(client.put(f"{concept}/notes", json={"notes": notes}), 422)["errors"][0]["pointer"] == "#/notes"
+        assert (
+            problem(client.put(f"{concept}/notes", json={"notes": notes}), 422)["errors"][0][
+                "pointer"
+            ]
+            == "#/notes"
+        )
         assert client.get(concept).json()["notes"] == "mine"
 
 
 class TestQuiz:
     def answer(self, client: TestClient, concept: str, answers: Any, version: Any = 1) -> Any:
-        return client.post(f"{concept}/quiz/attempts", json={"version": version, "answers": answers})
+        return client.post(
+            f"{concept}/quiz/attempts", json={"version": version, "answers": answers}
+        )
 
-    def test_right_answers_get_all_the_points_and_every_explanation(self, client: TestClient, concept: str) -> None:
+    def test_right_answers_get_all_the_points_and_every_explanation(
+        self, client: TestClient, concept: str
+    ) -> None:
         right = right_answers(concept)
         answer = self.answer(client, concept, right)
         made = answer.json()
@@ -129,13 +167,17 @@ class TestQuiz:
         assert [question["id"] for question in made["questions"]] == [
             question["id"] for question in client.get(concept).json()["quiz"]["questions"]
         ]
-        assert all(question["is_right"] and question["explanation"] for question in made["questions"])
+        assert all(
+            question["is_right"] and question["explanation"] for question in made["questions"]
+        )
 
     def test_wrong_answers_are_told_what_is_right(self, client: TestClient, concept: str) -> None:
         right = right_answers(concept)
         made = self.answer(client, concept, wrong(right)).json()
         assert (made["score"], made["total"]) == (0, len(right))
-        assert [question["right"] for question in made["questions"]] == [sorted(each) for each in right]
+        assert [question["right"] for question in made["questions"]] == [
+            sorted(each) for each in right
+        ]
         assert [question["chosen"] for question in made["questions"]] == wrong(right)
 
     def test_an_unanswered_question_is_not_right(self, client: TestClient, concept: str) -> None:
@@ -148,13 +190,21 @@ class TestQuiz:
         self.answer(client, concept, right_answers(concept))
         quiz = client.get(concept).json()["quiz"]
         assert set(quiz) == {"version", "questions"}
-        assert {name for question in quiz["questions"] for name in question} == {"id", "type", "prompt", "options"}
+        assert {name for question in quiz["questions"] for name in question} == {
+            "id",
+            "type",
+            "prompt",
+            "options",
+        }
         listed = client.get(f"{concept}/quiz/attempts").json()["items"]
         assert set(listed[0]) == {"id", "version", "score", "total", "created_at"}
 
     def test_attempts_are_listed_the_newest_first(self, client: TestClient, concept: str) -> None:
         right = right_answers(concept)
-        scores = [self.answer(client, concept, answers).json()["score"] for answers in (wrong(right), right, wrong(right))]
+        scores = [
+            self.answer(client, concept, answers).json()["score"]
+            for answers in (wrong(right), right, wrong(right))
+        ]
         items = client.get(f"{concept}/quiz/attempts").json()["items"]
         assert [item["score"] for item in items] == scores[::-1]
         assert len(client.get(f"{concept}/quiz/attempts", params={"limit": 2}).json()["items"]) == 2
@@ -182,43 +232,67 @@ class TestQuiz:
         assert refused["errors"][0]["pointer"] == pointer
         assert client.get(f"{concept}/quiz/attempts").json()["items"] == []
 
-    def test_answers_to_an_older_quiz_are_not_graded_by_the_new_one(self, client: TestClient, concept: str) -> None:
+    def test_answers_to_an_older_quiz_are_not_graded_by_the_new_one(
+        self, client: TestClient, concept: str
+    ) -> None:
         refused = problem(self.answer(client, concept, right_answers(concept), version=2), 409)
         assert refused["detail"] == "The quiz has version 1 now, not 2. Read it again."
         assert client.get(f"{concept}/quiz/attempts").json()["items"] == []
 
-    def test_an_attempt_can_be_read_again_as_it_was_graded(self, client: TestClient, concept: str) -> None:
+    def test_an_attempt_can_be_read_again_as_it_was_graded(
+        self, client: TestClient, concept: str
+    ) -> None:
         answers = wrong(right_answers(concept))
-        made = client.post(f"{concept}/quiz/attempts", json={"version": 1, "answers": answers}).json()
+        made = client.post(
+            f"{concept}/quiz/attempts", json={"version": 1, "answers": answers}
+        ).json()
         assert client.get(f"{concept}/quiz/attempts/{made['id']}").json() == made
         problem(client.get(f"{concept}/quiz/attempts/{UNKNOWN}"), 404)
 
-    def test_it_stays_as_it_was_when_the_quiz_is_another(self, client: TestClient, concept: str) -> None:
+    def test_it_stays_as_it_was_when_the_quiz_is_another(
+        self, client: TestClient, concept: str
+    ) -> None:
         answers = right_answers(concept)
-        made = client.post(f"{concept}/quiz/attempts", json={"version": 1, "answers": answers}).json()
+        made = client.post(
+            f"{concept}/quiz/attempts", json={"version": 1, "answers": answers}
+        ).json()
         with transaction():
-            quiz = learning.Content.get(learning.Content.concept == concept.rpartition("/")[2], learning.Content.kind == "quiz")
+            quiz = learning.Content.get(
+                learning.Content.concept == concept.rpartition("/")[2],
+                learning.Content.kind == "quiz",
+            )
             first = ContentVersion.get(ContentVersion.content == quiz)
             body = {"questions": first.body["questions"][:1]}
             ContentVersion.insert(**{**first.__data__, "version": 2, "body": body}).execute()
             learning.Content.update(version=2).where(learning.Content.id == quiz.id).execute()
         assert client.get(f"{concept}/quiz/attempts/{made['id']}").json() == made
 
-    def test_only_so_many_attempts_are_kept(self, client: TestClient, concept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_only_so_many_attempts_are_kept(
+        self, client: TestClient, concept: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(learning, "MOST_ATTEMPTS", 3)
         ids = [self.answer(client, concept, right_answers(concept)).json()["id"] for _ in range(5)]
-        assert [item["id"] for item in client.get(f"{concept}/quiz/attempts").json()["items"]] == ids[:1:-1]
+        assert [
+            item["id"] for item in client.get(f"{concept}/quiz/attempts").json()["items"]
+        ] == ids[:1:-1]
         with session():
             assert QuizAttempt.select().count() == 3
 
     def test_a_quiz_that_is_not_written_cannot_be_answered(self, client: TestClient) -> None:
-        path = client.post(f"{API}/roadmaps", json={"goal": GOAL, "review": True}).headers["location"]
+        path = client.post(f"{API}/roadmaps", json={"goal": GOAL, "review": True}).headers[
+            "location"
+        ]
         node = client.get(path).json()["stages"][0]["modules"][0]["concepts"][0]
-        assert "not written" in problem(self.answer(client, f"{path}/concepts/{node['id']}", [[0]]), 404)["detail"]
+        assert (
+            "not written"
+            in problem(self.answer(client, f"{path}/concepts/{node['id']}", [[0]]), 404)["detail"]
+        )
 
 
 class TestKept:
-    def test_all_of_it_survives_a_change_of_the_plan(self, client: TestClient, roadmap: str, concept: str) -> None:
+    def test_all_of_it_survives_a_change_of_the_plan(
+        self, client: TestClient, roadmap: str, concept: str
+    ) -> None:
         right = right_answers(concept)
         client.put(f"{concept}/progress", json={"progress": "done"})
         client.put(f"{concept}/notes", json={"notes": "mine"})
@@ -233,11 +307,17 @@ class TestKept:
         assert client.get(roadmap).json()["learned"]["total"] == 29
 
     @pytest.mark.parametrize("what", ["progress", "notes", "quiz/attempts"])
-    def test_a_concept_that_was_taken_out_is_not_there(self, client: TestClient, roadmap: str, what: str) -> None:
+    def test_a_concept_that_was_taken_out_is_not_there(
+        self, client: TestClient, roadmap: str, what: str
+    ) -> None:
         tree = client.get(roadmap).json()
         last = tree["stages"][-1]["modules"][-1]["concepts"][-1]
         path = f"{roadmap}/concepts/{last['id']}/{what}"
-        bodies = {"progress": {"status": "done"}, "notes": {"notes": ""}, "quiz/attempts": {"version": 1, "answers": [[0]]}}
+        bodies = {
+            "progress": {"status": "done"},
+            "notes": {"notes": ""},
+            "quiz/attempts": {"version": 1, "answers": [[0]]},
+        }
         operations = [{"op": "remove", "what": "concept", "key": last["key"]}]
         assert client.post(f"{roadmap}/edits", json={"operations": operations}).status_code == 202
         method = "POST" if "quiz" in what else "PUT"
@@ -245,23 +325,42 @@ class TestKept:
 
 
 class TestProfile:
-    def test_nothing_is_said_at_first_and_what_is_said_is_remembered(self, client: TestClient) -> None:
+    def test_nothing_is_said_at_first_and_what_is_said_is_remembered(
+        self, client: TestClient
+    ) -> None:
         nothing = dict.fromkeys(("level", "hours_per_week", "language", "resource_language"))
         assert client.get(f"{API}/profile").json() == nothing
-        said = {"level": "advanced", "hours_per_week": 12, "language": "zh-Hans", "resource_language": "en"}
+        said = {
+            "level": "advanced",
+            "hours_per_week": 12,
+            "language": "zh-Hans",
+            "resource_language": "en",
+        }
         assert client.put(f"{API}/profile", json=said).json() == said
         assert client.get(f"{API}/profile").json() == said
         assert client.put(f"{API}/profile", json={}).json() == nothing
 
     @try_each(
-        "field", [{"level": "expert"}, {"hours_per_week": 0}, {"hours_per_week": 81}, {"language": "English!"}, {"colour": "red"}]
+        "field",
+        [
+            {"level": "expert"},
+            {"hours_per_week": 0},
+            {"hours_per_week": 81},
+            {"language": "English!"},
+            {"colour": "red"},
+        ],
     )
     def test_what_does_not_fit_is_refused(self, client: TestClient, field: dict) -> None:
         assert client.put(f"{API}/profile", json=field).status_code == 422
         assert client.get(f"{API}/profile").json()["level"] is None
 
     def test_a_part_of_it_is_changed_by_a_merge_patch(self, client: TestClient) -> None:
-        said = {"level": "advanced", "hours_per_week": 12, "language": "zh-Hans", "resource_language": "en"}
+        said = {
+            "level": "advanced",
+            "hours_per_week": 12,
+            "language": "zh-Hans",
+            "resource_language": "en",
+        }
         tag = client.put(f"{API}/profile", json=said).headers["etag"]
         merge = {"Content-Type": "application/merge-patch+json"}
         for patch in ({"hours_per_week": 3}, {"language": None, "level": "beginner"}, {}):
@@ -269,10 +368,23 @@ class TestProfile:
             answer = client.patch(f"{API}/profile", json=patch, headers=merge)
             assert (answer.status_code, answer.json()) == (200, said)
             assert answer.headers["etag"] == client.get(f"{API}/profile").headers["etag"]
-        assert client.patch(f"{API}/profile", json={"level": None}, headers={**merge, "If-Match": tag}).status_code == 412
+        assert (
+            client.patch(
+                f"{API}/profile", json={"level": None}, headers={**merge, "If-Match": tag}
+            ).status_code
+            == 412
+        )
         for wrong in ({"hours_per_week": 81}, {"colour": "red"}, []):
             assert client.patch(f"{API}/profile", json=wrong, headers=merge).status_code == 422
-        assert client.patch(f"{API}/profile", content="{}", headers={"Content-Type": "text/plain"}).status_code == 415
+        assert (
+            client.patch(
+                f"{API}/profile", content="{}", headers={"Content-Type": "text/plain"}
+            ).status_code
+            == 415
+        )
         assert client.patch(f"{API}/profile").status_code == 415
-        assert "needs one in JSON" in problem(client.patch(f"{API}/profile", headers=merge), 400)["detail"]
+        assert (
+            "needs one in JSON"
+            in problem(client.patch(f"{API}/profile", headers=merge), 400)["detail"]
+        )
         assert client.get(f"{API}/profile").json() == said

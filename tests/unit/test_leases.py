@@ -82,14 +82,20 @@ class Leased:
         """What stands there is the work of this one, once, and not that of one who came too late."""
         assert self.row.status == self.done
         assert len(generator.asked) == 1
-        assert [row for row in (*rows(Roadmap), *rows(ContentVersion)) if "too late" in str(row)] == []
+        assert [
+            row for row in (*rows(Roadmap), *rows(ContentVersion)) if "too late" in str(row)
+        ] == []
         assert len(rows(Stage)) == 1
         assert len(rows(ContentVersion)) == (0 if self.work is PLANNING else 1)
 
 
 @pytest.fixture(params=["roadmap", "content"])
 def leased(request: pytest.FixtureRequest) -> Leased:
-    return Leased(PLANNING, accepted()) if request.param == "roadmap" else Leased(BUILDING, planned()[1][0])
+    return (
+        Leased(PLANNING, accepted())
+        if request.param == "roadmap"
+        else Leased(BUILDING, planned()[1][0])
+    )
 
 
 @pytest.fixture
@@ -140,7 +146,10 @@ def holding(keeper: leases.Keeper, works: Mapping[UUID, Work]) -> Iterator[None]
 def all_claimed() -> dict[UUID, Work]:
     """All contents of a roadmap, and another roadmap, by their tokens."""
     _, contents = planned()
-    return {**{claimed(BUILDING, each): BUILDING for each in contents}, claimed(PLANNING, accepted()): PLANNING}
+    return {
+        **{claimed(BUILDING, each): BUILDING for each in contents},
+        claimed(PLANNING, accepted()): PLANNING,
+    }
 
 
 class TestRenewal:
@@ -151,7 +160,10 @@ class TestRenewal:
             for _ in range(2):
                 before = leased.row.lease_until
                 clock.travel(LASTS * 0.6)
-                wait_until(lambda before=before: leased.row.lease_until > before + LASTS / 2, reason="the lease is renewed")
+                wait_until(
+                    lambda before=before: leased.row.lease_until > before + LASTS / 2,
+                    reason="the lease is renewed",
+                )
             (step,) = leased.run(second)
             assert (step.name, step.id) == (leased.work.step, leased.row_id)
 
@@ -227,13 +239,23 @@ class TestRenewal:
         clock.travel(LEASE_OVER)
         with holding(heart.keeper, running), caplog.at_level(logging.DEBUG, logger="peewee"):
             heart.beat()
-        seen = [record for record in caplog.records if record.name == "peewee" and record.threadName == "LeaseKeeper"]
+        seen = [
+            record
+            for record in caplog.records
+            if record.name == "peewee" and record.threadName == "LeaseKeeper"
+        ]
         assert len([record for record in seen if "UPDATE" in record.getMessage()]) == 2
-        renewed = [row for row in (*rows(Content), *rows(Roadmap)) if row["lease_until"] and row["lease_until"] > clock.now()]
+        renewed = [
+            row
+            for row in (*rows(Content), *rows(Roadmap))
+            if row["lease_until"] and row["lease_until"] > clock.now()
+        ]
         assert {row["lease_token"] for row in renewed} == set(running)
         assert len(running) == CONTENTS + 1
 
-    def test_who_has_lost_a_lease_is_told_and_nobody_else(self, leased: Leased, heart: Heart) -> None:
+    def test_who_has_lost_a_lease_is_told_and_nobody_else(
+        self, leased: Leased, heart: Heart
+    ) -> None:
         token, keeper = claimed(leased.work, leased.row_id), heart.keeper
         gone, mine, others = new_id(), StopSignal(), StopSignal()
         with keeper.holding(leased.work, token, mine), keeper.holding(leased.work, gone, others):
@@ -244,17 +266,23 @@ class TestRenewal:
             heart.beat()
             assert mine.stopped
 
-    def test_a_renewal_gives_no_lease_back_to_who_has_lost_it(self, leased: Leased, heart: Heart) -> None:
+    def test_a_renewal_gives_no_lease_back_to_who_has_lost_it(
+        self, leased: Leased, heart: Heart
+    ) -> None:
         before = leased.row
         with holding(heart.keeper, {new_id(): leased.work}):
             heart.beat()
         assert leased.row.__data__ == before.__data__
 
     @pytest.mark.usefixtures("quick")
-    def test_what_cannot_be_renewed_is_tried_again(self, leased: Leased, caplog: pytest.LogCaptureFixture) -> None:
+    def test_what_cannot_be_renewed_is_tried_again(
+        self, leased: Leased, caplog: pytest.LogCaptureFixture
+    ) -> None:
         def see_an_outage() -> None:
             with away():
-                wait_until(lambda: "1 leases cannot be renewed" in caplog.text, reason="a renewal fails")
+                wait_until(
+                    lambda: "1 leases cannot be renewed" in caplog.text, reason="a renewal fails"
+                )
             before = leased.row.lease_until
             wait_until(lambda: leased.row.lease_until > before, reason="a renewal")
 
@@ -282,7 +310,9 @@ class TestRenewal:
 
 @pytest.mark.usefixtures("heart")
 class TestTakingOver:
-    def test_one_look_takes_nothing_over_and_a_second_one_too_soon_neither(self, leased: Leased) -> None:
+    def test_one_look_takes_nothing_over_and_a_second_one_too_soon_neither(
+        self, leased: Leased
+    ) -> None:
         second = Small()
 
         def look_often() -> None:
@@ -365,7 +395,9 @@ class TestTakingOver:
         assert len(faults.asked) == settings.max_attempts
         assert (row.attempts, row.interruptions) == (settings.max_attempts, MOST_INTERRUPTIONS - 1)
 
-    def test_who_finds_that_others_died_too_often_says_so_and_leaves_no_lease(self, leased: Leased) -> None:
+    def test_who_finds_that_others_died_too_often_says_so_and_leaves_no_lease(
+        self, leased: Leased
+    ) -> None:
         with session():
             leased.work.table.update(interruptions=MOST_INTERRUPTIONS - 1).execute()
         with pytest.raises(Killed):
@@ -403,10 +435,16 @@ class TestHandingBack:
         assert (leased.row.attempts, leased.row.interruptions) == (1, 0)
 
     @pytest.mark.parametrize("lasting", [True, False])
-    def test_the_fault_of_work_that_was_handed_back_is_discarded(self, leased: Leased, lasting: bool) -> None:
+    def test_the_fault_of_work_that_was_handed_back_is_discarded(
+        self, leased: Leased, lasting: bool
+    ) -> None:
         late = Interrupted(keeper.hand_back, GeneratorFault("Gave up.", lasting=lasting))
         assert leased.run(late) == []
-        assert (leased.row.status, leased.row.error, leased.row.attempts) == (leased.work.waiting, "", 0)
+        assert (leased.row.status, leased.row.error, leased.row.attempts) == (
+            leased.work.waiting,
+            "",
+            0,
+        )
 
     def test_all_rows_of_both_kinds_are_handed_back(self) -> None:
         with holding(keeper, all_claimed()):
@@ -421,7 +459,9 @@ class TestHandingBack:
         assert keeper.hand_back() == 0
         assert (leased.row.status, leased.row.attempts) == (leased.done, 1)
 
-    def test_what_others_have_taken_over_is_not_handed_back(self, leased: Leased, heart: Heart) -> None:
+    def test_what_others_have_taken_over_is_not_handed_back(
+        self, leased: Leased, heart: Heart
+    ) -> None:
         with pytest.raises(Killed):
             leased.run(Failing("", Killed()))
         old = leased.row.lease_token
@@ -431,7 +471,9 @@ class TestHandingBack:
             assert heart.keeper.hand_back() == 0
         assert (leased.row.status, leased.row.lease_token) == (leased.work.held, new)
 
-    def test_while_the_database_is_away_nothing_is_handed_back_and_the_lease_runs_out(self, leased: Leased) -> None:
+    def test_while_the_database_is_away_nothing_is_handed_back_and_the_lease_runs_out(
+        self, leased: Leased
+    ) -> None:
         second = Small()
 
         def be_stopped() -> None:
@@ -439,7 +481,11 @@ class TestHandingBack:
             with away(), pytest.raises(Unavailable):
                 keeper.hand_back()
             after = leased.row
-            assert (after.status, after.attempts, after.lease_token) == (before.status, 1, before.lease_token)
+            assert (after.status, after.attempts, after.lease_token) == (
+                before.status,
+                1,
+                before.lease_token,
+            )
             wait_out(lambda: leased.run(second))
             leased.run(second)
 
@@ -447,7 +493,9 @@ class TestHandingBack:
         leased.assert_written_by(second)
 
     @pytest.mark.usefixtures("ending")
-    def test_a_consumer_whose_grace_is_over_hands_back_the_rows_of_its_tasks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_consumer_whose_grace_is_over_hands_back_the_rows_of_its_tasks(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         use(Interrupted(content_queue.notify_interrupted_tasks), monkeypatch)
         roadmap_id = accepted()
         content.plan_roadmap(str(roadmap_id))
@@ -490,7 +538,9 @@ class TestSaving:
         assert saved(save) == "saved"
         assert answers == []
 
-    def test_a_save_is_given_up_when_its_patience_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_save_is_given_up_when_its_patience_ends(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(attempts, "SAVE_PATIENCE", 0.05)
         tries = []
 
@@ -513,7 +563,9 @@ class TestSaving:
             saved(save)
         assert tries == [1]
 
-    def test_a_database_that_is_away_at_the_save_costs_no_second_answer(self, leased: Leased) -> None:
+    def test_a_database_that_is_away_at_the_save_costs_no_second_answer(
+        self, leased: Leased
+    ) -> None:
         with ExitStack() as outage:
 
             class Paid(Small):
@@ -534,7 +586,9 @@ class TestSaving:
         leased.assert_written_by(generator)
         assert len(steps) == (CONTENTS if leased.work is PLANNING else 0)
 
-    def test_a_database_that_is_away_at_the_note_of_a_fault_costs_no_second_question(self, leased: Leased) -> None:
+    def test_a_database_that_is_away_at_the_note_of_a_fault_costs_no_second_question(
+        self, leased: Leased
+    ) -> None:
         with ExitStack() as outage:
 
             class Faulty(Small):
@@ -554,9 +608,15 @@ class TestSaving:
             (step,) = leased.run(generator)
         assert step.delay > 0
         assert len(generator.asked) == 1
-        assert (leased.row.status, leased.row.error, leased.row.attempts) == (leased.work.waiting, "Busy.", 1)
+        assert (leased.row.status, leased.row.error, leased.row.attempts) == (
+            leased.work.waiting,
+            "Busy.",
+            1,
+        )
 
-    def test_a_save_whose_answer_is_lost_is_saved_once(self, leased: Leased, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_save_whose_answer_is_lost_is_saved_once(
+        self, leased: Leased, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         lost: list[Any] = []
 
         def each_answer_lost(save: Callable[[], Any]) -> Any:
@@ -571,14 +631,20 @@ class TestSaving:
             lost.append(save)
             return saved(save_and_lose_the_answer)
 
-        monkeypatch.setattr(planning if leased.work is PLANNING else building, "saved", each_answer_lost)
+        monkeypatch.setattr(
+            planning if leased.work is PLANNING else building, "saved", each_answer_lost
+        )
         generator = Small()
         steps = leased.run(generator)
         assert lost
         leased.assert_written_by(generator)
-        assert {step.id for step in steps} == {row["id"] for row in rows(Content) if leased.work is PLANNING}
+        assert {step.id for step in steps} == {
+            row["id"] for row in rows(Content) if leased.work is PLANNING
+        }
 
-    def test_a_save_that_is_given_up_leaves_the_row_to_others(self, leased: Leased, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_save_that_is_given_up_leaves_the_row_to_others(
+        self, leased: Leased, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(attempts, "SAVE_PATIENCE", 0.02)
         with ExitStack() as outage:
             late = Interrupted(lambda: outage.enter_context(away()))
@@ -596,10 +662,19 @@ class TestNewRows:
         waiting = the_roadmap(accepted())
         for row in (*rows(Content), waiting.__data__):
             assert (row["attempts"], row["interruptions"]) == (0, 0)
-            assert (row["lease_token"], row["lease_until"], row["challenged_at"]) == (None, None, None)
+            assert (row["lease_token"], row["lease_until"], row["challenged_at"]) == (
+                None,
+                None,
+                None,
+            )
             assert row["due_at"] <= clock.now()
         done = the_roadmap(roadmap_id)
-        assert (done.attempts, done.interruptions, done.lease_token, done.challenged_at) == (1, 0, None, None)
+        assert (done.attempts, done.interruptions, done.lease_token, done.challenged_at) == (
+            1,
+            0,
+            None,
+            None,
+        )
 
 
 class TestMigration:
@@ -637,32 +712,73 @@ class TestMigration:
         """A roadmap with one content, by the tables as the version before knows them."""
         tables = self.tables(old)
         now, roadmap_id = datetime.fromisoformat("2026-01-02T03:04:05.678901"), new_id()
-        texts = dict.fromkeys(("background", "motivation", "preferences", "title", "generator", "error"), "")
-        numbers = dict.fromkeys(("weeks", "hours", "attempts", "contents_ready", "contents_failed"), 0)
+        texts = dict.fromkeys(
+            ("background", "motivation", "preferences", "title", "generator", "error"), ""
+        )
+        numbers = dict.fromkeys(
+            ("weeks", "hours", "attempts", "contents_ready", "contents_failed"), 0
+        )
         times = dict.fromkeys(("due_at", "created_at", "updated_at"), now)
         tables["Roadmap"].insert(
             **{**texts, **numbers, **times},
-            **{"id": roadmap_id, "owner": LOCAL_OWNER, "goal": "Become a backend engineer in Python", "level": "beginner"},
-            **{"hours_per_week": 5, "language": "en", "status": status, "contents_total": 1, "last_seq": 1, **fields},
+            **{
+                "id": roadmap_id,
+                "owner": LOCAL_OWNER,
+                "goal": "Become a backend engineer in Python",
+                "level": "beginner",
+            },
+            **{
+                "hours_per_week": 5,
+                "language": "en",
+                "status": status,
+                "contents_total": 1,
+                "last_seq": 1,
+                **fields,
+            },
         ).execute()
-        tables["RoadmapEvent"].insert(roadmap=roadmap_id, seq=1, type="roadmap.queued", data={}, at=now).execute()
+        tables["RoadmapEvent"].insert(
+            roadmap=roadmap_id, seq=1, type="roadmap.queued", data={}, at=now
+        ).execute()
         if status == "building":
             place = {"roadmap": roadmap_id, "title": "A title", "description": "", "position": 0}
             stage, module, concept = new_id(), new_id(), new_id()
             tables["Stage"].insert(id=stage, **place).execute()
             tables["Module"].insert(id=module, stage=stage, **place).execute()
             tables["Concept"].insert(
-                **{"id": concept, "module": module, "key": "http", "week": 1, "hours": 1, "difficulty": 1, **place},
+                **{
+                    "id": concept,
+                    "module": module,
+                    "key": "http",
+                    "week": 1,
+                    "hours": 1,
+                    "difficulty": 1,
+                    **place,
+                },
                 **{"prerequisites": [], "outcomes": [], "progress": "todo"},
             ).execute()
             tables["Content"].insert(
-                **{"id": new_id(), "roadmap": roadmap_id, "concept": concept, "kind": "tutorial", "status": "building"},
-                **{"version": 0, "error": "", "attempts": 1, "due_at": now, "lease_token": new_id(), "lease_until": now},
+                **{
+                    "id": new_id(),
+                    "roadmap": roadmap_id,
+                    "concept": concept,
+                    "kind": "tutorial",
+                    "status": "building",
+                },
+                **{
+                    "version": 0,
+                    "error": "",
+                    "attempts": 1,
+                    "due_at": now,
+                    "lease_token": new_id(),
+                    "lease_until": now,
+                },
             ).execute()
         return roadmap_id
 
     @pytest.mark.parametrize("when", ["before", "after"])
-    def test_a_roadmap_that_the_version_before_wrote_is_planned(self, before: peewee.Database, when: str) -> None:
+    def test_a_roadmap_that_the_version_before_wrote_is_planned(
+        self, before: peewee.Database, when: str
+    ) -> None:
         self.owner(before)
         roadmap_id = self.write(before) if when == "before" else None
         Runner(before, str(DIRECTORY)).up()
@@ -672,7 +788,9 @@ class TestMigration:
         assert (row.status, row.attempts, row.interruptions) == ("building", 1, 0)
 
     @pytest.mark.parametrize("when", ["before", "after"])
-    def test_a_content_whose_worker_of_the_version_before_died_is_taken_over(self, before: peewee.Database, when: str) -> None:
+    def test_a_content_whose_worker_of_the_version_before_died_is_taken_over(
+        self, before: peewee.Database, when: str
+    ) -> None:
         self.owner(before)
         roadmap_id = self.write(before, "building") if when == "before" else None
         Runner(before, str(DIRECTORY)).up()
@@ -682,11 +800,16 @@ class TestMigration:
         generator = Interrupted(lambda: None)
         wait_out(lambda: building.build_content(found["id"], generator))
         building.build_content(found["id"], generator)
-        assert (the_content(found["id"]).status, the_content(found["id"]).interruptions) == ("ready", 1)
+        assert (the_content(found["id"]).status, the_content(found["id"]).interruptions) == (
+            "ready",
+            1,
+        )
         assert the_roadmap(roadmap_id).status == "ready"
         assert_told_without_gaps(roadmap_id)
 
-    def test_going_up_and_down_again_keeps_every_row_and_every_rule(self, before: peewee.Database) -> None:
+    def test_going_up_and_down_again_keeps_every_row_and_every_rule(
+        self, before: peewee.Database
+    ) -> None:
         self.owner(before)
         self.write(before, "building")
         columns, schema = self.columns(before), self.schema(before)
@@ -719,8 +842,14 @@ class TestMigration:
         return {
             name: (
                 [(column.name, column.data_type, column.null) for column in old.get_columns(name)],
-                sorted((index.name, tuple(index.columns), index.unique) for index in old.get_indexes(name)),
-                sorted((key.column, key.dest_table, key.dest_column) for key in old.get_foreign_keys(name)),
+                sorted(
+                    (index.name, tuple(index.columns), index.unique)
+                    for index in old.get_indexes(name)
+                ),
+                sorted(
+                    (key.column, key.dest_table, key.dest_column)
+                    for key in old.get_foreign_keys(name)
+                ),
             )
             for name in self.columns(old)
         }

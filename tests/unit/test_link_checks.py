@@ -48,7 +48,12 @@ def roadmap(client: TestClient, site: Site, monkeypatch: pytest.MonkeyPatch) -> 
             return concept
         first = concept.resources[0]
         named = [first.model_copy(update={"url": site.url(path)}) for path in ("/one", "/two")]
-        return concept.model_copy(update={"resources": named, "spares": [first.model_copy(update={"url": site.url("/spare")})]})
+        return concept.model_copy(
+            update={
+                "resources": named,
+                "spares": [first.model_copy(update={"url": site.url("/spare")})],
+            }
+        )
 
     monkeypatch.setattr(catalogue_files, "load_concept", changed)
     monkeypatch.setattr(visiting, "robots", Robots())
@@ -68,18 +73,26 @@ def _only(roadmap_id: str) -> None:
     """The other parts count as noted, so that no address of others is asked by a test."""
     mine = _content(roadmap_id).id
     with transaction():
-        Content.update(links_noted=Content.version).where(Content.kind == ContentKind.resources, Content.id != mine).execute()
+        Content.update(links_noted=Content.version).where(
+            Content.kind == ContentKind.resources, Content.id != mine
+        ).execute()
 
 
 def _content(roadmap_id: str) -> Content:
     with session():
-        query = Content.select().join(Concept).where(Content.roadmap == roadmap_id, Concept.key == f"python-backend/{CONCEPT}")
+        query = (
+            Content.select()
+            .join(Concept)
+            .where(Content.roadmap == roadmap_id, Concept.key == f"python-backend/{CONCEPT}")
+        )
         found: Content = query.where(Content.kind == ContentKind.resources).get()
     return found
 
 
 def shown(client: TestClient, roadmap_id: str) -> list[dict[str, Any]]:
-    found = client.get(f"/api/v1/roadmaps/{roadmap_id}/concepts/{_content(roadmap_id).concept_id}").json()
+    found = client.get(
+        f"/api/v1/roadmaps/{roadmap_id}/concepts/{_content(roadmap_id).concept_id}"
+    ).json()
     resources: list[dict[str, Any]] = found["resources"]
     return resources
 
@@ -92,7 +105,9 @@ def states(client: TestClient, site: Site, roadmap_id: str) -> dict[str, str]:
 def _of_a_model(roadmap_id: str) -> None:
     """As if a model had written it: without one, nothing of it is replaced."""
     with transaction():
-        ContentVersion.update(generator="model:x").where(ContentVersion.content == _content(roadmap_id).id).execute()
+        ContentVersion.update(generator="model:x").where(
+            ContentVersion.content == _content(roadmap_id).id
+        ).execute()
 
 
 def _only_note(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,11 +139,15 @@ def round_() -> None:
 
 
 class TestMarking:
-    def test_before_anybody_looks_nothing_is_said(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_before_anybody_looks_nothing_is_said(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         assert states(client, site, roadmap) == {"/one": "unchecked", "/two": "unchecked"}
         assert [each["checked_at"] for each in shown(client, roadmap)] == [None, None]
 
-    def test_a_host_is_asked_for_one_address_a_round(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_a_host_is_asked_for_one_address_a_round(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         round_()
         assert sorted(states(client, site, roadmap).values()) == ["alive", "unchecked"]
         round_()
@@ -148,14 +167,18 @@ class TestMarking:
         later(days=8)
         assert link_states.is_anything_due()
 
-    def test_one_that_may_not_be_asked_is_unclear(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_one_that_may_not_be_asked_is_unclear(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         site.pages |= {"/one": page(403), "/two": page(403)}
         round_()
         round_()
         assert states(client, site, roadmap) == {"/one": "unclear", "/two": "unclear"}
         assert shown(client, roadmap)[0]["reason"] == "it answered with status 403"
 
-    def test_the_one_who_has_a_shared_link_sees_it_too(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_the_one_who_has_a_shared_link_sees_it_too(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         round_()
         link = client.post(f"/api/v1/roadmaps/{roadmap}/links", json={"purpose": "reading"}).json()
         token = link["url"].rpartition("/shared/")[2]
@@ -170,7 +193,9 @@ class TestMarking:
         round_()
         assert set(states(client, site, roadmap).values()) == {"alive"}
 
-    def test_a_host_is_one_in_whatever_letters_and_by_whatever_port(self, roadmap: str, visits: list[str]) -> None:
+    def test_a_host_is_one_in_whatever_letters_and_by_whatever_port(
+        self, roadmap: str, visits: list[str]
+    ) -> None:
         _name(roadmap, "http://a.invalid/1", "http://A.invalid/2", "http://a.invalid:8080/3")
         round_()
         assert len(visits) == 1
@@ -194,7 +219,9 @@ class TestMarking:
         _name(roadmap, *(f"http://a.invalid/{number}" for number in range(900)), site.url("/one"))
         _only_note(monkeypatch)
         with transaction():
-            CheckedLink.update(due_at=clock.now() + timedelta(seconds=1)).where(CheckedLink.url == site.url("/one")).execute()
+            CheckedLink.update(due_at=clock.now() + timedelta(seconds=1)).where(
+                CheckedLink.url == site.url("/one")
+            ).execute()
         for _ in range(6):
             later(minutes=1)
             round_()
@@ -203,7 +230,9 @@ class TestMarking:
 
 
 class TestReplacing:
-    def test_a_dead_one_gives_way_to_a_spare_in_a_new_version(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_a_dead_one_gives_way_to_a_spare_in_a_new_version(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         site.pages["/one"] = page(404)
         for _ in range(3):
             round_()
@@ -211,7 +240,9 @@ class TestReplacing:
         assert _content(roadmap).version == 2
         assert client.get(f"/api/v1/roadmaps/{roadmap}").json()["status"] == "ready"
 
-    def test_not_by_a_spare_that_is_dead_as_well(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_not_by_a_spare_that_is_dead_as_well(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         site.pages |= {"/one": page(410), "/spare": page(404)}
         for _ in range(3):
             round_()
@@ -241,7 +272,13 @@ class TestReplacing:
 
             def write(self, kind: Any, brief: Any) -> Any:
                 asked.append(kind)
-                resource = Resource(title="x", url=site.url(f"/{len(asked)}"), type="article", language="en", why="It is.")
+                resource = Resource(
+                    title="x",
+                    url=site.url(f"/{len(asked)}"),
+                    type="article",
+                    language="en",
+                    why="It is.",
+                )
                 return Resources(items=(resource,))
 
         monkeypatch.setattr(content, "generator", lambda: Wrong())
@@ -250,14 +287,18 @@ class TestReplacing:
         assert (len(asked), _content(roadmap).version) == (2, 2)
         assert not link_states.is_anything_due()
 
-    def test_what_a_model_has_written_waits_for_a_model(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_what_a_model_has_written_waits_for_a_model(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         _of_a_model(roadmap)
         site.pages["/one"] = page(404)
         for _ in range(3):
             round_()
         assert states(client, site, roadmap) == {"/one": "dead", "/two": "alive"}
 
-    def test_what_is_in_the_trash_is_left_alone(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_what_is_in_the_trash_is_left_alone(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         site.pages["/one"] = page(404)
         assert client.delete(f"/api/v1/roadmaps/{roadmap}").status_code == 204
         for _ in range(3):
@@ -265,19 +306,30 @@ class TestReplacing:
         assert _content(roadmap).version == 1
         assert not link_states.is_anything_due()
 
-    def test_what_is_not_in_the_plan_any_more_is_left_alone(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_what_is_not_in_the_plan_any_more_is_left_alone(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         remove = {"op": "remove", "what": "concept", "key": f"python-backend/{CONCEPT}"}
-        assert client.post(f"/api/v1/roadmaps/{roadmap}/edits", json={"operations": [remove]}).status_code == 202
+        assert (
+            client.post(
+                f"/api/v1/roadmaps/{roadmap}/edits", json={"operations": [remove]}
+            ).status_code
+            == 202
+        )
         site.pages["/one"] = page(404)
         for _ in range(3):
             round_()
         assert (_content(roadmap).status, _content(roadmap).version) == ("ready", 1)
         assert not link_states.is_anything_due()
 
-    def test_nor_is_anything_written_of_what_was_cancelled(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_nor_is_anything_written_of_what_was_cancelled(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         with transaction():
             mine = _content(roadmap).id
-            Content.update(status="cancelled").where(Content.roadmap == roadmap, Content.id != mine).execute()
+            Content.update(status="cancelled").where(
+                Content.roadmap == roadmap, Content.id != mine
+            ).execute()
             Roadmap.update(status="cancelled").where(Roadmap.id == roadmap).execute()
         site.pages["/one"] = page(404)
         for _ in range(3):
@@ -285,7 +337,9 @@ class TestReplacing:
         assert client.get(f"/api/v1/roadmaps/{roadmap}").json()["status"] == "cancelled"
         assert states(client, site, roadmap) == {"/one": "dead", "/two": "alive"}
 
-    def test_an_address_that_comes_back_is_alive_again(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_an_address_that_comes_back_is_alive_again(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         site.pages |= {path: page(404) for path in ("/one", "/two", "/spare")}
         for _ in range(8):
             round_()
@@ -297,7 +351,9 @@ class TestReplacing:
 
 
 class TestFaults:
-    def test_a_server_that_fails_for_days_is_dead_and_not_before(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_a_server_that_fails_for_days_is_dead_and_not_before(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         site.pages |= {"/one": page(500), "/two": page(500)}
         _of_a_model(roadmap)
         told = []
@@ -308,7 +364,9 @@ class TestFaults:
             told.append(set(states(client, site, roadmap).values()))
         assert told == [{"unclear"}, {"unclear"}, {"dead"}]
 
-    def test_an_answer_in_between_begins_the_count_anew(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_an_answer_in_between_begins_the_count_anew(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         for status in (500, 500, 200, 500, 500):
             site.pages |= {"/one": page(status), "/two": page(status)}
             round_()
@@ -342,16 +400,23 @@ class TestFaults:
         assert link_checks.blind.is_so()
         assert caplog.text.count("this machine reaches none of") == 2
 
-    def test_a_host_that_is_gone_is_dead_when_others_answer(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_a_host_that_is_gone_is_dead_when_others_answer(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         nowhere = f"http://127.0.0.1:{free_port()}/"
         _name(roadmap, nowhere, site.url("/two"))
         _of_a_model(roadmap)
         for _ in range(8):
             round_()
             later(days=2.1)
-        assert {each["url"]: each["state"] for each in shown(client, roadmap)} == {nowhere: "dead", site.url("/two"): "alive"}
+        assert {each["url"]: each["state"] for each in shown(client, roadmap)} == {
+            nowhere: "dead",
+            site.url("/two"): "alive",
+        }
 
-    def test_nor_where_the_clock_was_ahead(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_nor_where_the_clock_was_ahead(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         nowhere, away = f"http://127.0.0.1:{free_port()}/", f"http://127.0.0.1:{free_port()}/away"
         with transaction():
             then = clock.now() + timedelta(days=90)
@@ -363,14 +428,18 @@ class TestFaults:
             later(days=3)
         assert [each["state"] for each in shown(client, roadmap)] == ["unchecked"]
 
-    def test_a_private_address_is_dead_at_once_and_never_asked(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_a_private_address_is_dead_at_once_and_never_asked(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         _name(roadmap, "http://192.168.7.7/", "http://169.254.169.254/latest")
         _of_a_model(roadmap)
         round_()
         assert {each["state"] for each in shown(client, roadmap)} == {"dead"}
         assert "not on the public internet" in shown(client, roadmap)[0]["reason"]
 
-    def test_a_site_that_asks_to_wait_is_asked_when_it_wants(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_a_site_that_asks_to_wait_is_asked_when_it_wants(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         _name(roadmap, site.url("/one"))
         site.pages["/one"] = page(429, Retry_After="7200")
         round_()
@@ -388,12 +457,16 @@ def _name(roadmap_id: str, *urls: str) -> None:
     items = [resource.model_copy(update={"url": url}).model_dump(mode="json") for url in urls]
     part = _content(roadmap_id)
     with transaction():
-        ContentVersion.update(body={"items": items}).where(ContentVersion.content == part.id).execute()
+        ContentVersion.update(body={"items": items}).where(
+            ContentVersion.content == part.id
+        ).execute()
         Content.update(links_noted=None).where(Content.id == part.id).execute()
 
 
 class TestKeeping:
-    def test_an_address_that_nobody_names_any_more_is_forgotten(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_an_address_that_nobody_names_any_more_is_forgotten(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         round_()
         with transaction():
             Roadmap.delete().where(Roadmap.id == roadmap).execute()
@@ -420,7 +493,9 @@ class TestKeeping:
         with session():
             assert LinkUse.select().count() == 2
 
-    def test_the_clock_has_it_done_by_a_worker_of_contents(self, client: TestClient, site: Site, roadmap: str) -> None:
+    def test_the_clock_has_it_done_by_a_worker_of_contents(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
         upkeep.rescue_overdue.call_local()
         assert sorted(states(client, site, roadmap).values()) == ["alive", "unchecked"]
 
@@ -428,7 +503,9 @@ class TestKeeping:
         self, client: TestClient, site: Site, roadmap: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for module in MODULES:
-            monkeypatch.setattr(module, "settings", settings.model_copy(update={"link_check_days": 0}))
+            monkeypatch.setattr(
+                module, "settings", settings.model_copy(update={"link_check_days": 0})
+            )
         upkeep.rescue_overdue.call_local()
         assert site.asked == []
         assert content_queue.pending_count() == 0
@@ -437,7 +514,9 @@ class TestKeeping:
 class TestWhileWriting:
     """What a model has just named is looked at before anybody sees it."""
 
-    def test_the_catalogue_is_not_asked_for_while_it_is_written(self, site: Site, roadmap: str) -> None:
+    def test_the_catalogue_is_not_asked_for_while_it_is_written(
+        self, site: Site, roadmap: str
+    ) -> None:
         assert site.asked == []
 
     def test_dead_addresses_are_asked_for_once_more_and_left_out_if_they_stay(
@@ -454,19 +533,25 @@ class TestWhileWriting:
                 return super().write(kind, replace_dead(brief))
 
         def replace_dead(brief: Any) -> Any:
-            return type(brief)(**{name: getattr(brief, name) for name in brief.__slots__ if name != "dead"})
+            return type(brief)(
+                **{name: getattr(brief, name) for name in brief.__slots__ if name != "dead"}
+            )
 
         site.pages["/one"] = page(404)
         monkeypatch.setattr(content, "generator", lambda: Inventive())
         part = _content(roadmap)
         with transaction():
             Content.update(status="pending").where(Content.id == part.id).execute()
-            Roadmap.update(status="building", contents_ready=Roadmap.contents_ready - 1).where(Roadmap.id == roadmap).execute()
+            Roadmap.update(status="building", contents_ready=Roadmap.contents_ready - 1).where(
+                Roadmap.id == roadmap
+            ).execute()
         content.build_content(str(part.id))
         assert asked == [(), (site.url("/one"),)]
         assert states(client, site, roadmap) == {"/two": "alive"}
 
-    def test_many_addresses_take_no_longer_than_one(self, site: Site, roadmap: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_many_addresses_take_no_longer_than_one(
+        self, site: Site, roadmap: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         paths = [f"/silent/{number}" for number in range(30)]
         site.pages |= dict.fromkeys(paths, silent)
         resource = Resource(title="x", url="http://a/", type="article", language="en", why="It is.")
@@ -488,7 +573,12 @@ def test_where_nobody_is_reached_what_is_written_does_not_wait_again_and_again(
 
     monkeypatch.setattr(link_checks, "visit", unreached)
     monkeypatch.setattr(link_checks, "blind", link_checks.Blind())
-    resource = Resource(title="x", url="https://a.example.org/", type="article", language="en", why="It is.")
-    named = [Resources(items=(resource.model_copy(update={"url": f"https://{name}.example.org/"}),)) for name in "abc"]
+    resource = Resource(
+        title="x", url="https://a.example.org/", type="article", language="en", why="It is."
+    )
+    named = [
+        Resources(items=(resource.model_copy(update={"url": f"https://{name}.example.org/"}),))
+        for name in "abc"
+    ]
     assert [link_checks.dead_among(each, look=True) for each in named] == [(), (), ()]
     assert visits == ["https://a.example.org/"]

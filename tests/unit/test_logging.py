@@ -43,7 +43,9 @@ def lines(sink: io.StringIO) -> list[str]:
     return sink.getvalue().split("\n")[:-1]
 
 
-def test_a_line_has_the_request_and_the_trace_that_it_belongs_to(logger: logging.Logger, sink: io.StringIO) -> None:
+def test_a_line_has_the_request_and_the_trace_that_it_belongs_to(
+    logger: logging.Logger, sink: io.StringIO
+) -> None:
     logger.info("before %d", 1)
     with entered(received([f"00-{TRACE}-00f067aa0ba902b7-01"], "r-1")):
         logger.warning("inside")
@@ -68,7 +70,9 @@ def test_no_text_can_look_like_a_line_of_ours(logger: logging.Logger, sink: io.S
         fail()
     except LookupError:
         logger.exception("failed: %s", UGLY)
-    assert [line for part in lines(sink) for line in part.splitlines() if line.startswith(FORGED)] == []
+    assert [
+        line for part in lines(sink) for line in part.splitlines() if line.startswith(FORGED)
+    ] == []
     assert "\x1b" not in sink.getvalue()
     assert "面包" in sink.getvalue()
     if "json" in logger.name:
@@ -94,7 +98,11 @@ def test_no_text_can_look_like_a_line_of_ours(logger: logging.Logger, sink: io.S
     ],
 )
 def test_the_format_fits_who_reads(
-    given: LogFormat, embedded: bool, is_terminal: bool, chosen: type[logging.Formatter], monkeypatch: pytest.MonkeyPatch
+    given: LogFormat,
+    embedded: bool,
+    is_terminal: bool,
+    chosen: type[logging.Formatter],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
@@ -109,7 +117,24 @@ def test_the_format_fits_who_reads(
 def test_uvicorn_speaks_as_the_service_does_also_above_several_workers() -> None:
     made = "import logging, uvicorn; uvicorn.Config('x:y', log_config='core/uvicorn_logging.json')"
     code = f"{made}; logging.getLogger('uvicorn.error').warning('a\\nb')"
-    environment = {**clean_environment(), "LOG_FORMAT": "json", "SERVICE_TYPE": "api", "PYTHONPATH": os.fspath(ROOT)}
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    environment = {
+        **clean_environment(),
+        "LOG_FORMAT": "json",
+        "SERVICE_TYPE": "api",
+        "PYTHONPATH": os.fspath(ROOT),
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     told = json.loads(run.stderr)
-    assert (told["message"], told["logger"], told["service"], told["level"]) == ("a\nb", "uvicorn.error", "api", "warning")
+    assert (told["message"], told["logger"], told["service"], told["level"]) == (
+        "a\nb",
+        "uvicorn.error",
+        "api",
+        "warning",
+    )

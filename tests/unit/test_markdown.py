@@ -42,7 +42,9 @@ def hazards(markdown: str) -> list[str]:
         for token in tokens(markdown, parser):
             if token.type in ("html_inline", "html_block", "image"):
                 found.append(f"{token.type} {token.content}")
-            if token.type == "link_open" and not str(token.attrs["href"]).lower().startswith(("http:", "https:", "mailto:", "#")):
+            if token.type == "link_open" and not str(token.attrs["href"]).lower().startswith(
+                ("http:", "https:", "mailto:", "#")
+            ):
                 found.append(f"link {token.attrs['href']}")
     return found
 
@@ -52,18 +54,30 @@ def targets(markdown: str) -> list[str]:
     env: dict = {}
     for parser in PARSERS:
         parser.parse(markdown, env)
-    return [each["href"] for each in (*env.get("references", {}).values(), *env.get("duplicate_refs", []))]
+    return [
+        each["href"]
+        for each in (*env.get("references", {}).values(), *env.get("duplicate_refs", []))
+    ]
 
 
 REWRITTEN = {
     "a tag": ("a <b>bold</b> word", "a \\<b>bold\\</b> word"),
     "a script": ("<script>alert(1)</script>", "\\<script>alert(1)\\</script>"),
-    "a script over lines": ("<script>\nlet a = 1 < 2\n\nb()\n</script>\nx", "\\<script>\nlet a = 1 < 2\n\nb()\n\\</script>\nx"),
+    "a script over lines": (
+        "<script>\nlet a = 1 < 2\n\nb()\n</script>\nx",
+        "\\<script>\nlet a = 1 < 2\n\nb()\n\\</script>\nx",
+    ),
     "scripts that do not end": ("<script>\n\n" * 25, "\\<script>\n\n" * 25),
     "an image as a tag": ("<img src=x onerror=alert(1)>", "\\<img src=x onerror=alert(1)>"),
-    "an image as a tag in a sentence": ("See <img src=x\nonerror=alert(1)> there", "See \\<img src=x\nonerror=alert(1)> there"),
+    "an image as a tag in a sentence": (
+        "See <img src=x\nonerror=alert(1)> there",
+        "See \\<img src=x\nonerror=alert(1)> there",
+    ),
     "a comment": ("a <!-- hidden --> b", "a \\<!-- hidden --> b"),
-    "a comment of its own": ("<!-- hidden\n\n**still** -->\nb", "\\<!-- hidden\n\n**still** -->\nb"),
+    "a comment of its own": (
+        "<!-- hidden\n\n**still** -->\nb",
+        "\\<!-- hidden\n\n**still** -->\nb",
+    ),
     "a comment that does not end": ("a\n\n<!-- b\n\n`<c>`", "a\n\n\\<!-- b\n\n`<c>`"),
     "CDATA": ("<![CDATA[ <b> ]]>", "\\<![CDATA[ \\<b> ]]>"),
     "PHP": ("<?php echo 1 ?>", "\\<?php echo 1 ?>"),
@@ -81,24 +95,63 @@ REWRITTEN = {
         "| `<b>` | <b> |\n|---|---|\n| x \\| <br> | `a\\|<br>` <br>|\n<i> | y",
         "| `<b>` | \\<b> |\n|---|---|\n| x \\| \\<br> | `a\\|<br>` \\<br>|\n\\<i> | y",
     ),
-    "a tag in a table in a quotation": ("> a | <b>\n> --|--\n> <i> | `<i>`", "> a | \\<b>\n> --|--\n> \\<i> | `<i>`"),
-    "a tag in cells like items": ("1. `<b>` <b> | c\n---|---\n- x | <i>", "1. `<b>` \\<b> | c\n---|---\n- x | \\<i>"),
-    "a tag in cells like a quotation": ("> `<b>` <b> | c\n---|---\n", "> `<b>` \\<b> | c\n---|---\n"),
-    "a tag in a table in a list": ("- | `<b>` <i> |\n  |---|\n  | <u> |", "- | `<b>` \\<i> |\n  |---|\n  | \\<u> |"),
-    "a tag in a cell too many": ("| a |\n|---|\n| b | <i> | `<i>`", "| a |\n|---|\n| b | \\<i> | `<i>`"),
+    "a tag in a table in a quotation": (
+        "> a | <b>\n> --|--\n> <i> | `<i>`",
+        "> a | \\<b>\n> --|--\n> \\<i> | `<i>`",
+    ),
+    "a tag in cells like items": (
+        "1. `<b>` <b> | c\n---|---\n- x | <i>",
+        "1. `<b>` \\<b> | c\n---|---\n- x | \\<i>",
+    ),
+    "a tag in cells like a quotation": (
+        "> `<b>` <b> | c\n---|---\n",
+        "> `<b>` \\<b> | c\n---|---\n",
+    ),
+    "a tag in a table in a list": (
+        "- | `<b>` <i> |\n  |---|\n  | <u> |",
+        "- | `<b>` \\<i> |\n  |---|\n  | \\<u> |",
+    ),
+    "a tag in a cell too many": (
+        "| a |\n|---|\n| b | <i> | `<i>`",
+        "| a |\n|---|\n| b | \\<i> | `<i>`",
+    ),
     "a tag before a break": ("`<i>` <b>  \n`<i>` <u>\t\nc", "`<i>` \\<b>  \n`<i>` \\<u>\t\nc"),
-    "a tag in a cell whose code ends there": ("| `a | <b> `c | `<i>`\n|---|---|---|", "| `a | \\<b> `c | `<i>`\n|---|---|---|"),
-    "a tag behind tabs": ("-\ta\n\n\t<div>\n\n\tb\n\t\t\tc <i>", "-\ta\n\n\t\\<div>\n\n\tb\n\t\t\tc \\<i>"),
-    "a tag in lines of Windows": ("a\r\n<b>\r\n\r\n> <i>\rx <u>", "a\r\n\\<b>\r\n\r\n> \\<i>\rx \\<u>"),
-    "a tag next to strange spaces": ("\u2028\n\xa0<b>\x0b\nx <i>\xa0", "\u2028\n\xa0\\<b>\x0b\nx \\<i>\xa0"),
+    "a tag in a cell whose code ends there": (
+        "| `a | <b> `c | `<i>`\n|---|---|---|",
+        "| `a | \\<b> `c | `<i>`\n|---|---|---|",
+    ),
+    "a tag behind tabs": (
+        "-\ta\n\n\t<div>\n\n\tb\n\t\t\tc <i>",
+        "-\ta\n\n\t\\<div>\n\n\tb\n\t\t\tc \\<i>",
+    ),
+    "a tag in lines of Windows": (
+        "a\r\n<b>\r\n\r\n> <i>\rx <u>",
+        "a\r\n\\<b>\r\n\r\n> \\<i>\rx \\<u>",
+    ),
+    "a tag next to strange spaces": (
+        "\u2028\n\xa0<b>\x0b\nx <i>\xa0",
+        "\u2028\n\xa0\\<b>\x0b\nx \\<i>\xa0",
+    ),
     "code in HTML": (
         "<details>\n<summary>More</summary>\n\n```html\n<b>\n```\n</details>",
         "\\<details>\n\\<summary>More\\</summary>\n\n```html\n<b>\n```\n\\</details>",
     ),
-    "code in HTML without a blank line": ("<div>\n```html\n<b>\n```\n</div>", "\\<div>\n```html\n<b>\n```\n\\</div>"),
-    "an image": ('![alt *text*](https://x.org/a.png "title")', '[alt *text*](https://x.org/a.png "title")'),
-    "an image by reference": ("![a][b] ![b]\n\n[b]: https://x.org", "[a][b] [b]\n\n[b]: https://x.org"),
-    "an image after a cry": ("Wow!![a](https://x.org) \\!![a](#)", "Wow\\![a](https://x.org) \\![a](#)"),
+    "code in HTML without a blank line": (
+        "<div>\n```html\n<b>\n```\n</div>",
+        "\\<div>\n```html\n<b>\n```\n\\</div>",
+    ),
+    "an image": (
+        '![alt *text*](https://x.org/a.png "title")',
+        '[alt *text*](https://x.org/a.png "title")',
+    ),
+    "an image by reference": (
+        "![a][b] ![b]\n\n[b]: https://x.org",
+        "[a][b] [b]\n\n[b]: https://x.org",
+    ),
+    "an image after a cry": (
+        "Wow!![a](https://x.org) \\!![a](#)",
+        "Wow\\![a](https://x.org) \\![a](#)",
+    ),
     "an image in a link": ("[![alt](https://i.org)](https://x.org)", "[alt](https://x.org)"),
     "an image in an image": ("![a ![b](https://i.org) c](https://x.org)", "[a b c](https://x.org)"),
     "an image with a bad address": ("![alt](javascript:alert(1))", "alt"),
@@ -108,17 +161,29 @@ REWRITTEN = {
     "the same with an entity": ("[x](java&#115;cript:alert(1))", "x"),
     "the same in brackets": ("[x](<javascript:alert(1)> 'title')", "x"),
     "the same with a backslash": ("[x](javascript\\:alert(1))", "x"),
-    "the same over lines": ("> [x\n> y](\n> javascript:alert(1)\n> ) z", "> [x\n> y z".replace("[", "")),
+    "the same over lines": (
+        "> [x\n> y](\n> javascript:alert(1)\n> ) z",
+        "> [x\n> y z".replace("[", ""),
+    ),
     "data as an address": ("[x](  data:text/html,<script>)", "x"),
     "a file as an address": ("[x](file:///etc/passwd)", "x"),
     "an address without a scheme": ("[x](/etc) [y](//x.org) [z](a.html) [e]()", "x y z e"),
     "a bad link with a tag": ("[a <b>c</b>](vbscript:x)", "a \\<b>c\\</b>"),
-    "a bad link in cells": ("| [x](foo:bar) |\n|---|\n| [y\\|z](foo:bar) |", "| x |\n|---|\n| y\\|z |"),
+    "a bad link in cells": (
+        "| [x](foo:bar) |\n|---|\n| [y\\|z](foo:bar) |",
+        "| x |\n|---|\n| y\\|z |",
+    ),
     "a bad address alone": ("<javascript:alert(1)>", "\\<javascript:alert(1)>"),
     "a template": ("Use std::vector<std::string> here.", "Use std::vector\\<std::string> here."),
-    "a call of what a list holds": ("Then handlers[event](payload) runs.", "Then handlers\\[event](payload) runs."),
+    "a call of what a list holds": (
+        "Then handlers[event](payload) runs.",
+        "Then handlers\\[event](payload) runs.",
+    ),
     "two indexes": ("The cell A[1](2) is.", "The cell A\\[1](2) is."),
-    "a bad address with a strange character": ("<javascript:a\0b> <i>", "\\<javascript:a\0b> \\<i>"),
+    "a bad address with a strange character": (
+        "<javascript:a\0b> <i>",
+        "\\<javascript:a\0b> \\<i>",
+    ),
     "a bad definition": (
         "[x][foo], [foo][] and [foo]\n\n[foo]: javascript:alert(1) 'title'",
         "x, foo and [foo]\n\n\\[foo]: javascript:alert(1) 'title'",
@@ -127,7 +192,10 @@ REWRITTEN = {
         "> [bad]: data:x\n> [good]: https://x.org\n>\n> [a][bad] [b][good]",
         "> \\[bad]: data:x\n>\n> [good]: https://x.org\n>\n> a [b][good]",
     ),
-    "a bad definition that nobody uses": ("[foo]:\n  java&#115;cript:x", "\\[foo]:\n  java&#115;cript:x"),
+    "a bad definition that nobody uses": (
+        "[foo]:\n  java&#115;cript:x",
+        "\\[foo]:\n  java&#115;cript:x",
+    ),
     "a bad definition of the same name": (
         "[a]: https://x.org\n\n[A]: data:x\n\n[a]",
         "[a]: https://x.org\n\n\\[A]: data:x\n\n[a]",
@@ -138,12 +206,20 @@ REWRITTEN = {
 
 class TestRewriting:
     @try_each(("markdown", "expected"), REWRITTEN.values(), ids=REWRITTEN)
-    def test_what_may_not_be_passed_on_is_rewritten_at_its_place(self, markdown: str, expected: str) -> None:
-        assert hazards(markdown) + [target for target in targets(markdown) if not target.startswith("http")] != []
+    def test_what_may_not_be_passed_on_is_rewritten_at_its_place(
+        self, markdown: str, expected: str
+    ) -> None:
+        assert (
+            hazards(markdown)
+            + [target for target in targets(markdown) if not target.startswith("http")]
+            != []
+        )
         assert harmless(markdown) == expected
 
     @try_each(("markdown", "expected"), REWRITTEN.values(), ids=REWRITTEN)
-    def test_nothing_of_it_is_left_and_nothing_is_rewritten_twice(self, markdown: str, expected: str) -> None:
+    def test_nothing_of_it_is_left_and_nothing_is_rewritten_twice(
+        self, markdown: str, expected: str
+    ) -> None:
         assert hazards(expected) == []
         assert harmless(expected) == expected
 
@@ -172,13 +248,38 @@ class TestKeeping:
     def test_the_tutorials_of_the_house_stay_byte_for_byte(self) -> None:
         files = sorted(Path(ROOT / "roadmap" / "tracks").rglob("*.md"))
         assert len(files) >= 10
-        tutorials = {str(file): file.read_text("utf-8").split("+++\n", 2)[2].strip() + "\n" for file in files}
-        assert [file for file, tutorial in tutorials.items() if harmless(tutorial) != tutorial] == []
+        tutorials = {
+            str(file): file.read_text("utf-8").split("+++\n", 2)[2].strip() + "\n" for file in files
+        }
+        assert [
+            file for file, tutorial in tutorials.items() if harmless(tutorial) != tutorial
+        ] == []
 
 
 PIECES = [
-    *(piece for markdown, _ in REWRITTEN.values() for piece in (markdown, f"\n\n{markdown}\n\n") if len(markdown) < 60),
-    *["<", ">", "</", "<b>", "<br/>", "<div>", "</div>", "<!--", "-->", "<![CDATA[", "]]>", "<?", "?>", "<pre>", "</script>"],
+    *(
+        piece
+        for markdown, _ in REWRITTEN.values()
+        for piece in (markdown, f"\n\n{markdown}\n\n")
+        if len(markdown) < 60
+    ),
+    *[
+        "<",
+        ">",
+        "</",
+        "<b>",
+        "<br/>",
+        "<div>",
+        "</div>",
+        "<!--",
+        "-->",
+        "<![CDATA[",
+        "]]>",
+        "<?",
+        "?>",
+        "<pre>",
+        "</script>",
+    ],
     *[
         "[",
         "]",
@@ -251,10 +352,16 @@ BLOCKS = [
 class TestAlways:
     @given(markdowns | quoted | st.text())
     @often
-    def test_afterwards_no_parser_sees_anything_that_may_not_be_passed_on(self, markdown: str) -> None:
+    def test_afterwards_no_parser_sees_anything_that_may_not_be_passed_on(
+        self, markdown: str
+    ) -> None:
         made = harmless(markdown)
         assert hazards(made) == []
-        assert [target for target in targets(made) if not target.lower().startswith(("http:", "https:", "mailto:", "#"))] == []
+        assert [
+            target
+            for target in targets(made)
+            if not target.lower().startswith(("http:", "https:", "mailto:", "#"))
+        ] == []
 
     @given(markdowns | quoted | st.text())
     @often
@@ -264,7 +371,13 @@ class TestAlways:
         if not hazards(markdown) and targets(markdown) == []:
             assert made == markdown
 
-    @given(st.lists(st.sampled_from(BLOCKS) | st.sampled_from([markdown for markdown, _ in REWRITTEN.values()]), max_size=8))
+    @given(
+        st.lists(
+            st.sampled_from(BLOCKS)
+            | st.sampled_from([markdown for markdown, _ in REWRITTEN.values()]),
+            max_size=8,
+        )
+    )
     @often
     def test_code_stays_byte_for_byte_next_to_what_is_rewritten(self, parts: list[str]) -> None:
         markdown = "\n\nAnd:\n\n".join(parts)
@@ -299,7 +412,9 @@ class TestLimits:
         assert harmless(code) == (code if stays else code.replace("[", "\\["))
         assert harmless(f"{code}\n\n[b](javascript:0)\n\n`c[0]`").endswith("\n\nb\n\n`c[0]`")
 
-    def test_what_takes_too_many_steps_or_tokens_is_escaped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_takes_too_many_steps_or_tokens_is_escaped(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Each of these lines is looked at once for each quotation that it may belong to."""
         markdown = ">" * 90 + "a\n" + "[a](b)\n" * 50
         assert sanitized(markdown) == harmless(markdown) != markdown
@@ -316,7 +431,9 @@ class TestLimits:
         assert harmless(prefix * 400 + "<b>") == prefix * 400 + "\\<b>"
 
     @pytest.mark.parametrize("depth", [21, 101])
-    def test_what_a_parser_takes_for_a_tag_because_it_gave_up_a_link_is_found(self, depth: int) -> None:
+    def test_what_a_parser_takes_for_a_tag_because_it_gave_up_a_link_is_found(
+        self, depth: int
+    ) -> None:
         markdown = "[" * depth + 'x](https://x.org "<b>")'
         assert hazards(markdown) == ["html_inline <b>"]
         assert harmless(markdown) == "[" * depth + 'x](https://x.org "\\<b>")'
@@ -325,7 +442,9 @@ class TestLimits:
         assert harmless("![" * 12 + "a" + "](https://x.org)" * 12) == "[a](https://x.org)"
         assert hazards(harmless("![" * 60 + "a" + "](https://x.org)" * 60)) == []
 
-    def test_what_stays_after_all_rounds_costs_its_block_the_code_and_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_stays_after_all_rounds_costs_its_block_the_code_and_no_other(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(markdown_module, "MOST_ROUNDS", 0)
         made = harmless("`<b>` before\n\n`<i>` or <i>\n\n`<b>` after")
         assert made == "`<b>` before\n\n`\\<i>` or \\<i>\n\n`<b>` after"

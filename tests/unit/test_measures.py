@@ -18,7 +18,16 @@ from core.runtime import database, session, transaction
 from models.measures import Measure, MeasuredProcess
 from roadmap import measures, task_measures
 from roadmap.measures import KEPT, Saver, minute_of
-from roadmap.task_measures import DepthPoint, Point, TaskMeasure, depths, per_task, quantile, sample_depth, series
+from roadmap.task_measures import (
+    DepthPoint,
+    Point,
+    TaskMeasure,
+    depths,
+    per_task,
+    quantile,
+    sample_depth,
+    series,
+)
 from tasks.queues import job, logs_queue
 from tests.cases import try_each
 
@@ -41,7 +50,9 @@ def empty(schema: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Measuring]:
 def rows(minute: int | None = 0) -> list[tuple[Any, ...]]:
     chosen = Measure.minute == minute if minute is not None else Measure.minute > 0
     with session():
-        query = Measure.select(Measure.name, Measure.labels, Measure.part, Measure.value).where(chosen)
+        query = Measure.select(Measure.name, Measure.labels, Measure.part, Measure.value).where(
+            chosen
+        )
         return sorted(query.tuples())
 
 
@@ -61,7 +72,10 @@ class TestSaving:
         count(5)
         one.save()
 
-        found = [(name, json.loads(labels).get("outcome"), part, value) for name, labels, part, value in rows()]
+        found = [
+            (name, json.loads(labels).get("outcome"), part, value)
+            for name, labels, part, value in rows()
+        ]
         bucket = min(bound for bound in FINE if bound >= 0.5)
         assert found == [
             (TASK_SECONDS, None, repr(bucket), 1),
@@ -72,7 +86,9 @@ class TestSaving:
         assert [Counted(*row) for row in rows()] == measures.totals()
         assert rows(minute_of(clock.now())) == rows()  # by the minute as well
 
-    def test_what_the_database_does_not_take_is_kept_for_the_next_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_the_database_does_not_take_is_kept_for_the_next_time(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         saver = Saver()
         count(2)
         with monkeypatch.context() as patch:
@@ -85,7 +101,9 @@ class TestSaving:
         saver.save()
         assert [value for *_, value in rows()] == [5]
 
-    def test_a_batch_whose_commit_was_not_answered_is_added_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_batch_whose_commit_was_not_answered_is_added_once(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         saver = Saver()
         count(2)
         commit = database.obj.commit
@@ -104,7 +122,9 @@ class TestSaving:
         saver.save()
         assert [value for *_, value in rows()] == [3]
 
-    def test_nothing_is_written_while_nothing_happens(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_nothing_is_written_while_nothing_happens(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         saver = Saver()
         saver.save()  # that it is there
         monkeypatch.setattr(database.obj, "connect", refuse)
@@ -128,7 +148,9 @@ class TestProcesses:
         this, its = measures.processes()
         assert this.facts["roadmap_process_start_time_seconds"] < datetime.now(UTC).timestamp()
         assert this.facts["roadmap_process_resident_memory_bytes"] > 10_000_000
-        assert its.facts["roadmap_database_connections in_use"] >= 1  # the one that it was saved with
+        assert (
+            its.facts["roadmap_database_connections in_use"] >= 1
+        )  # the one that it was saved with
         assert its.facts["roadmap_database_connections_max"] > 1
         clock.travel(timedelta(seconds=61))
         assert len(measures.processes()) == 1
@@ -139,7 +161,9 @@ class TestProcesses:
 
 
 class TestCharts:
-    def test_minutes_older_than_a_day_go_some_at_a_time_and_totals_stay(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_minutes_older_than_a_day_go_some_at_a_time_and_totals_stay(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         saver = Saver()
         for _ in range(3):
             count(1)
@@ -180,7 +204,9 @@ class TestCharts:
         assert series("content", since, five) == expected
         assert [point.done for point in series("logs", since, five)] == [0, 9, 0, 0]
         assert sum(point.done for point in series("content", since, timedelta(minutes=1))) == 3
-        assert len(series("content", clock.now() - timedelta(days=400), timedelta(hours=1))) == 26  # no older than a day
+        assert (
+            len(series("content", clock.now() - timedelta(days=400), timedelta(hours=1))) == 26
+        )  # no older than a day
 
     @pytest.mark.parametrize("step", [timedelta(0), timedelta(seconds=90), timedelta(minutes=-5)])
     def test_a_step_that_is_no_whole_number_of_minutes_is_refused(self, step: timedelta) -> None:
@@ -191,13 +217,20 @@ class TestCharts:
         begin = datetime.fromtimestamp(clock.now().timestamp() // 300 * 300, UTC)
         clock.travel(begin + timedelta(minutes=5) - clock.now())
         sample_depth([("content", 3, 12.5), ("logs", 0, None)])
-        sample_depth([("content", 7, 2.5), ("logs", 0, None)])  # the same minute once more: it replaces the first
+        sample_depth(
+            [("content", 7, 2.5), ("logs", 0, None)]
+        )  # the same minute once more: it replaces the first
         clock.travel(timedelta(minutes=1))
         sample_depth([("content", 5, 20.0), ("logs", 1, 0.5)])
         five = timedelta(minutes=5)
-        assert depths("content", begin, five) == [DepthPoint(begin, None, None), DepthPoint(begin + five, 7, 20.0)]
+        assert depths("content", begin, five) == [
+            DepthPoint(begin, None, None),
+            DepthPoint(begin + five, 7, 20.0),
+        ]
         assert depths("logs", begin, five)[1] == DepthPoint(begin + five, 1, 0.5)
-        assert [row for row in rows() if row[0] == QUEUE_AGE] == []  # a gauge has no sum of all time
+        assert [
+            row for row in rows() if row[0] == QUEUE_AGE
+        ] == []  # a gauge has no sum of all time
 
     def test_what_each_task_takes(self) -> None:
         saver, random_ = Saver(), random.Random(7)
@@ -210,7 +243,13 @@ class TestCharts:
 
         waiting, plan = per_task(clock.now() - timedelta(hours=1))
         assert waiting == TaskMeasure("content", "build_content", 0, 0, 3, None, None)
-        assert (plan.queue, plan.task, plan.done, plan.failed, plan.retried) == ("content", "plan_roadmap", 5000, 0, 0)
+        assert (plan.queue, plan.task, plan.done, plan.failed, plan.retried) == (
+            "content",
+            "plan_roadmap",
+            5000,
+            0,
+            0,
+        )
         assert plan.mean_seconds == pytest.approx(sum(taken) / len(taken))
         assert plan.p95_seconds == pytest.approx(sorted(taken)[4750], rel=0.1)
         clock.travel(timedelta(hours=2))
@@ -220,7 +259,9 @@ class TestCharts:
 @try_each("seed", range(20))
 def test_a_quantile_is_right_within_a_tenth(seed: int) -> None:
     random_ = random.Random(seed)
-    values = sorted(random_.lognormvariate(random_.uniform(-4, 3), random_.uniform(0.1, 2)) for _ in range(2000))
+    values = sorted(
+        random_.lognormvariate(random_.uniform(-4, 3), random_.uniform(0.1, 2)) for _ in range(2000)
+    )
     mine = Measuring()
     for value in values:
         mine.observe(TASK_SECONDS, value, queue="content", task="x")
@@ -235,13 +276,19 @@ def test_a_quantile_is_right_within_a_tenth(seed: int) -> None:
 def test_a_quantile_of_nothing_is_none_and_beyond_the_last_bound_that_bound() -> None:
     assert quantile(0.95, FINE, [0] * (len(FINE) + 1)) is None
     assert quantile(0.95, FINE, [0] * len(FINE) + [1]) == FINE[-1]
-    assert FINE[0] / 1.3 < (quantile(0.95, FINE, [1] + [0] * len(FINE)) or 0) < FINE[0]  # in the lowest bucket
+    assert (
+        FINE[0] / 1.3 < (quantile(0.95, FINE, [1] + [0] * len(FINE)) or 0) < FINE[0]
+    )  # in the lowest bucket
 
 
 @pytest.mark.parametrize("span", ["hour", "day"])
 def test_every_bar_of_a_chart_is_of_a_whole_step(client: TestClient, span: str) -> None:
     """But for the one that is not over. Asked in the midst of a quarter of an hour and of a minute."""
-    clock.travel(timedelta(days=3) - timedelta(seconds=clock.now().timestamp() % 900) + timedelta(minutes=7, seconds=30))
+    clock.travel(
+        timedelta(days=3)
+        - timedelta(seconds=clock.now().timestamp() % 900)
+        + timedelta(minutes=7, seconds=30)
+    )
     now = minute_of(clock.now())
     text = json.dumps(DONE, separators=(",", ":"), sort_keys=True)
     with transaction():
@@ -263,7 +310,11 @@ def counted_for_a_test(fails: bool) -> None:
 def test_runs_of_tasks_are_counted(immediate: None, empty: Measuring) -> None:
     counted_for_a_test(False)
     counted_for_a_test(True)
-    found = {json.loads(each.labels)["outcome"]: each.value for each in empty.taken() if each.name == TASKS}
+    found = {
+        json.loads(each.labels)["outcome"]: each.value
+        for each in empty.taken()
+        if each.name == TASKS
+    }
     assert found == {"done": 1, "retried": 1}
 
 

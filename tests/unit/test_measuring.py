@@ -57,7 +57,10 @@ def test_threads_lose_nothing() -> None:
     taken.extend(measuring.taken())
     assert sum(each.value for each in taken if each.name == TASKS) == 20_000
     assert sum(each.value for each in taken if each.part == SUM) == 10_000
-    assert sum(each.value for each in taken if each.name == TASK_SECONDS and each.part != SUM) == 20_000
+    assert (
+        sum(each.value for each in taken if each.name == TASK_SECONDS and each.part != SUM)
+        == 20_000
+    )
 
 
 def test_a_flood_of_labels_is_counted_as_other() -> None:
@@ -68,7 +71,9 @@ def test_a_flood_of_labels_is_counted_as_other() -> None:
     found = measuring.taken()
     assert len(found) == MOST_SETS + 1
     others = [each for each in found if json.loads(each.labels)["task"] == OTHER]
-    assert [(each.value, json.loads(each.labels)) for each in others] == [(250, dict.fromkeys(LABELS, OTHER))]
+    assert [(each.value, json.loads(each.labels)) for each in others] == [
+        (250, dict.fromkeys(LABELS, OTHER))
+    ]
     measuring.count(TASKS, **{**LABELS, "task": "still too many"})
     (other,) = measuring.taken()
     assert json.loads(other.labels) == dict.fromkeys(LABELS, OTHER)
@@ -91,7 +96,9 @@ def test_a_flood_of_labels_is_not_remembered() -> None:
     ("name", "labels"),
     [
         pytest.param("roadmap_unheard_of_total", LABELS, id="no such metric"),
-        pytest.param(TASK_SECONDS, {"queue": "content", "task": "x"}, id="a histogram is not counted"),
+        pytest.param(
+            TASK_SECONDS, {"queue": "content", "task": "x"}, id="a histogram is not counted"
+        ),
         pytest.param(TASKS, {"queue": "content", "task": "x"}, id="a label is missing"),
         pytest.param(TASKS, {**LABELS, "more": "x"}, id="a label too many"),
     ],

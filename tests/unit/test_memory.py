@@ -66,19 +66,41 @@ def test_it_is_what_fsrs_says_however_often_it_is_taken_apart(story: Story) -> N
     for (rating, pause), memory in zip(story, lived(story), strict=True):
         at += pause
         card, _ = SCHEDULER.review_card(card, fsrs.Rating[rating.name.capitalize()], at)
-        kept = (memory.state, memory.step, memory.stability, memory.difficulty, memory.due_at, memory.reviewed_at)
-        assert kept == (card.state, card.step, card.stability, card.difficulty, card.due, card.last_review)
+        kept = (
+            memory.state,
+            memory.step,
+            memory.stability,
+            memory.difficulty,
+            memory.due_at,
+            memory.reviewed_at,
+        )
+        assert kept == (
+            card.state,
+            card.step,
+            card.stability,
+            card.difficulty,
+            card.due,
+            card.last_review,
+        )
 
 
 def test_a_lapse_is_what_was_known_and_is_forgotten() -> None:
     story = [(GOOD, 0), (GOOD, 10), (AGAIN, 5000), (AGAIN, 10), (GOOD, 10), (AGAIN, 20000)]
     after = lived([(rating, timedelta(minutes=pause)) for rating, pause in story])
     assert [memory.lapses for memory in after] == [0, 0, 1, 1, 1, 2]
-    assert [memory.name for memory in after] == ["learning", "review", "relearning", "relearning", "review", "relearning"]
+    assert [memory.name for memory in after] == [
+        "learning",
+        "review",
+        "relearning",
+        "relearning",
+        "review",
+        "relearning",
+    ]
 
 
 def test_what_was_forgotten_a_moment_ago_is_shaky() -> None:
     assert not Memory(due_at=AT).is_shaky
-    assert [memory.is_shaky for memory in lived([(AGAIN, timedelta()), (GOOD, timedelta()), (EASY, timedelta())])] == [
-        *(True, False, False)
-    ]
+    assert [
+        memory.is_shaky
+        for memory in lived([(AGAIN, timedelta()), (GOOD, timedelta()), (EASY, timedelta())])
+    ] == [*(True, False, False)]

@@ -29,7 +29,11 @@ SERIALIZER = SignedJsonSerializer([KEY], SALT)
 
 TEXT = st.text(max_size=20)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=6)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
 TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(
     lambda at: at.replace(fold=0)
 )  # as Huey's: UTC without a zone
@@ -61,7 +65,9 @@ def messages(nested: st.SearchStrategy[Message]) -> st.SearchStrategy[Message]:
     )
 
 
-PLAIN = st.builds(Message, id=TEXT, name=TEXT, retries=st.just(0), args=st.just(()), kwargs=st.just({}))
+PLAIN = st.builds(
+    Message, id=TEXT, name=TEXT, retries=st.just(0), args=st.just(()), kwargs=st.just({})
+)
 MESSAGES = st.recursive(PLAIN, messages, max_leaves=5)
 REVOCATIONS = st.tuples(st.none() | TIMES, st.booleans())
 
@@ -73,7 +79,11 @@ def read_back(data: Any) -> Any:
 def signed(payload: bytes, *, key: str = KEY, salt: str = SALT) -> bytes:
     """The payload as a message on the wire; written down here a second time, for messages outlive a release."""
     secret = hashlib.sha256(f"delivery:{salt}:{key}".encode()).digest()
-    return base64.urlsafe_b64encode(hmac.digest(secret, payload, "sha256")).rstrip(b"=") + b"." + payload
+    return (
+        base64.urlsafe_b64encode(hmac.digest(secret, payload, "sha256")).rstrip(b"=")
+        + b"."
+        + payload
+    )
 
 
 class TestRoundTrip:
@@ -84,7 +94,9 @@ class TestRoundTrip:
         assert repr(read) == repr(message)  # also the types: 1 is not True, a tuple not a list
 
     @given(REVOCATIONS)
-    def test_every_revocation_comes_back_as_it_was(self, revocation: tuple[datetime | None, bool]) -> None:
+    def test_every_revocation_comes_back_as_it_was(
+        self, revocation: tuple[datetime | None, bool]
+    ) -> None:
         assert read_back(revocation) == revocation
 
     @given(VALUES)
@@ -92,12 +104,21 @@ class TestRoundTrip:
         assert repr(read_back(value)) == repr(value)
 
     def test_text_with_half_a_surrogate_pair_comes_back_as_it_was(self) -> None:
-        message = Message(id="1", name="log", retries=0, args=("cut off \ud83d",), kwargs={"file": os.fsdecode(b"\xff")})
+        message = Message(
+            id="1",
+            name="log",
+            retries=0,
+            args=("cut off \ud83d",),
+            kwargs={"file": os.fsdecode(b"\xff")},
+        )
         assert read_back(message) == message
 
     def test_times_with_a_zone_keep_it(self) -> None:
         eta = datetime.fromisoformat("2030-01-01T12:00:00.000001+05:30")
-        assert read_back(Message(id="1", name="n", eta=eta)).eta.isoformat() == "2030-01-01T12:00:00.000001+05:30"
+        assert (
+            read_back(Message(id="1", name="n", eta=eta)).eta.isoformat()
+            == "2030-01-01T12:00:00.000001+05:30"
+        )
 
 
 class TestTasks:
@@ -105,7 +126,14 @@ class TestTasks:
     def queue(self) -> ReliableQueue:
         queue = ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage)
         self.ran: list[tuple[str, Any]] = []
-        options = {"retries": 3, "retry_delay": 5, "retry_backoff": 2, "priority": 1, "expires": 60, "timeout": 30}
+        options = {
+            "retries": 3,
+            "retry_delay": 5,
+            "retry_backoff": 2,
+            "priority": 1,
+            "expires": 60,
+            "timeout": 30,
+        }
 
         @queue.task(**options)
         def first(number: int) -> int:
@@ -124,15 +152,36 @@ class TestTasks:
         return queue.deserialize_task(queue.serialize_task(task))
 
     def test_a_task_takes_along_what_it_was_called_with(self, queue: ReliableQueue) -> None:
-        task = self.first.s(7, priority=4, retries=1, retry_delay=9, retry_backoff=3, expires=LONG, timeout=2, delay=60)
+        task = self.first.s(
+            7,
+            priority=4,
+            retries=1,
+            retry_delay=9,
+            retry_backoff=3,
+            expires=LONG,
+            timeout=2,
+            delay=60,
+        )
         got = self.sent(queue, task)
         assert got == task  # the same class, id and time
         assert got.data == ((7,), {})
-        for option in ("priority", "retries", "retry_delay", "retry_backoff", "expires", "timeout", "eta"):
+        for option in (
+            "priority",
+            "retries",
+            "retry_delay",
+            "retry_backoff",
+            "expires",
+            "timeout",
+            "eta",
+        ):
             assert getattr(got, option) == getattr(task, option), option
 
-    @try_each("option", ["retries", "retry_delay", "retry_backoff", "priority", "expires", "timeout"])
-    def test_an_explicit_zero_is_not_replaced_by_the_tasks_default(self, queue: ReliableQueue, option: str) -> None:
+    @try_each(
+        "option", ["retries", "retry_delay", "retry_backoff", "priority", "expires", "timeout"]
+    )
+    def test_an_explicit_zero_is_not_replaced_by_the_tasks_default(
+        self, queue: ReliableQueue, option: str
+    ) -> None:
         task = self.first.s(7, **{option: 0})
         assert getattr(task, option) == 0
         assert getattr(self.sent(queue, task), option) == 0
@@ -147,7 +196,9 @@ class TestTasks:
         assert got.on_complete.on_complete == task.on_complete.on_complete
         assert got.on_complete.on_complete.args == (3,)
 
-    def test_a_member_of_a_chord_takes_along_its_place_and_what_follows(self, queue: ReliableQueue) -> None:
+    def test_a_member_of_a_chord_takes_along_its_place_and_what_follows(
+        self, queue: ReliableQueue
+    ) -> None:
         task, callback = self.first.s(1), self.second.s()
         task.chord_config = ChordConfig("chord", 2, 0, callback)
         assert self.sent(queue, task).chord_config == task.chord_config
@@ -172,7 +223,9 @@ class TestTasks:
 
 
 class TestRefusal:
-    MESSAGE = SERIALIZER.serialize(Message(id="1", name="tasks.content.plan_roadmap", args=("x",), retries=3))
+    MESSAGE = SERIALIZER.serialize(
+        Message(id="1", name="tasks.content.plan_roadmap", args=("x",), retries=3)
+    )
 
     def assert_refused(self, data: bytes) -> None:
         with pytest.raises(UnreadableMessage):
@@ -198,7 +251,9 @@ class TestRefusal:
         self.assert_refused(self.MESSAGE + more)
 
     @given(MESSAGES)
-    def test_a_message_without_a_signature_or_with_another_ones_is_refused(self, message: Message) -> None:
+    def test_a_message_without_a_signature_or_with_another_ones_is_refused(
+        self, message: Message
+    ) -> None:
         signature, _, payload = SERIALIZER.serialize(message).partition(b".")
         self.assert_refused(payload)
         self.assert_refused(b"." + payload)
@@ -213,7 +268,9 @@ class TestRefusal:
         self.assert_refused(SignedJsonSerializer([OTHER_KEY], SALT).serialize(message))
 
     @pytest.mark.parametrize("wrap", [bytes, signed], ids=["bare", "with a valid signature"])
-    def test_a_pickle_is_refused_and_nothing_of_it_is_executed(self, tmp_path: Path, wrap: Any) -> None:
+    def test_a_pickle_is_refused_and_nothing_of_it_is_executed(
+        self, tmp_path: Path, wrap: Any
+    ) -> None:
         folder = tmp_path / "made by the pickle"
 
         class Bomb:
@@ -298,10 +355,12 @@ class TestWire:
         )
 
     def test_a_message_is_its_signature_a_dot_and_json(self) -> None:
-        signature, dot, payload = SERIALIZER.serialize(Message(id="7", name="tasks.logs.store_log_batch", args=("é",))).partition(
-            b"."
-        )
-        assert json.loads(payload) == {"message": {"id": "7", "name": "tasks.logs.store_log_batch", "args": ["é"]}}
+        signature, dot, payload = SERIALIZER.serialize(
+            Message(id="7", name="tasks.logs.store_log_batch", args=("é",))
+        ).partition(b".")
+        assert json.loads(payload) == {
+            "message": {"id": "7", "name": "tasks.logs.store_log_batch", "args": ["é"]}
+        }
         assert signature + dot + payload == signed(payload)
 
 
@@ -310,14 +369,18 @@ def read_by_the_version_before(data: bytes) -> Message:
     _, _, payload = data.partition(b".")
     assert signed(payload) == data
     document = json.loads(payload)
-    return Message(**{**document["message"], "args": tuple(document["message"]["args"]), "kwargs": {}})
+    return Message(
+        **{**document["message"], "args": tuple(document["message"]["args"]), "kwargs": {}}
+    )
 
 
 class TestEnvelope:
     MESSAGE = Message(id="7", name="tasks.content.plan_roadmap", retries=3, args=("x",), kwargs={})
 
     @given(MESSAGES, st.floats(1, 1e11), st.dictionaries(TEXT, TEXT, max_size=3))
-    def test_what_stands_on_it_comes_back_as_it_was(self, message: Message, at: float, baggage: dict[str, str]) -> None:
+    def test_what_stands_on_it_comes_back_as_it_was(
+        self, message: Message, at: float, baggage: dict[str, str]
+    ) -> None:
         envelope = Envelope(message, at, baggage)
         assert SERIALIZER.open(SERIALIZER.seal(*envelope)) == envelope
         assert SERIALIZER.deserialize(SERIALIZER.seal(*envelope)) == message
@@ -327,7 +390,9 @@ class TestEnvelope:
         assert read_by_the_version_before(data) == self.MESSAGE
 
     def test_a_message_of_the_version_before_has_no_time_and_no_baggage(self) -> None:
-        assert SERIALIZER.open(signed(TestWire.DOCUMENT)) == Envelope(SERIALIZER.deserialize(signed(TestWire.DOCUMENT)), None, {})
+        assert SERIALIZER.open(signed(TestWire.DOCUMENT)) == Envelope(
+            SERIALIZER.deserialize(signed(TestWire.DOCUMENT)), None, {}
+        )
 
     def test_what_stands_on_it_is_signed(self) -> None:
         data = SERIALIZER.seal(self.MESSAGE, 1.5, {"trace": "a"})
@@ -336,10 +401,18 @@ class TestEnvelope:
 
     @pytest.mark.parametrize(
         "labels",
-        [{"at": "noon", "baggage": "much"}, {"at": None, "baggage": None}, {"at": [1], "baggage": {"a": 1, "b": ["c"]}}],
+        [
+            {"at": "noon", "baggage": "much"},
+            {"at": None, "baggage": None},
+            {"at": [1], "baggage": {"a": 1, "b": ["c"]}},
+        ],
     )
-    def test_labels_that_a_later_version_writes_otherwise_are_no_reason_to_refuse_it(self, labels: dict[str, Any]) -> None:
-        payload = json.dumps({"message": {"id": "7", "name": "n", "retries": 0, "args": []}, **labels}).encode()
+    def test_labels_that_a_later_version_writes_otherwise_are_no_reason_to_refuse_it(
+        self, labels: dict[str, Any]
+    ) -> None:
+        payload = json.dumps(
+            {"message": {"id": "7", "name": "n", "retries": 0, "args": []}, **labels}
+        ).encode()
         opened = SERIALIZER.open(signed(payload))
         assert (opened.message.id, opened.at, opened.baggage) == ("7", None, {})
 

@@ -14,16 +14,32 @@ FOLDER = ROOT / "docs" / "monitoring"
 DASHBOARD = json.loads((FOLDER / "grafana-dashboard.json").read_text("utf-8"))
 ALERTS = yaml.safe_load((FOLDER / "alerts.yml").read_text("utf-8"))
 RULES: list[dict[str, Any]] = [rule for group in ALERTS["groups"] for rule in group["rules"]]
-TARGETS: list[dict[str, Any]] = [target for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
+TARGETS: list[dict[str, Any]] = [
+    target for panel in DASHBOARD["panels"] for target in panel.get("targets", [])
+]
 EXPRESSIONS = [target["expr"] for target in TARGETS] + [rule["expr"] for rule in RULES]
 SAMPLES = {
     name
     for metric in METRICS.values()
     for name in (
-        [f"{metric.name}_{part}" for part in ("bucket", "sum", "count")] if metric.kind is Kind.histogram else [metric.name]
+        [f"{metric.name}_{part}" for part in ("bucket", "sum", "count")]
+        if metric.kind is Kind.histogram
+        else [metric.name]
     )
 }
-FUNCTIONS = {"sum", "min", "max", "rate", "increase", "delta", "deriv", "absent", "topk", "histogram_quantile", "time"}
+FUNCTIONS = {
+    "sum",
+    "min",
+    "max",
+    "rate",
+    "increase",
+    "delta",
+    "deriv",
+    "absent",
+    "topk",
+    "histogram_quantile",
+    "time",
+}
 WORDS = {"by", "without", "on", "group_left", "and", "or"}
 
 
@@ -32,7 +48,11 @@ def names_in(expression: str) -> set[str]:
     bare = re.sub(r'"[^"]*"', '""', expression)
     bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", bare)
     bare = re.sub(r"\b(by|without|on|group_left) *\([^)]*\)", "", bare)
-    return {word for word in re.findall(r"[A-Za-z_][A-Za-z0-9_]*", bare) if word not in FUNCTIONS | WORDS}
+    return {
+        word
+        for word in re.findall(r"[A-Za-z_][A-Za-z0-9_]*", bare)
+        if word not in FUNCTIONS | WORDS
+    }
 
 
 def labels_in(expression: str) -> set[str]:
@@ -50,9 +70,13 @@ def test_the_table_of_metrics_is_that_of_the_code() -> None:
 
 def test_an_expression_names_metrics_and_labels_that_there_are() -> None:
     known = {label for metric in METRICS.values() for label in metric.labels} | {"le"}
-    unknown = {each: sorted((names_in(each) - SAMPLES) | (labels_in(each) - known)) for each in EXPRESSIONS}
+    unknown = {
+        each: sorted((names_in(each) - SAMPLES) | (labels_in(each) - known)) for each in EXPRESSIONS
+    }
     assert {each: names for each, names in unknown.items() if names} == {}
-    assert [each for each in EXPRESSIONS if not names_in(each) or each.count("(") != each.count(")")] == []
+    assert [
+        each for each in EXPRESSIONS if not names_in(each) or each.count("(") != each.count(")")
+    ] == []
 
 
 def test_every_metric_is_seen_somewhere() -> None:
@@ -68,7 +92,11 @@ def test_values_of_labels_are_those_that_are_counted() -> None:
         ("queue", {"content", "logs"}),
         ("dependency", {"database", "broker"}),
     ):
-        values = {value for found in re.findall(rf'{selector}!?=~?"([^"]*)"', text) for value in found.split("|")}
+        values = {
+            value
+            for found in re.findall(rf'{selector}!?=~?"([^"]*)"', text)
+            for value in found.split("|")
+        }
         assert values <= known, selector
 
 
@@ -76,13 +104,19 @@ def test_the_dashboard_is_one_that_grafana_takes() -> None:
     assert DASHBOARD["schemaVersion"] >= 39  # Grafana 11
     assert {"uid", "title", "panels", "templating", "time", "refresh"} <= set(DASHBOARD)
     (variable,) = DASHBOARD["templating"]["list"]
-    assert (variable["type"], variable["query"], variable["name"]) == ("datasource", "prometheus", "datasource")
+    assert (variable["type"], variable["query"], variable["name"]) == (
+        "datasource",
+        "prometheus",
+        "datasource",
+    )
     ids = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(set(ids)) == len(ids)
     taken: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
         place = panel["gridPos"]
-        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        cells = {
+            (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])
+        }
         assert max(x for x, _ in cells) < 24
         assert cells.isdisjoint(taken), panel["title"]
         taken |= cells

@@ -26,7 +26,9 @@ INTEGERS = [
 
 @try_each(("model", "text"), INTEGERS)
 def test_an_integer_may_have_a_point(model: type[BaseModel], text: str) -> None:
-    assert model.model_validate_json(text % "3.0", strict=True) == model.model_validate_json(text % "3", strict=True)
+    assert model.model_validate_json(text % "3.0", strict=True) == model.model_validate_json(
+        text % "3", strict=True
+    )
     for wrong in ("3.5", '"3"', "true", "1e400", "-1e400", "1e300", "NaN", "Infinity"):
         if wrong != "1e300" or "position" not in text:
             with pytest.raises(ValidationError):

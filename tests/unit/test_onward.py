@@ -51,12 +51,19 @@ class TestWhichOnes:
         several(NEWEST + 5, progress="done", progress_at=clock.now() + timedelta(hours=1))
         assert told() == [learned, unbegun[1], unbegun[0]]
 
-    def test_one_that_was_never_begun_comes_only_where_there_is_room(self, person: TestClient) -> None:
-        begun = [several(1, progress="learning", progress_at=clock.now() - timedelta(days=days))[0] for days in (3, 1, 2)]
+    def test_one_that_was_never_begun_comes_only_where_there_is_room(
+        self, person: TestClient
+    ) -> None:
+        begun = [
+            several(1, progress="learning", progress_at=clock.now() - timedelta(days=days))[0]
+            for days in (3, 1, 2)
+        ]
         several(2)
         assert told() == [begun[1], begun[2], begun[0]]
 
-    def test_what_an_older_version_was_told_comes_before_what_was_never_begun(self, person: TestClient) -> None:
+    def test_what_an_older_version_was_told_comes_before_what_was_never_begun(
+        self, person: TestClient
+    ) -> None:
         (old,) = several(1, progress="learning")
         unbegun = several(2)
         assert told() == [old, unbegun[1], unbegun[0]]
@@ -70,7 +77,9 @@ class TestWhichOnes:
 
 
 class TestTwins:
-    def test_two_of_one_title_are_told_apart_by_what_was_asked_for(self, person: TestClient) -> None:
+    def test_two_of_one_title_are_told_apart_by_what_was_asked_for(
+        self, person: TestClient
+    ) -> None:
         one, _ = several(2)
         with transaction():
             Roadmap.update(goal="Count to ten").where(Roadmap.id == one).execute()
@@ -88,4 +97,7 @@ class TestTwins:
 
     def test_one_alone_needs_no_more_words(self, person: TestClient) -> None:
         several(1)
-        assert "<time " not in person.get("/").text.partition('class="going-on"')[2].partition("</section>")[0]
+        assert (
+            "<time "
+            not in person.get("/").text.partition('class="going-on"')[2].partition("</section>")[0]
+        )

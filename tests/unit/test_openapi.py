@@ -16,7 +16,9 @@ from web.endpoint import Endpoint
 from web.routes import ENDPOINTS
 
 DOCUMENT = openapi.document()
-OBVIOUS = r"id|\w+_id|at|\w+_at|status|items|links|next_cursor|questions|user|content|enabled|description"
+OBVIOUS = (
+    r"id|\w+_id|at|\w+_at|status|items|links|next_cursor|questions|user|content|enabled|description"
+)
 EXAMPLES = json.loads(openapi.EXAMPLES.read_text("utf-8"))
 
 
@@ -26,11 +28,23 @@ def _reached(node: Any) -> Iterator[str]:
         yield from (name, *_reached(DOCUMENT["components"]["schemas"][name]))
 
 
-SENT = sorted({*_reached([item[method].get("requestBody") for item in DOCUMENT["paths"].values() for method in item])})
+SENT = sorted(
+    {
+        *_reached(
+            [
+                item[method].get("requestBody")
+                for item in DOCUMENT["paths"].values()
+                for method in item
+            ]
+        )
+    }
+)
 
 
 def test_the_file_that_is_served_is_what_the_code_says() -> None:
-    assert FILE.read_text("utf-8") == openapi.written(), "run `make openapi` and look at the difference"
+    assert FILE.read_text("utf-8") == openapi.written(), (
+        "run `make openapi` and look at the difference"
+    )
 
 
 def test_it_is_served(client: TestClient) -> None:
@@ -42,7 +56,11 @@ def test_it_is_served(client: TestClient) -> None:
 
 
 def test_every_route_for_programs_is_in_it() -> None:
-    described = {(method.upper(), path) for path, item in openapi.document()["paths"].items() for method in item}
+    described = {
+        (method.upper(), path)
+        for path, item in openapi.document()["paths"].items()
+        for method in item
+    }
     assert described == {(endpoint.method, endpoint.path) for endpoint in ENDPOINTS}
 
 
@@ -54,7 +72,11 @@ def test_operations_have_names_of_their_own() -> None:
 def test_a_problem_can_be_read_about_at_its_type(client: TestClient) -> None:
     for slug in ("invalid", "internal", "method-not-allowed", "idempotency-key-reused"):
         told = client.get(f"/problems/{slug}").json()
-        assert (told["type"], bool(told["meaning"]), bool(told["remedy"])) == (f"/problems/{slug}", True, True)
+        assert (told["type"], bool(told["meaning"]), bool(told["remedy"])) == (
+            f"/problems/{slug}",
+            True,
+            True,
+        )
     assert client.get("/problems/no-such-problem").status_code == 404
 
 
@@ -69,25 +91,36 @@ def test_it_is_openapi_3_1() -> None:
 
 def _missing_examples(endpoint: Endpoint) -> set[str]:
     example = EXAMPLES.get(openapi.operation_id(endpoint), {})
-    answers = {status: model for status, model in {endpoint.status: endpoint.response, **endpoint.instead}.items() if model}
+    answers = {
+        status: model
+        for status, model in {endpoint.status: endpoint.response, **endpoint.instead}.items()
+        if model
+    }
     wanted = {*(["request"] if endpoint.body else []), *map(str, answers)}
     return wanted - {*(["request"] if "request" in example else []), *example.get("responses", {})}
 
 
 def test_an_operation_shows_what_was_sent_and_answered() -> None:
-    missing = {openapi.operation_id(endpoint): sorted(_missing_examples(endpoint)) for endpoint in ENDPOINTS}
+    missing = {
+        openapi.operation_id(endpoint): sorted(_missing_examples(endpoint))
+        for endpoint in ENDPOINTS
+    }
     without = {name: parts for name, parts in missing.items() if parts}
     assert without == {}, "run `make examples`; a new operation needs a step in scripts/examples.py"
 
 
 def test_no_example_is_of_an_operation_that_is_not_there() -> None:
-    assert set(EXAMPLES) <= {openapi.operation_id(endpoint) for endpoint in ENDPOINTS}, "run `make examples`"
+    assert set(EXAMPLES) <= {openapi.operation_id(endpoint) for endpoint in ENDPOINTS}, (
+        "run `make examples`"
+    )
 
 
 def test_every_example_is_as_its_schema_says() -> None:
     found = list(_examples(DOCUMENT, ""))
     assert len(found) > 2 * len(ENDPOINTS)
-    assert [error for where, schema, example in found for error in _errors(where, schema, example)] == []
+    assert [
+        error for where, schema, example in found for error in _errors(where, schema, example)
+    ] == []
 
 
 def test_examples_tell_no_secret() -> None:
@@ -103,20 +136,36 @@ def test_every_field_that_is_sent_is_described() -> None:
 
 
 def test_every_field_that_is_answered_is_described_or_says_what_it_is() -> None:
-    found = [(name, field) for name in DOCUMENT["components"]["schemas"] for field in _without_words(name)]
+    found = [
+        (name, field)
+        for name in DOCUMENT["components"]["schemas"]
+        for field in _without_words(name)
+    ]
     assert [f"{name}.{field}" for name, field in found if not re.fullmatch(OBVIOUS, field)] == []
 
 
 def test_every_operation_and_parameter_is_described() -> None:
     operations = [operation for item in DOCUMENT["paths"].values() for operation in item.values()]
     assert [each["operationId"] for each in operations if not each["description"]] == []
-    parameters = [(each["operationId"], parameter) for each in operations for parameter in each.get("parameters", [])]
-    assert [(name, parameter["name"]) for name, parameter in parameters if not parameter.get("description")] == []
+    parameters = [
+        (each["operationId"], parameter)
+        for each in operations
+        for parameter in each.get("parameters", [])
+    ]
+    assert [
+        (name, parameter["name"])
+        for name, parameter in parameters
+        if not parameter.get("description")
+    ] == []
 
 
 def _without_words(name: str) -> list[str]:
     fields = DOCUMENT["components"]["schemas"][name].get("properties", {})
-    return [field for field, schema in fields.items() if not schema.get("description") and "const" not in schema]
+    return [
+        field
+        for field, schema in fields.items()
+        if not schema.get("description") and "const" not in schema
+    ]
 
 
 def _examples(node: Any, where: str) -> Iterator[tuple[str, dict[str, Any], Any]]:
@@ -129,9 +178,15 @@ def _examples(node: Any, where: str) -> Iterator[tuple[str, dict[str, Any], Any]
     if isinstance(node.get("schema"), dict) and "example" in node:
         yield where, node["schema"], node["example"]
     if isinstance(node.get("schema"), dict) and isinstance(node.get("examples"), dict):
-        yield from ((f"{where} {name}", node["schema"], each["value"]) for name, each in node["examples"].items())
+        yield from (
+            (f"{where} {name}", node["schema"], each["value"])
+            for name, each in node["examples"].items()
+        )
     if isinstance(node.get("examples"), list):
-        yield from ((where, {key: each for key, each in node.items() if key != "examples"}, each) for each in node["examples"])
+        yield from (
+            (where, {key: each for key, each in node.items() if key != "examples"}, each)
+            for each in node["examples"]
+        )
     for name, each in node.items():
         if name not in ("example", "examples", "default"):
             yield from _examples(each, f"{where}/{name}")
@@ -140,7 +195,9 @@ def _examples(node: Any, where: str) -> Iterator[tuple[str, dict[str, Any], Any]
 def _errors(where: str, schema: dict[str, Any], example: Any) -> list[str]:
     whole = closed({**schema, "components": DOCUMENT["components"]})
     validator = Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER)
-    return [f"{where}: {error.json_path}: {error.message}" for error in validator.iter_errors(example)]
+    return [
+        f"{where}: {error.json_path}: {error.message}" for error in validator.iter_errors(example)
+    ]
 
 
 def _named(node: Any, name: str) -> Iterator[Any]:

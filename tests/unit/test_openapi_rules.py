@@ -26,7 +26,9 @@ def test_a_pattern_of_the_document_is_what_its_function_checks(rule: Rule, funct
         except ValueError:
             return False
 
-    assert [text for text in STRANGE if bool(re.fullmatch(rule.pattern, text)) != passes(text)] == []
+    assert [
+        text for text in STRANGE if bool(re.fullmatch(rule.pattern, text)) != passes(text)
+    ] == []
 
 
 def test_it_says_what_an_address_is() -> None:
@@ -40,13 +42,33 @@ def test_it_says_what_an_address_is() -> None:
             assert not re.fullmatch(schema["pattern"], text), text
 
 
-KEYS = ("a", "a" * 200, "a" * 201, "!", "~", '"', '""', '"a b"', '"a\\"b"', '"a\\b"', 'a"b', '"a" ', "a b", "", "\u00e4")
+KEYS = (
+    "a",
+    "a" * 200,
+    "a" * 201,
+    "!",
+    "~",
+    '"',
+    '""',
+    '"a b"',
+    '"a\\"b"',
+    '"a\\b"',
+    'a"b',
+    '"a" ',
+    "a b",
+    "",
+    "\u00e4",
+)
 
 
 def test_it_takes_the_idempotency_keys_that_the_service_takes() -> None:
     described = openapi.REQUEST_HEADERS["Idempotency-Key"][0]["pattern"]
     keys = (*KEYS, f'"{"x" * 201}"')
-    assert [key for key in keys if bool(re.fullmatch(described, key)) != bool(idempotency.KEY.fullmatch(key))] == []
+    assert [
+        key
+        for key in keys
+        if bool(re.fullmatch(described, key)) != bool(idempotency.KEY.fullmatch(key))
+    ] == []
 
 
 def test_a_link_leads_further_by_an_id_that_the_answer_brings() -> None:
@@ -55,13 +77,21 @@ def test_a_link_leads_further_by_an_id_that_the_answer_brings() -> None:
         for operation in item.values():
             for response in operation["responses"].values():
                 for link in response.get("links", {}).values():
-                    [expression] = [value for value in link["parameters"].values() if value.startswith("$response")]
-                    assert not (expression.endswith("#/id") and operation["operationId"].startswith("read_"))
+                    [expression] = [
+                        value
+                        for value in link["parameters"].values()
+                        if value.startswith("$response")
+                    ]
+                    assert not (
+                        expression.endswith("#/id") and operation["operationId"].startswith("read_")
+                    )
 
 
 def test_what_is_sent_as_json_is_not_described_as_text() -> None:
     paths = openapi.document()["paths"]
-    assert paths["/openapi.json"]["get"]["responses"]["200"]["content"]["application/json"]["schema"] == {"type": "object"}
+    assert paths["/openapi.json"]["get"]["responses"]["200"]["content"]["application/json"][
+        "schema"
+    ] == {"type": "object"}
 
 
 def _fits(name: str, value: Any, document: dict[str, Any]) -> bool:
@@ -134,5 +164,7 @@ def test_what_webhooks_are_sent_has_a_name_like_any_operation() -> None:
 
 def test_a_header_that_is_always_there_is_required() -> None:
     document = openapi.document()
-    required = {name for name, header in document["components"]["headers"].items() if header.get("required")}
+    required = {
+        name for name, header in document["components"]["headers"].items() if header.get("required")
+    }
     assert required == {"ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID"}

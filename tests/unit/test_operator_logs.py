@@ -49,15 +49,34 @@ BAD = {
     "colour=red": "not a known parameter",
 }
 SCOPE: dict[str, Any] = {
-    **{"type": "http", "asgi": {"spec_version": "2.3"}, "http_version": "1.1", "method": "GET", "query_string": b""},
-    **{"headers": [(b"host", b"127.0.0.1")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "scheme": "http"},
+    **{
+        "type": "http",
+        "asgi": {"spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "GET",
+        "query_string": b"",
+    },
+    **{
+        "headers": [(b"host", b"127.0.0.1")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+        "scheme": "http",
+    },
 }
-OF_PAGES = [query for query in BAD if not query.startswith(("limit", "colour", "level=&", "since=2026"))]
+OF_PAGES = [
+    query for query in BAD if not query.startswith(("limit", "colour", "level=&", "since=2026"))
+]
 
 
 def note(*messages: str, trace: str | None = None, **fields: Any) -> None:
     for message in messages:
-        source = {"id": new_id().hex, "service": "api", "last_seq": 1, "dropped": 0, "traces": [trace]}
+        source = {
+            "id": new_id().hex,
+            "service": "api",
+            "last_seq": 1,
+            "dropped": 0,
+            "traces": [trace],
+        }
         store_batch([document(message=message, category="noted", **fields)], source)
 
 
@@ -96,12 +115,20 @@ class TestSearching:
         client.head(EXPORT)
         assert client.get(f"{EXPORT}?level=error&text=word").text == "one\n"
         (entry,) = seen
-        assert (entry.action, entry.outcome, entry.account_id) == ("logs.export", "done", LOCAL_OWNER)
+        assert (entry.action, entry.outcome, entry.account_id) == (
+            "logs.export",
+            "done",
+            LOCAL_OWNER,
+        )
         assert entry.details == {"level": "error", "text": "word"}
         assert "Exported the execution log" in client.get("/admin/audit").text
-        assert "导出了执行日志" in client.get("/admin/audit", headers={"Accept-Language": "zh"}).text
+        assert (
+            "导出了执行日志" in client.get("/admin/audit", headers={"Accept-Language": "zh"}).text
+        )
 
-    def test_while_that_cannot_be_written_nothing_is_sent(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_while_that_cannot_be_written_nothing_is_sent(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         note("secret")
         monkeypatch.setattr(logs, "EXPORTS_AT_ONCE", 1)
         with monkeypatch.context() as patch:
@@ -113,10 +140,21 @@ class TestSearching:
     def test_every_filter_is_passed_on(self, client: TestClient) -> None:
         roadmap_id, trace_id = uuid4(), uuid4()
         note("older", at=clock.now() - timedelta(hours=2), step="first")
-        note("newer", roadmap_id=roadmap_id.hex, concept_id=roadmap_id.hex, trace=trace_id.hex, level="warning")
+        note(
+            "newer",
+            roadmap_id=roadmap_id.hex,
+            concept_id=roadmap_id.hex,
+            trace=trace_id.hex,
+            level="warning",
+        )
         hour = (clock.now() - timedelta(hours=1)).isoformat().replace("+00:00", "Z")
         for query in (
-            *(f"roadmap_id={roadmap_id}", f"concept_id={roadmap_id}", f"trace_id={trace_id.hex}", f"since={hour}"),
+            *(
+                f"roadmap_id={roadmap_id}",
+                f"concept_id={roadmap_id}",
+                f"trace_id={trace_id.hex}",
+                f"since={hour}",
+            ),
             *("level=warning,error", "category=other,noted&text=newer", "text=-older"),
         ):
             assert messages_of(client.get(f"{PATH}?{query}").json()["items"]) == ["newer"], query
@@ -124,13 +162,17 @@ class TestSearching:
             assert messages_of(client.get(f"{PATH}?{query}").json()["items"]) == ["older"], query
 
     @try_each("query", BAD, ids=lambda query: query[:30])
-    def test_what_does_not_fit_is_refused_with_a_sentence(self, client: TestClient, query: str) -> None:
+    def test_what_does_not_fit_is_refused_with_a_sentence(
+        self, client: TestClient, query: str
+    ) -> None:
         for path in (PATH, EXPORT):
             answer = client.get(f"{path}?{query}")
             assert answer.status_code == 422
             [said] = answer.json()["errors"]
             name = query.partition("=")[0]
-            assert (said["parameter"] if "parameter" in said else said["pointer"]).strip("?") == name
+            assert (said["parameter"] if "parameter" in said else said["pointer"]).strip(
+                "?"
+            ) == name
             if path == PATH or name not in ("cursor", "limit"):
                 assert BAD[query] in json.dumps(said)
 
@@ -144,7 +186,9 @@ class TestExporting:
         note("not this one")
         answer = client.get(EXPORT + "?level=error")
         assert answer.headers["content-type"].startswith("application/x-ndjson")
-        assert answer.headers["content-disposition"] == 'attachment; filename="execution-log.ndjson"'
+        assert (
+            answer.headers["content-disposition"] == 'attachment; filename="execution-log.ndjson"'
+        )
         lines = [json.loads(line) for line in answer.text.splitlines()]
         assert messages_of(lines) == [f"写 {number}" for number in range(5)]
         assert lines[::-1] == client.get(PATH + "?level=error").json()["items"]
@@ -165,14 +209,19 @@ class TestExporting:
         with monkeypatch.context() as patch:
             patch.setattr(log_search, "export", meanwhile)
             assert client.get(EXPORT).text == "{}\n"
-        assert [(answer.status_code, answer.headers.get("retry-after")) for answer in answers] == [(429, "30"), (200, None)]
+        assert [(answer.status_code, answer.headers.get("retry-after")) for answer in answers] == [
+            (429, "30"),
+            (200, None),
+        ]
         monkeypatch.setattr(logs, "EXPORTS_AT_ONCE", 1)
         for _ in range(3):
             assert client.get(EXPORT).status_code == 200
             assert client.get(EXPORT + "?level=loud").status_code == 422
             assert client.get(EXPORT + "?text=%2B").status_code == 422
 
-    def test_one_whose_client_has_left_frees_its_place_as_well(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_whose_client_has_left_frees_its_place_as_well(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(logs, "EXPORTS_AT_ONCE", 1)
 
         async def leave() -> int:
@@ -200,7 +249,12 @@ class TestPage:
     def test_it_shows_what_happened_with_its_links(self, client: TestClient) -> None:
         roadmap_id, trace_id = uuid4(), uuid4()
         note(
-            "It <b>failed</b>", level="error", roadmap_id=roadmap_id.hex, trace=trace_id.hex, duration_ms=7, details={"why": "写"}
+            "It <b>failed</b>",
+            level="error",
+            roadmap_id=roadmap_id.hex,
+            trace=trace_id.hex,
+            duration_ms=7,
+            details={"why": "写"},
         )
         page = client.get(PAGE).text
         assert "It &lt;b&gt;failed&lt;/b&gt;" in page
@@ -208,10 +262,16 @@ class TestPage:
         assert f'href="/admin/logs?trace_id={trace_id}"' in page
         assert "7 ms" in page
         assert "写" in page
-        assert re.search(r'<td class="level"><svg class="log-mark".*?</svg>\s*Error</td>', page, re.DOTALL)
-        assert messages_of(client.get(f"{PATH}?trace_id={trace_id}").json()["items"]) == ["It <b>failed</b>"]
+        assert re.search(
+            r'<td class="level"><svg class="log-mark".*?</svg>\s*Error</td>', page, re.DOTALL
+        )
+        assert messages_of(client.get(f"{PATH}?trace_id={trace_id}").json()["items"]) == [
+            "It <b>failed</b>"
+        ]
 
-    def test_filters_stay_and_the_next_page_and_the_file_have_them(self, client: TestClient) -> None:
+    def test_filters_stay_and_the_next_page_and_the_file_have_them(
+        self, client: TestClient
+    ) -> None:
         note(*(f"word {number}" for number in range(60)), level="warning")
         note("word 60", level="info")
         page = client.get(PAGE + "?text=word&level=warning%2Cerror&last=24h&roadmap_id=").text
@@ -220,7 +280,11 @@ class TestPage:
         assert '<option value="24h" selected>' in page
         [following] = re.findall(r'rel="next" href="([^"]+)"', page)
         second = client.get(html.unescape(following)).text
-        assert ("word 9<" in second, "word 10<" in second, "word 60<" in second) == (True, False, False)
+        assert ("word 9<" in second, "word 10<" in second, "word 60<" in second) == (
+            True,
+            False,
+            False,
+        )
         assert 'rel="next"' not in second
         [exported] = re.findall(r'href="(/api/v1/admin/logs/export[^"]*)"', page)
         assert len(client.get(html.unescape(exported)).text.splitlines()) == 60
@@ -229,7 +293,9 @@ class TestPage:
         note("older", at=clock.now() - timedelta(hours=3))
         note("newer")
         moment = f"{clock.now() - timedelta(hours=1):%Y-%m-%dT%H:%M}"
-        assert f'type="datetime-local" value="{moment}"' in client.get(f"{PAGE}?since={moment}").text
+        assert (
+            f'type="datetime-local" value="{moment}"' in client.get(f"{PAGE}?since={moment}").text
+        )
         assert f'type="text" value="{moment}Z"' in client.get(f"{PAGE}?since={moment}Z").text
         assert "older" not in client.get(f"{PAGE}?since={moment}").text
         assert "newer" not in client.get(f"{PAGE}?until={moment}").text
@@ -238,10 +304,15 @@ class TestPage:
     def test_nothing_found_is_said(self, client: TestClient) -> None:
         note("one")
         assert "No record fits." in client.get(PAGE + "?text=nowhere").text
-        assert "没有符合条件的记录。" in client.get(PAGE + "?text=nowhere", headers={"Accept-Language": "zh"}).text
+        assert (
+            "没有符合条件的记录。"
+            in client.get(PAGE + "?text=nowhere", headers={"Accept-Language": "zh"}).text
+        )
 
     @try_each("query", OF_PAGES, ids=lambda query: query[:30])
-    def test_what_does_not_fit_is_said_beside_its_field_and_stays_there(self, client: TestClient, query: str) -> None:
+    def test_what_does_not_fit_is_said_beside_its_field_and_stays_there(
+        self, client: TestClient, query: str
+    ) -> None:
         name, _, text = query.partition("=")
         if not text:  # a form sends every field
             assert client.get(f"{PAGE}?{query}").status_code == 200
@@ -252,7 +323,9 @@ class TestPage:
         if name not in ("cursor", "level"):
             assert f'id="{name}-error"' in answer.text
 
-    def test_a_search_that_takes_too_long_says_what_to_do(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_search_that_takes_too_long_says_what_to_do(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def slow(*_: Any, **__: Any) -> Any:
             raise log_search.TookTooLong
 

@@ -40,7 +40,14 @@ def room(client: TestClient) -> Iterator[TestClient]:
 
 def dead_letter(argument: str = "not-an-id", task: str = "build_content") -> str:
     """Of a task that fails as often as it may."""
-    message = Message(id=uuid4().hex, name=f"tasks.content.{task}", args=(argument,), kwargs={}, retries=RETRIES, retry_delay=1)
+    message = Message(
+        id=uuid4().hex,
+        name=f"tasks.content.{task}",
+        args=(argument,),
+        kwargs={},
+        retries=RETRIES,
+        retry_delay=1,
+    )
     content_queue.storage.enqueue(content_queue.serializer.serialize(message))
     for _ in range(RETRIES + 1):
         content_queue.drain()
@@ -55,7 +62,13 @@ def dead() -> list[str]:
 def waiting() -> str:
     """The id of a message that nobody has taken."""
     pause("content")
-    message = Message(id=uuid4().hex, name="tasks.content.build_content", args=(str(uuid4()),), kwargs={}, retries=RETRIES)
+    message = Message(
+        id=uuid4().hex,
+        name="tasks.content.build_content",
+        args=(str(uuid4()),),
+        kwargs={},
+        retries=RETRIES,
+    )
     content_queue.storage.enqueue(content_queue.serializer.serialize(message))
     return str(message.id)
 
@@ -70,15 +83,26 @@ def text_of(html: str) -> str:
 
 def figures(client: TestClient, queue: str) -> dict[str, str]:
     """What stands on the overview about a queue, by its name."""
-    section = client.get("/admin").text.split(f'aria-labelledby="q-{queue}"')[1].split("</section>")[0]
-    return {name: count for count, name in re.findall(r"<strong>(.*?)</strong> <span>(.*?)</span>", section)}
+    section = (
+        client.get("/admin").text.split(f'aria-labelledby="q-{queue}"')[1].split("</section>")[0]
+    )
+    return {
+        name: count
+        for count, name in re.findall(r"<strong>(.*?)</strong> <span>(.*?)</span>", section)
+    }
 
 
 class TestOverview:
     def test_it_counts_the_messages_of_both_queues(self, room: TestClient) -> None:
         dead_letter()
         waiting()
-        nothing = {"running": "0", "ready to run": "0", "scheduled": "0", "tried again": "0", "dead": "0"}
+        nothing = {
+            "running": "0",
+            "ready to run": "0",
+            "scheduled": "0",
+            "tried again": "0",
+            "dead": "0",
+        }
         assert figures(room, "content") == {**nothing, "ready to run": "1", "dead": "1"}
         assert figures(room, "logs") == nothing
 
@@ -120,8 +144,12 @@ class TestOverview:
 class TestMessages:
     def test_arguments_are_hidden_until_they_are_asked_for(self, room: TestClient) -> None:
         dead_letter("what-somebody-learns")
-        assert "what-somebody-learns&" not in room.get(f"{QUEUE}?state=dead").text.replace("&#39;", "&")
-        assert "what-somebody-learns&" in room.get(f"{QUEUE}?state=dead&arguments=yes").text.replace("&#39;", "&")
+        assert "what-somebody-learns&" not in room.get(f"{QUEUE}?state=dead").text.replace(
+            "&#39;", "&"
+        )
+        assert "what-somebody-learns&" in room.get(
+            f"{QUEUE}?state=dead&arguments=yes"
+        ).text.replace("&#39;", "&")
         for query, shown in (("", None), ("&arguments=true", "'what-somebody-learns'")):
             (item,) = room.get(f"{API}/queues/content/messages?state=dead{query}").json()["items"]
             assert item["arguments"] == shown
@@ -158,7 +186,12 @@ class TestMessages:
         assert found == ids
 
     def test_there_are_two_queues(self, room: TestClient) -> None:
-        for path in ("/admin/queues/nothing", f"{API}/queues/nothing", f"{API}/queues/nothing/messages", "/admin/queues/%20"):
+        for path in (
+            "/admin/queues/nothing",
+            f"{API}/queues/nothing",
+            f"{API}/queues/nothing/messages",
+            "/admin/queues/%20",
+        ):
             assert room.get(path).status_code == 404, path
 
 
@@ -169,24 +202,38 @@ class TestActs:
         assert asked.status_code == 200
         assert f'<form method="post" action="{path.split("?", maxsplit=1)[0]}">' in asked.text
         answer = room.post(
-            path.split("?", maxsplit=1)[0], data={**dict(HIDDEN.findall(asked.text)), **form}, follow_redirects=False
+            path.split("?", maxsplit=1)[0],
+            data={**dict(HIDDEN.findall(asked.text)), **form},
+            follow_redirects=False,
         )
         assert answer.status_code == 303, answer.text
-        said = re.search(r'class="done-note" role="status">(.*?)</p>', room.get(answer.headers["location"]).text)
+        said = re.search(
+            r'class="done-note" role="status">(.*?)</p>', room.get(answer.headers["location"]).text
+        )
         assert said is not None
         return said[1]
 
     def test_a_queue_is_paused_and_resumed(self, room: TestClient) -> None:
         assert self.do(room, f"{QUEUE}/pause") == "The queue content is paused."
         assert [state.is_paused for state in queue_states()] == [False, True]
-        assert (newest().action, newest().target, newest().outcome) == ("queue.pause", "content", AuditOutcome.done)
+        assert (newest().action, newest().target, newest().outcome) == (
+            "queue.pause",
+            "content",
+            AuditOutcome.done,
+        )
         assert self.do(room, f"{QUEUE}/resume", back="overview") == "The queue content is resumed."
         assert [state.is_paused for state in queue_states()] == [False, False]
         assert newest().action == "queue.resume"
 
     def test_nothing_happens_by_looking(self, room: TestClient) -> None:
         letter = dead_letter()
-        for act in ("pause", "dead/retry", "dead/delete", f"messages/{letter}/retry", f"messages/{letter}/delete"):
+        for act in (
+            "pause",
+            "dead/retry",
+            "dead/delete",
+            f"messages/{letter}/retry",
+            f"messages/{letter}/delete",
+        ):
             assert room.get(f"{QUEUE}/{act}").status_code == 200
         assert dead() == [letter]
         assert not queue_states()[1].is_paused
@@ -199,20 +246,29 @@ class TestActs:
     def test_a_dead_letter_is_retried(self, room: TestClient) -> None:
         letter = dead_letter()
         assert "build_content" in room.get(f"{QUEUE}/messages/{letter}/retry?state=dead").text
-        assert self.do(room, f"{QUEUE}/messages/{letter}/retry", state="dead") == "The message is back in the queue content."
+        assert (
+            self.do(room, f"{QUEUE}/messages/{letter}/retry", state="dead")
+            == "The message is back in the queue content."
+        )
         assert dead() == []
         assert queue_states()[1].ready == 1
         assert (newest().action, newest().target) == ("message.retry", f"content/{letter}")
 
     def test_a_dead_letter_is_deleted(self, room: TestClient) -> None:
         letter = dead_letter()
-        assert self.do(room, f"{QUEUE}/messages/{letter}/delete", state="dead") == "The dead letter is deleted."
+        assert (
+            self.do(room, f"{QUEUE}/messages/{letter}/delete", state="dead")
+            == "The dead letter is deleted."
+        )
         assert (dead(), queue_states()[1].ready) == ([], 0)
         assert (newest().action, newest().target) == ("message.delete", f"content/{letter}")
 
     def test_a_message_is_revoked(self, room: TestClient) -> None:
         message = waiting()
-        assert self.do(room, f"{QUEUE}/messages/{message}/revoke", state="ready") == "The message is revoked."
+        assert (
+            self.do(room, f"{QUEUE}/messages/{message}/revoke", state="ready")
+            == "The message is revoked."
+        )
         assert queue_states()[1].ready == 0
         assert (newest().action, newest().target) == ("message.revoke", f"content/{message}")
 
@@ -223,7 +279,10 @@ class TestActs:
         asked = text_of(room.get(f"{QUEUE}/dead/retry?state=dead&search=the-same").text)
         assert "Retry dead letters (2)?" in asked
         assert "“the-same”" in asked
-        assert self.do(room, f"{QUEUE}/dead/retry?search=the-same", search="the-same") == "Back in the queue content: 2."
+        assert (
+            self.do(room, f"{QUEUE}/dead/retry?search=the-same", search="the-same")
+            == "Back in the queue content: 2."
+        )
         assert dead() == others
         details = newest().details
         assert (newest().action, details.pop("up_to") is not None) == ("dead.retry", True)
@@ -244,12 +303,18 @@ class TestActs:
         assert "Delete 2" in asked
         late = dead_letter("the-same")
         for page, count in ((nothing, 0), (asked, 2)):
-            answer = room.post(f"{QUEUE}/dead/delete", data=dict(HIDDEN.findall(page)), follow_redirects=False)
+            answer = room.post(
+                f"{QUEUE}/dead/delete", data=dict(HIDDEN.findall(page)), follow_redirects=False
+            )
             assert answer.headers["location"].endswith(f"count={count}")
         assert dead() == [late]
 
-    @pytest.mark.parametrize("form", [{}, {"up_to": "yesterday"}, {"up_to": "2026-11-26T09:30:00Z", "search": " "}])
-    def test_who_was_not_asked_deletes_nothing(self, room: TestClient, form: dict[str, str]) -> None:
+    @pytest.mark.parametrize(
+        "form", [{}, {"up_to": "yesterday"}, {"up_to": "2026-11-26T09:30:00Z", "search": " "}]
+    )
+    def test_who_was_not_asked_deletes_nothing(
+        self, room: TestClient, form: dict[str, str]
+    ) -> None:
         letter = dead_letter()
         answer = room.post(f"{QUEUE}/dead/delete", data=form, follow_redirects=False)
         assert (answer.status_code, dead()) == (422, [letter])
@@ -276,7 +341,12 @@ class TestActs:
         assert room.post(f"{base}/messages/{ready['id']}/revoke", json={}).status_code in (204, 409)
         assert room.post(f"{base}/dead/retry", json={"search": "nowhere"}).json() == {"count": 0}
         for blank in ("", "  "):
-            assert room.post(f"{base}/dead/delete", json={"search": blank}).json()["errors"][0]["pointer"] == "#/search"
+            assert (
+                room.post(f"{base}/dead/delete", json={"search": blank}).json()["errors"][0][
+                    "pointer"
+                ]
+                == "#/search"
+            )
         (_, older) = room.get(f"{base}/messages?state=dead").json()["items"]
         assert room.post(f"{base}/dead/delete", json={"up_to": older["at"]}).json() == {"count": 1}
         assert room.post(f"{base}/dead/delete", json={}).json() == {"count": 1}
@@ -298,7 +368,9 @@ class TestActs:
     def test_every_act_has_words_in_the_log_and_the_log_knows_no_other(self) -> None:
         assert set(ACTS) < set(ACTIONS) == set(Action)
 
-    def test_another_message_that_speaks_of_its_id_is_not_shown_for_it(self, room: TestClient) -> None:
+    def test_another_message_that_speaks_of_its_id_is_not_shown_for_it(
+        self, room: TestClient
+    ) -> None:
         dead_letter()
         dead_letter(argument := "another-that-is-gone")
         asked = text_of(room.get(f"{QUEUE}/messages/{argument}/retry?state=dead").text)
@@ -311,14 +383,22 @@ class TestActs:
             assert page.count('class="done-note"') == said
             assert "555-0100" not in text_of(page)
 
-    def test_what_reads_many_messages_is_asked_for_less_often(self, room: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_reads_many_messages_is_asked_for_less_often(
+        self, room: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         for _ in range(3):
             waiting()
         monkeypatch.setattr(queues, "QUICKLY_READ", 2)
-        for query, pace in (("?state=held", "2s"), ("?state=ready&search=nowhere", "10s"), ("?state=retrying", "10s")):
+        for query, pace in (
+            ("?state=held", "2s"),
+            ("?state=ready&search=nowhere", "10s"),
+            ("?state=retrying", "10s"),
+        ):
             assert f'hx-trigger="every {pace}, again"' in room.get(QUEUE + query).text
         monkeypatch.setattr(queues, "QUICKLY_READ", 3)
-        assert 'hx-trigger="every 2s, again"' in room.get(f"{QUEUE}?state=ready&search=nowhere").text
+        assert (
+            'hx-trigger="every 2s, again"' in room.get(f"{QUEUE}?state=ready&search=nowhere").text
+        )
 
 
 class TestAuditPage:
@@ -360,17 +440,25 @@ class TestRoadmapsPage:
 
     def test_how_old_one_is_is_said_in_the_language_of_its_reader(self, room: TestClient) -> None:
         asked = {"goal": "Become a backend engineer in Python"}
-        assert room.post("/api/v1/roadmaps", json=asked, headers={"accept": "*/*"}).status_code == 202
+        assert (
+            room.post("/api/v1/roadmaps", json=asked, headers={"accept": "*/*"}).status_code == 202
+        )
         clock.travel(timedelta(hours=3))
         for language, said in (("en", "3 h"), ("zh-CN", "3 小时")):
-            assert f">{said}</time>" in room.get("/admin/roadmaps", headers={"accept-language": language}).text
+            assert (
+                f">{said}</time>"
+                in room.get("/admin/roadmaps", headers={"accept-language": language}).text
+            )
 
     def test_what_was_decided_is_said_as_after_every_act(self, room: TestClient) -> None:
         pause("content")
         asked = {"goal": "Become a backend engineer in Python"}
         made = room.post("/api/v1/roadmaps", json=asked, headers={"accept": "*/*"}).json()
         path = f"/admin/roadmaps/{made['id']}"
-        for act, said in (("cancel", "The roadmap is cancelled."), ("retry", "What is missing is tried again.")):
+        for act, said in (
+            ("cancel", "The roadmap is cancelled."),
+            ("retry", "What is missing is tried again."),
+        ):
             answer = room.post(f"{path}/{act}", data={})
             assert answer.status_code == 200, text_of(answer.text)
             page = answer.text
@@ -386,7 +474,9 @@ class TestRoadmapsPage:
         monkeypatch.setattr(trace, "ON_A_PAGE", 1)
         content_queue.drain()
         path = f"/admin/roadmaps/{made['id']}"
-        links = re.findall(r'href="([^"]*[?;]after=\d+)"', room.get(f"{path}?rows=every&after=1").text)
+        links = re.findall(
+            r'href="([^"]*[?;]after=\d+)"', room.get(f"{path}?rows=every&after=1").text
+        )
         assert links == [f"{path}?rows=every&amp;after=0", f"{path}?rows=every&amp;after=2"]
 
 
@@ -394,8 +484,21 @@ class TestWords:
     @try_each(
         ("seconds", "said"),
         [
-            *((None, "\u2013"), (0, "0 ms"), (0.0123, "12.3 ms"), (0.9996, "1 s"), (1.25, "1.2 s"), (42.4, "42 s")),
-            *((59.4, "59 s"), (59.6, "1 min 0 s"), (3599.9, "1 h 0 min"), (7325, "2 h 2 min"), (86_399, "1 d 0 h")),
+            *(
+                (None, "\u2013"),
+                (0, "0 ms"),
+                (0.0123, "12.3 ms"),
+                (0.9996, "1 s"),
+                (1.25, "1.2 s"),
+                (42.4, "42 s"),
+            ),
+            *(
+                (59.4, "59 s"),
+                (59.6, "1 min 0 s"),
+                (3599.9, "1 h 0 min"),
+                (7325, "2 h 2 min"),
+                (86_399, "1 d 0 h"),
+            ),
             (180_000, "2 d 2 h"),
         ],
     )
@@ -404,7 +507,14 @@ class TestWords:
 
     @try_each(
         ("seconds", "said"),
-        [(0.4, "now"), (5.5, "5 s ago"), (125, "2 min ago"), (-125, "in 2 min"), (9000, "2 h ago"), (400_000, "4 d ago")],
+        [
+            (0.4, "now"),
+            (5.5, "5 s ago"),
+            (125, "2 min ago"),
+            (-125, "in 2 min"),
+            (9000, "2 h ago"),
+            (400_000, "4 d ago"),
+        ],
     )
     def test_how_long_ago(self, seconds: float, said: str) -> None:
         assert RoomWords(ENGLISH).ago(clock.now() - timedelta(seconds=seconds)) == said
@@ -419,4 +529,7 @@ class TestWords:
     def test_each_state_and_outcome_has_a_word_in_each_language(self) -> None:
         for words in (RoomWords(ENGLISH), RoomWords(texts("zh-Hans"))):
             assert len({words.state(state) for state in MessageState}) == len(MessageState)
-            assert len({words.outcome(outcome) for outcome in (*AuditOutcome, None)}) == len(AuditOutcome) + 1
+            assert (
+                len({words.outcome(outcome) for outcome in (*AuditOutcome, None)})
+                == len(AuditOutcome) + 1
+            )

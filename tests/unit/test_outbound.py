@@ -23,7 +23,12 @@ LONG = 10.0
 
 
 def post(url: str, **options: Any) -> Answered:
-    return outbound.post(url, b"{}", {"Content-Type": "application/json"}, **{"networks": HERE, "discreet": False, **options})
+    return outbound.post(
+        url,
+        b"{}",
+        {"Content-Type": "application/json"},
+        **{"networks": HERE, "discreet": False, **options},
+    )
 
 
 def failure(url: str, **options: Any) -> str:
@@ -49,8 +54,13 @@ class TestAnswers:
         assert got.headers["x-name"] == "value"
         assert got.headers["connection"] == "close"
 
-    @try_each(("asked", "expected"), [("120", 120.0), ("0", 0.0), ("-1", None), ("99999999", None), ("soon", None)])
-    def test_the_status_and_how_long_to_wait(self, receiver: Receiver, asked: str, expected: float | None) -> None:
+    @try_each(
+        ("asked", "expected"),
+        [("120", 120.0), ("0", 0.0), ("-1", None), ("99999999", None), ("soon", None)],
+    )
+    def test_the_status_and_how_long_to_wait(
+        self, receiver: Receiver, asked: str, expected: float | None
+    ) -> None:
         receiver.answer_from_now_on(status(503, Retry_After=asked))
         assert post(receiver.url) == Answered(503, expected)
 
@@ -59,7 +69,10 @@ class TestAnswers:
         assert post(receiver.url).status == 302
         assert [got.path for got in receiver.got] == ["/hook"]
 
-    @try_each("early", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"])
+    @try_each(
+        "early",
+        [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"],
+    )
     def test_what_comes_before_the_answer_is_none(self, receiver: Receiver, early: bytes) -> None:
         receiver.answer_from_now_on(raw(early, b"HTTP/1.1 201 Created\r\n\r\n"))
         assert post(receiver.url).status == 201
@@ -76,7 +89,9 @@ class TestAnswers:
             (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 2 * LARGEST_ANSWER, "not HTTP"),
         ],
     )
-    def test_what_is_no_answer_is_none_and_is_not_shown(self, receiver: Receiver, answer: bytes, words: str) -> None:
+    def test_what_is_no_answer_is_none_and_is_not_shown(
+        self, receiver: Receiver, answer: bytes, words: str
+    ) -> None:
         receiver.answer_from_now_on(raw(answer))
         said = failure(receiver.url)
         assert words in said
@@ -115,15 +130,21 @@ class TestTime:
         self.assert_in_time(receiver.url)
 
     def test_one_byte_after_the_other(self, receiver: Receiver) -> None:
-        receiver.answer_from_now_on(one_byte_after_the_other(b"HTTP/1.1 200 OK\r\nServer: slow", 0.05))
+        receiver.answer_from_now_on(
+            one_byte_after_the_other(b"HTTP/1.1 200 OK\r\nServer: slow", 0.05)
+        )
         self.assert_in_time(receiver.url)
 
     def test_early_answers_without_end(self, receiver: Receiver) -> None:
-        receiver.answer_from_now_on(one_byte_after_the_other(b"HTTP/1.1 100 Continue\r\n\r\n", 0.02))
+        receiver.answer_from_now_on(
+            one_byte_after_the_other(b"HTTP/1.1 100 Continue\r\n\r\n", 0.02)
+        )
         self.assert_in_time(receiver.url)
 
     def test_a_header_is_read_as_fast_whatever_is_in_it(self, receiver: Receiver) -> None:
-        receiver.answer_from_now_on(raw(b"HTTP/1.1 302 Found\r\nLocation:" + b" " * 1200 + b"\rx\r\n\r\n"))
+        receiver.answer_from_now_on(
+            raw(b"HTTP/1.1 302 Found\r\nLocation:" + b" " * 1200 + b"\rx\r\n\r\n")
+        )
         began = thread_time()
         assert post(receiver.url).status == 302
         assert thread_time() - began < 1
@@ -159,7 +180,9 @@ class TestTime:
         with socket.create_server(("127.0.0.1", 0)) as server:
             url, started = f"http://127.0.0.1:{server.getsockname()[1]}/", monotonic()
             with pytest.raises(Unreachable, match="in time"):
-                outbound.post(url, b"x" * 50_000_000, {}, networks=HERE, discreet=False, limit=SHORT)
+                outbound.post(
+                    url, b"x" * 50_000_000, {}, networks=HERE, discreet=False, limit=SHORT
+                )
             assert SHORT <= monotonic() - started < SHORT + 1
 
     def test_a_name_that_is_not_looked_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +242,9 @@ class TestTls:
 
 
 class TestAddressesOfAName:
-    def test_the_next_address_is_tried_when_one_is_away(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_next_address_is_tried_when_one_is_away(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         found = [
             (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)),  # nobody listens there
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0)),
@@ -228,7 +253,9 @@ class TestAddressesOfAName:
         assert post(f"http://receiver.example:{receiver.port}/").status == 204
         assert receiver.got[0].headers["host"] == f"receiver.example:{receiver.port}"
 
-    def test_no_proxy_of_the_environment_is_asked(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_proxy_of_the_environment_is_asked(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         with receiving() as proxy:
             for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
                 monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")

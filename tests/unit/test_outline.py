@@ -36,7 +36,12 @@ HOURS_PER_WEEK = st.integers(1, 80)
 
 def concept(key: str, *prerequisites: str, hours: int = 4) -> OutlineConcept:
     return OutlineConcept(
-        key=key, title=key.title(), description="What it is.", hours=hours, difficulty=2, prerequisites=prerequisites
+        key=key,
+        title=key.title(),
+        description="What it is.",
+        hours=hours,
+        difficulty=2,
+        prerequisites=prerequisites,
     )
 
 
@@ -55,27 +60,52 @@ def outline(*concepts: OutlineConcept) -> Outline:
 def of_hours(hours: Sequence[int]) -> Outline:
     """Concepts of these hours, spread over modules and stages of uneven sizes."""
     concepts = [concept(f"c{index}", hours=each) for index, each in enumerate(hours)]
-    modules = [module(f"m{start}", *concepts[start : start + 3]) for start in range(0, len(concepts), 3)]
-    stages = [stage(f"s{start}", *modules[start : start + 6]) for start in range(0, len(modules), 6)]
+    modules = [
+        module(f"m{start}", *concepts[start : start + 3]) for start in range(0, len(concepts), 3)
+    ]
+    stages = [
+        stage(f"s{start}", *modules[start : start + 6]) for start in range(0, len(modules), 6)
+    ]
     return Outline(title="A roadmap", stages=tuple(stages))
 
 
 @st.composite
 def outlines(draw: st.DrawFn) -> Outline:
     """Small ones without a wrong prerequisite, out of so few keys and texts that two of them have much in common."""
-    keys = [draw(st.lists(st.sampled_from(names), min_size=1, unique=True)) for names in ("ABC", "MNOPQ", "abcdefgh")]
-    in_stage, in_module = ([draw(st.sampled_from(above)) for _ in below] for above, below in pairwise(keys))
+    keys = [
+        draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
+        for names in ("ABC", "MNOPQ", "abcdefgh")
+    ]
+    in_stage, in_module = (
+        [draw(st.sampled_from(above)) for _ in below] for above, below in pairwise(keys)
+    )
     text, number = st.sampled_from(["Loops", "Functions"]), st.integers(1, 3)
     earlier: list[str] = []
 
     def drawn(key: str) -> OutlineConcept:
-        needed = tuple(draw(st.lists(st.sampled_from(earlier), unique=True, max_size=2))) if earlier else ()
+        needed = (
+            tuple(draw(st.lists(st.sampled_from(earlier), unique=True, max_size=2)))
+            if earlier
+            else ()
+        )
         earlier.append(key)
-        fields = {"title": draw(text), "description": draw(text), "hours": draw(number), "difficulty": draw(number)}
-        return OutlineConcept(key=key, prerequisites=needed, outcomes=tuple(draw(st.lists(text, max_size=1))), **fields)
+        fields = {
+            "title": draw(text),
+            "description": draw(text),
+            "hours": draw(number),
+            "difficulty": draw(number),
+        }
+        return OutlineConcept(
+            key=key,
+            prerequisites=needed,
+            outcomes=tuple(draw(st.lists(text, max_size=1))),
+            **fields,
+        )
 
     def filled(key: str) -> OutlineModule:
-        inside = tuple(drawn(each) for each, parent in zip(keys[2], in_module, strict=True) if parent == key)
+        inside = tuple(
+            drawn(each) for each, parent in zip(keys[2], in_module, strict=True) if parent == key
+        )
         return OutlineModule(key=key, title=draw(text), description=draw(text), concepts=inside)
 
     stages = tuple(
@@ -83,7 +113,11 @@ def outlines(draw: st.DrawFn) -> Outline:
             key=key,
             title=draw(text),
             description=draw(text),
-            modules=tuple(filled(each) for each, parent in zip(keys[1], in_stage, strict=True) if parent == key),
+            modules=tuple(
+                filled(each)
+                for each, parent in zip(keys[1], in_stage, strict=True)
+                if parent == key
+            ),
         )
         for key in keys[0]
     )
@@ -92,39 +126,54 @@ def outlines(draw: st.DrawFn) -> Outline:
 
 class TestWeeks:
     def test_a_concept_starts_in_the_week_in_which_the_hours_before_it_are_spent(self) -> None:
-        made = outline(concept("a", hours=4), concept("b", hours=5), concept("c", hours=7), concept("d", hours=1))
+        made = outline(
+            concept("a", hours=4),
+            concept("b", hours=5),
+            concept("c", hours=7),
+            concept("d", hours=1),
+        )
         assert weeks(made, 8) == {"a": 1, "b": 1, "c": 2, "d": 3}
         assert total_weeks(made, 8) == 3
 
     @given(HOURS, HOURS_PER_WEEK)
-    def test_weeks_begin_with_the_first_and_never_decrease(self, hours: list[int], per_week: int) -> None:
+    def test_weeks_begin_with_the_first_and_never_decrease(
+        self, hours: list[int], per_week: int
+    ) -> None:
         made = of_hours(hours)
         of_concepts = list(weeks(made, per_week).values())
         assert of_concepts[0] == 1
         assert of_concepts == sorted(of_concepts)
 
     @given(HOURS, HOURS_PER_WEEK)
-    def test_every_concept_has_a_week_within_the_total(self, hours: list[int], per_week: int) -> None:
+    def test_every_concept_has_a_week_within_the_total(
+        self, hours: list[int], per_week: int
+    ) -> None:
         made = of_hours(hours)
         of_concepts = weeks(made, per_week)
         assert list(of_concepts) == [each.key for each in made.concepts()]
         assert max(of_concepts.values()) <= total_weeks(made, per_week)
 
     @given(HOURS, HOURS_PER_WEEK)
-    def test_the_hours_fit_into_the_weeks_and_no_week_is_spare(self, hours: list[int], per_week: int) -> None:
+    def test_the_hours_fit_into_the_weeks_and_no_week_is_spare(
+        self, hours: list[int], per_week: int
+    ) -> None:
         made = of_hours(hours)
         total = total_weeks(made, per_week)
         assert made.hours == sum(hours)
         assert (total - 1) * per_week < made.hours <= total * per_week
 
     @given(HOURS, HOURS_PER_WEEK, HOURS_PER_WEEK)
-    def test_more_hours_a_week_never_start_anything_later(self, hours: list[int], one: int, other: int) -> None:
+    def test_more_hours_a_week_never_start_anything_later(
+        self, hours: list[int], one: int, other: int
+    ) -> None:
         made = of_hours(hours)
         slow, fast = weeks(made, min(one, other)), weeks(made, max(one, other))
         assert all(fast[key] <= slow[key] for key in slow)
 
     @given(HOURS, HOURS_PER_WEEK)
-    def test_a_concept_starts_after_all_hours_of_earlier_weeks_are_spent(self, hours: list[int], per_week: int) -> None:
+    def test_a_concept_starts_after_all_hours_of_earlier_weeks_are_spent(
+        self, hours: list[int], per_week: int
+    ) -> None:
         spent = 0
         for week, each in zip(weeks(of_hours(hours), per_week).values(), hours, strict=True):
             assert (week - 1) * per_week <= spent < week * per_week
@@ -134,7 +183,15 @@ class TestWeeks:
 class TestTypes:
     @try_each(
         "changes",
-        [{"hours": 0}, {"hours": 201}, {"difficulty": 0}, {"difficulty": 6}, {"key": ""}, {"title": ""}, {"title": "x" * 201}],
+        [
+            {"hours": 0},
+            {"hours": 201},
+            {"difficulty": 0},
+            {"difficulty": 6},
+            {"key": ""},
+            {"title": ""},
+            {"title": "x" * 201},
+        ],
     )
     def test_a_concept_out_of_range_is_refused(self, changes: dict[str, object]) -> None:
         with pytest.raises(ValidationError):
@@ -152,7 +209,11 @@ class TestTypes:
             Resource(title="t", url=url, type="article", language="en", why="w")
 
     def test_contents_are_never_empty(self) -> None:
-        for shape, empty in ((Tutorial, {"markdown": ""}), (Resources, {"items": ()}), (Quiz, {"questions": ()})):
+        for shape, empty in (
+            (Tutorial, {"markdown": ""}),
+            (Resources, {"items": ()}),
+            (Quiz, {"questions": ()}),
+        ):
             with pytest.raises(ValidationError):
                 shape.model_validate(empty)
 
@@ -169,6 +230,10 @@ def test_every_kind_of_content_has_its_places() -> None:
     assert kinds <= receipts.ASSUMED.keys()
     assert [kind for kind in kinds if not prompt(kind).text] == []
     assert kinds <= ConceptDetail.model_fields.keys()
-    concept = next(iter(Catalogue().outline(DesignBrief(GOAL, Catalogue().analyse(GOAL))).concepts()))
-    brief = ConceptBrief(GOAL, "", "", "", concept.key, concept.title, concept.description, concept.outcomes)
+    concept = next(
+        iter(Catalogue().outline(DesignBrief(GOAL, Catalogue().analyse(GOAL))).concepts())
+    )
+    brief = ConceptBrief(
+        GOAL, "", "", "", concept.key, concept.title, concept.description, concept.outcomes
+    )
     assert {kind: type(Catalogue().write(kind, brief)) for kind in kinds} == contents.SHAPES

@@ -41,11 +41,23 @@ BY = {
 def made(client: TestClient, copies: Copies) -> None:
     def make() -> None:
         now = clock.now()
-        common = {"owner": LOCAL_OWNER, "level": "beginner", "hours_per_week": 5, "language": "en", "due_at": now}
+        common = {
+            "owner": LOCAL_OWNER,
+            "level": "beginner",
+            "hours_per_week": 5,
+            "language": "en",
+            "due_at": now,
+        }
         with transaction():
             for id_, (title, goal, status, changed) in zip(IDS, MADE, strict=True):
                 at = now + timedelta(seconds=changed)
-                told = {"title": title, "goal": goal, "status": status, "created_at": now, "updated_at": at}
+                told = {
+                    "title": title,
+                    "goal": goal,
+                    "status": status,
+                    "created_at": now,
+                    "updated_at": at,
+                }
                 Roadmap.insert({**common, **told, "id": id_}).execute()
 
     copies.of("roadmaps in an order", make)
@@ -105,7 +117,9 @@ def test_states_and_words_narrow_it(client: TestClient, query: str, found: list[
 def test_what_changes_between_two_pages_moves_nothing_else(client: TestClient) -> None:
     first = client.get(f"{API}?sort=title&limit=2")
     assert numbers(first) == [5, 1]
-    with transaction():  # the last one that was seen is called otherwise, and the one before is gone
+    with (
+        transaction()
+    ):  # the last one that was seen is called otherwise, and the one before is gone
         Roadmap.update(title="zzz").where(Roadmap.id == IDS[1]).execute()
         Roadmap.delete().where(Roadmap.id == IDS[5]).execute()
     second = client.get(following(first))

@@ -169,7 +169,9 @@ class TestSlowingDown:
         pace.slow_down(said)
         assert room(pace) == 4
 
-    def test_pauses_double_up_to_a_minute_while_the_provider_does_not_say(self, clock: Clock) -> None:
+    def test_pauses_double_up_to_a_minute_while_the_provider_does_not_say(
+        self, clock: Clock
+    ) -> None:
         pace, pauses = Pace(8, now=clock), []
         for _ in range(20):
             with pace.slot():
@@ -225,7 +227,11 @@ class Call:
 
     def __init__(self, pace: Pace) -> None:
         self._pace, self._end = pace, lambda: None
-        self._begun, self._ending, self._done = threading.Event(), threading.Event(), threading.Event()
+        self._begun, self._ending, self._done = (
+            threading.Event(),
+            threading.Event(),
+            threading.Event(),
+        )
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
         assert self._begun.wait(10)
@@ -277,7 +283,9 @@ class TestTogether:
         assert closed_for(pace, clock) == 30
         assert pace.slots == 4
 
-    def test_a_success_of_a_call_begun_before_the_last_429_says_nothing_about_the_pace_since(self, clock: Clock) -> None:
+    def test_a_success_of_a_call_begun_before_the_last_429_says_nothing_about_the_pace_since(
+        self, clock: Clock
+    ) -> None:
         pace = Pace(4, now=clock)
         early = [Call(pace) for _ in range(4)]
         early[0].refused(1)
@@ -288,7 +296,9 @@ class TestTogether:
         succeed(pace, 2)
         assert pace.slots == 3
 
-    def test_a_thread_that_goes_on_after_its_429_speaks_of_the_pace_since(self, clock: Clock) -> None:
+    def test_a_thread_that_goes_on_after_its_429_speaks_of_the_pace_since(
+        self, clock: Clock
+    ) -> None:
         pace = Pace(8, now=clock)
         with pace.slot():
             pace.slow_down(0)
@@ -300,7 +310,9 @@ class TestTogether:
 
 
 class TestRecovery:
-    def test_one_slot_comes_back_after_as_many_successes_as_there_are_slots(self, clock: Clock) -> None:
+    def test_one_slot_comes_back_after_as_many_successes_as_there_are_slots(
+        self, clock: Clock
+    ) -> None:
         pace, slots = Pace(4, now=clock), []
         for _ in range(3):
             pace.slow_down(0)

@@ -59,8 +59,14 @@ def schedule(*learned: bool, weeks_later: int = 0, deadline: int | None = None) 
     ("of", "said"),
     [
         (schedule(False, False), "At this pace you will finish on 15 March 2026."),
-        (schedule(False, deadline=6), "At this pace you will finish on 8 March 2026, the day of your deadline."),
-        (schedule(False, deadline=7), "At this pace you will finish on 8 March 2026, 1 day before your deadline."),
+        (
+            schedule(False, deadline=6),
+            "At this pace you will finish on 8 March 2026, the day of your deadline.",
+        ),
+        (
+            schedule(False, deadline=7),
+            "At this pace you will finish on 8 March 2026, 1 day before your deadline.",
+        ),
         (
             schedule(True, False, weeks_later=2, deadline=13),
             "At this pace you will finish on 22 March 2026, 7 days after your deadline.",
@@ -87,17 +93,26 @@ def test_what_would_reach_the_deadline() -> None:
 
 def test_a_plan_that_never_reached_the_deadline_says_so_and_nobody_is_ahead_of_it() -> None:
     made = schedule(True, False, False, deadline=13)
-    assert EN.needed(made) == "The plan itself ends 7 days after your deadline; with 11 hours a week you would be in time."
+    assert (
+        EN.needed(made)
+        == "The plan itself ends 7 days after your deadline; with 11 hours a week you would be in time."
+    )
     assert EN.against_plan(made) == ""
     assert made.hours_learned > made.hours_expected
     one = schedule(False, deadline=5)
-    assert EN.needed(one) == "The plan itself ends 1 day after your deadline; with 8 hours a week you would be in time."
+    assert (
+        EN.needed(one)
+        == "The plan itself ends 1 day after your deadline; with 8 hours a week you would be in time."
+    )
     assert EN.needed(schedule(*[False] * 30, deadline=6)) == (
         "The plan itself ends 203 days after your deadline, and even 80 hours a week would not reach it: "
         "move the deadline, or skip something."
     )
     over = schedule(False, False, False, weeks_later=3, deadline=13)
-    assert (EN.needed(over), EN.against_plan(over)) == ("The plan itself ends 7 days after your deadline.", "")
+    assert (EN.needed(over), EN.against_plan(over)) == (
+        "The plan itself ends 7 days after your deadline.",
+        "",
+    )
 
 
 def test_who_is_in_time_with_such_a_plan_is_ahead_of_it() -> None:

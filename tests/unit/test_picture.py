@@ -25,7 +25,15 @@ from roadmap.picture.marks import WORDS, Mark, mark_of, next_of
 from roadmap.picture.shapes import Box, Curve, Direction, Label, Layout, Point
 from roadmap.picture.style import DARK, LIGHT, RULES, STYLE, STYLE_SOURCE
 from roadmap.picture.text_width import ELLIPSIS, text_width, wrap
-from roadmap.reading import ConceptNode, ContentState, Learned, ModuleNode, RoadmapTree, StageNode, concepts_of
+from roadmap.reading import (
+    ConceptNode,
+    ContentState,
+    Learned,
+    ModuleNode,
+    RoadmapTree,
+    StageNode,
+    concepts_of,
+)
 from roadmap.statuses import ConceptProgress, ContentStatus, Progress, RoadmapStatus
 from tests.cases import try_each
 from tests.copies import Copies
@@ -36,9 +44,22 @@ SVG = "{http://www.w3.org/2000/svg}"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LONG_WORD = "Donaudampfschifffahrtsgesellschaft" * 3
 ENGLISH = "How an index makes a query fast, and what it costs every time a row is written"
-CHINESE = "数据库索引与查询计划：为什么索引能让查询变快，以及每次写入一行数据时要付出的代价（事务、隔离级别与缓存一致性）" * 2
+CHINESE = (
+    "数据库索引与查询计划：为什么索引能让查询变快，以及每次写入一行数据时要付出的代价（事务、隔离级别与缓存一致性）"
+    * 2
+)
 HOSTILE = "</text><script>alert(1)</script>&amp;\"'><a href='javascript:alert(1)' onclick=\"x\">]]>\x00\x1b\u202e\ud800\ufffe"
-TITLES = (ENGLISH, CHINESE, LONG_WORD[:80], HOSTILE, "SQL", "家族👨‍👩‍👧‍👦 и Щёлочь", "W" * 80, "W\u200d" * 40, " ")
+TITLES = (
+    ENGLISH,
+    CHINESE,
+    LONG_WORD[:80],
+    HOSTILE,
+    "SQL",
+    "家族👨‍👩‍👧‍👦 и Щёлочь",
+    "W" * 80,
+    "W\u200d" * 40,
+    " ",
+)
 UPRIGHT, NARROW = Direction.columns, Direction.rows
 
 ZH = texts_in("zh-Hans")
@@ -62,26 +83,79 @@ def a_concept(
     *statuses: ContentStatus,
 ) -> ConceptNode:
     needs = [UUID(int=other) for other in prerequisites]
-    told = {"description": "", "hours": 2, "week": 1, "difficulty": 2, "outcomes": [], "progress": progress, "progress_at": None}
+    told = {
+        "description": "",
+        "hours": 2,
+        "week": 1,
+        "difficulty": 2,
+        "outcomes": [],
+        "progress": progress,
+        "progress_at": None,
+    }
     contents = states(*statuses or (ContentStatus.ready,) * 3)
-    return ConceptNode(id=UUID(int=number), key=str(number), title=title, prerequisites=needs, contents=contents, **told)
+    return ConceptNode(
+        id=UUID(int=number),
+        key=str(number),
+        title=title,
+        prerequisites=needs,
+        contents=contents,
+        **told,
+    )
 
 
-def a_tree(stages: list[list[list[ConceptNode]]], titles: tuple[str, ...] = ("A stage",), **more: Any) -> RoadmapTree:
+def a_tree(
+    stages: list[list[list[ConceptNode]]], titles: tuple[str, ...] = ("A stage",), **more: Any
+) -> RoadmapTree:
     """Stages of modules of concepts; stages and modules take their titles in turn."""
     names = itertools.cycle(titles)
     ids = itertools.count(10_000)
 
     def head() -> dict[str, Any]:
         id_ = next(ids)
-        return {"id": UUID(int=id_), "key": str(id_), "title": next(names), "description": "", "hours": 4}
+        return {
+            "id": UUID(int=id_),
+            "key": str(id_),
+            "title": next(names),
+            "description": "",
+            "hours": 4,
+        }
 
-    nodes = [StageNode(**head(), modules=[ModuleNode(**head(), concepts=module) for module in stage]) for stage in stages]
-    summary = {"id": UUID(int=1), "goal": GOAL, "title": "A roadmap", "status": RoadmapStatus.ready, "error": "", "generator": ""}
-    asked = {"level": "beginner", "language": "en", "hours_per_week": 8, "deadline": None, "weeks": 3, "hours": 24}
+    nodes = [
+        StageNode(**head(), modules=[ModuleNode(**head(), concepts=module) for module in stage])
+        for stage in stages
+    ]
+    summary = {
+        "id": UUID(int=1),
+        "goal": GOAL,
+        "title": "A roadmap",
+        "status": RoadmapStatus.ready,
+        "error": "",
+        "generator": "",
+    }
+    asked = {
+        "level": "beginner",
+        "language": "en",
+        "hours_per_week": 8,
+        "deadline": None,
+        "weeks": 3,
+        "hours": 24,
+    }
     asked["begins_on"] = NOW.date()
-    books = {"revision": 1, "spent": 0, "over_budget": False, "created_at": NOW, "updated_at": NOW, "finished_at": NOW}
-    rest = {"review": False, "resource_language": None, "analysis": None, "remarks": [], "estimate": None}
+    books = {
+        "revision": 1,
+        "spent": 0,
+        "over_budget": False,
+        "created_at": NOW,
+        "updated_at": NOW,
+        "finished_at": NOW,
+    }
+    rest = {
+        "review": False,
+        "resource_language": None,
+        "analysis": None,
+        "remarks": [],
+        "estimate": None,
+    }
     counts = {
         "progress": Progress(ready=0, failed=0, total=0),
         "learned": Learned(done=0, skipped=0, learning=0, total=0, hours_done=0),
@@ -99,7 +173,15 @@ def of_size(stages: int, concepts: int, titles: tuple[str, ...], seed: int = 1) 
             stage.append([])
         before = tuple(random.sample(range(1, number), min(number - 1, random.randint(0, 3))))
         statuses = (random.choice(list(ContentStatus)) for _ in range(3))
-        stage[-1].append(a_concept(number, random.choice(titles), before, random.choice(list(ConceptProgress)), *statuses))
+        stage[-1].append(
+            a_concept(
+                number,
+                random.choice(titles),
+                before,
+                random.choice(list(ConceptProgress)),
+                *statuses,
+            )
+        )
     return a_tree(made, titles)
 
 
@@ -119,7 +201,12 @@ def overlap(one: Box, two: Box) -> bool:
 
 
 def inside(inner: Box, outer: Box) -> bool:
-    return outer.x <= inner.x and inner.right <= outer.right + 1e-6 and outer.y <= inner.y and inner.bottom <= outer.bottom + 1e-6
+    return (
+        outer.x <= inner.x
+        and inner.right <= outer.right + 1e-6
+        and outer.y <= inner.y
+        and inner.bottom <= outer.bottom + 1e-6
+    )
 
 
 def labels_of(layout: Layout) -> Iterator[tuple[Label, Box]]:
@@ -152,18 +239,33 @@ def points_of(curve: Curve) -> Iterator[Point]:
 def check_places(layout: Layout) -> None:
     whole = Box(0, 0, layout.width, layout.height)
     cards = [card for block in layout.stages for card in block.cards]
-    for boxes in ([pill.box for pill in layout.pills], [card.box for card in cards], [block.box for block in layout.stages]):
+    for boxes in (
+        [pill.box for pill in layout.pills],
+        [card.box for card in cards],
+        [block.box for block in layout.stages],
+    ):
         assert not [pair for pair in itertools.combinations(boxes, 2) if overlap(*pair)]
     for block in layout.stages:
         assert inside(block.box, whole)
         assert all(inside(card.box, block.box) for card in block.cards)
-        heads = [*(label.box for label in block.labels), block.bar.box, *(card.box for card in block.cards)]
+        heads = [
+            *(label.box for label in block.labels),
+            block.bar.box,
+            *(card.box for card in block.cards),
+        ]
         assert not [pair for pair in itertools.combinations(heads, 2) if overlap(*pair)]
     for card in cards:
-        assert all(inside(pill.box, card.box) and not overlap(pill.box, card.label.box) for pill in card.pills)
+        assert all(
+            inside(pill.box, card.box) and not overlap(pill.box, card.label.box)
+            for pill in card.pills
+        )
     keys = [key.box for key in layout.legend]
     assert not [pair for pair in itertools.combinations(keys, 2) if overlap(*pair)]
-    assert all(inside(box, whole) and not overlap(box, block.box) for box in keys for block in layout.stages)
+    assert all(
+        inside(box, whole) and not overlap(box, block.box)
+        for box in keys
+        for block in layout.stages
+    )
 
 
 def check_labels(layout: Layout) -> None:
@@ -206,18 +308,30 @@ class TestLayout:
         self, direction: Direction, tree: RoadmapTree
     ) -> None:
         layout = arrange(tree, direction)
-        wanted = [(source, concept.id) for concept in concepts_of(tree) for source in concept.prerequisites]
+        wanted = [
+            (source, concept.id)
+            for concept in concepts_of(tree)
+            for source in concept.prerequisites
+        ]
         assert sorted((curve.source, curve.target) for curve in layout.curves) == sorted(wanted)
         boxes = [pill.box for pill in layout.pills]
         for curve in layout.curves:
             for x, y in points_of(curve):
                 assert 0 <= x <= layout.width
                 assert 0 <= y <= layout.height
-                assert not [b for b in boxes if b.x + 0.5 < x < b.right - 0.5 and b.y + 0.5 < y < b.bottom - 0.5]
+                assert not [
+                    b
+                    for b in boxes
+                    if b.x + 0.5 < x < b.right - 0.5 and b.y + 0.5 < y < b.bottom - 0.5
+                ]
 
     @each_language
-    def test_the_same_tree_gives_the_same_picture(self, direction: Direction, language: str) -> None:
-        one, two = (exported(of_size(5, 40, TITLES), direction, texts_in(language)) for _ in range(2))
+    def test_the_same_tree_gives_the_same_picture(
+        self, direction: Direction, language: str
+    ) -> None:
+        one, two = (
+            exported(of_size(5, 40, TITLES), direction, texts_in(language)) for _ in range(2)
+        )
         assert one == two
 
     def test_a_roadmap_without_a_plan_says_so(self, direction: Direction) -> None:
@@ -225,7 +339,10 @@ class TestLayout:
         failed = arrange(a_tree([], title="", status=RoadmapStatus.failed), direction)
         assert planned.empty
         assert failed.empty
-        assert (planned.empty.lines, failed.empty.lines) == (("The plan is not made yet.",), ("There is no plan.",))
+        assert (planned.empty.lines, failed.empty.lines) == (
+            ("The plan is not made yet.",),
+            ("There is no plan.",),
+        )
         assert GOAL in exported(a_tree([], title=""), direction)
 
     def test_a_roadmap_without_a_plan_says_so_in_chinese(self, direction: Direction) -> None:
@@ -233,7 +350,10 @@ class TestLayout:
         failed = arrange(a_tree([], title="", status=RoadmapStatus.failed), direction, texts=ZH)
         assert planned.empty
         assert failed.empty
-        assert (planned.empty.lines, failed.empty.lines) == (("学习计划还没有制定好。",), ("没有学习计划。",))
+        assert (planned.empty.lines, failed.empty.lines) == (
+            ("学习计划还没有制定好。",),
+            ("没有学习计划。",),
+        )
         assert described(a_tree([]), ZH) == "还没有知识点。"
 
     def test_stages_and_modules_may_be_empty(self, direction: Direction) -> None:
@@ -241,11 +361,18 @@ class TestLayout:
         check_places(arrange(tree, direction))
         parsed(exported(tree, direction))
 
-    def test_what_is_not_in_the_plan_or_is_the_concept_itself_is_no_prerequisite(self, direction: Direction) -> None:
+    def test_what_is_not_in_the_plan_or_is_the_concept_itself_is_no_prerequisite(
+        self, direction: Direction
+    ) -> None:
         assert arrange(a_tree([[[a_concept(1, prerequisites=(1, 77))]]]), direction).curves == ()
 
     def test_a_prerequisite_that_comes_later_is_a_curve_too(self, direction: Direction) -> None:
-        tree = a_tree([[[a_concept(1, prerequisites=(2, 3, 4)), a_concept(2)], [a_concept(3)]], [[a_concept(4)]]])
+        tree = a_tree(
+            [
+                [[a_concept(1, prerequisites=(2, 3, 4)), a_concept(2)], [a_concept(3)]],
+                [[a_concept(4)]],
+            ]
+        )
         assert len(arrange(tree, direction).curves) == 3
 
 
@@ -262,7 +389,9 @@ def test_columns_stand_side_by_side_and_rows_below_one_another() -> None:
 
 class TestDrawing:
     @given(tree=trees())
-    def test_it_is_xml_with_every_concept_and_every_prerequisite_once(self, tree: RoadmapTree) -> None:
+    def test_it_is_xml_with_every_concept_and_every_prerequisite_once(
+        self, tree: RoadmapTree
+    ) -> None:
         root = parsed(draw(tree, arrange(tree), lambda id_: f"/concepts/{id_}"))
         links = [a.attrib["href"] for a in root.iter(f"{SVG}a")]
         assert links == [f"/concepts/{concept.id}" for concept in concepts_of(tree)]
@@ -275,13 +404,29 @@ class TestDrawing:
     @try_each("direction", Direction)
     @try_each("language", LANGUAGES)
     @try_each("title", [*TITLES, "100 %(state)s %d {state}"])
-    def test_a_title_is_text_whatever_is_in_it(self, direction: Direction, language: str, title: str) -> None:
+    def test_a_title_is_text_whatever_is_in_it(
+        self, direction: Direction, language: str, title: str
+    ) -> None:
         tree = of_size(2, 9, (title,)).model_copy(update={"title": title, "language": title})
         words = texts_in(language)
         for svg in (exported(tree, direction, words), inlined(tree, lambda _: f"/{title}", words)):
             elements = list(parsed(svg).iter())
             names = {element.tag.removeprefix(SVG) for element in elements}
-            drawn = {"svg", "title", "desc", "g", "rect", "path", "circle", "text", "tspan", "use", "style", "a", "div"}
+            drawn = {
+                "svg",
+                "title",
+                "desc",
+                "g",
+                "rect",
+                "path",
+                "circle",
+                "text",
+                "tspan",
+                "use",
+                "style",
+                "a",
+                "div",
+            }
             assert names <= drawn
             for name in itertools.chain.from_iterable(element.attrib for element in elements):
                 assert name != "style"
@@ -294,14 +439,25 @@ class TestDrawing:
 
     def test_the_whole_and_each_concept_say_in_words_what_they_show(self) -> None:
         tree = a_tree(
-            [[[a_concept(1, "One", (), ConceptProgress.done), a_concept(2, "Two", (1,))]], [[a_concept(3, "Three", (1, 2))]]]
+            [
+                [[a_concept(1, "One", (), ConceptProgress.done), a_concept(2, "Two", (1,))]],
+                [[a_concept(3, "Three", (1, 2))]],
+            ]
         )
         root = parsed(exported(tree))
         assert root.findtext(f"{SVG}title") == "A roadmap"
         assert root.findtext(f"{SVG}desc") == described(tree)
         assert "2 stages, 3 concepts, 24 hours, 3 weeks, 1 of 3 done." in described(tree)
-        told = [(g.findtext(f"{SVG}title"), g.findtext(f"{SVG}desc")) for g in root.iter() if "p-concept" in g.get("class", "")]
-        assert [title for title, _ in told] == ["One: done", "Two: go on here, ready to learn", "Three: ready to learn"]
+        told = [
+            (g.findtext(f"{SVG}title"), g.findtext(f"{SVG}desc"))
+            for g in root.iter()
+            if "p-concept" in g.get("class", "")
+        ]
+        assert [title for title, _ in told] == [
+            "One: done",
+            "Two: go on here, ready to learn",
+            "Three: ready to learn",
+        ]
         assert str(told[2][1]).endswith("Its texts: ready to learn. Needs: One; Two.")
 
     def test_a_file_that_stands_alone_has_its_style_and_no_links(self) -> None:
@@ -326,29 +482,63 @@ class TestDrawing:
 class TestLanguages:
     def everything(self) -> RoadmapTree:
         """Every mark in it, curves, and titles of which no letter is Latin."""
-        done, skipped, learning, todo = (ConceptProgress(name) for name in ("done", "skipped", "learning", "todo"))
-        ready, pending, building = ContentStatus.ready, ContentStatus.pending, ContentStatus.building
+        done, skipped, learning, todo = (
+            ConceptProgress(name) for name in ("done", "skipped", "learning", "todo")
+        )
+        ready, pending, building = (
+            ContentStatus.ready,
+            ContentStatus.pending,
+            ContentStatus.building,
+        )
         failed, cancelled = ContentStatus.failed, ContentStatus.cancelled
-        first = [a_concept(1, "索引", (), done), a_concept(2, "事务", (1,), skipped), a_concept(3, "锁", (1, 2), learning)]
+        first = [
+            a_concept(1, "索引", (), done),
+            a_concept(2, "事务", (1,), skipped),
+            a_concept(3, "锁", (1, 2), learning),
+        ]
         second = [a_concept(4, "缓存", (), todo, ready), a_concept(5, "队列", (), todo, pending)]
-        third = [a_concept(number, "网络", (), todo, status) for number, status in ((6, building), (7, failed), (8, cancelled))]
-        tree = a_tree([[first, second], [third]], ("数据库",), title="后端工程师", language="zh-Hans")
+        third = [
+            a_concept(number, "网络", (), todo, status)
+            for number, status in ((6, building), (7, failed), (8, cancelled))
+        ]
+        tree = a_tree(
+            [[first, second], [third]], ("数据库",), title="后端工程师", language="zh-Hans"
+        )
         assert {pill.mark for pill in arrange(tree).pills} == set(Mark)
         return tree
 
     @both
     def test_nothing_in_a_chinese_picture_is_said_in_english(self, direction: Direction) -> None:
         tree, empty = self.everything(), a_tree([], title="空")
-        for svg in (exported(tree, direction, ZH), inlined(tree, lambda id_: f"/{id_}", ZH), exported(empty, direction, ZH)):
-            said = [element.text or "" for element in parsed(svg).iter() if element.tag != f"{SVG}style"]
+        for svg in (
+            exported(tree, direction, ZH),
+            inlined(tree, lambda id_: f"/{id_}", ZH),
+            exported(empty, direction, ZH),
+        ):
+            said = [
+                element.text or "" for element in parsed(svg).iter() if element.tag != f"{SVG}style"
+            ]
             assert [text for text in said if re.search("[A-Za-z]", text)] == []
 
     def test_the_legend_is_as_wide_as_its_words(self) -> None:
         legend = arrange(self.everything(), texts=ZH).legend
-        words = ["从这里继续", "已完成", "已跳过", "等待生成", "生成中", "生成失败", "已取消", "可以学习", "学习中", "先修关系"]
+        words = [
+            "从这里继续",
+            "已完成",
+            "已跳过",
+            "等待生成",
+            "生成中",
+            "生成失败",
+            "已取消",
+            "可以学习",
+            "学习中",
+            "先修关系",
+        ]
         assert [key.label.lines for key in legend] == [(word,) for word in words]
         assert [key.box.width for key in legend] == [24 + text_width(word, 12) for word in words]
-        assert [key.mark for key in legend] == [key.mark for key in arrange(self.everything()).legend]
+        assert [key.mark for key in legend] == [
+            key.mark for key in arrange(self.everything()).legend
+        ]
 
     def test_the_description_is_whole_sentences(self) -> None:
         assert described(self.everything(), ZH) == (
@@ -357,7 +547,11 @@ class TestLanguages:
             "第 2 阶段“数据库”，已完成 0/3。模块：数据库。"
         )
         root = parsed(exported(self.everything(), texts=ZH))
-        told = [(g.findtext(f"{SVG}title"), g.findtext(f"{SVG}desc")) for g in root.iter() if "p-concept" in g.get("class", "")]
+        told = [
+            (g.findtext(f"{SVG}title"), g.findtext(f"{SVG}desc"))
+            for g in root.iter()
+            if "p-concept" in g.get("class", "")
+        ]
         assert told[2] == (
             "锁：从这里继续，学习中",
             "第 1 阶段“数据库”，模块“数据库”。需要 2 小时。学习内容：可以学习。先修：索引；事务。",
@@ -367,12 +561,16 @@ class TestLanguages:
 
     def test_one_is_not_many_in_english(self) -> None:
         tree = a_tree([[[a_concept(1)]]], hours=1, weeks=1)
-        assert described(tree).startswith("1 stage, 1 concept, 1 hour, 1 week, 0 of 1 done. Stage 1, A stage: 0 of 1 done. ")
+        assert described(tree).startswith(
+            "1 stage, 1 concept, 1 hour, 1 week, 0 of 1 done. Stage 1, A stage: 0 of 1 done. "
+        )
 
     @try_each("direction", Direction)
     @try_each("language", LANGUAGES)
     @try_each("own", [*LANGUAGES, "de", ""])
-    def test_every_text_is_marked_with_its_language(self, direction: Direction, language: str, own: str) -> None:
+    def test_every_text_is_marked_with_its_language(
+        self, direction: Direction, language: str, own: str
+    ) -> None:
         """The picture is in the reader's, and the roadmap's own texts in it are in theirs; empty: nobody knows which."""
         tree = a_tree([[[a_concept(1, "Titel")]]], ("Titel",), title="Titel", language=own)
         spoken: list[tuple[str, str]] = []
@@ -413,11 +611,17 @@ class TestMarks:
             ("skipped", (PENDING, PENDING, PENDING), Mark.skipped),
         ],
     )
-    def test_a_mark_says_how_far_it_is(self, progress: str, statuses: tuple[ContentStatus, ...], mark: Mark) -> None:
+    def test_a_mark_says_how_far_it_is(
+        self, progress: str, statuses: tuple[ContentStatus, ...], mark: Mark
+    ) -> None:
         assert mark_of(a_concept(1, "A", (), ConceptProgress(progress), *statuses)) == mark
 
-    def test_one_goes_on_with_what_is_being_learned_else_with_the_first_whose_prerequisites_are_behind(self) -> None:
-        done, skipped, learning, todo = (ConceptProgress(name) for name in ("done", "skipped", "learning", "todo"))
+    def test_one_goes_on_with_what_is_being_learned_else_with_the_first_whose_prerequisites_are_behind(
+        self,
+    ) -> None:
+        done, skipped, learning, todo = (
+            ConceptProgress(name) for name in ("done", "skipped", "learning", "todo")
+        )
         one, two = a_concept(1, "A", (), done), a_concept(2, "B", (), skipped)
         far, near = a_concept(3, "C", (4,), todo), a_concept(4, "D", (1, 2), todo)
         assert next_of([one, two, far, near]) == near.id
@@ -432,7 +636,11 @@ class TestMarks:
 
 class TestText:
     @given(text=texts, width=st.integers(110, 400), bold=st.booleans())
-    @example(text="DonaudampfschifffahrtsgesellschaftDonaudampfschifffahrtsgesellschaftDonaudampfsc", width=390, bold=False)
+    @example(
+        text="DonaudampfschifffahrtsgesellschaftDonaudampfschifffahrtsgesellschaftDonaudampfsc",
+        width=390,
+        bold=False,
+    )
     def test_no_line_is_wider_than_it_may_be(self, text: str, width: int, bold: bool) -> None:
         lines = wrap(" ".join(text.split()), width, 13, bold=bold)
         assert len(lines) <= 3
@@ -453,7 +661,9 @@ class TestText:
 
 def luminance(colour: str) -> float:
     channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    red, green, blue = (
+        c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels
+    )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
@@ -464,10 +674,24 @@ def contrast(one: str, two: str) -> float:
 
 class TestStyle:
     @pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
-    def test_every_text_and_every_mark_stands_out_from_what_is_behind_it(self, colours: dict[str, str]) -> None:
-        texts_on = [("ink", "paper"), ("ink", "pill"), ("ink", "tint"), ("quiet", "paper"), ("quiet", "card")]
+    def test_every_text_and_every_mark_stands_out_from_what_is_behind_it(
+        self, colours: dict[str, str]
+    ) -> None:
+        texts_on = [
+            ("ink", "paper"),
+            ("ink", "pill"),
+            ("ink", "tint"),
+            ("quiet", "paper"),
+            ("quiet", "card"),
+        ]
         texts_on += [("faded", "card"), ("faded", "pill"), ("on-accent", "accent")]
-        marks_on = [("good", "card"), ("bad", "pill"), ("busy", "pill"), ("accent", "tint"), ("quiet", "pill")]
+        marks_on = [
+            ("good", "card"),
+            ("bad", "pill"),
+            ("busy", "pill"),
+            ("accent", "tint"),
+            ("quiet", "pill"),
+        ]
         for front, back in texts_on + marks_on:
             assert contrast(colours[front], colours[back]) >= 4.5, (front, back)
 
@@ -482,21 +706,39 @@ class TestStyle:
 class TestExport:
     @pytest.fixture
     def roadmap(self, client: TestClient, copies: Copies) -> str:
-        return copies.of("a roadmap", lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]))
+        return copies.of(
+            "a roadmap",
+            lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]),
+        )
 
-    def test_it_is_a_picture_with_a_name_that_may_load_and_run_nothing(self, client: TestClient, roadmap: str) -> None:
+    def test_it_is_a_picture_with_a_name_that_may_load_and_run_nothing(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         answer = client.get(f"{roadmap}/export.svg")
         assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
-        assert answer.headers["content-disposition"].startswith("inline; filename=\"roadmap.svg\"; filename*=UTF-8''Backend%20")
+        assert answer.headers["content-disposition"].startswith(
+            "inline; filename=\"roadmap.svg\"; filename*=UTF-8''Backend%20"
+        )
         style = next(parsed(answer.text).iter(f"{SVG}style")).text or ""
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         assert f"'sha256-{digest}'" == STYLE_SOURCE
         policy = answer.headers["content-security-policy"]
         assert policy.startswith(f"default-src 'none'; style-src {STYLE_SOURCE};")
         assert "unsafe" not in policy
-        assert len([g for g in parsed(answer.text).iter(f"{SVG}g") if "p-concept" in g.get("class", "")]) == 30
+        assert (
+            len(
+                [
+                    g
+                    for g in parsed(answer.text).iter(f"{SVG}g")
+                    if "p-concept" in g.get("class", "")
+                ]
+            )
+            == 30
+        )
 
-    def test_it_is_not_sent_again_while_nothing_has_changed(self, client: TestClient, roadmap: str) -> None:
+    def test_it_is_not_sent_again_while_nothing_has_changed(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         path = f"{roadmap}/export.svg"
         tag = client.get(path).headers["etag"]
         again = client.get(path, headers={"If-None-Match": f'"other", W/{tag}'})
@@ -507,15 +749,25 @@ class TestExport:
 
     def test_it_speaks_the_language_of_who_asks(self, client: TestClient, roadmap: str) -> None:
         path = f"{roadmap}/export.svg"
-        english, chinese = (client.get(path, headers={"Accept-Language": wanted}) for wanted in ("en, zh;q=0.5", "zh-CN"))
-        for answer, language, words in ((english, "en", "Stage 1"), (chinese, "zh-Hans", "第 1 阶段")):
+        english, chinese = (
+            client.get(path, headers={"Accept-Language": wanted})
+            for wanted in ("en, zh;q=0.5", "zh-CN")
+        )
+        for answer, language, words in (
+            (english, "en", "Stage 1"),
+            (chinese, "zh-Hans", "第 1 阶段"),
+        ):
             assert parsed(answer.text).get("lang") == answer.headers["content-language"] == language
             assert answer.headers["vary"] == "Accept-Language, Accept-Encoding"
             assert f">{words}<" in answer.text
         assert english.headers["etag"] != chinese.headers["etag"]
-        mixed = client.get(path, headers={"Accept-Language": "zh", "If-None-Match": english.headers["etag"]})
+        mixed = client.get(
+            path, headers={"Accept-Language": "zh", "If-None-Match": english.headers["etag"]}
+        )
         assert mixed.status_code == 200
-        same = client.get(path, headers={"Accept-Language": "zh", "If-None-Match": chinese.headers["etag"]})
+        same = client.get(
+            path, headers={"Accept-Language": "zh", "If-None-Match": chinese.headers["etag"]}
+        )
         assert (same.status_code, same.headers["vary"], same.headers["content-language"]) == (
             304,
             "Accept-Language, Accept-Encoding",
@@ -529,7 +781,9 @@ class TestExport:
     def test_a_roadmap_that_is_not_there_has_no_picture(self, client: TestClient) -> None:
         assert client.get(f"{API}/roadmaps/{UUID(int=7)}/export.svg").status_code == 404
 
-    def test_a_plan_that_is_not_made_yet_has_one_that_says_so(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_plan_that_is_not_made_yet_has_one_that_says_so(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)
         location = client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]
         assert "The plan is not made yet." in client.get(f"{location}/export.svg").text

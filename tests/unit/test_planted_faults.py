@@ -32,7 +32,7 @@ def test_each_has_a_name_of_its_own() -> None:
 
 @each
 def test_what_it_replaces_stands_there_once(fault: Fault) -> None:
-    assert (ROOT / fault.file).read_text("utf-8").count(fault.old) == 1
+    assert len(fault.pattern.findall((ROOT / fault.file).read_text("utf-8"))) == 1
     assert fault.new != fault.old
     assert fault.lost.endswith(".")
 

@@ -70,11 +70,20 @@ def test_a_short_answer_has_no_links(client: TestClient) -> None:
     short = {"Prefer": "return=minimal", "Idempotency-Key": "once"}
     answer = client.post(ROADMAPS, json={"goal": GOAL}, headers=short)
     assert (answer.status_code, answer.headers["preference-applied"]) == (202, "return=minimal")
-    assert answer.json() == {"id": answer.headers["location"].rpartition("/")[2], "status": "queued"}
+    assert answer.json() == {
+        "id": answer.headers["location"].rpartition("/")[2],
+        "status": "queued",
+    }
     again = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Idempotency-Key": "once"})
     assert again.content == answer.content  # the first answer is the answer
-    waited = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "return=minimal, wait=20"})
-    assert (waited.status_code, waited.headers["preference-applied"], "links" in waited.json()) == (201, "wait=20", True)
+    waited = client.post(
+        ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "return=minimal, wait=20"}
+    )
+    assert (waited.status_code, waited.headers["preference-applied"], "links" in waited.json()) == (
+        201,
+        "wait=20",
+        True,
+    )
 
 
 class TestWaiting:
@@ -90,7 +99,9 @@ class TestWaiting:
         assert answer.status_code == 202
         assert "preference-applied" not in answer.headers
 
-    def test_when_the_time_is_over_it_is_accepted_all_the_same(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_when_the_time_is_over_it_is_accepted_all_the_same(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)  # nobody makes it
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=1"})
         assert answer.status_code == 202
@@ -98,12 +109,16 @@ class TestWaiting:
         assert client.get(answer.headers["location"]).json()["status"] == "queued"
 
     def test_a_plan_that_waits_for_review_is_an_outline(self, client: TestClient) -> None:
-        answer = client.post(ROADMAPS, json={"goal": GOAL, "review": True}, headers={"Prefer": "wait=20"})
+        answer = client.post(
+            ROADMAPS, json={"goal": GOAL, "review": True}, headers={"Prefer": "wait=20"}
+        )
         assert (answer.status_code, answer.json()["status"]) == (201, "awaiting_review")
 
     def test_asked_again_with_a_key_it_is_the_same_roadmap(self, client: TestClient) -> None:
         headers = {"Prefer": "wait=20", "Idempotency-Key": "once"}
-        first, again = (client.post(ROADMAPS, json={"goal": GOAL}, headers=headers) for _ in range(2))
+        first, again = (
+            client.post(ROADMAPS, json={"goal": GOAL}, headers=headers) for _ in range(2)
+        )
         assert (first.status_code, again.status_code) == (201, 201)
         assert first.json()["id"] == again.json()["id"]
         assert again.headers["idempotency-replayed"] == "true"
@@ -120,12 +135,16 @@ class TestWaiting:
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=20"})
         assert answer.status_code == 202
 
-    def test_when_too_many_wait_already_nobody_has_to(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_when_too_many_wait_already_nobody_has_to(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("web.events.MOST_OF_ONE", 0)
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=20"})
         assert answer.status_code == 202
 
-    def test_an_end_of_the_process_ends_the_waiting(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_end_of_the_process_ends_the_waiting(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)
         answers: list[Any] = []
 
@@ -138,7 +157,9 @@ class TestWaiting:
         monkeypatch.setattr(poller, "watch", watched)
 
         def ask() -> None:
-            answers.append(client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=50"}))
+            answers.append(
+                client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=50"})
+            )
 
         asking = threading.Thread(target=ask)
         asking.start()

@@ -36,7 +36,24 @@ VOID = ("br", "hr")
 REGION = {"class", "tabindex", "role", "aria-label"}
 ATTRIBUTES: dict[str, set[str]] = {
     **{tag: {"id"} for tag in HEADINGS},
-    **{tag: set() for tag in ("p", "blockquote", "ul", "li", "em", "strong", "s", "br", "hr", "table", "thead", "tbody", "tr")},
+    **{
+        tag: set()
+        for tag in (
+            "p",
+            "blockquote",
+            "ul",
+            "li",
+            "em",
+            "strong",
+            "s",
+            "br",
+            "hr",
+            "table",
+            "thead",
+            "tbody",
+            "tr",
+        )
+    },
     **{tag: {"class"} for tag in ("th", "td", "code", "span")},
     **{"a": {"href", "rel"}, "ol": {"start"}, "pre": REGION, "div": REGION},
 }
@@ -48,7 +65,9 @@ CLASSES = {
     **{tag: {"to-right", "to-center"} for tag in ("th", "td")},
 }
 START_TAG = re.compile(r'<[a-z][a-z0-9]*(?: [a-z-]+="(?:[^"<>&]|&(?:amp|lt|gt|quot|#x27);)*")*>')
-GOOD_HREF = re.compile(r"https?://[^/?#@\\\s]+(?:[/?#][!-~]*)?|mailto:[!-~]+|#t-\S+", re.IGNORECASE | re.ASCII)
+GOOD_HREF = re.compile(
+    r"https?://[^/?#@\\\s]+(?:[/?#][!-~]*)?|mailto:[!-~]+|#t-\S+", re.IGNORECASE | re.ASCII
+)
 
 
 @dataclass
@@ -76,8 +95,14 @@ class Read(HTMLParser):
         assert self._open == []
         ids = [each.attributes["id"] for each in self.elements if "id" in each.attributes]
         assert len(ids) == len(set(ids))
-        assert [link.attributes["href"] for link in self.all("a") if link.attributes["href"].removeprefix("#") in ids] == [
-            link.attributes["href"] for link in self.all("a") if link.attributes["href"].startswith("#")
+        assert [
+            link.attributes["href"]
+            for link in self.all("a")
+            if link.attributes["href"].removeprefix("#") in ids
+        ] == [
+            link.attributes["href"]
+            for link in self.all("a")
+            if link.attributes["href"].startswith("#")
         ]
 
     def all(self, *tags: str) -> list[Element]:
@@ -103,7 +128,10 @@ class Read(HTMLParser):
         assert attributes.get("class") in (None, *CLASSES.get(tag, ())), raw
         around = [each.tag for each, _ in self._open]
         assert not (tag == "a" and "a" in around)
-        assert not (set(around) & {"p", *HEADINGS, "pre"} and tag not in ("a", "code", "em", "strong", "s", "br", "span")), raw
+        assert not (
+            set(around) & {"p", *HEADINGS, "pre"}
+            and tag not in ("a", "code", "em", "strong", "s", "br", "span")
+        ), raw
         if tag == "a":
             assert GOOD_HREF.fullmatch(attributes["href"]), raw
             assert attributes["href"].startswith("#") or attributes["rel"] == REL
@@ -150,8 +178,29 @@ class TestText:
             "<p>&quot;a&quot; -- (c) ... www.example.org https://example.org &#x27;b&#x27;</p>\n"
         )
 
-    @try_each("html", ["<b>x</b>", "<script>alert(1)</script>", "<!-- x -->", "<img src=x onerror=alert(1)>", "<?x?>"])
-    @try_each("around", ["{}", "a {} b", "# {}", "- {}", "> {}", "| {} |\n|---|\n| {} |", "[{}](https://x.org)", "    {}"])
+    @try_each(
+        "html",
+        [
+            "<b>x</b>",
+            "<script>alert(1)</script>",
+            "<!-- x -->",
+            "<img src=x onerror=alert(1)>",
+            "<?x?>",
+        ],
+    )
+    @try_each(
+        "around",
+        [
+            "{}",
+            "a {} b",
+            "# {}",
+            "- {}",
+            "> {}",
+            "| {} |\n|---|\n| {} |",
+            "[{}](https://x.org)",
+            "    {}",
+        ],
+    )
     def test_html_is_text(self, html: str, around: str) -> None:
         assert html in read(around.replace("{}", html)).text
 
@@ -176,13 +225,19 @@ class TestHeadings:
             ("## a\n### b\n## c", 3, ["h3", "h4", "h3"]),
             ("## a\n### b\n# c", 3, ["h4", "h5", "h3"]),
             ("###### a", 3, ["h3"]),
-            ("# a\n## b\n### c\n#### d\n##### e\n###### f", 3, ["h3", "h4", "h5", "h6", "h6", "h6"]),
+            (
+                "# a\n## b\n### c\n#### d\n##### e\n###### f",
+                3,
+                ["h3", "h4", "h5", "h6", "h6", "h6"],
+            ),
             ("a\n===\nb\n---", 2, ["h2", "h3"]),
             ("# a\n> ## b\n\n- ### c", 1, ["h1", "h2", "h3"]),
             ("# a\n## b", 6, ["h6", "h6"]),
         ],
     )
-    def test_the_highest_is_the_top_and_none_is_beyond_the_sixth(self, markdown: str, top: int, expected: list[str]) -> None:
+    def test_the_highest_is_the_top_and_none_is_beyond_the_sixth(
+        self, markdown: str, top: int, expected: list[str]
+    ) -> None:
         assert [tag for tag, _, _ in read(markdown, top=top).headings()] == expected
 
     @try_each(
@@ -205,7 +260,15 @@ class TestHeadings:
 
     def test_ids_are_unique(self) -> None:
         made = read("# a\n# a\n# a-1\n# A\n# a-1\n# ?\n# !")
-        assert [name for _, name, _ in made.headings()] == ["t-a", "t-a-1", "t-a-1-1", "t-a-2", "t-a-1-2", "t-part", "t-part-1"]
+        assert [name for _, name, _ in made.headings()] == [
+            "t-a",
+            "t-a-1",
+            "t-a-1-1",
+            "t-a-2",
+            "t-a-1-2",
+            "t-part",
+            "t-part-1",
+        ]
 
     @try_each(
         ("link", "name"),
@@ -229,7 +292,19 @@ class TestHeadings:
             assert made.links() == [("words", f"#{name}")]
             assert "rel" not in made.one("a").attributes
 
-    @try_each("link", ["#", "#nowhere", "#t-a", "#top", "#-", "#%00", "#javascript:alert(1)", '#"onclick="alert(1)'])
+    @try_each(
+        "link",
+        [
+            "#",
+            "#nowhere",
+            "#t-a",
+            "#top",
+            "#-",
+            "#%00",
+            "#javascript:alert(1)",
+            '#"onclick="alert(1)',
+        ],
+    )
     def test_a_fragment_that_leads_nowhere_is_text(self, link: str) -> None:
         made = read(f"# A\n\n[*words*]({link})")
         assert (made.links(), made.one("p").text) == ([], "words")
@@ -255,8 +330,19 @@ GOOD_ADDRESSES = {
     "https://example.org/javascript:alert(1)": "https://example.org/javascript:alert(1)",
 }
 BAD_ADDRESSES = [
-    *["javascript:alert(1)", "JaVaScRiPt:alert(1)", "javascript:alert('XSS')", "javascript:alert(&quot;XSS&quot;)"],
-    *["java\tscript:alert(1)", "java\nscript:alert(1)", "java\rscript:alert(1)", "java\x00script:alert(1)", "java\\script:x"],
+    *[
+        "javascript:alert(1)",
+        "JaVaScRiPt:alert(1)",
+        "javascript:alert('XSS')",
+        "javascript:alert(&quot;XSS&quot;)",
+    ],
+    *[
+        "java\tscript:alert(1)",
+        "java\nscript:alert(1)",
+        "java\rscript:alert(1)",
+        "java\x00script:alert(1)",
+        "java\\script:x",
+    ],
     *[
         "jav&#x09;ascript:alert(1)",
         "jav&#x0A;ascript:alert(1)",
@@ -264,7 +350,12 @@ BAD_ADDRESSES = [
         "java&Tab;script:x",
         "java&NewLine;script:x",
     ],
-    *["&#106;avascript:alert(1)", "&#0000106&#0000097vascript:x", "&#x6A&#x61vascript:x", "&#x6a;&#x61;vascript:alert(1)"],
+    *[
+        "&#106;avascript:alert(1)",
+        "&#0000106&#0000097vascript:x",
+        "&#x6A&#x61vascript:x",
+        "&#x6a;&#x61;vascript:alert(1)",
+    ],
     *[
         "javascript&colon;alert(1)",
         "javascript&#58;alert(1)",
@@ -272,9 +363,27 @@ BAD_ADDRESSES = [
         "javascript\\:alert(1)",
         "javascript%3Aalert(1)",
     ],
-    *[" javascript:alert(1)", "\x01javascript:alert(1)", " &#14;  javascript:alert(1)", "\xa0javascript:x", "\u3000javascript:x"],
-    *["\ufeffjavascript:x", "\u200bjavascript:x", "\u202ejavascript:x", "java\xadscript:x", "ｊavascript:x", "javaſcript:x"],
-    *["%6aavascript:alert(1)", "javascript://example.org/%0aalert(1)", "javascript:https://example.org", "feed:javascript:x"],
+    *[
+        " javascript:alert(1)",
+        "\x01javascript:alert(1)",
+        " &#14;  javascript:alert(1)",
+        "\xa0javascript:x",
+        "\u3000javascript:x",
+    ],
+    *[
+        "\ufeffjavascript:x",
+        "\u200bjavascript:x",
+        "\u202ejavascript:x",
+        "java\xadscript:x",
+        "ｊavascript:x",
+        "javaſcript:x",
+    ],
+    *[
+        "%6aavascript:alert(1)",
+        "javascript://example.org/%0aalert(1)",
+        "javascript:https://example.org",
+        "feed:javascript:x",
+    ],
     *[
         "vbscript:msgbox(1)",
         "VBSCRIPT:x",
@@ -365,18 +474,33 @@ class TestLinks:
         assert read(form.replace("%s", address)).links() == []
 
     @try_each(
-        "address", [each for each in BAD_ADDRESSES if not re.search(r"[\n\r<>]", each)], ids=lambda address: repr(address[:40])
+        "address",
+        [each for each in BAD_ADDRESSES if not re.search(r"[\n\r<>]", each)],
+        ids=lambda address: repr(address[:40]),
     )
     def test_of_a_link_that_may_not_be_its_text_is_left(self, address: str) -> None:
-        assert read(f"a [*words*](<{address}>) b ![*words*](<{address}>) c").text == "a words b words c\n"
+        assert (
+            read(f"a [*words*](<{address}>) b ![*words*](<{address}>) c").text
+            == "a words b words c\n"
+        )
 
     def test_an_address_alone(self) -> None:
-        made = read("<https://example.org/a?b=c> <ada@example.org> vector<std::string> <javascript:alert(1)>")
-        assert made.links() == [("https://example.org/a?b=c",) * 2, ("ada@example.org", "mailto:ada@example.org")]
-        assert made.text == "https://example.org/a?b=c ada@example.org vector<std::string> <javascript:alert(1)>\n"
+        made = read(
+            "<https://example.org/a?b=c> <ada@example.org> vector<std::string> <javascript:alert(1)>"
+        )
+        assert made.links() == [
+            ("https://example.org/a?b=c",) * 2,
+            ("ada@example.org", "mailto:ada@example.org"),
+        ]
+        assert (
+            made.text
+            == "https://example.org/a?b=c ada@example.org vector<std::string> <javascript:alert(1)>\n"
+        )
 
     def test_a_link_without_words_shows_its_address(self) -> None:
-        made = read("[](https://a.org) [ \u200b](https://b.org) [![](https://i.org)](https://c.org) [](javascript:x)")
+        made = read(
+            "[](https://a.org) [ \u200b](https://b.org) [![](https://i.org)](https://c.org) [](javascript:x)"
+        )
         assert [(text.strip(" \u200b"), href) for text, href in made.links()] == [
             ("https://a.org", "https://a.org"),
             ("https://b.org", "https://b.org"),
@@ -384,11 +508,18 @@ class TestLinks:
         ]
 
     def test_no_link_is_in_a_link(self) -> None:
-        made = read("[a <https://b.org> ![c](https://d.org)](https://e.org) [f <https://g.org>](javascript:x)")
-        assert made.links() == [("a <https://b.org> c", "https://e.org"), ("https://g.org", "https://g.org")]
+        made = read(
+            "[a <https://b.org> ![c](https://d.org)](https://e.org) [f <https://g.org>](javascript:x)"
+        )
+        assert made.links() == [
+            ("a <https://b.org> c", "https://e.org"),
+            ("https://g.org", "https://g.org"),
+        ]
 
     def test_a_picture_is_a_link_to_it(self) -> None:
-        made = read('![A *fine* `one`](https://x.org/a.png "title") ![](https://x.org/b.png) ![c][d]\n\n[d]: https://x.org/d.png')
+        made = read(
+            '![A *fine* `one`](https://x.org/a.png "title") ![](https://x.org/b.png) ![c][d]\n\n[d]: https://x.org/d.png'
+        )
         assert made.links() == [
             ("A fine one", "https://x.org/a.png"),
             ("https://x.org/b.png", "https://x.org/b.png"),
@@ -397,7 +528,10 @@ class TestLinks:
         assert {link.attributes["rel"] for link in made.all("a")} == {REL}
 
     def test_a_picture_that_may_not_be_linked_is_its_words_or_its_address(self) -> None:
-        assert read("![*a*](b.png) ![](javascript:alert) [![d](x)](https://e.org)").text == "a javascript:alert d\n"
+        assert (
+            read("![*a*](b.png) ![](javascript:alert) [![d](x)](https://e.org)").text
+            == "a javascript:alert d\n"
+        )
 
     def test_a_definition_that_is_used_without_end_makes_no_page_without_end(self) -> None:
         address = f"https://x.org/{'a' * 1900}"
@@ -425,17 +559,35 @@ class Mistaken(Lexer):
 class TestCode:
     def test_code_is_coloured_by_classes(self) -> None:
         made = read(f"```python\n{PYTHON}```", code_label='Code "a"')
-        assert made.one("pre").attributes == {"class": "code", "tabindex": "0", "role": "group", "aria-label": 'Code "a"'}
+        assert made.one("pre").attributes == {
+            "class": "code",
+            "tabindex": "0",
+            "role": "group",
+            "aria-label": 'Code "a"',
+        }
         assert made.one("code").attributes == {"class": "language-python"}
         assert made.one("code").text == PYTHON
         assert [(each.attributes["class"], each.text) for each in made.all("span")] == [
-            *[("k", "def"), ("nf", "add"), ("nb", "int"), ("nb", "int"), ("k", "return"), ("mi", "1"), ("c1", "# more")]
+            *[
+                ("k", "def"),
+                ("nf", "add"),
+                ("nb", "int"),
+                ("nb", "int"),
+                ("k", "return"),
+                ("mi", "1"),
+                ("c1", "# more"),
+            ]
         ]
 
     @try_each(
         ("info", "language"),
         [
-            *[("py", "python"), ("Python", "python"), (" python title='x.py'", "python"), ("python,linenos", "python")],
+            *[
+                ("py", "python"),
+                ("Python", "python"),
+                (" python title='x.py'", "python"),
+                ("python,linenos", "python"),
+            ],
             *[
                 ("c++", "cpp"),
                 ("c#", "csharp"),
@@ -448,23 +600,54 @@ class TestCode:
         ],
     )
     def test_a_language_has_many_names(self, info: str, language: str) -> None:
-        assert read(f"~~~{info}\nif x == 1: y = 'z'\n~~~").one("code").attributes == {"class": f"language-{language}"}
+        assert read(f"~~~{info}\nif x == 1: y = 'z'\n~~~").one("code").attributes == {
+            "class": f"language-{language}"
+        }
 
     @try_each(
         "info",
-        ["", "text", "nonsense", "{.python}", '"><script>alert(1)</script>', "agda", "guess", "写", "-", '" onclick="alert(1)'],
+        [
+            "",
+            "text",
+            "nonsense",
+            "{.python}",
+            '"><script>alert(1)</script>',
+            "agda",
+            "guess",
+            "写",
+            "-",
+            '" onclick="alert(1)',
+        ],
     )
     def test_without_a_language_that_is_known_it_is_plain(self, info: str) -> None:
         made = read(f"~~~ {info}\n{PYTHON}~~~")
-        assert (made.one("code").attributes, made.one("code").text, made.all("span")) == ({}, PYTHON, [])
+        assert (made.one("code").attributes, made.one("code").text, made.all("span")) == (
+            {},
+            PYTHON,
+            [],
+        )
 
     def test_an_indented_block_is_plain(self) -> None:
         made = read("    def a():\n\n        <b>\n")
         assert (made.one("code").text, made.all("span")) == ("def a():\n\n    <b>\n", [])
         assert made.one("pre").attributes["aria-label"] == "Code"
 
-    @try_each("code", ["\n\n\ta \n\n\n", "", "\n", " \t \n", "\ufeffa = 1\n", "a\u2028b = 1\n", "if 1 < 2 & 3 > '\"':\n"])
-    @try_each("language", ["python", "bash", "sql", "html", "http", "console", "pycon", "yaml", "markdown", "diff"])
+    @try_each(
+        "code",
+        [
+            "\n\n\ta \n\n\n",
+            "",
+            "\n",
+            " \t \n",
+            "\ufeffa = 1\n",
+            "a\u2028b = 1\n",
+            "if 1 < 2 & 3 > '\"':\n",
+        ],
+    )
+    @try_each(
+        "language",
+        ["python", "bash", "sql", "html", "http", "console", "pycon", "yaml", "markdown", "diff"],
+    )
     def test_code_stays_as_it_is(self, code: str, language: str) -> None:
         assert read(f"```{language}\n{code}```").one("code").text == code
 
@@ -482,10 +665,22 @@ class TestCode:
         assert (made.one("code").text, made.all("span")) == (f"{line}#\n", [])
 
     @pytest.mark.parametrize(
-        "error", [IndexError, KeyError, ValueError, TypeError, AttributeError, AssertionError, RecursionError]
+        "error",
+        [
+            IndexError,
+            KeyError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            AssertionError,
+            RecursionError,
+        ],
     )
     def test_a_lexer_that_fails_leaves_the_code_plain_and_says_so(
-        self, error: type[Exception], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self,
+        error: type[Exception],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         lexer = Mistaken()
         lexer.error = error("secret <b>")
@@ -494,20 +689,26 @@ class TestCode:
         assert (made.one("code").text, made.all("span")) == ("<b>\n", [])
         assert caplog.messages == [f"The lexer for python failed: {error.__name__}"]
 
-    def test_a_lexer_that_changes_the_code_is_not_believed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_lexer_that_changes_the_code_is_not_believed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         lexer = Mistaken()
         lexer.left_out = "b"
         monkeypatch.setattr(colouring_module, "get_lexer_by_name", lambda name, **options: lexer)
         assert read("```python\nabc\n```").one("code").text == "abc\n"
 
-    def test_an_interruption_is_no_failure_of_a_lexer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_interruption_is_no_failure_of_a_lexer(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         lexer = Mistaken()
         lexer.error = KeyboardInterrupt()
         monkeypatch.setattr(colouring_module, "get_lexer_by_name", lambda name, **options: lexer)
         with pytest.raises(KeyboardInterrupt):
             prose("```python\na\n```")
 
-    def test_all_blocks_together_get_so_much_work_and_no_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_all_blocks_together_get_so_much_work_and_no_more(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         now, asked = iter(range(1000)), []
         monkeypatch.setattr(colouring_module, "thread_time", lambda: next(now) / 10)
         monkeypatch.setattr(
@@ -520,16 +721,26 @@ class TestCode:
         assert [code.count("<span") for code in made.html.split("</pre>\n")] == [1, 0, 0, 0, 0, 0]
         assert len(asked) == 2
 
-    @try_each(("language", "hostile"), [("python", " \n"), ("console", "a(@"), ("ini", " = "), ("html", "<!--"), ("css", '\\"')])
-    def test_what_takes_a_lexer_for_ever_is_plain_in_bounded_time(self, language: str, hostile: str) -> None:
+    @try_each(
+        ("language", "hostile"),
+        [("python", " \n"), ("console", "a(@"), ("ini", " = "), ("html", "<!--"), ("css", '\\"')],
+    )
+    def test_what_takes_a_lexer_for_ever_is_plain_in_bounded_time(
+        self, language: str, hostile: str
+    ) -> None:
         code = hostile * (19_990 // len(hostile)) + "\n"
         before = thread_time()
         made = read(f"```{language}\n{code}```\n\n" * 5)
         assert [each.text for each in made.all("code")] == [code] * 5
         assert thread_time() - before < 10
 
-    @pytest.mark.parametrize("languages", [["bash", "html", "python"], pytest.param(sorted(LANGUAGES), marks=pytest.mark.long)])
-    def test_no_lexer_stays_at_one_place_for_long(self, languages: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        "languages",
+        [["bash", "html", "python"], pytest.param(sorted(LANGUAGES), marks=pytest.mark.long)],
+    )
+    def test_no_lexer_stays_at_one_place_for_long(
+        self, languages: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Its work ends between two pieces of the code only."""
         for language in languages:
             prose(f"```{language}\na\n```")
@@ -566,14 +777,21 @@ class TestCode:
             "print(loaded())\nprose('```nonsense\\na\\n```')\nprint(loaded())\nprose('```python\\na\\n```')\nprint(loaded())"
         )
         run = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=False
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert (run.stdout.split(), run.stderr) == (["False", "False", "True"], "")
 
 
 class TestTables:
     def test_a_table_can_be_scrolled_and_is_aligned_by_classes(self) -> None:
-        made = prose("| a | b | c | |\n|:--|--:|:-:|-|\n| *1* | 2 | x \\| y |\n", table_label='Table "a"')
+        made = prose(
+            "| a | b | c | |\n|:--|--:|:-:|-|\n| *1* | 2 | x \\| y |\n", table_label='Table "a"'
+        )
         assert made == (
             '<div class="scroll" tabindex="0" role="region" aria-label="Table &quot;a&quot;"><table><thead><tr><th>a</th>'
             '<th class="to-right">b</th><th class="to-center">c</th><td></td></tr>\n</thead>\n<tbody><tr><td><em>1</em></td>'
@@ -583,7 +801,10 @@ class TestTables:
 
     def test_tables_have_names_of_their_own(self) -> None:
         made = read("| a |\n|---|\n\n> | b |\n> |---|\n", table_label="Tabelle")
-        assert [each.attributes["aria-label"] for each in made.all("div")] == ["Tabelle 1", "Tabelle 2"]
+        assert [each.attributes["aria-label"] for each in made.all("div")] == [
+            "Tabelle 1",
+            "Tabelle 2",
+        ]
 
 
 def rep(unit: str, length: int) -> str:
@@ -680,27 +901,38 @@ def hostile(length: int) -> dict[str, str]:
         "paragraphs of images": rep("![" * 490 + "](a)" * 490 + "\n\n", length),
         "images in images": "![" * (length // 5) + "](a)" * (length // 7),
         "emphasis that opens and closes": "*a **b " * (length // 14) + "c** d* " * (length // 14),
-        "a table that fills itself": rep("|a" * 256 + "|\n" + "|-" * 256 + "|\n" + "|\n" * 250 + "\n", length),
+        "a table that fills itself": rep(
+            "|a" * 256 + "|\n" + "|-" * 256 + "|\n" + "|\n" * 250 + "\n", length
+        ),
         "a wide table": "|a" * 16_000 + "|\n" + "|-" * 16_000 + "|\n",
         "a long table": "|a|b|\n|-|-|\n" + "|*a*|[b](c)|\n" * (length // 14),
         "a long title, used": "[a]: b '" + "x" * 50_000 + "'\n\n" + "[a] " * (length // 8),
         "a long address, used": "[a]: http://x/" + "x" * 50_000 + "\n\n" + "[a] " * (length // 8),
         "a long fragment, used": "[a]: #" + "x" * 1900 + "\n\n" + "[a]\n\n" * (length // 11),
         "fences of no language": "".join(f"```x{n}\na\n```\n" for n in range(length // 16)),
-        "fences of every language": "".join(f"```{name}\na = 'b' # c\n```\n" for name in sorted(NAMES)) * (length // 20_000 + 1),
+        "fences of every language": "".join(
+            f"```{name}\na = 'b' # c\n```\n" for name in sorted(NAMES)
+        )
+        * (length // 20_000 + 1),
         "an address without end": "<http:" + "a" * 90_000 + "> <a@" + "a." * 4000,
         "words": rep("word " * 12 + "\n\n", length),
     }
 
 
 class TestLimits:
-    @pytest.mark.parametrize(("length", "seconds"), [(10_000, 3), pytest.param(100_000, 10, marks=pytest.mark.long)])
-    def test_hostile_length_is_shown_to_its_end_in_bounded_time(self, length: int, seconds: int) -> None:
+    @pytest.mark.parametrize(
+        ("length", "seconds"), [(10_000, 3), pytest.param(100_000, 10, marks=pytest.mark.long)]
+    )
+    def test_hostile_length_is_shown_to_its_end_in_bounded_time(
+        self, length: int, seconds: int
+    ) -> None:
         wrong = []
         for name, markdown in hostile(length).items():
             before = thread_time()
             made = prose(f"{markdown}\n\nneedle")
-            taken = thread_time() - before  # of work, which ends after MOST_SECONDS and what was begun
+            taken = (
+                thread_time() - before
+            )  # of work, which ends after MOST_SECONDS and what was begun
             if "needle" not in Read(made).text or taken > seconds or len(made) > 25 * len(markdown):
                 wrong.append((name, taken, len(made)))
         assert wrong == []
@@ -710,19 +942,31 @@ class TestLimits:
             for mark, deepest in (("> ", 19), ("- ", 9)):
                 made = read(mark * depth + "needle")
                 assert "needle" in made.text
-                assert ("> " not in made.text and "- " not in made.text) is (depth <= deepest), (mark, depth)
+                assert ("> " not in made.text and "- " not in made.text) is (depth <= deepest), (
+                    mark,
+                    depth,
+                )
 
     @pytest.mark.parametrize("mark", ["[", "<"])
-    def test_a_paragraph_of_brackets_without_end_shows_as_it_is_and_the_others_as_they_are_meant(self, mark: str) -> None:
+    def test_a_paragraph_of_brackets_without_end_shows_as_it_is_and_the_others_as_they_are_meant(
+        self, mark: str
+    ) -> None:
         for count, is_read in ((MOST_BRACKETS - 1, True), (MOST_BRACKETS, False)):
             made = read(f"*a*\n\n*b* {mark}x " + f"{mark} " * (count) + "\n\n*c*")
-            assert [each.text for each in made.all("em")] == (["a", "b", "c"] if is_read else ["a", "c"])
+            assert [each.text for each in made.all("em")] == (
+                ["a", "b", "c"] if is_read else ["a", "c"]
+            )
 
     def test_what_takes_too_long_shows_as_it_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(prose_module, "MOST_SECONDS", -1)
-        assert prose("# <b>\na *b*\n \n\n```\nc\n```\n\n") == "<p># &lt;b&gt;<br>a *b*</p>\n<p>```<br>c<br>```</p>\n<p></p>\n"
+        assert (
+            prose("# <b>\na *b*\n \n\n```\nc\n```\n\n")
+            == "<p># &lt;b&gt;<br>a *b*</p>\n<p>```<br>c<br>```</p>\n<p></p>\n"
+        )
 
-    def test_what_is_nested_beyond_the_stack_shows_as_it_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_is_nested_beyond_the_stack_shows_as_it_is(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def deeper(*arguments: object) -> None:
             raise RecursionError
 
@@ -784,9 +1028,16 @@ PIECES = [
         "  \n",
     ],
 ]
-links = st.builds(lambda form, target: form.replace("%s", target), st.sampled_from([*FORMS.values()]), st.sampled_from(TARGETS))
+links = st.builds(
+    lambda form, target: form.replace("%s", target),
+    st.sampled_from([*FORMS.values()]),
+    st.sampled_from(TARGETS),
+)
 attacks = st.lists(
-    st.sampled_from(PIECES) | links | st.sampled_from([markdown for markdown, _ in REWRITTEN.values()]), max_size=25
+    st.sampled_from(PIECES)
+    | links
+    | st.sampled_from([markdown for markdown, _ in REWRITTEN.values()]),
+    max_size=25,
 )
 
 
@@ -803,10 +1054,24 @@ class TestAlways:
     @given(attacks.map("".join) | markdowns | st.text(), st.text(), st.text())
     @often
     def test_neither_by_a_label(self, markdown: str, code: str, table: str) -> None:
-        made = read(f"{markdown}\n\n```\na\n```\n\n| a |\n|---|\n", code_label=code, table_label=table)
-        assert made.html.count("<script") == made.html.count(' onclick="') == made.html.count(" style=") == 0
+        made = read(
+            f"{markdown}\n\n```\na\n```\n\n| a |\n|---|\n", code_label=code, table_label=table
+        )
+        assert (
+            made.html.count("<script")
+            == made.html.count(' onclick="')
+            == made.html.count(" style=")
+            == 0
+        )
 
-    @given(st.lists(st.sampled_from(["word", "*", "_", "`", "#", "> ", "- ", "\n", "\n\n", "|", "~", " ", "1. "]), max_size=60))
+    @given(
+        st.lists(
+            st.sampled_from(
+                ["word", "*", "_", "`", "#", "> ", "- ", "\n", "\n\n", "|", "~", " ", "1. "]
+            ),
+            max_size=60,
+        )
+    )
     @often
     def test_no_word_is_lost(self, parts: list[str]) -> None:
         counted = iter(range(10_000))
@@ -815,17 +1080,23 @@ class TestAlways:
         shown = re.findall(r"word\d+", read(f"```\n{markdown}\n").text)
         assert shown == words
         if "|" not in markdown:  # a cell too many is none
-            assert sorted(re.findall(r"word\d+", read(markdown).text + markdown_info(markdown))) == sorted(words)
+            assert sorted(
+                re.findall(r"word\d+", read(markdown).text + markdown_info(markdown))
+            ) == sorted(words)
 
     @given(attacks.map("".join) | markdowns)
     @often
-    def test_what_was_made_harmless_before_it_was_kept_has_the_same_rules(self, markdown: str) -> None:
+    def test_what_was_made_harmless_before_it_was_kept_has_the_same_rules(
+        self, markdown: str
+    ) -> None:
         read(harmless(markdown.encode("utf-8", "replace").decode()))
 
 
 def markdown_info(markdown: str) -> str:
     """What stands beside the beginning of a fence."""
-    return "".join(token.info for token in MarkdownIt("commonmark").parse(markdown) if token.type == "fence")
+    return "".join(
+        token.info for token in MarkdownIt("commonmark").parse(markdown) if token.type == "fence"
+    )
 
 
 TUTORIALS = sorted((ROOT / "roadmap" / "tracks" / "python-backend" / "concepts").glob("*.md"))
@@ -841,7 +1112,9 @@ class TestTutorials:
         assert len(TUTORIALS) >= 30
 
     @try_each("file", TUTORIALS, ids=lambda file: file.stem)
-    def test_a_tutorial_of_the_house_is_shown_whole_with_its_code_in_colours(self, file: Path) -> None:
+    def test_a_tutorial_of_the_house_is_shown_whole_with_its_code_in_colours(
+        self, file: Path
+    ) -> None:
         markdown = file.read_text("utf-8").split("+++\n", 2)[2]
         made = read(markdown)
         tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(markdown)
@@ -850,11 +1123,19 @@ class TestTutorials:
         assert [rank - min(source) for rank in source] == [rank - 3 for rank in shown]
         assert skips(shown) == skips(source)
         fences = [token for token in tokens if token.type == "fence"]
-        assert [token.content for token in fences] == [each.text.split("</code>")[0] for each in made.all("pre")]
+        assert [token.content for token in fences] == [
+            each.text.split("</code>")[0] for each in made.all("pre")
+        ]
         for token, html in zip(fences, made.html.split("<pre ")[1:], strict=True):
-            assert ("language-" in html.partition("</pre>")[0]) is (token.info not in ("", "text")), token.content
-            is_header = token.info == "http" and "HTTP" not in token.content  # a lexer needs more of a message
-            assert ("<span" in html.partition("</pre>")[0]) is (token.info not in ("", "text") and not is_header), token.content
+            assert ("language-" in html.partition("</pre>")[0]) is (
+                token.info not in ("", "text")
+            ), token.content
+            is_header = (
+                token.info == "http" and "HTTP" not in token.content
+            )  # a lexer needs more of a message
+            assert ("<span" in html.partition("</pre>")[0]) is (
+                token.info not in ("", "text") and not is_header
+            ), token.content
         assert len(made.all("table")) == sum(token.type == "table_open" for token in tokens)
 
 
@@ -865,7 +1146,9 @@ BACKGROUNDS = {"light": "#f4f2ec", "dark": "#1b1e23"}
 def luminance(colour: str) -> float:
     """https://www.w3.org/TR/WCAG22/#dfn-relative-luminance"""
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
     return sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
 
 
@@ -891,10 +1174,17 @@ class TestSheet:
     def test_every_colour_can_be_read_in_both_themes(self) -> None:
         light, dark = colours(":root"), colours(':root[data-theme="dark"]')
         assert colours(':root:not([data-theme="light"])') == dark
-        assert re.search(r'@media \(prefers-color-scheme: dark\) {\s*:root:not\(\[data-theme="light"\]\) {', SHEET)
+        assert re.search(
+            r'@media \(prefers-color-scheme: dark\) {\s*:root:not\(\[data-theme="light"\]\) {',
+            SHEET,
+        )
         assert light.keys() == dark.keys() == set(re.findall(r"var\((--code-[a-z]+)\)", SHEET))
         for theme, theirs in (("light", light), ("dark", dark)):
-            faint = {name: colour for name, colour in theirs.items() if contrast(colour, BACKGROUNDS[theme]) < 4.5}
+            faint = {
+                name: colour
+                for name, colour in theirs.items()
+                if contrast(colour, BACKGROUNDS[theme]) < 4.5
+            }
             assert faint == {}, theme
 
     def test_colours_stand_in_properties_only(self) -> None:
@@ -904,5 +1194,7 @@ class TestSheet:
     def test_every_class_has_a_rule(self) -> None:
         names = set(re.findall(r"\.([a-z0-9]+)\b", SHEET))
         starts = tuple(re.findall(r'span\[class\^="([a-z])"\]', SHEET))
-        assert [name for name in CLASSES["span"] if name not in names and not name.startswith(starts)] == []
+        assert [
+            name for name in CLASSES["span"] if name not in names and not name.startswith(starts)
+        ] == []
         assert {"to-right", "to-center"} <= set(re.findall(r"\.([a-z-]+)", SHEET))

@@ -18,9 +18,17 @@ from web import protocol
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
     """Says which headers and which path have arrived."""
-    headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in scope["headers"]]
+    headers = [
+        [name.decode("latin-1"), value.decode("latin-1")] for name, value in scope["headers"]
+    ]
     body = json.dumps({"path": scope["path"], "headers": headers}).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [(b"content-length", str(len(body)).encode())],
+        }
+    )
     await send({"type": "http.response.body", "body": body})
 
 
@@ -28,7 +36,13 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 def port() -> Iterator[int]:
     where = free_port()
     config = uvicorn.Config(
-        echo, port=where, http=protocol.BoundedProtocol, lifespan="off", ws="none", log_level="critical", loop="asyncio"
+        echo,
+        port=where,
+        http=protocol.BoundedProtocol,
+        lifespan="off",
+        ws="none",
+        log_level="critical",
+        loop="asyncio",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -50,7 +64,11 @@ def said(port: int, content: bytes) -> tuple[int, dict[str, str], Any]:
     head, _, body = answer.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     pairs = (line.partition(": ") for line in lines)
-    return int(first.split()[1]), {name.lower(): value for name, _, value in pairs}, json.loads(body)
+    return (
+        int(first.split()[1]),
+        {name.lower(): value for name, _, value in pairs},
+        json.loads(body),
+    )
 
 
 NO_REQUESTS = {
@@ -69,7 +87,11 @@ NO_REQUESTS = {
 def test_what_is_no_request_is_answered_by_a_problem(port: int, content: bytes) -> None:
     status, headers, problem = said(port, content)
     assert (status, headers["content-type"]) == (400, "application/problem+json")
-    assert (problem["type"], problem["status"], problem["title"]) == ("/problems/malformed", 400, "The request cannot be read")
+    assert (problem["type"], problem["status"], problem["title"]) == (
+        "/problems/malformed",
+        400,
+        "The request cannot be read",
+    )
     assert problem["detail"]
     assert problem["request_id"] == headers["x-request-id"]
     assert headers["x-content-type-options"] == "nosniff"
@@ -79,7 +101,10 @@ def test_what_is_no_request_is_answered_by_a_problem(port: int, content: bytes) 
 @try_each("written", [b"1", b" 1", b"1 ", b"\t 1 \t"])
 def test_space_around_a_value_is_no_part_of_it(port: int, written: bytes) -> None:
     """RFC 9110, 5.5."""
-    _, _, told = said(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nLast-Event-ID:" + written + b"\r\n\r\n")
+    _, _, told = said(
+        port,
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nLast-Event-ID:" + written + b"\r\n\r\n",
+    )
     assert ["last-event-id", "1"] in told["headers"]
 
 

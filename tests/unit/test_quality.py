@@ -39,19 +39,25 @@ def catalogue() -> tuple[Course, ...]:
 def everything() -> tuple[tuple[str, Measured], ...]:
     """Each concept with the name of its course."""
     comparison = Comparison(catalogue())
-    return tuple((each.name, concept) for each in catalogue() for concept in measured(each, comparison))
+    return tuple(
+        (each.name, concept) for each in catalogue() for concept in measured(each, comparison)
+    )
 
 
 @lru_cache(maxsize=1)
 def course() -> Course:
     """Some concepts of one, beside which a changed one is measured."""
     (whole,) = [each for each in catalogue() if each.name == "python-backend (en)"]
-    return Course(whole.name, tuple(each for each in whole.concepts if each.key.rpartition("/")[2] in SOME))
+    return Course(
+        whole.name, tuple(each for each in whole.concepts if each.key.rpartition("/")[2] in SOME)
+    )
 
 
 def changed(key: str = "python-backend/caching", **changes: Any) -> Measured:
     """One concept of a course, as it is when something of it is different."""
-    concepts = tuple(replace(each, **changes) if each.key == key else each for each in course().concepts)
+    concepts = tuple(
+        replace(each, **changes) if each.key == key else each for each in course().concepts
+    )
     made = Course("changed", concepts)
     return next(each for each in measured(made, Comparison([made])) if each.key == key)
 
@@ -62,7 +68,11 @@ def subject(key: str = "python-backend/caching") -> Subject:
 
 class TestCatalogue:
     def test_every_concept_of_every_track_in_every_language_is_above_the_floor(self) -> None:
-        below = {f"{name}, {concept.key}": found for name, concept in everything() if (found := faults(concept))}
+        below = {
+            f"{name}, {concept.key}": found
+            for name, concept in everything()
+            if (found := faults(concept))
+        }
         assert below == {}
 
     def test_all_of_it_is_measured(self) -> None:
@@ -108,7 +118,10 @@ class TestWhatIsBad:
     def test_a_quiz_of_another_tutorial(self) -> None:
         other = subject("python-backend/command-line-and-git").quiz
         found = faults(changed(quiz=other))
-        assert "the quiz is closer to the tutorial of python-backend/command-line-and-git than to its own" in found
+        assert (
+            "the quiz is closer to the tutorial of python-backend/command-line-and-git than to its own"
+            in found
+        )
         assert any(each.startswith("quiz answerable from the tutorial (mean)") for each in found)
 
     def test_a_tutorial_that_repeats_another(self) -> None:
@@ -118,7 +131,9 @@ class TestWhatIsBad:
         assert found.startswith("overlap with another concept")
 
     def test_a_sentence_without_end(self) -> None:
-        long = "which is a representation of internationalised interoperability considerations " * 120
+        long = (
+            "which is a representation of internationalised interoperability considerations " * 120
+        )
         (found,) = faults(changed(tutorial=f"{long}.\n\n{subject().tutorial}"))[:1]
         assert found.startswith(("length of the tutorial", "reading level of English"))
 
@@ -137,7 +152,11 @@ class TestWhatIsBad:
             urls[1]: Visit(200),
             urls[2]: Visit(503, "it answered with status 503"),
         }
-        found = next(each for each in measured(course(), Comparison([course()]), seen) if each.key == subject().key)
+        found = next(
+            each
+            for each in measured(course(), Comparison([course()]), seen)
+            if each.key == subject().key
+        )
         assert faults(found) == [f"dead link: {urls[0]} (it answered with status 404)"]
         assert found.alive == 1
 
@@ -145,16 +164,30 @@ class TestWhatIsBad:
         good = subject().quiz
         assert good is not None
         one = good.questions[0]
-        all_right = one.model_copy(update={"type": "multiple", "answers": tuple(range(len(one.options)))})
-        guess = Question(type="single", prompt=one.prompt, options=one.options[:2], answers=(0,), explanation=one.explanation)
-        same = one.model_copy(update={"options": (one.options[0], f" {one.options[0]} ".upper(), *one.options[2:])})
+        all_right = one.model_copy(
+            update={"type": "multiple", "answers": tuple(range(len(one.options)))}
+        )
+        guess = Question(
+            type="single",
+            prompt=one.prompt,
+            options=one.options[:2],
+            answers=(0,),
+            explanation=one.explanation,
+        )
+        same = one.model_copy(
+            update={"options": (one.options[0], f" {one.options[0]} ".upper(), *one.options[2:])}
+        )
         for bad, told in [
             (all_right, "question 1: every option is right"),
             (guess, "question 1: a choice of two is a guess"),
             (same, "question 1: two options are the same"),
         ]:
-            assert f"quiz: {told}" in faults(changed(quiz=Quiz(questions=(bad, *good.questions[1:]))))
-        assert "quiz: a question is asked twice" in faults(changed(quiz=Quiz(questions=(*good.questions, one))))
+            assert f"quiz: {told}" in faults(
+                changed(quiz=Quiz(questions=(bad, *good.questions[1:])))
+            )
+        assert "quiz: a question is asked twice" in faults(
+            changed(quiz=Quiz(questions=(*good.questions, one)))
+        )
 
     def test_few_questions_of_one_kind(self) -> None:
         good = subject().quiz
@@ -172,11 +205,17 @@ class TestWhatIsBad:
 class TestMeasures:
     def test_the_index_is_that_of_its_authors(self) -> None:
         """4.71 letters a word + 0.5 words a sentence - 21.43."""
-        assert reading_level.automated_readability_index("One two six ten.") == pytest.approx(4.71 * 3 + 0.5 * 4 - 21.43)
-        assert reading_level.level("Simple words. Short ones.", "en-GB") == pytest.approx(4.71 * 20 / 4 + 0.5 * 2 - 21.43)
+        assert reading_level.automated_readability_index("One two six ten.") == pytest.approx(
+            4.71 * 3 + 0.5 * 4 - 21.43
+        )
+        assert reading_level.level("Simple words. Short ones.", "en-GB") == pytest.approx(
+            4.71 * 20 / 4 + 0.5 * 2 - 21.43
+        )
 
     def test_of_chinese_characters_a_sentence_are_counted(self) -> None:
-        assert reading_level.level("缓存保存应答。它会变旧！", "zh-Hans") == pytest.approx((6 + 4) / 2)
+        assert reading_level.level("缓存保存应答。它会变旧！", "zh-Hans") == pytest.approx(
+            (6 + 4) / 2
+        )
 
     def test_of_other_languages_nothing_is_said(self) -> None:
         assert reading_level.level("Ein Satz.", "de") is None
@@ -218,7 +257,9 @@ class TestMeasures:
 
     def test_code_is_parsed_and_not_compiled(self) -> None:
         """Nested `finally` doubles what compile() does with each level: 30 of them took 10 hours and all memory."""
-        levels = "".join(f"{' ' * at}try:\n{' ' * at} pass\n{' ' * at}finally:\n" for at in range(30))
+        levels = "".join(
+            f"{' ' * at}try:\n{' ' * at} pass\n{' ' * at}finally:\n" for at in range(30)
+        )
         assert fault(Block("python", f"{levels}{' ' * 30}pass", 1)) == ""
 
     @try_each(
@@ -244,9 +285,17 @@ class TestMeasures:
 
     def test_what_is_common_tells_little(self) -> None:
         weight = likeness.weights(["the cache is fast", "the queue is slow", "the cache expires"])
-        question = Question(type="single", prompt="queue", options=("slow", "x", "y"), answers=(0,), explanation="z")
-        assert likeness.support(question, frozenset(likeness.terms("the queue is slow")), weight) == 1.0
-        assert likeness.support(question, frozenset(likeness.terms("the cache is fast")), weight) == 0.0
+        question = Question(
+            type="single", prompt="queue", options=("slow", "x", "y"), answers=(0,), explanation="z"
+        )
+        assert (
+            likeness.support(question, frozenset(likeness.terms("the queue is slow")), weight)
+            == 1.0
+        )
+        assert (
+            likeness.support(question, frozenset(likeness.terms("the cache is fast")), weight)
+            == 0.0
+        )
 
     def test_an_official_host_is_named_with_its_publisher(self) -> None:
         assert links.is_official("https://docs.python.org/3/library/functools.html#x")
@@ -258,7 +307,12 @@ class TestMeasures:
         assert not links.is_official("http://[")
 
     def test_hosts_that_nobody_names_are_not_in_the_list(self) -> None:
-        named = {item.url.split("/")[2] for each in catalogue() for concept in each.concepts for item in concept.resources or ()}
+        named = {
+            item.url.split("/")[2]
+            for each in catalogue()
+            for concept in each.concepts
+            for item in concept.resources or ()
+        }
         spares = Path(ROOT / "roadmap" / "tracks")
         text = "".join(file.read_text("utf-8") for file in spares.rglob("*.md"))
         assert named <= links.official_hosts().keys()
@@ -266,9 +320,16 @@ class TestMeasures:
 
 
 class TestLinks:
-    URLS = ("https://a.example/1", "https://a.example/2", "https://b.example/1", "https://a.example/1")
+    URLS = (
+        "https://a.example/1",
+        "https://a.example/2",
+        "https://b.example/1",
+        "https://a.example/1",
+    )
 
-    def looked_at(self, monkeypatch: pytest.MonkeyPatch, status: int | None) -> tuple[list[str], dict[str, Visit] | None]:
+    def looked_at(
+        self, monkeypatch: pytest.MonkeyPatch, status: int | None
+    ) -> tuple[list[str], dict[str, Visit] | None]:
         asked: list[str] = []
 
         def visit(url: str, **_: Any) -> Visit:
@@ -301,7 +362,11 @@ class TestFiles:
 
     @pytest.mark.parametrize(
         ("text", "told"),
-        [("{", "Invalid JSON"), ("{}", "Field required"), (json.dumps({**DOCUMENT, "version": 9}), "newer version")],
+        [
+            ("{", "Invalid JSON"),
+            ("{}", "Field required"),
+            (json.dumps({**DOCUMENT, "version": 9}), "newer version"),
+        ],
     )
     def test_what_is_no_roadmap_is_refused(self, tmp_path: Path, text: str, told: str) -> None:
         file = tmp_path / "bread.json"
@@ -316,7 +381,10 @@ class TestFiles:
 
 class TestReport:
     def test_it_counts_what_is_below(self) -> None:
-        reports = [Report("good", [changed()], visited=False), Report("bad", [changed(quiz=None)], visited=True)]
+        reports = [
+            Report("good", [changed()], visited=False),
+            Report("bad", [changed(quiz=None)], visited=True),
+        ]
         assert [report.below for report in reports] == [0, 1]
         assert reports[1].faults == ["bad, python-backend/caching: no quiz"]
         assert "2 concepts, 1 below the floor" in summary(reports)
@@ -340,11 +408,15 @@ class TestProgram:
     def test_one_track_is_measured_and_told(self) -> None:
         command = [sys.executable, "-m", "quality", "--track", "devops", "--no-links"]
         own = {**clean_environment(), "SERVICE_TYPE": "all", "COLUMNS": "80"}
-        done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, timeout=100, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=own, capture_output=True, text=True, timeout=100, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "No link was looked at, as it was asked for." in done.stdout
         assert "devops (en): " in done.stdout
-        assert "\nlinux-processes-and-permissions " in done.stdout  # whole, however narrow the terminal is
+        assert (
+            "\nlinux-processes-and-permissions " in done.stdout
+        )  # whole, however narrow the terminal is
         assert "0 below the floor of docs/QUALITY.md" in done.stdout
 
     def test_a_bad_file_ends_with_1_and_says_what_is_bad(self, tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ OPTIONS = {name for option in main.params for name in (*option.opts, *option.sec
 def command(*variables: str) -> str:
     """What make would run."""
     asked = ["make", "--dry-run", "quality", *variables]
-    dry = subprocess.run(asked, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=True)
+    dry = subprocess.run(
+        asked, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=True
+    )
     (line,) = [line for line in dry.stdout.splitlines() if "-m quality" in line]
     return line
 

@@ -18,7 +18,9 @@ from tests.stack import ROOT
 from web.routes import ENDPOINTS
 
 GRAPH = json.loads((ROOT / "tests" / "railway" / "graph.json").read_text("utf-8"))
-SERVICES: dict[str, Any] = {each["name"]: each for each in GRAPH["resources"] if each["type"] == "service"}
+SERVICES: dict[str, Any] = {
+    each["name"]: each for each in GRAPH["resources"] if each["type"] == "service"
+}
 PLATFORM = {"HOST", "PORT", "DATA_DIR"}  # Railway gives the port, and there is no embedded mode
 # What is nobody else's. A setting that is new belongs to all unless it is named here.
 API_ALONE = {
@@ -31,12 +33,25 @@ API_ALONE = {
         "HSTS_INCLUDE_SUBDOMAINS",
         "LOGIN_ATTEMPTS",
     ),
-    *("METRICS_TOKEN", "MOST_QUEUED_ROADMAPS", "MOST_UNFINISHED_ROADMAPS", "REGISTRATION", "REQUESTS_PER_MINUTE"),
+    *(
+        "METRICS_TOKEN",
+        "MOST_QUEUED_ROADMAPS",
+        "MOST_UNFINISHED_ROADMAPS",
+        "REGISTRATION",
+        "REQUESTS_PER_MINUTE",
+    ),
     *("HSTS_INCLUDE_SUBDOMAINS", "SESSION_IDLE_SECONDS", "TOKEN_TTL_SECONDS", "TRUSTED_PROXIES"),
 }
 API_AND_CONTENT = {
     "ALLOWED_HOSTS",  # which webhooks and checks of links never call
-    *("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "MODEL_CONCURRENCY", "MODEL_MAX_TOKENS", "MODEL_PRICES"),
+    *(
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "OPENAI_MODEL",
+        "MODEL_CONCURRENCY",
+        "MODEL_MAX_TOKENS",
+        "MODEL_PRICES",
+    ),
     *("CURRENCY", "BUDGET_PER_ROADMAP", "BUDGET_PER_USER_MONTH", "REPAIR_ROUNDS"),
 }
 TSX = Path("node_modules", ".bin", "tsx")
@@ -54,13 +69,17 @@ def test_there_are_three_services_and_two_servers() -> None:
         "logs": "huey_logs",
         "content": "huey_content",
     }
-    engines = {each["name"]: each["engine"] for each in GRAPH["resources"] if each["type"] == "database"}
+    engines = {
+        each["name"]: each["engine"] for each in GRAPH["resources"] if each["type"] == "database"
+    }
     assert engines == {"postgres": "postgres", "redis": "redis"}
 
 
 def test_every_setting_can_be_set_on_the_api_and_stays() -> None:
     """What `config apply` does not know it deletes."""
-    known = {name.upper() for name in Settings.model_fields} | {"RAILWAY_DEPLOYMENT_DRAINING_SECONDS"}
+    known = {name.upper() for name in Settings.model_fields} | {
+        "RAILWAY_DEPLOYMENT_DRAINING_SECONDS"
+    }
     assert set(SERVICES["api"]["variables"]) == known - PLATFORM
 
 
@@ -68,14 +87,21 @@ def test_every_setting_can_be_set_on_the_api_and_stays() -> None:
 def test_a_worker_reads_its_settings_from_the_api_and_no_password_of_people(service: str) -> None:
     variables = SERVICES[service]["variables"]
     told = {
-        name: value for name, value in variables.items() if value["type"] == "reference" and value["resource"] == "service.api"
+        name: value
+        for name, value in variables.items()
+        if value["type"] == "reference" and value["resource"] == "service.api"
     }
-    domains = {"API_PUBLIC_DOMAIN": "RAILWAY_PUBLIC_DOMAIN", "API_PRIVATE_DOMAIN": "RAILWAY_PRIVATE_DOMAIN"}
+    domains = {
+        "API_PUBLIC_DOMAIN": "RAILWAY_PUBLIC_DOMAIN",
+        "API_PRIVATE_DOMAIN": "RAILWAY_PRIVATE_DOMAIN",
+    }
     named = {name: domains.get(name, name) if service == "content" else name for name in told}
     assert {name: value["output"] for name, value in told.items()} == named
     assert set(domains) <= set(told) or service == "logs"
     known = {name.upper() for name in Settings.model_fields}
-    assert known - variables.keys() - PLATFORM == API_ALONE | (set() if service == "content" else API_AND_CONTENT)
+    assert known - variables.keys() - PLATFORM == API_ALONE | (
+        set() if service == "content" else API_AND_CONTENT
+    )
     assert [name for name, value in variables.items() if value["type"] == "preserve"] == []
 
 
@@ -83,8 +109,18 @@ def test_a_worker_reads_its_settings_from_the_api_and_no_password_of_people(serv
 def test_what_the_api_accepts_a_service_accepts_that_reads_a_part_of_it(service: str) -> None:
     """Settings that must fit each other go to the same services: what is left as it was by default would not fit there."""
     told = {
-        **{"LEASE_SECONDS": "20", "MODEL_TIMEOUT_SECONDS": "10", "HEARTBEAT_SECONDS": "9", "HEARTBEAT_TTL_SECONDS": "30"},
-        **{"OPENAI_API_KEY": "k", "OPENAI_MODEL": "m", "MODEL_PRICES": "m=1/2", "BUDGET_PER_ROADMAP": "1"},
+        **{
+            "LEASE_SECONDS": "20",
+            "MODEL_TIMEOUT_SECONDS": "10",
+            "HEARTBEAT_SECONDS": "9",
+            "HEARTBEAT_TTL_SECONDS": "30",
+        },
+        **{
+            "OPENAI_API_KEY": "k",
+            "OPENAI_MODEL": "m",
+            "MODEL_PRICES": "m=1/2",
+            "BUDGET_PER_ROADMAP": "1",
+        },
         **{"ADMIN_EMAIL": "boss@example.org", "ADMIN_PASSWORD": "a long enough passphrase"},
     }
     from_environment({**NEEDED, **told})
@@ -100,7 +136,10 @@ def test_the_platform_waits_longer_than_a_service_needs(service: str) -> None:
     assert variables["RAILWAY_DEPLOYMENT_DRAINING_SECONDS"] == str(deploy["drainingSeconds"])
     assert deploy["restartPolicyType"] == "ALWAYS"
     assert deploy["sleepApplication"] is False
-    assert SERVICES[service]["build"] == {"builder": "DOCKERFILE", "dockerfilePath": "Dockerfile.railway"}
+    assert SERVICES[service]["build"] == {
+        "builder": "DOCKERFILE",
+        "dockerfilePath": "Dockerfile.railway",
+    }
     assert (ROOT / "Dockerfile.railway").is_file()
 
 
@@ -111,7 +150,9 @@ def test_the_api_migrates_before_it_is_started_and_is_asked_whether_it_is_ready(
     assert "migrate" in OPERATORS
     assert deploy["healthcheckPath"] in {endpoint.path for endpoint in ENDPOINTS if endpoint.public}
     others = [SERVICES[name]["deploy"] for name in ("logs", "content")]
-    assert [other for other in others if "healthcheckPath" in other or "preDeployCommand" in other] == []  # they have no port
+    assert [
+        other for other in others if "healthcheckPath" in other or "preDeployCommand" in other
+    ] == []  # they have no port
 
 
 @pytest.mark.skipif(
@@ -122,16 +163,22 @@ def test_one_instance_is_the_api_alone_with_every_setting_and_time_to_end(tmp_pa
     """As the page says: one line is changed."""
     program = (ROOT / ".railway" / "railway.ts").read_text("utf-8")
     assert program.count("ONE_INSTANCE: boolean = false;") == 1
-    (tmp_path / "railway.ts").write_text(program.replace("ONE_INSTANCE: boolean = false;", "ONE_INSTANCE: boolean = true;"))
+    (tmp_path / "railway.ts").write_text(
+        program.replace("ONE_INSTANCE: boolean = false;", "ONE_INSTANCE: boolean = true;")
+    )
     for name in ("graph.ts", "package.json", "tsconfig.json"):
         shutil.copy(ROOT / ".railway" / name, tmp_path)
     (tmp_path / "node_modules").symlink_to(ROOT / ".railway" / "node_modules")
-    said = subprocess.run([str(tmp_path / TSX), "graph.ts"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        [str(tmp_path / TSX), "graph.ts"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert said.returncode == 0, said.stderr
     (one,) = [each for each in json.loads(said.stdout)["resources"] if each["type"] == "service"]
     usual = SERVICES["api"]
     assert one["name"] == "api"
-    changed = {name for name, value in one["variables"].items() if value != usual["variables"].get(name)}
+    changed = {
+        name for name, value in one["variables"].items() if value != usual["variables"].get(name)
+    }
     assert changed == {"SERVICE_TYPE", "RAILWAY_DEPLOYMENT_DRAINING_SECONDS"}
     assert one["variables"].keys() == usual["variables"].keys()
     assert one["variables"]["SERVICE_TYPE"]["value"] == "all"
@@ -139,12 +186,18 @@ def test_one_instance_is_the_api_alone_with_every_setting_and_time_to_end(tmp_pa
     grace = from_environment({**NEEDED, **literals("api")}).shutdown_grace_seconds
     assert draining > grace + AFTER_GRACE
     assert one["variables"]["RAILWAY_DEPLOYMENT_DRAINING_SECONDS"]["value"] == str(draining)
-    assert {**one["deploy"], "drainingSeconds": usual["deploy"]["drainingSeconds"]} == usual["deploy"]
+    assert {**one["deploy"], "drainingSeconds": usual["deploy"]["drainingSeconds"]} == usual[
+        "deploy"
+    ]
 
 
 def test_what_checks_it_is_pinned_and_names_no_host() -> None:
     package = json.loads((ROOT / ".railway" / "package.json").read_text("utf-8"))
-    assert [version for version in package["devDependencies"].values() if not re.fullmatch(r"\d+\.\d+\.\d+", version)] == []
+    assert [
+        version
+        for version in package["devDependencies"].values()
+        if not re.fullmatch(r"\d+\.\d+\.\d+", version)
+    ] == []
     assert "resolved" not in (ROOT / ".railway" / "package-lock.json").read_text("utf-8")
     assert "dependencies" not in package
 
@@ -162,8 +215,15 @@ def test_what_docker_would_not_have_is_not_built(tmp_path: Path) -> None:
         'COPY --from=code /app .\nENV A=/app/b:$A \\\n    C=d\nENTRYPOINT ["./let_in"]\n'
     )  # fmt: skip
     image = build(context, "Dockerfile", tmp_path / "image")
-    assert sorted(path.name for path in (tmp_path / "image").rglob("*")) == ["code.py", "let_in", "made"]
-    assert (image.environment, image.entrypoint) == ({"A": f"{tmp_path}/image/b:", "C": "d"}, ["./let_in"])
+    assert sorted(path.name for path in (tmp_path / "image").rglob("*")) == [
+        "code.py",
+        "let_in",
+        "made",
+    ]
+    assert (image.environment, image.entrypoint) == (
+        {"A": f"{tmp_path}/image/b:", "C": "d"},
+        ["./let_in"],
+    )
     (context / "Dockerfile").write_text("FROM base\nCOPY left_out left_out\n")
     with pytest.raises(BuildFailed, match="COPY left_out: it is not in the context"):
         build(context, "Dockerfile", tmp_path / "other")

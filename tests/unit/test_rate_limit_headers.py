@@ -17,7 +17,9 @@ FEW = Limit("requests", 4, 60)
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Server mode, four requests a minute, half as many for strangers."""
-    in_server_mode = settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
+    in_server_mode = settings.model_copy(
+        update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
+    )
     for module in (callers, limits, origins):
         monkeypatch.setattr(module, "settings", in_server_mode)
     monkeypatch.setattr(limits, "limiter", Limiter(now=lambda: 600.0))
@@ -32,14 +34,20 @@ def test_an_account_is_told_what_is_left_until_nothing_is(few: None, client: Tes
     answers = [client.get(ME, headers=headers) for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 429]
     assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"requests";q=4;w=60'}
-    assert [answer.headers["ratelimit"] for answer in answers] == [f'"requests";r={left};t=60' for left in (3, 2, 1, 0, 0)]
+    assert [answer.headers["ratelimit"] for answer in answers] == [
+        f'"requests";r={left};t=60' for left in (3, 2, 1, 0, 0)
+    ]
     assert int(answers[-1].headers["retry-after"]) > 0
 
 
 def test_a_stranger_is_told_as_well_whatever_is_answered(few: None, client: TestClient) -> None:
     answers = [client.get(ME), client.get("/nothing"), client.get("/problems/invalid")]
     assert [answer.status_code for answer in answers] == [401, 404, 429]
-    assert [re.findall("r=([0-9]+)", answer.headers["ratelimit"]) for answer in answers] == [["1"], ["0"], ["0"]]
+    assert [re.findall("r=([0-9]+)", answer.headers["ratelimit"]) for answer in answers] == [
+        ["1"],
+        ["0"],
+        ["0"],
+    ]
 
 
 def test_what_is_not_counted_says_nothing(few: None, client: TestClient) -> None:

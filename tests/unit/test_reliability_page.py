@@ -12,7 +12,11 @@ NAMED = re.compile(r"`(test_\w+\.py)`(?:: `(test_\w+)`)?")
 def fault_tests() -> dict[str, set[str]]:
     """The names of the tests of each file that runs real processes."""
     return {
-        path.name: {node.name for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.FunctionDef)}
+        path.name: {
+            node.name
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.FunctionDef)
+        }
         for folder in ("security", "chaos", "integration")  # of two files of one name, the later
         for path in (ROOT / "tests" / folder).glob("test_*.py")
     }
@@ -32,6 +36,10 @@ def test_every_file_of_fault_tests_is_named_on_the_page() -> None:
 
 
 def test_every_row_of_the_table_is_shown_by_a_test() -> None:
-    rows = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith(("| fault", "|---"))]
+    rows = [
+        line
+        for line in PAGE.splitlines()
+        if line.startswith("| ") and not line.startswith(("| fault", "|---"))
+    ]
     assert len(rows) >= 30
     assert [row for row in rows if not NAMED.search(row)] == []

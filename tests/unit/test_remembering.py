@@ -35,7 +35,13 @@ def test_those_that_were_not_asked_for_the_longest_are_forgotten() -> None:
     documents = [remembered.keep(key, b"", Document(b"x" * 10)) for key in KEYS[:3]]
     assert remembered.get(KEYS[0], b"") is documents[0]
     remembered.keep(KEYS[3], b"", Document(b"x" * 15))
-    assert [remembered.get(key, b"") is not None for key in KEYS] == [True, False, False, True, False]
+    assert [remembered.get(key, b"") is not None for key in KEYS] == [
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_one_that_is_too_large_is_given_and_not_kept() -> None:
@@ -51,7 +57,10 @@ def test_room_that_was_given_back_can_be_used_again() -> None:
     remembered = Remembered(most_bytes=30)
     for number in range(100):
         remembered.keep(KEYS[number % 3], str(number).encode(), Document(b"x" * 10))
-    assert all(remembered.get(KEYS[number % 3], str(number).encode()) is not None for number in (97, 98, 99))
+    assert all(
+        remembered.get(KEYS[number % 3], str(number).encode()) is not None
+        for number in (97, 98, 99)
+    )
 
 
 def test_those_who_ask_for_the_same_at_once_have_it_made_once(schema: None) -> None:
@@ -102,5 +111,8 @@ def test_a_roadmap_that_is_read_again_is_not_made_again_and_is_new_after_every_c
     later = client.get(path)
     assert later.headers["etag"] != first.headers["etag"]
     assert later.json()["learned"]["done"] == 1
-    assert client.put(f"{path}/concepts/{concept}/progress", json={"progress": "todo"}).status_code == 200
+    assert (
+        client.put(f"{path}/concepts/{concept}/progress", json={"progress": "todo"}).status_code
+        == 200
+    )
     assert client.get(path).content == first.content

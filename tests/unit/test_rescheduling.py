@@ -18,7 +18,10 @@ from tests.unit.test_learning import API, problem
 @pytest.fixture
 def roadmap(client: TestClient, copies: Copies) -> str:
     """The path of a finished one."""
-    return copies.of("a roadmap", lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]))
+    return copies.of(
+        "a roadmap",
+        lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]),
+    )
 
 
 def today() -> date:
@@ -35,15 +38,21 @@ def put(client: TestClient, roadmap: str, **changes: Any) -> Any:
 
 
 def concepts_of(tree: dict[str, Any]) -> list[dict[str, Any]]:
-    return [c for stage in tree["stages"] for module in stage["modules"] for c in module["concepts"]]
+    return [
+        c for stage in tree["stages"] for module in stage["modules"] for c in module["concepts"]
+    ]
 
 
 def test_it_is_told_where_it_is(client: TestClient, roadmap: str) -> None:
     tree = client.get(roadmap).json()
     told = client.get(tree["links"]["schedule"]).json()
     assert (told["hours"], told["hours_learned"], told["hours_per_week"]) == (tree["hours"], 0, 8)
-    assert [span["concept_id"] for span in told["spans"]] == [concept["id"] for concept in concepts_of(tree)]
-    assert [stage["stage_id"] for stage in told["stages"]] == [stage["id"] for stage in tree["stages"]]
+    assert [span["concept_id"] for span in told["spans"]] == [
+        concept["id"] for concept in concepts_of(tree)
+    ]
+    assert [stage["stage_id"] for stage in told["stages"]] == [
+        stage["id"] for stage in tree["stages"]
+    ]
     assert told["begins_on"] == tree["begins_on"] == str(today())
 
 
@@ -52,7 +61,12 @@ def test_what_is_set_is_told_and_the_tree_agrees(client: TestClient, roadmap: st
     answer = put(client, roadmap, hours_per_week=20, deadline=in_days(90), begins_on=in_days(-3))
     assert answer.status_code == 200, answer.text
     assert answer.json() == client.get(f"{roadmap}/schedule").json()
-    assert answer.headers["etag"] == client.get(f"{roadmap}/schedule", headers={"Accept-Encoding": "identity"}).headers["etag"]
+    assert (
+        answer.headers["etag"]
+        == client.get(f"{roadmap}/schedule", headers={"Accept-Encoding": "identity"}).headers[
+            "etag"
+        ]
+    )
     tree = client.get(roadmap).json()
     told = {name: tree[name] for name in ("hours_per_week", "deadline", "begins_on")}
     assert told == {"hours_per_week": 20, "deadline": in_days(90), "begins_on": in_days(-3)}
@@ -75,13 +89,19 @@ def test_the_beginning_may_be_as_it_was_asked_for(client: TestClient, roadmap: s
         assert Roadmap.select(Roadmap.begins_on).scalar() is None
     put(client, roadmap, begins_on=str(today()))
     with transaction():
-        assert Roadmap.select(Roadmap.begins_on).scalar() is None  # it is the day on which it was asked for
+        assert (
+            Roadmap.select(Roadmap.begins_on).scalar() is None
+        )  # it is the day on which it was asked for
 
 
 def test_what_is_read_can_be_sent_back(client: TestClient, roadmap: str) -> None:
     put(client, roadmap, hours_per_week=5, deadline=in_days(30))
     read = client.get(f"{roadmap}/schedule").json()
-    again = put(client, roadmap, **{name: read[name] for name in ("hours_per_week", "deadline", "begins_on")})
+    again = put(
+        client,
+        roadmap,
+        **{name: read[name] for name in ("hours_per_week", "deadline", "begins_on")},
+    )
     assert again.json() == read
 
 
@@ -113,7 +133,9 @@ def test_all_of_it_must_be_said(client: TestClient, roadmap: str) -> None:
     assert [error["pointer"] for error in refused["errors"]] == ["#/deadline", "#/begins_on"]
 
 
-def test_a_deadline_that_has_passed_may_stay_and_not_be_set(client: TestClient, roadmap: str) -> None:
+def test_a_deadline_that_has_passed_may_stay_and_not_be_set(
+    client: TestClient, roadmap: str
+) -> None:
     deadline = in_days(10)
     assert put(client, roadmap, deadline=deadline).status_code == 200
     clock.travel(timedelta(days=20))
@@ -126,15 +148,23 @@ def test_it_is_changed_only_as_it_was_read(client: TestClient, roadmap: str) -> 
     tag = client.get(f"{roadmap}/schedule").headers["etag"]
     put(client, roadmap, hours_per_week=9)
     body = {"hours_per_week": 10, "deadline": None, "begins_on": None}
-    assert client.put(f"{roadmap}/schedule", json=body, headers={"If-Match": tag}).status_code == 412
+    assert (
+        client.put(f"{roadmap}/schedule", json=body, headers={"If-Match": tag}).status_code == 412
+    )
     newer = client.get(f"{roadmap}/schedule").headers["etag"]
-    assert client.put(f"{roadmap}/schedule", json=body, headers={"If-Match": newer}).status_code == 200
+    assert (
+        client.put(f"{roadmap}/schedule", json=body, headers={"If-Match": newer}).status_code == 200
+    )
 
 
-def test_without_a_plan_there_is_an_empty_one_that_cannot_be_set(client: TestClient, roadmap: str) -> None:
+def test_without_a_plan_there_is_an_empty_one_that_cannot_be_set(
+    client: TestClient, roadmap: str
+) -> None:
     with transaction():
         Stage.update(removed=True).execute()
-        Roadmap.update(title="", revision=0, hours=0, weeks=0, created_at=datetime(2026, 1, 1, tzinfo=UTC)).execute()
+        Roadmap.update(
+            title="", revision=0, hours=0, weeks=0, created_at=datetime(2026, 1, 1, tzinfo=UTC)
+        ).execute()
     told = client.get(f"{roadmap}/schedule").json()
     assert (told["hours"], told["spans"], told["weeks"], told["ends_on"]) == (0, [], [], None)
     assert "no plan yet" in problem(put(client, roadmap, hours_per_week=9), 409)["detail"]
@@ -152,5 +182,8 @@ def test_progress_moves_it(client: TestClient, roadmap: str) -> None:
     first = concepts_of(client.get(roadmap).json())[0]
     client.put(f"{roadmap}/concepts/{first['id']}/progress", json={"progress": "done"})
     told = client.get(f"{roadmap}/schedule").json()
-    assert (told["hours_learned"], told["spans"][0]["concept_id"] == first["id"]) == (first["hours"], False)
+    assert (told["hours_learned"], told["spans"][0]["concept_id"] == first["id"]) == (
+        first["hours"],
+        False,
+    )
     assert told["weeks"][0]["hours_learned"] == first["hours"]

@@ -17,7 +17,19 @@ from roadmap.requests import RoadmapRequest
 from roadmap.steps import Step, StepName
 from tasks import content, upkeep
 from tasks.queues import content_queue, logs_queue
-from tests.unit.test_building import CONTENTS, GOAL, LONG, Failing, Killed, Small, accepted, planned, rows, the_roadmap, use
+from tests.unit.test_building import (
+    CONTENTS,
+    GOAL,
+    LONG,
+    Failing,
+    Killed,
+    Small,
+    accepted,
+    planned,
+    rows,
+    the_roadmap,
+    use,
+)
 from tests.unit.test_leases import away
 
 pytestmark = pytest.mark.usefixtures("immediate")
@@ -33,7 +45,9 @@ class TestRescue:
         clock.travel(2 * LONG)
         assert rescue.overdue() == [Step(StepName.plan_roadmap, roadmap_id)]
 
-    def test_contents_whose_messages_were_lost_are_named_after_their_time_and_not_before(self) -> None:
+    def test_contents_whose_messages_were_lost_are_named_after_their_time_and_not_before(
+        self,
+    ) -> None:
         _, contents = planned()
         clock.travel(-LONG)
         assert rescue.overdue() == []
@@ -94,7 +108,9 @@ class TestRescue:
 
     def test_what_waits_for_its_next_attempt_is_not_lost(self) -> None:
         roadmap_id = accepted()
-        (step,) = planning.plan(roadmap_id, Failing("outline", GeneratorFault("Busy.", retry_after=200)))
+        (step,) = planning.plan(
+            roadmap_id, Failing("outline", GeneratorFault("Busy.", retry_after=200))
+        )
         assert step.delay == 200
         clock.travel(timedelta(seconds=150))
         assert rescue.overdue() == []
@@ -102,7 +118,9 @@ class TestRescue:
         assert rescue.overdue() == [Step(StepName.plan_roadmap, roadmap_id)]
 
     @pytest.mark.parametrize("of", ["nothing", "quiz", "outline", ""])
-    def test_nothing_of_a_finished_roadmap_is_ever_lost(self, of: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_nothing_of_a_finished_roadmap_is_ever_lost(
+        self, of: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         use(Failing(of, GeneratorFault("No.", lasting=True)), monkeypatch)
         roadmap_id = accepted()
         content.plan_roadmap(str(roadmap_id))
@@ -162,10 +180,14 @@ class TestPatience:
     def named(self, waiting: int) -> set[UUID]:
         return {step.id for step in rescue.overdue(waiting)}
 
-    def test_while_nothing_waits_in_the_queue_what_is_late_is_lost(self, both: tuple[UUID, list[UUID]]) -> None:
+    def test_while_nothing_waits_in_the_queue_what_is_late_is_lost(
+        self, both: tuple[UUID, list[UUID]]
+    ) -> None:
         assert self.named(0) == {both[0], *both[1]}
 
-    def test_while_messages_wait_contents_get_more_time_and_outlines_do_not(self, both: tuple[UUID, list[UUID]]) -> None:
+    def test_while_messages_wait_contents_get_more_time_and_outlines_do_not(
+        self, both: tuple[UUID, list[UUID]]
+    ) -> None:
         assert self.named(1) == {both[0]}
         clock.travel(self.AGE)
         assert self.named(rescue.MANY - 1) == {both[0], *both[1]}
@@ -177,9 +199,13 @@ class TestPatience:
         clock.travel(LONG)
         roadmap_id, contents = both
         assert self.named(rescue.MANY) == {roadmap_id, *contents[:2]}
-        assert self.named(rescue.MANY) == set(contents[2:4])  # whoever goes on looking comes to the last
+        assert self.named(rescue.MANY) == set(
+            contents[2:4]
+        )  # whoever goes on looking comes to the last
 
-    def test_nothing_is_added_to_a_queue_that_nobody_seems_to_work_on(self, both: tuple[UUID, list[UUID]]) -> None:
+    def test_nothing_is_added_to_a_queue_that_nobody_seems_to_work_on(
+        self, both: tuple[UUID, list[UUID]]
+    ) -> None:
         clock.travel(LONG)
         assert self.named(rescue.TOO_MANY) == set()
         assert self.named(0) == {both[0], *both[1]}  # not looking has put nothing off
@@ -207,7 +233,9 @@ class TestUpkeep:
         create_many([new_roadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL)) for _ in range(number)])
         clock.travel(LONG)
 
-    def test_a_backlog_is_sent_in_several_rounds(self, sent: list[list[Step]], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_backlog_is_sent_in_several_rounds(
+        self, sent: list[list[Step]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         self.many(35, monkeypatch)
         upkeep.rescue_again.call_local()
         assert [len(steps) for steps in sent] == [10, 10, 10, 5]
@@ -240,7 +268,9 @@ class TestUpkeep:
         upkeep.rescue_overdue()
         assert the_roadmap(roadmap_id).status == "ready"
 
-    def test_what_is_lost_within_the_minute_is_found_within_the_minute(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_is_lost_within_the_minute_is_found_within_the_minute(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         use(Small(), monkeypatch)
         upkeep.rescue_overdue()
         roadmap_id = accepted()
@@ -271,7 +301,9 @@ class TestUpkeep:
             assert logs_queue.drain() == 1
         assert len(sent) == 3
 
-    def test_upkeep_ends_well_although_its_next_times_cannot_be_scheduled(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_upkeep_ends_well_although_its_next_times_cannot_be_scheduled(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         logs_queue.immediate = False  # its storage on disk, which can fail
         tries = []
 

@@ -30,17 +30,23 @@ def twice(client: TestClient, designer: Designer) -> tuple[UUID, UUID]:
     return roadmap_id, flour
 
 
-def restore(roadmap_id: UUID, concept_id: UUID, number: int, kind: ContentKind = TUTORIAL) -> decisions.Decided:
+def restore(
+    roadmap_id: UUID, concept_id: UUID, number: int, kind: ContentKind = TUTORIAL
+) -> decisions.Decided:
     return do(decisions.restore_version(LOCAL_OWNER, roadmap_id, concept_id, kind, number))
 
 
-def versions(roadmap_id: UUID, concept_id: UUID, kind: ContentKind = TUTORIAL) -> list[tuple[int, bool]]:
+def versions(
+    roadmap_id: UUID, concept_id: UUID, kind: ContentKind = TUTORIAL
+) -> list[tuple[int, bool]]:
     items = contents.list_versions(LOCAL_OWNER, roadmap_id, concept_id, kind).items
     return [(item.version, item.current) for item in items]
 
 
 class TestAnEarlierVersion:
-    def test_is_shown_again_and_every_version_stays_as_it_is(self, twice: tuple[UUID, UUID]) -> None:
+    def test_is_shown_again_and_every_version_stays_as_it_is(
+        self, twice: tuple[UUID, UUID]
+    ) -> None:
         before, wrote = texts(twice[0])["flour", "tutorial"], rows(ContentVersion)
         assert restore(*twice, 1).status == "ready"
         assert texts(twice[0])["flour", "tutorial"] != before
@@ -79,9 +85,15 @@ class TestAnEarlierVersion:
         roadmap_id, flour = twice
         designer.failing = lambda brief: brief.title == "Rye"
         edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="flour", title="Rye"))
-        assert (the_roadmap(roadmap_id).status, the_roadmap(roadmap_id).contents_failed) == ("partial", 3)
+        assert (the_roadmap(roadmap_id).status, the_roadmap(roadmap_id).contents_failed) == (
+            "partial",
+            3,
+        )
         restore(*twice, 1)
-        assert (the_roadmap(roadmap_id).status, the_roadmap(roadmap_id).contents_failed) == ("partial", 2)
+        assert (the_roadmap(roadmap_id).status, the_roadmap(roadmap_id).contents_failed) == (
+            "partial",
+            2,
+        )
         restore(roadmap_id, flour, 1, ContentKind.quiz)
         restore(roadmap_id, flour, 1, ContentKind.resources)
         row = the_roadmap(roadmap_id)
@@ -113,16 +125,27 @@ class TestCompared:
         made = contents.compare_versions(LOCAL_OWNER, *twice, TUTORIAL, 3, before=None)
         assert (made.before, made.after) == (2, 3)
         assert [line.how for line in made.lines] == ["removed", "added"]
-        assert contents.compare_versions(LOCAL_OWNER, *twice, TUTORIAL, 3, before=3).lines[0].how == "same"
+        assert (
+            contents.compare_versions(LOCAL_OWNER, *twice, TUTORIAL, 3, before=3).lines[0].how
+            == "same"
+        )
         first = contents.compare_versions(LOCAL_OWNER, *twice, TUTORIAL, 1, before=None)
         assert (first.before, {line.how for line in first.lines}) == (0, {"added"})
 
-    def test_a_quiz_without_its_answers_and_resources_as_they_are(self, twice: tuple[UUID, UUID]) -> None:
+    def test_a_quiz_without_its_answers_and_resources_as_they_are(
+        self, twice: tuple[UUID, UUID]
+    ) -> None:
         made = contents.compare_versions(LOCAL_OWNER, *twice, ContentKind.quiz, 1, before=None)
         assert [line.text for line in made.lines][1:] == ["- yes", "- no"]
         assert "It is so." not in made.model_dump_json()
-        listed = contents.compare_versions(LOCAL_OWNER, *twice, ContentKind.resources, 1, before=None)
-        assert [line.text for line in listed.lines][1:] == ["https://example.org", "book · advanced · en", "To know."]
+        listed = contents.compare_versions(
+            LOCAL_OWNER, *twice, ContentKind.resources, 1, before=None
+        )
+        assert [line.text for line in listed.lines][1:] == [
+            "https://example.org",
+            "book · advanced · en",
+            "To know.",
+        ]
 
     def test_over_http(self, client: TestClient, twice: tuple[UUID, UUID]) -> None:
         base = f"/api/v1/roadmaps/{twice[0]}/concepts/{twice[1]}/tutorial/versions"

@@ -54,17 +54,24 @@ def card_of(page: str) -> str:
 def checked(person: TestClient, chosen: list[int], query: str = "") -> tuple[str, str]:
     """The id of the first question, and the page after an answer."""
     card = card_of(person.get(f"/review{query}").text)
-    answer = person.post(f"/review/{card}/check", data={"chosen": [str(each) for each in chosen], "done": "0"})
+    answer = person.post(
+        f"/review/{card}/check", data={"chosen": [str(each) for each in chosen], "done": "0"}
+    )
     assert answer.status_code == 303, answer.text
     return card, person.get(answer.headers["location"]).text
 
 
 class TestReview:
-    def test_who_has_nothing_to_review_is_told_what_to_do(self, person: TestClient, roadmap: str) -> None:
+    def test_who_has_nothing_to_review_is_told_what_to_do(
+        self, person: TestClient, roadmap: str
+    ) -> None:
         page = person.get("/review")
         assert "Nothing is due." in text_of(page)
         assert "When you have answered a quiz" in text_of(page)
-        assert f'href="{roadmap}/concepts/{concepts_of(person, roadmap)[0]["id"]}">Go on here' in page.text
+        assert (
+            f'href="{roadmap}/concepts/{concepts_of(person, roadmap)[0]["id"]}">Go on here'
+            in page.text
+        )
 
     def test_one_question_is_asked_without_its_answer(self, person: TestClient, done: str) -> None:
         page = person.get("/review")
@@ -75,12 +82,16 @@ class TestReview:
         assert f'<progress max="{QUESTIONS}" value="0"' in page.text
         assert page.text.count('name="chosen"') == len(question["options"])
 
-    def test_an_answer_is_shown_right_or_wrong_with_four_ratings(self, person: TestClient, done: str) -> None:
+    def test_an_answer_is_shown_right_or_wrong_with_four_ratings(
+        self, person: TestClient, done: str
+    ) -> None:
         right = right_answers(done)[0]
         _, page = checked(person, right)
         assert '<strong lang="en">Right.</strong>' in page
         assert re.search(r'value="good" accesskey="3" class="primary"', page)
-        assert [int(key) for key in re.findall(r'name="rating" value="\w+" accesskey="(\d)"', page)] == [1, 2, 3, 4]
+        assert [
+            int(key) for key in re.findall(r'name="rating" value="\w+" accesskey="(\d)"', page)
+        ] == [1, 2, 3, 4]
         for said in ("in 1 minute", "in 6 minutes", "in 10 minutes", "in 8 days"):
             assert said in page
         _, page = checked(person, wrong([right])[0])
@@ -94,12 +105,18 @@ class TestReview:
         assert card_of(answer.text) == card
         assert "Not right." not in answer.text
         assert 'name="done" value="2"' in answer.text
-        assert answer.text.index('role="alert"') > answer.text.index("<progress")  # beside the question
+        assert answer.text.index('role="alert"') > answer.text.index(
+            "<progress"
+        )  # beside the question
 
-    def test_who_does_not_know_is_told_and_asked_again_soon(self, person: TestClient, done: str) -> None:
+    def test_who_does_not_know_is_told_and_asked_again_soon(
+        self, person: TestClient, done: str
+    ) -> None:
         page = person.get("/review").text
         assert '<button name="unknown" value="on">I do not know</button>' in page
-        answer = person.post(f"/review/{card_of(page)}/check", data={"unknown": "on", "chosen": "0", "done": "0"})
+        answer = person.post(
+            f"/review/{card_of(page)}/check", data={"unknown": "on", "chosen": "0", "done": "0"}
+        )
         shown = person.get(answer.headers["location"]).text
         assert 'class="explanation"' in shown
         assert " checked" not in shown  # whatever was chosen before
@@ -110,14 +127,22 @@ class TestReview:
         for number in range(QUESTIONS):
             page = person.get(path).text
             assert f'<progress max="{QUESTIONS}" value="{number}"' in page
-            answer = person.post(f"/review/{card_of(page)}", data={"rating": "easy", "reviews": "0", "done": str(number)})
-            assert (answer.status_code, answer.headers["location"]) == (303, f"/review?done={number + 1}")
+            answer = person.post(
+                f"/review/{card_of(page)}",
+                data={"rating": "easy", "reviews": "0", "done": str(number)},
+            )
+            assert (answer.status_code, answer.headers["location"]) == (
+                303,
+                f"/review?done={number + 1}",
+            )
             path = answer.headers["location"]
         page = person.get(path)
         assert "you have reviewed 5 questions" in text_of(page)
         assert "The next question comes back in 8 days." in text_of(page)
 
-    def test_a_second_click_rates_nothing_twice_and_shows_the_next(self, person: TestClient, done: str) -> None:
+    def test_a_second_click_rates_nothing_twice_and_shows_the_next(
+        self, person: TestClient, done: str
+    ) -> None:
         card = card_of(person.get("/review").text)
         rated = {"rating": "good", "reviews": "0"}
         person.post(f"/review/{card}", data=rated)
@@ -126,8 +151,12 @@ class TestReview:
         assert card_of(again.text) != card
         assert person.get(f"{API}/reviews").json()["due"] == QUESTIONS - 1
 
-    @try_each("fields", [{}, {"rating": "perfect", "reviews": "0"}, {"rating": "good", "reviews": "x"}])
-    def test_a_rating_that_is_none_changes_nothing(self, person: TestClient, done: str, fields: dict[str, str]) -> None:
+    @try_each(
+        "fields", [{}, {"rating": "perfect", "reviews": "0"}, {"rating": "good", "reviews": "x"}]
+    )
+    def test_a_rating_that_is_none_changes_nothing(
+        self, person: TestClient, done: str, fields: dict[str, str]
+    ) -> None:
         card = card_of(person.get("/review").text)
         assert 'role="alert"' in person.post(f"/review/{card}", data=fields).text
         assert person.get(f"{API}/reviews").json()["due"] == QUESTIONS
@@ -138,15 +167,28 @@ class TestReview:
         assert "does not belong to the question" in text_of(answer, 422)
         assert card_of(answer.text) == card
 
-    @try_each("query", ["card={card}&chosen=99", "card={card}&chosen=x", "card=7&chosen=0", "card={none}&chosen=0", "done=-1"])
-    def test_an_address_that_somebody_has_changed_asks_the_question(self, person: TestClient, done: str, query: str) -> None:
+    @try_each(
+        "query",
+        [
+            "card={card}&chosen=99",
+            "card={card}&chosen=x",
+            "card=7&chosen=0",
+            "card={none}&chosen=0",
+            "done=-1",
+        ],
+    )
+    def test_an_address_that_somebody_has_changed_asks_the_question(
+        self, person: TestClient, done: str, query: str
+    ) -> None:
         card = card_of(person.get("/review").text)
         page = person.get("/review?" + query.format(card=card, none=UUID(int=7)))
         assert page.status_code == 200
         assert card_of(page.text) == card
         assert 'class="explanation"' not in page.text
 
-    def test_what_is_not_due_any_more_is_not_shown_again(self, person: TestClient, done: str) -> None:
+    def test_what_is_not_due_any_more_is_not_shown_again(
+        self, person: TestClient, done: str
+    ) -> None:
         card = card_of(person.get("/review").text)
         person.post(f"/review/{card}", data={"rating": "good", "reviews": "0"})
         assert card_of(person.get(f"/review?card={card}&chosen=0").text) != card
@@ -164,13 +206,19 @@ class TestReview:
         assert answer.headers["location"] == f"/review?roadmap={own}&done=1"
         assert person.get(f"/review?roadmap={UUID(int=7)}").status_code == 404
 
-    def test_its_own_words_are_in_the_language_of_the_reader(self, person: TestClient, done: str) -> None:
+    def test_its_own_words_are_in_the_language_of_the_reader(
+        self, person: TestClient, done: str
+    ) -> None:
         card = card_of(person.get("/review").text)
         page = person.get(f"/review?card={card}&chosen=0", headers=CHINESE).text
         shown = re.sub(r'<(\w+)[^>]* lang="en"[^>]*>.*?</\1>', "", page, flags=re.DOTALL)
-        assert not re.search(r"\b(Again|Good|Hard|Easy|minutes|questions|Check)\b", re.sub(r"<[^>]+>", " ", shown))
+        assert not re.search(
+            r"\b(Again|Good|Hard|Easy|minutes|questions|Check)\b", re.sub(r"<[^>]+>", " ", shown)
+        )
 
-    def test_the_page_of_a_concept_says_that_its_questions_come_back(self, person: TestClient, done: str) -> None:
+    def test_the_page_of_a_concept_says_that_its_questions_come_back(
+        self, person: TestClient, done: str
+    ) -> None:
         assert "come back before you forget them" in text_of(person.get(done))
 
 
@@ -181,7 +229,9 @@ class TestHome:
         assert "autofocus" in page
         assert "Go on" not in page
 
-    def test_who_has_a_roadmap_is_told_where_to_go_on(self, person: TestClient, roadmap: str) -> None:
+    def test_who_has_a_roadmap_is_told_where_to_go_on(
+        self, person: TestClient, roadmap: str
+    ) -> None:
         page = person.get("/")
         first = concepts_of(person, roadmap)[0]
         assert f'href="{roadmap}/concepts/{first["id"]}">Go on here' in page.text
@@ -205,8 +255,12 @@ class TestHome:
         places = re.findall(r'href="(/roadmaps/[0-9a-f-]{36})/concepts', person.get("/").text)
         assert places == [roadmap, newer[3], newer[2]]
         with transaction():
-            Concept.update(progress="done").where(Concept.roadmap == newer[3].rpartition("/")[2]).execute()
-            Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == newer[2].rpartition("/")[2]).execute()
+            Concept.update(progress="done").where(
+                Concept.roadmap == newer[3].rpartition("/")[2]
+            ).execute()
+            Roadmap.update(trashed_at=clock.now()).where(
+                Roadmap.id == newer[2].rpartition("/")[2]
+            ).execute()
         places = re.findall(r'href="(/roadmaps/[0-9a-f-]{36})/concepts', person.get("/").text)
         assert places == [roadmap, newer[1], newer[0]]
 
@@ -219,16 +273,24 @@ class TestHome:
     ) -> None:
         asked: list[str] = []
         execute = database.obj.execute_sql
-        monkeypatch.setattr(database.obj, "execute_sql", lambda sql, *given: (asked.append(sql), execute(sql, *given))[1])
+        monkeypatch.setattr(
+            database.obj,
+            "execute_sql",
+            lambda sql, *given: (asked.append(sql), execute(sql, *given))[1],
+        )
 
         def queries() -> int:
             asked.clear()
             assert person.get("/").status_code == 200
-            return sum('"concept"' in sql or '"roadmap"' in sql for sql in asked)  # others are of threads of the process
+            return sum(
+                '"concept"' in sql or '"roadmap"' in sql for sql in asked
+            )  # others are of threads of the process
 
         for _ in range(2):
             made(person)
-        few = min(queries() for _ in range(3))  # a thread of the process may ask for a roadmap at the same time
+        few = min(
+            queries() for _ in range(3)
+        )  # a thread of the process may ask for a roadmap at the same time
         for _ in range(4):
             made(person)
         assert min(queries() for _ in range(3)) == few <= 20
@@ -243,16 +305,28 @@ class TestPace:
         assert "hours learned" in text_of(page)
         assert "At this pace you will finish on" in part
 
-    def test_hours_deadline_and_beginning_are_changed(self, person: TestClient, roadmap: str) -> None:
+    def test_hours_deadline_and_beginning_are_changed(
+        self, person: TestClient, roadmap: str
+    ) -> None:
         clock.travel(timedelta(days=30))
         deadline = str(clock.now().date() + timedelta(days=100))
-        answer = person.post(f"{roadmap}/schedule", data={"hours_per_week": "20", "deadline": deadline})
+        answer = person.post(
+            f"{roadmap}/schedule", data={"hours_per_week": "20", "deadline": deadline}
+        )
         assert (answer.status_code, answer.headers["location"]) == (303, f"{roadmap}#pace")
         tree = tree_of(person, roadmap)
-        assert (tree["hours_per_week"], tree["deadline"], tree["weeks"]) == (20, deadline, -(-tree["hours"] // 20))
+        assert (tree["hours_per_week"], tree["deadline"], tree["weeks"]) == (
+            20,
+            deadline,
+            -(-tree["hours"] // 20),
+        )
         assert tree["begins_on"] == tree["created_at"][:10]
-        assert "before your deadline" in text_of(person.get(roadmap)) or "after your deadline" in text_of(person.get(roadmap))
-        person.post(f"{roadmap}/schedule", data={"hours_per_week": "20", "deadline": "", "from_today": "on"})
+        assert "before your deadline" in text_of(
+            person.get(roadmap)
+        ) or "after your deadline" in text_of(person.get(roadmap))
+        person.post(
+            f"{roadmap}/schedule", data={"hours_per_week": "20", "deadline": "", "from_today": "on"}
+        )
         tree = tree_of(person, roadmap)
         assert (tree["deadline"], tree["begins_on"]) == (None, str(clock.now().date()))
 
@@ -290,7 +364,9 @@ class TestPace:
         assert html.index('hx-target="#pace"') < html.index('hx-target="#plan"')
 
 
-def test_days_are_said_in_words_wherever_a_learner_reads_them(person: TestClient, roadmap: str) -> None:
+def test_days_are_said_in_words_wherever_a_learner_reads_them(
+    person: TestClient, roadmap: str
+) -> None:
     clock.travel(datetime(2027, 1, 4, 12, tzinfo=UTC) - clock.now())
     person.post(f"{roadmap}/schedule", data={"hours_per_week": "8", "deadline": "2027-02-01"})
     assert "by 1 February 2027" in text_of(person.get(roadmap))
@@ -316,7 +392,10 @@ class TestOnward:
         id_ = UUID(roadmap.rpartition("/")[2])
         concepts = concepts_of(person, roadmap)
         for number, status in enumerate(("done", "skipped", "learning", "done", "done")):
-            person.post(f"{roadmap}/concepts/{concepts[2 * number]['id']}/progress", data={"progress": status})
+            person.post(
+                f"{roadmap}/concepts/{concepts[2 * number]['id']}/progress",
+                data={"progress": status},
+            )
             clock.travel(timedelta(days=3))
             view = view_of(LOCAL_OWNER, id_)
             (told,) = onward(LOCAL_OWNER, limit=3)
@@ -324,8 +403,12 @@ class TestOnward:
             assert (told.id, told.next_id, told.next_title) == (id_, view.next.id, view.next.title)
             assert told.schedule == view.schedule
 
-    def test_what_has_nothing_to_read_is_not_where_one_goes_on(self, person: TestClient, roadmap: str) -> None:
-        assert [each.id for each in onward(LOCAL_OWNER, limit=3)] == [UUID(roadmap.rpartition("/")[2])]
+    def test_what_has_nothing_to_read_is_not_where_one_goes_on(
+        self, person: TestClient, roadmap: str
+    ) -> None:
+        assert [each.id for each in onward(LOCAL_OWNER, limit=3)] == [
+            UUID(roadmap.rpartition("/")[2])
+        ]
         with transaction():
             Content.update(version=0).execute()
         assert onward(LOCAL_OWNER, limit=3) == []

@@ -50,9 +50,20 @@ PUBLIC_PAGES = {
     ("GET", "/problems/{slug}"),
     ("GET", "/static/{file}"),
 }
-NOT_JSON = {"/api/v1/roadmaps/{roadmap_id}/events", "/api/v1/roadmaps/{roadmap_id}/export.svg", "/metrics", "/openapi.json"}
-NOT_JSON |= {f"/api/v1/roadmaps/{{roadmap_id}}/export.{ending}" for ending in ("md", "zip", "ics", "apkg")}
-NOT_JSON |= {"/api/v1/admin/logs/export", "/calendars/{token}/roadmap.ics", "/api/v1/auth/me/export.zip"}
+NOT_JSON = {
+    "/api/v1/roadmaps/{roadmap_id}/events",
+    "/api/v1/roadmaps/{roadmap_id}/export.svg",
+    "/metrics",
+    "/openapi.json",
+}
+NOT_JSON |= {
+    f"/api/v1/roadmaps/{{roadmap_id}}/export.{ending}" for ending in ("md", "zip", "ics", "apkg")
+}
+NOT_JSON |= {
+    "/api/v1/admin/logs/export",
+    "/calendars/{token}/roadmap.ics",
+    "/api/v1/auth/me/export.zip",
+}
 NO_CONTENT = 204
 BODY_METHODS = {"POST", "PUT", "PATCH"}
 WITH_PASSWORD = {("DELETE", "/api/v1/auth/me")}  # asked once more, by whoever deletes an account
@@ -62,7 +73,9 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 @pytest.fixture
 def server_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests are authenticated as they are with PostgreSQL and Redis; everything else stays in this process."""
-    in_server_mode = settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
+    in_server_mode = settings.model_copy(
+        update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
+    )
     for module in (callers, limits, origins):
         monkeypatch.setattr(module, "settings", in_server_mode)
     assert not callers.settings.embedded
@@ -128,19 +141,36 @@ def test_no_summary_comes_twice() -> None:
 
 def test_the_application_serves_the_table_and_nothing_else() -> None:
     served = [(route.path, route.methods) for route in app.routes if isinstance(route, Route)]
-    expected = [(e.path, {e.method} | ({"HEAD"} if e.method == "GET" else set())) for e in (*PAGES, *ENDPOINTS)]
+    expected = [
+        (e.path, {e.method} | ({"HEAD"} if e.method == "GET" else set()))
+        for e in (*PAGES, *ENDPOINTS)
+    ]
     assert served == expected
     assert len(served) == len(app.routes)
 
 
-STRANGE = ("", "/", "//", "/roadmaps//", "/api/v1/roadmaps/", "/api/v1//roadmaps", "/api/v1/roadmaps/{roadmap_id}", "/x/y/z", "*")
+STRANGE = (
+    "",
+    "/",
+    "//",
+    "/roadmaps//",
+    "/api/v1/roadmaps/",
+    "/api/v1//roadmaps",
+    "/api/v1/roadmaps/{roadmap_id}",
+    "/x/y/z",
+    "*",
+)
 
 
 def test_the_index_finds_every_route_that_fits_in_the_order_of_the_table() -> None:
     for path in (*(address(each.path) for each in (*PAGES, *ENDPOINTS)), *STRANGE):
         asked = {"type": "http", "method": "GET", "path": path}
         fit = [route for route in app.routes if route.matches(asked)[0] is not Match.NONE]
-        found = [route for route in app.router.candidates(path) if route.matches(asked)[0] is not Match.NONE]
+        found = [
+            route
+            for route in app.router.candidates(path)
+            if route.matches(asked)[0] is not Match.NONE
+        ]
         assert found == fit, path
         assert len(app.router.candidates(path)) < len(app.routes) / 5  # or it would be no index
 
@@ -150,7 +180,9 @@ def test_only_the_named_endpoints_are_public() -> None:
     assert {(page.method, page.path) for page in PAGES if page.public} == PUBLIC_PAGES
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer garbage"}], ids=["no token", "a garbage token"])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer garbage"}], ids=["no token", "a garbage token"]
+)
 def test_an_endpoint_that_is_not_public_is_closed_without_a_token(
     server_mode: None, client: TestClient, headers: dict[str, str]
 ) -> None:
@@ -171,20 +203,32 @@ def test_an_endpoint_that_is_not_public_is_closed_without_a_token(
 def test_a_token_opens_what_is_closed_without_one(server_mode: None, client: TestClient) -> None:
     person = {"email": "someone@example.org", "password": "a long enough passphrase"}
     session = client.post("/api/v1/auth/register", json=person).json()
-    answer = client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {session['access_token']}"})
+    answer = client.get(
+        "/api/v1/auth/me", headers={"Authorization": f"Bearer {session['access_token']}"}
+    )
     assert answer.json() == session["user"]
 
 
-def test_a_method_that_a_path_does_not_have_is_answered_with_all_that_it_has(client: TestClient) -> None:
-    also = [re.sub(r"{\w+}", "[^/]+", endpoint.path) for endpoint in ENDPOINTS]  # a place of another may stand for it
+def test_a_method_that_a_path_does_not_have_is_answered_with_all_that_it_has(
+    client: TestClient,
+) -> None:
+    also = [
+        re.sub(r"{\w+}", "[^/]+", endpoint.path) for endpoint in ENDPOINTS
+    ]  # a place of another may stand for it
     wrong = []
     for path in sorted({endpoint.path for endpoint in ENDPOINTS}):
-        there = {endpoint.method for endpoint, other in zip(ENDPOINTS, also, strict=True) if re.fullmatch(other, path)}
+        there = {
+            endpoint.method
+            for endpoint, other in zip(ENDPOINTS, also, strict=True)
+            if re.fullmatch(other, path)
+        }
         there |= {"OPTIONS"} | ({"HEAD"} if "GET" in there else set())
         for method in ("OPTIONS", *sorted(METHODS - there)):
             answer = client.request(method, address(path))
             told = (answer.status_code, set(answer.headers.get("allow", "").split(", ")))
-            if told != (204 if method == "OPTIONS" else 405, there) or (method == "OPTIONS" and answer.content):
+            if told != (204 if method == "OPTIONS" else 405, there) or (
+                method == "OPTIONS" and answer.content
+            ):
                 wrong.append(f"{method} {path}: {told}")
     assert wrong == []
 
@@ -219,7 +263,13 @@ def test_the_poller_of_events_ends_however_soon_it_is_told_to(hasty_threads: Non
             poller.start()
             poller.stop()
 
-    threads = [threading.Thread(target=start_and_stop, args=[EventPoller()], daemon=True) for _ in range(8)]
+    threads = [
+        threading.Thread(target=start_and_stop, args=[EventPoller()], daemon=True) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
-    wait_until(lambda: not any(thread.is_alive() for thread in threads), timeout=10, reason="every poller has ended")
+    wait_until(
+        lambda: not any(thread.is_alive() for thread in threads),
+        timeout=10,
+        reason="every poller has ended",
+    )

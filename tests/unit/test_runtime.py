@@ -45,4 +45,6 @@ def test_a_full_disk_is_told_and_not_what_followed_from_it(
     assert database_trouble(refused.value.__cause__, settings).fix == "make room where DATA_DIR is"
     assert "database or disk is full" in caplog.text
     with session():
-        assert database.execute_sql("SELECT count(*) FROM measure WHERE name = 'x'").fetchone() == (0,)
+        assert database.execute_sql("SELECT count(*) FROM measure WHERE name = 'x'").fetchone() == (
+            0,
+        )

@@ -14,7 +14,9 @@ from roadmap.schedule import Calendar, Schedule, calendar, monday, schedule_of
 from roadmap.statuses import ConceptProgress, Progress, RoadmapStatus
 
 MONDAY = date(2026, 3, 2)
-TODO, DONE, SKIPPED, LEARNING = (ConceptProgress(name) for name in ("todo", "done", "skipped", "learning"))
+TODO, DONE, SKIPPED, LEARNING = (
+    ConceptProgress(name) for name in ("todo", "done", "skipped", "learning")
+)
 
 days = st.dates(date(2025, 1, 1), date(2030, 1, 1))
 weekly = st.integers(1, 80)
@@ -38,7 +40,9 @@ def concept(hours: int, progress: ConceptProgress = TODO, at: date | None = None
     )
 
 
-def tree(*concepts: ConceptNode, begins_on: date = MONDAY, hours: int = 7, deadline: date | None = None) -> RoadmapTree:
+def tree(
+    *concepts: ConceptNode, begins_on: date = MONDAY, hours: int = 7, deadline: date | None = None
+) -> RoadmapTree:
     half = (len(concepts) + 1) // 2
     parts = [concepts[:half], concepts[half:]]
     moment = datetime(2026, 3, 1, tzinfo=UTC)
@@ -76,7 +80,16 @@ def tree(*concepts: ConceptNode, begins_on: date = MONDAY, hours: int = 7, deadl
                 title=f"Stage {at}",
                 description="",
                 hours=0,
-                modules=[ModuleNode(id=UUID(int=20 + at), key="m", title="M", description="", hours=0, concepts=list(part))],
+                modules=[
+                    ModuleNode(
+                        id=UUID(int=20 + at),
+                        key="m",
+                        title="M",
+                        description="",
+                        hours=0,
+                        concepts=list(part),
+                    )
+                ],
             )
             for at, part in enumerate(parts)
         ],
@@ -86,13 +99,19 @@ def tree(*concepts: ConceptNode, begins_on: date = MONDAY, hours: int = 7, deadl
 class TestDays:
     def test_hours_are_spread_over_the_days_of_a_week(self) -> None:
         plan = calendar(MONDAY, 7)
-        assert [plan.day_of(hour) for hour in range(8)] == [MONDAY + timedelta(days=n) for n in range(8)]
+        assert [plan.day_of(hour) for hour in range(8)] == [
+            MONDAY + timedelta(days=n) for n in range(8)
+        ]
 
     def test_a_week_that_has_begun_has_the_hours_of_its_days_that_are_left(self) -> None:
         friday = MONDAY + timedelta(days=4)
         plan = calendar(friday, 14)
         assert plan.first == 6
-        assert [plan.day_of(hour) for hour in (0, 5, 6)] == [friday, friday + timedelta(days=2), friday + timedelta(days=3)]
+        assert [plan.day_of(hour) for hour in (0, 5, 6)] == [
+            friday,
+            friday + timedelta(days=2),
+            friday + timedelta(days=3),
+        ]
 
     def test_what_was_learned_in_a_week_is_not_promised_again(self) -> None:
         assert calendar(MONDAY, 10, learned=8).first == 2
@@ -110,11 +129,20 @@ class TestSchedule:
         assert [(span.concept_id, span.begins_on, span.ends_on) for span in made.spans] == [
             (left.id, MONDAY + timedelta(days=7), MONDAY + timedelta(days=13))
         ]
-        assert (made.days_behind, made.hours, made.hours_learned, made.hours_expected) == (0, 14, 7, 7)
+        assert (made.days_behind, made.hours, made.hours_learned, made.hours_expected) == (
+            0,
+            14,
+            7,
+            7,
+        )
 
     def test_what_was_missed_moves_everything_behind_it(self) -> None:
         made = schedule_of(tree(concept(7), concept(7)), MONDAY + timedelta(days=21))
-        assert (made.days_behind, made.hours_expected, made.planned_end) == (21, 14, MONDAY + timedelta(days=13))
+        assert (made.days_behind, made.hours_expected, made.planned_end) == (
+            21,
+            14,
+            MONDAY + timedelta(days=13),
+        )
 
     def test_what_was_learned_early_makes_room(self) -> None:
         made = schedule_of(tree(concept(7, DONE, MONDAY), concept(7)), MONDAY)
@@ -128,7 +156,11 @@ class TestSchedule:
 
     def test_what_is_skipped_takes_no_hours(self) -> None:
         made = schedule_of(tree(concept(70, SKIPPED, MONDAY), concept(7)), MONDAY)
-        assert (made.hours, made.planned_end, made.days_behind) == (7, MONDAY + timedelta(days=6), 0)
+        assert (made.hours, made.planned_end, made.days_behind) == (
+            7,
+            MONDAY + timedelta(days=6),
+            0,
+        )
         assert (made.stages[0].hours, made.stages[0].ends_on) == (0, None)
 
     def test_the_deadline_and_the_hours_that_reach_it(self) -> None:
@@ -136,10 +168,17 @@ class TestSchedule:
         made = schedule_of(tree(concept(21), deadline=last), MONDAY)
         assert (made.days_late, made.hours_per_week_needed) == (14, 21)
         assert schedule_of(tree(concept(21), hours=21, deadline=last), MONDAY).days_late == 0
-        assert schedule_of(tree(concept(21), deadline=MONDAY), MONDAY + timedelta(days=1)).hours_per_week_needed is None
+        assert (
+            schedule_of(
+                tree(concept(21), deadline=MONDAY), MONDAY + timedelta(days=1)
+            ).hours_per_week_needed
+            is None
+        )
 
     def test_when_all_is_learned_the_last_day_counts(self) -> None:
-        made = schedule_of(tree(concept(7, DONE, MONDAY + timedelta(days=9))), MONDAY + timedelta(days=30))
+        made = schedule_of(
+            tree(concept(7, DONE, MONDAY + timedelta(days=9))), MONDAY + timedelta(days=30)
+        )
         assert (made.ends_on, made.spans, made.weeks, made.days_behind) == (None, [], [], 3)
 
     def test_nothing_is_planned_of_a_roadmap_without_a_plan(self) -> None:
@@ -150,7 +189,11 @@ class TestSchedule:
 def schedule(
     parts: list[tuple[int, ConceptProgress, int]], hours: int, today: date, begins_on: date
 ) -> tuple[RoadmapTree, Schedule]:
-    made = tree(*(concept(h, p, today - timedelta(days=ago)) for h, p, ago in parts), hours=hours, begins_on=begins_on)
+    made = tree(
+        *(concept(h, p, today - timedelta(days=ago)) for h, p, ago in parts),
+        hours=hours,
+        begins_on=begins_on,
+    )
     return made, schedule_of(made, today)
 
 
@@ -172,11 +215,20 @@ def test_everything_that_is_left_is_planned_once_and_in_order(
     parts: list[tuple[int, ConceptProgress, int]], hours: int, today: date, since: int
 ) -> None:
     made_of, made = schedule(parts, hours, today, today + timedelta(days=since))
-    left = [c for s in made_of.stages for m in s.modules for c in m.concepts if c.progress in (TODO, LEARNING)]
+    left = [
+        c
+        for s in made_of.stages
+        for m in s.modules
+        for c in m.concepts
+        if c.progress in (TODO, LEARNING)
+    ]
     assert [span.concept_id for span in made.spans] == [each.id for each in left]
     assert all(span.begins_on >= max(today, made.begins_on) for span in made.spans)
     assert all(span.begins_on <= span.ends_on for span in made.spans)
-    assert all(one.ends_on <= other.begins_on for one, other in zip(made.spans, made.spans[1:], strict=False))
+    assert all(
+        one.ends_on <= other.begins_on
+        for one, other in zip(made.spans, made.spans[1:], strict=False)
+    )
     assert sum(stage.hours for stage in made.stages) == made.hours
     assert sum(stage.hours_learned for stage in made.stages) == made.hours_learned
     told = Counter[UUID]()
@@ -197,10 +249,22 @@ def test_days_of_hours_never_go_back(hours: int, begin: date, learned: int, hour
     assert plan.monday_of(plan.week_of(hour)) == monday(plan.day_of(hour))
 
 
-@given(st.lists(states, min_size=1, max_size=12), weekly, days, st.integers(-60, 60), st.integers(0, 400))
-@example([(10, DONE, 2), (10, TODO, 0)], 10, MONDAY + timedelta(days=2), -9, 4)  # this week's hours are learned
-@example([(200, DONE, 0), (1, TODO, 0)], 1, MONDAY, 0, 0)  # and more than it would have with any sensible number
-@example([(14, DONE, 1), (7, TODO, 0)], 7, MONDAY + timedelta(days=1), 3, 9)  # it begins later in the week
+@given(
+    st.lists(states, min_size=1, max_size=12),
+    weekly,
+    days,
+    st.integers(-60, 60),
+    st.integers(0, 400),
+)
+@example(
+    [(10, DONE, 2), (10, TODO, 0)], 10, MONDAY + timedelta(days=2), -9, 4
+)  # this week's hours are learned
+@example(
+    [(200, DONE, 0), (1, TODO, 0)], 1, MONDAY, 0, 0
+)  # and more than it would have with any sensible number
+@example(
+    [(14, DONE, 1), (7, TODO, 0)], 7, MONDAY + timedelta(days=1), 3, 9
+)  # it begins later in the week
 def test_the_hours_that_are_needed_reach_the_deadline_and_one_less_does_not(
     parts: list[tuple[int, ConceptProgress, int]], hours: int, today: date, since: int, until: int
 ) -> None:
@@ -209,7 +273,9 @@ def test_the_hours_that_are_needed_reach_the_deadline_and_one_less_does_not(
     made, _ = schedule(parts, hours, today, begins_on)
 
     def late(hours_per_week: int) -> int:
-        told = schedule_of(made.model_copy(update={"hours_per_week": hours_per_week, "deadline": deadline}), today)
+        told = schedule_of(
+            made.model_copy(update={"hours_per_week": hours_per_week, "deadline": deadline}), today
+        )
         assert told.days_late is not None
         return told.days_late
 

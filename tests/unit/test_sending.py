@@ -37,7 +37,9 @@ class Broker:
 
     def ids(self) -> list[UUID]:
         """What a consumer would find, in order."""
-        tasks = [content_queue.deserialize_task(data) for data in content_queue.storage.enqueued_items()]
+        tasks = [
+            content_queue.deserialize_task(data) for data in content_queue.storage.enqueued_items()
+        ]
         return [UUID(task.args[0]) for task in tasks]
 
 
@@ -79,16 +81,22 @@ def let_it_try(sender: Sender, broker: Broker) -> list[UUID]:
 
 
 class TestSending:
-    def test_what_is_submitted_is_sent_in_its_order(self, sender: Sender, broker_door: Broker) -> None:
+    def test_what_is_submitted_is_sent_in_its_order(
+        self, sender: Sender, broker_door: Broker
+    ) -> None:
         given = submit(sender, steps(3), steps(1), steps(2))
         wait_until(lambda: broker_door.ids() == given, reason="all are sent")
 
-    def test_nothing_submitted_sends_nothing_and_harms_nothing(self, sender: Sender, broker_door: Broker) -> None:
+    def test_nothing_submitted_sends_nothing_and_harms_nothing(
+        self, sender: Sender, broker_door: Broker
+    ) -> None:
         given = submit(sender, [], steps(1), [])
         wait_until(lambda: broker_door.ids() == given, reason="the step is sent")
         assert broker_door.round_trips == [1]
 
-    def test_batches_that_wait_while_the_broker_is_slow_go_out_together(self, sender: Sender, broker_door: Broker) -> None:
+    def test_batches_that_wait_while_the_broker_is_slow_go_out_together(
+        self, sender: Sender, broker_door: Broker
+    ) -> None:
         broker_door.answers.clear()
         given = let_it_try(sender, broker_door)
         given += submit(sender, *(steps(2) for _ in range(100)))
@@ -130,7 +138,9 @@ class TestSending:
 
 
 class TestOverflow:
-    def test_a_submit_returns_while_the_broker_answers_nothing(self, sender: Sender, broker_door: Broker) -> None:
+    def test_a_submit_returns_while_the_broker_answers_nothing(
+        self, sender: Sender, broker_door: Broker
+    ) -> None:
         broker_door.answers.clear()
         given = let_it_try(sender, broker_door)
         given += submit(sender, *(steps(1) for _ in range(WAITING)))
@@ -145,9 +155,9 @@ class TestOverflow:
         given = let_it_try(sender, broker_door)
         given += submit(sender, *(steps(1) for _ in range(WAITING)))
         submit(sender, steps(7))
-        assert [line.getMessage() for line in caplog.records if line.levelno == logging.WARNING] == [
-            "7 steps are left to rescue: too many wait for the broker"
-        ]
+        assert [
+            line.getMessage() for line in caplog.records if line.levelno == logging.WARNING
+        ] == ["7 steps are left to rescue: too many wait for the broker"]
         broker_door.answers.set()
         wait_until(lambda: broker_door.ids() == given, reason="what found room is sent")
         given += submit(sender, steps(1))
@@ -155,7 +165,9 @@ class TestOverflow:
 
 
 class TestStopping:
-    def test_what_waits_at_the_end_is_sent_before_the_thread_ends(self, broker_door: Broker) -> None:
+    def test_what_waits_at_the_end_is_sent_before_the_thread_ends(
+        self, broker_door: Broker
+    ) -> None:
         sender = Sender()
         sender.start()
         broker_door.answers.clear()
@@ -169,7 +181,9 @@ class TestStopping:
         stopping.join()
         assert broker_door.ids() == given
 
-    def test_an_end_does_not_wait_for_a_broker_that_is_away(self, broker_door: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    def test_an_end_does_not_wait_for_a_broker_that_is_away(
+        self, broker_door: Broker, caplog: pytest.LogCaptureFixture
+    ) -> None:
         sender = Sender()
         sender.start()
         broker_door.away = True

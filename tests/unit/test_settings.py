@@ -27,7 +27,13 @@ SERVER = {"SERVICE_TYPE": "api", "SECRET_KEY": KEY, **URLS}
 SECRET = "hunter2-s3cret"
 SECRETS = ("_key", "_password", "_token", "database_url", "redis_url")
 SECONDS = [name for name in Settings.model_fields if name.endswith("_seconds")]
-WHOLE = {"PORT": 65_535, "API_WORKERS": 32, "LOGS_WORKERS": 64, "CONTENT_WORKERS": 64, "MAX_ATTEMPTS": 20}
+WHOLE = {
+    "PORT": 65_535,
+    "API_WORKERS": 32,
+    "LOGS_WORKERS": 64,
+    "CONTENT_WORKERS": 64,
+    "MAX_ATTEMPTS": 20,
+}
 
 
 def complaints(environment: dict[str, str]) -> list[str]:
@@ -46,9 +52,9 @@ def test_nothing_but_the_service_type_is_needed_in_embedded_mode() -> None:
     settings = from_environment(EMBEDDED)
     assert settings.embedded
     assert settings.secret_keys == ()
-    assert settings.model_dump(exclude={"service_type"}) == Settings(service_type=ServiceType.all).model_dump(
-        exclude={"service_type"}
-    )
+    assert settings.model_dump(exclude={"service_type"}) == Settings(
+        service_type=ServiceType.all
+    ).model_dump(exclude={"service_type"})
 
 
 @try_each("service", list(ServiceType))
@@ -59,17 +65,27 @@ def test_both_urls_and_a_key_make_server_mode_for_every_service(service: Service
     assert settings.secret_keys == (KEY,)
 
 
-@try_each("name", ["HOST", "PORT", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "OPENAI_API_KEY", "LEASE_SECONDS"])
+@try_each(
+    "name",
+    ["HOST", "PORT", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "OPENAI_API_KEY", "LEASE_SECONDS"],
+)
 def test_an_empty_variable_counts_as_absent(name: str) -> None:
     assert from_environment({**EMBEDDED, name: ""}) == from_environment(EMBEDDED)
 
 
 def test_variables_that_are_not_ours_are_left_alone() -> None:
-    assert from_environment({**EMBEDDED, "PATH": "/bin", "port": "1", "SETTINGS": "x"}) == from_environment(EMBEDDED)
+    assert from_environment(
+        {**EMBEDDED, "PATH": "/bin", "port": "1", "SETTINGS": "x"}
+    ) == from_environment(EMBEDDED)
 
 
 def test_white_space_around_a_value_does_not_matter() -> None:
-    padded = {"PORT": " 80 ", "LOG_LEVEL": "debug\n", "OPENAI_API_KEY": f" {SECRET}\n", "SECRET_KEY": f"{KEY}\n"}
+    padded = {
+        "PORT": " 80 ",
+        "LOG_LEVEL": "debug\n",
+        "OPENAI_API_KEY": f" {SECRET}\n",
+        "SECRET_KEY": f"{KEY}\n",
+    }
     padded |= {name: f" {url}\n" for name, url in URLS.items()}
     settings = from_environment({**SERVER, **padded})
     assert (settings.port, settings.log_level, settings.secret_keys) == (80, "debug", (KEY,))
@@ -84,15 +100,22 @@ def test_settings_cannot_be_changed() -> None:
 
 def test_no_secret_shows_when_settings_are_printed() -> None:
     url = f"postgresql://roadmap:{SECRET}@db/roadmap"
-    secrets = {"DATABASE_URL": url, "DIRECT_DATABASE_URL": url, "REDIS_URL": f"redis://:{SECRET}@queue"}
-    settings = from_environment({**SERVER, **secrets, "SECRET_KEY": SECRET * 3, "OPENAI_API_KEY": SECRET})
+    secrets = {
+        "DATABASE_URL": url,
+        "DIRECT_DATABASE_URL": url,
+        "REDIS_URL": f"redis://:{SECRET}@queue",
+    }
+    settings = from_environment(
+        {**SERVER, **secrets, "SECRET_KEY": SECRET * 3, "OPENAI_API_KEY": SECRET}
+    )
     assert SECRET not in repr(settings)
     assert SECRET not in str(settings)
     assert SECRET not in settings.model_dump_json()
 
 
 @pytest.mark.parametrize(
-    ("alias", "service"), [("celery_logs", ServiceType.huey_logs), ("celery_content", ServiceType.huey_content)]
+    ("alias", "service"),
+    [("celery_logs", ServiceType.huey_logs), ("celery_content", ServiceType.huey_content)],
 )
 def test_a_service_is_found_under_its_old_name(alias: str, service: ServiceType) -> None:
     assert from_environment({**SERVER, "SERVICE_TYPE": alias}).service_type is service
@@ -107,14 +130,18 @@ def test_the_new_name_of_the_key_goes_before_the_old_one() -> None:
     assert from_environment({**SERVER, "JWT_SECRET_KEY": OTHER_KEY}).secret_keys == (KEY,)
 
 
-@pytest.mark.parametrize("given", [f"{KEY},{OTHER_KEY}", f" {KEY} , {OTHER_KEY} ", f"{KEY},,{OTHER_KEY},"])
+@pytest.mark.parametrize(
+    "given", [f"{KEY},{OTHER_KEY}", f" {KEY} , {OTHER_KEY} ", f"{KEY},,{OTHER_KEY},"]
+)
 def test_several_keys_stay_in_their_order(given: str) -> None:
     assert from_environment({**SERVER, "SECRET_KEY": given}).secret_keys == (KEY, OTHER_KEY)
 
 
 @try_each("given", [None, "", ",", " , ", " " * 40])
 def test_server_mode_refuses_to_start_without_a_key(given: str | None) -> None:
-    line = complaint({**URLS, "SERVICE_TYPE": "api", **({} if given is None else {"SECRET_KEY": given})})
+    line = complaint(
+        {**URLS, "SERVICE_TYPE": "api", **({} if given is None else {"SECRET_KEY": given})}
+    )
     assert "SECRET_KEY is needed" in line
     assert "32 characters" in line
 
@@ -169,7 +196,10 @@ def test_a_whole_number_has_its_bounds(name: str, value: str) -> None:
     line = complaint({**EMBEDDED, name: value})
     assert line.startswith(f"{name}: ")
     assert SECRET not in line
-    assert from_environment({**EMBEDDED, name: str(WHOLE[name])}).model_dump()[name.lower()] == WHOLE[name]
+    assert (
+        from_environment({**EMBEDDED, name: str(WHOLE[name])}).model_dump()[name.lower()]
+        == WHOLE[name]
+    )
     assert complaint({**EMBEDDED, name: str(WHOLE[name] + 1)}).startswith(f"{name}: ")
 
 
@@ -187,18 +217,49 @@ def test_a_duration_is_more_than_nothing_and_at_most_a_day(name: str, value: str
 
 
 BAD_TEXTS = {
-    "DATABASE_URL": [SECRET, f"mysql://roadmap:{SECRET}@db/roadmap", f"postgresql+psycopg2://:{SECRET}@db"],
-    "DIRECT_DATABASE_URL": [SECRET, f"sqlite:///{SECRET}", "postgres:5432", f"postgresql:/{SECRET}"],
-    "REDIS_URL": [SECRET, f"http://:{SECRET}@queue", f"unix:///{SECRET}.sock", f"redis:{SECRET}:6379", f"redis:/{SECRET}"],
-    "OPENAI_BASE_URL": [SECRET, f"ftp://{SECRET}", f"https:///{SECRET}", f"https://a {SECRET}", "http://a:x/v1"],
-    "MODEL_PRICES": [SECRET, f"{SECRET}=1", "a=1/2;b=1/2", "a b=1/2", "a=1/2,a=1/3", "a=1/2,", "=1/2"],
+    "DATABASE_URL": [
+        SECRET,
+        f"mysql://roadmap:{SECRET}@db/roadmap",
+        f"postgresql+psycopg2://:{SECRET}@db",
+    ],
+    "DIRECT_DATABASE_URL": [
+        SECRET,
+        f"sqlite:///{SECRET}",
+        "postgres:5432",
+        f"postgresql:/{SECRET}",
+    ],
+    "REDIS_URL": [
+        SECRET,
+        f"http://:{SECRET}@queue",
+        f"unix:///{SECRET}.sock",
+        f"redis:{SECRET}:6379",
+        f"redis:/{SECRET}",
+    ],
+    "OPENAI_BASE_URL": [
+        SECRET,
+        f"ftp://{SECRET}",
+        f"https:///{SECRET}",
+        f"https://a {SECRET}",
+        "http://a:x/v1",
+    ],
+    "MODEL_PRICES": [
+        SECRET,
+        f"{SECRET}=1",
+        "a=1/2;b=1/2",
+        "a b=1/2",
+        "a=1/2,a=1/3",
+        "a=1/2,",
+        "=1/2",
+    ],
     "OPENAI_MODEL": [SECRET * 20],
     "ADMIN_EMAIL": [SECRET, f"{SECRET}@", f"a b@{SECRET}.org", f"a\u200b@{SECRET}.org"],
     "LOG_LEVEL": [SECRET, "critical", "info debug"],
 }
 
 
-@try_each(("name", "value"), [(name, value) for name, values in BAD_TEXTS.items() for value in values])
+@try_each(
+    ("name", "value"), [(name, value) for name, values in BAD_TEXTS.items() for value in values]
+)
 def test_a_text_that_does_not_fit_is_named_and_not_shown(name: str, value: str) -> None:
     line = complaint({**SERVER, name: value})
     assert line.startswith(f"{name}: ")
@@ -209,9 +270,14 @@ def test_a_text_that_does_not_fit_is_named_and_not_shown(name: str, value: str) 
 @try_each("written", ["postgres", "POSTGRES", "postgresql", "PostgreSQL"])
 def test_the_database_is_named_as_its_driver_knows_it(written: str) -> None:
     url = f"{written}://roadmap:A%20b@DB/roadmap?sslmode=require"
-    settings = from_environment({**SERVER, "DATABASE_URL": url, "DIRECT_DATABASE_URL": url, "REDIS_URL": "REDISS://Queue/0"})
+    settings = from_environment(
+        {**SERVER, "DATABASE_URL": url, "DIRECT_DATABASE_URL": url, "REDIS_URL": "REDISS://Queue/0"}
+    )
     assert settings.database_url is not None
-    assert settings.database_url.get_secret_value() == "postgresql://roadmap:A%20b@DB/roadmap?sslmode=require"
+    assert (
+        settings.database_url.get_secret_value()
+        == "postgresql://roadmap:A%20b@DB/roadmap?sslmode=require"
+    )
     assert settings.direct_database_url == settings.database_url
     assert settings.redis_url is not None
     assert settings.redis_url.get_secret_value() == "rediss://Queue/0"
@@ -219,7 +285,15 @@ def test_the_database_is_named_as_its_driver_knows_it(written: str) -> None:
 
 @try_each(
     "option",
-    ["encoding=x", "retry=3", "redis_connect_func=x", "decode_responses=true", "ssl_ca_data=x", "ssl_color=x", f"{SECRET}=1"],
+    [
+        "encoding=x",
+        "retry=3",
+        "redis_connect_func=x",
+        "decode_responses=true",
+        "ssl_ca_data=x",
+        "ssl_color=x",
+        f"{SECRET}=1",
+    ],
 )
 def test_an_option_of_the_broker_that_its_driver_cannot_use_here_is_refused(option: str) -> None:
     """Or what stands behind a question mark that a password has: so it is not repeated."""
@@ -233,13 +307,19 @@ def test_the_driver_knows_every_option_of_the_broker(option: str) -> None:
     """As a parameter of its connections, or of the pool."""
     url = from_environment({**SERVER, "REDIS_URL": f"rediss://queue/0?{option}=1"}).redis_url
     assert url is not None
-    known = {name for kind in redis.SSLConnection.__mro__ for name in inspect.signature(kind.__init__).parameters}
+    known = {
+        name
+        for kind in redis.SSLConnection.__mro__
+        for name in inspect.signature(kind.__init__).parameters
+    }
     assert option in known | set(inspect.signature(redis.ConnectionPool.__init__).parameters)
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 64])
 def test_a_host_that_none_can_have_is_refused(host: str) -> None:
-    assert complaint({**SERVER, "REDIS_URL": f"redis://{host}:6379/0"}).startswith("REDIS_URL: names a host that none can have")
+    assert complaint({**SERVER, "REDIS_URL": f"redis://{host}:6379/0"}).startswith(
+        "REDIS_URL: names a host that none can have"
+    )
 
 
 @try_each("password", [f"{SECRET}\N{ACCOUNT OF}", f"[{SECRET}]", f"[{SECRET}"])
@@ -271,23 +351,44 @@ def names(lines: list[str]) -> list[str]:
 
 
 def test_every_bad_variable_has_a_line_in_one_message() -> None:
-    bad = {"PORT": "0", "API_WORKERS": "many", "DATABASE_URL": SECRET, "LEASE_SECONDS": "-1", "LOG_LEVEL": "loud"}
+    bad = {
+        "PORT": "0",
+        "API_WORKERS": "many",
+        "DATABASE_URL": SECRET,
+        "LEASE_SECONDS": "-1",
+        "LOG_LEVEL": "loud",
+    }
     assert sorted(names(complaints({**SERVER, **bad}))) == sorted(bad)
 
 
 def test_rules_that_join_variables_have_a_line_each() -> None:
-    bad = {"MODEL_TIMEOUT_SECONDS": "60", "LEASE_SECONDS": "60", "HEARTBEAT_TTL_SECONDS": "1", "HOST": "0.0.0.0"}
+    bad = {
+        "MODEL_TIMEOUT_SECONDS": "60",
+        "LEASE_SECONDS": "60",
+        "HEARTBEAT_TTL_SECONDS": "1",
+        "HOST": "0.0.0.0",
+    }
     found = names(complaints({**EMBEDDED, **bad}))
     assert sorted(found) == ["HEARTBEAT_TTL_SECONDS", "HOST", "MODEL_TIMEOUT_SECONDS"]
 
 
 def test_a_key_that_is_short_or_missing_is_told_together_with_other_bad_variables() -> None:
-    assert sorted(names(complaints({**SERVER, "SECRET_KEY": "short", "PORT": "0"}))) == ["PORT", "SECRET_KEY"]
-    assert sorted(names(complaints({"SERVICE_TYPE": "api", "PORT": "0", **URLS}))) == ["PORT", "SECRET_KEY"]
+    assert sorted(names(complaints({**SERVER, "SECRET_KEY": "short", "PORT": "0"}))) == [
+        "PORT",
+        "SECRET_KEY",
+    ]
+    assert sorted(names(complaints({"SERVICE_TYPE": "api", "PORT": "0", **URLS}))) == [
+        "PORT",
+        "SECRET_KEY",
+    ]
 
 
 def test_every_variable_is_described() -> None:
-    assert [name for name, field in Settings.model_fields.items() if not re.fullmatch(r"\S.*\.", field.description or "")] == []
+    assert [
+        name
+        for name, field in Settings.model_fields.items()
+        if not re.fullmatch(r"\S.*\.", field.description or "")
+    ] == []
 
 
 def test_the_page_has_the_table_of_the_model() -> None:
@@ -297,9 +398,16 @@ def test_the_page_has_the_table_of_the_model() -> None:
 
 def test_the_table_has_a_row_for_each_variable_with_its_default_and_description() -> None:
     rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table().splitlines()[2:]]
-    assert [row[0].strip() for row in rows] == [f"`{name.upper()}`" for name in Settings.model_fields]
-    assert [row[1].strip() for row in rows if "PORT" in row[0] or "DATA_DIR" in row[0]] == ["`8000`", "`data`"]
-    assert [row[2].strip() for row in rows] == [field.description for field in Settings.model_fields.values()]
+    assert [row[0].strip() for row in rows] == [
+        f"`{name.upper()}`" for name in Settings.model_fields
+    ]
+    assert [row[1].strip() for row in rows if "PORT" in row[0] or "DATA_DIR" in row[0]] == [
+        "`8000`",
+        "`data`",
+    ]
+    assert [row[2].strip() for row in rows] == [
+        field.description for field in Settings.model_fields.values()
+    ]
 
 
 @pytest.mark.parametrize("page", ["no markers", table()])
@@ -317,10 +425,16 @@ def test_the_service_that_the_entrypoint_starts_by_itself_is_that_of_the_model()
 
 def test_secrets_are_secret_in_the_model() -> None:
     secret = {
-        name for name in Settings.model_fields if name.endswith(("_key", "_password", "_token", "database_url", "redis_url"))
+        name
+        for name in Settings.model_fields
+        if name.endswith(("_key", "_password", "_token", "database_url", "redis_url"))
     }
     assert len(secret) == 7
-    hidden = {name for name, field in Settings.model_fields.items() if SecretStr.__name__ in str(field.annotation)}
+    hidden = {
+        name
+        for name, field in Settings.model_fields.items()
+        if SecretStr.__name__ in str(field.annotation)
+    }
     assert hidden == secret
 
 
@@ -338,7 +452,12 @@ def test_what_is_out_of_bounds_is_said_in_our_words(name: str, value: str, said:
 
 
 def test_no_setting_answers_with_a_pattern() -> None:
-    given = [part.pattern for field in Settings.model_fields.values() for part in field.metadata if hasattr(part, "pattern")]
+    given = [
+        part.pattern
+        for field in Settings.model_fields.values()
+        for part in field.metadata
+        if hasattr(part, "pattern")
+    ]
     patterns = {pattern for pattern in given if pattern}
     assert patterns == set(PATTERNS)
 
@@ -361,8 +480,19 @@ def test_a_name_that_resembles_a_setting_is_found(name: str, meant: str) -> None
 
 
 def test_names_of_others_are_left_alone() -> None:
-    others = "HOSTNAME LOGNAME LANGUAGE MAIL UV_LOG_LEVEL XDG_DATA_DIRS JWT_SECRET_KEY POSTGRES_PASSWORD"
-    others += " REDIS_PORT API_PORT REDIS_PASSWORD DATABASE_PUBLIC_URL OPENAI_ORG_ID OPENAI_PROJECT_ID"
-    others += " RAILWAY_GIT_COMMIT_SHA GIT_COMMIT ROADMAP_URL ROADMAP_TOKEN BIND_ADDRESS WEB_CONCURRENCY"
-    names = [*others.split(), *(name.upper() for name in Settings.model_fields), "LOG_LEVEL\nX", "P=Q"]
+    others = (
+        "HOSTNAME LOGNAME LANGUAGE MAIL UV_LOG_LEVEL XDG_DATA_DIRS JWT_SECRET_KEY POSTGRES_PASSWORD"
+    )
+    others += (
+        " REDIS_PORT API_PORT REDIS_PASSWORD DATABASE_PUBLIC_URL OPENAI_ORG_ID OPENAI_PROJECT_ID"
+    )
+    others += (
+        " RAILWAY_GIT_COMMIT_SHA GIT_COMMIT ROADMAP_URL ROADMAP_TOKEN BIND_ADDRESS WEB_CONCURRENCY"
+    )
+    names = [
+        *others.split(),
+        *(name.upper() for name in Settings.model_fields),
+        "LOG_LEVEL\nX",
+        "P=Q",
+    ]
     assert misspelt(dict.fromkeys(names, "")) == {}

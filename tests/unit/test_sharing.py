@@ -65,7 +65,9 @@ def begun(client: TestClient) -> str:
 
 
 def concept_of(client: TestClient, path: str) -> str:
-    return f"{path}/concepts/{client.get(path).json()['stages'][0]['modules'][0]['concepts'][0]['id']}"
+    return (
+        f"{path}/concepts/{client.get(path).json()['stages'][0]['modules'][0]['concepts'][0]['id']}"
+    )
 
 
 def linked(client: TestClient, roadmap: str, **body: Any) -> dict[str, Any]:
@@ -143,7 +145,9 @@ class TestLinks:
             ({"purpose": "reading", "token": "mine"}, "#/token"),
         ],
     )
-    def test_what_does_not_fit_makes_none(self, client: TestClient, roadmap: str, body: Any, pointer: str) -> None:
+    def test_what_does_not_fit_makes_none(
+        self, client: TestClient, roadmap: str, body: Any, pointer: str
+    ) -> None:
         answer = client.post(f"{roadmap}/links", json=body)
         assert answer.status_code == 422
         assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
@@ -159,7 +163,9 @@ class TestTokens:
         told = [client.get(f"{roadmap}/links").text, client.get(f"{roadmap}/links/{row.id}").text]
         assert [text for text in told if "url" in text or "token" in text] == []
 
-    def test_a_signed_one_is_good_without_a_hash_and_with_it(self, client: TestClient, roadmap: str) -> None:
+    def test_a_signed_one_is_good_without_a_hash_and_with_it(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         """As the version before leaves it, also while it still runs beside this one."""
         for purpose in LinkPurpose:
             token = signed_link(roadmap, purpose)
@@ -195,14 +201,18 @@ class TestTokens:
             store_hashes()
             assert opens(client, LinkPurpose.reading, token) is not keys[0].startswith("a wrong")
         (row,) = links()
-        assert len(row.token_hashes.split()) == 1 + 3  # they are known to be signed, and the right key is not needed again
+        assert (
+            len(row.token_hashes.split()) == 1 + 3
+        )  # they are known to be signed, and the right key is not needed again
 
     def test_an_export_of_the_account_has_no_hash(self) -> None:
         assert "token_hashes" in account_exports.LEFT_OUT
 
 
 class TestReading:
-    def test_whoever_has_it_reads_the_plan_and_what_is_written(self, client: TestClient, roadmap: str) -> None:
+    def test_whoever_has_it_reads_the_plan_and_what_is_written(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         link = linked(client, roadmap)
         tree, told = client.get(roadmap).json(), shared(client, link)
         assert told.status_code == 200
@@ -224,34 +234,56 @@ class TestReading:
         client.headers.update({"Accept": "*/*"})
         answers = [shared(client, link).text, shared(client, link, f"/concepts/{concept}").text]
         owner_id = roadmap_row(roadmap).owner_id
-        private = [str(value) for value in SECRETS.values() if value != 13] + [NOTE, roadmap.rpartition("/")[2], str(owner_id)]
+        private = [str(value) for value in SECRETS.values() if value != 13] + [
+            NOTE,
+            roadmap.rpartition("/")[2],
+            str(owner_id),
+        ]
         for told in pages + answers:
             assert [secret for secret in private if secret in told] == []
             assert "p-done" not in told
             assert " 12 weeks" not in told  # which it takes with 13 hours each
             assert '"answers"' not in told
-        assert not {"progress", "notes", "hours_per_week", "deadline", "spent", "goal"} & json.loads(answers[0]).keys()
+        assert (
+            not {"progress", "notes", "hours_per_week", "deadline", "spent", "goal"}
+            & json.loads(answers[0]).keys()
+        )
 
     def test_two_who_have_it_made_for_other_hours_and_learned_other_things_share_the_same(
         self, client: TestClient, roadmap: str
     ) -> None:
-        other = str(client.post(f"{API}/roadmaps", json={"goal": SECRETS["goal"], "hours_per_week": 2}).headers["location"])
-        client.put(f"{roadmap}/schedule", json={"hours_per_week": 31, "deadline": None, "begins_on": "2025-01-01"})
+        other = str(
+            client.post(
+                f"{API}/roadmaps", json={"goal": SECRETS["goal"], "hours_per_week": 2}
+            ).headers["location"]
+        )
+        client.put(
+            f"{roadmap}/schedule",
+            json={"hours_per_week": 31, "deadline": None, "begins_on": "2025-01-01"},
+        )
         told = []
         for path in (roadmap, other):
             token = token_of(linked(client, path))
             concept = concept_of(client, path).rpartition("/")[2]
-            api = [client.get(f"{API}/shared/{token}{below}").text for below in ("", f"/concepts/{concept}")]
+            api = [
+                client.get(f"{API}/shared/{token}{below}").text
+                for below in ("", f"/concepts/{concept}")
+            ]
             asked = [f"/shared/{token}", f"/shared/{token}/concepts/{concept}"]
             pages = [client.get(page, headers={"Accept": "text/html"}).text for page in asked]
-            same = [re.sub(r'name="form" value="[^"]+"', "", text).replace(token, "token") for text in api + pages]
+            same = [
+                re.sub(r'name="form" value="[^"]+"', "", text).replace(token, "token")
+                for text in api + pages
+            ]
             ids = [each["id"] for each in concepts(client.get(path).json())]
             for number, id_ in enumerate(ids):
                 same = [text.replace(id_, str(number)) for text in same]
             told.append([ANY_ID.sub("id", text) for text in same])
         assert told[0] == told[1]
 
-    def test_a_page_leads_through_it_and_to_one_of_ones_own(self, client: TestClient, roadmap: str) -> None:
+    def test_a_page_leads_through_it_and_to_one_of_ones_own(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         path = f"/shared/{token_of(linked(client, roadmap))}"
         client.headers.update({"Accept": "text/html"})
         page = html_of(client.get(path))
@@ -263,8 +295,12 @@ class TestReading:
         assert f'href="{path}"' in lesson
         assert 'name="robots" content="noindex' in lesson
 
-    def test_a_concept_of_another_roadmap_is_not_in_it(self, client: TestClient, roadmap: str) -> None:
-        other = str(client.post(f"{API}/roadmaps", json={"goal": SECRETS["goal"]}).headers["location"])
+    def test_a_concept_of_another_roadmap_is_not_in_it(
+        self, client: TestClient, roadmap: str
+    ) -> None:
+        other = str(
+            client.post(f"{API}/roadmaps", json={"goal": SECRETS["goal"]}).headers["location"]
+        )
         concept = concept_of(client, other).rpartition("/")[2]
         assert shared(client, linked(client, roadmap), f"/concepts/{concept}").status_code == 404
 
@@ -276,17 +312,25 @@ class TestRefused:
         others += [token[:40], "x", f"{token}a", token.replace(".", "-"), token.upper()]
         for wrong in others:
             answer = client.get(f"{API}/shared/{wrong}")
-            assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found"), wrong
-            assert "copied whole" in answer.json()["detail"] or "token of a link" in str(answer.json())
+            assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found"), (
+                wrong
+            )
+            assert "copied whole" in answer.json()["detail"] or "token of a link" in str(
+                answer.json()
+            )
         unknown = client.get(f"{API}/shared/{flipped(token)}")
         assert unknown.status_code == 410  # it may have been revoked
 
-    def test_the_token_of_one_purpose_is_worth_nothing_for_another(self, client: TestClient, roadmap: str) -> None:
+    def test_the_token_of_one_purpose_is_worth_nothing_for_another(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         calendar = linked(client, roadmap, purpose="calendar")
         token = calendar["url"].split("/")[-2]
         assert client.get(f"{API}/shared/{token}").status_code == 404
 
-    def test_one_that_was_revoked_or_has_expired_says_so(self, client: TestClient, roadmap: str) -> None:
+    def test_one_that_was_revoked_or_has_expired_says_so(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         revoked, brief = linked(client, roadmap), linked(client, roadmap, expires_in_days=1)
         client.delete(f"{roadmap}/links/{revoked['id']}")
         assert shared(client, brief).status_code == 200
@@ -299,7 +343,9 @@ class TestRefused:
         assert "no longer works" in html_of(client.get(f"/shared/{token_of(revoked)}"), 410)
 
     @pytest.mark.parametrize("how", ["trashed", "deleted", "disabled"])
-    def test_it_ends_with_its_roadmap_and_its_account(self, client: TestClient, roadmap: str, how: str) -> None:
+    def test_it_ends_with_its_roadmap_and_its_account(
+        self, client: TestClient, roadmap: str, how: str
+    ) -> None:
         link = linked(client, roadmap)
         row = roadmap_row(roadmap)
         with transaction():
@@ -315,7 +361,11 @@ class TestRefused:
                 assert SecretLink.select().count() == 0
 
     def test_an_error_of_ours_does_not_write_the_token_down(
-        self, client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self,
+        client: TestClient,
+        roadmap: str,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         link = linked(client, roadmap)
         monkeypatch.setattr("roadmap.sharing.tree_state", lambda link: 1 / 0)
@@ -339,19 +389,36 @@ class TestMadeMine:
         assert (mine["status"], mine["hours_per_week"], mine["deadline"]) == ("ready", 21, None)
         assert mine["learned"]["done"] == 0
         for one, other in zip(concepts(mine), concepts(theirs), strict=True):
-            assert (one["key"], one["title"], one["contents"]) == (other["key"], other["title"], other["contents"])
+            assert (one["key"], one["title"], one["contents"]) == (
+                other["key"],
+                other["title"],
+                other["contents"],
+            )
         told = client.get(f"{answer.headers['location']}/export.json").text
-        assert [secret for secret in (*SECRETS.values(), NOTE) if isinstance(secret, str) and secret in told] == []
+        assert [
+            secret
+            for secret in (*SECRETS.values(), NOTE)
+            if isinstance(secret, str) and secret in told
+        ] == []
 
-    def test_what_is_not_written_is_missing_and_nobody_speaks_of_a_file(self, client: TestClient, roadmap: str) -> None:
+    def test_what_is_not_written_is_missing_and_nobody_speaks_of_a_file(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         link = linked(client, roadmap)
         with transaction():
             part = Content.get(Content.roadmap == roadmap_row(roadmap).id, Content.kind == "quiz")
             Content.update(status="failed", version=0).where(Content.id == part.id).execute()
-        mine = client.get(client.post(f"{API}/shared/{token_of(link)}/copy", json={}).headers["location"]).json()
+        mine = client.get(
+            client.post(f"{API}/shared/{token_of(link)}/copy", json={}).headers["location"]
+        ).json()
         assert (mine["status"], mine["progress"]["failed"]) == ("partial", 1)
-        assert mine["error"] == f"1 of {mine['progress']['total']} parts were not written when it was copied"
-        (error,) = {part["error"] for node in concepts(mine) for part in node["contents"].values()} - {""}
+        assert (
+            mine["error"]
+            == f"1 of {mine['progress']['total']} parts were not written when it was copied"
+        )
+        (error,) = {
+            part["error"] for node in concepts(mine) for part in node["contents"].values()
+        } - {""}
         assert error == "It was not written when the roadmap was copied."
 
     def test_it_goes_its_own_way(self, client: TestClient, roadmap: str) -> None:
@@ -370,7 +437,10 @@ class TestMadeMine:
         (form,) = re.findall(r'name="form" value="([^"]+)"', html_of(client.get(path)))
         first, second = (client.post(f"{path}/copy", data={"form": form}) for _ in range(2))
         assert (first.status_code, first.headers["location"]) == (303, second.headers["location"])
-        assert client.post(f"{path}/copy", data={"form": "another"}).headers["location"] != first.headers["location"]
+        assert (
+            client.post(f"{path}/copy", data={"form": "another"}).headers["location"]
+            != first.headers["location"]
+        )
         html_of(client.get(first.headers["location"]))
 
     def test_a_double_click_makes_one_and_both_lead_there(
@@ -405,7 +475,9 @@ class TestMadeMine:
         click()  # nobody is in the way any more
         assert len({answer.headers["location"] for answer in answers}) == 1
 
-    def test_nobody_waits_for_ever_for_another(self, client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_nobody_waits_for_ever_for_another(
+        self, client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         path = f"/shared/{token_of(linked(client, roadmap))}/copy"
         client.headers.update({"Accept": "text/html"})
         answers: list[Any] = []
@@ -422,10 +494,14 @@ class TestMadeMine:
         (answer,) = answers
         assert "This is being done already." in html_of(answer, 409)
 
-    def test_without_a_plan_there_is_nothing_to_make_ones_own(self, client: TestClient, roadmap: str) -> None:
+    def test_without_a_plan_there_is_nothing_to_make_ones_own(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         link = linked(client, roadmap)
         with transaction():
-            Roadmap.update(title="", revision=0).where(Roadmap.id == roadmap_row(roadmap).id).execute()
+            Roadmap.update(title="", revision=0).where(
+                Roadmap.id == roadmap_row(roadmap).id
+            ).execute()
         assert client.post(f"{API}/shared/{token_of(link)}/copy", json={}).status_code == 409
         with session():
             assert Roadmap.select().count() == 1
@@ -435,14 +511,20 @@ class TestCalendar:
     def feed(self, client: TestClient, link: dict[str, Any]) -> Any:
         return client.get(link["url"].removeprefix(str(client.base_url).rstrip("/")))
 
-    def test_it_has_what_is_left_and_moves_with_the_progress(self, client: TestClient, roadmap: str) -> None:
+    def test_it_has_what_is_left_and_moves_with_the_progress(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         link = linked(client, roadmap, purpose="calendar")
         answer = self.feed(client, link)
         assert answer.headers["content-type"].startswith("text/calendar")
         before = events_of(answer.content)
         left = client.get(f"{roadmap}/schedule").json()["spans"]
         assert [before[f"concept-{span['concept_id']}@roadmap.invalid"] for span in left] == [
-            (date.fromisoformat(span["begins_on"]), date.fromisoformat(span["ends_on"]) + timedelta(days=1)) for span in left
+            (
+                date.fromisoformat(span["begins_on"]),
+                date.fromisoformat(span["ends_on"]) + timedelta(days=1),
+            )
+            for span in left
         ]
         assert len(before) == len(left) + 1  # the deadline
         first = left[0]["concept_id"]
@@ -458,9 +540,13 @@ class TestCalendar:
         link = linked(client, roadmap, purpose="calendar")
         answer = self.feed(client, link)
         path = link["url"].removeprefix(str(client.base_url).rstrip("/"))
-        assert client.get(path, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+        assert (
+            client.get(path, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+        )
 
-    def test_without_a_plan_it_does_not_say_the_goal(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_a_plan_it_does_not_say_the_goal(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("roadmap.planning.plan", lambda *_: [])
         path = str(client.post(f"{API}/roadmaps", json=SECRETS).headers["location"])
         answer = self.feed(client, linked(client, path, purpose="calendar"))
@@ -468,7 +554,9 @@ class TestCalendar:
         assert "dismissed" not in answer.text.replace("\r\n ", "")
         assert "dismissed" in client.get(f"{path}/export.ics").text.replace("\r\n ", "")
 
-    def test_of_a_roadmap_that_was_deleted_it_says_so(self, client: TestClient, roadmap: str) -> None:
+    def test_of_a_roadmap_that_was_deleted_it_says_so(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         link = linked(client, roadmap, purpose="calendar")
         client.delete(roadmap)
         assert self.feed(client, link).status_code == 410
@@ -502,16 +590,32 @@ class TestKept:
         client.headers.update({"Accept": "text/html"})
         return f"/shared/{token_of(linked(client, roadmap))}"
 
-    def test_a_page_is_rendered_once_however_it_is_asked_for(self, client: TestClient, drawn: list[Any], page: str) -> None:
+    def test_a_page_is_rendered_once_however_it_is_asked_for(
+        self, client: TestClient, drawn: list[Any], page: str
+    ) -> None:
         first = html_of(client.get(page))
         for number in range(3):
-            told = {"Accept-Language": f"en-GB, x-{number}", "User-Agent": str(number), "Cookie": f"a={number}; theme=x{number}"}
-            again = client.get(f"{page}?utm={number}", headers={**told, "Accept-Encoding": ("gzip", "br", "identity")[number]})
+            told = {
+                "Accept-Language": f"en-GB, x-{number}",
+                "User-Agent": str(number),
+                "Cookie": f"a={number}; theme=x{number}",
+            }
+            again = client.get(
+                f"{page}?utm={number}",
+                headers={**told, "Accept-Encoding": ("gzip", "br", "identity")[number]},
+            )
             assert unnamed(html_of(again)) == unnamed(first)
         assert len(drawn) == 1
 
-    def test_each_look_is_a_page_of_its_own(self, client: TestClient, drawn: list[Any], page: str) -> None:
-        looks = [{}, {"Accept-Language": "zh"}, {"Cookie": "theme=dark"}, {"Cookie": "language=zh-Hans; theme=light"}]
+    def test_each_look_is_a_page_of_its_own(
+        self, client: TestClient, drawn: list[Any], page: str
+    ) -> None:
+        looks = [
+            {},
+            {"Accept-Language": "zh"},
+            {"Cookie": "theme=dark"},
+            {"Cookie": "language=zh-Hans; theme=light"},
+        ]
         pages = [html_of(client.get(page, headers=look)) for look in looks * 2]
         assert list(map(unnamed, pages[:4])) == list(map(unnamed, pages[4:]))
         assert len(set(pages[:4])) == len(drawn) == 4
@@ -522,18 +626,27 @@ class TestKept:
         self, client: TestClient, drawn: list[Any], page: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert f'action="{page}/copy"' in html_of(client.get(page))
-        strangers = settings.model_copy(update={"database_url": SecretStr("postgresql://127.0.0.1/unused")})
+        strangers = settings.model_copy(
+            update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
+        )
         monkeypatch.setattr("web.pages.rendering.settings", strangers)
         assert "/login?next=" in html_of(client.get(page))
         assert len(drawn) == 2
 
-    def test_a_form_has_a_name_of_its_own_in_each_answer(self, client: TestClient, drawn: list[Any], page: str) -> None:
-        names = {re.findall(r'name="form" value="([\w-]{22})"', html_of(client.get(page)))[0] for _ in range(3)}
+    def test_a_form_has_a_name_of_its_own_in_each_answer(
+        self, client: TestClient, drawn: list[Any], page: str
+    ) -> None:
+        names = {
+            re.findall(r'name="form" value="([\w-]{22})"', html_of(client.get(page)))[0]
+            for _ in range(3)
+        }
         assert len(names) == 3
 
     @pytest.mark.parametrize("below", ["", "/concepts/{concept}"])
     @pytest.mark.parametrize("at", ["/shared", f"{API}/shared"])
-    def test_a_change_is_seen_at_once(self, client: TestClient, roadmap: str, page: str, at: str, below: str) -> None:
+    def test_a_change_is_seen_at_once(
+        self, client: TestClient, roadmap: str, page: str, at: str, below: str
+    ) -> None:
         concept = concept_of(client, roadmap).rpartition("/")[2]
         path = at + page.removeprefix("/shared") + below.format(concept=concept)
         assert "Another name" not in client.get(path).text
@@ -543,13 +656,20 @@ class TestKept:
         assert "Another name" in client.get(path).text
 
     @pytest.mark.parametrize("at", ["/shared", f"{API}/shared"])
-    def test_what_was_found_at_an_address_is_seen_at_once(self, client: TestClient, roadmap: str, page: str, at: str) -> None:
+    def test_what_was_found_at_an_address_is_seen_at_once(
+        self, client: TestClient, roadmap: str, page: str, at: str
+    ) -> None:
         concept = concept_of(client, roadmap).rpartition("/")[2]
         path = at + page.removeprefix("/shared") + f"/concepts/{concept}"
         before = unnamed(client.get(path).text)
         with session():
             url = resources_of(UUID(roadmap.rpartition("/")[2]), UUID(concept))[0].url  # type: ignore[index]
-            facts = {"state": "dead", "reason": "answered 404", "checked_at": clock.now(), "due_at": clock.now()}
+            facts = {
+                "state": "dead",
+                "reason": "answered 404",
+                "checked_at": clock.now(),
+                "due_at": clock.now(),
+            }
             CheckedLink.insert(digest=digest(url), url=url, **facts).execute()
         after = unnamed(client.get(path).text)
         with session():
@@ -561,10 +681,16 @@ class TestKept:
     def test_who_has_a_page_by_a_link_that_is_over_is_refused(
         self, client: TestClient, roadmap: str, drawn: list[Any], how: str
     ) -> None:
-        reading, calendar = (linked(client, roadmap, purpose=each, expires_in_days=1) for each in ("reading", "calendar"))
+        reading, calendar = (
+            linked(client, roadmap, purpose=each, expires_in_days=1)
+            for each in ("reading", "calendar")
+        )
         ics = f"/calendars/{calendar['url'].split('/')[-2]}/roadmap.ics"
         paths = [f"/shared/{token_of(reading)}", f"{API}/shared/{token_of(reading)}", ics]
-        paths += [f"{path}/concepts/{concept_of(client, roadmap).rpartition('/')[2]}" for path in paths[:2]]
+        paths += [
+            f"{path}/concepts/{concept_of(client, roadmap).rpartition('/')[2]}"
+            for path in paths[:2]
+        ]
         client.headers.update({"Accept": "text/html"})
         assert [client.get(path).status_code for path in paths] == [200] * 5
         row = roadmap_row(roadmap)
@@ -579,7 +705,9 @@ class TestKept:
                 Account.update(disabled_at=clock.now()).where(Account.id == row.owner_id).execute()
         assert [client.get(path).status_code for path in paths] == [410] * 5
 
-    def test_the_calendar_is_that_of_the_day_and_of_the_name_that_was_called(self, client: TestClient, roadmap: str) -> None:
+    def test_the_calendar_is_that_of_the_day_and_of_the_name_that_was_called(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         path = f"/calendars/{linked(client, roadmap, purpose='calendar')['url'].split('/')[-2]}/roadmap.ics"
         first, again = client.get(path), client.get(path)
         assert (first.content, dict(first.headers) | {"x-request-id": ""}) == (
@@ -594,7 +722,9 @@ class TestKept:
 
 
 class TestPage:
-    def test_links_are_made_and_revoked_without_a_script(self, client: TestClient, roadmap: str) -> None:
+    def test_links_are_made_and_revoked_without_a_script(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         client.headers.update({"Accept": "text/html"})
         client.follow_redirects = False
         path = f"/roadmaps/{roadmap.rpartition('/')[2]}/sharing"
@@ -620,7 +750,9 @@ class TestPage:
     def test_what_does_not_fit_is_said(self, client: TestClient, roadmap: str) -> None:
         client.headers.update({"Accept": "text/html"})
         path = f"/roadmaps/{roadmap.rpartition('/')[2]}/sharing"
-        assert 'role="alert"' in html_of(client.post(path, data={"purpose": "reading", "expires_in_days": "x"}), 422)
+        assert 'role="alert"' in html_of(
+            client.post(path, data={"purpose": "reading", "expires_in_days": "x"}), 422
+        )
         with session():
             assert SecretLink.select().count() == 0
 
@@ -636,13 +768,20 @@ def unnamed(page: str) -> str:
 
 
 def concepts(tree: dict[str, Any]) -> list[dict[str, Any]]:
-    return [concept for stage in tree["stages"] for module in stage["modules"] for concept in module["concepts"]]
+    return [
+        concept
+        for stage in tree["stages"]
+        for module in stage["modules"]
+        for concept in module["concepts"]
+    ]
 
 
 def events_of(content: bytes) -> dict[str, tuple[date, date]]:
     """By UID: the first day, and the one after the last."""
     found = Calendar.from_ical(content).walk("VEVENT")
-    return {str(event["UID"]): (event.decoded("DTSTART"), event.decoded("DTEND")) for event in found}
+    return {
+        str(event["UID"]): (event.decoded("DTSTART"), event.decoded("DTEND")) for event in found
+    }
 
 
 def roadmap_row(path: str) -> Roadmap:

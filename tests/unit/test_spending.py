@@ -26,7 +26,15 @@ from models.spending import ModelCall, Spending
 from roadmap import attempts, receipts, spending
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.briefs import GeneratorFault
-from roadmap.receipts import AccountMonth, CallRecord, Estimate, StepCost, estimate, pending_estimate, receipt
+from roadmap.receipts import (
+    AccountMonth,
+    CallRecord,
+    Estimate,
+    StepCost,
+    estimate,
+    pending_estimate,
+    receipt,
+)
 from roadmap.spending import Call, Ledger, MoneyHeld, OverBudget, Purpose, cost, month_of
 from roadmap.stopping import StopSignal
 
@@ -47,25 +55,39 @@ def books(immediate: None, monkeypatch: pytest.MonkeyPatch) -> None:
     budgets(monkeypatch)
 
 
-def budgets(monkeypatch: pytest.MonkeyPatch, *, roadmap: str = "0", month: str = "0", **others: Any) -> None:
+def budgets(
+    monkeypatch: pytest.MonkeyPatch, *, roadmap: str = "0", month: str = "0", **others: Any
+) -> None:
     amounts = {"budget_per_roadmap": Decimal(roadmap), "budget_per_user_month": Decimal(month)}
-    changed = settings.model_copy(update={"model_prices": (PRICE,), "openai_model": MODEL, **amounts, **others})
+    changed = settings.model_copy(
+        update={"model_prices": (PRICE,), "openai_model": MODEL, **amounts, **others}
+    )
     for module in (spending, receipts):
         monkeypatch.setattr(module, "settings", changed)
 
 
 def a_roadmap(owner_id: UUID = LOCAL_OWNER) -> UUID:
     roadmap_id, now = new_id(), clock.now()
-    head = {"goal": "A goal", "level": "beginner", "hours_per_week": 5, "language": "en", "status": "building"}
+    head = {
+        "goal": "A goal",
+        "level": "beginner",
+        "hours_per_week": 5,
+        "language": "en",
+        "status": "building",
+    }
     with transaction():
-        Roadmap.insert(id=roadmap_id, owner=owner_id, **head, due_at=now, created_at=now, updated_at=now).execute()
+        Roadmap.insert(
+            id=roadmap_id, owner=owner_id, **head, due_at=now, created_at=now, updated_at=now
+        ).execute()
     return roadmap_id
 
 
 def an_account() -> UUID:
     owner_id = new_id()
     with transaction():
-        Account.insert(id=owner_id, email=f"{owner_id}@example.org", password_hash="", created_at=clock.now()).execute()
+        Account.insert(
+            id=owner_id, email=f"{owner_id}@example.org", password_hash="", created_at=clock.now()
+        ).execute()
     return owner_id
 
 
@@ -97,7 +119,11 @@ def spent(roadmap_id: UUID) -> int:
 
 def by_month(owner_id: UUID = LOCAL_OWNER) -> dict[str, int]:
     with session():
-        return dict(Spending.select(Spending.month, Spending.amount).where(Spending.owner_id == owner_id).tuples())
+        return dict(
+            Spending.select(Spending.month, Spending.amount)
+            .where(Spending.owner_id == owner_id)
+            .tuples()
+        )
 
 
 def records() -> list[dict[str, Any]]:
@@ -136,17 +162,28 @@ def next_transactions(monkeypatch: pytest.MonkeyPatch, *these: Callable[[], Any]
 
 class TestPrices:
     @pytest.mark.parametrize(
-        ("prompt", "completion", "micro"), [(0, 0, 0), (4, 0, 1), (5, 0, 2), (1, 1, 3), (1_000_000, 1_000_000, 2_250_000)]
+        ("prompt", "completion", "micro"),
+        [(0, 0, 0), (4, 0, 1), (5, 0, 2), (1, 1, 3), (1_000_000, 1_000_000, 2_250_000)],
     )
-    def test_tokens_cost_their_price_rounded_up_to_a_millionth(self, prompt: int, completion: int, micro: int) -> None:
+    def test_tokens_cost_their_price_rounded_up_to_a_millionth(
+        self, prompt: int, completion: int, micro: int
+    ) -> None:
         assert cost(PRICE, prompt, completion) == micro
 
-    def test_a_price_is_that_of_the_model_that_is_called(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_price_is_that_of_the_model_that_is_called(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         other = Price("other", Decimal(1), Decimal(1))
         budgets(monkeypatch, model_prices=(other, PRICE))
-        assert [spending.price_of(name) for name in ("other", MODEL, "unknown")] == [other, PRICE, None]
+        assert [spending.price_of(name) for name in ("other", MODEL, "unknown")] == [
+            other,
+            PRICE,
+            None,
+        ]
 
-    def test_without_a_price_calls_cost_nothing_and_their_tokens_count(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_a_price_calls_cost_nothing_and_their_tokens_count(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         budgets(monkeypatch, model_prices=())
         roadmap_id = a_roadmap()
         with a_call(roadmap_id) as call:
@@ -158,7 +195,9 @@ class TestPrices:
 class TestACall:
     def test_while_it_runs_the_most_is_reserved_and_no_connection_is_held(self) -> None:
         roadmap_id, content_id, concept_id, before = a_roadmap(), new_id(), new_id(), clock.now()
-        ledger = Ledger(Purpose(LOCAL_OWNER, roadmap_id, concept_id, content_id, attempt=3), StopSignal())
+        ledger = Ledger(
+            Purpose(LOCAL_OWNER, roadmap_id, concept_id, content_id, attempt=3), StopSignal()
+        )
         with ledger.call("tutorial", MODEL, PROMPTS, **MOST):
             assert database.is_closed()
             (row,) = records()
@@ -189,7 +228,11 @@ class TestACall:
             (USED[0], USED[1], USED[0]),
             ((0, 0), 0, (0, 0)),
             ((4000, 2000), RESERVED, (4000, 2000)),
-            ((8000, 5000), 2000 + 10_000, (8000, 5000)),  # more than it should have been: books are honest
+            (
+                (8000, 5000),
+                2000 + 10_000,
+                (8000, 5000),
+            ),  # more than it should have been: books are honest
             ((None, None), RESERVED, (None, None)),
             ((400, None), RESERVED, (400, None)),
             ((None, 300), RESERVED, (None, 300)),
@@ -236,7 +279,12 @@ class TestACall:
         ids=["fault", "long fault", "time", "mistake with a secret", "stopped", "interrupted"],
     )
     def test_a_failed_call_costs_the_most_unless_somebody_has_said_what(
-        self, error: BaseException, stops: bool, kept: tuple[str, str], bill: Callable[[Call], None], price: int
+        self,
+        error: BaseException,
+        stops: bool,
+        kept: tuple[str, str],
+        bill: Callable[[Call], None],
+        price: int,
     ) -> None:
         roadmap_id, stop = a_roadmap(), StopSignal()
         call = begun(roadmap_id, stop=stop)
@@ -264,7 +312,11 @@ class TestACall:
     def test_calls_of_two_roadmaps_add_up_in_the_month_of_their_owner(self) -> None:
         first, second, other, others = a_roadmap(), a_roadmap(), an_account(), None
         others = a_roadmap(other)
-        for roadmap_id, owner_id, tokens in ((first, LOCAL_OWNER, 4), (second, LOCAL_OWNER, 8), (others, other, 12)):
+        for roadmap_id, owner_id, tokens in (
+            (first, LOCAL_OWNER, 4),
+            (second, LOCAL_OWNER, 8),
+            (others, other, 12),
+        ):
             with a_call(roadmap_id, owner_id=owner_id) as call:
                 call.used(tokens, 0)
         assert [spent(roadmap_id) for roadmap_id in (first, second, others)] == [1, 2, 3]
@@ -293,19 +345,25 @@ class TestStopping:
     def test_after_a_stop_no_call_begins(self) -> None:
         roadmap_id, stop = a_roadmap(), StopSignal()
         stop.stop()
-        with pytest.raises(GeneratorFault, match=r"^Nobody wants this any more; the model was not called\.$"):
+        with pytest.raises(
+            GeneratorFault, match=r"^Nobody wants this any more; the model was not called\.$"
+        ):
             begun(roadmap_id, stop=stop)
         assert (records(), by_month(), spent(roadmap_id)) == ([], {}, 0)
 
 
 class TestBudgets:
-    def test_a_call_that_fills_the_budget_to_the_last_millionth_begins(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_call_that_fills_the_budget_to_the_last_millionth_begins(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         budgets(monkeypatch, roadmap="0.005", month="0.005")
         roadmap_id = a_roadmap()
         begun(roadmap_id)
         assert (spent(roadmap_id), list(by_month().values())) == (RESERVED, [RESERVED])
 
-    def test_a_roadmap_without_room_for_the_most_is_over_its_budget(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_roadmap_without_room_for_the_most_is_over_its_budget(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         budgets(monkeypatch, roadmap="0.009999", currency="EUR")
         roadmap_id = a_roadmap()
         ended(begun(roadmap_id))
@@ -316,12 +374,17 @@ class TestBudgets:
             "and this call could cost up to 0.005 EUR. Raise BUDGET_PER_ROADMAP to go on."
         )
         assert raised.value.lasting
-        assert (len(records()), spent(roadmap_id), list(by_month().values())) == (1, RESERVED, [RESERVED])
+        assert (len(records()), spent(roadmap_id), list(by_month().values())) == (
+            1,
+            RESERVED,
+            [RESERVED],
+        )
         with session():
             assert Roadmap.get_by_id(roadmap_id).over_budget
 
     @pytest.mark.parametrize(
-        ("now", "month", "anew"), [((2026, 11, 30), "2026-11", "2026-12"), ((2026, 12, 1), "2026-12", "2027-01")]
+        ("now", "month", "anew"),
+        [((2026, 11, 30), "2026-11", "2026-12"), ((2026, 12, 1), "2026-12", "2027-01")],
     )
     def test_an_account_without_room_for_the_most_is_over_its_budget(
         self, now: tuple[int, int, int], month: str, anew: str, monkeypatch: pytest.MonkeyPatch
@@ -338,12 +401,19 @@ class TestBudgets:
             f"anew on {anew}-01 (UTC)."
         )
         assert raised.value.lasting
-        assert (len(records()), spent(first), spent(second), by_month()) == (1, RESERVED, 0, {month: RESERVED})
+        assert (len(records()), spent(first), spent(second), by_month()) == (
+            1,
+            RESERVED,
+            0,
+            {month: RESERVED},
+        )
         with session():
             assert [Roadmap.get_by_id(id_).over_budget for id_ in (first, second)] == [False, True]
 
     @pytest.mark.parametrize("budget", ["roadmap", "month"])
-    def test_what_calls_that_run_may_give_back_is_waited_for(self, monkeypatch: pytest.MonkeyPatch, budget: str) -> None:
+    def test_what_calls_that_run_may_give_back_is_waited_for(
+        self, monkeypatch: pytest.MonkeyPatch, budget: str
+    ) -> None:
         budgets(monkeypatch, **{budget: "0.009999"})
         roadmap_id = a_roadmap()
         running = begun(roadmap_id)
@@ -367,14 +437,18 @@ class TestBudgets:
         with pytest.raises(OverBudget):
             begun(roadmap_id, new_id())
 
-    def test_the_first_call_of_a_month_may_be_too_dear_as_well(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_first_call_of_a_month_may_be_too_dear_as_well(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         budgets(monkeypatch, month="0.004999")
         roadmap_id = a_roadmap()
         with pytest.raises(OverBudget, match=r"is 0\.004999 USD; 0 USD of it is spent"):
             begun(roadmap_id)
         assert (records(), spent(roadmap_id), by_month()) == ([], 0, {})
 
-    def test_what_a_call_did_not_use_is_there_for_the_next(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_a_call_did_not_use_is_there_for_the_next(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         budgets(monkeypatch, roadmap="0.006", month="0.006")
         roadmap_id = a_roadmap()
         for _ in range(2):
@@ -392,7 +466,9 @@ class TestBudgets:
         begun(roadmap_id, most_prompt_tokens=0, most_completion_tokens=million * million)
         assert spent(roadmap_id) == 2 * million * million + 2 * 2 * million
 
-    def test_who_has_spent_more_than_a_budget_that_was_lowered_calls_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_who_has_spent_more_than_a_budget_that_was_lowered_calls_nothing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         roadmap_id = a_roadmap()
         with a_call(roadmap_id) as call:
             call.used(8000, 5000)
@@ -400,7 +476,9 @@ class TestBudgets:
         with pytest.raises(OverBudget, match=r"0\.012 USD of it is spent"):
             begun(roadmap_id, most_prompt_tokens=0, most_completion_tokens=0)
 
-    def test_no_secret_of_the_settings_stands_in_a_message(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_secret_of_the_settings_stands_in_a_message(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         secrets: dict[str, Any] = {
             "openai_api_key": SecretStr("sk-a-secret"),
             "secret_key": SecretStr("another-secret" * 3),
@@ -413,7 +491,10 @@ class TestBudgets:
         assert "secret" not in repr(raised.value) + str(raised.value.__context__)
 
     def test_for_a_roadmap_that_is_gone_nothing_is_called(self) -> None:
-        with pytest.raises(GeneratorFault, match=r"^The roadmap does not exist any more; the model was not called\.$") as raised:
+        with pytest.raises(
+            GeneratorFault,
+            match=r"^The roadmap does not exist any more; the model was not called\.$",
+        ) as raised:
             begun(new_id())
         assert raised.value.lasting
         assert not isinstance(raised.value, OverBudget)
@@ -430,7 +511,9 @@ class TestBudgets:
 
 
 class TestOutages:
-    def test_no_call_begins_while_the_database_is_away(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_call_begins_while_the_database_is_away(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         roadmap_id = a_roadmap()
         next_transactions(monkeypatch, away)
         with pytest.raises(Unavailable):
@@ -445,7 +528,9 @@ class TestOutages:
         assert told("outcome", "price") == [("ok", USED[1])]
         assert (spent(roadmap_id), list(by_month().values())) == (USED[1], [USED[1]])
 
-    def test_it_is_settled_once_when_the_answer_of_the_database_is_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_is_settled_once_when_the_answer_of_the_database_is_lost(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         roadmap_id = a_roadmap()
         with a_call(roadmap_id) as call:
             call.used(*USED[0])
@@ -453,7 +538,9 @@ class TestOutages:
         assert told("outcome", "price") == [("ok", USED[1])]
         assert (spent(roadmap_id), list(by_month().values())) == (USED[1], [USED[1]])
 
-    def test_in_the_end_it_counts_as_the_most_and_as_lost_with_the_next_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_in_the_end_it_counts_as_the_most_and_as_lost_with_the_next_call(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         roadmap_id, content_id = a_roadmap(), new_id()
         monkeypatch.setattr(attempts, "SAVE_PATIENCE", -1)
         call = begun(roadmap_id, content_id)
@@ -469,7 +556,9 @@ class TestOutages:
 
 class TestDeaths:
     @pytest.mark.parametrize("content_id", [new_id(), None], ids=["content", "outline"])
-    def test_a_call_whose_worker_died_is_lost_with_the_next_and_has_cost_the_most(self, content_id: UUID | None) -> None:
+    def test_a_call_whose_worker_died_is_lost_with_the_next_and_has_cost_the_most(
+        self, content_id: UUID | None
+    ) -> None:
         roadmap_id = a_roadmap()
         begun(roadmap_id, content_id, step="analysis")
         with a_call(roadmap_id, content_id, step="outline") as call:
@@ -477,7 +566,10 @@ class TestDeaths:
             assert spent(roadmap_id) == 2 * RESERVED
             call.used(*USED[0])
         assert told("outcome", "price") == [("lost", RESERVED), ("ok", USED[1])]
-        assert (spent(roadmap_id), list(by_month().values())) == (RESERVED + USED[1], [RESERVED + USED[1]])
+        assert (spent(roadmap_id), list(by_month().values())) == (
+            RESERVED + USED[1],
+            [RESERVED + USED[1]],
+        )
 
     def test_calls_for_something_else_run_on(self) -> None:
         first, second, content_id = a_roadmap(), a_roadmap(), new_id()
@@ -487,9 +579,22 @@ class TestDeaths:
         begun(second, None)
         assert told("outcome") == [("running",)] * 4
         begun(first, content_id)
-        assert told("outcome") == [("lost",), ("running",), ("running",), ("running",), ("running",)]
+        assert told("outcome") == [
+            ("lost",),
+            ("running",),
+            ("running",),
+            ("running",),
+            ("running",),
+        ]
         begun(first, None)
-        assert told("outcome") == [("lost",), ("running",), ("lost",), ("running",), ("running",), ("running",)]
+        assert told("outcome") == [
+            ("lost",),
+            ("running",),
+            ("lost",),
+            ("running",),
+            ("running",),
+            ("running",),
+        ]
 
     def test_what_is_settled_is_not_lost(self) -> None:
         roadmap_id, content_id = a_roadmap(), new_id()
@@ -498,7 +603,9 @@ class TestDeaths:
         begun(roadmap_id, content_id)
         assert told("outcome") == [("ok",), ("fault",), ("running",)]
 
-    def test_a_call_that_does_not_begin_gives_up_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_call_that_does_not_begin_gives_up_none(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         budgets(monkeypatch, roadmap="0.005")
         roadmap_id, content_id = a_roadmap(), new_id()
         begun(roadmap_id, content_id)
@@ -538,7 +645,9 @@ def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 class TestMonths:
     @pytest.mark.usefixtures("far_east")
     def test_a_month_is_that_of_utc(self) -> None:
-        assert month_of(datetime(2026, 12, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))) == "2026-11"
+        assert (
+            month_of(datetime(2026, 12, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))) == "2026-11"
+        )
         assert month_of(datetime(2026, 1, 31, 23, 30, tzinfo=UTC)) == "2026-01"
 
     def test_a_call_counts_in_the_month_in_which_it_began(self) -> None:
@@ -565,7 +674,9 @@ class TestMonths:
 
 BEGIN = st.tuples(st.just("begin"), st.integers(0, 5), st.integers(0, 4000))
 END = st.tuples(
-    st.sampled_from(["ok", "unknown", "unbilled", "fault", "paid fault", "stopped"]), st.integers(0, 9), st.integers(0, 100)
+    st.sampled_from(["ok", "unknown", "unbilled", "fault", "paid fault", "stopped"]),
+    st.integers(0, 9),
+    st.integers(0, 100),
 )
 OTHER = st.tuples(st.sampled_from(["die", "next month"]), st.integers(0, 9), st.just(0))
 ROADMAP_LIMIT, MONTH_LIMIT = 20_000, 30_000
@@ -608,7 +719,10 @@ class Bookkeeper:
 
     def begin(self, roadmap_id: UUID, content_id: UUID | None, tokens: int) -> None:
         most, month, stop = 2 * tokens, f"{clock.now():%Y-%m}", StopSignal()
-        fits = self.of_roadmap[roadmap_id] + most <= ROADMAP_LIMIT and self.of_month.get(month, 0) + most <= MONTH_LIMIT
+        fits = (
+            self.of_roadmap[roadmap_id] + most <= ROADMAP_LIMIT
+            and self.of_month.get(month, 0) + most <= MONTH_LIMIT
+        )
         sizes = {"most_prompt_tokens": 0, "most_completion_tokens": tokens}
         with nullcontext() if fits else pytest.raises((OverBudget, MoneyHeld)):
             call = begun(roadmap_id, content_id, owner_id=self.owner_id, stop=stop, **sizes)
@@ -640,7 +754,9 @@ class Bookkeeper:
     def check_rows(self) -> None:
         total = peewee.fn.SUM(ModelCall.price)
         with session():
-            query = ModelCall.select(ModelCall.roadmap_id, total).where(ModelCall.owner_id == self.owner_id)
+            query = ModelCall.select(ModelCall.roadmap_id, total).where(
+                ModelCall.owner_id == self.owner_id
+            )
             priced = dict(query.group_by(ModelCall.roadmap_id).tuples())
         assert {id_: priced.get(id_, 0) for id_ in self.roadmaps} == self.of_roadmap
         assert sum(self.of_roadmap.values()) == sum(self.of_month.values())
@@ -666,7 +782,13 @@ class TestAnyOrder:
 def booked(roadmap_id: UUID, step: str, **facts: Any) -> UUID:
     """A call that is in the books."""
     call_id = new_id()
-    its = {"owner_id": LOCAL_OWNER, "roadmap_id": roadmap_id, "model": MODEL, "prompt_version": PROMPTS, "attempt": 1}
+    its = {
+        "owner_id": LOCAL_OWNER,
+        "roadmap_id": roadmap_id,
+        "model": MODEL,
+        "prompt_version": PROMPTS,
+        "attempt": 1,
+    }
     its |= {"outcome": "ok", "reserved": RESERVED, "price": 0, "started_at": clock.now(), **facts}
     with transaction():
         ModelCall.insert(id=call_id, step=step, **its).execute()
@@ -696,30 +818,77 @@ def waiting(roadmap_id: UUID, *kinds: str, status: str = "pending", removed: boo
         facts = {"week": 1, "hours": 1, "difficulty": 1, "prerequisites": [], "outcomes": []}
         Concept.insert(id=concept, module=module, **place, **facts).execute()
         for kind in kinds:
-            content = {"roadmap": roadmap_id, "concept": concept, "kind": kind, "status": status, "due_at": clock.now()}
+            content = {
+                "roadmap": roadmap_id,
+                "concept": concept,
+                "kind": kind,
+                "status": status,
+                "due_at": clock.now(),
+            }
             Content.insert(id=new_id(), **content).execute()
 
 
 class TestReceipts:
-    def test_a_receipt_has_every_call_and_the_sums_of_every_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_receipt_has_every_call_and_the_sums_of_every_step(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         budgets(monkeypatch, roadmap="0.5", month="2.25", currency="EUR")
-        roadmap_id, other, concept_id, month = a_roadmap(), a_roadmap(), new_id(), month_of(clock.now())
+        roadmap_id, other, concept_id, month = (
+            a_roadmap(),
+            a_roadmap(),
+            new_id(),
+            month_of(clock.now()),
+        )
         place = {"concept_id": concept_id, "content_id": new_id()}
         at = datetime(2026, 11, 30, 12, 30, 15, 250_000, tzinfo=UTC)
         used = {"prompt_tokens": 1000, "completion_tokens": 3000, "ms": 8000, "price": 6250}
-        fault = {"outcome": "fault", "reason": "Empty.", "prompt_tokens": 900, "ms": 500, "price": 5000}
+        fault = {
+            "outcome": "fault",
+            "reason": "Empty.",
+            "prompt_tokens": 900,
+            "ms": 500,
+            "price": 5000,
+        }
         ids = [
             booked(roadmap_id, "outline", **used, started_at=at),
             booked(roadmap_id, "quiz", **place, **fault, started_at=at + timedelta(seconds=1)),
-            booked(roadmap_id, "quiz", **place, outcome="stopped", price=5000, ms=20, started_at=at + timedelta(seconds=2)),
-            booked(roadmap_id, "quiz", **place, outcome="lost", price=5000, started_at=at + timedelta(seconds=3)),
-            booked(roadmap_id, "quiz", **place, **used, attempt=2, started_at=at + timedelta(seconds=4)),
-            booked(roadmap_id, "quiz", **place, outcome="running", price=5000, started_at=at + timedelta(seconds=5)),
+            booked(
+                roadmap_id,
+                "quiz",
+                **place,
+                outcome="stopped",
+                price=5000,
+                ms=20,
+                started_at=at + timedelta(seconds=2),
+            ),
+            booked(
+                roadmap_id,
+                "quiz",
+                **place,
+                outcome="lost",
+                price=5000,
+                started_at=at + timedelta(seconds=3),
+            ),
+            booked(
+                roadmap_id, "quiz", **place, **used, attempt=2, started_at=at + timedelta(seconds=4)
+            ),
+            booked(
+                roadmap_id,
+                "quiz",
+                **place,
+                outcome="running",
+                price=5000,
+                started_at=at + timedelta(seconds=5),
+            ),
         ]
         booked(other, "quiz", **used)
         with transaction():
             Roadmap.update(spent=32_500, over_budget=True).where(Roadmap.id == roadmap_id).execute()
-            for whose, which, amount in ((new_id(), month, 9), (LOCAL_OWNER, "2000-01", 7), (LOCAL_OWNER, month, 38_750)):
+            for whose, which, amount in (
+                (new_id(), month, 9),
+                (LOCAL_OWNER, "2000-01", 7),
+                (LOCAL_OWNER, month, 38_750),
+            ):
                 Spending.insert(owner_id=whose, month=which, amount=amount).execute()
 
         told = receipt(LOCAL_OWNER, roadmap_id, limit=100, after=None)
@@ -731,26 +900,73 @@ class TestReceipts:
             Decimal("0.5"),
         )
         assert told.over_budget
-        assert told.account_month == AccountMonth(month=month, spent=Decimal("0.03875"), budget=Decimal("2.25"))
+        assert told.account_month == AccountMonth(
+            month=month, spent=Decimal("0.03875"), budget=Decimal("2.25")
+        )
         assert told.estimate is None
-        outline = {"calls": 1, "failed": 0, "prompt_tokens": 1000, "completion_tokens": 3000, "ms": 8000}
-        quiz = {"calls": 5, "failed": 3, "prompt_tokens": 1900, "completion_tokens": 3000, "ms": 8520}
+        outline = {
+            "calls": 1,
+            "failed": 0,
+            "prompt_tokens": 1000,
+            "completion_tokens": 3000,
+            "ms": 8000,
+        }
+        quiz = {
+            "calls": 5,
+            "failed": 3,
+            "prompt_tokens": 1900,
+            "completion_tokens": 3000,
+            "ms": 8520,
+        }
         assert told.steps == [
             StepCost(step="outline", **outline, price=Decimal("0.00625")),
             StepCost(step="quiz", **quiz, price=Decimal("0.02625")),
         ]
-        assert sum(step.price for step in told.steps) == sum(call.price for call in told.calls) == told.spent
+        assert (
+            sum(step.price for step in told.steps)
+            == sum(call.price for call in told.calls)
+            == told.spent
+        )
         assert [call.id for call in told.calls] == ids
         outcomes = ["ok", "fault", "stopped", "lost", "ok", "running"]
         assert [call.outcome for call in told.calls] == outcomes
-        common = {"step": "quiz", "concept_id": concept_id, "model": MODEL, "prompt_version": PROMPTS}
+        common = {
+            "step": "quiz",
+            "concept_id": concept_id,
+            "model": MODEL,
+            "prompt_version": PROMPTS,
+        }
         assert told.calls[1] == CallRecord(
-            **{**common, "id": ids[1], "at": at + timedelta(seconds=1), "attempt": 1, "outcome": "fault", "reason": "Empty."},
-            **{"prompt_tokens": 900, "completion_tokens": None, "ms": 500, "price": Decimal("0.005")},
+            **{
+                **common,
+                "id": ids[1],
+                "at": at + timedelta(seconds=1),
+                "attempt": 1,
+                "outcome": "fault",
+                "reason": "Empty.",
+            },
+            **{
+                "prompt_tokens": 900,
+                "completion_tokens": None,
+                "ms": 500,
+                "price": Decimal("0.005"),
+            },
         )
         assert told.calls[4] == CallRecord(
-            **{**common, "id": ids[4], "at": at + timedelta(seconds=4), "attempt": 2, "outcome": "ok", "reason": ""},
-            **{"prompt_tokens": 1000, "completion_tokens": 3000, "ms": 8000, "price": Decimal("0.00625")},
+            **{
+                **common,
+                "id": ids[4],
+                "at": at + timedelta(seconds=4),
+                "attempt": 2,
+                "outcome": "ok",
+                "reason": "",
+            },
+            **{
+                "prompt_tokens": 1000,
+                "completion_tokens": 3000,
+                "ms": 8000,
+                "price": Decimal("0.00625"),
+            },
         )
         assert told.next_cursor is None
 
@@ -760,13 +976,29 @@ class TestReceipts:
         with transaction():
             Roadmap.update(spent=123_456_789_000_001).where(Roadmap.id == roadmap_id).execute()
         written = receipt(LOCAL_OWNER, roadmap_id, limit=1, after=None).model_dump(mode="json")
-        assert (written["spent"], written["reserved"], written["budget"]) == ("123456789.000001", "0", None)
-        assert (written["calls"][0]["price"], written["steps"][0]["price"]) == ("0.000001", "0.000001")
-        assert written["account_month"] == {"month": month_of(clock.now()), "spent": "0", "budget": None}
+        assert (written["spent"], written["reserved"], written["budget"]) == (
+            "123456789.000001",
+            "0",
+            None,
+        )
+        assert (written["calls"][0]["price"], written["steps"][0]["price"]) == (
+            "0.000001",
+            "0.000001",
+        )
+        assert written["account_month"] == {
+            "month": month_of(clock.now()),
+            "spent": "0",
+            "budget": None,
+        }
 
     def test_the_receipt_of_a_roadmap_that_has_called_nothing_is_empty(self) -> None:
         told = receipt(LOCAL_OWNER, a_roadmap(), limit=10, after=None)
-        assert (told.spent, told.reserved, told.budget, told.over_budget) == (Decimal(0), Decimal(0), None, False)
+        assert (told.spent, told.reserved, told.budget, told.over_budget) == (
+            Decimal(0),
+            Decimal(0),
+            None,
+            False,
+        )
         assert (told.steps, told.calls, told.next_cursor, told.estimate) == ([], [], None, None)
 
     def test_a_receipt_agrees_with_what_the_ledger_wrote(self) -> None:
@@ -811,7 +1043,12 @@ class TestEstimates:
         prompt, completion = 30 * 900 + 10 * 850, 30 * 2600 + 10 * 1200
         price = Decimal(prompt * 25 + completion * 200) / 100 / 10**6
         assert found == Estimate(
-            calls=40, prompt_tokens=prompt, completion_tokens=completion, price=price, currency="USD", measured=False
+            calls=40,
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            price=price,
+            currency="USD",
+            measured=False,
         )
 
     def test_every_step_has_an_assumption(self) -> None:
@@ -822,7 +1059,12 @@ class TestEstimates:
     def test_measured_steps_count_with_their_mean_rounded_up(self) -> None:
         measured("quiz", (1, 10), (2, 10), (2, 10), (2, 10), (2, 12))
         found = estimate({"quiz": 3}, MODEL)
-        assert (found.calls, found.prompt_tokens, found.completion_tokens, found.measured) == (3, 6, 32, True)  # 5.4 and 31.2
+        assert (found.calls, found.prompt_tokens, found.completion_tokens, found.measured) == (
+            3,
+            6,
+            32,
+            True,
+        )  # 5.4 and 31.2
         assert found.price == Decimal("0.000066")  # 1.5 and 64 millionths
 
     def test_it_is_measured_when_every_step_is(self) -> None:
@@ -830,12 +1072,18 @@ class TestEstimates:
         measured("tutorial", *[(200, 20)] * 4)
         assert estimate({"quiz": 1, "tutorial": 0}, MODEL).measured
         found = estimate({"quiz": 1, "tutorial": 1}, MODEL)
-        assert (found.prompt_tokens, found.completion_tokens, found.measured) == (100 + 900, 10 + 2600, False)
+        assert (found.prompt_tokens, found.completion_tokens, found.measured) == (
+            100 + 900,
+            10 + 2600,
+            False,
+        )
         measured("tutorial", (200, 20))
         found = estimate({"quiz": 1, "tutorial": 1}, MODEL)
         assert (found.prompt_tokens, found.completion_tokens, found.measured) == (300, 30, True)
 
-    def test_only_answers_of_this_model_and_step_that_say_all_their_tokens_are_measurements(self) -> None:
+    def test_only_answers_of_this_model_and_step_that_say_all_their_tokens_are_measurements(
+        self,
+    ) -> None:
         measured("quiz", *[(100, 10)] * 5)
         for outcome in ("fault", "stopped", "lost", "running"):
             measured("quiz", (9999, 9999), outcome=outcome)
@@ -857,10 +1105,21 @@ class TestEstimates:
         assert (found.calls, found.prompt_tokens, found.price) == (2, 1700, None)
 
     def test_the_catalogue_calls_nothing_and_costs_nothing(self) -> None:
-        nothing = Estimate(calls=0, prompt_tokens=0, completion_tokens=0, price=Decimal(0), currency="USD", measured=True)
-        assert estimate({"quiz": 2}, None) == estimate({}, MODEL) == estimate({}, "unknown") == nothing
+        nothing = Estimate(
+            calls=0,
+            prompt_tokens=0,
+            completion_tokens=0,
+            price=Decimal(0),
+            currency="USD",
+            measured=True,
+        )
+        assert (
+            estimate({"quiz": 2}, None) == estimate({}, MODEL) == estimate({}, "unknown") == nothing
+        )
 
-    def test_contents_that_wait_and_are_in_the_plan_are_still_to_come(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_contents_that_wait_and_are_in_the_plan_are_still_to_come(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         budgets(monkeypatch, openai_api_key=SecretStr("sk-test"))
         roadmap_id = a_roadmap()
         waiting(roadmap_id, "tutorial", "quiz")
@@ -870,7 +1129,11 @@ class TestEstimates:
             waiting(roadmap_id, "tutorial", status=status)
         waiting(a_roadmap(), "tutorial")
         found = pending_estimate(roadmap_id)
-        assert (found.calls, found.prompt_tokens, found.completion_tokens) == (3, 2 * 900 + 850, 2 * 2600 + 1200)
+        assert (found.calls, found.prompt_tokens, found.completion_tokens) == (
+            3,
+            2 * 900 + 850,
+            2 * 2600 + 1200,
+        )
         assert receipt(LOCAL_OWNER, roadmap_id, limit=1, after=None).estimate == found
 
     def test_without_a_key_nothing_is_to_come(self) -> None:

@@ -15,7 +15,9 @@ def test_everybody_is_called_once_also_who_comes_late() -> None:
     assert (signal.stopped, called) == (True, ["early", "late"])
 
 
-def test_one_that_fails_does_not_keep_the_others_from_being_called(caplog: pytest.LogCaptureFixture) -> None:
+def test_one_that_fails_does_not_keep_the_others_from_being_called(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     signal, called = StopSignal(), list[str]()
 
     def fail() -> None:

@@ -11,7 +11,9 @@ from core.storage import open_database, open_migration_database
 
 
 @pytest.mark.parametrize("opened", [open_database, open_migration_database])
-def test_a_full_disk_is_called_a_full_disk(tmp_path: Path, opened: Callable[[Settings], peewee.Database]) -> None:
+def test_a_full_disk_is_called_a_full_disk(
+    tmp_path: Path, opened: Callable[[Settings], peewee.Database]
+) -> None:
     """SQLite has rolled back by itself then, and that there is nothing to roll back is no news for anybody."""
     settings = from_environment({"SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)})
     database = opened(settings)
@@ -28,7 +30,9 @@ def test_a_full_disk_is_called_a_full_disk(tmp_path: Path, opened: Callable[[Set
         assert pages(database) == 1
 
 
-def fill(database: peewee.Database, count: int, text: str, then: Callable[[], object] = lambda: None) -> None:
+def fill(
+    database: peewee.Database, count: int, text: str, then: Callable[[], object] = lambda: None
+) -> None:
     with database.atomic():
         for _ in range(count):
             database.execute_sql("INSERT INTO page VALUES (?)", (text,))

@@ -16,17 +16,25 @@ BESIDE = {"tests/browser"}  # `make test-browser`
 def test_every_folder_of_tests_is_run_daily_or_by_a_subject() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     daily = {*settings["tool"]["pytest"]["ini_options"]["testpaths"], *BESIDE}
-    commands = [word for subject in SUBJECTS for command in subject.long for word in command.split()]
-    folders = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    commands = [
+        word for subject in SUBJECTS for command in subject.long for word in command.split()
+    ]
+    folders = {
+        path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")
+    }
     assert sorted(folders - daily - {*commands}) == []
 
 
 def test_every_pattern_finds_files() -> None:
-    patterns = [(subject.name, each) for subject in SUBJECTS for each in (*subjects.ALWAYS, *subject.files)]
+    patterns = [
+        (subject.name, each) for subject in SUBJECTS for each in (*subjects.ALWAYS, *subject.files)
+    ]
     assert [(name, each) for name, each in patterns if not any(ROOT.glob(each))] == []
 
 
-def test_a_hash_is_of_the_files_of_the_subject_and_of_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hash_is_of_the_files_of_the_subject_and_of_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(subjects, "ROOT", tmp_path)
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     for name in ("a/one.py", "a/deep/two.py", "b/three.py"):

@@ -61,10 +61,20 @@ def bread(client: TestClient) -> str:
 
 def test_only_a_plan_that_is_not_begun_says_weeks(client: TestClient, bread: str) -> None:
     """They count from its beginning and never move, which the plan of whoever learns does."""
-    fresh = made(client, whole() | {"concepts": {key: each | {"progress": "todo"} for key, each in whole()["concepts"].items()}})
+    fresh = made(
+        client,
+        whole()
+        | {
+            "concepts": {
+                key: each | {"progress": "todo"} for key, each in whole()["concepts"].items()
+            }
+        },
+    )
     for path, weeks in ((bread, False), (fresh, True)):
         assert ("Week 1" in client.get(f"{path}/export.md").text) == weeks
-        assert (">week 1<" in client.get(f"{path.removeprefix(API)}/print", headers=HTML).text) == weeks
+        assert (
+            ">week 1<" in client.get(f"{path.removeprefix(API)}/print", headers=HTML).text
+        ) == weeks
         concept = client.get(path).json()["stages"][0]["modules"][0]["concepts"][0]["id"]
         page = client.get(f"{path.removeprefix(API)}/concepts/{concept}", headers=HTML).text
         assert "difficulty" in page
@@ -138,7 +148,9 @@ class TestAnswers:
             assert client.get(address, headers=HTML).status_code == 200
         assert "export.svg" not in page.replace(taking, "")
 
-    def test_without_a_plan_there_is_nothing_to_take(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_a_plan_there_is_nothing_to_take(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("roadmap.planning.plan", lambda *_: [])
         page = client.post("/roadmaps", data={"goal": GOAL}, headers=HTML).text
         assert 'id="plan"' in page
@@ -169,16 +181,29 @@ class TestMarkdown:
         text = client.get(f"{made(client, document)}/export.md").text
         assert "- [x] Flour\n- [ ] Dough (Skipped)\n" in text
 
-    def test_the_words_around_are_in_the_language_of_the_roadmap_or_of_the_reader(self, client: TestClient) -> None:
-        for language, asked, word in (("zh", "en", "zh-Hans"), ("en", "zh", "en"), ("de", "zh", "zh-Hans"), ("de", "fr", "en")):
+    def test_the_words_around_are_in_the_language_of_the_roadmap_or_of_the_reader(
+        self, client: TestClient
+    ) -> None:
+        for language, asked, word in (
+            ("zh", "en", "zh-Hans"),
+            ("en", "zh", "en"),
+            ("de", "zh", "zh-Hans"),
+            ("de", "fr", "en"),
+        ):
             document = whole()
             document["request"]["language"] = language
-            text = client.get(f"{made(client, document)}/export.md", headers={"Accept-Language": asked}).text
-            assert texts(word).ngettext("%(count)d hour", "%(count)d hours", 5) % {"count": 5} in text
+            text = client.get(
+                f"{made(client, document)}/export.md", headers={"Accept-Language": asked}
+            ).text
+            assert (
+                texts(word).ngettext("%(count)d hour", "%(count)d hours", 5) % {"count": 5} in text
+            )
 
     @each_title
     def test_it_is_harmless_whatever_it_is_called(self, client: TestClient, title: str) -> None:
-        html = MarkdownIt("commonmark", {"html": True}).render(client.get(f"{titled(client, title)}/export.md").text)
+        html = MarkdownIt("commonmark", {"html": True}).render(
+            client.get(f"{titled(client, title)}/export.md").text
+        )
         assert not re.search(r"<(b|img|script)\b|javascript:", re.sub("<code>.*?</code>", "", html))
 
 
@@ -186,7 +211,9 @@ class TestFolder:
     def unpacked(self, client: TestClient, path: str) -> zipfile.ZipFile:
         return zipfile.ZipFile(io.BytesIO(client.get(f"{path}/export.zip").content))
 
-    def test_it_has_an_index_a_file_for_each_concept_the_map_and_the_document(self, client: TestClient, bread: str) -> None:
+    def test_it_has_an_index_a_file_for_each_concept_the_map_and_the_document(
+        self, client: TestClient, bread: str
+    ) -> None:
         archive = self.unpacked(client, bread)
         assert archive.testzip() is None
         concepts = ["01-Begin/01-Parts/01-Flour.md", "01-Begin/01-Parts/02-Dough.md"]
@@ -197,14 +224,21 @@ class TestFolder:
         assert {**document, "exported_at": ""} == {**whole(), "exported_at": ""}
 
     @each_title
-    def test_every_link_of_the_index_leads_to_a_file_and_none_elsewhere(self, client: TestClient, title: str) -> None:
+    def test_every_link_of_the_index_leads_to_a_file_and_none_elsewhere(
+        self, client: TestClient, title: str
+    ) -> None:
         archive = self.unpacked(client, titled(client, title))
         tokens = MarkdownIt("commonmark").parse(archive.read("README.md").decode())
         inline = [child for token in tokens for child in token.children or []]
         links = [unquote(str(child.attrs["href"])) for child in inline if child.type == "link_open"]
         names = archive.namelist()
         assert links == ["map.svg", *names[1:3]]
-        assert {child.type for child in inline} <= {"text", "link_open", "link_close", "text_special"}
+        assert {child.type for child in inline} <= {
+            "text",
+            "link_open",
+            "link_close",
+            "text_special",
+        }
         shown = "".join(child.content for child in inline)
         assert " ".join(title.translate({0x202E: None, 0x202C: None}).split()) in shown
 
@@ -232,7 +266,12 @@ class TestFolder:
     @settings(suppress_health_check=[HealthCheck.too_slow])
     @given(st.text(max_size=60))
     def test_a_line_shows_as_it_is(self, text: str) -> None:
-        tokens = MarkdownIt("commonmark").enable("table").enable("strikethrough").parse(f"- [x] {escaped(text)}")
+        tokens = (
+            MarkdownIt("commonmark")
+            .enable("table")
+            .enable("strikethrough")
+            .parse(f"- [x] {escaped(text)}")
+        )
         inline = [child for token in tokens for child in token.children or []]
         assert {child.type for child in inline} <= {"text", "text_special"}
 
@@ -251,21 +290,30 @@ class TestCalendar:
             (span.title, span.begins_on, span.ends_on + timedelta(days=1)) for span in spans
         ]
         first = events[0]
-        assert first["URL"] == f"https://example.org/roadmaps/{tree.id}/concepts/{spans[0].concept_id}"
+        assert (
+            first["URL"] == f"https://example.org/roadmaps/{tree.id}/concepts/{spans[0].concept_id}"
+        )
         assert first["TRANSP"] == "TRANSPARENT"
         assert first["DTSTAMP"].dt == NOW
         assert first["DESCRIPTION"] == "2 hours\nWhat it is."
         assert b"DTSTART;VALUE=DATE:" in first.to_ical()
-        assert (deadline["SUMMARY"], deadline["DTSTART"].dt) == ("Deadline: Bread", date(2027, 5, 1))
+        assert (deadline["SUMMARY"], deadline["DTSTART"].dt) == (
+            "Deadline: Bread",
+            date(2027, 5, 1),
+        )
         assert (calendar["NAME"], calendar["X-WR-CALNAME"]) == ("Bread", "Bread")
         assert calendar["REFRESH-INTERVAL"].dt == timedelta(hours=6)
 
-    def test_what_is_done_is_gone_and_the_rest_keeps_its_name(self, client: TestClient, bread: str) -> None:
+    def test_what_is_done_is_gone_and_the_rest_keeps_its_name(
+        self, client: TestClient, bread: str
+    ) -> None:
         tree, before = self.of(client, bread)
         first = concepts_of(tree)[0].id
         client.put(f"{bread}/concepts/{first}/progress", json={"progress": "done"})
         _, after = self.of(client, bread)
-        assert [event["UID"] for event in after.walk("VEVENT")] == [event["UID"] for event in before.walk("VEVENT")][1:]
+        assert [event["UID"] for event in after.walk("VEVENT")] == [
+            event["UID"] for event in before.walk("VEVENT")
+        ][1:]
 
     @each_title
     def test_every_title_is_read_back(self, client: TestClient, title: str) -> None:
@@ -282,8 +330,12 @@ class TestCalendar:
         assert max(len(line) for line in content.split(b"\r\n")) <= 75
         assert b"\n" not in content.replace(b"\r\n", b"")
 
-    def test_addresses_are_those_by_which_the_service_was_asked(self, client: TestClient, bread: str) -> None:
-        (first, *_) = icalendar.Calendar.from_ical(client.get(f"{bread}/export.ics").content).walk("VEVENT")
+    def test_addresses_are_those_by_which_the_service_was_asked(
+        self, client: TestClient, bread: str
+    ) -> None:
+        (first, *_) = icalendar.Calendar.from_ical(client.get(f"{bread}/export.ics").content).walk(
+            "VEVENT"
+        )
         assert client.get(first["URL"], headers=HTML).status_code == 200
 
 
@@ -301,7 +353,9 @@ class Collection:
             decks, models = database.execute("SELECT decks, models FROM col").fetchone()
             self.decks = {deck["name"]: int(id_) for id_, deck in json.loads(decks).items()}
             self.models = json.loads(models)
-            self.notes = database.execute("SELECT guid, tags, flds, mid FROM notes ORDER BY id").fetchall()
+            self.notes = database.execute(
+                "SELECT guid, tags, flds, mid FROM notes ORDER BY id"
+            ).fetchall()
             self.cards = database.execute("SELECT nid, did FROM cards").fetchall()
         database.close()
 
@@ -326,11 +380,15 @@ class TestAnki:
         assert str(model) in found.models
         assert len({note[0] for note in found.notes}) == 4
 
-    def test_a_second_import_changes_what_is_there(self, client: TestClient, bread: str, tmp_path: Path) -> None:
+    def test_a_second_import_changes_what_is_there(
+        self, client: TestClient, bread: str, tmp_path: Path
+    ) -> None:
         roadmap_id = UUID(bread.rpartition("/")[2])
         document = whole()
         once = Collection(deck_of(parsed(document), roadmap_id), tmp_path)
-        document["concepts"][FIRST]["contents"]["quiz"]["body"]["questions"][0]["explanation"] = "Because."
+        document["concepts"][FIRST]["contents"]["quiz"]["body"]["questions"][0]["explanation"] = (
+            "Because."
+        )
         document["outline"]["stages"][0]["title"] = "Begin here"
         twice = Collection(deck_of(parsed(document), roadmap_id), tmp_path)
         assert [note[0] for note in once.notes] == [note[0] for note in twice.notes]
@@ -364,7 +422,13 @@ class TestAnki:
 class TestPaper:
     def test_everything_is_on_one_page_and_no_answer(self, client: TestClient, bread: str) -> None:
         page = client.get(f"{bread.removeprefix(API)}/print", headers=HTML).text
-        for text in ("Flour", "What holds bread together?", "Gluten", "Mine.\n&lt;b&gt;&amp; yours&lt;/b&gt;", "On flour"):
+        for text in (
+            "Flour",
+            "What holds bread together?",
+            "Gluten",
+            "Mine.\n&lt;b&gt;&amp; yours&lt;/b&gt;",
+            "On flour",
+        ):
             assert text in page
         assert "It is gluten." not in page
         ids = re.findall(r' id="([^"]+)"', page)

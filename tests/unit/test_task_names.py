@@ -53,7 +53,9 @@ class TestNames:
         assert queue.serializer.deserialize(queue.serialize_task(task.s())).name == name
 
     @over_names
-    def test_a_message_with_a_pinned_name_is_a_task_of_its_queue_and_of_no_other(self, name: str) -> None:
+    def test_a_message_with_a_pinned_name_is_a_task_of_its_queue_and_of_no_other(
+        self, name: str
+    ) -> None:
         queue, task = NAMES[name]
         other = logs_queue if queue is content_queue else content_queue
         message = Message(id="1", name=name)
@@ -61,10 +63,20 @@ class TestNames:
         with pytest.raises(HueyException, match="not found"):
             other.deserialize_task(other.serializer.serialize(message))
 
-    def test_importing_the_queues_alone_registers_these_tasks_and_no_others(self, tmp_path: Path) -> None:
+    def test_importing_the_queues_alone_registers_these_tasks_and_no_others(
+        self, tmp_path: Path
+    ) -> None:
         environment = {**os.environ, "SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)}
         command = [sys.executable, "-c", REGISTERED]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         assert sorted(done.stdout.split()) == sorted(NAMES)
 
@@ -73,7 +85,9 @@ class Spare:
     """A queue of its own on memory, with a task `note` that keeps what it was called with in `noted`."""
 
     def __init__(self) -> None:
-        self.queue = ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage, now=clock.now)
+        self.queue = ReliableQueue(
+            "spare", keys=[KEY], storage_class=ReliableMemoryStorage, now=clock.now
+        )
         self.noted: list[str] = []
         self.note = job(self.queue)(self._note)
 
@@ -119,13 +133,17 @@ over_bad_messages = pytest.mark.parametrize(("data", "reason"), BAD.values(), id
 
 
 class TestUnreadable:
-    def test_the_helper_makes_messages_that_would_run_with_the_right_key(self, spare: Spare) -> None:
+    def test_the_helper_makes_messages_that_would_run_with_the_right_key(
+        self, spare: Spare
+    ) -> None:
         spare.queue.storage.enqueue(note_message(KEY, "spare"))
         spare.work_off()
         assert spare.noted == ["never"]
 
     @over_bad_messages
-    def test_a_worker_puts_it_aside_with_the_reason_and_runs_the_next(self, spare: Spare, data: bytes, reason: str) -> None:
+    def test_a_worker_puts_it_aside_with_the_reason_and_runs_the_next(
+        self, spare: Spare, data: bytes, reason: str
+    ) -> None:
         spare.queue.storage.enqueue(data)
         spare.queue.enqueue(spare.note.s("next"))
 
@@ -171,11 +189,17 @@ class TestFailing:
             spare.queue.drain()
 
         assert put_aside == [0] * TRIES  # each try came before it was put aside
-        assert [letter.reason for letter in spare.dead] == ["it failed for good: ValueError('no such row: seven')"]
+        assert [letter.reason for letter in spare.dead] == [
+            "it failed for good: ValueError('no such row: seven')"
+        ]
         task = spare.queue.deserialize_task(spare.dead[0].data)
         assert (type(task), task.args) == (broken.task_class, ("seven",))
         assert spare.noted == ["next"]
-        assert (spare.queue.pending_count(), spare.queue.scheduled_count(), spare.queue.storage.held_count()) == (0, 0, 0)
+        assert (
+            spare.queue.pending_count(),
+            spare.queue.scheduled_count(),
+            spare.queue.storage.held_count(),
+        ) == (0, 0, 0)
 
     def test_a_task_that_fails_a_few_times_is_not_put_aside(self, spare: Spare) -> None:
         failures = [ValueError("one"), ValueError("two"), ValueError("three")]
@@ -193,7 +217,9 @@ class TestFailing:
         assert spare.noted == ["done"]
         assert spare.dead == []
 
-    def test_an_outage_uses_up_no_tries(self, spare: Spare, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_outage_uses_up_no_tries(
+        self, spare: Spare, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         waits: list[float] = []
         monkeypatch.setattr(spare.queue, "wait", waits.append)
         outages = [Unavailable("The database does not answer.") for _ in range(3 * TRIES)]

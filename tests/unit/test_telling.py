@@ -11,7 +11,9 @@ from core.errors import FieldError, Invalid
 ID = "01a215d3-8dbc-7a60-a3d3-16166013a514"
 
 
-def told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, **row: str) -> str:
+def told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, **row: str
+) -> str:
     monkeypatch.setattr(telling, "console", Console(width=width))
     table(tuple(row), [tuple(row.values())] * 2, breakable="value")
     said = capsys.readouterr().out
@@ -23,7 +25,9 @@ KEY = {"id": ID, "name": "", "begins with": "rmk_sskNzBrB", "valid until": "2027
 
 
 class TestTable:
-    def test_where_there_is_room_it_has_lines(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_where_there_is_room_it_has_lines(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         said = told(capsys, monkeypatch, 120, **KEY)
         assert "┃ begins with  ┃" in said
         assert f"│ {ID} │" in said
@@ -36,7 +40,9 @@ class TestTable:
         assert said.startswith("id ")
         assert all(word in said for value in KEY.values() for word in value.split())
 
-    def test_otherwise_each_row_is_a_paragraph(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_otherwise_each_row_is_a_paragraph(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         said = told(capsys, monkeypatch, 60, **KEY)
         row = f"id: {ID}\nbegins with: rmk_sskNzBrB\nvalid until: 2027-02-24 03:07:52\n"
         assert said == f"{row}\n{row}"
@@ -44,7 +50,9 @@ class TestTable:
     def test_a_long_value_goes_on_in_the_next_line(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        said = told(capsys, monkeypatch, 60, variable="DATABASE_URL", value="p" * 70, origin="environment")
+        said = told(
+            capsys, monkeypatch, 60, variable="DATABASE_URL", value="p" * 70, origin="environment"
+        )
         assert "DATABASE_URL" in said
         assert said.count("p") == 2 * 70
 
@@ -60,6 +68,10 @@ def test_what_is_wrong_is_said_once() -> None:
 @pytest.mark.parametrize("given", ["postgresql://postgres@db/roadmap", "redis://db:6379/0"])
 def test_that_there_is_no_password_is_not_hidden(given: str) -> None:
     name = "REDIS_URL" if given.startswith("redis") else "DATABASE_URL"
-    both = {"DATABASE_URL": "postgresql://u:secret@db/roadmap", "REDIS_URL": "redis://db:6379/1", "SECRET_KEY": "k" * 40}
+    both = {
+        "DATABASE_URL": "postgresql://u:secret@db/roadmap",
+        "REDIS_URL": "redis://db:6379/1",
+        "SECRET_KEY": "k" * 40,
+    }
     shown = {each.name: each.value for each in variables({**both, name: given})}
     assert shown[name] == given

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from jinja2 import TemplateSyntaxError
 
 from core.texts import DEFAULT, LANGUAGES, MOST_ASKED, language_of, negotiated, texts
-from scripts.texts import Catalogue, collected, is_open, mo, po, po_path, read, translate, translated
+from scripts.texts import (
+    Catalogue,
+    collected,
+    is_open,
+    mo,
+    po,
+    po_path,
+    read,
+    translate,
+    translated,
+)
 from tests.stack import ROOT
 
 PLACE = re.compile(r"%\(\w+\)[a-z]|\{\w*\}")
@@ -25,7 +35,9 @@ def committed(language: str) -> Catalogue:
 def said(catalogue: Catalogue) -> set[tuple[str | None, tuple[str, ...]]]:
     """Every text, with its context and its plural."""
     return {
-        (message.context, tuple(message.id) if message.pluralizable else (message.id,)) for message in catalogue if message.id
+        (message.context, tuple(message.id) if message.pluralizable else (message.id,))
+        for message in catalogue
+        if message.id
     }
 
 
@@ -37,7 +49,9 @@ def strings(text: str | tuple[str, ...] | list[str]) -> list[str]:
 class TestCatalogue:
     def test_it_has_what_the_sources_say_and_nothing_else(self, language: str) -> None:
         now, then = said(collected(language)), said(committed(language))
-        assert (sorted(map(repr, now - then)), sorted(map(repr, then - now))) == ([], []), "run make texts"
+        assert (sorted(map(repr, now - then)), sorted(map(repr, then - now))) == ([], []), (
+            "run make texts"
+        )
 
     def test_everything_is_translated(self, language: str) -> None:
         assert [message.id for message in committed(language) if is_open(message)] == []
@@ -45,15 +59,21 @@ class TestCatalogue:
     def test_a_translation_has_the_places_of_its_text(self, language: str) -> None:
         for message in committed(language):
             for string in strings(message.string) if message.id else ():
-                assert set(PLACE.findall(string)) == set(PLACE.findall(strings(message.id)[-1])), message.id
+                assert set(PLACE.findall(string)) == set(PLACE.findall(strings(message.id)[-1])), (
+                    message.id
+                )
 
     def test_it_can_be_filled_in(self, language: str) -> None:
         catalogue = committed(language)
-        assert [(message.id, error) for message in catalogue for error in message.check(catalogue)] == []
+        assert [
+            (message.id, error) for message in catalogue for error in message.check(catalogue)
+        ] == []
 
     def test_what_is_read_at_run_time_is_what_was_translated(self, language: str) -> None:
         path = po_path(language)
-        assert path.with_suffix(".mo").read_bytes() == mo(language, path.read_bytes()), "run make texts"
+        assert path.with_suffix(".mo").read_bytes() == mo(language, path.read_bytes()), (
+            "run make texts"
+        )
 
     def test_it_says_which_language_it_is_and_how_that_counts(self, language: str) -> None:
         content = po_path(language).read_text("utf-8")
@@ -129,7 +149,11 @@ class TestCollecting:
         known.add("Hello, %(names)s", "你好，%(names)s")
         now = collected("zh-Hans", root)
         translate(now, read("zh-Hans", po(known)))
-        assert {(message.context, message.id): message.string for message in now if message.id and not is_open(message)} == {
+        assert {
+            (message.context, message.id): message.string
+            for message in now
+            if message.id and not is_open(message)
+        } == {
             (None, "Later"): "以后",
             ("a verb", "Open"): "打开",
         }

@@ -63,7 +63,9 @@ def together(broker: Broker) -> Together[int, int]:
     return Together(broker.answer)
 
 
-def asking(broker: Broker, together: Together[int, int], pool: ThreadPoolExecutor) -> list["Future[int]"]:
+def asking(
+    broker: Broker, together: Together[int, int], pool: ThreadPoolExecutor
+) -> list["Future[int]"]:
     """One thread asks, and the others while it does."""
     first = pool.submit(together.ask, 1)
     wait_until(lambda: bool(broker.calls))
@@ -80,7 +82,9 @@ def test_who_waits_is_asked_for_together(broker: Broker, together: Together[int,
     assert [len(call) for call in broker.calls] == [1, ASKING - 1]
 
 
-def test_an_error_reaches_each_who_was_asked_for_and_nobody_else(broker: Broker, together: Together[int, int]) -> None:
+def test_an_error_reaches_each_who_was_asked_for_and_nobody_else(
+    broker: Broker, together: Together[int, int]
+) -> None:
     broker.fails = lambda asked: 1 in asked
     with ThreadPoolExecutor(ASKING) as pool:
         first, *others = asking(broker, together, pool)
@@ -90,7 +94,9 @@ def test_an_error_reaches_each_who_was_asked_for_and_nobody_else(broker: Broker,
         assert sorted(-each.result(10) for each in others) == list(range(2, ASKING + 1))
 
 
-def test_an_error_of_many_reaches_all_of_them_and_the_next_is_answered(broker: Broker, together: Together[int, int]) -> None:
+def test_an_error_of_many_reaches_all_of_them_and_the_next_is_answered(
+    broker: Broker, together: Together[int, int]
+) -> None:
     broker.fails = lambda asked: len(asked) > 1
     with ThreadPoolExecutor(ASKING) as pool:
         first, *others = asking(broker, together, pool)
@@ -121,5 +127,10 @@ def test_many_threads_ask_again_and_again() -> None:
 
     together = Together(answer)
     with ThreadPoolExecutor(ASKING) as pool:
-        found = [pool.submit(lambda first: [together.ask(first + i) for i in range(500)], 1000 * n) for n in range(ASKING)]
-        assert [each.result(30) for each in found] == [[2 * (1000 * n + i) for i in range(500)] for n in range(ASKING)]
+        found = [
+            pool.submit(lambda first: [together.ask(first + i) for i in range(500)], 1000 * n)
+            for n in range(ASKING)
+        ]
+        assert [each.result(30) for each in found] == [
+            [2 * (1000 * n + i) for i in range(500)] for n in range(ASKING)
+        ]

@@ -93,7 +93,9 @@ class TestContext:
         assert inside is not None
         assert (inside.trace_id, inside.is_sampled, inside.request_id) == (UUID(ID), True, "r1")
 
-    @pytest.mark.parametrize("carried", [{}, {"traceparent": "rubbish", "request_id": "a\nb"}, {"other": "x"}])
+    @pytest.mark.parametrize(
+        "carried", [{}, {"traceparent": "rubbish", "request_id": "a\nb"}, {"other": "x"}]
+    )
     def test_one_that_has_brought_none_begins_a_new_one(self, carried: dict[str, str]) -> None:
         with Carried().unpacked(carried):
             trace = current()
@@ -102,7 +104,9 @@ class TestContext:
 
 
 class TestSteps:
-    def test_a_step_has_the_trace_that_it_was_made_in_and_its_message_too(self, immediate: None) -> None:
+    def test_a_step_has_the_trace_that_it_was_made_in_and_its_message_too(
+        self, immediate: None
+    ) -> None:
         content_queue.immediate = False
         content_queue.storage.flush_queue()
         trace = begun("r1")
@@ -114,18 +118,27 @@ class TestSteps:
         assert content_queue.deserialize_task(data).carried == packed(trace)
         assert step == Step(StepName.plan_roadmap, UUID(ID))
 
-    def test_roadmaps_that_are_committed_together_keep_the_traces_of_their_requests(self, immediate: None) -> None:
+    def test_roadmaps_that_are_committed_together_keep_the_traces_of_their_requests(
+        self, immediate: None
+    ) -> None:
         traces = [begun(f"r{number}") for number in range(3)]
         batch = []
         for trace in traces:
             with entered(trace):
-                batch.append(new_roadmap(LOCAL_OWNER, RoadmapRequest(goal="Become a backend engineer in Python")))
+                batch.append(
+                    new_roadmap(
+                        LOCAL_OWNER, RoadmapRequest(goal="Become a backend engineer in Python")
+                    )
+                )
         with ThreadPoolExecutor(1) as thread:
             steps = thread.submit(create_many, batch).result()
         assert [step.trace for step in steps if isinstance(step, Step)] == traces
 
     def test_rescue_begins_a_new_trace_for_each(self, immediate: None) -> None:
-        batch = [new_roadmap(LOCAL_OWNER, RoadmapRequest(goal="Become a backend engineer in Python")) for _ in range(2)]
+        batch = [
+            new_roadmap(LOCAL_OWNER, RoadmapRequest(goal="Become a backend engineer in Python"))
+            for _ in range(2)
+        ]
         create_many(batch)
         clock.travel(timedelta(hours=1))
         with entered(begun()):
@@ -135,7 +148,9 @@ class TestSteps:
         assert ours is not None
         assert ours.trace_id not in {trace.trace_id for trace in found if trace is not None}
 
-    def test_the_tasks_of_a_request_run_in_its_trace_through_every_step(self, client: TestClient) -> None:
+    def test_the_tasks_of_a_request_run_in_its_trace_through_every_step(
+        self, client: TestClient
+    ) -> None:
         seen: list[tuple[str, Trace | None]] = []
 
         def note(task: str, *_: object) -> None:
@@ -144,9 +159,13 @@ class TestSteps:
         content_queue.on_executed.append(note)
         try:
             goal = {"goal": "Become a backend engineer in Python"}
-            client.post("/api/v1/roadmaps", json=goal, headers={"traceparent": GOOD, "X-Request-ID": "mine"})
+            client.post(
+                "/api/v1/roadmaps", json=goal, headers={"traceparent": GOOD, "X-Request-ID": "mine"}
+            )
         finally:
             content_queue.on_executed.remove(note)
         assert {task for task, _ in seen} == {"plan_roadmap", "build_content"}
-        assert {(trace.trace_id, trace.request_id) for _, trace in seen if trace is not None} == {(UUID(ID), "mine")}
+        assert {(trace.trace_id, trace.request_id) for _, trace in seen if trace is not None} == {
+            (UUID(ID), "mine")
+        }
         assert None not in [trace for _, trace in seen]

@@ -39,7 +39,10 @@ KEPT = {"execution_log", "log_source", "first_answer"}  # and what is not of one
 @pytest.fixture
 def roadmap(client: TestClient, copies: Copies) -> str:
     """The path of a finished one."""
-    return copies.of("a short roadmap", lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]))
+    return copies.of(
+        "a short roadmap",
+        lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]),
+    )
 
 
 def id_of(path: str) -> UUID:
@@ -69,9 +72,15 @@ class TestIntoTheTrash:
         (item,) = client.get(f"{API}/trash").json()["items"]
         assert (item["id"], item["goal"]) == (str(id_of(roadmap)), GOAL)
         kept = clock.now() + trash.KEPT
-        assert timedelta(0) <= kept - trash.list_trash(LOCAL_OWNER, limit=1).items[0].deleted_at < timedelta(minutes=1)
+        assert (
+            timedelta(0)
+            <= kept - trash.list_trash(LOCAL_OWNER, limit=1).items[0].deleted_at
+            < timedelta(minutes=1)
+        )
 
-    def test_every_door_to_it_is_closed_and_says_why(self, client: TestClient, roadmap: str) -> None:
+    def test_every_door_to_it_is_closed_and_says_why(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         concept = client.get(roadmap).json()["stages"][0]["modules"][0]["concepts"][0]["id"]
         client.delete(roadmap)
         places = {
@@ -83,7 +92,9 @@ class TestIntoTheTrash:
             "link_id": str(new_id()),
         }
         doors = [
-            e for e in (*ENDPOINTS, *PAGES) if "{roadmap_id}" in e.path and "/trash/" not in e.path and "/admin/" not in e.path
+            e
+            for e in (*ENDPOINTS, *PAGES)
+            if "{roadmap_id}" in e.path and "/trash/" not in e.path and "/admin/" not in e.path
         ]
         assert len(doors) > 30
         for door in doors:
@@ -92,17 +103,29 @@ class TestIntoTheTrash:
             answer = client.get(door.path.format(**places))
             assert answer.status_code == 404, door.path
             if door.path.startswith(API):
-                assert answer.json()["detail"] == "This roadmap is in the trash. Restore it first.", door.path
+                assert (
+                    answer.json()["detail"] == "This roadmap is in the trash. Restore it first."
+                ), door.path
         page = client.get(f"/roadmaps/{id_of(roadmap)}", headers={"Accept": "text/html"})
         assert (page.status_code, "This roadmap is in the trash." in page.text) == (404, True)
         for decision in ("cancel", "retry", "approve"):
             assert client.post(f"{roadmap}/{decision}", json={}).status_code == 404
-        assert client.put(f"{roadmap}/concepts/{concept}/progress", json={"progress": "done"}).status_code == 404
+        assert (
+            client.put(
+                f"{roadmap}/concepts/{concept}/progress", json={"progress": "done"}
+            ).status_code
+            == 404
+        )
 
-    def test_a_second_time_it_is_said_that_it_is_there_already(self, client: TestClient, roadmap: str) -> None:
+    def test_a_second_time_it_is_said_that_it_is_there_already(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         client.delete(roadmap)
         answer = client.delete(roadmap)
-        assert (answer.status_code, answer.json()["detail"]) == (404, "This roadmap is in the trash. Restore it first.")
+        assert (answer.status_code, answer.json()["detail"]) == (
+            404,
+            "This roadmap is in the trash. Restore it first.",
+        )
 
     def test_what_is_being_made_is_cancelled(self, client: TestClient) -> None:
         roadmap_id = queued()
@@ -116,7 +139,9 @@ class TestIntoTheTrash:
         assert rescue.overdue() == []
 
     def test_a_plan_that_waits_for_approval_goes_on_waiting(self, client: TestClient) -> None:
-        path = client.post(f"{API}/roadmaps", json={"goal": GOAL, "review": True}).headers["location"]
+        path = client.post(f"{API}/roadmaps", json={"goal": GOAL, "review": True}).headers[
+            "location"
+        ]
         client.delete(path)
         clock.travel(timedelta(days=1))
         assert rescue.overdue() == []
@@ -133,7 +158,10 @@ class TestIntoTheTrash:
         client.delete(roadmap)
         assert events.last_seqs([id_of(roadmap)]) == {}
         live = client.get(f"/roadmaps/{id_of(roadmap)}/live")
-        assert (live.status_code, live.text.splitlines()[-3:]) == (200, ["event: end", "data: ", ""])
+        assert (live.status_code, live.text.splitlines()[-3:]) == (
+            200,
+            ["event: end", "data: ", ""],
+        )
         assert client.get(f"/roadmaps/{new_id()}/live").status_code == 404
 
     def test_it_stands_in_the_log(self, client: TestClient, roadmap: str) -> None:
@@ -141,11 +169,15 @@ class TestIntoTheTrash:
         client.post(f"{API}/trash/{id_of(roadmap)}/restore")
         execution_log.buffer.flush()
         with session():
-            query = ExecutionLog.select().where(ExecutionLog.roadmap_id == id_of(roadmap), ExecutionLog.step == "trash")
+            query = ExecutionLog.select().where(
+                ExecutionLog.roadmap_id == id_of(roadmap), ExecutionLog.step == "trash"
+            )
             told = [row.message for row in query.order_by(ExecutionLog.id)]
         assert told == ["Put into the trash", "Taken out of the trash"]
 
-    def test_with_a_condition_it_goes_only_as_it_was_read(self, client: TestClient, roadmap: str) -> None:
+    def test_with_a_condition_it_goes_only_as_it_was_read(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         tag = client.get(roadmap).headers["etag"]
         concept = client.get(roadmap).json()["stages"][0]["modules"][0]["concepts"][0]["id"]
         client.put(f"{roadmap}/concepts/{concept}/progress", json={"progress": "done"})
@@ -163,7 +195,9 @@ class TestList:
         wanted = [str(made[at]) for at in (3, 1, 4, 0, 2)]
         found, cursor = [], None
         while True:
-            page = client.get(f"{API}/trash", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
+            page = client.get(
+                f"{API}/trash", params={"limit": 2, **({"cursor": cursor} if cursor else {})}
+            ).json()
             found += [item["id"] for item in page["items"]]
             cursor = page["next_cursor"]
             if cursor is None:
@@ -179,7 +213,9 @@ class TestList:
         rest = trash.list_trash(LOCAL_OWNER, limit=5, before=page.items[0].id)
         assert {item.id for item in rest.items} == set(made) - {page.items[0].id}
 
-    def test_nobody_sees_what_others_have_thrown_away(self, client: TestClient, roadmap: str) -> None:
+    def test_nobody_sees_what_others_have_thrown_away(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         client.delete(roadmap)
         assert trash.list_trash(new_id(), limit=10).items == []
 
@@ -195,17 +231,25 @@ class TestOutOfIt:
         assert in_trash(client) == []
 
     @try_each("method", ["POST", "DELETE"])
-    def test_what_is_not_in_it_cannot_come_out(self, client: TestClient, roadmap: str, method: str) -> None:
+    def test_what_is_not_in_it_cannot_come_out(
+        self, client: TestClient, roadmap: str, method: str
+    ) -> None:
         path = f"{API}/trash/{id_of(roadmap)}" + ("/restore" if method == "POST" else "")
         answer = client.request(method, path)
-        assert (answer.status_code, answer.json()["detail"]) == (404, "There is no such roadmap in the trash.")
+        assert (answer.status_code, answer.json()["detail"]) == (
+            404,
+            "There is no such roadmap in the trash.",
+        )
         assert client.get(roadmap).status_code == 200
 
 
 def rows_of_everything() -> dict[str, int]:
     with session():
         tables = [table for table in database.get_tables() if table not in KEPT]
-        return {table: database.execute_sql(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in tables}
+        return {
+            table: database.execute_sql(f'SELECT count(*) FROM "{table}"').fetchone()[0]
+            for table in tables
+        }
 
 
 class TestForEver:
@@ -214,12 +258,23 @@ class TestForEver:
         concept = client.get(roadmap).json()["stages"][0]["modules"][0]["concepts"][0]["id"]
         quiz = client.get(f"{roadmap}/concepts/{concept}").json()["quiz"]
         answers = {"version": quiz["version"], "answers": [[0]] * len(quiz["questions"])}
-        assert client.post(f"{roadmap}/concepts/{concept}/quiz/attempts", json=answers).status_code == 201
+        assert (
+            client.post(f"{roadmap}/concepts/{concept}/quiz/attempts", json=answers).status_code
+            == 201
+        )
         roadmap_id, now = id_of(roadmap), clock.now()
         with transaction():
             from_models = {"roadmap": roadmap_id, "created_at": now}
             SecretLink.insert(id=new_id(), purpose="share", **from_models).execute()
-            card = {"owner": LOCAL_OWNER, "concept": concept, "question": "q", "version": 1, "number": 0, "state": 1, "step": 0}
+            card = {
+                "owner": LOCAL_OWNER,
+                "concept": concept,
+                "question": "q",
+                "version": 1,
+                "number": 0,
+                "state": 1,
+                "step": 0,
+            }
             ReviewCard.insert(id=new_id(), due_at=now, **card, **from_models).execute()
             called = {
                 "step": "tutorial",
@@ -231,9 +286,13 @@ class TestForEver:
                 "price": 0,
                 "started_at": now,
             }
-            ModelCall.insert({**called, "id": new_id(), "owner_id": LOCAL_OWNER, "roadmap_id": roadmap_id}).execute()
+            ModelCall.insert(
+                {**called, "id": new_id(), "owner_id": LOCAL_OWNER, "roadmap_id": roadmap_id}
+            ).execute()
 
-    def test_all_that_hangs_on_it_goes_with_it_and_the_books_stay(self, client: TestClient, roadmap: str) -> None:
+    def test_all_that_hangs_on_it_goes_with_it_and_the_books_stay(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         client.delete(roadmap)
         trash.delete(LOCAL_OWNER, id_of(roadmap))
         empty = rows_of_everything()
@@ -242,7 +301,16 @@ class TestForEver:
         full = rows_of_everything()
         hanging = {table for table in full if full[table] > empty[table]}
         assert hanging == {
-            *("roadmap", "revision", "stage", "module", "concept", "content", "content_version", "roadmap_event"),
+            *(
+                "roadmap",
+                "revision",
+                "stage",
+                "module",
+                "concept",
+                "content",
+                "content_version",
+                "roadmap_event",
+            ),
             *("quiz_attempt", "review_card", "secret_link", "model_call"),
         }
         client.delete(path)
@@ -250,7 +318,9 @@ class TestForEver:
         assert rows_of_everything() == {**empty, "model_call": empty["model_call"] + 1}
         assert client.delete(f"{API}/trash/{id_of(path)}").status_code == 404
 
-    def test_only_what_is_in_the_trash_can_be_deleted(self, client: TestClient, roadmap: str) -> None:
+    def test_only_what_is_in_the_trash_can_be_deleted(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         assert client.delete(f"{API}/trash/{id_of(roadmap)}").status_code == 404
         assert client.get(roadmap).status_code == 200
 
@@ -288,9 +358,13 @@ class TestUpkeep:
 
 
 class TestOperators:
-    def test_they_see_it_marked_and_decide_nothing_about_it(self, client: TestClient, roadmap: str) -> None:
+    def test_they_see_it_marked_and_decide_nothing_about_it(
+        self, client: TestClient, roadmap: str
+    ) -> None:
         client.delete(roadmap)
-        (found,) = client.get(f"{API}/admin/roadmaps", params={"owner": str(LOCAL_OWNER)}).json()["items"]
+        (found,) = client.get(f"{API}/admin/roadmaps", params={"owner": str(LOCAL_OWNER)}).json()[
+            "items"
+        ]
         assert found["trashed_at"] is not None
         place = f"/admin/roadmaps/{id_of(roadmap)}"
         assert client.get(f"{API}{place}").json()["trashed_at"] == found["trashed_at"]

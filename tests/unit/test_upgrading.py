@@ -45,7 +45,12 @@ def roadmap(client: TestClient) -> dict[str, Any]:
 
 
 def concepts_of(tree: dict[str, Any]) -> list[dict[str, Any]]:
-    return [concept for stage in tree["stages"] for module in stage["modules"] for concept in module["concepts"]]
+    return [
+        concept
+        for stage in tree["stages"]
+        for module in stage["modules"]
+        for concept in module["concepts"]
+    ]
 
 
 def with_model(monkeypatch: pytest.MonkeyPatch, generator: Catalogue) -> None:
@@ -70,16 +75,23 @@ def test_all_parts_of_one_concept_are_written_by_the_model_and_the_old_ones_stay
         "version": 2,
         "generator": "model:m",
     }
-    assert {kind: state["version"] for kind, state in after["contents"].items()} == dict.fromkeys(ContentKind, 2)
+    assert {kind: state["version"] for kind, state in after["contents"].items()} == dict.fromkeys(
+        ContentKind, 2
+    )
     assert after["progress"] == "learning"
     old = client.get(f"{path}/tutorial/versions/1").json()
-    assert (old["content"]["markdown"], old["generator"]) == (before["tutorial"]["markdown"], "catalogue")
+    assert (old["content"]["markdown"], old["generator"]) == (
+        before["tutorial"]["markdown"],
+        "catalogue",
+    )
     other = client.get(f"{roadmap['links']['self']}/concepts/{second['id']}").json()
     assert {state["version"] for state in other["contents"].values()} == {1}
     assert client.get(roadmap["links"]["self"]).json()["status"] == "ready"
 
 
-def test_twice_is_a_conflict(client: TestClient, roadmap: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_twice_is_a_conflict(
+    client: TestClient, roadmap: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = f"{roadmap['links']['self']}/concepts/{concepts_of(roadmap)[0]['id']}/upgrade"
     with_model(monkeypatch, Model())
     assert client.post(path).status_code == 202
@@ -95,8 +107,13 @@ def test_where_there_are_as_many_versions_as_there_may_be_it_says_so(
 ) -> None:
     monkeypatch.setattr(decisions, "MOST_VERSIONS", 1)
     with_model(monkeypatch, Model())
-    answer = client.post(f"{roadmap['links']['self']}/concepts/{concepts_of(roadmap)[0]['id']}/upgrade")
-    assert (answer.status_code, answer.json()["detail"]) == (409, "Each part has 1 versions; that is as many as there may be.")
+    answer = client.post(
+        f"{roadmap['links']['self']}/concepts/{concepts_of(roadmap)[0]['id']}/upgrade"
+    )
+    assert (answer.status_code, answer.json()["detail"]) == (
+        409,
+        "Each part has 1 versions; that is as many as there may be.",
+    )
 
 
 def test_a_model_that_fails_leaves_what_is_there(
@@ -113,8 +130,12 @@ def test_a_model_that_fails_leaves_what_is_there(
     assert client.get(roadmap["links"]["self"]).json()["status"] == "ready"
 
 
-def test_without_a_model_it_is_said_what_is_missing(client: TestClient, roadmap: dict[str, Any]) -> None:
-    answer = client.post(f"{roadmap['links']['self']}/concepts/{concepts_of(roadmap)[0]['id']}/upgrade")
+def test_without_a_model_it_is_said_what_is_missing(
+    client: TestClient, roadmap: dict[str, Any]
+) -> None:
+    answer = client.post(
+        f"{roadmap['links']['self']}/concepts/{concepts_of(roadmap)[0]['id']}/upgrade"
+    )
     assert answer.status_code == 409
     assert "OPENAI_API_KEY" in answer.json()["detail"]
 
@@ -126,7 +147,9 @@ def test_the_page_offers_it_where_there_is_a_model_and_something_built_in(
     assert "Write it for me" not in client.get(page).text
     with_model(monkeypatch, Model())
     assert "Write it for me" in client.get(page).text
-    done = client.post(f"{page}/upgrade", headers={"Origin": "http://127.0.0.1"}, follow_redirects=False)
+    done = client.post(
+        f"{page}/upgrade", headers={"Origin": "http://127.0.0.1"}, follow_redirects=False
+    )
     assert (done.status_code, done.headers["location"]) == (303, page)
     assert "For a beginner" in client.get(page).text
     assert "Write it for me" not in client.get(page).text

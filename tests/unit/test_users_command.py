@@ -29,7 +29,14 @@ def the_account() -> Account:
 
 
 def test_an_administrator_is_made_with_a_password_that_is_asked_for() -> None:
-    made = run("add", "Someone@example.org", "--admin", "--name", "Some One", typed=f"{PASSWORD}\n{PASSWORD}\n")
+    made = run(
+        "add",
+        "Someone@example.org",
+        "--admin",
+        "--name",
+        "Some One",
+        typed=f"{PASSWORD}\n{PASSWORD}\n",
+    )
     assert made.exit_code == 0, made.output
     assert PASSWORD not in made.output
     account = the_account()
@@ -87,8 +94,13 @@ def test_an_address_is_changed_and_roadmaps_are_transferred() -> None:
     taken = run("email", EMAIL, EMAIL.upper())
     assert (taken.exit_code, run("email", EMAIL, "nobody").exit_code) == (0, 2)
     accounts.add("other@example.org", PASSWORD)
-    assert "There is an account with this address" in run("email", "other@example.org", EMAIL).output
-    assert f"Roadmaps of {EMAIL} that are those of {LOCAL_EMAIL} now: 0" in run("transfer", EMAIL, LOCAL_EMAIL).output
+    assert (
+        "There is an account with this address" in run("email", "other@example.org", EMAIL).output
+    )
+    assert (
+        f"Roadmaps of {EMAIL} that are those of {LOCAL_EMAIL} now: 0"
+        in run("transfer", EMAIL, LOCAL_EMAIL).output
+    )
     lost = run("transfer", EMAIL, "other@example.org")  # in embedded mode there is one who comes in
     assert (lost.exit_code, "Nobody can log in as other@example.org" in lost.output) == (1, True)
 

@@ -61,13 +61,20 @@ class TestWhatIsThere:
         assert seen(site, "/a") == Visit(429, "it answered with status 429", retry_after=120.0)
 
     def test_an_address_in_other_letters_is_spelled_out(self) -> None:
-        assert spelled("https://bücher.example/straße?q=ä#x") == "https://xn--bcher-kva.example/stra%C3%9Fe?q=%C3%A4"
+        assert (
+            spelled("https://bücher.example/straße?q=ä#x")
+            == "https://xn--bcher-kva.example/stra%C3%9Fe?q=%C3%A4"
+        )
         assert spelled("https://example.org/a%20b") == "https://example.org/a%20b"
 
 
 class TestRedirects:
     def test_they_are_followed(self, site: Site) -> None:
-        site.pages |= {"/a": page(301, Location="/b"), "/b": page(302, Location=site.url("/c")), "/c": page()}
+        site.pages |= {
+            "/a": page(301, Location="/b"),
+            "/b": page(302, Location=site.url("/c")),
+            "/c": page(),
+        }
         assert seen(site, "/a") == Visit(200)
 
     def test_not_for_ever(self, site: Site) -> None:
@@ -78,18 +85,38 @@ class TestRedirects:
     @pytest.mark.parametrize(
         "to",
         [
-            *("http://10.0.0.1/", "http://192.168.1.1/x", "http://169.254.169.254/latest/meta-data/", "https://[::1]/"),
-            *("http://[fe80::1]/", "http://100.64.0.1/", "http://[::ffff:10.0.0.1]/", "http://168.63.129.16/", "//10.1.2.3/"),
+            *(
+                "http://10.0.0.1/",
+                "http://192.168.1.1/x",
+                "http://169.254.169.254/latest/meta-data/",
+                "https://[::1]/",
+            ),
+            *(
+                "http://[fe80::1]/",
+                "http://100.64.0.1/",
+                "http://[::ffff:10.0.0.1]/",
+                "http://168.63.129.16/",
+                "//10.1.2.3/",
+            ),
         ],
     )
     def test_one_to_a_private_address_is_refused_and_said_to_be(self, site: Site, to: str) -> None:
         site.pages["/a"] = page(302, Location=to)
         found = seen(site, "/a")
         assert found.refused
-        assert found.wrong == f"the address to which it redirects must not name an address that is {PRIVATE}"
+        assert (
+            found.wrong
+            == f"the address to which it redirects must not name an address that is {PRIVATE}"
+        )
 
     @pytest.mark.parametrize(
-        "to", ["ftp://example.org/", "file:///etc/passwd", "javascript:alert(1)", "http://user:pw@example.org/"]
+        "to",
+        [
+            "ftp://example.org/",
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "http://user:pw@example.org/",
+        ],
     )
     def test_one_to_something_else_than_a_page_is_refused(self, site: Site, to: str) -> None:
         site.pages["/a"] = page(302, Location=to)
@@ -97,9 +124,13 @@ class TestRedirects:
         assert found.refused
         assert found.wrong.startswith("the address to which it redirects must")
 
-    @pytest.mark.parametrize("to", ["http://[", "//[::1", "http://[\u00e4]/", "http://a\u2100b.example/", "//%5B/"])
+    @pytest.mark.parametrize(
+        "to", ["http://[", "//[::1", "http://[\u00e4]/", "http://a\u2100b.example/", "//%5B/"]
+    )
     def test_one_that_cannot_be_read_is_refused(self, site: Site, to: str) -> None:
-        site.pages["/a"] = lambda handler: handler.wfile.write(f"HTTP/1.1 302 Found\r\nLocation: {to}\r\n\r\n".encode())
+        site.pages["/a"] = lambda handler: handler.wfile.write(
+            f"HTTP/1.1 302 Found\r\nLocation: {to}\r\n\r\n".encode()
+        )
         found = seen(site, "/a")
         assert found.refused
         assert found.wrong.startswith("the address to which it redirects ")
@@ -115,15 +146,31 @@ class TestRefused:
     @try_each(
         "url",
         [
-            *("http://127.0.0.1/", "http://127.1.2.3:8000/", "http://10.0.0.1/", "http://172.16.0.1/", "http://192.168.0.1/"),
-            *("http://169.254.169.254/", "http://[::1]/", "http://[fd00::1]/", "http://[fe80::1]/", "http://0.0.0.0/"),
+            *(
+                "http://127.0.0.1/",
+                "http://127.1.2.3:8000/",
+                "http://10.0.0.1/",
+                "http://172.16.0.1/",
+                "http://192.168.0.1/",
+            ),
+            *(
+                "http://169.254.169.254/",
+                "http://[::1]/",
+                "http://[fd00::1]/",
+                "http://[fe80::1]/",
+                "http://0.0.0.0/",
+            ),
             *("https://[64:ff9b::a00:1]/", "https://224.0.0.1/"),
         ],
     )
     def test_an_address_that_is_not_public_is_never_asked(self, url: str) -> None:
-        assert visit(url) == Visit(None, f"its address must not name an address that is {PRIVATE}", refused=True)
+        assert visit(url) == Visit(
+            None, f"its address must not name an address that is {PRIVATE}", refused=True
+        )
 
-    @try_each("url", ["http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/", "https://127.1/"])
+    @try_each(
+        "url", ["http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/", "https://127.1/"]
+    )
     def test_nor_one_in_another_spelling(self, url: str) -> None:
         found = visit(url)
         assert (found.refused, found.status) == (True, None)
@@ -136,7 +183,11 @@ class TestRefused:
 
 class TestRobots:
     def test_a_page_from_which_programs_should_stay_away_is_not_asked(self, site: Site) -> None:
-        site.pages |= {"/robots.txt": page(200, b"User-agent: *\nDisallow: /private/\n"), "/private/a": page(), "/b": page()}
+        site.pages |= {
+            "/robots.txt": page(200, b"User-agent: *\nDisallow: /private/\n"),
+            "/private/a": page(),
+            "/b": page(),
+        }
         assert seen(site, "/private/a") == Visit(None, NOT_WANTED, unwelcome=True)
         assert site.asked_for("/private/a") == []
         assert seen(site, "/b") == Visit(200)
@@ -157,12 +208,20 @@ class TestRobots:
     @pytest.mark.parametrize(
         "rule",
         [
-            *("Disallow: //[", "Disallow: http://[x", "Crawl-delay: \u00b2", "Request-rate: \u00b2/1"),
+            *(
+                "Disallow: //[",
+                "Disallow: http://[x",
+                "Crawl-delay: \u00b2",
+                "Request-rate: \u00b2/1",
+            ),
             f"Crawl-delay: {'9' * 5000}",
         ],
     )
     def test_a_rule_that_cannot_be_read_is_none(self, site: Site, rule: str) -> None:
-        site.pages |= {"/robots.txt": page(200, f"User-agent: *\n{rule}\nDisallow: /private\n".encode()), "/a": page()}
+        site.pages |= {
+            "/robots.txt": page(200, f"User-agent: *\n{rule}\nDisallow: /private\n".encode()),
+            "/a": page(),
+        }
         assert seen(site, "/a") == Visit(200)
         assert seen(site, "/private").unwelcome
 
@@ -190,4 +249,7 @@ class TestLimits:
         assert monotonic() - started < 3
 
     def test_a_closed_port_is_told(self) -> None:
-        assert visit(f"http://127.0.0.1:{free_port()}/", networks=HERE).wrong == "it refused the connection"
+        assert (
+            visit(f"http://127.0.0.1:{free_port()}/", networks=HERE).wrong
+            == "it refused the connection"
+        )

@@ -20,16 +20,32 @@ from web.pages.waterfall_drawing import draw, legend, said_of
 
 BEGIN = datetime(2026, 11, 26, 9, tzinfo=UTC)
 WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverleihungsurkundenamt"
-CHINESE = "如何在一个普通家庭厨房里同时为八十位客人烘烤出外皮酥脆内部柔软且风味浓郁的乡村酸面包并准时上桌"
+CHINESE = (
+    "如何在一个普通家庭厨房里同时为八十位客人烘烤出外皮酥脆内部柔软且风味浓郁的乡村酸面包并准时上桌"
+)
 KINDS = ("tutorial", "resources", "quiz")
 
 
-def span(kind: str, start: float, end: float | None, *, concept: int | None = None, **more: object) -> Span:
-    about = {} if concept is None else {"concept_id": UUID(int=concept), "concept": f"Concept {concept}"}
+def span(
+    kind: str, start: float, end: float | None, *, concept: int | None = None, **more: object
+) -> Span:
+    about = (
+        {}
+        if concept is None
+        else {"concept_id": UUID(int=concept), "concept": f"Concept {concept}"}
+    )
     outcome = SpanOutcome.ok if end is not None else SpanOutcome.running
     ended = None if end is None else BEGIN + timedelta(seconds=end)
-    fields = {"id": f"{kind} {start} {concept} {more.get('name')}", "name": kind, "outcome": outcome, **about, **more}
-    return Span(kind=SpanKind(kind), started_at=BEGIN + timedelta(seconds=start), ended_at=ended, **fields)
+    fields = {
+        "id": f"{kind} {start} {concept} {more.get('name')}",
+        "name": kind,
+        "outcome": outcome,
+        **about,
+        **more,
+    }
+    return Span(
+        kind=SpanKind(kind), started_at=BEGIN + timedelta(seconds=start), ended_at=ended, **fields
+    )
 
 
 def chart_of(spans: list[Span], *, now: float = 100, every: bool = False) -> Chart:
@@ -39,8 +55,16 @@ def chart_of(spans: list[Span], *, now: float = 100, every: bool = False) -> Cha
 def made_up(seed: int, concepts: int, *, bad: float = 0.2) -> list[Span]:
     """A roadmap of which every fifth try or so fails; some parts are written at once, some in a moment."""
     chance = random.Random(seed)
-    spans = [span("queued", 0, 1), span("plan", 1, 9, attempt=1), span("analysis", 1, 3), span("outline", 3, 9)]
-    spans += [span("model_call", 1, 3, name="analysis"), span("model_call", 3.2, 8.9, name="outline")]
+    spans = [
+        span("queued", 0, 1),
+        span("plan", 1, 9, attempt=1),
+        span("analysis", 1, 3),
+        span("outline", 3, 9),
+    ]
+    spans += [
+        span("model_call", 1, 3, name="analysis"),
+        span("model_call", 3.2, 8.9, name="outline"),
+    ]
     for number in range(concepts):
         title = chance.choice([WORD, CHINESE, "Rye", ""])
         for part in KINDS:
@@ -51,14 +75,21 @@ def made_up(seed: int, concepts: int, *, bad: float = 0.2) -> list[Span]:
                 failed = chance.random() < bad and attempt < 4
                 outcome = SpanOutcome.failed if failed else SpanOutcome.ok
                 about = {"concept": number, "name": part, "attempt": attempt}
-                spans.append(span("content", at, at + took, outcome=outcome, **about).model_copy(update={"concept": title}))
+                spans.append(
+                    span("content", at, at + took, outcome=outcome, **about).model_copy(
+                        update={"concept": title}
+                    )
+                )
                 spans.append(span("model_call", at + took / 9, at + took * 0.9, **about))
                 at += took
                 if not failed:
                     break
                 spans.append(span("retry", at, at + 0.5 * attempt, **about))
                 at += 0.5 * attempt
-    spans += [span("decision", 10, 10, name="roadmap.approved"), span("decision", 10.01, 10.01, name="roadmap.approved")]
+    spans += [
+        span("decision", 10, 10, name="roadmap.approved"),
+        span("decision", 10.01, 10.01, name="roadmap.approved"),
+    ]
     return [*spans, *(span("webhook", 200 + n / 4, 230, name="roadmap.ready") for n in range(4))]
 
 
@@ -93,7 +124,10 @@ class TestLayout:
         chart = chart_of(spans, now=300, every=every)
         assert_nothing_overlaps(chart)
         shown = {
-            each.id for row in chart.rows for bar in row.bars for each in (*bar.spans, *(c for i in bar.inner for c in i.spans))
+            each.id
+            for row in chart.rows
+            for bar in row.bars
+            for each in (*bar.spans, *(c for i in bar.inner for c in i.spans))
         }
         folded = {id_ for row in chart.rows if row.key == "concepts" for id_ in row.concepts}
         must = [s for s in spans if s.concept_id not in folded and s.kind != SpanKind.queued]
@@ -115,21 +149,37 @@ class TestLayout:
         spans = [span("content", 0, 10, concept=1, name=name) for name in KINDS]
         (row,) = chart_of(spans).rows
         assert len({bar.y for bar in row.bars}) == 3
-        spans = [span("content", 20 * n, 20 * n + 10, concept=1, name=name) for n, name in enumerate(KINDS)]
+        spans = [
+            span("content", 20 * n, 20 * n + 10, concept=1, name=name)
+            for n, name in enumerate(KINDS)
+        ]
         (row,) = chart_of(spans).rows
         assert len({bar.y for bar in row.bars}) == 1
 
     def test_a_moment_is_seen_and_many_moments_become_one_bar(self) -> None:
-        (row,) = chart_of([span("content", 5, 5.0001, concept=1, name="quiz"), span("plan", 0, 100)]).rows[1:]
+        (row,) = chart_of(
+            [span("content", 5, 5.0001, concept=1, name="quiz"), span("plan", 0, 100)]
+        ).rows[1:]
         assert row.bars[0].right - row.bars[0].left >= LEAST
-        spans = [span("content", n / 1000, n / 1000, concept=1, name="quiz", attempt=n) for n in range(50)]
+        spans = [
+            span("content", n / 1000, n / 1000, concept=1, name="quiz", attempt=n)
+            for n in range(50)
+        ]
         (row,) = chart_of([*spans, span("plan", 0, 100)]).rows[1:]
         assert sum(len(bar.spans) for bar in row.bars) == 50
         assert len(row.bars) < 5
 
     def test_calls_that_belong_to_no_try_have_a_lane(self) -> None:
-        (row,) = chart_of([span("model_call", 0, 3, concept=1, name="quiz"), span("content", 5, 9, concept=1, name="quiz")]).rows
-        assert sorted((str(bar.kind), bar.y - row.bars[0].y) for bar in row.bars) == [("content", 0.0), ("model_call", 16.0)]
+        (row,) = chart_of(
+            [
+                span("model_call", 0, 3, concept=1, name="quiz"),
+                span("content", 5, 9, concept=1, name="quiz"),
+            ]
+        ).rows
+        assert sorted((str(bar.kind), bar.y - row.bars[0].y) for bar in row.bars) == [
+            ("content", 0.0),
+            ("model_call", 16.0),
+        ]
 
     def test_the_worst_of_a_bar_is_its_outcome(self) -> None:
         bad = span("content", 5, 5, concept=1, outcome=SpanOutcome.failed)
@@ -155,7 +205,10 @@ class TestScale:
     @try_each("seed", range(20))
     def test_it_goes_on_and_never_back(self, seed: int) -> None:
         chance = random.Random(seed)
-        busy = [(at, at + chance.random() * 50) for at in (chance.random() * 10 ** chance.randint(1, 6) for _ in range(9))]
+        busy = [
+            (at, at + chance.random() * 50)
+            for at in (chance.random() * 10 ** chance.randint(1, 6) for _ in range(9))
+        ]
         end = max(stop for _, stop in busy)
         scale = scale_of(busy, end, 100, 900)
         places = [scale.at(end * n / 200) for n in range(201)]
@@ -171,7 +224,14 @@ class TestScale:
 
     @try_each(
         ("seconds", "said"),
-        [(0, "0 s"), (0.24, "0.2 s"), (7, "7 s"), (90, "1:30"), (7205, "2:00:05"), (3 * 86_400 + 4 * 3600, "3 d 4:00")],
+        [
+            (0, "0 s"),
+            (0.24, "0.2 s"),
+            (7, "7 s"),
+            (90, "1:30"),
+            (7205, "2:00:05"),
+            (3 * 86_400 + 4 * 3600, "3 d 4:00"),
+        ],
     )
     def test_how_times_are_said(self, seconds: float, said: str) -> None:
         assert told(seconds, 0.1 if seconds < 1 and seconds else 1) == said
@@ -182,23 +242,43 @@ class TestDrawing:
         chart = chart_of(spans)
         words = texts(language)
         now = BEGIN + timedelta(seconds=100)
-        return draw(chart, now, "How <it> was made", lambda id_: f"/admin/logs?a=1&concept={id_}", words)
+        return draw(
+            chart, now, "How <it> was made", lambda id_: f"/admin/logs?a=1&concept={id_}", words
+        )
 
     @pytest.mark.parametrize("language", ["en", "zh-Hans"])
-    def test_it_is_well_formed_with_title_and_description_and_has_no_style_and_no_script(self, language: str) -> None:
+    def test_it_is_well_formed_with_title_and_description_and_has_no_style_and_no_script(
+        self, language: str
+    ) -> None:
         svg = self.drawn(made_up(3, 30), language)
         root = ElementTree.fromstring(svg)
         names = {each.tag.rpartition("}")[2] for each in root.iter()}
-        assert names <= {"svg", "title", "desc", "defs", "pattern", "path", "rect", "circle", "g", "a", "text"}
-        assert not [each for each in root.iter() if set(each.attrib) & {"style", "onclick", "onload"}]
+        assert names <= {
+            "svg",
+            "title",
+            "desc",
+            "defs",
+            "pattern",
+            "path",
+            "rect",
+            "circle",
+            "g",
+            "a",
+            "text",
+        }
+        assert not [
+            each for each in root.iter() if set(each.attrib) & {"style", "onclick", "onload"}
+        ]
         ids = [each.attrib["id"] for each in root.iter() if "id" in each.attrib]
         assert len(ids) == len(set(ids))
-        assert {*root.attrib["aria-labelledby"].split(), root.attrib["aria-describedby"]} <= set(ids)
+        assert {*root.attrib["aria-labelledby"].split(), root.attrib["aria-describedby"]} <= set(
+            ids
+        )
 
     def test_what_is_told_is_escaped(self) -> None:
-        nasty = span("content", 0, 9, concept=1, reason='"><script>alert(1)</script>\x00\ud800').model_copy(
-            update={"concept": "</title><img src=x onerror=alert(1)>"}
-        )
+        nasty = span(
+            "content", 0, 9, concept=1, reason='"><script>alert(1)</script>\x00\ud800'
+        ).model_copy(update={"concept": "</title><img src=x onerror=alert(1)>"})
         svg = self.drawn([nasty])
         ElementTree.fromstring(svg)
         assert "<script" not in svg
@@ -207,23 +287,44 @@ class TestDrawing:
     def test_states_differ_in_shape_and_not_in_colour_alone(self) -> None:
         told = legend(self.one_of_each(), ENGLISH)
         by_style = ("stopped", "interrupted")  # hollow, and with a dashed edge: operator.css
-        work = ("Planning", "Analysis of the goal", "Design of the plan", "Repair of the plan", "Writing")  # in different rows
+        work = (
+            "Planning",
+            "Analysis of the goal",
+            "Design of the plan",
+            "Repair of the plan",
+            "Writing",
+        )  # in different rows
         shapes = {re.sub(r'class="[^"]*"', "", svg) for svg, said in told if said not in by_style}
         assert len(shapes) == len(told) - len(by_style) - (len(work) - 1)
 
     @staticmethod
     def one_of_each() -> list[Span]:
         kinds = [span(kind, 0, 1) for kind in SpanKind]
-        return [*kinds, *(span("content", 0, 1).model_copy(update={"outcome": outcome}) for outcome in SpanOutcome)]
+        return [
+            *kinds,
+            *(
+                span("content", 0, 1).model_copy(update={"outcome": outcome})
+                for outcome in SpanOutcome
+            ),
+        ]
 
     def test_the_legend_has_what_is_in_the_picture_and_nothing_else(self) -> None:
         every = {said for _, said in legend(self.one_of_each(), ENGLISH)}
-        assert every == {ENGLISH.gettext(NAMES[kind]) for kind in SpanKind} | {"failed", "interrupted", "stopped", "goes on"}
-        assert [said for _, said in legend([span("analysis", 0, 1)], ENGLISH)] == ["Analysis of the goal"]
+        assert every == {ENGLISH.gettext(NAMES[kind]) for kind in SpanKind} | {
+            "failed",
+            "interrupted",
+            "stopped",
+            "goes on",
+        }
+        assert [said for _, said in legend([span("analysis", 0, 1)], ENGLISH)] == [
+            "Analysis of the goal"
+        ]
         assert legend([], ENGLISH) == []
 
     def test_a_bar_says_in_words_what_it_is(self) -> None:
-        chart = chart_of([span("content", 3, 9, concept=1, name="quiz", attempt=2, reason="It was late.")])
+        chart = chart_of(
+            [span("content", 3, 9, concept=1, name="quiz", attempt=2, reason="It was late.")]
+        )
         (row,) = chart.rows
         said = said_of(row.bars[0], chart, BEGIN + timedelta(seconds=100), ENGLISH)
         assert said == "Concept 1 · Quiz · done · 0 s + 6.0 s · try 2 · It was late."

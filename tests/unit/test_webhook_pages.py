@@ -37,7 +37,9 @@ def receiver() -> Iterator[Receiver]:
 
 def add(person: TestClient, receiver: Receiver, **fields: Any) -> str:
     """The path of the page of a new one."""
-    answer = person.post("/webhooks", data={"url": receiver.url, "events": ["roadmap.ready"], **fields})
+    answer = person.post(
+        "/webhooks", data={"url": receiver.url, "events": ["roadmap.ready"], **fields}
+    )
     assert answer.status_code == 200, answer.text
     found = re.search(r'action="(/webhooks/[0-9a-f-]+)/test"', answer.text)
     assert found is not None
@@ -54,7 +56,9 @@ def test_there_is_a_way_from_the_account_and_back(person: TestClient, receiver: 
     assert 'href="/webhooks"' in person.get(path).text
 
 
-def test_the_secret_is_shown_when_it_is_made_and_never_again(person: TestClient, receiver: Receiver) -> None:
+def test_the_secret_is_shown_when_it_is_made_and_never_again(
+    person: TestClient, receiver: Receiver
+) -> None:
     answer = person.post("/webhooks", data={"url": receiver.url, "events": ["roadmap.ready"]})
     (secret,) = SECRET.findall(answer.text)
     assert answer.headers["cache-control"] == "no-store"
@@ -68,7 +72,9 @@ def test_the_secret_is_shown_when_it_is_made_and_never_again(person: TestClient,
         assert "whsec_" not in person.get(page).text
 
 
-def test_a_test_is_sent_and_its_result_stands_in_the_log(person: TestClient, receiver: Receiver) -> None:
+def test_a_test_is_sent_and_its_result_stands_in_the_log(
+    person: TestClient, receiver: Receiver
+) -> None:
     receiver.answer_from_now_on(status(500), status(200))
     path = add(person, receiver)
     answer = person.post(f"{path}/test")
@@ -131,7 +137,12 @@ def test_it_is_disabled_enabled_and_deleted(person: TestClient, receiver: Receiv
 def test_what_does_not_fit_comes_back_with_all_that_was_typed(
     person: TestClient, fields: dict[str, Any], name: str, sentence: str
 ) -> None:
-    given = {"url": "https://example.org/<b>", "description": "For <b>me</b>", "events": ["roadmap.failed"], **fields}
+    given = {
+        "url": "https://example.org/<b>",
+        "description": "For <b>me</b>",
+        "events": ["roadmap.failed"],
+        **fields,
+    }
     answer = person.post("/webhooks", data=given)
     assert sentence in text_of(answer, 422)
     assert f'id="{name}-error"' in answer.text

@@ -19,7 +19,18 @@ from core.runtime import database, session, settings, transaction
 from models.accounts import Account
 from models.roadmaps import Roadmap
 from models.webhooks import Webhook, WebhookDelivery
-from roadmap import building, decisions, delivering, events, finishing, leases, outbox, planning, rescue, webhooks
+from roadmap import (
+    building,
+    decisions,
+    delivering,
+    events,
+    finishing,
+    leases,
+    outbox,
+    planning,
+    rescue,
+    webhooks,
+)
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.attempts import MOST_INTERRUPTIONS
 from roadmap.briefs import GeneratorFault
@@ -101,7 +112,9 @@ def after(seconds: float) -> int:
     return content_queue.drain()
 
 
-def waiting_delivery(receiver: Receiver, url: str = "", owner: UUID = LOCAL_OWNER) -> tuple[UUID, UUID]:
+def waiting_delivery(
+    receiver: Receiver, url: str = "", owner: UUID = LOCAL_OWNER
+) -> tuple[UUID, UUID]:
     """A webhook and a delivery that waits for it, with no message that says so."""
     webhook = webhooks.create(owner, WebhookRequest(url=url or receiver.url))
     row = outbox.new_delivery(webhook.id, WebhookEvent.ready, '{"type":"roadmap.ready"}')
@@ -112,7 +125,13 @@ def waiting_delivery(receiver: Receiver, url: str = "", owner: UUID = LOCAL_OWNE
 
 def an_account() -> UUID:
     id_ = new_id()
-    fields = {"id": id_, "email": f"{id_.hex}@example.org", "name": "", "password_hash": "", "created_at": clock.now()}
+    fields = {
+        "id": id_,
+        "email": f"{id_.hex}@example.org",
+        "name": "",
+        "password_hash": "",
+        "created_at": clock.now(),
+    }
     with transaction():
         Account.insert(**fields).execute()
     return id_
@@ -125,7 +144,9 @@ def row_of(delivery_id: UUID) -> WebhookDelivery:
 
 
 class TestTelling:
-    def test_a_roadmap_that_is_made_is_told_from_its_outline_to_its_end(self, client: TestClient, receiver: Receiver) -> None:
+    def test_a_roadmap_that_is_made_is_told_from_its_outline_to_its_end(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         webhook = made(client, receiver)
         roadmap_id = roadmap(client)
         first, last = (got.verified(webhook["secret"]) for got in receiver.got)
@@ -133,8 +154,17 @@ class TestTelling:
         tree = client.get(f"{API}/roadmaps/{roadmap_id}").json()
         total = tree["progress"]["total"]
         assert first["data"] == {
-            **{"roadmap_id": roadmap_id, "seq": 5, "title": tree["title"], "status": "building", "revision": 1},
-            **{"progress": {"ready": 0, "failed": 0, "total": total}, "path": f"/api/v1/roadmaps/{roadmap_id}"},
+            **{
+                "roadmap_id": roadmap_id,
+                "seq": 5,
+                "title": tree["title"],
+                "status": "building",
+                "revision": 1,
+            },
+            **{
+                "progress": {"ready": 0, "failed": 0, "total": total},
+                "path": f"/api/v1/roadmaps/{roadmap_id}",
+            },
         }
         assert last["data"]["status"] == "ready"
         assert last["data"]["progress"] == {"ready": total, "failed": 0, "total": total}
@@ -142,44 +172,65 @@ class TestTelling:
         assert datetime.fromisoformat(last["timestamp"]).utcoffset() == timedelta()
         assert client.get(last["data"]["path"]).status_code == 200
 
-    def test_the_number_that_is_told_is_that_of_the_event(self, client: TestClient, receiver: Receiver) -> None:
+    def test_the_number_that_is_told_is_that_of_the_event(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         webhook = made(client, receiver)
         roadmap_id = UUID(roadmap(client))
         told = [got.verified(webhook["secret"]) for got in receiver.got]
         by_number = {event.seq: event.type for event in events.events_after(roadmap_id, 0)}
         assert [by_number[each["data"]["seq"]] for each in told] == [each["type"] for each in told]
 
-    def test_a_review_and_a_cancellation_are_told(self, client: TestClient, receiver: Receiver) -> None:
+    def test_a_review_and_a_cancellation_are_told(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         webhook = made(client, receiver)
         roadmap_id = roadmap(client, review=True)
         client.post(f"{API}/roadmaps/{roadmap_id}/cancel")
         told = [got.verified(webhook["secret"]) for got in receiver.got]
-        assert [each["type"] for each in told] == ["roadmap.outlined", "roadmap.awaiting_review", "roadmap.cancelled"]
+        assert [each["type"] for each in told] == [
+            "roadmap.outlined",
+            "roadmap.awaiting_review",
+            "roadmap.cancelled",
+        ]
         assert told[-1]["data"]["reason"]
 
-    def test_what_is_sent_is_as_the_description_says(self, client: TestClient, receiver: Receiver) -> None:
+    def test_what_is_sent_is_as_the_description_says(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         path = client.post(BASE, json={"url": receiver.url}).headers["location"]
         client.post(f"{API}/roadmaps", json={"goal": GOAL})
         client.post(f"{path}/test")
         *told, test = (got.body for got in receiver.got)
-        assert [outbox.RoadmapMessage.model_validate_json(body).type for body in told] == ["roadmap.outlined", "roadmap.ready"]
+        assert [outbox.RoadmapMessage.model_validate_json(body).type for body in told] == [
+            "roadmap.outlined",
+            "roadmap.ready",
+        ]
         assert outbox.TestMessage.model_validate_json(test).data.message
         for body, model in ((told[-1], outbox.RoadmapMessage), (test, outbox.TestMessage)):
             assert set(json.loads(body)) == set(model.model_fields)
 
-    def test_what_is_sent_is_compact_and_as_it_is_kept(self, client: TestClient, receiver: Receiver) -> None:
+    def test_what_is_sent_is_compact_and_as_it_is_kept(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         webhook = made(client, receiver, events=["roadmap.ready"])
         roadmap(client)
         (got,) = receiver.got
-        kept = client.get(f"{BASE}/{webhook['id']}/deliveries/{the_delivery(client, webhook)['id']}").json()
+        kept = client.get(
+            f"{BASE}/{webhook['id']}/deliveries/{the_delivery(client, webhook)['id']}"
+        ).json()
         assert got.body.decode() == kept["payload"]
-        assert got.body.decode() == json.dumps(json.loads(got.body), ensure_ascii=False, separators=(",", ":"))
+        assert got.body.decode() == json.dumps(
+            json.loads(got.body), ensure_ascii=False, separators=(",", ":")
+        )
         assert got.path == "/hook"
         assert got.headers["content-type"] == "application/json"
         assert got.headers["user-agent"] == delivering.USER_AGENT
         assert got.id == kept["id"]
 
-    def test_the_longest_that_can_be_told_is_below_twenty_kilobytes(self, client: TestClient, receiver: Receiver) -> None:
+    def test_the_longest_that_can_be_told_is_below_twenty_kilobytes(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         made(client, receiver)
         roadmap_id = UUID(roadmap(client))
         with transaction():
@@ -188,8 +239,12 @@ class TestTelling:
             (longest,) = WebhookDelivery.select().where(WebhookDelivery.event == "roadmap.failed")
         assert 8_000 < len(longest.payload.encode()) < 20_000
 
-    def test_only_what_is_wanted_is_told_and_nothing_while_disabled(self, client: TestClient, receiver: Receiver) -> None:
-        wants_end = made(client, receiver, events=["roadmap.failed", "roadmap.ready", "roadmap.ready"])
+    def test_only_what_is_wanted_is_told_and_nothing_while_disabled(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
+        wants_end = made(
+            client, receiver, events=["roadmap.failed", "roadmap.ready", "roadmap.ready"]
+        )
         disabled = made(client, receiver)
         put(client, disabled, enabled=False)
         roadmap(client)
@@ -197,7 +252,9 @@ class TestTelling:
         assert wants_end["events"] == ["roadmap.ready", "roadmap.failed"]
         assert deliveries(client, disabled) == []
 
-    def test_each_webhook_gets_a_message_of_its_own(self, client: TestClient, receiver: Receiver) -> None:
+    def test_each_webhook_gets_a_message_of_its_own(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         one, other = (made(client, receiver, events=["roadmap.ready"]) for _ in range(2))
         roadmap(client)
         assert len({got.id for got in receiver.got}) == 2
@@ -208,13 +265,17 @@ class TestTelling:
     def test_the_events_that_are_offered_are_events(self) -> None:
         assert set(ALL) <= set(events.EventType)
 
-    def test_an_event_that_webhooks_are_told_of_cannot_pass_by_them(self, client: TestClient) -> None:
+    def test_an_event_that_webhooks_are_told_of_cannot_pass_by_them(
+        self, client: TestClient
+    ) -> None:
         roadmap_id = UUID(roadmap(client))
         for kind in set(events.EventType) & set(ALL):
             with pytest.raises(AssertionError), transaction():
                 events.tell(roadmap_id, events.EventType(kind), {})
 
-    def test_nothing_is_told_of_what_is_not_committed(self, client: TestClient, receiver: Receiver) -> None:
+    def test_nothing_is_told_of_what_is_not_committed(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         webhook = made(client, receiver)
         roadmap_id = UUID(roadmap(client))
         before = deliveries(client, webhook)
@@ -305,7 +366,9 @@ class TestSteps:
         told = Told(Designer(PLAN))
         roadmap_id = accepted()
         with transaction():
-            Roadmap.update(interruptions=MOST_INTERRUPTIONS).where(Roadmap.id == roadmap_id).execute()
+            Roadmap.update(interruptions=MOST_INTERRUPTIONS).where(
+                Roadmap.id == roadmap_id
+            ).execute()
         told.follow([Step(StepName.plan_roadmap, roadmap_id)])
         assert told.events() == ["failed"]
 
@@ -328,7 +391,9 @@ class TestSteps:
     def test_of_what_is_changed_when_it_is_finished(self) -> None:
         told = Told(Designer(PLAN))
         roadmap_id = told.made()
-        told.follow(decisions.edit(LOCAL_OWNER, roadmap_id, [HOURS], None).steps)  # nothing is to be written for it
+        told.follow(
+            decisions.edit(LOCAL_OWNER, roadmap_id, [HOURS], None).steps
+        )  # nothing is to be written for it
         told.follow(decisions.restore(LOCAL_OWNER, roadmap_id, 1).steps)
         assert told.events() == ["outlined", "ready", "ready", "ready"]
 
@@ -338,7 +403,13 @@ class TestSteps:
         told.follow(decisions.cancel(LOCAL_OWNER, roadmap_id).steps)
         told.follow(decisions.retry(LOCAL_OWNER, roadmap_id).steps)
         told.follow(decisions.approve(LOCAL_OWNER, roadmap_id, None).steps)
-        assert told.events() == ["outlined", "awaiting_review", "cancelled", "awaiting_review", "ready"]
+        assert told.events() == [
+            "outlined",
+            "awaiting_review",
+            "cancelled",
+            "awaiting_review",
+            "ready",
+        ]
 
 
 class TestSigning:
@@ -358,7 +429,9 @@ class TestSigning:
         with pytest.raises(WebhookVerificationError):
             receiver.got[0].verified("whsec_" + "A" * 43 + "=")
 
-    def test_a_secret_is_32_random_bytes_and_told_when_it_is_made_only(self, client: TestClient, receiver: Receiver) -> None:
+    def test_a_secret_is_32_random_bytes_and_told_when_it_is_made_only(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         webhook, other = made(client, receiver), made(client, receiver)
         secret = webhook["secret"]
         assert secret.startswith("whsec_")
@@ -367,12 +440,19 @@ class TestSigning:
         put(client, webhook, description="mine")
         client.post(f"{BASE}/{webhook['id']}/test")
         where = f"{BASE}/{webhook['id']}"
-        places = (BASE, where, f"{where}/deliveries", f"{where}/deliveries/{the_delivery(client, webhook)['id']}")
+        places = (
+            BASE,
+            where,
+            f"{where}/deliveries",
+            f"{where}/deliveries/{the_delivery(client, webhook)['id']}",
+        )
         for path in places:
             assert "whsec_" not in client.get(path).text
         assert secret.removeprefix("whsec_") not in "".join(map(str, receiver.got))
 
-    def test_each_try_has_the_same_id_and_a_time_of_its_own(self, client: TestClient, receiver: Receiver) -> None:
+    def test_each_try_has_the_same_id_and_a_time_of_its_own(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         receiver.answer_from_now_on(status(500), status(500), status(200))
         made(client, receiver, events=["roadmap.ready"])
         roadmap(client)
@@ -387,12 +467,24 @@ class TestSigning:
 
 
 class TestTries:
-    def test_the_schedule_is_that_of_the_specification(self, client: TestClient, receiver: Receiver) -> None:
+    def test_the_schedule_is_that_of_the_specification(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         receiver.answer_from_now_on(status(500))
         webhook = made(client, receiver, events=["roadmap.ready"])
         roadmap(client)
         minute, hour = 60, 3600
-        pauses = (5, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour)
+        pauses = (
+            5,
+            5 * minute,
+            30 * minute,
+            2 * hour,
+            5 * hour,
+            10 * hour,
+            14 * hour,
+            20 * hour,
+            24 * hour,
+        )
         for number, pause in enumerate(pauses, start=1):
             assert len(receiver.got) == number
             assert the_delivery(client, webhook)["attempts"] == number
@@ -400,7 +492,11 @@ class TestTries:
             assert after(2) == 1
         assert len(receiver.got) == MOST_TRIES == 10
         ended = the_delivery(client, webhook)
-        assert (ended["status"], ended["response_status"], ended["next_try_at"]) == ("failed", 500, None)
+        assert (ended["status"], ended["response_status"], ended["next_try_at"]) == (
+            "failed",
+            500,
+            None,
+        )
         assert after(1_000_000) == 0
 
     def test_pauses_differ_by_up_to_a_tenth(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,7 +508,9 @@ class TestTries:
         assert max(pauses) <= 5.5
 
     @pytest.mark.parametrize("code", [200, 201, 202, 204, 299])
-    def test_every_2xx_is_a_success(self, client: TestClient, receiver: Receiver, code: int) -> None:
+    def test_every_2xx_is_a_success(
+        self, client: TestClient, receiver: Receiver, code: int
+    ) -> None:
         receiver.answer_from_now_on(status(code))
         webhook = made(client, receiver, events=["roadmap.ready"])
         roadmap(client)
@@ -449,7 +547,14 @@ class TestTries:
 
     @pytest.mark.parametrize(
         ("code", "asked", "expected"),
-        [(429, "60", 60), (503, "60", 60), (503, "1", 5), (429, "86400", 300), (500, "60", 5), (503, "soon", 5)],
+        [
+            (429, "60", 60),
+            (503, "60", 60),
+            (503, "1", 5),
+            (429, "86400", 300),
+            (500, "60", 5),
+            (503, "soon", 5),
+        ],
     )
     def test_a_receiver_may_ask_for_a_longer_pause_up_to_the_one_behind(
         self, client: TestClient, receiver: Receiver, code: int, asked: str, expected: int
@@ -461,12 +566,18 @@ class TestTries:
         assert after(1) == 1
         assert the_delivery(client, webhook)["status"] == "delivered"
 
-    def test_gone_disables_the_webhook_at_once_and_ends_what_waits(self, client: TestClient, receiver: Receiver) -> None:
+    def test_gone_disables_the_webhook_at_once_and_ends_what_waits(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         receiver.answer_from_now_on(status(500), status(410))
         webhook = made(client, receiver)
         roadmap(client)
         first, last = reversed(deliveries(client, webhook))
-        assert (first["status"], last["status"], last["response_status"]) == ("failed", "failed", 410)
+        assert (first["status"], last["status"], last["response_status"]) == (
+            "failed",
+            "failed",
+            410,
+        )
         assert "410" in first["error"]
         disabled = webhook_of(client, webhook)
         assert not disabled["enabled"]
@@ -489,7 +600,9 @@ class TestTries:
         assert "days" in disabled["disabled_reason"]
         assert disabled["disabled_at"]
 
-    def test_one_that_heard_something_meanwhile_is_not(self, client: TestClient, receiver: Receiver) -> None:
+    def test_one_that_heard_something_meanwhile_is_not(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         receiver.answer_from_now_on(status(500))
         webhook = made(client, receiver, events=["roadmap.ready"])
         roadmap(client)
@@ -513,10 +626,14 @@ class TestTries:
         after(PAUSES[0])
         assert len(receiver.got) == 1
 
-    def test_one_that_was_disabled_while_it_was_written_is_not_sent(self, receiver: Receiver, immediate: None) -> None:
+    def test_one_that_was_disabled_while_it_was_written_is_not_sent(
+        self, receiver: Receiver, immediate: None
+    ) -> None:
         webhook_id, delivery_id = waiting_delivery(receiver)
         with transaction():
-            Webhook.update(disabled_at=clock.now(), disabled_reason="Gone.").where(Webhook.id == webhook_id).execute()
+            Webhook.update(disabled_at=clock.now(), disabled_reason="Gone.").where(
+                Webhook.id == webhook_id
+            ).execute()
         assert delivering.deliver(delivery_id) == []
         assert receiver.got == []
         assert (row_of(delivery_id).status, row_of(delivery_id).error) == ("failed", "Gone.")
@@ -539,7 +656,9 @@ class TestTries:
         assert steps == [[]]
         assert row_of(delivery_id).status == expected
 
-    def test_what_waits_goes_to_the_address_that_is_right_now(self, client: TestClient, receiver: Receiver) -> None:
+    def test_what_waits_goes_to_the_address_that_is_right_now(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         receiver.answer_from_now_on(status(500), status(200))
         webhook = made(client, receiver, events=["roadmap.ready"])
         roadmap(client)
@@ -557,7 +676,9 @@ class TestTries:
             assert WebhookDelivery.select().count() == 0
         assert len(receiver.got) == 2
 
-    def test_a_test_is_tried_once_and_disables_nothing(self, client: TestClient, receiver: Receiver) -> None:
+    def test_a_test_is_tried_once_and_disables_nothing(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         receiver.answer_from_now_on(status(500))
         webhook = made(client, receiver)
         answer = client.post(f"{BASE}/{webhook['id']}/test")
@@ -569,7 +690,9 @@ class TestTries:
         assert webhook_of(client, webhook)["enabled"]
         assert after(1_000_000) == 0
 
-    def test_retrying_sends_the_same_message_with_all_its_tries_before_it(self, client: TestClient, receiver: Receiver) -> None:
+    def test_retrying_sends_the_same_message_with_all_its_tries_before_it(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         receiver.answer_from_now_on(status(500))
         webhook = made(client, receiver, events=["roadmap.ready"])
         roadmap(client)
@@ -630,7 +753,9 @@ class TestLeases:
         assert rescue.overdue() == [Step(StepName.deliver_webhook, delivery_id)]
         assert rescue.overdue() == []
 
-    def test_one_that_waits_for_its_next_try_is_not_rescued_before(self, receiver: Receiver) -> None:
+    def test_one_that_waits_for_its_next_try_is_not_rescued_before(
+        self, receiver: Receiver
+    ) -> None:
         receiver.answer_from_now_on(status(500))
         _, delivery_id = waiting_delivery(receiver)
         clock.travel(LONG)
@@ -654,7 +779,9 @@ class TestLeases:
         assert delivering.deliver(delivery_id) == []
         assert (row_of(delivery_id).status, len(receiver.got)) == ("delivered", 2)
 
-    def test_a_secret_that_signs_no_more_is_forgotten(self, client: TestClient, receiver: Receiver) -> None:
+    def test_a_secret_that_signs_no_more_is_forgotten(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         path = client.post(BASE, json={"url": receiver.url}).headers["location"]
         client.post(f"{path}/secret")
         for passed, is_kept in ((timedelta(hours=23), True), (timedelta(hours=2), False)):
@@ -672,10 +799,20 @@ class TestLeases:
         refused = client.put(path, json=change)
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/url")
         assert client.put(path, json={**change, "enabled": False}).json()["enabled"] is False
-        assert client.put(path, json={**change, "url": "https://127.0.0.1/", "enabled": False}).status_code == 422
+        assert (
+            client.put(
+                path, json={**change, "url": "https://127.0.0.1/", "enabled": False}
+            ).status_code
+            == 422
+        )
         form = {"enabled": "no"}
         where = path.removeprefix(API) + "/enabled"
-        assert client.post(where, data=form, headers={"Accept": "text/html"}, follow_redirects=False).status_code == 303
+        assert (
+            client.post(
+                where, data=form, headers={"Accept": "text/html"}, follow_redirects=False
+            ).status_code
+            == 303
+        )
 
     def test_one_whose_worker_died_is_rescued_and_sent_again_under_its_id(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
@@ -702,13 +839,20 @@ class TestLeases:
         row = row_of(delivery_id)
         assert (row.status, row.attempts, row.interruptions) == ("delivered", 1, 1)
 
-    def test_one_over_which_workers_die_again_and_again_is_given_up_and_its_webhook_is_not(self, receiver: Receiver) -> None:
+    def test_one_over_which_workers_die_again_and_again_is_given_up_and_its_webhook_is_not(
+        self, receiver: Receiver
+    ) -> None:
         webhook_id, delivery_id = waiting_delivery(receiver)
         with transaction():
-            WebhookDelivery.update(interruptions=MOST_INTERRUPTIONS).where(WebhookDelivery.id == delivery_id).execute()
+            WebhookDelivery.update(interruptions=MOST_INTERRUPTIONS).where(
+                WebhookDelivery.id == delivery_id
+            ).execute()
         assert delivering.deliver(delivery_id) == []
         assert receiver.got == []
-        assert (row_of(delivery_id).status, row_of(delivery_id).error) == ("failed", delivering.DIED)
+        assert (row_of(delivery_id).status, row_of(delivery_id).error) == (
+            "failed",
+            delivering.DIED,
+        )
         assert webhooks.read(LOCAL_OWNER, webhook_id).enabled
 
     def test_a_lease_that_is_lost_saves_nothing(self, receiver: Receiver) -> None:
@@ -743,11 +887,18 @@ class TestLanes:
     def test_half_of_the_workers_may_deliver_and_at_least_one(self) -> None:
         assert max(1, settings.content_workers // 2) == delivering.AT_ONCE == 2
 
-    def test_slow_receivers_take_no_more_than_their_share_and_the_others_come_back_later(self) -> None:
+    def test_slow_receivers_take_no_more_than_their_share_and_the_others_come_back_later(
+        self,
+    ) -> None:
         opened = threading.Event()
         with receiving(gate(opened, status(204))) as receiver:
-            waiting = [waiting_delivery(receiver, owner=an_account())[1] for _ in range(delivering.AT_ONCE + 1)]
-            threads = [threading.Thread(target=delivering.deliver, args=[id_]) for id_ in waiting[:-1]]
+            waiting = [
+                waiting_delivery(receiver, owner=an_account())[1]
+                for _ in range(delivering.AT_ONCE + 1)
+            ]
+            threads = [
+                threading.Thread(target=delivering.deliver, args=[id_]) for id_ in waiting[:-1]
+            ]
             for thread in threads:
                 thread.start()
             wait_until(lambda: len(receiver.got) == len(threads), reason="as many run as may")
@@ -768,18 +919,24 @@ class TestLanes:
         with receiving(gate(opened, status(204))) as receiver:
             first, second = (waiting_delivery(receiver)[1] for _ in range(2))
             other = waiting_delivery(receiver, owner=an_account())[1]
-            threads = [threading.Thread(target=delivering.deliver, args=[id_]) for id_ in (first, other)]
+            threads = [
+                threading.Thread(target=delivering.deliver, args=[id_]) for id_ in (first, other)
+            ]
             threads[0].start()
             wait_until(lambda: receiver.got, reason="the first is being sent")
             (step,) = delivering.deliver(second)
             assert (step.id, row_of(second).attempts) == (second, 0)
             threads[1].start()
-            wait_until(lambda: len(receiver.got) == 2, reason="that of another account is not held up")
+            wait_until(
+                lambda: len(receiver.got) == 2, reason="that of another account is not held up"
+            )
             opened.set()
             for thread in threads:
                 thread.join()
 
-    def test_a_message_too_many_shortens_no_pause_however_busy_the_lanes_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_message_too_many_shortens_no_pause_however_busy_the_lanes_are(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         with receiving(status(500)) as receiver:
             waiting = waiting_delivery(receiver)[1]
             (step,) = delivering.deliver(waiting)
@@ -808,7 +965,9 @@ class TestLanes:
         assert delivering.deliver(row["id"]) == []
         assert len(receiver.got) == 2
 
-    def test_a_lane_is_free_again_whatever_happened_in_it(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_lane_is_free_again_whatever_happened_in_it(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def fail(*_: Any, **__: Any) -> None:
             raise ZeroDivisionError
 
@@ -823,7 +982,9 @@ class TestLanes:
 
 
 class TestManaging:
-    def test_a_part_of_it_is_changed_by_a_merge_patch(self, client: TestClient, receiver: Receiver) -> None:
+    def test_a_part_of_it_is_changed_by_a_merge_patch(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         webhook = made(client, receiver, description="Ours", events=["roadmap.ready"])
         path, merge = f"{BASE}/{webhook['id']}", {"Content-Type": "application/merge-patch+json"}
         told = client.get(path).json()
@@ -837,7 +998,9 @@ class TestManaging:
             assert answer.status_code == 200, answer.text
             told |= {**patch, "description": patch.get("description", told["description"]) or ""}
             kept = ("url", "description", "enabled")
-            assert {name: answer.json()[name] for name in kept} == {name: told[name] for name in kept}
+            assert {name: answer.json()[name] for name in kept} == {
+                name: told[name] for name in kept
+            }
             assert set(answer.json()["events"]) == set(told["events"])
             assert answer.json() == client.get(path).json()
         before = client.get(path).json()
@@ -852,18 +1015,31 @@ class TestManaging:
             refused = client.patch(path, json=wrong, headers=merge)
             assert refused.status_code == 422, wrong
             assert refused.json()["errors"][0]["pointer"].startswith(f"#/{next(iter(wrong))}")
-        assert [client.patch(path).status_code, client.patch(path, headers=merge).status_code] == [415, 400]
+        assert [client.patch(path).status_code, client.patch(path, headers=merge).status_code] == [
+            415,
+            400,
+        ]
         assert client.get(path).json() == before
 
-    def test_what_is_made_is_read_changed_and_deleted(self, client: TestClient, receiver: Receiver) -> None:
+    def test_what_is_made_is_read_changed_and_deleted(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         webhook = made(client, receiver, description="mine")
         assert webhook["events"] == ALL
         assert webhook["enabled"]
-        shown = {name: value for name, value in webhook.items() if name not in ("secret", "previous_secret_until")}
+        shown = {
+            name: value
+            for name, value in webhook.items()
+            if name not in ("secret", "previous_secret_until")
+        }
         assert webhook_of(client, webhook) == shown
         assert client.get(BASE).json() == {"items": [shown]}
         changed = put(client, webhook, events=["roadmap.failed"], description="")
-        assert (changed["events"], changed["description"], changed["enabled"]) == (["roadmap.failed"], "", True)
+        assert (changed["events"], changed["description"], changed["enabled"]) == (
+            ["roadmap.failed"],
+            "",
+            True,
+        )
         assert changed["updated_at"] > webhook["updated_at"]
         assert client.delete(f"{BASE}/{webhook['id']}").status_code == 204
         assert client.get(f"{BASE}/{webhook['id']}").status_code == 404
@@ -889,19 +1065,31 @@ class TestManaging:
             ({"url": "ftp://example.org"}, "#/url"),
         ],
     )
-    def test_what_does_not_fit_is_named(self, client: TestClient, body: dict[str, Any], pointer: str) -> None:
+    def test_what_does_not_fit_is_named(
+        self, client: TestClient, body: dict[str, Any], pointer: str
+    ) -> None:
         answer = client.post(BASE, json=body)
         assert answer.status_code == 422
         assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
-    def test_the_log_is_read_page_by_page_and_by_status(self, client: TestClient, receiver: Receiver) -> None:
+    def test_the_log_is_read_page_by_page_and_by_status(
+        self, client: TestClient, receiver: Receiver
+    ) -> None:
         receiver.answer_from_now_on(status(200), status(500), status(200))
         webhook = made(client, receiver)
         for _ in range(3):
             client.post(f"{BASE}/{webhook['id']}/test")
-        assert [each["status"] for each in deliveries(client, webhook)] == ["delivered", "failed", "delivered"]
-        assert [each["status"] for each in deliveries(client, webhook, status="failed")] == ["failed"]
-        first = client.get(f"{BASE}/{webhook['id']}/deliveries", params={"limit": 2, "status": "delivered"})
+        assert [each["status"] for each in deliveries(client, webhook)] == [
+            "delivered",
+            "failed",
+            "delivered",
+        ]
+        assert [each["status"] for each in deliveries(client, webhook, status="failed")] == [
+            "failed"
+        ]
+        first = client.get(
+            f"{BASE}/{webhook['id']}/deliveries", params={"limit": 2, "status": "delivered"}
+        )
         assert first.json()["next_cursor"] is None
         first = client.get(f"{BASE}/{webhook['id']}/deliveries", params={"limit": 2})
         path, _, rel = first.headers["link"].partition(";")
@@ -934,7 +1122,10 @@ class TestManaging:
         receiver.answer_from_now_on(status(200))
         after(PAUSES[0])
         assert client.post(f"{where}/deliveries/{last['id']}/retry").status_code == 202
-        assert [each["status"] for each in deliveries(client, webhook)] == ["delivered", "delivered"]
+        assert [each["status"] for each in deliveries(client, webhook)] == [
+            "delivered",
+            "delivered",
+        ]
 
     def test_what_ended_a_month_ago_is_forgotten_and_nothing_else(
         self, client: TestClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
@@ -951,12 +1142,20 @@ class TestManaging:
         assert len(deliveries(client, webhook)) == 8
         clock.travel(timedelta(minutes=2))
         upkeep.rescue_overdue.call_local()
-        assert [each["status"] for each in deliveries(client, webhook)] == ["failed", "pending", "pending"]
+        assert [each["status"] for each in deliveries(client, webhook)] == [
+            "failed",
+            "pending",
+            "pending",
+        ]
 
     def test_a_receiver_that_is_silent_is_given_up_in_time(
         self, client: TestClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(delivering.outbound.post, "__kwdefaults__", {**delivering.outbound.post.__kwdefaults__, "limit": 0.3})
+        monkeypatch.setattr(
+            delivering.outbound.post,
+            "__kwdefaults__",
+            {**delivering.outbound.post.__kwdefaults__, "limit": 0.3},
+        )
         receiver.answer_from_now_on(silence)
         webhook = made(client, receiver)
         client.post(f"{BASE}/{webhook['id']}/test")

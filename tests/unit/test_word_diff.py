@@ -23,12 +23,23 @@ def test_words_that_were_exchanged_stand_beside_each_other() -> None:
         ("added", "rolls"),
         ("same", "."),
     ]
-    assert told("Wait for an hour", "Stay until noon") == [("removed", "Wait for an hour"), ("added", "Stay until noon")]
+    assert told("Wait for an hour", "Stay until noon") == [
+        ("removed", "Wait for an hour"),
+        ("added", "Stay until noon"),
+    ]
 
 
 def test_chinese_is_compared_character_by_character() -> None:
-    assert told("烤出好面包", "烤出好面条") == [("same", "烤出好面"), ("removed", "包"), ("added", "条")]
-    assert told("用SQL查询", "用SQL更新") == [("same", "用SQL"), ("removed", "查询"), ("added", "更新")]
+    assert told("烤出好面包", "烤出好面条") == [
+        ("same", "烤出好面"),
+        ("removed", "包"),
+        ("added", "条"),
+    ]
+    assert told("用SQL查询", "用SQL更新") == [
+        ("same", "用SQL"),
+        ("removed", "查询"),
+        ("added", "更新"),
+    ]
 
 
 def test_lines_that_were_added_and_removed_stand_in_their_places() -> None:
@@ -53,7 +64,11 @@ def test_texts_are_alike_by_what_they_share() -> None:
 
 def test_so_many_characters_of_a_page_are_compared_and_the_rest_is_told_as_a_whole() -> None:
     words = WordByWord(20)
-    assert [piece.how for piece in words.pieces("good bread", "bad bread")] == ["removed", "added", "same"]
+    assert [piece.how for piece in words.pieces("good bread", "bad bread")] == [
+        "removed",
+        "added",
+        "same",
+    ]
     assert [(piece.how, piece.text) for piece in words.pieces("good bread", "bad bread")] == [
         ("removed", "good bread"),
         ("added", "bad bread"),
@@ -78,12 +93,23 @@ def test_the_same_text_has_no_change(text: str) -> None:
 
 def test_of_very_many_lines_the_last_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(word_diff, "MOST_LINES", 2)
-    assert [(line.how, line.text) for line in lines("a\nb", "a\nb\nc\nd")] == [("same", "a"), ("same", "b"), ("added", "c\nd")]
+    assert [(line.how, line.text) for line in lines("a\nb", "a\nb\nc\nd")] == [
+        ("same", "a"),
+        ("same", "b"),
+        ("added", "c\nd"),
+    ]
 
 
 def test_what_is_longer_than_can_be_compared_in_bounded_time_is_told_as_another_text() -> None:
-    before, after = "\n".join("ab"[n % 2] for n in range(MOST + 1)), "\n".join("ab"[n % 3 == 0] for n in range(MOST + 1))
-    assert [line.how for line in lines(f"same\n{before}", f"same\n{after}")][:3] == ["same", "removed", "removed"]
+    before, after = (
+        "\n".join("ab"[n % 2] for n in range(MOST + 1)),
+        "\n".join("ab"[n % 3 == 0] for n in range(MOST + 1)),
+    )
+    assert [line.how for line in lines(f"same\n{before}", f"same\n{after}")][:3] == [
+        "same",
+        "removed",
+        "removed",
+    ]
     told = {line.how: line for line in lines(before, after)}
     assert told.keys() <= {"same", "removed", "added"}
     changed = [line.how for line in lines(f"x\n{before}\ny", f"y\n{after}\nx")]

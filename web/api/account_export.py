@@ -71,16 +71,23 @@ async def download_export(call: Call) -> Response:
 class _Download(StreamingResponse):
     """It may take an hour, and its place is free again when it ends, however it does."""
 
-    def __init__(self, account_id: UUID, pieces: AsyncIterator[bytes], headers: dict[str, str]) -> None:
+    def __init__(
+        self, account_id: UUID, pieces: AsyncIterator[bytes], headers: dict[str, str]
+    ) -> None:
         super().__init__(pieces, headers=headers, media_type=ZIP)
         self._account_id = account_id
 
     async def __call__(self, *given: Any) -> None:
         if self._account_id in _downloads or len(_downloads) >= DOWNLOADS_AT_ONCE:
-            raise TooMany("The export is being downloaded already, or too many others are.", retry_after=RETRY_AFTER)
+            raise TooMany(
+                "The export is being downloaded already, or too many others are.",
+                retry_after=RETRY_AFTER,
+            )
         _downloads.add(self._account_id)
         try:
-            with suppress(RoadmapError, TimeoutError):  # the server closes the connection: the end is missing
+            with suppress(
+                RoadmapError, TimeoutError
+            ):  # the server closes the connection: the end is missing
                 async with asyncio.timeout(LONGEST_DOWNLOAD):
                     await super().__call__(*given)
         finally:

@@ -35,9 +35,13 @@ class Session(BaseModel):
     `csrf_token` as `X-CSRF-Token`.
     """
 
-    access_token: str | None = Field(description="For `Authorization: Bearer`; null: the browser has it as a cookie.")
+    access_token: str | None = Field(
+        description="For `Authorization: Bearer`; null: the browser has it as a cookie."
+    )
     token_type: Literal["bearer"] = "bearer"
-    csrf_token: str | None = Field(description="For `X-CSRF-Token`, beside a cookie; null: not needed.")
+    csrf_token: str | None = Field(
+        description="For `X-CSRF-Token`, beside a cookie; null: not needed."
+    )
     expires_in: int = Field(description="Seconds.")
     user: User
 
@@ -70,7 +74,9 @@ async def change_password(call: Call) -> Reply:
 
 async def change_email(call: Call) -> Reply:
     """All logins end, also the caller's; the answer is a new one. From then on one logs in with the new address; keys stay."""
-    limits.count_login(call.owner.hex)  # a right one tells whether there is an account with the new address
+    limits.count_login(
+        call.owner.hex
+    )  # a right one tells whether there is an account with the new address
     with limits.attempt(call.request, call.owner.hex):
         begun = await run_hashing(_change_email, call)
     return _begun(call, "email-changed", *begun)
@@ -86,7 +92,9 @@ async def delete_me(call: Call) -> Reply:
     note(call.request, "account-deleted", account=call.owner, session=call.caller.session_id)
     with suppress(Unavailable):  # upkeep cancels it within a minute
         await run_in_threadpool(_end_work, call.owner)
-    return Reply(deletion, headers={"Set-Cookie": _cookie("", 0), "Clear-Site-Data": '"cache", "storage"'})
+    return Reply(
+        deletion, headers={"Set-Cookie": _cookie("", 0), "Clear-Site-Data": '"cache", "storage"'}
+    )
 
 
 def log_out(call: Call) -> Reply:
@@ -95,7 +103,9 @@ def log_out(call: Call) -> Reply:
     sessions.end(call.owner, call.caller.session_id)
     standing.refresh()
     note(call.request, "logged-out", account=call.owner, session=call.caller.session_id)
-    return Reply(None, headers={"Set-Cookie": _cookie("", 0), "Clear-Site-Data": '"cache", "storage"'})
+    return Reply(
+        None, headers={"Set-Cookie": _cookie("", 0), "Clear-Site-Data": '"cache", "storage"'}
+    )
 
 
 def read_me(call: Call) -> User:

@@ -18,7 +18,9 @@ FILE = Path(__file__).parent.parent / "openapi.json"
 class ProblemMeaning(BaseModel):
     """A type of problem: what it means, and what to do about it."""
 
-    type: str = Field(description="What `type` says in a problem of this type, and the address of this answer.")
+    type: str = Field(
+        description="What `type` says in a problem of this type, and the address of this answer."
+    )
     title: str = Field(description="What has happened, in a few words.")
     status: int = Field(description="The status of answers with it.")
     meaning: str = Field(description="What has happened.")
@@ -43,7 +45,9 @@ def read_problem_type(call: Call) -> ProblemMeaning:
 
 def list_problem_types(call: Call) -> ProblemMeanings:
     """What `type` can say in a problem, and what to do about each."""
-    return ProblemMeanings(items=[meaning_of(kind) for kind in sorted(TYPES.values(), key=attrgetter("status"))])
+    return ProblemMeanings(
+        items=[meaning_of(kind) for kind in sorted(TYPES.values(), key=attrgetter("status"))]
+    )
 
 
 def problem_type(slug: str) -> ProblemType:
@@ -54,7 +58,13 @@ def problem_type(slug: str) -> ProblemType:
 
 
 def meaning_of(kind: ProblemType) -> ProblemMeaning:
-    return ProblemMeaning(type=kind.uri, title=kind.title, status=kind.status, meaning=kind.meaning, remedy=kind.remedy)
+    return ProblemMeaning(
+        type=kind.uri,
+        title=kind.title,
+        status=kind.status,
+        meaning=kind.meaning,
+        remedy=kind.remedy,
+    )
 
 
 @cache

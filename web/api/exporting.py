@@ -27,14 +27,22 @@ from web.origins import own_address
 # Of a file that is opened by itself: its own style sheet, and nothing else.
 POLICY = f"default-src 'none'; style-src {STYLE_SOURCE}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
 MEDIA_TYPES = {
-    **{"svg": "image/svg+xml", "json": "application/json", "md": "text/markdown", "zip": "application/zip"},
+    **{
+        "svg": "image/svg+xml",
+        "json": "application/json",
+        "md": "text/markdown",
+        "zip": "application/zip",
+    },
     **{"ics": "text/calendar", "apkg": "application/apkg"},
 }
 
 
 class PictureQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    layout: Direction = Field(Direction.columns, description="Stages beside each other, or below each other as for a phone.")
+    layout: Direction = Field(
+        Direction.columns,
+        description="Stages beside each other, or below each other as for a phone.",
+    )
 
 
 def export_picture(call: Call) -> Response:
@@ -71,7 +79,9 @@ def export_archive(call: Call) -> Response:
 
     tree, document = _whole(call)
     words, told = _words(call, tree)
-    return _file(call, zipped(tree, details_of(tree, document), document, words), tree.title, "zip", told)
+    return _file(
+        call, zipped(tree, details_of(tree, document), document, words), tree.title, "zip", told
+    )
 
 
 def export_calendar(call: Call) -> Response:
@@ -88,7 +98,9 @@ def today() -> datetime:
 def calendar_file(call: Call, tree: RoadmapTree, day: datetime) -> Document:
     """The same all day long, unless something of the roadmap changes."""
     words, told = _words(call, tree)
-    calendar = calendar_of(tree, schedule_of(tree, day.date()), url=own_address(call.request), now=day, texts=words)
+    calendar = calendar_of(
+        tree, schedule_of(tree, day.date()), url=own_address(call.request), now=day, texts=words
+    )
     return Document(calendar, _headers(tree.title, "ics", told))
 
 
@@ -120,7 +132,9 @@ def _words(call: Call, tree: RoadmapTree) -> tuple[NullTranslations, dict[str, s
 
 
 def _file(call: Call, content: bytes, title: str, ending: str, told: dict[str, str]) -> Response:
-    return represented(call.request, Document(content), MEDIA_TYPES[ending], _headers(title, ending, told))
+    return represented(
+        call.request, Document(content), MEDIA_TYPES[ending], _headers(title, ending, told)
+    )
 
 
 def _headers(title: str, ending: str, told: dict[str, str]) -> dict[str, str]:

@@ -23,14 +23,18 @@ class Ready(BaseModel):
     """All that it needs is there."""
 
     status: Literal["ok"] = "ok"
-    mode: Literal["embedded", "server"] = Field(description="On one machine for one person, or with accounts.")
+    mode: Literal["embedded", "server"] = Field(
+        description="On one machine for one person, or with accounts."
+    )
 
 
 class Index(BaseModel):
     """What this is, and where to go on."""
 
     service: Literal["roadmap"] = "roadmap"
-    mode: Literal["embedded", "server"] = Field(description="On one machine for one person, or with accounts.")
+    mode: Literal["embedded", "server"] = Field(
+        description="On one machine for one person, or with accounts."
+    )
     links: dict[str, str] = Field(description="Addresses by name.")
 
 

@@ -17,7 +17,8 @@ from web.paging import CURSOR, Limit, paged
 class DiffQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
     before: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        None, description="The revision to compare with; without it, the one from which this was made."
+        None,
+        description="The revision to compare with; without it, the one from which this was made.",
     )
 
 
@@ -46,12 +47,16 @@ def read_revision(call: Call) -> RevisionDetail:
 
 def compare_revisions(call: Call) -> Diff:
     """What this one has made different, in words and as data."""
-    return revisions.compare(call.owner, call.ids["roadmap_id"], call.ids["number"], call.query.before)
+    return revisions.compare(
+        call.owner, call.ids["roadmap_id"], call.ids["number"], call.query.before
+    )
 
 
 def list_versions(call: Call) -> Versions:
     """The newest first."""
-    return contents.list_versions(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["kind"])
+    return contents.list_versions(
+        call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["kind"]
+    )
 
 
 def read_version(call: Call) -> VersionDetail:
@@ -68,7 +73,12 @@ def compare_versions(call: Call) -> VersionDiff:
 
 def read_receipt(call: Call) -> Reply:
     """Every call of the model, the oldest first, with tokens and price; and what is still to come, as an estimate."""
-    return paged(call, receipts.receipt(call.owner, call.ids["roadmap_id"], limit=call.query.limit, after=call.query.cursor))
+    return paged(
+        call,
+        receipts.receipt(
+            call.owner, call.ids["roadmap_id"], limit=call.query.limit, after=call.query.cursor
+        ),
+    )
 
 
 def read_trace(call: Call) -> Trace:

@@ -29,7 +29,9 @@ class InvitationsQuery(BaseModel):
 class NewInvitation(InvitationInfo):
     """`invitation` is what the invited person sends when registering; it is told this once."""
 
-    invitation: str = Field(description="What the invited person sends when registering; told this once.")
+    invitation: str = Field(
+        description="What the invited person sends when registering; told this once."
+    )
 
 
 def create_key(call: Call) -> Reply:
@@ -59,7 +61,9 @@ def revoke_key(call: Call) -> None:
 
 def create_invitation(call: Call) -> Reply:
     """One person may register with it, once, within seven days. `invitation` is told this once."""
-    with audited(actor_of(call), Action.invitation_create, call.body.email or "whoever has it") as act:
+    with audited(
+        actor_of(call), Action.invitation_create, call.body.email or "whoever has it"
+    ) as act:
         made = invitations.invite(call.owner, call.body)
         act.found["invitation"] = str(made.id)
     note(call.request, "invited", account=call.owner, invitation=made.id)
@@ -81,14 +85,24 @@ def withdraw_invitation(call: Call) -> None:
     """Nobody can register with it from then on."""
     with audited(actor_of(call), Action.invitation_withdraw, str(call.ids["invitation_id"])):
         invitations.withdraw(call.ids["invitation_id"])
-    note(call.request, "invitation-withdrawn", account=call.owner, invitation=call.ids["invitation_id"])
+    note(
+        call.request,
+        "invitation-withdrawn",
+        account=call.owner,
+        invitation=call.ids["invitation_id"],
+    )
 
 
 def _made_key(call: Call) -> NewKey:
     """One with which a program can look at the operator's room, or act there, is written down when an operator makes it."""
     if not (FOR_OPERATORS & set(call.body.scopes) and FOR_OPERATORS & call.caller.scopes):
         return api_keys.create(call.owner, call.body)
-    with audited(actor_of(call), Action.key_create, call.body.name, {"scopes": ", ".join(sorted(call.body.scopes))}) as act:
+    with audited(
+        actor_of(call),
+        Action.key_create,
+        call.body.name,
+        {"scopes": ", ".join(sorted(call.body.scopes))},
+    ) as act:
         made = api_keys.create(call.owner, call.body)
         act.found["key"] = str(made.id)
         return made

@@ -21,7 +21,9 @@ class AttemptsQuery(BaseModel):
 
 def set_progress(call: Call) -> LearnerConcept:
     """Of this learner with this concept."""
-    return learning.set_progress(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
+    return learning.set_progress(
+        call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body
+    )
 
 
 def set_notes(call: Call) -> LearnerConcept:
@@ -39,7 +41,9 @@ def list_attempts(call: Call) -> Reply:
     """The newest first, without the single questions."""
     query: AttemptsQuery = call.query
     place = (call.ids["roadmap_id"], call.ids["concept_id"])
-    return paged(call, learning.list_attempts(call.owner, *place, limit=query.limit, before=query.cursor))
+    return paged(
+        call, learning.list_attempts(call.owner, *place, limit=query.limit, before=query.cursor)
+    )
 
 
 def read_notes(call: Call) -> LearnerConcept:
@@ -54,7 +58,9 @@ def read_progress(call: Call) -> LearnerConcept:
 
 def read_attempt(call: Call) -> Attempt:
     """With each question: what was chosen, what is right, and why."""
-    return learning.read_attempt(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["attempt_id"])
+    return learning.read_attempt(
+        call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["attempt_id"]
+    )
 
 
 def read_profile(call: Call) -> Profile:

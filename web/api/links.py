@@ -7,7 +7,14 @@ from pydantic import BaseModel, Field
 BASE = "/api/v1/roadmaps"
 
 
-FILES = {"picture": "svg", "portable": "json", "markdown": "md", "archive": "zip", "calendar": "ics", "cards": "apkg"}
+FILES = {
+    "picture": "svg",
+    "portable": "json",
+    "markdown": "md",
+    "archive": "zip",
+    "calendar": "ics",
+    "cards": "apkg",
+}
 BELOW = ("events", "activity", "logs", "revisions", "receipt", "trace", "schedule")
 
 
@@ -17,7 +24,9 @@ class Links(BaseModel):
     self: str = Field(description="The roadmap itself.")
     page: str = Field(description="The same for people.")
     picture: str = Field(description="The same as SVG.")
-    portable: str = Field(description="The same as JSON, to be imported again, with what you have left.")
+    portable: str = Field(
+        description="The same as JSON, to be imported again, with what you have left."
+    )
     markdown: str = Field(description="The same as a document to read.")
     archive: str = Field(description="The same as a folder of such documents.")
     calendar: str = Field(description="What is left of it as a calendar.")

@@ -11,7 +11,9 @@ def show_metrics(call: Call) -> Response:
     What is counted is counted by all processes together, whichever answers. With the METRICS_TOKEN as bearer token nobody
     needs an account.
     """
-    from prometheus_client.exposition import choose_encoder  # a service that nobody scrapes does without
+    from prometheus_client.exposition import (
+        choose_encoder,
+    )  # a service that nobody scrapes does without
 
     from web.exposition import Counts
 

@@ -53,7 +53,9 @@ class Accepted(AcceptedMinimal):
     """It is committed; its making can be watched."""
 
     model_config = ConfigDict(json_schema_extra=_links_may_be_missing)
-    links: Links = Field(description="Where its things are; left out for who prefers `return=minimal`.")
+    links: Links = Field(
+        description="Where its things are; left out for who prefers `return=minimal`."
+    )
 
 
 class LinkedTree(RoadmapTree):
@@ -62,7 +64,9 @@ class LinkedTree(RoadmapTree):
 
 def _cursor(text: str) -> str:
     if not re.fullmatch(OWN_CURSOR.pattern, text):
-        raise ValueError("should be the `next_cursor` of the page before: a UUID, which in some orders has something behind it")
+        raise ValueError(
+            "should be the `next_cursor` of the page before: a UUID, which in some orders has something behind it"
+        )
     return text
 
 
@@ -112,7 +116,9 @@ async def create_roadmap(call: Call) -> Response:
     if call.named is None:
         await accept(new)
         return response
-    with idempotency.one_at_a_time(call.named):  # kept in the transaction that makes it, and so made before
+    with idempotency.one_at_a_time(
+        call.named
+    ):  # kept in the transaction that makes it, and so made before
         earlier = await accept(replace(new, answer=idempotency.answered_as(call.named, response)))
     return response if earlier is None else idempotency.replayed(call.named, earlier)
 
@@ -125,7 +131,11 @@ async def wait_for_outline(call: Call, accepted: Response) -> Response:
     seconds = wait_of(call.request)
     if not seconds:
         return accepted
-    told = {name: value for name, value in accepted.headers.items() if name in ("location", "idempotency-replayed")}
+    told = {
+        name: value
+        for name, value in accepted.headers.items()
+        if name in ("location", "idempotency-replayed")
+    }
     roadmap_id = UUID(told["location"].rpartition("/")[2])
 
     def tell() -> Response:
@@ -134,7 +144,11 @@ async def wait_for_outline(call: Call, accepted: Response) -> Response:
 
     try:
         async with asyncio.timeout(seconds):
-            return await in_turn(call.caller, tell) if await _is_outlined(call, roadmap_id) else accepted
+            return (
+                await in_turn(call.caller, tell)
+                if await _is_outlined(call, roadmap_id)
+                else accepted
+            )
     except (TimeoutError, RoadmapError):
         return accepted
 
@@ -143,7 +157,9 @@ def list_roadmaps(call: Call) -> Reply:
     """The newest first, or as `sort` says."""
     query: ListQuery = call.query
     wanted = Wanted(query.status, query.q.strip(), query.sort)
-    return paged(call, own_roadmaps.list_own(call.owner, wanted, after=query.cursor, limit=query.limit))
+    return paged(
+        call, own_roadmaps.list_own(call.owner, wanted, after=query.cursor, limit=query.limit)
+    )
 
 
 def read_roadmap(call: Call) -> Document:
@@ -155,7 +171,9 @@ def read_roadmap(call: Call) -> Document:
     with snapshot():  # or the state could be another than that of which the tree is made
         state, tree = reading.tree_state(call.owner, roadmap_id), _tree(call.owner, roadmap_id)
     made = Document(content_of(tree))
-    return made if tree.estimate is not None else trees.keep(roadmap_id, state, made)  # prices and budgets change without it
+    return (
+        made if tree.estimate is not None else trees.keep(roadmap_id, state, made)
+    )  # prices and budgets change without it
 
 
 def read_concept(call: Call) -> ConceptDetail:
@@ -175,7 +193,12 @@ def list_logs(call: Call) -> Reply:
     return paged(
         call,
         reading.list_logs(
-            call.owner, roadmap_id, limit=query.limit, after=query.cursor, level=query.level, category=query.category
+            call.owner,
+            roadmap_id,
+            limit=query.limit,
+            after=query.cursor,
+            level=query.level,
+            category=query.category,
         ),
     )
 
@@ -189,10 +212,16 @@ async def watch_roadmap(call: Call) -> Response:
     last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
     if finished and after == last_seq:
         return Response(status_code=204)
-    if after > last_seq:  # of another roadmap, or from before a backup was restored: what comes until there would be passed over
-        rule = FieldError("?Last-Event-ID", f"is the number of an event of this roadmap; the newest is {last_seq}")
+    if (
+        after > last_seq
+    ):  # of another roadmap, or from before a backup was restored: what comes until there would be passed over
+        rule = FieldError(
+            "?Last-Event-ID", f"is the number of an event of this roadmap; the newest is {last_seq}"
+        )
         again = "Read the roadmap again, and follow it without Last-Event-ID."
-        raise Conflict(f"There is no event {after} yet; the newest is {last_seq}. {again}", fields=(rule,))
+        raise Conflict(
+            f"There is no event {after} yet; the newest is {last_seq}. {again}", fields=(rule,)
+        )
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
     return stream(call.caller, roadmap_id, after, last_seq)
@@ -201,7 +230,10 @@ async def watch_roadmap(call: Call) -> Response:
 def last_event_id(call: Call) -> int:
     given = call.request.headers.get("last-event-id", "0")
     if not re.fullmatch(r"[0-9]{1,10}", given) or int(given) > LARGEST_SEQ:
-        raise Invalid("Last-Event-ID does not fit.", fields=(FieldError("?Last-Event-ID", "is the number of an event"),))
+        raise Invalid(
+            "Last-Event-ID does not fit.",
+            fields=(FieldError("?Last-Event-ID", "is the number of an event"),),
+        )
     return int(given)
 
 
@@ -216,4 +248,6 @@ async def _is_outlined(call: Call, roadmap_id: UUID) -> bool:
 
 
 def _tree(owner_id: UUID, roadmap_id: UUID) -> LinkedTree:
-    return LinkedTree(**dict(reading.roadmap_tree(owner_id, roadmap_id)), links=links_of(roadmap_id))
+    return LinkedTree(
+        **dict(reading.roadmap_tree(owner_id, roadmap_id)), links=links_of(roadmap_id)
+    )

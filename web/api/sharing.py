@@ -20,9 +20,14 @@ from web.origins import own_address
 from web.remembering import Remembered, Source
 from web.urls import quoted_path
 
-UNLISTED = {"X-Robots-Tag": "noindex, nofollow"}  # a link may be told to a few, and is not for search engines
+UNLISTED = {
+    "X-Robots-Tag": "noindex, nofollow"
+}  # a link may be told to a few, and is not for search engines
 documents = Remembered()
-PLACES = {LinkPurpose.reading: "/shared/{token}", LinkPurpose.calendar: "/calendars/{token}/roadmap.ics"}
+PLACES = {
+    LinkPurpose.reading: "/shared/{token}",
+    LinkPurpose.calendar: "/calendars/{token}/roadmap.ics",
+}
 
 
 class NewLink(LinkInfo):
@@ -65,13 +70,18 @@ def read_shared(call: Call) -> Document:
     """For whoever has the link: the plan and what of it is written, and nothing of its owner."""
     link = opened(call)
     source = Source(partial(sharing.tree_state, link), partial(sharing.shared_tree, link))
-    return documents.look_up(link.roadmap_id, source, lambda tree: _unlisted(sharing.shared_roadmap(tree)))
+    return documents.look_up(
+        link.roadmap_id, source, lambda tree: _unlisted(sharing.shared_roadmap(tree))
+    )
 
 
 def read_shared_concept(call: Call) -> Document:
     """For whoever has the link: one concept with all that is written of it; its quiz without answers."""
     link, concept_id = opened(call), call.ids["concept_id"]
-    source = Source(partial(sharing.concept_state, link, concept_id), partial(sharing.shared_concept, link, concept_id))
+    source = Source(
+        partial(sharing.concept_state, link, concept_id),
+        partial(sharing.shared_concept, link, concept_id),
+    )
     return documents.look_up((link.roadmap_id, concept_id), source, _unlisted)
 
 
@@ -102,7 +112,10 @@ def follow_calendar(call: Call) -> Response:
     link, day = opened(call, LinkPurpose.calendar), today()
     day_and_host = f"{day} {own_address(call.request)}".encode()
     key = (link.roadmap_id, negotiated(call.request.headers.get("accept-language", "")))
-    source = Source(lambda: sharing.tree_state(link) + day_and_host, lambda: reading.roadmap_tree(link.owner_id, link.roadmap_id))
+    source = Source(
+        lambda: sharing.tree_state(link) + day_and_host,
+        lambda: reading.roadmap_tree(link.owner_id, link.roadmap_id),
+    )
 
     def write(tree: RoadmapTree) -> Document:
         """While it has no plan it would be called what its owner wants to be able to do: nobody else is told."""

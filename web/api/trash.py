@@ -25,7 +25,9 @@ def trash_roadmap(call: Call) -> None:
 
 def list_trash(call: Call) -> Reply:
     """What was thrown away last comes first."""
-    return paged(call, trash.list_trash(call.owner, limit=call.query.limit, before=call.query.cursor))
+    return paged(
+        call, trash.list_trash(call.owner, limit=call.query.limit, before=call.query.cursor)
+    )
 
 
 def restore_from_trash(call: Call) -> RoadmapSummary:

@@ -74,7 +74,9 @@ def list_deliveries(call: Call) -> Reply:
     """The newest first. Those that ended more than 30 days ago are forgotten."""
     query: DeliveriesQuery = call.query
     webhook_id = call.ids["webhook_id"]
-    page = webhooks.list_deliveries(call.owner, webhook_id, limit=query.limit, before=query.cursor, status=query.status)
+    page = webhooks.list_deliveries(
+        call.owner, webhook_id, limit=query.limit, before=query.cursor, status=query.status
+    )
     return paged(call, page)
 
 

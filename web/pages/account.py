@@ -8,7 +8,16 @@ from typing import Any
 
 from starlette.responses import Response
 
-from core.errors import Conflict, Forbidden, Invalid, NotFound, RoadmapError, TooMany, Unauthenticated, Unavailable
+from core.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    RoadmapError,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+)
 from core.runtime import settings
 from core.settings import Admission
 from core.texts import gettext_noop, texts
@@ -44,15 +53,21 @@ Sentences = Mapping[type[RoadmapError], str]
 
 LOGIN: Sentences = {
     Unauthenticated: gettext_noop("The address or the password is wrong."),
-    ToBeDeleted: gettext_noop("This account is to be deleted. To restore it, enter the password again."),
+    ToBeDeleted: gettext_noop(
+        "This account is to be deleted. To restore it, enter the password again."
+    ),
 }
 REGISTRATION: Sentences = {
     AddressTaken: gettext_noop("There is an account with this address. Log in instead."),
-    Forbidden: gettext_noop("Registration is by invitation only. Ask the administrator for an invitation."),
+    Forbidden: gettext_noop(
+        "Registration is by invitation only. Ask the administrator for an invitation."
+    ),
 }
 DELETION: Sentences = {
     Unauthenticated: gettext_noop("The current password is wrong."),
-    LastAdministrator: gettext_noop("You are the last administrator. Make somebody else one first."),
+    LastAdministrator: gettext_noop(
+        "You are the last administrator. Make somebody else one first."
+    ),
 }
 EMAIL: Sentences = {
     Unauthenticated: gettext_noop("The current password is wrong."),
@@ -76,7 +91,11 @@ class RegisterQuery(AnyQuery):
 
 
 def show_login(call: Call) -> Response:
-    return see_other("/") if settings.embedded else _login(call, next=call.query.next, deleted=call.query.deleted)
+    return (
+        see_other("/")
+        if settings.embedded
+        else _login(call, next=call.query.next, deleted=call.query.deleted)
+    )
 
 
 async def log_in(call: Call) -> Response:
@@ -84,18 +103,26 @@ async def log_in(call: Call) -> Response:
         return see_other("/")
     form: Form = call.body
     try:
-        credentials = filled(Credentials, {**form.given("email", "password", "restore"), "cookie": True})
+        credentials = filled(
+            Credentials, {**form.given("email", "password", "restore"), "cookie": True}
+        )
         begun = await api.log_in(replace(call, body=credentials))
     except REFUSALS as error:
         kept: dict[str, Any] = {"email": form.text("email"), "next": form.text("next")}
         if isinstance(error, ToBeDeleted):
             kept["delete_at"] = error.delete_at
-        return await in_public_thread(address_of(call.request), _again, call, _login, error, LOGIN, kept)
+        return await in_public_thread(
+            address_of(call.request), _again, call, _login, error, LOGIN, kept
+        )
     return _welcome(begun, form.text("next"))
 
 
 def show_registration(call: Call) -> Response:
-    return see_other("/") if settings.embedded else _registration(call, invitation=call.query.invitation, next=call.query.next)
+    return (
+        see_other("/")
+        if settings.embedded
+        else _registration(call, invitation=call.query.invitation, next=call.query.next)
+    )
 
 
 async def register(call: Call) -> Response:
@@ -103,11 +130,15 @@ async def register(call: Call) -> Response:
         return see_other("/")
     form: Form = call.body
     try:
-        registration = filled(Registration, {**form.given("email", "name", "password", "invitation"), "cookie": True})
+        registration = filled(
+            Registration, {**form.given("email", "name", "password", "invitation"), "cookie": True}
+        )
         begun = await api.register(replace(call, body=registration))
     except REFUSALS as error:
         kept = {name: form.text(name) for name in ("email", "name", "invitation", "next")}
-        return await in_public_thread(address_of(call.request), _again, call, _registration, error, REGISTRATION, kept)
+        return await in_public_thread(
+            address_of(call.request), _again, call, _registration, error, REGISTRATION, kept
+        )
     return _welcome(begun, form.text("next"))
 
 
@@ -123,7 +154,9 @@ def show(call: Call) -> Response:
 async def change_password(call: Call) -> Response:
     form: Form = call.body
     try:
-        change = filled(PasswordChange, {**form.given("current_password", "new_password"), "cookie": True})
+        change = filled(
+            PasswordChange, {**form.given("current_password", "new_password"), "cookie": True}
+        )
         begun = await api.change_password(replace(call, body=change))
     except REFUSALS as error:
         return await in_turn(call.caller, _again, call, _account, error, PASSWORD, {})
@@ -149,9 +182,13 @@ def order_export(call: Call) -> Response:
 async def delete(call: Call) -> Response:
     form: Form = call.body
     try:
-        deleted = await api.delete_me(replace(call, body=filled(DeletionRequest, form.given("password"))))
+        deleted = await api.delete_me(
+            replace(call, body=filled(DeletionRequest, form.given("password")))
+        )
     except REFUSALS as error:
-        return await in_turn(call.caller, _again, call, _account, error, DELETION, {"deleting": True})
+        return await in_turn(
+            call.caller, _again, call, _account, error, DELETION, {"deleting": True}
+        )
     return see_other("/login?deleted=yes", deleted.headers)
 
 
@@ -159,7 +196,9 @@ def save_profile(call: Call) -> Response:
     try:
         learning.save_profile(call.owner, filled(Profile, call.body.given(*REMEMBERED)))
     except Invalid as error:
-        return _again(call, _account, error, {}, {name: call.body.text(name) for name in REMEMBERED})
+        return _again(
+            call, _account, error, {}, {name: call.body.text(name) for name in REMEMBERED}
+        )
     return see_other("/account?saved=profile")
 
 
@@ -175,40 +214,75 @@ class AccountQuery(AnyQuery):
 
 
 def _again(
-    call: Call, form: Callable[..., Response], error: RoadmapError, sentences: Sentences, kept: Mapping[str, Any]
+    call: Call,
+    form: Callable[..., Response],
+    error: RoadmapError,
+    sentences: Sentences,
+    kept: Mapping[str, Any],
 ) -> Response:
     """The form once more with what was typed, but for passwords, and what is wrong with it."""
     words = texts(language_of(call.request))
     own = sentences.get(type(error))
     errors = problems.of_fields(words, error.fields)
-    said = words.gettext(own) if own and not errors.keys() & {"invitation"} else problems.said(words, error)
+    said = (
+        words.gettext(own)
+        if own and not errors.keys() & {"invitation"}
+        else problems.said(words, error)
+    )
     return form(call, status=status_of(error), problem=said, errors=errors, **kept)
 
 
 def _login(
-    call: Call, *, next: str, email: str = "", deleted: str = "", delete_at: datetime | None = None, **more: Any
+    call: Call,
+    *,
+    next: str,
+    email: str = "",
+    deleted: str = "",
+    delete_at: datetime | None = None,
+    **more: Any,
 ) -> Response:
     values = {"email": email, "next": local_path(next), "deleted": deleted, "delete_at": delete_at}
-    return _shown(call, "login.html", values, may_register=settings.registration is not Admission.closed, **more)
+    return _shown(
+        call,
+        "login.html",
+        values,
+        may_register=settings.registration is not Admission.closed,
+        **more,
+    )
 
 
-def _registration(call: Call, *, next: str, invitation: str, email: str = "", name: str = "", **more: Any) -> Response:
+def _registration(
+    call: Call, *, next: str, invitation: str, email: str = "", name: str = "", **more: Any
+) -> Response:
     values = {"email": email, "name": name, "invitation": invitation, "next": local_path(next)}
     return _shown(call, "register.html", values, admission=settings.registration, **more)
 
 
-def _account(call: Call, *, deleting: bool = False, moving: bool = False, email: str = "", **more: Any) -> Response:
+def _account(
+    call: Call, *, deleting: bool = False, moving: bool = False, email: str = "", **more: Any
+) -> Response:
     remembered = learning.read_profile(call.owner).model_dump(mode="json")
     values = {name: more.pop(name, remembered[name]) or "" for name in REMEMBERED}
     values["email"] = email
-    if moving and "password" in (errors := dict(more["errors"])):  # that field of the page has another name in each form
+    if moving and "password" in (
+        errors := dict(more["errors"])
+    ):  # that field of the page has another name in each form
         more["errors"] = {**errors, "email_password": errors.pop("password")}
     user = None if settings.embedded else accounts.find(call.owner)
     own = call.caller.session_id  # a key has none, and is not told of logins
     logins = [] if own is None else sessions.list_open(call.owner, own).items
     saved = getattr(call.query, "saved", "")
-    more |= {"deleting": deleting, "user": user, "logins": logins, "saved": saved, "levels": list(Level), "choices": CHOICES}
-    return _shown(call, "account.html", values, has_login=own is not None, export=_export(call), **more)
+    more |= {
+        "deleting": deleting,
+        "user": user,
+        "logins": logins,
+        "saved": saved,
+        "levels": list(Level),
+        "choices": CHOICES,
+    }
+    return _shown(
+        call, "account.html", values, has_login=own is not None, export=_export(call), **more
+    )
 
 
 def _export(call: Call) -> ExportInfo | None:
@@ -227,7 +301,15 @@ def _shown(
     errors: Mapping[str, str] | None = None,
     **more: Any,
 ) -> Response:
-    return page(call.request, template, status=status, values=values, problem=problem, errors=errors or {}, **more)
+    return page(
+        call.request,
+        template,
+        status=status,
+        values=values,
+        problem=problem,
+        errors=errors or {},
+        **more,
+    )
 
 
 def _welcome(begun: Reply, path: str) -> Response:

@@ -12,14 +12,27 @@ from typing import Protocol
 from markupsafe import Markup, escape
 
 LEFT = 9  # per cent of the width, for the labels of the vertical axis
-ABOVE, GAP, BELOW, LABELS = 96, 6, 36, 18  # pixels: what was done, between, what went wrong, the times under it
+ABOVE, GAP, BELOW, LABELS = (
+    96,
+    6,
+    36,
+    18,
+)  # pixels: what was done, between, what went wrong, the times under it
 HEIGHT = ABOVE + GAP + BELOW + LABELS
 TOP = 14  # pixels above the highest bar, for its label
 MOST_LABELS = 5  # of times
 BAR = 0.8  # of the width of a step
 SPARK_WIDTH, SPARK_HEIGHT = 96, 24  # pixels
 HOUR = timedelta(hours=1)
-TICKS = (timedelta(minutes=15), timedelta(minutes=30), HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR)
+TICKS = (
+    timedelta(minutes=15),
+    timedelta(minutes=30),
+    HOUR,
+    3 * HOUR,
+    6 * HOUR,
+    12 * HOUR,
+    24 * HOUR,
+)
 
 
 class Step(Protocol):
@@ -50,16 +63,22 @@ def throughput(steps: Sequence[Step], words: Words, name: str) -> Markup:
 
     `name` is a word for the ids in it, which no other chart on the page has.
     """
-    parts = [f'<title id="{name}-title">{escape(words.title)}</title><desc id="{name}-desc">{escape(words.description)}</desc>']
+    parts = [
+        f'<title id="{name}-title">{escape(words.title)}</title><desc id="{name}-desc">{escape(words.description)}</desc>'
+    ]
     most_done = max((step.done for step in steps), default=0)
     most_bad = max((step.failed + step.retried for step in steps), default=0)
     parts += _axes(steps, nice(most_done), nice(most_bad))
     if most_done or most_bad:
         parts += _bars(steps, nice(most_done), nice(most_bad), words.of_step)
     else:
-        parts.append(f'<text class="nothing" x="{LEFT + (100 - LEFT) / 2}%" y="{ABOVE / 2 + TOP}">{escape(words.nothing)}</text>')
+        parts.append(
+            f'<text class="nothing" x="{LEFT + (100 - LEFT) / 2}%" y="{ABOVE / 2 + TOP}">{escape(words.nothing)}</text>'
+        )
     about = f'role="img" aria-labelledby="{name}-title {name}-desc"'
-    return Markup(f'<svg class="bars" width="100%" height="{HEIGHT}" {about}>{"".join(parts)}</svg>')
+    return Markup(
+        f'<svg class="bars" width="100%" height="{HEIGHT}" {about}>{"".join(parts)}</svg>'
+    )
 
 
 def sparkline(values: Sequence[float | None], title: str) -> Markup:
@@ -67,13 +86,21 @@ def sparkline(values: Sequence[float | None], title: str) -> Markup:
     about = f'<svg class="spark" width="{SPARK_WIDTH}" height="{SPARK_HEIGHT}" role="img"><title>{escape(title)}</title>'
     base = SPARK_HEIGHT - 3
     most = max((value for value in values if value is not None), default=0) or 1
-    points = [None if value is None else (_spark_x(n, len(values)), _spark_y(value, most)) for n, value in enumerate(values)]
+    points = [
+        None if value is None else (_spark_x(n, len(values)), _spark_y(value, most))
+        for n, value in enumerate(values)
+    ]
     runs = [run for run in _runs(points) if run]
     if not runs:
         return Markup(f'{about}<path class="none" d="M2 {base}H{SPARK_WIDTH - 2}"/></svg>')
-    line = "".join("M" + "L".join(f"{x:g} {y:g}" for x, y in (run if len(run) > 1 else run * 2)) for run in runs)
+    line = "".join(
+        "M" + "L".join(f"{x:g} {y:g}" for x, y in (run if len(run) > 1 else run * 2))
+        for run in runs
+    )
     x, y = runs[-1][-1]
-    return Markup(f'{about}<path class="line" d="{line}"/><circle class="dot" cx="{x:g}" cy="{y:g}" r="2"/></svg>')
+    return Markup(
+        f'{about}<path class="line" d="{line}"/><circle class="dot" cx="{x:g}" cy="{y:g}" r="2"/></svg>'
+    )
 
 
 def nice(most: float) -> int:
@@ -99,7 +126,13 @@ def shortened(number: int) -> str:
 
 def _axes(steps: Sequence[Step], most_done: int, most_bad: int) -> Iterator[str]:
     zero, below = ABOVE, ABOVE + GAP
-    lines = ((TOP, "edge"), ((TOP + zero) // 2, "edge"), (zero, "zero"), (below, "zero"), (below + BELOW, "edge"))
+    lines = (
+        (TOP, "edge"),
+        ((TOP + zero) // 2, "edge"),
+        (zero, "zero"),
+        (below, "zero"),
+        (below + BELOW, "edge"),
+    )
     for y, kind in lines:
         yield f'<line class="{kind}" x1="{LEFT}%" x2="100%" y1="{y}" y2="{y}"/>'
     labels = ((TOP, most_done), (zero, 0), (below + BELOW, most_bad))
@@ -115,13 +148,21 @@ def _axes(steps: Sequence[Step], most_done: int, most_bad: int) -> Iterator[str]
                 yield f'<text class="time {place}" x="{x:.2f}%" y="{HEIGHT - 4}">{step.at:%H:%M}</text>'
 
 
-def _bars(steps: Sequence[Step], most_done: int, most_bad: int, of_step: Callable[[Step], str]) -> Iterator[str]:
+def _bars(
+    steps: Sequence[Step], most_done: int, most_bad: int, of_step: Callable[[Step], str]
+) -> Iterator[str]:
     up, down = (ABOVE - TOP) / most_done, BELOW / most_bad
-    done = "".join(_bar(n, BAR, ABOVE, -step.done * up) for n, step in enumerate(steps) if step.done)
+    done = "".join(
+        _bar(n, BAR, ABOVE, -step.done * up) for n, step in enumerate(steps) if step.done
+    )
     top = ABOVE + GAP
-    failed = "".join(_bar(n, BAR, top, step.failed * down) for n, step in enumerate(steps) if step.failed)
+    failed = "".join(
+        _bar(n, BAR, top, step.failed * down) for n, step in enumerate(steps) if step.failed
+    )
     retried = "".join(
-        _bar(n, BAR / 2, top + step.failed * down, step.retried * down) for n, step in enumerate(steps) if step.retried
+        _bar(n, BAR / 2, top + step.failed * down, step.retried * down)
+        for n, step in enumerate(steps)
+        if step.retried
     )
     yield f'<svg x="{LEFT}%" width="{100 - LEFT}%" height="{HEIGHT}" '
     yield f'viewBox="0 0 {len(steps)} {HEIGHT}" preserveAspectRatio="none">'

@@ -28,10 +28,28 @@ TRIED = """
 """
 # MATLAB is not among them: empty lines keep it busy for seconds, where nothing can stop it.
 LANGUAGES = frozenset(TRIED.split())
-NAMES = {name: names[0] for _, names, _, _ in get_all_lexers(plugins=False) for name in names if names[0] in LANGUAGES}
-OPTIONS = {"stripnl": False, "ensurenl": False, "handlecodeblocks": False}  # nothing is added, and no other lexer asked
-UNCOLOURED = frozenset({"", "err", "esc", "g", "l", "ld", "n", "nx", "o", "p", "pm", "w", "x"})  # a sheet has few colours
-FAILURES = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)  # what mistakes of lexers raise
+NAMES = {
+    name: names[0]
+    for _, names, _, _ in get_all_lexers(plugins=False)
+    for name in names
+    if names[0] in LANGUAGES
+}
+OPTIONS = {
+    "stripnl": False,
+    "ensurenl": False,
+    "handlecodeblocks": False,
+}  # nothing is added, and no other lexer asked
+UNCOLOURED = frozenset(
+    {"", "err", "esc", "g", "l", "ld", "n", "nx", "o", "p", "pm", "w", "x"}
+)  # a sheet has few colours
+FAILURES = (
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)  # what mistakes of lexers raise
 
 
 class Colouring:
@@ -42,7 +60,11 @@ class Colouring:
 
     def coloured(self, code: str, language: str) -> str | None:
         """None: it has to do without. `language` is one of LANGUAGES."""
-        if self._seconds <= 0 or len(code) > LONGEST_BLOCK or any(len(line) > LONGEST_LINE for line in code.split("\n")):
+        if (
+            self._seconds <= 0
+            or len(code) > LONGEST_BLOCK
+            or any(len(line) > LONGEST_LINE for line in code.split("\n"))
+        ):
             return None
         before = thread_time()
         try:
@@ -56,8 +78,13 @@ class Colouring:
             self._seconds -= thread_time() - before
         if "".join(text for _, text in pieces) != code:
             return None
-        spans = ((name, escape("".join(text for _, text in group))) for name, group in groupby(pieces, itemgetter(0)))
-        return "".join(f'<span class="{name}">{text}</span>' if name else text for name, text in spans)
+        spans = (
+            (name, escape("".join(text for _, text in group)))
+            for name, group in groupby(pieces, itemgetter(0))
+        )
+        return "".join(
+            f'<span class="{name}">{text}</span>' if name else text for name, text in spans
+        )
 
 
 class _TooSlow(Exception):
@@ -66,7 +93,9 @@ class _TooSlow(Exception):
 
 def _pieces(code: str, language: str, until: float) -> Iterator[tuple[str, str]]:
     """Texts with their classes. Work ends at `until`, a time of this thread."""
-    head, gap, body = code.partition("\n\n") if language == "http" else (code, "", "")  # it would ask any lexer for the body
+    head, gap, body = (
+        code.partition("\n\n") if language == "http" else (code, "", "")
+    )  # it would ask any lexer for the body
     for kind, text in get_lexer_by_name(language, **OPTIONS).get_tokens(head + gap):
         if thread_time() > until:
             raise _TooSlow

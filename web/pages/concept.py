@@ -33,7 +33,9 @@ from web.pages.start import CHOICES
 
 RENDERED = 16  # tutorials that are kept as HTML, usually 30 KB each: versions never change
 EMPTY = gettext_noop("Answer at least one question.")
-THE_SAME = gettext_noop("Without a model key it would be the same again: a built-in roadmap has one text for each part.")
+THE_SAME = gettext_noop(
+    "Without a model key it would be the same again: a built-in roadmap has one text for each part."
+)
 QUIZ = {
     Conflict: gettext_noop("This quiz was written anew meanwhile. Here is the new one."),
     Invalid: gettext_noop("These answers do not belong to this quiz. Answer it here."),
@@ -96,7 +98,9 @@ def prose_of(call: Call, markdown: str) -> Markup:
 def set_progress(call: Call) -> Response:
     """With `next`, on to the next concept."""
     following = filled(Following, call.body.given("next")).next
-    learning.set_progress(*_ids(call), filled(ProgressRequest, call.body.given("progress", "status")))
+    learning.set_progress(
+        *_ids(call), filled(ProgressRequest, call.body.given("progress", "status"))
+    )
     if following is not None:
         return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{following}")
     return see_other(_path(call) + "#progress")
@@ -110,7 +114,9 @@ def set_notes(call: Call) -> Response:
         made = learning.set_notes(*_ids(call), filled(NotesRequest, {**text, **form.given("base")}))
     except Conflict as error:
         if is_part(call.request):
-            return page(call.request, "parts/saved.html", status=409, tag=form.text("base"), is_old=True)
+            return page(
+                call.request, "parts/saved.html", status=409, tag=form.text("base"), is_old=True
+            )
         return _page(call, error=error, notes=form.text("notes"))
     except Invalid as error:
         if is_part(call.request):
@@ -124,10 +130,17 @@ def set_notes(call: Call) -> Response:
 def answer(call: Call) -> Response:
     """Grade what was chosen. What does not go is said above the questions, with the answers still in their places."""
     form: Form = call.body
-    count = min(int(text), learning.MOST_QUESTIONS) if (text := form.text("questions")).isdecimal() and len(text) < 5 else 0
+    count = (
+        min(int(text), learning.MOST_QUESTIONS)
+        if (text := form.text("questions")).isdecimal() and len(text) < 5
+        else 0
+    )
     if not any(form.all(f"q{number}") for number in range(count)):
         return _page(call, error=Invalid("Nothing was answered."), chosen=[], is_empty=True)
-    answers = [[int(n) for n in form.all(f"q{number}") if n.isdecimal() and len(n) < 5] for number in range(count)]
+    answers = [
+        [int(n) for n in form.all(f"q{number}") if n.isdecimal() and len(n) < 5]
+        for number in range(count)
+    ]
     try:
         request = filled(AttemptRequest, {"version": form.text("version"), "answers": answers})
         made = learning.attempt(*_ids(call), request)
@@ -167,11 +180,15 @@ def _page(
         statuses=list(ConceptProgress),
         open=OPEN,
         kinds=list(ContentKind),
-        shown=attempt if attempt and concept.quiz and attempt.version == concept.quiz.version else None,
+        shown=attempt
+        if attempt and concept.quiz and attempt.version == concept.quiz.version
+        else None,
         attempts=learning.list_attempts(owner_id, roadmap_id, concept_id, limit=1).items,
         chosen=chosen or [],
         notes=concept.notes if notes is None else notes,
-        errors=_errors(words, error, is_wish=wish is not None) if error and not is_about_quiz else {},
+        errors=_errors(words, error, is_wish=wish is not None)
+        if error and not is_about_quiz
+        else {},
         stored=concept.notes if isinstance(error, Conflict) and is_about_notes else None,
         seen=getattr(call.query, "seen", 0),
         wish=wish,
@@ -180,7 +197,9 @@ def _page(
         follows_words=follows_words(),
         may_upgrade=_may_upgrade(concept),
         may_wish=walked.status in EDITABLE and walked.status != RoadmapStatus.awaiting_review,
-        quiz_problem=words.gettext(EMPTY if is_empty else QUIZ[type(error)]) if error and is_about_quiz else "",
+        quiz_problem=words.gettext(EMPTY if is_empty else QUIZ[type(error)])
+        if error and is_about_quiz
+        else "",
         choices=CHOICES,
     )
 

@@ -65,8 +65,12 @@ def show_problem_type(call: Call) -> Response:
     )
 
 
-def _page(call: Call, template: str, path: str, context: Callable[[], Mapping[str, Any]]) -> Response:
+def _page(
+    call: Call, template: str, path: str, context: Callable[[], Mapping[str, Any]]
+) -> Response:
     """It changes with the name that the service is called by, and with nothing else."""
     origin = own_address(call.request)
     source = Source(origin.encode, lambda: origin, is_stored=False)
-    return public_page(call.request, template, path, source, lambda origin: {**context(), "origin": origin})
+    return public_page(
+        call.request, template, path, source, lambda origin: {**context(), "origin": origin}
+    )

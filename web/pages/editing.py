@@ -32,7 +32,9 @@ RULES = {  # by the last part of a field's name
 }
 SAME = gettext_noop("Nothing of this is different from the plan as it is.")
 UNSOUND = gettext_noop("The plan would not hold together like that, so nothing was changed.")
-OVERTAKEN = gettext_noop("The plan has changed meanwhile. Here it is as it is now; what you have typed is still in its place.")
+OVERTAKEN = gettext_noop(
+    "The plan has changed meanwhile. Here it is as it is now; what you have typed is still in its place."
+)
 DID = {
     "save": gettext_noop("It is saved, as the newest plan."),
     "up": gettext_noop("It is moved, in the newest plan."),
@@ -103,7 +105,9 @@ def _asked(tree: RoadmapTree, form: Form) -> Asked:
     if do == "remove":
         return Asked([{"op": "remove", **thing}], [{}])
     if do in ("up", "down"):
-        return Asked([{"op": "move", **thing, **_place(tree, what, key, -1 if do == "up" else 1)}], [{}])
+        return Asked(
+            [{"op": "move", **thing, **_place(tree, what, key, -1 if do == "up" else 1)}], [{}]
+        )
     if do == "add":
         return _addition(form, what, key)
     fields = ("title", "description", *(("hours", "difficulty") if what == "concept" else ()))
@@ -119,7 +123,9 @@ def _addition(form: Form, parent: str, key: str) -> Asked:
     for what in NEW.get(parent, ()):
         inside = {} if what == "stage" else {"stage" if what == "module" else "module": key}
         key = f"{what}-{secrets.token_hex(4)}"
-        fields = ("title", "description", "hours", "difficulty") if what == "concept" else ("title",)
+        fields = (
+            ("title", "description", "hours", "difficulty") if what == "concept" else ("title",)
+        )
         its = {name: f"{what}_{name}" for name in fields}
         told = {name: form.text(field).replace("\r\n", "\n") for name, field in its.items()}
         operations.append({"op": f"add_{what}", "key": key, **inside, **told})
@@ -132,7 +138,9 @@ def _place(tree: RoadmapTree, what: str, key: str, by: int) -> dict[str, Any]:
     places: dict[str, list[tuple[str | None, list[str]]]] = {
         "stage": [(None, [stage.key for stage in tree.stages])],
         "module": [(stage.key, [module.key for module in stage.modules]) for stage in tree.stages],
-        "concept": [(module.key, [each.key for each in module.concepts]) for module in _modules(tree)],
+        "concept": [
+            (module.key, [each.key for each in module.concepts]) for module in _modules(tree)
+        ],
     }
     parents = places.get(what, [])
     for at, (_, siblings) in enumerate(parents):
@@ -152,10 +160,16 @@ def _modules(tree: RoadmapTree) -> Iterator[ModuleNode]:
         yield from stage.modules
 
 
-def _page(call: Call, error: Conflict | Invalid | None = None, asked: Asked | None = None) -> Response:
+def _page(
+    call: Call, error: Conflict | Invalid | None = None, asked: Asked | None = None
+) -> Response:
     tree = reading.roadmap_tree(call.owner, call.ids["roadmap_id"])
     words = texts(language_of(call.request))
-    refused = _refused(words, call.body, error, asked, tree) if error is not None and asked is not None else None
+    refused = (
+        _refused(words, call.body, error, asked, tree)
+        if error is not None and asked is not None
+        else None
+    )
     did = getattr(call.query, "did", "") if error is None else ""
     return page(
         call.request,
@@ -163,7 +177,9 @@ def _page(call: Call, error: Conflict | Invalid | None = None, asked: Asked | No
         status=status_of(error) if error else 200,
         tree=tree,
         refused=refused,
-        is_placed=refused is not None and refused.do in DID and (refused.what, refused.key) in _places(tree),
+        is_placed=refused is not None
+        and refused.do in DID
+        and (refused.what, refused.key) in _places(tree),
         said=words.gettext(DID[did]) if did in DID else "",
         may_edit=tree.status in EDITABLE and bool(tree.stages),
         follows_words=follows_words(),
@@ -174,7 +190,11 @@ def _page(call: Call, error: Conflict | Invalid | None = None, asked: Asked | No
 def _places(tree: RoadmapTree) -> set[tuple[str, str]]:
     """Of all forms of the page: the kind and the key of what they are about."""
     modules = list(_modules(tree))
-    found = {("roadmap", ""), *(("stage", stage.key) for stage in tree.stages), *(("module", each.key) for each in modules)}
+    found = {
+        ("roadmap", ""),
+        *(("stage", stage.key) for stage in tree.stages),
+        *(("module", each.key) for each in modules),
+    }
     return found | {("concept", each.key) for module in modules for each in module.concepts}
 
 
@@ -187,7 +207,9 @@ def _alone(stages: list[StageNode]) -> set[str]:
     return found
 
 
-def _refused(words: NullTranslations, form: Form, error: Conflict | Invalid, asked: Asked, tree: RoadmapTree) -> Refused:
+def _refused(
+    words: NullTranslations, form: Form, error: Conflict | Invalid, asked: Asked, tree: RoadmapTree
+) -> Refused:
     errors: dict[str, str] = {}
     reasons: list[str] = []
     for field in error.fields:
@@ -198,12 +220,16 @@ def _refused(words: NullTranslations, form: Form, error: Conflict | Invalid, ask
         elif field.detail != NOTHING:
             reasons.append(field.detail)
     if isinstance(error, Conflict):
-        problem = words.gettext(OVERTAKEN) if tree.status in EDITABLE else problems.said(words, error)
+        problem = (
+            words.gettext(OVERTAKEN) if tree.status in EDITABLE else problems.said(words, error)
+        )
     elif any(field.detail == NOTHING for field in error.fields):
         problem = words.gettext(SAME)
     else:
         problem = words.gettext(UNSOUND) if reasons else problems.said(words, error)
-    return Refused(form.text("do"), form.text("what"), form.text("key"), form, errors, problem, reasons)
+    return Refused(
+        form.text("do"), form.text("what"), form.text("key"), form, errors, problem, reasons
+    )
 
 
 def _field_of(field: FieldError, asked: Asked) -> str:

@@ -19,7 +19,9 @@ FOLDER = Path(__file__).parent.parent / "static"
 SHEET = "style.css"  # made of these, and of that of the picture
 SHEETS = ("page.css", "code.css")
 OPERATOR_SHEET = "operator.css"  # only in the operator's room
-SCRIPT = "script.js"  # made of these, in this order: htmx must not begin before its extension is there
+SCRIPT = (
+    "script.js"  # made of these, in this order: htmx must not begin before its extension is there
+)
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js", "page.js")
 ICON = "icon.svg"
 A_YEAR = 365 * 24 * 3600  # seconds

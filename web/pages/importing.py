@@ -21,10 +21,18 @@ from web.pages.upload import FileForm
 
 NONE = gettext_noop("Choose the file first.")
 TOO_LARGE = gettext_noop("This file is too large: a roadmap has at most %(size)s.")
-NO_JSON = gettext_noop("This is no roadmap, or not all of it. Choose the file that was taken along as JSON.")
-NO_ROADMAP = gettext_noop("This file has no roadmap in it. Choose the one that was taken along as JSON.")
-NEWER = gettext_noop("This file was made by a newer version of Roadmap than this one, which cannot read it.")
-NOT_FITTING = gettext_noop("This file does not fit, and nothing was changed. Somebody has altered it, or it is damaged:")
+NO_JSON = gettext_noop(
+    "This is no roadmap, or not all of it. Choose the file that was taken along as JSON."
+)
+NO_ROADMAP = gettext_noop(
+    "This file has no roadmap in it. Choose the one that was taken along as JSON."
+)
+NEWER = gettext_noop(
+    "This file was made by a newer version of Roadmap than this one, which cannot read it."
+)
+NOT_FITTING = gettext_noop(
+    "This file does not fit, and nothing was changed. Somebody has altered it, or it is damaged:"
+)
 
 
 def show(call: Call) -> Response:
@@ -41,7 +49,9 @@ def take(call: Call) -> Response:
     document = form.document
     assert isinstance(document, RoadmapFile)
     try:
-        return made_once(call, form.digest.encode(), lambda: document, lambda read: take_in(call, read))
+        return made_once(
+            call, form.digest.encode(), lambda: document, lambda read: take_in(call, read)
+        )
     except TooMany as error:
         return _page(call, error)
 

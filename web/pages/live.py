@@ -33,7 +33,9 @@ from web.turns import in_turn
 
 logger = logging.getLogger(__name__)
 
-SILENCE = 4.0  # seconds, after which it is looked what is being done: that a part is begun is no event
+SILENCE = (
+    4.0  # seconds, after which it is looked what is being done: that a part is begun is no event
+)
 BUSY = (RoadmapStatus.queued, RoadmapStatus.planning, RoadmapStatus.building)
 CALM = 0.5  # seconds between two messages: what happens meanwhile goes into one
 NEW_PLAN = (EventType.outlined, EventType.revised)
@@ -55,7 +57,9 @@ async def watch(call: Call) -> Response:
     try:
         last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
     except InTrash:
-        return Response(START + END, media_type="text/event-stream")  # thrown away in another window: nothing more will come
+        return Response(
+            START + END, media_type="text/event-stream"
+        )  # thrown away in another window: nothing more will come
     if finished and after >= last_seq:
         return Response(START + PICTURE.encode() + END, media_type="text/event-stream")
     if call.request.method == "HEAD":
@@ -66,14 +70,20 @@ async def watch(call: Call) -> Response:
     return streamed(_messages(call.request, call.caller, roadmap_id, after, last_seq))
 
 
-async def _messages(request: Request, caller: Principal, roadmap_id: UUID, after: int, last_seq: int) -> AsyncGenerator[bytes]:
+async def _messages(
+    request: Request, caller: Principal, roadmap_id: UUID, after: int, last_seq: int
+) -> AsyncGenerator[bytes]:
     """When what is needed is away, the stream ends: the browser comes back, and has lost nothing."""
     yield START
     last = b""
     try:
-        async with aclosing(poller.watch(caller, roadmap_id, after, last_seq, silence=SILENCE)) as batches:
+        async with aclosing(
+            poller.watch(caller, roadmap_id, after, last_seq, silence=SILENCE)
+        ) as batches:
             async for events in batches:
-                message = await in_turn(caller, _message, request, caller.account_id, roadmap_id, events)
+                message = await in_turn(
+                    caller, _message, request, caller.account_id, roadmap_id, events
+                )
                 yield STILL_HERE if message in (last, b"") else message
                 last = b"" if events else message
                 if events and events[-1].is_terminal and events[-1].seq >= last_seq:

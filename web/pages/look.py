@@ -9,7 +9,9 @@ from web.endpoint import Call
 from web.pages.page import local_path, see_other
 
 THEMES = ("auto", "light", "dark")
-PREFIX = "" if settings.embedded else "__Host-"  # over TLS, browsers let nobody else set such a cookie
+PREFIX = (
+    "" if settings.embedded else "__Host-"
+)  # over TLS, browsers let nobody else set such a cookie
 A_YEAR = 365 * 24 * 3600  # seconds
 
 
@@ -31,5 +33,7 @@ def change(call: Call) -> Response:
         value = call.body.text(name)
         if value in allowed:
             secure = not settings.embedded
-            answer.set_cookie(PREFIX + name, value, max_age=A_YEAR, secure=secure, httponly=True, samesite="lax")
+            answer.set_cookie(
+                PREFIX + name, value, max_age=A_YEAR, secure=secure, httponly=True, samesite="lax"
+            )
     return answer

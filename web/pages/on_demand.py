@@ -3,7 +3,14 @@
 from markupsafe import Markup
 
 
-def prose(markdown: str, *, top: int = 3, code_label: str = "Code", table_label: str = "Table", prefix: str = "t") -> Markup:
+def prose(
+    markdown: str,
+    *,
+    top: int = 3,
+    code_label: str = "Code",
+    table_label: str = "Table",
+    prefix: str = "t",
+) -> Markup:
     """Markdown as HTML."""
     from web.pages.prose import prose
 

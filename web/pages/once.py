@@ -26,7 +26,12 @@ def name_of(call: Call, content: bytes) -> Name | None:
     return idempotency.name_of(key, call.owner, call.request, content)
 
 
-def made_once(call: Call, content: bytes, read: Callable[[], Document], make: Callable[[Document], RoadmapSummary]) -> Response:
+def made_once(
+    call: Call,
+    content: bytes,
+    read: Callable[[], Document],
+    make: Callable[[Document], RoadmapSummary],
+) -> Response:
     """To the page of the roadmap that is made of what is read; the same form sent again leads there as well, even at the same
     moment. It is read before the transaction that makes it: whatever is read inside of one need not be of one moment.
 

@@ -9,12 +9,28 @@ from roadmap.schedule import Schedule
 from web.pages.sentences import counted
 
 MONTHS = (
-    *(gettext_noop("January"), gettext_noop("February"), gettext_noop("March"), gettext_noop("April"), gettext_noop("May")),
-    *(gettext_noop("June"), gettext_noop("July"), gettext_noop("August"), gettext_noop("September")),
+    *(
+        gettext_noop("January"),
+        gettext_noop("February"),
+        gettext_noop("March"),
+        gettext_noop("April"),
+        gettext_noop("May"),
+    ),
+    *(
+        gettext_noop("June"),
+        gettext_noop("July"),
+        gettext_noop("August"),
+        gettext_noop("September"),
+    ),
     *(gettext_noop("October"), gettext_noop("November"), gettext_noop("December")),
 )
 MOST_HOURS = 80  # a week, that can be set
-MINUTES_AT_MOST, HOURS_AT_MOST, DAYS_AT_MOST, MONTHS_AT_MOST = 60, 24, 60, 24  # above these it is said in the next unit
+MINUTES_AT_MOST, HOURS_AT_MOST, DAYS_AT_MOST, MONTHS_AT_MOST = (
+    60,
+    24,
+    60,
+    24,
+)  # above these it is said in the next unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +40,32 @@ class Pace:
     def day(self, of: date) -> str:
         """In words, without anybody having to know which number is the month."""
         month = self.texts.gettext(MONTHS[of.month - 1])
-        return self.texts.gettext("%(day)d %(month)s %(year)d") % {"day": of.day, "month": month, "year": of.year}
+        return self.texts.gettext("%(day)d %(month)s %(year)d") % {
+            "day": of.day,
+            "month": month,
+            "year": of.year,
+        }
 
     def until(self, at: datetime, now: datetime) -> str:
         """How long it is until then; what is over is in a minute."""
         minutes = max(1, -(-(at - now) // timedelta(minutes=1)))
         if minutes < MINUTES_AT_MOST:
-            return counted(self.texts.ngettext("in %(count)d minute", "in %(count)d minutes", minutes), minutes)
+            return counted(
+                self.texts.ngettext("in %(count)d minute", "in %(count)d minutes", minutes), minutes
+            )
         hours = round(minutes / 60)
         if hours < HOURS_AT_MOST:
-            return counted(self.texts.ngettext("in %(count)d hour", "in %(count)d hours", hours), hours)
+            return counted(
+                self.texts.ngettext("in %(count)d hour", "in %(count)d hours", hours), hours
+            )
         days = round(minutes / 60 / 24)
         if days < DAYS_AT_MOST:
             return counted(self.texts.ngettext("in %(count)d day", "in %(count)d days", days), days)
         months = round(days / 30.44)
         if months < MONTHS_AT_MOST:
-            return counted(self.texts.ngettext("in %(count)d month", "in %(count)d months", months), months)
+            return counted(
+                self.texts.ngettext("in %(count)d month", "in %(count)d months", months), months
+            )
         years = round(days / 365.25)
         return counted(self.texts.ngettext("in %(count)d year", "in %(count)d years", years), years)
 
@@ -57,7 +83,12 @@ class Pace:
         if of.days_late is None:
             return self.texts.gettext("At this pace you will finish on %(day)s.") % day
         if of.days_late == 0:
-            return self.texts.gettext("At this pace you will finish on %(day)s, the day of your deadline.") % day
+            return (
+                self.texts.gettext(
+                    "At this pace you will finish on %(day)s, the day of your deadline."
+                )
+                % day
+            )
         days = abs(of.days_late)
         late = self.texts.ngettext(
             "At this pace you will finish on %(day)s, %(count)d day after your deadline.",
@@ -78,15 +109,21 @@ class Pace:
         hours = of.hours_learned - of.hours_expected
         if hours == 0:
             return self.texts.gettext("As planned.")
-        ahead = self.texts.ngettext("%(count)d hour ahead of plan.", "%(count)d hours ahead of plan.", abs(hours))
-        behind = self.texts.ngettext("%(count)d hour behind plan.", "%(count)d hours behind plan.", abs(hours))
+        ahead = self.texts.ngettext(
+            "%(count)d hour ahead of plan.", "%(count)d hours ahead of plan.", abs(hours)
+        )
+        behind = self.texts.ngettext(
+            "%(count)d hour behind plan.", "%(count)d hours behind plan.", abs(hours)
+        )
         return counted(ahead if hours > 0 else behind, abs(hours))
 
     def week(self, of: Schedule) -> str:
         """Of this week's hours."""
         this = [week.hours_learned for week in of.weeks if week.begins_on <= of.today]
         said = self.texts.ngettext(
-            "This week: %(done)d of %(count)d hour.", "This week: %(done)d of %(count)d hours.", of.hours_per_week
+            "This week: %(done)d of %(count)d hour.",
+            "This week: %(done)d of %(count)d hours.",
+            of.hours_per_week,
         )
         return said % {"done": sum(this), "count": of.hours_per_week}
 
@@ -98,7 +135,9 @@ class Pace:
         if hours is None or not _is_late(of):
             return ""
         if hours > MOST_HOURS:
-            return self.texts.gettext("Even 80 hours a week would not reach it: move the deadline, or skip something.")
+            return self.texts.gettext(
+                "Even 80 hours a week would not reach it: move the deadline, or skip something."
+            )
         said = self.texts.ngettext(
             "With %(count)d hour a week you would reach your deadline.",
             "With %(count)d hours a week you would reach your deadline.",

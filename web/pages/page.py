@@ -22,12 +22,16 @@ from web.urls import is_too_long, path_and_query, quoted_path, quoted_url
 
 MOST_FIELDS = 1000
 LONGEST_IN_LOOP = 16 * 1024  # bytes of a form; 256 KiB of percent signs take 40 ms to decode
-_form_threads = anyio.CapacityLimiter(1)  # strangers send forms, too: they keep no thread of a handler busy
+_form_threads = anyio.CapacityLimiter(
+    1
+)  # strangers send forms, too: they keep no thread of a handler busy
 MOST_FORMS = 20  # of such a size that wait
 
 LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]{0,500}")
 
-ACCEPTED = re.compile(r"(?:^|,)\s*text/html\s*(?:;(?!\s*q=0(?:\.0*)?\s*(?:,|$))[^,]*)?(?=,|$)", re.IGNORECASE)
+ACCEPTED = re.compile(
+    r"(?:^|,)\s*text/html\s*(?:;(?!\s*q=0(?:\.0*)?\s*(?:,|$))[^,]*)?(?=,|$)", re.IGNORECASE
+)
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -100,7 +104,9 @@ class Page(Endpoint):
 
 def wants_page(request: Request) -> bool:
     """Whether the answer is for a person who looks at it."""
-    return not request.scope["path"].startswith("/api/") and bool(ACCEPTED.search(request.headers.get("accept", "")))
+    return not request.scope["path"].startswith("/api/") and bool(
+        ACCEPTED.search(request.headers.get("accept", ""))
+    )
 
 
 def is_part(request: Request) -> bool:
@@ -113,7 +119,9 @@ def filled(model: type[Model], values: Mapping[str, Any]) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise Invalid("Some fields do not fit.", fields=field_errors(error, prefix="/", document=dict(values))) from None
+        raise Invalid(
+            "Some fields do not fit.", fields=field_errors(error, prefix="/", document=dict(values))
+        ) from None
 
 
 def see_other(path: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -147,8 +155,13 @@ async def _form(request: Request) -> Form:
     """Raises Unsupported, TooLarge, TooSlow, Malformed."""
     if "content-type" not in request.headers and not await read_body(request, 0):
         return Form()  # of a form without fields
-    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/x-www-form-urlencoded":
-        raise Unsupported("The body must be sent as Content-Type: application/x-www-form-urlencoded.")
+    if (
+        request.headers.get("content-type", "").split(";")[0].strip().lower()
+        != "application/x-www-form-urlencoded"
+    ):
+        raise Unsupported(
+            "The body must be sent as Content-Type: application/x-www-form-urlencoded."
+        )
     content = await read_body(request)
     if len(content) <= LONGEST_IN_LOOP:
         return _parsed(content)
@@ -160,6 +173,13 @@ async def _form(request: Request) -> Form:
 def _parsed(content: bytes) -> Form:
     """Raises Malformed."""
     try:
-        return Form(parse_qsl(content.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS))
+        return Form(
+            parse_qsl(
+                content.decode(),
+                keep_blank_values=True,
+                errors="strict",
+                max_num_fields=MOST_FIELDS,
+            )
+        )
     except ValueError:  # of which UnicodeDecodeError is one
         raise Malformed("The body is not a form in UTF-8, or it has too many fields.") from None

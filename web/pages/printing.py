@@ -18,7 +18,9 @@ from web.pages.look import language_of
 from web.pages.on_demand import prose
 from web.pages.rendering import page
 
-MOST_CHARACTERS = 1_000_000  # of tutorials: five times what a long course has, and some 500 sheets of paper
+MOST_CHARACTERS = (
+    1_000_000  # of tutorials: five times what a long course has, and some 500 sheets of paper
+)
 MOST_SECONDS = 10.0  # of making HTML of them; these take one
 
 
@@ -37,11 +39,15 @@ def show(call: Call) -> Response:
     with snapshot():
         document = portable(call.owner, roadmap_id, with_learner=True)
         tree = reading.roadmap_tree(call.owner, roadmap_id)
-    printed = {each.node.id: each for each in _printed(tree, document, texts(language_of(call.request)))}
+    printed = {
+        each.node.id: each for each in _printed(tree, document, texts(language_of(call.request)))
+    }
     return page(call.request, "print.html", tree=tree, printed=printed)
 
 
-def _printed(tree: RoadmapTree, document: PortableRoadmap, words: NullTranslations) -> Iterator[Printed]:
+def _printed(
+    tree: RoadmapTree, document: PortableRoadmap, words: NullTranslations
+) -> Iterator[Printed]:
     left, until = MOST_CHARACTERS, thread_time() + MOST_SECONDS
     code, table = words.gettext("Code"), words.gettext("Table")
     for number, node in enumerate(concepts_of(tree), 1):
@@ -50,6 +56,9 @@ def _printed(tree: RoadmapTree, document: PortableRoadmap, words: NullTranslatio
         left -= len(written.body.markdown) if written else 0
         html = None
         if written is not None and left >= 0 and thread_time() < until:
-            labels = {"code_label": code, "table_label": f"{table}: {node.title}"}  # regions have names of their own
+            labels = {
+                "code_label": code,
+                "table_label": f"{table}: {node.title}",
+            }  # regions have names of their own
             html = prose(written.body.markdown, top=5, prefix=f"t{number}", **labels)
         yield Printed(node, kept, html, is_long=written is not None and html is None)

@@ -40,9 +40,15 @@ FIELDS = {
     "notes": gettext_noop("At most 20,000 characters, and no control characters."),
     "email": gettext_noop("An address such as you@example.org."),
     "name": gettext_noop("At most 100 characters, in one line."),
-    "password": gettext_noop("At least 12 characters, not a common password, and without your address."),
-    "new_password": gettext_noop("At least 12 characters, not a common password, and without your address."),
-    "invitation": gettext_noop("This invitation is not valid, was used, or has expired. Ask for another."),
+    "password": gettext_noop(
+        "At least 12 characters, not a common password, and without your address."
+    ),
+    "new_password": gettext_noop(
+        "At least 12 characters, not a common password, and without your address."
+    ),
+    "invitation": gettext_noop(
+        "This invitation is not valid, was used, or has expired. Ask for another."
+    ),
 }
 FIELDS |= {
     "url": gettext_noop(
@@ -62,21 +68,35 @@ FIELDS |= {
     "trace_id": gettext_noop("The id of a trace, 32 hexadecimal digits."),
 }
 PROBLEMS: dict[type[RoadmapError], str] = {
-    InTrash: gettext_noop("This roadmap is in the trash. “My roadmaps” leads there, and it can be restored."),
+    InTrash: gettext_noop(
+        "This roadmap is in the trash. “My roadmaps” leads there, and it can be restored."
+    ),
     NotFound: gettext_noop("This does not exist, or it belongs to somebody else."),
-    Gone: gettext_noop("This link no longer works: it was revoked, has expired, or its roadmap is gone."),
+    Gone: gettext_noop(
+        "This link no longer works: it was revoked, has expired, or its roadmap is gone."
+    ),
     Forbidden: gettext_noop("This is not allowed."),
-    Unauthenticated: gettext_noop("Log in first. What you have typed is still there when you go back."),
-    Conflict: gettext_noop("This cannot be done at the moment: it has changed meanwhile. Look at it again."),
-    KeyInUse: gettext_noop("This is being done already. Wait a moment, then send it once more: it will be done once."),
+    Unauthenticated: gettext_noop(
+        "Log in first. What you have typed is still there when you go back."
+    ),
+    Conflict: gettext_noop(
+        "This cannot be done at the moment: it has changed meanwhile. Look at it again."
+    ),
+    KeyInUse: gettext_noop(
+        "This is being done already. Wait a moment, then send it once more: it will be done once."
+    ),
     Invalid: gettext_noop("Something does not fit. Look at what is marked."),
     TooMany: gettext_noop("Too many requests. Wait a moment, then try again."),
-    Unavailable: gettext_noop("This is not possible at the moment, and nothing has changed. Try again in a moment."),
+    Unavailable: gettext_noop(
+        "This is not possible at the moment, and nothing has changed. Try again in a moment."
+    ),
 }
 # For htmx: what was to be replaced stays as it is, with all that was chosen and typed there.
 BESIDE = {"HX-Retarget": "#problems", "HX-Reswap": "innerHTML", "HX-Reselect": ".problem"}
 OTHER = gettext_noop("The request cannot be answered.")
-UNEXPECTED = gettext_noop("Something went wrong on our side. The request ID below finds it in the log.")
+UNEXPECTED = gettext_noop(
+    "Something went wrong on our side. The request ID below finds it in the log."
+)
 
 
 def of_fields(words: NullTranslations, fields: Iterable[FieldError]) -> dict[str, str]:
@@ -99,8 +119,12 @@ def problem_page(request: Request, status: int, error: Exception) -> Response:
     elif isinstance(error, RoadmapError):
         sentence = said(words, error)
     else:
-        sentence = words.gettext(PROBLEMS[NotFound] if status == 404 else UNEXPECTED if status == 500 else OTHER)
-    detail = error.detail if isinstance(error, Forbidden | Unavailable) else ""  # in words for operators
+        sentence = words.gettext(
+            PROBLEMS[NotFound] if status == 404 else UNEXPECTED if status == 500 else OTHER
+        )
+    detail = (
+        error.detail if isinstance(error, Forbidden | Unavailable) else ""
+    )  # in words for operators
     request_id = request.scope.get("state", {}).get("request_id", "")
     template, headers = ("parts/problem.html", BESIDE) if is_part(request) else ("problem.html", {})
     told = {"sentence": sentence, "detail": detail, "code": status, "request_id": request_id}

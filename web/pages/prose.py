@@ -24,13 +24,21 @@ MOST_TOKENS = 30_000  # a tutorial of 100,000 characters has 5,000
 MOST_ADDRESSES = 500_000  # characters of all links; a definition may be used many times
 LONGEST_ADDRESS = 2_000
 LONGEST_ID = 80
-ADDRESS = re.compile(r"https?://[^\s/?#@\\]+(?:[/?#][!-~]*)?|mailto:[!-~]+", re.IGNORECASE | re.ASCII)
+ADDRESS = re.compile(
+    r"https?://[^\s/?#@\\]+(?:[/?#][!-~]*)?|mailto:[!-~]+", re.IGNORECASE | re.ASCII
+)
 LINE_END = re.compile(r"\r\n?")
 BLANK_LINES = re.compile(r"\n\s*\n")
 LANGUAGE = re.compile(r"[\w.+#-]+")
 HYPHENS = re.compile("-+")
 
-LINES = {"paragraph": "p", "blockquote": "blockquote", "bullet_list": "ul", "ordered_list": "ol", "list_item": "li"}
+LINES = {
+    "paragraph": "p",
+    "blockquote": "blockquote",
+    "bullet_list": "ul",
+    "ordered_list": "ol",
+    "list_item": "li",
+}
 LINES |= {name: name for name in ("thead", "tbody", "tr")}
 SPANS = ("em", "strong", "s")
 TAGS = {
@@ -44,13 +52,25 @@ CONTAINERS = ("blockquote_open", "list_item_open")
 ALIGNMENTS = {"text-align:right": ' class="to-right"', "text-align:center": ' class="to-center"'}
 
 
-def prose(markdown: str, *, top: int = 3, code_label: str = "Code", table_label: str = "Table", prefix: str = "t") -> Markup:
+def prose(
+    markdown: str,
+    *,
+    top: int = 3,
+    code_label: str = "Code",
+    table_label: str = "Table",
+    prefix: str = "t",
+) -> Markup:
     """The highest heading becomes h{top}, and `prefix` begins every id. A text that would take too long shows as it is."""
     text = LINE_END.sub("\n", storable(markdown))
     try:
         return Markup("".join(_Page(_parsed(text), top, code_label, table_label, prefix).html()))
     except (_TooMuch, RecursionError):
-        return Markup("".join(f"<p>{_shown(part).replace(chr(10), '<br>')}</p>\n" for part in BLANK_LINES.split(text)))
+        return Markup(
+            "".join(
+                f"<p>{_shown(part).replace(chr(10), '<br>')}</p>\n"
+                for part in BLANK_LINES.split(text)
+            )
+        )
 
 
 class _TooMuch(Exception):
@@ -93,7 +113,9 @@ class _Parser(MarkdownIt):
 def _parser() -> MarkdownIt:
     parser = _Parser("commonmark", {"html": False, "maxNesting": DEEPEST})
     parser.enable(["table", "strikethrough"]).disable(["html_block", "html_inline"])
-    parser.render("# It builds its tables\n\nof *rules* when it is first used, and not for several threads at once.")
+    parser.render(
+        "# It builds its tables\n\nof *rules* when it is first used, and not for several threads at once."
+    )
     return parser
 
 
@@ -103,7 +125,9 @@ def _parsed(text: str) -> list[Token]:
     env: dict[str, Any] = {}
     tokens = _Tokens(work)
     parser.block.parse(text, parser, env, tokens)
-    if any(token.type in CONTAINERS and token.level + 1 >= DEEPEST for token in tokens):  # what is in it was left out
+    if any(
+        token.type in CONTAINERS and token.level + 1 >= DEEPEST for token in tokens
+    ):  # what is in it was left out
         raise _TooMuch
     for token in tokens:
         if token.type == "inline":
@@ -118,14 +142,19 @@ def _parsed(text: str) -> list[Token]:
 class _Page:
     """The tokens of a text, and what its parts need to know of each other."""
 
-    def __init__(self, tokens: list[Token], top: int, code_label: str, table_label: str, prefix: str) -> None:
+    def __init__(
+        self, tokens: list[Token], top: int, code_label: str, table_label: str, prefix: str
+    ) -> None:
         self._tokens, self._prefix = tokens, prefix
         self._code_label, self._table_label = code_label, table_label
         headings = [place for place, token in enumerate(tokens) if token.type == "heading_open"]
         self._shift = top - min((_level(tokens[place]) for place in headings), default=top)
         self._fragments: dict[str, str] = {}  # what a link may say, and the heading's id
         self._used: Counter[str] = Counter()
-        self._ids = {place: self._named(_slug(_words(tokens[place + 1].children or [])) or "part") for place in headings}
+        self._ids = {
+            place: self._named(_slug(_words(tokens[place + 1].children or [])) or "part")
+            for place in headings
+        }
         self._has_tables = sum(token.type == "table_open" for token in tokens) > 1
         self._table = 0
         self._targets: dict[str, str] = {}
@@ -202,7 +231,9 @@ class _Page:
                     yield self._image(token, is_in_link=any(target for _, target in links))
                 case "link_open":
                     is_in_link = any(target for _, target in links)
-                    links.append((place, "" if is_in_link else self._target(str(token.attrs["href"]))))
+                    links.append(
+                        (place, "" if is_in_link else self._target(str(token.attrs["href"])))
+                    )
                     yield self._link_open(token, links[-1][1])
                 case "link_close":
                     start, target = links.pop()
@@ -244,7 +275,11 @@ class _Page:
         if address.startswith("#"):
             name = self._fragments.get(_slug(unquote(address)))
             return f'href="#{name}"' if name else ""
-        return f'href="{escape(address)}" rel="noopener noreferrer nofollow"' if ADDRESS.fullmatch(address) else ""
+        return (
+            f'href="{escape(address)}" rel="noopener noreferrer nofollow"'
+            if ADDRESS.fullmatch(address)
+            else ""
+        )
 
 
 def _shown(text: str) -> str:

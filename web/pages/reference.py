@@ -24,8 +24,20 @@ JSON = "application/json"
 VERSIONED = "/api/"
 DEEPEST = 8  # of fields in fields
 SHORT = 80  # characters of a body that stays in one line
-FORMATS = {"uuid": "UUID", "date": "date", "date-time": "time", "password": "secret text", "uri-reference": "address"}
-TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "object": "object"}
+FORMATS = {
+    "uuid": "UUID",
+    "date": "date",
+    "date-time": "time",
+    "password": "secret text",
+    "uri-reference": "address",
+}
+TYPES = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "object": "object",
+}
 BOUNDS = (  # what a schema says, and in which words
     ("minLength", "maxLength", "characters"),
     ("minItems", "maxItems", "items"),
@@ -129,14 +141,19 @@ def introduction() -> Markup:
 @cache
 def headers() -> tuple[tuple[str, Markup], ...]:
     """Those of answers: their names, and what they say."""
-    return tuple((name, _inline(header["description"])) for name, header in _document()["components"]["headers"].items())
+    return tuple(
+        (name, _inline(header["description"]))
+        for name, header in _document()["components"]["headers"].items()
+    )
 
 
 @cache
 def chapters() -> tuple[Chapter, ...]:
     """Those of what is versioned first: what one comes for."""
     made = [_chapter(tag["name"], tag["description"]) for tag in _document()["tags"]]
-    return tuple(sorted(made, key=lambda chapter: not chapter.entries[0].path.startswith(VERSIONED)))
+    return tuple(
+        sorted(made, key=lambda chapter: not chapter.entries[0].path.startswith(VERSIONED))
+    )
 
 
 def chapter(name: str) -> Chapter:
@@ -155,7 +172,12 @@ def operations(name: str) -> tuple[Operation, ...]:
 
 def _chapter(name: str, about: str) -> Chapter:
     entries = (
-        Entry(id=operation["operationId"], method=method.upper(), path=path, summary=operation["summary"])
+        Entry(
+            id=operation["operationId"],
+            method=method.upper(),
+            path=path,
+            summary=operation["summary"],
+        )
         for method, path, operation in _operations(name)
     )
     return Chapter(name=name, about=_inline(about), entries=tuple(entries))
@@ -177,9 +199,15 @@ def _read(method: str, path: str, operation: Schema) -> Operation:
     name, responses = operation["operationId"], operation["responses"]
     parameters = operation.get("parameters", [])
     nothing: tuple[str, Schema] = (JSON, {})
-    sent_as, content = next(iter(operation.get("requestBody", {}).get("content", {}).items()), nothing)
+    sent_as, content = next(
+        iter(operation.get("requestBody", {}).get("content", {}).items()), nothing
+    )
     body = _resolved(content.get("schema", {}))
-    examples = {each["name"]: str(each.get("example", each["name"])) for each in parameters if each["in"] == "path"}
+    examples = {
+        each["name"]: str(each.get("example", each["name"]))
+        for each in parameters
+        if each["in"] == "path"
+    }
     return Operation(
         id=name,
         method=method.upper(),
@@ -189,7 +217,9 @@ def _read(method: str, path: str, operation: Schema) -> Operation:
         parameters=tuple(_parameter(name, each) for each in parameters),
         body=_fields(body, name),
         body_about=_inline(body.get("description", "")) if body.get("properties") else Markup(),
-        answers=tuple(_answer(name, status, each) for status, each in responses.items() if status[0] in "23"),
+        answers=tuple(
+            _answer(name, status, each) for status, each in responses.items() if status[0] in "23"
+        ),
         problems=tuple(_problems(responses)),
         needs_token=operation.get("security") != [],
         at=re.sub(r"{(\w+)}", lambda place: examples[place[1]], path),
@@ -215,7 +245,9 @@ def _answer(operation: str, status: str, response: Schema) -> Answer:
     nothing: tuple[str, Schema] = ("", {})
     media_type, content = next(iter(response.get("content", {}).items()), nothing)
     example = content.get("example")
-    text = example if isinstance(example, str) else json.dumps(example, indent=2, ensure_ascii=False)
+    text = (
+        example if isinstance(example, str) else json.dumps(example, indent=2, ensure_ascii=False)
+    )
     return Answer(
         status=status,
         phrase=response["description"],
@@ -231,14 +263,19 @@ def _problems(responses: Mapping[str, Schema]) -> Iterator[Problem]:
         for content in _resolved(response).get("content", {}).values():
             for example in content.get("examples", {}).values():
                 problem = example["value"]
-                yield Problem(status=problem["status"], title=problem["title"], address=problem["type"])
+                yield Problem(
+                    status=problem["status"], title=problem["title"], address=problem["type"]
+                )
 
 
 def _fields(schema: Schema, id_: str, depth: int = 0) -> tuple[Field, ...]:
     """Of an object. What is nested deeper than anybody writes is left out."""
     required = schema.get("required", ())
     properties = schema.get("properties", {}) if depth < DEEPEST else {}
-    return tuple(_field(name, each, f"{id_}-{name}", name in required, depth) for name, each in properties.items())
+    return tuple(
+        _field(name, each, f"{id_}-{name}", name in required, depth)
+        for name, each in properties.items()
+    )
 
 
 def _field(name: str, schema: Schema, id_: str, required: bool, depth: int) -> Field:
@@ -321,13 +358,19 @@ def _rules(schema: Schema) -> Iterator[str]:
 
 def _is_any(least: str, schema: Schema) -> bool:
     """A limit for computers, which no person would miss."""
-    return least == "minimum" and schema.get("minimum", 0) in (0, 1) and schema.get("maximum", 0) >= 2**31 - 1
+    return (
+        least == "minimum"
+        and schema.get("minimum", 0) in (0, 1)
+        and schema.get("maximum", 0) >= 2**31 - 1
+    )
 
 
 def _between(least: int | None, most: int | None) -> str:
     if least is not None and most is not None:
         return f"{least} to {most}"
-    return f"at least {least}" if least is not None else f"at most {most}" if most is not None else ""
+    return (
+        f"at least {least}" if least is not None else f"at most {most}" if most is not None else ""
+    )
 
 
 def _shown(value: Any) -> str:

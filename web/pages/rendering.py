@@ -39,7 +39,9 @@ POLICY = (
     "base-uri 'none'; frame-ancestors 'none'"
 )
 MOST_BYTES = 8 * 1024 * 1024  # of pages for everybody
-FORM = secrets.token_urlsafe(16)  # in place of the name of a form, which is another one in each answer (once.py)
+FORM = secrets.token_urlsafe(
+    16
+)  # in place of the name of a form, which is another one in each answer (once.py)
 CODE = re.compile(r"`([^`\n]+)`")
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -52,7 +54,10 @@ _pages = Remembered(MOST_BYTES)
 def with_code(text: str) -> Markup:
     """What stands between two backticks is code; nothing else of Markdown means anything in a question."""
     pieces = CODE.split(text)
-    return Markup("").join(Markup("<code>{}</code>").format(piece) if at % 2 else piece for at, piece in enumerate(pieces))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if at % 2 else piece
+        for at, piece in enumerate(pieces)
+    )
 
 
 def page(
@@ -84,12 +89,16 @@ def public_page(
     """
 
     def write(facts: Facts) -> Document:
-        return Document(rendered(request, template, current_path=path, form=FORM, **context(facts)).encode())
+        return Document(
+            rendered(request, template, current_path=path, form=FORM, **context(facts)).encode()
+        )
 
     key = (path, language_of(request), theme_of(request), *_standing(request))
     document = _pages.look_up(key, source, write)
     if FORM.encode() in document.content:
-        content, sent = compressed(request, document.content.replace(FORM.encode(), secrets.token_urlsafe(16).encode()))
+        content, sent = compressed(
+            request, document.content.replace(FORM.encode(), secrets.token_urlsafe(16).encode())
+        )
     elif is_compressed(request, document.content):
         content, sent = document.shortened, ZIPPED
     else:
@@ -97,8 +106,13 @@ def public_page(
     return _sent(request, content, {**sent, **(headers or {})})
 
 
-def _sent(request: Request, content: bytes, headers: Mapping[str, str], status: int = 200) -> Response:
-    vary = {"Vary": "Accept-Encoding, Accept-Language, Cookie", "Content-Language": language_of(request)}
+def _sent(
+    request: Request, content: bytes, headers: Mapping[str, str], status: int = 200
+) -> Response:
+    vary = {
+        "Vary": "Accept-Encoding, Accept-Language, Cookie",
+        "Content-Language": language_of(request),
+    }
     return Response(content, status, {**HEADERS, **headers, **vary}, media_type="text/html")
 
 
@@ -123,7 +137,9 @@ def _standing(request: Request) -> tuple[bool, bool]:
     """Whether a page is for somebody with an account, and for one who may see what operators see."""
     login = login_in_cookie(request)
     is_known = settings.embedded or login is not None
-    return is_known, settings.embedded or (login is not None and (login.is_admin or login.is_observer))
+    return is_known, settings.embedded or (
+        login is not None and (login.is_admin or login.is_observer)
+    )
 
 
 def _here(request: Request) -> str:
@@ -135,7 +151,11 @@ def _here(request: Request) -> str:
 
 @cache
 def _environment(language: str) -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # with the first page: most requests are of programs
+    from jinja2 import (
+        Environment,
+        FileSystemLoader,
+        StrictUndefined,
+    )  # with the first page: most requests are of programs
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),

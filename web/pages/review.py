@@ -25,7 +25,9 @@ from web.pages.rendering import page
 NOTHING = "-"  # was chosen
 EMPTY = gettext_noop("Choose an answer, or say that you do not know it.")
 PROBLEMS = {
-    Conflict: gettext_noop("This question was rated already, perhaps in another window. Here is the next one."),
+    Conflict: gettext_noop(
+        "This question was rated already, perhaps in another window. Here is the next one."
+    ),
     Invalid: gettext_noop("This does not belong to the question. Answer it here."),
 }
 
@@ -52,14 +54,21 @@ class ReviewQuery(Sitting):
 
 def show(call: Call) -> Response:
     query: ReviewQuery = call.query
-    return _page(call, Sitting(roadmap=query.roadmap, done=query.done), card_id=query.card, chosen=query.chosen)
+    return _page(
+        call,
+        Sitting(roadmap=query.roadmap, done=query.done),
+        card_id=query.card,
+        chosen=query.chosen,
+    )
 
 
 def check(call: Call) -> Response:
     """`unknown`: one does not know, whatever was chosen before."""
     form: Form = call.body
     sitting, card_id, is_unknown = _sitting(form), call.ids["card_id"], bool(form.text("unknown"))
-    chosen = [text for text in form.all("chosen") if re.fullmatch(r"[0-9]{1,4}", text) and not is_unknown]
+    chosen = [
+        text for text in form.all("chosen") if re.fullmatch(r"[0-9]{1,4}", text) and not is_unknown
+    ]
     if not chosen and not is_unknown:
         return _page(call, sitting, card_id=card_id, error=Invalid(EMPTY))
     try:
@@ -74,14 +83,21 @@ def rate(call: Call) -> Response:
     form: Form = call.body
     sitting = _sitting(form)
     try:
-        reviewing.review(call.owner, call.ids["card_id"], filled(ReviewRequest, form.given("rating", "reviews")))
+        reviewing.review(
+            call.owner, call.ids["card_id"], filled(ReviewRequest, form.given("rating", "reviews"))
+        )
     except (Conflict, Invalid) as error:
         return _page(call, sitting, error=error)
     return see_other(sitting.model_copy(update={"done": sitting.done + 1}).path())
 
 
 def _page(
-    call: Call, sitting: Sitting, *, card_id: UUID | None = None, chosen: str = "", error: Conflict | Invalid | None = None
+    call: Call,
+    sitting: Sitting,
+    *,
+    card_id: UUID | None = None,
+    chosen: str = "",
+    error: Conflict | Invalid | None = None,
 ) -> Response:
     due = reviewing.list_due(call.owner, limit=1, roadmap_id=sitting.roadmap)
     asked = _asked(call, card_id) or next(iter(due.items), None)
@@ -120,7 +136,10 @@ def _checked(call: Call, card: Review, chosen: str) -> CheckedReview | None:
     numbers = [] if chosen == NOTHING else [int(number) for number in chosen.split(".")]
     try:
         return reviewing.check(call.owner, card.id, filled(ReviewCheck, {"chosen": numbers}))
-    except (Invalid, NotFound):  # a link that somebody has changed, or a question that is gone at this moment
+    except (
+        Invalid,
+        NotFound,
+    ):  # a link that somebody has changed, or a question that is gone at this moment
         return None
 
 

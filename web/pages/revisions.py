@@ -39,7 +39,11 @@ def show(call: Call) -> Response:
     query: CompareQuery = call.query
     tree = reading.roadmap_tree(owner_id, roadmap_id)
     later = revisions.read_revision(owner_id, roadmap_id, number)
-    others = [each for each in revisions.list_revisions(owner_id, roadmap_id).items if each.status == RevisionStatus.done]
+    others = [
+        each
+        for each in revisions.list_revisions(owner_id, roadmap_id).items
+        if each.status == RevisionStatus.done
+    ]
     before = query.before or revisions.plan_before(owner_id, roadmap_id, number)
     earlier = revisions.read_revision(owner_id, roadmap_id, before) if before > 0 else None
     if earlier is not None and earlier.outline is None:
@@ -52,7 +56,9 @@ def show(call: Call) -> Response:
         revision=later,
         before=earlier,
         others=[each for each in others if each.number != number],
-        merged=diff_tree(old, later.outline) if old is not None and later.outline is not None else None,
+        merged=diff_tree(old, later.outline)
+        if old is not None and later.outline is not None
+        else None,
         may_restore=_may_restore(later, tree),
         marks=[mark for mark in Mark if mark != Mark.same],
         **_words(call),
@@ -85,7 +91,9 @@ def _list(call: Call, error: Conflict | None = None) -> Response:
 
 
 def _may_restore(revision: RevisionSummary, tree: reading.RoadmapTree) -> bool:
-    return revision.status == RevisionStatus.done and not revision.current and tree.status in EDITABLE
+    return (
+        revision.status == RevisionStatus.done and not revision.current and tree.status in EDITABLE
+    )
 
 
 def _words(call: Call) -> dict[str, Any]:

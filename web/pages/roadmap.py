@@ -33,7 +33,9 @@ from web.pages.look import language_of
 from web.pages.page import Form, filled, see_other
 from web.pages.rendering import page
 
-NO_WORDS = gettext_noop("Without a model key nobody understands such words. The plan can only be taken as it is.")
+NO_WORDS = gettext_noop(
+    "Without a model key nobody understands such words. The plan can only be taken as it is."
+)
 TOLD = 20  # newest events on the page
 
 
@@ -52,7 +54,9 @@ class View:
 
     tree: RoadmapTree
     activity: Activity
-    plan_before: int = 0  # the number of the plan before the one that waits for approval; 0: there was none
+    plan_before: int = (
+        0  # the number of the plan before the one that waits for approval; 0: there was none
+    )
 
     @property
     def seq(self) -> int:
@@ -104,7 +108,9 @@ def view_of(owner_id: UUID, roadmap_id: UUID) -> View:
     now = activity(owner_id, roadmap_id)  # before the tree: what it counts up to is in the tree
     tree = reading.roadmap_tree(owner_id, roadmap_id)
     is_another = tree.status == RoadmapStatus.awaiting_review and tree.revision > 1
-    return View(tree, now, revisions.plan_before(owner_id, roadmap_id, tree.revision) if is_another else 0)
+    return View(
+        tree, now, revisions.plan_before(owner_id, roadmap_id, tree.revision) if is_another else 0
+    )
 
 
 def show(call: Call) -> Response:
@@ -119,13 +125,17 @@ def picture(call: Call) -> Response:
 
 def approve(call: Call) -> Response:
     revision = call.body.text("revision")
-    decisions.approve_plan(replace(call, body=filled(ApproveRequest, {"revision": revision} if revision else {})))
+    decisions.approve_plan(
+        replace(call, body=filled(ApproveRequest, {"revision": revision} if revision else {}))
+    )
     return _back(call)
 
 
 def revise(call: Call) -> Response:
     try:
-        decisions.revise_plan(replace(call, body=filled(ReviseRequest, {"feedback": call.body.text("feedback")})))
+        decisions.revise_plan(
+            replace(call, body=filled(ReviseRequest, {"feedback": call.body.text("feedback")}))
+        )
     except Invalid as error:
         return _page(call, error=error)
     return _back(call)
@@ -134,7 +144,11 @@ def revise(call: Call) -> Response:
 def reschedule(call: Call) -> Response:
     """The day from which the plan counts stays, unless it is to be today."""
     form: Form = call.body
-    begins_on = clock.now().date() if form.text("from_today") else read_schedule(call.owner, call.ids["roadmap_id"]).begins_on
+    begins_on = (
+        clock.now().date()
+        if form.text("from_today")
+        else read_schedule(call.owner, call.ids["roadmap_id"]).begins_on
+    )
     values = {"deadline": None, "begins_on": begins_on, **form.given("hours_per_week", "deadline")}
     try:
         learning.save_schedule(replace(call, body=filled(ScheduleRequest, values)))
@@ -163,10 +177,14 @@ def retry_part(call: Call) -> Response:
 def drawn(request: Request, tree: RoadmapTree) -> Markup:
     """The picture, which is escaped where it is made."""
     words = texts(language_of(request))
-    return Markup(inlined(tree, lambda concept_id: f"/roadmaps/{tree.id}/concepts/{concept_id}", words))
+    return Markup(
+        inlined(tree, lambda concept_id: f"/roadmaps/{tree.id}/concepts/{concept_id}", words)
+    )
 
 
-def _page(call: Call, *, error: Invalid | None = None, pace_error: Invalid | None = None) -> Response:
+def _page(
+    call: Call, *, error: Invalid | None = None, pace_error: Invalid | None = None
+) -> Response:
     roadmap_id = call.ids["roadmap_id"]
     view = view_of(call.owner, roadmap_id)
     words = texts(language_of(call.request))
@@ -183,7 +201,11 @@ def _page(call: Call, *, error: Invalid | None = None, pace_error: Invalid | Non
         follows_words=follows_words(),
         feedback=call.body.text("feedback") if error else "",
         pace_errors=problems.of_fields(words, pace_error.fields) if pace_error else {},
-        pace_typed={name: call.body.text(name) for name in ("hours_per_week", "deadline", "from_today")} if pace_error else None,
+        pace_typed={
+            name: call.body.text(name) for name in ("hours_per_week", "deadline", "from_today")
+        }
+        if pace_error
+        else None,
     )
 
 

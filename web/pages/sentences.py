@@ -13,7 +13,13 @@ from roadmap.events import Event, EventType
 from roadmap.outbox import TEST
 from roadmap.outline import ContentKind, Level
 from roadmap.picture.marks import WORDS
-from roadmap.statuses import ConceptProgress, ContentStatus, DeliveryStatus, LinkState, RoadmapStatus
+from roadmap.statuses import (
+    ConceptProgress,
+    ContentStatus,
+    DeliveryStatus,
+    LinkState,
+    RoadmapStatus,
+)
 
 STATUSES = {
     RoadmapStatus.queued: gettext_noop("Waiting"),
@@ -73,9 +79,15 @@ NOT_WRITTEN = {
     ContentKind.quiz: gettext_noop("The quiz on “%(concept)s” could not be written"),
 }
 RESTORED = {
-    ContentKind.tutorial: gettext_noop("An earlier version of the tutorial on “%(concept)s” was taken up again"),
-    ContentKind.resources: gettext_noop("An earlier version of the resources on “%(concept)s” was taken up again"),
-    ContentKind.quiz: gettext_noop("An earlier version of the quiz on “%(concept)s” was taken up again"),
+    ContentKind.tutorial: gettext_noop(
+        "An earlier version of the tutorial on “%(concept)s” was taken up again"
+    ),
+    ContentKind.resources: gettext_noop(
+        "An earlier version of the resources on “%(concept)s” was taken up again"
+    ),
+    ContentKind.quiz: gettext_noop(
+        "An earlier version of the quiz on “%(concept)s” was taken up again"
+    ),
 }
 NEXT = {  # when nobody is before it
     RoadmapStatus.queued: gettext_noop("Your roadmap is the next one"),
@@ -106,7 +118,9 @@ HAPPENED: Mapping[str, str] = {
     EventType.awaiting_review: gettext_noop("The plan waits for your approval"),
     EventType.approved: gettext_noop("The plan was approved"),
     EventType.content_queued: gettext_noop("Parts will be written anew"),
-    EventType.content_restored: gettext_noop("An earlier version of a part was taken up again"),  # on a timeline
+    EventType.content_restored: gettext_noop(
+        "An earlier version of a part was taken up again"
+    ),  # on a timeline
     EventType.ready: gettext_noop("Everything is written"),
     EventType.partial: gettext_noop("Everything that could be written is ready"),
     EventType.failed: gettext_noop("Failed"),
@@ -120,7 +134,9 @@ DELIVERIES = {
 }
 MADE_HERE = gettext_noop("Ready-made")
 TESTED = gettext_noop("A test")
-ANOTHER = gettext_noop("Something else has happened")  # of a newer version, of which this process does not know
+ANOTHER = gettext_noop(
+    "Something else has happened"
+)  # of a newer version, of which this process does not know
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +188,14 @@ class Sentences:
         return self._said(NEXT.get(activity.status, STATUSES[activity.status]))
 
     def _ahead(self, status: RoadmapStatus, count: int) -> str:
-        said = self.texts.ngettext("One roadmap is before yours", "%(count)d roadmaps are before yours", count)
+        said = self.texts.ngettext(
+            "One roadmap is before yours", "%(count)d roadmaps are before yours", count
+        )
         if status == RoadmapStatus.building:
             said = self.texts.ngettext(
-                "One part of another roadmap comes first", "%(count)d parts of other roadmaps come first", count
+                "One part of another roadmap comes first",
+                "%(count)d parts of other roadmaps come first",
+                count,
             )
         return counted(said, count)
 
@@ -184,17 +204,30 @@ class Sentences:
         if seconds < 10:
             return self.texts.gettext("a few seconds left")
         if seconds < 90:
-            return self.texts.gettext("about %(count)d seconds left") % {"count": -(-seconds // 10) * 10}
+            return self.texts.gettext("about %(count)d seconds left") % {
+                "count": -(-seconds // 10) * 10
+            }
         minutes, hours = round(seconds / 60), round(seconds / 3600)
         if seconds < 90 * 60:
-            return counted(self.texts.ngettext("about one minute left", "about %(count)d minutes left", minutes), minutes)
-        return counted(self.texts.ngettext("about one hour left", "about %(count)d hours left", hours), hours)
+            return counted(
+                self.texts.ngettext(
+                    "about one minute left", "about %(count)d minutes left", minutes
+                ),
+                minutes,
+            )
+        return counted(
+            self.texts.ngettext("about one hour left", "about %(count)d hours left", hours), hours
+        )
 
     def happened(self, event: Event, concepts: Mapping[UUID, str]) -> str:
         if (said := OF_PART.get(event.type)) is not None:
             name = concepts.get(UUID(event.data["concept_id"]))
             words = said[ContentKind(event.data["kind"])]
-            return self._said(words, concept=name) if name else self.texts.gettext("A part of an earlier plan")
+            return (
+                self._said(words, concept=name)
+                if name
+                else self.texts.gettext("A part of an earlier plan")
+            )
         return self._said(HAPPENED.get(event.type, ANOTHER))
 
     def event(self, of: str) -> str:

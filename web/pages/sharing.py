@@ -86,7 +86,9 @@ def show_shared_concept(call: Call) -> Response:
 
     def context(found: tuple[RoadmapTree, SharedConceptDetail]) -> dict[str, Any]:
         tree, concept = found
-        at = next((number for number, each in enumerate(concepts_of(tree)) if each.id == concept_id), None)
+        at = next(
+            (number for number, each in enumerate(concepts_of(tree)) if each.id == concept_id), None
+        )
         if at is None:
             raise NotFound("There is no such concept in this roadmap: it was taken out.")
         code, table = words.gettext("Code"), words.gettext("Table")
@@ -95,18 +97,29 @@ def show_shared_concept(call: Call) -> Response:
             "tree": tree,
             "place": Place(tree, at),
             "path": path,
-            "tutorial": concept.tutorial and prose(concept.tutorial, code_label=code, table_label=table),
+            "tutorial": concept.tutorial
+            and prose(concept.tutorial, code_label=code, table_label=table),
             "kinds": list(ContentKind),
             "choices": CHOICES,
         }
 
-    source, own_path = Source(partial(sharing.concept_state, link, concept_id), read), f"{path}/concepts/{concept_id}"
-    return public_page(call.request, "shared_concept.html", own_path, source, context, headers=UNLISTED)
+    source, own_path = (
+        Source(partial(sharing.concept_state, link, concept_id), read),
+        f"{path}/concepts/{concept_id}",
+    )
+    return public_page(
+        call.request, "shared_concept.html", own_path, source, context, headers=UNLISTED
+    )
 
 
 def copy(call: Call) -> Response:
     """To the new roadmap. Whoever is not logged in does that first, and comes back."""
-    return made_once(call, call.ids["token"].encode(), lambda: copy_of(call), lambda document: take_copy_in(call, document))
+    return made_once(
+        call,
+        call.ids["token"].encode(),
+        lambda: copy_of(call),
+        lambda document: take_copy_in(call, document),
+    )
 
 
 def _page(
@@ -128,7 +141,9 @@ def _page(
         holds_secret=made is not None,
         roadmap=summary,
         made=made,
-        groups={purpose: [link for link in links if link.purpose == purpose] for purpose in LinkPurpose},
+        groups={
+            purpose: [link for link in links if link.purpose == purpose] for purpose in LinkPurpose
+        },
         lives=LIVES,
         most=secret_links.MOST,
         is_full=len(links) >= secret_links.MOST,

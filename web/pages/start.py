@@ -54,7 +54,9 @@ CHOICES = {  # what the lists of languages offer; each in its own words
     "vi": "Tiếng Việt",
 }
 LIMITS_OF_CATALOGUE = {
-    "goal": gettext_noop("Without a model key there are only the roadmaps named here. With one, any goal works."),
+    "goal": gettext_noop(
+        "Without a model key there are only the roadmaps named here. With one, any goal works."
+    ),
     "language": gettext_noop(
         "Without a model key this roadmap is not there in this language. Choose “Automatic”; with a key, any language works."
     ),
@@ -80,29 +82,46 @@ def show(call: Call) -> Response:
     chosen = call.query.language
     asked = {} if chosen is None else {"language": chosen if chosen in CHOICES else ""}
     values = {**_defaults(), **profile, **asked, "goal": call.query.goal[:1000]}
-    return _shown(call, values, going_on=onward(call.owner, limit=GOING_ON), due=reviewing.count_due(call.owner))
+    return _shown(
+        call,
+        values,
+        going_on=onward(call.owner, limit=GOING_ON),
+        due=reviewing.count_due(call.owner),
+    )
 
 
 async def create(call: Call) -> Response:
     """What was typed stays in the form until it is accepted."""
     form: Form = call.body
     try:
-        request = filled(RoadmapRequest, {**form.given(*ASKED), "review": bool(form.text("review"))})
+        request = filled(
+            RoadmapRequest, {**form.given(*ASKED), "review": bool(form.text("review"))}
+        )
     except Invalid as error:
         return await in_turn(call.caller, _again, call, error)
-    asked = request.model_dump_json().encode()  # the same for the same form, in whichever language it is sent
+    asked = (
+        request.model_dump_json().encode()
+    )  # the same for the same form, in whichever language it is sent
     try:
-        request = await in_turn(call.caller, _remember, call, request.in_language_of_goal(language_of(call.request)))
+        request = await in_turn(
+            call.caller, _remember, call, request.in_language_of_goal(language_of(call.request))
+        )
     except Invalid as error:
-        return await in_turn(call.caller, _again, call, error, LIMITS_OF_CATALOGUE if _has_catalogue() else {})
+        return await in_turn(
+            call.caller, _again, call, error, LIMITS_OF_CATALOGUE if _has_catalogue() else {}
+        )
     try:
-        return await _accepted(replace(call, named=once.name_of(call, asked)), new_roadmap(call.owner, request))
+        return await _accepted(
+            replace(call, named=once.name_of(call, asked)), new_roadmap(call.owner, request)
+        )
     except (TooMany, Unavailable) as error:
         return await in_turn(call.caller, _again, call, error)
 
 
 def list_(call: Call) -> Response:
-    listed = reading.list_roadmaps(call.owner, limit=ON_A_PAGE, before=call.query.cursor, status=None)
+    listed = reading.list_roadmaps(
+        call.owner, limit=ON_A_PAGE, before=call.query.cursor, status=None
+    )
     return page(call.request, "roadmaps.html", roadmaps=listed, is_first=call.query.cursor is None)
 
 
@@ -119,13 +138,19 @@ async def _accepted(call: Call, new: NewRoadmap) -> Response:
 def _remember(call: Call, request: RoadmapRequest) -> RoadmapRequest:
     """For the next one what was chosen; as it is served. Raises Invalid when the generator cannot serve this one."""
     fitted = generator().fit(request)
-    chosen = {name: getattr(request, name) for name in REMEMBERED if name != "language" or request.names_language}
+    chosen = {
+        name: getattr(request, name)
+        for name in REMEMBERED
+        if name != "language" or request.names_language
+    }
     learning.save_profile(call.owner, Profile(**chosen))
     return fitted
 
 
 def _defaults() -> dict[str, Any]:
-    return {name: field.default or "" for name, field in RoadmapRequest.model_fields.items()} | {"language": ""}
+    return {name: field.default or "" for name, field in RoadmapRequest.model_fields.items()} | {
+        "language": ""
+    }
 
 
 def _again(call: Call, error: RoadmapError, instead: Mapping[str, str] = NOTHING) -> Response:
@@ -134,8 +159,12 @@ def _again(call: Call, error: RoadmapError, instead: Mapping[str, str] = NOTHING
     errors = problems.of_fields(words, error.fields)
     errors |= {name: words.gettext(instead[name]) for name in errors.keys() & instead.keys()}
     form: Form = call.body
-    values = _defaults() | {name: form.text(name) for name in (*ASKED, "review", "form")}  # the same form: it may be done
-    return _shown(call, values, status=status_of(error), errors=errors, problem=problems.said(words, error))
+    values = _defaults() | {
+        name: form.text(name) for name in (*ASKED, "review", "form")
+    }  # the same form: it may be done
+    return _shown(
+        call, values, status=status_of(error), errors=errors, problem=problems.said(words, error)
+    )
 
 
 def _shown(
@@ -174,7 +203,9 @@ def _offered(language: str) -> list[Track]:
 
 def _told(track: Track, language: str) -> Track:
     try:
-        return catalogue_files.load_track(track.id, language if language in catalogue_files.languages(track) else track.language)
+        return catalogue_files.load_track(
+            track.id, language if language in catalogue_files.languages(track) else track.language
+        )
     except BrokenFile:  # whoever asks for it is told
         return track
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from roadmap.timeline.intervals import union
 
-LONG_SECONDS, LONG_SHARE = 10.0, 0.25  # a gap is cut out when it is longer than both: this, and this share of all the rest
+LONG_SECONDS, LONG_SHARE = (
+    10.0,
+    0.25,
+)  # a gap is cut out when it is longer than both: this, and this share of all the rest
 BREAK = 44.0  # units that stand for a gap
 MOST_BREAKS = 6
 STEPS = (
@@ -28,7 +31,9 @@ class Stretch:
     def at(self, second: float) -> float:
         if self.end <= self.start:
             return self.left
-        return self.left + (second - self.start) / (self.end - self.start) * (self.right - self.left)
+        return self.left + (second - self.start) / (self.end - self.start) * (
+            self.right - self.left
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,11 @@ def scale_of(busy: Iterable[tuple[float, float]], end: float, left: float, right
 
 def ticks(scale: Scale) -> list[tuple[float, float]]:
     """Seconds and places of round times outside of gaps, no two of them closer than `APART`."""
-    shown = [stretch for stretch in scale.stretches if not stretch.is_gap and stretch.right > stretch.left]
+    shown = [
+        stretch
+        for stretch in scale.stretches
+        if not stretch.is_gap and stretch.right > stretch.left
+    ]
     if not shown:
         return []
     unit = min((stretch.right - stretch.left) / (stretch.end - stretch.start) for stretch in shown)
@@ -77,7 +86,9 @@ def ticks(scale: Scale) -> list[tuple[float, float]]:
         while number * step <= stretch.end:
             x = stretch.at(number * step)
             is_free = all(abs(x - other) >= APART for _, other in found)
-            if is_free and not any(gap.left - APART / 2 < x < gap.right + APART / 2 for gap in scale.gaps):
+            if is_free and not any(
+                gap.left - APART / 2 < x < gap.right + APART / 2 for gap in scale.gaps
+            ):
                 found.append((number * step, x))
             number += 1
     return found
@@ -99,7 +110,13 @@ def told(seconds: float, step: float = 1.0) -> str:
 def _long_gaps(busy: Sequence[tuple[float, float]], end: float) -> list[tuple[float, float]]:
     """The longest of them, in the order of time."""
     edges = [0.0, *(edge for interval in busy for edge in interval), end]
-    between = [(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if stop > start]
+    between = [
+        (start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if stop > start
+    ]
     worked = sum(stop - start for start, stop in busy)
-    long = [(start, stop) for start, stop in between if stop - start > max(LONG_SECONDS, LONG_SHARE * worked)]
+    long = [
+        (start, stop)
+        for start, stop in between
+        if stop - start > max(LONG_SECONDS, LONG_SHARE * worked)
+    ]
     return sorted(sorted(long, key=lambda gap: gap[0] - gap[1])[:MOST_BREAKS])

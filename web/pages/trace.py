@@ -35,7 +35,12 @@ def show(call: Call) -> Response:
     roadmap_id = call.ids["roadmap_id"]
     trace = trace_of(call.owner, roadmap_id)
     tree = reading.roadmap_tree(call.owner, roadmap_id)
-    return page(call.request, "trace.html", tree=tree, **drawn(call, trace, lambda id_: f"/roadmaps/{roadmap_id}/concepts/{id_}"))
+    return page(
+        call.request,
+        "trace.html",
+        tree=tree,
+        **drawn(call, trace, lambda id_: f"/roadmaps/{roadmap_id}/concepts/{id_}"),
+    )
 
 
 def drawn(call: Call, trace: Trace, href: Callable[[UUID], str]) -> dict[str, Any]:

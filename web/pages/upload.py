@@ -17,7 +17,9 @@ from web.child_process import run_in_child
 from web.parsing import BODY_SECONDS, LARGEST_BODY, body_of, can_parse_inline, read_body
 
 AROUND = 64 * 1024  # bytes of a form beside its file
-MOST_PASSED_OVER = 64 * 1024 * 1024  # bytes of one that is too large: browsers show no answer to who is still sending
+MOST_PASSED_OVER = (
+    64 * 1024 * 1024
+)  # bytes of one that is too large: browsers show no answer to who is still sending
 MOST_PARTS = 20
 LONGEST_FIELD = 4096  # bytes of a field that is no file
 NAME, FILE_NAME, DISPOSITION = b"name", b"filename", b"content-disposition"
@@ -62,7 +64,9 @@ def understood(model: type[BaseModel], sent: Sent) -> FileForm:
     """Takes time: for a thread. Raises Malformed."""
     if sent.error is not None:
         return FileForm({}, error=sent.error)
-    return run_in_child(_read, model, sent) if len(sent.content) > LARGEST_BODY else _read(model, sent)
+    return (
+        run_in_child(_read, model, sent) if len(sent.content) > LARGEST_BODY else _read(model, sent)
+    )
 
 
 def _read(model: type[BaseModel], sent: Sent) -> FileForm:
@@ -71,7 +75,9 @@ def _read(model: type[BaseModel], sent: Sent) -> FileForm:
     if not file:
         return FileForm(texts)
     try:
-        document = body_of(model, file) if can_parse_inline(file) else run_in_child(body_of, model, file)
+        document = (
+            body_of(model, file) if can_parse_inline(file) else run_in_child(body_of, model, file)
+        )
     except (Invalid, Malformed) as error:
         return FileForm(texts, error=error)
     return FileForm(texts, document, hashlib.sha256(file).hexdigest())
@@ -81,7 +87,9 @@ def _parsed(sent: Sent) -> tuple[dict[str, str], bytes]:
     """The fields that are texts, and the file. Raises Malformed."""
     parts = _Parts()
     try:
-        parser = MultipartParser(parse_options_header(sent.content_type)[1][b"boundary"], parts.callbacks())
+        parser = MultipartParser(
+            parse_options_header(sent.content_type)[1][b"boundary"], parts.callbacks()
+        )
         parser.write(sent.content)
         parser.finalize()
         return parts.texts_and_file()
@@ -111,8 +119,14 @@ class _Parts:
         """Raises ValueError."""
         if not self._is_whole:
             raise ValueError("it ends in the middle")
-        texts = {options[NAME].decode(): content.decode() for options, content in self._found if FILE_NAME not in options}
-        return texts, next((bytes(content) for options, content in self._found if FILE_NAME in options), b"")
+        texts = {
+            options[NAME].decode(): content.decode()
+            for options, content in self._found
+            if FILE_NAME not in options
+        }
+        return texts, next(
+            (bytes(content) for options, content in self._found if FILE_NAME in options), b""
+        )
 
     def _begin(self) -> None:
         if len(self._found) == MOST_PARTS:

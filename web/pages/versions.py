@@ -48,7 +48,9 @@ def regenerate(call: Call) -> Response:
     """Back to the concept; what does not fit is said there, with everything that was typed."""
     text = call.body.text("instructions")
     try:
-        decisions.regenerate_part(replace(call, body=filled(RegenerateRequest, {"instructions": text})))
+        decisions.regenerate_part(
+            replace(call, body=filled(RegenerateRequest, {"instructions": text}))
+        )
     except (Conflict, Invalid) as error:
         return concept.again(call, error, text)
     return _to_the_part(call)
@@ -61,7 +63,10 @@ def upgrade(call: Call) -> Response:
 
 
 def _page(call: Call, query: VersionsQuery, error: Conflict | None = None) -> Response:
-    owner_id, roadmap_id, concept_id, kind = call.owner, *(call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
+    owner_id, roadmap_id, concept_id, kind = (
+        call.owner,
+        *(call.ids[name] for name in ("roadmap_id", "concept_id", "kind")),
+    )
     walked = course(owner_id, roadmap_id)
     listed = contents.list_versions(owner_id, roadmap_id, concept_id, kind).items
     current = next((each.version for each in listed if each.current), 0)
@@ -107,4 +112,6 @@ def _step(walked: Course, concept_id: UUID) -> CourseStep:
 
 
 def _to_the_part(call: Call) -> Response:
-    return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{call.ids['concept_id']}#{call.ids['kind']}")
+    return see_other(
+        f"/roadmaps/{call.ids['roadmap_id']}/concepts/{call.ids['concept_id']}#{call.ids['kind']}"
+    )

@@ -23,9 +23,18 @@ LANE, BETWEEN, PADDING = 12.0, 4.0, 5.0
 LEAST = 3.0  # of a bar
 DIAMOND = 10.0
 FONT = 12.0
-MANY, TOGETHER = 20, 10  # concepts from which on those without incident share rows; of how many a row is then
+MANY, TOGETHER = (
+    20,
+    10,
+)  # concepts from which on those without incident share rows; of how many a row is then
 PAUSES = (SpanKind.wait, SpanKind.retry)
-WORST = (SpanOutcome.failed, SpanOutcome.interrupted, SpanOutcome.stopped, SpanOutcome.running, SpanOutcome.ok)
+WORST = (
+    SpanOutcome.failed,
+    SpanOutcome.interrupted,
+    SpanOutcome.stopped,
+    SpanOutcome.running,
+    SpanOutcome.ok,
+)
 
 
 Place = Callable[[Span], tuple[float, float]]  # from where to where a span stands
@@ -88,18 +97,26 @@ class _Group:
 
     @property
     def began(self) -> datetime:
-        return min(span.started_at for span in [*(s for thing in self.things for s in thing), *self.waits, *self.calls])
+        return min(
+            span.started_at
+            for span in [*(s for thing in self.things for s in thing), *self.waits, *self.calls]
+        )
 
     @property
     def is_plain(self) -> bool:
         """Each part was written at the first try, and nothing is to be said of it."""
         spans = [span for thing in self.things for span in thing]
         return bool(spans) and all(
-            span.kind == SpanKind.content and span.outcome == SpanOutcome.ok and span.attempt in (None, 1) for span in spans
+            span.kind == SpanKind.content
+            and span.outcome == SpanOutcome.ok
+            and span.attempt in (None, 1)
+            for span in spans
         )
 
 
-def arrange(spans: Sequence[Span], now: datetime, names: dict[str, str], *, every: bool = False) -> Chart:
+def arrange(
+    spans: Sequence[Span], now: datetime, names: dict[str, str], *, every: bool = False
+) -> Chart:
     """`names` has the labels of rows that are not concepts, and of `concepts`, with %(first)s, %(last)s and %(count)d.
 
     With `every`, each concept has a row of its own.
@@ -135,7 +152,10 @@ def _groups(spans: Sequence[Span], *, every: bool) -> Iterator[_Group]:
     plan = _Group("plan", [], [])
     plan.things = [
         [span for span in whole if span.kind in kinds]
-        for kinds in ({SpanKind.plan, *PAUSES}, {SpanKind.analysis, SpanKind.outline, SpanKind.repair})
+        for kinds in (
+            {SpanKind.plan, *PAUSES},
+            {SpanKind.analysis, SpanKind.outline, SpanKind.repair},
+        )
     ]
     plan.waits = [span for span in whole if span.kind == SpanKind.queued]
     plan.calls = [span for span in whole if span.kind == SpanKind.model_call]
@@ -155,7 +175,9 @@ def _of_concepts(spans: Sequence[Span]) -> Iterator[_Group]:
         if span.concept_id is not None:
             by_concept.setdefault(span.concept_id, []).append(span)
     for concept_id, its in by_concept.items():
-        group = _Group("concept", [next((span.concept for span in its if span.concept), "")], [concept_id])
+        group = _Group(
+            "concept", [next((span.concept for span in its if span.concept), "")], [concept_id]
+        )
         group.waits = [span for span in its if span.kind == SpanKind.queued]
         group.calls = [span for span in its if span.kind == SpanKind.model_call]
         tried = [span for span in its if span.kind in (SpanKind.content, *PAUSES)]
@@ -173,8 +195,14 @@ def _together(groups: Sequence[_Group]) -> Iterator[_Group]:
             continue
         for start in range(0, len(its), TOGETHER):
             some = its[start : start + TOGETHER]
-            titles, concepts = [group.titles[0] for group in some], [id_ for group in some for id_ in group.concepts]
-            written = sorted((span for group in some for thing in group.things for span in thing), key=lambda s: s.started_at)
+            titles, concepts = (
+                [group.titles[0] for group in some],
+                [id_ for group in some for id_ in group.concepts],
+            )
+            written = sorted(
+                (span for group in some for thing in group.things for span in thing),
+                key=lambda s: s.started_at,
+            )
             yield _Group("concepts", titles, concepts, [written])
 
 
@@ -182,7 +210,9 @@ def _bars(group: _Group, place: Place) -> Iterator[Bar]:
     """Their `y` is the number of their lane."""
     ends: list[float] = []  # of lanes
     bars: list[Bar] = []
-    for thing in sorted((thing for thing in group.things if thing), key=lambda thing: thing[0].started_at):
+    for thing in sorted(
+        (thing for thing in group.things if thing), key=lambda thing: thing[0].started_at
+    ):
         its = [_with_calls(bar, group.calls, place) for bar in _beside_each_other(thing, place)]
         lane = next((number for number, end in enumerate(ends) if end <= its[0].left), len(ends))
         ends[lane:] = [its[-1].right + 1, *ends[lane + 1 :]]
@@ -190,9 +220,13 @@ def _bars(group: _Group, place: Place) -> Iterator[Bar]:
     shown = {call.id for bar in bars for inner in bar.inner for call in inner.spans}
     others = _beside_each_other([call for call in group.calls if call.id not in shown], place)
     bars += [replace(bar, y=len(ends)) for bar in others]
-    for left, right in without(union(map(place, group.waits)), union((bar.left, bar.right) for bar in bars)):
+    for left, right in without(
+        union(map(place, group.waits)), union((bar.left, bar.right) for bar in bars)
+    ):
         if right - left >= 1:  # nothing is done for it meanwhile
-            during = tuple(span for span in group.waits if place(span)[0] < right and place(span)[1] > left)
+            during = tuple(
+                span for span in group.waits if place(span)[0] < right and place(span)[1] > left
+            )
             bars.append(Bar(during, left, right, 0, LANE))
     return iter(bars)
 
@@ -206,7 +240,9 @@ def _beside_each_other(spans: Iterable[Span], place: Place) -> list[Bar]:
         left = min(left, RIGHT - least)
         if bars and left < bars[-1].right:
             if right < bars[-1].right + least:
-                bars[-1] = replace(bars[-1], spans=(*bars[-1].spans, span), right=max(bars[-1].right, right))
+                bars[-1] = replace(
+                    bars[-1], spans=(*bars[-1].spans, span), right=max(bars[-1].right, right)
+                )
                 continue
             if right - left > 2 * least and left < bars[-1].right - least:  # they did go on at once
                 bars[-1] = replace(bars[-1], spans=(*bars[-1].spans, span), right=right)
@@ -225,9 +261,14 @@ def _with_calls(bar: Bar, calls: Sequence[Span], place: Place) -> Bar:
     its = [
         call
         for call in calls
-        if call.name in names and call.started_at >= begun and any(end is None or call.started_at <= end for end in ended)
+        if call.name in names
+        and call.started_at >= begun
+        and any(end is None or call.started_at <= end for end in ended)
     ]
-    inner = [replace(c, left=max(c.left, bar.left), right=min(c.right, bar.right)) for c in _beside_each_other(its, place)]
+    inner = [
+        replace(c, left=max(c.left, bar.left), right=min(c.right, bar.right))
+        for c in _beside_each_other(its, place)
+    ]
     return replace(bar, inner=tuple(call for call in inner if call.right > call.left))
 
 
@@ -239,8 +280,12 @@ def _placed(bar: Bar, top: float) -> Bar:
 
 def _label(group: _Group, names: dict[str, str]) -> str:
     if group.key == "concepts":
-        first, last = (wrap(title, 76, FONT, most=1)[0] for title in (group.titles[0], group.titles[-1]))
-        return _cut(names["concepts"] % {"first": first, "last": last, "count": len(group.concepts)})
+        first, last = (
+            wrap(title, 76, FONT, most=1)[0] for title in (group.titles[0], group.titles[-1])
+        )
+        return _cut(
+            names["concepts"] % {"first": first, "last": last, "count": len(group.concepts)}
+        )
     return _cut(names[group.key] if group.key in names else group.titles[0] or "?")
 
 

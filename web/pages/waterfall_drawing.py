@@ -26,11 +26,22 @@ PATTERNS = (
     '<path class="w-line" d="M0 0V6"/></pattern><pattern id="w-dots" width="5" height="5" patternUnits="userSpaceOnUse">'
     '<circle class="w-dot" cx="2.5" cy="2.5" r="1.2"/></pattern></defs>'
 )
-FULL = frozenset({SpanKind.plan, SpanKind.analysis, SpanKind.outline, SpanKind.repair, SpanKind.content})
+FULL = frozenset(
+    {SpanKind.plan, SpanKind.analysis, SpanKind.outline, SpanKind.repair, SpanKind.content}
+)
 IN_LEGEND = (
-    *(("queued", SpanOutcome.ok), ("plan", SpanOutcome.ok), ("analysis", SpanOutcome.ok), ("outline", SpanOutcome.ok)),
+    *(
+        ("queued", SpanOutcome.ok),
+        ("plan", SpanOutcome.ok),
+        ("analysis", SpanOutcome.ok),
+        ("outline", SpanOutcome.ok),
+    ),
     *(("repair", SpanOutcome.ok), ("content", SpanOutcome.ok), ("model_call", SpanOutcome.ok)),
-    *(("content", SpanOutcome.failed), ("content", SpanOutcome.interrupted), ("content", SpanOutcome.stopped)),
+    *(
+        ("content", SpanOutcome.failed),
+        ("content", SpanOutcome.interrupted),
+        ("content", SpanOutcome.stopped),
+    ),
     *(("content", SpanOutcome.running), ("wait", SpanOutcome.ok), ("retry", SpanOutcome.ok)),
     *(("webhook", SpanOutcome.ok), ("decision", SpanOutcome.ok)),
 )
@@ -50,12 +61,22 @@ def legend(spans: Collection[Span], words: NullTranslations) -> list[tuple[str, 
         if (kind not in there) if outcome == SpanOutcome.ok else (outcome not in ends):
             continue
         at = datetime.min
-        span = Span(id="", kind=SpanKind(kind), name="", started_at=at, ended_at=at, outcome=outcome)
+        span = Span(
+            id="", kind=SpanKind(kind), name="", started_at=at, ended_at=at, outcome=outcome
+        )
         inner = "".join(_shape(Bar((span,), 3, 25, 2)))
         if kind == SpanKind.model_call:  # as it is within what it is for
-            around = "".join(_shape(Bar((span.model_copy(update={"kind": SpanKind.content}),), 3, 25, 2)))
-            inner = f'{around}<g class="w-within">{"".join(_shape(Bar((span,), 5, 23, 6.5, 3)))}</g>'
-        said = words.gettext(NAMES[span.kind]) if outcome == SpanOutcome.ok else outcome_of(span, words)
+            around = "".join(
+                _shape(Bar((span.model_copy(update={"kind": SpanKind.content}),), 3, 25, 2))
+            )
+            inner = (
+                f'{around}<g class="w-within">{"".join(_shape(Bar((span,), 5, 23, 6.5, 3)))}</g>'
+            )
+        said = (
+            words.gettext(NAMES[span.kind])
+            if outcome == SpanOutcome.ok
+            else outcome_of(span, words)
+        )
         svg = f'<svg class="waterfall key" viewBox="0 0 28 16" width="28" height="16" aria-hidden="true">{inner}</svg>'
         found.append((svg, said))
     return found
@@ -77,16 +98,27 @@ def _sentence(span: Span, chart: Chart, now: datetime, words: NullTranslations) 
     if span.attempt:
         parts.append(words.gettext("try %(number)d") % {"number": span.attempt})
     if span.prompt_tokens is not None and span.completion_tokens is not None:
-        parts.append(words.gettext("%(count)d tokens") % {"count": span.prompt_tokens + span.completion_tokens})
+        parts.append(
+            words.gettext("%(count)d tokens")
+            % {"count": span.prompt_tokens + span.completion_tokens}
+        )
     if span.concept:
         parts.insert(0, span.concept)
     return " · ".join([*parts, span.reason] if span.reason else parts)
 
 
-def _drawn(chart: Chart, now: datetime, title: str, href: Href, words: NullTranslations) -> Iterator[str]:
+def _drawn(
+    chart: Chart, now: datetime, title: str, href: Href, words: NullTranslations
+) -> Iterator[str]:
     width, height = _number(chart.width), _number(chart.height)
-    count = sum(len(bar.spans) + sum(len(call.spans) for call in bar.inner) for row in chart.rows for bar in row.bars)
-    desc = words.gettext("%(rows)d rows, %(spans)d spans of time, %(duration)s. The table below says the same in words.")
+    count = sum(
+        len(bar.spans) + sum(len(call.spans) for call in bar.inner)
+        for row in chart.rows
+        for bar in row.bars
+    )
+    desc = words.gettext(
+        "%(rows)d rows, %(spans)d spans of time, %(duration)s. The table below says the same in words."
+    )
     desc %= {"rows": len(chart.rows), "spans": count, "duration": told(round(chart.seconds))}
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="waterfall" width="{width}" height="{height}" '
@@ -144,7 +176,10 @@ def _shape(bar: Bar) -> Iterator[str]:
     if bar.kind in FULL and bar.outcome == SpanOutcome.running and width > 8:
         tip = f"M{_number(bar.right - 6)} {_number(y + 2)}l4 {_number(bar.height / 2 - 2)}l-4 {_number(bar.height / 2 - 2)}"
         yield f'<path class="w-tip" d="{tip}"/>'
-    if bar.kind in (*FULL, SpanKind.webhook) and bar.outcome in (SpanOutcome.failed, SpanOutcome.interrupted):
+    if bar.kind in (*FULL, SpanKind.webhook) and bar.outcome in (
+        SpanOutcome.failed,
+        SpanOutcome.interrupted,
+    ):
         size = min(3.0, width / 2 - 0.5)
         left, right = _number(bar.right - 2 * size - 1), _number(bar.right - 1)
         top, bottom = _number(middle - size), _number(middle + size)
@@ -169,5 +204,9 @@ def _number(value: float) -> str:
 
 
 def _text(text: str, *, lines: bool = False) -> str:
-    kept = "\n".join(one_line(storable(line)) for line in text.split("\n")) if lines else one_line(storable(text))
+    kept = (
+        "\n".join(one_line(storable(line)) for line in text.split("\n"))
+        if lines
+        else one_line(storable(text))
+    )
     return escape(NOT_XML.sub("", kept))

@@ -41,10 +41,17 @@ def add_webhook(call: Call) -> Response:
     """Its secret is on the page that answers this, and nowhere else."""
     form: Form = call.body
     try:
-        request = filled(WebhookRequest, {**form.given("url", "description"), "events": tuple(form.all("events"))})
+        request = filled(
+            WebhookRequest,
+            {**form.given("url", "description"), "events": tuple(form.all("events"))},
+        )
         made = api.create_webhook(replace(call, body=request))
     except REFUSALS as error:
-        kept = {"url": form.text("url"), "description": form.text("description"), "events": form.all("events")}
+        kept = {
+            "url": form.text("url"),
+            "description": form.text("description"),
+            "events": form.all("events"),
+        }
         return _list(call, error, FULL if isinstance(error, Conflict) else "", kept)
     return _with_secret(call, made)
 
@@ -95,20 +102,47 @@ def _with_secret(call: Call, made: Reply) -> Response:
     return _one(call, made.body.id, secret=made.body.secret)
 
 
-def _list(call: Call, error: RoadmapError | None = None, sentence: str = "", kept: Mapping[str, Any] | None = None) -> Response:
+def _list(
+    call: Call,
+    error: RoadmapError | None = None,
+    sentence: str = "",
+    kept: Mapping[str, Any] | None = None,
+) -> Response:
     values = kept or {"url": "", "description": "", "events": list(WebhookEvent)}
     items = webhooks.list_webhooks(call.owner).items
-    return _page(call, "webhooks.html", error, sentence, values=values, webhooks=items, events=list(WebhookEvent))
+    return _page(
+        call,
+        "webhooks.html",
+        error,
+        sentence,
+        values=values,
+        webhooks=items,
+        events=list(WebhookEvent),
+    )
 
 
 def _one(
-    call: Call, webhook_id: UUID, error: RoadmapError | None = None, *, secret: str = "", cursor: UUID | None = None
+    call: Call,
+    webhook_id: UUID,
+    error: RoadmapError | None = None,
+    *,
+    secret: str = "",
+    cursor: UUID | None = None,
 ) -> Response:
     webhook = webhooks.read(call.owner, webhook_id)
-    log = webhooks.list_deliveries(call.owner, webhook_id, limit=MOST_SHOWN, before=cursor, status=None)
+    log = webhooks.list_deliveries(
+        call.owner, webhook_id, limit=MOST_SHOWN, before=cursor, status=None
+    )
     is_sending = cursor is None and any(is_on_its_way(delivery) for delivery in log.items)
-    told: dict[str, Any] = {"webhook": webhook, "log": log, "secret": secret, "is_first": cursor is None}
-    return _page(call, "webhook.html", error, is_sending=is_sending, holds_secret=bool(secret), **told)
+    told: dict[str, Any] = {
+        "webhook": webhook,
+        "log": log,
+        "secret": secret,
+        "is_first": cursor is None,
+    }
+    return _page(
+        call, "webhook.html", error, is_sending=is_sending, holds_secret=bool(secret), **told
+    )
 
 
 def is_on_its_way(delivery: DeliveryInfo) -> bool:
@@ -117,10 +151,14 @@ def is_on_its_way(delivery: DeliveryInfo) -> bool:
     return waits or delivery.status == DeliveryStatus.delivering
 
 
-def _page(call: Call, template: str, error: RoadmapError | None, sentence: str = "", **more: Any) -> Response:
+def _page(
+    call: Call, template: str, error: RoadmapError | None, sentence: str = "", **more: Any
+) -> Response:
     words = texts(language_of(call.request))
     if error is None:
         return page(call.request, template, problem="", errors={}, **more)
     said = words.gettext(sentence) if sentence else problems.said(words, error)
     errors = problems.of_fields(words, error.fields)
-    return page(call.request, template, status=status_of(error), problem=said, errors=errors, **more)
+    return page(
+        call.request, template, status=status_of(error), problem=said, errors=errors, **more
+    )

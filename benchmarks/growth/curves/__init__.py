@@ -6,5 +6,6 @@ from benchmarks.growth.curves import clients, day, messages, modes, records, roa
 from benchmarks.growth.points import Curve
 
 CURVES: Mapping[str, Curve] = {
-    each.CURVE.name: each.CURVE for each in (workers, clients, roadmaps, records, day, messages, modes)
+    each.CURVE.name: each.CURVE
+    for each in (workers, clients, roadmaps, records, day, messages, modes)
 }

@@ -23,7 +23,9 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
         for turn, count in turns(effort.clients, effort.rounds):
             say(f"clients: {count}, round {turn + 1} of {effort.rounds}")
             ground.settle()
-            found = load(Plan(service.port, service.posts(), 202, effort.seconds, connections=count))
+            found = load(
+                Plan(service.port, service.posts(), 202, effort.seconds, connections=count)
+            )
             service.check(found.answered)
             service.empty()
             yield Point(RATE, NAME, count, found.rate)

@@ -45,7 +45,11 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
 def pages() -> Mapping[str, str]:
     """By what is looked at."""
     path = "/admin/queues/content"
-    return {"overview": "/admin", "ready": f"{path}?state=ready", "a search": f"{path}?state=ready&search=no+such+words"}
+    return {
+        "overview": "/admin",
+        "ready": f"{path}?state=ready",
+        "a search": f"{path}?state=ready&search=no+such+words",
+    }
 
 
 def _pages(storage: str, stack: Stack, effort: Effort) -> Iterator[Point]:
@@ -115,7 +119,10 @@ def said(found: Found) -> str:
     points = found.points
     ones, seen = lines(points, MESSAGE), lines(points, PAGE)
     most = max(point.x for point in points)
-    told = ", ".join(f"{name} {number(list(line.values())[-1])} ms ({growth(line):.2f} times)" for name, line in ones.items())
+    told = ", ".join(
+        f"{name} {number(list(line.values())[-1])} ms ({growth(line):.2f} times)"
+        for name, line in ones.items()
+    )
     name, slowest = max(seen.items(), key=lambda each: max(each[1].values()))
     return (
         f"With {most:,.0f} messages waiting one costs: {told} of what it costs in an empty queue. The slowest page is {name}: "

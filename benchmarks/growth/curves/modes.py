@@ -30,21 +30,36 @@ one client asks for at once: what is told is their number by the seconds until t
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
     service = Service()
-    with service.serving(ground), running(embedded_stack(ground.folder("embedded"), **DEFAULTS)) as embedded:
+    with (
+        service.serving(ground),
+        running(embedded_stack(ground.folder("embedded"), **DEFAULTS)) as embedded,
+    ):
         service.stack.headers = service.headers(service.tokens[0])
         for turn, name in turns((SERVER, EMBEDDED), effort.rounds):
-            say(f"modes: {name}, {effort.built} roadmaps are built, round {turn + 1} of {effort.rounds}")
+            say(
+                f"modes: {name}, {effort.built} roadmaps are built, round {turn + 1} of {effort.rounds}"
+            )
             with service.consuming() if name == SERVER else ExitStack():
-                yield Point(BUILT, name, 1, _built(service.stack if name == SERVER else embedded, effort.built))
+                yield Point(
+                    BUILT,
+                    name,
+                    1,
+                    _built(service.stack if name == SERVER else embedded, effort.built),
+                )
         with _paused(embedded):
-            modes = {SERVER: (service.stack, service.posts()), EMBEDDED: (embedded, _posts(service))}
+            modes = {
+                SERVER: (service.stack, service.posts()),
+                EMBEDDED: (embedded, _posts(service)),
+            }
             reads = {name: _read(stack) for name, (stack, _) in modes.items()}
             for turn, name in turns(list(modes), effort.rounds):
                 stack, posts = modes[name]
                 ground.settle()
                 for count in CLIENTS:
                     say(f"modes: {name}, {count} clients, round {turn + 1} of {effort.rounds}")
-                    read = load(Plan(stack.port, [reads[name]], 200, effort.seconds, connections=count))
+                    read = load(
+                        Plan(stack.port, [reads[name]], 200, effort.seconds, connections=count)
+                    )
                     posted = load(Plan(stack.port, posts, 202, effort.seconds, connections=count))
                     yield Point(RATE, f"{GET}, {name}", count, read.rate)
                     yield Point(RATE, f"{POST}, {name}", count, posted.rate)
@@ -57,7 +72,9 @@ def _built(stack: Stack, count: int) -> float:
     paths = [stack.create(goal(number)) for number in range(count)]
     ended = [stack.finished(path, timeout=LONGEST)["status"] for path in paths]
     if other := set(ended) - {"ready"}:
-        raise BenchmarkFailed(f"roadmaps of the catalogue ended as {', '.join(sorted(other))} in {stack.mode} mode")
+        raise BenchmarkFailed(
+            f"roadmaps of the catalogue ended as {', '.join(sorted(other))} in {stack.mode} mode"
+        )
     return count / (perf_counter() - began)
 
 
@@ -74,7 +91,9 @@ def _paused(stack: Stack) -> Iterator[None]:
 def _posts(service: Service) -> list[str]:
     """The same goals, by the person at this machine."""
     return [
-        post.replace(f"Authorization: {post.partition('Authorization: ')[2].partition(chr(13))[0]}\r\n", "")
+        post.replace(
+            f"Authorization: {post.partition('Authorization: ')[2].partition(chr(13))[0]}\r\n", ""
+        )
         for post in service.posts()
     ]
 
@@ -84,7 +103,9 @@ def _read(stack: Stack) -> str:
     items = stack.get(f"{PATH}?status=ready&limit=1").json()["items"]
     if not items or items[0]["status"] not in FINAL:
         raise BenchmarkFailed("there is no finished roadmap to read")
-    return request("GET", f"{PATH}/{items[0]['id']}", {**stack.headers, "Accept": "application/json"})
+    return request(
+        "GET", f"{PATH}/{items[0]['id']}", {**stack.headers, "Accept": "application/json"}
+    )
 
 
 def said(found: Found) -> str:

@@ -40,12 +40,25 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Point | Statement]:
             headers = service.headers(service.tokens[0])
             ask(service.url, OWN.format(roadmap=ROADMAP, reader=service.account()))
             say(f"records: {records:,} are written")
-            environment = {**service.stack.environment, "SERVICE_TYPE": "huey_logs", "PYTHONPATH": str(ROOT)}
-            output_of(python("-m", "benchmarks.growth.fill_log", str(records)), environment, seconds=LONGEST_FILL)
+            environment = {
+                **service.stack.environment,
+                "SERVICE_TYPE": "huey_logs",
+                "PYTHONPATH": str(ROOT),
+            }
+            output_of(
+                python("-m", "benchmarks.growth.fill_log", str(records)),
+                environment,
+                seconds=LONGEST_FILL,
+            )
             ground.settle()
             for asked in pages():
                 say(f"records: {asked.line} of {records:,}")
-                yield Point(asked.measure, asked.line, records, answers(service.port, headers, asked, effort.tries).ms)
+                yield Point(
+                    asked.measure,
+                    asked.line,
+                    records,
+                    answers(service.port, headers, asked, effort.tries).ms,
+                )
             for asked in pages():
                 with service.explained.looking(asked.line, records) as found:
                     answers(service.port, headers, asked, LOOKS)

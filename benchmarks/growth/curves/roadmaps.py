@@ -19,7 +19,12 @@ from benchmarks.growth.points import Curve, Found, Point
 from benchmarks.growth.saying import worst_of
 from benchmarks.load import ROOT
 
-API, PAGES, OPERATOR, UPKEEP = "API, ms", "pages, ms", "operator's room, ms", "upkeep, each minute, ms"
+API, PAGES, OPERATOR, UPKEEP = (
+    "API, ms",
+    "pages, ms",
+    "operator's room, ms",
+    "upkeep, each minute, ms",
+)
 POST = "POST a goal"
 DIFFERENT = 20  # roadmaps that are read in turn
 LOOKS = 3  # at the plans of a page
@@ -41,14 +46,19 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Point | Statement]:
     with service.serving(ground):
         headers = service.headers(service.tokens[0])
         reader = service.account()
-        others = [UUID(str(each)) for (each,) in ask(service.url, f"SELECT id FROM account WHERE id <> '{reader}'")]
+        others = [
+            UUID(str(each))
+            for (each,) in ask(service.url, f"SELECT id FROM account WHERE id <> '{reader}'")
+        ]
         filling = Filling(service.url, reader, others, effort.whole)
         for rows in effort.roadmaps:
             filling.fill(rows)
             asked = list(pages(filling))
             for each in asked:
                 say(f"roadmaps: {each.line} of {rows:,}")
-                yield Point(each.measure, each.line, rows, _answered(service, headers, each, effort.tries))
+                yield Point(
+                    each.measure, each.line, rows, _answered(service, headers, each, effort.tries)
+                )
             for name, ms in _upkeep(service, 5).items():
                 yield Point(UPKEEP, name, rows, ms)
             yield from _plans(service, headers, asked, rows)
@@ -90,14 +100,24 @@ def _answered(service: Service, headers: Mapping[str, str], asked: Asked, tries:
 
 
 def _upkeep(service: Service, times: int) -> dict[str, float]:
-    environment = {**service.stack.environment, "SERVICE_TYPE": "huey_logs", "PYTHONPATH": str(ROOT)}
-    found: dict[str, float] = json.loads(" ".join(output_of(python("-m", "benchmarks.growth.upkeep", str(times)), environment)))
+    environment = {
+        **service.stack.environment,
+        "SERVICE_TYPE": "huey_logs",
+        "PYTHONPATH": str(ROOT),
+    }
+    found: dict[str, float] = json.loads(
+        " ".join(output_of(python("-m", "benchmarks.growth.upkeep", str(times)), environment))
+    )
     return found
 
 
-def _plans(service: ExplainedService, headers: Mapping[str, str], asked: Sequence[Asked], rows: int) -> Iterator[Statement]:
+def _plans(
+    service: ExplainedService, headers: Mapping[str, str], asked: Sequence[Asked], rows: int
+) -> Iterator[Statement]:
     for each in asked:
-        with service.explained.looking(f"{each.measure.rpartition(',')[0]}: {each.line}", rows) as found:
+        with service.explained.looking(
+            f"{each.measure.rpartition(',')[0]}: {each.line}", rows
+        ) as found:
             _answered(service, headers, each, LOOKS)
         yield from found
     with service.explained.looking("upkeep", rows) as found:

@@ -30,14 +30,18 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
             say(f"workers: {count} are started")
             ends.enter_context(service.serving(ground))
             tree = service.finished_roadmap()
-            reads[count] = request("GET", f"{PATH}/{tree['id']}", service.headers(service.tokens[0]))
+            reads[count] = request(
+                "GET", f"{PATH}/{tree['id']}", service.headers(service.tokens[0])
+            )
         for turn, count in turns(list(services), effort.rounds):
             say(f"workers: {count}, round {turn + 1} of {effort.rounds}")
             port = services[count].port
             ground.settle()
             read = load(Plan(port, [reads[count]], 200, effort.seconds, connections=CLIENTS))
             yield from _points(GET, count, read)
-            posted = load(Plan(port, services[count].posts(), 202, effort.seconds, connections=CLIENTS))
+            posted = load(
+                Plan(port, services[count].posts(), 202, effort.seconds, connections=CLIENTS)
+            )
             yield from _points(POST, count, posted)
             services[count].empty_queues()
 
@@ -53,7 +57,9 @@ def said(found: Found) -> str:
     for name, line in lines(points, RATE).items():
         best, first = max(line.values()), line[1]
         enough = min(count for count, rate in line.items() if rate * ENOUGH >= best)
-        told.append(f"{name}: {number(first)} with one, at most {number(best)}, nine tenths of that with {enough:g}")
+        told.append(
+            f"{name}: {number(first)} with one, at most {number(best)}, nine tenths of that with {enough:g}"
+        )
     return (
         f"With the {cores} cores that everything shares here: {'; '.join(told)}. Where the API has cores of its own, give it a "
         "worker for each (API_WORKERS), and 11 connections of PostgreSQL to each at most; then a machine for the database."

@@ -17,7 +17,15 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import selectinload
 
-from benchmarks.peers.fastapi_celery.models import Concept, Event, LoginSession, Module, Roadmap, Stage, now
+from benchmarks.peers.fastapi_celery.models import (
+    Concept,
+    Event,
+    LoginSession,
+    Module,
+    Roadmap,
+    Stage,
+    now,
+)
 from benchmarks.peers.fastapi_celery.worker import plan_roadmap, write_log
 
 POOL = 16
@@ -50,7 +58,9 @@ class RoadmapRequest(BaseModel):
     background: Text = ""
     motivation: Text = ""
     preferences: Text = ""
-    language: Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$", max_length=35)] = "en"
+    language: Annotated[
+        str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$", max_length=35)
+    ] = "en"
 
 
 class Accepted(BaseModel):
@@ -135,9 +145,13 @@ async def database() -> AsyncIterator[AsyncSession]:
 Database = Annotated[AsyncSession, Depends(database)]
 
 
-async def account_of(db: Database, credentials: Annotated[HTTPAuthorizationCredentials, Depends(bearer)]) -> UUID:
+async def account_of(
+    db: Database, credentials: Annotated[HTTPAuthorizationCredentials, Depends(bearer)]
+) -> UUID:
     """Whose token it is, unless it has expired or its login has ended."""
-    refused = HTTPException(status.HTTP_401_UNAUTHORIZED, "The token is not valid.", {"WWW-Authenticate": "Bearer"})
+    refused = HTTPException(
+        status.HTTP_401_UNAUTHORIZED, "The token is not valid.", {"WWW-Authenticate": "Bearer"}
+    )
     try:
         payload = jwt.decode(credentials.credentials, SECRET_KEY, algorithms=["HS256"])
     except jwt.InvalidTokenError:
@@ -157,27 +171,45 @@ async def health() -> dict[str, str]:
 
 
 @app.post("/api/v1/roadmaps", status_code=status.HTTP_202_ACCEPTED)
-async def create_roadmap(request: RoadmapRequest, owner: Owner, db: Database, response: Response) -> Accepted:
+async def create_roadmap(
+    request: RoadmapRequest, owner: Owner, db: Database, response: Response
+) -> Accepted:
     roadmap = Roadmap(id=uuid4(), owner_id=owner, **request.model_dump())
     roadmap.events.append(Event(seq=1, type="roadmap.queued"))
     db.add(roadmap)
     await db.commit()
     plan_roadmap.delay(str(roadmap.id))
-    record = {"category": "api", "step": "accept", "message": "Accepted the goal", "level": "info", "roadmap_id": str(roadmap.id)}
+    record = {
+        "category": "api",
+        "step": "accept",
+        "message": "Accepted the goal",
+        "level": "info",
+        "roadmap_id": str(roadmap.id),
+    }
     write_log.delay({**record, "id": str(uuid4()), "at": now().astimezone(UTC).isoformat()})
     path = f"/api/v1/roadmaps/{roadmap.id}"
     response.headers["Location"] = path
-    return Accepted(id=roadmap.id, status="queued", links={"self": path, "events": f"{path}/events"})
+    return Accepted(
+        id=roadmap.id, status="queued", links={"self": path, "events": f"{path}/events"}
+    )
 
 
 @app.get("/api/v1/roadmaps/{roadmap_id}")
 async def read_roadmap(
-    roadmap_id: UUID, owner: Owner, db: Database, request: Request, if_none_match: Annotated[str | None, Header()] = None
+    roadmap_id: UUID,
+    owner: Owner,
+    db: Database,
+    request: Request,
+    if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """With an ETag of its content, as the service has; nothing is sent to who has it already."""
-    concepts = selectinload(Roadmap.stages).selectinload(Stage.modules).selectinload(Module.concepts)
+    concepts = (
+        selectinload(Roadmap.stages).selectinload(Stage.modules).selectinload(Module.concepts)
+    )
     wanted = select(Roadmap).where(Roadmap.id == roadmap_id, Roadmap.owner_id == owner)
-    roadmap = (await db.scalars(wanted.options(concepts.selectinload(Concept.contents)))).one_or_none()
+    roadmap = (
+        await db.scalars(wanted.options(concepts.selectinload(Concept.contents)))
+    ).one_or_none()
     if roadmap is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such roadmap.")
     content = RoadmapTree.model_validate(roadmap).model_dump_json().encode()

@@ -14,7 +14,11 @@ def now() -> datetime:
 
 
 class Base(DeclarativeBase):
-    type_annotation_map: ClassVar = {datetime: TIMESTAMP(timezone=True), dict[str, Any]: JSONB, list[str]: JSONB}
+    type_annotation_map: ClassVar = {
+        datetime: TIMESTAMP(timezone=True),
+        dict[str, Any]: JSONB,
+        list[str]: JSONB,
+    }
 
 
 class Account(Base):
@@ -27,7 +31,9 @@ class Account(Base):
 class LoginSession(Base):
     __tablename__ = "login_session"
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"), index=True)
+    account_id: Mapped[UUID] = mapped_column(
+        ForeignKey("account.id", ondelete="CASCADE"), index=True
+    )
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None] = mapped_column(index=True)
 
@@ -63,7 +69,9 @@ class Roadmap(Base):
 
 class Event(Base):
     __tablename__ = "roadmap_event"
-    roadmap_id: Mapped[UUID] = mapped_column(ForeignKey("roadmap.id", ondelete="CASCADE"), primary_key=True)
+    roadmap_id: Mapped[UUID] = mapped_column(
+        ForeignKey("roadmap.id", ondelete="CASCADE"), primary_key=True
+    )
     seq: Mapped[int] = mapped_column(primary_key=True)
     type: Mapped[str] = mapped_column(String(40))
     data: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -73,7 +81,9 @@ class Event(Base):
 class Stage(Base):
     __tablename__ = "stage"
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    roadmap_id: Mapped[UUID] = mapped_column(ForeignKey("roadmap.id", ondelete="CASCADE"), index=True)
+    roadmap_id: Mapped[UUID] = mapped_column(
+        ForeignKey("roadmap.id", ondelete="CASCADE"), index=True
+    )
     key: Mapped[str] = mapped_column(String(200))
     position: Mapped[int]
     title: Mapped[str] = mapped_column(String(200))
@@ -113,7 +123,9 @@ class Concept(Base):
 
 class Content(Base):
     __tablename__ = "content"
-    concept_id: Mapped[UUID] = mapped_column(ForeignKey("concept.id", ondelete="CASCADE"), primary_key=True)
+    concept_id: Mapped[UUID] = mapped_column(
+        ForeignKey("concept.id", ondelete="CASCADE"), primary_key=True
+    )
     kind: Mapped[str] = mapped_column(String(10), primary_key=True)
     status: Mapped[str] = mapped_column(String(10))
     version: Mapped[int]
@@ -122,7 +134,10 @@ class Content(Base):
 
 class LogRecord(Base):
     __tablename__ = "execution_log"
-    __table_args__ = (Index("log_roadmap", "roadmap_id", "id"), Index("log_category", "category", "step", "id"))
+    __table_args__ = (
+        Index("log_roadmap", "roadmap_id", "id"),
+        Index("log_category", "category", "step", "id"),
+    )
     id: Mapped[UUID] = mapped_column(primary_key=True)
     at: Mapped[datetime]
     level: Mapped[str] = mapped_column(String(10))

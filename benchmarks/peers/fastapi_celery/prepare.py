@@ -15,7 +15,16 @@ import jwt
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from benchmarks.peers.fastapi_celery.models import Account, Base, Concept, Content, LoginSession, Module, Roadmap, Stage
+from benchmarks.peers.fastapi_celery.models import (
+    Account,
+    Base,
+    Concept,
+    Content,
+    LoginSession,
+    Module,
+    Roadmap,
+    Stage,
+)
 
 OWN = ("id", "goal", "title", "status", "generator", "level", "language", "hours_per_week")
 NODE = ("id", "key", "title", "description", "hours")
@@ -24,14 +33,19 @@ ELSEWHERE = ("stages", "links", "created_at", "updated_at", "deadline", *OWN)
 
 
 def main(count: int) -> None:
-    engine = create_engine(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg2://"))
+    engine = create_engine(
+        os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg2://")
+    )
     Base.metadata.create_all(engine)
     until = datetime.now(UTC) + timedelta(days=1)
     with Session(engine) as session:
         accounts = [Account(id=uuid4(), email=f"{number}@example.org") for number in range(count)]
         session.add_all(accounts)
         session.flush()
-        logins = [LoginSession(id=uuid4(), account_id=account.id, expires_at=until) for account in accounts]
+        logins = [
+            LoginSession(id=uuid4(), account_id=account.id, expires_at=until)
+            for account in accounts
+        ]
         session.add_all(logins)
         if tree := json.loads(sys.stdin.readline() or "null"):
             session.add(roadmap_of(tree, accounts[0].id))
@@ -44,7 +58,11 @@ def main(count: int) -> None:
 def roadmap_of(tree: dict[str, Any], owner_id: UUID) -> Roadmap:
     details = {name: value for name, value in tree.items() if name not in ELSEWHERE}
     stages = [
-        Stage(**_only(stage, NODE), position=number, modules=[_module(*each) for each in enumerate(stage["modules"])])
+        Stage(
+            **_only(stage, NODE),
+            position=number,
+            modules=[_module(*each) for each in enumerate(stage["modules"])],
+        )
         for number, stage in enumerate(tree["stages"])
     ]
     return Roadmap(owner_id=owner_id, details=details, stages=stages, **_only(tree, OWN))
@@ -59,7 +77,10 @@ def _module(position: int, module: dict[str, Any]) -> Module:
 
 
 def _contents(concept: dict[str, Any]) -> list[Content]:
-    return [Content(kind=kind, **_only(state, ("status", "version", "error"))) for kind, state in concept["contents"].items()]
+    return [
+        Content(kind=kind, **_only(state, ("status", "version", "error")))
+        for kind, state in concept["contents"].items()
+    ]
 
 
 def _only(of: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -35,21 +35,33 @@ app.conf.update(
 def engine() -> Engine:
     """Of this process: made after the fork, as SQLAlchemy's documentation asks for."""
     url = os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg2://")
-    return create_engine(url, pool_size=4, max_overflow=0, connect_args={"application_name": os.environ.get("SERVICE", "celery")})
+    return create_engine(
+        url,
+        pool_size=4,
+        max_overflow=0,
+        connect_args={"application_name": os.environ.get("SERVICE", "celery")},
+    )
 
 
 @app.task(name="plan_roadmap")
 def plan_roadmap(roadmap_id: str) -> None:
     redis.Redis.from_url(os.environ["REDIS_URL"]).set(STARTED, repr(time.time()), nx=True)
     with Session(engine()) as session:
-        session.execute(update(Roadmap).where(Roadmap.id == UUID(roadmap_id)).values(status="planning"))
+        session.execute(
+            update(Roadmap).where(Roadmap.id == UUID(roadmap_id)).values(status="planning")
+        )
         session.commit()
 
 
 @app.task(name="write_log")
 def write_log(record: dict[str, Any]) -> None:
     roadmap_id = UUID(record["roadmap_id"])
-    row = {**record, "id": UUID(record["id"]), "at": datetime.fromisoformat(record["at"]), "roadmap_id": roadmap_id}
+    row = {
+        **record,
+        "id": UUID(record["id"]),
+        "at": datetime.fromisoformat(record["at"]),
+        "roadmap_id": roadmap_id,
+    }
     with Session(engine()) as session:
         session.execute(insert(LogRecord).values(row).on_conflict_do_nothing())
         session.commit()

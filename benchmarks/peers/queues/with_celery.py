@@ -8,7 +8,10 @@ from benchmarks.peers.queues import ticks
 
 app = Celery("bench", broker=os.environ["PLACE"])
 app.conf.update(
-    task_acks_late=True, task_reject_on_worker_lost=True, task_ignore_result=True, broker_connection_retry_on_startup=True
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_ignore_result=True,
+    broker_connection_retry_on_startup=True,
 )
 task = app.task(name="tick")(ticks.tick)
 

@@ -38,7 +38,11 @@ def install(at: str, mark: Path, since: Path | None) -> None:
     left, lock = [int(nth or 1)], threading.Lock()
 
     def reached(call: Call) -> None:
-        if point.service != service() or (since is not None and not since.exists()) or not point.counts(call):
+        if (
+            point.service != service()
+            or (since is not None and not since.exists())
+            or not point.counts(call)
+        ):
             return
         with lock:
             left[0] -= 1

@@ -25,4 +25,9 @@ class AuditQuery(BaseModel):
 def list_audit(call: Call) -> Reply:
     """The newest first. What was done more than a year ago is forgotten."""
     query: AuditQuery = call.query
-    return paged(call, audit.records(limit=query.limit, before=query.cursor, action=query.action, outcome=query.outcome))
+    return paged(
+        call,
+        audit.records(
+            limit=query.limit, before=query.cursor, action=query.action, outcome=query.outcome
+        ),
+    )

@@ -47,12 +47,16 @@ class FilterQuery(BaseModel):
         None, description="Only these levels, separated by commas.", examples=["warning,error"]
     )
     category: Annotated[str, Field(min_length=1, max_length=200), CLEAN] | None = Field(
-        None, description="Only these categories, separated by commas.", examples=["planning,building"]
+        None,
+        description="Only these categories, separated by commas.",
+        examples=["planning,building"],
     )
     step: Name | None = Field(None, description="Only this step.", examples=["outline"])
     roadmap_id: UUID | None = Field(None, description="Only what is about this roadmap.")
     concept_id: UUID | None = Field(None, description="Only what is about this concept.")
-    trace_id: UUID | None = Field(None, description="Only what belongs to this request, in every process.")
+    trace_id: UUID | None = Field(
+        None, description="Only what belongs to this request, in every process."
+    )
     since: Moment | None = Field(None, description="Only from this moment on.")
     until: Moment | None = Field(None, description="Only before this moment.")
     text: Annotated[str, Field(max_length=LONGEST_TEXT), CLEAN] = Field(
@@ -64,9 +68,13 @@ class FilterQuery(BaseModel):
     @property
     def wanted(self) -> LogFilter:
         levels = tuple(LogLevel(level) for level in (self.level or "").split(",") if level)
-        categories = tuple(name.strip() for name in (self.category or "").split(",") if name.strip())
+        categories = tuple(
+            name.strip() for name in (self.category or "").split(",") if name.strip()
+        )
         same = ("step", "roadmap_id", "concept_id", "trace_id", "since", "until", "text")
-        return LogFilter(levels=levels, categories=categories, **{name: getattr(self, name) for name in same})
+        return LogFilter(
+            levels=levels, categories=categories, **{name: getattr(self, name) for name in same}
+        )
 
 
 class LogsQuery(FilterQuery):
@@ -104,7 +112,12 @@ def _begun(call: Call) -> tuple[bytes, Iterator[bytes]]:
     A filter that does not fit is refused with the first page, before the answer begins.
     """
     query: FilterQuery = call.query
-    with audited(actor_of(call), Action.logs_export, "execution_log", query.model_dump(mode="json", exclude_defaults=True)):
+    with audited(
+        actor_of(call),
+        Action.logs_export,
+        "execution_log",
+        query.model_dump(mode="json", exclude_defaults=True),
+    ):
         pages = log_search.export(query.wanted)
         return next(pages, b""), pages
 
@@ -118,7 +131,10 @@ class _Exports:
     def enter(self) -> None:
         """Raises TooMany."""
         if self.count >= EXPORTS_AT_ONCE:
-            raise TooMany(f"{self.count} exports of the log are being sent already. Try again later.", retry_after=RETRY_AFTER)
+            raise TooMany(
+                f"{self.count} exports of the log are being sent already. Try again later.",
+                retry_after=RETRY_AFTER,
+            )
         self.count += 1
 
     def leave(self) -> None:
@@ -134,7 +150,9 @@ class _Export(StreamingResponse):
     async def __call__(self, *given: Any) -> None:
         try:
             async with asyncio.timeout(LONGEST_EXPORT):
-                with suppress(Unauthenticated):  # the server closes the connection: the end is missing
+                with suppress(
+                    Unauthenticated
+                ):  # the server closes the connection: the end is missing
                     await super().__call__(*given)
         finally:
             _exports.leave()

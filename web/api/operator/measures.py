@@ -34,9 +34,13 @@ class TaskRuns(BaseModel):
     queue: str = Field(description="From which it was taken.")
     task: str = Field(description="The function that was run.")
     done: int = Field(description="They came to their end.")
-    failed: int = Field(description="For good: they are among the dead letters, unless they were retried or deleted since.")
+    failed: int = Field(
+        description="For good: they are among the dead letters, unless they were retried or deleted since."
+    )
     retried: int = Field(description="They failed, and came again.")
-    mean_seconds: float | None = Field(description="Of those that were done or have failed for good.")
+    mean_seconds: float | None = Field(
+        description="Of those that were done or have failed for good."
+    )
     p95_seconds: float | None = Field(description="19 of 20 took no longer than that.")
 
 
@@ -77,7 +81,10 @@ def list_tasks(call: Call) -> TaskList:
     """How often each was run, how that ended, and how long it took."""
     since = since_of(call.query.span)
     measures = task_measures.per_task(since)
-    items = [TaskRuns(**{name: getattr(measure, name) for name in TaskRuns.model_fields}) for measure in measures]
+    items = [
+        TaskRuns(**{name: getattr(measure, name) for name in TaskRuns.model_fields})
+        for measure in measures
+    ]
     return TaskList(since=since, items=items)
 
 
@@ -90,8 +97,14 @@ def read_queue_history(call: Call) -> QueueHistory:
     return QueueHistory(
         queue=queue,
         step_seconds=int(STEPS[span].total_seconds()),
-        runs=[Ended(at=point.at, done=point.done, failed=point.failed, retried=point.retried) for point in runs],
-        depths=[Waited(at=depth.at, ready=depth.ready, oldest_seconds=depth.oldest_seconds) for depth in depths],
+        runs=[
+            Ended(at=point.at, done=point.done, failed=point.failed, retried=point.retried)
+            for point in runs
+        ],
+        depths=[
+            Waited(at=depth.at, ready=depth.ready, oldest_seconds=depth.oldest_seconds)
+            for depth in depths
+        ],
     )
 
 

@@ -30,7 +30,9 @@ LONGEST_TEXT = 200  # characters
 
 def _statuses(text: str) -> str:
     if any(status not in set(RoadmapStatus) for status in text.split(",") if text):
-        raise ValueError(f"should be one or several of {', '.join(RoadmapStatus)}, separated by commas")
+        raise ValueError(
+            f"should be one or several of {', '.join(RoadmapStatus)}, separated by commas"
+        )
     return text
 
 
@@ -43,15 +45,27 @@ class SearchQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     status: Annotated[str, Field(max_length=100), STATUSES] = Field(
-        "", description="Only those that are one of these, separated by commas.", examples=["failed,partial"]
+        "",
+        description="Only those that are one of these, separated by commas.",
+        examples=["failed,partial"],
     )
-    owner: Annotated[str, Field(max_length=254), CLEAN] = Field("", description="Of this account: its e-mail address, or its id.")
-    text: Words = Field("", description="Whose goal or title has these words, or in scripts without spaces this text.")
-    error: Words = Field("", description="In the reason of whose failure this stands, in whatever case.")
+    owner: Annotated[str, Field(max_length=254), CLEAN] = Field(
+        "", description="Of this account: its e-mail address, or its id."
+    )
+    text: Words = Field(
+        "",
+        description="Whose goal or title has these words, or in scripts without spaces this text.",
+    )
+    error: Words = Field(
+        "", description="In the reason of whose failure this stands, in whatever case."
+    )
     generator: Annotated[str, Field(max_length=100), CLEAN] = Field(
         "", description="Made by this one.", examples=["model:gpt-5-mini"]
     )
-    over_budget: bool = Field(False, description="Only those of which something stays unwritten because a budget was spent.")
+    over_budget: bool = Field(
+        False,
+        description="Only those of which something stays unwritten because a budget was spent.",
+    )
     since: Moment | None = Field(None, description="Created then or later.")
     until: Moment | None = Field(None, description="Created before.")
     cursor: UUID | None = CURSOR
@@ -60,7 +74,10 @@ class SearchQuery(BaseModel):
     @property
     def sought(self) -> Sought:
         statuses = tuple(RoadmapStatus(status) for status in self.status.split(",") if status)
-        same = {name: getattr(self, name) for name in ("owner", "text", "error", "generator", "over_budget", "since", "until")}
+        same = {
+            name: getattr(self, name)
+            for name in ("owner", "text", "error", "generator", "over_budget", "since", "until")
+        }
         return Sought(statuses=statuses, **same)
 
 
@@ -116,4 +133,6 @@ def _decided(call: Call, action: Action, decide: Callable[[UUID, UUID], Decided]
     told = f"An operator decided: {action}; revision {made.revision} is {made.status}"
     database.after_commit(partial(record, "api", "decide", told, roadmap_id=roadmap_id))
     body = OperatorDecision(id=roadmap_id, status=made.status, revision=made.revision)
-    return Reply(body, headers={"Location": f"/api/v1/admin/roadmaps/{roadmap_id}", "Retry-After": "1"})
+    return Reply(
+        body, headers={"Location": f"/api/v1/admin/roadmaps/{roadmap_id}", "Retry-After": "1"}
+    )

@@ -36,7 +36,9 @@ def _narrowing(given: str) -> str:
 
 _ANY = CLEAN.pattern.removeprefix("^").removesuffix("*$")  # one character of such a text
 _BLANK, _WORD = (_ANY.replace("[^", rf"[^{others}") for others in (r"\S", r"\s"))
-NARROWING = Rule(_narrowing, f"^{_BLANK}*{_WORD}{_ANY}*$")  # without looking ahead, which programs that make examples cannot
+NARROWING = Rule(
+    _narrowing, f"^{_BLANK}*{_WORD}{_ANY}*$"
+)  # without looking ahead, which programs that make examples cannot
 
 
 class QueueInfo(BaseModel):
@@ -49,8 +51,12 @@ class QueueInfo(BaseModel):
     retrying: int | None = Field(
         description="Of those that are ready or scheduled: after a try that failed. null: too many to look at."
     )
-    dead: int = Field(description="That were put aside, and that nobody tries any more (dead letters).")
-    oldest_seconds: float | None = Field(description="Seconds for which the oldest of those that are ready has waited.")
+    dead: int = Field(
+        description="That were put aside, and that nobody tries any more (dead letters)."
+    )
+    oldest_seconds: float | None = Field(
+        description="Seconds for which the oldest of those that are ready has waited."
+    )
     is_paused: bool = Field(description="Whether nobody takes anything from it.")
     workers: int = Field(description="Processes that work on it.")
 
@@ -64,14 +70,20 @@ class QueueList(BaseModel):
 class QueueMessage(BaseModel):
     """One message of a queue."""
 
-    id: str = Field(description="Of the message; of one that was put aside, that of its dead letter.")
+    id: str = Field(
+        description="Of the message; of one that was put aside, that of its dead letter."
+    )
     state: MessageState = Field(description="`held` is one that a worker is at.")
     task: str = Field(description="The function that it calls.")
     arguments: str | None = Field(description="With what; null unless it was asked for.")
     sent_at: datetime | None = Field(description="null: sent by a version that did not note it.")
     due_at: datetime | None = Field(description="When one on the schedule is due.")
-    at: datetime | None = Field(description="Since when it is ready or runs, or when it was put aside.")
-    tries_left: int | None = Field(description="How often it may be tried yet, with the try that runs.")
+    at: datetime | None = Field(
+        description="Since when it is ready or runs, or when it was put aside."
+    )
+    tries_left: int | None = Field(
+        description="How often it may be tried yet, with the try that runs."
+    )
     worker: str | None = Field(description="Who is at it.")
     reason: str = Field(description="Why it was put aside.")
 
@@ -89,9 +101,14 @@ class MessagesQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
     state: MessageState = Field(MessageState.dead, description="Which ones.")
     search: Search = ""
-    arguments: bool = Field(False, description="Whether to show with what a task was called. It may be what somebody learns.")
+    arguments: bool = Field(
+        False,
+        description="Whether to show with what a task was called. It may be what somebody learns.",
+    )
     limit: Limit = 50
-    cursor: Annotated[int, Field(ge=0, le=MOST_SKIPPED)] = Field(0, description="`next_cursor` of the page before.")
+    cursor: Annotated[int, Field(ge=0, le=MOST_SKIPPED)] = Field(
+        0, description="`next_cursor` of the page before."
+    )
 
 
 class DeadLettersRequest(BaseModel):
@@ -99,7 +116,8 @@ class DeadLettersRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     search: Annotated[str, Field(max_length=LONGEST_SEARCH), NARROWING] | None = Field(
-        None, description="Only those that have this in their id, task, arguments or reason, in whatever case."
+        None,
+        description="Only those that have this in their id, task, arguments or reason, in whatever case.",
     )
     up_to: AwareDatetime | None = Field(
         None,
@@ -146,7 +164,9 @@ class WorkerList(BaseModel):
 
 def list_queues(call: Call) -> QueueList:
     """How full they are, and how late."""
-    return QueueList(items=[_queue_info(state) for state in inspection.queue_states(with_retrying=True)])
+    return QueueList(
+        items=[_queue_info(state) for state in inspection.queue_states(with_retrying=True)]
+    )
 
 
 def read_queue(call: Call) -> QueueInfo:
@@ -157,11 +177,23 @@ def read_queue(call: Call) -> QueueInfo:
 def list_queue_messages(call: Call) -> Reply:
     """Of one state, those that are next or newest first. A search looks at ten thousand of them at most."""
     query: MessagesQuery = call.query
-    found = inspection.messages(call.ids["queue"], query.state, search=query.search, limit=query.limit, offset=query.cursor)
+    found = inspection.messages(
+        call.ids["queue"], query.state, search=query.search, limit=query.limit, offset=query.cursor
+    )
     items = [_message(info, with_arguments=query.arguments) for info in found.items]
-    following = str(query.cursor + query.limit) if found.more and query.cursor + query.limit <= MOST_SKIPPED else None
+    following = (
+        str(query.cursor + query.limit)
+        if found.more and query.cursor + query.limit <= MOST_SKIPPED
+        else None
+    )
     return paged(
-        call, QueueMessages(items=items, next_cursor=following, looked_at=found.looked_at, is_complete=found.is_complete)
+        call,
+        QueueMessages(
+            items=items,
+            next_cursor=following,
+            looked_at=found.looked_at,
+            is_complete=found.is_complete,
+        ),
     )
 
 
@@ -207,20 +239,28 @@ def revoke_message(call: Call) -> None:
 def retry_dead_letters(call: Call) -> Counted:
     """Deliver dead letters again: all, or those that are found."""
     with audited(actor_of(call), Action.dead_retry, call.ids["queue"], _narrowed(call.body)) as act:
-        act.found["count"] = count = inspection.replay_all(call.ids["queue"], call.body.search, call.body.up_to)
+        act.found["count"] = count = inspection.replay_all(
+            call.ids["queue"], call.body.search, call.body.up_to
+        )
     return Counted(count=count)
 
 
 def delete_dead_letters(call: Call) -> Counted:
     """Delete dead letters for good: all, or those that are found."""
-    with audited(actor_of(call), Action.dead_delete, call.ids["queue"], _narrowed(call.body)) as act:
-        act.found["count"] = count = inspection.discard_all(call.ids["queue"], call.body.search, call.body.up_to)
+    with audited(
+        actor_of(call), Action.dead_delete, call.ids["queue"], _narrowed(call.body)
+    ) as act:
+        act.found["count"] = count = inspection.discard_all(
+            call.ids["queue"], call.body.search, call.body.up_to
+        )
     return Counted(count=count)
 
 
 def state_of(name: str) -> QueueState:
     """Raises NotFound, Unavailable."""
-    found = next((state for state in inspection.queue_states(with_retrying=True) if state.name == name), None)
+    found = next(
+        (state for state in inspection.queue_states(with_retrying=True) if state.name == name), None
+    )
     if found is None:
         raise NotFound(f"There is no queue {name}; there are {' and '.join(inspection.QUEUES)}.")
     return found
@@ -247,5 +287,8 @@ def _message(info: MessageInfo, *, with_arguments: bool) -> QueueMessage:
 
 def _worker(info: WorkerInfo) -> WorkerState:
     facts = {name: getattr(info, name) for name in WorkerState.model_fields if name != "running"}
-    running = [RunningTask(task=each.task, message_id=each.task_id, since=each.since) for each in info.running]
+    running = [
+        RunningTask(task=each.task, message_id=each.task_id, since=each.since)
+        for each in info.running
+    ]
     return WorkerState(**facts, running=running)

@@ -9,9 +9,13 @@ from tasks.inspection import QUEUES
 from web.api.operator import queues as api
 from web.endpoint import Call
 
-STAYS = gettext_noop("What was begun is finished. Nothing else is taken until the queue is resumed, also after a restart.")
+STAYS = gettext_noop(
+    "What was begun is finished. Nothing else is taken until the queue is resumed, also after a restart."
+)
 AGAIN = gettext_noop("Tasks are made so that it does no harm when one is run twice.")
-GONE = gettext_noop("That cannot be undone. What it was to do stays undone, unless rescue finds it in the database.")
+GONE = gettext_noop(
+    "That cannot be undone. What it was to do stays undone, unless rescue finds it in the database."
+)
 OF_CONTENT = gettext_noop("Roadmaps are still accepted, and wait. Nothing is lost.")
 OF_LOGS = gettext_noop(
     "Rescue and cleaning up are run by this queue, so they pause as well: what a dead worker has left lies there until then. "
@@ -44,14 +48,23 @@ ACTS = {
         api.resume_queue,
         gettext_noop("Resume the queue %(queue)s?"),
         gettext_noop("Resume it"),
-        (gettext_noop("Its workers take messages again, those of the highest priority first and the oldest of them."),),
+        (
+            gettext_noop(
+                "Its workers take messages again, those of the highest priority first and the oldest of them."
+            ),
+        ),
         gettext_noop("The queue %(queue)s is resumed."),
     ),
     "message.retry": Act(
         api.retry_message,
         gettext_noop("Retry this dead letter?"),
         gettext_noop("Retry it"),
-        (gettext_noop("It goes back to the queue %(queue)s, and is run with all its tries before it."), AGAIN),
+        (
+            gettext_noop(
+                "It goes back to the queue %(queue)s, and is run with all its tries before it."
+            ),
+            AGAIN,
+        ),
         gettext_noop("The message is back in the queue %(queue)s."),
     ),
     "message.delete": Act(
@@ -70,7 +83,9 @@ ACTS = {
                 "What it is for is ended in the database first, so that rescue does not bring it back: a roadmap that is planned "
                 "is cancelled, a part that is written is given up, a webhook is told no more."
             ),
-            gettext_noop("One that runs already is stopped at the next heartbeat of its worker, and saves nothing."),
+            gettext_noop(
+                "One that runs already is stopped at the next heartbeat of its worker, and saves nothing."
+            ),
         ),
         gettext_noop("The message is revoked."),
     ),
@@ -78,7 +93,12 @@ ACTS = {
         api.retry_dead_letters,
         gettext_noop("Retry dead letters (%(count)s)?"),
         gettext_noop("Retry %(count)s"),
-        (gettext_noop("They go back to the queue %(queue)s, and are run with all their tries before them."), AGAIN),
+        (
+            gettext_noop(
+                "They go back to the queue %(queue)s, and are run with all their tries before them."
+            ),
+            AGAIN,
+        ),
         gettext_noop("Back in the queue %(queue)s: %(count)s."),
     ),
     "dead.delete": Act(
@@ -93,10 +113,17 @@ ACTS = {
 
 def said_of(words: NullTranslations, act: str, queue: str, count: int) -> str:
     """What was done; empty when that is nothing that could have been: the address that says it may come from anybody."""
-    return words.gettext(ACTS[act].did) % {"queue": queue, "count": count} if act in ACTS and queue in QUEUES else ""
+    return (
+        words.gettext(ACTS[act].did) % {"queue": queue, "count": count}
+        if act in ACTS and queue in QUEUES
+        else ""
+    )
 
 
 def will_of(words: NullTranslations, act: str, queue: str, count: int) -> list[str]:
     """What will happen, a sentence or two each."""
     of_queue = ((OF_LOGS if queue == "logs" else OF_CONTENT),) if act == "queue.pause" else ()
-    return [words.gettext(text) % {"queue": queue, "count": count} for text in (*ACTS[act].will, *of_queue)]
+    return [
+        words.gettext(text) % {"queue": queue, "count": count}
+        for text in (*ACTS[act].will, *of_queue)
+    ]

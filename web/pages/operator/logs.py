@@ -23,7 +23,18 @@ from web.pages.look import language_of
 from web.pages.operator.room import room_page
 from web.pages.page import AnyQuery, filled
 
-FILTERS = ("text", "level", "category", "step", "last", "since", "until", "roadmap_id", "concept_id", "trace_id")
+FILTERS = (
+    "text",
+    "level",
+    "category",
+    "step",
+    "last",
+    "since",
+    "until",
+    "roadmap_id",
+    "concept_id",
+    "trace_id",
+)
 RANGES = {
     "1h": (timedelta(hours=1), gettext_noop("the last hour")),
     "24h": (timedelta(days=1), gettext_noop("the last 24 hours")),
@@ -38,8 +49,12 @@ LEVELS = {
 }
 CHOICES = {"error": gettext_noop("errors"), "warning,error": gettext_noop("errors and warnings")}
 CHOICES |= {"info,warning,error": gettext_noop("all but debug")}
-TOO_SLOW = gettext_noop("This search takes too long. Narrow it: by a range of time, a roadmap or a request.")
-LOCAL = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?)?")  # what a field for a moment can show; another text is shown as text
+TOO_SLOW = gettext_noop(
+    "This search takes too long. Narrow it: by a range of time, a roadmap or a request."
+)
+LOCAL = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?)?"
+)  # what a field for a moment can show; another text is shown as text
 
 
 class LogsQuery(AnyQuery):
@@ -67,8 +82,17 @@ def show(call: Call) -> Response:
     except Invalid as error:
         problem = words.gettext(TOO_SLOW) if error.detail == SLOW else problems.said(words, error)
         errors = {} if error.detail == SLOW else problems.of_fields(words, error.fields)
-        return _page(call, given, Page(items=[], next_cursor=None), status=status_of(error), problem=problem, errors=errors)
-    exported = urlencode(asked.model_dump(mode="json", exclude_defaults=True, exclude={"cursor", "limit"}))
+        return _page(
+            call,
+            given,
+            Page(items=[], next_cursor=None),
+            status=status_of(error),
+            problem=problem,
+            errors=errors,
+        )
+    exported = urlencode(
+        asked.model_dump(mode="json", exclude_defaults=True, exclude={"cursor", "limit"})
+    )
     return _page(call, given, log, exported=exported)
 
 
@@ -89,9 +113,17 @@ def _page(
     following = urlencode({**kept, "cursor": log.next_cursor}) if log.next_cursor else ""
     told: dict[str, Any] = {
         **{"log": log, "values": values, "problem": problem, "errors": errors or {}},
-        **{"exported": exported, "following": following, "newest": urlencode(kept), "is_first": "cursor" not in given},
+        **{
+            "exported": exported,
+            "following": following,
+            "newest": urlencode(kept),
+            "is_first": "cursor" not in given,
+        },
         "names": {level.value: words.gettext(name) for level, name in LEVELS.items()},
-        "types": {name: "datetime-local" if LOCAL.fullmatch(values[name]) else "text" for name in ("since", "until")},
+        "types": {
+            name: "datetime-local" if LOCAL.fullmatch(values[name]) else "text"
+            for name in ("since", "until")
+        },
         "levels": {**LEVELS, **CHOICES},
         "ranges": {name: text for name, (_, text) in RANGES.items()},
     }

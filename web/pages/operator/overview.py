@@ -67,17 +67,24 @@ def show(call: Call) -> Response:
     if is_part(call.request):
         return room_page(call, "operator/overview_live.html", **told)
     said = said_of(texts(language_of(call.request)), query.did, query.queue, query.count)
-    return room_page(call, "operator/overview.html", said=said, switch=_switch(query), **told, **_measured(call))
+    return room_page(
+        call, "operator/overview.html", said=said, switch=_switch(query), **told, **_measured(call)
+    )
 
 
 def show_measures(call: Call) -> Response:
     """The part that changes more slowly."""
-    return room_page(call, "operator/measures.html", is_live=call.query.live != "off", **_measured(call))
+    return room_page(
+        call, "operator/measures.html", is_live=call.query.live != "off", **_measured(call)
+    )
 
 
 def _broker() -> Broker | None:
     try:
-        return Broker(sorted(inspection.queue_states(with_retrying=True), key=lambda queue: queue.name), inspection.workers())
+        return Broker(
+            sorted(inspection.queue_states(with_retrying=True), key=lambda queue: queue.name),
+            inspection.workers(),
+        )
     except Unavailable:
         return None
 
@@ -87,7 +94,12 @@ def _measured(call: Call) -> dict[str, Any]:
     span: Period = call.query.span
     spans = {each: address("/admin", span=each, live=call.query.live) for each in Period}
     histories = [_history(RoomWords(words), name) for name in sorted(inspection.QUEUES)]
-    return {"histories": histories, "tasks": task_measures.per_task(since_of(span)), "span": span, "spans": spans}
+    return {
+        "histories": histories,
+        "tasks": task_measures.per_task(since_of(span)),
+        "span": span,
+        "spans": spans,
+    }
 
 
 def _history(words: RoomWords, queue: str) -> History:
@@ -98,10 +110,21 @@ def _history(words: RoomWords, queue: str) -> History:
         points = task_measures.series(queue, since_of(span), STEPS[span])
         title = words.texts.gettext(TITLES[span])
         drawn = throughput(points, words.chart(f"{queue}: {title}", points), f"{queue}-{span}")
-        charts.append((span, title, drawn, [point for point in points if point.done or point.failed or point.retried]))
+        charts.append(
+            (
+                span,
+                title,
+                drawn,
+                [point for point in points if point.done or point.failed or point.retried],
+            )
+        )
     return History(queue, waiting, charts)
 
 
 def _switch(query: OverviewQuery) -> str:
     """Where the page is live, or is so no more."""
-    return address("/admin", span="" if query.span is Period.hour else query.span, live="" if query.live == "off" else "off")
+    return address(
+        "/admin",
+        span="" if query.span is Period.hour else query.span,
+        live="" if query.live == "off" else "off",
+    )

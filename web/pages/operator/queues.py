@@ -24,10 +24,15 @@ from web.pages.operator.words import STATES
 from web.pages.page import AnyQuery, filled, is_part, see_other
 
 SHOWN = 50  # messages of a page
-EVERY, SLOWLY = "2s", "10s"  # after which a page is asked for again: up to 10,000 messages may be read for it each time
+EVERY, SLOWLY = (
+    "2s",
+    "10s",
+)  # after which a page is asked for again: up to 10,000 messages may be read for it each time
 QUICKLY_READ = 1000  # messages
 TOO_LONG = gettext_noop("Search for at most 200 characters.")
-NOT_THERE = gettext_noop("This message is not there any more: it was run, or somebody else has dealt with it.")
+NOT_THERE = gettext_noop(
+    "This message is not there any more: it was run, or somebody else has dealt with it."
+)
 REFUSALS = (Conflict, Invalid, NotFound, Unavailable)
 
 
@@ -67,25 +72,54 @@ def show(call: Call) -> Response:
     queue = state_of(call.ids["queue"])
     found = None
     if not is_too_long:
-        found = inspection.messages(queue.name, query.state, search=search, limit=SHOWN, offset=query.after)
-    kept = {"state": query.state, "search": search[:LONGEST_SEARCH], "arguments": query.arguments, "live": query.live}
+        found = inspection.messages(
+            queue.name, query.state, search=search, limit=SHOWN, offset=query.after
+        )
+    kept = {
+        "state": query.state,
+        "search": search[:LONGEST_SEARCH],
+        "arguments": query.arguments,
+        "live": query.live,
+    }
     at = {"after": query.after or "", **kept}
     path = f"/admin/queues/{queue.name}"
     context: dict[str, Any] = {
-        **{"queue": queue, "found": found, "state": query.state, "search": search, "path": path, "after": query.after},
-        **{"tabs": _tabs(path, queue, query), "with_arguments": query.arguments == "yes", "is_live": query.live != "off"},
+        **{
+            "queue": queue,
+            "found": found,
+            "state": query.state,
+            "search": search,
+            "path": path,
+            "after": query.after,
+        },
+        **{
+            "tabs": _tabs(path, queue, query),
+            "with_arguments": query.arguments == "yes",
+            "is_live": query.live != "off",
+        },
         **{"here_again": address(path, **at), "back": _from(query.state, search[:LONGEST_SEARCH])},
         "pace": SLOWLY if found and found.looked_at > QUICKLY_READ else EVERY,
         "switch": address(path, **{**at, "live": "" if query.live == "off" else "off"}),
-        "other_arguments": address(path, **{**at, "arguments": "" if query.arguments == "yes" else "yes"}),
+        "other_arguments": address(
+            path, **{**at, "arguments": "" if query.arguments == "yes" else "yes"}
+        ),
         "older": address(path, **kept, after=query.after + SHOWN) if found and found.more else "",
-        "newer": address(path, **kept, after=max(query.after - SHOWN, 0) or "") if query.after else "",
+        "newer": address(path, **kept, after=max(query.after - SHOWN, 0) or "")
+        if query.after
+        else "",
     }
     if is_part(call.request):
         return room_page(call, "operator/queue_live.html", **context)
     said = said_of(words, query.did, queue.name, query.count)
     problem = words.gettext(TOO_LONG) if is_too_long else ""
-    return room_page(call, "operator/queue.html", status=422 if problem else 200, said=said, problem=problem, **context)
+    return room_page(
+        call,
+        "operator/queue.html",
+        status=422 if problem else 200,
+        said=said,
+        problem=problem,
+        **context,
+    )
 
 
 def ask_pause(call: Call) -> Response:
@@ -147,7 +181,9 @@ def delete_all(call: Call) -> Response:
 def _ask(call: Call, name: str) -> Response:
     """Says what will happen, and lets one do it or go back."""
     query: ActQuery = call.query
-    return _asked(call, name, state=query.state, search=query.search[:LONGEST_SEARCH], back=query.back)
+    return _asked(
+        call, name, state=query.state, search=query.search[:LONGEST_SEARCH], back=query.back
+    )
 
 
 def _do(call: Call, name: str) -> Response:
@@ -155,23 +191,47 @@ def _do(call: Call, name: str) -> Response:
     form = call.body
     state, search, back = form.text("state"), form.text("search"), form.text("back")
     try:
-        body = filled(SeenLetters, {"search": search or None, "up_to": form.text("up_to")}) if _is_many(name) else NoBody()
+        body = (
+            filled(SeenLetters, {"search": search or None, "up_to": form.text("up_to")})
+            if _is_many(name)
+            else NoBody()
+        )
         done = as_reply(ACTS[name].do(replace(call, body=body))).body  # type: ignore[arg-type]
     except REFUSALS as error:
-        return _asked(call, name, state=state, search=search[:LONGEST_SEARCH], back=back, error=error)
+        return _asked(
+            call, name, state=state, search=search[:LONGEST_SEARCH], back=back, error=error
+        )
     count = done.count if isinstance(done, Counted) else ""
     path = "/admin" if back == "overview" else f"/admin/queues/{call.ids['queue']}"
-    return see_other(address(path, **_list(state, search), did=name, count=count, queue=call.ids["queue"] if back else ""))
+    return see_other(
+        address(
+            path,
+            **_list(state, search),
+            did=name,
+            count=count,
+            queue=call.ids["queue"] if back else "",
+        )
+    )
 
 
-def _asked(call: Call, name: str, *, state: str, search: str, back: str, error: RoadmapError | None = None) -> Response:
+def _asked(
+    call: Call, name: str, *, state: str, search: str, back: str, error: RoadmapError | None = None
+) -> Response:
     words = texts(language_of(call.request))
     queue, act = state_of(call.ids["queue"]), ACTS[name]
     letters = inspection.found_dead(queue.name, search or None) if _is_many(name) else []
     count = len(letters) if _is_many(name) else 1
-    up_to = {"up_to": max((at for _, at in letters), default=EARLIEST).isoformat()} if _is_many(name) else {}
+    up_to = (
+        {"up_to": max((at for _, at in letters), default=EARLIEST).isoformat()}
+        if _is_many(name)
+        else {}
+    )
     message = _message(queue, state, call.ids["message"]) if "message" in call.ids else None
-    path = "/admin" if back == "overview" else address(f"/admin/queues/{queue.name}", **_list(state, search))
+    path = (
+        "/admin"
+        if back == "overview"
+        else address(f"/admin/queues/{queue.name}", **_list(state, search))
+    )
     values = {"queue": queue.name, "count": count}
     return room_page(
         call,
@@ -204,12 +264,17 @@ def _message(queue: QueueState, state: str, message_id: str) -> MessageInfo | No
     """As far as it is found where one has seen it; others may speak of its id."""
     if state not in list(MessageState):
         return None
-    found = inspection.messages(queue.name, MessageState(state), search=message_id, limit=SHOWN).items
+    found = inspection.messages(
+        queue.name, MessageState(state), search=message_id, limit=SHOWN
+    ).items
     return next((message for message in found if message.id == message_id), None)
 
 
 def _list(state: str, search: str) -> dict[str, str]:
-    return {"state": state if state in list(MessageState) else "", "search": search[:LONGEST_SEARCH]}
+    return {
+        "state": state if state in list(MessageState) else "",
+        "search": search[:LONGEST_SEARCH],
+    }
 
 
 def _from(state: MessageState, search: str) -> str:
@@ -217,7 +282,13 @@ def _from(state: MessageState, search: str) -> str:
     return address("", state=state, search=search)
 
 
-def _tabs(path: str, queue: QueueState, query: QueueQuery) -> list[tuple[MessageState, str, int | None]]:
+def _tabs(
+    path: str, queue: QueueState, query: QueueQuery
+) -> list[tuple[MessageState, str, int | None]]:
     """Each with where it is and how many there are."""
-    kept = {"search": query.search.strip()[:LONGEST_SEARCH], "arguments": query.arguments, "live": query.live}
+    kept = {
+        "search": query.search.strip()[:LONGEST_SEARCH],
+        "arguments": query.arguments,
+        "live": query.live,
+    }
     return [(state, address(path, state=state, **kept), getattr(queue, state)) for state in STATES]

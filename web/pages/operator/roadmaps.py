@@ -31,8 +31,12 @@ from web.pages.trace import TraceQuery
 ON_A_PAGE = 50
 LAST_RECORDS = 20
 DAYS = ("since", "until")
-TOO_SLOW = gettext_noop("This search takes too long. Narrow it: by owner, state or time, or look for whole words.")
-NO_WAY_IN = gettext_noop("Nobody can log in as that account, so that the roadmaps would be lost there. Name another one.")
+TOO_SLOW = gettext_noop(
+    "This search takes too long. Narrow it: by owner, state or time, or look for whole words."
+)
+NO_WAY_IN = gettext_noop(
+    "Nobody can log in as that account, so that the roadmaps would be lost there. Name another one."
+)
 CHOICES = {  # of statuses
     "": gettext_noop("All"),
     "queued,planning,building": gettext_noop("Under way"),
@@ -41,7 +45,9 @@ CHOICES = {  # of statuses
 DID = {
     "roadmap.cancel": gettext_noop("The roadmap is cancelled."),
     "roadmap.retry": gettext_noop("What is missing is tried again."),
-    "roadmaps.transfer": gettext_noop("The roadmaps are transferred. This is the list of their new owner."),
+    "roadmaps.transfer": gettext_noop(
+        "The roadmaps are transferred. This is the list of their new owner."
+    ),
 }
 RULES = {
     "status": gettext_noop("One or several states, separated by commas."),
@@ -72,7 +78,11 @@ class RoadmapsQuery(AnyQuery):
 
 def show_roadmaps(call: Call) -> Response:
     query: RoadmapsQuery = call.query
-    given = {name: value.strip() for name, value in query.model_dump(exclude={"did"}).items() if value.strip()}
+    given = {
+        name: value.strip()
+        for name, value in query.model_dump(exclude={"did"}).items()
+        if value.strip()
+    }
     try:
         sought = filled(SearchQuery, {**given, **_days(given), "limit": ON_A_PAGE})
         found = overseeing.search(sought.sought, before=sought.cursor, limit=ON_A_PAGE)
@@ -108,7 +118,9 @@ def transfer(call: Call) -> Response:
     except (Invalid, Conflict) as error:
         found = overseeing.search(Sought(owner=given["owner"]), before=None, limit=ON_A_PAGE)
         return _list(call, given, found, error)
-    return see_other(address("/admin/roadmaps", owner=made.new_owner.email, did="roadmaps.transfer"))
+    return see_other(
+        address("/admin/roadmaps", owner=made.new_owner.email, did="roadmaps.transfer")
+    )
 
 
 def _decide(call: Call, name: str, decide: Callable[[Call], object]) -> Response:
@@ -132,7 +144,12 @@ def _days(given: Mapping[str, str]) -> dict[str, str]:
     return moments
 
 
-def _list(call: Call, given: Mapping[str, str], found: OverseenList, error: Invalid | Conflict | None = None) -> Response:
+def _list(
+    call: Call,
+    given: Mapping[str, str],
+    found: OverseenList,
+    error: Invalid | Conflict | None = None,
+) -> Response:
     words, did = texts(language_of(call.request)), getattr(call.query, "did", "")
     wrong = {field.pointer.strip("/").split("/")[0] for field in error.fields} if error else set()
     filters = {name: value for name, value in given.items() if name not in ("cursor", "new_owner")}
@@ -184,8 +201,12 @@ def _one(call: Call, query: RoadmapQuery, error: Conflict | None = None) -> Resp
         said=words.gettext(DID[query.did]) if query.did in DID else "",
         roadmap=detail,
         may_cancel=detail.status in UNDER_WAY and detail.trashed_at is None,
-        may_retry=detail.status in ENDED and detail.status != RoadmapStatus.ready and detail.trashed_at is None,
+        may_retry=detail.status in ENDED
+        and detail.status != RoadmapStatus.ready
+        and detail.trashed_at is None,
         records=overseeing.last_records(roadmap_id, LAST_RECORDS),
         logs=logs,
-        **trace.drawn(replace(call, query=query), told, lambda concept_id: f"{logs}&concept_id={concept_id}"),
+        **trace.drawn(
+            replace(call, query=query), told, lambda concept_id: f"{logs}&concept_id={concept_id}"
+        ),
     )

@@ -22,11 +22,21 @@ PAGES = {  # in the order in which they are linked
 
 
 def room_page(
-    call: Call, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
+    call: Call,
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
 ) -> Response:
     """A template that extends operator.html. `may_change`: whether this caller is shown what changes something."""
     words = RoomWords(texts(language_of(call.request)))
-    shared: dict[str, Any] = {"may_change": Scope.admin in call.caller.scopes, "pages": PAGES, "room": words, "grouped": grouped}
+    shared: dict[str, Any] = {
+        "may_change": Scope.admin in call.caller.scopes,
+        "pages": PAGES,
+        "room": words,
+        "grouped": grouped,
+    }
     return page(call.request, template, status=status, headers=headers, **shared, **context)
 
 

@@ -80,13 +80,21 @@ class RoomWords:
         if seconds < 0.9995:
             return _("%(count)s ms") % {"count": f"{max(seconds, 0) * 1000:.3g}"}
         if seconds < 59.5:
-            return _("%(count)s s") % {"count": f"{seconds:.2g}" if seconds < 10 else round(seconds)}
+            return _("%(count)s s") % {
+                "count": f"{seconds:.2g}" if seconds < 10 else round(seconds)
+            }
         minutes = round(seconds / 60)
         if minutes < 60:
             whole = round(seconds)
-            return _("%(minutes)s min %(seconds)s s") % {"minutes": whole // 60, "seconds": whole % 60}
+            return _("%(minutes)s min %(seconds)s s") % {
+                "minutes": whole // 60,
+                "seconds": whole % 60,
+            }
         if minutes < 24 * 60:
-            return _("%(hours)s h %(minutes)s min") % {"hours": minutes // 60, "minutes": minutes % 60}
+            return _("%(hours)s h %(minutes)s min") % {
+                "hours": minutes // 60,
+                "minutes": minutes % 60,
+            }
         hours = round(seconds / 3600)
         return _("%(days)s d %(hours)s h") % {"days": hours // 24, "hours": hours % 24}
 
@@ -98,7 +106,9 @@ class RoomWords:
         if abs(seconds) < 1:
             return self.texts.gettext("now")
         said = self._about(abs(seconds))
-        return (self.texts.gettext("%(time)s ago") if seconds > 0 else self.texts.gettext("in %(time)s")) % {"time": said}
+        return (
+            self.texts.gettext("%(time)s ago") if seconds > 0 else self.texts.gettext("in %(time)s")
+        ) % {"time": said}
 
     def for_how_long(self, since: datetime) -> str:
         return self._about(max(0.0, (clock.now() - since).total_seconds()))
@@ -118,17 +128,28 @@ class RoomWords:
         if not part or not whole:
             return "0 %" if whole else NOTHING
         per_cent = 100 * part / whole
-        return "< 0.1 %" if per_cent < 0.1 else f"{per_cent:.1f} %" if per_cent < 9.95 else f"{per_cent:.0f} %"
+        return (
+            "< 0.1 %"
+            if per_cent < 0.1
+            else f"{per_cent:.1f} %"
+            if per_cent < 9.95
+            else f"{per_cent:.0f} %"
+        )
 
     def chart(self, title: str, steps: Sequence[Step]) -> Words:
         """All that a chart says, the whole of it in one sentence."""
         _ = self.texts.gettext
-        done, failed, retried = (sum(getattr(step, name) for step in steps) for name in ("done", "failed", "retried"))
+        done, failed, retried = (
+            sum(getattr(step, name) for step in steps) for name in ("done", "failed", "retried")
+        )
         said = {"done": grouped(done), "failed": grouped(failed), "retried": grouped(retried)}
         told = _("%(done)s done, %(failed)s failed, %(retried)s tried again.") % said
         if done:
             most = max(steps, key=lambda step: step.done)
-            told += " " + _("Most at %(time)s: %(count)s done.") % {"time": f"{most.at:%H:%M}", "count": grouped(most.done)}
+            told += " " + _("Most at %(time)s: %(count)s done.") % {
+                "time": f"{most.at:%H:%M}",
+                "count": grouped(most.done),
+            }
         return Words(title, told, _("Nothing was run."), self._of_step)
 
     def waiting(self, depths: Sequence[DepthPoint]) -> str:
@@ -136,11 +157,23 @@ class RoomWords:
         most = max((depth.ready for depth in depths if depth.ready is not None), default=None)
         if most is None:
             return self.texts.gettext("Nobody has counted yet how many wait.")
-        return self.texts.gettext("Waiting in the last hour: at most %(count)s.") % {"count": grouped(most)}
+        return self.texts.gettext("Waiting in the last hour: at most %(count)s.") % {
+            "count": grouped(most)
+        }
 
     def _of_step(self, step: Step) -> str:
-        said = {"time": f"{step.at:%H:%M}", "done": step.done, "failed": step.failed, "retried": step.retried}
-        return self.texts.gettext("%(time)s: %(done)s done, %(failed)s failed, %(retried)s tried again") % said
+        said = {
+            "time": f"{step.at:%H:%M}",
+            "done": step.done,
+            "failed": step.failed,
+            "retried": step.retried,
+        }
+        return (
+            self.texts.gettext(
+                "%(time)s: %(done)s done, %(failed)s failed, %(retried)s tried again"
+            )
+            % said
+        )
 
 
 def grouped(number: int) -> str:
