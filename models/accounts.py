@@ -1,5 +1,7 @@
 """People who may use the service, and what proves who they are."""
 
+from types import SimpleNamespace
+
 import peewee
 
 from models.base import Identified, UtcDateTimeField
@@ -34,10 +36,11 @@ class LoginSession(Identified):
     user_agent = peewee.CharField(max_length=200, default="")
     address = peewee.CharField(max_length=45, default="")
 
-    class Meta:
-        indexes = (
+    Meta = SimpleNamespace(
+        indexes=(
             (("ended_at", "id"), False),
-        )  # and one of those that are open, by seen_at: migration 0017
+        ),  # and one of those that are open, by seen_at: migration 0017
+    )
 
 
 class ApiKey(Identified):

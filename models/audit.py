@@ -1,5 +1,7 @@
 """What operators have done, and what came of it."""
 
+from types import SimpleNamespace
+
 import peewee
 
 from models.base import Identified, UtcDateTimeField
@@ -24,5 +26,6 @@ class AuditRecord(Identified):
     )  # done, refused, failed; null: not known, the process has died
     error = peewee.CharField(max_length=200, default="")
 
-    class Meta:
-        indexes = ((("action", "id"), False),)
+    Meta = SimpleNamespace(
+        indexes=((("action", "id"), False),),
+    )

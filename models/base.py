@@ -1,6 +1,7 @@
 """What all tables share: the database, UUIDv7 keys, times in UTC."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -25,10 +26,11 @@ class UtcDateTimeField(peewee.DateTimeField):
 
 
 class Table(peewee.Model):
-    class Meta:
-        database = database
-        legacy_table_names = False
-        only_save_dirty = True
+    Meta = SimpleNamespace(
+        database=database,
+        legacy_table_names=False,
+        only_save_dirty=True,
+    )
 
 
 class Identified(Table):

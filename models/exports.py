@@ -1,5 +1,7 @@
 """All data of an account as one archive."""
 
+from types import SimpleNamespace
+
 import peewee
 
 from models.accounts import Account
@@ -25,8 +27,9 @@ class AccountExport(Identified):
         null=True, index=True
     )  # when it is deleted; null: it is not finished
 
-    class Meta:
-        indexes = ((("status", "due_at"), False),)
+    Meta = SimpleNamespace(
+        indexes=((("status", "due_at"), False),),
+    )
 
 
 class ExportPiece(Table):
@@ -36,5 +39,6 @@ class ExportPiece(Table):
     number = peewee.IntegerField()  # from 0
     content = peewee.BlobField()
 
-    class Meta:
-        primary_key = peewee.CompositeKey("export", "number")
+    Meta = SimpleNamespace(
+        primary_key=peewee.CompositeKey("export", "number"),
+    )

@@ -1,5 +1,7 @@
 """What a learner leaves behind beside the roadmap itself."""
 
+from types import SimpleNamespace
+
 import peewee
 
 from models.accounts import Account
@@ -18,8 +20,9 @@ class QuizAttempt(Identified):
     total = peewee.IntegerField()
     created_at = UtcDateTimeField()
 
-    class Meta:
-        indexes = ((("concept", "id"), False),)
+    Meta = SimpleNamespace(
+        indexes=((("concept", "id"), False),),
+    )
 
 
 class ReviewCard(Identified):
@@ -46,5 +49,6 @@ class ReviewCard(Identified):
     lapses = peewee.IntegerField(default=0)  # how often it was forgotten after it was learned
     created_at = UtcDateTimeField()
 
-    class Meta:
-        indexes = ((("concept", "question"), True), (("owner", "due_at"), False))
+    Meta = SimpleNamespace(
+        indexes=((("concept", "question"), True), (("owner", "due_at"), False)),
+    )

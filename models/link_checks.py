@@ -1,5 +1,7 @@
 """The addresses that resources name, each once however many roadmaps name it, and who names them."""
 
+from types import SimpleNamespace
+
 import peewee
 
 from models.base import Table, UtcDateTimeField
@@ -32,5 +34,6 @@ class LinkUse(Table):
         null=True
     )  # when another was asked for in its place, whatever came of it
 
-    class Meta:
-        primary_key = peewee.CompositeKey("content", "link")
+    Meta = SimpleNamespace(
+        primary_key=peewee.CompositeKey("content", "link"),
+    )

@@ -1,5 +1,7 @@
 """The execution log, and the ledger of who wrote how much of it."""
 
+from types import SimpleNamespace
+
 import peewee
 
 from models.base import Identified, Table, UtcDateTimeField
@@ -22,8 +24,9 @@ class ExecutionLog(Identified):
     concept_id = peewee.UUIDField(null=True)
     trace_id = peewee.UUIDField(null=True)  # of the request that it belongs to, through every queue
 
-    class Meta:
-        indexes = ((("roadmap_id", "id"), False),)
+    Meta = SimpleNamespace(
+        indexes=((("roadmap_id", "id"), False),),
+    )
 
 
 class ExpiredLogRecord(Table):

@@ -1,5 +1,7 @@
 """What all processes have counted together, and what each of them is just now."""
 
+from types import SimpleNamespace
+
 import peewee
 
 from models.base import Table, UtcDateTimeField
@@ -14,9 +16,10 @@ class Measure(Table):
     part = peewee.CharField(max_length=20)  # of a histogram
     value = peewee.DoubleField()
 
-    class Meta:
-        primary_key = peewee.CompositeKey("name", "minute", "labels", "part")
-        indexes = ((("minute",), False),)
+    Meta = SimpleNamespace(
+        primary_key=peewee.CompositeKey("name", "minute", "labels", "part"),
+        indexes=((("minute",), False),),
+    )
 
 
 class MeasuredProcess(Table):

@@ -1,5 +1,7 @@
 """A roadmap (Stage > Module > Concept) with its revisions, the contents of its concepts, and the events of its making."""
 
+from types import SimpleNamespace
+
 import peewee
 
 from models.accounts import Account
@@ -57,14 +59,15 @@ class Roadmap(Identified):
     finished_at = UtcDateTimeField(null=True)
     trashed_at = UtcDateTimeField(null=True)  # since when it is in the trash; null: it is not
 
-    class Meta:
-        indexes = (
+    Meta = SimpleNamespace(
+        indexes=(
             (("owner", "id"), False),
             (("owner", "status", "id"), False),
             (("status", "due_at"), False),
             (("status", "id"), False),
             (("generator", "id"), False),
-        )
+        ),
+    )
 
 
 class Revision(Table):
@@ -90,8 +93,9 @@ class Revision(Table):
     created_at = UtcDateTimeField()
     finished_at = UtcDateTimeField(null=True)
 
-    class Meta:
-        primary_key = peewee.CompositeKey("roadmap", "number")
+    Meta = SimpleNamespace(
+        primary_key=peewee.CompositeKey("roadmap", "number"),
+    )
 
 
 class Stage(Identified):
@@ -136,8 +140,9 @@ class Concept(Identified):
         default=False
     )  # not in the current revision; kept with all that belongs to it
 
-    class Meta:
-        indexes = ((("roadmap", "key"), True),)
+    Meta = SimpleNamespace(
+        indexes=((("roadmap", "key"), True),),
+    )
 
 
 class Content(Identified):
@@ -160,8 +165,9 @@ class Content(Identified):
     challenged_at = UtcDateTimeField(null=True)
     due_at = UtcDateTimeField()
 
-    class Meta:
-        indexes = ((("concept", "kind"), True), (("status", "due_at"), False))
+    Meta = SimpleNamespace(
+        indexes=((("concept", "kind"), True), (("status", "due_at"), False)),
+    )
 
 
 class ContentVersion(Table):
@@ -178,8 +184,9 @@ class ContentVersion(Table):
     )  # fingerprint of what the concept was when this was written
     created_at = UtcDateTimeField()
 
-    class Meta:
-        primary_key = peewee.CompositeKey("content", "version")
+    Meta = SimpleNamespace(
+        primary_key=peewee.CompositeKey("content", "version"),
+    )
 
 
 class RoadmapEvent(Table):
@@ -189,5 +196,6 @@ class RoadmapEvent(Table):
     data = peewee.JSONField()
     at = UtcDateTimeField()
 
-    class Meta:
-        primary_key = peewee.CompositeKey("roadmap", "seq")
+    Meta = SimpleNamespace(
+        primary_key=peewee.CompositeKey("roadmap", "seq"),
+    )

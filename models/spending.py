@@ -1,5 +1,7 @@
 """What calls of a model cost: one row a call, and the sum of each account and month. Amounts are millionths of the currency."""
 
+from types import SimpleNamespace
+
 import peewee
 
 from models.base import Identified, Table, UtcDateTimeField
@@ -25,12 +27,13 @@ class ModelCall(Identified):
     ms = peewee.IntegerField(null=True)
     started_at = UtcDateTimeField()
 
-    class Meta:
-        indexes = (
+    Meta = SimpleNamespace(
+        indexes=(
             (("owner_id", "id"), False),
             (("roadmap_id", "id"), False),
             (("model", "step", "id"), False),
-        )
+        ),
+    )
 
 
 class Spending(Table):
@@ -40,5 +43,6 @@ class Spending(Table):
     month = peewee.CharField(max_length=7)  # 2026-11, in UTC
     amount = peewee.BigIntegerField()
 
-    class Meta:
-        primary_key = peewee.CompositeKey("owner_id", "month")
+    Meta = SimpleNamespace(
+        primary_key=peewee.CompositeKey("owner_id", "month"),
+    )

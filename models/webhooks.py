@@ -1,5 +1,7 @@
 """Where accounts want to be told of events, and each message to there: the outbox of webhooks, and its log."""
 
+from types import SimpleNamespace
+
 import peewee
 
 from models.accounts import Account
@@ -46,12 +48,13 @@ class WebhookDelivery(Identified):
     created_at = UtcDateTimeField()
     finished_at = UtcDateTimeField(null=True, index=True)
 
-    class Meta:
-        indexes = (
+    Meta = SimpleNamespace(
+        indexes=(
             *(
                 (("status", "due_at"), False),
                 (("webhook", "id"), False),
                 (("webhook", "status", "id"), False),
             ),
             (("roadmap_id", "id"), False),
-        )
+        ),
+    )
