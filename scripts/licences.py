@@ -55,6 +55,9 @@ The wheels of psycopg2-binary carry libpq (PostgreSQL licence), OpenSSL (Apache-
 psycopg2 and frozendict (which genanki needs) are LGPL: they are used unchanged, and whoever runs the service can put other
 builds in their place.
 
+The wheels of nh3 carry Rust crates, unchanged. Most are MIT or Apache-2.0; those of ICU are
+Unicode-3.0, and cssparser and dtoa-short are MPL-2.0.
+
 | Package | Version | Licence | Only where | Home page |
 |---|---|---|---|---|
 """

@@ -69,6 +69,7 @@ class AnyQuery(BaseModel):
 class Page(Endpoint):
     """A route for browsers; a POST brings a form, and one that may be large a file. `for_programs` answers who wants no page."""
 
+    summary: str = ""  # no description lists pages
     response: None = None
     query: type[BaseModel] = AnyQuery
     for_programs: Endpoint | None = None

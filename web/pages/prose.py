@@ -1,15 +1,22 @@
-"""A tutorial's Markdown as HTML for a page. Only what is written here becomes a tag or an attribute, whatever the text is."""
+"""Render a tutorial's Markdown as HTML for a page
+
+markdown-it-py parses and renders, and nh3 lets through only the tags and attributes listed here.
+Between the two steps of markdown-it-py, its tokens are prepared: headings get their level and id,
+images become links, links that must not be followed become text, and tables can be scrolled.
+"""
 
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from html import escape
+from itertools import pairwise
 from time import thread_time
 from typing import Any
 from urllib.parse import unquote
 
+import nh3
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
@@ -32,24 +39,22 @@ BLANK_LINES = re.compile(r"\n\s*\n")
 LANGUAGE = re.compile(r"[\w.+#-]+")
 HYPHENS = re.compile("-+")
 
-LINES = {
-    "paragraph": "p",
-    "blockquote": "blockquote",
-    "bullet_list": "ul",
-    "ordered_list": "ol",
-    "list_item": "li",
+REGION = {"class", "tabindex", "role", "aria-label"}
+ATTRIBUTES: dict[str, set[str]] = {
+    **{tag: {"id"} for tag in ("h1", "h2", "h3", "h4", "h5", "h6")},
+    **{tag: {"class"} for tag in ("code", "span", "th", "td")},
+    **{"a": {"href", "rel"}, "ol": {"start"}, "pre": REGION, "div": REGION},
 }
-LINES |= {name: name for name in ("thead", "tbody", "tr")}
-SPANS = ("em", "strong", "s")
 TAGS = {
-    **{f"{name}_open": f"<{tag}>" for name, tag in LINES.items()},
-    **{f"{name}_close": f"</{tag}>\n" for name, tag in LINES.items()},
-    **{f"{name}_open": f"<{name}>" for name in SPANS},
-    **{f"{name}_close": f"</{name}>" for name in SPANS},
-    **{"hr": "<hr>\n", "softbreak": "\n", "hardbreak": "<br>\n", "table_close": "</table></div>\n"},
+    *ATTRIBUTES,
+    *("p", "blockquote", "ul", "li", "hr", "br", "em", "strong", "s"),
+    *("table", "thead", "tbody", "tr"),
 }
+CLEANER = nh3.Cleaner(
+    tags=TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https", "mailto"}, link_rel=None
+)
+ALIGNMENTS = {"text-align:right": "to-right", "text-align:center": "to-center"}
 CONTAINERS = ("blockquote_open", "list_item_open")
-ALIGNMENTS = {"text-align:right": ' class="to-right"', "text-align:center": ' class="to-center"'}
 
 
 def prose(
@@ -60,17 +65,19 @@ def prose(
     table_label: str = "Table",
     prefix: str = "t",
 ) -> Markup:
-    """The highest heading becomes h{top}, and `prefix` begins every id. A text that would take too long shows as it is."""
+    """Return the text as HTML; a text that would take too long shows as it is
+
+    The highest heading becomes h{top}, and `prefix` begins every id.
+    """
     text = LINE_END.sub("\n", storable(markdown))
+    parser = _parser()
     try:
-        return Markup("".join(_Page(_parsed(text), top, code_label, table_label, prefix).html()))
+        tokens = list(_Page(_parsed(text), top, code_label, table_label, prefix).tokens())
+        html = parser.renderer.render(tokens, parser.options, {})
     except (_TooMuch, RecursionError):
-        return Markup(
-            "".join(
-                f"<p>{_shown(part).replace(chr(10), '<br>')}</p>\n"
-                for part in BLANK_LINES.split(text)
-            )
-        )
+        parts = (escape(plain(part)).replace("\n", "<br>") for part in BLANK_LINES.split(text))
+        html = "".join(f"<p>{part}</p>\n" for part in parts)
+    return Markup(CLEANER.clean(html))
 
 
 class _TooMuch(Exception):
@@ -78,7 +85,10 @@ class _TooMuch(Exception):
 
 
 class _Work:
-    """What may be spent on a text: parsers take the square of its length for some, and fill tables with empty cells."""
+    """Budget of tokens and time for one text
+
+    Parsers take the square of its length for some texts, and fill tables with empty cells.
+    """
 
     def __init__(self) -> None:
         self._tokens = MOST_TOKENS
@@ -92,7 +102,7 @@ class _Work:
 
 
 class _Tokens(list[Token]):
-    """The parser looks here whether it may go on, with each that it adds."""
+    """List to which a parser adds tokens; each one is charged to the budget"""
 
     def __init__(self, work: _Work) -> None:
         super().__init__()
@@ -105,7 +115,7 @@ class _Tokens(list[Token]):
 
 class _Parser(MarkdownIt):
     def validateLink(self, url: str) -> bool:  # noqa: N802 -- its name there
-        """Every address makes a link, so that one that leads nowhere shows its text, and not its brackets."""
+        """Accept every address: a link that must not be followed then shows its text alone."""
         return True
 
 
@@ -114,21 +124,19 @@ def _parser() -> MarkdownIt:
     parser = _Parser("commonmark", {"html": False, "maxNesting": DEEPEST})
     parser.enable(["table", "strikethrough"]).disable(["html_block", "html_inline"])
     parser.render(
-        "# It builds its tables\n\nof *rules* when it is first used, and not for several threads at once."
+        "# It builds its tables\n\nof *rules* when it is first used, not for several threads at once."
     )
     return parser
 
 
 def _parsed(text: str) -> list[Token]:
-    """Raises _TooMuch and RecursionError."""
+    """Return the tokens of a text. Raises _TooMuch and RecursionError."""
     parser, work = _parser(), _Work()
     env: dict[str, Any] = {}
     tokens = _Tokens(work)
     parser.block.parse(text, parser, env, tokens)
-    if any(
-        token.type in CONTAINERS and token.level + 1 >= DEEPEST for token in tokens
-    ):  # what is in it was left out
-        raise _TooMuch
+    if any(token.type in CONTAINERS and token.level + 1 >= DEEPEST for token in tokens):
+        raise _TooMuch  # the parser has left out what is in that container
     for token in tokens:
         if token.type == "inline":
             token.children = _Tokens(work)
@@ -136,40 +144,29 @@ def _parsed(text: str) -> list[Token]:
                 token.children.append(Token("text", "", 0, content=token.content))
             else:
                 parser.inline.parse(token.content, parser, env, token.children)
+            token.children = list(_simplified(token.children))
     return tokens
 
 
 class _Page:
-    """The tokens of a text, and what its parts need to know of each other."""
+    """Preparation of the tokens of one text for the renderer"""
 
     def __init__(
         self, tokens: list[Token], top: int, code_label: str, table_label: str, prefix: str
     ) -> None:
         self._tokens, self._prefix = tokens, prefix
         self._code_label, self._table_label = code_label, table_label
-        headings = [place for place, token in enumerate(tokens) if token.type == "heading_open"]
-        self._shift = top - min((_level(tokens[place]) for place in headings), default=top)
-        self._fragments: dict[str, str] = {}  # what a link may say, and the heading's id
+        self._fragments: dict[str, str] = {}  # ids of headings by the fragments that lead there
         self._used: Counter[str] = Counter()
-        self._ids = {
-            place: self._named(_slug(_words(tokens[place + 1].children or [])) or "part")
-            for place in headings
-        }
-        self._has_tables = sum(token.type == "table_open" for token in tokens) > 1
-        self._table = 0
-        self._targets: dict[str, str] = {}
         self._spent = 0  # characters of addresses
         self._colouring = Colouring()
-
-    def html(self) -> Iterator[str]:
-        for place, token in enumerate(self._tokens):
-            if token.type == "inline":
-                yield from self._inline(token.children or [])
-            elif not token.hidden:  # like the paragraphs of a list without blank lines
-                yield self._block(place, token)
+        headings = [pair for pair in pairwise(tokens) if pair[0].type == "heading_open"]
+        self._shift = top - min((int(opening.tag[1]) for opening, _ in headings), default=top)
+        for opening, content in headings:
+            opening.attrs["id"] = self._named(_slug(_words(content.children or [])) or "part")
 
     def _named(self, slug: str) -> str:
-        """An id that no other heading has. Links without a number lead to the first."""
+        """Return an id of this heading alone; links without a number lead to the first."""
         name = slug
         while name in self._fragments:
             self._used[slug] += 1
@@ -177,38 +174,38 @@ class _Page:
         self._fragments[name] = f"{self._prefix}-{name}"
         return self._fragments[name]
 
-    def _block(self, place: int, token: Token) -> str:
-        match token.type:
-            case "fence" | "code_block":
-                html = self._code(token)
-            case "heading_open":
-                html = f'<h{self._rank(token)} id="{self._ids[place]}">'
-            case "heading_close":
-                html = f"</h{self._rank(token)}>\n"
-            case "ordered_list_open" if "start" in token.attrs:
-                html = f'<ol start="{int(token.attrs["start"])}">'
-            case "table_open":
-                html = self._region()
-            case "th_open" | "td_open":
-                tag = _cell(token, self._tokens[place + 1])
-                html = f"<{tag}{ALIGNMENTS.get(str(token.attrs.get('style')), '')}>"
-            case "th_close" | "td_close":
-                html = f"</{_cell(token, self._tokens[place - 1])}>"
-            case _:
-                html = TAGS[token.type]
-        return html
-
-    def _rank(self, token: Token) -> int:
-        return min(_level(token) + self._shift, 6)
-
-    def _region(self) -> str:
-        """One that keyboards can scroll. Regions need names of their own."""
-        self._table += 1
-        number = f" {self._table}" if self._has_tables else ""
-        return f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(self._table_label)}{number}"><table>'
+    def tokens(self) -> Iterator[Token]:
+        """Yield the tokens to render. Raises _TooMuch."""
+        has_tables = sum(token.type == "table_open" for token in self._tokens) > 1
+        table = 0
+        for place, token in enumerate(self._tokens):
+            match token.type:
+                case "inline":
+                    token.children = list(self._linked(token.children or []))
+                case "heading_open" | "heading_close":
+                    token.tag = f"h{min(int(token.tag[1]) + self._shift, 6)}"
+                case "fence" | "code_block":
+                    token.type, token.content = "html_block", self._code(token)
+                case "th_open" | "td_open":
+                    alignment = ALIGNMENTS.get(str(token.attrs.get("style")))
+                    token.attrs = {"class": alignment} if alignment else {}
+                    if not self._tokens[place + 1].children:  # a head without words is none
+                        token.tag = self._tokens[place + 2].tag = "td"
+                case "table_open":  # in a region that keyboards can scroll
+                    table += 1
+                    label = escape(self._table_label) + (f" {table}" if has_tables else "")
+                    region = f'tabindex="0" role="region" aria-label="{label}"'
+                    yield _html(f'<div class="scroll" {region}>')
+            yield token
+            if token.type == "table_close":
+                yield _html("</div>\n")
 
     def _code(self, token: Token) -> str:
-        """A group, as what has the focus needs a name; regions would crowd the list of a page's parts."""
+        """Return a block of code that keyboards can scroll
+
+        It is a group, as what has the focus needs a name; regions would crowd the list of a page's
+        parts.
+        """
         found = LANGUAGE.match(token.info.strip())
         language = NAMES.get(found[0].lower()) if found else None
         code = plain(token.content)
@@ -219,96 +216,69 @@ class _Page:
             f"<code{kind}>{escape(code) if coloured is None else coloured}</code></pre>\n"
         )
 
-    def _inline(self, tokens: Sequence[Token]) -> Iterator[str]:
-        links: list[tuple[int, str]] = []  # those that are open: where, and with what target
+    def _linked(self, tokens: Sequence[Token]) -> Iterator[Token]:
+        """Yield the tokens; of links that must not be followed only the text."""
+        links: list[tuple[int, str]] = []  # those that are open: where, and to what address
         for place, token in enumerate(tokens):
-            match token.type:
-                case "text" | "text_special":
-                    yield _shown(token.content)
-                case "code_inline":
-                    yield f"<code>{_shown(token.content)}</code>"
-                case "image":
-                    yield self._image(token, is_in_link=any(target for _, target in links))
-                case "link_open":
-                    is_in_link = any(target for _, target in links)
-                    links.append(
-                        (place, "" if is_in_link else self._target(str(token.attrs["href"])))
-                    )
-                    yield self._link_open(token, links[-1][1])
-                case "link_close":
-                    start, target = links.pop()
-                    yield self._link_close(tokens[start:place], target)
-                case _:
-                    yield TAGS[token.type]
+            is_auto = token.markup == "autolink"  # vector<std::string> shows as it is
+            if token.type == "link_open":
+                is_in_link = any(outer for _, outer in links)
+                address = "" if is_in_link else self._allowed(str(token.attrs["href"]))
+                links.append((place, address))
+                token.attrs = {"href": address}
+                if not address.startswith("#"):
+                    token.attrs["rel"] = "noopener noreferrer nofollow"
+                yield token if address else _text("<" if is_auto else "")
+            elif token.type == "link_close":
+                start, address = links.pop()
+                if address and not _is_visible(_words(tokens[start:place])):
+                    yield _text(address)
+                yield token if address else _text(">" if is_auto else "")
+            else:
+                yield token
 
-    def _link_open(self, token: Token, target: str) -> str:
-        if target:
-            return f"<a {target}>"
-        return "&lt;" if token.markup == "autolink" else ""  # vector<std::string> shows as it is
-
-    def _link_close(self, inside: Sequence[Token], target: str) -> str:
-        """Of a link without words the address shows."""
-        opening, *text = inside
-        if target:
-            return f"{'' if _is_visible(_words(text)) else _shown(str(opening.attrs['href']))}</a>"
-        return "&gt;" if opening.markup == "autolink" else ""
-
-    def _image(self, token: Token, *, is_in_link: bool) -> str:
-        """No page loads it: a link to it, or its words alone."""
-        target = "" if is_in_link else self._target(str(token.attrs["src"]))
-        text = _shown(_words([token]))
-        return f"<a {target}>{text}</a>" if target else text
-
-    def _target(self, address: str) -> str:
-        """As attributes, empty when a link must not lead there."""
-        if address not in self._targets:
-            self._targets[address] = self._checked(address)
-        target = self._targets[address]
-        self._spent += len(target)
+    def _allowed(self, address: str) -> str:
+        """Return the target of a link, empty if it must not be followed. Raises _TooMuch."""
+        self._spent += len(address)
         if self._spent > MOST_ADDRESSES:
             raise _TooMuch
-        return target
-
-    def _checked(self, address: str) -> str:
-        if len(address) > LONGEST_ADDRESS:
-            return ""
         if address.startswith("#"):
             name = self._fragments.get(_slug(unquote(address)))
-            return f'href="#{name}"' if name else ""
-        return (
-            f'href="{escape(address)}" rel="noopener noreferrer nofollow"'
-            if ADDRESS.fullmatch(address)
-            else ""
-        )
+            return f"#{name}" if name else ""
+        if len(address) > LONGEST_ADDRESS or not ADDRESS.fullmatch(address):
+            return ""
+        link = CLEANER.clean(f'<a href="{escape(address)}">')  # without an address of no host
+        return address if "href" in link else ""
 
 
-def _shown(text: str) -> str:
-    return escape(plain(text))
+def _html(content: str) -> Token:
+    return Token("html_block", "", 0, content=content)
 
 
-def _level(token: Token) -> int:
-    return int(token.tag.removeprefix("h"))
+def _text(content: str) -> Token:
+    return Token("text", "", 0, content=plain(content))
 
 
-def _cell(token: Token, content: Token) -> str:
-    """A head without words is none."""
-    return token.tag if content.children else "td"
+def _simplified(tokens: Sequence[Token]) -> Iterator[Token]:
+    """Yield the tokens with plain text, and each image as a link to it, as no page loads one."""
+    for token in tokens:
+        if token.type == "image":
+            words, address = _words(_simplified(token.children or [])), str(token.attrs["src"])
+            yield Token("link_open", "a", 1, attrs={"href": address})
+            yield _text(words if _is_visible(words) else address)
+            yield Token("link_close", "a", -1)
+        elif token.type == "text_special":
+            yield _text(token.content)
+        else:
+            token.content = plain(token.content)
+            yield token
 
 
-def _words(tokens: Sequence[Token]) -> str:
-    """Without marks."""
-    return "".join(_word(token) for token in tokens)
-
-
-def _word(token: Token) -> str:
-    match token.type:
-        case "softbreak" | "hardbreak":
-            return "\n"
-        case "image":
-            alternative = _words(token.children or [])
-            return alternative if _is_visible(alternative) else str(token.attrs["src"])
-        case _:
-            return token.content
+def _words(tokens: Iterable[Token]) -> str:
+    """Return the text of tokens, without marks."""
+    return "".join(
+        "\n" if token.type in ("softbreak", "hardbreak") else token.content for token in tokens
+    )
 
 
 def _is_visible(text: str) -> bool:
@@ -316,12 +286,10 @@ def _is_visible(text: str) -> bool:
 
 
 def _slug(text: str) -> str:
-    """Letters and digits of any language, with hyphens for spaces."""
-    kept = (_sluggish(character) for character in unicodedata.normalize("NFC", text).lower())
+    """Return letters and digits of any language, with hyphens for spaces."""
+    kept = (
+        "-" if character.isspace() else character
+        for character in unicodedata.normalize("NFC", text).lower()
+        if character in "_-" or character.isspace() or unicodedata.category(character)[0] in "LNM"
+    )
     return HYPHENS.sub("-", "".join(kept)).strip("-")[:LONGEST_ID].rstrip("-")
-
-
-def _sluggish(character: str) -> str:
-    if character == "_" or unicodedata.category(character)[0] in "LNM":
-        return character
-    return "-" if character == "-" or character.isspace() else ""
