@@ -15,7 +15,7 @@ from roadmap.secret_links import LinkInfo, LinkPurpose, LinkRequest, Opened
 from web.answering import Document, Reply, content_of
 from web.api.exporting import calendar_file, sent_calendar, today
 from web.api.importing import made, take_in
-from web.endpoint import Call
+from web.endpoint import Call, Endpoint
 from web.origins import own_address
 from web.remembering import Remembered, Source
 from web.urls import quoted_path
@@ -28,6 +28,12 @@ PLACES = {
     LinkPurpose.reading: "/shared/{token}",
     LinkPurpose.calendar: "/calendars/{token}/roadmap.ics",
 }
+
+
+class CopyEndpoint(Endpoint):
+    """Endpoint whose handler reads a roadmap of one moment, also in a transaction with a key."""
+
+    reads_one_moment = True
 
 
 class NewLink(LinkInfo):

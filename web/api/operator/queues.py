@@ -13,7 +13,7 @@ from tasks.inspection import MessageInfo, MessageState, QueueState, WorkerInfo
 from tasks.listing import LONGEST_SEARCH
 from web.acting import actor_of
 from web.answering import Reply
-from web.endpoint import Call
+from web.endpoint import Call, Endpoint
 from web.paging import Limit, paged
 
 MOST_SKIPPED = 100_000  # messages
@@ -39,6 +39,12 @@ _BLANK, _WORD = (_ANY.replace("[^", rf"[^{others}") for others in (r"\S", r"\s")
 NARROWING = Rule(
     _narrowing, f"^{_BLANK}*{_WORD}{_ANY}*$"
 )  # without looking ahead, which programs that make examples cannot
+
+
+class QueueEndpoint(Endpoint):
+    """Endpoint that changes the broker: no transaction could store a response with the change."""
+
+    takes_key = False
 
 
 class QueueInfo(BaseModel):
