@@ -15,6 +15,7 @@ from roadmap.activity import Activity
 from roadmap.api_keys import KeyInfo, KeyList, KeyRequest, NewKey, Scope
 from roadmap.audit import AuditLog
 from roadmap.contents import VersionDetail, VersionDiff, Versions
+from roadmap.editing import EditRequest
 from roadmap.invitations import InvitationInfo, InvitationList, InvitationRequest
 from roadmap.learning import (
     Attempt,
@@ -37,7 +38,7 @@ from roadmap.rescheduling import ScheduleRequest
 from roadmap.reviewing import CardState, CheckedReview, ReviewCheck, ReviewRequest, Reviews
 from roadmap.revisions import Diff, RevisionDetail, Revisions
 from roadmap.schedule import Schedule
-from roadmap.secret_links import LinkInfo, LinkRequest
+from roadmap.secret_links import LinkInfo, LinkRequest, NewLink
 from roadmap.sessions import SessionList
 from roadmap.sharing import SharedConceptDetail, SharedRoadmap
 from roadmap.timeline.trace import Trace
@@ -53,6 +54,7 @@ from roadmap.webhooks import (
     WebhookRequest,
     WebhookWithSecret,
 )
+from tasks.queue_acts import DeadLettersRequest
 from web.api import (
     account_export,
     accounts,
@@ -100,6 +102,7 @@ from web.pages.operator import overview as overview_room
 from web.pages.operator import queues as queues_room
 from web.pages.operator import roadmaps as roadmaps_room
 from web.pages.page import Page, UploadPage
+from web.searching import FilterQuery, LogsQuery, SearchQuery
 
 API = "/api/v1"
 EXPORT = API + "/auth/me/export"
@@ -166,7 +169,7 @@ ENDPOINTS = (
     Endpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept, "Read a concept", ConceptDetail),
     Endpoint("POST", ROADMAP + "/approve", decisions.approve_plan, "Approve the plan", decisions.Decision, body=ApproveRequest, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
     Endpoint("POST", ROADMAP + "/revise", decisions.revise_plan, "Ask for changes of the plan", decisions.Decision, body=ReviseRequest, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
-    Endpoint("POST", ROADMAP + "/edits", decisions.edit_plan, "Edit the plan", decisions.Decision, body=decisions.EditRequest, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
+    Endpoint("POST", ROADMAP + "/edits", decisions.edit_plan, "Edit the plan", decisions.Decision, body=EditRequest, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
     Endpoint("POST", ROADMAP + "/cancel", decisions.cancel_roadmap, "Cancel a roadmap", decisions.Decision, body=NoBody, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
     Endpoint("POST", ROADMAP + "/retry", decisions.retry_roadmap, "Retry what failed", decisions.Decision, body=NoBody, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
     Endpoint("GET", ROADMAP + "/revisions", history.list_revisions, "List its revisions", Revisions),
@@ -187,7 +190,7 @@ ENDPOINTS = (
     Endpoint("POST", CONCEPT + "/quiz/attempts", learning.answer_quiz, "Answer a quiz", Attempt, body=AttemptRequest, status=201, raises=(Conflict,)),
     Endpoint("GET", CONCEPT + "/quiz/attempts", learning.list_attempts, "List attempts at a quiz", Attempts, query=learning.AttemptsQuery),
     Endpoint("GET", CONCEPT + "/quiz/attempts/{attempt_id}", learning.read_attempt, "Read an attempt at a quiz", Attempt),
-    Endpoint("POST", ROADMAP + "/links", sharing.create_link, "Make a link to a roadmap", sharing.NewLink, body=LinkRequest, status=201, raises=(Conflict,), has_secret=True),
+    Endpoint("POST", ROADMAP + "/links", sharing.create_link, "Make a link to a roadmap", NewLink, body=LinkRequest, status=201, raises=(Conflict,), has_secret=True),
     Endpoint("GET", ROADMAP + "/links", sharing.list_links, "List its links", sharing.LinkList),
     Endpoint("GET", ROADMAP + "/links/{link_id}", sharing.read_link, "Read a link", LinkInfo),
     Endpoint("DELETE", ROADMAP + "/links/{link_id}", sharing.revoke_link, "Revoke a link", None, status=204, current=sharing.read_link),
@@ -214,11 +217,11 @@ ENDPOINTS = (
     Endpoint("GET", WEBHOOK + "/deliveries", webhooks.list_deliveries, "List its deliveries", reading.Page[DeliveryInfo], query=webhooks.DeliveriesQuery),
     Endpoint("GET", DELIVERY, webhooks.read_delivery, "Read a delivery", DeliveryDetail),
     Endpoint("POST", DELIVERY + "/retry", webhooks.retry_delivery, "Send a delivery once more", DeliveryInfo, body=NoBody, status=202, raises=(Conflict,)),
-    Endpoint("GET", ADMIN + "/logs", logs.search_logs, "Search the execution log", reading.Page[LogEntry], query=logs.LogsQuery, scope=Scope.observe),
-    Endpoint("GET", ADMIN + "/logs/export", logs.export_logs, "Export the execution log", None, query=logs.FilterQuery, scope=Scope.observe, media_type="application/x-ndjson"),
+    Endpoint("GET", ADMIN + "/logs", logs.search_logs, "Search the execution log", reading.Page[LogEntry], query=LogsQuery, scope=Scope.observe),
+    Endpoint("GET", ADMIN + "/logs/export", logs.export_logs, "Export the execution log", None, query=FilterQuery, scope=Scope.observe, media_type="application/x-ndjson"),
     Endpoint("GET", ROADMAP + "/receipt", history.read_receipt, "Read what it cost", Receipt, query=history.ReceiptQuery),
     Endpoint("GET", ROADMAP + "/trace", history.read_trace, "Read how it was made", Trace),
-    Endpoint("GET", ADMIN + "/roadmaps", overseeing.search_roadmaps, "Search all roadmaps", OverseenList, query=overseeing.SearchQuery, scope=Scope.observe),
+    Endpoint("GET", ADMIN + "/roadmaps", overseeing.search_roadmaps, "Search all roadmaps", OverseenList, query=SearchQuery, scope=Scope.observe),
     Endpoint("GET", OVERSEEN, overseeing.read_overseen, "Read the ledger of a roadmap", OverseenDetail, scope=Scope.observe),
     Endpoint("GET", OVERSEEN + "/trace", overseeing.read_overseen_trace, "Read how a roadmap was made", Trace, scope=Scope.observe),
     Endpoint("POST", OVERSEEN + "/cancel", overseeing.cancel_overseen, "Cancel a roadmap of anybody", overseeing.OperatorDecision, body=NoBody, status=202, scope=Scope.admin, raises=(Conflict,)),
@@ -232,8 +235,8 @@ ENDPOINTS = (
     queues.QueueEndpoint("POST", MESSAGE + "/retry", queues.retry_message, "Retry a dead letter", None, body=NoBody, status=204, scope=Scope.admin),
     queues.QueueEndpoint("POST", MESSAGE + "/revoke", queues.revoke_message, "Revoke a message", None, body=NoBody, status=204, scope=Scope.admin, raises=(Conflict,)),
     Endpoint("DELETE", MESSAGE, queues.delete_message, "Delete a dead letter", None, status=204, scope=Scope.admin),
-    queues.QueueEndpoint("POST", QUEUE + "/dead/retry", queues.retry_dead_letters, "Retry dead letters", queues.Counted, body=queues.DeadLettersRequest, scope=Scope.admin),
-    queues.QueueEndpoint("POST", QUEUE + "/dead/delete", queues.delete_dead_letters, "Delete dead letters", queues.Counted, body=queues.DeadLettersRequest, scope=Scope.admin),
+    queues.QueueEndpoint("POST", QUEUE + "/dead/retry", queues.retry_dead_letters, "Retry dead letters", queues.Counted, body=DeadLettersRequest, scope=Scope.admin),
+    queues.QueueEndpoint("POST", QUEUE + "/dead/delete", queues.delete_dead_letters, "Delete dead letters", queues.Counted, body=DeadLettersRequest, scope=Scope.admin),
     Endpoint("GET", QUEUE + "/history", measures.read_queue_history, "Read what a queue has done", measures.QueueHistory, query=measures.SpanQuery, scope=Scope.observe),
     Endpoint("GET", ADMIN + "/workers", queues.list_workers, "List the workers", queues.WorkerList, scope=Scope.observe),
     Endpoint("GET", ADMIN + "/tasks", measures.list_tasks, "List the tasks", measures.TaskList, query=measures.SpanQuery, scope=Scope.observe),
@@ -324,20 +327,20 @@ PAGES = (
     Page("GET", "/admin/measures", overview_room.show_measures, "Look at what was measured", query=overview_room.OverviewQuery, scope=Scope.observe),
     Page("GET", "/admin/audit", auditing_room.show, "Look at what operators have done", query=auditing_room.AuditQuery, scope=Scope.observe),
     Page("GET", QUEUE_PAGE, queues_room.show, "Look at a queue", query=queues_room.QueueQuery, scope=Scope.observe),
-    Page("GET", QUEUE_PAGE + "/pause", queues_room.ask_pause, "Be asked before a queue is paused", query=queues_room.ActQuery, scope=Scope.admin),
-    Page("POST", QUEUE_PAGE + "/pause", queues_room.pause, "Pause a queue by a button", scope=Scope.admin),
-    Page("GET", QUEUE_PAGE + "/resume", queues_room.ask_resume, "Be asked before a queue is resumed", query=queues_room.ActQuery, scope=Scope.admin),
-    Page("POST", QUEUE_PAGE + "/resume", queues_room.resume, "Resume a queue by a button", scope=Scope.admin),
-    Page("GET", QUEUE_PAGE + "/dead/retry", queues_room.ask_retry_all, "Be asked before dead letters are retried", query=queues_room.ActQuery, scope=Scope.admin),
-    Page("POST", QUEUE_PAGE + "/dead/retry", queues_room.retry_all, "Retry dead letters by a button", scope=Scope.admin),
-    Page("GET", QUEUE_PAGE + "/dead/delete", queues_room.ask_delete_all, "Be asked before dead letters are deleted", query=queues_room.ActQuery, scope=Scope.admin),
-    Page("POST", QUEUE_PAGE + "/dead/delete", queues_room.delete_all, "Delete dead letters by a button", scope=Scope.admin),
-    Page("GET", MESSAGE_PAGE + "/retry", queues_room.ask_retry, "Be asked before a dead letter is retried", query=queues_room.ActQuery, scope=Scope.admin),
-    Page("POST", MESSAGE_PAGE + "/retry", queues_room.retry, "Retry a dead letter by a button", scope=Scope.admin),
-    Page("GET", MESSAGE_PAGE + "/revoke", queues_room.ask_revoke, "Be asked before a message is revoked", query=queues_room.ActQuery, scope=Scope.admin),
-    Page("POST", MESSAGE_PAGE + "/revoke", queues_room.revoke, "Revoke a message by a button", scope=Scope.admin),
-    Page("GET", MESSAGE_PAGE + "/delete", queues_room.ask_delete, "Be asked before a dead letter is deleted", query=queues_room.ActQuery, scope=Scope.admin),
-    Page("POST", MESSAGE_PAGE + "/delete", queues_room.delete, "Delete a dead letter by a button", scope=Scope.admin),
+    Page("GET", QUEUE_PAGE + "/pause", queues_room.ask("queue.pause"), "Be asked before a queue is paused", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/pause", queues_room.do("queue.pause"), "Pause a queue by a button", scope=Scope.admin),
+    Page("GET", QUEUE_PAGE + "/resume", queues_room.ask("queue.resume"), "Be asked before a queue is resumed", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/resume", queues_room.do("queue.resume"), "Resume a queue by a button", scope=Scope.admin),
+    Page("GET", QUEUE_PAGE + "/dead/retry", queues_room.ask("dead.retry"), "Be asked before dead letters are retried", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/dead/retry", queues_room.do("dead.retry"), "Retry dead letters by a button", scope=Scope.admin),
+    Page("GET", QUEUE_PAGE + "/dead/delete", queues_room.ask("dead.delete"), "Be asked before dead letters are deleted", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/dead/delete", queues_room.do("dead.delete"), "Delete dead letters by a button", scope=Scope.admin),
+    Page("GET", MESSAGE_PAGE + "/retry", queues_room.ask("message.retry"), "Be asked before a dead letter is retried", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", MESSAGE_PAGE + "/retry", queues_room.do("message.retry"), "Retry a dead letter by a button", scope=Scope.admin),
+    Page("GET", MESSAGE_PAGE + "/revoke", queues_room.ask("message.revoke"), "Be asked before a message is revoked", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", MESSAGE_PAGE + "/revoke", queues_room.do("message.revoke"), "Revoke a message by a button", scope=Scope.admin),
+    Page("GET", MESSAGE_PAGE + "/delete", queues_room.ask("message.delete"), "Be asked before a dead letter is deleted", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", MESSAGE_PAGE + "/delete", queues_room.do("message.delete"), "Delete a dead letter by a button", scope=Scope.admin),
     Page("POST", "/look", look.change, "Choose language and colours", public=True),
     Page("GET", "/docs", docs.show, "Read about the API", public=True),
     Page("GET", "/docs/{tag}", docs.show_chapter, "Read a chapter about the API", public=True),

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from tests.closed import closed
 from web import openapi
-from web.api.documentation import FILE
+from web.description import FILE
 from web.endpoint import Endpoint
 from web.routes import ENDPOINTS
 

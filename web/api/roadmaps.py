@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.errors import Conflict, FieldError, Invalid, RoadmapError
+from core.errors import Conflict, FieldError, RoadmapError
 from core.runtime import snapshot
 from core.text import CLEAN, Rule
 from roadmap import own_roadmaps, reading
@@ -31,13 +31,12 @@ from web.accepting import accept
 from web.answering import Document, Reply, answered, content_of
 from web.api.links import Links, links_of
 from web.endpoint import Call, Endpoint
-from web.events import poller, stream
+from web.events import last_event_id, poller, stream
 from web.paging import CURSOR, Limit, paged
 from web.preferring import MINIMAL, applied, prefers_minimal, wait_of
 from web.remembering import Remembered
 from web.turns import in_turn
 
-LARGEST_SEQ = 2**31 - 1
 trees = Remembered()
 OUTLINED = TERMINAL | {EventType.outlined, EventType.awaiting_review}
 
@@ -203,7 +202,7 @@ async def watch_roadmap(call: Call) -> Response:
     come back with the number of the last event, until 204 says that there is nothing more.
     """
     roadmap_id = call.ids["roadmap_id"]
-    after = last_event_id(call)
+    after = last_event_id(call.request)
     last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
     if finished and after == last_seq:
         return Response(status_code=204)
@@ -220,16 +219,6 @@ async def watch_roadmap(call: Call) -> Response:
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
     return stream(call.caller, roadmap_id, after, last_seq)
-
-
-def last_event_id(call: Call) -> int:
-    given = call.request.headers.get("last-event-id", "0")
-    if not re.fullmatch(r"[0-9]{1,10}", given) or int(given) > LARGEST_SEQ:
-        raise Invalid(
-            "Last-Event-ID does not fit.",
-            fields=(FieldError("?Last-Event-ID", "is the number of an event"),),
-        )
-    return int(given)
 
 
 async def _is_outlined(caller: Principal, roadmap_id: UUID) -> bool:
