@@ -63,8 +63,9 @@ AFRESH = {"attempts": 0, "interruptions": 0, "error": "", "finished_at": None}
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What the roadmap is after the decision; `designing` is the revision that is on its way."""
+    """State of the roadmap after a decision; `designing` is the revision that is on its way."""
 
+    what: str  # for the execution log
     status: RoadmapStatus
     revision: int
     steps: list[Step]
@@ -83,7 +84,7 @@ def approve(owner_id: UUID, roadmap_id: UUID, revision: int | None) -> Decided:
         told = finishing.finish_if_last(
             events.tell(row.id, EventType.approved, {"revision": row.revision}, **building)
         )
-        return _decided(row, told + unstarted(roadmap_id))
+        return _decided(row, "Approved", told + unstarted(roadmap_id))
 
 
 def revise(owner_id: UUID, roadmap_id: UUID, feedback: str) -> Decided:
@@ -94,7 +95,8 @@ def revise(owner_id: UUID, roadmap_id: UUID, feedback: str) -> Decided:
         revision = revisions.open_(row, RevisionSource.feedback, feedback)
         queued = {**AFRESH, "status": RoadmapStatus.queued, "due_at": clock.now()}
         events.tell(row.id, EventType.queued, {"revision": revision.number}, **queued)
-        return _decided(row, [Step(StepName.plan_roadmap, roadmap_id)], designing=revision.number)
+        step = Step(StepName.plan_roadmap, roadmap_id)
+        return _decided(row, "Asked for changes", [step], designing=revision.number)
 
 
 def edit(
@@ -113,9 +115,8 @@ def edit(
         if after == before:
             raise _invalid(NOTHING)
         as_written = editing.kept_as_written(operations)
-        return _decided(
-            row, _adopt(row, after, RevisionSource.edit, row.revision, as_written=as_written)
-        )
+        steps = _adopt(row, after, RevisionSource.edit, row.revision, as_written=as_written)
+        return _decided(row, "Edited", steps)
 
 
 def restore(owner_id: UUID, roadmap_id: UUID, number: int) -> Decided:
@@ -125,7 +126,7 @@ def restore(owner_id: UUID, roadmap_id: UUID, number: int) -> Decided:
         outline = revisions.outline_of(row, number)
         if number == row.revision:
             raise Conflict(f"Revision {number} is the current one already.")
-        return _decided(row, _adopt(row, outline, RevisionSource.restore, number))
+        return _decided(row, "Restored", _adopt(row, outline, RevisionSource.restore, number))
 
 
 def cancel(owner_id: UUID, roadmap_id: UUID, among: Collection[str] = UNDER_WAY) -> Decided:
@@ -146,7 +147,7 @@ def cancel(owner_id: UUID, roadmap_id: UUID, among: Collection[str] = UNDER_WAY)
             told = finishing.finish(
                 roadmap_id, finishing.outcome(row) if nothing else RoadmapStatus.cancelled
             )
-        return _decided(row, told)
+        return _decided(row, "Cancelled", told)
 
 
 def retry(owner_id: UUID, roadmap_id: UUID) -> Decided:
@@ -159,10 +160,11 @@ def retry(owner_id: UUID, roadmap_id: UUID) -> Decided:
         row = taken(owner_id, roadmap_id, ended, "retried", **AFRESH, over_budget=False)
         if row.revision or row.title:
             undone = Content.status.in_((ContentStatus.failed, ContentStatus.cancelled))
-            return _decided(row, _reopen(row, finishing.parts(roadmap_id).where(undone)))
+            steps = _reopen(row, finishing.parts(roadmap_id).where(undone))
+            return _decided(row, "Retried", steps)
         revisions.next_number(row.id)  # is there room for another design?
         events.tell(row.id, EventType.queued, {}, status=RoadmapStatus.queued, due_at=clock.now())
-        return _decided(row, [Step(StepName.plan_roadmap, roadmap_id)])
+        return _decided(row, "Retried", [Step(StepName.plan_roadmap, roadmap_id)])
 
 
 def retry_part(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind) -> Decided:
@@ -179,7 +181,8 @@ def retry_part(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Content
         content = find_content(owner_id, roadmap_id, concept_id, kind)
         if content.status not in (ContentStatus.failed, ContentStatus.cancelled):
             raise Conflict(f"This {kind} has not failed: it is {content.status}.")
-        return _decided(row, _reopen(row, Content.select().where(Content.id == content.id)))
+        steps = _reopen(row, Content.select().where(Content.id == content.id))
+        return _decided(row, f"Retried a {kind}", steps)
 
 
 def regenerate(
@@ -205,10 +208,9 @@ def regenerate(
             raise Conflict(
                 f"This {kind} has {MOST_VERSIONS} versions; that is as many as there may be."
             )
-        return _decided(
-            row,
-            _reopen(row, Content.select().where(Content.id == content.id), instruction=instruction),
-        )
+        chosen = Content.select().where(Content.id == content.id)
+        steps = _reopen(row, chosen, instruction=instruction)
+        return _decided(row, f"Asked for another {kind}", steps)
 
 
 def upgrade(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, has_model: bool) -> Decided:
@@ -242,7 +244,8 @@ def upgrade(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, has_model: bo
             raise Conflict(
                 f"Each part has {MOST_VERSIONS} versions; that is as many as there may be."
             )
-        return _decided(row, _reopen(row, Content.select().where(Content.id.in_(ids))))
+        steps = _reopen(row, Content.select().where(Content.id.in_(ids)))
+        return _decided(row, "Asked a model for a concept", steps)
 
 
 def replace_links(owner_id: UUID, roadmap_id: UUID, content_id: UUID) -> list[Step]:
@@ -292,7 +295,8 @@ def restore_version(
         }
         events.tell(row.id, EventType.content_restored, told)
         ended = row.status in ENDED  # the last event of what has ended is its end
-        return _decided(row, finishing.finish(row.id, finishing.outcome(row)) if ended else [])
+        steps = finishing.finish(row.id, finishing.outcome(row)) if ended else []
+        return _decided(row, f"Restored version {number} of a {kind}", steps)
 
 
 def _adopt(
@@ -389,7 +393,7 @@ def _account_locked(owner_id: UUID) -> Iterator[None]:
         yield
 
 
-def _decided(row: Roadmap, steps: list[Step], designing: int | None = None) -> Decided:
+def _decided(row: Roadmap, what: str, steps: list[Step], designing: int | None = None) -> Decided:
     """Return the roadmap as it is at the end of the transaction; `row` is as it was before.
 
     Raises TooMany and Unavailable when work begins and there is no room for it.
@@ -397,4 +401,4 @@ def _decided(row: Roadmap, steps: list[Step], designing: int | None = None) -> D
     now = Roadmap.get_by_id(row.id)
     if now.status in BEING_MADE and row.status not in BEING_MADE:
         creating.take_room(row.owner_id, row.id)
-    return Decided(RoadmapStatus(now.status), now.revision, steps, designing)
+    return Decided(what, RoadmapStatus(now.status), now.revision, steps, designing)

@@ -7,15 +7,16 @@ from collections.abc import Sequence, Set
 from itertools import count
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from core.errors import FieldError, Invalid
 from core.numbers import WHOLE
 from roadmap.checks import LONGEST_DESCRIPTION, LONGEST_OUTCOME, MOST_OUTCOMES, MOST_PREREQUISITES
 from roadmap.outline import Frozen, Outline
-from roadmap.requests import PRINTABLE
+from roadmap.requests import PRINTABLE, Number
 
 LONGEST_KEY = 200
+MOST_OPERATIONS = 100
 
 What = Literal["stage", "module", "concept"]
 PARENT: dict[What, What] = {"module": "stage", "concept": "module"}
@@ -128,6 +129,18 @@ class Rewrite(Frozen):
 Operation = Annotated[
     AddStage | AddModule | AddConcept | Remove | Move | Rewrite, Field(discriminator="op")
 ]
+
+
+class EditRequest(BaseModel):
+    """Changes of the plan, done in order, all or none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    operations: Annotated[
+        tuple[Operation, ...], Field(min_length=1, max_length=MOST_OPERATIONS)
+    ] = Field(description="Each sees what those before it did; `op` says which of these it is.")
+    base: Number | None = Field(
+        None, description="The revision that was looked at: only if it is still the current one."
+    )
 
 
 def apply(

@@ -7,11 +7,11 @@ none, so that such a search may have to read many rows, and is given up after `S
 
 import heapq
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import reduce
+from functools import partial, reduce
 from operator import and_
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,10 @@ from core.runtime import TookTooLong, database, is_postgres, limited, session
 from models.accounts import Account
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap
-from roadmap.execution_log import LogLevel
+from roadmap import decisions
+from roadmap.audit import Action, Actor, audited
+from roadmap.decisions import Decided
+from roadmap.execution_log import LogLevel, record
 from roadmap.outline import ContentKind
 from roadmap.ownership import newest_of
 from roadmap.reading import LogRecord, RoadmapFacts
@@ -176,6 +179,16 @@ def owner_of(roadmap_id: UUID) -> UUID:
     return owner_id
 
 
+def cancel(actor: Actor, roadmap_id: UUID) -> Decided:
+    """Cancel a roadmap of any account. Raises NotFound, Conflict."""
+    return _decide(actor, Action.roadmap_cancel, roadmap_id, decisions.cancel)
+
+
+def retry(actor: Actor, roadmap_id: UUID) -> Decided:
+    """Retry what failed of a roadmap of any account. Raises NotFound, Conflict."""
+    return _decide(actor, Action.roadmap_retry, roadmap_id, decisions.retry)
+
+
 def last_records(roadmap_id: UUID, limit: int) -> list[LogRecord]:
     """What was logged of it last, the newest first, without what is of interest for finding faults only."""
     query = ExecutionLog.select().where(
@@ -184,6 +197,18 @@ def last_records(roadmap_id: UUID, limit: int) -> list[LogRecord]:
     with session():
         rows = list(query.order_by(ExecutionLog.id.desc()).limit(limit))
     return [LogRecord.model_validate(row, from_attributes=True) for row in rows]
+
+
+def _decide(
+    actor: Actor, action: Action, roadmap_id: UUID, decide: Callable[[UUID, UUID], Decided]
+) -> Decided:
+    owner_id = owner_of(roadmap_id)
+    with audited(actor, action, str(roadmap_id), {"owner": str(owner_id)}) as act:
+        made = decide(owner_id, roadmap_id)
+        act.found["status"] = made.status.value
+    message = f"An operator decided: {action}; revision {made.revision} is {made.status}"
+    database.after_commit(partial(record, "api", "decide", message, roadmap_id=roadmap_id))
+    return made
 
 
 @contextmanager

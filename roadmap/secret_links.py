@@ -45,6 +45,12 @@ class LinkPurpose(StrEnum):
     calendar = "calendar"
 
 
+PLACES = {
+    LinkPurpose.reading: "/shared/{token}",
+    LinkPurpose.calendar: "/calendars/{token}/roadmap.ics",
+}
+
+
 class LinkRequest(BaseModel):
     """What it opens, and for how long."""
 
@@ -70,6 +76,12 @@ class LinkInfo(BaseModel):
         return self.expires_at is not None and self.expires_at <= clock.now()
 
 
+class NewLink(LinkInfo):
+    """`url` is told this once. Whoever has it can use it: give it to nobody else."""
+
+    url: str = Field(description="Its address, which is told this once.")
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What a link opens, and whose it is."""
@@ -78,8 +90,11 @@ class Opened:
     roadmap_id: UUID
 
 
-def create_link(owner_id: UUID, roadmap_id: UUID, request: LinkRequest) -> tuple[LinkInfo, str]:
-    """And its token. Raises NotFound, and Conflict when there are too many."""
+def create_link(owner_id: UUID, roadmap_id: UUID, request: LinkRequest, origin: str) -> NewLink:
+    """Return a new link with its address, below the origin of this service.
+
+    Raises NotFound, and Conflict when there are too many.
+    """
     now = clock.now()
     expires_at = (
         None if request.expires_in_days is None else now + timedelta(days=request.expires_in_days)
@@ -94,7 +109,8 @@ def create_link(owner_id: UUID, roadmap_id: UUID, request: LinkRequest) -> tuple
             )
         row = {**made.model_dump(), "roadmap": roadmap_id, "token_hashes": _hash(token)}
         SecretLink.insert(**row).execute()
-    return made, token
+    url = origin + PLACES[made.purpose].format(token=token)
+    return NewLink(**made.model_dump(), url=url)
 
 
 def list_links(owner_id: UUID, roadmap_id: UUID) -> list[LinkInfo]:

@@ -14,8 +14,10 @@ from pydantic import BaseModel, Field
 from core.runtime import session
 from roadmap import reading
 from roadmap.contents import QuizDetail
+from roadmap.learning import read_profile
 from roadmap.link_states import CheckedResource
 from roadmap.outline import ContentKind, Level
+from roadmap.portable import PortableRoadmap, portable
 from roadmap.reading import (
     ConceptNode,
     ContentState,
@@ -79,6 +81,18 @@ class SharedConceptDetail(SharedConcept):
     )
     resources: list[CheckedResource] | None = Field(description="Where more can be read and seen.")
     quiz: QuizDetail | None = Field(description="Without its answers.")
+
+
+def copy_of(owner_id: UUID, link: Opened) -> PortableRoadmap:
+    """Return the shared roadmap as a document, with the hours a week of its new owner.
+
+    Raises NotFound, and Conflict when there is no plan.
+    """
+    document = portable(link.owner_id, link.roadmap_id, with_learner=False)
+    if (hours := read_profile(owner_id).hours_per_week) is not None:
+        request = document.request.model_copy(update={"hours_per_week": hours})
+        document = document.model_copy(update={"request": request})
+    return document
 
 
 def shared_tree(link: Opened) -> RoadmapTree:

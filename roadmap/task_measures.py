@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import peewee
@@ -20,6 +21,18 @@ from roadmap.measures import KEPT, minute_of, sample
 MINUTE = 60  # seconds
 BELOW = FINE[0] * FINE[0] / FINE[1]  # what the lowest bucket of a duration begins with
 READY = "ready"
+
+
+class Period(StrEnum):
+    """How far back."""
+
+    hour = "hour"
+    day = "day"
+
+
+LENGTHS = {Period.hour: timedelta(hours=1), Period.day: timedelta(days=1)}
+EPOCH = datetime.fromtimestamp(0, UTC)  # steps begin at multiples of their length since then
+STEPS = {Period.hour: timedelta(minutes=1), Period.day: timedelta(minutes=15)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,14 @@ class DepthPoint:
     at: datetime
     ready: int | None
     oldest_seconds: float | None
+
+
+def since_of(span: Period) -> datetime:
+    """When its first step begins, which is shown as a whole, so that with the one that is not over there is a whole number of
+    them.
+    """
+    since = clock.now() - LENGTHS[span] + STEPS[span]
+    return since - (since - EPOCH) % STEPS[span]
 
 
 def per_task(since: datetime) -> list[TaskMeasure]:

@@ -10,7 +10,7 @@ if __name__ == "__main__":
         )  # before the settings are read
         for name in ("DATABASE_URL", "REDIS_URL"):
             os.environ.pop(name, None)
-        from web.api.documentation import FILE
+        from web.description import FILE
         from web.openapi import written
 
         FILE.write_text(written(), "utf-8")

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -11,7 +12,7 @@ from uuid import UUID
 from huey.signals import SIGNAL_INTERRUPTED
 
 from core import clock, tracing
-from core.errors import Unavailable
+from core.errors import Invalid, Unavailable
 from core.runtime import settings
 from roadmap import leases
 from roadmap.generator import Generator, choose_generator
@@ -108,6 +109,19 @@ def generator() -> Generator:
     """One for the process, whoever of its threads asks first: it holds the model's connections."""
     with _choosing:
         return _chosen()
+
+
+def check_feedback(pointer: str) -> None:
+    """Raise Invalid, about the field of this pointer, unless the generator follows words."""
+    generator().check_feedback(pointer)
+
+
+def follows_words() -> bool:
+    """Whether the generator is a model, which understands what should be different."""
+    with suppress(Invalid):
+        check_feedback("/instructions")
+        return True
+    return False
 
 
 @cache

@@ -34,8 +34,9 @@ from tasks.listing import found_dead as _found_dead
 from tasks.queues import content_queue, logs_queue
 
 __all__ = [
-    "QUEUES", "MessageInfo", "MessagePage", "MessageState", "PutAside", "QueueState", "Running", "WorkerInfo", "dead_letters",
-    "discard", "discard_all", "found_dead", "messages", "pause", "queue_states", "replay", "replay_all", "resume", "revoke",
+    "MOST_SKIPPED", "QUEUES", "MessageInfo", "MessagePage", "MessageState", "PutAside",
+    "QueueState", "Running", "WorkerInfo", "dead_letters", "discard", "discard_all", "found_dead",
+    "messages", "pause", "queue_state", "queue_states", "replay", "replay_all", "resume", "revoke",
     "workers",
 ]  # fmt: skip
 
@@ -44,6 +45,7 @@ logger = logging.getLogger(__name__)
 QUEUES: dict[str, ReliableQueue] = {queue.name: queue for queue in (logs_queue, content_queue)}
 AT_ONCE = 500  # dead letters
 LONGEST_PAGE = 500  # messages
+MOST_SKIPPED = 100_000  # messages before a page
 UPKEEP = "{task} runs by the clock and keeps everything else going, so it cannot be revoked."
 NOT_STOPPED = {
     "store_log_batch": "Log records are not thrown away, so {task} cannot be revoked; a queue that is paused keeps them."
@@ -86,6 +88,10 @@ class PutAside:
 def queue_states(*, with_retrying: bool = False) -> list[QueueState]:
     """One for each queue; those that are tried again are counted when they are asked for, since their messages must be read."""
     return [_ask(partial(_state, with_retrying=with_retrying), queue) for queue in QUEUES.values()]
+
+
+def queue_state(name: str) -> QueueState:
+    return _ask(partial(_state, with_retrying=True), _queue(name))
 
 
 def messages(

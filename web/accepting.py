@@ -2,16 +2,27 @@
 
 from collections.abc import Sequence
 from functools import partial
+from uuid import UUID
+
+from starlette.requests import Request
 
 from core.batching import Batcher
 from core.runtime import database
 from core.tracing import entered
+from roadmap import account_exports
+from roadmap.account_exports import ExportInfo
 from roadmap.creating import NewRoadmap, create_many
+from roadmap.decisions import Decided
 from roadmap.execution_log import record
 from roadmap.first_answers import Answered
+from roadmap.importing import IN_FILE, Missing, imported
+from roadmap.portable import PortableRoadmap
+from roadmap.reading import RoadmapSummary
 from roadmap.steps import Step
 from tasks.sending import Sender
+from web import limits
 from web.backlog import backlog
+from web.noting import note
 
 sender = Sender()
 
@@ -42,6 +53,35 @@ async def accept(new: NewRoadmap) -> Answered | None:
 def send(steps: Sequence[Step]) -> None:
     """When what they follow from is committed. Never waits for the broker."""
     database.after_commit(partial(sender.submit, steps))
+
+
+def carry_out(roadmap_id: UUID, made: Decided) -> None:
+    """Send what follows from a decision, and log the decision, when it is committed."""
+    send(made.steps)
+    message = f"{made.what}: revision {made.revision} is {made.status}"
+    database.after_commit(partial(record, "api", "decide", message, roadmap_id=roadmap_id))
+
+
+def take_in(
+    owner_id: UUID, document: PortableRoadmap, missing: Missing = IN_FILE
+) -> RoadmapSummary:
+    """Import a checked document; `missing` is said of the parts that it does not have.
+
+    Raises TooMany, Unavailable.
+    """
+    limits.count_import(owner_id)
+    made = imported(owner_id, document, missing)
+    send(made.steps)
+    return made.roadmap
+
+
+def order_export(request: Request, owner_id: UUID) -> ExportInfo:
+    """Order an archive of all data of the account. Raises TooMany, Unavailable."""
+    limits.count_export(owner_id)
+    made, steps = account_exports.order(owner_id)
+    send(steps)
+    note(request, "export-ordered", account=owner_id, export=made.id)
+    return made
 
 
 def start() -> None:

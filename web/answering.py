@@ -11,6 +11,8 @@ from starlette.responses import Response
 from web.compressing import is_compressed, shortened
 from web.conditional import compressed_tag, etag, has_it
 
+UNLISTED = {"X-Robots-Tag": "noindex, nofollow"}  # for pages and documents behind secret links
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

@@ -1,10 +1,11 @@
-"""A row of the route table, and the one way in which every request is read and every answer written."""
+"""A row of the route table, and the steps of every request from its headers to its response."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from inspect import iscoroutinefunction
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -20,16 +21,16 @@ from roadmap.api_keys import Scope
 from roadmap.first_answers import Name
 from roadmap.principals import Principal, confirm
 from web import idempotency, limits
-from web.answering import Answer, answered, tag_of
-from web.callers import MONITOR, NOBODY, check_scope, identify, is_monitor
-from web.child_process import run_in_child, run_in_parser_thread
-from web.conditional import check_match
+from web.answering import answered, tag_of
+from web.callers import NOBODY, check_scope, identify
+from web.conditional import check_match, is_conditional
+from web.deprecating import FIELDS as DEPRECATED
 from web.deprecating import deprecations
 from web.origins import address_of, check_host, check_same_site
-from web.parsing import LARGEST_BODY, body_of, can_parse_inline, ids_of, query_of, read_json
+from web.parsing import body_of, ids_of, query_of, read_json
 from web.request import IndexedRequest
 from web.standing import standing
-from web.turns import few_at_once, in_public_thread, in_turn, share_probe
+from web.turns import in_public_thread, in_turn
 
 Result = TypeVar("Result")
 
@@ -48,29 +49,34 @@ class NoBody(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, read and checked: who calls, with which body, query, places of the path, and name (Idempotency-Key)."""
+    """A request that was read and checked; `named` is the name that its Idempotency-Key gives it."""
 
     caller: Principal
     body: Any
     query: Any
-    ids: Mapping[str, Any]
+    ids: Mapping[str, Any]  # the places of the path
     request: Request
     named: Name | None = None
 
     @property
     def owner(self) -> UUID:
-        """Whose things this is about: there are no others for this caller."""
+        """Return the account that owns everything this caller can reach."""
         return self.caller.account_id
 
 
-Handler = Callable[[Call], Answer] | Callable[[Call], Awaitable[Answer]]
+Handler = Callable[[Call], Any]  # returns an Answer, or is a coroutine that does
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Endpoint:
-    """One route. `handler` is a plain function that runs in a thread, which for strangers is one of theirs, or, with `is_async`,
-    a coroutine.
+    """One route and its handler.
+
+    A plain function runs in a thread: one for public requests, or one for accounts. A coroutine
+    runs in the event loop and handles its idempotency key itself. What only one kind of route
+    needs is in a subclass.
     """
+
+    reads_one_moment: ClassVar[bool] = False  # run a transaction with a key in REPEATABLE READ
 
     method: str
     path: str
@@ -81,209 +87,146 @@ class Endpoint:
     query: type[BaseModel] = NoQuery
     status: int = 200
     public: bool = False
-    is_async: bool = False
     scope: Scope | None = None  # default: read for GET, write for the others
     login_only: bool = False  # not for API keys
-    confirms: bool = False  # what it makes outlives a login or leads out: the caller is confirmed in its transaction
-    has_secret: bool = False  # in its answer, of which no copy is kept; confirms as well
-    is_probe: bool = False  # does not wait behind the visitors of public pages
-    unlimited: bool = False  # probes are not counted
-    for_monitors: bool = False  # also for who shows METRICS_TOKEN
-    at_broker: bool = False  # what it changes is there and not in the database: no transaction could keep an answer with it
+    confirms: bool = False  # what it makes outlives a login: confirm the caller in its transaction
+    has_secret: bool = False  # the response has one, of which no copy is kept; confirms as well
+    unlimited: bool = False  # not counted by the rate limiter, as probes are
     media_type: str = "application/json"
-    largest: int = LARGEST_BODY  # bytes of a body; of one that may have more, few are taken at once, and none is read in the loop
-    of_one_moment: bool = False  # what its handler reads, also when that is done in the transaction that keeps its answer
     current: Handler | None = None  # the handler of the GET whose ETag an If-Match names
-    afterwards: Callable[[Call, Response], Awaitable[Response]] | None = (
-        None  # with every good answer, also a repeated one
-    )
-    raises: tuple[type[RoadmapError], ...] = ()  # beyond what every endpoint of its kind does
-    reads: tuple[str, ...] = ()  # headers beyond those that every endpoint of its kind reads
-    instead: Mapping[int, type[BaseModel] | None] = field(
-        default_factory=dict
-    )  # other good answers, by status
+    raises: tuple[type[RoadmapError], ...] = ()  # beyond those that every endpoint raises
 
     def route(self) -> Route:
         return Route(self.path, self, methods=[self.method], name=self.summary)
 
-    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
-        """As an application: what is raised is answered by the middleware, once."""
-        response = await self.handle(IndexedRequest(scope, receive, send))
-        await response(scope, receive, send)
+    @cached_property
+    def is_async(self) -> bool:
+        return iscoroutinefunction(self.handler)
 
-    @property
+    @cached_property
     def needs(self) -> Scope:
         return self.scope or (Scope.read if self.method == "GET" else Scope.write)
 
-    @property
+    @cached_property
     def must_confirm(self) -> bool:
         return self.confirms or self.has_secret
 
-    @property
+    @cached_property
     def takes_key(self) -> bool:
-        """Whether it makes something, and so honours an Idempotency-Key. That is the caller's: strangers have none."""
-        return (
-            self.method == "POST"
-            and self.response is not None
-            and not self.public
-            and not self.at_broker
-        )
+        """Whether it honours an Idempotency-Key, which belongs to an account."""
+        return self.method == "POST" and self.response is not None and not self.public
 
-    @property
-    def may_be_large(self) -> bool:
-        return self.largest > LARGEST_BODY
-
-    @property
-    def has_tag(self) -> bool:
-        """Whether its answer has an ETag: it is made whole, in a thread, of what is stored."""
-        return (
-            self.method in ("GET", "PUT", "PATCH")
-            and not self.is_async
-            and self.media_type != "text/plain"
-        )
-
-    async def handle(self, request: Request) -> Response:
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """Handle a request; the middleware answers the errors that this raises."""
+        request = IndexedRequest(scope, receive, send)
         check_host(request)
-        caller = await self._admit(request)
-        if self._has_condition(request) and self.current is None:
+        caller = await self.admit(request)
+        if self.current is None and is_conditional(request):
             raise PreconditionFailed(
                 "What is sent here changes nothing that has an ETag. Leave If-Match and If-None-Match out."
             )
-        if self.may_be_large:
-            async with few_at_once(caller.account_id):
-                return await self._read(request, caller)
-        return await self._read(request, caller)
+        response = await self.answer(request, caller)
+        await response(scope, receive, send)
 
-    async def _read(self, request: Request, caller: Principal) -> Response:
-        ids, query, received = ids_of(request), self._asked(request), await self._received(request)
-        aside = partial(self._aside, caller, received)
-        named = (
-            await aside(idempotency.named, request, caller.account_id) if self.takes_key else None
-        )
-        call = Call(caller, body=None, query=query, ids=ids, request=request, named=named)
-        try:
-            call = Call(caller, await aside(self._understood), query, ids, request, named)
-            response = await self._answer(call)
-        except RoadmapError:  # what was done before may look wrong at another hour or to another version: it has its answer
-            earlier = (
-                await in_turn(caller, idempotency.earlier, named) if named is not None else None
-            )
-            if earlier is None:
-                raise
-            response = earlier
-        if self.afterwards is not None:
-            response = await self.afterwards(call, response)
-        response.headers.update(deprecations(call.body))
-        return response
+    async def admit(self, request: Request) -> Principal:
+        """Identify the caller and count the request.
 
-    async def _aside(
-        self, caller: Principal, received: Any, function: Callable[..., Result], *given: Any
-    ) -> Result:
-        """At once, but where it may take long: then in a thread, so that the loop goes on. Only large bodies wait for others'."""
-        if not self.may_be_large:
-            return function(*given, received)
-        if self._is_small(received):
-            return await in_turn(caller, function, *given, received)
-        limits.check_import(caller.account_id)
-        try:
-            return await run_in_parser_thread(function, *given, received)
-        except RoadmapError:
-            limits.count_import(caller.account_id)  # one that is refused has cost as much
-            raise
-
-    async def _answer(self, call: Call) -> Response:
-        """A coroutine sees to its names itself."""
-        handler: Any = self.handler
-        if self.is_async:
-            standing.check_still(call.caller)  # its body may have come slowly
-            return answered(call.request, await handler(call), self.status)
-        if self.is_probe:
-            return answered(call.request, await share_probe(handler, call), self.status)
-        if self.public:
-            return await in_public_thread(address_of(call.request), self._run, call)
-        with idempotency.one_at_a_time(call.named):
-            return await in_turn(call.caller, self._run, call)
-
-    def _run(self, call: Call) -> Response:
-        """In a thread."""
-        has_condition = self._has_condition(call.request)
-        if call.named is None and not has_condition and not self.must_confirm:
-            return self._done(call)
-        for _ in range(TRIES):  # what it was overtaken by is seen then: it may be the same request
-            with suppress(Overtaken):
-                return self._run_as_one(call, has_condition)
-        raise PreconditionFailed(
-            "Others change it at this moment. Read it again, then decide whether your change still fits."
-        )
-
-    def _run_as_one(self, call: Call, has_condition: bool) -> Response:
-        """What a name or an ETag has to do with it is decided in the transaction that does what is asked. Raises Overtaken."""
-        with transaction(as_it_was=has_condition or self.of_one_moment):
-            if self.must_confirm:
-                confirm(call.caller)
-            if call.named is not None and (earlier := idempotency.begin(call.named)) is not None:
-                return earlier
-            if has_condition:
-                self._check_match(call)
-            response = self._done(call)
-            if call.named is None:
-                return response
-            return idempotency.keep(call.named, response, has_secret=self.has_secret)
-
-    def _done(self, call: Call) -> Response:
-        handler: Any = self.handler
-        may_be_kept = not (self.public or self.login_only)
-        return answered(
-            call.request,
-            handler(call),
-            self.status,
-            may_be_kept=may_be_kept,
-            as_read=self.method in ("PUT", "PATCH"),
-        )
-
-    def _has_condition(self, request: Request) -> bool:
-        is_change = request.method not in ("GET", "HEAD")
-        return is_change and any(name in request.headers for name in ("if-match", "if-none-match"))
-
-    def _check_match(self, call: Call) -> None:
-        """Raises PreconditionFailed. No handler is asked to change what nobody could have read."""
-        current: Any = self.current
-        check_match(call.request, tag_of(current(call)))
-
-    def _asked(self, request: Request) -> Any:
-        """The query. Raises Invalid."""
-        return query_of(self.query, request)
-
-    async def _received(self, request: Request) -> Any:
-        """What is sent. Raises Malformed, Unsupported, TooLarge, TooSlow."""
-        return await read_json(self.body, request, self.largest) if self.body else b""
-
-    def _is_small(self, received: Any) -> bool:
-        return can_parse_inline(received)
-
-    def _understood(self, received: Any) -> Any:
-        """What it means. Raises Malformed, Invalid."""
-        if not self.body:
-            return None
-        return (
-            body_of(self.body, received)
-            if can_parse_inline(received)
-            else run_in_child(body_of, self.body, received)
-        )
-
-    async def _admit(self, request: Request) -> Principal:
-        """Raises Unauthenticated, Forbidden, TooMany, Unavailable. Whatever is refused before it is counted here is counted
-        by web/errors.py.
+        Requests that are refused before they are counted here are counted by web/errors.py.
+        Raises Unauthenticated, Forbidden, TooMany, Unavailable.
         """
         if self.public:
             if not self.unlimited:
                 limits.count_stranger(request)
             check_same_site(request)
             return NOBODY
-        if self.for_monitors and is_monitor(request):
-            limits.count_nothing(request)
-            return MONITOR
         caller = await identify(request)
         limits.count_request(request, caller.account_id)
         check_scope(caller, self.needs, login_only=self.login_only)
         return caller
+
+    async def answer(self, request: Request, caller: Principal) -> Response:
+        """Read the request, run the handler, and return its response or that of the first try."""
+        ids = ids_of(request)
+        query, sent = await self.read(request)
+        named = None
+        if self.takes_key and idempotency.HEADER in request.headers:
+            name = partial(idempotency.named, request, caller.account_id)
+            named = await self.process(caller, name, sent)
+        call = Call(caller, None, query, ids, request, named)
+        try:
+            call = replace(call, body=await self.process(caller, self.parse, sent))
+            response = await self.respond(call)
+        except RoadmapError:  # a repeated request may fail by now; it gets the first response
+            if named is None:
+                raise
+            earlier = await in_turn(caller, idempotency.earlier, named)
+            if earlier is None:
+                raise
+            response = earlier
+        if type(call.body) in DEPRECATED:
+            response.headers.update(deprecations(call.body))
+        return response
+
+    async def read(self, request: Request) -> tuple[BaseModel, Any]:
+        """Return the query, checked, and the body as it was sent.
+
+        Raises Invalid, Malformed, Unsupported, TooLarge, TooSlow.
+        """
+        query = query_of(self.query, request)
+        return query, await read_json(self.body, request) if self.body else b""
+
+    async def process(
+        self, caller: Principal, function: Callable[[Any], Result], sent: Any
+    ) -> Result:
+        """Run a function that reads the whole body; bodies are small, except in LargeBody."""
+        return function(sent)
+
+    def parse(self, sent: Any) -> Any:
+        """Return what the handler gets as its body. Raises Malformed, Invalid."""
+        return body_of(self.body, sent) if self.body else None
+
+    async def respond(self, call: Call) -> Response:
+        """Run the handler in the loop, or in a thread when it is the caller's turn."""
+        if self.is_async:
+            standing.check_still(call.caller)  # its body may have come slowly
+            return answered(call.request, await self.handler(call), self.status)
+        if self.public:
+            return await in_public_thread(address_of(call.request), self.run, call)
+        with idempotency.one_at_a_time(call.named):
+            return await in_turn(call.caller, self.run, call)
+
+    def run(self, call: Call) -> Response:
+        """Run the handler, in this thread.
+
+        A key, an ETag and a confirmation are checked in the transaction in which the handler acts
+        and the response to a key is stored. Raises PreconditionFailed when others keep changing
+        the same.
+        """
+        has_condition = is_conditional(call.request)
+        if call.named is None and not has_condition and not self.must_confirm:
+            return self.act(call)
+        for _ in range(TRIES):  # the second sees what overtook the first: perhaps the same request
+            with suppress(Overtaken), transaction(as_it_was=has_condition or self.reads_one_moment):
+                if self.must_confirm:
+                    confirm(call.caller)
+                if call.named and (earlier := idempotency.begin(call.named)) is not None:
+                    return earlier
+                if has_condition:  # checked by the GET: nobody changes what they could not read
+                    assert self.current is not None
+                    check_match(call.request, tag_of(self.current(call)))
+                response = self.act(call)
+                if call.named is None:
+                    return response
+                return idempotency.keep(call.named, response, has_secret=self.has_secret)
+        raise PreconditionFailed(
+            "Others change it at this moment. Read it again, then decide whether your change still fits."
+        )
+
+    def act(self, call: Call) -> Response:
+        return answered(
+            call.request,
+            self.handler(call),
+            self.status,
+            may_be_kept=not (self.public or self.login_only),
+            as_read=self.method in ("PUT", "PATCH"),
+        )

@@ -6,6 +6,7 @@ Each client has a bounded queue; one that does not read fast enough is closed, a
 import asyncio
 import contextlib
 import logging
+import re
 import signal
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -15,9 +16,10 @@ from types import FrameType
 from typing import Any
 from uuid import UUID
 
+from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from core.errors import TooMany, Unavailable
+from core.errors import FieldError, Invalid, TooMany, Unavailable
 from roadmap.events import Event, events_after, last_seqs
 from roadmap.principals import Principal
 from web.standing import standing
@@ -32,6 +34,17 @@ WAITING = 1000  # events that a client may be behind
 LONGEST_STREAM = 3600.0  # seconds; who comes back shows again who they are
 MOST_WATCHERS = 2000
 MOST_OF_ONE = 100  # of these, for one account
+LARGEST_SEQ = 2**31 - 1
+
+
+def last_event_id(request: Request) -> int:
+    given = request.headers.get("last-event-id", "0")
+    if not re.fullmatch(r"[0-9]{1,10}", given) or int(given) > LARGEST_SEQ:
+        raise Invalid(
+            "Last-Event-ID does not fit.",
+            fields=(FieldError("?Last-Event-ID", "is the number of an event"),),
+        )
+    return int(given)
 
 
 @dataclass(eq=False, slots=True)

@@ -7,7 +7,7 @@ routes, the validation or both; here these are a table already, and pydantic mak
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from inspect import getdoc
 from itertools import groupby
@@ -41,10 +41,13 @@ from core.errors import (
     Unsupported,
 )
 from core.text import size_said
+from roadmap.formats import LARGEST
 from roadmap.outbox import RoadmapMessage, TestMessage
+from web.api.roadmaps import LinkedTree
 from web.deprecating import FIELDS as DEPRECATED
 from web.endpoint import Endpoint
 from web.errors import MEDIA_TYPE, Problem
+from web.large_bodies import LargeBody
 from web.parsing import is_optional
 from web.problem_types import INTERNAL, PROBLEMS, ProblemType
 from web.routes import ENDPOINTS
@@ -179,6 +182,15 @@ MESSAGES = (
 INSIDE = {
     "read_roadmap": ("concept_id", "/stages/0/modules/0/concepts/0/id")
 }  # ids in an answer that lead further
+# By operation: headers that it reads and successful responses, beyond those of its kind.
+HEADERS_OF: Mapping[str, tuple[str, ...]] = {
+    "create_roadmap": ("Prefer",),
+    "watch_roadmap": ("Last-Event-ID",),
+}
+RESPONSES_OF: Mapping[str, Mapping[int, type[BaseModel] | None]] = {
+    "create_roadmap": {201: LinkedTree},
+    "watch_roadmap": {204: None},
+}
 
 
 def document() -> dict[str, Any]:
@@ -302,9 +314,23 @@ def _models(endpoints: Iterable[Endpoint]) -> Iterator[tuple[type[BaseModel], Js
         yield endpoint.query, "validation"
         if endpoint.body is not None:
             yield endpoint.body, "validation"
-        for model in (endpoint.response, *endpoint.instead.values()):
+        for model in responses_of(endpoint).values():
             if model is not None:
                 yield model, "serialization"
+
+
+def responses_of(endpoint: Endpoint) -> dict[int, type[BaseModel] | None]:
+    """Return the models of its successful responses, by status."""
+    return {endpoint.status: endpoint.response, **RESPONSES_OF.get(operation_id(endpoint), {})}
+
+
+def _has_tag(endpoint: Endpoint) -> bool:
+    """Whether its response has an ETag: it is made whole, in a thread, of what is stored."""
+    return (
+        endpoint.method in ("GET", "PUT", "PATCH")
+        and not endpoint.is_async
+        and endpoint.media_type != "text/plain"
+    )
 
 
 def _name(name: str) -> str:
@@ -368,8 +394,8 @@ def _description(endpoint: Endpoint) -> str:
         else f"Needs the scope `{endpoint.needs}`."
     )
     room = (
-        f"The body may have {size_said(endpoint.largest)}; one at a time."
-        if endpoint.may_be_large
+        f"The body may have {size_said(LARGEST)}; one at a time."
+        if isinstance(endpoint, LargeBody)
         else ""
     )
     return "\n\n".join(
@@ -411,8 +437,8 @@ def _headers(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
     names = [
         *(["Idempotency-Key"] if endpoint.takes_key else []),
         *(["If-Match"] if endpoint.current is not None else []),
-        *(["If-None-Match"] if endpoint.has_tag and endpoint.method == "GET" else []),
-        *endpoint.reads,
+        *(["If-None-Match"] if _has_tag(endpoint) and endpoint.method == "GET" else []),
+        *HEADERS_OF.get(operation_id(endpoint), ()),
     ]
     for name in names:
         schema, about = REQUEST_HEADERS[name]
@@ -422,9 +448,9 @@ def _headers(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
 def _responses(
     endpoint: Endpoint, schemas: _Schemas, examples: dict[str, Any]
 ) -> Iterator[tuple[str, Any]]:
-    for status, model in {endpoint.status: endpoint.response, **endpoint.instead}.items():
+    for status, model in responses_of(endpoint).items():
         yield str(status), _good(endpoint, status, model, schemas, examples.get(str(status)))
-    if endpoint.has_tag and endpoint.method == "GET":
+    if _has_tag(endpoint) and endpoint.method == "GET":
         yield "304", {"description": "It is still what is known.", "headers": _told("ETag")}
     for kinds in _by_status(endpoint):
         yield (
@@ -461,11 +487,11 @@ def _answer_headers(endpoint: Endpoint, status: int) -> Iterator[str]:
         yield "Location"
     if status == HTTPStatus.ACCEPTED:
         yield "Retry-After"
-    if endpoint.has_tag:
+    if _has_tag(endpoint):
         yield "ETag"
     if "cursor" in endpoint.query.model_fields:
         yield "Link"
-    if "Prefer" in endpoint.reads:
+    if "Prefer" in HEADERS_OF.get(operation_id(endpoint), ()):
         yield "Preference-Applied"
     if endpoint.takes_key and not endpoint.has_secret:
         yield "Idempotency-Replayed"

@@ -166,3 +166,10 @@ INTERNAL = ProblemType(
     "Try again. If it happens again, tell the operator the `request_id`: it finds the details in the log.",
 )
 TYPES = {problem.slug: problem for problem in (*PROBLEMS.values(), NOT_A_METHOD, INTERNAL)}
+
+
+def problem_type(slug: str) -> ProblemType:
+    """Raises NotFound."""
+    if (kind := TYPES.get(slug)) is None:
+        raise NotFound("There is no such type of problem.")
+    return kind

@@ -15,7 +15,7 @@ from roadmap.activity import Activity
 from roadmap.api_keys import KeyInfo, KeyList, KeyRequest, NewKey, Scope
 from roadmap.audit import AuditLog
 from roadmap.contents import VersionDetail, VersionDiff, Versions
-from roadmap.formats import LARGEST
+from roadmap.editing import EditRequest
 from roadmap.invitations import InvitationInfo, InvitationList, InvitationRequest
 from roadmap.learning import (
     Attempt,
@@ -38,7 +38,7 @@ from roadmap.rescheduling import ScheduleRequest
 from roadmap.reviewing import CardState, CheckedReview, ReviewCheck, ReviewRequest, Reviews
 from roadmap.revisions import Diff, RevisionDetail, Revisions
 from roadmap.schedule import Schedule
-from roadmap.secret_links import LinkInfo, LinkRequest
+from roadmap.secret_links import LinkInfo, LinkRequest, NewLink
 from roadmap.sessions import SessionList
 from roadmap.sharing import SharedConceptDetail, SharedRoadmap
 from roadmap.timeline.trace import Trace
@@ -54,6 +54,7 @@ from roadmap.webhooks import (
     WebhookRequest,
     WebhookWithSecret,
 )
+from tasks.queue_acts import DeadLettersRequest
 from web.api import (
     account_export,
     accounts,
@@ -74,6 +75,7 @@ from web.api import (
 )
 from web.api.operator import auditing, logs, measures, overseeing, queues
 from web.endpoint import Endpoint, NoBody
+from web.large_bodies import LargeBody
 from web.pages import (
     account,
     concept,
@@ -99,7 +101,8 @@ from web.pages.operator import logs as logs_room
 from web.pages.operator import overview as overview_room
 from web.pages.operator import queues as queues_room
 from web.pages.operator import roadmaps as roadmaps_room
-from web.pages.page import Page
+from web.pages.page import Page, UploadPage
+from web.searching import FilterQuery, LogsQuery, SearchQuery
 
 API = "/api/v1"
 EXPORT = API + "/auth/me/export"
@@ -118,24 +121,24 @@ TRASHED = API + "/trash/{roadmap_id}"
 DELIVERY = WEBHOOK + "/deliveries/{delivery_id}"
 
 ENDPOINTS = (
-    Endpoint("GET", "/", health.show_index, "What this is", health.Index, public=True, is_async=True),
-    Endpoint("GET", "/health", health.show_alive, "Alive", health.Alive, public=True, is_async=True, unlimited=True),
-    Endpoint("GET", "/health/live", health.show_alive, "Alive, for probes", health.Alive, public=True, is_async=True, unlimited=True),
-    Endpoint("GET", "/health/ready", health.show_ready, "Ready to serve", health.Ready, public=True, is_probe=True),
+    Endpoint("GET", "/", health.show_index, "What this is", health.Index, public=True),
+    Endpoint("GET", "/health", health.show_alive, "Alive", health.Alive, public=True, unlimited=True),
+    Endpoint("GET", "/health/live", health.show_alive, "Alive, for probes", health.Alive, public=True, unlimited=True),
+    health.ProbeEndpoint("GET", "/health/ready", health.show_ready, "Ready to serve", health.Ready, public=True),
     Endpoint("GET", "/openapi.json", documentation.show_openapi, "Read this description", None, public=True),
     Endpoint("GET", "/problems", documentation.list_problem_types, "List the types of problems", documentation.ProblemMeanings, public=True),
     Endpoint("GET", "/problems/{slug}", documentation.read_problem_type, "Read what a problem means", documentation.ProblemMeaning, public=True),
-    Endpoint("GET", "/metrics", metrics.show_metrics, "Counts for Prometheus", None, scope=Scope.observe, for_monitors=True, media_type="text/plain"),
-    Endpoint("POST", API + "/auth/register", accounts.register, "Register", accounts.Session, body=Registration, status=201, public=True, is_async=True, raises=(Forbidden, Conflict)),
-    Endpoint("POST", API + "/auth/login", accounts.log_in, "Log in", accounts.Session, body=Credentials, public=True, is_async=True, raises=(Unauthenticated, Conflict)),
+    metrics.MetricsEndpoint("GET", "/metrics", metrics.show_metrics, "Counts for Prometheus", None, scope=Scope.observe, media_type="text/plain"),
+    Endpoint("POST", API + "/auth/register", accounts.register, "Register", accounts.Session, body=Registration, status=201, public=True, raises=(Forbidden, Conflict)),
+    Endpoint("POST", API + "/auth/login", accounts.log_in, "Log in", accounts.Session, body=Credentials, public=True, raises=(Unauthenticated, Conflict)),
     Endpoint("POST", API + "/auth/logout", accounts.log_out, "Log out", None, body=NoBody, status=204, login_only=True),
-    Endpoint("PUT", API + "/auth/password", accounts.change_password, "Change the password", accounts.Session, body=PasswordChange, login_only=True, is_async=True, raises=(Conflict,)),
-    Endpoint("PUT", API + "/auth/email", accounts.change_email, "Change the e-mail address", accounts.Session, body=EmailChange, login_only=True, is_async=True, raises=(Conflict,)),
+    Endpoint("PUT", API + "/auth/password", accounts.change_password, "Change the password", accounts.Session, body=PasswordChange, login_only=True, raises=(Conflict,)),
+    Endpoint("PUT", API + "/auth/email", accounts.change_email, "Change the e-mail address", accounts.Session, body=EmailChange, login_only=True, raises=(Conflict,)),
     Endpoint("GET", API + "/auth/me", accounts.read_me, "Who am I", User),
-    Endpoint("DELETE", API + "/auth/me", accounts.delete_me, "Delete the account", Deletion, body=DeletionRequest, login_only=True, is_async=True, raises=(Conflict,)),
+    Endpoint("DELETE", API + "/auth/me", accounts.delete_me, "Delete the account", Deletion, body=DeletionRequest, login_only=True, raises=(Conflict,)),
     Endpoint("POST", EXPORT, account_export.order_export, "Export all data of the account", account_export.LinkedExport, body=NoBody, status=202, login_only=True, confirms=True),
     Endpoint("GET", EXPORT, account_export.read_export, "Read the export of the account", account_export.LinkedExport, login_only=True, raises=(NotFound,)),
-    Endpoint("GET", EXPORT + ".zip", account_export.download_export, "Download all data of the account", None, login_only=True, is_async=True, media_type="application/zip", raises=(NotFound, Conflict)),
+    Endpoint("GET", EXPORT + ".zip", account_export.download_export, "Download all data of the account", None, login_only=True, media_type="application/zip", raises=(NotFound, Conflict)),
     Endpoint("GET", API + "/auth/sessions", accounts.list_logins, "List my logins", SessionList, login_only=True),
     Endpoint("DELETE", API + "/auth/sessions/{session_id}", accounts.end_login, "End a login", None, status=204, login_only=True),
     Endpoint("POST", API + "/api-keys", keys.create_key, "Make an API key", NewKey, body=KeyRequest, status=201, login_only=True, raises=(Conflict,), has_secret=True),
@@ -146,7 +149,7 @@ ENDPOINTS = (
     Endpoint("GET", API + "/invitations", keys.list_invitations, "List invitations", InvitationList, query=keys.InvitationsQuery, scope=Scope.admin),
     Endpoint("GET", API + "/invitations/{invitation_id}", keys.read_invitation, "Read an invitation", InvitationInfo, scope=Scope.admin),
     Endpoint("DELETE", API + "/invitations/{invitation_id}", keys.withdraw_invitation, "Withdraw an invitation", None, status=204, scope=Scope.admin, current=keys.read_invitation),
-    Endpoint("POST", API + "/roadmaps", roadmaps.create_roadmap, "Create a roadmap", roadmaps.Accepted, body=RoadmapRequest, status=202, is_async=True, instead={201: roadmaps.LinkedTree}, reads=("Prefer",), afterwards=roadmaps.wait_for_outline),
+    roadmaps.CreateEndpoint("POST", API + "/roadmaps", roadmaps.create_roadmap, "Create a roadmap", roadmaps.Accepted, body=RoadmapRequest, status=202),
     Endpoint("GET", API + "/roadmaps", roadmaps.list_roadmaps, "List roadmaps", reading.Page[RoadmapSummary], query=roadmaps.ListQuery),
     Endpoint("GET", ROADMAP, roadmaps.read_roadmap, "Read a roadmap", roadmaps.LinkedTree),
     Endpoint("DELETE", ROADMAP, trash.trash_roadmap, "Put a roadmap into the trash", None, status=204, current=roadmaps.read_roadmap),
@@ -159,14 +162,14 @@ ENDPOINTS = (
     Endpoint("GET", ROADMAP + "/export.zip", exporting.export_archive, "Take a roadmap along as a folder", None, media_type=exporting.MEDIA_TYPES["zip"], raises=(Conflict,)),
     Endpoint("GET", ROADMAP + "/export.ics", exporting.export_calendar, "Take a roadmap along as a calendar", None, media_type=exporting.MEDIA_TYPES["ics"]),
     Endpoint("GET", ROADMAP + "/export.apkg", exporting.export_cards, "Take its questions along for Anki", None, media_type=exporting.MEDIA_TYPES["apkg"], raises=(Conflict,)),
-    Endpoint("POST", API + "/imports", importing.import_roadmap, "Import a roadmap", importing.ImportedRoadmap, body=RoadmapFile, status=201, largest=LARGEST),
-    Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None, is_async=True, media_type="text/event-stream", instead={204: None}, reads=("Last-Event-ID",), raises=(Conflict,)),
+    LargeBody("POST", API + "/imports", importing.import_roadmap, "Import a roadmap", importing.ImportedRoadmap, body=RoadmapFile, status=201),
+    Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None, media_type="text/event-stream", raises=(Conflict,)),
     Endpoint("GET", ROADMAP + "/activity", roadmaps.read_activity, "Read what is being done now", Activity),
     Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read its execution log", reading.Page[LogRecord], query=roadmaps.LogsQuery),
     Endpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept, "Read a concept", ConceptDetail),
     Endpoint("POST", ROADMAP + "/approve", decisions.approve_plan, "Approve the plan", decisions.Decision, body=ApproveRequest, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
     Endpoint("POST", ROADMAP + "/revise", decisions.revise_plan, "Ask for changes of the plan", decisions.Decision, body=ReviseRequest, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
-    Endpoint("POST", ROADMAP + "/edits", decisions.edit_plan, "Edit the plan", decisions.Decision, body=decisions.EditRequest, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
+    Endpoint("POST", ROADMAP + "/edits", decisions.edit_plan, "Edit the plan", decisions.Decision, body=EditRequest, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
     Endpoint("POST", ROADMAP + "/cancel", decisions.cancel_roadmap, "Cancel a roadmap", decisions.Decision, body=NoBody, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
     Endpoint("POST", ROADMAP + "/retry", decisions.retry_roadmap, "Retry what failed", decisions.Decision, body=NoBody, status=202, current=roadmaps.read_roadmap, raises=(Conflict,)),
     Endpoint("GET", ROADMAP + "/revisions", history.list_revisions, "List its revisions", Revisions),
@@ -187,7 +190,7 @@ ENDPOINTS = (
     Endpoint("POST", CONCEPT + "/quiz/attempts", learning.answer_quiz, "Answer a quiz", Attempt, body=AttemptRequest, status=201, raises=(Conflict,)),
     Endpoint("GET", CONCEPT + "/quiz/attempts", learning.list_attempts, "List attempts at a quiz", Attempts, query=learning.AttemptsQuery),
     Endpoint("GET", CONCEPT + "/quiz/attempts/{attempt_id}", learning.read_attempt, "Read an attempt at a quiz", Attempt),
-    Endpoint("POST", ROADMAP + "/links", sharing.create_link, "Make a link to a roadmap", sharing.NewLink, body=LinkRequest, status=201, raises=(Conflict,), has_secret=True),
+    Endpoint("POST", ROADMAP + "/links", sharing.create_link, "Make a link to a roadmap", NewLink, body=LinkRequest, status=201, raises=(Conflict,), has_secret=True),
     Endpoint("GET", ROADMAP + "/links", sharing.list_links, "List its links", sharing.LinkList),
     Endpoint("GET", ROADMAP + "/links/{link_id}", sharing.read_link, "Read a link", LinkInfo),
     Endpoint("DELETE", ROADMAP + "/links/{link_id}", sharing.revoke_link, "Revoke a link", None, status=204, current=sharing.read_link),
@@ -198,7 +201,7 @@ ENDPOINTS = (
     Endpoint("GET", API + "/reviews", reviews.list_reviews, "List what is due for review", Reviews, query=reviews.ReviewsQuery, raises=(NotFound,)),
     Endpoint("POST", REVIEW + "/check", reviews.check_review, "Check an answer", CheckedReview, body=ReviewCheck),
     Endpoint("POST", REVIEW, reviews.rate_review, "Rate a review", CardState, body=ReviewRequest, raises=(Conflict,)),
-    Endpoint("POST", SHARED + "/copy", sharing.copy_shared, "Make a shared roadmap mine", importing.ImportedRoadmap, body=NoBody, status=201, of_one_moment=True, raises=(Conflict, Gone)),
+    sharing.CopyEndpoint("POST", SHARED + "/copy", sharing.copy_shared, "Make a shared roadmap mine", importing.ImportedRoadmap, body=NoBody, status=201, raises=(Conflict, Gone)),
     Endpoint("GET", "/calendars/{token}/roadmap.ics", sharing.follow_calendar, "Follow a plan in a calendar", None, public=True, media_type=exporting.MEDIA_TYPES["ics"], raises=(Gone,)),
     Endpoint("GET", API + "/profile", learning.read_profile, "Read my profile", Profile),
     Endpoint("PUT", API + "/profile", learning.save_profile, "Save my profile", Profile, body=Profile, current=learning.read_profile),
@@ -214,11 +217,11 @@ ENDPOINTS = (
     Endpoint("GET", WEBHOOK + "/deliveries", webhooks.list_deliveries, "List its deliveries", reading.Page[DeliveryInfo], query=webhooks.DeliveriesQuery),
     Endpoint("GET", DELIVERY, webhooks.read_delivery, "Read a delivery", DeliveryDetail),
     Endpoint("POST", DELIVERY + "/retry", webhooks.retry_delivery, "Send a delivery once more", DeliveryInfo, body=NoBody, status=202, raises=(Conflict,)),
-    Endpoint("GET", ADMIN + "/logs", logs.search_logs, "Search the execution log", reading.Page[LogEntry], query=logs.LogsQuery, scope=Scope.observe),
-    Endpoint("GET", ADMIN + "/logs/export", logs.export_logs, "Export the execution log", None, query=logs.FilterQuery, scope=Scope.observe, is_async=True, media_type="application/x-ndjson"),
+    Endpoint("GET", ADMIN + "/logs", logs.search_logs, "Search the execution log", reading.Page[LogEntry], query=LogsQuery, scope=Scope.observe),
+    Endpoint("GET", ADMIN + "/logs/export", logs.export_logs, "Export the execution log", None, query=FilterQuery, scope=Scope.observe, media_type="application/x-ndjson"),
     Endpoint("GET", ROADMAP + "/receipt", history.read_receipt, "Read what it cost", Receipt, query=history.ReceiptQuery),
     Endpoint("GET", ROADMAP + "/trace", history.read_trace, "Read how it was made", Trace),
-    Endpoint("GET", ADMIN + "/roadmaps", overseeing.search_roadmaps, "Search all roadmaps", OverseenList, query=overseeing.SearchQuery, scope=Scope.observe),
+    Endpoint("GET", ADMIN + "/roadmaps", overseeing.search_roadmaps, "Search all roadmaps", OverseenList, query=SearchQuery, scope=Scope.observe),
     Endpoint("GET", OVERSEEN, overseeing.read_overseen, "Read the ledger of a roadmap", OverseenDetail, scope=Scope.observe),
     Endpoint("GET", OVERSEEN + "/trace", overseeing.read_overseen_trace, "Read how a roadmap was made", Trace, scope=Scope.observe),
     Endpoint("POST", OVERSEEN + "/cancel", overseeing.cancel_overseen, "Cancel a roadmap of anybody", overseeing.OperatorDecision, body=NoBody, status=202, scope=Scope.admin, raises=(Conflict,)),
@@ -227,13 +230,13 @@ ENDPOINTS = (
     Endpoint("GET", ADMIN + "/queues", queues.list_queues, "List the queues", queues.QueueList, scope=Scope.observe),
     Endpoint("GET", QUEUE, queues.read_queue, "Read a queue", queues.QueueInfo, scope=Scope.observe),
     Endpoint("GET", QUEUE + "/messages", queues.list_queue_messages, "List messages of a queue", queues.QueueMessages, query=queues.MessagesQuery, scope=Scope.observe),
-    Endpoint("POST", QUEUE + "/pause", queues.pause_queue, "Pause a queue", None, body=NoBody, status=204, scope=Scope.admin, at_broker=True),
-    Endpoint("POST", QUEUE + "/resume", queues.resume_queue, "Resume a queue", None, body=NoBody, status=204, scope=Scope.admin, at_broker=True),
-    Endpoint("POST", MESSAGE + "/retry", queues.retry_message, "Retry a dead letter", None, body=NoBody, status=204, scope=Scope.admin, at_broker=True),
-    Endpoint("POST", MESSAGE + "/revoke", queues.revoke_message, "Revoke a message", None, body=NoBody, status=204, scope=Scope.admin, at_broker=True, raises=(Conflict,)),
+    queues.QueueEndpoint("POST", QUEUE + "/pause", queues.pause_queue, "Pause a queue", None, body=NoBody, status=204, scope=Scope.admin),
+    queues.QueueEndpoint("POST", QUEUE + "/resume", queues.resume_queue, "Resume a queue", None, body=NoBody, status=204, scope=Scope.admin),
+    queues.QueueEndpoint("POST", MESSAGE + "/retry", queues.retry_message, "Retry a dead letter", None, body=NoBody, status=204, scope=Scope.admin),
+    queues.QueueEndpoint("POST", MESSAGE + "/revoke", queues.revoke_message, "Revoke a message", None, body=NoBody, status=204, scope=Scope.admin, raises=(Conflict,)),
     Endpoint("DELETE", MESSAGE, queues.delete_message, "Delete a dead letter", None, status=204, scope=Scope.admin),
-    Endpoint("POST", QUEUE + "/dead/retry", queues.retry_dead_letters, "Retry dead letters", queues.Counted, body=queues.DeadLettersRequest, scope=Scope.admin, at_broker=True),
-    Endpoint("POST", QUEUE + "/dead/delete", queues.delete_dead_letters, "Delete dead letters", queues.Counted, body=queues.DeadLettersRequest, scope=Scope.admin, at_broker=True),
+    queues.QueueEndpoint("POST", QUEUE + "/dead/retry", queues.retry_dead_letters, "Retry dead letters", queues.Counted, body=DeadLettersRequest, scope=Scope.admin),
+    queues.QueueEndpoint("POST", QUEUE + "/dead/delete", queues.delete_dead_letters, "Delete dead letters", queues.Counted, body=DeadLettersRequest, scope=Scope.admin),
     Endpoint("GET", QUEUE + "/history", measures.read_queue_history, "Read what a queue has done", measures.QueueHistory, query=measures.SpanQuery, scope=Scope.observe),
     Endpoint("GET", ADMIN + "/workers", queues.list_workers, "List the workers", queues.WorkerList, scope=Scope.observe),
     Endpoint("GET", ADMIN + "/tasks", measures.list_tasks, "List the tasks", measures.TaskList, query=measures.SpanQuery, scope=Scope.observe),
@@ -254,13 +257,13 @@ BY_PATH = {
 PAGES = (
     Page("GET", "/", start.show, query=start.StartQuery, for_programs=BY_PATH["/"]),
     Page("GET", "/roadmaps", start.list_, query=start.ListQuery),
-    Page("POST", "/roadmaps", start.create, is_async=True),
+    Page("POST", "/roadmaps", start.create),
     Page("GET", "/import", importing_page.show),
-    Page("POST", "/import", importing_page.take, body=RoadmapFile, largest=LARGEST),
+    UploadPage("POST", "/import", importing_page.take, body=RoadmapFile),
     Page("GET", PAGE, roadmap.show),
     Page("GET", PAGE + "/print", printing.show),
     Page("GET", PAGE + "/picture", roadmap.picture),
-    Page("GET", PAGE + "/live", live.watch, query=live.LiveQuery, is_async=True),
+    Page("GET", PAGE + "/live", live.watch, query=live.LiveQuery),
     Page("POST", PAGE + "/approve", roadmap.approve),
     Page("POST", PAGE + "/revise", roadmap.revise),
     Page("POST", PAGE + "/cancel", roadmap.cancel),
@@ -295,16 +298,16 @@ PAGES = (
     Page("POST", "/review/{card_id}/check", review.check),
     Page("POST", "/review/{card_id}", review.rate),
     Page("GET", "/login", account.show_login, query=account.LoginQuery, public=True),
-    Page("POST", "/login", account.log_in, public=True, is_async=True),
+    Page("POST", "/login", account.log_in, public=True),
     Page("GET", "/register", account.show_registration, query=account.RegisterQuery, public=True),
-    Page("POST", "/register", account.register, public=True, is_async=True),
+    Page("POST", "/register", account.register, public=True),
     Page("POST", "/logout", account.log_out, login_only=True),
     Page("GET", "/account", account.show, query=account.AccountQuery),
     Page("POST", "/account/profile", account.save_profile),
-    Page("POST", "/account/password", account.change_password, login_only=True, is_async=True),
-    Page("POST", "/account/email", account.change_email, login_only=True, is_async=True),
+    Page("POST", "/account/password", account.change_password, login_only=True),
+    Page("POST", "/account/email", account.change_email, login_only=True),
     Page("POST", "/account/export", account.order_export, login_only=True, confirms=True),
-    Page("POST", "/account/delete", account.delete, login_only=True, is_async=True),
+    Page("POST", "/account/delete", account.delete, login_only=True),
     Page("POST", "/account/logins/{session_id}/end", account.end_session, login_only=True),
     Page("GET", "/webhooks", webhook_pages.show_webhooks),
     Page("POST", "/webhooks", webhook_pages.add_webhook, has_secret=True),
@@ -324,26 +327,26 @@ PAGES = (
     Page("GET", "/admin/measures", overview_room.show_measures, query=overview_room.OverviewQuery, scope=Scope.observe),
     Page("GET", "/admin/audit", auditing_room.show, query=auditing_room.AuditQuery, scope=Scope.observe),
     Page("GET", QUEUE_PAGE, queues_room.show, query=queues_room.QueueQuery, scope=Scope.observe),
-    Page("GET", QUEUE_PAGE + "/pause", queues_room.ask_pause, query=queues_room.ActQuery, scope=Scope.admin),
-    Page("POST", QUEUE_PAGE + "/pause", queues_room.pause, scope=Scope.admin),
-    Page("GET", QUEUE_PAGE + "/resume", queues_room.ask_resume, query=queues_room.ActQuery, scope=Scope.admin),
-    Page("POST", QUEUE_PAGE + "/resume", queues_room.resume, scope=Scope.admin),
-    Page("GET", QUEUE_PAGE + "/dead/retry", queues_room.ask_retry_all, query=queues_room.ActQuery, scope=Scope.admin),
-    Page("POST", QUEUE_PAGE + "/dead/retry", queues_room.retry_all, scope=Scope.admin),
-    Page("GET", QUEUE_PAGE + "/dead/delete", queues_room.ask_delete_all, query=queues_room.ActQuery, scope=Scope.admin),
-    Page("POST", QUEUE_PAGE + "/dead/delete", queues_room.delete_all, scope=Scope.admin),
-    Page("GET", MESSAGE_PAGE + "/retry", queues_room.ask_retry, query=queues_room.ActQuery, scope=Scope.admin),
-    Page("POST", MESSAGE_PAGE + "/retry", queues_room.retry, scope=Scope.admin),
-    Page("GET", MESSAGE_PAGE + "/revoke", queues_room.ask_revoke, query=queues_room.ActQuery, scope=Scope.admin),
-    Page("POST", MESSAGE_PAGE + "/revoke", queues_room.revoke, scope=Scope.admin),
-    Page("GET", MESSAGE_PAGE + "/delete", queues_room.ask_delete, query=queues_room.ActQuery, scope=Scope.admin),
-    Page("POST", MESSAGE_PAGE + "/delete", queues_room.delete, scope=Scope.admin),
+    Page("GET", QUEUE_PAGE + "/pause", queues_room.ask("queue.pause"), "Be asked before a queue is paused", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/pause", queues_room.do("queue.pause"), "Pause a queue by a button", scope=Scope.admin),
+    Page("GET", QUEUE_PAGE + "/resume", queues_room.ask("queue.resume"), "Be asked before a queue is resumed", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/resume", queues_room.do("queue.resume"), "Resume a queue by a button", scope=Scope.admin),
+    Page("GET", QUEUE_PAGE + "/dead/retry", queues_room.ask("dead.retry"), "Be asked before dead letters are retried", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/dead/retry", queues_room.do("dead.retry"), "Retry dead letters by a button", scope=Scope.admin),
+    Page("GET", QUEUE_PAGE + "/dead/delete", queues_room.ask("dead.delete"), "Be asked before dead letters are deleted", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", QUEUE_PAGE + "/dead/delete", queues_room.do("dead.delete"), "Delete dead letters by a button", scope=Scope.admin),
+    Page("GET", MESSAGE_PAGE + "/retry", queues_room.ask("message.retry"), "Be asked before a dead letter is retried", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", MESSAGE_PAGE + "/retry", queues_room.do("message.retry"), "Retry a dead letter by a button", scope=Scope.admin),
+    Page("GET", MESSAGE_PAGE + "/revoke", queues_room.ask("message.revoke"), "Be asked before a message is revoked", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", MESSAGE_PAGE + "/revoke", queues_room.do("message.revoke"), "Revoke a message by a button", scope=Scope.admin),
+    Page("GET", MESSAGE_PAGE + "/delete", queues_room.ask("message.delete"), "Be asked before a dead letter is deleted", query=queues_room.ActQuery, scope=Scope.admin),
+    Page("POST", MESSAGE_PAGE + "/delete", queues_room.do("message.delete"), "Delete a dead letter by a button", scope=Scope.admin),
     Page("POST", "/look", look.change, public=True),
     Page("GET", "/docs", docs.show, public=True),
     Page("GET", "/docs/{tag}", docs.show_chapter, public=True),
     Page("GET", "/problems", docs.list_problem_types, public=True, for_programs=BY_PATH["/problems"]),
     Page("GET", "/problems/{slug}", docs.show_problem_type, public=True, for_programs=BY_PATH["/problems/{slug}"]),
-    Page("GET", "/static/{file}", files.serve, public=True, is_async=True, unlimited=True),
+    Page("GET", "/static/{file}", files.serve, public=True, unlimited=True),
 )  # fmt: skip
 
 ROUTES = [*(page.route() for page in PAGES), *(endpoint.route() for endpoint in ENDPOINTS)]

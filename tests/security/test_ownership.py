@@ -40,6 +40,7 @@ from roadmap.api_keys import KeyRequest, Scope
 from roadmap.briefs import DesignBrief
 from roadmap.catalogue import Catalogue
 from roadmap.creating import create_many, new_roadmap
+from roadmap.editing import EditRequest
 from roadmap.invitations import InvitationRequest
 from roadmap.learning import AttemptRequest, NotesRequest, Profile, ProfilePatch, ProgressRequest
 from roadmap.outline import Level, Outline
@@ -53,13 +54,12 @@ from roadmap.transferring import TransferRequest
 from roadmap.webhooks import WebhookChange, WebhookPatch, WebhookRequest
 from tasks import content
 from tasks.inspection import dead_letters
+from tasks.queue_acts import DeadLettersRequest
 from tasks.queues import RETRIES, content_queue
 from tests.copies import Copies
 from tests.portables import DOCUMENT
 from tests.stack import GOAL, PASSWORD
 from web import callers, limits, origins
-from web.api.decisions import EditRequest
-from web.api.operator.queues import DeadLettersRequest
 from web.endpoint import Endpoint, NoBody
 from web.pages.page import Page
 from web.routes import (

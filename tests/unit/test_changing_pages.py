@@ -8,7 +8,6 @@ from uuid import UUID
 import pytest
 from starlette.testclient import TestClient
 
-import web.api.decisions
 from roadmap import decisions, revisions
 from roadmap.accounts import LOCAL_OWNER
 from roadmap.briefs import GeneratorFault
@@ -44,9 +43,8 @@ API = "/api/v1"
 
 
 @pytest.fixture
-def plan(person: TestClient, designer: Designer, monkeypatch: pytest.MonkeyPatch) -> UUID:
+def plan(person: TestClient, designer: Designer) -> UUID:
     """A finished roadmap of a generator that follows words: a module with flour and dough, which needs it."""
-    monkeypatch.setattr(web.api.decisions, "generator", lambda: designer)
     return created(person)
 
 
@@ -423,9 +421,8 @@ class TestPlans:
         assert not re.search(r"Changed the|Removed the|Added the", page)
 
     def test_a_plan_that_waits_says_what_is_different(
-        self, person: TestClient, designer: Designer, monkeypatch: pytest.MonkeyPatch
+        self, person: TestClient, designer: Designer
     ) -> None:
-        monkeypatch.setattr(web.api.decisions, "generator", lambda: designer)
         roadmap_id = created(person, review=True)
         assert "What is different from the plan before" not in text_of(
             person.get(f"/roadmaps/{roadmap_id}")

@@ -9,7 +9,6 @@ from uuid import UUID
 import pytest
 from starlette.testclient import TestClient
 
-import web.api.decisions
 import web.api.roadmaps
 from core import clock
 from core.errors import Conflict, Invalid, NotFound
@@ -176,8 +175,7 @@ class Paying(Designer):
 def designer(monkeypatch: pytest.MonkeyPatch) -> Designer:
     """The generator of the API and of the tasks."""
     made: Designer = use(Designer(PLAN), monkeypatch)
-    for module in (web.api.roadmaps, web.api.decisions):
-        monkeypatch.setattr(module, "generator", lambda: made)
+    monkeypatch.setattr(web.api.roadmaps, "generator", lambda: made)
     return made
 
 

@@ -129,6 +129,16 @@ def test_a_file_imports_only_from_its_own_floor_and_those_below() -> None:
     assert above == []
 
 
+def test_pages_import_nothing_of_the_api() -> None:
+    """They call the same domain functions."""
+    above = importing(
+        lambda file, found: (
+            file.startswith("web/pages/") and (found.module + ".").startswith("web.api.")
+        )
+    )
+    assert above == []
+
+
 def test_a_file_imports_nothing_that_serves_beside_the_house() -> None:
     assert importing(lambda file, found: found.package in BESIDE) == []
 

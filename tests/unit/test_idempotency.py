@@ -32,6 +32,7 @@ from tests.cases import try_each
 from tests.copies import Copies
 from tests.stack import GOAL
 from web import idempotency
+from web.api.operator.queues import QueueEndpoint
 from web.api.roadmaps import create_roadmap
 from web.events import poller
 from web.routes import ENDPOINTS
@@ -422,10 +423,16 @@ class TestEverythingElse:
 
     def test_whatever_makes_something_takes_a_key(self) -> None:
         without = [
-            e.path for e in ENDPOINTS if e.method == "POST" and not (e.takes_key or e.at_broker)
+            e.path
+            for e in ENDPOINTS
+            if e.method == "POST" and not e.takes_key and not isinstance(e, QueueEndpoint)
         ]
         assert without == [f"{API}/auth/register", f"{API}/auth/login", f"{API}/auth/logout"]
-        assert all(e.path.startswith(f"{API}/admin/queues/") for e in ENDPOINTS if e.at_broker)
+        assert all(
+            e.path.startswith(f"{API}/admin/queues/")
+            for e in ENDPOINTS
+            if isinstance(e, QueueEndpoint)
+        )
 
 
 def test_keys_of_a_batch_are_taken_in_one_order(

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from tests.closed import closed
 from web import openapi
-from web.api.documentation import FILE
+from web.description import FILE
 from web.endpoint import Endpoint
 from web.routes import ENDPOINTS
 
@@ -91,11 +91,7 @@ def test_it_is_openapi_3_1() -> None:
 
 def _missing_examples(endpoint: Endpoint) -> set[str]:
     example = EXAMPLES.get(openapi.operation_id(endpoint), {})
-    answers = {
-        status: model
-        for status, model in {endpoint.status: endpoint.response, **endpoint.instead}.items()
-        if model
-    }
+    answers = {status: model for status, model in openapi.responses_of(endpoint).items() if model}
     wanted = {*(["request"] if endpoint.body else []), *map(str, answers)}
     return wanted - {*(["request"] if "request" in example else []), *example.get("responses", {})}
 

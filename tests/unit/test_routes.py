@@ -1,6 +1,5 @@
 """The table of routes: complete, consistent, and closed to everyone without a token."""
 
-import inspect
 import re
 import sys
 import threading
@@ -116,10 +115,6 @@ def test_the_models_of_an_endpoint_know_all_their_fields() -> None:
         return any(model.model_config.get("extra") != "forbid" for model in models)
 
     assert of_which(is_open) == []
-
-
-def test_an_endpoint_is_async_exactly_when_its_handler_is() -> None:
-    assert of_which(lambda each: each.is_async != inspect.iscoroutinefunction(each.handler)) == []
 
 
 def test_every_place_in_a_path_is_the_id_of_a_thing_or_one_that_is_known() -> None:

@@ -27,11 +27,10 @@ from roadmap import account_exports, finishing, secret_links
 from roadmap.link_states import digest
 from roadmap.picture.drawing import inlined
 from roadmap.reading import resources_of
-from roadmap.secret_links import MOST, LinkPurpose, store_hashes
+from roadmap.secret_links import MOST, PLACES, LinkPurpose, store_hashes
 from tests.cases import try_each
 from tests.copies import Copies
 from web import idempotency
-from web.api.sharing import PLACES
 from web.remembering import Remembered
 
 pytestmark = pytest.mark.usefixtures("short")

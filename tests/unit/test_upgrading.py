@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-import web.api.decisions
 from roadmap import decisions
 from roadmap.briefs import ConceptBrief, GeneratorFault
 from roadmap.catalogue import Catalogue
@@ -54,8 +53,7 @@ def concepts_of(tree: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def with_model(monkeypatch: pytest.MonkeyPatch, generator: Catalogue) -> None:
-    for module in (content, web.api.decisions):
-        monkeypatch.setattr(module, "generator", lambda: generator)
+    monkeypatch.setattr(content, "generator", lambda: generator)
 
 
 def test_all_parts_of_one_concept_are_written_by_the_model_and_the_old_ones_stay(

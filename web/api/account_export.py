@@ -15,8 +15,7 @@ from roadmap import account_exports
 from roadmap.account_exports import ExportInfo
 from roadmap.principals import Principal, confirm
 from roadmap.statuses import ExportStatus
-from web import limits
-from web.accepting import send
+from web import accepting
 from web.answering import Reply
 from web.endpoint import Call
 from web.noting import note
@@ -42,10 +41,7 @@ def order_export(call: Call) -> Reply:
     """It is made in the background and kept for seven days, in place of the one before. While one is being made, it is that.
     Without secrets: passwords, keys and tokens are not in it.
     """
-    limits.count_export(call.owner)
-    made, steps = account_exports.order(call.owner)
-    send(steps)
-    note(call.request, "export-ordered", account=call.owner, export=made.id)
+    made = accepting.order_export(call.request, call.owner)
     return Reply(_linked(made), headers={"Location": EXPORT, "Retry-After": str(RETRY_AFTER)})
 
 

@@ -2,17 +2,14 @@
 
 from functools import cache
 from operator import attrgetter
-from pathlib import Path
 
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from core.errors import NotFound
 from web.answering import Document, represented
+from web.description import description
 from web.endpoint import Call
-from web.problem_types import TYPES, ProblemType
-
-FILE = Path(__file__).parent.parent / "openapi.json"
+from web.problem_types import TYPES, ProblemType, problem_type
 
 
 class ProblemMeaning(BaseModel):
@@ -50,13 +47,6 @@ def list_problem_types(call: Call) -> ProblemMeanings:
     )
 
 
-def problem_type(slug: str) -> ProblemType:
-    """Raises NotFound."""
-    if (kind := TYPES.get(slug)) is None:
-        raise NotFound("There is no such type of problem.")
-    return kind
-
-
 def meaning_of(kind: ProblemType) -> ProblemMeaning:
     return ProblemMeaning(
         type=kind.uri,
@@ -70,8 +60,3 @@ def meaning_of(kind: ProblemType) -> ProblemMeaning:
 @cache
 def _whole() -> Document:
     return Document(description())
-
-
-@cache
-def description() -> bytes:
-    return FILE.read_bytes()

@@ -2,12 +2,8 @@
 
 from pydantic import Field
 
-from roadmap import importing
-from roadmap.importing import IN_FILE, Missing
-from roadmap.portable import PortableRoadmap
 from roadmap.reading import RoadmapSummary
-from web import limits
-from web.accepting import send
+from web.accepting import take_in
 from web.answering import Reply
 from web.api.links import Links, links_of
 from web.endpoint import Call
@@ -23,21 +19,10 @@ def import_roadmap(call: Call) -> Reply:
     """Makes a new roadmap of a document that was exported as JSON. All of it or nothing; what was not in it has failed and can
     be retried. Nothing is written by a model for it.
     """
-    return made(take_in(call, call.body))
+    return made(take_in(call.owner, call.body))
 
 
 def made(roadmap: RoadmapSummary) -> Reply:
     """The answer that tells of a new one."""
     links = links_of(roadmap.id)
     return Reply(ImportedRoadmap(**dict(roadmap), links=links), headers={"Location": links.self})
-
-
-def take_in(call: Call, document: PortableRoadmap, missing: Missing = IN_FILE) -> RoadmapSummary:
-    """Of one that keeps to the rules; `missing` is said of the parts that it does not have.
-
-    Raises TooMany, Unavailable.
-    """
-    limits.count_import(call.owner)
-    made = importing.imported(call.owner, document, missing)
-    send(made.steps)
-    return made.roadmap

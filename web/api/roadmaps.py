@@ -2,16 +2,17 @@
 
 import asyncio
 import re
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 from starlette.responses import Response
 
-from core.errors import Conflict, FieldError, Invalid, RoadmapError
+from core.errors import Conflict, FieldError, RoadmapError
 from core.runtime import snapshot
 from core.text import CLEAN, Rule
 from roadmap import own_roadmaps, reading
@@ -20,6 +21,7 @@ from roadmap.creating import new_roadmap
 from roadmap.events import TERMINAL, EventType
 from roadmap.execution_log import LogLevel
 from roadmap.own_roadmaps import Order, Wanted
+from roadmap.principals import Principal
 from roadmap.reading import ConceptDetail, RoadmapTree
 from roadmap.requests import PRINTABLE
 from roadmap.statuses import RoadmapStatus
@@ -28,14 +30,13 @@ from web import idempotency
 from web.accepting import accept
 from web.answering import Document, Reply, answered, content_of
 from web.api.links import Links, links_of
-from web.endpoint import Call
-from web.events import poller, stream
+from web.endpoint import Call, Endpoint
+from web.events import last_event_id, poller, stream
 from web.paging import CURSOR, Limit, paged
 from web.preferring import MINIMAL, applied, prefers_minimal, wait_of
 from web.remembering import Remembered
 from web.turns import in_turn
 
-LARGEST_SEQ = 2**31 - 1
 trees = Remembered()
 OUTLINED = TERMINAL | {EventType.outlined, EventType.awaiting_review}
 
@@ -101,6 +102,29 @@ class LogsQuery(BaseModel):
     )
 
 
+class CreateEndpoint(Endpoint):
+    """Endpoint that honours `Prefer: wait`, also when it repeats the response to a key."""
+
+    async def answer(self, request: Request, caller: Principal) -> Response:
+        """Return the roadmap if there is an outline in time, otherwise that it is accepted."""
+        accepted = await super().answer(request, caller)
+        if "prefer" not in request.headers or not (seconds := wait_of(request)):
+            return accepted
+        kept = ("location", "idempotency-replayed")
+        headers = {name: value for name, value in accepted.headers.items() if name in kept}
+        roadmap_id = UUID(headers["location"].rpartition("/")[2])
+
+        def answer_tree() -> Response:
+            tree = _tree(caller.account_id, roadmap_id)
+            return answered(request, Reply(tree, headers={**headers, **applied(seconds)}), 201)
+
+        with suppress(TimeoutError, RoadmapError):
+            async with asyncio.timeout(seconds):
+                if await _is_outlined(caller, roadmap_id):
+                    return await in_turn(caller, answer_tree)
+        return accepted
+
+
 async def create_roadmap(call: Call) -> Response:
     """The answer comes when it is committed; the roadmap is made by the workers. With `Prefer: wait=N`, it comes when there is
     an outline (201, with the whole roadmap), or after N seconds (202 as well). `Prefer: return=minimal` leaves the links of the
@@ -110,7 +134,7 @@ async def create_roadmap(call: Call) -> Response:
     links = links_of(new.id)
     headers = {"Location": links.self, "Retry-After": "1"}
     body: AcceptedMinimal = Accepted(id=new.id, links=links)
-    if prefers_minimal(call.request):
+    if "prefer" in call.request.headers and prefers_minimal(call.request):
         body, headers = AcceptedMinimal(id=new.id), {**headers, **MINIMAL}
     response = answered(call.request, Reply(body, headers=headers), 202)
     if call.named is None:
@@ -121,36 +145,6 @@ async def create_roadmap(call: Call) -> Response:
     ):  # kept in the transaction that makes it, and so made before
         earlier = await accept(replace(new, answer=idempotency.answered_as(call.named, response)))
     return response if earlier is None else idempotency.replayed(call.named, earlier)
-
-
-async def wait_for_outline(call: Call, accepted: Response) -> Response:
-    """For who prefers to wait: the roadmap once there is an outline, or none will come.
-
-    The answer that it is accepted when the time is over before, and whenever more cannot be told: it is accepted.
-    """
-    seconds = wait_of(call.request)
-    if not seconds:
-        return accepted
-    told = {
-        name: value
-        for name, value in accepted.headers.items()
-        if name in ("location", "idempotency-replayed")
-    }
-    roadmap_id = UUID(told["location"].rpartition("/")[2])
-
-    def tell() -> Response:
-        reply = Reply(_tree(call.owner, roadmap_id), headers={**told, **applied(seconds)})
-        return answered(call.request, reply, 201)
-
-    try:
-        async with asyncio.timeout(seconds):
-            return (
-                await in_turn(call.caller, tell)
-                if await _is_outlined(call, roadmap_id)
-                else accepted
-            )
-    except (TimeoutError, RoadmapError):
-        return accepted
 
 
 def list_roadmaps(call: Call) -> Reply:
@@ -208,7 +202,7 @@ async def watch_roadmap(call: Call) -> Response:
     come back with the number of the last event, until 204 says that there is nothing more.
     """
     roadmap_id = call.ids["roadmap_id"]
-    after = last_event_id(call)
+    after = last_event_id(call.request)
     last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
     if finished and after == last_seq:
         return Response(status_code=204)
@@ -227,20 +221,10 @@ async def watch_roadmap(call: Call) -> Response:
     return stream(call.caller, roadmap_id, after, last_seq)
 
 
-def last_event_id(call: Call) -> int:
-    given = call.request.headers.get("last-event-id", "0")
-    if not re.fullmatch(r"[0-9]{1,10}", given) or int(given) > LARGEST_SEQ:
-        raise Invalid(
-            "Last-Event-ID does not fit.",
-            fields=(FieldError("?Last-Event-ID", "is the number of an event"),),
-        )
-    return int(given)
-
-
-async def _is_outlined(call: Call, roadmap_id: UUID) -> bool:
+async def _is_outlined(caller: Principal, roadmap_id: UUID) -> bool:
     """Waits; False when this process ends before. Raises TooMany, Unavailable."""
-    poller.check_room(call.caller)
-    async with aclosing(poller.watch(call.caller, roadmap_id, after=0, last_seq=0)) as batches:
+    poller.check_room(caller)
+    async with aclosing(poller.watch(caller, roadmap_id, after=0, last_seq=0)) as batches:
         async for events in batches:
             if any(event.type in OUTLINED for event in events):
                 return True

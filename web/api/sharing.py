@@ -2,38 +2,30 @@
 
 from functools import partial
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from core.texts import negotiated
 from roadmap import reading, secret_links, sharing
 from roadmap.importing import IN_SHARED
-from roadmap.learning import read_profile
-from roadmap.portable import PortableRoadmap, portable
-from roadmap.reading import RoadmapSummary, RoadmapTree
-from roadmap.secret_links import LinkInfo, LinkPurpose, LinkRequest, Opened
-from web.answering import Document, Reply, content_of
+from roadmap.reading import RoadmapTree
+from roadmap.secret_links import LinkInfo, LinkPurpose, opened
+from web.accepting import take_in
+from web.answering import UNLISTED, Document, Reply, content_of
 from web.api.exporting import calendar_file, sent_calendar, today
-from web.api.importing import made, take_in
-from web.endpoint import Call
+from web.api.importing import made
+from web.endpoint import Call, Endpoint
 from web.origins import own_address
 from web.remembering import Remembered, Source
 from web.urls import quoted_path
 
-UNLISTED = {
-    "X-Robots-Tag": "noindex, nofollow"
-}  # a link may be told to a few, and is not for search engines
 documents = Remembered()
-PLACES = {
-    LinkPurpose.reading: "/shared/{token}",
-    LinkPurpose.calendar: "/calendars/{token}/roadmap.ics",
-}
 
 
-class NewLink(LinkInfo):
-    """`url` is told this once. Whoever has it can use it: give it to nobody else."""
+class CopyEndpoint(Endpoint):
+    """Endpoint whose handler reads a roadmap of one moment, also in a transaction with a key."""
 
-    url: str = Field(description="Its address, which is told this once.")
+    reads_one_moment = True
 
 
 class LinkList(BaseModel):
@@ -47,7 +39,8 @@ def create_link(call: Call) -> Reply:
     it is revoked or expires; of its owner they see nothing. `url` is told this once: when it is
     lost, make another link and revoke this one.
     """
-    made = made_link(call, call.body)
+    roadmap_id = call.ids["roadmap_id"]
+    made = secret_links.create_link(call.owner, roadmap_id, call.body, own_address(call.request))
     return Reply(made, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
 
@@ -68,7 +61,7 @@ def revoke_link(call: Call) -> None:
 
 def read_shared(call: Call) -> Document:
     """For whoever has the link: the plan and what of it is written, and nothing of its owner."""
-    link = opened(call)
+    link = opened(call.ids["token"], LinkPurpose.reading)
     source = Source(partial(sharing.tree_state, link), partial(sharing.shared_tree, link))
     return documents.look_up(
         link.roadmap_id, source, lambda tree: _unlisted(sharing.shared_roadmap(tree))
@@ -77,7 +70,7 @@ def read_shared(call: Call) -> Document:
 
 def read_shared_concept(call: Call) -> Document:
     """For whoever has the link: one concept with all that is written of it; its quiz without answers."""
-    link, concept_id = opened(call), call.ids["concept_id"]
+    link, concept_id = opened(call.ids["token"], LinkPurpose.reading), call.ids["concept_id"]
     source = Source(
         partial(sharing.concept_state, link, concept_id),
         partial(sharing.shared_concept, link, concept_id),
@@ -89,27 +82,13 @@ def copy_shared(call: Call) -> Reply:
     """A roadmap of your own with the same plan and everything that is written of it, to be begun today. It goes its own way from
     then on: what becomes of the shared one does not change it.
     """
-    return made(take_copy_in(call, copy_of(call)))
-
-
-def copy_of(call: Call) -> PortableRoadmap:
-    """With the hours a week that the caller has said once. Raises NotFound, Gone, and Conflict when there is no plan."""
-    link = opened(call)
-    document = portable(link.owner_id, link.roadmap_id, with_learner=False)
-    if (hours := read_profile(call.owner).hours_per_week) is not None:
-        request = document.request.model_copy(update={"hours_per_week": hours})
-        document = document.model_copy(update={"request": request})
-    return document
-
-
-def take_copy_in(call: Call, document: PortableRoadmap) -> RoadmapSummary:
-    """Raises TooMany, Unavailable."""
-    return take_in(call, document, IN_SHARED)
+    link = opened(call.ids["token"], LinkPurpose.reading)
+    return made(take_in(call.owner, sharing.copy_of(call.owner, link), IN_SHARED))
 
 
 def follow_calendar(call: Call) -> Response:
     """iCalendar, for calendars that look again by themselves: what is left, on the days of the plan as it is today."""
-    link, day = opened(call, LinkPurpose.calendar), today()
+    link, day = opened(call.ids["token"], LinkPurpose.calendar), today()
     day_and_host = f"{day} {own_address(call.request)}".encode()
     key = (link.roadmap_id, negotiated(call.request.headers.get("accept-language", "")))
     source = Source(
@@ -124,18 +103,6 @@ def follow_calendar(call: Call) -> Response:
     response = sent_calendar(call, documents.look_up(key, source, write))
     response.headers.update(UNLISTED)
     return response
-
-
-def opened(call: Call, purpose: LinkPurpose = LinkPurpose.reading) -> Opened:
-    """What the token of the path opens. Raises NotFound, Gone."""
-    return secret_links.opened(call.ids["token"], purpose)
-
-
-def made_link(call: Call, request: LinkRequest) -> NewLink:
-    """Raises NotFound, Conflict."""
-    made, token = secret_links.create_link(call.owner, call.ids["roadmap_id"], request)
-    url = own_address(call.request) + PLACES[made.purpose].format(token=token)
-    return NewLink(**made.model_dump(), url=url)
 
 
 def _unlisted(body: BaseModel) -> Document:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -35,10 +34,8 @@ from roadmap.accounts import (
 )
 from roadmap.learning import Profile
 from roadmap.outline import Level
-from web.answering import Reply
-from web.api import account_export as exports
-from web.api import accounts as api
-from web.endpoint import Call, NoBody
+from web import accepting, logins
+from web.endpoint import Call
 from web.errors import status_of
 from web.origins import address_of
 from web.pages import problems
@@ -106,7 +103,7 @@ async def log_in(call: Call) -> Response:
         credentials = filled(
             Credentials, {**form.given("email", "password", "restore"), "cookie": True}
         )
-        begun = await api.log_in(replace(call, body=credentials))
+        begun = await logins.log_in(call, credentials)
     except REFUSALS as error:
         kept: dict[str, Any] = {"email": form.text("email"), "next": form.text("next")}
         if isinstance(error, ToBeDeleted):
@@ -114,7 +111,7 @@ async def log_in(call: Call) -> Response:
         return await in_public_thread(
             address_of(call.request), _again, call, _login, error, LOGIN, kept
         )
-    return _welcome(begun, form.text("next"))
+    return see_other(local_path(form.text("next")), begun.headers)
 
 
 def show_registration(call: Call) -> Response:
@@ -133,18 +130,18 @@ async def register(call: Call) -> Response:
         registration = filled(
             Registration, {**form.given("email", "name", "password", "invitation"), "cookie": True}
         )
-        begun = await api.register(replace(call, body=registration))
+        begun = await logins.register(call, registration)
     except REFUSALS as error:
         kept = {name: form.text(name) for name in ("email", "name", "invitation", "next")}
         return await in_public_thread(
             address_of(call.request), _again, call, _registration, error, REGISTRATION, kept
         )
-    return _welcome(begun, form.text("next"))
+    return see_other(local_path(form.text("next")), begun.headers)
 
 
 def log_out(call: Call) -> Response:
-    ended = api.log_out(replace(call, body=NoBody()))
-    return see_other("/login", ended.headers)
+    logins.end_login(call, call.caller.session_id, "logged-out")
+    return see_other("/login", logins.FORGET)
 
 
 def show(call: Call) -> Response:
@@ -157,7 +154,7 @@ async def change_password(call: Call) -> Response:
         change = filled(
             PasswordChange, {**form.given("current_password", "new_password"), "cookie": True}
         )
-        begun = await api.change_password(replace(call, body=change))
+        begun = await logins.change_password(call, change)
     except REFUSALS as error:
         return await in_turn(call.caller, _again, call, _account, error, PASSWORD, {})
     return see_other("/account?saved=password", begun.headers)
@@ -167,7 +164,7 @@ async def change_email(call: Call) -> Response:
     form: Form = call.body
     try:
         change = filled(EmailChange, {**form.given("email", "password"), "cookie": True})
-        begun = await api.change_email(replace(call, body=change))
+        begun = await logins.change_email(call, change)
     except REFUSALS as error:
         kept = {"moving": True, "email": form.text("email")}
         return await in_turn(call.caller, _again, call, _account, error, EMAIL, kept)
@@ -175,21 +172,19 @@ async def change_email(call: Call) -> Response:
 
 
 def order_export(call: Call) -> Response:
-    exports.order_export(call)
+    accepting.order_export(call.request, call.owner)
     return see_other("/account#export")
 
 
 async def delete(call: Call) -> Response:
     form: Form = call.body
     try:
-        deleted = await api.delete_me(
-            replace(call, body=filled(DeletionRequest, form.given("password")))
-        )
+        await logins.delete_account(call, filled(DeletionRequest, form.given("password")))
     except REFUSALS as error:
         return await in_turn(
             call.caller, _again, call, _account, error, DELETION, {"deleting": True}
         )
-    return see_other("/login?deleted=yes", deleted.headers)
+    return see_other("/login?deleted=yes", logins.FORGET)
 
 
 def save_profile(call: Call) -> Response:
@@ -203,7 +198,7 @@ def save_profile(call: Call) -> Response:
 
 
 def end_session(call: Call) -> Response:
-    api.end_login(call)
+    logins.end_login(call, call.ids["session_id"])
     return see_other("/account")
 
 
@@ -310,7 +305,3 @@ def _shown(
         errors=errors or {},
         **more,
     )
-
-
-def _welcome(begun: Reply, path: str) -> Response:
-    return see_other(local_path(path), begun.headers)

@@ -21,7 +21,7 @@ from roadmap.outline import ContentKind
 from roadmap.picture.marks import mark_of
 from roadmap.reading import ConceptDetail
 from roadmap.statuses import ConceptProgress, ContentStatus, RoadmapStatus
-from web.api.decisions import follows_words
+from tasks.content import follows_words
 from web.endpoint import Call
 from web.errors import status_of
 from web.pages import problems

@@ -1,19 +1,19 @@
 """What programmers read: the description of the API, chapter by chapter, and what its problems mean."""
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from markupsafe import Markup
 from starlette.responses import Response
 
 from core.runtime import settings
-from web.api import documentation
-from web.api.documentation import ProblemMeaning
 from web.endpoint import Call
 from web.origins import own_address
 from web.pages import reference
 from web.pages.on_demand import prose
 from web.pages.rendering import public_page
+from web.problem_types import TYPES, ProblemType, problem_type
 from web.remembering import Source
 
 
@@ -47,20 +47,22 @@ def show_chapter(call: Call) -> Response:
 
 
 def list_problem_types(call: Call) -> Response:
-    return _page(call, "problem_types.html", "/problems", lambda: {"problems": _problems(call)})
+    return _page(call, "problem_types.html", "/problems", lambda: {"problems": _problems()})
 
 
-def _problems(call: Call) -> list[tuple[ProblemMeaning, Markup]]:
+def _problems() -> list[tuple[ProblemType, Markup]]:
     """Each with what it means, as a page shows it."""
-    return [(kind, prose(kind.meaning)) for kind in documentation.list_problem_types(call).items]
+    return [
+        (kind, prose(kind.meaning)) for kind in sorted(TYPES.values(), key=attrgetter("status"))
+    ]
 
 
 def show_problem_type(call: Call) -> Response:
-    kind = documentation.meaning_of(documentation.problem_type(call.ids["slug"]))
+    kind = problem_type(call.ids["slug"])
     return _page(
         call,
         "problem_type.html",
-        kind.type,
+        kind.uri,
         lambda: {"kind": kind, "meaning": prose(kind.meaning), "remedy": prose(kind.remedy)},
     )
 

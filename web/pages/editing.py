@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from gettext import NullTranslations
 from itertools import pairwise
 from typing import Any
@@ -12,11 +12,12 @@ from starlette.responses import Response
 
 from core.errors import Conflict, FieldError, Invalid
 from core.texts import gettext_noop, texts
-from roadmap import reading
+from roadmap import decisions, reading
 from roadmap.decisions import EDITABLE, NOTHING
+from roadmap.editing import EditRequest
 from roadmap.reading import ModuleNode, RoadmapTree, StageNode
-from web.api import decisions
-from web.api.decisions import EditRequest, follows_words
+from tasks.content import follows_words
+from web.accepting import carry_out
 from web.endpoint import Call
 from web.errors import status_of
 from web.pages import problems
@@ -87,16 +88,18 @@ def show(call: Call) -> Response:
 def edit(call: Call) -> Response:
     """Back to what was changed; what does not go is said beside its form, with everything that was typed."""
     form: Form = call.body
-    asked = _asked(reading.roadmap_tree(call.owner, call.ids["roadmap_id"]), form)
+    roadmap_id = call.ids["roadmap_id"]
+    asked = _asked(reading.roadmap_tree(call.owner, roadmap_id), form)
     try:
         request = filled(EditRequest, {"operations": asked.operations, **form.given("base")})
-        decisions.edit_plan(replace(call, body=request))
+        made = decisions.edit(call.owner, roadmap_id, request.operations, request.base)
+        carry_out(roadmap_id, made)
     except (Conflict, Invalid) as error:
         return _page(call, error, asked)
     did = form.text("do") if form.text("do") in DID else "save"
     stays = did not in ("remove", "add") and ID.fullmatch(form.text("id"))
     place = f"#{form.text('what')}-{form.text('id')}" if stays else ""
-    return see_other(f"/roadmaps/{call.ids['roadmap_id']}/edit?did={did}{place}")
+    return see_other(f"/roadmaps/{roadmap_id}/edit?did={did}{place}")
 
 
 def _asked(tree: RoadmapTree, form: Form) -> Asked:

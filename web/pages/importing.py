@@ -10,7 +10,7 @@ from core.texts import gettext_noop, texts
 from roadmap import portable
 from roadmap.formats import LARGEST
 from roadmap.portable_rules import RoadmapFile
-from web.api.importing import take_in
+from web.accepting import take_in
 from web.endpoint import Call
 from web.errors import status_of
 from web.pages import problems
@@ -50,7 +50,7 @@ def take(call: Call) -> Response:
     assert isinstance(document, RoadmapFile)
     try:
         return made_once(
-            call, form.digest.encode(), lambda: document, lambda read: take_in(call, read)
+            call, form.digest.encode(), lambda: document, lambda read: take_in(call.owner, read)
         )
     except TooMany as error:
         return _page(call, error)

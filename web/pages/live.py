@@ -21,10 +21,9 @@ from roadmap import reading
 from roadmap.events import Event, EventType
 from roadmap.principals import Principal
 from roadmap.statuses import RoadmapStatus
-from web.api.decisions import follows_words
-from web.api.roadmaps import LARGEST_SEQ, last_event_id
+from tasks.content import follows_words
 from web.endpoint import Call
-from web.events import RETRY, STILL_HERE, poller, streamed
+from web.events import LARGEST_SEQ, RETRY, STILL_HERE, last_event_id, poller, streamed
 from web.pages.page import AnyQuery
 from web.pages.rendering import rendered
 from web.pages.roadmap import view_of
@@ -53,7 +52,7 @@ class LiveQuery(AnyQuery):
 
 async def watch(call: Call) -> Response:
     roadmap_id = call.ids["roadmap_id"]
-    after = max(call.query.after, last_event_id(call))
+    after = max(call.query.after, last_event_id(call.request))
     try:
         last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
     except InTrash:

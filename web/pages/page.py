@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
@@ -12,11 +13,15 @@ import anyio.to_thread
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from core.errors import Invalid, Malformed, Unavailable, Unsupported
+from roadmap.formats import LARGEST
 from web.endpoint import Endpoint
+from web.large_bodies import LargeBody
 from web.pages import upload
-from web.parsing import can_parse_inline, field_errors, read_body
+from web.parsing import field_errors, read_body
+from web.request import IndexedRequest
 from web.routing import IndexedRouter
 from web.urls import is_too_long, path_and_query, quoted_path, quoted_url
 
@@ -65,42 +70,49 @@ class AnyQuery(BaseModel):
     model_config = {"extra": "ignore"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Page(Endpoint):
-    """A route for browsers; a POST brings a form, and one that may be large a file. `for_programs` answers who wants no page."""
+    """A route for browsers; a POST brings a form. `for_programs` answers clients that want no page."""
 
     summary: str = ""  # no description lists pages
     response: None = None
     query: type[BaseModel] = AnyQuery
     for_programs: Endpoint | None = None
 
-    async def handle(self, request: Request) -> Response:
-        if self.for_programs is not None and not wants_page(request):
-            return await self.for_programs.handle(request)
-        return await Endpoint.handle(self, request)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.for_programs is not None and not wants_page(IndexedRequest(scope)):
+            await self.for_programs(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
-    def _asked(self, request: Request) -> Any:
-        if is_too_long(request):
-            return self.query()
-        given = dict(reversed(request.query_params.multi_items()))  # the first of each name
-        try:
-            return self.query.model_validate(given)
-        except ValidationError:
-            return self.query()
+    async def read(self, request: Request) -> tuple[BaseModel, Any]:
+        """Return the query, with defaults for what does not fit, and the form of a POST.
 
-    async def _received(self, request: Request) -> Any:
-        if self.may_be_large:
-            return await upload.received(request, self.largest)
-        return await _form(request) if self.method == "POST" else None
+        Raises Unsupported, TooLarge, TooSlow, Malformed.
+        """
+        query = self.query()
+        if not is_too_long(request):
+            given = dict(reversed(request.query_params.multi_items()))  # the first of each name
+            with suppress(ValidationError):
+                query = self.query.model_validate(given)
+        return query, await _form(request) if self.method == "POST" else None
 
-    def _is_small(self, received: upload.Sent) -> bool:
-        return can_parse_inline(received.content)
+    def parse(self, sent: Any) -> Any:
+        return sent
 
-    def _understood(self, received: Any) -> Any:
-        if not isinstance(received, upload.Sent):
-            return received
+
+class UploadPage(LargeBody, Page):
+    """A form with a file in it, which may be large."""
+
+    async def read(self, request: Request) -> tuple[BaseModel, Any]:
+        return self.query(), await upload.received(request, LARGEST)
+
+    def parse(self, sent: upload.Sent) -> upload.FileForm:
         assert self.body is not None
-        return upload.understood(self.body, received)
+        return upload.understood(self.body, sent)
+
+    def document_of(self, sent: upload.Sent) -> bytes:
+        return sent.content
 
 
 def wants_page(request: Request) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from core.errors import NotFound
-from web.api.documentation import description
+from web.description import description
 from web.pages.on_demand import coloured as coloured_code
 from web.pages.on_demand import prose
 

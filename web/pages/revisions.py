@@ -1,6 +1,5 @@
 """Every plan that a roadmap has had, and what is different between two of them."""
 
-from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
@@ -8,14 +7,14 @@ from starlette.responses import Response
 
 from core.errors import Conflict, NotFound
 from core.texts import texts
-from roadmap import reading, revisions
+from roadmap import decisions, reading, revisions
 from roadmap.decisions import EDITABLE
 from roadmap.diff_tree import Mark, diff_tree
 from roadmap.revisions import RevisionSummary
 from roadmap.statuses import RevisionStatus
 from roadmap.word_diff import WordByWord
-from web.api import decisions
-from web.endpoint import Call, NoBody
+from web.accepting import carry_out
+from web.endpoint import Call
 from web.errors import status_of
 from web.pages import changes_said, problems
 from web.pages.look import language_of
@@ -67,11 +66,12 @@ def show(call: Call) -> Response:
 
 def restore(call: Call) -> Response:
     """Back to the roadmap; what is not possible any more is said here."""
+    roadmap_id = call.ids["roadmap_id"]
     try:
-        decisions.restore_revision(replace(call, body=NoBody()))
+        carry_out(roadmap_id, decisions.restore(call.owner, roadmap_id, call.ids["number"]))
     except Conflict as error:
         return _list(call, error)
-    return see_other(f"/roadmaps/{call.ids['roadmap_id']}")
+    return see_other(f"/roadmaps/{roadmap_id}")
 
 
 def _list(call: Call, error: Conflict | None = None) -> Response:

@@ -1,6 +1,6 @@
 """One roadmap: what is done for it now, its picture, its plan, and what can be decided."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from gettext import NullTranslations
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from core import clock
 from core.errors import Invalid
 from core.texts import gettext_noop, texts
-from roadmap import catalogue_files, events, reading, revisions
+from roadmap import catalogue_files, decisions, events, reading, rescheduling, revisions
 from roadmap.activity import Activity, activity
 from roadmap.briefs import BUILT_IN
 from roadmap.events import Event
@@ -24,9 +24,9 @@ from roadmap.requests import ApproveRequest, ReviseRequest
 from roadmap.rescheduling import ScheduleRequest, read_schedule
 from roadmap.schedule import Schedule, schedule_of
 from roadmap.statuses import FINAL, ContentStatus, RoadmapStatus
-from web.api import decisions, learning
-from web.api.decisions import follows_words
-from web.endpoint import Call, NoBody
+from tasks.content import check_feedback, follows_words
+from web.accepting import carry_out
+from web.endpoint import Call
 from web.errors import status_of
 from web.pages import problems
 from web.pages.look import language_of
@@ -124,18 +124,18 @@ def picture(call: Call) -> Response:
 
 
 def approve(call: Call) -> Response:
-    revision = call.body.text("revision")
-    decisions.approve_plan(
-        replace(call, body=filled(ApproveRequest, {"revision": revision} if revision else {}))
-    )
+    roadmap_id, revision = call.ids["roadmap_id"], call.body.text("revision")
+    request = filled(ApproveRequest, {"revision": revision} if revision else {})
+    carry_out(roadmap_id, decisions.approve(call.owner, roadmap_id, request.revision))
     return _back(call)
 
 
 def revise(call: Call) -> Response:
+    roadmap_id = call.ids["roadmap_id"]
     try:
-        decisions.revise_plan(
-            replace(call, body=filled(ReviseRequest, {"feedback": call.body.text("feedback")}))
-        )
+        request = filled(ReviseRequest, {"feedback": call.body.text("feedback")})
+        check_feedback("/feedback")
+        carry_out(roadmap_id, decisions.revise(call.owner, roadmap_id, request.feedback))
     except Invalid as error:
         return _page(call, error=error)
     return _back(call)
@@ -151,26 +151,29 @@ def reschedule(call: Call) -> Response:
     )
     values = {"deadline": None, "begins_on": begins_on, **form.given("hours_per_week", "deadline")}
     try:
-        learning.save_schedule(replace(call, body=filled(ScheduleRequest, values)))
+        rescheduling.reschedule(call.owner, call.ids["roadmap_id"], filled(ScheduleRequest, values))
     except Invalid as error:
         return _page(call, pace_error=error)
     return see_other(f"/roadmaps/{call.ids['roadmap_id']}#pace")
 
 
 def cancel(call: Call) -> Response:
-    decisions.cancel_roadmap(replace(call, body=NoBody()))
+    roadmap_id = call.ids["roadmap_id"]
+    carry_out(roadmap_id, decisions.cancel(call.owner, roadmap_id))
     return _back(call)
 
 
 def retry(call: Call) -> Response:
-    decisions.retry_roadmap(replace(call, body=NoBody()))
+    roadmap_id = call.ids["roadmap_id"]
+    carry_out(roadmap_id, decisions.retry(call.owner, roadmap_id))
     return _back(call)
 
 
 def retry_part(call: Call) -> Response:
-    decisions.retry_part(replace(call, body=NoBody()))
-    if _was_on_the_concept(call):
-        return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{call.ids['concept_id']}")
+    roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
+    carry_out(roadmap_id, decisions.retry_part(call.owner, roadmap_id, concept_id, kind))
+    if call.body.text("from") == "concept":
+        return see_other(f"/roadmaps/{roadmap_id}/concepts/{concept_id}")
     return _back(call)
 
 
@@ -223,8 +226,3 @@ def _told(roadmap_id: UUID, seq: int) -> list[Event]:
 
 def _back(call: Call) -> Response:
     return see_other(f"/roadmaps/{call.ids['roadmap_id']}")
-
-
-def _was_on_the_concept(call: Call) -> bool:
-    form: Form = call.body
-    return form.text("from") == "concept"

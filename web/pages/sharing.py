@@ -11,14 +11,17 @@ from starlette.responses import Response
 from core.errors import Conflict, Invalid, NotFound
 from core.texts import texts
 from roadmap import reading, secret_links, sharing
+from roadmap.importing import IN_SHARED
 from roadmap.outline import ContentKind
 from roadmap.picture.drawing import inlined
 from roadmap.reading import ConceptNode, RoadmapTree, concepts_of
-from roadmap.secret_links import LinkPurpose, LinkRequest
+from roadmap.secret_links import LinkPurpose, LinkRequest, NewLink, opened
 from roadmap.sharing import SharedConceptDetail
-from web.api.sharing import UNLISTED, NewLink, copy_of, made_link, opened, take_copy_in
+from web.accepting import take_in
+from web.answering import UNLISTED
 from web.endpoint import Call
 from web.errors import status_of
+from web.origins import own_address
 from web.pages import problems
 from web.pages.look import language_of
 from web.pages.on_demand import prose
@@ -54,7 +57,8 @@ def show(call: Call) -> Response:
 def create(call: Call) -> Response:
     try:
         request = filled(LinkRequest, call.body.given("purpose", "expires_in_days"))
-        made = made_link(call, request)
+        roadmap_id, origin = call.ids["roadmap_id"], own_address(call.request)
+        made = secret_links.create_link(call.owner, roadmap_id, request, origin)
     except (Conflict, Invalid) as error:
         return _page(call, error=error)
     return _page(call, made=made)
@@ -66,7 +70,8 @@ def revoke(call: Call) -> Response:
 
 
 def show_shared(call: Call) -> Response:
-    link, path = opened(call), f"/shared/{call.ids['token']}"
+    token = call.ids["token"]
+    link, path = opened(token, LinkPurpose.reading), f"/shared/{token}"
     words = texts(language_of(call.request))
 
     def context(tree: RoadmapTree) -> dict[str, Any]:
@@ -78,7 +83,8 @@ def show_shared(call: Call) -> Response:
 
 
 def show_shared_concept(call: Call) -> Response:
-    link, concept_id, path = opened(call), call.ids["concept_id"], f"/shared/{call.ids['token']}"
+    token, concept_id = call.ids["token"], call.ids["concept_id"]
+    link, path = opened(token, LinkPurpose.reading), f"/shared/{token}"
     words = texts(language_of(call.request))
 
     def read() -> tuple[RoadmapTree, SharedConceptDetail]:
@@ -114,11 +120,12 @@ def show_shared_concept(call: Call) -> Response:
 
 def copy(call: Call) -> Response:
     """To the new roadmap. Whoever is not logged in does that first, and comes back."""
+    token: str = call.ids["token"]
     return made_once(
         call,
-        call.ids["token"].encode(),
-        lambda: copy_of(call),
-        lambda document: take_copy_in(call, document),
+        token.encode(),
+        lambda: sharing.copy_of(call.owner, opened(token, LinkPurpose.reading)),
+        lambda document: take_in(call.owner, document, IN_SHARED),
     )
 
 

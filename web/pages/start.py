@@ -14,6 +14,7 @@ from roadmap import catalogue_files, learning, reading, reviewing
 from roadmap.catalogue import Catalogue
 from roadmap.catalogue_files import BrokenFile, Track
 from roadmap.creating import NewRoadmap, new_roadmap
+from roadmap.first_answers import Name
 from roadmap.learning import Profile
 from roadmap.onward import Onward, onward
 from roadmap.outline import Level
@@ -111,9 +112,7 @@ async def create(call: Call) -> Response:
             call.caller, _again, call, error, LIMITS_OF_CATALOGUE if _has_catalogue() else {}
         )
     try:
-        return await _accepted(
-            replace(call, named=once.name_of(call, asked)), new_roadmap(call.owner, request)
-        )
+        return await _accepted(once.name_of(call, asked), new_roadmap(call.owner, request))
     except (TooMany, Unavailable) as error:
         return await in_turn(call.caller, _again, call, error)
 
@@ -125,14 +124,14 @@ def list_(call: Call) -> Response:
     return page(call.request, "roadmaps.html", roadmaps=listed, is_first=call.query.cursor is None)
 
 
-async def _accepted(call: Call, new: NewRoadmap) -> Response:
+async def _accepted(named: Name | None, new: NewRoadmap) -> Response:
     """Raises TooMany, Unavailable."""
     response = see_other(f"/roadmaps/{new.id}")
-    if call.named is None:
+    if named is None:
         await accept(new)
         return response
-    earlier = await accept(replace(new, answer=idempotency.answered_as(call.named, response)))
-    return idempotency.replayed(call.named, earlier) if earlier is not None else response
+    earlier = await accept(replace(new, answer=idempotency.answered_as(named, response)))
+    return idempotency.replayed(named, earlier) if earlier is not None else response
 
 
 def _remember(call: Call, request: RoadmapRequest) -> RoadmapRequest:

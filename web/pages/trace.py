@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from markupsafe import Markup
+from starlette.requests import Request
 from starlette.responses import Response
 
 from core import clock
@@ -39,14 +40,17 @@ def show(call: Call) -> Response:
         call.request,
         "trace.html",
         tree=tree,
-        **drawn(call, trace, lambda id_: f"/roadmaps/{roadmap_id}/concepts/{id_}"),
+        **drawn(
+            call.request, call.query, trace, lambda id_: f"/roadmaps/{roadmap_id}/concepts/{id_}"
+        ),
     )
 
 
-def drawn(call: Call, trace: Trace, href: Callable[[UUID], str]) -> dict[str, Any]:
+def drawn(
+    request: Request, query: TraceQuery, trace: Trace, href: Callable[[UUID], str]
+) -> dict[str, Any]:
     """What `parts/waterfall.html` shows. `href` is where a concept leads."""
-    query: TraceQuery = call.query
-    words, now = texts(language_of(call.request)), clock.now()
+    words, now = texts(language_of(request)), clock.now()
     every = query.rows == "every"
     chart = arrange(trace.spans, now, spans_said.rows_in(words), every=every)
     title = words.gettext("How it was made")

@@ -1,14 +1,13 @@
 """What was thrown away: it can be taken out again, or deleted for ever."""
 
-from dataclasses import replace
 from uuid import UUID
 
 from starlette.responses import Response
 
 from core.texts import gettext_noop, texts
 from roadmap import trash
-from web.api import trash as api
-from web.endpoint import Call, NoBody
+from web.accepting import send
+from web.endpoint import Call
 from web.pages.look import language_of
 from web.pages.page import AnyQuery, see_other
 from web.pages.rendering import page
@@ -41,15 +40,15 @@ def show(call: Call) -> Response:
 
 
 def throw_away(call: Call) -> Response:
-    api.trash_roadmap(call)
+    send(trash.put(call.owner, call.ids["roadmap_id"]))
     return see_other("/trash?did=trashed")
 
 
 def restore(call: Call) -> Response:
-    api.restore_from_trash(replace(call, body=NoBody()))
+    trash.restore(call.owner, call.ids["roadmap_id"])
     return see_other(f"/roadmaps/{call.ids['roadmap_id']}")
 
 
 def delete(call: Call) -> Response:
-    api.delete_for_ever(call)
+    trash.delete(call.owner, call.ids["roadmap_id"])
     return see_other("/trash?did=deleted")

@@ -1,6 +1,5 @@
 """The versions of a part of a concept: read, compared, taken up again, and written anew."""
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -9,13 +8,14 @@ from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, NotFound
 from core.texts import texts
-from roadmap import contents
+from roadmap import contents, decisions
 from roadmap.course import Course, CourseStep, course
 from roadmap.outline import Tutorial
 from roadmap.requests import RegenerateRequest
 from roadmap.statuses import ContentStatus
-from web.api import decisions
-from web.endpoint import Call, NoBody
+from tasks.content import check_feedback, follows_words
+from web.accepting import carry_out
+from web.endpoint import Call
 from web.errors import status_of
 from web.pages import changes_said, concept, problems
 from web.pages.look import language_of
@@ -37,8 +37,9 @@ def show(call: Call) -> Response:
 
 def restore(call: Call) -> Response:
     """Back to the concept; what is not possible any more is said here."""
+    roadmap_id, *place = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind", "number"))
     try:
-        decisions.restore_version(replace(call, body=NoBody()))
+        carry_out(roadmap_id, decisions.restore_version(call.owner, roadmap_id, *place))
     except Conflict as error:
         return _page(call, VersionsQuery(), error)
     return _to_the_part(call)
@@ -46,11 +47,13 @@ def restore(call: Call) -> Response:
 
 def regenerate(call: Call) -> Response:
     """Back to the concept; what does not fit is said there, with everything that was typed."""
+    roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
     text = call.body.text("instructions")
     try:
-        decisions.regenerate_part(
-            replace(call, body=filled(RegenerateRequest, {"instructions": text}))
-        )
+        request = filled(RegenerateRequest, {"instructions": text})
+        check_feedback("/instructions")
+        place, instructions = (roadmap_id, concept_id, kind), request.instructions
+        carry_out(roadmap_id, decisions.regenerate(call.owner, *place, instructions))
     except (Conflict, Invalid) as error:
         return concept.again(call, error, text)
     return _to_the_part(call)
@@ -58,8 +61,10 @@ def regenerate(call: Call) -> Response:
 
 def upgrade(call: Call) -> Response:
     """Back to the concept, which says what is being written."""
-    decisions.upgrade_concept(replace(call, body=NoBody()))
-    return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{call.ids['concept_id']}")
+    roadmap_id, concept_id = call.ids["roadmap_id"], call.ids["concept_id"]
+    made = decisions.upgrade(call.owner, roadmap_id, concept_id, has_model=follows_words())
+    carry_out(roadmap_id, made)
+    return see_other(f"/roadmaps/{roadmap_id}/concepts/{concept_id}")
 
 
 def _page(call: Call, query: VersionsQuery, error: Conflict | None = None) -> Response:

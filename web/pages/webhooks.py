@@ -1,7 +1,6 @@
 """Webhooks: who is told, a test, and the log of what was told."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +11,11 @@ from core.texts import gettext_noop, texts
 from roadmap import webhooks
 from roadmap.outbox import WebhookEvent
 from roadmap.statuses import DeliveryStatus
-from roadmap.webhooks import DeliveryInfo, WebhookChange, WebhookRequest, WebhookWithSecret
-from web.answering import Reply
-from web.api import webhooks as api
+from roadmap.webhooks import DeliveryInfo, WebhookChange, WebhookRequest
+from web.accepting import send
 from web.endpoint import Call
 from web.errors import status_of
+from web.noting import note
 from web.pages import problems
 from web.pages.look import language_of
 from web.pages.page import AnyQuery, Form, filled, see_other
@@ -45,7 +44,7 @@ def add_webhook(call: Call) -> Response:
             WebhookRequest,
             {**form.given("url", "description"), "events": tuple(form.all("events"))},
         )
-        made = api.create_webhook(replace(call, body=request))
+        made = webhooks.create(call.owner, request)
     except REFUSALS as error:
         kept = {
             "url": form.text("url"),
@@ -53,7 +52,8 @@ def add_webhook(call: Call) -> Response:
             "events": form.all("events"),
         }
         return _list(call, error, FULL if isinstance(error, Conflict) else "", kept)
-    return _with_secret(call, made)
+    note(call.request, "webhook-made", account=call.owner, webhook=made.id)
+    return _one(call, made.id, secret=made.secret)
 
 
 def show_webhook(call: Call) -> Response:
@@ -62,32 +62,39 @@ def show_webhook(call: Call) -> Response:
 
 def test_webhook(call: Call) -> Response:
     try:
-        api.test_webhook(call)
+        _, steps = webhooks.test(call.owner, call.ids["webhook_id"])
+        send(steps)
     except REFUSALS as error:
         return _one(call, call.ids["webhook_id"], error)
     return _back(call)
 
 
 def rotate_secret(call: Call) -> Response:
-    return _with_secret(call, api.rotate_webhook_secret(call))
+    made = webhooks.rotate_secret(call.owner, call.ids["webhook_id"])
+    note(call.request, "webhook-secret-rotated", account=call.owner, webhook=made.id)
+    return _one(call, made.id, secret=made.secret)
 
 
 def set_enabled(call: Call) -> Response:
     before = webhooks.read(call.owner, call.ids["webhook_id"])
     wanted = {name: getattr(before, name) for name in ("url", "events", "description")}
     change = WebhookChange(**wanted, enabled=call.body.text("enabled") == "yes")
-    api.change_webhook(replace(call, body=change))
+    changed = webhooks.change(call.owner, before.id, change)
+    note(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
     return _back(call)
 
 
 def delete_webhook(call: Call) -> Response:
-    api.delete_webhook(call)
+    webhook_id = call.ids["webhook_id"]
+    webhooks.delete(call.owner, webhook_id)
+    note(call.request, "webhook-deleted", account=call.owner, webhook=webhook_id)
     return see_other("/webhooks")
 
 
 def retry_delivery(call: Call) -> Response:
     try:
-        api.retry_delivery(call)
+        _, steps = webhooks.retry(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
+        send(steps)
     except REFUSALS as error:
         return _one(call, call.ids["webhook_id"], error)
     return _back(call)
@@ -95,11 +102,6 @@ def retry_delivery(call: Call) -> Response:
 
 def _back(call: Call) -> Response:
     return see_other(f"/webhooks/{call.ids['webhook_id']}")
-
-
-def _with_secret(call: Call, made: Reply) -> Response:
-    assert isinstance(made.body, WebhookWithSecret)
-    return _one(call, made.body.id, secret=made.body.secret)
 
 
 def _list(

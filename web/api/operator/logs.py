@@ -3,23 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from core.errors import TooMany, Unauthenticated
-from core.text import CLEAN, Rule
 from roadmap import log_search
 from roadmap.audit import Action, audited
-from roadmap.execution_log import LogLevel
-from roadmap.log_search import LONGEST_TEXT, LogFilter
 from web.acting import actor_of
 from web.answering import Reply
-from web.api.operator.moments import Moment
 from web.endpoint import Call
-from web.paging import CURSOR, Limit, paged
+from web.paging import paged
+from web.searching import FilterQuery, LogsQuery
 from web.standing import standing
 from web.turns import in_turn
 
@@ -27,59 +22,6 @@ NDJSON = "application/x-ndjson"
 EXPORTS_AT_ONCE = 2  # of a process
 LONGEST_EXPORT = 3600.0  # seconds
 RETRY_AFTER = 30  # seconds
-
-
-def _levels(given: str) -> str:
-    if set(given.split(",")) <= set(LogLevel):
-        return given
-    raise ValueError(f"should be one or more of {', '.join(LogLevel)}, separated by commas")
-
-
-LEVELS = Rule(_levels, r"^(debug|info|warning|error)(,(debug|info|warning|error))*$")
-Name = Annotated[str, Field(min_length=1, max_length=80), CLEAN]
-
-
-class FilterQuery(BaseModel):
-    """What is not named may be anything."""
-
-    model_config = ConfigDict(extra="forbid")
-    level: Annotated[str, LEVELS] | None = Field(
-        None, description="Only these levels, separated by commas.", examples=["warning,error"]
-    )
-    category: Annotated[str, Field(min_length=1, max_length=200), CLEAN] | None = Field(
-        None,
-        description="Only these categories, separated by commas.",
-        examples=["planning,building"],
-    )
-    step: Name | None = Field(None, description="Only this step.", examples=["outline"])
-    roadmap_id: UUID | None = Field(None, description="Only what is about this roadmap.")
-    concept_id: UUID | None = Field(None, description="Only what is about this concept.")
-    trace_id: UUID | None = Field(
-        None, description="Only what belongs to this request, in every process."
-    )
-    since: Moment | None = Field(None, description="Only from this moment on.")
-    until: Moment | None = Field(None, description="Only before this moment.")
-    text: Annotated[str, Field(max_length=LONGEST_TEXT), CLEAN] = Field(
-        "",
-        description='Only with these words in message or step: all of them, "a phrase", -not this one, one or another.',
-        examples=['"rate limit" -retry'],
-    )
-
-    @property
-    def wanted(self) -> LogFilter:
-        levels = tuple(LogLevel(level) for level in (self.level or "").split(",") if level)
-        categories = tuple(
-            name.strip() for name in (self.category or "").split(",") if name.strip()
-        )
-        same = ("step", "roadmap_id", "concept_id", "trace_id", "since", "until", "text")
-        return LogFilter(
-            levels=levels, categories=categories, **{name: getattr(self, name) for name in same}
-        )
-
-
-class LogsQuery(FilterQuery):
-    cursor: UUID | None = CURSOR
-    limit: Limit = 50
 
 
 def search_logs(call: Call) -> Reply:

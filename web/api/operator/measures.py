@@ -1,26 +1,13 @@
 """What the tasks of the queues have done, for operators: numbers for tables and charts."""
 
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core import clock
 from roadmap import task_measures
-from web.api.operator.queues import state_of
+from roadmap.task_measures import STEPS, Period, since_of
+from tasks.inspection import queue_state
 from web.endpoint import Call
-
-
-class Period(StrEnum):
-    """How far back."""
-
-    hour = "hour"
-    day = "day"
-
-
-LENGTHS = {Period.hour: timedelta(hours=1), Period.day: timedelta(days=1)}
-EPOCH = datetime.fromtimestamp(0, UTC)  # steps begin at multiples of their length since then
-STEPS = {Period.hour: timedelta(minutes=1), Period.day: timedelta(minutes=15)}
 
 
 class SpanQuery(BaseModel):
@@ -91,7 +78,7 @@ def list_tasks(call: Call) -> TaskList:
 def read_queue_history(call: Call) -> QueueHistory:
     """Step by step: a minute each of the last hour, a quarter of an hour each of the last day."""
     span: Period = call.query.span
-    queue = state_of(call.ids["queue"]).name
+    queue = queue_state(call.ids["queue"]).name
     runs = task_measures.series(queue, since_of(span), STEPS[span])
     depths = task_measures.depths(queue, since_of(span), STEPS[span])
     return QueueHistory(
@@ -106,11 +93,3 @@ def read_queue_history(call: Call) -> QueueHistory:
             for depth in depths
         ],
     )
-
-
-def since_of(span: Period) -> datetime:
-    """When its first step begins, which is shown as a whole, so that with the one that is not over there is a whole number of
-    them.
-    """
-    since = clock.now() - LENGTHS[span] + STEPS[span]
-    return since - (since - EPOCH) % STEPS[span]

@@ -3,20 +3,18 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from core.errors import NotFound
-from core.text import CLEAN, Rule, clean
-from roadmap.audit import Action, audited
+from core.text import CLEAN
+from roadmap.audit import Action
 from tasks import inspection
-from tasks.inspection import MessageInfo, MessageState, QueueState, WorkerInfo
+from tasks.inspection import MOST_SKIPPED, MessageInfo, MessageState, QueueState, WorkerInfo
 from tasks.listing import LONGEST_SEARCH
+from tasks.queue_acts import act_on, act_on_dead
 from web.acting import actor_of
 from web.answering import Reply
-from web.endpoint import Call
+from web.endpoint import Call, Endpoint
 from web.paging import Limit, paged
-
-MOST_SKIPPED = 100_000  # messages
 
 Search = Annotated[
     str,
@@ -28,17 +26,10 @@ Search = Annotated[
 ]
 
 
-def _narrowing(given: str) -> str:
-    if given.strip():
-        return clean(given)
-    raise ValueError("has no words in it: leave it out to mean all")
+class QueueEndpoint(Endpoint):
+    """Endpoint that changes the broker: no transaction could store a response with the change."""
 
-
-_ANY = CLEAN.pattern.removeprefix("^").removesuffix("*$")  # one character of such a text
-_BLANK, _WORD = (_ANY.replace("[^", rf"[^{others}") for others in (r"\S", r"\s"))
-NARROWING = Rule(
-    _narrowing, f"^{_BLANK}*{_WORD}{_ANY}*$"
-)  # without looking ahead, which programs that make examples cannot
+    takes_key = False
 
 
 class QueueInfo(BaseModel):
@@ -111,21 +102,6 @@ class MessagesQuery(BaseModel):
     )
 
 
-class DeadLettersRequest(BaseModel):
-    """Of which dead letters: all of them, or those that are found and were seen."""
-
-    model_config = ConfigDict(extra="forbid")
-    search: Annotated[str, Field(max_length=LONGEST_SEARCH), NARROWING] | None = Field(
-        None,
-        description="Only those that have this in their id, task, arguments or reason, in whatever case.",
-    )
-    up_to: AwareDatetime | None = Field(
-        None,
-        description="Only those that were put aside at this moment or before: the `at` of the newest that somebody has seen. "
-        "What came later is left alone.",
-    )
-
-
 class Counted(BaseModel):
     """How many there were."""
 
@@ -171,7 +147,7 @@ def list_queues(call: Call) -> QueueList:
 
 def read_queue(call: Call) -> QueueInfo:
     """How full it is, and how late."""
-    return _queue_info(state_of(call.ids["queue"]))
+    return _queue_info(inspection.queue_state(call.ids["queue"]))
 
 
 def list_queue_messages(call: Call) -> Reply:
@@ -204,74 +180,47 @@ def list_workers(call: Call) -> WorkerList:
 
 def pause_queue(call: Call) -> None:
     """Nobody takes a message from it any more, also after a restart, until it is resumed. What has begun is finished."""
-    name = call.ids["queue"]
-    with audited(actor_of(call), Action.queue_pause, name):
-        inspection.pause(name)
+    act_on(actor_of(call), Action.queue_pause, call.ids["queue"])
 
 
 def resume_queue(call: Call) -> None:
     """Its messages are taken again."""
-    name = call.ids["queue"]
-    with audited(actor_of(call), Action.queue_resume, name):
-        inspection.resume(name)
+    act_on(actor_of(call), Action.queue_resume, call.ids["queue"])
 
 
 def retry_message(call: Call) -> None:
     """Deliver a dead letter again, from its first try on."""
-    with audited(actor_of(call), Action.message_retry, _target(call)):
-        inspection.replay(call.ids["queue"], call.ids["message"])
+    _act_on_message(call, Action.message_retry)
 
 
 def delete_message(call: Call) -> None:
     """Delete a dead letter for good."""
-    with audited(actor_of(call), Action.message_delete, _target(call)):
-        inspection.discard(call.ids["queue"], call.ids["message"])
+    _act_on_message(call, Action.message_delete)
 
 
 def revoke_message(call: Call) -> None:
     """What it is for is ended in the database, and it is not run. One that runs is stopped at its next heartbeat, and saves
     nothing. Records of the log and what runs by the clock cannot be revoked.
     """
-    with audited(actor_of(call), Action.message_revoke, _target(call)):
-        inspection.revoke(call.ids["queue"], call.ids["message"])
+    _act_on_message(call, Action.message_revoke)
 
 
 def retry_dead_letters(call: Call) -> Counted:
     """Deliver dead letters again: all, or those that are found."""
-    with audited(actor_of(call), Action.dead_retry, call.ids["queue"], _narrowed(call.body)) as act:
-        act.found["count"] = count = inspection.replay_all(
-            call.ids["queue"], call.body.search, call.body.up_to
-        )
-    return Counted(count=count)
+    return _act_on_dead(call, Action.dead_retry)
 
 
 def delete_dead_letters(call: Call) -> Counted:
     """Delete dead letters for good: all, or those that are found."""
-    with audited(
-        actor_of(call), Action.dead_delete, call.ids["queue"], _narrowed(call.body)
-    ) as act:
-        act.found["count"] = count = inspection.discard_all(
-            call.ids["queue"], call.body.search, call.body.up_to
-        )
-    return Counted(count=count)
+    return _act_on_dead(call, Action.dead_delete)
 
 
-def state_of(name: str) -> QueueState:
-    """Raises NotFound, Unavailable."""
-    found = next(
-        (state for state in inspection.queue_states(with_retrying=True) if state.name == name), None
-    )
-    if found is None:
-        raise NotFound(f"There is no queue {name}; there are {' and '.join(inspection.QUEUES)}.")
-    return found
+def _act_on_message(call: Call, action: Action) -> None:
+    act_on(actor_of(call), action, call.ids["queue"], call.ids["message"])
 
 
-def _target(call: Call) -> str:
-    return f"{call.ids['queue']}/{call.ids['message']}"
-
-
-def _narrowed(request: DeadLettersRequest) -> dict[str, str]:
-    return request.model_dump(mode="json", exclude_none=True)
+def _act_on_dead(call: Call, action: Action) -> Counted:
+    return Counted(count=act_on_dead(actor_of(call), action, call.ids["queue"], call.body))
 
 
 def _queue_info(state: QueueState) -> QueueInfo:

@@ -1,13 +1,10 @@
 """What an operator can do to a queue and its messages, in words: what is asked, what will happen, what was done."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from gettext import NullTranslations
 
 from core.texts import gettext_noop
 from tasks.inspection import QUEUES
-from web.api.operator import queues as api
-from web.endpoint import Call
 
 STAYS = gettext_noop(
     "What was begun is finished. Nothing else is taken until the queue is resumed, also after a restart."
@@ -29,7 +26,6 @@ class Act:
     said above it, `did` what is said afterwards. `count` in them is of how many messages.
     """
 
-    do: Callable[[Call], object]
     asked: str
     button: str
     will: tuple[str, ...]
@@ -38,14 +34,12 @@ class Act:
 
 ACTS = {
     "queue.pause": Act(
-        api.pause_queue,
         gettext_noop("Pause the queue %(queue)s?"),
         gettext_noop("Pause it"),
         (STAYS,),
         gettext_noop("The queue %(queue)s is paused."),
     ),
     "queue.resume": Act(
-        api.resume_queue,
         gettext_noop("Resume the queue %(queue)s?"),
         gettext_noop("Resume it"),
         (
@@ -56,7 +50,6 @@ ACTS = {
         gettext_noop("The queue %(queue)s is resumed."),
     ),
     "message.retry": Act(
-        api.retry_message,
         gettext_noop("Retry this dead letter?"),
         gettext_noop("Retry it"),
         (
@@ -68,14 +61,12 @@ ACTS = {
         gettext_noop("The message is back in the queue %(queue)s."),
     ),
     "message.delete": Act(
-        api.delete_message,
         gettext_noop("Delete this dead letter?"),
         gettext_noop("Delete it"),
         (GONE,),
         gettext_noop("The dead letter is deleted."),
     ),
     "message.revoke": Act(
-        api.revoke_message,
         gettext_noop("Revoke this message?"),
         gettext_noop("Revoke it"),
         (
@@ -90,7 +81,6 @@ ACTS = {
         gettext_noop("The message is revoked."),
     ),
     "dead.retry": Act(
-        api.retry_dead_letters,
         gettext_noop("Retry dead letters (%(count)s)?"),
         gettext_noop("Retry %(count)s"),
         (
@@ -102,7 +92,6 @@ ACTS = {
         gettext_noop("Back in the queue %(queue)s: %(count)s."),
     ),
     "dead.delete": Act(
-        api.delete_dead_letters,
         gettext_noop("Delete dead letters (%(count)s)?"),
         gettext_noop("Delete %(count)s"),
         (GONE,),

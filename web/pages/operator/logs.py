@@ -15,13 +15,13 @@ from roadmap import log_search
 from roadmap.execution_log import LogLevel
 from roadmap.log_search import SLOW, LogEntry
 from roadmap.reading import Page
-from web.api.operator.logs import LogsQuery as Asked
 from web.endpoint import Call
 from web.errors import status_of
 from web.pages import problems
 from web.pages.look import language_of
 from web.pages.operator.room import room_page
 from web.pages.page import AnyQuery, filled
+from web.searching import LogsQuery as Asked
 
 FILTERS = (
     "text",

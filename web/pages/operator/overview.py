@@ -15,9 +15,9 @@ from core.errors import Unavailable
 from core.texts import gettext_noop, texts
 from roadmap import task_measures
 from roadmap.execution_log import ledger
+from roadmap.task_measures import STEPS, Period, since_of
 from tasks import inspection
 from tasks.inspection import QueueState, WorkerInfo
-from web.api.operator.measures import STEPS, Period, since_of
 from web.endpoint import Call
 from web.pages.charts import sparkline, throughput
 from web.pages.look import language_of

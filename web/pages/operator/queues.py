@@ -1,6 +1,6 @@
 """A queue's own page: its messages by state, and what can be done about them, each time after a page that asks."""
 
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic import AwareDatetime, Field
@@ -8,13 +8,13 @@ from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, NotFound, RoadmapError, Unavailable
 from core.texts import gettext_noop, texts
+from roadmap.audit import Action
 from tasks import inspection
-from tasks.inspection import MessageInfo, MessageState, QueueState
+from tasks.inspection import MOST_SKIPPED, MessageInfo, MessageState, QueueState
 from tasks.listing import LONGEST_SEARCH
-from web.answering import as_reply
-from web.api.operator.moments import EARLIEST
-from web.api.operator.queues import MOST_SKIPPED, Counted, DeadLettersRequest, state_of
-from web.endpoint import Call, NoBody
+from tasks.queue_acts import DeadLettersRequest, act_on, act_on_dead
+from web.acting import actor_of
+from web.endpoint import Call, Handler
 from web.errors import status_of
 from web.pages import problems
 from web.pages.look import language_of
@@ -22,6 +22,7 @@ from web.pages.operator.acts import ACTS, said_of, will_of
 from web.pages.operator.room import address, room_page
 from web.pages.operator.words import STATES
 from web.pages.page import AnyQuery, filled, is_part, see_other
+from web.searching import EARLIEST
 
 SHOWN = 50  # messages of a page
 EVERY, SLOWLY = (
@@ -69,7 +70,7 @@ def show(call: Call) -> Response:
     words = texts(language_of(call.request))
     search = query.search.strip()
     is_too_long = len(search) > LONGEST_SEARCH
-    queue = state_of(call.ids["queue"])
+    queue = inspection.queue_state(call.ids["queue"])
     found = None
     if not is_too_long:
         found = inspection.messages(
@@ -122,64 +123,17 @@ def show(call: Call) -> Response:
     )
 
 
-def ask_pause(call: Call) -> Response:
-    return _ask(call, "queue.pause")
+def ask(name: str) -> Handler:
+    """Return the page that says what an act will do, and lets one do it or go back."""
+    return partial(_ask, name=name)
 
 
-def ask_resume(call: Call) -> Response:
-    return _ask(call, "queue.resume")
-
-
-def ask_retry(call: Call) -> Response:
-    return _ask(call, "message.retry")
-
-
-def ask_delete(call: Call) -> Response:
-    return _ask(call, "message.delete")
-
-
-def ask_revoke(call: Call) -> Response:
-    return _ask(call, "message.revoke")
-
-
-def ask_retry_all(call: Call) -> Response:
-    return _ask(call, "dead.retry")
-
-
-def ask_delete_all(call: Call) -> Response:
-    return _ask(call, "dead.delete")
-
-
-def pause(call: Call) -> Response:
-    return _do(call, "queue.pause")
-
-
-def resume(call: Call) -> Response:
-    return _do(call, "queue.resume")
-
-
-def retry(call: Call) -> Response:
-    return _do(call, "message.retry")
-
-
-def delete(call: Call) -> Response:
-    return _do(call, "message.delete")
-
-
-def revoke(call: Call) -> Response:
-    return _do(call, "message.revoke")
-
-
-def retry_all(call: Call) -> Response:
-    return _do(call, "dead.retry")
-
-
-def delete_all(call: Call) -> Response:
-    return _do(call, "dead.delete")
+def do(name: str) -> Handler:
+    """Return the handler of its button."""
+    return partial(_do, name=name)
 
 
 def _ask(call: Call, name: str) -> Response:
-    """Says what will happen, and lets one do it or go back."""
     query: ActQuery = call.query
     return _asked(
         call, name, state=query.state, search=query.search[:LONGEST_SEARCH], back=query.back
@@ -187,38 +141,32 @@ def _ask(call: Call, name: str) -> Response:
 
 
 def _do(call: Call, name: str) -> Response:
-    """Does it, goes back and says there what was done; or says on the same page why it cannot be done."""
-    form = call.body
+    """Act, go back and say there what was done; or say on the same page why it cannot be done."""
+    form, queue, action = call.body, call.ids["queue"], Action(name)
     state, search, back = form.text("state"), form.text("search"), form.text("back")
+    count: int | str = ""
     try:
-        body = (
-            filled(SeenLetters, {"search": search or None, "up_to": form.text("up_to")})
-            if _is_many(name)
-            else NoBody()
-        )
-        done = as_reply(ACTS[name].do(replace(call, body=body))).body  # type: ignore[arg-type]
+        if _is_many(name):
+            seen = {"search": search or None, "up_to": form.text("up_to")}
+            count = act_on_dead(actor_of(call), action, queue, filled(SeenLetters, seen))
+        elif "message" in call.ids:
+            act_on(actor_of(call), action, queue, call.ids["message"])
+        else:
+            act_on(actor_of(call), action, queue)
     except REFUSALS as error:
         return _asked(
             call, name, state=state, search=search[:LONGEST_SEARCH], back=back, error=error
         )
-    count = done.count if isinstance(done, Counted) else ""
-    path = "/admin" if back == "overview" else f"/admin/queues/{call.ids['queue']}"
-    return see_other(
-        address(
-            path,
-            **_list(state, search),
-            did=name,
-            count=count,
-            queue=call.ids["queue"] if back else "",
-        )
-    )
+    path = "/admin" if back == "overview" else f"/admin/queues/{queue}"
+    kept = _list(state, search)
+    return see_other(address(path, **kept, did=name, count=count, queue=queue if back else ""))
 
 
 def _asked(
     call: Call, name: str, *, state: str, search: str, back: str, error: RoadmapError | None = None
 ) -> Response:
     words = texts(language_of(call.request))
-    queue, act = state_of(call.ids["queue"]), ACTS[name]
+    queue, act = inspection.queue_state(call.ids["queue"]), ACTS[name]
     letters = inspection.found_dead(queue.name, search or None) if _is_many(name) else []
     count = len(letters) if _is_many(name) else 1
     up_to = (

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import date, timedelta
 from gettext import NullTranslations
 from urllib.parse import urlencode
@@ -12,21 +11,23 @@ from starlette.responses import Response
 
 from core.errors import Conflict, Invalid
 from core.texts import gettext_noop, texts
-from roadmap import overseeing
-from roadmap.decisions import ENDED, UNDER_WAY
+from roadmap import overseeing, transferring
+from roadmap.audit import Actor
+from roadmap.decisions import ENDED, UNDER_WAY, Decided
 from roadmap.overseeing import SLOW, OverseenList, Sought
 from roadmap.statuses import RoadmapStatus
 from roadmap.timeline.trace import trace_of
 from roadmap.transferring import NoWayIn, TransferRequest
-from web.api.operator import overseeing as api
-from web.api.operator.overseeing import SearchQuery
-from web.endpoint import Call, NoBody
+from web.accepting import send
+from web.acting import actor_of
+from web.endpoint import Call
 from web.errors import status_of
 from web.pages import problems, trace
 from web.pages.look import language_of
 from web.pages.operator.room import address, room_page
 from web.pages.page import AnyQuery, Form, filled, see_other
 from web.pages.trace import TraceQuery
+from web.searching import SearchQuery
 
 ON_A_PAGE = 50
 LAST_RECORDS = 20
@@ -102,11 +103,11 @@ def show_roadmap(call: Call) -> Response:
 
 
 def cancel(call: Call) -> Response:
-    return _decide(call, "roadmap.cancel", api.cancel_overseen)
+    return _decide(call, "roadmap.cancel", overseeing.cancel)
 
 
 def retry(call: Call) -> Response:
-    return _decide(call, "roadmap.retry", api.retry_overseen)
+    return _decide(call, "roadmap.retry", overseeing.retry)
 
 
 def transfer(call: Call) -> Response:
@@ -114,7 +115,8 @@ def transfer(call: Call) -> Response:
     form: Form = call.body
     given = {"owner": form.text("owner"), "new_owner": form.text("new_owner")}
     try:
-        made = api.transfer_roadmaps(replace(call, body=filled(TransferRequest, given)))
+        request = filled(TransferRequest, given)
+        made = transferring.transfer(request.owner, request.new_owner, actor_of(call))
     except (Invalid, Conflict) as error:
         found = overseeing.search(Sought(owner=given["owner"]), before=None, limit=ON_A_PAGE)
         return _list(call, given, found, error)
@@ -123,10 +125,10 @@ def transfer(call: Call) -> Response:
     )
 
 
-def _decide(call: Call, name: str, decide: Callable[[Call], object]) -> Response:
+def _decide(call: Call, name: str, decide: Callable[[Actor, UUID], Decided]) -> Response:
     """Back to the roadmap, where it is said; and so is what is not possible any more."""
     try:
-        decide(replace(call, body=NoBody()))
+        send(decide(actor_of(call), call.ids["roadmap_id"]).steps)
     except Conflict as error:
         return _one(call, RoadmapQuery(), error)
     return see_other(address(f"/admin/roadmaps/{call.ids['roadmap_id']}", did=name))
@@ -207,6 +209,6 @@ def _one(call: Call, query: RoadmapQuery, error: Conflict | None = None) -> Resp
         records=overseeing.last_records(roadmap_id, LAST_RECORDS),
         logs=logs,
         **trace.drawn(
-            replace(call, query=query), told, lambda concept_id: f"{logs}&concept_id={concept_id}"
+            call.request, query, told, lambda concept_id: f"{logs}&concept_id={concept_id}"
         ),
     )

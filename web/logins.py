@@ -1,0 +1,127 @@
+"""Registration, logins and credentials, for the API and the pages: counted, noted and hashed in turn."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from starlette.concurrency import run_in_threadpool
+
+from core.errors import NotFound, Unavailable
+from core.runtime import settings
+from roadmap import account_deletion, accounts, sessions
+from roadmap.accounts import (
+    Credentials,
+    Deletion,
+    DeletionRequest,
+    EmailChange,
+    PasswordChange,
+    Registration,
+    User,
+)
+from roadmap.sessions import Device, Login
+from web import limits, tokens
+from web.accepting import send
+from web.acting import actor_of
+from web.callers import COOKIE, login_in_cookie
+from web.endpoint import Call
+from web.hashing import run_hashing
+from web.noting import note
+from web.origins import address_of
+from web.standing import standing
+
+COOKIE_HEADER = f"{COOKIE}={{}}; Path=/; Max-Age={{}}; Secure; HttpOnly; SameSite=Lax"
+FORGET = {  # headers that make a browser forget a login
+    "Set-Cookie": COOKIE_HEADER.format("", 0),
+    "Clear-Site-Data": '"cache", "storage"',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A login that has begun, with its token."""
+
+    user: User
+    login: Login
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers that make a browser keep it."""
+        return {"Set-Cookie": COOKIE_HEADER.format(self.token, int(settings.token_ttl_seconds))}
+
+
+async def register(call: Call, registration: Registration) -> Begun:
+    """Make an account and log in. Raises Forbidden, Conflict, TooMany, Unavailable."""
+    limits.count_registration(call.request)
+    given = registration.invitation
+    invitation_id = tokens.read_invitation_token(given.get_secret_value()) if given else None
+    return await _begin(call, "registered", partial(accounts.register, registration, invitation_id))
+
+
+async def log_in(call: Call, credentials: Credentials) -> Begun:
+    """Log in. Raises Unauthenticated, ToBeDeleted, TooMany, Unavailable."""
+    limits.count_login(credentials.email)
+    with limits.attempt(call.request, credentials.email):
+        return await _begin(call, "logged-in", partial(accounts.log_in, credentials))
+
+
+async def change_password(call: Call, change: PasswordChange) -> Begun:
+    """Change the password and end all logins, except for the one that begins now."""
+    begin = partial(accounts.change_password, call.caller, change)
+    with limits.attempt(call.request, call.owner.hex):
+        return await _begin(call, "password-changed", begin)
+
+
+async def change_email(call: Call, change: EmailChange) -> Begun:
+    """Change the address and end all logins, except for the one that begins now."""
+
+    def begin(device: Device) -> tuple[User, Login]:
+        return accounts.change_email(call.caller, change, device, actor_of(call))
+
+    limits.count_login(call.owner.hex)  # the answer tells whether the new address has an account
+    with limits.attempt(call.request, call.owner.hex):
+        return await _begin(call, "email-changed", begin)
+
+
+async def delete_account(call: Call, given: DeletionRequest) -> Deletion:
+    """Delete the account, in 30 days for good, and end all its logins and its work."""
+
+    def end_work() -> None:
+        standing.refresh()
+        send(account_deletion.cancel_work(call.owner))
+
+    with limits.attempt(call.request, call.owner.hex):
+        deletion = await run_hashing(accounts.delete, call.caller, given)
+    note(call.request, "account-deleted", account=call.owner, session=call.caller.session_id)
+    with suppress(Unavailable):  # upkeep cancels it within a minute
+        await run_in_threadpool(end_work)
+    return deletion
+
+
+def end_login(call: Call, session_id: UUID | None, event: str = "session-ended") -> None:
+    """End a login of the caller. Raises NotFound."""
+    assert session_id is not None
+    sessions.end(call.owner, session_id)
+    standing.refresh()
+    note(call.request, event, account=call.owner, session=session_id)
+
+
+async def _begin(call: Call, event: str, begin: Callable[[Device], tuple[User, Login]]) -> Begun:
+    """Begin a login where passwords are hashed; one that the browser had until now ends."""
+    agent = "".join(c for c in call.request.headers.get("user-agent", "") if c.isprintable())
+
+    def run() -> tuple[User, Login]:
+        begun = begin(Device(agent[:200], address_of(call.request)))
+        if call.caller.session_id is None:
+            if (former := login_in_cookie(call.request)) is None:
+                return begun
+            with suppress(NotFound):
+                sessions.end(former.account_id, former.session_id)
+        standing.refresh()
+        return begun
+
+    user, login = await run_hashing(run)
+    note(call.request, event, account=user.id, session=login.session_id)
+    return Begun(user, login, tokens.access_token(login))
