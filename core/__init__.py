@@ -1,1 +1,1 @@
-"""The floor above delivery/: settings, storage, time, ids, errors. Knows nothing of roadmaps."""
+"""Settings, backends, time, ids, errors: the layer above delivery/."""

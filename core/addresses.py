@@ -1,4 +1,4 @@
-"""E-mail addresses, in the one spelling in which they are stored and compared."""
+"""E-mail addresses in the spelling in which they are stored and compared."""
 
 import re
 import unicodedata
@@ -13,9 +13,9 @@ SHAPE = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 
 
 def in_one_spelling(text: str) -> str:
-    """Compatible characters become one, as in wide letters; what cannot be seen is refused: nobody could tell two apart.
+    """Normalise an e-mail address to NFKC and lower case. Raises ValueError.
 
-    Raises ValueError.
+    Invisible characters are refused: two addresses could look the same.
     """
     text = clean(unicodedata.normalize("NFKC", text).lower())
     if any(unicodedata.category(c) in ("Cf", "Mn", "Me", "Zs", "Zl", "Zp") for c in text):

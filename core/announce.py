@@ -1,4 +1,4 @@
-"""Says where the service is, once it answers: what `SERVICE_TYPE=all` prints for the person at the terminal."""
+"""Start-up banner of `SERVICE_TYPE=all`, printed once the service answers."""
 
 import http.client
 import os

@@ -1,8 +1,9 @@
-"""The file of a backup: gzip over lines of JSON, written and read as a stream.
+"""Backup format: gzip over lines of JSON, written and read as a stream.
 
-The first line says what it is, `{"table": name}` begins a table, each row is an array of values in the order of the table's
-columns, and the last line counts the rows and has the SHA-256 of all lines before it. So a file that was cut short or altered is
-known as such, and `zcat FILE | head -1` shows what a file is. The sum protects from accidents, not from who wants to forge one.
+The first line is the manifest, `{"table": name}` begins a table, each row is an array of values in
+the order of the table's columns, and the last line has the numbers of rows and the SHA-256 of all
+lines before it. A truncated or altered file is therefore detected, and `zcat FILE | head -1` shows
+the manifest. The checksum protects against accidents, not against forgery.
 """
 
 import errno
@@ -21,8 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 FORMAT, FORMAT_VERSION = "roadmap-backup", 1
 LONGEST_LINE = 64 * 1024 * 1024  # bytes; no row is near that
-READABLE = 6  # level of compression: what is more takes much longer for little
-GZIP = 31  # wbits of zlib: with the header and the sum of gzip
+LEVEL = 6  # of compression: higher ones take much longer for little
+GZIP = 31  # wbits of zlib: with the header and checksum of gzip
 
 
 class NotABackup(Exception):
@@ -42,7 +43,7 @@ class TableHead(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The first line. `migrations` are those that the database had; `left_out` names tables that the backup is without."""
+    """First line. `left_out` names tables whose rows are not in the backup."""
 
     model_config = ConfigDict(frozen=True)
     format: str
@@ -55,11 +56,11 @@ class Manifest(BaseModel):
 
 
 class Writer:
-    """Lines into a compressed file, with their sum."""
+    """Writes lines into a compressed file, and their checksum at the end."""
 
     def __init__(self, sink: BinaryIO, manifest: Manifest) -> None:
         self._sink = sink
-        self._zip = zlib.compressobj(READABLE, wbits=GZIP)
+        self._zip = zlib.compressobj(LEVEL, wbits=GZIP)
         self._sum = hashlib.sha256()
         self.rows: dict[str, int] = {}
         self._table = ""
@@ -70,7 +71,7 @@ class Writer:
         self._write({"table": table})
 
     def add(self, values: list[Any]) -> int:
-        """How many bytes the row took, before compression."""
+        """Write a row and return its size in bytes before compression."""
         self.rows[self._table] += 1
         return self._write(values)
 
@@ -87,16 +88,12 @@ class Writer:
 
 @contextmanager
 def new_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
-    """A file that is there as a whole or not at all, for its owner's eyes only. Raises FileExistsError, OSError."""
+    """Create a file, readable by its owner, whole or not at all. Raises OSError."""
     if path.exists() and not replace:
         raise FileExistsError(f"{path} is there already")
-    if (
-        path.exists() and not path.is_file()
-    ):  # who may write to /dev/null may not want to replace it
+    if path.exists() and not path.is_file():  # as /dev/null, which a rename would replace
         raise OSError(errno.EINVAL, "it is a device, a pipe or the like, and no file")
-    descriptor, draft = tempfile.mkstemp(
-        prefix=f".{path.name}.", dir=path.parent
-    )  # readable by its owner only
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as sink:
             yield sink
@@ -114,52 +111,56 @@ def new_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
 
 
 class Reader:
-    """Reads a file from its beginning to its end. Every problem of its content is a NotABackup."""
+    """Reads a file from beginning to end. Every fault of its content is a NotABackup."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows: dict[str, int] = {}
+        self._following: bytes | None = None  # the line after the rows that were read last
 
     def manifest(self) -> Manifest:
         with self._opened() as lines:
             return self._head(next(lines, b""))
 
     def tables(self) -> Iterator[tuple[TableHead, Iterator[list[Any]]]]:
-        """Each table with its rows, which must be read before the next is asked for; at the end the sum is compared."""
+        """Yield each table with its rows, which must be read before the next table.
+
+        After the last one the checksum is verified.
+        """
         with self._opened() as lines:
             first = next(lines, b"")
             manifest, digest = self._head(first), hashlib.sha256(first)
             heads = {each.name: each for each in manifest.tables}
             self.rows = {}
-            following = self._document(next(lines, b""))
-            while "end" not in following[0]:
-                table = heads.pop(str(following[0].get("table")), None)
+            line = next(lines, b"")
+            while "end" not in (document := self._document(line)):
+                table = heads.pop(str(document.get("table")), None)
                 if table is None:
                     raise NotABackup("it has a table that it does not announce")
-                digest.update(following[1])
-                state: list[tuple[dict[str, Any], bytes]] = []
-                yield table, self._rows(lines, table, digest, state)
-                if not state:
+                digest.update(line)
+                self._following = None
+                yield table, self._rows(lines, table, digest)
+                if self._following is None:
                     raise NotABackup("it was not read to the end")
-                following = state[0]
-            self._compare(following[0]["end"], digest.hexdigest(), heads)
+                line = self._following
+            end, expected = document["end"], {"rows": self.rows, "sha256": digest.hexdigest()}
+            if not isinstance(end, dict) or {**end, **expected} != end or heads:
+                raise NotABackup("it is not as it was written: its sum is another")
             if next(lines, b""):
                 raise NotABackup("it goes on after its end")
 
     def verify(self) -> dict[str, int]:
-        """Rows by table, of a file that is whole."""
+        """Read the whole file and return the number of rows by table."""
         for _, rows in self.tables():
             for _ in rows:
                 pass
         return self.rows
 
-    def _rows(
-        self, lines: Iterator[bytes], table: TableHead, digest: Any, state: list[Any]
-    ) -> Iterator[list[Any]]:
+    def _rows(self, lines: Iterator[bytes], table: TableHead, digest: Any) -> Iterator[list[Any]]:
         self.rows[table.name] = 0
         for line in lines:
             if not line.startswith(b"["):
-                state.append(self._document(line))
+                self._following = line
                 return
             digest.update(line)
             row = _json(line)
@@ -169,22 +170,13 @@ class Reader:
             yield row
         raise NotABackup("it is cut short")
 
-    def _document(self, line: bytes) -> tuple[dict[str, Any], bytes]:
+    def _document(self, line: bytes) -> dict[str, Any]:
         if not line:
             raise NotABackup("it is cut short")
         document = _json(line)
         if not isinstance(document, dict):
             raise NotABackup("it is damaged")
-        return document, line
-
-    def _compare(self, end: Any, digest: str, missing: dict[str, TableHead]) -> None:
-        if (
-            not isinstance(end, dict)
-            or end.get("sha256") != digest
-            or end.get("rows") != self.rows
-            or missing
-        ):
-            raise NotABackup("it is not as it was written: its sum is another")
+        return document
 
     def _head(self, line: bytes) -> Manifest:
         try:
@@ -205,7 +197,7 @@ class Reader:
 
     @contextmanager
     def _opened(self) -> Iterator[Iterator[bytes]]:
-        """Raises OSError for a file that cannot be opened."""
+        """Open the lines of the file. Raises OSError."""
         with self.path.open("rb") as source:
             if source.read(2) != b"\x1f\x8b":
                 raise NotABackup("it is no backup of this service")

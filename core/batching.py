@@ -1,4 +1,4 @@
-"""Group commit: items submitted together are handled together, by one thread, in one call."""
+"""Group commit: one thread handles items that were submitted together in one call."""
 
 import asyncio
 import logging
@@ -24,10 +24,10 @@ class Entry(Generic[Item, Result]):
 
 
 class Batcher(Generic[Item, Result]):
-    """`await submit(item)` waits for its turn in a batch and returns the item's own result, or raises its own error.
+    """`await submit(item)` returns the item's own result, or raises its own error.
 
-    `handle(items)` runs in the batcher's thread and returns one result, or one exception, for each item, in order.
-    It starts with `start()`, ends with `stop()`, and answers everything that was submitted in between.
+    `handle(items)` runs in the batcher's thread between `start()` and `stop()` and returns one
+    result or one exception for each item, in order. Every item submitted in between is answered.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Batcher(Generic[Item, Result]):
         self._thread.start()
 
     def stop(self) -> None:
-        """Handle what is waiting, then end the thread. From now on nothing is taken any more."""
+        """Refuse further items, handle those that wait, then end the thread."""
         self._is_over = True
         if self._thread is not None:
             self._queue.put(None)
@@ -71,25 +71,19 @@ class Batcher(Generic[Item, Result]):
     def _run(self) -> None:
         while (entry := self._queue.get()) is not None:
             batch = [entry]
-            last = False
             while len(batch) < self._largest and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    last = True
+                if (following := self._queue.get()) is None:
+                    self._queue.put(None)  # ends the thread after this batch
                     break
                 batch.append(following)
             self._answer(batch)
-            if last:
-                return
 
     def _answer(self, batch: list[Entry[Item, Result]]) -> None:
         try:
             results = self._handle([entry.item for entry in batch])
             if len(results) != len(batch):
                 raise RuntimeError(f"{len(results)} results for {len(batch)} items")
-        except (
-            Exception
-        ) as error:  # an edge: whatever happened, every waiting request gets its answer
+        except Exception as error:  # an edge: every waiting request gets an answer
             logger.exception("%s failed for a batch of %d", self._name, len(batch))
             results = [error] * len(batch)
         answers = list(zip(batch, results, strict=True))

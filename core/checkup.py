@@ -1,5 +1,7 @@
-"""Is everything there that the service needs, and is it as it should be? Each question has an answer, and if it is not well, a
-cause and a fix, each in one sentence. Nothing is changed by asking, every wait is limited, and no secret is told.
+"""Diagnostics of what the service depends on, for `roadmap doctor`.
+
+Each check has a result and, if something is wrong, a cause and a fix, each in one sentence. Checks
+change nothing, limit every wait and show no secret.
 """
 
 import math
@@ -22,12 +24,12 @@ from core.reaching import DATABASE_FAULTS, broker_trouble, database_trouble, dir
 from core.settings import SHORTEST_KEY, Settings
 from core.storage import open_database, open_migration_database, signing_keys
 
-SLOW = 50.0  # milliseconds of a round trip, beyond which everything takes long
-APART = 2.0  # seconds between two clocks, beyond which leases and logins end at the wrong time
+SLOW = 50.0  # milliseconds of a round trip; beyond it everything takes long
+APART = 2.0  # seconds between two clocks; beyond it leases and logins end at the wrong time
 NEARLY_FULL = 0.8  # of connections, of memory
 FEWEST_FREE, LEAST_FREE = 512 * 1024 * 1024, 64 * 1024 * 1024  # bytes of a disk: warn, fail
-LEAST_BITS = 64  # of a key, by how often its characters come
-MARGIN = 5.0  # seconds that a platform should wait longer than a service needs to end
+LEAST_BITS = 64  # entropy of a key
+MARGIN = 5.0  # seconds that a platform should wait beyond the grace of a service
 RAILWAY_DRAINING = "RAILWAY_DEPLOYMENT_DRAINING_SECONDS"
 EXAMPLES = (
     *(
@@ -52,7 +54,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`told` is what was found. `cause` and `fix` are empty when it is well."""
+    """Result of a check. `cause` and `fix` are empty when all is well."""
 
     name: str
     state: State
@@ -74,18 +76,18 @@ def failed(name: str, told: str, cause: str, fix: str) -> Check:
 
 
 def of_database(settings: Settings) -> list[Check]:
-    """Database, migrations, its clock: one connection answers all of them."""
+    """Check the database, its migrations and its clock, over one connection."""
     database = open_database(settings)
     try:
         with closing(database):
             began = time.monotonic()
             database.connect()
             connected = (time.monotonic() - began) * 1000
-            checks = [
-                _database(database, connected),
-                _migrations(database),
-                *_clock_of_database(database),
-            ]
+            checks = [_database(database, connected), _migrations(database)]
+            if isinstance(database, peewee.PostgresqlDatabase):
+                before = clock.now()
+                [theirs] = database.execute_sql("SELECT clock_timestamp()").fetchone()
+                checks.append(_clock("database", before, theirs))
             return [*checks, *_direct_database(settings, identity(database))]
     except DATABASE_FAULTS as error:
         trouble = database_trouble(error, settings)
@@ -93,8 +95,7 @@ def of_database(settings: Settings) -> list[Check]:
 
 
 def _database(database: peewee.Database, connected: float) -> Check:
-    trips = [_milliseconds(lambda: database.execute_sql("SELECT 1").fetchone()) for _ in range(3)]
-    trip = min(trips)
+    trip = min(_milliseconds(lambda: database.execute_sql("SELECT 1").fetchone()) for _ in range(3))
     if not isinstance(database, peewee.PostgresqlDatabase):
         [version] = database.execute_sql("SELECT sqlite_version()").fetchone()
         return well("database", f"SQLite {version}, a query takes {trip:.1f} ms")
@@ -104,44 +105,50 @@ def _database(database: peewee.Database, connected: float) -> Check:
     used, most = database.execute_sql(
         f"SELECT ({clients}), current_setting('max_connections')::int"
     ).fetchone()
-    told = f"PostgreSQL {version.split()[0]}, connected in {connected:.0f} ms, a query takes {trip:.1f} ms, "
-    told += f"{used} of {most} connections in use"
+    finding = (
+        f"PostgreSQL {version.split()[0]}, connected in {connected:.0f} ms, "
+        f"a query takes {trip:.1f} ms, {used} of {most} connections in use"
+    )
     if encoding != "UTF8":
         return failed(
-            "database", told, f"it is encoded in {encoding}", "create it with ENCODING 'UTF8'"
+            "database", finding, f"it is encoded in {encoding}", "create it with ENCODING 'UTF8'"
         )
     if used >= most * NEARLY_FULL:
         return warning(
             "database",
-            told,
+            finding,
             "few connections are left",
             "raise max_connections, or start fewer processes and threads",
         )
     if trip > SLOW:
         return warning(
             "database",
-            told,
+            finding,
             "it is far away or overloaded",
             "put it into the region of the services",
         )
-    limits = "SELECT current_setting('idle_in_transaction_session_timeout'), current_setting('lock_timeout')"
+    limits = (
+        "SELECT current_setting('idle_in_transaction_session_timeout'), "
+        "current_setting('lock_timeout')"
+    )
     if "0" in database.execute_sql(limits).fetchone():
-        cause = (
-            "a process that is cut off in the middle of a transaction would hold its locks for ever"
-        )
         return warning(
-            "database", told, cause, "let the pooler set the limits that deploy/pgbouncer.ini sets"
+            "database",
+            finding,
+            "a process that is cut off in the middle of a transaction "
+            "would hold its locks for ever",
+            "let the pooler set the limits that deploy/pgbouncer.ini sets",
         )
-    return well("database", told)
+    return well("database", finding)
 
 
 def _direct_database(settings: Settings, usual: tuple[Any, ...]) -> list[Check]:
-    """Of DIRECT_DATABASE_URL, when there is one: the same database, and nobody in between."""
+    """Check that DIRECT_DATABASE_URL leads to the same database without a pooler."""
     if settings.direct_database_url is None:
         return []
     name, variable = "direct database", "DIRECT_DATABASE_URL"
     direct = open_migration_database(settings)
-    limit_waiting()  # as everything else that is asked here
+    limit_waiting()  # as for the other checks
     try:
         with closing(direct):
             direct.connect()
@@ -152,22 +159,20 @@ def _direct_database(settings: Settings, usual: tuple[Any, ...]) -> list[Check]:
         trouble = direct_database_trouble(error, settings)
         return [failed(name, trouble.what, trouble.cause, trouble.fix)]
     if theirs != usual:
-        cause = "migrations and backups would go to another database than the services"
         return [
             failed(
                 name,
                 f"{variable} leads elsewhere than DATABASE_URL",
-                cause,
+                "migrations and backups would go to another database than the services",
                 "name the same database in both",
             )
         ]
     if is_pooled:
-        cause = "a migration that takes long may be ended by its limits"
         return [
             warning(
                 name,
                 f"{variable} leads through a pooler",
-                cause,
+                "a migration that takes long may be ended by its limits",
                 f"name the server itself in {variable}",
             )
         ]
@@ -177,40 +182,32 @@ def _direct_database(settings: Settings, usual: tuple[Any, ...]) -> list[Check]:
 def _migrations(database: peewee.Database) -> Check:
     missing, newer = pending(database), unknown(database)
     if newer:
-        told = f"{len(newer)} of a newer version: {', '.join(newer[:3])}"
+        finding = f"{len(newer)} of a newer version: {', '.join(newer[:3])}"
         return warning(
             "migrations",
-            told,
+            finding,
             "a newer version was here",
             "run that version, or restore a backup of before",
         )
     if missing:
-        told = (
+        finding = (
             f"{len(missing)} pending: {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
         )
         if missing == known():
             return failed(
                 "migrations",
-                told,
+                finding,
                 "none has been applied yet",
                 "start the service, or run `roadmap migrate`",
             )
         return failed(
-            "migrations", told, "the schema is older than this version", "run `roadmap migrate`"
+            "migrations", finding, "the schema is older than this version", "run `roadmap migrate`"
         )
     return well("migrations", "nothing is pending")
 
 
-def _clock_of_database(database: peewee.Database) -> list[Check]:
-    if not isinstance(database, peewee.PostgresqlDatabase):
-        return []
-    before = clock.now()
-    [theirs] = database.execute_sql("SELECT clock_timestamp()").fetchone()
-    return [_clock("database", before, theirs)]
-
-
 def of_broker(settings: Settings) -> list[Check]:
-    """Broker and its clock. Embedded mode has none: its queues are a file."""
+    """Check the broker and its clock. Embedded mode has none: its queues are a file."""
     if settings.redis_url is None:
         return [well("broker", "none is needed: the queues are a file in DATA_DIR")]
     try:
@@ -233,7 +230,7 @@ def of_broker(settings: Settings) -> list[Check]:
 
 
 def _info(client: redis.Redis) -> Mapping[str, Any]:
-    """Empty where a managed server forbids it."""
+    """Return the server's INFO; empty where a managed server forbids it."""
     try:
         answer = client.info()
     except redis.ResponseError:
@@ -247,44 +244,55 @@ def _broker(info: Mapping[str, Any], trip: float, *, is_saved: bool) -> Check:
     used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
     memory = f"{_size(used)}{f' of {_size(most)}' if most else ''} in use"
     keeps = [*(["AOF"] if info.get("aof_enabled") else []), *(["RDB"] if is_saved else [])]
-    told = f"{name} {version}, answers in {trip:.1f} ms, {memory}, keeps by {' and '.join(keeps) or 'nothing'}"
+    finding = (
+        f"{name} {version}, answers in {trip:.1f} ms, {memory}, "
+        f"keeps by {' and '.join(keeps) or 'nothing'}"
+    )
     policy = info.get("maxmemory_policy")
     if not info:
-        told = f"answers in {trip:.1f} ms"
+        finding = f"answers in {trip:.1f} ms"
         return warning(
             "broker",
-            told,
+            finding,
             "it forbids INFO, so its settings are not known",
             "make sure that maxmemory-policy is noeviction",
         )
     if policy != "noeviction":
-        told += f", maxmemory-policy {policy}"
+        finding += f", maxmemory-policy {policy}"
         state = failed if str(policy).startswith("allkeys-") else warning
         return state(
             "broker",
-            told,
+            finding,
             "it drops queues when memory is short",
             "set its maxmemory-policy to noeviction",
         )
     if most and used > most * NEARLY_FULL:
         return warning(
             "broker",
-            told,
+            finding,
             "its memory is nearly full",
             "raise its maxmemory, or let the workers catch up",
         )
     if not info.get("aof_enabled"):
-        cause = "what it acknowledged last is lost when it ends: rescue makes up for it, but for log records"
-        return warning("broker", told, cause, "set appendonly to yes")
+        return warning(
+            "broker",
+            finding,
+            "what it acknowledged last is lost when it ends: "
+            "rescue makes up for it, but for log records",
+            "set appendonly to yes",
+        )
     if trip > SLOW:
         return warning(
-            "broker", told, "it is far away or overloaded", "put it into the region of the services"
+            "broker",
+            finding,
+            "it is far away or overloaded",
+            "put it into the region of the services",
         )
-    return well("broker", told)
+    return well("broker", finding)
 
 
 def _is_saved(client: redis.Redis, info: Mapping[str, Any]) -> bool:
-    """Whether snapshots are made; where the setting may not be read, whether one was."""
+    """Return whether the server makes snapshots, or else has made one."""
     try:
         return bool(client.config_get("save").get("save"))
     except redis.ResponseError:  # a managed server may forbid it
@@ -292,20 +300,19 @@ def _is_saved(client: redis.Redis, info: Mapping[str, Any]) -> bool:
 
 
 def _clock(of: str, before: datetime, theirs: datetime) -> Check:
-    """The answer was made between two looks at ours."""
+    """Compare a clock, read between `before` and now, with this machine's clock."""
     after = clock.now()
     early, late = (before - theirs).total_seconds(), (theirs - after).total_seconds()
     apart = max(early, late, 0.0)
-    told = f"less than {max(0.1, math.ceil(apart * 10) / 10):g} s from this machine's"
+    finding = f"less than {max(0.1, math.ceil(apart * 10) / 10):g} s from this machine's"
     if apart > APART:
-        cause = "leases, logins and signatures would end too early or too late"
         return failed(
             f"clock of the {of}",
             f"{apart:.1f} s from this machine's",
-            cause,
+            "leases, logins and signatures would end too early or too late",
             "let NTP set the clocks of both machines",
         )
-    return well(f"clock of the {of}", told)
+    return well(f"clock of the {of}", finding)
 
 
 def of_secret(settings: Settings) -> Check:
@@ -335,57 +342,57 @@ def of_secret(settings: Settings) -> Check:
 
 
 def bits(key: str) -> float:
-    """Shannon's entropy of its characters, times their number: an upper limit of what has to be guessed."""
+    """Return the Shannon entropy of a key in bits, which limits the guessing work."""
     counts = [key.count(each) for each in set(key)]
     return -sum(count * math.log2(count / len(key)) for count in counts)
 
 
 def of_drain_time(settings: Settings, environment: Mapping[str, str]) -> Check:
-    """Whether a platform waits for a service to end in order before it kills it."""
+    """Check that the platform waits long enough between SIGTERM and SIGKILL."""
     grace = settings.shutdown_grace_seconds
-    said = environment.get(RAILWAY_DRAINING, "").strip()
+    draining = environment.get(RAILWAY_DRAINING, "").strip()
     on_railway = any(name.startswith("RAILWAY_") for name in environment)
-    told = f"running tasks get {grace:g} s"
+    finding = f"running tasks get {grace:g} s"
     if not on_railway:
         return well(
             "drain time",
-            f"{told}; the platform must wait at least {grace + MARGIN:g} s after SIGTERM (docs/DEPLOYMENT.md)",
+            f"{finding}; the platform must wait at least {grace + MARGIN:g} s after SIGTERM "
+            "(docs/DEPLOYMENT.md)",
         )
-    if not said.isdecimal():
+    if not draining.isdecimal():
         return warning(
             "drain time",
-            f"{told}, {RAILWAY_DRAINING} is not set",
+            f"{finding}, {RAILWAY_DRAINING} is not set",
             "Railway kills at once",
             f"set it to {grace + MARGIN:.0f}",
         )
-    if int(said) < grace + MARGIN:
-        cause = "tasks are killed before they have ended, and begun anew"
+    if int(draining) < grace + MARGIN:
         return warning(
             "drain time",
-            f"{told}, {RAILWAY_DRAINING} is {said}",
-            cause,
+            f"{finding}, {RAILWAY_DRAINING} is {draining}",
+            "tasks are killed before they have ended, and begun anew",
             f"set it to {grace + MARGIN:.0f}",
         )
-    return well("drain time", f"{told}, {RAILWAY_DRAINING} is {said}")
+    return well("drain time", f"{finding}, {RAILWAY_DRAINING} is {draining}")
 
 
 def of_disk(settings: Settings) -> list[Check]:
-    """Of embedded mode, whose database is here."""
+    """Check the free space in embedded mode, whose database is on this machine."""
     if not settings.embedded:
         return []
     free = shutil.disk_usage(settings.data_dir).free
-    told = f"{_size(free)} are free where DATA_DIR is"
+    finding = f"{_size(free)} are free where DATA_DIR is"
     if free < FEWEST_FREE:
         state = failed if free < LEAST_FREE else warning
         return [
             state(
                 "disk",
-                told,
+                finding,
                 "nothing can be stored on a full disk",
                 "make room there, or set DATA_DIR to another place",
             )
         ]
-    return [well("disk", told)]
+    return [well("disk", finding)]
 
 
 def _milliseconds(ask: Callable[[], Any]) -> float:

@@ -1,10 +1,10 @@
-"""The one clock. Times are aware datetimes in UTC; tests move the clock instead of sleeping."""
+"""Clock of the process: aware datetimes in UTC. Tests move it instead of sleeping."""
 
 import time
 from datetime import UTC, datetime, timedelta
 
 _offsets = [timedelta()]
-_nanoseconds = [0]  # the same
+_nanoseconds = [0]  # the same offset
 
 
 def now() -> datetime:
@@ -12,7 +12,7 @@ def now() -> datetime:
 
 
 def time_ns() -> int:
-    """The same in nanoseconds since 1970, for what must be in order within a microsecond."""
+    """Return nanoseconds since 1970, for an order within a microsecond."""
     return time.time_ns() + _nanoseconds[0]
 
 

@@ -1,12 +1,14 @@
-"""Everything that a caller can get wrong or that can be away. Handlers raise; `web/errors.py` answers."""
+"""Expected errors of requests. Handlers raise them; `web/errors.py` answers."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field and the rule it breaks. `pointer` is a JSON pointer into the body, or `?name` of the query; `kind` names the
-    rule for us, and is told to nobody.
+    """Field and the rule that it breaks.
+
+    `pointer` is a JSON pointer into the body, or `?name` for the query; `kind` names the rule
+    internally and is in no answer.
     """
 
     pointer: str
@@ -15,7 +17,7 @@ class FieldError:
 
 
 class RoadmapError(Exception):
-    """The base of all expected errors. `detail` says problem, cause and what to do, without any secret."""
+    """Base of all expected errors. `detail`: problem, cause, remedy; no secrets."""
 
     def __init__(
         self, detail: str, *, fields: tuple[FieldError, ...] = (), retry_after: int | None = None
@@ -27,7 +29,7 @@ class RoadmapError(Exception):
 
 
 class Malformed(RoadmapError):
-    """The body is not what its content type says."""
+    """The body does not match its content type."""
 
 
 class Invalid(RoadmapError):
@@ -35,7 +37,7 @@ class Invalid(RoadmapError):
 
 
 class Unsupported(RoadmapError):
-    """The content type is not one that is read here."""
+    """The content type is not supported."""
 
 
 class TooLarge(RoadmapError):
@@ -43,27 +45,27 @@ class TooLarge(RoadmapError):
 
 
 class TooSlow(RoadmapError):
-    """The body does not come to its end."""
+    """The body takes too long to arrive."""
 
 
 class Unauthenticated(RoadmapError):
-    """Who is calling is not shown: no valid token or key, or a wrong password."""
+    """No valid token or key, or a wrong password."""
 
 
 class Forbidden(RoadmapError):
-    """Not for this caller, whoever shows it: a scope, a rank or an invitation is missing, or the request comes from elsewhere."""
+    """A scope, rank or invitation is missing, or the request is cross-site."""
 
 
 class NotFound(RoadmapError):
-    """No such thing for this caller; what belongs to others does not exist."""
+    """No such thing for this caller; things of others answer the same."""
 
 
 class InTrash(NotFound):
-    """It is in the trash, from which its owner can restore it."""
+    """The thing is in the trash, from which its owner can restore it."""
 
 
 class Gone(RoadmapError):
-    """It was there once: a link that was revoked or has expired, or whose roadmap is not there any more."""
+    """The link was revoked or has expired, or its roadmap was deleted."""
 
 
 class Conflict(RoadmapError):
@@ -71,11 +73,11 @@ class Conflict(RoadmapError):
 
 
 class PreconditionFailed(RoadmapError):
-    """The thing is not as the caller believes: it has another ETag than If-Match names."""
+    """The thing has another ETag than If-Match names."""
 
 
 class KeyReused(RoadmapError):
-    """The Idempotency-Key stands for another request."""
+    """The Idempotency-Key belongs to another request."""
 
 
 class KeyInUse(RoadmapError):
@@ -83,8 +85,8 @@ class KeyInUse(RoadmapError):
 
 
 class TooMany(RoadmapError):
-    """More than this caller may ask for; the request changed nothing and can be repeated after `retry_after`."""
+    """Rate or quota exceeded. The request changed nothing and can be repeated later."""
 
 
 class Unavailable(RoadmapError):
-    """Something that is needed is away or full for the moment; the request changed nothing and can be repeated."""
+    """A dependency is away or full. The request changed nothing and can be repeated."""

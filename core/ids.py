@@ -1,4 +1,4 @@
-"""Identifiers: UUID version 7 (RFC 9562), so that ids sort by time of creation."""
+"""Identifiers: UUID version 7 (RFC 9562), which sort by time of creation."""
 
 import os
 import uuid
@@ -14,12 +14,12 @@ def new_id() -> uuid.UUID:
 
 
 def new_hex() -> str:
-    """The same as 32 hexadecimal digits, for what is made a hundred thousand times a second."""
+    """Return a new id as 32 hexadecimal digits, much faster than a UUID object."""
     return f"{_new():032x}"
 
 
 def _new() -> int:
-    """48 bits of Unix time in ms, 12 bits of the fraction below it (RFC 9562, method 3), 62 random bits."""
+    """48 bits of Unix time in ms, 12 bits of its fraction (method 3), 62 random bits."""
     nanoseconds = clock.time_ns()
     milliseconds, rest = divmod(nanoseconds, 1_000_000)
     fraction = (rest << 12) // 1_000_000
@@ -28,6 +28,6 @@ def _new() -> int:
 
 
 def first_id(moment: datetime, later: timedelta = timedelta()) -> uuid.UUID:
-    """Not above any id that is made at that millisecond, or so much later, or afterwards; and above all that are made before."""
+    """Return the lower bound of all ids made from that millisecond, plus `later`, on."""
     milliseconds = (moment - EPOCH + later) // timedelta(milliseconds=1)
     return uuid.UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)

@@ -1,8 +1,8 @@
-"""What `entrypoint.sh` runs: the check before a start, and then the service that SERVICE_TYPE names, in one process: what the
-one has loaded, the other needs too.
+"""Entry point of `entrypoint.sh`: preflight checks, then the service itself.
 
-The three services of SERVICE_TYPE=all are forked from one process that has loaded everything: they share its memory as long
-as none of them writes to it. It becomes their supervisor (`core/supervisor.py`).
+SERVICE_TYPE names the service. Both run in one process, since they load the same modules. The three
+services of SERVICE_TYPE=all are forked from one process that has loaded everything, and share its
+memory until they write to it. That process becomes their supervisor (`core/supervisor.py`).
 """
 
 import gc
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
-BLOCKED = {*ENDS, signal.SIGCHLD}  # from the first fork on, until the supervisor waits for them
+BLOCKED = {*ENDS, signal.SIGCHLD}  # from the first fork until the supervisor waits for them
 PRELOADED = (
     *("roadmap_app", "web.protocol", "uvicorn.main", "uvicorn.loops.auto"),
     *("tasks", "huey.bin.huey_consumer", "core.announce"),
@@ -38,15 +38,15 @@ Handlers = dict[
 
 
 def main() -> None:
-    gc.disable()  # `core.garbage` begins with it when everything has started
-    # The first process of a container ends by no signal that it does not handle. Who is told to ignore one goes on to; the
-    # supervisor of several services only does with SIGHUP.
+    gc.disable()  # until `core.garbage` enables it after the start
+    # The first process of a container ends by no signal without a handler. An ignored signal stays
+    # ignored; for the supervisor of several services that is so with SIGHUP alone.
     before: Handlers = {
         each: signal.signal(each, _end)
         for each in ENDS
         if signal.getsignal(each) is not signal.SIG_IGN
     }
-    from core import preflight  # after that: it takes a moment to load
+    from core import preflight  # after the handlers: loading takes a moment
     from core.settings import ServiceType, from_environment
 
     if preflight.main():
@@ -60,26 +60,21 @@ def main() -> None:
 
 
 def commands_of(settings: "Settings") -> dict[str, list[str]]:
-    """What each service runs, by its SERVICE_TYPE."""
+    """Return the command line of each service, by its SERVICE_TYPE."""
     workers, host = settings.api_workers, settings.host
-    if not host:  # every address of both families: with several workers "::" serves both, with one only "" does
+    if not host:  # both families: "::" serves them with several workers, "" with one
         host = "127.0.0.1" if settings.embedded else "::" if workers > 1 else ""
-    # -g TERM stops gracefully on SIGTERM, -t ends the grace; -q leaves the logging to core/logging_setup.py
-    consumer = [
-        "huey_consumer",
-        "-q",
-        "-g",
-        "TERM",
-        "-t",
-        f"{settings.shutdown_grace_seconds:g}",
-        "-w",
-    ]
+    # -g TERM stops gracefully on SIGTERM, -t limits the grace; -q leaves logging to our set-up
     # fmt: off
+    grace = f"{settings.shutdown_grace_seconds:g}"
+    consumer = ["huey_consumer", "-q", "-g", "TERM", "-t", grace, "-w"]
     return {
         "api": [
-            "uvicorn", "roadmap_app:app", "--host", host, "--port", str(settings.port), "--workers", str(workers),
-            "--no-proxy-headers", "--no-access-log", "--log-level", "warning", "--log-config", "core/uvicorn_logging.json",
-            "--timeout-graceful-shutdown", "5", "--no-server-header", "--ws", "none", "--http", "web.protocol:BoundedProtocol",
+            "uvicorn", "roadmap_app:app", "--host", host, "--port", str(settings.port),
+            "--workers", str(workers), "--no-proxy-headers", "--no-access-log",
+            "--log-level", "warning", "--log-config", "core/uvicorn_logging.json",
+            "--timeout-graceful-shutdown", "5", "--no-server-header", "--ws", "none",
+            "--http", "web.protocol:BoundedProtocol",
         ],
         "huey_logs": [*consumer, str(settings.logs_workers), "tasks.queues.logs_queue"],
         "huey_content": [*consumer, str(settings.content_workers), "tasks.queues.content_queue"],
@@ -112,16 +107,16 @@ def _fork(commands: Iterable[list[str]], grace: float, before: Handlers) -> NoRe
         queue.storage.close()  # no two processes may have one connection
     gc.collect()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who is told to ignore it hears of no end
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, no end would be reported
     signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
     children: list[int] = []
     try:
         run = _forked([_announce, *(partial(_serve, command) for command in commands)], children)
         if run is None:
             is_json = isinstance(formatter_of_environment(), JsonFormatter)
-            told = [f"{grace:g}", "json" if is_json else "text", *map(str, children)]
-            os.execv(sys.executable, [sys.executable, "-I", "-S", str(SUPERVISOR), *told])
-    except OSError as error:  # no room for another process: none of them stays
+            arguments = [f"{grace:g}", "json" if is_json else "text", *map(str, children)]
+            os.execv(sys.executable, [sys.executable, "-I", "-S", str(SUPERVISOR), *arguments])
+    except OSError as error:  # no room for another process: end those that there are
         for pid in children:
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
@@ -133,18 +128,18 @@ def _fork(commands: Iterable[list[str]], grace: float, before: Handlers) -> NoRe
 
 
 def _forked(runs: Iterable[Run], children: list[int]) -> Run | None:
-    """In a child of its own what that is to run, and in this process None, with their ids in `children`. Raises OSError.
+    """Fork a child for each run; return its run in a child and None in the parent.
 
-    Each has a process group of its own, so that Ctrl-C reaches the supervisor alone and the end is orderly.
+    The ids are added to `children`. Each child has a process group of its own, so that Ctrl-C
+    reaches the supervisor alone and the end is orderly. Raises OSError.
     """
     for run in runs:
         pid = os.fork()
-        with suppress(PermissionError, ProcessLookupError):  # it was quicker
-            os.setpgid(
-                pid, pid
-            )  # by both of them: it must be so before anything is told to the group
+        # Parent and child both set the group: it must exist before it gets a signal.
+        with suppress(PermissionError, ProcessLookupError):  # the child was quicker
+            os.setpgid(pid, pid)
         if not pid:
-            children.clear()  # the others are not its own
+            children.clear()  # the others are siblings
             return run
         children.append(pid)
     return None
@@ -161,10 +156,10 @@ def _restore(handlers: Handlers) -> None:
 
 
 def _end(number: int, _: FrameType | None) -> NoReturn:
-    """While it still loads or waits for a server. What a shell says of a command that a signal has ended.
+    """Exit at once during the start, with the exit code that shells give for a signal.
 
-    At once: an exception would be ignored in the callbacks that the import system runs. What a migration has begun, the
-    database takes back, as it does after SIGKILL.
+    An exception would be ignored in callbacks of the import system. The database rolls an
+    unfinished migration back, as after SIGKILL.
     """
     os._exit(128 + number)
 

@@ -1,7 +1,8 @@
-"""How often something may be done: decided in the process, shared with the others through Redis beside the requests.
+"""Rate limiter that decides in the process and shares its counts through Redis.
 
-The `limits` package counts in Redis, by sliding windows. In the process this counts by the same rule itself: the package's
-storage in memory starts a thread and walks through all its keys again and again while it is used, and never forgets a lock.
+In Redis the `limits` package counts by sliding windows. In the process this module counts by the
+same rule: the package's own storage in memory starts a thread that walks through all keys again
+and again, and never deletes a lock.
 """
 
 import logging
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_KEYS = 100_000  # that are remembered; beyond it, the ones that were quiet for the longest are forgotten
+MOST_KEYS = 100_000  # in memory; beyond it, the least recently used are forgotten
 SOCKET_SECONDS = 2.0
 SAY_AGAIN = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many times in so many seconds, by key. 0: no limit."""
+    """Rate limit by key: `most` times in `seconds` seconds; 0 means no limit."""
 
     name: str
     most: int
@@ -46,17 +47,20 @@ class Window:
 
 
 class Limiter:
-    """Thread-safe. A sliding window: what came in the window before counts by the part of it that is still in sight."""
+    """Sliding-window rate limiter. Thread-safe.
+
+    The count of the window before is weighted by the part of it that the sliding window covers.
+    """
 
     def __init__(self, *, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._windows: OrderedDict[Key, Window] = OrderedDict()
-        self._closed: dict[Key, float] = {}  # until when, as all processes together have found
-        self._news: Counter[Key] = Counter()  # for the others
+        self._closed: dict[Key, float] = {}  # until when, by the counts of all processes
+        self._news: Counter[Key] = Counter()  # for the other processes
         self._lock = threading.Lock()
 
     def hit(self, limit: Limit, key: str, *, tell: bool = True) -> float:
-        """0.0 when it may be done, and counts; else the seconds after which it may be. With `tell` the others will know."""
+        """Count one and return 0.0, or return the seconds to wait. `tell` shares it."""
         with self._lock:
             wait = self._look((limit, key))
             if not wait and limit.most:
@@ -66,12 +70,12 @@ class Limiter:
         return wait
 
     def wait(self, limit: Limit, key: str) -> float:
-        """The same, without counting it."""
+        """Return the seconds to wait, 0.0 for none, without counting."""
         with self._lock:
             return self._look((limit, key))
 
     def left(self, limit: Limit, key: str) -> tuple[int, float]:
-        """How often it may still be done, and the seconds after which it may be as often as it can be."""
+        """Return the remaining number and the seconds until the limit is whole again."""
         with self._lock:
             now = self._now()
             if (closed := self._closed.get((limit, key), 0.0)) > now:
@@ -81,25 +85,25 @@ class Limiter:
             return max(left, 0), (1 - passed) * limit.seconds
 
     def give_back(self, limit: Limit, key: str) -> None:
-        """It did not have to be counted. Only for what the others were not told."""
+        """Take one count back. Only for counts that were not shared."""
         with self._lock:
             window = self._windows.get((limit, key))
             if window is not None and window.count > 0:
                 window.count -= 1
 
     def tell(self, limit: Limit, key: str) -> None:
-        """What was counted here is told to the others now."""
+        """Share a count that was made without `tell`."""
         with self._lock:
             self._note((limit, key))
 
     def news(self) -> Counter[Key]:
-        """What the others have not been told yet; it counts as told then."""
+        """Return the counts that were not shared yet, and forget them."""
         with self._lock:
             news, self._news = self._news, Counter()
         return news
 
     def close(self, place: Key, until: float) -> None:
-        """All processes together have reached this limit. `until` in seconds since 1970."""
+        """Close a limit that all processes together have reached, until a Unix time."""
         with self._lock:
             self._closed[place] = until
             if len(self._closed) > MOST_KEYS:
@@ -118,11 +122,16 @@ class Limiter:
             if closed > now:
                 return closed - now
             del self._closed[place]
-        window = self._window(place, now)
-        passed = now / limit.seconds % 1
-        if window.before * (1 - passed) + window.count + 1 > limit.most:
-            return max(self._until_room(window, limit, passed), 1.0)
-        return 0.0
+        window, passed = self._window(place, now), now / limit.seconds % 1
+        if window.before * (1 - passed) + window.count + 1 <= limit.most:
+            return 0.0
+        # Until the part of the window before, or of this one, that is covered is small enough
+        room = limit.most - window.count - 1
+        if room >= 0 and window.before:
+            wait = 1 - room / window.before - passed
+        else:
+            wait = 1 - passed + (1 - (limit.most - 1) / window.count if window.count else 0)
+        return max(wait * limit.seconds, 1.0)
 
     def _note(self, place: Key) -> None:
         if place in self._news or len(self._news) < MOST_KEYS:
@@ -141,20 +150,11 @@ class Limiter:
         self._windows.move_to_end(place)
         return window
 
-    @staticmethod
-    def _until_room(window: Window, limit: Limit, passed: float) -> float:
-        """Until the part of the window before, or of this one, that is still in sight is small enough."""
-        room = limit.most - window.count - 1
-        if room >= 0 and window.before:
-            return (1 - room / window.before - passed) * limit.seconds
-        return (
-            1 - passed + (1 - (limit.most - 1) / window.count if window.count else 0)
-        ) * limit.seconds
-
 
 class SharedLimits:
-    """Tells Redis what was counted here, and the limiter what all processes have counted together. The package is loaded when
-    there is something to tell, beside the requests.
+    """Exchanges counts with Redis and closes limits that are reached in total.
+
+    The `limits` package is loaded with the first exchange, beside the requests.
     """
 
     def __init__(self, url: str, limiter: Limiter) -> None:
@@ -172,11 +172,11 @@ class SharedLimits:
         return SlidingWindowCounterRateLimiter(storage)
 
     def exchange(self) -> None:
-        """Never raises for a Redis that is away: then each process counts for itself."""
+        """Share new counts. While Redis is away each process counts for itself."""
         news = self._limiter.news()
         try:
-            for place, count in news.items():
-                self._exchange(place, count)
+            for (limit, key), count in news.items():
+                self._exchange(limit, key, count)
         except (RedisError, OSError) as error:
             if time.monotonic() > self._silent_until:
                 self._silent_until = time.monotonic() + SAY_AGAIN
@@ -185,24 +185,20 @@ class SharedLimits:
                     type(error).__name__,
                 )
 
-    def _exchange(self, place: Key, count: int) -> None:
+    def _exchange(self, limit: Limit, key: str, count: int) -> None:
         from limits import RateLimitItemPerSecond
 
-        limit, key = place
         item = RateLimitItemPerSecond(limit.most, limit.seconds, namespace=f"roadmap.{limit.name}")
         if self._shared.hit(item, key, cost=min(count, limit.most)):
             return
         room = self._shared.get_window_stats(item, key).remaining
         if room > 0:
             self._shared.hit(item, key, cost=room)
-        too_many = max(
-            count - room, 1
-        )  # they have been let in: what comes next waits for as long as they are worth
-        self._limiter.close(
-            place, time.time() + min(too_many * limit.seconds / limit.most, limit.seconds)
-        )
+        too_many = max(count - room, 1)  # were let in: the next ones wait for as long in return
+        wait = min(too_many * limit.seconds / limit.most, limit.seconds)
+        self._limiter.close((limit, key), time.time() + wait)
 
 
 def whole_seconds(wait: float) -> int:
-    """For Retry-After."""
+    """Return a wait as the value of Retry-After."""
     return max(1, ceil(wait))

@@ -1,4 +1,4 @@
-"""Process logs: one line an event, for machines or for a terminal, with the request and the trace that it belongs to."""
+"""Process logs: one line per event, as JSON or text, with request and trace ids."""
 
 import json
 import logging
@@ -8,28 +8,23 @@ import sys
 import time
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
 
 from core import tracing
 
-# They tell every step at INFO, and at DEBUG what is in it.
+# These log every step at INFO, and contents at DEBUG.
 QUIET = ("huey", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "redis", "openai", "peewee")
-WITH_HANDLERS = (
-    "huey",
-    "uvicorn",
-    "uvicorn.error",
-)  # that their programs give handlers of their own
-# What could begin a line, colour a terminal, or turn its words round.
+# Their programs give these loggers handlers of their own.
+WITH_HANDLERS = ("huey", "uvicorn", "uvicorn.error")
+# Characters that could begin a line, colour a terminal, or change the direction of writing
 NOT_PLAIN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
-
-# Of Redis and Valkey, to a command that they do not know: a login may be one, and then this is its password.
+# Redis and Valkey quote an unknown command so: it may be a login with its password.
 ARGUMENTS = re.compile(", with args beginning with:.*")
 
 
-def without_arguments(said: str) -> str:
-    """What a server has said, without what it repeats of the command."""
-    return ARGUMENTS.sub("", said)
+def without_arguments(text: str) -> str:
+    """Remove the arguments of a command that a broker quotes in an error."""
+    return ARGUMENTS.sub("", text)
 
 
 class LogFormat(StrEnum):
@@ -39,8 +34,10 @@ class LogFormat(StrEnum):
 
 
 def set_up_logging(level: str, log_format: LogFormat, service: str, *, embedded: bool) -> None:
-    """Idempotent. Libraries that chatter are held at WARNING, and at INFO when everything is asked for: at DEBUG they tell
-    values of rows and headers, secrets among them.
+    """Set up the root logger. Idempotent.
+
+    Verbose libraries stay at WARNING, and at INFO when `level` is DEBUG: at DEBUG they log values
+    of rows and headers, secrets among them.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter(log_format, service, embedded=embedded))
@@ -53,19 +50,24 @@ def set_up_logging(level: str, log_format: LogFormat, service: str, *, embedded:
 
 
 def take_over() -> None:
-    """Lines of uvicorn and huey go the same way as all others; huey_consumer makes its own after it has imported ours."""
+    """Route lines of uvicorn and huey to the root logger.
+
+    huey_consumer adds its own handler after it has imported the queues.
+    """
     for name in WITH_HANDLERS:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
 
 
 def say(text: str, level: int = logging.INFO) -> None:
-    """What a service says of itself when it starts, whatever LOG_LEVEL is: plain, unless its lines
-    are objects. To standard output, or to that of errors what is amiss.
+    """Print a line at the start, whatever LOG_LEVEL is.
+
+    It is an object where log lines are JSON, and else plain text. Warnings and errors go to
+    standard error.
     """
     try:
         formatter = formatter_of_environment()
-    except ValueError:  # no LOG_FORMAT: that is what is to be said
+    except ValueError:  # LOG_FORMAT is wrong: that is what `text` reports
         formatter = TextFormatter()
     if isinstance(formatter, JsonFormatter):
         text = formatter.format(logging.LogRecord("roadmap", level, "", 0, text, None, None))
@@ -73,7 +75,10 @@ def say(text: str, level: int = logging.INFO) -> None:
 
 
 def formatter_of_environment() -> logging.Formatter:
-    """For uvicorn_logging.json: the process above several workers of the API imports nothing else of the service."""
+    """Return the formatter for uvicorn_logging.json, without the settings.
+
+    The process above several API workers imports nothing else of the service.
+    """
     given = os.environ.get("LOG_FORMAT", "").strip().lower() or LogFormat.auto
     service = os.environ.get("SERVICE_TYPE", "").strip() or "api"
     return _formatter(
@@ -88,14 +93,17 @@ def _formatter(log_format: LogFormat, service: str, *, embedded: bool) -> loggin
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, service, and what there is of request_id, trace_id, exception."""
+    """Formats a record as a JSON object in one line.
+
+    Keys: time, level, logger, message, service; request_id, trace_id and exception if present.
+    """
 
     def __init__(self, service: str) -> None:
         super().__init__()
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        told = {
+        fields = {
             "time": f"{_second(record)}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -104,15 +112,17 @@ class JsonFormatter(logging.Formatter):
             **_ids(),
         }
         if exception := _exception(self, record):
-            told["exception"] = exception
+            fields["exception"] = exception
         return NOT_PLAIN.sub(
-            lambda found: f"\\u{ord(found[0]):04x}", json.dumps(told, ensure_ascii=False)
+            lambda found: f"\\u{ord(found[0]):04x}", json.dumps(fields, ensure_ascii=False)
         )
 
 
 class TextFormatter(logging.Formatter):
-    """A line as people read it. What a message brings that could begin another line is escaped, and what belongs to an
-    exception is moved to the right: no text of anybody can look like a line of ours.
+    """Formats a record as a line of text.
+
+    Line ends in a message are escaped and tracebacks are indented, so that no input can look like
+    a line of the log.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -121,8 +131,8 @@ class TextFormatter(logging.Formatter):
         )
         ids = "".join(f" {name}={value}" for name, value in _ids().items())
         line = f"{_second(record)}Z {record.levelname:<7} {record.name}: {message}{ids}"
-        told = (f"  {NOT_PLAIN.sub('?', part)}" for part in _exception(self, record).splitlines())
-        return "\n".join((line, *told))
+        trace = (f"  {NOT_PLAIN.sub('?', part)}" for part in _exception(self, record).splitlines())
+        return "\n".join((line, *trace))
 
 
 def _second(record: logging.LogRecord) -> str:
@@ -137,8 +147,6 @@ def _ids() -> Mapping[str, str]:
 
 
 def _exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    told: Any = (
-        formatter.formatException(record.exc_info) if record.exc_info else record.exc_text or ""
-    )
+    text = formatter.formatException(record.exc_info) if record.exc_info else record.exc_text or ""
     stack = formatter.formatStack(record.stack_info) if record.stack_info else ""
-    return "\n".join(filter(None, (without_arguments(told), stack)))
+    return "\n".join(filter(None, (without_arguments(text), stack)))

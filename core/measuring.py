@@ -1,7 +1,7 @@
-"""Counts what happens, in the process: a microsecond each, from whatever thread. Who saves it is `roadmap/measures.py`.
+"""Counters and histograms of the process, which `roadmap/measures.py` saves.
 
-Nothing here waits, asks anybody or grows without bound: of each metric so many label sets (`Metric.most`) are told apart,
-and what comes after them counts as "other".
+A count takes a microsecond, from any thread, and never waits. Each metric has a limited number of
+label sets (`Metric.most`); further ones count as "other".
 """
 
 import json
@@ -13,18 +13,17 @@ from dataclasses import dataclass
 from core.metrics import METRICS, Kind, Metric
 
 OTHER = "other"
-SUM, BEYOND = (
-    "sum",
-    "+Inf",
-)  # parts of a histogram beside its buckets, which are named by their upper bounds
+SUM, BEYOND = "sum", "+Inf"  # parts of a histogram beside the buckets, named by upper bounds
 
 LabelSet = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Counted:
-    """What has been added to one number. `labels` is a JSON object of text with its keys in order; `part` is empty for a
-    counter, and for a histogram `sum` or the upper bound of a bucket, which does not contain those below it.
+    """Amount added to a number since the last look.
+
+    `labels` is a JSON object of text with sorted keys. `part` is empty for a counter; for a
+    histogram it is `sum` or the upper bound of a bucket, which does not contain the lower ones.
     """
 
     name: str
@@ -34,28 +33,26 @@ class Counted:
 
 
 class Measuring:
-    """Thread-safe. `taken()` gives what was counted since it was last asked."""
+    """Counters and histograms. Thread-safe. `taken()` returns and clears the counts."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: dict[tuple[str, LabelSet], float] = {}
-        self._spreads: dict[
-            tuple[str, LabelSet], list[float]
-        ] = {}  # the sum, then a count for each bucket
-        self._known: dict[
-            tuple[str, LabelSet], tuple[str, LabelSet]
-        ] = {}  # as it was given, and as it is counted
+        # The sum, then a count for each bucket
+        self._spreads: dict[tuple[str, LabelSet], list[float]] = {}
+        # Name and labels as given: as counted
+        self._known: dict[tuple[str, LabelSet], tuple[str, LabelSet]] = {}
         self._sets: dict[str, int] = {}
 
     def count(self, name: str, value: float = 1, **labels: str) -> None:
-        """Add to a counter. Raises KeyError or ValueError when there is no such counter with such labels."""
+        """Add to a counter. Raises KeyError or ValueError for an unknown name or labels."""
         given = (name, tuple(labels.items()))
         with self._lock:
             key = self._known.get(given) or self._admit(given, Kind.counter)
             self._counts[key] = self._counts.get(key, 0) + value
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
-        """Add to a histogram. Raises KeyError or ValueError when there is no such histogram with such labels."""
+        """Add to a histogram. Raises KeyError or ValueError for an unknown name or labels."""
         given = (name, tuple(labels.items()))
         bounds = METRICS[name].bounds
         with self._lock:
@@ -67,7 +64,7 @@ class Measuring:
             spread[1 + bisect_left(bounds, seconds)] += 1
 
     def taken(self) -> list[Counted]:
-        """Sorted, each number once. It is forgotten here then."""
+        """Return all counts, sorted, and clear them."""
         with self._lock:
             counts, self._counts = self._counts, {}
             spreads, self._spreads = self._spreads, {}
@@ -85,14 +82,15 @@ class Measuring:
         return sorted(taken)
 
     def _admit(self, given: tuple[str, LabelSet], kind: Kind) -> tuple[str, LabelSet]:
-        """Called with the lock. A set that is one too many is not even remembered."""
+        """Return the key to count under. Requires the lock."""
         name, labels = given
-        metric, told = METRICS[name], dict(labels)
-        if metric.kind is not kind or set(told) != set(metric.labels):
+        metric, values = METRICS[name], dict(labels)
+        if metric.kind is not kind or set(values) != set(metric.labels):
             raise ValueError(
-                f"{name} is a {metric.kind} with the labels {metric.labels}, not a {kind} with {tuple(told)}"
+                f"{name} is a {metric.kind} with the labels {metric.labels}, "
+                f"not a {kind} with {tuple(values)}"
             )
-        key = (name, tuple((label, told[label]) for label in metric.labels))
+        key = (name, tuple((label, values[label]) for label in metric.labels))
         if self._known.get(key) is None:
             if self._sets.get(name, 0) >= metric.most:
                 return name, tuple((label, OTHER) for label in metric.labels)
@@ -102,7 +100,7 @@ class Measuring:
 
 
 def parts_of(metric: Metric) -> list[str]:
-    """The names of a histogram's buckets, from the lowest."""
+    """Return the names of a histogram's buckets, from the lowest."""
     return [*(repr(bound) for bound in metric.bounds), BEYOND]
 
 
@@ -110,13 +108,9 @@ def _text(labels: LabelSet) -> str:
     return json.dumps(dict(labels), separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
-Gauges = dict[
-    str, float
-]  # by the name of the metric; the value of a further label stands behind it, after a space
+Gauges = dict[str, float]  # by metric; the value of a further label follows after a space
 
-gauges: list[
-    Callable[[], Gauges]
-] = []  # what this process is just now; whoever knows a part of it adds a function here
+gauges: list[Callable[[], Gauges]] = []  # each module adds a function for its present values
 
 measuring = Measuring()
 count, observe, taken = measuring.count, measuring.observe, measuring.taken

@@ -1,7 +1,7 @@
-"""Every metric of the service, by the name under which Prometheus knows it: a table, like that of the settings.
+"""Table of all metrics, by their Prometheus names.
 
-Counters and histograms are counted where something happens (core/measuring.py); gauges are asked when somebody looks.
-docs/MONITORING.md has the same table for people, and a test holds the two together.
+Counters and histograms are counted where something happens (core/measuring.py); gauges are read
+when they are shown. docs/MONITORING.md has the same table, which a test compares.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`bounds` are the upper bounds of a histogram's buckets, in its unit; Prometheus is shown every so many-th of them.
+    """Definition of a metric.
 
-    What is `charted` is also kept by the minute, for a day, for charts that need no Prometheus. At `most` so many sets of labels
-    are told apart in the life of a process.
+    `bounds` are the upper bounds of a histogram's buckets, in its unit; Prometheus gets every
+    `shown_every`-th. A `charted` metric is also stored by the minute, for a day, for charts without
+    Prometheus. A process distinguishes at `most` so many label sets.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Metric:
         return self.bounds[:: self.shown_every]
 
 
-# Twelve to a decade, from 1 ms to 1000 s, so that a quantile read from them is right within a tenth.
+# Twelve per decade, from 1 ms to 1000 s, so that quantiles are right within a tenth
 FINE = tuple(float(f"{0.001 * 10 ** (step / 12):.3g}") for step in range(73))
 ANSWERS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 CALLS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 90.0, 120.0, 300.0)

@@ -1,4 +1,4 @@
-"""Brings the schema up to date, one process at a time, and says whether it is."""
+"""Schema migrations: apply and list them, one process at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,62 +13,65 @@ from core.storage import open_migration_database
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "migrations"
 LOCK = 7_201_944_127_113  # any number; the same in every version of this service
-LOCK_WAIT = 60_000  # milliseconds that one migration waits for another to end
-TABLE_WAIT = 2_000  # and for a table that others use; who asks for that meanwhile waits behind it, so it is asked again instead
+LOCK_WAIT = 60_000  # milliseconds that a migration waits for another one
+# Milliseconds for a table in use: requests queue behind the wait, so it is tried again instead.
+TABLE_WAIT = 2_000
 
 
 class MigrationFailed(Exception):
-    """One migration cannot be applied. Nothing of it was; those before it are."""
+    """A migration cannot be applied and was rolled back; those before it are applied."""
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
         super().__init__(
-            f"the migration {name} failed: {reason}. Nothing of it was applied, and those before it are; remove the cause and "
-            "migrate again, which goes on there"
+            f"the migration {name} failed: {reason}. "
+            "Nothing of it was applied, and those before it are; "
+            "remove the cause and migrate again, which goes on there"
         )
 
 
 def migrate(settings: Settings) -> list[str]:
-    """Apply what is pending, in order, each in a transaction of its own; returns the names applied.
+    """Apply pending migrations in order, each in a transaction; return their names.
 
-    Raises MigrationFailed, and what the driver raises when the database is away or busy.
+    Raises MigrationFailed, and errors of the driver when the database is away or busy.
     """
     with connected(settings) as database:
         return apply_pending(database)
 
 
 def apply_pending(database: peewee.Database, last: str | None = None) -> list[str]:
-    """Up to `last`, or all; returns those that nobody else has applied meanwhile. Raises MigrationFailed."""
+    """Apply pending migrations up to `last`; return those applied by this process.
+
+    Raises MigrationFailed.
+    """
     runner, applied = Runner(database, str(DIRECTORY)), []
     for name in pending(database):
         if last is not None and name > last:
             break
         with alone(database):
-            if name in pending(database):  # still, now that nobody else migrates
-                _apply(database, runner, name)
-                applied.append(name)
+            if name not in pending(database):  # another process was quicker
+                continue
+            if isinstance(database, peewee.PostgresqlDatabase):
+                wait = (str(TABLE_WAIT),)
+                database.execute_sql("SELECT set_config('lock_timeout', %s, true)", wait)
+            try:
+                runner.up(name)
+            except peewee.PeeweeException as error:
+                if is_away(error):
+                    raise
+                raise MigrationFailed(name, first_line(error)) from error
+            applied.append(name)
     return applied
 
 
-def _apply(database: peewee.Database, runner: Runner, name: str) -> None:
-    if isinstance(database, peewee.PostgresqlDatabase):
-        database.execute_sql("SELECT set_config('lock_timeout', %s, true)", (str(TABLE_WAIT),))
-    try:
-        runner.up(name)
-    except peewee.PeeweeException as error:
-        if is_away(error):
-            raise
-        raise MigrationFailed(name, first_line(error)) from error
-
-
 def pending(database: peewee.Database) -> list[str]:
-    """Names of migrations that this version of the code needs and the connected database does not have."""
+    """Return the migrations of this version that the connected database lacks."""
     applied = Runner(database, str(DIRECTORY)).applied()
     return [name for name in known() if name not in applied]
 
 
 def unknown(database: peewee.Database) -> list[str]:
-    """Names of migrations that the connected database has and this version of the code does not: a newer one was here."""
+    """Return the migrations of a newer version that the connected database has."""
     return sorted(Runner(database, str(DIRECTORY)).applied().keys() - set(known()))
 
 
@@ -78,7 +81,7 @@ def known() -> list[str]:
 
 @contextmanager
 def connected(settings: Settings) -> Iterator[peewee.Database]:
-    """A connection of its own, past any transaction pooler. For a process that does only this."""
+    """Open a connection past any transaction pooler. For a process that only migrates."""
     database = open_migration_database(settings)
     database.connect()
     try:
@@ -89,17 +92,18 @@ def connected(settings: Settings) -> Iterator[peewee.Database]:
 
 @contextmanager
 def alone(database: peewee.Database) -> Iterator[None]:
-    """A transaction beside which nobody migrates: playhouse.migrations takes no lock, and three services may start at once.
+    """Hold the lock of migrations: several services may start at once.
 
-    Its lock and its limit end with it, and not with the session, which behind a transaction pooler is another one for the next
-    statement. Versions before hold the same lock for their session, so that they wait for each other.
+    playhouse.migrations takes no lock. Lock and limits end with the transaction, not with the
+    session: behind a transaction pooler the next statement may have another one. Earlier versions
+    hold the same lock for their session, so that both wait for each other.
     """
     if not isinstance(database, peewee.PostgresqlDatabase):
-        yield  # SQLite exists under SERVICE_TYPE=all only, where one process migrates before the others start
+        yield  # SQLite exists under SERVICE_TYPE=all only, where one process migrates first
         return
     with database.atomic():
         database.execute_sql("SELECT set_config('lock_timeout', %s, true)", (str(LOCK_WAIT),))
-        # Behind a pooler the session may have one, and a migration computes in Python between its statements.
+        # Pooled sessions may have a limit, and migrations compute between their statements.
         database.execute_sql("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
         database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         yield

@@ -1,4 +1,4 @@
-"""Integers as JSON has them: 8.0 is one as well as 8. JSON Schema says so, and in many languages the two are one number."""
+"""Integers as in JSON Schema: 8.0 is an integer, too, as many languages write it."""
 
 from typing import Any
 
@@ -9,4 +9,4 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-WHOLE = BeforeValidator(whole)  # the last annotation of an integer: it is asked first
+WHOLE = BeforeValidator(whole)  # the last annotation of an integer, which is applied first

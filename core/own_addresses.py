@@ -1,11 +1,12 @@
-"""Which hosts and addresses lead to this service itself: no webhook and no check of a link goes there, whatever is allowed.
+"""Hosts and addresses of this service, to which no outbound request may go.
 
-An address of the network is the service's own when an interface of this machine has it, or when a name by which the service is
-reached leads to it, which behind NAT or a proxy is the public address of another machine.
+An address is the service's own when an interface of this machine has it, or when a name of the
+service resolves to it: behind NAT or a proxy that is the public address of another machine.
 
-Loopback is decided by the port. Where the operator allows it, and always in embedded mode, a receiver on the same machine is a
-legitimate use; what listens on the service's own port is the service. Another address of loopback than 127.0.0.1 and ::1 to
-which a name of the service leads is the service's on every port.
+On loopback the port decides. Where the operator allows loopback, and always in embedded mode, a
+webhook receiver on the same machine is a legitimate use; only the service's own port is the
+service. A loopback address other than 127.0.0.1 and ::1 to which a name of the service resolves is
+the service's on every port.
 """
 
 import errno
@@ -17,13 +18,14 @@ from core.public_addresses import Address, address_in, embedded
 from core.runtime import settings
 from core.settings import LOOPBACK
 
-# What binding says of an address that no interface has: it is another's, of a family that is not there, or lacks its interface.
-# Anything else is no proof. With net.ipv4.ip_nonlocal_bind every address looks like an own one, and none is called.
+# Errors of binding an address that no interface has: it is foreign, its family is missing, or it
+# lacks its interface. Any other error is no proof. With net.ipv4.ip_nonlocal_bind every address
+# looks like an own one, and all are refused.
 NOT_OURS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL)
 
 
 def is_own_name(host: str, port: int) -> bool:
-    """Whether it is one of the names by which the service is reached; one of loopback is with the service's port."""
+    """Return whether a host names the service; on loopback the port decides."""
     if host in LOOPBACK:
         return port == settings.port
     return any(
@@ -33,13 +35,16 @@ def is_own_name(host: str, port: int) -> bool:
 
 
 def names_to_look_up() -> list[str]:
-    """Of a pattern, a name below it: where every name leads to the service, this one does."""
+    """Return the service's names to resolve; for a pattern, one name that it matches."""
     names = [name.replace("*", "any", 1) for name in settings.own_hosts]
     return [name for name in names if name not in LOOPBACK and address_in(name) is None]
 
 
 def is_own(address: Address, port: int, named: Iterable[Address]) -> bool:
-    """`named` are the addresses to which the names of the service lead now. IPv4 inside of IPv6 counts as what it is."""
+    """Return whether an address is the service's own. IPv4 inside IPv6 counts as IPv4.
+
+    `named` are the addresses to which the service's names resolve now.
+    """
     written = [found for name in settings.own_hosts if (found := address_in(name)) is not None]
     known = {each for own in (*named, *written) for each in _all_of(own)} - {
         address_in(host) for host in LOOPBACK
@@ -57,7 +62,7 @@ def _all_of(address: Address) -> Sequence[Address]:
 
 
 def _is_of_an_interface(address: Address) -> bool:
-    """Only what is local can be bound: also a second address of an interface, its broadcast address, and 0.0.0.0."""
+    """Return whether the address can be bound, as those of interfaces can."""
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

@@ -1,4 +1,7 @@
-"""PostgreSQL with a limit for every wait: psycopg2 has none, and a server that is frozen would hold a thread for ever."""
+"""PostgreSQL with a limit for every wait.
+
+psycopg2 has none: a frozen server would hold a thread for ever.
+"""
 
 import select
 import time
@@ -11,15 +14,17 @@ from playhouse.pool import PooledPostgresqlDatabase
 from psycopg2 import extensions
 
 CONNECT_SECONDS = 5.0
-ANSWER_SECONDS = (
-    10.0  # longer than the server's own limits in core/storage.py, which say what was waited for
-)
+# Longer than the server's own limits in core/storage.py, whose errors name the wait
+ANSWER_SECONDS = 10.0
 MIGRATION_SECONDS = 600.0  # for one statement of a migration, which may rewrite a table
-AWAY_SECONDS = 1.0  # for which nobody tries again to connect
+AWAY_SECONDS = 1.0  # without another attempt to connect
 
 
 def limit_waiting(answer: float = ANSWER_SECONDS) -> None:
-    """For every connection of this process, in seconds. Past the limit psycopg2 closes it and raises OperationalError."""
+    """Limit every wait of this process, in seconds.
+
+    Past the limit psycopg2 closes the connection and raises OperationalError.
+    """
     extensions.set_wait_callback(partial(_wait, answer))
 
 
@@ -40,17 +45,22 @@ def _poll(connection: extensions.connection, event: int, seconds: float) -> bool
 
 
 def identity(database: peewee.Database) -> tuple[Any, ...]:
-    """Which database of which server, and which schema of it, whichever way it is reached. Of SQLite nothing."""
+    """Return values that identify server, database and schema; empty for SQLite."""
     if not isinstance(database, peewee.PostgresqlDatabase):
         return ()
-    which = "SELECT pg_postmaster_start_time(), oid, current_schema() FROM pg_database WHERE datname = current_database()"
+    which = (
+        "SELECT pg_postmaster_start_time(), oid, current_schema() "
+        "FROM pg_database WHERE datname = current_database()"
+    )
     return tuple(database.execute_sql(which).fetchone())
 
 
 class LimitedPool(PooledPostgresqlDatabase):
-    """Peewee's pool asks every idle connection `SELECT 1` before it gives it out, and lets one thread after the other wait
-    for a server that does not answer, each under the lock of all. This one looks at the socket, and for a second after a
-    failed connect it fails at once unless one idles.
+    """Connection pool that does not wait for a server that is away.
+
+    Peewee's pool sends `SELECT 1` on an idle connection before its use, and lets one thread after
+    the other wait for a silent server, each with the lock of the pool. This one looks at the
+    socket, and for a second after a failed attempt it fails at once unless a connection is idle.
     """
 
     _away_until = 0.0
@@ -65,5 +75,5 @@ class LimitedPool(PooledPostgresqlDatabase):
             raise
 
     def _is_closed(self, connection: extensions.connection) -> bool:
-        """What an idle connection has to say is that the server has closed it."""
+        """Return whether the server has closed it: an idle socket is readable then."""
         return bool(connection.closed) or _poll(connection, select.POLLIN, 0)

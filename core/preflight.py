@@ -1,6 +1,6 @@
-"""What `core/launch.py` does before a service: check the settings, wait for what the service needs, migrate.
+"""Preflight checks: settings, folder, port, database, migrations, broker.
 
-Ends with 0 when the service can start, with 1 and one clear sentence when it cannot.
+`main` returns 0 when the service can start, and 1 after one clear sentence when it cannot.
 """
 
 import errno
@@ -38,19 +38,23 @@ LONGEST_PAUSE = 3.0  # seconds between two tries
 
 
 class NotReady(Exception):
-    """Something that the service needs is not there yet; the message is for the operator."""
+    """A dependency is not ready yet. The message is for the operator."""
 
 
 class Refused(Exception):
-    """Waiting would not help."""
+    """The service cannot start, and waiting would not help."""
 
 
 def main() -> int:
-    for name, meant in misspelt(os.environ).items():  # first: it may be why a setting is missing
+    for name, meant in misspelt(os.environ).items():  # first: may explain a missing setting
         say(f"warning: {name} is no setting and has no effect; name it {meant}", logging.WARNING)
     try:
         settings = from_environment(os.environ)
-        _introduce(settings)
+        if not settings.embedded:  # in embedded mode core/announce.py prints both
+            say(f"version: {NUMBER}, commit {COMMIT}")
+            if settings.service_type in (ServiceType.api, ServiceType.all):
+                address = f"{settings.host or '*'}:{settings.port}"
+                say(f"address: {address}, mode: server (PostgreSQL and Redis)")
         prepare(settings)
     except (SettingsError, Refused, NotReady) as error:
         for line in str(error).splitlines():
@@ -59,84 +63,77 @@ def main() -> int:
     return 0
 
 
-def _introduce(settings: Settings) -> None:
-    """What an operator asks first. In embedded mode `core/announce.py` does."""
-    if settings.embedded:
-        return
-    say(f"version: {NUMBER}, commit {COMMIT}")
-    if settings.service_type in (ServiceType.api, ServiceType.all):
-        say(f"address: {settings.host or '*'}:{settings.port}, mode: server (PostgreSQL and Redis)")
-
-
 def prepare(settings: Settings) -> None:
-    """Raises Refused, or NotReady after STARTUP_WAIT_SECONDS."""
+    """Check and migrate. Raises Refused, or NotReady after STARTUP_WAIT_SECONDS."""
     _check_folder(settings)
     _check_broker_address(settings)
     deadline = time.monotonic() + settings.startup_wait_seconds
-    if settings.service_type in (ServiceType.api, ServiceType.all):
+    has_api = settings.service_type in (ServiceType.api, ServiceType.all)
+    if has_api:
         _check_port(settings)
     if settings.database_url is not None:
         _wait(lambda: _application_connects(settings), deadline)
-    if settings.service_type in (ServiceType.api, ServiceType.all):
-        _wait(lambda: _migrated(settings), deadline)
-    else:
-        _wait(lambda: _schema_is_there(settings), deadline)
+    check_schema = _migrated if has_api else _schema_is_there
+    _wait(lambda: check_schema(settings), deadline)
     if settings.redis_url is not None and settings.service_type is not ServiceType.api:
         _wait(lambda: _broker_answers(settings), deadline)
 
 
 def _wait(check: Callable[[], None], deadline: float) -> None:
-    pause, said = 0.1, ""
+    """Repeat a check until it passes, and report each new problem. Raises NotReady."""
+    pause, reported = 0.1, ""
     while True:
         try:
             return check()
         except NotReady as problem:
             if time.monotonic() + pause > deadline:
                 raise
-            if str(problem) != said:
-                said = str(problem)
-                say(f"waiting: {said}", logging.WARNING)
+            if str(problem) != reported:
+                reported = str(problem)
+                say(f"waiting: {reported}", logging.WARNING)
         time.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
 def _check_folder(settings: Settings) -> None:
-    """Embedded mode's folder, with its key; server mode has none."""
+    """Check the folder of embedded mode and its key; server mode has none."""
     try:
         signing_keys(settings)
         if settings.embedded:
             _note_other_instance(settings.data_dir)
     except OSError as error:
         raise Refused(
-            f"DATA_DIR: {settings.data_dir} cannot be used ({error.strerror}); name a folder that can be written"
+            f"DATA_DIR: {settings.data_dir} cannot be used ({error.strerror}); "
+            "name a folder that can be written"
         ) from None
 
 
 def _note_other_instance(data_dir: Path) -> None:
-    """Each instance keeps a shared lock until this process and those that are forked from it have ended. Raises OSError."""
+    """Warn if another instance uses the folder. Raises OSError.
+
+    Each instance keeps a shared lock until this process and its children have ended.
+    """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = os.open(data_dir, os.O_RDONLY)
     with suppress(OSError):  # no locks on this file system
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            told = (
-                f"warning: another instance uses DATA_DIR {data_dir}, roadmaps and queues, as well"
-            )
             say(
-                f"{told}; if that is not meant, end one or give it another DATA_DIR",
+                f"warning: another instance uses DATA_DIR {data_dir}, roadmaps and queues, as well;"
+                " if that is not meant, end one or give it another DATA_DIR",
                 logging.WARNING,
             )
         fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def _check_broker_address(settings: Settings) -> None:
-    """What can be known without the broker, since the API starts without it."""
+    """Check REDIS_URL without connecting: the API starts without a broker."""
     if settings.redis_url is None:
         return
     try:
         pool = redis.ConnectionPool.from_url(settings.redis_url.get_secret_value())
-        connection = pool.connection_class(**pool.connection_kwargs)  # not yet connected
+        connection = pool.connection_class(**pool.connection_kwargs)  # does not connect yet
     except (TypeError, ValueError, redis.RedisError) as error:
         raise Refused(str(option_trouble(error))) from None
     if authorities := getattr(connection, "ca_certs", None):
@@ -164,7 +161,8 @@ def _check_certificate(option: str, file: str, load: Callable[[ssl.SSLContext], 
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise Refused(
-            f"REDIS_URL: no certificate can be read from {repr(file)[1:-1]} ({reason}); name a file of PEM in its {option}"
+            f"REDIS_URL: no certificate can be read from {repr(file)[1:-1]} ({reason}); "
+            f"name a file of PEM in its {option}"
         ) from None
 
 
@@ -174,7 +172,11 @@ def _check_port(settings: Settings) -> None:
     ):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
-            _bind(family, address, settings.port)
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family is socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind((address, settings.port))
         except OSError as error:
             if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and not settings.host:
                 continue  # a machine without this family
@@ -184,21 +186,17 @@ def _check_port(settings: Settings) -> None:
             ) from None
 
 
-def _bind(family: socket.AddressFamily, address: str, port: int) -> None:
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family is socket.AF_INET6:
-            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        probe.bind((address, port))
-
-
 @contextmanager
 def _faults_told(settings: Settings) -> Iterator[None]:
-    """Of the database to which migrations go."""
+    """Translate errors of the database to which migrations go.
+
+    All but a misspelt option is waited for: a standby may be promoted, a full disk emptied.
+    """
     try:
         yield
     except AWAY as error:
-        raise _not_migrated(error, settings) from None
+        kind = Refused if is_misspelt(error) else NotReady
+        raise kind(str(direct_database_trouble(error, settings))) from None
     except peewee.ProgrammingError as error:
         raise _unreadable(error) from None
 
@@ -216,17 +214,25 @@ def _migrated(settings: Settings) -> None:
 
 def _schema_is_there(settings: Settings) -> None:
     with _faults_told(settings), connected(settings) as database:
-        _check_encoding(database)
+        if isinstance(database, peewee.PostgresqlDatabase):  # SQLite has UTF-8 alone
+            [encoding] = database.execute_sql("SHOW server_encoding").fetchone()
+            if encoding != "UTF8":
+                raise Refused(
+                    f"DATABASE_URL: the database is encoded in {encoding}; "
+                    "create it with ENCODING 'UTF8'"
+                )
         missing = pending(database)
     if missing:
         raise NotReady(
-            f"the schema is not at {missing[-1]} yet: start the api service of this version, it migrates"
+            f"the schema is not at {missing[-1]} yet: "
+            "start the api service of this version, it migrates"
         )
 
 
 def _application_connects(settings: Settings) -> None:
-    """As the service itself does: what stands between may refuse what it asks for. To the database that is migrated, too, which
-    is known before anything is changed there.
+    """Connect as the service does: a pooler may refuse its options.
+
+    Also check, before migrations change anything, that they go to the same database.
     """
     database = open_database(settings)
     try:
@@ -238,35 +244,17 @@ def _application_connects(settings: Settings) -> None:
         raise _unreadable(error) from None
     finally:
         database.close_all()
-    if settings.direct_database_url is not None and _identity_of_the_migrated(settings) != its_own:
-        raise Refused(
-            "DIRECT_DATABASE_URL leads to another database or schema than DATABASE_URL; name the same in both"
-        )
-
-
-def _identity_of_the_migrated(settings: Settings) -> tuple[object, ...]:
-    with _faults_told(settings), connected(settings) as database:
-        return identity(database)
-
-
-def _not_migrated(error: Exception, settings: Settings) -> NotReady | Refused:
-    """All but what is misspelt is waited for: a standby that takes no changes may be made the first one, a full disk emptied."""
-    told = str(direct_database_trouble(error, settings))
-    return Refused(told) if is_misspelt(error) else NotReady(told)
+    if settings.direct_database_url is not None:
+        with _faults_told(settings), connected(settings) as direct:
+            if identity(direct) != its_own:
+                raise Refused(
+                    "DIRECT_DATABASE_URL leads to another database or schema than DATABASE_URL; "
+                    "name the same in both"
+                )
 
 
 def _away(trouble: Trouble) -> NotReady | Refused:
     return NotReady(str(trouble)) if trouble.is_away else Refused(str(trouble))
-
-
-def _check_encoding(database: peewee.Database) -> None:
-    """PostgreSQL alone has others than UTF-8, and refuses most texts of the world in them."""
-    if isinstance(database, peewee.PostgresqlDatabase):
-        [encoding] = database.execute_sql("SHOW server_encoding").fetchone()
-        if encoding != "UTF8":
-            raise Refused(
-                f"DATABASE_URL: the database is encoded in {encoding}; create it with ENCODING 'UTF8'"
-            )
 
 
 def _broker_answers(settings: Settings) -> None:
@@ -283,22 +271,26 @@ def _broker_answers(settings: Settings) -> None:
         raise Refused(f"REDIS_URL: the server refuses: {first_line(error)}") from None
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise _away(broker_trouble(error)) from None
-    except (TypeError, ValueError) as error:  # what an option leads to only when it connects
+    except (TypeError, ValueError) as error:  # an option that matters only when it connects
         raise Refused(str(option_trouble(error))) from None
     finally:
         client.close()
     if policy is None:
-        told = (
-            "warning: the broker's eviction policy cannot be read; make sure that it is noeviction"
+        say(
+            "warning: the broker's eviction policy cannot be read; make sure that it is noeviction",
+            logging.WARNING,
         )
-        say(told, logging.WARNING)
     elif policy.startswith("allkeys-"):
         raise Refused(
-            f"the broker's maxmemory-policy is {policy}, which drops queues when memory is short: set it to noeviction"
+            f"the broker's maxmemory-policy is {policy}, "
+            "which drops queues when memory is short: set it to noeviction"
         )
     elif policy != "noeviction":
-        told = f"warning: the broker's maxmemory-policy is {policy}"
-        say(f"{told}; noeviction is what this service is made for", logging.WARNING)
+        say(
+            f"warning: the broker's maxmemory-policy is {policy}; "
+            "noeviction is what this service is made for",
+            logging.WARNING,
+        )
 
 
 def _eviction_policy(client: redis.Redis) -> str | None:
@@ -311,7 +303,8 @@ def _eviction_policy(client: redis.Redis) -> str | None:
 
 
 def _unreadable(error: Exception) -> Refused:
-    """Without the driver's words: they quote parts of the address."""
+    """Return an error without the driver's words, which quote parts of the address."""
     return Refused(
-        f"DATABASE_URL or DIRECT_DATABASE_URL is not accepted by the driver ({type(error).__name__}): check its options"
+        "DATABASE_URL or DIRECT_DATABASE_URL is not accepted by the driver "
+        f"({type(error).__name__}): check its options"
     )

@@ -1,4 +1,4 @@
-"""Which addresses are on the public internet: everybody reaches the same there, and nothing of ours."""
+"""Public internet addresses, and networks that the operator allows."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -8,20 +8,19 @@ Address = IPv4Address | IPv6Address
 Networks = Sequence[IPv4Network | IPv6Network]
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-LOCAL_NAT64 = ipaddress.IPv6Network(
-    "64:ff9b:1::/48"
-)  # where the IPv4 address is in it, only its operator knows
-# Public by their numbers; inside of clouds they are metadata and agents of the very machine.
+# The position of the IPv4 address in it is known to its operator alone.
+LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
+# Public by their numbers; inside clouds they lead to metadata and agents of the machine.
 OF_CLOUDS = (ipaddress.IPv4Network("168.63.129.16/32"), ipaddress.IPv4Network("192.0.0.0/24"))
 
 
 def is_allowed(address: Address, networks: Networks) -> bool:
-    """Whether a request may go there: to the public internet, or to one of these networks."""
+    """Return whether an address is public or in one of the networks."""
     return is_in(address, networks) or is_public(address)
 
 
 def is_public(address: Address) -> bool:
-    """Whether everybody reaches the same there. Of an address that carries others in it, all of them count."""
+    """Return whether an address, and each IPv4 address embedded in it, is public."""
     if isinstance(address, IPv6Address):
         if address.scope_id is not None:
             return False
@@ -38,7 +37,7 @@ def is_public(address: Address) -> bool:
 
 
 def embedded(address: Address) -> list[Address]:
-    """The IPv4 addresses to which packets for this one may go in the end; none of an IPv4 address."""
+    """Return the IPv4 addresses to which packets for an IPv6 address may finally go."""
     if isinstance(address, IPv4Address):
         return []
     if address.ipv4_mapped is not None:

@@ -1,7 +1,7 @@
-"""Why a database or a broker cannot be used: cause and fix, each in one sentence, for who operates the service.
+"""Connection errors of database and broker: cause and fix, each in one sentence.
 
-Drivers name host, port and user, never the password; what they say of an address that they cannot read quotes parts of it, and
-is not repeated.
+Drivers name host, port and user, never the password. Their messages on a URL that they cannot parse
+quote parts of it, and are not repeated.
 """
 
 import re
@@ -15,31 +15,22 @@ import redis
 from core.logging_setup import without_arguments
 from core.settings import Settings
 
-LOST = (
-    None,
-    "08",
-    "53300",
-    "57",
-)  # of PostgreSQL: no answer at all, connections, too many of them, an operator's intervention
-BUSY = (
-    "55P03",
-    "40",
-    "25P03",
-)  # a lock was not given in time, overtaken, a transaction that idled too long
-
+# Codes of PostgreSQL: connection failed, too many connections, intervention of an operator
+LOST = ("08", "53300", "57")
+BUSY = ("55P03", "40", "25P03")  # lock timeout, transaction rollback, idle in transaction
 DISK_FULL = "53100"
-# Of SQLite, and of PostgreSQL when the connection is lost.
+# Failed rollbacks of SQLite, and of PostgreSQL when the connection is lost
 NOT_UNDONE = ("no transaction is active", "no such savepoint", "connection already closed")
 
 NO_SCHEMA = ("42P01", "42703")  # no such table, no such column
-BAD_OPTION = "invalid "  # of the driver, to a value in an address: it has not even tried
-NO_LIMITS = "unsupported startup parameter"  # of PgBouncer, to `options` in an address
+BAD_OPTION = "invalid "  # by the driver, of a value in a URL, without an attempt to connect
+NO_LIMITS = "unsupported startup parameter"  # by PgBouncer, of `options` in a URL
 
 DATABASE_FAULTS = (peewee.PeeweeException,)
-# InternalError: a server that is read-only, as a standby is after a failover.
+# InternalError: a read-only server, as a standby is after a failover
 AWAY = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
 
-DATABASE_CAUSES = (  # what the driver says, what it means, what to do
+DATABASE_CAUSES = (  # words of the driver, cause, fix
     ("could not translate host name", "its host cannot be found", "check the host in DATABASE_URL"),
     ("name or service not known", "its host cannot be found", "check the host in DATABASE_URL"),
     (
@@ -66,7 +57,8 @@ DATABASE_CAUSES = (  # what the driver says, what it means, what to do
     (
         "server does not support ssl",
         "it does not speak TLS",
-        "turn ssl on at the server, or take sslmode=require out of DATABASE_URL (and DIRECT_DATABASE_URL)",
+        "turn ssl on at the server, or take sslmode=require out of DATABASE_URL "
+        "(and DIRECT_DATABASE_URL)",
     ),
     (
         "root certificate file",
@@ -92,10 +84,11 @@ DATABASE_CAUSES = (  # what the driver says, what it means, what to do
     (
         "database",
         "it has no such database",
-        "check the name at the end of DATABASE_URL, or create it with CREATE DATABASE ... ENCODING 'UTF8'",
+        "check the name at the end of DATABASE_URL, "
+        "or create it with CREATE DATABASE ... ENCODING 'UTF8'",
     ),
 )
-BROKER_CAUSES = (  # the same of the broker, and whether waiting may help
+BROKER_CAUSES = (  # words of the driver, cause, fix, whether waiting may help
     (
         "mismatch, certificate",
         "its certificate is for another host",
@@ -117,14 +110,16 @@ BROKER_CAUSES = (  # the same of the broker, and whether waiting may help
     (
         "certificate verify failed",
         "its certificate is not trusted",
-        "name the file of its authority in REDIS_URL (rediss://HOST:PORT/0?ssl_ca_certs=/path) or in SSL_CERT_FILE",
+        "name the file of its authority in REDIS_URL "
+        "(rediss://HOST:PORT/0?ssl_ca_certs=/path) or in SSL_CERT_FILE",
         False,
     ),
     *(
         (
             words,
             "it does not speak TLS there",
-            "write redis:// instead of rediss:// in REDIS_URL, or name its port of TLS; or end what keeps it from answering",
+            "write redis:// instead of rediss:// in REDIS_URL, or name its port of TLS; "
+            "or end what keeps it from answering",
             True,
         )
         for words in (
@@ -167,7 +162,7 @@ FILE_CAUSES = (
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """`is_away`: waiting may help."""
+    """Problem with its cause and fix. `is_away`: waiting may help."""
 
     what: str
     cause: str
@@ -179,8 +174,10 @@ class Trouble:
 
 
 def first_of(error: BaseException) -> BaseException:
-    """What went wrong first: on a full disk SQLite ends a transaction by itself, a lost connection every one, and who wants to
-    undo it then fails as well.
+    """Return the first error of a failed rollback.
+
+    On a full disk SQLite ends a transaction by itself, and a lost connection ends every one; the
+    rollback then fails as well.
     """
     while any(words in str(error) for words in NOT_UNDONE) and error.__context__ is not None:
         error = error.__context__
@@ -188,12 +185,12 @@ def first_of(error: BaseException) -> BaseException:
 
 
 def is_misspelt(error: BaseException) -> bool:
-    """Whether the driver says that an option of the address has no such value, without having tried."""
+    """Return whether the driver refused the value of an option, without connecting."""
     return _code(error) is None and first_line(error).lower().startswith(BAD_OPTION)
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether this says that a database has no room left."""
+    """Return whether the error says that a database has no room left."""
     return _code(error) == DISK_FULL or (
         isinstance(getattr(error, "orig", None) or error, sqlite3.Error) and "full" in str(error)
     )
@@ -217,94 +214,94 @@ def database_trouble(error: BaseException, settings: Settings) -> Trouble:
             False,
         )
     if isinstance(error, peewee.ProgrammingError) and _code(error) is None:
-        name = type(error).__name__
         return Trouble(
             "DATABASE_URL cannot be used",
-            f"the driver does not accept it ({name})",
+            f"the driver does not accept it ({type(error).__name__})",
             "check its options",
             False,
         )
-    said = first_line(error).lower()
-    missing = "does not exist" in said
+    message = first_line(error).lower()
+    missing = "does not exist" in message
     causes = [
         each
         for each in DATABASE_CAUSES
-        if each[0] not in ("role", "database") or (missing and f'{each[0]} "' in said)
+        if (each[0] not in ("role", "database") or (missing and f'{each[0]} "' in message))
+        and (each[0] != BAD_OPTION or is_misspelt(error))
     ]
-    causes = [each for each in causes if each[0] != BAD_OPTION or is_misspelt(error)]
     cause, fix = _meaning(first_line(error), causes, "check DATABASE_URL and the server")
-    if NO_LIMITS in said or is_misspelt(error):
+    if NO_LIMITS in message or is_misspelt(error):
         return Trouble("the database cannot be used", cause, fix, False)
     return Trouble("the database does not answer", cause, fix, is_away(error))
 
 
 def direct_database_trouble(error: BaseException, settings: Settings) -> Trouble:
-    """Of the one that migrations go to, which has a variable of its own where a pooler stands before the server."""
+    """Explain an error of the database for migrations, by the variable that names it."""
     trouble = database_trouble(error, settings)
     if settings.direct_database_url is None:
         return trouble
     what, fix = (
-        re.sub(r"\bDATABASE_URL", "DIRECT_DATABASE_URL", said)
-        for said in (trouble.what, trouble.fix)
+        re.sub(r"\bDATABASE_URL", "DIRECT_DATABASE_URL", text)
+        for text in (trouble.what, trouble.fix)
     )
     return replace(trouble, what=what, fix=fix)
 
 
 def broker_trouble(error: Exception) -> Trouble:
-    said = first_line(error)
+    message = first_line(error)
     if isinstance(error, sqlite3.Error | peewee.PeeweeException | OSError) and not isinstance(
         error, redis.RedisError
     ):
         return Trouble(
             "the queues in DATA_DIR cannot be used",
-            *_meaning(said, FILE_CAUSES, "check DATA_DIR"),
-            "locked" in said,
+            *_meaning(message, FILE_CAUSES, "check DATA_DIR"),
+            "locked" in message,
         )
     if isinstance(error, TypeError | ValueError) or type(error) is redis.RedisError:
         return option_trouble(error)
     if isinstance(
         error, redis.AuthenticationError | redis.ResponseError
-    ) or said.upper().startswith(("NOAUTH", "WRONGPASS", "OOM")):
-        return _refusal(error, said)
+    ) or message.upper().startswith(("NOAUTH", "WRONGPASS", "OOM")):
+        return _refusal(error, message)
     for words, cause, fix, may_help in BROKER_CAUSES:
         if reason := next((each for each in _reasons(error) if words in each.lower()), ""):
             what = "the broker does not answer" if may_help else "the broker cannot be used"
             return Trouble(what, f"{cause} ({reason.rstrip('.')})", fix, may_help)
     return Trouble(
-        "the broker does not answer", said, "start it, or check host and port in REDIS_URL", True
+        "the broker does not answer", message, "start it, or check host and port in REDIS_URL", True
     )
 
 
 def option_trouble(error: Exception) -> Trouble:
-    """Without the driver's words, which may quote the address."""
-    name = type(error).__name__
+    """Explain an error of REDIS_URL without the driver's words, which may quote it."""
     return Trouble(
         "REDIS_URL is not accepted by the driver",
-        name,
+        type(error).__name__,
         "check its options (those of TLS want rediss://)",
         False,
     )
 
 
-def _refusal(error: Exception, said: str) -> Trouble:
+def _refusal(error: Exception, message: str) -> Trouble:
     what = "the broker refuses"
-    if isinstance(error, redis.AuthenticationError) or said.upper().startswith(
+    if isinstance(error, redis.AuthenticationError) or message.upper().startswith(
         ("NOAUTH", "WRONGPASS")
     ):
         return Trouble(
             what, "the user or the password is wrong or missing", "check both in REDIS_URL", False
         )
     if isinstance(error, redis.exceptions.NoPermissionError):
-        return Trouble(what, said, "give the user of REDIS_URL every command on every key", False)
-    if isinstance(error, redis.exceptions.OutOfMemoryError) or said.startswith("OOM"):
+        return Trouble(
+            what, message, "give the user of REDIS_URL every command on every key", False
+        )
+    if isinstance(error, redis.exceptions.OutOfMemoryError) or message.startswith("OOM"):
         return Trouble(
             what, "its memory is full", "raise its maxmemory, or let the workers catch up", True
         )
-    return Trouble(what, said, "check REDIS_URL and the server", False)
+    return Trouble(what, message, "check REDIS_URL and the server", False)
 
 
 def _reasons(error: BaseException) -> Iterator[str]:
-    """What was said of it, from the last on: of a handshake that takes too long the driver says less than what lies beneath."""
+    """Yield the messages of an error and of its causes, which may say more."""
     each: BaseException | None = error
     while each is not None:
         yield first_line(each)
@@ -312,28 +309,28 @@ def _reasons(error: BaseException) -> Iterator[str]:
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether this says that a database is away or busy, and not that it cannot do what it was asked."""
+    """Return whether the error says that a database is away or busy."""
     origin = getattr(error, "orig", None) or error
     if isinstance(origin, sqlite3.Error):
         return "locked" in str(origin) or "busy" in str(origin)
     code = _code(error)
     if code is None:
         return isinstance(error, peewee.OperationalError | peewee.InterfaceError)
-    return any(code.startswith(start) for start in (*LOST, *BUSY) if start)
+    return code.startswith((*LOST, *BUSY))
 
 
 def first_line(error: BaseException) -> str:
-    """What the driver says, without what it adds, and without what a server repeats of a command, which may be a password."""
-    said = str(error).strip()
-    return without_arguments(said.splitlines()[0]) if said else type(error).__name__
+    """Return the first line of an error, without arguments, which may be a password."""
+    message = str(error).strip()
+    return without_arguments(message.splitlines()[0]) if message else type(error).__name__
 
 
 def _code(error: BaseException) -> str | None:
     return getattr(getattr(error, "orig", None) or error, "pgcode", None)
 
 
-def _meaning(said: str, causes: object, otherwise: str) -> tuple[str, str]:
+def _meaning(message: str, causes: object, otherwise: str) -> tuple[str, str]:
     for words, cause, fix in causes:  # type: ignore[attr-defined]
-        if words in said.lower():
-            return f"{cause} ({said})", fix
-    return said, otherwise
+        if words in message.lower():
+            return f"{cause} ({message})", fix
+    return message, otherwise

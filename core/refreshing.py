@@ -1,4 +1,4 @@
-"""What requests look at, kept up to date beside them: no request waits for what it is read from."""
+"""Background refresh of values that requests read without waiting."""
 
 import asyncio
 import logging
@@ -10,11 +10,11 @@ from core.errors import RoadmapError
 
 logger = logging.getLogger(__name__)
 
-POLL = 0.01  # seconds between two looks of a request that came after a long silence
+POLL = 0.01  # seconds between two looks of a request that waits for the first refresh
 
 
 class Refresher:
-    """Runs `refresh` in a thread of its own, every so many seconds while anybody asks. `start()`, `ask()`, `stop()`."""
+    """Runs `refresh` in its own thread every `every` seconds while `ask()` is called."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Refresher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Once more, so that nothing noted is forgotten, and then no more."""
+        """Refresh once more, so that no count is lost, and end the thread."""
         self._stopping.set()
         self._asked.set()
         if self._thread is not None:
@@ -54,7 +54,7 @@ class Refresher:
         return monotonic() - self._done_at
 
     async def at_most(self, age: float, *, patience: float) -> bool:
-        """Whether what is known is not older than so many seconds; after a silence, this waits a little for the next refresh."""
+        """Return whether the last refresh is recent; wait up to `patience` seconds for one."""
         self.ask()
         began = monotonic()
         while self.age > age:
@@ -67,7 +67,7 @@ class Refresher:
         return True
 
     def now(self) -> None:
-        """Refresh in this thread, for what must be known at once."""
+        """Refresh in this thread, for values that are needed at once."""
         began = monotonic()
         self._refresh()
         self._done_at = began
@@ -76,9 +76,8 @@ class Refresher:
         while not self._stopping.is_set():
             if monotonic() - self._asked_at > self._idle_after:
                 self._asked.clear()
-                if (
-                    monotonic() - self._asked_at > self._idle_after and not self._stopping.is_set()
-                ):  # nobody came in between
+                # Again, since `ask` may have been called in between
+                if monotonic() - self._asked_at > self._idle_after and not self._stopping.is_set():
                     self._asked.wait()
             self._try()
             self._stopping.wait(self._every)
@@ -89,9 +88,8 @@ class Refresher:
             self.now()
         except RoadmapError as error:
             self._failed_at = monotonic()
-            logger.debug(
-                "%s tries again: %s", self._name, error
-            )  # who says that the database is away is core/runtime.py
+            # core/runtime.py warns that the database is away.
+            logger.debug("%s tries again: %s", self._name, error)
         except Exception:  # an edge: the next time may be better
             self._failed_at = monotonic()
             logger.exception("%s tries again", self._name)

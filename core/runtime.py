@@ -1,4 +1,4 @@
-"""What a process has exactly one of: its settings and its database. It opens them when it is imported."""
+"""Settings and database of the process, opened by the import of this module."""
 
 import logging
 import os
@@ -34,11 +34,11 @@ SAY_AGAIN = 10.0  # seconds
 
 
 class Overtaken(Exception):
-    """Somebody else has changed at the same moment what was to be changed. Look at it anew."""
+    """Another transaction changed the same rows at the same time. Read them again."""
 
 
 class TookTooLong(Exception):
-    """A statement, or its wait for a lock, has taken longer than its transaction allows. Nothing of it is changed."""
+    """A statement or its wait for a lock took too long and was rolled back."""
 
 
 @contextmanager
@@ -65,10 +65,11 @@ def session() -> Iterator[None]:
 
 @contextmanager
 def transaction(*, as_it_was: bool = False) -> Iterator[None]:
-    """A session whose block is committed as a whole, or not at all.
+    """Open a session whose block is committed as a whole, or not at all.
 
-    With `as_it_was`, for the outermost one: all that the block reads is of one moment, and it raises Overtaken instead of
-    changing what somebody else has changed since. SQLite lets nobody else write meanwhile (BEGIN IMMEDIATE).
+    `as_it_was`, for the outermost one: the block reads a snapshot (REPEATABLE READ) and raises
+    Overtaken instead of changing rows that others have changed since. SQLite has a single writer
+    (BEGIN IMMEDIATE).
     """
     with _ended_later(), session(), database.atomic():
         if not (as_it_was and is_postgres()):
@@ -84,8 +85,10 @@ def transaction(*, as_it_was: bool = False) -> Iterator[None]:
 
 
 def after_transaction(do: Callable[[], None]) -> None:
-    """Do this when the outermost transaction of this thread has ended, committed or undone; at once when there is none. Not when
-    it was overtaken: then all of it is tried again. (`database.after_commit` is for what must not be told of what is undone.)
+    """Call `do` after the outermost transaction of this thread, if any, or now.
+
+    It is called after a commit and after a rollback, but not after Overtaken, when the whole
+    transaction is repeated. `database.after_commit` is called after a commit alone.
     """
     waiting: list[Callable[[], None]] | None = getattr(_waiting, "list", None)
     if waiting is None:
@@ -99,7 +102,7 @@ _waiting = threading.local()  # as are the connections
 
 @contextmanager
 def _ended_later() -> Iterator[None]:
-    if getattr(_waiting, "list", None) is not None:  # an outer one sees to it
+    if getattr(_waiting, "list", None) is not None:  # the outer one does it
         yield
         return
     waiting: list[Callable[[], None]] = []
@@ -114,13 +117,13 @@ def _ended_later() -> Iterator[None]:
         for do in waiting:
             try:
                 do()
-            except Exception:  # an edge: the others are done nevertheless, and what the block has raised is what its caller hears
+            except Exception:  # an edge: the others still run, and an error of the block is kept
                 logger.exception("what was left for the end of a transaction failed")
 
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """A session in which all that is read is of one moment; inside a transaction, what that sees. Nobody waits for it."""
+    """Open a session that reads a snapshot, or the view of an outer transaction."""
     with session():
         if database.in_transaction():
             yield
@@ -133,10 +136,10 @@ def snapshot() -> Iterator[None]:
 
 @contextmanager
 def limited(*, statement: float, lock: float) -> Iterator[None]:
-    """A transaction none of whose statements takes longer, or waits for a lock for longer, than that, in seconds.
+    """Open a transaction with limits, in seconds, for statements and locks.
 
-    Raises TookTooLong. SQLite has no such limits, and it is a mere session there: in a transaction, who only reads for long
-    would let nobody write.
+    Raises TookTooLong. SQLite has no such limits and gets a mere session: in a transaction a long
+    read would block writers.
     """
     with session():
         if not is_postgres():
@@ -145,7 +148,10 @@ def limited(*, statement: float, lock: float) -> Iterator[None]:
         try:
             with database.atomic():
                 limits = [f"{round(seconds * 1000)}ms" for seconds in (statement, lock)]
-                sql = "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)"
+                sql = (
+                    "SELECT set_config('statement_timeout', %s, true), "
+                    "set_config('lock_timeout', %s, true)"
+                )
                 database.execute_sql(sql, limits)
                 yield
         except peewee.OperationalError as error:
@@ -159,7 +165,7 @@ def is_postgres() -> bool:
 
 
 def database_time() -> Any:
-    """The time of the database as a value of a column: one clock for all processes. SQLite, which one machine uses, has none."""
+    """Return the database's clock as an SQL value; for SQLite, this machine's."""
     return peewee.fn.timezone("UTC", peewee.fn.clock_timestamp()) if is_postgres() else clock.now()
 
 
@@ -172,28 +178,22 @@ def read_database_time() -> datetime:
 
 
 def skip_locked(query: peewee.Select) -> peewee.Select:
-    """The same for update, without the rows that another transaction holds. SQLite, which locks the whole file, needs none."""
-    if is_postgres():
-        return query.for_update("FOR UPDATE SKIP LOCKED")
-    return query
+    """Lock rows for update, but skip locked ones. SQLite locks the whole file."""
+    return query.for_update("FOR UPDATE SKIP LOCKED") if is_postgres() else query
 
 
 def keep_rows(query: peewee.Select) -> peewee.Select:
-    """The same, and none of its rows is deleted before the commit: rows that refer to them can be written."""
-    if is_postgres():
-        return query.for_update("FOR KEY SHARE")
-    return query
+    """Lock rows against deletion until the commit, so that others can refer to them."""
+    return query.for_update("FOR KEY SHARE") if is_postgres() else query
 
 
 def change_rows(query: peewee.Select) -> peewee.Select:
-    """The same, and nobody else changes its rows before the commit."""
-    if is_postgres():
-        return query.for_update("FOR NO KEY UPDATE")
-    return query
+    """Lock rows against changes until the commit."""
+    return query.for_update("FOR NO KEY UPDATE") if is_postgres() else query
 
 
 class Outage:
-    """Says why the database is away, but not to everybody who asks meanwhile."""
+    """Logs why the database is away, once in a while."""
 
     def __init__(self) -> None:
         self._silent_until = 0.0
@@ -203,9 +203,8 @@ class Outage:
         if now >= self._silent_until:
             self._silent_until = now + SAY_AGAIN
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            logger.warning(
-                "the database is away or refuses: %s", reason
-            )  # drivers name host and user, never the password
+            # Drivers name host and user, never the password.
+            logger.warning("the database is away or refuses: %s", reason)
 
 
 outage = Outage()
@@ -214,11 +213,9 @@ outage = Outage()
 def _away(error: BaseException) -> Unavailable:
     error = first_of(error)
     outage.note(error)
-    if is_full(error):
-        return Unavailable(
-            "The database has no room left: its disk is full. Make room there, then try again.",
-            retry_after=RETRY_AFTER,
-        )
-    return Unavailable(
-        "The database does not answer at the moment. Try again.", retry_after=RETRY_AFTER
+    detail = (
+        "The database has no room left: its disk is full. Make room there, then try again."
+        if is_full(error)
+        else "The database does not answer at the moment. Try again."
     )
+    return Unavailable(detail, retry_after=RETRY_AFTER)

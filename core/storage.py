@@ -1,4 +1,4 @@
-"""The one place that opens the backends: turns settings into a database and queues.
+"""Backends: open the database and the queues that the settings name.
 
 Server mode is PostgreSQL and Redis; embedded mode is two SQLite files in DATA_DIR.
 """
@@ -8,6 +8,7 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import peewee
 import psycopg2
@@ -23,25 +24,28 @@ from delivery.queue import Baggage, ReliableQueue
 from delivery.redis_storage import ReliableRedisStorage
 from delivery.sqlite_storage import ReliableSqliteStorage
 
-POOL_WAIT = 2  # seconds that a request waits for a connection before it is told to come back
+POOL_WAIT = 2  # seconds that a request waits for a connection before it answers 503
 API_HANDLERS = 4  # threads that run handlers; more did worse than four on two cores
-PUBLIC_HANDLERS = 2  # threads beside them for whoever has no account: all share one interpreter
+PUBLIC_HANDLERS = 2  # threads beside them for requests without an account
 HASHES_AT_ONCE = 2  # threads that hash passwords, 19 MiB each
-API_CONNECTIONS = (
-    API_HANDLERS + PUBLIC_HANDLERS + HASHES_AT_ONCE + 5
-)  # and the writers of roadmaps and counts, the readers of events, logins and the backlog
-# A server that has gone silent is given up after about 10 s, a transaction that waits or idles before that.
+# With the writers of roadmaps and counts, the readers of events, logins and the backlog
+API_CONNECTIONS = API_HANDLERS + PUBLIC_HANDLERS + HASHES_AT_ONCE + 5
+# A silent server is given up after about 10 s, a waiting or idle transaction before that.
 KEEPALIVE = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 2,
     "tcp_user_timeout": 10_000,
 }
-# A process that is paused or cut off in the middle of a transaction must not hold its locks for ever. A transaction pooler
-# takes no such options; DIRECT_DATABASE_URL tells that there is one, and deploy/pgbouncer.ini sets them there.
-# Statements outside a transaction must see what others have done meanwhile, whatever the database has by default.
-SESSION_LIMITS = r"-c idle_in_transaction_session_timeout=5s -c lock_timeout=8s -c default_transaction_isolation=read\ committed"
-# Said with each transaction, so that it holds behind a pooler and for migrations, too.
+# A process that is paused or cut off in a transaction must not hold its locks for ever. Transaction
+# poolers take no such options: DIRECT_DATABASE_URL says that there is one, and deploy/pgbouncer.ini
+# sets them there. Statements outside a transaction must see the commits of others, whatever the
+# database has by default.
+SESSION_LIMITS = (
+    "-c idle_in_transaction_session_timeout=5s -c lock_timeout=8s "
+    r"-c default_transaction_isolation=read\ committed"
+)
+# Set with each transaction, so that it holds behind a pooler and for migrations, too
 ISOLATION = "READ COMMITTED"
 SQLITE_PRAGMAS = {
     "journal_mode": "wal",
@@ -50,13 +54,13 @@ SQLITE_PRAGMAS = {
     "busy_timeout": 5000,
 }
 
-
-FROM_HEX = "from_hex"  # a function in SQL: SQLite has one of its own since 3.41 only
+FROM_HEX = "from_hex"  # SQL function: SQLite has one of its own since 3.41 only
 
 
 class _EndsItself:
-    """SQLite ends a transaction by itself when the disk is full. The driver's complaint that there is none to roll back
-    would take the place of that.
+    """SQLite that ends a transaction by itself when the disk is full.
+
+    Without this, the driver's error of the rollback would replace the first error.
     """
 
     def rollback(self) -> None:
@@ -73,7 +77,7 @@ class _PooledFile(_EndsItself, PooledSqliteDatabase):  # type: ignore[misc]
 
 
 def open_database(settings: Settings) -> peewee.Database:
-    """The application's database, pooled, not yet connected. Nothing connects by itself."""
+    """Return the application's database with its pool; it never connects by itself."""
     if settings.database_url is not None:
         limit_waiting()
         url = settings.database_url.get_secret_value()
@@ -103,12 +107,15 @@ def open_database(settings: Settings) -> peewee.Database:
         autoconnect=False,
         check_same_thread=False,
     )
-    file.register_function(_from_hex, FROM_HEX, 1)
+    file.register_function(lambda text: None if text is None else bytes.fromhex(text), FROM_HEX, 1)
     return file
 
 
 def open_migration_database(settings: Settings) -> peewee.Database:
-    """A single connection past any transaction pooler, whose limits are not for migrations. For a process that does only this."""
+    """Return a database with one connection, for a process that only migrates.
+
+    It goes past any transaction pooler, whose limits are too short.
+    """
     if settings.database_url is not None:
         limit_waiting(MIGRATION_SECONDS)
         url = settings.direct_database_url or settings.database_url
@@ -120,8 +127,8 @@ def open_migration_database(settings: Settings) -> peewee.Database:
 
 
 def make_queue(settings: Settings, name: str, *, baggage: Baggage | None = None) -> ReliableQueue:
-    """The Huey instance of that name, on Redis or on SQLite."""
-    common = {
+    """Return the Huey instance of a name, on Redis or on SQLite."""
+    common: dict[str, Any] = {
         "baggage": baggage,
         "say": say,
         "about": {"version": VERSION, "service": str(settings.service_type)},
@@ -132,14 +139,14 @@ def make_queue(settings: Settings, name: str, *, baggage: Baggage | None = None)
     }
     if settings.redis_url is not None:
         url = settings.redis_url.get_secret_value()
-        return ReliableQueue(name, storage_class=ReliableRedisStorage, url=url, **common)  # type: ignore[arg-type]
+        return ReliableQueue(name, storage_class=ReliableRedisStorage, url=url, **common)
     _make_folder(settings.data_dir)
     filename = str(settings.data_dir / "queue.db")
-    return ReliableQueue(name, storage_class=ReliableSqliteStorage, filename=filename, **common)  # type: ignore[arg-type]
+    return ReliableQueue(name, storage_class=ReliableSqliteStorage, filename=filename, **common)
 
 
 def signing_keys(settings: Settings) -> tuple[str, ...]:
-    """SECRET_KEY, or in embedded mode a key of this folder, made at the first start and readable by its owner only."""
+    """Return SECRET_KEY, or in embedded mode the key that the first start has written."""
     if settings.secret_keys:
         return settings.secret_keys
     _make_folder(settings.data_dir)
@@ -149,9 +156,7 @@ def signing_keys(settings: Settings) -> tuple[str, ...]:
         try:
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_urlsafe(48))
-            with contextlib.suppress(
-                FileExistsError
-            ):  # another process was quicker: its key counts
+            with contextlib.suppress(FileExistsError):  # another process was quicker
                 os.link(draft, path)
         finally:
             os.unlink(draft)
@@ -159,28 +164,22 @@ def signing_keys(settings: Settings) -> tuple[str, ...]:
 
 
 def _own_options(url: str) -> str:
-    """What an address says to the server's sessions, as `-c search_path=...`."""
+    """Return the session options in a URL, such as `-c search_path=...`."""
     try:
         return str(parse_dsn(url).get("options", ""))
-    except psycopg2.ProgrammingError:  # who connects is told
+    except psycopg2.ProgrammingError:  # the connection reports it
         return ""
 
 
-def _from_hex(text: str | None) -> bytes | None:
-    return None if text is None else bytes.fromhex(text)
-
-
 def most_connections(settings: Settings) -> int:
-    """That a process of this service may have to the database at once."""
+    """Return the most connections that a process of this service may have at once."""
+    logs = settings.logs_workers + 2  # those that save counts and the last records
+    content = settings.content_workers + 3  # those that save counts, renew and return leases
     return {
         ServiceType.api: API_CONNECTIONS,
-        ServiceType.huey_logs: settings.logs_workers
-        + 2,  # and what saves counts and the last records
-        ServiceType.huey_content: settings.content_workers
-        + 3,  # and what saves counts, renews leases and hands them back
-        ServiceType.all: max(
-            API_CONNECTIONS, settings.content_workers + 3, settings.logs_workers + 2
-        ),
+        ServiceType.huey_logs: logs,
+        ServiceType.huey_content: content,
+        ServiceType.all: max(API_CONNECTIONS, content, logs),
     }[settings.service_type]
 
 

@@ -1,7 +1,8 @@
-"""Stays with the services of SERVICE_TYPE=all: when one ends, or a signal says so, all of them end, and nothing is left.
+"""Supervisor of SERVICE_TYPE=all: ends all services when one of them ends.
 
-`core/launch.py` becomes it, and so is the parent of the services. It is a program of its own that loads nothing but Python, to
-weigh next to nothing. Signals are blocked and waited for: none can come between two of its steps.
+Signals end them, too; they are blocked and waited for, so that none arrives between two steps. The
+process of `core/launch.py`, the parent of the services, executes this program, which imports the
+standard library alone and takes little memory.
 
     python -I -S core/supervisor.py GRACE_SECONDS LOG_FORMAT ANNOUNCER_PID SERVICE_PID...
 """
@@ -15,30 +16,30 @@ from contextlib import suppress
 
 ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}  # as in core/launch.py
 AFTER_GRACE = 15.0  # seconds; a service that hangs is killed then
-LEFT_BEHIND = (
-    5.0  # seconds for what an ended service has left behind, such as the workers of uvicorn
-)
-PAUSE = 0.1  # seconds between two looks at that
+LEFT_BEHIND = 5.0  # seconds for children of ended services, such as the workers of uvicorn
+PAUSE = 0.1  # seconds between two checks of them
 ENDED = "error: one of the services has ended; the others are stopped"
+# As core.logging_setup.say writes it
 AS_JSON = '{"time":"%s","level":"error","logger":"roadmap","message":"%s","service":"all"}'
-STDERR = 2  # written to directly: what Python keeps for it would be tried again at the end
+STDERR = 2  # written directly: a buffered line would be written again at the exit
 
 
 def main(grace: float, announcer: int, services: Collection[int], log_format: str = "text") -> int:
-    ends = ENDS - (
-        {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
-    )  # nohup
+    """Wait for the end of a service or a signal, and end all. Return the exit code."""
+    has_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    ends = ENDS - {signal.SIGHUP} if has_nohup else ENDS
     signal.pthread_sigmask(signal.SIG_BLOCK, {*ends, signal.SIGCHLD})
     left, ended = {announcer, *services}, False
     while not ended and left.issuperset(services):
         ended = signal.sigwait({*ends, signal.SIGCHLD}) in ends
         left -= _reaped()
     if not ended:
-        with suppress(OSError):  # nobody may be there to read it
-            os.write(STDERR, f"{_line(log_format)}\n".encode())
-    _end(
-        {*services, *left}, left, grace
-    )  # not an announcer that has ended: its number may be another's by now
+        now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+        line = AS_JSON % (now, ENDED) if log_format == "json" else ENDED
+        with suppress(OSError):  # the reader may be gone
+            os.write(STDERR, f"{line}\n".encode())
+    # Without an announcer that has ended: another process may have its number by now.
+    _end({*services, *left}, left, grace)
     return 0 if ended else 1
 
 
@@ -57,15 +58,8 @@ def _end(groups: Collection[int], left: set[int], grace: float) -> None:
         _tell(group, signal.SIGKILL)
 
 
-def _line(log_format: str) -> str:
-    """As `core.logging_setup.say` writes it."""
-    if log_format != "json":
-        return ENDED
-    return AS_JSON % (time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()), ENDED)
-
-
 def _tell(group: int, what: int) -> bool:
-    """False when nobody of ours is left in it."""
+    """Send a signal to a process group; return False if nothing of ours is left."""
     try:
         os.killpg(group, what)
     except (ProcessLookupError, PermissionError):
@@ -74,7 +68,7 @@ def _tell(group: int, what: int) -> bool:
 
 
 def _reaped() -> set[int]:
-    """Children that have ended; as the first process of a container, those of others that have ended before them, too."""
+    """Reap and return ended children, in a container also orphans of other processes."""
     found: set[int] = set()
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Text that every database takes, and that shows as what it is."""
+"""Sanitising of text: what every database stores and every page or terminal shows."""
 
 import re
 import unicodedata
@@ -10,14 +10,13 @@ from pydantic_core import CoreSchema
 
 ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
-
-# They turn the direction of what follows round.
+# Characters that change the direction of writing
 BIDI = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 @dataclass(frozen=True, slots=True)
 class Rule(AfterValidator):
-    """What a function checks, with what a schema can say of it: whoever reads the description of the API knows it as well."""
+    """Validator with the pattern that describes it in the API's schema."""
 
     pattern: str
 
@@ -28,7 +27,7 @@ class Rule(AfterValidator):
 
 
 def plain(text: str) -> str:
-    """Without control characters, but for the ends of lines and tabs, and without what turns the direction of writing."""
+    """Remove control characters except line ends and tabs, and changes of direction."""
     if text.isprintable():  # as most are
         return text
     kept = (c for c in text.translate(BIDI) if c in "\n\t" or unicodedata.category(c) != "Cc")
@@ -36,7 +35,7 @@ def plain(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """The text, if it can stand in a line of a page, a log or a terminal as it is. Raises ValueError."""
+    """Return a text that is safe in a line of a log or page, or raise ValueError."""
     if any(unicodedata.category(c) == "Cc" for c in text) or text.translate(BIDI) != text:
         raise ValueError(
             "must not contain control characters, nor what turns the direction of writing"
@@ -48,22 +47,22 @@ CLEAN = Rule(clean, r"^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u20
 
 
 def one_line(text: str) -> str:
-    """The same in one line, without space around it."""
+    """Return the plain text in one line, without surrounding space."""
     return " ".join(plain(text).split())
 
 
 def storable(text: str) -> str:
-    """Without NUL, which PostgreSQL refuses, and without half a surrogate pair, which no encoding has."""
+    """Remove NUL, which PostgreSQL refuses, and replace lone surrogates."""
     if text.isascii():
         return text.replace("\x00", "")
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def storable_json(text: str) -> str:
-    """The same for the text of a JSON document, in which NUL is an escape."""
+    """Do the same with a JSON document, in which NUL is an escape."""
     return storable(ESCAPED_NUL.sub(r"\1", text))
 
 
 def size_said(size: int) -> str:
-    """A number of bytes as people read it, such as 256 KiB and 16 MiB; whole ones only."""
+    """Return a number of bytes in whole KiB or MiB, such as 256 KiB."""
     return f"{size // 1024**2} MiB" if size >= 1024**2 else f"{size // 1024} KiB"

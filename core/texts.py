@@ -1,7 +1,7 @@
-"""The words of pages and pictures in the reader's language.
+"""Translations of pages and pictures, and the choice of a language.
 
-English stands where it is said, in templates and beside `gettext`; every other language is a catalogue in `locales/`, which
-`make texts` keeps and compiles and the standard library reads.
+English texts are in templates and `gettext` calls; every other language is a catalogue in
+`locales/`, which `make texts` updates and compiles and the standard library reads.
 """
 
 import gettext
@@ -23,25 +23,25 @@ TRADITIONAL = ("hant", "tw", "hk", "mo")
 
 
 def gettext_noop(text: str) -> str:
-    """Says to `make texts` that this is to be translated, where it is said later."""
+    """Mark a text for `make texts` that is translated later."""
     return text
 
 
 @cache
 def texts(language: str) -> NullTranslations:
-    """The catalogue of one of LANGUAGES, with `gettext` and `ngettext`; English needs none."""
+    """Return the catalogue of one of LANGUAGES, with `gettext` and `ngettext`."""
     if language == DEFAULT:
         return ENGLISH
     return gettext.translation(DOMAIN, LOCALES, [language.replace("-", "_")])
 
 
 def language_of(catalogue: NullTranslations) -> str:
-    """Which of LANGUAGES it is."""
+    """Return the tag, of LANGUAGES, of a catalogue."""
     return catalogue.info().get("language", DEFAULT).replace("_", "-")
 
 
 def negotiated(accepted: str) -> str:
-    """The one of LANGUAGES that an Accept-Language header (RFC 9110) wants most."""
+    """Return the one of LANGUAGES that an Accept-Language header (RFC 9110) prefers."""
     wanted: list[tuple[float, str]] = []
     for part in accepted.split(",")[:MOST_ASKED]:
         if (found := ASKED.fullmatch(part)) and (quality := float(found[2] or 1)):

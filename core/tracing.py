@@ -1,7 +1,7 @@
-"""To which request belongs what is done now: its trace, by the W3C's Trace Context, and its id, in this thread or coroutine.
+"""Trace context (W3C) and request id of the current thread or coroutine.
 
-A request brings a trace along or begins one. It goes with the steps that follow from it through the queues, into what workers
-write down, and in a header to whoever they ask. Nothing is measured or sent anywhere for it: who does that finds our part.
+A request brings a trace or begins one. Queue messages, log records and headers of outgoing requests
+carry it on. Nothing is measured or exported: external tracing finds our spans by their ids.
 """
 
 import re
@@ -15,15 +15,16 @@ from uuid import UUID
 HEADER = "traceparent"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 FORM = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
-LONGEST = 512  # characters of the header; versions to come may append something
+LONGEST = 512  # characters of the header; later versions of the standard may append fields
 NONE = {"0" * 32, "0" * 16}
 FORBIDDEN, CURRENT, SAMPLED = "ff", "00", 0x01
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """`id` (32 hexadecimal digits) is the same for all of it, `span_id` (16) is our own part. `is_sampled`: somebody before us
-    records it.
+    """Trace with an `id` for all its parts and the `span_id` of ours.
+
+    They have 32 and 16 hexadecimal digits. `is_sampled`: the caller records the trace.
     """
 
     id: str
@@ -44,13 +45,13 @@ _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
 def begun(request_id: str = "") -> Trace:
-    """A new one."""
+    """Return a new trace."""
     digits = token_hex(24)
     return Trace(digits[:32], digits[32:], request_id=request_id)
 
 
 def received(headers: Sequence[str], request_id: str = "") -> Trace:
-    """The one of these traceparent headers, in a span of our own; a new one when there is none, more than one, or no good one."""
+    """Return the trace of one valid traceparent header, or else a new trace."""
     if not headers:
         return begun(request_id)
     found = FORM.fullmatch(headers[0]) if len(headers) == 1 and len(headers[0]) <= LONGEST else None
@@ -69,13 +70,13 @@ def current() -> Trace | None:
 
 
 def enter(trace: Trace) -> None:
-    """From now on, in this coroutine and in what it starts."""
+    """Set the trace of this coroutine and of those that it starts."""
     _current.set(trace)
 
 
 @contextmanager
 def entered(trace: Trace | None) -> Iterator[None]:
-    """While the block runs, in this thread."""
+    """Set the trace of this thread while the block runs."""
     before = _current.set(trace)
     try:
         yield
@@ -84,17 +85,14 @@ def entered(trace: Trace | None) -> Iterator[None]:
 
 
 def outgoing() -> dict[str, str]:
-    """The header for whoever is asked now, in a span of its own; none where there is no trace."""
-    trace = _current.get()
-    return (
-        {HEADER: Trace(trace.id, token_hex(8), trace.is_sampled).traceparent}
-        if trace is not None
-        else {}
-    )
+    """Return the header of an outgoing request, with its own span, if any."""
+    if (trace := _current.get()) is None:
+        return {}
+    return {HEADER: Trace(trace.id, token_hex(8), trace.is_sampled).traceparent}
 
 
 def packed(trace: Trace | None) -> dict[str, str]:
-    """What travels with a message."""
+    """Return the fields that a queue message carries."""
     if trace is None:
         return {}
     return {HEADER: trace.traceparent} | (
@@ -103,7 +101,7 @@ def packed(trace: Trace | None) -> dict[str, str]:
 
 
 class Carried:
-    """The baggage of the queues: a task runs in the trace of what led to it, or begins one."""
+    """Baggage of the queues: a task runs in the trace of its cause, or begins one."""
 
     def packed(self) -> dict[str, str]:
         return packed(_current.get())

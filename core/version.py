@@ -1,4 +1,4 @@
-"""Which version of the service this is, and of which commit. pyproject.toml has the number."""
+"""Version of the service, from pyproject.toml, and its commit."""
 
 import os
 import re
@@ -6,24 +6,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HASH = re.compile("[0-9a-f]{7,64}")
-NAMED = ("RAILWAY_GIT_COMMIT_SHA", "GIT_COMMIT")  # by Railway, and by the build of the image
+NAMED = ("RAILWAY_GIT_COMMIT_SHA", "GIT_COMMIT")  # set by Railway and by the image
 UNKNOWN = "unknown"
 
 
-def _number() -> str:
-    text = (ROOT / "pyproject.toml").read_text("utf-8")
-    found: list[str] = re.findall('^version = "(.+)"$', text, re.MULTILINE)
-    return found[0]
-
-
-def _commit() -> str:
-    named = [os.environ.get(name, "").strip() for name in NAMED]
-    found = (text for text in (*named, _checked_out()) if HASH.fullmatch(text))
-    return next(found, UNKNOWN)
-
-
 def _checked_out() -> str:
-    """Of a clone, found as git finds it, which may not be installed or may distrust the owner."""
+    """Return the commit of a clone. Git may be missing or distrust the owner."""
     try:
         folder = ROOT / ".git"
         if folder.is_file():  # a second work tree
@@ -41,6 +29,14 @@ def _checked_out() -> str:
         return UNKNOWN
 
 
-NUMBER = _number()
-COMMIT = _commit()
+NUMBER: str = re.findall(
+    '^version = "(.+)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE
+)[0]
+COMMIT = next(
+    filter(
+        HASH.fullmatch,
+        (*(os.environ.get(name, "").strip() for name in NAMED), _checked_out()),
+    ),
+    UNKNOWN,
+)
 VERSION = f"{NUMBER}+{COMMIT[:7]}"

@@ -1,8 +1,8 @@
-"""Whether a page of others is there: asked as a polite visitor asks, by the rules of `outbound.py` at each step of the way.
+"""Link probe: does a page of another site exist?
 
-A visitor says who it is, asks for the head alone where that is answered, keeps away from where a site wants no programs
-(robots.txt, RFC 9309), and follows few redirects, each of which is checked like the first address. Everything has its limit:
-seconds, bytes, steps.
+A visit names its program, asks for the head alone where the server supports that, obeys robots.txt
+(RFC 9309) and follows few redirects, each of which `outbound.py` checks like the first URL. Time,
+bytes and steps are limited.
 """
 
 import threading
@@ -18,22 +18,17 @@ from core.version import NUMBER
 
 LIMIT = 20.0  # seconds for all steps of a visit
 MOST_REDIRECTS = 5
-LARGEST_ROBOTS = 64 * 1024  # bytes; what is behind them is not read
-ROBOTS_KEPT = 24 * 3600.0  # seconds, as RFC 9309 wants it
-MOST_HOSTS = 500  # whose robots.txt is remembered
+LARGEST_ROBOTS = 64 * 1024  # bytes; the rest is not read
+ROBOTS_KEPT = 24 * 3600.0  # seconds (RFC 9309)
+MOST_HOSTS = 500  # in the cache of robots.txt
 NAME = "RoadmapLinkCheck"
 HEADERS = {"User-Agent": f"{NAME}/{NUMBER}", "Accept": "*/*"}
 REDIRECTS = (301, 302, 303, 307, 308)
-HEAD_IS_ENOUGH = (
-    200,
-    204,
-    206,
-    *REDIRECTS,
-    429,
-)  # others are asked again by GET: many servers answer HEAD badly
-SAFE = "!#$%&'()*+,/:;=?@[]~-._"  # of a URL, as RFC 3986 has them
+# After any other status GET is tried: many servers answer HEAD badly.
+HEAD_IS_ENOUGH = (200, 204, 206, *REDIRECTS, 429)
+SAFE = "!#$%&'()*+,/:;=?@[]~-._"  # characters of a URL (RFC 3986)
 
-GONE = (404, 410)  # what tells for certain that a page is not there
+GONE = (404, 410)  # the page certainly does not exist
 
 NOT_WANTED = "the site asks programs to stay away (robots.txt)"
 TOO_FAR = f"it leads on more than {MOST_REDIRECTS} times"
@@ -41,9 +36,10 @@ TOO_FAR = f"it leads on more than {MOST_REDIRECTS} times"
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What was found. `status` is None when no answer came; `wrong` says why, and, without any, the page is there.
+    """Result of a visit. The page exists when `wrong` is empty.
 
-    `refused`: it is never asked, by our rules; `unwelcome`: by those of its site.
+    `status` is None without an answer. `refused`: our rules forbid the visit; `unwelcome`: those
+    of the site do.
     """
 
     status: int | None
@@ -54,21 +50,20 @@ class Visit:
 
     @property
     def is_gone(self) -> bool:
-        """Surely: an error of a server or of the way to it may pass."""
+        """Return whether the page certainly does not exist."""
         return self.refused or self.status in GONE
 
 
 class Robots:
-    """What sites want of programs, by their origin. For threads."""
+    """Cache of robots.txt by origin. Thread-safe."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, tuple[float, str]] = (
-            OrderedDict()
-        )  # the text: parsed, it takes twelve times as much
+        # The text: parsed, it takes twelve times as much memory.
+        self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._lock = threading.Lock()
 
     def allow(self, target: Target, networks: Networks, until: float) -> bool:
-        """Raises Unreachable when the site does not answer."""
+        """Return whether the site allows the visit. Raises Unreachable."""
         origin = f"{target.scheme}://{target.host_header}"
         with self._lock:
             kept = self._known.get(origin)
@@ -80,12 +75,11 @@ class Robots:
                     self._known.popitem(last=False)
         rules = RobotFileParser()
         rules.parse([line for line in kept[1].splitlines() if _is_readable(line)])
-        return rules.can_fetch(
-            NAME, origin + target.path
-        )  # a path alone could look like a host: //[
+        # With the origin: a path alone could look like a host, as //[ does.
+        return rules.can_fetch(NAME, origin + target.path)
 
     def _read(self, target: Target, networks: Networks, until: float) -> str:
-        """Where there is none, or only an error of the visitor's, everything is allowed; a site that fails wants nobody."""
+        """Return the rules: an error of the client allows all, one of the server nothing."""
         place = Target(target.scheme, target.host, target.port, "/robots.txt")
         answered = look(
             "GET", place, HEADERS, networks=networks, until=until, most_body=LARGEST_ROBOTS
@@ -96,7 +90,7 @@ class Robots:
 
 
 def _is_readable(line: str) -> bool:
-    """What the parser of the standard library would raise for is no rule. Delays are not asked for."""
+    """Return whether the parser takes the line. Delays are left out."""
     name, _, value = line.partition(":")
     try:
         urlparse(unquote(value.strip()))
@@ -109,62 +103,48 @@ robots = Robots()
 
 
 def visit(url: str, *, networks: Networks = (), limit: float = LIMIT) -> Visit:
-    """Once, with all its redirects. Never raises for what others do."""
+    """Visit a URL once, with its redirects. Never raises for what a server does."""
     until = monotonic() + limit
     whose = "its address"
     try:
         for _ in range(MOST_REDIRECTS + 1):
-            target = _target(url, networks)
+            try:
+                target = parse(spelled(url), networks, plain=True)
+            except ValueError as error:
+                return Visit(None, f"{whose} {error}", refused=True)
             if not robots.allow(target, networks, until):
                 return Visit(None, NOT_WANTED, unwelcome=True)
             answered = _asked(target, networks, until)
-            if answered.status not in REDIRECTS or not answered.location:
-                return _seen(answered)
-            url, whose = _led(url, answered.location), "the address to which it redirects"
-    except _Refused as refused:
-        return Visit(None, f"{whose} {refused}", refused=True)
+            status, location = answered.status, answered.location
+            if status not in REDIRECTS or not location:
+                wrong = "" if 200 <= status < 300 else f"it answered with status {status}"
+                return Visit(status, wrong, retry_after=answered.retry_after)
+            whose = "the address to which it redirects"
+            try:
+                url = urljoin(url, location)
+            except ValueError:
+                url = location  # parse refuses it
     except Unreachable as error:
         return Visit(None, str(error))
     return Visit(None, TOO_FAR)
 
 
-class _Refused(Exception):
-    """By which rule of ours, as a sentence goes on."""
-
-
-def _led(url: str, location: str) -> str:
-    try:
-        return urljoin(url, location)
-    except ValueError:
-        return location  # is refused by the next look at it
-
-
-def _target(url: str, networks: Networks) -> Target:
-    try:
-        ascii_url = spelled(url)
-    except ValueError:
-        raise _Refused("is not a readable URL") from None
-    try:
-        return parse(ascii_url, networks, plain=True)
-    except ValueError as error:
-        raise _Refused(str(error)) from None
-
-
 def spelled(url: str) -> str:
-    """As it goes over the wire: ASCII, without a fragment. Raises ValueError when its host cannot be said so."""
-    bare = urldefrag(url)[0]
-    if bare.isascii():
-        return quote(bare, safe=SAFE)
-    parts = urlsplit(bare)
-    host = (
-        (parts.hostname or "").encode("idna").decode() if parts.hostname else ""
-    )  # UnicodeError is a ValueError
-    port = f":{parts.port}" if parts.port is not None else ""
+    """Return the URL as it is sent: in ASCII, without a fragment. Raises ValueError."""
+    try:
+        bare = urldefrag(url)[0]
+        if bare.isascii():
+            return quote(bare, safe=SAFE)
+        parts = urlsplit(bare)
+        host = parts.hostname.encode("idna").decode() if parts.hostname else ""
+        port = f":{parts.port}" if parts.port is not None else ""
+    except ValueError:  # also a UnicodeError
+        raise ValueError("is not a readable URL") from None
     return quote(parts._replace(netloc=host + port).geturl(), safe=SAFE)
 
 
 def host_of(url: str) -> str:
-    """Whose address it is, whatever its port and its letters; one that cannot be read is nobody else's."""
+    """Return the host of a URL, in lower case; of an unreadable URL the URL itself."""
     try:
         return urlsplit(url).hostname or url
     except ValueError:
@@ -172,7 +152,7 @@ def host_of(url: str) -> str:
 
 
 def _asked(target: Target, networks: Networks, until: float) -> Answered:
-    """By HEAD, and by GET where that was no plain answer."""
+    """HEAD the page, and GET it if HEAD is not answered well."""
     try:
         answered = look("HEAD", target, HEADERS, networks=networks, until=until)
         if answered.status in HEAD_IS_ENOUGH:
@@ -181,9 +161,3 @@ def _asked(target: Target, networks: Networks, until: float) -> Answered:
         if monotonic() >= until:
             raise
     return look("GET", target, HEADERS, networks=networks, until=until)
-
-
-def _seen(answered: Answered) -> Visit:
-    status = answered.status
-    wrong = "" if 200 <= status < 300 else f"it answered with status {status}"
-    return Visit(status, wrong, retry_after=answered.retry_after)

@@ -3,11 +3,20 @@
 from collections.abc import Iterator
 from ipaddress import ip_network
 from time import monotonic
+from typing import Any
 
 import pytest
 
 from core import outbound, visiting
-from core.visiting import MOST_REDIRECTS, NOT_WANTED, Robots, Visit, spelled, visit
+from core.visiting import (
+    LARGEST_ROBOTS,
+    MOST_REDIRECTS,
+    NOT_WANTED,
+    Robots,
+    Visit,
+    spelled,
+    visit,
+)
 from tests.cases import try_each
 from tests.servers import free_port
 from tests.site import Site, by_method, endless, endless_head, page, served, silent
@@ -204,6 +213,32 @@ class TestRobots:
     def test_one_without_end_is_read_to_its_limit(self, site: Site) -> None:
         site.pages |= {"/robots.txt": endless, "/a": page()}
         assert seen(site, "/a") == Visit(200)
+
+    def test_what_is_behind_its_limit_is_not_waited_for(self, site: Site) -> None:
+        def stalls(handler: Any) -> None:
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"#" * LARGEST_ROBOTS)
+            site.gone.wait(60)
+
+        site.pages |= {"/robots.txt": stalls, "/a": page()}
+        started = monotonic()
+        assert seen(site, "/a") == Visit(200)
+        assert monotonic() - started < 5
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"HTTP/1.0 200 OK\r\n\r\n%s",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 34\r\n\r\n%s",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n%s",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n22\r\n%s\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n22\r\n%s\r\nbroken",
+        ],
+    )
+    def test_it_is_read_however_its_end_is_marked(self, site: Site, answer: bytes) -> None:
+        whole = answer % b"User-agent: *\nDisallow: /private/\n"
+        site.pages["/robots.txt"] = lambda handler: handler.wfile.write(whole)
+        assert seen(site, "/private/a").unwelcome
+        assert not seen(site, "/b").unwelcome
 
     @pytest.mark.parametrize(
         "rule",
