@@ -63,7 +63,7 @@ AFRESH = {"attempts": 0, "interruptions": 0, "error": "", "finished_at": None}
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """State of the roadmap after a decision; `designing` is the revision that is on its way."""
+    """State after a decision; `designing` is the revision that is on its way."""
 
     what: str  # for the execution log
     status: RoadmapStatus

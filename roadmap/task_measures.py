@@ -72,8 +72,9 @@ class DepthPoint:
 
 
 def since_of(span: Period) -> datetime:
-    """When its first step begins, which is shown as a whole, so that with the one that is not over there is a whole number of
-    them.
+    """Return when the first step of the span begins.
+
+    It is shown as a whole: with the step that is not over there is a whole number of them.
     """
     since = clock.now() - LENGTHS[span] + STEPS[span]
     return since - (since - EPOCH) % STEPS[span]

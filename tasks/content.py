@@ -112,7 +112,7 @@ def generator() -> Generator:
 
 
 def check_feedback(pointer: str) -> None:
-    """Raise Invalid, about the field of this pointer, unless the generator follows words."""
+    """Raise Invalid, about this field, unless the generator follows words."""
     generator().check_feedback(pointer)
 
 

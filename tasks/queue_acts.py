@@ -1,4 +1,4 @@
-"""What operators do to the queues and their messages, each act with an entry in the audit log.
+"""Acts of operators on the queues, each with an entry in the audit log.
 
 All of it raises NotFound for what is not there, and Unavailable when the broker does not answer.
 """
@@ -53,7 +53,7 @@ class DeadLettersRequest(BaseModel):
 
 
 def act_on(actor: Actor, action: Action, queue: str, *message: str) -> None:
-    """Act on a queue, or on one message of it. Raises Conflict when it cannot be revoked."""
+    """Act on a queue or a message. Raises Conflict when it cannot be revoked."""
     with audited(actor, action, "/".join((queue, *message))):
         ACTS[action](queue, *message)
 

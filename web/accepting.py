@@ -56,7 +56,7 @@ def send(steps: Sequence[Step]) -> None:
 
 
 def carry_out(roadmap_id: UUID, made: Decided) -> None:
-    """Send what follows from a decision, and log the decision, when it is committed."""
+    """Send what follows from a decision, and log it, after the commit."""
     send(made.steps)
     message = f"{made.what}: revision {made.revision} is {made.status}"
     database.after_commit(partial(record, "api", "decide", message, roadmap_id=roadmap_id))

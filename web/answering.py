@@ -44,22 +44,14 @@ class Document:
 Answer = BaseModel | Document | Reply | Response | None
 
 
-def as_reply(answer: BaseModel | Reply | None) -> Reply:
-    return answer if isinstance(answer, Reply) else Reply(answer)
-
-
-def content_of(answer: BaseModel) -> bytes:
-    return answer.model_dump_json().encode()
-
-
 def tag_of(answer: Answer) -> str:
     """Of what is answered whole."""
     if isinstance(answer, Document):
         return answer.tag
     assert not isinstance(answer, Response)
-    body = as_reply(answer).body
+    body = answer.body if isinstance(answer, Reply) else answer
     assert body is not None
-    return etag(content_of(body))
+    return etag(body.model_dump_json().encode())
 
 
 def answered(
@@ -79,10 +71,10 @@ def answered(
         return represented(
             request, answer, "application/json", answer.headers, may_be_kept=may_be_kept
         )
-    reply = as_reply(answer)
+    reply = answer if isinstance(answer, Reply) else Reply(answer)
     if reply.body is None:
         return Response(status_code=204, headers=dict(reply.headers))
-    content = content_of(reply.body)
+    content = reply.body.model_dump_json().encode()
     if request.method not in ("GET", "HEAD"):
         tag = {"ETag": etag(content)} if as_read else {}
         return Response(

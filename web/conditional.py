@@ -20,13 +20,6 @@ def compressed_tag(tag: str) -> str:
     return f'{tag[:-1]}{COMPRESSED}"'
 
 
-def is_conditional(request: Request) -> bool:
-    """Whether the request is to change something only on a condition about its ETag."""
-    return request.method not in ("GET", "HEAD") and (
-        "if-match" in request.headers or "if-none-match" in request.headers
-    )
-
-
 def has_it(request: Request, tag: str) -> bool:
     """Whether one of the tags that the request names is this one."""
     return _names(request, "if-none-match", tag)

@@ -17,7 +17,6 @@ logger = logging.getLogger("roadmap.access")  # a line for each answer, at DEBUG
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER, UNMATCHED, UNREADABLE = "other", "unmatched", "unreadable"
 NO_ANSWER = "none"  # the status of a request whose client went away before one was given
-STREAM = (b"content-type", b"text/event-stream")
 
 
 class CountingMiddleware:
@@ -39,10 +38,8 @@ class CountingMiddleware:
             nonlocal status, is_stream
             if message["type"] == "http.response.start":
                 status = str(message["status"])
-                is_stream = any(
-                    name == STREAM[0] and value.startswith(STREAM[1])
-                    for name, value in message["headers"]
-                )
+                media_type = dict(message["headers"]).get(b"content-type", b"")
+                is_stream = media_type.startswith(b"text/event-stream")
                 if is_stream:
                     CountingMiddleware.open_streams += 1
                     _count(scope, status)

@@ -1,4 +1,4 @@
-"""A row of the route table, and the steps of every request from its headers to its response."""
+"""Route table rows, and the steps of every request up to its response."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -23,7 +23,7 @@ from roadmap.principals import Principal, confirm
 from web import idempotency, limits
 from web.answering import answered, tag_of
 from web.callers import NOBODY, check_scope, identify
-from web.conditional import check_match, is_conditional
+from web.conditional import check_match
 from web.deprecating import FIELDS as DEPRECATED
 from web.deprecating import deprecations
 from web.origins import address_of, check_host, check_same_site
@@ -49,7 +49,10 @@ class NoBody(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that was read and checked; `named` is the name that its Idempotency-Key gives it."""
+    """A request that was read and checked.
+
+    `named` is the name that its Idempotency-Key gives it.
+    """
 
     caller: Principal
     body: Any
@@ -65,6 +68,13 @@ class Call:
 
 
 Handler = Callable[[Call], Any]  # returns an Answer, or is a coroutine that does
+
+
+def is_conditional(request: Request) -> bool:
+    """Whether the request is a change on a condition about an ETag."""
+    return request.method not in ("GET", "HEAD") and (
+        "if-match" in request.headers or "if-none-match" in request.headers
+    )
 
 
 @dataclass(frozen=True)
@@ -145,7 +155,7 @@ class Endpoint:
         return caller
 
     async def answer(self, request: Request, caller: Principal) -> Response:
-        """Read the request, run the handler, and return its response or that of the first try."""
+        """Read the request and run the handler; a repeated one gets the first response."""
         ids = ids_of(request)
         query, sent = await self.read(request)
         named = None
@@ -178,7 +188,7 @@ class Endpoint:
     async def process(
         self, caller: Principal, function: Callable[[Any], Result], sent: Any
     ) -> Result:
-        """Run a function that reads the whole body; bodies are small, except in LargeBody."""
+        """Run a function of the body, which is small except in LargeBody."""
         return function(sent)
 
     def parse(self, sent: Any) -> Any:

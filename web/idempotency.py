@@ -41,7 +41,8 @@ def named(request: Request, owner_id: UUID, content: bytes) -> Name | None:
             f"?{HEADER}", "is one text of 1 to 200 visible ASCII characters, such as a UUID"
         )
         raise Invalid(f"The {HEADER} does not fit.", fields=(rule,))
-    return name_of(_unquoted(given[0]), owner_id, request, content)
+    key = re.sub(r"\\(.)", r"\1", given[0][1:-1]) if given[0].startswith('"') else given[0]
+    return name_of(key, owner_id, request, content)
 
 
 def name_of(key: str, owner_id: UUID, request: Request, content: bytes) -> Name:
@@ -51,7 +52,8 @@ def name_of(key: str, owner_id: UUID, request: Request, content: bytes) -> Name:
     query = request.scope["query_string"].decode("latin-1")
     asked = hashlib.sha256("\n".join((request.method, request.scope["path"], query, "")).encode())
     asked.update(_same_json(content).encode() if can_parse_inline(content) else content)
-    return Name(owner_id, _hash(f"{owner_id.hex} {key}"), asked.hexdigest())
+    key_hash = hashlib.sha256(f"{owner_id.hex} {key}".encode()).hexdigest()
+    return Name(owner_id, key_hash, asked.hexdigest())
 
 
 def earlier(of: Name) -> Response | None:
@@ -112,17 +114,9 @@ def replayed(of: Name, earlier: Answered) -> Response:
     return Response(kept.content, kept.status, {**kept.headers, **REPLAYED})
 
 
-def _unquoted(key: str) -> str:
-    return re.sub(r"\\(.)", r"\1", key[1:-1]) if key.startswith('"') else key
-
-
 def _same_json(content: bytes) -> str:
     """In one spelling; what is no JSON stays as it is."""
     try:
         return json.dumps(json.loads(content.decode()), sort_keys=True)
     except (ValueError, RecursionError):
         return content.decode("utf-8", "backslashreplace")
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

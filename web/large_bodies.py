@@ -1,4 +1,4 @@
-"""Endpoints whose bodies may be large: a few at a time, parsed in a thread or a child process."""
+"""Endpoints with large bodies: a few at a time, parsed in a thread or a child."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -33,7 +33,7 @@ class LargeBody(Endpoint):
     async def process(
         self, caller: Principal, function: Callable[[Any], Result], sent: Any
     ) -> Result:
-        """Run it in a thread; only large bodies wait for other large ones, and count as imports."""
+        """Run it in a thread; large bodies wait for each other and count as imports."""
         if can_parse_inline(self.document_of(sent)):
             return await in_turn(caller, function, sent)
         limits.check_import(caller.account_id)

@@ -1,4 +1,4 @@
-"""Registration, logins and credentials, for the API and the pages: counted, noted and hashed in turn."""
+"""Registration, logins and changes of credentials, for the API and the pages."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -109,7 +109,7 @@ def end_login(call: Call, session_id: UUID | None, event: str = "session-ended")
 
 
 async def _begin(call: Call, event: str, begin: Callable[[Device], tuple[User, Login]]) -> Begun:
-    """Begin a login where passwords are hashed; one that the browser had until now ends."""
+    """Begin a login in a hashing thread, and end the former one of the browser."""
     agent = "".join(c for c in call.request.headers.get("user-agent", "") if c.isprintable())
 
     def run() -> tuple[User, Login]:

@@ -69,8 +69,8 @@ class HeadersMiddleware:
             if message["type"] == "http.response.start":
                 ours = {b"x-request-id": request_id.encode(), **limits.told(scope["state"])}
                 others = [(name, value) for name, value in message["headers"] if name not in ours]
-                said = {name for name, _ in others}
-                careful = [header for header in CAREFUL_RAW if header[0] not in said]
+                names = dict(others)
+                careful = [header for header in CAREFUL_RAW if header[0] not in names]
                 message["headers"] = [*others, *ours.items(), *careful]
             await send(message)
 

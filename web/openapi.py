@@ -325,7 +325,7 @@ def responses_of(endpoint: Endpoint) -> dict[int, type[BaseModel] | None]:
 
 
 def _has_tag(endpoint: Endpoint) -> bool:
-    """Whether its response has an ETag: it is made whole, in a thread, of what is stored."""
+    """Whether its response has an ETag: made whole, in a thread, of stored data."""
     return (
         endpoint.method in ("GET", "PUT", "PATCH")
         and not endpoint.is_async

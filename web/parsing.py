@@ -213,7 +213,12 @@ def _check_names(content: bytes) -> None:
             raise Malformed(
                 f"The objects of the body have too many names: those with more than {MANY_NAMES} have {many:,}."
             )
-        return _once(pairs)
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = Counter(name for name, _ in pairs)
+            twice = one_line(next(name for name, count in names.items() if count > 1))
+            raise Malformed(f"The name {twice[:100]!r} stands twice in one object of the body.")
+        return found
 
     try:
         json.loads(
@@ -221,18 +226,6 @@ def _check_names(content: bytes) -> None:
         )  # in UTF-8 alone: it would guess from bytes
     except (ValueError, RecursionError):
         return  # who reads it next says what is wrong
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(
-            name for name, count in Counter(name for name, _ in pairs).items() if count > 1
-        )
-        raise Malformed(
-            f"The name {one_line(twice)[:100]!r} stands twice in one object of the body."
-        )
-    return found
 
 
 @lru_cache

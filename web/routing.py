@@ -37,17 +37,11 @@ class IndexedRouter(Router):
     def candidates(self, path: str) -> list[Route]:
         """Those that may fit it, in their order."""
         slashes = path.count("/")
-        keys = (
-            (slashes, path[:length])
-            for length in self._starts.get(slashes, ())
-            if length <= len(path)
-        )
-        return [
-            route
-            for _, route in sorted(
-                numbered for key in keys for numbered in self._found.get(key, ())
-            )
-        ]
+        found: list[tuple[int, Route]] = []
+        for length in self._starts.get(slashes, ()):
+            if length <= len(path):
+                found += self._found.get((slashes, path[:length]), ())
+        return [route for _, route in sorted(found)]
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

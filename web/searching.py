@@ -1,4 +1,4 @@
-"""Filters of what operators search: roadmaps and the execution log, on pages and by the API."""
+"""Filters for searches of operators in roadmaps and the execution log."""
 
 import re
 from datetime import UTC, datetime

@@ -107,27 +107,24 @@ class Standing:
 
     def _refresh(self) -> None:
         with self._refreshing:  # one after the other: what one has found is not replaced by what another has read before
-            self._learn()
-
-    def _learn(self) -> None:
-        now, over = read_database_time(), monotonic() - self._loaded_at > START_OVER
-        since = (
-            now - timedelta(seconds=settings.token_ttl_seconds)
-            if over
-            else self._known_until - OVERLAP
-        )
-        ended, revoked = sessions.ended_since(since), api_keys.revoked_since(since)
-        with self._lock:
-            self._ended = (set() if over else self._ended) | ended | revoked
-            for digest in [
-                digest for digest, (bearer, _) in self._keys.items() if bearer.key_id in revoked
-            ]:
-                del self._keys[digest]
-        self._known_until = now
-        if over:
-            self._loaded_at = monotonic()
-        if monotonic() - self._noted_at > NOTES_EVERY:
-            self._note()
+            now, over = read_database_time(), monotonic() - self._loaded_at > START_OVER
+            since = (
+                now - timedelta(seconds=settings.token_ttl_seconds)
+                if over
+                else self._known_until - OVERLAP
+            )
+            ended, revoked = sessions.ended_since(since), api_keys.revoked_since(since)
+            with self._lock:
+                self._ended = (set() if over else self._ended) | ended | revoked
+                for digest in [
+                    digest for digest, (bearer, _) in self._keys.items() if bearer.key_id in revoked
+                ]:
+                    del self._keys[digest]
+            self._known_until = now
+            if over:
+                self._loaded_at = monotonic()
+            if monotonic() - self._noted_at > NOTES_EVERY:
+                self._note()
 
     def _note(self) -> None:
         seen, self._seen = self._seen, set()

@@ -250,8 +250,8 @@ ANSWERS = (
     Fault(
         name="keys-of-requests-shared-by-all",
         file="web/idempotency.py",
-        old='_hash(f"{owner_id.hex} {key}")',
-        new="_hash(key)",
+        old='f"{owner_id.hex} {key}".encode()',
+        new="key.encode()",
         lost="Who sends the Idempotency-Key of somebody else gets their answer, or none.",
         found_by=(
             "tests/unit/test_idempotency.py::TestKeeping::test_a_key_is_that_of_its_account_alone",

@@ -89,10 +89,11 @@ def end_login(call: Call) -> None:
 
 
 def _answered(call: Call, begun: Begun) -> Reply:
-    seconds, user = int(settings.token_ttl_seconds), begun.user
-    if not call.body.cookie:
-        body = Session(access_token=begun.token, csrf_token=None, expires_in=seconds, user=user)
-        return Reply(body)
-    csrf = tokens.csrf_token(begun.login.session_id)
-    body = Session(access_token=None, csrf_token=csrf, expires_in=seconds, user=user)
-    return Reply(body, headers=begun.headers)
+    cookie = call.body.cookie
+    body = Session(
+        access_token=None if cookie else begun.token,
+        csrf_token=tokens.csrf_token(begun.login.session_id) if cookie else None,
+        expires_in=int(settings.token_ttl_seconds),
+        user=begun.user,
+    )
+    return Reply(body, headers=begun.headers if cookie else {})

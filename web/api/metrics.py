@@ -10,7 +10,7 @@ from web.endpoint import Call, Endpoint
 
 
 class MetricsEndpoint(Endpoint):
-    """Endpoint that is also open to clients with METRICS_TOKEN, which are not counted."""
+    """Endpoint that is also open to METRICS_TOKEN, whose requests are not counted."""
 
     async def admit(self, request: Request) -> Principal:
         if is_monitor(request):

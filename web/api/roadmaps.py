@@ -28,7 +28,7 @@ from roadmap.statuses import RoadmapStatus
 from tasks.content import generator
 from web import idempotency
 from web.accepting import accept
-from web.answering import Document, Reply, answered, content_of
+from web.answering import Document, Reply, answered
 from web.api.links import Links, links_of
 from web.endpoint import Call, Endpoint
 from web.events import last_event_id, poller, stream
@@ -103,10 +103,10 @@ class LogsQuery(BaseModel):
 
 
 class CreateEndpoint(Endpoint):
-    """Endpoint that honours `Prefer: wait`, also when it repeats the response to a key."""
+    """Endpoint that honours `Prefer: wait`, also for a repeated request."""
 
     async def answer(self, request: Request, caller: Principal) -> Response:
-        """Return the roadmap if there is an outline in time, otherwise that it is accepted."""
+        """Return the roadmap if it has an outline in time, otherwise the 202."""
         accepted = await super().answer(request, caller)
         if "prefer" not in request.headers or not (seconds := wait_of(request)):
             return accepted
@@ -164,7 +164,7 @@ def read_roadmap(call: Call) -> Document:
         return known
     with snapshot():  # or the state could be another than that of which the tree is made
         state, tree = reading.tree_state(call.owner, roadmap_id), _tree(call.owner, roadmap_id)
-    made = Document(content_of(tree))
+    made = Document(tree.model_dump_json().encode())
     return (
         made if tree.estimate is not None else trees.keep(roadmap_id, state, made)
     )  # prices and budgets change without it

@@ -11,7 +11,7 @@ from roadmap.importing import IN_SHARED
 from roadmap.reading import RoadmapTree
 from roadmap.secret_links import LinkInfo, LinkPurpose, opened
 from web.accepting import take_in
-from web.answering import UNLISTED, Document, Reply, content_of
+from web.answering import UNLISTED, Document, Reply
 from web.api.exporting import calendar_file, sent_calendar, today
 from web.api.importing import made
 from web.endpoint import Call, Endpoint
@@ -23,7 +23,7 @@ documents = Remembered()
 
 
 class CopyEndpoint(Endpoint):
-    """Endpoint whose handler reads a roadmap of one moment, also in a transaction with a key."""
+    """Endpoint whose handler reads in REPEATABLE READ, also with a key."""
 
     reads_one_moment = True
 
@@ -106,4 +106,4 @@ def follow_calendar(call: Call) -> Response:
 
 
 def _unlisted(body: BaseModel) -> Document:
-    return Document(content_of(body), UNLISTED)
+    return Document(body.model_dump_json().encode(), UNLISTED)

@@ -72,7 +72,10 @@ class AnyQuery(BaseModel):
 
 @dataclass(frozen=True)
 class Page(Endpoint):
-    """A route for browsers; a POST brings a form. `for_programs` answers clients that want no page."""
+    """A route for browsers; a POST brings a form.
+
+    `for_programs` answers clients that want no page.
+    """
 
     summary: str = ""  # no description lists pages
     response: None = None
@@ -86,7 +89,7 @@ class Page(Endpoint):
             await super().__call__(scope, receive, send)
 
     async def read(self, request: Request) -> tuple[BaseModel, Any]:
-        """Return the query, with defaults for what does not fit, and the form of a POST.
+        """Return the query, with defaults for wrong values, and the form of a POST.
 
         Raises Unsupported, TooLarge, TooSlow, Malformed.
         """

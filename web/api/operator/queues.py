@@ -27,7 +27,7 @@ Search = Annotated[
 
 
 class QueueEndpoint(Endpoint):
-    """Endpoint that changes the broker: no transaction could store a response with the change."""
+    """Endpoint that changes the broker, so that no transaction stores its response."""
 
     takes_key = False
 

@@ -141,7 +141,7 @@ def _ask(call: Call, name: str) -> Response:
 
 
 def _do(call: Call, name: str) -> Response:
-    """Act, go back and say there what was done; or say on the same page why it cannot be done."""
+    """Act and go back, or show on the same page why it cannot be done."""
     form, queue, action = call.body, call.ids["queue"], Action(name)
     state, search, back = form.text("state"), form.text("search"), form.text("back")
     count: int | str = ""
