@@ -5,7 +5,7 @@ without an account have threads of their own, and a bounded line before them.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -31,19 +31,12 @@ LARGE_OF_ONE = 2  # of one account: one is read, and another waits
 
 
 class _Line:
-    def __init__(self) -> None:
-        self.turns, self.length = asyncio.Semaphore(AT_ONCE), 0
+    def __init__(self, at_once: int) -> None:
+        self.turns, self.length = asyncio.Semaphore(at_once), 0
 
 
-_lines: dict[UUID, _Line] = {}
-
-
-class _Large:
-    def __init__(self) -> None:
-        self.turn, self.length = asyncio.Lock(), 0
-
-
-_large: dict[UUID, _Large] = {}  # by account
+_lines: dict[UUID, _Line] = {}  # of requests, by account
+_large: dict[UUID, _Line] = {}  # of requests with large bodies, by account
 
 
 _public = anyio.CapacityLimiter(PUBLIC_HANDLERS)
@@ -95,19 +88,11 @@ async def few_at_once(account_id: UUID) -> AsyncIterator[None]:
             f"{len(_large)} large documents are being read already. Come back in a moment.",
             retry_after=5,
         )
-    line = _large.setdefault(account_id, _Large())
-    if line.length >= LARGE_OF_ONE:
-        raise TooMany(
-            "Another large document of yours is being read. Wait until that is done.", retry_after=5
-        )
-    line.length += 1
-    try:
-        async with line.turn:
-            yield
-    finally:
-        line.length -= 1
-        if not line.length:
-            del _large[account_id]
+    refusal = TooMany(
+        "Another large document of yours is being read. Wait until that is done.", retry_after=5
+    )
+    async with _in_line(_large, account_id, 1, LARGE_OF_ONE, refusal):
+        yield
 
 
 async def in_turn(principal: Principal, function: Callable[..., Result], *given: Any) -> Result:
@@ -122,15 +107,23 @@ async def in_turn(principal: Principal, function: Callable[..., Result], *given:
         return await run_in_threadpool(function, *given)
 
 
-@asynccontextmanager
-async def turn(account_id: UUID) -> AsyncIterator[None]:
+def turn(account_id: UUID) -> AbstractAsyncContextManager[None]:
     """For a `with` around what runs in a thread. Raises TooMany."""
-    line = _lines.setdefault(account_id, _Line())
-    if line.length >= AT_ONCE + WAITING:
-        raise TooMany(
-            f"{line.length} of your requests are waiting already. Wait for their answers.",
-            retry_after=1,
-        )
+    most = AT_ONCE + WAITING
+    refusal = TooMany(
+        f"{most} of your requests are waiting already. Wait for their answers.", retry_after=1
+    )
+    return _in_line(_lines, account_id, AT_ONCE, most, refusal)
+
+
+@asynccontextmanager
+async def _in_line(
+    lines: dict[UUID, _Line], account_id: UUID, at_once: int, most: int, refusal: TooMany
+) -> AsyncIterator[None]:
+    """Wait for a turn in the line of this account, unless that has `most` requests already."""
+    line = lines.setdefault(account_id, _Line(at_once))
+    if line.length >= most:
+        raise refusal
     line.length += 1
     try:
         async with line.turns:
@@ -138,4 +131,4 @@ async def turn(account_id: UUID) -> AsyncIterator[None]:
     finally:
         line.length -= 1
         if not line.length:
-            del _lines[account_id]
+            del lines[account_id]
