@@ -42,7 +42,6 @@ OPERATORS = {
     "restore": "Put a backup into an empty database.",
     "cost": "Estimate a month's bill.",
 }
-HIDDEN = ("dead",)  # as it was called before `jobs`
 MODULES = {
     "list": "listing",
     "show": "showing",
@@ -62,7 +61,7 @@ class Commands(click.Group):
         return [*LEARNERS, *OPERATORS]
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in (*LEARNERS, *OPERATORS, *HIDDEN):
+        if name not in (*LEARNERS, *OPERATORS):
             return None
         if name not in BY_THEMSELVES:
             _stand_in_for_the_service()

@@ -263,13 +263,3 @@ def _each(
         with audited(Actor.of_command_line(), Action(f"message.{what}"), f"{queue}/{id_}"):
             one(queue, id_)
     return len(ids)
-
-
-@click.group("dead", hidden=True)
-def dead_alias() -> None:
-    """As it was called before `jobs`: list, replay or delete dead letters."""
-
-
-dead_alias.add_command(dead, "list")
-dead_alias.add_command(replay)
-dead_alias.add_command(delete)

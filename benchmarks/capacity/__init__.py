@@ -1,1 +1,1 @@
-"""How many workers, servers and connections a load takes, and whether that is true: `make capacity`."""
+"""Capacity planning: a queue simulation times measured use of one roadmap"""

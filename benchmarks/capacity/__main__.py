@@ -1,9 +1,9 @@
-"""What a load takes, predicted: `make capacity`, `make capacity ROADMAPS=1000 LATENCY=8`, `make capacity CHECK=1`, or
+"""Predict what a load needs: `make capacity ROADMAPS=1000 LATENCY=8`, or
 
-    python -m benchmarks.capacity [--roadmaps N ...] [--latency SECONDS] [--check [--quick]] [--write]
+    python -m benchmarks.capacity [--roadmaps N ...] [--check [--quick]] [--write]
 
-`--check` runs the real service beside what is predicted for it, and ends with 1 when they are further apart than check.py
-allows. `--write` puts what was found into docs/SCALING.md: of the loads of the page, as they are by default.
+`--check` compares the real service with the prediction, and exits with 1 when they differ by more
+than check.py allows. `--write` puts the results into docs/SCALING.md.
 """
 
 import argparse
@@ -16,34 +16,21 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import NoReturn
 
+from benchmarks.capacity import report
 from benchmarks.capacity.check import BOUND, SHORT, SHORT_BOUND, TRIALS, Compared, check, table
-from benchmarks.capacity.needs import Terms, needs
+from benchmarks.capacity.needs import THREADS_OF_CONSUMER, as_kept, needs, speed_of
 from benchmarks.capacity.real import Trial
-from benchmarks.capacity.report import (
-    LOADS,
-    PRICE,
-    as_kept,
-    checked_section,
-    keep,
-    of_needs,
-    section,
-    told_of,
-)
-from benchmarks.capacity.threads import LEAST_THREADS, MOST_THREADS
-from benchmarks.capacity.unit_costs import unit_costs
-from benchmarks.capacity.workload import DAY, HOUR, Latency, Limits, Workload
+from benchmarks.capacity.workload import DAY, HOUR, Latency, Workload
 from benchmarks.ground import BenchmarkFailed, Ground, compiled, machine, say
 
-REQUESTS, TOKENS = (
-    30_000,
-    180_000_000,
-)  # a minute: what a provider allows a large customer; ask yours
+CONSUMER = 32  # threads of one, where nobody says how many
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """The value of an option, for argparse: from `least` to `most`, without the one or the other where it says so; with
-    `is_none_allowed` 0, too.
+    """Value of an option, for argparse: from `least` to `most`.
+
+    `is_above` and `is_below` exclude the bounds themselves; `is_none_allowed` allows 0, too.
     """
 
     least: float
@@ -73,11 +60,12 @@ class Number:
             "above" if self.is_above else "from",
             "and below" if self.is_below else "up to",
         )
-        return f"{'0 or ' if self.is_none_allowed else ''}{kind} {lower} {self.least:,.15g} {upper} {self.most:,.15g}"
+        bounds = f"{lower} {self.least:,.15g} {upper} {self.most:,.15g}"
+        return f"{'0 or ' if self.is_none_allowed else ''}{kind} {bounds}"
 
 
 class Parser(argparse.ArgumentParser):
-    """Whose errors are one sentence."""
+    """Parser whose errors are one sentence"""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message}\n")
@@ -85,15 +73,18 @@ class Parser(argparse.ArgumentParser):
 
 def main(words: Sequence[str] | None = None) -> int:
     options = arguments(words)
-    return (
-        run_check(SHORT if options.quick else TRIALS, write=options.write)
-        if options.check
-        else predict(options)
-    )
-
-
-def default_workload(a_day: float = 1.0) -> Workload:
-    return Workload(a_day, limits=Limits(requests=REQUESTS, tokens=TOKENS))
+    if options.check:
+        return run_check(SHORT if options.quick else TRIALS, write=options.write)
+    began = time.monotonic()
+    workloads = [workload_of(options, each) for each in options.roadmaps or report.LOADS]
+    found = [needs(each, speed_of(each), options.threads) for each in workloads]
+    print(report.assumptions(workloads[0], options.threads))
+    print(f"\n{report.of_needs(found, options.price)}")
+    say(f"capacity: {time.monotonic() - began:.1f} s of computing")
+    if options.write:
+        report.keep(loads=[as_kept(each) for each in found])
+        report.section().run(["--write"])
+    return 0
 
 
 def workload_of(options: argparse.Namespace, a_day: float) -> Workload:
@@ -104,27 +95,12 @@ def workload_of(options: argparse.Namespace, a_day: float) -> Workload:
         outline_calls=options.outline_calls,
         outline=Latency(options.outline_latency, options.outline_spread),
         content=Latency(options.latency, options.spread),
-        limits=Limits(requests=options.requests, tokens=options.tokens, at_once=options.at_once),
+        requests=options.requests,
+        tokens=options.tokens,
+        at_once=options.at_once,
         within=options.within,
         share=options.share,
     )
-
-
-def predict(options: argparse.Namespace) -> int:
-    costs, terms = unit_costs(), Terms(each=options.threads)
-    began = time.monotonic()
-    try:
-        workloads = [workload_of(options, each) for each in options.roadmaps or LOADS]
-        found = [needs(each, costs, terms) for each in workloads]
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"{told_of(workloads[0], terms)}\n\n{of_needs(found, options.price)}")
-    say(f"capacity: {time.monotonic() - began:.1f} s of computing")
-    if options.write:
-        keep(loads=as_kept(found))
-        section(workloads[0], costs, terms, options.price).run(["--write"])
-    return 0
 
 
 def run_check(trials: Sequence[Trial], *, write: bool) -> int:
@@ -137,12 +113,13 @@ def run_check(trials: Sequence[Trial], *, write: bool) -> int:
         say(f"error: {error}")
         return 1
     about = machine()
-    cores = f"{about['cores']} cores ({about['processor']}) with all servers on them, load {os.getloadavg()[0]:.1f} in the end"
-    where = f"Measured on {datetime.now(UTC).date()}, {cores}."
+    cores = f"{about['cores']} cores ({about['processor']}) with all servers on them"
+    load = f"load {os.getloadavg()[0]:.1f} in the end"
+    where = f"Measured on {datetime.now(UTC).date()}, {cores}, {load}."
     print(f"{where}\n\n{table(found, bound)}")
     if write:
-        keep(where=where, check=[asdict(each) for each in found])
-        checked_section().run(["--write"])
+        report.keep(where=where, check=[asdict(each) for each in found])
+        report.checked_section().run(["--write"])
     return judged(found, bound)
 
 
@@ -150,20 +127,19 @@ def judged(found: list[Compared], bound: float) -> int:
     """1 when a prediction is not true."""
     wrong = [each for each in found if each.is_wrong(bound)]
     for each in wrong:
-        say(
-            f"error: {each.trial}: {each.name}: {each.ratio:.2f} times what was predicted, allowed is up to {bound} times"
-        )
+        ratio = f"{each.ratio:.2f} times what was predicted, allowed is up to {bound} times"
+        say(f"error: {each.trial}: {each.name}: {ratio}")
     return int(bool(wrong))
 
 
 def parser() -> Parser:
-    usual = default_workload()
+    usual = Workload(1)
     latency, spread, limit = (
         Number(0, HOUR, is_above=True),
         Number(0, 3),
         Number(1, 1e12, is_none_allowed=True),
     )
-    threads = Number(LEAST_THREADS, MOST_THREADS, is_whole=True)
+    threads = Number(1, THREADS_OF_CONSUMER, is_whole=True)
     made = Parser(
         prog="python -m benchmarks.capacity",
         description=__doc__,
@@ -222,22 +198,22 @@ def parser() -> Parser:
     add(
         "--requests",
         type=limit,
-        default=usual.limits.requests,
+        default=usual.requests,
         help="a minute that the provider allows; 0: no limit",
     )
     add(
         "--tokens",
         type=limit,
-        default=usual.limits.tokens,
+        default=usual.tokens,
         help="a minute that the provider allows; 0: no limit",
     )
     add(
         "--at-once",
         type=Number(0, 1e9, is_whole=True),
-        default=usual.limits.at_once,
+        default=usual.at_once,
         help="calls at once that the provider allows; 0: no limit",
     )
-    add("--threads", type=threads, default=Terms().each, help="most threads of a consumer")
+    add("--threads", type=threads, default=CONSUMER, help="most threads of a consumer")
     add(
         "--within",
         type=Number(0, 365 * DAY, is_above=True),
@@ -253,7 +229,7 @@ def parser() -> Parser:
     add(
         "--price",
         type=Number(0, 1e6),
-        default=PRICE,
+        default=report.PRICE,
         help="of a million tokens of the model, for its bill; 0: leave it out",
     )
     add("--check", action="store_true", help="run the real service beside the prediction")

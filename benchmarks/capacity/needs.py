@@ -1,201 +1,175 @@
-"""From a workload and what one roadmap costs to what has to be there: processes, memory, connections, commands, bytes. Pure.
+"""Processes, connections, commands, bytes and the bill of a workload.
 
-`needs` is what a price list is asked with; `Needs` says what of everything.
+Use of one roadmap is read from `cli/costs/measured.json`, as `make bench-usage` measured it.
 """
 
 from dataclasses import dataclass, replace
 from math import ceil, exp
+from typing import Any
 
-from benchmarks.capacity.simulation import Fleet
-from benchmarks.capacity.threads import MOST_THREADS, Speed, speed_of
-from benchmarks.capacity.unit_costs import BUSY, CONTENT, UnitCosts, fleet_of
+from benchmarks.capacity.simulation import Found, keeping_up, smallest
 from benchmarks.capacity.workload import DAY, Workload
-from cli.costs import bill
-from cli.costs.bill import MONTH
+from benchmarks.figures import number
+from cli.costs import measured, prices
+from cli.costs.bill import MONTH, Part, Use, bill_of
 from core.settings import Settings
 
-API, LOGS, POSTGRES, REDIS, POOLER = "api", "huey_logs", "postgres", "redis", "pgbouncer"
+API, LOGS, CONTENT, POSTGRES, REDIS = "api", "huey_logs", "huey_content", "postgres", "redis"
+WITH_MODEL = "three services, model"  # in what was measured
+PLATFORM, MONTHS = "Railway", 12  # for which roadmaps have been kept
+REQUESTS = 60  # of the API for a roadmap: asking, looking, streams, pages
+BUSY = 0.6  # of a core that a process may use in the busiest hour
+WAIT = 0.0065  # seconds for which a call's thread waits for PostgreSQL and Redis
 LOGS_THREADS: int = Settings.model_fields["logs_workers"].default
-API_CONNECTIONS, BESIDE_LOGS, BESIDE_CONTENT = (
-    13,
-    2,
-    3,
-)  # of the pools in core/storage.py, which a test compares
-HELD = 0.003  # seconds for which a transaction holds a connection of a pooler
+API_CONNECTIONS, BESIDE_LOGS, BESIDE_CONTENT = 13, 2, 3  # of the pools in core/storage.py
 MESSAGE = 450  # bytes in Redis
-# Commands of Redis. Of a call's message, which is claimed with the acknowledgement of the one before it, and enqueued with
-# others; of one that is put off: scheduled, taken from the schedule, claimed anew and waited for; of a batch of log records,
-# which is enqueued, claimed and waited for; and of a process that waits, each second. As the check has counted them with answers
-# of half a second, and `make bench-usage` with answers of four.
-CALL_COMMANDS, PASS_COMMANDS, FLUSH_COMMANDS, IDLE_COMMANDS = 1.2, 4.25, 3.7, 0.6
-RECORDS, FLUSHES = (
-    1.2,
-    4.0,
-)  # of a call; batches that a process sends each second, if it has records
+COMMITS, HELD = 650, 0.003  # transactions of a roadmap of 90 contents; seconds that each takes
+# Commands of Redis: of a call's message; of a batch of log records, of which a process sends up to
+# FLUSHES a second with RECORDS for each call.
+CALL_COMMANDS, FLUSH_COMMANDS, RECORDS, FLUSHES = 1.2, 3.7, 1.2, 4.0
+# What one of each carries.
+THREADS_OF_CONSUMER, CONNECTIONS, POSTGRES_CORES, REDIS_COMMANDS = 64, 100, 32.0, 50_000.0
+SHARES = (0.5, 0.9, 0.99)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """How the service is run, and what one server of a kind carries: connections of PostgreSQL and of a pooler, commands of Redis
-    a second, cores of the largest database server, and API requests of one roadmap (asking, looking, streams, pages).
-    """
+class Speed:
+    """Result of the simulation: seconds to ready by share, messages waiting at most"""
 
-    each: int = 32
-    requests: float = 60.0
-    postgres_connections: int = 100
-    pooler_connections: int = 10_000
-    redis_commands: float = 50_000.0
-    redis_memory: float = 1_000.0
-    postgres_cores: float = 32.0
-
-
-@dataclass(frozen=True, slots=True)
-class Part(bill.Part):
-    """As it is paid for, memory at work, and the cores that each uses in the busiest hour."""
-
-    cores_busiest: float
+    threads: int
+    ready: dict[float, float]
+    planning: float
+    waiting: int
+    why_not: str = ""  # it is impossible as it was asked for; the rest is told as if it were not
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Of a month with such days. `why_not` says what makes it impossible as it was asked for; then the rest is what it would take
-    if that were not so. Rates a second and a minute are those of the busiest hour.
-    """
+    """Of a month of such days; rates and cores are those of the busiest hour."""
 
-    a_day: float
-    busiest: float  # times the mean of the day
-    share: float  # of the roadmaps, that should be ready in time
-    parts: tuple[Part, ...]
+    workload: Workload
     speed: Speed
-    why_not: str
-    calls_a_minute: float
-    tokens_a_minute: float
+    parts: tuple[Part, ...]  # cores in the mean
+    cores: dict[str, float]
     connections: int
-    connections_pooled: int
-    commits_a_second: float
-    commands_a_second: float
-    commands_a_month: float
-    redis_mb: float
-    storage_gb: float  # that a month adds
-    log_gb: float  # of these
-    ahead_gb: float  # written ahead, for backups and replicas
-    egress_gb: float
-    limits: tuple[tuple[str, float], ...]  # by how much of it is used, 1: all of one
+    pooled: int
+    commands: float
+    use: Use
+    limits: tuple[
+        tuple[str, float], ...
+    ]  # how much of one is used, the first that is reached first
 
-    def part(self, name: str) -> Part:
-        return next(part for part in self.parts if part.name == name)
+    def count(self, name: str) -> int:
+        return next(part.instances for part in self.parts if part.name == name)
 
     @property
-    def memory(self) -> float:
-        """MB of all parts."""
-        return sum(part.instances * part.memory for part in self.parts)
+    def bill(self) -> float:
+        """USD a month, with the databases on the platform, at the end of the first year."""
+        return bill_of(self.use, prices.load().platforms[PLATFORM]).total
 
-    @property
-    def cores_busiest(self) -> float:
-        return sum(part.instances * part.cores_busiest for part in self.parts)
-
-
-def flushes(calls: float) -> float:
-    """Batches of log records a second of a process that makes so many calls a second: several records go together."""
-    return FLUSHES * (1 - exp(-RECORDS * calls / FLUSHES))
+    def bill_of_model(self, price: float) -> float:
+        """USD a month for its answers, at this price of a million tokens."""
+        workload = self.workload
+        return workload.a_day / DAY * MONTH * workload.tokens_of_roadmap / 1e6 * price
 
 
-def commands_of(workload: Workload, fleet: Fleet) -> float:
-    """Of Redis for one roadmap. The more slowly the parts come, the fewer records go together."""
-    calls = fleet.each / (
-        workload.seconds_of_calls / workload.calls + fleet.cpu + fleet.wait
-    )  # a second, of a busy process
-    return workload.calls * (CALL_COMMANDS + FLUSH_COMMANDS * flushes(calls) / calls)
+def cpu_of_call(workload: Workload) -> float:
+    """CPU seconds that a content consumer computes for a call."""
+    document = measured.load()
+    unit = document.stacks[WITH_MODEL].parts[CONTENT]
+    return unit.cpu_per_roadmap / (document.roadmap.contents + workload.outline_calls)
 
 
-def needs(workload: Workload, costs: UnitCosts, terms: Terms) -> Needs:
-    """With the smallest number of threads by which the roadmaps are ready in time."""
-    return sized(workload, costs, terms, *speed_of(workload, costs, terms.each))
+def speed_of(workload: Workload) -> Speed:
+    """Return the speed of the smallest number of threads that is quick enough."""
+    beside, why_not, free = cpu_of_call(workload) + WAIT, "", workload
+    if (most := workload.most_a_day()) < workload.a_day:
+        why_not = (
+            f"not possible: the model's limits allow at most {number(most)} a day of this shape"
+        )
+        free = replace(workload, at_once=0)
+    found = smallest(free, beside)
+    if found is None:
+        however = (
+            f"with {free.at_once:,} calls at once" if free.at_once else "however many threads work"
+        )
+        share, within = f"{free.share * 100:.12g}%", f"{free.within:,.12g} s"
+        why_not = why_not or f"not possible: {share} are not ready within {within}, {however}"
+        found = keeping_up(free, beside)
+    return _speed(workload, *found, why_not)
 
 
-def sized(workload: Workload, costs: UnitCosts, terms: Terms, speed: Speed, why_not: str) -> Needs:
-    """What so many threads need around them."""
-    costs = costs.of_size(workload.contents)
+def _speed(workload: Workload, threads: int, found: Found, why_not: str) -> Speed:
+    ready = {share: found.ready(share) for share in sorted({*SHARES, workload.share})}
+    return Speed(threads, ready, found.planning(0.9), found.waiting, why_not)
+
+
+def needs(workload: Workload, speed: Speed, each: int = 32, requests: float = REQUESTS) -> Needs:
+    """Return what so many threads need, at most `each` in a consumer."""
+    document = measured.load()
+    stack, times = document.stacks[WITH_MODEL], workload.contents / document.roadmap.contents
     rate, mean = workload.rate, workload.a_day / DAY
-    fleet = fleet_of(workload, costs, speed.threads, terms.each)
+    cpu = {name: part.cpu_per_roadmap * times for name, part in stack.parts.items()}
+    cpu[API] += requests * (stack.parts[API].cpu_per_request or 0) * times
+    for name, of_request in stack.servers_cpu_per_request.items():
+        cpu[name] += requests * of_request * times
+    call = workload.seconds_of_calls / workload.calls + cpu_of_call(workload) + WAIT
+    each = max(min(each, speed.threads, int(BUSY * call / cpu_of_call(workload))), 1)
+    counts = {name: max(1, ceil(rate * cpu[name] / BUSY)) for name in (API, LOGS, CONTENT)}
+    counts[CONTENT] = max(counts[CONTENT], ceil(speed.threads / each))
+    counts |= {POSTGRES: 1, REDIS: 1}
 
-    def part(name: str, least: int, per_roadmap: float) -> Part:
-        """As many processes as keep each below the share of a core that it may use."""
-        unit = costs.parts[name]
-        count = max(least, ceil(rate * per_roadmap / BUSY))
-        cores = [unit.cpu_idle + of * per_roadmap / count for of in (mean, rate)]
-        return Part(name, count, unit.memory_busy, *cores)
+    def cores(name: str, of: float) -> float:
+        return stack.parts[name].cpu_idle + of * cpu[name] / counts[name]
 
-    api_cpu = costs.parts[API].cpu_per_roadmap + terms.requests * (
-        costs.parts[API].cpu_per_request or 0
+    memory = {name: stack.parts[name].memory_busy for name in counts}
+    memory[REDIS] = stack.parts[REDIS].memory + (speed.waiting + speed.threads) * MESSAGE / 1e6
+    parts = tuple(Part(name, counts[name], memory[name], cores(name, mean)) for name in counts)
+    busiest = {name: counts[name] * cores(name, rate) for name in counts}
+    connections = counts[API] * API_CONNECTIONS + counts[LOGS] * (LOGS_THREADS + BESIDE_LOGS)
+    connections += counts[CONTENT] * BESIDE_CONTENT + max(speed.threads, counts[CONTENT])
+    commits = rate * COMMITS * times
+    pooled = max(10, ceil(commits * HELD * 3)) if connections > CONNECTIONS else 0
+    calls = each / call  # a second, of a busy process
+    flushes = FLUSHES * (1 - exp(-RECORDS * calls / FLUSHES))
+    commands = workload.calls * (CALL_COMMANDS + FLUSH_COMMANDS * flushes / calls)
+    idle = stack.commands_idle * (counts[API] + counts[LOGS] + counts[CONTENT]) / 3
+    gigabytes = mean * MONTH / 1e9 * times
+    used: dict[str, float] = {
+        "one consumer's threads": speed.threads / THREADS_OF_CONSUMER,
+        "one API process's CPU": rate * cpu[API] / BUSY,
+        "one logs consumer's CPU": rate * cpu[LOGS] / BUSY,
+        "one content consumer's CPU": rate * cpu[CONTENT] / BUSY,
+        "one PostgreSQL's connections": (pooled or connections) / CONNECTIONS,
+        "one PostgreSQL's cores": busiest[POSTGRES] / POSTGRES_CORES,
+        "one Redis' commands": (rate * commands + idle) / REDIS_COMMANDS,
+        "the model's limits": workload.a_day / workload.most_a_day(),
+    }
+    use = Use(
+        parts,
+        commands=(mean * commands + idle) * MONTH,
+        inside_scripts=0.0,
+        storage=gigabytes * stack.stored_per_roadmap * MONTHS,
+        egress=gigabytes * (stack.sent_per_roadmap + requests * stack.sent_per_request),
     )
-    api, logs = part(API, 1, api_cpu), part(LOGS, 1, costs.parts[LOGS].cpu_per_roadmap)
-    content = part(CONTENT, fleet.consumers, costs.parts[CONTENT].cpu_per_roadmap)
-    servers = [_server(name, costs, terms, rate, mean) for name in (POSTGRES, REDIS)]
-    redis_mb = costs.parts[REDIS].memory + (speed.waiting + speed.threads) * MESSAGE / 1e6
-    servers[1] = replace(servers[1], memory=redis_mb)
-    connections = api.instances * API_CONNECTIONS + logs.instances * (LOGS_THREADS + BESIDE_LOGS)
-    connections += content.instances * BESIDE_CONTENT + max(speed.threads, content.instances)
-    commits = rate * costs.commits
-    processes = api.instances + logs.instances + content.instances
-    idle = costs.commands_idle * processes / 3
-    commands = commands_of(workload, fleet)
-    poolers = (
-        ceil(connections / terms.pooler_connections)
-        if connections > terms.postgres_connections
-        else 0
-    )
-    pooler = (
-        [Part(POOLER, poolers, 20.0, mean * costs.commits / 20_000, commits / 20_000)]
-        if poolers
-        else []
-    )
-    pooled = max(10, ceil(commits * HELD * 3)) if poolers else 0
-    limits = _limits(workload, terms, {
-        "one consumer's threads": speed.threads / MOST_THREADS,
-        "one API process's CPU": rate * api_cpu / BUSY,
-        "one logs consumer's CPU": rate * costs.parts[LOGS].cpu_per_roadmap / BUSY,
-        "one content consumer's CPU": rate * costs.parts[CONTENT].cpu_per_roadmap / BUSY,
-        "one PostgreSQL's connections": (pooled or connections) / terms.postgres_connections,
-        "one PostgreSQL's cores": servers[0].cores_busiest / terms.postgres_cores,
-        "one Redis' commands": (rate * commands + idle) / terms.redis_commands,
-        "one Redis' memory": redis_mb / terms.redis_memory,
-    })  # fmt: skip
-    gigabytes = mean * MONTH / 1e9
     return Needs(
-        a_day=workload.a_day,
-        busiest=workload.busiest,
-        share=workload.share,
-        parts=(api, logs, content, *servers, *pooler),
-        speed=speed,
-        why_not=why_not,
-        calls_a_minute=rate * workload.calls * 60,
-        tokens_a_minute=rate * workload.tokens * 60,
-        connections=connections,
-        connections_pooled=pooled,
-        commits_a_second=commits,
-        commands_a_second=rate * commands + idle,
-        commands_a_month=(mean * commands + idle) * MONTH,
-        redis_mb=redis_mb,
-        storage_gb=gigabytes * costs.stored,
-        log_gb=gigabytes * costs.stored * costs.log,
-        ahead_gb=gigabytes * costs.ahead,
-        egress_gb=gigabytes * (costs.sent + terms.requests * costs.sent_for_each),
-        limits=limits,
-    )
+        workload, speed, parts, busiest, connections, pooled, rate * commands + idle, use,
+        tuple(sorted(used.items(), key=lambda each: -each[1])),
+    )  # fmt: skip
 
 
-def _server(name: str, costs: UnitCosts, terms: Terms, rate: float, mean: float) -> Part:
-    unit = costs.parts[name]
-    per_roadmap = unit.cpu_per_roadmap + terms.requests * costs.servers_cpu_per_request.get(name, 0)
-    cores = [unit.cpu_idle + of * per_roadmap for of in (mean, rate)]
-    return Part(name, 1, unit.memory_busy, *cores)
+def as_kept(found: Needs) -> dict[str, Any]:
+    """Return the results of the simulation, for JSON."""
+    speed = found.speed
+    ready = {str(share): seconds for share, seconds in speed.ready.items()}
+    return {
+        **{"a_day": found.workload.a_day, "threads": speed.threads, "ready": ready},
+        **{"planning": speed.planning, "waiting": speed.waiting, "why_not": speed.why_not},
+    }
 
 
-def _limits(
-    workload: Workload, terms: Terms, used: dict[str, float]
-) -> tuple[tuple[str, float], ...]:
-    """Those of one of everything, the one that is reached first in front."""
-    if workload.limits.exist:
-        used |= {"the model's limits": workload.a_day / workload.most_a_day()}
-    return tuple(sorted(used.items(), key=lambda each: -each[1]))
+def again(kept: dict[str, Any]) -> Needs:
+    """Return the needs of a kept result, with the costs of now."""
+    fields = {name: kept[name] for name in ("threads", "planning", "waiting", "why_not")}
+    ready = {float(share): seconds for share, seconds in kept["ready"].items()}
+    return needs(Workload(kept["a_day"]), Speed(ready=ready, **fields))

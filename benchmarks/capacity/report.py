@@ -1,18 +1,26 @@
-"""What people read of it: tables in Markdown, and the two parts of docs/SCALING.md that are written by the program."""
+"""The tables of `make capacity`, and the two parts of docs/SCALING.md that are made of them."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from benchmarks.capacity.check import Compared, table
-from benchmarks.capacity.money import MONTHS, PLATFORM, of_model, of_platform
-from benchmarks.capacity.needs import API, LOGS, POSTGRES, Needs, Terms, sized
-from benchmarks.capacity.threads import SHARES, Speed, percent
-from benchmarks.capacity.unit_costs import CONTENT, UnitCosts
-from benchmarks.capacity.workload import Limits, Workload
+from benchmarks.capacity.needs import (
+    API,
+    CONNECTIONS,
+    CONTENT,
+    LOGS,
+    MONTHS,
+    PLATFORM,
+    POSTGRES,
+    REDIS,
+    REQUESTS,
+    SHARES,
+    Needs,
+    again,
+)  # fmt: skip
+from benchmarks.capacity.workload import Workload
 from benchmarks.figures import number
 from cli.costs import prices
 from cli.costs.bill import DAYS
@@ -20,167 +28,101 @@ from scripts.marked import Marked, row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE, KEPT = ROOT / "docs" / "SCALING.md", ROOT / "benchmarks" / "capacity.json"
-BEGIN, CHECKED = (
-    "<!-- written by make capacity WRITE=1 -->",
-    "<!-- written by make capacity CHECK=1 WRITE=1 -->",
-)
-END, END_CHECKED = "<!-- until here: capacity -->", "<!-- until here: check -->"
 LOADS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)  # roadmaps a day
 PRICE = 1.0  # of a million tokens of the model on the page, a round number: ask your provider
-SOON = 0.5  # of a limit, from which on it is told
+SOON = 0.5  # of a limit, from which on it is named
 
 
 def of_needs(found: Sequence[Needs], price: float) -> str:
-    """`price`: of a million tokens of the model; 0: nobody knows."""
-    return f"{_speeds(found)}\n\n{_servers(found)}\n\n{_bills(found, price)}"
+    """`price`: of a million tokens of the model; 0: leave its bill out."""
+    shares = sorted({*SHARES, *(each.workload.share for each in found)})
+    times = f"ready, s: {' / '.join(f'{share * 100:.12g}' for share in shares)} %"
+    speeds = _table(
+        ("threads", "consumers", times, "planning begins, s: 90 %", "calls a minute",
+         "tokens a minute", "waiting messages, most", "what comes first"),
+        found, _speed,
+    )  # fmt: skip
+    servers = _table(
+        ("API", "logs", "content", "memory, MB", "cores, busiest hour", "of these PostgreSQL",
+         "connections, direct", "through a pooler", "Redis commands/s", "a month", "Redis, MB",
+         "GB a month, stored", "sent"),
+        found, _server,
+    )  # fmt: skip
+    head = (f"a month on {PLATFORM}, USD", "of a roadmap, USD")
+    of_model = (f"the model, USD, at {price:g} a million tokens",) if price else ()
+    bills = _table((*head, *of_model), found, lambda each: _bill(each, price))
+    seen = prices.load().platforms[PLATFORM].seen
+    source = f"At the prices of {seen}, as `roadmap cost` has them"
+    source += f", roadmaps being kept for {MONTHS} months."
+    return f"{speeds}\n\n{servers}\n\n{bills}\n\n{source}"
 
 
-def _speeds(found: Sequence[Needs]) -> str:
-    shares = " / ".join(
-        percent(share).removesuffix("%")
-        for share in sorted({*SHARES, *(each.share for each in found)})
-    )
-    head: tuple[str, ...] = (
-        "roadmaps a day",
-        "threads",
-        "consumers",
-        f"ready, s: {shares} %",
-        "planning begins, s: 90 %",
-    )
-    head += ("calls a minute", "tokens a minute", "waiting messages, most", "what comes first")
-    return _table(head, [_speed(each) for each in found])
+def _table(head: tuple[str, ...], found: Sequence[Needs], cells: Any) -> str:
+    first = "roadmaps a day"
+    rows = [row((f"{each.workload.a_day:,.12g}", *cells(each))) for each in found]
+    return "\n".join([row((first, *head)), "|---" * (len(head) + 1) + "|", *rows])
 
 
 def _speed(needs: Needs) -> tuple[str, ...]:
-    speed, content = needs.speed, needs.part(CONTENT)
-    times = dict(zip(SHARES, speed.ready, strict=True)) | {needs.share: speed.at_share}
-    ready = " / ".join(
-        f"{times[share]:,.0f}" if isfinite(times[share]) else "never" for share in sorted(times)
-    )
-    planning = f"{speed.planning:.1f}" if speed.planning >= 0.05 else "0"
-    figures: tuple[str, ...] = (f"{speed.threads:,}", f"{content.instances:,}", ready, planning)
-    figures += (number(needs.calls_a_minute), number(needs.tokens_a_minute), f"{speed.waiting:,}")
-    return (f"{needs.a_day:,.12g}", *figures, first(needs))
-
-
-def first(needs: Needs) -> str:
-    """What is impossible, and which limits of one of everything are passed or near, the first of them in front."""
+    speed, workload = needs.speed, needs.workload
     near = [f"{used:,.1f} times {name}" for name, used in needs.limits if used >= SOON][:3]
     name, used = needs.limits[0]
-    told = near or [f"nothing yet; at first {name} ({used:.0%} used)"]
-    return "; ".join([*([f"**{needs.why_not}**"] if needs.why_not else []), *told])
-
-
-def _servers(found: Sequence[Needs]) -> str:
-    head: tuple[str, ...] = (
-        "roadmaps a day",
-        "API",
-        "logs",
-        "content",
-        "memory, MB",
-        "cores, busiest hour",
-        "of these PostgreSQL",
+    first = near or [f"nothing yet; at first {name} ({used:.0%} used)"]
+    return (
+        f"{speed.threads:,}",
+        f"{needs.count(CONTENT):,}",
+        " / ".join(f"{seconds:,.0f}" for seconds in speed.ready.values()),
+        f"{speed.planning:.1f}",
+        number(workload.rate * workload.calls * 60),
+        number(workload.rate * workload.tokens_of_roadmap * 60),
+        f"{speed.waiting:,}",
+        "; ".join([*([f"**{speed.why_not}**"] if speed.why_not else []), *first]),
     )
-    head += (
-        "connections, direct",
-        "through a pooler",
-        "commits/s",
-        "Redis commands/s",
-        "a month",
-        "Redis, MB",
-    )
-    head += ("GB a month, stored", "of these log", "written ahead", "sent")
-    return _table(head, [_server(each) for each in found])
 
 
 def _server(needs: Needs) -> tuple[str, ...]:
-    counts = [f"{needs.part(name).instances:,}" for name in (API, LOGS, CONTENT)]
-    cores = [number(needs.cores_busiest), number(needs.part(POSTGRES).cores_busiest)]
-    connections = [
+    return (
+        *(f"{needs.count(name):,}" for name in (API, LOGS, CONTENT)),
+        f"{needs.use.memory:,.0f}",
+        number(sum(needs.cores.values())),
+        number(needs.cores[POSTGRES]),
         f"{needs.connections:,}",
-        f"{needs.connections_pooled:,}" if needs.connections_pooled else "none needed",
-    ]
-    rates = [
-        number(needs.commits_a_second),
-        number(needs.commands_a_second),
-        _millions(needs.commands_a_month),
-    ]
-    bytes_ = [
-        number(each)
-        for each in (
-            needs.redis_mb,
-            needs.storage_gb,
-            needs.log_gb,
-            needs.ahead_gb,
-            needs.egress_gb,
-        )
-    ]
-    return (
-        f"{needs.a_day:,.12g}",
-        *counts,
-        f"{needs.memory:,.0f}",
-        *cores,
-        *connections,
-        *rates,
-        *bytes_,
+        f"{needs.pooled:,}" if needs.pooled else "none needed",
+        number(needs.commands),
+        f"{number(needs.use.commands / 1e6)} million",
+        number(next(part.memory for part in needs.parts if part.name == REDIS)),
+        number(needs.use.storage / MONTHS),
+        number(needs.use.egress),
     )
 
 
-def _bills(found: Sequence[Needs], price: float) -> str:
-    """A line for each load: what the platform asks, and what the model's provider does."""
-    head: tuple[str, ...] = ("roadmaps a day", f"a month on {PLATFORM}, USD", "of a roadmap, USD")
-    head += (f"the model, USD, at {price:g} a million tokens",) if price else ()
-    rows = []
-    for needs in found:
-        platform = of_platform(needs)
-        cells = (
-            f"{needs.a_day:,.12g}",
-            f"{platform:,.2f}",
-            f"{platform / needs.a_day / DAYS:,.4f}",
-        )
-        rows.append((*cells, f"{of_model(needs, price):,.2f}") if price else cells)
-    seen = prices.load().platforms[PLATFORM].seen
-    told = f"At the prices of {seen}, as `roadmap cost` has them, roadmaps being kept for {MONTHS} months."
-    return f"{_table(head, rows)}\n\n{told}"
+def _bill(needs: Needs, price: float) -> tuple[str, ...]:
+    of_roadmap = needs.bill / needs.workload.a_day / DAYS
+    cells = (f"{needs.bill:,.2f}", f"{of_roadmap:,.4f}")
+    return (*cells, f"{needs.bill_of_model(price):,.2f}") if price else cells
 
 
-def _millions(count: float) -> str:
-    return f"{number(count / 1e6)} million"
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    return "\n".join([row(head), "|---" * len(head) + "|", *(row(each) for each in rows)])
-
-
-def told_of(workload: Workload, terms: Terms) -> str:
-    """What the figures stand for, in one paragraph."""
+def assumptions(workload: Workload, each: int = 32) -> str:
+    """Return the assumptions behind the figures, in one paragraph."""
     outline, content = workload.outline, workload.content
+    limits = [f"{workload.requests:,.12g} requests a minute"] if workload.requests else []
+    limits += [f"{workload.tokens / 1e6:,.12g} million tokens a minute"] if workload.tokens else []
+    limits += [f"{workload.at_once:,.12g} calls at once"] if workload.at_once else []
     return (
-        f"{workload.contents} contents and {workload.outline_calls:g} calls for the outline of a roadmap; in the busiest hour "
-        f"{workload.busiest:g} times as many as in the mean. A call for an outline takes {outline.median:g} s (median; "
-        f"deviation of the logarithm {outline.spread:g}), for a content {content.median:g} s ({content.spread:g}); the model's "
-        f"provider {allowed(workload.limits)}. {percent(workload.share)} are to be ready within {workload.within:,.12g} s. "
-        f"At most {terms.each} threads a consumer (CONTENT_WORKERS, MODEL_CONCURRENCY), {terms.requests:g} requests of the API "
-        f"for a roadmap; one PostgreSQL with {terms.postgres_connections} connections."
+        f"{workload.contents} contents and {workload.outline_calls:g} calls for the outline of a "
+        f"roadmap; in the busiest hour {workload.busiest:g} times as many as in the mean. A call "
+        f"for an outline takes {outline.median:g} s (median; deviation of the logarithm "
+        f"{outline.spread:g}), for a content {content.median:g} s ({content.spread:g}); the model's "
+        f"provider allows {', '.join(limits) or 'as many as come'}. {workload.share * 100:.12g}% "
+        f"are to be ready within {workload.within:,.12g} s. At most {each} threads a consumer "
+        f"(CONTENT_WORKERS, MODEL_CONCURRENCY), {REQUESTS} requests of the API for a roadmap; one "
+        f"PostgreSQL with {CONNECTIONS} connections."
     )
-
-
-def allowed(limits: Limits) -> str:
-    """What the model's provider does, as the end of a sentence."""
-    a_minute = [_counted(limits.requests, "request")] if limits.requests else []
-    a_minute += [f"{limits.tokens / 1e6:,.12g} million tokens"] if limits.tokens else []
-    told = [f"{' and '.join(a_minute)} a minute"] if a_minute else []
-    told += [f"{_counted(limits.at_once, 'call')} at once"] if limits.at_once else []
-    return f"allows {', and '.join(told)}" if told else "has no limits"
-
-
-def _counted(count: float, what: str) -> str:
-    return f"{count:,.12g} {what}{'' if count == 1 else 's'}"
 
 
 def kept() -> dict[str, Any]:
-    """What was written last; empty before that."""
-    document: dict[str, Any] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    """Return the results that were written last."""
+    document: dict[str, Any] = json.loads(KEPT.read_text())
     return document
 
 
@@ -188,37 +130,18 @@ def keep(**more: Any) -> None:
     KEPT.write_text(json.dumps(kept() | more, indent=1) + "\n")
 
 
-def found_again(workload: Workload, costs: UnitCosts, terms: Terms) -> list[Needs]:
-    """Of what was simulated when the page was written, with what things cost now."""
-    return [_again(each, workload, costs, terms) for each in kept()["loads"]]
-
-
-def _again(load: dict[str, Any], workload: Workload, costs: UnitCosts, terms: Terms) -> Needs:
-    fields = {name: getattr(workload, name) for name in Workload.__dataclass_fields__} | {
-        "a_day": load["a_day"]
-    }
-    speed = Speed(**{**load["speed"], "ready": tuple(load["speed"]["ready"])})
-    return sized(Workload(**fields), costs, terms, speed, load["why_not"])
-
-
-def as_kept(found: Sequence[Needs]) -> list[dict[str, Any]]:
-    return [
-        {"a_day": each.a_day, "speed": asdict(each.speed), "why_not": each.why_not}
-        for each in found
-    ]
-
-
-def section(workload: Workload, costs: UnitCosts, terms: Terms, price: float = PRICE) -> Marked:
+def section() -> Marked:
     def made() -> str:
-        return (
-            f"{told_of(workload, terms)}\n\n{of_needs(found_again(workload, costs, terms), price)}"
-        )
+        found = [again(each) for each in kept()["loads"]]
+        return f"{assumptions(Workload(1))}\n\n{of_needs(found, PRICE)}"
 
-    return Marked("capacity", PAGE, BEGIN, END, made)
+    begin, end = "<!-- written by make capacity WRITE=1 -->", "<!-- until here: capacity -->"
+    return Marked("capacity", PAGE, begin, end, made)
 
 
 def checked_section() -> Marked:
     def made() -> str:
         return f"{kept()['where']}\n\n{table([Compared(**each) for each in kept()['check']])}"
 
-    return Marked("capacity", PAGE, CHECKED, END_CHECKED, made)
+    begin, end = "<!-- written by make capacity CHECK=1 WRITE=1 -->", "<!-- until here: check -->"
+    return Marked("capacity", PAGE, begin, end, made)

@@ -1,4 +1,4 @@
-"""What is asked for: how many roadmaps, of what, from which model, and how soon. All times are seconds."""
+"""Workload: roadmaps a day, their calls of a model, and how soon (seconds)"""
 
 import math
 from dataclasses import dataclass, field
@@ -9,45 +9,27 @@ DAY, HOUR = 86_400.0, 3_600.0
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Of a call, lognormal: half of them take longer than the median; `spread` is the deviation of the logarithm, 0: constant."""
+    """Lognormal latency of a call; `spread` is the deviation of the logarithm, 0: constant."""
 
     median: float
     spread: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (0 < self.median < math.inf and 0 <= self.spread < math.inf):
-            raise ValueError("a latency is a finite time above 0, and its spread not negative")
 
     @property
     def mean(self) -> float:
         return self.median * math.exp(self.spread**2 / 2)
 
     def drawn(self, random: Random) -> float:
-        return (
-            self.median * math.exp(self.spread * random.normalvariate(0.0, 1.0))
-            if self.spread
-            else self.median
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Of the model's provider, in any `window` seconds: requests and tokens that may be begun; and calls at once. 0: no limit."""
-
-    requests: float = 0
-    tokens: float = 0
-    at_once: int = 0
-    window: float = 60.0
-
-    @property
-    def exist(self) -> bool:
-        return bool(self.requests or self.tokens or self.at_once)
+        return self.median * math.exp(self.spread * random.normalvariate(0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """`busiest` is how many times as much as in the mean is asked for in the busiest hour. Of an outline there are so many calls
-    in the mean (an analysis, a draft, and now and then a repair). `share` of the roadmaps should be ready `within` seconds.
+    """A day of roadmaps and the model that writes them.
+
+    `busiest` is how many times the mean the busiest hour has. An outline takes so many calls in the
+    mean (an analysis, a draft, and now and then a repair). `share` of the roadmaps should be ready
+    `within` seconds. The provider allows so many requests and tokens a minute, and calls `at_once`;
+    0: no limit.
     """
 
     a_day: float
@@ -58,29 +40,11 @@ class Workload:
     content: Latency = field(default_factory=lambda: Latency(8.0, 0.5))
     outline_tokens: int = 6_000
     content_tokens: int = 2_500
-    limits: Limits = Limits()
+    requests: float = 30_000  # what a provider allows a large customer; ask yours
+    tokens: float = 180_000_000
+    at_once: int = 0
     within: float = 600.0
     share: float = 0.9
-
-    def __post_init__(self) -> None:
-        limits = self.limits
-        if not 1 <= self.busiest <= DAY / HOUR:
-            raise ValueError("the busiest hour has between 1 and 24 times as much as the mean")
-        if not (
-            0 < self.a_day < math.inf and self.contents >= 1 and 1 <= self.outline_calls < math.inf
-        ):
-            raise ValueError("a day needs roadmaps, a roadmap a call for its outline and contents")
-        if not (0 < self.share < 1 and self.within > 0):
-            raise ValueError(
-                "what should be ready needs a share between 0 and 1, and a time above 0"
-            )
-        if not (
-            limits.requests >= 0
-            and limits.tokens >= 0
-            and limits.at_once >= 0
-            and limits.window > 0
-        ):
-            raise ValueError("a limit is not negative, and 0 where there is none")
 
     @property
     def rate(self) -> float:
@@ -89,26 +53,24 @@ class Workload:
 
     @property
     def calls(self) -> float:
-        """Of a roadmap, in the mean."""
+        """Calls of a roadmap, in the mean."""
         return self.outline_calls + self.contents
 
     @property
-    def tokens(self) -> float:
-        """Of a roadmap, in the mean."""
+    def tokens_of_roadmap(self) -> float:
         return self.outline_calls * self.outline_tokens + self.contents * self.content_tokens
 
     @property
     def seconds_of_calls(self) -> float:
-        """That the model works for a roadmap, in the mean."""
+        """Time for which the model works for a roadmap, in the mean."""
         return self.outline_calls * self.outline.mean + self.contents * self.content.mean
 
     def most_a_day(self) -> float:
-        """How many roadmaps a day of this shape the provider's limits allow, in its busiest hour; infinite without limits."""
-        limits, most = self.limits, math.inf
-        if limits.requests:
-            most = min(most, limits.requests / limits.window / self.calls)
-        if limits.tokens:
-            most = min(most, limits.tokens / limits.window / self.tokens)
-        if limits.at_once:
-            most = min(most, limits.at_once / self.seconds_of_calls)
-        return most * DAY / self.busiest
+        """Roadmaps a day of this shape that the provider allows; infinite without limits."""
+        used = (
+            (self.requests, self.calls * 60),
+            (self.tokens, self.tokens_of_roadmap * 60),
+            (self.at_once, self.seconds_of_calls),
+        )
+        rate = min((limit / each for limit, each in used if limit), default=math.inf)
+        return rate * DAY / self.busiest

@@ -1,12 +1,7 @@
-"""The simulation of workers and what is computed from it: laws that hold whatever is asked, and the page as it is said now."""
+"""Capacity planning: laws of the simulation, options, and the written page."""
 
-import random as dice
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
-from math import ceil, inf, nan
-from random import Random
 from typing import Any
 
 import pytest
@@ -14,388 +9,174 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from benchmarks.capacity import check, money, needs, report, threads
-from benchmarks.capacity.__main__ import Number, default_workload, main, parser
-from benchmarks.capacity.check import Compared
-from benchmarks.capacity.needs import Terms
-from benchmarks.capacity.pacing import Pacing, Provider
-from benchmarks.capacity.simulation import LONGEST_PAUSE, Fleet, Found, Simulation
-from benchmarks.capacity.threads import Effort, Speed, speed_of
-from benchmarks.capacity.unit_costs import WITH_MODEL, fleet_of, offered, unit_costs
-from benchmarks.capacity.workload import HOUR, Latency, Limits, Workload
+from benchmarks.capacity import needs, report, simulation
+from benchmarks.capacity.__main__ import Number, main, parser
+from benchmarks.capacity.check import Compared, table
+from benchmarks.capacity.needs import Needs, Speed, speed_of
+from benchmarks.capacity.simulation import Found, of_fleet, offered, simulate, smallest
+from benchmarks.capacity.workload import Latency, Workload
 from cli.costs import measured, prices
 from cli.costs.bill import DAYS, READS, Load, bill_of, use_of
 from core import storage
 from core.settings import ServiceType, Settings
-from roadmap import attempts
-from roadmap.pace import Busy, Pace
 from tasks.content import build_content
 from tasks.queues import content_queue
 
-COSTS = unit_costs()
 SMALL = Workload(100_000, contents=12, outline=Latency(2, 0.3), content=Latency(1, 0.5), within=60)
-fleets = st.builds(
-    Fleet,
-    threads=st.integers(1, 40),
-    each=st.integers(1, 16),
-    cpu=st.sampled_from([0, 0.01]),
-    wait=st.just(0.01),
-)
-limits = st.builds(
-    Limits,
-    requests=st.sampled_from([0, 3, 20]),
-    at_once=st.sampled_from([0, 2, 9]),
-    window=st.sampled_from([1.0, 7.0]),
-)
-streams = st.lists(st.floats(0, 60), min_size=1, max_size=12)
-seeds = st.integers(0, 1000)
+SHARES = {0.5: 1.0, 0.9: 2.0, 0.99: 3.0}
+streams = st.lists(st.floats(0, 60), min_size=1, max_size=12).map(sorted)
+fleets, seeds = st.integers(1, 40), st.integers(0, 1000)
 
 
-def made(workload: Workload, fleet: Fleet, arrivals: list[float], seed: int) -> Found:
-    return Simulation(workload, fleet, seed).run_all(arrivals)
+def made(workload: Workload, threads: int, arrivals: list[float], seed: int = 1) -> Found:
+    counted = range(len(arrivals))
+    return simulate(workload, threads, arrivals, counted, beside=0.01, seed=seed)
 
 
-@given(fleets, limits, streams, seeds)
-@settings(max_examples=60, deadline=None)
-def test_littles_law_holds_and_no_work_is_lost(
-    fleet: Fleet, limit: Limits, arrivals: list[float], seed: int
-) -> None:
-    """What is in a system in the mean is what comes a second, times how long it stays: of roadmaps, messages and threads."""
-    found = made(replace(SMALL, limits=limit), fleet, arrivals, seed)
-    assert len(found.roadmaps) == len(arrivals)
-    assert found.area_open == pytest.approx(sum(each.seconds for each in found.roadmaps), rel=1e-6)
-    assert found.area_waiting == pytest.approx(found.waited, rel=1e-6, abs=1e-6)
-    written = SMALL.contents * len(arrivals) - found.failed
-    assert found.failed or 2 * len(arrivals) <= found.calls - written <= 3 * len(
-        arrivals
-    )  # those for the outlines
-    assert min(each.seconds for each in found.roadmaps) > 0
-    assert found.most_busy <= fleet.threads
+def mean(found: Found) -> float:
+    return sum(each.ready - each.asked for each in found.roadmaps) / len(found.roadmaps)
+
+
+def sized(a_day: float, threads: int, **terms: Any) -> Needs:
+    return needs.needs(Workload(a_day), Speed(threads, SHARES, 0, 10 * threads), **terms)
 
 
 @given(fleets, streams, seeds)
 @settings(max_examples=60, deadline=None)
-def test_no_thread_idles_beside_a_message_that_is_ready(
-    fleet: Fleet, arrivals: list[float], seed: int
+def test_no_work_is_lost_and_no_thread_does_two_things(
+    threads: int, arrivals: list[float], seed: int
 ) -> None:
-    found = made(SMALL, fleet, arrivals, seed)
-    assert found.unused == 0
-    assert found.busy >= found.called
-    assert found.area_busy == pytest.approx(
-        found.busy, rel=0.02, abs=0.1
-    )  # the last thread is not free at the end yet
-    assert found.failed == found.refused == found.passes == 0
+    found = made(SMALL, threads, arrivals, seed)
+    assert [each.left for each in found.roadmaps] == [0] * len(arrivals)
+    assert all(each.asked <= each.planned < each.ready for each in found.roadmaps)
+    assert found.at_once <= threads
+    assert found.waiting >= SMALL.contents - threads
 
 
 @given(fleets, streams, seeds, st.integers(1, 40))
 @settings(max_examples=60, deadline=None)
 def test_more_workers_make_it_no_slower(
-    fleet: Fleet, arrivals: list[float], seed: int, more: int
+    threads: int, arrivals: list[float], seed: int, more: int
 ) -> None:
-    """In the mean. One roadmap can be later: an outline that is there sooner brings contents that are then before its own."""
-    few = made(SMALL, fleet, arrivals, seed)
-    many = made(SMALL, replace(fleet, threads=fleet.threads + more), arrivals, seed)
+    """In the mean. One roadmap can be later: outlines that are there sooner bring contents."""
+    constant = replace(SMALL, outline=Latency(2), content=Latency(1), outline_calls=2)
+    few, many = (made(constant, each, arrivals, seed) for each in (threads, threads + more))
     assert mean(many) <= mean(few) * 1.03
-    assert many.seconds <= few.seconds * 1.05
-
-
-def mean(found: Found) -> float:
-    return sum(each.seconds for each in found.roadmaps) / len(found.roadmaps)
-
-
-@given(fleets, st.integers(1, 30), st.sampled_from([1.0, 7.0, 60.0]), streams, seeds)
-@settings(max_examples=60, deadline=None)
-def test_a_limit_of_requests_is_never_exceeded(
-    fleet: Fleet, most: int, window: float, arrivals: list[float], seed: int
-) -> None:
-    limit = Limits(requests=most, window=window)
-    found = made(replace(SMALL, limits=limit), fleet, arrivals, seed)
-    begun = found.begun
-    assert found.calls == len(begun)
-    assert all(
-        later - first >= window - 1e-9 for first, later in zip(begun, begun[most:], strict=False)
-    )
-
-
-@given(st.integers(1, 9), st.lists(st.sampled_from("fcbwsr"), max_size=60), seeds)
-@settings(max_examples=100, deadline=None)
-def test_the_pace_is_that_of_the_service(limit: int, moves: list[str], seed: int) -> None:
-    """The same moves at the same times with the same dice: the same slots, and the same waits."""
-    now = 0.0
-    real, ours = Pace(limit, now=lambda: now), Pacing(limit, Random(seed))
-    chance, state = Random(seed + 1), dice.getstate()
-    holding: list[Any] = []
-    try:
-        dice.seed(seed)
-        for move in moves:
-            now += chance.choice([0.0, 0.3, 2.5])
-            began = ours.slowdowns
-            if move in "fc":  # a slot, for what comes first or not
-                slot = real.slot(first=move == "f")
-                waited = waits(slot.__enter__)
-                assert ours.admit(now, first=move == "f") == waited
-                if not waited:
-                    holding.append(slot)
-            elif move == "b":
-                assert ours.begin(now) == waits(real.begin)
-            elif move == "w":
-                on_a_new_thread(real.went_well)
-                ours.went_well(began)
-            elif move == "s":
-                told = chance.choice([None, 1.5])
-                on_a_new_thread(real.slow_down, told)
-                ours.slow_down(now, began, told)
-            elif holding:
-                holding.pop().__exit__(None, None, None)
-                ours.running -= 1
-            assert real.slots == ours.slots
-    finally:
-        dice.setstate(state)
-
-
-def on_a_new_thread(do: Callable[..., object], *given: object) -> None:
-    """As of a request that has begun just now."""
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(do, *given).result()
-
-
-def waits(ask: Callable[[], object]) -> float:
-    try:
-        ask()
-    except Busy as busy:
-        return busy.retry_after
-    return 0.0
 
 
 def test_outlines_overtake_and_contents_are_written_in_their_order() -> None:
     load = replace(SMALL, outline=Latency(1), content=Latency(1), outline_calls=2)
-    found = made(load, Fleet(1, 1), [0.0, 5.0, 6.0], 1)
-    first, second, third = sorted(found.roadmaps, key=lambda each: each.asked)
-    assert [each.planned for each in (first, second, third)] == [
-        0.0,
-        5.0,
-        7.0,
-    ]  # each behind what runs already
-    assert [each.ended for each in (first, second, third)] == [
-        18.0,
-        30.0,
-        42.0,
-    ]  # nobody's parts overtake another's
+    found = simulate(load, 1, [0.0, 5.0, 6.0], range(3))
+    # each outline behind what runs already; no parts overtake another roadmap's
+    assert [each.planned for each in found.roadmaps] == [0.0, 5.0, 7.0]
+    assert [each.ready for each in found.roadmaps] == [18.0, 30.0, 42.0]
 
 
 def test_the_same_question_has_the_same_answer() -> None:
-    fleet = Fleet(60, 16, cpu=0.01)
-    one, other = (Simulation(SMALL, fleet, 3).run(50, warm_up=10) for _ in range(2))
-    assert [each.seconds for each in one.roadmaps] == [each.seconds for each in other.roadmaps]
-    assert [each.seconds for each in one.roadmaps] != [
-        each.seconds for each in Simulation(SMALL, fleet, 4).run(50, warm_up=10).roadmaps
-    ]
-
-
-def test_a_refused_call_is_tried_again_and_a_part_is_given_up_as_by_the_service() -> None:
-    """One call, and then none for days: beyond its sixth try a part is given up, and the roadmap ends."""
-    load = replace(SMALL, outline_calls=1, contents=3, limits=Limits(requests=1, window=1e6))
-    found = made(load, Fleet(4, 4), [0.0], 1)
-    assert found.failed == 3
-    assert len(found.begun) == 1
-    assert LONGEST_PAUSE == attempts.LONGEST_PAUSE
-
-
-def test_a_provider_counts_tokens_and_calls_at_once_too() -> None:
-    of_tokens = Provider(Limits(tokens=10, window=60))
-    assert [of_tokens.refuses(at, 6) for at in (0.0, 1.0, 60.0)] == [0.0, 59.0, 0.0]
-    at_once = Provider(Limits(at_once=1))
-    assert [at_once.refuses(0.0, 1) for _ in range(2)] == [0.0, 1.0]
-    at_once.running -= 1
-    assert at_once.refuses(0.0, 1) == 0.0
-
-
-def test_a_load_beyond_the_models_limit_is_told_and_not_looked_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    load = replace(default_workload(1_000_000), contents=90)
-    asked: list[Workload] = []
-
-    def smallest(workload: Workload, *_: object) -> Speed:
-        asked.append(workload)
-        return Speed(30_000, (1, 2, 3), 2, 0, 1, 1, 0)
-
-    monkeypatch.setattr(threads, "smallest", smallest)
-    found = needs.needs(load, COSTS, Terms())
-    assert (
-        found.why_not
-        == "not possible: the model's limits allow at most 156,182 a day of this shape"
-    )
-    assert [each.limits.exist for each in asked] == [False]
-    assert load.most_a_day() == pytest.approx(30_000 * 1440 / 92.2 / 3)
-
-
-def test_what_no_number_of_threads_can_do_is_told() -> None:
-    load = replace(SMALL, a_day=10, within=1.5)
-    assert (
-        needs.needs(load, COSTS, Terms()).why_not
-        == "not possible: 90% are not ready within 1.5 s, however many threads work"
-    )
-    load = replace(load, share=0.999)
-    assert (
-        needs.needs(load, COSTS, Terms()).why_not
-        == "not possible: 99.9% are not ready within 1.5 s, however many threads work"
-    )
-
-
-def test_the_smallest_number_of_threads_is_found() -> None:
-    load = replace(SMALL, a_day=40_000)
-    speed = threads.smallest(load, COSTS.of_size(12), 32, Effort())
-    assert speed is not None
-    assert speed.at_share == speed.ready[1] <= load.within
-    assert speed.threads >= offered(load, COSTS.of_size(12))
-    fewer = threads.simulated(load, COSTS.of_size(12), speed.threads - 1, 32, Effort())
-    too_few = speed.threads - 1 < threads.IDLE * offered(load, COSTS.of_size(12))
-    assert too_few or fewer.ready[1] > load.within
-
-
-@pytest.mark.parametrize("share", [0.07, 0.25, 0.5, 0.7, 0.95, 0.995])
-def test_the_asked_share_is_judged_and_no_other(share: float) -> None:
-    load, costs = replace(SMALL, a_day=5_000, share=share), COSTS.of_size(12)
-    speed = threads.simulated(load, costs, 5, 5, Effort())
-    count = max(threads.FEWEST, ceil(load.rate * HOUR))
-    found = Simulation(load, fleet_of(load, costs, 5, 5)).run(count, warm_up=threads.WARM_UP)
-    ready = sorted(each.seconds for each in found.roadmaps)
-    within = sum(seconds <= speed.at_share for seconds in ready) / found.wanted
-    assert (
-        0 <= within - share < 1 / found.wanted + 1e-9
-    )  # the smallest time within which so many are ready
-    asked = threads.smallest(replace(load, within=speed.at_share), costs, 12, Effort())
-    assert asked is not None
-    assert asked.at_share <= speed.at_share
+    arrivals = [float(each) for each in range(30)]
+    one, same, other = (mean(made(SMALL, 20, arrivals, seed)) for seed in (3, 3, 4))
+    assert one == same != other
 
 
 def test_a_share_is_exact_though_no_float_is() -> None:
     """A hundred times 0.07 is 7.000000000000001."""
-    found = made(SMALL, Fleet(4, 4), [float(each) for each in range(100)], 1)
-    assert found.at(0.07) == sorted(each.seconds for each in found.roadmaps)[6]
+    found = made(SMALL, 4, [float(each) for each in range(100)])
+    assert found.ready(0.07) == sorted(each.ready - each.asked for each in found.roadmaps)[6]
+
+
+def test_a_load_beyond_the_models_limit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = made(SMALL, 4, [0.0])
+    monkeypatch.setattr(needs, "smallest", lambda *_: (30_000, found))
+    load = Workload(1_000_000)
+    limit = "not possible: the model's limits allow at most 156,182 a day of this shape"
+    assert speed_of(load).why_not == limit
+    assert load.most_a_day() == pytest.approx(30_000 * 1440 / 92.2 / 3)
+    at_once = replace(load, requests=0, tokens=0, at_once=3)
+    assert at_once.most_a_day() == pytest.approx(3 / load.seconds_of_calls * 28_800)
+
+
+def test_what_no_number_of_threads_can_do_is_named() -> None:
+    late = "not possible: 90% are not ready within 1.5 s, however many threads work"
+    assert speed_of(replace(SMALL, a_day=10, within=1.5)).why_not == late
+    late = "not possible: 99.9% are not ready within 9 s, with 4 calls at once"
+    assert speed_of(replace(SMALL, a_day=10, within=9, at_once=4, share=0.999)).why_not == late
+
+
+def test_the_smallest_number_of_threads_is_found() -> None:
+    load = replace(SMALL, a_day=40_000)
+    answer = smallest(load, 0.01)
+    assert answer is not None
+    threads, found = answer
+    assert found.ready(0.9) <= load.within
+    is_too_few = threads - 1 < simulation.IDLE * offered(load, 0.01)
+    assert is_too_few or of_fleet(load, threads - 1, 0.01).ready(0.9) > load.within
 
 
 @pytest.mark.parametrize(
-    ("share", "told"),
+    ("limits", "words"),
     [
-        (0.9, "90%"),
-        (0.999, "99.9%"),
-        (0.07, "7%"),
-        (0.123456, "12.3456%"),
-        (0.99999999999, "99.999999999%"),
+        ({"requests": 0, "tokens": 0}, "allows as many as come."),
+        ({"requests": 5000, "tokens": 0}, "allows 5,000 requests a minute."),
+        ({"requests": 0, "tokens": 5e5, "at_once": 9},
+         "allows 0.5 million tokens a minute, 9 calls at once."),
     ],
-)
-def test_a_share_is_told_with_all_of_its_digits(share: float, told: str) -> None:
-    assert threads.percent(share) == told
-    assert f" {told} are to be ready within 600 s." in report.told_of(
-        replace(default_workload(), share=share), Terms()
-    )
-
-
-@pytest.mark.parametrize(
-    ("limit", "told"),
-    [
-        (Limits(), "the model's provider has no limits."),
-        (Limits(requests=5000), "the model's provider allows 5,000 requests a minute."),
-        (Limits(tokens=500_000), "the model's provider allows 0.5 million tokens a minute."),
-        (
-            Limits(requests=1, tokens=4e6),
-            "the model's provider allows 1 request and 4 million tokens a minute.",
-        ),
-        (Limits(at_once=1), "the model's provider allows 1 call at once."),
-        (
-            Limits(requests=9, at_once=20),
-            "the model's provider allows 9 requests a minute, and 20 calls at once.",
-        ),
-        (
-            Limits(requests=9, tokens=4_500_000, at_once=2000),
-            "the model's provider allows 9 requests and 4.5 million tokens a minute, and 2,000 calls at once.",
-        ),
-    ],
-)
-def test_every_limit_is_told(limit: Limits, told: str) -> None:
-    assert told in report.told_of(replace(default_workload(), limits=limit), Terms())
+)  # fmt: skip
+def test_every_limit_is_named(limits: dict[str, Any], words: str) -> None:
+    assert words in report.assumptions(Workload(1, **limits))
 
 
 def test_the_page_says_why_its_bill_is_not_that_of_the_command() -> None:
-    """With as many reads and one process of each service, they are the same but for the memory of Redis."""
-    load = default_workload(100)
-    needed = needs.sized(load, COSTS, Terms(requests=READS), Speed(6, (1, 2, 3), 2, 0, 1, 0, 0), "")
-    ours = bill_of(money.use_of(needed), prices.load().platforms["Railway"])
-    usual = use_of(measured.load().stacks[WITH_MODEL], Load(100 * DAYS, READS, money.MONTHS))
+    """Both agree for as many reads and one process of each, but for the memory of Redis."""
+    needed = sized(100, 6, requests=READS)
+    ours = bill_of(needed.use, prices.load().platforms["Railway"])
+    usual = use_of(measured.load().stacks[needs.WITH_MODEL], Load(100 * DAYS, READS, needs.MONTHS))
     theirs = bill_of(usual, prices.load().platforms["Railway"])
     assert (ours.cores, ours.egress, ours.storage) == pytest.approx(
         (theirs.cores, theirs.egress, theirs.storage)
     )
     assert ours.memory == pytest.approx(theirs.memory, rel=0.01)
     page = " ".join(report.PAGE.read_text("utf-8").split())
-    assert (
-        f"it reckons {READS} reads of a roadmap (`--reads`) instead of {Terms().requests:g} requests"
-        in page
-    )
+    reads = f"{READS} reads of a roadmap (`--reads`) instead of {needs.REQUESTS} requests"
+    assert f"it reckons {reads}" in page
 
 
 def test_the_time_of_an_unusual_share_has_a_column_of_its_own() -> None:
-    load = replace(default_workload(10), share=0.75)
-    speed = Speed(2, (50.0, 90.0, 99.0), 75.0, 0, 1, 1, 0)
-    assert "| ready, s: 50 / 75 / 90 / 99 % |" in (
-        table := report.of_needs([needs.sized(load, COSTS, Terms(), speed, "")], 0)
-    )
-    assert "| 50 / 75 / 90 / 99 |" in table
-    never = replace(speed, ready=(50.0, 90.0, inf), at_share=90.0)
-    table = report.of_needs([needs.sized(replace(load, share=0.9), COSTS, Terms(), never, "")], 0)
-    assert "| ready, s: 50 / 90 / 99 % |" in table
-    assert "| 50 / 90 / never |" in table
+    speed = Speed(2, {0.5: 50.0, 0.75: 75.0, 0.9: 90.0, 0.99: 99.0}, 0, 1)
+    lines = report.of_needs([needs.needs(replace(Workload(10), share=0.75), speed)], 0)
+    assert "| ready, s: 50 / 75 / 90 / 99 % |" in lines
+    assert "| 50 / 75 / 90 / 99 |" in lines
+    assert "the model, USD" not in lines
 
 
 def test_more_is_needed_for_more() -> None:
-    speeds = [Speed(count, (1, 2, 3), 2, 0, 1, 10 * count, 0) for count in (2, 30, 300, 3000)]
-    loads = [Workload(a_day) for a_day in (10, 1000, 10_000, 100_000)]
-    found = [
-        needs.sized(load, COSTS, Terms(), speed, "")
-        for load, speed in zip(loads, speeds, strict=True)
-    ]
+    loads = ((10, 2), (1000, 30), (10_000, 300), (100_000, 3000))
+    found = [sized(a_day, threads) for a_day, threads in loads]
     for less, more in pairwise(found):
-        assert less.memory < more.memory
+        assert less.use.memory < more.use.memory
         assert less.connections < more.connections
-        assert less.commands_a_month < more.commands_a_month
-        assert less.storage_gb < more.storage_gb
+        assert less.use.commands < more.use.commands
+        assert less.use.storage < more.use.storage
         assert less.limits[0][1] < more.limits[0][1]
-    assert (found[0].connections_pooled, found[-1].connections_pooled > 0) == (0, True)
-    assert found[0].part("huey_content").instances == 1
-    assert found[-1].part("huey_content").instances == 94
-    assert found[-1].part("pgbouncer").instances == 1
+    assert (found[0].pooled, found[-1].pooled > 0) == (0, True)
+    assert [each.count("huey_content") for each in (found[0], found[-1])] == [1, 94]
 
 
 def test_costs_are_in_proportion_to_the_contents() -> None:
-    half = COSTS.of_size(45)
-    assert half.stored == COSTS.stored / 2
-    assert (
-        half.parts["huey_content"].cpu_per_roadmap
-        == COSTS.parts["huey_content"].cpu_per_roadmap / 2
-    )
-    assert half.parts["huey_content"].memory == COSTS.parts["huey_content"].memory
-
-
-def test_a_larger_tree_costs_more_to_read() -> None:
-    double = COSTS.of_size(2 * COSTS.contents)
-    assert double.parts["api"].cpu_per_request == 2 * (COSTS.parts["api"].cpu_per_request or 0) > 0
-    assert double.parts["postgres"].cpu_per_request is None
-    assert double.servers_cpu_per_request == {
-        name: 2 * each for name, each in COSTS.servers_cpu_per_request.items()
-    }
-    assert double.sent_for_each == 2 * COSTS.sent_for_each
+    whole, speed = Workload(10_000), Speed(300, SHARES, 0, 1)
+    half = replace(whole, contents=45)
+    one, other = (needs.needs(each, speed) for each in (whole, half))
+    assert other.use.storage == pytest.approx(one.use.storage / 2)
+    assert other.use.egress == pytest.approx(one.use.egress / 2)
+    assert other.cores["api"] < one.cores["api"]
 
 
 def test_servers_compute_for_requests_too() -> None:
     """As `roadmap cost` reckons it."""
-    load, speed = Workload(100_000), Speed(3000, (1, 2, 3), 2, 0, 1, 10, 0)
-    few, many = (needs.sized(load, COSTS, Terms(requests=each), speed, "") for each in (0, 60))
+    few, many = (sized(100_000, 3000, requests=each) for each in (0, 60))
+    of_request = measured.load().stacks[needs.WITH_MODEL].servers_cpu_per_request
     for name in ("postgres", "redis"):
-        more = load.rate * 60 * COSTS.servers_cpu_per_request[name]
-        assert many.part(name).cores_busiest - few.part(name).cores_busiest == pytest.approx(more)
-        assert many.part(name).cores - few.part(name).cores == pytest.approx(more / load.busiest)
+        more = few.workload.rate * 60 * of_request[name]
+        assert many.cores[name] - few.cores[name] == pytest.approx(more)
     assert dict(many.limits)["one PostgreSQL's cores"] > dict(few.limits)["one PostgreSQL's cores"]
 
 
@@ -418,9 +199,8 @@ def test_connections_are_those_of_the_pools() -> None:
 
 def test_a_message_is_no_longer_than_it_is_taken_for() -> None:
     message = content_queue.serialize_task(build_content.s("01a214da-8371-7071-b6f8-b0843398508c"))
-    assert (
-        needs.MESSAGE / 2 < len(message) + 40 < needs.MESSAGE
-    )  # with what the list and a trace add
+    # with what the list and a trace add
+    assert needs.MESSAGE / 2 < len(message) + 40 < needs.MESSAGE
 
 
 @pytest.mark.parametrize(
@@ -438,13 +218,12 @@ def test_a_prediction_that_is_far_off_is_found_out(
 ) -> None:
     compared = Compared("busy", "seconds", measured, predicted, is_most)
     assert compared.is_wrong() is is_wrong
-    assert ("**wrong**" in check.table([compared])) is is_wrong
+    assert ("**wrong**" in table([compared])) is is_wrong
 
 
 def test_the_page_has_the_table_that_the_program_makes() -> None:
-    costs, terms = unit_costs(), Terms()
     page = report.PAGE.read_text("utf-8")
-    assert report.section(default_workload(), costs, terms).within(page) == page
+    assert report.section().within(page) == page
     assert report.checked_section().within(page) == page
     assert [load["a_day"] for load in report.kept()["loads"]] == list(report.LOADS)
 
@@ -452,43 +231,8 @@ def test_the_page_has_the_table_that_the_program_makes() -> None:
 @pytest.mark.parametrize("a_day", [1, 100])
 def test_what_is_kept_for_the_page_is_what_the_simulation_finds_now(a_day: int) -> None:
     kept = {load["a_day"]: load for load in report.kept()["loads"]}[a_day]
-    speed, why_not = speed_of(default_workload(a_day), unit_costs(), Terms().each)
-    (again,) = report.as_kept(
-        [needs.sized(default_workload(a_day), unit_costs(), Terms(), speed, why_not)]
-    )
-    assert {**again["speed"], "ready": list(again["speed"]["ready"])} == kept["speed"]
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        *(
-            {name: value}
-            for name in ("a_day", "busiest", "outline_calls", "within", "share")
-            for value in (nan, -1, 0)
-        ),
-        *({name: inf} for name in ("a_day", "busiest", "outline_calls", "share")),
-        {"busiest": 25},
-        {"contents": 0},
-        {"share": 1},
-        *(
-            {"limits": Limits(**{name: value})}
-            for name in ("requests", "tokens", "window", "at_once")
-            for value in (nan, -1)
-        ),
-    ],
-)
-def test_an_unusual_day_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"needs|busiest|limit"):
-        Workload(**{"a_day": 1, **wrong})
-
-
-@pytest.mark.parametrize(
-    ("median", "spread"), [(nan, 0), (0, 0), (-1, 0), (inf, 0), (1, nan), (1, -1), (1, inf)]
-)
-def test_a_latency_that_there_is_not_is_refused(median: float, spread: float) -> None:
-    with pytest.raises(ValueError, match="latency"):
-        Latency(median, spread)
+    load = Workload(a_day)
+    assert needs.as_kept(needs.needs(load, speed_of(load))) == kept
 
 
 ABOVE_ZERO = ("--roadmaps", "--latency", "--outline-latency", "--within", "--share")
@@ -575,16 +319,7 @@ def test_every_option_with_a_value_is_bounded() -> None:
 def test_the_largest_values_come_to_an_end(
     options: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Told, or refused in one sentence when too much would have to be simulated; here less is too much."""
-    monkeypatch.setattr(threads, "MOST_EVENTS", 2_000_000)
-    code, said = main(options.split()), capsys.readouterr()
-    assert (code, "error" in said.err, bool(said.out)) in ((0, False, True), (2, True, False))
-    assert "inf" not in said.out
-    assert code == 0 or "takes too long to simulate" in said.err
-
-
-def test_what_is_never_ready_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    never = Speed(1, (inf, inf, inf), inf, inf, 1, 1, 0)
-    monkeypatch.setattr(threads, "simulated", lambda *_: never)
-    with pytest.raises(ValueError, match="never ready"):
-        speed_of(SMALL, COSTS, 32)
+    """Here with fewer roadmaps than usual."""
+    monkeypatch.setattr(simulation, "MOST_CALLS", 2_000)
+    assert main(options.split()) == 0
+    assert "inf" not in capsys.readouterr().out

@@ -180,8 +180,8 @@ def wait_until_idle(queue: ReliableQueue) -> None:
 
 
 def dead(stack: Stack, *arguments: str) -> Said:
-    """`roadmap_cli.py dead ...`, as a person calls it in the environment of the service, on a wide terminal."""
-    command = [sys.executable, str(ROOT / "roadmap_cli.py"), "dead", *arguments]
+    """`roadmap_cli.py jobs ...`, as a person calls it in the environment of the service, on a wide terminal."""
+    command = [sys.executable, str(ROOT / "roadmap_cli.py"), "jobs", *arguments]
     environment = {**stack.environment, "COLUMNS": "300", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False

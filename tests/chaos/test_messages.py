@@ -86,7 +86,7 @@ def test_what_nobody_can_run_is_put_aside_with_its_reason_and_the_others_are_bui
     assert [
         letter.reason for letter in letters if not letter.reason.startswith(reasons[letter.data])
     ] == []
-    listed = dead(fragile, "list")
+    listed = dead(fragile, "dead")
     assert (listed.code, listed.errors) == (0, "")
     for letter in letters:
         assert letter.id in listed.output
@@ -99,7 +99,7 @@ def test_what_nobody_can_run_is_put_aside_with_its_reason_and_the_others_are_bui
 
 
 def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None:
-    assert dead(fragile, "list") == (0, "No message of the content queue is put aside.\n", "")
+    assert dead(fragile, "dead") == (0, "No message of the content queue is put aside.\n", "")
     unknown = signed(fragile, "tasks.content.write_poem", "on bread")
     with queue_of(fragile) as queue:
         queue.storage.enqueue(GARBAGE)
@@ -164,7 +164,7 @@ def test_a_letter_that_is_replayed_has_its_effect(fragile_server: Stack) -> None
         queue.storage.release_all()
     fragile_server.content.start()
     [letter] = put_aside(fragile_server, 1)
-    listed = dead(fragile_server, "list").output
+    listed = dead(fragile_server, "dead").output
     assert "plan_roadmap" in listed
     assert path.rsplit("/", 1)[-1] in listed
     assert fragile_server.get(path).json()["status"] == "queued"
@@ -181,7 +181,7 @@ def test_the_commands_tell_in_one_sentence_that_the_broker(
     stack = make_stack("server")
     succeeded(stack.environment, "migrate")  # what changes something is written down first
     own_broker.pause() if fault == "hangs" else own_broker.kill()
-    for arguments in (["list"], ["replay", "77"], ["delete", "--all"]):
+    for arguments in (["dead"], ["replay", "77"], ["delete", "--all"]):
         assert_told_that_it_is_away(dead(stack, *arguments))
 
 

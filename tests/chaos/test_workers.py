@@ -253,7 +253,7 @@ def test_a_task_that_kills_its_worker_is_put_aside_after_three_deaths_and_the_ot
     wait_until(put_aside_or_given_up, timeout=100, reason="the message is put aside")
     model.strike = None  # rescue brings the row back, three times a minute, by a message of its own
     assert poison.deaths >= 3
-    listed = dead(modelled, "list").output
+    listed = dead(modelled, "dead").output
     assert "plan_roadmap" in listed
     assert poisonous.rpartition("/")[2] in listed
     assert "its consumer died 3 times" in listed
@@ -350,7 +350,7 @@ def test_a_message_whose_consumer_dies_three_times_before_it_begins_is_put_aside
         )
     assert status(modelled_server, path) == "queued"
     assert model.calls == []
-    listed = dead(modelled_server, "list").output
+    listed = dead(modelled_server, "dead").output
     assert "plan_roadmap" in listed
     assert path.rpartition("/")[2] in listed
     assert "its consumer died 3 times" in listed
@@ -361,7 +361,7 @@ def test_a_message_whose_consumer_dies_three_times_before_it_begins_is_put_aside
     )
 
     assert_built_once(modelled_server, path)
-    assert "No message of the content queue is put aside" in dead(modelled_server, "list").output
+    assert "No message of the content queue is put aside" in dead(modelled_server, "dead").output
     assert set(model.counts().values()) == {1}
 
 

@@ -918,7 +918,7 @@ def test_dead_letters_are_listed_without_what_moves_a_terminal(made: Made) -> No
                 lambda queue=queue: queue.storage.dead_count() == 2,
                 reason=f"the letters of {name} are put aside",
             )
-        said = dead(made.stack, "list", "--queue", name)
+        said = dead(made.stack, "dead", "--queue", name)
         assert (said.code, said.errors) == (0, "")
         assert FORGED in said.output
         assert harmful(said.output) is False

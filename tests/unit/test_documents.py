@@ -12,7 +12,7 @@ from tests.pages import steps_of
 from tests.stack import ROOT
 
 DOCS = ROOT / "docs"
-PAGES = [*sorted(DOCS.glob("*.md")), *sorted(ROOT.glob("README*.md"))]
+PAGES = [*sorted(DOCS.glob("*.md")), *sorted(ROOT.glob("*.md"))]
 TRANSLATED = [page for page in PAGES if page.name.endswith(".zh-CN.md")]
 SUMMARISED = (
     "DEPLOYMENT_COMPARISON.md",
