@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no
 # As it was given on make's command line: what the environment calls by such a name (REQUESTS, TOKENS) is meant for others.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
-CHECKED := cli core delivery models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks quality scripts examples
+CHECKED := cli core reliable_queue models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks quality scripts examples
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-fast test-all test-browser screenshots soak fuzz lint format texts examples openapi lock audit licences quality image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity clean

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Starts the service that SERVICE_TYPE names: api (default), huey_logs, huey_content, or all three in one instance.
-# core/launch.py says in one sentence what is missing, and starts it. `exec` hands the process over, signals included.
+# core/startup/run_service.py says in one sentence what is missing, and starts it. `exec` hands the process over, signals included.
 set -eu
 CDPATH='' cd -P -- "$(dirname -- "$0")" # where a link leads to now: an upgrade may turn it while this runs
 
 if [ -x .venv/bin/python ]; then PATH="$PWD/.venv/bin:$PATH"; fi
 export SERVICE_TYPE="${SERVICE_TYPE:-api}" PYTHONUNBUFFERED=1
 export MALLOC_ARENA_MAX=1 # of glibc: one for each thread keeps memory that no other may use
-exec python -m core.launch
+exec python -m core.startup.run_service

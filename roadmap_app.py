@@ -7,25 +7,26 @@ import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 
-from core.garbage import settle_soon
+from core.backends import API_HANDLERS
+from core.db import settings
+from core.gc_tuning import freeze_startup_objects_soon
 from core.logging_setup import say
-from core.runtime import settings
 from core.settings import ServiceType
-from core.storage import API_HANDLERS
-from roadmap.accounts import ensure_first_admin, ensure_local_owner
-from roadmap.execution_log import buffer
-from roadmap.measures import saver
-from roadmap.secret_links import store_hashes
-from web import accepting, limits
-from web.backlog import backlog
+from roadmap.accounts.accounts import ensure_first_admin, ensure_local_owner
+from roadmap.exchange.share_links import store_hashes
+from roadmap.operations.execution_log import buffer
+from roadmap.operations.metrics_store import saver
+from web import create_writer
 from web.errors import HANDLERS
-from web.events import close_on_signals, poller
-from web.middleware import MIDDLEWARE
+from web.http import limits
+from web.http.middleware import MIDDLEWARE
+from web.http.routing import IndexedRouter
+from web.load_shedding import backlog
+from web.revocation_cache import revocations
 from web.routes import ROUTES
-from web.routing import IndexedRouter
-from web.standing import standing
+from web.sse import close_on_signals, poller
 
-PARTS = (saver, accepting, limits, backlog, standing, poller)  # each with start() and stop()
+PARTS = (saver, create_writer, limits, backlog, revocations, poller)  # each with start() and stop()
 
 
 @asynccontextmanager
@@ -38,8 +39,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     for part in PARTS:
         part.start()
     close_on_signals()
-    settle_soon()
-    if settings.service_type is ServiceType.api:  # for `all`, core/announce.py says so
+    freeze_startup_objects_soon()
+    if settings.service_type is ServiceType.api:  # for `all`, core/startup/banner.py says so
         say("api ready")
     yield
     for part in reversed(PARTS):

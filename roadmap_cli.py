@@ -13,13 +13,13 @@ from typing import Any, Never
 
 import click
 
-from cli.telling import Away, Exit, Failed, capital, data_folder, failure
-from core.archive import NotABackup
+from cli.output import CommandFailed, Exit, ServiceUnreachable, capital, data_folder, failure
+from core.backup_format import NotABackup
+from core.connection_errors import DATABASE_FAULTS, database_trouble
 from core.errors import RoadmapError
 from core.migrate import MigrationFailed
-from core.reaching import DATABASE_FAULTS, database_trouble
+from core.sanitize import plain
 from core.settings import SettingsError, from_environment
-from core.text import plain
 from core.version import COMMIT, NUMBER
 
 LEARNERS = {  # what `roadmap --help` says of them, without loading them
@@ -43,11 +43,7 @@ OPERATORS = {
     "cost": "Estimate a month's bill.",
 }
 MODULES = {
-    "list": "listing",
-    "show": "showing",
-    "export": "exporting",
-    "import": "importing",
-    "new": "creating",
+    "import": "import_",
 }  # whose names mean something else
 BY_THEMSELVES = {*LEARNERS, "config", "cost"}  # these do not open what the environment names
 
@@ -68,9 +64,9 @@ class Commands(click.Group):
         try:
             module = importlib.import_module(f"cli.{MODULES.get(name, name)}")
         except SettingsError as error:
-            raise Failed(str(error)) from error
+            raise CommandFailed(str(error)) from error
         except (sqlite3.Error, OSError) as error:
-            raise Failed(
+            raise CommandFailed(
                 f"the files of embedded mode in DATA_DIR cannot be opened: {error}"
             ) from error
         command: click.Command = getattr(module, f"{name}_command", None) or getattr(module, name)
@@ -118,7 +114,7 @@ class Commands(click.Group):
             return _nobody_reads()
         except OSError as error:
             return _shown(
-                Failed(
+                CommandFailed(
                     f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
                 )
             )
@@ -132,13 +128,13 @@ def _shown(error: click.ClickException) -> int:
     return error.exit_code
 
 
-def _told(error: Exception) -> Failed:
+def _told(error: Exception) -> CommandFailed:
     if isinstance(error, RoadmapError):
         return failure(error, from_environment(os.environ))
     if isinstance(error, DATABASE_FAULTS):
         trouble = database_trouble(error, from_environment(os.environ))
-        return (Away if trouble.is_away else Failed)(capital(f"{trouble}."))
-    return Failed(capital(f"{error}" if str(error).endswith(".") else f"{error}."))
+        return (ServiceUnreachable if trouble.is_away else CommandFailed)(capital(f"{trouble}."))
+    return CommandFailed(capital(f"{error}" if str(error).endswith(".") else f"{error}."))
 
 
 def _stand_in_for_the_service() -> None:

@@ -37,9 +37,9 @@ from huey import Huey, RedisHuey, SqliteHuey
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.idle import report_idle
-from delivery.queue import ReliableQueue
-from delivery.redis_storage import ReliableRedisStorage
-from delivery.sqlite_storage import ReliableSqliteStorage
+from reliable_queue.queue import ReliableQueue
+from reliable_queue.redis_storage import ReliableRedisStorage
+from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from tests.servers import Redis
 
 CONTENDERS = {

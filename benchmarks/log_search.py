@@ -1,6 +1,6 @@
 """Is a page of the execution log quick, however long it is? Millions of records over several months, every filter, every plan.
 
-Starts a PostgreSQL of its own, migrates it as the service does, fills it, and explains what `roadmap/log_search.py` asks for: no
+Starts a PostgreSQL of its own, migrates it as the service does, fills it, and explains what `roadmap/operations/log_search.py` asks for: no
 plan may read a whole month. Then the time of a page in the middle of it, for few records and for many, and how quickly
 records are written, beside COPY.
 
@@ -32,12 +32,12 @@ if __name__ == "__main__":  # before the settings are read; the database comes l
     )  # it is removed at the end
     os.environ |= {"SERVICE_TYPE": "all", "DATA_DIR": settings_folder.name, "LOG_LEVEL": "WARNING"}
 
+from core.db import database, session
 from core.ids import first_id, new_id
 from core.postgres import MIGRATION_SECONDS, limit_waiting
-from core.runtime import database, session
-from roadmap.execution_log import BATCH, LogLevel, store_batch
-from roadmap.log_months import month_after, month_of
-from roadmap.log_search import LogFilter, page_query, search
+from roadmap.operations.execution_log import BATCH, LogLevel, store_batch
+from roadmap.operations.log_months import month_after, month_of
+from roadmap.operations.log_search import LogFilter, page_query, search
 from tests.integration.logbook import document, own_database
 from tests.servers import Postgres
 

@@ -23,9 +23,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from benchmarks.targets import COPY, COPY_ONCE, OURS, SQLALCHEMY
 from core import clock
+from core.db import database, session, settings
 from core.ids import new_id
-from core.runtime import database, session, settings
-from roadmap.execution_log import BATCH, Document, store_batch
+from roadmap.operations.execution_log import BATCH, Document, store_batch
 
 COLUMNS = (
     "id",

@@ -9,11 +9,11 @@ Without passwords: hashing some hundreds of them would take longer than the meas
 import sys
 
 from core import clock
+from core.db import transaction
 from core.ids import new_id
-from core.runtime import transaction
 from models.accounts import Account
-from roadmap import sessions
-from roadmap.sessions import Device
+from roadmap.accounts import sessions
+from roadmap.accounts.identity import Device
 from web import tokens
 
 

@@ -25,9 +25,9 @@ from huey.registry import Message
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.idle import cpu_seconds
-from core.measuring import count, observe
-from core.metrics import TASK_SECONDS, TASKS
-from delivery.queue import ReliableQueue
+from core.metric_counters import count, observe
+from core.metric_definitions import TASK_SECONDS, TASKS
+from reliable_queue.queue import ReliableQueue
 from tests.browser.people import Person
 from tests.chaos.checks import queue_of
 from tests.operating import promote

@@ -122,9 +122,7 @@ if __name__ == "__main__":
             os.environ.update(
                 {"DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1/0", "SECRET_KEY": "x" * 40}
             )
-            from core import runtime
             from core.migrate import migrate
-            from roadmap import overseeing
 
             migrate(runtime.settings)
             sys.exit(main(options.rows, overseeing, runtime))

@@ -11,9 +11,9 @@ import logging
 import sys
 import time
 
-from core.garbage import settle
-from core.runtime import database, session
-from roadmap.execution_log import buffer, record
+from core.db import database, session
+from core.gc_tuning import freeze_startup_objects
+from roadmap.operations.execution_log import buffer, record
 from tasks import logs  # noqa: F401  (wires the queue)
 
 LONGEST = 300  # seconds until all are stored
@@ -26,7 +26,7 @@ def main(records: int, kind: str = "") -> None:
 
 
 def recorded(records: int) -> dict[str, float]:
-    settle()  # as services do when they have started
+    freeze_startup_objects()  # as services do when they have started
     began = time.perf_counter()
     for number in range(records):
         record("api", "bench", "Wrote the quiz of a concept", details={"number": number})
@@ -65,7 +65,7 @@ def by_logging(records: int) -> dict[str, float]:
     logger.addHandler(Memory())
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    settle()
+    freeze_startup_objects()
     began = time.perf_counter()
     for number in range(records):
         logger.info("Wrote the quiz of a concept, number %d", number)

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from cli.telling import Failed, json_option, show
+from cli.output import CommandFailed, json_option, show
 from core.errors import Unavailable
 from core.settings import from_environment
-from roadmap import backups
-from roadmap.audit import Action, Actor, EntryIfPossible, audited
-from roadmap.backups import Summary
-from tasks.inspection import queue_states
+from roadmap.operations import backup as backup_
+from roadmap.operations.audit_log import Action, Actor, EntryIfPossible, audited
+from roadmap.operations.backup import Summary
+from tasks.queue_admin import queue_states
 
 
 @click.command()
@@ -33,15 +33,15 @@ def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
         audited(Actor.of_command_line(), Action.backup_make, str(file), {"logs": not no_logs})
     )
     try:
-        made = backups.write(
+        made = backup_.write(
             from_environment(os.environ), file, entry, with_logs=not no_logs, replace=force
         )
     except FileExistsError:
-        raise Failed(
+        raise CommandFailed(
             f"{file} is there already; name another file, or say --force to replace it."
         ) from None
     except OSError as error:
-        raise Failed(_why_not(file, error)) from None
+        raise CommandFailed(_why_not(file, error)) from None
     told: dict[str, Any] = {
         "file": str(file),
         "bytes": made.size,

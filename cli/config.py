@@ -9,7 +9,7 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
-from cli.telling import json_option, show, table
+from cli.output import json_option, show, table
 from core.settings import Price, Settings, from_environment, misspelt
 
 HIDDEN, UNREAD = "(set, not shown)", "(set, not read)"

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from cli.costs import measured, prices
 from cli.costs.bill import DAYS, MB_OF_A_GB, READS, Load
-from cli.costs.layouts import Large, Layout, layouts_of
-from cli.costs.measured import Measured
+from cli.costs.layouts import DeploymentLayout, Large, layouts_of
+from cli.costs.measured import MeasuredUsage
 from cli.costs.prices import Platform, Prices
-from cli.telling import Failed, Number, console, json_option, show, table
+from cli.output import CommandFailed, Number, console, json_option, show, table
 
 SIZE = Number(0.1, 1_000)
 
@@ -101,7 +101,7 @@ def cost(
     """
     found, asked = measured.load(), _prices(file)
     if platform not in asked.platforms:
-        raise Failed(
+        raise CommandFailed(
             f"there are no prices of {platform}; --platform can be {', '.join(asked.platforms)}."
         )
     chosen = asked.platforms[platform]
@@ -127,12 +127,12 @@ def _prices(file: Path | None) -> Prices:
         told = ": ".join(
             part for part in (".".join(map(str, problem["loc"])), problem["msg"]) if part
         )
-    raise Failed(
+    raise CommandFailed(
         f"{file} has no prices that can be read ({told}); cli/costs/prices.json shows the form."
     )
 
 
-def _document(layout: Layout) -> dict[str, Any]:
+def _document(layout: DeploymentLayout) -> dict[str, Any]:
     use, bill = layout.use, layout.bill
     return {
         **asdict(layout),
@@ -141,7 +141,7 @@ def _document(layout: Layout) -> dict[str, Any]:
     }
 
 
-def _rests_on(found: Measured, asked: Prices, platform: str) -> dict[str, Any]:
+def _rests_on(found: MeasuredUsage, asked: Prices, platform: str) -> dict[str, Any]:
     every = asked.of(platform)
     return {
         "measured": {"date": found.date, "command": found.command, "machine": found.machine},
@@ -152,7 +152,9 @@ def _rests_on(found: Measured, asked: Prices, platform: str) -> dict[str, Any]:
     }
 
 
-def _tell(layouts: list[Layout], found: Measured, asked: Prices, platform: str) -> None:
+def _tell(
+    layouts: list[DeploymentLayout], found: MeasuredUsage, asked: Prices, platform: str
+) -> None:
     chosen, currency = asked.platforms[platform], asked.platforms[platform].currency
     providers = list(layouts[0].by_command)
     columns = ["", "memory, MB", "vCPU", "stored, GB", "sent, GB", f"used, {currency}"]
@@ -174,7 +176,7 @@ def _tell(layouts: list[Layout], found: Measured, asked: Prices, platform: str) 
         console.print(f"\n{line}", soft_wrap=True, highlight=False, markup=False)
 
 
-def _row(layout: Layout, platform: Platform, providers: list[str]) -> Iterator[str]:
+def _row(layout: DeploymentLayout, platform: Platform, providers: list[str]) -> Iterator[str]:
     use = layout.use
     yield layout.name
     yield f"{use.memory:,.0f}"

@@ -16,9 +16,9 @@ import click
 import httpx2
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.showing import show
-from cli.telling import Failed, console
-from roadmap.document import counted
+from cli.output import CommandFailed, console
+from cli.show import show
+from roadmap.exchange.formats.markdown import counted
 
 HERE = Path(__file__).resolve().parent.parent
 START_LIMIT = 60.0  # seconds for the services to answer
@@ -53,20 +53,20 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     place = output if output.exists() else output.absolute().parent
     if not os.access(place, os.W_OK):
-        raise Failed(f"{output} cannot be written here; name another place: --output PATH")
+        raise CommandFailed(f"{output} cannot be written here; name another place: --output PATH")
     with (
         running_service() as url,
         httpx2.Client(base_url=url, timeout=30, trust_env=False) as client,
     ):
         roadmap = make_roadmap(client, request)
         if not roadmap["stages"]:
-            raise Failed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
+            raise CommandFailed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
         output.write_bytes(good(client.get(roadmap["links"]["markdown"])).content)
         show(roadmap)
         show_cost(checked(client.get(roadmap["links"]["receipt"])))
         console.print(f"\nWritten to [bold]{output}[/]. The same as a service: [bold]make run[/]")
         if roadmap["status"] != "ready":
-            raise Failed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
+            raise CommandFailed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
 
 
 @contextmanager
@@ -117,14 +117,16 @@ def wait_until_ready(url: str, services: "subprocess.Popen[bytes]", log: Path) -
     deadline = time.monotonic() + START_LIMIT
     while time.monotonic() < deadline:
         if services.poll() is not None:
-            raise Failed(f"the services did not start:\n{log.read_text(errors='replace').strip()}")
+            raise CommandFailed(
+                f"the services did not start:\n{log.read_text(errors='replace').strip()}"
+            )
         try:
             if httpx2.get(f"{url}/health/ready", timeout=5, trust_env=False).status_code == 200:
                 return
         except httpx2.TransportError:
             pass
         time.sleep(POLL)
-    raise Failed(
+    raise CommandFailed(
         f"the services did not answer within {START_LIMIT:g} s:\n{log.read_text(errors='replace').strip()}"
     )
 
@@ -154,7 +156,7 @@ def make_roadmap(client: httpx2.Client, request: dict[str, Any]) -> dict[str, An
             if roadmap["status"] in ENDED:
                 return roadmap
             time.sleep(POLL)
-    raise Failed(f"the roadmap was not finished within {BUILD_LIMIT:g} s")
+    raise CommandFailed(f"the roadmap was not finished within {BUILD_LIMIT:g} s")
 
 
 def good(response: httpx2.Response) -> httpx2.Response:
@@ -165,7 +167,7 @@ def good(response: httpx2.Response) -> httpx2.Response:
             f"{field.get('pointer', '').removeprefix('#/')}: {field['detail']}"
             for field in body.get("errors", ())
         ]
-        raise Failed("; ".join(fields) or body["detail"])
+        raise CommandFailed("; ".join(fields) or body["detail"])
     return response
 
 

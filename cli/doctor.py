@@ -5,15 +5,17 @@ import os
 import click
 from rich.text import Text
 
-from cli.telling import Exit, console, json_option, show
-from core import checkup
-from core.checkup import Check, State, failed, warning, well
+from cli.output import Exit, console, json_option, show
+from core.connection_errors import broker_trouble
+from core.db import settings
 from core.errors import Unavailable
-from core.reaching import broker_trouble
-from core.runtime import settings
-from roadmap import catalogue_files, execution_log, model_check
-from roadmap.briefs import GeneratorFault
-from tasks import inspection
+from core.startup import diagnostics
+from core.startup.diagnostics import Check, State, failed, warning, well
+from roadmap.generation.catalogue import loader
+from roadmap.generation.context import GeneratorFault
+from roadmap.generation.llm import health
+from roadmap.operations import execution_log
+from tasks import queue_admin
 
 MARKS = {State.ok: ("✓", "green"), State.warning: ("!", "yellow"), State.failed: ("✗", "red")}
 
@@ -28,13 +30,13 @@ def doctor(no_model: bool, as_json: bool) -> None:
     failures.
     """
     checks = [
-        *checkup.of_database(settings),
-        *checkup.of_broker(settings),
+        *diagnostics.of_database(settings),
+        *diagnostics.of_broker(settings),
         _model(no_model),
         _catalogue(),
-        checkup.of_secret(settings),
-        checkup.of_drain_time(settings, os.environ),
-        *checkup.of_disk(settings),
+        diagnostics.of_secret(settings),
+        diagnostics.of_drain_time(settings, os.environ),
+        *diagnostics.of_disk(settings),
     ]
     reachable = {check.name for check in checks if check.state is not State.failed}
     if "broker" in reachable:
@@ -48,8 +50,8 @@ def doctor(no_model: bool, as_json: bool) -> None:
 
 
 def _catalogue() -> Check:
-    broken = catalogue_files.broken_files()
-    tracks = catalogue_files.tracks().values()
+    broken = loader.broken_files()
+    tracks = loader.tracks().values()
     told = f"{len(tracks)} built-in roadmaps, {sum(len(track.concept_ids) for track in tracks)} concepts"
     if broken:
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
@@ -68,7 +70,7 @@ def _model(is_off: bool) -> Check:
     if is_off:
         return well("model", f"{settings.openai_model}, not called")
     try:
-        seconds = model_check.answer_seconds(settings)
+        seconds = health.answer_seconds(settings)
     except GeneratorFault as fault:
         told = f"{settings.openai_model} does not answer"
         return failed(
@@ -82,7 +84,7 @@ def _model(is_off: bool) -> Check:
 
 def _queues() -> list[Check]:
     try:
-        states = inspection.queue_states()
+        states = queue_admin.queue_states()
     except Unavailable as error:
         trouble = broker_trouble(
             error.__cause__ if isinstance(error.__cause__, Exception) else error
@@ -91,7 +93,7 @@ def _queues() -> list[Check]:
     return [_queue(state) for state in states]
 
 
-def _queue(state: inspection.QueueState) -> Check:
+def _queue(state: queue_admin.QueueState) -> Check:
     name = f"queue {state.name}"
     told = f"{state.ready:,} ready, {state.held:,} held, {state.scheduled:,} scheduled, {state.dead:,} put aside, "
     told += f"{state.workers} {'consumer' if state.workers == 1 else 'consumers'}"

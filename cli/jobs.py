@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from cli.telling import json_option, say, show, table
-from core.text import plain
-from roadmap.audit import Action, Actor, audited
-from tasks import inspection
-from tasks.inspection import MessagePage, MessageState
+from cli.output import json_option, say, show, table
+from core.sanitize import plain
+from roadmap.operations.audit_log import Action, Actor, audited
+from tasks import queue_admin
+from tasks.message_browser import MessagePage, MessageState
 
-QUEUES = click.Choice(list(inspection.QUEUES))
+QUEUES = click.Choice(list(queue_admin.QUEUES))
 WAITING = [state for state in MessageState if state is not MessageState.dead]
 
 queue_option = click.option(
@@ -52,7 +52,7 @@ def list_(queue: str, state: str | None, search: str, limit: int, as_json: bool)
     """Show how much waits in both queues, or with --state the messages of one."""
     if state is None:
         return _overview(as_json)
-    page = inspection.messages(queue, MessageState(state), search=search, limit=limit)
+    page = queue_admin.messages(queue, MessageState(state), search=search, limit=limit)
     rows = [
         (
             each.id,
@@ -84,7 +84,7 @@ def _tell_whether_all(page: MessagePage) -> None:
 
 
 def _overview(as_json: bool) -> None:
-    states = inspection.queue_states(with_retrying=True)
+    states = queue_admin.queue_states(with_retrying=True)
     columns = ("queue", "ready", "oldest", "held", "scheduled", "retrying", "dead", "workers", "")
     rows = [
         (
@@ -109,7 +109,7 @@ def _overview(as_json: bool) -> None:
 @json_option
 def workers(as_json: bool) -> None:
     """Show the consumers of both queues, when they were heard of last, and what each is doing."""
-    found = inspection.workers()
+    found = queue_admin.workers()
     columns = ("queue", "host", "pid", "version", "threads", "heard of", "running")
     rows = [
         (
@@ -138,7 +138,7 @@ def workers(as_json: bool) -> None:
 def pause(queue: str, as_json: bool) -> None:
     """Let no worker begin with another message of QUEUE until `resume`; what runs is finished."""
     with audited(Actor.of_command_line(), Action.queue_pause, queue):
-        inspection.pause(queue)
+        queue_admin.pause(queue)
     say(f"The {queue} queue is paused.", as_json, {"queue": queue, "is_paused": True})
 
 
@@ -148,7 +148,7 @@ def pause(queue: str, as_json: bool) -> None:
 def resume(queue: str, as_json: bool) -> None:
     """Let the workers of QUEUE go on."""
     with audited(Actor.of_command_line(), Action.queue_resume, queue):
-        inspection.resume(queue)
+        queue_admin.resume(queue)
     say(f"The {queue} queue goes on.", as_json, {"queue": queue, "is_paused": False})
 
 
@@ -159,7 +159,7 @@ def resume(queue: str, as_json: bool) -> None:
 def revoke(message_id: str, queue: str, as_json: bool) -> None:
     """Let the task ID, which waits or runs, not be done: the roadmap or the part that it is for is ended."""
     with audited(Actor.of_command_line(), Action.message_revoke, f"{queue}/{message_id}"):
-        inspection.revoke(queue, message_id)
+        queue_admin.revoke(queue, message_id)
     say(f"The task {message_id} is revoked.", as_json, {"queue": queue, "revoked": message_id})
 
 
@@ -170,7 +170,7 @@ def revoke(message_id: str, queue: str, as_json: bool) -> None:
 @json_option
 def dead(queue: str, search: str, limit: int, as_json: bool) -> None:
     """Show the newest dead letters of a queue with their reasons: messages that were put aside, which nobody tries any more."""
-    page = inspection.messages(queue, MessageState.dead, search=search, limit=limit)
+    page = queue_admin.messages(queue, MessageState.dead, search=search, limit=limit)
     rows = [(each.id, each.at, each.task, each.arguments, each.reason) for each in page.items]
 
     def human() -> None:
@@ -199,8 +199,8 @@ def replay(
         ids,
         every=every,
         search=search,
-        one=inspection.replay,
-        whole=inspection.replay_all,
+        one=queue_admin.replay,
+        whole=queue_admin.replay_all,
     )
     say(
         f"{count} of the {queue} queue are delivered again.",
@@ -225,8 +225,8 @@ def delete(
         ids,
         every=every,
         search=search,
-        one=inspection.discard,
-        whole=inspection.discard_all,
+        one=queue_admin.discard,
+        whole=queue_admin.discard_all,
     )
     say(f"{count} of the {queue} queue are deleted.", as_json, {"queue": queue, "deleted": count})
 

@@ -5,11 +5,12 @@ from uuid import UUID
 import click
 from pydantic import ValidationError
 
-from cli.telling import json_option, say, show, table
+from cli.output import json_option, say, show, table
 from cli.users import email_argument
-from roadmap import accounts, api_keys
-from roadmap.api_keys import KeyRequest, Scope
-from roadmap.audit import Action, Actor, audited
+from roadmap.accounts import accounts, api_keys
+from roadmap.accounts.api_keys import KeyRequest
+from roadmap.accounts.identity import Scope
+from roadmap.operations.audit_log import Action, Actor, audited
 
 COLUMNS = ("id", "name", "begins with", "may", "made", "valid until", "used last")
 

@@ -10,13 +10,13 @@ from uuid import UUID
 import click
 from rich.text import Text
 
-from cli.telling import as_document, console
+from cli.output import as_document, console
 from core import clock
 from core.ids import first_id
-from core.text import one_line
-from roadmap import log_search
-from roadmap.execution_log import LogLevel
-from roadmap.log_search import SETTLES, LogEntry, LogFilter
+from core.sanitize import one_line
+from roadmap.operations import log_search
+from roadmap.operations.execution_log import LogLevel
+from roadmap.operations.log_search import SETTLES, LogEntry, LogFilter
 
 PAUSE = 1.0  # seconds between two looks
 AT_ONCE = 200  # records of one look

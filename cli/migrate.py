@@ -4,7 +4,7 @@ import os
 
 import click
 
-from cli.telling import json_option, show
+from cli.output import json_option, show
 from core import migrate as migrations
 from core.settings import from_environment
 

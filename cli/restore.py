@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from cli.telling import Failed, json_option, show
-from core.archive import NotABackup
+from cli.output import CommandFailed, json_option, show
+from core.backup_format import NotABackup
 from core.settings import from_environment
-from roadmap import backups
-from roadmap.backups import Summary
+from roadmap.operations import backup
+from roadmap.operations.backup import Summary
 
 
 @click.command()
@@ -23,11 +23,13 @@ def restore(file: Path, as_json: bool) -> None:
     when the services start; unless they have the SECRET_KEY of then, everybody logs in again.
     """
     try:
-        done = backups.restore(from_environment(os.environ), file)
+        done = backup.restore(from_environment(os.environ), file)
     except NotABackup as error:
-        raise Failed(f"{file} cannot be restored: {error}. Nothing was changed.") from None
+        raise CommandFailed(f"{file} cannot be restored: {error}. Nothing was changed.") from None
     except OSError as error:
-        raise Failed(f"{file} cannot be read ({error.strerror}). Nothing was changed.") from None
+        raise CommandFailed(
+            f"{file} cannot be read ({error.strerror}). Nothing was changed."
+        ) from None
     told = {
         "file": str(file),
         "rows": done.rows,

@@ -5,11 +5,12 @@ from typing import Any
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from cli.telling import json_option, say, show, table
-from core.addresses import Email
-from roadmap import accounts, invitations, transferring
-from roadmap.audit import Action, Actor, audited
-from roadmap.invitations import InvitationRequest
+from cli.output import json_option, say, show, table
+from core.sanitize import Email
+from roadmap.accounts import accounts, invitations
+from roadmap.accounts.invitations import InvitationRequest
+from roadmap.lifecycle import transfer as transfer_
+from roadmap.operations.audit_log import Action, Actor, audited
 from web import tokens
 
 
@@ -20,7 +21,7 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter("is not an e-mail address") from None
 
 
-class Asked(click.Option):
+class PromptOption(click.Option):
     """Where nobody sits at a terminal it says what to give instead."""
 
     def prompt_for_value(self, ctx: click.Context) -> Any:
@@ -36,7 +37,7 @@ class Asked(click.Option):
 email_argument = click.argument("email", callback=_address)
 password_option = click.option(
     "--password",
-    cls=Asked,
+    cls=PromptOption,
     envvar="PASSWORD",
     prompt=True,
     hide_input=True,
@@ -184,7 +185,7 @@ def disable(email: str, as_json: bool) -> None:
 @json_option
 def transfer(owner: str, new_owner: str, as_json: bool) -> None:
     """Make all roadmaps of the account FROM those of TO: of somebody who leaves, or of embedded mode (local@localhost)."""
-    made = transferring.transfer(owner, new_owner, Actor.of_command_line())
+    made = transfer_.transfer(owner, new_owner, Actor.of_command_line())
     say(
         f"Roadmaps of {made.owner.email} that are those of {made.new_owner.email} now: {made.roadmaps}",
         as_json,

@@ -1,1 +1,1 @@
-"""Settings, backends, time, ids, errors: the layer above delivery/."""
+"""Settings, backends, time, ids, errors: the layer above reliable_queue/."""

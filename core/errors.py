@@ -84,7 +84,7 @@ class KeyInUse(RoadmapError):
     """The request of this Idempotency-Key is still being answered."""
 
 
-class TooMany(RoadmapError):
+class RateLimited(RoadmapError):
     """Rate or quota exceeded. The request changed nothing and can be repeated later."""
 
 

@@ -7,9 +7,10 @@ import re
 import sys
 import time
 from collections.abc import Mapping
-from enum import StrEnum
 
 from core import tracing
+from core.sanitize import without_arguments
+from core.settings import LogFormat
 
 # These log every step at INFO, and contents at DEBUG.
 QUIET = ("huey", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "redis", "openai", "peewee")
@@ -17,20 +18,6 @@ QUIET = ("huey", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "redis",
 WITH_HANDLERS = ("huey", "uvicorn", "uvicorn.error")
 # Characters that could begin a line, colour a terminal, or change the direction of writing
 NOT_PLAIN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-# Redis and Valkey quote an unknown command so: it may be a login with its password.
-ARGUMENTS = re.compile(", with args beginning with:.*")
-
-
-def without_arguments(text: str) -> str:
-    """Remove the arguments of a command that a broker quotes in an error."""
-    return ARGUMENTS.sub("", text)
-
-
-class LogFormat(StrEnum):
-    auto = "auto"
-    text = "text"
-    json = "json"
 
 
 def set_up_logging(level: str, log_format: LogFormat, service: str, *, embedded: bool) -> None:

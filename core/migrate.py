@@ -7,9 +7,9 @@ from pathlib import Path
 import peewee
 from playhouse.migrations import Runner
 
-from core.reaching import first_line, is_away
+from core.backends import open_migration_database
+from core.connection_errors import first_line, is_away
 from core.settings import Settings
-from core.storage import open_migration_database
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "migrations"
 LOCK = 7_201_944_127_113  # any number; the same in every version of this service

@@ -14,7 +14,7 @@ from playhouse.pool import PooledPostgresqlDatabase
 from psycopg2 import extensions
 
 CONNECT_SECONDS = 5.0
-# Longer than the server's own limits in core/storage.py, whose errors name the wait
+# Longer than the server's own limits in core/backends.py, whose errors name the wait
 ANSWER_SECONDS = 10.0
 MIGRATION_SECONDS = 600.0  # for one statement of a migration, which may rewrite a table
 AWAY_SECONDS = 1.0  # without another attempt to connect

@@ -25,9 +25,15 @@ from pydantic import (
     model_validator,
 )
 
-from core.addresses import in_one_spelling
-from core.logging_setup import LogFormat
-from core.strength import weakness
+from core.password_strength import password_weakness
+from core.sanitize import normalize_email
+
+
+class LogFormat(StrEnum):
+    auto = "auto"
+    text = "text"
+    json = "json"
+
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
@@ -262,7 +268,7 @@ Money = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
 Prices = Annotated[tuple[Price, ...], BeforeValidator(_prices)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 MonitorToken = Annotated[SecretStr | None, AfterValidator(_monitor_token)]
-AdminEmail = Annotated[str, AfterValidator(lambda text: text and in_one_spelling(text))]
+AdminEmail = Annotated[str, AfterValidator(lambda text: text and normalize_email(text))]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_hosts)]
 Origins = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_origins)]
 Proxies = Annotated[
@@ -426,7 +432,7 @@ class Settings(BaseModel):
         if bool(self.admin_email) != bool(self.admin_password):
             yield "ADMIN_EMAIL and ADMIN_PASSWORD go together: set both for the first administrator, or neither"
         elif self.admin_password and (
-            problem := weakness(self.admin_password.get_secret_value(), self.admin_email)
+            problem := password_weakness(self.admin_password.get_secret_value(), self.admin_email)
         ):
             yield f"ADMIN_PASSWORD {problem}"
         if self.has_budget and self.openai_api_key and self.model_price is None:

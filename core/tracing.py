@@ -21,7 +21,7 @@ FORBIDDEN, CURRENT, SAMPLED = "ff", "00", 0x01
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class TraceContext:
     """Trace with an `id` for all its parts and the `span_id` of ours.
 
     They have 32 and 16 hexadecimal digits. `is_sampled`: the caller records the trace.
@@ -41,16 +41,16 @@ class Trace:
         return f"{CURRENT}-{self.id}-{self.span_id}-{SAMPLED if self.is_sampled else 0:02x}"
 
 
-_current: ContextVar[Trace | None] = ContextVar("trace", default=None)
+_current: ContextVar[TraceContext | None] = ContextVar("trace", default=None)
 
 
-def begun(request_id: str = "") -> Trace:
+def begun(request_id: str = "") -> TraceContext:
     """Return a new trace."""
     digits = token_hex(24)
-    return Trace(digits[:32], digits[32:], request_id=request_id)
+    return TraceContext(digits[:32], digits[32:], request_id=request_id)
 
 
-def received(headers: Sequence[str], request_id: str = "") -> Trace:
+def received(headers: Sequence[str], request_id: str = "") -> TraceContext:
     """Return the trace of one valid traceparent header, or else a new trace."""
     if not headers:
         return begun(request_id)
@@ -62,20 +62,20 @@ def received(headers: Sequence[str], request_id: str = "") -> Trace:
         or NONE & {found[2], found[3]}
     ):
         return begun(request_id)
-    return Trace(found[2], token_hex(8), bool(int(found[4], 16) & SAMPLED), request_id)
+    return TraceContext(found[2], token_hex(8), bool(int(found[4], 16) & SAMPLED), request_id)
 
 
-def current() -> Trace | None:
+def current() -> TraceContext | None:
     return _current.get()
 
 
-def enter(trace: Trace) -> None:
+def enter(trace: TraceContext) -> None:
     """Set the trace of this coroutine and of those that it starts."""
     _current.set(trace)
 
 
 @contextmanager
-def entered(trace: Trace | None) -> Iterator[None]:
+def entered(trace: TraceContext | None) -> Iterator[None]:
     """Set the trace of this thread while the block runs."""
     before = _current.set(trace)
     try:
@@ -88,10 +88,10 @@ def outgoing() -> dict[str, str]:
     """Return the header of an outgoing request, with its own span, if any."""
     if (trace := _current.get()) is None:
         return {}
-    return {HEADER: Trace(trace.id, token_hex(8), trace.is_sampled).traceparent}
+    return {HEADER: TraceContext(trace.id, token_hex(8), trace.is_sampled).traceparent}
 
 
-def packed(trace: Trace | None) -> dict[str, str]:
+def packed(trace: TraceContext | None) -> dict[str, str]:
     """Return the fields that a queue message carries."""
     if trace is None:
         return {}

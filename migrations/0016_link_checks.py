@@ -7,9 +7,7 @@ from typing import Any
 
 import peewee
 
-UNNOTED = (
-    "content_links_unnoted"  # what it holds stands word for word in roadmap/link_states.py: UNNOTED
-)
+UNNOTED = "content_links_unnoted"  # what it holds stands word for word in roadmap/lifecycle/link_status.py: UNNOTED
 
 
 def up(migrator: Any, db: peewee.Database) -> None:

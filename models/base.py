@@ -6,8 +6,8 @@ from typing import Any
 
 import peewee
 
+from core.db import database
 from core.ids import new_id
-from core.runtime import database
 
 
 class UtcDateTimeField(peewee.DateTimeField):

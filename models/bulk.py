@@ -12,8 +12,8 @@ from uuid import UUID
 
 import peewee
 
-from core.runtime import database, is_postgres
-from core.storage import FROM_HEX
+from core.backends import FROM_HEX
+from core.db import database, is_postgres
 from models.base import Table
 
 AS_IN_JSON = {"TEXT", "VARCHAR", "INT", "BIGINT", "SMALLINT", "BOOL", "DOUBLE", "FLOAT"}

@@ -10,7 +10,7 @@ from models.base import Identified, Table, UtcDateTimeField
 class ExecutionLog(Identified):
     """One thing that happened. No foreign keys: a record outlives what it tells of, and is written in bulk.
 
-    On PostgreSQL every month is a partition, by the time in the id: migration 0008, `roadmap/log_partitions.py`.
+    On PostgreSQL every month is a partition, by the time in the id: migration 0008, `roadmap/operations/log_partitions.py`.
     """
 
     at = UtcDateTimeField()

@@ -36,7 +36,7 @@ class ModelCall(Identified):
     )
 
 
-class Spending(Table):
+class MonthlySpending(Table):
     """What an account has spent in a month, with what is reserved for calls that run."""
 
     owner_id = peewee.UUIDField()
@@ -44,5 +44,6 @@ class Spending(Table):
     amount = peewee.BigIntegerField()
 
     Meta = SimpleNamespace(
+        table_name="spending",
         primary_key=peewee.CompositeKey("owner_id", "month"),
     )

@@ -8,13 +8,13 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.telling import Failed
-from core.visiting import Visit
+from cli.output import CommandFailed
+from core.net.link_probe import Visit
 from quality import links, report, subjects
 from quality.measuring import Comparison, measured
 from quality.report import Report
-from quality.subjects import Course, NotMeasurable
-from roadmap.outline import Level
+from quality.subjects import FinishedRoadmap, NotMeasurable
+from roadmap.plan.outline import Level
 
 OFFLINE = "No link was looked at: this machine reaches none of the hosts. Whether links are alive is not known."
 SKIPPED = "No link was looked at, as it was asked for."
@@ -64,7 +64,7 @@ def main(
     console = Console(stderr=as_json)
     try:
         courses = _courses(goal, Level(level), language, path, track)
-    except (NotMeasurable, Failed) as error:
+    except (NotMeasurable, CommandFailed) as error:
         console.print(str(error), style="red", markup=False)
         sys.exit(NOT_MEASURABLE)
     seen, said = _visited(courses, console) if visits else (None, SKIPPED)
@@ -82,7 +82,7 @@ def main(
 
 def _courses(
     goal: str, level: Level, language: str, path: Path | None, track: str | None
-) -> list[Course]:
+) -> list[FinishedRoadmap]:
     """Raises NotMeasurable, Failed."""
     if path is not None:
         return [subjects.of_file(path)]
@@ -91,7 +91,9 @@ def _courses(
     return list(subjects.of_catalogue(track))
 
 
-def _visited(courses: Sequence[Course], console: Console) -> tuple[dict[str, Visit] | None, str]:
+def _visited(
+    courses: Sequence[FinishedRoadmap], console: Console
+) -> tuple[dict[str, Visit] | None, str]:
     urls = list(
         dict.fromkeys(
             item.url

@@ -17,7 +17,7 @@ import tree_sitter_typescript
 import yaml
 from tree_sitter import Language, Node, Parser
 
-from roadmap.lesson import PARSED, Block, fault_of
+from roadmap.generation.tutorial_lint import PARSED, CodeBlock, fault_of
 
 GRAMMARS: dict[str, Callable[[], object]] = {
     "bash": tree_sitter_bash.language,
@@ -41,7 +41,7 @@ logging.getLogger("sqlglot").setLevel(
 NO_CODE = ("", "text", "txt", "output", "console", "http", "log", "diff", "markdown", "md")
 
 
-def fault(block: Block) -> str | None:
+def fault(block: CodeBlock) -> str | None:
     """Why it does not parse; empty: it does; None: nothing here knows its language."""
     language = block.language
     if language in PARSED:
@@ -66,7 +66,7 @@ def fault(block: Block) -> str | None:
     return None
 
 
-def is_code(block: Block) -> bool:
+def is_code(block: CodeBlock) -> bool:
     """Not the output of something, nor a transcript."""
     return block.language not in NO_CODE
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from quality.measuring import Measured
+from quality.measuring import ConceptMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ FLOORS = (
 )
 
 
-def faults(of: Measured) -> list[str]:
+def faults(of: ConceptMetrics) -> list[str]:
     """In what a concept is not good enough, a sentence without its end each."""
     found = [f"no {name}" for name in of.missing]
     found += [fault for floor, value in _values(of) if (fault := floor.fault(value))]
@@ -72,7 +72,7 @@ def faults(of: Measured) -> list[str]:
     return found + [f"quiz: {fault}" for fault in of.quiz_faults]
 
 
-def _values(of: Measured) -> Iterator[tuple[Floor, float | None]]:
+def _values(of: ConceptMetrics) -> Iterator[tuple[Floor, float | None]]:
     if of.words is not None:
         yield LENGTH, of.words
         yield LEVEL_OF_CHINESE if of.is_chinese else LEVEL_OF_ENGLISH, of.level

@@ -9,10 +9,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from roadmap.catalogue_files import lexicon
-from roadmap.goals import stem
-from roadmap.lesson import ASIAN
-from roadmap.outline import Question
+from roadmap.generation.catalogue.goal_matching import stem
+from roadmap.generation.catalogue.loader import lexicon
+from roadmap.generation.tutorial_lint import ASIAN
+from roadmap.plan.outline import Question
 
 SHINGLE = 8  # words: long enough that common phrases are none, short enough that one copied sentence is many
 WORD = re.compile(r"[a-z0-9_]+(?:['\u2019][a-z]+)?", re.IGNORECASE)

@@ -1,7 +1,7 @@
 """Where the resources of a roadmap lead: to whom, and whether anybody is there.
 
 Official are the makers of a thing, standards, universities, public bodies and books of their authors: their hosts stand in
-`official_hosts.toml`, each with who publishes there. Visits are those of `core/visiting.py`, one after the other for each host.
+`official_hosts.toml`, each with who publishes there. Visits are those of `core/net/link_probe.py`, one after the other for each host.
 """
 
 import tomllib
@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from time import sleep
 
-from core.runtime import settings
-from core.visiting import Visit, host_of, visit
+from core.db import settings
+from core.net.link_probe import Visit, host_of, visit
 
 HOSTS = Path(__file__).parent / "official_hosts.toml"
 AT_ONCE = 8  # hosts

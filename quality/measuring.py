@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.visiting import Visit
+from core.net.link_probe import Visit
 from quality import code_blocks, likeness, links, reading_level
-from quality.subjects import Course, Subject
-from roadmap import lesson
-from roadmap.lesson import Lesson
-from roadmap.outline import Question, Quiz
+from quality.subjects import FinishedRoadmap, Subject
+from roadmap.generation import tutorial_lint
+from roadmap.generation.tutorial_lint import Lesson
+from roadmap.plan.outline import Question, Quiz
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class ConceptMetrics:
     """`words` are of the tutorial; `level` is the reading level, in the unit of its language. `support` has, of each question,
     how much of it stands in the tutorial (0 to 1), and `closer_to` the tutorial of the course that has more of all of them.
     `overlap` is the share of eight-word runs in common with the concept that has most. What could not be measured is None, and
@@ -54,7 +54,7 @@ class Measured:
 class Comparison:
     """What the tutorials of courses have in common: those of one language are compared with each other."""
 
-    def __init__(self, courses: Sequence[Course]) -> None:
+    def __init__(self, courses: Sequence[FinishedRoadmap]) -> None:
         self._runs: dict[str, dict[str, frozenset[tuple[str, ...]]]] = {}
         self._terms: dict[str, dict[str, frozenset[str]]] = {}
         self._weights: dict[str, Mapping[str, float]] = {}
@@ -83,7 +83,7 @@ class Comparison:
         other = max(shares, key=shares.__getitem__, default="")
         return other, shares.get(other, 0.0)
 
-    def support(self, course: Course, concept: Subject) -> tuple[tuple[float, ...], str]:
+    def support(self, course: FinishedRoadmap, concept: Subject) -> tuple[tuple[float, ...], str]:
         """Of each question, and which tutorial of the course supports the quiz better than its own; empty: none does."""
         assert concept.quiz is not None
         weight, questions = self._weights[course.name], concept.quiz.questions
@@ -96,15 +96,18 @@ class Comparison:
 
 
 def measured(
-    course: Course, comparison: Comparison, seen: Mapping[str, Visit] | None = None
-) -> list[Measured]:
+    course: FinishedRoadmap, comparison: Comparison, seen: Mapping[str, Visit] | None = None
+) -> list[ConceptMetrics]:
     """`seen` is what was found at the addresses; None: nobody has looked."""
     return [_of(course, concept, comparison, seen) for concept in course.concepts]
 
 
 def _of(
-    course: Course, concept: Subject, comparison: Comparison, seen: Mapping[str, Visit] | None
-) -> Measured:
+    course: FinishedRoadmap,
+    concept: Subject,
+    comparison: Comparison,
+    seen: Mapping[str, Visit] | None,
+) -> ConceptMetrics:
     parts = {"tutorial": concept.tutorial, "resources": concept.resources, "quiz": concept.quiz}
     facts: dict[str, Any] = {"missing": tuple(name for name, part in parts.items() if part is None)}
     if concept.tutorial is not None:
@@ -119,7 +122,7 @@ def _of(
         facts["not_measured"] = (told,)
     elif concept.quiz is not None and concept.tutorial is not None:
         facts["support"], facts["closer_to"] = comparison.support(course, concept)
-    return Measured(
+    return ConceptMetrics(
         concept.key,
         concept.title,
         concept.language,
@@ -159,14 +162,14 @@ def _quiz(quiz: Quiz) -> dict[str, Any]:
 
 
 def _tutorial(markdown: str, language: str) -> dict[str, Any]:
-    read = lesson.read(markdown)
+    read = tutorial_lint.read(markdown)
     code = [block for block in read.blocks if code_blocks.is_code(block)]
     faults = {block: code_blocks.fault(block) for block in code}
     broken = tuple(
         f"line {block.line}, {block.language}: {fault}" for block, fault in faults.items() if fault
     )
     return {
-        "words": lesson.words(markdown),
+        "words": tutorial_lint.words(markdown),
         "level": reading_level.level(read.prose, language),
         "blocks": len(code),
         "broken_blocks": broken,
@@ -179,8 +182,8 @@ def _tutorial(markdown: str, language: str) -> dict[str, Any]:
 def _exercise(read: Lesson) -> dict[str, Any]:
     exercise, solution = read.exercise, read.solution
     return {
-        "exercise_words": lesson.words(exercise.text) if exercise else 0,
-        "solution_words": lesson.words(solution.text) if solution else 0,
+        "exercise_words": tutorial_lint.words(exercise.text) if exercise else 0,
+        "solution_words": tutorial_lint.words(solution.text) if solution else 0,
     }
 
 

@@ -6,7 +6,7 @@ grade in the United States. Chinese: characters a sentence. Other languages have
 
 import re
 
-from roadmap.lesson import ASIAN, WORD
+from roadmap.generation.tutorial_lint import ASIAN, WORD
 
 SENTENCE = re.compile(r"[.!?](?:\s|$)|\n")
 SENTENCE_OF_CHINESE = re.compile(r"[\u3002\uff01\uff1f\uff1b\uff1a\n]")

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from quality.floor import faults
-from quality.measuring import Measured
+from quality.measuring import ConceptMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Report:
     """Of one course. `visited`: its addresses were looked at; without that nobody knows whether they are alive."""
 
     course: str
-    concepts: Sequence[Measured]
+    concepts: Sequence[ConceptMetrics]
     visited: bool
 
     @property
@@ -57,7 +57,7 @@ def table(report: Report) -> Table:
     return made
 
 
-def _cells(of: Measured) -> list[str]:
+def _cells(of: ConceptMetrics) -> list[str]:
     parsed = of.blocks - len(of.broken_blocks) - of.unread_blocks
     return [
         of.key.rpartition("/")[2],

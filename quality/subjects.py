@@ -8,13 +8,26 @@ import httpx2
 from pydantic import ValidationError
 
 from cli.demo import good, make_roadmap, running_service
-from roadmap.briefs import ConceptBrief, DesignBrief
-from roadmap.catalogue import Catalogue
-from roadmap.catalogue_files import ENGLISH, broken_files, languages, tracks
-from roadmap.outline import ContentKind, Level, OutlineConcept, Quiz, Resource, Resources, Tutorial
-from roadmap.portable import PortableConcept, WrittenQuiz, WrittenResources, WrittenTutorial
-from roadmap.portable_rules import RoadmapFile
-from roadmap.requests import RoadmapRequest
+from roadmap.exchange.formats.json_ import (
+    PortableConcept,
+    WrittenQuiz,
+    WrittenResources,
+    WrittenTutorial,
+)
+from roadmap.exchange.import_validation import RoadmapFile
+from roadmap.generation.catalogue.generator import CatalogueGenerator
+from roadmap.generation.catalogue.loader import ENGLISH, broken_files, languages, tracks
+from roadmap.generation.context import ConceptBrief, DesignBrief
+from roadmap.plan.outline import (
+    ContentKind,
+    Level,
+    OutlineConcept,
+    Quiz,
+    Resource,
+    Resources,
+    Tutorial,
+)
+from roadmap.plan.schemas import RoadmapRequest
 
 
 class NotMeasurable(Exception):
@@ -40,14 +53,14 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class FinishedRoadmap:
     """A finished roadmap."""
 
     name: str
     concepts: tuple[Subject, ...]
 
 
-def of_catalogue(only: str | None = None) -> Iterator[Course]:
+def of_catalogue(only: str | None = None) -> Iterator[FinishedRoadmap]:
     """Every track in each of its languages, or one. Raises NotMeasurable."""
     broken = broken_files()
     if broken:
@@ -61,16 +74,18 @@ def of_catalogue(only: str | None = None) -> Iterator[Course]:
             )
 
 
-def _built_in(request: RoadmapRequest, name: str) -> Course:
+def _built_in(request: RoadmapRequest, name: str) -> FinishedRoadmap:
     """As the service would make it, for somebody who begins."""
-    catalogue = Catalogue()
+    catalogue = CatalogueGenerator()
     outline = catalogue.outline(DesignBrief(request, catalogue.analyse(request)))
-    return Course(
+    return FinishedRoadmap(
         name, tuple(_written(catalogue, request, concept) for concept in outline.concepts())
     )
 
 
-def _written(catalogue: Catalogue, request: RoadmapRequest, concept: OutlineConcept) -> Subject:
+def _written(
+    catalogue: CatalogueGenerator, request: RoadmapRequest, concept: OutlineConcept
+) -> Subject:
     brief = ConceptBrief(
         request, "", "", "", concept.key, concept.title, concept.description, concept.outcomes
     )
@@ -89,7 +104,7 @@ def _written(catalogue: Catalogue, request: RoadmapRequest, concept: OutlineConc
     )
 
 
-def of_file(path: Path) -> Course:
+def of_file(path: Path) -> FinishedRoadmap:
     """A roadmap that was exported as JSON. Raises NotMeasurable."""
     try:
         return _of_document(path.read_bytes(), path.name)
@@ -97,7 +112,7 @@ def of_file(path: Path) -> Course:
         raise NotMeasurable(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def of_service(goal: str, level: Level, language: str = ENGLISH) -> Course:
+def of_service(goal: str, level: Level, language: str = ENGLISH) -> FinishedRoadmap:
     """Made now, on this machine, by whatever generator its environment names. Raises cli.telling.Failed, NotMeasurable."""
     request = {"goal": goal, "level": level, "hours_per_week": 8, "language": language}
     with (
@@ -109,7 +124,7 @@ def of_service(goal: str, level: Level, language: str = ENGLISH) -> Course:
     return _of_document(exported.content, roadmap["title"] or goal)
 
 
-def _of_document(text: bytes, name: str) -> Course:
+def _of_document(text: bytes, name: str) -> FinishedRoadmap:
     try:
         document = RoadmapFile.model_validate_json(text)
     except ValidationError as error:
@@ -120,7 +135,7 @@ def _of_document(text: bytes, name: str) -> Course:
         ) from None
     kept = document.concepts
     language = document.request.language
-    return Course(
+    return FinishedRoadmap(
         name,
         tuple(_kept(each, kept.get(each.key), language) for each in document.outline.concepts()),
     )

@@ -29,7 +29,7 @@ Report = dict[str, Any]
 Ask = Callable[[str], Report | None]
 
 
-class Failed(Exception):
+class AuditFailed(Exception):
     """pip-audit could not do its work, for another reason than the network."""
 
 
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="roadmap-audit-") as folder:
         try:
             return audit(installed(Path(folder)), strict=bool(arguments))
-        except (Failed, subprocess.CalledProcessError) as error:
+        except (AuditFailed, subprocess.CalledProcessError) as error:
             print(f"error: the audit failed: {error}", file=sys.stderr)
             return 1
 
@@ -120,7 +120,7 @@ def report(tool: list[str], service: str, packages: Path, folder: Path) -> Repor
         return dict(json.loads(answer.read_text("utf-8")))
     if UNREACHABLE.search(said):
         return None
-    raise Failed(said.strip()[-2000:] or "pip-audit said nothing")
+    raise AuditFailed(said.strip()[-2000:] or "pip-audit said nothing")
 
 
 def _sentence(package: Report, vulnerability: Report) -> str:

@@ -14,7 +14,7 @@ from benchmarks.report import results_of
 from benchmarks.targets import FASTAPI, PREFORK, TARGETS
 from cli.costs import measured, prices
 from cli.costs.bill import DAYS, READS, Load
-from cli.costs.layouts import Large, Layout, layouts_of
+from cli.costs.layouts import DeploymentLayout, Large, layouts_of
 from scripts.marked import Marked, row
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,7 +84,7 @@ def _providers() -> list[str]:
     return list(asked.redis_of(asked.platforms[PLATFORM]))
 
 
-def _layouts(a_day: float) -> list[Layout]:
+def _layouts(a_day: float) -> list[DeploymentLayout]:
     asked, load = prices.load(), Load(a_day * DAYS, READS, MONTHS)
     return layouts_of(
         measured.load().stacks,

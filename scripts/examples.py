@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from roadmap.briefs import BUILT_IN
+from roadmap.generation.context import BUILT_IN
 from tests.browser.teacher import Teacher, teaching
 from tests.operating import post, put_aside
 from tests.receiver import Receiver, receiving

@@ -1,4 +1,4 @@
-"""The table of metrics in docs/MONITORING.md, made from core/metrics.py.
+"""The table of metrics in docs/MONITORING.md, made from core/metric_definitions.py.
 
 `python scripts/metrics_table.py` prints it; with `--write` it goes into the page, between the two marker comments.
 """
@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder only
     sys.path.insert(0, str(ROOT))
 
-from core.metrics import METRICS  # noqa: E402
+from core.metric_definitions import METRICS  # noqa: E402
 from scripts.marked import Marked, row  # noqa: E402
 
 

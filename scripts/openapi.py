@@ -10,8 +10,8 @@ if __name__ == "__main__":
         )  # before the settings are read
         for name in ("DATABASE_URL", "REDIS_URL"):
             os.environ.pop(name, None)
-        from web.description import FILE
         from web.openapi import written
+        from web.openapi_file import FILE
 
         FILE.write_text(written(), "utf-8")
         print(f"{FILE.name}: {FILE.stat().st_size // 1024} KiB")

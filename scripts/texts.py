@@ -14,7 +14,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from jinja2 import TemplateSyntaxError
 
-from core.texts import DEFAULT, DOMAIN, LANGUAGES, LOCALES
+from core.i18n import DEFAULT, DOMAIN, LANGUAGES, LOCALES
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("core", "roadmap", "web")
@@ -40,7 +40,7 @@ KEYWORDS = {
 }
 
 
-class Catalogue(Catalog):
+class MessageCatalogue(Catalog):
     """One whose header says nothing that changes by itself."""
 
     def __init__(self, language: str) -> None:
@@ -88,9 +88,9 @@ def po_path(language: str) -> Path:
     return LOCALES / language.replace("-", "_") / "LC_MESSAGES" / f"{DOMAIN}.po"
 
 
-def collected(language: str, root: Path = ROOT) -> Catalogue:
+def collected(language: str, root: Path = ROOT) -> MessageCatalogue:
     """What the sources say now, without translations."""
-    catalogue = Catalogue(language)
+    catalogue = MessageCatalogue(language)
     reading: list[str] = []
     found = extract_from_dir(
         root,
@@ -109,7 +109,7 @@ def collected(language: str, root: Path = ROOT) -> Catalogue:
     return catalogue
 
 
-def translate(catalogue: Catalogue, known: Catalogue) -> None:
+def translate(catalogue: MessageCatalogue, known: MessageCatalogue) -> None:
     """Put in the translations of the same texts; none is guessed from a similar one."""
     for message in catalogue:
         same = known.get(message.id, message.context) if message.id else None
@@ -118,15 +118,15 @@ def translate(catalogue: Catalogue, known: Catalogue) -> None:
             message.flags |= same.flags & {"fuzzy"}
 
 
-def read(language: str, content: bytes) -> Catalogue:
-    catalogue = Catalogue(language)
+def read(language: str, content: bytes) -> MessageCatalogue:
+    catalogue = MessageCatalogue(language)
     for message in read_po(BytesIO(content), catalogue.locale, DOMAIN, abort_invalid=True):
         if message.id:
             catalogue[message.id] = message
     return catalogue
 
 
-def po(catalogue: Catalogue) -> bytes:
+def po(catalogue: MessageCatalogue) -> bytes:
     file = BytesIO()
     write_po(file, catalogue, width=130, sort_output=True, include_lineno=False)
     return file.getvalue()

@@ -12,11 +12,11 @@ from uuid import UUID
 from huey.signals import SIGNAL_INTERRUPTED
 
 from core import clock, tracing
+from core.db import settings
 from core.errors import Invalid, Unavailable
-from core.runtime import settings
-from roadmap import leases
-from roadmap.generator import Generator, choose_generator
-from roadmap.steps import Step, StepName
+from roadmap.generation.generator import Generator, choose_generator
+from roadmap.lifecycle import leases
+from roadmap.plan.jobs import Job, JobName
 from tasks.queues import content_queue, job
 
 logger = logging.getLogger(__name__)
@@ -27,39 +27,39 @@ _choosing = threading.Lock()
 
 @job(content_queue, priority=BEFORE_CONTENTS)
 def plan_roadmap(roadmap_id: str) -> None:
-    from roadmap import (
-        planning,
-    )  # here as below: what only the work takes is loaded where it is done
+    from roadmap.lifecycle import (
+        plan_job,  # here as below: what only the work takes is loaded where it is done
+    )
 
-    follow(planning.plan(UUID(roadmap_id), generator()), UUID(roadmap_id))
+    follow(plan_job.plan(UUID(roadmap_id), generator()), UUID(roadmap_id))
 
 
 @job(content_queue)
 def build_content(content_id: str) -> None:
-    from roadmap import building
+    from roadmap.lifecycle import content_job
 
-    follow(building.build_content(UUID(content_id), generator()), UUID(content_id))
+    follow(content_job.build_content(UUID(content_id), generator()), UUID(content_id))
 
 
 @job(content_queue, priority=BEFORE_CONTENTS)
 def deliver_webhook(delivery_id: str) -> None:
-    from roadmap import delivering
+    from roadmap.webhooks import sender
 
-    follow(delivering.deliver(UUID(delivery_id)), UUID(delivery_id))
+    follow(sender.deliver(UUID(delivery_id)), UUID(delivery_id))
 
 
 @job(content_queue, priority=BEFORE_CONTENTS)
 def export_account(export_id: str) -> None:
-    from roadmap import account_exports
+    from roadmap.exchange import account_export
 
-    follow(account_exports.build(UUID(export_id)), UUID(export_id))
+    follow(account_export.build(UUID(export_id)), UUID(export_id))
 
 
 @job(content_queue)
 def look_after_links() -> None:
-    from roadmap import link_checks
+    from roadmap.lifecycle import link_checker
 
-    send(link_checks.look_after(by_model=generator().repairs))
+    send(link_checker.run_checks(by_model=generator().repairs))
 
 
 @content_queue.signal(SIGNAL_INTERRUPTED)  # type: ignore[untyped-decorator]
@@ -72,14 +72,14 @@ def hand_back_leases(*_: Any) -> None:
 
 
 TASKS = {
-    StepName.plan_roadmap: plan_roadmap,
-    StepName.build_content: build_content,
-    StepName.deliver_webhook: deliver_webhook,
-    StepName.export_account: export_account,
+    JobName.plan_roadmap: plan_roadmap,
+    JobName.build_content: build_content,
+    JobName.deliver_webhook: deliver_webhook,
+    JobName.export_account: export_account,
 }
 
 
-def follow(steps: Sequence[Step], own: UUID) -> None:
+def follow(steps: Sequence[Job], own: UUID) -> None:
     """Send what comes next. A step that repeats the running one later is its own message once more: its deaths count on."""
     others = [step for step in steps if step.id != own]
     for step in steps:
@@ -90,13 +90,13 @@ def follow(steps: Sequence[Step], own: UUID) -> None:
     send(others)
 
 
-def send(steps: Iterable[Step]) -> None:
+def send(steps: Iterable[Job]) -> None:
     """Enqueue what a domain function returned, in one round trip. Call it after the commit, with no session open."""
     now = clock.now()
     content_queue.enqueue_many(_message(step, now) for step in steps)
 
 
-def _message(step: Step, now: datetime) -> Any:
+def _message(step: Job, now: datetime) -> Any:
     """Of the trace of its step, whichever thread sends it."""
     task = TASKS[step.name].s(
         str(step.id), eta=now + timedelta(seconds=step.delay) if step.delay else None

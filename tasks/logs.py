@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from roadmap import execution_log
+from roadmap.operations import execution_log
 from tasks.queues import job, logs_queue
 
 

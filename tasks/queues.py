@@ -9,38 +9,59 @@ from typing import Any
 
 from huey.exceptions import RetryTask
 
-from core import clock, measuring
+from core import clock, metric_counters
+from core.backends import make_folder, signing_keys
+from core.db import settings
 from core.errors import Unavailable
-from core.garbage import settle_soon
-from core.logging_setup import take_over
-from core.metrics import TASK_SECONDS, TASKS
-from core.runtime import settings
-from core.storage import make_queue
+from core.gc_tuning import freeze_startup_objects_soon
+from core.logging_setup import say, take_over
+from core.metric_definitions import TASK_SECONDS, TASKS
+from core.settings import Settings
 from core.tracing import Carried
-from delivery.queue import ReliableQueue
-from roadmap.measures import saver
+from core.version import VERSION
+from reliable_queue.queue import Baggage, ReliableQueue
+from reliable_queue.redis_storage import ReliableRedisStorage
+from reliable_queue.sqlite_storage import ReliableSqliteStorage
+from roadmap.operations.metrics_store import saver
+
+
+def make_queue(settings: Settings, name: str, *, baggage: Baggage | None = None) -> ReliableQueue:
+    """Return the Huey instance of a name, on Redis or on SQLite."""
+    common: dict[str, Any] = {
+        "baggage": baggage,
+        "say": say,
+        "about": {"version": VERSION, "service": str(settings.service_type)},
+        "keys": signing_keys(settings),
+        "heartbeat": settings.heartbeat_seconds,
+        "ttl": settings.heartbeat_ttl_seconds,
+        "now": clock.now,
+    }
+    if settings.redis_url is not None:
+        url = settings.redis_url.get_secret_value()
+        return ReliableQueue(name, storage_class=ReliableRedisStorage, url=url, **common)
+    make_folder(settings.data_dir)
+    filename = str(settings.data_dir / "queue.db")
+    return ReliableQueue(name, storage_class=ReliableSqliteStorage, filename=filename, **common)
+
 
 logger = logging.getLogger(__name__)
-
 RETRIES, FIRST_DELAY, BACKOFF = (
     3,
     1,
     3,
 )  # for what nobody expected: after 1, 3 and 9 s, then the dead letters
 OUTAGE_PAUSE = 2  # seconds between two tries while the database is away; the outage ends them
-
 logs_queue: ReliableQueue = make_queue(settings, "logs", baggage=Carried())
 content_queue: ReliableQueue = make_queue(settings, "content", baggage=Carried())
 QUEUES = (logs_queue, content_queue)
-
 TIMED = ("done", "failed")  # a run that ends in another way has not taken the time of its task
 
 
 def note_run(queue_name: str, task: str, seconds: float, outcome: str) -> None:
     """A task has run."""
-    measuring.count(TASKS, queue=queue_name, task=task, outcome=outcome)
+    metric_counters.count(TASKS, queue=queue_name, task=task, outcome=outcome)
     if outcome in TIMED:
-        measuring.observe(TASK_SECONDS, seconds, queue=queue_name, task=task)
+        metric_counters.observe(TASK_SECONDS, seconds, queue=queue_name, task=task)
     logger.debug("%s %s in %.3f s", task, outcome, seconds)
 
 
@@ -48,7 +69,7 @@ for _queue in QUEUES:
     _queue.on_executed.append(partial(note_run, _queue.name))
     _queue.on_startup("measures")(saver.start)
     _queue.on_startup("logging")(take_over)
-    _queue.on_startup("garbage")(settle_soon)
+    _queue.on_startup("garbage")(freeze_startup_objects_soon)
 
 
 def check_brokers() -> None:

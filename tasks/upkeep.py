@@ -7,23 +7,13 @@ from huey import crontab
 
 from core import clock
 from core.errors import Unavailable
-from roadmap import (
-    account_deletion,
-    account_exports,
-    api_keys,
-    audit,
-    first_answers,
-    link_states,
-    log_retention,
-    measures,
-    rescue,
-    sessions,
-    task_measures,
-    trash,
-    webhooks,
-)
+from roadmap.accounts import api_keys, idempotency_store, sessions
+from roadmap.exchange import account_export
+from roadmap.lifecycle import account_deletion, link_status, rescue, trash
+from roadmap.operations import audit_log, log_retention, metrics_store, task_stats
+from roadmap.webhooks import settings
 from tasks.content import look_after_links, send
-from tasks.inspection import queue_states
+from tasks.queue_admin import queue_states
 from tasks.queues import content_queue, job, logs_queue
 
 logger = logging.getLogger(__name__)
@@ -54,7 +44,7 @@ def rescue_again() -> None:
 
 def _sample_queues() -> None:
     try:
-        task_measures.sample_depth(
+        task_stats.sample_depth(
             (state.name, state.ready, state.oldest_seconds) for state in queue_states()
         )
     except Unavailable as error:
@@ -65,7 +55,7 @@ def _look_after_links() -> None:
     """By a worker of contents, when it has little else to do."""
     away: tuple[type[Exception], ...] = (Unavailable, *content_queue.storage.faults)
     try:
-        if link_states.is_anything_due() and content_queue.storage.standing().ready < rescue.FEW:
+        if link_status.is_anything_due() and content_queue.storage.standing().ready < rescue.FEW:
             content_queue.enqueue(look_after_links.s())
     except away as error:
         logger.warning("links are looked after in a moment: %s", error)
@@ -74,18 +64,18 @@ def _look_after_links() -> None:
 def _clean_up() -> None:
     away: tuple[type[Exception], ...] = (Unavailable, *logs_queue.storage.faults)
     try:
-        sessions.end_idle()
-        api_keys.forget_old()
-        first_answers.forget_old()
-        webhooks.forget_old()
-        trash.empty_old()
-        account_exports.forget_old()
+        sessions.end_idle_sessions()
+        api_keys.purge_expired()
+        idempotency_store.purge_expired()
+        settings.purge_expired()
+        trash.purge_expired()
+        account_export.purge_expired()
         if steps := account_deletion.cancel_work():
             send(steps)
-        account_deletion.delete_due()
-        audit.forget_old()
-        measures.forget_old()
-        log_retention.keep_months()
+        account_deletion.purge_expired()
+        audit_log.purge_expired()
+        metrics_store.purge_expired()
+        log_retention.rotate_partitions()
         if logs_queue.pending_count() == 0:  # nothing is on its way that was numbered long ago
             log_retention.sum_up_sources()
     except away as error:

@@ -70,7 +70,7 @@ def roadmap(
 
 def refused(environment: dict[str, str]) -> Said:
     """What a service says that does not start, run as `entrypoint.sh` would run it."""
-    return _forked("core.launch", environment)
+    return _forked("core.startup.run_service", environment)
 
 
 def succeeded(environment: dict[str, str], *arguments: str | Path, folder: Path = ROOT) -> Said:

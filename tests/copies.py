@@ -6,8 +6,8 @@ In-process tests alone: their database is a file of SQLite, which the fixture `i
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from core.runtime import database, session, transaction
-from roadmap import execution_log
+from core.db import database, session, transaction
+from roadmap.operations import execution_log
 
 Made = TypeVar("Made")
 Rows = dict[str, list[tuple[Any, ...]]]

@@ -38,7 +38,7 @@ MODULES = (
     ),
     *("getpass", "roadmap_cli"),
 )
-READS_SETTINGS = "core.runtime"
+READS_SETTINGS = "core.db"
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
 OF_ENTRYPOINT = {
     "PYTHONUNBUFFERED": "1",

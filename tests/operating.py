@@ -7,9 +7,9 @@ from uuid import uuid4
 
 from huey.registry import Message
 
-from core.measuring import SUM, parts_of
-from core.metrics import METRICS, QUEUE_AGE, QUEUE_MESSAGES, TASK_SECONDS, TASKS
-from core.storage import open_database
+from core.backends import open_database
+from core.metric_counters import SUM, parts_of
+from core.metric_definitions import METRICS, QUEUE_AGE, QUEUE_MESSAGES, TASK_SECONDS, TASKS
 from tests.browser.teacher import Teacher
 from tests.chaos.checks import queue_of, settings_of
 from tests.commands import succeeded

@@ -1,12 +1,11 @@
 """Route table rows, and the steps of every request up to its response."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from inspect import iscoroutinefunction
 from typing import Any, ClassVar, TypeVar
-from uuid import UUID
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -15,66 +14,28 @@ from starlette.routing import Route
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
+from core.db import SerializationConflict, transaction
 from core.errors import PreconditionFailed, RoadmapError
-from core.runtime import Overtaken, transaction
-from roadmap.api_keys import Scope
-from roadmap.first_answers import Name
-from roadmap.principals import Principal, confirm
-from web import idempotency, limits
-from web.answering import answered, tag_of
-from web.callers import NOBODY, check_scope, identify
-from web.conditional import check_match
-from web.deprecating import FIELDS as DEPRECATED
-from web.deprecating import deprecations
-from web.origins import address_of, check_host, check_same_site
-from web.parsing import body_of, ids_of, query_of, read_json
-from web.request import IndexedRequest
-from web.standing import standing
-from web.turns import in_public_thread, in_turn
+from roadmap.accounts.identity import Principal, Scope
+from roadmap.accounts.principals import confirm
+from roadmap.plan.format_version import LARGEST
+from web import idempotency
+from web.authentication import NOBODY, check_scope, identify
+from web.call import Call, Handler, NoQuery, is_conditional
+from web.deprecation import FIELDS as DEPRECATED
+from web.deprecation import deprecations
+from web.http import limits
+from web.http.child_process import run_in_child, run_in_parser_thread
+from web.http.concurrency import in_public_thread, large_body_slot, run_for_account
+from web.http.etags import check_match
+from web.http.fast_headers import IndexedRequest
+from web.http.host_and_csrf import address_of, check_host, check_same_site
+from web.http.request_body import body_of, can_parse_inline, ids_of, query_of, read_json
+from web.http.responses import tag_of, to_response
+from web.revocation_cache import revocations
 
 Result = TypeVar("Result")
-
 TRIES = 2  # at what others may change at the same moment
-
-
-class NoQuery(BaseModel):
-    model_config = {"extra": "forbid"}
-
-
-class NoBody(BaseModel):
-    """Nothing is to be said: an empty object. Where all fields are optional, no body is needed, but for PATCH."""
-
-    model_config = {"extra": "forbid"}
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request that was read and checked.
-
-    `named` is the name that its Idempotency-Key gives it.
-    """
-
-    caller: Principal
-    body: Any
-    query: Any
-    ids: Mapping[str, Any]  # the places of the path
-    request: Request
-    named: Name | None = None
-
-    @property
-    def owner(self) -> UUID:
-        """Return the account that owns everything this caller can reach."""
-        return self.caller.account_id
-
-
-Handler = Callable[[Call], Any]  # returns an Answer, or is a coroutine that does
-
-
-def is_conditional(request: Request) -> bool:
-    """Whether the request is a change on a condition about an ETag."""
-    return request.method not in ("GET", "HEAD") and (
-        "if-match" in request.headers or "if-none-match" in request.headers
-    )
 
 
 @dataclass(frozen=True)
@@ -146,7 +107,7 @@ class Endpoint:
         """
         if self.public:
             if not self.unlimited:
-                limits.count_stranger(request)
+                limits.limit_anonymous(request)
             check_same_site(request)
             return NOBODY
         caller = await identify(request)
@@ -160,7 +121,7 @@ class Endpoint:
         query, sent = await self.read(request)
         named = None
         if self.takes_key and idempotency.HEADER in request.headers:
-            name = partial(idempotency.named, request, caller.account_id)
+            name = partial(idempotency.parse_key, request, caller.account_id)
             named = await self.process(caller, name, sent)
         call = Call(caller, None, query, ids, request, named)
         try:
@@ -169,7 +130,7 @@ class Endpoint:
         except RoadmapError:  # a repeated request may fail by now; it gets the first response
             if named is None:
                 raise
-            earlier = await in_turn(caller, idempotency.earlier, named)
+            earlier = await run_for_account(caller, idempotency.find, named)
             if earlier is None:
                 raise
             response = earlier
@@ -198,12 +159,12 @@ class Endpoint:
     async def respond(self, call: Call) -> Response:
         """Run the handler in the loop, or in a thread when it is the caller's turn."""
         if self.is_async:
-            standing.check_still(call.caller)  # its body may have come slowly
-            return answered(call.request, await self.handler(call), self.status)
+            revocations.check_still(call.caller)  # its body may have come slowly
+            return to_response(call.request, await self.handler(call), self.status)
         if self.public:
             return await in_public_thread(address_of(call.request), self.run, call)
         with idempotency.one_at_a_time(call.named):
-            return await in_turn(call.caller, self.run, call)
+            return await run_for_account(call.caller, self.run, call)
 
     def run(self, call: Call) -> Response:
         """Run the handler, in this thread.
@@ -216,7 +177,10 @@ class Endpoint:
         if call.named is None and not has_condition and not self.must_confirm:
             return self.act(call)
         for _ in range(TRIES):  # the second sees what overtook the first: perhaps the same request
-            with suppress(Overtaken), transaction(as_it_was=has_condition or self.reads_one_moment):
+            with (
+                suppress(SerializationConflict),
+                transaction(as_it_was=has_condition or self.reads_one_moment),
+            ):
                 if self.must_confirm:
                     confirm(call.caller)
                 if call.named and (earlier := idempotency.begin(call.named)) is not None:
@@ -227,16 +191,51 @@ class Endpoint:
                 response = self.act(call)
                 if call.named is None:
                     return response
-                return idempotency.keep(call.named, response, has_secret=self.has_secret)
+                return idempotency.store(call.named, response, has_secret=self.has_secret)
         raise PreconditionFailed(
             "Others change it at this moment. Read it again, then decide whether your change still fits."
         )
 
     def act(self, call: Call) -> Response:
-        return answered(
+        return to_response(
             call.request,
             self.handler(call),
             self.status,
             may_be_kept=not (self.public or self.login_only),
             as_read=self.method in ("PUT", "PATCH"),
         )
+
+
+class LargeBody(Endpoint):
+    """Endpoint that takes a body of up to LARGEST bytes."""
+
+    async def answer(self, request: Request, caller: Principal) -> Response:
+        async with large_body_slot(caller.account_id):
+            return await super().answer(request, caller)
+
+    async def read(self, request: Request) -> tuple[BaseModel, Any]:
+        assert self.body is not None
+        return query_of(self.query, request), await read_json(self.body, request, LARGEST)
+
+    async def process(
+        self, caller: Principal, function: Callable[[Any], Result], sent: Any
+    ) -> Result:
+        """Run it in a thread; large bodies wait for each other and count as imports."""
+        if can_parse_inline(self.document_of(sent)):
+            return await run_for_account(caller, function, sent)
+        limits.check_import(caller.account_id)
+        try:
+            return await run_in_parser_thread(function, sent)
+        except RoadmapError:
+            limits.count_import(caller.account_id)  # one that is refused has cost as much
+            raise
+
+    def parse(self, sent: Any) -> Any:
+        if can_parse_inline(sent):
+            return super().parse(sent)
+        return run_in_child(body_of, self.body, sent)
+
+    def document_of(self, sent: Any) -> bytes:
+        """Return the bytes that decide whether the body is large."""
+        content: bytes = sent
+        return content

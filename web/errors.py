@@ -6,92 +6,34 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from core.errors import FieldError, Malformed, NotFound, RoadmapError, TooMany
-from core.limiting import Limit, Limiter
-from core.runtime import settings
-from web.callers import count_once
-from web.limits import is_of_account
-from web.middleware import CAREFUL
-from web.noting import note_refusal
-from web.origins import address_of
-from web.pages.page import is_part, login_path, page_of, see_other, wants_page
-from web.pages.problems import problem_page
-from web.problem_types import INTERNAL, NOT_A_METHOD, PROBLEMS, ProblemType
-from web.routing import IndexedRouter
-from web.turns import in_public_thread
-from web.urls import quoted_path, shorten
+from core.db import settings
+from core.errors import Malformed, NotFound, RateLimited, RoadmapError
+from core.rate_limiter import Limit, Limiter
+from web.authentication import count_once
+from web.http.concurrency import in_public_thread
+from web.http.host_and_csrf import address_of
+from web.http.limits import is_of_account
+from web.http.middleware import CAREFUL
+from web.http.problem_types import INTERNAL, NOT_A_METHOD, PROBLEMS
+from web.http.problems import problem, problem_kind
+from web.http.routing import IndexedRouter
+from web.http.security_log import log_refusal
+from web.http.urls import quoted_path, shorten
+from web.pages.error_messages import problem_page
+from web.pages.forms import is_part, login_path, page_of, see_other, wants_page
 
 logger = logging.getLogger(__name__)
-
 OPTIONS = "OPTIONS"
-MEDIA_TYPE = "application/problem+json"
 FAILURES = Limit(
     "failures", 300, 60
 )  # requests that failed unexpectedly and are written down in a minute, each in a line
 TRACEBACKS = Limit("tracebacks", 10, 60)  # of one place
 _unexpected_errors = Limiter()
-
-
-class Wrong(BaseModel):
-    """One field of the body, by a JSON pointer (RFC 6901) as a fragment, or one parameter of the query, the path or a header."""
-
-    pointer: str | None = Field(None, description="Of a field of the body.", examples=["#/goal"])
-    parameter: str | None = Field(
-        None, description="The name of a parameter of the query, the path or a header."
-    )
-    detail: str = Field(
-        description="The rule that it breaks.", examples=["should have at least 2 characters"]
-    )
-
-
-class Problem(BaseModel):
-    """Problem details (RFC 9457). Programs decide by `type`, which can also be read about at its address."""
-
-    type: str = Field(description="What kind of problem it is.", examples=["/problems/invalid"])
-    title: str = Field(description="The same in words.", examples=["Some input does not fit"])
-    status: int = Field(description="That of the answer.", examples=[422])
-    detail: str = Field(
-        description="What has happened this time.", examples=["Some fields do not fit."]
-    )
-    errors: list[Wrong] | None = Field(None, description="Each field that is wrong.")
-    request_id: str | None = Field(
-        None, description="Finds the request in the log.", examples=["9f86d081884c7d65"]
-    )
-
-
-def problem(
-    request: Request,
-    kind: ProblemType,
-    detail: str,
-    fields: tuple[FieldError, ...] = (),
-    **headers: str,
-) -> Response:
-    request_id = request.scope.get("state", {}).get("request_id")
-    document = Problem(
-        type=kind.uri,
-        title=kind.title,
-        status=kind.status,
-        detail=detail,
-        errors=[_wrong(field) for field in fields] or None,
-        request_id=request_id,
-    )
-    content = document.model_dump_json(exclude_none=True)
-    response = Response(content, kind.status, headers, media_type=MEDIA_TYPE)
-    if (
-        request_id
-    ):  # the answer to an unexpected error passes by the middleware that sets it otherwise
-        response.headers["X-Request-ID"] = request_id
-    return response
-
-
-def status_of(error: RoadmapError) -> int:
-    return _kind_of(error).status
 
 
 async def answer_expected(request: Request, error: Exception) -> Response:
@@ -144,7 +86,7 @@ def _counted(request: Request) -> RoadmapError | None:
     """
     try:
         count_once(request)
-    except TooMany as refused:
+    except RateLimited as refused:
         return refused
     return None
 
@@ -164,7 +106,7 @@ async def _answered(
 
 
 def _expected(request: Request, error: RoadmapError) -> Response:
-    kind = _kind_of(error)
+    kind = problem_kind(error)
     if (
         kind.status == 401
         and request.method in ("GET", "HEAD")
@@ -173,7 +115,7 @@ def _expected(request: Request, error: RoadmapError) -> Response:
     ):
         return see_other(login_path(request))
     if kind.status in (401, 403, 429):
-        note_refusal(request, kind.status)
+        log_refusal(request, kind.status)
     return _refused(
         request, error, problem_page(request, kind.status, error) if wants_page(request) else None
     )
@@ -181,7 +123,7 @@ def _expected(request: Request, error: RoadmapError) -> Response:
 
 def _refused(request: Request, error: RoadmapError, page: Response | None = None) -> Response:
     """The page, or else a document, with the headers that belong to the error."""
-    kind = _kind_of(error)
+    kind = problem_kind(error)
     response = page or problem(request, kind, error.detail, error.fields)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
@@ -248,21 +190,10 @@ def _not_here(request: Request, allowed: str) -> str:
     return f"{asked} is not part of this service. GET /docs tells what is."
 
 
-def _kind_of(error: RoadmapError) -> ProblemType:
-    """Of its class, or of the nearest above: programs need not tell all of them apart."""
-    return next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
-
-
 def _path_told(request: Request) -> str:
     """Without the token of a link: who reads the log shall not have it."""
     token, path = request.path_params.get("token"), request.scope["path"]
     return shorten(path.replace(token, "{token}") if token else path)
-
-
-def _wrong(field: FieldError) -> Wrong:
-    if field.pointer.startswith("?"):
-        return Wrong(parameter=field.pointer[1:], detail=field.detail)
-    return Wrong(pointer="#" + field.pointer, detail=field.detail)
 
 
 def _methods(request: Request, path: str) -> set[str]:

@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.errors import Conflict, FieldError, Invalid, KeyInUse
-from roadmap import first_answers
-from roadmap.first_answers import Answered, Name, check_same
-from web.parsing import can_parse_inline
+from roadmap.accounts import idempotency_store
+from roadmap.accounts.idempotency_store import IdempotencyKey, StoredAnswer, check_same
+from web.http.request_body import can_parse_inline
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true"}
@@ -31,7 +31,7 @@ _running: set[str] = set()  # hashes of the names of requests that this process 
 _ended = threading.Condition()  # one of them is not any more
 
 
-def named(request: Request, owner_id: UUID, content: bytes) -> Name | None:
+def parse_key(request: Request, owner_id: UUID, content: bytes) -> IdempotencyKey | None:
     """None without a key. Raises Invalid."""
     given = request.headers.getlist(HEADER)
     if not given:
@@ -42,10 +42,10 @@ def named(request: Request, owner_id: UUID, content: bytes) -> Name | None:
         )
         raise Invalid(f"The {HEADER} does not fit.", fields=(rule,))
     key = re.sub(r"\\(.)", r"\1", given[0][1:-1]) if given[0].startswith('"') else given[0]
-    return name_of(key, owner_id, request, content)
+    return make_key(key, owner_id, request, content)
 
 
-def name_of(key: str, owner_id: UUID, request: Request, content: bytes) -> Name:
+def make_key(key: str, owner_id: UUID, request: Request, content: bytes) -> IdempotencyKey:
     """The same request has the same name: method, address, query, and what is sent, however it is written in JSON. A large
     document has that of its bytes.
     """
@@ -53,17 +53,17 @@ def name_of(key: str, owner_id: UUID, request: Request, content: bytes) -> Name:
     asked = hashlib.sha256("\n".join((request.method, request.scope["path"], query, "")).encode())
     asked.update(_same_json(content).encode() if can_parse_inline(content) else content)
     key_hash = hashlib.sha256(f"{owner_id.hex} {key}".encode()).hexdigest()
-    return Name(owner_id, key_hash, asked.hexdigest())
+    return IdempotencyKey(owner_id, key_hash, asked.hexdigest())
 
 
-def earlier(of: Name) -> Response | None:
+def find(of: IdempotencyKey) -> Response | None:
     """The first answer, if there is one already. Raises KeyReused, Conflict, Unavailable."""
-    found = first_answers.earlier([of]).get(of.key_hash)
-    return replayed(of, found) if found is not None else None
+    found = idempotency_store.find([of]).get(of.key_hash)
+    return replay(of, found) if found is not None else None
 
 
 @contextmanager
-def one_at_a_time(of: Name | None, *, patience: float = 0.0) -> Iterator[None]:
+def one_at_a_time(of: IdempotencyKey | None, *, patience: float = 0.0) -> Iterator[None]:
     """For a `with` around the answering. Whoever runs in a thread may wait so many seconds for another. Raises KeyInUse."""
     if of is None:
         yield
@@ -83,24 +83,26 @@ def one_at_a_time(of: Name | None, *, patience: float = 0.0) -> Iterator[None]:
             _ended.notify_all()
 
 
-def begin(of: Name) -> Response | None:
+def begin(of: IdempotencyKey) -> Response | None:
     """The first answer, if there is one. In the transaction that does what is asked. Raises KeyReused."""
-    earlier = first_answers.begin(of)
-    return replayed(of, earlier) if earlier is not None else None
+    earlier = idempotency_store.begin(of)
+    return replay(of, earlier) if earlier is not None else None
 
 
-def keep(of: Name, response: Response, *, has_secret: bool = False) -> Response:
+def store(of: IdempotencyKey, response: Response, *, has_secret: bool = False) -> Response:
     """The response, which whoever repeats the request will get. In the same transaction."""
-    first_answers.keep(answered_as(of, response, has_secret=has_secret))
+    idempotency_store.store(to_stored(of, response, has_secret=has_secret))
     return response
 
 
-def answered_as(of: Name, response: Response, *, has_secret: bool = False) -> Answered:
+def to_stored(of: IdempotencyKey, response: Response, *, has_secret: bool = False) -> StoredAnswer:
     headers = {name: value for name, value in response.headers.items() if name not in OWN}
-    return Answered(of, response.status_code, headers, None if has_secret else bytes(response.body))
+    return StoredAnswer(
+        of, response.status_code, headers, None if has_secret else bytes(response.body)
+    )
 
 
-def replayed(of: Name, earlier: Answered) -> Response:
+def replay(of: IdempotencyKey, earlier: StoredAnswer) -> Response:
     """Raises KeyReused, Conflict."""
     kept = check_same(of, earlier)
     if kept.content is None:

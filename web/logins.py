@@ -8,10 +8,10 @@ from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
 
+from core.db import settings
 from core.errors import NotFound, Unavailable
-from core.runtime import settings
-from roadmap import account_deletion, accounts, sessions
-from roadmap.accounts import (
+from roadmap.accounts import accounts, sessions
+from roadmap.accounts.accounts import (
     Credentials,
     Deletion,
     DeletionRequest,
@@ -20,16 +20,18 @@ from roadmap.accounts import (
     Registration,
     User,
 )
-from roadmap.sessions import Device, Login
-from web import limits, tokens
-from web.accepting import send
-from web.acting import actor_of
-from web.callers import COOKIE, login_in_cookie
-from web.endpoint import Call
-from web.hashing import run_hashing
-from web.noting import note
-from web.origins import address_of
-from web.standing import standing
+from roadmap.accounts.identity import Device, Login
+from roadmap.lifecycle import account_deletion
+from web import tokens
+from web.audit_actor import actor_of
+from web.authentication import COOKIE, login_in_cookie
+from web.call import Call
+from web.http import limits
+from web.http.host_and_csrf import address_of
+from web.http.security_log import log_security_event
+from web.job_sender import send
+from web.password_pool import hash_in_thread
+from web.revocation_cache import revocations
 
 COOKIE_HEADER = f"{COOKIE}={{}}; Path=/; Max-Age={{}}; Secure; HttpOnly; SameSite=Lax"
 FORGET = {  # headers that make a browser forget a login
@@ -89,12 +91,14 @@ async def delete_account(call: Call, given: DeletionRequest) -> Deletion:
     """Delete the account, in 30 days for good, and end all its logins and its work."""
 
     def end_work() -> None:
-        standing.refresh()
+        revocations.refresh()
         send(account_deletion.cancel_work(call.owner))
 
     with limits.attempt(call.request, call.owner.hex):
-        deletion = await run_hashing(accounts.delete, call.caller, given)
-    note(call.request, "account-deleted", account=call.owner, session=call.caller.session_id)
+        deletion = await hash_in_thread(accounts.delete, call.caller, given)
+    log_security_event(
+        call.request, "account-deleted", account=call.owner, session=call.caller.session_id
+    )
     with suppress(Unavailable):  # upkeep cancels it within a minute
         await run_in_threadpool(end_work)
     return deletion
@@ -104,8 +108,8 @@ def end_login(call: Call, session_id: UUID | None, event: str = "session-ended")
     """End a login of the caller. Raises NotFound."""
     assert session_id is not None
     sessions.end(call.owner, session_id)
-    standing.refresh()
-    note(call.request, event, account=call.owner, session=session_id)
+    revocations.refresh()
+    log_security_event(call.request, event, account=call.owner, session=session_id)
 
 
 async def _begin(call: Call, event: str, begin: Callable[[Device], tuple[User, Login]]) -> Begun:
@@ -119,9 +123,9 @@ async def _begin(call: Call, event: str, begin: Callable[[Device], tuple[User, L
                 return begun
             with suppress(NotFound):
                 sessions.end(former.account_id, former.session_id)
-        standing.refresh()
+        revocations.refresh()
         return begun
 
-    user, login = await run_hashing(run)
-    note(call.request, event, account=user.id, session=login.session_id)
+    user, login = await hash_in_thread(run)
+    log_security_event(call.request, event, account=user.id, session=login.session_id)
     return Begun(user, login, tokens.access_token(login))

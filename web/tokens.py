@@ -14,11 +14,11 @@ from uuid import UUID
 
 from itsdangerous import BadData, SignatureExpired, Signer, URLSafeTimedSerializer
 
+from core.backends import signing_keys
+from core.db import settings
 from core.errors import FieldError, Forbidden, Unauthenticated
-from core.runtime import settings
-from core.storage import signing_keys
-from roadmap import invitations
-from roadmap.sessions import Login
+from roadmap.accounts import invitations
+from roadmap.accounts.identity import Login
 
 ADMIN, OBSERVER = 1, 2  # in a token; of others it says 0
 TOKEN = re.compile(r"[A-Za-z0-9._-]{1,300}")
@@ -27,7 +27,7 @@ _verified: dict[str, tuple[Login, float]] = {}  # with when they were signed, in
 _remembering = threading.Lock()
 
 
-class Purpose(StrEnum):
+class TokenPurpose(StrEnum):
     access = "roadmap.access-token"
     invitation = "roadmap.invitation"
     csrf = "roadmap.csrf"
@@ -35,7 +35,7 @@ class Purpose(StrEnum):
 
 def access_token(login: Login) -> str:
     return str(
-        _serializer(Purpose.access).dumps(
+        _serializer(TokenPurpose.access).dumps(
             [login.session_id.hex, login.account_id.hex, _rank(login)]
         )
     )
@@ -65,7 +65,7 @@ def _verify(token: str) -> tuple[Login, float]:
     """And when it was signed, in seconds since 1970. Raises Unauthenticated."""
     most = int(settings.token_ttl_seconds)
     try:
-        said, signed_at = _serializer(Purpose.access).loads(
+        said, signed_at = _serializer(TokenPurpose.access).loads(
             token, max_age=most, return_timestamp=True
         )
         session_id, account_id, rank = said
@@ -79,14 +79,14 @@ def _verify(token: str) -> tuple[Login, float]:
 
 
 def invitation_token(invitation_id: UUID) -> str:
-    return str(_serializer(Purpose.invitation).dumps(invitation_id.hex))
+    return str(_serializer(TokenPurpose.invitation).dumps(invitation_id.hex))
 
 
 def read_invitation_token(token: str) -> UUID:
     """Raises Forbidden. Whether it was used is not checked here."""
     try:
         return UUID(
-            _serializer(Purpose.invitation).loads(
+            _serializer(TokenPurpose.invitation).loads(
                 token, max_age=int(invitations.LIFE.total_seconds())
             )
         )
@@ -97,11 +97,11 @@ def read_invitation_token(token: str) -> UUID:
 
 def csrf_token(session_id: UUID) -> str:
     """Of one session; pages of ours know it, and others cannot read it."""
-    return _signer(Purpose.csrf).get_signature(session_id.bytes).decode()
+    return _signer(TokenPurpose.csrf).get_signature(session_id.bytes).decode()
 
 
 def is_csrf_token(token: str, session_id: UUID) -> bool:
-    return _signer(Purpose.csrf).verify_signature(
+    return _signer(TokenPurpose.csrf).verify_signature(
         session_id.bytes, token.encode("utf-8", "replace")
     )
 
@@ -111,14 +111,14 @@ def _rank(login: Login) -> int:
 
 
 @cache
-def _serializer(purpose: Purpose) -> URLSafeTimedSerializer:
+def _serializer(purpose: TokenPurpose) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(
         _keys(), salt=purpose, signer_kwargs={"digest_method": hashlib.sha256}
     )
 
 
 @cache
-def _signer(purpose: Purpose) -> Signer:
+def _signer(purpose: TokenPurpose) -> Signer:
     return Signer(_keys(), salt=purpose, digest_method=hashlib.sha256)
 
 

@@ -20,10 +20,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from benchmarks.capacity.workload import Latency
-from roadmap.briefs import ConceptBrief, DesignBrief
-from roadmap.catalogue import Catalogue
-from roadmap.outline import ContentKind, Quiz
-from roadmap.requests import RoadmapRequest
+from roadmap.generation.catalogue.generator import CatalogueGenerator
+from roadmap.generation.context import ConceptBrief, DesignBrief
+from roadmap.plan.outline import ContentKind, Quiz
+from roadmap.plan.schemas import RoadmapRequest
 
 GOAL = "Become a backend engineer in Python"
 MODEL = "gpt-known"
@@ -38,7 +38,7 @@ class Texts:
     """Drafts of the catalogue, each made once."""
 
     def __init__(self) -> None:
-        catalogue, request = Catalogue(), RoadmapRequest(goal=GOAL)
+        catalogue, request = CatalogueGenerator(), RoadmapRequest(goal=GOAL)
         analysis = catalogue.analyse(request)
         outline = catalogue.outline(DesignBrief(request, analysis))
         self.designs = {"AnalysisDraft": analysis.model_dump_json()}

@@ -11,28 +11,21 @@ import sys
 from collections.abc import Callable, Mapping
 from time import perf_counter
 
-from roadmap import (
-    api_keys,
-    audit,
-    creating,
-    first_answers,
-    log_retention,
-    measures,
-    rescue,
-    sessions,
-    webhooks,
-)
+from roadmap.accounts import api_keys, idempotency_store, sessions
+from roadmap.lifecycle import create, rescue
+from roadmap.operations import audit_log, log_retention, metrics_store
+from roadmap.webhooks import settings
 
 PARTS: Mapping[str, Callable[[], object]] = {
     "rescue": rescue.overdue,
-    "queued, counted": lambda: creating.count_queued(1_000),
-    "logins": sessions.end_idle,
-    "API keys": api_keys.forget_old,
-    "first answers": first_answers.forget_old,
-    "webhooks": webhooks.forget_old,
-    "audit log": audit.forget_old,
-    "measures": measures.forget_old,
-    "log retention": log_retention.keep_months,
+    "queued, counted": lambda: create.count_queued(1_000),
+    "logins": sessions.end_idle_sessions,
+    "API keys": api_keys.purge_expired,
+    "first answers": idempotency_store.purge_expired,
+    "webhooks": settings.purge_expired,
+    "audit log": audit_log.purge_expired,
+    "measures": metrics_store.purge_expired,
+    "log retention": log_retention.rotate_partitions,
     "log sources": log_retention.sum_up_sources,
 }
 

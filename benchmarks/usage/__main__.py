@@ -29,7 +29,7 @@ from benchmarks.ground import (
 from benchmarks.load import LoadFailed
 from benchmarks.usage.measuring import measured
 from benchmarks.usage.stacks import STACKS
-from cli.costs.measured import Effort, Measured, RoadmapSize, StackUsage
+from cli.costs.measured import Effort, MeasuredUsage, RoadmapSize, StackUsage
 
 FULL = Effort(idle_seconds=60, roadmaps=60, requests=400, call_seconds=4)
 QUICK = Effort(idle_seconds=10, roadmaps=10, requests=100, call_seconds=1)
@@ -91,7 +91,7 @@ def command_for(options: argparse.Namespace) -> str:
     )
 
 
-def run(stacks: Sequence[str], effort: Effort, command: str) -> Measured:
+def run(stacks: Sequence[str], effort: Effort, command: str) -> MeasuredUsage:
     """Raises BenchmarkFailed, LoadFailed, AssertionError."""
     load_before, began = os.getloadavg()[0], time.monotonic()
     found: dict[str, StackUsage] = {}
@@ -104,7 +104,7 @@ def run(stacks: Sequence[str], effort: Effort, command: str) -> Measured:
     if len(set(sizes.values())) > 1:
         raise BenchmarkFailed(f"the roadmaps of the stacks are not as large: {sizes}")
     load = {"load before": f"{load_before:.1f}", "load after": f"{os.getloadavg()[0]:.1f}"}
-    return Measured(
+    return MeasuredUsage(
         date=datetime.now(UTC).date().isoformat(),
         command=command,
         seconds=round(time.monotonic() - began),
@@ -117,7 +117,7 @@ def run(stacks: Sequence[str], effort: Effort, command: str) -> Measured:
     )
 
 
-def table(document: Measured) -> Iterator[str]:
+def table(document: MeasuredUsage) -> Iterator[str]:
     """As Markdown."""
     for name, stack in document.stacks.items():
         yield f"### {name}\n"

@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from roadmap.briefs import DesignBrief
-from roadmap.catalogue import Catalogue
-from roadmap.catalogue_files import CatalogueConcept, load_concept, tracks
-from roadmap.outline import Question
-from roadmap.requests import RoadmapRequest
+from roadmap.generation.catalogue.generator import CatalogueGenerator
+from roadmap.generation.catalogue.loader import CatalogueConcept, load_concept, tracks
+from roadmap.generation.context import DesignBrief
+from roadmap.plan.outline import Question
+from roadmap.plan.schemas import RoadmapRequest
 from tests.integration.provider import MODEL, Handler, Provider, completion, providing
 
 KEY = "sk-of-the-benchmark"
@@ -72,7 +72,7 @@ def answer(handler: Handler) -> None:
 
 
 def text_for(form: str, facts: dict[str, Any]) -> str:
-    """What a model says that is asked for this form (`roadmap/drafts.py`) and told these facts."""
+    """What a model says that is asked for this form (`roadmap/generation/llm/schemas.py`) and told these facts."""
     if form in ("AnalysisDraft", "OutlineDraft"):
         return json.dumps(_designed(form, RoadmapRequest.model_validate(facts["request"])))
     concept = _concept(facts["concept"]["title"])
@@ -86,7 +86,7 @@ def text_for(form: str, facts: dict[str, Any]) -> str:
 
 
 def _designed(form: str, request: RoadmapRequest) -> Any:
-    catalogue = Catalogue()
+    catalogue = CatalogueGenerator()
     analysis = catalogue.analyse(request)
     made = (
         analysis if form == "AnalysisDraft" else catalogue.outline(DesignBrief(request, analysis))

@@ -27,7 +27,7 @@ class Large:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class DeploymentLayout:
     """`paid` is by plan of the platform; `by_command` by provider: all that is used, with Redis at one who bills commands."""
 
     name: str
@@ -45,7 +45,7 @@ def layouts_of(
     *,
     is_by_model: bool,
     large: Large,
-) -> list[Layout]:
+) -> list[DeploymentLayout]:
     catalogue, writes = stacks[CATALOGUE], stacks[MODEL if is_by_model else CATALOGUE]
     uses = {
         "three services": use_of(writes, load),
@@ -106,10 +106,10 @@ def _plus(part: PartUsage, *more: tuple[float, float]) -> PartUsage:
     return part.model_copy(update={"memory_busy": memory, "cpu_per_roadmap": max(cpu, 0.0)})
 
 
-def _layout(name: str, use: Use, asked: Prices, platform: Platform) -> Layout:
+def _layout(name: str, use: Use, asked: Prices, platform: Platform) -> DeploymentLayout:
     bill = bill_of(use, platform)
     providers = asked.redis_of(platform) if use.commands else {}
     elsewhere = {
         provider: bill_of(use, platform, redis).total for provider, redis in providers.items()
     }
-    return Layout(name, use, bill, paid(bill, platform), elsewhere)
+    return DeploymentLayout(name, use, bill, paid(bill, platform), elsewhere)

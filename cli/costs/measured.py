@@ -12,11 +12,11 @@ Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class Form(BaseModel):
+class UsageModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PartUsage(Form):
+class PartUsage(UsageModel):
     """What one part uses: a process with all that it has started.
 
     `memory` and `memory_busy` are MB (10^6 bytes) as in a container of its own: what its processes share counts once, what they
@@ -33,7 +33,7 @@ class PartUsage(Form):
     cpu_per_request: Amount | None = None
 
 
-class StackUsage(Form):
+class StackUsage(UsageModel):
     """`commands_...` are commands that clients send to Redis, an EVALSHA being one: a second with nothing to do, and beyond that
     for a roadmap and for a GET of its tree. `commands_inside_scripts_per_roadmap` come on top where a provider bills what
     scripts call. `stored_per_roadmap` is bytes of the database with its indexes, without its write-ahead log;
@@ -55,14 +55,14 @@ class StackUsage(Form):
     note: str = ""
 
 
-class RoadmapSize(Form):
+class RoadmapSize(UsageModel):
     """Of one roadmap that was made."""
 
     concepts: Count
     contents: Count
 
 
-class Effort(Form):
+class Effort(UsageModel):
     """How long it was waited with nothing to do, in seconds, how many roadmaps were made (where none is made of a goal, ten times
     as many goals were accepted), how many trees were asked for, and how many seconds an answer of the model took while commands
     were counted.
@@ -74,7 +74,7 @@ class Effort(Form):
     call_seconds: Seconds = 1
 
 
-class Measured(Form):
+class MeasuredUsage(UsageModel):
     """Of one run on one machine; `seconds` is how long it took. `stacks` are by name."""
 
     date: str
@@ -88,6 +88,6 @@ class Measured(Form):
     stacks: Annotated[dict[str, StackUsage], Field(min_length=1)]
 
 
-def load() -> Measured:
+def load() -> MeasuredUsage:
     """What was written last."""
-    return Measured.model_validate_json(FILE.read_text("utf-8"))
+    return MeasuredUsage.model_validate_json(FILE.read_text("utf-8"))

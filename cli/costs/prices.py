@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cli.costs.measured import Form
+from cli.costs.measured import UsageModel
 
 FILE = Path(__file__).with_suffix(".json")
 
@@ -15,7 +15,7 @@ Text = Annotated[str, Field(min_length=1, max_length=200)]
 Date = Annotated[date, Field(strict=True)]  # of JSON 2026-01-31 is one, and no number of seconds
 
 
-class Provider(Form):
+class Provider(UsageModel):
     """`seen` is when its prices were read at `source`."""
 
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
@@ -43,7 +43,7 @@ class RedisByCommand(Provider):
     inside_scripts: bool = False
 
 
-class Prices(Form):
+class Prices(UsageModel):
     """By the names of the providers."""
 
     platforms: Annotated[dict[Text, Platform], Field(min_length=1, max_length=20)]

@@ -296,7 +296,7 @@ def test_names_in_requests_are_used_once_and_are_all_as_long() -> None:
 
 
 def test_what_was_at_work_is_the_nearest_file_that_stands_for_a_feature() -> None:
-    server = ["main (core/launch.py:31)", "run (uvicorn/main.py:9)"]
+    server = ["main (core/startup/run_service.py:31)", "run (uvicorn/main.py:9)"]
     asked = [*server, "Endpoint.handle (web/endpoint.py:112)"]
     stacks = {
         "routing and the endpoint": [*asked, "dumps (json/__init__.py:2)"],
@@ -308,7 +308,7 @@ def test_what_was_at_work_is_the_nearest_file_that_stands_for_a_feature() -> Non
         ],
         "commit: roadmap and event": [
             "run (threading.py:1)",
-            "_insert (roadmap/creating.py:70)",
+            "_insert (roadmap/lifecycle/create.py:70)",
             "new_id (core/ids.py:3)",
         ],
         "HTTP server and event loop": [*server, "run (asyncio/runners.py:118)"],

@@ -17,7 +17,7 @@ from benchmarks.capacity.simulation import Found, of_fleet, offered, simulate, s
 from benchmarks.capacity.workload import Latency, Workload
 from cli.costs import measured, prices
 from cli.costs.bill import DAYS, READS, Load, bill_of, use_of
-from core import storage
+from core import backends
 from core.settings import ServiceType, Settings
 from tasks.content import build_content
 from tasks.queues import content_queue
@@ -188,7 +188,7 @@ def test_connections_are_those_of_the_pools() -> None:
     }
 
     def of(service: ServiceType) -> int:
-        return storage.most_connections(
+        return backends.most_connections(
             Settings.model_validate({**urls, "service_type": service, "content_workers": 32})
         )
 

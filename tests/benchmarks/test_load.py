@@ -12,7 +12,7 @@ from benchmarks.contenders import PATH, Bare
 from benchmarks.ground import Ground
 from benchmarks.load import LoadFailed, Plan, held, load, request
 from benchmarks.usage.stacks import WITH_MODEL
-from cli.costs.measured import Effort, Measured, RoadmapSize
+from cli.costs.measured import Effort, MeasuredUsage, RoadmapSize
 from tests.stack import ROOT, clean_environment
 from tests.waiting import wait_until
 
@@ -114,7 +114,7 @@ def test_what_running_costs_is_written_as_the_calculator_reads_it(tmp_path: Path
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    found = Measured.model_validate_json(file.read_text())
+    found = MeasuredUsage.model_validate_json(file.read_text())
     assert (found.command, found.effort) == ("make bench-usage QUICK=1 WRITE=1", effort)
     assert found.roadmap == RoadmapSize(concepts=30, contents=90)
     assert list(found.stacks) == [WITH_MODEL]

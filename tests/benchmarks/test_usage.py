@@ -34,13 +34,19 @@ from benchmarks.usage.measuring import (
 )
 from benchmarks.usage.model import text_for
 from benchmarks.usage.stacks import APART, STACKS, TOGETHER, WITH_MODEL
-from cli.costs.measured import Measured, RoadmapSize, load
-from roadmap.briefs import DesignBrief
-from roadmap.catalogue import Catalogue
-from roadmap.catalogue_files import load_concept
-from roadmap.checks import problems
-from roadmap.drafts import AnalysisDraft, OutlineDraft, QuizDraft, ResourcesDraft, TutorialDraft
-from roadmap.requests import RoadmapRequest
+from cli.costs.measured import MeasuredUsage, RoadmapSize, load
+from roadmap.generation.catalogue.generator import CatalogueGenerator
+from roadmap.generation.catalogue.loader import load_concept
+from roadmap.generation.context import DesignBrief
+from roadmap.generation.llm.schemas import (
+    AnalysisDraft,
+    OutlineDraft,
+    QuizDraft,
+    ResourcesDraft,
+    TutorialDraft,
+)
+from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.validation import problems
 from tests.stack import GOAL, ROOT
 
 REQUEST = RoadmapRequest(goal=GOAL)
@@ -261,10 +267,10 @@ def test_a_stream_that_never_ends_is_given_up() -> None:
 def test_the_model_says_what_the_catalogue_would_in_the_form_that_it_is_asked_for() -> None:
     facts = {"request": REQUEST.model_dump(mode="json")}
     analysis = AnalysisDraft.model_validate_json(text_for("AnalysisDraft", facts)).to_analysis()
-    assert analysis.subjects == Catalogue().analyse(REQUEST).subjects
+    assert analysis.subjects == CatalogueGenerator().analyse(REQUEST).subjects
     outline = OutlineDraft.model_validate_json(text_for("OutlineDraft", facts)).to_outline()
     assert problems(outline) == []
-    assert outline == Catalogue().outline(DesignBrief(REQUEST, analysis))
+    assert outline == CatalogueGenerator().outline(DesignBrief(REQUEST, analysis))
     for concept in outline.concepts():
         written = load_concept(*concept.key.split("/"))
         told = {"concept": {"title": concept.title}}
@@ -281,17 +287,20 @@ def test_the_model_says_what_the_catalogue_would_in_the_form_that_it_is_asked_fo
 
 
 def test_a_document_is_read_as_it_was_written_and_nothing_else_is_taken_for_one() -> None:
-    document = Measured.model_validate(DOCUMENT)
-    assert Measured.model_validate_json(document.model_dump_json(exclude_defaults=True)) == document
+    document = MeasuredUsage.model_validate(DOCUMENT)
+    assert (
+        MeasuredUsage.model_validate_json(document.model_dump_json(exclude_defaults=True))
+        == document
+    )
     assert document.model_dump(mode="json", exclude_defaults=True) == DOCUMENT
     for wrong in ({"memory": 0}, {"cpu_idle": -0.1}, {"cpu_idle": float("nan")}, {"another": 1}):
         broken = {**DOCUMENT, "stacks": {"one": {**STACK, "parts": {"api": {**PART, **wrong}}}}}
         with pytest.raises(ValidationError):
-            Measured.model_validate(broken)
+            MeasuredUsage.model_validate(broken)
 
 
 def test_the_table_has_a_row_for_each_part_and_their_sum() -> None:
-    lines = list(table(Measured.model_validate(DOCUMENT)))
+    lines = list(table(MeasuredUsage.model_validate(DOCUMENT)))
     rows = [line for line in lines if line.startswith("|")]
     assert {row.count("|") for row in rows} == {7}
     assert rows[2:6] == [

@@ -13,8 +13,8 @@ import httpx2
 import psycopg2
 
 from core.settings import Settings, from_environment
-from core.storage import make_queue
-from delivery.queue import ReliableQueue
+from reliable_queue.queue import ReliableQueue
+from tasks.queues import make_queue
 from tests.chaos.model import Asked, Model, Which, quizzes
 from tests.servers import Redis
 from tests.stack import ROOT, Service, Stack

@@ -63,19 +63,21 @@ def _generators(method: str) -> tuple[str, ...]:
 
 POINTS: dict[str, KillPoint] = {
     # The API, from the request to the message
-    "accept.before": KillPoint("api", "before", ("web.accepting:create_many",)),
+    "accept.before": KillPoint("api", "before", ("web.create_writer:create_many",)),
     "accept.committed": KillPoint(
-        "api", "after", ("web.accepting:create_many",)
+        "api", "after", ("web.create_writer:create_many",)
     ),  # neither answered nor sent
-    "sender.before": KillPoint("api", "before", ("tasks.sending:send",)),
-    "sender.after": KillPoint("api", "after", ("tasks.sending:send",)),
+    "sender.before": KillPoint("api", "before", ("tasks.dispatcher:send",)),
+    "sender.after": KillPoint("api", "after", ("tasks.dispatcher:send",)),
     # A consumer and its messages
     "claim.before": KillPoint(
         "content", "before", _storages("claim"), _acknowledges
     ),  # run, saved, not acknowledged
     "claim.after": KillPoint("content", "after", _storages("claim"), _gave_something),
-    "execute.before": KillPoint("content", "before", ("delivery.queue:ReliableQueue.execute",)),
-    "execute.after": KillPoint("content", "after", ("delivery.queue:ReliableQueue.execute",)),
+    "execute.before": KillPoint(
+        "content", "before", ("reliable_queue.queue:ReliableQueue.execute",)
+    ),
+    "execute.after": KillPoint("content", "after", ("reliable_queue.queue:ReliableQueue.execute",)),
     "schedule.before": KillPoint(
         "content", "before", _storages("postpone")
     ),  # the retry is decided
@@ -87,38 +89,50 @@ POINTS: dict[str, KillPoint] = {
     "beat.before": KillPoint("content", "before", _storages("beat")),
     "beat.after": KillPoint("content", "after", _storages("beat")),
     "beat.took_over": KillPoint("content", "after", _storages("beat"), _took_over),
-    "renew.before": KillPoint("content", "before", ("roadmap.leases:Keeper._renew",)),
+    "renew.before": KillPoint("content", "before", ("roadmap.lifecycle.leases:Keeper._renew",)),
     "hand_back.before": KillPoint(
-        "content", "before", ("roadmap.leases:Keeper.hand_back",)
+        "content", "before", ("roadmap.lifecycle.leases:Keeper.hand_back",)
     ),  # the grace is over
     "release_all.before": KillPoint("content", "before", _storages("release_all")),
     "release_all.after": KillPoint("content", "after", _storages("release_all")),
     # From a roadmap to its outline
     "lease.claimed": KillPoint(
-        "content", "after", ("roadmap.leases:claim",), _gave_something
+        "content", "after", ("roadmap.lifecycle.leases:claim",), _gave_something
     ),  # in an open transaction
     "analysis.before": KillPoint(
         "content", "before", _generators("analyse")
     ),  # leased, the model not asked
-    "analysis.saved": KillPoint("content", "after", ("roadmap.planning:Planning._save_analysis",)),
+    "analysis.saved": KillPoint(
+        "content", "after", ("roadmap.lifecycle.plan_job:Planning._save_analysis",)
+    ),
     "outline.before": KillPoint("content", "before", _generators("outline")),
     "outline.after": KillPoint("content", "after", _generators("outline")),  # paid for, not saved
-    "draft.saved": KillPoint("content", "after", ("roadmap.planning:Planning._save_draft",)),
-    "outline.uncommitted": KillPoint("content", "after", ("roadmap.planning:adopt_outline",)),
-    "outline.saved": KillPoint("content", "after", ("roadmap.planning:Planning._accept",)),
+    "draft.saved": KillPoint(
+        "content", "after", ("roadmap.lifecycle.plan_job:Planning._save_draft",)
+    ),
+    "outline.uncommitted": KillPoint(
+        "content", "after", ("roadmap.lifecycle.plan_job:adopt_outline",)
+    ),
+    "outline.saved": KillPoint(
+        "content", "after", ("roadmap.lifecycle.plan_job:Planning._accept",)
+    ),
     "steps.before": KillPoint("content", "before", ("tasks.content:send",), _has_steps),
     "steps.after": KillPoint("content", "after", ("tasks.content:send",), _has_steps),
     # From a content to a version of it
     "call.reserved": KillPoint(
-        "content", "after", ("roadmap.spending:Call.__enter__",)
+        "content", "after", ("roadmap.budget.budget:Call.__enter__",)
     ),  # in the books, not made
     "call.answered": KillPoint(
-        "content", "before", ("roadmap.spending:Call.__exit__",)
+        "content", "before", ("roadmap.budget.budget:Call.__exit__",)
     ),  # made, not in the books
     "content.before": KillPoint("content", "before", _generators("write")),
     "content.after": KillPoint("content", "after", _generators("write")),
-    "content.uncommitted": KillPoint("content", "before", ("roadmap.finishing:finish_if_last",)),
-    "content.saved": KillPoint("content", "after", ("roadmap.building:_save_content",)),
+    "content.uncommitted": KillPoint(
+        "content", "before", ("roadmap.lifecycle.completion:finish_if_last",)
+    ),
+    "content.saved": KillPoint(
+        "content", "after", ("roadmap.lifecycle.content_job:_save_content",)
+    ),
     # The logs consumer
     "periodic.before": KillPoint("logs", "before", _storages("enqueue_once")),
     "periodic.after": KillPoint("logs", "after", _storages("enqueue_once")),
@@ -126,9 +140,11 @@ POINTS: dict[str, KillPoint] = {
         "logs", "before", ("tasks.upkeep:send",), _has_steps
     ),  # chosen, not sent
     "rescue.after": KillPoint("logs", "after", ("tasks.upkeep:send",), _has_steps),
-    "records.before": KillPoint("logs", "before", ("roadmap.execution_log:store_batch",)),
+    "records.before": KillPoint(
+        "logs", "before", ("roadmap.operations.execution_log:store_batch",)
+    ),
     "records.after": KillPoint(
-        "logs", "after", ("roadmap.execution_log:store_batch",)
+        "logs", "after", ("roadmap.operations.execution_log:store_batch",)
     ),  # committed, not acknowledged
 }
 

@@ -185,7 +185,7 @@ def numbers_in(text: bytes) -> list[int]:
 def write_records(rate: float, ledger: Path) -> None:
     """Record until standard input ends; then flush, and say what was recorded."""
     import tasks  # noqa: F401 -- wires the buffer; only the writer has the environment of a service
-    from roadmap import execution_log
+    from roadmap.operations import execution_log
 
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.buffer.read(), ended.set()), daemon=True).start()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from roadmap.execution_log import CAPACITY, FLUSH_SECONDS
+from roadmap.operations.execution_log import CAPACITY, FLUSH_SECONDS
 from tests.chaos.checks import (
     MakeStack,
     data_file,
@@ -30,8 +30,8 @@ MARGIN = 3.0  # seconds that a loaded machine may be late
 WRITER = """
 import sys, threading, time
 import tasks
-from roadmap import execution_log
-from roadmap.execution_log import LogLevel, buffer, record
+from roadmap.operations import execution_log
+from roadmap.operations.execution_log import LogLevel, buffer, record
 
 number, never = 0, threading.Event()
 print("source", buffer.id.hex, flush=True)

@@ -5,9 +5,9 @@ from uuid import uuid4
 import pytest
 from huey.registry import Message
 
-from core.storage import signing_keys
-from delivery.messages import SignedJsonSerializer
-from delivery.storage import DeadLetter
+from core.backends import signing_keys
+from reliable_queue.messages import SignedJsonSerializer
+from reliable_queue.storage import DeadLetter
 from tests.chaos.checks import (
     MakeStack,
     Said,

@@ -11,8 +11,8 @@ from huey.api import TaskWrapper
 from core import clock
 from core.ids import new_id
 from core.settings import from_environment
-from core.storage import make_queue
-from delivery.queue import ReliableQueue
+from reliable_queue.queue import ReliableQueue
+from tasks.queues import make_queue
 from tests.chaos.checks import (
     GOAL,
     WORKERS,

@@ -39,7 +39,7 @@ class Fault:
 PROCESSES = (
     Fault(
         name="acknowledged-before-its-work",
-        file="delivery/queue.py",
+        file="reliable_queue/queue.py",
         old="            self._known.add(claim.receipt)\n            return task",
         new="            self.storage.acknowledge(claim)\n            return task",
         lost="What a worker was doing when it died is not begun again by the next one.",
@@ -49,7 +49,7 @@ PROCESSES = (
     ),
     Fault(
         name="dead-consumer-never-missed",
-        file="delivery/redis_scripts.py",
+        file="reliable_queue/redis_scripts.py",
         old="ARGV[8], 'PX', ARGV[2])",
         new="ARGV[8], 'EX', ARGV[2])",
         lost="A consumer that died counts as alive for hours, and nobody takes over what it held.",
@@ -69,7 +69,7 @@ PROCESSES = (
     ),
     Fault(
         name="hangup-replaces-the-consumer",
-        file="delivery/consumer.py",
+        file="reliable_queue/consumer.py",
         old="        self._signal_actions[signal.SIGHUP] = (False, True)\n",
         new="",
         lost="A consumer that hears SIGHUP is restarted without its end: its last records are lost.",
@@ -78,8 +78,8 @@ PROCESSES = (
     Fault(
         name="shell-stays-above-the-service",
         file="entrypoint.sh",
-        old="exec python -m core.launch",
-        new="python -m core.launch",
+        old="exec python -m core.startup.run_service",
+        new="python -m core.startup.run_service",
         lost="SIGTERM ends the shell and not the service, which is killed in its work.",
         found_by=(
             "tests/integration/test_entrypoint.py::test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_and_ends_with_zero",
@@ -87,7 +87,7 @@ PROCESSES = (
     ),
     Fault(
         name="grace-not-asked-for",
-        file="core/launch.py",
+        file="core/startup/run_service.py",
         old='"huey_consumer", "-q", "-g", "TERM", "-t",',
         new='"huey_consumer", "-q", "-t",',
         lost="At each deployment what is being written is broken off, and paid for once more.",
@@ -105,7 +105,7 @@ PROCESSES = (
     ),
     Fault(
         name="last-records-forgotten",
-        file="roadmap/execution_log.py",
+        file="roadmap/operations/execution_log.py",
         old="atexit.register(buffer.close)\n",
         new="",
         lost="What a worker recorded in its last moment is in no log.",
@@ -115,7 +115,7 @@ PROCESSES = (
     ),
     Fault(
         name="dead-connections-stay-in-the-pool",
-        file="core/runtime.py",
+        file="core/db.py",
         old="        database.close_idle()  # they lead to the same server\n",
         new="",
         lost="After a failover one request after the other fails, for each old connection.",
@@ -133,7 +133,7 @@ PROCESSES = (
     ),
     Fault(
         name="change-of-another-moment",
-        file="core/runtime.py",
+        file="core/db.py",
         old='ISOLATION LEVEL REPEATABLE READ")\n        try:',
         new='ISOLATION LEVEL READ COMMITTED")\n        try:',
         lost="Two who change the same thing at once overwrite each other in spite of If-Match.",
@@ -143,7 +143,7 @@ PROCESSES = (
     ),
     Fault(
         name="idle-consumers-ask-all-the-time",
-        file="delivery/redis_storage.py",
+        file="reliable_queue/redis_storage.py",
         old="        poll_seconds: float = 10.0,",
         new="        poll_seconds: float = 0.1,",
         lost="An idle service costs money where Redis is billed by the command.",
@@ -153,7 +153,7 @@ PROCESSES = (
     ),
     Fault(
         name="limits-not-shared",
-        file="web/limits.py",
+        file="web/http/limits.py",
         old="    if exchange is not None:\n        exchange.ask()\n    _refuse(limit, wait)",
         new="    _refuse(limit, wait)",
         lost="With several instances passwords can be guessed as often at each of them.",
@@ -165,7 +165,7 @@ PROCESSES = (
 WORK = (
     Fault(
         name="sent-before-the-commit",
-        file="web/accepting.py",
+        file="web/create_writer.py",
         old="    database.after_commit(partial(sender.submit, steps))",
         new="    sender.submit(steps)",
         lost="A worker looks for what is not there yet, and the work waits for rescue.",
@@ -175,7 +175,7 @@ WORK = (
     ),
     Fault(
         name="lease-not-checked-at-the-save",
-        file="roadmap/leases.py",
+        file="roadmap/lifecycle/leases.py",
         old="where(table.id == row_id, table.lease_token == token)\n    rows: list[Row]",
         new="where(table.id == row_id)\n    rows: list[Row]",
         lost="A worker that was given up overwrites what its successor has written.",
@@ -183,7 +183,7 @@ WORK = (
     ),
     Fault(
         name="answer-dropped-while-the-database-is-away",
-        file="roadmap/attempts.py",
+        file="roadmap/generation/retry_policy.py",
         old="            if monotonic() > deadline:",
         new="            if monotonic() < deadline:",
         lost="What a model has answered is thrown away when the database restarts.",
@@ -193,7 +193,7 @@ WORK = (
     ),
     Fault(
         name="tries-without-end",
-        file="roadmap/building.py",
+        file="roadmap/lifecycle/content_job.py",
         old="    if fault.lasting or content.attempts >= settings.max_attempts:",
         new="    if fault.lasting:",
         lost="A part that a model cannot write is tried for ever, and its roadmap never ends.",
@@ -217,7 +217,7 @@ WORK = (
     ),
     Fault(
         name="backup-without-cards",
-        file="roadmap/backups.py",
+        file="roadmap/operations/backup.py",
         old='EXPORTS = ("account_export", "export_piece")',
         new='EXPORTS = ("account_export", "export_piece", "review_card")',
         lost="After a restore nobody's questions come back: what was learned is forgotten.",
@@ -227,7 +227,7 @@ WORK = (
     ),
     Fault(
         name="counts-added-twice",
-        file="roadmap/measures.py",
+        file="roadmap/operations/metrics_store.py",
         old="MeasuredProcess.last_batch < peewee.EXCLUDED.last_batch",
         new="MeasuredProcess.last_batch <= peewee.EXCLUDED.last_batch",
         lost="After an outage of the database the counts of requests and costs are too high.",
@@ -239,7 +239,7 @@ WORK = (
 ANSWERS = (
     Fault(
         name="owner-left-out",
-        file="roadmap/ownership.py",
+        file="roadmap/accounts/access.py",
         old="Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)",
         new="Roadmap.get_or_none(Roadmap.id == roadmap_id)",
         lost="Whoever knows its id reads the roadmap of somebody else.",
@@ -259,7 +259,7 @@ ANSWERS = (
     ),
     Fault(
         name="next-page-forgets-the-filter",
-        file="web/paging.py",
+        file="web/http/pagination.py",
         old="{**given, 'cursor': cursor}",
         new="{'cursor': cursor}",
         lost="The second page of a list shows what was filtered out on the first.",
@@ -275,7 +275,7 @@ ANSWERS = (
     ),
     Fault(
         name="neighbours-may-send-forms",
-        file="web/origins.py",
+        file="web/http/host_and_csrf.py",
         old='if site in ("same-origin", "none"):',
         new='if site in ("same-origin", "same-site", "none"):',
         lost="A page of a neighbour on the same domain acts in the name of whoever visits it.",
@@ -283,7 +283,7 @@ ANSWERS = (
     ),
     Fault(
         name="event-without-its-number",
-        file="web/events.py",
+        file="web/sse.py",
         old='f"id: {event.seq}\\nevent: {event.type}',
         new='f"event: {event.type}',
         lost="A browser whose stream was cut sees everything from the beginning once more.",
@@ -293,7 +293,7 @@ ANSWERS = (
     ),
     Fault(
         name="words-become-tags",
-        file="web/pages/prose.py",
+        file="web/pages/markdown_html.py",
         old='    *("table", "thead", "tbody", "tr"),',
         new='    *("table", "thead", "tbody", "tr", "img"),',
         lost="A tutorial runs a script in the browser of its reader once a rule forgets to escape.",
@@ -303,7 +303,7 @@ ANSWERS = (
     ),
     Fault(
         name="one-public-address-is-enough",
-        file="core/outbound.py",
+        file="core/net/safe_http.py",
         old="if not addresses or not all(is_allowed",
         new="if not addresses or not any(is_allowed",
         lost="A webhook whose name has a second address reaches into the operator's network.",
@@ -313,7 +313,7 @@ ANSWERS = (
     ),
     Fault(
         name="address-by-hearsay",
-        file="web/origins.py",
+        file="web/http/host_and_csrf.py",
         old="before = _address(told.pop())",
         new="before = _address(told.pop(0))",
         lost="Who writes another address into a header each time may guess without limit.",
@@ -329,7 +329,7 @@ ANSWERS = (
     ),
     Fault(
         name="model-library-in-every-process",
-        file="roadmap/model_client.py",
+        file="roadmap/generation/llm/client.py",
         old="if TYPE_CHECKING:\n    import httpx2\n    import openai\n",
         new="import httpx2\nimport openai\n",
         lost="The API takes 24 MB and half a second more, which the smallest plan does not have.",
@@ -339,7 +339,7 @@ ANSWERS = (
     ),
     Fault(
         name="number-too-large-for-the-database",
-        file="web/parsing.py",
+        file="web/http/request_body.py",
         old='re.fullmatch(r"[1-9][0-9]{0,5}", value)',
         new='re.fullmatch(r"[1-9][0-9]*", value)',
         lost="An address with a long number is answered with an error of the server.",
@@ -353,7 +353,7 @@ ANSWERS = (
 DOMAIN = (
     Fault(
         name="hard-counts-as-good",
-        file="roadmap/memory.py",
+        file="roadmap/learning/spaced_repetition.py",
         old="    ReviewRating.hard: fsrs.Rating.Hard,",
         new="    ReviewRating.hard: fsrs.Rating.Good,",
         lost="What was hard to remember comes back too late, and is forgotten by then.",
@@ -363,7 +363,7 @@ DOMAIN = (
     ),
     Fault(
         name="budget-checked-without-the-call",
-        file="roadmap/spending.py",
+        file="roadmap/budget/budget.py",
         old="    return (sum_ + amount <= limit,) if limit else ()",
         new="    return (sum_ <= limit,) if limit else ()",
         lost="Roadmaps cost more than their budget.",
@@ -371,7 +371,7 @@ DOMAIN = (
     ),
     Fault(
         name="signature-over-other-bytes",
-        file="roadmap/delivering.py",
+        file="roadmap/webhooks/sender.py",
         old='f"{delivery_id}.{timestamp}.{payload}".encode()',
         new='f"{timestamp}.{payload}".encode()',
         lost="Receivers that check the signature as the specification says refuse every webhook.",
@@ -379,7 +379,7 @@ DOMAIN = (
     ),
     Fault(
         name="month-by-the-clock-of-the-machine",
-        file="roadmap/spending.py",
+        file="roadmap/budget/budget.py",
         old='    return f"{now.astimezone(UTC):%Y-%m}"',
         new='    return f"{now.astimezone():%Y-%m}"',
         lost="East of Greenwich the budget of a month begins hours too early.",
@@ -387,7 +387,7 @@ DOMAIN = (
     ),
     Fault(
         name="deadline-in-english-only",
-        file="roadmap/calendar.py",
+        file="roadmap/exchange/formats/ics.py",
         old='texts.gettext("Deadline: %(title)s") % {"title": name}',
         new='f"Deadline: {name}"',
         lost="In the calendar of a Chinese reader the deadline is in English.",

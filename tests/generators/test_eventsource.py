@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from roadmap.events import EventType
+from roadmap.plan.event_types import EventType
 from tests.integration.conftest import SMALL
 from tests.stack import Stack
 

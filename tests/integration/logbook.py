@@ -14,12 +14,12 @@ from psycopg2 import extensions
 from pydantic import SecretStr
 
 from core import clock
+from core.backends import open_database
+from core.db import database, session, settings
 from core.ids import first_id, new_id
 from core.migrate import migrate
-from core.runtime import database, session, settings
-from core.storage import open_database
 from models.logs import ExecutionLog
-from roadmap import execution_log
+from roadmap.operations import execution_log
 from tests.servers import Postgres
 
 Document = dict[str, Any]

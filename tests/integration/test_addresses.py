@@ -9,9 +9,9 @@ from typing import Any
 import psycopg2
 import pytest
 
+from core.backends import open_database
 from core.migrate import known
 from core.settings import from_environment
-from core.storage import open_database
 from tests.commands import roadmap
 from tests.launching import KEY, SECRET, Launch, launching, refusal, waited
 from tests.servers import LOOPBACK, Postgres, Redis

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
-from roadmap.catalogue_files import tracks
+from roadmap.generation.catalogue.loader import tracks
 from tests.stack import GOAL, PASSWORD, Stack, answer_to
 
 ROADMAPS = "/api/v1/roadmaps"

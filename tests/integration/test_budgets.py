@@ -15,19 +15,21 @@ from psycopg2 import extensions
 from pydantic import SecretStr
 
 from core import clock
+from core.backends import open_database
+from core.db import database, session, settings, transaction
 from core.ids import new_id
 from core.migrate import migrate
-from core.runtime import database, session, settings, transaction
 from core.settings import Price
-from core.storage import open_database
 from models.accounts import Account
 from models.roadmaps import Roadmap
-from models.spending import ModelCall, Spending
-from roadmap import execution_log, receipts, spending
-from roadmap.briefs import GeneratorFault
-from roadmap.receipts import estimate, receipt
-from roadmap.spending import Ledger, MoneyHeld, OverBudget, Purpose, month_of
-from roadmap.stopping import StopSignal
+from models.spending import ModelCall, MonthlySpending
+from roadmap.budget import budget as budget_
+from roadmap.budget import cost_report
+from roadmap.budget.budget import BudgetMeter, CallPurpose, MoneyHeld, OverBudget, month_of
+from roadmap.budget.cost_report import estimate, receipt
+from roadmap.generation.cancellation import StopSignal
+from roadmap.generation.context import GeneratorFault
+from roadmap.operations import execution_log
 from tests.servers import Postgres
 
 WORKERS = 16
@@ -58,7 +60,7 @@ def limited(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     migrate(mine)
     database.initialize(open_database(mine))
     monkeypatch.setattr(
-        spending, "saved", lambda save: save()
+        budget_, "retry_save", lambda save: save()
     )  # a deadlock is an error, not one more try
 
     def limit(*, roadmap: int = 0, month: int = 0) -> None:
@@ -66,7 +68,7 @@ def limited(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
             "budget_per_roadmap": Decimal(roadmap) / 10**6,
             "budget_per_user_month": Decimal(month) / 10**6,
         }
-        for module in (spending, receipts):
+        for module in (budget_, cost_report):
             monkeypatch.setattr(module, "settings", mine.model_copy(update=budgets))
         with transaction():
             database.execute_sql(
@@ -134,7 +136,7 @@ class Sampler:
     def _look(self) -> None:
         while not self._over.is_set():
             with session():
-                for row in (*Roadmap.select(), *Spending.select()):
+                for row in (*Roadmap.select(), *MonthlySpending.select()):
                     name, amount = (
                         ("roadmap", row.spent)
                         if isinstance(row, Roadmap)
@@ -152,8 +154,8 @@ def assert_adds_up(owner_id: UUID, ids: Sequence[UUID]) -> int:
             ModelCall.select(ModelCall.roadmap_id, total).group_by(ModelCall.roadmap_id).tuples()
         )
         spent = dict(Roadmap.select(Roadmap.id, Roadmap.spent).tuples())
-        amount = Spending.get(
-            Spending.owner_id == owner_id, Spending.month == month_of(clock.now())
+        amount = MonthlySpending.get(
+            MonthlySpending.owner_id == owner_id, MonthlySpending.month == month_of(clock.now())
         ).amount
     assert {id_: priced.get(id_, 0) for id_ in ids} == spent
     assert sum(spent.values()) == amount
@@ -167,8 +169,10 @@ def outcomes() -> Counter[str]:
 
 def ledger(
     owner_id: UUID, roadmap_id: UUID, content_id: UUID | None, stop: StopSignal | None = None
-) -> Ledger:
-    return Ledger(Purpose(owner_id, roadmap_id, None, content_id, attempt=1), stop or StopSignal())
+) -> BudgetMeter:
+    return BudgetMeter(
+        CallPurpose(owner_id, roadmap_id, None, content_id, attempt=1), stop or StopSignal()
+    )
 
 
 @pytest.mark.parametrize("budget", ["roadmap", "month"])

@@ -9,15 +9,14 @@ import peewee
 import pytest
 
 from core import clock
+from core.db import database, session, transaction
 from core.ids import new_id
-from core.runtime import database, session, transaction
-from models.accounts import Account
+from models.accounts import Account, IdempotentAnswer
 from models.base import Table
 from models.bulk import TYPES, insert_rows
-from models.first_answers import FirstAnswer
 from models.logs import ExecutionLog
 from models.roadmaps import Roadmap, RoadmapEvent
-from roadmap.backups import KINDS
+from roadmap.operations.backup import KINDS
 from tests.integration.logbook import MODES, own_database
 
 NOW = datetime(2026, 2, 28, 23, 59, 59, 123456, tzinfo=UTC)
@@ -113,11 +112,11 @@ def test_bytes_are_found_as_they_were_given(account: Account, content: bytes | N
     with transaction():
         assert (
             insert_rows(
-                FirstAnswer, [{**row, "content": content, "created_at": NOW}], pass_over=True
+                IdempotentAnswer, [{**row, "content": content, "created_at": NOW}], pass_over=True
             )
             == 1
         )
-    [found] = stored(FirstAnswer, order=FirstAnswer.key_hash)
+    [found] = stored(IdempotentAnswer, order=IdempotentAnswer.key_hash)
     assert (found["content"] if content is None else bytes(found["content"])) == content
     assert found["headers"] == {"a": HARD}
 

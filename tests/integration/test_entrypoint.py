@@ -734,7 +734,7 @@ os.execv(sys.executable, [sys.executable, "-c", SUPERVISE, sys.argv[3], *map(str
 """
 SUPERVISE = """
 import sys
-from core import supervisor
+from core.startup import supervisor
 supervisor.AFTER_GRACE = 0.5  # seconds
 sys.exit(supervisor.main(float(sys.argv[1]), int(sys.argv[2]), [int(pid) for pid in sys.argv[3:]]))
 """

@@ -10,11 +10,10 @@ import pytest
 
 from core import clock
 from core.settings import from_environment
-from core.storage import make_queue
-from delivery.queue import ReliableQueue
-from roadmap.steps import Step, StepName
+from reliable_queue.queue import ReliableQueue
+from roadmap.plan.jobs import Job, JobName
 from tasks.content import send
-from tasks.queues import content_queue
+from tasks.queues import content_queue, make_queue
 from tests.servers import Redis
 from tests.waiting import wait_until
 
@@ -67,26 +66,26 @@ def ids(count: int) -> list[UUID]:
     return [uuid.uuid4() for _ in range(count)]
 
 
-def steps(name: StepName, of: list[UUID], delay: float = 0) -> list[Step]:
-    return [Step(name, each, delay) for each in of]
+def steps(name: JobName, of: list[UUID], delay: float = 0) -> list[Job]:
+    return [Job(name, each, delay) for each in of]
 
 
-def claimed(queue: ReliableQueue) -> Step:
+def claimed(queue: ReliableQueue) -> Job:
     """What a worker would run next; it stays held."""
     claim = queue.storage.claim(0)
     assert claim is not None
     task = content_queue.deserialize_task(claim.data)
-    return Step(StepName(task.name), UUID(task.args[0]))
+    return Job(JobName(task.name), UUID(task.args[0]))
 
 
-def claimed_all(queue: ReliableQueue) -> list[Step]:
+def claimed_all(queue: ReliableQueue) -> list[Job]:
     return [claimed(queue) for _ in range(queue.pending_count())]
 
 
 def test_an_outline_is_the_very_next_behind_five_hundred_contents(queue: ReliableQueue) -> None:
     contents, outline = (
-        steps(StepName.build_content, ids(CONTENTS)),
-        steps(StepName.plan_roadmap, ids(1)),
+        steps(JobName.build_content, ids(CONTENTS)),
+        steps(JobName.plan_roadmap, ids(1)),
     )
     send(contents)
     send(outline)
@@ -100,8 +99,8 @@ def test_outlines_that_come_while_contents_are_built_wait_for_nothing_but_each_o
     queue: ReliableQueue,
 ) -> None:
     contents, outlines = (
-        steps(StepName.build_content, ids(CONTENTS)),
-        steps(StepName.plan_roadmap, ids(3)),
+        steps(JobName.build_content, ids(CONTENTS)),
+        steps(JobName.plan_roadmap, ids(3)),
     )
     send(contents)
     assert [claimed(queue) for _ in range(4)] == contents[:4]
@@ -117,7 +116,7 @@ def test_outlines_that_come_while_contents_are_built_wait_for_nothing_but_each_o
 def test_contents_of_a_later_roadmap_do_not_overtake_those_of_an_earlier_one(
     queue: ReliableQueue,
 ) -> None:
-    earlier, later = steps(StepName.build_content, ids(90)), steps(StepName.build_content, ids(90))
+    earlier, later = steps(JobName.build_content, ids(90)), steps(JobName.build_content, ids(90))
     send(earlier)
     send(later)
     assert claimed_all(queue) == earlier + later
@@ -126,14 +125,14 @@ def test_contents_of_a_later_roadmap_do_not_overtake_those_of_an_earlier_one(
 def test_an_outline_overtakes_when_the_pause_before_its_next_try_is_over(
     queue: ReliableQueue,
 ) -> None:
-    contents, outline = steps(StepName.build_content, ids(CONTENTS)), ids(1)
-    send(steps(StepName.plan_roadmap, outline, delay=60))
+    contents, outline = steps(JobName.build_content, ids(CONTENTS)), ids(1)
+    send(steps(JobName.plan_roadmap, outline, delay=60))
     send(contents)
     assert claimed(queue) == contents[0]
 
     clock.travel(timedelta(seconds=61))
 
-    assert claimed(queue) == Step(StepName.plan_roadmap, outline[0])
+    assert claimed(queue) == Job(JobName.plan_roadmap, outline[0])
     assert claimed_all(queue) == contents[1:]
 
 
@@ -141,8 +140,8 @@ def test_an_outline_that_comes_back_from_a_dead_consumer_is_the_very_next(
     queue: ReliableQueue, other: ReliableQueue
 ) -> None:
     contents, outline = (
-        steps(StepName.build_content, ids(CONTENTS)),
-        steps(StepName.plan_roadmap, ids(1)),
+        steps(JobName.build_content, ids(CONTENTS)),
+        steps(JobName.plan_roadmap, ids(1)),
     )
     send(contents)
     send(outline)

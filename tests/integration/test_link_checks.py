@@ -9,19 +9,22 @@ import pytest
 from psycopg2 import extensions
 from pydantic import SecretStr
 
-from core import clock, visiting
+from core import clock
+from core.backends import open_database
+from core.db import database, session, settings, transaction
 from core.ids import new_id
 from core.migrate import migrate
-from core.runtime import database, session, settings, transaction
-from core.storage import open_database
-from core.visiting import Robots
+from core.net import link_probe
+from core.net.link_probe import Robots
 from models.accounts import Account
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
-from roadmap import building, catalogue_files, execution_log, link_checks, link_states
-from roadmap.catalogue import Catalogue
-from roadmap.catalogue_files import load_concept
-from roadmap.outline import ContentKind, Resources
+from roadmap.generation.catalogue import loader
+from roadmap.generation.catalogue.generator import CatalogueGenerator
+from roadmap.generation.catalogue.loader import load_concept
+from roadmap.lifecycle import content_job, link_checker, link_status
+from roadmap.operations import execution_log
+from roadmap.plan.outline import ContentKind, Resources
 from tests.servers import Postgres
 from tests.site import Site, page, served
 
@@ -46,10 +49,10 @@ def on_postgres(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator
     execution_log.buffer.flush()
     migrate(mine)
     database.initialize(open_database(mine.model_copy(update={"content_workers": WORKERS + 4})))
-    for module in (building, link_checks, link_states):
+    for module in (content_job, link_checker, link_status):
         monkeypatch.setattr(module, "settings", mine)
-    monkeypatch.setattr(visiting, "robots", Robots())
-    monkeypatch.setattr(link_checks, "blind", link_checks.Blind())
+    monkeypatch.setattr(link_probe, "robots", Robots())
+    monkeypatch.setattr(link_checker, "blind", link_checker.NetworkUnreachable())
     yield
     execution_log.buffer.flush()
     database.close_all()
@@ -107,8 +110,8 @@ def roadmap_with(*urls: str) -> tuple[UUID, UUID]:
 
 
 def round_() -> None:
-    for step in link_checks.look_after(by_model=False):
-        building.build_content(step.id, Catalogue())
+    for step in link_checker.run_checks(by_model=False):
+        content_job.build_content(step.id, CatalogueGenerator())
 
 
 def test_dead_links_are_marked_and_replaced(
@@ -122,7 +125,7 @@ def test_dead_links_are_marked_and_replaced(
     ]
     spare = concept.resources[0].model_copy(update={"url": site.url("/spare")})
     changed = concept.model_copy(update={"resources": named, "spares": [spare]})
-    monkeypatch.setattr(catalogue_files, "load_concept", lambda *_: changed)
+    monkeypatch.setattr(loader, "load_concept", lambda *_: changed)
     roadmap_id, resources = roadmap_with(site.url("/gone"), site.url("/good"))
     for _ in range(5):
         round_()
@@ -135,7 +138,7 @@ def test_dead_links_are_marked_and_replaced(
     assert {item["url"].removeprefix(site.url("")) for item in body["items"]} == {"/good", "/spare"}
     assert (content.version, row.status) == (2, "ready")
     assert states == {"/gone": "dead", "/good": "alive", "/spare": "alive"}
-    assert not link_states.is_anything_due()
+    assert not link_status.is_anything_due()
 
 
 def test_workers_at_the_same_time_look_at_each_link_once(on_postgres: None, site: Site) -> None:
@@ -147,12 +150,12 @@ def test_workers_at_the_same_time_look_at_each_link_once(on_postgres: None, site
     def work() -> None:
         together.wait()
         for _ in range(len(paths)):
-            link_checks.look_after(by_model=False)
+            link_checker.run_checks(by_model=False)
 
     with ThreadPoolExecutor(WORKERS) as pool:
         for done in [pool.submit(work) for _ in range(WORKERS)]:
             done.result()
-    while link_states.is_anything_due():
+    while link_status.is_anything_due():
         round_()
     with session():
         assert {link.state for link in CheckedLink.select()} == {"alive"}
@@ -169,7 +172,7 @@ def test_writers_that_name_the_same_addresses_do_not_wait_for_each_other(
     def write(paths: list[str]) -> None:
         items = [resource.model_copy(update={"url": site.url(path)}) for path in paths]
         together.wait()
-        assert len(link_checks.dead_among(Resources(items=tuple(items)), look=True)) == len(items)
+        assert len(link_checker.dead_among(Resources(items=tuple(items)), look=True)) == len(items)
 
     for turn in range(8):
         paths = [f"/{turn}/{number}" for number in range(40)]
@@ -182,14 +185,14 @@ def test_what_is_alive_again_does_not_wait_for_who_deletes_a_part(
     on_postgres: None, site: Site
 ) -> None:
     parts = [roadmap_with(site.url("/gone"))[1] for _ in range(2)]
-    link_checks.look_after(by_model=True)
+    link_checker.run_checks(by_model=True)
     site.pages["/gone"] = page()
     with transaction():
         CheckedLink.update(due_at=clock.now()).execute()
         LinkUse.update(replaced_at=clock.now()).execute()
     with ThreadPoolExecutor(1) as pool, transaction():
         LinkUse.update(replaced_at=clock.now()).where(LinkUse.content == parts[0]).execute()
-        pool.submit(link_checks.look_after, by_model=True).result(timeout=10)
+        pool.submit(link_checker.run_checks, by_model=True).result(timeout=10)
     with session():
         waiting = {use.content_id for use in LinkUse.select().where(LinkUse.replaced_at.is_null())}
         assert ({link.state for link in CheckedLink.select()}, waiting) == ({"alive"}, {parts[1]})
@@ -207,7 +210,7 @@ def test_what_is_deleted_while_it_is_looked_at_harms_nobody(on_postgres: None, s
 
     def look() -> None:
         for _ in range(8):
-            link_checks.look_after(by_model=False)
+            link_checker.run_checks(by_model=False)
 
     with ThreadPoolExecutor(3) as pool:
         for done in [pool.submit(look), pool.submit(delete), pool.submit(look)]:

@@ -17,15 +17,16 @@ import pytest
 from benchmarks.growth.filling import Filling
 from benchmarks.growth.plans import most_rows, scanned_whole
 from core import clock
+from core.db import database, session, transaction
 from core.errors import Invalid
 from core.ids import new_id
-from core.runtime import database, session, transaction
 from models.accounts import Account, LoginSession
 from models.roadmaps import Roadmap
-from roadmap import overseeing, own_roadmaps, reading, sessions, trash
-from roadmap.overseeing import Sought
-from roadmap.own_roadmaps import Order, Wanted
-from roadmap.statuses import RoadmapStatus
+from roadmap.accounts import sessions
+from roadmap.lifecycle import admin_queries, own_roadmaps, queries, trash
+from roadmap.lifecycle.admin_queries import RoadmapSearch
+from roadmap.lifecycle.own_roadmaps import Order, RoadmapFilter
+from roadmap.plan.statuses import RoadmapStatus
 from tests.integration.logbook import own_database
 from tests.servers import Postgres
 
@@ -84,7 +85,7 @@ def test_a_list_looks_at_what_it_shows(
     def run() -> None:
         listed.extend(
             each.id
-            for each in reading.list_roadmaps(
+            for each in queries.list_roadmaps(
                 filling.reader, limit=LIMIT, before=before, status=status
             ).items
         )
@@ -105,7 +106,7 @@ def test_a_list_of_several_states_or_from_the_oldest_looks_at_what_it_shows(
 
     def run() -> None:
         page = own_roadmaps.list_own(
-            filling.reader, Wanted(statuses, order=order), after=None, limit=LIMIT
+            filling.reader, RoadmapFilter(statuses, order=order), after=None, limit=LIMIT
         )
         listed.extend(each.id for each in page.items)
 
@@ -138,7 +139,7 @@ def test_several_states_are_read_as_of_one_moment(
     monkeypatch.setattr(own_roadmaps, "in_order_of_id", between)
     try:
         page = own_roadmaps.list_own(
-            filling.reader, Wanted(statuses, text=" "), after=None, limit=LIMIT
+            filling.reader, RoadmapFilter(statuses, text=" "), after=None, limit=LIMIT
         )
         assert [each.id for each in page.items] == expected(filling, None, *statuses)
     finally:
@@ -150,8 +151,10 @@ def test_a_search_that_takes_too_long_is_given_up(
 ) -> None:
     monkeypatch.setattr(own_roadmaps, "SEARCH_SECONDS", 0.001)
     with pytest.raises(Invalid, match="takes too long"):
-        own_roadmaps.list_own(filling.reader, Wanted(text="nowhere"), after=None, limit=LIMIT)
-    usual = own_roadmaps.list_own(filling.reader, Wanted(), after=None, limit=LIMIT)
+        own_roadmaps.list_own(
+            filling.reader, RoadmapFilter(text="nowhere"), after=None, limit=LIMIT
+        )
+    usual = own_roadmaps.list_own(filling.reader, RoadmapFilter(), after=None, limit=LIMIT)
     assert [each.id for each in usual.items] == expected(filling, None)
 
 
@@ -164,7 +167,7 @@ def test_a_search_that_takes_too_long_is_given_up(
 )
 def test_pages_of_other_orders_follow_each_other(filling: Filling, order: Order, sql: str) -> None:
     wanted, cursor, seen = (
-        Wanted((RoadmapStatus.ready, RoadmapStatus.failed), order=order),
+        RoadmapFilter((RoadmapStatus.ready, RoadmapStatus.failed), order=order),
         None,
         [],
     )
@@ -180,7 +183,7 @@ def test_pages_of_other_orders_follow_each_other(filling: Filling, order: Order,
     assert seen == [UUID(str(id_)) for (id_,) in rows]
     word = page.items[0].goal.split()[0]
     found = own_roadmaps.list_own(
-        filling.reader, Wanted(text=word.upper(), order=order), after=None, limit=LIMIT
+        filling.reader, RoadmapFilter(text=word.upper(), order=order), after=None, limit=LIMIT
     )
     assert {word in each.goal or word in each.title for each in found.items} == {True}
 
@@ -194,8 +197,10 @@ def test_an_operators_search_for_an_account_looks_at_what_it_shows(
     listed: list[UUID] = []
 
     def run() -> None:
-        sought = Sought(owner=str(filling.reader), statuses=statuses)
-        listed.extend(each.id for each in overseeing.search(sought, before=None, limit=LIMIT).items)
+        sought = RoadmapSearch(owner=str(filling.reader), statuses=statuses)
+        listed.extend(
+            each.id for each in admin_queries.search(sought, before=None, limit=LIMIT).items
+        )
 
     assert max(map(most_rows, plans(run, monkeypatch))) <= MOST
     assert listed == expected(filling, None, *statuses)
@@ -204,7 +209,7 @@ def test_an_operators_search_for_an_account_looks_at_what_it_shows(
 def test_upkeep_reads_no_table_of_logins_as_a_whole(
     filling: Filling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = plans(sessions.end_idle, monkeypatch)
+    found = plans(sessions.end_idle_sessions, monkeypatch)
     assert set().union(*(scanned_whole(plan, {"login_session"}) for plan in found)) == set()
     assert max(map(most_rows, found)) <= MOST  # and not every login that is open
 
@@ -216,7 +221,7 @@ def test_the_trash_is_found_without_reading_what_is_not_in_it(
         mine = filling.middle_of_reader()
         Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == mine).execute()
     try:
-        for run in (partial(trash.list_trash, filling.reader, limit=LIMIT), trash.empty_old):
+        for run in (partial(trash.list_trash, filling.reader, limit=LIMIT), trash.purge_expired):
             found = plans(run, monkeypatch)
             assert max(map(most_rows, found)) <= MOST
             assert set().union(*(scanned_whole(plan, {"roadmap"}) for plan in found)) == set()

@@ -14,14 +14,14 @@ import pytest
 from playhouse.migrations import Runner
 
 from core import clock
+from core.backends import open_migration_database
+from core.db import database, session, settings, transaction
 from core.ids import first_id, new_id
 from core.migrate import DIRECTORY
-from core.runtime import database, session, settings, transaction
-from core.storage import open_migration_database
 from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
-from roadmap import log_months, log_partitions, log_retention
-from roadmap.execution_log import Buffer, Ledger, ledger, store_batch
-from roadmap.log_months import month_after, month_of
+from roadmap.operations import log_months, log_partitions, log_retention
+from roadmap.operations.execution_log import Buffer, LogLedger, ledger, store_batch
+from roadmap.operations.log_months import month_after, month_of
 from tasks import upkeep
 from tasks.queues import logs_queue
 from tests.integration.logbook import (
@@ -353,7 +353,7 @@ class TestRetention:
                 ExecutionLog.insert(
                     {**record, "at": datetime.fromisoformat(record["at"])}
                 ).execute()
-        log_retention.keep_months()
+        log_retention.rotate_partitions()
         assert [row["id"].hex for row in stored()] == [record["id"] for record in young]
 
     @pytest.mark.usefixtures("months")
@@ -363,13 +363,13 @@ class TestRetention:
         log_partitions.drop_before(first_id(second - timedelta(milliseconds=1)))  # not yet
         assert counts_of(ExecutionLog) == 3
         travel_to(second + timedelta(days=DAYS + 1))
-        log_retention.keep_months()
+        log_retention.rotate_partitions()
         names = {partition.name for partition in log_partitions.partitions()}
         assert BEFORE not in names
         assert {f"execution_log_{second:%Y%m}", f"execution_log_{third:%Y%m}"} <= names
         assert counts_of(ExecutionLog) == 2
         travel_to(third + timedelta(days=DAYS + 1))
-        log_retention.keep_months()
+        log_retention.rotate_partitions()
         assert [row["id"] >= first_id(third) for row in stored()] == [True]
         assert f"execution_log_{second:%Y%m}" not in {
             partition.name for partition in log_partitions.partitions()
@@ -385,9 +385,9 @@ class TestRetention:
         real = time.time
         with monkeypatch.context() as wrong:
             wrong.setattr(log_retention.time, "time", lambda: real() + apart * 3600)
-            log_retention.keep_months()
+            log_retention.rotate_partitions()
         assert counts_of(ExecutionLog) == 1
-        log_retention.keep_months()
+        log_retention.rotate_partitions()
         assert counts_of(ExecutionLog) == 0
 
     def test_deleting_is_bounded_and_goes_on(
@@ -401,7 +401,7 @@ class TestRetention:
                 ExecutionLog.insert({**record, "at": old}).execute()
         left = []
         for _ in range(3):
-            log_retention.keep_months()
+            log_retention.rotate_partitions()
             left.append(counts_of(ExecutionLog))
         assert left == [3, 0, 0]
 
@@ -411,22 +411,22 @@ class TestRetention:
         )
         process = Process()
         process.send([document(clock.now() - timedelta(days=9000)), document()])
-        log_retention.keep_months()
+        log_retention.rotate_partitions()
         assert counts_of(ExecutionLog) == 2
-        assert ledger() == Ledger(stored=2, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=2, missing=0, dropped=0)
 
     def test_what_comes_after_its_month_was_deleted_is_counted_once_and_not_stored(
         self, log: str
     ) -> None:
         process, late = Process(), [document(clock.now() - timedelta(days=200)) for _ in range(3)]
         process.send([*late, document()])
-        assert ledger() == Ledger(stored=1, missing=0, dropped=0, expired=3)
+        assert ledger() == LogLedger(stored=1, missing=0, dropped=0, expired=3)
         store_batch(
             late, {"id": process.id, "service": "api", "last_seq": 4, "dropped": 0}
         )  # it was delivered twice
         process.send([document(clock.now() - timedelta(days=200))])
         clock.travel(timedelta(minutes=5))
-        assert ledger() == Ledger(stored=1, missing=0, dropped=0, expired=4)
+        assert ledger() == LogLedger(stored=1, missing=0, dropped=0, expired=4)
         assert counts_of(ExecutionLog) == 1
 
     def test_of_two_neighbouring_ids_the_first_that_is_kept_is_stored_and_the_one_before_is_late(
@@ -441,10 +441,10 @@ class TestRetention:
 
     def test_that_a_record_was_late_is_forgotten_after_a_day(self, log: str) -> None:
         Process().send([document(clock.now() - timedelta(days=200))])
-        log_retention.keep_months()
+        log_retention.rotate_partitions()
         assert counts_of(ExpiredLogRecord) == 1
         clock.travel(log_retention.NOTED + timedelta(minutes=1))
-        log_retention.keep_months()
+        log_retention.rotate_partitions()
         assert counts_of(ExpiredLogRecord) == 0
         assert ledger().expired == 1
 
@@ -458,7 +458,7 @@ class TestSources:
             Process().send([document()])  # which lives
             log_retention.sum_up_sources()
             assert counts_of(LogSource) == 2
-            assert ledger() == Ledger(stored=written, missing=0, dropped=0, expired=3)
+            assert ledger() == LogLedger(stored=written, missing=0, dropped=0, expired=3)
 
     def test_one_that_misses_records_is_waited_for_and_its_loss_is_not_forgotten(
         self, log: str
@@ -470,11 +470,11 @@ class TestSources:
         clock.travel(log_retention.ENDED + timedelta(minutes=1))
         log_retention.sum_up_sources()
         assert counts_of(LogSource) == 2
-        assert ledger() == Ledger(stored=2, missing=10, dropped=0)
+        assert ledger() == LogLedger(stored=2, missing=10, dropped=0)
         clock.travel(log_retention.LOST)
         log_retention.sum_up_sources()
         assert counts_of(LogSource) == 1
-        assert ledger() == Ledger(stored=2, missing=10, dropped=0)
+        assert ledger() == LogLedger(stored=2, missing=10, dropped=0)
 
     def test_upkeep_sums_up_only_while_no_batch_waits_in_the_queue_and_keeps_the_months(
         self, log: str
@@ -494,7 +494,7 @@ class TestSources:
             logs_queue.storage.flush_queue()
         upkeep.rescue_overdue.call_local()
         assert counts_of(LogSource) == 1
-        assert ledger() == Ledger(stored=2, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=2, missing=0, dropped=0)
 
     def test_several_that_sum_up_at_once_count_everything_once(self, log: str) -> None:
         for _ in range(40):
@@ -505,7 +505,7 @@ class TestSources:
             thread.start()
         for thread in threads:
             thread.join(30)
-        assert ledger() == Ledger(stored=40, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=40, missing=0, dropped=0)
         assert counts_of(LogSource) == 1
 
     def test_one_that_was_silent_for_so_long_that_it_was_summed_up_misses_nothing_when_it_goes_on(
@@ -523,7 +523,7 @@ class TestSources:
         buffer.add(document(), now=False)
         buffer.flush()
         clock.travel(timedelta(minutes=5))
-        assert ledger() == Ledger(stored=5, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=5, missing=0, dropped=0)
 
     def test_a_process_numbers_anew_each_day_but_not_while_a_batch_is_refused(
         self, log: str
@@ -552,7 +552,7 @@ class TestSources:
         clock.travel(timedelta(minutes=5))
         assert len(set(sources)) == 2
         assert sources[-1] != sources[0]
-        assert ledger() == Ledger(stored=5, missing=0, dropped=2)
+        assert ledger() == LogLedger(stored=5, missing=0, dropped=2)
 
 
 def settings_are_postgres() -> bool:

@@ -13,13 +13,13 @@ import psycopg2
 import pytest
 
 from core import clock
+from core.db import database, session
 from core.errors import Invalid
 from core.ids import new_id
-from core.runtime import database, session
-from roadmap import log_search
-from roadmap.execution_log import LogLevel, store_batch
-from roadmap.log_search import LogFilter, categories, export, newer, search
-from roadmap.log_words import as_websearch, parsed
+from roadmap.operations import log_search
+from roadmap.operations.execution_log import LogLevel, store_batch
+from roadmap.operations.log_query import as_websearch, parsed
+from roadmap.operations.log_search import LogFilter, categories, export, newer, search
 from tests.integration.logbook import MODES, document, own_database, stored
 
 FORTY_DAYS = timedelta(days=40)

@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 
 from core import migrate
-from core.reaching import is_away
+from core.connection_errors import is_away
 from tests.integration.logbook import own_database
 from tests.servers import Postgres
 from tests.waiting import wait_until

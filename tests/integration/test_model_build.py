@@ -5,7 +5,7 @@ import json
 import pytest
 from llmock.scenarios import Fail, Match, Reply
 
-from roadmap.outline import ContentKind
+from roadmap.plan.outline import ContentKind
 from tests.chaos.model import TUTORIAL
 from tests.integration.conftest import GOAL, KEY, MAX_ATTEMPTS, MODEL, Provider
 from tests.integration.test_model_generator import PRACTICE, SOUND, WRITTEN, outline

@@ -11,11 +11,11 @@ from llmock.pytest_plugin import LLMock
 from llmock.scenarios import Fail, Reply
 from pydantic import BaseModel, ConfigDict
 
-from roadmap import model_client
-from roadmap.briefs import GeneratorFault
-from roadmap.metering import FREE
-from roadmap.model_client import MOST_PARTS, ModelClient, TooManyRequests
-from roadmap.model_dialects import Message
+from roadmap.generation.context import GeneratorFault
+from roadmap.generation.llm import client as client_
+from roadmap.generation.llm.client import MOST_PARTS, ModelClient, TooManyRequests
+from roadmap.generation.llm.compat import Message
+from roadmap.generation.usage import FREE
 from tests.integration.provider import MODEL, Handler, Provider, completion, providing
 from tests.servers import free_port
 from tests.waiting import wait_until
@@ -915,7 +915,7 @@ class TestFaults:
     def test_an_error_that_trickles_is_cut_off_by_its_time(
         self, provider: Provider, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(model_client, "EXPLAINING", 0.3)
+        monkeypatch.setattr(client_, "EXPLAINING", 0.3)
 
         def trickle(handler: Handler) -> None:
             handler.send_response(503)

@@ -15,13 +15,13 @@ from llmock.pytest_plugin import LLMock
 from llmock.scenarios import Fail, Reply
 
 from core import clock
-from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault, Unsound
-from roadmap.checks import problems
-from roadmap.drafts import OutlineDraft
-from roadmap.languages import mismatch
-from roadmap.llm import ModelGenerator
-from roadmap.outline import Analysis, ContentKind, Outline, Quiz, Resources, Tutorial
-from roadmap.requests import RoadmapRequest, accepted_request
+from roadmap.generation.context import ConceptBrief, DesignBrief, GeneratorFault, InvalidOutline
+from roadmap.generation.llm.generator import ModelGenerator
+from roadmap.generation.llm.schemas import OutlineDraft
+from roadmap.plan.language_detection import language_error
+from roadmap.plan.outline import Analysis, ContentKind, Outline, Quiz, Resources, Tutorial
+from roadmap.plan.schemas import RoadmapRequest, accepted_request
+from roadmap.plan.validation import problems
 from tests.chaos.model import TUTORIAL
 from tests.chaos.model import WRITTEN as FITTING
 from tests.integration.provider import MODEL, Handler, Provider, completion, providing
@@ -656,7 +656,7 @@ def problems_of(ask: Callable[[], Outline]) -> list[str]:
     """What there is to repair."""
     try:
         return problems(ask())
-    except Unsound as fault:
+    except InvalidOutline as fault:
         return fault.problems
 
 
@@ -749,7 +749,7 @@ class TestLanguages:
         llmock.add(Reply(text=json.dumps(IN_CHINESE[kind])))
         brief = replace(BRIEF, request=CHINESE)
         written = generator(llmock.base_url()).write(kind, brief)
-        assert mismatch(written.text(), "zh-Hans") is None
+        assert language_error(written.text(), "zh-Hans") is None
         assert len(llmock.requests) == 2
         wrong = json.loads(llmock.last_request.body["messages"][-1]["content"])
         assert wrong["problems"] == ["The text is not in zh-Hans."]

@@ -19,7 +19,7 @@ SOON = 30.0
 OPERATE = """
 import dataclasses, json, sys
 from core.errors import RoadmapError
-from tasks import inspection
+from tasks import queue_admin
 
 def plain(thing):
     return dataclasses.asdict(thing) if dataclasses.is_dataclass(thing) else str(thing)

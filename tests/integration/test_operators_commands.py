@@ -18,7 +18,7 @@ import pytest
 from playhouse.migrations import Runner
 
 from cli.config import HIDDEN
-from cli.telling import Exit
+from cli.output import Exit
 from core.ids import new_id
 from core.migrate import DIRECTORY, connected, known
 from core.settings import from_environment

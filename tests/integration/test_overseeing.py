@@ -10,10 +10,10 @@ import psycopg2
 import pytest
 from llmock.scenarios import Fail, Match
 
+from core.db import database, session
 from core.errors import Invalid
-from core.runtime import database, session
-from roadmap import overseeing
-from roadmap.overseeing import Sought
+from roadmap.lifecycle import admin_queries
+from roadmap.lifecycle.admin_queries import RoadmapSearch
 from tests.integration.conftest import GOAL, Provider
 from tests.integration.logbook import own_database
 from tests.operating import promote
@@ -280,16 +280,16 @@ def test_a_search_that_takes_too_long_is_given_up_and_says_how_to_narrow_it(
     postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next one finds the session as it was."""
-    monkeypatch.setattr(overseeing, "SEARCH_SECONDS", 0.2)
+    monkeypatch.setattr(admin_queries, "SEARCH_SECONDS", 0.2)
     with own_database(tmp_path, postgres) as mine:
         with closing(psycopg2.connect(mine.database_url.get_secret_value())) as other:
             other.cursor().execute("LOCK TABLE roadmap")  # for which the search waits
             with pytest.raises(Invalid) as refused:
-                overseeing.search(Sought(), before=None, limit=1)
+                admin_queries.search(RoadmapSearch(), before=None, limit=1)
         assert refused.value.detail == "The search takes too long."
         assert refused.value.fields[0].detail.startswith(
             "takes longer than 0.2 s: narrow it by owner, status or time"
         )
-        assert overseeing.search(Sought(), before=None, limit=1).items == []
+        assert admin_queries.search(RoadmapSearch(), before=None, limit=1).items == []
         with session():
             assert database.execute_sql("SHOW statement_timeout").fetchone() == ("0",)

@@ -9,14 +9,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
-from core.runtime import session, transaction
+from core.db import session, transaction
 from models.accounts import Account
 from models.roadmaps import Concept, Roadmap
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.applying import current_outline
-from roadmap.importing import imported
-from roadmap.outline import Outline
-from roadmap.portable_rules import RoadmapFile
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.exchange.import_validation import RoadmapFile
+from roadmap.exchange.importer import imported
+from roadmap.lifecycle.plan_rows import current_outline
+from roadmap.plan.outline import Outline
 from tests.integration.logbook import own_database
 from tests.portables import FIRST, SECOND, small
 from tests.servers import Postgres
@@ -72,7 +72,7 @@ def change_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
             other.submit(take_out).result()
         return outline
 
-    monkeypatch.setattr("roadmap.portable.current_outline", and_then)
+    monkeypatch.setattr("roadmap.exchange.formats.json_.current_outline", and_then)
 
 
 @pytest.mark.parametrize("how", ["with a key", "without a key", "by a form"])

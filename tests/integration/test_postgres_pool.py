@@ -11,9 +11,9 @@ import psycopg2
 import pytest
 
 from core import postgres as pool_module
+from core.db import SerializationConflict, database, session, transaction
 from core.errors import Unavailable
 from core.postgres import LimitedPool
-from core.runtime import Overtaken, database, session, transaction
 from tests.integration.logbook import own_database
 from tests.servers import Postgres
 from tests.waiting import wait_until
@@ -117,7 +117,7 @@ def test_what_somebody_else_has_changed_since_it_was_read_is_not_overwritten(
                 cursor.execute("UPDATE counter SET n = 2")
             database.execute_sql("UPDATE counter SET n = 10")
 
-        with pytest.raises(Overtaken):
+        with pytest.raises(SerializationConflict):
             overwrite()
         with session():
             assert database.execute_sql("SELECT n FROM counter").fetchone() == (2,)

@@ -10,20 +10,21 @@ from uuid import UUID
 import pytest
 
 from core import clock
+from core.db import database, session, transaction
 from core.errors import Conflict
 from core.ids import new_id
-from core.runtime import database, session, transaction
-from models.learning import ReviewCard
-from models.roadmaps import Content, ContentVersion, Roadmap
-from roadmap import applying, building, cards, decisions, learning, reviewing
-from roadmap.briefs import ConceptBrief
-from roadmap.catalogue import Catalogue
-from roadmap.editing import Rewrite
-from roadmap.learning import AttemptRequest, ProgressRequest
-from roadmap.memory import ReviewRating
-from roadmap.outline import ContentKind, Contents, Quiz
-from roadmap.reviewing import ReviewRequest
-from roadmap.statuses import ConceptProgress, ContentStatus
+from models.roadmaps import Content, ContentVersion, ReviewCard, Roadmap
+from roadmap.generation.catalogue.generator import CatalogueGenerator
+from roadmap.generation.context import ConceptBrief
+from roadmap.learning import progress, review_cards, reviews
+from roadmap.learning.progress import AttemptRequest
+from roadmap.learning.reviews import ReviewRequest
+from roadmap.learning.spaced_repetition import ReviewRating
+from roadmap.lifecycle import commands, content_job, plan_rows
+from roadmap.plan.edits import Rewrite
+from roadmap.plan.outline import ContentKind, Contents, Quiz
+from roadmap.plan.schemas import ProgressRequest
+from roadmap.plan.statuses import ConceptProgress, ContentStatus
 from tests.integration.logbook import MODES, own_database
 from tests.integration.test_reviews import QUESTIONS, RIGHT, Place, made, write
 
@@ -31,7 +32,7 @@ OTHERS: list[dict[str, Any]] = [QUESTIONS[3], {**QUESTIONS[0], "prompt": "Anothe
 DONE = ProgressRequest(progress=ConceptProgress.done)
 
 
-class Anew(Catalogue):
+class Anew(CatalogueGenerator):
     """Writes a quiz of one question of the first version and one that is new."""
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
@@ -45,7 +46,7 @@ def lesson(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     with own_database(tmp_path, server):
         place = made()
         with transaction():
-            applying.stamp(place[1])
+            plan_rows.stamp(place[1])
         yield place
 
 
@@ -58,33 +59,31 @@ def built() -> None:
             )
         )
     for content in open_:
-        building.build_content(content.id, Anew())
+        content_job.build_content(content.id, Anew())
 
 
 def asked(owner: UUID) -> list[str]:
     """In a while, when everything is due."""
     clock.travel(timedelta(days=400))
-    prompts = sorted(item.question.prompt for item in reviewing.list_due(owner, limit=20).items)
+    prompts = sorted(item.question.prompt for item in reviews.list_due(owner, limit=20).items)
     clock.travel(timedelta(days=-400))
     return prompts
 
 
 def regenerated(place: Place) -> None:
-    decisions.regenerate(*place, ContentKind.quiz, "")
+    commands.regenerate(*place, ContentKind.quiz, "")
     built()
 
 
 def test_a_quiz_that_is_written_anew_goes_on(lesson: Place) -> None:
     owner, *_ = lesson
-    learning.set_progress(*lesson, DONE)
+    progress.set_progress(*lesson, DONE)
     known = next(
-        each
-        for each in reviewing.list_due(owner, limit=9).items
-        if each.question.prompt == "3 + 1?"
+        each for each in reviews.list_due(owner, limit=9).items if each.question.prompt == "3 + 1?"
     )
-    reviewing.review(owner, known.id, ReviewRequest(rating=ReviewRating.easy, reviews=0))
+    reviews.review(owner, known.id, ReviewRequest(rating=ReviewRating.easy, reviews=0))
     regenerated(lesson)
-    assert [item.question.prompt for item in reviewing.list_due(owner, limit=9).items] == [
+    assert [item.question.prompt for item in reviews.list_due(owner, limit=9).items] == [
         "Another?"
     ]  # the other is known
     assert asked(owner) == ["3 + 1?", "Another?"]
@@ -95,7 +94,7 @@ def test_a_quiz_that_is_written_anew_goes_on(lesson: Place) -> None:
 
 def test_of_an_answered_quiz_too_and_of_no_other(lesson: Place) -> None:
     owner, *_ = lesson
-    learning.attempt(*lesson, AttemptRequest(version=1, answers=RIGHT))
+    progress.attempt(*lesson, AttemptRequest(version=1, answers=RIGHT))
     untouched = made()
     regenerated(lesson)
     regenerated(untouched)
@@ -108,17 +107,17 @@ def test_what_is_learned_before_its_quiz_is_written_comes_when_it_is(lesson: Pla
     with transaction():
         ContentVersion.delete().execute()
         Content.update(version=0).execute()
-    learning.set_progress(*lesson, DONE)
+    progress.set_progress(*lesson, DONE)
     assert asked(owner) == []
     regenerated(lesson)
-    assert len(reviewing.list_due(owner, limit=9).items) == 2
+    assert len(reviews.list_due(owner, limit=9).items) == 2
 
 
 def test_an_earlier_version_that_is_shown_again_brings_its_questions_back(lesson: Place) -> None:
     owner, *_ = lesson
-    learning.set_progress(*lesson, DONE)
+    progress.set_progress(*lesson, DONE)
     regenerated(lesson)
-    decisions.restore_version(*lesson, ContentKind.quiz, 1)
+    commands.restore_version(*lesson, ContentKind.quiz, 1)
     assert asked(owner) == [f"{number} + 1?" for number in range(4)]
     with session():
         assert ReviewCard.select().count() == 5  # the other question waits
@@ -126,14 +125,14 @@ def test_an_earlier_version_that_is_shown_again_brings_its_questions_back(lesson
 
 def test_a_plan_that_takes_up_what_is_written_keeps_its_questions(lesson: Place) -> None:
     owner, roadmap, _ = lesson
-    learning.set_progress(*lesson, DONE)
+    progress.set_progress(*lesson, DONE)
     renamed = Rewrite(op="rewrite", what="concept", key="c", title="Plus two", regenerate=False)
-    decisions.edit(owner, roadmap, [renamed], None)
+    commands.edit(owner, roadmap, [renamed], None)
     with session():
         assert Content.get(Content.kind == "quiz").version == 2
     assert asked(owner) == [f"{number} + 1?" for number in range(4)]
 
-    decisions.edit(
+    commands.edit(
         owner,
         roadmap,
         [renamed.model_copy(update={"title": "Plus three", "regenerate": True})],
@@ -141,7 +140,7 @@ def test_a_plan_that_takes_up_what_is_written_keeps_its_questions(lesson: Place)
     )
     built()
     assert asked(owner) == ["3 + 1?", "Another?"]
-    decisions.edit(
+    commands.edit(
         owner, roadmap, [renamed.model_copy(update={"title": "Plus one", "regenerate": True})], None
     )
     with session():
@@ -155,9 +154,9 @@ def test_whoever_learns_while_a_quiz_is_saved_misses_no_question(lesson: Place, 
 
     def learn() -> None:
         if act == "progress":
-            learning.set_progress(*lesson, DONE)
+            progress.set_progress(*lesson, DONE)
         else:
-            learning.attempt(*lesson, AttemptRequest(version=1, answers=RIGHT))
+            progress.attempt(*lesson, AttemptRequest(version=1, answers=RIGHT))
 
     with session():
         content = Content.get(Content.kind == "quiz").id
@@ -165,7 +164,7 @@ def test_whoever_learns_while_a_quiz_is_saved_misses_no_question(lesson: Place, 
         with transaction():  # that of a worker
             Roadmap.update(updated_at=clock.now()).where(Roadmap.id == roadmap).execute()
             write(content, 2, OTHERS)
-            cards.follow([concept])
+            review_cards.follow([concept])
             learns = threads.submit(learn)
             assert not wait([learns], timeout=0.5).done  # until that is saved
         if act == "attempt":
@@ -189,5 +188,5 @@ def test_where_nothing_comes_back_it_costs_one_query(
     with transaction():
         for concepts, queries in (([lesson[2], new_id()], 1), ([], 0)):
             sent.clear()
-            cards.follow(concepts)
+            review_cards.follow(concepts)
             assert len(sent) == queries

@@ -12,7 +12,7 @@ import pytest
 
 from cli import demo
 from core.settings import Settings
-from roadmap.events import EventType
+from roadmap.plan.event_types import EventType
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import GOAL, OPEN_TO_TESTS, ROOT, Stack, clean_environment, running, server_stack
 from tests.waiting import wait_until

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 from huey import chord, crontab
 
-from delivery import queue as queue_module
-from delivery.consumer import ReliableConsumer
-from delivery.memory_storage import ReliableMemoryStorage
-from delivery.queue import ReliableQueue
-from delivery.redis_storage import ReliableRedisStorage
-from delivery.sqlite_storage import ReliableSqliteStorage
-from delivery.storage import Pulse
+from reliable_queue import queue as queue_module
+from reliable_queue.consumer import ReliableConsumer
+from reliable_queue.memory_storage import ReliableMemoryStorage
+from reliable_queue.queue import ReliableQueue
+from reliable_queue.redis_storage import ReliableRedisStorage
+from reliable_queue.sqlite_storage import ReliableSqliteStorage
+from reliable_queue.storage import Heartbeat
 from tests.servers import Redis
 from tests.waiting import wait_until
 
@@ -142,11 +142,11 @@ def consuming(works: Works, workers: int = 2) -> Iterator[ThreadConsumer]:
         assert not thread.is_alive()
 
 
-def recorded_beats(works: Works, monkeypatch: pytest.MonkeyPatch) -> list[Pulse | None]:
+def recorded_beats(works: Works, monkeypatch: pytest.MonkeyPatch) -> list[Heartbeat | None]:
     """Grows by every beat, with what it found; None for one that failed."""
-    beat, beats = works.queue.storage.beat, list[Pulse | None]()
+    beat, beats = works.queue.storage.beat, list[Heartbeat | None]()
 
-    def recorded(ttl: float, **options: Any) -> Pulse:
+    def recorded(ttl: float, **options: Any) -> Heartbeat:
         try:
             pulse = beat(ttl, **options)
         except works.queue.storage.faults:
@@ -412,7 +412,7 @@ class RecordedBeats(ReliableMemoryStorage):
         super().__init__(name, **options)
         self.failing, self.judged = failing, list[bool]()
 
-    def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Pulse:
+    def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
         self.judged.append(judge)
         if len(self.judged) <= self.failing:
             raise ConnectionError("the broker is away")
@@ -436,7 +436,7 @@ class TestJudging:
         works = process(ttl=ALIVE)
         beat, mistakes = works.queue.storage.beat, [ValueError("unforeseen") for _ in range(3)]
 
-        def mistaken(ttl: float, **options: Any) -> Pulse:
+        def mistaken(ttl: float, **options: Any) -> Heartbeat:
             if mistakes:
                 raise mistakes.pop()
             return beat(ttl, **options)
@@ -477,8 +477,8 @@ class TestJudging:
 
 CHILD = """
 import sys
-from delivery.queue import ReliableQueue
-from delivery.redis_storage import ReliableRedisStorage
+from reliable_queue.queue import ReliableQueue
+from reliable_queue.redis_storage import ReliableRedisStorage
 
 url, name, ttl, noted, module = sys.argv[1:]
 queue = ReliableQueue(name, keys=["k" * 40], storage_class=ReliableRedisStorage, url=url, heartbeat=0.1, ttl=float(ttl))

@@ -9,11 +9,11 @@ import pytest
 
 from benchmarks.growth.plans import most_rows
 from core import clock
-from core.runtime import database, session, transaction
+from core.db import database, session, transaction
 from models.accounts import Account
 from models.roadmaps import Concept, Roadmap
-from roadmap import reviewing
-from roadmap.onward import NEWEST, onward
+from roadmap.learning import reviews
+from roadmap.learning.continue_learning import NEWEST, onward
 from tests.integration.logbook import own_database
 from tests.integration.test_reviews import made
 from tests.servers import Postgres
@@ -88,10 +88,10 @@ def looked_at(run: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> int
 def test_one_question_is_found_without_looking_at_the_others(
     reader: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert len(reviewing.list_due(reader.id, limit=LIMIT).items) == LIMIT
-    assert reviewing.list_due(reader.id, limit=LIMIT).due == reviewing.MOST_COUNTED
-    most = looked_at(lambda: reviewing.list_due(reader.id, limit=LIMIT), monkeypatch)
-    assert most <= 2 * reviewing.MOST_COUNTED
+    assert len(reviews.list_due(reader.id, limit=LIMIT).items) == LIMIT
+    assert reviews.list_due(reader.id, limit=LIMIT).due == reviews.MOST_COUNTED
+    most = looked_at(lambda: reviews.list_due(reader.id, limit=LIMIT), monkeypatch)
+    assert most <= 2 * reviews.MOST_COUNTED
 
 
 @pytest.fixture(scope="module")

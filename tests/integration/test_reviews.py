@@ -13,21 +13,22 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from core import clock
+from core.db import session, transaction
 from core.errors import Conflict
 from core.ids import new_id
-from core.runtime import session, transaction
 from models.accounts import Account
-from models.learning import ReviewCard
-from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
-from roadmap import learning, rescheduling, reviewing
-from roadmap.cards import KEPT
-from roadmap.learning import AttemptRequest, ProgressRequest
-from roadmap.memory import Memory, ReviewRating, rated
-from roadmap.onward import onward
-from roadmap.outline import ContentKind
-from roadmap.rescheduling import ScheduleRequest
-from roadmap.reviewing import ReviewRequest
-from roadmap.statuses import ConceptProgress, ContentStatus, RoadmapStatus
+from models.roadmaps import Concept, Content, ContentVersion, Module, ReviewCard, Roadmap, Stage
+from roadmap.learning import progress, reviews
+from roadmap.learning.continue_learning import onward
+from roadmap.learning.progress import AttemptRequest
+from roadmap.learning.review_cards import KEPT
+from roadmap.learning.reviews import ReviewRequest
+from roadmap.learning.spaced_repetition import Memory, ReviewRating, rated
+from roadmap.lifecycle import schedule_settings
+from roadmap.lifecycle.schedule_settings import ScheduleRequest
+from roadmap.plan.outline import ContentKind
+from roadmap.plan.schemas import ProgressRequest
+from roadmap.plan.statuses import ConceptProgress, ContentStatus, RoadmapStatus
 from tests.integration.logbook import MODES, own_database
 
 QUESTIONS = [
@@ -109,14 +110,12 @@ def test_what_is_stored_goes_on_as_a_memory_that_never_was(
     lesson: Place, story: list[tuple[ReviewRating, timedelta]]
 ) -> None:
     owner, *_ = place = made()
-    learning.set_progress(*place, ProgressRequest(progress=ConceptProgress.done))
-    card = reviewing.list_due(owner, limit=1).items[0]
+    progress.set_progress(*place, ProgressRequest(progress=ConceptProgress.done))
+    card = reviews.list_due(owner, limit=1).items[0]
     memory = Memory(due_at=card.due_at)
     for rating, pause in story:
         clock.travel(pause)
-        told = reviewing.review(
-            owner, card.id, ReviewRequest(rating=rating, reviews=memory.reviews)
-        )
+        told = reviews.review(owner, card.id, ReviewRequest(rating=rating, reviews=memory.reviews))
         assert told.reviewed_at is not None
         memory = rated(memory, rating, told.reviewed_at)
         with session():
@@ -133,19 +132,19 @@ def test_what_is_stored_goes_on_as_a_memory_that_never_was(
 def test_attempts_at_the_same_moment_make_each_card_once(lesson: Place) -> None:
     request = AttemptRequest(version=1, answers=RIGHT)
     with ThreadPoolExecutor(8) as threads:
-        for answer in [threads.submit(learning.attempt, *lesson, request) for _ in range(8)]:
+        for answer in [threads.submit(progress.attempt, *lesson, request) for _ in range(8)]:
             assert answer.result().score == len(QUESTIONS)
     assert [(card.number, card.reviews) for card in cards()] == [(number, 1) for number in range(4)]
 
 
 def test_a_review_that_is_sent_twice_counts_once(lesson: Place) -> None:
     owner, *_ = lesson
-    learning.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.done))
-    card = reviewing.list_due(owner, limit=1).items[0].id
+    progress.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.done))
+    card = reviews.list_due(owner, limit=1).items[0].id
 
     def rate() -> bool:
         try:
-            reviewing.review(owner, card, ReviewRequest(rating=ReviewRating.good, reviews=0))
+            reviews.review(owner, card, ReviewRequest(rating=ReviewRating.good, reviews=0))
         except Conflict:
             return False
         return True
@@ -158,19 +157,19 @@ def test_a_review_that_is_sent_twice_counts_once(lesson: Place) -> None:
 
 def test_of_a_new_version_what_was_asked_before_keeps_its_memory(lesson: Place) -> None:
     owner, *_ = lesson
-    learning.attempt(*lesson, AttemptRequest(version=1, answers=RIGHT))
+    progress.attempt(*lesson, AttemptRequest(version=1, answers=RIGHT))
     before = {card.question: card for card in cards()}
     with session():
         content = Content.get().id
     write(content, 2, [QUESTIONS[3], {**QUESTIONS[0], "prompt": "Another?"}])
     clock.travel(timedelta(days=400))
     assert (
-        reviewing.list_due(owner, limit=10).items == []
+        reviews.list_due(owner, limit=10).items == []
     )  # the version that is shown was not answered yet
     clock.travel(timedelta(days=-400))
-    learning.attempt(*lesson, AttemptRequest(version=2, answers=((3,), ())))
+    progress.attempt(*lesson, AttemptRequest(version=2, answers=((3,), ())))
     clock.travel(timedelta(days=400))
-    due = reviewing.list_due(owner, limit=10)
+    due = reviews.list_due(owner, limit=10)
     assert [(item.question.prompt, item.question.id) for item in due.items] == [
         ("Another?", 1),
         ("3 + 1?", 0),
@@ -184,7 +183,7 @@ def test_of_a_new_version_what_was_asked_before_keeps_its_memory(lesson: Place) 
 
     with transaction():
         Content.update(version=1).where(Content.id == content).execute()
-    assert [item.question.prompt for item in reviewing.list_due(owner, limit=10).items] == [
+    assert [item.question.prompt for item in reviews.list_due(owner, limit=10).items] == [
         "0 + 1?",
         "1 + 1?",
         "2 + 1?",
@@ -193,25 +192,25 @@ def test_of_a_new_version_what_was_asked_before_keeps_its_memory(lesson: Place) 
 
 def test_what_is_due_is_told_with_when_the_others_are(lesson: Place) -> None:
     owner, roadmap, _ = lesson
-    assert reviewing.list_due(owner, limit=5).model_dump() == {
+    assert reviews.list_due(owner, limit=5).model_dump() == {
         "items": [],
         "due": 0,
         "next_due_at": None,
     }
-    learning.attempt(*lesson, AttemptRequest(version=1, answers=((0,), (0,), (0,), (3,))))
+    progress.attempt(*lesson, AttemptRequest(version=1, answers=((0,), (0,), (0,), (3,))))
     first, second = (sorted({card.due_at for card in cards()}))[:2]
-    told = reviewing.list_due(owner, limit=1, roadmap_id=roadmap)
+    told = reviews.list_due(owner, limit=1, roadmap_id=roadmap)
     assert (told.items, told.due, told.next_due_at) == ([], 0, first)
     clock.travel(timedelta(minutes=2))
-    told = reviewing.list_due(owner, limit=1)
+    told = reviews.list_due(owner, limit=1)
     assert ([item.question.id for item in told.items], told.due, told.next_due_at) == (
         [1],
         2,
         second,
     )
-    assert reviewing.count_due(owner) == 2
+    assert reviews.count_due(owner) == 2
     clock.travel(timedelta(minutes=20))
-    assert [item.question.id for item in reviewing.list_due(owner, limit=50).items] == [1, 2, 0, 3]
+    assert [item.question.id for item in reviews.list_due(owner, limit=50).items] == [1, 2, 0, 3]
 
 
 def test_where_one_goes_on_is_what_one_has_learned_from_last(lesson: Place) -> None:
@@ -223,9 +222,9 @@ def test_where_one_goes_on_is_what_one_has_learned_from_last(lesson: Place) -> N
         "Plus one",
         0,
     )
-    learning.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.learning))
+    progress.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.learning))
     assert [each.id for each in onward(owner, limit=3)] == [roadmap]
-    learning.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.done))
+    progress.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.done))
     assert onward(owner, limit=3) == []
 
 
@@ -235,13 +234,13 @@ def test_hours_and_days_are_set_anew(lesson: Place) -> None:
     wish = ScheduleRequest(
         hours_per_week=1, deadline=today + timedelta(days=9), begins_on=today + timedelta(days=2)
     )
-    told = rescheduling.reschedule(owner, roadmap, wish)
+    told = schedule_settings.reschedule(owner, roadmap, wish)
     assert (told.hours_per_week, told.deadline, told.begins_on) == (
         1,
         wish.deadline,
         wish.begins_on,
     )
-    assert told == rescheduling.read_schedule(owner, roadmap)
+    assert told == schedule_settings.read_schedule(owner, roadmap)
     with session():
         row = Roadmap.get_by_id(roadmap)
     assert (row.weeks, row.begins_on) == (3, wish.begins_on)

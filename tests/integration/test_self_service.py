@@ -14,19 +14,20 @@ import pytest
 from pydantic import SecretStr
 
 from core import clock
+from core.db import session
 from core.errors import RoadmapError
-from core.runtime import session
 from models.accounts import Account
 from models.audit import AuditRecord
 from models.exports import AccountExport
 from models.roadmaps import Roadmap
-from roadmap import account_deletion, account_exports, accounts
-from roadmap.account_deletion import RETURN
-from roadmap.accounts import DeletionRequest
-from roadmap.audit import Action, Actor, audited
-from roadmap.creating import create_many, new_roadmap
-from roadmap.principals import Principal
-from roadmap.requests import RoadmapRequest
+from roadmap.accounts import accounts
+from roadmap.accounts.accounts import RETURN, DeletionRequest
+from roadmap.accounts.identity import Principal
+from roadmap.exchange import account_export
+from roadmap.lifecycle import account_deletion
+from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.operations.audit_log import Action, Actor, audited
+from roadmap.plan.schemas import RoadmapRequest
 from tests.integration.logbook import MODES, own_database
 from tests.portables import DOCUMENT
 from tests.servers import Postgres, Redis
@@ -85,14 +86,14 @@ def test_of_two_administrators_who_leave_at_once_one_stays(base: None) -> None:
 
 def test_several_order_one_export_and_several_build_it_once(base: None) -> None:
     who = principal("ann")
-    got = at_once(*[lambda: account_exports.order(who.account_id)] * 4)
+    got = at_once(*[lambda: account_export.order(who.account_id)] * 4)
     assert len({info.id for info, _ in got}) == 1
     assert len([step for _, steps in got for step in steps]) == 1
-    at_once(*[lambda: account_exports.build(got[0][0].id)] * 3)
-    info, size = account_exports.read_ready(who.account_id)
+    at_once(*[lambda: account_export.build(got[0][0].id)] * 3)
+    info, size = account_export.read_ready(who.account_id)
     pieces = [
-        account_exports.read_piece(who.account_id, info.id, number)
-        for number in range(-(-size // account_exports.PIECE))
+        account_export.read_piece(who.account_id, info.id, number)
+        for number in range(-(-size // account_export.PIECE))
     ]
     assert zipfile.ZipFile(io.BytesIO(b"".join(pieces))).testzip() is None
 
@@ -102,7 +103,7 @@ def test_several_delete_what_is_due_and_nothing_else(base: None) -> None:
     for who in (*leaving, staying):
         create_many([new_roadmap(who.account_id, RoadmapRequest(goal=GOAL)) for _ in range(12)])
     for who in leaving:
-        account_exports.order(who.account_id)
+        account_export.order(who.account_id)
         accounts.delete(who, DeletionRequest(password=SecretStr(PASSWORD)))
     account_deletion.cancel_work()
     with session():
@@ -111,7 +112,7 @@ def test_several_delete_what_is_due_and_nothing_else(base: None) -> None:
             row.status for row in Roadmap.select().where(Roadmap.owner != staying.account_id)
         } == {"cancelled"}
     clock.travel(RETURN + timedelta(seconds=1))
-    assert sum(at_once(*[account_deletion.delete_due] * 3)) == 2
+    assert sum(at_once(*[account_deletion.purge_expired] * 3)) == 2
     with session():
         assert [row.id for row in Account.select()] == [staying.account_id]
         assert {row.owner_id for row in Roadmap.select()} == {staying.account_id}
@@ -142,7 +143,7 @@ def test_what_was_done_under_an_address_is_of_the_account_that_had_it_then(
     for number in (first, 1 - first):
         accounts.delete(people[number], DeletionRequest(password=SecretStr(PASSWORD)))
         clock.travel(RETURN + timedelta(seconds=1))
-        assert account_deletion.delete_due() == 1
+        assert account_deletion.purge_expired() == 1
         gone = str(people[number].account_id)
         targets = [
             gone if who == number else target for who, target in zip(whose, targets, strict=True)

@@ -1,4 +1,4 @@
-"""What delivery/storage.py promises, held against every storage: Redis, SQLite and memory."""
+"""What reliable_queue/storage.py promises, held against every storage: Redis, SQLite and memory."""
 
 import sqlite3
 import threading
@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import redis
 
-from delivery import redis_storage, sqlite_storage
-from delivery.memory_storage import ReliableMemoryStorage
-from delivery.redis_storage import ReliableRedisStorage
-from delivery.sqlite_storage import ReliableSqliteStorage
-from delivery.storage import MAX_DELIVERIES, Claim, Member
+from reliable_queue import redis_storage, sqlite_storage
+from reliable_queue.memory_storage import ReliableMemoryStorage
+from reliable_queue.redis_storage import ReliableRedisStorage
+from reliable_queue.sqlite_storage import ReliableSqliteStorage
+from reliable_queue.storage import MAX_DELIVERIES, Claim, ConsumerInfo
 from tests.servers import Redis
 from tests.waiting import wait_until
 
@@ -996,7 +996,7 @@ class TestLooking:
         claimed(silent)
         silent.beat(MOMENT, info="about it")
 
-        def shown() -> Member | None:
+        def shown() -> ConsumerInfo | None:
             return next(
                 (member for member in rescuer.consumers() if member.id == silent.consumer), None
             )

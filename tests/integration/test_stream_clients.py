@@ -14,10 +14,10 @@ import pytest
 from httpx_sse import EventSource, SSEError, connect_sse
 from sseclient import SSEClient
 
-from roadmap.events import Event
+from roadmap.plan.event_types import Event
 from tests.integration.conftest import SMALL
 from tests.stack import NO_TLS, Stack
-from web.events import encoded
+from web.sse import encoded
 
 STREAM = {"content-type": "text/event-stream"}
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core.metrics import STREAMS
+from core.metric_definitions import STREAMS
 from tests.commands import succeeded
 from tests.stack import GOAL, PASSWORD, Stack, answer_to
 from tests.waiting import wait_until

@@ -9,15 +9,15 @@ from uuid import UUID
 import pytest
 
 from core import clock
+from core.db import session, transaction
 from core.errors import NotFound
 from core.ids import new_id
-from core.runtime import session, transaction
 from models.accounts import Account
 from models.roadmaps import Roadmap, RoadmapEvent
-from roadmap import leases, reading, trash
-from roadmap.creating import create_many, new_roadmap
-from roadmap.leases import PLANNING
-from roadmap.requests import RoadmapRequest
+from roadmap.lifecycle import leases, queries, trash
+from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.lifecycle.leases import PLANNING
+from roadmap.plan.schemas import RoadmapRequest
 from tests.integration.logbook import MODES, own_database
 from tests.stack import GOAL
 
@@ -79,13 +79,13 @@ def test_what_was_thrown_away_last_comes_first_page_by_page(base: None) -> None:
 
 def test_in_the_trash_it_is_not_there_and_out_of_it_it_is(base: None) -> None:
     (roadmap_id,) = made(1)
-    before = reading.tree_state(OWNER, roadmap_id)
+    before = queries.tree_state(OWNER, roadmap_id)
     trash.put(OWNER, roadmap_id)
-    for read in (reading.tree_state, reading.roadmap_tree, reading.last_event):
+    for read in (queries.tree_state, queries.roadmap_tree, queries.last_event):
         with pytest.raises(NotFound, match="in the trash"):
             read(OWNER, roadmap_id)
     assert trash.restore(OWNER, roadmap_id).status == "cancelled"
-    assert reading.tree_state(OWNER, roadmap_id) != before
+    assert queries.tree_state(OWNER, roadmap_id) != before
 
 
 def test_of_several_who_throw_it_away_restore_it_or_delete_it_one_does(base: None) -> None:
@@ -104,7 +104,7 @@ def test_who_plans_it_meanwhile_has_lost_it(base: None) -> None:
         token = leases.claim(PLANNING, roadmap_id)
     assert token is not None
     trash.put(OWNER, roadmap_id)
-    with pytest.raises(leases.Lost), transaction():
+    with pytest.raises(leases.LeaseLost), transaction():
         leases.save(Roadmap, roadmap_id, token, error="late")
 
 
@@ -114,8 +114,8 @@ def test_several_empty_it_at_once_and_each_is_deleted_once(base: None) -> None:
         trash.put(OWNER, each)
     clock.travel(trash.KEPT + timedelta(minutes=1))
     trash.put(OWNER, kept)
-    deleted = at_once(trash.empty_old, 4)
-    rest = trash.empty_old()  # what one was deleting, the others have passed over
+    deleted = at_once(trash.purge_expired, 4)
+    rest = trash.purge_expired()  # what one was deleting, the others have passed over
     assert sum(int(str(each)) for each in deleted) + rest == len(old)
     with session():
         assert [row.id for row in Roadmap.select(Roadmap.id)] == [kept]

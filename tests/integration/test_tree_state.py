@@ -8,13 +8,13 @@ from uuid import UUID
 import peewee
 import pytest
 
+from core.db import snapshot, transaction
 from core.errors import NotFound
 from core.ids import new_id
-from core.runtime import snapshot, transaction
 from models.accounts import Account
 from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
-from roadmap.reading import tree_state
+from roadmap.lifecycle.queries import tree_state
 from tests.integration.logbook import MODES, own_database
 
 NOW = datetime(2026, 2, 28, 12, tzinfo=UTC)

@@ -10,20 +10,21 @@ from uuid import UUID
 import pytest
 
 from core import clock
-from core.errors import RoadmapError, TooMany, Unavailable
+from core.db import SerializationConflict, session, settings, transaction
+from core.errors import RateLimited, RoadmapError, Unavailable
 from core.ids import new_id
-from core.runtime import Overtaken, session, settings, transaction
 from models.accounts import Account
 from models.roadmaps import Concept, Content, Revision, Roadmap, RoadmapEvent
-from roadmap import creating, decisions, trash
-from roadmap.creating import create_many, new_roadmap
-from roadmap.editing import AddConcept, Remove, Rewrite
-from roadmap.importing import imported
-from roadmap.outline import ContentKind
-from roadmap.portable_rules import RoadmapFile
-from roadmap.requests import RoadmapRequest
-from roadmap.statuses import RoadmapStatus
-from roadmap.steps import Step
+from roadmap.exchange.import_validation import RoadmapFile
+from roadmap.exchange.importer import imported
+from roadmap.lifecycle import commands, trash
+from roadmap.lifecycle import create as create_
+from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.plan.edits import AddConcept, Remove, Rewrite
+from roadmap.plan.jobs import Job
+from roadmap.plan.outline import ContentKind
+from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.statuses import RoadmapStatus
 from tests.integration.logbook import MODES, own_database
 from tests.portables import FIRST, SECOND, small, whole
 from tests.stack import GOAL
@@ -55,7 +56,7 @@ def limit(base: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def change(unfinished: int = 1, queued: int = 1000) -> None:
         changed = {"most_unfinished_roadmaps": unfinished, "most_queued_roadmaps": queued}
-        monkeypatch.setattr(creating, "settings", settings.model_copy(update=changed))
+        monkeypatch.setattr(create_, "settings", settings.model_copy(update=changed))
 
     change()
     return change
@@ -71,7 +72,7 @@ def create(owner: UUID = OWNER) -> UUID:
     (result,) = create_many([new_roadmap(owner, RoadmapRequest(goal=GOAL))])
     if isinstance(result, Exception):
         raise result
-    assert isinstance(result, Step)
+    assert isinstance(result, Job)
     return result.id
 
 
@@ -125,34 +126,34 @@ def in_review() -> UUID:
 def edited_since() -> UUID:
     """An earlier revision has a concept that the plan has no more, whose parts are not written."""
     roadmap_id = ready()
-    decisions.edit(OWNER, roadmap_id, [ADDED], None)
-    decisions.cancel(OWNER, roadmap_id)
+    commands.edit(OWNER, roadmap_id, [ADDED], None)
+    commands.cancel(OWNER, roadmap_id)
     with session():
         key = next(
             each.key
             for each in Concept.select().where(Concept.roadmap == roadmap_id)
             if each.title == "Oven"
         )
-    decisions.edit(OWNER, roadmap_id, [Remove(op="remove", what="concept", key=key)], None)
+    commands.edit(OWNER, roadmap_id, [Remove(op="remove", what="concept", key=key)], None)
     return roadmap_id
 
 
 STARTS: dict[str, tuple[Callable[[], UUID], Decide]] = {
-    "retry": (brought_in, lambda id_: decisions.retry(OWNER, id_)),
-    "retry without a plan": (without_plan, lambda id_: decisions.retry(OWNER, id_)),
+    "retry": (brought_in, lambda id_: commands.retry(OWNER, id_)),
+    "retry without a plan": (without_plan, lambda id_: commands.retry(OWNER, id_)),
     "retry a part": (
         brought_in,
-        lambda id_: decisions.retry_part(OWNER, id_, concept_of(id_), ContentKind.quiz),
+        lambda id_: commands.retry_part(OWNER, id_, concept_of(id_), ContentKind.quiz),
     ),
     "regenerate": (
         ready,
-        lambda id_: decisions.regenerate(OWNER, id_, concept_of(id_), ContentKind.quiz, "Shorter."),
+        lambda id_: commands.regenerate(OWNER, id_, concept_of(id_), ContentKind.quiz, "Shorter."),
     ),
-    "revise": (ready, lambda id_: decisions.revise(OWNER, id_, "Less theory.")),
-    "revise in review": (in_review, lambda id_: decisions.revise(OWNER, id_, "Less theory.")),
-    "edit": (ready, lambda id_: decisions.edit(OWNER, id_, [ADDED], None)),
-    "restore": (edited_since, lambda id_: decisions.restore(OWNER, id_, 2)),
-    "approve": (in_review, lambda id_: decisions.approve(OWNER, id_, None)),
+    "revise": (ready, lambda id_: commands.revise(OWNER, id_, "Less theory.")),
+    "revise in review": (in_review, lambda id_: commands.revise(OWNER, id_, "Less theory.")),
+    "edit": (ready, lambda id_: commands.edit(OWNER, id_, [ADDED], None)),
+    "restore": (edited_since, lambda id_: commands.restore(OWNER, id_, 2)),
+    "approve": (in_review, lambda id_: commands.approve(OWNER, id_, None)),
 }
 EACH = pytest.mark.parametrize(("prepare", "decide"), STARTS.values(), ids=STARTS)
 
@@ -164,11 +165,11 @@ def test_an_account_at_its_limit_starts_no_more_work(
     roadmap_id = prepare()
     other = create()
     before = everything()
-    with pytest.raises(TooMany, match="1 of your roadmaps are being made already") as refused:
+    with pytest.raises(RateLimited, match="1 of your roadmaps are being made already") as refused:
         decide(roadmap_id)
     assert refused.value.retry_after == 60
     assert everything() == before
-    decisions.cancel(OWNER, other)
+    commands.cancel(OWNER, other)
     decide(roadmap_id)
     assert under_way() == 1
 
@@ -203,14 +204,14 @@ def test_a_roadmap_that_is_being_made_does_not_count_against_its_own_change(
     limit: Callable[..., None],
 ) -> None:
     roadmap_id = brought_in()
-    decisions.retry_part(OWNER, roadmap_id, concept_of(roadmap_id), ContentKind.quiz)
+    commands.retry_part(OWNER, roadmap_id, concept_of(roadmap_id), ContentKind.quiz)
     limit(queued=1)
     create(OTHER)
-    decisions.retry_part(OWNER, roadmap_id, concept_of(roadmap_id), ContentKind.resources)
-    decisions.regenerate(
+    commands.retry_part(OWNER, roadmap_id, concept_of(roadmap_id), ContentKind.resources)
+    commands.regenerate(
         OWNER, roadmap_id, concept_of(roadmap_id, FIRST), ContentKind.quiz, "Shorter."
     )
-    decisions.edit(OWNER, roadmap_id, [ADDED], None)
+    commands.edit(OWNER, roadmap_id, [ADDED], None)
     assert under_way() == 1
 
 
@@ -218,10 +219,10 @@ def test_what_starts_no_work_is_free(limit: Callable[..., None]) -> None:
     complete, partial, thrown = ready(), brought_in(), brought_in()
     trash.put(OWNER, thrown)
     create()
-    decisions.edit(
+    commands.edit(
         OWNER, complete, [Rewrite(op="rewrite", what="concept", key=SECOND, hours=5)], None
     )
-    decisions.restore(OWNER, complete, 1)
+    commands.restore(OWNER, complete, 1)
     trash.restore(OWNER, thrown)
     brought_in(whole())
     assert under_way() == 1
@@ -231,12 +232,12 @@ def test_what_starts_no_work_is_free(limit: Callable[..., None]) -> None:
 
 def test_in_the_trash_nothing_is_being_made(limit: Callable[..., None]) -> None:
     roadmap_id = brought_in()
-    decisions.retry(OWNER, roadmap_id)
+    commands.retry(OWNER, roadmap_id)
     trash.put(OWNER, roadmap_id)
     create()
     trash.restore(OWNER, roadmap_id)
-    with pytest.raises(TooMany):
-        decisions.retry(OWNER, roadmap_id)
+    with pytest.raises(RateLimited):
+        commands.retry(OWNER, roadmap_id)
 
 
 def test_an_account_at_its_limit_brings_in_nothing_that_is_unfinished(
@@ -244,7 +245,7 @@ def test_an_account_at_its_limit_brings_in_nothing_that_is_unfinished(
 ) -> None:
     create()
     before = everything()
-    with pytest.raises(TooMany):
+    with pytest.raises(RateLimited):
         brought_in()
     limit(unfinished=100, queued=1)
     with pytest.raises(Unavailable):
@@ -259,7 +260,7 @@ def test_work_of_the_service_itself_is_not_refused(limit: Callable[..., None]) -
         resources = Content.get(
             Content.concept == concept_of(roadmap_id), Content.kind == ContentKind.resources
         )
-    decisions.replace_links(OWNER, roadmap_id, resources.id)
+    commands.replace_links(OWNER, roadmap_id, resources.id)
     assert under_way() == 2
 
 
@@ -273,7 +274,7 @@ def at_once(acts: Sequence[Callable[[], object]]) -> Counter[str]:
         try:
             act()
             got.append("done")
-        except (RoadmapError, Overtaken) as error:
+        except (RoadmapError, SerializationConflict) as error:
             got.append(type(error).__name__)
 
     running = [threading.Thread(target=run, args=(act,)) for act in acts]
@@ -287,7 +288,7 @@ def at_once(acts: Sequence[Callable[[], object]]) -> Counter[str]:
 def test_of_retries_at_once_as_many_start_as_there_is_room_for(limit: Callable[..., None]) -> None:
     ids = [brought_in() for _ in range(6)]
     limit(unfinished=2)
-    assert at_once([lambda id_=id_: decisions.retry(OWNER, id_) for id_ in ids]) == {
+    assert at_once([lambda id_=id_: commands.retry(OWNER, id_) for id_ in ids]) == {
         "done": 2,
         "TooMany": 4,
     }  # type: ignore[misc]
@@ -306,7 +307,7 @@ def test_of_conditional_retries_at_once_none_counts_what_was_before(
             with suppress(threading.BrokenBarrierError):
                 Roadmap.get_by_id(roadmap_id)
                 looked.wait(0.5)  # on SQLite one comes after the other
-            decisions.retry(OWNER, roadmap_id)
+            commands.retry(OWNER, roadmap_id)
 
     got = at_once([lambda id_=id_: retry(id_) for id_ in ids])  # type: ignore[misc]
     assert got["done"] == under_way() == 1

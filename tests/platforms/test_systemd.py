@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from core.settings import Settings
-from core.supervisor import AFTER_GRACE
+from core.startup.supervisor import AFTER_GRACE
 from tests.chaos.checks import assert_built_once, ready, written
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import MONITOR, OPEN_TO_TESTS, ROOT, SHORT, Service, Stack, running, server_stack

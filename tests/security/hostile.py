@@ -18,23 +18,23 @@ from typing import Any
 
 import openai  # noqa: F401 -- not part of what an answer costs
 
-from core.texts import ENGLISH
-from roadmap import lesson, revisions
-from roadmap.briefs import GeneratorFault, Unsound
-from roadmap.contents import VersionDiff
-from roadmap.document import as_markdown
-from roadmap.drafts import LONGEST_TUTORIAL
-from roadmap.languages import mismatch
-from roadmap.llm import ModelGenerator
-from roadmap.markdown import harmless
-from roadmap.model_client import LARGEST_ANSWER
-from roadmap.outline import ContentKind
-from roadmap.portable_rules import LONGEST_WORDS
-from roadmap.word_diff import lines
+from core.i18n import ENGLISH
+from roadmap.exchange.formats.markdown import as_markdown
+from roadmap.generation import tutorial_lint
+from roadmap.generation.context import GeneratorFault, InvalidOutline
+from roadmap.generation.llm.client import LARGEST_ANSWER
+from roadmap.generation.llm.generator import ModelGenerator
+from roadmap.generation.llm.schemas import LONGEST_TUTORIAL
+from roadmap.lifecycle import revisions
+from roadmap.lifecycle.content_versions import VersionDiff
+from roadmap.plan.language_detection import language_error
+from roadmap.plan.markdown_sanitizer import sanitize
+from roadmap.plan.outline import LONGEST_WORDS, ContentKind
+from roadmap.plan.word_diff import lines
 from tests.integration.provider import completion
 from tests.integration.test_model_generator import BRIEF, DESIGN
-from web.pages.changes_said import blocks
-from web.pages.prose import prose
+from web.pages.markdown_html import prose
+from web.pages.plan.diff_view import blocks
 
 LARGE = LARGEST_ANSWER - 10_000
 MANY = 70_000  # as many as the limit to the parts of an answer lets through
@@ -318,7 +318,7 @@ def take(url: str, name: str) -> str:
                 return generator.write(KINDS[step], BRIEF).model_dump_json()
     except GeneratorFault as fault:
         return f"fault: {fault}"
-    except Unsound as fault:
+    except InvalidOutline as fault:
         return f"unsound: {json.dumps(fault.draft)[:100]}"
 
 
@@ -326,9 +326,9 @@ def show(name: str) -> str:
     """Everything that pages and exports make of a tutorial, which may have been imported as it is."""
     text = TEXTS[name]()
     prose(text)
-    harmless(text)
-    lesson.words(text)
-    mismatch(text, "zh-Hans")
+    sanitize(text)
+    tutorial_lint.words(text)
+    language_error(text, "zh-Hans")
     for before in ("", text.swapcase().replace("\n", "\n ")):
         diff = VersionDiff(before=1, after=2, lines=lines(before, text))
         diff.model_dump_json()
@@ -401,8 +401,8 @@ def _memory(name: str) -> float:
 def main(url: str, *names: str) -> None:
     for warm in ("# a\n```python\na\n```", "- a\n\n|a|\n|-|\n```toml\na = 1\n```"):
         prose(warm)
-        harmless(warm)
-        lesson.faults(warm)
+        sanitize(warm)
+        tutorial_lint.faults(warm)
     for name in names:
         if name in ANSWERS:
             answer(name)

@@ -17,18 +17,28 @@ from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
 from core import clock
+from core.backends import signing_keys
+from core.db import session, settings
 from core.errors import Unauthenticated
 from core.ids import new_id
-from core.runtime import session, settings
+from core.password_strength import COMMON, password_weakness
 from core.settings import Admission
-from core.storage import signing_keys
-from core.strength import COMMON, weakness
 from models.accounts import Account, ApiKey, Invitation, LoginSession
-from roadmap import accounts, api_keys, invitations, log_search, passwords, principals, sessions
-from roadmap.log_search import LogFilter
+from roadmap.accounts import (
+    accounts,
+    api_keys,
+    identity,
+    invitations,
+    passwords,
+    principals,
+    sessions,
+)
+from roadmap.operations import log_search
+from roadmap.operations.log_search import LogFilter
 from roadmap_app import app
-from web import callers, limits, noting, origins, standing, tokens
-from web.tokens import Purpose
+from web import authentication, revocation_cache, tokens
+from web.http import host_and_csrf, limits, security_log
+from web.tokens import TokenPurpose
 
 PASSWORD = "a long enough passphrase"
 ANOTHER = "quite another passphrase"
@@ -38,7 +48,16 @@ AUTH, KEYS, INVITATIONS, ROADMAPS = (
     "/api/v1/invitations",
     "/api/v1/roadmaps",
 )
-FOR_SETTINGS = (callers, limits, origins, accounts, principals, sessions, standing, tokens)
+FOR_SETTINGS = (
+    authentication,
+    limits,
+    host_and_csrf,
+    accounts,
+    principals,
+    sessions,
+    revocation_cache,
+    tokens,
+)
 
 HASHER, CHEAP = passwords.HASHER, PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 SHA256 = {"digest_method": hashlib.sha256}
@@ -191,7 +210,7 @@ class TestPasswords:
         assert passwords.HASHER.verify(digest, PASSWORD)
 
     def test_names_that_are_short_forbid_nothing(self) -> None:
-        assert weakness("correct horse battery", "c@b.de", "a") == ""
+        assert password_weakness("correct horse battery", "c@b.de", "a") == ""
 
 
 class TestGuessing:
@@ -270,7 +289,9 @@ class TestGuessing:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         limited(monkeypatch, pair=3, account=6, address=100)
-        monkeypatch.setattr(origins, "PROXIES", tuple(map(origins.ip_network, ["127.0.0.0/8"])))
+        monkeypatch.setattr(
+            host_and_csrf, "PROXIES", tuple(map(host_and_csrf.ip_network, ["127.0.0.0/8"]))
+        )
         victim = registered(client)
         answers = []
         for number in range(8):
@@ -440,7 +461,7 @@ class TestSessions:
         ):
             who = registered(client)
             act(who["email"])
-            standing.standing.refresh()  # the command line is another process: this one looks every second
+            revocation_cache.revocations.refresh()  # the command line is another process: this one looks every second
             assert not works(client, who["headers"])
 
     def test_a_session_ends_by_its_age(
@@ -456,7 +477,7 @@ class TestSessions:
     def test_a_token_that_was_read_before_ends_by_its_age_as_well(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        login = sessions.Login(new_id(), new_id(), False)
+        login = identity.Login(new_id(), new_id(), False)
         token, now = tokens.access_token(login), time.time()
         assert tokens.read_access_token(token) == tokens.read_access_token(token) == login
         monkeypatch.setattr("time.time", lambda: now + settings.token_ttl_seconds + 2)
@@ -465,7 +486,7 @@ class TestSessions:
 
     @pytest.mark.parametrize("more", ["!", "!" * 20_000, " ", "\n", "=", "é"])
     def test_a_token_is_written_in_one_way(self, more: str) -> None:
-        token = tokens.access_token(sessions.Login(new_id(), new_id(), False))
+        token = tokens.access_token(identity.Login(new_id(), new_id(), False))
         for altered in (token[:-5] + more + token[-5:], token + more) * 2:
             with pytest.raises(Unauthenticated, match="not valid"):
                 tokens.read_access_token(altered)
@@ -481,7 +502,7 @@ class TestSessions:
 
         monkeypatch.setattr(process, "MOST_REMEMBERED", 3)
         monkeypatch.setattr(URLSafeTimedSerializer, "loads", verify)
-        logins = [sessions.Login(new_id(), new_id(), False) for _ in range(5)]
+        logins = [identity.Login(new_id(), new_id(), False) for _ in range(5)]
         made = [process.access_token(login) for login in logins]
         assert [process.read_access_token(token) for token in made] == logins
         assert [process.read_access_token(token) for token in made[::-1]] == logins[::-1]
@@ -490,14 +511,14 @@ class TestSessions:
     def test_a_session_that_nobody_uses_ends_and_one_in_use_does_not(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(standing, "NOTES_EVERY", -1.0)
+        monkeypatch.setattr(revocation_cache, "NOTES_EVERY", -1.0)
         idle, used = registered(client), registered(client)
         clock.travel(timedelta(seconds=settings.session_idle_seconds - 60))
         assert works(client, used["headers"])
-        standing.standing.refresh()  # what its thread does every second, and notes twice a minute
+        revocation_cache.revocations.refresh()  # what its thread does every second, and notes twice a minute
         clock.travel(timedelta(seconds=120))
-        assert sessions.end_idle() == 1
-        standing.standing.refresh()
+        assert sessions.end_idle_sessions() == 1
+        revocation_cache.revocations.refresh()
         assert (works(client, idle["headers"]), works(client, used["headers"])) == (False, True)
 
     def test_sessions_are_forgotten_a_month_after_their_end(self, client: TestClient) -> None:
@@ -505,7 +526,7 @@ class TestSessions:
         clock.travel(
             timedelta(seconds=settings.token_ttl_seconds) + sessions.KEPT + timedelta(seconds=1)
         )
-        sessions.end_idle()
+        sessions.end_idle_sessions()
         with session():
             assert LoginSession.select().count() == 0
 
@@ -515,7 +536,7 @@ class TestSessions:
         monkeypatch.setattr(sessions, "MOST_SESSIONS", 3)
         who = registered(client)
         later = [log_in(client, who) for _ in range(3)]
-        standing.standing.refresh()
+        revocation_cache.revocations.refresh()
         assert not works(client, who["headers"])
         assert all(works(client, headers) for headers in later)
 
@@ -567,7 +588,7 @@ class TestSessions:
                 client.post(f"{AUTH}/logout", headers=headers)
             elif end == "shut out":
                 accounts.disable(who["email"])
-                standing.standing.refresh()
+                revocation_cache.revocations.refresh()
             else:
                 client.delete(f"{KEYS}/{made['id']}", headers=who["headers"])
             yield b"third\n"
@@ -619,7 +640,9 @@ class TestSessions:
         self, client: TestClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         caplog.set_level("INFO", "roadmap.security")
-        monkeypatch.setattr(noting, "OFTEN", limits.Limit(new_id().hex, noting.OFTEN.most, 60))
+        monkeypatch.setattr(
+            security_log, "OFTEN", limits.Limit(new_id().hex, security_log.OFTEN.most, 60)
+        )
         who = registered(client)
         log_in(client, who)
         client.post(f"{AUTH}/login", json={"email": who["email"], "password": ANOTHER})
@@ -656,13 +679,15 @@ class TestSessions:
         self, client: TestClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         caplog.set_level("INFO", "roadmap.security")
-        monkeypatch.setattr(noting, "OFTEN", limits.Limit(new_id().hex, noting.OFTEN.most, 60))
-        for _ in range(2 * noting.OFTEN.most):
+        monkeypatch.setattr(
+            security_log, "OFTEN", limits.Limit(new_id().hex, security_log.OFTEN.most, 60)
+        )
+        for _ in range(2 * security_log.OFTEN.most):
             assert client.get(ROADMAPS).status_code == 401
-        assert len(caplog.records) == noting.OFTEN.most
+        assert len(caplog.records) == security_log.OFTEN.most
 
 
-def signed(payload: Any, salt: str = Purpose.access) -> str:
+def signed(payload: Any, salt: str = TokenPurpose.access) -> str:
     """As this process signs its tokens: with its keys, the newest last."""
     keys = list(reversed(signing_keys(settings)))
     return str(URLSafeTimedSerializer(keys, salt=salt, signer_kwargs=SHA256).dumps(payload))
@@ -685,7 +710,7 @@ class TestTokens:
         login = tokens.read_access_token(who["headers"]["Authorization"].split()[1])
         payload = [login.session_id.hex, login.account_id.hex, 0]
         for salt in [
-            *(purpose for purpose in Purpose if purpose is not Purpose.access),
+            *(purpose for purpose in TokenPurpose if purpose is not TokenPurpose.access),
             "itsdangerous",
             "",
             "delivery",
@@ -707,7 +732,7 @@ class TestTokens:
         assert not works(client, bearer(signed(payload)))
 
     def test_keys_are_rotated_without_logging_anybody_out(self) -> None:
-        login = sessions.Login(new_id(), new_id(), False)
+        login = identity.Login(new_id(), new_id(), False)
         old, new = "o" * 40, "n" * 40
         before, between, after = (
             another_process(old),
@@ -807,7 +832,7 @@ class TestApiKeys:
         key = bearer(self.made(client, boss, scopes=["admin"])["key"])
         assert client.get(INVITATIONS, headers=key).status_code == 200
         accounts.set_admin(boss["email"], is_admin=False)
-        standing.standing.refresh()  # the command line is another process: this one looks every second
+        revocation_cache.revocations.refresh()  # the command line is another process: this one looks every second
         assert client.get(INVITATIONS, headers=key).status_code == 401
 
     def test_a_revoked_key_is_worth_nothing_at_once(self, client: TestClient) -> None:
@@ -823,7 +848,7 @@ class TestApiKeys:
         assert works(client, key)
         clock.travel(timedelta(days=1, seconds=1))
         assert not works(client, key)
-        monkeypatch.setattr(standing, "KEY_SECONDS", 0.0)  # it is looked up again
+        monkeypatch.setattr(revocation_cache, "KEY_SECONDS", 0.0)  # it is looked up again
         assert not works(client, key)
 
     @pytest.mark.parametrize("days", [0, -1, 367, 10**9])
@@ -836,12 +861,12 @@ class TestApiKeys:
     def test_the_last_use_of_a_key_is_noted_beside_the_requests(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(standing, "NOTES_EVERY", -1.0)
+        monkeypatch.setattr(revocation_cache, "NOTES_EVERY", -1.0)
         who = registered(client)
         key = self.made(client, who)
         assert key["used_at"] is None
         assert works(client, bearer(key["key"]))
-        standing.standing.refresh()
+        revocation_cache.revocations.refresh()
         (item,) = client.get(KEYS, headers=who["headers"]).json()["items"]
         assert item["used_at"] is not None
 
@@ -891,7 +916,7 @@ class TestApiKeys:
         key = bearer(self.made(client, who)["key"])
         assert works(client, key)
         accounts.disable(who["email"])
-        standing.standing.refresh()
+        revocation_cache.revocations.refresh()
         assert not works(client, key)
 
 

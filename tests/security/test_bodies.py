@@ -16,14 +16,14 @@ import httpx2
 import pytest
 
 from core.errors import Invalid, Malformed
-from roadmap.formats import LARGEST
-from roadmap.portable_rules import RoadmapFile
+from roadmap.exchange.import_validation import RoadmapFile
+from roadmap.plan.format_version import LARGEST
 from tests.portables import AT, BY, DOCUMENT, FIRST, QUESTIONS
 from tests.servers import Postgres, Redis
 from tests.stack import NO_TLS, Service, Stack, running, server_stack
-from web import child_process
-from web.child_process import TOO_COSTLY, run_in_child
-from web.parsing import LARGEST_BODY, body_of, can_parse_inline
+from web.http import child_process
+from web.http.child_process import TOO_COSTLY, run_in_child
+from web.http.request_body import LARGEST_BODY, body_of, can_parse_inline
 
 KIB, MIB = 1024, 1024 * 1024
 MOST_GROWTH = 100  # MB

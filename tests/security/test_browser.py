@@ -23,16 +23,16 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from core.db import settings
 from core.ids import new_id
-from core.runtime import settings
 from core.settings import SettingsError, from_environment
-from roadmap import reading
+from roadmap.lifecycle import queries
 from tests.servers import Postgres, Redis
 from tests.stack import GOAL, MONITOR, PASSWORD, Stack, answer_to, running, server_stack
 from tests.waiting import wait_until
 from web.endpoint import Endpoint
-from web.middleware import hsts
-from web.pages.page import Page
+from web.http.middleware import hsts
+from web.pages.page_route import PageRoute
 from web.routes import API, ENDPOINTS, PAGES
 
 NAME, BELOW, PUBLIC, PRIVATE = (
@@ -260,7 +260,7 @@ FORMS = {  # what a form, or a script without the permission of CORS, can send
 
 def body_of(endpoint: Endpoint) -> dict[str, Any]:
     """One that has the right type; whether it fits is not what is asked here."""
-    if isinstance(endpoint, Page):
+    if isinstance(endpoint, PageRoute):
         return {"data": {"email": "somebody@example.org"}} if endpoint.method == "POST" else {}
     return {"json": {}} if endpoint.body is not None else {}
 
@@ -441,7 +441,7 @@ def test_an_answer_to_our_own_mistake_makes_browsers_careful(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a detail that is nobody's business")
 
-    monkeypatch.setattr(reading, "list_roadmaps", fail)
+    monkeypatch.setattr(queries, "list_roadmaps", fail)
     answer = client.get(f"{API}/roadmaps", headers={"Origin": STRANGER})
     assert answer.status_code == 500
     assert_careful(answer.headers, embedded=True)

@@ -23,24 +23,25 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from core import limiting
-from core.errors import TooMany, Unavailable
+from core import rate_limiter
+from core.background_refresh import BackgroundRefresh
+from core.db import session, settings
+from core.errors import RateLimited, Unavailable
 from core.ids import new_id
-from core.limiting import Limit, Limiter, SharedLimits
-from core.refreshing import Refresher
-from core.runtime import session, settings
+from core.rate_limiter import Limit, Limiter, SharedLimits
 from core.settings import SettingsError, from_environment
 from models.roadmaps import Roadmap
-from roadmap import creating
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.statuses import BEING_MADE
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.lifecycle import create as create_
+from roadmap.plan.statuses import BEING_MADE
 from tests.portables import small
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import GOAL, Stack, running, server_stack
 from tests.waiting import wait_until
-from web import backlog, events, limits, origins, protocol, turns
-from web.callers import LOCAL
-from web.parsing import LARGEST_BODY
+from web import load_shedding, sse
+from web.authentication import LOCAL
+from web.http import concurrency, host_and_csrf, http_limits, limits
+from web.http.request_body import LARGEST_BODY
 
 Factory = pytest.TempPathFactory
 
@@ -120,7 +121,7 @@ class TestLimiter:
     def test_a_flood_of_keys_takes_no_more_memory_than_so_many(
         self, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(limiting, "MOST_KEYS", 50)
+        monkeypatch.setattr(rate_limiter, "MOST_KEYS", 50)
         limiter, limit = Limiter(now=clock), Limit("x", 1, 60)
         for number in range(500):
             limiter.hit(limit, str(number))
@@ -196,7 +197,9 @@ class TestSharing:
         self, broker: Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         mine = Limiter()
-        exchange = Refresher(SharedLimits(broker.url(), mine).exchange, name="Test", every=0.01)
+        exchange = BackgroundRefresh(
+            SharedLimits(broker.url(), mine).exchange, name="Test", every=0.01
+        )
         monkeypatch.setattr(limits, "limiter", mine)
         monkeypatch.setattr(limits, "exchange", exchange)
         limits.start()
@@ -226,7 +229,9 @@ class TestSharing:
 class TestRefreshing:
     def test_it_looks_while_somebody_asks_and_sleeps_when_nobody_does(self) -> None:
         looked = []
-        refresher = Refresher(lambda: looked.append(1), name="Test", every=0.01, idle_after=0.05)
+        refresher = BackgroundRefresh(
+            lambda: looked.append(1), name="Test", every=0.01, idle_after=0.05
+        )
         refresher.start()
         refresher.ask()
         wait_until(lambda: looked)
@@ -242,7 +247,7 @@ class TestRefreshing:
 
     def test_stopping_looks_once_more_so_that_nothing_noted_is_forgotten(self) -> None:
         looked = []
-        refresher = Refresher(lambda: looked.append(1), name="Test", every=60)
+        refresher = BackgroundRefresh(lambda: looked.append(1), name="Test", every=60)
         refresher.start()
         refresher.stop()
         assert looked
@@ -252,7 +257,7 @@ class TestRefreshing:
         def away() -> None:
             raise Unavailable("Away.")
 
-        refresher = Refresher(away, name="Test", every=0.01)
+        refresher = BackgroundRefresh(away, name="Test", every=0.01)
         refresher.start()
         assert not await refresher.at_most(5, patience=30)
         refresher.stop()
@@ -265,7 +270,7 @@ class TestRefreshing:
             gate.wait(10)
             looked.append(1)
 
-        refresher = Refresher(look, name="Test", every=0.01)
+        refresher = BackgroundRefresh(look, name="Test", every=0.01)
         refresher.start()
         threading.Timer(0.1, gate.set).start()
         assert await refresher.at_most(5, patience=30)
@@ -288,10 +293,10 @@ class TestRoadmapsUnderWay:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(
-            creating, "settings", settings.model_copy(update={"most_unfinished_roadmaps": 3})
+            create_, "settings", settings.model_copy(update={"most_unfinished_roadmaps": 3})
         )
         monkeypatch.setattr(
-            "web.accepting.sender.submit", lambda steps: None
+            "web.job_sender.sender.submit", lambda steps: None
         )  # no worker takes them up
         assert [self.create(client) for _ in range(5)] == [202] * 3 + [429] * 2
         with session():
@@ -307,11 +312,11 @@ class TestRoadmapsUnderWay:
         self, immediate: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(
-            creating, "settings", settings.model_copy(update={"most_unfinished_roadmaps": 3})
+            create_, "settings", settings.model_copy(update={"most_unfinished_roadmaps": 3})
         )
-        request = creating.RoadmapRequest(goal=GOAL)
-        results = creating.create_many(
-            [creating.new_roadmap(LOCAL_OWNER, request) for _ in range(10)]
+        request = create_.RoadmapRequest(goal=GOAL)
+        results = create_.create_many(
+            [create_.new_roadmap(LOCAL_OWNER, request) for _ in range(10)]
         )
         assert [type(result).__name__ for result in results] == ["Step"] * 3 + ["TooMany"] * 7
 
@@ -319,9 +324,9 @@ class TestRoadmapsUnderWay:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(
-            backlog, "settings", settings.model_copy(update={"most_queued_roadmaps": 2})
+            load_shedding, "settings", settings.model_copy(update={"most_queued_roadmaps": 2})
         )
-        monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)
+        monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)
         assert [self.create(client) for _ in range(2)] == [202, 202]
         wait_until(lambda: self.create(client) == 503, reason="the backlog is seen")
         answer = client.post(ROADMAPS, json={"goal": GOAL})
@@ -338,9 +343,9 @@ class TestRoadmapsUnderWay:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch, setting: str, status: int
     ) -> None:
         path = client.post("/api/v1/imports", json=small()).headers["location"]
-        monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)
+        monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)
         assert self.create(client) == 202
-        monkeypatch.setattr(creating, "settings", settings.model_copy(update={setting: 1}))
+        monkeypatch.setattr(create_, "settings", settings.model_copy(update={setting: 1}))
         roadmap_id = path.rpartition("/")[2]
         answers = [
             client.post(f"{path}/retry"),
@@ -361,7 +366,7 @@ class TestRoadmapsUnderWay:
         """By the index of these, or by that of an account's roadmaps in one state."""
         with session():
             database = Roadmap._meta.database
-            query = Roadmap.select().where(Roadmap.owner.in_([LOCAL_OWNER]), creating.UNDER_WAY)
+            query = Roadmap.select().where(Roadmap.owner.in_([LOCAL_OWNER]), create_.UNDER_WAY)
             plan = database.execute_sql(
                 "EXPLAIN QUERY PLAN " + query.sql()[0], query.sql()[1]
             ).fetchall()
@@ -407,9 +412,11 @@ class TestAddresses:
     def test_the_last_that_is_no_proxy_of_ours_is_the_client(
         self, monkeypatch: pytest.MonkeyPatch, peer: str, told: list[str], address: str
     ) -> None:
-        monkeypatch.setattr(origins, "PROXIES", (ip_network("10.0.0.0/8"),))
+        monkeypatch.setattr(host_and_csrf, "PROXIES", (ip_network("10.0.0.0/8"),))
         assert (
-            origins.address_of(request_from(peer, *(("X-Forwarded-For", each) for each in told)))
+            host_and_csrf.address_of(
+                request_from(peer, *(("X-Forwarded-For", each) for each in told))
+            )
             == address
         )
 
@@ -436,7 +443,7 @@ class TestSizes:
     def test_a_body_that_never_ends_is_given_up(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.parsing.BODY_SECONDS", 0.05)
+        monkeypatch.setattr("web.http.request_body.BODY_SECONDS", 0.05)
 
         async def stalled() -> AsyncIterator[bytes]:
             yield b"{"
@@ -476,13 +483,13 @@ class TestSizes:
     def test_one_account_does_not_take_all_the_streams(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(events, "MOST_OF_ONE", 2)
+        monkeypatch.setattr(sse, "MOST_OF_ONE", 2)
         roadmap_id = client.post(ROADMAPS, json={"goal": GOAL, "review": True}).json()["id"]
 
         async def one_more() -> int:
             async with AsyncExitStack() as streams:
                 for _ in range(2):
-                    stream = events.poller.watch(LOCAL, UUID(roadmap_id), 0, 0)
+                    stream = sse.poller.watch(LOCAL, UUID(roadmap_id), 0, 0)
                     await anext(await streams.enter_async_context(aclosing(stream)))
                 answer = await asyncio.to_thread(client.get, f"{ROADMAPS}/{roadmap_id}/events")
             return answer.status_code
@@ -506,12 +513,12 @@ def limited(postgres: Postgres, module_broker: Redis, tmp_path_factory: Factory)
 
 
 class TestHeads:
-    """A parser that takes any head, for any time, is bounded by web/protocol.py."""
+    """A parser that takes any head, for any time, is bounded by web/http/http_limits.py."""
 
     @pytest.fixture
     def served(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         """The port of a small application behind the protocol, which has little patience."""
-        monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
+        monkeypatch.setattr(http_limits, "HEAD_SECONDS", 0.3)
 
         async def hello(scope: Any, receive: Any, send: Any) -> None:
             await send(
@@ -527,7 +534,7 @@ class TestHeads:
         config = uvicorn.Config(
             hello,
             port=port,
-            http=protocol.BoundedProtocol,
+            http=http_limits.BoundedProtocol,
             lifespan="off",
             ws="none",
             log_level="error",
@@ -587,21 +594,23 @@ class TestHeads:
             "uvicorn.error", logging.WARNING, "", 0, f"Invalid {new_id()}", (), None
         )
         taken = [
-            protocol.FewComplaints().filter(complaint) for _ in range(2 * protocol.COMPLAINTS.most)
+            http_limits.FewComplaints().filter(complaint)
+            for _ in range(2 * http_limits.COMPLAINTS.most)
         ]
-        assert taken.count(True) == protocol.COMPLAINTS.most
+        assert taken.count(True) == http_limits.COMPLAINTS.most
         failure = logging.LogRecord(
             "uvicorn.error", logging.ERROR, "", 0, "Exception in ASGI application", (), None
         )
         taken = [
-            protocol.FewComplaints().filter(failure) for _ in range(2 * protocol.COMPLAINTS.most)
+            http_limits.FewComplaints().filter(failure)
+            for _ in range(2 * http_limits.COMPLAINTS.most)
         ]
-        assert taken.count(True) == protocol.COMPLAINTS.most
+        assert taken.count(True) == http_limits.COMPLAINTS.most
         told = logging.LogRecord(
             "uvicorn.error", logging.INFO, "", 0, "Started server process", (), None
         )
         assert all(
-            protocol.FewComplaints().filter(told) for _ in range(2 * protocol.COMPLAINTS.most)
+            http_limits.FewComplaints().filter(told) for _ in range(2 * http_limits.COMPLAINTS.most)
         )
 
 
@@ -621,32 +630,32 @@ class TestTurns:
     async def test_an_account_does_not_keep_all_threads_and_its_line_has_an_end(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(turns, "WAITING", 3)
+        monkeypatch.setattr(concurrency, "WAITING", 3)
         busy, other, running, gate = new_id(), new_id(), [], anyio.Event()
 
         async def work(account: UUID) -> None:
-            async with turns.turn(account):
+            async with concurrency.turn(account):
                 running.append(account)
                 await gate.wait()
 
         async with anyio.create_task_group() as group:
-            for _ in range(turns.AT_ONCE + 3):
+            for _ in range(concurrency.AT_ONCE + 3):
                 group.start_soon(work, busy)
             await anyio.wait_all_tasks_blocked()
-            assert running == [busy] * turns.AT_ONCE
-            with pytest.raises(TooMany):
+            assert running == [busy] * concurrency.AT_ONCE
+            with pytest.raises(RateLimited):
                 await work(busy)
             group.start_soon(work, other)
             await anyio.wait_all_tasks_blocked()
             assert running[-1] == other
             gate.set()
         await work(busy)  # its places are free again
-        assert running.count(busy) == turns.AT_ONCE + 4
+        assert running.count(busy) == concurrency.AT_ONCE + 4
 
 
 class TestStreams:
     def test_none_lasts_for_ever(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(events, "LONGEST_STREAM", 0.0)
+        monkeypatch.setattr(sse, "LONGEST_STREAM", 0.0)
         roadmap = client.post(ROADMAPS, json={"goal": GOAL, "review": True}).headers["location"]
         answer = client.get(f"{roadmap}/events")
         assert (answer.status_code, answer.text) == (200, "retry: 2000\n")

@@ -25,9 +25,9 @@ import redis
 from huey.registry import Message
 
 from core.settings import from_environment
-from core.storage import make_queue
-from delivery.messages import SignedJsonSerializer
-from delivery.queue import ReliableQueue
+from reliable_queue.messages import SignedJsonSerializer
+from reliable_queue.queue import ReliableQueue
+from tasks.queues import make_queue
 from tests.chaos.checks import (
     asking,
     assert_built_once,

@@ -24,11 +24,11 @@ from pydantic import BaseModel, SecretStr
 from starlette.testclient import TestClient
 
 from core import clock
+from core.db import database, session, settings
 from core.ids import new_id
-from core.runtime import database, session, settings
 from models.audit import AuditRecord
-from roadmap import account_exports, decisions, passwords, transferring, webhooks
-from roadmap.accounts import (
+from roadmap.accounts import passwords
+from roadmap.accounts.accounts import (
     LOCAL_EMAIL,
     DeletionRequest,
     EmailChange,
@@ -36,32 +36,45 @@ from roadmap.accounts import (
     set_admin,
     set_observer,
 )
-from roadmap.api_keys import KeyRequest, Scope
-from roadmap.briefs import DesignBrief
-from roadmap.catalogue import Catalogue
-from roadmap.creating import create_many, new_roadmap
-from roadmap.editing import EditRequest
-from roadmap.invitations import InvitationRequest
-from roadmap.learning import AttemptRequest, NotesRequest, Profile, ProfilePatch, ProgressRequest
-from roadmap.outline import Level, Outline
-from roadmap.portable_rules import RoadmapFile
-from roadmap.requests import ApproveRequest, RegenerateRequest, ReviseRequest, RoadmapRequest
-from roadmap.rescheduling import ScheduleRequest
-from roadmap.reviewing import ReviewCheck, ReviewRequest
-from roadmap.secret_links import LinkRequest
-from roadmap.statuses import RoadmapStatus
-from roadmap.transferring import TransferRequest
-from roadmap.webhooks import WebhookChange, WebhookPatch, WebhookRequest
+from roadmap.accounts.api_keys import KeyRequest
+from roadmap.accounts.identity import Scope
+from roadmap.accounts.invitations import InvitationRequest
+from roadmap.exchange import account_export
+from roadmap.exchange.import_validation import RoadmapFile
+from roadmap.exchange.share_links import LinkRequest
+from roadmap.generation.catalogue.generator import CatalogueGenerator
+from roadmap.generation.context import DesignBrief
+from roadmap.learning.progress import AttemptRequest, NotesRequest, Profile, ProfilePatch
+from roadmap.learning.reviews import ReviewCheck, ReviewRequest
+from roadmap.lifecycle import commands, transfer
+from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.lifecycle.schedule_settings import ScheduleRequest
+from roadmap.lifecycle.transfer import TransferRequest
+from roadmap.plan.edits import EditRequest
+from roadmap.plan.outline import Level, Outline
+from roadmap.plan.schemas import (
+    ApproveRequest,
+    ProgressRequest,
+    RegenerateRequest,
+    ReviseRequest,
+    RoadmapRequest,
+)
+from roadmap.plan.statuses import RoadmapStatus
+from roadmap.webhooks import settings as settings_
+from roadmap.webhooks.settings import WebhookChange, WebhookPatch, WebhookRequest
 from tasks import content
-from tasks.inspection import dead_letters
-from tasks.queue_acts import DeadLettersRequest
+from tasks.queue_actions import DeadLettersRequest
+from tasks.queue_admin import dead_letters
 from tasks.queues import RETRIES, content_queue
 from tests.copies import Copies
 from tests.portables import DOCUMENT
 from tests.stack import GOAL, PASSWORD
-from web import callers, limits, origins
-from web.endpoint import Endpoint, NoBody
-from web.pages.page import Page
+from web import authentication
+from web.call import NoBody
+from web.endpoint import Endpoint
+from web.http import host_and_csrf, limits
+from web.pages.page_route import PageRoute
+from web.revocation_cache import revocations
 from web.routes import (
     API,
     CONTENT,
@@ -80,7 +93,6 @@ from web.routes import (
     SHARED_PAGE,
     TRASHED,
 )
-from web.standing import standing
 
 Value = TypeVar("Value")
 
@@ -411,7 +423,7 @@ class Person:
         self, endpoint: Endpoint, things: dict[str, str], headers: dict[str, str] | None = None
     ) -> httpx2.Response:
         own = self.headers if headers is None else headers
-        accepted = {"Accept": "text/html"} if isinstance(endpoint, Page) else {}
+        accepted = {"Accept": "text/html"} if isinstance(endpoint, PageRoute) else {}
         path = endpoint.path.format(**things)
         body = body_for(endpoint)
         if endpoint.path.endswith("/admin/transfers"):
@@ -441,9 +453,9 @@ def bearer(secret: str) -> dict[str, str]:
 
 
 def body_for(endpoint: Endpoint) -> dict[str, Any]:
-    if isinstance(endpoint, Page) and endpoint.method == "POST" and endpoint.path in FILES:
+    if isinstance(endpoint, PageRoute) and endpoint.method == "POST" and endpoint.path in FILES:
         return {"files": FILES[endpoint.path]}
-    if isinstance(endpoint, Page) and endpoint.method == "POST":
+    if isinstance(endpoint, PageRoute) and endpoint.method == "POST":
         assert endpoint.path in FORMS, (
             f"POST {endpoint.path} is a page that this test does not know: add its fields to FORMS"
         )
@@ -508,7 +520,9 @@ def document(answer: httpx2.Response) -> dict[str, Any]:
 
 def success_of(endpoint: Endpoint) -> int:
     leads_on = (
-        isinstance(endpoint, Page) and endpoint.method == "POST" and endpoint.path not in TOLD_ONCE
+        isinstance(endpoint, PageRoute)
+        and endpoint.method == "POST"
+        and endpoint.path not in TOLD_ONCE
     )
     return 303 if leads_on else endpoint.status
 
@@ -518,7 +532,9 @@ def nobodys(endpoint: Endpoint, things: dict[str, str]) -> dict[str, str]:
 
 
 def _short(
-    catalogue: Catalogue, outline: Callable[[Catalogue, DesignBrief], Outline], design: DesignBrief
+    catalogue: CatalogueGenerator,
+    outline: Callable[[CatalogueGenerator, DesignBrief], Outline],
+    design: DesignBrief,
 ) -> Outline:
     """Of the first module, the first concept and that with the key."""
     made = outline(catalogue, design)
@@ -542,10 +558,12 @@ def served(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     in_server_mode = settings.model_copy(
         update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
     )
-    for module in (callers, limits, origins, transferring):
+    for module in (authentication, limits, host_and_csrf, transfer):
         monkeypatch.setattr(module, "settings", in_server_mode)
-    monkeypatch.setattr(Catalogue, "check_feedback", lambda *_: None)
-    monkeypatch.setattr(Catalogue, "outline", partialmethod(_short, Catalogue.outline))
+    monkeypatch.setattr(CatalogueGenerator, "check_feedback", lambda *_: None)
+    monkeypatch.setattr(
+        CatalogueGenerator, "outline", partialmethod(_short, CatalogueGenerator.outline)
+    )
     monkeypatch.setattr(
         passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     )  # many log in here
@@ -1110,13 +1128,13 @@ class TestTheOperatorsRoom:
         key = olga.key("observe")
         set_observer(olga.email, is_observer=False)
         olga.log_in()
-        standing.refresh()
+        revocations.refresh()
         for endpoint in [e for e in CLOSED if e.scope in ROOM]:
             with subtests.test(endpoint=f"{endpoint.method} {endpoint.path}"):
                 things = eve.things_for(endpoint)
                 assert olga.ask(endpoint, things).status_code == 403
                 led_to_login = (
-                    303 if isinstance(endpoint, Page) and endpoint.method == "GET" else 401
+                    303 if isinstance(endpoint, PageRoute) and endpoint.method == "GET" else 401
                 )
                 assert olga.ask(endpoint, things, key).status_code == led_to_login
 
@@ -1159,12 +1177,12 @@ class TestMessages:
             (step,) = create_many([new_roadmap(person.account_id(), request)])
             return str(step.id)
         if task == "deliver_webhook":
-            webhook = webhooks.create(person.account_id(), WebhookRequest(url=CLOSED_PORT))
-            return str(webhooks.test(person.account_id(), webhook.id)[0].id)
+            webhook = settings_.create(person.account_id(), WebhookRequest(url=CLOSED_PORT))
+            return str(settings_.test(person.account_id(), webhook.id)[0].id)
         if task == "export_account":
-            return str(account_exports.order(person.account_id())[0].id)
+            return str(account_export.order(person.account_id())[0].id)
         roadmap_id = UUID(person.roadmap(review=True))
-        return str(decisions.approve(person.account_id(), roadmap_id, None).steps[0].id)
+        return str(commands.approve(person.account_id(), roadmap_id, None).steps[0].id)
 
     def test_a_message_names_one_row_and_nobody(self) -> None:
         known = {name for name, task in vars(content).items() if isinstance(task, TaskWrapper)}

@@ -9,25 +9,24 @@ import pytest
 from pydantic import SecretStr
 
 from core import clock
+from core.backends import open_database
+from core.db import database, session, settings, transaction
 from core.errors import Conflict, Forbidden, Unauthenticated
 from core.ids import new_id
 from core.migrate import migrate
-from core.runtime import database, session, settings, transaction
 from core.settings import Settings
-from core.storage import open_database
 from models.accounts import Account, ApiKey, LoginSession
-from roadmap import accounts, api_keys, passwords, principals, sessions
-from roadmap.accounts import AddressTaken, Credentials, EmailChange, PasswordChange, User
-from roadmap.api_keys import KeyRequest, Scope
-from roadmap.audit import Action, Actor, records
-from roadmap.principals import Principal
-from roadmap.sessions import Device
+from roadmap.accounts import accounts, api_keys, identity, passwords, principals, sessions
+from roadmap.accounts.accounts import AddressTaken, Credentials, EmailChange, PasswordChange, User
+from roadmap.accounts.api_keys import KeyRequest
+from roadmap.accounts.identity import Device, Principal, Scope
+from roadmap.operations.audit_log import Action, Actor, records
 from tests.commands import succeeded
 from tests.operating import promote
 from tests.servers import Postgres
 from tests.stack import PASSWORD, Stack, answer_to
 from tests.waiting import wait_until
-from web.standing import Standing
+from web.revocation_cache import RevocationCache
 
 ANOTHER = "quite another passphrase"
 CHANGE = PasswordChange(current_password=SecretStr(PASSWORD), new_password=SecretStr(ANOTHER))
@@ -237,7 +236,7 @@ class TestClocks:
         principal, key = logged_in(admin), api_keys.create(admin.id, KeyRequest(name="k"))
         clock.travel(timedelta(seconds=seconds))
         try:
-            its = Standing()
+            its = RevocationCache()
             its.refresh()
             bearer = its.look_up_key(key.key)
             clock.reset()
@@ -253,9 +252,13 @@ class TestClocks:
     def test_a_key_that_was_looked_up_before_and_kept_after_its_end_is_refused(
         self, admin: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        key, its, find = api_keys.create(admin.id, KeyRequest(name="k")), Standing(), api_keys.find
+        key, its, find = (
+            api_keys.create(admin.id, KeyRequest(name="k")),
+            RevocationCache(),
+            api_keys.find,
+        )
 
-        def find_then_revoke(secret: str) -> api_keys.Bearer | None:
+        def find_then_revoke(secret: str) -> identity.Bearer | None:
             found = find(secret)
             api_keys.revoke(admin.id, key.id)
             its.refresh()

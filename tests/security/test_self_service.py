@@ -17,60 +17,51 @@ from starlette.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
 
 from core import clock
+from core.db import session, settings, transaction
 from core.ids import new_id
-from core.limiting import Limit
-from core.runtime import session, settings, transaction
+from core.rate_limiter import Limit
 from models.accounts import Account, Invitation
 from models.audit import AuditRecord
 from models.exports import AccountExport, ExportPiece
 from models.logs import ExecutionLog
 from models.roadmaps import Roadmap
-from models.spending import ModelCall, Spending
+from models.spending import ModelCall, MonthlySpending
 from models.webhooks import WebhookDelivery
-from roadmap import (
-    account_deletion,
-    account_exports,
-    accounts,
-    backups,
-    execution_log,
-    leases,
-    passwords,
-    principals,
-    rescue,
-    sessions,
-)
-from roadmap.account_deletion import RETURN
-from roadmap.accounts import DeletionRequest
-from roadmap.api_keys import Scope
-from roadmap.audit import Action, Actor, audited, records
-from roadmap.delivering import deliver
-from roadmap.leases import keeper
-from roadmap.principals import Principal
+from roadmap.accounts import accounts, passwords, principals, sessions
+from roadmap.accounts.accounts import RETURN, DeletionRequest
+from roadmap.accounts.identity import Principal, Scope
+from roadmap.exchange import account_export as account_export_
+from roadmap.lifecycle import account_deletion, leases, rescue
+from roadmap.lifecycle.leases import keeper
+from roadmap.operations import backup, execution_log
+from roadmap.operations.audit_log import Action, Actor, audited, records
+from roadmap.webhooks.sender import deliver
 from roadmap_app import app
 from tasks.queues import content_queue
 from tasks.upkeep import rescue_overdue
 from tests.portables import DOCUMENT
 from tests.stack import GOAL
-from web import callers, limits, origins, standing, tokens
+from web import authentication, revocation_cache, tokens
 from web.api import account_export
-from web.pages import account as account_page
-from web.pages import rendering
+from web.http import host_and_csrf, limits
+from web.pages import templates
+from web.pages.account import account as account_page
 
 API = "/api/v1"
 ME, EXPORT, LOGIN = f"{API}/auth/me", f"{API}/auth/me/export", f"{API}/auth/login"
 ARCHIVE, EMAIL = f"{EXPORT}.zip", f"{API}/auth/email"
 PASSWORD, ANOTHER = "a long enough passphrase", "quite another passphrase"
 FOR_SETTINGS = (
-    callers,
+    authentication,
     limits,
-    origins,
+    host_and_csrf,
     accounts,
     sessions,
-    standing,
+    revocation_cache,
     tokens,
     principals,
     account_page,
-    rendering,
+    templates,
 )
 CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 HOOK = "http://127.0.0.1:1024/"  # a receiver that is not there
@@ -230,7 +221,7 @@ class TestExport:
         archive = ann.exported()
         (records,) = [name for name in archive.namelist() if name.startswith("records/")]
         exported = {**json.loads(archive.read("account.json")), **json.loads(archive.read(records))}
-        tables = {table._meta.table_name: table for table in backups.tables()}
+        tables = {table._meta.table_name: table for table in backup.tables()}
         assert tables.keys() - exported == {  # a new table belongs to the account, or here
             *("account_export", "export_piece", "audit_record", "first_answer"),
             *(
@@ -244,7 +235,7 @@ class TestExport:
         }
         shown = {
             field.name for name in exported for field in tables[name]._meta.sorted_fields
-        } - account_exports.LEFT_OUT
+        } - account_export_.LEFT_OUT
         risky = {
             name
             for name in shown
@@ -312,16 +303,16 @@ class TestExport:
 
     def test_it_is_gone_after_a_week(self, ann: Person) -> None:
         ann.post(EXPORT)
-        account_exports.forget_old()
+        account_export_.purge_expired()
         assert ann.get(EXPORT).json()["status"] == "ready"
         clock.travel(timedelta(days=7, minutes=1))
-        account_exports.forget_old()
+        account_export_.purge_expired()
         assert (count(AccountExport), count(ExportPiece)) == (0, 0)
 
     def test_what_is_too_large_fails_clearly_and_leaves_nothing_behind(
         self, ann: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(account_exports, "LARGEST", 1000)
+        monkeypatch.setattr(account_export_, "LARGEST", 1000)
         ann.post(EXPORT)
         told = ann.get(EXPORT).json()
         assert (told["status"], told["size"], told["download"]) == ("failed", None, None)
@@ -332,7 +323,7 @@ class TestExport:
     def test_what_a_dead_worker_has_begun_is_built_from_its_beginning(
         self, ann: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(account_exports, "PIECE", 64)
+        monkeypatch.setattr(account_export_, "PIECE", 64)
         save, saved = leases.save, []
 
         def die(*given: Any, **changes: Any) -> Any:
@@ -346,23 +337,23 @@ class TestExport:
         with monkeypatch.context() as patch:
             patch.setattr(leases, "save", die)
             with pytest.raises(SystemExit):
-                account_exports.build(export_id)
+                account_export_.build(export_id)
         told = ann.get(EXPORT).json()
         assert (told["status"], told["download"]) == ("building", None)
         assert count(ExportPiece) == 3
         clock.travel(timedelta(minutes=2))
         (step,) = rescue.overdue()
         assert step.id == export_id
-        account_exports.build(export_id)  # challenges the lease
+        account_export_.build(export_id)  # challenges the lease
         clock.travel(timedelta(minutes=2))
-        account_exports.build(export_id)
+        account_export_.build(export_id)
         assert ann.get(EXPORT).json()["status"] == "ready"
         assert zipfile.ZipFile(io.BytesIO(ann.get(ARCHIVE).content)).testzip() is None
 
     def test_who_has_lost_the_row_adds_nothing(
         self, ann: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(account_exports, "PIECE", 64)
+        monkeypatch.setattr(account_export_, "PIECE", 64)
         save = leases.save
 
         def overtaken(table: Any, row_id: UUID, *given: Any, **changes: Any) -> Any:
@@ -371,7 +362,7 @@ class TestExport:
 
         monkeypatch.setattr(leases, "save", overtaken)
         content_queue.immediate = False
-        assert account_exports.build(UUID(ann.post(EXPORT).json()["id"])) == []
+        assert account_export_.build(UUID(ann.post(EXPORT).json()["id"])) == []
         assert count(ExportPiece) == 0
 
     def test_one_is_built_at_a_time_in_a_process(
@@ -384,30 +375,30 @@ class TestExport:
         def meanwhile(*given: Any) -> Any:
             """While one is built, the other should be as well."""
             if not answers:
-                answers.append(account_exports.build(other))
+                answers.append(account_export_.build(other))
                 clock.travel(timedelta(seconds=10))
-                answers.extend(account_exports.build(other) for _ in range(2))
+                answers.extend(account_export_.build(other) for _ in range(2))
             return holding(*given)
 
         monkeypatch.setattr(keeper, "holding", meanwhile)
-        assert account_exports.build(one) == []
+        assert account_export_.build(one) == []
         (step,), *later = answers
         assert (step.id, step.delay > 0) == (other, True)
         assert [len(steps) for steps in later] == [
             1,
             0,
         ]  # the last is the message of before: there is another one
-        assert account_exports.build(other) == []
+        assert account_export_.build(other) == []
         assert [person.get(EXPORT).json()["status"] for person in (ann, bob)] == ["ready"] * 2
 
     def test_a_download_ends_with_its_login(
         self, ann: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(account_export, "DOWNLOADS_AT_ONCE", 1)
-        monkeypatch.setattr(account_exports, "PIECE", 64)
+        monkeypatch.setattr(account_export_, "PIECE", 64)
         ann.post(EXPORT)
         size = ann.get(EXPORT).json()["size"]
-        read = account_exports.read_piece
+        read = account_export_.read_piece
 
         def ended_after_two(account_id: UUID, export_id: UUID, number: int) -> bytes:
             if number == 1:
@@ -415,7 +406,7 @@ class TestExport:
             return read(account_id, export_id, number)
 
         with monkeypatch.context() as patch:
-            patch.setattr(account_exports, "read_piece", ended_after_two)
+            patch.setattr(account_export_, "read_piece", ended_after_two)
             answer = ann.get(ARCHIVE)
         assert len(answer.content) == 128 < size
         assert bob.exported()  # its place is free again
@@ -424,7 +415,7 @@ class TestExport:
         self, ann: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ann.post(EXPORT)
-        in_turn, answers = account_export.in_turn, []
+        in_turn, answers = account_export.run_for_account, []
 
         async def meanwhile(*given: Any) -> Any:
             """While a piece is sent, another download is begun."""
@@ -433,7 +424,7 @@ class TestExport:
                 answers.append(await run_in_threadpool(ann.get, ARCHIVE))
             return result
 
-        monkeypatch.setattr(account_export, "in_turn", meanwhile)
+        monkeypatch.setattr(account_export, "run_for_account", meanwhile)
         assert ann.get(ARCHIVE).status_code == 200
         assert [answer.status_code for answer in answers] == [429]
         assert ann.get(ARCHIVE).status_code == 200
@@ -441,9 +432,9 @@ class TestExport:
     def test_an_operator_can_stop_it(self, ann: Person) -> None:
         content_queue.immediate = False
         export_id = UUID(ann.post(EXPORT).json()["id"])
-        account_exports.stop(export_id, "Stopped by an operator.")
+        account_export_.stop(export_id, "Stopped by an operator.")
         assert ann.get(EXPORT).json()["error"] == "Stopped by an operator."
-        assert account_exports.build(export_id) == []
+        assert account_export_.build(export_id) == []
 
 
 def _times() -> dict[str, Any]:
@@ -528,7 +519,7 @@ class TestDeletion:
         assert ann.get(roadmap).status_code == 200
         assert (ann.row.delete_at, ann.row.disabled_at) == (None, None)
         clock.travel(timedelta(days=30))
-        assert account_deletion.delete_due() == 0
+        assert account_deletion.purge_expired() == 0
 
     @pytest.mark.parametrize("more", [{}, {"restore": True}])
     def test_a_wrong_password_does_not_tell_of_it(
@@ -562,7 +553,7 @@ class TestDeletion:
                 **ann_has_one, due_at=clock.now(), created_at=clock.now(), updated_at=clock.now()
             )
         clock.travel(RETURN + timedelta(seconds=1))
-        assert account_deletion.delete_due() == 0
+        assert account_deletion.purge_expired() == 0
         clock.travel(-timedelta(minutes=5))
         assert ann.log_in(restore=True).status_code == 401
 
@@ -575,7 +566,7 @@ class TestDeletion:
         accounts.disable(bob.email)
         assert bob.log_in(restore=True).status_code == 401
         clock.travel(RETURN)
-        assert account_deletion.delete_due() == 1
+        assert account_deletion.purge_expired() == 1
         assert (ann.row is not None, bob.row) == (True, None)
 
     def test_after_thirty_days_all_of_it_is_gone_and_nothing_of_others(
@@ -605,7 +596,7 @@ class TestDeletion:
                 ModelCall.create(
                     owner_id=person.id, **call, reserved=0, price=7, started_at=clock.now()
                 )
-                Spending.create(owner_id=person.id, month="2026-11", amount=7)
+                MonthlySpending.create(owner_id=person.id, month="2026-11", amount=7)
                 Invitation.create(email=person.email, used_by=person.id, **_times())
             with audited(Actor(person.id, person.email), Action.user_logout, person.email):
                 pass
@@ -619,12 +610,12 @@ class TestDeletion:
         execution_log.buffer.flush()
 
         clock.travel(RETURN - timedelta(minutes=1))
-        assert account_deletion.delete_due() == 0
+        assert account_deletion.purge_expired() == 0
         clock.travel(timedelta(minutes=2))
-        assert account_deletion.delete_due() == 1
+        assert account_deletion.purge_expired() == 1
 
         assert ann.row is None
-        for table in backups.tables():
+        for table in backup.tables():
             for field in table._meta.sorted_fields:
                 if field.name not in ("account_id", "actor", "target"):  # of the audit log
                     assert (
@@ -655,7 +646,7 @@ class TestDeletion:
         clock.travel(RETURN + timedelta(seconds=1))
         monkeypatch.setattr(account_deletion, "ROUNDS", 1)
         rounds = 0
-        while account_deletion.delete_due() == 0:
+        while account_deletion.purge_expired() == 0:
             rounds += 1
         assert rounds >= 4
         assert ann.row is None
@@ -755,7 +746,7 @@ def holdings(person: Person) -> dict[str, int]:
     with session():
         ids = [row.id for row in Roadmap.select().where(Roadmap.owner == person.id)]
     found = {}
-    for table in backups.tables():
+    for table in backup.tables():
         for field in table._meta.sorted_fields:
             if field.name in ("account", "owner", "owner_id", "used_by"):
                 found[f"{table.__name__} {field.name}"] = count(table, field == person.id)
@@ -853,7 +844,7 @@ class TestEmail:
         ann.headers = {"Authorization": f"Bearer {ann.log_in().json()['access_token']}"}
         ann.delete()
         clock.travel(RETURN + timedelta(minutes=1))
-        assert account_deletion.delete_due() == 1
+        assert account_deletion.purge_expired() == 1
         told = json.dumps([entry.model_dump(mode="json") for entry in records(limit=100).items])
         assert (before in told, "after@example.org" in told, str(ann.id) in told) == (
             False,
@@ -894,14 +885,14 @@ class TestPages:
         assert "The archive is being prepared." in page
         assert 'hx-trigger="every 2s"' in page
         with session():
-            account_exports.build(AccountExport.get().id)
+            account_export_.build(AccountExport.get().id)
         page = browser.get("/account").text
         assert f'href="{ARCHIVE}"' in page
         assert 'hx-trigger="every 2s"' not in page
         assert zipfile.ZipFile(io.BytesIO(browser.get(ARCHIVE).content)).testzip() is None
 
     def test_what_failed_is_said(self, browser: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(account_exports, "LARGEST", 10)
+        monkeypatch.setattr(account_export_, "LARGEST", 10)
         self.form(browser, "/account/export")
         page = browser.get("/account").text
         assert "The archive could not be made." in page

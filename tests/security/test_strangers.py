@@ -20,13 +20,14 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from core.errors import TooMany, Unavailable
-from core.limiting import Limit, Limiter
-from core.runtime import settings
+from core.db import settings
+from core.errors import RateLimited, Unavailable
+from core.rate_limiter import Limit, Limiter
 from tests.portables import large
 from tests.servers import Postgres, Redis
 from tests.stack import ROOT, Stack, running, server_stack
-from web import callers, errors, limits, origins, turns
+from web import authentication, errors
+from web.http import concurrency, host_and_csrf, limits
 from web.routes import PAGES
 
 Factory = pytest.TempPathFactory
@@ -118,7 +119,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
             "metrics_token": SecretStr("the token of Prometheus"),
         }
     )
-    for module in (callers, errors, limits, origins, turns):
+    for module in (authentication, errors, limits, host_and_csrf, concurrency):
         monkeypatch.setattr(module, "settings", in_server_mode)
     monkeypatch.setattr(limits, "limiter", Limiter(now=lambda: 600.0))
     monkeypatch.setattr(limits, "REQUESTS", Limit("requests", 6, 60))
@@ -199,8 +200,8 @@ class TestThreads:
     async def test_strangers_have_threads_of_their_own_and_a_line_that_ends(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(turns, "PUBLIC_OF_ONE", 6)
-        monkeypatch.setattr(turns, "PUBLIC_LINE", 8)
+        monkeypatch.setattr(concurrency, "PUBLIC_OF_ONE", 6)
+        monkeypatch.setattr(concurrency, "PUBLIC_LINE", 8)
         gate, began = threading.Event(), []
 
         def render() -> None:
@@ -208,13 +209,13 @@ class TestThreads:
             assert gate.wait(30)
 
         async def ask(address: str) -> None:
-            await turns.in_public_thread(address, render)
+            await concurrency.in_public_thread(address, render)
 
         async with anyio.create_task_group() as group:
             for _ in range(6):
                 group.start_soon(ask, "192.0.2.1")
             await anyio.wait_all_tasks_blocked()
-            with pytest.raises(TooMany):
+            with pytest.raises(RateLimited):
                 await ask("192.0.2.1")
             for _ in range(2):
                 group.start_soon(ask, "192.0.2.2")
@@ -222,13 +223,13 @@ class TestThreads:
             with pytest.raises(Unavailable):
                 await ask("192.0.2.3")
             with anyio.fail_after(30):
-                assert await turns.in_turn(
+                assert await concurrency.run_for_account(
                     UUID(int=1), threading.get_ident
                 )  # an account does not wait
-            assert len(began) == turns.PUBLIC_HANDLERS
+            assert len(began) == concurrency.PUBLIC_HANDLERS
             gate.set()
         assert len(began) == 8
-        assert await turns.in_public_thread(
+        assert await concurrency.in_public_thread(
             "192.0.2.1", threading.get_ident
         )  # its places are free again
 
@@ -236,27 +237,27 @@ class TestThreads:
     async def test_who_waits_for_too_long_is_told_so_and_what_has_begun_ends(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(turns, "PUBLIC_SECONDS", 0.05)
+        monkeypatch.setattr(concurrency, "PUBLIC_SECONDS", 0.05)
         gate, answers = threading.Event(), []
 
         async def ask(address: str) -> None:
             try:
-                answers.append(await turns.in_public_thread(address, gate.wait, 30))
+                answers.append(await concurrency.in_public_thread(address, gate.wait, 30))
             except Unavailable as error:
                 answers.append(error.retry_after)
             if len(answers) == 1:
                 gate.set()
 
         async with anyio.create_task_group() as group:
-            for number in range(turns.PUBLIC_HANDLERS + 1):
+            for number in range(concurrency.PUBLIC_HANDLERS + 1):
                 group.start_soon(ask, f"192.0.2.{number}")
-        assert answers == [5] + [True] * turns.PUBLIC_HANDLERS
+        assert answers == [5] + [True] * concurrency.PUBLIC_HANDLERS
 
     def test_public_requests_run_there_and_the_others_do_not(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked = []
-        whole = turns.in_public_thread
+        whole = concurrency.in_public_thread
 
         async def noted(address: str, function: Any, *given: Any) -> Any:
             asked.append(address)
@@ -277,8 +278,8 @@ class TestLog:
         monkeypatch.setattr(
             errors, "TRACEBACKS", Limit("tracebacks of this test", errors.TRACEBACKS.most, 60)
         )
-        monkeypatch.setattr("web.api.documentation.meaning_of", lambda kind: {}[kind])
-        monkeypatch.setattr("roadmap.reading.list_roadmaps", lambda *_, **__: 1 / 0)
+        monkeypatch.setattr("web.api.docs.meaning_of", lambda kind: {}[kind])
+        monkeypatch.setattr("roadmap.lifecycle.queries.list_roadmaps", lambda *_, **__: 1 / 0)
         with caplog.at_level(logging.ERROR):
             answers = [client.get("/problems/invalid") for _ in range(2 * errors.TRACEBACKS.most)]
             assert {answer.status_code for answer in answers} == {500}

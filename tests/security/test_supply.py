@@ -12,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from scripts.audit import NOT_REACHED, Failed, audit, report
+from scripts.audit import NOT_REACHED, AuditFailed, audit, report
 from scripts.licences import PAGE, is_allowed, licence, row
 from scripts.lock_file import LOCK, locked
 from tests.stack import ROOT
@@ -214,5 +214,5 @@ def test_a_service_that_is_away_is_told_from_a_tool_that_is_broken(tmp_path: Pat
     )
     assert report(away, "osv", tmp_path / "packages.txt", tmp_path) is None
     broken = pip_audit(tmp_path, "raise ValueError('a defect')")
-    with pytest.raises(Failed, match="a defect"):
+    with pytest.raises(AuditFailed, match="a defect"):
         report(broken, "osv", tmp_path / "packages.txt", tmp_path)

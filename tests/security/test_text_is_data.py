@@ -25,8 +25,8 @@ import pytest
 from huey.registry import Message
 from markdown_it import MarkdownIt
 
-from core.storage import signing_keys
-from delivery.messages import SignedJsonSerializer
+from core.backends import signing_keys
+from reliable_queue.messages import SignedJsonSerializer
 from tests.chaos.checks import dead, queue_of, settings_of
 from tests.integration.conftest import KEY, modelled
 from tests.integration.provider import Handler, completion, providing
@@ -840,15 +840,18 @@ HTTP_CLIENTS = {
     "pycurl",
     "socket",
 }
-CLIENTS = {("roadmap/model_client.py", "httpx2"), ("roadmap/model_client.py", "openai")}
-OWN_ADDRESS = {("core/announce.py", "http.client")}  # asks whether this very service answers
+CLIENTS = {
+    ("roadmap/generation/llm/client.py", "httpx2"),
+    ("roadmap/generation/llm/client.py", "openai"),
+}
+OWN_ADDRESS = {("core/startup/banner.py", "http.client")}  # asks whether this very service answers
 WEBHOOKS = {
-    ("core/outbound.py", "socket")
+    ("core/net/safe_http.py", "socket")
 }  # to addresses that are checked: tests/security/test_webhooks.py
 OWN_INTERFACES = {
-    ("core/own_addresses.py", "socket")
+    ("core/net/own_addresses.py", "socket")
 }  # binds, to see whether an address is this machine's
-LISTENS = {("core/preflight.py", "socket")}  # tries whether the address of the API is free
+LISTENS = {("core/startup/preflight.py", "socket")}  # tries whether the address of the API is free
 
 
 def imported(path: Path) -> Iterator[str]:

@@ -10,16 +10,17 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from core import clock
+from core.db import database, session, settings, transaction
 from core.errors import Invalid
 from core.ids import new_id
-from core.runtime import database, session, settings, transaction
 from models.accounts import Account
-from models.learning import ReviewCard
-from models.roadmaps import Roadmap
-from roadmap import accounts, overseeing, passwords, transferring
-from roadmap.accounts import LOCAL_EMAIL, LOCAL_OWNER
-from roadmap.audit import Actor, AuditOutcome, records
-from roadmap.transferring import NoWayIn
+from models.roadmaps import ReviewCard, Roadmap
+from roadmap.accounts import accounts, passwords
+from roadmap.accounts.accounts import LOCAL_EMAIL
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.lifecycle import admin_queries, transfer
+from roadmap.lifecycle.transfer import NoWayIn
+from roadmap.operations.audit_log import Actor, AuditOutcome, records
 from roadmap_app import app
 from tests.cases import try_each
 from tests.portables import DOCUMENT
@@ -36,7 +37,7 @@ def client(immediate: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestCli
     changed = settings.model_copy(
         update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
     )
-    for module in (*FOR_SETTINGS, transferring):
+    for module in (*FOR_SETTINGS, transfer):
         monkeypatch.setattr(module, "settings", changed)
     monkeypatch.setattr(passwords, "HASHER", CHEAP)
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as made:
@@ -118,14 +119,14 @@ def test_those_of_embedded_mode_can_be_had_on_a_server(ann: Person) -> None:
         Roadmap.update(owner=LOCAL_OWNER).execute()
         ReviewCard.update(owner=LOCAL_OWNER).execute()
     assert ann.get(path).status_code == 404
-    assert transferring.transfer(LOCAL_EMAIL, ann.email, BOSS).roadmaps == 1
+    assert transfer.transfer(LOCAL_EMAIL, ann.email, BOSS).roadmaps == 1
     assert ann.get(path).status_code == 200
 
 
 def test_who_has_left_is_disabled_or_to_be_deleted_already(ann: Person, bob: Person) -> None:
     path = learned(ann)
     ann.delete()
-    assert transferring.transfer(ann.email, bob.email, BOSS).roadmaps == 1
+    assert transfer.transfer(ann.email, bob.email, BOSS).roadmaps == 1
     assert bob.get(path).status_code == 200
 
 
@@ -138,9 +139,9 @@ def test_nothing_goes_to_somebody_who_cannot_log_in(ann: Person, bob: Person, en
     path = learned(ann)
     end(bob)
     with pytest.raises(NoWayIn):
-        transferring.transfer(ann.email, bob.email, BOSS)
+        transfer.transfer(ann.email, bob.email, BOSS)
     with pytest.raises(NoWayIn):
-        transferring.transfer(ann.email, LOCAL_EMAIL, BOSS)
+        transfer.transfer(ann.email, LOCAL_EMAIL, BOSS)
     assert ann.row is not None
     with session():
         assert Roadmap.get_by_id(UUID(path.rpartition("/")[2])).owner_id == ann.id
@@ -157,7 +158,7 @@ def test_an_account_that_is_not_there_is_named(boss: Person, named: str) -> None
 
 def test_an_account_has_its_own_roadmaps_already(ann: Person) -> None:
     with pytest.raises(Invalid) as refused:
-        transferring.transfer(ann.email, str(ann.id), BOSS)
+        transfer.transfer(ann.email, str(ann.id), BOSS)
     assert refused.value.fields[0].pointer == "/new_owner"
 
 
@@ -177,7 +178,7 @@ def test_an_undone_transfer_leaves_all_as_it_was(ann: Person, bob: Person) -> No
     """Whatever ends the transaction."""
     path, cards = learned(ann), due(ann)
     with transaction(), database.atomic() as ours:
-        transferring.transfer(ann.email, bob.email, BOSS)
+        transfer.transfer(ann.email, bob.email, BOSS)
         ours.rollback()
     assert (ann.get(path).status_code, bob.get(path).status_code) == (200, 404)
     assert (due(ann), due(bob)) == (cards, 0)
@@ -211,7 +212,9 @@ class TestPage:
         done = self.form(room, owner=ann.email, new_owner=bob.email)
         assert done.status_code == 303
         assert "The roadmaps are transferred." in room.get(done.headers["location"]).text
-        assert overseeing.search(overseeing.Sought(owner=bob.email), before=None, limit=2).items
+        assert admin_queries.search(
+            admin_queries.RoadmapSearch(owner=bob.email), before=None, limit=2
+        ).items
 
 
 def test_in_embedded_mode_those_of_others_become_the_local_owners(immediate: None) -> None:
@@ -234,6 +237,6 @@ def test_in_embedded_mode_those_of_others_become_the_local_owners(immediate: Non
         Account.insert(account).execute()
         for id_ in ids:
             Roadmap.insert({**row, "id": id_, "owner": account["id"]}).execute()
-    assert transferring.transfer("ann@example.org", LOCAL_EMAIL, BOSS).roadmaps == 2
+    assert transfer.transfer("ann@example.org", LOCAL_EMAIL, BOSS).roadmaps == 2
     with pytest.raises(NoWayIn):
-        transferring.transfer(LOCAL_EMAIL, "ann@example.org", BOSS)
+        transfer.transfer(LOCAL_EMAIL, "ann@example.org", BOSS)

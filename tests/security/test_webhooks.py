@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from core import outbound, own_addresses, visiting
-from core.outbound import NOWHERE, OWN, UNREACHED, Unreachable, parse
-from core.public_addresses import is_public
-from core.runtime import database, session, settings
+from core.db import database, session, settings
+from core.net import link_probe, own_addresses, safe_http
+from core.net.ip_allowlist import is_public
+from core.net.link_probe import Visit, visit
+from core.net.safe_http import NOWHERE, OWN, UNREACHED, Unreachable, parse
 from core.settings import SettingsError, from_environment
-from core.visiting import Visit, visit
-from roadmap import execution_log
+from roadmap.operations import execution_log
 from tests.receiver import receiving, status
 from tests.servers import free_port
 from tests.site import page, served
@@ -136,7 +136,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
             tried.append(address)
             raise ConnectionRefusedError
 
-    monkeypatch.setattr(outbound.socket, "socket", Socket)
+    monkeypatch.setattr(safe_http.socket, "socket", Socket)
     return tried
 
 
@@ -144,7 +144,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 def named(*answers: list[str]) -> Iterator[Names]:
     names = Names(list(answers))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outbound.socket, "getaddrinfo", names.getaddrinfo)
+        patch.setattr(safe_http.socket, "getaddrinfo", names.getaddrinfo)
         yield names
 
 
@@ -159,13 +159,13 @@ def leading(addresses: dict[str, Any]) -> Iterator[None]:
         return Names([found]).getaddrinfo(host, port)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outbound.socket, "getaddrinfo", getaddrinfo)
+        patch.setattr(safe_http.socket, "getaddrinfo", getaddrinfo)
         yield
 
 
 def refused(url: str, **options: Any) -> str:
     with pytest.raises(Unreachable) as caught:
-        outbound.post(url, b"{}", {}, **options)
+        safe_http.post(url, b"{}", {}, **options)
     return str(caught.value)
 
 
@@ -409,7 +409,7 @@ class TestTheServiceItself:
         assert not own_addresses.is_own(ip_address("8.8.8.8"), self.PORT, ())
 
     def test_a_redirect_to_it_is_not_followed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(visiting, "robots", visiting.Robots())
+        monkeypatch.setattr(link_probe, "robots", link_probe.Robots())
         with receiving() as itself, served() as site:
             mine = settings.model_copy(
                 update={"allowed_hosts": ("roadmap.example",), "port": itself.port}

@@ -7,14 +7,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
-from core.runtime import transaction
+from core.db import transaction
 from models.roadmaps import Concept, Content, Roadmap, RoadmapEvent
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.activity import ENOUGH, Activity, activity
-from roadmap.creating import create_many, new_roadmap
-from roadmap.events import EventType
-from roadmap.requests import RoadmapRequest
-from roadmap.statuses import ContentStatus, RoadmapStatus
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.lifecycle.build_status import ENOUGH, activity
+from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.plan.event_types import EventType
+from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.statuses import ContentStatus, RoadmapStatus
+from roadmap.plan.views import Activity
 from tests.stack import GOAL
 
 pytestmark = pytest.mark.usefixtures("short")

@@ -10,13 +10,22 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
+from core.db import SerializationConflict, session, transaction
 from core.errors import Conflict, NotFound, Unavailable
 from core.ids import new_id
-from core.runtime import Overtaken, session, transaction
 from models.audit import AuditRecord
-from roadmap import audit
-from roadmap.accounts import LOCAL_EMAIL, LOCAL_OWNER
-from roadmap.audit import LONGEST, MOST_DETAILS, Actor, AuditEntry, AuditOutcome, audited, records
+from roadmap.accounts.accounts import LOCAL_EMAIL
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.operations import audit_log
+from roadmap.operations.audit_log import (
+    LONGEST,
+    MOST_DETAILS,
+    Actor,
+    AuditEntry,
+    AuditOutcome,
+    audited,
+    records,
+)
 
 ADA = Actor(UUID(int=7), "ada@example.org", "192.0.2.1", "request-1")
 
@@ -71,7 +80,7 @@ def test_nothing_is_done_that_cannot_be_written_down(monkeypatch: pytest.MonkeyP
     def away() -> None:
         raise Unavailable("The database does not answer.")
 
-    monkeypatch.setattr(audit, "transaction", away)
+    monkeypatch.setattr(audit_log, "transaction", away)
     done = []
     with pytest.raises(Unavailable), audited(ADA, "queue.pause", "content"):
         done.append(True)
@@ -85,7 +94,7 @@ def test_what_was_done_counts_when_its_outcome_cannot_be_written(
         raise Unavailable("The database does not answer.")
 
     with caplog.at_level(logging.WARNING), audited(ADA, "queue.pause", "content") as act:
-        monkeypatch.setattr(audit, "transaction", away)
+        monkeypatch.setattr(audit_log, "transaction", away)
     monkeypatch.undo()
     assert newest().outcome is None
     assert f"does not know that {act.id} is done" in caplog.text
@@ -138,10 +147,10 @@ def test_an_act_is_forgotten_after_a_year() -> None:
     with audited(ADA, "queue.pause", "content"):
         pass
     clock.travel(timedelta(days=365))
-    audit.forget_old()
+    audit_log.purge_expired()
     assert newest().target == "content"
     clock.travel(timedelta(days=2))
-    audit.forget_old()
+    audit_log.purge_expired()
     assert records(limit=1).items == []
 
 
@@ -182,10 +191,10 @@ def test_what_was_refused_is_written_down_whatever_becomes_of_the_transaction_ar
 
 
 def test_what_was_overtaken_is_done_again_and_written_down_once() -> None:
-    with suppress(Overtaken), transaction():
+    with suppress(SerializationConflict), transaction():
         with suppress(ZeroDivisionError), audited(ADA, "roadmap.cancel", "7"):
             raise ZeroDivisionError
-        raise Overtaken
+        raise SerializationConflict
     assert records(limit=1).items == []
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.batching import Batcher
 from core.errors import Unavailable
+from core.group_commit import GroupCommit
 from tests.waiting import wait_until
 
 LIMIT = 20  # seconds until a test that would wait for ever fails
@@ -47,7 +47,7 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(limited())
 
 
-async def submit_all(batcher: Batcher[int, int], items: Sequence[int]) -> list[Any]:
+async def submit_all(batcher: GroupCommit[int, int], items: Sequence[int]) -> list[Any]:
     return await asyncio.gather(*(batcher.submit(item) for item in items), return_exceptions=True)
 
 
@@ -62,7 +62,7 @@ async def begun() -> None:
 
 def test_each_item_gets_its_own_result(gate: Gate) -> None:
     gate.open.set()
-    batcher: Batcher[int, int] = Batcher(gate, name="test")
+    batcher: GroupCommit[int, int] = GroupCommit(gate, name="test")
     batcher.start()
     assert run(submit_all(batcher, range(1000))) == [item * 10 for item in range(1000)]
     batcher.stop()
@@ -72,7 +72,7 @@ def test_each_item_gets_its_own_result(gate: Gate) -> None:
 def test_what_arrives_together_is_handled_together_and_never_more_than_the_largest_batch(
     gate: Gate,
 ) -> None:
-    batcher: Batcher[int, int] = Batcher(gate, name="test", largest=10)
+    batcher: GroupCommit[int, int] = GroupCommit(gate, name="test", largest=10)
 
     async def main() -> list[Any]:
         first = asyncio.create_task(batcher.submit(0))
@@ -90,7 +90,7 @@ def test_what_arrives_together_is_handled_together_and_never_more_than_the_large
 
 def test_an_error_of_one_item_is_its_own(gate: Gate) -> None:
     gate.open.set()
-    batcher: Batcher[int, int] = Batcher(gate, name="test")
+    batcher: GroupCommit[int, int] = GroupCommit(gate, name="test")
     batcher.start()
     one, bad, other = run(submit_all(batcher, [1, -2, 3]))
     batcher.stop()
@@ -108,7 +108,7 @@ def test_a_handler_that_raises_answers_everybody_with_its_error_and_goes_on() ->
             raise OSError("the disk is full")
         return list(items)
 
-    batcher: Batcher[int, int] = Batcher(handle, name="test")
+    batcher: GroupCommit[int, int] = GroupCommit(handle, name="test")
 
     async def main() -> tuple[list[Any], int]:
         waiting = [asyncio.create_task(batcher.submit(item)) for item in range(5)]
@@ -128,7 +128,7 @@ def test_a_handler_that_forgets_an_item_answers_everybody_and_goes_on() -> None:
     def handle(items: Sequence[int]) -> list[int | Exception]:
         return [item for item in items if item != 13]
 
-    batcher: Batcher[int, int] = Batcher(handle, name="test")
+    batcher: GroupCommit[int, int] = GroupCommit(handle, name="test")
     batcher.start()
 
     async def main() -> tuple[list[Any], int]:
@@ -142,7 +142,7 @@ def test_a_handler_that_forgets_an_item_answers_everybody_and_goes_on() -> None:
 
 
 def test_a_full_line_is_told_at_once_and_those_in_it_are_answered(gate: Gate) -> None:
-    batcher: Batcher[int, int] = Batcher(gate, name="test", waiting=3)
+    batcher: GroupCommit[int, int] = GroupCommit(gate, name="test", waiting=3)
 
     async def main() -> list[Any]:
         first = asyncio.create_task(batcher.submit(0))
@@ -162,7 +162,7 @@ def test_a_full_line_is_told_at_once_and_those_in_it_are_answered(gate: Gate) ->
 
 
 def test_stopping_answers_everything_that_was_submitted(gate: Gate) -> None:
-    batcher: Batcher[int, int] = Batcher(gate, name="test", largest=4)
+    batcher: GroupCommit[int, int] = GroupCommit(gate, name="test", largest=4)
 
     async def main() -> list[Any]:
         waiting = [asyncio.create_task(batcher.submit(item)) for item in range(20)]
@@ -179,7 +179,7 @@ def test_stopping_answers_everything_that_was_submitted(gate: Gate) -> None:
 
 
 def test_stopping_answers_also_when_the_line_is_full(gate: Gate) -> None:
-    batcher: Batcher[int, int] = Batcher(gate, name="test", waiting=2)
+    batcher: GroupCommit[int, int] = GroupCommit(gate, name="test", waiting=2)
 
     async def main() -> list[Any]:
         first = asyncio.create_task(batcher.submit(0))
@@ -197,7 +197,7 @@ def test_stopping_answers_also_when_the_line_is_full(gate: Gate) -> None:
 
 
 def test_a_caller_who_goes_away_does_not_disturb_the_others(gate: Gate) -> None:
-    batcher: Batcher[int, int] = Batcher(gate, name="test")
+    batcher: GroupCommit[int, int] = GroupCommit(gate, name="test")
 
     async def main() -> list[Any]:
         waiting = [asyncio.create_task(batcher.submit(item)) for item in range(3)]
@@ -215,7 +215,7 @@ def test_a_caller_who_goes_away_does_not_disturb_the_others(gate: Gate) -> None:
 
 
 def test_a_loop_that_has_ended_does_not_disturb_the_next(gate: Gate) -> None:
-    batcher: Batcher[int, int] = Batcher(gate, name="test")
+    batcher: GroupCommit[int, int] = GroupCommit(gate, name="test")
     batcher.start()
 
     async def leave() -> None:
@@ -231,7 +231,7 @@ def test_a_loop_that_has_ended_does_not_disturb_the_next(gate: Gate) -> None:
 
 def test_callers_of_different_loops_share_a_batcher(gate: Gate) -> None:
     gate.open.set()
-    batcher: Batcher[int, int] = Batcher(gate, name="test")
+    batcher: GroupCommit[int, int] = GroupCommit(gate, name="test")
     batcher.start()
     answers: dict[int, list[int]] = {}
 
@@ -251,7 +251,7 @@ def test_callers_of_different_loops_share_a_batcher(gate: Gate) -> None:
 
 def test_a_batcher_can_be_started_again_after_it_was_stopped(gate: Gate) -> None:
     gate.open.set()
-    batcher: Batcher[int, int] = Batcher(gate, name="test")
+    batcher: GroupCommit[int, int] = GroupCommit(gate, name="test")
     for _ in range(3):
         batcher.start()
         assert run(submit_all(batcher, [1, 2])) == [10, 20]
@@ -260,7 +260,7 @@ def test_a_batcher_can_be_started_again_after_it_was_stopped(gate: Gate) -> None
 
 def test_nothing_is_taken_after_the_end(gate: Gate) -> None:
     gate.open.set()
-    batcher: Batcher[int, int] = Batcher(gate, name="test")
+    batcher: GroupCommit[int, int] = GroupCommit(gate, name="test")
     batcher.start()
     batcher.stop()
     [refused] = run(submit_all(batcher, [1]))
@@ -269,6 +269,6 @@ def test_nothing_is_taken_after_the_end(gate: Gate) -> None:
 
 
 def test_stopping_what_was_never_started_returns(gate: Gate) -> None:
-    batcher: Batcher[int, int] = Batcher(gate, name="test")
+    batcher: GroupCommit[int, int] = GroupCommit(gate, name="test")
     batcher.stop()
     assert gate.batches == []

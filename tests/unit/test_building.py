@@ -12,20 +12,22 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
+from core.db import session, settings, transaction
 from core.errors import Unauthenticated
 from core.ids import new_id
-from core.runtime import session, settings, transaction
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, RoadmapEvent, Stage
-from roadmap import building, events, execution_log, leases, planning, rescue
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.attempts import MOST_INTERRUPTIONS
-from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault
-from roadmap.catalogue import Catalogue
-from roadmap.creating import NewRoadmap, create_many, new_roadmap
-from roadmap.outline import ContentKind, Contents, Outline, Tutorial
-from roadmap.requests import RoadmapRequest
-from roadmap.steps import Step, StepName
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.generation.catalogue.generator import CatalogueGenerator
+from roadmap.generation.context import ConceptBrief, DesignBrief, GeneratorFault
+from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
+from roadmap.lifecycle import content_job, events, leases, plan_job, rescue
+from roadmap.lifecycle.create import NewRoadmap, create_many, new_roadmap
+from roadmap.operations import execution_log
+from roadmap.plan import event_types
+from roadmap.plan.jobs import Job, JobName
+from roadmap.plan.outline import ContentKind, Contents, Outline, Tutorial
+from roadmap.plan.schemas import RoadmapRequest
 from tasks import content
 from tasks.queues import content_queue
 
@@ -38,7 +40,7 @@ LEASE_OVER = leases.LASTS + timedelta(seconds=1)
 LONG = timedelta(hours=1)  # longer than any pause, lease or patience
 
 
-class Small(Catalogue):
+class Small(CatalogueGenerator):
     """The first two concepts of the catalogue's track; counts what it is asked for."""
 
     def __init__(self) -> None:
@@ -116,7 +118,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Small:
 class Heart:
     """Beats when a test says so: in place of the pauses between two renewals of the keeper that has it."""
 
-    def __init__(self, keeper: leases.Keeper) -> None:
+    def __init__(self, keeper: leases.LeaseKeeper) -> None:
         self.keeper, self.others = keeper, set(threading.enumerate())
         self.resting, self.beats = threading.Semaphore(0), threading.Semaphore(0)
 
@@ -140,9 +142,9 @@ def beating_by_hand() -> Iterator[Heart]:
     """The workers of this process have a keeper of their own meanwhile. While it does not beat, they renew no lease, as when
     the process is stopped.
     """
-    made = Heart(leases.Keeper())
+    made = Heart(leases.LeaseKeeper())
     with pytest.MonkeyPatch.context() as patch:
-        for module in (leases, planning, building):
+        for module in (leases, plan_job, content_job):
             patch.setattr(module, "keeper", made.keeper)
         patch.setattr(leases, "sleep", made.rest)
         yield made
@@ -163,17 +165,17 @@ def use(generator: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 def accepted(**fields: Any) -> UUID:
     """A roadmap that is stored and nothing more, as when its message is lost."""
     (step,) = create_many([new_roadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL, **fields))])
-    assert isinstance(step, Step)
+    assert isinstance(step, Job)
     return step.id
 
 
 def planned() -> tuple[UUID, list[UUID]]:
     """A roadmap with an outline, and its pending contents."""
     roadmap_id = accepted()
-    return roadmap_id, [step.id for step in planning.plan(roadmap_id, Small())]
+    return roadmap_id, [step.id for step in plan_job.plan(roadmap_id, Small())]
 
 
-def wait_out(look: Callable[[], list[Step]]) -> None:
+def wait_out(look: Callable[[], list[Job]]) -> None:
     """A lease runs out, a look finds it so, and the time passes that a live holder has to renew it."""
     clock.travel(LEASE_OVER)
     (step,) = look()
@@ -222,7 +224,7 @@ def run_until_final(roadmap_id: UUID, *, with_rescue: bool = False) -> Roadmap:
     raise AssertionError(f"the roadmap stays {row.status}")
 
 
-def assert_told_without_gaps(roadmap_id: UUID) -> list[events.Event]:
+def assert_told_without_gaps(roadmap_id: UUID) -> list[event_types.Event]:
     told = events.events_after(roadmap_id, 0)
     assert [event.seq for event in told] == list(range(1, len(told) + 1))
     assert the_roadmap(roadmap_id).last_seq == len(told)
@@ -251,30 +253,30 @@ class TestTwice:
     def test_planning_again_while_contents_are_pending_only_names_them_again(self) -> None:
         roadmap_id, contents = planned()
         before, second = everything(), Small()
-        assert {step.id for step in planning.plan(roadmap_id, second)} == set(contents)
+        assert {step.id for step in plan_job.plan(roadmap_id, second)} == set(contents)
         assert everything() == before
         assert second.asked == []
 
     def test_writing_a_content_again_while_others_are_pending_changes_nothing(self) -> None:
         _, contents = planned()
-        building.build_content(contents[0], Small())
+        content_job.build_content(contents[0], Small())
         before, second = everything(), Small()
-        assert building.build_content(contents[0], second) == []
+        assert content_job.build_content(contents[0], second) == []
         assert everything() == before
         assert second.asked == []
 
     def test_a_failed_roadmap_is_not_planned_again(self) -> None:
         roadmap_id = accepted()
-        planning.plan(roadmap_id, Failing("outline", GeneratorFault("No.", lasting=True)))
+        plan_job.plan(roadmap_id, Failing("outline", GeneratorFault("No.", lasting=True)))
         before, second = everything(), Small()
-        assert planning.plan(roadmap_id, second) == []
+        assert plan_job.plan(roadmap_id, second) == []
         assert everything() == before
         assert second.asked == []
 
     def test_what_does_not_exist_any_more_is_passed_over(self) -> None:
         second = Small()
-        assert planning.plan(new_id(), second) == []
-        assert building.build_content(new_id(), second) == []
+        assert plan_job.plan(new_id(), second) == []
+        assert content_job.build_content(new_id(), second) == []
         assert second.asked == []
 
     def test_threads_that_build_everything_twice_write_everything_once(self) -> None:
@@ -283,7 +285,7 @@ class TestTwice:
 
         def work(mine: list[UUID]) -> None:
             for content_id in mine:
-                building.build_content(content_id, shared)
+                content_job.build_content(content_id, shared)
 
         threads = [
             threading.Thread(target=work, args=[order])
@@ -305,21 +307,21 @@ class TestLeases:
     def test_who_finds_a_roadmap_held_comes_back_when_the_lease_is_over(self) -> None:
         roadmap_id = accepted()
         second, found = Small(), []
-        planning.plan(
-            roadmap_id, Interrupted(lambda: found.extend(planning.plan(roadmap_id, second)))
+        plan_job.plan(
+            roadmap_id, Interrupted(lambda: found.extend(plan_job.plan(roadmap_id, second)))
         )
         assert second.asked == []
-        assert [(step.name, step.id) for step in found] == [(StepName.plan_roadmap, roadmap_id)]
+        assert [(step.name, step.id) for step in found] == [(JobName.plan_roadmap, roadmap_id)]
         assert 0 < found[0].delay <= leases.LASTS.total_seconds() + leases.AFTER
         assert the_roadmap(roadmap_id).title == "too late"  # the holder was in time
 
     def test_who_finds_a_content_held_comes_back_when_the_lease_is_over(self) -> None:
         _, contents = planned()
         second, found = Small(), []
-        first = Interrupted(lambda: found.extend(building.build_content(contents[0], second)))
-        assert building.build_content(contents[0], first) == []
+        first = Interrupted(lambda: found.extend(content_job.build_content(contents[0], second)))
+        assert content_job.build_content(contents[0], first) == []
         assert second.asked == []
-        assert [(step.name, step.id) for step in found] == [(StepName.build_content, contents[0])]
+        assert [(step.name, step.id) for step in found] == [(JobName.build_content, contents[0])]
         assert 0 < found[0].delay <= leases.LASTS.total_seconds() + leases.AFTER
         assert the_content(contents[0]).status == "ready"
 
@@ -327,15 +329,15 @@ class TestLeases:
         self,
     ) -> None:
         roadmap_id = accepted()
-        second, steps = Small(), list[Step]()
+        second, steps = Small(), list[Job]()
 
         def take_over() -> None:
-            wait_out(lambda: planning.plan(roadmap_id, second))
+            wait_out(lambda: plan_job.plan(roadmap_id, second))
             assert second.asked == []
-            steps.extend(planning.plan(roadmap_id, second))
+            steps.extend(plan_job.plan(roadmap_id, second))
 
         assert (
-            planning.plan(roadmap_id, Interrupted(take_over)) == steps
+            plan_job.plan(roadmap_id, Interrupted(take_over)) == steps
         )  # again: they may have been lost
 
         row = the_roadmap(roadmap_id)
@@ -352,11 +354,11 @@ class TestLeases:
         second = Small()
 
         def take_over() -> None:
-            wait_out(lambda: building.build_content(contents[0], second))
+            wait_out(lambda: content_job.build_content(contents[0], second))
             assert second.asked == []
-            building.build_content(contents[0], second)
+            content_job.build_content(contents[0], second)
 
-        assert building.build_content(contents[0], Interrupted(take_over)) == []
+        assert content_job.build_content(contents[0], Interrupted(take_over)) == []
 
         assert len(second.asked) == 1
         (version,) = rows(ContentVersion)
@@ -374,11 +376,11 @@ class TestLeases:
         _, contents = planned()
 
         def take_over_and_think() -> None:
-            wait_out(lambda: building.build_content(contents[0], Small()))
+            wait_out(lambda: content_job.build_content(contents[0], Small()))
             with transaction():
                 assert leases.claim(leases.BUILDING, contents[0]) is not None
 
-        building.build_content(contents[0], Interrupted(take_over_and_think))
+        content_job.build_content(contents[0], Interrupted(take_over_and_think))
         assert rows(ContentVersion) == []
         assert the_content(contents[0]).status == "building"
 
@@ -387,11 +389,11 @@ class TestLeases:
         roadmap_id = accepted()
 
         def take_over() -> None:
-            wait_out(lambda: planning.plan(roadmap_id, Small()))
-            planning.plan(roadmap_id, Small())
+            wait_out(lambda: plan_job.plan(roadmap_id, Small()))
+            plan_job.plan(roadmap_id, Small())
 
         assert (
-            planning.plan(
+            plan_job.plan(
                 roadmap_id, Interrupted(take_over, GeneratorFault("Gave up.", lasting=lasting))
             )
             == []
@@ -405,11 +407,11 @@ class TestLeases:
         roadmap_id, contents = planned()
 
         def take_over() -> None:
-            wait_out(lambda: building.build_content(contents[0], Small()))
-            building.build_content(contents[0], Small())
+            wait_out(lambda: content_job.build_content(contents[0], Small()))
+            content_job.build_content(contents[0], Small())
 
         late = Interrupted(take_over, GeneratorFault("Gave up.", lasting=lasting))
-        assert building.build_content(contents[0], late) == []
+        assert content_job.build_content(contents[0], late) == []
         assert (the_content(contents[0]).status, the_content(contents[0]).error) == ("ready", "")
         assert (
             the_roadmap(roadmap_id).contents_ready,
@@ -529,7 +531,7 @@ class TestFaults:
     def test_a_roadmap_is_planned_although_its_deadline_has_passed_meanwhile(self) -> None:
         roadmap_id = accepted(deadline=(clock.now() + timedelta(days=1)).date())
         clock.travel(timedelta(days=3))
-        assert len(planning.plan(roadmap_id, Small())) == CONTENTS
+        assert len(plan_job.plan(roadmap_id, Small())) == CONTENTS
 
 
 class TestDeaths:
@@ -540,9 +542,9 @@ class TestDeaths:
     def test_a_roadmap_whose_planners_die_again_and_again_is_given_up(self) -> None:
         roadmap_id, deadly = accepted(), Failing("outline", Killed())
         for _ in range(MOST_INTERRUPTIONS):
-            self.die(lambda: planning.plan(roadmap_id, deadly))
-            wait_out(lambda: planning.plan(roadmap_id, deadly))
-        assert planning.plan(roadmap_id, deadly) == []
+            self.die(lambda: plan_job.plan(roadmap_id, deadly))
+            wait_out(lambda: plan_job.plan(roadmap_id, deadly))
+        assert plan_job.plan(roadmap_id, deadly) == []
         row = the_roadmap(roadmap_id)
         assert (row.status, row.error) == (
             "failed",
@@ -559,10 +561,10 @@ class TestDeaths:
         roadmap_id, contents = planned()
         deadly = Failing("", Killed())
         for _ in range(MOST_INTERRUPTIONS):
-            self.die(lambda: building.build_content(contents[0], deadly))
-            wait_out(lambda: building.build_content(contents[0], deadly))
+            self.die(lambda: content_job.build_content(contents[0], deadly))
+            wait_out(lambda: content_job.build_content(contents[0], deadly))
         for content_id in contents:
-            building.build_content(content_id, Small())
+            content_job.build_content(content_id, Small())
         assert the_roadmap(roadmap_id).status == "partial"
         row = the_content(contents[0])
         assert (row.status, row.error) == (
@@ -575,13 +577,15 @@ class TestDeaths:
 
     def test_a_planner_that_dies_once_does_no_harm(self) -> None:
         roadmap_id = accepted()
-        self.die(lambda: planning.plan(roadmap_id, Failing("outline", Killed())))
-        wait_out(lambda: planning.plan(roadmap_id, Small()))
-        for step in planning.plan(roadmap_id, Small()):
-            building.build_content(step.id, Small())
+        self.die(lambda: plan_job.plan(roadmap_id, Failing("outline", Killed())))
+        wait_out(lambda: plan_job.plan(roadmap_id, Small()))
+        for step in plan_job.plan(roadmap_id, Small()):
+            content_job.build_content(step.id, Small())
         assert the_roadmap(roadmap_id).status == "ready"
         told = assert_told_without_gaps(roadmap_id)
-        assert [event.data["attempt"] for event in told if event.type == "roadmap.planning"] == [
+        assert [
+            event.data["attempt"] for event in told if event.type == "roadmap.lifecycle.plan_job"
+        ] == [
             1,
             1,
         ]
@@ -595,7 +599,7 @@ class TestEvents:
         told = assert_told_without_gaps(UUID(path.rpartition("/")[2]))
         first = [
             "roadmap.queued",
-            "roadmap.planning",
+            "roadmap.lifecycle.plan_job",
             "roadmap.analysed",
             "roadmap.drafted",
             "roadmap.outlined",
@@ -609,7 +613,7 @@ class TestEvents:
     def test_events_are_read_from_any_number_on(self) -> None:
         roadmap_id, contents = planned()
         for content_id in contents:
-            building.build_content(content_id, Small())
+            content_job.build_content(content_id, Small())
         told = assert_told_without_gaps(roadmap_id)
         for after in range(len(told) + 1):
             assert events.events_after(roadmap_id, after) == told[after:]
@@ -622,7 +626,7 @@ class TestCreating:
 
     def test_a_batch_is_stored_whole_with_its_first_events(self) -> None:
         batch = [self.request() for _ in range(256)]
-        assert create_many(batch) == [Step(StepName.plan_roadmap, new.id) for new in batch]
+        assert create_many(batch) == [Job(JobName.plan_roadmap, new.id) for new in batch]
         assert {row["id"] for row in rows(Roadmap, Roadmap.status == "queued")} == {
             new.id for new in batch
         }
@@ -634,8 +638,8 @@ class TestCreating:
         batch = [self.request(), self.request(new_id()), self.request(), self.request(new_id())]
         first, second, third, fourth = create_many(batch)
         assert (first, third) == (
-            Step(StepName.plan_roadmap, batch[0].id),
-            Step(StepName.plan_roadmap, batch[2].id),
+            Job(JobName.plan_roadmap, batch[0].id),
+            Job(JobName.plan_roadmap, batch[2].id),
         )
         assert isinstance(second, Unauthenticated)
         assert isinstance(fourth, Unauthenticated)

@@ -13,8 +13,8 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner
 
-from cli.calling import Caller
-from cli.telling import Away, Failed
+from cli.api_client import Caller
+from cli.output import CommandFailed, ServiceUnreachable
 from roadmap_cli import main
 from tests.cases import try_each
 from tests.commands import Said
@@ -95,11 +95,11 @@ class TestKey:
 
     def test_what_cannot_be_sent_is_not_tried_again_and_not_told(self) -> None:
         began = monotonic()
-        with serving(an_empty_list) as url, pytest.raises(Failed) as refused:
+        with serving(an_empty_list) as url, pytest.raises(CommandFailed) as refused:
             Caller(url, f"{SECRET}\r", 60).get(PATH)
         assert SECRET not in refused.value.message
-        assert not isinstance(refused.value, Away)
-        with serving(an_empty_list) as url, pytest.raises(Failed) as refused:
+        assert not isinstance(refused.value, ServiceUnreachable)
+        with serving(an_empty_list) as url, pytest.raises(CommandFailed) as refused:
             list(Caller(url, f"{SECRET}\r", 60).events(PATH))
         assert SECRET not in refused.value.message
         assert monotonic() - began < SOON
@@ -117,7 +117,7 @@ class TestStream:
                 b"", 204 if len(asked) > 20 else 200, Content_Type="text/event-stream"
             )  # or it would go on for ever
 
-        with serving(end) as url, pytest.raises(Away, match="busy or incomplete"):
+        with serving(end) as url, pytest.raises(ServiceUnreachable, match="busy or incomplete"):
             list(Caller(url, None, 0.3).events(PATH))
         assert 1 < len(asked) < 10
 
@@ -126,9 +126,9 @@ class TestStream:
         def tell(handler: Other) -> None:
             handler.say(b"data: " + event + b"\n\n", Content_Type="text/event-stream")
 
-        with serving(tell) as url, pytest.raises(Failed, match="--url") as refused:
+        with serving(tell) as url, pytest.raises(CommandFailed, match="--url") as refused:
             list(Caller(url, None, 0.3).events(PATH))
-        assert not isinstance(refused.value, Away)
+        assert not isinstance(refused.value, ServiceUnreachable)
 
 
 class TestOther:
@@ -151,7 +151,7 @@ class TestOther:
             lambda handler: handler.say(b"not compressed", Content_Encoding="gzip")
         ) as url:
             for ask in (lambda caller: caller.get(PATH), lambda caller: list(caller.events(PATH))):
-                with pytest.raises(Failed, match="--url"):
+                with pytest.raises(CommandFailed, match="--url"):
                     ask(Caller(url, None, 0.3))
 
     def test_a_list_that_is_none_is_told_so(self) -> None:
@@ -159,7 +159,7 @@ class TestOther:
             serving(
                 lambda handler: handler.say(b'{"items": [], "next_cursor": "a\\u0000b"}')
             ) as url,
-            pytest.raises(Failed),
+            pytest.raises(CommandFailed),
         ):
             list(Caller(url, None, 0.3).pages(PATH, 10))
 

@@ -1,4 +1,4 @@
-"""Every track under roadmap/tracks keeps the rules of docs/CATALOGUE.md, and the catalogue finds and cuts them rightly."""
+"""Every track under roadmap/generation/catalogue/tracks keeps the rules of docs/CATALOGUE.md, and the catalogue finds and cuts them rightly."""
 
 import re
 import shutil
@@ -13,10 +13,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from core.errors import Invalid
-from roadmap import catalogue_files
-from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault
-from roadmap.catalogue import Catalogue, find_track
-from roadmap.catalogue_files import (
+from roadmap.generation.catalogue import loader
+from roadmap.generation.catalogue.generator import CatalogueGenerator, find_track
+from roadmap.generation.catalogue.goal_matching import INTENT, stem
+from roadmap.generation.catalogue.loader import (
     CHINESE,
     LARGEST_FILE,
     TRACKS,
@@ -27,9 +27,8 @@ from roadmap.catalogue_files import (
     load_concept,
     tracks,
 )
-from roadmap.checks import problems
-from roadmap.goals import INTENT, stem
-from roadmap.outline import (
+from roadmap.generation.context import ConceptBrief, DesignBrief, GeneratorFault
+from roadmap.plan.outline import (
     ContentKind,
     Level,
     Outline,
@@ -41,7 +40,8 @@ from roadmap.outline import (
     Tutorial,
     total_weeks,
 )
-from roadmap.requests import RoadmapRequest
+from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.validation import problems
 from tests.cases import try_each
 
 FOLDERS = sorted(path.name for path in TRACKS.iterdir() if path.is_dir())
@@ -70,11 +70,11 @@ def prose(tutorial: str) -> str:
 
 
 def design(request: RoadmapRequest) -> DesignBrief:
-    return DesignBrief(request, Catalogue().analyse(request))
+    return DesignBrief(request, CatalogueGenerator().analyse(request))
 
 
 def plan(goal: str = "Become a backend engineer in Python", **fields: Any) -> Outline:
-    return Catalogue().outline(design(RoadmapRequest(goal=goal, **fields)))
+    return CatalogueGenerator().outline(design(RoadmapRequest(goal=goal, **fields)))
 
 
 def written_of(resources: Resources, request: RoadmapRequest) -> Resources:
@@ -83,9 +83,9 @@ def written_of(resources: Resources, request: RoadmapRequest) -> Resources:
         update={"resources": list(resources.items)}
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(catalogue_files, "load_concept", lambda *_: concept)
+        patch.setattr(loader, "load_concept", lambda *_: concept)
         key = "python-backend/caching"
-        written = Catalogue().write(
+        written = CatalogueGenerator().write(
             ContentKind.resources, ConceptBrief(request, "", "", "", key, "", "", ())
         )
     assert isinstance(written, Resources)
@@ -490,7 +490,7 @@ class TestGoals:
         self,
     ) -> None:
         with pytest.raises(Invalid) as refused:
-            Catalogue().fit(RoadmapRequest(goal="Bake sourdough bread"))
+            CatalogueGenerator().fit(RoadmapRequest(goal="Bake sourdough bread"))
         (field,) = refused.value.fields
         assert field.pointer == "/goal"
         assert "OPENAI_API_KEY" in field.detail
@@ -510,7 +510,7 @@ class TestGoals:
     @try_each("language", ["de", "pt-BR", "zh-Hant-TW", "zh-TW", "eng"])
     def test_a_language_without_texts_is_refused(self, language: str) -> None:
         with pytest.raises(Invalid) as refused:
-            Catalogue().fit(RoadmapRequest(goal="Learn Django", language=language))
+            CatalogueGenerator().fit(RoadmapRequest(goal="Learn Django", language=language))
         (field,) = refused.value.fields
         assert field.pointer == "/language"
         assert "English (en) and Simplified Chinese (zh-Hans)" in field.detail
@@ -518,7 +518,7 @@ class TestGoals:
 
     def test_a_track_that_is_not_translated_says_so(self) -> None:
         with pytest.raises(Invalid) as refused:
-            Catalogue().fit(RoadmapRequest(goal="学习网络安全", language="zh-Hans"))
+            CatalogueGenerator().fit(RoadmapRequest(goal="学习网络安全", language="zh-Hans"))
         (field,) = refused.value.fields
         assert "'Cyber security engineer' is written in English (en)" in field.detail
 
@@ -534,17 +534,20 @@ class TestGoals:
     def test_without_a_language_it_is_that_of_the_goal_where_it_is_there(
         self, goal: str, language: str
     ) -> None:
-        assert Catalogue().fit(RoadmapRequest(goal=goal).in_language_of_goal()).language == language
+        assert (
+            CatalogueGenerator().fit(RoadmapRequest(goal=goal).in_language_of_goal()).language
+            == language
+        )
 
     def test_what_is_asked_for_is_not_changed(self) -> None:
         request = RoadmapRequest(goal="学习后端开发", language="en-GB")
-        assert Catalogue().fit(request) == request
+        assert CatalogueGenerator().fit(request) == request
 
     @try_each("language", ["en", "EN", "en-GB", "en-us"])
     def test_english_of_any_country_is_accepted(self, language: str) -> None:
         request = RoadmapRequest(goal="Learn Django", language=language)
-        Catalogue().fit(request)
-        assert problems(Catalogue().outline(design(request))) == []
+        CatalogueGenerator().fit(request)
+        assert problems(CatalogueGenerator().outline(design(request))) == []
 
     def test_an_outline_for_a_goal_without_a_track_is_a_lasting_fault(self) -> None:
         with pytest.raises(GeneratorFault, match="OPENAI_API_KEY") as fault:
@@ -566,7 +569,7 @@ class TestWriting:
         self, track: Track, kind: ContentKind, shape: type
     ) -> None:
         for concept in plan(track.title).concepts():
-            assert isinstance(Catalogue().write(kind, brief(concept.key)), shape)
+            assert isinstance(CatalogueGenerator().write(kind, brief(concept.key)), shape)
 
     @try_each(
         "key",
@@ -574,7 +577,7 @@ class TestWriting:
     )
     def test_a_concept_that_is_not_there_any_more_is_a_lasting_fault(self, key: str) -> None:
         with pytest.raises(GeneratorFault, match="create the roadmap anew") as fault:
-            Catalogue().write(ContentKind.tutorial, brief(key))
+            CatalogueGenerator().write(ContentKind.tutorial, brief(key))
         assert fault.value.lasting
 
     def test_what_is_liked_and_what_fits_the_level_comes_first(self) -> None:
@@ -582,14 +585,14 @@ class TestWriting:
         concept = load_concept("python-backend", "caching")
         for level in {resource.level for resource in concept.resources}:
             request = RoadmapRequest(goal="Learn Django", level=level)
-            first = Catalogue().write(
+            first = CatalogueGenerator().write(
                 ContentKind.resources, ConceptBrief(request, "", "", "", key, "", "", ())
             )
             assert isinstance(first, Resources)
             assert first.items[0].level is level
             assert set(first.items) == set(concept.resources)
         request = RoadmapRequest(goal="Learn Django", preferences="I read documentation.")
-        liked = Catalogue().write(
+        liked = CatalogueGenerator().write(
             ContentKind.resources, ConceptBrief(request, "", "", "", key, "", "", ())
         )
         assert isinstance(liked, Resources)
@@ -705,7 +708,9 @@ class TestLanguages:
             brief = ConceptBrief(
                 request, "", "", "", node.key, node.title, node.description, node.outcomes
             )
-            tutorial, resources, quiz = (Catalogue().write(kind, brief) for kind in ContentKind)
+            tutorial, resources, quiz = (
+                CatalogueGenerator().write(kind, brief) for kind in ContentKind
+            )
             assert isinstance(tutorial, Tutorial)
             assert isinstance(resources, Resources)
             assert isinstance(quiz, Quiz)
@@ -725,8 +730,8 @@ class TestLanguages:
     @try_each("language", ["zh", "zh-CN", "zh-Hans", "zh-SG", "ZH-hans-CN"])
     def test_simplified_chinese_of_any_country_is_accepted(self, language: str) -> None:
         request = RoadmapRequest(goal="学习后端开发", language=language)
-        Catalogue().fit(request)
-        assert is_chinese(Catalogue().outline(design(request)).title)
+        CatalogueGenerator().fit(request)
+        assert is_chinese(CatalogueGenerator().outline(design(request)).title)
 
     def test_a_tutorial_that_is_translated_has_the_same_code(self) -> None:
         different = []
@@ -755,14 +760,14 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in ("python-backend", "devops"):
         shutil.copytree(TRACKS / name, folder / name)
     shutil.copy(TRACKS / "words.toml", folder)
-    monkeypatch.setattr(catalogue_files, "TRACKS", folder)
+    monkeypatch.setattr(loader, "TRACKS", folder)
     forget()
     yield folder
     forget()
 
 
 def forget() -> None:
-    files = catalogue_files
+    files = loader
     for cached in (files.heads, files.tracks, files.load_track, files.load_concept, files.lexicon):
         cached.cache_clear()
 

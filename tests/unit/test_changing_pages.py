@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 from starlette.testclient import TestClient
 
-from roadmap import decisions, revisions
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.briefs import GeneratorFault
-from roadmap.editing import AddConcept, Remove, Rewrite
-from roadmap.outline import ContentKind
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.generation.context import GeneratorFault
+from roadmap.lifecycle import commands, revisions
+from roadmap.plan.edits import AddConcept, Remove, Rewrite
+from roadmap.plan.outline import ContentKind
 from tests.cases import try_each
 from tests.unit.test_building import the_roadmap
 from tests.unit.test_decisions import (
@@ -287,7 +287,7 @@ class TestEditing:
     def test_a_plan_that_is_being_designed_has_no_forms(
         self, person: TestClient, plan: UUID
     ) -> None:
-        decisions.revise(LOCAL_OWNER, plan, "Shorter.")
+        commands.revise(LOCAL_OWNER, plan, "Shorter.")
         page = person.get(f"/roadmaps/{plan}/edit")
         assert "cannot be changed at the moment" in text_of(page)
         assert 'name="do"' not in page.text
@@ -341,7 +341,7 @@ class TestPlans:
             ),
             Remove(op="remove", what="concept", key="dough"),
         )
-        do(decisions.restore(LOCAL_OWNER, plan, 1))
+        do(commands.restore(LOCAL_OWNER, plan, 1))
         return plan
 
     def test_all_of_them_are_listed_the_newest_first(
@@ -408,7 +408,7 @@ class TestPlans:
         self, person: TestClient, plan: UUID, designer: Designer
     ) -> None:
         designer.designs = [GeneratorFault("No idea.", lasting=True)]
-        do(decisions.revise(LOCAL_OWNER, plan, "Less <b>."))
+        do(commands.revise(LOCAL_OWNER, plan, "Less <b>."))
         shown = person.get(f"/roadmaps/{plan}/revisions")
         assert "It could not be designed." in text_of(shown)
         assert "Less &lt;b&gt;." in shown.text
@@ -471,7 +471,7 @@ class TestVersions:
     def lesson(self, plan: UUID) -> str:
         """The page of a concept whose tutorial has two versions."""
         flour = ids_by_key(plan)["flour"]
-        do(decisions.regenerate(LOCAL_OWNER, plan, flour, ContentKind.tutorial, "Shorter."))
+        do(commands.regenerate(LOCAL_OWNER, plan, flour, ContentKind.tutorial, "Shorter."))
         return f"/roadmaps/{plan}/concepts/{flour}"
 
     def test_they_are_listed_read_and_compared(self, person: TestClient, lesson: str) -> None:
@@ -518,7 +518,7 @@ class TestVersions:
     def test_while_one_is_being_written_there_is_nothing_to_wish_and_nothing_to_restore(
         self, person: TestClient, lesson: str, plan: UUID
     ) -> None:
-        decisions.regenerate(
+        commands.regenerate(
             LOCAL_OWNER, plan, UUID(lesson.rpartition("/")[2]), ContentKind.tutorial, ""
         )
         page = person.get(lesson)
@@ -572,7 +572,7 @@ class TestTrash:
     def test_many_are_on_several_pages(
         self, person: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.pages.trash.ON_A_PAGE", 1)
+        monkeypatch.setattr("web.pages.plan.trash.ON_A_PAGE", 1)
         for _ in range(2):
             person.post(f"{made(person)}/trash")
         first = person.get("/trash").text

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cases import try_each
-from web.pages.charts import (
+from web.pages.admin.charts import (
     ABOVE,
     BELOW,
     GAP,
@@ -19,8 +19,8 @@ from web.pages.charts import (
     SPARK_HEIGHT,
     SPARK_WIDTH,
     TOP,
-    Step,
-    Words,
+    ChartBucket,
+    ChartLabels,
     nice,
     shortened,
     sparkline,
@@ -41,11 +41,11 @@ class Made:
     retried: int = 0
 
 
-def of_step(step: Step) -> str:
+def of_step(step: ChartBucket) -> str:
     return f"{step.at:%H:%M} <{step.done}>"
 
 
-WORDS = Words("The last hour & more", "3 done, 1 failed", "Nothing <yet>", of_step)
+WORDS = ChartLabels("The last hour & more", "3 done, 1 failed", "Nothing <yet>", of_step)
 
 
 def steps(

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from roadmap.briefs import DesignBrief
-from roadmap.catalogue import Catalogue
-from roadmap.catalogue_files import tracks
-from roadmap.checks import (
+from roadmap.generation.catalogue.generator import CatalogueGenerator
+from roadmap.generation.catalogue.loader import tracks
+from roadmap.generation.context import DesignBrief
+from roadmap.plan.outline import Level, Outline, OutlineConcept, OutlineModule, OutlineStage
+from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.validation import (
     LONGEST_DESCRIPTION,
     LONGEST_OUTCOME,
     MOST_CONCEPTS,
@@ -24,8 +26,6 @@ from roadmap.checks import (
     problems,
     quoted,
 )
-from roadmap.outline import Level, Outline, OutlineConcept, OutlineModule, OutlineStage
-from roadmap.requests import RoadmapRequest
 from tests.cases import try_each
 from tests.unit.test_outline import concept, module, of_hours, outline, outlines, stage
 
@@ -515,7 +515,9 @@ class TestCatalogue:
         wrong = []
         for title, level in product((track.title for track in tracks().values()), Level):
             request = RoadmapRequest(goal=title, level=level)
-            made = Catalogue().outline(DesignBrief(request, Catalogue().analyse(request)))
+            made = CatalogueGenerator().outline(
+                DesignBrief(request, CatalogueGenerator().analyse(request))
+            )
             wrong += [
                 f"{title}, {level}: {told}"
                 for told in (*problems(made), *doubts_without_deadline(made))

@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
-from cli.telling import failure
-from core.archive import Reader
+from cli.output import failure
+from core.backup_format import Reader
+from core.db import database, session, settings
 from core.errors import FieldError, Invalid
-from core.runtime import database, session, settings
-from roadmap import backups
+from roadmap.operations import backup
 from roadmap_cli import LEARNERS, OPERATORS, main
 from scripts.commands_page import MARKED, reference
 from tests.cases import try_each
@@ -92,23 +92,23 @@ def test_a_refusal_names_options_and_fields_as_a_person_does() -> None:
 
 @pytest.mark.usefixtures("schema")
 def test_a_backup_has_every_table_and_column_that_the_database_has() -> None:
-    """A new kind of column needs a word in `roadmap/backups.py: KINDS`."""
+    """A new kind of column needs a word in `roadmap/operations/backup.py: KINDS`."""
     with session():
-        there = set(database.get_tables()) - {backups.HISTORY, "sqlite_sequence"}
-        tables = {table._meta.table_name: table for table in backups.tables()}
+        there = set(database.get_tables()) - {backup.HISTORY, "sqlite_sequence"}
+        tables = {table._meta.table_name: table for table in backup.tables()}
         assert tables.keys() == there
         for name, table in tables.items():
             assert {column.name for column in database.get_columns(name)} == {
                 field.column_name for field in table._meta.sorted_fields
             }
-            assert all(backups.kind_of(field) for field in table._meta.sorted_fields)
+            assert all(backup.kind_of(field) for field in table._meta.sorted_fields)
 
 
 @pytest.mark.usefixtures("schema")
 def test_nothing_but_what_is_made_again_is_left_out_of_a_backup(tmp_path: Path) -> None:
-    backups.write(settings, tmp_path / "backup.gz", nullcontext())
+    backup.write(settings, tmp_path / "backup.gz", nullcontext())
     kept = {table.name for table in Reader(tmp_path / "backup.gz").manifest().tables}
-    assert {table._meta.table_name for table in backups.tables()} - kept == {
+    assert {table._meta.table_name for table in backup.tables()} - kept == {
         "account_export",
         "export_piece",
     }

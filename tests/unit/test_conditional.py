@@ -7,8 +7,8 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from core.runtime import Overtaken
-from roadmap import execution_log
+from core.db import SerializationConflict
+from roadmap.operations import execution_log
 from tests.cases import try_each
 from tests.copies import Copies
 from tests.stack import GOAL
@@ -263,7 +263,7 @@ class TestChangingWhatWasRead:
         """As in the crowd around one thing, where no tag decides."""
 
         def overtaken(**_: object) -> None:
-            raise Overtaken
+            raise SerializationConflict
 
         monkeypatch.setattr("web.endpoint.transaction", overtaken)
         answer = client.put(PROFILE, json={}, headers={"If-Match": "*"})

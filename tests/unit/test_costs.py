@@ -18,8 +18,8 @@ from cli.costs.layouts import (
     MODEL,
     ONE,
     SERVERS,
+    DeploymentLayout,
     Large,
-    Layout,
     at_work,
     in_one,
     layouts_of,
@@ -117,7 +117,7 @@ def test_more_of_anything_never_costs_less(
     assert cost(Load(roadmaps, reads, months + 1)) >= usual
 
 
-def layouts(roadmaps: float = 300, *, is_by_model: bool = True) -> list[Layout]:
+def layouts(roadmaps: float = 300, *, is_by_model: bool = True) -> list[DeploymentLayout]:
     asked = prices.load()
     load = Load(roadmaps, 50, 12)
     return layouts_of(

@@ -11,29 +11,36 @@ from starlette.testclient import TestClient
 
 import web.api.roadmaps
 from core import clock
+from core.db import session, settings
 from core.errors import Conflict, Invalid, NotFound
 from core.ids import new_id
-from core.runtime import session, settings
 from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, Revision, Roadmap
-from roadmap import (
-    building,
-    contents,
-    decisions,
-    editing,
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.generation.context import (
+    ConceptBrief,
+    DesignBrief,
+    GeneratorFault,
+    InvalidOutline,
+    RetryLater,
+)
+from roadmap.generation.usage import UsageMeter
+from roadmap.lifecycle import (
+    commands,
+    content_job,
+    content_versions,
     events,
-    planning,
-    reading,
+    plan_job,
+    queries,
     rescue,
     revisions,
 )
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.briefs import ConceptBrief, DesignBrief, GeneratorFault, NotYet, Unsound
-from roadmap.creating import create_many, new_roadmap
-from roadmap.decisions import Decided
-from roadmap.editing import AddConcept, AddModule, AddStage, Move, Operation, Remove, Rewrite
-from roadmap.metering import Meter
-from roadmap.outline import (
+from roadmap.lifecycle.commands import CommandResult
+from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.plan import edits
+from roadmap.plan.edits import AddConcept, AddModule, AddStage, Move, Operation, Remove, Rewrite
+from roadmap.plan.jobs import Job, JobName
+from roadmap.plan.outline import (
     Analysis,
     ContentKind,
     Contents,
@@ -48,8 +55,7 @@ from roadmap.outline import (
     Resources,
     Tutorial,
 )
-from roadmap.requests import RoadmapRequest
-from roadmap.steps import Step, StepName
+from roadmap.plan.schemas import RoadmapRequest
 from tasks import content
 from tests.unit.test_building import assert_told_without_gaps, rows, the_roadmap, use
 
@@ -111,7 +117,7 @@ class Designer:
     def slot(self, *, first: bool = False) -> Any:
         return threading.RLock()
 
-    def metered(self, meter: Meter) -> "Designer":
+    def metered(self, meter: UsageMeter) -> "Designer":
         return self
 
     def analyse(self, request: RoadmapRequest) -> Analysis:
@@ -162,7 +168,7 @@ class Paying(Designer):
 
     meter: Any = None
 
-    def metered(self, meter: Meter) -> "Paying":
+    def metered(self, meter: UsageMeter) -> "Paying":
         self.meter = meter
         return self
 
@@ -186,21 +192,21 @@ def created(client: TestClient, **fields: Any) -> UUID:
     return UUID(answer.json()["id"])
 
 
-def accepted() -> Step:
+def accepted() -> Job:
     """A roadmap that is stored and nothing more."""
     (step,) = create_many([new_roadmap(LOCAL_OWNER, RoadmapRequest(goal="Bake bread"))])
-    assert isinstance(step, Step)
+    assert isinstance(step, Job)
     return step
 
 
-def do(decided: Decided) -> Decided:
+def do(decided: CommandResult) -> CommandResult:
     """What follows from a decision is done."""
     content.send(decided.steps)
     return decided
 
 
-def edit(roadmap_id: UUID, *operations: Operation, base: int | None = None) -> Decided:
-    return do(decisions.edit(LOCAL_OWNER, roadmap_id, operations, base))
+def edit(roadmap_id: UUID, *operations: Operation, base: int | None = None) -> CommandResult:
+    return do(commands.edit(LOCAL_OWNER, roadmap_id, operations, base))
 
 
 def ids_by_key(roadmap_id: UUID) -> dict[str, UUID]:
@@ -209,10 +215,10 @@ def ids_by_key(roadmap_id: UUID) -> dict[str, UUID]:
 
 def texts(roadmap_id: UUID) -> dict[tuple[str, str], str]:
     """What is written of each concept now, by its key and kind."""
-    tree = reading.roadmap_tree(LOCAL_OWNER, roadmap_id)
+    tree = queries.roadmap_tree(LOCAL_OWNER, roadmap_id)
     found = {}
     for node in (c for stage in tree.stages for module in stage.modules for c in module.concepts):
-        detail = reading.concept_detail(LOCAL_OWNER, roadmap_id, node.id)
+        detail = queries.concept_detail(LOCAL_OWNER, roadmap_id, node.id)
         found[node.key, "tutorial"] = detail.tutorial.markdown if detail.tutorial else ""
         found[node.key, "resources"] = detail.resources[0].title if detail.resources else ""
         found[node.key, "quiz"] = detail.quiz.questions[0].prompt if detail.quiz else ""
@@ -228,7 +234,7 @@ def told(roadmap_id: UUID) -> list[str]:
 
 
 def plan_of(roadmap_id: UUID) -> list[str]:
-    tree = reading.roadmap_tree(LOCAL_OWNER, roadmap_id)
+    tree = queries.roadmap_tree(LOCAL_OWNER, roadmap_id)
     return [
         node.key for stage in tree.stages for module in stage.modules for node in module.concepts
     ]
@@ -240,14 +246,14 @@ class TestPipeline:
         assert told(roadmap_id)[:5] == [
             *(
                 "roadmap.queued",
-                "roadmap.planning",
+                "roadmap.lifecycle.plan_job",
                 "roadmap.analysed",
                 "roadmap.drafted",
                 "roadmap.outlined",
             ),
         ]
         assert_told_without_gaps(roadmap_id)
-        tree = reading.roadmap_tree(LOCAL_OWNER, roadmap_id)
+        tree = queries.roadmap_tree(LOCAL_OWNER, roadmap_id)
         assert tree.analysis == Analysis(
             aim="To bake bread.", known=("water",), subjects=("flour", "dough")
         )
@@ -285,7 +291,7 @@ class TestPipeline:
     ) -> None:
         draft = PLAN.model_dump(mode="json")
         draft["stages"][0]["modules"][0]["concepts"][0]["hours"] = 0
-        designer.designs = [Unsound(draft, ["hours: must be greater than 0."]), PLAN]
+        designer.designs = [InvalidOutline(draft, ["hours: must be greater than 0."]), PLAN]
         assert the_roadmap(created(client)).status == "ready"
         assert designer.problems == [["hours: must be greater than 0."]]
 
@@ -306,7 +312,7 @@ class TestPipeline:
         far = outline(FLOUR, concept("dough", hours=200))
         designer.designs = [far] * 3
         roadmap_id = created(client, hours_per_week=1, deadline=str(days_from_now(30)))
-        tree = reading.roadmap_tree(LOCAL_OWNER, roadmap_id)
+        tree = queries.roadmap_tree(LOCAL_OWNER, roadmap_id)
         assert tree.status == "ready"
         assert len(designer.problems) == settings.repair_rounds
         (remark,) = tree.remarks
@@ -323,7 +329,7 @@ class TestPipeline:
         far = outline(FLOUR, concept("dough", hours=200))
         designer.designs = [far, *[answer] * settings.repair_rounds]
         roadmap_id = created(client, hours_per_week=1, deadline=str(days_from_now(30)))
-        tree = reading.roadmap_tree(LOCAL_OWNER, roadmap_id)
+        tree = queries.roadmap_tree(LOCAL_OWNER, roadmap_id)
         assert (tree.status, tree.hours) == ("ready", 203)
         assert "203 hours do not fit" in tree.remarks[0]
 
@@ -333,13 +339,13 @@ class TestPipeline:
         (step,) = create_many(
             [new_roadmap(LOCAL_OWNER, RoadmapRequest(goal="学会烤面包", language="zh"))]
         )
-        assert isinstance(step, Step)
+        assert isinstance(step, Job)
         text = {"title": "面粉与水", "description": "了解面粉和水的比例。"}
         chinese = outline(concept("flour", **text), title="学会烤面包")
         first = Designer(outline(FLOUR, title="Learn to bake"), GeneratorFault("Busy."))
-        assert planning.plan(step.id, first)[0].delay > 0
+        assert plan_job.plan(step.id, first)[0].delay > 0
         second = Designer(chinese)
-        assert len(planning.plan(step.id, second)) == KINDS
+        assert len(plan_job.plan(step.id, second)) == KINDS
         assert (first.asked[1:], second.asked) == (["outline", "repair"], ["repair"])
         assert second.problems == [["The text is not in zh."]]
 
@@ -350,11 +356,11 @@ class TestPipeline:
         step = accepted()
         busy = GeneratorFault("Busy.")
         first = Designer(busy)
-        assert planning.plan(step.id, first)[0].delay > 0
+        assert plan_job.plan(step.id, first)[0].delay > 0
         second = Designer(LOOPED, busy)
-        assert planning.plan(step.id, second)[0].delay > 0
+        assert plan_job.plan(step.id, second)[0].delay > 0
         third = Designer(PLAN)
-        assert len(planning.plan(step.id, third)) == 2 * KINDS
+        assert len(plan_job.plan(step.id, third)) == 2 * KINDS
         assert (first.asked, second.asked, third.asked) == (
             ["analysis", "outline"],
             ["outline", "repair"],
@@ -364,32 +370,32 @@ class TestPipeline:
 
     def test_who_has_to_wait_has_not_tried_and_says_nothing_twice(self) -> None:
         step = accepted()
-        waiting = Designer(*[NotYet("No room.", retry_after=7)] * 3)
+        waiting = Designer(*[RetryLater("No room.", retry_after=7)] * 3)
         for _ in range(3):
-            assert planning.plan(step.id, waiting) == [
-                Step(StepName.plan_roadmap, step.id, delay=7)
-            ]
+            assert plan_job.plan(step.id, waiting) == [Job(JobName.plan_roadmap, step.id, delay=7)]
         row = the_roadmap(step.id)
         assert (row.status, row.attempts, row.error) == ("queued", 0, "")
         assert told(step.id) == [
             "roadmap.queued",
-            "roadmap.planning",
+            "roadmap.lifecycle.plan_job",
             "roadmap.analysed",
-            "roadmap.planning",
+            "roadmap.lifecycle.plan_job",
         ]
-        assert planning.plan(step.id, Designer(PLAN))
-        assert told(step.id)[3:] == ["roadmap.planning", "roadmap.drafted", "roadmap.outlined"]
+        assert plan_job.plan(step.id, Designer(PLAN))
+        assert told(step.id)[3:] == [
+            "roadmap.lifecycle.plan_job",
+            "roadmap.drafted",
+            "roadmap.outlined",
+        ]
         assert the_roadmap(step.id).last_seq == 6
 
     def test_waiting_with_an_answer_that_is_paid_and_not_saved_is_a_try(self) -> None:
         step = accepted()
-        assert planning.plan(step.id, Paying(NotYet("No money.", retry_after=7)))[0].delay >= 7
+        assert plan_job.plan(step.id, Paying(RetryLater("No money.", retry_after=7)))[0].delay >= 7
         assert (the_roadmap(step.id).attempts, the_roadmap(step.id).error) == (1, "No money.")
-        saved_first = Paying(LOOPED, NotYet("No money.", retry_after=7))
+        saved_first = Paying(LOOPED, RetryLater("No money.", retry_after=7))
         saved_first.repair = lambda *args: Designer._next(saved_first)  # type: ignore[method-assign] -- before it pays
-        assert planning.plan(step.id, saved_first) == [
-            Step(StepName.plan_roadmap, step.id, delay=7)
-        ]
+        assert plan_job.plan(step.id, saved_first) == [Job(JobName.plan_roadmap, step.id, delay=7)]
         assert the_roadmap(step.id).attempts == 1
 
 
@@ -415,7 +421,7 @@ class TestReview:
         self, client: TestClient, designer: Designer
     ) -> None:
         roadmap_id = created(client, review=True)
-        decided = do(decisions.approve(LOCAL_OWNER, roadmap_id, 1))
+        decided = do(commands.approve(LOCAL_OWNER, roadmap_id, 1))
         assert (decided.status, decided.revision, len(decided.steps)) == ("building", 1, 2 * KINDS)
         assert the_roadmap(roadmap_id).status == "ready"
         assert_told_without_gaps(roadmap_id)
@@ -430,7 +436,7 @@ class TestReview:
         def approve() -> None:
             start.wait(10)
             try:
-                outcomes.append(decisions.approve(LOCAL_OWNER, roadmap_id, None))
+                outcomes.append(commands.approve(LOCAL_OWNER, roadmap_id, None))
             except Conflict as error:
                 outcomes.append(error)
 
@@ -439,7 +445,7 @@ class TestReview:
             thread.start()
         for thread in threads:
             thread.join()
-        (decided,) = [outcome for outcome in outcomes if isinstance(outcome, Decided)]
+        (decided,) = [outcome for outcome in outcomes if isinstance(outcome, CommandResult)]
         assert len(decided.steps) == 2 * KINDS
         assert told(roadmap_id).count("roadmap.approved") == 1
 
@@ -448,9 +454,9 @@ class TestReview:
     ) -> None:
         roadmap_id = created(client, review=True)
         designer.designs = [CHANGED]
-        do(decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
+        do(commands.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
         with pytest.raises(Conflict, match="Revision 1 is not the current one"):
-            decisions.approve(LOCAL_OWNER, roadmap_id, 1)
+            commands.approve(LOCAL_OWNER, roadmap_id, 1)
         assert the_roadmap(roadmap_id).status == "awaiting_review"
 
     def test_feedback_makes_a_new_revision_that_waits_again(
@@ -458,8 +464,8 @@ class TestReview:
     ) -> None:
         roadmap_id = created(client, review=True)
         designer.designs = [CHANGED]
-        decided = do(decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
-        assert decided.steps == [Step(StepName.plan_roadmap, roadmap_id)]
+        decided = do(commands.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
+        assert decided.steps == [Job(JobName.plan_roadmap, roadmap_id)]
         row = the_roadmap(roadmap_id)
         assert (row.status, row.revision, row.contents_total) == ("awaiting_review", 2, 3 * KINDS)
         assert designer.feedback == ["", "More about ovens."]
@@ -484,24 +490,24 @@ class TestReview:
     ) -> None:
         roadmap_id = created(client, review=True)
         designer.designs = [GeneratorFault("No idea.", lasting=True)]
-        do(decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
+        do(commands.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
         row = the_roadmap(roadmap_id)
         assert (row.status, row.revision) == ("awaiting_review", 1)
         newest = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items[0]
         assert (newest.status, newest.error, newest.current) == ("failed", "No idea.", False)
         assert told(roadmap_id)[-2:] == ["revision.failed", "roadmap.awaiting_review"]
-        do(decisions.approve(LOCAL_OWNER, roadmap_id, 1))
+        do(commands.approve(LOCAL_OWNER, roadmap_id, 1))
         assert the_roadmap(roadmap_id).status == "ready"
 
     def test_any_revision_can_be_restored(self, client: TestClient, designer: Designer) -> None:
         roadmap_id = created(client, review=True)
         designer.designs = [CHANGED]
-        do(decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
-        decided = do(decisions.restore(LOCAL_OWNER, roadmap_id, 1))
+        do(commands.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
+        decided = do(commands.restore(LOCAL_OWNER, roadmap_id, 1))
         assert (decided.status, decided.revision) == ("awaiting_review", 3)
         assert plan_of(roadmap_id) == ["flour", "dough"]
         assert revisions.read_revision(LOCAL_OWNER, roadmap_id, 3).outline == PLAN
-        do(decisions.approve(LOCAL_OWNER, roadmap_id, None))
+        do(commands.approve(LOCAL_OWNER, roadmap_id, None))
         assert the_roadmap(roadmap_id).status == "ready"
         assert sorted(designer.written()) == sorted(
             f"{kind} of {key}" for key in ("flour", "dough") for kind in ContentKind
@@ -517,19 +523,19 @@ class TestReview:
         )
         assert (decided.status, decided.revision, decided.steps) == ("awaiting_review", 2, [])
         assert designer.written() == []
-        do(decisions.approve(LOCAL_OWNER, roadmap_id, 2))
+        do(commands.approve(LOCAL_OWNER, roadmap_id, 2))
         assert the_roadmap(roadmap_id).contents_ready == 3 * KINDS
 
     def test_a_running_build_is_not_thrown_back_into_review(
         self, client: TestClient, designer: Designer
     ) -> None:
         roadmap_id = created(client, review=True)
-        (first, *_) = decisions.approve(LOCAL_OWNER, roadmap_id, 1).steps
+        (first, *_) = commands.approve(LOCAL_OWNER, roadmap_id, 1).steps
         designer.failing = lambda brief: True
-        building.build_content(first.id, designer)
+        content_job.build_content(first.id, designer)
         with session():
             failed = Content.get_by_id(first.id)
-        decided = decisions.regenerate(
+        decided = commands.regenerate(
             LOCAL_OWNER, roadmap_id, failed.concept_id, ContentKind(failed.kind), ""
         )
         assert (decided.status, [step.id for step in decided.steps]) == ("building", [first.id])
@@ -539,10 +545,10 @@ class TestReview:
     ) -> None:
         roadmap_id = created(client, review=True)
         designer.failing = lambda brief: True
-        do(decisions.approve(LOCAL_OWNER, roadmap_id, 1))
+        do(commands.approve(LOCAL_OWNER, roadmap_id, 1))
         assert the_roadmap(roadmap_id).status == "failed"
         designer.failing = lambda brief: False
-        do(decisions.retry(LOCAL_OWNER, roadmap_id))
+        do(commands.retry(LOCAL_OWNER, roadmap_id))
         assert the_roadmap(roadmap_id).status == "ready"
 
     @pytest.mark.parametrize("how", ["retry", "edit", "revise"])
@@ -550,20 +556,20 @@ class TestReview:
         self, client: TestClient, designer: Designer, how: str
     ) -> None:
         roadmap_id = created(client, review=True)
-        do(decisions.approve(LOCAL_OWNER, roadmap_id, 1))
+        do(commands.approve(LOCAL_OWNER, roadmap_id, 1))
         designer.designs = [
             CHANGED,
             outline(FLOUR, concept("dough", "flour", title="Sourdough", hours=9), OVEN),
         ]
-        do(decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
-        decisions.cancel(LOCAL_OWNER, roadmap_id)
+        do(commands.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
+        commands.cancel(LOCAL_OWNER, roadmap_id)
         designer.asked = []
         if how == "retry":
-            do(decisions.retry(LOCAL_OWNER, roadmap_id))
+            do(commands.retry(LOCAL_OWNER, roadmap_id))
         elif how == "edit":
             edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="oven", title="Ovens"))
         else:
-            do(decisions.revise(LOCAL_OWNER, roadmap_id, "More time."))
+            do(commands.revise(LOCAL_OWNER, roadmap_id, "More time."))
         row = the_roadmap(roadmap_id)
         assert (row.status, row.contents_ready, row.contents_failed) == (
             "awaiting_review",
@@ -572,7 +578,7 @@ class TestReview:
         )
         assert designer.written() == []
         assert told(roadmap_id)[-1] == "roadmap.awaiting_review"
-        do(decisions.approve(LOCAL_OWNER, roadmap_id, None))
+        do(commands.approve(LOCAL_OWNER, roadmap_id, None))
         assert the_roadmap(roadmap_id).status == "ready"
 
 
@@ -587,7 +593,7 @@ class TestChanges:
         with session():
             Concept.update(progress="done").where(Concept.id == before["flour"]).execute()
         designer.designs, designer.asked = [CHANGED], []
-        do(decisions.revise(LOCAL_OWNER, roadmap_id, "Sourdough, and ovens."))
+        do(commands.revise(LOCAL_OWNER, roadmap_id, "Sourdough, and ovens."))
 
         row = the_roadmap(roadmap_id)
         assert (row.status, row.revision, row.contents_ready, row.contents_total) == (
@@ -617,11 +623,11 @@ class TestChanges:
         forgetful = Outline.model_validate_json(
             PLAN.model_dump_json().replace('"flour"', '"c-1"').replace('"basics"', '"m-1"')
         )
-        longer = editing.apply(
+        longer = edits.apply(
             forgetful, [Rewrite(op="rewrite", what="concept", key="dough", hours=9)]
         )
         designer.designs, designer.asked = [longer], []
-        do(decisions.revise(LOCAL_OWNER, roadmap_id, "More time for the dough."))
+        do(commands.revise(LOCAL_OWNER, roadmap_id, "More time for the dough."))
         assert (ids_by_key(roadmap_id), texts(roadmap_id), designer.asked) == (
             before,
             was,
@@ -644,7 +650,7 @@ class TestChanges:
         )
         assert designer.asked == []
         assert texts(roadmap_id) == was
-        tree = reading.roadmap_tree(LOCAL_OWNER, roadmap_id)
+        tree = queries.roadmap_tree(LOCAL_OWNER, roadmap_id)
         assert [(stage.key, stage.hours) for stage in tree.stages] == [("start", 3), ("later", 9)]
         assert (tree.status, tree.hours, tree.revision) == ("ready", 12, 2)
         assert told(roadmap_id)[-2:] == ["roadmap.revised", "roadmap.ready"]
@@ -661,9 +667,9 @@ class TestChanges:
         assert plan_of(roadmap_id) == ["flour"]
         assert the_roadmap(roadmap_id).contents_total == KINDS
         with pytest.raises(NotFound):
-            reading.concept_detail(LOCAL_OWNER, roadmap_id, before["dough"])
+            queries.concept_detail(LOCAL_OWNER, roadmap_id, before["dough"])
 
-        do(decisions.restore(LOCAL_OWNER, roadmap_id, 1))
+        do(commands.restore(LOCAL_OWNER, roadmap_id, 1))
         assert plan_of(roadmap_id) == ["flour", "dough"]
         assert (ids_by_key(roadmap_id), texts(roadmap_id), designer.asked) == (before, was, [])
         with session():
@@ -677,11 +683,13 @@ class TestChanges:
         edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", title="Sourdough"))
         assert texts(roadmap_id)["dough", "tutorial"].startswith("Sourdough")
         designer.asked = []
-        do(decisions.restore(LOCAL_OWNER, roadmap_id, 1))
+        do(commands.restore(LOCAL_OWNER, roadmap_id, 1))
         assert (texts(roadmap_id), designer.asked) == (was, [])
         dough = ids_by_key(roadmap_id)["dough"]
-        do(decisions.regenerate(LOCAL_OWNER, roadmap_id, dough, ContentKind.quiz, ""))
-        listed = contents.list_versions(LOCAL_OWNER, roadmap_id, dough, ContentKind.quiz).items
+        do(commands.regenerate(LOCAL_OWNER, roadmap_id, dough, ContentKind.quiz, ""))
+        listed = content_versions.list_versions(
+            LOCAL_OWNER, roadmap_id, dough, ContentKind.quiz
+        ).items
         assert [(version.version, version.current) for version in listed] == [
             (3, True),
             (2, False),
@@ -700,12 +708,12 @@ class TestChanges:
         assert (texts(roadmap_id), designer.asked) == (was, [])
         edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="flour", hours=5))
         assert (texts(roadmap_id), designer.asked) == (was, [])
-        do(decisions.restore(LOCAL_OWNER, roadmap_id, 1))
-        do(decisions.restore(LOCAL_OWNER, roadmap_id, 2))
+        do(commands.restore(LOCAL_OWNER, roadmap_id, 1))
+        do(commands.restore(LOCAL_OWNER, roadmap_id, 2))
         assert (texts(roadmap_id), designer.asked) == (was, [])
         designer.failing = lambda brief: True
         do(
-            decisions.regenerate(
+            commands.regenerate(
                 LOCAL_OWNER,
                 roadmap_id,
                 ids_by_key(roadmap_id)["dough"],
@@ -721,13 +729,13 @@ class TestChanges:
         roadmap_id = created(client)
         flour = ids_by_key(roadmap_id)["flour"]
         sizes = [
-            len(decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, kind, "").steps)
+            len(commands.regenerate(LOCAL_OWNER, roadmap_id, flour, kind, "").steps)
             for kind in ContentKind
         ]
         longer = [Rewrite(op="rewrite", what="concept", key="dough", hours=9)]
-        sizes.append(len(decisions.edit(LOCAL_OWNER, roadmap_id, longer, None).steps))
+        sizes.append(len(commands.edit(LOCAL_OWNER, roadmap_id, longer, None).steps))
         renamed = [Rewrite(op="rewrite", what="concept", key="dough", title="Sourdough")]
-        sizes.append(len(decisions.edit(LOCAL_OWNER, roadmap_id, renamed, None).steps))
+        sizes.append(len(commands.edit(LOCAL_OWNER, roadmap_id, renamed, None).steps))
         assert sizes == [1, 1, 1, 0, KINDS]
 
     def test_a_wish_of_yesterday_is_not_used_for_a_later_text(
@@ -735,11 +743,11 @@ class TestChanges:
     ) -> None:
         roadmap_id = created(client)
         dough = ids_by_key(roadmap_id)["dough"]
-        decisions.regenerate(LOCAL_OWNER, roadmap_id, dough, ContentKind.quiz, "Harder.")
-        decisions.edit(
+        commands.regenerate(LOCAL_OWNER, roadmap_id, dough, ContentKind.quiz, "Harder.")
+        commands.edit(
             LOCAL_OWNER, roadmap_id, [Remove(op="remove", what="concept", key="dough")], None
         )
-        do(decisions.restore(LOCAL_OWNER, roadmap_id, 1))
+        do(commands.restore(LOCAL_OWNER, roadmap_id, 1))
         designer.briefs = []
         edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", title="Sourdough"))
         assert {(brief.instruction, brief.previous) for brief in designer.briefs} == {("", None)}
@@ -820,7 +828,7 @@ class TestChanges:
         roadmap_id = created(client)
         was = texts(roadmap_id)
         designer.designs = [LOOPED] * 3
-        do(decisions.revise(LOCAL_OWNER, roadmap_id, "Turn it round."))
+        do(commands.revise(LOCAL_OWNER, roadmap_id, "Turn it round."))
         row = the_roadmap(roadmap_id)
         assert (row.status, row.error, row.revision) == ("ready", "", 1)
         assert texts(roadmap_id) == was
@@ -836,7 +844,7 @@ class TestChanges:
             Roadmap.update(revision=0).execute()
             ContentVersion.update(subject="").execute()
         was, designer.asked = texts(roadmap_id), []
-        assert reading.roadmap_tree(LOCAL_OWNER, roadmap_id).revision == 1
+        assert queries.roadmap_tree(LOCAL_OWNER, roadmap_id).revision == 1
         edit(
             roadmap_id,
             Rewrite(op="rewrite", what="concept", key="dough", title="Sourdough"),
@@ -844,7 +852,7 @@ class TestChanges:
         )
         second, first = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items
         assert (first.number, first.source, second.number, second.base) == (1, "goal", 2, 1)
-        do(decisions.restore(LOCAL_OWNER, roadmap_id, 1))
+        do(commands.restore(LOCAL_OWNER, roadmap_id, 1))
         assert (texts(roadmap_id), len(designer.asked)) == (was, KINDS)
         assert revisions.read_revision(LOCAL_OWNER, roadmap_id, 1).outline == PLAN
 
@@ -864,7 +872,7 @@ class TestParts:
         flour = ids_by_key(roadmap_id)["flour"]
         was = texts(roadmap_id)
         do(
-            decisions.regenerate(
+            commands.regenerate(
                 LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial, "Shorter, please."
             )
         )
@@ -873,12 +881,12 @@ class TestParts:
         assert brief.previous == Tutorial(markdown=was["flour", "tutorial"])
         now = texts(roadmap_id)
         assert {place for place in was if was[place] != now[place]} == {("flour", "tutorial")}
-        newest, first = contents.list_versions(
+        newest, first = content_versions.list_versions(
             LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial
         ).items
         assert (newest.version, newest.instruction, newest.current) == (2, "Shorter, please.", True)
         assert (first.version, first.instruction, first.current) == (1, "", False)
-        old = contents.read_version(LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial, 1)
+        old = content_versions.read_version(LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial, 1)
         assert old.content == Tutorial(markdown=was["flour", "tutorial"])
         row = the_roadmap(roadmap_id)
         assert (row.status, row.contents_ready, row.contents_failed) == ("ready", 2 * KINDS, 0)
@@ -890,7 +898,7 @@ class TestParts:
         flour, was = ids_by_key(roadmap_id)["flour"], texts(roadmap_id)
         designer.failing = lambda brief: True
         do(
-            decisions.regenerate(
+            commands.regenerate(
                 LOCAL_OWNER, roadmap_id, flour, ContentKind.tutorial, "Shorter, please."
             )
         )
@@ -912,7 +920,7 @@ class TestParts:
         designer.failing = lambda brief: False
         flour = ids_by_key(roadmap_id)["flour"]
         assert the_roadmap(roadmap_id).contents_failed == KINDS
-        do(decisions.retry_part(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz))
+        do(commands.retry_part(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz))
         row = the_roadmap(roadmap_id)
         assert (row.status, row.contents_ready, row.contents_failed) == (
             "partial",
@@ -920,7 +928,7 @@ class TestParts:
             KINDS - 1,
         )
         with pytest.raises(Conflict, match="has not failed"):
-            decisions.retry_part(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz)
+            commands.retry_part(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz)
         assert told(roadmap_id)[-3:] == ["content.queued", "content.ready", "roadmap.partial"]
 
     def test_a_quiz_of_an_earlier_version_keeps_its_answers_to_itself(
@@ -928,7 +936,7 @@ class TestParts:
     ) -> None:
         roadmap_id = created(client)
         flour = ids_by_key(roadmap_id)["flour"]
-        read = contents.read_version(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, 1)
+        read = content_versions.read_version(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, 1)
         assert "answers" not in read.model_dump_json()
         assert "explanation" not in read.model_dump_json()
 
@@ -938,13 +946,13 @@ class TestParts:
     ) -> None:
         roadmap_id = created(client)
         flour, before = ids_by_key(roadmap_id)["flour"], rows(Roadmap)
-        monkeypatch.setattr(decisions, "MOST_VERSIONS", 1)
+        monkeypatch.setattr(commands, "MOST_VERSIONS", 1)
         with session():  # an earlier version may have been taken up again
             Content.update(version=0).execute()
         monkeypatch.setattr(revisions, "MOST", 1)
         longer = Rewrite(op="rewrite", what="concept", key="dough", hours=9)
-        decide: dict[str, Callable[[], Decided]] = {
-            "versions": lambda: decisions.regenerate(
+        decide: dict[str, Callable[[], CommandResult]] = {
+            "versions": lambda: commands.regenerate(
                 LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, ""
             ),
             "revisions": lambda: edit(roadmap_id, longer),
@@ -958,9 +966,9 @@ class TestParts:
     ) -> None:
         roadmap_id = created(client)
         flour = ids_by_key(roadmap_id)["flour"]
-        decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, "")
+        commands.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, "")
         with pytest.raises(Conflict, match="being written already"):
-            decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, "")
+            commands.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, "")
 
     def test_all_that_failed_is_tried_again_and_nothing_else(
         self, client: TestClient, designer: Designer
@@ -972,7 +980,7 @@ class TestParts:
             KINDS,
         )
         designer.failing, designer.asked = (lambda brief: False), []
-        do(decisions.retry(LOCAL_OWNER, roadmap_id))
+        do(commands.retry(LOCAL_OWNER, roadmap_id))
         row = the_roadmap(roadmap_id)
         assert (row.status, row.error, row.contents_ready, row.contents_failed) == (
             "ready",
@@ -989,7 +997,7 @@ class TestParts:
         designer.designs = [GeneratorFault("No idea.", lasting=True), PLAN]
         roadmap_id = created(client)
         assert the_roadmap(roadmap_id).status == "failed"
-        do(decisions.retry(LOCAL_OWNER, roadmap_id))
+        do(commands.retry(LOCAL_OWNER, roadmap_id))
         assert the_roadmap(roadmap_id).status == "ready"
         assert designer.asked.count("analysis") == 1
         newest, first = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items
@@ -1005,20 +1013,20 @@ class TestParts:
     ) -> None:
         roadmap_id = created(client)
         with pytest.raises(Conflict, match="ready cannot be retried"):
-            decisions.retry(LOCAL_OWNER, roadmap_id)
+            commands.retry(LOCAL_OWNER, roadmap_id)
 
 
 class TestCancelling:
-    def pending(self, monkeypatch: pytest.MonkeyPatch) -> tuple[UUID, list[Step], Designer]:
+    def pending(self, monkeypatch: pytest.MonkeyPatch) -> tuple[UUID, list[Job], Designer]:
         """A plan of which nothing is written yet."""
         designer: Designer = use(Designer(PLAN), monkeypatch)
         step = accepted()
-        return step.id, planning.plan(step.id, designer), designer
+        return step.id, plan_job.plan(step.id, designer), designer
 
     def test_what_waits_is_cancelled_and_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         roadmap_id, steps, designer = self.pending(monkeypatch)
-        building.build_content(steps[0].id, designer)
-        assert decisions.cancel(LOCAL_OWNER, roadmap_id).status == "cancelled"
+        content_job.build_content(steps[0].id, designer)
+        assert commands.cancel(LOCAL_OWNER, roadmap_id).status == "cancelled"
         states = [row["status"] for row in rows(Content)]
         assert (states.count("ready"), states.count("cancelled")) == (1, 2 * KINDS - 1)
         asked = list(designer.asked)
@@ -1036,8 +1044,8 @@ class TestCancelling:
 
     def test_what_runs_is_not_saved_any_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
         roadmap_id, steps, designer = self.pending(monkeypatch)
-        designer.failing = lambda brief: bool(decisions.cancel(LOCAL_OWNER, roadmap_id)) and False
-        assert building.build_content(steps[0].id, designer) == []
+        designer.failing = lambda brief: bool(commands.cancel(LOCAL_OWNER, roadmap_id)) and False
+        assert content_job.build_content(steps[0].id, designer) == []
         assert rows(ContentVersion) == []
         assert {row["status"] for row in rows(Content)} == {"cancelled"}
         assert the_roadmap(roadmap_id).status == "cancelled"
@@ -1049,11 +1057,11 @@ class TestCancelling:
 
         class Cancelled(Designer):
             def analyse(self, request: RoadmapRequest) -> Analysis:
-                decisions.cancel(LOCAL_OWNER, step.id)
+                commands.cancel(LOCAL_OWNER, step.id)
                 return super().analyse(request)
 
         designer = Cancelled(PLAN)
-        assert planning.plan(step.id, designer) == []
+        assert plan_job.plan(step.id, designer) == []
         assert designer.asked == ["analysis"]
         row = the_roadmap(step.id)
         assert (row.status, row.analysis, row.lease_token) == ("cancelled", None, None)
@@ -1062,9 +1070,9 @@ class TestCancelling:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         roadmap_id, steps, designer = self.pending(monkeypatch)
-        building.build_content(steps[0].id, designer)
-        decisions.cancel(LOCAL_OWNER, roadmap_id)
-        do(decisions.retry(LOCAL_OWNER, roadmap_id))
+        content_job.build_content(steps[0].id, designer)
+        commands.cancel(LOCAL_OWNER, roadmap_id)
+        do(commands.retry(LOCAL_OWNER, roadmap_id))
         row = the_roadmap(roadmap_id)
         assert (row.status, row.contents_ready) == ("ready", 2 * KINDS)
         assert sorted(designer.written()) == sorted(
@@ -1075,8 +1083,8 @@ class TestCancelling:
         self, client: TestClient, designer: Designer
     ) -> None:
         roadmap_id = created(client, review=True)
-        assert decisions.cancel(LOCAL_OWNER, roadmap_id).status == "cancelled"
-        do(decisions.retry(LOCAL_OWNER, roadmap_id))
+        assert commands.cancel(LOCAL_OWNER, roadmap_id).status == "cancelled"
+        do(commands.retry(LOCAL_OWNER, roadmap_id))
         assert the_roadmap(roadmap_id).status == "awaiting_review"
         assert designer.written() == []
 
@@ -1084,9 +1092,9 @@ class TestCancelling:
         self, client: TestClient, designer: Designer
     ) -> None:
         roadmap_id = created(client)
-        decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens.")
+        commands.revise(LOCAL_OWNER, roadmap_id, "More about ovens.")
         assert the_roadmap(roadmap_id).status == "queued"
-        assert decisions.cancel(LOCAL_OWNER, roadmap_id).status == "ready"
+        assert commands.cancel(LOCAL_OWNER, roadmap_id).status == "ready"
         assert revisions.list_revisions(LOCAL_OWNER, roadmap_id).items[0].status == "cancelled"
         assert told(roadmap_id)[-2:] == ["revision.cancelled", "roadmap.ready"]
 
@@ -1095,10 +1103,10 @@ class TestCancelling:
     ) -> None:
         roadmap_id = created(client)
         was = texts(roadmap_id)
-        decisions.regenerate(
+        commands.regenerate(
             LOCAL_OWNER, roadmap_id, ids_by_key(roadmap_id)["dough"], ContentKind.quiz, "Harder."
         )
-        assert decisions.cancel(LOCAL_OWNER, roadmap_id).status == "ready"
+        assert commands.cancel(LOCAL_OWNER, roadmap_id).status == "ready"
         row = the_roadmap(roadmap_id)
         assert (row.contents_ready, row.contents_failed, row.error) == (2 * KINDS, 0, "")
         assert texts(roadmap_id) == was
@@ -1118,22 +1126,22 @@ class TestCancelling:
                     op="rewrite", what="concept", key="flour", regenerate=False, title="Flours"
                 ),
             )
-            decisions.edit(
+            commands.edit(
                 LOCAL_OWNER,
                 roadmap_id,
                 [Rewrite(op="rewrite", what="concept", key="dough", title="Doughs")],
                 None,
             )
-            decisions.cancel(LOCAL_OWNER, roadmap_id)
+            commands.cancel(LOCAL_OWNER, roadmap_id)
         names = ("status", "error", "contents_ready", "contents_failed", "revision", "over_budget")
         before = {name: getattr(the_roadmap(roadmap_id), name) for name in names}
         assert before["status"] == status
         designer.designs = [GeneratorFault("No idea.", lasting=True)]
-        revised = decisions.revise(LOCAL_OWNER, roadmap_id, "More about ovens.")
+        revised = commands.revise(LOCAL_OWNER, roadmap_id, "More about ovens.")
         if how == "failed":
             do(revised)
         else:
-            decisions.cancel(LOCAL_OWNER, roadmap_id)
+            commands.cancel(LOCAL_OWNER, roadmap_id)
         assert {name: getattr(the_roadmap(roadmap_id), name) for name in names} == before
         assert_told_in_order(roadmap_id)
 
@@ -1142,23 +1150,23 @@ class TestCancelling:
     ) -> None:
         roadmap_id = created(client)
         with pytest.raises(Conflict, match="ready cannot be cancelled"):
-            decisions.cancel(LOCAL_OWNER, roadmap_id)
+            commands.cancel(LOCAL_OWNER, roadmap_id)
 
 
 DECISIONS: list[Callable[[UUID, UUID], object]] = [
-    lambda owner, id_: decisions.approve(owner, id_, None),
-    lambda owner, id_: decisions.revise(owner, id_, "More."),
-    lambda owner, id_: decisions.edit(
+    lambda owner, id_: commands.approve(owner, id_, None),
+    lambda owner, id_: commands.revise(owner, id_, "More."),
+    lambda owner, id_: commands.edit(
         owner, id_, [Rewrite(op="rewrite", what="concept", key="dough", hours=9)], None
     ),
-    lambda owner, id_: decisions.restore(owner, id_, 1),
-    decisions.cancel,
-    decisions.retry,
-    lambda owner, id_: decisions.regenerate(owner, id_, new_id(), ContentKind.quiz, ""),
-    lambda owner, id_: decisions.retry_part(owner, id_, new_id(), ContentKind.quiz),
+    lambda owner, id_: commands.restore(owner, id_, 1),
+    commands.cancel,
+    commands.retry,
+    lambda owner, id_: commands.regenerate(owner, id_, new_id(), ContentKind.quiz, ""),
+    lambda owner, id_: commands.retry_part(owner, id_, new_id(), ContentKind.quiz),
     lambda owner, id_: revisions.list_revisions(owner, id_),
     lambda owner, id_: revisions.read_revision(owner, id_, 1),
-    lambda owner, id_: contents.list_versions(owner, id_, new_id(), ContentKind.quiz),
+    lambda owner, id_: content_versions.list_versions(owner, id_, new_id(), ContentKind.quiz),
 ]
 
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from tests.stack import ROOT
-from web.deprecating import FIELDS
+from web.deprecation import FIELDS
 from web.openapi import document
 from web.routes import ENDPOINTS
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from roadmap.diff import Change, changes
-from roadmap.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
+from roadmap.plan.diff import Change, changes
+from roadmap.plan.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
 from tests.cases import try_each
 from tests.unit.test_editing import edited, some_move, some_removal, some_rewrite, the
 from tests.unit.test_outline import concept, module, outline, outlines, stage

@@ -4,9 +4,9 @@ from collections import Counter
 
 from hypothesis import given
 
-from roadmap.diff import changes
-from roadmap.diff_tree import DiffTree, Mark, Node, diff_tree
-from roadmap.outline import Outline
+from roadmap.plan.diff import changes
+from roadmap.plan.diff_tree import ChangeKind, DiffTree, Node, diff_tree
+from roadmap.plan.outline import Outline
 from tests.unit.test_diff import pairs, spots, two_stages
 from tests.unit.test_editing import edited
 from tests.unit.test_outline import outlines
@@ -73,7 +73,7 @@ class TestPlaces:
             ("Work", "same"),
         ]
         assert order(tree, "Start") == ["a removed", "c removed"]
-        assert the(tree, "b").mark == Mark.moved
+        assert the(tree, "b").mark == ChangeKind.moved
         assert the(tree, "b").fields  # it needed a
 
     def test_other_words_are_told_field_by_field(self) -> None:
@@ -85,7 +85,7 @@ class TestPlaces:
             ("title", "A", "Another"),
             ("hours", two_stages().stages[0].modules[0].concepts[0].hours, 9),
         ]
-        assert tree.counts[Mark.changed] == 1
+        assert tree.counts[ChangeKind.changed] == 1
         assert the(tree, "Basics").differs
         assert not the(tree, "Work").differs
 
@@ -105,7 +105,7 @@ class TestAnyTwo:
         kept = [
             (node.what, node.thing.key)
             for node in diff_tree(old, new).all()
-            if node.mark != Mark.removed
+            if node.mark != ChangeKind.removed
         ]
         assert kept == spots(new)
 
@@ -119,7 +119,7 @@ class TestAnyTwo:
             gone = [
                 place[child.what, child.thing.key]
                 for child in node.children
-                if child.mark == Mark.removed
+                if child.mark == ChangeKind.removed
             ]
             assert gone == sorted(gone)
 
@@ -131,12 +131,12 @@ class TestAnyTwo:
         }
         tree = diff_tree(old, new)
         assert {
-            (node.what, node.thing.key) for node in tree.all() if node.mark != Mark.same
+            (node.what, node.thing.key) for node in tree.all() if node.mark != ChangeKind.same
         } == said
         assert tree.differs == bool(changes(old, new))
 
     @given(outlines())
     def test_the_same_has_no_mark(self, outline: Outline) -> None:
         tree = diff_tree(outline, outline)
-        assert {node.mark for node in tree.all()} <= {Mark.same}
+        assert {node.mark for node in tree.all()} <= {ChangeKind.same}
         assert not tree.differs

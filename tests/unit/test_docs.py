@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from tests.unit.test_pages import CHINESE, HTML, LARGEST, sent_bytes, text_of
 from web import openapi
-from web.pages import reference
-from web.problem_types import TYPES
+from web.http.problem_types import TYPES
+from web.pages import openapi_view
 
 DOCUMENT = openapi.document()
 OPERATIONS = [
@@ -116,7 +116,7 @@ def test_who_reads_chinese_gets_a_chinese_frame(reader: TestClient) -> None:
 
 def test_a_shell_reads_every_command_as_it_is_meant() -> None:
     wrong = []
-    for operation in (each for tag in TAGS for each in reference.operations(tag)):
+    for operation in (each for tag in TAGS for each in openapi_view.operations(tag)):
         words = shlex.split(operation.command("https://roadmap.example.org", with_token=True))
         is_right = (
             words[0] == "curl"
@@ -131,7 +131,7 @@ def test_a_shell_reads_every_command_as_it_is_meant() -> None:
 
 
 def test_a_kind_of_thing_is_told_of_under_its_own_name() -> None:
-    edit = next(each for each in reference.operations("decisions") if each.id == "edit_plan")
+    edit = next(each for each in openapi_view.operations("decisions") if each.id == "edit_plan")
     kinds = {
         choice.name: next(field for field in choice.fields if field.name == "op")
         for choice in edit.body[0].choices
@@ -143,7 +143,7 @@ def test_a_kind_of_thing_is_told_of_under_its_own_name() -> None:
 
 
 def test_the_values_of_an_answer_are_told() -> None:
-    [read] = [each for each in reference.operations("roadmaps") if each.id == "read_roadmap"]
+    [read] = [each for each in openapi_view.operations("roadmaps") if each.id == "read_roadmap"]
     [status] = [field for field in read.answers[0].fields if field.name == "status"]
     assert status.type == "text"
     assert status.rules[0].startswith("one of queued, planning, ")

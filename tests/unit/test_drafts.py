@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from core.text import one_line
-from roadmap.drafts import (
+from core.sanitize import one_line
+from roadmap.generation.llm.schemas import (
     LONGEST_TUTORIAL,
     AnalysisDraft,
     ConceptDraft,
@@ -21,7 +21,7 @@ from roadmap.drafts import (
     StageDraft,
     TutorialDraft,
 )
-from roadmap.outline import LONGEST_WORDS, MOST_ITEMS, Question
+from roadmap.plan.outline import LONGEST_WORDS, MOST_ITEMS, Question
 from tests.cases import try_each
 
 DRAFTS: list[type[BaseModel]] = [

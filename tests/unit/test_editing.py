@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import FieldError, Invalid
-from roadmap.checks import problems
-from roadmap.editing import Operation, apply, kept_as_written
-from roadmap.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
+from roadmap.plan.edits import Operation, apply, kept_as_written
+from roadmap.plan.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
+from roadmap.plan.validation import problems
 from tests.cases import try_each
 from tests.unit.test_outline import concept, module, outlines, stage
 

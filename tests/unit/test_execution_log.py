@@ -13,13 +13,20 @@ from uuid import UUID
 import pytest
 
 from core import clock
+from core.db import session, transaction
 from core.errors import Unavailable
 from core.ids import new_id
-from core.runtime import session, transaction
-from core.tracing import Trace
+from core.tracing import TraceContext
 from models.logs import ExecutionLog, LogSource
-from roadmap import execution_log
-from roadmap.execution_log import Buffer, Ledger, LogLevel, ledger, record, store_batch
+from roadmap.operations import execution_log
+from roadmap.operations.execution_log import (
+    Buffer,
+    LogLedger,
+    LogLevel,
+    ledger,
+    record,
+    store_batch,
+)
 from tasks.logs import store_log_batch
 from tests.stack import ROOT
 from tests.unit.test_leases import away
@@ -295,7 +302,7 @@ class TestStoring:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         roadmap_id, concept_id, trace_id = new_id(), new_id(), new_id()
-        monkeypatch.setattr(execution_log, "current", lambda: Trace(trace_id.hex, "0" * 16))
+        monkeypatch.setattr(execution_log, "current", lambda: TraceContext(trace_id.hex, "0" * 16))
         clock.travel(timedelta(days=1000))
         record(
             "building",
@@ -337,7 +344,7 @@ class TestStoring:
             monkeypatch.setattr(
                 execution_log,
                 "current",
-                lambda found=trace_id: Trace(found.hex, "0" * 16) if found else None,
+                lambda found=trace_id: TraceContext(found.hex, "0" * 16) if found else None,
             )
             record("test", "step", "message")
         made.flush()
@@ -424,14 +431,14 @@ class TestLedger:
     PAST = execution_log.SETTLED + timedelta(seconds=1)
 
     def test_with_no_process_everything_is_zero(self) -> None:
-        assert ledger() == Ledger(stored=0, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=0, missing=0, dropped=0)
 
     def test_a_batch_that_comes_twice_counts_once(self) -> None:
         batch = Process().batch()
         store_batch(*batch)
         store_batch(*batch)
         clock.travel(self.PAST)
-        assert ledger() == Ledger(stored=10, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=10, missing=0, dropped=0)
 
     def test_of_a_batch_that_is_known_in_part_the_new_ones_count(self) -> None:
         process = Process()
@@ -440,20 +447,20 @@ class TestLedger:
         store_batch(first, {**source, "last_seq": 10})
         store_batch([*first, *second], source)
         clock.travel(self.PAST)
-        assert ledger() == Ledger(stored=20, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=20, missing=0, dropped=0)
 
     def test_a_record_that_comes_twice_in_one_batch_counts_once(self) -> None:
         (one, *_), source = Process().batch()
         store_batch([one, one], {**source, "last_seq": 1})
         clock.travel(self.PAST)
-        assert ledger() == Ledger(stored=1, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=1, missing=0, dropped=0)
 
     def test_batches_may_come_in_any_order(self) -> None:
         process = Process()
         for batch in reversed([process.batch(dropped=number) for number in range(5)]):
             store_batch(*batch)
         clock.travel(self.PAST)
-        assert ledger() == Ledger(stored=50, missing=0, dropped=4)
+        assert ledger() == LogLedger(stored=50, missing=0, dropped=4)
 
     def test_a_gap_is_missing_after_its_time_and_not_before_and_no_more_when_it_comes_late(
         self,
@@ -461,12 +468,12 @@ class TestLedger:
         process = Process()
         late = process.batch()
         store_batch(*process.batch())
-        assert ledger() == Ledger(stored=10, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=10, missing=0, dropped=0)
         clock.travel(self.PAST)
-        assert ledger() == Ledger(stored=10, missing=10, dropped=0)
+        assert ledger() == LogLedger(stored=10, missing=10, dropped=0)
         store_batch(*late)
         clock.travel(self.PAST)
-        assert ledger() == Ledger(stored=20, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=20, missing=0, dropped=0)
 
     def test_what_a_busy_process_lost_is_missing_although_it_goes_on_writing(self) -> None:
         process = Process()
@@ -474,7 +481,7 @@ class TestLedger:
         for _ in range(4):
             store_batch(*process.batch())
             clock.travel(execution_log.SETTLED / 2)
-        assert ledger() == Ledger(stored=40, missing=10, dropped=0)
+        assert ledger() == LogLedger(stored=40, missing=10, dropped=0)
 
     def test_processes_are_counted_for_themselves_and_summed_up(self) -> None:
         first, second = Process(), Process()
@@ -483,7 +490,7 @@ class TestLedger:
         store_batch(*second.batch(7, dropped=4))
         clock.travel(self.PAST)
         store_batch(*second.batch(2, dropped=4))  # alive
-        assert ledger() == Ledger(stored=14, missing=10, dropped=7)
+        assert ledger() == LogLedger(stored=14, missing=10, dropped=7)
         with session():
             assert sorted(LogSource.select(LogSource.stored, LogSource.last_seq).tuples()) == [
                 (5, 15),
@@ -494,7 +501,7 @@ class TestLedger:
         records, _ = Process().batch()
         store_log_batch.call_local(records)
         assert len(stored()) == 10
-        assert ledger() == Ledger(stored=0, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=0, missing=0, dropped=0)
 
     def test_a_batch_is_stored_and_counted_or_neither(
         self, monkeypatch: pytest.MonkeyPatch
@@ -509,7 +516,7 @@ class TestLedger:
                 store_batch(*batch)
         assert stored() == []
         store_batch(*batch)
-        assert ledger() == Ledger(stored=10, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=10, missing=0, dropped=0)
 
     def test_threads_that_store_batches_of_one_process_count_all_of_them(self) -> None:
         process = Process()
@@ -525,7 +532,7 @@ class TestLedger:
         for thread in threads:
             thread.join()
         clock.travel(self.PAST)
-        assert ledger() == Ledger(stored=60, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=60, missing=0, dropped=0)
 
     @pytest.mark.usefixtures("patient")
     def test_what_a_buffer_sends_over_the_queue_is_counted_with_what_found_no_room(self) -> None:
@@ -535,7 +542,7 @@ class TestLedger:
         buffer.sink = store_log_batch
         buffer.flush()
         clock.travel(self.PAST)
-        assert ledger() == Ledger(stored=10, missing=0, dropped=3)
+        assert ledger() == LogLedger(stored=10, missing=0, dropped=3)
         (row,) = rows_of_ledger()
         assert (row["id"], row["service"], row["last_seq"]) == (buffer.id, "all", 10)
 
@@ -550,7 +557,7 @@ class TestLedger:
         buffer.add(document(), now=False)
         buffer.flush()
         clock.travel(self.PAST)
-        assert ledger() == Ledger(stored=1, missing=6, dropped=0)
+        assert ledger() == LogLedger(stored=1, missing=6, dropped=0)
 
     @pytest.mark.usefixtures("patient")
     def test_a_batch_that_was_taken_although_the_sink_failed_counts_once(self) -> None:
@@ -567,7 +574,7 @@ class TestLedger:
         buffer.sink = store_log_batch
         buffer.flush()
         clock.travel(self.PAST)
-        assert ledger() == Ledger(stored=7, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=7, missing=0, dropped=0)
 
 
 def rows_of_ledger() -> list[dict[str, Any]]:
@@ -597,7 +604,7 @@ class TestClosing:
         buffer.close()
         assert (len(buffer), sink.batches, len(stored())) == (0, [], 25)
         clock.travel(TestLedger.PAST)
-        assert ledger() == Ledger(stored=25, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=25, missing=0, dropped=0)
 
     def test_a_process_without_a_queue_stores_its_records(self) -> None:
         buffer = self.filled(3)
@@ -631,10 +638,10 @@ class TestClosing:
         buffer = self.filled(3)
         buffer.close()
         buffer.close()
-        assert ledger() == Ledger(stored=3, missing=0, dropped=0)
+        assert ledger() == LogLedger(stored=3, missing=0, dropped=0)
 
     def test_a_process_that_just_ends_has_stored_what_it_recorded(self) -> None:
-        code = "from roadmap.execution_log import record\nfor n in range(3): record('test', 'end', f'{n}')"
+        code = "from roadmap.operations.execution_log import record\nfor n in range(3): record('test', 'end', f'{n}')"
         ended = subprocess.run(
             [sys.executable, "-c", code],
             cwd=ROOT,
@@ -659,7 +666,7 @@ def test_what_was_accepted_is_counted_once_whoever_asks_and_by_who_saves_without
             slow.wait(0.2)  # two at once would meet here
         counted.append(value)
 
-    monkeypatch.setattr(execution_log.measuring, "count", count)
+    monkeypatch.setattr(execution_log.metric_counters, "count", count)
     made = Buffer()
     for _ in range(3):
         made.add(document(), now=False)

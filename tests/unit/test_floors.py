@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.stack import ROOT, clean_environment
 
 FLOORS = {
-    "delivery": 0,
+    "reliable_queue": 0,
     "core": 1,
     "models": 2,
     "roadmap": 3,
@@ -30,7 +30,15 @@ BESIDE = {
     "examples",
 }  # not part of what is served
 FORBIDDEN = {
-    "delivery": {"starlette", "peewee", "playhouse", "pydantic", "openai", "jinja2", "markupsafe"},
+    "reliable_queue": {
+        "starlette",
+        "peewee",
+        "playhouse",
+        "pydantic",
+        "openai",
+        "jinja2",
+        "markupsafe",
+    },
     "core": {"starlette", "openai", "jinja2", "markupsafe"},
     "models": {"starlette", "huey", "openai", "jinja2", "markupsafe"},
     "roadmap": {"starlette", "huey", "jinja2", "markupsafe"},
@@ -40,7 +48,7 @@ FORBIDDEN = {
     "cli": {"huey", "peewee", "playhouse", "models", "openai"},
     "roadmap_cli": {"huey", "peewee", "playhouse", "models", "openai"},
 }
-MODEL_CLIENT = "roadmap/model_client.py"
+MODEL_CLIENT = "roadmap/generation/llm/client.py"
 NOT_AT_THE_START = (
     *(
         "genanki",
@@ -55,11 +63,11 @@ NOT_AT_THE_START = (
         "snowballstemmer",
     ),
     *(
-        "roadmap.building",
-        "roadmap.link_checks",
-        "roadmap.llm",
-        "roadmap.planning",
-        "roadmap.revoking",
+        "roadmap.lifecycle.content_job",
+        "roadmap.lifecycle.link_checker",
+        "roadmap.generation.llm.generator",
+        "roadmap.lifecycle.plan_job",
+        "roadmap.webhooks.admin_cancel",
     ),
 )
 

@@ -14,28 +14,27 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from core import clock
-from core.errors import TooMany, Unavailable
-from core.runtime import session, settings, transaction
-from models.first_answers import FirstAnswer
-from models.learning import QuizAttempt
-from models.links import SecretLink
-from models.roadmaps import Revision, Roadmap
+from core.db import session, settings, transaction
+from core.errors import RateLimited, Unavailable
+from models.accounts import IdempotentAnswer
+from models.roadmaps import QuizAttempt, Revision, Roadmap
+from models.share_links import ShareLink
 from models.webhooks import Webhook
-from roadmap import first_answers
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.creating import NewRoadmap, create_many, new_roadmap
-from roadmap.first_answers import AT_ONCE, ROUNDS, Answered, Name
-from roadmap.requests import RoadmapRequest
-from roadmap.steps import Step, StepName
+from roadmap.accounts import idempotency_store
+from roadmap.accounts.idempotency_store import AT_ONCE, ROUNDS, IdempotencyKey, StoredAnswer
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.lifecycle.create import NewRoadmap, create_many, new_roadmap
+from roadmap.plan.jobs import Job, JobName
+from roadmap.plan.schemas import RoadmapRequest
 from tasks.upkeep import rescue_overdue
 from tests.cases import try_each
 from tests.copies import Copies
 from tests.stack import GOAL
 from web import idempotency
-from web.api.operator.queues import QueueEndpoint
+from web.api.admin.queues import QueueEndpoint
 from web.api.roadmaps import create_roadmap
-from web.events import poller
 from web.routes import ENDPOINTS
+from web.sse import poller
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -76,7 +75,9 @@ def named(letter: str) -> NewRoadmap:
     new = new_roadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL))
     return replace(
         new,
-        answer=Answered(Name(LOCAL_OWNER, letter * 64, ""), 202, {"location": str(new.id)}, b"{}"),
+        answer=StoredAnswer(
+            IdempotencyKey(LOCAL_OWNER, letter * 64, ""), 202, {"location": str(new.id)}, b"{}"
+        ),
     )
 
 
@@ -150,7 +151,7 @@ class TestCreating:
         )
         first = client.post(ROADMAPS, json=wish, headers=headers)
         monkeypatch.setattr(
-            "roadmap.requests.FARTHEST_DEADLINE", timedelta(0)
+            "roadmap.plan.schemas.FARTHEST_DEADLINE", timedelta(0)
         )  # no day fits any more
         assert client.post(ROADMAPS, json=wish, headers=key()).status_code == 422
         assert told(client.post(ROADMAPS, json=wish, headers=headers)) == told(first)
@@ -176,7 +177,7 @@ class TestCreating:
     def test_a_key_is_in_use_until_it_is_accepted_and_no_longer(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)  # nobody makes it
+        monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)  # nobody makes it
         headers = key()
         answers: list[httpx2.Response] = []
 
@@ -205,7 +206,7 @@ class TestCreating:
         headers = key()
         assert client.post(ROADMAPS, json={"goal": ""}, headers=headers).status_code == 422
         assert client.post(ROADMAPS, json={"goal": GOAL}, headers=headers).status_code == 202
-        assert (count(FirstAnswer), count(Roadmap)) == (1, 1)
+        assert (count(IdempotentAnswer), count(Roadmap)) == (1, 1)
 
     def test_one_that_is_being_answered_is_told_so(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
@@ -219,7 +220,7 @@ class TestCreating:
             seen.append(client.post(ROADMAPS, json={"goal": GOAL}, headers=headers))
             return create(batch)
 
-        monkeypatch.setattr("web.accepting.create_many", meanwhile)
+        monkeypatch.setattr("web.create_writer.create_many", meanwhile)
         first = client.post(ROADMAPS, json=body.model_dump(mode="json"), headers=headers)
         assert first.status_code == 202
         (second,) = seen
@@ -242,14 +243,14 @@ class TestCreating:
         assert client.post(ROADMAPS, json={"goal": GOAL}, headers=headers).json() == first.json()
         clock.travel(timedelta(hours=1, seconds=1))
         assert client.post(ROADMAPS, json={"goal": GOAL}, headers=headers).json() != first.json()
-        assert (count(FirstAnswer), count(Roadmap)) == (1, 2)
+        assert (count(IdempotentAnswer), count(Roadmap)) == (1, 2)
 
     def test_two_of_one_name_in_one_batch_are_one_roadmap(
         self, schema: None, client: TestClient
     ) -> None:
         """As when two processes commit at the same moment, or a form is sent twice."""
         request = RoadmapRequest(goal=GOAL)
-        name = Name(LOCAL_OWNER, "a" * 64, "b" * 64)
+        name = IdempotencyKey(LOCAL_OWNER, "a" * 64, "b" * 64)
 
         def named() -> Any:
             new = new_roadmap(LOCAL_OWNER, request)
@@ -257,11 +258,11 @@ class TestCreating:
                 new.owner_id,
                 new.request,
                 new.id,
-                Answered(name, 202, {"location": str(new.id)}, b"{}"),
+                StoredAnswer(name, 202, {"location": str(new.id)}, b"{}"),
             )
 
         one, other, unnamed = create_many([named(), named(), new_roadmap(LOCAL_OWNER, request)])
-        assert isinstance(other, Answered)
+        assert isinstance(other, StoredAnswer)
         assert other.headers["location"] == str(one.id)  # type: ignore[union-attr]
         assert unnamed.id not in (one.id, other)  # type: ignore[union-attr]
         (later,) = create_many([named()])
@@ -274,35 +275,37 @@ class TestCreating:
         first, second = named("a"), named("b")
         create_many([first])
         monkeypatch.setattr(
-            "roadmap.creating.settings", settings.model_copy(update={"most_unfinished_roadmaps": 2})
+            "roadmap.lifecycle.create.settings",
+            settings.model_copy(update={"most_unfinished_roadmaps": 2}),
         )
         again, fits, no_room = create_many([named("a"), second, named("c")])
         assert again == first.answer
-        assert fits == Step(StepName.plan_roadmap, second.id, trace=second.trace)
-        assert isinstance(no_room, TooMany)
+        assert fits == Job(JobName.plan_roadmap, second.id, trace=second.trace)
+        assert isinstance(no_room, RateLimited)
         assert count(Roadmap) == 2
 
     def test_whose_answer_is_kept_is_made_also_when_another_process_takes_the_room_meanwhile(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A 202 that is kept leads to a roadmap, for the caller and for whoever repeats the request."""
-        keep, theirs = first_answers.keep_all, [named("a"), named("c")]
+        keep, theirs = idempotency_store.store_all, [named("a"), named("c")]
 
         def meanwhile(answers: Any) -> set[str]:
-            monkeypatch.setattr(first_answers, "keep_all", keep)
+            monkeypatch.setattr(idempotency_store, "store_all", keep)
             create_many(theirs)  # of another process, which is waited for here
             return keep(answers)
 
         monkeypatch.setattr(
-            "roadmap.creating.settings", settings.model_copy(update={"most_unfinished_roadmaps": 2})
+            "roadmap.lifecycle.create.settings",
+            settings.model_copy(update={"most_unfinished_roadmaps": 2}),
         )
-        monkeypatch.setattr(first_answers, "keep_all", meanwhile)
+        monkeypatch.setattr(idempotency_store, "store_all", meanwhile)
         ours = [named("a"), named("b")]
         again, made = create_many(ours)
         assert again == theirs[0].answer
-        assert made == Step(StepName.plan_roadmap, ours[1].id, trace=ours[1].trace)
+        assert made == Job(JobName.plan_roadmap, ours[1].id, trace=ours[1].trace)
         with session():
-            answered = {row.headers["location"] for row in FirstAnswer.select()}
+            answered = {row.headers["location"] for row in IdempotentAnswer.select()}
             assert answered == {str(row.id) for row in Roadmap.select(Roadmap.id)}
 
     def test_a_name_whose_day_is_over_is_free_in_a_batch_as_well(self, client: TestClient) -> None:
@@ -310,7 +313,7 @@ class TestCreating:
         clock.travel(timedelta(hours=25))
         batch = [named("a"), named("b")]
         assert create_many(batch) == [
-            Step(StepName.plan_roadmap, new.id, trace=new.trace) for new in batch
+            Job(JobName.plan_roadmap, new.id, trace=new.trace) for new in batch
         ]
         assert create_many([named("a")]) == [batch[0].answer]
 
@@ -320,7 +323,7 @@ class TestCreating:
         headers = key()
         first = client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
         full = settings.model_copy(update={"most_unfinished_roadmaps": 0})
-        monkeypatch.setattr("roadmap.creating.settings", full)
+        monkeypatch.setattr("roadmap.lifecycle.create.settings", full)
         assert client.post(ROADMAPS, json={"goal": GOAL}, headers=headers).json() == first.json()
         assert client.post(ROADMAPS, json={"goal": GOAL}, headers=key()).status_code == 429
 
@@ -375,7 +378,7 @@ class TestEverythingElse:
     ) -> None:
         answers = [client.post(f"{roadmap}/retry", headers=key("again")) for _ in range(2)]
         assert [answer.status_code for answer in answers] == [409, 409]
-        assert count(FirstAnswer) == 0
+        assert count(IdempotentAnswer) == 0
 
     def test_the_work_of_a_decision_is_sent_once_it_is_committed(
         self, client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch
@@ -384,8 +387,8 @@ class TestEverythingElse:
         edit = a_change(client, roadmap)
         committed: list[int] = []
         monkeypatch.setattr(
-            "web.accepting.sender.submit",
-            lambda steps: committed.append(count_elsewhere(FirstAnswer)),
+            "web.job_sender.sender.submit",
+            lambda steps: committed.append(count_elsewhere(IdempotentAnswer)),
         )
         assert client.post(f"{roadmap}/edits", json=edit, headers=key()).status_code == 202
         assert committed == [1]
@@ -400,9 +403,9 @@ class TestEverythingElse:
             raise RuntimeError("the process dies here")
 
         with monkeypatch.context() as patch:
-            patch.setattr(first_answers, "keep", fail)
+            patch.setattr(idempotency_store, "store", fail)
             assert client.post(path, json=answers, headers=headers).status_code == 500
-        assert (count(QuizAttempt), count(FirstAnswer)) == (0, 0)
+        assert (count(QuizAttempt), count(IdempotentAnswer)) == (0, 0)
         assert client.post(path, json=answers, headers=headers).status_code == 201
         assert count(QuizAttempt) == 1
 
@@ -440,16 +443,18 @@ def test_keys_of_a_batch_are_taken_in_one_order(
 ) -> None:
     """So that two processes wait for each other, and never in a ring."""
     asked: list[str] = []
-    insert = first_answers.insert_rows
+    insert = idempotency_store.insert_rows
 
     def noting(table: Any, rows: Any, **options: Any) -> int:
         asked.extend(row["key_hash"] for row in rows)
         return insert(table, rows, **options)
 
-    monkeypatch.setattr(first_answers, "insert_rows", noting)
-    answers = [Answered(Name(LOCAL_OWNER, letter * 64, ""), 202, {}, b"") for letter in "cab"]
+    monkeypatch.setattr(idempotency_store, "insert_rows", noting)
+    answers = [
+        StoredAnswer(IdempotencyKey(LOCAL_OWNER, letter * 64, ""), 202, {}, b"") for letter in "cab"
+    ]
     with transaction():
-        assert first_answers.keep_all(answers) == {letter * 64 for letter in "abc"}
+        assert idempotency_store.store_all(answers) == {letter * 64 for letter in "abc"}
     assert asked == [letter * 64 for letter in "abc"]
 
 
@@ -483,7 +488,7 @@ class TestForms:
             raise Unavailable("The connection broke in the moment of the commit.")
 
         with monkeypatch.context() as patch:
-            patch.setattr("web.accepting.create_many", lost)
+            patch.setattr("web.create_writer.create_many", lost)
             answer = client.post("/roadmaps", data=form, headers=PEOPLE)
         assert answer.status_code == 503
         assert f'value="{form["form"]}"' in answer.text
@@ -501,14 +506,14 @@ class TestKeeping:
     def test_the_key_is_kept_as_a_hash_only(self, client: TestClient) -> None:
         client.post(ROADMAPS, json={"goal": GOAL}, headers=key("only-mine"))
         with session():
-            assert "only-mine" not in repr(FirstAnswer.get().__data__)
+            assert "only-mine" not in repr(IdempotentAnswer.get().__data__)
 
     def test_a_key_is_that_of_its_account_alone(self) -> None:
         request = Request(
             {"type": "http", "method": "POST", "path": ROADMAPS, "query_string": b"", "headers": []}
         )
         hashes = [
-            idempotency.name_of("1", owner, request, b"{}").key_hash
+            idempotency.make_key("1", owner, request, b"{}").key_hash
             for owner in (LOCAL_OWNER, uuid4())
         ]
         assert hashes[0] != hashes[1]
@@ -519,7 +524,7 @@ class TestKeeping:
     ) -> None:
         hook = {"url": "https://example.org/hook", "events": ["roadmap.ready"]}
         where, body, secret, table = {
-            "/links": (f"{roadmap}/links", {"purpose": "reading"}, "url", SecretLink),
+            "/links": (f"{roadmap}/links", {"purpose": "reading"}, "url", ShareLink),
             "webhooks": (f"{API}/webhooks", hook, "secret", Webhook),
             "secret": ("", {}, "secret", Webhook),
         }[path]
@@ -534,7 +539,9 @@ class TestKeeping:
         assert "new Idempotency-Key" in again.json()["detail"]
         assert count(table) == 1
         with session():
-            kept = repr(FirstAnswer.get().__data__) + repr(bytes(FirstAnswer.get().content))
+            kept = repr(IdempotentAnswer.get().__data__) + repr(
+                bytes(IdempotentAnswer.get().content)
+            )
         assert first.json()[secret] not in kept
         assert client.post(where, json=body, headers=key()).is_success
 
@@ -560,7 +567,7 @@ class TestKeeping:
         )
         first = client.post(where, json=body, headers=headers)
         with transaction():
-            FirstAnswer.update(content=b"\x00encrypted", is_repeatable=False).execute()
+            IdempotentAnswer.update(content=b"\x00encrypted", is_repeatable=False).execute()
         before = count(Roadmap), count(Revision)
         again = client.post(where, json=body, headers=headers)
         assert (again.status_code, again.json()["type"]) == (409, "/problems/conflict")
@@ -579,11 +586,11 @@ class TestKeeping:
         ]
         with transaction():
             for first in range(0, len(rows), 500):
-                FirstAnswer.insert_many(rows[first : first + 500]).execute()
+                IdempotentAnswer.insert_many(rows[first : first + 500]).execute()
         rescue_overdue()
-        assert count(FirstAnswer) == len(rows)
+        assert count(IdempotentAnswer) == len(rows)
         clock.travel(timedelta(hours=24))
         rescue_overdue()
-        assert count(FirstAnswer) == 1
+        assert count(IdempotentAnswer) == 1
         rescue_overdue()
-        assert count(FirstAnswer) == 0
+        assert count(IdempotentAnswer) == 0

@@ -6,9 +6,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
-from roadmap.briefs import ConceptBrief, GeneratorFault
-from roadmap.catalogue import Catalogue
-from roadmap.outline import ContentKind, Contents
+from roadmap.generation.catalogue.generator import CatalogueGenerator
+from roadmap.generation.context import ConceptBrief, GeneratorFault
+from roadmap.plan.outline import ContentKind, Contents
 from tasks import content
 from tasks.queues import content_queue
 
@@ -23,7 +23,7 @@ def test_a_goal_is_ready_when_the_answer_is_there(client: TestClient) -> None:
     assert tree["progress"]["ready"] == tree["progress"]["total"] > 45
 
 
-class Moody(Catalogue):
+class Moody(CatalogueGenerator):
     """A generator whose first quiz fails once."""
 
     def __init__(self) -> None:

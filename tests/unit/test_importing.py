@@ -17,29 +17,28 @@ from pydantic import SecretStr, ValidationError
 from starlette.testclient import TestClient
 
 from core import clock
-from core.errors import TooMany
+from core.db import database, session, transaction
+from core.errors import RateLimited
 from core.ids import new_id
-from core.limiting import Limit
-from core.runtime import database, session, transaction
-from models.learning import QuizAttempt, ReviewCard
-from models.roadmaps import Concept, Module, Roadmap, Stage
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.checks import LONGEST_DESCRIPTION, MOST_CONCEPTS
-from roadmap.formats import LARGEST
-from roadmap.importing import IN_FILE, imported
-from roadmap.learning import LONGEST_NOTES
-from roadmap.memory import MOST_REVIEWS, Memory, ReviewRating, rated
-from roadmap.outline import Question
-from roadmap.portable import as_json, portable
-from roadmap.portable_rules import RoadmapFile
-from roadmap.reviewing import KEPT
+from core.rate_limiter import Limit
+from models.roadmaps import Concept, Module, QuizAttempt, ReviewCard, Roadmap, Stage
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.exchange.formats.json_ import as_json, portable
+from roadmap.exchange.import_validation import RoadmapFile
+from roadmap.exchange.importer import IN_FILE, imported
+from roadmap.learning.review_cards import KEPT
+from roadmap.learning.spaced_repetition import MOST_REVIEWS, Memory, ReviewRating, rated
+from roadmap.plan.format_version import LARGEST
+from roadmap.plan.outline import Question
+from roadmap.plan.schemas import LONGEST_NOTES
+from roadmap.plan.validation import LONGEST_DESCRIPTION, MOST_CONCEPTS
 from tests.cases import try_each
 from tests.copies import Copies
 from tests.portables import AT, FIRST, QUESTIONS, SECOND, small, whole
 from tests.stack import GOAL
 from tests.unit.test_learning import right_answers
-from web import limits
-from web.turns import LARGE_OF_ONE, few_at_once
+from web.http import limits
+from web.http.concurrency import LARGE_OF_ONE, large_body_slot
 
 API = "/api/v1"
 IMPORT = f"{API}/imports"
@@ -269,7 +268,7 @@ class TestComingBack:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         made(client, {**whole(), "generator": "catalogue"})
-        monkeypatch.setattr("roadmap.planning.plan", lambda *_: [])
+        monkeypatch.setattr("roadmap.lifecycle.plan_job.plan", lambda *_: [])
         path = client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]
         told = client.get(f"{path}/activity").json()
         assert (told["status"], told["seconds_left"]) == ("queued", None)
@@ -289,7 +288,7 @@ class TestComingBack:
     def test_what_has_no_plan_yet_cannot_be_taken_along(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("roadmap.planning.plan", lambda *_: [])
+        monkeypatch.setattr("roadmap.lifecycle.plan_job.plan", lambda *_: [])
         path = client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]
         for ending in ("json", "md", "zip", "apkg"):
             answer = client.get(f"{path}/export.{ending}")
@@ -697,7 +696,7 @@ class TestWhatIsRefused:
         def fail(*_: object, **__: object) -> None:
             raise RuntimeError("in the middle")
 
-        monkeypatch.setattr("roadmap.finishing.finish", fail)
+        monkeypatch.setattr("roadmap.lifecycle.completion.finish", fail)
         before = rows()
         assert sent(client, small()).status_code == 500
         assert rows() == before
@@ -763,7 +762,7 @@ class TestSize:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = made(client, small())
-        monkeypatch.setattr("roadmap.portable.LARGEST", 1000)
+        monkeypatch.setattr("roadmap.exchange.formats.json_.LARGEST", 1000)
         answer = client.get(f"{path}/export.json")
         assert (answer.status_code, "as Markdown" in answer.json()["detail"]) == (409, True)
         assert client.get(f"{path}/export.zip").status_code == 200
@@ -773,7 +772,7 @@ def test_large_documents_of_one_account_follow_each_other() -> None:
     order: list[str] = []
 
     async def one(name: str) -> None:
-        async with few_at_once(LOCAL_OWNER):
+        async with large_body_slot(LOCAL_OWNER):
             order.append(f"{name} begins")
             await asyncio.sleep(0)
             order.append(f"{name} ends")
@@ -784,7 +783,7 @@ def test_large_documents_of_one_account_follow_each_other() -> None:
         )
 
     results = asyncio.run(all_of_them())
-    assert [type(each) for each in results] == [type(None), type(None), TooMany]
+    assert [type(each) for each in results] == [type(None), type(None), RateLimited]
     assert order == ["0 begins", "0 ends", "1 begins", "1 ends"]
 
 

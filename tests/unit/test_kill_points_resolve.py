@@ -18,9 +18,9 @@ LEFT_OUT = {"__pycache__"}
 ACCEPT = """
 import sys
 del sys.argv[:2]
-from web import accepting
+from web import create_writer
 accepting.create_many([])
-"""  # as a process that `core.launch` has made what the rest of its arguments says
+"""  # as a process that `core.startup.run_service` has made what the rest of its arguments says
 
 
 def application_files() -> Iterator[Path]:
@@ -45,7 +45,7 @@ def dies(folder: Path, *command: str) -> bool:
         "ROADMAP_KILL_AT": "accept.before",
         "ROADMAP_KILL_MARK": str(folder / "mark"),
     }
-    program = [sys.executable, "-c", ACCEPT, "core.launch", *command]
+    program = [sys.executable, "-c", ACCEPT, "core.startup.run_service", *command]
     done = subprocess.run(
         program, env=environment, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT
     )
@@ -65,7 +65,11 @@ def test_every_kill_point_names_functions_that_are_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "gone", ["roadmap.planning:_no_such_function", "delivery.queue:ReliableQueue.no_such_method"]
+    "gone",
+    [
+        "roadmap.lifecycle.plan_job:_no_such_function",
+        "reliable_queue.queue:ReliableQueue.no_such_method",
+    ],
 )
 def test_a_name_that_is_gone_is_noticed(gone: str) -> None:
     with pytest.raises(AttributeError):

@@ -2,7 +2,14 @@
 
 import pytest
 
-from roadmap.languages import PAIRS, SIMPLIFIED, TRADITIONAL, chinese_of, mismatch, speaks
+from roadmap.plan.language_detection import (
+    PAIRS,
+    SIMPLIFIED,
+    TRADITIONAL,
+    chinese_of,
+    language_error,
+    matches_language,
+)
 from tests.cases import try_each
 
 TEXTS = {
@@ -52,8 +59,8 @@ SAME_SCRIPT = [
 
 @try_each("tag", TEXTS)
 def test_a_text_speaks_its_own_language(tag: str) -> None:
-    assert speaks(TEXTS[tag], tag)
-    assert mismatch(TEXTS[tag], tag) is None
+    assert matches_language(TEXTS[tag], tag)
+    assert language_error(TEXTS[tag], tag) is None
 
 
 @try_each("wanted", TEXTS)
@@ -64,15 +71,15 @@ def test_a_text_in_another_script_does_not_speak_the_language(wanted: str) -> No
         if tag != wanted and not any({tag, wanted} <= same for same in SAME_SCRIPT)
     ]
     assert len(others) >= len(TEXTS) - 5
-    assert [text for text in others if speaks(text, wanted)] == []
-    assert {mismatch(text, wanted) for text in others} == {f"The text is not in {wanted}."}
+    assert [text for text in others if matches_language(text, wanted)] == []
+    assert {language_error(text, wanted) for text in others} == {f"The text is not in {wanted}."}
 
 
 @try_each(
     "tag", ["tlh", "x-private", "und", "qaa", "sr", "uz", "en-Dsrt", "i-klingon", "", "zz-ZZ"]
 )
 def test_a_language_whose_script_is_not_known_is_spoken_by_every_text(tag: str) -> None:
-    assert all(speaks(text, tag) for text in TEXTS.values())
+    assert all(matches_language(text, tag) for text in TEXTS.values())
 
 
 @try_each(
@@ -95,7 +102,7 @@ def test_a_language_whose_script_is_not_known_is_spoken_by_every_text(tag: str) 
 def test_a_script_in_the_tag_counts_more_than_that_of_the_language(
     tag: str, text: str, expected: bool
 ) -> None:
-    assert speaks(TEXTS[text], tag) is expected
+    assert matches_language(TEXTS[text], tag) is expected
 
 
 @try_each(
@@ -111,23 +118,23 @@ def test_a_script_in_the_tag_counts_more_than_that_of_the_language(
 )
 @try_each("tag", ["en", "zh-Hans", "ar"])
 def test_a_text_of_few_letters_says_too_little(text: str, tag: str) -> None:
-    assert speaks(text, tag)
+    assert matches_language(text, tag)
 
 
 def test_eight_letters_are_enough() -> None:
-    assert speaks("abcdefg", "ru")
-    assert not speaks("abcdefgh", "ru")
+    assert matches_language("abcdefg", "ru")
+    assert not matches_language("abcdefgh", "ru")
 
 
 def test_some_of_the_words_are_enough_in_another_script_and_half_of_the_letters_in_latin_ones() -> (
     None
 ):
-    assert speaks("ж" * 15 + "z" * 85, "ru")
-    assert not speaks("ж" * 14 + "z" * 86, "ru")
-    assert speaks("写" * 7 + "z" * 93, "zh")
-    assert not speaks("写" * 6 + "z" * 94, "zh")
-    assert speaks("z" * 50 + "ж" * 50, "en")
-    assert not speaks("z" * 49 + "ж" * 51, "en")
+    assert matches_language("ж" * 15 + "z" * 85, "ru")
+    assert not matches_language("ж" * 14 + "z" * 86, "ru")
+    assert matches_language("写" * 7 + "z" * 93, "zh")
+    assert not matches_language("写" * 6 + "z" * 94, "zh")
+    assert matches_language("z" * 50 + "ж" * 50, "en")
+    assert not matches_language("z" * 49 + "ж" * 51, "en")
 
 
 CODE = "def knead(dough):\n    return [fold(part) for part in dough if part.is_smooth()]\n"
@@ -148,40 +155,40 @@ CODE = "def knead(dough):\n    return [fold(part) for part in dough if part.is_s
     ],
 )
 def test_code_and_addresses_do_not_count(text: str) -> None:
-    assert speaks(text, "zh-Hans")
-    assert not speaks(text, "ru")
+    assert matches_language(text, "zh-Hans")
+    assert not matches_language(text, "ru")
 
 
 def test_words_between_two_pieces_of_code_count() -> None:
-    assert not speaks("`a` the words between them are English ones `b`", "zh")
-    assert not speaks(
+    assert not matches_language("`a` the words between them are English ones `b`", "zh")
+    assert not matches_language(
         f"```\n{CODE}```\nThe words between them are English ones.\n```\n{CODE}```\n", "zh"
     )
 
 
 @try_each("tag", ["zh-Hans", "zh-CN", "zh-SG", "zh-Hans-HK", "cmn-Hans"])
 def test_traditional_characters_are_not_simplified_ones(tag: str) -> None:
-    assert speaks(TEXTS["zh-Hans"], tag)
-    assert not speaks(TEXTS["zh-Hant"], tag)
+    assert matches_language(TEXTS["zh-Hans"], tag)
+    assert not matches_language(TEXTS["zh-Hant"], tag)
 
 
 @try_each("tag", ["zh-Hant", "zh-TW", "zh-HK", "zh-MO", "zh-Hant-CN", "yue-Hant"])
 def test_simplified_characters_are_not_traditional_ones(tag: str) -> None:
-    assert speaks(TEXTS["zh-Hant"], tag)
-    assert not speaks(TEXTS["zh-Hans"], tag)
+    assert matches_language(TEXTS["zh-Hant"], tag)
+    assert not matches_language(TEXTS["zh-Hans"], tag)
 
 
 @try_each("tag", ["zh", "yue", "zh-Hani"])
 @try_each("kind", ["zh-Hans", "zh-Hant"])
 def test_chinese_without_a_kind_may_be_written_in_either(tag: str, kind: str) -> None:
-    assert speaks(TEXTS[kind], tag)
+    assert matches_language(TEXTS[kind], tag)
 
 
 def test_a_name_or_a_quotation_in_the_other_kind_does_no_harm() -> None:
-    assert speaks("今天天气很好，去吃面包吧。這們", "zh-Hans")
-    assert not speaks("今天天气很好，去吃面包吧。這們來", "zh-Hans")
-    assert speaks("今天天气很好，去吃面包吧。這們來" + "这们", "zh-Hans")
-    assert not speaks("今天天气很好，去吃面包吧。這們來" + "这", "zh-Hans")
+    assert matches_language("今天天气很好，去吃面包吧。這們", "zh-Hans")
+    assert not matches_language("今天天气很好，去吃面包吧。這們來", "zh-Hans")
+    assert matches_language("今天天气很好，去吃面包吧。這們來" + "这们", "zh-Hans")
+    assert not matches_language("今天天气很好，去吃面包吧。這們來" + "这", "zh-Hans")
 
 
 def test_the_pairs_are_sixty_or_more_different_characters_on_each_side() -> None:
@@ -199,8 +206,8 @@ def test_the_pairs_are_sixty_or_more_different_characters_on_each_side() -> None
     ids=len,
 )
 def test_a_strange_text_takes_no_strange_time(text: str) -> None:
-    assert speaks(text, "tlh")
-    assert isinstance(speaks(text, "en"), bool)
+    assert matches_language(text, "tlh")
+    assert isinstance(matches_language(text, "en"), bool)
 
 
 LESSONS = {
@@ -214,7 +221,7 @@ LESSONS = {
 
 @try_each("text", LESSONS.values(), ids=LESSONS)
 def test_a_lesson_in_chinese_may_be_full_of_what_is_not_chinese(text: str) -> None:
-    assert mismatch(text, "zh-Hans") is None
+    assert language_error(text, "zh-Hans") is None
 
 
 @pytest.mark.parametrize(
@@ -225,13 +232,13 @@ def test_a_lesson_in_chinese_may_be_full_of_what_is_not_chinese(text: str) -> No
     ],
 )
 def test_a_text_in_english_with_some_words_in_chinese_is_not_chinese(text: str) -> None:
-    assert mismatch(text, "zh-Hans") == "The text is not in zh-Hans."
+    assert language_error(text, "zh-Hans") == "The text is not in zh-Hans."
 
 
 def test_a_text_that_was_made_to_take_long_does_not() -> None:
     growing = " ".join("`" * length for length in range(1, 340))
     assert len(growing) > 50_000
-    assert speaks(growing + "生地がなめらかになるまで", "ja")
+    assert matches_language(growing + "生地がなめらかになるまで", "ja")
 
 
 @try_each(

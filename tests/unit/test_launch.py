@@ -7,9 +7,9 @@ import sys
 import pytest
 from huey.consumer_options import OptionParserHandler
 
-from core.launch import commands_of
-from core.runtime import settings
-from delivery.queue import ReliableQueue
+from core.db import settings
+from core.startup.run_service import commands_of
+from reliable_queue.queue import ReliableQueue
 from tasks.queues import QUEUES
 from tests.stack import ROOT, clean_environment
 
@@ -34,7 +34,7 @@ def test_whoever_ends_a_consumer_lets_it_finish_what_it_runs(
 
 ENDS_WHILE_IT_LOADS = """
 import os, signal, weakref
-from core import launch, preflight
+from core.startup import run_service, preflight
 
 class Loaded:
     pass

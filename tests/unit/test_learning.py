@@ -9,11 +9,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
-from core.runtime import session, transaction
-from models.learning import QuizAttempt
-from models.roadmaps import ContentVersion
-from roadmap import learning
-from roadmap.outline import ContentKind
+from core.db import session, transaction
+from models.roadmaps import ContentVersion, QuizAttempt
+from roadmap.learning import progress
+from roadmap.plan import schemas
+from roadmap.plan.outline import ContentKind
 from tests.cases import try_each
 from tests.copies import Copies
 from tests.stack import GOAL
@@ -42,10 +42,10 @@ def right_answers(concept: str) -> list[list[int]]:
     with session():
         query = (
             ContentVersion.select()
-            .join(learning.Content)
-            .where(learning.Content.concept == concept.rpartition("/")[2])
+            .join(progress.Content)
+            .where(progress.Content.concept == concept.rpartition("/")[2])
         )
-        body = query.where(learning.Content.kind == ContentKind.quiz).get().body
+        body = query.where(progress.Content.kind == ContentKind.quiz).get().body
     return [question["answers"] for question in body["questions"]]
 
 
@@ -136,7 +136,7 @@ class TestNotes:
             assert client.put(f"{concept}/notes", json={"notes": notes}).json()["notes"] == notes
             assert client.get(concept).json()["notes"] == notes
 
-    @try_each("notes", ["a" * (learning.LONGEST_NOTES + 1), "a\x00b", "a\x1b[31m", 7, None])
+    @try_each("notes", ["a" * (schemas.LONGEST_NOTES + 1), "a\x00b", "a\x1b[31m", 7, None])
     def test_what_does_not_fit_is_refused_and_changes_nothing(
         self, client: TestClient, concept: str, notes: Any
     ) -> None:
@@ -257,20 +257,20 @@ class TestQuiz:
             f"{concept}/quiz/attempts", json={"version": 1, "answers": answers}
         ).json()
         with transaction():
-            quiz = learning.Content.get(
-                learning.Content.concept == concept.rpartition("/")[2],
-                learning.Content.kind == "quiz",
+            quiz = progress.Content.get(
+                progress.Content.concept == concept.rpartition("/")[2],
+                progress.Content.kind == "quiz",
             )
             first = ContentVersion.get(ContentVersion.content == quiz)
             body = {"questions": first.body["questions"][:1]}
             ContentVersion.insert(**{**first.__data__, "version": 2, "body": body}).execute()
-            learning.Content.update(version=2).where(learning.Content.id == quiz.id).execute()
+            progress.Content.update(version=2).where(progress.Content.id == quiz.id).execute()
         assert client.get(f"{concept}/quiz/attempts/{made['id']}").json() == made
 
     def test_only_so_many_attempts_are_kept(
         self, client: TestClient, concept: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(learning, "MOST_ATTEMPTS", 3)
+        monkeypatch.setattr(progress, "MOST_ATTEMPTS", 3)
         ids = [self.answer(client, concept, right_answers(concept)).json()["id"] for _ in range(5)]
         assert [
             item["id"] for item in client.get(f"{concept}/quiz/attempts").json()["items"]

@@ -17,20 +17,22 @@ import pytest
 from playhouse.migrations import Runner
 
 from core import clock
+from core.backends import open_database, open_migration_database
+from core.db import database, session, settings, transaction
 from core.errors import Unavailable
 from core.ids import new_id
 from core.migrate import DIRECTORY, known
-from core.runtime import database, session, settings, transaction
-from core.storage import open_database, open_migration_database
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap, Stage
-from roadmap import attempts, building, execution_log, leases, planning
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.attempts import MOST_INTERRUPTIONS, saved
-from roadmap.briefs import GeneratorFault
-from roadmap.generator import Generator
-from roadmap.leases import BUILDING, CHALLENGE, LASTS, PLANNING, Work, keeper
-from roadmap.steps import Step
-from roadmap.stopping import StopSignal
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.generation import retry_policy
+from roadmap.generation.cancellation import StopSignal
+from roadmap.generation.context import GeneratorFault
+from roadmap.generation.generator import Generator
+from roadmap.generation.retry_policy import MOST_INTERRUPTIONS, retry_save
+from roadmap.lifecycle import content_job, leases, plan_job
+from roadmap.lifecycle.leases import BUILDING, CHALLENGE, LASTS, PLANNING, LeaseKind, keeper
+from roadmap.operations import execution_log
+from roadmap.plan.jobs import Job
 from tasks import content
 from tasks.queues import content_queue
 from tests.unit.test_building import (
@@ -62,13 +64,13 @@ MOMENT = timedelta(milliseconds=1)
 class Leased:
     """A row that waits, and what works on it."""
 
-    work: Work
+    work: LeaseKind
     row_id: UUID
 
-    def run(self, generator: Generator) -> list[Step]:
+    def run(self, generator: Generator) -> list[Job]:
         if self.work is PLANNING:
-            return planning.plan(self.row_id, generator)
-        return building.build_content(self.row_id, generator)
+            return plan_job.plan(self.row_id, generator)
+        return content_job.build_content(self.row_id, generator)
 
     @property
     def row(self) -> Any:
@@ -126,7 +128,7 @@ def away(*, times: int = 1_000_000) -> Iterator[None]:
         yield
 
 
-def claimed(work: Work, row_id: UUID) -> UUID:
+def claimed(work: LeaseKind, row_id: UUID) -> UUID:
     """The token of a lease that nobody's work holds."""
     with transaction():
         token = leases.claim(work, row_id)
@@ -135,7 +137,7 @@ def claimed(work: Work, row_id: UUID) -> UUID:
 
 
 @contextmanager
-def holding(keeper: leases.Keeper, works: Mapping[UUID, Work]) -> Iterator[None]:
+def holding(keeper: leases.LeaseKeeper, works: Mapping[UUID, LeaseKind]) -> Iterator[None]:
     """All of these leases, by their tokens."""
     with ExitStack() as held:
         for token, work in works.items():
@@ -143,7 +145,7 @@ def holding(keeper: leases.Keeper, works: Mapping[UUID, Work]) -> Iterator[None]
         yield
 
 
-def all_claimed() -> dict[UUID, Work]:
+def all_claimed() -> dict[UUID, LeaseKind]:
     """All contents of a roadmap, and another roadmap, by their tokens."""
     _, contents = planned()
     return {
@@ -524,7 +526,7 @@ class TestHandingBack:
 class TestSaving:
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(attempts, "SAVE_PAUSE", 0.01)
+        monkeypatch.setattr(retry_policy, "SAVE_PAUSE", 0.01)
 
     def test_a_save_is_repeated_while_the_database_is_away(self) -> None:
         answers: list[Any] = [Unavailable("away"), Unavailable("away"), "saved"]
@@ -535,13 +537,13 @@ class TestSaving:
                 raise answer
             return answer
 
-        assert saved(save) == "saved"
+        assert retry_save(save) == "saved"
         assert answers == []
 
     def test_a_save_is_given_up_when_its_patience_ends(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(attempts, "SAVE_PATIENCE", 0.05)
+        monkeypatch.setattr(retry_policy, "SAVE_PATIENCE", 0.05)
         tries = []
 
         def save() -> None:
@@ -549,7 +551,7 @@ class TestSaving:
             raise Unavailable("away")
 
         with pytest.raises(Unavailable):
-            saved(save)
+            retry_save(save)
         assert len(tries) > 1
 
     def test_a_mistake_is_not_repeated(self) -> None:
@@ -560,7 +562,7 @@ class TestSaving:
             raise ValueError("a mistake of ours")
 
         with pytest.raises(ValueError, match="a mistake of ours"):
-            saved(save)
+            retry_save(save)
         assert tries == [1]
 
     def test_a_database_that_is_away_at_the_save_costs_no_second_answer(
@@ -629,10 +631,10 @@ class TestSaving:
                 return told[-1]
 
             lost.append(save)
-            return saved(save_and_lose_the_answer)
+            return retry_save(save_and_lose_the_answer)
 
         monkeypatch.setattr(
-            planning if leased.work is PLANNING else building, "saved", each_answer_lost
+            plan_job if leased.work is PLANNING else content_job, "saved", each_answer_lost
         )
         generator = Small()
         steps = leased.run(generator)
@@ -645,7 +647,7 @@ class TestSaving:
     def test_a_save_that_is_given_up_leaves_the_row_to_others(
         self, leased: Leased, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(attempts, "SAVE_PATIENCE", 0.02)
+        monkeypatch.setattr(retry_policy, "SAVE_PATIENCE", 0.02)
         with ExitStack() as outage:
             late = Interrupted(lambda: outage.enter_context(away()))
             with pytest.raises(Unavailable):
@@ -783,7 +785,7 @@ class TestMigration:
         roadmap_id = self.write(before) if when == "before" else None
         Runner(before, str(DIRECTORY)).up()
         roadmap_id = roadmap_id or self.write(before)
-        assert len(planning.plan(roadmap_id, Small())) == CONTENTS
+        assert len(plan_job.plan(roadmap_id, Small())) == CONTENTS
         row = the_roadmap(roadmap_id)
         assert (row.status, row.attempts, row.interruptions) == ("building", 1, 0)
 
@@ -798,8 +800,8 @@ class TestMigration:
         (found,) = rows(Content)
         assert (found["interruptions"], found["challenged_at"]) == (0, None)
         generator = Interrupted(lambda: None)
-        wait_out(lambda: building.build_content(found["id"], generator))
-        building.build_content(found["id"], generator)
+        wait_out(lambda: content_job.build_content(found["id"], generator))
+        content_job.build_content(found["id"], generator)
         assert (the_content(found["id"]).status, the_content(found["id"]).interruptions) == (
             "ready",
             1,

@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from core import clock, visiting
-from core.runtime import session, settings, transaction
-from core.visiting import Robots, Visit
+from core import clock
+from core.db import session, settings, transaction
+from core.net import link_probe
+from core.net.link_probe import Robots, Visit
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap
-from roadmap import building, catalogue_files, link_checks, link_states
-from roadmap.catalogue import Catalogue
-from roadmap.catalogue_files import CatalogueConcept
-from roadmap.outline import ContentKind, Resource, Resources
+from roadmap.generation.catalogue import loader
+from roadmap.generation.catalogue.generator import CatalogueGenerator
+from roadmap.generation.catalogue.loader import CatalogueConcept
+from roadmap.lifecycle import content_job, link_checker, link_status
+from roadmap.plan.outline import ContentKind, Resource, Resources
 from tasks import content, upkeep
 from tasks.queues import content_queue
 from tests.servers import free_port
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("short")
 
 GOAL = "Become a backend engineer in Python"
 CONCEPT = "python-functions"
-MODULES = (building, link_checks, link_states)
+MODULES = (content_job, link_checker, link_status)
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def site() -> Iterator[Site]:
 @pytest.fixture
 def roadmap(client: TestClient, site: Site, monkeypatch: pytest.MonkeyPatch) -> str:
     """One whose functions have resources and a spare on that site; every other address is forgotten."""
-    load = catalogue_files.load_concept
+    load = loader.load_concept
 
     def changed(track_id: str, concept_id: str, language: str = "en") -> CatalogueConcept:
         concept = load(track_id, concept_id, language)
@@ -55,9 +57,9 @@ def roadmap(client: TestClient, site: Site, monkeypatch: pytest.MonkeyPatch) -> 
             }
         )
 
-    monkeypatch.setattr(catalogue_files, "load_concept", changed)
-    monkeypatch.setattr(visiting, "robots", Robots())
-    monkeypatch.setattr(link_checks, "blind", link_checks.Blind())
+    monkeypatch.setattr(loader, "load_concept", changed)
+    monkeypatch.setattr(link_probe, "robots", Robots())
+    monkeypatch.setattr(link_checker, "blind", link_checker.NetworkUnreachable())
     networks = (str(ip_network("127.0.0.0/8")),)
     mine = settings.model_copy(update={"link_check_days": 30, "link_networks": networks})
     for module in MODULES:
@@ -113,7 +115,7 @@ def _of_a_model(roadmap_id: str) -> None:
 def _only_note(monkeypatch: pytest.MonkeyPatch) -> None:
     """A round that notes new addresses and looks at none."""
     with monkeypatch.context() as patched:
-        patched.setattr(link_checks, "DUE_AT_ONCE", 0)
+        patched.setattr(link_checker, "DUE_AT_ONCE", 0)
         round_()
 
 
@@ -126,7 +128,7 @@ def visits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(url)
         return Visit(200, "")
 
-    monkeypatch.setattr(link_checks, "visit", answer)
+    monkeypatch.setattr(link_checker, "visit", answer)
     return asked
 
 
@@ -135,7 +137,7 @@ def later(**time: float) -> None:
 
 
 def round_() -> None:
-    content.send(link_checks.look_after(by_model=False))
+    content.send(link_checker.run_checks(by_model=False))
 
 
 class TestMarking:
@@ -161,11 +163,11 @@ class TestMarking:
         round_()
         asked = len(site.asked)
         later(days=26)
-        assert not link_states.is_anything_due()
+        assert not link_status.is_anything_due()
         round_()
         assert len(site.asked) == asked
         later(days=8)
-        assert link_states.is_anything_due()
+        assert link_status.is_anything_due()
 
     def test_one_that_may_not_be_asked_is_unclear(
         self, client: TestClient, site: Site, roadmap: str
@@ -211,7 +213,7 @@ class TestMarking:
                 due = clock.now() - timedelta(hours=60 - number)
                 CheckedLink.update(due_at=due).where(CheckedLink.url == url).execute()
         round_()
-        assert sorted(visits) == urls[: link_checks.VISITS]
+        assert sorted(visits) == urls[: link_checker.VISITS]
 
     def test_many_of_one_host_leave_room_for_others(
         self, site: Site, roadmap: str, visits: list[str], monkeypatch: pytest.MonkeyPatch
@@ -259,7 +261,7 @@ class TestReplacing:
         before = _content(roadmap).version
         round_()
         assert _content(roadmap).version == before
-        assert not link_states.is_anything_due()
+        assert not link_status.is_anything_due()
 
     def test_a_model_that_names_only_dead_ones_is_not_asked_again_and_again(
         self, client: TestClient, site: Site, roadmap: str, monkeypatch: pytest.MonkeyPatch
@@ -267,7 +269,7 @@ class TestReplacing:
         site.pages["/one"] = page(404)
         asked: list[str] = []
 
-        class Wrong(Catalogue):
+        class Wrong(CatalogueGenerator):
             repairs = True
 
             def write(self, kind: Any, brief: Any) -> Any:
@@ -283,9 +285,9 @@ class TestReplacing:
 
         monkeypatch.setattr(content, "generator", lambda: Wrong())
         for _ in range(10):
-            content.send(link_checks.look_after(by_model=True))
+            content.send(link_checker.run_checks(by_model=True))
         assert (len(asked), _content(roadmap).version) == (2, 2)
-        assert not link_states.is_anything_due()
+        assert not link_status.is_anything_due()
 
     def test_what_a_model_has_written_waits_for_a_model(
         self, client: TestClient, site: Site, roadmap: str
@@ -304,7 +306,7 @@ class TestReplacing:
         for _ in range(3):
             round_()
         assert _content(roadmap).version == 1
-        assert not link_states.is_anything_due()
+        assert not link_status.is_anything_due()
 
     def test_what_is_not_in_the_plan_any_more_is_left_alone(
         self, client: TestClient, site: Site, roadmap: str
@@ -320,7 +322,7 @@ class TestReplacing:
         for _ in range(3):
             round_()
         assert (_content(roadmap).status, _content(roadmap).version) == ("ready", 1)
-        assert not link_states.is_anything_due()
+        assert not link_status.is_anything_due()
 
     def test_nor_is_anything_written_of_what_was_cancelled(
         self, client: TestClient, site: Site, roadmap: str
@@ -387,17 +389,17 @@ class TestFaults:
         (link,) = shown(client, roadmap)
         assert (link["state"], link["checked_at"]) == ("unchecked", None)
         assert caplog.text.count("this machine reaches none of") == 1
-        link_checks.blind.note()
-        assert link_checks.blind.is_so()
+        link_checker.blind.note()
+        assert link_checker.blind.is_so()
         _name(roadmap, site.url("/two"))
         round_()
-        assert not link_checks.blind.is_so()
+        assert not link_checker.blind.is_so()
         with transaction():
             CheckedLink.delete().execute()
         _name(roadmap, nowhere)
-        link_checks.blind.note()
+        link_checker.blind.note()
         round_()
-        assert link_checks.blind.is_so()
+        assert link_checker.blind.is_so()
         assert caplog.text.count("this machine reaches none of") == 2
 
     def test_a_host_that_is_gone_is_dead_when_others_answer(
@@ -421,7 +423,7 @@ class TestFaults:
         with transaction():
             then = clock.now() + timedelta(days=90)
             ahead = {"state": "alive", "status": 200, "checked_at": then, "due_at": then}
-            CheckedLink.insert(digest=link_states.digest(away), url=away, **ahead).execute()
+            CheckedLink.insert(digest=link_status.digest(away), url=away, **ahead).execute()
         _name(roadmap, nowhere)
         for _ in range(4):
             round_()
@@ -445,7 +447,7 @@ class TestFaults:
         round_()
         site.pages["/one"] = page()
         later(hours=1.9)
-        assert not link_states.is_anything_due()
+        assert not link_status.is_anything_due()
         later(hours=0.2)
         round_()
         assert [each["state"] for each in shown(client, roadmap)] == ["alive"]
@@ -478,14 +480,14 @@ class TestKeeping:
     def test_one_that_is_forgotten_while_it_is_named_anew_is_noted_the_next_time(
         self, client: TestClient, site: Site, roadmap: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        keep_rows = link_checks.keep_rows
+        keep_rows = link_checker.lock_key_share
 
         def overtaken(query: Any) -> Any:
             CheckedLink.delete().execute()
             return keep_rows(query)
 
         with monkeypatch.context() as patched:
-            patched.setattr(link_checks, "keep_rows", overtaken)
+            patched.setattr(link_checker, "lock_key_share", overtaken)
             round_()
         with session():
             assert LinkUse.select().count() == 0
@@ -524,7 +526,7 @@ class TestWhileWriting:
     ) -> None:
         asked: list[tuple[str, ...]] = []
 
-        class Inventive(Catalogue):
+        class Inventive(CatalogueGenerator):
             repairs = True
 
             def write(self, kind: Any, brief: Any) -> Any:
@@ -556,9 +558,9 @@ class TestWhileWriting:
         site.pages |= dict.fromkeys(paths, silent)
         resource = Resource(title="x", url="http://a/", type="article", language="en", why="It is.")
         items = tuple(resource.model_copy(update={"url": site.url(path)}) for path in paths)
-        monkeypatch.setattr(link_checks, "WHILE_WRITING", 0.5)
+        monkeypatch.setattr(link_checker, "WHILE_WRITING", 0.5)
         began = monotonic()
-        assert link_checks.dead_among(Resources(items=items), look=True) == ()
+        assert link_checker.dead_among(Resources(items=items), look=True) == ()
         assert monotonic() - began < 1.5
 
 
@@ -571,8 +573,8 @@ def test_where_nobody_is_reached_what_is_written_does_not_wait_again_and_again(
         visits.append(url)
         return Visit(None, "it did not answer in time")
 
-    monkeypatch.setattr(link_checks, "visit", unreached)
-    monkeypatch.setattr(link_checks, "blind", link_checks.Blind())
+    monkeypatch.setattr(link_checker, "visit", unreached)
+    monkeypatch.setattr(link_checker, "blind", link_checker.NetworkUnreachable())
     resource = Resource(
         title="x", url="https://a.example.org/", type="article", language="en", why="It is."
     )
@@ -580,5 +582,5 @@ def test_where_nobody_is_reached_what_is_written_does_not_wait_again_and_again(
         Resources(items=(resource.model_copy(update={"url": f"https://{name}.example.org/"}),))
         for name in "abc"
     ]
-    assert [link_checks.dead_among(each, look=True) for each in named] == [(), (), ()]
+    assert [link_checker.dead_among(each, look=True) for each in named] == [(), (), ()]
     assert visits == ["https://a.example.org/"]

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.logging_setup import JsonFormatter, LogFormat, TextFormatter, formatter_of_environment
+from core.logging_setup import JsonFormatter, TextFormatter, formatter_of_environment
+from core.settings import LogFormat
 from core.tracing import entered, received
 from tests.stack import ROOT, clean_environment
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from roadmap import markdown as markdown_module
-from roadmap.markdown import TooIntricate, harmless, sanitized
+from roadmap.plan import markdown_sanitizer as markdown_module
+from roadmap.plan.markdown_sanitizer import TooIntricate, sanitize, sanitized
 from tests.cases import try_each
 from tests.stack import ROOT
 
@@ -214,14 +214,14 @@ class TestRewriting:
             + [target for target in targets(markdown) if not target.startswith("http")]
             != []
         )
-        assert harmless(markdown) == expected
+        assert sanitize(markdown) == expected
 
     @try_each(("markdown", "expected"), REWRITTEN.values(), ids=REWRITTEN)
     def test_nothing_of_it_is_left_and_nothing_is_rewritten_twice(
         self, markdown: str, expected: str
     ) -> None:
         assert hazards(expected) == []
-        assert harmless(expected) == expected
+        assert sanitize(expected) == expected
 
 
 UNCHANGED = {
@@ -243,7 +243,7 @@ UNCHANGED = {
 class TestKeeping:
     @try_each("markdown", UNCHANGED.values(), ids=UNCHANGED)
     def test_what_may_be_passed_on_stays_byte_for_byte(self, markdown: str) -> None:
-        assert harmless(markdown) == markdown
+        assert sanitize(markdown) == markdown
 
     def test_the_tutorials_of_the_house_stay_byte_for_byte(self) -> None:
         files = sorted(Path(ROOT / "roadmap" / "tracks").rglob("*.md"))
@@ -252,7 +252,7 @@ class TestKeeping:
             str(file): file.read_text("utf-8").split("+++\n", 2)[2].strip() + "\n" for file in files
         }
         assert [
-            file for file, tutorial in tutorials.items() if harmless(tutorial) != tutorial
+            file for file, tutorial in tutorials.items() if sanitize(tutorial) != tutorial
         ] == []
 
 
@@ -355,7 +355,7 @@ class TestAlways:
     def test_afterwards_no_parser_sees_anything_that_may_not_be_passed_on(
         self, markdown: str
     ) -> None:
-        made = harmless(markdown)
+        made = sanitize(markdown)
         assert hazards(made) == []
         assert [
             target
@@ -366,8 +366,8 @@ class TestAlways:
     @given(markdowns | quoted | st.text())
     @often
     def test_what_is_harmless_stays_as_it_is(self, markdown: str) -> None:
-        made = harmless(markdown)
-        assert harmless(made) == made
+        made = sanitize(markdown)
+        assert sanitize(made) == made
         if not hazards(markdown) and targets(markdown) == []:
             assert made == markdown
 
@@ -381,7 +381,7 @@ class TestAlways:
     @often
     def test_code_stays_byte_for_byte_next_to_what_is_rewritten(self, parts: list[str]) -> None:
         markdown = "\n\nAnd:\n\n".join(parts)
-        made = harmless(markdown)
+        made = sanitize(markdown)
         for block in BLOCKS:
             assert made.count(block) == markdown.count(block)
 
@@ -401,34 +401,34 @@ class TestLimits:
         ids=lambda markdown: markdown[:4],
     )
     def test_what_is_nested_without_end_is_escaped_in_reasonable_time(self, markdown: str) -> None:
-        made = harmless(markdown)
+        made = sanitize(markdown)
         assert hazards(made) == []
-        assert harmless(made) == made
+        assert sanitize(made) == made
         assert len(made) < 3 * len(markdown)
 
     @pytest.mark.parametrize("stays", [True, False])
     def test_a_paragraph_of_brackets_without_end_is_escaped_unread(self, stays: bool) -> None:
         code = "`a[0]` " * (markdown_module.MOST_BRACKETS + (not stays))
-        assert harmless(code) == (code if stays else code.replace("[", "\\["))
-        assert harmless(f"{code}\n\n[b](javascript:0)\n\n`c[0]`").endswith("\n\nb\n\n`c[0]`")
+        assert sanitize(code) == (code if stays else code.replace("[", "\\["))
+        assert sanitize(f"{code}\n\n[b](javascript:0)\n\n`c[0]`").endswith("\n\nb\n\n`c[0]`")
 
     def test_what_takes_too_many_steps_or_tokens_is_escaped(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Each of these lines is looked at once for each quotation that it may belong to."""
         markdown = ">" * 90 + "a\n" + "[a](b)\n" * 50
-        assert sanitized(markdown) == harmless(markdown) != markdown
+        assert sanitized(markdown) == sanitize(markdown) != markdown
         for limit in ("MOST_CALLS", "MOST_TOKENS"):
             with monkeypatch.context() as patched:
                 patched.setattr(markdown_module, limit, 100)
                 with pytest.raises(TooIntricate):
                     sanitized(markdown)
-                assert harmless(markdown) == markdown.replace("[", "\\[")
+                assert sanitize(markdown) == markdown.replace("[", "\\[")
 
     @pytest.mark.parametrize("prefix", ["> ", "- "])
     def test_a_tag_deeper_than_parsers_look_is_found(self, prefix: str) -> None:
-        assert harmless(prefix * 30 + "<b>") == prefix * 30 + "\\<b>"
-        assert harmless(prefix * 400 + "<b>") == prefix * 400 + "\\<b>"
+        assert sanitize(prefix * 30 + "<b>") == prefix * 30 + "\\<b>"
+        assert sanitize(prefix * 400 + "<b>") == prefix * 400 + "\\<b>"
 
     @pytest.mark.parametrize("depth", [21, 101])
     def test_what_a_parser_takes_for_a_tag_because_it_gave_up_a_link_is_found(
@@ -436,15 +436,15 @@ class TestLimits:
     ) -> None:
         markdown = "[" * depth + 'x](https://x.org "<b>")'
         assert hazards(markdown) == ["html_inline <b>"]
-        assert harmless(markdown) == "[" * depth + 'x](https://x.org "\\<b>")'
+        assert sanitize(markdown) == "[" * depth + 'x](https://x.org "\\<b>")'
 
     def test_images_in_images_are_taken_out_one_after_the_other(self) -> None:
-        assert harmless("![" * 12 + "a" + "](https://x.org)" * 12) == "[a](https://x.org)"
-        assert hazards(harmless("![" * 60 + "a" + "](https://x.org)" * 60)) == []
+        assert sanitize("![" * 12 + "a" + "](https://x.org)" * 12) == "[a](https://x.org)"
+        assert hazards(sanitize("![" * 60 + "a" + "](https://x.org)" * 60)) == []
 
     def test_what_stays_after_all_rounds_costs_its_block_the_code_and_no_other(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(markdown_module, "MOST_ROUNDS", 0)
-        made = harmless("`<b>` before\n\n`<i>` or <i>\n\n`<b>` after")
+        made = sanitize("`<b>` before\n\n`<i>` or <i>\n\n`<b>` after")
         assert made == "`<b>` before\n\n`\\<i>` or \\<i>\n\n`<b>` after"

@@ -10,15 +10,15 @@ import peewee
 import pytest
 from starlette.testclient import TestClient
 
-from core import clock, measuring
+from core import clock, metric_counters
+from core.db import database, session, transaction
 from core.errors import Unavailable
-from core.measuring import Counted, Measuring, parts_of
-from core.metrics import FINE, METRICS, QUEUE_AGE, TASK_SECONDS, TASKS
-from core.runtime import database, session, transaction
-from models.measures import Measure, MeasuredProcess
-from roadmap import measures, task_measures
-from roadmap.measures import KEPT, Saver, minute_of
-from roadmap.task_measures import (
+from core.metric_counters import MetricCounters, MetricDelta, parts_of
+from core.metric_definitions import FINE, METRICS, QUEUE_AGE, TASK_SECONDS, TASKS
+from models.metrics import MetricValue, ProcessMetrics
+from roadmap.operations import metrics_store, task_stats
+from roadmap.operations.metrics_store import KEPT, Saver, minute_of
+from roadmap.operations.task_stats import (
     DepthPoint,
     Point,
     TaskMeasure,
@@ -35,36 +35,36 @@ DONE = {"queue": "content", "task": "plan_roadmap", "outcome": "done"}
 
 
 @pytest.fixture(autouse=True)
-def empty(schema: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Measuring]:
+def empty(schema: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[MetricCounters]:
     """Nothing is counted yet, here or in the tables, and nobody else counts here."""
-    mine = Measuring()
+    mine = MetricCounters()
     for name in ("count", "observe", "taken"):
-        monkeypatch.setattr(measuring, name, getattr(mine, name))
+        monkeypatch.setattr(metric_counters, name, getattr(mine, name))
     with transaction():
-        for table in (Measure, MeasuredProcess):
+        for table in (MetricValue, ProcessMetrics):
             table.delete().execute()
     yield mine
     clock.reset()
 
 
 def rows(minute: int | None = 0) -> list[tuple[Any, ...]]:
-    chosen = Measure.minute == minute if minute is not None else Measure.minute > 0
+    chosen = MetricValue.minute == minute if minute is not None else MetricValue.minute > 0
     with session():
-        query = Measure.select(Measure.name, Measure.labels, Measure.part, Measure.value).where(
-            chosen
-        )
+        query = MetricValue.select(
+            MetricValue.name, MetricValue.labels, MetricValue.part, MetricValue.value
+        ).where(chosen)
         return sorted(query.tuples())
 
 
 def count(times: int = 1, **labels: str) -> None:
-    measuring.count(TASKS, times, **{**DONE, **labels})
+    metric_counters.count(TASKS, times, **{**DONE, **labels})
 
 
 class TestSaving:
     def test_processes_add_to_each_other(self) -> None:
         one, other = Saver(), Saver()
         count(2)
-        measuring.observe(TASK_SECONDS, 0.5, queue="content", task="plan_roadmap")
+        metric_counters.observe(TASK_SECONDS, 0.5, queue="content", task="plan_roadmap")
         one.save()
         count(3)
         count(1, outcome="failed")
@@ -83,7 +83,7 @@ class TestSaving:
             (TASKS, "done", "", 10),
             (TASKS, "failed", "", 1),
         ]
-        assert [Counted(*row) for row in rows()] == measures.totals()
+        assert [MetricDelta(*row) for row in rows()] == metrics_store.totals()
         assert rows(minute_of(clock.now())) == rows()  # by the minute as well
 
     def test_what_the_database_does_not_take_is_kept_for_the_next_time(
@@ -138,14 +138,14 @@ class TestSaving:
         saver.stop()
         assert [value for *_, value in rows()] == [4]
         with session():
-            assert MeasuredProcess.select().count() == 0  # it is gone
+            assert ProcessMetrics.select().count() == 0  # it is gone
 
 
 class TestProcesses:
     def test_every_process_says_what_it_is_and_is_forgotten_when_it_says_nothing_more(self) -> None:
         other = Saver()
         other.save()
-        this, its = measures.processes()
+        this, its = metrics_store.processes()
         assert this.facts["roadmap_process_start_time_seconds"] < datetime.now(UTC).timestamp()
         assert this.facts["roadmap_process_resident_memory_bytes"] > 10_000_000
         assert (
@@ -153,11 +153,11 @@ class TestProcesses:
         )  # the one that it was saved with
         assert its.facts["roadmap_database_connections_max"] > 1
         clock.travel(timedelta(seconds=61))
-        assert len(measures.processes()) == 1
+        assert len(metrics_store.processes()) == 1
         clock.travel(timedelta(hours=1))
-        measures.forget_old()
+        metrics_store.purge_expired()
         with session():
-            assert MeasuredProcess.select().count() == 0
+            assert ProcessMetrics.select().count() == 0
 
 
 class TestCharts:
@@ -170,11 +170,11 @@ class TestCharts:
             saver.save()
             clock.travel(timedelta(minutes=1))
         clock.travel(KEPT - timedelta(minutes=1))
-        monkeypatch.setattr(measures, "MINUTES_AT_ONCE", 1)
-        measures.forget_old()
+        monkeypatch.setattr(metrics_store, "MINUTES_AT_ONCE", 1)
+        metrics_store.purge_expired()
         assert len(rows(None)) == 2
-        measures.forget_old()
-        measures.forget_old()
+        metrics_store.purge_expired()
+        metrics_store.purge_expired()
         assert len(rows(None)) == 1  # it is a minute younger
         assert [value for *_, value in rows()] == [3]
 
@@ -236,7 +236,7 @@ class TestCharts:
         saver, random_ = Saver(), random.Random(7)
         taken = [random_.lognormvariate(0, 1.5) for _ in range(5000)]
         for seconds in taken:
-            measuring.observe(TASK_SECONDS, seconds, queue="content", task="plan_roadmap")
+            metric_counters.observe(TASK_SECONDS, seconds, queue="content", task="plan_roadmap")
         count(5000)
         count(3, task="build_content", outcome="retried")
         saver.save()
@@ -262,7 +262,7 @@ def test_a_quantile_is_right_within_a_tenth(seed: int) -> None:
     values = sorted(
         random_.lognormvariate(random_.uniform(-4, 3), random_.uniform(0.1, 2)) for _ in range(2000)
     )
-    mine = Measuring()
+    mine = MetricCounters()
     for value in values:
         mine.observe(TASK_SECONDS, value, queue="content", task="x")
     counted = {each.part: each.value for each in mine.taken()}
@@ -293,7 +293,7 @@ def test_every_bar_of_a_chart_is_of_a_whole_step(client: TestClient, span: str) 
     text = json.dumps(DONE, separators=(",", ":"), sort_keys=True)
     with transaction():
         for minute in range(now - 25 * 60, now + 1):
-            Measure.insert(name=TASKS, minute=minute, labels=text, part="", value=1).execute()
+            MetricValue.insert(name=TASKS, minute=minute, labels=text, part="", value=1).execute()
     history = client.get(f"/api/v1/admin/queues/content/history?span={span}").json()
     assert {run["done"] for run in history["runs"][:-1]} == {history["step_seconds"] // 60}
     assert len(history["runs"]) == len(history["depths"]) == (60 if span == "hour" else 96)
@@ -307,7 +307,7 @@ def counted_for_a_test(fails: bool) -> None:
         raise LookupError("as the test wants it")
 
 
-def test_runs_of_tasks_are_counted(immediate: None, empty: Measuring) -> None:
+def test_runs_of_tasks_are_counted(immediate: None, empty: MetricCounters) -> None:
     counted_for_a_test(False)
     counted_for_a_test(True)
     found = {
@@ -322,7 +322,7 @@ def test_upkeep_samples_the_queues_each_minute(immediate: None) -> None:
     from tasks.upkeep import rescue_overdue
 
     rescue_overdue.call_local()
-    (point,) = task_measures.depths("content", clock.now(), timedelta(minutes=1))
+    (point,) = task_stats.depths("content", clock.now(), timedelta(minutes=1))
     assert point.ready == 0
 
 

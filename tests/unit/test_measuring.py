@@ -6,8 +6,8 @@ import tracemalloc
 
 import pytest
 
-from core.measuring import BEYOND, OTHER, SUM, Counted, Measuring, parts_of
-from core.metrics import FINE, METRICS, TASK_SECONDS, TASKS, Kind
+from core.metric_counters import BEYOND, OTHER, SUM, MetricCounters, MetricDelta, parts_of
+from core.metric_definitions import FINE, METRICS, TASK_SECONDS, TASKS, Kind
 
 MOST_SETS = METRICS[TASKS].most
 LABELS = {"queue": "content", "task": "plan_roadmap", "outcome": "done"}
@@ -15,17 +15,17 @@ TEXT = '{"outcome":"done","queue":"content","task":"plan_roadmap"}'
 
 
 def test_what_is_taken_is_what_was_counted_and_is_taken_once() -> None:
-    measuring = Measuring()
+    measuring = MetricCounters()
     measuring.count(TASKS, **LABELS)
     measuring.count(TASKS, 2.5, **dict(reversed(LABELS.items())))
-    assert measuring.taken() == [Counted(TASKS, TEXT, "", 3.5)]
+    assert measuring.taken() == [MetricDelta(TASKS, TEXT, "", 3.5)]
     assert measuring.taken() == []
     measuring.count(TASKS, **LABELS)
-    assert measuring.taken() == [Counted(TASKS, TEXT, "", 1)]
+    assert measuring.taken() == [MetricDelta(TASKS, TEXT, "", 1)]
 
 
 def test_a_duration_falls_into_the_bucket_that_ends_with_it_or_behind_it() -> None:
-    measuring = Measuring()
+    measuring = MetricCounters()
     for seconds in (FINE[0], FINE[1], FINE[1] * 1.0001, 0.0, FINE[-1] + 1):
         measuring.observe(TASK_SECONDS, seconds, queue="content", task="plan_roadmap")
     found = {each.part: each.value for each in measuring.taken()}
@@ -34,7 +34,7 @@ def test_a_duration_falls_into_the_bucket_that_ends_with_it_or_behind_it() -> No
 
 
 def test_threads_lose_nothing() -> None:
-    measuring, taken = Measuring(), []
+    measuring, taken = MetricCounters(), []
     ended = threading.Event()
 
     def take() -> None:
@@ -64,7 +64,7 @@ def test_threads_lose_nothing() -> None:
 
 
 def test_a_flood_of_labels_is_counted_as_other() -> None:
-    measuring = Measuring()
+    measuring = MetricCounters()
     for number in range(MOST_SETS + 250):
         measuring.count(TASKS, **{**LABELS, "task": f"task{number}"})
     measuring.count(TASKS, **{**LABELS, "task": "task0"})  # which was there before the flood
@@ -80,7 +80,7 @@ def test_a_flood_of_labels_is_counted_as_other() -> None:
 
 
 def test_a_flood_of_labels_is_not_remembered() -> None:
-    measuring, flood = Measuring(), 20_000
+    measuring, flood = MetricCounters(), 20_000
     measuring.count(TASKS, **LABELS)
     tracemalloc.start()
     try:
@@ -104,7 +104,7 @@ def test_a_flood_of_labels_is_not_remembered() -> None:
     ],
 )
 def test_what_is_no_such_counter_is_refused(name: str, labels: dict[str, str]) -> None:
-    measuring = Measuring()
+    measuring = MetricCounters()
     with pytest.raises((KeyError, ValueError)):
         measuring.count(name, **labels)
     assert measuring.taken() == []

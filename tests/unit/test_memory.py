@@ -6,7 +6,15 @@ import fsrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadmap.memory import FARTHEST, SCHEDULER, Memory, MemoryState, ReviewRating, outcomes, rated
+from roadmap.learning.spaced_repetition import (
+    FARTHEST,
+    SCHEDULER,
+    Memory,
+    MemoryState,
+    ReviewRating,
+    outcomes,
+    rated,
+)
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 AGAIN, HARD, GOOD, EASY = ReviewRating

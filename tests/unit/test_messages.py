@@ -17,9 +17,9 @@ from huey.utils import ChordConfig
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.memory_storage import ReliableMemoryStorage
-from delivery.messages import Envelope, SignedJsonSerializer, UnreadableMessage
-from delivery.queue import ReliableQueue
+from reliable_queue.memory_storage import ReliableMemoryStorage
+from reliable_queue.messages import Envelope, SignedJsonSerializer, UnreadableMessage
+from reliable_queue.queue import ReliableQueue
 from tests.cases import try_each
 
 KEY, OTHER_KEY = "k" * 40, "o" * 40

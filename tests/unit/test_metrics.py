@@ -15,16 +15,17 @@ from prometheus_client.samples import Sample
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from core import clock, measuring
+from core import clock, metric_counters
+from core.db import database, settings
 from core.errors import Unavailable
-from core.metrics import METRICS, MODEL_COST, REQUESTS, TASK_SECONDS, TASKS
-from core.runtime import database, settings
-from roadmap.execution_log import buffer, record
-from roadmap.measures import saver
+from core.metric_definitions import METRICS, MODEL_COST, REQUESTS, TASK_SECONDS, TASKS
+from roadmap.operations.execution_log import buffer, record
+from roadmap.operations.metrics_store import saver
 from tasks.queues import content_queue
-from web import callers, limits, origins
-from web.counting import METHODS
-from web.problem_types import NOT_A_METHOD, PROBLEMS
+from web import authentication
+from web.http import host_and_csrf, limits
+from web.http.problem_types import NOT_A_METHOD, PROBLEMS
+from web.http.request_metrics import METHODS
 from web.routes import ROUTES
 
 pytestmark = pytest.mark.usefixtures("short")
@@ -235,8 +236,8 @@ def test_tasks_are_counted_with_their_durations(client: TestClient) -> None:
 
 def test_a_large_count_loses_nothing(client: TestClient) -> None:
     before = samples(client)
-    measuring.count(MODEL_COST, 12_345_678.000001, model="m", currency="USD")
-    measuring.count(MODEL_COST, 0.000001, model="m", currency="USD")
+    metric_counters.count(MODEL_COST, 12_345_678.000001, model="m", currency="USD")
+    metric_counters.count(MODEL_COST, 0.000001, model="m", currency="USD")
     assert samples(client)[MODEL_COST, "m", "USD"] - before.get(
         (MODEL_COST, "m", "USD"), 0
     ) == pytest.approx(12_345_678.000002, abs=1e-7)
@@ -277,7 +278,7 @@ class TestAway:
         def away() -> None:
             raise Unavailable("The broker does not answer at the moment.")
 
-        monkeypatch.setattr("web.exposition.queue_states", away)
+        monkeypatch.setattr("web.prometheus.queue_states", away)
         told = samples(client)
         assert (
             told["roadmap_dependency_up", "broker"],
@@ -296,7 +297,7 @@ class TestWhoMayRead:
         mine = settings.model_copy(
             update={**changed, "metrics_token": SecretStr(TOKEN) if has_token else None}
         )
-        for module in (callers, limits, origins):
+        for module in (authentication, limits, host_and_csrf):
             monkeypatch.setattr(module, "settings", mine)
         return has_token
 

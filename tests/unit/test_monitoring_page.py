@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from core.metrics import METRICS, Kind
+from core.metric_definitions import METRICS, Kind
 from scripts.metrics_table import MARKED, table
 from tests.stack import ROOT
 

@@ -3,10 +3,10 @@
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from roadmap.api_keys import KeyRequest
-from roadmap.editing import AddConcept, AddStage, Rewrite
-from roadmap.learning import AttemptRequest, Profile
-from roadmap.requests import ApproveRequest, RoadmapRequest
+from roadmap.accounts.api_keys import KeyRequest
+from roadmap.learning.progress import AttemptRequest, Profile
+from roadmap.plan.edits import AddConcept, AddStage, Rewrite
+from roadmap.plan.schemas import ApproveRequest, RoadmapRequest
 from tests.cases import try_each
 
 CONCEPT = '"op":"add_concept","module":"m","title":"t"'

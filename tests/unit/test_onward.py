@@ -7,11 +7,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
-from core.runtime import session, transaction
+from core.db import session, transaction
 from models.accounts import Account
 from models.roadmaps import Concept, Roadmap
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.onward import NEWEST, onward
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.learning.continue_learning import NEWEST, onward
 from tests.integration.test_reviews import made
 from tests.unit.test_pages import HTML, text_of
 

@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 
 from tests.closed import closed
 from web import openapi
-from web.description import FILE
 from web.endpoint import Endpoint
+from web.openapi_file import FILE
 from web.routes import ENDPOINTS
 
 DOCUMENT = openapi.document()

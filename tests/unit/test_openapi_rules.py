@@ -8,9 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
-from core.addresses import Email
-from core.text import CLEAN, Rule, clean
-from roadmap.requests import PRINTABLE, printable
+from core.sanitize import CLEAN, Email, Rule, validate_printable
+from roadmap.plan.schemas import PRINTABLE, printable
 from tests.closed import closed
 from web import idempotency, openapi
 
@@ -18,7 +17,9 @@ CODES = (*range(0x21), 0x7F, 0x85, 0x9F, 0xA0, *range(0x2000, 0x2070), 0x61C)
 STRANGE = ("", "a", "a\tb\nc\r", *(f"a{chr(code)}b" for code in CODES))
 
 
-@pytest.mark.parametrize(("rule", "function"), [(PRINTABLE, printable), (CLEAN, clean)])
+@pytest.mark.parametrize(
+    ("rule", "function"), [(PRINTABLE, printable), (CLEAN, validate_printable)]
+)
 def test_a_pattern_of_the_document_is_what_its_function_checks(rule: Rule, function: Any) -> None:
     def passes(text: str) -> bool:
         try:

@@ -17,15 +17,15 @@ from core import clock
 from core.errors import Unavailable
 from core.ids import new_id
 from models.audit import AuditRecord
-from roadmap import audit, log_search
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.audit import AuditEntry
-from roadmap.execution_log import store_batch
-from roadmap.log_search import LogFilter
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.operations import audit_log, log_search
+from roadmap.operations.audit_log import AuditEntry
+from roadmap.operations.execution_log import store_batch
+from roadmap.operations.log_search import LogFilter
 from roadmap_app import app
 from tests.cases import try_each
 from tests.integration.logbook import document
-from web.api.operator import logs
+from web.api.admin import logs
 
 PATH, EXPORT, PAGE = "/api/v1/admin/logs", "/api/v1/admin/logs/export", "/admin/logs"
 # Each with what is said of it: by the API, of the parameter.
@@ -109,7 +109,7 @@ class TestSearching:
 
         def export(wanted: Any) -> Iterator[bytes]:
             yield b"one\n"
-            seen.extend(audit.records(limit=10).items)
+            seen.extend(audit_log.records(limit=10).items)
 
         monkeypatch.setattr(log_search, "export", export)
         client.head(EXPORT)
@@ -327,7 +327,7 @@ class TestPage:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def slow(*_: Any, **__: Any) -> Any:
-            raise log_search.TookTooLong
+            raise log_search.StatementTimeout
 
         monkeypatch.setattr(log_search, "limited", slow)
         answer = client.get(PAGE + "?text=word")

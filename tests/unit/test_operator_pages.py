@@ -10,17 +10,18 @@ from huey.registry import Message
 from starlette.testclient import TestClient
 
 from core import clock
-from core.runtime import TookTooLong
-from core.texts import ENGLISH, texts
-from roadmap import overseeing
-from roadmap.audit import Action, AuditEntry, AuditOutcome, records
-from tasks.inspection import MessageState, messages, pause, queue_states, resume
+from core.db import StatementTimeout
+from core.i18n import ENGLISH, texts
+from roadmap.lifecycle import admin_queries
+from roadmap.operations.audit_log import Action, AuditEntry, AuditOutcome, records
+from tasks.message_browser import MessageState
+from tasks.queue_admin import messages, pause, queue_states, resume
 from tasks.queues import RETRIES, content_queue
 from tests.cases import try_each
-from web.pages import trace
-from web.pages.operator import queues
-from web.pages.operator.acts import ACTS
-from web.pages.operator.words import ACTIONS, RoomWords
+from web.pages.admin import queues
+from web.pages.admin.actions import ACTS
+from web.pages.admin.formatters import ACTIONS, Formatters
+from web.pages.plan import timeline
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -110,7 +111,7 @@ class TestOverview:
         self, room: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         waiting()
-        monkeypatch.setattr("tasks.listing.MOST_RETRYING", 0)
+        monkeypatch.setattr("tasks.message_browser.MOST_RETRYING", 0)
         assert figures(room, "content")["tried again"] == "not counted"
 
     def test_it_says_what_is_paused_and_that_nobody_works(self, room: TestClient) -> None:
@@ -428,9 +429,9 @@ class TestRoadmapsPage:
         self, room: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def slow(**_: object) -> None:
-            raise TookTooLong
+            raise StatementTimeout
 
-        monkeypatch.setattr(overseeing, "limited", slow)
+        monkeypatch.setattr(admin_queries, "limited", slow)
         answer = room.get("/admin/roadmaps?text=word")
         assert answer.status_code == 422
         assert "This search takes too long. Narrow it: by owner" in answer.text
@@ -471,7 +472,7 @@ class TestRoadmapsPage:
     ) -> None:
         asked = {"goal": "Become a backend engineer in Python"}
         made = room.post("/api/v1/roadmaps", json=asked, headers={"accept": "*/*"}).json()
-        monkeypatch.setattr(trace, "ON_A_PAGE", 1)
+        monkeypatch.setattr(timeline, "ON_A_PAGE", 1)
         content_queue.drain()
         path = f"/admin/roadmaps/{made['id']}"
         links = re.findall(
@@ -503,7 +504,7 @@ class TestWords:
         ],
     )
     def test_a_length_of_time(self, seconds: float | None, said: str) -> None:
-        assert RoomWords(ENGLISH).lasted(seconds) == said
+        assert Formatters(ENGLISH).lasted(seconds) == said
 
     @try_each(
         ("seconds", "said"),
@@ -517,17 +518,17 @@ class TestWords:
         ],
     )
     def test_how_long_ago(self, seconds: float, said: str) -> None:
-        assert RoomWords(ENGLISH).ago(clock.now() - timedelta(seconds=seconds)) == said
+        assert Formatters(ENGLISH).ago(clock.now() - timedelta(seconds=seconds)) == said
 
     @try_each(
         ("part", "whole", "said"),
         [(0, 0, "\u2013"), (0, 9, "0 %"), (1, 9999, "< 0.1 %"), (1, 40, "2.5 %"), (1, 3, "33 %")],
     )
     def test_a_share(self, part: int, whole: int, said: str) -> None:
-        assert RoomWords(ENGLISH).share(part, whole) == said
+        assert Formatters(ENGLISH).share(part, whole) == said
 
     def test_each_state_and_outcome_has_a_word_in_each_language(self) -> None:
-        for words in (RoomWords(ENGLISH), RoomWords(texts("zh-Hans"))):
+        for words in (Formatters(ENGLISH), Formatters(texts("zh-Hans"))):
             assert len({words.state(state) for state in MessageState}) == len(MessageState)
             assert (
                 len({words.outcome(outcome) for outcome in (*AuditOutcome, None)})

@@ -12,8 +12,8 @@ import pytest
 import trustme
 from h11 import LocalProtocolError
 
-from core import outbound
-from core.outbound import LARGEST_ANSWER, Answered, Unreachable, parse
+from core.net import safe_http
+from core.net.safe_http import LARGEST_ANSWER, FetchedResponse, Unreachable, parse
 from tests.cases import try_each
 from tests.receiver import Receiver, one_byte_after_the_other, raw, receiving, silence, status
 from tests.servers import free_port
@@ -23,8 +23,8 @@ SHORT = 0.6  # seconds
 LONG = 10.0
 
 
-def post(url: str, **options: Any) -> Answered:
-    return outbound.post(
+def post(url: str, **options: Any) -> FetchedResponse:
+    return safe_http.post(
         url,
         b"{}",
         {"Content-Type": "application/json"},
@@ -47,7 +47,7 @@ def receiver() -> Iterator[Receiver]:
 class TestAnswers:
     def test_what_is_sent_arrives_as_it_is(self, receiver: Receiver) -> None:
         body = b"x" * 200_000
-        outbound.post(receiver.url + "?a=1&b=%20", body, {"X-Name": "value"}, networks=HERE)
+        safe_http.post(receiver.url + "?a=1&b=%20", body, {"X-Name": "value"}, networks=HERE)
         (got,) = receiver.got
         assert got.path == "/hook?a=1&b=%20"
         assert got.body == body
@@ -63,7 +63,7 @@ class TestAnswers:
         self, receiver: Receiver, asked: str, expected: float | None
     ) -> None:
         receiver.answer_from_now_on(status(503, Retry_After=asked))
-        assert post(receiver.url) == Answered(503, expected)
+        assert post(receiver.url) == FetchedResponse(503, expected)
 
     def test_a_redirect_is_a_status_like_others(self, receiver: Receiver) -> None:
         receiver.answer_from_now_on(status(302, Location=receiver.url + "/other"))
@@ -91,12 +91,12 @@ class TestAnswers:
     )
     def test_a_body_changes_no_status(self, receiver: Receiver, answer: bytes) -> None:
         receiver.answer_from_now_on(raw(answer))
-        assert post(receiver.url) == Answered(200, None)
+        assert post(receiver.url) == FetchedResponse(200, None)
 
     @try_each("value", ["a\r\nX-Other: b", "a\nb", "a\x00b"])
     def test_a_header_of_two_lines_is_not_sent(self, receiver: Receiver, value: str) -> None:
         with pytest.raises(LocalProtocolError):
-            outbound.post(receiver.url, b"", {"X-Name": value}, networks=HERE)
+            safe_http.post(receiver.url, b"", {"X-Name": value}, networks=HERE)
         assert receiver.got == []
 
     @try_each(
@@ -205,7 +205,7 @@ class TestTime:
         with socket.create_server(("127.0.0.1", 0)) as server:
             url, started = f"http://127.0.0.1:{server.getsockname()[1]}/", monotonic()
             with pytest.raises(Unreachable, match="in time"):
-                outbound.post(
+                safe_http.post(
                     url, b"x" * 50_000_000, {}, networks=HERE, discreet=False, limit=SHORT
                 )
             assert SHORT <= monotonic() - started < SHORT + 1
@@ -245,7 +245,7 @@ class TestTls:
         authority.issue_cert("receiver.example").configure_cert(context)
         authority.configure_trust(trusting)
         receiver.server.socket = context.wrap_socket(receiver.server.socket, server_side=True)
-        monkeypatch.setattr(outbound, "tls_context", lambda: trusting)
+        monkeypatch.setattr(safe_http, "tls_context", lambda: trusting)
         return receiver
 
     def test_a_certificate_for_the_name_is_needed(self, secured: Receiver, names: None) -> None:

@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from roadmap import contents, llm, receipts
-from roadmap.briefs import ConceptBrief, DesignBrief
-from roadmap.catalogue import Catalogue
-from roadmap.outline import (
+from roadmap.budget import cost_report
+from roadmap.generation.catalogue.generator import CatalogueGenerator
+from roadmap.generation.context import ConceptBrief, DesignBrief
+from roadmap.generation.llm import generator
+from roadmap.generation.llm.prompt import prompt
+from roadmap.lifecycle import content_versions
+from roadmap.plan.outline import (
     ContentKind,
     Outline,
     OutlineConcept,
@@ -24,9 +27,8 @@ from roadmap.outline import (
     total_weeks,
     weeks,
 )
-from roadmap.prompts import prompt
-from roadmap.reading import ConceptDetail
-from roadmap.requests import RoadmapRequest
+from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.views import ConceptDetail
 from tests.cases import try_each
 
 GOAL = RoadmapRequest(goal="Become a backend engineer in Python")
@@ -226,14 +228,20 @@ class TestTypes:
 def test_every_kind_of_content_has_its_places() -> None:
     """Whoever adds one finds here what else knows about it."""
     kinds = set(ContentKind)
-    assert contents.SHAPES.keys() == llm.DRAFTS.keys() == kinds
-    assert kinds <= receipts.ASSUMED.keys()
+    assert content_versions.SHAPES.keys() == generator.DRAFTS.keys() == kinds
+    assert kinds <= cost_report.ASSUMED.keys()
     assert [kind for kind in kinds if not prompt(kind).text] == []
     assert kinds <= ConceptDetail.model_fields.keys()
     concept = next(
-        iter(Catalogue().outline(DesignBrief(GOAL, Catalogue().analyse(GOAL))).concepts())
+        iter(
+            CatalogueGenerator()
+            .outline(DesignBrief(GOAL, CatalogueGenerator().analyse(GOAL)))
+            .concepts()
+        )
     )
     brief = ConceptBrief(
         GOAL, "", "", "", concept.key, concept.title, concept.description, concept.outcomes
     )
-    assert {kind: type(Catalogue().write(kind, brief)) for kind in kinds} == contents.SHAPES
+    assert {
+        kind: type(CatalogueGenerator().write(kind, brief)) for kind in kinds
+    } == content_versions.SHAPES

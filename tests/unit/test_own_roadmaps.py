@@ -11,10 +11,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
-from core.runtime import transaction
+from core.db import transaction
 from models.roadmaps import Roadmap
-from roadmap import own_roadmaps
-from roadmap.accounts import LOCAL_OWNER
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.lifecycle import own_roadmaps
 from tests.cases import try_each
 from tests.copies import Copies
 

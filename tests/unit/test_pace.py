@@ -8,7 +8,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from roadmap.pace import LONGEST_TURN, RESERVED, WHEN_FULL, Busy, Pace
+from roadmap.generation.llm.rate_control import (
+    LONGEST_TURN,
+    RESERVED,
+    WHEN_FULL,
+    ProviderRateLimited,
+    RateControl,
+)
 
 
 class Clock:
@@ -24,25 +30,25 @@ def clock() -> Clock:
     return Clock()
 
 
-def busy(pace: Pace) -> float:
+def busy(pace: RateControl) -> float:
     """Seconds after which the pace wants to be asked again."""
-    with pytest.raises(Busy) as raised, pace.slot():
+    with pytest.raises(ProviderRateLimited) as raised, pace.slot():
         pass
     return raised.value.retry_after
 
 
-def room(pace: Pace) -> int:
+def room(pace: RateControl) -> int:
     """How many slots can be taken at once."""
     with ExitStack() as stack:
         for taken in range(1000):
             try:
                 stack.enter_context(pace.slot())
-            except Busy:
+            except ProviderRateLimited:
                 return taken
     raise AssertionError("room without end")
 
 
-def succeed(pace: Pace, times: int = 1) -> None:
+def succeed(pace: RateControl, times: int = 1) -> None:
     for _ in range(times):
         with pace.slot():
             pace.went_well()
@@ -50,17 +56,17 @@ def succeed(pace: Pace, times: int = 1) -> None:
 
 class TestSlots:
     def test_there_is_room_for_the_limit_and_no_more(self) -> None:
-        assert [room(Pace(limit)) for limit in (1, 2, 8)] == [1, 2, 8]
+        assert [room(RateControl(limit)) for limit in (1, 2, 8)] == [1, 2, 8]
 
     def test_a_full_pace_wants_to_be_asked_again_after_about_a_second(self, clock: Clock) -> None:
-        pace = Pace(1, now=clock)
+        pace = RateControl(1, now=clock)
         with pace.slot():
             waits = [busy(pace) for _ in range(10)]
         assert all(0.75 <= wait <= 1.25 for wait in waits)
         assert len(set(waits)) > 1  # not everybody comes back at once
 
     def test_the_more_want_to_ask_the_later_they_come_back(self, clock: Clock) -> None:
-        pace = Pace(1, now=clock)
+        pace = RateControl(1, now=clock)
         with pace.slot():
             waits = [busy(pace) for _ in range(600)]
             assert sum(wait < 2 for wait in waits) < 30  # come back in the next two seconds
@@ -69,8 +75,8 @@ class TestSlots:
             assert busy(pace) <= 1.25
 
     def test_what_comes_first_finds_room_before_the_others(self, clock: Clock) -> None:
-        pace = Pace(1, now=clock)
-        with pace.slot(), pytest.raises(Busy) as raised, pace.slot(first=True):
+        pace = RateControl(1, now=clock)
+        with pace.slot(), pytest.raises(ProviderRateLimited) as raised, pace.slot(first=True):
             pass
         assert raised.value.retry_after < WHEN_FULL
         assert busy(pace) > 0  # there is room, and it is kept
@@ -79,21 +85,21 @@ class TestSlots:
         assert room(pace) == 1
 
     def test_room_is_not_kept_for_ever_for_what_does_not_come(self, clock: Clock) -> None:
-        pace = Pace(1, now=clock)
-        with pace.slot(), pytest.raises(Busy), pace.slot(first=True):
+        pace = RateControl(1, now=clock)
+        with pace.slot(), pytest.raises(ProviderRateLimited), pace.slot(first=True):
             pass
         clock.now += RESERVED
         assert room(pace) == 1
 
     def test_a_slot_is_given_back_however_the_call_ends(self) -> None:
-        pace = Pace(1)
+        pace = RateControl(1)
         for _ in range(3):
             with pytest.raises(ValueError, match="broken"), pace.slot():
                 raise ValueError("broken")
         assert room(pace) == 1
 
     def test_nobody_waits_for_a_slot_of_another_thread(self) -> None:
-        pace, taken, done = Pace(1), threading.Event(), threading.Event()
+        pace, taken, done = RateControl(1), threading.Event(), threading.Event()
 
         def hold() -> None:
             with pace.slot():
@@ -109,7 +115,7 @@ class TestSlots:
         assert room(pace) == 1
 
     def test_many_threads_never_run_more_than_the_limit(self) -> None:
-        pace, running, most, lock = Pace(3), [0], [0], threading.Lock()
+        pace, running, most, lock = RateControl(3), [0], [0], threading.Lock()
         start = threading.Barrier(12)
 
         def work() -> None:
@@ -122,7 +128,7 @@ class TestSlots:
                             most[0] = max(most[0], running[0])
                         with lock:
                             running[0] -= 1
-                except Busy:
+                except ProviderRateLimited:
                     continue
 
         threads = [threading.Thread(target=work) for _ in range(12)]
@@ -136,12 +142,12 @@ class TestSlots:
     @pytest.mark.parametrize("limit", [0, -1])
     def test_a_pace_without_slots_cannot_be_made(self, limit: int) -> None:
         with pytest.raises(ValueError, match="at least one"):
-            Pace(limit)
+            RateControl(limit)
 
 
 class TestSlowingDown:
     def test_each_429_halves_the_slots_down_to_one(self, clock: Clock) -> None:
-        pace, rooms = Pace(8, now=clock), []
+        pace, rooms = RateControl(8, now=clock), []
         for _ in range(5):
             with pace.slot():
                 pace.slow_down(1)
@@ -153,7 +159,7 @@ class TestSlowingDown:
     def test_the_gate_is_closed_for_as_long_as_the_provider_says_but_five_minutes_at_most(
         self, clock: Clock, said: float, closed: float
     ) -> None:
-        pace = Pace(8, now=clock)
+        pace = RateControl(8, now=clock)
         pace.slow_down(said)
         waits = [busy(pace) for _ in range(200)]
         assert all(closed <= wait <= closed + 1 + closed / 4 for wait in waits)
@@ -165,14 +171,14 @@ class TestSlowingDown:
 
     @pytest.mark.parametrize("said", [0, -5])
     def test_a_provider_that_wants_no_pause_gets_none(self, clock: Clock, said: float) -> None:
-        pace = Pace(8, now=clock)
+        pace = RateControl(8, now=clock)
         pace.slow_down(said)
         assert room(pace) == 4
 
     def test_pauses_double_up_to_a_minute_while_the_provider_does_not_say(
         self, clock: Clock
     ) -> None:
-        pace, pauses = Pace(8, now=clock), []
+        pace, pauses = RateControl(8, now=clock), []
         for _ in range(20):
             with pace.slot():
                 pace.slow_down(None)
@@ -180,7 +186,7 @@ class TestSlowingDown:
         assert pauses == [2, 4, 8, 16, 32, *[60] * 15]
 
     def test_pauses_begin_anew_after_a_success(self, clock: Clock) -> None:
-        pace, pauses = Pace(8, now=clock), []
+        pace, pauses = RateControl(8, now=clock), []
         for _ in range(2):
             for _ in range(3):
                 with pace.slot():
@@ -190,13 +196,13 @@ class TestSlowingDown:
         assert pauses == [2, 4, 8] * 2
 
     def test_a_later_call_in_the_same_slot_is_of_now(self, clock: Clock) -> None:
-        pace = Pace(8, now=clock)
+        pace = RateControl(8, now=clock)
         with pace.slot():
             pace.begin()
             elsewhere = threading.Thread(target=pace.slow_down, args=[5])
             elsewhere.start()
             elsewhere.join()
-            with pytest.raises(Busy) as raised:
+            with pytest.raises(ProviderRateLimited) as raised:
                 pace.begin()
             assert 5 <= raised.value.retry_after <= 7.25
             pace.slow_down()  # of the call that began before
@@ -207,13 +213,13 @@ class TestSlowingDown:
             assert pace.slots == 2
 
     def test_a_shorter_pause_does_not_open_the_gate_earlier(self, clock: Clock) -> None:
-        pace = Pace(8, now=clock)
+        pace = RateControl(8, now=clock)
         pace.slow_down(100)
         pace.slow_down(1)
         assert closed_for(pace, clock) == 100
 
 
-def closed_for(pace: Pace, clock: Clock) -> float:
+def closed_for(pace: RateControl, clock: Clock) -> float:
     """Whole seconds until there is room; the clock is then there."""
     for passed in range(1000):
         if room(pace):
@@ -225,7 +231,7 @@ def closed_for(pace: Pace, clock: Clock) -> float:
 class Call:
     """A call in a thread of its own, as a worker makes it; `end` says how it ends."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: RateControl) -> None:
         self._pace, self._end = pace, lambda: None
         self._begun, self._ending, self._done = (
             threading.Event(),
@@ -257,7 +263,7 @@ class Call:
 
 class TestTogether:
     def test_429s_of_calls_that_ran_together_count_once(self, clock: Clock) -> None:
-        pace = Pace(8, now=clock)
+        pace = RateControl(8, now=clock)
         calls = [Call(pace) for _ in range(8)]
         for call in calls:
             call.refused()
@@ -266,7 +272,7 @@ class TestTogether:
         assert room(pace) == 4
 
     def test_a_429_of_a_call_begun_after_the_last_one_counts(self, clock: Clock) -> None:
-        pace = Pace(8, now=clock)
+        pace = RateControl(8, now=clock)
         early, late = Call(pace), Call(pace)
         early.refused(1)
         clock.now += 1
@@ -276,7 +282,7 @@ class TestTogether:
         assert pace.slots == 2
 
     def test_the_longest_pause_that_calls_were_told_together_holds(self, clock: Clock) -> None:
-        pace = Pace(8, now=clock)
+        pace = RateControl(8, now=clock)
         calls = [Call(pace) for _ in range(3)]
         for call, said in zip(calls, (5, 30, 10), strict=True):
             call.refused(said)
@@ -286,7 +292,7 @@ class TestTogether:
     def test_a_success_of_a_call_begun_before_the_last_429_says_nothing_about_the_pace_since(
         self, clock: Clock
     ) -> None:
-        pace = Pace(4, now=clock)
+        pace = RateControl(4, now=clock)
         early = [Call(pace) for _ in range(4)]
         early[0].refused(1)
         for call in early[1:]:
@@ -299,7 +305,7 @@ class TestTogether:
     def test_a_thread_that_goes_on_after_its_429_speaks_of_the_pace_since(
         self, clock: Clock
     ) -> None:
-        pace = Pace(8, now=clock)
+        pace = RateControl(8, now=clock)
         with pace.slot():
             pace.slow_down(0)
             pace.slow_down(0)
@@ -313,7 +319,7 @@ class TestRecovery:
     def test_one_slot_comes_back_after_as_many_successes_as_there_are_slots(
         self, clock: Clock
     ) -> None:
-        pace, slots = Pace(4, now=clock), []
+        pace, slots = RateControl(4, now=clock), []
         for _ in range(3):
             pace.slow_down(0)
         for _ in range(10):
@@ -322,7 +328,7 @@ class TestRecovery:
         assert slots == [1, 2, 2, 3, 3, 3, 4, 4, 4, 4]
 
     def test_successes_before_a_429_do_not_count_after_it(self, clock: Clock) -> None:
-        pace = Pace(4, now=clock)
+        pace = RateControl(4, now=clock)
         pace.slow_down(0)
         succeed(pace, 1)
         pace.slow_down(0)
@@ -339,7 +345,7 @@ class Day(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
-        self.pace = Pace(self.limit, now=self.clock)
+        self.pace = RateControl(self.limit, now=self.clock)
         self.running: list[ExitStack] = []
         self.waits: list[float] = []
 
@@ -348,7 +354,7 @@ class Day(RuleBasedStateMachine):
         stack = ExitStack()
         try:
             stack.enter_context(self.pace.slot())
-        except Busy as now:
+        except ProviderRateLimited as now:
             self.waits.append(now.retry_after)
         else:
             self.running.append(stack)

@@ -5,14 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.texts import ENGLISH, texts
-from roadmap.schedule import Schedule, schedule_of
-from roadmap.statuses import ConceptProgress
+from core.i18n import ENGLISH, texts
+from roadmap.learning.schedule import Schedule, schedule_of
+from roadmap.plan.statuses import ConceptProgress
 from tests.cases import try_each
 from tests.unit.test_schedule import MONDAY, concept, tree
-from web.pages.pace_said import Pace
+from web.pages.schedule_text import ScheduleText
 
-EN, ZH = Pace(ENGLISH), Pace(texts("zh-Hans"))
+EN, ZH = ScheduleText(ENGLISH), ScheduleText(texts("zh-Hans"))
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DONE = ConceptProgress.done
 

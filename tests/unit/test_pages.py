@@ -14,19 +14,19 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
+from core.db import database, session, settings, transaction
+from core.i18n import ENGLISH, texts
 from core.ids import new_id
-from core.runtime import database, session, settings, transaction
-from core.texts import ENGLISH, texts
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap, RoadmapEvent
-from roadmap import execution_log
-from roadmap.events import Event, EventType
-from roadmap.outline import ContentKind, ResourceType
-from roadmap.statuses import ContentStatus, RoadmapStatus
+from roadmap.operations import execution_log
+from roadmap.plan.event_types import Event, EventType
+from roadmap.plan.outline import ContentKind, ResourceType
+from roadmap.plan.statuses import ContentStatus, RoadmapStatus
 from tests.cases import try_each
 from tests.copies import Copies
 from tests.stack import GOAL
-from web.pages.rendering import with_code
-from web.pages.sentences import Sentences
+from web.pages.labels import Sentences
+from web.pages.templates import with_code
 from web.routes import PAGES
 
 HTML = {"Accept": "text/html"}
@@ -248,7 +248,7 @@ class TestStart:
         self, person: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(
-            "web.backlog.settings", settings.model_copy(update={"most_queued_roadmaps": 0})
+            "web.load_shedding.settings", settings.model_copy(update={"most_queued_roadmaps": 0})
         )
         answer = person.post("/roadmaps", data={"goal": GOAL, "background": "ten years of Java"})
         assert "not possible at the moment" in text_of(answer, 503)
@@ -843,7 +843,7 @@ def test_an_error_of_ours_is_a_page_with_its_number(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a detail that stays inside")
 
-    monkeypatch.setattr("roadmap.reading.list_roadmaps", fail)
+    monkeypatch.setattr("roadmap.lifecycle.queries.list_roadmaps", fail)
     answer = person.get("/roadmaps")
     assert answer.headers["x-request-id"] in text_of(answer, 500)
     assert "a detail" not in answer.text

@@ -16,16 +16,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from core.texts import LANGUAGES
-from core.texts import texts as texts_in
-from roadmap.outline import ContentKind
-from roadmap.picture.drawing import SHAPES, described, draw, exported, inlined
-from roadmap.picture.layout import arrange
-from roadmap.picture.marks import WORDS, Mark, mark_of, next_of
-from roadmap.picture.shapes import Box, Curve, Direction, Label, Layout, Point
-from roadmap.picture.style import DARK, LIGHT, RULES, STYLE, STYLE_SOURCE
-from roadmap.picture.text_width import ELLIPSIS, text_width, wrap
-from roadmap.reading import (
+from core.i18n import LANGUAGES
+from core.i18n import texts as texts_in
+from roadmap.exchange.map.drawing import SHAPES, described, draw, exported, inlined
+from roadmap.exchange.map.layout import arrange
+from roadmap.exchange.map.shapes import Box, Curve, Direction, Label, MapLayout, Point
+from roadmap.exchange.map.style import DARK, LIGHT, RULES, STYLE, STYLE_SOURCE
+from roadmap.exchange.map.text_width import ELLIPSIS, text_width, wrap
+from roadmap.plan.concept_marks import WORDS, ConceptMark, mark_of, next_of
+from roadmap.plan.outline import ContentKind
+from roadmap.plan.statuses import ConceptProgress, ContentStatus, Progress, RoadmapStatus
+from roadmap.plan.views import (
     ConceptNode,
     ContentState,
     Learned,
@@ -34,7 +35,6 @@ from roadmap.reading import (
     StageNode,
     concepts_of,
 )
-from roadmap.statuses import ConceptProgress, ContentStatus, Progress, RoadmapStatus
 from tests.cases import try_each
 from tests.copies import Copies
 from tests.stack import GOAL
@@ -209,7 +209,7 @@ def inside(inner: Box, outer: Box) -> bool:
     )
 
 
-def labels_of(layout: Layout) -> Iterator[tuple[Label, Box]]:
+def labels_of(layout: MapLayout) -> Iterator[tuple[Label, Box]]:
     """Every label, with the box that it must stay in."""
     whole = Box(0, 0, layout.width, layout.height)
     yield from ((label, whole) for label in layout.heading)
@@ -236,7 +236,7 @@ def points_of(curve: Curve) -> Iterator[Point]:
         start = end
 
 
-def check_places(layout: Layout) -> None:
+def check_places(layout: MapLayout) -> None:
     whole = Box(0, 0, layout.width, layout.height)
     cards = [card for block in layout.stages for card in block.cards]
     for boxes in (
@@ -268,7 +268,7 @@ def check_places(layout: Layout) -> None:
     )
 
 
-def check_labels(layout: Layout) -> None:
+def check_labels(layout: MapLayout) -> None:
     for label, box in labels_of(layout):
         assert 1 <= len(label.lines) <= 3
         assert inside(label.box, box), label
@@ -504,7 +504,7 @@ class TestLanguages:
         tree = a_tree(
             [[first, second], [third]], ("数据库",), title="后端工程师", language="zh-Hans"
         )
-        assert {pill.mark for pill in arrange(tree).pills} == set(Mark)
+        assert {pill.mark for pill in arrange(tree).pills} == set(ConceptMark)
         return tree
 
     @both
@@ -598,21 +598,21 @@ class TestMarks:
     @try_each(
         ("progress", "statuses", "mark"),
         [
-            ("todo", (READY, READY, READY), Mark.ready),
-            ("todo", (PENDING, PENDING, PENDING), Mark.queued),
-            ("todo", (READY, PENDING, PENDING), Mark.building),
-            ("todo", (PENDING, BUILDING, PENDING), Mark.building),
-            ("todo", (READY, BUILDING, FAILED), Mark.failed),
-            ("todo", (READY, CANCELLED, READY), Mark.cancelled),
-            ("learning", (READY, READY, READY), Mark.learning),
-            ("learning", (READY, PENDING, READY), Mark.learning),
-            ("learning", (READY, FAILED, READY), Mark.failed),
-            ("done", (READY, FAILED, READY), Mark.done),
-            ("skipped", (PENDING, PENDING, PENDING), Mark.skipped),
+            ("todo", (READY, READY, READY), ConceptMark.ready),
+            ("todo", (PENDING, PENDING, PENDING), ConceptMark.queued),
+            ("todo", (READY, PENDING, PENDING), ConceptMark.building),
+            ("todo", (PENDING, BUILDING, PENDING), ConceptMark.building),
+            ("todo", (READY, BUILDING, FAILED), ConceptMark.failed),
+            ("todo", (READY, CANCELLED, READY), ConceptMark.cancelled),
+            ("learning", (READY, READY, READY), ConceptMark.learning),
+            ("learning", (READY, PENDING, READY), ConceptMark.learning),
+            ("learning", (READY, FAILED, READY), ConceptMark.failed),
+            ("done", (READY, FAILED, READY), ConceptMark.done),
+            ("skipped", (PENDING, PENDING, PENDING), ConceptMark.skipped),
         ],
     )
     def test_a_mark_says_how_far_it_is(
-        self, progress: str, statuses: tuple[ContentStatus, ...], mark: Mark
+        self, progress: str, statuses: tuple[ContentStatus, ...], mark: ConceptMark
     ) -> None:
         assert mark_of(a_concept(1, "A", (), ConceptProgress(progress), *statuses)) == mark
 
@@ -630,8 +630,8 @@ class TestMarks:
         assert next_of([a_concept(6, "F", (), todo, ContentStatus.pending)]) is None
 
     def test_every_mark_has_a_shape_and_words_of_its_own(self) -> None:
-        assert set(SHAPES) == set(WORDS) == set(Mark)
-        assert len(set(SHAPES.values())) == len(set(WORDS.values())) == len(Mark)
+        assert set(SHAPES) == set(WORDS) == set(ConceptMark)
+        assert len(set(SHAPES.values())) == len(set(WORDS.values())) == len(ConceptMark)
 
 
 class TestText:
@@ -784,7 +784,7 @@ class TestExport:
     def test_a_plan_that_is_not_made_yet_has_one_that_says_so(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)
+        monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)
         location = client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]
         assert "The plan is not made yet." in client.get(f"{location}/export.svg").text
         assert client.post(f"{location}/cancel").status_code == 202

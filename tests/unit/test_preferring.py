@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 from core.errors import Unavailable
 from tests.cases import try_each
 from tests.stack import GOAL
-from web.events import poller
-from web.preferring import LONGEST_WAIT, prefers_minimal, wait_of
+from web.http.prefer_header import LONGEST_WAIT, prefers_minimal, wait_of
+from web.sse import poller
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -102,7 +102,7 @@ class TestWaiting:
     def test_when_the_time_is_over_it_is_accepted_all_the_same(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)  # nobody makes it
+        monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)  # nobody makes it
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=1"})
         assert answer.status_code == 202
         assert "preference-applied" not in answer.headers
@@ -131,21 +131,21 @@ class TestWaiting:
         def away(*_: object) -> None:
             raise Unavailable("The database does not answer at the moment.")
 
-        monkeypatch.setattr("roadmap.reading.roadmap_tree", away)
+        monkeypatch.setattr("roadmap.lifecycle.queries.roadmap_tree", away)
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=20"})
         assert answer.status_code == 202
 
     def test_when_too_many_wait_already_nobody_has_to(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.events.MOST_OF_ONE", 0)
+        monkeypatch.setattr("web.sse.MOST_OF_ONE", 0)
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=20"})
         assert answer.status_code == 202
 
     def test_an_end_of_the_process_ends_the_waiting(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.accepting.sender.submit", lambda steps: None)
+        monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)
         answers: list[Any] = []
 
         waits, watch = threading.Event(), poller.watch

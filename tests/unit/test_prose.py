@@ -19,14 +19,21 @@ from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES, Text, Token
 
-from roadmap.markdown import MOST_BRACKETS, harmless
+from roadmap.plan.markdown_sanitizer import MOST_BRACKETS, sanitize
 from tests.cases import try_each
 from tests.stack import ROOT, clean_environment
 from tests.unit.test_markdown import REWRITTEN, markdowns, quoted
-from web.pages import colouring as colouring_module
-from web.pages import prose as prose_module
-from web.pages.colouring import LANGUAGES, LONGEST_BLOCK, LONGEST_LINE, NAMES, UNCOLOURED, Colouring
-from web.pages.prose import prose
+from web.pages import highlight as colouring_module
+from web.pages import markdown_html as prose_module
+from web.pages.highlight import (
+    LANGUAGES,
+    LONGEST_BLOCK,
+    LONGEST_LINE,
+    NAMES,
+    UNCOLOURED,
+    Highlighter,
+)
+from web.pages.markdown_html import prose
 
 often = settings(max_examples=2 * settings().max_examples)
 
@@ -209,7 +216,7 @@ class TestText:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         evil = '<img src=x onerror=alert(1)><script>alert(1)</script><a href="javascript:x">b</a>'
-        monkeypatch.setattr(Colouring, "coloured", lambda *_: f'<b onclick="x">{evil}</b>')
+        monkeypatch.setattr(Highlighter, "coloured", lambda *_: f'<b onclick="x">{evil}</b>')
         made = prose("```python\na\n```")
         assert '<code class="language-python"><a>b</a></code>' in made
 
@@ -762,7 +769,7 @@ class TestCode:
             code = hostile * (19_000 // len(hostile))
             code = re.sub(f"[^\n]{{{LONGEST_LINE}}}", lambda found: found[0] + "\n", code) + "\n"
             before = thread_time()
-            Colouring().coloured(code, language)
+            Highlighter().coloured(code, language)
             assert thread_time() - before < 1, (language, hostile)
 
     @pytest.mark.parametrize(
@@ -1103,7 +1110,7 @@ class TestAlways:
     def test_what_was_made_harmless_before_it_was_kept_has_the_same_rules(
         self, markdown: str
     ) -> None:
-        read(harmless(markdown.encode("utf-8", "replace").decode()))
+        read(sanitize(markdown.encode("utf-8", "replace").decode()))
 
 
 def markdown_info(markdown: str) -> str:

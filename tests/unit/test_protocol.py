@@ -13,7 +13,7 @@ import uvicorn
 from tests.cases import try_each
 from tests.servers import free_port
 from tests.waiting import wait_until
-from web import protocol
+from web.http import http_limits
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -38,7 +38,7 @@ def port() -> Iterator[int]:
     config = uvicorn.Config(
         echo,
         port=where,
-        http=protocol.BoundedProtocol,
+        http=http_limits.BoundedProtocol,
         lifespan="off",
         ws="none",
         log_level="critical",

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from core.visiting import Visit
+from core.net.link_probe import Visit
 from quality import likeness, links, reading_level
 from quality.__main__ import main
 from quality.code_blocks import GRAMMARS, fault, is_code
 from quality.floor import FLOORS, faults
-from quality.measuring import Comparison, Measured, measured
+from quality.measuring import Comparison, ConceptMetrics, measured
 from quality.report import Report, as_json, summary
-from quality.subjects import Course, NotMeasurable, Subject, of_catalogue, of_file
-from roadmap.catalogue_files import tracks
-from roadmap.lesson import Block
-from roadmap.outline import Question, Quiz
+from quality.subjects import FinishedRoadmap, NotMeasurable, Subject, of_catalogue, of_file
+from roadmap.generation.catalogue.loader import tracks
+from roadmap.generation.tutorial_lint import CodeBlock
+from roadmap.plan.outline import Question, Quiz
 from tests.cases import try_each
 from tests.portables import DOCUMENT
 from tests.stack import ROOT, clean_environment
@@ -31,12 +31,12 @@ SOME = ("caching", "command-line-and-git", "background-jobs", "http-fundamentals
 
 
 @lru_cache(maxsize=1)
-def catalogue() -> tuple[Course, ...]:
+def catalogue() -> tuple[FinishedRoadmap, ...]:
     return tuple(of_catalogue())
 
 
 @lru_cache(maxsize=1)
-def everything() -> tuple[tuple[str, Measured], ...]:
+def everything() -> tuple[tuple[str, ConceptMetrics], ...]:
     """Each concept with the name of its course."""
     comparison = Comparison(catalogue())
     return tuple(
@@ -45,20 +45,20 @@ def everything() -> tuple[tuple[str, Measured], ...]:
 
 
 @lru_cache(maxsize=1)
-def course() -> Course:
+def course() -> FinishedRoadmap:
     """Some concepts of one, beside which a changed one is measured."""
     (whole,) = [each for each in catalogue() if each.name == "python-backend (en)"]
-    return Course(
+    return FinishedRoadmap(
         whole.name, tuple(each for each in whole.concepts if each.key.rpartition("/")[2] in SOME)
     )
 
 
-def changed(key: str = "python-backend/caching", **changes: Any) -> Measured:
+def changed(key: str = "python-backend/caching", **changes: Any) -> ConceptMetrics:
     """One concept of a course, as it is when something of it is different."""
     concepts = tuple(
         replace(each, **changes) if each.key == key else each for each in course().concepts
     )
-    made = Course("changed", concepts)
+    made = FinishedRoadmap("changed", concepts)
     return next(each for each in measured(made, Comparison([made])) if each.key == key)
 
 
@@ -245,22 +245,24 @@ class TestMeasures:
         ],
     )
     def test_code_is_parsed_in_its_language(self, language: str, good: str, bad: str) -> None:
-        assert fault(Block(language, good, 1)) == ""
-        assert fault(Block(language, bad, 1))
+        assert fault(CodeBlock(language, good, 1)) == ""
+        assert fault(CodeBlock(language, bad, 1))
 
     def test_every_grammar_can_be_loaded(self) -> None:
-        assert [language for language in GRAMMARS if fault(Block(language, "", 1)) is None] == []
+        assert [
+            language for language in GRAMMARS if fault(CodeBlock(language, "", 1)) is None
+        ] == []
 
     @pytest.mark.parametrize("code", ["(" * 300, "[a for a in " * 300, "f(" * 300])
     def test_code_that_is_too_deep_for_its_parser_does_not_parse(self, code: str) -> None:
-        assert fault(Block("python", code, 1))
+        assert fault(CodeBlock("python", code, 1))
 
     def test_code_is_parsed_and_not_compiled(self) -> None:
         """Nested `finally` doubles what compile() does with each level: 30 of them took 10 hours and all memory."""
         levels = "".join(
             f"{' ' * at}try:\n{' ' * at} pass\n{' ' * at}finally:\n" for at in range(30)
         )
-        assert fault(Block("python", f"{levels}{' ' * 30}pass", 1)) == ""
+        assert fault(CodeBlock("python", f"{levels}{' ' * 30}pass", 1)) == ""
 
     @try_each(
         ("language", "code"),
@@ -270,18 +272,18 @@ class TestMeasures:
         ],
     )
     def test_whatever_a_parser_raises_is_told(self, language: str, code: str) -> None:
-        assert fault(Block(language, code, 1))
+        assert fault(CodeBlock(language, code, 1))
 
     def test_code_that_would_take_minutes_to_parse_is_not_looked_at(self) -> None:
-        assert fault(Block("toml", "a" + ".a" * 45_000 + " = 1", 1)) == ""
+        assert fault(CodeBlock("toml", "a" + ".a" * 45_000 + " = 1", 1)) == ""
 
     def test_a_language_that_nothing_reads_is_said_to_be_so(self) -> None:
-        assert fault(Block("cobol", "DISPLAY 'A'.", 1)) is None
+        assert fault(CodeBlock("cobol", "DISPLAY 'A'.", 1)) is None
 
     def test_what_is_printed_is_no_code(self) -> None:
-        assert not is_code(Block("text", "(", 1))
-        assert not is_code(Block("", "(", 1))
-        assert is_code(Block("python", "(", 1))
+        assert not is_code(CodeBlock("text", "(", 1))
+        assert not is_code(CodeBlock("", "(", 1))
+        assert is_code(CodeBlock("python", "(", 1))
 
     def test_what_is_common_tells_little(self) -> None:
         weight = likeness.weights(["the cache is fast", "the queue is slow", "the cache expires"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.settings import Settings, from_environment
-from core.supervisor import AFTER_GRACE
+from core.startup.supervisor import AFTER_GRACE
 from roadmap_cli import OPERATORS
 from tests.cases import try_each
 from tests.railway.dockerfile import BuildFailed, build

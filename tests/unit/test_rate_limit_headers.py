@@ -6,9 +6,10 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from core.limiting import Limit, Limiter
-from core.runtime import settings
-from web import callers, limits, origins
+from core.db import settings
+from core.rate_limiter import Limit, Limiter
+from web import authentication
+from web.http import host_and_csrf, limits
 
 ME = "/api/v1/auth/me"
 FEW = Limit("requests", 4, 60)
@@ -20,7 +21,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     in_server_mode = settings.model_copy(
         update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
     )
-    for module in (callers, limits, origins):
+    for module in (authentication, limits, host_and_csrf):
         monkeypatch.setattr(module, "settings", in_server_mode)
     monkeypatch.setattr(limits, "limiter", Limiter(now=lambda: 600.0))
     monkeypatch.setattr(limits, "REQUESTS", FEW)

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from starlette.testclient import TestClient
 
-from roadmap import reading
+from roadmap.lifecycle import queries
 from tests.stack import GOAL
-from web.answering import Document
-from web.remembering import Remembered, Source
+from web.http.response_cache import DocumentSource, ResponseCache
+from web.http.responses import Document
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -19,7 +19,7 @@ KEYS = [UUID(int=number) for number in range(5)]
 
 
 def test_a_document_is_found_in_its_state_only() -> None:
-    remembered, document = Remembered(), Document(b"{}")
+    remembered, document = ResponseCache(), Document(b"{}")
     assert remembered.get(KEYS[0], b"1") is None
     assert remembered.keep(KEYS[0], b"1", document) is document
     assert remembered.get(KEYS[0], b"1") is document
@@ -31,7 +31,7 @@ def test_a_document_is_found_in_its_state_only() -> None:
 
 
 def test_those_that_were_not_asked_for_the_longest_are_forgotten() -> None:
-    remembered = Remembered(most_bytes=30)
+    remembered = ResponseCache(most_bytes=30)
     documents = [remembered.keep(key, b"", Document(b"x" * 10)) for key in KEYS[:3]]
     assert remembered.get(KEYS[0], b"") is documents[0]
     remembered.keep(KEYS[3], b"", Document(b"x" * 15))
@@ -45,7 +45,7 @@ def test_those_that_were_not_asked_for_the_longest_are_forgotten() -> None:
 
 
 def test_one_that_is_too_large_is_given_and_not_kept() -> None:
-    remembered = Remembered(most_bytes=30)
+    remembered = ResponseCache(most_bytes=30)
     remembered.keep(KEYS[0], b"1", Document(b"small"))
     large = Document(b"x" * 31)
     assert remembered.keep(KEYS[0], b"2", large) is large
@@ -54,7 +54,7 @@ def test_one_that_is_too_large_is_given_and_not_kept() -> None:
 
 
 def test_room_that_was_given_back_can_be_used_again() -> None:
-    remembered = Remembered(most_bytes=30)
+    remembered = ResponseCache(most_bytes=30)
     for number in range(100):
         remembered.keep(KEYS[number % 3], str(number).encode(), Document(b"x" * 10))
     assert all(
@@ -64,7 +64,7 @@ def test_room_that_was_given_back_can_be_used_again() -> None:
 
 
 def test_those_who_ask_for_the_same_at_once_have_it_made_once(schema: None) -> None:
-    remembered, made, begun, gate = Remembered(), [], threading.Event(), threading.Event()
+    remembered, made, begun, gate = ResponseCache(), [], threading.Event(), threading.Event()
 
     def write(facts: str) -> Document:
         made.append(facts)
@@ -72,7 +72,7 @@ def test_those_who_ask_for_the_same_at_once_have_it_made_once(schema: None) -> N
         assert gate.wait(30)
         return Document(facts.encode())
 
-    source = Source(lambda: b"1", lambda: "facts")
+    source = DocumentSource(lambda: b"1", lambda: "facts")
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(remembered.look_up, KEYS[0], source, write) for _ in range(4)]
         assert begun.wait(30)
@@ -82,15 +82,15 @@ def test_those_who_ask_for_the_same_at_once_have_it_made_once(schema: None) -> N
 
 
 def test_what_could_not_be_made_is_tried_again_by_the_next(schema: None) -> None:
-    remembered, source = Remembered(), Source(lambda: b"1", lambda: 0)
+    remembered, source = ResponseCache(), DocumentSource(lambda: b"1", lambda: 0)
     with pytest.raises(ZeroDivisionError):
         remembered.look_up(KEYS[0], source, lambda facts: Document(b"x" * (1 // facts)))
     assert remembered.look_up(KEYS[0], source, lambda _: Document(b"x")).content == b"x"
 
 
 def test_what_is_found_in_another_state_is_made_again(schema: None) -> None:
-    remembered, states = Remembered(), iter([b"1", b"1", b"1", b"1", b"2", b"2", b"2"])
-    source = Source(lambda: next(states), lambda: None)
+    remembered, states = ResponseCache(), iter([b"1", b"1", b"1", b"1", b"2", b"2", b"2"])
+    source = DocumentSource(lambda: next(states), lambda: None)
     made = [remembered.look_up(KEYS[0], source, lambda _: Document(b"x")) for _ in range(3)]
     assert made[0] is made[1] is not made[2]
 
@@ -100,8 +100,8 @@ def test_a_roadmap_that_is_read_again_is_not_made_again_and_is_new_after_every_c
 ) -> None:
     path = client.post("/api/v1/roadmaps", json={"goal": GOAL}).headers["location"]
     made: list[Any] = []
-    read = reading.roadmap_tree
-    monkeypatch.setattr(reading, "roadmap_tree", lambda *given: made.append(given) or read(*given))
+    read = queries.roadmap_tree
+    monkeypatch.setattr(queries, "roadmap_tree", lambda *given: made.append(given) or read(*given))
     first = client.get(path)
     again = client.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, len(made)) == (304, 1)

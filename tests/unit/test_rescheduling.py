@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
-from core.runtime import transaction
+from core.db import transaction
 from models.roadmaps import Roadmap, Stage
 from tests.cases import try_each
 from tests.copies import Copies

@@ -7,14 +7,14 @@ from uuid import UUID
 import pytest
 
 from core import clock
-from core.runtime import settings, transaction
+from core.db import settings, transaction
 from models.roadmaps import Roadmap
-from roadmap import building, leases, planning, rescue
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.briefs import GeneratorFault
-from roadmap.creating import create_many, new_roadmap
-from roadmap.requests import RoadmapRequest
-from roadmap.steps import Step, StepName
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.generation.context import GeneratorFault
+from roadmap.lifecycle import content_job, leases, plan_job, rescue
+from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.plan.jobs import Job, JobName
+from roadmap.plan.schemas import RoadmapRequest
 from tasks import content, upkeep
 from tasks.queues import content_queue, logs_queue
 from tests.unit.test_building import (
@@ -43,7 +43,7 @@ class TestRescue:
         clock.travel(-LONG)
         assert rescue.overdue() == []
         clock.travel(2 * LONG)
-        assert rescue.overdue() == [Step(StepName.plan_roadmap, roadmap_id)]
+        assert rescue.overdue() == [Job(JobName.plan_roadmap, roadmap_id)]
 
     def test_contents_whose_messages_were_lost_are_named_after_their_time_and_not_before(
         self,
@@ -53,7 +53,7 @@ class TestRescue:
         assert rescue.overdue() == []
         clock.travel(2 * LONG)
         found = rescue.overdue()
-        assert {step.name for step in found} == {StepName.build_content}
+        assert {step.name for step in found} == {JobName.build_content}
         assert sorted(step.id for step in found) == sorted(contents)
 
     @pytest.fixture(params=["a lost plan", "lost contents", "a dead planner", "a dead writer"])
@@ -68,14 +68,14 @@ class TestRescue:
         elif request.param == "a dead planner":
             roadmap_id = accepted()
             with pytest.raises(Killed):
-                planning.plan(roadmap_id, Failing("outline", Killed()))
+                plan_job.plan(roadmap_id, Failing("outline", Killed()))
             yield 1
         else:
             _, contents = planned()
             with pytest.raises(Killed):
-                building.build_content(contents[0], Failing("", Killed()))
+                content_job.build_content(contents[0], Failing("", Killed()))
             for content_id in contents[1:]:
-                building.build_content(content_id, Small())
+                content_job.build_content(content_id, Small())
             yield 1
 
     def test_what_was_named_is_not_named_again_until_its_next_time(self, lost: int) -> None:
@@ -89,33 +89,33 @@ class TestRescue:
     def test_what_a_dead_planner_left_is_named_when_its_time_is_over_and_not_before(self) -> None:
         roadmap_id = accepted()
         with pytest.raises(Killed):
-            planning.plan(roadmap_id, Failing("outline", Killed()))
+            plan_job.plan(roadmap_id, Failing("outline", Killed()))
         clock.travel(-LONG)
         assert rescue.overdue() == []
         clock.travel(2 * LONG)
-        assert rescue.overdue() == [Step(StepName.plan_roadmap, roadmap_id)]
+        assert rescue.overdue() == [Job(JobName.plan_roadmap, roadmap_id)]
 
     def test_what_a_dead_writer_left_is_named_when_its_time_is_over_and_not_before(self) -> None:
         _, contents = planned()
         with pytest.raises(Killed):
-            building.build_content(contents[0], Failing("", Killed()))
+            content_job.build_content(contents[0], Failing("", Killed()))
         for content_id in contents[1:]:
-            building.build_content(content_id, Small())
+            content_job.build_content(content_id, Small())
         clock.travel(-LONG)
         assert rescue.overdue() == []
         clock.travel(2 * LONG)
-        assert rescue.overdue() == [Step(StepName.build_content, contents[0])]
+        assert rescue.overdue() == [Job(JobName.build_content, contents[0])]
 
     def test_what_waits_for_its_next_attempt_is_not_lost(self) -> None:
         roadmap_id = accepted()
-        (step,) = planning.plan(
+        (step,) = plan_job.plan(
             roadmap_id, Failing("outline", GeneratorFault("Busy.", retry_after=200))
         )
         assert step.delay == 200
         clock.travel(timedelta(seconds=150))
         assert rescue.overdue() == []
         clock.travel(timedelta(seconds=60))
-        assert rescue.overdue() == [Step(StepName.plan_roadmap, roadmap_id)]
+        assert rescue.overdue() == [Job(JobName.plan_roadmap, roadmap_id)]
 
     @pytest.mark.parametrize("of", ["nothing", "quiz", "outline", ""])
     def test_nothing_of_a_finished_roadmap_is_ever_lost(
@@ -149,7 +149,7 @@ class TestRescue:
         clock.travel(-LONG)
         roadmap_id, (first, *others) = planned()
         for content_id in others:
-            building.build_content(content_id, Small())
+            content_job.build_content(content_id, Small())
         second = accepted()
         clock.travel(LONG)
         assert {step.id for step in rescue.overdue()} == {first, second}
@@ -221,9 +221,9 @@ class TestPatience:
 
 class TestUpkeep:
     @pytest.fixture
-    def sent(self, monkeypatch: pytest.MonkeyPatch) -> list[list[Step]]:
+    def sent(self, monkeypatch: pytest.MonkeyPatch) -> list[list[Job]]:
         """What upkeep has sent, by round."""
-        rounds: list[list[Step]] = []
+        rounds: list[list[Job]] = []
         monkeypatch.setattr(upkeep, "send", rounds.append)
         return rounds
 
@@ -234,7 +234,7 @@ class TestUpkeep:
         clock.travel(LONG)
 
     def test_a_backlog_is_sent_in_several_rounds(
-        self, sent: list[list[Step]], monkeypatch: pytest.MonkeyPatch
+        self, sent: list[list[Job]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.many(35, monkeypatch)
         upkeep.rescue_again.call_local()
@@ -242,7 +242,7 @@ class TestUpkeep:
         assert {step.id for steps in sent for step in steps} == {row["id"] for row in rows(Roadmap)}
 
     def test_after_ten_rounds_the_rest_waits_for_the_next_time(
-        self, sent: list[list[Step]], monkeypatch: pytest.MonkeyPatch
+        self, sent: list[list[Job]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.many(125, monkeypatch)
         upkeep.rescue_again.call_local()
@@ -251,7 +251,7 @@ class TestUpkeep:
         assert [len(steps) for steps in sent[10:]] == [10, 10, 5]
         assert len({step.id for steps in sent for step in steps}) == 125
 
-    def test_how_many_messages_wait_is_told_to_rescue(self, sent: list[list[Step]]) -> None:
+    def test_how_many_messages_wait_is_told_to_rescue(self, sent: list[list[Job]]) -> None:
         planned()
         clock.travel(LONG)
         content_queue.storage.enqueue_many([(b"a message", 0)] * rescue.TOO_MANY)
@@ -292,7 +292,7 @@ class TestUpkeep:
         upkeep.rescue_overdue()
         assert the_roadmap(roadmap_id).status == "ready"
 
-    def test_the_times_between_go_by_the_one_clock(self, sent: list[list[Step]]) -> None:
+    def test_the_times_between_go_by_the_one_clock(self, sent: list[list[Job]]) -> None:
         clock.travel(LONG)
         upkeep.rescue_overdue()
         assert logs_queue.drain() == 0
@@ -317,7 +317,7 @@ class TestUpkeep:
         assert tries
 
     def test_while_the_database_is_away_upkeep_says_so_and_waits_for_its_next_time(
-        self, sent: list[list[Step]], caplog: pytest.LogCaptureFixture
+        self, sent: list[list[Job]], caplog: pytest.LogCaptureFixture
     ) -> None:
         accepted()
         clock.travel(LONG)
@@ -343,4 +343,4 @@ class TestUpkeep:
             upkeep.rescue_again.call_local()
         assert "rescue tries again in a moment: the broker is away" in caplog.text
         clock.travel(timedelta(seconds=settings.rescue_after_seconds + 1))
-        assert rescue.overdue() == [Step(StepName.plan_roadmap, roadmap_id)]
+        assert rescue.overdue() == [Job(JobName.plan_roadmap, roadmap_id)]

@@ -7,11 +7,11 @@ from starlette.testclient import TestClient
 
 from core.errors import Conflict, NotFound
 from models.roadmaps import Content, ContentVersion
-from roadmap import contents, decisions, events
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.editing import Rewrite
-from roadmap.outline import ContentKind
-from roadmap.statuses import ContentStatus
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.lifecycle import commands, content_versions, events
+from roadmap.plan.edits import Rewrite
+from roadmap.plan.outline import ContentKind
+from roadmap.plan.statuses import ContentStatus
 from tests.unit.test_building import rows, the_roadmap
 from tests.unit.test_decisions import Designer, created, designer, do, edit, ids_by_key, texts
 
@@ -26,20 +26,20 @@ def twice(client: TestClient, designer: Designer) -> tuple[UUID, UUID]:
     """A roadmap, and its concept whose tutorial has two versions."""
     roadmap_id = created(client)
     flour = ids_by_key(roadmap_id)["flour"]
-    do(decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, TUTORIAL, "Shorter."))
+    do(commands.regenerate(LOCAL_OWNER, roadmap_id, flour, TUTORIAL, "Shorter."))
     return roadmap_id, flour
 
 
 def restore(
     roadmap_id: UUID, concept_id: UUID, number: int, kind: ContentKind = TUTORIAL
-) -> decisions.Decided:
-    return do(decisions.restore_version(LOCAL_OWNER, roadmap_id, concept_id, kind, number))
+) -> commands.CommandResult:
+    return do(commands.restore_version(LOCAL_OWNER, roadmap_id, concept_id, kind, number))
 
 
 def versions(
     roadmap_id: UUID, concept_id: UUID, kind: ContentKind = TUTORIAL
 ) -> list[tuple[int, bool]]:
-    items = contents.list_versions(LOCAL_OWNER, roadmap_id, concept_id, kind).items
+    items = content_versions.list_versions(LOCAL_OWNER, roadmap_id, concept_id, kind).items
     return [(item.version, item.current) for item in items]
 
 
@@ -62,20 +62,23 @@ class TestAnEarlierVersion:
 
     def test_the_next_one_has_a_number_of_its_own(self, twice: tuple[UUID, UUID]) -> None:
         restore(*twice, 1)
-        do(decisions.regenerate(LOCAL_OWNER, *twice, TUTORIAL, "Longer."))
+        do(commands.regenerate(LOCAL_OWNER, *twice, TUTORIAL, "Longer."))
         assert versions(*twice) == [(3, True), (2, False), (1, False)]
 
     def test_of_another_subject_is_copied_as_one_that_fits(self, twice: tuple[UUID, UUID]) -> None:
         roadmap_id, flour = twice
-        first = contents.read_version(LOCAL_OWNER, roadmap_id, flour, TUTORIAL, 1).content
+        first = content_versions.read_version(LOCAL_OWNER, roadmap_id, flour, TUTORIAL, 1).content
         edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="flour", title="Rye"))
         assert [number for number, _ in versions(*twice)] == [3, 2, 1]
         restore(*twice, 1)
         assert versions(*twice)[0] == (4, True)
-        assert contents.read_version(LOCAL_OWNER, roadmap_id, flour, TUTORIAL, 4).content == first
+        assert (
+            content_versions.read_version(LOCAL_OWNER, roadmap_id, flour, TUTORIAL, 4).content
+            == first
+        )
         # it fits: a wish for another that is given up leaves it there
-        decisions.regenerate(LOCAL_OWNER, roadmap_id, flour, TUTORIAL, "")
-        decisions.cancel(LOCAL_OWNER, roadmap_id)
+        commands.regenerate(LOCAL_OWNER, roadmap_id, flour, TUTORIAL, "")
+        commands.cancel(LOCAL_OWNER, roadmap_id)
         assert the_roadmap(roadmap_id).status == "ready"
         assert versions(*twice)[0] == (4, True)
 
@@ -103,7 +106,7 @@ class TestAnEarlierVersion:
 
 class TestRefused:
     def test_while_it_is_being_written(self, twice: tuple[UUID, UUID]) -> None:
-        decisions.regenerate(LOCAL_OWNER, *twice, TUTORIAL, "")
+        commands.regenerate(LOCAL_OWNER, *twice, TUTORIAL, "")
         with pytest.raises(Conflict, match="being written"):
             restore(*twice, 1)
 
@@ -121,24 +124,28 @@ class TestRefused:
 
 class TestCompared:
     def test_with_the_one_before_or_with_another(self, twice: tuple[UUID, UUID]) -> None:
-        do(decisions.regenerate(LOCAL_OWNER, *twice, TUTORIAL, "Longer."))
-        made = contents.compare_versions(LOCAL_OWNER, *twice, TUTORIAL, 3, before=None)
+        do(commands.regenerate(LOCAL_OWNER, *twice, TUTORIAL, "Longer."))
+        made = content_versions.compare_versions(LOCAL_OWNER, *twice, TUTORIAL, 3, before=None)
         assert (made.before, made.after) == (2, 3)
         assert [line.how for line in made.lines] == ["removed", "added"]
         assert (
-            contents.compare_versions(LOCAL_OWNER, *twice, TUTORIAL, 3, before=3).lines[0].how
+            content_versions.compare_versions(LOCAL_OWNER, *twice, TUTORIAL, 3, before=3)
+            .lines[0]
+            .how
             == "same"
         )
-        first = contents.compare_versions(LOCAL_OWNER, *twice, TUTORIAL, 1, before=None)
+        first = content_versions.compare_versions(LOCAL_OWNER, *twice, TUTORIAL, 1, before=None)
         assert (first.before, {line.how for line in first.lines}) == (0, {"added"})
 
     def test_a_quiz_without_its_answers_and_resources_as_they_are(
         self, twice: tuple[UUID, UUID]
     ) -> None:
-        made = contents.compare_versions(LOCAL_OWNER, *twice, ContentKind.quiz, 1, before=None)
+        made = content_versions.compare_versions(
+            LOCAL_OWNER, *twice, ContentKind.quiz, 1, before=None
+        )
         assert [line.text for line in made.lines][1:] == ["- yes", "- no"]
         assert "It is so." not in made.model_dump_json()
-        listed = contents.compare_versions(
+        listed = content_versions.compare_versions(
             LOCAL_OWNER, *twice, ContentKind.resources, 1, before=None
         )
         assert [line.text for line in listed.lines][1:] == [

@@ -8,15 +8,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
-from core.runtime import database, transaction
+from core.db import database, transaction
 from models.roadmaps import Concept, Content, Roadmap
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.onward import onward
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.learning.continue_learning import onward
 from tests.cases import try_each
 from tests.copies import Copies
 from tests.unit.test_learning import right_answers, wrong
 from tests.unit.test_pages import API, CHINESE, HTML, concepts_of, made, text_of, tree_of
-from web.pages.roadmap import view_of
+from web.pages.plan.roadmap import view_of
 
 pytestmark = pytest.mark.usefixtures("short")
 

@@ -8,9 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
-from core.runtime import session, transaction
-from models.learning import ReviewCard
-from models.roadmaps import Concept, Content, Roadmap
+from core.db import session, transaction
+from models.roadmaps import Concept, Content, ReviewCard, Roadmap
 from tests.cases import try_each
 from tests.copies import Copies
 from tests.stack import GOAL

@@ -11,15 +11,16 @@ from pydantic import BaseModel, SecretStr
 from starlette.routing import Match, Route
 from starlette.testclient import TestClient
 
-from core.runtime import settings
-from roadmap import reading
+from core.db import settings
+from roadmap.lifecycle import queries
 from roadmap_app import app
 from tests.waiting import wait_until
-from web import callers, limits, origins
+from web import authentication
 from web.endpoint import Endpoint
-from web.events import EventPoller
-from web.parsing import PLACES
+from web.http import host_and_csrf, limits
+from web.http.request_body import PLACES
 from web.routes import ENDPOINTS, PAGES
+from web.sse import EventPoller
 
 PUBLIC = {  # whoever adds to these opens a door
     ("GET", "/"),
@@ -75,9 +76,9 @@ def server_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     in_server_mode = settings.model_copy(
         update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
     )
-    for module in (callers, limits, origins):
+    for module in (authentication, limits, host_and_csrf):
         monkeypatch.setattr(module, "settings", in_server_mode)
-    assert not callers.settings.embedded
+    assert not authentication.settings.embedded
 
 
 def address(path: str) -> str:
@@ -234,7 +235,7 @@ def test_an_unexpected_error_tells_the_caller_its_request_id_and_nothing_else(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a detail that is nobody's business")
 
-    monkeypatch.setattr(reading, "list_roadmaps", fail)
+    monkeypatch.setattr(queries, "list_roadmaps", fail)
     answer = client.get("/api/v1/roadmaps", headers={"X-Request-ID": "find-me"})
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"

@@ -5,10 +5,10 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from core import runtime
+from core import db
+from core.connection_errors import database_trouble
+from core.db import database, session, settings, transaction
 from core.errors import Unavailable
-from core.reaching import database_trouble
-from core.runtime import database, session, settings, transaction
 
 INSERT = "INSERT INTO measure (name, minute, labels, part, value) VALUES ('x', 1, hex(zeroblob(1000000)), '', 1)"
 
@@ -38,7 +38,7 @@ def store(depth: int) -> None:
 def test_a_full_disk_is_told_and_not_what_followed_from_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, depth: int
 ) -> None:
-    monkeypatch.setattr(runtime, "outage", runtime.Outage())
+    monkeypatch.setattr(db, "outage", db.Outage())
     with pytest.raises(Unavailable, match="its disk is full") as refused:
         store(depth)
     assert isinstance(refused.value.__cause__, Exception)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from roadmap.outline import Level
-from roadmap.reading import ConceptNode, Learned, ModuleNode, RoadmapTree, StageNode
-from roadmap.schedule import Calendar, Schedule, calendar, monday, schedule_of
-from roadmap.statuses import ConceptProgress, Progress, RoadmapStatus
+from roadmap.learning.schedule import Calendar, Schedule, calendar, monday, schedule_of
+from roadmap.plan.outline import Level
+from roadmap.plan.statuses import ConceptProgress, Progress, RoadmapStatus
+from roadmap.plan.views import ConceptNode, Learned, ModuleNode, RoadmapTree, StageNode
 
 MONDAY = date(2026, 3, 2)
 TODO, DONE, SKIPPED, LEARNING = (

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 
 from core.ids import new_id
-from roadmap.steps import Step, StepName
-from tasks import sending
+from roadmap.plan.jobs import Job, JobName
+from tasks import dispatcher
+from tasks.dispatcher import LARGEST, WAITING, Sender
 from tasks.queues import content_queue
-from tasks.sending import LARGEST, WAITING, Sender
 from tests.waiting import wait_until
 
 
@@ -48,8 +48,8 @@ def broker_door(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     content_queue.storage.flush_queue()
     made = Broker()
     monkeypatch.setattr(content_queue.storage, "enqueue_many", made.enqueue_many)
-    monkeypatch.setattr(sending, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(sending, "LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(dispatcher, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(dispatcher, "LONGEST_PAUSE", 0.02)
     yield made
     content_queue.storage.flush_queue()
 
@@ -63,11 +63,11 @@ def sender(broker_door: Broker) -> Iterator[Sender]:
     made.stop()
 
 
-def steps(number: int) -> list[Step]:
-    return [Step(StepName.plan_roadmap, new_id()) for _ in range(number)]
+def steps(number: int) -> list[Job]:
+    return [Job(JobName.plan_roadmap, new_id()) for _ in range(number)]
 
 
-def submit(sender: Sender, *batches: list[Step]) -> list[UUID]:
+def submit(sender: Sender, *batches: list[Job]) -> list[UUID]:
     for batch in batches:
         sender.submit(batch)
     return [step.id for batch in batches for step in batch]
@@ -130,7 +130,7 @@ class TestSending:
     ) -> None:
         broker_door.answers.clear()
         let_it_try(sender, broker_door)
-        sender.submit([Step("no_such_task", new_id())])  # type: ignore[arg-type]
+        sender.submit([Job("no_such_task", new_id())])  # type: ignore[arg-type]
         broker_door.answers.set()
         wait_until(lambda: "1 steps are left to rescue" in caplog.text, reason="it is said")
         given = submit(sender, steps(1))

@@ -16,22 +16,23 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from core import clock
+from core.backends import signing_keys
+from core.db import session, settings, transaction
 from core.ids import new_id
-from core.runtime import session, settings, transaction
-from core.storage import signing_keys
 from models.accounts import Account
 from models.link_checks import CheckedLink
-from models.links import SecretLink
 from models.roadmaps import Concept, Content, Roadmap
-from roadmap import account_exports, finishing, secret_links
-from roadmap.link_states import digest
-from roadmap.picture.drawing import inlined
-from roadmap.reading import resources_of
-from roadmap.secret_links import MOST, PLACES, LinkPurpose, store_hashes
+from models.share_links import ShareLink
+from roadmap.exchange import account_export, share_links
+from roadmap.exchange.map.drawing import inlined
+from roadmap.exchange.share_links import MOST, PLACES, LinkPurpose, store_hashes
+from roadmap.lifecycle import completion
+from roadmap.lifecycle.link_status import digest
+from roadmap.lifecycle.queries import resources_of
 from tests.cases import try_each
 from tests.copies import Copies
 from web import idempotency
-from web.remembering import Remembered
+from web.http.response_cache import ResponseCache
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -97,7 +98,7 @@ def signed_link(roadmap: str, purpose: LinkPurpose) -> str:
     link_id = new_id()
     row = {"id": link_id, "purpose": purpose, "created_at": clock.now()}
     with transaction():
-        SecretLink.insert(**row, roadmap=roadmap.rpartition("/")[2]).execute()
+        ShareLink.insert(**row, roadmap=roadmap.rpartition("/")[2]).execute()
     return signature(link_id, purpose)
 
 
@@ -182,7 +183,7 @@ class TestTokens:
     def test_all_are_stored_however_many_there_are(
         self, client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(secret_links, "ROWS", 2)
+        monkeypatch.setattr(share_links, "ROWS", 2)
         tokens = [signed_link(roadmap, LinkPurpose.reading) for _ in range(5)]
         new = token_of(linked(client, roadmap))
         (before,) = [row.token_hashes for row in links() if row.token_hashes]
@@ -194,9 +195,9 @@ class TestTokens:
         self, client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         token = signed_link(roadmap, LinkPurpose.reading)
-        right = secret_links.signing_keys(secret_links.settings)
+        right = share_links.signing_keys(share_links.settings)
         for keys in (("a wrong key of many characters",), right, ("a new one of many characters",)):
-            monkeypatch.setattr(secret_links, "signing_keys", lambda _, keys=keys: keys)
+            monkeypatch.setattr(share_links, "signing_keys", lambda _, keys=keys: keys)
             store_hashes()
             assert opens(client, LinkPurpose.reading, token) is not keys[0].startswith("a wrong")
         (row,) = links()
@@ -205,7 +206,7 @@ class TestTokens:
         )  # they are known to be signed, and the right key is not needed again
 
     def test_an_export_of_the_account_has_no_hash(self) -> None:
-        assert "token_hashes" in account_exports.LEFT_OUT
+        assert "token_hashes" in account_export.LEFT_OUT
 
 
 class TestReading:
@@ -357,7 +358,7 @@ class TestRefused:
         assert shared(client, link).status_code == 410
         if how == "deleted":
             with session():
-                assert SecretLink.select().count() == 0
+                assert ShareLink.select().count() == 0
 
     def test_an_error_of_ours_does_not_write_the_token_down(
         self,
@@ -367,7 +368,7 @@ class TestRefused:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         link = linked(client, roadmap)
-        monkeypatch.setattr("roadmap.sharing.tree_state", lambda link: 1 / 0)
+        monkeypatch.setattr("roadmap.exchange.shared_view.tree_state", lambda link: 1 / 0)
         quiet = TestClient(client.app, raise_server_exceptions=False, base_url=str(client.base_url))
         assert quiet.get(f"{API}/shared/{token_of(link)}").status_code == 500
         assert "/shared/{token}" in caplog.text
@@ -454,7 +455,7 @@ class TestMadeMine:
             answers.append(client.post(path, data={"form": "a"}))
 
         second, arrived = threading.Thread(target=click), threading.Semaphore(0)
-        finish, one_at_a_time = finishing.finish, idempotency.one_at_a_time
+        finish, one_at_a_time = completion.finish, idempotency.one_at_a_time
 
         def one_after_the_other(of: Any, **how: Any) -> Any:
             if of is not None:
@@ -467,7 +468,7 @@ class TestMadeMine:
             return finish(*given, **how)
 
         monkeypatch.setattr(idempotency, "one_at_a_time", one_after_the_other)
-        monkeypatch.setattr(finishing, "finish", while_another_waits)
+        monkeypatch.setattr(completion, "finish", while_another_waits)
         click()
         second.join()
         assert [answer.status_code for answer in answers] == [303, 303]
@@ -481,14 +482,14 @@ class TestMadeMine:
         client.headers.update({"Accept": "text/html"})
         answers: list[Any] = []
 
-        finish = finishing.finish
+        finish = completion.finish
 
         def click_again(*given: Any, **how: Any) -> Any:
             answers.append(client.post(path, data={"form": "a"}))
             return finish(*given, **how)
 
-        monkeypatch.setattr("web.pages.once.PATIENCE", 0.05)
-        monkeypatch.setattr(finishing, "finish", click_again)
+        monkeypatch.setattr("web.pages.form_idempotency.PATIENCE", 0.05)
+        monkeypatch.setattr(completion, "finish", click_again)
         assert client.post(path, data={"form": "a"}, follow_redirects=False).status_code == 303
         (answer,) = answers
         assert "This is being done already." in html_of(answer, 409)
@@ -546,7 +547,7 @@ class TestCalendar:
     def test_without_a_plan_it_does_not_say_the_goal(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("roadmap.planning.plan", lambda *_: [])
+        monkeypatch.setattr("roadmap.lifecycle.plan_job.plan", lambda *_: [])
         path = str(client.post(f"{API}/roadmaps", json=SECRETS).headers["location"])
         answer = self.feed(client, linked(client, path, purpose="calendar"))
         assert (answer.status_code, Calendar.from_ical(answer.content)["NAME"]) == (200, "Roadmap")
@@ -579,8 +580,8 @@ class TestKept:
             pictures.append(tree)
             return inlined(tree, *more)
 
-        monkeypatch.setattr("web.pages.sharing.inlined", draw)
-        monkeypatch.setattr("web.api.sharing.documents", Remembered())
+        monkeypatch.setattr("web.pages.share.sharing.inlined", draw)
+        monkeypatch.setattr("web.api.shares.documents", ResponseCache())
         return pictures
 
     @pytest.fixture
@@ -628,7 +629,7 @@ class TestKept:
         strangers = settings.model_copy(
             update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
         )
-        monkeypatch.setattr("web.pages.rendering.settings", strangers)
+        monkeypatch.setattr("web.pages.templates.settings", strangers)
         assert "/login?next=" in html_of(client.get(page))
         assert len(drawn) == 2
 
@@ -695,7 +696,7 @@ class TestKept:
         row = roadmap_row(roadmap)
         with transaction():
             if how == "revoked":
-                SecretLink.delete().execute()
+                ShareLink.delete().execute()
             elif how == "expired":
                 clock.travel(timedelta(days=1))
             elif how == "trashed":
@@ -753,12 +754,12 @@ class TestPage:
             client.post(path, data={"purpose": "reading", "expires_in_days": "x"}), 422
         )
         with session():
-            assert SecretLink.select().count() == 0
+            assert ShareLink.select().count() == 0
 
 
-def links() -> list[SecretLink]:
+def links() -> list[ShareLink]:
     with session():
-        return list(SecretLink.select())
+        return list(ShareLink.select())
 
 
 def unnamed(page: str) -> str:

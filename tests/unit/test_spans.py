@@ -11,11 +11,11 @@ from models.logs import ExecutionLog
 from models.roadmaps import Content, Roadmap, RoadmapEvent
 from models.spending import ModelCall
 from models.webhooks import WebhookDelivery
-from roadmap.pace import Busy
-from roadmap.timeline.intervals import seconds_of, union, without
-from roadmap.timeline.making import Facts, failures, spans_of
-from roadmap.timeline.spans import Span
-from roadmap.tries import HeldUp
+from roadmap.generation.llm.rate_control import ProviderRateLimited
+from roadmap.lifecycle.attempt_log import RateLimitDelays
+from roadmap.lifecycle.timeline.build_spans import Facts, failures, spans_of
+from roadmap.lifecycle.timeline.intervals import seconds_of, union, without
+from roadmap.lifecycle.timeline.spans import Span
 
 BEGIN = datetime(2026, 11, 26, 9, tzinfo=UTC)
 CONCEPT = UUID(int=7)
@@ -293,8 +293,8 @@ class TestPlanning:
     def test_a_plan_that_failed_once_and_waited_for_approval(self) -> None:
         happened = events(
             (0, "roadmap.queued", {}),
-            (1, "roadmap.planning", {"attempt": 1, "revision": 1}),
-            (9, "roadmap.planning", {"attempt": 2, "revision": 1}),
+            (1, "roadmap.lifecycle.plan_job", {"attempt": 1, "revision": 1}),
+            (9, "roadmap.lifecycle.plan_job", {"attempt": 2, "revision": 1}),
             (10, "roadmap.analysed", {}),
             (14, "roadmap.drafted", {"revision": 1, "round": 0}),
             (18, "roadmap.drafted", {"revision": 1, "round": 1}),
@@ -358,7 +358,7 @@ class TestPlanning:
     ) -> None:
         happened = events(
             (0, "roadmap.queued", {}),
-            (5, "roadmap.planning", {"attempt": 1}),
+            (5, "roadmap.lifecycle.plan_job", {"attempt": 1}),
             (5.002, "roadmap.outlined", {}),
         )
         step = {
@@ -378,7 +378,7 @@ class TestPlanning:
     def test_a_worker_that_died_over_the_plan(self) -> None:
         happened = events(
             (0, "roadmap.queued", {}),
-            (1, "roadmap.planning", {"attempt": 1}),
+            (1, "roadmap.lifecycle.plan_job", {"attempt": 1}),
             (40, "roadmap.outlined", {}),
         )
         records = [
@@ -400,7 +400,7 @@ class TestPlanning:
         ],
     )
     def test_what_goes_on(self, status: str, last: tuple[Any, ...]) -> None:
-        happened = [(0, "roadmap.queued", {}), (1, "roadmap.planning", {"attempt": 1})]
+        happened = [(0, "roadmap.queued", {}), (1, "roadmap.lifecycle.plan_job", {"attempt": 1})]
         facts = Facts(
             at(60), row(status=status), events(*happened[: 1 if status == "queued" else 2])
         )
@@ -454,7 +454,7 @@ class TestOthers:
     def test_an_edit_is_a_decision_and_a_revision_that_was_designed_is_none(self) -> None:
         happened = events(
             (0, "roadmap.queued", {}),
-            (1, "roadmap.planning", {"attempt": 1, "revision": 1}),
+            (1, "roadmap.lifecycle.plan_job", {"attempt": 1, "revision": 1}),
             (2, "roadmap.drafted", {"revision": 1, "round": 0}),
             (3, "roadmap.revised", {"revision": 1}),
             (9, "roadmap.revised", {"revision": 2}),
@@ -483,10 +483,10 @@ class TestOthers:
 
 class TestHeldUp:
     def test_it_counts_by_cause_until_it_is_taken_and_forgets_the_oldest(self) -> None:
-        held = HeldUp(most=2)
+        held = RateLimitDelays(most=2)
         first, second, third = (new_id() for _ in range(3))
         for row_id in (first, second, second, third):
-            held.note(row_id, Busy(1.0))
+            held.note(row_id, ProviderRateLimited(1.0))
         assert (held.take(first), held.take(second), held.take(second)) == ({}, {"slots": 2}, {})
         assert held.take(third) == {"slots": 1}
 

@@ -16,27 +16,37 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from core import clock
+from core.db import database, session, settings, transaction
 from core.errors import NotFound, Unavailable
 from core.ids import new_id
-from core.runtime import database, session, settings, transaction
 from core.settings import Price
 from models.accounts import Account
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
-from models.spending import ModelCall, Spending
-from roadmap import attempts, receipts, spending
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.briefs import GeneratorFault
-from roadmap.receipts import (
+from models.spending import ModelCall, MonthlySpending
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.budget import budget as budget_
+from roadmap.budget import cost_report
+from roadmap.budget.budget import (
+    BudgetedCall,
+    BudgetMeter,
+    CallPurpose,
+    MoneyHeld,
+    OverBudget,
+    cost,
+    month_of,
+)
+from roadmap.budget.cost_report import (
     AccountMonth,
     CallRecord,
-    Estimate,
     StepCost,
     estimate,
     pending_estimate,
     receipt,
 )
-from roadmap.spending import Call, Ledger, MoneyHeld, OverBudget, Purpose, cost, month_of
-from roadmap.stopping import StopSignal
+from roadmap.generation import retry_policy
+from roadmap.generation.cancellation import StopSignal
+from roadmap.generation.context import GeneratorFault
+from roadmap.plan.views import Estimate
 
 MODEL, PROMPTS = "gpt-5-mini", "4f1a"
 PRICE = Price(MODEL, Decimal("0.25"), Decimal(2))
@@ -49,9 +59,9 @@ USED = (400, 300), 100 + 600  # tokens, and what they cost
 def books(immediate: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty, with a price for the model and no budget."""
     with transaction():
-        for table in (ModelCall, Spending):
+        for table in (ModelCall, MonthlySpending):
             table.delete().execute()
-    monkeypatch.setattr(attempts, "SAVE_PAUSE", 0)
+    monkeypatch.setattr(retry_policy, "SAVE_PAUSE", 0)
     budgets(monkeypatch)
 
 
@@ -62,7 +72,7 @@ def budgets(
     changed = settings.model_copy(
         update={"model_prices": (PRICE,), "openai_model": MODEL, **amounts, **others}
     )
-    for module in (spending, receipts):
+    for module in (budget_, cost_report):
         monkeypatch.setattr(module, "settings", changed)
 
 
@@ -91,20 +101,20 @@ def an_account() -> UUID:
     return owner_id
 
 
-def a_call(roadmap_id: UUID, content_id: UUID | None = None, **others: Any) -> Call:
+def a_call(roadmap_id: UUID, content_id: UUID | None = None, **others: Any) -> BudgetedCall:
     """Of one content, or with None for the roadmap's outline; not begun yet."""
     options = {"owner_id": LOCAL_OWNER, "step": "quiz", "stop": StopSignal(), **MOST, **others}
-    purpose = Purpose(options.pop("owner_id"), roadmap_id, None, content_id, attempt=1)
-    ledger = Ledger(purpose, options.pop("stop"))
+    purpose = CallPurpose(options.pop("owner_id"), roadmap_id, None, content_id, attempt=1)
+    ledger = BudgetMeter(purpose, options.pop("stop"))
     return ledger.call(options.pop("step"), MODEL, PROMPTS, **options)
 
 
-def begun(roadmap_id: UUID, content_id: UUID | None = None, **others: Any) -> Call:
+def begun(roadmap_id: UUID, content_id: UUID | None = None, **others: Any) -> BudgetedCall:
     """A call that runs. Its worker is dead unless the test goes on with it."""
     return a_call(roadmap_id, content_id, **others).__enter__()
 
 
-def ended(call: Call, error: BaseException | None = None) -> None:
+def ended(call: BudgetedCall, error: BaseException | None = None) -> None:
     """It may be with an error, which goes on to who made the call."""
     with pytest.raises(type(error)) if error else nullcontext(), ExitStack() as stack:
         stack.push(call)
@@ -120,8 +130,8 @@ def spent(roadmap_id: UUID) -> int:
 def by_month(owner_id: UUID = LOCAL_OWNER) -> dict[str, int]:
     with session():
         return dict(
-            Spending.select(Spending.month, Spending.amount)
-            .where(Spending.owner_id == owner_id)
+            MonthlySpending.select(MonthlySpending.month, MonthlySpending.amount)
+            .where(MonthlySpending.owner_id == owner_id)
             .tuples()
         )
 
@@ -157,7 +167,7 @@ def answer_lost() -> Iterator[None]:
 
 def next_transactions(monkeypatch: pytest.MonkeyPatch, *these: Callable[[], Any]) -> None:
     left = list(these)
-    monkeypatch.setattr(spending, "transaction", lambda: left.pop(0)() if left else transaction())
+    monkeypatch.setattr(budget_, "transaction", lambda: left.pop(0)() if left else transaction())
 
 
 class TestPrices:
@@ -175,7 +185,7 @@ class TestPrices:
     ) -> None:
         other = Price("other", Decimal(1), Decimal(1))
         budgets(monkeypatch, model_prices=(other, PRICE))
-        assert [spending.price_of(name) for name in ("other", MODEL, "unknown")] == [
+        assert [budget_.price_of(name) for name in ("other", MODEL, "unknown")] == [
             other,
             PRICE,
             None,
@@ -195,8 +205,8 @@ class TestPrices:
 class TestACall:
     def test_while_it_runs_the_most_is_reserved_and_no_connection_is_held(self) -> None:
         roadmap_id, content_id, concept_id, before = a_roadmap(), new_id(), new_id(), clock.now()
-        ledger = Ledger(
-            Purpose(LOCAL_OWNER, roadmap_id, concept_id, content_id, attempt=3), StopSignal()
+        ledger = BudgetMeter(
+            CallPurpose(LOCAL_OWNER, roadmap_id, concept_id, content_id, attempt=3), StopSignal()
         )
         with ledger.call("tutorial", MODEL, PROMPTS, **MOST):
             assert database.is_closed()
@@ -283,7 +293,7 @@ class TestACall:
         error: BaseException,
         stops: bool,
         kept: tuple[str, str],
-        bill: Callable[[Call], None],
+        bill: Callable[[BudgetedCall], None],
         price: int,
     ) -> None:
         roadmap_id, stop = a_roadmap(), StopSignal()
@@ -303,8 +313,8 @@ class TestACall:
         assert told("outcome", "price") == [("ok", USED[1])]
 
     def test_its_time_is_measured(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(spending, "monotonic", lambda: 100.0)
-        monkeypatch.setattr(attempts, "monotonic", lambda: 101.25)
+        monkeypatch.setattr(budget_, "monotonic", lambda: 100.0)
+        monkeypatch.setattr(retry_policy, "monotonic", lambda: 101.25)
         with a_call(a_roadmap()):
             pass
         assert told("ms") == [(1250,)]
@@ -542,7 +552,7 @@ class TestOutages:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         roadmap_id, content_id = a_roadmap(), new_id()
-        monkeypatch.setattr(attempts, "SAVE_PATIENCE", -1)
+        monkeypatch.setattr(retry_policy, "SAVE_PATIENCE", -1)
         call = begun(roadmap_id, content_id)
         call.used(*USED[0])
         next_transactions(monkeypatch, away)
@@ -686,7 +696,7 @@ ROADMAP_LIMIT, MONTH_LIMIT = 20_000, 30_000
 class Running:
     """A call, and what it is to be taken back from."""
 
-    call: Call
+    call: BudgetedCall
     stop: StopSignal
     roadmap_id: UUID
     month: str
@@ -889,7 +899,7 @@ class TestReceipts:
                 (LOCAL_OWNER, "2000-01", 7),
                 (LOCAL_OWNER, month, 38_750),
             ):
-                Spending.insert(owner_id=whose, month=which, amount=amount).execute()
+                MonthlySpending.insert(owner_id=whose, month=which, amount=amount).execute()
 
         told = receipt(LOCAL_OWNER, roadmap_id, limit=100, after=None)
 

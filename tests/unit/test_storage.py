@@ -6,8 +6,8 @@ from pathlib import Path
 import peewee
 import pytest
 
+from core.backends import open_database, open_migration_database
 from core.settings import Settings, from_environment
-from core.storage import open_database, open_migration_database
 
 
 @pytest.mark.parametrize("opened", [open_database, open_migration_database])

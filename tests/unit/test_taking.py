@@ -19,15 +19,16 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from starlette.testclient import TestClient
 
-from core.texts import ENGLISH, texts
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.anki import deck_of
-from roadmap.bundle import details_of, escaped, name_of, zipped
-from roadmap.calendar import calendar_of
-from roadmap.portable import PortableRoadmap
-from roadmap.portable_rules import RoadmapFile
-from roadmap.reading import RoadmapTree, concepts_of, roadmap_tree
-from roadmap.schedule import schedule_of
+from core.i18n import ENGLISH, texts
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.exchange.formats.anki import deck_of
+from roadmap.exchange.formats.ics import calendar_of
+from roadmap.exchange.formats.json_ import PortableRoadmap
+from roadmap.exchange.formats.zip_ import details_of, escaped, name_of, zipped
+from roadmap.exchange.import_validation import RoadmapFile
+from roadmap.learning.schedule import schedule_of
+from roadmap.lifecycle.queries import roadmap_tree
+from roadmap.plan.views import RoadmapTree, concepts_of
 from tests.cases import try_each
 from tests.portables import FIRST, SECOND, small, whole
 from tests.stack import GOAL
@@ -151,7 +152,7 @@ class TestAnswers:
     def test_without_a_plan_there_is_nothing_to_take(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("roadmap.planning.plan", lambda *_: [])
+        monkeypatch.setattr("roadmap.lifecycle.plan_job.plan", lambda *_: [])
         page = client.post("/roadmaps", data={"goal": GOAL}, headers=HTML).text
         assert 'id="plan"' in page
         assert "/export." not in page
@@ -437,6 +438,6 @@ class TestPaper:
     def test_a_tutorial_for_which_there_is_no_room_is_linked(
         self, client: TestClient, bread: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.pages.printing.MOST_CHARACTERS", 60)
+        monkeypatch.setattr("web.pages.share.print_view.MOST_CHARACTERS", 60)
         page = client.get(f"{bread.removeprefix(API)}/print", headers=HTML).text
         assert page.count("There is no room here for this tutorial.") == 1

@@ -13,10 +13,10 @@ from huey.registry import Message
 
 from core import clock
 from core.errors import Unavailable
-from delivery.memory_storage import ReliableMemoryStorage
-from delivery.messages import SignedJsonSerializer
-from delivery.queue import ReliableQueue
-from delivery.storage import DeadLetter
+from reliable_queue.memory_storage import ReliableMemoryStorage
+from reliable_queue.messages import SignedJsonSerializer
+from reliable_queue.queue import ReliableQueue
+from reliable_queue.storage import DeadLetter
 from tasks import content, logs, upkeep
 from tasks.queues import OUTAGE_PAUSE, content_queue, job, logs_queue
 from tests.cases import try_each

@@ -3,9 +3,9 @@
 import pytest
 from rich.console import Console
 
-from cli import telling
+from cli import output
 from cli.config import variables
-from cli.telling import failure, table
+from cli.output import failure, table
 from core.errors import FieldError, Invalid
 
 ID = "01a215d3-8dbc-7a60-a3d3-16166013a514"
@@ -14,7 +14,7 @@ ID = "01a215d3-8dbc-7a60-a3d3-16166013a514"
 def told(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, **row: str
 ) -> str:
-    monkeypatch.setattr(telling, "console", Console(width=width))
+    monkeypatch.setattr(output, "console", Console(width=width))
     table(tuple(row), [tuple(row.values())] * 2, breakable="value")
     said = capsys.readouterr().out
     assert max(len(line) for line in said.splitlines()) <= width

@@ -80,7 +80,7 @@ def test_no_test_reaches_into_what_a_module_keeps_to_itself() -> None:
     [
         ("queue._registry.clear()", True),
         ("module()._parser", True),
-        ("from core.storage import _file", True),
+        ("from core.backends import _file", True),
         ('monkeypatch.setattr("web.pages._standing", None)', True),
         ('patch.setattr(keeper, "_renew", None)', True),
         ("from tests.stack import _file", False),

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import TemplateSyntaxError
 
-from core.texts import DEFAULT, LANGUAGES, MOST_ASKED, language_of, negotiated, texts
+from core.i18n import DEFAULT, LANGUAGES, MOST_ASKED, language_of, negotiated, texts
 from scripts.texts import (
-    Catalogue,
+    MessageCatalogue,
     collected,
     is_open,
     mo,
@@ -28,11 +28,11 @@ HAN = "[\u4e00-\u9fff]"
 each_language = pytest.mark.parametrize("language", translated())
 
 
-def committed(language: str) -> Catalogue:
+def committed(language: str) -> MessageCatalogue:
     return read(language, po_path(language).read_bytes())
 
 
-def said(catalogue: Catalogue) -> set[tuple[str | None, tuple[str, ...]]]:
+def said(catalogue: MessageCatalogue) -> set[tuple[str | None, tuple[str, ...]]]:
     """Every text, with its context and its plural."""
     return {
         (message.context, tuple(message.id) if message.pluralizable else (message.id,))

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from delivery.together import Together
+from reliable_queue.request_coalescing import RequestCoalescer
 from tests.waiting import wait_until
 
 ASKING = 8  # threads
@@ -53,18 +53,18 @@ class Turn:
 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
-    monkeypatch.setattr("delivery.together.threading", SimpleNamespace(Lock=Turn))
+    monkeypatch.setattr("reliable_queue.request_coalescing.threading", SimpleNamespace(Lock=Turn))
     Turn.waiting.clear()
     return Broker()
 
 
 @pytest.fixture
-def together(broker: Broker) -> Together[int, int]:
-    return Together(broker.answer)
+def together(broker: Broker) -> RequestCoalescer[int, int]:
+    return RequestCoalescer(broker.answer)
 
 
 def asking(
-    broker: Broker, together: Together[int, int], pool: ThreadPoolExecutor
+    broker: Broker, together: RequestCoalescer[int, int], pool: ThreadPoolExecutor
 ) -> list["Future[int]"]:
     """One thread asks, and the others while it does."""
     first = pool.submit(together.ask, 1)
@@ -74,7 +74,9 @@ def asking(
     return [first, *others]
 
 
-def test_who_waits_is_asked_for_together(broker: Broker, together: Together[int, int]) -> None:
+def test_who_waits_is_asked_for_together(
+    broker: Broker, together: RequestCoalescer[int, int]
+) -> None:
     with ThreadPoolExecutor(ASKING) as pool:
         asked = asking(broker, together, pool)
         broker.may_answer.set()
@@ -83,7 +85,7 @@ def test_who_waits_is_asked_for_together(broker: Broker, together: Together[int,
 
 
 def test_an_error_reaches_each_who_was_asked_for_and_nobody_else(
-    broker: Broker, together: Together[int, int]
+    broker: Broker, together: RequestCoalescer[int, int]
 ) -> None:
     broker.fails = lambda asked: 1 in asked
     with ThreadPoolExecutor(ASKING) as pool:
@@ -95,7 +97,7 @@ def test_an_error_reaches_each_who_was_asked_for_and_nobody_else(
 
 
 def test_an_error_of_many_reaches_all_of_them_and_the_next_is_answered(
-    broker: Broker, together: Together[int, int]
+    broker: Broker, together: RequestCoalescer[int, int]
 ) -> None:
     broker.fails = lambda asked: len(asked) > 1
     with ThreadPoolExecutor(ASKING) as pool:
@@ -109,7 +111,7 @@ def test_an_error_of_many_reaches_all_of_them_and_the_next_is_answered(
 
 
 def test_too_few_answers_are_an_error_for_all() -> None:
-    together = Together[int, int](lambda _: [])
+    together = RequestCoalescer[int, int](lambda _: [])
     for _ in range(2):  # and nobody waits for ever afterwards
         with pytest.raises(ValueError, match="zip"):
             together.ask(1)
@@ -125,7 +127,7 @@ def test_many_threads_ask_again_and_again() -> None:
         finally:
             running.release()
 
-    together = Together(answer)
+    together = RequestCoalescer(answer)
     with ThreadPoolExecutor(ASKING) as pool:
         found = [
             pool.submit(lambda first: [together.ask(first + i) for i in range(500)], 1000 * n)

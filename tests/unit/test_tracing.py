@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from core import clock
-from core.tracing import Carried, Trace, begun, current, entered, outgoing, packed, received
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.creating import create_many, new_roadmap
-from roadmap.requests import RoadmapRequest
-from roadmap.rescue import overdue
-from roadmap.steps import Step, StepName
+from core.tracing import Carried, TraceContext, begun, current, entered, outgoing, packed, received
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.lifecycle.rescue import overdue
+from roadmap.plan.jobs import Job, JobName
+from roadmap.plan.schemas import RoadmapRequest
 from tasks.content import send
 from tasks.queues import content_queue
 from tests.cases import try_each
@@ -111,12 +111,12 @@ class TestSteps:
         content_queue.storage.flush_queue()
         trace = begun("r1")
         with entered(trace):
-            step = Step(StepName.plan_roadmap, UUID(ID))
+            step = Job(JobName.plan_roadmap, UUID(ID))
         with entered(begun()):  # whoever sends it
             send([step])
         (data,) = content_queue.storage.enqueued_items()
         assert content_queue.deserialize_task(data).carried == packed(trace)
-        assert step == Step(StepName.plan_roadmap, UUID(ID))
+        assert step == Job(JobName.plan_roadmap, UUID(ID))
 
     def test_roadmaps_that_are_committed_together_keep_the_traces_of_their_requests(
         self, immediate: None
@@ -132,7 +132,7 @@ class TestSteps:
                 )
         with ThreadPoolExecutor(1) as thread:
             steps = thread.submit(create_many, batch).result()
-        assert [step.trace for step in steps if isinstance(step, Step)] == traces
+        assert [step.trace for step in steps if isinstance(step, Job)] == traces
 
     def test_rescue_begins_a_new_trace_for_each(self, immediate: None) -> None:
         batch = [
@@ -151,7 +151,7 @@ class TestSteps:
     def test_the_tasks_of_a_request_run_in_its_trace_through_every_step(
         self, client: TestClient
     ) -> None:
-        seen: list[tuple[str, Trace | None]] = []
+        seen: list[tuple[str, TraceContext | None]] = []
 
         def note(task: str, *_: object) -> None:
             seen.append((task, current()))

@@ -9,21 +9,22 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
+from core.db import database, session, transaction
 from core.ids import new_id
-from core.runtime import database, session, transaction
-from models.learning import ReviewCard
-from models.links import SecretLink
 from models.logs import ExecutionLog
-from models.roadmaps import Content, Roadmap, RoadmapEvent
+from models.roadmaps import Content, ReviewCard, Roadmap, RoadmapEvent
+from models.share_links import ShareLink
 from models.spending import ModelCall
-from roadmap import events, execution_log, leases, reading, rescue, trash
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.building import build_content
-from roadmap.catalogue import Catalogue
-from roadmap.creating import create_many, new_roadmap
-from roadmap.leases import PLANNING
-from roadmap.requests import RoadmapRequest
-from roadmap.statuses import RoadmapStatus
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.generation.catalogue.generator import CatalogueGenerator
+from roadmap.lifecycle import events, leases, queries, rescue, trash
+from roadmap.lifecycle.content_job import build_content
+from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.lifecycle.leases import PLANNING
+from roadmap.operations import execution_log
+from roadmap.plan import event_types
+from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.statuses import RoadmapStatus
 from tasks.upkeep import rescue_overdue
 from tests.cases import try_each
 from tests.copies import Copies
@@ -147,7 +148,7 @@ class TestIntoTheTrash:
         assert rescue.overdue() == []
         with session():
             content = Content.select().where(Content.roadmap == id_of(path)).first()
-        assert build_content(content.id, Catalogue()) == []
+        assert build_content(content.id, CatalogueGenerator()) == []
         client.post(f"{API}/trash/{id_of(path)}/restore")
         assert client.get(path).json()["status"] == "awaiting_review"
         assert client.post(f"{path}/approve", json={}).status_code == 202
@@ -265,7 +266,7 @@ class TestForEver:
         roadmap_id, now = id_of(roadmap), clock.now()
         with transaction():
             from_models = {"roadmap": roadmap_id, "created_at": now}
-            SecretLink.insert(id=new_id(), purpose="share", **from_models).execute()
+            ShareLink.insert(id=new_id(), purpose="share", **from_models).execute()
             card = {
                 "owner": LOCAL_OWNER,
                 "concept": concept,
@@ -331,8 +332,8 @@ class TestForEver:
         trash.put(LOCAL_OWNER, roadmap_id)
         trash.delete(LOCAL_OWNER, roadmap_id)
         assert token is not None
-        with pytest.raises(leases.Lost), transaction():
-            events.tell(roadmap_id, events.EventType.planning, {})
+        with pytest.raises(leases.LeaseLost), transaction():
+            events.record(roadmap_id, event_types.EventType.planning, {})
 
 
 class TestUpkeep:
@@ -341,7 +342,7 @@ class TestUpkeep:
         trash.put(LOCAL_OWNER, old)
         clock.travel(trash.KEPT - timedelta(minutes=1))
         trash.put(LOCAL_OWNER, new)
-        assert trash.empty_old() == 0
+        assert trash.purge_expired() == 0
         clock.travel(timedelta(minutes=2))
         rescue_overdue.call_local()
         assert in_trash(client) == [str(new)]
@@ -354,7 +355,7 @@ class TestUpkeep:
         for _ in range(5):
             trash.put(LOCAL_OWNER, queued())
         clock.travel(trash.KEPT + timedelta(minutes=1))
-        assert [trash.empty_old(), trash.empty_old(), trash.empty_old()] == [4, 1, 0]
+        assert [trash.purge_expired(), trash.purge_expired(), trash.purge_expired()] == [4, 1, 0]
 
 
 class TestOperators:
@@ -384,7 +385,7 @@ def test_of_two_who_throw_it_away_at_once_one_does(client: TestClient, roadmap: 
         try:
             trash.put(LOCAL_OWNER, id_of(roadmap))
             told.append("done")
-        except reading.NotFound:
+        except queries.NotFound:
             told.append("not there")
 
     threads = [threading.Thread(target=throw) for _ in range(4)]

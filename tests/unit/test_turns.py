@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from delivery.turns import Turns
+from reliable_queue.poll_lock import PollLock
 from tests.waiting import wait_until
 
 PATIENCE = 60.0  # seconds that a thread waits for its turn where the test has to give it one
@@ -18,7 +18,7 @@ MOMENT = 0.01
 class Threads:
     """Threads that ask for the turn; each one that gets it keeps it until the test lets it go on."""
 
-    def __init__(self, turns: Turns, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, turns: PollLock, pool: ThreadPoolExecutor) -> None:
         self.turns, self.pool = turns, pool
         self.inside: list[int] = []
         self._next = threading.Semaphore(0)
@@ -59,7 +59,7 @@ class Threads:
 @pytest.fixture
 def threads() -> Iterator[Threads]:
     with ThreadPoolExecutor(8) as pool:
-        made = Threads(Turns(), pool)
+        made = Threads(PollLock(), pool)
         yield made
         made.turns.end()
         for _ in range(8):
@@ -67,12 +67,12 @@ def threads() -> Iterator[Threads]:
 
 
 def test_who_comes_first_has_the_turn_at_once() -> None:
-    with Turns().take(0) as mine:
+    with PollLock().take(0) as mine:
         assert mine is True
 
 
 def test_a_turn_can_be_taken_again_and_again() -> None:
-    turns = Turns()
+    turns = PollLock()
     for _ in range(3):
         with turns.take(0) as mine:
             assert mine is True
@@ -153,7 +153,7 @@ def test_after_the_end_nobody_gets_a_turn_and_nobody_waits(threads: Threads) -> 
 
 
 def test_never_two_have_the_turn() -> None:
-    turns, together = Turns(), threading.Barrier(6)
+    turns, together = PollLock(), threading.Barrier(6)
     inside, most, rounds = 0, 0, 200
 
     def work(_: int) -> int:

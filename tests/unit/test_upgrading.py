@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from roadmap import decisions
-from roadmap.briefs import ConceptBrief, GeneratorFault
-from roadmap.catalogue import Catalogue
-from roadmap.outline import ContentKind, Contents, Tutorial
+from roadmap.generation.catalogue.generator import CatalogueGenerator
+from roadmap.generation.context import ConceptBrief, GeneratorFault
+from roadmap.lifecycle import commands
+from roadmap.plan.outline import ContentKind, Contents, Tutorial
 from tasks import content
 
 pytestmark = pytest.mark.usefixtures("short")
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("short")
 GOAL = "Become a backend engineer in Python"
 
 
-class Model(Catalogue):
+class Model(CatalogueGenerator):
     """Writes a tutorial of its own, and the rest as the catalogue does."""
 
     name = "model:m"
@@ -52,7 +52,7 @@ def concepts_of(tree: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def with_model(monkeypatch: pytest.MonkeyPatch, generator: Catalogue) -> None:
+def with_model(monkeypatch: pytest.MonkeyPatch, generator: CatalogueGenerator) -> None:
     monkeypatch.setattr(content, "generator", lambda: generator)
 
 
@@ -103,7 +103,7 @@ def test_twice_is_a_conflict(
 def test_where_there_are_as_many_versions_as_there_may_be_it_says_so(
     client: TestClient, roadmap: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decisions, "MOST_VERSIONS", 1)
+    monkeypatch.setattr(commands, "MOST_VERSIONS", 1)
     with_model(monkeypatch, Model())
     answer = client.post(
         f"{roadmap['links']['self']}/concepts/{concepts_of(roadmap)[0]['id']}/upgrade"

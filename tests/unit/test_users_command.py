@@ -4,11 +4,11 @@ import pytest
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
 
-from core.runtime import session
+from core.db import session
 from models.accounts import Account
-from roadmap import accounts, passwords
-from roadmap.accounts import LOCAL_EMAIL, DeletionRequest
-from roadmap.principals import Principal
+from roadmap.accounts import accounts, passwords
+from roadmap.accounts.accounts import LOCAL_EMAIL, DeletionRequest
+from roadmap.accounts.identity import Principal
 from roadmap_cli import main
 from tests.cases import try_each
 from web import tokens

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from core import outbound, visiting
-from core.visiting import (
+from core.net import link_probe, safe_http
+from core.net.link_probe import (
     LARGEST_ROBOTS,
     MOST_REDIRECTS,
     NOT_WANTED,
@@ -27,7 +27,7 @@ PRIVATE = "not on the public internet"
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(visiting, "robots", Robots())
+    monkeypatch.setattr(link_probe, "robots", Robots())
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ class TestRefused:
 
     def test_a_name_that_leads_to_this_machine_is_not_asked(self, site: Site) -> None:
         found = visit(f"http://localhost:{site.server.server_address[1]}/")
-        assert (found.status, found.wrong) == (None, outbound.NOWHERE)
+        assert (found.status, found.wrong) == (None, safe_http.NOWHERE)
         assert site.asked == []
 
 
@@ -275,12 +275,12 @@ class TestLimits:
 
     def test_headers_without_end_are_no_answer(self, site: Site) -> None:
         site.pages["/a"] = endless_head
-        assert seen(site, "/a") == Visit(None, outbound.NOT_HTTP)
+        assert seen(site, "/a") == Visit(None, safe_http.NOT_HTTP)
 
     def test_silence_ends_at_the_limit(self, site: Site) -> None:
         site.pages["/a"] = silent
         started = monotonic()
-        assert seen(site, "/a", limit=0.6) == Visit(None, outbound.TOO_SLOW)
+        assert seen(site, "/a", limit=0.6) == Visit(None, safe_http.TOO_SLOW)
         assert monotonic() - started < 3
 
     def test_a_closed_port_is_told(self) -> None:

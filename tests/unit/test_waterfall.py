@@ -9,14 +9,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from core.texts import ENGLISH, texts
-from roadmap.picture.text_width import text_width
-from roadmap.timeline.spans import Span, SpanKind, SpanOutcome
+from core.i18n import ENGLISH, texts
+from roadmap.exchange.map.text_width import text_width
+from roadmap.lifecycle.timeline.spans import Span, SpanKind, SpanOutcome
 from tests.cases import try_each
-from web.pages.spans_said import NAMES, rows_in
-from web.pages.timescale import APART, BREAK, STEPS, scale_of, ticks, told
-from web.pages.waterfall import FONT, LABEL_RIGHT, LEAST, LEFT, RIGHT, Bar, Chart, arrange
-from web.pages.waterfall_drawing import draw, legend, said_of
+from web.pages.plan.timeline_labels import NAMES, rows_in
+from web.pages.plan.timescale import APART, BREAK, STEPS, scale_of, ticks, told
+from web.pages.plan.waterfall import FONT, LABEL_RIGHT, LEAST, LEFT, RIGHT, Chart, SpanBar, arrange
+from web.pages.plan.waterfall_svg import draw, legend, said_of
 
 BEGIN = datetime(2026, 11, 26, 9, tzinfo=UTC)
 WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverleihungsurkundenamt"
@@ -98,7 +98,7 @@ def assert_nothing_overlaps(chart: Chart) -> None:
         assert below.y == pytest.approx(above.y + above.height)
     for row in chart.rows:
         assert text_width(row.label, FONT) <= LABEL_RIGHT
-        lanes: dict[float, list[Bar]] = {}
+        lanes: dict[float, list[SpanBar]] = {}
         for bar in row.bars:
             assert LEFT <= bar.left < bar.right <= RIGHT + 1e-6
             assert row.y <= bar.y

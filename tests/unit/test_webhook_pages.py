@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from core.runtime import transaction
+from core.db import transaction
 from models.webhooks import Webhook, WebhookDelivery
-from roadmap.outbox import WebhookEvent
-from roadmap.webhooks import MOST_WEBHOOKS
+from roadmap.plan.event_types import WebhookEvent
+from roadmap.webhooks.settings import MOST_WEBHOOKS
 from tests.cases import try_each
 from tests.receiver import Receiver, receiving, status
 from tests.unit.test_pages import CHINESE, text_of
-from web.pages.webhooks import MOST_SHOWN
+from web.pages.account.webhooks import MOST_SHOWN
 
 pytestmark = pytest.mark.usefixtures("short")
 

@@ -14,31 +14,24 @@ from standardwebhooks import WebhookVerificationError
 from starlette.testclient import TestClient
 
 from core import clock
+from core.db import database, session, settings, transaction
 from core.ids import new_id
-from core.runtime import database, session, settings, transaction
 from models.accounts import Account
 from models.roadmaps import Roadmap
 from models.webhooks import Webhook, WebhookDelivery
-from roadmap import (
-    building,
-    decisions,
-    delivering,
-    events,
-    finishing,
-    leases,
-    outbox,
-    planning,
-    rescue,
-    webhooks,
-)
-from roadmap.accounts import LOCAL_OWNER
-from roadmap.attempts import MOST_INTERRUPTIONS
-from roadmap.briefs import GeneratorFault
-from roadmap.delivering import MOST_TRIES, PAUSES
-from roadmap.editing import Rewrite
-from roadmap.outbox import WebhookEvent
-from roadmap.steps import Step, StepName
-from roadmap.webhooks import WebhookRequest
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.generation.context import GeneratorFault
+from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
+from roadmap.lifecycle import commands, completion, content_job, leases, plan_job, rescue
+from roadmap.lifecycle import events as events_
+from roadmap.plan import event_types
+from roadmap.plan.edits import Rewrite
+from roadmap.plan.event_types import WebhookEvent
+from roadmap.plan.jobs import Job, JobName
+from roadmap.webhooks import sender
+from roadmap.webhooks import settings as settings_
+from roadmap.webhooks.sender import MOST_TRIES, PAUSES
+from roadmap.webhooks.settings import WebhookRequest
 from tasks import upkeep
 from tasks.queues import content_queue
 from tests.cases import try_each
@@ -64,7 +57,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(autouse=True)
 def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivering.random, "uniform", lambda low, high: low)
+    monkeypatch.setattr(sender.random, "uniform", lambda low, high: low)
 
 
 def made(client: TestClient, receiver: Receiver, **more: Any) -> dict[str, Any]:
@@ -116,8 +109,8 @@ def waiting_delivery(
     receiver: Receiver, url: str = "", owner: UUID = LOCAL_OWNER
 ) -> tuple[UUID, UUID]:
     """A webhook and a delivery that waits for it, with no message that says so."""
-    webhook = webhooks.create(owner, WebhookRequest(url=url or receiver.url))
-    row = outbox.new_delivery(webhook.id, WebhookEvent.ready, '{"type":"roadmap.ready"}')
+    webhook = settings_.create(owner, WebhookRequest(url=url or receiver.url))
+    row = events_.new_delivery(webhook.id, WebhookEvent.ready, '{"type":"roadmap.ready"}')
     with transaction():
         WebhookDelivery.insert(row).execute()
     return webhook.id, row["id"]
@@ -178,7 +171,7 @@ class TestTelling:
         webhook = made(client, receiver)
         roadmap_id = UUID(roadmap(client))
         told = [got.verified(webhook["secret"]) for got in receiver.got]
-        by_number = {event.seq: event.type for event in events.events_after(roadmap_id, 0)}
+        by_number = {event.seq: event.type for event in events_.events_after(roadmap_id, 0)}
         assert [by_number[each["data"]["seq"]] for each in told] == [each["type"] for each in told]
 
     def test_a_review_and_a_cancellation_are_told(
@@ -202,12 +195,12 @@ class TestTelling:
         client.post(f"{API}/roadmaps", json={"goal": GOAL})
         client.post(f"{path}/test")
         *told, test = (got.body for got in receiver.got)
-        assert [outbox.RoadmapMessage.model_validate_json(body).type for body in told] == [
+        assert [events_.RoadmapMessage.model_validate_json(body).type for body in told] == [
             "roadmap.outlined",
             "roadmap.ready",
         ]
-        assert outbox.TestMessage.model_validate_json(test).data.message
-        for body, model in ((told[-1], outbox.RoadmapMessage), (test, outbox.TestMessage)):
+        assert events_.TestMessage.model_validate_json(test).data.message
+        for body, model in ((told[-1], events_.RoadmapMessage), (test, events_.TestMessage)):
             assert set(json.loads(body)) == set(model.model_fields)
 
     def test_what_is_sent_is_compact_and_as_it_is_kept(
@@ -225,7 +218,7 @@ class TestTelling:
         )
         assert got.path == "/hook"
         assert got.headers["content-type"] == "application/json"
-        assert got.headers["user-agent"] == delivering.USER_AGENT
+        assert got.headers["user-agent"] == sender.USER_AGENT
         assert got.id == kept["id"]
 
     def test_the_longest_that_can_be_told_is_below_twenty_kilobytes(
@@ -234,8 +227,8 @@ class TestTelling:
         made(client, receiver)
         roadmap_id = UUID(roadmap(client))
         with transaction():
-            row = events.advance(roadmap_id, title="\U0001f600" * 200)
-            events.append(row, events.EventType.failed, {"reason": "\U0001f600" * 100_000})
+            row = events_.bump(roadmap_id, title="\U0001f600" * 200)
+            events_.append(row, event_types.EventType.failed, {"reason": "\U0001f600" * 100_000})
             (longest,) = WebhookDelivery.select().where(WebhookDelivery.event == "roadmap.failed")
         assert 8_000 < len(longest.payload.encode()) < 20_000
 
@@ -263,15 +256,15 @@ class TestTelling:
             by_id[the_delivery(client, webhook)["id"]].verified(webhook["secret"])
 
     def test_the_events_that_are_offered_are_events(self) -> None:
-        assert set(ALL) <= set(events.EventType)
+        assert set(ALL) <= set(event_types.EventType)
 
     def test_an_event_that_webhooks_are_told_of_cannot_pass_by_them(
         self, client: TestClient
     ) -> None:
         roadmap_id = UUID(roadmap(client))
-        for kind in set(events.EventType) & set(ALL):
+        for kind in set(event_types.EventType) & set(ALL):
             with pytest.raises(AssertionError), transaction():
-                events.tell(roadmap_id, events.EventType(kind), {})
+                events_.record(roadmap_id, event_types.EventType(kind), {})
 
     def test_nothing_is_told_of_what_is_not_committed(
         self, client: TestClient, receiver: Receiver
@@ -282,7 +275,7 @@ class TestTelling:
 
         def finish_and_fail() -> None:
             with transaction():
-                assert len(finishing.finish(roadmap_id, finishing.RoadmapStatus.failed)) == 1
+                assert len(completion.finish(roadmap_id, completion.RoadmapStatus.failed)) == 1
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
@@ -311,23 +304,23 @@ class Told:
     def __init__(self, generator: Any) -> None:
         self.generator = generator
         self.ids: list[UUID] = []
-        webhooks.create(LOCAL_OWNER, WebhookRequest(url="http://127.0.0.1:1024/"))
+        settings_.create(LOCAL_OWNER, WebhookRequest(url="http://127.0.0.1:1024/"))
 
     def made(self, **fields: Any) -> UUID:
         roadmap_id = accepted(**fields)
-        self.follow([Step(StepName.plan_roadmap, roadmap_id)])
+        self.follow([Job(JobName.plan_roadmap, roadmap_id)])
         return roadmap_id
 
-    def follow(self, steps: list[Step]) -> None:
+    def follow(self, steps: list[Job]) -> None:
         waiting = list(steps)
         while waiting:
             step = waiting.pop(0)
-            if step.name == StepName.deliver_webhook:
+            if step.name == JobName.deliver_webhook:
                 self.ids.append(step.id)
-            elif step.name == StepName.plan_roadmap:
-                waiting += planning.plan(step.id, self.generator)
+            elif step.name == JobName.plan_roadmap:
+                waiting += plan_job.plan(step.id, self.generator)
             else:
-                waiting += building.build_content(step.id, self.generator)
+                waiting += content_job.build_content(step.id, self.generator)
 
     def events(self) -> list[str]:
         """In the order in which they were written; each of them has to have its step."""
@@ -369,40 +362,40 @@ class TestSteps:
             Roadmap.update(interruptions=MOST_INTERRUPTIONS).where(
                 Roadmap.id == roadmap_id
             ).execute()
-        told.follow([Step(StepName.plan_roadmap, roadmap_id)])
+        told.follow([Job(JobName.plan_roadmap, roadmap_id)])
         assert told.events() == ["failed"]
 
     def test_of_a_review_with_changes_and_their_cancellation(self) -> None:
         told = Told(Designer(PLAN, CHANGED))
         roadmap_id = told.made(review=True)
-        decisions.revise(LOCAL_OWNER, roadmap_id, "More, please.")
-        told.follow(decisions.cancel(LOCAL_OWNER, roadmap_id).steps)  # goes back to the review
-        told.follow(decisions.revise(LOCAL_OWNER, roadmap_id, "More, please.").steps)
-        told.follow(decisions.edit(LOCAL_OWNER, roadmap_id, [HOURS], None).steps)
-        told.follow(decisions.approve(LOCAL_OWNER, roadmap_id, None).steps)
+        commands.revise(LOCAL_OWNER, roadmap_id, "More, please.")
+        told.follow(commands.cancel(LOCAL_OWNER, roadmap_id).steps)  # goes back to the review
+        told.follow(commands.revise(LOCAL_OWNER, roadmap_id, "More, please.").steps)
+        told.follow(commands.edit(LOCAL_OWNER, roadmap_id, [HOURS], None).steps)
+        told.follow(commands.approve(LOCAL_OWNER, roadmap_id, None).steps)
         assert told.events() == ["outlined", *["awaiting_review"] * 4, "ready"]
 
     def test_of_a_revision_that_fails(self) -> None:
         told = Told(Designer(PLAN, GeneratorFault("It cannot.", lasting=True)))
         roadmap_id = told.made()
-        told.follow(decisions.revise(LOCAL_OWNER, roadmap_id, "More, please.").steps)
+        told.follow(commands.revise(LOCAL_OWNER, roadmap_id, "More, please.").steps)
         assert told.events() == ["outlined", "ready", "ready"]
 
     def test_of_what_is_changed_when_it_is_finished(self) -> None:
         told = Told(Designer(PLAN))
         roadmap_id = told.made()
         told.follow(
-            decisions.edit(LOCAL_OWNER, roadmap_id, [HOURS], None).steps
+            commands.edit(LOCAL_OWNER, roadmap_id, [HOURS], None).steps
         )  # nothing is to be written for it
-        told.follow(decisions.restore(LOCAL_OWNER, roadmap_id, 1).steps)
+        told.follow(commands.restore(LOCAL_OWNER, roadmap_id, 1).steps)
         assert told.events() == ["outlined", "ready", "ready", "ready"]
 
     def test_of_what_is_cancelled_and_taken_up_again(self) -> None:
         told = Told(Designer(PLAN))
         roadmap_id = told.made(review=True)
-        told.follow(decisions.cancel(LOCAL_OWNER, roadmap_id).steps)
-        told.follow(decisions.retry(LOCAL_OWNER, roadmap_id).steps)
-        told.follow(decisions.approve(LOCAL_OWNER, roadmap_id, None).steps)
+        told.follow(commands.cancel(LOCAL_OWNER, roadmap_id).steps)
+        told.follow(commands.retry(LOCAL_OWNER, roadmap_id).steps)
+        told.follow(commands.approve(LOCAL_OWNER, roadmap_id, None).steps)
         assert told.events() == [
             "outlined",
             "awaiting_review",
@@ -422,7 +415,7 @@ class TestSigning:
         client.post(f"{BASE}/{webhook['id']}/test")
         for secret in (webhook["secret"], rotated["secret"]):
             receiver.got[0].verified(secret)
-        clock.travel(delivering.SHARED_SECRET)
+        clock.travel(sender.SHARED_SECRET)
         client.post(f"{BASE}/{webhook['id']}/test")
         assert len(receiver.got[0].headers["webhook-signature"].split()) == 2
         assert len(receiver.got[1].headers["webhook-signature"].split()) == 1
@@ -435,7 +428,7 @@ class TestSigning:
         webhook, other = made(client, receiver), made(client, receiver)
         secret = webhook["secret"]
         assert secret.startswith("whsec_")
-        assert len(delivering.base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 32
+        assert len(sender.base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 32
         assert secret != other["secret"]
         put(client, webhook, description="mine")
         client.post(f"{BASE}/{webhook['id']}/test")
@@ -500,9 +493,9 @@ class TestTries:
         assert after(1_000_000) == 0
 
     def test_pauses_differ_by_up_to_a_tenth(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        tried = delivering.Tried(500, "", 1)
+        tried = sender.DeliveryAttempt(500, "", 1)
         monkeypatch.undo()
-        pauses = [delivering.pause(1, tried) for _ in range(200)]
+        pauses = [sender.pause(1, tried) for _ in range(200)]
         assert len(set(pauses)) > 100
         assert min(pauses) >= 5
         assert max(pauses) <= 5.5
@@ -634,7 +627,7 @@ class TestTries:
             Webhook.update(disabled_at=clock.now(), disabled_reason="Gone.").where(
                 Webhook.id == webhook_id
             ).execute()
-        assert delivering.deliver(delivery_id) == []
+        assert sender.deliver(delivery_id) == []
         assert receiver.got == []
         assert (row_of(delivery_id).status, row_of(delivery_id).error) == ("failed", "Gone.")
 
@@ -646,11 +639,11 @@ class TestTries:
         receiver.answer_from_now_on(gate(opened, status(code)))
         webhook_id, delivery_id = waiting_delivery(receiver)
         steps: list[Any] = []
-        thread = threading.Thread(target=lambda: steps.append(delivering.deliver(delivery_id)))
+        thread = threading.Thread(target=lambda: steps.append(sender.deliver(delivery_id)))
         thread.start()
         wait_until(lambda: receiver.got, reason="it is sent")
         with transaction():
-            outbox.disable(webhook_id, "Gone.")
+            events_.disable(webhook_id, "Gone.")
         opened.set()
         thread.join()
         assert steps == [[]]
@@ -719,38 +712,38 @@ class TestLeases:
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         _, delivery_id = waiting_delivery(receiver)
-        free, post = [], delivering.outbound.post
+        free, post = [], sender.safe_http.post
 
         def ask(*given: Any, **how: Any) -> Any:
             free.append(database.is_closed())
             return post(*given, **how)
 
-        monkeypatch.setattr(delivering.outbound, "post", ask)
-        delivering.deliver(delivery_id)
+        monkeypatch.setattr(sender.safe_http, "post", ask)
+        sender.deliver(delivery_id)
         assert (len(receiver.got), free) == (1, [True])
 
     def test_two_workers_send_it_once(self, receiver: Receiver) -> None:
         opened = threading.Event()
         receiver.answer_from_now_on(gate(opened, status(204)))
         _, delivery_id = waiting_delivery(receiver)
-        first = threading.Thread(target=delivering.deliver, args=[delivery_id])
+        first = threading.Thread(target=sender.deliver, args=[delivery_id])
         first.start()
         wait_until(lambda: receiver.got, reason="the first has sent it")
-        (step,) = delivering.deliver(delivery_id)
-        assert (step.name, step.id) == (StepName.deliver_webhook, delivery_id)
+        (step,) = sender.deliver(delivery_id)
+        assert (step.name, step.id) == (JobName.deliver_webhook, delivery_id)
         assert step.delay > 0
         opened.set()
         first.join()
         assert len(receiver.got) == 1
         assert row_of(delivery_id).status == "delivered"
-        assert delivering.deliver(delivery_id) == []
+        assert sender.deliver(delivery_id) == []
 
     def test_one_whose_message_was_lost_is_rescued(self, receiver: Receiver) -> None:
         _, delivery_id = waiting_delivery(receiver)
         clock.travel(-LONG)
         assert rescue.overdue() == []
         clock.travel(2 * LONG)
-        assert rescue.overdue() == [Step(StepName.deliver_webhook, delivery_id)]
+        assert rescue.overdue() == [Job(JobName.deliver_webhook, delivery_id)]
         assert rescue.overdue() == []
 
     def test_one_that_waits_for_its_next_try_is_not_rescued_before(
@@ -760,23 +753,23 @@ class TestLeases:
         _, delivery_id = waiting_delivery(receiver)
         clock.travel(LONG)
         for pause in PAUSES[:3]:
-            (step,) = delivering.deliver(delivery_id)
+            (step,) = sender.deliver(delivery_id)
             assert step.delay == pause
             clock.travel(timedelta(seconds=pause) - timedelta(seconds=1))
             assert rescue.overdue() == []
             clock.travel(timedelta(seconds=1))
         clock.travel(LONG)
-        assert rescue.overdue() == [Step(StepName.deliver_webhook, delivery_id)]
+        assert rescue.overdue() == [Job(JobName.deliver_webhook, delivery_id)]
 
     def test_a_message_that_is_there_twice_shortens_no_pause(self, receiver: Receiver) -> None:
         receiver.answer_from_now_on(status(500), status(200))
         _, delivery_id = waiting_delivery(receiver)
-        (step,) = delivering.deliver(delivery_id)
-        assert delivering.deliver(delivery_id) == []
+        (step,) = sender.deliver(delivery_id)
+        assert sender.deliver(delivery_id) == []
         row = row_of(delivery_id)
         assert (row.status, row.attempts, len(receiver.got)) == ("pending", 1, 1)
         clock.travel(timedelta(seconds=step.delay))
-        assert delivering.deliver(delivery_id) == []
+        assert sender.deliver(delivery_id) == []
         assert (row_of(delivery_id).status, len(receiver.got)) == ("delivered", 2)
 
     def test_a_secret_that_signs_no_more_is_forgotten(
@@ -786,7 +779,7 @@ class TestLeases:
         client.post(f"{path}/secret")
         for passed, is_kept in ((timedelta(hours=23), True), (timedelta(hours=2), False)):
             clock.travel(passed)
-            webhooks.forget_old()
+            settings_.purge_expired()
             with session():
                 assert bool(Webhook.get().previous_secret) == is_kept
 
@@ -794,7 +787,7 @@ class TestLeases:
         self, client: TestClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = client.post(BASE, json={"url": receiver.url}).headers["location"]
-        monkeypatch.setattr(webhooks, "settings", SimpleNamespace(receivers=()))
+        monkeypatch.setattr(settings_, "settings", SimpleNamespace(receivers=()))
         change = {"url": receiver.url, "events": ALL, "enabled": True}
         refused = client.put(path, json=change)
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/url")
@@ -826,15 +819,15 @@ class TestLeases:
             raise Killed
 
         with monkeypatch.context() as patch:
-            patch.setattr(delivering, "saved", die)
+            patch.setattr(sender, "retry_save", die)
             with pytest.raises(Killed):
-                delivering.deliver(delivery_id)
+                sender.deliver(delivery_id)
         assert row_of(delivery_id).status == "delivering"
         clock.travel(LONG)
-        assert rescue.overdue() == [Step(StepName.deliver_webhook, delivery_id)]
-        delivering.deliver(delivery_id)  # leaves a challenge
+        assert rescue.overdue() == [Job(JobName.deliver_webhook, delivery_id)]
+        sender.deliver(delivery_id)  # leaves a challenge
         clock.travel(LEASE_OVER)
-        delivering.deliver(delivery_id)
+        sender.deliver(delivery_id)
         assert [got.id for got in receiver.got] == [str(delivery_id)] * 2
         row = row_of(delivery_id)
         assert (row.status, row.attempts, row.interruptions) == ("delivered", 1, 1)
@@ -847,23 +840,23 @@ class TestLeases:
             WebhookDelivery.update(interruptions=MOST_INTERRUPTIONS).where(
                 WebhookDelivery.id == delivery_id
             ).execute()
-        assert delivering.deliver(delivery_id) == []
+        assert sender.deliver(delivery_id) == []
         assert receiver.got == []
         assert (row_of(delivery_id).status, row_of(delivery_id).error) == (
             "failed",
-            delivering.DIED,
+            sender.DIED,
         )
-        assert webhooks.read(LOCAL_OWNER, webhook_id).enabled
+        assert settings_.read(LOCAL_OWNER, webhook_id).enabled
 
     def test_a_lease_that_is_lost_saves_nothing(self, receiver: Receiver) -> None:
         opened = threading.Event()
         receiver.answer_from_now_on(gate(opened, status(204)))
         webhook_id, delivery_id = waiting_delivery(receiver)
         steps: list[Any] = []
-        thread = threading.Thread(target=lambda: steps.append(delivering.deliver(delivery_id)))
+        thread = threading.Thread(target=lambda: steps.append(sender.deliver(delivery_id)))
         thread.start()
         wait_until(lambda: receiver.got, reason="it is sent")
-        webhooks.delete(LOCAL_OWNER, webhook_id)
+        settings_.delete(LOCAL_OWNER, webhook_id)
         opened.set()
         thread.join()
         assert steps == [[]]
@@ -872,7 +865,7 @@ class TestLeases:
         opened = threading.Event()
         receiver.answer_from_now_on(gate(opened, status(204)))
         _, delivery_id = waiting_delivery(receiver)
-        thread = threading.Thread(target=delivering.deliver, args=[delivery_id])
+        thread = threading.Thread(target=sender.deliver, args=[delivery_id])
         thread.start()
         wait_until(lambda: receiver.got, reason="it is sent")
         assert leases.keeper.hand_back() == 1
@@ -885,7 +878,7 @@ class TestLanes:
     pytestmark = pytest.mark.usefixtures("immediate")
 
     def test_half_of_the_workers_may_deliver_and_at_least_one(self) -> None:
-        assert max(1, settings.content_workers // 2) == delivering.AT_ONCE == 2
+        assert max(1, settings.content_workers // 2) == sender.AT_ONCE == 2
 
     def test_slow_receivers_take_no_more_than_their_share_and_the_others_come_back_later(
         self,
@@ -893,25 +886,22 @@ class TestLanes:
         opened = threading.Event()
         with receiving(gate(opened, status(204))) as receiver:
             waiting = [
-                waiting_delivery(receiver, owner=an_account())[1]
-                for _ in range(delivering.AT_ONCE + 1)
+                waiting_delivery(receiver, owner=an_account())[1] for _ in range(sender.AT_ONCE + 1)
             ]
-            threads = [
-                threading.Thread(target=delivering.deliver, args=[id_]) for id_ in waiting[:-1]
-            ]
+            threads = [threading.Thread(target=sender.deliver, args=[id_]) for id_ in waiting[:-1]]
             for thread in threads:
                 thread.start()
             wait_until(lambda: len(receiver.got) == len(threads), reason="as many run as may")
             clock.travel(LONG)
-            (step,) = delivering.deliver(waiting[-1])
-            assert 0 < step.delay <= delivering.COME_BACK[1]
+            (step,) = sender.deliver(waiting[-1])
+            assert 0 < step.delay <= sender.COME_BACK[1]
             row = row_of(waiting[-1])
             assert (row.status, row.attempts) == ("pending", 0)
             assert row.due_at > clock.now()
             opened.set()
             for thread in threads:
                 thread.join()
-            assert delivering.deliver(waiting[-1]) == []
+            assert sender.deliver(waiting[-1]) == []
             assert row_of(waiting[-1]).status == "delivered"
 
     def test_one_account_keeps_half_of_the_lanes_however_many_receivers_it_has(self) -> None:
@@ -920,11 +910,11 @@ class TestLanes:
             first, second = (waiting_delivery(receiver)[1] for _ in range(2))
             other = waiting_delivery(receiver, owner=an_account())[1]
             threads = [
-                threading.Thread(target=delivering.deliver, args=[id_]) for id_ in (first, other)
+                threading.Thread(target=sender.deliver, args=[id_]) for id_ in (first, other)
             ]
             threads[0].start()
             wait_until(lambda: receiver.got, reason="the first is being sent")
-            (step,) = delivering.deliver(second)
+            (step,) = sender.deliver(second)
             assert (step.id, row_of(second).attempts) == (second, 0)
             threads[1].start()
             wait_until(
@@ -939,30 +929,30 @@ class TestLanes:
     ) -> None:
         with receiving(status(500)) as receiver:
             waiting = waiting_delivery(receiver)[1]
-            (step,) = delivering.deliver(waiting)
+            (step,) = sender.deliver(waiting)
             due = row_of(waiting).due_at
             with ExitStack() as busy:
-                for _ in range(delivering.AT_ONCE):
-                    busy.enter_context(delivering.lanes.enter())
-                assert delivering.deliver(waiting) == []
+                for _ in range(sender.AT_ONCE):
+                    busy.enter_context(sender.lanes.enter())
+                assert sender.deliver(waiting) == []
             assert (step.delay, row_of(waiting).due_at) == (5, due)
 
     def test_one_receiver_is_told_one_thing_after_the_other(self, receiver: Receiver) -> None:
         opened = threading.Event()
         receiver.answer_from_now_on(gate(opened, status(204)))
         webhook_id, first = waiting_delivery(receiver)
-        row = outbox.new_delivery(webhook_id, WebhookEvent.ready, "{}")
+        row = events_.new_delivery(webhook_id, WebhookEvent.ready, "{}")
         with transaction():
             WebhookDelivery.insert(row).execute()
-        thread = threading.Thread(target=delivering.deliver, args=[first])
+        thread = threading.Thread(target=sender.deliver, args=[first])
         thread.start()
         wait_until(lambda: receiver.got, reason="the first is being sent")
-        (step,) = delivering.deliver(row["id"])
+        (step,) = sender.deliver(row["id"])
         assert step.delay > 0
         assert row_of(row["id"]).attempts == 0
         opened.set()
         thread.join()
-        assert delivering.deliver(row["id"]) == []
+        assert sender.deliver(row["id"]) == []
         assert len(receiver.got) == 2
 
     def test_a_lane_is_free_again_whatever_happened_in_it(
@@ -972,12 +962,12 @@ class TestLanes:
             raise ZeroDivisionError
 
         with monkeypatch.context() as patch:
-            patch.setattr(delivering.outbound, "post", fail)
+            patch.setattr(sender.safe_http, "post", fail)
             for _ in range(3):
                 with pytest.raises(ZeroDivisionError):
-                    delivering.deliver(waiting_delivery(receiver)[1])
+                    sender.deliver(waiting_delivery(receiver)[1])
         _, delivery_id = waiting_delivery(receiver)
-        assert delivering.deliver(delivery_id) == []
+        assert sender.deliver(delivery_id) == []
         assert row_of(delivery_id).status == "delivered"
 
 
@@ -1046,7 +1036,7 @@ class TestManaging:
         assert client.delete(f"{BASE}/{webhook['id']}").status_code == 404
 
     def test_ten_are_enough(self, client: TestClient, receiver: Receiver) -> None:
-        for _ in range(webhooks.MOST_WEBHOOKS):
+        for _ in range(settings_.MOST_WEBHOOKS):
             made(client, receiver)
         answer = client.post(BASE, json={"url": receiver.url})
         assert answer.status_code == 409
@@ -1099,15 +1089,15 @@ class TestManaging:
         assert len({each["id"] for each in [*first.json()["items"], *rest.json()["items"]]}) == 3
 
     def test_a_second_test_waits_for_the_first(self, receiver: Receiver, immediate: None) -> None:
-        webhook = webhooks.create(LOCAL_OWNER, WebhookRequest(url=receiver.url))
-        webhooks.test(LOCAL_OWNER, webhook.id)
-        with pytest.raises(webhooks.Conflict):
-            webhooks.test(LOCAL_OWNER, webhook.id)
+        webhook = settings_.create(LOCAL_OWNER, WebhookRequest(url=receiver.url))
+        settings_.test(LOCAL_OWNER, webhook.id)
+        with pytest.raises(settings_.Conflict):
+            settings_.test(LOCAL_OWNER, webhook.id)
 
     def test_beyond_so_many_that_wait_nothing_is_sent_and_everything_is_written_down(
         self, client: TestClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        for module in (outbox, webhooks):
+        for module in (events_, settings_):
             monkeypatch.setattr(module, "MOST_WAITING", 1)
         receiver.answer_from_now_on(status(500))
         webhook = made(client, receiver)
@@ -1130,13 +1120,13 @@ class TestManaging:
     def test_what_ended_a_month_ago_is_forgotten_and_nothing_else(
         self, client: TestClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(webhooks, "AT_ONCE", 2)
+        monkeypatch.setattr(settings_, "AT_ONCE", 2)
         webhook = made(client, receiver)
         for _ in range(5):
             client.post(f"{BASE}/{webhook['id']}/test")
         receiver.answer_from_now_on(status(500))
         roadmap(client)
-        clock.travel(webhooks.KEPT - timedelta(minutes=1))
+        clock.travel(settings_.KEPT - timedelta(minutes=1))
         client.post(f"{BASE}/{webhook['id']}/test")
         upkeep.rescue_overdue.call_local()
         assert len(deliveries(client, webhook)) == 8
@@ -1152,9 +1142,9 @@ class TestManaging:
         self, client: TestClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(
-            delivering.outbound.post,
+            sender.safe_http.post,
             "__kwdefaults__",
-            {**delivering.outbound.post.__kwdefaults__, "limit": 0.3},
+            {**sender.safe_http.post.__kwdefaults__, "limit": 0.3},
         )
         receiver.answer_from_now_on(silence)
         webhook = made(client, receiver)

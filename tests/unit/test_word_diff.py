@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadmap import word_diff
-from roadmap.word_diff import MOST, WordByWord, lines, pieces, share_in_common
+from roadmap.plan import word_diff
+from roadmap.plan.word_diff import MOST, WordByWord, lines, pieces, share_in_common
 
 some_text = st.text(st.sampled_from("ab 面\n.é"), max_size=60)
 

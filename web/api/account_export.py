@@ -9,17 +9,18 @@ from uuid import UUID
 from pydantic import Field
 from starlette.responses import Response, StreamingResponse
 
-from core.errors import RoadmapError, TooMany
-from core.runtime import transaction
-from roadmap import account_exports
-from roadmap.account_exports import ExportInfo
-from roadmap.principals import Principal, confirm
-from roadmap.statuses import ExportStatus
-from web import accepting
-from web.answering import Reply
-from web.endpoint import Call
-from web.noting import note
-from web.turns import in_turn
+from core.db import transaction
+from core.errors import RateLimited, RoadmapError
+from roadmap.accounts.identity import Principal
+from roadmap.accounts.principals import confirm
+from roadmap.exchange import account_export
+from roadmap.exchange.account_export import ExportInfo
+from roadmap.plan.statuses import ExportStatus
+from web import commands
+from web.call import Call
+from web.http.concurrency import run_for_account
+from web.http.responses import Reply
+from web.http.security_log import log_security_event
 
 EXPORT = "/api/v1/auth/me/export"
 ARCHIVE = EXPORT + ".zip"
@@ -41,13 +42,13 @@ def order_export(call: Call) -> Reply:
     """It is made in the background and kept for seven days, in place of the one before. While one is being made, it is that.
     Without secrets: passwords, keys and tokens are not in it.
     """
-    made = accepting.order_export(call.request, call.owner)
+    made = commands.order_export(call.request, call.owner)
     return Reply(_linked(made), headers={"Location": EXPORT, "Retry-After": str(RETRY_AFTER)})
 
 
 def read_export(call: Call) -> LinkedExport:
     """How far it is; `download` is there when it is ready."""
-    return _linked(account_exports.read(call.owner))
+    return _linked(account_export.read(call.owner))
 
 
 async def download_export(call: Call) -> Response:
@@ -55,12 +56,12 @@ async def download_export(call: Call) -> Response:
     `README.txt` says what is what. An answer that is cut off before its end was not complete: also when the login ends
     meanwhile.
     """
-    export, size = await in_turn(call.caller, _ready, call.caller)
+    export, size = await run_for_account(call.caller, _ready, call.caller)
     name = f"roadmap-account-{export.created_at:%Y-%m-%d}.zip"
     headers = {"Content-Length": str(size), "Content-Disposition": f'attachment; filename="{name}"'}
     if call.request.method == "HEAD":
         return Response(headers=headers, media_type=ZIP)
-    note(call.request, "export-downloaded", account=call.owner, export=export.id)
+    log_security_event(call.request, "export-downloaded", account=call.owner, export=export.id)
     return _Download(call.owner, _pieces(call, export.id, size), headers)
 
 
@@ -75,7 +76,7 @@ class _Download(StreamingResponse):
 
     async def __call__(self, *given: Any) -> None:
         if self._account_id in _downloads or len(_downloads) >= DOWNLOADS_AT_ONCE:
-            raise TooMany(
+            raise RateLimited(
                 "The export is being downloaded already, or too many others are.",
                 retry_after=RETRY_AFTER,
             )
@@ -94,7 +95,7 @@ async def _pieces(call: Call, export_id: UUID, size: int) -> AsyncIterator[bytes
     """Raises Unauthenticated when the login has ended, NotFound when the export has."""
     number = sent = 0
     while sent < size:
-        piece = await in_turn(call.caller, _piece, call.caller, export_id, number)
+        piece = await run_for_account(call.caller, _piece, call.caller, export_id, number)
         yield piece
         number, sent = number + 1, sent + len(piece)
 
@@ -102,13 +103,13 @@ async def _pieces(call: Call, export_id: UUID, size: int) -> AsyncIterator[bytes
 def _ready(principal: Principal) -> tuple[ExportInfo, int]:
     with transaction():
         confirm(principal)
-        return account_exports.read_ready(principal.account_id)
+        return account_export.read_ready(principal.account_id)
 
 
 def _piece(principal: Principal, export_id: UUID, number: int) -> bytes:
     with transaction():
         confirm(principal)
-        return account_exports.read_piece(principal.account_id, export_id, number)
+        return account_export.read_piece(principal.account_id, export_id, number)
 
 
 def _linked(export: ExportInfo) -> LinkedExport:

@@ -5,13 +5,13 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from core.runtime import settings
-from roadmap import accounts, sessions
-from roadmap.accounts import User
-from roadmap.sessions import SessionList
+from core.db import settings
+from roadmap.accounts import accounts, sessions
+from roadmap.accounts.accounts import User
+from roadmap.accounts.sessions import SessionList
 from web import logins, tokens
-from web.answering import Reply
-from web.endpoint import Call
+from web.call import Call
+from web.http.responses import Reply
 from web.logins import Begun
 
 ME = "/api/v1/auth/me"

@@ -5,20 +5,21 @@ from typing import Literal
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from core.runtime import settings
+from core.db import settings
 from core.version import COMMIT, NUMBER
-from roadmap.operations import check_database
+from roadmap.operations.readiness import check_database
 from tasks.queues import check_brokers
-from web.answering import answered
-from web.endpoint import Call, Endpoint
-from web.turns import share_probe
+from web.call import Call
+from web.endpoint import Endpoint
+from web.http.concurrency import share_probe
+from web.http.responses import to_response
 
 
 class ProbeEndpoint(Endpoint):
     """Endpoint that does not wait for the visitors of public pages."""
 
     async def respond(self, call: Call) -> Response:
-        return answered(call.request, await share_probe(self.handler, call), self.status)
+        return to_response(call.request, await share_probe(self.handler, call), self.status)
 
 
 class Alive(BaseModel):

@@ -4,18 +4,20 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from roadmap import api_keys, invitations
-from roadmap.api_keys import KeyInfo, KeyList, NewKey, Scope
-from roadmap.audit import Action, audited
-from roadmap.invitations import InvitationInfo
-from web import limits, tokens
-from web.acting import actor_of
-from web.answering import Reply
-from web.endpoint import Call
-from web.noting import note
-from web.paging import CURSOR, Limit, paged
-from web.standing import standing
-from web.urls import quoted_path
+from roadmap.accounts import api_keys, invitations
+from roadmap.accounts.api_keys import KeyInfo, KeyList, NewKey
+from roadmap.accounts.identity import Scope
+from roadmap.accounts.invitations import InvitationInfo
+from roadmap.operations.audit_log import Action, audited
+from web import tokens
+from web.audit_actor import actor_of
+from web.call import Call
+from web.http import limits
+from web.http.pagination import CURSOR, Limit, paged
+from web.http.responses import Reply
+from web.http.security_log import log_security_event
+from web.http.urls import quoted_path
+from web.revocation_cache import revocations
 
 FOR_OPERATORS = {Scope.observe, Scope.admin}
 
@@ -38,7 +40,9 @@ def create_key(call: Call) -> Reply:
     """For a program that acts as this account. `key` is told this once."""
     limits.count_new_key(call.owner)
     made = _made_key(call)
-    note(call.request, "key-made", account=call.owner, key=made.id, scopes=",".join(made.scopes))
+    log_security_event(
+        call.request, "key-made", account=call.owner, key=made.id, scopes=",".join(made.scopes)
+    )
     return Reply(made, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
 
@@ -55,8 +59,8 @@ def list_keys(call: Call) -> KeyList:
 def revoke_key(call: Call) -> None:
     """It is of no use from then on."""
     api_keys.revoke(call.owner, call.ids["key_id"])
-    standing.refresh()
-    note(call.request, "key-revoked", account=call.owner, key=call.ids["key_id"])
+    revocations.refresh()
+    log_security_event(call.request, "key-revoked", account=call.owner, key=call.ids["key_id"])
 
 
 def create_invitation(call: Call) -> Reply:
@@ -66,7 +70,7 @@ def create_invitation(call: Call) -> Reply:
     ) as act:
         made = invitations.invite(call.owner, call.body)
         act.found["invitation"] = str(made.id)
-    note(call.request, "invited", account=call.owner, invitation=made.id)
+    log_security_event(call.request, "invited", account=call.owner, invitation=made.id)
     body = NewInvitation(**made.model_dump(), invitation=tokens.invitation_token(made.id))
     return Reply(body, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
@@ -85,7 +89,7 @@ def withdraw_invitation(call: Call) -> None:
     """Nobody can register with it from then on."""
     with audited(actor_of(call), Action.invitation_withdraw, str(call.ids["invitation_id"])):
         invitations.withdraw(call.ids["invitation_id"])
-    note(
+    log_security_event(
         call.request,
         "invitation-withdrawn",
         account=call.owner,

@@ -4,13 +4,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from roadmap import learning, rescheduling
-from roadmap.learning import Attempt, LearnerConcept, Profile
-from roadmap.schedule import Schedule
-from web.answering import Reply
-from web.endpoint import Call
-from web.paging import CURSOR, Limit, paged
-from web.urls import quoted_path
+from roadmap.learning import progress
+from roadmap.learning.progress import Attempt, LearnerConcept, Profile
+from roadmap.learning.schedule import Schedule
+from roadmap.lifecycle import schedule_settings
+from web.call import Call
+from web.http.pagination import CURSOR, Limit, paged
+from web.http.responses import Reply
+from web.http.urls import quoted_path
 
 
 class AttemptsQuery(BaseModel):
@@ -21,19 +22,19 @@ class AttemptsQuery(BaseModel):
 
 def set_progress(call: Call) -> LearnerConcept:
     """Of this learner with this concept."""
-    return learning.set_progress(
+    return progress.set_progress(
         call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body
     )
 
 
 def set_notes(call: Call) -> LearnerConcept:
     """Instead of those that are there. With `base`, or `If-Match`, nothing is overwritten unseen."""
-    return learning.set_notes(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
+    return progress.set_notes(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
 
 
 def answer_quiz(call: Call) -> Reply:
     """Graded here; the answer says what was right, and why."""
-    made = learning.attempt(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
+    made = progress.attempt(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
     return Reply(made, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
 
@@ -42,13 +43,13 @@ def list_attempts(call: Call) -> Reply:
     query: AttemptsQuery = call.query
     place = (call.ids["roadmap_id"], call.ids["concept_id"])
     return paged(
-        call, learning.list_attempts(call.owner, *place, limit=query.limit, before=query.cursor)
+        call, progress.list_attempts(call.owner, *place, limit=query.limit, before=query.cursor)
     )
 
 
 def read_notes(call: Call) -> LearnerConcept:
     """With how far the learner is. Send its ETag as `If-Match` with a change, so that nothing is overwritten unseen."""
-    return learning.read_learner(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
+    return progress.read_learner(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
 
 
 def read_progress(call: Call) -> LearnerConcept:
@@ -58,33 +59,33 @@ def read_progress(call: Call) -> LearnerConcept:
 
 def read_attempt(call: Call) -> Attempt:
     """With each question: what was chosen, what is right, and why."""
-    return learning.read_attempt(
+    return progress.read_attempt(
         call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["attempt_id"]
     )
 
 
 def read_profile(call: Call) -> Profile:
     """What a form for the next roadmap begins with."""
-    return learning.read_profile(call.owner)
+    return progress.read_profile(call.owner)
 
 
 def save_profile(call: Call) -> Profile:
     """Instead of what is there."""
-    return learning.save_profile(call.owner, call.body)
+    return progress.save_profile(call.owner, call.body)
 
 
 def patch_profile(call: Call) -> Profile:
     """As a merge patch (RFC 7396): what is left out stays, null is not said."""
-    return learning.change_profile(call.owner, call.body)
+    return progress.change_profile(call.owner, call.body)
 
 
 def read_schedule(call: Call) -> Schedule:
     """What is left, spread over the days and weeks from today on, against what was planned at first and against the deadline.
     Without a plan it is empty.
     """
-    return rescheduling.read_schedule(call.owner, call.ids["roadmap_id"])
+    return schedule_settings.read_schedule(call.owner, call.ids["roadmap_id"])
 
 
 def save_schedule(call: Call) -> Schedule:
     """Instead of what is set. The weeks of the plan are counted anew; nothing is written anew, and nothing learned is lost."""
-    return rescheduling.reschedule(call.owner, call.ids["roadmap_id"], call.body)
+    return schedule_settings.reschedule(call.owner, call.ids["roadmap_id"], call.body)

@@ -3,10 +3,11 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roadmap.principals import Principal
-from web import limits
-from web.callers import MONITOR, is_monitor
-from web.endpoint import Call, Endpoint
+from roadmap.accounts.identity import Principal
+from web.authentication import MONITOR, is_monitor
+from web.call import Call
+from web.endpoint import Endpoint
+from web.http import limits
 
 
 class MetricsEndpoint(Endpoint):
@@ -29,7 +30,7 @@ def show_metrics(call: Call) -> Response:
         choose_encoder,
     )  # a service that nobody scrapes does without
 
-    from web.exposition import Counts
+    from web.prometheus import Counts
 
     encode, media_type = choose_encoder(call.request.headers.get("accept", ""))
     return Response(encode(Counts()), media_type=media_type)

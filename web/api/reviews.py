@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from roadmap import reviewing
-from roadmap.reviewing import MOST_AT_ONCE, CardState, CheckedReview, Reviews
-from web.endpoint import Call
+from roadmap.learning import reviews
+from roadmap.learning.reviews import MOST_AT_ONCE, CardState, CheckedReview, Reviews
+from web.call import Call
 
 
 class ReviewsQuery(BaseModel):
@@ -19,14 +19,14 @@ class ReviewsQuery(BaseModel):
 def list_reviews(call: Call) -> Reviews:
     """Questions of quizzes that were answered, or whose concepts are done, when they are due. They become less by reviewing."""
     query: ReviewsQuery = call.query
-    return reviewing.list_due(call.owner, limit=query.limit, roadmap_id=query.roadmap_id)
+    return reviews.list_due(call.owner, limit=query.limit, roadmap_id=query.roadmap_id)
 
 
 def check_review(call: Call) -> CheckedReview:
     """Graded here: what is right, and why, and when the question comes back by each rating. Nothing is changed."""
-    return reviewing.check(call.owner, call.ids["card_id"], call.body)
+    return reviews.check(call.owner, call.ids["card_id"], call.body)
 
 
 def rate_review(call: Call) -> CardState:
     """The question comes back after minutes, days or months, by how it went. It may be reviewed before it is due."""
-    return reviewing.review(call.owner, call.ids["card_id"], call.body)
+    return reviews.review(call.owner, call.ids["card_id"], call.body)

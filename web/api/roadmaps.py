@@ -12,32 +12,33 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.db import snapshot
 from core.errors import Conflict, FieldError, RoadmapError
-from core.runtime import snapshot
-from core.text import CLEAN, Rule
-from roadmap import own_roadmaps, reading
-from roadmap.activity import Activity, activity
-from roadmap.creating import new_roadmap
-from roadmap.events import TERMINAL, EventType
-from roadmap.execution_log import LogLevel
-from roadmap.own_roadmaps import Order, Wanted
-from roadmap.principals import Principal
-from roadmap.reading import ConceptDetail, RoadmapTree
-from roadmap.requests import PRINTABLE
-from roadmap.statuses import RoadmapStatus
+from core.sanitize import CLEAN, Rule
+from roadmap.accounts.identity import Principal
+from roadmap.lifecycle import own_roadmaps, queries
+from roadmap.lifecycle.build_status import activity
+from roadmap.lifecycle.create import new_roadmap
+from roadmap.lifecycle.own_roadmaps import Order, RoadmapFilter
+from roadmap.operations.execution_log import LogLevel
+from roadmap.plan.event_types import TERMINAL, EventType
+from roadmap.plan.schemas import PRINTABLE
+from roadmap.plan.statuses import RoadmapStatus
+from roadmap.plan.views import Activity, ConceptDetail, RoadmapTree
 from tasks.content import generator
 from web import idempotency
-from web.accepting import accept
-from web.answering import Document, Reply, answered
-from web.api.links import Links, links_of
-from web.endpoint import Call, Endpoint
-from web.events import last_event_id, poller, stream
-from web.paging import CURSOR, Limit, paged
-from web.preferring import MINIMAL, applied, prefers_minimal, wait_of
-from web.remembering import Remembered
-from web.turns import in_turn
+from web.api.urls import Links, links_of
+from web.call import Call
+from web.create_writer import accept
+from web.endpoint import Endpoint
+from web.http.concurrency import run_for_account
+from web.http.pagination import CURSOR, Limit, paged
+from web.http.prefer_header import MINIMAL, preference_applied, prefers_minimal, wait_of
+from web.http.response_cache import ResponseCache
+from web.http.responses import Document, Reply, to_response
+from web.sse import last_event_id, poller, stream
 
-trees = Remembered()
+trees = ResponseCache()
 OUTLINED = TERMINAL | {EventType.outlined, EventType.awaiting_review}
 
 
@@ -116,12 +117,14 @@ class CreateEndpoint(Endpoint):
 
         def answer_tree() -> Response:
             tree = _tree(caller.account_id, roadmap_id)
-            return answered(request, Reply(tree, headers={**headers, **applied(seconds)}), 201)
+            return to_response(
+                request, Reply(tree, headers={**headers, **preference_applied(seconds)}), 201
+            )
 
         with suppress(TimeoutError, RoadmapError):
             async with asyncio.timeout(seconds):
                 if await _is_outlined(caller, roadmap_id):
-                    return await in_turn(caller, answer_tree)
+                    return await run_for_account(caller, answer_tree)
         return accepted
 
 
@@ -136,21 +139,21 @@ async def create_roadmap(call: Call) -> Response:
     body: AcceptedMinimal = Accepted(id=new.id, links=links)
     if "prefer" in call.request.headers and prefers_minimal(call.request):
         body, headers = AcceptedMinimal(id=new.id), {**headers, **MINIMAL}
-    response = answered(call.request, Reply(body, headers=headers), 202)
+    response = to_response(call.request, Reply(body, headers=headers), 202)
     if call.named is None:
         await accept(new)
         return response
     with idempotency.one_at_a_time(
         call.named
     ):  # kept in the transaction that makes it, and so made before
-        earlier = await accept(replace(new, answer=idempotency.answered_as(call.named, response)))
-    return response if earlier is None else idempotency.replayed(call.named, earlier)
+        earlier = await accept(replace(new, answer=idempotency.to_stored(call.named, response)))
+    return response if earlier is None else idempotency.replay(call.named, earlier)
 
 
 def list_roadmaps(call: Call) -> Reply:
     """The newest first, or as `sort` says."""
     query: ListQuery = call.query
-    wanted = Wanted(query.status, query.q.strip(), query.sort)
+    wanted = RoadmapFilter(query.status, query.q.strip(), query.sort)
     return paged(
         call, own_roadmaps.list_own(call.owner, wanted, after=query.cursor, limit=query.limit)
     )
@@ -159,11 +162,11 @@ def list_roadmaps(call: Call) -> Reply:
 def read_roadmap(call: Call) -> Document:
     """All stages, modules and concepts, with the state of every part."""
     roadmap_id = call.ids["roadmap_id"]
-    known = trees.get(roadmap_id, reading.tree_state(call.owner, roadmap_id))
+    known = trees.get(roadmap_id, queries.tree_state(call.owner, roadmap_id))
     if known is not None:
         return known
     with snapshot():  # or the state could be another than that of which the tree is made
-        state, tree = reading.tree_state(call.owner, roadmap_id), _tree(call.owner, roadmap_id)
+        state, tree = queries.tree_state(call.owner, roadmap_id), _tree(call.owner, roadmap_id)
     made = Document(tree.model_dump_json().encode())
     return (
         made if tree.estimate is not None else trees.keep(roadmap_id, state, made)
@@ -172,7 +175,7 @@ def read_roadmap(call: Call) -> Document:
 
 def read_concept(call: Call) -> ConceptDetail:
     """With its tutorial, resources and quiz, as far as they are written, and the learner's notes."""
-    return reading.concept_detail(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
+    return queries.concept_detail(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
 
 
 def read_activity(call: Call) -> Activity:
@@ -186,7 +189,7 @@ def list_logs(call: Call) -> Reply:
     roadmap_id = call.ids["roadmap_id"]
     return paged(
         call,
-        reading.list_logs(
+        queries.list_logs(
             call.owner,
             roadmap_id,
             limit=query.limit,
@@ -203,7 +206,7 @@ async def watch_roadmap(call: Call) -> Response:
     """
     roadmap_id = call.ids["roadmap_id"]
     after = last_event_id(call.request)
-    last_seq, finished = await run_in_threadpool(reading.last_event, call.owner, roadmap_id)
+    last_seq, finished = await run_in_threadpool(queries.last_event, call.owner, roadmap_id)
     if finished and after == last_seq:
         return Response(status_code=204)
     if (
@@ -233,5 +236,5 @@ async def _is_outlined(caller: Principal, roadmap_id: UUID) -> bool:
 
 def _tree(owner_id: UUID, roadmap_id: UUID) -> LinkedTree:
     return LinkedTree(
-        **dict(reading.roadmap_tree(owner_id, roadmap_id)), links=links_of(roadmap_id)
+        **dict(queries.roadmap_tree(owner_id, roadmap_id)), links=links_of(roadmap_id)
     )

@@ -4,12 +4,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from roadmap import trash
-from roadmap.reading import RoadmapSummary
-from web.accepting import send
-from web.answering import Reply
-from web.endpoint import Call
-from web.paging import CURSOR, Limit, paged
+from roadmap.lifecycle import trash
+from roadmap.plan.views import RoadmapSummary
+from web.call import Call
+from web.http.pagination import CURSOR, Limit, paged
+from web.http.responses import Reply
+from web.job_sender import send
 
 
 class TrashQuery(BaseModel):

@@ -4,14 +4,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from roadmap import webhooks
-from roadmap.statuses import DeliveryStatus
-from roadmap.webhooks import DeliveryDetail, DeliveryInfo, WebhookInfo, WebhookList
-from web.accepting import send
-from web.answering import Reply
-from web.endpoint import Call
-from web.noting import note
-from web.paging import CURSOR, Limit, paged
+from roadmap.plan.statuses import DeliveryStatus
+from roadmap.webhooks import settings
+from roadmap.webhooks.settings import DeliveryDetail, DeliveryInfo, WebhookInfo, WebhookList
+from web.call import Call
+from web.http.pagination import CURSOR, Limit, paged
+from web.http.responses import Reply
+from web.http.security_log import log_security_event
+from web.job_sender import send
 
 BASE = "/api/v1/webhooks"
 
@@ -25,47 +25,49 @@ class DeliveriesQuery(BaseModel):
 
 def create_webhook(call: Call) -> Reply:
     """Its secret is in this answer, and in no other."""
-    made = webhooks.create(call.owner, call.body)
-    note(call.request, "webhook-made", account=call.owner, webhook=made.id)
+    made = settings.create(call.owner, call.body)
+    log_security_event(call.request, "webhook-made", account=call.owner, webhook=made.id)
     return Reply(made, headers={"Location": f"{BASE}/{made.id}"})
 
 
 def list_webhooks(call: Call) -> WebhookList:
-    return webhooks.list_webhooks(call.owner)
+    return settings.list_webhooks(call.owner)
 
 
 def read_webhook(call: Call) -> WebhookInfo:
-    return webhooks.read(call.owner, call.ids["webhook_id"])
+    return settings.read(call.owner, call.ids["webhook_id"])
 
 
 def change_webhook(call: Call) -> WebhookInfo:
-    changed = webhooks.change(call.owner, call.ids["webhook_id"], call.body)
-    note(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
+    changed = settings.change(call.owner, call.ids["webhook_id"], call.body)
+    log_security_event(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
     return changed
 
 
 def patch_webhook(call: Call) -> WebhookInfo:
     """As a merge patch (RFC 7396): what is left out stays."""
-    changed = webhooks.change_part(call.owner, call.ids["webhook_id"], call.body)
-    note(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
+    changed = settings.change_part(call.owner, call.ids["webhook_id"], call.body)
+    log_security_event(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
     return changed
 
 
 def delete_webhook(call: Call) -> None:
-    webhooks.delete(call.owner, call.ids["webhook_id"])
-    note(call.request, "webhook-deleted", account=call.owner, webhook=call.ids["webhook_id"])
+    settings.delete(call.owner, call.ids["webhook_id"])
+    log_security_event(
+        call.request, "webhook-deleted", account=call.owner, webhook=call.ids["webhook_id"]
+    )
 
 
 def rotate_webhook_secret(call: Call) -> Reply:
     """The one before signs as well for a day, so that receivers can change theirs."""
-    made = webhooks.rotate_secret(call.owner, call.ids["webhook_id"])
-    note(call.request, "webhook-secret-rotated", account=call.owner, webhook=made.id)
+    made = settings.rotate_secret(call.owner, call.ids["webhook_id"])
+    log_security_event(call.request, "webhook-secret-rotated", account=call.owner, webhook=made.id)
     return Reply(made)
 
 
 def test_webhook(call: Call) -> Reply:
     """A message of the type `webhook.test` is sent once, now; the delivery says what came of it."""
-    made, steps = webhooks.test(call.owner, call.ids["webhook_id"])
+    made, steps = settings.test(call.owner, call.ids["webhook_id"])
     send(steps)
     return _on_its_way(made)
 
@@ -74,19 +76,19 @@ def list_deliveries(call: Call) -> Reply:
     """The newest first. Those that ended more than 30 days ago are forgotten."""
     query: DeliveriesQuery = call.query
     webhook_id = call.ids["webhook_id"]
-    page = webhooks.list_deliveries(
+    page = settings.list_deliveries(
         call.owner, webhook_id, limit=query.limit, before=query.cursor, status=query.status
     )
     return paged(call, page)
 
 
 def read_delivery(call: Call) -> DeliveryDetail:
-    return webhooks.read_delivery(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
+    return settings.read_delivery(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
 
 
 def retry_delivery(call: Call) -> Reply:
     """The same message, with the same `webhook-id`, from its first try on."""
-    made, steps = webhooks.retry(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
+    made, steps = settings.retry(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
     send(steps)
     return _on_its_way(made)
 

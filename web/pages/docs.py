@@ -7,14 +7,14 @@ from typing import Any
 from markupsafe import Markup
 from starlette.responses import Response
 
-from core.runtime import settings
-from web.endpoint import Call
-from web.origins import own_address
-from web.pages import reference
-from web.pages.on_demand import prose
-from web.pages.rendering import public_page
-from web.problem_types import TYPES, ProblemType, problem_type
-from web.remembering import Source
+from core.db import settings
+from web.call import Call
+from web.http.host_and_csrf import own_address
+from web.http.problem_types import TYPES, ProblemType, problem_type
+from web.http.response_cache import DocumentSource
+from web.pages import openapi_view
+from web.pages.lazy import prose
+from web.pages.templates import public_page
 
 
 def show(call: Call) -> Response:
@@ -24,23 +24,23 @@ def show(call: Call) -> Response:
         "docs.html",
         "/docs",
         lambda: {
-            "introduction": reference.introduction(),
-            "headers_of_answers": reference.headers(),
-            "chapters": reference.chapters(),
+            "introduction": openapi_view.introduction(),
+            "headers_of_answers": openapi_view.headers(),
+            "chapters": openapi_view.chapters(),
         },
     )
 
 
 def show_chapter(call: Call) -> Response:
-    chapter = reference.chapter(call.ids["tag"])
+    chapter = openapi_view.chapter(call.ids["tag"])
     return _page(
         call,
         "chapter.html",
         f"/docs/{call.ids['tag']}",
         lambda: {
             "chapter": chapter,
-            "chapters": reference.chapters(),
-            "operations": reference.operations(chapter.name),
+            "chapters": openapi_view.chapters(),
+            "operations": openapi_view.operations(chapter.name),
             "with_token": not settings.embedded,
         },
     )
@@ -72,7 +72,7 @@ def _page(
 ) -> Response:
     """It changes with the name that the service is called by, and with nothing else."""
     origin = own_address(call.request)
-    source = Source(origin.encode, lambda: origin, is_stored=False)
+    source = DocumentSource(origin.encode, lambda: origin, is_stored=False)
     return public_page(
         call.request, template, path, source, lambda origin: {**context(), "origin": origin}
     )

@@ -15,9 +15,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from core.errors import Invalid, Malformed, RoadmapError, TooLarge, Unsupported
-from core.text import size_said
-from web.child_process import run_in_child
-from web.parsing import BODY_SECONDS, LARGEST_BODY, body_of, can_parse_inline, read_body
+from core.sanitize import format_size
+from web.http.child_process import run_in_child
+from web.http.request_body import BODY_SECONDS, LARGEST_BODY, body_of, can_parse_inline, read_body
 
 AROUND = 64 * 1024  # bytes of a form beside its file
 MOST_PASSED_OVER = (
@@ -60,7 +60,7 @@ async def received(request: Request, most: int) -> Sent:
         return Sent(content_type, await read_body(request, most + AROUND))
     except TooLarge:
         await _pass_over(request)
-        return Sent(content_type, error=TooLarge(f"The file may have at most {size_said(most)}."))
+        return Sent(content_type, error=TooLarge(f"The file may have at most {format_size(most)}."))
 
 
 def understood(model: type[BaseModel], sent: Sent) -> FileForm:

@@ -16,7 +16,7 @@ from benchmarks.growth.effort import Effort
 from benchmarks.growth.points import Curve, Found, Point, growth, lines
 from benchmarks.idle import DEFAULTS
 from core.ids import new_id
-from delivery.queue import ReliableQueue
+from reliable_queue.queue import ReliableQueue
 from tests.chaos.checks import queue_of
 from tests.stack import Stack, embedded_stack, running
 

@@ -23,7 +23,7 @@ SERVICES = {
 
 
 def service() -> str:
-    """Which service this process is; empty for every other, and before its checks are over: `core.launch` becomes it."""
+    """Which service this process is; empty for every other, and before its checks are over: `core.startup.run_service` becomes it."""
     words = {Path(word).name for word in sys.argv[:1]} | set(sys.argv[1:])
     return next((name for signs, name in SERVICES.items() if words.issuperset(signs)), "")
 
@@ -67,7 +67,7 @@ def install(at: str, mark: Path, since: Path | None) -> None:
 
 
 if (
-    "core.launch" in sys.orig_argv
+    "core.startup.run_service" in sys.orig_argv
     and "ROADMAP_KILL_AT" in os.environ
     and not (written := Path(os.environ["ROADMAP_KILL_MARK"])).exists()
 ):

@@ -1,0 +1,76 @@
+"""`export`: a roadmap to take along."""
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import click
+
+from cli.api_client import ROADMAPS, Caller, id_argument, service_options
+from cli.output import CommandFailed, as_document
+from core.backup_format import new_file
+
+BINARY = ("zip", "apkg")
+
+
+@click.command("export")
+@id_argument
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["apkg", "ics", "json", "md", "svg", "zip"]),
+    default="md",
+    show_default=True,
+    help="Of the file.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write, replaced if it is there. Default: stdout.",
+)
+@service_options
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Without --output: as --format json. With it: what was written where, as JSON.",
+)
+def export_command(
+    roadmap_id: str, form: str, output: Path | None, caller: Caller, as_json: bool
+) -> None:
+    """Write the roadmap ID: as Markdown to read (md, or a folder of it as zip), as a deck for Anki (apkg), as a calendar of what
+    is left (ics), its map (svg), or all that it is and all that you have left, for `roadmap import` (json).
+    """
+    form = "json" if as_json and output is None else form
+    if form in BINARY and output is None and sys.stdout.isatty():
+        raise CommandFailed(
+            f"A terminal cannot show {form}; say --output, or send it to a file with >."
+        )
+    path = f"{ROADMAPS}/{roadmap_id}/export.{form}"
+    if output is None:
+        click.echo(caller.content(path), nl=False)
+        return
+    try:
+        mode = _mode(output)
+        with new_file(output, replace=True) as file:
+            size = file.write(caller.content(path))
+        output.chmod(mode)
+    except OSError as error:
+        raise CommandFailed(
+            f"{output} cannot be written ({error.strerror}); name another place."
+        ) from None
+    click.echo(
+        as_document({"file": str(output), "format": form, "bytes": size})
+        if as_json
+        else f"Written to {output}."
+    )
+
+
+def _mode(output: Path) -> int:
+    """Who may read it: whoever may read what it replaces, or whom the umask lets."""
+    if output.exists():
+        return stat.S_IMODE(output.stat().st_mode)
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask

@@ -1,0 +1,43 @@
+"""`import`: a roadmap that was taken along is brought in."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.api_client import IMPORTS, Caller, service_options
+from cli.output import CommandFailed, json_option, show
+from core.sanitize import format_size, plain
+from roadmap.plan.format_version import FORMAT, LARGEST
+
+
+@click.command("import")
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+)
+@service_options
+@json_option
+def import_command(file: Path, caller: Caller, as_json: bool) -> None:
+    """Make a new roadmap of FILE, which `roadmap export ID --format json` has written, here or elsewhere; `-` is stdin."""
+    made = caller.post(IMPORTS, _read(file))
+    show(
+        made,
+        as_json,
+        lambda: click.echo(plain(f"{made['title']} is {made['status']}: {caller.page_of(made)}")),
+    )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Raises Failed for what no service would understand."""
+    with click.open_file(str(file), "rb") as source:
+        content = source.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise CommandFailed(f"{file} is too large: a roadmap has at most {format_size(LARGEST)}.")
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise CommandFailed(f"{file} is no roadmap; `roadmap export ID --format json` writes one.")
+    return found

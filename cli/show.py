@@ -1,0 +1,65 @@
+"""`show`: a roadmap as a tree."""
+
+from typing import Any
+
+import click
+from rich.markup import escape
+
+from cli.api_client import Caller, id_argument, service_options
+from cli.output import console, json_option
+from cli.output import show as tell
+from core.sanitize import plain
+from roadmap.exchange.formats.markdown import counted
+
+
+@click.command("show")
+@id_argument
+@service_options
+@json_option
+def show_command(roadmap_id: str, caller: Caller, as_json: bool) -> None:
+    """Show the roadmap ID as a tree: stages, modules, and concepts with their week. A tick: all of its parts are written."""
+    roadmap = caller.get(f"/api/v1/roadmaps/{roadmap_id}")
+
+    def human() -> None:
+        show(roadmap)
+        if roadmap["status"] != "ready":
+            click.echo(plain(f"\nIt is {roadmap['status']}. {roadmap['error']}".rstrip()))
+        click.echo(f"\n{caller.page_of(roadmap)}")
+
+    tell(roadmap, as_json, human)
+
+
+def show(roadmap: dict[str, Any]) -> None:
+    length = f"{counted(roadmap['hours'], 'hour')}, {counted(roadmap['weeks'], 'week')}"
+    console.print(
+        f"\n[bold]{_shown(roadmap['title'] or roadmap.get('goal', ''))}[/]: {length}\n",
+        highlight=False,
+    )
+    for remark in roadmap["remarks"]:
+        console.print(f"[yellow]![/] {_shown(remark)}", highlight=False)
+    for stage in roadmap["stages"]:
+        console.print(f"[bold]{_shown(stage['title'])}[/] ({stage['hours']} h)", highlight=False)
+        for module in stage["modules"]:
+            console.print(f"  {_shown(module['title'])}", highlight=False)
+            for concept in module["concepts"]:
+                console.print(
+                    f"    {_mark(concept)} week {concept['week']:>2}  {_shown(concept['title'])}",
+                    highlight=False,
+                    soft_wrap=True,
+                )
+
+
+def _mark(concept: dict[str, Any]) -> str:
+    states = {content["status"] for content in concept["contents"].values()}
+    if states <= {"ready"}:
+        return "[green]✓[/]"
+    return (
+        "[red]✗[/]"
+        if "failed" in states or not states & {"pending", "building", "queued"}
+        else "[yellow]·[/]"
+    )
+
+
+def _shown(text: str) -> str:
+    """Words of others are no markup, and no commands to a terminal."""
+    return escape(plain(text))

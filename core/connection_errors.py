@@ -1,0 +1,336 @@
+"""Connection errors of database and broker: cause and fix, each in one sentence.
+
+Drivers name host, port and user, never the password. Their messages on a URL that they cannot parse
+quote parts of it, and are not repeated.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import peewee
+import redis
+
+from core.sanitize import without_arguments
+from core.settings import Settings
+
+# Codes of PostgreSQL: connection failed, too many connections, intervention of an operator
+LOST = ("08", "53300", "57")
+BUSY = ("55P03", "40", "25P03")  # lock timeout, transaction rollback, idle in transaction
+DISK_FULL = "53100"
+# Failed rollbacks of SQLite, and of PostgreSQL when the connection is lost
+NOT_UNDONE = ("no transaction is active", "no such savepoint", "connection already closed")
+
+NO_SCHEMA = ("42P01", "42703")  # no such table, no such column
+BAD_OPTION = "invalid "  # by the driver, of a value in a URL, without an attempt to connect
+NO_LIMITS = "unsupported startup parameter"  # by PgBouncer, of `options` in a URL
+
+DATABASE_FAULTS = (peewee.PeeweeException,)
+# InternalError: a read-only server, as a standby is after a failover
+AWAY = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
+
+DATABASE_CAUSES = (  # words of the driver, cause, fix
+    ("could not translate host name", "its host cannot be found", "check the host in DATABASE_URL"),
+    ("name or service not known", "its host cannot be found", "check the host in DATABASE_URL"),
+    (
+        "connection refused",
+        "nothing listens there",
+        "start PostgreSQL, or check host and port in DATABASE_URL",
+    ),
+    (
+        "password authentication failed",
+        "it refuses the user or the password",
+        "check both in DATABASE_URL; special characters must be percent-encoded",
+    ),
+    ("no password supplied", "it wants a password", "put it into DATABASE_URL"),
+    (
+        NO_LIMITS,
+        "a pooler stands before it that gives sessions no limits",
+        "set DIRECT_DATABASE_URL to the server itself (docs/DEPLOYMENT.md, A transaction pooler)",
+    ),
+    (
+        BAD_OPTION,
+        "it has an option whose value is none that there is",
+        "check the options of DATABASE_URL, as sslmode",
+    ),
+    (
+        "server does not support ssl",
+        "it does not speak TLS",
+        "turn ssl on at the server, or take sslmode=require out of DATABASE_URL "
+        "(and DIRECT_DATABASE_URL)",
+    ),
+    (
+        "root certificate file",
+        "the file of its authority cannot be read",
+        "name it in DATABASE_URL: ?sslmode=verify-full&sslrootcert=/path",
+    ),
+    (
+        "certificate verify failed",
+        "its certificate is not trusted",
+        "name the file of its authority in DATABASE_URL: ?sslmode=verify-full&sslrootcert=/path",
+    ),
+    (
+        "does not match host name",
+        "its certificate is for another host",
+        "name in DATABASE_URL a host that the certificate is for",
+    ),
+    (
+        "no pg_hba.conf entry",
+        "it does not let this machine in",
+        "allow it in pg_hba.conf, or add ?sslmode=require to DATABASE_URL",
+    ),
+    ("role", "it has no such user", "check the user in DATABASE_URL, or create it"),
+    (
+        "database",
+        "it has no such database",
+        "check the name at the end of DATABASE_URL, "
+        "or create it with CREATE DATABASE ... ENCODING 'UTF8'",
+    ),
+)
+BROKER_CAUSES = (  # words of the driver, cause, fix, whether waiting may help
+    (
+        "mismatch, certificate",
+        "its certificate is for another host",
+        "name in REDIS_URL a host that the certificate is for",
+        False,
+    ),
+    (
+        "has expired",
+        "its certificate is not valid at this time",
+        "renew it, or set the clock, or name another REDIS_URL",
+        False,
+    ),
+    (
+        "not yet valid",
+        "its certificate is not valid at this time",
+        "set the clock, or name another REDIS_URL",
+        False,
+    ),
+    (
+        "certificate verify failed",
+        "its certificate is not trusted",
+        "name the file of its authority in REDIS_URL "
+        "(rediss://HOST:PORT/0?ssl_ca_certs=/path) or in SSL_CERT_FILE",
+        False,
+    ),
+    *(
+        (
+            words,
+            "it does not speak TLS there",
+            "write redis:// instead of rediss:// in REDIS_URL, or name its port of TLS; "
+            "or end what keeps it from answering",
+            True,
+        )
+        for words in (
+            "handshake operation timed out",
+            "wrong version number",
+            "record layer failure",
+            "unexpected eof",
+        )
+    ),
+    *(
+        (
+            words,
+            "it ends the connection at once",
+            "start it, or, if it speaks TLS there, write rediss:// in REDIS_URL",
+            True,
+        )
+        for words in ("connection closed by server", "connection reset by peer")
+    ),
+)
+FILE_CAUSES = (
+    ("no such table", "it has not the tables of this version", "run `roadmap migrate`"),
+    ("no such column", "it has not the tables of this version", "run `roadmap migrate`"),
+    (
+        "unable to open database file",
+        "the file cannot be opened",
+        "check that DATA_DIR can be written",
+    ),
+    ("locked", "another process holds it for long", "end what uses it, or try again"),
+    ("not a database", "the file is no SQLite database", "move it away, and restore a backup"),
+    ("malformed", "the file is damaged", "move it away, and restore a backup"),
+    ("readonly", "the file cannot be written", "check the owner of DATA_DIR"),
+    ("full", "the disk is full", "make room where DATA_DIR is"),
+    (
+        "disk i/o",
+        "the disk does not work, or is full",
+        "make room where DATA_DIR is, and check the disk",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Problem with its cause and fix. `is_away`: waiting may help."""
+
+    what: str
+    cause: str
+    fix: str
+    is_away: bool
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.cause}; {self.fix}"
+
+
+def first_of(error: BaseException) -> BaseException:
+    """Return the first error of a failed rollback.
+
+    On a full disk SQLite ends a transaction by itself, and a lost connection ends every one; the
+    rollback then fails as well.
+    """
+    while any(words in str(error) for words in NOT_UNDONE) and error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
+def is_misspelt(error: BaseException) -> bool:
+    """Return whether the driver refused the value of an option, without connecting."""
+    return _code(error) is None and first_line(error).lower().startswith(BAD_OPTION)
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether the error says that a database has no room left."""
+    return _code(error) == DISK_FULL or (
+        isinstance(getattr(error, "orig", None) or error, sqlite3.Error) and "full" in str(error)
+    )
+
+
+def database_trouble(error: BaseException, settings: Settings) -> Trouble:
+    error = first_of(error)
+    if settings.embedded:
+        cause, fix = _meaning(first_line(error), FILE_CAUSES, "check DATA_DIR")
+        return Trouble(
+            f"the database in {settings.data_dir} cannot be used",
+            cause,
+            fix,
+            "locked" in str(error),
+        )
+    if _code(error) in NO_SCHEMA:
+        return Trouble(
+            "the database cannot be used",
+            "it has not the tables of this version",
+            "run `roadmap migrate`",
+            False,
+        )
+    if isinstance(error, peewee.ProgrammingError) and _code(error) is None:
+        return Trouble(
+            "DATABASE_URL cannot be used",
+            f"the driver does not accept it ({type(error).__name__})",
+            "check its options",
+            False,
+        )
+    message = first_line(error).lower()
+    missing = "does not exist" in message
+    causes = [
+        each
+        for each in DATABASE_CAUSES
+        if (each[0] not in ("role", "database") or (missing and f'{each[0]} "' in message))
+        and (each[0] != BAD_OPTION or is_misspelt(error))
+    ]
+    cause, fix = _meaning(first_line(error), causes, "check DATABASE_URL and the server")
+    if NO_LIMITS in message or is_misspelt(error):
+        return Trouble("the database cannot be used", cause, fix, False)
+    return Trouble("the database does not answer", cause, fix, is_away(error))
+
+
+def direct_database_trouble(error: BaseException, settings: Settings) -> Trouble:
+    """Explain an error of the database for migrations, by the variable that names it."""
+    trouble = database_trouble(error, settings)
+    if settings.direct_database_url is None:
+        return trouble
+    what, fix = (
+        re.sub(r"\bDATABASE_URL", "DIRECT_DATABASE_URL", text)
+        for text in (trouble.what, trouble.fix)
+    )
+    return replace(trouble, what=what, fix=fix)
+
+
+def broker_trouble(error: Exception) -> Trouble:
+    message = first_line(error)
+    if isinstance(error, sqlite3.Error | peewee.PeeweeException | OSError) and not isinstance(
+        error, redis.RedisError
+    ):
+        return Trouble(
+            "the queues in DATA_DIR cannot be used",
+            *_meaning(message, FILE_CAUSES, "check DATA_DIR"),
+            "locked" in message,
+        )
+    if isinstance(error, TypeError | ValueError) or type(error) is redis.RedisError:
+        return option_trouble(error)
+    if isinstance(
+        error, redis.AuthenticationError | redis.ResponseError
+    ) or message.upper().startswith(("NOAUTH", "WRONGPASS", "OOM")):
+        return _refusal(error, message)
+    for words, cause, fix, may_help in BROKER_CAUSES:
+        if reason := next((each for each in _reasons(error) if words in each.lower()), ""):
+            what = "the broker does not answer" if may_help else "the broker cannot be used"
+            return Trouble(what, f"{cause} ({reason.rstrip('.')})", fix, may_help)
+    return Trouble(
+        "the broker does not answer", message, "start it, or check host and port in REDIS_URL", True
+    )
+
+
+def option_trouble(error: Exception) -> Trouble:
+    """Explain an error of REDIS_URL without the driver's words, which may quote it."""
+    return Trouble(
+        "REDIS_URL is not accepted by the driver",
+        type(error).__name__,
+        "check its options (those of TLS want rediss://)",
+        False,
+    )
+
+
+def _refusal(error: Exception, message: str) -> Trouble:
+    what = "the broker refuses"
+    if isinstance(error, redis.AuthenticationError) or message.upper().startswith(
+        ("NOAUTH", "WRONGPASS")
+    ):
+        return Trouble(
+            what, "the user or the password is wrong or missing", "check both in REDIS_URL", False
+        )
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return Trouble(
+            what, message, "give the user of REDIS_URL every command on every key", False
+        )
+    if isinstance(error, redis.exceptions.OutOfMemoryError) or message.startswith("OOM"):
+        return Trouble(
+            what, "its memory is full", "raise its maxmemory, or let the workers catch up", True
+        )
+    return Trouble(what, message, "check REDIS_URL and the server", False)
+
+
+def _reasons(error: BaseException) -> Iterator[str]:
+    """Yield the messages of an error and of its causes, which may say more."""
+    each: BaseException | None = error
+    while each is not None:
+        yield first_line(each)
+        each = each.__cause__ or each.__context__
+
+
+def is_away(error: BaseException) -> bool:
+    """Return whether the error says that a database is away or busy."""
+    origin = getattr(error, "orig", None) or error
+    if isinstance(origin, sqlite3.Error):
+        return "locked" in str(origin) or "busy" in str(origin)
+    code = _code(error)
+    if code is None:
+        return isinstance(error, peewee.OperationalError | peewee.InterfaceError)
+    return code.startswith((*LOST, *BUSY))
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error, without arguments, which may be a password."""
+    message = str(error).strip()
+    return without_arguments(message.splitlines()[0]) if message else type(error).__name__
+
+
+def _code(error: BaseException) -> str | None:
+    return getattr(getattr(error, "orig", None) or error, "pgcode", None)
+
+
+def _meaning(message: str, causes: object, otherwise: str) -> tuple[str, str]:
+    for words, cause, fix in causes:  # type: ignore[attr-defined]
+        if words in message.lower():
+            return f"{cause} ({message})", fix
+    return message, otherwise

@@ -1,0 +1,96 @@
+"""Table of all metrics, by their Prometheus names.
+
+Counters and histograms are counted where something happens (core/metric_counters.py); gauges are read
+when they are shown. docs/MONITORING.md has the same table, which a test compares.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    counter = "counter"
+    gauge = "gauge"
+    histogram = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """Definition of a metric.
+
+    `bounds` are the upper bounds of a histogram's buckets, in its unit; Prometheus gets every
+    `shown_every`-th. A `charted` metric is also stored by the minute, for a day, for charts without
+    Prometheus. A process distinguishes at `most` so many label sets.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = ()
+    shown_every: int = 1
+    charted: bool = False
+    most: int = 1000
+
+    @property
+    def shown(self) -> tuple[float, ...]:
+        return self.bounds[:: self.shown_every]
+
+
+# Twelve per decade, from 1 ms to 1000 s, so that quantiles are right within a tenth
+FINE = tuple(float(f"{0.001 * 10 ** (step / 12):.3g}") for step in range(73))
+ANSWERS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+CALLS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 90.0, 120.0, 300.0)
+
+REQUESTS = "roadmap_http_requests_total"
+REQUEST_SECONDS = "roadmap_http_request_duration_seconds"
+STREAMS = "roadmap_http_open_streams"
+TASKS = "roadmap_tasks_total"
+TASK_SECONDS = "roadmap_task_duration_seconds"
+QUEUE_MESSAGES = "roadmap_queue_messages"
+QUEUE_AGE = "roadmap_queue_oldest_message_age_seconds"
+QUEUE_PAUSED = "roadmap_queue_paused"
+QUEUE_CONSUMERS = "roadmap_queue_consumers"
+LOG_ACCEPTED = "roadmap_log_records_accepted_total"
+LOG_RECORDS = "roadmap_log_records"
+LOG_WAITING = "roadmap_log_buffer_waiting"
+MODEL_CALLS = "roadmap_model_calls_total"
+MODEL_SECONDS = "roadmap_model_call_duration_seconds"
+MODEL_TOKENS = "roadmap_model_tokens_total"
+MODEL_COST = "roadmap_model_cost_total"
+WEBHOOKS = "roadmap_webhook_deliveries_total"
+CONNECTIONS = "roadmap_database_connections"
+MOST_CONNECTIONS = "roadmap_database_connections_max"
+MEMORY = "roadmap_process_resident_memory_bytes"
+STARTED = "roadmap_process_start_time_seconds"
+BUILD = "roadmap_build_info"
+DEPENDENCY = "roadmap_dependency_up"
+
+_PROCESS = ("service", "process")
+_TABLE = (
+    Metric(REQUESTS, Kind.counter, "Requests answered, by the pattern of the route, method and status", ("route", "method", "status"), most=10_000),  # every route, method and status: what strangers ask hides nothing
+    Metric(REQUEST_SECONDS, Kind.histogram, "Time until an answer was sent whole, without streams", ("route", "method"), bounds=ANSWERS),
+    Metric(STREAMS, Kind.gauge, "Streams of events that are open in a process", _PROCESS),
+    Metric(TASKS, Kind.counter, "Runs of tasks: done, failed for good, retried, postponed, interrupted", ("queue", "task", "outcome"), charted=True),
+    Metric(TASK_SECONDS, Kind.histogram, "Time of the runs that were done or have failed for good", ("queue", "task"), bounds=FINE, shown_every=4, charted=True),
+    Metric(QUEUE_MESSAGES, Kind.gauge, "Messages by queue and state", ("queue", "state")),
+    Metric(QUEUE_AGE, Kind.gauge, "Time for which the oldest message of a queue has been ready and not taken", ("queue",)),
+    Metric(QUEUE_PAUSED, Kind.gauge, "1 while an operator lets no worker begin with a message of a queue", ("queue",)),
+    Metric(QUEUE_CONSUMERS, Kind.gauge, "Consumers of a queue that give signs of life", ("queue",)),
+    Metric(LOG_ACCEPTED, Kind.counter, "Records of the execution log that found room in a buffer"),
+    Metric(LOG_RECORDS, Kind.gauge, "Records of the execution log of all processes by their fate", ("state",)),
+    Metric(LOG_WAITING, Kind.gauge, "Records of the execution log that a process has not sent yet", _PROCESS),
+    Metric(MODEL_CALLS, Kind.counter, "Calls of a model that are in the books, by how they ended", ("model", "step", "outcome")),
+    Metric(MODEL_SECONDS, Kind.histogram, "Time of these calls", ("model", "step"), bounds=CALLS),
+    Metric(MODEL_TOKENS, Kind.counter, "Tokens that the provider has counted", ("model", "kind")),
+    Metric(MODEL_COST, Kind.counter, "What these calls have cost, in the currency of the settings", ("model", "currency")),
+    Metric(WEBHOOKS, Kind.counter, "Tries to deliver to a webhook: delivered, retried later, failed for good", ("outcome",)),
+    Metric(CONNECTIONS, Kind.gauge, "Connections of a process to the database", (*_PROCESS, "state")),
+    Metric(MOST_CONNECTIONS, Kind.gauge, "The most connections that a process may have", _PROCESS),
+    Metric(MEMORY, Kind.gauge, "Memory that a process holds; what the processes of one instance share counts for each", _PROCESS),
+    Metric(STARTED, Kind.gauge, "When a process has begun, in seconds since 1970", _PROCESS),
+    Metric(BUILD, Kind.gauge, "1; the version of this service and of Python", ("version", "python")),
+    Metric(DEPENDENCY, Kind.gauge, "1 when the database or the broker answers, else 0", ("dependency",)),
+)  # fmt: skip
+
+METRICS = {metric.name: metric for metric in _TABLE}

@@ -1,0 +1,163 @@
+"""Link probe: does a page of another site exist?
+
+A visit names its program, asks for the head alone where the server supports that, obeys robots.txt
+(RFC 9309) and follows few redirects, each of which `outbound.py` checks like the first URL. Time,
+bytes and steps are limited.
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from time import monotonic
+from urllib.parse import quote, unquote, urldefrag, urljoin, urlparse, urlsplit
+from urllib.robotparser import RobotFileParser
+
+from core.net.ip_allowlist import Networks
+from core.net.safe_http import FetchedResponse, Target, Unreachable, head, parse
+from core.version import NUMBER
+
+LIMIT = 20.0  # seconds for all steps of a visit
+MOST_REDIRECTS = 5
+LARGEST_ROBOTS = 64 * 1024  # bytes; the rest is not read
+ROBOTS_KEPT = 24 * 3600.0  # seconds (RFC 9309)
+MOST_HOSTS = 500  # in the cache of robots.txt
+NAME = "RoadmapLinkCheck"
+HEADERS = {"User-Agent": f"{NAME}/{NUMBER}", "Accept": "*/*"}
+REDIRECTS = (301, 302, 303, 307, 308)
+# After any other status GET is tried: many servers answer HEAD badly.
+HEAD_IS_ENOUGH = (200, 204, 206, *REDIRECTS, 429)
+SAFE = "!#$%&'()*+,/:;=?@[]~-._"  # characters of a URL (RFC 3986)
+
+GONE = (404, 410)  # the page certainly does not exist
+
+NOT_WANTED = "the site asks programs to stay away (robots.txt)"
+TOO_FAR = f"it leads on more than {MOST_REDIRECTS} times"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Result of a visit. The page exists when `wrong` is empty.
+
+    `status` is None without an answer. `refused`: our rules forbid the visit; `unwelcome`: those
+    of the site do.
+    """
+
+    status: int | None
+    wrong: str = ""
+    refused: bool = False
+    unwelcome: bool = False
+    retry_after: float | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Return whether the page certainly does not exist."""
+        return self.refused or self.status in GONE
+
+
+class Robots:
+    """Cache of robots.txt by origin. Thread-safe."""
+
+    def __init__(self) -> None:
+        # The text: parsed, it takes twelve times as much memory.
+        self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def allow(self, target: Target, networks: Networks, until: float) -> bool:
+        """Return whether the site allows the visit. Raises Unreachable."""
+        origin = f"{target.scheme}://{target.host_header}"
+        with self._lock:
+            kept = self._known.get(origin)
+        if kept is None or kept[0] < monotonic():
+            kept = (monotonic() + ROBOTS_KEPT, self._read(target, networks, until))
+            with self._lock:
+                self._known[origin] = kept
+                while len(self._known) > MOST_HOSTS:
+                    self._known.popitem(last=False)
+        rules = RobotFileParser()
+        rules.parse([line for line in kept[1].splitlines() if _is_readable(line)])
+        # With the origin: a path alone could look like a host, as //[ does.
+        return rules.can_fetch(NAME, origin + target.path)
+
+    def _read(self, target: Target, networks: Networks, until: float) -> str:
+        """Return the rules: an error of the client allows all, one of the server nothing."""
+        place = Target(target.scheme, target.host, target.port, "/robots.txt")
+        answered = head(
+            "GET", place, HEADERS, networks=networks, until=until, most_body=LARGEST_ROBOTS
+        )
+        if answered.status == 200:
+            return answered.body.decode("utf-8", "replace")
+        return "User-agent: *\nDisallow: /" if answered.status >= 500 else "User-agent: *\nAllow: /"
+
+
+def _is_readable(line: str) -> bool:
+    """Return whether the parser takes the line. Delays are left out."""
+    name, _, value = line.partition(":")
+    try:
+        urlparse(unquote(value.strip()))
+    except ValueError:
+        return False
+    return name.strip().lower() not in ("crawl-delay", "request-rate")
+
+
+robots = Robots()
+
+
+def visit(url: str, *, networks: Networks = (), limit: float = LIMIT) -> Visit:
+    """Visit a URL once, with its redirects. Never raises for what a server does."""
+    until = monotonic() + limit
+    whose = "its address"
+    try:
+        for _ in range(MOST_REDIRECTS + 1):
+            try:
+                target = parse(spelled(url), networks, plain=True)
+            except ValueError as error:
+                return Visit(None, f"{whose} {error}", refused=True)
+            if not robots.allow(target, networks, until):
+                return Visit(None, NOT_WANTED, unwelcome=True)
+            answered = _asked(target, networks, until)
+            status, location = answered.status, answered.location
+            if status not in REDIRECTS or not location:
+                wrong = "" if 200 <= status < 300 else f"it answered with status {status}"
+                return Visit(status, wrong, retry_after=answered.retry_after)
+            whose = "the address to which it redirects"
+            try:
+                url = urljoin(url, location)
+            except ValueError:
+                url = location  # parse refuses it
+    except Unreachable as error:
+        return Visit(None, str(error))
+    return Visit(None, TOO_FAR)
+
+
+def spelled(url: str) -> str:
+    """Return the URL as it is sent: in ASCII, without a fragment. Raises ValueError."""
+    try:
+        bare = urldefrag(url)[0]
+        if bare.isascii():
+            return quote(bare, safe=SAFE)
+        parts = urlsplit(bare)
+        host = parts.hostname.encode("idna").decode() if parts.hostname else ""
+        port = f":{parts.port}" if parts.port is not None else ""
+    except ValueError:  # also a UnicodeError
+        raise ValueError("is not a readable URL") from None
+    return quote(parts._replace(netloc=host + port).geturl(), safe=SAFE)
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL, in lower case; of an unreadable URL the URL itself."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url
+
+
+def _asked(target: Target, networks: Networks, until: float) -> FetchedResponse:
+    """HEAD the page, and GET it if HEAD is not answered well."""
+    try:
+        answered = head("HEAD", target, HEADERS, networks=networks, until=until)
+        if answered.status in HEAD_IS_ENOUGH:
+            return answered
+    except Unreachable:
+        if monotonic() >= until:
+            raise
+    return head("GET", target, HEADERS, networks=networks, until=until)

@@ -1,0 +1,44 @@
+"""Password strength: length and a list of common passwords.
+
+By NIST SP 800-63B and OWASP ASVS 5.0 (6.2): no rules of composition, any character, passphrases
+welcome.
+"""
+
+from functools import cache
+from pathlib import Path
+
+SHORTEST = 12  # characters
+COMMON = Path(__file__).parent / "common_passwords.txt"
+FEWEST_CHARACTERS = 5  # different ones
+LEAST_BESIDE = 6  # characters beside the names of the person
+SHORTEST_NAME = 3  # characters of a name that counts
+OURS = "roadmap"  # the name of the service
+BETTER = "a few words that do not belong together are better"
+
+
+def password_weakness(password: str, *names: str) -> str:
+    """Return why a password is easy to guess, or "". `names` are the user's."""
+    folded = password.casefold()
+    if len(password) < SHORTEST:
+        return f"should have at least {SHORTEST} characters"
+    if folded.strip() in _common():
+        return f"is one of the most common passwords; {BETTER}"
+    if len(set(folded)) < FEWEST_CHARACTERS:
+        return f"repeats a few characters; {BETTER}"
+    rest = folded
+    words = {  # an address has a name and a host
+        word
+        for name in map(str.casefold, (OURS, *names))
+        for word in (name, *name.split("@"), *name.split())
+        if len(word) >= SHORTEST_NAME
+    }
+    for word in sorted(words, key=len, reverse=True):
+        rest = rest.replace(word, "")
+    if len(rest) < LEAST_BESIDE:
+        return f"is little more than a name or an address; {BETTER}"
+    return ""
+
+
+@cache
+def _common() -> frozenset[str]:
+    return frozenset(COMMON.read_text("utf-8").splitlines())

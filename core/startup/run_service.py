@@ -1,0 +1,168 @@
+"""Entry point of `entrypoint.sh`: preflight checks, then the service itself.
+
+SERVICE_TYPE names the service. Both run in one process, since they load the same modules. The three
+services of SERVICE_TYPE=all are forked from one process that has loaded everything, and share its
+memory until they write to it. That process becomes their supervisor (`core/startup/supervisor.py`).
+"""
+
+import gc
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+from setproctitle import setproctitle
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+BLOCKED = {*ENDS, signal.SIGCHLD}  # from the first fork until the supervisor waits for them
+PRELOADED = (
+    *("roadmap_app", "web.http.http_limits", "uvicorn.main", "uvicorn.loops.auto"),
+    *("tasks", "huey.bin.huey_consumer", "core.startup.banner"),
+)
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+
+Run = Callable[[], NoReturn]
+Handlers = dict[
+    signal.Signals, signal.Handlers | Callable[[int, FrameType | None], object] | int | None
+]
+
+
+def main() -> None:
+    gc.disable()  # until `core.garbage` enables it after the start
+    # The first process of a container ends by no signal without a handler. An ignored signal stays
+    # ignored; for the supervisor of several services that is so with SIGHUP alone.
+    before: Handlers = {
+        each: signal.signal(each, _end)
+        for each in ENDS
+        if signal.getsignal(each) is not signal.SIG_IGN
+    }
+    from core.settings import ServiceType, from_environment
+    from core.startup import preflight  # after the handlers: loading takes a moment
+
+    if preflight.main():
+        sys.exit(1)
+    settings = from_environment(os.environ)
+    commands = commands_of(settings)
+    if settings.service_type is ServiceType.all:
+        _fork(commands.values(), settings.shutdown_grace_seconds, before)
+    _restore(before)
+    _serve(commands[settings.service_type])
+
+
+def commands_of(settings: "Settings") -> dict[str, list[str]]:
+    """Return the command line of each service, by its SERVICE_TYPE."""
+    workers, host = settings.api_workers, settings.host
+    if not host:  # both families: "::" serves them with several workers, "" with one
+        host = "127.0.0.1" if settings.embedded else "::" if workers > 1 else ""
+    # -g TERM stops gracefully on SIGTERM, -t limits the grace; -q leaves logging to our set-up
+    # fmt: off
+    grace = f"{settings.shutdown_grace_seconds:g}"
+    consumer = ["huey_consumer", "-q", "-g", "TERM", "-t", grace, "-w"]
+    return {
+        "api": [
+            "uvicorn", "roadmap_app:app", "--host", host, "--port", str(settings.port),
+            "--workers", str(workers), "--no-proxy-headers", "--no-access-log",
+            "--log-level", "warning", "--log-config", "core/uvicorn_logging.json",
+            "--timeout-graceful-shutdown", "5", "--no-server-header", "--ws", "none",
+            "--http", "web.http.http_limits:BoundedProtocol",
+        ],
+        "huey_logs": [*consumer, str(settings.logs_workers), "tasks.queues.logs_queue"],
+        "huey_content": [*consumer, str(settings.content_workers), "tasks.queues.content_queue"],
+    }
+    # fmt: on
+
+
+def _serve(command: list[str]) -> NoReturn:
+    sys.argv = command
+    if "--workers" in command and command[command.index("--workers") + 1] != "1":
+        os.execvp(command[0], command)  # the process above several workers stays small
+    setproctitle(" ".join(command))
+    if command[0] == "uvicorn":
+        import uvicorn.main
+
+        uvicorn.main.main()
+    else:
+        from huey.bin.huey_consumer import consumer_main
+
+        consumer_main()
+    sys.exit()
+
+
+def _fork(commands: Iterable[list[str]], grace: float, before: Handlers) -> NoReturn:
+    from core.logging_setup import JsonFormatter, formatter_of_environment, say
+
+    for name in PRELOADED:
+        importlib.import_module(name)
+    for queue in sys.modules["tasks.queues"].QUEUES:
+        queue.storage.close()  # no two processes may have one connection
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, no end would be reported
+    signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
+    children: list[int] = []
+    try:
+        run = _forked([_announce, *(partial(_serve, command) for command in commands)], children)
+        if run is None:
+            is_json = isinstance(formatter_of_environment(), JsonFormatter)
+            arguments = [f"{grace:g}", "json" if is_json else "text", *map(str, children)]
+            os.execv(sys.executable, [sys.executable, "-I", "-S", str(SUPERVISOR), *arguments])
+    except OSError as error:  # no room for another process: end those that there are
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        say(f"error: the services cannot be started: {error.strerror}", logging.ERROR)
+        sys.exit(1)
+    _restore(before)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+    run()
+
+
+def _forked(runs: Iterable[Run], children: list[int]) -> Run | None:
+    """Fork a child for each run; return its run in a child and None in the parent.
+
+    The ids are added to `children`. Each child has a process group of its own, so that Ctrl-C
+    reaches the supervisor alone and the end is orderly. Raises OSError.
+    """
+    for run in runs:
+        pid = os.fork()
+        # Parent and child both set the group: it must exist before it gets a signal.
+        with suppress(PermissionError, ProcessLookupError):  # the child was quicker
+            os.setpgid(pid, pid)
+        if not pid:
+            children.clear()  # the others are siblings
+            return run
+        children.append(pid)
+    return None
+
+
+def _announce() -> NoReturn:
+    setproctitle("core.startup.banner")
+    sys.exit(sys.modules["core.startup.banner"].main())
+
+
+def _restore(handlers: Handlers) -> None:
+    for each, handler in handlers.items():
+        signal.signal(each, handler)
+
+
+def _end(number: int, _: FrameType | None) -> NoReturn:
+    """Exit at once during the start, with the exit code that shells give for a signal.
+
+    An exception would be ignored in callbacks of the import system. The database rolls an
+    unfinished migration back, as after SIGKILL.
+    """
+    os._exit(128 + number)
+
+
+if __name__ == "__main__":
+    main()

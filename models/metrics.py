@@ -1,0 +1,36 @@
+"""What all processes have counted together, and what each of them is just now."""
+
+from types import SimpleNamespace
+
+import peewee
+
+from models.base import Table, UtcDateTimeField
+
+
+class MetricValue(Table):
+    """One number: of all time (minute 0), or of one minute, counted from 1970. Processes add to it."""
+
+    name = peewee.CharField(max_length=80)
+    minute = peewee.IntegerField()
+    labels = peewee.TextField()  # JSON with its keys in order
+    part = peewee.CharField(max_length=20)  # of a histogram
+    value = peewee.DoubleField()
+
+    Meta = SimpleNamespace(
+        table_name="measure",
+        primary_key=peewee.CompositeKey("name", "minute", "labels", "part"),
+        indexes=((("minute",), False),),
+    )
+
+
+class ProcessMetrics(Table):
+    """A process that counts: the last batch that it has added, so that none is added twice, and facts about itself."""
+
+    id = peewee.UUIDField(primary_key=True)
+    service = peewee.CharField(max_length=20)
+    process = peewee.CharField(max_length=80)  # host and pid
+    last_batch = peewee.BigIntegerField()
+    facts = peewee.JSONField()  # numbers by name, of its gauges
+    updated_at = UtcDateTimeField(index=True)
+
+    Meta = SimpleNamespace(table_name="measured_process")

@@ -1,0 +1,25 @@
+"""What opens a roadmap to whoever has it."""
+
+from types import SimpleNamespace
+
+import peewee
+
+from models.base import Identified, UtcDateTimeField
+from models.roadmaps import Roadmap
+
+
+class ShareLink(Identified):
+    """A link whose token begins with its id. Without its row it opens nothing: so it is revoked.
+
+    `token_hashes`: SHA-256 of the token that opens it, in hexadecimal. Of a link that a version
+    before 0.2.0 has signed: `signed`, and a hash by each key that was there, separated by spaces;
+    null until the API has started.
+    """
+
+    roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
+    purpose = peewee.CharField(max_length=10)
+    created_at = UtcDateTimeField()
+    expires_at = UtcDateTimeField(null=True)
+    token_hashes = peewee.TextField(null=True)
+
+    Meta = SimpleNamespace(table_name="secret_link")

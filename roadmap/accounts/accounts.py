@@ -1,0 +1,489 @@
+"""Accounts: registering, logging in, new passwords, administrators, and the local owner of embedded mode."""
+
+import logging
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+import peewee
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from core import clock
+from core.db import database_time, lock_for_update, session, settings, transaction
+from core.errors import Conflict, FieldError, Forbidden, NotFound, Unauthenticated
+from core.ids import new_id
+from core.password_strength import SHORTEST
+from core.sanitize import CLEAN, Email, normalize_email
+from core.settings import Admission
+from models.accounts import Account
+from models.exports import AccountExport
+from roadmap.accounts import api_keys, invitations, passwords, sessions
+from roadmap.accounts.identity import LOCAL_OWNER, Device, Login, Principal, Scope
+from roadmap.accounts.locks import lock_account
+from roadmap.accounts.principals import confirm
+from roadmap.operations.audit_log import Action, Actor, audited
+
+RETURN = timedelta(days=30)  # for which the person may return
+
+
+def may_return(account: Account) -> bool:
+    """Whether its person can bring it back: not when it was disabled by an operator since, or its time is over."""
+    if account.delete_at is None or account.delete_at <= clock.now():
+        return False
+    return bool(account.disabled_at == account.delete_at - RETURN)
+
+
+logger = logging.getLogger(__name__)
+LOCAL_EMAIL = "local@localhost"
+LONGEST_PASSWORD = 1000  # characters
+Password = Annotated[SecretStr, Field(max_length=LONGEST_PASSWORD)]
+NewPassword = Annotated[
+    SecretStr,
+    Field(
+        min_length=SHORTEST,
+        max_length=LONGEST_PASSWORD,
+        description="At least 12 characters, and not a common one.",
+    ),
+]
+WithCookie = Annotated[
+    bool, Field(description="For browsers: the answer sets a cookie, instead of telling a token.")
+]
+
+
+class Credentials(BaseModel):
+    """Who one is, and what only that person knows."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
+    email: Email = Field(description="The address of the account.")
+    password: Password = Field(description="Its password.")
+    cookie: WithCookie = False
+    restore: bool = Field(
+        False, description="Whether to restore the account, if it is to be deleted."
+    )
+
+
+class Registration(BaseModel):
+    """Of a new account."""
+
+    model_config = ConfigDict(extra="forbid")
+    email: Email = Field(description="An address that has no account yet.")
+    password: NewPassword
+    name: Annotated[str, Field(max_length=100), CLEAN] = Field(
+        "", description="What the person is called."
+    )
+    invitation: Annotated[SecretStr, Field(max_length=500)] | None = Field(
+        None,
+        description="What the person was sent, where only those may register who were invited.",
+    )
+    cookie: WithCookie = False
+
+
+class PasswordChange(BaseModel):
+    """From one password to another."""
+
+    model_config = ConfigDict(extra="forbid")
+    current_password: Password = Field(description="The one until now.")
+    new_password: NewPassword
+    revoke_keys: bool = Field(
+        False, description="Whether the API keys end as well, as the logins do."
+    )
+    cookie: WithCookie = False
+
+
+class EmailChange(BaseModel):
+    """To another address."""
+
+    model_config = ConfigDict(extra="forbid")
+    email: Email = Field(description="The new one, which has no account yet.")
+    password: Password = Field(description="The password of the account.")
+    cookie: WithCookie = False
+
+
+class DeletionRequest(BaseModel):
+    """That it is the person who wants it."""
+
+    model_config = ConfigDict(extra="forbid")
+    password: Password = Field(description="The password of the account.")
+
+
+class Deletion(BaseModel):
+    """An account that is to be deleted. Until then, `POST /api/v1/auth/login` with `"restore": true` restores it."""
+
+    delete_at: datetime = Field(description="When it will be gone for ever.")
+
+
+class ToBeDeleted(Conflict):
+    """The password is right, and the account is to be deleted unless it is restored."""
+
+    def __init__(self, delete_at: datetime) -> None:
+        at = delete_at.isoformat(timespec="seconds")
+        super().__init__(
+            f'This account will be deleted at {at}. To restore it, log in with "restore": true before then.'
+        )
+        self.delete_at = delete_at
+
+
+class AddressTaken(Conflict):
+    """An account has this address already."""
+
+    def __init__(self) -> None:
+        taken = FieldError("/email", "is registered already")
+        super().__init__("There is an account with this address.", fields=(taken,))
+
+
+class LastAdministrator(Conflict):
+    """Without this account nobody could administer the service."""
+
+
+class User(BaseModel):
+    """An account."""
+
+    id: UUID
+    email: str = Field(description="With which one logs in.")
+    name: str = Field(description="What the person is called; may be empty.")
+    is_admin: bool = Field(False, description="Whether this is an administrator.")
+    is_observer: bool = Field(
+        False, description="Whether this may look at the operator's room, and change nothing there."
+    )
+
+
+class ListedUser(User):
+    """An account, for operators."""
+
+    disabled_at: datetime | None
+    delete_at: datetime | None
+
+
+def register(
+    registration: Registration, invitation_id: UUID | None, device: Device
+) -> tuple[User, Login]:
+    """Make an account and log in. Slow by design. Raises Invalid, Forbidden, and Conflict when the address is taken."""
+    if settings.registration is Admission.closed:
+        raise Forbidden("Nobody can register here. Ask the administrator for an account.")
+    if settings.registration is Admission.invite and invitation_id is None:
+        raise Forbidden(
+            "Only who was invited can register. Ask the administrator for an invitation, and send it as `invitation`."
+        )
+    password = registration.password.get_secret_value()
+    passwords.check(password, registration.email, registration.name)
+    if invitation_id is not None:
+        invitations.check(
+            invitation_id, registration.email
+        )  # before anything is told of who has an account
+    digest = passwords.hashed(password)
+    try:
+        with transaction():
+            account = _insert(registration.email, registration.name, digest)
+            if invitation_id is not None:
+                invitations.redeem(invitation_id, account)
+            return _user(account), sessions.begin(account, device)
+    except peewee.IntegrityError:
+        raise AddressTaken from None
+
+
+def log_in(credentials: Credentials, device: Device) -> tuple[User, Login]:
+    """Slow by design, and equally slow for unknown accounts. With `restore`, an account that is to be deleted is not any more.
+
+    Raises Unauthenticated, and ToBeDeleted to whoever knows the password.
+    """
+    with session():
+        account = Account.get_or_none(Account.email == credentials.email)
+    known = account is not None and (account.disabled_at is None or may_return(account))
+    if not passwords.matches(
+        account.password_hash if known else None, credentials.password.get_secret_value()
+    ):
+        raise Unauthenticated("The address or the password is wrong.")
+    digest = passwords.rehashed(account.password_hash, credentials.password.get_secret_value())
+    return _begin(account, device, digest, restore=credentials.restore)
+
+
+def change_password(
+    principal: Principal, change: PasswordChange, device: Device
+) -> tuple[User, Login]:
+    """End all sessions of the account and begin a new one. Slow by design. Raises Invalid, Unauthenticated, Conflict."""
+    before = _get(principal.account_id)
+    if not passwords.matches(before.password_hash, change.current_password.get_secret_value()):
+        raise Unauthenticated("The current password is wrong.")
+    password = change.new_password.get_secret_value()
+    passwords.check(password, before.email, before.name, pointer="/new_password")
+    digest = passwords.hashed(password)
+    with transaction():
+        account = confirm(principal)
+        if account.password_hash != before.password_hash:
+            raise Conflict("The password has been changed meanwhile. Log in again.")
+        Account.update(password_hash=digest).where(Account.id == account.id).execute()
+        sessions.end_all(account.id)
+        if change.revoke_keys:
+            api_keys.revoke_all(account.id)
+        return _user(account), sessions.begin(account, device)
+
+
+def change_email(
+    principal: Principal, change: EmailChange, device: Device, actor: Actor
+) -> tuple[User, Login]:
+    """End all sessions of the account and begin a new one, as a new password does. Slow by design.
+
+    Raises Invalid, Unauthenticated, Conflict, AddressTaken.
+    """
+    before = _get(principal.account_id)
+    password = change.password.get_secret_value()
+    if not passwords.matches(before.password_hash, password):
+        raise Unauthenticated("The current password is wrong.")
+    passwords.check(
+        password, change.email, before.name
+    )  # it may be little more than the new address
+    with transaction():
+        account = confirm(principal)
+        if (account.password_hash, account.email) != (before.password_hash, before.email):
+            raise Conflict("The account has been changed meanwhile. Log in again.")
+        return _user(_readdressed(account, change.email, actor)), sessions.begin(account, device)
+
+
+def delete(principal: Principal, request: DeletionRequest) -> Deletion:
+    """Disable the account, which is deleted in 30 days. Slow by design.
+
+    Raises Unauthenticated, Conflict, LastAdministrator.
+    """
+    account = _get(principal.account_id)
+    if not passwords.matches(account.password_hash, request.password.get_secret_value()):
+        raise Unauthenticated("The password is wrong.")
+    with transaction():
+        others = _lock_administrators(beside=account.id) if account.is_admin else 0
+        current = confirm(principal)
+        if (current.password_hash, current.is_admin) != (account.password_hash, account.is_admin):
+            raise Conflict("The account has been changed meanwhile. Log in again.")
+        if current.is_admin and not others:
+            raise LastAdministrator("This is the last administrator. Make somebody else one first.")
+        now = clock.now()
+        deletion = Deletion(delete_at=now + RETURN)
+        Account.update(disabled_at=now, delete_at=deletion.delete_at).where(
+            Account.id == account.id
+        ).execute()
+        sessions.end_all(account.id)
+        api_keys.revoke_all(account.id)
+        AccountExport.delete().where(AccountExport.account == account.id).execute()
+    return deletion
+
+
+def find(user_id: UUID) -> User:
+    """Raises Unauthenticated when the account is gone."""
+    return _user(_get(user_id))
+
+
+def ensure_local_owner() -> None:
+    """Embedded mode has one person, who needs no password and cannot log in with one."""
+    local = {
+        "id": LOCAL_OWNER,
+        "email": LOCAL_EMAIL,
+        "name": "",
+        "password_hash": "",
+        "created_at": clock.now(),
+    }
+    with transaction():
+        Account.insert(**local).on_conflict_ignore().execute()
+
+
+def ensure_first_admin() -> None:
+    """The account that ADMIN_EMAIL and ADMIN_PASSWORD name. One that is there is left as it is: whoever has registered under
+    that address may be anybody, and a password that was changed stays changed.
+    """
+    if not settings.admin_email or settings.admin_password is None:
+        return
+    email = settings.admin_email
+    with session():
+        account = Account.get_or_none(Account.email == email)
+        others = Account.select().where(Account.is_admin, Account.disabled_at.is_null()).exists()
+    if (
+        account is None and others
+    ):  # the first one may have another address by now, and another password
+        logger.warning(
+            "ADMIN_EMAIL is passed over, as there is an administrator; `roadmap users add --admin` makes another"
+        )
+    elif account is None:
+        with suppress(Conflict):  # another process was quicker
+            add(email, settings.admin_password.get_secret_value(), is_admin=True)
+    elif not account.is_admin:
+        logger.warning(
+            "the account of ADMIN_EMAIL is no administrator; `roadmap users admin EMAIL` makes it one"
+        )
+
+
+def add(email: str, password: str, *, name: str = "", is_admin: bool = False) -> User:
+    """Make an account without registering, for operators. Raises Invalid, Conflict."""
+    passwords.check(password, email, name)
+    digest = passwords.hashed(password)
+    try:
+        with transaction():
+            return _user(_insert(normalize_email(email), name, digest, is_admin=is_admin))
+    except peewee.IntegrityError:
+        raise Conflict(f"There is an account with the address {email.lower()} already.") from None
+
+
+def set_password(email: str, password: str, *, revoke_keys: bool = False) -> None:
+    """For operators, when it is forgotten: ends all sessions, and opens an account that is disabled or to be deleted.
+
+    Raises Invalid, NotFound.
+    """
+    known = by_email(email)
+    passwords.check(password, known.email, known.name)
+    digest = passwords.hashed(password)
+    with transaction():
+        account = _locked(email)
+        opened = {"disabled_at": None, "delete_at": None}
+        Account.update(password_hash=digest, **opened).where(Account.id == account.id).execute()
+        sessions.end_all(account.id)
+        if revoke_keys:
+            api_keys.revoke_all(account.id)
+
+
+def set_email(email: str, new: str, actor: Actor) -> None:
+    """For operators: ends all sessions of the account. Raises NotFound, AddressTaken."""
+    with transaction():
+        _readdressed(_locked(email), normalize_email(new), actor)
+
+
+def end_all_logins(email: str) -> None:
+    """For operators: ends all sessions of the account. Raises NotFound."""
+    with transaction():
+        sessions.end_all(_locked(email).id)
+
+
+def set_admin(email: str, *, is_admin: bool) -> None:
+    """Its sessions end: what one may do stands in its token. With the rank, the keys end that need it. Raises NotFound."""
+    with transaction():
+        account = _locked(email)
+        Account.update(is_admin=is_admin).where(Account.id == account.id).execute()
+        sessions.end_all(account.id)
+        if not is_admin:
+            api_keys.revoke_all(account.id, Scope.admin)
+            if not account.is_observer:
+                api_keys.revoke_all(account.id, Scope.observe)
+
+
+def set_observer(email: str, *, is_observer: bool) -> None:
+    """The same for who may only look at the operator's room. Raises NotFound."""
+    with transaction():
+        account = _locked(email)
+        Account.update(is_observer=is_observer).where(Account.id == account.id).execute()
+        sessions.end_all(account.id)
+        if not is_observer and not account.is_admin:
+            api_keys.revoke_all(account.id, Scope.observe)
+
+
+def disable(email: str) -> None:
+    """Nobody can act as this account any more; what it made stays, unless it is to be deleted: then nobody can restore it.
+
+    Raises NotFound.
+    """
+    with transaction():
+        account = _locked(email)
+        Account.update(disabled_at=database_time()).where(Account.id == account.id).execute()
+        sessions.end_all(account.id)
+        api_keys.revoke_all(account.id)
+
+
+def by_email(email: str) -> User:
+    """Raises NotFound."""
+    with session():
+        account = Account.get_or_none(Account.email == email.lower())
+    if account is None:
+        raise NotFound(f"There is no account with the address {email.lower()}.")
+    return _user(account)
+
+
+def list_all(limit: int) -> list[ListedUser]:
+    """The oldest first."""
+    with session():
+        rows = list(Account.select().order_by(Account.id).limit(limit))
+    return [
+        ListedUser(**{name: getattr(row, name) for name in ListedUser.model_fields}) for row in rows
+    ]
+
+
+def _begin(verified: Account, device: Device, digest: str, *, restore: bool) -> tuple[User, Login]:
+    """Begin a session of a verified password, unless the account has changed meanwhile. Its hash may be a newer one."""
+    with transaction():
+        account = lock_account(verified.id)
+        if account is None or account.password_hash != verified.password_hash:
+            raise Unauthenticated("The address or the password is wrong.")
+        changes: dict[str, object] = (
+            {"password_hash": digest} if digest != account.password_hash else {}
+        )
+        if may_return(account):
+            if not restore:
+                raise ToBeDeleted(account.delete_at)
+            changes |= {"disabled_at": None, "delete_at": None}
+        elif account.disabled_at is not None:
+            raise Unauthenticated("The address or the password is wrong.")
+        if changes:
+            Account.update(changes).where(Account.id == account.id).execute()
+        return _user(account), sessions.begin(account, device)
+
+
+def _lock_administrators(*, beside: UUID) -> int:
+    """Hold the rows of all administrators and of this account until the commit; how many others there are.
+
+    In one order, so that two who leave at once see each other.
+    """
+    can_log_in = Account.is_admin & Account.disabled_at.is_null()
+    rows = lock_for_update(
+        Account.select().where(can_log_in | (Account.id == beside)).order_by(Account.id)
+    )
+    return sum(row.id != beside for row in list(rows))
+
+
+def _locked(email: str) -> Account:
+    """The account, whose row is held until the commit. Raises NotFound."""
+    account = lock_account(by_email(email).id)
+    if account is None:
+        raise NotFound(f"There is no account with the address {email.lower()}.")
+    return account
+
+
+def _readdressed(account: Account, email: str, actor: Actor) -> Account:
+    """With another address. Its row is held. Raises AddressTaken."""
+    with audited(actor, Action.user_email, str(account.id), {"before": account.email}) as act:
+        try:
+            with (
+                transaction()
+            ):  # a savepoint: who asks for the same address at this moment may be quicker
+                Account.update(email=email).where(Account.id == account.id).execute()
+        except peewee.IntegrityError:
+            raise AddressTaken from None
+        act.found["after"] = email  # not of one that is refused: it is another person's
+    sessions.end_all(account.id)
+    account.email = email
+    return account
+
+
+def _insert(email: str, name: str, digest: str, *, is_admin: bool = False) -> Account:
+    fields = {
+        "id": new_id(),
+        "email": email,
+        "name": name,
+        "password_hash": digest,
+        "is_admin": is_admin,
+    }
+    Account.insert(**fields, created_at=clock.now()).execute()
+    return Account(**fields)
+
+
+def _get(account_id: UUID) -> Account:
+    with session():
+        account: Account | None = Account.get_or_none(
+            Account.id == account_id, Account.disabled_at.is_null()
+        )
+    if account is None:
+        raise Unauthenticated("The account of this token does not exist any more.")
+    return account
+
+
+def _user(account: Account) -> User:
+    return User(
+        id=account.id,
+        email=account.email,
+        name=account.name,
+        is_admin=account.is_admin,
+        is_observer=account.is_observer,
+    )

@@ -1,0 +1,193 @@
+"""API keys: for programs that act as an account, within scopes. The secret is told once and stored as a hash."""
+
+import hashlib
+import secrets
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core import clock
+from core.db import database_time, session, transaction
+from core.errors import Conflict, Forbidden, NotFound
+from core.ids import new_id
+from core.json_types import WHOLE
+from core.sanitize import CLEAN
+from models.accounts import Account, ApiKey
+from roadmap.accounts.identity import Bearer, Login, Scope
+from roadmap.accounts.locks import lock_account
+
+PREFIX = "rmk_"  # tells scanners of leaked secrets, and us, what this is
+SHOWN = 8  # characters after the prefix that stay readable
+MOST_KEYS = 50  # of one account
+LONGEST_LIFE = 366  # days
+KEPT = timedelta(days=30)  # after their end
+
+
+class KeyRequest(BaseModel):
+    """What a new key is for."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Annotated[str, Field(min_length=1, max_length=100), CLEAN] = Field(
+        description="For whom or what it is, to know it again in the list."
+    )
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=len(Scope))] = Field(
+        (Scope.read,),
+        description="What it may do: `read`, `write`, for observers and administrators `observe`, for administrators `admin`.",
+    )
+    expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE), WHOLE] = Field(
+        90, description="Days for which it is valid."
+    )
+
+
+class KeyInfo(BaseModel):
+    """A key without its secret."""
+
+    id: UUID
+    name: str = Field(description="For whom or what it is.")
+    prefix: str = Field(description="How it begins.")
+    scopes: list[Scope] = Field(description="What it may do.")
+    created_at: datetime
+    expires_at: datetime | None = Field(description="Until when it is valid.")
+    used_at: datetime | None = Field(description="When it was used last; null: never.")
+
+
+class NewKey(KeyInfo):
+    """`key` is told this once."""
+
+    key: str = Field(description="Told this once.")
+
+
+class KeyList(BaseModel):
+    """Those that are not revoked, the newest first."""
+
+    items: list[KeyInfo]
+
+
+def scopes_of(holder: Account | Login) -> frozenset[Scope]:
+    """Everything that an account may do."""
+    if holder.is_admin:
+        return frozenset(Scope)
+    return frozenset(
+        {Scope.read, Scope.write, Scope.observe}
+        if holder.is_observer
+        else {Scope.read, Scope.write}
+    )
+
+
+def create(account_id: UUID, request: KeyRequest) -> NewKey:
+    """Raises Forbidden for scopes that the account itself has not, Conflict when there are too many."""
+    key = PREFIX + secrets.token_urlsafe(32)
+    scopes, now = [str(scope) for scope in sorted(set(request.scopes))], clock.now()
+    fields = {
+        **{
+            "id": new_id(),
+            "name": request.name,
+            "prefix": key[: len(PREFIX) + SHOWN],
+            "scopes": scopes,
+        },
+        **{
+            "created_at": now,
+            "expires_at": now + timedelta(days=request.expires_in_days),
+            "used_at": None,
+        },
+    }
+    with transaction():
+        account = lock_account(account_id)
+        if account is None or account.disabled_at is not None:
+            raise Conflict("The account is disabled. Set a new password to enable it.")
+        if missing := set(request.scopes) - scopes_of(account):
+            who = (
+                "an administrator" if Scope.admin in missing else "an administrator or an observer"
+            )
+            raise Forbidden(f"Only {who} can make a key with the scope {min(missing)}.")
+        if ApiKey.select().where(_mine(account_id)).count() >= MOST_KEYS:
+            raise Conflict(
+                f"There are {MOST_KEYS} keys already. Revoke one that is not needed any more."
+            )
+        ApiKey.insert(**fields, account=account_id, secret_hash=_hash(key)).execute()
+    return NewKey(**fields, key=key)
+
+
+def list_keys(account_id: UUID) -> KeyList:
+    with session():
+        rows = ApiKey.select().where(_mine(account_id)).order_by(ApiKey.id.desc()).limit(MOST_KEYS)
+        return KeyList(items=[KeyInfo(**row.__data__) for row in rows])
+
+
+def read(account_id: UUID, key_id: UUID) -> KeyInfo:
+    """Raises NotFound."""
+    with session():
+        row = ApiKey.get_or_none(_mine(account_id), ApiKey.id == key_id)
+    if row is None:
+        raise NotFound("There is no such key.")
+    return KeyInfo(**row.__data__)
+
+
+def revoke(account_id: UUID, key_id: UUID) -> None:
+    """Raises NotFound."""
+    with transaction():
+        if (
+            ApiKey.update(revoked_at=database_time())
+            .where(_mine(account_id), ApiKey.id == key_id)
+            .execute()
+            == 0
+        ):
+            raise NotFound("There is no such key.")
+
+
+def revoke_all(account_id: UUID, scope: Scope | None = None) -> None:
+    """All keys, or those with this scope. In the caller's transaction."""
+    ids = [
+        row.id
+        for row in ApiKey.select().where(_mine(account_id))
+        if scope is None or scope in row.scopes
+    ]
+    ApiKey.update(revoked_at=database_time()).where(ApiKey.id.in_(ids)).execute()
+
+
+def find(key: str) -> Bearer | None:
+    """Whose key this is; None for one that was never made, has expired or was revoked."""
+    valid = (
+        (ApiKey.secret_hash == _hash(key))
+        & ApiKey.revoked_at.is_null()
+        & Account.disabled_at.is_null()
+    )
+    with session():
+        row = ApiKey.select(ApiKey, Account).join(Account).where(valid).get_or_none()
+    if row is None or (row.expires_at is not None and row.expires_at <= clock.now()):
+        return None
+    scopes = frozenset(Scope(scope) for scope in row.scopes) & scopes_of(row.account)
+    return Bearer(row.id, row.account_id, scopes, row.expires_at)
+
+
+def purge_expired() -> None:
+    """Those that ended more than a month ago."""
+    old = clock.now() - KEPT
+    with transaction():
+        ApiKey.delete().where((ApiKey.revoked_at < old) | (ApiKey.expires_at < old)).execute()
+
+
+def revoked_since(moment: datetime) -> set[UUID]:
+    with session():
+        return {row.id for row in ApiKey.select(ApiKey.id).where(ApiKey.revoked_at >= moment)}
+
+
+def note_used(key_ids: Collection[UUID]) -> None:
+    with transaction():
+        ApiKey.update(used_at=clock.now()).where(ApiKey.id.in_(list(key_ids))).execute()
+
+
+def valid_of(account_id: UUID) -> object:
+    """Those of an account that are neither revoked nor expired."""
+    return _mine(account_id) & (ApiKey.expires_at.is_null() | (ApiKey.expires_at > clock.now()))
+
+
+def _mine(account_id: UUID) -> Any:
+    return (ApiKey.account == account_id) & ApiKey.revoked_at.is_null()
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

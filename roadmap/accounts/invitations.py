@@ -1,0 +1,107 @@
+"""Invitations: one lets one person register, once, and for a while only. Its token is signed where it is told."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core import clock
+from core.db import session, transaction
+from core.errors import FieldError, Forbidden, NotFound
+from core.ids import new_id
+from core.sanitize import Email
+from models.accounts import Account, Invitation
+
+LIFE = timedelta(days=7)
+
+
+class InvitationRequest(BaseModel):
+    """Who is invited."""
+
+    model_config = ConfigDict(extra="forbid")
+    email: Email | None = Field(
+        None, description="Only this address may use it; null: whoever has it."
+    )
+
+
+class InvitationInfo(BaseModel):
+    """An invitation that can still be used."""
+
+    id: UUID
+    email: str | None = Field(description="Who alone may use it; null: whoever has it.")
+    created_at: datetime
+    expires_at: datetime
+
+
+class InvitationList(BaseModel):
+    """Those that can still be used, the newest first. `next_cursor` is null on the last page."""
+
+    items: list[InvitationInfo]
+    next_cursor: str | None
+
+
+def invite(invited_by: UUID | None, request: InvitationRequest) -> InvitationInfo:
+    now = clock.now()
+    info = InvitationInfo(id=new_id(), email=request.email, created_at=now, expires_at=now + LIFE)
+    with transaction():
+        Invitation.insert(**info.model_dump(), invited_by=invited_by).execute()
+    return info
+
+
+def list_open(*, limit: int, before: UUID | None = None) -> InvitationList:
+    """`before` is the id that the page before ended with."""
+    query = Invitation.select().where(_usable())
+    if before is not None:
+        query = query.where(Invitation.id < before)
+    with session():
+        rows = list(query.order_by(Invitation.id.desc()).limit(limit + 1))
+    items = [InvitationInfo(**row.__data__) for row in rows[:limit]]
+    return InvitationList(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
+
+
+def read_open(invitation_id: UUID) -> InvitationInfo:
+    """Raises NotFound."""
+    with session():
+        row = Invitation.get_or_none(_usable(), Invitation.id == invitation_id)
+    if row is None:
+        raise NotFound("There is no such invitation.")
+    return InvitationInfo(**row.__data__)
+
+
+def withdraw(invitation_id: UUID) -> None:
+    """Raises NotFound."""
+    with transaction():
+        if Invitation.delete().where(_usable(), Invitation.id == invitation_id).execute() == 0:
+            raise NotFound("There is no such invitation.")
+
+
+def check(invitation_id: UUID, email: str) -> None:
+    """Whether this address can use it now. Raises Forbidden."""
+    with session():
+        if not Invitation.select().where(_fits(invitation_id, email)).exists():
+            raise _unusable()
+
+
+def redeem(invitation_id: UUID, account: Account) -> None:
+    """Use it up for this account, in the transaction that makes it. Raises Forbidden."""
+    used = {"used_at": clock.now(), "used_by": account.id}
+    if Invitation.update(used).where(_fits(invitation_id, account.email)).execute() == 0:
+        raise _unusable()
+
+
+def _fits(invitation_id: UUID, email: str) -> Any:
+    return (
+        _usable()
+        & (Invitation.id == invitation_id)
+        & (Invitation.email.is_null() | (Invitation.email == email))
+    )
+
+
+def _unusable() -> Forbidden:
+    wrong = FieldError("/invitation", "was used, has expired, or is for another address")
+    return Forbidden("The invitation cannot be used.", fields=(wrong,))
+
+
+def _usable() -> Any:
+    return Invitation.used_at.is_null() & (Invitation.expires_at > clock.now())

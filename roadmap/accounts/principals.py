@@ -1,0 +1,32 @@
+"""Principals: the account that a request acts as, and its login or key; confirmed in the transaction that acts."""
+
+from core.db import lock_for_update, settings
+from core.errors import Unauthenticated
+from models.accounts import Account, ApiKey, LoginSession
+from roadmap.accounts import api_keys, sessions
+from roadmap.accounts.identity import Principal
+from roadmap.accounts.locks import lock_account
+
+
+def confirm(principal: Principal) -> Account:
+    """Return the account as it is now, held until the commit, as is the login or key.
+
+    To be called first in the transaction of whatever creates a credential, a link or an invitation: the request was checked when
+    it came, and may have waited since. Raises Unauthenticated, also when the account has lost a rank that the principal has.
+    """
+    account = lock_account(principal.account_id)
+    if account is None or account.disabled_at is not None:
+        raise Unauthenticated("The account of this token does not exist any more.")
+    if settings.embedded:
+        return account
+    if not _is_valid(principal) or not principal.scopes <= api_keys.scopes_of(account):
+        raise Unauthenticated("The login or API key has ended. Log in again.")
+    return account
+
+
+def _is_valid(principal: Principal) -> bool:
+    if principal.session_id is not None:
+        query = LoginSession.select(LoginSession.id).where(sessions.open_of(principal.account_id))
+        return bool(list(lock_for_update(query.where(LoginSession.id == principal.session_id))))
+    query = ApiKey.select(ApiKey.id).where(api_keys.valid_of(principal.account_id))
+    return bool(list(lock_for_update(query.where(ApiKey.id == principal.key_id))))

@@ -1,0 +1,226 @@
+"""What is told of costs: the receipt of a roadmap, and what is still to come. Every amount is in the currency of the settings."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import peewee
+from pydantic import BaseModel, Field
+
+from core import clock
+from core.db import session, settings
+from models.roadmaps import Concept, Content
+from models.spending import ModelCall, MonthlySpending
+from roadmap.accounts.access import get_owned
+from roadmap.budget.budget import CallOutcome, cost, money, month_of, oldest_running, price_of
+from roadmap.plan.statuses import ContentStatus
+from roadmap.plan.views import Estimate
+
+# Prompt and completion tokens of a call of each step. Assumptions, until enough calls have been measured.
+ASSUMED = {
+    "analysis": (900, 400),
+    "outline": (1200, 4500),
+    "repair": (5500, 4500),
+    "revise": (5500, 4500),
+    "tutorial": (900, 2600),
+    "resources": (800, 500),
+    "quiz": (850, 1200),
+}
+ENOUGH = 5  # measured calls of a step
+RECENT = 200  # calls whose mean is what the next one is expected to use
+
+
+class StepCost(BaseModel):
+    """All calls of a step. `failed` are those that brought no answer; tokens are as far as the provider said them."""
+
+    step: str = Field(description="What it was for.")
+    calls: int = Field(description="How many.")
+    failed: int = Field(description="How many brought no answer.")
+    prompt_tokens: int = Field(description="Tokens that were sent.")
+    completion_tokens: int = Field(description="Tokens that came back.")
+    ms: int = Field(description="Milliseconds, all together.")
+    price: Decimal = Field(description="In the currency of the receipt.")
+
+
+class CallRecord(BaseModel):
+    """One call. While it runs, and when nobody knows, its price is the most that it can cost."""
+
+    id: UUID
+    at: datetime
+    step: str = Field(description="What it was for.")
+    concept_id: UUID | None = Field(description="For which concept; null: for the plan.")
+    model: str = Field(description="Which was asked.")
+    prompt_version: str = Field(description="The words with which it was asked.")
+    attempt: int = Field(description="From 1.")
+    outcome: CallOutcome = Field(description="How it ended.")
+    reason: str = Field(description="Why it brought no answer; empty: it did.")
+    prompt_tokens: int | None = Field(description="Tokens that were sent; null: nobody knows.")
+    completion_tokens: int | None = Field(description="Tokens that came back; null: nobody knows.")
+    ms: int | None = Field(description="Milliseconds; null: it runs.")
+    price: Decimal = Field(
+        description="While it runs, and when nobody knows, the most that it can be."
+    )
+
+
+class AccountMonth(BaseModel):
+    """The account's spending over all its roadmaps in this month of UTC, with what is reserved. `budget` null: no limit."""
+
+    month: str = Field(description="Year and month, of UTC.")
+    spent: Decimal = Field(description="Over all roadmaps, with what is reserved.")
+    budget: Decimal | None = Field(description="Null: no limit.")
+
+
+class Receipt(BaseModel):
+    """`spent` is what counts against `budget` (null: no limit); `reserved` is the part of it that is for calls that run.
+    `estimate` is null when no call is to come. `calls` are the oldest first.
+    """
+
+    currency: str = Field(description="A code of three letters.")
+    spent: Decimal = Field(description="What counts against the budget.")
+    reserved: Decimal = Field(description="The part of it that is for calls that run.")
+    budget: Decimal | None = Field(description="Null: no limit.")
+    over_budget: bool = Field(
+        description="Whether something stays unwritten because a budget was spent."
+    )
+    account_month: AccountMonth = Field(description="Of all roadmaps of the account.")
+    estimate: Estimate | None = Field(description="Null: no call is to come.")
+    steps: list[StepCost] = Field(description="Sums by what calls were for.")
+    calls: list[CallRecord] = Field(description="The oldest first.")
+    next_cursor: str | None
+
+
+def receipt(owner_id: UUID, roadmap_id: UUID, *, limit: int, after: UUID | None) -> Receipt:
+    """With a page of calls; `after` is the id that the page before ended with. Raises NotFound."""
+    with session():
+        row = get_owned(owner_id, roadmap_id)
+        calls = _calls(roadmap_id, limit + 1, after)
+        to_come = pending_estimate(roadmap_id)
+        return Receipt(
+            currency=settings.currency,
+            spent=money(row.spent),
+            reserved=_reserved(roadmap_id),
+            budget=settings.budget_per_roadmap or None,
+            over_budget=row.over_budget,
+            account_month=_account_month(owner_id),
+            estimate=to_come if to_come.calls else None,
+            steps=_steps(roadmap_id),
+            calls=calls[:limit],
+            next_cursor=str(calls[limit - 1].id) if len(calls) > limit else None,
+        )
+
+
+def pending_estimate(roadmap_id: UUID) -> Estimate:
+    """Of the contents that wait to be written."""
+    count = peewee.fn.COUNT(Content.id)
+    query = (
+        Content.select(Content.kind, count)
+        .join(Concept)
+        .where(Content.roadmap == roadmap_id, ~Concept.removed)
+    )
+    with session():
+        kinds = dict(
+            query.where(Content.status == ContentStatus.pending).group_by(Content.kind).tuples()
+        )
+        return estimate(kinds, settings.openai_model if settings.openai_api_key else None)
+
+
+def estimate(kinds: Mapping[str, int], model: str | None) -> Estimate:
+    """So many calls of each step. Without a model, which is the catalogue, none of them is made."""
+    wanted = {step: calls for step, calls in kinds.items() if calls} if model else {}
+    prompt, completion, measured = 0, 0, True
+    with session():
+        for step, calls in wanted.items():
+            known, *sums = _measured(step, str(model))
+            if known < ENOUGH:
+                known, sums, measured = 1, list(ASSUMED[step]), False
+            prompt += -(-calls * sums[0] // known)  # rounded up
+            completion += -(-calls * sums[1] // known)
+    price = price_of(str(model)) if wanted else None
+    return Estimate(
+        calls=sum(wanted.values()),
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        price=money(cost(price, prompt, completion)) if price or not wanted else None,
+        currency=settings.currency,
+        measured=measured,
+    )
+
+
+def _measured(step: str, model: str) -> tuple[int, int, int]:
+    """How many recent calls of this step said their tokens, and the sums of these."""
+    tokens = (ModelCall.prompt_tokens, ModelCall.completion_tokens)
+    known = (
+        (ModelCall.outcome == CallOutcome.ok) & tokens[0].is_null(False) & tokens[1].is_null(False)
+    )
+    recent = ModelCall.select(*tokens).where(
+        ModelCall.model == model, ModelCall.step == step, known
+    )
+    last = recent.order_by(ModelCall.id.desc()).limit(RECENT)
+    totals = last.select_from(
+        peewee.fn.COUNT(peewee.SQL("*")), _sum(last.c.prompt_tokens), _sum(last.c.completion_tokens)
+    )
+    [(count, prompt, completion)] = totals.tuples()
+    return int(count), int(prompt), int(completion)
+
+
+def _reserved(roadmap_id: UUID) -> Decimal:
+    runs = (ModelCall.roadmap_id == roadmap_id) & (ModelCall.outcome == CallOutcome.running)
+    runs &= ModelCall.started_at > oldest_running()
+    return money(int(ModelCall.select(_sum(ModelCall.reserved)).where(runs).scalar()))
+
+
+def _account_month(owner_id: UUID) -> AccountMonth:
+    month = month_of(clock.now())
+    row = MonthlySpending.get_or_none(
+        MonthlySpending.owner_id == owner_id, MonthlySpending.month == month
+    )
+    budget = settings.budget_per_user_month or None
+    return AccountMonth(month=month, spent=money(row.amount if row else 0), budget=budget)
+
+
+def _calls(roadmap_id: UUID, limit: int, after: UUID | None) -> list[CallRecord]:
+    query = ModelCall.select().where(ModelCall.roadmap_id == roadmap_id)
+    if after is not None:
+        query = query.where(ModelCall.id > after)
+    return [_record(row) for row in query.order_by(ModelCall.id).limit(limit)]
+
+
+def _record(row: ModelCall) -> CallRecord:
+    same = CallRecord.model_fields.keys() - {"at", "price", "outcome"}
+    lost = row.outcome == CallOutcome.running and row.started_at <= oldest_running()
+    made = {
+        "at": row.started_at,
+        "price": money(row.price),
+        "outcome": CallOutcome.lost if lost else row.outcome,
+    }
+    return CallRecord(**{name: getattr(row, name) for name in same}, **made)
+
+
+def _steps(roadmap_id: UUID) -> list[StepCost]:
+    """In the order in which they were first called."""
+    failed = peewee.Case(
+        None, [(ModelCall.outcome.in_((CallOutcome.ok, CallOutcome.running)), 0)], 1
+    )
+    sums: dict[str, Any] = {
+        "calls": peewee.fn.COUNT(ModelCall.id),
+        "failed": peewee.fn.SUM(failed),
+        **{
+            name: _sum(getattr(ModelCall, name))
+            for name in ("prompt_tokens", "completion_tokens", "ms", "price")
+        },
+    }
+    query = ModelCall.select(
+        ModelCall.step, *(expression.alias(name) for name, expression in sums.items())
+    )
+    rows = query.where(ModelCall.roadmap_id == roadmap_id).group_by(ModelCall.step)
+    first = peewee.fn.MIN(ModelCall.started_at)
+    return [
+        StepCost(**{**row, "price": money(int(row["price"]))})
+        for row in rows.order_by(first, ModelCall.step).dicts()
+    ]
+
+
+def _sum(column: Any) -> Any:
+    return peewee.fn.COALESCE(peewee.fn.SUM(column), 0)

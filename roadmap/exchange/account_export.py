@@ -1,0 +1,424 @@
+"""All data of an account as one ZIP archive: ordered by its owner, made by a worker, kept for a week.
+
+The row is what was accepted: a worker builds what it says, and rescue finds what nobody builds. The archive is written piece
+by piece into the database under the lease of the row, so that it is never whole in memory: a worker holds one
+roadmap at a time. A worker that has lost its row adds nothing. A build that was interrupted begins again.
+
+Nothing of others and no secret is in it: each table is read by its owner, without the columns of `LEFT_OUT`.
+"""
+
+import io
+import json
+import random
+import threading
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import peewee
+from pydantic import BaseModel, Field
+
+from core import clock
+from core.db import session, skip_locked, snapshot, transaction
+from core.errors import Conflict, NotFound
+from core.i18n import negotiated, texts
+from core.ids import new_id
+from core.sanitize import format_size
+from models.accounts import Account, ApiKey, Invitation, LoginSession
+from models.base import Table
+from models.exports import AccountExport, ExportPiece
+from models.logs import ExecutionLog
+from models.roadmaps import (
+    Concept,
+    Content,
+    ContentVersion,
+    Module,
+    QuizAttempt,
+    ReviewCard,
+    Revision,
+    Roadmap,
+    RoadmapEvent,
+    Stage,
+)
+from models.share_links import ShareLink
+from models.spending import ModelCall, MonthlySpending
+from models.webhooks import Webhook, WebhookDelivery
+from roadmap.accounts.access import newest_of
+from roadmap.accounts.locks import lock_account
+from roadmap.generation.cancellation import LeaseLost, StopSignal
+from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
+from roadmap.lifecycle import leases
+from roadmap.lifecycle.leases import EXPORTING, keeper
+from roadmap.plan import statuses
+from roadmap.plan.jobs import Job, JobName
+from roadmap.plan.statuses import ExportStatus
+
+KEPT = timedelta(days=7)
+LARGEST = 1024**3  # bytes of data in one export, before they are compressed
+PIECE = 256 * 1024  # bytes
+ROWS = 50  # that are read at once
+OLD_AT_ONCE = 10  # exports that are deleted in one transaction
+COME_BACK = (3.0, 6.0)  # seconds, while another export is built in this process
+LATE = timedelta(seconds=2)  # between the clocks of those who send a message and those who get it
+TOO_LARGE = (
+    f"The account has more than {format_size(LARGEST)} of data. Export its roadmaps one by one."
+)
+DIED = "The workers that built it died or hung too often. Order it again."
+BEGIN = (1980, 1, 1, 0, 0, 0)  # the first time that a ZIP archive knows
+# Secrets, what is only for workers, and the ids of others.
+LEFT_OUT = frozenset(
+    {"password_hash", "secret_hash", "secret", "previous_secret", "token_hashes"}
+    | {"lease_token", "lease_until", "challenged_at"}
+    | {"invited_by", "used_by"}
+)
+README = """Your data of this service
+
+account.json      Your account with its profile, logins, API keys, invitations, webhooks with
+                  their deliveries, and what calls of a model have cost. Without passwords,
+                  keys and secrets.
+roadmaps/*.json   Each roadmap with its contents, your progress, notes, answers and reviews.
+                  Import it on any instance: on the page "Import a roadmap", or by
+                  POST /api/v1/imports.
+roadmaps/*.md     The same roadmap to read. Roadmaps without a plan have neither.
+records/*.json    All that is stored about each roadmap, also about those in the trash: earlier
+                  plans and versions, events, share links (without their tokens), execution log.
+
+Every file is of the moment at which it was written. Times are in UTC.
+"""
+
+_one = threading.Lock()  # at a time in a process: a large roadmap takes much memory
+
+
+class ExportInfo(BaseModel):
+    """The export of an account."""
+
+    id: UUID
+    status: ExportStatus
+    created_at: datetime = Field(description="When it was ordered.")
+    ready_at: datetime | None = Field(description="When it was made; null: it is not ready.")
+    expires_at: datetime | None = Field(description="When it is deleted; null: it is being made.")
+    size: int | None = Field(description="Bytes of the archive; null: it is not ready.")
+    error: str = Field(description="Why it has failed; empty: it has not.")
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    name: str
+    parts: Iterable[str]
+
+
+class _TooLarge(Exception):
+    pass
+
+
+def order(account_id: UUID) -> tuple[ExportInfo, list[Job]]:
+    """A new export in place of the one before; one that is being made stays."""
+    with transaction():
+        lock_account(account_id)  # two at once would be two
+        row = _of(account_id)
+        if row is not None and row.status in (ExportStatus.queued, ExportStatus.building):
+            return _info(row), []
+        now = clock.now()
+        AccountExport.delete().where(AccountExport.account == account_id).execute()
+        fields = {"id": new_id(), "account": account_id, "status": ExportStatus.queued}
+        row = AccountExport.create(**fields, created_at=now, due_at=now)
+    return _info(row), [Job(JobName.export_account, row.id)]
+
+
+def read(account_id: UUID) -> ExportInfo:
+    """Raises NotFound."""
+    with session():
+        row = _of(account_id)
+    if row is None:
+        raise NotFound("There is no export of this account. Order one.")
+    return _info(row)
+
+
+def read_ready(account_id: UUID) -> tuple[ExportInfo, int]:
+    """The export and its bytes. Raises NotFound, Conflict."""
+    found = read(account_id)
+    if found.size is None:
+        raise Conflict(f"The export is {found.status}. {found.error or 'Wait until it is ready.'}")
+    return found, found.size
+
+
+def read_piece(account_id: UUID, export_id: UUID, number: int) -> bytes:
+    """Raises NotFound when there is none, or no such export any more."""
+    its = (ExportPiece.export == export_id) & (ExportPiece.number == number)
+    query = ExportPiece.select(ExportPiece.content).join(AccountExport)
+    with session():
+        content = query.where(its, AccountExport.account == account_id).scalar()
+    if content is None:
+        raise NotFound("This export is not there any more.")
+    return bytes(content)
+
+
+def build(export_id: UUID) -> list[Job]:
+    """Write the archive, from its beginning; returns what comes next when it cannot be done now."""
+    if not _one.acquire(blocking=False):
+        return _come_back(export_id)
+    try:
+        with transaction():
+            token = leases.claim(EXPORTING, export_id, size=0)
+            if token is not None:
+                ExportPiece.delete().where(ExportPiece.export == export_id).execute()
+                row = AccountExport.get_by_id(export_id)
+        if token is None:
+            return leases.recheck(EXPORTING, export_id)
+        _build(row, token)
+    except (
+        LeaseLost
+    ):  # another one was ordered, the account is to be deleted, or another worker has it
+        return []
+    finally:
+        _one.release()
+    return []
+
+
+def stop(export_id: UUID, reason: str) -> None:
+    """It has failed for this reason, unless it is finished. A worker that builds it finds its lease lost."""
+    unfinished = AccountExport.status.in_((ExportStatus.queued, ExportStatus.building))
+    with transaction():
+        update = AccountExport.update({**_failed(reason), **statuses.NOBODYS})
+        if update.where(AccountExport.id == export_id, unfinished).execute():
+            ExportPiece.delete().where(ExportPiece.export == export_id).execute()
+
+
+def purge_expired() -> None:
+    """Delete exports that have expired, some at a time."""
+    with transaction():
+        old = AccountExport.select(AccountExport.id).where(AccountExport.expires_at < clock.now())
+        ids = [id_ for (id_,) in skip_locked(old.limit(OLD_AT_ONCE)).tuples()]
+        if ids:
+            AccountExport.delete().where(AccountExport.id.in_(ids)).execute()
+
+
+def _of(account_id: UUID) -> AccountExport | None:
+    row: AccountExport | None = AccountExport.get_or_none(AccountExport.account == account_id)
+    return row
+
+
+def _info(row: AccountExport) -> ExportInfo:
+    facts = {name: getattr(row, name) for name in ExportInfo.model_fields}
+    return ExportInfo(**{**facts, "size": row.size if row.status == ExportStatus.ready else None})
+
+
+def _failed(reason: str) -> dict[str, Any]:
+    return {
+        "status": ExportStatus.failed,
+        "error": reason,
+        "size": 0,
+        "expires_at": clock.now() + KEPT,
+    }
+
+
+def _come_back(export_id: UUID) -> list[Job]:
+    """Put it off a moment, in its row, too, so that rescue does not take it for lost; unless it was put off already."""
+    wait, now = random.uniform(*COME_BACK), clock.now()
+    waits = (AccountExport.id == export_id) & (AccountExport.status == ExportStatus.queued)
+    with transaction():
+        update = AccountExport.update(due_at=now + timedelta(seconds=wait))
+        moved = update.where(waits, AccountExport.due_at <= now + LATE).execute()
+    return [Job(JobName.export_account, export_id, delay=wait)] if moved else []
+
+
+def _build(row: AccountExport, token: UUID) -> None:
+    """Raises Lost."""
+    sink = _Pieces(row.id, token)
+    try:
+        if row.interruptions >= MOST_INTERRUPTIONS:
+            return _end(row, token, _failed(DIED))
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+            files, left = _files(row.account_id), LARGEST
+            while True:
+                # A lease lasts for LEASE_SECONDS at most: each file has that long.
+                with keeper.holding(EXPORTING, token, StopSignal()):
+                    file = next(files, None)
+                    if file is None:
+                        break
+                    left = _write(archive, file, left)
+        sink.flush_all()
+    except _TooLarge:
+        return _end(row, token, _failed(TOO_LARGE))
+    now = clock.now()
+    ready = {"status": ExportStatus.ready, "size": sink.size, "ready_at": now}
+    _end(row, token, {**ready, "expires_at": now + KEPT})
+
+
+def _end(row: AccountExport, token: UUID, changes: dict[str, Any]) -> None:
+    """Raises Lost."""
+    with transaction():
+        leases.release(AccountExport, row.id, token, **changes)
+        if changes["status"] == ExportStatus.failed:
+            ExportPiece.delete().where(ExportPiece.export == row.id).execute()
+
+
+def _write(archive: zipfile.ZipFile, file: _File, left: int) -> int:
+    """The bytes that are left for other files. Raises _TooLarge, Lost."""
+    entry = zipfile.ZipInfo(file.name, BEGIN)
+    entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+    with archive.open(entry, "w") as target:
+        for part in file.parts:
+            content = part.encode()
+            left -= len(content)
+            if left < 0:
+                raise _TooLarge
+            target.write(content)
+    return left
+
+
+class _Pieces(io.RawIOBase):
+    """A file that can only be written: each piece is stored when it is full, under the lease."""
+
+    def __init__(self, export_id: UUID, token: UUID) -> None:
+        self._export_id, self._token = export_id, token
+        self._buffer, self._number, self.size = bytearray(), 0, 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        """Raises Lost."""
+        self._buffer += data
+        while len(self._buffer) >= PIECE:
+            self._store(PIECE)
+        return len(data)
+
+    def flush_all(self) -> None:
+        """Store what is left. Raises Lost."""
+        if self._buffer:
+            self._store(len(self._buffer))
+
+    def _store(self, length: int) -> None:
+        content = bytes(self._buffer[:length])
+        with transaction():
+            leases.save(AccountExport, self._export_id, self._token, size=self.size + length)
+            ExportPiece.insert(
+                export=self._export_id, number=self._number, content=content
+            ).execute()
+        del self._buffer[:length]
+        self._number, self.size = self._number + 1, self.size + length
+
+
+def _files(account_id: UUID) -> Iterator[_File]:
+    yield _File("README.txt", [README])
+    yield _File("account.json", _tables_as_json(_tables_of_account(account_id)))
+    before, number = None, 0
+    while True:
+        with session():
+            query = newest_of(account_id, before=before, with_trash=True)
+            found = [(row.id, row.title or row.goal) for row in query.limit(ROWS)]
+        for roadmap_id, title in found:
+            number += 1
+            yield from _files_of_roadmap(account_id, roadmap_id, title, number)
+        if len(found) < ROWS:
+            return
+        before = found[-1][0]
+
+
+def _files_of_roadmap(
+    account_id: UUID, roadmap_id: UUID, title: str, number: int
+) -> Iterator[_File]:
+    from roadmap.exchange.formats.json_ import as_json, portable
+    from roadmap.exchange.formats.markdown import as_markdown
+    from roadmap.exchange.formats.zip_ import (
+        details_of,
+        name_of,  # here: only workers that export need it
+    )
+    from roadmap.lifecycle.queries import roadmap_tree
+
+    name = f"{name_of(title, number)}-{roadmap_id}"
+    yield _File(f"records/{name}.json", _tables_as_json(_tables_of_roadmap(roadmap_id)))
+    try:
+        with snapshot():
+            document = portable(account_id, roadmap_id, with_learner=True, with_trash=True)
+            tree = roadmap_tree(account_id, roadmap_id, with_trash=True)
+    except (NotFound, Conflict):  # it was deleted meanwhile, or has no plan
+        return
+    words = texts(negotiated(tree.language))
+    details = details_of(tree, document).values()
+    yield _File(f"roadmaps/{name}.md", as_markdown(tree.model_dump(mode="json"), details, words))
+    try:
+        yield _File(f"roadmaps/{name}.json", [as_json(document).decode()])
+    except Conflict:  # longer than any instance would import: its records are there nevertheless
+        return
+
+
+Source = tuple[type[Table], Any]  # a table, and which of its rows
+
+
+def _tables_of_account(account_id: UUID) -> list[Source]:
+    hooks = Webhook.select(Webhook.id).where(Webhook.account == account_id)
+    return [
+        (Account, Account.id == account_id),
+        (LoginSession, LoginSession.account == account_id),
+        (ApiKey, ApiKey.account == account_id),
+        (Invitation, (Invitation.invited_by == account_id) | (Invitation.used_by == account_id)),
+        (Webhook, Webhook.account == account_id),
+        (WebhookDelivery, WebhookDelivery.webhook.in_(hooks)),
+        (MonthlySpending, MonthlySpending.owner_id == account_id),
+        (ModelCall, ModelCall.owner_id == account_id),
+    ]
+
+
+def _tables_of_roadmap(roadmap_id: UUID) -> list[Source]:
+    own = [
+        Revision,
+        Stage,
+        Module,
+        Concept,
+        Content,
+        RoadmapEvent,
+        QuizAttempt,
+        ReviewCard,
+        ShareLink,
+    ]
+    contents = Content.select(Content.id).where(Content.roadmap == roadmap_id)
+    return [
+        (Roadmap, Roadmap.id == roadmap_id),
+        *((table, table.roadmap == roadmap_id) for table in own),
+        (ContentVersion, ContentVersion.content.in_(contents)),
+        (ExecutionLog, ExecutionLog.roadmap_id == roadmap_id),
+    ]
+
+
+def _tables_as_json(tables: Iterable[Source]) -> Iterator[str]:
+    """One object: the rows of each table by its name, a row a line."""
+    lead = "{\n"
+    for table, which in tables:
+        yield f'{lead}"{table._meta.table_name}": ['
+        comma = "\n"
+        for row in _rows(table, which):
+            yield comma + json.dumps(row, ensure_ascii=False, default=_plain)
+            comma = ",\n"
+        yield "\n]"
+        lead = ",\n"
+    yield "\n}\n"
+
+
+def _rows(table: type[Table], which: Any) -> Iterator[dict[str, Any]]:
+    """In the order of the key, some at a time, so that no session is held while they are written."""
+    key = table._meta.primary_key
+    names = key.field_names if isinstance(key, peewee.CompositeKey) else (key.name,)
+    order_ = [table._meta.fields[name] for name in names]
+    shown = [field for field in table._meta.sorted_fields if field.name not in LEFT_OUT]
+    beyond: list[Any] = []
+    while True:
+        with session():
+            rows = list(
+                table.select(*shown).where(which, *beyond).order_by(*order_).limit(ROWS).dicts()
+            )
+        yield from rows
+        if len(rows) < ROWS:
+            return
+        last = [peewee.Value(rows[-1][field.name], field.db_value) for field in order_]
+        beyond = [peewee.Tuple(*order_) > peewee.Tuple(*last)]
+
+
+def _plain(value: Any) -> str:
+    return (
+        value.isoformat() if isinstance(value, date) else str(value)
+    )  # of which a datetime is one

@@ -1,0 +1,134 @@
+"""The questions of a roadmap as a deck for Anki (.apkg): one note for each, in a deck for each stage.
+
+Ids of decks and notes follow from the roadmap and the question, so that a second import changes what is there: Anki keeps its
+own schedule, and doubles nothing.
+"""
+
+import hashlib
+import io
+import re
+import sqlite3
+import zipfile
+from collections.abc import Iterable
+from gettext import NullTranslations
+from html import escape
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from core import clock
+from core.i18n import ENGLISH
+from core.sanitize import one_line, plain, strip_nul
+from roadmap.exchange.formats.json_ import PortableRoadmap
+from roadmap.plan.outline import OutlineConcept, Question
+
+BEGIN = (1980, 1, 1, 0, 0, 0)
+FIELDS = ("Question", "Options", "Answer", "Explanation", "Concept")
+FRONT = '<p class="concept">{{Concept}}</p>{{Question}}{{Options}}'
+BACK = '{{FrontSide}}<hr id="answer">{{Answer}}<p>{{Explanation}}</p>'
+CSS = """.card { font: 20px/1.5 system-ui, sans-serif; max-width: 40em; margin: 0 auto; text-align: start; }
+.concept { font-size: 14px; opacity: .7; }"""
+SPACE = re.compile(r"\s+")
+
+
+def deck_of(
+    document: PortableRoadmap, roadmap_id: UUID, texts: NullTranslations = ENGLISH
+) -> bytes:
+    """An archive as Anki imports it. One without questions has the deck and nothing in it."""
+    import genanki
+
+    name = _deck_name(document.outline.title)
+    model = genanki.Model(
+        _number("model"),
+        "Roadmap: question with options",
+        fields=[{"name": field} for field in FIELDS],
+        templates=[{"name": "Card", "qfmt": FRONT, "afmt": BACK}],
+        css=CSS,
+    )
+    decks = [genanki.Deck(_number(str(roadmap_id)), name)]
+    for number, stage in enumerate(document.outline.stages, 1):
+        deck = genanki.Deck(
+            _number(f"{roadmap_id} {stage.key}"), f"{name}::{number:02d} {_deck_name(stage.title)}"
+        )
+        for module in stage.modules:
+            tags = [_tag(stage.title), f"{_tag(stage.title)}::{_tag(module.title)}"]
+            for concept in module.concepts:
+                for question in _questions(document, concept):
+                    guid = genanki.guid_for(roadmap_id, concept.key, question.fingerprint)
+                    fields = _fields(question, concept, texts)
+                    deck.add_note(genanki.Note(model=model, fields=fields, tags=tags, guid=guid))
+        decks.append(deck)
+    return _packed(genanki.Package(decks))
+
+
+def _packed(package: Any) -> bytes:
+    """As the library would write it, but in memory: it leaves a file behind for each archive."""
+    now = clock.now().timestamp()
+    database = sqlite3.connect(":memory:")
+    try:
+        package.write_to_db(database.cursor(), now, count(int(now * 1000)))
+        database.commit()
+        collection = database.serialize()
+    finally:
+        database.close()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry, content in (("collection.anki2", collection), ("media", b"{}")):
+            archive.writestr(zipfile.ZipInfo(entry, BEGIN), content, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+def _questions(document: PortableRoadmap, concept: OutlineConcept) -> Iterable[Question]:
+    """Each once: what is asked twice in a quiz is one note."""
+    found = document.concepts.get(concept.key)
+    quiz = found.contents.quiz if found else None
+    return (
+        {question.fingerprint: question for question in quiz.body.questions}.values()
+        if quiz
+        else ()
+    )
+
+
+def _fields(question: Question, concept: OutlineConcept, texts: NullTranslations) -> list[str]:
+    words = _shown(texts.gettext("(several are right)"))
+    several = f" <small>{words}</small>" if question.type == "multiple" else ""
+    right = [question.options[number] for number in sorted(question.answers)]
+    return [
+        f"<p>{_shown(question.prompt)}{several}</p>",
+        _list(question.options),
+        _list(right),
+        _shown(question.explanation),
+        _shown(concept.title),
+    ]
+
+
+def _list(items: Iterable[str]) -> str:
+    return f"<ul>{''.join(f'<li>{_shown(item)}</li>' for item in items)}</ul>"
+
+
+def _shown(text: str) -> str:
+    """As it is: neither HTML nor what Anki makes sounds and formulas of."""
+    escaped = (
+        escape(plain(strip_nul(text)))
+        .replace("[", "&#91;")
+        .replace("\\", "&#92;")
+        .replace("{", "&#123;")
+    )
+    return escaped.replace("\n", "<br>")
+
+
+def _deck_name(title: str) -> str:
+    """In one line, and no deck in a deck."""
+    return one_line(strip_nul(title)).replace("::", ": ").strip(": ")[:100] or "Roadmap"
+
+
+def _tag(title: str) -> str:
+    return SPACE.sub("_", one_line(strip_nul(title)).replace("::", "_").replace('"', "'")) or "_"
+
+
+def _number(name: str) -> int:
+    """As Anki wants its ids, and always the same."""
+    return (
+        2**30
+        + int.from_bytes(hashlib.sha256(f"roadmap {name}".encode()).digest()[:4], "big") % 2**30
+    )

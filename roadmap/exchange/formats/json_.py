@@ -1,0 +1,415 @@
+"""A roadmap as one document that any instance takes in again: all that it is now, and all that the learner has left.
+
+There is no id in it, nothing of who owns it, of what it has cost or of how it was made: things are named by their keys. It says
+which format it is and in which version, so that an instance that cannot read it can say so. `portable` makes it of rows;
+`roadmap/exchange/importer.py` makes rows of it, after `roadmap/exchange/import_validation.py` has held a file of anybody to all the rules.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from itertools import count
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic_core import PydanticCustomError
+
+from core import clock
+from core.db import snapshot
+from core.errors import Conflict
+from core.json_types import WHOLE
+from core.sanitize import format_size
+from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt, ReviewCard, Roadmap
+from roadmap.accounts.access import get_owned
+from roadmap.learning.spaced_repetition import MOST_REVIEWS, MOST_STABILITY, Memory
+from roadmap.lifecycle.content_versions import SHAPES
+from roadmap.lifecycle.plan_rows import current_outline, subject
+from roadmap.plan.format_version import FORMAT, LARGEST, VERSION
+from roadmap.plan.outline import (
+    FIRST_ONLY,
+    Analysis,
+    ContentKind,
+    Frozen,
+    Level,
+    Outline,
+    OutlineModule,
+    OutlineStage,
+    Quiz,
+    Resources,
+    Tutorial,
+)
+from roadmap.plan.schemas import (
+    LONGEST_NOTES,
+    MOST_ATTEMPTS,
+    MOST_QUESTIONS,
+    PRINTABLE,
+    SHORTEST_GOAL,
+    LanguageTag,
+    RoadmapRequest,
+    Text,
+    fault_of_goal,
+)
+from roadmap.plan.statuses import ConceptProgress, ContentStatus
+
+NEWER: Literal["newer_version"] = "newer_version"  # kind of an error
+FIRST_YEAR, LAST_YEAR = 2000, 2200  # a card that was known for years comes back decades later
+
+
+def _format(name: str) -> str:
+    if name != FORMAT:
+        raise ValueError(f"must be {FORMAT!r}: this is no roadmap that was exported as JSON")
+    return name
+
+
+def _version(number: int) -> int:
+    if number > VERSION:
+        told = {"number": number, "reads": VERSION}
+        raise PydanticCustomError(
+            NEWER, "was made by a newer version of Roadmap ({number}); this one reads {reads}", told
+        )
+    if number < VERSION:
+        raise ValueError(f"must be {VERSION}")
+    return number
+
+
+def _moment(at: datetime) -> datetime:
+    if not FIRST_YEAR < at.year < LAST_YEAR:
+        raise ValueError(f"must be a time between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return at.astimezone(UTC)
+
+
+def _day(day: date) -> date:
+    if not FIRST_YEAR < day.year < LAST_YEAR:
+        raise ValueError(f"must be a day between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return day
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_moment)]
+Day = Annotated[date, AfterValidator(_day)]
+Count = Annotated[int, Field(ge=0, le=1_000_000), WHOLE]
+Index = Annotated[int, Field(ge=0, le=1000), WHOLE]
+Chosen = Annotated[tuple[Index, ...], Field(max_length=100), FIRST_ONLY]
+Times = Annotated[int, Field(ge=0, le=MOST_REVIEWS), WHOLE]
+Days = Annotated[float, Field(ge=0, le=MOST_STABILITY, allow_inf_nan=False)]
+Difficulty = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
+
+
+class PortableGoal(Frozen):
+    """What was asked for."""
+
+    goal: Annotated[str, Field(min_length=SHORTEST_GOAL, max_length=1000), PRINTABLE] = Field(
+        description="What the person wants to be able to do."
+    )
+    level: Level = Field(description="What the person knew already.")
+    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(
+        description="Hours for learning, a week."
+    )
+    deadline: Day | None = Field(None, description="Day by which it should be reached.")
+    begins_on: Day = Field(description="From when the plan counts.")
+    background: Text = Field("", description="What the person has done before.")
+    motivation: Text = Field("", description="Why the person wants this.")
+    preferences: Text = Field("", description="How the person likes to learn.")
+    language: LanguageTag = Field(description="Language of the roadmap, as a BCP 47 tag.")
+    resource_language: LanguageTag | None = Field(
+        None, description="A second language in which resources may be."
+    )
+
+
+class Written(Frozen):
+    """By what it was written, with which words, and when."""
+
+    generator: Annotated[str, Field(max_length=100), PRINTABLE] = Field(
+        description="Who has written it."
+    )
+    prompt_version: Annotated[str, Field(max_length=40), PRINTABLE] = Field(
+        "", description="The words of the prompt."
+    )
+    created_at: Moment = Field(description="When it was written.")
+
+
+class WrittenTutorial(Written):
+    """A tutorial, and where it is from."""
+
+    body: Tutorial = Field(description="What is written.")
+
+
+class WrittenResources(Written):
+    """Where more can be read and seen."""
+
+    body: Resources = Field(description="What is written.")
+
+
+class WrittenQuiz(Written):
+    """With its answers: it is the file of who may know them."""
+
+    body: Quiz = Field(description="What is asked.")
+
+
+class PortableContents(Frozen):
+    """What is written of a concept; null: that part is not."""
+
+    tutorial: WrittenTutorial | None = Field(None, description="Null: it is not written.")
+    resources: WrittenResources | None = Field(None, description="Null: they are not written.")
+    quiz: WrittenQuiz | None = Field(None, description="Null: it is not written.")
+
+    def of(self, kind: ContentKind) -> WrittenTutorial | WrittenResources | WrittenQuiz | None:
+        found: WrittenTutorial | WrittenResources | WrittenQuiz | None = getattr(self, kind)
+        return found
+
+
+class PortableAttempt(Frozen):
+    """Answers to the quiz as it is in this document."""
+
+    answers: Annotated[
+        tuple[Chosen, ...], Field(min_length=1, max_length=MOST_QUESTIONS), FIRST_ONLY
+    ] = Field(
+        description="For each question, in order, the indexes of the options that were chosen."
+    )
+    score: Count = Field(description="Questions that were answered rightly.")
+    total: Count = Field(description="All questions.")
+    created_at: Moment = Field(description="When they were given.")
+
+
+class PortableCard(Frozen):
+    """A question that comes back, with what FSRS keeps of it."""
+
+    question: Index = Field(description="Its index in the quiz, from 0.")
+    state: Annotated[int, Field(ge=1, le=3), WHOLE] = Field(
+        description="1: it is learned, 2: reviewed, 3: learned once more."
+    )
+    step: Annotated[int, Field(ge=0, le=100), WHOLE] | None = Field(
+        None, description="Of learning; null in review."
+    )
+    stability: Days | None = Field(None, description="Days after which nine of ten are remembered.")
+    difficulty: Difficulty | None = Field(None, description="From 1 to 10.")
+    due_at: Moment = Field(description="When it comes back.")
+    reviewed_at: Moment | None = Field(None, description="Null: it was not yet.")
+    reviews: Times = Field(0, description="How often it was asked.")
+    lapses: Times = Field(0, description="How often it was forgotten after it was learned.")
+
+    @property
+    def memory(self) -> Memory:
+        return Memory(**self.model_dump(exclude={"question"}))
+
+
+class PortableConcept(Frozen):
+    """What is written of a concept, and what the learner has left there."""
+
+    contents: PortableContents = Field(PortableContents(), description="Its parts.")
+    progress: ConceptProgress = Field(ConceptProgress.todo, description="How far the learner is.")
+    progress_at: Moment | None = Field(None, description="Since when; null: it is not begun.")
+    notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
+        "", description="The learner's own."
+    )
+    attempts: Annotated[
+        tuple[PortableAttempt, ...], Field(max_length=MOST_ATTEMPTS), FIRST_ONLY
+    ] = Field((), description="At the quiz as it is, the oldest first.")
+    cards: Annotated[tuple[PortableCard, ...], Field(max_length=MOST_QUESTIONS), FIRST_ONLY] = (
+        Field((), description="Of its questions, in their order.")
+    )
+
+
+class PortableRoadmap(Frozen):
+    """A roadmap to take along, to another instance as well."""
+
+    format: Annotated[str, AfterValidator(_format)] = Field(description="`roadmap`.")
+    version: Annotated[int, AfterValidator(_version), WHOLE] = Field(
+        description=f"Of the format: {VERSION}."
+    )
+    exported_at: Moment = Field(description="When it was made.")
+    request: PortableGoal = Field(description="What the person has asked for.")
+    generator: Annotated[str, Field(max_length=100), PRINTABLE] = Field(
+        "", description="Who has designed it."
+    )
+    analysis: Analysis | None = Field(None, description="What the plan was designed from.")
+    outline: Outline = Field(description="The plan, with the title of the roadmap.")
+    concepts: dict[str, PortableConcept] = Field({}, description="By their keys in the outline.")
+
+
+def portable(
+    owner_id: UUID, roadmap_id: UUID, *, with_learner: bool, with_trash: bool = False
+) -> PortableRoadmap:
+    """A roadmap as it is now. Without its learner it also says nothing of who asked for it and in which words, and begins today.
+
+    Raises NotFound, and Conflict while it has no plan.
+    """
+    with snapshot():
+        row = get_owned(owner_id, roadmap_id, with_trash=with_trash)
+        if not row.revision and not row.title:
+            raise Conflict("There is no plan yet that could be taken along. Wait until it is made.")
+        outline = _without_ids(current_outline(row))
+        concepts = list(
+            Concept.select()
+            .where(Concept.roadmap == roadmap_id, ~Concept.removed)
+            .order_by(Concept.id)
+        )
+        written = _written(roadmap_id, {concept.id: subject(concept) for concept in concepts})
+        attempts = _by_concept(QuizAttempt, roadmap_id) if with_learner else {}
+        cards = _by_concept(ReviewCard, roadmap_id) if with_learner else {}
+    by_key = {concept.key: concept for concept in concepts}
+    return PortableRoadmap(
+        format=FORMAT,
+        version=VERSION,
+        exported_at=clock.now(),
+        request=_request(row, with_learner=with_learner),
+        generator=row.generator,
+        analysis=Analysis.model_validate(row.analysis) if row.analysis and with_learner else None,
+        outline=outline,
+        concepts={
+            each.key: _concept(
+                by_key[each.key],
+                written.get(by_key[each.key].id, {}),
+                attempts.get(by_key[each.key].id, ()),
+                cards.get(by_key[each.key].id, ()),
+                with_learner=with_learner,
+            )
+            for each in outline.concepts()
+        },
+    )
+
+
+def as_json(document: PortableRoadmap) -> bytes:
+    """Raises Conflict when it is longer than any instance would take."""
+    content = document.model_dump_json().encode()
+    if len(content) > LARGEST:
+        raise Conflict(
+            f"This roadmap has more than {format_size(LARGEST)} as JSON, and no instance takes that. Take it along as Markdown."
+        )
+    return content
+
+
+def _request(row: Roadmap, *, with_learner: bool) -> PortableGoal:
+    facts: dict[str, Any] = {"language": row.language, "level": Level(row.level)}
+    if not with_learner:
+        usual = RoadmapRequest.model_fields["hours_per_week"].default
+        goal = (
+            f"Roadmap {row.title}" if fault_of_goal(row.title) else row.title
+        )  # a title may be a letter, or a number
+        return PortableGoal(**facts, goal=goal, hours_per_week=usual, begins_on=clock.now().date())
+    own = (
+        "goal",
+        "hours_per_week",
+        "resource_language",
+        "deadline",
+        "background",
+        "motivation",
+        "preferences",
+    )
+    more = {name: getattr(row, name) for name in own}
+    return PortableGoal(**facts, **more, begins_on=row.begins_on or row.created_at.date())
+
+
+def _without_ids(outline: Outline) -> Outline:
+    """Stages and modules of older versions have no keys but their ids."""
+    stages = _free("stage", (stage.key for stage in outline.stages))
+    modules = _free("module", (module.key for module in outline.modules()))
+
+    def module(node: OutlineModule) -> OutlineModule:
+        return node.model_copy(update={"key": next(modules)}) if _is_id(node.key) else node
+
+    def stage(node: OutlineStage) -> OutlineStage:
+        key = next(stages) if _is_id(node.key) else node.key
+        return node.model_copy(
+            update={"key": key, "modules": tuple(module(each) for each in node.modules)}
+        )
+
+    return outline.model_copy(update={"stages": tuple(stage(each) for each in outline.stages)})
+
+
+def _free(what: str, keys: Iterable[str]) -> Iterator[str]:
+    """New keys beside these."""
+    taken = frozenset(keys)
+    return (key for number in count(1) if (key := f"{what}-{number}") not in taken)
+
+
+def _is_id(key: str) -> bool:
+    try:
+        return str(UUID(key)) == key
+    except ValueError:
+        return False
+
+
+def _written(
+    roadmap_id: UUID, subjects: Mapping[UUID, str]
+) -> dict[UUID, dict[str, tuple[int, Written]]]:
+    """Of each concept, by kind: the version of what is shown, if it was written for what the concept is now."""
+    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+    query = (
+        ContentVersion.select(ContentVersion, Content)
+        .join(Content, on=current)
+        .where(Content.roadmap == roadmap_id)
+    )
+    found: dict[UUID, dict[str, tuple[int, Written]]] = defaultdict(dict)
+    for row in query:
+        concept_id, kind = row.content.concept_id, ContentKind(row.content.kind)
+        if concept_id not in subjects:
+            continue
+        if row.content.status == ContentStatus.ready or row.subject in ("", subjects[concept_id]):
+            facts = {
+                name: getattr(row, name) for name in ("generator", "prompt_version", "created_at")
+            }
+            shape = WRITTEN[kind]
+            found[concept_id][kind] = (
+                row.version,
+                shape(**facts, body=SHAPES[kind].model_validate(row.body)),
+            )
+    return found
+
+
+WRITTEN: Mapping[ContentKind, Any] = {
+    ContentKind.tutorial: WrittenTutorial,
+    ContentKind.resources: WrittenResources,
+    ContentKind.quiz: WrittenQuiz,
+}
+
+
+def _by_concept(
+    table: type[QuizAttempt] | type[ReviewCard], roadmap_id: UUID
+) -> dict[UUID, list[Any]]:
+    found: dict[UUID, list[Any]] = defaultdict(list)
+    for row in table.select().where(table.roadmap == roadmap_id).order_by(table.id):
+        found[row.concept_id].append(row)
+    return found
+
+
+def _concept(
+    row: Concept,
+    written: Mapping[str, tuple[int, Written]],
+    attempts: Iterable[Any],
+    cards: Iterable[Any],
+    *,
+    with_learner: bool,
+) -> PortableConcept:
+    contents = PortableContents(**{kind: each for kind, (_, each) in written.items()})
+    if not with_learner:
+        return PortableConcept(contents=contents)
+    version = written[ContentKind.quiz][0] if ContentKind.quiz in written else 0
+    facts = {name: getattr(row, name) for name in ("progress", "progress_at", "notes")}
+    return PortableConcept(
+        contents=contents,
+        **facts,
+        attempts=tuple(_attempt(each) for each in attempts if each.version == version),
+        cards=_cards(cards, contents.quiz.body if contents.quiz else None),
+    )
+
+
+def _attempt(row: QuizAttempt) -> PortableAttempt:
+    return PortableAttempt(**{name: getattr(row, name) for name in PortableAttempt.model_fields})
+
+
+def _cards(rows: Iterable[ReviewCard], quiz: Quiz | None) -> tuple[PortableCard, ...]:
+    """Those whose question is in the quiz; where it stands there is looked up."""
+    places: dict[str, int] = {}
+    for number, question in enumerate(quiz.questions if quiz else ()):
+        places.setdefault(question.fingerprint, number)
+    found = [_card(places[row.question], row) for row in rows if row.question in places]
+    return tuple(sorted(found, key=lambda card: card.question)[:MOST_QUESTIONS])
+
+
+def _card(question: int, row: ReviewCard) -> PortableCard:
+    """What goes on growing is told as much as comes in again."""
+    facts = {name: getattr(row, name) for name in PortableCard.model_fields.keys() - {"question"}}
+    facts |= {name: min(facts[name], MOST_REVIEWS) for name in ("reviews", "lapses")}
+    facts["stability"] = None if row.stability is None else min(row.stability, MOST_STABILITY)
+    return PortableCard(question=question, **facts)

@@ -1,0 +1,224 @@
+"""Links that open a roadmap to whoever has them: to read it, or its plan as a calendar. Each can be revoked, and may expire.
+
+Nothing of a link is secret but its token, which is told once and of which the row has a hash: no
+key has to stay for it. Versions before 0.2.0 signed the ids instead: the API stores hashes of these
+tokens when it starts.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+import peewee
+from itsdangerous import Signer
+from pydantic import BaseModel, ConfigDict, Field
+
+from core import clock
+from core.backends import signing_keys
+from core.db import lock_for_update, session, settings, transaction
+from core.errors import Conflict, Gone, NotFound
+from core.ids import new_id
+from core.json_types import WHOLE
+from models.accounts import Account
+from models.roadmaps import Roadmap
+from models.share_links import ShareLink
+from roadmap.accounts.access import get_owned, lock_owned
+
+MOST = 20  # of a roadmap
+LONGEST_LIFE = 3650  # days
+# An id, and 256 random bits or a signature.
+TOKEN = re.compile(r"([0-9a-f]{32})\.[A-Za-z0-9_-]{43}")
+SIGNED = "signed"  # what the hashes of a link begin with that a version before 0.2.0 has signed
+ROWS = 500  # whose hashes are stored in one transaction
+
+
+class LinkPurpose(StrEnum):
+    """What is opened by it."""
+
+    reading = "reading"
+    calendar = "calendar"
+
+
+PLACES = {
+    LinkPurpose.reading: "/shared/{token}",
+    LinkPurpose.calendar: "/calendars/{token}/roadmap.ics",
+}
+
+
+class LinkRequest(BaseModel):
+    """What it opens, and for how long."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    purpose: LinkPurpose = Field(
+        description="`reading`: the plan and what is written, without anything of yours. `calendar`: when you will learn what."
+    )
+    expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE), WHOLE] | None = Field(
+        None, description="After how many days it expires; null: never."
+    )
+
+
+class LinkInfo(BaseModel):
+    id: UUID = Field(description="It stands in its address, without hyphens.")
+    purpose: LinkPurpose = Field(description="What whoever has it can open.")
+    created_at: datetime
+    expires_at: datetime | None = Field(
+        description="Until when it is good; null: until it is revoked."
+    )
+
+    @property
+    def is_over(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= clock.now()
+
+
+class NewLink(LinkInfo):
+    """`url` is told this once. Whoever has it can use it: give it to nobody else."""
+
+    url: str = Field(description="Its address, which is told this once.")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLink:
+    """What a link opens, and whose it is."""
+
+    owner_id: UUID
+    roadmap_id: UUID
+
+
+def create_link(owner_id: UUID, roadmap_id: UUID, request: LinkRequest, origin: str) -> NewLink:
+    """Return a new link with its address, below the origin of this service.
+
+    Raises NotFound, and Conflict when there are too many.
+    """
+    now = clock.now()
+    expires_at = (
+        None if request.expires_in_days is None else now + timedelta(days=request.expires_in_days)
+    )
+    made = LinkInfo(id=new_id(), purpose=request.purpose, created_at=now, expires_at=expires_at)
+    token = f"{made.id.hex}.{secrets.token_urlsafe(32)}"
+    with transaction():
+        lock_owned(owner_id, roadmap_id)  # two at once could become too many
+        if ShareLink.select().where(ShareLink.roadmap == roadmap_id).count() >= MOST:
+            raise Conflict(
+                f"This roadmap has {MOST} links; that is as many as there may be. Revoke one first."
+            )
+        row = {**made.model_dump(), "roadmap": roadmap_id, "token_hashes": _hash(token)}
+        ShareLink.insert(**row).execute()
+    url = origin + PLACES[made.purpose].format(token=token)
+    return NewLink(**made.model_dump(), url=url)
+
+
+def list_links(owner_id: UUID, roadmap_id: UUID) -> list[LinkInfo]:
+    """The newest first, also those that have expired. Raises NotFound."""
+    with session():
+        get_owned(owner_id, roadmap_id)
+        rows = list(
+            ShareLink.select()
+            .where(ShareLink.roadmap == roadmap_id)
+            .order_by(ShareLink.id.desc())
+            .limit(MOST)
+        )
+    return [_told(row) for row in rows]
+
+
+def read_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> LinkInfo:
+    """Raises NotFound."""
+    with session():
+        get_owned(owner_id, roadmap_id)
+        row = ShareLink.get_or_none(ShareLink.id == link_id, ShareLink.roadmap == roadmap_id)
+    if row is None:
+        raise _no_link()
+    return _told(row)
+
+
+def revoke_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> None:
+    """It opens nothing from then on. Raises NotFound."""
+    with transaction():
+        get_owned(owner_id, roadmap_id)
+        if (
+            ShareLink.delete()
+            .where(ShareLink.id == link_id, ShareLink.roadmap == roadmap_id)
+            .execute()
+            == 0
+        ):
+            raise _no_link()
+
+
+def opened(token: str, purpose: LinkPurpose) -> OpenedLink:
+    """For whoever has it. Raises NotFound, Gone."""
+    shape = TOKEN.fullmatch(token)
+    if shape is None:
+        raise _not_copied()
+    link_id = UUID(shape[1])
+    columns = (ShareLink.purpose, ShareLink.token_hashes, ShareLink.expires_at)
+    over = Roadmap.trashed_at.is_null(False) | Account.disabled_at.is_null(False)
+    query = ShareLink.select(*columns, Roadmap.owner, Roadmap.id, over).join(Roadmap).join(Account)
+    with session():
+        row = query.where(ShareLink.id == link_id).tuples().first()
+    if row is None:
+        raise Gone("This link was revoked, or its roadmap is not there any more.")
+    its_purpose, stored, expires_at, owner_id, roadmap_id, is_over = row
+    hashes = _hashes(link_id, its_purpose, stored)
+    is_good = any(hmac.compare_digest(_hash(token), each) for each in hashes)
+    if its_purpose != purpose or not is_good:
+        raise _not_copied()
+    if is_over:
+        raise Gone("This link was revoked, or its roadmap is not there any more.")
+    if expires_at is not None and expires_at <= clock.now():
+        raise Gone("This link has expired.")
+    return OpenedLink(owner_id, roadmap_id)
+
+
+def store_hashes() -> None:
+    """Of the tokens that versions before 0.2.0 signed, by the keys of this start, so that they outlive the keys."""
+    after = UUID(int=0)
+    signed = ShareLink.token_hashes.is_null() | ShareLink.token_hashes.startswith(SIGNED)
+    query = ShareLink.select().where(signed).order_by(ShareLink.id).limit(ROWS)
+    while True:
+        with transaction():
+            rows = list(lock_for_update(query.where(ShareLink.id > after)))
+            changed = []
+            for row in rows:
+                stored = " ".join([SIGNED, *_hashes(row.id, row.purpose, row.token_hashes)])
+                if stored != row.token_hashes:
+                    changed.append((ShareLink.id == row.id, stored))
+            if changed:
+                ids = [row.id for row in rows]
+                values = peewee.Case(None, changed, ShareLink.token_hashes)
+                ShareLink.update(token_hashes=values).where(ShareLink.id.in_(ids)).execute()
+        if len(rows) < ROWS:
+            return
+        after = rows[-1].id
+
+
+def _hashes(link_id: UUID, purpose: str, stored: str | None) -> list[str]:
+    """Of the tokens that open it: the one that is stored, or of a signed link those by each key, now and before."""
+    if stored is not None and not stored.startswith(SIGNED):
+        return [stored]
+    options: dict[str, Any] = {"salt": f"roadmap.{purpose}", "digest_method": hashlib.sha256}
+    signers = [Signer(key, **options) for key in signing_keys(settings)]
+    known = (stored or "").split()[1:]
+    return list(
+        dict.fromkeys([*known, *(_hash(signer.sign(link_id.hex).decode()) for signer in signers)])
+    )
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _told(row: ShareLink) -> LinkInfo:
+    return LinkInfo(**{name: getattr(row, name) for name in LinkInfo.model_fields})
+
+
+def _no_link() -> NotFound:
+    return NotFound("There is no such link of this roadmap.")
+
+
+def _not_copied() -> NotFound:
+    return NotFound("There is no such link. Check that it was copied whole.")

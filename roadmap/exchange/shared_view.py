@@ -1,0 +1,236 @@
+"""What a roadmap is to others: its plan and what is written. Nothing of its owner is in it, neither the goal in the owner's words
+nor progress, notes, deadlines or costs.
+"""
+
+import itertools
+import math
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from core.db import session
+from roadmap.exchange.formats.json_ import PortableRoadmap, portable
+from roadmap.exchange.share_links import OpenedLink
+from roadmap.learning.progress import read_profile
+from roadmap.lifecycle import queries
+from roadmap.plan.outline import ContentKind, Level
+from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.statuses import ConceptProgress, ContentStatus, Progress, RoadmapStatus
+from roadmap.plan.views import (
+    CheckedResource,
+    ConceptNode,
+    ContentState,
+    Learned,
+    ModuleNode,
+    QuizDetail,
+    RoadmapTree,
+    StageNode,
+    concepts_of,
+)
+
+NOBODYS = UUID(int=0)
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+WRITTEN = ContentState(status=ContentStatus.ready, version=1, error="")
+UNWRITTEN = ContentState(status=ContentStatus.pending, version=0, error="")
+
+
+class SharedConcept(BaseModel):
+    id: UUID
+    title: str = Field(description="What it is called.")
+    description: str = Field(description="What it is about.")
+    hours: int = Field(description="Hours that it takes to learn.")
+    difficulty: int = Field(description="From 1, easy, to 5, hard.")
+    prerequisites: list[UUID] = Field(description="The ids of the concepts that one needs before.")
+    outcomes: list[str] = Field(description="What one can do afterwards.")
+    written: list[ContentKind] = Field(description="Its parts that are written.")
+
+
+class SharedModule(BaseModel):
+    id: UUID
+    title: str = Field(description="What it is called.")
+    description: str = Field(description="What it is about.")
+    concepts: list[SharedConcept] = Field(description="In the order in which they are learned.")
+
+
+class SharedStage(BaseModel):
+    id: UUID
+    title: str = Field(description="What it is called.")
+    description: str = Field(description="What it is about.")
+    modules: list[SharedModule] = Field(description="In the order in which they are learned.")
+
+
+class SharedRoadmap(BaseModel):
+    """For whoever has a link."""
+
+    title: str = Field(description="What it is called; empty: it has no plan yet.")
+    language: str = Field(description="Its language, as a BCP 47 tag.")
+    level: Level = Field(description="For whom it was made.")
+    hours: int = Field(description="Hours of all concepts.")
+    stages: list[SharedStage] = Field(description="The plan; empty: there is none yet.")
+
+
+class SharedConceptDetail(SharedConcept):
+    """With what is written of it; null where nothing is."""
+
+    tutorial: str | None = Field(description="Markdown without HTML.")
+    tutorial_language: str | None = Field(
+        description="As a BCP 47 tag, where it is not the language of the roadmap."
+    )
+    resources: list[CheckedResource] | None = Field(description="Where more can be read and seen.")
+    quiz: QuizDetail | None = Field(description="Without its answers.")
+
+
+def copy_of(owner_id: UUID, link: OpenedLink) -> PortableRoadmap:
+    """Return the shared roadmap as a document, with the hours a week of its new owner.
+
+    Raises NotFound, and Conflict when there is no plan.
+    """
+    document = portable(link.owner_id, link.roadmap_id, with_learner=False)
+    if (hours := read_profile(owner_id).hours_per_week) is not None:
+        request = document.request.model_copy(update={"hours_per_week": hours})
+        document = document.model_copy(update={"request": request})
+    return document
+
+
+def shared_tree(link: OpenedLink) -> RoadmapTree:
+    """The roadmap as it would be for somebody who has just begun it, for pictures and pages. Raises NotFound."""
+    return for_others(queries.roadmap_tree(link.owner_id, link.roadmap_id))
+
+
+def tree_state(link: OpenedLink) -> bytes:
+    """Another one after every change of what `shared_tree` tells. Raises NotFound."""
+    return queries.tree_state(link.owner_id, link.roadmap_id)
+
+
+def concept_state(link: OpenedLink, concept_id: UUID) -> bytes:
+    """Another one after every change of what `shared_concept` tells: of the roadmap, or of what was found at the addresses of
+    its resources. Raises NotFound.
+    """
+    with session():
+        return tree_state(link) + repr(queries.resources_of(link.roadmap_id, concept_id)).encode()
+
+
+def for_others(tree: RoadmapTree) -> RoadmapTree:
+    """Made anew, field by field: what is not named here is not told. Weeks are those of the usual hours, not of the owner's."""
+    pace: int = RoadmapRequest.model_fields["hours_per_week"].default
+    known = concepts_of(tree)
+    spent = itertools.accumulate((concept.hours for concept in known), initial=0)
+    week_of = {concept.id: hours // pace + 1 for concept, hours in zip(known, spent, strict=False)}
+    return RoadmapTree(
+        **{
+            "id": NOBODYS,
+            "goal": "",
+            "error": "",
+            "generator": "",
+            "spent": Decimal(0),
+            "over_budget": False,
+            "revision": 0,
+        },
+        **{
+            "review": False,
+            "resource_language": None,
+            "analysis": None,
+            "remarks": [],
+            "estimate": None,
+            "deadline": None,
+        },
+        **{
+            "created_at": LONG_AGO,
+            "updated_at": LONG_AGO,
+            "finished_at": None,
+            "begins_on": LONG_AGO.date(),
+        },
+        title=tree.title,
+        status=RoadmapStatus.ready,
+        language=tree.language,
+        level=tree.level,
+        hours_per_week=pace,
+        hours=tree.hours,
+        weeks=math.ceil(tree.hours / pace),
+        progress=Progress(ready=0, failed=0, total=0),
+        learned=Learned(done=0, skipped=0, learning=0, total=len(known), hours_done=0),
+        stages=[
+            StageNode(
+                **_node(stage),
+                modules=[
+                    ModuleNode(
+                        **_node(module),
+                        concepts=[_not_begun(each, week_of[each.id]) for each in module.concepts],
+                    )
+                    for module in stage.modules
+                ],
+            )
+            for stage in tree.stages
+        ],
+    )
+
+
+def shared_roadmap(tree: RoadmapTree) -> SharedRoadmap:
+    """Of what `shared_tree` returns."""
+    stages = [
+        SharedStage(
+            **_head(stage),
+            modules=[
+                SharedModule(
+                    **_head(module),
+                    concepts=[SharedConcept(**_facts(concept)) for concept in module.concepts],
+                )
+                for module in stage.modules
+            ],
+        )
+        for stage in tree.stages
+    ]
+    return SharedRoadmap(
+        title=tree.title, language=tree.language, level=tree.level, hours=tree.hours, stages=stages
+    )
+
+
+def shared_concept(link: OpenedLink, concept_id: UUID) -> SharedConceptDetail:
+    """Raises NotFound."""
+    concept = queries.concept_detail(link.owner_id, link.roadmap_id, concept_id)
+    tutorial = concept.tutorial.markdown if concept.tutorial else None
+    language = concept.tutorial.language if concept.tutorial else None
+    written = {
+        "tutorial": tutorial,
+        "tutorial_language": language,
+        "resources": concept.resources,
+        "quiz": concept.quiz,
+    }
+    return SharedConceptDetail(**_facts(concept), **written)
+
+
+def _not_begun(concept: ConceptNode, week: int) -> ConceptNode:
+    names = (
+        "id",
+        "key",
+        "title",
+        "description",
+        "hours",
+        "difficulty",
+        "prerequisites",
+        "outcomes",
+    )
+    contents = {
+        kind: WRITTEN if state.version else UNWRITTEN for kind, state in concept.contents.items()
+    }
+    facts = {name: getattr(concept, name) for name in names}
+    return ConceptNode(
+        **facts, week=week, progress=ConceptProgress.todo, progress_at=None, contents=contents
+    )
+
+
+def _node(node: StageNode | ModuleNode) -> dict[str, Any]:
+    return {**_head(node), "key": node.key, "hours": node.hours}
+
+
+def _head(node: Any) -> dict[str, Any]:
+    return {"id": node.id, "title": node.title, "description": node.description}
+
+
+def _facts(concept: ConceptNode) -> dict[str, Any]:
+    names = ("id", "title", "description", "hours", "difficulty", "prerequisites", "outcomes")
+    written = [kind for kind, state in concept.contents.items() if state.version]
+    return {**{name: getattr(concept, name) for name in names}, "written": written}

@@ -1,0 +1,243 @@
+"""The built-in generator: tracks written by people, in files (`catalogue_files.py`), found by what a goal means (`goals.py`)."""
+
+import re
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Self, assert_never
+
+from core.errors import FieldError, Invalid, Unavailable
+from roadmap.generation.catalogue import loader as files
+from roadmap.generation.catalogue.goal_matching import ENOUGH
+from roadmap.generation.catalogue.loader import (
+    BrokenFile,
+    CatalogueConcept,
+    Track,
+    TrackModule,
+    TrackStage,
+    language_of,
+    tracks,
+)
+from roadmap.generation.context import BUILT_IN, ConceptBrief, DesignBrief, GeneratorFault
+from roadmap.generation.preferences import learning_preferences
+from roadmap.generation.usage import UsageMeter
+from roadmap.plan.language_detection import script_of
+from roadmap.plan.outline import (
+    Analysis,
+    ContentKind,
+    Contents,
+    Level,
+    Outline,
+    OutlineConcept,
+    OutlineModule,
+    OutlineStage,
+    Quiz,
+    Resource,
+    Resources,
+    Tutorial,
+)
+from roadmap.plan.schemas import RoadmapRequest
+
+NEEDS_A_MODEL = {  # by where it stands in a request
+    "/feedback": "is understood by a model only: set OPENAI_API_KEY, or change the plan directly by POST .../edits",
+    "/instructions": "is understood by a model only: the built-in catalogue has one text for each part; set OPENAI_API_KEY",
+}
+
+
+class CatalogueGenerator:
+    """A Generator that needs no key and answers at once."""
+
+    name = BUILT_IN
+    repairs = False  # what people have written stays as it is
+
+    def prompt_version(self, step: str) -> str:
+        return ""
+
+    def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def metered(self, meter: UsageMeter) -> Self:
+        return self
+
+    def fit(self, request: RoadmapRequest) -> RoadmapRequest:
+        track = find_track(request.goal)
+        if track is None:
+            titles = ", ".join(f"'{track.title}'" for track in tracks().values())
+            rule = f"no built-in track fits this goal; there is: {titles}. With OPENAI_API_KEY set, any goal works"
+            raise Invalid("No built-in track fits this goal.", fields=(FieldError("/goal", rule),))
+        written_in = files.languages(track)
+        if language_of(request.language) in written_in:
+            return request
+        if request.names_language:
+            there = " and ".join(f"{files.LANGUAGES[tag]} ({tag})" for tag in written_in)
+            rule = f"the built-in track '{track.title}' is written in {there}. With OPENAI_API_KEY set, any language works"
+            raise Invalid(
+                "The built-in catalogue has no texts in this language.",
+                fields=(FieldError("/language", rule),),
+            )
+        is_near = script_of(request.language) == "Hant" and files.CHINESE in written_in
+        return request.in_language(files.CHINESE if is_near else files.ENGLISH)
+
+    def check_feedback(self, pointer: str) -> None:
+        raise Invalid(
+            "The built-in catalogue does not follow words.",
+            fields=(FieldError(pointer, NEEDS_A_MODEL[pointer]),),
+        )
+
+    def analyse(self, request: RoadmapRequest) -> Analysis:
+        track = _track(request)
+        concepts = [_loaded(track, id_) for id_ in track.concept_ids]
+        return Analysis(
+            aim=track.summary,
+            known=tuple(
+                concept.title for concept in concepts if not concept.is_news_to(request.level)
+            ),
+            subjects=tuple(module.title for stage in track.stages for module in stage.modules),
+        )
+
+    def repair(
+        self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
+    ) -> Outline:
+        raise GeneratorFault("A built-in track is not repaired.", lasting=True)
+
+    def outline(self, design: DesignBrief) -> Outline:
+        request = design.request
+        if design.feedback:
+            raise GeneratorFault(
+                "The built-in catalogue does not follow words; set OPENAI_API_KEY.", lasting=True
+            )
+        track = _track(request)
+        made = (
+            _stage(track, number, stage, request.level) for number, stage in enumerate(track.stages)
+        )
+        stages = tuple(stage for stage in made if stage.modules)
+        return Outline(title=track.title, stages=stages)
+
+    def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
+        track_id, _, concept_id = brief.key.partition("/")
+        if not files.has(track_id, concept_id):
+            raise GeneratorFault(
+                "The built-in catalogue has no texts for this concept; set OPENAI_API_KEY and retry, or create the roadmap anew.",
+                lasting=True,
+            )
+        written_in = language_of(brief.request.language) or files.ENGLISH
+        concept = _loaded(_in(tracks()[track_id], written_in), concept_id)
+        if kind is ContentKind.tutorial:
+            return Tutorial(
+                markdown=concept.tutorial, language=_unless(concept.tutorial_language, written_in)
+            )
+        if kind is ContentKind.resources:
+            return _fitting(_living(concept, brief.dead), brief.request)
+        if kind is ContentKind.quiz:
+            return Quiz(questions=tuple(concept.questions))
+        assert_never(kind)
+
+
+def _unless(language: str, expected: str) -> str | None:
+    return None if language == expected else language
+
+
+def _living(concept: CatalogueConcept, dead: Sequence[str]) -> Resources:
+    """With a spare for each resource whose address is dead; unless nothing would be left."""
+    left = [resource for resource in concept.resources if resource.url not in dead]
+    spares = [spare for spare in concept.spares if spare.url not in dead]
+    missing = len(concept.resources) - len(left)
+    return Resources(items=tuple(left + spares[:missing]) or tuple(concept.resources))
+
+
+def _fitting(resources: Resources, request: RoadmapRequest) -> Resources:
+    """What the person likes to use comes first, and then what is for people of this level; what is not liked comes last."""
+    liked, disliked = learning_preferences(request.preferences)
+
+    def place(item: Resource) -> tuple[bool, bool, bool]:
+        return item.type in disliked, item.type not in liked, item.level is not request.level
+
+    return Resources(items=tuple(sorted(resources.items, key=place)))
+
+
+def find_track(goal: str) -> Track | None:
+    """The track that a goal is about, or None. Raises Unavailable."""
+    try:
+        meant = files.lexicon().read(goal)
+    except BrokenFile as broken:
+        raise Unavailable(f"The built-in catalogue cannot be used: {broken}.") from None
+    points = {track.id: meant.points(track.match) for track in tracks().values()}
+    best = max(points, key=points.__getitem__, default="")
+    return tracks()[best] if points.get(best, 0) >= ENOUGH else None
+
+
+def _track(request: RoadmapRequest) -> Track:
+    """In the language of the request. Raises GeneratorFault."""
+    track = find_track(request.goal)
+    if track is None:
+        raise GeneratorFault(
+            "No built-in track fits this goal; set OPENAI_API_KEY to have it designed.",
+            lasting=True,
+        )
+    return _in(track, language_of(request.language) or files.ENGLISH)
+
+
+def _in(track: Track, language: str) -> Track:
+    """Raises GeneratorFault."""
+    if language not in files.languages(track):
+        raise GeneratorFault(
+            f"The built-in track '{track.title}' is not written in {files.LANGUAGES[language]}.",
+            lasting=True,
+        )
+    try:
+        return files.load_track(track.id, language)
+    except BrokenFile as broken:
+        raise _unusable(track, broken) from None
+
+
+def _loaded(track: Track, concept_id: str) -> CatalogueConcept:
+    """Raises GeneratorFault."""
+    try:
+        return files.load_concept(track.id, concept_id, track.language)
+    except BrokenFile as broken:
+        raise _unusable(track, broken) from None
+
+
+def _unusable(track: Track, broken: BrokenFile) -> GeneratorFault:
+    return GeneratorFault(
+        f"The built-in track '{track.title}' cannot be used: {broken}.", lasting=True
+    )
+
+
+def _stage(track: Track, number: int, stage: TrackStage, level: Level) -> OutlineStage:
+    named = tracks()[track.id].stages[number]  # in English: keys are the same in every language
+    pairs = zip(stage.modules, named.modules, strict=True)
+    modules = (_module(track, module, _slug(its.title), level) for module, its in pairs)
+    kept = tuple(module for module in modules if module.concepts)
+    return OutlineStage(
+        key=_slug(named.title), title=stage.title, description=stage.description, modules=kept
+    )
+
+
+def _module(track: Track, module: TrackModule, key: str, level: Level) -> OutlineModule:
+    loaded = ((concept_id, _loaded(track, concept_id)) for concept_id in module.concepts)
+    concepts = tuple(
+        _concept(track, concept_id, c, level) for concept_id, c in loaded if c.is_news_to(level)
+    )
+    return OutlineModule(
+        key=key, title=module.title, description=module.description, concepts=concepts
+    )
+
+
+def _slug(title: str) -> str:
+    """A key out of a title: the same for every level of a track."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def _concept(
+    track: Track, concept_id: str, concept: CatalogueConcept, level: Level
+) -> OutlineConcept:
+    needed = (p for p in concept.prerequisites if _loaded(track, p).is_news_to(level))
+    return OutlineConcept(
+        key=f"{track.id}/{concept_id}",
+        title=concept.title,
+        description=concept.description,
+        hours=concept.hours,
+        difficulty=concept.difficulty,
+        prerequisites=tuple(f"{track.id}/{p}" for p in needed),
+        outcomes=tuple(concept.outcomes),
+    )

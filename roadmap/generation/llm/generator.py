@@ -1,0 +1,253 @@
+"""The generator for every OpenAI-compatible model: what it is asked at each step, and what becomes of its answers.
+
+What a person or a page says is data in every question: it stands in the user's message, as JSON, and nowhere else.
+"""
+
+import copy
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from core import clock
+from core.sanitize import strip_nul_json
+from roadmap.generation import tutorial_lint
+from roadmap.generation.context import (
+    ConceptBrief,
+    DesignBrief,
+    GeneratorFault,
+    InvalidOutline,
+    RetryLater,
+)
+from roadmap.generation.llm.client import ModelClient, TooManyRequests
+from roadmap.generation.llm.compat import Message
+from roadmap.generation.llm.prompt import prompt
+from roadmap.generation.llm.rate_control import ProviderRateLimited, RateControl
+from roadmap.generation.llm.schemas import (
+    AnalysisDraft,
+    OutlineDraft,
+    QuizDraft,
+    ResourcesDraft,
+    TutorialDraft,
+)
+from roadmap.generation.usage import FREE, UsageMeter
+from roadmap.plan.language_detection import language_error
+from roadmap.plan.outline import Analysis, ContentKind, Contents, Outline, Tutorial, hours_until
+from roadmap.plan.schemas import RoadmapRequest
+
+DRAFTS: dict[ContentKind, type[TutorialDraft] | type[ResourcesDraft] | type[QuizDraft]] = {
+    ContentKind.tutorial: TutorialDraft,
+    ContentKind.resources: ResourcesDraft,
+    ContentKind.quiz: QuizDraft,
+}
+AGAIN = "Your answer does not fit. `problems` says why; answer again, with the whole JSON of this `schema` and nothing else."
+MOST_PROBLEMS = 10
+
+Made = TypeVar("Made")
+
+
+class ModelGenerator:
+    """A Generator. One instance, with its metered twins, serves all threads of a process: they share client and pace."""
+
+    repairs = True
+
+    def __init__(
+        self,
+        *,
+        key: str,
+        base_url: str,
+        model: str,
+        timeout: float,
+        max_tokens: int = 16_384,
+        concurrency: int = 8,
+        must_limit: bool = False,
+    ) -> None:
+        self._client = ModelClient(
+            key=key,
+            base_url=base_url,
+            model=model,
+            timeout=timeout,
+            max_tokens=max_tokens,
+            must_limit=must_limit,
+        )
+        self._pace = RateControl(concurrency)
+        self._model = model
+        self._meter: UsageMeter = FREE
+        self.name = f"model:{model}"[:100]
+
+    def prompt_version(self, step: str) -> str:
+        return prompt(step).version
+
+    def fit(self, request: RoadmapRequest) -> RoadmapRequest:
+        """A model takes any goal, in any language."""
+        return request
+
+    def check_feedback(self, pointer: str) -> None:
+        """A model takes any words."""
+
+    def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
+        return self._pace.slot(first=first)
+
+    def metered(self, meter: UsageMeter) -> Self:
+        twin = copy.copy(self)
+        twin._meter = meter
+        return twin
+
+    def analyse(self, request: RoadmapRequest) -> Analysis:
+        return self._ask("analysis", AnalysisDraft, _wishes(request), AnalysisDraft.to_analysis)
+
+    def outline(self, design: DesignBrief) -> Outline:
+        if design.current is None:
+            return self._design(design.step, design, {})
+        current = design.current.model_dump(mode="json")
+        return self._design(design.step, design, {"outline": current, "feedback": design.feedback})
+
+    def repair(
+        self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
+    ) -> Outline:
+        facts: dict[str, Any] = {"draft": draft, "problems": list(problems)}
+        if design.feedback:
+            facts["feedback"] = design.feedback
+        return self._design("repair", design, facts)
+
+    def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
+        poor: list[Contents] = []  # one that lacks something is better than none
+
+        def made(draft: Any) -> Contents:
+            content: Contents = draft.to_content()
+            if wrong := language_error(content.text(), brief.request.language):
+                raise ValueError(wrong)
+            if (
+                isinstance(content, Tutorial)
+                and not (brief.instruction or poor)
+                and (lacks := tutorial_lint.faults(content.markdown))
+            ):
+                poor.append(content)
+                raise ValueError(" ".join(lacks))
+            return content
+
+        try:
+            return self._ask(kind, DRAFTS[kind], _facts(brief), made)
+        except GeneratorFault:
+            if poor:  # it is paid for, and what came instead is not in the agreed form
+                return poor[0]
+            raise
+
+    def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
+        """What breaks a rule of an outline is not asked for again here: repairing it is a step of its own."""
+        known = {
+            **_wishes(design.request),
+            "analysis": design.analysis.model_dump(mode="json"),
+            **facts,
+        }
+        draft: OutlineDraft = self._ask(step, OutlineDraft, known, lambda draft: draft)
+        try:
+            return draft.to_outline()
+        except ValidationError as error:
+            raise InvalidOutline(draft.model_dump(mode="json"), _rules(error)) from error
+
+    def _ask(
+        self, step: str, shape: type[Any], facts: dict[str, Any], make: Callable[[Any], Made]
+    ) -> Made:
+        """What is made of the answer, which has one chance to be put right. Raises GeneratorFault."""
+        try:
+            self._pace.begin()
+        except (
+            ProviderRateLimited
+        ) as busy:  # the provider has asked for a pause since the slot was taken
+            raise RetryLater(str(busy), busy.retry_after) from busy
+        messages: list[Message] = [
+            {"role": "system", "content": prompt(step).text},
+            {"role": "user", "content": _json(facts)},
+        ]
+        answer = self._complete(step, messages, shape)
+        made, problems = _tried(answer, shape, make)
+        if problems:
+            wrong = {
+                "problems": problems,
+                "schema": shape.model_json_schema(),
+                "instruction": AGAIN,
+            }
+            again: list[Message] = [
+                *messages,
+                {"role": "assistant", "content": answer},
+                {"role": "user", "content": _json(wrong)},
+            ]
+            made, problems = _tried(self._complete(step, again, shape), shape, make)
+        if made is None:
+            raise GeneratorFault(
+                f"The model's answer is not in the agreed form: {' '.join(problems)[:300]}"
+            )
+        return made
+
+    def _complete(self, step: str, messages: list[Message], shape: type[BaseModel]) -> str:
+        most_prompt, most_completion = self._client.bound(messages, shape)
+        bounds = {"most_prompt_tokens": most_prompt, "most_completion_tokens": most_completion}
+        try:
+            with self._meter.call(step, self._model, prompt(step).version, **bounds) as call:
+                answer = self._client.complete(messages, shape, call)
+        except TooManyRequests as fault:
+            self._pace.slow_down(fault.retry_after)
+            raise
+        self._pace.went_well()
+        return answer
+
+
+def _tried(
+    answer: str, shape: type[Any], make: Callable[[Any], Made]
+) -> tuple[Made | None, list[str]]:
+    """What is made of an answer, or what is wrong with it."""
+    try:
+        return make(shape.model_validate_json(strip_nul_json(answer))), []
+    except ValidationError as error:
+        return None, _rules(error)
+    except ValueError as error:
+        return None, [str(error)]
+
+
+def _rules(error: ValidationError) -> list[str]:
+    found = error.errors(include_url=False, include_input=False)[:MOST_PROBLEMS]
+    return [
+        f"{'.'.join(str(part) for part in problem['loc']) or 'all'}: {problem['msg']}."
+        for problem in found
+    ]
+
+
+def _wishes(request: RoadmapRequest) -> dict[str, Any]:
+    facts: dict[str, Any] = {"request": request.model_dump(mode="json")}
+    if request.deadline is not None:
+        facts["hours_available"] = hours_until(
+            request.deadline, clock.now().date(), request.hours_per_week
+        )
+    return facts
+
+
+def _facts(brief: ConceptBrief) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "request": brief.request.model_dump(mode="json"),
+        "roadmap": brief.roadmap_title,
+        "stage": brief.stage_title,
+        "module": brief.module_title,
+        "concept": {
+            "title": brief.title,
+            "description": brief.description,
+            "outcomes": brief.outcomes,
+        },
+    }
+    if brief.instruction or brief.dead:
+        facts["previous"] = (
+            None if brief.previous is None else brief.previous.model_dump(mode="json")
+        )
+    if brief.instruction:
+        facts["instructions"] = brief.instruction
+    if brief.tutorial:
+        facts["tutorial"] = brief.tutorial
+    if brief.dead:
+        facts["dead_addresses"] = brief.dead
+    return facts
+
+
+def _json(facts: dict[str, Any]) -> str:
+    return json.dumps(facts, ensure_ascii=False)

@@ -1,0 +1,39 @@
+"""Does the model answer? One call with room for one token, which costs next to nothing and stands in no books."""
+
+import time
+
+from pydantic import BaseModel
+
+from core.settings import Settings
+from roadmap.generation.llm.client import ModelClient
+from roadmap.generation.llm.compat import Message
+from roadmap.generation.usage import FREE
+
+LIMIT = 20.0  # seconds
+QUESTION: Message = {"role": "user", "content": "Say ok."}
+
+
+class Word(BaseModel):
+    ok: bool
+
+
+def answer_seconds(settings: Settings) -> float:
+    """How long the model of the settings, which have a key, took to answer. Raises GeneratorFault with the reason."""
+    assert settings.openai_api_key is not None
+    client = ModelClient(
+        key=settings.openai_api_key.get_secret_value(),
+        base_url=settings.openai_base_url,
+        model=settings.openai_model,
+        timeout=min(LIMIT, settings.model_timeout_seconds),
+        max_tokens=1,
+        must_limit=True,
+    )
+    began = time.monotonic()
+    try:
+        with FREE.call(
+            "check", settings.openai_model, "", most_prompt_tokens=0, most_completion_tokens=1
+        ) as call:
+            client.check([QUESTION], Word, call)
+    finally:
+        client.close()
+    return time.monotonic() - began

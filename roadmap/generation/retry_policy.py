@@ -1,0 +1,61 @@
+"""The arithmetic of trying again, and what has been paid for is saved."""
+
+import logging
+import random
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import TypeVar
+
+from core.db import settings
+from core.errors import Unavailable
+from roadmap.generation.context import GeneratorFault
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+LONGEST_PAUSE = 300.0  # seconds between two tries
+MOST_INTERRUPTIONS = 6  # workers that may die or hang over one row before it is given up
+SAVE_PATIENCE = 300.0  # seconds for which a finished answer waits for the database
+SAVE_PAUSE = 0.5  # seconds
+
+
+def backoff(attempts: int, fault: GeneratorFault) -> float:
+    """Seconds until the next try: doubling with up to a quarter of jitter, or longer if the provider asks for it."""
+    doubling = settings.retry_base_seconds * 2 ** (attempts - 1) * random.uniform(1, 1.25)
+    return float(min(max(fault.retry_after or 0, doubling), LONGEST_PAUSE))
+
+
+def retry_save(save: Callable[[], Result]) -> Result:
+    """The result of `save`, tried again while the database is away: an answer of a model is not paid for twice.
+
+    Raises Unavailable in the end.
+    """
+    deadline = monotonic() + SAVE_PATIENCE
+    while True:
+        try:
+            return save()
+        except Unavailable as error:
+            if monotonic() > deadline:
+                raise
+            logger.warning("an answer waits to be saved: %s", error)
+        sleep(SAVE_PAUSE)
+
+
+def call_generator(ask: Callable[[], Result]) -> Result:
+    """What a generator answers. Raises GeneratorFault, also for what nobody expected of it: that counts as a try as well;
+    and Unavailable, when the books could not be kept because the database is away.
+    """
+    try:
+        return ask()
+    except (GeneratorFault, Unavailable):
+        raise
+    except Exception as error:  # an edge
+        logger.exception("the generator failed in a way of its own")
+        raise GeneratorFault(
+            f"The generator failed unexpectedly ({type(error).__name__}); the log of the content worker says more."
+        ) from error
+
+
+def ms_since(started: float) -> int:
+    return round((monotonic() - started) * 1000)

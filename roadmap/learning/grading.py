@@ -1,0 +1,68 @@
+"""Quizzes as they are answered: which one is current, and what of an answer is right. Graded here, never by who asks."""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, Field
+
+from core.errors import FieldError, Invalid
+from roadmap.plan.outline import Question, Quiz
+
+
+class GradedQuestion(BaseModel):
+    """`right` are the indexes of the right options."""
+
+    id: int = Field(description="Its index in the quiz, from 0.")
+    is_right: bool = Field(description="Whether exactly the right options were chosen.")
+    chosen: list[int] = Field(description="The indexes of the options that were chosen.")
+    right: list[int] = Field(description="The indexes of the right options.")
+    explanation: str = Field(description="Why.")
+
+
+def grade_all(quiz: Quiz, answers: Sequence[Sequence[int]]) -> list[GradedQuestion]:
+    """Raises Invalid, by which answer."""
+    if len(answers) != len(quiz.questions):
+        rule = f"needs {len(quiz.questions)} items, one for each question"
+        raise Invalid("Some fields do not fit.", fields=(FieldError("/answers", rule),))
+    wrong = tuple(
+        FieldError(f"/answers/{number}", rule_of(question))
+        for number, (question, chosen) in enumerate(zip(quiz.questions, answers, strict=True))
+        if not fits(question, chosen)
+    )
+    if wrong:
+        raise Invalid("Some fields do not fit.", fields=wrong[:20])
+    return [
+        grade(number, *pair)
+        for number, pair in enumerate(zip(quiz.questions, answers, strict=True))
+    ]
+
+
+def grade_one(number: int, question: Question, chosen: Sequence[int]) -> GradedQuestion:
+    """Raises Invalid."""
+    if not fits(question, chosen):
+        raise Invalid("Some fields do not fit.", fields=(FieldError("/chosen", rule_of(question)),))
+    return grade(number, question, chosen)
+
+
+def grade(number: int, question: Question, chosen: Sequence[int]) -> GradedQuestion:
+    return GradedQuestion(
+        id=number,
+        is_right=is_right(question, chosen),
+        chosen=sorted(chosen),
+        right=sorted(question.answers),
+        explanation=question.explanation,
+    )
+
+
+def is_right(question: Question, chosen: Sequence[int]) -> bool:
+    """A question of several right options is answered rightly when all of them are chosen and no other."""
+    return set(chosen) == set(question.answers)
+
+
+def fits(question: Question, chosen: Sequence[int]) -> bool:
+    """Whether this could be an answer to it."""
+    return set(chosen) <= set(range(len(question.options))) and len(set(chosen)) == len(chosen)
+
+
+def rule_of(question: Question) -> str:
+    """What an answer must be, as a sentence goes on."""
+    return f"must be indexes of its {len(question.options)} options, each once"

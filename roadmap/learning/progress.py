@@ -1,0 +1,314 @@
+"""What a learner does with a roadmap: progress, notes, attempts at quizzes, and a profile for the next one.
+
+None of it is part of the making: it needs no worker and appends no event, and it survives every change of the plan.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import peewee
+from pydantic import BaseModel, ConfigDict, Field
+
+from core import clock
+from core.db import session, transaction
+from core.errors import Conflict, NotFound
+from core.ids import new_id
+from core.json_types import WHOLE
+from models.accounts import Account
+from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt
+from roadmap.accounts.access import get_owned
+from roadmap.accounts.locks import lock_account
+from roadmap.learning import reviews
+from roadmap.learning.grading import GradedQuestion, grade, grade_all
+from roadmap.learning.notes import notes_tag
+from roadmap.learning.review_cards import written_quiz
+from roadmap.plan.outline import FIRST_ONLY, ContentKind, Level, Quiz
+from roadmap.plan.schemas import (
+    LONGEST_NOTES,
+    MOST_ATTEMPTS,
+    MOST_QUESTIONS,
+    PRINTABLE,
+    LanguageTag,
+    MergePatch,
+    Number,
+    ProgressRequest,
+)
+from roadmap.plan.statuses import ConceptProgress
+
+
+class NotesRequest(BaseModel):
+    """Instead of what was there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
+        description="All of them, as they should be now; empty: none."
+    )
+    base: Annotated[str, Field(max_length=64)] | None = Field(
+        None,
+        description="The `notes_tag` that was read: only if the notes are still those. Null: whatever is there.",
+    )
+
+
+class LearnerConcept(BaseModel):
+    """What the learner has left at a concept."""
+
+    concept_id: UUID
+    progress: ConceptProgress = Field(description="How far the learner is.")
+    notes: str = Field(description="The learner's own.")
+    notes_tag: str = Field(description="Changes with the notes: `base` of a change.")
+
+
+class AttemptRequest(BaseModel):
+    """What was chosen in a quiz."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    version: Number = Field(description="That of the quiz that was shown.")
+    answers: Annotated[
+        tuple[
+            Annotated[
+                tuple[Annotated[int, Field(ge=0, le=1000), WHOLE], ...],
+                Field(max_length=100),
+                FIRST_ONLY,
+            ],
+            ...,
+        ],
+        Field(min_length=1, max_length=MOST_QUESTIONS),
+    ] = Field(
+        description="For each question, in order, the indexes of the options that were chosen; empty: not answered."
+    )
+
+
+class AttemptSummary(BaseModel):
+    """`score` of `total` questions were answered rightly."""
+
+    id: UUID
+    version: int = Field(description="That of the quiz.")
+    score: int = Field(description="Questions that were answered rightly.")
+    total: int = Field(description="All questions.")
+    created_at: datetime
+
+
+class Attempt(AttemptSummary):
+    questions: list[GradedQuestion]
+
+
+class Attempts(BaseModel):
+    """The newest first. `next_cursor` is null on the last page."""
+
+    items: list[AttemptSummary]
+    next_cursor: str | None
+
+
+class Profile(BaseModel):
+    """What a form for the next roadmap begins with; null: not said yet. It is kept for its person, and nothing else reads it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    level: Level | None = Field(None, description="What the person knows already.")
+    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] | None = Field(
+        None, description="Hours for learning, a week."
+    )
+    language: LanguageTag | None = Field(
+        None, description="Language of the roadmap, as a BCP 47 tag."
+    )
+    resource_language: LanguageTag | None = Field(
+        None, description="A second language in which resources may be, as a BCP 47 tag."
+    )
+
+
+class ProfilePatch(Profile, MergePatch):
+    """What of the profile is to be another (RFC 7396): what is left out stays; null: not said."""
+
+
+def set_progress(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ProgressRequest
+) -> LearnerConcept:
+    """The questions of what is done come back for review from now on. Raises NotFound."""
+    other = Concept.progress != request.progress  # to say the same twice is no progress
+    since = None if request.progress == ConceptProgress.todo else clock.now()
+    now = peewee.Case(
+        None, [(other, peewee.Value(since, Concept.progress_at.db_value))], Concept.progress_at
+    )
+    with transaction():
+        reviews.hold_roadmap(owner_id, roadmap_id)
+        changed = _change(
+            owner_id, roadmap_id, concept_id, progress=request.progress, progress_at=now
+        )
+        if request.progress == ConceptProgress.done:
+            reviews.begin(owner_id, roadmap_id, concept_id)
+        else:
+            reviews.withdraw(concept_id)
+    return changed
+
+
+def set_notes(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: NotesRequest
+) -> LearnerConcept:
+    """Raises NotFound, and Conflict when they were changed since. To say the same twice is no conflict."""
+    if request.base is None:
+        return _change(owner_id, roadmap_id, concept_id, notes=request.notes)
+    changed = Conflict("The notes were changed since they were read. Read them again.")
+    with transaction():
+        _check(owner_id, roadmap_id, concept_id)
+        before = Concept.select(Concept.notes).where(Concept.id == concept_id).scalar()
+        if request.base != notes_tag(before) and request.notes != before:
+            raise changed
+        still = Concept.notes == before  # somebody else may be at it just now
+        return _change(
+            owner_id, roadmap_id, concept_id, still, otherwise=changed, notes=request.notes
+        )
+
+
+def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: AttemptRequest) -> Attempt:
+    """Grade the answers and keep them; from now on its questions come back for review (see reviewing.note_answers).
+
+    Raises NotFound, Conflict when the quiz has another version now, and Invalid.
+    """
+    with transaction():
+        reviews.hold_roadmap(owner_id, roadmap_id)
+        _check(owner_id, roadmap_id, concept_id)
+        version, quiz = written_quiz(concept_id)
+        if version != request.version:
+            raise Conflict(
+                f"The quiz has version {version} now, not {request.version}. Read it again."
+            )
+        graded = grade_all(quiz, request.answers)
+        made = AttemptSummary(
+            id=new_id(),
+            version=version,
+            score=sum(question.is_right for question in graded),
+            total=len(graded),
+            created_at=clock.now(),
+        )
+        answers = [question.chosen for question in graded]
+        QuizAttempt.insert(
+            **made.model_dump(), roadmap=roadmap_id, concept=concept_id, answers=answers
+        ).execute()
+        _forget_oldest(concept_id)
+        reviews.note_answers(
+            owner_id, roadmap_id, concept_id, version=version, quiz=quiz, graded=graded
+        )
+    return Attempt(**made.model_dump(), questions=graded)
+
+
+def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id: UUID) -> Attempt:
+    """As it was graded: by the version of the quiz that was answered. Raises NotFound."""
+    with session():
+        _check(owner_id, roadmap_id, concept_id)
+        row = QuizAttempt.get_or_none(
+            QuizAttempt.id == attempt_id, QuizAttempt.concept == concept_id
+        )
+        if row is None:
+            raise NotFound("There is no such attempt.")
+        its = (ContentVersion.content == Content.id) & (ContentVersion.version == row.version)
+        query = ContentVersion.select(ContentVersion.body).join(Content, on=its)
+        body = query.where(Content.concept == concept_id, Content.kind == ContentKind.quiz).scalar()
+    quiz = Quiz.model_validate(body)
+    questions = [
+        grade(number, *pair)
+        for number, pair in enumerate(zip(quiz.questions, row.answers, strict=True))
+    ]
+    return Attempt(**_summary(row), questions=questions)
+
+
+def list_attempts(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, limit: int, before: UUID | None = None
+) -> Attempts:
+    """`before` is the id that the page before ended with. Raises NotFound."""
+    query = QuizAttempt.select().where(QuizAttempt.concept == concept_id)
+    if before is not None:
+        query = query.where(QuizAttempt.id < before)
+    with session():
+        _check(owner_id, roadmap_id, concept_id)
+        rows = list(query.order_by(QuizAttempt.id.desc()).limit(limit + 1))
+    items = [AttemptSummary(**_summary(row)) for row in rows[:limit]]
+    return Attempts(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
+
+
+def read_learner(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> LearnerConcept:
+    """Raises NotFound."""
+    with session():
+        get_owned(owner_id, roadmap_id)
+        row = Concept.get_or_none(_in_plan(roadmap_id, concept_id))
+    if row is None:
+        raise _no_concept()
+    return _learner(row)
+
+
+def read_profile(owner_id: UUID) -> Profile:
+    with session():
+        stored = Account.select(Account.profile).where(Account.id == owner_id).scalar()
+    return Profile.model_validate(stored or {})
+
+
+def save_profile(owner_id: UUID, profile: Profile) -> Profile:
+    with transaction():
+        Account.update(profile=profile.model_dump(mode="json")).where(
+            Account.id == owner_id
+        ).execute()
+    return profile
+
+
+def change_profile(owner_id: UUID, patch: ProfilePatch) -> Profile:
+    """What the patch names. Two at once, of different fields, both count."""
+    with transaction():
+        lock_account(owner_id)
+        named = patch.model_dump(exclude_unset=True)
+        return save_profile(owner_id, read_profile(owner_id).model_copy(update=named))
+
+
+def _check(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
+    """Raises NotFound."""
+    get_owned(owner_id, roadmap_id)
+    if not Concept.select().where(_in_plan(roadmap_id, concept_id)).exists():
+        raise _no_concept()
+
+
+def _change(
+    owner_id: UUID,
+    roadmap_id: UUID,
+    concept_id: UUID,
+    *conditions: object,
+    otherwise: Conflict | None = None,
+    **changes: object,
+) -> LearnerConcept:
+    with transaction():
+        get_owned(owner_id, roadmap_id)
+        changed = (
+            Concept.update(changes)
+            .where(_in_plan(roadmap_id, concept_id), *conditions)
+            .returning(Concept)
+        )
+        row = next(iter(changed.execute()), None)
+        if row is None:
+            raise otherwise or _no_concept()
+        return _learner(row)
+
+
+def _learner(row: Concept) -> LearnerConcept:
+    return LearnerConcept(
+        concept_id=row.id, progress=row.progress, notes=row.notes, notes_tag=notes_tag(row.notes)
+    )
+
+
+def _in_plan(roadmap_id: UUID, concept_id: UUID) -> object:
+    return (Concept.id == concept_id) & (Concept.roadmap == roadmap_id) & ~Concept.removed
+
+
+def _no_concept() -> NotFound:
+    return NotFound("There is no such concept in this roadmap.")
+
+
+def _summary(row: QuizAttempt) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in AttemptSummary.model_fields}
+
+
+def _forget_oldest(concept_id: UUID) -> None:
+    newest = (
+        QuizAttempt.select(QuizAttempt.id)
+        .where(QuizAttempt.concept == concept_id)
+        .order_by(QuizAttempt.id.desc())
+    )
+    QuizAttempt.delete().where(
+        QuizAttempt.concept == concept_id, QuizAttempt.id.not_in(newest.limit(MOST_ATTEMPTS))
+    ).execute()

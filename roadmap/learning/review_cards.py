@@ -1,0 +1,107 @@
+"""Where the cards of a quiz stand: in its current version, whenever that becomes another one.
+
+The questions that are in the new version as well move there and keep what is known of them, new ones are due, and the others
+wait until a version with them is the current one again.
+"""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from peewee import fn
+
+from core import clock
+from core.db import lock_for_update
+from core.errors import NotFound
+from core.ids import new_id
+from models.bulk import insert_rows
+from models.roadmaps import Concept, Content, ContentVersion, ReviewCard, Roadmap
+from roadmap.learning.spaced_repetition import Memory
+from roadmap.plan.outline import ContentKind, Quiz
+from roadmap.plan.statuses import ConceptProgress
+
+
+def current_quiz(concept_id: UUID) -> tuple[int, Quiz] | None:
+    """The current one, with its version; none: it is not written yet. Needs a session."""
+    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+    its = (Content.concept == concept_id) & (Content.kind == ContentKind.quiz)
+    written = ContentVersion.select().join(Content, on=current).where(its).get_or_none()
+    return None if written is None else (written.version, Quiz.model_validate(written.body))
+
+
+def written_quiz(concept_id: UUID) -> tuple[int, Quiz]:
+    """The same. Raises NotFound when it is not written yet."""
+    found = current_quiz(concept_id)
+    if found is None:
+        raise NotFound("The quiz of this concept is not written yet.")
+    return found
+
+
+KEPT = (
+    "state",
+    "step",
+    "stability",
+    "difficulty",
+    "due_at",
+    "reviewed_at",
+    "reviews",
+    "lapses",
+)  # of a Memory, in its row
+
+
+def columns(memory: Memory) -> dict[str, Any]:
+    return {name: getattr(memory, name) for name in KEPT}
+
+
+def follow(concepts: Collection[UUID]) -> None:
+    """The quizzes of these may have another current version: of what is done, or has cards already, they stand in that one.
+
+    Where nothing comes back it is one query. Needs a transaction that holds the roadmap's row.
+    """
+    if not concepts:
+        return
+    has_cards = fn.EXISTS(ReviewCard.select().where(ReviewCard.concept == Concept.id))
+    comes_back = (Concept.progress == ConceptProgress.done) | has_cards
+    query = (
+        Concept.select(Concept.id, Concept.roadmap, Roadmap.owner)
+        .join(Roadmap)
+        .order_by(Concept.id)
+    )
+    for concept_id, roadmap_id, owner_id in list(
+        query.where(Concept.id.in_(list(concepts)), comes_back).tuples()
+    ):
+        if (found := current_quiz(concept_id)) is not None:
+            placed(owner_id, roadmap_id, concept_id, *found)
+
+
+def placed(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, version: int, quiz: Quiz
+) -> list[ReviewCard]:
+    """A card for each question, standing in this version; new ones are due. Holds their rows."""
+    number_of: dict[str, int] = {}
+    for number, question in enumerate(quiz.questions):
+        number_of.setdefault(
+            question.fingerprint, number
+        )  # a question that stands there twice is asked once
+    now = clock.now()
+    new = [{"id": new_id(), "question": its, "number": number} for its, number in number_of.items()]
+    common = {
+        "owner": owner_id,
+        "roadmap": roadmap_id,
+        "concept": concept_id,
+        "version": version,
+        "created_at": now,
+    }
+    common |= columns(Memory(due_at=now))
+    in_order = sorted(
+        new, key=lambda row: str(row["question"])
+    )  # or two attempts at once could wait for each other
+    insert_rows(ReviewCard, in_order, common=common, pass_over=True)
+    its = (ReviewCard.concept == concept_id) & ReviewCard.question.in_(list(number_of))
+    cards = list(lock_for_update(ReviewCard.select().where(its).order_by(ReviewCard.question)))
+    for card in cards:
+        place = {"version": version, "number": number_of[card.question]}
+        if (card.version, card.number) != (place["version"], place["number"]):
+            ReviewCard.update(**place).where(ReviewCard.id == card.id).execute()
+        card.number = place["number"]
+    return cards

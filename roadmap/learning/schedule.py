@@ -1,0 +1,241 @@
+"""When what is left of a roadmap will be learned, from what was learned so far and the hours that a week has. Pure.
+
+Hours are spent in the order of the plan and evenly over the days of a week; weeks begin on Monday. The plan begins anew every
+day: what was missed moves everything behind it, what was learned early makes room. A week never has more hours than were set
+for it, with those that were learned in it already, and one that has begun no more than its days that are left can have.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from roadmap.plan.statuses import ConceptProgress
+from roadmap.plan.views import ConceptNode, RoadmapTree, concepts_of
+
+MOST_WEEKS = 12  # that are told one by one
+DAYS = 7
+
+
+class ConceptSpan(BaseModel):
+    """The days on which a concept is learned, both included."""
+
+    concept_id: UUID
+    title: str = Field(description="What it is called.")
+    hours: int = Field(description="Hours that it takes.")
+    begins_on: date = Field(description="The first day.")
+    ends_on: date = Field(description="The last day.")
+
+
+class Share(BaseModel):
+    """What of a concept a week has."""
+
+    concept_id: UUID
+    title: str = Field(description="What it is called.")
+    hours: int = Field(description="Of it, in this week.")
+
+
+class Week(BaseModel):
+    begins_on: date = Field(description="Its Monday.")
+    hours_learned: int = Field(description="Hours of the concepts that were marked as done in it.")
+    hours_ahead: int = Field(description="Hours that are planned for the rest of it.")
+    shares: list[Share] = Field(description="What is planned, in the order of learning.")
+
+
+class StageSchedule(BaseModel):
+    """How far one is with a stage, without what is skipped."""
+
+    stage_id: UUID
+    title: str = Field(description="What it is called.")
+    hours: int = Field(description="Hours of its concepts.")
+    hours_learned: int = Field(description="Hours of those that are done.")
+    begins_on: date | None = Field(
+        description="When what is left of it begins; null: nothing is left."
+    )
+    ends_on: date | None = Field(description="When it will be learned; null: it is.")
+
+
+class Schedule(BaseModel):
+    """What is planned as of `today`, against what was planned at `begins_on`. What is skipped takes no hours."""
+
+    today: date = Field(description="The day, in UTC, as of which this is.")
+    begins_on: date = Field(description="From when the plan counts.")
+    hours_per_week: int = Field(description="Hours for learning, a week.")
+    deadline: date | None = Field(description="Day by which it should be reached.")
+    hours: int = Field(description="Hours of all concepts that are not skipped.")
+    hours_learned: int = Field(description="Hours of those that are done.")
+    hours_expected: int = Field(
+        description="Hours that would be learned by now if all had gone as planned at the beginning."
+    )
+    planned_end: date = Field(
+        description="When it would be learned if all went as planned at the beginning."
+    )
+    ends_on: date | None = Field(description="When it will be learned as things are; null: it is.")
+    days_behind: int = Field(description="Between these two; negative: one is ahead.")
+    days_late: int | None = Field(
+        description="By how many days the end comes after the deadline; null: there is none."
+    )
+    hours_per_week_needed: int | None = Field(
+        description="Hours a week that reach the deadline; null: there is none, it is over, or nothing is left."
+    )
+    stages: list[StageSchedule] = Field(description="In the order of learning.")
+    spans: list[ConceptSpan] = Field(
+        description="Of the concepts that are left, in the order of learning."
+    )
+    weeks: list[Week] = Field(description=f"This one and those that follow, at most {MOST_WEEKS}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Where each hour of learning falls. `first` are the hours of the week of `begin`, which may have begun before."""
+
+    begin: date
+    hours_per_week: int
+    first: int
+
+    def week_of(self, hour: int) -> int:
+        """How many weeks after that of the beginning."""
+        return 0 if hour < self.first else 1 + (hour - self.first) // self.hours_per_week
+
+    def day_of(self, hour: int) -> date:
+        """Of an hour, counted from 0; the hours of a week are spread evenly over its days."""
+        week = self.week_of(hour)
+        if week == 0:
+            return self.begin + timedelta(days=hour * _days_left(self.begin) // self.first)
+        offset = (hour - self.first) % self.hours_per_week
+        return self.monday_of(week) + timedelta(days=offset * DAYS // self.hours_per_week)
+
+    def monday_of(self, week: int) -> date:
+        return monday(self.begin) + timedelta(weeks=week)
+
+
+def calendar(begin: date, hours_per_week: int, learned: int = 0) -> Calendar:
+    """From a day on; `learned` are hours of its week that are over."""
+    possible = hours_per_week * _days_left(begin) // DAYS
+    return Calendar(begin, hours_per_week, max(0, min(possible, hours_per_week - learned)))
+
+
+def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
+    """Of a roadmap as it stands on a day."""
+    kept = [concept for concept in concepts_of(tree) if concept.progress != ConceptProgress.skipped]
+    ahead = [concept for concept in kept if concept.progress != ConceptProgress.done]
+    total, left = sum(each.hours for each in kept), sum(each.hours for each in ahead)
+    this_week = _learned_in(kept, monday(today))
+    begin = max(today, tree.begins_on)
+    over = this_week if monday(begin) == monday(today) else 0
+    plan = calendar(begin, tree.hours_per_week, over)
+    original = calendar(tree.begins_on, tree.hours_per_week)
+    planned_end = original.day_of(max(total - 1, 0))
+    spans = list(_spans(ahead, plan))
+    ends_on = spans[-1].ends_on if spans else None
+    reached = ends_on or max(
+        (each.progress_at.date() for each in kept if each.progress_at), default=planned_end
+    )
+    return Schedule(
+        today=today,
+        begins_on=tree.begins_on,
+        hours_per_week=tree.hours_per_week,
+        deadline=tree.deadline,
+        hours=total,
+        hours_learned=total - left,
+        hours_expected=bisect_left(range(total), today, key=original.day_of),
+        planned_end=planned_end,
+        ends_on=ends_on,
+        days_behind=(reached - planned_end).days if kept else 0,
+        days_late=None if tree.deadline is None else (reached - tree.deadline).days if kept else 0,
+        hours_per_week_needed=_needed(left, begin, tree.deadline, over),
+        stages=[
+            _stage(stage.id, stage.title, [c for m in stage.modules for c in m.concepts], spans)
+            for stage in tree.stages
+        ],
+        spans=spans,
+        weeks=_weeks(ahead, plan, this_week, monday(today)),
+    )
+
+
+def monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def _days_left(day: date) -> int:
+    """Of its week, with itself."""
+    return DAYS - day.weekday()
+
+
+def _learned_in(concepts: Sequence[ConceptNode], week: date) -> int:
+    done = [
+        (each.hours, each.progress_at) for each in concepts if each.progress == ConceptProgress.done
+    ]
+    return sum(hours for hours, at in done if at is not None and monday(at.date()) == week)
+
+
+def _spans(ahead: Sequence[ConceptNode], plan: Calendar) -> Iterator[ConceptSpan]:
+    at = 0
+    for concept in ahead:
+        days = {"begins_on": plan.day_of(at), "ends_on": plan.day_of(at + concept.hours - 1)}
+        yield ConceptSpan(concept_id=concept.id, title=concept.title, hours=concept.hours, **days)
+        at += concept.hours
+
+
+def _needed(left: int, begin: date, deadline: date | None, learned: int) -> int | None:
+    """The fewest hours a week with which the last hour falls on the deadline at the latest.
+
+    More hours a week bring no hour later, whatever was `learned` in the first one: that has no fewer of them then.
+    """
+    if not left or deadline is None or deadline < begin:
+        return None
+    most = left * DAYS + learned  # in one day
+    return 1 + bisect_left(
+        range(1, most),
+        True,
+        key=lambda hours: calendar(begin, hours, learned).day_of(left - 1) <= deadline,
+    )
+
+
+def _stage(
+    stage_id: UUID, title: str, concepts: Sequence[ConceptNode], spans: Sequence[ConceptSpan]
+) -> StageSchedule:
+    kept = [each for each in concepts if each.progress != ConceptProgress.skipped]
+    ids = {each.id for each in concepts}
+    its = [span for span in spans if span.concept_id in ids]
+    hours = sum(each.hours for each in kept)
+    return StageSchedule(
+        stage_id=stage_id,
+        title=title,
+        hours=hours,
+        hours_learned=hours - sum(span.hours for span in its),
+        begins_on=its[0].begins_on if its else None,
+        ends_on=its[-1].ends_on if its else None,
+    )
+
+
+def _weeks(
+    ahead: Sequence[ConceptNode], plan: Calendar, learned: int, this_week: date
+) -> list[Week]:
+    found: dict[date, Week] = {}
+    if learned:
+        found[this_week] = Week(
+            begins_on=this_week, hours_learned=learned, hours_ahead=0, shares=[]
+        )
+    at = 0
+    for concept in ahead:
+        for week in range(plan.week_of(at), plan.week_of(at + concept.hours - 1) + 1):
+            begins = 0 if week == 0 else plan.first + (week - 1) * plan.hours_per_week
+            ends = plan.first + week * plan.hours_per_week
+            hours = min(ends, at + concept.hours) - max(begins, at)
+            begins_on = plan.monday_of(week)
+            if begins_on not in found:
+                if len(found) == MOST_WEEKS:
+                    return list(found.values())
+                found[begins_on] = Week(
+                    begins_on=begins_on, hours_learned=0, hours_ahead=0, shares=[]
+                )
+            found[begins_on].shares.append(
+                Share(concept_id=concept.id, title=concept.title, hours=hours)
+            )
+            found[begins_on].hours_ahead += hours
+        at += concept.hours
+    return list(found.values())

@@ -1,0 +1,135 @@
+"""Accounts that are deleted by their person: for 30 days nobody can use them, and then all that is theirs is gone.
+
+`accounts.delete` marks the account, and a login may bring it back (`accounts.log_in`). Here is what follows: what is being
+made for it is cancelled, and when its time is over upkeep deletes it in small transactions. Copies that others have made of
+shared roadmaps are theirs and stay. Audit records stay, with the id in place of the email address.
+"""
+
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from core import clock
+from core.db import session, skip_locked, transaction
+from core.errors import Conflict, NotFound
+from models.accounts import Account, ApiKey, Invitation, LoginSession
+from models.audit import AuditRecord
+from models.base import Identified
+from models.logs import ExecutionLog
+from models.roadmaps import Roadmap
+from models.spending import ModelCall, MonthlySpending
+from models.webhooks import Webhook, WebhookDelivery
+from roadmap.accounts.access import FIRST, LAST
+from roadmap.accounts.accounts import RETURN
+from roadmap.lifecycle import commands
+from roadmap.operations.audit_log import Action
+from roadmap.plan.jobs import Job
+from roadmap.plan.statuses import BEING_MADE
+
+MOST_CANCELLED = 1000  # roadmaps in one call
+ROUNDS = 20  # transactions of one call
+ROADMAPS, ROWS = (
+    5,
+    1000,
+)  # that are deleted in one transaction, with thousands of rows of each roadmap
+
+
+def cancel_work(account_id: UUID | None = None) -> list[Job]:
+    """Cancel the roadmaps that are being made for accounts to be deleted; for one of them, or for all."""
+    deleted = Account.select(Account.id).where(
+        Account.delete_at.is_null(False), Account.disabled_at.is_null(False)
+    )
+    if account_id is not None:
+        deleted = deleted.where(Account.id == account_id)
+    query = Roadmap.select(Roadmap.owner, Roadmap.id).where(
+        Roadmap.status.in_(BEING_MADE), Roadmap.owner.in_(deleted)
+    )
+    with session():
+        found = list(query.limit(MOST_CANCELLED).tuples())
+    steps: list[Job] = []
+    for owner_id, roadmap_id in found:
+        with suppress(NotFound, Conflict):  # it has ended meanwhile
+            steps += commands.cancel(owner_id, roadmap_id, BEING_MADE).steps
+    return steps
+
+
+def purge_expired() -> int:
+    """Delete the accounts whose time is over, a part at a time; how many are gone. Several may do so at once: what one is
+    deleting, the others pass over.
+    """
+    gone = 0
+    for _ in range(ROUNDS):
+        # The version before enables an account without clearing `delete_at`, which it does not know.
+        is_due = (Account.delete_at <= clock.now()) & Account.disabled_at.is_null(False)
+        due = Account.select().where(is_due).order_by(Account.delete_at).limit(1)
+        with transaction():
+            account = next(iter(skip_locked(due)), None)
+            if account is None:
+                break
+            # From the first part on nobody can return, whatever their clock says.
+            Account.update(password_hash="").where(Account.id == account.id).execute()
+            gone += not _delete_part(account)
+    return gone
+
+
+def _delete_part(account: Account) -> bool:
+    """Whether there was a part of it; if not, the account itself is deleted."""
+    roadmaps = [
+        id_
+        for (id_,) in Roadmap.select(Roadmap.id)
+        .where(Roadmap.owner == account.id)
+        .limit(ROADMAPS)
+        .tuples()
+    ]
+    if roadmaps and not _delete_rows(ExecutionLog, ExecutionLog.roadmap_id.in_(roadmaps)):
+        Roadmap.delete().where(Roadmap.id.in_(roadmaps)).execute()
+    hooks = Webhook.select(Webhook.id).where(Webhook.account == account.id)
+    if roadmaps or any(
+        _delete_rows(table, which)
+        for table, which in (
+            (WebhookDelivery, WebhookDelivery.webhook.in_(hooks)),
+            (ModelCall, ModelCall.owner_id == account.id),
+            (LoginSession, LoginSession.account == account.id),
+            (ApiKey, ApiKey.account == account.id),
+        )
+    ):
+        return True
+    MonthlySpending.delete().where(MonthlySpending.owner_id == account.id).execute()
+    sent_before = (Invitation.email == account.email) & (
+        Invitation.created_at < account.delete_at - RETURN
+    )
+    Invitation.delete().where((Invitation.used_by == account.id) | sent_before).execute()
+    AuditRecord.update(actor=str(account.id)).where(AuditRecord.account_id == account.id).execute()
+    _forget_addresses(account)
+    Account.delete().where(
+        Account.id == account.id
+    ).execute()  # and with it what is left, by its foreign keys
+    return False
+
+
+def _forget_addresses(account: Account) -> None:
+    """In the audit log, as far as they were those of this account: from when another had them last, until its next one.
+
+    The log keeps each change at least as long as what was done under the address before it.
+    """
+    changes, own = AuditRecord.action == Action.user_email, AuditRecord.target == str(account.id)
+    former = [
+        (change.details["before"], change.id)
+        for change in AuditRecord.select().where(changes & own)
+    ]
+    for email, until in [*former, (account.email, LAST)]:
+        of_another = (
+            changes & ~own & (AuditRecord.details["before"] == email) & (AuditRecord.id < until)
+        )
+        last = AuditRecord.select().where(of_another).order_by(AuditRecord.id.desc()).first()
+        then = (AuditRecord.id > (last.id if last else FIRST)) & (AuditRecord.id < until)
+        AuditRecord.update(target=str(account.id)).where(
+            (AuditRecord.target == email) & then
+        ).execute()
+    AuditRecord.update(details={}).where(changes & own).execute()
+
+
+def _delete_rows(table: type[Identified], which: Any) -> int:
+    """Some of them; how many."""
+    some = table.select(table.id).where(which).limit(ROWS)
+    return int(table.delete().where(table.id.in_(some)).execute())

@@ -1,0 +1,152 @@
+"""The contents of concepts: their current version and the earlier ones, which are kept and stay readable."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from core.db import session
+from core.errors import NotFound
+from models.roadmaps import Concept, Content, ContentVersion
+from roadmap.accounts.access import get_owned
+from roadmap.lifecycle.plan_rows import MOST
+from roadmap.plan.outline import ContentKind, Contents, Quiz, Resource, Resources, Tutorial
+from roadmap.plan.views import QuizDetail, without_answers
+from roadmap.plan.word_diff import Line, lines
+
+SHAPES: dict[ContentKind, type[Tutorial] | type[Resources] | type[Quiz]] = {
+    ContentKind.tutorial: Tutorial,
+    ContentKind.resources: Resources,
+    ContentKind.quiz: Quiz,
+}
+
+
+class VersionSummary(BaseModel):
+    """By what, with which words and on which wish it was written."""
+
+    version: int = Field(description="From 1.")
+    generator: str = Field(description="Who has written it.")
+    prompt_version: str = Field(description="The words with which the model was asked.")
+    instruction: str = Field(description="What was asked for, in words.")
+    created_at: datetime
+    current: bool = Field(description="Whether it is the one that is shown.")
+
+
+class VersionDetail(VersionSummary):
+    """With what is written; a quiz without its answers."""
+
+    content: Tutorial | Resources | QuizDetail
+
+
+class Versions(BaseModel):
+    items: list[VersionSummary]
+
+
+class VersionDiff(BaseModel):
+    """From one version to another, as lines: of a tutorial those of its Markdown, of resources and of a quiz what they tell."""
+
+    before: int = Field(
+        description="The number of the one version; 0: there was none, and everything is added."
+    )
+    after: int = Field(description="The number of the other.")
+    lines: list[Line] = Field(description="All lines of both, in order.")
+
+
+def read_content(content: Content) -> Contents | None:
+    """Its current version. Needs a session."""
+    its = (ContentVersion.content == content.id) & (ContentVersion.version == content.version)
+    version = ContentVersion.get_or_none(its)
+    return (
+        None if version is None else SHAPES[ContentKind(content.kind)].model_validate(version.body)
+    )
+
+
+def list_versions(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind
+) -> Versions:
+    """Newest first. Raises NotFound."""
+    with session():
+        content = find_content(owner_id, roadmap_id, concept_id, kind)
+        columns = [field for name, field in ContentVersion._meta.fields.items() if name != "body"]
+        query = ContentVersion.select(*columns).where(ContentVersion.content == content.id)
+        rows = list(query.order_by(ContentVersion.version.desc()).limit(MOST))
+    return Versions(items=[VersionSummary(**_summary(row, content)) for row in rows])
+
+
+def read_version(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, number: int
+) -> VersionDetail:
+    """Raises NotFound."""
+    with session():
+        content = find_content(owner_id, roadmap_id, concept_id, kind)
+        its = (ContentVersion.content == content.id) & (ContentVersion.version == number)
+        row = ContentVersion.get_or_none(its)
+    if row is None:
+        raise NotFound(f"There is no version {number} of this {kind}.")
+    written = SHAPES[kind].model_validate(row.body)
+    told = without_answers(written, number) if isinstance(written, Quiz) else written
+    return VersionDetail(**_summary(row, content), content=told)
+
+
+def compare_versions(
+    owner_id: UUID,
+    roadmap_id: UUID,
+    concept_id: UUID,
+    kind: ContentKind,
+    after: int,
+    *,
+    before: int | None,
+) -> VersionDiff:
+    """What is different; before is the version before `after`, unless another is named. To the first one everything is added.
+
+    Raises NotFound.
+    """
+    later = read_version(owner_id, roadmap_id, concept_id, kind, after)
+    number = after - 1 if before is None else before
+    text = (
+        _text(read_version(owner_id, roadmap_id, concept_id, kind, number).content)
+        if number
+        else ""
+    )
+    return VersionDiff(before=number, after=after, lines=lines(text, _text(later.content)))
+
+
+def _text(content: Tutorial | Resources | QuizDetail) -> str:
+    """In lines that can be compared; of a quiz without its answers."""
+    match content:
+        case Tutorial():
+            return content.markdown
+        case Resources():
+            items = ([item.title, item.url, _kind(item), item.why, ""] for item in content.items)
+            return "\n".join(line for item in items for line in item)
+        case QuizDetail():
+            questions = (
+                [each.prompt, *(f"- {option}" for option in each.options), ""]
+                for each in content.questions
+            )
+            return "\n".join(line for question in questions for line in question)
+
+
+def _kind(item: Resource) -> str:
+    return " · ".join(part for part in (item.type, item.level, item.language) if part)
+
+
+def find_content(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind) -> Content:
+    """Of a concept that is in the plan. Needs a session. Raises NotFound."""
+    get_owned(owner_id, roadmap_id)
+    mine = (
+        (Content.roadmap == roadmap_id) & (Content.concept == concept_id) & (Content.kind == kind)
+    )
+    content: Content | None = Content.select().join(Concept).where(mine, ~Concept.removed).first()
+    if content is None:
+        raise NotFound(f"There is no such concept in this roadmap, or it has no {kind}.")
+    return content
+
+
+def _summary(row: ContentVersion, content: Content) -> dict[str, Any]:
+    names = VersionSummary.model_fields.keys() - {"current"}
+    return {
+        **{name: getattr(row, name) for name in names},
+        "current": row.version == content.version,
+    }

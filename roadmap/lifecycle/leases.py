@@ -1,0 +1,305 @@
+"""Who works on a row: a lease, which is a token and a time in the row itself.
+
+It lasts for one HEARTBEAT_TTL_SECONDS and is renewed with every heartbeat while its work runs, for LEASE_SECONDS at most.
+So the row of a dead worker is free soon, and that of a live one is not, however long its model thinks.
+
+A lease that has run out is taken over in two looks: the first leaves a challenge in the row, which a renewal wipes out.
+When the database was away, workers that could not renew thus come before those who wait for their rows.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic, sleep
+from typing import Any, TypeVar
+from uuid import UUID
+
+import peewee
+
+from core import clock
+from core.db import session, settings, skip_locked, transaction
+from core.errors import Unavailable
+from core.ids import new_id
+from models.exports import AccountExport
+from models.roadmaps import Content, Roadmap
+from models.webhooks import WebhookDelivery
+from roadmap.generation.cancellation import LeaseLost, StopSignal
+from roadmap.plan.jobs import Job, JobName
+from roadmap.plan.statuses import (
+    NOBODYS,
+    ContentStatus,
+    DeliveryStatus,
+    ExportStatus,
+    RoadmapStatus,
+)
+
+logger = logging.getLogger(__name__)
+Row = TypeVar("Row", Roadmap, Content, WebhookDelivery, AccountExport)
+LASTS = timedelta(seconds=settings.heartbeat_ttl_seconds)
+CHALLENGE = LASTS / 2  # what a live worker has to renew a lease that ran out
+AFTER = 0.1  # seconds
+SUSPICIOUS = 2  # interruptions
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseKind:
+    """What can be leased: rows of a table that wait or are held, and the step that takes them up. `among` are those that
+    may be worked on now.
+    """
+
+    table: type[Roadmap] | type[Content] | type[WebhookDelivery] | type[AccountExport]
+    waiting: str
+    held: str
+    step: JobName
+    among: Any
+
+
+_being_built = Roadmap.select(Roadmap.id).where(Roadmap.status == RoadmapStatus.building)
+PLANNING = LeaseKind(
+    Roadmap, RoadmapStatus.queued, RoadmapStatus.planning, JobName.plan_roadmap, among=True
+)
+BUILDING = LeaseKind(
+    Content,
+    ContentStatus.pending,
+    ContentStatus.building,
+    JobName.build_content,
+    among=Content.roadmap.in_(_being_built),
+)
+DELIVERING = LeaseKind(
+    WebhookDelivery,
+    DeliveryStatus.pending,
+    DeliveryStatus.delivering,
+    JobName.deliver_webhook,
+    among=True,
+)
+EXPORTING = LeaseKind(
+    AccountExport, ExportStatus.queued, ExportStatus.building, JobName.export_account, among=True
+)
+
+
+def claim(work: LeaseKind, row_id: UUID, **changes: Any) -> UUID | None:
+    """The token of a new lease when the row waits, or was left by whoever held it; None when it is not to be had.
+
+    Runs in the caller's session. A try that follows an interruption is not counted as another attempt.
+    """
+    table, now, token = work.table, clock.now(), new_id()
+    waits = table.status == work.waiting
+    left = (
+        (table.status == work.held)
+        & (table.lease_until < now)
+        & (table.challenged_at < now - CHALLENGE)
+    )
+    update = table.update(
+        {
+            **changes,
+            "status": work.held,
+            "lease_token": token,
+            "lease_until": now + LASTS,
+            "challenged_at": None,
+            "attempts": table.attempts + peewee.Case(None, [(waits, 1)], 0),
+            "interruptions": table.interruptions + peewee.Case(None, [(waits, 0)], 1),
+        }
+    )
+    return (
+        token if update.where(table.id == row_id, waits | left, work.among).execute() == 1 else None
+    )
+
+
+def recheck(work: LeaseKind, row_id: UUID) -> list[Job]:
+    """Somebody holds the row. If that was a worker that died, its lease runs out: come back then."""
+    table, now = work.table, clock.now()
+    with transaction():
+        row = table.get_or_none(table.id == row_id, table.status == work.held)
+        if row is None:
+            return []
+        if row.lease_until < now and row.challenged_at is None:
+            row.challenged_at = now
+            mark = table.update(challenged_at=now).where(
+                table.id == row_id, table.lease_token == row.lease_token
+            )
+            mark.execute()
+    free_at = (
+        max(row.lease_until, row.challenged_at + CHALLENGE)
+        if row.challenged_at
+        else row.lease_until
+    )
+    if free_at <= now:  # it is not the lease that keeps it from being claimed
+        free_at = now + LASTS
+    return [Job(work.step, row_id, delay=(free_at - now).total_seconds() + AFTER)]
+
+
+def release(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
+    """End a lease with these changes; the changed row. Raises Lost, which has to undo the caller's transaction."""
+    return save(table, row_id, token, **changes, **NOBODYS)
+
+
+def release_untried(work: LeaseKind, row_id: UUID, token: UUID, wait: float) -> list[Job]:
+    """Nothing could be tried: the row waits again, for so many seconds, and this was no attempt. Raises Lost."""
+    waits = {
+        "status": work.waiting,
+        "attempts": work.table.attempts - 1,
+        "due_at": clock.now() + timedelta(seconds=wait),
+    }
+    with transaction():
+        release(work.table, row_id, token, **waits)
+    return [Job(work.step, row_id, delay=wait)]
+
+
+def save(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
+    """Change what is held, and go on holding it. Raises Lost."""
+    update = table.update(changes).where(table.id == row_id, table.lease_token == token)
+    rows: list[Row] = list(update.returning(table).execute())
+    if not rows:
+        raise LeaseLost
+    return rows[0]
+
+
+class Quarantined(Exception):
+    """The row could be had, but must wait for another that is under suspicion too."""
+
+
+class Quarantine:
+    """For a `with` around one piece of work. Rows over which workers died before are worked on one at a time in a process.
+
+    So the one that kills its worker does not take the others along again and again, until all of them are given up.
+    """
+
+    _one = threading.Lock()
+
+    def __init__(self) -> None:
+        self._mine = False
+
+    def __enter__(self) -> "Quarantine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._mine:
+            self._one.release()
+
+    def check(self, row: Roadmap | Content) -> None:
+        """Raises NotNow when this row is under suspicion and another such row is being worked on."""
+        if row.interruptions >= SUSPICIOUS:
+            self._mine = self._one.acquire(blocking=False)
+            if not self._mine:
+                raise Quarantined
+
+
+def defer(work: LeaseKind, row_id: UUID) -> list[Job]:
+    return [Job(work.step, row_id, delay=CHALLENGE.total_seconds())]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    work: LeaseKind
+    until: float  # by the monotonic clock, when it has been held for too long
+    stop: StopSignal
+
+
+class LeaseKeeper:
+    """Renews the leases of all work that runs in this process, in one statement a table. Its thread starts with the first."""
+
+    def __init__(self) -> None:
+        self._held: dict[UUID, _Held] = {}  # by token
+        self._lock = threading.Lock()
+        self._busy = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def holding(self, work: LeaseKind, token: UUID, stop: StopSignal) -> Iterator[None]:
+        """Renew this lease while the block runs; give the signal when it is found lost."""
+        with self._lock:
+            self._held[token] = _Held(work, monotonic() + settings.lease_seconds, stop)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="LeaseKeeper", daemon=True)
+                self._thread.start()
+        self._busy.set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.pop(token, None)
+
+    def hand_back(self) -> int:
+        """The process ends before its work does: let others have the rows at once. Says how many they were.
+
+        These attempts do not count. Raises Unavailable when the database is away; then the leases run out by themselves.
+        """
+        with self._lock:
+            held, self._held = self._held, {}
+        returned = 0
+        for work, tokens in _by_work({token: its.work for token, its in held.items()}):
+            table = work.table
+            waits = {
+                **NOBODYS,
+                "status": work.waiting,
+                "attempts": table.attempts - 1,
+                "due_at": clock.now(),
+            }
+            with transaction():
+                returned += table.update(waits).where(_held_under(work, tokens)).execute()
+        return returned
+
+    def _run(self) -> None:
+        while True:
+            self._busy.wait()
+            sleep(settings.heartbeat_seconds)
+            with self._lock:
+                now = monotonic()
+                running = {
+                    token: held.work for token, held in self._held.items() if now < held.until
+                }
+                if not self._held:
+                    self._busy.clear()
+            try:
+                self._renew(running, clock.now())
+                self._stop_lost(running)
+            except Unavailable as error:
+                logger.warning("%d leases cannot be renewed, trying again: %s", len(running), error)
+            except Exception:  # an edge: the others' leases must be renewed the next time
+                logger.exception("%d leases cannot be renewed, trying again", len(running))
+
+    def _renew(self, running: dict[UUID, LeaseKind], now: datetime) -> None:
+        for work, tokens in _by_work(running):
+            with transaction():
+                renewed = work.table.update(lease_until=now + LASTS, challenged_at=None)
+                renewed.where(_held_under(work, tokens)).execute()
+
+    def _stop_lost(self, running: dict[UUID, LeaseKind]) -> None:
+        """Nobody wants the work of a lease any more that is not there: a person cancelled it, or others took it over."""
+        for work, tokens in _by_work(running):
+            with session():
+                there = {
+                    token
+                    for (token,) in work.table.select(work.table.lease_token)
+                    .where(_ours(work, tokens))
+                    .tuples()
+                }
+            for token in set(tokens) - there:
+                with self._lock:
+                    held = self._held.get(token)
+                if held is not None:
+                    held.stop.stop()
+
+
+def _held_under(work: LeaseKind, tokens: list[UUID]) -> peewee.Expression:
+    """Rows of these leases. One that is locked is left out for now, rather than let all the others wait for it."""
+    return work.table.id.in_(
+        skip_locked(work.table.select(work.table.id).where(_ours(work, tokens)))
+    )
+
+
+def _ours(work: LeaseKind, tokens: list[UUID]) -> peewee.Expression:
+    return (work.table.status == work.held) & work.table.lease_token.in_(
+        tokens
+    )  # there is an index by status
+
+
+def _by_work(works: dict[UUID, LeaseKind]) -> Iterator[tuple[LeaseKind, list[UUID]]]:
+    for work in {id(work): work for work in works.values()}.values():
+        yield work, [token for token, its in works.items() if its is work]
+
+
+keeper = LeaseKeeper()

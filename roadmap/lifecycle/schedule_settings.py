@@ -1,0 +1,92 @@
+"""The plan in time: what it is as things are, and what its learner sets: hours a week, a deadline, and from when it counts."""
+
+from collections import defaultdict
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core import clock
+from core.db import transaction
+from core.errors import Conflict, FieldError, Invalid
+from core.json_types import WHOLE
+from models.roadmaps import Concept, Roadmap
+from roadmap.accounts.access import transition
+from roadmap.learning.schedule import Schedule, schedule_of
+from roadmap.lifecycle.plan_rows import current_outline
+from roadmap.lifecycle.queries import roadmap_tree
+from roadmap.plan.outline import Outline, total_weeks, weeks
+from roadmap.plan.schemas import FARTHEST_DEADLINE, ahead
+from roadmap.plan.statuses import RoadmapStatus
+
+
+class ScheduleRequest(BaseModel):
+    """Instead of what is set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(
+        description="Hours for learning, a week."
+    )
+    deadline: date | None = Field(
+        description="Day by which it should be reached; null: there is none. One that is over may stay, not be set."
+    )
+    begins_on: date | None = Field(
+        description="From when the plan counts, within ten years before and after today; null: from when it was asked for."
+    )
+
+
+def read_schedule(owner_id: UUID, roadmap_id: UUID) -> Schedule:
+    """As of today, in UTC. Of a roadmap without a plan nothing is planned: it has no hours yet. Raises NotFound."""
+    return schedule_of(roadmap_tree(owner_id, roadmap_id), clock.now().date())
+
+
+def reschedule(owner_id: UUID, roadmap_id: UUID, request: ScheduleRequest) -> Schedule:
+    """Count the weeks of the plan anew; its contents, its revisions and what was learned stay as they are.
+
+    Raises NotFound, Invalid, and Conflict when there is no plan yet: it is being made for what was asked.
+    """
+    with transaction():
+        row = transition(owner_id, roadmap_id, list(RoadmapStatus), "scheduled")
+        if not row.title:
+            raise Conflict(
+                "There is no plan yet whose weeks could be counted. Wait for it, then set its hours and days."
+            )
+        _check(row, request)
+        asked_on = row.created_at.date()
+        changes = {
+            **request.model_dump(),
+            "begins_on": None if request.begins_on == asked_on else request.begins_on,
+        }
+        outline = current_outline(row)
+        changes["weeks"] = total_weeks(outline, request.hours_per_week)
+        Roadmap.update(changes).where(Roadmap.id == row.id).execute()
+        _save_weeks(row.id, outline, request.hours_per_week)
+        return read_schedule(owner_id, roadmap_id)
+
+
+def _check(row: Roadmap, request: ScheduleRequest) -> None:
+    """Only what is changed: a deadline may have passed meanwhile."""
+    broken = []
+    if request.deadline not in (None, row.deadline):
+        try:
+            ahead(request.deadline)
+        except ValueError as error:
+            broken.append(FieldError("/deadline", str(error)))
+    begins_on, since = request.begins_on, row.begins_on or row.created_at.date()
+    if begins_on not in (None, since) and abs(begins_on - clock.now().date()) > FARTHEST_DEADLINE:
+        broken.append(FieldError("/begins_on", "must be within ten years"))
+    if broken:
+        raise Invalid("Some fields do not fit.", fields=tuple(broken))
+
+
+def _save_weeks(roadmap_id: UUID, outline: Outline, hours_per_week: int) -> None:
+    """In which each concept is begun, one statement for each week in which something changes."""
+    keys: dict[int, list[str]] = defaultdict(list)
+    its = (Concept.roadmap == roadmap_id) & ~Concept.removed
+    before = dict(Concept.select(Concept.key, Concept.week).where(its).tuples())
+    for key, week in weeks(outline, hours_per_week).items():
+        if before[key] != week:
+            keys[week].append(key)
+    for week, changed in keys.items():
+        Concept.update(week=week).where(its, Concept.key.in_(changed)).execute()

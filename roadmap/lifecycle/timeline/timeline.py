@@ -1,0 +1,157 @@
+"""The timeline of a roadmap: its spans (`making.py`) with their sums, read from the rows that tell of its making."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import peewee
+from pydantic import BaseModel, Field
+
+from core import clock
+from core.db import session, settings
+from models.logs import ExecutionLog
+from models.roadmaps import Concept, Content, Roadmap, RoadmapEvent
+from models.spending import ModelCall
+from models.webhooks import WebhookDelivery
+from roadmap.accounts.access import get_owned
+from roadmap.budget.budget import money
+from roadmap.lifecycle.timeline.build_spans import Facts, failures, spans_of
+from roadmap.lifecycle.timeline.intervals import seconds_of, union, without
+from roadmap.lifecycle.timeline.spans import REVIEW, WORK, Span, SpanKind
+from roadmap.plan.event_types import TERMINAL
+from roadmap.plan.statuses import FINAL, RoadmapStatus
+
+MOST_SPANS = 2000
+MOST_ROWS = 5000  # of each table that are read: the newest
+
+
+class Totals(BaseModel):
+    """Of all calls of the model; times (seconds) and retries of the newest 5,000 events, and of what is left of the log."""
+
+    seconds: float = Field(
+        description="In which it was being made: not those for approval, nor those from an end to a retry."
+    )
+    waited: float = Field(description="Of these, seconds in which nothing was being done for it.")
+    approval: float = Field(description="Seconds for which its plan waited for approval.")
+    in_model: float = Field(
+        description="Seconds of all calls of the model; those that run at once count each."
+    )
+    calls: int = Field(description="Calls of the model.")
+    prompt_tokens: int = Field(description="Tokens that were sent.")
+    completion_tokens: int = Field(description="Tokens that came back.")
+    cost: Decimal = Field(description="Of all calls: what the receipt says.")
+    retries: int = Field(description="Tries that failed and were followed by another.")
+
+
+class Trace(BaseModel):
+    """How a roadmap was made. The oldest spans first; when there are more than 2,000, the newest of them."""
+
+    roadmap_id: UUID
+    status: RoadmapStatus
+    created_at: datetime
+    finished_at: datetime | None = Field(description="When its making ended; null: it has not.")
+    currency: str = Field(description="A code of three letters.")
+    totals: Totals = Field(description="Sums of all of it.")
+    spans: list[Span] = Field(description="By when they began.")
+    left_out: int = Field(description="At least so many spans had no room here; 0: these are all.")
+
+
+def trace_of(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> Trace:
+    """Raises NotFound."""
+    with session():
+        row = get_owned(owner_id, roadmap_id, with_trash=with_trash)
+        facts, tables_cut = _facts(row)
+        sums = _sums(roadmap_id)
+    found = spans_of(facts)
+    left_out = max(0, len(found) - MOST_SPANS) + tables_cut
+    return Trace(
+        roadmap_id=row.id,
+        status=row.status,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+        currency=settings.currency,
+        totals=_totals(facts, found, sums),
+        spans=found[-MOST_SPANS:],
+        left_out=left_out,
+    )
+
+
+def _facts(row: Roadmap) -> tuple[Facts, int]:
+    """The newest rows of each table, and of how many tables there are more."""
+    records = ExecutionLog.select().where(
+        ExecutionLog.roadmap_id == row.id,
+        ExecutionLog.category.in_(("planning", "building", "retry", "waiting")),
+    )
+    calls = ModelCall.select().where(ModelCall.roadmap_id == row.id)
+    events_ = RoadmapEvent.select().where(RoadmapEvent.roadmap == row.id)
+    told = WebhookDelivery.select().where(WebhookDelivery.roadmap_id == row.id)
+    parts = Content.select().where(Content.roadmap == row.id)
+    read = {
+        "events": _newest(events_, RoadmapEvent.seq),
+        "records": _newest(records, ExecutionLog.id),
+        "calls": _newest(calls, ModelCall.id),
+        "deliveries": _newest(told, WebhookDelivery.id),
+        "parts": _newest(parts, Content.id),
+    }
+    titles = dict(
+        Concept.select(Concept.id, Concept.title).where(Concept.roadmap == row.id).tuples()
+    )
+    kept = {name: rows[-MOST_ROWS:] for name, rows in read.items()}
+    return Facts(now=clock.now(), row=row, titles=titles, **kept), sum(
+        len(rows) > MOST_ROWS for rows in read.values()
+    )
+
+
+def _newest(query: Any, key: Any) -> list[Any]:
+    """And one more, if there is one."""
+    return list(query.order_by(key.desc()).limit(MOST_ROWS + 1))[::-1]
+
+
+def _sums(roadmap_id: UUID) -> dict[str, int]:
+    columns = ("prompt_tokens", "completion_tokens", "ms", "price")
+    sums = {
+        name: peewee.fn.COALESCE(peewee.fn.SUM(getattr(ModelCall, name)), 0).alias(name)
+        for name in columns
+    }
+    query = ModelCall.select(peewee.fn.COUNT(ModelCall.id).alias("calls"), *sums.values())
+    return {
+        name: int(value)
+        for name, value in query.where(ModelCall.roadmap_id == roadmap_id).dicts().get().items()
+    }
+
+
+def _totals(facts: Facts, spans: list[Span], sums: dict[str, int]) -> Totals:
+    live = union(_making(facts))
+    review = union(
+        (s.started_at, s.ended(facts.now))
+        for s in spans
+        if s.kind == SpanKind.wait and s.name == REVIEW
+    )
+    work = union((s.started_at, s.ended(facts.now)) for s in spans if s.kind in WORK)
+    making = without(live, review)
+    return Totals(
+        seconds=seconds_of(making),
+        waited=seconds_of(without(making, work)),
+        approval=seconds_of(review),
+        in_model=sums["ms"] / 1000,
+        calls=sums["calls"],
+        prompt_tokens=sums["prompt_tokens"],
+        completion_tokens=sums["completion_tokens"],
+        cost=money(sums["price"]),
+        retries=failures(facts),
+    )
+
+
+def _making(facts: Facts) -> Iterator[tuple[datetime, datetime]]:
+    """From each beginning to the end that follows it, or to now."""
+    since: datetime | None = None
+    for event in facts.events:
+        if event.type in TERMINAL and since is not None:
+            yield since, event.at
+            since = None
+        elif event.type not in TERMINAL and since is None:
+            since = event.at
+    if since is not None:
+        yield since, facts.events[-1].at if facts.row.status in FINAL else max(facts.now, since)

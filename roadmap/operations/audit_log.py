@@ -1,0 +1,240 @@
+"""The audit log: who did what as an operator, when, from where, and what came of it.
+
+The row of an act is there before the act, so that nothing is done that is not written down: while the database is away, the act
+is refused. What came of it is written after it. A row without an outcome is one whose process has died meanwhile: it may have
+been done or not. What is done in the database itself shares a transaction with its row, and both stay or neither; that it was
+refused or has failed stands there also when that transaction is undone.
+
+Rows are never changed otherwise, except that the address of a deleted account becomes its id, and are forgotten after a
+year. They hold names and ids, no secret and no text of a learner.
+"""
+
+import getpass
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
+from typing import Any, Self
+from uuid import UUID
+
+import peewee
+from pydantic import BaseModel, Field
+
+from core import clock
+from core.db import after_transaction, session, transaction
+from core.errors import RoadmapError, Unavailable
+from core.ids import first_id, new_id
+from core.sanitize import one_line, strip_nul
+from models.audit import AuditRecord
+
+logger = logging.getLogger(__name__)
+
+KEPT = timedelta(days=366)
+LONGEST = 200  # characters of a text among the details, and of a target
+MOST_DETAILS = 20
+
+Detail = str | int | bool | None
+Details = Mapping[str, Detail]
+
+
+class AuditOutcome(StrEnum):
+    done = "done"
+    refused = "refused"  # by a rule: nothing has changed
+    failed = "failed"  # something was away or broke
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: an account, or with `account_id` None whoever sits at the command line."""
+
+    account_id: UUID | None
+    name: str
+    address: str = ""  # of the network
+    request_id: str = ""
+
+    @classmethod
+    def of_command_line(cls) -> "Actor":
+        return cls(None, f"command line ({_user_of_machine()})")
+
+
+class Action(StrEnum):
+    """Acts of operators, on pages, over the API and at the command line: changes and full copies."""
+
+    queue_pause = "queue.pause"
+    queue_resume = "queue.resume"
+    message_retry = "message.retry"
+    message_delete = "message.delete"
+    message_revoke = "message.revoke"
+    dead_retry = "dead.retry"
+    dead_delete = "dead.delete"
+    backup_make = "backup.make"
+    logs_export = "logs.export"
+    roadmap_cancel = "roadmap.cancel"
+    roadmap_retry = "roadmap.retry"
+    roadmaps_transfer = "roadmaps.transfer"
+    invitation_create = "invitation.create"
+    invitation_withdraw = "invitation.withdraw"
+    key_create = "key.create"
+    key_revoke = "key.revoke"
+    user_add = "user.add"
+    user_password = "user.password"
+    user_email = "user.email"
+    user_admin = "user.admin"
+    user_observer = "user.observer"
+    user_logout = "user.logout"
+    user_disable = "user.disable"
+
+
+@dataclass(slots=True)
+class AuditedAction:
+    """What is being done. `found` is added to its details when it is over: how many there were, what was made."""
+
+    id: UUID
+    found: dict[str, Detail] = field(default_factory=dict)
+
+
+class AuditEntry(BaseModel):
+    """One act of an operator."""
+
+    id: UUID
+    account_id: UUID | None = Field(
+        description="Whose account it was; null: somebody at the command line."
+    )
+    actor: str = Field(description="How that account, or the user of the machine, was called then.")
+    address: str = Field(description="From which the request came; empty at the command line.")
+    request_id: str = Field(description="Finds the request in the log; empty at the command line.")
+    action: str = Field(description="What was done, such as `queue.pause`.")
+    target: str = Field(description="To what.")
+    details: dict[str, Detail] = Field(description="How, and to how many.")
+    began_at: datetime
+    ended_at: datetime | None = Field(description="When its outcome was known.")
+    outcome: AuditOutcome | None = Field(
+        description="What came of it; null: not known, its process has died or is at it."
+    )
+    error: str = Field(description="Why it was refused or has failed.")
+
+
+class AuditLog(BaseModel):
+    """The newest first. `next_cursor` is null on the last page."""
+
+    items: list[AuditEntry]
+    next_cursor: str | None
+
+
+@contextmanager
+def audited(
+    actor: Actor, action: Action, target: str, details: Details | None = None
+) -> Iterator[AuditedAction]:
+    """Do the block as an act of this actor, which is written down before and after.
+
+    Raises Unavailable, with the block not begun, when it cannot be written down; and what the block raises.
+    """
+    act = AuditedAction(new_id())
+    said = _bounded(details or {})
+    who = {
+        "account_id": actor.account_id,
+        "actor": _short(actor.name),
+        "address": actor.address[:100],
+    }
+    row: dict[str, Any] = {
+        **who,
+        "request_id": actor.request_id[:64],
+        "action": action,
+        "target": _short(target),
+        "details": said,
+    }
+    row |= {"id": act.id, "began_at": clock.now()}
+    with transaction():
+        AuditRecord.insert(row).execute()
+    outcome, error = AuditOutcome.failed, ""
+    try:
+        yield act
+        outcome = AuditOutcome.done
+    except Unavailable as refusal:
+        error = refusal.detail
+        raise
+    except RoadmapError as refusal:
+        outcome, error = AuditOutcome.refused, refusal.detail
+        raise
+    finally:
+        told = {
+            "outcome": outcome,
+            "error": _short(error),
+            "details": _bounded({**said, **act.found}),
+            "ended_at": clock.now(),
+        }
+        if outcome is AuditOutcome.done:
+            _end(row, told)
+        else:  # a transaction around it is undone now, and the row with it
+            after_transaction(partial(_end, row, told))
+
+
+class EntryIfPossible(ExitStack):
+    """For what has to be done also where no entry can be written, such as a backup of a server that takes no changes."""
+
+    def __init__(self, entry: AbstractContextManager[object]) -> None:
+        super().__init__()
+        self._entry, self.is_written = entry, False
+
+    def __enter__(self) -> Self:
+        with suppress(Unavailable, peewee.DatabaseError):
+            self.enter_context(self._entry)
+            self.is_written = True
+        return super().__enter__()
+
+
+def records(
+    *, limit: int, before: UUID | None = None, action: str = "", outcome: AuditOutcome | None = None
+) -> AuditLog:
+    """The newest first; `before` is the id that the page before ended with."""
+    query = AuditRecord.select()
+    if before is not None:
+        query = query.where(AuditRecord.id < before)
+    if action:
+        query = query.where(AuditRecord.action == action)
+    if outcome is not None:
+        query = query.where(AuditRecord.outcome == outcome)
+    with session():
+        rows = list(query.order_by(AuditRecord.id.desc()).limit(limit + 1))
+    items = [AuditEntry(**{**row.__data__, "details": row.details or {}}) for row in rows[:limit]]
+    return AuditLog(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
+
+
+def purge_expired() -> None:
+    """What was done more than a year ago."""
+    with transaction():
+        AuditRecord.delete().where(AuditRecord.id < first_id(clock.now() - KEPT)).execute()
+
+
+def _end(row: dict[str, Any], told: dict[str, Any]) -> None:
+    """When that cannot be written, the act counts nevertheless, and its row says that its outcome is not known."""
+    try:
+        with transaction():
+            if not AuditRecord.update(told).where(AuditRecord.id == row["id"]).execute():
+                AuditRecord.insert({**row, **told}).execute()
+    except Unavailable as away:
+        logger.warning(
+            "the audit log does not know that %s is %s: %s", row["id"], told["outcome"], away
+        )
+
+
+def _bounded(details: Details) -> dict[str, Detail]:
+    return {
+        name: _short(value) if isinstance(value, str) else value
+        for name, value in list(details.items())[:MOST_DETAILS]
+    }
+
+
+def _short(text: str) -> str:
+    line = one_line(strip_nul(text))
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+
+
+def _user_of_machine() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        return "unknown"

@@ -1,0 +1,120 @@
+"""The months of `execution_log` on PostgreSQL: each is a partition, made ahead of its time and dropped as a whole.
+
+What belongs to no partition goes to the default one: records of processes whose clock is wrong, and those of a month that
+nobody has made in time. They move to their month when it is made.
+"""
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from core import clock
+from core.db import StatementTimeout, database, is_postgres, limited, session
+from core.ids import first_id
+from roadmap.operations.log_months import month_after, month_of
+
+logger = logging.getLogger(__name__)
+
+DEFAULT = "execution_log_default"
+LOCK_SECONDS = 2  # writers and readers wait behind who waits for a lock: not for longer than that
+MOVE_SECONDS = 8  # for one statement
+MOVED_AT_ONCE = 10_000  # rows of one statement
+
+PARTITIONS = """SELECT quote_ident(c.relname), pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits i
+    JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'execution_log'::regclass ORDER BY c.relname"""
+BOUNDS = re.compile(
+    r"FOR VALUES FROM \((?:MINVALUE|'(?P<lower>[0-9a-f-]+)')\) TO \('(?P<upper>[0-9a-f-]+)'\)"
+)
+MOVE = """WITH moved AS (DELETE FROM {default} WHERE id IN
+    (SELECT id FROM {default} WHERE id >= %s AND id < %s ORDER BY id LIMIT %s) RETURNING *)
+    INSERT INTO {month} SELECT * FROM moved"""
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Ids from `lower` to below `upper`; None: from the beginning."""
+
+    name: str
+    lower: UUID | None
+    upper: UUID
+
+    def covers(self, id_: UUID) -> bool:
+        return (self.lower is None or self.lower <= id_) and id_ < self.upper
+
+
+def partitions() -> list[Partition]:
+    """All but the default one. Raises Unavailable."""
+    with session():
+        rows = database.execute_sql(PARTITIONS).fetchall()
+    return [
+        Partition(name, UUID(found["lower"]) if found["lower"] else None, UUID(found["upper"]))
+        for name, bounds in rows
+        if (found := BOUNDS.fullmatch(bounds)) is not None
+    ]
+
+
+def make_ahead() -> None:
+    """The partitions of this month and of the next, unless they are there. Any number of processes may do it at once.
+
+    Raises Unavailable. When the table is in use for too long, the next call makes up for it.
+    """
+    if not is_postgres():
+        return
+    this = month_of(clock.now())
+    for month in (this, month_after(this)):
+        if not _is_there(month, partitions()):
+            try:
+                _make(month)
+            except StatementTimeout:
+                logger.warning(
+                    "the partition of the log for %s is made in a moment: the table is in use",
+                    f"{month:%Y-%m}",
+                )
+
+
+def drop_before(oldest: UUID) -> None:
+    """The partitions all of whose ids are below `oldest`; one that is in use for too long stays for the next call.
+
+    Raises Unavailable.
+    """
+    if not is_postgres():
+        return
+    for partition in partitions():
+        if partition.upper <= oldest:
+            try:
+                with limited(statement=MOVE_SECONDS, lock=LOCK_SECONDS):
+                    database.execute_sql(
+                        f"DROP TABLE IF EXISTS {partition.name}"
+                    )  # another may have been quicker
+            except StatementTimeout:
+                logger.warning("%s is dropped in a moment: the table is in use", partition.name)
+
+
+def _is_there(month: datetime, known: Sequence[Partition]) -> bool:
+    return any(partition.covers(first_id(month)) for partition in known)
+
+
+def _make(month: datetime) -> None:
+    """Raises TookTooLong, and then nothing is changed."""
+    lower, upper, name = (
+        first_id(month),
+        first_id(month_after(month)),
+        f"execution_log_{month:%Y%m}",
+    )
+    with limited(statement=MOVE_SECONDS, lock=LOCK_SECONDS):
+        # Who writes waits until it is known where to; who makes the same month waits as well. Readers go on.
+        database.execute_sql("LOCK TABLE ONLY execution_log IN SHARE ROW EXCLUSIVE MODE")
+        if _is_there(month, partitions()):
+            return
+        database.execute_sql(
+            f"CREATE TABLE {name} (LIKE execution_log INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"
+        )
+        move = MOVE.format(default=DEFAULT, month=name)
+        while database.execute_sql(move, (str(lower), str(upper), MOVED_AT_ONCE)).rowcount:
+            pass
+        database.execute_sql(
+            f"ALTER TABLE execution_log ATTACH PARTITION {name} FOR VALUES FROM ('{lower}') TO ('{upper}')"
+        )

@@ -1,1 +1,0 @@
-"""The roadmap as a map: where everything stands (layout), and the same as SVG (drawing)."""

@@ -1,0 +1,295 @@
+"""Direct changes of an outline: operations that name stages, modules and concepts by their keys, done one after the other."""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence, Set
+from itertools import count
+from typing import Annotated, Any, Literal, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from core.errors import FieldError, Invalid
+from core.json_types import WHOLE
+from roadmap.plan.outline import Frozen, Outline
+from roadmap.plan.schemas import PRINTABLE, Number
+from roadmap.plan.validation import (
+    LONGEST_DESCRIPTION,
+    LONGEST_OUTCOME,
+    MOST_OUTCOMES,
+    MOST_PREREQUISITES,
+)
+
+LONGEST_KEY = 200
+MOST_OPERATIONS = 100
+
+What = Literal["stage", "module", "concept"]
+PARENT: dict[What, What] = {"module": "stage", "concept": "module"}
+PARTS: dict[What, str] = {
+    "stage": "modules",
+    "module": "concepts",
+}  # the fields in which their parts stand
+Key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY)]
+NewKey = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=LONGEST_KEY)]
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), PRINTABLE
+]
+Description = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=LONGEST_DESCRIPTION), PRINTABLE
+]
+Outcome = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_OUTCOME),
+    PRINTABLE,
+]
+Hours = Annotated[int, Field(ge=1, le=200), WHOLE]
+Difficulty = Annotated[int, Field(ge=1, le=5), WHOLE]
+Prerequisites = Annotated[tuple[Key, ...], Field(max_length=MOST_PREREQUISITES)]
+Outcomes = Annotated[tuple[Outcome, ...], Field(max_length=MOST_OUTCOMES)]
+Position = Annotated[
+    int | None,
+    Field(description="Its index among its siblings afterwards, from 0; null: the last."),
+    WHOLE,
+]
+
+
+class Addition(Frozen):
+    """`key` is for later operations to name what is added; without one it is made from the title."""
+
+    key: NewKey | None = Field(
+        None, description="Its name in later operations and revisions; null: made from the title."
+    )
+    title: Title = Field(description="What it is called.")
+    description: Description = Field("", description="What it is about.")
+    position: Position = None
+
+
+class AddStage(Addition):
+    """A new stage, without modules yet."""
+
+    op: Literal["add_stage"]
+
+
+class AddModule(Addition):
+    """A new module, without concepts yet."""
+
+    op: Literal["add_module"]
+    stage: Key = Field(description="The key of the stage in which it will be.")
+
+
+class AddConcept(Addition):
+    """A new concept, whose contents are to be written."""
+
+    op: Literal["add_concept"]
+    module: Key = Field(description="The key of the module in which it will be.")
+    hours: Hours = Field(description="Hours that it takes to learn.")
+    difficulty: Difficulty = Field(description="From 1, easy, to 5, hard.")
+    prerequisites: Prerequisites = Field(
+        (), description="Keys of the concepts that one needs before."
+    )
+    outcomes: Outcomes = Field((), description="What one can do afterwards.")
+
+
+class Remove(Frozen):
+    """With all that is in it. A concept that is removed is no prerequisite of others any more."""
+
+    op: Literal["remove"]
+    what: What = Field(description="What kind of thing it is.")
+    key: Key = Field(description="Its key.")
+
+
+class Move(Frozen):
+    """To another place among its siblings, or into another parent."""
+
+    op: Literal["move"]
+    what: What = Field(description="What kind of thing it is.")
+    key: Key = Field(description="Its key.")
+    to: Key | None = Field(
+        None, description="The key of its new stage or module; null: it stays where it is."
+    )
+    position: Position = None
+
+
+class Rewrite(Frozen):
+    """Other words, hours or prerequisites for something that is there. What is null stays as it is."""
+
+    op: Literal["rewrite"]
+    what: What = Field(description="What kind of thing it is.")
+    key: Key = Field(description="Its key, which stays.")
+    title: Title | None = Field(None, description="What it is called.")
+    description: Description | None = Field(None, description="What it is about.")
+    hours: Hours | None = Field(None, description="Of a concept: hours that it takes to learn.")
+    difficulty: Difficulty | None = Field(
+        None, description="Of a concept: from 1, easy, to 5, hard."
+    )
+    prerequisites: Prerequisites | None = Field(
+        None, description="Of a concept: keys of those that one needs before."
+    )
+    outcomes: Outcomes | None = Field(None, description="Of a concept: what one can do afterwards.")
+    regenerate: bool = Field(
+        True, description="Whether the contents of a concept are written anew because of it."
+    )
+
+
+Operation = Annotated[
+    AddStage | AddModule | AddConcept | Remove | Move | Rewrite, Field(discriminator="op")
+]
+
+
+class EditRequest(BaseModel):
+    """Changes of the plan, done in order, all or none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    operations: Annotated[
+        tuple[Operation, ...], Field(min_length=1, max_length=MOST_OPERATIONS)
+    ] = Field(description="Each sees what those before it did; `op` says which of these it is.")
+    base: Number | None = Field(
+        None, description="The revision that was looked at: only if it is still the current one."
+    )
+
+
+def apply(
+    outline: Outline, operations: Sequence[Operation], taken: frozenset[str] = frozenset()
+) -> Outline:
+    """The outline after all operations, each of which sees what those before it did.
+
+    No new thing gets a key of `taken`, nor one that a thing of its kind has or had before an operation removed it.
+    Whether prerequisites exist is not looked at: `roadmap.checks.problems` tells whether the result can be used.
+    Raises Invalid, with a pointer below `/operations`, for the first operation that cannot be done.
+    """
+    tree = _Tree(outline, taken)
+    for index, operation in enumerate(operations):
+        tree.change(operation, f"/operations/{index}")
+    return tree.outline()
+
+
+def kept_as_written(operations: Sequence[Operation]) -> frozenset[str]:
+    """Keys of the concepts that are rewritten by operations of which none wants their contents written anew."""
+    wishes: defaultdict[str, set[bool]] = defaultdict(set)
+    for operation in operations:
+        if isinstance(operation, Rewrite) and operation.what == "concept":
+            wishes[operation.key].add(operation.regenerate)
+    return frozenset(key for key, wish in wishes.items() if wish == {False})
+
+
+class _Tree:
+    """An outline while it is changed, as lists and dictionaries."""
+
+    def __init__(self, outline: Outline, taken: frozenset[str]) -> None:
+        self._root = outline.model_dump(mode="json")
+        self._used: dict[What, Set[str]] = {
+            what: taken | self._keys(what) for what in ("stage", "module", "concept")
+        }
+        self._pointer = ""
+
+    def outline(self) -> Outline:
+        return Outline.model_validate(self._root)
+
+    def change(self, operation: Operation, pointer: str) -> None:
+        self._pointer = pointer
+        match operation:
+            case AddStage():
+                self._add("stage", self._root["stages"], operation)
+            case AddModule():
+                self._add(
+                    "module", self._find("stage", operation.stage, "stage")[1]["modules"], operation
+                )
+            case AddConcept():
+                self._add(
+                    "concept",
+                    self._find("module", operation.module, "module")[1]["concepts"],
+                    operation,
+                )
+            case Remove():
+                self._remove(operation)
+            case Move():
+                self._move(operation)
+            case Rewrite():
+                self._rewrite(operation)
+
+    def _add(self, what: What, siblings: list[Any], operation: Addition) -> None:
+        if operation.key in self._used[what]:
+            self._refuse("/key", f"is the key of another {what}, or of one that was removed")
+        key = operation.key or _made_key(operation.title, what, self._used[what])
+        self._used[what] |= {key}
+        fields = operation.model_dump(mode="json", exclude={"op", "position", "stage", "module"})
+        parts: dict[str, Any] = {} if what == "concept" else {PARTS[what]: []}
+        self._insert(siblings, {**fields, **parts, "key": key}, operation.position)
+
+    def _remove(self, operation: Remove) -> None:
+        siblings, node = self._find(operation.what, operation.key)
+        known = self._keys("concept")
+        siblings.remove(node)
+        gone = known - self._keys("concept")
+        for concept in (concept for concepts in self._lists("concept") for concept in concepts):
+            concept["prerequisites"] = [key for key in concept["prerequisites"] if key not in gone]
+
+    def _move(self, operation: Move) -> None:
+        siblings, node = self._find(operation.what, operation.key)
+        target = siblings
+        if operation.to is not None:
+            if operation.what == "stage":
+                self._refuse("/to", "must be null: a stage is in nothing but the roadmap")
+            parent = PARENT[operation.what]
+            target = self._find(parent, operation.to, "to")[1][PARTS[parent]]
+        siblings.remove(node)
+        self._insert(target, node, operation.position)
+
+    def _rewrite(self, operation: Rewrite) -> None:
+        _, node = self._find(operation.what, operation.key)
+        fields = operation.model_dump(
+            mode="json", exclude={"op", "what", "key", "regenerate"}, exclude_none=True
+        )
+        if not fields:
+            self._refuse("", "must name at least one field to rewrite")
+        for name in fields:
+            if name not in node:
+                self._refuse(f"/{name}", "is for concepts only")
+        node |= fields
+
+    def _insert(self, siblings: list[Any], node: dict[str, Any], position: int | None) -> None:
+        index = len(siblings) if position is None else position
+        if not 0 <= index <= len(siblings):
+            self._refuse("/position", f"must be between 0 and {len(siblings)}")
+        siblings.insert(index, node)
+
+    def _find(self, what: What, key: str, name: str = "key") -> tuple[list[Any], dict[str, Any]]:
+        """The thing with this key, and the siblings among which it stands. `name` is the field that the key comes from."""
+        for siblings in self._lists(what):
+            for node in siblings:
+                if node["key"] == key:
+                    return siblings, node
+        self._refuse(f"/{name}", f"is not the key of a {what}")
+
+    def _lists(self, what: What) -> list[list[Any]]:
+        """The lists of siblings in which all things of this kind stand."""
+        if what == "stage":
+            return [self._root["stages"]]
+        parent = PARENT[what]
+        return [node[PARTS[parent]] for nodes in self._lists(parent) for node in nodes]
+
+    def _keys(self, what: What) -> set[str]:
+        return {node["key"] for nodes in self._lists(what) for node in nodes}
+
+    def _refuse(self, field: str, rule: str) -> NoReturn:
+        raise Invalid(
+            "An operation cannot be done; nothing was changed.",
+            fields=(FieldError(self._pointer + field, rule),),
+        )
+
+
+def _made_key(title: str, what: What, used: Set[str]) -> str:
+    """The title in ASCII letters and digits, or the kind when it has no such letter; with a number where that is needed."""
+    bare = (
+        character
+        for character in unicodedata.normalize("NFKD", title)
+        if not unicodedata.combining(character)
+    )
+    slug = re.sub(r"[^a-z0-9]+", "-", "".join(bare).lower()).strip("-")[:LONGEST_KEY].rstrip("-")
+    worded = re.search("[a-z]", slug) is not None
+    if worded and slug not in used:
+        return slug
+    base = slug[: LONGEST_KEY - 10].rstrip("-") if worded else what  # 10: room for any number
+    return next(
+        key for number in count(2 if worded else 1) if (key := f"{base}-{number}") not in used
+    )

@@ -1,0 +1,359 @@
+"""What of a tutorial's Markdown may not be passed on: raw HTML, images, and links to anything but the web, mail and itself.
+
+Only what a parser takes for one of those is rewritten, at its place in the source; the rest stays byte for byte.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from markdown_it import MarkdownIt, rules_inline
+from markdown_it.common.utils import mdTrim
+from markdown_it.helpers import parseLinkLabel
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+
+MOST_BRACKETS = 1000  # in one paragraph; parsers take the square of their number of steps
+MOST_CALLS = (
+    2_000_000  # of the rules of parsers, for one text; a tutorial of 100,000 characters has 500,000
+)
+MOST_TOKENS = 100_000  # of a parser; such a tutorial has 5,000, and each takes 300 bytes
+MOST_ROUNDS = 20  # taking one thing out can show another: an image in an image, a tag in a comment
+# With the tables of GitHub, without the limit that a parser sets to nesting, and CommonMark alone.
+PARSERS = (("js-default", 100), ("js-default", 10_000), ("commonmark", 20))
+ALLOWED = re.compile(r"(https?:|mailto:|#)", re.IGNORECASE)
+LINE_END = re.compile(r"\r\n|\r|\n")
+PREFIX = re.compile(
+    r"([ \t]|>|[-+*][ \t]|[0-9]{1,9}[.)][ \t])*"
+)  # of a line in quotations and lists
+QUOTATION = re.compile(r"[ \t>]*")
+TAG_AT_START = re.compile(
+    r" {0,3}(?:(?:> ?)+ {0,3})?(?=<)"
+)  # with more space before it, it may turn out to be code
+FENCE = re.compile(QUOTATION.pattern + "(```|~~~)")
+PIPE = re.compile(r"(?<!\\)\|")
+UNESCAPED = re.compile(r"(?<!\\)(\\\\)*(?=[<\[])")
+
+LIKE_CODE = re.compile(r"[\w)\]]\[")
+UNESCAPED_MARK = re.compile(r"(?<!\\)(\\\\)*!\Z")
+
+Rule = Callable[..., Any]
+_Cells = list[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a rule made of content[start:end]. The label of a link or an image ends at `label`."""
+
+    rule: str
+    start: int
+    end: int
+    label: int
+    href: str
+
+    @property
+    def may_stay(self) -> bool:
+        return self.rule in ("link", "autolink") and bool(ALLOWED.match(self.href))
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Edit:
+    """The new text of source[start:end]."""
+
+    start: int
+    end: int
+    text: str = ""
+
+
+class TooIntricate(ValueError):
+    """A text is nested deeper, or takes a parser longer, than any tutorial needs."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The Markdown is too intricate: nest less, and use fewer tables, links and marks."
+        )
+
+
+def sanitize(markdown: str) -> str:
+    """HTML shows as text, images become links, other links lose their target and keep their text. Code stays as it is.
+
+    A text that is too intricate to be parsed shows its marks.
+    """
+    try:
+        return sanitized(markdown)
+    except TooIntricate:
+        return _without_marks(markdown)
+
+
+def sanitized(markdown: str) -> str:
+    """The same as `harmless`. Raises TooIntricate."""
+    work = ParserBudget()
+    try:
+        for careful in (True,) * MOST_ROUNDS + (False,) * 3:
+            before = markdown
+            for preset, nesting in PARSERS:
+                markdown = _rewritten(markdown, _parser(preset, nesting), work, careful)
+            if markdown == before:
+                return markdown
+    except RecursionError as error:
+        raise TooIntricate from error
+    return _without_marks(markdown)
+
+
+def _without_marks(markdown: str) -> str:
+    return UNESCAPED.sub(lambda found: found[0] + "\\", markdown)
+
+
+def _rewritten(source: str, parser: MarkdownIt, work: "ParserBudget", careful: bool) -> str:
+    parts, at = [], 0
+    for edit in sorted(set(_Page(source, parser, work).edits(careful))):
+        parts += [source[at : edit.start], edit.text]
+        at = max(at, edit.end)
+    return "".join(parts) + source[at:]
+
+
+class ParserBudget:
+    """Budget of a text for calls of parser rules, of which there can be as many as the square of its length."""
+
+    def __init__(self) -> None:
+        self._calls_left = MOST_CALLS
+
+    def call(self) -> None:
+        """Raises TooIntricate."""
+        self._calls_left -= 1
+        if self._calls_left < 0:
+            raise TooIntricate
+
+
+class _Tokens(list[Token]):
+    def append(self, token: Token) -> None:
+        if len(self) >= MOST_TOKENS:
+            raise TooIntricate
+        super().append(token)
+
+
+class _Page:
+    """A source, and the blocks that a parser sees in it."""
+
+    def __init__(self, source: str, parser: MarkdownIt, work: ParserBudget) -> None:
+        self._source, self._parser = source, parser
+        self._lines = LINE_END.split(source.replace("\0", "\ufffd"))
+        self._starts = [0, *(found.end() for found in LINE_END.finditer(source)), len(source)]
+        self._env: dict[str, Any] = {"work": work}
+        self._tokens = _Tokens()
+        self._cells: dict[int, list[_Cells]] = {}
+        parser.block.parse("\n".join(self._lines), parser, self._env, self._tokens)
+
+    def edits(self, careful: bool) -> Iterator[Edit]:
+        """Where the place of something is not found, and everywhere when not `careful`, whole blocks are escaped."""
+        for (first, last), exact in self._hazards():
+            yield from self._escaped(first, last) if exact is None or not careful else exact
+
+    def _hazards(self) -> Iterator[tuple[list[int], list[Edit] | None]]:
+        """Ranges of lines with what may not be passed on."""
+        for definition in (
+            *self._env.get("references", {}).values(),
+            *self._env.get("duplicate_refs", []),
+        ):
+            if not ALLOWED.match(definition["href"]):
+                yield definition["map"], list(self._without_definition(*definition["map"]))
+        column = 0
+        for place, token in enumerate(self._tokens):
+            if token.type == "tr_open":
+                column = -1
+            elif token.type in ("th_open", "td_open"):
+                column += 1
+            elif token.type == "html_block":
+                yield token.map or [], list(self._without_html(*token.map or []))
+            elif token.type == "inline":
+                if sum(1 for _ in UNESCAPED.finditer(token.content)) > MOST_BRACKETS:
+                    yield token.map or [], None
+                    continue
+                found = self._found(token.content)
+                if not all(each.may_stay for each in found):
+                    origin = self._origin(place, column)
+                    yield (
+                        token.map or [],
+                        None if origin is None else list(self._without(found, origin)),
+                    )
+
+    def _found(self, content: str) -> list[Found]:
+        env: dict[str, Any] = {**self._env, "content": content, "found": []}
+        self._parser.inline.parse(content, self._parser, env, _Tokens())
+        found: list[Found] = env["found"]
+        return found
+
+    def _without_definition(self, first: int, last: int) -> Iterator[Edit]:
+        """It shows as text then, which must not swallow the definition after it."""
+        line, start = self._lines[first], self._starts[first]
+        at = line.index("[")
+        yield Edit(start + at, start + at, "\\")
+        if last < len(self._lines) and PREFIX.sub("", self._lines[last], count=1).startswith("["):
+            blank = re.sub(r"[^>\t ]", " ", line[:at]).rstrip()
+            yield Edit(self._starts[last], self._starts[last], f"{blank}\n")
+
+    def _without_html(self, first: int, last: int) -> Iterator[Edit]:
+        """All tags at the beginning of a line, up to what may be code when this is no HTML any more."""
+        for line in range(first, last):
+            text, start = self._lines[line], self._starts[line]
+            if FENCE.match(text) and line > first:
+                return
+            tag = TAG_AT_START.match(text)
+            at = text.index("<") if line == first else tag.end() if tag else -1
+            if at >= 0:
+                yield Edit(start + at, start + at, "\\")
+
+    def _without(self, found: list[Found], origin: list[int]) -> Iterator[Edit]:
+        """`origin` tells where in the source each character of the content stands."""
+        links = [each for each in found if each.rule == "link" and each.may_stay]
+        for each in found:
+            start, end = origin[each.start], origin[each.end - 1] + 1
+            if each.rule == "html_inline":
+                yield Edit(start, start, "\\")
+            elif each.rule == "image" and any(
+                link.start < each.start and each.end <= link.label for link in links
+            ):
+                yield Edit(start, origin[each.start + 1] + 1)
+                yield Edit(origin[each.label], end)
+            elif each.rule == "image":
+                yield Edit(start, start + 1)
+                if UNESCAPED_MARK.search(
+                    self._source, max(0, start - 99), start
+                ):  # it would be an image of this link
+                    yield Edit(start - 1, start - 1, "\\")
+            elif not each.may_stay and (each.rule == "autolink" or self._is_like_code(each, start)):
+                yield Edit(
+                    start, start, "\\"
+                )  # vector<std::string> and handlers[event](payload) show as they are
+            elif (
+                not each.may_stay and each.label + 1 < each.end
+            ):  # of a shortcut, the definition goes
+                yield Edit(start, start + 1)
+                yield Edit(origin[each.label], end)
+
+    def _is_like_code(self, link: Found, start: int) -> bool:
+        return (
+            link.label + 1 < link.end
+            and LIKE_CODE.match(self._source, max(0, start - 1)) is not None
+        )
+
+    def _origin(self, place: int, column: int) -> list[int] | None:
+        """Where in the source each character of an inline token stands; None when that cannot be told for certain."""
+        token, opener = self._tokens[place], self._tokens[place - 1]
+        first, last = token.map or [0, 0]
+        if opener.type in ("th_open", "td_open"):
+            return self._origin_of_cell(token.content, first, column)
+        if opener.markup.startswith("#"):
+            rest = re.sub("^[^#]*#+", "", self._lines[first])
+            at = len(self._lines[first]) - len(rest) + rest.find(token.content)
+            return [self._starts[first] + at + each for each in range(len(token.content))]
+        texts = token.content.split("\n")
+        for start in range(
+            first, last - len(texts) + 1
+        ):  # a first line of nothing but strange spaces is not in the content
+            origins = [self._origin_of_line(text, start + line) for line, text in enumerate(texts)]
+            if None not in origins:
+                return [each for origin in origins for each in origin or []]
+        return None
+
+    def _origin_of_line(self, text: str, line: int) -> list[int] | None:
+        """The text ends where its line ends; before it come prefixes, and tabs that may have become spaces."""
+        body, whole = mdTrim(text), mdTrim("-" + self._lines[line])
+        if not whole.endswith(body):
+            return None
+        at = self._starts[line] + len(whole) - 1 - len(body) - text.find(body)
+        return list(range(at, at + len(text) + 1))
+
+    def _origin_of_cell(self, content: str, line: int, column: int) -> list[int] | None:
+        """Cells end at pipes; one with a backslash before it is part of a cell, without that backslash."""
+        text = self._lines[line]
+        if line not in self._cells:
+            self._cells[line] = [_cells(text, prefix) for prefix in (PREFIX, QUOTATION, "")]
+        for cells in self._cells[
+            line
+        ]:  # the first line of a table may look like that of a list or quotation
+            first_column = 1 if cells[0][0] == cells[0][1] else 0
+            begin, end = (
+                cells[column + first_column] if column + first_column < len(cells) else (0, 0)
+            )
+            places = [each for each in range(begin, end) if text[each : each + 2] != "\\|"]
+            cell = "".join(text[each] for each in places)
+            if mdTrim(cell) == content:
+                return [self._starts[line] + each for each in places[cell.find(content) :]]
+        return None
+
+    def _escaped(self, first: int, last: int) -> Iterator[Edit]:
+        for found in UNESCAPED.finditer(
+            self._source, self._starts[first], self._starts[min(last, len(self._lines))]
+        ):
+            yield Edit(found.end(), found.end(), "\\")
+
+
+def _cells(line: str, prefix: re.Pattern[str] | str) -> _Cells:
+    """Where each cell of a line begins and ends."""
+    last = len(mdTrim("-" + line)) - 1
+    first = last - len(mdTrim(re.sub(prefix, "", line, count=1)))
+    pipes = [found.start() for found in PIPE.finditer(line, first, last)]
+    return list(zip([first, *(pipe + 1 for pipe in pipes)], [*pipes, last], strict=True))
+
+
+class _Parser(MarkdownIt):
+    def validateLink(self, url: str) -> bool:  # noqa: N802 -- its name there
+        """Every address makes a link, so that none is overlooked."""
+        return True
+
+
+@cache
+def _parser(preset: str, nesting: int) -> MarkdownIt:
+    parser = _Parser(preset, {"html": True, "maxNesting": nesting})
+    for name in ("link", "image", "autolink", "html_inline"):
+        parser.inline.ruler.at(name, _noting(name, getattr(rules_inline, name)))
+    for ruler in (parser.block.ruler, parser.inline.ruler):
+        for rule in ruler.__rules__:
+            rule.fn = _counted(rule.fn)
+    parser.inline.skipToken = _counted(parser.inline.skipToken)  # type: ignore[method-assign]
+    first = "# It builds its tables\n\nof *rules* when it is first used, and not for several threads at once."
+    parser.render(first, {"work": ParserBudget()})
+    return parser
+
+
+def _counted(rule: Rule) -> Rule:
+    def counted(state: StateBlock | StateInline, *rest: Any) -> Any:
+        state.env["work"].call()
+        return rule(state, *rest)
+
+    return counted
+
+
+def _noting(name: str, rule: Rule) -> Rule:
+    def noting(state: StateInline, silent: bool) -> bool:
+        start, before = state.pos, len(state.tokens)
+        done: bool = rule(state, silent)
+        if (
+            done and not silent and state.env.get("content") == state.src
+        ):  # not the text of an image
+            state.env["found"].append(
+                Found(
+                    name,
+                    start,
+                    state.pos,
+                    _label(state, name, start),
+                    _target(state.tokens[before:]),
+                )
+            )
+        return done
+
+    return noting
+
+
+def _label(state: StateInline, name: str, start: int) -> int:
+    if name not in ("link", "image"):
+        return -1
+    return parseLinkLabel(state, start + (name == "image"), name == "link")
+
+
+def _target(tokens: list[Token]) -> str:
+    return next((str(token.attrs["href"]) for token in tokens if token.type == "link_open"), "")

@@ -1,0 +1,98 @@
+"""The states of a roadmap, of a revision of it, of a content, of a concept for its learner, of a delivery
+to a webhook and of an export."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, Field
+
+
+class RoadmapStatus(StrEnum):
+    queued = "queued"
+    planning = "planning"
+    awaiting_review = "awaiting_review"
+    building = "building"
+    ready = "ready"
+    partial = "partial"
+    failed = "failed"
+    cancelled = "cancelled"
+
+
+BEING_MADE = (RoadmapStatus.queued, RoadmapStatus.planning, RoadmapStatus.building)
+
+
+class ContentStatus(StrEnum):
+    pending = "pending"
+    building = "building"
+    ready = "ready"
+    failed = "failed"
+    cancelled = "cancelled"
+
+
+class RevisionSource(StrEnum):
+    """Where a revision came from."""
+
+    goal = "goal"
+    feedback = "feedback"
+    edit = "edit"
+    restore = "restore"
+    imported = "import"
+
+
+class RevisionStatus(StrEnum):
+    open = "open"  # being designed
+    done = "done"
+    failed = "failed"
+    cancelled = "cancelled"
+
+
+FINAL = frozenset(
+    {RoadmapStatus.ready, RoadmapStatus.partial, RoadmapStatus.failed, RoadmapStatus.cancelled}
+)
+
+
+class ConceptProgress(StrEnum):
+    """Of the learner, not of the making."""
+
+    todo = "todo"
+    learning = "learning"
+    done = "done"
+    skipped = "skipped"
+
+
+class DeliveryStatus(StrEnum):
+    """Of a message to a webhook."""
+
+    pending = "pending"
+    delivering = "delivering"
+    delivered = "delivered"
+    failed = "failed"
+
+
+class ExportStatus(StrEnum):
+    """Of the data of an account as one archive."""
+
+    queued = "queued"
+    building = "building"
+    ready = "ready"
+    failed = "failed"
+
+
+class LinkState(StrEnum):
+    """Of the address of a resource."""
+
+    unchecked = "unchecked"  # nobody has looked yet
+    alive = "alive"
+    unclear = "unclear"  # it was asked, and what came does not tell
+    dead = "dead"
+
+
+class Progress(BaseModel):
+    """How far a roadmap is made: contents that are written, that failed, and all of them."""
+
+    ready: int = Field(description="Parts that are written.")
+    failed: int = Field(description="Parts that could not be written.")
+    total: int = Field(description="All parts: three for each concept.")
+
+
+OPEN = (ContentStatus.pending, ContentStatus.building)
+NOBODYS = {"lease_token": None, "lease_until": None, "challenged_at": None}

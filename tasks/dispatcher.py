@@ -1,0 +1,100 @@
+"""Sends steps from a thread of its own, so that no answer ever waits for the broker.
+
+A circuit breaker: when the broker fails, the circuit is open, and steps wait in a bounded line while one try after
+another, ever more seldom, looks whether it is back. What finds no room in the line, or still waits at the end, is left to
+rescue: the rows are committed, and it enqueues them when the broker is back.
+"""
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Sequence
+
+from core.connection_errors import broker_trouble
+from roadmap.plan.jobs import Job
+from tasks.content import send
+from tasks.queues import content_queue
+
+logger = logging.getLogger(__name__)
+
+WAITING = 1000  # batches
+LARGEST = 500  # steps in one round trip
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between two tries
+
+
+class Sender:
+    """`start()`, `submit(steps)` as often as needed, `stop()`."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[Sequence[Job]] = queue.Queue(maxsize=WAITING)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="Sender", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send what is waiting, if the broker takes it at once, then end the thread."""
+        self._stopping.set()
+        with contextlib.suppress(queue.Full):
+            self._queue.put_nowait([])  # wakes the thread
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def submit(self, steps: Sequence[Job]) -> None:
+        """Never blocks and never fails. In immediate mode the steps run here, before it returns."""
+        if content_queue.immediate:
+            send(steps)
+            return
+        try:
+            self._queue.put_nowait(steps)
+        except queue.Full:
+            logger.warning("%d steps are left to rescue: too many wait for the broker", len(steps))
+
+    def _run(self) -> None:
+        while not (self._stopping.is_set() and self._queue.empty()):
+            steps = self._next()
+            if steps and not self._sent(steps):
+                logger.warning(
+                    "%d steps and more are left to rescue: the broker is away", len(steps)
+                )
+                return
+
+    def _next(self) -> list[Job]:
+        """What waits, up to one round trip; waits for the first."""
+        steps = list(self._queue.get())
+        while len(steps) < LARGEST:
+            try:
+                steps += self._queue.get_nowait()
+            except queue.Empty:
+                break
+        return steps
+
+    def _sent(self, steps: Sequence[Job]) -> bool:
+        """Try until the broker has taken them; False when the end comes first."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                send(steps)
+                if pause > FIRST_PAUSE:
+                    logger.warning("the broker is back, %d steps are sent", len(steps))
+                return True
+            except content_queue.storage.faults as error:
+                if pause == FIRST_PAUSE:
+                    logger.warning(
+                        "the broker does not take %d steps, trying until it does: %s",
+                        len(steps),
+                        broker_trouble(error),
+                    )
+            except (
+                Exception
+            ):  # an edge: steps that cannot be sent must not hold up those behind them
+                logger.exception("%d steps are left to rescue", len(steps))
+                return True
+            if self._stopping.wait(pause):
+                return False
+            pause = min(pause * 2, LONGEST_PAUSE)

@@ -1,0 +1,66 @@
+"""Acts of operators on the queues, each with an entry in the audit log.
+
+All of it raises NotFound for what is not there, and Unavailable when the broker does not answer.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from core.sanitize import CLEAN, Rule, validate_printable
+from roadmap.operations.audit_log import Action, Actor, audited
+from tasks import queue_admin
+from tasks.message_browser import LONGEST_SEARCH
+
+ACTS: Mapping[Action, Callable[..., Any]] = {
+    Action.queue_pause: queue_admin.pause,
+    Action.queue_resume: queue_admin.resume,
+    Action.message_retry: queue_admin.replay,
+    Action.message_delete: queue_admin.discard,
+    Action.message_revoke: queue_admin.revoke,
+    Action.dead_retry: queue_admin.replay_all,
+    Action.dead_delete: queue_admin.discard_all,
+}
+
+
+def _narrowing(given: str) -> str:
+    if given.strip():
+        return validate_printable(given)
+    raise ValueError("has no words in it: leave it out to mean all")
+
+
+_ANY = CLEAN.pattern.removeprefix("^").removesuffix("*$")  # one character of such a text
+_BLANK, _WORD = (_ANY.replace("[^", rf"[^{others}") for others in (r"\S", r"\s"))
+NARROWING = Rule(
+    _narrowing, f"^{_BLANK}*{_WORD}{_ANY}*$"
+)  # without looking ahead, which programs that make examples cannot
+
+
+class DeadLettersRequest(BaseModel):
+    """Of which dead letters: all of them, or those that are found and were seen."""
+
+    model_config = ConfigDict(extra="forbid")
+    search: Annotated[str, Field(max_length=LONGEST_SEARCH), NARROWING] | None = Field(
+        None,
+        description="Only those that have this in their id, task, arguments or reason, in whatever case.",
+    )
+    up_to: AwareDatetime | None = Field(
+        None,
+        description="Only those that were put aside at this moment or before: the `at` of the newest that somebody has seen. "
+        "What came later is left alone.",
+    )
+
+
+def act_on(actor: Actor, action: Action, queue: str, *message: str) -> None:
+    """Act on a queue or a message. Raises Conflict when it cannot be revoked."""
+    with audited(actor, action, "/".join((queue, *message))):
+        ACTS[action](queue, *message)
+
+
+def act_on_dead(actor: Actor, action: Action, queue: str, which: DeadLettersRequest) -> int:
+    """Retry or delete several dead letters, and return how many."""
+    details = which.model_dump(mode="json", exclude_none=True)
+    with audited(actor, action, queue, details) as act:
+        act.found["count"] = count = int(ACTS[action](queue, which.search, which.up_to))
+    return count

@@ -1,0 +1,33 @@
+"""The audit log: what operators have done, and what came of it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from roadmap.operations import audit_log
+from roadmap.operations.audit_log import AuditOutcome
+from web.call import Call
+from web.http.pagination import CURSOR, Limit, paged
+from web.http.responses import Reply
+
+
+class AuditQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    action: Annotated[str, Field(max_length=60, pattern=r"^[a-z.-]*$")] = Field(
+        "", description="Only these, such as `queue.pause`."
+    )
+    outcome: AuditOutcome | None = Field(None, description="Only those that ended so.")
+    cursor: UUID | None = CURSOR
+    limit: Limit = 50
+
+
+def list_audit(call: Call) -> Reply:
+    """The newest first. What was done more than a year ago is forgotten."""
+    query: AuditQuery = call.query
+    return paged(
+        call,
+        audit_log.records(
+            limit=query.limit, before=query.cursor, action=query.action, outcome=query.outcome
+        ),
+    )

@@ -1,0 +1,110 @@
+"""What a person decides about a roadmap. Each answers 202: what follows from it is done by the workers."""
+
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from roadmap.lifecycle import commands
+from roadmap.lifecycle.commands import CommandResult
+from roadmap.plan.statuses import RoadmapStatus
+from tasks.content import check_feedback, follows_words
+from web.api.urls import Links, links_of
+from web.call import Call
+from web.commands import apply_command
+from web.http.responses import Reply
+
+
+class Decision(BaseModel):
+    """What the roadmap is after the decision; `designing` is the revision that is on its way, if one is."""
+
+    id: UUID
+    status: RoadmapStatus
+    revision: int = Field(description="The number of the current plan.")
+    designing: int | None = Field(
+        description="The number of the one that is on its way; null: none is."
+    )
+    links: Links
+
+
+def approve_plan(call: Call) -> Reply:
+    """The contents are written then. For a roadmap that waits for review."""
+    return _decided(call, commands.approve(call.owner, call.ids["roadmap_id"], call.body.revision))
+
+
+def revise_plan(call: Call) -> Reply:
+    """A model designs it anew; the result is a new revision."""
+    check_feedback("/feedback")
+    return _decided(
+        call,
+        commands.revise(call.owner, call.ids["roadmap_id"], call.body.feedback),
+    )
+
+
+def edit_plan(call: Call) -> Reply:
+    """By operations that name things by their keys. What is not touched keeps its contents and the learner's progress."""
+    return _decided(
+        call,
+        commands.edit(call.owner, call.ids["roadmap_id"], call.body.operations, call.body.base),
+    )
+
+
+def restore_revision(call: Call) -> Reply:
+    """It becomes the plan again, as a new revision."""
+    return _decided(call, commands.restore(call.owner, call.ids["roadmap_id"], call.ids["number"]))
+
+
+def cancel_roadmap(call: Call) -> Reply:
+    """What is written stays, and the rest can be tried again later."""
+    return _decided(call, commands.cancel(call.owner, call.ids["roadmap_id"]))
+
+
+def retry_roadmap(call: Call) -> Reply:
+    """Every part that failed or was cancelled, or the outline when there is none."""
+    return _decided(call, commands.retry(call.owner, call.ids["roadmap_id"]))
+
+
+def retry_part(call: Call) -> Reply:
+    """This part, and no other, when it failed or was cancelled."""
+    roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
+    return _decided(call, commands.retry_part(call.owner, roadmap_id, concept_id, kind))
+
+
+def regenerate_part(call: Call) -> Reply:
+    """As another version; the one that is there is shown until then."""
+    check_feedback("/instructions")
+    roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
+    made = commands.regenerate(call.owner, roadmap_id, concept_id, kind, call.body.instructions)
+    return _decided(call, made)
+
+
+def upgrade_concept(call: Call) -> Reply:
+    """Those of its parts that are from the built-in catalogue are written by the model, for this person. What is there now stays
+    as earlier versions, and is shown until then.
+    """
+    made = commands.upgrade(
+        call.owner, call.ids["roadmap_id"], call.ids["concept_id"], has_model=follows_words()
+    )
+    return _decided(call, made)
+
+
+def restore_version(call: Call) -> Reply:
+    """It is shown again; the others stay. Only while the part is not being written."""
+    roadmap_id, concept_id, kind, number = (
+        call.ids[name] for name in ("roadmap_id", "concept_id", "kind", "number")
+    )
+    made = commands.restore_version(call.owner, roadmap_id, concept_id, kind, number)
+    return _decided(call, made)
+
+
+def _decided(call: Call, made: CommandResult) -> Reply:
+    roadmap_id = call.ids["roadmap_id"]
+    apply_command(roadmap_id, made)
+    links = links_of(roadmap_id)
+    body = Decision(
+        id=roadmap_id,
+        status=made.status,
+        revision=made.revision,
+        designing=made.designing,
+        links=links,
+    )
+    return Reply(body, headers={"Location": links.self, "Retry-After": "1"})

@@ -1,0 +1,87 @@
+"""What a roadmap was and what it cost: revisions of its plan, versions of its contents, the receipt."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from roadmap.budget import cost_report
+from roadmap.lifecycle import content_versions, revisions
+from roadmap.lifecycle.content_versions import VersionDetail, VersionDiff, Versions
+from roadmap.lifecycle.revisions import Diff, RevisionDetail, Revisions
+from roadmap.lifecycle.timeline.timeline import Trace, trace_of
+from web.call import Call
+from web.http.pagination import CURSOR, Limit, paged
+from web.http.responses import Reply
+
+
+class DiffQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    before: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None,
+        description="The revision to compare with; without it, the one from which this was made.",
+    )
+
+
+class VersionDiffQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    before: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="The version to compare with; without it, the one before."
+    )
+
+
+class ReceiptQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    cursor: UUID | None = CURSOR
+    limit: Limit = 50
+
+
+def list_revisions(call: Call) -> Revisions:
+    """Every plan that it has had, the newest first."""
+    return revisions.list_revisions(call.owner, call.ids["roadmap_id"])
+
+
+def read_revision(call: Call) -> RevisionDetail:
+    """With its outline, once there is one."""
+    return revisions.read_revision(call.owner, call.ids["roadmap_id"], call.ids["number"])
+
+
+def compare_revisions(call: Call) -> Diff:
+    """What this one has made different, in words and as data."""
+    return revisions.compare(
+        call.owner, call.ids["roadmap_id"], call.ids["number"], call.query.before
+    )
+
+
+def list_versions(call: Call) -> Versions:
+    """The newest first."""
+    return content_versions.list_versions(
+        call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["kind"]
+    )
+
+
+def read_version(call: Call) -> VersionDetail:
+    """As it was written; a quiz without its answers."""
+    place = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind", "number"))
+    return content_versions.read_version(call.owner, *place)
+
+
+def compare_versions(call: Call) -> VersionDiff:
+    """Line by line; a quiz without its answers."""
+    place = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind", "number"))
+    return content_versions.compare_versions(call.owner, *place, before=call.query.before)
+
+
+def read_receipt(call: Call) -> Reply:
+    """Every call of the model, the oldest first, with tokens and price; and what is still to come, as an estimate."""
+    return paged(
+        call,
+        cost_report.receipt(
+            call.owner, call.ids["roadmap_id"], limit=call.query.limit, after=call.query.cursor
+        ),
+    )
+
+
+def read_trace(call: Call) -> Trace:
+    """Each wait, try, call of the model and decision, with times, tokens and cost."""
+    return trace_of(call.owner, call.ids["roadmap_id"])

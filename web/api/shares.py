@@ -1,0 +1,113 @@
+"""Links that open a roadmap to others, and what they open."""
+
+from functools import partial
+
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from core.i18n import negotiated
+from roadmap.exchange import share_links, shared_view
+from roadmap.exchange.importer import IN_SHARED
+from roadmap.exchange.share_links import LinkInfo, LinkPurpose, opened
+from roadmap.lifecycle import queries
+from roadmap.plan.views import RoadmapTree
+from web.api.exports import calendar_file, sent_calendar, today
+from web.api.imports import made
+from web.call import Call
+from web.commands import import_document
+from web.endpoint import Endpoint
+from web.http.host_and_csrf import own_address
+from web.http.response_cache import DocumentSource, ResponseCache
+from web.http.responses import UNLISTED, Document, Reply
+from web.http.urls import quoted_path
+
+documents = ResponseCache()
+
+
+class CopyEndpoint(Endpoint):
+    """Endpoint whose handler reads in REPEATABLE READ, also with a key."""
+
+    reads_one_moment = True
+
+
+class LinkList(BaseModel):
+    """The newest first, also those that have expired."""
+
+    items: list[LinkInfo]
+
+
+def create_link(call: Call) -> Reply:
+    """A new one each time. Whoever has it sees the plan and what is written, now and later, until
+    it is revoked or expires; of its owner they see nothing. `url` is told this once: when it is
+    lost, make another link and revoke this one.
+    """
+    roadmap_id = call.ids["roadmap_id"]
+    made = share_links.create_link(call.owner, roadmap_id, call.body, own_address(call.request))
+    return Reply(made, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
+
+
+def list_links(call: Call) -> LinkList:
+    """Without their addresses."""
+    return LinkList(items=share_links.list_links(call.owner, call.ids["roadmap_id"]))
+
+
+def read_link(call: Call) -> LinkInfo:
+    """Without its address."""
+    return share_links.read_link(call.owner, call.ids["roadmap_id"], call.ids["link_id"])
+
+
+def revoke_link(call: Call) -> None:
+    """It opens nothing from then on."""
+    share_links.revoke_link(call.owner, call.ids["roadmap_id"], call.ids["link_id"])
+
+
+def read_shared(call: Call) -> Document:
+    """For whoever has the link: the plan and what of it is written, and nothing of its owner."""
+    link = opened(call.ids["token"], LinkPurpose.reading)
+    source = DocumentSource(
+        partial(shared_view.tree_state, link), partial(shared_view.shared_tree, link)
+    )
+    return documents.look_up(
+        link.roadmap_id, source, lambda tree: _unlisted(shared_view.shared_roadmap(tree))
+    )
+
+
+def read_shared_concept(call: Call) -> Document:
+    """For whoever has the link: one concept with all that is written of it; its quiz without answers."""
+    link, concept_id = opened(call.ids["token"], LinkPurpose.reading), call.ids["concept_id"]
+    source = DocumentSource(
+        partial(shared_view.concept_state, link, concept_id),
+        partial(shared_view.shared_concept, link, concept_id),
+    )
+    return documents.look_up((link.roadmap_id, concept_id), source, _unlisted)
+
+
+def copy_shared(call: Call) -> Reply:
+    """A roadmap of your own with the same plan and everything that is written of it, to be begun today. It goes its own way from
+    then on: what becomes of the shared one does not change it.
+    """
+    link = opened(call.ids["token"], LinkPurpose.reading)
+    return made(import_document(call.owner, shared_view.copy_of(call.owner, link), IN_SHARED))
+
+
+def follow_calendar(call: Call) -> Response:
+    """iCalendar, for calendars that look again by themselves: what is left, on the days of the plan as it is today."""
+    link, day = opened(call.ids["token"], LinkPurpose.calendar), today()
+    day_and_host = f"{day} {own_address(call.request)}".encode()
+    key = (link.roadmap_id, negotiated(call.request.headers.get("accept-language", "")))
+    source = DocumentSource(
+        lambda: shared_view.tree_state(link) + day_and_host,
+        lambda: queries.roadmap_tree(link.owner_id, link.roadmap_id),
+    )
+
+    def write(tree: RoadmapTree) -> Document:
+        """While it has no plan it would be called what its owner wants to be able to do: nobody else is told."""
+        return calendar_file(call, tree.model_copy(update={"goal": ""}), day)
+
+    response = sent_calendar(call, documents.look_up(key, source, write))
+    response.headers.update(UNLISTED)
+    return response
+
+
+def _unlisted(body: BaseModel) -> Document:
+    return Document(body.model_dump_json().encode(), UNLISTED)

@@ -1,0 +1,136 @@
+"""The threads that run handlers are few: no account may keep all of them busy; its requests wait for each other. Requests
+without an account have threads of their own, and a bounded line before them.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import anyio
+import anyio.to_thread
+from starlette.concurrency import run_in_threadpool
+
+from core.backends import API_HANDLERS, PUBLIC_HANDLERS
+from core.db import settings
+from core.errors import RateLimited, Unavailable
+from roadmap.accounts.identity import Principal
+from web.revocation_cache import revocations
+
+Result = TypeVar("Result")
+
+AT_ONCE = max(API_HANDLERS // 2, 1)  # of one account
+WAITING = 100  # of one account, beside those
+PUBLIC_LINE = 120  # public requests that run or wait, of all addresses
+PUBLIC_OF_ONE = 40  # of one address
+PUBLIC_SECONDS = 10.0  # for which one waits
+LARGE_AT_ONCE = 4  # accounts whose bodies may be large
+LARGE_OF_ONE = 2  # of one account: one is read, and another waits
+
+
+class _Line:
+    def __init__(self, at_once: int) -> None:
+        self.turns, self.length = asyncio.Semaphore(at_once), 0
+
+
+_lines: dict[UUID, _Line] = {}  # of requests, by account
+_large: dict[UUID, _Line] = {}  # of requests with large bodies, by account
+
+
+_public = anyio.CapacityLimiter(PUBLIC_HANDLERS)
+_strangers: Counter[str] = Counter()  # public requests that run or wait, by address
+
+
+_probes: dict[Callable[..., Any], asyncio.Task[Any]] = {}  # that run
+
+
+async def share_probe(function: Callable[..., Result], *given: Any) -> Result:
+    """Run a probe in a thread; whoever asks meanwhile gets the same result. Probes of anybody keep one thread busy."""
+    running = _probes.get(function)
+    if running is None or running.done() or running.get_loop() is not asyncio.get_running_loop():
+        running = _probes[function] = asyncio.create_task(run_in_threadpool(function, *given))
+    return cast(Result, await asyncio.shield(running))
+
+
+async def in_public_thread(address: str, function: Callable[..., Result], *given: Any) -> Result:
+    """Run it in a thread of those that no account's request waits for. Raises TooMany, Unavailable."""
+    if _strangers[address] >= PUBLIC_OF_ONE:
+        raise RateLimited(
+            "Too many requests from this address are waiting already. Wait for their answers.",
+            retry_after=2,
+        )
+    if _strangers.total() >= PUBLIC_LINE:
+        raise _busy()
+    _strangers[address] += 1
+    try:
+        with anyio.move_on_after(PUBLIC_SECONDS):  # what has begun ends
+            return await anyio.to_thread.run_sync(function, *given, limiter=_public)
+        raise _busy()
+    finally:
+        _strangers[address] -= 1
+        if not _strangers[address]:
+            del _strangers[address]
+
+
+def _busy() -> Unavailable:
+    return Unavailable("Too many visitors at once. Try again in a moment.", retry_after=5)
+
+
+@asynccontextmanager
+async def large_body_slot(account_id: UUID) -> AsyncIterator[None]:
+    """For a `with` around a request whose body may be large, from its reading to its answer: two of an account follow each
+    other, as those of a form that is sent twice. Raises TooMany.
+    """
+    if account_id not in _large and len(_large) >= LARGE_AT_ONCE:
+        raise RateLimited(
+            f"{len(_large)} large documents are being read already. Come back in a moment.",
+            retry_after=5,
+        )
+    refusal = RateLimited(
+        "Another large document of yours is being read. Wait until that is done.", retry_after=5
+    )
+    async with _in_line(_large, account_id, 1, LARGE_OF_ONE, refusal):
+        yield
+
+
+async def run_for_account(
+    principal: Principal, function: Callable[..., Result], *given: Any
+) -> Result:
+    """Run it in a thread, when it is this account's turn. One person at one machine need not wait.
+
+    Raises TooMany, and Unauthenticated when the login or key has ended while it waited.
+    """
+    if settings.embedded:
+        return await run_in_threadpool(function, *given)
+    async with turn(principal.account_id):
+        revocations.check_still(principal)
+        return await run_in_threadpool(function, *given)
+
+
+def turn(account_id: UUID) -> AbstractAsyncContextManager[None]:
+    """For a `with` around what runs in a thread. Raises TooMany."""
+    most = AT_ONCE + WAITING
+    refusal = RateLimited(
+        f"{most} of your requests are waiting already. Wait for their answers.", retry_after=1
+    )
+    return _in_line(_lines, account_id, AT_ONCE, most, refusal)
+
+
+@asynccontextmanager
+async def _in_line(
+    lines: dict[UUID, _Line], account_id: UUID, at_once: int, most: int, refusal: RateLimited
+) -> AsyncIterator[None]:
+    """Wait for a turn in the line of this account, unless that has `most` requests already."""
+    line = lines.setdefault(account_id, _Line(at_once))
+    if line.length >= most:
+        raise refusal
+    line.length += 1
+    try:
+        async with line.turns:
+            yield
+    finally:
+        line.length -= 1
+        if not line.length:
+            del lines[account_id]

@@ -1,0 +1,108 @@
+"""From where a request comes: under which name it reached us, from which address, and whether a page of somebody else sent it."""
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from uuid import UUID
+
+from starlette.requests import Request
+
+from core.db import settings
+from core.errors import Forbidden
+from core.settings import LOOPBACK
+from web import tokens
+
+HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?")
+SAFE = ("GET", "HEAD", "OPTIONS")
+PROXIES = tuple(ip_network(network) for network in settings.trusted_proxies)
+CSRF_HEADER = "X-CSRF-Token"
+PROBES = ("/health", "/health/live", "/health/ready")  # asked by whatever address a platform knows
+
+
+def check_host(request: Request) -> None:
+    """A name that is not ours is refused: links and cookies would be made for it, and in embedded mode, which has no accounts,
+    a web page elsewhere could point its own name here and act as the owner (DNS rebinding). Raises Forbidden.
+    """
+    given = request.headers.getlist("host")
+    if len(given) > 1:
+        raise Forbidden("A request names one host.")
+    host = _name(given[0] if given else "")
+    if host in LOOPBACK:
+        return
+    if settings.embedded:
+        raise Forbidden(
+            "In embedded mode requests must name this machine: http://127.0.0.1 or http://localhost."
+        )
+    if request.scope["path"] not in PROBES and not any(
+        _fits(host, allowed) for allowed in settings.allowed_hosts
+    ):
+        raise Forbidden(
+            "This service is not known by the name in the Host header. ALLOWED_HOSTS lists its names."
+        )
+
+
+def check_same_site(request: Request, session_id: UUID | None = None) -> None:
+    """What changes something, and is allowed without a secret that only the caller knows, must come from a page of ours or
+    from no page at all. With a cookie's `session_id`, who cannot tell has to send its CSRF token. Raises Forbidden.
+    """
+    if request.method in SAFE:
+        return
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if origin is not None and origin.lower() in settings.cors_origins and session_id is None:
+        return
+    if site is not None:
+        if site in ("same-origin", "none"):
+            return
+    elif origin is not None:
+        if origin.lower().partition("://")[2] == request.headers.get("host", "").lower():
+            return
+    elif session_id is None or tokens.is_csrf_token(
+        request.headers.get(CSRF_HEADER, ""), session_id
+    ):
+        return
+    raise Forbidden(
+        f"A web page elsewhere cannot do this. Programs send no Origin, or the {CSRF_HEADER} of their login."
+    )
+
+
+def own_address(request: Request) -> str:
+    """Of this service, as its caller knows it; that the Host is ours was looked at before. Beyond this machine it has TLS."""
+    host = request.headers["host"]
+    scheme = request.scope["scheme"] if _name(host) in LOOPBACK else "https"
+    return f"{scheme}://{host}"
+
+
+def address_of(request: Request) -> str:
+    """Of the client, as the nearest trusted proxy says. Of an IPv6 address its network, which one client has for itself."""
+    address = _address(request.client.host if request.client else "")
+    told = ",".join(request.headers.getlist(settings.client_address_header)).split(",")
+    while address is not None and _is_proxy(address) and told:
+        before = _address(told.pop())
+        if before is None:  # what stands before it may be anybody's words
+            break
+        address = before
+    if isinstance(address, IPv6Address):
+        return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+    return str(address or "")
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """None when it is none, as over a socket of Unix."""
+    try:
+        address = ip_address(text.strip())
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_proxy(address: IPv4Address | IPv6Address) -> bool:
+    return any(address in network for network in PROXIES)
+
+
+def _name(host: str) -> str:
+    """Without its port; empty when it is no host at all."""
+    found = HOST.fullmatch(host.lower())
+    return found[1].strip("[]") if found else ""
+
+
+def _fits(host: str, allowed: str) -> bool:
+    return host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed

@@ -1,0 +1,127 @@
+"""uvicorn's HTTP protocol with a limit for the head of a request: its parser takes one of any size, for any time.
+
+`core/startup/run_service.py` names it: uvicorn --http web.protocol:BoundedProtocol.
+"""
+
+import asyncio
+import json
+import logging
+from secrets import token_hex
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from core.errors import Malformed
+from core.rate_limiter import Limit, Limiter
+from web.http.middleware import CAREFUL
+from web.http.problem_types import PROBLEMS
+from web.http.request_metrics import count_unreadable
+
+logger = logging.getLogger(__name__)
+
+LARGEST_HEAD = (
+    64 * 1024
+)  # bytes; what arrives in one piece, at most 256 KiB, is counted when it was read
+HEAD_SECONDS = 30.0  # for a whole head, and for the first one of a connection
+COMPLAINTS = Limit("complaints", 30, 60)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Answers 400 and hangs up."""
+
+    _head = 0  # bytes of the head that is being received
+    _in_head = True
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast(asyncio.Transport, transport))
+        self._deadline = self.loop.call_later(
+            HEAD_SECONDS, self._refuse, "The head of the request came too slowly."
+        )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._head += len(data)
+        super().data_received(data)
+        if not self._in_head or self.transport.is_closing():
+            return
+        if self._head > LARGEST_HEAD:
+            self._refuse("The head of the request is too large.")
+        elif self._head and self._deadline is None:
+            self._deadline = self.loop.call_later(
+                HEAD_SECONDS, self._refuse, "The head of the request came too slowly."
+            )
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._head = False, 0
+        self._forget_deadline()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head, self._head = True, 0
+        super().on_message_complete()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value.rstrip(b" \t"))  # the parser leaves it there (RFC 9110, 5.5)
+
+    def send_400_response(self, msg: str) -> None:
+        """What the parser cannot read, in the shape of every other problem."""
+        kind, request_id = PROBLEMS[Malformed], token_hex(8)
+        logger.debug("%s (%s)", msg, request_id)
+        count_unreadable(kind.status)
+        told = {
+            "type": kind.uri,
+            "title": kind.title,
+            "status": kind.status,
+            "detail": msg,
+            "request_id": request_id,
+        }
+        body = json.dumps(told).encode()
+        head = {
+            "content-type": "application/problem+json",
+            "content-length": str(len(body)),
+            "connection": "close",
+        }
+        head |= {"X-Request-ID": request_id, **CAREFUL}
+        lines = [
+            STATUS_LINE[kind.status],
+            *(f"{name}: {value}\r\n".encode() for name, value in head.items()),
+            b"\r\n",
+            body,
+        ]
+        self.transport.write(b"".join(lines))
+        self.transport.close()
+
+    def _refuse(self, reason: str) -> None:
+        self._forget_deadline()
+        if not self.transport.is_closing():
+            self.send_400_response(reason)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class FewComplaints(logging.Filter):
+    """uvicorn has a line for each request that is none, and a traceback for each that failed: who sends thousands shall not
+    fill the log.
+    """
+
+    _limiter = Limiter()
+
+    def filter(self, record: logging.LogRecord) -> Any:
+        return (
+            record.levelno < logging.WARNING
+            or self._limiter.hit(COMPLAINTS, record.getMessage()[:60], tell=False) == 0
+        )
+
+
+logging.getLogger("uvicorn.error").addFilter(FewComplaints())

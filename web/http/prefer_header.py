@@ -1,0 +1,36 @@
+"""What a client would like (RFC 7240): `Prefer: wait=10`, to be answered when it is done, if that is within so many seconds;
+`return=minimal`, a short answer. What cannot be understood is no preference.
+"""
+
+import re
+
+from starlette.requests import Request
+
+LONGEST_WAIT = 60  # seconds; more is understood as this
+MINIMAL = {"Preference-Applied": "return=minimal"}
+RETURN = re.compile(r'return\s*=\s*"?([a-z]+)"?', re.IGNORECASE)
+WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?', re.IGNORECASE)
+
+
+def wait_of(request: Request) -> int:
+    """Seconds; 0 when nothing is said of it."""
+    found = _preferred(request, WAIT)
+    return min(int(found), LONGEST_WAIT) if found else 0
+
+
+def prefers_minimal(request: Request) -> bool:
+    return _preferred(request, RETURN).lower() == "minimal"
+
+
+def _preferred(request: Request, pattern: re.Pattern[str]) -> str:
+    """The first that is said counts; empty when nothing is."""
+    preferences = (
+        each.split(";")[0].strip()
+        for line in request.headers.getlist("prefer")
+        for each in line.split(",")
+    )
+    return next((match[1] for match in map(pattern.fullmatch, preferences) if match), "")
+
+
+def preference_applied(seconds: int) -> dict[str, str]:
+    return {"Preference-Applied": f"wait={seconds}"}

@@ -1,0 +1,76 @@
+"""Documents that were made before, each with the state of what it is made of: while that is the same, so is the document."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from core.db import snapshot
+from web.http.responses import Document
+
+Facts = TypeVar("Facts")
+
+MOST_BYTES = (
+    4 * 1024 * 1024
+)  # of one process; those that were not asked for the longest are forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSource(Generic[Facts]):
+    """Of what a document is made, and in which state that is."""
+
+    state: Callable[[], bytes]
+    read: Callable[[], Facts]
+    is_stored: bool = True  # in the database
+
+
+class ResponseCache:
+    """Thread-safe. What is larger than all may be together is not kept. Its short form adds less than half as much again."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most, self._size = most_bytes, 0
+        self._kept: OrderedDict[Hashable, tuple[bytes, Document]] = OrderedDict()
+        self._lock, self._making = threading.Lock(), threading.Lock()
+
+    def look_up(
+        self, key: Hashable, source: DocumentSource[Facts], write: Callable[[Facts], Document]
+    ) -> Document:
+        """The document of the present state. When it has to be made, one thread makes it and others wait: those who ask for
+        the same at once need it once.
+        """
+        if (known := self.get(key, source.state())) is not None:
+            return known
+        with self._making:
+            if (known := self.get(key, source.state())) is not None:
+                return known
+            with (
+                snapshot() if source.is_stored else nullcontext()
+            ):  # or what is read could be of another state
+                state, facts = source.state(), source.read()
+            return self.keep(key, state, write(facts))
+
+    def get(self, key: Hashable, state: bytes) -> Document | None:
+        """None when there is none of that state."""
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is None or kept[0] != state:
+                return None
+            self._kept.move_to_end(key)
+            return kept[1]
+
+    def keep(self, key: Hashable, state: bytes, document: Document) -> Document:
+        with self._lock:
+            self._forget(key)
+            if len(document.content) <= self._most:
+                self._kept[key] = (state, document)
+                self._size += len(document.content)
+            while self._size > self._most:
+                self._forget(next(iter(self._kept)))
+        return document
+
+    def _forget(self, key: Hashable) -> None:
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self._size -= len(kept[1].content)

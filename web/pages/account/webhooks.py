@@ -1,0 +1,166 @@
+"""Webhooks: who is told, a test, and the log of what was told."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from starlette.responses import Response
+
+from core.errors import Conflict, Invalid, RateLimited, RoadmapError
+from core.i18n import gettext_noop, texts
+from roadmap.plan.event_types import WebhookEvent
+from roadmap.plan.statuses import DeliveryStatus
+from roadmap.webhooks import settings
+from roadmap.webhooks.settings import DeliveryInfo, WebhookChange, WebhookRequest
+from web.call import Call
+from web.http.problems import status_of
+from web.http.security_log import log_security_event
+from web.job_sender import send
+from web.pages import error_messages
+from web.pages.forms import AnyQuery, Form, filled, see_other
+from web.pages.preferences import language_of
+from web.pages.templates import page
+
+REFUSALS = (Conflict, Invalid, RateLimited)
+MOST_SHOWN = 20  # deliveries
+FULL = gettext_noop("There are 10 webhooks already. Delete one that is not needed any more.")
+
+
+class LogQuery(AnyQuery):
+    """`cursor`: only what is older than this delivery."""
+
+    cursor: UUID | None = None
+
+
+def show_webhooks(call: Call) -> Response:
+    return _list(call)
+
+
+def add_webhook(call: Call) -> Response:
+    """Its secret is on the page that answers this, and nowhere else."""
+    form: Form = call.body
+    try:
+        request = filled(
+            WebhookRequest,
+            {**form.given("url", "description"), "events": tuple(form.all("events"))},
+        )
+        made = settings.create(call.owner, request)
+    except REFUSALS as error:
+        kept = {
+            "url": form.text("url"),
+            "description": form.text("description"),
+            "events": form.all("events"),
+        }
+        return _list(call, error, FULL if isinstance(error, Conflict) else "", kept)
+    log_security_event(call.request, "webhook-made", account=call.owner, webhook=made.id)
+    return _one(call, made.id, secret=made.secret)
+
+
+def show_webhook(call: Call) -> Response:
+    return _one(call, call.ids["webhook_id"], cursor=call.query.cursor)
+
+
+def test_webhook(call: Call) -> Response:
+    try:
+        _, steps = settings.test(call.owner, call.ids["webhook_id"])
+        send(steps)
+    except REFUSALS as error:
+        return _one(call, call.ids["webhook_id"], error)
+    return _back(call)
+
+
+def rotate_secret(call: Call) -> Response:
+    made = settings.rotate_secret(call.owner, call.ids["webhook_id"])
+    log_security_event(call.request, "webhook-secret-rotated", account=call.owner, webhook=made.id)
+    return _one(call, made.id, secret=made.secret)
+
+
+def set_enabled(call: Call) -> Response:
+    before = settings.read(call.owner, call.ids["webhook_id"])
+    wanted = {name: getattr(before, name) for name in ("url", "events", "description")}
+    change = WebhookChange(**wanted, enabled=call.body.text("enabled") == "yes")
+    changed = settings.change(call.owner, before.id, change)
+    log_security_event(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
+    return _back(call)
+
+
+def delete_webhook(call: Call) -> Response:
+    webhook_id = call.ids["webhook_id"]
+    settings.delete(call.owner, webhook_id)
+    log_security_event(call.request, "webhook-deleted", account=call.owner, webhook=webhook_id)
+    return see_other("/webhooks")
+
+
+def retry_delivery(call: Call) -> Response:
+    try:
+        _, steps = settings.retry(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
+        send(steps)
+    except REFUSALS as error:
+        return _one(call, call.ids["webhook_id"], error)
+    return _back(call)
+
+
+def _back(call: Call) -> Response:
+    return see_other(f"/webhooks/{call.ids['webhook_id']}")
+
+
+def _list(
+    call: Call,
+    error: RoadmapError | None = None,
+    sentence: str = "",
+    kept: Mapping[str, Any] | None = None,
+) -> Response:
+    values = kept or {"url": "", "description": "", "events": list(WebhookEvent)}
+    items = settings.list_webhooks(call.owner).items
+    return _page(
+        call,
+        "webhooks.html",
+        error,
+        sentence,
+        values=values,
+        webhooks=items,
+        events=list(WebhookEvent),
+    )
+
+
+def _one(
+    call: Call,
+    webhook_id: UUID,
+    error: RoadmapError | None = None,
+    *,
+    secret: str = "",
+    cursor: UUID | None = None,
+) -> Response:
+    webhook = settings.read(call.owner, webhook_id)
+    log = settings.list_deliveries(
+        call.owner, webhook_id, limit=MOST_SHOWN, before=cursor, status=None
+    )
+    is_sending = cursor is None and any(is_on_its_way(delivery) for delivery in log.items)
+    told: dict[str, Any] = {
+        "webhook": webhook,
+        "log": log,
+        "secret": secret,
+        "is_first": cursor is None,
+    }
+    return _page(
+        call, "webhook.html", error, is_sending=is_sending, holds_secret=bool(secret), **told
+    )
+
+
+def is_on_its_way(delivery: DeliveryInfo) -> bool:
+    """Whether it is worth looking again in a moment: between two tries there may be hours."""
+    waits = delivery.status == DeliveryStatus.pending and delivery.attempts == 0
+    return waits or delivery.status == DeliveryStatus.delivering
+
+
+def _page(
+    call: Call, template: str, error: RoadmapError | None, sentence: str = "", **more: Any
+) -> Response:
+    words = texts(language_of(call.request))
+    if error is None:
+        return page(call.request, template, problem="", errors={}, **more)
+    said = words.gettext(sentence) if sentence else error_messages.said(words, error)
+    errors = error_messages.of_fields(words, error.fields)
+    return page(
+        call.request, template, status=status_of(error), problem=said, errors=errors, **more
+    )

@@ -1,0 +1,118 @@
+"""What an operator can do to a queue and its messages, in words: what is asked, what will happen, what was done."""
+
+from dataclasses import dataclass
+from gettext import NullTranslations
+
+from core.i18n import gettext_noop
+from tasks.queue_admin import QUEUES
+
+STAYS = gettext_noop(
+    "What was begun is finished. Nothing else is taken until the queue is resumed, also after a restart."
+)
+AGAIN = gettext_noop("Tasks are made so that it does no harm when one is run twice.")
+GONE = gettext_noop(
+    "That cannot be undone. What it was to do stays undone, unless rescue finds it in the database."
+)
+OF_CONTENT = gettext_noop("Roadmaps are still accepted, and wait. Nothing is lost.")
+OF_LOGS = gettext_noop(
+    "Rescue and cleaning up are run by this queue, so they pause as well: what a dead worker has left lies there until then. "
+    "Records of the log wait in the queue."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueAction:
+    """One thing that can be done. `asked` is the title of the page that asks, `button` what one presses there, `will` what is
+    said above it, `did` what is said afterwards. `count` in them is of how many messages.
+    """
+
+    asked: str
+    button: str
+    will: tuple[str, ...]
+    did: str
+
+
+ACTS = {
+    "queue.pause": QueueAction(
+        gettext_noop("Pause the queue %(queue)s?"),
+        gettext_noop("Pause it"),
+        (STAYS,),
+        gettext_noop("The queue %(queue)s is paused."),
+    ),
+    "queue.resume": QueueAction(
+        gettext_noop("Resume the queue %(queue)s?"),
+        gettext_noop("Resume it"),
+        (
+            gettext_noop(
+                "Its workers take messages again, those of the highest priority first and the oldest of them."
+            ),
+        ),
+        gettext_noop("The queue %(queue)s is resumed."),
+    ),
+    "message.retry": QueueAction(
+        gettext_noop("Retry this dead letter?"),
+        gettext_noop("Retry it"),
+        (
+            gettext_noop(
+                "It goes back to the queue %(queue)s, and is run with all its tries before it."
+            ),
+            AGAIN,
+        ),
+        gettext_noop("The message is back in the queue %(queue)s."),
+    ),
+    "message.delete": QueueAction(
+        gettext_noop("Delete this dead letter?"),
+        gettext_noop("Delete it"),
+        (GONE,),
+        gettext_noop("The dead letter is deleted."),
+    ),
+    "message.revoke": QueueAction(
+        gettext_noop("Revoke this message?"),
+        gettext_noop("Revoke it"),
+        (
+            gettext_noop(
+                "What it is for is ended in the database first, so that rescue does not bring it back: a roadmap that is planned "
+                "is cancelled, a part that is written is given up, a webhook is told no more."
+            ),
+            gettext_noop(
+                "One that runs already is stopped at the next heartbeat of its worker, and saves nothing."
+            ),
+        ),
+        gettext_noop("The message is revoked."),
+    ),
+    "dead.retry": QueueAction(
+        gettext_noop("Retry dead letters (%(count)s)?"),
+        gettext_noop("Retry %(count)s"),
+        (
+            gettext_noop(
+                "They go back to the queue %(queue)s, and are run with all their tries before them."
+            ),
+            AGAIN,
+        ),
+        gettext_noop("Back in the queue %(queue)s: %(count)s."),
+    ),
+    "dead.delete": QueueAction(
+        gettext_noop("Delete dead letters (%(count)s)?"),
+        gettext_noop("Delete %(count)s"),
+        (GONE,),
+        gettext_noop("Dead letters that were deleted: %(count)s."),
+    ),
+}
+
+
+def success_message(words: NullTranslations, act: str, queue: str, count: int) -> str:
+    """What was done; empty when that is nothing that could have been: the address that says it may come from anybody."""
+    return (
+        words.gettext(ACTS[act].did) % {"queue": queue, "count": count}
+        if act in ACTS and queue in QUEUES
+        else ""
+    )
+
+
+def consequences(words: NullTranslations, act: str, queue: str, count: int) -> list[str]:
+    """What will happen, a sentence or two each."""
+    of_queue = ((OF_LOGS if queue == "logs" else OF_CONTENT),) if act == "queue.pause" else ()
+    return [
+        words.gettext(text) % {"queue": queue, "count": count}
+        for text in (*ACTS[act].will, *of_queue)
+    ]

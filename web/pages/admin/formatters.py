@@ -1,0 +1,181 @@
+"""Numbers, times and states of the operator's room as one reads them, in the reader's language."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from gettext import NullTranslations
+
+from core import clock
+from core.i18n import gettext_noop
+from roadmap.operations.audit_log import Action, AuditOutcome
+from roadmap.operations.task_stats import DepthPoint
+from tasks.message_browser import MessageState
+from web.pages.admin.charts import ChartBucket, ChartLabels
+
+NOTHING = "\u2013"  # where there is nothing to say
+STATES = {  # in the order of the tabs
+    MessageState.held: gettext_noop("Running"),
+    MessageState.ready: gettext_noop("Ready to run"),
+    MessageState.scheduled: gettext_noop("Scheduled"),
+    MessageState.retrying: gettext_noop("Tried again"),
+    MessageState.dead: gettext_noop("Dead letters"),
+}
+QUEUES = {"content": gettext_noop("Roadmaps"), "logs": gettext_noop("Logs and upkeep")}
+OUTCOMES = {
+    AuditOutcome.done: gettext_noop("Done"),
+    AuditOutcome.refused: gettext_noop("Refused"),
+    AuditOutcome.failed: gettext_noop("Failed"),
+    None: gettext_noop("Not known"),
+}
+ACTIONS = {
+    Action.queue_pause: gettext_noop("Paused a queue"),
+    Action.queue_resume: gettext_noop("Resumed a queue"),
+    Action.message_retry: gettext_noop("Retried a dead letter"),
+    Action.message_delete: gettext_noop("Deleted a dead letter"),
+    Action.message_revoke: gettext_noop("Revoked a message"),
+    Action.dead_retry: gettext_noop("Retried dead letters"),
+    Action.dead_delete: gettext_noop("Deleted dead letters"),
+    Action.invitation_create: gettext_noop("Invited somebody"),
+    Action.invitation_withdraw: gettext_noop("Withdrew an invitation"),
+    Action.key_create: gettext_noop("Made an API key"),
+    Action.key_revoke: gettext_noop("Revoked an API key"),
+    Action.backup_make: gettext_noop("Made a backup"),
+    Action.logs_export: gettext_noop("Exported the execution log"),
+    Action.roadmap_cancel: gettext_noop("Cancelled a roadmap"),
+    Action.roadmap_retry: gettext_noop("Retried a roadmap"),
+    Action.roadmaps_transfer: gettext_noop("Transferred all roadmaps of somebody"),
+    Action.user_email: gettext_noop("Changed an e-mail address"),
+    Action.user_add: gettext_noop("Made an account"),
+    Action.user_password: gettext_noop("Set a new password"),
+    Action.user_admin: gettext_noop("Made an administrator, or ended that"),
+    Action.user_observer: gettext_noop("Made an observer, or ended that"),
+    Action.user_logout: gettext_noop("Ended all logins of somebody"),
+    Action.user_disable: gettext_noop("Shut somebody out"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Formatters:
+    texts: NullTranslations
+
+    def state(self, of: MessageState) -> str:
+        return self.texts.gettext(STATES[of])
+
+    def queue(self, name: str) -> str:
+        """What it is for."""
+        return self.texts.gettext(QUEUES[name]) if name in QUEUES else name
+
+    def outcome(self, of: AuditOutcome | None) -> str:
+        return self.texts.gettext(OUTCOMES[of])
+
+    def action(self, name: str) -> str:
+        """One of a newer version is told by its name."""
+        return self.texts.gettext(ACTIONS[Action(name)]) if name in list(Action) else name
+
+    def lasted(self, seconds: float | None) -> str:
+        """A length of time in its two largest units; of one below a minute with a digit or two that say something."""
+        if seconds is None:
+            return NOTHING
+        _ = self.texts.gettext
+        if seconds < 0.9995:
+            return _("%(count)s ms") % {"count": f"{max(seconds, 0) * 1000:.3g}"}
+        if seconds < 59.5:
+            return _("%(count)s s") % {
+                "count": f"{seconds:.2g}" if seconds < 10 else round(seconds)
+            }
+        minutes = round(seconds / 60)
+        if minutes < 60:
+            whole = round(seconds)
+            return _("%(minutes)s min %(seconds)s s") % {
+                "minutes": whole // 60,
+                "seconds": whole % 60,
+            }
+        if minutes < 24 * 60:
+            return _("%(hours)s h %(minutes)s min") % {
+                "hours": minutes // 60,
+                "minutes": minutes % 60,
+            }
+        hours = round(seconds / 3600)
+        return _("%(days)s d %(hours)s h") % {"days": hours // 24, "hours": hours % 24}
+
+    def ago(self, at: datetime | None) -> str:
+        """How long ago it was, or in how long it will be, to the second, the minute, the hour or the day."""
+        if at is None:
+            return NOTHING
+        seconds = (clock.now() - at).total_seconds()
+        if abs(seconds) < 1:
+            return self.texts.gettext("now")
+        said = self._about(abs(seconds))
+        return (
+            self.texts.gettext("%(time)s ago") if seconds > 0 else self.texts.gettext("in %(time)s")
+        ) % {"time": said}
+
+    def for_how_long(self, since: datetime) -> str:
+        return self._about(max(0.0, (clock.now() - since).total_seconds()))
+
+    def _about(self, seconds: float) -> str:
+        _ = self.texts.gettext
+        if seconds < 60:
+            return _("%(count)s s") % {"count": int(seconds)}
+        if seconds < 3600:
+            return _("%(count)s min") % {"count": int(seconds // 60)}
+        if seconds < 2 * 86_400:
+            return _("%(count)s h") % {"count": int(seconds // 3600)}
+        return _("%(count)s d") % {"count": int(seconds // 86_400)}
+
+    def share(self, part: int, whole: int) -> str:
+        """In per cent; what is there is never told as nothing."""
+        if not part or not whole:
+            return "0 %" if whole else NOTHING
+        per_cent = 100 * part / whole
+        return (
+            "< 0.1 %"
+            if per_cent < 0.1
+            else f"{per_cent:.1f} %"
+            if per_cent < 9.95
+            else f"{per_cent:.0f} %"
+        )
+
+    def chart(self, title: str, steps: Sequence[ChartBucket]) -> ChartLabels:
+        """All that a chart says, the whole of it in one sentence."""
+        _ = self.texts.gettext
+        done, failed, retried = (
+            sum(getattr(step, name) for step in steps) for name in ("done", "failed", "retried")
+        )
+        said = {"done": grouped(done), "failed": grouped(failed), "retried": grouped(retried)}
+        told = _("%(done)s done, %(failed)s failed, %(retried)s tried again.") % said
+        if done:
+            most = max(steps, key=lambda step: step.done)
+            told += " " + _("Most at %(time)s: %(count)s done.") % {
+                "time": f"{most.at:%H:%M}",
+                "count": grouped(most.done),
+            }
+        return ChartLabels(title, told, _("Nothing was run."), self._of_step)
+
+    def waiting(self, depths: Sequence[DepthPoint]) -> str:
+        """Of a line of how many have waited."""
+        most = max((depth.ready for depth in depths if depth.ready is not None), default=None)
+        if most is None:
+            return self.texts.gettext("Nobody has counted yet how many wait.")
+        return self.texts.gettext("Waiting in the last hour: at most %(count)s.") % {
+            "count": grouped(most)
+        }
+
+    def _of_step(self, step: ChartBucket) -> str:
+        said = {
+            "time": f"{step.at:%H:%M}",
+            "done": step.done,
+            "failed": step.failed,
+            "retried": step.retried,
+        }
+        return (
+            self.texts.gettext(
+                "%(time)s: %(done)s done, %(failed)s failed, %(retried)s tried again"
+            )
+            % said
+        )
+
+
+def grouped(number: int) -> str:
+    """With a thin space between thousands, which every language reads."""
+    return f"{number:,}".replace(",", "\u202f")

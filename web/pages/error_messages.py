@@ -1,0 +1,131 @@
+"""What a page says when something does not go: what is wrong, and what to do."""
+
+from collections.abc import Iterable
+from gettext import NullTranslations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    Gone,
+    InTrash,
+    Invalid,
+    KeyInUse,
+    NotFound,
+    RateLimited,
+    RoadmapError,
+    Unauthenticated,
+    Unavailable,
+)
+from core.i18n import gettext_noop, texts
+from web.pages.forms import is_part, page_of
+from web.pages.preferences import language_of
+from web.pages.templates import page
+
+FIELDS = {
+    "goal": gettext_noop("Say in 2 to 1000 characters what you want to learn."),
+    "level": gettext_noop("Choose one of these."),
+    "hours_per_week": gettext_noop("A whole number from 1 to 80."),
+    "deadline": gettext_noop("A day in the future, within ten years."),
+    "language": gettext_noop("Choose one of these."),
+    "resource_language": gettext_noop("Choose one of these."),
+    "background": gettext_noop("At most 2000 characters."),
+    "motivation": gettext_noop("At most 2000 characters."),
+    "preferences": gettext_noop("At most 2000 characters."),
+    "feedback": gettext_noop("Say in 2 to 4000 characters what should be different."),
+    "instructions": gettext_noop("At most 2000 characters."),
+    "notes": gettext_noop("At most 20,000 characters, and no control characters."),
+    "email": gettext_noop("An address such as you@example.org."),
+    "name": gettext_noop("At most 100 characters, in one line."),
+    "password": gettext_noop(
+        "At least 12 characters, not a common password, and without your address."
+    ),
+    "new_password": gettext_noop(
+        "At least 12 characters, not a common password, and without your address."
+    ),
+    "invitation": gettext_noop(
+        "This invitation is not valid, was used, or has expired. Ask for another."
+    ),
+}
+FIELDS |= {
+    "url": gettext_noop(
+        "A public address that begins with https://, without a user, a password or a fragment, on port 443 or one from 1024."
+    ),
+    "description": gettext_noop("At most 200 characters, in one line."),
+    "events": gettext_noop("Choose at least one."),
+}
+FIELDS |= {
+    "text": gettext_noop("At most 500 characters in one line, with a word in it."),
+    "category": gettext_noop("Names of categories, separated by commas."),
+    "step": gettext_noop("The name of a step, at most 80 characters."),
+    "since": gettext_noop("A day and a time, in UTC."),
+    "until": gettext_noop("A day and a time, in UTC."),
+    "roadmap_id": gettext_noop("The id of a roadmap, as its address has it."),
+    "concept_id": gettext_noop("The id of a concept, as its address has it."),
+    "trace_id": gettext_noop("The id of a trace, 32 hexadecimal digits."),
+}
+PROBLEMS: dict[type[RoadmapError], str] = {
+    InTrash: gettext_noop(
+        "This roadmap is in the trash. “My roadmaps” leads there, and it can be restored."
+    ),
+    NotFound: gettext_noop("This does not exist, or it belongs to somebody else."),
+    Gone: gettext_noop(
+        "This link no longer works: it was revoked, has expired, or its roadmap is gone."
+    ),
+    Forbidden: gettext_noop("This is not allowed."),
+    Unauthenticated: gettext_noop(
+        "Log in first. What you have typed is still there when you go back."
+    ),
+    Conflict: gettext_noop(
+        "This cannot be done at the moment: it has changed meanwhile. Look at it again."
+    ),
+    KeyInUse: gettext_noop(
+        "This is being done already. Wait a moment, then send it once more: it will be done once."
+    ),
+    Invalid: gettext_noop("Something does not fit. Look at what is marked."),
+    RateLimited: gettext_noop("Too many requests. Wait a moment, then try again."),
+    Unavailable: gettext_noop(
+        "This is not possible at the moment, and nothing has changed. Try again in a moment."
+    ),
+}
+# For htmx: what was to be replaced stays as it is, with all that was chosen and typed there.
+BESIDE = {"HX-Retarget": "#problems", "HX-Reswap": "innerHTML", "HX-Reselect": ".problem"}
+OTHER = gettext_noop("The request cannot be answered.")
+UNEXPECTED = gettext_noop(
+    "Something went wrong on our side. The request ID below finds it in the log."
+)
+
+
+def of_fields(words: NullTranslations, fields: Iterable[FieldError]) -> dict[str, str]:
+    """What to say beside each field, by its name."""
+    names = [field.pointer.strip("/?").split("/")[0] for field in fields]
+    return {name: words.gettext(FIELDS.get(name, OTHER)) for name in names}
+
+
+def said(words: NullTranslations, error: RoadmapError) -> str:
+    kind = next((kind for kind in PROBLEMS if isinstance(error, kind)), None)
+    return words.gettext(PROBLEMS[kind] if kind else OTHER)
+
+
+def problem_page(request: Request, status: int, error: Exception) -> Response:
+    """Instead of the page; where only a part of a page was asked for, a sentence for its place."""
+    words = texts(language_of(request))
+    fields = of_fields(words, error.fields) if isinstance(error, Invalid) else {}
+    if is_part(request) and len(fields) == 1:  # there is no other place where it could be said
+        sentence = next(iter(fields.values()))
+    elif isinstance(error, RoadmapError):
+        sentence = said(words, error)
+    else:
+        sentence = words.gettext(
+            PROBLEMS[NotFound] if status == 404 else UNEXPECTED if status == 500 else OTHER
+        )
+    detail = (
+        error.detail if isinstance(error, Forbidden | Unavailable) else ""
+    )  # in words for operators
+    request_id = request.scope.get("state", {}).get("request_id", "")
+    template, headers = ("parts/problem.html", BESIDE) if is_part(request) else ("problem.html", {})
+    told = {"sentence": sentence, "detail": detail, "code": status, "request_id": request_id}
+    return page(request, template, status=status, headers=headers, back=page_of(request), **told)

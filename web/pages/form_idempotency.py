@@ -1,0 +1,49 @@
+"""A form that is sent twice, by a second click or after going back, is done once: a field of it, `form`, is its name."""
+
+import hashlib
+from collections.abc import Callable
+from typing import TypeVar
+
+from starlette.responses import Response
+
+from core.db import transaction
+from roadmap.accounts.idempotency_store import IdempotencyKey
+from roadmap.plan.views import RoadmapSummary
+from web import idempotency
+from web.call import Call
+from web.pages.forms import see_other
+
+Document = TypeVar("Document")
+
+PATIENCE = 10.0  # seconds for which a second click waits for the first
+
+
+def name_of(call: Call, content: bytes) -> IdempotencyKey | None:
+    """Of the form with what is sent in it; with other words it is another one. None: it has no name."""
+    if not (form := call.body.text("form")):
+        return None
+    key = f"form {form[:100]} {hashlib.sha256(content).hexdigest()}"
+    return idempotency.make_key(key, call.owner, call.request, content)
+
+
+def made_once(
+    call: Call,
+    content: bytes,
+    read: Callable[[], Document],
+    make: Callable[[Document], RoadmapSummary],
+) -> Response:
+    """To the page of the roadmap that is made of what is read; the same form sent again leads there as well, even at the same
+    moment. It is read before the transaction that makes it: whatever is read inside of one need not be of one moment.
+
+    Raises what these do, and KeyInUse when the first takes too long.
+    """
+    named = name_of(call, content)
+    with idempotency.one_at_a_time(named, patience=PATIENCE):
+        if named is not None and (earlier := idempotency.find(named)) is not None:
+            return earlier  # what is to be read may be gone by now
+        document = read()
+        with transaction():
+            if named is not None and (earlier := idempotency.begin(named)) is not None:
+                return earlier
+            response = see_other(f"/roadmaps/{make(document).id}")
+            return response if named is None else idempotency.store(named, response)

@@ -1,0 +1,295 @@
+"""Render a tutorial's Markdown as HTML for a page
+
+markdown-it-py parses and renders, and nh3 lets through only the tags and attributes listed here.
+Between the two steps of markdown-it-py, its tokens are prepared: headings get their level and id,
+images become links, links that must not be followed become text, and tables can be scrolled.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from html import escape
+from itertools import pairwise
+from time import thread_time
+from typing import Any
+from urllib.parse import unquote
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+
+from core.sanitize import plain, strip_nul
+from roadmap.plan.markdown_sanitizer import MOST_BRACKETS, UNESCAPED
+from web.pages.highlight import NAMES, Highlighter
+
+DEEPEST = 20  # nesting; a list in a list is two more
+MOST_SECONDS = 2.0  # of work; it needs 0.3
+MOST_TOKENS = 30_000  # a tutorial of 100,000 characters has 5,000
+MOST_ADDRESSES = 500_000  # characters of all links; a definition may be used many times
+LONGEST_ADDRESS = 2_000
+LONGEST_ID = 80
+ADDRESS = re.compile(
+    r"https?://[^\s/?#@\\]+(?:[/?#][!-~]*)?|mailto:[!-~]+", re.IGNORECASE | re.ASCII
+)
+LINE_END = re.compile(r"\r\n?")
+BLANK_LINES = re.compile(r"\n\s*\n")
+LANGUAGE = re.compile(r"[\w.+#-]+")
+HYPHENS = re.compile("-+")
+
+REGION = {"class", "tabindex", "role", "aria-label"}
+ATTRIBUTES: dict[str, set[str]] = {
+    **{tag: {"id"} for tag in ("h1", "h2", "h3", "h4", "h5", "h6")},
+    **{tag: {"class"} for tag in ("code", "span", "th", "td")},
+    **{"a": {"href", "rel"}, "ol": {"start"}, "pre": REGION, "div": REGION},
+}
+TAGS = {
+    *ATTRIBUTES,
+    *("p", "blockquote", "ul", "li", "hr", "br", "em", "strong", "s"),
+    *("table", "thead", "tbody", "tr"),
+}
+CLEANER = nh3.Cleaner(
+    tags=TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https", "mailto"}, link_rel=None
+)
+ALIGNMENTS = {"text-align:right": "to-right", "text-align:center": "to-center"}
+CONTAINERS = ("blockquote_open", "list_item_open")
+
+
+def prose(
+    markdown: str,
+    *,
+    top: int = 3,
+    code_label: str = "Code",
+    table_label: str = "Table",
+    prefix: str = "t",
+) -> Markup:
+    """Return the text as HTML; a text that would take too long shows as it is
+
+    The highest heading becomes h{top}, and `prefix` begins every id.
+    """
+    text = LINE_END.sub("\n", strip_nul(markdown))
+    parser = _parser()
+    try:
+        tokens = list(_Page(_parsed(text), top, code_label, table_label, prefix).tokens())
+        html = parser.renderer.render(tokens, parser.options, {})
+    except (_TooMuch, RecursionError):
+        parts = (escape(plain(part)).replace("\n", "<br>") for part in BLANK_LINES.split(text))
+        html = "".join(f"<p>{part}</p>\n" for part in parts)
+    return Markup(CLEANER.clean(html))
+
+
+class _TooMuch(Exception):
+    pass
+
+
+class _Work:
+    """Budget of tokens and time for one text
+
+    Parsers take the square of its length for some texts, and fill tables with empty cells.
+    """
+
+    def __init__(self) -> None:
+        self._tokens = MOST_TOKENS
+        self._until = thread_time() + MOST_SECONDS
+
+    def do(self) -> None:
+        """Raises _TooMuch."""
+        self._tokens -= 1
+        if self._tokens < 0 or thread_time() > self._until:
+            raise _TooMuch
+
+
+class _Tokens(list[Token]):
+    """List to which a parser adds tokens; each one is charged to the budget"""
+
+    def __init__(self, work: _Work) -> None:
+        super().__init__()
+        self._work = work
+
+    def append(self, token: Token) -> None:
+        self._work.do()
+        super().append(token)
+
+
+class _Parser(MarkdownIt):
+    def validateLink(self, url: str) -> bool:  # noqa: N802 -- its name there
+        """Accept every address: a link that must not be followed then shows its text alone."""
+        return True
+
+
+@cache
+def _parser() -> MarkdownIt:
+    parser = _Parser("commonmark", {"html": False, "maxNesting": DEEPEST})
+    parser.enable(["table", "strikethrough"]).disable(["html_block", "html_inline"])
+    parser.render(
+        "# It builds its tables\n\nof *rules* when it is first used, not for several threads at once."
+    )
+    return parser
+
+
+def _parsed(text: str) -> list[Token]:
+    """Return the tokens of a text. Raises _TooMuch and RecursionError."""
+    parser, work = _parser(), _Work()
+    env: dict[str, Any] = {}
+    tokens = _Tokens(work)
+    parser.block.parse(text, parser, env, tokens)
+    if any(token.type in CONTAINERS and token.level + 1 >= DEEPEST for token in tokens):
+        raise _TooMuch  # the parser has left out what is in that container
+    for token in tokens:
+        if token.type == "inline":
+            token.children = _Tokens(work)
+            if sum(1 for _ in UNESCAPED.finditer(token.content)) > MOST_BRACKETS:
+                token.children.append(Token("text", "", 0, content=token.content))
+            else:
+                parser.inline.parse(token.content, parser, env, token.children)
+            token.children = list(_simplified(token.children))
+    return tokens
+
+
+class _Page:
+    """Preparation of the tokens of one text for the renderer"""
+
+    def __init__(
+        self, tokens: list[Token], top: int, code_label: str, table_label: str, prefix: str
+    ) -> None:
+        self._tokens, self._prefix = tokens, prefix
+        self._code_label, self._table_label = code_label, table_label
+        self._fragments: dict[str, str] = {}  # ids of headings by the fragments that lead there
+        self._used: Counter[str] = Counter()
+        self._spent = 0  # characters of addresses
+        self._colouring = Highlighter()
+        headings = [pair for pair in pairwise(tokens) if pair[0].type == "heading_open"]
+        self._shift = top - min((int(opening.tag[1]) for opening, _ in headings), default=top)
+        for opening, content in headings:
+            opening.attrs["id"] = self._named(_slug(_words(content.children or [])) or "part")
+
+    def _named(self, slug: str) -> str:
+        """Return an id of this heading alone; links without a number lead to the first."""
+        name = slug
+        while name in self._fragments:
+            self._used[slug] += 1
+            name = f"{slug}-{self._used[slug]}"
+        self._fragments[name] = f"{self._prefix}-{name}"
+        return self._fragments[name]
+
+    def tokens(self) -> Iterator[Token]:
+        """Yield the tokens to render. Raises _TooMuch."""
+        has_tables = sum(token.type == "table_open" for token in self._tokens) > 1
+        table = 0
+        for place, token in enumerate(self._tokens):
+            match token.type:
+                case "inline":
+                    token.children = list(self._linked(token.children or []))
+                case "heading_open" | "heading_close":
+                    token.tag = f"h{min(int(token.tag[1]) + self._shift, 6)}"
+                case "fence" | "code_block":
+                    token.type, token.content = "html_block", self._code(token)
+                case "th_open" | "td_open":
+                    alignment = ALIGNMENTS.get(str(token.attrs.get("style")))
+                    token.attrs = {"class": alignment} if alignment else {}
+                    if not self._tokens[place + 1].children:  # a head without words is none
+                        token.tag = self._tokens[place + 2].tag = "td"
+                case "table_open":  # in a region that keyboards can scroll
+                    table += 1
+                    label = escape(self._table_label) + (f" {table}" if has_tables else "")
+                    region = f'tabindex="0" role="region" aria-label="{label}"'
+                    yield _html(f'<div class="scroll" {region}>')
+            yield token
+            if token.type == "table_close":
+                yield _html("</div>\n")
+
+    def _code(self, token: Token) -> str:
+        """Return a block of code that keyboards can scroll
+
+        It is a group, as what has the focus needs a name; regions would crowd the list of a page's
+        parts.
+        """
+        found = LANGUAGE.match(token.info.strip())
+        language = NAMES.get(found[0].lower()) if found else None
+        code = plain(token.content)
+        coloured = self._colouring.coloured(code, language) if language else None
+        kind = f' class="language-{language}"' if language else ""
+        return (
+            f'<pre class="code" tabindex="0" role="group" aria-label="{escape(self._code_label)}">'
+            f"<code{kind}>{escape(code) if coloured is None else coloured}</code></pre>\n"
+        )
+
+    def _linked(self, tokens: Sequence[Token]) -> Iterator[Token]:
+        """Yield the tokens; of links that must not be followed only the text."""
+        links: list[tuple[int, str]] = []  # those that are open: where, and to what address
+        for place, token in enumerate(tokens):
+            is_auto = token.markup == "autolink"  # vector<std::string> shows as it is
+            if token.type == "link_open":
+                is_in_link = any(outer for _, outer in links)
+                address = "" if is_in_link else self._allowed(str(token.attrs["href"]))
+                links.append((place, address))
+                token.attrs = {"href": address}
+                if not address.startswith("#"):
+                    token.attrs["rel"] = "noopener noreferrer nofollow"
+                yield token if address else _text("<" if is_auto else "")
+            elif token.type == "link_close":
+                start, address = links.pop()
+                if address and not _is_visible(_words(tokens[start:place])):
+                    yield _text(address)
+                yield token if address else _text(">" if is_auto else "")
+            else:
+                yield token
+
+    def _allowed(self, address: str) -> str:
+        """Return the target of a link, empty if it must not be followed. Raises _TooMuch."""
+        self._spent += len(address)
+        if self._spent > MOST_ADDRESSES:
+            raise _TooMuch
+        if address.startswith("#"):
+            name = self._fragments.get(_slug(unquote(address)))
+            return f"#{name}" if name else ""
+        if len(address) > LONGEST_ADDRESS or not ADDRESS.fullmatch(address):
+            return ""
+        link = CLEANER.clean(f'<a href="{escape(address)}">')  # without an address of no host
+        return address if "href" in link else ""
+
+
+def _html(content: str) -> Token:
+    return Token("html_block", "", 0, content=content)
+
+
+def _text(content: str) -> Token:
+    return Token("text", "", 0, content=plain(content))
+
+
+def _simplified(tokens: Sequence[Token]) -> Iterator[Token]:
+    """Yield the tokens with plain text, and each image as a link to it, as no page loads one."""
+    for token in tokens:
+        if token.type == "image":
+            words, address = _words(_simplified(token.children or [])), str(token.attrs["src"])
+            yield Token("link_open", "a", 1, attrs={"href": address})
+            yield _text(words if _is_visible(words) else address)
+            yield Token("link_close", "a", -1)
+        elif token.type == "text_special":
+            yield _text(token.content)
+        else:
+            token.content = plain(token.content)
+            yield token
+
+
+def _words(tokens: Iterable[Token]) -> str:
+    """Return the text of tokens, without marks."""
+    return "".join(
+        "\n" if token.type in ("softbreak", "hardbreak") else token.content for token in tokens
+    )
+
+
+def _is_visible(text: str) -> bool:
+    return any(character.isprintable() and not character.isspace() for character in text)
+
+
+def _slug(text: str) -> str:
+    """Return letters and digits of any language, with hyphens for spaces."""
+    kept = (
+        "-" if character.isspace() else character
+        for character in unicodedata.normalize("NFC", text).lower()
+        if character in "_-" or character.isspace() or unicodedata.category(character)[0] in "LNM"
+    )
+    return HYPHENS.sub("-", "".join(kept)).strip("-")[:LONGEST_ID].rstrip("-")

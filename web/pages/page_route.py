@@ -1,0 +1,109 @@
+"""Routes for browsers: forms in, pages out."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+import anyio.to_thread
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from core.errors import Malformed, Unavailable, Unsupported
+from roadmap.plan.format_version import LARGEST
+from web.endpoint import Endpoint, LargeBody
+from web.http.fast_headers import IndexedRequest
+from web.http.request_body import read_body
+from web.http.urls import is_too_long
+from web.pages import upload
+from web.pages.forms import AnyQuery, Form, wants_page
+
+MOST_FIELDS = 1000
+LONGEST_IN_LOOP = 16 * 1024  # bytes of a form; 256 KiB of percent signs take 40 ms to decode
+_form_threads = anyio.CapacityLimiter(
+    1
+)  # strangers send forms, too: they keep no thread of a handler busy
+MOST_FORMS = 20  # of such a size that wait
+
+
+@dataclass(frozen=True)
+class PageRoute(Endpoint):
+    """A route for browsers; a POST brings a form.
+
+    `for_programs` answers clients that want no page.
+    """
+
+    summary: str = ""  # no description lists pages
+    response: None = None
+    query: type[BaseModel] = AnyQuery
+    for_programs: Endpoint | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.for_programs is not None and not wants_page(IndexedRequest(scope)):
+            await self.for_programs(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+    async def read(self, request: Request) -> tuple[BaseModel, Any]:
+        """Return the query, with defaults for wrong values, and the form of a POST.
+
+        Raises Unsupported, TooLarge, TooSlow, Malformed.
+        """
+        query = self.query()
+        if not is_too_long(request):
+            given = dict(reversed(request.query_params.multi_items()))  # the first of each name
+            with suppress(ValidationError):
+                query = self.query.model_validate(given)
+        return query, await _form(request) if self.method == "POST" else None
+
+    def parse(self, sent: Any) -> Any:
+        return sent
+
+
+class UploadPage(LargeBody, PageRoute):
+    """A form with a file in it, which may be large."""
+
+    async def read(self, request: Request) -> tuple[BaseModel, Any]:
+        return self.query(), await upload.received(request, LARGEST)
+
+    def parse(self, sent: upload.Sent) -> upload.FileForm:
+        assert self.body is not None
+        return upload.understood(self.body, sent)
+
+    def document_of(self, sent: upload.Sent) -> bytes:
+        return sent.content
+
+
+async def _form(request: Request) -> Form:
+    """Raises Unsupported, TooLarge, TooSlow, Malformed."""
+    if "content-type" not in request.headers and not await read_body(request, 0):
+        return Form()  # of a form without fields
+    if (
+        request.headers.get("content-type", "").split(";")[0].strip().lower()
+        != "application/x-www-form-urlencoded"
+    ):
+        raise Unsupported(
+            "The body must be sent as Content-Type: application/x-www-form-urlencoded."
+        )
+    content = await read_body(request)
+    if len(content) <= LONGEST_IN_LOOP:
+        return _parsed(content)
+    if _form_threads.statistics().tasks_waiting >= MOST_FORMS:
+        raise Unavailable("Too many large forms at once. Try again.", retry_after=5)
+    return await anyio.to_thread.run_sync(_parsed, content, limiter=_form_threads)
+
+
+def _parsed(content: bytes) -> Form:
+    """Raises Malformed."""
+    try:
+        return Form(
+            parse_qsl(
+                content.decode(),
+                keep_blank_values=True,
+                errors="strict",
+                max_num_fields=MOST_FIELDS,
+            )
+        )
+    except ValueError:  # of which UnicodeDecodeError is one
+        raise Malformed("The body is not a form in UTF-8, or it has too many fields.") from None

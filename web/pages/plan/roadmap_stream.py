@@ -1,0 +1,121 @@
+"""A roadmap's page while it is watched: every event changes its places on the page, by HTML over server-sent events.
+
+Each message replaces what it is about by how that is now, and is numbered by the newest event in it: what is sent twice
+changes nothing, and whoever comes back says the number of the last message and gets what came since.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from uuid import UUID
+
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.errors import InTrash, NotFound, RateLimited, Unauthenticated, Unavailable
+from roadmap.accounts.identity import Principal
+from roadmap.lifecycle import queries
+from roadmap.plan.event_types import Event, EventType
+from roadmap.plan.statuses import RoadmapStatus
+from tasks.content import follows_words
+from web.call import Call
+from web.http.concurrency import run_for_account
+from web.pages.forms import AnyQuery
+from web.pages.labels import OF_PART
+from web.pages.plan.roadmap import view_of
+from web.pages.templates import rendered
+from web.sse import LARGEST_SEQ, RETRY, STILL_HERE, last_event_id, poller, streamed
+
+logger = logging.getLogger(__name__)
+
+SILENCE = (
+    4.0  # seconds, after which it is looked what is being done: that a part is begun is no event
+)
+BUSY = (RoadmapStatus.queued, RoadmapStatus.planning, RoadmapStatus.building)
+CALM = 0.5  # seconds between two messages: what happens meanwhile goes into one
+NEW_PLAN = (EventType.outlined, EventType.revised)
+PLAN = "event: plan\ndata: \n\n"  # the same at once
+PICTURE = "event: picture\ndata: \n\n"  # the page fetches it anew, compressed and not too often
+START = RETRY + b"\n"  # by itself, it does not change when htmx comes back: base.html has that
+END = b"event: end\ndata: \n\n"  # the browser closes the stream, and does not come back
+
+
+class LiveQuery(AnyQuery):
+    """`after`: the number of the newest event that the page shows already."""
+
+    after: int = Field(0, ge=0, le=LARGEST_SEQ)
+
+
+async def watch(call: Call) -> Response:
+    roadmap_id = call.ids["roadmap_id"]
+    after = max(call.query.after, last_event_id(call.request))
+    try:
+        last_seq, finished = await run_in_threadpool(queries.last_event, call.owner, roadmap_id)
+    except InTrash:
+        return Response(
+            START + END, media_type="text/event-stream"
+        )  # thrown away in another window: nothing more will come
+    if finished and after >= last_seq:
+        return Response(START + PICTURE.encode() + END, media_type="text/event-stream")
+    if call.request.method == "HEAD":
+        return Response(media_type="text/event-stream")
+    if after > last_seq:  # it was restored from a backup: the page shows what has not happened
+        after = 0
+    poller.check_room(call.caller)
+    return streamed(_messages(call.request, call.caller, roadmap_id, after, last_seq))
+
+
+async def _messages(
+    request: Request, caller: Principal, roadmap_id: UUID, after: int, last_seq: int
+) -> AsyncGenerator[bytes]:
+    """When what is needed is away, the stream ends: the browser comes back, and has lost nothing."""
+    yield START
+    last = b""
+    try:
+        async with aclosing(
+            poller.watch(caller, roadmap_id, after, last_seq, silence=SILENCE)
+        ) as batches:
+            async for events in batches:
+                message = await run_for_account(
+                    caller, _message, request, caller.account_id, roadmap_id, events
+                )
+                yield STILL_HERE if message in (last, b"") else message
+                last = b"" if events else message
+                if events and events[-1].is_terminal and events[-1].seq >= last_seq:
+                    yield END
+                    return
+                await asyncio.sleep(CALM)
+    except (NotFound, RateLimited, Unauthenticated, Unavailable) as error:
+        logger.warning("a page is not told of its roadmap any more: %s", error)
+
+
+def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequence[Event]) -> bytes:
+    """All that these events have changed on the page; without events, what is being done. Raises NotFound, Unavailable."""
+    if not events and queries.status_of(owner_id, roadmap_id) not in BUSY:
+        return b""
+    view = view_of(owner_id, roadmap_id)
+    named = {UUID(event.data["concept_id"]) for event in events if "concept_id" in event.data}
+    named |= {writing.concept_id for writing in view.activity.writing}
+    html = rendered(
+        request,
+        "parts/live.html",
+        view=view,
+        tree=view.tree,
+        told=events[::-1],
+        is_new_plan=any(event.type not in OF_PART for event in events),
+        changed=[concept for concept in view.concepts if concept.id in named],
+        follows_words=follows_words(),
+        errors={},
+        feedback="",
+        pace_errors={},
+        pace_typed=None,
+    )
+    data = "".join(f"data: {line}\n" for line in re.split(r"\r\n|\r|\n", html) if line.strip())
+    if not events:
+        return f"{data}\n".encode()
+    picture = PLAN if any(event.type in NEW_PLAN for event in events) else PICTURE
+    return f"id: {events[-1].seq}\n{data}\n{picture}".encode()

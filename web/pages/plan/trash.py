@@ -1,0 +1,54 @@
+"""What was thrown away: it can be taken out again, or deleted for ever."""
+
+from uuid import UUID
+
+from starlette.responses import Response
+
+from core.i18n import gettext_noop, texts
+from roadmap.lifecycle import trash
+from web.call import Call
+from web.job_sender import send
+from web.pages.forms import AnyQuery, see_other
+from web.pages.preferences import language_of
+from web.pages.templates import page
+
+ON_A_PAGE = 20
+DID = {
+    "trashed": gettext_noop("The roadmap is in the trash."),
+    "deleted": gettext_noop("The roadmap is deleted for ever."),
+}
+
+
+class TrashPageQuery(AnyQuery):
+    """`did`: what was done a moment ago."""
+
+    cursor: UUID | None = None
+    did: str = ""
+
+
+def show(call: Call) -> Response:
+    query: TrashPageQuery = call.query
+    words = texts(language_of(call.request))
+    return page(
+        call.request,
+        "trash.html",
+        trashed=trash.list_trash(call.owner, limit=ON_A_PAGE, before=query.cursor),
+        is_first=query.cursor is None,
+        days=trash.KEPT.days,
+        said=words.gettext(DID[query.did]) if query.did in DID else "",
+    )
+
+
+def throw_away(call: Call) -> Response:
+    send(trash.put(call.owner, call.ids["roadmap_id"]))
+    return see_other("/trash?did=trashed")
+
+
+def restore(call: Call) -> Response:
+    trash.restore(call.owner, call.ids["roadmap_id"])
+    return see_other(f"/roadmaps/{call.ids['roadmap_id']}")
+
+
+def delete(call: Call) -> Response:
+    trash.delete(call.owner, call.ids["roadmap_id"])
+    return see_other("/trash?did=deleted")

@@ -1,0 +1,39 @@
+"""How pages look to one reader: in which language, light or dark. Kept in cookies, which need no account."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.db import settings
+from core.i18n import LANGUAGES, negotiated
+from web.call import Call
+from web.pages.forms import local_path, see_other
+
+THEMES = ("auto", "light", "dark")
+PREFIX = (
+    "" if settings.embedded else "__Host-"
+)  # over TLS, browsers let nobody else set such a cookie
+A_YEAR = 365 * 24 * 3600  # seconds
+
+
+def language_of(request: Request) -> str:
+    """The one that was chosen, else the one that the browser wants most."""
+    chosen = request.cookies.get(f"{PREFIX}language", "")
+    return chosen if chosen in LANGUAGES else negotiated(request.headers.get("accept-language", ""))
+
+
+def theme_of(request: Request) -> str:
+    chosen = request.cookies.get(f"{PREFIX}theme", "")
+    return chosen if chosen in THEMES else THEMES[0]
+
+
+def change(call: Call) -> Response:
+    """Back to the page on which it was chosen."""
+    answer = see_other(local_path(call.body.text("next")))
+    for name, allowed in (("language", LANGUAGES), ("theme", THEMES)):
+        value = call.body.text(name)
+        if value in allowed:
+            secure = not settings.embedded
+            answer.set_cookie(
+                PREFIX + name, value, max_age=A_YEAR, secure=secure, httponly=True, samesite="lax"
+            )
+    return answer

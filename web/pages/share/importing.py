@@ -1,0 +1,87 @@
+"""A roadmap that was taken along as JSON is brought in from a file."""
+
+import secrets
+
+from starlette.responses import Response
+
+from core.errors import Invalid, RateLimited, RoadmapError, TooLarge
+from core.i18n import gettext_noop, texts
+from core.sanitize import format_size
+from roadmap.exchange.formats import json_
+from roadmap.exchange.import_validation import RoadmapFile
+from roadmap.plan.format_version import LARGEST
+from web.call import Call
+from web.commands import import_document
+from web.http.problems import status_of
+from web.pages import error_messages
+from web.pages.form_idempotency import made_once
+from web.pages.preferences import language_of
+from web.pages.templates import page
+from web.pages.upload import FileForm
+
+NONE = gettext_noop("Choose the file first.")
+TOO_LARGE = gettext_noop("This file is too large: a roadmap has at most %(size)s.")
+NO_JSON = gettext_noop(
+    "This is no roadmap, or not all of it. Choose the file that was taken along as JSON."
+)
+NO_ROADMAP = gettext_noop(
+    "This file has no roadmap in it. Choose the one that was taken along as JSON."
+)
+NEWER = gettext_noop(
+    "This file was made by a newer version of Roadmap than this one, which cannot read it."
+)
+NOT_FITTING = gettext_noop(
+    "This file does not fit, and nothing was changed. Somebody has altered it, or it is damaged:"
+)
+
+
+def show(call: Call) -> Response:
+    return _page(call)
+
+
+def take(call: Call) -> Response:
+    """The same file sent twice by the same form is one roadmap."""
+    form: FileForm = call.body
+    if form.error is not None:
+        return _page(call, form.error)
+    if form.document is None:
+        return _page(call, Invalid("There is no file."), NONE)
+    document = form.document
+    assert isinstance(document, RoadmapFile)
+    try:
+        return made_once(
+            call,
+            form.digest.encode(),
+            lambda: document,
+            lambda read: import_document(call.owner, read),
+        )
+    except RateLimited as error:
+        return _page(call, error)
+
+
+def _page(call: Call, error: RoadmapError | None = None, said: str = "") -> Response:
+    words = texts(language_of(call.request))
+    form = call.body.text("form") if error is not None else ""
+    return page(
+        call.request,
+        "import.html",
+        status=status_of(error) if error else 200,
+        form=form or secrets.token_urlsafe(16),
+        problem=words.gettext(said or _said(error)) % {"size": format_size(LARGEST)}
+        if error
+        else "",
+        fields=error.fields if error and not said and _said(error) == NOT_FITTING else (),
+    )
+
+
+def _said(error: RoadmapError) -> str:
+    if isinstance(error, TooLarge):
+        return TOO_LARGE
+    if isinstance(error, RateLimited):
+        return error_messages.PROBLEMS[RateLimited]
+    if not isinstance(error, Invalid):
+        return NO_JSON
+    first = error.fields[0]
+    if first.kind == json_.NEWER:
+        return NEWER
+    return NO_ROADMAP if first.pointer in ("/format", "") else NOT_FITTING

@@ -1,0 +1,141 @@
+"""Filters for searches of operators in roadmaps and the execution log."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from core.sanitize import CLEAN, Rule
+from roadmap.lifecycle.admin_queries import RoadmapSearch
+from roadmap.operations.execution_log import LogLevel
+from roadmap.operations.log_search import LONGEST_TEXT, LogFilter
+from roadmap.plan.statuses import RoadmapStatus
+from web.http.pagination import CURSOR, Limit
+
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}.*")
+
+
+def _written(given: Any) -> Any:
+    """Not a number of seconds, which pydantic takes as well."""
+    if isinstance(given, datetime) or WRITTEN.fullmatch(str(given)):
+        return given
+    raise ValueError("should be a time with its zone, such as 2026-11-26T09:30:00Z")
+
+
+def _within_reason(moment: datetime) -> datetime:
+    """Nothing is older or younger, and databases know no year 0."""
+    return min(max(moment, EARLIEST), LATEST)
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_within_reason)]
+ANY_STATUS = "|".join(RoadmapStatus)
+LONGEST_WORDS = 200  # characters
+
+
+def _statuses(text: str) -> str:
+    if any(status not in set(RoadmapStatus) for status in text.split(",") if text):
+        raise ValueError(
+            f"should be one or several of {', '.join(RoadmapStatus)}, separated by commas"
+        )
+    return text
+
+
+STATUSES = Rule(_statuses, rf"^((({ANY_STATUS}),)*({ANY_STATUS}))?$")
+Words = Annotated[str, Field(max_length=LONGEST_WORDS), CLEAN]
+
+
+class SearchQuery(BaseModel):
+    """Which roadmaps; what is left out does not matter."""
+
+    model_config = ConfigDict(extra="forbid")
+    status: Annotated[str, Field(max_length=100), STATUSES] = Field(
+        "",
+        description="Only those that are one of these, separated by commas.",
+        examples=["failed,partial"],
+    )
+    owner: Annotated[str, Field(max_length=254), CLEAN] = Field(
+        "", description="Of this account: its e-mail address, or its id."
+    )
+    text: Words = Field(
+        "",
+        description="Whose goal or title has these words, or in scripts without spaces this text.",
+    )
+    error: Words = Field(
+        "", description="In the reason of whose failure this stands, in whatever case."
+    )
+    generator: Annotated[str, Field(max_length=100), CLEAN] = Field(
+        "", description="Made by this one.", examples=["model:gpt-5-mini"]
+    )
+    over_budget: bool = Field(
+        False,
+        description="Only those of which something stays unwritten because a budget was spent.",
+    )
+    since: Moment | None = Field(None, description="Created then or later.")
+    until: Moment | None = Field(None, description="Created before.")
+    cursor: UUID | None = CURSOR
+    limit: Limit = 20
+
+    @property
+    def sought(self) -> RoadmapSearch:
+        statuses = tuple(RoadmapStatus(status) for status in self.status.split(",") if status)
+        same = {
+            name: getattr(self, name)
+            for name in ("owner", "text", "error", "generator", "over_budget", "since", "until")
+        }
+        return RoadmapSearch(statuses=statuses, **same)
+
+
+def _levels(given: str) -> str:
+    if set(given.split(",")) <= set(LogLevel):
+        return given
+    raise ValueError(f"should be one or more of {', '.join(LogLevel)}, separated by commas")
+
+
+LEVELS = Rule(_levels, r"^(debug|info|warning|error)(,(debug|info|warning|error))*$")
+Name = Annotated[str, Field(min_length=1, max_length=80), CLEAN]
+
+
+class FilterQuery(BaseModel):
+    """What is not named may be anything."""
+
+    model_config = ConfigDict(extra="forbid")
+    level: Annotated[str, LEVELS] | None = Field(
+        None, description="Only these levels, separated by commas.", examples=["warning,error"]
+    )
+    category: Annotated[str, Field(min_length=1, max_length=200), CLEAN] | None = Field(
+        None,
+        description="Only these categories, separated by commas.",
+        examples=["planning,building"],
+    )
+    step: Name | None = Field(None, description="Only this step.", examples=["outline"])
+    roadmap_id: UUID | None = Field(None, description="Only what is about this roadmap.")
+    concept_id: UUID | None = Field(None, description="Only what is about this concept.")
+    trace_id: UUID | None = Field(
+        None, description="Only what belongs to this request, in every process."
+    )
+    since: Moment | None = Field(None, description="Only from this moment on.")
+    until: Moment | None = Field(None, description="Only before this moment.")
+    text: Annotated[str, Field(max_length=LONGEST_TEXT), CLEAN] = Field(
+        "",
+        description='Only with these words in message or step: all of them, "a phrase", -not this one, one or another.',
+        examples=['"rate limit" -retry'],
+    )
+
+    @property
+    def wanted(self) -> LogFilter:
+        levels = tuple(LogLevel(level) for level in (self.level or "").split(",") if level)
+        categories = tuple(
+            name.strip() for name in (self.category or "").split(",") if name.strip()
+        )
+        same = ("step", "roadmap_id", "concept_id", "trace_id", "since", "until", "text")
+        return LogFilter(
+            levels=levels, categories=categories, **{name: getattr(self, name) for name in same}
+        )
+
+
+class LogsQuery(FilterQuery):
+    cursor: UUID | None = CURSOR
+    limit: Limit = 50
