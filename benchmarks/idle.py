@@ -154,4 +154,4 @@ def start_latency(stack: Stack) -> float:
         event["event"]: datetime.fromisoformat(json.loads(event["data"])["at"])
         for event in stack.events(path)
     }
-    return (at["roadmap.lifecycle.plan_job"] - at["roadmap.queued"]).total_seconds() * 1000
+    return (at["roadmap.planning"] - at["roadmap.queued"]).total_seconds() * 1000

@@ -49,7 +49,7 @@ def main(rows: int, overseeing: Any, runtime: Any) -> int:
             "VACUUM ANALYZE roadmap",
         ):
             runtime.database.execute_sql(statement)
-    sought = overseeing.Sought
+    sought = overseeing.RoadmapSearch
     failed, planning, cancelled = (
         overseeing.RoadmapStatus(name) for name in ("failed", "planning", "cancelled")
     )
@@ -122,9 +122,11 @@ if __name__ == "__main__":
             os.environ.update(
                 {"DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1/0", "SECRET_KEY": "x" * 40}
             )
+            from core import db
             from core.migrate import migrate
+            from roadmap.lifecycle import admin_queries
 
-            migrate(runtime.settings)
-            sys.exit(main(options.rows, overseeing, runtime))
+            migrate(db.settings)
+            sys.exit(main(options.rows, admin_queries, db))
         finally:
             postgres.stop()

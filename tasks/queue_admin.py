@@ -34,9 +34,27 @@ from tasks.message_browser import found_dead as _found_dead
 from tasks.queues import content_queue, logs_queue
 
 __all__ = [
-    "MOST_SKIPPED", "QUEUES", "MessageInfo", "MessagePage", "MessageState", "DeadLetterInfo",
-    "QueueState", "Running", "WorkerInfo", "dead_letters", "discard", "discard_all", "found_dead",
-    "messages", "pause", "queue_state", "queue_states", "replay", "replay_all", "resume", "revoke",
+    "MOST_SKIPPED",
+    "QUEUES",
+    "DeadLetterInfo",
+    "MessageInfo",
+    "MessagePage",
+    "MessageState",
+    "QueueState",
+    "Running",
+    "WorkerInfo",
+    "dead_letters",
+    "discard",
+    "discard_all",
+    "found_dead",
+    "messages",
+    "pause",
+    "queue_state",
+    "queue_states",
+    "replay",
+    "replay_all",
+    "resume",
+    "revoke",
     "workers",
 ]  # fmt: skip
 

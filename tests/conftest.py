@@ -56,10 +56,7 @@ os.environ.update({**KEPT, **ENVIRONMENT})
 from starlette.testclient import TestClient  # noqa: E402
 
 from core import clock  # noqa: E402
-from core.db import (
-    settings,
-    transaction,  # noqa: E402
-)
+from core.db import settings, transaction  # noqa: E402
 from core.migrate import migrate  # noqa: E402
 from models.accounts import Account, Invitation  # noqa: E402
 from models.audit import AuditRecord  # noqa: E402

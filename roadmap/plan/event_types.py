@@ -25,7 +25,7 @@ class WebhookEvent(StrEnum):
 class EventType(StrEnum):
     queued = "roadmap.queued"
     imported = "roadmap.imported"
-    planning = "roadmap.lifecycle.plan_job"
+    planning = "roadmap.planning"
     analysed = "roadmap.analysed"
     drafted = "roadmap.drafted"
     outlined = "roadmap.outlined"

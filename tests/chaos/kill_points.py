@@ -52,13 +52,16 @@ class KillPoint:
 
 def _storages(method: str) -> tuple[str, ...]:
     return (
-        f"delivery.redis_storage:ReliableRedisStorage.{method}",
-        f"delivery.sqlite_storage:ReliableSqliteStorage.{method}",
+        f"reliable_queue.redis_storage:ReliableRedisStorage.{method}",
+        f"reliable_queue.sqlite_storage:ReliableSqliteStorage.{method}",
     )
 
 
 def _generators(method: str) -> tuple[str, ...]:
-    return (f"roadmap.llm:ModelGenerator.{method}", f"roadmap.catalogue:Catalogue.{method}")
+    return (
+        f"roadmap.generation.llm.generator:ModelGenerator.{method}",
+        f"roadmap.generation.catalogue.generator:CatalogueGenerator.{method}",
+    )
 
 
 POINTS: dict[str, KillPoint] = {
@@ -89,9 +92,11 @@ POINTS: dict[str, KillPoint] = {
     "beat.before": KillPoint("content", "before", _storages("beat")),
     "beat.after": KillPoint("content", "after", _storages("beat")),
     "beat.took_over": KillPoint("content", "after", _storages("beat"), _took_over),
-    "renew.before": KillPoint("content", "before", ("roadmap.lifecycle.leases:Keeper._renew",)),
+    "renew.before": KillPoint(
+        "content", "before", ("roadmap.lifecycle.leases:LeaseKeeper._renew",)
+    ),
     "hand_back.before": KillPoint(
-        "content", "before", ("roadmap.lifecycle.leases:Keeper.hand_back",)
+        "content", "before", ("roadmap.lifecycle.leases:LeaseKeeper.hand_back",)
     ),  # the grace is over
     "release_all.before": KillPoint("content", "before", _storages("release_all")),
     "release_all.after": KillPoint("content", "after", _storages("release_all")),
@@ -120,10 +125,10 @@ POINTS: dict[str, KillPoint] = {
     "steps.after": KillPoint("content", "after", ("tasks.content:send",), _has_steps),
     # From a content to a version of it
     "call.reserved": KillPoint(
-        "content", "after", ("roadmap.budget.budget:Call.__enter__",)
+        "content", "after", ("roadmap.budget.budget:BudgetedCall.__enter__",)
     ),  # in the books, not made
     "call.answered": KillPoint(
-        "content", "before", ("roadmap.budget.budget:Call.__exit__",)
+        "content", "before", ("roadmap.budget.budget:BudgetedCall.__exit__",)
     ),  # made, not in the books
     "content.before": KillPoint("content", "before", _generators("write")),
     "content.after": KillPoint("content", "after", _generators("write")),

@@ -165,7 +165,7 @@ PROCESSES = (
 WORK = (
     Fault(
         name="sent-before-the-commit",
-        file="web/create_writer.py",
+        file="web/job_sender.py",
         old="    database.after_commit(partial(sender.submit, steps))",
         new="    sender.submit(steps)",
         lost="A worker looks for what is not there yet, and the work waits for rescue.",
@@ -202,7 +202,7 @@ WORK = (
     Fault(
         name="trash-never-emptied",
         file="tasks/upkeep.py",
-        old="        trash.empty_old()\n",
+        old="        trash.purge_expired()\n",
         new="",
         lost="What somebody has thrown away stays for ever, although they were told thirty days.",
         found_by=("tests/unit/test_trash.py",),
@@ -228,8 +228,8 @@ WORK = (
     Fault(
         name="counts-added-twice",
         file="roadmap/operations/metrics_store.py",
-        old="MeasuredProcess.last_batch < peewee.EXCLUDED.last_batch",
-        new="MeasuredProcess.last_batch <= peewee.EXCLUDED.last_batch",
+        old="ProcessMetrics.last_batch < peewee.EXCLUDED.last_batch",
+        new="ProcessMetrics.last_batch <= peewee.EXCLUDED.last_batch",
         lost="After an outage of the database the counts of requests and costs are too high.",
         found_by=("tests/unit/test_measures.py::TestSaving",),
     ),

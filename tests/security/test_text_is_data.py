@@ -889,7 +889,7 @@ def test_nothing_but_the_model_client_webhooks_and_links_can_ask_another_server(
 def test_the_announcement_asks_this_machine_and_nobody_else() -> None:
     calls = [
         ast.unparse(node)
-        for node in ast.walk(ast.parse((ROOT / "core" / "announce.py").read_text()))
+        for node in ast.walk(ast.parse((ROOT / "core" / "startup" / "banner.py").read_text()))
         if isinstance(node, ast.Call) and "http.client" in ast.unparse(node.func)
     ]
     assert calls == ["http.client.HTTPConnection('127.0.0.1', port, timeout=2)"]

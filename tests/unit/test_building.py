@@ -584,7 +584,7 @@ class TestDeaths:
         assert the_roadmap(roadmap_id).status == "ready"
         told = assert_told_without_gaps(roadmap_id)
         assert [
-            event.data["attempt"] for event in told if event.type == "roadmap.lifecycle.plan_job"
+            event.data["attempt"] for event in told if event.type == "roadmap.planning"
         ] == [
             1,
             1,
@@ -599,7 +599,7 @@ class TestEvents:
         told = assert_told_without_gaps(UUID(path.rpartition("/")[2]))
         first = [
             "roadmap.queued",
-            "roadmap.lifecycle.plan_job",
+            "roadmap.planning",
             "roadmap.analysed",
             "roadmap.drafted",
             "roadmap.outlined",

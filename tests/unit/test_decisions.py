@@ -246,7 +246,7 @@ class TestPipeline:
         assert told(roadmap_id)[:5] == [
             *(
                 "roadmap.queued",
-                "roadmap.lifecycle.plan_job",
+                "roadmap.planning",
                 "roadmap.analysed",
                 "roadmap.drafted",
                 "roadmap.outlined",
@@ -377,13 +377,13 @@ class TestPipeline:
         assert (row.status, row.attempts, row.error) == ("queued", 0, "")
         assert told(step.id) == [
             "roadmap.queued",
-            "roadmap.lifecycle.plan_job",
+            "roadmap.planning",
             "roadmap.analysed",
-            "roadmap.lifecycle.plan_job",
+            "roadmap.planning",
         ]
         assert plan_job.plan(step.id, Designer(PLAN))
         assert told(step.id)[3:] == [
-            "roadmap.lifecycle.plan_job",
+            "roadmap.planning",
             "roadmap.drafted",
             "roadmap.outlined",
         ]

@@ -140,7 +140,7 @@ def test_the_figures_are_those_that_were_measured(part) -> None:  # type: ignore
 
 def test_what_a_service_is_said_to_say_it_says() -> None:
     """The messages of the table of faults, but for the names and numbers that are put into them."""
-    code = "".join(path.read_text("utf-8") for path in sorted((ROOT / "core").glob("*.py")))
+    code = "".join(path.read_text("utf-8") for path in sorted((ROOT / "core").rglob("*.py")))
     said = [
         message
         for message in MESSAGE.findall((DOCS / "RAILWAY_DEPLOYMENT.md").read_text("utf-8"))

@@ -13,13 +13,23 @@ from tests.chaos.kill_points import POINTS, resolve
 from tests.stack import ROOT, clean_environment
 
 INJECT = ROOT / "tests" / "chaos" / "inject"
-FOLDERS = ("cli", "core", "delivery", "migrations", "models", "roadmap", "scripts", "tasks", "web")
+FOLDERS = (
+    "cli",
+    "core",
+    "reliable_queue",
+    "migrations",
+    "models",
+    "roadmap",
+    "scripts",
+    "tasks",
+    "web",
+)
 LEFT_OUT = {"__pycache__"}
 ACCEPT = """
 import sys
 del sys.argv[:2]
 from web import create_writer
-accepting.create_many([])
+create_writer.create_many([])
 """  # as a process that `core.startup.run_service` has made what the rest of its arguments says
 
 
@@ -80,7 +90,7 @@ def test_the_application_knows_of_no_kill_point() -> None:
     files = list(application_files())
     assert {
         ROOT / "entrypoint.sh",
-        ROOT / "roadmap" / "planning.py",
+        ROOT / "roadmap" / "lifecycle" / "plan_job.py",
         ROOT / "Dockerfile.railway",
     } <= set(files)
     words = (b"ROADMAP_KILL", b"kill_point", b"sitecustomize")

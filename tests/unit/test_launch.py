@@ -47,7 +47,7 @@ def check():
     return 1
 
 preflight.main = check
-launch.main()
+run_service.main()
 """
 
 

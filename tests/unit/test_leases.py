@@ -634,7 +634,7 @@ class TestSaving:
             return retry_save(save_and_lose_the_answer)
 
         monkeypatch.setattr(
-            plan_job if leased.work is PLANNING else content_job, "saved", each_answer_lost
+            plan_job if leased.work is PLANNING else content_job, "retry_save", each_answer_lost
         )
         generator = Small()
         steps = leased.run(generator)

@@ -792,7 +792,7 @@ class TestCode:
 
     def test_no_lexer_is_loaded_before_it_is_needed(self) -> None:
         code = (
-            "import sys\nfrom web.pages.prose import prose\nloaded = lambda: 'pygments.lexers.python' in sys.modules\n"
+            "import sys\nfrom web.pages.markdown_html import prose\nloaded = lambda: 'pygments.lexers.python' in sys.modules\n"
             "print(loaded())\nprose('```nonsense\\na\\n```')\nprint(loaded())\nprose('```python\\na\\n```')\nprint(loaded())"
         )
         run = subprocess.run(
@@ -1120,7 +1120,11 @@ def markdown_info(markdown: str) -> str:
     )
 
 
-TUTORIALS = sorted((ROOT / "roadmap" / "tracks" / "python-backend" / "concepts").glob("*.md"))
+TUTORIALS = sorted(
+    (ROOT / "roadmap" / "generation" / "catalogue" / "tracks" / "python-backend" / "concepts").glob(
+        "*.md"
+    )
+)
 
 
 def skips(ranks: list[int]) -> list[int]:

@@ -315,7 +315,7 @@ class TestMeasures:
             for concept in each.concepts
             for item in concept.resources or ()
         }
-        spares = Path(ROOT / "roadmap" / "tracks")
+        spares = Path(ROOT / "roadmap" / "generation" / "catalogue" / "tracks")
         text = "".join(file.read_text("utf-8") for file in spares.rglob("*.md"))
         assert named <= links.official_hosts().keys()
         assert [host for host in links.official_hosts() if f"https://{host}" not in text] == []

@@ -293,8 +293,8 @@ class TestPlanning:
     def test_a_plan_that_failed_once_and_waited_for_approval(self) -> None:
         happened = events(
             (0, "roadmap.queued", {}),
-            (1, "roadmap.lifecycle.plan_job", {"attempt": 1, "revision": 1}),
-            (9, "roadmap.lifecycle.plan_job", {"attempt": 2, "revision": 1}),
+            (1, "roadmap.planning", {"attempt": 1, "revision": 1}),
+            (9, "roadmap.planning", {"attempt": 2, "revision": 1}),
             (10, "roadmap.analysed", {}),
             (14, "roadmap.drafted", {"revision": 1, "round": 0}),
             (18, "roadmap.drafted", {"revision": 1, "round": 1}),
@@ -358,7 +358,7 @@ class TestPlanning:
     ) -> None:
         happened = events(
             (0, "roadmap.queued", {}),
-            (5, "roadmap.lifecycle.plan_job", {"attempt": 1}),
+            (5, "roadmap.planning", {"attempt": 1}),
             (5.002, "roadmap.outlined", {}),
         )
         step = {
@@ -378,7 +378,7 @@ class TestPlanning:
     def test_a_worker_that_died_over_the_plan(self) -> None:
         happened = events(
             (0, "roadmap.queued", {}),
-            (1, "roadmap.lifecycle.plan_job", {"attempt": 1}),
+            (1, "roadmap.planning", {"attempt": 1}),
             (40, "roadmap.outlined", {}),
         )
         records = [
@@ -400,7 +400,7 @@ class TestPlanning:
         ],
     )
     def test_what_goes_on(self, status: str, last: tuple[Any, ...]) -> None:
-        happened = [(0, "roadmap.queued", {}), (1, "roadmap.lifecycle.plan_job", {"attempt": 1})]
+        happened = [(0, "roadmap.queued", {}), (1, "roadmap.planning", {"attempt": 1})]
         facts = Facts(
             at(60), row(status=status), events(*happened[: 1 if status == "queued" else 2])
         )
@@ -454,7 +454,7 @@ class TestOthers:
     def test_an_edit_is_a_decision_and_a_revision_that_was_designed_is_none(self) -> None:
         happened = events(
             (0, "roadmap.queued", {}),
-            (1, "roadmap.lifecycle.plan_job", {"attempt": 1, "revision": 1}),
+            (1, "roadmap.planning", {"attempt": 1, "revision": 1}),
             (2, "roadmap.drafted", {"revision": 1, "round": 0}),
             (3, "roadmap.revised", {"revision": 1}),
             (9, "roadmap.revised", {"revision": 2}),
