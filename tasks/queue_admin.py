@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pkgutil import resolve_name
 from typing import TypeVar
 from uuid import UUID
 
 from core.errors import Conflict, NotFound, Unavailable
 from reliable_queue.queue import ReliableQueue
 from reliable_queue.storage import DeadLetter
-from roadmap.plan.jobs import Job, JobName
-from tasks.content import send
+from roadmap.plan.jobs import Job
+from tasks.dispatcher import send
 from tasks.message_browser import (
     MessageInfo,
     MessagePage,
@@ -31,7 +32,7 @@ from tasks.message_browser import (
     worker,
 )
 from tasks.message_browser import found_dead as _found_dead
-from tasks.queues import content_queue, logs_queue
+from tasks.queues import STOPS, content_queue, logs_queue
 
 __all__ = [
     "MOST_SKIPPED",
@@ -273,10 +274,9 @@ def _state(queue: ReliableQueue, *, with_retrying: bool) -> QueueState:
 
 
 def _stopped(queue: ReliableQueue, data: bytes) -> list[Job]:
-    """End in the database what the message is for; what comes next. Raises Conflict."""
+    """End the row that the message is for, and return the jobs that follow. Raise Conflict."""
     task = queue.deserialize_task(data)
-    stop = _stop_of(task.name) if queue is content_queue else None
-    if stop is None:
+    if queue is not content_queue or task.name not in STOPS:
         raise Conflict(NOT_STOPPED.get(task.name, UPKEEP).format(task=task.name))
     try:
         row_id = UUID(*task.args)
@@ -284,19 +284,8 @@ def _stopped(queue: ReliableQueue, data: bytes) -> list[Job]:
         raise Conflict(
             f"This {task.name} names no row that could be stopped; it will fail by itself."
         ) from error
-    return stop(row_id)
-
-
-def _stop_of(task_name: str) -> Callable[[UUID], list[Job]] | None:
-    from roadmap.webhooks import admin_cancel  # here: who only counts messages does without it
-
-    stops = {
-        JobName.plan_roadmap: admin_cancel.stop_planning,
-        JobName.build_content: admin_cancel.stop_writing,
-        JobName.deliver_webhook: admin_cancel.stop_delivery,
-        JobName.export_account: admin_cancel.stop_exporting,
-    }
-    return stops.get(JobName(task_name)) if task_name in set(JobName) else None
+    jobs: list[Job] = resolve_name(STOPS[task.name])(row_id)
+    return jobs
 
 
 def _readable(queue: ReliableQueue, letter: DeadLetter) -> DeadLetterInfo:

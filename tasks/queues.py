@@ -54,6 +54,9 @@ OUTAGE_PAUSE = 2  # seconds between two tries while the database is away; the ou
 logs_queue: ReliableQueue = make_queue(settings, "logs", baggage=Carried())
 content_queue: ReliableQueue = make_queue(settings, "content", baggage=Carried())
 QUEUES = (logs_queue, content_queue)
+REGISTRY: dict[str, Any] = {}  # tasks, by the name of their function
+STOPS: dict[str, str] = {}  # functions that end the row of a task, by the name of the task
+
 TIMED = ("done", "failed")  # a run that ends in another way has not taken the time of its task
 
 
@@ -83,10 +86,14 @@ def check_brokers() -> None:
             ) from error
 
 
-def job(queue: ReliableQueue, *, priority: int = 0) -> Callable[[Callable[..., None]], Any]:
-    """Make a task of a function. Its identity on the wire is `module.name`: moving or renaming one orphans messages.
+def job(
+    queue: ReliableQueue, *, priority: int = 0, stop: str = ""
+) -> Callable[[Callable[..., None]], Any]:
+    """Make a task of a function.
 
-    While the database is away its worker waits with it, instead of passing message after message through its hands.
+    Its name in a message is `module.function`: moving or renaming one orphans messages. While the
+    database is away the worker waits with its message instead of passing on to the next ones.
+    `stop` names the function that ends the task's row for an operator, as `module:function`.
     """
 
     def decorate(function: Callable[..., None]) -> Any:
@@ -99,8 +106,12 @@ def job(queue: ReliableQueue, *, priority: int = 0) -> Callable[[Callable[..., N
                 queue.wait(OUTAGE_PAUSE)
                 raise RetryTask(eta=clock.now() + timedelta(seconds=1)) from error
 
-        return queue.task(
+        name = function.__name__
+        REGISTRY[name] = queue.task(
             retries=RETRIES, retry_delay=FIRST_DELAY, retry_backoff=BACKOFF, priority=priority
         )(run)
+        if stop:
+            STOPS[name] = stop
+        return REGISTRY[name]
 
     return decorate

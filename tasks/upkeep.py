@@ -12,7 +12,8 @@ from roadmap.exchange import account_export
 from roadmap.lifecycle import account_deletion, link_status, rescue, trash
 from roadmap.operations import audit_log, log_retention, metrics_store, task_stats
 from roadmap.webhooks import settings
-from tasks.content import look_after_links, send
+from tasks.content import look_after_links
+from tasks.dispatcher import send
 from tasks.queue_admin import queue_states
 from tasks.queues import content_queue, job, logs_queue
 

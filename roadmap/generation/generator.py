@@ -1,9 +1,13 @@
 """What designs roadmaps and writes their contents: one protocol, two generators."""
 
+import threading
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from functools import cache
 from typing import Any, Protocol, Self
 
+from core.db import settings
+from core.errors import Invalid
 from core.settings import Settings
 from roadmap.generation.context import ConceptBrief, DesignBrief
 from roadmap.generation.usage import UsageMeter
@@ -71,3 +75,30 @@ def choose_generator(settings: Settings) -> Generator:
     from roadmap.generation.catalogue.generator import CatalogueGenerator
 
     return CatalogueGenerator()
+
+
+_choosing = threading.Lock()
+
+
+def current_generator() -> Generator:
+    """One for the process, whoever of its threads asks first: it holds the model's connections."""
+    with _choosing:
+        return _chosen()
+
+
+def check_feedback(pointer: str) -> None:
+    """Raise Invalid, about this field, unless the generator follows words."""
+    current_generator().check_feedback(pointer)
+
+
+def has_model() -> bool:
+    """Whether the generator is a model, which understands what should be different."""
+    with suppress(Invalid):
+        check_feedback("/instructions")
+        return True
+    return False
+
+
+@cache
+def _chosen() -> Generator:
+    return choose_generator(settings)

@@ -187,7 +187,9 @@ def test_migrations_import_peewee_only() -> None:
 
 def test_openai_is_not_loaded_by_a_process_that_calls_no_model(tmp_path: Path) -> None:
     """Neither with a key: the API and the logs worker check requests and run tasks with the generator in place."""
-    code = "import sys, roadmap_app, tasks.content; print(tasks.content.generator().name, 'openai' in sys.modules)"
+    code = """import sys, roadmap_app
+from roadmap.generation.generator import current_generator
+print(current_generator().name, "openai" in sys.modules)"""
     environment = {
         **clean_environment(),
         "SERVICE_TYPE": "all",

@@ -14,6 +14,7 @@ from roadmap.accounts.idempotency_store import IdempotencyKey
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import BrokenFile, Track
+from roadmap.generation.generator import current_generator
 from roadmap.learning import progress, reviews
 from roadmap.learning.continue_learning import NextLesson, onward
 from roadmap.learning.progress import Profile
@@ -21,7 +22,6 @@ from roadmap.lifecycle import queries
 from roadmap.lifecycle.create import NewRoadmap, new_roadmap
 from roadmap.plan.outline import Level
 from roadmap.plan.schemas import RoadmapRequest
-from tasks.content import generator
 from web import idempotency
 from web.call import Call
 from web.create_writer import accept
@@ -140,7 +140,7 @@ async def _accepted(named: IdempotencyKey | None, new: NewRoadmap) -> Response:
 
 def _remember(call: Call, request: RoadmapRequest) -> RoadmapRequest:
     """For the next one what was chosen; as it is served. Raises Invalid when the generator cannot serve this one."""
-    fitted = generator().fit(request)
+    fitted = current_generator().fit(request)
     chosen = {
         name: getattr(request, name)
         for name in REMEMBERED
@@ -218,4 +218,4 @@ def _told(track: Track, language: str) -> Track:
 
 
 def _has_catalogue() -> bool:
-    return generator().name == CatalogueGenerator.name
+    return current_generator().name == CatalogueGenerator.name
