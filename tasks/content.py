@@ -64,7 +64,7 @@ def look_after_links() -> None:
 
 @content_queue.signal(SIGNAL_INTERRUPTED)  # type: ignore[untyped-decorator]
 def hand_back_leases(*_: Any) -> None:
-    """Free the rows of tasks that still run when the grace is over, before their messages return."""
+    """Free the rows of tasks that still run when the grace is over."""
     try:
         leases.keeper.hand_back()
     except Unavailable as error:

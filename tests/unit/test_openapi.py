@@ -99,8 +99,7 @@ def _missing_examples(endpoint: Endpoint) -> set[str]:
 
 def test_an_operation_shows_what_was_sent_and_answered() -> None:
     missing = {
-        operation_id(endpoint): sorted(_missing_examples(endpoint))
-        for endpoint in ENDPOINTS
+        operation_id(endpoint): sorted(_missing_examples(endpoint)) for endpoint in ENDPOINTS
     }
     without = {name: parts for name, parts in missing.items() if parts}
     assert without == {}, "run `make examples`; a new operation needs a step in scripts/examples.py"
