@@ -549,6 +549,7 @@ def test_the_patterns_of_the_code_are_found() -> None:
         "host_and_csrf.py",
         "request_body.py",
         "settings.py",
+    } <= found
 
 
 def test_every_attack_says_what_would_be_won() -> None:
