@@ -163,7 +163,8 @@ def register(
         raise Forbidden("Nobody can register here. Ask the administrator for an account.")
     if settings.registration is Admission.invite and invitation_id is None:
         raise Forbidden(
-            "Only who was invited can register. Ask the administrator for an invitation, and send it as `invitation`."
+            "Only who was invited can register. "
+            "Ask the administrator for an invitation, and send it as `invitation`."
         )
     password = registration.password.get_secret_value()
     passwords.check(password, registration.email, registration.name)
@@ -287,14 +288,16 @@ def ensure_first_admin() -> None:
         others = Account.select().where(Account.is_admin, Account.disabled_at.is_null()).exists()
     if account is None and others:  # the first one may have changed its address and password
         logger.warning(
-            "ADMIN_EMAIL is passed over, as there is an administrator; `roadmap users add --admin` makes another"
+            "ADMIN_EMAIL is passed over, as there is an administrator; "
+            "`roadmap users add --admin` makes another"
         )
     elif account is None:
         with suppress(Conflict):  # another process was quicker
             add(settings.admin_email, settings.admin_password.get_secret_value(), is_admin=True)
     elif not account.is_admin:
         logger.warning(
-            "the account of ADMIN_EMAIL is no administrator; `roadmap users admin EMAIL` makes it one"
+            "the account of ADMIN_EMAIL is no administrator; "
+            "`roadmap users admin EMAIL` makes it one"
         )
 
 
