@@ -1,4 +1,4 @@
-"""What a concept must reach. docs/QUALITY.md says the same, and why; a test compares them."""
+"""Quality floors of a concept. docs/QUALITY.md explains them; a test compares both."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from quality.measuring import ConceptMetrics
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Bounds of one measure: what is below `least` or above `most` is not good enough."""
+    """Bounds of one metric: values below `least` or above `most` are faults."""
 
     name: str
     least: float | None = None
@@ -16,16 +16,17 @@ class Floor:
     unit: str = ""
 
     def fault(self, value: float | None) -> str:
-        """A sentence without its end; empty: it is good enough, or could not be measured."""
-        if value is None:
-            return ""
-        if self.least is not None and value < self.least:
-            return (
-                f"{self.name}: {_said(value)}{self.unit}, at least {_said(self.least)}{self.unit}"
-            )
-        if self.most is not None and value > self.most:
-            return f"{self.name}: {_said(value)}{self.unit}, at most {_said(self.most)}{self.unit}"
+        """Return a sentence without its end; empty for a good or an unknown value."""
+        if value is not None and self.least is not None and value < self.least:
+            return f"{self.name}: {self._text(value)}, at least {self._text(self.least)}"
+        if value is not None and self.most is not None and value > self.most:
+            return f"{self.name}: {self._text(value)}, at most {self._text(self.most)}"
         return ""
+
+    def _text(self, value: float) -> str:
+        is_whole = value == int(value)
+        number = f"{int(value):,}" if is_whole else f"{value:.2f}".rstrip("0").rstrip(".")
+        return number + self.unit
 
 
 LENGTH = Floor("length of the tutorial", 400, 1500, " words")
@@ -38,31 +39,34 @@ RESOURCES = Floor("resources", 3, None)
 OFFICIAL = Floor("official links", 0.6, None)  # share
 QUESTIONS = Floor("questions", 4, None)
 TYPES = Floor("types of questions", 2, None)
-# Shares of what is asked and right, weighted. Pairs of Chinese characters are found more seldom than stems of words.
+# Weighted shares of questions and right answers. Pairs of Chinese characters match more seldom than
+# stems of words.
 ANSWERABLE = Floor("quiz answerable from the tutorial (mean)", 0.4, None)
 WORST_QUESTION = Floor("quiz answerable from the tutorial (worst question)", 0.15, None)
 ANSWERABLE_CHINESE = Floor("Chinese quiz answerable from the tutorial (mean)", 0.15, None)
 WORST_CHINESE = Floor("Chinese quiz answerable from the tutorial (worst question)", 0.03, None)
 OVERLAP = Floor("overlap with another concept", None, 0.04)
 FLOORS = (
-    *(
-        LENGTH,
-        LEVEL_OF_ENGLISH,
-        LEVEL_OF_CHINESE,
-        SECTIONS,
-        EXERCISE,
-        SOLUTION,
-        RESOURCES,
-        OFFICIAL,
-        QUESTIONS,
-        TYPES,
-    ),
-    *(ANSWERABLE, WORST_QUESTION, ANSWERABLE_CHINESE, WORST_CHINESE, OVERLAP),
+    LENGTH,
+    LEVEL_OF_ENGLISH,
+    LEVEL_OF_CHINESE,
+    SECTIONS,
+    EXERCISE,
+    SOLUTION,
+    RESOURCES,
+    OFFICIAL,
+    QUESTIONS,
+    TYPES,
+    ANSWERABLE,
+    WORST_QUESTION,
+    ANSWERABLE_CHINESE,
+    WORST_CHINESE,
+    OVERLAP,
 )
 
 
 def faults(of: ConceptMetrics) -> list[str]:
-    """In what a concept is not good enough, a sentence without its end each."""
+    """Return the faults of a concept, each a sentence without its end."""
     found = [f"no {name}" for name in of.missing]
     found += [fault for floor, value in _values(of) if (fault := floor.fault(value))]
     found += [f"code does not parse: {broken}" for broken in of.broken_blocks]
@@ -74,9 +78,9 @@ def faults(of: ConceptMetrics) -> list[str]:
 
 def _values(of: ConceptMetrics) -> Iterator[tuple[Floor, float | None]]:
     if of.words is not None:
-        yield LENGTH, of.words
-        yield LEVEL_OF_CHINESE if of.is_chinese else LEVEL_OF_ENGLISH, of.level
         yield from (
+            (LENGTH, of.words),
+            (LEVEL_OF_CHINESE if of.is_chinese else LEVEL_OF_ENGLISH, of.level),
             (SECTIONS, of.sections),
             (EXERCISE, of.exercise_words),
             (SOLUTION, of.solution_words),
@@ -91,7 +95,3 @@ def _values(of: ConceptMetrics) -> Iterator[tuple[Floor, float | None]]:
             (ANSWERABLE_CHINESE, WORST_CHINESE) if of.is_chinese else (ANSWERABLE, WORST_QUESTION)
         )
         yield from ((mean, sum(of.support) / len(of.support)), (worst, min(of.support)))
-
-
-def _said(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".") if value != int(value) else f"{int(value):,}"

@@ -1,13 +1,12 @@
-"""Writes web/openapi.json: `make openapi`."""
+"""Write web/openapi.json: `make openapi`."""
 
 import os
 import tempfile
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        os.environ.update(
-            {"SERVICE_TYPE": "all", "DATA_DIR": folder}
-        )  # before the settings are read
+        # The settings are read when web.openapi is imported.
+        os.environ.update({"SERVICE_TYPE": "all", "DATA_DIR": folder})
         for name in ("DATABASE_URL", "REDIS_URL"):
             os.environ.pop(name, None)
         from web.openapi import written

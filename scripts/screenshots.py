@@ -1,7 +1,4 @@
-"""Takes the pictures of docs/img/ in Chromium: the real service, with the catalogue and with a model's server of the tests.
-
-Usage: make screenshots
-"""
+"""Take the pictures of docs/img/ of the real service in Chromium: `make screenshots`."""
 
 import os
 import shutil
@@ -32,13 +29,8 @@ LIMITED = {
     "MODEL_CONCURRENCY": "4",
     "RETRY_BASE_SECONDS": "1",
 }
-SECONDS = {
-    "analysis": 0.5,
-    "outline": 1.2,
-    "tutorial": 1.0,
-    "resources": 0.4,
-    "quiz": 0.6,
-}  # that a step takes
+# The duration of each step.
+SECONDS = {"analysis": 0.5, "outline": 1.2, "tutorial": 1.0, "resources": 0.4, "quiz": 0.6}
 Scheme = Literal["light", "dark"]
 BREAD = {"en": "Bake bread for eighty guests", "zh-Hans": "为八十位客人烤面包"}
 
@@ -81,7 +73,7 @@ def main() -> int:
 
 @dataclass
 class Hasty(Teacher):
-    """Takes its time, fails at the first analysis and at one quiz, and once wants fewer calls."""
+    """Model that is slow, fails at the first analysis and one quiz, and limits its rate once."""
 
     asked: Counter[str] = field(default_factory=Counter)
 
@@ -101,7 +93,7 @@ class Hasty(Teacher):
 
 
 def of_the_room(browser: Browser, stack: Stack, teacher: Teacher) -> None:
-    """What operators see: roadmaps in every state, and how one was made."""
+    """Take the admin pages: roadmaps in every state, and a timeline."""
     made = stack.create(BREAD["en"])
     stack.finished(made)
     teacher.refused |= {("quiz", "Sourdough 2"), ("tutorial", "Kneading 3")}
@@ -125,26 +117,18 @@ def of_the_room(browser: Browser, stack: Stack, teacher: Teacher) -> None:
 
 
 def of_the_catalogue(browser: Browser, stack: Stack) -> None:
-    """A roadmap that somebody has begun to learn from."""
+    """Take a roadmap that is being learned."""
     with opened(browser, stack, "/", WIDE) as page:
         page.fill("#goal", GOAL)
         take(page, "start")
         page.click("button.primary")
         page.wait_for_selector(".s-ready")
         roadmap = page.url.removeprefix(stack.url)
-    tree = stack.get(f"/api/v1{roadmap}").json()
-    concepts = [
-        concept["id"]
-        for stage in tree["stages"]
-        for module in stage["modules"]
-        for concept in module["concepts"]
-    ]
-    for number, concept in enumerate(concepts[:7]):
-        status = "skipped" if number == 4 else "learning" if number == 6 else "done"
-        stack.request(
-            "PUT", f"/api/v1{roadmap}/concepts/{concept}/progress", json={"progress": status}
-        )
-    lesson = f"{roadmap}/concepts/{concepts[6]}"
+    concepts = [f"{roadmap}/concepts/{each['id']}" for each in concepts_of(stack, roadmap)]
+    statuses = ("done", "done", "done", "done", "skipped", "done", "learning")
+    for concept, status in zip(concepts, statuses, strict=False):
+        stack.request("PUT", f"/api/v1{concept}/progress", json={"progress": status})
+    lesson = concepts[6]
     for name, path, size, scheme, language in (
         ("roadmap", roadmap, WIDE, "light", "en"),
         ("roadmap-dark", roadmap, WIDE, "dark", "en"),
@@ -165,7 +149,7 @@ def of_the_catalogue(browser: Browser, stack: Stack) -> None:
 
 
 def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
-    """What is to be done next, and what can be done with a roadmap beside learning from it."""
+    """Take the pages of a returning learner: home, changes, links and reviews."""
     goal = {
         "goal": GOAL,
         "hours_per_week": 8,
@@ -173,13 +157,8 @@ def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
     }
     made = stack.request("POST", "/api/v1/roadmaps", json=goal).headers["location"]
     stack.finished(made)
-    tree = stack.get(made).json()
-    concepts = [
-        concept
-        for stage in tree["stages"]
-        for module in stage["modules"]
-        for concept in module["concepts"]
-    ]
+    page_path = made.removeprefix("/api/v1")
+    tree, concepts = stack.get(made).json(), concepts_of(stack, page_path)
     for concept in concepts[:3]:
         stack.request("PUT", f"{made}/concepts/{concept['id']}/progress", json={"progress": "done"})
     for operation in (
@@ -192,22 +171,17 @@ def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
         },
         {"op": "remove", "what": "concept", "key": concepts[-1]["key"]},
         {
-            **{
-                "op": "add_concept",
-                "module": tree["stages"][1]["modules"][0]["key"],
-                "title": "GraphQL in an afternoon",
-            },
-            **{
-                "hours": 3,
-                "difficulty": 3,
-                "description": "Schemas and queries, and when not to use them.",
-            },
+            "op": "add_concept",
+            "module": tree["stages"][1]["modules"][0]["key"],
+            "title": "GraphQL in an afternoon",
+            "hours": 3,
+            "difficulty": 3,
+            "description": "Schemas and queries, and when not to use them.",
         },
     ):
         stack.request("POST", f"{made}/edits", json={"operations": [operation]})
     for link in ({"purpose": "reading", "expires_in_days": 30}, {"purpose": "calendar"}):
         stack.request("POST", f"{made}/links", json=link)
-    page_path = made.removeprefix("/api/v1")
     newest = stack.get(made).json()["revision"]
     for name, path, size in (
         ("home", "/", WIDE),
@@ -228,7 +202,7 @@ def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
 
 
 def of_a_model(browser: Browser, stack: Stack, teacher: Teacher) -> None:
-    """A roadmap that is being written."""
+    """Take a roadmap that is being written."""
     suffix = "" if teacher.language == "en" else "-zh"
     teacher.writes.clear()
     with opened(browser, stack, "/", WIDE, language="zh-CN" if suffix else "en") as page:
@@ -246,8 +220,7 @@ def of_a_model(browser: Browser, stack: Stack, teacher: Teacher) -> None:
         page.wait_for_selector(".s-ready")
         path = page.url.removeprefix(stack.url)
     if suffix:
-        tree = stack.get(f"/api/v1{path}").json()
-        concept = tree["stages"][0]["modules"][0]["concepts"][1]["id"]
+        concept = concepts_of(stack, path)[1]["id"]
         with opened(browser, stack, path, WIDE, language="zh-CN") as page:
             take(page, "roadmap-zh")
         with opened(browser, stack, f"{path}/concepts/{concept}", MIDDLE, language="zh-CN") as page:
@@ -255,7 +228,7 @@ def of_a_model(browser: Browser, stack: Stack, teacher: Teacher) -> None:
 
 
 def of_operations(browser: Browser, stack: Stack, teacher: Teacher) -> None:
-    """A busy day of the service, as an operator sees it."""
+    """Take the admin pages of a busy day."""
     remember_a_day(stack)
     make_busy(stack, teacher)
     for name, path, size, scheme in (
@@ -265,6 +238,13 @@ def of_operations(browser: Browser, stack: Stack, teacher: Teacher) -> None:
     ):
         with opened(browser, stack, path, size, scheme=scheme) as page:
             take(page, name)
+
+
+def concepts_of(stack: Stack, page: str) -> list[dict[str, Any]]:
+    """Return the concepts of a roadmap, by the path of its page."""
+    stages = stack.get(f"/api/v1{page}").json()["stages"]
+    modules = (module for stage in stages for module in stage["modules"])
+    return [concept for module in modules for concept in module["concepts"]]
 
 
 @contextmanager
