@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 import httpx2
 from rich.progress import Progress
 
+from cli.api_client import PATIENCE, ROADMAPS, Caller
 from cli.new import COLUMNS
 from cli.output import CommandFailed, console
 from cli.show import show
@@ -55,16 +56,15 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
     place = output if output.exists() else output.absolute().parent
     if not os.access(place, os.W_OK):
         raise CommandFailed(f"{output} cannot be written here; name another place: --output PATH")
-    with (
-        running_service() as url,
-        httpx2.Client(base_url=url, timeout=30, trust_env=False) as client,
-    ):
-        roadmap = make_roadmap(client, request)
+    with running_service() as url:
+        caller = Caller(url, None, PATIENCE)
+        roadmap = make_roadmap(caller, request)
+        links = roadmap["links"]
         if not roadmap["stages"]:
             raise CommandFailed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
-        output.write_bytes(good(client.get(roadmap["links"]["markdown"])).content)
+        output.write_bytes(caller.content(links["markdown"]))
         show(roadmap)
-        show_cost(checked(client.get(roadmap["links"]["receipt"])))
+        show_cost(caller.get(links["receipt"]))
         console.print(f"\nWritten to [bold]{output}[/]. The same as a service: [bold]make run[/]")
         if roadmap["status"] != "ready":
             raise CommandFailed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
@@ -129,14 +129,14 @@ def wait_until_ready(url: str, services: "subprocess.Popen[bytes]", log: Path) -
     raise CommandFailed(f"the services did not answer within {START_LIMIT:g} s:\n{text}")
 
 
-def make_roadmap(client: httpx2.Client, request: dict[str, Any]) -> dict[str, Any]:
+def make_roadmap(caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
     """Post the goal, follow it to its end with a progress bar, and return the tree."""
-    path = checked(client.post("/api/v1/roadmaps", json=request))["links"]["self"]
+    path = caller.post(ROADMAPS, request)["links"]["self"]
     deadline = time.monotonic() + BUILD_LIMIT
     with Progress(*COLUMNS, console=console) as progress:
         bar = progress.add_task("Designing the outline", total=None)
         while time.monotonic() < deadline:
-            roadmap = checked(client.get(path))
+            roadmap = caller.get(path)
             parts = roadmap["progress"]
             if total := parts["total"]:
                 done = parts["ready"] + parts["failed"]
@@ -147,23 +147,6 @@ def make_roadmap(client: httpx2.Client, request: dict[str, Any]) -> dict[str, An
                 return roadmap
             time.sleep(POLL)
     raise CommandFailed(f"the roadmap was not finished within {BUILD_LIMIT:g} s")
-
-
-def good(response: httpx2.Response) -> httpx2.Response:
-    """Return an answer without an error, or raise CommandFailed."""
-    if response.is_error:
-        body = response.json()
-        fields = [
-            f"{field.get('pointer', '').removeprefix('#/')}: {field['detail']}"
-            for field in body.get("errors", ())
-        ]
-        raise CommandFailed("; ".join(fields) or body["detail"])
-    return response
-
-
-def checked(response: httpx2.Response) -> dict[str, Any]:
-    """Return the body of an answer without an error, or raise CommandFailed."""
-    return cast(dict[str, Any], good(response).json())
 
 
 def show_cost(receipt: dict[str, Any]) -> None:

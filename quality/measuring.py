@@ -52,6 +52,10 @@ class ConceptMetrics:
     def is_chinese(self) -> bool:
         return self.tutorial_language.split("-")[0].lower() == "zh"
 
+    @property
+    def mean_support(self) -> float | None:
+        return sum(self.support) / len(self.support) if self.support else None
+
 
 class Comparison:
     """Similarity of the tutorials of courses, each compared with those of its language."""

@@ -67,7 +67,7 @@ def _cells(of: ConceptMetrics) -> list[str]:
         f"{of.resources - len(of.unofficial)}/{of.resources}",
         "?" if of.alive is None else f"{of.alive}/{of.resources}",
         f"{of.questions}{'!' if of.quiz_faults else ''}",
-        f"{sum(of.support) / len(of.support):.0%}, {min(of.support):.0%}" if of.support else "-",
+        f"{of.mean_support:.0%}, {min(of.support):.0%}" if of.support else "-",
         f"{of.overlap:.1%}",
     ]
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
 from pydantic import ValidationError
 
-from cli.demo import good, make_roadmap, running_service
+from cli.api_client import PATIENCE, ROADMAPS, Caller
+from cli.demo import make_roadmap, running_service
 from roadmap.exchange.formats.json_ import (
     PortableConcept,
     WrittenQuiz,
@@ -113,13 +113,11 @@ def of_service(goal: str, level: Level, language: str = ENGLISH) -> FinishedRoad
     Raises CommandFailed, NotMeasurable.
     """
     request = {"goal": goal, "level": level, "hours_per_week": 8, "language": language}
-    with (
-        running_service() as url,
-        httpx2.Client(base_url=url, timeout=30, trust_env=False) as client,
-    ):
-        roadmap = make_roadmap(client, request)
-        exported = good(client.get(f"/api/v1/roadmaps/{roadmap['id']}/export.json"))
-    return _of_document(exported.content, roadmap["title"] or goal)
+    with running_service() as url:
+        caller = Caller(url, None, PATIENCE)
+        roadmap = make_roadmap(caller, request)
+        exported = caller.content(f"{ROADMAPS}/{roadmap['id']}/export.json")
+    return _of_document(exported, roadmap["title"] or goal)
 
 
 def _of_document(text: bytes, name: str) -> FinishedRoadmap:

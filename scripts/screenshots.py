@@ -37,36 +37,33 @@ BREAD = {"en": "Bake bread for eighty guests", "zh-Hans": "为八十位客人烤
 
 def main() -> int:
     executable = os.environ.get("ROADMAP_TEST_CHROMIUM") or shutil.which("chromium")
-    with sync_playwright() as playwright, scratch() as folder:
+    with (
+        sync_playwright() as playwright,
+        tempfile.TemporaryDirectory(prefix="roadmap-pictures-") as scratch,
+    ):
+        folder = Path(scratch)
+        for name in ("catalogue", "again", "en", "zh-Hans", "operations", "room"):
+            (folder / name).mkdir()
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         FOLDER.mkdir(exist_ok=True)
         with running(embedded_stack(folder / "catalogue")) as stack:
             of_the_catalogue(browser, stack)
         with running(embedded_stack(folder / "again")) as stack:
             of_one_who_comes_back(browser, stack)
-        for language in ("en", "zh-Hans"):
-            teacher = Teacher(stages=3, modules=2, concepts=3, language=language)
+        chinese = Teacher(3, 2, 3, language="zh-Hans")
+        for name, teacher, settings, take_pages in (
+            ("en", Teacher(3, 2, 3), PATIENT, of_a_model),
+            ("zh-Hans", chinese, PATIENT, of_a_model),
+            ("operations", Teacher(3, 2, 3), PATIENT, of_operations),
+            ("room", Hasty(3, 2, 3), LIMITED, of_the_room),
+        ):
             with (
                 teaching(teacher),
                 running(
-                    embedded_stack(folder / language, **PATIENT, **teacher.environment())
+                    embedded_stack(folder / name, **settings, **teacher.environment())
                 ) as stack,
             ):
-                of_a_model(browser, stack, teacher)
-        teacher = Teacher(stages=3, modules=2, concepts=3)
-        with (
-            teaching(teacher),
-            running(
-                embedded_stack(folder / "operations", **PATIENT, **teacher.environment())
-            ) as stack,
-        ):
-            of_operations(browser, stack, teacher)
-        hasty = Hasty(stages=3, modules=2, concepts=3)
-        with (
-            teaching(hasty),
-            running(embedded_stack(folder / "room", **LIMITED, **hasty.environment())) as stack,
-        ):
-            of_the_room(browser, stack, hasty)
+                take_pages(browser, stack, teacher)
         browser.close()
     return 0
 
@@ -274,14 +271,6 @@ def take(page: Page, name: str) -> None:
     page.evaluate("document.activeElement.blur()")
     page.screenshot(path=FOLDER / f"{name}.png")
     print(f"docs/img/{name}.png")
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="roadmap-pictures-") as folder:
-        for name in ("catalogue", "again", "en", "zh-Hans", "operations", "room"):
-            (Path(folder) / name).mkdir()
-        yield Path(folder)
 
 
 if __name__ == "__main__":

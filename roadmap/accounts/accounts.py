@@ -3,7 +3,7 @@
 import logging
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import peewee
@@ -212,10 +212,7 @@ def change_password(
         account = confirm(principal)
         if account.password_hash != before.password_hash:
             raise Conflict("The password has been changed meanwhile. Log in again.")
-        Account.update(password_hash=digest).where(Account.id == account.id).execute()
-        sessions.end_all(account.id)
-        if change.revoke_keys:
-            api_keys.revoke_all(account.id)
+        _change(account, {"password_hash": digest}, revoke_keys=change.revoke_keys)
         return _user(account), sessions.begin(account, device)
 
 
@@ -255,10 +252,7 @@ def delete(principal: Principal, request: DeletionRequest) -> Deletion:
         if current.is_admin and not others:
             raise LastAdministrator("This is the last administrator. Make somebody else one first.")
         now = clock.now()
-        changes = {"disabled_at": now, "delete_at": now + RETURN}
-        Account.update(changes).where(Account.id == account.id).execute()
-        sessions.end_all(account.id)
-        api_keys.revoke_all(account.id)
+        _change(account, {"disabled_at": now, "delete_at": now + RETURN}, revoke_keys=True)
         AccountExport.delete().where(AccountExport.account == account.id).execute()
     return Deletion(delete_at=now + RETURN)
 
@@ -323,10 +317,7 @@ def set_password(email: str, password: str, *, revoke_keys: bool = False) -> Non
     with transaction():
         account = _locked(email)
         changes = {"password_hash": digest, "disabled_at": None, "delete_at": None}
-        Account.update(changes).where(Account.id == account.id).execute()
-        sessions.end_all(account.id)
-        if revoke_keys:
-            api_keys.revoke_all(account.id)
+        _change(account, changes, revoke_keys=revoke_keys)
 
 
 def set_email(email: str, new: str, actor: Actor) -> None:
@@ -357,10 +348,7 @@ def disable(email: str) -> None:
     When it is to be deleted, it cannot be restored any more.
     """
     with transaction():
-        account = _locked(email)
-        Account.update(disabled_at=database_time()).where(Account.id == account.id).execute()
-        sessions.end_all(account.id)
-        api_keys.revoke_all(account.id)
+        _change(_locked(email), {"disabled_at": database_time()}, revoke_keys=True)
 
 
 def by_email(email: str) -> User:
@@ -409,13 +397,20 @@ def _locked(email: str) -> Account:
     return account
 
 
+def _change(account: Account, changes: dict[str, Any], *, revoke_keys: bool = False) -> None:
+    """Change an account, and end its sessions and, if asked for, its keys."""
+    Account.update(changes).where(Account.id == account.id).execute()
+    sessions.end_all(account.id)
+    if revoke_keys:
+        api_keys.revoke_all(account.id)
+
+
 def _set_rank(email: str, rank: str, has_it: bool) -> None:
     """Give or take a rank. Sessions end, since their tokens name it, and so do keys that need it."""
     with transaction():
         account = _locked(email)
-        Account.update(**{rank: has_it}).where(Account.id == account.id).execute()
+        _change(account, {rank: has_it})
         setattr(account, rank, has_it)
-        sessions.end_all(account.id)
         for scope in set(Scope) - api_keys.scopes_of(account):
             api_keys.revoke_all(account.id, scope)
 

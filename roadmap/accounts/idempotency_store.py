@@ -13,10 +13,10 @@ from uuid import UUID
 import peewee
 
 from core import clock
-from core.db import session, skip_locked, transaction
+from core.db import session
 from core.errors import KeyReused, Unauthenticated
 from models.accounts import IdempotentAnswer
-from models.bulk import insert_rows
+from models.bulk import delete_batches, insert_rows
 
 LIFE = timedelta(hours=24)
 AT_ONCE, ROUNDS = 500, 10  # deleted rows of one transaction, and transactions of one run
@@ -108,16 +108,9 @@ def check_same(name: IdempotencyKey, answer: StoredAnswer) -> StoredAnswer:
 
 def purge_expired() -> None:
     """Delete answers that have expired, some thousand at a time."""
-    key = IdempotentAnswer.key_hash
-    for _ in range(ROUNDS):
-        with transaction():
-            is_old = IdempotentAnswer.created_at <= clock.now() - LIFE
-            old = IdempotentAnswer.select(key).where(is_old).order_by(IdempotentAnswer.created_at)
-            hashes = [hash_ for (hash_,) in skip_locked(old.limit(AT_ONCE)).tuples()]
-            if hashes:
-                IdempotentAnswer.delete().where(key.in_(hashes)).execute()
-        if len(hashes) < AT_ONCE:
-            return
+    key, is_old = IdempotentAnswer.key_hash, IdempotentAnswer.created_at <= clock.now() - LIFE
+    old = IdempotentAnswer.select(key).where(is_old).order_by(IdempotentAnswer.created_at)
+    delete_batches(key, old, size=AT_ONCE, batches=ROUNDS)
 
 
 def _delete_expired(hashes: Iterable[str], now: datetime) -> int:

@@ -49,8 +49,8 @@ def begin(account: Account, device: Device) -> Login:
     ).execute()
     its = LoginSession.select(LoginSession.id).where(open_of(account.id))
     kept = its.order_by(LoginSession.id.desc()).limit(MOST_SESSIONS)
-    end = LoginSession.update(ended_at=database_time())
-    end.where(open_of(account.id), LoginSession.id.not_in(kept)).execute()
+    surplus = LoginSession.update(ended_at=database_time())
+    surplus.where(open_of(account.id), LoginSession.id.not_in(kept)).execute()
     return Login(session_id, account.id, bool(account.is_admin), bool(account.is_observer))
 
 
@@ -106,8 +106,8 @@ def end_idle_sessions() -> int:
     is_idle = LoginSession.seen_at < now - timedelta(seconds=settings.session_idle_seconds)
     old = LoginSession.select(LoginSession.id).where(LoginSession.expires_at < now - KEPT)
     with transaction():
-        end = LoginSession.update(ended_at=database_time())
-        ended: int = end.where(LoginSession.ended_at.is_null(), is_idle).execute()
+        update = LoginSession.update(ended_at=database_time())
+        ended: int = update.where(LoginSession.ended_at.is_null(), is_idle).execute()
         LoginSession.delete().where(LoginSession.id.in_(old.limit(MOST_AT_ONCE))).execute()
     return ended
 

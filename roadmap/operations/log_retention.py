@@ -12,6 +12,7 @@ import peewee
 
 from core import clock
 from core.db import database, is_postgres, session, skip_locked, transaction
+from models.bulk import delete_batches
 from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
 from roadmap.operations import log_partitions
 from roadmap.operations.log_months import oldest_kept
@@ -92,11 +93,5 @@ def _agrees_about_time() -> bool:
 
 
 def _delete(table: type[ExecutionLog] | type[ExpiredLogRecord], old: peewee.Expression) -> None:
-    query = table.select(table.id).where(old).order_by(table.id).limit(AT_ONCE)
-    for _ in range(ROUNDS):
-        with transaction():
-            ids = [id_ for (id_,) in skip_locked(query).tuples()]
-            if ids:
-                table.delete().where(table.id.in_(ids)).execute()
-        if len(ids) < AT_ONCE:
-            return
+    query = table.select(table.id).where(old).order_by(table.id)
+    delete_batches(table.id, query, size=AT_ONCE, batches=ROUNDS)

@@ -13,13 +13,14 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field
 
 from core import clock
-from core.db import lock_for_update, session, settings, skip_locked, transaction
+from core.db import lock_for_update, session, settings, transaction
 from core.errors import Conflict, FieldError, Invalid, NotFound, RateLimited
 from core.ids import new_id
 from core.json_types import Page
 from core.net import safe_http
 from core.sanitize import CLEAN
 from models.accounts import Account
+from models.bulk import delete_batches
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap.lifecycle.events import (
     MOST_WAITING,
@@ -331,14 +332,8 @@ def purge_expired() -> None:
     """Delete deliveries that ended thirty days ago, some thousand at a time, and old secrets."""
     is_old = WebhookDelivery.finished_at < clock.now() - KEPT
     old = WebhookDelivery.select(WebhookDelivery.id).where(is_old)
-    query = old.order_by(WebhookDelivery.finished_at).limit(AT_ONCE)
-    for _ in range(ROUNDS):
-        with transaction():
-            ids = [id_ for (id_,) in skip_locked(query).tuples()]
-            if ids:
-                WebhookDelivery.delete().where(WebhookDelivery.id.in_(ids)).execute()
-        if len(ids) < AT_ONCE:
-            break
+    old = old.order_by(WebhookDelivery.finished_at)
+    delete_batches(WebhookDelivery.id, old, size=AT_ONCE, batches=ROUNDS)
     with transaction():
         spent = (Webhook.rotated_at < clock.now() - SHARED_SECRET) & (Webhook.previous_secret != "")
         Webhook.update(previous_secret="").where(spent).execute()
