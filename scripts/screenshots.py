@@ -3,16 +3,20 @@
 import os
 import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Literal, cast
 
 from playwright.sync_api import Browser, Page, sync_playwright
+
+# The settings are read when the helpers of the tests are imported.
+os.environ |= {"SERVICE_TYPE": "all", "DATA_DIR": mkdtemp(prefix="roadmap-pictures-")}
+os.environ |= {"DATABASE_URL": "", "REDIS_URL": ""}
 
 from tests.browser.conftest import FLAGS, PATIENT
 from tests.browser.teacher import Teacher, teaching
@@ -37,11 +41,8 @@ BREAD = {"en": "Bake bread for eighty guests", "zh-Hans": "为八十位客人烤
 
 def main() -> int:
     executable = os.environ.get("ROADMAP_TEST_CHROMIUM") or shutil.which("chromium")
-    with (
-        sync_playwright() as playwright,
-        tempfile.TemporaryDirectory(prefix="roadmap-pictures-") as scratch,
-    ):
-        folder = Path(scratch)
+    folder = Path(os.environ["DATA_DIR"])
+    with sync_playwright() as playwright:
         for name in ("catalogue", "again", "en", "zh-Hans", "operations", "room"):
             (folder / name).mkdir()
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
@@ -274,4 +275,7 @@ def take(page: Page, name: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    finally:
+        shutil.rmtree(os.environ["DATA_DIR"])

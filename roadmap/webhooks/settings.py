@@ -41,6 +41,7 @@ SECRET_BYTES = 32
 KEPT = timedelta(days=30)  # deliveries, after their end
 AT_ONCE, ROUNDS = 500, 10  # deleted rows of one transaction, and transactions of one run
 BY_OWNER = "Its owner has disabled it."
+NO_WEBHOOK = "There is no such webhook."
 
 
 def _checked(url: str) -> str:
@@ -212,7 +213,7 @@ def change(account_id: UUID, webhook_id: UUID, wanted: WebhookChange) -> Webhook
         **({"disabled_at": None, "disabled_reason": ""} if wanted.enabled else {}),
     }
     with transaction():
-        before = _locked(account_id, webhook_id)
+        before = _owned(account_id, webhook_id, lock=True)
         if wanted.enabled or wanted.url != before.url:
             try:
                 _checked(wanted.url)
@@ -228,7 +229,7 @@ def change(account_id: UUID, webhook_id: UUID, wanted: WebhookChange) -> Webhook
 def change_part(account_id: UUID, webhook_id: UUID, patch: WebhookPatch) -> WebhookInfo:
     """Change the fields that the patch names. Raises NotFound, Invalid."""
     with transaction():
-        before = _info(_locked(account_id, webhook_id))
+        before = _info(_owned(account_id, webhook_id, lock=True))
         wanted = before.model_dump(include=set(WebhookChange.model_fields))
         wanted |= {name: getattr(patch, name) for name in patch.model_fields_set}
         wanted["description"] = wanted["description"] or ""
@@ -239,14 +240,14 @@ def delete(account_id: UUID, webhook_id: UUID) -> None:
     """Delete a webhook with its deliveries, also those that wait. Raises NotFound."""
     with transaction():
         if Webhook.delete().where(_mine(account_id, webhook_id)).execute() == 0:
-            raise _no_webhook()
+            raise NotFound(NO_WEBHOOK)
 
 
 def rotate_secret(account_id: UUID, webhook_id: UUID) -> WebhookWithSecret:
     """Make a new secret; the one before signs as well for a day. Raises NotFound."""
     now, secret = clock.now(), _new_secret()
     with transaction():
-        before = _locked(account_id, webhook_id)
+        before = _owned(account_id, webhook_id, lock=True)
         changed = {"secret": secret, "previous_secret": before.secret}
         changed |= {"rotated_at": now, "updated_at": now}
         Webhook.update(changed).where(Webhook.id == webhook_id).execute()
@@ -274,7 +275,7 @@ def retry(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> tuple[Delive
     Raises NotFound, Conflict, RateLimited.
     """
     with transaction():
-        _locked(account_id, webhook_id)
+        _owned(account_id, webhook_id, lock=True)
         status = _delivery(account_id, webhook_id, delivery_id).status
         if status in WAITING:
             raise Conflict(f"This delivery is {status}: it is tried without being asked.")
@@ -351,31 +352,20 @@ def _mine(account_id: UUID, webhook_id: UUID) -> Any:
     return (Webhook.id == webhook_id) & (Webhook.account == account_id)
 
 
-def _owned(account_id: UUID, webhook_id: UUID) -> Webhook:
-    row: Webhook | None = Webhook.get_or_none(_mine(account_id, webhook_id))
-    if row is None:
-        raise _no_webhook()
-    return row
-
-
-def _locked(account_id: UUID, webhook_id: UUID) -> Webhook:
-    """Return a webhook and lock its row until the commit. Raises NotFound."""
+def _owned(account_id: UUID, webhook_id: UUID, *, lock: bool = False) -> Webhook:
+    """Return a webhook, whose row can be locked until the commit. Raises NotFound."""
     query = Webhook.select().where(_mine(account_id, webhook_id))
-    row: Webhook | None = next(iter(lock_for_update(query)), None)
+    row: Webhook | None = next(iter(lock_for_update(query) if lock else query), None)
     if row is None:
-        raise _no_webhook()
+        raise NotFound(NO_WEBHOOK)
     return row
 
 
 def _enabled(account_id: UUID, webhook_id: UUID) -> Webhook:
-    row = _locked(account_id, webhook_id)
+    row = _owned(account_id, webhook_id, lock=True)
     if row.disabled_at is not None:
         raise Conflict("The webhook is disabled. Enable it first.")
     return row
-
-
-def _no_webhook() -> NotFound:
-    return NotFound("There is no such webhook.")
 
 
 def _delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> WebhookDelivery:
