@@ -30,7 +30,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Caller:
-    """Client of a service. Raises ServiceUnreachable after its patience, else CommandFailed."""
+    """Client of a service.
+
+    Raises ServiceUnreachable after its patience, else CommandFailed.
+    """
 
     def __init__(self, url: str, key: str | None, patience: float) -> None:
         self.url, self.patience = url.rstrip("/"), patience
@@ -51,7 +54,10 @@ class Caller:
         return self._asked("GET", path).content
 
     def post(self, path: str, body: Json) -> Json:
-        """Send a request that is done once, however often it is sent: its key stays the same."""
+        """Send a request that is done once, however often it is sent.
+
+        Its key stays the same.
+        """
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         return self._json(self._asked("POST", path, body, headers))
 
@@ -242,7 +248,10 @@ def service_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _key(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Strip a key of spaces from a file or an editor. A wrong one is a secret, and not quoted."""
+    """Strip a key of spaces from a file or an editor.
+
+    A wrong one is a secret, and not quoted.
+    """
     key = (value or "").strip()
     if not re.fullmatch(r"[!-~]*", key):
         raise click.BadParameter("has characters that no key has; copy it again, whole and alone")

@@ -23,7 +23,9 @@ ADDRESS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """Variable with its origin: environment, default, derived from `source`, or no setting.
+    """Variable with its origin.
+
+    The origin is environment, default, derived from `source`, or no setting.
 
     Of a variable that is no setting, `source` is the one that is probably meant.
     """
@@ -51,7 +53,10 @@ def config(as_json: bool) -> None:
 
 
 def variables(environment: Mapping[str, str]) -> list[Variable]:
-    """List them as docs/CONFIGURATION.md does. Raises SettingsError when they do not add up."""
+    """List them as docs/CONFIGURATION.md does.
+
+    Raises SettingsError when they do not add up.
+    """
     given = {name: value for name, value in environment.items() if value.strip()}
     # This command looks at a service from outside.
     settings = from_environment({"SERVICE_TYPE": "all", **given})
@@ -91,7 +96,10 @@ def _shown(value: Any) -> str:
 
 
 def _place(secret: str, schemes: Collection[str]) -> str:
-    """Return an address without its password, for comparison; nothing of any other secret."""
+    """Return an address without its password, for comparison.
+
+    Of any other secret nothing is shown.
+    """
     found = ADDRESS.fullmatch(secret)
     if found is None or found["scheme"] not in schemes:
         return HIDDEN

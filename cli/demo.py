@@ -100,7 +100,10 @@ def running_service() -> Iterator[str]:
 
 
 def stop(services: "subprocess.Popen[bytes]") -> None:
-    """End the services in order, or else kill their session. Ctrl-C cannot interrupt this."""
+    """End the services in order, or else kill their session.
+
+    Ctrl-C cannot interrupt this.
+    """
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         services.terminate()

@@ -27,7 +27,7 @@ COLOURS = {"warning": "yellow", "error": "red", "debug": "dim"}
 def _moment(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> datetime | None:
-    """Parse `15m`, `2h`, `7d` before now, or a time of ISO 8601, in UTC without an offset."""
+    """Parse `15m`, `2h`, `7d` before now, or an ISO 8601 time (UTC by default)."""
     if value is None:
         return None
     try:

@@ -60,7 +60,10 @@ def new_command(goal: str, watch: bool, caller: Caller, as_json: bool, **fields:
 
 
 def _watched(caller: Caller, made: dict[str, Any]) -> dict[str, Any]:
-    """Return the tree once it has ended, or waits for approval. The bar is drawn on stderr."""
+    """Return the tree once it has ended, or waits for approval.
+
+    The bar is drawn on stderr.
+    """
     with Progress(*COLUMNS, console=Console(stderr=True), transient=False) as progress:
         bar = progress.add_task("Designing the plan", total=None)
         for event in caller.events(made["links"]["events"]):

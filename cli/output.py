@@ -71,7 +71,10 @@ class ServiceUnreachable(CommandFailed):
 
 
 def data_folder(environment: Mapping[str, str]) -> Path:
-    """Return DATA_DIR as the services read it: relative to the code, not to the caller's folder."""
+    """Return DATA_DIR as the services read it.
+
+    It is relative to the code, not to the caller's folder.
+    """
     return HOUSE / (environment.get("DATA_DIR", "").strip() or "data")
 
 
@@ -107,7 +110,7 @@ def show(data: Any, as_json: bool, human: Callable[[], None]) -> None:
 
 
 def as_document(data: Any) -> str:
-    """Return JSON, in which signs that control a terminal or the direction of text are escaped."""
+    """Return JSON with escapes for signs that control a terminal or text direction."""
     document = json.dumps(data, default=_plain, ensure_ascii=False)
     return NOT_PLAIN.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 

@@ -1,4 +1,4 @@
-"""`make quality`: measure finished roadmaps, and end with 1 for concepts below the floor."""
+"""`make quality`: measure finished roadmaps; ends with 1 below the floor."""
 
 import sys
 from collections.abc import Sequence

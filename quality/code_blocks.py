@@ -1,4 +1,7 @@
-"""Syntax check of code in tutorials: the parser of its language, or a grammar of tree-sitter."""
+"""Syntax check of code in tutorials.
+
+Code is read by the parser of its language, or by a grammar of tree-sitter.
+"""
 
 import configparser
 import logging
@@ -40,7 +43,10 @@ NO_CODE = ("", "text", "txt", "output", "console", "http", "log", "diff", "markd
 
 
 def fault(block: CodeBlock) -> str | None:
-    """Return why code does not parse; empty when it does, None for an unknown language."""
+    """Return why code does not parse.
+
+    The reason is empty when it does, and None for an unknown language.
+    """
     language = block.language
     if language in PARSED:
         return fault_of(block)

@@ -1,4 +1,7 @@
-"""Quality floors of a concept. docs/QUALITY.md explains them; a test compares both."""
+"""Quality floors of a concept.
+
+They are explained in docs/QUALITY.md; a test compares both.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

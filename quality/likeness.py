@@ -1,4 +1,6 @@
-"""Similarity of texts: quizzes that their tutorial answers, and tutorials that repeat each other.
+"""Similarity of texts.
+
+It shows quizzes that their tutorial answers, and tutorials that repeat each other.
 
 Both compare words alone. A tutorial with the words of a question and of its right answer may still
 not answer it; one without them surely does not. docs/QUALITY.md has how well that separates
@@ -38,7 +40,7 @@ def weights(tutorials: Iterable[str]) -> Mapping[str, float]:
 
 
 def support(question: Question, tutorial: frozenset[str], weight: Mapping[str, float]) -> float:
-    """Return the weighted share (0 to 1) of a question and its answer that the tutorial has."""
+    """Return the weighted share (0 to 1) of question and answer in the tutorial."""
     right = " ".join(question.options[index] for index in question.answers)
     asked = frozenset(terms(f"{question.prompt} {right}"))
     most = max(weight.values(), default=1.0)

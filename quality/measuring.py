@@ -58,7 +58,7 @@ class ConceptMetrics:
 
 
 class Comparison:
-    """Similarity of the tutorials of courses, each compared with those of its language."""
+    """Similarity of tutorials, each compared with those of its language."""
 
     def __init__(self, courses: Sequence[FinishedRoadmap]) -> None:
         self._runs: dict[str, dict[str, frozenset[tuple[str, ...]]]] = {}
@@ -76,7 +76,7 @@ class Comparison:
             self._terms[course.name], self._weights[course.name] = terms, likeness.weights(texts)
 
     def overlap(self, concept: Subject) -> tuple[str, float]:
-        """Return the concept of any course with the most similar tutorial, and their overlap."""
+        """Return the concept of any course with the largest overlap, and that."""
         its = self._runs[concept.tutorial_language]
         shares = {
             other: likeness.overlap(its[concept.key], runs)
@@ -87,7 +87,10 @@ class Comparison:
         return other, shares.get(other, 0.0)
 
     def support(self, course: FinishedRoadmap, concept: Subject) -> tuple[tuple[float, ...], str]:
-        """Return the support of each question, and the tutorial that has more; empty: none."""
+        """Return the support of each question, and the tutorial that has more.
+
+        Its key is empty when none has more.
+        """
         assert concept.quiz is not None
         weight, questions = self._weights[course.name], concept.quiz.questions
         found = {
@@ -102,43 +105,34 @@ def measured(
     course: FinishedRoadmap, comparison: Comparison, seen: Mapping[str, Visit] | None = None
 ) -> list[ConceptMetrics]:
     """Measure the concepts of a course. `seen` has the results of link visits, if any."""
-    return [_of(course, concept, comparison, seen) for concept in course.concepts]
-
-
-def _of(
-    course: FinishedRoadmap,
-    concept: Subject,
-    comparison: Comparison,
-    seen: Mapping[str, Visit] | None,
-) -> ConceptMetrics:
-    parts = {"tutorial": concept.tutorial, "resources": concept.resources, "quiz": concept.quiz}
-    facts: dict[str, Any] = {"missing": tuple(name for name, part in parts.items() if part is None)}
-    if concept.tutorial is not None:
-        facts |= _tutorial(concept.tutorial, concept.tutorial_language)
-        facts["overlaps_with"], facts["overlap"] = comparison.overlap(concept)
-    if concept.resources is not None:
-        urls = [resource.url for resource in concept.resources]
-        facts["resources"] = len(urls)
-        facts["unofficial"] = tuple(url for url in urls if not links.is_official(url))
-        if seen is not None:
-            found = {url: seen[url] for url in urls if url in seen}
-            gone = {url: visit for url, visit in found.items() if visit.is_gone}
-            facts["dead"] = tuple(f"{url} ({visit.wrong})" for url, visit in gone.items())
-            facts["alive"] = sum(not visit.wrong for visit in found.values())
-    if concept.quiz is not None:
-        facts |= _quiz(concept.quiz)
-    if concept.is_mixed:
-        both = f"the quiz is in {concept.language}, its tutorial in {concept.tutorial_language}"
-        facts["not_measured"] = (f"{both}: not compared",)
-    elif concept.quiz is not None and concept.tutorial is not None:
-        facts["support"], facts["closer_to"] = comparison.support(course, concept)
-    return ConceptMetrics(
-        concept.key,
-        concept.title,
-        concept.language,
-        tutorial_language=concept.tutorial_language,
-        **facts,
-    )
+    concepts = []
+    for concept in course.concepts:
+        parts = {"tutorial": concept.tutorial, "resources": concept.resources, "quiz": concept.quiz}
+        facts: dict[str, Any] = {
+            "missing": tuple(name for name, part in parts.items() if part is None)
+        }
+        if concept.tutorial is not None:
+            facts |= _tutorial(concept.tutorial, concept.tutorial_language)
+            facts["overlaps_with"], facts["overlap"] = comparison.overlap(concept)
+        if concept.resources is not None:
+            urls = [resource.url for resource in concept.resources]
+            facts["resources"] = len(urls)
+            facts["unofficial"] = tuple(url for url in urls if not links.is_official(url))
+            if seen is not None:
+                found = {url: seen[url] for url in urls if url in seen}
+                gone = {url: visit for url, visit in found.items() if visit.is_gone}
+                facts["dead"] = tuple(f"{url} ({visit.wrong})" for url, visit in gone.items())
+                facts["alive"] = sum(not visit.wrong for visit in found.values())
+        if concept.quiz is not None:
+            facts |= _quiz(concept.quiz)
+        if concept.is_mixed:
+            both = f"the quiz is in {concept.language}, its tutorial in {concept.tutorial_language}"
+            facts["not_measured"] = (f"{both}: not compared",)
+        elif concept.quiz is not None and concept.tutorial is not None:
+            facts["support"], facts["closer_to"] = comparison.support(course, concept)
+        facts["tutorial_language"] = concept.tutorial_language
+        concepts.append(ConceptMetrics(concept.key, concept.title, concept.language, **facts))
+    return concepts
 
 
 def _quiz(quiz: Quiz) -> dict[str, Any]:
@@ -177,7 +171,7 @@ def _tutorial(markdown: str, language: str) -> dict[str, Any]:
 
 
 def question_faults(question: Question) -> list[str]:
-    """Return the faults of a question that its type does not forbid, as ends of sentences."""
+    """Return faults of a question, as ends of sentences."""
     options, kind = question.options, question.type
     rules = {
         "every option is right": len(options) == len(question.answers),

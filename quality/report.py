@@ -12,7 +12,10 @@ from quality.measuring import ConceptMetrics
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Report of one course. Unless its links were `visited`, it is not known which are alive."""
+    """Report of one course.
+
+    Unless its links were `visited`, it is not known which are alive.
+    """
 
     course: str
     concepts: Sequence[ConceptMetrics]
@@ -52,24 +55,22 @@ def table(report: Report) -> Table:
         made.add_column(name, justify="right")
     made.add_column("", justify="center")
     for each in report.concepts:
-        made.add_row(*_cells(each), "[red]✗[/]" if faults(each) else "[green]✓[/]")
+        parsed = each.blocks - len(each.broken_blocks) - each.unread_blocks
+        support = f"{each.mean_support:.0%}, {min(each.support):.0%}" if each.support else "-"
+        made.add_row(
+            each.key.rpartition("/")[2],
+            "" if each.words is None else f"{each.words:,}",
+            "" if each.level is None else f"{each.level:.1f}",
+            f"{parsed}/{each.blocks}" if each.blocks else "-",
+            "yes" if each.exercise_words and each.solution_words else "no",
+            f"{each.resources - len(each.unofficial)}/{each.resources}",
+            "?" if each.alive is None else f"{each.alive}/{each.resources}",
+            f"{each.questions}{'!' if each.quiz_faults else ''}",
+            support,
+            f"{each.overlap:.1%}",
+            "[red]✗[/]" if faults(each) else "[green]✓[/]",
+        )
     return made
-
-
-def _cells(of: ConceptMetrics) -> list[str]:
-    parsed = of.blocks - len(of.broken_blocks) - of.unread_blocks
-    return [
-        of.key.rpartition("/")[2],
-        "" if of.words is None else f"{of.words:,}",
-        "" if of.level is None else f"{of.level:.1f}",
-        f"{parsed}/{of.blocks}" if of.blocks else "-",
-        "yes" if of.exercise_words and of.solution_words else "no",
-        f"{of.resources - len(of.unofficial)}/{of.resources}",
-        "?" if of.alive is None else f"{of.alive}/{of.resources}",
-        f"{of.questions}{'!' if of.quiz_faults else ''}",
-        f"{of.mean_support:.0%}, {min(of.support):.0%}" if of.support else "-",
-        f"{of.overlap:.1%}",
-    ]
 
 
 def summary(reports: Sequence[Report]) -> str:

@@ -1,4 +1,7 @@
-"""Finished roadmaps to measure: of the built-in catalogue, of an exported file, or a new one."""
+"""Finished roadmaps to measure.
+
+They come from the built-in catalogue, an exported file, or the service.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -79,7 +79,7 @@ def audit(ask: Ask, *, strict: bool) -> int:
 
 
 def installed(folder: Path) -> Ask:
-    """Install pip-audit in `folder`, and return a function that asks a service with it."""
+    """Install pip-audit in `folder`, and return a function that runs it."""
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
     quiet = ["--quiet", "--disable-pip-version-check", "--no-cache-dir"]

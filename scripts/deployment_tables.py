@@ -1,5 +1,6 @@
-"""Tables of documents about deployment: bills from `cli/costs/`, and the comparison from
-benchmarks/results.json.
+"""Tables of documents about deployment.
+
+They are bills from `cli/costs/`, and the comparison from benchmarks/results.json.
 
 `python -m scripts.deployment_tables` prints them; `--write` puts them into the pages, between two
 comments.

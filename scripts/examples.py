@@ -136,8 +136,9 @@ class Step:
 
 
 class Story:
-    """Record of requests and answers: the first request of each operation, and the first answer
-    of each status.
+    """Record of requests and answers.
+
+    It keeps the first request of each operation, and the first answer of each status.
     """
 
     def __init__(
@@ -215,7 +216,10 @@ def first_lines(count: int, begin: str = "") -> Callable[[str], str]:
 
 
 def first_concept(known: dict[str, Any]) -> Answer:
-    """Return the exported roadmap with its first concept alone: an example is to be read."""
+    """Return the exported roadmap with its first concept alone.
+
+    A whole one would be too long for an example.
+    """
     document = known["document"]
     stage = document["outline"]["stages"][0]
     module = {**stage["modules"][0], "concepts": stage["modules"][0]["concepts"][:1]}
@@ -234,7 +238,7 @@ def without_model(known: dict[str, Any]) -> Answer:
 
 
 def begins_on_monday(_: dict[str, Any]) -> Answer:
-    """Return a schedule whose recorded weeks do not depend on the day of the recording.
+    """Return a schedule whose weeks do not depend on the day of the recording.
 
     It has no deadline, since a day that is over may not be set as one.
     """

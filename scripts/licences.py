@@ -1,4 +1,6 @@
-"""docs/LICENCES.md: the licence of every package of requirements.lock, from its metadata.
+"""Write docs/LICENCES.md, the licences of all packages of requirements.lock.
+
+A licence is what the metadata of the package state.
 
 `python -m scripts.licences` writes the page. It downloads packages for other machines to read
 their metadata.
@@ -102,7 +104,10 @@ def row(package: Locked, facts: PackageMetadata) -> str:
 
 
 def licence(facts: PackageMetadata) -> str:
-    """Return the SPDX expression, or the stated licence. Several classifiers are a choice."""
+    """Return the SPDX expression, or the stated licence.
+
+    Several classifiers are a choice.
+    """
     if expression := _one(facts, "License-Expression"):
         return expression
     prefix = "License :: OSI Approved :: "
@@ -118,7 +123,10 @@ def licence(facts: PackageMetadata) -> str:
 
 
 def is_allowed(expression: str) -> bool:
-    """Whether all parts of an AND, or one of an OR, are allowed. A person reads nested ones."""
+    """Whether all parts of an AND, or one of an OR, are allowed.
+
+    Nested expressions are read by a person.
+    """
     return any(
         all(part.strip() in ALLOWED for part in choice.split(" AND "))
         for choice in expression.split(" OR ")

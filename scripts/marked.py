@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """Part of a page between two comments, which `made` returns and `script` prints or writes."""
+    """Part of a page between two comments: `script` prints or writes `made()`."""
 
     script: str
     page: Path
@@ -17,7 +17,10 @@ class Marked:
     made: Callable[[], str]
 
     def within(self, page: str) -> str:
-        """Return the page with a new part. Raises ValueError unless it has one pair of markers."""
+        """Return the page with a new part.
+
+        Raises ValueError unless it has one pair of markers.
+        """
         before, begin, rest = page.partition(self.begin)
         _, end, after = rest.partition(self.end)
         if not (begin and end) or self.begin in rest or self.end in after:

@@ -1,4 +1,4 @@
-"""The table of metrics in docs/MONITORING.md, made from core/metric_definitions.py.
+"""Table of metrics in docs/MONITORING.md, from core/metric_definitions.py.
 
 `python scripts/metrics_table.py` prints it; `--write` puts it into the page, between two comments.
 """

@@ -1,4 +1,7 @@
-"""Take the pictures of docs/img/ of the real service in Chromium: `make screenshots`."""
+"""Take the pictures of docs/img/ in Chromium: `make screenshots`.
+
+They show the real service.
+"""
 
 import os
 import shutil
@@ -71,7 +74,7 @@ def main() -> int:
 
 @dataclass
 class Hasty(Teacher):
-    """Model that is slow, fails at the first analysis and one quiz, and limits its rate once."""
+    """Model that is slow, fails twice, and limits its rate once."""
 
     asked: Counter[str] = field(default_factory=Counter)
 

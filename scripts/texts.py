@@ -1,4 +1,4 @@
-"""Catalogues in locales/: the English texts of the sources, and their translations.
+"""Catalogues in locales/: texts of the sources and their translations.
 
 `python -m scripts.texts` collects the texts of core/, roadmap/ and web/, keeps their translations,
 drops those of other texts, and compiles. The same sources give the same files: without dates, line
@@ -133,7 +133,10 @@ def po(catalogue: MessageCatalogue) -> bytes:
 
 
 def mo(language: str, content: bytes) -> bytes:
-    """Compile the translations of a .po for the standard library; the rest stays English."""
+    """Compile the translations of a .po for the standard library.
+
+    Other texts stay English.
+    """
     catalogue = read(language, content)
     for message in list(catalogue):
         if is_open(message):

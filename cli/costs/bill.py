@@ -16,7 +16,7 @@ REDIS = "redis"  # the part that a provider who bills commands replaces
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Part of a deployment, with the average MB (10^6 bytes) and cores of each instance."""
+    """Part of a deployment; MB (10^6 bytes) and cores are averages of each instance."""
 
     name: str
     instances: int
@@ -65,7 +65,7 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Load: roadmaps of a month, reads of each, and months for which roadmaps have been kept."""
+    """Roadmaps of a month, reads of each, and months for which they have been kept."""
 
     roadmaps: float
     reads: float
@@ -98,12 +98,15 @@ def use_of(stack: StackUsage, load: Load) -> Use:
 
 
 def reserved(memory: float, cores: float) -> Use:
-    """Return the use of an instance of this size (MB, cores), which is paid in any case."""
+    """Return the use of an instance that is paid by its size (MB, cores)."""
     return Use((Part("instance", 1, memory, cores),), 0, 0, 0, 0)
 
 
 def bill_of(use: Use, platform: Platform, redis: RedisByCommand | None = None) -> Bill:
-    """Return the bill. `redis` is a provider who bills commands, and replaces the platform's."""
+    """Return the bill.
+
+    `redis` is a provider who bills commands, and replaces the platform's.
+    """
     parts = [part for part in use.parts if redis is None or part.name != REDIS]
     commands = use.commands + (use.inside_scripts if redis and redis.inside_scripts else 0)
     return Bill(

@@ -70,7 +70,10 @@ def layouts_of(
 
 
 def in_one(together: StackUsage, catalogue: StackUsage, writes: StackUsage) -> StackUsage:
-    """Return one instance with the writer of `writes`; it was measured with the catalogue's."""
+    """Return one instance with the writer of `writes`.
+
+    It was measured with the catalogue's.
+    """
     ours = [name for name in writes.parts if name not in SERVERS]
     more = _plus(
         together.parts[TOGETHER],
@@ -88,7 +91,7 @@ def in_one(together: StackUsage, catalogue: StackUsage, writes: StackUsage) -> S
 
 
 def at_work(before: StackUsage, catalogue: StackUsage, writes: StackUsage) -> StackUsage:
-    """Return the replaced stack with the work of `writes` for its worker and its PostgreSQL."""
+    """Return the replaced stack, whose worker and PostgreSQL do the work of `writes`."""
     writer, stores = writes.parts[WRITER], writes.parts["postgres"]
     memory = writer.memory_busy - catalogue.parts[WRITER].memory_busy
     more = {

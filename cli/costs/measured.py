@@ -1,4 +1,7 @@
-"""Measured use of the service and of the stack it replaces: `make bench-usage WRITE=1`."""
+"""Measured use of the service and of the stack it replaces.
+
+`make bench-usage WRITE=1` writes measured.json beside this file.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -81,7 +84,10 @@ class Effort(UsageModel):
 
 
 class MeasuredUsage(UsageModel):
-    """Measurement of one run on one machine, which took `seconds`. `stacks` are by name."""
+    """Measurement of one run on one machine, which took `seconds`.
+
+    `stacks` are by name.
+    """
 
     date: str
     command: str

@@ -1,4 +1,7 @@
-"""Prices of providers: prices.json beside this file, or another file of the same form."""
+"""Prices of providers.
+
+They are in prices.json beside this file, or in another file of the same form.
+"""
 
 from datetime import date
 from pathlib import Path

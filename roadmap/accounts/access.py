@@ -29,7 +29,7 @@ def newest_of(
 def in_order_of_id(
     owner_id: UUID, *, beyond: UUID | None, status: str | None, oldest_first: bool = False
 ) -> Any:
-    """Select the roadmaps of an account beyond an id, along the index of owner, status and id.
+    """Select roadmaps of an account beyond an id by the index of owner, status, id.
 
     Without a status it is the index of owner and id. With equality alone, PostgreSQL may use the
     primary key instead and read all newer roadmaps of other accounts. Bounds on all columns of an
@@ -48,7 +48,9 @@ def in_order_of_id(
 
 
 def get_owned(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> Roadmap:
-    """Return a roadmap of the owner. Raises NotFound, and InTrash while it is in the trash.
+    """Return a roadmap of the owner.
+
+    Raises NotFound, and InTrash while it is in the trash.
 
     `with_trash` is for operators and exports, which see deleted roadmaps.
     """
@@ -61,7 +63,10 @@ def get_owned(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> 
 
 
 def lock_owned(owner_id: UUID, roadmap_id: UUID) -> None:
-    """Lock the row of a roadmap until the commit. Needs a transaction. Raises NotFound."""
+    """Lock the row of a roadmap until the commit. Needs a transaction.
+
+    Raises NotFound.
+    """
     lock_for_update(
         Roadmap.select(Roadmap.id).where(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
     ).execute()
@@ -71,7 +76,7 @@ def lock_owned(owner_id: UUID, roadmap_id: UUID) -> None:
 def transition(
     owner_id: UUID, roadmap_id: UUID, among: Collection[str], verb: str, **changes: Any
 ) -> Roadmap:
-    """Change a roadmap whose status is one of `among`, and lock its row until the commit.
+    """Change a roadmap with a status of `among`, and lock its row until the commit.
 
     Raises NotFound, and Conflict when the status does not allow what the verb says.
     """

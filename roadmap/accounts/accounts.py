@@ -1,4 +1,4 @@
-"""Accounts: registration, login, passwords, ranks, deletion, and the owner in embedded mode."""
+"""Accounts: registration, login, passwords, ranks, deletion, local owner."""
 
 import logging
 from contextlib import suppress
@@ -200,7 +200,9 @@ def log_in(credentials: Credentials, device: Device) -> tuple[User, Login]:
 def change_password(
     principal: Principal, change: PasswordChange, device: Device
 ) -> tuple[User, Login]:
-    """Set a password, end all sessions of the account and begin a new one. Slow by design.
+    """Set a password, end all sessions of the account and begin a new one.
+
+    Slow by design.
 
     Raises Invalid, Unauthenticated, Conflict.
     """
@@ -219,7 +221,9 @@ def change_password(
 def change_email(
     principal: Principal, change: EmailChange, device: Device, actor: Actor
 ) -> tuple[User, Login]:
-    """Set the address, end all sessions of the account and begin a new one. Slow by design.
+    """Set the address, end all sessions of the account and begin a new one.
+
+    Slow by design.
 
     Raises Invalid, Unauthenticated, Conflict, AddressTaken.
     """
@@ -321,7 +325,10 @@ def set_password(email: str, password: str, *, revoke_keys: bool = False) -> Non
 
 
 def set_email(email: str, new: str, actor: Actor) -> None:
-    """Set the address and end all sessions. For operators. Raises NotFound, AddressTaken."""
+    """Set the address and end all sessions. For operators.
+
+    Raises NotFound, AddressTaken.
+    """
     with transaction():
         _readdressed(_locked(email), normalize_email(new), actor)
 
@@ -343,7 +350,9 @@ def set_observer(email: str, *, is_observer: bool) -> None:
 
 
 def disable(email: str) -> None:
-    """Disable an account: its sessions and keys end, and its data stays. Raises NotFound.
+    """Disable an account: its sessions and keys end, and its data stays.
+
+    Raises NotFound.
 
     When it is to be deleted, it cannot be restored any more.
     """
@@ -368,7 +377,7 @@ def list_all(limit: int) -> list[ListedUser]:
 
 
 def _begin(verified: Account, device: Device, digest: str, *, restore: bool) -> tuple[User, Login]:
-    """Begin a session after a verified password, unless the account has changed meanwhile.
+    """Begin a session after a verified password, unless the account has changed.
 
     `digest` is its hash, which may be newer than the stored one.
     """
@@ -406,7 +415,10 @@ def _change(account: Account, changes: dict[str, Any], *, revoke_keys: bool = Fa
 
 
 def _set_rank(email: str, rank: str, has_it: bool) -> None:
-    """Give or take a rank. Sessions end, since their tokens name it, and so do keys that need it."""
+    """Give or take a rank.
+
+    Sessions end, since their tokens name it, and so do keys that need it.
+    """
     with transaction():
         account = _locked(email)
         _change(account, {rank: has_it})
@@ -443,7 +455,10 @@ def _insert(email: str, name: str, digest: str, *, is_admin: bool = False) -> Ac
 
 
 def _verified(principal: Principal, password: SecretStr, wrong: str) -> Account:
-    """Return the account if this is its password. Slow by design. Raises Unauthenticated."""
+    """Return the account if this is its password. Slow by design.
+
+    Raises Unauthenticated.
+    """
     account = _get(principal.account_id)
     if not passwords.matches(account.password_hash, password.get_secret_value()):
         raise Unauthenticated(wrong)

@@ -1,4 +1,7 @@
-"""API keys of an account, within scopes. A secret is shown once and stored as a hash."""
+"""API keys of an account, within scopes.
+
+A secret is shown once and stored as a hash.
+"""
 
 import hashlib
 import secrets
@@ -74,7 +77,7 @@ def scopes_of(holder: Account | Login) -> frozenset[Scope]:
 
 
 def create(account_id: UUID, request: KeyRequest) -> NewKey:
-    """Make a key. Raises Forbidden for scopes that the account has not, Conflict at the limit."""
+    """Make a key. Raises Forbidden for missing scopes, Conflict at the limit."""
     key, now = PREFIX + secrets.token_urlsafe(32), clock.now()
     fields = {
         "id": new_id(),
@@ -133,7 +136,10 @@ def revoke_all(account_id: UUID, scope: Scope | None = None) -> None:
 
 
 def find(key: str) -> Bearer | None:
-    """Return the holder of a key; None for one that does not exist, has expired or was revoked."""
+    """Return the holder of a key.
+
+    It is None for a key that does not exist, has expired or was revoked.
+    """
     valid = (ApiKey.secret_hash == _hash(key), ApiKey.revoked_at.is_null())
     query = ApiKey.select(ApiKey, Account).join(Account)
     with session():

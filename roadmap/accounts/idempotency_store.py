@@ -1,4 +1,6 @@
-"""Stored answers by Idempotency-Key: a repeated request gets the first answer again.
+"""Stored answers by Idempotency-Key.
+
+A repeated request gets the first answer again.
 
 An answer is written in the transaction that does the work: both are there, or neither is. An error
 leaves nothing behind, and the same request may be sent again.
@@ -33,7 +35,10 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """Answer to a request; its content is None when it had a secret, which is not stored."""
+    """Answer to a request.
+
+    Its content is None when it had a secret, which is not stored.
+    """
 
     name: IdempotencyKey
     status: int

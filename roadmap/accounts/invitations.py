@@ -1,4 +1,7 @@
-"""Invitations: each lets one person register once, for a while. web/tokens.py signs its token."""
+"""Invitations: each lets one person register once, for a while.
+
+Its token is signed in web/tokens.py.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any

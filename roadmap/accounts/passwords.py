@@ -19,7 +19,7 @@ def hashed(password: str) -> str:
 
 
 def rehashed(password_hash: str, password: str) -> str:
-    """Return the hash of a matching password, renewed when the parameters have changed."""
+    """Return the hash of a matching password, renewed after a change of parameters."""
     return HASHER.hash(password) if HASHER.check_needs_rehash(password_hash) else password_hash
 
 

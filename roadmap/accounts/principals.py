@@ -9,7 +9,7 @@ from roadmap.accounts.locks import lock_account
 
 
 def confirm(principal: Principal) -> Account:
-    """Return the account as it is now, and lock it and its login or key until the commit.
+    """Return the current account; lock it and its login or key until the commit.
 
     To be called first in a transaction that creates a credential, a link or an invitation: the
     request was authenticated when it came, and may have waited since. Raises Unauthenticated, also

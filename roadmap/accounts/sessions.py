@@ -1,4 +1,4 @@
-"""Logins: begun with a password, ended by their owner, a new password, idle time or age."""
+"""Logins, which end by their owner, a new password, idle time or age."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -36,7 +36,10 @@ class SessionList(BaseModel):
 
 
 def begin(account: Account, device: Device) -> Login:
-    """Begin a session, in the caller's transaction. Its id is new, so that none can be fixed."""
+    """Begin a session, in the caller's transaction.
+
+    Its id is new, so that none can be fixed.
+    """
     now, session_id = clock.now(), new_id()
     LoginSession.insert(
         id=session_id,
@@ -55,7 +58,7 @@ def begin(account: Account, device: Device) -> Login:
 
 
 def end(account_id: UUID, session_id: UUID) -> None:
-    """End a session. Raises NotFound for one of another account, and for one that has ended."""
+    """End a session. Raises NotFound if it has ended or is of another account."""
     update = LoginSession.update(ended_at=database_time())
     with transaction():
         if update.where(open_of(account_id), LoginSession.id == session_id).execute() == 0:
@@ -76,7 +79,7 @@ def list_open(account_id: UUID, current: UUID | None) -> SessionList:
 
 
 def ended_since(moment: datetime) -> set[UUID]:
-    """Return sessions that have ended since then, and would not have expired by themselves."""
+    """Return sessions that have ended since then, and had not expired."""
     found: set[UUID] = set()
     after = LoginSession.ended_at >= moment
     columns = (LoginSession.ended_at, LoginSession.id)
@@ -98,7 +101,7 @@ def note_seen(session_ids: Collection[UUID]) -> None:
 
 
 def end_idle_sessions() -> int:
-    """End sessions that were unused for SESSION_IDLE_SECONDS, and return how many there were.
+    """End sessions unused for SESSION_IDLE_SECONDS, and return how many.
 
     Sessions that expired long ago are deleted.
     """

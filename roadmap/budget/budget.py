@@ -1,4 +1,6 @@
-"""Budgets for model calls: the highest cost is reserved before a call, the real one settled after.
+"""Budgets for model calls.
+
+The highest cost is reserved before a call, the real one settled after.
 
 So running calls can never cost more than the budgets, however many there are. Every transaction
 locks its rows in one order (the roadmap, the account's month, the calls), so that no two wait for
@@ -56,7 +58,10 @@ class CallPurpose:
 
 
 class OverBudget(GeneratorFault):
-    """A call could cost more than is left of a budget. Amounts are millionths of the currency."""
+    """A call could cost more than is left of a budget.
+
+    Amounts are millionths of the currency.
+    """
 
     def __init__(self, budget: str, remedy: str, *, limit: int, spent: int, most: int) -> None:
         limit_, spent_, most_ = (
@@ -82,7 +87,10 @@ class MoneyHeld(RetryLater):
 
 
 class BudgetMeter:
-    """Meter of one task: every model call of its generator is paid from the owner's budgets."""
+    """Meter of one task.
+
+    Every model call of its generator is paid from the owner's budgets.
+    """
 
     def __init__(self, purpose: CallPurpose, stop: StopSignal) -> None:
         self._purpose, self._stop = purpose, stop
@@ -109,7 +117,7 @@ class BudgetMeter:
 
 
 class BudgetedCall:
-    """One model call. Unless its usage is known, it has cost the most that it can have cost."""
+    """Model call, which costs what is reserved unless its usage is known."""
 
     def __init__(
         self,
@@ -125,7 +133,10 @@ class BudgetedCall:
         self._tokens: tuple[int | None, int | None] = (None, None)
 
     def used(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
-        """Note the usage that the provider reports, or None. More than was reserved is possible."""
+        """Note the usage that the provider reports, or None.
+
+        More than was reserved is possible.
+        """
         prompt, completion = self._tokens = _plausible(prompt_tokens), _plausible(completion_tokens)
         if prompt is None or completion is None:
             self._billed = self._most
@@ -193,7 +204,9 @@ class BudgetedCall:
                 count(MODEL_TOKENS, used, model=model, kind=kind)
 
     def _settle(self, result: dict[str, Any]) -> None:
-        """Save the real cost, once: the answer of the database to an earlier try may be lost.
+        """Save the real cost, once.
+
+        The answer of the database to an earlier try may be lost.
 
         A call that counts as lost by now still has its reservation, as a running one does.
         """
@@ -291,7 +304,9 @@ def _reserve(facts: dict[str, Any], month: str, most: int) -> None:
 def _take(
     sum_: Any, most: int, budget: Decimal, *, its: Any, calls: Any, name: str, remedy: str
 ) -> None:
-    """Reserve an amount in a row of `sum_`, whose calls are `calls`; a budget of 0 is no limit.
+    """Reserve an amount in a row of `sum_`, whose calls are `calls`.
+
+    A budget of 0 is no limit.
 
     Raises MoneyHeld, OverBudget, and GeneratorFault without such a row.
     """
@@ -315,7 +330,10 @@ def _take(
 
 
 def oldest_running() -> datetime:
-    """Return the time before which no running call can have begun: its lease would be over."""
+    """Return the time before which no running call can have begun.
+
+    Its lease would be over.
+    """
     return clock.now() - timedelta(seconds=settings.lease_seconds)
 
 

@@ -1,4 +1,7 @@
-"""Receipts of roadmaps, and estimates. Amounts are in the currency of the settings."""
+"""Receipts of roadmaps, and estimates.
+
+Amounts are in the currency of the settings.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -136,7 +139,10 @@ def pending_estimate(roadmap_id: UUID) -> Estimate:
 
 
 def estimate(kinds: Mapping[str, int], model: str | None) -> Estimate:
-    """Estimate so many calls of each step. The catalogue, which has no model, makes none."""
+    """Estimate so many calls of each step.
+
+    The catalogue, which has no model, makes none.
+    """
     wanted = {step: calls for step, calls in kinds.items() if calls} if model else {}
     prompt, completion, measured = 0, 0, True
     with session():
@@ -158,7 +164,7 @@ def estimate(kinds: Mapping[str, int], model: str | None) -> Estimate:
 
 
 def _measured(step: str, model: str) -> tuple[int, int, int]:
-    """Return the count of recent calls of this step with known tokens, and the sums of these."""
+    """Return the count of recent calls with known tokens, and their sums."""
     tokens = (ModelCall.prompt_tokens, ModelCall.completion_tokens)
     known = (ModelCall.outcome == CallOutcome.ok, *(each.is_null(False) for each in tokens))
     same = (ModelCall.model == model, ModelCall.step == step)

@@ -176,7 +176,7 @@ def audited(
 
 
 class EntryIfPossible(ExitStack):
-    """Audit entry that may be missing, for acts such as a backup of a read-only server."""
+    """Audit entry that may be missing, as in a backup of a read-only server."""
 
     def __init__(self, entry: AbstractContextManager[object]) -> None:
         super().__init__()
@@ -192,7 +192,10 @@ class EntryIfPossible(ExitStack):
 def records(
     *, limit: int, before: UUID | None = None, action: str = "", outcome: AuditOutcome | None = None
 ) -> AuditLog:
-    """Return a page, the newest first; `before` is the id at which the previous one ended."""
+    """Return a page, the newest first.
+
+    `before` is the id at which the previous one ended.
+    """
     query = AuditRecord.select()
     if before is not None:
         query = query.where(AuditRecord.id < before)
@@ -213,7 +216,10 @@ def purge_expired() -> None:
 
 
 def _end(row: dict[str, Any], ended: dict[str, Any]) -> None:
-    """Write the outcome. When that fails, the act counts, and its outcome stays unknown."""
+    """Write the outcome.
+
+    When that fails, the act counts, and its outcome stays unknown.
+    """
     id_, outcome = row["id"], ended["outcome"]
     try:
         with transaction():

@@ -181,7 +181,10 @@ def _snapshot(database: peewee.Database) -> Iterator[None]:
 
 @contextmanager
 def _one_change(database: peewee.Database) -> Iterator[None]:
-    """Change all or nothing. SQLite checks references last: its migrations rebuild tables."""
+    """Change all or nothing.
+
+    SQLite checks references last: its migrations rebuild tables.
+    """
     if isinstance(database, peewee.PostgresqlDatabase):
         with database.atomic():
             yield
@@ -223,7 +226,10 @@ def _head(table: type[Table]) -> TableHead:
 
 
 def _write_rows(database: peewee.Database, table: type[Table], writer: Writer) -> None:
-    """Write rows by primary key, some at a time: none is twice in memory, no statement is long."""
+    """Write rows by primary key, some at a time.
+
+    No row is in memory twice, and no statement is long.
+    """
     head = _head(table)
     key = table._meta.primary_key
     fields = key.field_names if isinstance(key, peewee.CompositeKey) else [key.name]
@@ -318,18 +324,15 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and strip_nul(value) == value
 
 
-def _is_json(value: Any) -> bool:
-    """Whether it is JSON that every database takes, or raise ValueError."""
-    return _is_text(value) and strip_nul_json(value) == value and (json.loads(value) or True)
-
-
 # Whether a value in a file is of its kind: SQLite would take any value.
 FITS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("uuid", "text", "time", "date", "bytes"), _is_text),
     "integer": lambda value: type(value) is int and abs(value) < 2**63,
     "number": lambda value: type(value) in (int, float) and math.isfinite(value),
     "boolean": lambda value: type(value) is bool,
-    "json": _is_json,
+    "json": lambda value: (
+        _is_text(value) and strip_nul_json(value) == value and (json.loads(value) or True)
+    ),  # or it raises ValueError
 }
 TO_FILE: dict[str, Value] = {
     "uuid": lambda value: UUID(str(value)).hex,

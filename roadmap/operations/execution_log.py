@@ -1,5 +1,6 @@
-"""Execution log: `record()` fills a bounded buffer, a timer thread sends batches, `store_batch`
-writes them once.
+"""Execution log: records are buffered, sent in batches and stored once.
+
+`record()` fills the buffer, a timer thread sends batches, `store_batch` writes them.
 
 A record has its id and time from the start, so a batch that is stored twice stores nothing twice.
 Each process numbers its records and sends the number along, so that records lost by the broker are
@@ -77,8 +78,10 @@ class LogLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LogBatchSource:
-    """Source of a batch: the random id of a process, the number of the last record, and the count
-    of dropped ones.
+    """Source of a batch.
+
+    It has the random id of a process, the number of the last record, and the count of dropped
+    records.
 
     `traces` has one for each record. They are not in the records, since an older version stores
     these as they come and has no such column.
@@ -106,7 +109,10 @@ class LogLedger:
 
 
 class Buffer:
-    """Buffer of records until `sink` has taken them. `dropped` counts those it had no room for."""
+    """Buffer of records until `sink` has taken them.
+
+    `dropped` counts those it had no room for.
+    """
 
     def __init__(self, *, capacity: int = CAPACITY, batch: int = BATCH) -> None:
         self.id = new_id()
@@ -151,7 +157,7 @@ class Buffer:
                 self._send(self.sink)
 
     def close(self) -> None:
-        """Send all records before the process ends, or store them from here, or log their loss."""
+        """Send or store all records before the process ends, or log their loss."""
         self.flush()
         with self._flushing:
             try:
@@ -230,7 +236,10 @@ def record(
     details: Mapping[str, Any] | None = None,
     duration_ms: int | None = None,
 ) -> None:
-    """Log an event, with the trace of this thread, without blocking. Errors are sent at once."""
+    """Log an event, with the trace of this thread, without blocking.
+
+    Errors are sent at once.
+    """
     trace = current()
     document = {
         "id": new_hex(),
@@ -249,7 +258,10 @@ def record(
 
 
 def _plain(details: Mapping[str, Any]) -> Document:
-    """Return details with types of JSON: a record that cannot be sent would hold up all others."""
+    """Return details with types of JSON.
+
+    A record that cannot be sent would hold up all others.
+    """
     if all(type(name) is str and type(value) in SIMPLE for name, value in details.items()):
         return {
             strip_nul(name): strip_nul(value) if type(value) is str else value
@@ -307,7 +319,10 @@ def _count(source: Mapping[str, Any], stored: int, expired: int) -> None:
 
 
 def ledger() -> LogLedger:
-    """Return the counts of all records that processes have numbered. Raises Unavailable."""
+    """Return the counts of all records that processes have numbered.
+
+    Raises Unavailable.
+    """
     settled = LogSource.behind_since < clock.now() - SETTLED
     behind = LogSource.last_seq - LogSource.stored - LogSource.expired
     missing = peewee.Case(None, [(settled, behind)], 0)

@@ -1,4 +1,7 @@
-"""Months of the execution log (UTC). A record belongs to the month of the time in its id."""
+"""Months of the execution log (UTC).
+
+A record belongs to the month of the time in its id.
+"""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

@@ -1,4 +1,6 @@
-"""Partitions of `execution_log` on PostgreSQL: one a month, made ahead and dropped as a whole.
+"""Partitions of `execution_log` on PostgreSQL.
+
+There is one for each month, made ahead and dropped as a whole.
 
 Records without a partition go to the default one: those of processes whose clock is wrong, and
 those of a month that was not made in time. They move to their month when it is made.
@@ -57,7 +59,7 @@ def partitions() -> list[Partition]:
 
 
 def make_ahead() -> None:
-    """Make the partitions of this month and the next, in any number of processes at once.
+    """Make the partitions of this month and the next, in any process.
 
     While the table is in use for too long, that is left to the next call. Raises Unavailable.
     """

@@ -47,7 +47,7 @@ def parsed(text: str) -> Wanted:
 
 
 def as_websearch(wanted: Wanted) -> str:
-    """Return a query for `websearch_to_tsquery`, without signs that it would interpret."""
+    """Return a query for `websearch_to_tsquery`, without signs of its syntax."""
     return " or ".join(
         " ".join(f'{"-" * term.unwanted}"{term.words}"' for term in terms) for terms in wanted
     )

@@ -1,4 +1,6 @@
-"""Retention of the execution log: whole months, by LOG_RETENTION_DAYS; and sums of its sources.
+"""Retention of the execution log: whole months, by LOG_RETENTION_DAYS.
+
+Sources that have ended are summed up.
 
 Upkeep calls it each minute, in any number of processes at once.
 """
@@ -76,7 +78,10 @@ def sum_up_sources() -> None:
 
 
 def _agrees_about_time() -> bool:
-    """Compare the clock with the database's: one that is months ahead would delete all months."""
+    """Compare the clock with the database's.
+
+    A clock that is months ahead would delete all months.
+    """
     if not is_postgres():
         return True
     with session():

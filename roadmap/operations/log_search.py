@@ -1,4 +1,6 @@
-"""Search in the execution log, for operators: pages of records, following it, and export.
+"""Search in the execution log, for operators.
+
+They read it in pages, follow it, and export it.
 
 Pages go by id, the newest first: records that are written meanwhile move nothing, and a deep page
 costs as much as the first. The time of a record is in its id, so that a range of time is a range of
@@ -44,7 +46,10 @@ CATEGORIES = f"""WITH RECURSIVE found AS (
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Filter for records; empty or None matches all. `since` is inclusive, `until` exclusive."""
+    """Filter for records; empty or None matches all.
+
+    `since` is inclusive, `until` exclusive.
+    """
 
     levels: tuple[LogLevel, ...] = ()
     categories: tuple[str, ...] = ()
@@ -78,7 +83,9 @@ def search(wanted: LogFilter, *, before: UUID | None = None, limit: int = 50) ->
 
 
 def newer(wanted: LogFilter, after: UUID, limit: int = 100) -> list[LogEntry]:
-    """Return records after an id, the oldest first: pass the last id to follow the log.
+    """Return records after an id, the oldest first.
+
+    Pass the last id to follow the log.
 
     It is two seconds behind, so that records of other processes are in order; records that the
     queue delays for longer are left out. Raises Invalid, Unavailable.

@@ -1,4 +1,6 @@
-"""Store of metrics: a thread of each process adds its counts to the table `measure`.
+"""Store of metrics.
+
+A thread of each process adds its counts to the table `measure`.
 
 That is every few seconds, and at the end. Each process numbers its batches, and writes the number
 in the same transaction: a batch whose commit was not answered is tried again and added once. What
@@ -64,7 +66,10 @@ class Process:
 
 
 class Saver:
-    """Saver of this process's metrics: regular from `start()`, and at `stop()` or the end."""
+    """Saver of this process's metrics.
+
+    It saves regularly from `start()`, and once more at `stop()` or the end.
+    """
 
     def __init__(self) -> None:
         self.id = new_id()
@@ -103,7 +108,10 @@ class Saver:
             logger.warning("what was counted in the last seconds is not saved: %s", error)
 
     def save(self) -> None:
-        """Add the counts to the table. Raises Unavailable; then they stay for the next time."""
+        """Add the counts to the table.
+
+        Raises Unavailable, and then they stay for the next time.
+        """
         with self._saving:
             if self._batch is None:
                 buffer.count()
@@ -179,7 +187,10 @@ def totals() -> list[MetricDelta]:
 
 
 def sample(counted: Sequence[MetricDelta]) -> None:
-    """Store values of this minute; a second sample replaces the first. Raises Unavailable."""
+    """Store values of this minute; a second sample replaces the first.
+
+    Raises Unavailable.
+    """
     rows = [_row(each, minute_of(clock.now())) for each in counted]
     statements = _storing(rows, {MetricValue.value: peewee.EXCLUDED.value})
     with transaction():
@@ -187,7 +198,10 @@ def sample(counted: Sequence[MetricDelta]) -> None:
 
 
 def purge_expired() -> None:
-    """Delete old minutes, some at a time, and processes that are gone. Raises Unavailable."""
+    """Delete old minutes, some at a time, and processes that are gone.
+
+    Raises Unavailable.
+    """
     now, minute = clock.now(), MetricValue.minute
     old = MetricValue.select(minute).where(minute > TOTAL, minute < minute_of(now - KEPT))
     oldest = old.distinct().order_by(minute).limit(MINUTES_AT_ONCE)
@@ -214,7 +228,7 @@ def _row(each: MetricDelta, minute: int) -> Row:
 
 
 def _storing(rows: Sequence[Row], update: dict[Any, Any]) -> list[Statement]:
-    """Return the statements that store rows, in the order in which all processes lock them.
+    """Return statements that store rows, in the order in which all processes do.
 
     They are built before the transaction begins, in which SQLite has no other writer.
     """

@@ -6,7 +6,7 @@ from core.migrate import pending
 
 
 def check_database() -> None:
-    """Raise Unavailable when the database is away or its schema is older than this code."""
+    """Raise Unavailable when the database is away or its schema is old."""
     with session():
         missing = pending(database.obj)
     if missing:

@@ -38,7 +38,7 @@ STEPS = {Period.hour: timedelta(minutes=1), Period.day: timedelta(minutes=15)}
 
 @dataclass(frozen=True, slots=True)
 class TaskMeasure:
-    """Runs of one task by outcome, and seconds of those that succeeded or failed for good.
+    """Runs of one task by outcome, and seconds of those that have ended.
 
     The seconds are None without such a run. The 95th percentile is right within a tenth.
     """
@@ -64,7 +64,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class DepthPoint:
-    """Most ready messages, and longest wait of one, in the step that begins at this moment (UTC).
+    """Most ready messages and longest wait in the step from this moment (UTC).
 
     None without a sample.
     """
@@ -84,7 +84,9 @@ def since_of(span: Period) -> datetime:
 
 
 def per_task(since: datetime) -> list[TaskMeasure]:
-    """Return all tasks that have run since then, by queue and name. Raises Unavailable.
+    """Return all tasks that have run since then, by queue and name.
+
+    Raises Unavailable.
 
     There are no numbers of more than a day ago.
     """
@@ -131,7 +133,10 @@ def series(queue: str, since: datetime, step: timedelta) -> list[Point]:
 
 
 def depths(queue: str, since: datetime, step: timedelta) -> list[DepthPoint]:
-    """Return the same of the samples of `sample_depth`. Raises Unavailable, ValueError."""
+    """Return the same of the samples of `sample_depth`.
+
+    Raises Unavailable, ValueError.
+    """
     minutes, most = _minutes(step), peewee.fn.MAX(MetricValue.value)
     ready, oldest = (
         {number: value for _, number, value in _by_step(name, queue, since, minutes, most)}
@@ -144,7 +149,7 @@ def depths(queue: str, since: datetime, step: timedelta) -> list[DepthPoint]:
 
 
 def sample_depth(states: Iterable[tuple[str, int, float | None]]) -> None:
-    """Store the count of ready messages of each queue, and the age of the oldest in seconds.
+    """Store ready messages of each queue, and the age of the oldest in seconds.
 
     The age is None without a message, which counts as 0. Raises Unavailable.
     """

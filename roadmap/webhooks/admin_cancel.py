@@ -1,4 +1,6 @@
-"""Revocation of tasks by an operator: the row of a message ends, so that rescue does not resend it.
+"""Revocation of tasks by an operator.
+
+The row of a message ends, so that rescue does not resend it.
 
 Each function is one transaction and returns the jobs that follow. A row that has ended, or is gone,
 stays as it is: its message has nothing to do. A worker that runs the task finds its lease lost, and
@@ -29,7 +31,10 @@ BEING_PLANNED = (RoadmapStatus.queued, RoadmapStatus.planning)
 
 
 def stop_planning(roadmap_id: UUID) -> list[Job]:
-    """Cancel a roadmap as its owner would; one whose plan was being changed keeps its plan."""
+    """Cancel a roadmap as its owner would.
+
+    A roadmap whose plan was being changed keeps its plan.
+    """
     with transaction():
         row = Roadmap.get_or_none(Roadmap.id == roadmap_id)
         if row is None:
@@ -43,7 +48,10 @@ def stop_planning(roadmap_id: UUID) -> list[Job]:
 
 
 def stop_writing(content_id: UUID) -> list[Job]:
-    """Cancel a part, unless its current version still fits; end the roadmap if it was the last."""
+    """Cancel a part, unless its current version still fits.
+
+    The roadmap ends if it was the last part.
+    """
     with transaction():
         content = Content.get_or_none(Content.id == content_id)
         if content is None:

@@ -9,11 +9,13 @@ Take = Callable[[UUID, UUID], None]
 
 
 class AtCapacity(Exception):
-    """The process, the account or the receiver has as many deliveries as may run at once."""
+    """The process, the account or the receiver has the most deliveries at once."""
 
 
 class DeliverySlots:
-    """Slots for deliveries: so many in a process, half of them for one account, one per receiver.
+    """Slots for deliveries.
+
+    A process has so many, one account half of them, and one receiver a single one.
 
     So slow receivers keep half of the content workers at most (one at least), those of one account
     a quarter, and each of them a single worker.

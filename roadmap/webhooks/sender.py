@@ -57,7 +57,10 @@ lanes = DeliverySlots(AT_ONCE)
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAttempt:
-    """Result of one try. `status` is None when no answer came, and then `error` says why."""
+    """Result of one try.
+
+    `status` is None when no answer came, and then `error` says why.
+    """
 
     status: int | None
     error: str
@@ -70,7 +73,7 @@ class DeliveryAttempt:
 
 
 def deliver(delivery_id: UUID) -> list[Job]:
-    """Try once to send a delivery, and return the job of the next try, if there is one."""
+    """Try once to send a delivery, and return the job of the next try, if any."""
     try:
         with lanes.enter() as take:
             claimed = _claim(delivery_id, take)
@@ -113,7 +116,10 @@ def _claim(delivery_id: UUID, take: Take) -> tuple[WebhookDelivery, UUID] | None
 
 
 def _defer(delivery_id: UUID) -> list[Job]:
-    """Put a delivery off for a moment, if it is due. Its row says so, or rescue would resend it."""
+    """Put a delivery off for a moment, if it is due.
+
+    Its row says so, or rescue would resend it.
+    """
     wait, now = random.uniform(*COME_BACK), clock.now()
     waits = (WebhookDelivery.id == delivery_id) & (WebhookDelivery.status == DeliveryStatus.pending)
     update = WebhookDelivery.update(due_at=now + timedelta(seconds=wait))
@@ -207,7 +213,10 @@ def _end(
     *,
     unless_others_succeeded: bool = False,
 ) -> list[Job]:
-    """Give up a delivery. With a reason, disable its webhook, unless others have succeeded since."""
+    """Give up a delivery.
+
+    With a reason, disable its webhook, unless others have succeeded since.
+    """
     others = WebhookDelivery.select().where(
         WebhookDelivery.webhook == delivery.webhook_id,
         WebhookDelivery.status == DeliveryStatus.delivered,
@@ -225,7 +234,10 @@ def _end(
 
 
 def _is_disabled(delivery: WebhookDelivery) -> bool:
-    """Lock the webhook's row and return its state. Raises LeaseLost when it is deleted."""
+    """Lock the webhook's row and return its state.
+
+    Raises LeaseLost when it is deleted.
+    """
     query = Webhook.select(Webhook.disabled_at).where(Webhook.id == delivery.webhook_id)
     webhook = next(iter(lock_for_update(query)), None)
     if webhook is None:

@@ -330,7 +330,7 @@ def read_delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> Deli
 
 
 def purge_expired() -> None:
-    """Delete deliveries that ended thirty days ago, some thousand at a time, and old secrets."""
+    """Delete deliveries that ended thirty days ago, in batches, and old secrets."""
     is_old = WebhookDelivery.finished_at < clock.now() - KEPT
     old = WebhookDelivery.select(WebhookDelivery.id).where(is_old)
     old = old.order_by(WebhookDelivery.finished_at)
