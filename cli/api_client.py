@@ -1,4 +1,4 @@
-"""How learners' commands call a service: over HTTP, with patience that has an end."""
+"""HTTP client of the learners' commands, with retries for a limited time."""
 
 import json
 import os
@@ -7,8 +7,8 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from functools import update_wrapper
-from typing import Any, TypeVar
+from functools import partial, update_wrapper
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -18,51 +18,51 @@ from cli.output import CommandFailed, Number, ServiceUnreachable
 from core.sanitize import one_line
 
 Json = dict[str, Any]
-Result = TypeVar("Result")
 
 ROADMAPS = "/api/v1/roadmaps"
 IMPORTS = "/api/v1/imports"
-AGAIN = (429, 502, 503, 504)  # it was not done, or will not be done twice: ask again later
+AGAIN = (429, 502, 503, 504)  # to be tried again: nothing is done twice
 IN_USE = "/problems/idempotency-key-in-use"
-PATIENCE = 60.0  # seconds in which a call is tried again and again
+PATIENCE = 60.0  # seconds for which a call is tried again
 ANSWER = 30.0  # seconds for one answer; a stream of events sends signs of life more often
 LONGEST_PAUSE = 8.0  # seconds between two tries, unless Retry-After says more
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Caller:
-    """One service, and who calls it. Raises Away when it cannot be reached in all that time, Failed when it says no."""
+    """Client of a service.
+
+    Raises ServiceUnreachable after its patience, else CommandFailed.
+    """
 
     def __init__(self, url: str, key: str | None, patience: float) -> None:
         self.url, self.patience = url.rstrip("/"), patience
-        headers = {
-            "Accept": "application/json",
-            **({"Authorization": f"Bearer {key}"} if key else {}),
-        }
-        direct = (
-            urlsplit(self.url).hostname in LOOPBACK
-        )  # a proxy would look for it on its own machine
+        authorization = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx2.Client(
             base_url=self.url,
-            headers=headers,
+            headers={"Accept": "application/json", **authorization},
             timeout=ANSWER,
             follow_redirects=False,
-            trust_env=not direct,
+            # A proxy would look for this machine's service on its own machine.
+            trust_env=urlsplit(self.url).hostname not in LOOPBACK,
         )
 
     def get(self, path: str) -> Json:
-        return self._json(self._patiently(lambda: self._asked("GET", path)))
+        return self._json(self._asked("GET", path))
 
     def content(self, path: str) -> bytes:
-        return self._patiently(lambda: self._asked("GET", path)).content
+        return self._asked("GET", path).content
 
     def post(self, path: str, body: Json) -> Json:
-        """Done once, however often it has to be sent: its key stays the same."""
+        """Send a request that is done once, however often it is sent.
+
+        Its key stays the same.
+        """
         headers = {"Idempotency-Key": str(uuid.uuid4())}
-        return self._json(self._patiently(lambda: self._asked("POST", path, body, headers)))
+        return self._json(self._asked("POST", path, body, headers))
 
     def pages(self, path: str, limit: int) -> Iterator[Json]:
-        """Up to `limit` items of a list."""
+        """Yield up to `limit` items of a list."""
         left, cursor = limit, ""
         while left > 0:
             joined = "&" if "?" in path else "?"
@@ -74,7 +74,7 @@ class Caller:
             cursor = f"&cursor={page['next_cursor']}"
 
     def events(self, path: str) -> Iterator[Json]:
-        """What has happened and what happens, each once, to the end. A stream that is cut is resumed behind the last event."""
+        """Yield past and coming events, each once, to the end. A broken stream is resumed."""
         after, until, tries = 0, time.monotonic() + self.patience, 0
         while True:
             failure: Exception = _Again("its streams of events end and tell nothing.", None)
@@ -87,13 +87,9 @@ class Caller:
                     heard, until, tries = True, time.monotonic() + self.patience, 0
             except _Ended:
                 return
-            except httpx2.LocalProtocolError:
-                raise self._unsendable() from None
-            except (httpx2.DecodingError, httpx2.InvalidURL):
-                raise self._other() from None
-            except (httpx2.TransportError, _Again) as error:
-                failure = error
-            if not heard and time.monotonic() > until:  # a stream that has told something may end
+            except (httpx2.RequestError, httpx2.InvalidURL, _Again) as error:
+                failure = self._passing(error)
+            if not heard and time.monotonic() > until:  # a stream with events may end
                 raise self._away(failure) from None
             time.sleep(_pause(tries))
             tries += 1
@@ -102,7 +98,7 @@ class Caller:
         return f"{self.url}{roadmap['links']['page']}"
 
     def _stream(self, path: str, after: int) -> Iterator[Json | None]:
-        """Each event that has arrived whole, and None for a sign of life."""
+        """Yield each complete event, and None for a sign of life."""
         headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
         with self._client.stream("GET", path, headers=headers) as answer:
             if answer.status_code == 204:
@@ -110,10 +106,12 @@ class Caller:
             if answer.status_code != 200:
                 answer.read()
                 self._check(answer)
-            event = None
+            event: Json | None = None
             for line in answer.iter_lines():
                 if line.startswith("data: "):
-                    event = self._event(line[6:])
+                    event = _object(partial(json.loads, line[6:]))
+                    if event is None or not {"seq", "type", "data"} <= event.keys():
+                        raise self._other()
                 elif line.startswith(":"):
                     yield None
                 elif event is not None and not line:
@@ -127,26 +125,39 @@ class Caller:
         body: Json | None = None,
         headers: dict[str, str] | None = None,
     ) -> httpx2.Response:
-        answer = self._client.request(method, path, json=body, headers=headers)
-        self._check(answer)
-        return answer
+        """Send a request until it is answered. Each may be sent twice: a POST has its key."""
+        until, tries = time.monotonic() + self.patience, 0
+        while True:
+            try:
+                answer = self._client.request(method, path, json=body, headers=headers)
+                self._check(answer)
+                return answer
+            except (httpx2.RequestError, httpx2.InvalidURL, _Again) as error:
+                failure = self._passing(error)
+                asked = getattr(error, "retry_after", None)
+            pause = _pause(tries) if asked is None else asked
+            if time.monotonic() + pause > until:
+                raise self._away(failure) from None
+            time.sleep(pause)
+            tries += 1
 
     def _check(self, answer: httpx2.Response) -> None:
         if answer.is_success:
             return
-        problem = _problem(answer)
+        problem = _object(answer.json) or {}  # a proxy may answer something else
         if answer.status_code in AGAIN or problem.get("type") == IN_USE:
-            raise _Again(
-                problem.get("detail") or f"it answers {answer.status_code}",
-                _seconds(answer.headers.get("retry-after")),
-            )
+            wait = answer.headers.get("retry-after", "")
+            detail = problem.get("detail") or f"it answers {answer.status_code}"
+            raise _Again(detail, float(wait) if wait.isdecimal() else None)
         if answer.status_code == 401:
             raise CommandFailed(
-                "The service wants to know who calls: put an API key into ROADMAP_API_KEY, or say --key (docs/ACCOUNTS.md)."
+                "The service wants to know who calls: put an API key into ROADMAP_API_KEY, "
+                "or say --key (docs/ACCOUNTS.md)."
             )
         if not problem:
             raise CommandFailed(
-                f"{self.url} answers {answer.status_code}, and not as this service does; is --url (ROADMAP_URL) right?"
+                f"{self.url} answers {answer.status_code}, and not as this service does; "
+                "is --url (ROADMAP_URL) right?"
             )
         places = [
             f"{each.get('pointer', '').removeprefix('#/')}: {each['detail']}"
@@ -157,62 +168,39 @@ class Caller:
         )
 
     def _json(self, answer: httpx2.Response) -> Json:
-        try:
-            found = answer.json()
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise self._other()
-        return found
-
-    def _event(self, data: str) -> Json:
-        try:
-            found = json.loads(data)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict) or not {"seq", "type", "data"} <= found.keys():
+        found = _object(answer.json)
+        if found is None:
             raise self._other()
         return found
 
     def _other(self) -> CommandFailed:
         return CommandFailed(
-            f"{self.url} answers something else than this service does; is --url (ROADMAP_URL) right?"
+            f"{self.url} answers something else than this service does; "
+            "is --url (ROADMAP_URL) right?"
         )
 
-    def _patiently(self, ask: Callable[[], Result]) -> Result:
-        """Everything that is asked here may be asked twice: a GET changes nothing, and a POST has its key."""
-        until, tries = time.monotonic() + self.patience, 0
-        while True:
-            try:
-                return ask()
-            except _Again as error:
-                failure: Exception = error
-                pause = error.retry_after if error.retry_after is not None else _pause(tries)
-            except httpx2.LocalProtocolError:
-                raise self._unsendable() from None
-            except (httpx2.DecodingError, httpx2.InvalidURL):
-                raise self._other() from None
-            except httpx2.TransportError as error:
-                failure, pause = error, _pause(tries)
-            if time.monotonic() + pause > until:
-                raise self._away(failure) from None
-            time.sleep(pause)
-            tries += 1
-
-    def _unsendable(self) -> CommandFailed:
-        """Tried again it would be the same. What the library says of it quotes the header, which may be the key."""
-        return CommandFailed(
-            "The request cannot be sent: something in it is not allowed in HTTP. Look at --url and --key."
-        )
+    def _passing(self, error: Exception) -> Exception:
+        """Return an error after which a request is sent again, or raise CommandFailed."""
+        if isinstance(error, httpx2.LocalProtocolError):
+            # The message of the library quotes the header, which may be the key.
+            raise CommandFailed(
+                "The request cannot be sent: something in it is not allowed in HTTP. "
+                "Look at --url and --key."
+            ) from None
+        if isinstance(error, httpx2.DecodingError | httpx2.InvalidURL):
+            raise self._other() from None
+        return error
 
     def _away(self, error: Exception) -> ServiceUnreachable:
+        reason = one_line(str(error))
         if isinstance(error, _Again):
             return ServiceUnreachable(
-                f"{self.url} is busy or incomplete: {one_line(str(error))} Try again later; `roadmap doctor` tells its host why."
+                f"{self.url} is busy or incomplete: {reason} "
+                "Try again later; `roadmap doctor` tells its host why."
             )
-        reason = one_line(str(error)) or type(error).__name__
         return ServiceUnreachable(
-            f"{self.url} cannot be reached ({reason}). Start the service (`make run`), or say --url (ROADMAP_URL)."
+            f"{self.url} cannot be reached ({reason or type(error).__name__}). "
+            "Start the service (`make run`), or say --url (ROADMAP_URL)."
         )
 
 
@@ -223,40 +211,47 @@ class _Again(Exception):
 
 
 class _Ended(Exception):
-    """There is nothing more to be told."""
+    """The stream has ended."""
 
 
 def service_options(command: Callable[..., None]) -> Callable[..., None]:
-    """--url, --key and --patience, given to the command as its `caller`."""
+    """Add --url, --key and --patience, which the command gets as its `caller`."""
 
     def call(*args: Any, url: str | None, key: str | None, patience: float, **options: Any) -> None:
         address = url or f"http://127.0.0.1:{os.environ.get('PORT', '').strip() or 8000}"
         command(*args, caller=Caller(_checked(address), key, patience), **options)
 
+    options = (
+        click.option(
+            "--url",
+            envvar="ROADMAP_URL",
+            help="Of the service, or ROADMAP_URL. Default: http://127.0.0.1:$PORT.",
+        ),
+        click.option(
+            "--key",
+            envvar="ROADMAP_API_KEY",
+            callback=_key,
+            help="API key, or ROADMAP_API_KEY. On your own machine none is needed.",
+        ),
+        click.option(
+            "--patience",
+            type=Number(0, 3600),
+            default=PATIENCE,
+            show_default=True,
+            help="Seconds to try for when it is away or busy.",
+        ),
+    )
     wrapped = update_wrapper(call, command)
-    waits = Number(0, 3600)
-    wrapped = click.option(
-        "--patience",
-        type=waits,
-        default=PATIENCE,
-        show_default=True,
-        help="Seconds to try for when it is away or busy.",
-    )(wrapped)
-    wrapped = click.option(
-        "--key",
-        envvar="ROADMAP_API_KEY",
-        callback=_key,
-        help="API key, or ROADMAP_API_KEY. On your own machine none is needed.",
-    )(wrapped)
-    return click.option(
-        "--url",
-        envvar="ROADMAP_URL",
-        help="Of the service, or ROADMAP_URL. Default: http://127.0.0.1:$PORT.",
-    )(wrapped)
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
 
 
 def _key(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Without what a file or an editor has left around it. One that is none is not quoted: it is a secret nevertheless."""
+    """Strip a key of spaces from a file or an editor.
+
+    A wrong one is a secret, and not quoted.
+    """
     key = (value or "").strip()
     if not re.fullmatch(r"[!-~]*", key):
         raise click.BadParameter("has characters that no key has; copy it again, whole and alone")
@@ -264,7 +259,7 @@ def _key(context: click.Context, parameter: click.Parameter, value: str | None) 
 
 
 def _id(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    """Also the whole address of its page, as it is copied from a browser."""
+    """Find the id, also in the address of its page."""
     found = re.search(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?=/?$)", value)
     if found is None:
         raise click.BadParameter("is not the id of a roadmap, which `roadmap list` shows")
@@ -278,7 +273,7 @@ def _checked(url: str) -> str:
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        httpx2.URL(url).raw_host.decode().encode("idna")  # as it will be looked up
+        httpx2.URL(url).raw_host.decode().encode("idna")  # the form in which it is looked up
     except (ValueError, httpx2.InvalidURL):
         fits = False
     if not fits or re.search(r"\s", url):
@@ -289,19 +284,15 @@ def _checked(url: str) -> str:
     return url
 
 
-def _problem(answer: httpx2.Response) -> Json:
-    """Whoever stands before the service may answer with something else."""
+def _object(read: Callable[[], Any]) -> Json | None:
+    """Return the JSON object that is read; None for something else."""
     try:
-        found = answer.json()
+        found = read()
     except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    return float(retry_after) if retry_after and retry_after.isdecimal() else None
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _pause(tries: int) -> float:
-    """Longer each time, and not the same for everybody."""
+    """Return seconds to wait: longer each time, with jitter."""
     return min(0.25 * 2.0 ** min(tries, 10), LONGEST_PAUSE) * random.uniform(0.5, 1)

@@ -1,9 +1,8 @@
-"""`backup`: everything that the database has, in a file."""
+"""`backup`: write the database to a file."""
 
 import errno
 import os
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -24,11 +23,16 @@ from tasks.queue_admin import queue_states
 def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
     """Write the whole database to FILE, as it is at this moment, while the service runs.
 
-    The file is for its owner's eyes only: it has hashes of passwords and secrets of webhooks. It has neither SECRET_KEY, which
-    is kept elsewhere, nor what waits in the queues: messages for roadmaps are made anew after a restore, and log records that
-    are not stored yet are missing from it. It fits either kind of database.
+    The file is for its owner's eyes only: it has hashes of passwords and secrets of webhooks. It
+    has neither SECRET_KEY, which is kept elsewhere, nor what waits in the queues: messages for
+    roadmaps are made anew after a restore, and log records that are not stored yet are missing from
+    it. It fits either kind of database.
     """
-    waiting = _waiting()
+    try:
+        states = queue_states()
+        waiting = {state.name: state.ready + state.held + state.scheduled for state in states}
+    except Unavailable:  # the broker cannot say
+        waiting = None
     entry = EntryIfPossible(
         audited(Actor.of_command_line(), Action.backup_make, str(file), {"logs": not no_logs})
     )
@@ -41,56 +45,49 @@ def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
             f"{file} is there already; name another file, or say --force to replace it."
         ) from None
     except OSError as error:
-        raise CommandFailed(_why_not(file, error)) from None
-    told: dict[str, Any] = {
-        "file": str(file),
-        "bytes": made.size,
-        "rows": made.rows,
-        "left_out": made.left_out,
-        "made_at": made.made_at,
-    }
-    told |= {"waiting": waiting, "audited": entry.is_written}
+        why, where = error.strerror, "name another place"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise CommandFailed(
+                f"{file} cannot be written: there is no room for it ({why}); {where}. "
+                "Nothing is left of it."
+            ) from None
+        raise CommandFailed(f"{file} cannot be written ({why}); {where}.") from None
     show(
-        told,
+        {
+            "file": str(file),
+            "bytes": made.size,
+            "rows": made.rows,
+            "left_out": made.left_out,
+            "made_at": made.made_at,
+            "waiting": waiting,
+            "audited": entry.is_written,
+        },
         as_json,
         lambda: click.echo(_sentences(file, made, waiting, is_audited=entry.is_written)),
     )
-
-
-def _waiting() -> dict[str, int] | None:
-    """Messages by queue; None when the broker cannot say."""
-    try:
-        return {state.name: state.ready + state.held + state.scheduled for state in queue_states()}
-    except Unavailable:
-        return None
 
 
 def _sentences(
     file: Path, made: Summary, waiting: dict[str, int] | None, *, is_audited: bool
 ) -> str:
     lines = [
-        f"{sum(made.rows.values()):,} rows of {len(made.rows)} tables are in {file} ({made.size:,} bytes)."
+        f"{sum(made.rows.values()):,} rows of {len(made.rows)} tables "
+        f"are in {file} ({made.size:,} bytes).",
+        "Keep it as you keep a password: it has hashes of passwords and secrets of webhooks.",
     ]
-    lines.append(
-        "Keep it as you keep a password: it has hashes of passwords and secrets of webhooks."
-    )
     if not is_audited:
         lines.append("It is not in the audit log: the database at DATABASE_URL takes no changes.")
     if made.left_out:
         lines.append(f"Left out: {', '.join(made.left_out)}.")
     if waiting is None:
         lines.append(
-            "The broker does not answer: how many messages wait there, which are not in the file, is not known."
+            "The broker does not answer: how many messages wait there, "
+            "which are not in the file, is not known."
         )
     elif any(waiting.values()):
         counts = ", ".join(f"{count:,} of {name}" for name, count in waiting.items())
         lines.append(
-            f"Messages that wait in the queues are not in it ({counts}); only those of logs would be missed."
+            f"Messages that wait in the queues are not in it ({counts}); "
+            "only those of logs would be missed."
         )
     return "\n".join(lines)
-
-
-def _why_not(file: Path, error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"{file} cannot be written: there is no room for it ({error.strerror}); name another place. Nothing is left of it."
-    return f"{file} cannot be written ({error.strerror}); name another place."

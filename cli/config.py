@@ -1,4 +1,4 @@
-"""`config`: every variable, its value, and where that is from."""
+"""`config`: every variable, its value, and the origin of the value."""
 
 import os
 import re
@@ -14,16 +14,20 @@ from core.settings import Price, Settings, from_environment, misspelt
 
 HIDDEN, UNREAD = "(set, not shown)", "(set, not read)"
 OF_SERVERS, OF_WEB = ("postgresql", "postgres", "redis", "rediss"), ("http", "https")
-# A password that is not quoted as it should be may have any of these signs: then it is not known where it ends.
+# A password that is not quoted as it should be may have any sign: its end is not known then.
 ADDRESS = re.compile(
-    r"(?P<scheme>[a-z]+)://((?P<user>[^:@/?#]*)(?P<password>:[^@/?#]*)?@)?(?P<place>[A-Za-z0-9._,:\[\]-]*(/[^@?#]*)?)([?#][^@]*)?"
+    r"(?P<scheme>[a-z]+)://((?P<user>[^:@/?#]*)(?P<password>:[^@/?#]*)?@)?"
+    r"(?P<place>[A-Za-z0-9._,:\[\]-]*(/[^@?#]*)?)([?#][^@]*)?"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """`origin`: environment, default, derived from what stands in `source`, or no setting, where
-    maybe that in `source` is meant.
+    """Variable with its origin.
+
+    The origin is environment, default, derived from `source`, or no setting.
+
+    Of a variable that is no setting, `source` is the one that is probably meant.
     """
 
     name: str
@@ -35,7 +39,8 @@ class Variable:
 @click.command()
 @json_option
 def config(as_json: bool) -> None:
-    """Show every variable, its value, and where that is from. Secrets, and passwords in addresses, are not shown.
+    """Show every variable, its value, and where that is from. Secrets, and passwords in addresses,
+    are not shown.
 
     At the end stand variables that are no settings, but resemble one.
     """
@@ -48,34 +53,30 @@ def config(as_json: bool) -> None:
 
 
 def variables(environment: Mapping[str, str]) -> list[Variable]:
-    """In the order of docs/CONFIGURATION.md. Raises SettingsError when they do not add up."""
+    """List them as docs/CONFIGURATION.md does.
+
+    Raises SettingsError when they do not add up.
+    """
     given = {name: value for name, value in environment.items() if value.strip()}
-    assumed = (
-        {} if "SERVICE_TYPE" in given else {"SERVICE_TYPE": "all"}
-    )  # this looks at a service from outside
-    settings = from_environment({**given, **assumed})
-    found = [_variable(name, settings, given) for name in Settings.model_fields]
+    # This command looks at a service from outside.
+    settings = from_environment({"SERVICE_TYPE": "all", **given})
+    found = []
+    for name, field in Settings.model_fields.items():
+        upper, value, origin, source = name.upper(), getattr(settings, name), "derived", ""
+        if upper == "SERVICE_TYPE" and upper not in given:
+            value, origin = str(field.default), "default"
+        elif upper in given:
+            origin = "environment"
+            if upper == "ALLOWED_HOSTS":
+                alone = from_environment({"SERVICE_TYPE": "all", upper: given[upper]})
+                source = "and RAILWAY_*" if value != alone.allowed_hosts else ""
+        elif value == field.default:
+            origin = "default"
+        else:
+            source = "JWT_SECRET_KEY" if name == "secret_key" else "RAILWAY_*"
+        found.append(Variable(upper, _shown(value), origin, source))
     strange = misspelt(environment).items()
     return [*found, *(Variable(name, UNREAD, "no setting", f"{meant}?") for name, meant in strange)]
-
-
-def _variable(name: str, settings: Settings, given: Mapping[str, str]) -> Variable:
-    upper, value = name.upper(), getattr(settings, name)
-    if upper == "SERVICE_TYPE" and upper not in given:
-        return Variable(upper, str(Settings.model_fields[name].default), "default", "")
-    default = Settings.model_fields[name].default
-    if upper in given:
-        extra = (
-            value
-            != from_environment({"SERVICE_TYPE": "all", upper: given[upper]}).__dict__.get(name)
-            if upper == "ALLOWED_HOSTS"
-            else False
-        )
-        return Variable(upper, _shown(value), "environment", "and RAILWAY_*" if extra else "")
-    if value == default:
-        return Variable(upper, _shown(value), "default", "")
-    source = "JWT_SECRET_KEY" if name == "secret_key" else "RAILWAY_*"
-    return Variable(upper, _shown(value), "derived", source)
 
 
 def _shown(value: Any) -> str:
@@ -95,7 +96,10 @@ def _shown(value: Any) -> str:
 
 
 def _place(secret: str, schemes: Collection[str]) -> str:
-    """Of an address where it leads to, which an operator wants to compare; of everything else nothing."""
+    """Return an address without its password, for comparison.
+
+    Of any other secret nothing is shown.
+    """
     found = ADDRESS.fullmatch(secret)
     if found is None or found["scheme"] not in schemes:
         return HIDDEN

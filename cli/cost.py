@@ -1,6 +1,6 @@
-"""`cost`: what a month of running costs, from what was measured to a bill."""
+"""`cost`: estimate of a monthly bill from measurements and prices."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from cli.costs import measured, prices
 from cli.costs.bill import DAYS, MB_OF_A_GB, READS, Load
 from cli.costs.layouts import DeploymentLayout, Large, layouts_of
-from cli.costs.measured import MeasuredUsage
 from cli.costs.prices import Platform, Prices
 from cli.output import CommandFailed, Number, console, json_option, show, table
 
@@ -20,7 +19,7 @@ SIZE = Number(0.1, 1_000)
 
 
 def load_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Of what people do; the command gets it as `load`."""
+    """Add options for the load; the command gets it as `load`."""
 
     @click.option(
         "--roadmaps", type=Number(0, 1e6), default=10, show_default=True, help="Made each day."
@@ -47,7 +46,7 @@ def load_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def large_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Of the large instance; the command gets it as `large`."""
+    """Add options for the large instance; the command gets it as `large`."""
 
     @click.option(
         "--large-memory",
@@ -94,10 +93,11 @@ def large_options(command: Callable[..., None]) -> Callable[..., None]:
 def cost(
     *, load: Load, catalogue: bool, platform: str, large: Large, file: Path | None, as_json: bool
 ) -> None:
-    """Estimate a month's bill: three services, one instance, the stack that these replace, and a large instance.
+    """Estimate a month's bill: three services, one instance, the stack that these replace, and a
+    large instance.
 
-    It rests on measurements (`make bench-usage`) and on published prices; both are named with their dates. What a model asks for
-    its answers is not in it: MODEL_PRICES and budgets are for that.
+    It rests on measurements (`make bench-usage`) and on published prices; both are named with their
+    dates. What a model asks for its answers is not in it: MODEL_PRICES and budgets are for that.
     """
     found, asked = measured.load(), _prices(file)
     if platform not in asked.platforms:
@@ -106,29 +106,54 @@ def cost(
         )
     chosen = asked.platforms[platform]
     layouts = layouts_of(found.stacks, load, asked, chosen, is_by_model=not catalogue, large=large)
-    show(
-        {
-            "load": asdict(load),
-            "layouts": [_document(each) for each in layouts],
-            "rests_on": _rests_on(found, asked, platform),
+    rests_on = asked.of(platform)
+
+    def human() -> None:
+        """Print the bills, and the dates of what they rest on."""
+        providers = list(layouts[0].by_command)
+        columns = ["", "memory, MB", "vCPU", "stored, GB", "sent, GB", f"used, {chosen.currency}"]
+        columns += [f"paid, {name}" for name in chosen.plans]
+        columns += [f"used, Redis of {name}" for name in providers]
+        table(columns, [_row(each, chosen, providers) for each in layouts])
+        note = f"A month on {platform}. A plan is paid as it stands or, if that is more, "
+        note += "what was used."
+        if providers:
+            note += (
+                f" Redis of {' or '.join(providers)} bills each command, "
+                "and some are sent when nothing happens."
+            )
+        dates = "; ".join(
+            f"{name}, read on {each.seen} at {each.source}" for name, each in rests_on.items()
+        )
+        measured_on = f"Measured on {found.date} by {found.command}. Prices: {dates}."
+        for line in (note, measured_on):
+            console.print(f"\n{line}", soft_wrap=True, highlight=False, markup=False)
+
+    document = {
+        "load": asdict(load),
+        "layouts": [_document(each) for each in layouts],
+        "rests_on": {
+            "measured": {"date": found.date, "command": found.command, "machine": found.machine},
+            "prices": {
+                name: {"seen": each.seen, "source": each.source} for name, each in rests_on.items()
+            },
+            "notes": {name: stack.note for name, stack in found.stacks.items() if stack.note},
         },
-        as_json,
-        lambda: _tell(layouts, found, asked, platform),
-    )
+    }
+    show(document, as_json, human)
 
 
 def _prices(file: Path | None) -> Prices:
     try:
         return prices.load(file) if file else prices.load()
     except OSError as error:
-        told = error.strerror
+        wrong = error.strerror
     except ValidationError as error:
         problem = error.errors()[0]
-        told = ": ".join(
-            part for part in (".".join(map(str, problem["loc"])), problem["msg"]) if part
-        )
+        place = ".".join(map(str, problem["loc"]))
+        wrong = ": ".join(part for part in (place, problem["msg"]) if part)
     raise CommandFailed(
-        f"{file} has no prices that can be read ({told}); cli/costs/prices.json shows the form."
+        f"{file} has no prices that can be read ({wrong}); cli/costs/prices.json shows the form."
     )
 
 
@@ -141,50 +166,15 @@ def _document(layout: DeploymentLayout) -> dict[str, Any]:
     }
 
 
-def _rests_on(found: MeasuredUsage, asked: Prices, platform: str) -> dict[str, Any]:
-    every = asked.of(platform)
-    return {
-        "measured": {"date": found.date, "command": found.command, "machine": found.machine},
-        "prices": {
-            name: {"seen": each.seen, "source": each.source} for name, each in every.items()
-        },
-        "notes": {name: stack.note for name, stack in found.stacks.items() if stack.note},
-    }
-
-
-def _tell(
-    layouts: list[DeploymentLayout], found: MeasuredUsage, asked: Prices, platform: str
-) -> None:
-    chosen, currency = asked.platforms[platform], asked.platforms[platform].currency
-    providers = list(layouts[0].by_command)
-    columns = ["", "memory, MB", "vCPU", "stored, GB", "sent, GB", f"used, {currency}"]
-    columns += [f"paid, {name}" for name in chosen.plans]
-    columns += [f"used, Redis of {name}" for name in providers]
-    table(columns, [list(_row(each, chosen, providers)) for each in layouts])
-    told = [
-        f"A month on {platform}. A plan is paid as it stands or, if that is more, what was used."
+def _row(layout: DeploymentLayout, platform: Platform, providers: list[str]) -> list[str]:
+    use, by_command = layout.use, layout.by_command
+    return [
+        layout.name,
+        f"{use.memory:,.0f}",
+        f"{use.cores:.3f}",
+        f"{use.storage:.2f}",
+        f"{use.egress:.2f}",
+        f"{layout.bill.total:,.2f}",
+        *(f"{layout.paid[name]:,.2f}" for name in platform.plans),
+        *(f"{by_command[name]:,.2f}" if by_command else "" for name in providers),
     ]
-    if providers:
-        told.append(
-            f"Redis of {' or '.join(providers)} bills each command, and some are sent when nothing happens."
-        )
-    every = asked.of(platform)
-    dates = "; ".join(
-        f"{name}, read on {each.seen} at {each.source}" for name, each in every.items()
-    )
-    for line in (" ".join(told), f"Measured on {found.date} by {found.command}. Prices: {dates}."):
-        console.print(f"\n{line}", soft_wrap=True, highlight=False, markup=False)
-
-
-def _row(layout: DeploymentLayout, platform: Platform, providers: list[str]) -> Iterator[str]:
-    use = layout.use
-    yield layout.name
-    yield f"{use.memory:,.0f}"
-    yield f"{use.cores:.3f}"
-    yield f"{use.storage:.2f}"
-    yield f"{use.egress:.2f}"
-    yield f"{layout.bill.total:,.2f}"
-    yield from (f"{layout.paid[name]:,.2f}" for name in platform.plans)
-    yield from (
-        f"{layout.by_command[name]:,.2f}" if layout.by_command else "" for name in providers
-    )

@@ -14,17 +14,17 @@ from typing import Any
 
 import click
 import httpx2
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
+from cli.api_client import PATIENCE, ROADMAPS, Caller
+from cli.new import COLUMNS
 from cli.output import CommandFailed, console
 from cli.show import show
 from roadmap.exchange.formats.markdown import counted
 
 HERE = Path(__file__).resolve().parent.parent
 START_LIMIT = 60.0  # seconds for the services to answer
-BUILD_LIMIT = (
-    1800.0  # seconds for the whole roadmap; a model takes minutes, the catalogue a second or two
-)
+BUILD_LIMIT = 1800.0  # seconds for the roadmap; a model takes minutes, the catalogue seconds
 STOP_LIMIT = 30.0  # seconds for the services to end
 POLL = 0.1
 SERVER_VARIABLES = ("DATABASE_URL", "REDIS_URL", "DIRECT_DATABASE_URL", "HOST")
@@ -47,23 +47,24 @@ ENDED = ("ready", "partial", "failed", "cancelled")
     help="File to write.",
 )
 def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
-    """Start the services in a scratch folder, make a roadmap for GOAL over HTTP, print it, write it, end everything."""
+    """Start the services in a scratch folder, make a roadmap for GOAL over HTTP, print it, write it,
+    end everything.
+    """
     request = {"goal": goal, "level": level, "hours_per_week": hours_per_week}
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     place = output if output.exists() else output.absolute().parent
     if not os.access(place, os.W_OK):
         raise CommandFailed(f"{output} cannot be written here; name another place: --output PATH")
-    with (
-        running_service() as url,
-        httpx2.Client(base_url=url, timeout=30, trust_env=False) as client,
-    ):
-        roadmap = make_roadmap(client, request)
+    with running_service() as url:
+        caller = Caller(url, None, PATIENCE)
+        roadmap = make_roadmap(caller, request)
+        links = roadmap["links"]
         if not roadmap["stages"]:
             raise CommandFailed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
-        output.write_bytes(good(client.get(roadmap["links"]["markdown"])).content)
+        output.write_bytes(caller.content(links["markdown"]))
         show(roadmap)
-        show_cost(checked(client.get(roadmap["links"]["receipt"])))
+        show_cost(caller.get(links["receipt"]))
         console.print(f"\nWritten to [bold]{output}[/]. The same as a service: [bold]make run[/]")
         if roadmap["status"] != "ready":
             raise CommandFailed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
@@ -71,13 +72,11 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
 
 @contextmanager
 def running_service() -> Iterator[str]:
-    """The three services on SQLite and a free port; yields their address. Ends every process, whatever happens."""
+    """Run the three services on SQLite and a free port, and yield their address."""
     with tempfile.TemporaryDirectory(prefix="roadmap-demo-") as scratch:
         port = free_port()
         environment = {
-            name: value for name, value in os.environ.items() if name not in SERVER_VARIABLES
-        }
-        environment |= {
+            **{name: value for name, value in os.environ.items() if name not in SERVER_VARIABLES},
             "SERVICE_TYPE": "all",
             "PORT": str(port),
             "DATA_DIR": scratch,
@@ -101,7 +100,10 @@ def running_service() -> Iterator[str]:
 
 
 def stop(services: "subprocess.Popen[bytes]") -> None:
-    """Ask for an orderly end; take the whole session down when it does not come. A second Ctrl-C cannot interrupt this."""
+    """End the services in order, or else kill their session.
+
+    Ctrl-C cannot interrupt this.
+    """
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         services.terminate()
@@ -126,30 +128,21 @@ def wait_until_ready(url: str, services: "subprocess.Popen[bytes]", log: Path) -
         except httpx2.TransportError:
             pass
         time.sleep(POLL)
-    raise CommandFailed(
-        f"the services did not answer within {START_LIMIT:g} s:\n{log.read_text(errors='replace').strip()}"
-    )
+    text = log.read_text(errors="replace").strip()
+    raise CommandFailed(f"the services did not answer within {START_LIMIT:g} s:\n{text}")
 
 
-def make_roadmap(client: httpx2.Client, request: dict[str, Any]) -> dict[str, Any]:
-    """Post the goal and follow it to its end with a progress bar; returns the whole tree."""
-    path = checked(client.post("/api/v1/roadmaps", json=request))["links"]["self"]
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
+def make_roadmap(caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+    """Post the goal, follow it to its end with a progress bar, and return the tree."""
+    path = caller.post(ROADMAPS, request)["links"]["self"]
     deadline = time.monotonic() + BUILD_LIMIT
-    with Progress(*columns, console=console) as progress:
+    with Progress(*COLUMNS, console=console) as progress:
         bar = progress.add_task("Designing the outline", total=None)
         while time.monotonic() < deadline:
-            roadmap = checked(client.get(path))
-            done, total = (
-                roadmap["progress"]["ready"] + roadmap["progress"]["failed"],
-                roadmap["progress"]["total"],
-            )
-            if total:
+            roadmap = caller.get(path)
+            parts = roadmap["progress"]
+            if total := parts["total"]:
+                done = parts["ready"] + parts["failed"]
                 progress.update(
                     bar, description="Writing the contents", completed=done, total=total
                 )
@@ -159,26 +152,8 @@ def make_roadmap(client: httpx2.Client, request: dict[str, Any]) -> dict[str, An
     raise CommandFailed(f"the roadmap was not finished within {BUILD_LIMIT:g} s")
 
 
-def good(response: httpx2.Response) -> httpx2.Response:
-    """An answer that is none of a problem; that of a bad one is an error of this program."""
-    if response.is_error:
-        body = response.json()
-        fields = [
-            f"{field.get('pointer', '').removeprefix('#/')}: {field['detail']}"
-            for field in body.get("errors", ())
-        ]
-        raise CommandFailed("; ".join(fields) or body["detail"])
-    return response
-
-
-def checked(response: httpx2.Response) -> dict[str, Any]:
-    """The body of a good answer."""
-    body: dict[str, Any] = good(response).json()
-    return body
-
-
 def show_cost(receipt: dict[str, Any]) -> None:
-    """Of a model; the catalogue makes no calls."""
+    """Print the cost of model calls; the catalogue makes none."""
     calls = sum(step["calls"] for step in receipt["steps"])
     if calls:
         tokens = sum(step["prompt_tokens"] + step["completion_tokens"] for step in receipt["steps"])

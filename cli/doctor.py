@@ -1,4 +1,4 @@
-"""`doctor`: is everything there that the service needs?"""
+"""`doctor`: check everything that the service needs."""
 
 import os
 
@@ -24,10 +24,11 @@ MARKS = {State.ok: ("✓", "green"), State.warning: ("!", "yellow"), State.faile
 @click.option("--no-model", is_flag=True, help="Do not call the model, which costs a token.")
 @json_option
 def doctor(no_model: bool, as_json: bool) -> None:
-    """Check everything that the service needs, in the environment of this command; ends with 1 when something has failed.
+    """Check everything that the service needs, in the environment of this command; ends with 1 when
+    something has failed.
 
-    Database, migrations, broker, clocks, model, catalogue, secret, drain time, disk, queues and log. Warnings do not count as
-    failures.
+    Database, migrations, broker, clocks, model, catalogue, secret, drain time, disk, queues and
+    log. Warnings do not count as failures.
     """
     checks = [
         *diagnostics.of_database(settings),
@@ -43,7 +44,7 @@ def doctor(no_model: bool, as_json: bool) -> None:
         checks += _queues()
     if {"database", "migrations"} <= reachable:
         checks.append(_log())
-    show(checks, as_json, lambda: _tell(checks))
+    show(checks, as_json, lambda: _print(checks))
     raise click.exceptions.Exit(
         Exit.failed if any(check.state is State.failed for check in checks) else Exit.ok
     )
@@ -52,16 +53,13 @@ def doctor(no_model: bool, as_json: bool) -> None:
 def _catalogue() -> Check:
     broken = loader.broken_files()
     tracks = loader.tracks().values()
-    told = f"{len(tracks)} built-in roadmaps, {sum(len(track.concept_ids) for track in tracks)} concepts"
+    concepts = sum(len(track.concept_ids) for track in tracks)
+    found = f"{len(tracks)} built-in roadmaps, {concepts} concepts"
     if broken:
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
-        return failed(
-            "catalogue",
-            told,
-            f"{broken[0]}{more}",
-            "put the file right, or install this version anew",
-        )
-    return well("catalogue", told)
+        fix = "put the file right, or install this version anew"
+        return failed("catalogue", found, f"{broken[0]}{more}", fix)
+    return well("catalogue", found)
 
 
 def _model(is_off: bool) -> Check:
@@ -72,67 +70,53 @@ def _model(is_off: bool) -> Check:
     try:
         seconds = health.answer_seconds(settings)
     except GeneratorFault as fault:
-        told = f"{settings.openai_model} does not answer"
-        return failed(
-            "model",
-            told,
-            str(fault).rstrip("."),
-            "check OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL",
-        )
+        fix = "check OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL"
+        cause = str(fault).rstrip(".")
+        return failed("model", f"{settings.openai_model} does not answer", cause, fix)
     return well("model", f"{settings.openai_model} answers in {seconds:.1f} s")
 
 
 def _queues() -> list[Check]:
     try:
-        states = queue_admin.queue_states()
+        return [_queue(state) for state in queue_admin.queue_states()]
     except Unavailable as error:
-        trouble = broker_trouble(
-            error.__cause__ if isinstance(error.__cause__, Exception) else error
-        )
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        trouble = broker_trouble(cause)
         return [failed("queues", trouble.what, trouble.cause, trouble.fix)]
-    return [_queue(state) for state in states]
 
 
 def _queue(state: queue_admin.QueueState) -> Check:
     name = f"queue {state.name}"
-    told = f"{state.ready:,} ready, {state.held:,} held, {state.scheduled:,} scheduled, {state.dead:,} put aside, "
-    told += f"{state.workers} {'consumer' if state.workers == 1 else 'consumers'}"
+    counts = (
+        f"{state.ready:,} ready, {state.held:,} held, {state.scheduled:,} scheduled, "
+        f"{state.dead:,} put aside, "
+        f"{state.workers} {'consumer' if state.workers == 1 else 'consumers'}"
+    )
     if state.is_paused:
-        return warning(
-            name, f"{told}; paused", "somebody has paused it", f"`roadmap jobs resume {state.name}`"
-        )
+        fix = f"`roadmap jobs resume {state.name}`"
+        return warning(name, f"{counts}; paused", "somebody has paused it", fix)
     if state.dead:
-        cause = "tasks have failed as often as they may"
-        return warning(
-            name,
-            told,
-            cause,
-            f"`roadmap jobs dead --queue {state.name}` shows why, `jobs replay` tries again",
-        )
+        fix = f"`roadmap jobs dead --queue {state.name}` shows why, `jobs replay` tries again"
+        return warning(name, counts, "tasks have failed as often as they may", fix)
     if not state.workers and (state.ready or not settings.embedded):
-        return warning(
-            name, told, "nobody works on it", f"start SERVICE_TYPE=huey_{state.name}, or `make run`"
-        )
-    return well(name, told)
+        fix = f"start SERVICE_TYPE=huey_{state.name}, or `make run`"
+        return warning(name, counts, "nobody works on it", fix)
+    return well(name, counts)
 
 
 def _log() -> Check:
-    ledger = execution_log.ledger()
-    told = (
-        f"{ledger.stored:,} records stored, {ledger.missing:,} missing, {ledger.dropped:,} dropped"
+    counts = execution_log.ledger()
+    found = (
+        f"{counts.stored:,} records stored, {counts.missing:,} missing, {counts.dropped:,} dropped"
     )
-    if ledger.missing or ledger.dropped:
+    if counts.missing or counts.dropped:
         cause = "the broker has lost messages, or was away for long"
-        return warning(
-            "log",
-            told,
-            cause,
-            "let it keep what it acknowledges (appendonly yes); what is lost stays lost",
-        )
-    return well("log", told)
+        fix = "let it keep what it acknowledges (appendonly yes); what is lost stays lost"
+        return warning("log", found, cause, fix)
+    return well("log", found)
 
 
-def _tell(checks: list[Check]) -> None:
+def _print(checks: list[Check]) -> None:
     for check in checks:
         mark, colour = MARKS[check.state]
         console.print(Text.assemble((mark, colour), f" {check.name}: {check.told}"), soft_wrap=True)

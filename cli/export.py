@@ -1,4 +1,4 @@
-"""`export`: a roadmap to take along."""
+"""`export`: write a roadmap to a file."""
 
 import os
 import stat
@@ -39,8 +39,9 @@ BINARY = ("zip", "apkg")
 def export_command(
     roadmap_id: str, form: str, output: Path | None, caller: Caller, as_json: bool
 ) -> None:
-    """Write the roadmap ID: as Markdown to read (md, or a folder of it as zip), as a deck for Anki (apkg), as a calendar of what
-    is left (ics), its map (svg), or all that it is and all that you have left, for `roadmap import` (json).
+    """Write the roadmap ID: as Markdown to read (md, or a folder of it as zip), as a deck for Anki
+    (apkg), as a calendar of what is left (ics), its map (svg), or all that it is and all that you
+    have left, for `roadmap import` (json).
     """
     form = "json" if as_json and output is None else form
     if form in BINARY and output is None and sys.stdout.isatty():
@@ -52,7 +53,9 @@ def export_command(
         click.echo(caller.content(path), nl=False)
         return
     try:
-        mode = _mode(output)
+        # The mode of the file that is replaced, or the one that the umask allows.
+        os.umask(umask := os.umask(0))
+        mode = stat.S_IMODE(output.stat().st_mode) if output.exists() else 0o666 & ~umask
         with new_file(output, replace=True) as file:
             size = file.write(caller.content(path))
         output.chmod(mode)
@@ -60,17 +63,5 @@ def export_command(
         raise CommandFailed(
             f"{output} cannot be written ({error.strerror}); name another place."
         ) from None
-    click.echo(
-        as_document({"file": str(output), "format": form, "bytes": size})
-        if as_json
-        else f"Written to {output}."
-    )
-
-
-def _mode(output: Path) -> int:
-    """Who may read it: whoever may read what it replaces, or whom the umask lets."""
-    if output.exists():
-        return stat.S_IMODE(output.stat().st_mode)
-    umask = os.umask(0)
-    os.umask(umask)
-    return 0o666 & ~umask
+    document = as_document({"file": str(output), "format": form, "bytes": size})
+    click.echo(document if as_json else f"Written to {output}.")

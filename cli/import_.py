@@ -1,8 +1,7 @@
-"""`import`: a roadmap that was taken along is brought in."""
+"""`import`: make a roadmap of an exported file."""
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -19,17 +18,9 @@ from roadmap.plan.format_version import FORMAT, LARGEST
 @service_options
 @json_option
 def import_command(file: Path, caller: Caller, as_json: bool) -> None:
-    """Make a new roadmap of FILE, which `roadmap export ID --format json` has written, here or elsewhere; `-` is stdin."""
-    made = caller.post(IMPORTS, _read(file))
-    show(
-        made,
-        as_json,
-        lambda: click.echo(plain(f"{made['title']} is {made['status']}: {caller.page_of(made)}")),
-    )
-
-
-def _read(file: Path) -> dict[str, Any]:
-    """Raises Failed for what no service would understand."""
+    """Make a new roadmap of FILE, which `roadmap export ID --format json` has written, here or
+    elsewhere; `-` is stdin.
+    """
     with click.open_file(str(file), "rb") as source:
         content = source.read(LARGEST + 1)
     if len(content) > LARGEST:
@@ -40,4 +31,6 @@ def _read(file: Path) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise CommandFailed(f"{file} is no roadmap; `roadmap export ID --format json` writes one.")
-    return found
+    made = caller.post(IMPORTS, found)
+    done = plain(f"{made['title']} is {made['status']}: {caller.page_of(made)}")
+    show(made, as_json, lambda: click.echo(done))

@@ -1,15 +1,15 @@
-"""`jobs`: what the queues and their workers are doing, and what a person does about it."""
+"""`jobs`: queues, their workers and their dead letters."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
 
 import click
 
 from cli.output import json_option, say, show, table
 from core.sanitize import plain
-from roadmap.operations.audit_log import Action, Actor, audited
+from roadmap.operations.audit_log import Action, Actor
 from tasks import queue_admin
 from tasks.message_browser import MessagePage, MessageState
+from tasks.queue_actions import DeadLettersRequest, act_on, act_on_dead
 
 QUEUES = click.Choice(list(queue_admin.QUEUES))
 WAITING = [state for state in MessageState if state is not MessageState.dead]
@@ -35,7 +35,9 @@ ids_argument = click.argument("ids", nargs=-1)
 
 @click.group()
 def jobs() -> None:
-    """See what queues and workers do; retry or delete dead letters, revoke a task, pause a queue. Changes are audited."""
+    """See what queues and workers do; retry or delete dead letters, revoke a task, pause a queue.
+    Changes are audited.
+    """
 
 
 @jobs.command("list")
@@ -51,7 +53,23 @@ def jobs() -> None:
 def list_(queue: str, state: str | None, search: str, limit: int, as_json: bool) -> None:
     """Show how much waits in both queues, or with --state the messages of one."""
     if state is None:
-        return _overview(as_json)
+        states = queue_admin.queue_states(with_retrying=True)
+        columns = "queue", "ready", "oldest", "held", "scheduled", "retrying", "dead", "workers", ""
+        counts = [
+            (
+                each.name,
+                each.ready,
+                "" if each.oldest_seconds is None else f"{each.oldest_seconds:.0f} s",
+                each.held,
+                each.scheduled,
+                "not counted" if each.retrying is None else each.retrying,
+                each.dead,
+                each.workers,
+                "paused" if each.is_paused else "",
+            )
+            for each in states
+        ]
+        return show(states, as_json, lambda: table(columns, counts))
     page = queue_admin.messages(queue, MessageState(state), search=search, limit=limit)
     rows = [
         (
@@ -63,46 +81,37 @@ def list_(queue: str, state: str | None, search: str, limit: int, as_json: bool)
         )
         for each in page.items
     ]
-
-    def human() -> None:
-        if rows:
-            table(("id", "task", "arguments", "due or since", "tries left"), rows)
-        else:
-            click.echo(f"No message of the {queue} queue{_with(search)} is {state}.")
-        _tell_whether_all(page)
-
-    return show(page, as_json, human)
+    return _show_messages(
+        page,
+        ("id", "task", "arguments", "due or since", "tries left"),
+        rows,
+        f"No message of the {queue} queue{_with(search)} is {state}.",
+        as_json,
+    )
 
 
 def _with(search: str) -> str:
     return f" with '{plain(search)}' in it" if search else ""
 
 
-def _tell_whether_all(page: MessagePage) -> None:
-    if page.more or not page.is_complete:
-        click.echo(f"There may be more: {page.looked_at:,} messages were looked at.")
+def _show_messages(
+    page: MessagePage,
+    columns: tuple[str, ...],
+    rows: Sequence[tuple[object, ...]],
+    none: str,
+    as_json: bool,
+) -> None:
+    """Show messages with a row for each, or that there is none."""
 
+    def human() -> None:
+        if rows:
+            table(columns, rows, breakable="reason")
+        else:
+            click.echo(none)
+        if page.more or not page.is_complete:
+            click.echo(f"There may be more: {page.looked_at:,} messages were looked at.")
 
-def _overview(as_json: bool) -> None:
-    states = queue_admin.queue_states(with_retrying=True)
-    columns = ("queue", "ready", "oldest", "held", "scheduled", "retrying", "dead", "workers", "")
-    rows = [
-        (
-            each.name,
-            each.ready,
-            "" if each.oldest_seconds is None else f"{each.oldest_seconds:.0f} s",
-            *(
-                each.held,
-                each.scheduled,
-                "not counted" if each.retrying is None else each.retrying,
-                each.dead,
-                each.workers,
-            ),
-            "paused" if each.is_paused else "",
-        )
-        for each in states
-    ]
-    show(states, as_json, lambda: table(columns, rows))
+    show(page, as_json, human)
 
 
 @jobs.command()
@@ -113,14 +122,12 @@ def workers(as_json: bool) -> None:
     columns = ("queue", "host", "pid", "version", "threads", "heard of", "running")
     rows = [
         (
-            *(
-                each.queue,
-                each.host,
-                each.pid,
-                each.version,
-                each.threads,
-                each.seen_at or "silent",
-            ),
+            each.queue,
+            each.host,
+            each.pid,
+            each.version,
+            each.threads,
+            each.seen_at or "silent",
             "\n".join(f"{run.task}({run.arguments})" for run in each.running),
         )
         for each in found
@@ -137,8 +144,7 @@ def workers(as_json: bool) -> None:
 @json_option
 def pause(queue: str, as_json: bool) -> None:
     """Let no worker begin with another message of QUEUE until `resume`; what runs is finished."""
-    with audited(Actor.of_command_line(), Action.queue_pause, queue):
-        queue_admin.pause(queue)
+    act_on(Actor.of_command_line(), Action.queue_pause, queue)
     say(f"The {queue} queue is paused.", as_json, {"queue": queue, "is_paused": True})
 
 
@@ -147,8 +153,7 @@ def pause(queue: str, as_json: bool) -> None:
 @json_option
 def resume(queue: str, as_json: bool) -> None:
     """Let the workers of QUEUE go on."""
-    with audited(Actor.of_command_line(), Action.queue_resume, queue):
-        queue_admin.resume(queue)
+    act_on(Actor.of_command_line(), Action.queue_resume, queue)
     say(f"The {queue} queue goes on.", as_json, {"queue": queue, "is_paused": False})
 
 
@@ -157,9 +162,10 @@ def resume(queue: str, as_json: bool) -> None:
 @queue_option
 @json_option
 def revoke(message_id: str, queue: str, as_json: bool) -> None:
-    """Let the task ID, which waits or runs, not be done: the roadmap or the part that it is for is ended."""
-    with audited(Actor.of_command_line(), Action.message_revoke, f"{queue}/{message_id}"):
-        queue_admin.revoke(queue, message_id)
+    """Let the task ID, which waits or runs, not be done: the roadmap or the part that it is for is
+    ended.
+    """
+    act_on(Actor.of_command_line(), Action.message_revoke, queue, message_id)
     say(f"The task {message_id} is revoked.", as_json, {"queue": queue, "revoked": message_id})
 
 
@@ -169,18 +175,13 @@ def revoke(message_id: str, queue: str, as_json: bool) -> None:
 @limit_option
 @json_option
 def dead(queue: str, search: str, limit: int, as_json: bool) -> None:
-    """Show the newest dead letters of a queue with their reasons: messages that were put aside, which nobody tries any more."""
+    """Show the newest dead letters of a queue with their reasons: messages that were put aside,
+    which nobody tries any more.
+    """
     page = queue_admin.messages(queue, MessageState.dead, search=search, limit=limit)
     rows = [(each.id, each.at, each.task, each.arguments, each.reason) for each in page.items]
-
-    def human() -> None:
-        if rows:
-            table(("id", "put aside", "task", "arguments", "reason"), rows, breakable="reason")
-        else:
-            click.echo(f"No message of the {queue} queue{_with(search)} is put aside.")
-        _tell_whether_all(page)
-
-    show(page, as_json, human)
+    none = f"No message of the {queue} queue{_with(search)} is put aside."
+    _show_messages(page, ("id", "put aside", "task", "arguments", "reason"), rows, none, as_json)
 
 
 @jobs.command()
@@ -193,20 +194,9 @@ def replay(
     ids: tuple[str, ...], queue: str, every: bool, search: str | None, as_json: bool
 ) -> None:
     """Let dead letters be delivered again, with all their tries. `retry` is the same."""
-    count = _each(
-        "retry",
-        queue,
-        ids,
-        every=every,
-        search=search,
-        one=queue_admin.replay,
-        whole=queue_admin.replay_all,
-    )
-    say(
-        f"{count} of the {queue} queue are delivered again.",
-        as_json,
-        {"queue": queue, "replayed": count},
-    )
+    count = _act_on_letters("retry", queue, ids, every=every, search=search)
+    done = f"{count} of the {queue} queue are delivered again."
+    say(done, as_json, {"queue": queue, "replayed": count})
 
 
 @jobs.command()
@@ -219,47 +209,29 @@ def delete(
     ids: tuple[str, ...], queue: str, every: bool, search: str | None, as_json: bool
 ) -> None:
     """Delete dead letters for good."""
-    count = _each(
-        "delete",
-        queue,
-        ids,
-        every=every,
-        search=search,
-        one=queue_admin.discard,
-        whole=queue_admin.discard_all,
-    )
+    count = _act_on_letters("delete", queue, ids, every=every, search=search)
     say(f"{count} of the {queue} queue are deleted.", as_json, {"queue": queue, "deleted": count})
 
 
 jobs.add_command(replay, "retry")
 
 
-def _each(
-    what: str,
-    queue: str,
-    ids: tuple[str, ...],
-    *,
-    every: bool,
-    search: str | None,
-    one: Callable[[str, str], Any],
-    whole: Callable[[str, str | None], int],
+def _act_on_letters(
+    what: str, queue: str, ids: tuple[str, ...], *, every: bool, search: str | None
 ) -> int:
+    """Act on dead letters by id, or on all, and return how many."""
     if every == bool(ids) or (search and not every):
         raise click.UsageError(
             "Name the ids, which `jobs dead` shows, or say --all; --search goes with --all."
         )
-    if (
-        search is not None and not search.strip()
-    ):  # a variable of a script that is empty does not mean all
+    if search is not None and not search.strip():  # an empty variable of a script does not mean all
         raise click.BadParameter(
             "has no words in it; leave it out to mean all", param_hint="--search"
         )
+    actor = Actor.of_command_line()
     if every:
-        narrowed = {"search": search} if search else {}
-        with audited(Actor.of_command_line(), Action(f"dead.{what}"), queue, narrowed) as act:
-            act.found["count"] = count = whole(queue, search)
-        return count
+        which = DeadLettersRequest.model_construct(search=search, up_to=None)
+        return act_on_dead(actor, Action(f"dead.{what}"), queue, which)
     for id_ in ids:
-        with audited(Actor.of_command_line(), Action(f"message.{what}"), f"{queue}/{id_}"):
-            one(queue, id_)
+        act_on(actor, Action(f"message.{what}"), queue, id_)
     return len(ids)

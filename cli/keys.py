@@ -1,4 +1,4 @@
-"""`keys`: the API keys of an account, for who runs the service."""
+"""`keys`: API keys of an account, for operators."""
 
 from uuid import UUID
 
@@ -24,7 +24,9 @@ def keys() -> None:
 @email_argument
 @json_option
 def list_(email: str, as_json: bool) -> None:
-    """Show the keys of EMAIL that are not revoked, the newest first. Their secrets are not known to anybody."""
+    """Show the keys of EMAIL that are not revoked, the newest first. Their secrets are not known to
+    anybody.
+    """
     found = api_keys.list_keys(accounts.by_email(email).id).items
     rows = [
         (

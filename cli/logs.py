@@ -27,14 +27,14 @@ COLOURS = {"warning": "yellow", "error": "red", "debug": "dim"}
 def _moment(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> datetime | None:
-    """`15m`, `2h`, `7d` before now, or a time of ISO 8601, of UTC unless it says otherwise."""
+    """Parse `15m`, `2h`, `7d` before now, or an ISO 8601 time (UTC by default)."""
     if value is None:
         return None
     try:
         if ago := re.fullmatch(r"([0-9]{1,6})([smhd])", value.strip()):
             return clock.now() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         moment = datetime.fromisoformat(value)
-    except (ValueError, OverflowError):  # 999999d are longer ago than there are years
+    except (ValueError, OverflowError):  # 999999d ago is before year 1
         raise click.BadParameter(
             "must be a time such as 2026-11-26T08:00, or 15m, 2h, 7d for that long ago"
         ) from None
@@ -96,48 +96,36 @@ def logs(
         until=until,
         text=text,
     )
-    begun = (
-        clock.now() - SETTLES
-    )  # what is not settled by then is told by following: it may not be all, nor in order
-    found = _newest(_before(wanted, begun) if follow else wanted, limit)
-    _tell(found, as_json)
+    # Later records are left to following: here they may be incomplete and out of order.
+    begun = clock.now() - SETTLES
+    settled = replace(wanted, until=min(wanted.until or begun, begun))
+    found: list[LogEntry] = []
+    cursor: str | None = ""
+    while cursor is not None and len(found) < limit:
+        before = UUID(cursor) if cursor else None
+        most = min(AT_ONCE, limit - len(found))
+        page = log_search.search(settled if follow else wanted, before=before, limit=most)
+        found, cursor = found + page.items, page.next_cursor
+    _print(reversed(found), as_json)
     if not found and not follow and not as_json:
         click.echo("There is no such record.")
     last = first_id(begun)
     while follow:
         came = log_search.newer(wanted, last, AT_ONCE)
-        _tell(came, as_json)
+        _print(came, as_json)
         last = came[-1].id if came else last
         if len(came) < AT_ONCE:
             time.sleep(PAUSE)
 
 
-def _before(wanted: LogFilter, moment: datetime) -> LogFilter:
-    return replace(wanted, until=min(wanted.until or moment, moment))
-
-
-def _newest(wanted: LogFilter, limit: int) -> list[LogEntry]:
-    """The oldest first."""
-    found: list[LogEntry] = []
-    before: UUID | None = None
-    while len(found) < limit:
-        page = log_search.search(wanted, before=before, limit=min(AT_ONCE, limit - len(found)))
-        found += page.items
-        if page.next_cursor is None:
-            break
-        before = UUID(page.next_cursor)
-    return found[::-1]
-
-
-def _tell(records: Iterable[LogEntry], as_json: bool) -> None:
+def _print(records: Iterable[LogEntry], as_json: bool) -> None:
     for each in records:
         if as_json:
             click.echo(as_document(each))
             continue
         took = f" ({each.duration_ms} ms)" if each.duration_ms is not None else ""
         about = f" {each.roadmap_id}" if each.roadmap_id else ""
-        said = f"{one_line(f'{each.category}/{each.step}: {each.message}')}{took}{about}"
+        message = one_line(f"{each.category}/{each.step}: {each.message}")
         level = Text(f"{each.level:<7}", style=COLOURS.get(each.level, ""))
-        console.print(
-            Text.assemble(f"{each.at:%Y-%m-%d %H:%M:%S} ", level, f" {said}"), soft_wrap=True
-        )
+        line = (f"{each.at:%Y-%m-%d %H:%M:%S} ", level, f" {message}{took}{about}")
+        console.print(Text.assemble(*line), soft_wrap=True)

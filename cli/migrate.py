@@ -15,23 +15,17 @@ from core.settings import from_environment
 )
 @json_option
 def migrate_command(check: bool, as_json: bool) -> None:
-    """Bring the database up to date, each migration in a transaction of its own. The API does the same when it starts."""
+    """Bring the database up to date, each migration in a transaction of its own. The API does the
+    same when it starts.
+    """
     settings = from_environment(os.environ)
     if check:
         with migrations.connected(settings) as database:
             pending, unknown = migrations.pending(database), migrations.unknown(database)
-        told = {"pending": pending, "unknown": unknown}
-        lines = [
-            *(f"pending: {name}" for name in pending),
-            *(f"of a newer version: {name}" for name in unknown),
-        ]
-        show(told, as_json, lambda: click.echo("\n".join(lines) or "Nothing is pending."))
-        raise click.exceptions.Exit(1 if pending or unknown else 0)
-    applied = migrations.migrate(settings)
-    show(
-        {"applied": applied},
-        as_json,
-        lambda: click.echo(
-            "\n".join(f"applied: {name}" for name in applied) or "Nothing is pending."
-        ),
-    )
+        named = {"pending": pending, "of a newer version": unknown}
+        data = {"pending": pending, "unknown": unknown}
+    else:
+        named = data = {"applied": migrations.migrate(settings)}
+    lines = [f"{what}: {name}" for what, names in named.items() for name in names]
+    show(data, as_json, lambda: click.echo("\n".join(lines) or "Nothing is pending."))
+    raise click.exceptions.Exit(1 if check and lines else 0)

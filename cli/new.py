@@ -1,4 +1,4 @@
-"""`new`: a roadmap for a goal."""
+"""`new`: make a roadmap for a goal."""
 
 from typing import Any
 
@@ -41,8 +41,8 @@ WELL = ("ready", "awaiting_review")
 def new_command(goal: str, watch: bool, caller: Caller, as_json: bool, **fields: Any) -> None:
     """Make a roadmap for GOAL. It is made whatever becomes of this command, and only once.
 
-    With --watch it ends with 0 when the roadmap is ready or its plan waits for your approval, and with 1 when something of it
-    could not be made.
+    With --watch it ends with 0 when the roadmap is ready or its plan waits for your approval, and
+    with 1 when something of it could not be made.
     """
     asked = {name: value for name, value in fields.items() if value not in (None, False)}
     if asked.get("deadline"):
@@ -51,13 +51,8 @@ def new_command(goal: str, watch: bool, caller: Caller, as_json: bool, **fields:
     if not watch:
         return show(made, as_json, lambda: click.echo(f"It is being made: {caller.page_of(made)}"))
     roadmap = _watched(caller, made)
-    show(
-        roadmap,
-        as_json,
-        lambda: click.echo(
-            plain(f"{roadmap['title'] or goal} is {roadmap['status']}: {caller.page_of(roadmap)}")
-        ),
-    )
+    title, page = roadmap["title"] or goal, caller.page_of(roadmap)
+    show(roadmap, as_json, lambda: click.echo(plain(f"{title} is {roadmap['status']}: {page}")))
     if roadmap["status"] not in WELL:
         reason = f": {roadmap['error']}" if roadmap["error"] else "."
         raise CommandFailed(plain(f"The roadmap is {roadmap['status']}{reason}"))
@@ -65,15 +60,18 @@ def new_command(goal: str, watch: bool, caller: Caller, as_json: bool, **fields:
 
 
 def _watched(caller: Caller, made: dict[str, Any]) -> dict[str, Any]:
-    """The whole tree, once it has come to its end, or waits for a person. The bar is drawn on stderr."""
+    """Return the tree once it has ended, or waits for approval.
+
+    The bar is drawn on stderr.
+    """
     with Progress(*COLUMNS, console=Console(stderr=True), transient=False) as progress:
         bar = progress.add_task("Designing the plan", total=None)
         for event in caller.events(made["links"]["events"]):
-            told = event["data"]
-            if "total" in told and "ready" in told:
-                done = told["ready"] + told.get("failed", 0)
+            data = event["data"]
+            if "total" in data and "ready" in data:
+                done = data["ready"] + data.get("failed", 0)
                 progress.update(
-                    bar, description="Writing the contents", completed=done, total=told["total"]
+                    bar, description="Writing the contents", completed=done, total=data["total"]
                 )
             if event["type"] == "roadmap.awaiting_review":
                 roadmap = caller.get(made["links"]["self"])

@@ -1,7 +1,7 @@
-"""How every command tells what it found and what went wrong: text for people or JSON for programs, and an exit code.
+"""Output of commands: text or JSON, errors and exit codes.
 
-With `--json` one document, or one a line where there is no end, is all that stands on stdout. What went wrong is one sentence on
-stderr in either case.
+With `--json`, stdout has one document, or one a line where there is no end, and nothing else. An
+error is one sentence on stderr in either case.
 """
 
 import json
@@ -29,7 +29,7 @@ from core.settings import Settings
 
 HOUSE = Path(__file__).resolve().parent.parent
 console = Console()
-NARROW = 24  # characters of a word that stay together where it may be broken
+NARROW = 24  # characters of a breakable word that stay together
 WIDE = 10_000  # columns of a terminal, in which nothing has to be broken
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on stdout, and nothing else there."
@@ -37,7 +37,7 @@ json_option = click.option(
 
 
 class Number(click.FloatRange):
-    """In this range: `nan` is in none, though no comparison says so."""
+    """Number of a range, but not `nan`."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -49,29 +49,32 @@ class Number(click.FloatRange):
 
 
 class Exit(IntEnum):
-    """What `roadmap` ends with; docs/COMMANDS.md tells it."""
+    """Exit codes of `roadmap`, as in docs/COMMANDS.md."""
 
     ok = 0
-    failed = 1  # it was said no, or something is wrong
+    failed = 1  # refused, or something is wrong
     usage = 2  # the command was not understood; click's own
     away = 3  # the service, the database or the broker cannot be reached: the same may work later
     interrupted = 130  # Ctrl-C
 
 
 class CommandFailed(click.ClickException):
-    """The message says what went wrong and what to do."""
+    """A command has failed; the message names the error and its remedy."""
 
     exit_code = Exit.failed
 
 
 class ServiceUnreachable(CommandFailed):
-    """Something that is needed cannot be reached; nothing was changed by this."""
+    """The service, the database or the broker cannot be reached; nothing was changed."""
 
     exit_code = Exit.away
 
 
 def data_folder(environment: Mapping[str, str]) -> Path:
-    """DATA_DIR as the services read it, whose folder is that of the code, wherever the command is called."""
+    """Return DATA_DIR as the services read it.
+
+    It is relative to the code, not to the caller's folder.
+    """
     return HOUSE / (environment.get("DATA_DIR", "").strip() or "data")
 
 
@@ -81,25 +84,25 @@ def failure(error: RoadmapError, settings: Settings | None = None) -> CommandFai
         for field in error.fields
         if field.detail.rstrip(".") not in error.detail  # the same twice
     )
-    said = f"{error.detail.rstrip('.')} ({fields})." if fields else error.detail
-    if not isinstance(error, Unavailable):
-        return CommandFailed(said)
+    detail = f"{error.detail.rstrip('.')} ({fields})." if fields else error.detail
     cause = error.__cause__
+    if not isinstance(error, Unavailable):
+        return CommandFailed(detail)
     if not isinstance(cause, Exception):
-        return ServiceUnreachable(said)
-    if "broker" in said:
+        return ServiceUnreachable(detail)
+    if "broker" in detail:
         trouble = broker_trouble(cause)
-        said = f"{said} {_sentence(trouble.cause, trouble.fix)}"
+        detail = f"{detail} {capital(trouble.cause.rstrip('.'))}; {trouble.fix}."
     elif settings is not None:
         trouble = database_trouble(cause, settings)
-        said = capital(f"{trouble}.")
+        detail = capital(f"{trouble}.")
     else:
-        return ServiceUnreachable(f"{said} {capital(first_line(cause))}")
-    return (ServiceUnreachable if trouble.is_away else CommandFailed)(said)
+        return ServiceUnreachable(f"{detail} {capital(first_line(cause))}")
+    return (ServiceUnreachable if trouble.is_away else CommandFailed)(detail)
 
 
 def show(data: Any, as_json: bool, human: Callable[[], None]) -> None:
-    """The one way out of a command that found something."""
+    """Print the result of a command: as JSON, or by calling `human`."""
     if as_json:
         click.echo(as_document(data))
     else:
@@ -107,35 +110,30 @@ def show(data: Any, as_json: bool, human: Callable[[], None]) -> None:
 
 
 def as_document(data: Any) -> str:
-    """Also on a terminal it shows what it is: what would command one, or turn its words round, stands as its escape."""
+    """Return JSON with escapes for signs that control a terminal or text direction."""
     document = json.dumps(data, default=_plain, ensure_ascii=False)
     return NOT_PLAIN.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
 def say(text: str, as_json: bool, data: Any = None) -> None:
-    """What was done, in a sentence or as data."""
-    click.echo(
-        as_document(data if data is not None else {"done": text}) if as_json else plain(text)
-    )
+    """Print what was done, in a sentence or as data."""
+    data = {"done": text} if data is None else data
+    click.echo(as_document(data) if as_json else plain(text))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, breakable: str = "") -> None:
-    """Words of others show as they are: no markup, no control characters. Where the terminal is too narrow for the words,
-    the lines between the columns go first, and then each row is told as a paragraph. Words of the column `breakable` may
-    go on in the next line.
+    """Print a table. Its text has no markup and no control characters.
+
+    In a terminal that is too narrow for the words, the lines between the columns go first, and then
+    each row becomes a paragraph. Words of the column `breakable` may be broken.
     """
-    told = [[plain(cell(each)) for each in row] for row in rows]
+    cells = [[plain(cell(each)) for each in row] for row in rows]
     for box in (HEAVY_HEAD, None):
-        made, narrowest = (
-            Table(box=box, pad_edge=box is not None),
-            Table(box=box, pad_edge=box is not None),
-        )
-        for name in columns:
-            made.add_column(
-                name, overflow="fold", no_wrap=name == "id"
-            )  # an id is copied, and a part of one is worth nothing
+        made, narrowest = (Table(box=box, pad_edge=box is not None) for _ in range(2))
+        for name in columns:  # an id is copied as a whole, and not wrapped
+            made.add_column(name, overflow="fold", no_wrap=name == "id")
             narrowest.add_column(name, no_wrap=name == "id")
-        for row in told:
+        for row in cells:
             made.add_row(*row)
             narrowest.add_row(
                 *(
@@ -143,12 +141,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, breakable: s
                     for name, each in zip(columns, row, strict=True)
                 )
             )
-        if (
-            Measurement.get(console, console.options.update(width=WIDE), narrowest).minimum
-            <= console.width
-        ):
+        least = Measurement.get(console, console.options.update(width=WIDE), narrowest).minimum
+        if least <= console.width:
             return console.print(made, markup=False, highlight=False)
-    for number, row in enumerate(told):
+    for number, row in enumerate(cells):
         click.echo(
             "\n" * (number > 0)
             + "\n".join(f"{name}: {each}" for name, each in zip(columns, row, strict=True) if each)
@@ -178,10 +174,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     raise TypeError(type(value).__name__)
-
-
-def _sentence(cause: str, fix: str) -> str:
-    return f"{capital(cause.rstrip('.'))}; {fix}."
 
 
 def capital(text: str) -> str:

@@ -17,7 +17,9 @@ from roadmap.exchange.formats.markdown import counted
 @service_options
 @json_option
 def show_command(roadmap_id: str, caller: Caller, as_json: bool) -> None:
-    """Show the roadmap ID as a tree: stages, modules, and concepts with their week. A tick: all of its parts are written."""
+    """Show the roadmap ID as a tree: stages, modules, and concepts with their week. A tick: all of
+    its parts are written.
+    """
     roadmap = caller.get(f"/api/v1/roadmaps/{roadmap_id}")
 
     def human() -> None:
@@ -42,24 +44,19 @@ def show(roadmap: dict[str, Any]) -> None:
         for module in stage["modules"]:
             console.print(f"  {_shown(module['title'])}", highlight=False)
             for concept in module["concepts"]:
+                states = {content["status"] for content in concept["contents"].values()}
+                mark = "[yellow]·[/]"
+                if states <= {"ready"}:
+                    mark = "[green]✓[/]"
+                elif "failed" in states or not states & {"pending", "building", "queued"}:
+                    mark = "[red]✗[/]"
                 console.print(
-                    f"    {_mark(concept)} week {concept['week']:>2}  {_shown(concept['title'])}",
+                    f"    {mark} week {concept['week']:>2}  {_shown(concept['title'])}",
                     highlight=False,
                     soft_wrap=True,
                 )
 
 
-def _mark(concept: dict[str, Any]) -> str:
-    states = {content["status"] for content in concept["contents"].values()}
-    if states <= {"ready"}:
-        return "[green]✓[/]"
-    return (
-        "[red]✗[/]"
-        if "failed" in states or not states & {"pending", "building", "queued"}
-        else "[yellow]·[/]"
-    )
-
-
 def _shown(text: str) -> str:
-    """Words of others are no markup, and no commands to a terminal."""
+    """Return text without markup and control characters."""
     return escape(plain(text))

@@ -1,4 +1,4 @@
-"""`users`: accounts, for who runs the service."""
+"""`users`: accounts, for operators."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
 
 
 class PromptOption(click.Option):
-    """Where nobody sits at a terminal it says what to give instead."""
+    """Option with a prompt; without a terminal, its error names the alternatives."""
 
     def prompt_for_value(self, ctx: click.Context) -> Any:
         try:
@@ -48,7 +48,9 @@ password_option = click.option(
 
 @click.group()
 def users() -> None:
-    """List, add and invite people, make administrators, set forgotten passwords, shut somebody out, transfer roadmaps."""
+    """List, add and invite people, make administrators, set forgotten passwords, shut somebody out,
+    transfer roadmaps.
+    """
 
 
 @users.command("list")
@@ -63,18 +65,14 @@ def users() -> None:
 def list_(limit: int, as_json: bool) -> None:
     """Show accounts, the oldest first."""
     found = accounts.list_all(limit)
-    rows = [(user.id, user.email, user.name, _rank(user), _state(user)) for user in found]
+    rows = []
+    for user in found:
+        rank = "administer" if user.is_admin else "observe" if user.is_observer else ""
+        state = "disabled" if user.disabled_at is not None else ""
+        if user.delete_at is not None:
+            state = f"deleted on {user.delete_at:%Y-%m-%d}"
+        rows.append((user.id, user.email, user.name, rank, state))
     show(found, as_json, lambda: table(("id", "address", "name", "may", "state"), rows))
-
-
-def _rank(user: accounts.User) -> str:
-    return "administer" if user.is_admin else "observe" if user.is_observer else ""
-
-
-def _state(user: accounts.ListedUser) -> str:
-    if user.delete_at is not None:
-        return f"deleted on {user.delete_at:%Y-%m-%d}"
-    return "disabled" if user.disabled_at is not None else ""
 
 
 @users.command()
@@ -136,11 +134,8 @@ def admin(email: str, remove: bool, as_json: bool) -> None:
     with _noted(Action.user_admin, email, is_admin=not remove):
         accounts.set_admin(email, is_admin=not remove)
     now = "no administrator any more" if remove else "an administrator"
-    say(
-        f"{email} is {now}; all its logins have ended.",
-        as_json,
-        {"email": email, "is_admin": not remove},
-    )
+    done = f"{email} is {now}; all its logins have ended."
+    say(done, as_json, {"email": email, "is_admin": not remove})
 
 
 @users.command()
@@ -152,11 +147,8 @@ def observer(email: str, remove: bool, as_json: bool) -> None:
     with _noted(Action.user_observer, email, is_observer=not remove):
         accounts.set_observer(email, is_observer=not remove)
     now = "no observer any more" if remove else "an observer"
-    say(
-        f"{email} is {now}; all its logins have ended.",
-        as_json,
-        {"email": email, "is_observer": not remove},
-    )
+    done = f"{email} is {now}; all its logins have ended."
+    say(done, as_json, {"email": email, "is_observer": not remove})
 
 
 @users.command()
@@ -173,7 +165,9 @@ def logout(email: str, as_json: bool) -> None:
 @email_argument
 @json_option
 def disable(email: str, as_json: bool) -> None:
-    """Shut somebody out: all logins end, all keys are revoked. A new password opens the account again."""
+    """Shut somebody out: all logins end, all keys are revoked. A new password opens the account
+    again.
+    """
     with _noted(Action.user_disable, email):
         accounts.disable(email)
     say(f"{email} is shut out.", as_json, {"email": email, "disabled": True})
@@ -184,13 +178,12 @@ def disable(email: str, as_json: bool) -> None:
 @click.argument("new_owner", metavar="TO")
 @json_option
 def transfer(owner: str, new_owner: str, as_json: bool) -> None:
-    """Make all roadmaps of the account FROM those of TO: of somebody who leaves, or of embedded mode (local@localhost)."""
+    """Make all roadmaps of the account FROM those of TO: of somebody who leaves, or of embedded
+    mode (local@localhost).
+    """
     made = transfer_.transfer(owner, new_owner, Actor.of_command_line())
-    say(
-        f"Roadmaps of {made.owner.email} that are those of {made.new_owner.email} now: {made.roadmaps}",
-        as_json,
-        made,
-    )
+    names = f"Roadmaps of {made.owner.email} that are those of {made.new_owner.email} now"
+    say(f"{names}: {made.roadmaps}", as_json, made)
 
 
 def _noted(action: Action, email: str, **details: bool) -> Any:

@@ -13,7 +13,7 @@ from uuid import UUID
 import peewee
 
 from core.backends import FROM_HEX
-from core.db import database, is_postgres
+from core.db import database, is_postgres, skip_locked, transaction
 from models.base import Table
 
 AS_IN_JSON = {"TEXT", "VARCHAR", "INT", "BIGINT", "SMALLINT", "BOOL", "DOUBLE", "FLOAT"}
@@ -183,3 +183,17 @@ def _hexadecimal(value: Any) -> str:
 
 def _dumped(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def delete_batches(key: peewee.Field, old: peewee.Select, *, size: int, batches: int) -> None:
+    """Delete the rows whose keys a query selects: so many in one transaction, and so many times.
+
+    Rows that another process has locked are passed over.
+    """
+    for _ in range(batches):
+        with transaction():
+            keys = [each for (each,) in skip_locked(old.limit(size)).tuples()]
+            if keys:
+                key.model.delete().where(key.in_(keys)).execute()
+        if len(keys) < size:
+            return

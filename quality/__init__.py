@@ -1,1 +1,0 @@
-"""A measure of what is taught: reads finished roadmaps and says of each concept how it is written. See docs/QUALITY.md."""

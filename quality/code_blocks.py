@@ -1,10 +1,13 @@
-"""Does the code of a tutorial parse? By the parser of its language itself, or by a grammar of tree-sitter."""
+"""Syntax check of code in tutorials.
+
+Code is read by the parser of its language, or by a grammar of tree-sitter.
+"""
 
 import configparser
 import logging
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import sqlglot
 import tree_sitter_bash
@@ -35,75 +38,57 @@ GRAMMARS: dict[str, Callable[[], object]] = {
     "tsx": tree_sitter_typescript.language_tsx,
 }
 DIALECTS = ("postgres", "sqlite", "mysql")  # one of them must take it
-logging.getLogger("sqlglot").setLevel(
-    logging.ERROR
-)  # it warns of statements that it takes as they stand
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of statements that it accepts
 NO_CODE = ("", "text", "txt", "output", "console", "http", "log", "diff", "markdown", "md")
 
 
 def fault(block: CodeBlock) -> str | None:
-    """Why it does not parse; empty: it does; None: nothing here knows its language."""
+    """Return why code does not parse.
+
+    The reason is empty when it does, and None for an unknown language.
+    """
     language = block.language
     if language in PARSED:
         return fault_of(block)
     if language in GRAMMARS:
         return _by_grammar(language, block.code)
     if language == "sql":
-        return _sql(block.code)
-    if language in ("yaml", "yml"):
-        nodes = yaml.compose_all(
-            block.code, Loader=yaml.SafeLoader
-        )  # no values are made of them: tags may be of others
-        return _raised(lambda: list(nodes))
+        faults = [_raised(partial(sqlglot.parse, block.code, dialect=each)) for each in DIALECTS]
+        return "" if "" in faults else faults[0]
+    if language in ("yaml", "yml"):  # without values, since tags may be of other programs
+        return _raised(lambda: list(yaml.compose_all(block.code, Loader=yaml.SafeLoader)))
     if language == "ini":
         parser = configparser.ConfigParser(strict=False, allow_no_value=True)
-        with_head = (
-            block.code
-            if block.code.lstrip().startswith(("[", "#", ";"))
-            else f"[file]\n{block.code}"
-        )
-        return _raised(lambda: parser.read_string(with_head))
+        head = "" if block.code.lstrip().startswith(("[", "#", ";")) else "[file]\n"
+        return _raised(lambda: parser.read_string(head + block.code))
     return None
 
 
 def is_code(block: CodeBlock) -> bool:
-    """Not the output of something, nor a transcript."""
+    """Whether it is code, and not output or a transcript."""
     return block.language not in NO_CODE
-
-
-def _sql(code: str) -> str:
-    faults = [
-        _raised(lambda dialect=dialect: sqlglot.parse(code, dialect=dialect))  # type: ignore[misc]
-        for dialect in DIALECTS
-    ]
-    return "" if "" in faults else faults[0]
 
 
 def _raised(parse: Callable[[], object]) -> str:
     try:
         parse()
-    except (
-        Exception
-    ) as error:  # an edge: these parsers raise much else for what is wrong, too deep or no date
+    except Exception as error:  # an edge: these parsers raise many types for wrong code
         return next(iter(str(error).splitlines()), "")[:200] or type(error).__name__
     return ""
 
 
 def _by_grammar(language: str, code: str) -> str:
     root = _parser(language).parse(code.encode()).root_node
-    wrong = _first_error(root) if root.has_error else None
-    if wrong is None:
+    if not root.has_error:
         return ""
-    at = wrong.start_point[0]
-    return (
-        f"line {at + 1}: {code.splitlines()[at].strip()[:80]!r}"
-        if at < code.count("\n")
-        else "it ends too early"
-    )
+    at = _first_error(root).start_point[0]
+    if at >= code.count("\n"):
+        return "it ends too early"
+    return f"line {at + 1}: {code.splitlines()[at].strip()[:80]!r}"
 
 
 def _first_error(node: Node) -> Node:
-    """The innermost first one."""
+    """Return the first error, innermost."""
     for child in node.children:
         if child.is_error or child.is_missing or child.has_error:
             return _first_error(child)
@@ -112,8 +97,6 @@ def _first_error(node: Node) -> Node:
 
 @cache
 def _parser(language: str) -> Parser:
-    with (
-        warnings.catch_warnings()
-    ):  # an older grammar gives its address as a number, which is to go some day
+    with warnings.catch_warnings():  # an older grammar passes its address as a number
         warnings.simplefilter("ignore", DeprecationWarning)
         return Parser(Language(GRAMMARS[language]()))

@@ -1,6 +1,9 @@
-"""What a concept must reach. docs/QUALITY.md says the same, and why; a test compares them."""
+"""Quality floors of a concept.
 
-from collections.abc import Iterator
+They are explained in docs/QUALITY.md; a test compares both.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from quality.measuring import ConceptMetrics
@@ -8,90 +11,92 @@ from quality.measuring import ConceptMetrics
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Bounds of one measure: what is below `least` or above `most` is not good enough."""
+    """Bounds of one metric: values below `least` or above `most` are faults.
+
+    `read` returns the value, or None when it is unknown or belongs to another language.
+    """
 
     name: str
+    read: Callable[[ConceptMetrics], float | None]
     least: float | None = None
     most: float | None = None
     unit: str = ""
 
     def fault(self, value: float | None) -> str:
-        """A sentence without its end; empty: it is good enough, or could not be measured."""
-        if value is None:
-            return ""
-        if self.least is not None and value < self.least:
-            return (
-                f"{self.name}: {_said(value)}{self.unit}, at least {_said(self.least)}{self.unit}"
-            )
-        if self.most is not None and value > self.most:
-            return f"{self.name}: {_said(value)}{self.unit}, at most {_said(self.most)}{self.unit}"
+        """Return a sentence without its end; empty for a good or an unknown value."""
+        if value is not None and self.least is not None and value < self.least:
+            return f"{self.name}: {self._text(value)}, at least {self._text(self.least)}"
+        if value is not None and self.most is not None and value > self.most:
+            return f"{self.name}: {self._text(value)}, at most {self._text(self.most)}"
         return ""
 
+    def _text(self, value: float) -> str:
+        is_whole = value == int(value)
+        number = f"{int(value):,}" if is_whole else f"{value:.2f}".rstrip("0").rstrip(".")
+        return number + self.unit
 
-LENGTH = Floor("length of the tutorial", 400, 1500, " words")
-LEVEL_OF_ENGLISH = Floor("reading level of English (ARI)", None, 12)
-LEVEL_OF_CHINESE = Floor("reading level of Chinese (characters a sentence)", None, 30)
-SECTIONS = Floor("sections", 3, None)
-EXERCISE = Floor("exercise", 15, None, " words")
-SOLUTION = Floor("solution", 15, None, " words")
-RESOURCES = Floor("resources", 3, None)
-OFFICIAL = Floor("official links", 0.6, None)  # share
-QUESTIONS = Floor("questions", 4, None)
-TYPES = Floor("types of questions", 2, None)
-# Shares of what is asked and right, weighted. Pairs of Chinese characters are found more seldom than stems of words.
-ANSWERABLE = Floor("quiz answerable from the tutorial (mean)", 0.4, None)
-WORST_QUESTION = Floor("quiz answerable from the tutorial (worst question)", 0.15, None)
-ANSWERABLE_CHINESE = Floor("Chinese quiz answerable from the tutorial (mean)", 0.15, None)
-WORST_CHINESE = Floor("Chinese quiz answerable from the tutorial (worst question)", 0.03, None)
-OVERLAP = Floor("overlap with another concept", None, 0.04)
+
+# Support is the weighted share of questions and right answers that the tutorial has. Pairs of
+# Chinese characters match more seldom than stems of words.
 FLOORS = (
-    *(
-        LENGTH,
-        LEVEL_OF_ENGLISH,
-        LEVEL_OF_CHINESE,
-        SECTIONS,
-        EXERCISE,
-        SOLUTION,
-        RESOURCES,
-        OFFICIAL,
-        QUESTIONS,
-        TYPES,
+    Floor("length of the tutorial", lambda of: of.words, 400, 1500, " words"),
+    Floor(
+        "reading level of English (ARI)", lambda of: None if of.is_chinese else of.level, most=12
     ),
-    *(ANSWERABLE, WORST_QUESTION, ANSWERABLE_CHINESE, WORST_CHINESE, OVERLAP),
+    Floor(
+        "reading level of Chinese (characters a sentence)",
+        lambda of: of.level if of.is_chinese else None,
+        most=30,
+    ),
+    Floor("sections", lambda of: None if of.words is None else of.sections, 3),
+    Floor(
+        "exercise", lambda of: None if of.words is None else of.exercise_words, 15, unit=" words"
+    ),
+    Floor(
+        "solution", lambda of: None if of.words is None else of.solution_words, 15, unit=" words"
+    ),
+    Floor("resources", lambda of: of.resources or None, 3),
+    Floor(
+        "official links",
+        lambda of: 1 - len(of.unofficial) / of.resources if of.resources else None,
+        0.6,
+    ),
+    Floor("questions", lambda of: of.questions or None, 4),
+    Floor("types of questions", lambda of: len(of.types) if of.questions else None, 2),
+    Floor(
+        "quiz answerable from the tutorial (mean)",
+        lambda of: None if of.is_chinese else of.mean_support,
+        0.4,
+    ),
+    Floor(
+        "quiz answerable from the tutorial (worst question)",
+        lambda of: None if of.is_chinese else min(of.support, default=None),
+        0.15,
+    ),
+    Floor(
+        "Chinese quiz answerable from the tutorial (mean)",
+        lambda of: of.mean_support if of.is_chinese else None,
+        0.15,
+    ),
+    Floor(
+        "Chinese quiz answerable from the tutorial (worst question)",
+        lambda of: min(of.support, default=None) if of.is_chinese else None,
+        0.03,
+    ),
+    Floor(
+        "overlap with another concept",
+        lambda of: None if of.words is None else of.overlap,
+        most=0.04,
+    ),
 )
 
 
 def faults(of: ConceptMetrics) -> list[str]:
-    """In what a concept is not good enough, a sentence without its end each."""
+    """Return the faults of a concept, each a sentence without its end."""
     found = [f"no {name}" for name in of.missing]
-    found += [fault for floor, value in _values(of) if (fault := floor.fault(value))]
+    found += [fault for floor in FLOORS if (fault := floor.fault(floor.read(of)))]
     found += [f"code does not parse: {broken}" for broken in of.broken_blocks]
     found += [f"dead link: {url}" for url in of.dead]
     if of.closer_to:
         found.append(f"the quiz is closer to the tutorial of {of.closer_to} than to its own")
     return found + [f"quiz: {fault}" for fault in of.quiz_faults]
-
-
-def _values(of: ConceptMetrics) -> Iterator[tuple[Floor, float | None]]:
-    if of.words is not None:
-        yield LENGTH, of.words
-        yield LEVEL_OF_CHINESE if of.is_chinese else LEVEL_OF_ENGLISH, of.level
-        yield from (
-            (SECTIONS, of.sections),
-            (EXERCISE, of.exercise_words),
-            (SOLUTION, of.solution_words),
-            (OVERLAP, of.overlap),
-        )
-    if of.resources:
-        yield from ((RESOURCES, of.resources), (OFFICIAL, 1 - len(of.unofficial) / of.resources))
-    if of.questions:
-        yield from ((QUESTIONS, of.questions), (TYPES, len(of.types)))
-    if of.support:
-        mean, worst = (
-            (ANSWERABLE_CHINESE, WORST_CHINESE) if of.is_chinese else (ANSWERABLE, WORST_QUESTION)
-        )
-        yield from ((mean, sum(of.support) / len(of.support)), (worst, min(of.support)))
-
-
-def _said(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".") if value != int(value) else f"{int(value):,}"

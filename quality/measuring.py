@@ -1,4 +1,4 @@
-"""What is measured of each concept of a course."""
+"""Metrics of each concept of a course."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,16 +8,18 @@ from core.net.link_probe import Visit
 from quality import code_blocks, likeness, links, reading_level
 from quality.subjects import FinishedRoadmap, Subject
 from roadmap.generation import tutorial_lint
-from roadmap.generation.tutorial_lint import Lesson
 from roadmap.plan.outline import Question, Quiz
 
 
 @dataclass(frozen=True, slots=True)
 class ConceptMetrics:
-    """`words` are of the tutorial; `level` is the reading level, in the unit of its language. `support` has, of each question,
-    how much of it stands in the tutorial (0 to 1), and `closer_to` the tutorial of the course that has more of all of them.
-    `overlap` is the share of eight-word runs in common with the concept that has most. What could not be measured is None, and
-    `not_measured` says why.
+    """Metrics of one concept.
+
+    `words` are of the tutorial; `level` is the reading level, in the unit of its language.
+    `support` has the share of each question that is in the tutorial (0 to 1), and `closer_to` the
+    tutorial of the course that has more of all of them. `overlap` is the share of eight-word runs
+    in common with the concept that has most. Unknown values are None, and `not_measured` has the
+    reason.
     """
 
     key: str
@@ -50,30 +52,31 @@ class ConceptMetrics:
     def is_chinese(self) -> bool:
         return self.tutorial_language.split("-")[0].lower() == "zh"
 
+    @property
+    def mean_support(self) -> float | None:
+        return sum(self.support) / len(self.support) if self.support else None
+
 
 class Comparison:
-    """What the tutorials of courses have in common: those of one language are compared with each other."""
+    """Similarity of tutorials, each compared with those of its language."""
 
     def __init__(self, courses: Sequence[FinishedRoadmap]) -> None:
         self._runs: dict[str, dict[str, frozenset[tuple[str, ...]]]] = {}
         self._terms: dict[str, dict[str, frozenset[str]]] = {}
         self._weights: dict[str, Mapping[str, float]] = {}
         for course in courses:
-            written = {
-                each.key: each.tutorial for each in course.concepts if each.tutorial is not None
-            }
-            self._terms[course.name] = {
-                key: frozenset(likeness.terms(text)) for key, text in written.items()
-            }
-            self._weights[course.name] = likeness.weights(written.values())
+            terms: dict[str, frozenset[str]] = {}
+            texts: list[str] = []
             for each in course.concepts:
                 if each.tutorial is not None:
-                    self._runs.setdefault(each.tutorial_language, {})[each.key] = likeness.shingles(
-                        each.tutorial
-                    )
+                    texts.append(each.tutorial)
+                    terms[each.key] = frozenset(likeness.terms(each.tutorial))
+                    runs = self._runs.setdefault(each.tutorial_language, {})
+                    runs[each.key] = likeness.shingles(each.tutorial)
+            self._terms[course.name], self._weights[course.name] = terms, likeness.weights(texts)
 
     def overlap(self, concept: Subject) -> tuple[str, float]:
-        """The concept, of whatever course, with which its tutorial has most in common, and the share of eight-word runs."""
+        """Return the concept of any course with the largest overlap, and that."""
         its = self._runs[concept.tutorial_language]
         shares = {
             other: likeness.overlap(its[concept.key], runs)
@@ -84,7 +87,10 @@ class Comparison:
         return other, shares.get(other, 0.0)
 
     def support(self, course: FinishedRoadmap, concept: Subject) -> tuple[tuple[float, ...], str]:
-        """Of each question, and which tutorial of the course supports the quiz better than its own; empty: none does."""
+        """Return the support of each question, and the tutorial that has more.
+
+        Its key is empty when none has more.
+        """
         assert concept.quiz is not None
         weight, questions = self._weights[course.name], concept.quiz.questions
         found = {
@@ -98,51 +104,35 @@ class Comparison:
 def measured(
     course: FinishedRoadmap, comparison: Comparison, seen: Mapping[str, Visit] | None = None
 ) -> list[ConceptMetrics]:
-    """`seen` is what was found at the addresses; None: nobody has looked."""
-    return [_of(course, concept, comparison, seen) for concept in course.concepts]
-
-
-def _of(
-    course: FinishedRoadmap,
-    concept: Subject,
-    comparison: Comparison,
-    seen: Mapping[str, Visit] | None,
-) -> ConceptMetrics:
-    parts = {"tutorial": concept.tutorial, "resources": concept.resources, "quiz": concept.quiz}
-    facts: dict[str, Any] = {"missing": tuple(name for name, part in parts.items() if part is None)}
-    if concept.tutorial is not None:
-        facts |= _tutorial(concept.tutorial, concept.tutorial_language)
-        facts["overlaps_with"], facts["overlap"] = comparison.overlap(concept)
-    if concept.resources is not None:
-        facts |= _resources([resource.url for resource in concept.resources], seen)
-    if concept.quiz is not None:
-        facts |= _quiz(concept.quiz)
-    if concept.is_mixed:
-        told = f"the quiz is in {concept.language}, its tutorial in {concept.tutorial_language}: not compared"
-        facts["not_measured"] = (told,)
-    elif concept.quiz is not None and concept.tutorial is not None:
-        facts["support"], facts["closer_to"] = comparison.support(course, concept)
-    return ConceptMetrics(
-        concept.key,
-        concept.title,
-        concept.language,
-        tutorial_language=concept.tutorial_language,
-        **facts,
-    )
-
-
-def _resources(urls: Sequence[str], seen: Mapping[str, Visit] | None) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "resources": len(urls),
-        "unofficial": tuple(url for url in urls if not links.is_official(url)),
-    }
-    if seen is not None:
-        found = {url: seen[url] for url in urls if url in seen}
-        facts["dead"] = tuple(
-            f"{url} ({visit.wrong})" for url, visit in found.items() if visit.is_gone
-        )
-        facts["alive"] = sum(1 for visit in found.values() if not visit.wrong)
-    return facts
+    """Measure the concepts of a course. `seen` has the results of link visits, if any."""
+    concepts = []
+    for concept in course.concepts:
+        parts = {"tutorial": concept.tutorial, "resources": concept.resources, "quiz": concept.quiz}
+        facts: dict[str, Any] = {
+            "missing": tuple(name for name, part in parts.items() if part is None)
+        }
+        if concept.tutorial is not None:
+            facts |= _tutorial(concept.tutorial, concept.tutorial_language)
+            facts["overlaps_with"], facts["overlap"] = comparison.overlap(concept)
+        if concept.resources is not None:
+            urls = [resource.url for resource in concept.resources]
+            facts["resources"] = len(urls)
+            facts["unofficial"] = tuple(url for url in urls if not links.is_official(url))
+            if seen is not None:
+                found = {url: seen[url] for url in urls if url in seen}
+                gone = {url: visit for url, visit in found.items() if visit.is_gone}
+                facts["dead"] = tuple(f"{url} ({visit.wrong})" for url, visit in gone.items())
+                facts["alive"] = sum(not visit.wrong for visit in found.values())
+        if concept.quiz is not None:
+            facts |= _quiz(concept.quiz)
+        if concept.is_mixed:
+            both = f"the quiz is in {concept.language}, its tutorial in {concept.tutorial_language}"
+            facts["not_measured"] = (f"{both}: not compared",)
+        elif concept.quiz is not None and concept.tutorial is not None:
+            facts["support"], facts["closer_to"] = comparison.support(course, concept)
+        facts["tutorial_language"] = concept.tutorial_language
+        concepts.append(ConceptMetrics(concept.key, concept.title, concept.language, **facts))
+    return concepts
 
 
 def _quiz(quiz: Quiz) -> dict[str, Any]:
@@ -175,29 +165,20 @@ def _tutorial(markdown: str, language: str) -> dict[str, Any]:
         "broken_blocks": broken,
         "unread_blocks": sum(1 for fault in faults.values() if fault is None),
         "sections": len(read.sections) - 1,
-        **_exercise(read),
-    }
-
-
-def _exercise(read: Lesson) -> dict[str, Any]:
-    exercise, solution = read.exercise, read.solution
-    return {
-        "exercise_words": tutorial_lint.words(exercise.text) if exercise else 0,
-        "solution_words": tutorial_lint.words(solution.text) if solution else 0,
+        "exercise_words": tutorial_lint.words(read.exercise.text) if read.exercise else 0,
+        "solution_words": tutorial_lint.words(read.solution.text) if read.solution else 0,
     }
 
 
 def question_faults(question: Question) -> list[str]:
-    """What is wrong with a question that its type does not forbid already; a sentence goes on behind its number."""
-    found = []
-    if len(question.options) == len(question.answers):
-        found.append("every option is right")
-    if question.type == "true_false" and len(question.options) != 2:
-        found.append(f"true or false has {len(question.options)} options")
-    if question.type == "single" and len(question.options) < 3:
-        found.append("a choice of two is a guess")
-    if len({option.strip().casefold() for option in question.options}) < len(question.options):
-        found.append("two options are the same")
-    if question.explanation.strip() == question.prompt.strip():
-        found.append("its explanation is its question")
-    return found
+    """Return faults of a question, as ends of sentences."""
+    options, kind = question.options, question.type
+    rules = {
+        "every option is right": len(options) == len(question.answers),
+        f"true or false has {len(options)} options": kind == "true_false" and len(options) != 2,
+        "a choice of two is a guess": kind == "single" and len(options) < 3,
+        "two options are the same": len({each.strip().casefold() for each in options})
+        < len(options),
+        "its explanation is its question": question.explanation.strip() == question.prompt.strip(),
+    }
+    return [fault for fault, is_broken in rules.items() if is_broken]

@@ -1,7 +1,8 @@
-"""How hard a text is to read.
+"""Reading level of a text.
 
-English: the Automated Readability Index (Senter and Smith, 1967), which needs no list of syllables; its number is the school
-grade in the United States. Chinese: characters a sentence. Other languages have no agreed measure: None.
+English: the Automated Readability Index (Senter and Smith, 1967), which needs no list of syllables;
+its number is the school grade in the United States. Chinese: characters a sentence. Other languages
+have no agreed measure: None.
 """
 
 import re
@@ -13,7 +14,7 @@ SENTENCE_OF_CHINESE = re.compile(r"[\u3002\uff01\uff1f\uff1b\uff1a\n]")
 
 
 def automated_readability_index(prose: str) -> float:
-    """Of text without code."""
+    """Return the index of text without code."""
     words = WORD.findall(prose)
     sentences = sum(1 for part in SENTENCE.split(prose) if WORD.search(part))
     if not words or not sentences:

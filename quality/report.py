@@ -1,9 +1,8 @@
-"""What was measured, as a table for people and as JSON."""
+"""Reports of metrics, as a table and as JSON."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from rich.table import Table
 
@@ -13,7 +12,10 @@ from quality.measuring import ConceptMetrics
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Of one course. `visited`: its addresses were looked at; without that nobody knows whether they are alive."""
+    """Report of one course.
+
+    Unless its links were `visited`, it is not known which are alive.
+    """
 
     course: str
     concepts: Sequence[ConceptMetrics]
@@ -21,7 +23,7 @@ class Report:
 
     @property
     def faults(self) -> list[str]:
-        """What is not good enough, with the concept before it."""
+        """Faults, each with its concept."""
         return [
             f"{self.course}, {each.key}: {fault}"
             for each in self.concepts
@@ -30,7 +32,7 @@ class Report:
 
     @property
     def below(self) -> int:
-        """Concepts that are not good enough."""
+        """Number of concepts with faults."""
         return sum(1 for each in self.concepts if faults(each))
 
 
@@ -53,33 +55,29 @@ def table(report: Report) -> Table:
         made.add_column(name, justify="right")
     made.add_column("", justify="center")
     for each in report.concepts:
-        made.add_row(*_cells(each), "[red]✗[/]" if faults(each) else "[green]✓[/]")
+        parsed = each.blocks - len(each.broken_blocks) - each.unread_blocks
+        support = f"{each.mean_support:.0%}, {min(each.support):.0%}" if each.support else "-"
+        made.add_row(
+            each.key.rpartition("/")[2],
+            "" if each.words is None else f"{each.words:,}",
+            "" if each.level is None else f"{each.level:.1f}",
+            f"{parsed}/{each.blocks}" if each.blocks else "-",
+            "yes" if each.exercise_words and each.solution_words else "no",
+            f"{each.resources - len(each.unofficial)}/{each.resources}",
+            "?" if each.alive is None else f"{each.alive}/{each.resources}",
+            f"{each.questions}{'!' if each.quiz_faults else ''}",
+            support,
+            f"{each.overlap:.1%}",
+            "[red]✗[/]" if faults(each) else "[green]✓[/]",
+        )
     return made
 
 
-def _cells(of: ConceptMetrics) -> list[str]:
-    parsed = of.blocks - len(of.broken_blocks) - of.unread_blocks
-    return [
-        of.key.rpartition("/")[2],
-        "" if of.words is None else f"{of.words:,}",
-        "" if of.level is None else f"{of.level:.1f}",
-        f"{parsed}/{of.blocks}" if of.blocks else "-",
-        "yes" if of.exercise_words and of.solution_words else "no",
-        f"{of.resources - len(of.unofficial)}/{of.resources}",
-        "?" if of.alive is None else f"{of.alive}/{of.resources}",
-        f"{of.questions}{'!' if of.quiz_faults else ''}",
-        f"{sum(of.support) / len(of.support):.0%}, {min(of.support):.0%}" if of.support else "-",
-        f"{of.overlap:.1%}",
-    ]
-
-
 def summary(reports: Sequence[Report]) -> str:
-    """One line a course, and one of them all."""
+    """Return a line for each course, and one for all."""
     lines = [f"{report.course}: {_mean(report)}" for report in reports]
-    concepts, below = (
-        sum(len(report.concepts) for report in reports),
-        sum(report.below for report in reports),
-    )
+    concepts = sum(len(report.concepts) for report in reports)
+    below = sum(report.below for report in reports)
     lines.append(f"{concepts} concepts, {below} below the floor of docs/QUALITY.md")
     return "\n".join(lines)
 
@@ -90,11 +88,9 @@ def _mean(report: Report) -> str:
     support = [value for each in of for value in each.support]
     blocks, unread = sum(each.blocks for each in of), sum(each.unread_blocks for each in of)
     parsed = blocks - unread - sum(len(each.broken_blocks) for each in of)
-    links, official = (
-        sum(each.resources for each in of),
-        sum(each.resources - len(each.unofficial) for each in of),
-    )
-    told = [
+    links = sum(each.resources for each in of)
+    official = links - sum(len(each.unofficial) for each in of)
+    facts = [
         f"{len(of)} concepts",
         f"{sum(words) // max(1, len(words)):,} words a tutorial",
         f"{parsed}/{blocks} blocks of code parse",
@@ -102,28 +98,25 @@ def _mean(report: Report) -> str:
         f"{sum(each.questions for each in of)} questions",
     ]
     if support:
-        told.append(f"{sum(support) / len(support):.0%} answerable")
+        facts.append(f"{sum(support) / len(support):.0%} answerable")
     if report.visited:
-        told.append(
-            f"{sum(each.alive or 0 for each in of)}/{links} links alive, {sum(len(each.dead) for each in of)} dead"
-        )
-    mixed = sum(1 for each in of if each.not_measured)
-    told += [f"{unread} blocks in languages that nothing here reads"] if unread else []
-    told += [f"{mixed} quizzes not compared with a tutorial in another language"] if mixed else []
-    return ", ".join(told) + f"; {report.below} below the floor"
+        alive, dead = sum(each.alive or 0 for each in of), sum(len(each.dead) for each in of)
+        facts.append(f"{alive}/{links} links alive, {dead} dead")
+    if unread:
+        facts.append(f"{unread} blocks in languages that nothing here reads")
+    if mixed := sum(1 for each in of if each.not_measured):
+        facts.append(f"{mixed} quizzes not compared with a tutorial in another language")
+    return ", ".join(facts) + f"; {report.below} below the floor"
 
 
 def as_json(reports: Sequence[Report]) -> str:
-    return json.dumps(
-        [_facts(report) for report in reports], ensure_ascii=False, indent=1, default=sorted
-    )
-
-
-def _facts(report: Report) -> dict[str, Any]:
-    concepts = [{**asdict(each), "faults": faults(each)} for each in report.concepts]
-    return {
-        "course": report.course,
-        "visited": report.visited,
-        "below": report.below,
-        "concepts": concepts,
-    }
+    facts = [
+        {
+            "course": report.course,
+            "visited": report.visited,
+            "below": report.below,
+            "concepts": [{**asdict(each), "faults": faults(each)} for each in report.concepts],
+        }
+        for report in reports
+    ]
+    return json.dumps(facts, ensure_ascii=False, indent=1, default=sorted)

@@ -1,13 +1,16 @@
-"""What is measured: a finished roadmap, of the built-in catalogue, of a file that was exported, or made now by the service."""
+"""Finished roadmaps to measure.
+
+They come from the built-in catalogue, an exported file, or the service.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
 from pydantic import ValidationError
 
-from cli.demo import good, make_roadmap, running_service
+from cli.api_client import PATIENCE, ROADMAPS, Caller
+from cli.demo import make_roadmap, running_service
 from roadmap.exchange.formats.json_ import (
     PortableConcept,
     WrittenQuiz,
@@ -31,16 +34,16 @@ from roadmap.plan.schemas import RoadmapRequest
 
 
 class NotMeasurable(Exception):
-    """There is nothing that could be measured; the message says why."""
+    """There is nothing to measure, for the reason of the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One concept with what is written of it; None: that part is not there."""
+    """One concept with its parts; None for a part that is missing."""
 
     key: str
     title: str
-    language: str  # of what is read but the tutorial
+    language: str  # of all parts but the tutorial
     tutorial_language: str
     tutorial: str | None
     resources: tuple[Resource, ...] | None
@@ -48,7 +51,7 @@ class Subject:
 
     @property
     def is_mixed(self) -> bool:
-        """Its tutorial is in another language than the rest."""
+        """Whether its tutorial is in another language than the rest."""
         return self.tutorial_language.split("-")[0] != self.language.split("-")[0]
 
 
@@ -61,7 +64,7 @@ class FinishedRoadmap:
 
 
 def of_catalogue(only: str | None = None) -> Iterator[FinishedRoadmap]:
-    """Every track in each of its languages, or one. Raises NotMeasurable."""
+    """Yield every track in each of its languages, or one track. Raises NotMeasurable."""
     broken = broken_files()
     if broken:
         raise NotMeasurable("\n".join(broken))
@@ -69,18 +72,13 @@ def of_catalogue(only: str | None = None) -> Iterator[FinishedRoadmap]:
         raise NotMeasurable(f"There is no track {only!r}; there is: {', '.join(tracks())}.")
     for track in tracks().values():
         for language in languages(track) if only in (None, track.id) else ():
-            yield _built_in(
-                RoadmapRequest(goal=track.title, language=language), f"{track.id} ({language})"
+            request, catalogue = (
+                RoadmapRequest(goal=track.title, language=language),
+                CatalogueGenerator(),
             )
-
-
-def _built_in(request: RoadmapRequest, name: str) -> FinishedRoadmap:
-    """As the service would make it, for somebody who begins."""
-    catalogue = CatalogueGenerator()
-    outline = catalogue.outline(DesignBrief(request, catalogue.analyse(request)))
-    return FinishedRoadmap(
-        name, tuple(_written(catalogue, request, concept) for concept in outline.concepts())
-    )
+            outline = catalogue.outline(DesignBrief(request, catalogue.analyse(request)))
+            written = (_written(catalogue, request, each) for each in outline.concepts())
+            yield FinishedRoadmap(f"{track.id} ({language})", tuple(written))
 
 
 def _written(
@@ -105,7 +103,7 @@ def _written(
 
 
 def of_file(path: Path) -> FinishedRoadmap:
-    """A roadmap that was exported as JSON. Raises NotMeasurable."""
+    """Read a roadmap that was exported as JSON. Raises NotMeasurable."""
     try:
         return _of_document(path.read_bytes(), path.name)
     except OSError as error:
@@ -113,15 +111,16 @@ def of_file(path: Path) -> FinishedRoadmap:
 
 
 def of_service(goal: str, level: Level, language: str = ENGLISH) -> FinishedRoadmap:
-    """Made now, on this machine, by whatever generator its environment names. Raises cli.telling.Failed, NotMeasurable."""
+    """Make a roadmap on this machine, with the generator of the environment.
+
+    Raises CommandFailed, NotMeasurable.
+    """
     request = {"goal": goal, "level": level, "hours_per_week": 8, "language": language}
-    with (
-        running_service() as url,
-        httpx2.Client(base_url=url, timeout=30, trust_env=False) as client,
-    ):
-        roadmap = make_roadmap(client, request)
-        exported = good(client.get(f"/api/v1/roadmaps/{roadmap['id']}/export.json"))
-    return _of_document(exported.content, roadmap["title"] or goal)
+    with running_service() as url:
+        caller = Caller(url, None, PATIENCE)
+        roadmap = make_roadmap(caller, request)
+        exported = caller.content(f"{ROADMAPS}/{roadmap['id']}/export.json")
+    return _of_document(exported, roadmap["title"] or goal)
 
 
 def _of_document(text: bytes, name: str) -> FinishedRoadmap:
@@ -133,17 +132,16 @@ def _of_document(text: bytes, name: str) -> FinishedRoadmap:
         raise NotMeasurable(
             f"{name} is no roadmap that was exported as JSON: {where}: {first['msg']}."
         ) from None
-    kept = document.concepts
-    language = document.request.language
-    return FinishedRoadmap(
-        name,
-        tuple(_kept(each, kept.get(each.key), language) for each in document.outline.concepts()),
+    stored, language = document.concepts, document.request.language
+    concepts = (
+        _stored(each, stored.get(each.key), language) for each in document.outline.concepts()
     )
+    return FinishedRoadmap(name, tuple(concepts))
 
 
-def _kept(concept: OutlineConcept, kept: PortableConcept | None, language: str) -> Subject:
+def _stored(concept: OutlineConcept, stored: PortableConcept | None, language: str) -> Subject:
     tutorial, resources, quiz = (
-        kept.contents.of(kind) if kept is not None else None for kind in ContentKind
+        stored.contents.of(kind) if stored is not None else None for kind in ContentKind
     )
     written = tutorial.body if isinstance(tutorial, WrittenTutorial) else None
     return Subject(

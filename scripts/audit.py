@@ -1,7 +1,8 @@
-"""Asks for known vulnerabilities of every package in requirements.lock, also of those for other platforms.
+"""Audit of every package in requirements.lock, also of those for other platforms.
 
-`python -m scripts.audit` ends with 1 when there is one. Where no vulnerability service can be reached it says so and ends
-with 0; with `--strict` that is an error too. pip-audit lives in a scratch folder, and nothing stays.
+`python -m scripts.audit` ends with 1 when one has a known vulnerability. When no vulnerability
+service can be reached it prints that and ends with 0; with `--strict` that is an error too.
+pip-audit lives in a scratch folder, and nothing stays.
 """
 
 import json
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import venv
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +48,20 @@ def main(arguments: list[str]) -> int:
 
 
 def audit(ask: Ask, *, strict: bool) -> int:
-    """Ask one service after the other until one knows every package. One that knows none of them is no answer: pip-audit
-    itself calls that a success, and it is what a mirror without PyPI's own vulnerability data looks like.
+    """Ask one service after the other until one knows every package.
+
+    One that knows none of them does not count: pip-audit calls that a success, and a mirror without
+    PyPI's vulnerability data looks like it.
     """
     unknown: set[str] = set()
     for service in SERVICES:
         packages = (ask(service) or {}).get("dependencies", [])
-        found = [
-            (package, vulnerability)
-            for package in packages
-            for vulnerability in package.get("vulns", [])
-        ]
-        for package, vulnerability in found:
-            print(_sentence(package, vulnerability))
-        if found:
+        for package in packages:
+            for each in package.get("vulns", []):
+                names = ", ".join([each["id"], *each.get("aliases", [])])
+                fixed = ", ".join(each.get("fix_versions", [])) or "no version"
+                print(f"{package['name']} {package['version']}: {names}; fixed in {fixed}")
+        if any(package.get("vulns") for package in packages):
             return 1
         skipped = {package["name"] for package in packages if "skip_reason" in package}
         if packages and not skipped:
@@ -77,7 +79,7 @@ def audit(ask: Ask, *, strict: bool) -> int:
 
 
 def installed(folder: Path) -> Ask:
-    """pip-audit, freshly installed in `folder`."""
+    """Install pip-audit in `folder`, and return a function that runs it."""
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
     quiet = ["--quiet", "--disable-pip-version-check", "--no-cache-dir"]
@@ -88,45 +90,29 @@ def installed(folder: Path) -> Ask:
 
 
 def report(tool: list[str], service: str, packages: Path, folder: Path) -> Report | None:
-    """What a service says of the packages, or None where it cannot be reached."""
+    """Return what a service knows of the packages, or None when it cannot be reached."""
     answer = folder / f"{service}.json"
-    options = [
-        "--no-deps",
-        "--disable-pip",
-        "--progress-spinner",
-        "off",
-        "--timeout",
-        "5",
-        "--cache-dir",
-        str(folder / "cache"),
-    ]
-    options += [
-        "--requirement",
-        str(packages),
-        "--vulnerability-service",
-        service,
-        "--format",
-        "json",
-        "--output",
-        str(answer),
-    ]
+    options = {
+        "--progress-spinner": "off",
+        "--timeout": "5",
+        "--cache-dir": str(folder / "cache"),
+        "--requirement": str(packages),
+        "--vulnerability-service": service,
+        "--format": "json",
+        "--output": str(answer),
+    }
+    command = [*tool, "--no-deps", "--disable-pip", *chain.from_iterable(options.items())]
     try:
-        said = subprocess.run(
-            [*tool, *options], capture_output=True, text=True, timeout=LIMIT, check=False
+        errors = subprocess.run(
+            command, capture_output=True, text=True, timeout=LIMIT, check=False
         ).stderr
     except subprocess.TimeoutExpired:
         return None
     if answer.exists():
         return dict(json.loads(answer.read_text("utf-8")))
-    if UNREACHABLE.search(said):
+    if UNREACHABLE.search(errors):
         return None
-    raise AuditFailed(said.strip()[-2000:] or "pip-audit said nothing")
-
-
-def _sentence(package: Report, vulnerability: Report) -> str:
-    names = ", ".join([vulnerability["id"], *vulnerability.get("aliases", [])])
-    fixed = ", ".join(vulnerability.get("fix_versions", [])) or "no version"
-    return f"{package['name']} {package['version']}: {names}; fixed in {fixed}"
+    raise AuditFailed(errors.strip()[-2000:] or "pip-audit said nothing")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The reference in docs/COMMANDS.md, made from the commands themselves.
 
-`python scripts/commands_page.py` prints it; with `--write` it goes into the page, between the two marker comments.
+`python scripts/commands_page.py` prints it; `--write` puts it into the page, between two comments.
 """
 
 import os
@@ -20,7 +20,7 @@ from scripts.marked import Marked, row  # noqa: E402
 
 
 def reference() -> str:
-    """A section for each command, in the order of `roadmap --help`."""
+    """Return a section for each command, in the order of `roadmap --help`."""
     context = click.Context(main, info_name="roadmap")
     parts: list[str] = []
     for name in (*LEARNERS, *OPERATORS):
@@ -38,24 +38,24 @@ def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
         return
     depth = "#" * (3 if context.parent and context.parent.parent is None else 4)
     usage = " ".join(command.collect_usage_pieces(context)).replace("[OPTIONS]", "[options]")
-    yield f"{depth} `{context.command_path} {usage}`\n\n{_prose(command)}\n\n{_options(command, context)}"
+    records = (
+        each.get_help_record(context)
+        for each in command.get_params(context)
+        if isinstance(each, click.Option)
+    )
+    lines = [row(("option", "what it does")), row(("---", "---"))]
+    lines += [
+        row((f"`{record[0]}`", record[1]))
+        for record in records
+        if record and "--help" not in record[0]
+    ]
+    options = "\n".join(lines)
+    yield f"{depth} `{context.command_path} {usage}`\n\n{_prose(command)}\n\n{options}"
 
 
 def _prose(command: click.Command) -> str:
     paragraphs = (command.help or "").split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-
-
-def _options(command: click.Command, context: click.Context) -> str:
-    records = [
-        each.get_help_record(context)
-        for each in command.get_params(context)
-        if isinstance(each, click.Option)
-    ]
-    rows = [
-        (f"`{record[0]}`", record[1]) for record in records if record and "--help" not in record[0]
-    ]
-    return "\n".join(row(cells) for cells in (("option", "what it does"), ("---", "---"), *rows))
 
 
 MARKED = Marked(

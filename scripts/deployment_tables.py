@@ -1,15 +1,16 @@
-"""The tables of documents about deployment that are made from figures: bills from `cli/costs/`, the comparison from
-benchmarks/results.json.
+"""Tables of documents about deployment.
 
-`python -m scripts.deployment_tables` prints them; with `--write` they go into the pages, between the marker comments.
+They are bills from `cli/costs/`, and the comparison from benchmarks/results.json.
+
+`python -m scripts.deployment_tables` prints them; `--write` puts them into the pages, between two
+comments.
 """
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.figures import Sample, number, spread, values_of
+from benchmarks.figures import number, spread, values_of
 from benchmarks.report import results_of
 from benchmarks.targets import FASTAPI, PREFORK, TARGETS
 from cli.costs import measured, prices
@@ -26,12 +27,14 @@ COMPARISON = (
 )
 MONTHS = 12
 USUAL, LOADS = 10, (1, 10, 100, 1_000)  # roadmaps a day
-REPLACED = (FASTAPI, PREFORK, "Celery, acks late")  # what is one of the stack that was there before
+REPLACED = (FASTAPI, PREFORK, "Celery, acks late")  # peers of the replaced stack
 
 
 def of_one_load() -> str:
-    """What is used and paid for the usual load."""
-    chosen = prices.load().platforms[PLATFORM]
+    """Return the use and the bills for the usual load."""
+    asked = prices.load()
+    chosen = asked.platforms[PLATFORM]
+    providers = list(asked.redis_of(chosen))  # billed in the currency of the platform
     head = (
         "",
         "memory",
@@ -39,7 +42,7 @@ def of_one_load() -> str:
         "stored",
         "used",
         *(f"paid, {name}" for name in chosen.plans),
-        *_redis(),
+        *(f"used, Redis of {name}" for name in providers),
     )
     lines = [row(head), row(("---",) * len(head))]
     for each in _layouts(USUAL):
@@ -50,7 +53,7 @@ def of_one_load() -> str:
             f"{each.use.storage:.2f} GB",
             f"${each.bill.total:,.2f}",
             *(f"${each.paid[name]:,.2f}" for name in chosen.plans),
-            *(f"${each.by_command[name]:,.2f}" if each.by_command else "" for name in _providers()),
+            *(f"${each.by_command[name]:,.2f}" if each.by_command else "" for name in providers),
         )
         lines.append(row(cells))
     return "\n".join(
@@ -59,41 +62,24 @@ def of_one_load() -> str:
 
 
 def of_loads() -> str:
-    """What is used at several loads."""
+    """Return the bills at several loads."""
     lines = [
         row(("roadmaps a day", *(f"{load:,}" for load in LOADS))),
         row(("---",) * (1 + len(LOADS))),
+        *(
+            row((same[0].name, *(f"${each.bill.total:,.2f}" for each in same)))
+            for same in zip(*map(_layouts, LOADS), strict=True)
+        ),
+        "",
+        f"What is used in a month on {PLATFORM}, {_assumed()}. {_rests_on()}",
     ]
-    by_load = [_layouts(load) for load in LOADS]
-    lines += [
-        row((same[0].name, *(f"${each.bill.total:,.2f}" for each in same)))
-        for same in zip(*by_load, strict=True)
-    ]
-    return "\n".join(
-        [*lines, "", f"What is used in a month on {PLATFORM}, {_assumed()}. {_rests_on()}"]
-    )
-
-
-def _redis() -> tuple[str, ...]:
-    return tuple(f"used, Redis of {name}" for name in _providers())
-
-
-def _providers() -> list[str]:
-    """Of Redis, whose bills are in the currency of the platform."""
-    asked = prices.load()
-    return list(asked.redis_of(asked.platforms[PLATFORM]))
+    return "\n".join(lines)
 
 
 def _layouts(a_day: float) -> list[DeploymentLayout]:
-    asked, load = prices.load(), Load(a_day * DAYS, READS, MONTHS)
-    return layouts_of(
-        measured.load().stacks,
-        load,
-        asked,
-        asked.platforms[PLATFORM],
-        is_by_model=True,
-        large=Large(),
-    )
+    asked, load, stacks = prices.load(), Load(a_day * DAYS, READS, MONTHS), measured.load().stacks
+    platform = asked.platforms[PLATFORM]
+    return layouts_of(stacks, load, asked, platform, is_by_model=True, large=Large())
 
 
 def _assumed() -> str:
@@ -102,44 +88,29 @@ def _assumed() -> str:
 
 def _rests_on() -> str:
     found, every = measured.load(), prices.load().of(PLATFORM)
-    told = "; ".join(
+    sources = "; ".join(
         f"[{name}]({each.source}), read on {each.seen}" for name, each in every.items()
     )
-    return f"Measured on {found.date} by `{found.command}`; prices: {told}."
+    return f"Measured on {found.date} by `{found.command}`; prices: {sources}."
 
 
 def of_what_it_replaces() -> str:
-    """Each figure that has one of the stack before beside it."""
+    """Return each figure that can be compared with one of the replaced stack."""
     results = results_of(json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8")))
     head = ("", "of", "this service", "FastAPI + Celery", "ratio")
-    lines = [row(head), row(("---",) * len(head)), *_compared(results.samples)]
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"Measured on {results.date}; [PERFORMANCE.md](PERFORMANCE.md#against-what-it-replaces) has all of it.",
-        ]
-    )
-
-
-def _compared(samples: Sequence[Sample]) -> Iterator[str]:
+    lines = [row(head), row(("---",) * len(head))]
     for target in TARGETS:
-        found = target.found(samples)
-        if target.peer not in REPLACED or found is None:
-            continue
-        both = [
-            values_of(samples, target.subject, target.measure, each)
-            for each in (target.contender, target.peer)
-        ]
-        medians = [spread(list(each.values())).median for each in both]
-        yield row(
-            (
-                target.title,
-                target.measure,
-                *(number(each) for each in medians),
-                number(found.median),
+        found = target.found(results.samples)
+        if target.peer in REPLACED and found is not None:
+            both = (
+                values_of(results.samples, target.subject, target.measure, each)
+                for each in (target.contender, target.peer)
             )
-        )
+            medians = (spread(list(each.values())).median for each in both)
+            figures = map(number, (*medians, found.median))
+            lines.append(row((target.title, target.measure, *figures)))
+    source = "[PERFORMANCE.md](PERFORMANCE.md#against-what-it-replaces) has all of it."
+    return "\n".join([*lines, "", f"Measured on {results.date}; {source}"])
 
 
 MARKED = [

@@ -1,6 +1,9 @@
-"""docs/LICENCES.md: the licence of every package that requirements.lock names, as its metadata state it.
+"""Write docs/LICENCES.md, the licences of all packages of requirements.lock.
 
-`python -m scripts.licences` writes the page; what is not for this machine it fetches and only reads.
+A licence is what the metadata of the package state.
+
+`python -m scripts.licences` writes the page. It downloads packages for other machines to read
+their metadata.
 """
 
 import subprocess
@@ -16,7 +19,8 @@ from scripts.lock_file import LOCK, ROOT, Locked, locked
 
 PAGE = ROOT / "docs" / "LICENCES.md"
 
-# What may be used in a service and passed on in its image. LGPL: the library is used unchanged and can be replaced.
+# Licences of what a service may use and its image may have. An LGPL library is used unchanged and
+# can be replaced.
 ALLOWED = {
     "0BSD",
     "Apache-2.0",
@@ -43,6 +47,15 @@ STATED = {  # by a licence file alone, not in the metadata
     "huey": "MIT",
     "peewee": "MIT",
 }
+OPTIONS = (
+    "--quiet",
+    "--disable-pip-version-check",
+    "--no-cache-dir",
+    "--no-deps",
+    "--ignore-requires-python",
+    "--only-binary=:all:",
+    "--require-hashes",
+)
 HOMES = ("homepage", "home", "repository", "source", "source code", "github", "code")
 HEAD = """\
 # Licences
@@ -67,14 +80,12 @@ def main(arguments: list[str]) -> int:
     if arguments:
         print("usage: python -m scripts.licences", file=sys.stderr)
         return 2
-    packages = locked()
-    refused = []
+    refused, rows = [], []
     with tempfile.TemporaryDirectory(prefix="roadmap-licences-") as folder:
         elsewhere = fetched(
-            [package for package in packages if not package.is_for_this_machine], Path(folder)
+            (each for each in locked() if not each.is_for_this_machine), Path(folder)
         )
-        rows = []
-        for package in packages:
+        for package in locked():
             facts = elsewhere.get(package.name) or metadata.metadata(package.name)
             rows.append(row(package, facts))
             if not is_allowed(licence(facts)):
@@ -86,15 +97,17 @@ def main(arguments: list[str]) -> int:
 
 
 def row(package: Locked, facts: PackageMetadata) -> str:
-    """The row of a package; its version is the lock's."""
+    """Return the row of a package, with the version of the lock."""
     where = f"`{package.requirement.marker}`" if package.requirement.marker else ""
-    return (
-        f"| {package.name} | {package.version} | {licence(facts)} | {where} | {home_page(facts)} |"
-    )
+    cells = (package.name, package.version, licence(facts), where, home_page(facts))
+    return f"| {' | '.join(cells)} |"
 
 
 def licence(facts: PackageMetadata) -> str:
-    """SPDX where the metadata have it, otherwise what they say. Several classifiers are a choice."""
+    """Return the SPDX expression, or the stated licence.
+
+    Several classifiers are a choice.
+    """
     if expression := _one(facts, "License-Expression"):
         return expression
     prefix = "License :: OSI Approved :: "
@@ -110,7 +123,10 @@ def licence(facts: PackageMetadata) -> str:
 
 
 def is_allowed(expression: str) -> bool:
-    """Every part of an AND, one part of an OR. AND binds closer; nested expressions are read by a person."""
+    """Whether all parts of an AND, or one of an OR, are allowed.
+
+    Nested expressions are read by a person.
+    """
     return any(
         all(part.strip() in ALLOWED for part in choice.split(" AND "))
         for choice in expression.split(" OR ")
@@ -129,32 +145,15 @@ def _one(facts: PackageMetadata, name: str) -> str:
 
 
 def fetched(packages: Iterable[Locked], folder: Path) -> dict[str, PackageMetadata]:
-    """The metadata of packages that are not for this machine, by name, from the files that the lock names."""
+    """Download packages for other machines, and return their metadata by name."""
     found = {}
     for package in packages:
         files = folder / package.name
         lines = [f"{package.name}=={package.version}", *(f"--hash={one}" for one in package.hashes)]
         files.mkdir()
         (files / LOCK.name).write_text(" ".join(lines) + "\n")
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-cache-dir",
-        ]
-        options = [
-            "--no-deps",
-            "--ignore-requires-python",
-            "--only-binary",
-            ":all:",
-            "--require-hashes",
-        ]
-        subprocess.run(
-            [*command, *options, "--dest", files, "--requirement", files / LOCK.name], check=True
-        )
+        place = ["--dest", str(files), "--requirement", str(files / LOCK.name)]
+        subprocess.run([sys.executable, "-m", "pip", "download", *OPTIONS, *place], check=True)
         wheel = zipfile.Path(next(files.glob("*.whl")))
         distribution = next(entry for entry in wheel.iterdir() if entry.name.endswith(".dist-info"))
         found[package.name] = metadata.PathDistribution(distribution).metadata

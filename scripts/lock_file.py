@@ -1,4 +1,4 @@
-"""What requirements.lock names."""
+"""Packages of requirements.lock."""
 
 import re
 from dataclasses import dataclass
@@ -31,11 +31,11 @@ class Locked:
 
 
 def locked(text: str | None = None) -> list[Locked]:
-    """The packages in the order of the file, or of `text`."""
+    """Return the packages in the order of the file, or of `text`."""
     logical = re.sub(r"\\\n", " ", LOCK.read_text("utf-8") if text is None else text).splitlines()
-    return [_locked(line) for line in logical if line.strip() and not line.lstrip().startswith("#")]
-
-
-def _locked(line: str) -> Locked:
-    requirement, *options = re.split(r"\s+--hash=", line.strip())
-    return Locked(Requirement(requirement), tuple(options))
+    found = []
+    for line in filter(None, map(str.strip, logical)):
+        if not line.startswith("#"):
+            requirement, *hashes = re.split(r"\s+--hash=", line)
+            found.append(Locked(Requirement(requirement), tuple(hashes)))
+    return found

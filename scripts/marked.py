@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """`script` prints what `made` returns, or with --write puts it between the two comments of the page."""
+    """Part of a page between two comments: `script` prints or writes `made()`."""
 
     script: str
     page: Path
@@ -17,7 +17,10 @@ class Marked:
     made: Callable[[], str]
 
     def within(self, page: str) -> str:
-        """The page with the part made anew. Raises ValueError when it has not exactly one pair of markers."""
+        """Return the page with a new part.
+
+        Raises ValueError unless it has one pair of markers.
+        """
         before, begin, rest = page.partition(self.begin)
         _, end, after = rest.partition(self.end)
         if not (begin and end) or self.begin in rest or self.end in after:
@@ -36,6 +39,6 @@ class Marked:
 
 
 def row(cells: tuple[str, ...]) -> str:
-    """Of a table in Markdown."""
+    """Return a row of a table in Markdown."""
     escaped = (cell.replace("|", "\\|") for cell in cells)
     return f"| {' | '.join(escaped)} |"

@@ -1,6 +1,6 @@
-"""The table of metrics in docs/MONITORING.md, made from core/metric_definitions.py.
+"""Table of metrics in docs/MONITORING.md, from core/metric_definitions.py.
 
-`python scripts/metrics_table.py` prints it; with `--write` it goes into the page, between the two marker comments.
+`python scripts/metrics_table.py` prints it; `--write` puts it into the page, between two comments.
 """
 
 import sys
@@ -15,7 +15,7 @@ from scripts.marked import Marked, row  # noqa: E402
 
 
 def table() -> str:
-    """A row for each metric, in the order of the code."""
+    """Return a row for each metric, in the order of the code."""
     rows = [
         (
             f"`{metric.name}`",

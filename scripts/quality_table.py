@@ -1,6 +1,6 @@
 """The table of floors in docs/QUALITY.md, made from quality/floor.py.
 
-`python scripts/quality_table.py` prints it; with `--write` it goes into the page, between the two marker comments.
+`python scripts/quality_table.py` prints it; `--write` puts it into the page, between two comments.
 """
 
 import os
@@ -10,16 +10,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder only
     sys.path.insert(0, str(ROOT))
-os.environ.setdefault(
-    "SERVICE_TYPE", "all"
-)  # before the settings are read: this machine alone, without servers
+os.environ.setdefault("SERVICE_TYPE", "all")  # before the settings are read: without servers
 
 from quality.floor import FLOORS  # noqa: E402
 from scripts.marked import Marked, row  # noqa: E402
 
 
 def table() -> str:
-    """A row for each floor, in the order of the code."""
+    """Return a row for each floor, in the order of the code."""
     rows = [
         (floor.name, _bound(floor.least), _bound(floor.most), floor.unit.strip())
         for floor in FLOORS

@@ -1,21 +1,25 @@
-"""Takes the pictures of docs/img/ in Chromium: the real service, with the catalogue and with a model's server of the tests.
+"""Take the pictures of docs/img/ in Chromium: `make screenshots`.
 
-Usage: make screenshots
+They show the real service.
 """
 
 import os
 import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Literal, cast
 
 from playwright.sync_api import Browser, Page, sync_playwright
+
+# The settings are read when the helpers of the tests are imported.
+os.environ |= {"SERVICE_TYPE": "all", "DATA_DIR": mkdtemp(prefix="roadmap-pictures-")}
+os.environ |= {"DATABASE_URL": "", "REDIS_URL": ""}
 
 from tests.browser.conftest import FLAGS, PATIENT
 from tests.browser.teacher import Teacher, teaching
@@ -32,56 +36,45 @@ LIMITED = {
     "MODEL_CONCURRENCY": "4",
     "RETRY_BASE_SECONDS": "1",
 }
-SECONDS = {
-    "analysis": 0.5,
-    "outline": 1.2,
-    "tutorial": 1.0,
-    "resources": 0.4,
-    "quiz": 0.6,
-}  # that a step takes
+# The duration of each step.
+SECONDS = {"analysis": 0.5, "outline": 1.2, "tutorial": 1.0, "resources": 0.4, "quiz": 0.6}
 Scheme = Literal["light", "dark"]
 BREAD = {"en": "Bake bread for eighty guests", "zh-Hans": "为八十位客人烤面包"}
 
 
 def main() -> int:
     executable = os.environ.get("ROADMAP_TEST_CHROMIUM") or shutil.which("chromium")
-    with sync_playwright() as playwright, scratch() as folder:
+    folder = Path(os.environ["DATA_DIR"])
+    with sync_playwright() as playwright:
+        for name in ("catalogue", "again", "en", "zh-Hans", "operations", "room"):
+            (folder / name).mkdir()
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         FOLDER.mkdir(exist_ok=True)
         with running(embedded_stack(folder / "catalogue")) as stack:
             of_the_catalogue(browser, stack)
         with running(embedded_stack(folder / "again")) as stack:
             of_one_who_comes_back(browser, stack)
-        for language in ("en", "zh-Hans"):
-            teacher = Teacher(stages=3, modules=2, concepts=3, language=language)
+        chinese = Teacher(3, 2, 3, language="zh-Hans")
+        for name, teacher, settings, take_pages in (
+            ("en", Teacher(3, 2, 3), PATIENT, of_a_model),
+            ("zh-Hans", chinese, PATIENT, of_a_model),
+            ("operations", Teacher(3, 2, 3), PATIENT, of_operations),
+            ("room", Hasty(3, 2, 3), LIMITED, of_the_room),
+        ):
             with (
                 teaching(teacher),
                 running(
-                    embedded_stack(folder / language, **PATIENT, **teacher.environment())
+                    embedded_stack(folder / name, **settings, **teacher.environment())
                 ) as stack,
             ):
-                of_a_model(browser, stack, teacher)
-        teacher = Teacher(stages=3, modules=2, concepts=3)
-        with (
-            teaching(teacher),
-            running(
-                embedded_stack(folder / "operations", **PATIENT, **teacher.environment())
-            ) as stack,
-        ):
-            of_operations(browser, stack, teacher)
-        hasty = Hasty(stages=3, modules=2, concepts=3)
-        with (
-            teaching(hasty),
-            running(embedded_stack(folder / "room", **LIMITED, **hasty.environment())) as stack,
-        ):
-            of_the_room(browser, stack, hasty)
+                take_pages(browser, stack, teacher)
         browser.close()
     return 0
 
 
 @dataclass
 class Hasty(Teacher):
-    """Takes its time, fails at the first analysis and at one quiz, and once wants fewer calls."""
+    """Model that is slow, fails twice, and limits its rate once."""
 
     asked: Counter[str] = field(default_factory=Counter)
 
@@ -101,7 +94,7 @@ class Hasty(Teacher):
 
 
 def of_the_room(browser: Browser, stack: Stack, teacher: Teacher) -> None:
-    """What operators see: roadmaps in every state, and how one was made."""
+    """Take the admin pages: roadmaps in every state, and a timeline."""
     made = stack.create(BREAD["en"])
     stack.finished(made)
     teacher.refused |= {("quiz", "Sourdough 2"), ("tutorial", "Kneading 3")}
@@ -125,26 +118,18 @@ def of_the_room(browser: Browser, stack: Stack, teacher: Teacher) -> None:
 
 
 def of_the_catalogue(browser: Browser, stack: Stack) -> None:
-    """A roadmap that somebody has begun to learn from."""
+    """Take a roadmap that is being learned."""
     with opened(browser, stack, "/", WIDE) as page:
         page.fill("#goal", GOAL)
         take(page, "start")
         page.click("button.primary")
         page.wait_for_selector(".s-ready")
         roadmap = page.url.removeprefix(stack.url)
-    tree = stack.get(f"/api/v1{roadmap}").json()
-    concepts = [
-        concept["id"]
-        for stage in tree["stages"]
-        for module in stage["modules"]
-        for concept in module["concepts"]
-    ]
-    for number, concept in enumerate(concepts[:7]):
-        status = "skipped" if number == 4 else "learning" if number == 6 else "done"
-        stack.request(
-            "PUT", f"/api/v1{roadmap}/concepts/{concept}/progress", json={"progress": status}
-        )
-    lesson = f"{roadmap}/concepts/{concepts[6]}"
+    concepts = [f"{roadmap}/concepts/{each['id']}" for each in concepts_of(stack, roadmap)]
+    statuses = ("done", "done", "done", "done", "skipped", "done", "learning")
+    for concept, status in zip(concepts, statuses, strict=False):
+        stack.request("PUT", f"/api/v1{concept}/progress", json={"progress": status})
+    lesson = concepts[6]
     for name, path, size, scheme, language in (
         ("roadmap", roadmap, WIDE, "light", "en"),
         ("roadmap-dark", roadmap, WIDE, "dark", "en"),
@@ -165,7 +150,7 @@ def of_the_catalogue(browser: Browser, stack: Stack) -> None:
 
 
 def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
-    """What is to be done next, and what can be done with a roadmap beside learning from it."""
+    """Take the pages of a returning learner: home, changes, links and reviews."""
     goal = {
         "goal": GOAL,
         "hours_per_week": 8,
@@ -173,13 +158,8 @@ def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
     }
     made = stack.request("POST", "/api/v1/roadmaps", json=goal).headers["location"]
     stack.finished(made)
-    tree = stack.get(made).json()
-    concepts = [
-        concept
-        for stage in tree["stages"]
-        for module in stage["modules"]
-        for concept in module["concepts"]
-    ]
+    page_path = made.removeprefix("/api/v1")
+    tree, concepts = stack.get(made).json(), concepts_of(stack, page_path)
     for concept in concepts[:3]:
         stack.request("PUT", f"{made}/concepts/{concept['id']}/progress", json={"progress": "done"})
     for operation in (
@@ -192,22 +172,17 @@ def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
         },
         {"op": "remove", "what": "concept", "key": concepts[-1]["key"]},
         {
-            **{
-                "op": "add_concept",
-                "module": tree["stages"][1]["modules"][0]["key"],
-                "title": "GraphQL in an afternoon",
-            },
-            **{
-                "hours": 3,
-                "difficulty": 3,
-                "description": "Schemas and queries, and when not to use them.",
-            },
+            "op": "add_concept",
+            "module": tree["stages"][1]["modules"][0]["key"],
+            "title": "GraphQL in an afternoon",
+            "hours": 3,
+            "difficulty": 3,
+            "description": "Schemas and queries, and when not to use them.",
         },
     ):
         stack.request("POST", f"{made}/edits", json={"operations": [operation]})
     for link in ({"purpose": "reading", "expires_in_days": 30}, {"purpose": "calendar"}):
         stack.request("POST", f"{made}/links", json=link)
-    page_path = made.removeprefix("/api/v1")
     newest = stack.get(made).json()["revision"]
     for name, path, size in (
         ("home", "/", WIDE),
@@ -228,7 +203,7 @@ def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
 
 
 def of_a_model(browser: Browser, stack: Stack, teacher: Teacher) -> None:
-    """A roadmap that is being written."""
+    """Take a roadmap that is being written."""
     suffix = "" if teacher.language == "en" else "-zh"
     teacher.writes.clear()
     with opened(browser, stack, "/", WIDE, language="zh-CN" if suffix else "en") as page:
@@ -246,8 +221,7 @@ def of_a_model(browser: Browser, stack: Stack, teacher: Teacher) -> None:
         page.wait_for_selector(".s-ready")
         path = page.url.removeprefix(stack.url)
     if suffix:
-        tree = stack.get(f"/api/v1{path}").json()
-        concept = tree["stages"][0]["modules"][0]["concepts"][1]["id"]
+        concept = concepts_of(stack, path)[1]["id"]
         with opened(browser, stack, path, WIDE, language="zh-CN") as page:
             take(page, "roadmap-zh")
         with opened(browser, stack, f"{path}/concepts/{concept}", MIDDLE, language="zh-CN") as page:
@@ -255,7 +229,7 @@ def of_a_model(browser: Browser, stack: Stack, teacher: Teacher) -> None:
 
 
 def of_operations(browser: Browser, stack: Stack, teacher: Teacher) -> None:
-    """A busy day of the service, as an operator sees it."""
+    """Take the admin pages of a busy day."""
     remember_a_day(stack)
     make_busy(stack, teacher)
     for name, path, size, scheme in (
@@ -265,6 +239,13 @@ def of_operations(browser: Browser, stack: Stack, teacher: Teacher) -> None:
     ):
         with opened(browser, stack, path, size, scheme=scheme) as page:
             take(page, name)
+
+
+def concepts_of(stack: Stack, page: str) -> list[dict[str, Any]]:
+    """Return the concepts of a roadmap, by the path of its page."""
+    stages = stack.get(f"/api/v1{page}").json()["stages"]
+    modules = (module for stage in stages for module in stage["modules"])
+    return [concept for module in modules for concept in module["concepts"]]
 
 
 @contextmanager
@@ -296,13 +277,8 @@ def take(page: Page, name: str) -> None:
     print(f"docs/img/{name}.png")
 
 
-@contextmanager
-def scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="roadmap-pictures-") as folder:
-        for name in ("catalogue", "again", "en", "zh-Hans", "operations", "room"):
-            (Path(folder) / name).mkdir()
-        yield Path(folder)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    finally:
+        shutil.rmtree(os.environ["DATA_DIR"])

@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Redis on loopback for a trial: prints their addresses and ends them with its standard input."""
+"""PostgreSQL and Redis on loopback for a trial, until the end of standard input."""
 
 import signal
 import sys
@@ -7,10 +7,8 @@ from tests.servers import Postgres, Redis, scratch_folder
 
 
 def main() -> None:
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # who started it ends it by closing the input, after its own services
+    # The parent closes the input, after it has ended its own services.
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     with scratch_folder() as one, scratch_folder() as other:
         database, broker = Postgres(one), Redis(other)

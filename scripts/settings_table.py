@@ -1,12 +1,12 @@
 """The table of variables in docs/CONFIGURATION.md, made from the settings model.
 
-`python scripts/settings_table.py` prints it; with `--write` it goes into the page, between the two marker comments.
+`python scripts/settings_table.py` prints it; `--write` puts it into the page, between two
+comments.
 """
 
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder only
@@ -17,22 +17,13 @@ from scripts.marked import Marked, row  # noqa: E402
 
 
 def table() -> str:
-    """A row for each variable, in the model's order."""
-    fields = Settings.model_fields.items()
-    rows = [
-        (f"`{name.upper()}`", _default(field.default), field.description or "")
-        for name, field in fields
-    ]
-    return "\n".join(
-        row(cells)
-        for cells in (("Variable", "Default", "What it does"), ("---", "---", "---"), *rows)
-    )
-
-
-def _default(value: Any) -> str:
-    if value is None or value in ("", ()):
-        return ""
-    return f"`{value.value if isinstance(value, StrEnum) else value}`"
+    """Return a row for each variable, in the model's order."""
+    lines = [row(("Variable", "Default", "What it does")), row(("---", "---", "---"))]
+    for name, field in Settings.model_fields.items():
+        value = field.default.value if isinstance(field.default, StrEnum) else field.default
+        default = "" if value is None or value in ("", ()) else f"`{value}`"
+        lines.append(row((f"`{name.upper()}`", default, field.description or "")))
+    return "\n".join(lines)
 
 
 MARKED = Marked(

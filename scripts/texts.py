@@ -1,7 +1,8 @@
-"""The catalogues in locales/: what the sources say in English, and how it is said in the other languages.
+"""Catalogues in locales/: texts of the sources and their translations.
 
-`python -m scripts.texts` collects what core/, roadmap/ and web/ say, keeps the translations that are there, drops those of what
-is no longer said, and compiles. The same sources give the same files: without dates, line numbers and versions of tools.
+`python -m scripts.texts` collects the texts of core/, roadmap/ and web/, keeps their translations,
+drops those of other texts, and compiles. The same sources give the same files: without dates, line
+numbers and versions of tools.
 """
 
 import sys
@@ -41,7 +42,7 @@ KEYWORDS = {
 
 
 class MessageCatalogue(Catalog):
-    """One whose header says nothing that changes by itself."""
+    """Catalogue with a header that does not change by itself."""
 
     def __init__(self, language: str) -> None:
         comment = "# `make texts` collects and compiles; only the translations are written by hand."
@@ -71,16 +72,15 @@ def main(arguments: list[str]) -> int:
         path.write_bytes(po(catalogue))
         path.with_suffix(".mo").write_bytes(mo(language, path.read_bytes()))
         missing = [message for message in catalogue if is_open(message)]
-        print(
-            f"{path.relative_to(ROOT)}: {len(catalogue)} texts, {len(missing)} without a translation"
-        )
+        counts = f"{len(catalogue)} texts, {len(missing)} without a translation"
+        print(f"{path.relative_to(ROOT)}: {counts}")
         for message in missing:
             print(f"  {message.id[0] if message.pluralizable else message.id}")
     return 0
 
 
 def translated() -> list[str]:
-    """The languages that have a catalogue."""
+    """Return the languages that have a catalogue."""
     return [language for language in LANGUAGES if language != DEFAULT]
 
 
@@ -89,7 +89,7 @@ def po_path(language: str) -> Path:
 
 
 def collected(language: str, root: Path = ROOT) -> MessageCatalogue:
-    """What the sources say now, without translations."""
+    """Return the texts of the sources, without translations."""
     catalogue = MessageCatalogue(language)
     reading: list[str] = []
     found = extract_from_dir(
@@ -110,7 +110,7 @@ def collected(language: str, root: Path = ROOT) -> MessageCatalogue:
 
 
 def translate(catalogue: MessageCatalogue, known: MessageCatalogue) -> None:
-    """Put in the translations of the same texts; none is guessed from a similar one."""
+    """Add the translations of the same texts; none is guessed from a similar one."""
     for message in catalogue:
         same = known.get(message.id, message.context) if message.id else None
         if same and same.pluralizable == message.pluralizable:
@@ -133,7 +133,10 @@ def po(catalogue: MessageCatalogue) -> bytes:
 
 
 def mo(language: str, content: bytes) -> bytes:
-    """What is translated in a .po, as the standard library reads it; the rest stays English."""
+    """Compile the translations of a .po for the standard library.
+
+    Other texts stay English.
+    """
     catalogue = read(language, content)
     for message in list(catalogue):
         if is_open(message):
@@ -144,7 +147,7 @@ def mo(language: str, content: bytes) -> bytes:
 
 
 def is_open(message: Message) -> bool:
-    """Whether it has no translation, or none that somebody stands for."""
+    """Whether it has no translation, or only a fuzzy one."""
     strings = message.string if isinstance(message.string, tuple | list) else (message.string,)
     return message.fuzzy or not all(strings)
 

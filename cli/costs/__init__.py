@@ -1,1 +1,0 @@
-"""What a month of running costs."""

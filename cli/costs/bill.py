@@ -1,23 +1,22 @@
-"""From what is used to what is paid for it in a month. Pure."""
+"""Use of a deployment in a month, and the bill for it. Pure."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cli.costs.measured import StackUsage
 from cli.costs.prices import Platform, RedisByCommand
 
 DAYS = 30  # of a month
-READS = 50  # of a roadmap, where nobody says how many
+READS = 50  # of a roadmap, by default
 MONTH = DAYS * 86_400  # seconds
 MB_OF_A_GB = 1_000
 BYTES_OF_A_GB = 1e9
 COMMANDS_OF_A_PRICE = 100_000
-REDIS = "redis"  # the part that a provider which bills commands takes the place of
+REDIS = "redis"  # the part that a provider who bills commands replaces
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Of a deployment: how many, and what each of them uses: MB (10^6 bytes) and cores, both on average."""
+    """Part of a deployment; MB (10^6 bytes) and cores are averages of each instance."""
 
     name: str
     instances: int
@@ -27,8 +26,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Of a month: the parts, commands that Redis is sent and those that scripts among them call, and GB (10^9 bytes) that are
-    stored and that leave.
+    """Use of a month.
+
+    Commands are those that Redis is sent, and those that scripts among them call; `storage` and
+    `egress` are GB (10^9 bytes).
     """
 
     parts: tuple[Part, ...]
@@ -39,7 +40,7 @@ class Use:
 
     @property
     def memory(self) -> float:
-        """MB of all."""
+        """Sum of MB."""
         return sum(part.instances * part.memory for part in self.parts)
 
     @property
@@ -49,7 +50,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """Of a month, in the currency of the prices."""
+    """Bill of a month, in the currency of the prices."""
 
     memory: float
     cores: float
@@ -64,9 +65,7 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What people do: roadmaps that are made in a month, how often each is opened afterwards, and for how many months roadmaps
-    have been kept.
-    """
+    """Roadmaps of a month, reads of each, and months for which they have been kept."""
 
     roadmaps: float
     reads: float
@@ -74,7 +73,10 @@ class Load:
 
 
 def use_of(stack: StackUsage, load: Load) -> Use:
-    """Of a stack under this load, spread evenly over the month. Memory is that of the busiest moment that was measured."""
+    """Return the use of a stack under a load that is spread evenly over the month.
+
+    Memory is that of the busiest moment that was measured.
+    """
     read = load.roadmaps * load.reads
 
     def part(name: str) -> Part:
@@ -96,17 +98,22 @@ def use_of(stack: StackUsage, load: Load) -> Use:
 
 
 def reserved(memory: float, cores: float) -> Use:
-    """An instance of this size (MB, cores) that is paid for whether it works or not."""
+    """Return the use of an instance that is paid by its size (MB, cores)."""
     return Use((Part("instance", 1, memory, cores),), 0, 0, 0, 0)
 
 
 def bill_of(use: Use, platform: Platform, redis: RedisByCommand | None = None) -> Bill:
-    """`redis`: it is not a part of the platform then, but somebody's who bills each command."""
+    """Return the bill.
+
+    `redis` is a provider who bills commands, and replaces the platform's.
+    """
     parts = [part for part in use.parts if redis is None or part.name != REDIS]
     commands = use.commands + (use.inside_scripts if redis and redis.inside_scripts else 0)
     return Bill(
-        memory=_sum(part.instances * part.memory for part in parts) / MB_OF_A_GB * platform.memory,
-        cores=_sum(part.instances * part.cores for part in parts) * platform.cores,
+        memory=sum((part.instances * part.memory for part in parts), 0.0)
+        / MB_OF_A_GB
+        * platform.memory,
+        cores=sum((part.instances * part.cores for part in parts), 0.0) * platform.cores,
         storage=use.storage * platform.storage,
         egress=use.egress * platform.egress,
         redis=commands / COMMANDS_OF_A_PRICE * redis.commands if redis else 0.0,
@@ -114,9 +121,5 @@ def bill_of(use: Use, platform: Platform, redis: RedisByCommand | None = None) -
 
 
 def paid(bill: Bill, platform: Platform) -> dict[str, float]:
-    """By plan: what is paid at least, or what was used if that is more."""
+    """Return the price of each plan, or of the use if that is more."""
     return {name: max(least, bill.total) for name, least in platform.plans.items()}
-
-
-def _sum(values: Iterable[float]) -> float:
-    return sum(values, 0.0)

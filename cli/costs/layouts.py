@@ -1,7 +1,8 @@
-"""The ways to run it, with what each uses under the same load and what is paid for that. Pure.
+"""Deployment layouts, with the use and the bill of each under the same load. Pure.
 
-Where something was not measured it is put together from what was: a model's client in one instance is what it adds to three
-services, and the stand-in of the stack that was there before does the work of this one (its own tasks do nearly none).
+Missing measurements are put together from others: a model's client in one instance uses what it
+adds to three services, and the stack that this one replaces does the work of this one (its own
+tasks do nearly none).
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ WRITER, WRITER_BEFORE, TOGETHER = "huey_content", "worker content", "all"  # par
 
 @dataclass(frozen=True, slots=True)
 class Large:
-    """An instance that is paid for as it stands: MB and cores."""
+    """Size of an instance that is paid in any case: MB and cores."""
 
     memory: float = 8 * MB_OF_A_GB
     cores: float = 2
@@ -28,7 +29,11 @@ class Large:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentLayout:
-    """`paid` is by plan of the platform; `by_command` by provider: all that is used, with Redis at one who bills commands."""
+    """Layout with its use and bill.
+
+    `paid` is by plan of the platform; `by_command` is the bill by provider of a Redis that is
+    billed by command.
+    """
 
     name: str
     use: Use
@@ -55,11 +60,20 @@ def layouts_of(
             large.memory, large.cores
         ),
     }
-    return [_layout(name, use, asked, platform) for name, use in uses.items()]
+    layouts = []
+    for name, use in uses.items():
+        bill = bill_of(use, platform)
+        providers = asked.redis_of(platform).items() if use.commands else ()
+        elsewhere = {each: bill_of(use, platform, redis).total for each, redis in providers}
+        layouts.append(DeploymentLayout(name, use, bill, paid(bill, platform), elsewhere))
+    return layouts
 
 
 def in_one(together: StackUsage, catalogue: StackUsage, writes: StackUsage) -> StackUsage:
-    """One instance whose writer is that of `writes`; it was measured with the catalogue's."""
+    """Return one instance with the writer of `writes`.
+
+    It was measured with the catalogue's.
+    """
     ours = [name for name in writes.parts if name not in SERVERS]
     more = _plus(
         together.parts[TOGETHER],
@@ -77,7 +91,7 @@ def in_one(together: StackUsage, catalogue: StackUsage, writes: StackUsage) -> S
 
 
 def at_work(before: StackUsage, catalogue: StackUsage, writes: StackUsage) -> StackUsage:
-    """The stack that was there before, doing the work of `writes`: its worker writes the same, its PostgreSQL stores the same."""
+    """Return the replaced stack, whose worker and PostgreSQL do the work of `writes`."""
     writer, stores = writes.parts[WRITER], writes.parts["postgres"]
     memory = writer.memory_busy - catalogue.parts[WRITER].memory_busy
     more = {
@@ -96,7 +110,7 @@ def _writing(stack: StackUsage, parts: Mapping[str, PartUsage], writes: StackUsa
 
 
 def _difference(more: PartUsage, less: PartUsage) -> tuple[float, float]:
-    """MB, and CPU seconds a roadmap."""
+    """Return the difference in MB and in CPU seconds a roadmap."""
     return more.memory_busy - less.memory_busy, more.cpu_per_roadmap - less.cpu_per_roadmap
 
 
@@ -104,12 +118,3 @@ def _plus(part: PartUsage, *more: tuple[float, float]) -> PartUsage:
     memory = part.memory_busy + sum(each for each, _ in more)
     cpu = part.cpu_per_roadmap + sum(each for _, each in more)
     return part.model_copy(update={"memory_busy": memory, "cpu_per_roadmap": max(cpu, 0.0)})
-
-
-def _layout(name: str, use: Use, asked: Prices, platform: Platform) -> DeploymentLayout:
-    bill = bill_of(use, platform)
-    providers = asked.redis_of(platform) if use.commands else {}
-    elsewhere = {
-        provider: bill_of(use, platform, redis).total for provider, redis in providers.items()
-    }
-    return DeploymentLayout(name, use, bill, paid(bill, platform), elsewhere)

@@ -1,4 +1,7 @@
-"""What the service and what it replaces use of a machine, as `make bench-usage WRITE=1` has measured and written it."""
+"""Measured use of the service and of the stack it replaces.
+
+`make bench-usage WRITE=1` writes measured.json beside this file.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,13 +20,14 @@ class UsageModel(BaseModel):
 
 
 class PartUsage(UsageModel):
-    """What one part uses: a process with all that it has started.
+    """Use of one part: a process with all its children.
 
-    `memory` and `memory_busy` are MB (10^6 bytes) as in a container of its own: what its processes share counts once, what they
-    share with other parts on the machine of the measurement in full. The one is with nothing to do after a first roadmap, the
-    other the most that was seen while roadmaps were made, ten at a time. `cpu_idle` is cores (CPU seconds a second) with nothing
-    to do; `cpu_per_roadmap` and `cpu_per_request` are CPU seconds beyond it, for one roadmap made while somebody follows its
-    events to the end, and for one GET of a roadmap's tree. The latter only has the part that answers.
+    `memory` and `memory_busy` are MB (10^6 bytes) as in a container of its own: memory that its
+    processes share counts once, memory shared with other parts on the machine in full. The first is
+    idle after a first roadmap, the second the maximum while roadmaps are made, ten at a time.
+    `cpu_idle` is cores (CPU seconds a second) when idle; `cpu_per_roadmap` and `cpu_per_request`
+    are CPU seconds beyond it, for one roadmap whose events are followed to the end, and for one GET
+    of a roadmap's tree. Only the part that answers has the latter.
     """
 
     memory: Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -34,13 +38,16 @@ class PartUsage(UsageModel):
 
 
 class StackUsage(UsageModel):
-    """`commands_...` are commands that clients send to Redis, an EVALSHA being one: a second with nothing to do, and beyond that
-    for a roadmap and for a GET of its tree. `commands_inside_scripts_per_roadmap` come on top where a provider bills what
-    scripts call. `stored_per_roadmap` is bytes of the database with its indexes, without its write-ahead log;
-    `sent_per_roadmap` bytes of HTTP answers (with heads, compressed as for a browser, without TLS) to somebody who creates a
-    roadmap and follows its events to the end, `sent_per_request` to a GET of its tree. `servers_cpu_per_request` is what
-    PostgreSQL and Redis do for such a GET, in CPU seconds. `note` says what must be known before this stack is compared with
-    another.
+    """Use of a stack.
+
+    `commands_...` are commands that clients send to Redis, an EVALSHA being one: a second when
+    idle, and beyond that for a roadmap and for a GET of its tree.
+    `commands_inside_scripts_per_roadmap` are added by providers who bill the commands of scripts.
+    `stored_per_roadmap` is bytes of the database with its indexes, without its write-ahead log;
+    `sent_per_roadmap` bytes of HTTP answers (with heads, compressed as for a browser, without TLS)
+    to a client that creates a roadmap and follows its events to the end, `sent_per_request` to a
+    GET of its tree. `servers_cpu_per_request` is CPU seconds of PostgreSQL and Redis for such a
+    GET. `note` is what a comparison with another stack must mention.
     """
 
     parts: Annotated[dict[str, PartUsage], Field(min_length=1)]
@@ -56,16 +63,18 @@ class StackUsage(UsageModel):
 
 
 class RoadmapSize(UsageModel):
-    """Of one roadmap that was made."""
+    """Size of one roadmap."""
 
     concepts: Count
     contents: Count
 
 
 class Effort(UsageModel):
-    """How long it was waited with nothing to do, in seconds, how many roadmaps were made (where none is made of a goal, ten times
-    as many goals were accepted), how many trees were asked for, and how many seconds an answer of the model took while commands
-    were counted.
+    """Effort of a measurement.
+
+    `idle_seconds` without work; `roadmaps` that were made (a stack that makes none accepted ten
+    times as many goals); `requests` for trees; `call_seconds` of an answer of the model while
+    commands were counted.
     """
 
     idle_seconds: Count
@@ -75,7 +84,10 @@ class Effort(UsageModel):
 
 
 class MeasuredUsage(UsageModel):
-    """Of one run on one machine; `seconds` is how long it took. `stacks` are by name."""
+    """Measurement of one run on one machine, which took `seconds`.
+
+    `stacks` are by name.
+    """
 
     date: str
     command: str
@@ -89,5 +101,5 @@ class MeasuredUsage(UsageModel):
 
 
 def load() -> MeasuredUsage:
-    """What was written last."""
+    """Return the last measurement."""
     return MeasuredUsage.model_validate_json(FILE.read_text("utf-8"))

@@ -1,4 +1,7 @@
-"""What providers ask for: prices.json beside this file, or one of the same form that somebody has written."""
+"""Prices of providers.
+
+They are in prices.json beside this file, or in another file of the same form.
+"""
 
 from datetime import date
 from pathlib import Path
@@ -12,11 +15,11 @@ FILE = Path(__file__).with_suffix(".json")
 
 Money = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
-Date = Annotated[date, Field(strict=True)]  # of JSON 2026-01-31 is one, and no number of seconds
+Date = Annotated[date, Field(strict=True)]  # such as 2026-01-31, and no number of seconds
 
 
 class Provider(UsageModel):
-    """`seen` is when its prices were read at `source`."""
+    """Provider, whose prices were read at `source` on the day `seen`."""
 
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     seen: Date
@@ -24,9 +27,11 @@ class Provider(UsageModel):
 
 
 class Platform(Provider):
-    """Bills what is used, each second: `memory` a GB (10^9 bytes) and month, `cores` a vCPU and month, `storage` a GB and month,
-    `egress` a GB. `plans` are what is paid each month at least, by name; use counts towards it. Who bills instances by their size
-    does not fit.
+    """Platform that bills use by the second, not instances by their size.
+
+    `memory` is the price of a GB (10^9 bytes) and month, `cores` of a vCPU and month, `storage` of
+    a GB and month, `egress` of a GB. `plans` are minimum prices of a month by name; use counts
+    towards them.
     """
 
     memory: Money
@@ -37,26 +42,29 @@ class Platform(Provider):
 
 
 class RedisByCommand(Provider):
-    """Bills `commands`: a hundred thousand of them, those of clients and, with `inside_scripts`, those that scripts call, too."""
+    """Redis that is billed by command: `commands` is the price of a hundred thousand.
+
+    They are those of clients and, with `inside_scripts`, also those that scripts call.
+    """
 
     commands: Money
     inside_scripts: bool = False
 
 
 class Prices(UsageModel):
-    """By the names of the providers."""
+    """Prices by the names of the providers."""
 
     platforms: Annotated[dict[Text, Platform], Field(min_length=1, max_length=20)]
     redis: Annotated[dict[Text, RedisByCommand], Field(max_length=20, default_factory=dict)]
 
     def redis_of(self, platform: Platform) -> dict[str, RedisByCommand]:
-        """By name, whose bills can be held against those of the platform: the others are in another currency."""
+        """Return those with the currency of the platform, by name: others do not compare."""
         return {
             name: each for name, each in self.redis.items() if each.currency == platform.currency
         }
 
     def of(self, platform: str) -> dict[str, Provider]:
-        """All that bills of this platform rest on, by name; a Redis whose name is taken is called the Redis of it."""
+        """Return all providers in the bills of a platform, by name; names do not collide."""
         chosen = self.platforms[platform]
         found: dict[str, Provider] = {platform: chosen}
         for name, each in self.redis_of(chosen).items():
@@ -68,5 +76,5 @@ class Prices(UsageModel):
 
 
 def load(file: Path = FILE) -> Prices:
-    """Raises OSError, or ValueError when it is not of this form."""
+    """Return the prices of a file. Raises OSError, or ValueError for another form."""
     return Prices.model_validate_json(file.read_bytes())

@@ -1,4 +1,4 @@
-"""Whose a roadmap is. What belongs to others does not exist."""
+"""Owner-scoped lookups of roadmaps. Those of others are NotFound."""
 
 from collections.abc import Collection
 from typing import Any
@@ -21,7 +21,7 @@ def newest_of(
     status: str | None = None,
     with_trash: bool = False,
 ) -> Any:
-    """The roadmaps of an account, the newest first, below an id."""
+    """Select the roadmaps of an account below an id, the newest first."""
     query = in_order_of_id(owner_id, beyond=before, status=status)
     return query if with_trash else query.where(Roadmap.trashed_at.is_null())
 
@@ -29,27 +29,31 @@ def newest_of(
 def in_order_of_id(
     owner_id: UUID, *, beyond: UUID | None, status: str | None, oldest_first: bool = False
 ) -> Any:
-    """The roadmaps of an account beyond an id: along the index of owner, or of owner and status, and id.
+    """Select roadmaps of an account beyond an id by the index of owner, status, id.
 
-    Said by equality alone, PostgreSQL may go along the key instead and pass over all that others have made since, which takes
-    longer with each of theirs. Bounds of all columns of an index, and their order, leave it no other way.
+    Without a status it is the index of owner and id. With equality alone, PostgreSQL may use the
+    primary key instead and read all newer roadmaps of other accounts. Bounds on all columns of an
+    index, and their order, leave it no other plan.
     """
-    fixed = [(Roadmap.owner, owner_id), *([(Roadmap.status, status)] if status is not None else [])]
-    columns, values = (
-        [column for column, _ in fixed],
-        [peewee.Value(value, column.db_value) for column, value in fixed],
-    )
-    of_them, given = peewee.Tuple(*columns), peewee.Tuple(*values)
+    fixed = {Roadmap.owner: owner_id} | ({} if status is None else {Roadmap.status: status})
+    columns = (*fixed, Roadmap.id)
+    values = [peewee.Value(value, column.db_value) for column, value in fixed.items()]
     place = peewee.Value(beyond or (FIRST if oldest_first else LAST), Roadmap.id.db_value)
-    here, there = peewee.Tuple(*columns, Roadmap.id), peewee.Tuple(*values, place)
+    prefix, bound = peewee.Tuple(*fixed), peewee.Tuple(*values)
+    here, there = peewee.Tuple(*columns), peewee.Tuple(*values, place)
     if oldest_first:
-        return Roadmap.select().where(of_them <= given, here > there).order_by(*columns, Roadmap.id)
-    order = (column.desc() for column in (*columns, Roadmap.id))
-    return Roadmap.select().where(of_them >= given, here < there).order_by(*order)
+        return Roadmap.select().where(prefix <= bound, here > there).order_by(*columns)
+    order = (column.desc() for column in columns)
+    return Roadmap.select().where(prefix >= bound, here < there).order_by(*order)
 
 
 def get_owned(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> Roadmap:
-    """Raises NotFound, also while it is in the trash; `with_trash` is for operators and exports, which see what is there."""
+    """Return a roadmap of the owner.
+
+    Raises NotFound, and InTrash while it is in the trash.
+
+    `with_trash` is for operators and exports, which see deleted roadmaps.
+    """
     row: Roadmap | None = Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
     if row is None:
         raise NotFound("There is no such roadmap.")
@@ -59,7 +63,10 @@ def get_owned(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> 
 
 
 def lock_owned(owner_id: UUID, roadmap_id: UUID) -> None:
-    """Hold its row until the commit, and leave it as it is. Needs a transaction. Raises NotFound."""
+    """Lock the row of a roadmap until the commit. Needs a transaction.
+
+    Raises NotFound.
+    """
     lock_for_update(
         Roadmap.select(Roadmap.id).where(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
     ).execute()
@@ -69,17 +76,16 @@ def lock_owned(owner_id: UUID, roadmap_id: UUID) -> None:
 def transition(
     owner_id: UUID, roadmap_id: UUID, among: Collection[str], verb: str, **changes: Any
 ) -> Roadmap:
-    """Change a roadmap whose status is one of those, and hold its row until the commit.
+    """Change a roadmap with a status of `among`, and lock its row until the commit.
 
-    Raises NotFound, and Conflict when its status does not allow what the verb says.
+    Raises NotFound, and Conflict when the status does not allow what the verb says.
     """
     mine = (Roadmap.id == roadmap_id) & (Roadmap.owner == owner_id) & Roadmap.trashed_at.is_null()
-    update = Roadmap.update({**changes, "updated_at": clock.now()}).where(
-        mine & Roadmap.status.in_(list(among))
-    )
-    rows: list[Roadmap] = list(update.returning(Roadmap).execute())
-    if rows:
-        return rows[0]
+    update = Roadmap.update({**changes, "updated_at": clock.now()})
+    changed = update.where(mine, Roadmap.status.in_(list(among))).returning(Roadmap)
+    row: Roadmap | None = next(iter(changed.execute()), None)
+    if row is not None:
+        return row
     status = get_owned(owner_id, roadmap_id).status
     raise Conflict(
         f"A roadmap that is {status} cannot be {verb}; only one that is {' or '.join(sorted(among))}."

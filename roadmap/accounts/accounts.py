@@ -1,13 +1,13 @@
-"""Accounts: registering, logging in, new passwords, administrators, and the local owner of embedded mode."""
+"""Accounts: registration, login, passwords, ranks, deletion, local owner."""
 
 import logging
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from core import clock
 from core.db import database_time, lock_for_update, session, settings, transaction
@@ -24,14 +24,16 @@ from roadmap.accounts.locks import lock_account
 from roadmap.accounts.principals import confirm
 from roadmap.operations.audit_log import Action, Actor, audited
 
-RETURN = timedelta(days=30)  # for which the person may return
+RETURN = timedelta(days=30)  # from deletion, in which an account can be restored
 
 
 def may_return(account: Account) -> bool:
-    """Whether its person can bring it back: not when it was disabled by an operator since, or its time is over."""
-    if account.delete_at is None or account.delete_at <= clock.now():
-        return False
-    return bool(account.disabled_at == account.delete_at - RETURN)
+    """Whether a login can restore the account.
+
+    False when its time is over, or when an operator has disabled it since.
+    """
+    is_pending = account.delete_at is not None and account.delete_at > clock.now()
+    return is_pending and bool(account.disabled_at == account.delete_at - RETURN)
 
 
 logger = logging.getLogger(__name__)
@@ -51,10 +53,9 @@ WithCookie = Annotated[
 ]
 
 
-class Credentials(BaseModel):
+class Credentials(BaseModel, extra="forbid"):
     """Who one is, and what only that person knows."""
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
     email: Email = Field(description="The address of the account.")
     password: Password = Field(description="Its password.")
     cookie: WithCookie = False
@@ -63,10 +64,9 @@ class Credentials(BaseModel):
     )
 
 
-class Registration(BaseModel):
+class Registration(BaseModel, extra="forbid"):
     """Of a new account."""
 
-    model_config = ConfigDict(extra="forbid")
     email: Email = Field(description="An address that has no account yet.")
     password: NewPassword
     name: Annotated[str, Field(max_length=100), CLEAN] = Field(
@@ -79,10 +79,9 @@ class Registration(BaseModel):
     cookie: WithCookie = False
 
 
-class PasswordChange(BaseModel):
+class PasswordChange(BaseModel, extra="forbid"):
     """From one password to another."""
 
-    model_config = ConfigDict(extra="forbid")
     current_password: Password = Field(description="The one until now.")
     new_password: NewPassword
     revoke_keys: bool = Field(
@@ -91,19 +90,17 @@ class PasswordChange(BaseModel):
     cookie: WithCookie = False
 
 
-class EmailChange(BaseModel):
+class EmailChange(BaseModel, extra="forbid"):
     """To another address."""
 
-    model_config = ConfigDict(extra="forbid")
     email: Email = Field(description="The new one, which has no account yet.")
     password: Password = Field(description="The password of the account.")
     cookie: WithCookie = False
 
 
-class DeletionRequest(BaseModel):
+class DeletionRequest(BaseModel, extra="forbid"):
     """That it is the person who wants it."""
 
-    model_config = ConfigDict(extra="forbid")
     password: Password = Field(description="The password of the account.")
 
 
@@ -133,7 +130,7 @@ class AddressTaken(Conflict):
 
 
 class LastAdministrator(Conflict):
-    """Without this account nobody could administer the service."""
+    """The service needs this account: it is the only administrator left."""
 
 
 class User(BaseModel):
@@ -158,19 +155,21 @@ class ListedUser(User):
 def register(
     registration: Registration, invitation_id: UUID | None, device: Device
 ) -> tuple[User, Login]:
-    """Make an account and log in. Slow by design. Raises Invalid, Forbidden, and Conflict when the address is taken."""
+    """Make an account and log in. Slow by design.
+
+    Raises Invalid, Forbidden, and AddressTaken.
+    """
     if settings.registration is Admission.closed:
         raise Forbidden("Nobody can register here. Ask the administrator for an account.")
     if settings.registration is Admission.invite and invitation_id is None:
         raise Forbidden(
-            "Only who was invited can register. Ask the administrator for an invitation, and send it as `invitation`."
+            "Only who was invited can register. "
+            "Ask the administrator for an invitation, and send it as `invitation`."
         )
     password = registration.password.get_secret_value()
     passwords.check(password, registration.email, registration.name)
-    if invitation_id is not None:
-        invitations.check(
-            invitation_id, registration.email
-        )  # before anything is told of who has an account
+    if invitation_id is not None:  # first: a stranger must not learn which addresses have accounts
+        invitations.check(invitation_id, registration.email)
     digest = passwords.hashed(password)
     try:
         with transaction():
@@ -183,28 +182,31 @@ def register(
 
 
 def log_in(credentials: Credentials, device: Device) -> tuple[User, Login]:
-    """Slow by design, and equally slow for unknown accounts. With `restore`, an account that is to be deleted is not any more.
+    """Begin a session. Slow by design, and equally slow for unknown accounts.
 
-    Raises Unauthenticated, and ToBeDeleted to whoever knows the password.
+    With `restore`, an account that is to be deleted is restored. Raises Unauthenticated, and
+    ToBeDeleted when the password is right.
     """
     with session():
         account = Account.get_or_none(Account.email == credentials.email)
     known = account is not None and (account.disabled_at is None or may_return(account))
-    if not passwords.matches(
-        account.password_hash if known else None, credentials.password.get_secret_value()
-    ):
+    password = credentials.password.get_secret_value()
+    if not passwords.matches(account.password_hash if known else None, password):
         raise Unauthenticated("The address or the password is wrong.")
-    digest = passwords.rehashed(account.password_hash, credentials.password.get_secret_value())
+    digest = passwords.rehashed(account.password_hash, password)
     return _begin(account, device, digest, restore=credentials.restore)
 
 
 def change_password(
     principal: Principal, change: PasswordChange, device: Device
 ) -> tuple[User, Login]:
-    """End all sessions of the account and begin a new one. Slow by design. Raises Invalid, Unauthenticated, Conflict."""
-    before = _get(principal.account_id)
-    if not passwords.matches(before.password_hash, change.current_password.get_secret_value()):
-        raise Unauthenticated("The current password is wrong.")
+    """Set a password, end all sessions of the account and begin a new one.
+
+    Slow by design.
+
+    Raises Invalid, Unauthenticated, Conflict.
+    """
+    before = _verified(principal, change.current_password, "The current password is wrong.")
     password = change.new_password.get_secret_value()
     passwords.check(password, before.email, before.name, pointer="/new_password")
     digest = passwords.hashed(password)
@@ -212,27 +214,22 @@ def change_password(
         account = confirm(principal)
         if account.password_hash != before.password_hash:
             raise Conflict("The password has been changed meanwhile. Log in again.")
-        Account.update(password_hash=digest).where(Account.id == account.id).execute()
-        sessions.end_all(account.id)
-        if change.revoke_keys:
-            api_keys.revoke_all(account.id)
+        _change(account, {"password_hash": digest}, revoke_keys=change.revoke_keys)
         return _user(account), sessions.begin(account, device)
 
 
 def change_email(
     principal: Principal, change: EmailChange, device: Device, actor: Actor
 ) -> tuple[User, Login]:
-    """End all sessions of the account and begin a new one, as a new password does. Slow by design.
+    """Set the address, end all sessions of the account and begin a new one.
+
+    Slow by design.
 
     Raises Invalid, Unauthenticated, Conflict, AddressTaken.
     """
-    before = _get(principal.account_id)
-    password = change.password.get_secret_value()
-    if not passwords.matches(before.password_hash, password):
-        raise Unauthenticated("The current password is wrong.")
-    passwords.check(
-        password, change.email, before.name
-    )  # it may be little more than the new address
+    before = _verified(principal, change.password, "The current password is wrong.")
+    # The password may be little more than the new address.
+    passwords.check(change.password.get_secret_value(), change.email, before.name)
     with transaction():
         account = confirm(principal)
         if (account.password_hash, account.email) != (before.password_hash, before.email):
@@ -245,67 +242,60 @@ def delete(principal: Principal, request: DeletionRequest) -> Deletion:
 
     Raises Unauthenticated, Conflict, LastAdministrator.
     """
-    account = _get(principal.account_id)
-    if not passwords.matches(account.password_hash, request.password.get_secret_value()):
-        raise Unauthenticated("The password is wrong.")
+    account = _verified(principal, request.password, "The password is wrong.")
     with transaction():
-        others = _lock_administrators(beside=account.id) if account.is_admin else 0
+        others = 0
+        if account.is_admin:  # locked in one order, so that two who leave at once see each other
+            can_log_in = Account.is_admin & Account.disabled_at.is_null()
+            either = Account.select().where(can_log_in | (Account.id == account.id))
+            locked = list(lock_for_update(either.order_by(Account.id)))
+            others = sum(row.id != account.id for row in locked)
         current = confirm(principal)
         if (current.password_hash, current.is_admin) != (account.password_hash, account.is_admin):
             raise Conflict("The account has been changed meanwhile. Log in again.")
         if current.is_admin and not others:
             raise LastAdministrator("This is the last administrator. Make somebody else one first.")
         now = clock.now()
-        deletion = Deletion(delete_at=now + RETURN)
-        Account.update(disabled_at=now, delete_at=deletion.delete_at).where(
-            Account.id == account.id
-        ).execute()
-        sessions.end_all(account.id)
-        api_keys.revoke_all(account.id)
+        _change(account, {"disabled_at": now, "delete_at": now + RETURN}, revoke_keys=True)
         AccountExport.delete().where(AccountExport.account == account.id).execute()
-    return deletion
+    return Deletion(delete_at=now + RETURN)
 
 
 def find(user_id: UUID) -> User:
-    """Raises Unauthenticated when the account is gone."""
+    """Return an account. Raises Unauthenticated when it is gone."""
     return _user(_get(user_id))
 
 
 def ensure_local_owner() -> None:
-    """Embedded mode has one person, who needs no password and cannot log in with one."""
-    local = {
-        "id": LOCAL_OWNER,
-        "email": LOCAL_EMAIL,
-        "name": "",
-        "password_hash": "",
-        "created_at": clock.now(),
-    }
+    """Make the account of embedded mode, which has no password and no login."""
+    local = {"id": LOCAL_OWNER, "email": LOCAL_EMAIL, "name": "", "password_hash": ""}
     with transaction():
-        Account.insert(**local).on_conflict_ignore().execute()
+        Account.insert(**local, created_at=clock.now()).on_conflict_ignore().execute()
 
 
 def ensure_first_admin() -> None:
-    """The account that ADMIN_EMAIL and ADMIN_PASSWORD name. One that is there is left as it is: whoever has registered under
-    that address may be anybody, and a password that was changed stays changed.
+    """Make the account that ADMIN_EMAIL and ADMIN_PASSWORD name.
+
+    An account that exists is left as it is: anybody may have registered under that address, and a
+    password that was changed stays changed.
     """
     if not settings.admin_email or settings.admin_password is None:
         return
-    email = settings.admin_email
     with session():
-        account = Account.get_or_none(Account.email == email)
+        account = Account.get_or_none(Account.email == settings.admin_email)
         others = Account.select().where(Account.is_admin, Account.disabled_at.is_null()).exists()
-    if (
-        account is None and others
-    ):  # the first one may have another address by now, and another password
+    if account is None and others:  # the first one may have changed its address and password
         logger.warning(
-            "ADMIN_EMAIL is passed over, as there is an administrator; `roadmap users add --admin` makes another"
+            "ADMIN_EMAIL is passed over, as there is an administrator; "
+            "`roadmap users add --admin` makes another"
         )
     elif account is None:
         with suppress(Conflict):  # another process was quicker
-            add(email, settings.admin_password.get_secret_value(), is_admin=True)
+            add(settings.admin_email, settings.admin_password.get_secret_value(), is_admin=True)
     elif not account.is_admin:
         logger.warning(
-            "the account of ADMIN_EMAIL is no administrator; `roadmap users admin EMAIL` makes it one"
+            "the account of ADMIN_EMAIL is no administrator; "
+            "`roadmap users admin EMAIL` makes it one"
         )
 
 
@@ -321,70 +311,57 @@ def add(email: str, password: str, *, name: str = "", is_admin: bool = False) ->
 
 
 def set_password(email: str, password: str, *, revoke_keys: bool = False) -> None:
-    """For operators, when it is forgotten: ends all sessions, and opens an account that is disabled or to be deleted.
+    """Set a forgotten password, and end all sessions. For operators.
 
-    Raises Invalid, NotFound.
+    It enables an account that is disabled or to be deleted. Raises Invalid, NotFound.
     """
     known = by_email(email)
     passwords.check(password, known.email, known.name)
     digest = passwords.hashed(password)
     with transaction():
         account = _locked(email)
-        opened = {"disabled_at": None, "delete_at": None}
-        Account.update(password_hash=digest, **opened).where(Account.id == account.id).execute()
-        sessions.end_all(account.id)
-        if revoke_keys:
-            api_keys.revoke_all(account.id)
+        changes = {"password_hash": digest, "disabled_at": None, "delete_at": None}
+        _change(account, changes, revoke_keys=revoke_keys)
 
 
 def set_email(email: str, new: str, actor: Actor) -> None:
-    """For operators: ends all sessions of the account. Raises NotFound, AddressTaken."""
+    """Set the address and end all sessions. For operators.
+
+    Raises NotFound, AddressTaken.
+    """
     with transaction():
         _readdressed(_locked(email), normalize_email(new), actor)
 
 
 def end_all_logins(email: str) -> None:
-    """For operators: ends all sessions of the account. Raises NotFound."""
+    """End all sessions of the account. For operators. Raises NotFound."""
     with transaction():
         sessions.end_all(_locked(email).id)
 
 
 def set_admin(email: str, *, is_admin: bool) -> None:
-    """Its sessions end: what one may do stands in its token. With the rank, the keys end that need it. Raises NotFound."""
-    with transaction():
-        account = _locked(email)
-        Account.update(is_admin=is_admin).where(Account.id == account.id).execute()
-        sessions.end_all(account.id)
-        if not is_admin:
-            api_keys.revoke_all(account.id, Scope.admin)
-            if not account.is_observer:
-                api_keys.revoke_all(account.id, Scope.observe)
+    """Make an account an administrator, or an ordinary one again. Raises NotFound."""
+    _set_rank(email, "is_admin", is_admin)
 
 
 def set_observer(email: str, *, is_observer: bool) -> None:
-    """The same for who may only look at the operator's room. Raises NotFound."""
-    with transaction():
-        account = _locked(email)
-        Account.update(is_observer=is_observer).where(Account.id == account.id).execute()
-        sessions.end_all(account.id)
-        if not is_observer and not account.is_admin:
-            api_keys.revoke_all(account.id, Scope.observe)
+    """Let an account read the admin pages, or take that back. Raises NotFound."""
+    _set_rank(email, "is_observer", is_observer)
 
 
 def disable(email: str) -> None:
-    """Nobody can act as this account any more; what it made stays, unless it is to be deleted: then nobody can restore it.
+    """Disable an account: its sessions and keys end, and its data stays.
 
     Raises NotFound.
+
+    When it is to be deleted, it cannot be restored any more.
     """
     with transaction():
-        account = _locked(email)
-        Account.update(disabled_at=database_time()).where(Account.id == account.id).execute()
-        sessions.end_all(account.id)
-        api_keys.revoke_all(account.id)
+        _change(_locked(email), {"disabled_at": database_time()}, revoke_keys=True)
 
 
 def by_email(email: str) -> User:
-    """Raises NotFound."""
+    """Return the account of an address. Raises NotFound."""
     with session():
         account = Account.get_or_none(Account.email == email.lower())
     if account is None:
@@ -393,97 +370,109 @@ def by_email(email: str) -> User:
 
 
 def list_all(limit: int) -> list[ListedUser]:
-    """The oldest first."""
+    """Return accounts, the oldest first."""
     with session():
         rows = list(Account.select().order_by(Account.id).limit(limit))
-    return [
-        ListedUser(**{name: getattr(row, name) for name in ListedUser.model_fields}) for row in rows
-    ]
+    return [ListedUser.model_validate(row, from_attributes=True) for row in rows]
 
 
 def _begin(verified: Account, device: Device, digest: str, *, restore: bool) -> tuple[User, Login]:
-    """Begin a session of a verified password, unless the account has changed meanwhile. Its hash may be a newer one."""
+    """Begin a session after a verified password, unless the account has changed.
+
+    `digest` is its hash, which may be newer than the stored one.
+    """
     with transaction():
         account = lock_account(verified.id)
         if account is None or account.password_hash != verified.password_hash:
             raise Unauthenticated("The address or the password is wrong.")
-        changes: dict[str, object] = (
-            {"password_hash": digest} if digest != account.password_hash else {}
-        )
-        if may_return(account):
-            if not restore:
-                raise ToBeDeleted(account.delete_at)
-            changes |= {"disabled_at": None, "delete_at": None}
-        elif account.disabled_at is not None:
+        returns = may_return(account)
+        if account.disabled_at is not None and not returns:
             raise Unauthenticated("The address or the password is wrong.")
+        if returns and not restore:
+            raise ToBeDeleted(account.delete_at)
+        changes: dict[str, object] = {"disabled_at": None, "delete_at": None} if returns else {}
+        if digest != account.password_hash:
+            changes["password_hash"] = digest
         if changes:
             Account.update(changes).where(Account.id == account.id).execute()
         return _user(account), sessions.begin(account, device)
 
 
-def _lock_administrators(*, beside: UUID) -> int:
-    """Hold the rows of all administrators and of this account until the commit; how many others there are.
-
-    In one order, so that two who leave at once see each other.
-    """
-    can_log_in = Account.is_admin & Account.disabled_at.is_null()
-    rows = lock_for_update(
-        Account.select().where(can_log_in | (Account.id == beside)).order_by(Account.id)
-    )
-    return sum(row.id != beside for row in list(rows))
-
-
 def _locked(email: str) -> Account:
-    """The account, whose row is held until the commit. Raises NotFound."""
+    """Return an account and lock its row until the commit. Raises NotFound."""
     account = lock_account(by_email(email).id)
     if account is None:
         raise NotFound(f"There is no account with the address {email.lower()}.")
     return account
 
 
+def _change(account: Account, changes: dict[str, Any], *, revoke_keys: bool = False) -> None:
+    """Change an account, and end its sessions and, if asked for, its keys."""
+    Account.update(changes).where(Account.id == account.id).execute()
+    sessions.end_all(account.id)
+    if revoke_keys:
+        api_keys.revoke_all(account.id)
+
+
+def _set_rank(email: str, rank: str, has_it: bool) -> None:
+    """Give or take a rank.
+
+    Sessions end, since their tokens name it, and so do keys that need it.
+    """
+    with transaction():
+        account = _locked(email)
+        _change(account, {rank: has_it})
+        setattr(account, rank, has_it)
+        for scope in set(Scope) - api_keys.scopes_of(account):
+            api_keys.revoke_all(account.id, scope)
+
+
 def _readdressed(account: Account, email: str, actor: Actor) -> Account:
-    """With another address. Its row is held. Raises AddressTaken."""
+    """Set the address of an account whose row is locked. Raises AddressTaken."""
     with audited(actor, Action.user_email, str(account.id), {"before": account.email}) as act:
         try:
-            with (
-                transaction()
-            ):  # a savepoint: who asks for the same address at this moment may be quicker
+            with transaction():  # a savepoint: another account may take the address first
                 Account.update(email=email).where(Account.id == account.id).execute()
         except peewee.IntegrityError:
             raise AddressTaken from None
-        act.found["after"] = email  # not of one that is refused: it is another person's
+        act.found["after"] = email  # a refused address is another person's, and is not logged
     sessions.end_all(account.id)
     account.email = email
     return account
 
 
 def _insert(email: str, name: str, digest: str, *, is_admin: bool = False) -> Account:
-    fields = {
-        "id": new_id(),
-        "email": email,
-        "name": name,
-        "password_hash": digest,
-        "is_admin": is_admin,
-    }
-    Account.insert(**fields, created_at=clock.now()).execute()
-    return Account(**fields)
+    account = Account(
+        id=new_id(),
+        email=email,
+        name=name,
+        password_hash=digest,
+        is_admin=is_admin,
+        created_at=clock.now(),
+    )
+    account.save(force_insert=True)
+    return account
+
+
+def _verified(principal: Principal, password: SecretStr, wrong: str) -> Account:
+    """Return the account if this is its password. Slow by design.
+
+    Raises Unauthenticated.
+    """
+    account = _get(principal.account_id)
+    if not passwords.matches(account.password_hash, password.get_secret_value()):
+        raise Unauthenticated(wrong)
+    return account
 
 
 def _get(account_id: UUID) -> Account:
     with session():
-        account: Account | None = Account.get_or_none(
-            Account.id == account_id, Account.disabled_at.is_null()
-        )
+        is_open = Account.disabled_at.is_null()
+        account: Account | None = Account.get_or_none(Account.id == account_id, is_open)
     if account is None:
         raise Unauthenticated("The account of this token does not exist any more.")
     return account
 
 
 def _user(account: Account) -> User:
-    return User(
-        id=account.id,
-        email=account.email,
-        name=account.name,
-        is_admin=account.is_admin,
-        is_observer=account.is_observer,
-    )
+    return User.model_validate(account, from_attributes=True)

@@ -1,4 +1,7 @@
-"""API keys: for programs that act as an account, within scopes. The secret is told once and stored as a hash."""
+"""API keys of an account, within scopes.
+
+A secret is shown once and stored as a hash.
+"""
 
 import hashlib
 import secrets
@@ -7,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from core import clock
 from core.db import database_time, session, transaction
@@ -19,17 +22,16 @@ from models.accounts import Account, ApiKey
 from roadmap.accounts.identity import Bearer, Login, Scope
 from roadmap.accounts.locks import lock_account
 
-PREFIX = "rmk_"  # tells scanners of leaked secrets, and us, what this is
+PREFIX = "rmk_"  # by which scanners of leaked secrets know it
 SHOWN = 8  # characters after the prefix that stay readable
 MOST_KEYS = 50  # of one account
 LONGEST_LIFE = 366  # days
 KEPT = timedelta(days=30)  # after their end
 
 
-class KeyRequest(BaseModel):
+class KeyRequest(BaseModel, extra="forbid"):
     """What a new key is for."""
 
-    model_config = ConfigDict(extra="forbid")
     name: Annotated[str, Field(min_length=1, max_length=100), CLEAN] = Field(
         description="For whom or what it is, to know it again in the list."
     )
@@ -67,32 +69,24 @@ class KeyList(BaseModel):
 
 
 def scopes_of(holder: Account | Login) -> frozenset[Scope]:
-    """Everything that an account may do."""
-    if holder.is_admin:
-        return frozenset(Scope)
-    return frozenset(
-        {Scope.read, Scope.write, Scope.observe}
-        if holder.is_observer
-        else {Scope.read, Scope.write}
-    )
+    """Return all scopes that an account has."""
+    without = set() if holder.is_admin else {Scope.admin}
+    if not (holder.is_admin or holder.is_observer):
+        without.add(Scope.observe)
+    return frozenset(Scope) - without
 
 
 def create(account_id: UUID, request: KeyRequest) -> NewKey:
-    """Raises Forbidden for scopes that the account itself has not, Conflict when there are too many."""
-    key = PREFIX + secrets.token_urlsafe(32)
-    scopes, now = [str(scope) for scope in sorted(set(request.scopes))], clock.now()
+    """Make a key. Raises Forbidden for missing scopes, Conflict at the limit."""
+    key, now = PREFIX + secrets.token_urlsafe(32), clock.now()
     fields = {
-        **{
-            "id": new_id(),
-            "name": request.name,
-            "prefix": key[: len(PREFIX) + SHOWN],
-            "scopes": scopes,
-        },
-        **{
-            "created_at": now,
-            "expires_at": now + timedelta(days=request.expires_in_days),
-            "used_at": None,
-        },
+        "id": new_id(),
+        "name": request.name,
+        "prefix": key[: len(PREFIX) + SHOWN],
+        "scopes": [str(scope) for scope in sorted(set(request.scopes))],
+        "created_at": now,
+        "expires_at": now + timedelta(days=request.expires_in_days),
+        "used_at": None,
     }
     with transaction():
         account = lock_account(account_id)
@@ -118,7 +112,7 @@ def list_keys(account_id: UUID) -> KeyList:
 
 
 def read(account_id: UUID, key_id: UUID) -> KeyInfo:
-    """Raises NotFound."""
+    """Return a key. Raises NotFound."""
     with session():
         row = ApiKey.get_or_none(_mine(account_id), ApiKey.id == key_id)
     if row is None:
@@ -127,36 +121,29 @@ def read(account_id: UUID, key_id: UUID) -> KeyInfo:
 
 
 def revoke(account_id: UUID, key_id: UUID) -> None:
-    """Raises NotFound."""
+    """Revoke a key. Raises NotFound."""
+    update = ApiKey.update(revoked_at=database_time())
     with transaction():
-        if (
-            ApiKey.update(revoked_at=database_time())
-            .where(_mine(account_id), ApiKey.id == key_id)
-            .execute()
-            == 0
-        ):
+        if update.where(_mine(account_id), ApiKey.id == key_id).execute() == 0:
             raise NotFound("There is no such key.")
 
 
 def revoke_all(account_id: UUID, scope: Scope | None = None) -> None:
-    """All keys, or those with this scope. In the caller's transaction."""
-    ids = [
-        row.id
-        for row in ApiKey.select().where(_mine(account_id))
-        if scope is None or scope in row.scopes
-    ]
+    """Revoke all keys, or those with this scope. In the caller's transaction."""
+    rows = ApiKey.select().where(_mine(account_id))
+    ids = [row.id for row in rows if scope is None or scope in row.scopes]
     ApiKey.update(revoked_at=database_time()).where(ApiKey.id.in_(ids)).execute()
 
 
 def find(key: str) -> Bearer | None:
-    """Whose key this is; None for one that was never made, has expired or was revoked."""
-    valid = (
-        (ApiKey.secret_hash == _hash(key))
-        & ApiKey.revoked_at.is_null()
-        & Account.disabled_at.is_null()
-    )
+    """Return the holder of a key.
+
+    It is None for a key that does not exist, has expired or was revoked.
+    """
+    valid = (ApiKey.secret_hash == _hash(key), ApiKey.revoked_at.is_null())
+    query = ApiKey.select(ApiKey, Account).join(Account)
     with session():
-        row = ApiKey.select(ApiKey, Account).join(Account).where(valid).get_or_none()
+        row = query.where(*valid, Account.disabled_at.is_null()).get_or_none()
     if row is None or (row.expires_at is not None and row.expires_at <= clock.now()):
         return None
     scopes = frozenset(Scope(scope) for scope in row.scopes) & scopes_of(row.account)
@@ -164,7 +151,7 @@ def find(key: str) -> Bearer | None:
 
 
 def purge_expired() -> None:
-    """Those that ended more than a month ago."""
+    """Delete keys that ended more than a month ago."""
     old = clock.now() - KEPT
     with transaction():
         ApiKey.delete().where((ApiKey.revoked_at < old) | (ApiKey.expires_at < old)).execute()
@@ -181,7 +168,7 @@ def note_used(key_ids: Collection[UUID]) -> None:
 
 
 def valid_of(account_id: UUID) -> object:
-    """Those of an account that are neither revoked nor expired."""
+    """Condition for keys of an account that are neither revoked nor expired."""
     return _mine(account_id) & (ApiKey.expires_at.is_null() | (ApiKey.expires_at > clock.now()))
 
 

@@ -1,7 +1,9 @@
-"""The first answer to each request that has a name of its own (an Idempotency-Key): whoever asks the same again gets the same.
+"""Stored answers by Idempotency-Key.
 
-It is written in the transaction that does what was asked: either both are there, or neither is. An error leaves nothing
-behind, and the same request may be sent again.
+A repeated request gets the first answer again.
+
+An answer is written in the transaction that does the work: both are there, or neither is. An error
+leaves nothing behind, and the same request may be sent again.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,18 +15,18 @@ from uuid import UUID
 import peewee
 
 from core import clock
-from core.db import session, skip_locked, transaction
+from core.db import session
 from core.errors import KeyReused, Unauthenticated
 from models.accounts import IdempotentAnswer
-from models.bulk import insert_rows
+from models.bulk import delete_batches, insert_rows
 
 LIFE = timedelta(hours=24)
-AT_ONCE, ROUNDS = 500, 10  # that are forgotten in one transaction, and how often in a minute
+AT_ONCE, ROUNDS = 500, 10  # deleted rows of one transaction, and transactions of one run
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """Whose request it is, a hash of that and of the name that the caller gave it, and a fingerprint of what is asked."""
+    """Owner of a request, hash of owner and key, and fingerprint of the request."""
 
     owner_id: UUID
     key_hash: str
@@ -33,7 +35,10 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """A whole answer; its content is None when it had a secret, which is not kept."""
+    """Answer to a request.
+
+    Its content is None when it had a secret, which is not stored.
+    """
 
     name: IdempotencyKey
     status: int
@@ -42,14 +47,17 @@ class StoredAnswer:
 
 
 def begin(name: IdempotencyKey) -> StoredAnswer | None:
-    """None when this is the first request of that name: then its row is held until the commit, and `keep` completes it.
+    """Return the stored answer, or None when this is the first request with this key.
 
-    Another process that answers it at this moment is waited for. In the caller's transaction. Raises Unauthenticated when the
-    account is gone.
+    Then its row is locked until the commit, and `store` completes it. Waits for another process
+    that answers the same request at this moment. In the caller's transaction. Raises
+    Unauthenticated when the account is gone.
     """
     now = clock.now()
+    _delete_expired([name.key_hash], now)
+    insert = IdempotentAnswer.insert(_row(name, now)).on_conflict_ignore()
     try:
-        if _inserted(name, now):
+        if list(insert.returning(IdempotentAnswer.key_hash).execute()):
             return None
     except peewee.IntegrityError:
         raise Unauthenticated(
@@ -60,44 +68,42 @@ def begin(name: IdempotencyKey) -> StoredAnswer | None:
 
 def store(answer: StoredAnswer) -> None:
     """Complete the row that `begin` has made. In the same transaction."""
-    IdempotentAnswer.update(_told(answer)).where(
-        IdempotentAnswer.key_hash == answer.name.key_hash
-    ).execute()
+    its = IdempotentAnswer.key_hash == answer.name.key_hash
+    IdempotentAnswer.update(_content(answer)).where(its).execute()
 
 
 def store_all(answers: Sequence[StoredAnswer]) -> set[str]:
-    """Keep those that are the first of their names; the hashes of these. In the caller's transaction."""
-    now = clock.now()
-    in_order = sorted(
-        answers, key=lambda answer: answer.name.key_hash
-    )  # two processes wait for each other, and never in a ring
-    rows = [{**_row(answer.name, now), **_told(answer)} for answer in in_order]
-    own = {answer.name.key_hash: answer for answer in answers}
+    """Store answers that are the first of their keys, and return the hashes of these.
+
+    In the caller's transaction.
+    """
+    now, own = clock.now(), {answer.name.key_hash: answer for answer in answers}
+    # In order, so that two processes never wait for each other in a ring.
+    in_order = sorted(answers, key=lambda answer: answer.name.key_hash)
+    rows = [{**_row(answer.name, now), **_content(answer)} for answer in in_order]
     if insert_rows(IdempotentAnswer, rows, pass_over=True) == len(rows):
         return set(own)
-    if _forget(own, now):
+    if _delete_expired(own, now):
         insert_rows(IdempotentAnswer, rows, pass_over=True)
     found = IdempotentAnswer.select().where(IdempotentAnswer.key_hash.in_(list(own)))
-    return {
-        row.key_hash for row in found if _answered(row) == own[row.key_hash]
-    }  # no two roadmaps have one address
+    # Its content shows whether an answer is ours: no two roadmaps have one address.
+    return {row.key_hash for row in found if _answered(row) == own[row.key_hash]}
 
 
 def find(names: Collection[IdempotencyKey]) -> dict[str, StoredAnswer]:
-    """What was answered to these names before, by their hashes."""
+    """Return the stored answers to these keys, by hash."""
     if not names:
         return {}
+    asked = IdempotentAnswer.key_hash.in_([name.key_hash for name in names])
+    is_valid = IdempotentAnswer.created_at > clock.now() - LIFE
     with session():
-        rows = list(
-            IdempotentAnswer.select().where(
-                _of(names), IdempotentAnswer.created_at > clock.now() - LIFE
-            )
-        )
-    return {row.key_hash: _answered(row) for row in rows}
+        return {
+            row.key_hash: _answered(row) for row in IdempotentAnswer.select().where(asked, is_valid)
+        }
 
 
 def check_same(name: IdempotencyKey, answer: StoredAnswer) -> StoredAnswer:
-    """The answer. Raises KeyReused when the name stands for something else."""
+    """Return the answer. Raises KeyReused when the key was sent with another request."""
     if answer.name.fingerprint != name.fingerprint:
         raise KeyReused(
             "This Idempotency-Key was sent with another request. Use a new key for a new request."
@@ -106,48 +112,17 @@ def check_same(name: IdempotencyKey, answer: StoredAnswer) -> StoredAnswer:
 
 
 def purge_expired() -> None:
-    """Those whose life is over, some thousand at a time."""
-    for _ in range(ROUNDS):
-        with transaction():
-            old = IdempotentAnswer.select(IdempotentAnswer.key_hash).where(
-                IdempotentAnswer.created_at <= clock.now() - LIFE
-            )
-            hashes = [
-                hash_
-                for (hash_,) in skip_locked(
-                    old.order_by(IdempotentAnswer.created_at).limit(AT_ONCE)
-                ).tuples()
-            ]
-            if hashes:
-                IdempotentAnswer.delete().where(IdempotentAnswer.key_hash.in_(hashes)).execute()
-        if len(hashes) < AT_ONCE:
-            return
+    """Delete answers that have expired, some thousand at a time."""
+    key, is_old = IdempotentAnswer.key_hash, IdempotentAnswer.created_at <= clock.now() - LIFE
+    old = IdempotentAnswer.select(key).where(is_old).order_by(IdempotentAnswer.created_at)
+    delete_batches(key, old, size=AT_ONCE, batches=ROUNDS)
 
 
-def _forget(hashes: Iterable[str], now: datetime) -> int:
-    """Those of these whose life is over; how many there were."""
-    return int(
-        IdempotentAnswer.delete()
-        .where(
-            IdempotentAnswer.key_hash.in_(list(hashes)), IdempotentAnswer.created_at <= now - LIFE
-        )
-        .execute()
-    )
-
-
-def _inserted(name: IdempotencyKey, now: datetime) -> bool:
-    """Whether it was not there, or only as what is to be forgotten."""
-    _forget([name.key_hash], now)
-    made = (
-        IdempotentAnswer.insert(_row(name, now))
-        .on_conflict_ignore()
-        .returning(IdempotentAnswer.key_hash)
-    )
-    return bool(list(made.execute()))
-
-
-def _of(names: Collection[IdempotencyKey]) -> Any:
-    return IdempotentAnswer.key_hash.in_([name.key_hash for name in names])
+def _delete_expired(hashes: Iterable[str], now: datetime) -> int:
+    """Delete those of these answers that have expired, and return how many there were."""
+    asked = IdempotentAnswer.key_hash.in_(list(hashes))
+    is_old = IdempotentAnswer.created_at <= now - LIFE
+    return int(IdempotentAnswer.delete().where(asked, is_old).execute())
 
 
 def _row(name: IdempotencyKey, now: datetime) -> dict[str, Any]:
@@ -159,13 +134,16 @@ def _row(name: IdempotencyKey, now: datetime) -> dict[str, Any]:
     }
 
 
-def _told(answer: StoredAnswer) -> dict[str, Any]:
-    kept = {"content": answer.content or b"", "is_repeatable": answer.content is not None}
-    return {"status": answer.status, "headers": dict(answer.headers), **kept}
+def _content(answer: StoredAnswer) -> dict[str, Any]:
+    return {
+        "status": answer.status,
+        "headers": dict(answer.headers),
+        "content": answer.content or b"",
+        "is_repeatable": answer.content is not None,
+    }
 
 
 def _answered(row: IdempotentAnswer) -> StoredAnswer:
     name = IdempotencyKey(row.owner_id, row.key_hash, row.fingerprint)
-    return StoredAnswer(
-        name, row.status, row.headers, bytes(row.content) if row.is_repeatable else None
-    )
+    content = bytes(row.content) if row.is_repeatable else None
+    return StoredAnswer(name, row.status, row.headers, content)

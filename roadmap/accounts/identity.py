@@ -1,4 +1,4 @@
-"""Principals, scopes and the proofs of who they are. No database."""
+"""Principals, scopes, logins and API keys as values. No database."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """From where somebody logs in, so that they recognise it later."""
+    """Browser and address of a login, shown in the list of logins."""
 
     user_agent: str = ""
     address: str = ""
@@ -16,7 +16,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What a token tells about itself."""
+    """Content of a login's token."""
 
     session_id: UUID
     account_id: UUID
@@ -33,7 +33,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """What a key may do, and until when."""
+    """API key with its scopes and the end of its validity."""
 
     key_id: UUID
     account_id: UUID
@@ -43,7 +43,10 @@ class Bearer:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An account and what may be done for it. A login has a session, an API key has a key; the local owner has neither."""
+    """Account of a request with its scopes.
+
+    A login has a session, an API key has a key; the local owner has neither.
+    """
 
     account_id: UUID
     scopes: frozenset[Scope]

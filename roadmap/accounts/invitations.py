@@ -1,10 +1,13 @@
-"""Invitations: one lets one person register, once, and for a while only. Its token is signed where it is told."""
+"""Invitations: each lets one person register once, for a while.
+
+Its token is signed in web/tokens.py.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from core import clock
 from core.db import session, transaction
@@ -16,10 +19,9 @@ from models.accounts import Account, Invitation
 LIFE = timedelta(days=7)
 
 
-class InvitationRequest(BaseModel):
+class InvitationRequest(BaseModel, extra="forbid"):
     """Who is invited."""
 
-    model_config = ConfigDict(extra="forbid")
     email: Email | None = Field(
         None, description="Only this address may use it; null: whoever has it."
     )
@@ -50,7 +52,7 @@ def invite(invited_by: UUID | None, request: InvitationRequest) -> InvitationInf
 
 
 def list_open(*, limit: int, before: UUID | None = None) -> InvitationList:
-    """`before` is the id that the page before ended with."""
+    """Return a page; `before` is the id at which the previous one ended."""
     query = Invitation.select().where(_usable())
     if before is not None:
         query = query.where(Invitation.id < before)
@@ -61,7 +63,7 @@ def list_open(*, limit: int, before: UUID | None = None) -> InvitationList:
 
 
 def read_open(invitation_id: UUID) -> InvitationInfo:
-    """Raises NotFound."""
+    """Return an open invitation. Raises NotFound."""
     with session():
         row = Invitation.get_or_none(_usable(), Invitation.id == invitation_id)
     if row is None:
@@ -70,14 +72,14 @@ def read_open(invitation_id: UUID) -> InvitationInfo:
 
 
 def withdraw(invitation_id: UUID) -> None:
-    """Raises NotFound."""
+    """Withdraw an open invitation. Raises NotFound."""
     with transaction():
         if Invitation.delete().where(_usable(), Invitation.id == invitation_id).execute() == 0:
             raise NotFound("There is no such invitation.")
 
 
 def check(invitation_id: UUID, email: str) -> None:
-    """Whether this address can use it now. Raises Forbidden."""
+    """Check that this address can use it now. Raises Forbidden."""
     with session():
         if not Invitation.select().where(_fits(invitation_id, email)).exists():
             raise _unusable()

@@ -7,8 +7,9 @@ from models.accounts import Account
 
 
 def lock_account(account_id: UUID) -> Account | None:
-    """The account, whose row is held until the commit; None when there is none. Needs a transaction.
+    """Return an account and lock its row until the commit; None when there is none.
 
-    First of all rows: whoever takes an account after a roadmap, and whoever takes them the other way, wait for each other.
+    Needs a transaction. Lock an account before all other rows, or two transactions wait for each
+    other.
     """
     return next(iter(lock_for_update(Account.select().where(Account.id == account_id))), None)

@@ -1,4 +1,4 @@
-"""Passwords: refused when they are easy to guess, stored as argon2id hashes."""
+"""Passwords: strength check, and argon2id hashes."""
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
@@ -6,24 +6,25 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from core.errors import FieldError, Invalid
 from core.password_strength import password_weakness
 
-# OWASP's floor for argon2id: 19 MiB, two passes; web/password_pool.py runs at most two at once
+# OWASP's minimum for argon2id: 19 MiB, two passes; web/password_pool.py runs at most two at once.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-# No password's: to compare with it takes as long as with a known account's, and it costs no start of a process.
-NOBODY = f"$argon2id$v=19$m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}${'A' * 22}${'A' * 43}"
+# The hash of no password: comparing with it takes as long as with that of an account.
+COSTS = f"m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}"
+NOBODY = f"$argon2id$v=19${COSTS}${'A' * 22}${'A' * 43}"
 
 
 def hashed(password: str) -> str:
-    """Slow by design."""
+    """Return the hash of a password. Slow by design."""
     return HASHER.hash(password)
 
 
 def rehashed(password_hash: str, password: str) -> str:
-    """The hash of a password that matches, made anew when it is from a time with other parameters."""
+    """Return the hash of a matching password, renewed after a change of parameters."""
     return HASHER.hash(password) if HASHER.check_needs_rehash(password_hash) else password_hash
 
 
 def matches(password_hash: str | None, password: str) -> bool:
-    """Slow by design, and as slow for an account that does not exist or has no password."""
+    """Compare a password. Slow by design, also without a hash, which matches nothing."""
     try:
         HASHER.verify(password_hash or NOBODY, password)
     except (VerifyMismatchError, InvalidHashError):
@@ -32,7 +33,7 @@ def matches(password_hash: str | None, password: str) -> bool:
 
 
 def check(password: str, *names: str, pointer: str = "/password") -> None:
-    """Raises Invalid when others would guess it. `names` are those of the person."""
+    """Raise Invalid when a password is easy to guess. `names` are those of the person."""
     if problem := password_weakness(password, *names):
         raise Invalid(
             f"The password is too easy to guess: it {problem}.",

@@ -1,4 +1,4 @@
-"""Principals: the account that a request acts as, and its login or key; confirmed in the transaction that acts."""
+"""Confirmation of principals, in the transaction that grants access."""
 
 from core.db import lock_for_update, settings
 from core.errors import Unauthenticated
@@ -9,24 +9,23 @@ from roadmap.accounts.locks import lock_account
 
 
 def confirm(principal: Principal) -> Account:
-    """Return the account as it is now, held until the commit, as is the login or key.
+    """Return the current account; lock it and its login or key until the commit.
 
-    To be called first in the transaction of whatever creates a credential, a link or an invitation: the request was checked when
-    it came, and may have waited since. Raises Unauthenticated, also when the account has lost a rank that the principal has.
+    To be called first in a transaction that creates a credential, a link or an invitation: the
+    request was authenticated when it came, and may have waited since. Raises Unauthenticated, also
+    when the account has lost a rank that the principal has.
     """
     account = lock_account(principal.account_id)
     if account is None or account.disabled_at is not None:
         raise Unauthenticated("The account of this token does not exist any more.")
     if settings.embedded:
         return account
-    if not _is_valid(principal) or not principal.scopes <= api_keys.scopes_of(account):
+    if principal.session_id is not None:
+        query = LoginSession.select(LoginSession.id).where(sessions.open_of(account.id))
+        query = query.where(LoginSession.id == principal.session_id)
+    else:
+        query = ApiKey.select(ApiKey.id).where(api_keys.valid_of(account.id))
+        query = query.where(ApiKey.id == principal.key_id)
+    if not list(lock_for_update(query)) or not principal.scopes <= api_keys.scopes_of(account):
         raise Unauthenticated("The login or API key has ended. Log in again.")
     return account
-
-
-def _is_valid(principal: Principal) -> bool:
-    if principal.session_id is not None:
-        query = LoginSession.select(LoginSession.id).where(sessions.open_of(principal.account_id))
-        return bool(list(lock_for_update(query.where(LoginSession.id == principal.session_id))))
-    query = ApiKey.select(ApiKey.id).where(api_keys.valid_of(principal.account_id))
-    return bool(list(lock_for_update(query.where(ApiKey.id == principal.key_id))))

@@ -1,4 +1,4 @@
-"""Logins: begun with a password, ended by their owner, by a new password, by being idle, and in the end by their age."""
+"""Logins, which end by their owner, a new password, idle time or age."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -36,102 +36,86 @@ class SessionList(BaseModel):
 
 
 def begin(account: Account, device: Device) -> Login:
-    """A new session, in the caller's transaction: an id is never used again, so that nobody can fix one in advance."""
+    """Begin a session, in the caller's transaction.
+
+    Its id is new, so that none can be fixed.
+    """
     now, session_id = clock.now(), new_id()
-    times = {
-        "created_at": now,
-        "seen_at": now,
-        "expires_at": now + timedelta(seconds=settings.token_ttl_seconds),
-    }
-    place = {"user_agent": device.user_agent, "address": device.address}
-    LoginSession.insert(id=session_id, account=account.id, **times, **place).execute()
-    kept = (
-        LoginSession.select(LoginSession.id)
-        .where(open_of(account.id))
-        .order_by(LoginSession.id.desc())
-        .limit(MOST_SESSIONS)
-    )
-    LoginSession.update(ended_at=database_time()).where(
-        open_of(account.id), LoginSession.id.not_in(kept)
+    LoginSession.insert(
+        id=session_id,
+        account=account.id,
+        created_at=now,
+        seen_at=now,
+        expires_at=now + timedelta(seconds=settings.token_ttl_seconds),
+        user_agent=device.user_agent,
+        address=device.address,
     ).execute()
+    its = LoginSession.select(LoginSession.id).where(open_of(account.id))
+    kept = its.order_by(LoginSession.id.desc()).limit(MOST_SESSIONS)
+    surplus = LoginSession.update(ended_at=database_time())
+    surplus.where(open_of(account.id), LoginSession.id.not_in(kept)).execute()
     return Login(session_id, account.id, bool(account.is_admin), bool(account.is_observer))
 
 
 def end(account_id: UUID, session_id: UUID) -> None:
-    """Raises NotFound for one that is not theirs or has ended."""
+    """End a session. Raises NotFound if it has ended or is of another account."""
+    update = LoginSession.update(ended_at=database_time())
     with transaction():
-        if (
-            LoginSession.update(ended_at=database_time())
-            .where(open_of(account_id), LoginSession.id == session_id)
-            .execute()
-            == 0
-        ):
+        if update.where(open_of(account_id), LoginSession.id == session_id).execute() == 0:
             raise NotFound("There is no such session.")
 
 
 def end_all(account_id: UUID) -> None:
-    """In the caller's transaction."""
+    """End all sessions of an account. In the caller's transaction."""
     LoginSession.update(ended_at=database_time()).where(open_of(account_id)).execute()
 
 
 def list_open(account_id: UUID, current: UUID | None) -> SessionList:
+    query = LoginSession.select().where(open_of(account_id)).order_by(LoginSession.id.desc())
     with session():
-        rows = (
-            LoginSession.select()
-            .where(open_of(account_id))
-            .order_by(LoginSession.id.desc())
-            .limit(MOST_SESSIONS)
-        )
-        return SessionList(
-            items=[SessionInfo(**row.__data__, current=row.id == current) for row in rows]
-        )
+        rows = list(query.limit(MOST_SESSIONS))
+    items = [SessionInfo(**row.__data__, current=row.id == current) for row in rows]
+    return SessionList(items=items)
 
 
 def ended_since(moment: datetime) -> set[UUID]:
-    """Sessions that have ended since then and would not have expired by themselves."""
+    """Return sessions that have ended since then, and had not expired."""
     found: set[UUID] = set()
     after = LoginSession.ended_at >= moment
     columns = (LoginSession.ended_at, LoginSession.id)
+    query = LoginSession.select(*columns).order_by(*columns).limit(MOST_AT_ONCE)
     while True:
-        where = after & (LoginSession.expires_at > clock.now())
         with session():
-            rows = list(
-                LoginSession.select(*columns).where(where).order_by(*columns).limit(MOST_AT_ONCE)
-            )
+            rows = list(query.where(after, LoginSession.expires_at > clock.now()))
         found |= {row.id for row in rows}
         if len(rows) < MOST_AT_ONCE:
             return found
-        there = [
-            peewee.Value(getattr(rows[-1], column.name), column.db_value) for column in columns
-        ]
-        after = peewee.Tuple(*columns) > peewee.Tuple(*there)  # where the index begins to be read
+        last = (peewee.Value(getattr(rows[-1], each.name), each.db_value) for each in columns)
+        after = peewee.Tuple(*columns) > peewee.Tuple(*last)  # from there the index is read
 
 
 def note_seen(session_ids: Collection[UUID]) -> None:
     with transaction():
-        LoginSession.update(seen_at=clock.now()).where(
-            LoginSession.id.in_(list(session_ids))
-        ).execute()
+        update = LoginSession.update(seen_at=clock.now())
+        update.where(LoginSession.id.in_(list(session_ids))).execute()
 
 
 def end_idle_sessions() -> int:
-    """End what nobody has used for SESSION_IDLE_SECONDS, and forget what ended long ago. How many ended."""
+    """End sessions unused for SESSION_IDLE_SECONDS, and return how many.
+
+    Sessions that expired long ago are deleted.
+    """
     now = clock.now()
-    idle = LoginSession.ended_at.is_null() & (
-        LoginSession.seen_at < now - timedelta(seconds=settings.session_idle_seconds)
-    )
+    is_idle = LoginSession.seen_at < now - timedelta(seconds=settings.session_idle_seconds)
+    old = LoginSession.select(LoginSession.id).where(LoginSession.expires_at < now - KEPT)
     with transaction():
-        ended: int = LoginSession.update(ended_at=database_time()).where(idle).execute()
-        old = (
-            LoginSession.select(LoginSession.id)
-            .where(LoginSession.expires_at < now - KEPT)
-            .limit(MOST_AT_ONCE)
-        )
-        LoginSession.delete().where(LoginSession.id.in_(old)).execute()
+        update = LoginSession.update(ended_at=database_time())
+        ended: int = update.where(LoginSession.ended_at.is_null(), is_idle).execute()
+        LoginSession.delete().where(LoginSession.id.in_(old.limit(MOST_AT_ONCE))).execute()
     return ended
 
 
 def open_of(account_id: UUID) -> object:
-    """Those of an account that have neither ended nor expired."""
+    """Condition for sessions of an account that have neither ended nor expired."""
     mine = (LoginSession.account == account_id) & LoginSession.ended_at.is_null()
     return mine & (LoginSession.expires_at > clock.now())

@@ -1,7 +1,10 @@
-"""What calls of a model may cost, and what they did: the most is reserved before a call, the truth is settled after it.
+"""Budgets for model calls.
 
-So the calls that run can never cost more than the budgets, however many they are. Every transaction here takes its rows in
-one order, the roadmap, the account's month, the calls, so that no two of them wait for each other.
+The highest cost is reserved before a call, the real one settled after.
+
+So running calls can never cost more than the budgets, however many there are. Every transaction
+locks its rows in one order (the roadmap, the account's month, the calls), so that no two wait for
+each other.
 """
 
 import math
@@ -31,7 +34,7 @@ from roadmap.generation.llm.rate_control import RetryStagger
 from roadmap.generation.retry_policy import ms_since, retry_save
 
 MICRO = 10**6  # of these are one unit of the currency
-MOST_TOKENS = 2**31 - 1  # that the books can hold of one call; who says more has miscounted
+MOST_TOKENS = 2**31 - 1  # of one call: the columns hold no more
 LONGEST_REASON = 500  # characters
 
 
@@ -40,12 +43,12 @@ class CallOutcome(StrEnum):
     ok = "ok"
     fault = "fault"
     stopped = "stopped"
-    lost = "lost"  # its worker is gone, and with it what the call cost: it counts as the most
+    lost = "lost"  # its worker is gone, and its cost unknown: the reserved amount counts
 
 
 @dataclass(frozen=True, slots=True)
 class CallPurpose:
-    """What a call is for. The outline of a roadmap has neither concept nor content."""
+    """Purpose of a call. The outline of a roadmap has neither concept nor content."""
 
     owner_id: UUID
     roadmap_id: UUID
@@ -55,18 +58,24 @@ class CallPurpose:
 
 
 class OverBudget(GeneratorFault):
-    """What a call could cost does not fit into what is left of a budget. Amounts are millionths of the currency."""
+    """A call could cost more than is left of a budget.
+
+    Amounts are millionths of the currency.
+    """
 
     def __init__(self, budget: str, remedy: str, *, limit: int, spent: int, most: int) -> None:
+        limit_, spent_, most_ = (
+            f"{money(each):f} {settings.currency}" for each in (limit, spent, most)
+        )
         super().__init__(
-            f"The budget of {budget} is {_said(limit)}; {_said(spent)} of it is spent or reserved for calls that run, "
-            f"and this call could cost up to {_said(most)}. {remedy}",
+            f"The budget of {budget} is {limit_}; {spent_} of it is spent or reserved for calls "
+            f"that run, and this call could cost up to {most_}. {remedy}",
             lasting=True,
         )
 
 
 class MoneyHeld(RetryLater):
-    """There is money for this call, but other calls that run may still need it: they take seconds."""
+    """The rest of the budget is reserved for calls that run. They take seconds."""
 
     cause = Cause.budget
     _turns = RetryStagger()
@@ -78,11 +87,14 @@ class MoneyHeld(RetryLater):
 
 
 class BudgetMeter:
-    """The Meter of one piece of work: whatever its generator asks of a model is paid from the budgets of its owner."""
+    """Meter of one task.
+
+    Every model call of its generator is paid from the owner's budgets.
+    """
 
     def __init__(self, purpose: CallPurpose, stop: StopSignal) -> None:
         self._purpose, self._stop = purpose, stop
-        self.calls = 0  # that were begun
+        self.calls = 0  # begun
 
     def call(
         self,
@@ -93,23 +105,19 @@ class BudgetMeter:
         most_prompt_tokens: int,
         most_completion_tokens: int,
     ) -> "BudgetedCall":
-        """For a `with` around one call of a model. Entering raises OverBudget, GeneratorFault or Unavailable, and then nothing
-        may be called; leaving raises Unavailable when the database stays away.
+        """Return a context manager for one model call.
+
+        Entering raises OverBudget, GeneratorFault or Unavailable, and then the model must not be
+        called. Leaving raises Unavailable when the database stays away.
         """
-        facts = {
-            **asdict(self._purpose),
-            "step": step,
-            "model": model,
-            "prompt_version": prompt_version,
-        }
+        facts = {"step": step, "model": model, "prompt_version": prompt_version}
         price = price_of(model)
-        return BudgetedCall(
-            self, facts, price, cost(price, most_prompt_tokens, most_completion_tokens), self._stop
-        )
+        most = cost(price, most_prompt_tokens, most_completion_tokens)
+        return BudgetedCall(self, {**asdict(self._purpose), **facts}, price, most, self._stop)
 
 
 class BudgetedCall:
-    """One call in the books. Unless somebody says what it was billed, it has cost the most that it can have cost."""
+    """Model call, which costs what is reserved unless its usage is known."""
 
     def __init__(
         self,
@@ -125,19 +133,22 @@ class BudgetedCall:
         self._tokens: tuple[int | None, int | None] = (None, None)
 
     def used(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
-        """What the provider says; None where it does not. More than was reserved is believed."""
-        prompt, completion = self._tokens = _believed(prompt_tokens), _believed(completion_tokens)
+        """Note the usage that the provider reports, or None.
+
+        More than was reserved is possible.
+        """
+        prompt, completion = self._tokens = _plausible(prompt_tokens), _plausible(completion_tokens)
         if prompt is None or completion is None:
             self._billed = self._most
         else:
             self._billed = cost(self._price, prompt, completion)
 
     def unbilled(self) -> None:
-        """The provider answered in a way that costs nothing."""
+        """Note that the provider bills nothing for its answer."""
         self._billed = 0
 
     def on_stop(self, callback: Callable[[], None]) -> None:
-        """Call this, from whatever thread, when nobody wants the answer any more; never after the call's end."""
+        """Call `callback`, from any thread, on a stop; never after the end of the call."""
         self._stop.on_stop(lambda: None if self._ended else callback())
 
     def __enter__(self) -> Self:
@@ -148,18 +159,18 @@ class BudgetedCall:
         try:
             with transaction():
                 _reserve(self._facts, self._month, self._most)
-                running = {
-                    "outcome": CallOutcome.running,
-                    "reserved": self._most,
-                    "price": self._most,
-                    "started_at": now,
-                }
-                ModelCall.insert(**self._facts, **running, id=self._id).execute()
-        except OverBudget:
-            with transaction():
-                Roadmap.update(over_budget=True).where(
-                    Roadmap.id == self._facts["roadmap_id"]
+                ModelCall.insert(
+                    **self._facts,
+                    id=self._id,
+                    outcome=CallOutcome.running,
+                    reserved=self._most,
+                    price=self._most,
+                    started_at=now,
                 ).execute()
+        except OverBudget:
+            its = Roadmap.id == self._facts["roadmap_id"]
+            with transaction():
+                Roadmap.update(over_budget=True).where(its).execute()
             raise
         self._started = monotonic()
         self._ledger.calls += 1
@@ -169,33 +180,35 @@ class BudgetedCall:
         self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> None:
         self._ended = True
-        prompt, completion = self._tokens
+        tokens = dict(zip(("prompt", "completion"), self._tokens, strict=True))
         outcome, reason = _ending(error, stopped=self._stop.stopped)
-        told = {
+        result = {
             "outcome": outcome,
             "reason": reason,
             "price": self._billed,
             "ms": ms_since(self._started),
+            **{f"{kind}_tokens": count for kind, count in tokens.items()},
         }
-        told |= {"prompt_tokens": prompt, "completion_tokens": completion}
-        retry_save(partial(self._settle, told))
-        self._count(outcome, monotonic() - self._started)
-
-    def _count(self, outcome: CallOutcome, seconds: float) -> None:
-        """What is settled, once."""
-        model, step = self._facts["model"], self._facts["step"]
-        metric_counters.count(MODEL_CALLS, model=model, step=step, outcome=outcome.value)
-        metric_counters.observe(MODEL_SECONDS, seconds, model=model, step=step)
-        metric_counters.count(
-            MODEL_COST, self._billed / MICRO, model=model, currency=settings.currency
+        retry_save(partial(self._settle, result))
+        seconds, model, step = (
+            monotonic() - self._started,
+            self._facts["model"],
+            self._facts["step"],
         )
-        for kind, tokens in zip(("prompt", "completion"), self._tokens, strict=True):
-            if tokens is not None:
-                metric_counters.count(MODEL_TOKENS, tokens, model=model, kind=kind)
+        count = metric_counters.count
+        count(MODEL_CALLS, model=model, step=step, outcome=outcome.value)
+        metric_counters.observe(MODEL_SECONDS, seconds, model=model, step=step)
+        count(MODEL_COST, self._billed / MICRO, model=model, currency=settings.currency)
+        for kind, used in tokens.items():
+            if used is not None:
+                count(MODEL_TOKENS, used, model=model, kind=kind)
 
-    def _settle(self, told: dict[str, Any]) -> None:
-        """Once, however often it is tried: an answer of the database may be lost after it has done as it was told. A call that
-        was given up as lost meanwhile still counts with what was reserved, as one that runs does.
+    def _settle(self, result: dict[str, Any]) -> None:
+        """Save the real cost, once.
+
+        The answer of the database to an earlier try may be lost.
+
+        A call that counts as lost by now still has its reservation, as a running one does.
         """
         rest = self._billed - self._most
         unsettled = ModelCall.outcome.in_((CallOutcome.running, CallOutcome.lost))
@@ -203,128 +216,130 @@ class BudgetedCall:
             with transaction():
                 _add(Roadmap.spent, rest, Roadmap.id == self._facts["roadmap_id"])
                 _add(MonthlySpending.amount, rest, _in_month(self._facts["owner_id"], self._month))
-                if ModelCall.update(told).where(ModelCall.id == self._id, unsettled).execute() == 0:
+                if (
+                    ModelCall.update(result).where(ModelCall.id == self._id, unsettled).execute()
+                    == 0
+                ):
                     raise _SettledBefore
         except _SettledBefore:
             return
 
 
 class _SettledBefore(Exception):
-    """Undoes the transaction that finds it so."""
+    """Undo the transaction: the call is settled."""
 
 
 def month_of(now: datetime) -> str:
-    """2026-11, in UTC."""
+    """Return the month in UTC, such as 2026-11."""
     return f"{now.astimezone(UTC):%Y-%m}"
 
 
 def price_of(model: str) -> Price | None:
-    """None when nobody has said it."""
+    """Return the price of a model; None when it is not configured."""
     return next((price for price in settings.model_prices if price.model == model), None)
 
 
 def cost(price: Price | None, prompt_tokens: int, completion_tokens: int) -> int:
-    """Millionths of the currency, rounded up: as many as the price of a million tokens for each. 0 without a price."""
-    return (
-        math.ceil(prompt_tokens * price.prompt + completion_tokens * price.completion)
-        if price
-        else 0
-    )
+    """Return the cost in millionths of the currency, rounded up; 0 without a price.
+
+    A price is that of a million tokens, and so the millionths that one token costs.
+    """
+    if price is None:
+        return 0
+    return math.ceil(prompt_tokens * price.prompt + completion_tokens * price.completion)
 
 
 def money(micro: int) -> Decimal:
-    """An amount in the currency."""
+    """Return an amount in the currency."""
     return Decimal(micro) / MICRO
 
 
-def _said(micro: int) -> str:
-    return f"{money(micro):f} {settings.currency}"
-
-
-def _believed(tokens: int | None) -> int | None:
+def _plausible(tokens: int | None) -> int | None:
     return tokens if tokens is not None and 0 <= tokens <= MOST_TOKENS else None
 
 
 def _ending(error: BaseException | None, *, stopped: bool) -> tuple[CallOutcome, str]:
-    """Why it ended. Words of errors that are not ours may contain anything, so that only their names are kept."""
+    """Return the outcome of a call and its reason.
+
+    Of foreign errors only the name is kept: their messages may contain anything.
+    """
     if error is None:
         return CallOutcome.ok, ""
-    reason = (
-        str(error)[:LONGEST_REASON] if isinstance(error, GeneratorFault) else type(error).__name__
-    )
-    broken_off = stopped or not isinstance(error, Exception)
-    return CallOutcome.stopped if broken_off else CallOutcome.fault, reason
+    is_ours = isinstance(error, GeneratorFault)
+    is_stopped = stopped or not isinstance(error, Exception)
+    outcome = CallOutcome.stopped if is_stopped else CallOutcome.fault
+    return outcome, str(error)[:LONGEST_REASON] if is_ours else type(error).__name__
 
 
 def _reserve(facts: dict[str, Any], month: str, most: int) -> None:
-    _take_from_roadmap(facts["roadmap_id"], most)
-    _take_from_month(facts["owner_id"], month, most)
-    # All calls for one content, and all for an outline, are made under one lease: who makes the next one has it, and the
-    # worker of one that still runs is gone. If it is not, it will yet say what its call has cost.
-    same = (ModelCall.roadmap_id == facts["roadmap_id"]) & (
-        ModelCall.content_id == facts["content_id"]
+    roadmap_id, owner_id = facts["roadmap_id"], facts["owner_id"]
+    _take(
+        Roadmap.spent,
+        most,
+        settings.budget_per_roadmap,
+        its=Roadmap.id == roadmap_id,
+        calls=ModelCall.roadmap_id == roadmap_id,
+        name="this roadmap",
+        remedy="Raise BUDGET_PER_ROADMAP to go on.",
     )
-    ModelCall.update(outcome=CallOutcome.lost).where(
-        same, ModelCall.outcome == CallOutcome.running
-    ).execute()
+    MonthlySpending.insert(owner_id=owner_id, month=month, amount=0).on_conflict_ignore().execute()
+    next_month = date.fromisoformat(f"{month}-01") + timedelta(days=32)
+    _take(
+        MonthlySpending.amount,
+        most,
+        settings.budget_per_user_month,
+        its=_in_month(owner_id, month),
+        calls=ModelCall.owner_id == owner_id,
+        name=f"this account for {month}",
+        remedy="Raise BUDGET_PER_USER_MONTH, or go on when the month's budget begins anew on "
+        f"{next_month:%Y-%m}-01 (UTC).",
+    )
+    # All calls for one content, and all for an outline, are made under one lease. So the next one
+    # means that the worker of a call that still runs is gone; if not, it will settle its cost.
+    same = (ModelCall.roadmap_id == roadmap_id) & (ModelCall.content_id == facts["content_id"])
+    lost = ModelCall.update(outcome=CallOutcome.lost)
+    lost.where(same, ModelCall.outcome == CallOutcome.running).execute()
 
 
-def _take_from_roadmap(roadmap_id: UUID, most: int) -> None:
-    limit = int(settings.budget_per_roadmap * MICRO)
-    if _add(Roadmap.spent, most, Roadmap.id == roadmap_id, *_within(Roadmap.spent, most, limit)):
+def _take(
+    sum_: Any, most: int, budget: Decimal, *, its: Any, calls: Any, name: str, remedy: str
+) -> None:
+    """Reserve an amount in a row of `sum_`, whose calls are `calls`.
+
+    A budget of 0 is no limit.
+
+    Raises MoneyHeld, OverBudget, and GeneratorFault without such a row.
+    """
+    limit = int(budget * MICRO)
+    within = (sum_ + most <= limit,) if limit else ()
+    if _add(sum_, most, its, *within):
         return
-    sums = _spent_and_held(
-        Roadmap.spent, Roadmap.id == roadmap_id, ModelCall.roadmap_id == roadmap_id
-    )
-    if sums is None:
+    # The sum, and the part of it that running calls may give back, of one moment.
+    young = ModelCall.started_at > oldest_running()
+    running = ModelCall.select(peewee.fn.COALESCE(peewee.fn.SUM(ModelCall.price), 0))
+    running = running.where(calls, young, ModelCall.outcome == CallOutcome.running)
+    row = sum_.model.select(sum_, running).where(its).tuples().first()
+    if row is None:
         raise GeneratorFault(
             "The roadmap does not exist any more; the model was not called.", lasting=True
         )
-    spent, held = sums
+    spent, held = (int(each) for each in row)
     if spent - held + most <= limit:
         raise MoneyHeld
-    raise OverBudget(
-        "this roadmap", "Raise BUDGET_PER_ROADMAP to go on.", limit=limit, spent=spent, most=most
-    )
-
-
-def _take_from_month(owner_id: UUID, month: str, most: int) -> None:
-    limit, its = int(settings.budget_per_user_month * MICRO), _in_month(owner_id, month)
-    MonthlySpending.insert(owner_id=owner_id, month=month, amount=0).on_conflict_ignore().execute()
-    if _add(MonthlySpending.amount, most, its, *_within(MonthlySpending.amount, most, limit)):
-        return
-    spent, held = _spent_and_held(MonthlySpending.amount, its, ModelCall.owner_id == owner_id) or (
-        0,
-        0,
-    )
-    if spent - held + most <= limit:
-        raise MoneyHeld
-    anew = date.fromisoformat(f"{month}-01") + timedelta(days=32)
-    remedy = f"Raise BUDGET_PER_USER_MONTH, or go on when the month's budget begins anew on {anew:%Y-%m}-01 (UTC)."
-    raise OverBudget(f"this account for {month}", remedy, limit=limit, spent=spent, most=most)
+    raise OverBudget(name, remedy, limit=limit, spent=spent, most=most)
 
 
 def oldest_running() -> datetime:
-    """A call that began before this, and did not end, has lost its worker: none may work for so long."""
+    """Return the time before which no running call can have begun.
+
+    Its lease would be over.
+    """
     return clock.now() - timedelta(seconds=settings.lease_seconds)
 
 
-def _spent_and_held(sum_: Any, its: Any, whose: Any) -> tuple[int, int] | None:
-    """A sum, and what of it calls that run hold and may give back; both of one moment, so in one statement."""
-    young = ModelCall.started_at > oldest_running()
-    running = ModelCall.select(peewee.fn.COALESCE(peewee.fn.SUM(ModelCall.price), 0))
-    running = running.where(whose, young, ModelCall.outcome == CallOutcome.running)
-    row = sum_.model.select(sum_, running).where(its).tuples().first()
-    return None if row is None else (int(row[0]), int(row[1]))
-
-
 def _add(sum_: Any, amount: int, *where: Any) -> bool:
-    """Whether there is such a row."""
+    """Add an amount to the sum, and return whether there is such a row."""
     return bool(sum_.model.update({sum_: sum_ + amount}).where(*where).execute() == 1)
-
-
-def _within(sum_: Any, amount: int, limit: int) -> tuple[Any, ...]:
-    return (sum_ + amount <= limit,) if limit else ()
 
 
 def _in_month(owner_id: UUID, month: str) -> Any:

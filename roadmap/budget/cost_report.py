@@ -1,4 +1,7 @@
-"""What is told of costs: the receipt of a roadmap, and what is still to come. Every amount is in the currency of the settings."""
+"""Receipts of roadmaps, and estimates.
+
+Amounts are in the currency of the settings.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,7 +21,7 @@ from roadmap.budget.budget import CallOutcome, cost, money, month_of, oldest_run
 from roadmap.plan.statuses import ContentStatus
 from roadmap.plan.views import Estimate
 
-# Prompt and completion tokens of a call of each step. Assumptions, until enough calls have been measured.
+# Prompt and completion tokens of a call of each step: assumptions, until enough are measured.
 ASSUMED = {
     "analysis": (900, 400),
     "outline": (1200, 4500),
@@ -29,7 +32,7 @@ ASSUMED = {
     "quiz": (850, 1200),
 }
 ENOUGH = 5  # measured calls of a step
-RECENT = 200  # calls whose mean is what the next one is expected to use
+RECENT = 200  # calls whose mean is expected of the next one
 
 
 class StepCost(BaseModel):
@@ -92,18 +95,32 @@ class Receipt(BaseModel):
 
 
 def receipt(owner_id: UUID, roadmap_id: UUID, *, limit: int, after: UUID | None) -> Receipt:
-    """With a page of calls; `after` is the id that the page before ended with. Raises NotFound."""
+    """Return the receipt with a page of calls. Raises NotFound.
+
+    `after` is the id at which the previous page ended.
+    """
+    its, month = ModelCall.roadmap_id == roadmap_id, month_of(clock.now())
+    query = ModelCall.select().where(its, *([] if after is None else [ModelCall.id > after]))
+    running = (ModelCall.outcome == CallOutcome.running, ModelCall.started_at > oldest_running())
+    of_month = MonthlySpending.select(MonthlySpending.amount).where(
+        MonthlySpending.owner_id == owner_id, MonthlySpending.month == month
+    )
     with session():
         row = get_owned(owner_id, roadmap_id)
-        calls = _calls(roadmap_id, limit + 1, after)
+        calls = [_record(call) for call in query.order_by(ModelCall.id).limit(limit + 1)]
         to_come = pending_estimate(roadmap_id)
+        reserved = ModelCall.select(_sum(ModelCall.reserved)).where(its, *running).scalar()
         return Receipt(
             currency=settings.currency,
             spent=money(row.spent),
-            reserved=_reserved(roadmap_id),
+            reserved=money(int(reserved)),
             budget=settings.budget_per_roadmap or None,
             over_budget=row.over_budget,
-            account_month=_account_month(owner_id),
+            account_month=AccountMonth(
+                month=month,
+                spent=money(of_month.scalar() or 0),
+                budget=settings.budget_per_user_month or None,
+            ),
             estimate=to_come if to_come.calls else None,
             steps=_steps(roadmap_id),
             calls=calls[:limit],
@@ -112,22 +129,20 @@ def receipt(owner_id: UUID, roadmap_id: UUID, *, limit: int, after: UUID | None)
 
 
 def pending_estimate(roadmap_id: UUID) -> Estimate:
-    """Of the contents that wait to be written."""
-    count = peewee.fn.COUNT(Content.id)
-    query = (
-        Content.select(Content.kind, count)
-        .join(Concept)
-        .where(Content.roadmap == roadmap_id, ~Concept.removed)
-    )
+    """Estimate the contents that wait to be written."""
+    query = Content.select(Content.kind, peewee.fn.COUNT(Content.id)).join(Concept)
+    is_pending = (~Concept.removed, Content.status == ContentStatus.pending)
+    query = query.where(Content.roadmap == roadmap_id, *is_pending).group_by(Content.kind)
     with session():
-        kinds = dict(
-            query.where(Content.status == ContentStatus.pending).group_by(Content.kind).tuples()
-        )
-        return estimate(kinds, settings.openai_model if settings.openai_api_key else None)
+        model = settings.openai_model if settings.openai_api_key else None
+        return estimate(dict(query.tuples()), model)
 
 
 def estimate(kinds: Mapping[str, int], model: str | None) -> Estimate:
-    """So many calls of each step. Without a model, which is the catalogue, none of them is made."""
+    """Estimate so many calls of each step.
+
+    The catalogue, which has no model, makes none.
+    """
     wanted = {step: calls for step, calls in kinds.items() if calls} if model else {}
     prompt, completion, measured = 0, 0, True
     with session():
@@ -149,14 +164,11 @@ def estimate(kinds: Mapping[str, int], model: str | None) -> Estimate:
 
 
 def _measured(step: str, model: str) -> tuple[int, int, int]:
-    """How many recent calls of this step said their tokens, and the sums of these."""
+    """Return the count of recent calls with known tokens, and their sums."""
     tokens = (ModelCall.prompt_tokens, ModelCall.completion_tokens)
-    known = (
-        (ModelCall.outcome == CallOutcome.ok) & tokens[0].is_null(False) & tokens[1].is_null(False)
-    )
-    recent = ModelCall.select(*tokens).where(
-        ModelCall.model == model, ModelCall.step == step, known
-    )
+    known = (ModelCall.outcome == CallOutcome.ok, *(each.is_null(False) for each in tokens))
+    same = (ModelCall.model == model, ModelCall.step == step)
+    recent = ModelCall.select(*tokens).where(*same, *known)
     last = recent.order_by(ModelCall.id.desc()).limit(RECENT)
     totals = last.select_from(
         peewee.fn.COUNT(peewee.SQL("*")), _sum(last.c.prompt_tokens), _sum(last.c.completion_tokens)
@@ -165,61 +177,30 @@ def _measured(step: str, model: str) -> tuple[int, int, int]:
     return int(count), int(prompt), int(completion)
 
 
-def _reserved(roadmap_id: UUID) -> Decimal:
-    runs = (ModelCall.roadmap_id == roadmap_id) & (ModelCall.outcome == CallOutcome.running)
-    runs &= ModelCall.started_at > oldest_running()
-    return money(int(ModelCall.select(_sum(ModelCall.reserved)).where(runs).scalar()))
-
-
-def _account_month(owner_id: UUID) -> AccountMonth:
-    month = month_of(clock.now())
-    row = MonthlySpending.get_or_none(
-        MonthlySpending.owner_id == owner_id, MonthlySpending.month == month
-    )
-    budget = settings.budget_per_user_month or None
-    return AccountMonth(month=month, spent=money(row.amount if row else 0), budget=budget)
-
-
-def _calls(roadmap_id: UUID, limit: int, after: UUID | None) -> list[CallRecord]:
-    query = ModelCall.select().where(ModelCall.roadmap_id == roadmap_id)
-    if after is not None:
-        query = query.where(ModelCall.id > after)
-    return [_record(row) for row in query.order_by(ModelCall.id).limit(limit)]
-
-
 def _record(row: ModelCall) -> CallRecord:
     same = CallRecord.model_fields.keys() - {"at", "price", "outcome"}
     lost = row.outcome == CallOutcome.running and row.started_at <= oldest_running()
-    made = {
-        "at": row.started_at,
-        "price": money(row.price),
-        "outcome": CallOutcome.lost if lost else row.outcome,
-    }
-    return CallRecord(**{name: getattr(row, name) for name in same}, **made)
+    return CallRecord(
+        **{name: getattr(row, name) for name in same},
+        at=row.started_at,
+        price=money(row.price),
+        outcome=CallOutcome.lost if lost else row.outcome,
+    )
 
 
 def _steps(roadmap_id: UUID) -> list[StepCost]:
-    """In the order in which they were first called."""
-    failed = peewee.Case(
-        None, [(ModelCall.outcome.in_((CallOutcome.ok, CallOutcome.running)), 0)], 1
-    )
-    sums: dict[str, Any] = {
-        "calls": peewee.fn.COUNT(ModelCall.id),
-        "failed": peewee.fn.SUM(failed),
-        **{
-            name: _sum(getattr(ModelCall, name))
-            for name in ("prompt_tokens", "completion_tokens", "ms", "price")
-        },
-    }
+    """Return the sums of each step, in the order of their first calls."""
+    is_good = ModelCall.outcome.in_((CallOutcome.ok, CallOutcome.running))
+    columns = ("prompt_tokens", "completion_tokens", "ms", "price")
     query = ModelCall.select(
-        ModelCall.step, *(expression.alias(name) for name, expression in sums.items())
+        ModelCall.step,
+        peewee.fn.COUNT(ModelCall.id).alias("calls"),
+        peewee.fn.SUM(peewee.Case(None, [(is_good, 0)], 1)).alias("failed"),
+        *(_sum(getattr(ModelCall, name)).alias(name) for name in columns),
     )
     rows = query.where(ModelCall.roadmap_id == roadmap_id).group_by(ModelCall.step)
-    first = peewee.fn.MIN(ModelCall.started_at)
-    return [
-        StepCost(**{**row, "price": money(int(row["price"]))})
-        for row in rows.order_by(first, ModelCall.step).dicts()
-    ]
+    rows = rows.order_by(peewee.fn.MIN(ModelCall.started_at), ModelCall.step)
+    return [StepCost(**{**row, "price": money(int(row["price"]))}) for row in rows.dicts()]
 
 
 def _sum(column: Any) -> Any:

@@ -1,12 +1,13 @@
-"""The audit log: who did what as an operator, when, from where, and what came of it.
+"""Audit log: acts of operators, with their time, origin and outcome.
 
-The row of an act is there before the act, so that nothing is done that is not written down: while the database is away, the act
-is refused. What came of it is written after it. A row without an outcome is one whose process has died meanwhile: it may have
-been done or not. What is done in the database itself shares a transaction with its row, and both stay or neither; that it was
-refused or has failed stands there also when that transaction is undone.
+The row of an act is written before the act, so that no act is missing: while the database is away,
+acts are refused. The outcome is written after it. A row without an outcome belongs to a process
+that has died: the act may be done or not. A change of the database itself shares a transaction with
+its row, and both stay or neither; a refusal or a failure is written also when that transaction is
+undone.
 
-Rows are never changed otherwise, except that the address of a deleted account becomes its id, and are forgotten after a
-year. They hold names and ids, no secret and no text of a learner.
+Rows are never changed otherwise, except that the address of a deleted account becomes its id, and
+are deleted after a year. They hold names and ids, no secret and no text of a learner.
 """
 
 import getpass
@@ -48,7 +49,7 @@ class AuditOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: an account, or with `account_id` None whoever sits at the command line."""
+    """Actor: an account, or with `account_id` None a user of the command line."""
 
     account_id: UUID | None
     name: str
@@ -57,11 +58,15 @@ class Actor:
 
     @classmethod
     def of_command_line(cls) -> "Actor":
-        return cls(None, f"command line ({_user_of_machine()})")
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):  # a container whose user has no name
+            user = "unknown"
+        return cls(None, f"command line ({user})")
 
 
 class Action(StrEnum):
-    """Acts of operators, on pages, over the API and at the command line: changes and full copies."""
+    """Acts of operators on pages, over the API and at the command line."""
 
     queue_pause = "queue.pause"
     queue_resume = "queue.resume"
@@ -90,7 +95,7 @@ class Action(StrEnum):
 
 @dataclass(slots=True)
 class AuditedAction:
-    """What is being done. `found` is added to its details when it is over: how many there were, what was made."""
+    """Act in progress. `found` is added to its details at its end: counts and new ids."""
 
     id: UUID
     found: dict[str, Detail] = field(default_factory=dict)
@@ -128,25 +133,23 @@ class AuditLog(BaseModel):
 def audited(
     actor: Actor, action: Action, target: str, details: Details | None = None
 ) -> Iterator[AuditedAction]:
-    """Do the block as an act of this actor, which is written down before and after.
+    """Run the block as an act of this actor, which is logged before and after.
 
-    Raises Unavailable, with the block not begun, when it cannot be written down; and what the block raises.
+    Raises Unavailable, with the block not begun, when it cannot be logged; and what the block
+    raises.
     """
     act = AuditedAction(new_id())
-    said = _bounded(details or {})
-    who = {
+    row: dict[str, Any] = {
+        "id": act.id,
         "account_id": actor.account_id,
         "actor": _short(actor.name),
         "address": actor.address[:100],
-    }
-    row: dict[str, Any] = {
-        **who,
         "request_id": actor.request_id[:64],
         "action": action,
         "target": _short(target),
-        "details": said,
+        "details": _bounded(details or {}),
+        "began_at": clock.now(),
     }
-    row |= {"id": act.id, "began_at": clock.now()}
     with transaction():
         AuditRecord.insert(row).execute()
     outcome, error = AuditOutcome.failed, ""
@@ -160,20 +163,20 @@ def audited(
         outcome, error = AuditOutcome.refused, refusal.detail
         raise
     finally:
-        told = {
+        ended = {
             "outcome": outcome,
             "error": _short(error),
-            "details": _bounded({**said, **act.found}),
+            "details": _bounded({**row["details"], **act.found}),
             "ended_at": clock.now(),
         }
         if outcome is AuditOutcome.done:
-            _end(row, told)
+            _end(row, ended)
         else:  # a transaction around it is undone now, and the row with it
-            after_transaction(partial(_end, row, told))
+            after_transaction(partial(_end, row, ended))
 
 
 class EntryIfPossible(ExitStack):
-    """For what has to be done also where no entry can be written, such as a backup of a server that takes no changes."""
+    """Audit entry that may be missing, as in a backup of a read-only server."""
 
     def __init__(self, entry: AbstractContextManager[object]) -> None:
         super().__init__()
@@ -189,7 +192,10 @@ class EntryIfPossible(ExitStack):
 def records(
     *, limit: int, before: UUID | None = None, action: str = "", outcome: AuditOutcome | None = None
 ) -> AuditLog:
-    """The newest first; `before` is the id that the page before ended with."""
+    """Return a page, the newest first.
+
+    `before` is the id at which the previous one ended.
+    """
     query = AuditRecord.select()
     if before is not None:
         query = query.where(AuditRecord.id < before)
@@ -204,21 +210,23 @@ def records(
 
 
 def purge_expired() -> None:
-    """What was done more than a year ago."""
+    """Delete acts of more than a year ago."""
     with transaction():
         AuditRecord.delete().where(AuditRecord.id < first_id(clock.now() - KEPT)).execute()
 
 
-def _end(row: dict[str, Any], told: dict[str, Any]) -> None:
-    """When that cannot be written, the act counts nevertheless, and its row says that its outcome is not known."""
+def _end(row: dict[str, Any], ended: dict[str, Any]) -> None:
+    """Write the outcome.
+
+    When that fails, the act counts, and its outcome stays unknown.
+    """
+    id_, outcome = row["id"], ended["outcome"]
     try:
         with transaction():
-            if not AuditRecord.update(told).where(AuditRecord.id == row["id"]).execute():
-                AuditRecord.insert({**row, **told}).execute()
+            if not AuditRecord.update(ended).where(AuditRecord.id == id_).execute():
+                AuditRecord.insert({**row, **ended}).execute()
     except Unavailable as away:
-        logger.warning(
-            "the audit log does not know that %s is %s: %s", row["id"], told["outcome"], away
-        )
+        logger.warning("the audit log does not know that %s is %s: %s", id_, outcome, away)
 
 
 def _bounded(details: Details) -> dict[str, Detail]:
@@ -231,10 +239,3 @@ def _bounded(details: Details) -> dict[str, Detail]:
 def _short(text: str) -> str:
     line = one_line(strip_nul(text))
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
-
-
-def _user_of_machine() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container whose user has no name
-        return "unknown"

@@ -1,8 +1,11 @@
-"""The execution log: `record()` puts into a bounded buffer, a timer thread sends batches, `store_batch` writes them once.
+"""Execution log: records are buffered, sent in batches and stored once.
 
-A record has its id and time from the moment it is made, so a batch that is stored twice stores nothing twice. Each process
-numbers what it records and sends the number along, so that what the broker loses is counted: `ledger()`. What comes after
-its month was deleted (`log_retention.py`) is counted and not stored.
+`record()` fills the buffer, a timer thread sends batches, `store_batch` writes them.
+
+A record has its id and time from the start, so a batch that is stored twice stores nothing twice.
+Each process numbers its records and sends the number along, so that records lost by the broker are
+counted: `ledger()`. Records whose month is deleted already (`log_retention.py`) are counted and not
+stored.
 """
 
 import atexit
@@ -34,31 +37,36 @@ from roadmap.operations.log_months import oldest_kept
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.25  # the oldest record waits no longer than this
 BATCH = 500
-CAPACITY = (
-    20_000  # records that wait while the sink is away; beyond it the newest are counted and dropped
-)
-RENEWED = timedelta(
-    days=1
-)  # after which a process numbers anew, as another source: those of before can be summed up
-SETTLED = timedelta(minutes=1)  # what is missing for longer than this is not on its way any more
-# Written out, since to make it anew takes as long as a hundred records do.
+CAPACITY = 20_000  # records that wait while the sink is away; further ones are dropped
+# After a day a process becomes another source with numbers of its own: old ones can be summed up.
+RENEWED = timedelta(days=1)
+SETTLED = timedelta(minutes=1)  # records that are missing for longer are not on their way
+# Written out: building it with Peewee takes as long as a hundred records do.
 COUNT = """
-INSERT INTO log_source AS known (id, service, last_seq, dropped, stored, expired, behind_since, updated_at)
+INSERT INTO log_source AS known
+    (id, service, last_seq, dropped, stored, expired, behind_since, updated_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
-    last_seq = CASE WHEN known.last_seq < EXCLUDED.last_seq THEN EXCLUDED.last_seq ELSE known.last_seq END,
-    dropped = CASE WHEN known.dropped < EXCLUDED.dropped THEN EXCLUDED.dropped ELSE known.dropped END,
+    last_seq = CASE
+        WHEN known.last_seq < EXCLUDED.last_seq THEN EXCLUDED.last_seq ELSE known.last_seq
+    END,
+    dropped = CASE
+        WHEN known.dropped < EXCLUDED.dropped THEN EXCLUDED.dropped ELSE known.dropped
+    END,
     stored = known.stored + EXCLUDED.stored,
     expired = known.expired + EXCLUDED.expired,
     behind_since = CASE
         WHEN known.stored + EXCLUDED.stored + known.expired + EXCLUDED.expired
-            < CASE WHEN known.last_seq < EXCLUDED.last_seq THEN EXCLUDED.last_seq ELSE known.last_seq END
+            < CASE
+                WHEN known.last_seq < EXCLUDED.last_seq THEN EXCLUDED.last_seq ELSE known.last_seq
+            END
         THEN COALESCE(known.behind_since, EXCLUDED.updated_at)
     END,
     updated_at = EXCLUDED.updated_at
 """
 SIMPLE = (str, int, bool, type(None))  # as they are in JSON
 Document = dict[str, Any]
+Sink = Callable[[list[Document], Document], None]
 
 
 class LogLevel(StrEnum):
@@ -70,9 +78,13 @@ class LogLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LogBatchSource:
-    """Who sends a batch: a process, by a random id, the number of the batch's last record, and how many found no room.
+    """Source of a batch.
 
-    `traces`, one for each record, travel here: the version before stores records as they come, and knows no such column.
+    It has the random id of a process, the number of the last record, and the count of dropped
+    records.
+
+    `traces` has one for each record. They are not in the records, since an older version stores
+    these as they come and has no such column.
     """
 
     id: str
@@ -84,8 +96,10 @@ class LogBatchSource:
 
 @dataclass(frozen=True, slots=True)
 class LogLedger:
-    """Records of all processes: stored (deleted ones as well), numbered but not there a minute later, dropped for want of room,
-    and come so late that their month was deleted already.
+    """Counts of records of all processes.
+
+    `stored` includes deleted ones; `missing` were numbered and are not there a minute later;
+    `dropped` found the buffer full; `expired` came after their month was deleted.
     """
 
     stored: int
@@ -95,7 +109,10 @@ class LogLedger:
 
 
 class Buffer:
-    """Keeps records until `sink` has taken them. `dropped` counts what found no room."""
+    """Buffer of records until `sink` has taken them.
+
+    `dropped` counts those it had no room for.
+    """
 
     def __init__(self, *, capacity: int = CAPACITY, batch: int = BATCH) -> None:
         self.id = new_id()
@@ -105,21 +122,17 @@ class Buffer:
         self._arrived = threading.Event()  # there is something to send
         self._urgent = threading.Event()  # and it should not wait for the timer
         self._timer: threading.Thread | None = None
-        self.sink: Callable[[list[Document], Document], None] | None = (
-            None  # wired by tasks/logs.py
-        )
-        self._refused = False  # by the sink, at the last try; said once
-        self.accepted = 0
-        self.sent = 0
-        self.dropped = 0
-        self._counting, self._counted = threading.Lock(), 0  # of those that were accepted
+        self.sink: Sink | None = None  # wired by tasks/logs.py
+        self._refused = False  # by the sink, at the last try; logged once
+        self.accepted = self.sent = self.dropped = 0
+        self._counting, self._counted = threading.Lock(), 0  # accepted records in the metric
         self._begun = clock.now()  # as the source that it is
-        self._sent_before = self._dropped_before = self._dropped_told = 0
+        self._sent_before = self._dropped_before = self._dropped_sent = 0
 
     def begin_anew(self) -> None:
-        """As another source, whose records are numbered by themselves: also after a fork, before which there are none."""
+        """Become another source, with numbers of its own; also after a fork."""
         self.id, self._begun = new_id(), clock.now()
-        self._sent_before, self._dropped_before = self.sent, self._dropped_told
+        self._sent_before, self._dropped_before = self.sent, self._dropped_sent
 
     def add(self, record: Document, *, now: bool) -> None:
         if len(self._records) >= self._capacity:
@@ -127,21 +140,24 @@ class Buffer:
             return
         self._records.append(record)
         self.accepted += 1
-        self._start_timer()
+        if self._timer is None or not self._timer.is_alive():  # also after a fork
+            flush = self._flush_regularly
+            self._timer = threading.Thread(target=flush, name="LogFlusher", daemon=True)
+            self._timer.start()
         if not self._arrived.is_set():
             self._arrived.set()
         if now or len(self._records) >= self._batch:
             self._urgent.set()
 
     def flush(self) -> None:
-        """Send everything that is buffered. What the sink refuses stays for the next flush."""
+        """Send all buffered records. Those that the sink refuses stay for the next flush."""
         self.count()
         if self.sink is not None:
             with self._flushing:
                 self._send(self.sink)
 
     def close(self) -> None:
-        """Before the process ends: what the queue does not take is stored from here; what cannot be stored is said."""
+        """Send or store all records before the process ends, or log their loss."""
         self.flush()
         with self._flushing:
             try:
@@ -153,19 +169,26 @@ class Buffer:
                         len(self._records),
                     )
 
-    def _send(self, sink: Callable[[list[Document], Document], None]) -> None:
+    def _send(self, sink: Sink) -> None:
         while self._records:
-            self._renew()
+            # Before a batch, since sources that were silent for long are summed up; but not while
+            # one is refused, which may be on its way under the current id.
+            if not self._refused and clock.now() - self._begun > RENEWED:
+                self.begin_anew()
             batch = [self._records.popleft() for _ in range(min(self._batch, len(self._records)))]
-            last_seq, dropped = (
-                self.sent - self._sent_before + len(batch),
-                self.dropped - self._dropped_before,
+            source = LogBatchSource(
+                self.id.hex,
+                settings.service_type,
+                last_seq=self.sent - self._sent_before + len(batch),
+                dropped=self.dropped - self._dropped_before,
+                traces=[record.get("trace_id") for record in batch],
             )
-            traces = [record.get("trace_id") for record in batch]
-            source = LogBatchSource(self.id.hex, settings.service_type, last_seq, dropped, traces)
+            sent = [
+                {name: record[name] for name in record if name != "trace_id"} for record in batch
+            ]
             try:
-                sink([_without_trace(record) for record in batch], asdict(source))
-            except Exception as error:  # an edge: the log must not bring down what it tells of
+                sink(sent, asdict(source))
+            except Exception as error:  # an edge: the log must not break what it records
                 self._records.extendleft(reversed(batch))
                 if not self._refused:
                     logger.warning("log records wait, they are not taken: %s", error)
@@ -173,32 +196,18 @@ class Buffer:
                 return
             self._refused = False
             self.sent += len(batch)
-            self._dropped_told = self._dropped_before + dropped
+            self._dropped_sent = self._dropped_before + source.dropped
 
     def count(self) -> None:
-        """Those that were accepted, many at once: one by one would cost as much as to take it. Who saves counts asks for it."""
+        """Add accepted records to the metric: many at once, before counts are saved."""
         with self._counting:
             accepted = self.accepted
             if accepted > self._counted:
                 metric_counters.count(LOG_ACCEPTED, accepted - self._counted)
                 self._counted = accepted
 
-    def _renew(self) -> None:
-        """Before a batch, since the books of who was silent for long are closed; but not while one is refused, which may be
-        on its way under the id of before.
-        """
-        if not self._refused and clock.now() - self._begun > RENEWED:
-            self.begin_anew()
-
     def __len__(self) -> int:
         return len(self._records)
-
-    def _start_timer(self) -> None:
-        if self._timer is None or not self._timer.is_alive():  # also after a fork
-            self._timer = threading.Thread(
-                target=self._flush_regularly, name="LogFlusher", daemon=True
-            )
-            self._timer.start()
 
     def _flush_regularly(self) -> None:
         while True:
@@ -207,7 +216,7 @@ class Buffer:
             self._urgent.wait(FLUSH_SECONDS)
             self._urgent.clear()
             self.flush()
-            if self._records:  # the sink refused: try again
+            if self._records:  # refused by the sink: try again
                 self._arrived.set()
 
 
@@ -227,7 +236,10 @@ def record(
     details: Mapping[str, Any] | None = None,
     duration_ms: int | None = None,
 ) -> None:
-    """Note what happened, as of the trace of this thread. Never blocks and never fails; an error is sent at once."""
+    """Log an event, with the trace of this thread, without blocking.
+
+    Errors are sent at once.
+    """
     trace = current()
     document = {
         "id": new_hex(),
@@ -245,17 +257,12 @@ def record(
     buffer.add(document, now=level is LogLevel.error)
 
 
-def _without_trace(record: Document) -> Document:
-    sent = record.copy()
-    sent.pop("trace_id", None)
-    return sent
-
-
 def _plain(details: Mapping[str, Any]) -> Document:
-    """What JSON has no type for as text: one record that cannot be sent would hold up all that follow it."""
-    if all(type(value) in SIMPLE for value in details.values()) and all(
-        type(name) is str for name in details
-    ):
+    """Return details with types of JSON.
+
+    A record that cannot be sent would hold up all others.
+    """
+    if all(type(name) is str and type(value) in SIMPLE for name, value in details.items()):
         return {
             strip_nul(name): strip_nul(value) if type(value) is str else value
             for name, value in details.items()
@@ -269,48 +276,41 @@ def _plain(details: Mapping[str, Any]) -> Document:
 
 
 def store_batch(records: Sequence[Document], source: Mapping[str, Any] | None = None) -> None:
-    """Write records in one statement; those that are there already are passed over, and only new ones count as stored. Those
-    whose month is over and deleted count as expired.
+    """Write records in one statement, passing over those that are stored already.
+
+    Records whose month is deleted count as expired.
     """
     if not records:
         return
-    traces = (source or {}).get("traces") or [None] * len(
-        records
-    )  # those of the version before this one have none
+    # Batches of older versions have neither traces nor, the first of them, a source.
+    traces = (source or {}).get("traces") or [None] * len(records)
     rows = [{**record, "trace_id": trace} for record, trace in zip(records, traces, strict=True)]
-    first_kept = oldest_kept()
-    oldest = (
-        "" if first_kept is None else first_kept.hex
-    )  # as records have theirs, and so sorted as the ids are
+    first = oldest_kept()
+    oldest = "" if first is None else first.hex  # the form of a record's id, which sorts alike
     late = [row for row in rows if row["id"] < oldest]
     kept = [row for row in rows if row["id"] >= oldest] if late else rows
+    expired = 0
     with transaction():
         stored = insert_rows(ExecutionLog, kept, pass_over=True, are_json=True)
-        expired = _note_expired(late) if late else 0
-        if source is not None:  # the first versions sent none
+        if late:
+            ids, common = [{"id": row["id"]} for row in late], {"counted_at": clock.now()}
+            expired = insert_rows(ExpiredLogRecord, ids, common=common, pass_over=True)
+        if source is not None:
             _count(source, stored, expired)
-
-
-def _note_expired(rows: Sequence[Document]) -> int:
-    """How many are seen for the first time."""
-    return insert_rows(
-        ExpiredLogRecord,
-        [{"id": row["id"]} for row in rows],
-        common={"counted_at": clock.now()},
-        pass_over=True,
-    )
 
 
 def _count(source: Mapping[str, Any], stored: int, expired: int) -> None:
     now = clock.now()
-    behind = now if stored + expired < source["last_seq"] else None
     row = {
         "id": source["id"],
         "service": source["service"],
         "last_seq": source["last_seq"],
         "dropped": source["dropped"],
+        "stored": stored,
+        "expired": expired,
+        "behind_since": now if stored + expired < source["last_seq"] else None,
+        "updated_at": now,
     }
-    row |= {"stored": stored, "expired": expired, "behind_since": behind, "updated_at": now}
     values = [
         None if value is None else LogSource._meta.fields[name].db_value(value)
         for name, value in row.items()
@@ -319,19 +319,17 @@ def _count(source: Mapping[str, Any], stored: int, expired: int) -> None:
 
 
 def ledger() -> LogLedger:
-    """What became of all records that processes have numbered. Raises Unavailable."""
-    total = peewee.fn.COALESCE
+    """Return the counts of all records that processes have numbered.
+
+    Raises Unavailable.
+    """
     settled = LogSource.behind_since < clock.now() - SETTLED
-    missing = peewee.Case(
-        None, [(settled, LogSource.last_seq - LogSource.stored - LogSource.expired)], 0
-    )
+    behind = LogSource.last_seq - LogSource.stored - LogSource.expired
+    missing = peewee.Case(None, [(settled, behind)], 0)
+    columns = (LogSource.stored, missing, LogSource.dropped, LogSource.expired)
+    sums = (peewee.fn.COALESCE(peewee.fn.SUM(column), 0) for column in columns)
     with session():
-        columns = (LogSource.stored, missing, LogSource.dropped, LogSource.expired)
-        sums = (total(peewee.fn.SUM(column), 0) for column in columns)
-        stored, lost, dropped, expired = LogSource.select(*sums).tuples().get()
-    return LogLedger(
-        stored=int(stored), missing=int(lost), dropped=int(dropped), expired=int(expired)
-    )
+        return LogLedger(*map(int, LogSource.select(*sums).tuples().get()))
 
 
 class LogRecord(BaseModel):

@@ -1,4 +1,7 @@
-"""Months of the execution log (UTC): the id of a record says when it was made, and so to which month it belongs."""
+"""Months of the execution log (UTC).
+
+A record belongs to the month of the time in its id.
+"""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -13,7 +16,7 @@ def made_at(id_: UUID) -> datetime:
 
 
 def month_of(moment: datetime) -> datetime:
-    """Its first moment."""
+    """Return the first moment of a month."""
     return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
@@ -22,6 +25,6 @@ def month_after(month: datetime) -> datetime:
 
 
 def oldest_kept() -> UUID | None:
-    """Ids below it belong to months that ended more than LOG_RETENTION_DAYS ago. None: everything is kept."""
+    """Return the first id whose month is kept by LOG_RETENTION_DAYS; None: all are."""
     days = settings.log_retention_days
     return first_id(month_of(max(clock.now() - timedelta(days=days), EPOCH))) if days else None

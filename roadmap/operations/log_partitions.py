@@ -1,12 +1,13 @@
-"""The months of `execution_log` on PostgreSQL: each is a partition, made ahead of its time and dropped as a whole.
+"""Partitions of `execution_log` on PostgreSQL.
 
-What belongs to no partition goes to the default one: records of processes whose clock is wrong, and those of a month that
-nobody has made in time. They move to their month when it is made.
+There is one for each month, made ahead and dropped as a whole.
+
+Records without a partition go to the default one: those of processes whose clock is wrong, and
+those of a month that was not made in time. They move to their month when it is made.
 """
 
 import logging
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,12 +20,13 @@ from roadmap.operations.log_months import month_after, month_of
 logger = logging.getLogger(__name__)
 
 DEFAULT = "execution_log_default"
-LOCK_SECONDS = 2  # writers and readers wait behind who waits for a lock: not for longer than that
+LOCK_SECONDS = 2  # writers and readers wait behind a waiting lock: not for longer than this
 MOVE_SECONDS = 8  # for one statement
 MOVED_AT_ONCE = 10_000  # rows of one statement
 
 PARTITIONS = """SELECT quote_ident(c.relname), pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits i
-    JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'execution_log'::regclass ORDER BY c.relname"""
+    JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'execution_log'::regclass ORDER BY c.relname"""
 BOUNDS = re.compile(
     r"FOR VALUES FROM \((?:MINVALUE|'(?P<lower>[0-9a-f-]+)')\) TO \('(?P<upper>[0-9a-f-]+)'\)"
 )
@@ -46,7 +48,7 @@ class Partition:
 
 
 def partitions() -> list[Partition]:
-    """All but the default one. Raises Unavailable."""
+    """Return all partitions but the default one. Raises Unavailable."""
     with session():
         rows = database.execute_sql(PARTITIONS).fetchall()
     return [
@@ -57,28 +59,28 @@ def partitions() -> list[Partition]:
 
 
 def make_ahead() -> None:
-    """The partitions of this month and of the next, unless they are there. Any number of processes may do it at once.
+    """Make the partitions of this month and the next, in any process.
 
-    Raises Unavailable. When the table is in use for too long, the next call makes up for it.
+    While the table is in use for too long, that is left to the next call. Raises Unavailable.
     """
     if not is_postgres():
         return
     this = month_of(clock.now())
     for month in (this, month_after(this)):
-        if not _is_there(month, partitions()):
-            try:
+        try:
+            if not _is_there(month):
                 _make(month)
-            except StatementTimeout:
-                logger.warning(
-                    "the partition of the log for %s is made in a moment: the table is in use",
-                    f"{month:%Y-%m}",
-                )
+        except StatementTimeout:
+            logger.warning(
+                "the partition of the log for %s is made in a moment: the table is in use",
+                f"{month:%Y-%m}",
+            )
 
 
 def drop_before(oldest: UUID) -> None:
-    """The partitions all of whose ids are below `oldest`; one that is in use for too long stays for the next call.
+    """Drop the partitions all of whose ids are below `oldest`. Raises Unavailable.
 
-    Raises Unavailable.
+    One that is in use for too long is left to the next call.
     """
     if not is_postgres():
         return
@@ -86,28 +88,24 @@ def drop_before(oldest: UUID) -> None:
         if partition.upper <= oldest:
             try:
                 with limited(statement=MOVE_SECONDS, lock=LOCK_SECONDS):
-                    database.execute_sql(
-                        f"DROP TABLE IF EXISTS {partition.name}"
-                    )  # another may have been quicker
+                    # Another process may have dropped it.
+                    database.execute_sql(f"DROP TABLE IF EXISTS {partition.name}")
             except StatementTimeout:
                 logger.warning("%s is dropped in a moment: the table is in use", partition.name)
 
 
-def _is_there(month: datetime, known: Sequence[Partition]) -> bool:
-    return any(partition.covers(first_id(month)) for partition in known)
+def _is_there(month: datetime) -> bool:
+    return any(partition.covers(first_id(month)) for partition in partitions())
 
 
 def _make(month: datetime) -> None:
-    """Raises TookTooLong, and then nothing is changed."""
-    lower, upper, name = (
-        first_id(month),
-        first_id(month_after(month)),
-        f"execution_log_{month:%Y%m}",
-    )
+    """Make a partition. Raises StatementTimeout, and then nothing is changed."""
+    lower, upper = first_id(month), first_id(month_after(month))
+    name = f"execution_log_{month:%Y%m}"
     with limited(statement=MOVE_SECONDS, lock=LOCK_SECONDS):
-        # Who writes waits until it is known where to; who makes the same month waits as well. Readers go on.
+        # Writers wait until their partition is there, and so do others that make it. Readers go on.
         database.execute_sql("LOCK TABLE ONLY execution_log IN SHARE ROW EXCLUSIVE MODE")
-        if _is_there(month, partitions()):
+        if _is_there(month):
             return
         database.execute_sql(
             f"CREATE TABLE {name} (LIKE execution_log INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"
@@ -116,5 +114,6 @@ def _make(month: datetime) -> None:
         while database.execute_sql(move, (str(lower), str(upper), MOVED_AT_ONCE)).rowcount:
             pass
         database.execute_sql(
-            f"ALTER TABLE execution_log ATTACH PARTITION {name} FOR VALUES FROM ('{lower}') TO ('{upper}')"
+            f"ALTER TABLE execution_log ATTACH PARTITION {name} "
+            f"FOR VALUES FROM ('{lower}') TO ('{upper}')"
         )

@@ -1,60 +1,53 @@
-"""What somebody looks for in the log, as they type it: words, "a phrase", -not this, one or the other.
+"""Search syntax of the log: words, "a phrase", -not this, one or the other.
 
-PostgreSQL finds words by an index (`execution_log_words` of migration 0008), SQLite compares text. A character of Chinese or
-Japanese is a word to both, and a name like gpt-5-mini is the phrase of its parts.
+PostgreSQL finds words by an index (`execution_log_words` of migration 0008), SQLite compares text.
+A character of Chinese or Japanese is a word to both, and a name like gpt-5-mini is the phrase of
+its parts.
 """
 
 import re
 import string
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 PIECE = re.compile(r'(?P<not>-?)(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+))')
-APART = re.compile(
+APART = re.compile(  # as in migration 0008
     r"([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])"
-)  # as in migration 0008
+)
 SPACES = str.maketrans(string.punctuation, " " * len(string.punctuation))
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word or a phrase that stands in a record, or, if it is `unwanted`, does not."""
+    """Word or phrase that a record must have, or, if it is `unwanted`, must not have."""
 
     text: str
     unwanted: bool
 
     @property
     def words(self) -> str:
-        """With a space between two words."""
+        """The words, with a space between each two."""
         return " ".join(APART.sub(r" \1 ", self.text.translate(SPACES)).split())
 
 
-Wanted = list[list[Term]]  # one of these lists, and of it each term
+Wanted = list[list[Term]]  # alternatives, of which one must have all of its terms
 
 
 def parsed(text: str) -> Wanted:
-    """Empty where there is no word in it."""
+    """Return the terms of a search; empty when it has no word."""
     alternatives: Wanted = [[]]
-    for piece in _pieces(text):
-        if piece is None:
+    for found in PIECE.finditer(text):
+        word = found["word"]
+        if word is not None and word.lower() == "or" and not found["not"]:
             alternatives.append([])
-        elif piece.words:
-            alternatives[-1].append(piece)
+            continue
+        term = Term(found["phrase"] if word is None else word, bool(found["not"]))
+        if term.words:
+            alternatives[-1].append(term)
     return [terms for terms in alternatives if terms]
 
 
 def as_websearch(wanted: Wanted) -> str:
-    """For `websearch_to_tsquery`, in which nothing is left that it could read otherwise."""
+    """Return a query for `websearch_to_tsquery`, without signs of its syntax."""
     return " or ".join(
         " ".join(f'{"-" * term.unwanted}"{term.words}"' for term in terms) for terms in wanted
     )
-
-
-def _pieces(text: str) -> Iterator[Term | None]:
-    """None: what follows is another possibility."""
-    for found in PIECE.finditer(text):
-        word = found["word"]
-        if word is not None and word.lower() == "or" and not found["not"]:
-            yield None
-        else:
-            yield Term(word if word is not None else found["phrase"], bool(found["not"]))

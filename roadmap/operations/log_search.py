@@ -1,7 +1,10 @@
-"""The execution log for operators: filtered, searched, page by page, followed, and as a whole.
+"""Search in the execution log, for operators.
 
-Pages go by id, the newest first: what is written meanwhile moves nothing, and a deep page costs what the first one does. The
-time of a record is that of its id, so that a range of time is a range of the key. No transaction lasts longer than a page.
+They read it in pages, follow it, and export it.
+
+Pages go by id, the newest first: records that are written meanwhile move nothing, and a deep page
+costs as much as the first. The time of a record is in its id, so that a range of time is a range of
+the key. No transaction lasts longer than a page.
 """
 
 from collections.abc import Iterator
@@ -24,25 +27,29 @@ from core.json_types import Page
 from models.logs import ExecutionLog
 from models.roadmaps import Concept
 from roadmap.operations.execution_log import LogLevel, LogRecord
-from roadmap.operations.log_query import Term, Wanted, as_websearch, parsed
+from roadmap.operations.log_query import Term, as_websearch, parsed
 
 SLOW = "The search takes too long."
 LONGEST_TEXT = 500  # characters of a search
 SEARCH_SECONDS, LOCK_SECONDS = 5.0, 2.0  # for one page
 EXPORTED_AT_ONCE = 1_000  # records of one statement
-SETTLES = timedelta(
-    seconds=2
-)  # in which records of several processes come into order: they are sent after 0.25 s
+# After it, records of several processes are in order: they are sent after 0.25 s.
+SETTLES = timedelta(seconds=2)
 MOST_CATEGORIES = 50
 
-CATEGORIES = f"""WITH RECURSIVE found AS (SELECT min(category) AS category FROM execution_log UNION ALL
-    SELECT (SELECT min(category) FROM execution_log WHERE category > found.category) FROM found WHERE found.category IS NOT NULL)
+CATEGORIES = f"""WITH RECURSIVE found AS (
+    SELECT min(category) AS category FROM execution_log UNION ALL
+    SELECT (SELECT min(category) FROM execution_log WHERE category > found.category)
+    FROM found WHERE found.category IS NOT NULL)
     SELECT category FROM found WHERE category IS NOT NULL LIMIT {MOST_CATEGORIES}"""
 
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """What a record must be; empty or None: anything. `since` is the first moment, `until` the first one not any more."""
+    """Filter for records; empty or None matches all.
+
+    `since` is inclusive, `until` exclusive.
+    """
 
     levels: tuple[LogLevel, ...] = ()
     categories: tuple[str, ...] = ()
@@ -65,29 +72,35 @@ class LogEntry(LogRecord):
 
 
 def search(wanted: LogFilter, *, before: UUID | None = None, limit: int = 50) -> Page[LogEntry]:
-    """The newest first; `before` is the id that the page before ended with. Raises Invalid, Unavailable."""
+    """Return a page, the newest first. Raises Invalid, Unavailable.
+
+    `before` is the id at which the previous page ended.
+    """
     with _in_time():
         rows = _read(page_query(wanted, before, limit + 1))
-    return Page(
-        items=rows[:limit], next_cursor=str(rows[limit - 1].id) if len(rows) > limit else None
-    )
+    cursor = str(rows[limit - 1].id) if len(rows) > limit else None
+    return Page(items=rows[:limit], next_cursor=cursor)
 
 
 def newer(wanted: LogFilter, after: UUID, limit: int = 100) -> list[LogEntry]:
-    """What has come after that id, the oldest first: to follow the log, ask again with the last one's.
+    """Return records after an id, the oldest first.
 
-    It is two seconds behind, for what another process has noted before; what the queue holds up for longer is not followed.
-    Raises Invalid, Unavailable.
+    Pass the last id to follow the log.
+
+    It is two seconds behind, so that records of other processes are in order; records that the
+    queue delays for longer are left out. Raises Invalid, Unavailable.
     """
     settled = ExecutionLog.id < first_id(clock.now() - SETTLES)
     with _in_time():
-        return _read(
-            _query(wanted, ExecutionLog.id > after, settled).order_by(ExecutionLog.id).limit(limit)
-        )
+        query = _query(wanted, ExecutionLog.id > after, settled)
+        return _read(query.order_by(ExecutionLog.id).limit(limit))
 
 
 def export(wanted: LogFilter) -> Iterator[bytes]:
-    """All records up to now, the oldest first, as NDJSON, many lines at a time. Raises Invalid, Unavailable, at any of them."""
+    """Yield all records up to now, the oldest first, as NDJSON, many lines at a time.
+
+    Each step can raise Invalid and Unavailable.
+    """
     end, after = new_id(), UUID(int=0)
     while True:
         with _in_time():
@@ -101,20 +114,20 @@ def export(wanted: LogFilter) -> Iterator[bytes]:
 
 
 def categories() -> list[str]:
-    """Those of all records, in order. Raises Invalid, Unavailable."""
+    """Return the categories of all records, in order. Raises Invalid, Unavailable."""
     with _in_time():
         return [str(category) for (category,) in database.execute_sql(CATEGORIES).fetchall()]
 
 
 def page_query(wanted: LogFilter, before: UUID | None, limit: int) -> peewee.Select:
-    """What a page asks for, in a session. Raises Invalid."""
+    """Return the query of a page, in a session. Raises Invalid."""
     below = [] if before is None else [ExecutionLog.id < before]
     return _query(wanted, *below).order_by(ExecutionLog.id.desc()).limit(limit)
 
 
 def _query(wanted: LogFilter, *between: Any) -> peewee.Select:
-    """In a session. Raises Invalid."""
-    conditions = [*between, *_conditions(wanted), *_spoken_of(_parsed(wanted.text))]
+    """Return a query, in a session. Raises Invalid."""
+    conditions = [*between, *_conditions(wanted), *_text_conditions(wanted.text)]
     return ExecutionLog.select().where(*conditions) if conditions else ExecutionLog.select()
 
 
@@ -124,31 +137,33 @@ def _read(query: peewee.Select) -> list[LogEntry]:
 
 @contextmanager
 def _in_time() -> Iterator[None]:
-    """A transaction for one page. Raises Invalid for what takes too long."""
+    """Transaction for one page. Raises Invalid when the search takes too long."""
     try:
         with limited(statement=SEARCH_SECONDS, lock=LOCK_SECONDS):
             yield
     except StatementTimeout:
         rule = FieldError(
             "?text",
-            f"takes longer than {SEARCH_SECONDS:g} s: narrow it by a range of time, a roadmap or a trace",
+            f"takes longer than {SEARCH_SECONDS:g} s: "
+            "narrow it by a range of time, a roadmap or a trace",
         )
         raise Invalid(SLOW, fields=(rule,)) from None
 
 
 def _conditions(wanted: LogFilter) -> Iterator[Any]:
-    known = (
-        categories() if wanted.step and not wanted.categories else wanted.categories
-    )  # the index begins with them
+    # The index of steps begins with the category, and there is one of roadmaps, not of concepts.
+    known = categories() if wanted.step and not wanted.categories else wanted.categories
+    roadmap_id = wanted.roadmap_id
+    if wanted.concept_id is not None:
+        yield ExecutionLog.concept_id == wanted.concept_id
+        its = Concept.select(Concept.roadmap).where(Concept.id == wanted.concept_id)
+        roadmap_id = roadmap_id or its.scalar()
     if wanted.levels:
         yield ExecutionLog.level.in_(wanted.levels)
     if known:
         yield ExecutionLog.category.in_(known)
     if wanted.step:
         yield ExecutionLog.step == wanted.step
-    if wanted.concept_id is not None:
-        yield ExecutionLog.concept_id == wanted.concept_id
-    roadmap_id = wanted.roadmap_id or _roadmap_of(wanted.concept_id)
     if roadmap_id is not None:
         yield ExecutionLog.roadmap_id == roadmap_id
     if wanted.trace_id is not None:
@@ -159,16 +174,8 @@ def _conditions(wanted: LogFilter) -> Iterator[Any]:
         yield ExecutionLog.id < first_id(wanted.until)
 
 
-def _roadmap_of(concept_id: UUID | None) -> UUID | None:
-    """There is an index for roadmaps, and none for concepts."""
-    if concept_id is None:
-        return None
-    found: UUID | None = Concept.select(Concept.roadmap).where(Concept.id == concept_id).scalar()
-    return found
-
-
-def _parsed(text: str) -> Wanted:
-    """Raises Invalid."""
+def _text_conditions(text: str) -> Iterator[Any]:
+    """Yield the condition of a search for text, if it has any words. Raises Invalid."""
     if len(text) > LONGEST_TEXT:
         rule = FieldError(
             "?text", f"has {len(text)} characters; at most {LONGEST_TEXT} are looked for"
@@ -176,22 +183,15 @@ def _parsed(text: str) -> Wanted:
         raise Invalid("The search is too long.", fields=(rule,))
     wanted = parsed(text)
     if text.strip() and not wanted:
-        raise Invalid(
-            "The search does not fit.",
-            fields=(FieldError("?text", "has no word in it, only signs"),),
-        )
-    return wanted
-
-
-def _spoken_of(wanted: Wanted) -> Iterator[Any]:
+        rule = FieldError("?text", "has no word in it, only signs")
+        raise Invalid("The search does not fit.", fields=(rule,))
     if wanted and is_postgres():
         words = peewee.fn.execution_log_words(ExecutionLog.message, ExecutionLog.step)
-        looked_for = peewee.fn.websearch_to_tsquery(
-            peewee.SQL("'pg_catalog.simple'::regconfig"), as_websearch(wanted)
-        )
-        yield peewee.Expression(words, "@@", looked_for)
+        dictionary = peewee.SQL("'pg_catalog.simple'::regconfig")
+        query = peewee.fn.websearch_to_tsquery(dictionary, as_websearch(wanted))
+        yield peewee.Expression(words, "@@", query)
     elif wanted:
-        yield reduce(or_, (reduce(and_, (_has(term) for term in terms)) for terms in wanted))
+        yield reduce(or_, (reduce(and_, map(_has, terms)) for terms in wanted))
 
 
 def _has(term: Term) -> Any:

@@ -1,4 +1,4 @@
-"""What operators ask: is everything there that the service needs?"""
+"""Readiness of the database."""
 
 from core.db import database, session
 from core.errors import Unavailable
@@ -6,7 +6,7 @@ from core.migrate import pending
 
 
 def check_database() -> None:
-    """Raises Unavailable when the database is away or its schema is older than this code."""
+    """Raise Unavailable when the database is away or its schema is old."""
     with session():
         missing = pending(database.obj)
     if missing:

@@ -1,4 +1,4 @@
-"""What the tasks of the queues have done, in the last minutes or the last day: numbers for tables and charts."""
+"""Statistics of tasks and queues over the last hour or day, for tables and charts."""
 
 import json
 import math
@@ -19,12 +19,13 @@ from models.metrics import MetricValue
 from roadmap.operations.metrics_store import KEPT, minute_of, sample
 
 MINUTE = 60  # seconds
-BELOW = FINE[0] * FINE[0] / FINE[1]  # what the lowest bucket of a duration begins with
+BELOW = FINE[0] * FINE[0] / FINE[1]  # lower bound of the lowest bucket of a duration
 READY = "ready"
+OUTCOMES = ("done", "failed", "retried")
 
 
 class Period(StrEnum):
-    """How far back."""
+    """Length of the time that is shown."""
 
     hour = "hour"
     day = "day"
@@ -37,8 +38,9 @@ STEPS = {Period.hour: timedelta(minutes=1), Period.day: timedelta(minutes=15)}
 
 @dataclass(frozen=True, slots=True)
 class TaskMeasure:
-    """Runs of one task, by how they ended, and the seconds of those that were done or have failed for good: None when no run
-    has ended so. The 95th percentile is right within a tenth.
+    """Runs of one task by outcome, and seconds of those that have ended.
+
+    The seconds are None without such a run. The 95th percentile is right within a tenth.
     """
 
     queue: str
@@ -52,7 +54,7 @@ class TaskMeasure:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """How many runs ended how, in the step that begins at this moment (UTC)."""
+    """Runs by outcome in the step that begins at this moment (UTC)."""
 
     at: datetime
     done: int
@@ -62,8 +64,9 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class DepthPoint:
-    """The most messages that were ready, and the longest that one had waited, of the samples in the step that begins at this
-    moment (UTC); None where nobody has looked.
+    """Most ready messages and longest wait in the step from this moment (UTC).
+
+    None without a sample.
     """
 
     at: datetime
@@ -81,65 +84,74 @@ def since_of(span: Period) -> datetime:
 
 
 def per_task(since: datetime) -> list[TaskMeasure]:
-    """Of every task that has run since then, at most a day ago, by queue and name. Raises Unavailable."""
-    recent = MetricValue.minute >= _first_minute(since)
-    query = MetricValue.select(
-        MetricValue.name, MetricValue.labels, MetricValue.part, peewee.fn.SUM(MetricValue.value)
-    )
-    query = query.where(MetricValue.name.in_((TASKS, TASK_SECONDS)), recent).group_by(
-        MetricValue.name, MetricValue.labels, MetricValue.part
-    )
+    """Return all tasks that have run since then, by queue and name.
+
+    Raises Unavailable.
+
+    There are no numbers of more than a day ago.
+    """
+    value, minute = peewee.fn.SUM(MetricValue.value), MetricValue.minute
+    key = (MetricValue.name, MetricValue.labels, MetricValue.part)
+    wanted = (MetricValue.name.in_((TASKS, TASK_SECONDS)), minute >= _first_minute(since))
     with session():
-        rows = list(query.tuples())
+        rows = list(MetricValue.select(*key, value).where(*wanted).group_by(*key).tuples())
     ended: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     spread: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
-    for name, text, part, value in rows:
+    for name, text, part, number in rows:
         labels = json.loads(text)
         place = (labels["queue"], labels["task"])
         if name == TASKS:
-            ended[place][labels["outcome"]] = round(value)
+            ended[place][labels["outcome"]] = round(number)
         else:
-            spread[place][part] = value
-    return [_measure(place, ended[place], spread.get(place, {})) for place in sorted(ended)]
+            spread[place][part] = number
+    measures = []
+    for place in sorted(ended):
+        parts = spread[place]
+        counts = [parts.get(part, 0.0) for part in parts_of(METRICS[TASK_SECONDS])]
+        timed = sum(counts)
+        mean = parts.get(SUM, 0.0) / timed if timed else None
+        done, failed, retried = (ended[place].get(outcome, 0) for outcome in OUTCOMES)
+        p95 = quantile(0.95, FINE, counts)
+        measures.append(TaskMeasure(*place, done, failed, retried, mean, p95))
+    return measures
 
 
 def series(queue: str, since: datetime, step: timedelta) -> list[Point]:
-    """One for each step, also where nothing has happened, up to the one that is not over. A step is a whole number of minutes,
-    and begins at a multiple of it since 1970. Nothing is older than a day. Raises ValueError for another step, Unavailable.
+    """Return a point for each step up to now, also for those without a run.
+
+    A step is a whole number of minutes, and begins at a multiple of it since 1970. There are no
+    numbers of more than a day ago. Raises Unavailable, and ValueError for another step.
     """
-    minutes = _minutes(step)
+    minutes, total = _minutes(step), peewee.fn.SUM(MetricValue.value)
     found: dict[tuple[int, str], int] = defaultdict(int)
-    for labels, number, value in _by_step(TASKS, since, minutes, peewee.fn.SUM(MetricValue.value)):
-        if labels["queue"] == queue:
-            found[number, labels["outcome"]] += round(value)
+    for labels, number, value in _by_step(TASKS, queue, since, minutes, total):
+        found[number, labels["outcome"]] += round(value)
     return [
-        Point(at, *(found[n, outcome] for outcome in ("done", "failed", "retried")))
-        for n, at in _steps(since, minutes)
+        Point(at, *(found[number, outcome] for outcome in OUTCOMES))
+        for number, at in _steps(since, minutes)
     ]
 
 
 def depths(queue: str, since: datetime, step: timedelta) -> list[DepthPoint]:
-    """Likewise, of what `sample_depth` has noted each minute. Raises ValueError for another step, Unavailable."""
+    """Return the same of the samples of `sample_depth`.
+
+    Raises Unavailable, ValueError.
+    """
     minutes, most = _minutes(step), peewee.fn.MAX(MetricValue.value)
-    ready = {
-        n: value
-        for labels, n, value in _by_step(QUEUE_MESSAGES, since, minutes, most)
-        if labels["queue"] == queue
-    }
-    oldest = {
-        n: value
-        for labels, n, value in _by_step(QUEUE_AGE, since, minutes, most)
-        if labels["queue"] == queue
-    }
+    ready, oldest = (
+        {number: value for _, number, value in _by_step(name, queue, since, minutes, most)}
+        for name in (QUEUE_MESSAGES, QUEUE_AGE)
+    )
     return [
-        DepthPoint(at, round(ready[n]) if n in ready else None, oldest.get(n))
-        for n, at in _steps(since, minutes)
+        DepthPoint(at, round(ready[number]) if number in ready else None, oldest.get(number))
+        for number, at in _steps(since, minutes)
     ]
 
 
 def sample_depth(states: Iterable[tuple[str, int, float | None]]) -> None:
-    """Note of each queue how many messages are ready, and for how many seconds the oldest of them; None when there is none,
-    which counts as 0. Raises Unavailable.
+    """Store ready messages of each queue, and the age of the oldest in seconds.
+
+    The age is None without a message, which counts as 0. Raises Unavailable.
     """
     samples = []
     for queue, ready, oldest in states:
@@ -149,9 +161,10 @@ def sample_depth(states: Iterable[tuple[str, int, float | None]]) -> None:
 
 
 def quantile(share: float, bounds: Sequence[float], counts: Sequence[float]) -> float | None:
-    """The value below which that share of them lies, as the geometric middle of its bucket, from which nothing in it is farther
-    away than half of the bucket. `counts` has one bucket more than there are bounds, for what is beyond; None when nothing
-    was counted.
+    """Return the value below which that share of the counts lies; None without any.
+
+    It is the geometric middle of its bucket, from which no value is farther away than half of the
+    bucket. `counts` has one bucket more than there are bounds, for larger values.
     """
     rank, passed = share * sum(counts), 0.0
     for number, count in enumerate(counts[: len(bounds)]):
@@ -162,31 +175,23 @@ def quantile(share: float, bounds: Sequence[float], counts: Sequence[float]) -> 
     return bounds[-1] if counts[-1] else None
 
 
-def _measure(
-    place: tuple[str, str], ended: dict[str, int], spread: dict[str, float]
-) -> TaskMeasure:
-    counts = [spread.get(part, 0.0) for part in parts_of(METRICS[TASK_SECONDS])]
-    timed = sum(counts)
-    mean = spread.get(SUM, 0.0) / timed if timed else None
-    done, failed, retried = (ended.get(outcome, 0) for outcome in ("done", "failed", "retried"))
-    return TaskMeasure(*place, done, failed, retried, mean, quantile(0.95, FINE, counts))
-
-
 def _by_step(
-    name: str, since: datetime, minutes: int, value: Any
+    name: str, queue: str, since: datetime, minutes: int, value: Any
 ) -> Iterator[tuple[dict[str, str], int, float]]:
-    """Labels, number of the step, value."""
+    """Yield labels, number of the step and value, of one queue."""
     number = peewee.Expression(MetricValue.minute, "/", minutes)
-    query = MetricValue.select(MetricValue.labels, number, value).where(
-        MetricValue.name == name, MetricValue.minute >= _first_minute(since)
-    )
+    wanted = (MetricValue.name == name, MetricValue.minute >= _first_minute(since))
+    query = MetricValue.select(MetricValue.labels, number, value).where(*wanted)
     with session():
         rows = list(query.group_by(MetricValue.labels, number).tuples())
-    return ((json.loads(labels), step, value) for labels, step, value in rows)
+    for text, step, amount in rows:
+        labels = json.loads(text)
+        if labels["queue"] == queue:
+            yield labels, step, amount
 
 
 def _steps(since: datetime, minutes: int) -> Iterator[tuple[int, datetime]]:
-    """Number and beginning of each, up to now."""
+    """Yield number and beginning of each step up to now."""
     for number in range(_first_minute(since) // minutes, minute_of(clock.now()) // minutes + 1):
         yield number, datetime.fromtimestamp(number * minutes * MINUTE, UTC)
 

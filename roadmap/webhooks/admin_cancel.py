@@ -1,7 +1,10 @@
-"""What an operator stops: the row that a message is for is ended, so that rescue does not bring the message back.
+"""Revocation of tasks by an operator.
 
-Each is one transaction and returns what comes next. A row that is done already, or gone, stays as it is: then its message
-has nothing to do. A worker that is at it finds its lease lost, and saves nothing (`stopping.py`).
+The row of a message ends, so that rescue does not resend it.
+
+Each function is one transaction and returns the jobs that follow. A row that has ended, or is gone,
+stays as it is: its message has nothing to do. A worker that runs the task finds its lease lost, and
+saves nothing (`cancellation.py`).
 """
 
 from functools import partial
@@ -28,24 +31,34 @@ BEING_PLANNED = (RoadmapStatus.queued, RoadmapStatus.planning)
 
 
 def stop_planning(roadmap_id: UUID) -> list[Job]:
-    """The roadmap is cancelled, as its owner would do it; one that was to be changed is what it was before."""
+    """Cancel a roadmap as its owner would.
+
+    A roadmap whose plan was being changed keeps its plan.
+    """
     with transaction():
         row = Roadmap.get_or_none(Roadmap.id == roadmap_id)
         if row is None:
             return []
         try:
             steps = commands.cancel(row.owner_id, roadmap_id, BEING_PLANNED).steps
-        except (Conflict, NotFound):  # it is planned by now, or gone
+        except (Conflict, NotFound):  # the plan is finished by now, or the roadmap is gone
             return []
         _note("planning", "outline", roadmap_id=roadmap_id)
     return steps
 
 
 def stop_writing(content_id: UUID) -> list[Job]:
-    """This part is cancelled, or keeps the version that it has if that still fits; the roadmap ends if it was the last."""
+    """Cancel a part, unless its current version still fits.
+
+    The roadmap ends if it was the last part.
+    """
     with transaction():
         content = Content.get_or_none(Content.id == content_id)
-        if content is None or not _is_built(content.roadmap_id):
+        if content is None:
+            return []
+        # Lock the roadmap first, as every change of its contents does.
+        is_it = (Roadmap.id == content.roadmap_id) & (Roadmap.status == RoadmapStatus.building)
+        if not Roadmap.update(updated_at=clock.now()).where(is_it).execute():
             return []
         stays = fitting(Content.id == content_id) != []
         ended = {**NOBODYS, "status": ContentStatus.ready if stays else ContentStatus.cancelled}
@@ -54,30 +67,20 @@ def stop_writing(content_id: UUID) -> list[Job]:
             return []
         row = events.bump(content.roadmap_id)
         completion.save_counts(row)
-        told = {
-            "concept_id": str(content.concept_id),
-            "kind": content.kind,
-            "reason": STOPPED,
-            **progress(row),
-        }
-        events.append(row, EventType.content_failed, told)
-        _note(
-            "building", content.kind, roadmap_id=content.roadmap_id, concept_id=content.concept_id
-        )
+        data = {"concept_id": str(content.concept_id), "kind": content.kind, "reason": STOPPED}
+        events.append(row, EventType.content_failed, {**data, **progress(row)})
+        place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
+        _note("building", content.kind, **place)
         return completion.finish_if_last(row)
 
 
 def stop_delivery(delivery_id: UUID) -> list[Job]:
-    """This message to a webhook is given up; its owner can have it sent anew."""
-    ended = {
-        **NOBODYS,
-        "status": DeliveryStatus.failed,
-        "error": STOPPED,
-        "finished_at": clock.now(),
-    }
+    """Give up a delivery; its owner can retry it."""
+    failed = {"status": DeliveryStatus.failed, "error": STOPPED, "finished_at": clock.now()}
     waits = (WebhookDelivery.id == delivery_id) & WebhookDelivery.status.in_(WAITING)
+    update = WebhookDelivery.update({**NOBODYS, **failed})
     with transaction():
-        rows = list(WebhookDelivery.update(ended).where(waits).returning(WebhookDelivery).execute())
+        rows = list(update.where(waits).returning(WebhookDelivery).execute())
         for row in rows:
             details = {"webhook": str(row.webhook_id), "delivery": str(row.id)}
             _note("webhooks", "deliver", roadmap_id=row.roadmap_id, details=details)
@@ -85,15 +88,9 @@ def stop_delivery(delivery_id: UUID) -> list[Job]:
 
 
 def stop_exporting(export_id: UUID) -> list[Job]:
-    """This export of an account has failed; its owner can order another one."""
+    """Fail an export of an account; its owner can order another one."""
     account_export.stop(export_id, STOPPED)
     return []
-
-
-def _is_built(roadmap_id: UUID) -> bool:
-    """Holds its row until the commit: whoever changes contents takes that first."""
-    building = (Roadmap.id == roadmap_id) & (Roadmap.status == RoadmapStatus.building)
-    return bool(Roadmap.update(updated_at=clock.now()).where(building).execute())
 
 
 def _note(category: str, step: str, **place: Any) -> None:

@@ -1,6 +1,7 @@
-"""Webhooks of an account: where it wants to be told of events, and the log of what was told.
+"""Webhooks of an account, and the log of their deliveries.
 
-Every query is scoped by owner; what belongs to others is NotFound. A secret is told when it is made, and never again.
+Every query is scoped by owner; webhooks of others are NotFound. A secret is returned once, when it
+is made.
 """
 
 import base64
@@ -9,16 +10,17 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from core import clock
-from core.db import lock_for_update, session, settings, skip_locked, transaction
+from core.db import lock_for_update, session, settings, transaction
 from core.errors import Conflict, FieldError, Invalid, NotFound, RateLimited
 from core.ids import new_id
 from core.json_types import Page
 from core.net import safe_http
 from core.sanitize import CLEAN
 from models.accounts import Account
+from models.bulk import delete_batches
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap.lifecycle.events import (
     MOST_WAITING,
@@ -37,11 +39,9 @@ from roadmap.webhooks.sender import PREFIX, SHARED_SECRET
 MOST_WEBHOOKS = 10  # of one account
 SECRET_BYTES = 32
 KEPT = timedelta(days=30)  # deliveries, after their end
-AT_ONCE, ROUNDS = (
-    500,
-    10,
-)  # deliveries that are deleted in one transaction, and how often in a minute
+AT_ONCE, ROUNDS = 500, 10  # deleted rows of one transaction, and transactions of one run
 BY_OWNER = "Its owner has disabled it."
+NO_WEBHOOK = "There is no such webhook."
 
 
 def _checked(url: str) -> str:
@@ -75,32 +75,28 @@ Description = Annotated[
 ]
 
 
-class WebhookRequest(BaseModel):
+class WebhookRequest(BaseModel, extra="forbid"):
     """A new webhook: without `events` it is told of all of them."""
 
-    model_config = ConfigDict(extra="forbid")
     url: Url
     events: Events = tuple(WebhookEvent)
     description: Description = ""
 
 
-class WebhookChange(BaseModel):
+class WebhookChange(BaseModel, extra="forbid"):
     """All that a webhook is to be from now on. Enabled again, it is told what happens from then on."""
 
-    model_config = ConfigDict(extra="forbid")
-    url: UncheckedUrl  # it is checked below, unless it is what it was, and disabled
+    url: UncheckedUrl  # checked below, unless it is unchanged and disabled
     events: Events
     description: Description = ""
     enabled: bool = Field(description="One that is disabled is told nothing.")
 
 
-class WebhookPatch(MergePatch):
+class WebhookPatch(MergePatch, extra="forbid"):
     """What of a webhook is to be another (RFC 7396): what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid")
-    url: UncheckedUrl = Field(
-        default_factory=str
-    )  # as in all of these: no default, for it stays what it is
+    # Factories, since the schema must not name defaults: a field that is left out stays as it is.
+    url: UncheckedUrl = Field(default_factory=str)
     events: Events = Field(default_factory=tuple)
     description: Description | None = Field(
         default_factory=str, description="For its owner; null: none."
@@ -171,113 +167,96 @@ class DeliveryDetail(DeliveryInfo):
 
 
 def create(account_id: UUID, request: WebhookRequest) -> WebhookWithSecret:
-    """Raises Conflict when there are too many."""
+    """Make a webhook. Raises Conflict when there are too many."""
     now, secret = clock.now(), _new_secret()
-    fields = {
-        "url": request.url,
-        "events": _in_order(request.events),
-        "description": request.description,
-    }
     row = Webhook(
-        id=new_id(), account=account_id, **fields, secret=secret, created_at=now, updated_at=now
+        id=new_id(),
+        account=account_id,
+        url=request.url,
+        events=_in_order(request.events),
+        description=request.description,
+        secret=secret,
+        created_at=now,
+        updated_at=now,
     )
     with transaction():
         Account.update(name=Account.name).where(Account.id == account_id).execute()  # one at a time
         if Webhook.select().where(Webhook.account == account_id).count() >= MOST_WEBHOOKS:
-            raise Conflict(
-                f"There are {MOST_WEBHOOKS} webhooks already. Delete one that is not needed any more."
-            )
+            too_many = f"There are {MOST_WEBHOOKS} webhooks already."
+            raise Conflict(f"{too_many} Delete one that is not needed any more.")
         row.save(force_insert=True)
     return WebhookWithSecret(**_facts(row), secret=secret, previous_secret_until=None)
 
 
 def list_webhooks(account_id: UUID) -> WebhookList:
+    query = Webhook.select().where(Webhook.account == account_id).order_by(Webhook.id.desc())
     with session():
-        rows = list(
-            Webhook.select()
-            .where(Webhook.account == account_id)
-            .order_by(Webhook.id.desc())
-            .limit(MOST_WEBHOOKS)
-        )
-    return WebhookList(items=[_info(row) for row in rows])
+        return WebhookList(items=[_info(row) for row in query.limit(MOST_WEBHOOKS)])
 
 
 def read(account_id: UUID, webhook_id: UUID) -> WebhookInfo:
-    """Raises NotFound."""
+    """Return a webhook. Raises NotFound."""
     with session():
         return _info(_owned(account_id, webhook_id))
 
 
 def change(account_id: UUID, webhook_id: UUID, wanted: WebhookChange) -> WebhookInfo:
-    """What waits goes to the new address; of one that is disabled now it ends. Raises NotFound, Invalid."""
-    changed: dict[str, Any] = {
+    """Replace the settings of a webhook. Raises NotFound, Invalid.
+
+    Waiting deliveries go to the new URL; when the webhook is disabled, they end.
+    """
+    changed = {
         "url": wanted.url,
         "events": _in_order(wanted.events),
         "description": wanted.description,
+        "updated_at": clock.now(),
+        **({"disabled_at": None, "disabled_reason": ""} if wanted.enabled else {}),
     }
-    if wanted.enabled:
-        changed |= {"disabled_at": None, "disabled_reason": ""}
     with transaction():
-        before = _held(account_id, webhook_id)
+        before = _owned(account_id, webhook_id, lock=True)
         if wanted.enabled or wanted.url != before.url:
-            _check(wanted.url)
-        Webhook.update({**changed, "updated_at": clock.now()}).where(
-            Webhook.id == webhook_id
-        ).execute()
+            try:
+                _checked(wanted.url)
+            except ValueError as error:
+                wrong = FieldError("/url", str(error))
+                raise Invalid("Some fields do not fit.", fields=(wrong,)) from None
+        Webhook.update(changed).where(Webhook.id == webhook_id).execute()
         if not wanted.enabled:
             disable(webhook_id, BY_OWNER)
         return _info(_owned(account_id, webhook_id))
 
 
 def change_part(account_id: UUID, webhook_id: UUID, patch: WebhookPatch) -> WebhookInfo:
-    """What the patch names. Raises NotFound, Invalid."""
+    """Change the fields that the patch names. Raises NotFound, Invalid."""
     with transaction():
-        before = _info(_held(account_id, webhook_id)).model_dump(
-            include=set(WebhookChange.model_fields)
-        )
-        named = {name: getattr(patch, name) for name in patch.model_fields_set}
-        wanted = {
-            **before,
-            **named,
-            "description": named.get("description", before["description"]) or "",
-        }
+        before = _info(_owned(account_id, webhook_id, lock=True))
+        wanted = before.model_dump(include=set(WebhookChange.model_fields))
+        wanted |= {name: getattr(patch, name) for name in patch.model_fields_set}
+        wanted["description"] = wanted["description"] or ""
         return change(account_id, webhook_id, WebhookChange.model_construct(**wanted))
 
 
-def _check(url: str) -> None:
-    try:
-        _checked(url)
-    except ValueError as error:
-        raise Invalid("Some fields do not fit.", fields=(FieldError("/url", str(error)),)) from None
-
-
 def delete(account_id: UUID, webhook_id: UUID) -> None:
-    """With its deliveries: what waits is not sent any more. Raises NotFound."""
+    """Delete a webhook with its deliveries, also those that wait. Raises NotFound."""
     with transaction():
         if Webhook.delete().where(_mine(account_id, webhook_id)).execute() == 0:
-            raise _no_webhook()
+            raise NotFound(NO_WEBHOOK)
 
 
 def rotate_secret(account_id: UUID, webhook_id: UUID) -> WebhookWithSecret:
-    """Make its secret anew; the one before signs as well for a day. Raises NotFound."""
+    """Make a new secret; the one before signs as well for a day. Raises NotFound."""
     now, secret = clock.now(), _new_secret()
     with transaction():
-        before = _held(account_id, webhook_id)
-        made = {
-            "secret": secret,
-            "previous_secret": before.secret,
-            "rotated_at": now,
-            "updated_at": now,
-        }
-        Webhook.update(made).where(Webhook.id == webhook_id).execute()
-        row = _owned(account_id, webhook_id)
-    return WebhookWithSecret(
-        **_facts(row), secret=secret, previous_secret_until=now + SHARED_SECRET
-    )
+        before = _owned(account_id, webhook_id, lock=True)
+        changed = {"secret": secret, "previous_secret": before.secret}
+        changed |= {"rotated_at": now, "updated_at": now}
+        Webhook.update(changed).where(Webhook.id == webhook_id).execute()
+        facts = _facts(_owned(account_id, webhook_id))
+    return WebhookWithSecret(**facts, secret=secret, previous_secret_until=now + SHARED_SECRET)
 
 
 def test(account_id: UUID, webhook_id: UUID) -> tuple[DeliveryInfo, list[Job]]:
-    """Send it a message that tells nothing, once. Raises NotFound, Conflict, TooMany."""
+    """Send a test message, once. Raises NotFound, Conflict, RateLimited."""
     with transaction():
         webhook = _enabled(account_id, webhook_id)
         _check_room(account_id)
@@ -291,25 +270,27 @@ def test(account_id: UUID, webhook_id: UUID) -> tuple[DeliveryInfo, list[Job]]:
 
 
 def retry(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> tuple[DeliveryInfo, list[Job]]:
-    """Send a finished delivery once more, under the same id, with the whole schedule before it. Raises NotFound, Conflict,
-    TooMany.
+    """Send a finished delivery again, with the same id and a new schedule.
+
+    Raises NotFound, Conflict, RateLimited.
     """
-    afresh = {
-        "attempts": 0,
-        "interruptions": 0,
-        "error": "",
-        "response_status": None,
-        "duration_ms": None,
-        "finished_at": None,
-    }
     with transaction():
-        _held(account_id, webhook_id)
+        _owned(account_id, webhook_id, lock=True)
         status = _delivery(account_id, webhook_id, delivery_id).status
         if status in WAITING:
             raise Conflict(f"This delivery is {status}: it is tried without being asked.")
         _enabled(account_id, webhook_id)
         _check_room(account_id)
-        waits = {**afresh, "status": DeliveryStatus.pending, "due_at": clock.now()}
+        waits = {
+            "status": DeliveryStatus.pending,
+            "due_at": clock.now(),
+            "attempts": 0,
+            "interruptions": 0,
+            "error": "",
+            "response_status": None,
+            "duration_ms": None,
+            "finished_at": None,
+        }
         WebhookDelivery.update(waits).where(WebhookDelivery.id == delivery_id).execute()
         made = _delivery(account_id, webhook_id, delivery_id)
     return _delivery_info(made), [Job(JobName.deliver_webhook, delivery_id)]
@@ -323,7 +304,10 @@ def list_deliveries(
     before: UUID | None,
     status: DeliveryStatus | None,
 ) -> Page[DeliveryInfo]:
-    """The newest first; `before` is the id that the page before ended with. Raises NotFound."""
+    """Return a page, the newest first. Raises NotFound.
+
+    `before` is the id at which the previous page ended.
+    """
     columns = [column for column in WebhookDelivery._meta.sorted_fields if column.name != "payload"]
     query = WebhookDelivery.select(*columns).where(WebhookDelivery.webhook == webhook_id)
     if before is not None:
@@ -338,7 +322,7 @@ def list_deliveries(
 
 
 def read_delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> DeliveryDetail:
-    """Raises NotFound."""
+    """Return a delivery with its payload. Raises NotFound."""
     with session():
         _owned(account_id, webhook_id)
         row = _delivery(account_id, webhook_id, delivery_id)
@@ -346,21 +330,11 @@ def read_delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> Deli
 
 
 def purge_expired() -> None:
-    """Deliveries that ended more than thirty days ago, some thousand at a time, and secrets that sign no more."""
-    old = WebhookDelivery.finished_at < clock.now() - KEPT
-    for _ in range(ROUNDS):
-        with transaction():
-            query = (
-                WebhookDelivery.select(WebhookDelivery.id)
-                .where(old)
-                .order_by(WebhookDelivery.finished_at)
-                .limit(AT_ONCE)
-            )
-            ids = [id_ for (id_,) in skip_locked(query).tuples()]
-            if ids:
-                WebhookDelivery.delete().where(WebhookDelivery.id.in_(ids)).execute()
-        if len(ids) < AT_ONCE:
-            break
+    """Delete deliveries that ended thirty days ago, in batches, and old secrets."""
+    is_old = WebhookDelivery.finished_at < clock.now() - KEPT
+    old = WebhookDelivery.select(WebhookDelivery.id).where(is_old)
+    old = old.order_by(WebhookDelivery.finished_at)
+    delete_batches(WebhookDelivery.id, old, size=AT_ONCE, batches=ROUNDS)
     with transaction():
         spent = (Webhook.rotated_at < clock.now() - SHARED_SECRET) & (Webhook.previous_secret != "")
         Webhook.update(previous_secret="").where(spent).execute()
@@ -378,41 +352,26 @@ def _mine(account_id: UUID, webhook_id: UUID) -> Any:
     return (Webhook.id == webhook_id) & (Webhook.account == account_id)
 
 
-def _owned(account_id: UUID, webhook_id: UUID) -> Webhook:
-    row: Webhook | None = Webhook.get_or_none(_mine(account_id, webhook_id))
+def _owned(account_id: UUID, webhook_id: UUID, *, lock: bool = False) -> Webhook:
+    """Return a webhook, whose row can be locked until the commit. Raises NotFound."""
+    query = Webhook.select().where(_mine(account_id, webhook_id))
+    row: Webhook | None = next(iter(lock_for_update(query) if lock else query), None)
     if row is None:
-        raise _no_webhook()
-    return row
-
-
-def _held(account_id: UUID, webhook_id: UUID) -> Webhook:
-    """Its row, which nobody else changes before the commit."""
-    row: Webhook | None = next(
-        iter(lock_for_update(Webhook.select().where(_mine(account_id, webhook_id)))), None
-    )
-    if row is None:
-        raise _no_webhook()
+        raise NotFound(NO_WEBHOOK)
     return row
 
 
 def _enabled(account_id: UUID, webhook_id: UUID) -> Webhook:
-    row = _held(account_id, webhook_id)
+    row = _owned(account_id, webhook_id, lock=True)
     if row.disabled_at is not None:
         raise Conflict("The webhook is disabled. Enable it first.")
     return row
 
 
-def _no_webhook() -> NotFound:
-    return NotFound("There is no such webhook.")
-
-
 def _delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> WebhookDelivery:
-    mine = WebhookDelivery.webhook.in_(
-        Webhook.select(Webhook.id).where(_mine(account_id, webhook_id))
-    )
-    row: WebhookDelivery | None = WebhookDelivery.get_or_none(
-        mine, WebhookDelivery.id == delivery_id
-    )
+    webhooks = Webhook.select(Webhook.id).where(_mine(account_id, webhook_id))
+    its = WebhookDelivery.webhook.in_(webhooks) & (WebhookDelivery.id == delivery_id)
+    row: WebhookDelivery | None = WebhookDelivery.get_or_none(its)
     if row is None:
         raise NotFound("There is no such delivery.")
     return row
@@ -436,9 +395,6 @@ def _info(row: Webhook) -> WebhookInfo:
 
 
 def _delivery_info(row: WebhookDelivery) -> DeliveryInfo:
-    facts = {
-        name: getattr(row, name) for name in DeliveryInfo.model_fields if name != "next_try_at"
-    }
-    return DeliveryInfo(
-        **facts, next_try_at=row.due_at if row.status == DeliveryStatus.pending else None
-    )
+    names = DeliveryInfo.model_fields.keys() - {"next_try_at"}
+    next_try_at = row.due_at if row.status == DeliveryStatus.pending else None
+    return DeliveryInfo(**{name: getattr(row, name) for name in names}, next_try_at=next_try_at)

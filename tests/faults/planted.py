@@ -364,8 +364,8 @@ DOMAIN = (
     Fault(
         name="budget-checked-without-the-call",
         file="roadmap/budget/budget.py",
-        old="    return (sum_ + amount <= limit,) if limit else ()",
-        new="    return (sum_ <= limit,) if limit else ()",
+        old="    within = (sum_ + most <= limit,) if limit else ()",
+        new="    within = (sum_ <= limit,) if limit else ()",
         lost="Roadmaps cost more than their budget.",
         found_by=("tests/unit/test_spending.py",),
     ),
