@@ -1,4 +1,4 @@
-"""The timeline of a roadmap: its spans (`making.py`) with their sums, read from the rows that tell of its making."""
+"""Timeline of a roadmap: its spans (`build_spans.py`) with their sums, from its rows."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -31,7 +31,8 @@ class Totals(BaseModel):
     """Of all calls of the model; times (seconds) and retries of the newest 5,000 events, and of what is left of the log."""
 
     seconds: float = Field(
-        description="In which it was being made: not those for approval, nor those from an end to a retry."
+        description="In which it was being made: "
+        "not those for approval, nor those from an end to a retry."
     )
     waited: float = Field(description="Of these, seconds in which nothing was being done for it.")
     approval: float = Field(description="Seconds for which its plan waited for approval.")
@@ -79,47 +80,33 @@ def trace_of(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> T
 
 
 def _facts(row: Roadmap) -> tuple[Facts, int]:
-    """The newest rows of each table, and of how many tables there are more."""
-    records = ExecutionLog.select().where(
-        ExecutionLog.roadmap_id == row.id,
-        ExecutionLog.category.in_(("planning", "building", "retry", "waiting")),
-    )
-    calls = ModelCall.select().where(ModelCall.roadmap_id == row.id)
-    events_ = RoadmapEvent.select().where(RoadmapEvent.roadmap == row.id)
-    told = WebhookDelivery.select().where(WebhookDelivery.roadmap_id == row.id)
-    parts = Content.select().where(Content.roadmap == row.id)
-    read = {
-        "events": _newest(events_, RoadmapEvent.seq),
-        "records": _newest(records, ExecutionLog.id),
-        "calls": _newest(calls, ModelCall.id),
-        "deliveries": _newest(told, WebhookDelivery.id),
-        "parts": _newest(parts, Content.id),
+    """Return the newest rows of each table, and the number of tables with more."""
+    of_work = ExecutionLog.category.in_(("planning", "building", "retry", "waiting"))
+    sources: dict[str, tuple[Any, Any]] = {
+        "events": (RoadmapEvent.roadmap == row.id, RoadmapEvent.seq),
+        "records": ((ExecutionLog.roadmap_id == row.id) & of_work, ExecutionLog.id),
+        "calls": (ModelCall.roadmap_id == row.id, ModelCall.id),
+        "deliveries": (WebhookDelivery.roadmap_id == row.id, WebhookDelivery.id),
+        "parts": (Content.roadmap == row.id, Content.id),
     }
-    titles = dict(
-        Concept.select(Concept.id, Concept.title).where(Concept.roadmap == row.id).tuples()
-    )
+    read = {
+        name: list(key.model.select().where(its).order_by(key.desc()).limit(MOST_ROWS + 1))[::-1]
+        for name, (its, key) in sources.items()
+    }
     kept = {name: rows[-MOST_ROWS:] for name, rows in read.items()}
-    return Facts(now=clock.now(), row=row, titles=titles, **kept), sum(
-        len(rows) > MOST_ROWS for rows in read.values()
-    )
-
-
-def _newest(query: Any, key: Any) -> list[Any]:
-    """And one more, if there is one."""
-    return list(query.order_by(key.desc()).limit(MOST_ROWS + 1))[::-1]
+    titles = Concept.select(Concept.id, Concept.title).where(Concept.roadmap == row.id)
+    facts = Facts(now=clock.now(), row=row, titles=dict(titles.tuples()), **kept)
+    return facts, sum(len(rows) > MOST_ROWS for rows in read.values())
 
 
 def _sums(roadmap_id: UUID) -> dict[str, int]:
-    columns = ("prompt_tokens", "completion_tokens", "ms", "price")
-    sums = {
-        name: peewee.fn.COALESCE(peewee.fn.SUM(getattr(ModelCall, name)), 0).alias(name)
-        for name in columns
-    }
-    query = ModelCall.select(peewee.fn.COUNT(ModelCall.id).alias("calls"), *sums.values())
-    return {
-        name: int(value)
-        for name, value in query.where(ModelCall.roadmap_id == roadmap_id).dicts().get().items()
-    }
+    sums = (
+        peewee.fn.COALESCE(peewee.fn.SUM(getattr(ModelCall, name)), 0).alias(name)
+        for name in ("prompt_tokens", "completion_tokens", "ms", "price")
+    )
+    query = ModelCall.select(peewee.fn.COUNT(ModelCall.id).alias("calls"), *sums)
+    row = query.where(ModelCall.roadmap_id == roadmap_id).dicts().get()
+    return {name: int(value) for name, value in row.items()}
 
 
 def _totals(facts: Facts, spans: list[Span], sums: dict[str, int]) -> Totals:
@@ -145,7 +132,7 @@ def _totals(facts: Facts, spans: list[Span], sums: dict[str, int]) -> Totals:
 
 
 def _making(facts: Facts) -> Iterator[tuple[datetime, datetime]]:
-    """From each beginning to the end that follows it, or to now."""
+    """Yield the times from each begin to the end that follows it, or to now."""
     since: datetime | None = None
     for event in facts.events:
         if event.type in TERMINAL and since is not None:
