@@ -39,7 +39,8 @@ PARTS = "c.id || ' ' || c.status || ' ' || c.version || ' ' || c.error"
 LEARNED = "n.id || ' ' || n.progress || ' ' || coalesce(CAST(n.progress_at AS text), '')"
 STATE_ON_POSTGRES = f"""SELECT sha256(convert_to(concat(r,
     (SELECT string_agg({PARTS}, ' ' ORDER BY c.id) FROM content c WHERE c.roadmap_id = r.id),
-    (SELECT string_agg({LEARNED}, ' ' ORDER BY n.id) FROM concept n WHERE n.roadmap_id = r.id)), 'UTF8'))::text
+    (SELECT string_agg({LEARNED}, ' ' ORDER BY n.id) FROM concept n WHERE n.roadmap_id = r.id)),
+    'UTF8'))::text
     FROM roadmap r WHERE r.id = %s AND r.owner_id = %s AND r.trashed_at IS NULL"""
 STATE_ON_SQLITE = f"""SELECT r.*,
     (SELECT group_concat({PARTS}) FROM content c WHERE c.roadmap_id = r.id),
