@@ -1,4 +1,4 @@
-"""Next lessons of an account: roadmaps in progress, each with its next concept and schedule.
+"""Next lessons of an account: roadmaps with their next concept and schedule.
 
 The home page reads them with every visit: in a few queries, and of each concept only what is
 needed.
@@ -78,15 +78,23 @@ def onward(owner_id: UUID, *, limit: int) -> list[NextLesson]:
 def _learned_last(owner_id: UUID) -> list[UUID]:
     """Read along an index for each roadmap: concepts of other accounts are not read."""
     recent = newest_of(owner_id).columns(Roadmap.id).limit(LOOKED_AT).alias("recent")
-    its = (Concept.roadmap == recent.c.id) & Concept.progress_at.is_null(False)
-    times = Concept.select(Concept.progress_at).where(its).order_by(Concept.progress_at.desc())
-    query = Roadmap.select(recent.c.id, times.limit(1).alias("at")).from_(recent)
-    rows = query.order_by(peewee.SQL("at").desc(nulls="LAST")).limit(BEGUN).tuples()
-    return [Roadmap.id.python_value(id_) for id_, at in rows if at is not None]
+    query = Roadmap.select(
+        recent.c.id,
+        Concept.select(Concept.progress_at)
+        .where((Concept.roadmap == recent.c.id) & Concept.progress_at.is_null(False))
+        .order_by(Concept.progress_at.desc())
+        .limit(1)
+        .alias("at"),
+    ).from_(recent)
+    return [
+        Roadmap.id.python_value(id_)
+        for id_, at in query.order_by(peewee.SQL("at").desc(nulls="LAST")).limit(BEGUN).tuples()
+        if at is not None
+    ]
 
 
 def _others(owner_id: UUID, begun: list[UUID]) -> list[UUID]:
-    """Return other roadmaps, first those begun in an older release, which kept no times."""
+    """Return other roadmaps, first those begun in a release that kept no times."""
     readable = (Roadmap.contents_ready > 0) & Roadmap.id.not_in(begun)
     query = newest_of(owner_id).columns(Roadmap.id).where(readable).limit(NEWEST)
     newest = [id_ for (id_,) in query.tuples()]
@@ -102,7 +110,6 @@ def _read(ids: Sequence[UUID]) -> list[NextLesson]:
     written = Content.select(Content.concept).where(
         Content.roadmap.in_(list(rows)), Content.version > 0
     )
-    facts = [getattr(Concept, name) for name in FACTS]
     planned = (
         Concept.select(
             Concept.roadmap,
@@ -110,7 +117,7 @@ def _read(ids: Sequence[UUID]) -> list[NextLesson]:
             Stage.title,
             Concept.id.in_(written),
             Concept.prerequisites,
-            *facts,
+            *[getattr(Concept, name) for name in FACTS],
         )
         .join(Module)
         .join(Stage)
@@ -118,12 +125,12 @@ def _read(ids: Sequence[UUID]) -> list[NextLesson]:
         .order_by(Stage.position, Stage.id, Module.position, Concept.position)
     )
     concepts = list(planned.tuples())
-    found = (
-        _lesson(rows[id_], [each for each in concepts if each[0] == id_])
+    return [
+        lesson
         for id_ in ids
         if id_ in rows
-    )
-    return [each for each in found if each is not None]
+        and (lesson := _lesson(rows[id_], [each for each in concepts if each[0] == id_]))
+    ]
 
 
 def _lesson(row: Roadmap, concepts: Sequence[tuple[Any, ...]]) -> NextLesson | None:
@@ -131,21 +138,20 @@ def _lesson(row: Roadmap, concepts: Sequence[tuple[Any, ...]]) -> NextLesson | N
 
     The tree has only the fields that the schedule needs.
     """
-    stages = [
-        _part(
-            StageNode,
-            id=id_,
-            title=title,
-            modules=[_part(ModuleNode, concepts=[_concept(*each[3:]) for each in inside])],
-        )
-        for (id_, title), inside in groupby(concepts, key=lambda concept: concept[1:3])
-    ]
     tree: RoadmapTree = _part(
         RoadmapTree,
         hours_per_week=row.hours_per_week,
         deadline=row.deadline,
         begins_on=row.begins_on or row.created_at.date(),
-        stages=stages,
+        stages=[
+            _part(
+                StageNode,
+                id=id_,
+                title=title,
+                modules=[_part(ModuleNode, concepts=[_concept(*each[3:]) for each in inside])],
+            )
+            for (id_, title), inside in groupby(concepts, key=lambda concept: concept[1:3])
+        ],
     )
     nodes = {node.id: node for node in concepts_of(tree)}
     next_id = next_of(list(nodes.values()))

@@ -41,11 +41,10 @@ def course(owner_id: UUID, roadmap_id: UUID) -> Course:
         row = get_owned(owner_id, roadmap_id)
         rows = list(planned.tuples())
     names = ("id", "title", "progress", "module", "stage")
-    steps = [CourseStep(**dict(zip(names, each, strict=True))) for each in rows]
     return Course(
         roadmap_id=roadmap_id,
         title=row.title or row.goal,
         language=row.language,
         status=row.status,
-        steps=steps,
+        steps=[CourseStep(**dict(zip(names, each, strict=True))) for each in rows],
     )

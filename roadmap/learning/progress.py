@@ -128,10 +128,11 @@ def set_progress(
     """Set progress; questions of a done concept come back for review. Raises NotFound."""
     since = None if request.progress == ConceptProgress.todo else clock.now()
     other = Concept.progress != request.progress  # the same progress again keeps its time
-    at = peewee.Value(since, Concept.progress_at.db_value)
     changes = {
         "progress": request.progress,
-        "progress_at": peewee.Case(None, [(other, at)], Concept.progress_at),
+        "progress_at": peewee.Case(
+            None, [(other, peewee.Value(since, Concept.progress_at.db_value))], Concept.progress_at
+        ),
     }
     with transaction():
         reviews.hold_roadmap(owner_id, roadmap_id)
@@ -220,15 +221,24 @@ def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id:
         )
         if row is None:
             raise NotFound("There is no such attempt.")
-        its = (ContentVersion.content == Content.id) & (ContentVersion.version == row.version)
-        query = ContentVersion.select(ContentVersion.body).join(Content, on=its)
-        body = query.where(Content.concept == concept_id, Content.kind == ContentKind.quiz).scalar()
-    quiz = Quiz.model_validate(body)
-    questions = [
-        grade(number, *pair)
-        for number, pair in enumerate(zip(quiz.questions, row.answers, strict=True))
-    ]
-    return Attempt(**_summary(row), questions=questions)
+        body = (
+            ContentVersion.select(ContentVersion.body)
+            .join(
+                Content,
+                on=(ContentVersion.content == Content.id) & (ContentVersion.version == row.version),
+            )
+            .where(Content.concept == concept_id, Content.kind == ContentKind.quiz)
+            .scalar()
+        )
+    return Attempt(
+        **_summary(row),
+        questions=[
+            grade(number, *pair)
+            for number, pair in enumerate(
+                zip(Quiz.model_validate(body).questions, row.answers, strict=True)
+            )
+        ],
+    )
 
 
 def list_attempts(
@@ -273,8 +283,9 @@ def change_profile(owner_id: UUID, patch: ProfilePatch) -> Profile:
     """Change named fields; of two requests at once, both count."""
     with transaction():
         lock_account(owner_id)
-        named = patch.model_dump(exclude_unset=True)
-        return save_profile(owner_id, read_profile(owner_id).model_copy(update=named))
+        return save_profile(
+            owner_id, read_profile(owner_id).model_copy(update=patch.model_dump(exclude_unset=True))
+        )
 
 
 def _check(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
@@ -294,15 +305,10 @@ def _change(
 ) -> LearnerConcept:
     with transaction():
         get_owned(owner_id, roadmap_id)
-        changed = (
-            Concept.update(changes)
-            .where(_in_plan(roadmap_id, concept_id), *conditions)
-            .returning(Concept)
-        )
-        row = next(iter(changed.execute()), None)
-        if row is None:
-            raise otherwise or _no_concept()
-        return _learner(row)
+        update = Concept.update(changes).where(_in_plan(roadmap_id, concept_id), *conditions)
+        for row in update.returning(Concept).execute():
+            return _learner(row)
+        raise otherwise or _no_concept()
 
 
 def _learner(row: Concept) -> LearnerConcept:

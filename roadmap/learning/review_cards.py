@@ -24,8 +24,12 @@ from roadmap.plan.statuses import ConceptProgress
 def current_quiz(concept_id: UUID) -> tuple[int, Quiz] | None:
     """Return the current quiz with its version, or None. Needs a session."""
     current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    its = (Content.concept == concept_id) & (Content.kind == ContentKind.quiz)
-    written = ContentVersion.select().join(Content, on=current).where(its).get_or_none()
+    written = (
+        ContentVersion.select()
+        .join(Content, on=current)
+        .where((Content.concept == concept_id) & (Content.kind == ContentKind.quiz))
+        .get_or_none()
+    )
     return None if written is None else (written.version, Quiz.model_validate(written.body))
 
 
@@ -65,8 +69,9 @@ def follow(concepts: Collection[UUID]) -> None:
     has_cards = fn.EXISTS(ReviewCard.select().where(ReviewCard.concept == Concept.id))
     comes_back = (Concept.progress == ConceptProgress.done) | has_cards
     query = Concept.select(Concept.id, Concept.roadmap, Roadmap.owner).join(Roadmap)
-    its = query.where(Concept.id.in_(list(concepts)), comes_back).order_by(Concept.id)
-    for concept_id, roadmap_id, owner_id in list(its.tuples()):
+    for concept_id, roadmap_id, owner_id in list(
+        query.where(Concept.id.in_(list(concepts)), comes_back).order_by(Concept.id).tuples()
+    ):
         if (found := current_quiz(concept_id)) is not None:
             placed(owner_id, roadmap_id, concept_id, *found)
 
@@ -96,7 +101,8 @@ def placed(
     for card in cards:
         number = number_of[card.question]
         if (card.version, card.number) != (version, number):
-            place = {"version": version, "number": number}
-            ReviewCard.update(place).where(ReviewCard.id == card.id).execute()
+            ReviewCard.update({"version": version, "number": number}).where(
+                ReviewCard.id == card.id
+            ).execute()
         card.number = number
     return cards

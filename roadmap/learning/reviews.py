@@ -1,7 +1,8 @@
-"""Reviews of quiz questions, each a card with the state of its memory (`spaced_repetition.py`).
+"""Reviews of quiz questions: cards, their answers and ratings.
 
-A card is asked while its roadmap exists and is not in the trash, its concept is in the plan, and
-the current version of the quiz is that of the card (`review_cards.py`).
+A card has the state of a memory (`spaced_repetition.py`). It is asked while its roadmap exists and
+is not in the trash, its concept is in the plan, and the current version of the quiz is that of the
+card (`review_cards.py`).
 """
 
 import functools
@@ -172,10 +173,8 @@ def withdraw(concept_id: UUID) -> None:
     """Delete cards that were never rated, of a concept not done. Needs a transaction."""
     its = (ReviewCard.concept == concept_id) & (ReviewCard.reviews == 0)
     # Locked in the order of `placed`.
-    rows = lock_for_update(
-        ReviewCard.select(ReviewCard.id).where(its).order_by(ReviewCard.question)
-    )
-    if held := [card.id for card in rows]:
+    query = ReviewCard.select(ReviewCard.id).where(its).order_by(ReviewCard.question)
+    if held := [card.id for card in lock_for_update(query)]:
         ReviewCard.delete().where(ReviewCard.id.in_(held)).execute()
 
 
@@ -251,8 +250,9 @@ def _count(due: peewee.ModelSelect) -> int:
     Without an order PostgreSQL may read the cards of all accounts until it has found enough.
     """
     some = due.clone().columns(ReviewCard.id).order_by(ReviewCard.due_at).limit(MOST_COUNTED)
-    query = ReviewCard.select(peewee.fn.COUNT(peewee.SQL("*"))).from_(some.alias("seen"))
-    return int(query.scalar())
+    return int(
+        ReviewCard.select(peewee.fn.COUNT(peewee.SQL("*"))).from_(some.alias("seen")).scalar()
+    )
 
 
 def _found(owner_id: UUID, card_id: UUID) -> tuple[ReviewCard, Question]:
@@ -274,8 +274,9 @@ def _questions(cards: Iterable[ReviewCard]) -> dict[UUID, Question]:
         (ContentVersion.content == content_id) & (ContentVersion.version == version)
         for content_id, version in places
     )
-    columns_ = (ContentVersion.content, ContentVersion.version, ContentVersion.body)
-    query = ContentVersion.select(*columns_).where(functools.reduce(operator.or_, its))
+    query = ContentVersion.select(
+        ContentVersion.content, ContentVersion.version, ContentVersion.body
+    ).where(functools.reduce(operator.or_, its))
     quizzes = {(id_, number): Quiz.model_validate(body) for id_, number, body in query.tuples()}
     return {
         card.id: quizzes[card.content.id, card.version].questions[card.number] for card in cards

@@ -1,4 +1,4 @@
-"""Schedule of the rest of a roadmap, from progress so far and hours per week. Pure.
+"""Schedule of a roadmap from progress so far and hours per week. Pure.
 
 Hours are spent in the order of the plan and evenly over the days of a week; weeks begin on Monday.
 The plan is recalculated every day: missed hours move everything behind them, early ones make room.
@@ -140,8 +140,9 @@ def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
     planned_end = original.day_of(max(total - 1, 0))
     spans = list(_spans(ahead, plan))
     ends_on = spans[-1].ends_on if spans else None
-    times = [each.progress_at.date() for each in kept if each.progress_at]
-    reached = ends_on or max(times, default=planned_end)
+    reached = ends_on or max(
+        [each.progress_at.date() for each in kept if each.progress_at], default=planned_end
+    )
     return Schedule(
         today=today,
         begins_on=tree.begins_on,
@@ -226,8 +227,9 @@ def _weeks(
                 if len(found) == MOST_WEEKS:
                     return list(found.values())
                 found[begins_on] = _week(begins_on)
-            share = Share(concept_id=concept.id, title=concept.title, hours=hours)
-            found[begins_on].shares.append(share)
+            found[begins_on].shares.append(
+                Share(concept_id=concept.id, title=concept.title, hours=hours)
+            )
             found[begins_on].hours_ahead += hours
         at += concept.hours
     return list(found.values())

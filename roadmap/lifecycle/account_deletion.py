@@ -1,4 +1,4 @@
-"""Deletion of accounts: their work is cancelled, and after 30 days all their data is deleted.
+"""Deletion of accounts: work is cancelled, and 30 days later all data deleted.
 
 `accounts.delete` disables the account, and a login may restore it (`accounts.log_in`). This module
 cancels its work and, when the time is over, deletes it in small transactions. Copies of shared
@@ -88,10 +88,13 @@ def _delete_part(account: Account) -> bool:
     ):
         return True
     MonthlySpending.delete().where(MonthlySpending.owner_id == account.id).execute()
-    sent_before = (Invitation.email == account.email) & (
-        Invitation.created_at < account.delete_at - RETURN
-    )
-    Invitation.delete().where((Invitation.used_by == account.id) | sent_before).execute()
+    Invitation.delete().where(
+        (Invitation.used_by == account.id)
+        | (
+            (Invitation.email == account.email)
+            & (Invitation.created_at < account.delete_at - RETURN)
+        )
+    ).execute()
     AuditRecord.update(actor=str(account.id)).where(AuditRecord.account_id == account.id).execute()
     _purge_addresses(account)
     # The rest goes with it, by its foreign keys.
@@ -107,8 +110,10 @@ def _purge_addresses(account: Account) -> None:
     it.
     """
     changes, own = AuditRecord.action == Action.user_email, AuditRecord.target == str(account.id)
-    rows = AuditRecord.select().where(changes & own)
-    former = [(change.details["before"], change.id) for change in rows]
+    former = [
+        (change.details["before"], change.id)
+        for change in AuditRecord.select().where(changes & own)
+    ]
     for email, until in [*former, (account.email, LAST)]:
         of_another = (
             changes & ~own & (AuditRecord.details["before"] == email) & (AuditRecord.id < until)
@@ -124,5 +129,8 @@ def _purge_addresses(account: Account) -> None:
 
 def _delete_rows(table: type[Identified], which: Any) -> int:
     """Delete at most ROWS rows; their number."""
-    some = table.select(table.id).where(which).limit(ROWS)
-    return int(table.delete().where(table.id.in_(some)).execute())
+    return int(
+        table.delete()
+        .where(table.id.in_(table.select(table.id).where(which).limit(ROWS)))
+        .execute()
+    )

@@ -29,7 +29,6 @@ from models.roadmaps import Concept, Content, Roadmap
 from roadmap.accounts.access import newest_of
 from roadmap.budget.budget import money
 from roadmap.lifecycle import commands
-from roadmap.lifecycle.commands import CommandResult
 from roadmap.operations.audit_log import Action, Actor, audited
 from roadmap.operations.execution_log import LogLevel, LogRecord, record
 from roadmap.plan.outline import ContentKind
@@ -134,7 +133,7 @@ def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> Oversee
     Raises Invalid for a search that takes too long, and Unavailable.
     """
     with _limited():
-        owner_id = _owner_id(sought.owner) if sought.owner else None
+        owner_id = account_id(sought.owner) if sought.owner else None
         if sought.owner and owner_id is None:
             return OverseenList(items=[], next_cursor=None)
         conditions = list(_conditions(sought))  # once: a search for words is one of them
@@ -145,8 +144,11 @@ def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> Oversee
         ]
         rows = list(heapq.merge(*pages, key=lambda row: row.id, reverse=True))[: limit + 1]
         # Not by a join, which a wrong guess of the planner makes slow.
-        owners = Account.id.in_(list({row.owner_id for row in rows}))
-        emails = dict(Account.select(Account.id, Account.email).where(owners).tuples())
+        emails = dict(
+            Account.select(Account.id, Account.email)
+            .where(Account.id.in_(list({row.owner_id for row in rows})))
+            .tuples()
+        )
     items = [OverseenRoadmap(**_summary(row, emails.get(row.owner_id, ""))) for row in rows[:limit]]
     return OverseenList(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
 
@@ -178,19 +180,20 @@ def detail(roadmap_id: UUID) -> OverseenDetail:
 def owner_of(roadmap_id: UUID) -> UUID:
     """Return the id of the owner. Raises NotFound."""
     with session():
-        query = Roadmap.select(Roadmap.owner).where(Roadmap.id == roadmap_id)
-        owner_id: UUID | None = query.scalar()
+        owner_id: UUID | None = (
+            Roadmap.select(Roadmap.owner).where(Roadmap.id == roadmap_id).scalar()
+        )
     if owner_id is None:
         raise NotFound("There is no such roadmap.")
     return owner_id
 
 
-def cancel(actor: Actor, roadmap_id: UUID) -> CommandResult:
+def cancel(actor: Actor, roadmap_id: UUID) -> commands.CommandResult:
     """Cancel a roadmap of any account. Raises NotFound, Conflict."""
     return _decide(actor, Action.roadmap_cancel, roadmap_id, commands.cancel)
 
 
-def retry(actor: Actor, roadmap_id: UUID) -> CommandResult:
+def retry(actor: Actor, roadmap_id: UUID) -> commands.CommandResult:
     """Retry what failed of a roadmap of any account. Raises NotFound, Conflict."""
     return _decide(actor, Action.roadmap_retry, roadmap_id, commands.retry)
 
@@ -206,20 +209,30 @@ def last_records(roadmap_id: UUID, limit: int) -> list[LogRecord]:
 
 
 def _decide(
-    actor: Actor, action: Action, roadmap_id: UUID, decide: Callable[[UUID, UUID], CommandResult]
-) -> CommandResult:
+    actor: Actor,
+    action: Action,
+    roadmap_id: UUID,
+    decide: Callable[[UUID, UUID], commands.CommandResult],
+) -> commands.CommandResult:
     owner_id = owner_of(roadmap_id)
     with audited(actor, action, str(roadmap_id), {"owner": str(owner_id)}) as act:
         result = decide(owner_id, roadmap_id)
         act.found["status"] = result.status.value
-    message = f"An operator decided: {action}; revision {result.revision} is {result.status}"
-    database.after_commit(partial(record, "api", "decide", message, roadmap_id=roadmap_id))
+    database.after_commit(
+        partial(
+            record,
+            "api",
+            "decide",
+            f"An operator decided: {action}; revision {result.revision} is {result.status}",
+            roadmap_id=roadmap_id,
+        )
+    )
     return result
 
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """Transaction for one page. Raises Invalid if it takes too long: a retry would too."""
+    """Transaction for one page. Raises Invalid if it takes too long."""
     try:
         with limited(statement=SEARCH_SECONDS, lock=SEARCH_SECONDS):
             if is_postgres():
@@ -291,14 +304,13 @@ def _has_words(text: str) -> Any:
     # PostgreSQL cannot guess how many rows have such a word, and would read all the others. If
     # there are many, some of the newest are soon found without the index.
     database.execute_sql("SET LOCAL enable_seqscan = off")
-    rows = Roadmap.select(Roadmap.id).where(condition).limit(RARE + 1).tuples()
-    found = [id_ for (id_,) in rows]
+    found = [id_ for (id_,) in Roadmap.select(Roadmap.id).where(condition).limit(RARE + 1).tuples()]
     database.execute_sql("SET LOCAL enable_seqscan = on")
     return condition if len(found) > RARE else Roadmap.id.in_(found)
 
 
-def _owner_id(owner: str) -> UUID | None:
-    """Return the account id of an email address or id, or None."""
+def account_id(owner: str) -> UUID | None:
+    """Return the account id of an email address or id, or None. Needs a session."""
     try:
         wanted = Account.id == UUID(owner)
     except ValueError:
@@ -308,13 +320,14 @@ def _owner_id(owner: str) -> UUID | None:
 
 
 def _summary(row: Roadmap, email: str) -> dict[str, Any]:
-    progress = Progress(
-        ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total
-    )
     changed = {
         "owner": Owner(id=row.owner_id, email=email),
-        "progress": progress,
+        "progress": Progress(
+            ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total
+        ),
         "spent": money(row.spent),
     }
-    same = OverseenRoadmap.model_fields.keys() - changed
-    return {**{name: getattr(row, name) for name in same}, **changed}
+    return {
+        **{name: getattr(row, name) for name in OverseenRoadmap.model_fields.keys() - changed},
+        **changed,
+    }

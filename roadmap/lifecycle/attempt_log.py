@@ -97,19 +97,18 @@ def log_fault(
     concept_id: UUID | None = None,
 ) -> None:
     """Record a failed attempt; the next one follows in `wait` seconds."""
-    details = {
-        "try": AttemptMark.failed,
-        "attempt": attempt,
-        "wait": wait,
-        "cause": fault.cause,
-        "worker": worker_name(),
-    }
     record(
         RETRY,
         step,
         f"{fault} Tries again in {wait:.1f} s.",
         level=LogLevel.warning,
-        details=details,
+        details={
+            "try": AttemptMark.failed,
+            "attempt": attempt,
+            "wait": wait,
+            "cause": fault.cause,
+            "worker": worker_name(),
+        },
         roadmap_id=roadmap_id,
         concept_id=concept_id,
     )
@@ -120,5 +119,11 @@ def log_deferred(
 ) -> None:
     """Record that an attempt is deferred: no room or no budget at present."""
     message = f"{fault} It waits for {fault.wait:.1f} s."
-    details = {"try": AttemptMark.put_off, "wait": fault.wait, "cause": fault.cause}
-    record(WAITING, step, message, details=details, roadmap_id=roadmap_id, concept_id=concept_id)
+    record(
+        WAITING,
+        step,
+        message,
+        details={"try": AttemptMark.put_off, "wait": fault.wait, "cause": fault.cause},
+        roadmap_id=roadmap_id,
+        concept_id=concept_id,
+    )

@@ -1,4 +1,4 @@
-"""Status of the work on a roadmap: position in the queue, parts in work, time left.
+"""Work on a roadmap: position in the queue, parts in work, time left.
 
 Every duration comes from measured times: of this roadmap, or at first of its owner's last ones.
 """
@@ -80,8 +80,13 @@ def activity(owner_id: UUID, roadmap_id: UUID) -> Activity:
 def _parts_before(roadmap_id: UUID) -> int:
     """Return the number of parts of others that are due before the first of this one."""
     pending = Content.status == ContentStatus.pending
-    mine = Content.select(Content.due_at).where(Content.roadmap == roadmap_id, pending)
-    first = mine.order_by(Content.due_at).limit(1).scalar()
+    first = (
+        Content.select(Content.due_at)
+        .where(Content.roadmap == roadmap_id, pending)
+        .order_by(Content.due_at)
+        .limit(1)
+        .scalar()
+    )
     if first is None:
         return 0
     building = Roadmap.status == RoadmapStatus.building  # parts that wait for review do not count
@@ -92,9 +97,12 @@ def _parts_before(roadmap_id: UUID) -> int:
 
 def _own_pace(row: Roadmap) -> float | None:
     """Return the seconds per part of this roadmap since it was last begun."""
-    query = RoadmapEvent.select(RoadmapEvent.type, RoadmapEvent.at).order_by(RoadmapEvent.seq)
-    its = (RoadmapEvent.roadmap == row.id) & RoadmapEvent.type.in_((*BEGUN, *WRITTEN))
-    steps: list[tuple[str, datetime]] = list(query.where(its).tuples())
+    steps: list[tuple[str, datetime]] = list(
+        RoadmapEvent.select(RoadmapEvent.type, RoadmapEvent.at)
+        .order_by(RoadmapEvent.seq)
+        .where((RoadmapEvent.roadmap == row.id) & RoadmapEvent.type.in_((*BEGUN, *WRITTEN)))
+        .tuples()
+    )
     begun = max((number for number, (type_, _) in enumerate(steps) if type_ in BEGUN), default=None)
     if begun is None or len(steps) - begun - 1 < ENOUGH:
         return None
@@ -106,10 +114,14 @@ def _recent_pace(row: Roadmap) -> MeanDurations | None:
 
     Only those count that were finished in one go.
     """
-    columns = (Roadmap.id, Roadmap.status, Roadmap.generator, Roadmap.contents_total)
-    times = (Roadmap.created_at, Roadmap.finished_at)
-    others = (Roadmap.owner == row.owner_id) & (Roadmap.id != row.id)
-    mine = Roadmap.select(*columns, *times).where(others)
+    mine = Roadmap.select(
+        Roadmap.id,
+        Roadmap.status,
+        Roadmap.generator,
+        Roadmap.contents_total,
+        Roadmap.created_at,
+        Roadmap.finished_at,
+    ).where((Roadmap.owner == row.owner_id) & (Roadmap.id != row.id))
     last = list(mine.order_by(Roadmap.id.desc()).limit(LOOKED_AT))
     writers = {row.generator} if row.generator else {each.generator for each in last}
     done = [
@@ -117,8 +129,9 @@ def _recent_pace(row: Roadmap) -> MeanDurations | None:
         for each in last
         if each.status == RoadmapStatus.ready and each.contents_total and each.generator in writers
     ][:RECENT]
-    types = (EventType.planning, EventType.outlined, EventType.approved, *GONE_ON)
-    of = RoadmapEvent.roadmap.in_([each.id for each in done]) & RoadmapEvent.type.in_(types)
+    of = RoadmapEvent.roadmap.in_([each.id for each in done]) & RoadmapEvent.type.in_(
+        (EventType.planning, EventType.outlined, EventType.approved, *GONE_ON)
+    )
     events = RoadmapEvent.select(RoadmapEvent.roadmap, RoadmapEvent.type, RoadmapEvent.at).where(of)
     last_at = {
         (roadmap, type_): at for roadmap, type_, at in events.order_by(RoadmapEvent.seq).tuples()

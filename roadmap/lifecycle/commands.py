@@ -1,4 +1,4 @@
-"""Commands on a roadmap: approve, revise, edit, restore, cancel, retry, regenerate.
+"""Commands on a roadmap: approve, revise, edit, restore, cancel, retry and others.
 
 Each is one transaction that first takes the roadmap's row if its status allows the command, so that
 the second of two at once sees what the first has done. It returns the new state of the roadmap and
@@ -21,7 +21,7 @@ from roadmap.accounts.access import transition
 from roadmap.accounts.locks import lock_account
 from roadmap.generation.context import BUILT_IN
 from roadmap.learning import review_cards
-from roadmap.lifecycle import completion, create, events, revisions
+from roadmap.lifecycle import completion, create, events, plan_rows, revisions
 from roadmap.lifecycle.activate_plan import (
     adopt_outline,
     pending_jobs,
@@ -31,10 +31,8 @@ from roadmap.lifecycle.activate_plan import (
 )
 from roadmap.lifecycle.content_versions import find_content
 from roadmap.lifecycle.plan_rows import MOST as MOST_VERSIONS
-from roadmap.lifecycle.plan_rows import current_outline
 from roadmap.lifecycle.plan_sync import PENDING, fitting, newest_version, removed_keys, taken_up
 from roadmap.plan import edits
-from roadmap.plan.edits import Operation
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import ContentKind, Outline
@@ -83,8 +81,9 @@ def approve(owner_id: UUID, roadmap_id: UUID, revision: int | None) -> CommandRe
     with _locked(owner_id, roadmap_id, [RoadmapStatus.awaiting_review], "approved") as row:
         _expect(row, revision)
         building = {"status": RoadmapStatus.building, "approved": True, "error": ""}
-        changed = events.record(row.id, EventType.approved, {"revision": row.revision}, **building)
-        jobs = completion.finish_if_last(changed) + pending_jobs(roadmap_id)
+        jobs = completion.finish_if_last(
+            events.record(row.id, EventType.approved, {"revision": row.revision}, **building)
+        ) + pending_jobs(roadmap_id)
         return _result(row, "Approved", jobs)
 
 
@@ -95,31 +94,43 @@ def revise(owner_id: UUID, roadmap_id: UUID, feedback: str) -> CommandResult:
         revision = revisions.open_(row, RevisionSource.feedback, feedback)
         queued = {**AFRESH, "status": RoadmapStatus.queued, "due_at": clock.now()}
         events.record(row.id, EventType.queued, {"revision": revision.number}, **queued)
-        jobs = [Job(JobName.plan_roadmap, roadmap_id)]
-        return _result(row, "Asked for changes", jobs, designing=revision.number)
+        return _result(
+            row,
+            "Asked for changes",
+            [Job(JobName.plan_roadmap, roadmap_id)],
+            designing=revision.number,
+        )
 
 
 def edit(
-    owner_id: UUID, roadmap_id: UUID, operations: Sequence[Operation], base: int | None
+    owner_id: UUID, roadmap_id: UUID, operations: Sequence[edits.Operation], base: int | None
 ) -> CommandResult:
-    """Change the plan by operations; with a base, only if that is the current revision.
+    """Change the plan by operations; with a base, only that revision.
 
     Raises NotFound, Conflict, and Invalid when the result would break the rules of a plan.
     """
     with _locked(owner_id, roadmap_id, EDITABLE, "edited") as row:
         _expect_plan(row)
         _expect(row, base)
-        before = current_outline(row)
+        before = plan_rows.current_outline(row)
         after = edits.apply(before, operations, removed_keys(roadmap_id))
         if after == before:
             raise _invalid(NOTHING)
-        as_written = edits.kept_as_written(operations)
-        jobs = _adopt(row, after, RevisionSource.edit, row.revision, as_written=as_written)
-        return _result(row, "Edited", jobs)
+        return _result(
+            row,
+            "Edited",
+            _adopt(
+                row,
+                after,
+                RevisionSource.edit,
+                row.revision,
+                as_written=edits.kept_as_written(operations),
+            ),
+        )
 
 
 def restore(owner_id: UUID, roadmap_id: UUID, number: int) -> CommandResult:
-    """Make an earlier revision the plan again, as a new one. Raises NotFound, Conflict."""
+    """Make an earlier revision the plan, as a new one. Raises NotFound, Conflict."""
     with _locked(owner_id, roadmap_id, EDITABLE, "restored") as row:
         outline = revisions.outline_of(row, number)
         if number == row.revision:
@@ -192,8 +203,9 @@ def regenerate(
             raise Conflict(
                 f"This {kind} has {MOST_VERSIONS} versions; that is as many as there may be."
             )
-        jobs = _reopen(row, [content], instruction=instruction)
-        return _result(row, f"Asked for another {kind}", jobs)
+        return _result(
+            row, f"Asked for another {kind}", _reopen(row, [content], instruction=instruction)
+        )
 
 
 def upgrade(
@@ -214,9 +226,8 @@ def upgrade(
             )
         if any(content.status in OPEN for content in contents):
             raise Conflict("This concept is being written already.")
-        its = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
         of = (Content.concept == concept_id) & (ContentVersion.generator == BUILT_IN)
-        built_in = list(Content.select().join(ContentVersion, on=its).where(of))
+        built_in = list(Content.select().join(ContentVersion, on=plan_rows.IS_CURRENT).where(of))
         if not built_in:
             raise Conflict("Nothing of this concept is from the built-in catalogue any more.")
         chosen = [content for content in built_in if newest_version(content.id) < MOST_VERSIONS]
@@ -228,7 +239,7 @@ def upgrade(
 
 
 def replace_links(owner_id: UUID, roadmap_id: UUID, content_id: UUID) -> list[Job]:
-    """Have resources with a dead URL written again, unless they have too many versions.
+    """Have resources with a dead URL written again, within the limit of versions.
 
     Raises NotFound, Conflict.
     """
@@ -263,16 +274,20 @@ def restore_version(
         if version is None:
             raise NotFound(f"There is no version {number} of this {kind}.")
         shown = taken_up(version, concept_id)
-        ready = {"status": ContentStatus.ready, "version": shown, "error": "", "instruction": ""}
-        Content.update(ready).where(Content.id == content.id).execute()
+        Content.update(
+            {"status": ContentStatus.ready, "version": shown, "error": "", "instruction": ""}
+        ).where(Content.id == content.id).execute()
         if kind == ContentKind.quiz:
             review_cards.follow([concept_id])
         completion.save_counts(row)
         data = {"concept_id": str(concept_id), "kind": kind, "version": shown}
         events.record(row.id, EventType.content_restored, data | completion.progress(row))
         ended = row.status in ENDED  # the last event of a finished roadmap is its end
-        jobs = completion.finish(row.id, completion.outcome(row)) if ended else []
-        return _result(row, f"Restored version {number} of a {kind}", jobs)
+        return _result(
+            row,
+            f"Restored version {number} of a {kind}",
+            completion.finish(row.id, completion.outcome(row)) if ended else [],
+        )
 
 
 def _adopt(
@@ -296,8 +311,11 @@ def _adopt(
     changed, opened = adopt_outline(
         row.id, outline, number, as_written=as_written, **AFRESH, status=_open_status(row)
     )
-    data = {"revision": number, "title": outline.title, "contents": changed.contents_total}
-    events.append(changed, EventType.revised, data)
+    events.append(
+        changed,
+        EventType.revised,
+        {"revision": number, "title": outline.title, "contents": changed.contents_total},
+    )
     return start_building(changed) + _build_jobs(changed, opened)
 
 
@@ -307,12 +325,14 @@ def _reopen(row: Roadmap, contents: Iterable[Content], *, instruction: str = "")
     ids = [content.id for content in contents]
     if not ids:
         raise Conflict("There is nothing to try again: no part has failed.")
-    pending = {**PENDING, "instruction": instruction, "due_at": clock.now()}
-    Content.update(pending).where(Content.id.in_(ids)).execute()
+    Content.update({**PENDING, "instruction": instruction, "due_at": clock.now()}).where(
+        Content.id.in_(ids)
+    ).execute()
     completion.save_counts(row)
     status = _open_status(row)
-    data = {"contents": len(ids), "status": status}
-    changed = events.record(row.id, EventType.content_queued, data, status=status)
+    changed = events.record(
+        row.id, EventType.content_queued, {"contents": len(ids), "status": status}, status=status
+    )
     return start_building(changed) + _build_jobs(changed, ids)
 
 

@@ -27,8 +27,9 @@ def parts(roadmap_id: UUID, *columns: Any) -> peewee.ModelSelect:
 
 def save_counts(row: Roadmap, **others: Any) -> None:
     """Save the numbers of parts into the row. Cancelled parts count as failed."""
-    query = parts(row.id, Content.status, peewee.fn.COUNT(Content.id)).group_by(Content.status)
-    of = dict(query.tuples())
+    of = dict(
+        parts(row.id, Content.status, peewee.fn.COUNT(Content.id)).group_by(Content.status).tuples()
+    )
     counts = {
         **others,
         "contents_total": sum(of.values()),

@@ -28,7 +28,6 @@ from roadmap.generation.retry_policy import (
 from roadmap.learning import review_cards
 from roadmap.lifecycle import completion, events, leases, link_checker, link_status
 from roadmap.lifecycle.attempt_log import held_up, log_begun, log_deferred, log_fault
-from roadmap.lifecycle.completion import progress
 from roadmap.lifecycle.content_versions import read_content
 from roadmap.lifecycle.leases import BUILDING, keeper
 from roadmap.lifecycle.plan_rows import subject
@@ -83,10 +82,11 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
     dead = link_status.dead_of(content.id) if content.kind == ContentKind.resources else ()
     tutorial = None
     if content.kind == ContentKind.quiz:  # tutorials are begun before quizzes
-        its = (Content.concept == concept.id) & (Content.kind == ContentKind.tutorial)
-        row = Content.get_or_none(its)
+        row = Content.get_or_none(
+            (Content.concept == concept.id) & (Content.kind == ContentKind.tutorial)
+        )
         tutorial = row and read_content(row)
-    brief = ConceptBrief(
+    return content, ConceptBrief(
         request=accepted_request(concept.module.stage.roadmap),
         roadmap_title=concept.module.stage.roadmap.title,
         stage_title=concept.module.stage.title,
@@ -100,13 +100,12 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
         dead=dead,
         tutorial=tutorial.markdown if isinstance(tutorial, Tutorial) else "",
     )
-    return content, brief
 
 
 def _write_and_save(
     content: Content, token: UUID, brief: ConceptBrief, generator: Generator
 ) -> list[Job]:
-    """Call the generator while the lease is renewed; save what it answers. Raises LeaseLost."""
+    """Call the generator while the lease is renewed; save. Raises LeaseLost."""
     started, stop, kind = monotonic(), StopSignal(), ContentKind(content.kind)
     place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
     owner_id = content.concept.module.stage.roadmap.owner_id
@@ -120,8 +119,13 @@ def _write_and_save(
         except GeneratorFault as fault:
             return retry_save(partial(_after_fault, content, token, fault, paid=meter.calls > 0))
         jobs = retry_save(partial(_save_content, content, token, written, generator))
-    message = f"Wrote the {kind} of '{brief.title}'"
-    record("building", kind, message, **place, duration_ms=ms_since(started))
+    record(
+        "building",
+        kind,
+        f"Wrote the {kind} of '{brief.title}'",
+        **place,
+        duration_ms=ms_since(started),
+    )
     return jobs
 
 
@@ -164,13 +168,16 @@ def _save_content(
         ).execute()
         if content.kind == ContentKind.quiz:
             review_cards.follow([content.concept_id])
-        data = {
-            "concept_id": str(content.concept_id),
-            "kind": content.kind,
-            "version": version,
-            **progress(row),
-        }
-        events.append(row, EventType.content_ready, data)
+        events.append(
+            row,
+            EventType.content_ready,
+            {
+                "concept_id": str(content.concept_id),
+                "kind": content.kind,
+                "version": version,
+                **completion.progress(row),
+            },
+        )
         return completion.finish_if_last(row)
 
 
@@ -187,8 +194,11 @@ def _after_fault(content: Content, token: UUID, fault: GeneratorFault, *, paid: 
     if fault.lasting or content.attempts >= settings.max_attempts:
         return _give_up(content, token, str(fault))
     wait = backoff(content.attempts, fault)
-    due_at = clock.now() + timedelta(seconds=wait)
-    waits = {"status": ContentStatus.pending, "error": str(fault), "due_at": due_at}
+    waits = {
+        "status": ContentStatus.pending,
+        "error": str(fault),
+        "due_at": clock.now() + timedelta(seconds=wait),
+    }
     with transaction():
         leases.release(Content, content.id, token, **waits)
     log_fault(content.kind, fault, wait, attempt=content.attempts, **place)
@@ -203,13 +213,16 @@ def _give_up(content: Content, token: UUID, reason: str) -> list[Job]:
             status, count = ContentStatus.ready, "contents_ready"
         row = events.bump(content.roadmap_id, **{count: getattr(Roadmap, count) + 1})
         leases.release(Content, content.id, token, status=status, error=reason, instruction="")
-        data = {
-            "concept_id": str(content.concept_id),
-            "kind": content.kind,
-            "reason": reason,
-            **progress(row),
-        }
-        events.append(row, EventType.content_failed, data)
+        events.append(
+            row,
+            EventType.content_failed,
+            {
+                "concept_id": str(content.concept_id),
+                "kind": content.kind,
+                "reason": reason,
+                **completion.progress(row),
+            },
+        )
         jobs = completion.finish_if_last(row)
     place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
     record("building", content.kind, reason, level=LogLevel.error, **place)

@@ -55,8 +55,9 @@ class VersionDiff(BaseModel):
 
 def read_content(content: Content) -> Contents | None:
     """Return the current version. Needs a session."""
-    its = (ContentVersion.content == content.id) & (ContentVersion.version == content.version)
-    version = ContentVersion.get_or_none(its)
+    version = ContentVersion.get_or_none(
+        (ContentVersion.content == content.id) & (ContentVersion.version == content.version)
+    )
     return version and SHAPES[ContentKind(content.kind)].model_validate(version.body)
 
 
@@ -66,9 +67,14 @@ def list_versions(
     """Newest first. Raises NotFound."""
     with session():
         content = find_content(owner_id, roadmap_id, concept_id, kind)
-        columns = [field for name, field in ContentVersion._meta.fields.items() if name != "body"]
-        query = ContentVersion.select(*columns).where(ContentVersion.content == content.id)
-        rows = list(query.order_by(ContentVersion.version.desc()).limit(MOST))
+        rows = list(
+            ContentVersion.select(
+                *[field for name, field in ContentVersion._meta.fields.items() if name != "body"]
+            )
+            .where(ContentVersion.content == content.id)
+            .order_by(ContentVersion.version.desc())
+            .limit(MOST)
+        )
     return Versions(items=[VersionSummary(**_summary(row, content)) for row in rows])
 
 
@@ -78,8 +84,9 @@ def read_version(
     """Raises NotFound."""
     with session():
         content = find_content(owner_id, roadmap_id, concept_id, kind)
-        its = (ContentVersion.content == content.id) & (ContentVersion.version == number)
-        row = ContentVersion.get_or_none(its)
+        row = ContentVersion.get_or_none(
+            (ContentVersion.content == content.id) & (ContentVersion.version == number)
+        )
     if row is None:
         raise NotFound(f"There is no version {number} of this {kind}.")
     written = SHAPES[kind].model_validate(row.body)
@@ -103,8 +110,11 @@ def compare_versions(
     later = read_version(owner_id, roadmap_id, concept_id, kind, after)
     number = after - 1 if before is None else before
     earlier = number and read_version(owner_id, roadmap_id, concept_id, kind, number)
-    text = _text(earlier.content) if earlier else ""
-    return VersionDiff(before=number, after=after, lines=lines(text, _text(later.content)))
+    return VersionDiff(
+        before=number,
+        after=after,
+        lines=lines(_text(earlier.content) if earlier else "", _text(later.content)),
+    )
 
 
 def _text(content: Tutorial | Resources | QuizDetail) -> str:
@@ -145,8 +155,7 @@ def find_content(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Conte
 
 
 def _summary(row: ContentVersion, content: Content) -> dict[str, Any]:
-    names = VersionSummary.model_fields.keys() - {"current"}
     return {
-        **{name: getattr(row, name) for name in names},
+        **{name: getattr(row, name) for name in VersionSummary.model_fields.keys() - {"current"}},
         "current": row.version == content.version,
     }

@@ -12,7 +12,6 @@ from core import clock, tracing
 from core.db import session, settings, transaction
 from core.errors import RateLimited, Unauthenticated, Unavailable
 from core.ids import new_id
-from core.tracing import TraceContext
 from models.accounts import Account
 from models.bulk import insert_rows
 from models.roadmaps import Roadmap
@@ -37,7 +36,7 @@ class NewRoadmap:
     request: RoadmapRequest
     id: UUID
     answer: StoredAnswer | None = None  # to keep, if the request has an Idempotency-Key
-    trace: TraceContext | None = field(default_factory=tracing.current, compare=False)
+    trace: tracing.TraceContext | None = field(default_factory=tracing.current, compare=False)
 
     @property
     def key_hash(self) -> str:
@@ -50,7 +49,7 @@ def new_roadmap(owner_id: UUID, request: RoadmapRequest) -> NewRoadmap:
 
 
 def create_many(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
-    """Commit a batch together; one that breaks it is tried alone, so that it fails alone.
+    """Commit a batch in one transaction, or each alone if one breaks it.
 
     A request that was answered before gets that answer.
     """
@@ -87,8 +86,10 @@ def check_room(owner_id: UUID, roadmap_id: UUID) -> None:
     Exact in a transaction that holds the account's row.
     """
     most, others = settings.most_queued_roadmaps, Roadmap.id != roadmap_id
-    mine = Roadmap.select().where(Roadmap.owner == owner_id, UNDER_WAY, others)
-    if mine.count() >= settings.most_unfinished_roadmaps:
+    if (
+        Roadmap.select().where(Roadmap.owner == owner_id, UNDER_WAY, others).count()
+        >= settings.most_unfinished_roadmaps
+    ):
         raise _too_many()
     if (waiting := count_queued(most, others)) >= most:
         raise too_long_a_queue(waiting)
@@ -111,7 +112,7 @@ def too_long_a_queue(waiting: int) -> Unavailable:
 
 
 def _insert(batch: Sequence[NewRoadmap]) -> tuple[set[UUID], dict[str, StoredAnswer]]:
-    """Insert those for which there is room; return their ids and the answers of others.
+    """Insert roadmaps for which there is room; return ids, and answers of others.
 
     1. Store the answers of those that fit. A request whose answer is stored is new.
     2. If some were answered before, give their room to others of the batch.
@@ -119,25 +120,30 @@ def _insert(batch: Sequence[NewRoadmap]) -> tuple[set[UUID], dict[str, StoredAns
     """
     now = clock.now()
     with transaction():
-        unique = _unique(batch)
-        fit = _fitting(unique)
+        first: dict[Any, NewRoadmap] = {}
+        for new in batch:  # without requests that repeat an Idempotency-Key
+            first.setdefault(new.key_hash or new.id, new)
+        fit = _fitting(list(first.values()))
         made, stored = _new_of(fit)
         before: dict[str, StoredAnswer] = {}
         if len(made) < len(fit):
-            known = _find(batch)
-            before = {key: answer for key, answer in known.items() if key not in stored}
+            before = {key: answer for key, answer in _find(batch).items() if key not in stored}
             ids = {new.id for new in made}
-            others = [new for new in unique if new.id not in ids and new.key_hash not in before]
+            others = [
+                new for new in first.values() if new.id not in ids and new.key_hash not in before
+            ]
             made += _new_of(_fitting(others, beside=made))[0]
-        common = {
-            "status": RoadmapStatus.queued,
-            "due_at": now,
-            "last_seq": 1,
-            "created_at": now,
-            "updated_at": now,
-        }
-        rows = [{**new.request.model_dump(), "id": new.id, "owner": new.owner_id} for new in made]
-        insert_rows(Roadmap, rows, common=common)
+        insert_rows(
+            Roadmap,
+            [{**new.request.model_dump(), "id": new.id, "owner": new.owner_id} for new in made],
+            common={
+                "status": RoadmapStatus.queued,
+                "due_at": now,
+                "last_seq": 1,
+                "created_at": now,
+                "updated_at": now,
+            },
+        )
         events.append_first([new.id for new in made], EventType.queued)
         ids = {new.id for new in made}
         # The others with a key may have come twice at once, here or in another process.
@@ -145,16 +151,8 @@ def _insert(batch: Sequence[NewRoadmap]) -> tuple[set[UUID], dict[str, StoredAns
     return ids, before
 
 
-def _unique(batch: Iterable[NewRoadmap]) -> list[NewRoadmap]:
-    """Leave out requests with the Idempotency-Key of an earlier one."""
-    first: dict[Any, NewRoadmap] = {}
-    for new in batch:
-        first.setdefault(new.key_hash or new.id, new)
-    return list(first.values())
-
-
 def _new_of(batch: Sequence[NewRoadmap]) -> tuple[list[NewRoadmap], Collection[str]]:
-    """Store answers; return the requests that were not answered before, and stored keys."""
+    """Store answers; return the requests that are new, and the stored keys."""
     stored = idempotency_store.store_all([new.answer for new in batch if new.answer is not None])
     return [new for new in batch if new.answer is None or new.key_hash in stored], stored
 
@@ -182,9 +180,8 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
 
 
 def _too_many() -> RateLimited:
-    most = settings.most_unfinished_roadmaps
     return RateLimited(
-        f"{most} of your roadmaps are being made already. "
+        f"{settings.most_unfinished_roadmaps} of your roadmaps are being made already. "
         "Wait until one is finished, or cancel one.",
         retry_after=60,
     )

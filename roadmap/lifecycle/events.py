@@ -1,4 +1,4 @@
-"""Events of a roadmap, numbered without gaps, and the webhook deliveries they cause.
+"""Events of a roadmap, numbered without gaps, and their webhook deliveries.
 
 They are written in the transaction that changes the roadmap's state.
 """
@@ -83,9 +83,15 @@ def enqueue_deliveries(
     """
     if event not in OFFERED:
         return []
-    query = Webhook.select(Webhook.id, Webhook.events).order_by(Webhook.id)
-    mine = query.where(Webhook.account == row.owner_id, Webhook.disabled_at.is_null())
-    webhooks = [webhook for webhook in lock_key_share(mine) if event in webhook.events]
+    webhooks = [
+        webhook
+        for webhook in lock_key_share(
+            Webhook.select(Webhook.id, Webhook.events)
+            .order_by(Webhook.id)
+            .where(Webhook.account == row.owner_id, Webhook.disabled_at.is_null())
+        )
+        if event in webhook.events
+    ]
     if not webhooks:
         return []
     room = max(0, MOST_WAITING - count_waiting(row.owner_id))
@@ -114,10 +120,10 @@ def enqueue_deliveries(
 
 def count_waiting(account_id: UUID) -> int:
     """Return the number of unfinished deliveries of an account, at most MOST_WAITING."""
-    mine = Webhook.select(Webhook.id).where(Webhook.account == account_id)
-    waiting = WebhookDelivery.webhook.in_(mine) & WebhookDelivery.status.in_(WAITING)
-    rows = WebhookDelivery.select(peewee.SQL("1")).where(waiting)
-    return int(rows.limit(MOST_WAITING).count())
+    waiting = WebhookDelivery.webhook.in_(
+        Webhook.select(Webhook.id).where(Webhook.account == account_id)
+    ) & WebhookDelivery.status.in_(WAITING)
+    return int(WebhookDelivery.select(peewee.SQL("1")).where(waiting).limit(MOST_WAITING).count())
 
 
 def new_delivery(
@@ -145,18 +151,23 @@ def test_payload(webhook_id: UUID) -> str:
 def disable(webhook_id: UUID, reason: str) -> None:
     """Disable a webhook; its pending deliveries fail with this reason. Holds its row."""
     now = clock.now()
-    changed = {"disabled_at": now, "disabled_reason": reason, "updated_at": now}
-    Webhook.update(changed).where(Webhook.id == webhook_id, Webhook.disabled_at.is_null()).execute()
-    ended = {"status": DeliveryStatus.failed, "error": reason, "finished_at": now}
-    WebhookDelivery.update(ended).where(
+    Webhook.update({"disabled_at": now, "disabled_reason": reason, "updated_at": now}).where(
+        Webhook.id == webhook_id, Webhook.disabled_at.is_null()
+    ).execute()
+    WebhookDelivery.update(
+        {"status": DeliveryStatus.failed, "error": reason, "finished_at": now}
+    ).where(
         WebhookDelivery.webhook == webhook_id, WebhookDelivery.status == DeliveryStatus.pending
     ).execute()
 
 
 def _payload(event: str, at: datetime, facts: Mapping[str, Any]) -> str:
     timestamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    message = {"type": event, "timestamp": timestamp, "data": facts}
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(
+        {"type": event, "timestamp": timestamp, "data": facts},
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
 
 
 MOST_AT_ONCE = 500
@@ -170,8 +181,9 @@ def bump(roadmap_id: UUID, **changes: Any) -> Roadmap:
     other. Raises LeaseLost when the roadmap is gone.
     """
     changes |= {"last_seq": Roadmap.last_seq + 1, "updated_at": clock.now()}
-    update = Roadmap.update(changes).where(Roadmap.id == roadmap_id)
-    rows: list[Roadmap] = list(update.returning(Roadmap).execute())
+    rows: list[Roadmap] = list(
+        Roadmap.update(changes).where(Roadmap.id == roadmap_id).returning(Roadmap).execute()
+    )
     if not rows:
         raise LeaseLost
     return rows[0]
@@ -180,8 +192,9 @@ def bump(roadmap_id: UUID, **changes: Any) -> Roadmap:
 def append(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> list[Job]:
     """Save the event whose number was taken last; return jobs for its webhooks."""
     now = clock.now()
-    event = {"roadmap": row.id, "seq": row.last_seq, "type": kind, "data": dict(data), "at": now}
-    RoadmapEvent.insert(event).execute()
+    RoadmapEvent.insert(
+        {"roadmap": row.id, "seq": row.last_seq, "type": kind, "data": dict(data), "at": now}
+    ).execute()
     return enqueue_deliveries(row, kind, data, now)
 
 
@@ -206,8 +219,11 @@ def was_last(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> bool:
 
 def append_first(roadmap_ids: Sequence[UUID], kind: EventType) -> None:
     """Save event 1 of many new roadmaps in one statement."""
-    common = {"seq": 1, "type": kind, "data": {}, "at": clock.now()}
-    insert_rows(RoadmapEvent, [{"roadmap": id_} for id_ in roadmap_ids], common=common)
+    insert_rows(
+        RoadmapEvent,
+        [{"roadmap": id_} for id_ in roadmap_ids],
+        common={"seq": 1, "type": kind, "data": {}, "at": clock.now()},
+    )
 
 
 def events_after(roadmap_id: UUID, seq: int) -> list[Event]:

@@ -96,23 +96,26 @@ def claim(work: LeaseKind, row_id: UUID, **changes: Any) -> UUID | None:
         & (table.lease_until < now)
         & (table.challenged_at < now - CHALLENGE)
     )
-    update = table.update(
-        {
-            **changes,
-            "status": work.held,
-            "lease_token": token,
-            "lease_until": now + LASTS,
-            "challenged_at": None,
-            "attempts": table.attempts + peewee.Case(None, [(waits, 1)], 0),
-            "interruptions": table.interruptions + peewee.Case(None, [(waits, 0)], 1),
-        }
+    changed: int = (
+        table.update(
+            {
+                **changes,
+                "status": work.held,
+                "lease_token": token,
+                "lease_until": now + LASTS,
+                "challenged_at": None,
+                "attempts": table.attempts + peewee.Case(None, [(waits, 1)], 0),
+                "interruptions": table.interruptions + peewee.Case(None, [(waits, 0)], 1),
+            }
+        )
+        .where(table.id == row_id, waits | left, work.among)
+        .execute()
     )
-    changed: int = update.where(table.id == row_id, waits | left, work.among).execute()
     return token if changed == 1 else None
 
 
 def recheck(work: LeaseKind, row_id: UUID) -> list[Job]:
-    """Return a job for when the lease of a held row runs out; challenge an expired one."""
+    """Challenge an expired lease; return a job for when the row may be free."""
     table, now = work.table, clock.now()
     with transaction():
         row = table.get_or_none(table.id == row_id, table.status == work.held)
@@ -275,8 +278,9 @@ class LeaseKeeper:
         """Renew these leases, then stop work whose lease was cancelled or taken over."""
         for work, tokens in _by_work(running):
             with transaction():
-                renewed = work.table.update(lease_until=now + LASTS, challenged_at=None)
-                renewed.where(_held_under(work, tokens)).execute()
+                work.table.update(lease_until=now + LASTS, challenged_at=None).where(
+                    _held_under(work, tokens)
+                ).execute()
         for work, tokens in _by_work(running):
             with session():
                 left = work.table.select(work.table.lease_token).where(_ours(work, tokens))

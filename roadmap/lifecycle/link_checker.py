@@ -27,6 +27,7 @@ from models.roadmaps import Content, ContentVersion
 from roadmap.generation.context import BUILT_IN
 from roadmap.lifecycle import commands, link_status
 from roadmap.lifecycle.link_status import UNNOTED, digest, known
+from roadmap.lifecycle.plan_rows import IS_CURRENT
 from roadmap.operations.execution_log import record
 from roadmap.plan.jobs import Job
 from roadmap.plan.outline import Resources
@@ -91,8 +92,7 @@ def run_checks(*, by_model: bool) -> list[Job]:
         if _note_new() < NOTED_AT_ONCE:
             break
     _check_due()
-    its = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    query = link_status.replaceable().join(ContentVersion, on=its)
+    query = link_status.replaceable().join(ContentVersion, on=IS_CURRENT)
     if not by_model:
         query = query.where(ContentVersion.generator == BUILT_IN)
     with session():
@@ -130,8 +130,9 @@ def dead_among(resources: Resources, *, look: bool) -> tuple[str, ...]:
 
 def without(resources: Resources, dead: Sequence[str]) -> Resources:
     """Leave out dead URLs, unless nothing would be left: then they stay, marked."""
-    left = tuple(item for item in resources.items if item.url not in dead)
-    return Resources(items=left or resources.items)
+    return Resources(
+        items=tuple(item for item in resources.items if item.url not in dead) or resources.items
+    )
 
 
 def _note_new() -> int:
@@ -141,7 +142,12 @@ def _note_new() -> int:
         found = dict(skip_locked(parts).tuples())
         if not found:
             return 0
-        urls_of = {id_: _urls(id_, version) for id_, version in found.items()}
+        urls_of: dict[UUID, list[str]] = {}
+        for id_, version in found.items():  # one by one: a body may have megabytes
+            its = (ContentVersion.content == id_) & (ContentVersion.version == version)
+            body = ContentVersion.select(ContentVersion.body).where(its).scalar()
+            urls = dict.fromkeys(item["url"] for item in body["items"]) if body else {}
+            urls_of[id_] = list(urls)
         _insert({url for urls in urls_of.values() for url in urls})
         uses = LinkUse.select(LinkUse.content).where(
             LinkUse.content.in_(list(found)), LinkUse.replaced_at.is_null(False)
@@ -163,13 +169,6 @@ def _note_new() -> int:
                 Content.id == id_, Content.version == version
             ).execute()
     return len(found)
-
-
-def _urls(content_id: UUID, version: int) -> list[str]:
-    """Return the URLs of one version, read alone: a body may have megabytes."""
-    its = (ContentVersion.content == content_id) & (ContentVersion.version == version)
-    body = ContentVersion.select(ContentVersion.body).where(its).scalar()
-    return list(dict.fromkeys(item["url"] for item in body["items"])) if body else []
 
 
 def _insert(urls: Iterable[str]) -> None:
@@ -257,9 +256,13 @@ def _save(link: CheckedLink, seen: Visit) -> None:
     now = clock.now()
     days = timedelta(days=settings.link_check_days * random.uniform(1 - JITTER, 1 + JITTER))
     state, failures, wait = _judged(link, seen)
-    found = {"state": state, "status": seen.status, "reason": seen.wrong[:300]}
     CheckedLink.update(
-        **found, failures=failures, checked_at=now, due_at=now + (wait or days)
+        state=state,
+        status=seen.status,
+        reason=seen.wrong[:300],
+        failures=failures,
+        checked_at=now,
+        due_at=now + (wait or days),
     ).where(CheckedLink.digest == link.digest).execute()
     if state == LinkState.alive and link.state == LinkState.dead:
         its = LinkUse.link == link.digest
@@ -269,8 +272,12 @@ def _save(link: CheckedLink, seen: Visit) -> None:
             its, LinkUse.content.in_([id_ for (id_,) in free.tuples()])
         ).execute()
     if state == LinkState.dead and link.state != LinkState.dead:
-        details = {"url": link.url[:500], "status": seen.status}
-        record("links", "check", f"A link is dead: {seen.wrong}", details=details)
+        record(
+            "links",
+            "check",
+            f"A link is dead: {seen.wrong}",
+            details={"url": link.url[:500], "status": seen.status},
+        )
 
 
 def _judged(link: CheckedLink, seen: Visit) -> tuple[LinkState, int, timedelta | None]:
@@ -288,6 +295,7 @@ def _judged(link: CheckedLink, seen: Visit) -> tuple[LinkState, int, timedelta |
 
 
 def _mark_replaced(content_id: UUID) -> None:
-    dead = CheckedLink.select(CheckedLink.digest).where(CheckedLink.state == LinkState.dead)
-    of = (LinkUse.content == content_id) & LinkUse.link.in_(dead)
+    of = (LinkUse.content == content_id) & LinkUse.link.in_(
+        CheckedLink.select(CheckedLink.digest).where(CheckedLink.state == LinkState.dead)
+    )
     LinkUse.update(replaced_at=clock.now()).where(of).execute()

@@ -28,8 +28,12 @@ def known(urls: Collection[str]) -> dict[str, CheckedLink]:
     """Return the checked links of these URLs. Needs a session."""
     if not urls:
         return {}
-    query = CheckedLink.select().where(CheckedLink.digest.in_([digest(url) for url in urls]))
-    return {link.url: link for link in query}
+    return {
+        link.url: link
+        for link in CheckedLink.select().where(
+            CheckedLink.digest.in_([digest(url) for url in urls])
+        )
+    }
 
 
 def checked(items: Iterable[dict[str, Any]]) -> list[CheckedResource]:
@@ -44,9 +48,14 @@ def checked(items: Iterable[dict[str, Any]]) -> list[CheckedResource]:
 
 def dead_of(content_id: UUID) -> tuple[str, ...]:
     """Return the dead URLs of a part. Needs a session."""
-    its = (LinkUse.content == content_id) & (CheckedLink.state == LinkState.dead)
-    query = CheckedLink.select(CheckedLink.url).join(LinkUse).where(its)
-    return tuple(url for (url,) in query.order_by(CheckedLink.url).tuples())
+    return tuple(
+        url
+        for (url,) in CheckedLink.select(CheckedLink.url)
+        .join(LinkUse)
+        .where((LinkUse.content == content_id) & (CheckedLink.state == LinkState.dead))
+        .order_by(CheckedLink.url)
+        .tuples()
+    )
 
 
 def replaceable() -> peewee.ModelSelect:
@@ -59,9 +68,10 @@ def replaceable() -> peewee.ModelSelect:
         & (Content.status == ContentStatus.ready)
         & (Content.links_noted == Content.version)
     )
-    at_rest = (RoadmapStatus.ready, RoadmapStatus.partial, RoadmapStatus.building)
     of = (
-        (Roadmap.id == Content.roadmap) & Roadmap.status.in_(at_rest) & Roadmap.trashed_at.is_null()
+        (Roadmap.id == Content.roadmap)
+        & Roadmap.status.in_((RoadmapStatus.ready, RoadmapStatus.partial, RoadmapStatus.building))
+        & Roadmap.trashed_at.is_null()
     )
     in_plan = (Concept.id == Content.concept) & ~Concept.removed
     query: peewee.ModelSelect = LinkUse.select(LinkUse.content, Roadmap.id, Roadmap.owner)

@@ -24,7 +24,6 @@ from core.sanitize import strip_nul
 from models.roadmaps import Roadmap
 from roadmap.accounts.access import in_order_of_id
 from roadmap.lifecycle import queries
-from roadmap.lifecycle.queries import summary_of
 from roadmap.plan.statuses import RoadmapStatus
 from roadmap.plan.views import RoadmapSummary
 
@@ -49,15 +48,6 @@ class RoadmapFilter:
     order: Order = Order.newest
 
     @property
-    def is_usual(self) -> bool:
-        return self.order is Order.newest and not self.text and len(self.statuses) < 2
-
-    @property
-    def needs_reading(self) -> bool:
-        """Whether no index serves it."""
-        return bool(self.text) or self.order in KEYS
-
-    @property
     def conditions(self) -> list[Any]:
         return [
             Roadmap.goal.contains(word) | Roadmap.title.contains(word)
@@ -77,18 +67,20 @@ def list_own(
 ) -> Page[RoadmapSummary]:
     """Return a page behind cursor `after`. Raises Invalid, Unavailable."""
     place = None if after is None else _parse_cursor(after, wanted.order)
-    if wanted.is_usual:
+    if wanted.order is Order.newest and not wanted.text and len(wanted.statuses) < 2:
         return queries.list_roadmaps(
             owner_id,
             limit=limit,
             before=place and place[0],
             status=next(iter(wanted.statuses), None),
         )
+    by_key = wanted.order in KEYS
+    has_index = not wanted.text and not by_key
     bounds = {"statement": SEARCH_SECONDS, "lock": SEARCH_SECONDS}
     try:
         # One snapshot: a roadmap that changes state between two queries would come twice or never.
-        with snapshot(), limited(**bounds) if wanted.needs_reading else session():
-            read = _by_key if wanted.order in KEYS else _by_id
+        with snapshot(), session() if has_index else limited(**bounds):
+            read = _by_key if by_key else _by_id
             rows = read(owner_id, wanted, place, limit)
     except StatementTimeout:
         rule = f"takes longer than {SEARCH_SECONDS:g} s: leave it out, or sort by `newest`"
@@ -97,7 +89,7 @@ def list_own(
             fields=(FieldError("?q" if wanted.text else "?sort", rule),),
         ) from None
     cursor = _cursor(wanted.order, rows[limit - 1]) if len(rows) > limit else None
-    return Page(items=[summary_of(row) for row in rows[:limit]], next_cursor=cursor)
+    return Page(items=[queries.summary_of(row) for row in rows[:limit]], next_cursor=cursor)
 
 
 def _by_id(
@@ -147,8 +139,9 @@ def _parse_cursor(cursor: str, order: Order) -> tuple[UUID, peewee.Value]:
         if (of if dot else Order.newest) == order:
             if order is not Order.changed:
                 return UUID(id_), peewee.Value(strip_nul(key))
-            at = datetime.fromisoformat(strip_nul(key)).astimezone(UTC)
-            return UUID(id_), peewee.Value(at, Roadmap.updated_at.db_value)
+            return UUID(id_), peewee.Value(
+                datetime.fromisoformat(strip_nul(key)).astimezone(UTC), Roadmap.updated_at.db_value
+            )
     except (ValueError, OverflowError):
         pass
     raise Invalid("The cursor does not fit.", fields=(FieldError("?cursor", OTHER_ORDER),))

@@ -39,7 +39,6 @@ from roadmap.lifecycle.activate_plan import (
 )
 from roadmap.lifecycle.attempt_log import held_up, log_begun, log_deferred, log_fault
 from roadmap.lifecycle.leases import PLANNING, keeper
-from roadmap.lifecycle.revisions import CheckedOutline
 from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
@@ -151,16 +150,21 @@ class Planning:
         facts = analysis.model_dump(mode="json")
         with transaction():
             leases.save(Roadmap, self.row.id, self.token, analysis=facts)
-            data = {"aim": analysis.aim, "assumptions": list(analysis.assumptions)}
-            events.record(self.row.id, EventType.analysed, data)
+            events.record(
+                self.row.id,
+                EventType.analysed,
+                {"aim": analysis.aim, "assumptions": list(analysis.assumptions)},
+            )
         self.row.analysis, self.saved_calls = facts, self.meter.calls
 
-    def _check(self, draft: dict[str, Any]) -> CheckedOutline:
+    def _check(self, draft: dict[str, Any]) -> revisions.CheckedOutline:
         """Check a draft by all rules; the catalogue need not be in the language asked for."""
         language = self.request.language if self.generator.repairs else None
         return revisions.checked(draft, self.request, clock.now().date(), language)
 
-    def _repair(self, design: DesignBrief, draft: CheckedOutline) -> CheckedOutline:
+    def _repair(
+        self, design: DesignBrief, draft: revisions.CheckedOutline
+    ) -> revisions.CheckedOutline:
         """Return the draft after a round of repair; a usable one survives a fault."""
         ask = partial(self.generator.repair, design, draft.draft, draft.problems)
         try:
@@ -169,8 +173,13 @@ class Planning:
             passes = not fault.lasting and self.row.attempts < settings.max_attempts
             if draft.outline is None or passes:
                 raise
-            message = f"{fault} The outline stays as it is."
-            record("planning", "repair", message, level=LogLevel.warning, roadmap_id=self.row.id)
+            record(
+                "planning",
+                "repair",
+                f"{fault} The outline stays as it is.",
+                level=LogLevel.warning,
+                roadmap_id=self.row.id,
+            )
         retry_save(partial(self._save_draft, draft, settings.repair_rounds, "repair"))
         return draft
 
@@ -180,8 +189,8 @@ class Planning:
         step: str,
         rounds: int,
         ask: Callable[[], Outline],
-        instead: CheckedOutline | None = None,
-    ) -> CheckedOutline:
+        instead: revisions.CheckedOutline | None = None,
+    ) -> revisions.CheckedOutline:
         """Ask for a draft, check and save it; save a usable `instead` if it is unusable."""
         started = monotonic()
         with keeper.holding(PLANNING, self.token, self.stop):
@@ -189,7 +198,7 @@ class Planning:
                 outline = revisions.recognised(call_generator(ask), design.current)
                 draft = self._check(outline.model_dump(mode="json"))
             except InvalidOutline as fault:
-                draft = CheckedOutline(fault.draft, None, fault.problems)
+                draft = revisions.CheckedOutline(fault.draft, None, fault.problems)
             if draft.outline is None and instead is not None and instead.outline is not None:
                 draft = instead
             retry_save(partial(self._save_draft, draft, rounds, step))
@@ -204,17 +213,20 @@ class Planning:
         )
         return draft
 
-    def _save_draft(self, draft: CheckedOutline, rounds: int, step: str) -> None:
+    def _save_draft(self, draft: revisions.CheckedOutline, rounds: int, step: str) -> None:
         generator = self.generator.name, self.generator.prompt_version(step)
         with transaction():
             leases.save(Roadmap, self.row.id, self.token, error="")
             revisions.save_draft(self.revision, draft, rounds, *generator)
-            data = {
-                "revision": self.revision.number,
-                "round": rounds,
-                "problems": draft.problems[:20],
-            }
-            events.record(self.row.id, EventType.drafted, data)
+            events.record(
+                self.row.id,
+                EventType.drafted,
+                {
+                    "revision": self.revision.number,
+                    "round": rounds,
+                    "problems": draft.problems[:20],
+                },
+            )
         self.saved_calls = self.meter.calls
 
     def _accept(self, outline: Outline) -> list[Job]:
@@ -226,17 +238,21 @@ class Planning:
             leases.release(Roadmap, self.row.id, self.token, **changes)
             row, _ = adopt_outline(self.row.id, outline, number, generator=self.generator.name)
             revisions.close(self.revision, RevisionStatus.done)
-            data = {
-                "revision": number,
-                "title": outline.title,
-                "stages": len(outline.stages),
-                "concepts": len(list(outline.concepts())),
-                "contents": row.contents_total,
-            }
-            jobs = events.append(row, EventType.outlined if first else EventType.revised, data)
+            jobs = events.append(
+                row,
+                EventType.outlined if first else EventType.revised,
+                {
+                    "revision": number,
+                    "title": outline.title,
+                    "stages": len(outline.stages),
+                    "concepts": len(list(outline.concepts())),
+                    "contents": row.contents_total,
+                },
+            )
             jobs += start_building(row)
-        message = f"Planned '{outline.title}' in {row.weeks} weeks"
-        record("planning", "plan", message, roadmap_id=row.id)
+        record(
+            "planning", "plan", f"Planned '{outline.title}' in {row.weeks} weeks", roadmap_id=row.id
+        )
         return jobs
 
     def _after_fault(self, fault: GeneratorFault) -> list[Job]:
@@ -265,12 +281,19 @@ class Planning:
             leases.release(Roadmap, self.row.id, self.token)
             revisions.close(self.revision, RevisionStatus.failed, reason)
             if self.revision.source == RevisionSource.goal:
-                ended = {"error": reason, "finished_at": clock.now()}
-                row = events.bump(self.row.id, status=RoadmapStatus.failed, **ended)
+                row = events.bump(
+                    self.row.id,
+                    status=RoadmapStatus.failed,
+                    error=reason,
+                    finished_at=clock.now(),
+                )
                 jobs = events.append(row, EventType.failed, {"reason": reason})
             else:
-                data = {"revision": self.revision.number, "reason": reason}
-                events.record(self.row.id, EventType.revision_failed, data)
+                events.record(
+                    self.row.id,
+                    EventType.revision_failed,
+                    {"revision": self.revision.number, "reason": reason},
+                )
                 jobs = restore_previous(self.row.id, self.revision)
         record("planning", "outline", reason, level=LogLevel.error, roadmap_id=self.row.id)
         return jobs

@@ -1,4 +1,4 @@
-"""Rows of a plan: nodes by key, the outline that they are, fingerprints of subjects."""
+"""Rows of a plan: nodes by key, the outline, fingerprints of subjects."""
 
 import hashlib
 import json
@@ -10,11 +10,13 @@ from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, S
 from roadmap.plan.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
 
 MOST = 500  # versions of a content
+# Joins a content with its current version.
+IS_CURRENT = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
 Node = TypeVar("Node", Stage, Module, Concept)
 
 
 def subject(concept: Concept | OutlineConcept) -> str:
-    """Return the fingerprint of a concept's subject, which its contents are written for.
+    """Return the fingerprint of what the contents of a concept are about.
 
     Hours and position are not part of it.
     """
@@ -22,8 +24,9 @@ def subject(concept: Concept | OutlineConcept) -> str:
 
 
 def fingerprint(title: str, description: str, outcomes: Sequence[str]) -> str:
-    facts = json.dumps([title, description, list(outcomes)], ensure_ascii=False)
-    return hashlib.sha256(facts.encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps([title, description, list(outcomes)], ensure_ascii=False).encode()
+    ).hexdigest()
 
 
 def current_outline(row: Roadmap) -> Outline:
@@ -34,13 +37,17 @@ def current_outline(row: Roadmap) -> Outline:
     names = {str(concept.id): concept.key for concept in concepts}
 
     def ordered(nodes: Any, parent: str = "", id_: UUID | None = None) -> list[Any]:
-        its = [n for n in nodes if not n.removed and (not parent or getattr(n, parent) == id_)]
-        return sorted(its, key=lambda node: int(node.position))
+        return sorted(
+            [n for n in nodes if not n.removed and (not parent or getattr(n, parent) == id_)],
+            key=lambda node: int(node.position),
+        )
 
     def concept(node: Concept) -> OutlineConcept:
-        same = ("key", "title", "description", "hours", "difficulty")
         return OutlineConcept(
-            **{name: getattr(node, name) for name in same},
+            **{
+                name: getattr(node, name)
+                for name in ("key", "title", "description", "hours", "difficulty")
+            },
             prerequisites=tuple(names[id_] for id_ in node.prerequisites),
             outcomes=tuple(node.outcomes),
         )
@@ -70,11 +77,11 @@ def nodes_by_key(table: type[Node], roadmap_id: UUID) -> dict[str, Node]:
 
 
 def stamp(roadmap_id: UUID) -> None:
-    """Set the subject of current versions that were saved without one by an older release."""
-    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+    """Set the subject of current versions of an older release, which had none."""
     facts = (Concept.title, Concept.description, Concept.outcomes)
     query = Content.select(Content.id, Content.version, *facts).join(Concept).switch(Content)
-    query = query.join(ContentVersion, on=current).where(Content.roadmap == roadmap_id)
+    query = query.join(ContentVersion, on=IS_CURRENT).where(Content.roadmap == roadmap_id)
     for id_, number, *values in query.where(ContentVersion.subject == "").tuples():
-        its = (ContentVersion.content == id_) & (ContentVersion.version == number)
-        ContentVersion.update(subject=fingerprint(*values)).where(its).execute()
+        ContentVersion.update(subject=fingerprint(*values)).where(
+            (ContentVersion.content == id_) & (ContentVersion.version == number)
+        ).execute()

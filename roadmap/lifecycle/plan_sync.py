@@ -18,8 +18,8 @@ from core.ids import new_id
 from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap.learning import review_cards
+from roadmap.lifecycle.plan_rows import IS_CURRENT, Node, fingerprint, nodes_by_key, subject
 from roadmap.lifecycle.plan_rows import MOST as MOST_VERSIONS
-from roadmap.lifecycle.plan_rows import Node, fingerprint, nodes_by_key, subject
 from roadmap.plan.outline import ContentKind, Outline, weeks
 from roadmap.plan.statuses import NOBODYS, OPEN, ContentStatus
 
@@ -44,8 +44,9 @@ def apply(
     concept_of = _sync_outline(row, outline)
     # Work on contents that are not in the plan any more ends.
     removed = Concept.select(Concept.id).where(Concept.roadmap == row.id, Concept.removed)
-    closed = Content.update(status=ContentStatus.cancelled, error="", instruction="", **NOBODYS)
-    closed.where(Content.concept.in_(removed), Content.status.in_(OPEN)).execute()
+    Content.update(status=ContentStatus.cancelled, error="", instruction="", **NOBODYS).where(
+        Content.concept.in_(removed), Content.status.in_(OPEN)
+    ).execute()
     wanted = {concept_of[concept.key]: subject(concept) for concept in outline.concepts()}
     kept = {node.id: node for node in before if node.id in wanted}
     changed = {id_ for id_, node in kept.items() if subject(node) != wanted[id_]}
@@ -69,32 +70,41 @@ def removed_keys(roadmap_id: UUID) -> frozenset[str]:
 
 def _sync_outline(row: Roadmap, outline: Outline) -> dict[str, UUID]:
     """Make stages, modules and concepts what the outline says; return ids of concepts."""
-    stages = {
-        stage.key: {"title": stage.title, "description": stage.description, "position": at}
-        for at, stage in enumerate(outline.stages)
-    }
-    stage_of = _sync_nodes(Stage, row.id, stages)
-    modules = {
-        module.key: {
-            "title": module.title,
-            "description": module.description,
-            "position": at,
-            "stage": stage_of[stage.key],
-        }
-        for stage in outline.stages
-        for at, module in enumerate(stage.modules)
-    }
-    module_of = _sync_nodes(Module, row.id, modules)
+    stage_of = _sync_nodes(
+        Stage,
+        row.id,
+        {
+            stage.key: {"title": stage.title, "description": stage.description, "position": at}
+            for at, stage in enumerate(outline.stages)
+        },
+    )
+    module_of = _sync_nodes(
+        Module,
+        row.id,
+        {
+            module.key: {
+                "title": module.title,
+                "description": module.description,
+                "position": at,
+                "stage": stage_of[stage.key],
+            }
+            for stage in outline.stages
+            for at, module in enumerate(stage.modules)
+        },
+    )
     week_of = weeks(outline, row.hours_per_week)
-    concepts = {
-        concept.key: {
-            **concept.model_dump(exclude={"key"}),
-            **{"position": at, "week": week_of[concept.key], "module": module_of[module.key]},
-        }
-        for module in outline.modules()
-        for at, concept in enumerate(module.concepts)
-    }
-    return _sync_nodes(Concept, row.id, concepts)
+    return _sync_nodes(
+        Concept,
+        row.id,
+        {
+            concept.key: {
+                **concept.model_dump(exclude={"key"}),
+                **{"position": at, "week": week_of[concept.key], "module": module_of[module.key]},
+            }
+            for module in outline.modules()
+            for at, concept in enumerate(module.concepts)
+        },
+    )
 
 
 def _sync_nodes(
@@ -108,12 +118,14 @@ def _sync_nodes(
             key: {**f, "prerequisites": [str(id_of[p]) for p in f["prerequisites"]]}
             for key, f in wanted.items()
         }
-    new = [
-        {**facts, "id": id_of[key], "key": key, "roadmap": roadmap_id}
-        for key, facts in wanted.items()
-        if key not in there
-    ]
-    insert_rows(table, new)
+    insert_rows(
+        table,
+        [
+            {**facts, "id": id_of[key], "key": key, "roadmap": roadmap_id}
+            for key, facts in wanted.items()
+            if key not in there
+        ],
+    )
     for key, node in there.items():
         stays = {"key": key, "removed": False}
         facts = {**wanted[key], **stays} if key in wanted else {"removed": True}
@@ -128,24 +140,26 @@ def _sync_nodes(
 
 
 def fitting(*conditions: Any) -> list[UUID]:
-    """Return the ids of contents whose current version fits their concept as it is now."""
-    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+    """Return ids of contents whose current version fits their concept."""
     facts = (Concept.title, Concept.description, Concept.outcomes)
     query = Content.select(Content.id, ContentVersion.subject, *facts).join(Concept)
-    query = query.switch(Content).join(ContentVersion, on=current).where(*conditions)
+    query = query.switch(Content).join(ContentVersion, on=IS_CURRENT).where(*conditions)
     return [id_ for id_, its, *facts in query.tuples() if its == fingerprint(*facts)]
 
 
 def _keep_texts(concepts: Iterable[Concept], wanted: Mapping[UUID, str]) -> None:
     """Copy current versions of these concepts as ones that fit their new subject."""
     before = {concept.id: subject(concept) for concept in concepts}
-    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    query = ContentVersion.select(ContentVersion, Content).join(Content, on=current)
-    for version in query.where(Content.concept.in_(list(before))):
+    for version in (
+        ContentVersion.select(ContentVersion, Content)
+        .join(Content, on=IS_CURRENT)
+        .where(Content.concept.in_(list(before)))
+    ):
         concept_id = version.content.concept_id
         if version.subject == before[concept_id]:
-            number = _copy(version, wanted[concept_id])
-            Content.update(version=number).where(Content.id == version.content_id).execute()
+            Content.update(version=_copy(version, wanted[concept_id])).where(
+                Content.id == version.content_id
+            ).execute()
 
 
 def taken_up(version: ContentVersion, concept_id: UUID) -> int:
@@ -164,8 +178,9 @@ def taken_up(version: ContentVersion, concept_id: UUID) -> int:
 def _copy(version: ContentVersion, its: str) -> int:
     """Save a version again as one that was written for subject `its`; its number."""
     number = newest_version(version.content_id) + 1
-    copied = {**version.__data__, "version": number, "subject": its, "created_at": clock.now()}
-    ContentVersion.insert(copied).execute()
+    ContentVersion.insert(
+        {**version.__data__, "version": number, "subject": its, "created_at": clock.now()}
+    ).execute()
     return number
 
 
@@ -183,8 +198,10 @@ def _open_contents(
     The same for those that were cancelled, of concepts in `cancelled`. An earlier version that
     fits becomes the current one instead.
     """
-    existing = Content.select().where(Content.roadmap == roadmap_id)
-    there = {(content.concept_id, content.kind): content for content in existing}
+    there = {
+        (content.concept_id, content.kind): content
+        for content in Content.select().where(Content.roadmap == roadmap_id)
+    }
     # Tutorials first: quizzes ask about them.
     needed = [(concept_id, kind) for kind in ContentKind for concept_id in wanted]
     new: list[dict[str, Any]] = [
@@ -192,8 +209,11 @@ def _open_contents(
         for place in needed
         if place not in there
     ]
-    common = {"roadmap": roadmap_id, "status": ContentStatus.pending, "due_at": clock.now()}
-    insert_rows(Content, new, common=common)
+    insert_rows(
+        Content,
+        new,
+        common={"roadmap": roadmap_id, "status": ContentStatus.pending, "due_at": clock.now()},
+    )
     stale = [
         content
         for content in (there[place] for place in needed if place in there)
@@ -214,8 +234,15 @@ def _open_contents(
 
 def _fitting_versions(subject_of: Mapping[UUID, str]) -> dict[UUID, int]:
     """Return the newest version of each content that was written for its subject."""
-    columns = (ContentVersion.content, ContentVersion.version, ContentVersion.subject)
-    its = ContentVersion.content.in_(list(subject_of))
-    query = ContentVersion.select(*columns).where(its).order_by(ContentVersion.version)
-    rows = query.tuples() if subject_of else ()
-    return {id_: number for id_, number, subject_ in rows if subject_ == subject_of[id_]}
+    query = (
+        ContentVersion.select(
+            ContentVersion.content, ContentVersion.version, ContentVersion.subject
+        )
+        .where(ContentVersion.content.in_(list(subject_of)))
+        .order_by(ContentVersion.version)
+    )
+    return {
+        id_: number
+        for id_, number, subject_ in (query.tuples() if subject_of else ())
+        if subject_ == subject_of[id_]
+    }

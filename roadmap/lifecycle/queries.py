@@ -15,7 +15,7 @@ from roadmap.budget.budget import money
 from roadmap.budget.cost_report import pending_estimate
 from roadmap.learning.notes import notes_tag
 from roadmap.lifecycle.link_status import checked
-from roadmap.lifecycle.plan_rows import key_of
+from roadmap.lifecycle.plan_rows import IS_CURRENT, key_of
 from roadmap.operations.execution_log import LogRecord
 from roadmap.plan.outline import ContentKind, Quiz
 from roadmap.plan.statuses import FINAL, Progress, RoadmapStatus
@@ -68,7 +68,7 @@ def summary(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
 
 
 def last_event(owner_id: UUID, roadmap_id: UUID) -> tuple[int, bool]:
-    """Return the last event's number, and whether no more will follow. Raises NotFound."""
+    """Return the last event's number and whether it is final. Raises NotFound."""
     with session():
         row = get_owned(owner_id, roadmap_id)
     return row.last_seq, row.status in FINAL
@@ -140,8 +140,7 @@ def tree_state(owner_id: UUID, roadmap_id: UUID) -> bytes:
 
 def resources_of(roadmap_id: UUID, concept_id: UUID) -> list[CheckedResource] | None:
     """Return the resources of a concept, as in `concept_detail`."""
-    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    query = ContentVersion.select(ContentVersion).join(Content, on=current)
+    query = ContentVersion.select(ContentVersion).join(Content, on=IS_CURRENT)
     with session():
         return _resources(
             query.where(
@@ -162,12 +161,11 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
         if concept is None:
             raise NotFound("There is no such concept in this roadmap.")
         contents = list(Content.select().where(Content.concept == concept_id))
-        current = (ContentVersion.content == Content.id) & (
-            ContentVersion.version == Content.version
-        )
-        written = ContentVersion.select(ContentVersion, Content).join(Content, on=current)
-        rows = written.where(Content.concept == concept_id)
-        versions = {version.content.kind: version for version in rows}
+        written = ContentVersion.select(ContentVersion, Content).join(Content, on=IS_CURRENT)
+        versions = {
+            version.content.kind: version
+            for version in written.where(Content.concept == concept_id)
+        }
         resources = _resources(versions.get(ContentKind.resources))
     tutorial, quiz = versions.get(ContentKind.tutorial), versions.get(ContentKind.quiz)
     return ConceptDetail(
@@ -207,13 +205,14 @@ def list_logs(
 
 def _planned(table: type[Stage] | type[Module] | type[Concept], roadmap_id: UUID) -> Any:
     """Select the nodes of the current plan, in order."""
-    its = table.select().where(table.roadmap == roadmap_id, ~table.removed)
-    return its.order_by(table.position)
+    return (
+        table.select().where(table.roadmap == roadmap_id, ~table.removed).order_by(table.position)
+    )
 
 
 def _page(items: list[Any], limit: int) -> Page[Any]:
-    more = len(items) > limit
-    return Page(items=items[:limit], next_cursor=str(items[limit - 1].id) if more else None)
+    last = items[limit - 1].id if len(items) > limit else None
+    return Page(items=items[:limit], next_cursor=last and str(last))
 
 
 def _by(query: Any, field: str) -> dict[UUID, list[Any]]:
@@ -224,17 +223,18 @@ def _by(query: Any, field: str) -> dict[UUID, list[Any]]:
 
 
 def _summary(row: Roadmap) -> dict[str, Any]:
-    progress = Progress(
-        ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total
-    )
     changed = {
-        "progress": progress,
+        "progress": Progress(
+            ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total
+        ),
         "spent": money(row.spent),
         "revision": row.revision or int(bool(row.title)),
         "begins_on": row.begins_on or row.created_at.date(),
     }
-    same = RoadmapSummary.model_fields.keys() - changed
-    return {**{name: getattr(row, name) for name in same}, **changed}
+    return {
+        **{name: getattr(row, name) for name in RoadmapSummary.model_fields.keys() - changed},
+        **changed,
+    }
 
 
 def _node(shape: type[Node], row: Stage | Module, **inside: list[Any]) -> Node:

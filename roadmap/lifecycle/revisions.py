@@ -1,4 +1,4 @@
-"""Revisions of a roadmap's plan: outlines with their origin, numbered from 1, kept for good.
+"""Revisions of a plan: outlines with their origin, numbered from 1, kept for good.
 
 A revision that is being designed is open, and its row holds the last draft with its problems, so
 that the next worker goes on from there. Everything but reading runs in a transaction that holds
@@ -82,18 +82,24 @@ def checked(
     try:
         outline = Outline.model_validate(draft)
     except ValidationError as error:
-        rules = [
-            f"{'.'.join(map(str, p['loc']))}: {p['msg']}."
-            for p in error.errors(include_url=False)[:MOST_PROBLEMS]
-        ]
-        return CheckedOutline(draft, None, rules)
+        return CheckedOutline(
+            draft,
+            None,
+            [
+                f"{'.'.join(map(str, p['loc']))}: {p['msg']}."
+                for p in error.errors(include_url=False)[:MOST_PROBLEMS]
+            ],
+        )
     wrong = language_error(outline.text(), language) if language else None
     if found := [*problems(outline), *([wrong] if wrong else [])]:
         return CheckedOutline(draft, None, found[:MOST_PROBLEMS])
-    remarks = doubts(
-        outline, hours_per_week=request.hours_per_week, deadline=request.deadline, today=today
+    return CheckedOutline(
+        draft,
+        outline,
+        doubts(
+            outline, hours_per_week=request.hours_per_week, deadline=request.deadline, today=today
+        )[:MOST_PROBLEMS],
     )
-    return CheckedOutline(draft, outline, remarks[:MOST_PROBLEMS])
 
 
 def recognised(outline: Outline, before: Outline | None) -> Outline:
@@ -113,12 +119,20 @@ def recognised(outline: Outline, before: Outline | None) -> Outline:
         return node.model_copy(update={"key": key, "prerequisites": needs})
 
     def module(node: OutlineModule) -> OutlineModule:
-        key = modules_of.get(node.key, node.key)
-        return node.model_copy(update={"key": key, "concepts": tuple(map(concept, node.concepts))})
+        return node.model_copy(
+            update={
+                "key": modules_of.get(node.key, node.key),
+                "concepts": tuple(map(concept, node.concepts)),
+            }
+        )
 
     def stage(node: OutlineStage) -> OutlineStage:
-        key = stages_of.get(node.key, node.key)
-        return node.model_copy(update={"key": key, "modules": tuple(map(module, node.modules))})
+        return node.model_copy(
+            update={
+                "key": stages_of.get(node.key, node.key),
+                "modules": tuple(map(module, node.modules)),
+            }
+        )
 
     return outline.model_copy(update={"stages": tuple(map(stage, outline.stages))})
 
@@ -237,9 +251,14 @@ def list_revisions(owner_id: UUID, roadmap_id: UUID) -> Revisions:
     with transaction():
         row = get_owned(owner_id, roadmap_id)
         number_legacy_plan(row)
-        columns = [field for name, field in Revision._meta.fields.items() if name != "outline"]
-        query = Revision.select(*columns).where(Revision.roadmap == roadmap_id)
-        rows = list(query.order_by(Revision.number.desc()).limit(MOST))
+        rows = list(
+            Revision.select(
+                *[field for name, field in Revision._meta.fields.items() if name != "outline"]
+            )
+            .where(Revision.roadmap == roadmap_id)
+            .order_by(Revision.number.desc())
+            .limit(MOST)
+        )
     return Revisions(items=[RevisionSummary(**_summary(revision, row)) for revision in rows])
 
 
@@ -251,8 +270,11 @@ def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDeta
         revision = Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.number == number)
     if revision is None:
         raise NotFound(f"There is no revision {number} of this roadmap.")
-    done = revision.status == RevisionStatus.done
-    outline = Outline.model_validate(revision.outline) if done else None
+    outline = (
+        Outline.model_validate(revision.outline)
+        if (revision.status == RevisionStatus.done)
+        else None
+    )
     return RevisionDetail(**_summary(revision, row), outline=outline)
 
 
@@ -289,8 +311,14 @@ def plan_before(owner_id: UUID, roadmap_id: UUID, number: int) -> int:
 
 
 def _highest(condition: Any) -> int:
-    query = Revision.select(Revision.number).where(condition).order_by(Revision.number.desc())
-    return int(query.limit(1).scalar() or 0)
+    return int(
+        Revision.select(Revision.number)
+        .where(condition)
+        .order_by(Revision.number.desc())
+        .limit(1)
+        .scalar()
+        or 0
+    )
 
 
 def _find_open(roadmap_id: UUID) -> Revision | None:
@@ -316,14 +344,19 @@ def _insert(roadmap_id: UUID, number: int, source: RevisionSource, **facts: Any)
 
 
 def _update(revision: Revision, **facts: Any) -> None:
-    its = (Revision.roadmap == revision.roadmap_id) & (Revision.number == revision.number)
-    Revision.update(facts).where(its).execute()
+    Revision.update(facts).where(
+        (Revision.roadmap == revision.roadmap_id) & (Revision.number == revision.number)
+    ).execute()
     for name, value in facts.items():
         setattr(revision, name, value)
 
 
 def _summary(revision: Revision, row: Roadmap) -> dict[str, Any]:
-    names = RevisionSummary.model_fields.keys() - {"remarks", "current"}
-    remarks = revision.problems if revision.status == RevisionStatus.done else []
-    facts = {name: getattr(revision, name) for name in names}
-    return {**facts, "remarks": remarks, "current": revision.number == row.revision}
+    return {
+        **{
+            name: getattr(revision, name)
+            for name in RevisionSummary.model_fields.keys() - {"remarks", "current"}
+        },
+        "remarks": revision.problems if revision.status == RevisionStatus.done else [],
+        "current": revision.number == row.revision,
+    }

@@ -16,7 +16,7 @@ from core.sanitize import CLEAN
 from models.accounts import Account
 from models.roadmaps import ReviewCard, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.lifecycle.admin_queries import Owner
+from roadmap.lifecycle.admin_queries import Owner, account_id
 from roadmap.operations.audit_log import Action, Actor, audited
 
 Whose = Annotated[str, Field(min_length=1, max_length=254), CLEAN]
@@ -79,12 +79,8 @@ def transfer(owner: str, new_owner: str, actor: Actor) -> Transferred:
 
 
 def _account_id(name: str, whose: str) -> UUID:
-    try:
-        wanted = Account.id == UUID(whose)
-    except ValueError:
-        wanted = Account.email == whose.strip().lower()
     with session():
-        found: UUID | None = Account.select(Account.id).where(wanted).scalar()
+        found = account_id(whose)
     if found is None:
         rule = FieldError(f"/{name}", "is neither the e-mail address nor the id of an account")
         raise Invalid("Some fields do not fit.", fields=(rule,))

@@ -1,4 +1,4 @@
-"""Trash: roadmaps that their owner has discarded, kept for thirty days, then deleted.
+"""Trash: discarded roadmaps, kept for thirty days, then deleted.
 
 A roadmap in the trash does not exist for other modules (`access.py`), and no work runs for it. With
 its row goes all that belongs to it: plans, contents, events, progress, notes, attempts, cards,
@@ -42,9 +42,9 @@ class Trashed(BaseModel):
 
 
 def put(owner_id: UUID, roadmap_id: UUID) -> list[Job]:
-    """Put a roadmap into the trash; cancel its work. A plan that waits for review stays.
+    """Put a roadmap into the trash and cancel its work.
 
-    Raises NotFound, also when it is there already.
+    A plan that waits for approval goes on waiting. Raises NotFound, also when it is there already.
     """
     with transaction():
         row = transition(owner_id, roadmap_id, list(RoadmapStatus), "put into the trash")
@@ -55,7 +55,7 @@ def put(owner_id: UUID, roadmap_id: UUID) -> list[Job]:
 
 
 def list_trash(owner_id: UUID, *, limit: int, before: UUID | None = None) -> Page[Trashed]:
-    """Return a page, last discarded first; `before` is the last id of the previous page.
+    """Return a page, last discarded first, behind the id `before`.
 
     When that id is not in the trash any more, the first page is returned.
     """
@@ -78,8 +78,12 @@ def list_trash(owner_id: UUID, *, limit: int, before: UUID | None = None) -> Pag
 def restore(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
     """Take a roadmap out of the trash; cancelled work can be retried. Raises NotFound."""
     with transaction():
-        update = Roadmap.update(trashed_at=None, updated_at=clock.now()).returning(Roadmap)
-        rows = list(update.where(_in_trash(owner_id, roadmap_id)).execute())
+        rows = list(
+            Roadmap.update(trashed_at=None, updated_at=clock.now())
+            .returning(Roadmap)
+            .where(_in_trash(owner_id, roadmap_id))
+            .execute()
+        )
         if not rows:
             raise _no_roadmap()
         _log(roadmap_id, "Taken out of the trash")
@@ -103,8 +107,7 @@ def purge_expired() -> int:
     for _ in range(ROUNDS):
         with transaction():
             old = Roadmap.select(Roadmap.id).where(Roadmap.trashed_at < clock.now() - KEPT)
-            oldest = skip_locked(old.order_by(Roadmap.trashed_at).limit(AT_ONCE))
-            ids = [row.id for row in oldest]
+            ids = [row.id for row in skip_locked(old.order_by(Roadmap.trashed_at).limit(AT_ONCE))]
             if ids:
                 Roadmap.delete().where(Roadmap.id.in_(ids)).execute()
             for id_ in ids:

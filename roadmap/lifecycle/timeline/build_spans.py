@@ -101,8 +101,9 @@ class Facts:
     opened: Sequence[datetime] = field(init=False)  # when parts could be begun, in order
 
     def __post_init__(self) -> None:
-        opened = sorted(event.at for event in self.events if event.type in OPENS)
-        object.__setattr__(self, "opened", opened)
+        object.__setattr__(
+            self, "opened", sorted(event.at for event in self.events if event.type in OPENS)
+        )
 
 
 def spans_of(facts: Facts) -> list[Span]:
@@ -245,8 +246,9 @@ def _contents(facts: Facts) -> list[Span]:
     ends = [Moment(event.at, event.type, {}) for event in facts.events if event.type in TERMINAL]
     for event in facts.events:
         if event.type in ENDS_PART:
-            moment = Moment(event.at, event.type, event.data, event.data.get("reason", ""))
-            moments[UUID(event.data["concept_id"]), event.data["kind"]].append(moment)
+            moments[UUID(event.data["concept_id"]), event.data["kind"]].append(
+                Moment(event.at, event.type, event.data, event.data.get("reason", ""))
+            )
     for record in facts.records:
         if record.concept_id is not None and record.step in set(ContentKind):
             moments[record.concept_id, record.step] += moments_in(record)
@@ -257,8 +259,9 @@ def _contents(facts: Facts) -> list[Span]:
             calls[call.concept_id, call.step].append(call)
     spans: list[Span] = []
     for key in dict.fromkeys((*rows, *moments)):
-        its = [*moments[key], *(ends if key in rows else [])]
-        spans += _part(facts, key, its, calls[key], rows.get(key))
+        spans += _part(
+            facts, key, [*moments[key], *(ends if key in rows else [])], calls[key], rows.get(key)
+        )
     return spans
 
 

@@ -1,4 +1,4 @@
-"""Spans of time in the making of a roadmap, and spans of attempts made from moments."""
+"""Spans of time in the making of a roadmap, and a builder for attempts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -201,7 +201,7 @@ class Tries:
 
 
 def moments_in(record: ExecutionLog) -> Iterator[Moment]:
-    """Yield the moments in a record; those of an older release say only that it failed."""
+    """Yield the moments in a record; older releases recorded only failures."""
     details = record.details or {}
     if details.get("try") in set(AttemptMark):
         yield Moment(record.at, AttemptMark(details["try"]), details, record.message)

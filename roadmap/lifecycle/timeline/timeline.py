@@ -1,6 +1,5 @@
-"""Timeline of a roadmap: its spans (`build_spans.py`) with their sums, from its rows."""
+"""Timeline of a roadmap: spans (`build_spans.py`) with their sums."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -64,9 +63,13 @@ def trace_of(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> T
     with session():
         row = get_owned(owner_id, roadmap_id, with_trash=with_trash)
         facts, tables_cut = _facts(row)
-        sums = _sums(roadmap_id)
+        columns = (
+            peewee.fn.COALESCE(peewee.fn.SUM(getattr(ModelCall, name)), 0).alias(name)
+            for name in ("prompt_tokens", "completion_tokens", "ms", "price")
+        )
+        query = ModelCall.select(peewee.fn.COUNT(ModelCall.id).alias("calls"), *columns)
+        sums = query.where(ModelCall.roadmap_id == roadmap_id).dicts().get()
     found = spans_of(facts)
-    left_out = max(0, len(found) - MOST_SPANS) + tables_cut
     return Trace(
         roadmap_id=row.id,
         status=row.status,
@@ -75,7 +78,7 @@ def trace_of(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> T
         currency=settings.currency,
         totals=_totals(facts, found, sums),
         spans=found[-MOST_SPANS:],
-        left_out=left_out,
+        left_out=max(0, len(found) - MOST_SPANS) + tables_cut,
     )
 
 
@@ -94,51 +97,44 @@ def _facts(row: Roadmap) -> tuple[Facts, int]:
         for name, (its, key) in sources.items()
     }
     kept = {name: rows[-MOST_ROWS:] for name, rows in read.items()}
-    titles = Concept.select(Concept.id, Concept.title).where(Concept.roadmap == row.id)
-    facts = Facts(now=clock.now(), row=row, titles=dict(titles.tuples()), **kept)
-    return facts, sum(len(rows) > MOST_ROWS for rows in read.values())
+    return Facts(
+        now=clock.now(),
+        row=row,
+        titles=dict(
+            Concept.select(Concept.id, Concept.title).where(Concept.roadmap == row.id).tuples()
+        ),
+        **kept,
+    ), sum(len(rows) > MOST_ROWS for rows in read.values())
 
 
-def _sums(roadmap_id: UUID) -> dict[str, int]:
-    sums = (
-        peewee.fn.COALESCE(peewee.fn.SUM(getattr(ModelCall, name)), 0).alias(name)
-        for name in ("prompt_tokens", "completion_tokens", "ms", "price")
-    )
-    query = ModelCall.select(peewee.fn.COUNT(ModelCall.id).alias("calls"), *sums)
-    row = query.where(ModelCall.roadmap_id == roadmap_id).dicts().get()
-    return {name: int(value) for name, value in row.items()}
-
-
-def _totals(facts: Facts, spans: list[Span], sums: dict[str, int]) -> Totals:
-    live = union(_making(facts))
+def _totals(facts: Facts, spans: list[Span], sums: dict[str, Any]) -> Totals:
+    """Return the sums of the spans, and those of all model calls."""
+    live: list[tuple[datetime, datetime]] = []  # from each begin to the end that follows it
+    since: datetime | None = None
+    for event in facts.events:
+        if event.type in TERMINAL and since is not None:
+            live.append((since, event.at))
+            since = None
+        elif event.type not in TERMINAL and since is None:
+            since = event.at
+    if since is not None:
+        is_over = facts.row.status in FINAL
+        live.append((since, facts.events[-1].at if is_over else max(facts.now, since)))
     review = union(
         (s.started_at, s.ended(facts.now))
         for s in spans
         if s.kind == SpanKind.wait and s.name == REVIEW
     )
     work = union((s.started_at, s.ended(facts.now)) for s in spans if s.kind in WORK)
-    making = without(live, review)
+    making = without(union(live), review)
     return Totals(
         seconds=seconds_of(making),
         waited=seconds_of(without(making, work)),
         approval=seconds_of(review),
-        in_model=sums["ms"] / 1000,
+        in_model=int(sums["ms"]) / 1000,
         calls=sums["calls"],
-        prompt_tokens=sums["prompt_tokens"],
-        completion_tokens=sums["completion_tokens"],
-        cost=money(sums["price"]),
+        prompt_tokens=int(sums["prompt_tokens"]),
+        completion_tokens=int(sums["completion_tokens"]),
+        cost=money(int(sums["price"])),
         retries=failures(facts),
     )
-
-
-def _making(facts: Facts) -> Iterator[tuple[datetime, datetime]]:
-    """Yield the times from each begin to the end that follows it, or to now."""
-    since: datetime | None = None
-    for event in facts.events:
-        if event.type in TERMINAL and since is not None:
-            yield since, event.at
-            since = None
-        elif event.type not in TERMINAL and since is None:
-            since = event.at
-    if since is not None:
-        yield since, facts.events[-1].at if facts.row.status in FINAL else max(facts.now, since)
