@@ -88,10 +88,9 @@ def main(rows: int, overseeing: Any, runtime: Any) -> int:
 def explained(overseeing: Any, runtime: Any, sought: Any) -> tuple[float, set[str]]:
     """Milliseconds, and the indexes and scans."""
     with overseeing._limited():
-        owner_id = overseeing._owner_id(sought.owner) if sought.owner else None
-        sql, values = overseeing._page(
-            overseeing._query(sought, owner_id, None, next(iter(sought.statuses), None)), 50
-        ).sql()
+        owner_id = overseeing.account_id(sought.owner) if sought.owner else None
+        conditions, status = list(overseeing._conditions(sought)), next(iter(sought.statuses), None)
+        sql, values = overseeing._query(conditions, owner_id, None, status).limit(51).sql()
         [(plan,)] = runtime.database.execute_sql(
             f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", values
         ).fetchall()

@@ -1,6 +1,7 @@
-"""Where one goes on: the roadmaps that somebody learns, with the next concept of each and how one stands with it.
+"""Next lessons of an account: roadmaps with their next concept and schedule.
 
-It is read with every visit of the first page: in a few queries, and of each concept only what this needs.
+The home page reads them with every visit: in a few queries, and of each concept only what is
+needed.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import peewee
+from pydantic import BaseModel
 
 from core import clock
 from core.db import session
@@ -29,26 +31,20 @@ from roadmap.plan.views import (
     concepts_of,
 )
 
-LOOKED_AT = 500  # of somebody's newest roadmaps, among which those are that are learned
-BEGUN = 60  # of those, what was learned from last
+LOOKED_AT = 500  # newest roadmaps of an account, among which those in progress are
+BEGUN = 60  # of those, last learned
 NEWEST = 20  # of the others
-AT_ONCE = 6  # are read
+AT_ONCE = 6  # roadmaps that are read together
 OPEN = (ConceptProgress.todo, ConceptProgress.learning)
-SOMETHING = {
-    ContentKind.tutorial: ContentState(status=ContentStatus.ready, version=1, error="")
-}  # can be read, whatever it is
-FACTS = (
-    "id",
-    "title",
-    "hours",
-    "progress",
-    "progress_at",
-)  # of a concept that a schedule and a way need
+# A content that can be read, whatever it is.
+SOMETHING = {ContentKind.tutorial: ContentState(status=ContentStatus.ready, version=1, error="")}
+# Of a concept, for its schedule and the choice of the next one.
+FACTS = ("id", "title", "hours", "progress", "progress_at")
 
 
 @dataclass(frozen=True, slots=True)
 class NextLesson:
-    """A roadmap, where one goes on in it, and how one stands with its plan."""
+    """A roadmap with its next concept and its schedule."""
 
     id: UUID
     title: str
@@ -61,7 +57,10 @@ class NextLesson:
 
 
 def onward(owner_id: UUID, *, limit: int) -> list[NextLesson]:
-    """Those of which something is written and not all is learned: first what one has learned from last, then the newest."""
+    """Return roadmaps with something to read and to learn.
+
+    First the last learned ones, then the newest.
+    """
     found: list[NextLesson] = []
     with session():
         begun = _learned_last(owner_id)
@@ -77,113 +76,109 @@ def onward(owner_id: UUID, *, limit: int) -> list[NextLesson]:
 
 
 def _learned_last(owner_id: UUID) -> list[UUID]:
-    """Along an index for each roadmap, so that it is not looked at what others have learned."""
+    """Read along an index for each roadmap: concepts of other accounts are not read."""
     recent = newest_of(owner_id).columns(Roadmap.id).limit(LOOKED_AT).alias("recent")
-    of_roadmap = (Concept.roadmap == recent.c.id) & Concept.progress_at.is_null(False)
-    last = (
+    query = Roadmap.select(
+        recent.c.id,
         Concept.select(Concept.progress_at)
-        .where(of_roadmap)
+        .where((Concept.roadmap == recent.c.id) & Concept.progress_at.is_null(False))
         .order_by(Concept.progress_at.desc())
         .limit(1)
-    )
-    query = (
-        Roadmap.select(recent.c.id, last.alias("at"))
-        .from_(recent)
-        .order_by(peewee.SQL("at").desc(nulls="LAST"))
-    )
+        .alias("at"),
+    ).from_(recent)
     return [
-        Roadmap.id.python_value(id_) for id_, at in query.limit(BEGUN).tuples() if at is not None
+        Roadmap.id.python_value(id_)
+        for id_, at in query.order_by(peewee.SQL("at").desc(nulls="LAST")).limit(BEGUN).tuples()
+        if at is not None
     ]
 
 
 def _others(owner_id: UUID, begun: list[UUID]) -> list[UUID]:
-    """First what is begun, as an older version was told, which did not keep when; then what is not."""
-    query = (
-        newest_of(owner_id)
-        .columns(Roadmap.id)
-        .where(Roadmap.contents_ready > 0, Roadmap.id.not_in(begun))
-    )
-    newest = [id_ for (id_,) in query.limit(NEWEST).tuples()]
+    """Return other roadmaps, first those begun in a release that kept no times."""
+    readable = (Roadmap.contents_ready > 0) & Roadmap.id.not_in(begun)
+    query = newest_of(owner_id).columns(Roadmap.id).where(readable).limit(NEWEST)
+    newest = [id_ for (id_,) in query.tuples()]
     its = Concept.roadmap.in_(newest) & (Concept.progress != ConceptProgress.todo)
     old = {id_ for (id_,) in Concept.select(Concept.roadmap).where(its).distinct().tuples()}
     return sorted(newest, key=lambda id_: id_ not in old)
 
 
 def _read(ids: Sequence[UUID]) -> list[NextLesson]:
-    """Those of them where there is something to go on with."""
-    rows = {
-        row.id: row
-        for row in Roadmap.select().where(Roadmap.id.in_(ids), Roadmap.contents_ready > 0)
-    }
-    concepts = _concepts(list(rows))
-    found = (
-        _where(rows[id_], [each for each in concepts if each[0] == id_])
+    """Return the next lessons of those roadmaps that have one, in two queries."""
+    readable = Roadmap.id.in_(ids) & (Roadmap.contents_ready > 0)
+    rows = {row.id: row for row in Roadmap.select().where(readable)}
+    written = Content.select(Content.concept).where(
+        Content.roadmap.in_(list(rows)), Content.version > 0
+    )
+    planned = (
+        Concept.select(
+            Concept.roadmap,
+            Stage.id,
+            Stage.title,
+            Concept.id.in_(written),
+            Concept.prerequisites,
+            *[getattr(Concept, name) for name in FACTS],
+        )
+        .join(Module)
+        .join(Stage)
+        .where(Concept.roadmap.in_(list(rows)), ~Concept.removed)
+        .order_by(Stage.position, Stage.id, Module.position, Concept.position)
+    )
+    concepts = list(planned.tuples())
+    return [
+        lesson
         for id_ in ids
         if id_ in rows
-    )
-    return [each for each in found if each is not None]
-
-
-def _concepts(ids: list[UUID]) -> list[tuple[Any, ...]]:
-    """In the order of learning: roadmap, stage and its title, whether there is something to read, prerequisites, FACTS."""
-    readable = Concept.id.in_(
-        Content.select(Content.concept).where(Content.roadmap.in_(ids), Content.version > 0)
-    )
-    facts = [getattr(Concept, name) for name in FACTS]
-    query = Concept.select(
-        Concept.roadmap, Stage.id, Stage.title, readable, Concept.prerequisites, *facts
-    )
-    planned = query.join(Module).join(Stage).where(Concept.roadmap.in_(ids), ~Concept.removed)
-    return list(
-        planned.order_by(Stage.position, Stage.id, Module.position, Concept.position).tuples()
-    )
-
-
-def _where(row: Roadmap, concepts: Sequence[tuple[Any, ...]]) -> NextLesson | None:
-    """None: there is nothing to read that is not learned."""
-    stages = [
-        _stage(*head, list(each))
-        for head, each in groupby(concepts, key=lambda concept: (concept[1], concept[2]))
+        and (lesson := _lesson(rows[id_], [each for each in concepts if each[0] == id_]))
     ]
-    begins_on = row.begins_on or row.created_at.date()
-    plan: dict[str, Any] = {
-        "hours_per_week": row.hours_per_week,
-        "deadline": row.deadline,
-        "begins_on": begins_on,
-        "stages": stages,
-    }
-    tree = RoadmapTree.model_construct(**plan)  # as much of one as is needed
+
+
+def _lesson(row: Roadmap, concepts: Sequence[tuple[Any, ...]]) -> NextLesson | None:
+    """Return the next lesson; None if there is nothing to read that is not learned.
+
+    The tree has only the fields that the schedule needs.
+    """
+    tree: RoadmapTree = _part(
+        RoadmapTree,
+        hours_per_week=row.hours_per_week,
+        deadline=row.deadline,
+        begins_on=row.begins_on or row.created_at.date(),
+        stages=[
+            _part(
+                StageNode,
+                id=id_,
+                title=title,
+                modules=[_part(ModuleNode, concepts=[_concept(*each[3:]) for each in inside])],
+            )
+            for (id_, title), inside in groupby(concepts, key=lambda concept: concept[1:3])
+        ],
+    )
     nodes = {node.id: node for node in concepts_of(tree)}
     next_id = next_of(list(nodes.values()))
     if next_id is None:
         return None
-    schedule = schedule_of(tree, clock.now().date())
     return NextLesson(
-        row.id,
-        row.title,
-        row.goal,
-        row.created_at,
-        row.language,
-        next_id,
-        nodes[next_id].title,
-        schedule,
+        id=row.id,
+        title=row.title,
+        goal=row.goal,
+        created_at=row.created_at,
+        language=row.language,
+        next_id=next_id,
+        next_title=nodes[next_id].title,
+        schedule=schedule_of(tree, clock.now().date()),
     )
 
 
-def _stage(stage_id: UUID, title: str, concepts: Sequence[tuple[Any, ...]]) -> StageNode:
-    inside: dict[str, Any] = {"concepts": [_concept(*concept[3:]) for concept in concepts]}
-    told: dict[str, Any] = {
-        "id": stage_id,
-        "title": title,
-        "modules": [ModuleNode.model_construct(**inside)],
-    }
-    return StageNode.model_construct(**told)
+def _concept(readable: bool | int, needs: list[str], *values: Any) -> Any:
+    facts = dict(zip(FACTS, values, strict=True))
+    return _part(
+        ConceptNode,
+        **facts | {"progress": ConceptProgress(facts["progress"])},
+        prerequisites=[UUID(each) for each in needs],
+        contents=SOMETHING if readable else {},
+    )
 
 
-def _concept(readable: bool | int, needs: list[str], *facts: Any) -> ConceptNode:
-    told = dict(zip(FACTS, facts, strict=True))
-    told |= {
-        "progress": ConceptProgress(told["progress"]),
-        "prerequisites": [UUID(each) for each in needs],
-    }
-    return ConceptNode.model_construct(**told, contents=SOMETHING if readable else {})
+def _part(model: type[BaseModel], **fields: Any) -> Any:
+    """Return a model with some of its fields only."""
+    return model.model_construct(**fields)

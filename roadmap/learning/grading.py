@@ -1,4 +1,4 @@
-"""Quizzes as they are answered: which one is current, and what of an answer is right. Graded here, never by who asks."""
+"""Grading of answers to quizzes, always on the server."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ class GradedQuestion(BaseModel):
 
 
 def grade_all(quiz: Quiz, answers: Sequence[Sequence[int]]) -> list[GradedQuestion]:
-    """Raises Invalid, by which answer."""
+    """Grade the answers to all questions. Raises Invalid with the wrong fields."""
     if len(answers) != len(quiz.questions):
         rule = f"needs {len(quiz.questions)} items, one for each question"
         raise Invalid("Some fields do not fit.", fields=(FieldError("/answers", rule),))
@@ -37,7 +37,7 @@ def grade_all(quiz: Quiz, answers: Sequence[Sequence[int]]) -> list[GradedQuesti
 
 
 def grade_one(number: int, question: Question, chosen: Sequence[int]) -> GradedQuestion:
-    """Raises Invalid."""
+    """Grade the answer to one question. Raises Invalid."""
     if not fits(question, chosen):
         raise Invalid("Some fields do not fit.", fields=(FieldError("/chosen", rule_of(question)),))
     return grade(number, question, chosen)
@@ -54,15 +54,15 @@ def grade(number: int, question: Question, chosen: Sequence[int]) -> GradedQuest
 
 
 def is_right(question: Question, chosen: Sequence[int]) -> bool:
-    """A question of several right options is answered rightly when all of them are chosen and no other."""
+    """Return whether exactly the right options are chosen."""
     return set(chosen) == set(question.answers)
 
 
 def fits(question: Question, chosen: Sequence[int]) -> bool:
-    """Whether this could be an answer to it."""
+    """Return whether these are options of the question, each once."""
     return set(chosen) <= set(range(len(question.options))) and len(set(chosen)) == len(chosen)
 
 
 def rule_of(question: Question) -> str:
-    """What an answer must be, as a sentence goes on."""
+    """Return the rule for answers, as the end of a sentence."""
     return f"must be indexes of its {len(question.options)} options, each once"

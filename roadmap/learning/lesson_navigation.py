@@ -1,4 +1,4 @@
-"""A roadmap as a way to walk: its concepts one after the other, for whoever stands at one of them."""
+"""Course of a roadmap: its concepts in the order of learning."""
 
 from uuid import UUID
 
@@ -29,22 +29,22 @@ class Course(BaseModel):
 
 
 def course(owner_id: UUID, roadmap_id: UUID) -> Course:
-    """In two queries. Raises NotFound."""
-    query = (
+    """Return the course of a roadmap, in two queries. Raises NotFound."""
+    planned = (
         Concept.select(Concept.id, Concept.title, Concept.progress, Module.title, Stage.title)
         .join(Module)
         .join(Stage)
+        .where(Concept.roadmap == roadmap_id, ~Concept.removed)
+        .order_by(Stage.position, Module.position, Concept.position)
     )
-    planned = query.where(Concept.roadmap == roadmap_id, ~Concept.removed)
     with session():
         row = get_owned(owner_id, roadmap_id)
-        rows = list(planned.order_by(Stage.position, Module.position, Concept.position).tuples())
+        rows = list(planned.tuples())
     names = ("id", "title", "progress", "module", "stage")
-    steps = [CourseStep(**dict(zip(names, each, strict=True))) for each in rows]
     return Course(
         roadmap_id=roadmap_id,
         title=row.title or row.goal,
         language=row.language,
         status=row.status,
-        steps=steps,
+        steps=[CourseStep(**dict(zip(names, each, strict=True))) for each in rows],
     )

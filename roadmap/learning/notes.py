@@ -1,8 +1,8 @@
-"""Notes of a learner: whether they are still what somebody has read."""
+"""Tags of notes, which show whether notes have changed since they were read."""
 
 import hashlib
 
 
 def notes_tag(notes: str) -> str:
-    """Another one for other notes."""
+    """Return a tag that changes with the notes."""
     return hashlib.sha256(notes.encode()).hexdigest()[:16]

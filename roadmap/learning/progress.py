@@ -1,6 +1,6 @@
-"""What a learner does with a roadmap: progress, notes, attempts at quizzes, and a profile for the next one.
+"""Data of a learner: progress, notes, attempts at quizzes, and a profile.
 
-None of it is part of the making: it needs no worker and appends no event, and it survives every change of the plan.
+It needs no worker, appends no event, and survives every change of the plan.
 """
 
 from datetime import datetime
@@ -46,7 +46,8 @@ class NotesRequest(BaseModel):
     )
     base: Annotated[str, Field(max_length=64)] | None = Field(
         None,
-        description="The `notes_tag` that was read: only if the notes are still those. Null: whatever is there.",
+        description="The `notes_tag` that was read: only if the notes are still those. "
+        "Null: whatever is there.",
     )
 
 
@@ -75,7 +76,8 @@ class AttemptRequest(BaseModel):
         ],
         Field(min_length=1, max_length=MOST_QUESTIONS),
     ] = Field(
-        description="For each question, in order, the indexes of the options that were chosen; empty: not answered."
+        description="For each question, in order, the indexes of the options that were chosen; "
+        "empty: not answered."
     )
 
 
@@ -123,17 +125,18 @@ class ProfilePatch(Profile, MergePatch):
 def set_progress(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ProgressRequest
 ) -> LearnerConcept:
-    """The questions of what is done come back for review from now on. Raises NotFound."""
-    other = Concept.progress != request.progress  # to say the same twice is no progress
+    """Set progress; questions of a done concept come back for review. Raises NotFound."""
     since = None if request.progress == ConceptProgress.todo else clock.now()
-    now = peewee.Case(
-        None, [(other, peewee.Value(since, Concept.progress_at.db_value))], Concept.progress_at
-    )
+    other = Concept.progress != request.progress  # the same progress again keeps its time
+    changes = {
+        "progress": request.progress,
+        "progress_at": peewee.Case(
+            None, [(other, peewee.Value(since, Concept.progress_at.db_value))], Concept.progress_at
+        ),
+    }
     with transaction():
         reviews.hold_roadmap(owner_id, roadmap_id)
-        changed = _change(
-            owner_id, roadmap_id, concept_id, progress=request.progress, progress_at=now
-        )
+        changed = _change(owner_id, roadmap_id, concept_id, **changes)
         if request.progress == ConceptProgress.done:
             reviews.begin(owner_id, roadmap_id, concept_id)
         else:
@@ -144,7 +147,10 @@ def set_progress(
 def set_notes(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: NotesRequest
 ) -> LearnerConcept:
-    """Raises NotFound, and Conflict when they were changed since. To say the same twice is no conflict."""
+    """Save notes. Raises NotFound, and Conflict if they were changed since.
+
+    The same notes twice are no conflict.
+    """
     if request.base is None:
         return _change(owner_id, roadmap_id, concept_id, notes=request.notes)
     changed = Conflict("The notes were changed since they were read. Read them again.")
@@ -153,14 +159,19 @@ def set_notes(
         before = Concept.select(Concept.notes).where(Concept.id == concept_id).scalar()
         if request.base != notes_tag(before) and request.notes != before:
             raise changed
-        still = Concept.notes == before  # somebody else may be at it just now
+        # Another request may be changing them.
         return _change(
-            owner_id, roadmap_id, concept_id, still, otherwise=changed, notes=request.notes
+            owner_id,
+            roadmap_id,
+            concept_id,
+            Concept.notes == before,
+            otherwise=changed,
+            notes=request.notes,
         )
 
 
 def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: AttemptRequest) -> Attempt:
-    """Grade the answers and keep them; from now on its questions come back for review (see reviewing.note_answers).
+    """Grade and save answers; the questions come back for review (`note_answers`).
 
     Raises NotFound, Conflict when the quiz has another version now, and Invalid.
     """
@@ -180,11 +191,21 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
             total=len(graded),
             created_at=clock.now(),
         )
-        answers = [question.chosen for question in graded]
         QuizAttempt.insert(
-            **made.model_dump(), roadmap=roadmap_id, concept=concept_id, answers=answers
+            **made.model_dump(),
+            roadmap=roadmap_id,
+            concept=concept_id,
+            answers=[question.chosen for question in graded],
         ).execute()
-        _forget_oldest(concept_id)
+        newest = (
+            QuizAttempt.select(QuizAttempt.id)
+            .where(QuizAttempt.concept == concept_id)
+            .order_by(QuizAttempt.id.desc())
+            .limit(MOST_ATTEMPTS)
+        )
+        QuizAttempt.delete().where(
+            QuizAttempt.concept == concept_id, QuizAttempt.id.not_in(newest)
+        ).execute()
         reviews.note_answers(
             owner_id, roadmap_id, concept_id, version=version, quiz=quiz, graded=graded
         )
@@ -192,7 +213,7 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
 
 
 def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id: UUID) -> Attempt:
-    """As it was graded: by the version of the quiz that was answered. Raises NotFound."""
+    """Return an attempt, graded by its version of the quiz. Raises NotFound."""
     with session():
         _check(owner_id, roadmap_id, concept_id)
         row = QuizAttempt.get_or_none(
@@ -200,21 +221,30 @@ def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id:
         )
         if row is None:
             raise NotFound("There is no such attempt.")
-        its = (ContentVersion.content == Content.id) & (ContentVersion.version == row.version)
-        query = ContentVersion.select(ContentVersion.body).join(Content, on=its)
-        body = query.where(Content.concept == concept_id, Content.kind == ContentKind.quiz).scalar()
-    quiz = Quiz.model_validate(body)
-    questions = [
-        grade(number, *pair)
-        for number, pair in enumerate(zip(quiz.questions, row.answers, strict=True))
-    ]
-    return Attempt(**_summary(row), questions=questions)
+        body = (
+            ContentVersion.select(ContentVersion.body)
+            .join(
+                Content,
+                on=(ContentVersion.content == Content.id) & (ContentVersion.version == row.version),
+            )
+            .where(Content.concept == concept_id, Content.kind == ContentKind.quiz)
+            .scalar()
+        )
+    return Attempt(
+        **_summary(row),
+        questions=[
+            grade(number, *pair)
+            for number, pair in enumerate(
+                zip(Quiz.model_validate(body).questions, row.answers, strict=True)
+            )
+        ],
+    )
 
 
 def list_attempts(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, limit: int, before: UUID | None = None
 ) -> Attempts:
-    """`before` is the id that the page before ended with. Raises NotFound."""
+    """Return a page; `before` is the last id of the previous page. Raises NotFound."""
     query = QuizAttempt.select().where(QuizAttempt.concept == concept_id)
     if before is not None:
         query = query.where(QuizAttempt.id < before)
@@ -250,11 +280,12 @@ def save_profile(owner_id: UUID, profile: Profile) -> Profile:
 
 
 def change_profile(owner_id: UUID, patch: ProfilePatch) -> Profile:
-    """What the patch names. Two at once, of different fields, both count."""
+    """Change named fields; of two requests at once, both count."""
     with transaction():
         lock_account(owner_id)
-        named = patch.model_dump(exclude_unset=True)
-        return save_profile(owner_id, read_profile(owner_id).model_copy(update=named))
+        return save_profile(
+            owner_id, read_profile(owner_id).model_copy(update=patch.model_dump(exclude_unset=True))
+        )
 
 
 def _check(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
@@ -274,15 +305,10 @@ def _change(
 ) -> LearnerConcept:
     with transaction():
         get_owned(owner_id, roadmap_id)
-        changed = (
-            Concept.update(changes)
-            .where(_in_plan(roadmap_id, concept_id), *conditions)
-            .returning(Concept)
-        )
-        row = next(iter(changed.execute()), None)
-        if row is None:
-            raise otherwise or _no_concept()
-        return _learner(row)
+        update = Concept.update(changes).where(_in_plan(roadmap_id, concept_id), *conditions)
+        for row in update.returning(Concept).execute():
+            return _learner(row)
+        raise otherwise or _no_concept()
 
 
 def _learner(row: Concept) -> LearnerConcept:
@@ -301,14 +327,3 @@ def _no_concept() -> NotFound:
 
 def _summary(row: QuizAttempt) -> dict[str, Any]:
     return {name: getattr(row, name) for name in AttemptSummary.model_fields}
-
-
-def _forget_oldest(concept_id: UUID) -> None:
-    newest = (
-        QuizAttempt.select(QuizAttempt.id)
-        .where(QuizAttempt.concept == concept_id)
-        .order_by(QuizAttempt.id.desc())
-    )
-    QuizAttempt.delete().where(
-        QuizAttempt.concept == concept_id, QuizAttempt.id.not_in(newest.limit(MOST_ATTEMPTS))
-    ).execute()

@@ -1,7 +1,7 @@
-"""Where the cards of a quiz stand: in its current version, whenever that becomes another one.
+"""Cards of a quiz follow its current version.
 
-The questions that are in the new version as well move there and keep what is known of them, new ones are due, and the others
-wait until a version with them is the current one again.
+Questions that are in the new version as well move there and keep their memory, new ones are due,
+and the others wait until a version with them is the current one again.
 """
 
 from collections.abc import Collection
@@ -22,21 +22,26 @@ from roadmap.plan.statuses import ConceptProgress
 
 
 def current_quiz(concept_id: UUID) -> tuple[int, Quiz] | None:
-    """The current one, with its version; none: it is not written yet. Needs a session."""
+    """Return the current quiz with its version, or None. Needs a session."""
     current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    its = (Content.concept == concept_id) & (Content.kind == ContentKind.quiz)
-    written = ContentVersion.select().join(Content, on=current).where(its).get_or_none()
+    written = (
+        ContentVersion.select()
+        .join(Content, on=current)
+        .where((Content.concept == concept_id) & (Content.kind == ContentKind.quiz))
+        .get_or_none()
+    )
     return None if written is None else (written.version, Quiz.model_validate(written.body))
 
 
 def written_quiz(concept_id: UUID) -> tuple[int, Quiz]:
-    """The same. Raises NotFound when it is not written yet."""
+    """Return the current quiz with its version. Raises NotFound if not written yet."""
     found = current_quiz(concept_id)
     if found is None:
         raise NotFound("The quiz of this concept is not written yet.")
     return found
 
 
+# Fields of a Memory in the row of a card.
 KEPT = (
     "state",
     "step",
@@ -46,7 +51,7 @@ KEPT = (
     "reviewed_at",
     "reviews",
     "lapses",
-)  # of a Memory, in its row
+)
 
 
 def columns(memory: Memory) -> dict[str, Any]:
@@ -54,21 +59,18 @@ def columns(memory: Memory) -> dict[str, Any]:
 
 
 def follow(concepts: Collection[UUID]) -> None:
-    """The quizzes of these may have another current version: of what is done, or has cards already, they stand in that one.
+    """Move cards to the current version of the quizzes of these concepts.
 
-    Where nothing comes back it is one query. Needs a transaction that holds the roadmap's row.
+    Only of concepts that are done or have cards; one query if there are none. Needs a transaction
+    that holds the roadmap's row.
     """
     if not concepts:
         return
     has_cards = fn.EXISTS(ReviewCard.select().where(ReviewCard.concept == Concept.id))
     comes_back = (Concept.progress == ConceptProgress.done) | has_cards
-    query = (
-        Concept.select(Concept.id, Concept.roadmap, Roadmap.owner)
-        .join(Roadmap)
-        .order_by(Concept.id)
-    )
+    query = Concept.select(Concept.id, Concept.roadmap, Roadmap.owner).join(Roadmap)
     for concept_id, roadmap_id, owner_id in list(
-        query.where(Concept.id.in_(list(concepts)), comes_back).tuples()
+        query.where(Concept.id.in_(list(concepts)), comes_back).order_by(Concept.id).tuples()
     ):
         if (found := current_quiz(concept_id)) is not None:
             placed(owner_id, roadmap_id, concept_id, *found)
@@ -77,31 +79,30 @@ def follow(concepts: Collection[UUID]) -> None:
 def placed(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, version: int, quiz: Quiz
 ) -> list[ReviewCard]:
-    """A card for each question, standing in this version; new ones are due. Holds their rows."""
+    """Return a card for each question of this version; new ones are due. Locks rows."""
     number_of: dict[str, int] = {}
     for number, question in enumerate(quiz.questions):
-        number_of.setdefault(
-            question.fingerprint, number
-        )  # a question that stands there twice is asked once
+        number_of.setdefault(question.fingerprint, number)  # the same question twice: asked once
     now = clock.now()
-    new = [{"id": new_id(), "question": its, "number": number} for its, number in number_of.items()]
     common = {
         "owner": owner_id,
         "roadmap": roadmap_id,
         "concept": concept_id,
         "version": version,
         "created_at": now,
+        **columns(Memory(due_at=now)),
     }
-    common |= columns(Memory(due_at=now))
-    in_order = sorted(
-        new, key=lambda row: str(row["question"])
-    )  # or two attempts at once could wait for each other
-    insert_rows(ReviewCard, in_order, common=common, pass_over=True)
+    new = [{"id": new_id(), "question": its, "number": number} for its, number in number_of.items()]
+    # In one order, or two attempts at once could wait for each other.
+    new.sort(key=lambda row: str(row["question"]))
+    insert_rows(ReviewCard, new, common=common, pass_over=True)
     its = (ReviewCard.concept == concept_id) & ReviewCard.question.in_(list(number_of))
     cards = list(lock_for_update(ReviewCard.select().where(its).order_by(ReviewCard.question)))
     for card in cards:
-        place = {"version": version, "number": number_of[card.question]}
-        if (card.version, card.number) != (place["version"], place["number"]):
-            ReviewCard.update(**place).where(ReviewCard.id == card.id).execute()
-        card.number = place["number"]
+        number = number_of[card.question]
+        if (card.version, card.number) != (version, number):
+            ReviewCard.update({"version": version, "number": number}).where(
+                ReviewCard.id == card.id
+            ).execute()
+        card.number = number
     return cards

@@ -1,10 +1,12 @@
-"""Questions of quizzes that come back before they are forgotten: each is a card, with what `memory.py` says of it.
+"""Reviews of quiz questions: cards, their answers and ratings.
 
-A card is asked while its roadmap is there and not in the trash, its concept is in the plan, and the current version of the
-quiz is the one in which it stands (`cards.py`).
+A card has the state of a memory (`spaced_repetition.py`). It is asked while its roadmap exists and
+is not in the trash, its concept is in the plan, and the current version of the quiz is that of the
+card (`review_cards.py`).
 """
 
 import functools
+import operator
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -46,7 +48,8 @@ class ReviewRequest(BaseModel):
         description="Whether it was forgotten (`again`), and else how it was to remember."
     )
     reviews: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] = Field(
-        description="The `reviews` that were read: so a review counts once, however often it is sent."
+        description="The `reviews` that were read: "
+        "so a review counts once, however often it is sent."
     )
 
 
@@ -55,7 +58,8 @@ class CardState(BaseModel):
 
     id: UUID
     state: MemoryState = Field(
-        description="`learning` at first, `review` when it is known, `relearning` when it was forgotten."
+        description="`learning` at first, `review` when it is known, "
+        "`relearning` when it was forgotten."
     )
     reviews: int = Field(description="How often it was rated; it goes with the next rating.")
     lapses: int = Field(description="How often it was forgotten after it was known.")
@@ -103,7 +107,7 @@ class CheckedReview(BaseModel):
 
 
 def list_due(owner_id: UUID, *, limit: int, roadmap_id: UUID | None = None) -> Reviews:
-    """Of all roadmaps, or of one. Raises NotFound."""
+    """Return due cards of all roadmaps, or of one. Raises NotFound."""
     now = clock.now()
     with session():
         if roadmap_id is not None:
@@ -111,65 +115,67 @@ def list_due(owner_id: UUID, *, limit: int, roadmap_id: UUID | None = None) -> R
         due = _asked(owner_id, roadmap_id).where(ReviewCard.due_at <= now)
         cards = list(due.order_by(ReviewCard.due_at, ReviewCard.id).limit(limit))
         questions = _questions(cards)
-        count = len(cards) if len(cards) < limit else _count(due)
         later = _asked(owner_id, roadmap_id, ReviewCard.due_at).where(ReviewCard.due_at > now)
-        next_due_at = later.order_by(ReviewCard.due_at).limit(1).scalar()
-    items = [_review(card, questions[card.id]) for card in cards]
-    return Reviews(items=items, due=count, next_due_at=next_due_at)
+        return Reviews(
+            items=[_review(card, questions[card.id]) for card in cards],
+            due=len(cards) if len(cards) < limit else _count(due),
+            next_due_at=later.order_by(ReviewCard.due_at).limit(1).scalar(),
+        )
 
 
 def count_due(owner_id: UUID) -> int:
-    """How many questions one could review now, counted up to MOST_COUNTED."""
+    """Return the number of due cards, at most MOST_COUNTED."""
     with session():
         return _count(_asked(owner_id).where(ReviewCard.due_at <= clock.now()))
 
 
 def read_card(owner_id: UUID, card_id: UUID) -> Review:
-    """Also one that is not due. Raises NotFound."""
+    """Return a card, due or not. Raises NotFound."""
     with session():
         return _review(*_found(owner_id, card_id))
 
 
 def check(owner_id: UUID, card_id: UUID, request: ReviewCheck) -> CheckedReview:
-    """Grade an answer; to rate it is another step, and the learner's. Raises NotFound, Invalid."""
+    """Grade an answer; the learner rates it later. Raises NotFound, Invalid."""
     with session():
         card, question = _found(owner_id, card_id)
-    graded = grade_one(card.number, question, request.chosen)
-    leads_to = Outcomes(**outcomes(_memory(card), clock.now()))
-    return CheckedReview(id=card.id, reviews=card.reviews, question=graded, leads_to=leads_to)
+    return CheckedReview(
+        id=card.id,
+        reviews=card.reviews,
+        question=grade_one(card.number, question, request.chosen),
+        leads_to=Outcomes(**outcomes(_memory(card), clock.now())),
+    )
 
 
 def review(owner_id: UUID, card_id: UUID, request: ReviewRequest) -> CardState:
-    """Rate how it went; a card may be reviewed before it is due. Raises NotFound, and Conflict when it was rated since."""
+    """Rate a card, due or not. Raises NotFound, and Conflict if it was rated since."""
     with transaction():
         card, _ = _found(owner_id, card_id)
         after = rated(_memory(card), request.rating, clock.now())
-        unchanged = (ReviewCard.id == card_id) & (
-            ReviewCard.reviews == request.reviews
-        )  # somebody may be at it just now
+        # Another request may be rating it.
+        unchanged = (ReviewCard.id == card_id) & (ReviewCard.reviews == request.reviews)
         if not ReviewCard.update(**columns(after)).where(unchanged).execute():
             raise Conflict(
-                f"This question was not rated {request.reviews} times, as the request says: perhaps another window has rated it. "
-                "Read what is due again."
+                f"This question was not rated {request.reviews} times, as the request says: "
+                "perhaps another window has rated it. Read what is due again."
             )
     return CardState(id=card_id, **columns(after) | {"state": after.name})
 
 
 def begin(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
-    """The concept is done: the questions of its quiz, if that is written, are due. Needs a transaction."""
+    """Make the questions of a done concept due. Needs a transaction."""
     found = current_quiz(concept_id)
     if found is not None:
         placed(owner_id, roadmap_id, concept_id, *found)
 
 
 def withdraw(concept_id: UUID) -> None:
-    """The concept is not done after all: what was never rated does not come back. Needs a transaction."""
+    """Delete cards that were never rated, of a concept not done. Needs a transaction."""
     its = (ReviewCard.concept == concept_id) & (ReviewCard.reviews == 0)
-    held = list(
-        lock_for_update(ReviewCard.select(ReviewCard.id).where(its).order_by(ReviewCard.question))
-    )  # in the order of placed
-    if held:
-        ReviewCard.delete().where(ReviewCard.id.in_([card.id for card in held])).execute()
+    # Locked in the order of `placed`.
+    query = ReviewCard.select(ReviewCard.id).where(its).order_by(ReviewCard.question)
+    if held := [card.id for card in lock_for_update(query)]:
+        ReviewCard.delete().where(ReviewCard.id.in_(held)).execute()
 
 
 def note_answers(
@@ -181,43 +187,37 @@ def note_answers(
     quiz: Quiz,
     graded: Sequence[GradedQuestion],
 ) -> None:
-    """What an attempt at the quiz says of its questions. Needs a transaction.
+    """Rate the questions of an attempt at a quiz. Needs a transaction.
 
-    Each question has a card from then on. Of one that is due, or that was never asked, a right answer says `good` and a wrong
-    one `again`. Of one that is not due yet a right answer says nothing (it was seen too recently), and a wrong one `again`,
-    unless it was forgotten a moment ago and comes back within minutes anyway. What was not answered says nothing.
+    Each question has a card from then on. If the card is due or new, a right answer rates it `good`
+    and a wrong one `again`. If it is not due yet, a right answer does not count (the question was
+    seen too recently), and a wrong one rates it `again`, unless it was just forgotten and comes
+    back within minutes anyway. Questions without an answer do not count.
     """
     now = clock.now()
     for card in placed(owner_id, roadmap_id, concept_id, version, quiz):
-        memory = _memory(card)
-        rating = _said_by(graded[card.number], memory, now)
-        if rating is not None:
-            ReviewCard.update(**columns(rated(memory, rating, now))).where(
-                ReviewCard.id == card.id
-            ).execute()
+        memory, answer = _memory(card), graded[card.number]
+        is_due = memory.is_new or memory.due_at <= now
+        counts = is_due or not (answer.is_right or memory.is_shaky)
+        if answer.chosen and counts:
+            rating = ReviewRating.good if answer.is_right else ReviewRating.again
+            after = columns(rated(memory, rating, now))
+            ReviewCard.update(**after).where(ReviewCard.id == card.id).execute()
 
 
 def hold_roadmap(owner_id: UUID, roadmap_id: UUID) -> None:
-    """Take its row, as those who change its contents or delete it do, before rows below it. Needs a transaction.
+    """Lock the roadmap's row before rows below it. Needs a transaction.
 
-    So of a concept that is marked as done and a quiz that is saved at the same moment one sees the other.
+    Changes of contents and deletion do the same. So of a concept that is marked as done and a quiz
+    that is saved at the same moment, one transaction sees the other.
     """
     lock_for_update(
         Roadmap.select(Roadmap.id).where(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
     ).execute()
 
 
-def _said_by(graded: GradedQuestion, memory: Memory, now: datetime) -> ReviewRating | None:
-    if not graded.chosen:
-        return None
-    is_due = memory.is_new or memory.due_at <= now
-    if graded.is_right:
-        return ReviewRating.good if is_due else None
-    return ReviewRating.again if is_due or not memory.is_shaky else None
-
-
 def _asked(owner_id: UUID, roadmap_id: UUID | None = None, *wanted: Any) -> peewee.ModelSelect:
-    """The cards whose questions can be asked."""
+    """Select the cards whose questions can be asked."""
     its = (
         (Content.concept == ReviewCard.concept)
         & (Content.kind == ContentKind.quiz)
@@ -232,24 +232,26 @@ def _asked(owner_id: UUID, roadmap_id: UUID | None = None, *wanted: Any) -> peew
         Roadmap.goal,
         Roadmap.language,
     )
-    shown = wanted or (ReviewCard, *around)
     query: peewee.ModelSelect = (
-        ReviewCard.select(*shown).join(Concept).switch(ReviewCard).join(Roadmap).switch(ReviewCard)
-    )
-    query = query.join(Content, on=its, attr="content")
-    query = query.where(
-        ReviewCard.owner == owner_id, Roadmap.trashed_at.is_null(), ~Concept.removed
+        ReviewCard.select(*(wanted or (ReviewCard, *around)))
+        .join(Concept)
+        .switch(ReviewCard)
+        .join(Roadmap)
+        .switch(ReviewCard)
+        .join(Content, on=its, attr="content")
+        .where(ReviewCard.owner == owner_id, Roadmap.trashed_at.is_null(), ~Concept.removed)
     )
     return query if roadmap_id is None else query.where(ReviewCard.roadmap == roadmap_id)
 
 
 def _count(due: peewee.ModelSelect) -> int:
-    """Along the index: without an order PostgreSQL may look through the cards of everybody until it has seen enough of them."""
-    seen = (
-        due.clone().columns(ReviewCard.id).order_by(ReviewCard.due_at).limit(MOST_COUNTED)
-    )  # whose count() has no order
+    """Count along the index, unlike `count()`, which drops the order.
+
+    Without an order PostgreSQL may read the cards of all accounts until it has found enough.
+    """
+    some = due.clone().columns(ReviewCard.id).order_by(ReviewCard.due_at).limit(MOST_COUNTED)
     return int(
-        ReviewCard.select(peewee.fn.COUNT(peewee.SQL("*"))).from_(seen.alias("seen")).scalar()
+        ReviewCard.select(peewee.fn.COUNT(peewee.SQL("*"))).from_(some.alias("seen")).scalar()
     )
 
 
@@ -257,30 +259,25 @@ def _found(owner_id: UUID, card_id: UUID) -> tuple[ReviewCard, Question]:
     card = _asked(owner_id).where(ReviewCard.id == card_id).first()
     if card is None:
         raise NotFound(
-            "There is no such question to review; it may have left the plan or its quiz. Read what is due."
+            "There is no such question to review; it may have left the plan or its quiz. "
+            "Read what is due."
         )
     return card, _questions([card])[card.id]
 
 
 def _questions(cards: Iterable[ReviewCard]) -> dict[UUID, Question]:
-    """By card. Each quiz is read once."""
+    """Return the questions by card; each quiz is read once."""
     places = {(card.content.id, card.version) for card in cards}
     if not places:
         return {}
+    its = (
+        (ContentVersion.content == content_id) & (ContentVersion.version == version)
+        for content_id, version in places
+    )
     query = ContentVersion.select(
         ContentVersion.content, ContentVersion.version, ContentVersion.body
-    )
-    either = functools.reduce(
-        lambda one, other: one | other,
-        (
-            (ContentVersion.content == content_id) & (ContentVersion.version == version)
-            for content_id, version in places
-        ),
-    )
-    quizzes = {
-        (content_id, version): Quiz.model_validate(body)
-        for content_id, version, body in query.where(either).tuples()
-    }
+    ).where(functools.reduce(operator.or_, its))
+    quizzes = {(id_, number): Quiz.model_validate(body) for id_, number, body in query.tuples()}
     return {
         card.id: quizzes[card.content.id, card.version].questions[card.number] for card in cards
     }

@@ -1,8 +1,9 @@
-"""When what is left of a roadmap will be learned, from what was learned so far and the hours that a week has. Pure.
+"""Schedule of a roadmap from progress so far and hours per week. Pure.
 
-Hours are spent in the order of the plan and evenly over the days of a week; weeks begin on Monday. The plan begins anew every
-day: what was missed moves everything behind it, what was learned early makes room. A week never has more hours than were set
-for it, with those that were learned in it already, and one that has begun no more than its days that are left can have.
+Hours are spent in the order of the plan and evenly over the days of a week; weeks begin on Monday.
+The plan is recalculated every day: missed hours move everything behind them, early ones make room.
+A week never has more hours than were set for it, learned ones included, and a week that has begun
+no more than its remaining days can have.
 """
 
 from bisect import bisect_left
@@ -14,9 +15,9 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from roadmap.plan.statuses import ConceptProgress
-from roadmap.plan.views import ConceptNode, RoadmapTree, concepts_of
+from roadmap.plan.views import ConceptNode, RoadmapTree, StageNode, concepts_of
 
-MOST_WEEKS = 12  # that are told one by one
+MOST_WEEKS = 12  # that are listed
 DAYS = 7
 
 
@@ -68,7 +69,8 @@ class Schedule(BaseModel):
     hours: int = Field(description="Hours of all concepts that are not skipped.")
     hours_learned: int = Field(description="Hours of those that are done.")
     hours_expected: int = Field(
-        description="Hours that would be learned by now if all had gone as planned at the beginning."
+        description="Hours that would be learned by now "
+        "if all had gone as planned at the beginning."
     )
     planned_end: date = Field(
         description="When it would be learned if all went as planned at the beginning."
@@ -79,7 +81,8 @@ class Schedule(BaseModel):
         description="By how many days the end comes after the deadline; null: there is none."
     )
     hours_per_week_needed: int | None = Field(
-        description="Hours a week that reach the deadline; null: there is none, it is over, or nothing is left."
+        description="Hours a week that reach the deadline; "
+        "null: there is none, it is over, or nothing is left."
     )
     stages: list[StageSchedule] = Field(description="In the order of learning.")
     spans: list[ConceptSpan] = Field(
@@ -90,18 +93,18 @@ class Schedule(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Where each hour of learning falls. `first` are the hours of the week of `begin`, which may have begun before."""
+    """Dates of hours of learning. `first`: hours of the week of `begin`."""
 
     begin: date
     hours_per_week: int
     first: int
 
     def week_of(self, hour: int) -> int:
-        """How many weeks after that of the beginning."""
+        """Return the number of weeks after the first one."""
         return 0 if hour < self.first else 1 + (hour - self.first) // self.hours_per_week
 
     def day_of(self, hour: int) -> date:
-        """Of an hour, counted from 0; the hours of a week are spread evenly over its days."""
+        """Return the day of an hour, counted from 0."""
         week = self.week_of(hour)
         if week == 0:
             return self.begin + timedelta(days=hour * _days_left(self.begin) // self.first)
@@ -113,17 +116,23 @@ class Calendar:
 
 
 def calendar(begin: date, hours_per_week: int, learned: int = 0) -> Calendar:
-    """From a day on; `learned` are hours of its week that are over."""
+    """Return the calendar from a day on; `learned`: past hours of its week."""
     possible = hours_per_week * _days_left(begin) // DAYS
     return Calendar(begin, hours_per_week, max(0, min(possible, hours_per_week - learned)))
 
 
 def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
-    """Of a roadmap as it stands on a day."""
+    """Return the schedule of a roadmap as of a day."""
     kept = [concept for concept in concepts_of(tree) if concept.progress != ConceptProgress.skipped]
     ahead = [concept for concept in kept if concept.progress != ConceptProgress.done]
     total, left = sum(each.hours for each in kept), sum(each.hours for each in ahead)
-    this_week = _learned_in(kept, monday(today))
+    this_week = sum(
+        each.hours
+        for each in kept
+        if each.progress == ConceptProgress.done
+        and each.progress_at is not None
+        and monday(each.progress_at.date()) == monday(today)
+    )
     begin = max(today, tree.begins_on)
     over = this_week if monday(begin) == monday(today) else 0
     plan = calendar(begin, tree.hours_per_week, over)
@@ -132,7 +141,7 @@ def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
     spans = list(_spans(ahead, plan))
     ends_on = spans[-1].ends_on if spans else None
     reached = ends_on or max(
-        (each.progress_at.date() for each in kept if each.progress_at), default=planned_end
+        [each.progress_at.date() for each in kept if each.progress_at], default=planned_end
     )
     return Schedule(
         today=today,
@@ -147,10 +156,7 @@ def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
         days_behind=(reached - planned_end).days if kept else 0,
         days_late=None if tree.deadline is None else (reached - tree.deadline).days if kept else 0,
         hours_per_week_needed=_needed(left, begin, tree.deadline, over),
-        stages=[
-            _stage(stage.id, stage.title, [c for m in stage.modules for c in m.concepts], spans)
-            for stage in tree.stages
-        ],
+        stages=[_stage(stage, spans) for stage in tree.stages],
         spans=spans,
         weeks=_weeks(ahead, plan, this_week, monday(today)),
     )
@@ -161,15 +167,8 @@ def monday(day: date) -> date:
 
 
 def _days_left(day: date) -> int:
-    """Of its week, with itself."""
+    """Return the number of days of its week from a day on."""
     return DAYS - day.weekday()
-
-
-def _learned_in(concepts: Sequence[ConceptNode], week: date) -> int:
-    done = [
-        (each.hours, each.progress_at) for each in concepts if each.progress == ConceptProgress.done
-    ]
-    return sum(hours for hours, at in done if at is not None and monday(at.date()) == week)
 
 
 def _spans(ahead: Sequence[ConceptNode], plan: Calendar) -> Iterator[ConceptSpan]:
@@ -181,30 +180,28 @@ def _spans(ahead: Sequence[ConceptNode], plan: Calendar) -> Iterator[ConceptSpan
 
 
 def _needed(left: int, begin: date, deadline: date | None, learned: int) -> int | None:
-    """The fewest hours a week with which the last hour falls on the deadline at the latest.
+    """Return the fewest hours per week with which the last hour meets the deadline.
 
-    More hours a week bring no hour later, whatever was `learned` in the first one: that has no fewer of them then.
+    More hours per week bring no hour later, whatever was `learned` in the first week, which then
+    has no fewer hours.
     """
     if not left or deadline is None or deadline < begin:
         return None
-    most = left * DAYS + learned  # in one day
     return 1 + bisect_left(
-        range(1, most),
+        range(1, left * DAYS + learned),  # at most all of them in one day
         True,
         key=lambda hours: calendar(begin, hours, learned).day_of(left - 1) <= deadline,
     )
 
 
-def _stage(
-    stage_id: UUID, title: str, concepts: Sequence[ConceptNode], spans: Sequence[ConceptSpan]
-) -> StageSchedule:
+def _stage(stage: StageNode, spans: Sequence[ConceptSpan]) -> StageSchedule:
+    concepts = [concept for module in stage.modules for concept in module.concepts]
     kept = [each for each in concepts if each.progress != ConceptProgress.skipped]
-    ids = {each.id for each in concepts}
+    ids, hours = {each.id for each in concepts}, sum(each.hours for each in kept)
     its = [span for span in spans if span.concept_id in ids]
-    hours = sum(each.hours for each in kept)
     return StageSchedule(
-        stage_id=stage_id,
-        title=title,
+        stage_id=stage.id,
+        title=stage.title,
         hours=hours,
         hours_learned=hours - sum(span.hours for span in its),
         begins_on=its[0].begins_on if its else None,
@@ -215,11 +212,10 @@ def _stage(
 def _weeks(
     ahead: Sequence[ConceptNode], plan: Calendar, learned: int, this_week: date
 ) -> list[Week]:
+    """Return this week, if it has hours, and those that follow."""
     found: dict[date, Week] = {}
     if learned:
-        found[this_week] = Week(
-            begins_on=this_week, hours_learned=learned, hours_ahead=0, shares=[]
-        )
+        found[this_week] = _week(this_week, learned)
     at = 0
     for concept in ahead:
         for week in range(plan.week_of(at), plan.week_of(at + concept.hours - 1) + 1):
@@ -230,12 +226,14 @@ def _weeks(
             if begins_on not in found:
                 if len(found) == MOST_WEEKS:
                     return list(found.values())
-                found[begins_on] = Week(
-                    begins_on=begins_on, hours_learned=0, hours_ahead=0, shares=[]
-                )
+                found[begins_on] = _week(begins_on)
             found[begins_on].shares.append(
                 Share(concept_id=concept.id, title=concept.title, hours=hours)
             )
             found[begins_on].hours_ahead += hours
         at += concept.hours
     return list(found.values())
+
+
+def _week(begins_on: date, learned: int = 0) -> Week:
+    return Week(begins_on=begins_on, hours_learned=learned, hours_ahead=0, shares=[])

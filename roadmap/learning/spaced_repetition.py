@@ -1,7 +1,7 @@
-"""How well a question is remembered, and when it should come back: FSRS, the scheduler of spaced repetition. Pure.
+"""Spaced repetition by FSRS: memory of a question, and when it comes back. Pure.
 
-A question that is asked for the first time, or was forgotten, comes back within minutes until it is known; then after days, more
-of them each time. It is due when nine of ten such questions would still be answered.
+A question that is new or was forgotten comes back within minutes until it is known, then after
+days, more of them each time. It is due when nine of ten such questions would still be answered.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,10 @@ from enum import StrEnum
 import fsrs
 
 FARTHEST = 3650  # days until a question comes back, at most
-MOST_STABILITY = 1_000_000.0  # days, of a memory that comes from elsewhere
-MOST_REVIEWS = (
-    100_000  # of one that comes from elsewhere: there is room for more, and nobody has so many
-)
-SCHEDULER = fsrs.Scheduler(
-    maximum_interval=FARTHEST, enable_fuzzing=False
-)  # by chance nothing: the same twice is the same
+MOST_STABILITY = 1_000_000.0  # days, of an imported memory
+MOST_REVIEWS = 100_000  # of an imported memory; more than any learner has
+# Deterministic, without fuzzing.
+SCHEDULER = fsrs.Scheduler(maximum_interval=FARTHEST, enable_fuzzing=False)
 
 
 class ReviewRating(StrEnum):
@@ -49,16 +46,19 @@ STATES = {
 }
 
 
-STEPS = {  # how many each has; a question in review has none
+STEPS = {  # numbers of steps; a question in review has none
     fsrs.State.Learning: len(SCHEDULER.learning_steps),
     fsrs.State.Relearning: len(SCHEDULER.relearning_steps),
 }
-RATED = ("stability", "difficulty", "reviewed_at")  # what there is when it was rated once
+RATED = ("stability", "difficulty", "reviewed_at")  # set once it was rated
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Of one question, as it is stored. `stability` is in days, `difficulty` from 1 to 10; null: it was never rated."""
+    """Memory of one question, as it is stored.
+
+    `stability` is in days, `difficulty` from 1 to 10; both are null until it was rated.
+    """
 
     due_at: datetime
     state: int = fsrs.State.Learning
@@ -79,22 +79,22 @@ class Memory:
 
     @property
     def is_shaky(self) -> bool:
-        """Whether it was forgotten just now, and comes back within minutes."""
+        """Whether it was just forgotten, and comes back within minutes."""
         return not self.is_new and self.state != fsrs.State.Review and self.step == 0
 
 
 def faults(memory: Memory) -> Iterator[tuple[str, str]]:
-    """Why nothing could be made of it by `rated`, or never has been: each field with the rule it breaks; none of those that
-    `rated` makes. All of it that is a number is within the bounds of its type.
+    """Yield fields of a memory that break a rule, with the rule.
+
+    Such a memory cannot be rated, or is none that `rated` returns. Its numbers are within the
+    bounds of their types.
     """
     steps = STEPS.get(fsrs.State(memory.state))
     if steps is None and memory.step is not None:
         yield "step", "must be null: there are no steps in review"
     elif steps is not None and (memory.step is None or not 0 <= memory.step < steps):
-        yield (
-            "step",
-            f"must be a step of this state, {' or '.join(str(step) for step in range(steps))}",
-        )
+        possible = " or ".join(map(str, range(steps)))
+        yield "step", f"must be a step of this state, {possible}"
     if memory.lapses > memory.reviews:
         yield "lapses", f"must be at most the number of reviews, {memory.reviews}"
     if memory.is_new:
@@ -116,7 +116,7 @@ def faults(memory: Memory) -> Iterator[tuple[str, str]]:
 
 
 def rated(memory: Memory, rating: ReviewRating, at: datetime) -> Memory:
-    """What becomes of it when somebody who was asked at this time, in UTC, has rated how it went."""
+    """Return the memory after a rating at this time, in UTC."""
     card = fsrs.Card(
         card_id=0,  # without one it would wait for another millisecond
         state=fsrs.State(memory.state),
@@ -141,5 +141,5 @@ def rated(memory: Memory, rating: ReviewRating, at: datetime) -> Memory:
 
 
 def outcomes(memory: Memory, at: datetime) -> dict[ReviewRating, datetime]:
-    """When it would come back, by how it is rated at this time."""
+    """Return the time of the next review for each rating at this time."""
     return {rating: rated(memory, rating, at).due_at for rating in ReviewRating}

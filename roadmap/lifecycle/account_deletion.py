@@ -1,8 +1,8 @@
-"""Accounts that are deleted by their person: for 30 days nobody can use them, and then all that is theirs is gone.
+"""Deletion of accounts: work is cancelled, and 30 days later all data deleted.
 
-`accounts.delete` marks the account, and a login may bring it back (`accounts.log_in`). Here is what follows: what is being
-made for it is cancelled, and when its time is over upkeep deletes it in small transactions. Copies that others have made of
-shared roadmaps are theirs and stay. Audit records stay, with the id in place of the email address.
+`accounts.delete` disables the account, and a login may restore it (`accounts.log_in`). This module
+cancels its work and, when the time is over, deletes it in small transactions. Copies of shared
+roadmaps that others have made stay. Audit records stay, with the id in place of the email address.
 """
 
 from contextlib import suppress
@@ -28,14 +28,11 @@ from roadmap.plan.statuses import BEING_MADE
 
 MOST_CANCELLED = 1000  # roadmaps in one call
 ROUNDS = 20  # transactions of one call
-ROADMAPS, ROWS = (
-    5,
-    1000,
-)  # that are deleted in one transaction, with thousands of rows of each roadmap
+ROADMAPS, ROWS = 5, 1000  # per transaction, with thousands of rows of each roadmap
 
 
 def cancel_work(account_id: UUID | None = None) -> list[Job]:
-    """Cancel the roadmaps that are being made for accounts to be deleted; for one of them, or for all."""
+    """Cancel the work for accounts to be deleted, for one of them or for all."""
     deleted = Account.select(Account.id).where(
         Account.delete_at.is_null(False), Account.disabled_at.is_null(False)
     )
@@ -54,33 +51,29 @@ def cancel_work(account_id: UUID | None = None) -> list[Job]:
 
 
 def purge_expired() -> int:
-    """Delete the accounts whose time is over, a part at a time; how many are gone. Several may do so at once: what one is
-    deleting, the others pass over.
+    """Delete expired accounts, a part at a time; the number of deleted accounts.
+
+    Several processes may do so at once: rows that one is deleting are skipped by the others.
     """
     gone = 0
     for _ in range(ROUNDS):
-        # The version before enables an account without clearing `delete_at`, which it does not know.
+        # The previous release enables an account without clearing `delete_at`.
         is_due = (Account.delete_at <= clock.now()) & Account.disabled_at.is_null(False)
         due = Account.select().where(is_due).order_by(Account.delete_at).limit(1)
         with transaction():
             account = next(iter(skip_locked(due)), None)
             if account is None:
                 break
-            # From the first part on nobody can return, whatever their clock says.
+            # From the first part on the account cannot be restored.
             Account.update(password_hash="").where(Account.id == account.id).execute()
             gone += not _delete_part(account)
     return gone
 
 
 def _delete_part(account: Account) -> bool:
-    """Whether there was a part of it; if not, the account itself is deleted."""
-    roadmaps = [
-        id_
-        for (id_,) in Roadmap.select(Roadmap.id)
-        .where(Roadmap.owner == account.id)
-        .limit(ROADMAPS)
-        .tuples()
-    ]
+    """Delete a part and return True, or delete the account itself and return False."""
+    query = Roadmap.select(Roadmap.id).where(Roadmap.owner == account.id).limit(ROADMAPS)
+    roadmaps = [id_ for (id_,) in query.tuples()]
     if roadmaps and not _delete_rows(ExecutionLog, ExecutionLog.roadmap_id.in_(roadmaps)):
         Roadmap.delete().where(Roadmap.id.in_(roadmaps)).execute()
     hooks = Webhook.select(Webhook.id).where(Webhook.account == account.id)
@@ -95,22 +88,26 @@ def _delete_part(account: Account) -> bool:
     ):
         return True
     MonthlySpending.delete().where(MonthlySpending.owner_id == account.id).execute()
-    sent_before = (Invitation.email == account.email) & (
-        Invitation.created_at < account.delete_at - RETURN
-    )
-    Invitation.delete().where((Invitation.used_by == account.id) | sent_before).execute()
+    Invitation.delete().where(
+        (Invitation.used_by == account.id)
+        | (
+            (Invitation.email == account.email)
+            & (Invitation.created_at < account.delete_at - RETURN)
+        )
+    ).execute()
     AuditRecord.update(actor=str(account.id)).where(AuditRecord.account_id == account.id).execute()
-    _forget_addresses(account)
-    Account.delete().where(
-        Account.id == account.id
-    ).execute()  # and with it what is left, by its foreign keys
+    _purge_addresses(account)
+    # The rest goes with it, by its foreign keys.
+    Account.delete().where(Account.id == account.id).execute()
     return False
 
 
-def _forget_addresses(account: Account) -> None:
-    """In the audit log, as far as they were those of this account: from when another had them last, until its next one.
+def _purge_addresses(account: Account) -> None:
+    """Replace email addresses of the account by its id in the audit log.
 
-    The log keeps each change at least as long as what was done under the address before it.
+    Only in entries of the time in which the address was the account's: after another account had
+    it last, until the next change. The log keeps each change at least as long as the entries before
+    it.
     """
     changes, own = AuditRecord.action == Action.user_email, AuditRecord.target == str(account.id)
     former = [
@@ -122,14 +119,18 @@ def _forget_addresses(account: Account) -> None:
             changes & ~own & (AuditRecord.details["before"] == email) & (AuditRecord.id < until)
         )
         last = AuditRecord.select().where(of_another).order_by(AuditRecord.id.desc()).first()
-        then = (AuditRecord.id > (last.id if last else FIRST)) & (AuditRecord.id < until)
         AuditRecord.update(target=str(account.id)).where(
-            (AuditRecord.target == email) & then
+            AuditRecord.target == email,
+            AuditRecord.id > (last.id if last else FIRST),
+            AuditRecord.id < until,
         ).execute()
     AuditRecord.update(details={}).where(changes & own).execute()
 
 
 def _delete_rows(table: type[Identified], which: Any) -> int:
-    """Some of them; how many."""
-    some = table.select(table.id).where(which).limit(ROWS)
-    return int(table.delete().where(table.id.in_(some)).execute())
+    """Delete at most ROWS rows; their number."""
+    return int(
+        table.delete()
+        .where(table.id.in_(table.select(table.id).where(which).limit(ROWS)))
+        .execute()
+    )

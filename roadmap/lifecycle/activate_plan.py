@@ -1,7 +1,7 @@
-"""When a plan changes: it is made the roadmap's own, then it waits for review, is built, or is finished already.
+"""Activation of a plan: its rows, then its review, its building, or its end.
 
-Everything but `unstarted` runs in a transaction that holds the roadmap's row. What tells something returns a step for each
-webhook that is told.
+Everything but `pending_jobs` runs in a transaction that holds the roadmap's row. Functions that
+append an event return a job for each webhook that wants it.
 """
 
 from typing import Any
@@ -25,25 +25,25 @@ def adopt_outline(
     as_written: frozenset[str] = frozenset(),
     **changes: Any,
 ) -> tuple[Roadmap, list[UUID]]:
-    """Make an outline the roadmap's plan under the next event's number, and count what there is then. Holds its row.
+    """Make an outline the plan, take the next event's number and count the parts.
 
-    Also returns the contents that are to be written for it.
+    Return the row and the contents that are to be written. Holds the roadmap's row.
     """
     row = events.bump(
         roadmap_id, title=outline.title, hours=outline.hours, revision=number, **changes
     )
-    opened = plan_sync.apply(row, outline, as_written=as_written, anew=waits_for_review(row))
+    opened = plan_sync.apply(row, outline, as_written=as_written, reopen=waits_for_review(row))
     completion.save_counts(row, weeks=total_weeks(outline, row.hours_per_week))
     return row, opened
 
 
 def waits_for_review(row: Roadmap) -> bool:
-    """Whether nothing of its plan may be written before a person approves it."""
+    """Return whether nothing may be written before a person approves the plan."""
     return bool(row.review and not row.approved)
 
 
 def start_building(row: Roadmap) -> list[Job]:
-    """Behind a new plan comes its review, its end when nothing is to be written, or its building, which needs no word."""
+    """Finish a plan with nothing to write, ask for its review, or let it be built."""
     if completion.is_finished(row):
         return completion.finish(row.id, completion.outcome(row))
     if row.status == RoadmapStatus.awaiting_review:
@@ -52,7 +52,7 @@ def start_building(row: Roadmap) -> list[Job]:
 
 
 def ask_for_review(roadmap_id: UUID) -> list[Job]:
-    """Tell the person that the plan waits, and what it will cost."""
+    """Record that the plan waits for review, with an estimate of its cost."""
     estimate = pending_estimate(roadmap_id).model_dump(mode="json")
     row = events.bump(roadmap_id, status=RoadmapStatus.awaiting_review, error="")
     return events.append(
@@ -61,7 +61,7 @@ def ask_for_review(roadmap_id: UUID) -> list[Job]:
 
 
 def restore_previous(roadmap_id: UUID, revision: Revision) -> list[Job]:
-    """To what the roadmap was before somebody wanted it changed. Holds its row."""
+    """Restore the status from before a change was asked for. Holds the row."""
     before = RoadmapStatus(revision.before)
     if before == RoadmapStatus.awaiting_review:
         return ask_for_review(roadmap_id)
@@ -69,15 +69,12 @@ def restore_previous(roadmap_id: UUID, revision: Revision) -> list[Job]:
 
 
 def pending_jobs(roadmap_id: UUID) -> list[Job]:
-    """Planned already, perhaps by a worker that died before it could enqueue: say again what is pending."""
+    """Return jobs for all pending contents.
+
+    The worker that planned them may have died before it could enqueue them.
+    """
     with session():
         pending = (Content.roadmap == roadmap_id) & (Content.status == ContentStatus.pending)
         building = (Roadmap.id == Content.roadmap) & (Roadmap.status == RoadmapStatus.building)
-        ids = (
-            Content.select(Content.id)
-            .join(Roadmap, on=building)
-            .where(pending)
-            .order_by(Content.id)
-            .tuples()
-        )
-        return [Job(JobName.build_content, content_id) for (content_id,) in ids]
+        rows = Content.select(Content.id).join(Roadmap, on=building).where(pending)
+        return [Job(JobName.build_content, row.id) for row in rows.order_by(Content.id)]

@@ -1,13 +1,14 @@
-"""All roadmaps, as operators see them: searched, with the ledger of the work. Never what a learner has noted or answered.
+"""Roadmaps of all accounts for operators: search, details of the work, commands.
 
-A search goes along an index, newest first, and stops when the page is full: by status, owner, generator, over budget or error
-it reads little more than it shows. Words are found by the full-text index of PostgreSQL; for other parts of a text there is
-none, so that such a search may have to read many rows, and is given up after `SEARCH_SECONDS`.
+Never the notes or answers of a learner. A search reads along an index, newest first, and stops when
+the page is full: by status, owner, generator, budget or error it reads little more than it shows.
+Words are found by the full-text index of PostgreSQL. Other parts of a text have no index, so that
+such a search may have to read many rows; it ends after `SEARCH_SECONDS`.
 """
 
 import heapq
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,7 +29,6 @@ from models.roadmaps import Concept, Content, Roadmap
 from roadmap.accounts.access import newest_of
 from roadmap.budget.budget import money
 from roadmap.lifecycle import commands
-from roadmap.lifecycle.commands import CommandResult
 from roadmap.operations.audit_log import Action, Actor, audited
 from roadmap.operations.execution_log import LogLevel, LogRecord, record
 from roadmap.plan.outline import ContentKind
@@ -37,10 +37,10 @@ from roadmap.plan.views import RoadmapFields
 
 SLOW = "The search takes too long."
 SEARCH_SECONDS = 3.0
-RARE = 2000  # roadmaps that have the words
+RARE = 2000  # roadmaps with the words, at most, for which their index is used
 LATE = timedelta(hours=1)  # by which the clock of an id and the time of its row may differ
-MOST_PARTS = 300  # of a roadmap that are not ready
-OVER_BUDGET = peewee.SQL("over_budget")  # in the words of the index, which SQLite compares
+MOST_PARTS = 300  # of a roadmap, not ready
+OVER_BUDGET = peewee.SQL("over_budget")  # the text of the index, which SQLite compares
 HAS_ERROR = peewee.SQL("error <> ''")
 WORD = re.compile(r"[A-Za-z0-9]+")
 WORDS = peewee.SQL("to_tsvector('simple', goal || ' ' || title)")
@@ -48,8 +48,10 @@ WORDS = peewee.SQL("to_tsvector('simple', goal || ' ' || title)")
 
 @dataclass(frozen=True, slots=True)
 class RoadmapSearch:
-    """What a roadmap must be to be found; empty, all are. `owner` is an e-mail address or an id; `text` is looked for in goal
-    and title, `error` in the reason of what went wrong; times are of its creation, `until` is not part of it.
+    """Conditions of a search; empty: all roadmaps.
+
+    `owner` is an email address or an id, `text` is searched in goal and title, `error` in the last
+    error. Times are of the creation; `until` is not included.
     """
 
     statuses: tuple[RoadmapStatus, ...] = ()
@@ -126,26 +128,26 @@ class OverseenDetail(OverseenRoadmap):
 
 
 def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> OverseenList:
-    """The newest first; `before` is the id that the page before ended with. Raises Invalid for one that takes too long,
-    Unavailable.
+    """Return a page, newest first; `before` is the last id of the previous page.
+
+    Raises Invalid for a search that takes too long, and Unavailable.
     """
     with _limited():
-        owner_id = _owner_id(sought.owner) if sought.owner else None
+        owner_id = account_id(sought.owner) if sought.owner else None
         if sought.owner and owner_id is None:
             return OverseenList(items=[], next_cursor=None)
-        statuses = dict.fromkeys(sought.statuses) or (
-            None,
-        )  # each along its index: together they would have to be sorted
         conditions = list(_conditions(sought))  # once: a search for words is one of them
+        # Each status along its index: together they would have to be sorted.
         pages = [
-            list(_page(_query(conditions, owner_id, before, status), limit)) for status in statuses
+            list(_query(conditions, owner_id, before, status).limit(limit + 1))
+            for status in dict.fromkeys(sought.statuses) or (None,)
         ]
         rows = list(heapq.merge(*pages, key=lambda row: row.id, reverse=True))[: limit + 1]
-        whose = {
-            row.owner_id for row in rows
-        }  # not by a join, which a wrong guess of the planner makes slow
+        # Not by a join, which a wrong guess of the planner makes slow.
         emails = dict(
-            Account.select(Account.id, Account.email).where(Account.id.in_(list(whose))).tuples()
+            Account.select(Account.id, Account.email)
+            .where(Account.id.in_(list({row.owner_id for row in rows})))
+            .tuples()
         )
     items = [OverseenRoadmap(**_summary(row, emails.get(row.owner_id, ""))) for row in rows[:limit]]
     return OverseenList(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
@@ -153,23 +155,30 @@ def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> Oversee
 
 def detail(roadmap_id: UUID) -> OverseenDetail:
     """Raises NotFound."""
+    query = Roadmap.select(Roadmap, Account).join(Account).where(Roadmap.id == roadmap_id)
+    unready = (Content.roadmap == roadmap_id) & (Content.status != ContentStatus.ready)
+    parts = Content.select(Content, Concept).join(Concept).where(unready, ~Concept.removed)
+    has_no_error = peewee.Case(None, [(Content.error == "", 1)], 0)
+    in_part = PartLedger.model_fields.keys() - {"concept_id", "concept"}
     with session():
-        row = (
-            Roadmap.select(Roadmap, Account)
-            .join(Account)
-            .where(Roadmap.id == roadmap_id)
-            .get_or_none()
-        )
+        row = query.get_or_none()
         if row is None:
             raise NotFound("There is no such roadmap.")
-        parts = list(_undone(roadmap_id))
+        ledgers = [
+            PartLedger(
+                concept_id=part.concept_id,
+                concept=part.concept.title,
+                **{name: getattr(part, name) for name in in_part},
+            )
+            for part in parts.order_by(has_no_error, Content.id).limit(MOST_PARTS)
+        ]
     summary = _summary(row, row.owner.email)
     same = OverseenDetail.model_fields.keys() - summary.keys() - {"parts"}
-    return OverseenDetail(**summary, **{name: getattr(row, name) for name in same}, parts=parts)
+    return OverseenDetail(**summary, **{name: getattr(row, name) for name in same}, parts=ledgers)
 
 
 def owner_of(roadmap_id: UUID) -> UUID:
-    """On whose behalf an operator decides about it. Raises NotFound."""
+    """Return the id of the owner. Raises NotFound."""
     with session():
         owner_id: UUID | None = (
             Roadmap.select(Roadmap.owner).where(Roadmap.id == roadmap_id).scalar()
@@ -179,18 +188,18 @@ def owner_of(roadmap_id: UUID) -> UUID:
     return owner_id
 
 
-def cancel(actor: Actor, roadmap_id: UUID) -> CommandResult:
+def cancel(actor: Actor, roadmap_id: UUID) -> commands.CommandResult:
     """Cancel a roadmap of any account. Raises NotFound, Conflict."""
     return _decide(actor, Action.roadmap_cancel, roadmap_id, commands.cancel)
 
 
-def retry(actor: Actor, roadmap_id: UUID) -> CommandResult:
+def retry(actor: Actor, roadmap_id: UUID) -> commands.CommandResult:
     """Retry what failed of a roadmap of any account. Raises NotFound, Conflict."""
     return _decide(actor, Action.roadmap_retry, roadmap_id, commands.retry)
 
 
 def last_records(roadmap_id: UUID, limit: int) -> list[LogRecord]:
-    """What was logged of it last, the newest first, without what is of interest for finding faults only."""
+    """Return the last log records, newest first, without debug records."""
     query = ExecutionLog.select().where(
         ExecutionLog.roadmap_id == roadmap_id, ExecutionLog.level != LogLevel.debug
     )
@@ -200,48 +209,58 @@ def last_records(roadmap_id: UUID, limit: int) -> list[LogRecord]:
 
 
 def _decide(
-    actor: Actor, action: Action, roadmap_id: UUID, decide: Callable[[UUID, UUID], CommandResult]
-) -> CommandResult:
+    actor: Actor,
+    action: Action,
+    roadmap_id: UUID,
+    decide: Callable[[UUID, UUID], commands.CommandResult],
+) -> commands.CommandResult:
     owner_id = owner_of(roadmap_id)
     with audited(actor, action, str(roadmap_id), {"owner": str(owner_id)}) as act:
-        made = decide(owner_id, roadmap_id)
-        act.found["status"] = made.status.value
-    message = f"An operator decided: {action}; revision {made.revision} is {made.status}"
-    database.after_commit(partial(record, "api", "decide", message, roadmap_id=roadmap_id))
-    return made
+        result = decide(owner_id, roadmap_id)
+        act.found["status"] = result.status.value
+    database.after_commit(
+        partial(
+            record,
+            "api",
+            "decide",
+            f"An operator decided: {action}; revision {result.revision} is {result.status}",
+            roadmap_id=roadmap_id,
+        )
+    )
+    return result
 
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """A transaction for one page. Raises Invalid for what takes too long: asked again it would not be quicker."""
+    """Transaction for one page. Raises Invalid if it takes too long."""
     try:
         with limited(statement=SEARCH_SECONDS, lock=SEARCH_SECONDS):
             if is_postgres():
-                database.execute_sql(
-                    "SET LOCAL jit = off"
-                )  # which takes longer than these searches
+                # Compilation takes longer than these searches.
+                database.execute_sql("SET LOCAL jit = off")
             yield
     except StatementTimeout:
-        rule = f"takes longer than {SEARCH_SECONDS:g} s: narrow it by owner, status or time, or look for whole words"
+        rule = (
+            f"takes longer than {SEARCH_SECONDS:g} s: "
+            "narrow it by owner, status or time, or look for whole words"
+        )
         raise Invalid(SLOW, fields=(FieldError("?text", rule),)) from None
 
 
 def _query(
-    conditions: Iterable[Any],
+    conditions: Sequence[Any],
     owner_id: UUID | None,
     before: UUID | None,
     status: RoadmapStatus | None,
 ) -> Any:
-    """Those in one of the states that are sought, or in any; the newest first."""
+    """Select roadmaps of a status, or of any; the newest first."""
     if owner_id is not None:
         query = newest_of(owner_id, before=before, status=status, with_trash=True)
     else:
         query = Roadmap.select().order_by(Roadmap.id.desc())
         query = query if before is None else query.where(Roadmap.id < before)
         query = query if status is None else query.where(Roadmap.status == status)
-    for condition in conditions:
-        query = query.where(condition)
-    return query
+    return query.where(*conditions) if conditions else query
 
 
 def _conditions(sought: RoadmapSearch) -> Iterator[Any]:
@@ -253,7 +272,7 @@ def _conditions(sought: RoadmapSearch) -> Iterator[Any]:
         yield HAS_ERROR
         yield Roadmap.error.contains(sought.error)
     if sought.text:
-        yield _says(sought.text)
+        yield _has_words(sought.text)
     if sought.since is not None:  # ids sort by time, and have the index
         yield Roadmap.id >= first_id(sought.since, -LATE)
         yield Roadmap.created_at >= sought.since
@@ -262,48 +281,36 @@ def _conditions(sought: RoadmapSearch) -> Iterator[Any]:
         yield Roadmap.created_at < sought.until
 
 
-def _says(text: str) -> Any:
-    """Words in any order: each by its beginning where the full-text index can find it, which is not so in a script without
-    spaces; otherwise each wherever it stands.
+def _has_words(text: str) -> Any:
+    """Return the condition for words in any order.
+
+    The full-text index finds words by their beginning, but not in a script without spaces; other
+    words are searched anywhere in the text.
     """
-    query = " & ".join(_found_as(piece) for piece in text.split() if WORD.search(piece))
-    if not (is_postgres() and query and text.isascii()):
-        parts = (
-            Roadmap.goal.contains(part) | Roadmap.title.contains(part) for part in text.split()
+    pieces = text.split()
+    # To PostgreSQL's parser Node.js and CI/CD are one word each: it gets them in quotes as well.
+    query = " & ".join(
+        "('{}':* | ({}))".format(
+            re.sub(r"['\\]", " ", piece),
+            " & ".join(f"{word.lower()}:*" for word in WORD.findall(piece)),
         )
+        for piece in pieces
+        if WORD.search(piece)
+    )
+    if not (is_postgres() and query and text.isascii()):
+        parts = (Roadmap.goal.contains(part) | Roadmap.title.contains(part) for part in pieces)
         return reduce(and_, parts, peewee.SQL("1 = 1"))
     condition = peewee.Expression(WORDS, "@@", peewee.fn.to_tsquery("simple", query))
-    rare = _found_by_words(condition)
-    return condition if rare is None else Roadmap.id.in_(rare)
-
-
-def _found_as(piece: str) -> str:
-    """What PostgreSQL looks for. To its parser Node.js and CI/CD are a word each, so that it is asked to parse them as well (in
-    quotes); what it takes apart is looked for word by word.
-    """
-    words = " & ".join(f"{word.lower()}:*" for word in WORD.findall(piece))
-    quoted = re.sub(r"['\\]", " ", piece)
-    return f"('{quoted}':* | ({words}))"
-
-
-def _found_by_words(condition: Any) -> list[UUID] | None:
-    """By the full-text index; None when there are many: then some of the newest are soon found without it.
-
-    PostgreSQL cannot guess how many have a word with this beginning, and would read all the others.
-    """
+    # PostgreSQL cannot guess how many rows have such a word, and would read all the others. If
+    # there are many, some of the newest are soon found without the index.
     database.execute_sql("SET LOCAL enable_seqscan = off")
     found = [id_ for (id_,) in Roadmap.select(Roadmap.id).where(condition).limit(RARE + 1).tuples()]
     database.execute_sql("SET LOCAL enable_seqscan = on")
-    return None if len(found) > RARE else found
+    return condition if len(found) > RARE else Roadmap.id.in_(found)
 
 
-def _page(query: Any, limit: int) -> Iterable[Any]:
-    found: Iterable[Any] = query.limit(limit + 1)
-    return found
-
-
-def _owner_id(owner: str) -> UUID | None:
-    """Of an address or an id; None when there is no such account."""
+def account_id(owner: str) -> UUID | None:
+    """Return the account id of an email address or id, or None. Needs a session."""
     try:
         wanted = Account.id == UUID(owner)
     except ValueError:
@@ -313,7 +320,7 @@ def _owner_id(owner: str) -> UUID | None:
 
 
 def _summary(row: Roadmap, email: str) -> dict[str, Any]:
-    made = {
+    changed = {
         "owner": Owner(id=row.owner_id, email=email),
         "progress": Progress(
             ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total
@@ -321,24 +328,6 @@ def _summary(row: Roadmap, email: str) -> dict[str, Any]:
         "spent": money(row.spent),
     }
     return {
-        **{name: getattr(row, name) for name in OverseenRoadmap.model_fields.keys() - made},
-        **made,
+        **{name: getattr(row, name) for name in OverseenRoadmap.model_fields.keys() - changed},
+        **changed,
     }
-
-
-def _undone(roadmap_id: UUID) -> Iterator[PartLedger]:
-    query = (
-        Content.select(Content, Concept)
-        .join(Concept)
-        .where(Content.roadmap == roadmap_id, ~Concept.removed)
-    )
-    has_no_error = peewee.Case(None, [(Content.error == "", 1)], 0)
-    undone = (
-        query.where(Content.status != ContentStatus.ready)
-        .order_by(has_no_error, Content.id)
-        .limit(MOST_PARTS)
-    )
-    for row in undone:
-        same = PartLedger.model_fields.keys() - {"concept_id", "concept"}
-        told = {name: getattr(row, name) for name in same}
-        yield PartLedger(concept_id=row.concept_id, concept=row.concept.title, **told)

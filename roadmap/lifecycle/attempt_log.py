@@ -1,4 +1,7 @@
-"""What the log says of tries: that one is begun, has failed, or is put off. Timelines (`roadmap/lifecycle/timeline/`) are made of it."""
+"""Log records of attempts: begun, failed, deferred.
+
+Timelines (`roadmap/lifecycle/timeline/`) are made from them.
+"""
 
 import threading
 from collections import Counter, OrderedDict
@@ -12,11 +15,11 @@ from roadmap.generation.llm.rate_control import ProviderRateLimited
 from roadmap.operations.execution_log import LogLevel, buffer, record
 
 RETRY, WAITING = "retry", "waiting"  # categories
-MOST_HELD_UP = 10_000  # rows of which it is known how often they found no room
+MOST_HELD_UP = 10_000  # rows whose delays are counted
 
 
 class AttemptMark(StrEnum):
-    """What a record says of a try, in its details as `try`."""
+    """Kind of a record of an attempt, in its details as `try`."""
 
     begun = "begun"
     failed = "failed"
@@ -24,7 +27,10 @@ class AttemptMark(StrEnum):
 
 
 class RateLimitDelays:
-    """How often a row found no room, until it is claimed: of that no row is written. Thread-safe; the oldest are forgotten."""
+    """Numbers of rate-limit delays of rows that are not claimed yet, by cause.
+
+    Thread-safe; the oldest are dropped.
+    """
 
     def __init__(self, most: int = MOST_HELD_UP) -> None:
         self._counts: OrderedDict[UUID, Counter[str]] = OrderedDict()
@@ -38,7 +44,7 @@ class RateLimitDelays:
                 self._counts.popitem(last=False)
 
     def take(self, row_id: UUID) -> dict[str, int]:
-        """By cause; empty when it found room at once, in this process."""
+        """Remove and return the numbers of a row; empty if it was not delayed here."""
         with self._lock:
             return dict(self._counts.pop(row_id, {}))
 
@@ -47,7 +53,7 @@ held_up = RateLimitDelays()
 
 
 def worker_name() -> str:
-    """This process, by the end of the id of its log source."""
+    """Return the name of this process: the end of the id of its log source."""
     return buffer.id.hex[-8:]
 
 
@@ -61,20 +67,19 @@ def log_begun(
     roadmap_id: UUID,
     concept_id: UUID | None = None,
 ) -> None:
-    """A worker has claimed it. `due_at` is since when it could have been."""
+    """Record that a worker has claimed a row, which was due at `due_at`."""
     details: dict[str, Any] = {
         "try": AttemptMark.begun,
         "attempt": attempt,
         "due_at": due_at.isoformat(),
         "worker": worker_name(),
     }
-    if found_no_room := held_up.take(row_id):
-        details["held_up"] = found_no_room
-    message = f"Begins the {step} (try {attempt})"
+    if delays := held_up.take(row_id):
+        details["held_up"] = delays
     record(
         category,
         step,
-        message,
+        f"Begins the {step} (try {attempt})",
         level=LogLevel.debug,
         details=details,
         roadmap_id=roadmap_id,
@@ -91,21 +96,19 @@ def log_fault(
     roadmap_id: UUID,
     concept_id: UUID | None = None,
 ) -> None:
-    """This try failed, and the next one comes in so many seconds."""
-    message = f"{fault} Tries again in {wait:.1f} s."
-    details = {
-        "try": AttemptMark.failed,
-        "attempt": attempt,
-        "wait": wait,
-        "cause": fault.cause,
-        "worker": worker_name(),
-    }
+    """Record a failed attempt; the next one follows in `wait` seconds."""
     record(
         RETRY,
         step,
-        message,
+        f"{fault} Tries again in {wait:.1f} s.",
         level=LogLevel.warning,
-        details=details,
+        details={
+            "try": AttemptMark.failed,
+            "attempt": attempt,
+            "wait": wait,
+            "cause": fault.cause,
+            "worker": worker_name(),
+        },
         roadmap_id=roadmap_id,
         concept_id=concept_id,
     )
@@ -114,7 +117,13 @@ def log_fault(
 def log_deferred(
     step: str, fault: RetryLater, *, roadmap_id: UUID, concept_id: UUID | None = None
 ) -> None:
-    """Nothing was tried: there is no room or no money just now."""
+    """Record that an attempt is deferred: no room or no budget at present."""
     message = f"{fault} It waits for {fault.wait:.1f} s."
-    details = {"try": AttemptMark.put_off, "wait": fault.wait, "cause": fault.cause}
-    record(WAITING, step, message, details=details, roadmap_id=roadmap_id, concept_id=concept_id)
+    record(
+        WAITING,
+        step,
+        message,
+        details={"try": AttemptMark.put_off, "wait": fault.wait, "cause": fault.cause},
+        roadmap_id=roadmap_id,
+        concept_id=concept_id,
+    )

@@ -1,17 +1,16 @@
-"""What a person decides about a roadmap: approve, revise, edit, restore a plan or a part, cancel, retry (all or a part), have a
-part written anew.
+"""Commands on a roadmap: approve, revise, edit, restore, cancel, retry and others.
 
-Each is one transaction that first takes the roadmap's row if its status allows the decision, so that of two at once the
-second sees what the first has done. It returns what the roadmap is then, and what comes next.
+Each is one transaction that first takes the roadmap's row if its status allows the command, so that
+the second of two at once sees what the first has done. It returns the new state of the roadmap and
+the jobs that follow.
 
-A decision that may start work locks the account's row before that, and raises TooMany or
-Unavailable when the limits leave no room for one more roadmap (`creating.py: take_room`).
+A command that may start work locks the account's row before that, and raises RateLimited or
+Unavailable when the limits leave no room for one more roadmap (`create.take_room`).
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from core import clock
@@ -22,7 +21,7 @@ from roadmap.accounts.access import transition
 from roadmap.accounts.locks import lock_account
 from roadmap.generation.context import BUILT_IN
 from roadmap.learning import review_cards
-from roadmap.lifecycle import completion, create, events, revisions
+from roadmap.lifecycle import completion, create, events, plan_rows, revisions
 from roadmap.lifecycle.activate_plan import (
     adopt_outline,
     pending_jobs,
@@ -32,10 +31,8 @@ from roadmap.lifecycle.activate_plan import (
 )
 from roadmap.lifecycle.content_versions import find_content
 from roadmap.lifecycle.plan_rows import MOST as MOST_VERSIONS
-from roadmap.lifecycle.plan_rows import current_outline
 from roadmap.lifecycle.plan_sync import PENDING, fitting, newest_version, removed_keys, taken_up
 from roadmap.plan import edits
-from roadmap.plan.edits import Operation
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import ContentKind, Outline
@@ -60,13 +57,14 @@ UNDER_WAY = (
 )
 REVISABLE = (*ENDED, RoadmapStatus.awaiting_review)
 EDITABLE = (*REVISABLE, RoadmapStatus.building)
+REOPENABLE = (*ENDED, RoadmapStatus.building)
 NOTHING = "these change nothing"
 AFRESH = {"attempts": 0, "interruptions": 0, "error": "", "finished_at": None}
 
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """State after a decision; `designing` is the revision that is on its way."""
+    """State after a command; `designing` is the revision that is being designed."""
 
     what: str  # for the execution log
     status: RoadmapStatus
@@ -76,136 +74,128 @@ class CommandResult:
 
 
 def approve(owner_id: UUID, roadmap_id: UUID, revision: int | None) -> CommandResult:
-    """Let the contents of the plan be written; with a number, only if that is still the current revision.
+    """Start writing the contents of the plan; with a number, only of that revision.
 
     Raises NotFound, Conflict.
     """
-    with _account_locked(owner_id):
-        row = transition(owner_id, roadmap_id, [RoadmapStatus.awaiting_review], "approved")
+    with _locked(owner_id, roadmap_id, [RoadmapStatus.awaiting_review], "approved") as row:
         _expect(row, revision)
         building = {"status": RoadmapStatus.building, "approved": True, "error": ""}
-        told = completion.finish_if_last(
+        jobs = completion.finish_if_last(
             events.record(row.id, EventType.approved, {"revision": row.revision}, **building)
-        )
-        return _decided(row, "Approved", told + pending_jobs(roadmap_id))
+        ) + pending_jobs(roadmap_id)
+        return _result(row, "Approved", jobs)
 
 
 def revise(owner_id: UUID, roadmap_id: UUID, feedback: str) -> CommandResult:
-    """Have the plan designed anew as the feedback says. Raises NotFound, Conflict."""
-    with _account_locked(owner_id):
-        row = transition(owner_id, roadmap_id, REVISABLE, "revised")
+    """Have the plan designed again as the feedback says. Raises NotFound, Conflict."""
+    with _locked(owner_id, roadmap_id, REVISABLE, "revised") as row:
         _expect_plan(row)
         revision = revisions.open_(row, RevisionSource.feedback, feedback)
         queued = {**AFRESH, "status": RoadmapStatus.queued, "due_at": clock.now()}
         events.record(row.id, EventType.queued, {"revision": revision.number}, **queued)
-        step = Job(JobName.plan_roadmap, roadmap_id)
-        return _decided(row, "Asked for changes", [step], designing=revision.number)
+        return _result(
+            row,
+            "Asked for changes",
+            [Job(JobName.plan_roadmap, roadmap_id)],
+            designing=revision.number,
+        )
 
 
 def edit(
-    owner_id: UUID, roadmap_id: UUID, operations: Sequence[Operation], base: int | None
+    owner_id: UUID, roadmap_id: UUID, operations: Sequence[edits.Operation], base: int | None
 ) -> CommandResult:
-    """Change the plan by operations; with a base, only if that is still the current revision.
+    """Change the plan by operations; with a base, only that revision.
 
-    Raises NotFound, Conflict, and Invalid when the result would not hold together.
+    Raises NotFound, Conflict, and Invalid when the result would break the rules of a plan.
     """
-    with _account_locked(owner_id):
-        row = transition(owner_id, roadmap_id, EDITABLE, "edited")
+    with _locked(owner_id, roadmap_id, EDITABLE, "edited") as row:
         _expect_plan(row)
         _expect(row, base)
-        before = current_outline(row)
+        before = plan_rows.current_outline(row)
         after = edits.apply(before, operations, removed_keys(roadmap_id))
         if after == before:
             raise _invalid(NOTHING)
-        as_written = edits.kept_as_written(operations)
-        steps = _adopt(row, after, RevisionSource.edit, row.revision, as_written=as_written)
-        return _decided(row, "Edited", steps)
+        return _result(
+            row,
+            "Edited",
+            _adopt(
+                row,
+                after,
+                RevisionSource.edit,
+                row.revision,
+                as_written=edits.kept_as_written(operations),
+            ),
+        )
 
 
 def restore(owner_id: UUID, roadmap_id: UUID, number: int) -> CommandResult:
-    """Make an earlier revision the plan again, as a new one. Raises NotFound, Conflict."""
-    with _account_locked(owner_id):
-        row = transition(owner_id, roadmap_id, EDITABLE, "restored")
+    """Make an earlier revision the plan, as a new one. Raises NotFound, Conflict."""
+    with _locked(owner_id, roadmap_id, EDITABLE, "restored") as row:
         outline = revisions.outline_of(row, number)
         if number == row.revision:
             raise Conflict(f"Revision {number} is the current one already.")
-        return _decided(row, "Restored", _adopt(row, outline, RevisionSource.restore, number))
+        return _result(row, "Restored", _adopt(row, outline, RevisionSource.restore, number))
 
 
 def cancel(owner_id: UUID, roadmap_id: UUID, among: Collection[str] = UNDER_WAY) -> CommandResult:
-    """Stop what is queued and what runs; a worker that is at it notices with its next heartbeat, and saves nothing.
+    """Stop queued and running work; its worker notices with its next heartbeat.
 
-    A change of a plan that is cancelled leaves the plan as it was, and a wish for another version leaves the one that is
-    there. Raises NotFound, and Conflict when its status is not `among` those.
+    The worker then saves nothing. A plan whose change is cancelled stays as it was, and so does a
+    part of which another version was asked for. Raises NotFound, and Conflict when the status is
+    not `among` those.
     """
     with transaction():
         row = transition(owner_id, roadmap_id, among, "cancelled", **NOBODYS)
         revision = revisions.close_open(roadmap_id, RevisionStatus.cancelled, "It was cancelled.")
         if revision is not None and row.revision:
             events.record(row.id, EventType.revision_cancelled, {"revision": revision.number})
-            told = restore_previous(roadmap_id, revision)
-        else:
-            nothing = _cancel_contents(roadmap_id) == 0 and row.revision > 0
-            completion.save_counts(row)
-            told = completion.finish(
-                roadmap_id, completion.outcome(row) if nothing else RoadmapStatus.cancelled
-            )
-        return _decided(row, "Cancelled", told)
+            return _result(row, "Cancelled", restore_previous(roadmap_id, revision))
+        # A part whose current version fits keeps that one.
+        open_ = (Content.roadmap == roadmap_id) & Content.status.in_(OPEN)
+        ended = {**NOBODYS, "error": "", "instruction": "", "status": ContentStatus.ready}
+        Content.update(ended).where(Content.id.in_(fitting(open_))).execute()
+        ended["status"] = ContentStatus.cancelled
+        nothing = Content.update(ended).where(open_).execute() == 0 and row.revision > 0
+        completion.save_counts(row)
+        status = completion.outcome(row) if nothing else RoadmapStatus.cancelled
+        return _result(row, "Cancelled", completion.finish(roadmap_id, status))
 
 
 def retry(owner_id: UUID, roadmap_id: UUID) -> CommandResult:
-    """Try everything again that failed or was cancelled: all parts, or the outline when there is none.
+    """Retry all parts that failed or were cancelled, or the outline if there is none.
 
     Raises NotFound, Conflict.
     """
     ended = [RoadmapStatus.partial, RoadmapStatus.failed, RoadmapStatus.cancelled]
-    with _account_locked(owner_id):
-        row = transition(owner_id, roadmap_id, ended, "retried", **AFRESH, over_budget=False)
+    with _locked(owner_id, roadmap_id, ended, "retried", **AFRESH, over_budget=False) as row:
         if row.revision or row.title:
             undone = Content.status.in_((ContentStatus.failed, ContentStatus.cancelled))
-            steps = _reopen(row, completion.parts(roadmap_id).where(undone))
-            return _decided(row, "Retried", steps)
-        revisions.next_number(row.id)  # is there room for another design?
+            return _result(row, "Retried", _reopen(row, completion.parts(roadmap_id).where(undone)))
+        revisions.next_number(row.id)  # raises Conflict when there are too many
         events.record(row.id, EventType.queued, {}, status=RoadmapStatus.queued, due_at=clock.now())
-        return _decided(row, "Retried", [Job(JobName.plan_roadmap, roadmap_id)])
+        return _result(row, "Retried", [Job(JobName.plan_roadmap, roadmap_id)])
 
 
 def retry_part(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind
 ) -> CommandResult:
-    """Try one part again that failed or was cancelled, and no other. Raises NotFound, Conflict."""
-    with _account_locked(owner_id):
-        row = transition(
-            owner_id,
-            roadmap_id,
-            (*ENDED, RoadmapStatus.building),
-            "retried",
-            **AFRESH,
-            over_budget=False,
-        )
+    """Retry one part that failed or was cancelled. Raises NotFound, Conflict."""
+    with _locked(owner_id, roadmap_id, REOPENABLE, "retried", **AFRESH, over_budget=False) as row:
         content = find_content(owner_id, roadmap_id, concept_id, kind)
         if content.status not in (ContentStatus.failed, ContentStatus.cancelled):
             raise Conflict(f"This {kind} has not failed: it is {content.status}.")
-        steps = _reopen(row, Content.select().where(Content.id == content.id))
-        return _decided(row, f"Retried a {kind}", steps)
+        return _result(row, f"Retried a {kind}", _reopen(row, [content]))
 
 
 def regenerate(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, instruction: str
 ) -> CommandResult:
-    """Have one part written anew; its versions so far stay, and the current one is shown until then.
+    """Have one part written again; the current version is shown until then.
 
     Raises NotFound, Conflict.
     """
-    with _account_locked(owner_id):
-        row = transition(
-            owner_id,
-            roadmap_id,
-            (*ENDED, RoadmapStatus.building),
-            "changed",
-            **AFRESH,
-            over_budget=False,
-        )
+    with _locked(owner_id, roadmap_id, REOPENABLE, "changed", **AFRESH, over_budget=False) as row:
         content = find_content(owner_id, roadmap_id, concept_id, kind)
         if content.status in OPEN:
             raise Conflict(f"This {kind} is being written already.")
@@ -213,70 +203,63 @@ def regenerate(
             raise Conflict(
                 f"This {kind} has {MOST_VERSIONS} versions; that is as many as there may be."
             )
-        chosen = Content.select().where(Content.id == content.id)
-        steps = _reopen(row, chosen, instruction=instruction)
-        return _decided(row, f"Asked for another {kind}", steps)
+        return _result(
+            row, f"Asked for another {kind}", _reopen(row, [content], instruction=instruction)
+        )
 
 
 def upgrade(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, has_model: bool
 ) -> CommandResult:
-    """Have those parts of a concept written anew that are from the built-in catalogue; these stay as earlier versions.
+    """Have the parts of a concept that are from the built-in catalogue written again.
+
+    Their versions stay as earlier ones.
 
     Raises NotFound, Conflict.
     """
-    with _account_locked(owner_id):
-        row = transition(
-            owner_id,
-            roadmap_id,
-            (*ENDED, RoadmapStatus.building),
-            "changed",
-            **AFRESH,
-            over_budget=False,
-        )
+    with _locked(owner_id, roadmap_id, REOPENABLE, "changed", **AFRESH, over_budget=False) as row:
         contents = [find_content(owner_id, roadmap_id, concept_id, kind) for kind in ContentKind]
         if not has_model:
             raise Conflict(
-                "There is only the built-in catalogue: set OPENAI_API_KEY to have this concept written by a model."
+                "There is only the built-in catalogue: set OPENAI_API_KEY to have this concept "
+                "written by a model."
             )
         if any(content.status in OPEN for content in contents):
             raise Conflict("This concept is being written already.")
-        its = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
         of = (Content.concept == concept_id) & (ContentVersion.generator == BUILT_IN)
-        built_in = list(Content.select().join(ContentVersion, on=its).where(of))
+        built_in = list(Content.select().join(ContentVersion, on=plan_rows.IS_CURRENT).where(of))
         if not built_in:
             raise Conflict("Nothing of this concept is from the built-in catalogue any more.")
-        ids = [content.id for content in built_in if newest_version(content.id) < MOST_VERSIONS]
-        if not ids:
+        chosen = [content for content in built_in if newest_version(content.id) < MOST_VERSIONS]
+        if not chosen:
             raise Conflict(
                 f"Each part has {MOST_VERSIONS} versions; that is as many as there may be."
             )
-        steps = _reopen(row, Content.select().where(Content.id.in_(ids)))
-        return _decided(row, "Asked a model for a concept", steps)
+        return _result(row, "Asked a model for a concept", _reopen(row, chosen))
 
 
 def replace_links(owner_id: UUID, roadmap_id: UUID, content_id: UUID) -> list[Job]:
-    """Have resources written anew because an address of theirs is dead; as many versions as there may be stay as they are.
+    """Have resources with a dead URL written again, within the limit of versions.
 
     Raises NotFound, Conflict.
     """
     with transaction():
-        row = transition(
-            owner_id, roadmap_id, (*ENDED, RoadmapStatus.building), "changed", **AFRESH
-        )
+        row = transition(owner_id, roadmap_id, REOPENABLE, "changed", **AFRESH)
         content = Content.get_by_id(content_id)
         if content.status in OPEN:
             raise Conflict("These resources are being written already.")
         if newest_version(content.id) >= MOST_VERSIONS:
             return []
-        return _reopen(row, Content.select().where(Content.id == content.id))
+        return _reopen(row, [content])
 
 
 def restore_version(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, number: int
 ) -> CommandResult:
-    """Show an earlier version of a part again. Versions never change; one that was written for what the concept was called
-    before is copied as one that fits what it is now. Raises NotFound, Conflict.
+    """Show an earlier version of a part again.
+
+    Versions never change; one that was written for another state of the concept is copied as one
+    that fits the current state. Raises NotFound, Conflict.
     """
     with transaction():
         row = transition(owner_id, roadmap_id, EDITABLE, "changed")
@@ -291,21 +274,20 @@ def restore_version(
         if version is None:
             raise NotFound(f"There is no version {number} of this {kind}.")
         shown = taken_up(version, concept_id)
-        ready = {"status": ContentStatus.ready, "version": shown, "error": "", "instruction": ""}
-        Content.update(ready).where(Content.id == content.id).execute()
+        Content.update(
+            {"status": ContentStatus.ready, "version": shown, "error": "", "instruction": ""}
+        ).where(Content.id == content.id).execute()
         if kind == ContentKind.quiz:
             review_cards.follow([concept_id])
         completion.save_counts(row)
-        told = {
-            "concept_id": str(concept_id),
-            "kind": kind,
-            "version": shown,
-            **completion.progress(row),
-        }
-        events.record(row.id, EventType.content_restored, told)
-        ended = row.status in ENDED  # the last event of what has ended is its end
-        steps = completion.finish(row.id, completion.outcome(row)) if ended else []
-        return _decided(row, f"Restored version {number} of a {kind}", steps)
+        data = {"concept_id": str(concept_id), "kind": kind, "version": shown}
+        events.record(row.id, EventType.content_restored, data | completion.progress(row))
+        ended = row.status in ENDED  # the last event of a finished roadmap is its end
+        return _result(
+            row,
+            f"Restored version {number} of a {kind}",
+            completion.finish(row.id, completion.outcome(row)) if ended else [],
+        )
 
 
 def _adopt(
@@ -316,27 +298,28 @@ def _adopt(
     *,
     as_written: frozenset[str] = frozenset(),
 ) -> list[Job]:
-    """Make an outline that is there already the plan, if it holds together."""
-    made = revisions.checked(
+    """Make an existing outline the plan, if it keeps to the rules."""
+    found = revisions.checked(
         outline.model_dump(mode="json"), accepted_request(row), clock.now().date()
     )
-    if made.outline is None and source == RevisionSource.edit:
-        raise _invalid(*made.problems[:20])
-    if made.outline is None:
-        raise Conflict(
-            f"Revision {base} does not hold together by the rules of today: {' '.join(made.problems[:3])}"
-        )
-    revision = revisions.add(row, source, outline, base=base, remarks=made.problems)
-    number = revision.number
+    if found.outline is None and source == RevisionSource.edit:
+        raise _invalid(*found.problems[:20])
+    if found.outline is None:
+        wrong = " ".join(found.problems[:3])
+        raise Conflict(f"Revision {base} does not hold together by the rules of today: {wrong}")
+    number = revisions.add(row, source, outline, base=base, remarks=found.problems).number
     changed, opened = adopt_outline(
-        row.id, outline, number, as_written=as_written, **AFRESH, status=_status(row)
+        row.id, outline, number, as_written=as_written, **AFRESH, status=_open_status(row)
     )
-    told = {"revision": number, "title": outline.title, "contents": changed.contents_total}
-    events.append(changed, EventType.revised, told)
-    return start_building(changed) + _build(changed, opened)
+    events.append(
+        changed,
+        EventType.revised,
+        {"revision": number, "title": outline.title, "contents": changed.contents_total},
+    )
+    return start_building(changed) + _build_jobs(changed, opened)
 
 
-def _reopen(row: Roadmap, contents: Any, *, instruction: str = "") -> list[Job]:
+def _reopen(row: Roadmap, contents: Iterable[Content], *, instruction: str = "") -> list[Job]:
     """Have these contents written once more."""
     revisions.number_legacy_plan(row)
     ids = [content.id for content in contents]
@@ -346,32 +329,22 @@ def _reopen(row: Roadmap, contents: Any, *, instruction: str = "") -> list[Job]:
         Content.id.in_(ids)
     ).execute()
     completion.save_counts(row)
-    status = _status(row)
+    status = _open_status(row)
     changed = events.record(
         row.id, EventType.content_queued, {"contents": len(ids), "status": status}, status=status
     )
-    return start_building(changed) + _build(changed, ids)
+    return start_building(changed) + _build_jobs(changed, ids)
 
 
-def _status(row: Roadmap) -> RoadmapStatus:
-    """Of a roadmap of which something is to be written: what was approved once is built, the rest waits for approval."""
+def _open_status(row: Roadmap) -> RoadmapStatus:
+    """Return the status of a roadmap with open parts: building, or waiting for review."""
     return RoadmapStatus.awaiting_review if waits_for_review(row) else RoadmapStatus.building
 
 
-def _build(row: Roadmap, contents: list[UUID]) -> list[Job]:
-    """Only for what was opened now: the others have their messages already."""
-    if row.status != RoadmapStatus.building:
-        return []
-    return [Job(JobName.build_content, content_id) for content_id in contents]
-
-
-def _cancel_contents(roadmap_id: UUID) -> int:
-    """What has a version that fits keeps that one; says how many others were cancelled."""
-    open_ = (Content.roadmap == roadmap_id) & Content.status.in_(OPEN)
-    ended = {**NOBODYS, "error": "", "instruction": ""}
-    kept = fitting(open_)
-    Content.update({**ended, "status": ContentStatus.ready}).where(Content.id.in_(kept)).execute()
-    return int(Content.update({**ended, "status": ContentStatus.cancelled}).where(open_).execute())
+def _build_jobs(row: Roadmap, contents: list[UUID]) -> list[Job]:
+    """Return jobs for contents that were just opened: the others have their messages."""
+    is_building = row.status == RoadmapStatus.building
+    return [Job(JobName.build_content, id_) for id_ in contents if is_building]
 
 
 def _expect(row: Roadmap, revision: int | None) -> None:
@@ -395,19 +368,25 @@ def _invalid(*rules: str) -> Invalid:
 
 
 @contextmanager
-def _account_locked(owner_id: UUID) -> Iterator[None]:
-    """Run a decision that may start work in a transaction; others of the account wait for its end."""
+def _locked(
+    owner_id: UUID, roadmap_id: UUID, among: Collection[str], verb: str, **changes: object
+) -> Iterator[Roadmap]:
+    """Transaction for a command that may start work, with the row of the roadmap.
+
+    Locks the account's row first, so that others of the account wait for its end. Raises NotFound,
+    and Conflict when the status is not `among` those.
+    """
     with transaction():
         lock_account(owner_id)
-        yield
+        yield transition(owner_id, roadmap_id, among, verb, **changes)
 
 
-def _decided(
+def _result(
     row: Roadmap, what: str, steps: list[Job], designing: int | None = None
 ) -> CommandResult:
-    """Return the roadmap as it is at the end of the transaction; `row` is as it was before.
+    """Return the roadmap as it is at the end of the transaction; `row` is as before.
 
-    Raises TooMany and Unavailable when work begins and there is no room for it.
+    Raises RateLimited and Unavailable when work begins and there is no room for it.
     """
     now = Roadmap.get_by_id(row.id)
     if now.status in BEING_MADE and row.status not in BEING_MADE:

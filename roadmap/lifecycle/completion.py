@@ -1,4 +1,7 @@
-"""When a roadmap is finished, and as what. Everything here runs in a transaction that holds the roadmap's row."""
+"""Completion of a roadmap: counts of its parts, its outcome and its last event.
+
+Everything here runs in a transaction that holds the roadmap's row.
+"""
 
 from functools import partial
 from typing import Any
@@ -17,13 +20,13 @@ from roadmap.plan.statuses import ContentStatus, RoadmapStatus
 
 
 def parts(roadmap_id: UUID, *columns: Any) -> peewee.ModelSelect:
-    """Of the concepts that are in the plan."""
+    """Select parts of the concepts that are in the plan."""
     query: peewee.ModelSelect = Content.select(*columns).join(Concept)
     return query.where(Content.roadmap == roadmap_id, ~Concept.removed)
 
 
 def save_counts(row: Roadmap, **others: Any) -> None:
-    """Count a roadmap's parts as they are, into its row. Cancelled parts count as failed."""
+    """Save the numbers of parts into the row. Cancelled parts count as failed."""
     of = dict(
         parts(row.id, Content.status, peewee.fn.COUNT(Content.id)).group_by(Content.status).tuples()
     )
@@ -43,14 +46,17 @@ def is_finished(row: Roadmap) -> bool:
 
 
 def finish_if_last(row: Roadmap) -> list[Job]:
-    """The row as it is after the last change: when nothing of it is open any more, it ends here."""
+    """Finish a roadmap that is building and has no open part left."""
     if row.status == RoadmapStatus.building and is_finished(row):
         return finish(row.id, outcome(row))
     return []
 
 
 def outcome(row: Roadmap) -> RoadmapStatus:
-    """What a roadmap is of which nothing is open: an outline alone is worth something when it was the money that ran out."""
+    """Return the final status of a roadmap without open parts.
+
+    An outline alone counts as partial if the budget ran out.
+    """
     if row.contents_failed == 0:
         return RoadmapStatus.ready
     if parts(row.id).where(Content.status == ContentStatus.cancelled).exists():
@@ -63,16 +69,13 @@ def outcome(row: Roadmap) -> RoadmapStatus:
 def finish(
     roadmap_id: UUID, status: RoadmapStatus, *, lacking: str = "could not be written"
 ) -> list[Job]:
-    """End it so, and tell it, with what became of the parts that are `lacking`; a step for each webhook that is told."""
+    """Set the final status, with why parts are missing, and record it."""
     row = events.bump(roadmap_id, status=status, finished_at=clock.now())
-    missing = f"{row.contents_failed} of {row.contents_total} parts"
-    reason = f"{missing} {lacking}" if row.contents_failed else ""
-    if status == RoadmapStatus.cancelled:
-        reason = (
-            f"{missing} are not written"
-            if row.contents_failed
-            else "It was cancelled before anything was written"
-        )
+    is_cancelled = status == RoadmapStatus.cancelled
+    reason = "It was cancelled before anything was written" if is_cancelled else ""
+    if row.contents_failed:
+        missing = "are not written" if is_cancelled else lacking
+        reason = f"{row.contents_failed} of {row.contents_total} parts {missing}"
     Roadmap.update(error=reason).where(Roadmap.id == roadmap_id).execute()
     steps = events.append(row, EventType(f"roadmap.{status}"), {**progress(row), "reason": reason})
     database.after_commit(

@@ -1,6 +1,7 @@
-"""From a pending content to a written one, and from the last one to a finished roadmap.
+"""Job that writes one part of a concept; the last part finishes the roadmap.
 
-Idempotent, by the same lease as in `planning`: run twice, it writes one version and calls the model once.
+Idempotent by the same lease as in `plan_job`: run twice, it writes one version and calls the model
+once.
 """
 
 from dataclasses import replace
@@ -27,7 +28,6 @@ from roadmap.generation.retry_policy import (
 from roadmap.learning import review_cards
 from roadmap.lifecycle import completion, events, leases, link_checker, link_status
 from roadmap.lifecycle.attempt_log import held_up, log_begun, log_deferred, log_fault
-from roadmap.lifecycle.completion import progress
 from roadmap.lifecycle.content_versions import read_content
 from roadmap.lifecycle.leases import BUILDING, keeper
 from roadmap.lifecycle.plan_rows import subject
@@ -41,28 +41,30 @@ from roadmap.plan.statuses import ContentStatus
 
 
 def build_content(content_id: UUID, generator: Generator) -> list[Job]:
-    """Write one content of a concept; the last one finishes the roadmap."""
+    """Write one part of a concept.
+
+    1. Claim the row and read what the generator needs.
+    2. Call the generator while the lease is renewed; no database connection is held.
+    3. Save the version if the lease is still ours, or defer, retry or give up.
+    """
     try:
         with generator.slot(), leases.Quarantine() as quarantine:
-            claimed = _claim_content(content_id, quarantine)
-            if claimed is None:
+            with transaction():
+                token = leases.claim(BUILDING, content_id)
+                if token is not None:
+                    content, brief = _load_brief(content_id)
+                    quarantine.check(content)
+            if token is None:
                 return leases.recheck(BUILDING, content_id)
-            content, token, brief = claimed
             place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
-            log_begun(
-                "building",
-                content.kind,
-                content.id,
-                attempt=content.attempts,
-                due_at=content.due_at,
-                **place,
-            )
+            attempt = {"attempt": content.attempts, "due_at": content.due_at}
+            log_begun("building", content.kind, content.id, **attempt, **place)
             if content.interruptions >= MOST_INTERRUPTIONS:
                 return _give_up(
                     content, token, "Its worker died or hung too often while writing it; retry it."
                 )
-            return _write(content, token, brief, generator)
-    except LeaseLost:  # whoever took it over tells of its own tries
+            return _write_and_save(content, token, brief, generator)
+    except LeaseLost:  # the worker that took it over logs its own attempts
         return []
     except ProviderRateLimited as busy:
         held_up.note(content_id, busy)
@@ -71,25 +73,20 @@ def build_content(content_id: UUID, generator: Generator) -> list[Job]:
         return leases.defer(BUILDING, content_id)
 
 
-def _claim_content(
-    content_id: UUID, quarantine: leases.Quarantine
-) -> tuple[Content, UUID, ConceptBrief] | None:
-    with transaction():
-        token = leases.claim(BUILDING, content_id)
-        if token is None:
-            return None
-        content, brief = _load_brief(content_id)
-        quarantine.check(content)
-    return content, token, brief
-
-
 def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
+    """Read a part with its concept and roadmap, and the context for the generator."""
     joined = Content.select(Content, Concept, Module, Stage, Roadmap)
     joined = joined.join(Concept).join(Module).join(Stage).join(Roadmap)
     content = joined.where(Content.id == content_id).get()
     concept = content.concept
     dead = link_status.dead_of(content.id) if content.kind == ContentKind.resources else ()
-    brief = ConceptBrief(
+    tutorial = None
+    if content.kind == ContentKind.quiz:  # tutorials are begun before quizzes
+        row = Content.get_or_none(
+            (Content.concept == concept.id) & (Content.kind == ContentKind.tutorial)
+        )
+        tutorial = row and read_content(row)
+    return content, ConceptBrief(
         request=accepted_request(concept.module.stage.roadmap),
         roadmap_title=concept.module.stage.roadmap.title,
         stage_title=concept.module.stage.title,
@@ -101,81 +98,64 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
         instruction=content.instruction,
         previous=read_content(content) if content.instruction or dead else None,
         dead=dead,
-        tutorial=_tutorial(concept) if content.kind == ContentKind.quiz else "",
+        tutorial=tutorial.markdown if isinstance(tutorial, Tutorial) else "",
     )
-    return content, brief
 
 
-def _tutorial(concept: Concept) -> str:
-    """What is written already: tutorials are begun before quizzes."""
-    its = (Content.concept == concept.id) & (Content.kind == ContentKind.tutorial)
-    tutorial = Content.get_or_none(its)
-    written = None if tutorial is None else read_content(tutorial)
-    return written.markdown if isinstance(written, Tutorial) else ""
-
-
-def _write(content: Content, token: UUID, brief: ConceptBrief, generator: Generator) -> list[Job]:
-    kind = ContentKind(content.kind)
-    started = monotonic()
-    stop = StopSignal()
-    ledger = BudgetMeter(_purpose(content), stop)
+def _write_and_save(
+    content: Content, token: UUID, brief: ConceptBrief, generator: Generator
+) -> list[Job]:
+    """Call the generator while the lease is renewed; save. Raises LeaseLost."""
+    started, stop, kind = monotonic(), StopSignal(), ContentKind(content.kind)
+    place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
+    owner_id = content.concept.module.stage.roadmap.owner_id
+    meter = BudgetMeter(
+        CallPurpose(owner_id=owner_id, content_id=content.id, attempt=content.attempts, **place),
+        stop,
+    )
     with keeper.holding(BUILDING, token, stop):
         try:
-            written = call_generator(lambda: _written(generator.metered(ledger), kind, brief))
+            written = call_generator(lambda: _write(generator.metered(meter), kind, brief))
         except GeneratorFault as fault:
-            return retry_save(
-                partial(_after_fault, content, token, brief, fault, paid=ledger.calls > 0)
-            )
-        steps = retry_save(partial(_save_content, content, token, written, generator))
-    message = f"Wrote the {kind} of '{brief.title}'"
-    place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
-    record("building", kind, message, **place, duration_ms=ms_since(started))
-    return steps
+            return retry_save(partial(_after_fault, content, token, fault, paid=meter.calls > 0))
+        jobs = retry_save(partial(_save_content, content, token, written, generator))
+    record(
+        "building",
+        kind,
+        f"Wrote the {kind} of '{brief.title}'",
+        **place,
+        duration_ms=ms_since(started),
+    )
+    return jobs
 
 
-def _written(generator: Generator, kind: ContentKind, brief: ConceptBrief) -> Contents:
-    """Of resources whose addresses are dead, others in their place; what is dead again is left out."""
+def _write(generator: Generator, kind: ContentKind, brief: ConceptBrief) -> Contents:
+    """Write a part; replace resources whose URLs are dead, or leave them out."""
     written = generator.write(kind, brief)
     if not isinstance(written, Resources) or not settings.link_check_days:
         return written
-    look = generator.repairs or bool(brief.dead)  # at what a model has just named, and at spares
-    dead = link_checker.dead_among(written, look=look)
+    # URLs that a model has just named, and spare ones, are visited.
+    dead = link_checker.dead_among(written, look=generator.repairs or bool(brief.dead))
     if not dead:
         return written
     try:
         again = generator.write(kind, replace(brief, dead=(*brief.dead, *dead), previous=written))
-    except GeneratorFault:  # what is there already is not given away
+    except GeneratorFault:  # the first answer is still of use
         return link_checker.without(written, dead)
     if not isinstance(again, Resources):
         raise TypeError(f"{kind} came as {type(again).__name__}")
     return link_checker.without(again, (*dead, *link_checker.dead_among(again, look=True)))
 
 
-def _purpose(content: Content) -> CallPurpose:
-    place = {
-        "roadmap_id": content.roadmap_id,
-        "concept_id": content.concept_id,
-        "content_id": content.id,
-    }
-    return CallPurpose(
-        owner_id=content.concept.module.stage.roadmap.owner_id, **place, attempt=content.attempts
-    )
-
-
 def _save_content(
     content: Content, token: UUID, written: Contents, generator: Generator
 ) -> list[Job]:
-    """Raises Lost when the lease is not ours any more: then nothing is saved."""
+    """Save a version and make it current. Raises LeaseLost, which saves nothing."""
     with transaction():
         row = events.bump(content.roadmap_id, contents_ready=Roadmap.contents_ready + 1)
         version = newest_version(content.id) + 1
-        settled = {
-            "status": ContentStatus.ready,
-            "version": version,
-            "error": "",
-            "instruction": "",
-        }
-        leases.release(Content, content.id, token, **settled)
+        ready = {"status": ContentStatus.ready, "version": version, "error": "", "instruction": ""}
+        leases.release(Content, content.id, token, **ready)
         ContentVersion.insert(
             content=content.id,
             version=version,
@@ -188,25 +168,29 @@ def _save_content(
         ).execute()
         if content.kind == ContentKind.quiz:
             review_cards.follow([content.concept_id])
-        told = {
-            "concept_id": str(content.concept_id),
-            "kind": content.kind,
-            "version": version,
-            **progress(row),
-        }
-        events.append(row, EventType.content_ready, told)
+        events.append(
+            row,
+            EventType.content_ready,
+            {
+                "concept_id": str(content.concept_id),
+                "kind": content.kind,
+                "version": version,
+                **completion.progress(row),
+            },
+        )
         return completion.finish_if_last(row)
 
 
-def _after_fault(
-    content: Content, token: UUID, brief: ConceptBrief, fault: GeneratorFault, *, paid: bool
-) -> list[Job]:
-    """Again or not. Where a call was `paid` already, waiting is a try as well: the next one pays it once more."""
+def _after_fault(content: Content, token: UUID, fault: GeneratorFault, *, paid: bool) -> list[Job]:
+    """Defer, retry or give up. Raises LeaseLost.
+
+    After a `paid` call, a wait counts as an attempt: the next one pays for the call once more.
+    """
     place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
     if isinstance(fault, RetryLater) and not paid:
-        steps = leases.release_untried(BUILDING, content.id, token, fault.wait)
+        jobs = leases.release_untried(BUILDING, content.id, token, fault.wait)
         log_deferred(content.kind, fault, **place)
-        return steps
+        return jobs
     if fault.lasting or content.attempts >= settings.max_attempts:
         return _give_up(content, token, str(fault))
     wait = backoff(content.attempts, fault)
@@ -222,30 +206,24 @@ def _after_fault(
 
 
 def _give_up(content: Content, token: UUID, reason: str) -> list[Job]:
-    """It is given up. When there is a version that still fits, that one stays, and only the wish for another has failed."""
+    """Fail a part, or keep its current version if that still fits. Raises LeaseLost."""
     with transaction():
-        stays = fitting(Content.id == content.id) != []
-        status, count = (
-            (ContentStatus.ready, "contents_ready")
-            if stays
-            else (ContentStatus.failed, "contents_failed")
-        )
+        status, count = ContentStatus.failed, "contents_failed"
+        if fitting(Content.id == content.id):
+            status, count = ContentStatus.ready, "contents_ready"
         row = events.bump(content.roadmap_id, **{count: getattr(Roadmap, count) + 1})
         leases.release(Content, content.id, token, status=status, error=reason, instruction="")
-        told = {
-            "concept_id": str(content.concept_id),
-            "kind": content.kind,
-            "reason": reason,
-            **progress(row),
-        }
-        events.append(row, EventType.content_failed, told)
-        steps = completion.finish_if_last(row)
-    record(
-        "building",
-        content.kind,
-        reason,
-        level=LogLevel.error,
-        roadmap_id=content.roadmap_id,
-        concept_id=content.concept_id,
-    )
-    return steps
+        events.append(
+            row,
+            EventType.content_failed,
+            {
+                "concept_id": str(content.concept_id),
+                "kind": content.kind,
+                "reason": reason,
+                **completion.progress(row),
+            },
+        )
+        jobs = completion.finish_if_last(row)
+    place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
+    record("building", content.kind, reason, level=LogLevel.error, **place)
+    return jobs

@@ -1,4 +1,4 @@
-"""The contents of concepts: their current version and the earlier ones, which are kept and stay readable."""
+"""Versions of contents: the current one and earlier ones, which stay readable."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from core.errors import NotFound
 from models.roadmaps import Concept, Content, ContentVersion
 from roadmap.accounts.access import get_owned
 from roadmap.lifecycle.plan_rows import MOST
-from roadmap.plan.outline import ContentKind, Contents, Quiz, Resource, Resources, Tutorial
+from roadmap.plan.outline import ContentKind, Contents, Quiz, Resources, Tutorial
 from roadmap.plan.views import QuizDetail, without_answers
 from roadmap.plan.word_diff import Line, lines
 
@@ -54,12 +54,11 @@ class VersionDiff(BaseModel):
 
 
 def read_content(content: Content) -> Contents | None:
-    """Its current version. Needs a session."""
-    its = (ContentVersion.content == content.id) & (ContentVersion.version == content.version)
-    version = ContentVersion.get_or_none(its)
-    return (
-        None if version is None else SHAPES[ContentKind(content.kind)].model_validate(version.body)
+    """Return the current version. Needs a session."""
+    version = ContentVersion.get_or_none(
+        (ContentVersion.content == content.id) & (ContentVersion.version == content.version)
     )
+    return version and SHAPES[ContentKind(content.kind)].model_validate(version.body)
 
 
 def list_versions(
@@ -68,9 +67,14 @@ def list_versions(
     """Newest first. Raises NotFound."""
     with session():
         content = find_content(owner_id, roadmap_id, concept_id, kind)
-        columns = [field for name, field in ContentVersion._meta.fields.items() if name != "body"]
-        query = ContentVersion.select(*columns).where(ContentVersion.content == content.id)
-        rows = list(query.order_by(ContentVersion.version.desc()).limit(MOST))
+        rows = list(
+            ContentVersion.select(
+                *[field for name, field in ContentVersion._meta.fields.items() if name != "body"]
+            )
+            .where(ContentVersion.content == content.id)
+            .order_by(ContentVersion.version.desc())
+            .limit(MOST)
+        )
     return Versions(items=[VersionSummary(**_summary(row, content)) for row in rows])
 
 
@@ -80,13 +84,14 @@ def read_version(
     """Raises NotFound."""
     with session():
         content = find_content(owner_id, roadmap_id, concept_id, kind)
-        its = (ContentVersion.content == content.id) & (ContentVersion.version == number)
-        row = ContentVersion.get_or_none(its)
+        row = ContentVersion.get_or_none(
+            (ContentVersion.content == content.id) & (ContentVersion.version == number)
+        )
     if row is None:
         raise NotFound(f"There is no version {number} of this {kind}.")
     written = SHAPES[kind].model_validate(row.body)
-    told = without_answers(written, number) if isinstance(written, Quiz) else written
-    return VersionDetail(**_summary(row, content), content=told)
+    shown = without_answers(written, number) if isinstance(written, Quiz) else written
+    return VersionDetail(**_summary(row, content), content=shown)
 
 
 def compare_versions(
@@ -98,27 +103,36 @@ def compare_versions(
     *,
     before: int | None,
 ) -> VersionDiff:
-    """What is different; before is the version before `after`, unless another is named. To the first one everything is added.
+    """Return the lines of two versions; `before` is by default the one before `after`.
 
-    Raises NotFound.
+    Relative to version 0 everything is added. Raises NotFound.
     """
     later = read_version(owner_id, roadmap_id, concept_id, kind, after)
     number = after - 1 if before is None else before
-    text = (
-        _text(read_version(owner_id, roadmap_id, concept_id, kind, number).content)
-        if number
-        else ""
+    earlier = number and read_version(owner_id, roadmap_id, concept_id, kind, number)
+    return VersionDiff(
+        before=number,
+        after=after,
+        lines=lines(_text(earlier.content) if earlier else "", _text(later.content)),
     )
-    return VersionDiff(before=number, after=after, lines=lines(text, _text(later.content)))
 
 
 def _text(content: Tutorial | Resources | QuizDetail) -> str:
-    """In lines that can be compared; of a quiz without its answers."""
+    """Return lines that can be compared; those of a quiz without its answers."""
     match content:
         case Tutorial():
             return content.markdown
         case Resources():
-            items = ([item.title, item.url, _kind(item), item.why, ""] for item in content.items)
+            items = (
+                [
+                    item.title,
+                    item.url,
+                    " · ".join(filter(None, (item.type, item.level, item.language))),
+                    item.why,
+                    "",
+                ]
+                for item in content.items
+            )
             return "\n".join(line for item in items for line in item)
         case QuizDetail():
             questions = (
@@ -128,12 +142,8 @@ def _text(content: Tutorial | Resources | QuizDetail) -> str:
             return "\n".join(line for question in questions for line in question)
 
 
-def _kind(item: Resource) -> str:
-    return " · ".join(part for part in (item.type, item.level, item.language) if part)
-
-
 def find_content(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind) -> Content:
-    """Of a concept that is in the plan. Needs a session. Raises NotFound."""
+    """Return a part of a concept in the plan. Needs a session. Raises NotFound."""
     get_owned(owner_id, roadmap_id)
     mine = (
         (Content.roadmap == roadmap_id) & (Content.concept == concept_id) & (Content.kind == kind)
@@ -145,8 +155,7 @@ def find_content(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Conte
 
 
 def _summary(row: ContentVersion, content: Content) -> dict[str, Any]:
-    names = VersionSummary.model_fields.keys() - {"current"}
     return {
-        **{name: getattr(row, name) for name in names},
+        **{name: getattr(row, name) for name in VersionSummary.model_fields.keys() - {"current"}},
         "current": row.version == content.version,
     }

@@ -1,7 +1,7 @@
-"""Accept roadmaps, many requests in one transaction; limit the roadmaps that are being made."""
+"""Creation of roadmaps, many requests per transaction, within limits of work."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -12,12 +12,11 @@ from core import clock, tracing
 from core.db import session, settings, transaction
 from core.errors import RateLimited, Unauthenticated, Unavailable
 from core.ids import new_id
-from core.tracing import TraceContext
 from models.accounts import Account
 from models.bulk import insert_rows
 from models.roadmaps import Roadmap
 from roadmap.accounts import idempotency_store
-from roadmap.accounts.idempotency_store import IdempotencyKey, StoredAnswer
+from roadmap.accounts.idempotency_store import StoredAnswer
 from roadmap.lifecycle import events
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
@@ -25,9 +24,8 @@ from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import RoadmapStatus
 
 COME_BACK = 30  # seconds, when too many wait for a worker
-UNDER_WAY = peewee.SQL(
-    "status IN ('queued', 'planning', 'building')"
-)  # in the words of the index, which SQLite compares
+# The text of the index, which SQLite compares.
+UNDER_WAY = peewee.SQL("status IN ('queued', 'planning', 'building')")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +35,13 @@ class NewRoadmap:
     owner_id: UUID
     request: RoadmapRequest
     id: UUID
-    answer: StoredAnswer | None = None  # to keep, when the request has a name
-    trace: TraceContext | None = field(
-        default_factory=tracing.current, compare=False
-    )  # of its request: it is made there
+    answer: StoredAnswer | None = None  # to keep, if the request has an Idempotency-Key
+    trace: tracing.TraceContext | None = field(default_factory=tracing.current, compare=False)
+
+    @property
+    def key_hash(self) -> str:
+        """Hash of its Idempotency-Key, empty if it has none."""
+        return self.answer.name.key_hash if self.answer is not None else ""
 
 
 def new_roadmap(owner_id: UUID, request: RoadmapRequest) -> NewRoadmap:
@@ -48,12 +49,12 @@ def new_roadmap(owner_id: UUID, request: RoadmapRequest) -> NewRoadmap:
 
 
 def create_many(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
-    """Commit all of them together; a row that breaks the batch is tried alone, so that it fails alone.
+    """Commit a batch in one transaction, or each alone if one breaks it.
 
     A request that was answered before gets that answer.
     """
     try:
-        room, before = _insert(batch)
+        made, before = _insert(batch)
     except peewee.IntegrityError:
         if len(batch) == 1:
             return [
@@ -62,22 +63,25 @@ def create_many(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Except
         return [result for new in batch for result in create_many([new])]
     except Unavailable as error:
         return [error] * len(batch)
-    return [_result(new, room, before) for new in batch]
+    return [
+        Job(JobName.plan_roadmap, new.id, trace=new.trace)
+        if new.id in made
+        else before.get(new.key_hash) or _too_many()
+        for new in batch
+    ]
 
 
 def count_queued(most: int, *conditions: Any) -> int:
-    """Roadmaps that wait for a worker; counted no further than to `most`."""
-    waiting = (
-        Roadmap.select(peewee.SQL("1"))
-        .where(Roadmap.status == RoadmapStatus.queued, *conditions)
-        .limit(most)
+    """Return the number of roadmaps that wait for a worker, at most `most`."""
+    waiting = Roadmap.select(peewee.SQL("1")).where(
+        Roadmap.status == RoadmapStatus.queued, *conditions
     )
     with session():
-        return int(waiting.count())
+        return int(waiting.limit(most).count())
 
 
 def check_room(owner_id: UUID, roadmap_id: UUID) -> None:
-    """Raise TooMany or Unavailable unless this roadmap may be made beside the others.
+    """Raise RateLimited or Unavailable unless there is room for this roadmap.
 
     Exact in a transaction that holds the account's row.
     """
@@ -92,9 +96,9 @@ def check_room(owner_id: UUID, roadmap_id: UUID) -> None:
 
 
 def take_room(owner_id: UUID, roadmap_id: UUID) -> None:
-    """Check that there is room for one more, in the transaction that starts its work.
+    """Check that there is room for a roadmap, in the transaction that starts its work.
 
-    The account's row is written: another decision with an older snapshot (If-Match) would not count
+    The account's row is written: another command with an older snapshot (If-Match) would not count
     this roadmap, and fails at that row instead. New roadmaps do not write it.
     """
     check_room(owner_id, roadmap_id)
@@ -108,90 +112,64 @@ def too_long_a_queue(waiting: int) -> Unavailable:
 
 
 def _insert(batch: Sequence[NewRoadmap]) -> tuple[set[UUID], dict[str, StoredAnswer]]:
-    """Those for which there was room: no account may have more than so many under way; and what was answered before."""
+    """Insert roadmaps for which there is room; return ids, and answers of others.
+
+    1. Store the answers of those that fit. A request whose answer is stored is new.
+    2. If some were answered before, give their room to others of the batch.
+    3. Insert rows and first events, and read the answers of requests that came twice.
+    """
     now = clock.now()
-    common = {
-        "status": RoadmapStatus.queued,
-        "due_at": now,
-        "last_seq": 1,
-        "created_at": now,
-        "updated_at": now,
-    }
-    named = [new for new in batch if new.answer is not None]
-    before: dict[str, StoredAnswer] = {}
     with transaction():
-        fit = _fitting(list(_first_of_each(batch)))
-        kept = idempotency_store.store_all(_answers(fit))
-        made = [
-            new for new in fit if new.answer is None or _hash(new) in kept
-        ]  # whose answer is kept is made, whatever follows
-        if len(made) < len(
-            fit
-        ):  # some were answered before: these need no room, and others may have theirs
-            known = idempotency_store.find(_names(named))
-            before = {
-                key_hash: answer for key_hash, answer in known.items() if key_hash not in kept
-            }
+        first: dict[Any, NewRoadmap] = {}
+        for new in batch:  # without requests that repeat an Idempotency-Key
+            first.setdefault(new.key_hash or new.id, new)
+        fit = _fitting(list(first.values()))
+        made, stored = _new_of(fit)
+        before: dict[str, StoredAnswer] = {}
+        if len(made) < len(fit):
+            before = {key: answer for key, answer in _find(batch).items() if key not in stored}
             ids = {new.id for new in made}
             others = [
-                new
-                for new in _first_of_each(batch)
-                if new.id not in ids and _hash(new) not in before
+                new for new in first.values() if new.id not in ids and new.key_hash not in before
             ]
-            more = _fitting(others, beside=made)
-            kept = idempotency_store.store_all(_answers(more))
-            made += [new for new in more if new.answer is None or _hash(new) in kept]
-        fit = made
+            made += _new_of(_fitting(others, beside=made))[0]
         insert_rows(
             Roadmap,
-            [{**new.request.model_dump(), "id": new.id, "owner": new.owner_id} for new in fit],
-            common=common,
+            [{**new.request.model_dump(), "id": new.id, "owner": new.owner_id} for new in made],
+            common={
+                "status": RoadmapStatus.queued,
+                "due_at": now,
+                "last_seq": 1,
+                "created_at": now,
+                "updated_at": now,
+            },
         )
-        events.append_first([new.id for new in fit], EventType.queued)
-        ids = {new.id for new in fit}
-        late = [new for new in named if new.id not in ids and _hash(new) not in before]
-        before |= idempotency_store.find(
-            _names(late)
-        )  # of what came twice at once, here or in another process
+        events.append_first([new.id for new in made], EventType.queued)
+        ids = {new.id for new in made}
+        # The others with a key may have come twice at once, here or in another process.
+        before |= _find(new for new in batch if new.id not in ids and new.key_hash not in before)
     return ids, before
 
 
-def _first_of_each(batch: Iterable[NewRoadmap]) -> Iterator[NewRoadmap]:
-    """Without those that have the name of an earlier one."""
-    seen = set()
-    for new in batch:
-        if new.answer is None or _hash(new) not in seen:
-            seen.add(_hash(new))
-            yield new
+def _new_of(batch: Sequence[NewRoadmap]) -> tuple[list[NewRoadmap], Collection[str]]:
+    """Store answers; return the requests that are new, and the stored keys."""
+    stored = idempotency_store.store_all([new.answer for new in batch if new.answer is not None])
+    return [new for new in batch if new.answer is None or new.key_hash in stored], stored
 
 
-def _answers(batch: Iterable[NewRoadmap]) -> list[StoredAnswer]:
-    return [new.answer for new in batch if new.answer is not None]
-
-
-def _names(batch: Iterable[NewRoadmap]) -> list[IdempotencyKey]:
-    return [new.answer.name for new in batch if new.answer is not None]
-
-
-def _result(
-    new: NewRoadmap, room: set[UUID], before: Mapping[str, StoredAnswer]
-) -> Job | StoredAnswer | Exception:
-    if new.id in room:
-        return Job(JobName.plan_roadmap, new.id, trace=new.trace)
-    return before.get(_hash(new)) or _too_many()
-
-
-def _hash(new: NewRoadmap) -> str:
-    return new.answer.name.key_hash if new.answer is not None else ""
+def _find(batch: Iterable[NewRoadmap]) -> dict[str, StoredAnswer]:
+    """Return the stored answers of these requests by the hash of their key."""
+    return idempotency_store.find([new.answer.name for new in batch if new.answer is not None])
 
 
 def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> list[NewRoadmap]:
-    """Those for which there is room `beside` others. Processes that commit at once may each let in a batch more."""
-    owners = {new.owner_id for new in batch}
-    mine = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).where(
-        Roadmap.owner.in_(list(owners)), UNDER_WAY
-    )
-    under_way = Counter(dict(mine.group_by(Roadmap.owner).tuples()))
+    """Return those for which their account has room `beside` others.
+
+    Processes that commit at once may each let in a batch more.
+    """
+    owners = list({new.owner_id for new in batch})
+    query = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).group_by(Roadmap.owner)
+    under_way = Counter(dict(query.where(Roadmap.owner.in_(owners), UNDER_WAY).tuples()))
     under_way.update(new.owner_id for new in beside)
     fit = []
     for new in batch:
@@ -202,8 +180,8 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
 
 
 def _too_many() -> RateLimited:
-    most = settings.most_unfinished_roadmaps
     return RateLimited(
-        f"{most} of your roadmaps are being made already. Wait until one is finished, or cancel one.",
+        f"{settings.most_unfinished_roadmaps} of your roadmaps are being made already. "
+        "Wait until one is finished, or cancel one.",
         retry_after=60,
     )

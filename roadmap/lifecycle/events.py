@@ -1,4 +1,7 @@
-"""What happened to a roadmap, numbered without gaps, written in the transaction that changes its state."""
+"""Events of a roadmap, numbered without gaps, and their webhook deliveries.
+
+They are written in the transaction that changes the roadmap's state.
+"""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -23,7 +26,10 @@ from roadmap.plan.statuses import DeliveryStatus, Progress, RoadmapStatus
 MOST_WAITING = 1000  # deliveries of one account that are not finished
 LONGEST_REASON = 2000  # characters
 WAITING = (DeliveryStatus.pending, DeliveryStatus.delivering)
-FULL = f"There were {MOST_WAITING} deliveries waiting already, so this one was not tried. Try it again from here."
+FULL = (
+    f"There were {MOST_WAITING} deliveries waiting already, so this one was not tried. "
+    "Try it again from here."
+)
 
 
 class RoadmapFacts(BaseModel):
@@ -71,49 +77,66 @@ OFFERED: frozenset[str] = frozenset(WebhookEvent)
 def enqueue_deliveries(
     row: Roadmap, event: str, data: Mapping[str, Any], at: datetime
 ) -> list[Job]:
-    """Write a delivery for each webhook of the owner that wants the event; a step for each. One query where there is none."""
+    """Save a delivery for each webhook of the owner that wants the event; return jobs.
+
+    One query if there is no webhook, none if the event is not offered.
+    """
     if event not in OFFERED:
         return []
-    columns = (Webhook.id, Webhook.events)
-    query = Webhook.select(*columns).where(
-        Webhook.account == row.owner_id, Webhook.disabled_at.is_null()
-    )
     webhooks = [
-        webhook for webhook in lock_key_share(query.order_by(Webhook.id)) if event in webhook.events
+        webhook
+        for webhook in lock_key_share(
+            Webhook.select(Webhook.id, Webhook.events)
+            .order_by(Webhook.id)
+            .where(Webhook.account == row.owner_id, Webhook.disabled_at.is_null())
+        )
+        if event in webhook.events
     ]
     if not webhooks:
         return []
-    room, payload = (
-        MOST_WAITING - count_waiting(row.owner_id),
-        _payload(event, at, _facts(row, data)),
-    )
+    room = max(0, MOST_WAITING - count_waiting(row.owner_id))
+    facts: dict[str, Any] = {
+        "roadmap_id": str(row.id),
+        "seq": row.last_seq,
+        "title": row.title,
+        "status": str(row.status),
+        "revision": row.revision,
+        "progress": {
+            "ready": row.contents_ready,
+            "failed": row.contents_failed,
+            "total": row.contents_total,
+        },
+        "path": f"/api/v1/roadmaps/{row.id}",
+    }
+    if reason := str(data.get("reason") or ""):
+        facts["reason"] = reason[:LONGEST_REASON]
+    payload = _payload(event, at, facts)
     rows = [new_delivery(webhook.id, event, payload, row.id) for webhook in webhooks]
-    late = [
-        {**new, "status": DeliveryStatus.failed, "error": FULL, "finished_at": at}
-        for new in rows[max(0, room) :]
-    ]
-    fit = [{**new, "error": "", "finished_at": None} for new in rows[: max(0, room)]]
-    insert_rows(WebhookDelivery, fit + late)
+    fit = [{**new, "error": "", "finished_at": None} for new in rows[:room]]
+    failed = {"status": DeliveryStatus.failed, "error": FULL, "finished_at": at}
+    insert_rows(WebhookDelivery, fit + [{**new, **failed} for new in rows[room:]])
     return [Job(JobName.deliver_webhook, new["id"]) for new in fit]
 
 
 def count_waiting(account_id: UUID) -> int:
-    """Deliveries of this account that are not finished; counted no further than there may be."""
-    mine = Webhook.select(Webhook.id).where(Webhook.account == account_id)
-    waiting = WebhookDelivery.select(peewee.SQL("1"))
-    waiting = waiting.where(WebhookDelivery.webhook.in_(mine), WebhookDelivery.status.in_(WAITING))
-    return int(waiting.limit(MOST_WAITING).count())
+    """Return the number of unfinished deliveries of an account, at most MOST_WAITING."""
+    waiting = WebhookDelivery.webhook.in_(
+        Webhook.select(Webhook.id).where(Webhook.account == account_id)
+    ) & WebhookDelivery.status.in_(WAITING)
+    return int(WebhookDelivery.select(peewee.SQL("1")).where(waiting).limit(MOST_WAITING).count())
 
 
 def new_delivery(
     webhook_id: UUID, event: str, payload: str, roadmap_id: UUID | None = None
 ) -> dict[str, Any]:
-    """The row of a message that waits to be sent now."""
+    """Return the row of a message that is due now."""
     now = clock.now()
-    told = {"webhook": webhook_id, "event": event, "roadmap_id": roadmap_id, "payload": payload}
     return {
         "id": new_id(),
-        **told,
+        "webhook": webhook_id,
+        "event": event,
+        "roadmap_id": roadmap_id,
+        "payload": payload,
         "status": DeliveryStatus.pending,
         "due_at": now,
         "created_at": now,
@@ -126,71 +149,60 @@ def test_payload(webhook_id: UUID) -> str:
 
 
 def disable(webhook_id: UUID, reason: str) -> None:
-    """It is told nothing more, and what waits for it ends with this reason. Holds the webhook's row."""
+    """Disable a webhook; its pending deliveries fail with this reason. Holds its row."""
     now = clock.now()
-    changed = {"disabled_at": now, "disabled_reason": reason, "updated_at": now}
-    Webhook.update(changed).where(Webhook.id == webhook_id, Webhook.disabled_at.is_null()).execute()
-    ended = {"status": DeliveryStatus.failed, "error": reason, "finished_at": now}
-    pending = (WebhookDelivery.webhook == webhook_id) & (
-        WebhookDelivery.status == DeliveryStatus.pending
-    )
-    WebhookDelivery.update(ended).where(pending).execute()
-
-
-def _facts(row: Roadmap, data: Mapping[str, Any]) -> dict[str, Any]:
-    progress = {
-        "ready": row.contents_ready,
-        "failed": row.contents_failed,
-        "total": row.contents_total,
-    }
-    facts = {
-        "roadmap_id": str(row.id),
-        "seq": row.last_seq,
-        "title": row.title,
-        "status": str(row.status),
-    }
-    facts |= {"revision": row.revision, "progress": progress, "path": f"/api/v1/roadmaps/{row.id}"}
-    reason = str(data.get("reason") or "")
-    return {**facts, "reason": reason[:LONGEST_REASON]} if reason else facts
+    Webhook.update({"disabled_at": now, "disabled_reason": reason, "updated_at": now}).where(
+        Webhook.id == webhook_id, Webhook.disabled_at.is_null()
+    ).execute()
+    WebhookDelivery.update(
+        {"status": DeliveryStatus.failed, "error": reason, "finished_at": now}
+    ).where(
+        WebhookDelivery.webhook == webhook_id, WebhookDelivery.status == DeliveryStatus.pending
+    ).execute()
 
 
 def _payload(event: str, at: datetime, facts: Mapping[str, Any]) -> str:
-    told = {
-        "type": event,
-        "timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "data": facts,
-    }
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    timestamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return json.dumps(
+        {"type": event, "timestamp": timestamp, "data": facts},
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
 
 
 MOST_AT_ONCE = 500
 
 
 def bump(roadmap_id: UUID, **changes: Any) -> Roadmap:
-    """Change the roadmap and take the number of its next event, for `append` in the same transaction.
+    """Change the roadmap and take its next event number, for `append`.
 
-    The row stays locked until the commit, which keeps the order of commits and the order of numbers the same. Whoever
-    changes contents as well does this first, so that two of them never wait for each other. Raises Lost when it is gone.
+    The row stays locked until the commit, which keeps commits in the order of their numbers.
+    Transactions that change contents as well do this first, so that two of them never wait for each
+    other. Raises LeaseLost when the roadmap is gone.
     """
-    update = Roadmap.update(
-        {**changes, "last_seq": Roadmap.last_seq + 1, "updated_at": clock.now()}
+    changes |= {"last_seq": Roadmap.last_seq + 1, "updated_at": clock.now()}
+    rows: list[Roadmap] = list(
+        Roadmap.update(changes).where(Roadmap.id == roadmap_id).returning(Roadmap).execute()
     )
-    rows: list[Roadmap] = list(update.where(Roadmap.id == roadmap_id).returning(Roadmap).execute())
     if not rows:
         raise LeaseLost
     return rows[0]
 
 
 def append(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> list[Job]:
-    """Write the event whose number was taken last; a step for each webhook that is told of it."""
+    """Save the event whose number was taken last; return jobs for its webhooks."""
     now = clock.now()
-    event = {"roadmap": row.id, "seq": row.last_seq, "type": kind, "data": dict(data), "at": now}
-    RoadmapEvent.insert(event).execute()
+    RoadmapEvent.insert(
+        {"roadmap": row.id, "seq": row.last_seq, "type": kind, "data": dict(data), "at": now}
+    ).execute()
     return enqueue_deliveries(row, kind, data, now)
 
 
 def record(roadmap_id: UUID, kind: EventType, data: Mapping[str, Any], **changes: Any) -> Roadmap:
-    """Both at once, for an event that does not depend on what the row is then, and that no webhook is told of."""
+    """Bump and append at once, for an event that webhooks are not offered.
+
+    Its data does not depend on the changed row.
+    """
     assert kind not in OFFERED
     row = bump(roadmap_id, **changes)
     append(row, kind, data)
@@ -198,7 +210,7 @@ def record(roadmap_id: UUID, kind: EventType, data: Mapping[str, Any], **changes
 
 
 def was_last(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> bool:
-    """Whether the newest event of a locked row says just this."""
+    """Return whether the newest event of a locked row is this one."""
     newest = RoadmapEvent.get_or_none(
         RoadmapEvent.roadmap == row.id, RoadmapEvent.seq == row.last_seq
     )
@@ -206,23 +218,27 @@ def was_last(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> bool:
 
 
 def append_first(roadmap_ids: Sequence[UUID], kind: EventType) -> None:
-    """Write event 1 of many new roadmaps in one statement."""
-    common = {"seq": 1, "type": kind, "data": {}, "at": clock.now()}
-    insert_rows(RoadmapEvent, [{"roadmap": id_} for id_ in roadmap_ids], common=common)
+    """Save event 1 of many new roadmaps in one statement."""
+    insert_rows(
+        RoadmapEvent,
+        [{"roadmap": id_} for id_ in roadmap_ids],
+        common={"seq": 1, "type": kind, "data": {}, "at": clock.now()},
+    )
 
 
 def events_after(roadmap_id: UUID, seq: int) -> list[Event]:
-    """The next events of a roadmap, at most 500."""
+    """Return the next events of a roadmap, at most 500."""
     with session():
-        query = RoadmapEvent.select().where(
-            RoadmapEvent.roadmap == roadmap_id, RoadmapEvent.seq > seq
-        )
-        rows = list(query.order_by(RoadmapEvent.seq).limit(MOST_AT_ONCE))
-    return [Event(seq=row.seq, type=row.type, data=row.data, at=row.at) for row in rows]
+        later = (RoadmapEvent.roadmap == roadmap_id) & (RoadmapEvent.seq > seq)
+        rows = RoadmapEvent.select().where(later).order_by(RoadmapEvent.seq).limit(MOST_AT_ONCE)
+        return [Event(seq=row.seq, type=row.type, data=row.data, at=row.at) for row in rows]
 
 
 def last_seqs(roadmap_ids: Collection[UUID]) -> dict[tuple[UUID, UUID], int]:
-    """The number of the newest event, by roadmap and owner; one query for all. What is in the trash is left out."""
+    """Return the newest event number by roadmap and owner, in one query.
+
+    Roadmaps in the trash are left out.
+    """
     there = Roadmap.id.in_(list(roadmap_ids)) & Roadmap.trashed_at.is_null()
     with session():
         found = Roadmap.select(Roadmap.id, Roadmap.owner, Roadmap.last_seq).where(there).tuples()

@@ -1,10 +1,12 @@
-"""Who works on a row: a lease, which is a token and a time in the row itself.
+"""Leases on rows: a token and an expiry time in the row itself.
 
-It lasts for one HEARTBEAT_TTL_SECONDS and is renewed with every heartbeat while its work runs, for LEASE_SECONDS at most.
-So the row of a dead worker is free soon, and that of a live one is not, however long its model thinks.
+A lease lasts for HEARTBEAT_TTL_SECONDS and is renewed with every heartbeat while its work runs,
+for LEASE_SECONDS at most. So the row of a dead worker is free soon, and that of a live one is not,
+however long its model thinks.
 
-A lease that has run out is taken over in two looks: the first leaves a challenge in the row, which a renewal wipes out.
-When the database was away, workers that could not renew thus come before those who wait for their rows.
+An expired lease is taken over in two steps: the first leaves a challenge in the row, which a
+renewal wipes out. After an outage of the database, workers that could not renew thus come before
+those that wait for their rows.
 """
 
 import logging
@@ -39,15 +41,16 @@ from roadmap.plan.statuses import (
 logger = logging.getLogger(__name__)
 Row = TypeVar("Row", Roadmap, Content, WebhookDelivery, AccountExport)
 LASTS = timedelta(seconds=settings.heartbeat_ttl_seconds)
-CHALLENGE = LASTS / 2  # what a live worker has to renew a lease that ran out
+CHALLENGE = LASTS / 2  # the time that a live worker has to renew an expired lease
 AFTER = 0.1  # seconds
 SUSPICIOUS = 2  # interruptions
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseKind:
-    """What can be leased: rows of a table that wait or are held, and the step that takes them up. `among` are those that
-    may be worked on now.
+    """Rows that can be leased: their table, waiting and held status, and the job.
+
+    `among` is the condition for rows that may be worked on now.
     """
 
     table: type[Roadmap] | type[Content] | type[WebhookDelivery] | type[AccountExport]
@@ -81,9 +84,10 @@ EXPORTING = LeaseKind(
 
 
 def claim(work: LeaseKind, row_id: UUID, **changes: Any) -> UUID | None:
-    """The token of a new lease when the row waits, or was left by whoever held it; None when it is not to be had.
+    """Lease a row that waits or whose holder is gone; return the token, or None.
 
-    Runs in the caller's session. A try that follows an interruption is not counted as another attempt.
+    Runs in the caller's session. A try that follows an interruption is not counted as another
+    attempt.
     """
     table, now, token = work.table, clock.now(), new_id()
     waits = table.status == work.waiting
@@ -92,24 +96,26 @@ def claim(work: LeaseKind, row_id: UUID, **changes: Any) -> UUID | None:
         & (table.lease_until < now)
         & (table.challenged_at < now - CHALLENGE)
     )
-    update = table.update(
-        {
-            **changes,
-            "status": work.held,
-            "lease_token": token,
-            "lease_until": now + LASTS,
-            "challenged_at": None,
-            "attempts": table.attempts + peewee.Case(None, [(waits, 1)], 0),
-            "interruptions": table.interruptions + peewee.Case(None, [(waits, 0)], 1),
-        }
+    changed: int = (
+        table.update(
+            {
+                **changes,
+                "status": work.held,
+                "lease_token": token,
+                "lease_until": now + LASTS,
+                "challenged_at": None,
+                "attempts": table.attempts + peewee.Case(None, [(waits, 1)], 0),
+                "interruptions": table.interruptions + peewee.Case(None, [(waits, 0)], 1),
+            }
+        )
+        .where(table.id == row_id, waits | left, work.among)
+        .execute()
     )
-    return (
-        token if update.where(table.id == row_id, waits | left, work.among).execute() == 1 else None
-    )
+    return token if changed == 1 else None
 
 
 def recheck(work: LeaseKind, row_id: UUID) -> list[Job]:
-    """Somebody holds the row. If that was a worker that died, its lease runs out: come back then."""
+    """Challenge an expired lease; return a job for when the row may be free."""
     table, now = work.table, clock.now()
     with transaction():
         row = table.get_or_none(table.id == row_id, table.status == work.held)
@@ -117,27 +123,29 @@ def recheck(work: LeaseKind, row_id: UUID) -> list[Job]:
             return []
         if row.lease_until < now and row.challenged_at is None:
             row.challenged_at = now
-            mark = table.update(challenged_at=now).where(
+            table.update(challenged_at=now).where(
                 table.id == row_id, table.lease_token == row.lease_token
-            )
-            mark.execute()
-    free_at = (
-        max(row.lease_until, row.challenged_at + CHALLENGE)
-        if row.challenged_at
-        else row.lease_until
-    )
-    if free_at <= now:  # it is not the lease that keeps it from being claimed
+            ).execute()
+    challenged_until = row.challenged_at + CHALLENGE if row.challenged_at else row.lease_until
+    free_at = max(row.lease_until, challenged_until)
+    if free_at <= now:  # the lease is not what keeps it from being claimed
         free_at = now + LASTS
     return [Job(work.step, row_id, delay=(free_at - now).total_seconds() + AFTER)]
 
 
 def release(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
-    """End a lease with these changes; the changed row. Raises Lost, which has to undo the caller's transaction."""
+    """End a lease with these changes and return the row.
+
+    Raises LeaseLost, which has to undo the caller's transaction.
+    """
     return save(table, row_id, token, **changes, **NOBODYS)
 
 
 def release_untried(work: LeaseKind, row_id: UUID, token: UUID, wait: float) -> list[Job]:
-    """Nothing could be tried: the row waits again, for so many seconds, and this was no attempt. Raises Lost."""
+    """End a lease without counting an attempt; the row waits for `wait` seconds.
+
+    Raises LeaseLost.
+    """
     waits = {
         "status": work.waiting,
         "attempts": work.table.attempts - 1,
@@ -149,7 +157,7 @@ def release_untried(work: LeaseKind, row_id: UUID, token: UUID, wait: float) -> 
 
 
 def save(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
-    """Change what is held, and go on holding it. Raises Lost."""
+    """Change a row and keep its lease. Raises LeaseLost."""
     update = table.update(changes).where(table.id == row_id, table.lease_token == token)
     rows: list[Row] = list(update.returning(table).execute())
     if not rows:
@@ -158,13 +166,14 @@ def save(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
 
 
 class Quarantined(Exception):
-    """The row could be had, but must wait for another that is under suspicion too."""
+    """The row waits: another one whose workers died is being worked on."""
 
 
 class Quarantine:
-    """For a `with` around one piece of work. Rows over which workers died before are worked on one at a time in a process.
+    """Context manager: one row whose workers died at a time, in each process.
 
-    So the one that kills its worker does not take the others along again and again, until all of them are given up.
+    So the row that kills its worker does not interrupt others again and again, until all of them
+    are given up.
     """
 
     _one = threading.Lock()
@@ -180,7 +189,7 @@ class Quarantine:
             self._one.release()
 
     def check(self, row: Roadmap | Content) -> None:
-        """Raises NotNow when this row is under suspicion and another such row is being worked on."""
+        """Raise Quarantined if this row is suspicious and another such row is in work."""
         if row.interruptions >= SUSPICIOUS:
             self._mine = self._one.acquire(blocking=False)
             if not self._mine:
@@ -188,6 +197,7 @@ class Quarantine:
 
 
 def defer(work: LeaseKind, row_id: UUID) -> list[Job]:
+    """Return a job that tries a quarantined row later."""
     return [Job(work.step, row_id, delay=CHALLENGE.total_seconds())]
 
 
@@ -199,7 +209,10 @@ class _Held:
 
 
 class LeaseKeeper:
-    """Renews the leases of all work that runs in this process, in one statement a table. Its thread starts with the first."""
+    """Renew the leases of all work in this process, one statement per table.
+
+    Its thread starts with the first lease.
+    """
 
     def __init__(self) -> None:
         self._held: dict[UUID, _Held] = {}  # by token
@@ -209,7 +222,7 @@ class LeaseKeeper:
 
     @contextmanager
     def holding(self, work: LeaseKind, token: UUID, stop: StopSignal) -> Iterator[None]:
-        """Renew this lease while the block runs; give the signal when it is found lost."""
+        """Renew this lease while the block runs; signal `stop` when it is lost."""
         with self._lock:
             self._held[token] = _Held(work, monotonic() + settings.lease_seconds, stop)
             if self._thread is None or not self._thread.is_alive():
@@ -223,9 +236,10 @@ class LeaseKeeper:
                 self._held.pop(token, None)
 
     def hand_back(self) -> int:
-        """The process ends before its work does: let others have the rows at once. Says how many they were.
+        """Return all rows to the queue as the process ends; the number of rows.
 
-        These attempts do not count. Raises Unavailable when the database is away; then the leases run out by themselves.
+        These attempts do not count. Raises Unavailable when the database is away; then the leases
+        run out by themselves.
         """
         with self._lock:
             held, self._held = self._held, {}
@@ -255,28 +269,22 @@ class LeaseKeeper:
                     self._busy.clear()
             try:
                 self._renew(running, clock.now())
-                self._stop_lost(running)
             except Unavailable as error:
                 logger.warning("%d leases cannot be renewed, trying again: %s", len(running), error)
             except Exception:  # an edge: the others' leases must be renewed the next time
                 logger.exception("%d leases cannot be renewed, trying again", len(running))
 
     def _renew(self, running: dict[UUID, LeaseKind], now: datetime) -> None:
+        """Renew these leases, then stop work whose lease was cancelled or taken over."""
         for work, tokens in _by_work(running):
             with transaction():
-                renewed = work.table.update(lease_until=now + LASTS, challenged_at=None)
-                renewed.where(_held_under(work, tokens)).execute()
-
-    def _stop_lost(self, running: dict[UUID, LeaseKind]) -> None:
-        """Nobody wants the work of a lease any more that is not there: a person cancelled it, or others took it over."""
+                work.table.update(lease_until=now + LASTS, challenged_at=None).where(
+                    _held_under(work, tokens)
+                ).execute()
         for work, tokens in _by_work(running):
             with session():
-                there = {
-                    token
-                    for (token,) in work.table.select(work.table.lease_token)
-                    .where(_ours(work, tokens))
-                    .tuples()
-                }
+                left = work.table.select(work.table.lease_token).where(_ours(work, tokens))
+                there = {token for (token,) in left.tuples()}
             for token in set(tokens) - there:
                 with self._lock:
                     held = self._held.get(token)
@@ -285,16 +293,15 @@ class LeaseKeeper:
 
 
 def _held_under(work: LeaseKind, tokens: list[UUID]) -> peewee.Expression:
-    """Rows of these leases. One that is locked is left out for now, rather than let all the others wait for it."""
+    """Rows of these leases, without locked ones, for which all others would wait."""
     return work.table.id.in_(
         skip_locked(work.table.select(work.table.id).where(_ours(work, tokens)))
     )
 
 
 def _ours(work: LeaseKind, tokens: list[UUID]) -> peewee.Expression:
-    return (work.table.status == work.held) & work.table.lease_token.in_(
-        tokens
-    )  # there is an index by status
+    # The status makes use of an index.
+    return (work.table.status == work.held) & work.table.lease_token.in_(tokens)
 
 
 def _by_work(works: dict[UUID, LeaseKind]) -> Iterator[tuple[LeaseKind, list[UUID]]]:

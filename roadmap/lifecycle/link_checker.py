@@ -1,14 +1,16 @@
-"""Looks at the addresses that resources name, and has dead ones replaced.
+"""Checker of resource URLs; has resources with dead URLs replaced.
 
-Every minute a few addresses are looked at, each host once, so that no site is asked often. An answer that says "gone" makes an
-address dead at once; faults of its server or of the way there do when they come three times in a row over days, and only if this
-machine has reached others meanwhile: where there is no network, nothing is held against anybody.
+Every minute a few URLs are visited, one of each host, so that no site is asked often. An answer
+that says "gone" makes a URL dead at once. Faults of its server or of the way there do so when they
+come three times in a row over days, and only if this machine has reached others meanwhile: without
+a network, no fault counts.
 """
 
 import logging
 import random
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from math import inf
 from time import monotonic
@@ -25,6 +27,7 @@ from models.roadmaps import Content, ContentVersion
 from roadmap.generation.context import BUILT_IN
 from roadmap.lifecycle import commands, link_status
 from roadmap.lifecycle.link_status import UNNOTED, digest, known
+from roadmap.lifecycle.plan_rows import IS_CURRENT
 from roadmap.operations.execution_log import record
 from roadmap.plan.jobs import Job
 from roadmap.plan.outline import Resources
@@ -32,48 +35,43 @@ from roadmap.plan.statuses import LinkState
 
 logger = logging.getLogger(__name__)
 
-NOTED_AT_ONCE, MOST_NOTINGS = (
-    10,
-    20,
-)  # parts, each of which may name 1,000 long addresses; and how often in a round
-DUE_AT_ONCE = 200  # addresses, of which each host gives one
+NOTED_AT_ONCE, MOST_NOTINGS = 10, 20  # parts with up to 1,000 long URLs each; times per round
+DUE_AT_ONCE = 200  # URLs, of which each host gives one
 VISITS = 30  # of a round
 AT_ONCE = 10  # visits
 REPLACED_AT_ONCE = 20  # parts
-CROWDED = timedelta(hours=1)  # for which those of a host step back that leave no room for others
-HELD = timedelta(minutes=10)  # for which nobody else looks at what is looked at
-PAUSES = (
-    timedelta(days=1),
-    timedelta(days=2),
-)  # between faults; the next one behind them makes an address dead
-OFFLINE = timedelta(hours=1)  # until the next look from a machine that reaches nobody
+CROWDED = timedelta(hours=1)  # delay of URLs of a host that leave no room for other hosts
+HELD = timedelta(minutes=10)  # for which no other process visits a claimed URL
+PAUSES = (timedelta(days=1), timedelta(days=2))  # between faults; the next fault means dead
+OFFLINE = timedelta(hours=1)  # until the next visit from a machine without network
 LONGEST_WAIT = timedelta(days=1)  # that a site can ask for
-JITTER = 0.1  # of the days between two checks, so that what was written together is not looked at together
-SEEN_LATELY = timedelta(hours=1)  # in which an answer of anybody shows that there is a network
-BLIND = 300.0  # seconds for which nobody is visited while something is written, after all visits have come to nothing
-WHILE_WRITING = 10.0  # seconds for the addresses that a model has just named, all at once
+JITTER = 0.1  # of the days between two checks, to spread URLs that were written together
+SEEN_LATELY = timedelta(hours=1)  # age of an answer that shows that there is a network
+BLIND = 300.0  # seconds without visits while a part is written, after all visits have failed
+WHILE_WRITING = 10.0  # seconds for all URLs that a model has just named
 
 
 class NetworkUnreachable:
-    """Where nobody is reached, parts that are being written do not wait for visits, each of which would come to nothing."""
+    """Pause of visits while no host is reached, so that parts do not wait for them."""
 
     def __init__(self) -> None:
-        self._until, self._is_told = 0.0, False
+        self._until, self._is_logged = 0.0, False
 
     def note(self) -> None:
         self._until = monotonic() + BLIND
 
     def tell(self, hosts: int) -> None:
-        """Once, until somebody is reached."""
-        if not self._is_told:
+        """Log a warning, once until a host is reached."""
+        if not self._is_logged:
             logger.warning(
-                "no link could be looked at: this machine reaches none of %d hosts; this is told once",
+                "no link could be looked at: "
+                "this machine reaches none of %d hosts; this is told once",
                 hosts,
             )
-        self._is_told = True
+        self._is_logged = True
 
     def ended(self) -> None:
-        self._until, self._is_told = 0.0, False
+        self._until, self._is_logged = 0.0, False
 
     def is_so(self) -> bool:
         return monotonic() < self._until
@@ -83,16 +81,35 @@ blind = NetworkUnreachable()
 
 
 def run_checks(*, by_model: bool) -> list[Job]:
-    """One round; returns the steps of parts that are written anew, by a model or by the catalogue."""
+    """Run one round; return jobs for parts that are written again.
+
+    1. Register the URLs of versions that have become current.
+    2. Visit URLs that are due and save what was found.
+    3. Have each part with dead URLs written again once, by a model or by the catalogue, which
+       replaces only its own parts.
+    """
     for _ in range(MOST_NOTINGS):
         if _note_new() < NOTED_AT_ONCE:
             break
     _check_due()
-    return _replace_dead(by_model=by_model)
+    query = link_status.replaceable().join(ContentVersion, on=IS_CURRENT)
+    if not by_model:
+        query = query.where(ContentVersion.generator == BUILT_IN)
+    with session():
+        parts = list(query.distinct().limit(REPLACED_AT_ONCE).tuples())
+    jobs: list[Job] = []
+    for content_id, roadmap_id, owner_id in parts:
+        with suppress(RoadmapError), transaction():  # if it is being changed, it comes again
+            jobs += commands.replace_links(owner_id, roadmap_id, content_id)
+            _mark_replaced(content_id)
+    return jobs
 
 
 def dead_among(resources: Resources, *, look: bool) -> tuple[str, ...]:
-    """Of their addresses those that are dead, as far as is known; with `look`, those that nobody has looked at are visited."""
+    """Return the dead URLs of resources, as far as is known.
+
+    With `look`, URLs that were never visited are visited now.
+    """
     urls = [item.url for item in resources.items]
     with session():
         links = known(urls)
@@ -104,7 +121,7 @@ def dead_among(resources: Resources, *, look: bool) -> tuple[str, ...]:
             blind.note()
         with transaction():
             _insert(telling)
-            for url in sorted(telling, key=digest):  # in the same order for everybody, here as well
+            for url in sorted(telling, key=digest):  # in the same order in every process
                 if (link := CheckedLink.get_or_none(CheckedLink.digest == digest(url))) is not None:
                     _save(link, telling[url])
             links = known(urls)
@@ -112,41 +129,41 @@ def dead_among(resources: Resources, *, look: bool) -> tuple[str, ...]:
 
 
 def without(resources: Resources, dead: Sequence[str]) -> Resources:
-    """Without these, unless nothing would be left: then they stay, and are marked."""
-    left = tuple(item for item in resources.items if item.url not in dead)
-    return Resources(items=left or resources.items)
+    """Leave out dead URLs, unless nothing would be left: then they stay, marked."""
+    return Resources(
+        items=tuple(item for item in resources.items if item.url not in dead) or resources.items
+    )
 
 
 def _note_new() -> int:
-    """The addresses of versions that have become current since, whichever way; of how many parts."""
+    """Register the URLs of new current versions; the number of parts."""
     with transaction():
-        columns = (Content.id, Content.version)
-        found = dict(
-            skip_locked(Content.select(*columns).where(UNNOTED).limit(NOTED_AT_ONCE)).tuples()
-        )
+        parts = Content.select(Content.id, Content.version).where(UNNOTED).limit(NOTED_AT_ONCE)
+        found = dict(skip_locked(parts).tuples())
         if not found:
             return 0
-        urls_of = {id_: _urls(id_, version) for id_, version in found.items()}
+        urls_of: dict[UUID, list[str]] = {}
+        for id_, version in found.items():  # one by one: a body may have megabytes
+            its = (ContentVersion.content == id_) & (ContentVersion.version == version)
+            body = ContentVersion.select(ContentVersion.body).where(its).scalar()
+            urls = dict.fromkeys(item["url"] for item in body["items"]) if body else {}
+            urls_of[id_] = list(urls)
         _insert({url for urls in urls_of.values() for url in urls})
         uses = LinkUse.select(LinkUse.content).where(
             LinkUse.content.in_(list(found)), LinkUse.replaced_at.is_null(False)
         )
-        anew = {id_ for (id_,) in uses.distinct().tuples()}
+        rewritten = {id_ for (id_,) in uses.distinct().tuples()}
         for id_, version in found.items():
             named = [digest(url) for url in urls_of[id_]]
-            kept = lock_key_share(
-                CheckedLink.select(CheckedLink.digest).where(CheckedLink.digest.in_(named))
-            )
-            if len(kept) < len(named):  # one was just forgotten, as nobody named it: it comes again
+            links = CheckedLink.select(CheckedLink.digest).where(CheckedLink.digest.in_(named))
+            if len(lock_key_share(links)) < len(named):  # one was just purged: it comes again
                 continue
             LinkUse.delete().where(LinkUse.content == id_, LinkUse.link.not_in(named)).execute()
-            if named:  # those that the version before had keep what was done about them
+            if named:  # uses that the version before had keep their `replaced_at`
                 LinkUse.insert_many(
                     [{"content": id_, "link": link} for link in named]
                 ).on_conflict_ignore().execute()
-            if (
-                id_ in anew
-            ):  # what it names now was looked at: dead ones would be followed by others without end
+            if id_ in rewritten:  # its URLs were visited: dead ones would be replaced without end
                 _mark_replaced(id_)
             Content.update(links_noted=version).where(
                 Content.id == id_, Content.version == version
@@ -154,26 +171,16 @@ def _note_new() -> int:
     return len(found)
 
 
-def _urls(content_id: UUID, version: int) -> list[str]:
-    """Of one version: a body may have megabytes."""
-    its = (ContentVersion.content == content_id) & (ContentVersion.version == version)
-    body = ContentVersion.select(ContentVersion.body).where(its).scalar()
-    return list(dict.fromkeys(item["url"] for item in body["items"])) if body else []
-
-
 def _insert(urls: Iterable[str]) -> None:
-    """Those that are there already stay as they are. In the same order for everybody, so that no two wait for each other."""
+    """Insert new URLs, in the same order in every process, which prevents deadlocks."""
     common = {"state": LinkState.unchecked, "due_at": clock.now()}
-    rows = sorted(
-        ({"digest": digest(url), "url": url, **common} for url in urls),
-        key=lambda row: str(row["digest"]),
-    )
+    rows = [{"digest": digest(url), "url": url, **common} for url in sorted(urls, key=digest)]
     for batch in peewee.chunked(rows, 100):
         CheckedLink.insert_many(batch).on_conflict_ignore().execute()
 
 
 def _check_due() -> None:
-    links = _claimed()
+    links = _claim_due()
     if not links:
         return
     seen = _visited([link.url for link in links])
@@ -182,9 +189,7 @@ def _check_due() -> None:
         for link in sorted(links, key=lambda link: str(link.digest)):
             found = seen[link.url]
             if found.status is None and not (found.refused or found.unwelcome) and not online:
-                CheckedLink.update(due_at=clock.now() + OFFLINE).where(
-                    CheckedLink.digest == link.digest
-                ).execute()
+                _defer([link.digest], OFFLINE)
             else:
                 _save(link, found)
     if any(found.status is not None for found in seen.values()):
@@ -193,44 +198,33 @@ def _check_due() -> None:
         blind.tell(len(links))
 
 
-def _claimed() -> list[CheckedLink]:
-    """Of what is due one address of each host, held for a while; what nobody names any more is deleted."""
+def _claim_due() -> list[CheckedLink]:
+    """Claim one due URL of each host for a while; delete URLs that no part names."""
     with transaction():
-        due = (
-            CheckedLink.select()
-            .where(CheckedLink.due_at <= clock.now())
-            .order_by(CheckedLink.due_at)
-            .limit(DUE_AT_ONCE)
-        )
-        found = list(skip_locked(due))
+        due = CheckedLink.select().where(CheckedLink.due_at <= clock.now())
+        found = list(skip_locked(due.order_by(CheckedLink.due_at).limit(DUE_AT_ONCE)))
         digests = [link.digest for link in found]
-        named = {
-            link
-            for (link,) in LinkUse.select(LinkUse.link)
-            .where(LinkUse.link.in_(digests))
-            .distinct()
-            .tuples()
-        }
-        gone = [each for each in digests if each not in named]
-        if gone:
-            CheckedLink.delete().where(CheckedLink.digest.in_(gone)).execute()
-        by_host: dict[str, CheckedLink] = {}
-        firsts = [
-            by_host.setdefault(host_of(link.url), link) for link in found if link.digest in named
-        ]
-        taken = list(by_host.values())[:VISITS]
-        _put_off([link.digest for link in taken], HELD)
+        uses = LinkUse.select(LinkUse.link).where(LinkUse.link.in_(digests)).distinct()
+        named = {link for (link,) in uses.tuples()}
+        if gone := set(digests) - named:
+            CheckedLink.delete().where(CheckedLink.digest.in_(list(gone))).execute()
+        first: dict[str, CheckedLink] = {}
+        for link in found:
+            if link.digest in named:
+                first.setdefault(host_of(link.url), link)
+        claimed = list(first.values())[:VISITS]
+        _defer([link.digest for link in claimed], HELD)
         if len(found) == DUE_AT_ONCE:
-            _put_off(named.difference(link.digest for link in firsts), CROWDED)
-    return taken
+            _defer(named.difference(link.digest for link in first.values()), CROWDED)
+    return claimed
 
 
-def _put_off(digests: Collection[str], wait: timedelta) -> None:
+def _defer(digests: Collection[str], wait: timedelta) -> None:
     CheckedLink.update(due_at=clock.now() + wait).where(CheckedLink.digest.in_(digests)).execute()
 
 
 def _visited(urls: Sequence[str], within: float = inf) -> dict[str, Visit]:
-    """`within` so many seconds, all of them: those for which no time is left come to nothing."""
+    """Visit URLs, all of them `within` so many seconds; late visits find nothing."""
     until = monotonic() + within
 
     def ask(url: str) -> Visit:
@@ -241,15 +235,17 @@ def _visited(urls: Sequence[str], within: float = inf) -> dict[str, Visit]:
 
 
 def _is_online(seen: Iterable[Visit]) -> bool:
-    """Whether this machine reaches others: one has answered now or lately, or does when it is asked to see."""
+    """Return whether this machine reaches others.
+
+    That is so if a host has answered now or lately, or answers another visit.
+    """
     if any(found.status is not None or found.unwelcome for found in seen):
         return True
-    answered = CheckedLink.select().where(
-        CheckedLink.state == LinkState.alive, CheckedLink.status.is_null(False)
-    )
-    past = CheckedLink.checked_at <= clock.now()  # it may have been ahead
+    alive = (CheckedLink.state == LinkState.alive) & CheckedLink.status.is_null(False)
+    past = CheckedLink.checked_at <= clock.now()  # the clock may have been ahead
+    query = CheckedLink.select().where(alive, past).order_by(CheckedLink.checked_at.desc())
     with session():
-        latest = answered.where(past).order_by(CheckedLink.checked_at.desc()).first()
+        latest = query.first()
     if latest is None:
         return False
     lately = latest.checked_at > clock.now() - SEEN_LATELY
@@ -260,15 +256,18 @@ def _save(link: CheckedLink, seen: Visit) -> None:
     now = clock.now()
     days = timedelta(days=settings.link_check_days * random.uniform(1 - JITTER, 1 + JITTER))
     state, failures, wait = _judged(link, seen)
-    told = {"state": state, "status": seen.status, "reason": seen.wrong[:300], "failures": failures}
-    CheckedLink.update(**told, checked_at=now, due_at=now + (wait or days)).where(
-        CheckedLink.digest == link.digest
-    ).execute()
+    CheckedLink.update(
+        state=state,
+        status=seen.status,
+        reason=seen.wrong[:300],
+        failures=failures,
+        checked_at=now,
+        due_at=now + (wait or days),
+    ).where(CheckedLink.digest == link.digest).execute()
     if state == LinkState.alive and link.state == LinkState.dead:
         its = LinkUse.link == link.digest
-        free = skip_locked(
-            LinkUse.select(LinkUse.content).where(its)
-        )  # whoever holds others writes or deletes their parts
+        # Transactions that hold the other rows write or delete these parts.
+        free = skip_locked(LinkUse.select(LinkUse.content).where(its))
         LinkUse.update(replaced_at=None).where(
             its, LinkUse.content.in_([id_ for (id_,) in free.tuples()])
         ).execute()
@@ -282,43 +281,21 @@ def _save(link: CheckedLink, seen: Visit) -> None:
 
 
 def _judged(link: CheckedLink, seen: Visit) -> tuple[LinkState, int, timedelta | None]:
-    """What an address is now, its faults in a row, and when it is looked at again if that is not the usual time."""
+    """Return the state of a URL, its faults in a row, and an unusual wait, if any."""
     if seen.status is not None and not seen.wrong:
         return LinkState.alive, 0, None
     if seen.is_gone:
         return LinkState.dead, 0, None
     if seen.unwelcome or (seen.status is not None and seen.status < 500):
-        wait = (
-            None
-            if seen.retry_after is None
-            else min(timedelta(seconds=seen.retry_after), LONGEST_WAIT)
-        )
-        return LinkState.unclear, 0, wait
+        asked = None if seen.retry_after is None else timedelta(seconds=seen.retry_after)
+        return LinkState.unclear, 0, asked and min(asked, LONGEST_WAIT)
     if link.failures >= len(PAUSES) or link.state == LinkState.dead:
         return LinkState.dead, link.failures, None
     return LinkState.unclear, link.failures + 1, PAUSES[link.failures]
 
 
-def _replace_dead(*, by_model: bool) -> list[Job]:
-    """Each part is written anew once for what is dead in it, by who can: the catalogue replaces only what it has written."""
-    its = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    query = link_status.replaceable().join(ContentVersion, on=its)
-    if not by_model:
-        query = query.where(ContentVersion.generator == BUILT_IN)
-    with session():
-        parts = list(query.distinct().limit(REPLACED_AT_ONCE).tuples())
-    steps: list[Job] = []
-    for content_id, roadmap_id, owner_id in parts:
-        try:
-            with transaction():
-                steps += commands.replace_links(owner_id, roadmap_id, content_id)
-                _mark_replaced(content_id)
-        except RoadmapError:  # it is being changed by somebody: it comes again
-            continue
-    return steps
-
-
 def _mark_replaced(content_id: UUID) -> None:
-    dead = CheckedLink.select(CheckedLink.digest).where(CheckedLink.state == LinkState.dead)
-    of = (LinkUse.content == content_id) & LinkUse.link.in_(dead)
+    of = (LinkUse.content == content_id) & LinkUse.link.in_(
+        CheckedLink.select(CheckedLink.digest).where(CheckedLink.state == LinkState.dead)
+    )
     LinkUse.update(replaced_at=clock.now()).where(of).execute()

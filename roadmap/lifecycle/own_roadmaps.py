@@ -1,14 +1,14 @@
-"""One's own roadmaps in an order, of some states, with some words; page after page.
+"""List of an account's roadmaps: filtered, sorted, paged.
 
-A page ends at a key and an id, and the next one goes on behind these, so that what is added, deleted or renamed meanwhile moves
-nothing else. The newest and the oldest are read along an index. For other orders and for words all roadmaps of the account may
-have to be read, and that is given up after `SEARCH_SECONDS`.
+A page ends at a key and an id, and the next one continues behind these, so that rows that are
+added, deleted or renamed meanwhile move no others. The newest and the oldest are read along an
+index. For other orders and for words all roadmaps of the account may have to be read; that ends
+after `SEARCH_SECONDS`.
 """
 
 import heapq
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -24,7 +24,6 @@ from core.sanitize import strip_nul
 from models.roadmaps import Roadmap
 from roadmap.accounts.access import in_order_of_id
 from roadmap.lifecycle import queries
-from roadmap.lifecycle.queries import summary_of
 from roadmap.plan.statuses import RoadmapStatus
 from roadmap.plan.views import RoadmapSummary
 
@@ -36,26 +35,17 @@ OTHER_ORDER = "is not the `next_cursor` of a page in this order"
 class Order(StrEnum):
     newest = "newest"
     oldest = "oldest"
-    by_title = "title"  # of what has none yet: the goal
-    changed = "changed"  # last comes first
+    by_title = "title"  # or by goal, if there is no title yet
+    changed = "changed"  # the last change comes first
 
 
 @dataclass(frozen=True, slots=True)
 class RoadmapFilter:
-    """What a roadmap must be to be listed; empty: all are. `text`: words in any order, each wherever it stands."""
+    """Filter and order of a list; empty: all roadmaps. `text`: words in any order."""
 
     statuses: Sequence[RoadmapStatus] = ()
     text: str = ""
     order: Order = Order.newest
-
-    @property
-    def is_usual(self) -> bool:
-        return self.order is Order.newest and not self.text and len(self.statuses) < 2
-
-    @property
-    def needs_reading(self) -> bool:
-        """Whether no index has it."""
-        return bool(self.text) or self.order in KEYS
 
     @property
     def conditions(self) -> list[Any]:
@@ -75,77 +65,65 @@ KEYS: dict[Order, Any] = {
 def list_own(
     owner_id: UUID, wanted: RoadmapFilter, *, after: str | None, limit: int
 ) -> Page[RoadmapSummary]:
-    """`after` is the `next_cursor` of the page before. Raises Invalid, Unavailable."""
-    if wanted.is_usual:
-        before = None if after is None else _place(after, wanted.order)[0]
+    """Return a page behind cursor `after`. Raises Invalid, Unavailable."""
+    place = None if after is None else _parse_cursor(after, wanted.order)
+    if wanted.order is Order.newest and not wanted.text and len(wanted.statuses) < 2:
         return queries.list_roadmaps(
-            owner_id, limit=limit, before=before, status=next(iter(wanted.statuses), None)
+            owner_id,
+            limit=limit,
+            before=place and place[0],
+            status=next(iter(wanted.statuses), None),
         )
+    by_key = wanted.order in KEYS
+    has_index = not wanted.text and not by_key
+    bounds = {"statement": SEARCH_SECONDS, "lock": SEARCH_SECONDS}
     try:
-        # Of one moment: what gets another state between two queries would come twice or never.
-        with snapshot(), _bounded(wanted):
-            rows = (
-                _by_key(owner_id, wanted, after, limit)
-                if wanted.order in KEYS
-                else _by_id(owner_id, wanted, after, limit)
-            )
+        # One snapshot: a roadmap that changes state between two queries would come twice or never.
+        with snapshot(), session() if has_index else limited(**bounds):
+            read = _by_key if by_key else _by_id
+            rows = read(owner_id, wanted, place, limit)
     except StatementTimeout:
         rule = f"takes longer than {SEARCH_SECONDS:g} s: leave it out, or sort by `newest`"
         raise Invalid(
             "The search takes too long.",
             fields=(FieldError("?q" if wanted.text else "?sort", rule),),
         ) from None
-    more = len(rows) > limit
-    cursor = _cursor(wanted.order, rows[limit - 1]) if more else None
-    return Page(items=[summary_of(row) for row in rows[:limit]], next_cursor=cursor)
+    cursor = _cursor(wanted.order, rows[limit - 1]) if len(rows) > limit else None
+    return Page(items=[queries.summary_of(row) for row in rows[:limit]], next_cursor=cursor)
 
 
-def _bounded(wanted: RoadmapFilter) -> AbstractContextManager[None]:
-    return (
-        limited(statement=SEARCH_SECONDS, lock=SEARCH_SECONDS)
-        if wanted.needs_reading
-        else session()
-    )
-
-
-def _by_id(owner_id: UUID, wanted: RoadmapFilter, after: str | None, limit: int) -> list[Roadmap]:
-    oldest_first = wanted.order is Order.oldest
-    beyond = None if after is None else _place(after, wanted.order)[0]
+def _by_id(
+    owner_id: UUID, wanted: RoadmapFilter, place: tuple[UUID, Any] | None, limit: int
+) -> list[Roadmap]:
+    """Read each status along its index, since together they would have to be sorted."""
+    oldest_first, beyond = wanted.order is Order.oldest, place and place[0]
     pages = []
-    for status in dict.fromkeys(wanted.statuses) or (
-        None,
-    ):  # each along its index: together they would have to be sorted
+    for status in dict.fromkeys(wanted.statuses) or (None,):
         query = in_order_of_id(owner_id, beyond=beyond, status=status, oldest_first=oldest_first)
-        pages.append(
-            list(query.where(Roadmap.trashed_at.is_null(), *wanted.conditions).limit(limit + 1))
-        )
+        query = query.where(Roadmap.trashed_at.is_null(), *wanted.conditions)
+        pages.append(list(query.limit(limit + 1)))
     return list(heapq.merge(*pages, key=lambda row: row.id, reverse=not oldest_first))[: limit + 1]
 
 
-def _by_key(owner_id: UUID, wanted: RoadmapFilter, after: str | None, limit: int) -> list[Roadmap]:
+def _by_key(
+    owner_id: UUID, wanted: RoadmapFilter, place: tuple[UUID, Any] | None, limit: int
+) -> list[Roadmap]:
     key, is_title = KEYS[wanted.order], wanted.order is Order.by_title
     query = Roadmap.select(Roadmap, key.alias("sort_key")).where(
-        Roadmap.owner == owner_id, Roadmap.trashed_at.is_null()
+        Roadmap.owner == owner_id, Roadmap.trashed_at.is_null(), *wanted.conditions
     )
     if wanted.statuses:
         query = query.where(Roadmap.status.in_(list(wanted.statuses)))
-    if after is not None:
-        roadmap_id, text = _place(after, wanted.order)
-        there = peewee.Tuple(
-            _value(wanted.order, text), peewee.Value(roadmap_id, Roadmap.id.db_value)
-        )
+    if place is not None:
+        there = peewee.Tuple(place[1], peewee.Value(place[0], Roadmap.id.db_value))
         here = peewee.Tuple(key, Roadmap.id)
         query = query.where(here > there if is_title else here < there)
-    ordered = (
-        query.order_by(key, Roadmap.id)
-        if is_title
-        else query.order_by(key.desc(), Roadmap.id.desc())
-    )
-    return list(ordered.where(True, *wanted.conditions).limit(limit + 1))
+    order = (key, Roadmap.id) if is_title else (key.desc(), Roadmap.id.desc())
+    return list(query.order_by(*order).limit(limit + 1))
 
 
 def _cursor(order: Order, row: Any) -> str:
-    """The id alone for the newest first, as other lists have it; else the order and its key behind it."""
+    """Return the id for the newest first, as in other lists; else add order and key."""
     if order is Order.newest:
         return str(row.id)
     key = row.sort_key if order is Order.by_title else row.updated_at.isoformat()
@@ -153,29 +131,17 @@ def _cursor(order: Order, row: Any) -> str:
     return f"{row.id}.{urlsafe_b64encode(text.encode()).decode().rstrip('=')}"
 
 
-def _place(cursor: str, order: Order) -> tuple[UUID, str]:
-    """The id and the key. Raises Invalid."""
+def _parse_cursor(cursor: str, order: Order) -> tuple[UUID, peewee.Value]:
+    """Return the id and the key behind which a page begins. Raises Invalid."""
     id_, dot, encoded = cursor.partition(".")
     try:
         of, _, key = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode().partition(":")
         if (of if dot else Order.newest) == order:
-            return UUID(id_), strip_nul(key)
-    except ValueError:
-        pass
-    raise _of_another_order()
-
-
-def _value(order: Order, text: str) -> Any:
-    """Raises Invalid."""
-    if order is Order.by_title:
-        return peewee.Value(text)
-    try:
-        return peewee.Value(
-            datetime.fromisoformat(text).astimezone(UTC), Roadmap.updated_at.db_value
-        )
+            if order is not Order.changed:
+                return UUID(id_), peewee.Value(strip_nul(key))
+            return UUID(id_), peewee.Value(
+                datetime.fromisoformat(strip_nul(key)).astimezone(UTC), Roadmap.updated_at.db_value
+            )
     except (ValueError, OverflowError):
-        raise _of_another_order() from None
-
-
-def _of_another_order() -> Invalid:
-    return Invalid("The cursor does not fit.", fields=(FieldError("?cursor", OTHER_ORDER),))
+        pass
+    raise Invalid("The cursor does not fit.", fields=(FieldError("?cursor", OTHER_ORDER),))

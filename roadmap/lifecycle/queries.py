@@ -1,8 +1,8 @@
-"""What is told of roadmaps. Every query is scoped by owner; what belongs to others is NotFound."""
+"""Queries on an account's roadmaps; roadmaps of others raise NotFound."""
 
 import hashlib
 from collections import defaultdict
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from core.db import database, is_postgres, session
@@ -15,7 +15,7 @@ from roadmap.budget.budget import money
 from roadmap.budget.cost_report import pending_estimate
 from roadmap.learning.notes import notes_tag
 from roadmap.lifecycle.link_status import checked
-from roadmap.lifecycle.plan_rows import key_of
+from roadmap.lifecycle.plan_rows import IS_CURRENT, key_of
 from roadmap.operations.execution_log import LogRecord
 from roadmap.plan.outline import ContentKind, Quiz
 from roadmap.plan.statuses import FINAL, Progress, RoadmapStatus
@@ -34,11 +34,13 @@ from roadmap.plan.views import (
     without_answers,
 )
 
+Node = TypeVar("Node", StageNode, ModuleNode)
 PARTS = "c.id || ' ' || c.status || ' ' || c.version || ' ' || c.error"
 LEARNED = "n.id || ' ' || n.progress || ' ' || coalesce(CAST(n.progress_at AS text), '')"
 STATE_ON_POSTGRES = f"""SELECT sha256(convert_to(concat(r,
     (SELECT string_agg({PARTS}, ' ' ORDER BY c.id) FROM content c WHERE c.roadmap_id = r.id),
-    (SELECT string_agg({LEARNED}, ' ' ORDER BY n.id) FROM concept n WHERE n.roadmap_id = r.id)), 'UTF8'))::text
+    (SELECT string_agg({LEARNED}, ' ' ORDER BY n.id) FROM concept n WHERE n.roadmap_id = r.id)),
+    'UTF8'))::text
     FROM roadmap r WHERE r.id = %s AND r.owner_id = %s AND r.trashed_at IS NULL"""
 STATE_ON_SQLITE = f"""SELECT r.*,
     (SELECT group_concat({PARTS}) FROM content c WHERE c.roadmap_id = r.id),
@@ -49,7 +51,7 @@ STATE_ON_SQLITE = f"""SELECT r.*,
 def list_roadmaps(
     owner_id: UUID, *, limit: int, before: UUID | None, status: RoadmapStatus | None
 ) -> Page[RoadmapSummary]:
-    """The owner's roadmaps, newest first; `before` is the id that the page before ended with."""
+    """Return a page, newest first; `before` is the last id of the previous page."""
     with session():
         rows = list(newest_of(owner_id, before=before, status=status).limit(limit + 1))
     return _page([summary_of(row) for row in rows], limit)
@@ -66,7 +68,7 @@ def summary(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
 
 
 def last_event(owner_id: UUID, roadmap_id: UUID) -> tuple[int, bool]:
-    """The number of the roadmap's last event so far, and whether it is the last of all. Raises NotFound."""
+    """Return the last event's number and whether it is final. Raises NotFound."""
     with session():
         row = get_owned(owner_id, roadmap_id)
     return row.last_seq, row.status in FINAL
@@ -79,7 +81,7 @@ def status_of(owner_id: UUID, roadmap_id: UUID) -> RoadmapStatus:
 
 
 def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> RoadmapTree:
-    """The whole roadmap as it is planned now, in six queries. Raises NotFound."""
+    """Return the whole roadmap as it is planned now, in six queries. Raises NotFound."""
     with session():
         row = get_owned(owner_id, roadmap_id, with_trash=with_trash)
         stages = list(_planned(Stage, roadmap_id))
@@ -87,45 +89,65 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
         concepts = _by(_planned(Concept, roadmap_id), "module_id")
         contents = _by(Content.select().where(Content.roadmap == roadmap_id), "concept_id")
         current = (Revision.roadmap == roadmap_id) & (Revision.number == row.revision)
-        estimate = (
-            pending_estimate(roadmap_id) if row.status == RoadmapStatus.awaiting_review else None
-        )
+        waits = row.status == RoadmapStatus.awaiting_review
+        estimate = pending_estimate(roadmap_id) if waits else None
         remarks = Revision.select(Revision.problems).where(current).scalar() or []
-    nodes = [_stage_node(stage, modules, concepts, contents) for stage in stages]
-    more = {name: getattr(row, name) for name in ("review", "resource_language", "analysis")}
-    learned = _learned(_concepts(nodes))
+    nodes = [
+        _node(
+            StageNode,
+            stage,
+            modules=[
+                _node(
+                    ModuleNode,
+                    module,
+                    concepts=[
+                        _concept_node(concept, contents[concept.id])
+                        for concept in concepts[module.id]
+                    ],
+                )
+                for module in modules[stage.id]
+            ],
+        )
+        for stage in stages
+    ]
     return RoadmapTree(
-        **_summary(row), **more, remarks=remarks, estimate=estimate, learned=learned, stages=nodes
+        **_summary(row),
+        review=row.review,
+        resource_language=row.resource_language,
+        analysis=row.analysis,
+        remarks=remarks,
+        estimate=estimate,
+        learned=_learned(_concepts(nodes)),
+        stages=nodes,
     )
 
 
 def tree_state(owner_id: UUID, roadmap_id: UUID) -> bytes:
-    """Another one after every change of what `roadmap_tree` tells, but for an estimate; in one query. Raises NotFound.
+    """Return a hash of all that `roadmap_tree` returns, estimates excepted.
 
-    A plan changes with the row of its roadmap only, contents and progress without it.
+    In one query. A plan changes with the row of its roadmap only, contents and progress without it.
+    Raises NotFound.
     """
     keys = (Roadmap.id.db_value(roadmap_id), Roadmap.owner.db_value(owner_id))
+    statement = STATE_ON_POSTGRES if is_postgres() else STATE_ON_SQLITE
     with session():
-        row = database.execute_sql(
-            STATE_ON_POSTGRES if is_postgres() else STATE_ON_SQLITE, keys
-        ).fetchone()
+        row = database.execute_sql(statement, keys).fetchone()
         if row is None:
-            get_owned(owner_id, roadmap_id)  # which says why
+            get_owned(owner_id, roadmap_id)  # raises NotFound or InTrash
             raise NotFound("There is no such roadmap.")
     return hashlib.sha256(repr(row).encode()).digest()
 
 
 def resources_of(roadmap_id: UUID, concept_id: UUID) -> list[CheckedResource] | None:
-    """As `concept_detail` tells them."""
-    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    its = (
-        Content.concept == concept_id,
-        Content.roadmap == roadmap_id,
-        Content.kind == ContentKind.resources,
-    )
+    """Return the resources of a concept, as in `concept_detail`."""
+    query = ContentVersion.select(ContentVersion).join(Content, on=IS_CURRENT)
     with session():
         return _resources(
-            ContentVersion.select(ContentVersion).join(Content, on=current).where(*its).first()
+            query.where(
+                Content.concept == concept_id,
+                Content.roadmap == roadmap_id,
+                Content.kind == ContentKind.resources,
+            ).first()
         )
 
 
@@ -139,21 +161,21 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
         if concept is None:
             raise NotFound("There is no such concept in this roadmap.")
         contents = list(Content.select().where(Content.concept == concept_id))
-        current = (ContentVersion.content == Content.id) & (
-            ContentVersion.version == Content.version
-        )
-        written = ContentVersion.select(ContentVersion, Content).join(Content, on=current)
+        written = ContentVersion.select(ContentVersion, Content).join(Content, on=IS_CURRENT)
         versions = {
             version.content.kind: version
             for version in written.where(Content.concept == concept_id)
         }
         resources = _resources(versions.get(ContentKind.resources))
-    node = _concept_node(concept, contents)
+    tutorial, quiz = versions.get(ContentKind.tutorial), versions.get(ContentKind.quiz)
     return ConceptDetail(
-        **node.model_dump(),
+        **_concept_node(concept, contents).model_dump(),
         roadmap_id=roadmap_id,
-        **_notes(concept),
-        **_written(versions),
+        notes=concept.notes,
+        notes_tag=notes_tag(concept.notes),
+        tutorial=tutorial
+        and TutorialDetail(**tutorial.body, version=tutorial.version, generator=tutorial.generator),
+        quiz=quiz and without_answers(Quiz.model_validate(quiz.body), quiz.version),
         resources=resources,
     )
 
@@ -167,7 +189,7 @@ def list_logs(
     level: str | None,
     category: str | None,
 ) -> Page[LogRecord]:
-    """The roadmap's execution log, oldest first. Raises NotFound."""
+    """Return a page of the execution log, oldest first. Raises NotFound."""
     query = ExecutionLog.select().where(ExecutionLog.roadmap_id == roadmap_id)
     if after is not None:
         query = query.where(ExecutionLog.id > after)
@@ -182,15 +204,15 @@ def list_logs(
 
 
 def _planned(table: type[Stage] | type[Module] | type[Concept], roadmap_id: UUID) -> Any:
-    """What is in the current plan, in order."""
+    """Select the nodes of the current plan, in order."""
     return (
         table.select().where(table.roadmap == roadmap_id, ~table.removed).order_by(table.position)
     )
 
 
 def _page(items: list[Any], limit: int) -> Page[Any]:
-    more = len(items) > limit
-    return Page(items=items[:limit], next_cursor=str(items[limit - 1].id) if more else None)
+    last = items[limit - 1].id if len(items) > limit else None
+    return Page(items=items[:limit], next_cursor=last and str(last))
 
 
 def _by(query: Any, field: str) -> dict[UUID, list[Any]]:
@@ -201,43 +223,30 @@ def _by(query: Any, field: str) -> dict[UUID, list[Any]]:
 
 
 def _summary(row: Roadmap) -> dict[str, Any]:
-    progress = Progress(
-        ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total
-    )
-    made = {
-        "progress": progress,
+    changed = {
+        "progress": Progress(
+            ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total
+        ),
         "spent": money(row.spent),
         "revision": row.revision or int(bool(row.title)),
+        "begins_on": row.begins_on or row.created_at.date(),
     }
-    made["begins_on"] = row.begins_on or row.created_at.date()
     return {
-        **{name: getattr(row, name) for name in RoadmapSummary.model_fields.keys() - made},
-        **made,
+        **{name: getattr(row, name) for name in RoadmapSummary.model_fields.keys() - changed},
+        **changed,
     }
 
 
-def _stage_node(stage: Stage, modules: Any, concepts: Any, contents: Any) -> StageNode:
-    nodes = [_module_node(module, concepts, contents) for module in modules[stage.id]]
-    hours = sum(node.hours for node in nodes)
-    head = {
-        "id": stage.id,
-        "key": key_of(stage),
-        "title": stage.title,
-        "description": stage.description,
-    }
-    return StageNode(**head, hours=hours, modules=nodes)
-
-
-def _module_node(module: Module, concepts: Any, contents: Any) -> ModuleNode:
-    nodes = [_concept_node(concept, contents[concept.id]) for concept in concepts[module.id]]
-    hours = sum(node.hours for node in nodes)
-    head = {
-        "id": module.id,
-        "key": key_of(module),
-        "title": module.title,
-        "description": module.description,
-    }
-    return ModuleNode(**head, hours=hours, concepts=nodes)
+def _node(shape: type[Node], row: Stage | Module, **inside: list[Any]) -> Node:
+    """Return a stage or a module with the sum of the hours inside."""
+    return shape(
+        id=row.id,
+        key=key_of(row),
+        title=row.title,
+        description=row.description,
+        hours=sum(node.hours for nodes in inside.values() for node in nodes),
+        **inside,
+    )
 
 
 def _concept_node(concept: Concept, contents: list[Content]) -> ConceptNode:
@@ -249,18 +258,5 @@ def _concept_node(concept: Concept, contents: list[Content]) -> ConceptNode:
     return ConceptNode(**{name: getattr(concept, name) for name in fields}, contents=ordered)
 
 
-def _notes(concept: Concept) -> dict[str, str]:
-    return {"notes": concept.notes, "notes_tag": notes_tag(concept.notes)}
-
-
 def _resources(version: ContentVersion | None) -> list[CheckedResource] | None:
     return None if version is None else checked(version.body["items"])
-
-
-def _written(versions: dict[str, ContentVersion]) -> dict[str, Any]:
-    tutorial, quiz = (versions.get(kind) for kind in ("tutorial", "quiz"))
-    return {
-        "tutorial": tutorial
-        and TutorialDetail(**tutorial.body, version=tutorial.version, generator=tutorial.generator),
-        "quiz": quiz and without_answers(Quiz.model_validate(quiz.body), quiz.version),
-    }

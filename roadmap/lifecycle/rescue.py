@@ -1,7 +1,8 @@
-"""The second net: work that nobody has taken, or whose holder is silent, is enqueued again.
+"""Rescue of overdue work: what is not claimed, or whose lease has expired.
 
-The database is the ledger, the queue a hint. What is returned here may be in the queue already; running it twice does
-no harm. `due_at` moves on with each rescue, so that a long queue is not filled with the same messages over and over.
+The database is the ledger, the queue a hint. A job that is returned here may be in the queue
+already; running it twice does no harm. `due_at` moves on with each rescue, so that a long queue is
+not filled with the same messages over and over.
 """
 
 from datetime import timedelta
@@ -19,26 +20,25 @@ CONTENT_PATIENCE = 8  # contents wait in line behind each other, outlines and de
 
 
 def overdue(waiting: int = 0) -> list[Job]:
-    """Steps for at most 500 roadmaps, contents, deliveries and exports each that nobody has taken for RESCUE_AFTER_SECONDS.
+    """Return jobs for rows that were not claimed for RESCUE_AFTER_SECONDS.
 
-    `waiting` is the number of messages in the content queue. When there are none, what is overdue is surely lost. When
-    there are many it is probably among them, so that few contents are added, and none to a queue that nobody seems to
-    work on: it would fill the broker.
+    At most 500 each of roadmaps, contents, deliveries and exports. `waiting` is the number of
+    messages in the content queue. When there are none, the messages of overdue rows are surely
+    lost. When there are many, they are probably among them: few contents are added, and none to a
+    queue that does not seem to move, because they would fill the broker.
     """
     if waiting >= TOO_MANY:
         return []
-    plans = _overdue(PLANNING, MOST_AT_ONCE, patience=1)
-    deliveries = _overdue(DELIVERING, MOST_AT_ONCE, patience=1)
-    exports = _overdue(EXPORTING, MOST_AT_ONCE, patience=1)
-    builds = _overdue(
-        BUILDING,
-        MOST_AT_ONCE if waiting < MANY else FEW,
-        patience=CONTENT_PATIENCE if waiting else 1,
-    )
-    return plans + deliveries + exports + builds
+    few, patience = waiting >= MANY, CONTENT_PATIENCE if waiting else 1
+    return [
+        *_overdue(PLANNING),
+        *_overdue(DELIVERING),
+        *_overdue(EXPORTING),
+        *_overdue(BUILDING, FEW if few else MOST_AT_ONCE, patience),
+    ]
 
 
-def _overdue(work: LeaseKind, most: int, patience: int) -> list[Job]:
+def _overdue(work: LeaseKind, most: int | None = None, patience: int = 1) -> list[Job]:
     table, now = work.table, clock.now()
     late = table.due_at < now - timedelta(seconds=settings.rescue_after_seconds * patience)
     lost = table.status == work.waiting
@@ -48,13 +48,11 @@ def _overdue(work: LeaseKind, most: int, patience: int) -> list[Job]:
             table.select(table.id)
             .where(late, lost | abandoned, work.among)
             .order_by(table.due_at)
-            .limit(most)
+            .limit(most or MOST_AT_ONCE)
         )
-        ids: list[UUID] = [
-            id_ for (id_,) in skip_locked(query).tuples()
-        ]  # two rescuers share the work
+        # Two rescuers share the work.
+        ids: list[UUID] = [id_ for (id_,) in skip_locked(query).tuples()]
         if ids:
             table.update(due_at=now).where(table.id.in_(ids)).execute()
-    return [
-        Job(work.step, id_, trace=tracing.begun()) for id_ in ids
-    ]  # whose request it was is not known any more
+    # The request that it came from is not known any more: each begins a trace.
+    return [Job(work.step, id_, trace=tracing.begun()) for id_ in ids]

@@ -1,7 +1,8 @@
-"""The revisions of a roadmap's plan: each an outline, numbered from 1, with where it came from; kept for good.
+"""Revisions of a plan: outlines with their origin, numbered from 1, kept for good.
 
-A revision that is being designed is open, and its row holds the last draft with what is wrong with it, so that whoever
-takes the work up goes on from there. Everything but the reading runs in a transaction that holds the roadmap's row.
+A revision that is being designed is open, and its row holds the last draft with its problems, so
+that the next worker goes on from there. Everything but reading runs in a transaction that holds
+the roadmap's row.
 """
 
 from collections import Counter
@@ -27,12 +28,12 @@ from roadmap.plan.statuses import RevisionSource, RevisionStatus
 from roadmap.plan.validation import Thing, doubts, problems
 
 MOST = 500  # revisions of a roadmap
-MOST_PROBLEMS = 40  # of a draft that are told
+MOST_PROBLEMS = 40  # of a draft that are kept
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedOutline:
-    """A draft, as an outline when it can be used, and what should be better."""
+    """A draft with its problems, and as an outline if it can be used."""
 
     draft: dict[str, Any]
     outline: Outline | None
@@ -74,56 +75,70 @@ class Diff(BaseModel):
 def checked(
     draft: dict[str, Any], request: RoadmapRequest, today: date, language: str | None = None
 ) -> CheckedOutline:
-    """Hold a draft to all the rules, with a language to that as well. One whose `outline` is None cannot be used as it is."""
+    """Check a draft by all rules, and for a language if one is given.
+
+    An unusable draft has no `outline`.
+    """
     try:
         outline = Outline.model_validate(draft)
     except ValidationError as error:
-        rules = [
-            f"{'.'.join(map(str, p['loc']))}: {p['msg']}."
-            for p in error.errors(include_url=False)[:MOST_PROBLEMS]
-        ]
-        return CheckedOutline(draft, None, rules)
+        return CheckedOutline(
+            draft,
+            None,
+            [
+                f"{'.'.join(map(str, p['loc']))}: {p['msg']}."
+                for p in error.errors(include_url=False)[:MOST_PROBLEMS]
+            ],
+        )
     wrong = language_error(outline.text(), language) if language else None
     if found := [*problems(outline), *([wrong] if wrong else [])]:
         return CheckedOutline(draft, None, found[:MOST_PROBLEMS])
-    remarks = doubts(
-        outline, hours_per_week=request.hours_per_week, deadline=request.deadline, today=today
+    return CheckedOutline(
+        draft,
+        outline,
+        doubts(
+            outline, hours_per_week=request.hours_per_week, deadline=request.deadline, today=today
+        )[:MOST_PROBLEMS],
     )
-    return CheckedOutline(draft, outline, remarks[:MOST_PROBLEMS])
 
 
 def recognised(outline: Outline, before: Outline | None) -> Outline:
-    """The same with the keys of before for what has another key now, and still its title: who designs anew may forget them."""
+    """Give nodes whose key changed, but not their title, their old key.
+
+    A generator that designs a plan again may forget the keys.
+    """
     if before is None:
         return outline
-    renamed = _renamed(outline.concepts(), before.concepts())
+    concepts_of = _renamed(outline.concepts(), before.concepts())
+    modules_of = _renamed(outline.modules(), before.modules())
+    stages_of = _renamed(outline.stages, before.stages)
 
     def concept(node: OutlineConcept) -> OutlineConcept:
-        needs = tuple(renamed.get(key, key) for key in node.prerequisites)
-        return node.model_copy(
-            update={"key": renamed.get(node.key, node.key), "prerequisites": needs}
-        )
-
-    modules_of, stages_of = (
-        _renamed(outline.modules(), before.modules()),
-        _renamed(outline.stages, before.stages),
-    )
+        needs = tuple(concepts_of.get(key, key) for key in node.prerequisites)
+        key = concepts_of.get(node.key, node.key)
+        return node.model_copy(update={"key": key, "prerequisites": needs})
 
     def module(node: OutlineModule) -> OutlineModule:
-        inside = tuple(concept(each) for each in node.concepts)
         return node.model_copy(
-            update={"key": modules_of.get(node.key, node.key), "concepts": inside}
+            update={
+                "key": modules_of.get(node.key, node.key),
+                "concepts": tuple(map(concept, node.concepts)),
+            }
         )
 
     def stage(node: OutlineStage) -> OutlineStage:
-        inside = tuple(module(each) for each in node.modules)
-        return node.model_copy(update={"key": stages_of.get(node.key, node.key), "modules": inside})
+        return node.model_copy(
+            update={
+                "key": stages_of.get(node.key, node.key),
+                "modules": tuple(map(module, node.modules)),
+            }
+        )
 
-    return outline.model_copy(update={"stages": tuple(stage(each) for each in outline.stages)})
+    return outline.model_copy(update={"stages": tuple(map(stage, outline.stages))})
 
 
 def _renamed(now: Iterable[Thing], before: Iterable[Thing]) -> dict[str, str]:
-    """From keys that are new to those that are missing, where the titles are the same."""
+    """Map new keys to missing ones of nodes with the same title."""
     there, was = {node.key: node for node in now}, {node.key: node for node in before}
     missing = _by_title(node for key, node in was.items() if key not in there)
     new = _by_title(node for key, node in there.items() if key not in was)
@@ -131,24 +146,24 @@ def _renamed(now: Iterable[Thing], before: Iterable[Thing]) -> dict[str, str]:
 
 
 def _by_title(nodes: Iterable[Thing]) -> dict[str, str]:
-    """The keys of those whose title only one has."""
+    """Return the keys of nodes by title, without titles that two nodes have."""
     of = list(nodes)
     counts = Counter(node.title for node in of)
     return {node.title: node.key for node in of if counts[node.title] == 1}
 
 
 def number_legacy_plan(row: Roadmap) -> None:
-    """A roadmap that was planned by a version without revisions: what it is becomes its first one."""
+    """Save the plan of an older release, which had no revisions, as the first one."""
     if row.revision == 0 and row.title:
-        outline = current_outline(row).model_dump(mode="json")
-        facts = {"outline": outline, "generator": row.generator, "created_at": row.created_at}
         _insert(
             row.id,
             1,
             RevisionSource.goal,
+            outline=current_outline(row).model_dump(mode="json"),
+            generator=row.generator,
             status=RevisionStatus.done,
+            created_at=row.created_at,
             finished_at=row.created_at,
-            **facts,
         )
         Roadmap.update(revision=1).where(Roadmap.id == row.id).execute()
         row.revision = 1
@@ -156,26 +171,29 @@ def number_legacy_plan(row: Roadmap) -> None:
 
 
 def open_(row: Roadmap, source: RevisionSource, instruction: str = "") -> Revision:
-    """Begin one that is to be designed."""
-    facts = {"base": row.revision, "instruction": instruction, "before": row.status}
-    return _insert(row.id, next_number(row.id), source, **facts)
+    """Open a revision that is to be designed."""
+    number, before = next_number(row.id), row.status
+    return _insert(
+        row.id, number, source, base=row.revision, instruction=instruction, before=before
+    )
 
 
 def being_designed(row: Roadmap) -> Revision:
-    """The open one; the first is opened by whoever designs it."""
-    found: Revision | None = Revision.get_or_none(
-        Revision.roadmap == row.id, Revision.status == RevisionStatus.open
-    )
-    return found or open_(row, RevisionSource.goal)
+    """Return the open revision; open the first one of a roadmap."""
+    return _find_open(row.id) or open_(row, RevisionSource.goal)
 
 
 def save_draft(
     revision: Revision, made: CheckedOutline, rounds: int, generator: str, prompt_version: str
 ) -> None:
+    """Save a draft and what it came from into the row of an open revision."""
     _update(
         revision,
-        **{"outline": made.draft, "problems": made.problems, "rounds": rounds},
-        **{"generator": generator, "prompt_version": prompt_version},
+        outline=made.draft,
+        problems=made.problems,
+        rounds=rounds,
+        generator=generator,
+        prompt_version=prompt_version,
     )
 
 
@@ -184,10 +202,8 @@ def close(revision: Revision, status: RevisionStatus, error: str = "") -> None:
 
 
 def close_open(roadmap_id: UUID, status: RevisionStatus, error: str) -> Revision | None:
-    """End the design that is under way, if there is one."""
-    revision: Revision | None = Revision.get_or_none(
-        Revision.roadmap == roadmap_id, Revision.status == RevisionStatus.open
-    )
+    """Close the open revision, if there is one, and return it."""
+    revision = _find_open(roadmap_id)
     if revision is not None:
         close(revision, status, error)
     return revision
@@ -196,34 +212,29 @@ def close_open(roadmap_id: UUID, status: RevisionStatus, error: str) -> Revision
 def add(
     row: Roadmap, source: RevisionSource, outline: Outline, *, base: int, remarks: Sequence[str]
 ) -> Revision:
-    """One that is there already: nobody has to design it."""
-    facts = {"outline": outline.model_dump(mode="json"), "problems": list(remarks), "base": base}
+    """Save an outline as a revision that is done."""
     return _insert(
         row.id,
         next_number(row.id),
         source,
+        outline=outline.model_dump(mode="json"),
+        problems=list(remarks),
+        base=base,
         status=RevisionStatus.done,
         finished_at=clock.now(),
-        **facts,
     )
 
 
 def next_number(roadmap_id: UUID) -> int:
-    """Raises Conflict when there are too many."""
-    newest = (
-        Revision.select(Revision.number)
-        .where(Revision.roadmap == roadmap_id)
-        .order_by(Revision.number.desc())
-    )
-    first = newest.limit(1).scalar()
-    number = int(first or 0) + 1
+    """Return the number of the next revision. Raises Conflict for too many."""
+    number = _highest(Revision.roadmap == roadmap_id) + 1
     if number > MOST:
         raise Conflict(f"This roadmap has {MOST} revisions; that is as many as there may be.")
     return number
 
 
 def outline_of(row: Roadmap, number: int) -> Outline:
-    """Of a revision that is done. Raises NotFound."""
+    """Return the outline of a revision that is done. Raises NotFound."""
     number_legacy_plan(row)
     revision = Revision.get_or_none(
         Revision.roadmap == row.id,
@@ -240,9 +251,14 @@ def list_revisions(owner_id: UUID, roadmap_id: UUID) -> Revisions:
     with transaction():
         row = get_owned(owner_id, roadmap_id)
         number_legacy_plan(row)
-        columns = [field for name, field in Revision._meta.fields.items() if name != "outline"]
-        query = Revision.select(*columns).where(Revision.roadmap == roadmap_id)
-        rows = list(query.order_by(Revision.number.desc()).limit(MOST))
+        rows = list(
+            Revision.select(
+                *[field for name, field in Revision._meta.fields.items() if name != "outline"]
+            )
+            .where(Revision.roadmap == roadmap_id)
+            .order_by(Revision.number.desc())
+            .limit(MOST)
+        )
     return Revisions(items=[RevisionSummary(**_summary(revision, row)) for revision in rows])
 
 
@@ -254,15 +270,18 @@ def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDeta
         revision = Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.number == number)
     if revision is None:
         raise NotFound(f"There is no revision {number} of this roadmap.")
-    done = revision.status == RevisionStatus.done
-    outline = Outline.model_validate(revision.outline) if done else None
+    outline = (
+        Outline.model_validate(revision.outline)
+        if (revision.status == RevisionStatus.done)
+        else None
+    )
     return RevisionDetail(**_summary(revision, row), outline=outline)
 
 
 def compare(owner_id: UUID, roadmap_id: UUID, after: int, before: int | None) -> Diff:
-    """What changed between two revisions; before is the one that `after` was made from, unless another is named. To the
-    first one everything is added.
+    """Return the changes between two revisions.
 
+    `before` is by default the one that `after` was made from. Relative to 0 everything is added.
     Raises NotFound.
     """
     later = read_revision(owner_id, roadmap_id, after)
@@ -280,7 +299,7 @@ def compare(owner_id: UUID, roadmap_id: UUID, after: int, before: int | None) ->
 
 
 def plan_before(owner_id: UUID, roadmap_id: UUID, number: int) -> int:
-    """The number of the plan that this one took the place of; 0: there was none. Raises NotFound."""
+    """Return the number of the plan before this one; 0: none. Raises NotFound."""
     done = (
         (Revision.roadmap == roadmap_id)
         & (Revision.status == RevisionStatus.done)
@@ -288,39 +307,56 @@ def plan_before(owner_id: UUID, roadmap_id: UUID, number: int) -> int:
     )
     with session():
         get_owned(owner_id, roadmap_id)
-        found = (
-            Revision.select(Revision.number)
-            .where(done)
-            .order_by(Revision.number.desc())
-            .limit(1)
-            .scalar()
-        )
-    return int(found or 0)
+        return _highest(done)
+
+
+def _highest(condition: Any) -> int:
+    return int(
+        Revision.select(Revision.number)
+        .where(condition)
+        .order_by(Revision.number.desc())
+        .limit(1)
+        .scalar()
+        or 0
+    )
+
+
+def _find_open(roadmap_id: UUID) -> Revision | None:
+    found: Revision | None = Revision.get_or_none(
+        Revision.roadmap == roadmap_id, Revision.status == RevisionStatus.open
+    )
+    return found
 
 
 def _insert(roadmap_id: UUID, number: int, source: RevisionSource, **facts: Any) -> Revision:
-    created_at = facts.get("finished_at") or clock.now()
-    blank: dict[str, Any] = {
+    row: dict[str, Any] = {
         "status": RevisionStatus.open,
         "problems": [],
-        "created_at": created_at,
+        "created_at": facts.get("finished_at") or clock.now(),
+        **facts,
+        "roadmap": roadmap_id,
+        "number": number,
+        "source": source,
     }
-    Revision.insert(
-        {**blank, **facts, "roadmap": roadmap_id, "number": number, "source": source}
-    ).execute()
-    row: Revision = Revision.get(Revision.roadmap == roadmap_id, Revision.number == number)
-    return row
+    Revision.insert(row).execute()
+    revision: Revision = Revision.get(Revision.roadmap == roadmap_id, Revision.number == number)
+    return revision
 
 
 def _update(revision: Revision, **facts: Any) -> None:
-    its = (Revision.roadmap == revision.roadmap_id) & (Revision.number == revision.number)
-    Revision.update(facts).where(its).execute()
+    Revision.update(facts).where(
+        (Revision.roadmap == revision.roadmap_id) & (Revision.number == revision.number)
+    ).execute()
     for name, value in facts.items():
         setattr(revision, name, value)
 
 
 def _summary(revision: Revision, row: Roadmap) -> dict[str, Any]:
-    names = RevisionSummary.model_fields.keys() - {"remarks", "current"}
-    remarks = revision.problems if revision.status == RevisionStatus.done else []
-    facts = {name: getattr(revision, name) for name in names}
-    return {**facts, "remarks": remarks, "current": revision.number == row.revision}
+    return {
+        **{
+            name: getattr(revision, name)
+            for name in RevisionSummary.model_fields.keys() - {"remarks", "current"}
+        },
+        "remarks": revision.problems if revision.status == RevisionStatus.done else [],
+        "current": revision.number == row.revision,
+    }

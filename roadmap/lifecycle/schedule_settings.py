@@ -1,4 +1,4 @@
-"""The plan in time: what it is as things are, and what its learner sets: hours a week, a deadline, and from when it counts."""
+"""Schedule of a plan, and its settings: hours per week, deadline and first day."""
 
 from collections import defaultdict
 from datetime import date
@@ -16,7 +16,7 @@ from roadmap.accounts.access import transition
 from roadmap.learning.schedule import Schedule, schedule_of
 from roadmap.lifecycle.plan_rows import current_outline
 from roadmap.lifecycle.queries import roadmap_tree
-from roadmap.plan.outline import Outline, total_weeks, weeks
+from roadmap.plan.outline import total_weeks, weeks
 from roadmap.plan.schemas import FARTHEST_DEADLINE, ahead
 from roadmap.plan.statuses import RoadmapStatus
 
@@ -29,44 +29,59 @@ class ScheduleRequest(BaseModel):
         description="Hours for learning, a week."
     )
     deadline: date | None = Field(
-        description="Day by which it should be reached; null: there is none. One that is over may stay, not be set."
+        description="Day by which it should be reached; null: there is none. "
+        "One that is over may stay, not be set."
     )
     begins_on: date | None = Field(
-        description="From when the plan counts, within ten years before and after today; null: from when it was asked for."
+        description="From when the plan counts, within ten years before and after today; "
+        "null: from when it was asked for."
     )
 
 
 def read_schedule(owner_id: UUID, roadmap_id: UUID) -> Schedule:
-    """As of today, in UTC. Of a roadmap without a plan nothing is planned: it has no hours yet. Raises NotFound."""
+    """Return the schedule as of today, in UTC; a roadmap without a plan has no hours.
+
+    Raises NotFound.
+    """
     return schedule_of(roadmap_tree(owner_id, roadmap_id), clock.now().date())
 
 
 def reschedule(owner_id: UUID, roadmap_id: UUID, request: ScheduleRequest) -> Schedule:
-    """Count the weeks of the plan anew; its contents, its revisions and what was learned stay as they are.
+    """Set hours, deadline and first day, and recalculate the weeks of the plan.
 
-    Raises NotFound, Invalid, and Conflict when there is no plan yet: it is being made for what was asked.
+    Contents, revisions and progress stay. Raises NotFound, Invalid, and Conflict when there is no
+    plan yet: it is being made for the original settings.
     """
     with transaction():
         row = transition(owner_id, roadmap_id, list(RoadmapStatus), "scheduled")
         if not row.title:
             raise Conflict(
-                "There is no plan yet whose weeks could be counted. Wait for it, then set its hours and days."
+                "There is no plan yet whose weeks could be counted. "
+                "Wait for it, then set its hours and days."
             )
         _check(row, request)
-        asked_on = row.created_at.date()
+        outline = current_outline(row)
         changes = {
             **request.model_dump(),
-            "begins_on": None if request.begins_on == asked_on else request.begins_on,
+            "weeks": total_weeks(outline, request.hours_per_week),
         }
-        outline = current_outline(row)
-        changes["weeks"] = total_weeks(outline, request.hours_per_week)
+        if request.begins_on == row.created_at.date():
+            changes["begins_on"] = None
         Roadmap.update(changes).where(Roadmap.id == row.id).execute()
-        _save_weeks(row.id, outline, request.hours_per_week)
+        # One statement for each week in which another concept is begun.
+        its = (Concept.roadmap == row.id) & ~Concept.removed
+        before = dict(Concept.select(Concept.key, Concept.week).where(its).tuples())
+        keys: dict[int, list[str]] = defaultdict(list)
+        for key, week in weeks(outline, request.hours_per_week).items():
+            if before[key] != week:
+                keys[week].append(key)
+        for week, changed in keys.items():
+            Concept.update(week=week).where(its, Concept.key.in_(changed)).execute()
         return read_schedule(owner_id, roadmap_id)
 
 
 def _check(row: Roadmap, request: ScheduleRequest) -> None:
-    """Only what is changed: a deadline may have passed meanwhile."""
+    """Check changed fields only: a deadline may have passed meanwhile. Raises Invalid."""
     broken = []
     if request.deadline not in (None, row.deadline):
         try:
@@ -78,15 +93,3 @@ def _check(row: Roadmap, request: ScheduleRequest) -> None:
         broken.append(FieldError("/begins_on", "must be within ten years"))
     if broken:
         raise Invalid("Some fields do not fit.", fields=tuple(broken))
-
-
-def _save_weeks(roadmap_id: UUID, outline: Outline, hours_per_week: int) -> None:
-    """In which each concept is begun, one statement for each week in which something changes."""
-    keys: dict[int, list[str]] = defaultdict(list)
-    its = (Concept.roadmap == roadmap_id) & ~Concept.removed
-    before = dict(Concept.select(Concept.key, Concept.week).where(its).tuples())
-    for key, week in weeks(outline, hours_per_week).items():
-        if before[key] != week:
-            keys[week].append(key)
-    for week, changed in keys.items():
-        Concept.update(week=week).where(its, Concept.key.in_(changed)).execute()

@@ -1,8 +1,8 @@
-"""All roadmaps of an account become another one's: of a colleague who leaves, or those that were made in embedded mode.
+"""Transfer of all roadmaps of an account to another one.
 
-With a roadmap goes all that hangs on it, also out of the trash: plans, contents, progress, notes, attempts, cards, links. What
-is of the account itself stays with it: webhooks, keys, exports, what was answered to its Idempotency-Keys, and the books of what
-its calls of a model have cost.
+It is for a colleague who leaves, or for roadmaps that were made in embedded mode. With a roadmap
+goes all that belongs to it, also from the trash: plans, contents, progress, notes, attempts, cards,
+links. The account keeps its webhooks, keys, exports, answers to Idempotency-Keys and usage records.
 """
 
 from typing import Annotated
@@ -16,7 +16,7 @@ from core.sanitize import CLEAN
 from models.accounts import Account
 from models.roadmaps import ReviewCard, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.lifecycle.admin_queries import Owner
+from roadmap.lifecycle.admin_queries import Owner, account_id
 from roadmap.operations.audit_log import Action, Actor, audited
 
 Whose = Annotated[str, Field(min_length=1, max_length=254), CLEAN]
@@ -41,11 +41,11 @@ class Transferred(BaseModel):
 
 
 class NoWayIn(Conflict):
-    """Nobody can log in as the account that would have the roadmaps."""
+    """The account that would have the roadmaps cannot log in."""
 
 
 def transfer(owner: str, new_owner: str, actor: Actor) -> Transferred:
-    """All of them, or none. Raises Invalid, NotFound, NoWayIn."""
+    """Transfer all roadmaps, or none. Raises Invalid, NotFound, NoWayIn."""
     ids = {"owner": _account_id("owner", owner), "new_owner": _account_id("new_owner", new_owner)}
     if ids["owner"] == ids["new_owner"]:
         raise Invalid(
@@ -58,39 +58,30 @@ def transfer(owner: str, new_owner: str, actor: Actor) -> Transferred:
             raise NotFound("One of these accounts has been deleted at this moment.")
         old, new = rows[ids["owner"]], rows[ids["new_owner"]]
         with audited(actor, Action.roadmaps_transfer, old.email, {"to": str(new.id)}) as act:
-            if not _may_come_in(new):
+            # In embedded mode the local owner uses the service without a password.
+            has_login = bool(new.password_hash) and new.disabled_at is None
+            if not (new.id == LOCAL_OWNER if settings.embedded else has_login):
                 raise NoWayIn(
-                    f"Nobody can log in as {new.email}: these roadmaps would be lost there. Name another account."
+                    f"Nobody can log in as {new.email}: these roadmaps would be lost there. "
+                    "Name another account."
                 )
             mine = Roadmap.owner == old.id
             lock_for_update(Roadmap.select(Roadmap.id).where(mine).order_by(Roadmap.id)).execute()
             moved = Roadmap.update(owner=new.id).where(mine).execute()
-            ReviewCard.update(owner=new.id).where(
-                ReviewCard.owner == old.id
-            ).execute()  # after: new ones wait for a roadmap
+            # After the roadmaps, whose rows new cards wait for.
+            ReviewCard.update(owner=new.id).where(ReviewCard.owner == old.id).execute()
             act.found["roadmaps"] = moved
-    told = {
-        name: Owner(id=row.id, email=row.email)
-        for name, row in (("owner", old), ("new_owner", new))
-    }
-    return Transferred(**told, roadmaps=moved)
+    return Transferred(
+        owner=Owner(id=old.id, email=old.email),
+        new_owner=Owner(id=new.id, email=new.email),
+        roadmaps=moved,
+    )
 
 
 def _account_id(name: str, whose: str) -> UUID:
-    try:
-        wanted = Account.id == UUID(whose)
-    except ValueError:
-        wanted = Account.email == whose.strip().lower()
     with session():
-        found: UUID | None = Account.select(Account.id).where(wanted).scalar()
+        found = account_id(whose)
     if found is None:
         rule = FieldError(f"/{name}", "is neither the e-mail address nor the id of an account")
         raise Invalid("Some fields do not fit.", fields=(rule,))
     return found
-
-
-def _may_come_in(account: Account) -> bool:
-    """In embedded mode there is one who does, without a password."""
-    if settings.embedded:
-        return bool(account.id == LOCAL_OWNER)
-    return bool(account.password_hash) and account.disabled_at is None

@@ -1,8 +1,8 @@
-"""The trash: a roadmap that its owner has thrown away is there for thirty days, as it was, and then it is gone.
+"""Trash: discarded roadmaps, kept for thirty days, then deleted.
 
-In the trash it does not exist for anything but this (`ownership.py`), and nobody works on it. With its row goes all that hangs
-on it: plans, contents, events, progress, notes, attempts, cards, links. What stays is what the service owes to others: the
-books of model calls, the execution log and the log of webhooks, each for as long as it is kept.
+A roadmap in the trash does not exist for other modules (`access.py`), and no work runs for it. With
+its row goes all that belongs to it: plans, contents, events, progress, notes, attempts, cards,
+links. Usage records, the execution log and the log of webhooks stay for as long as they are kept.
 """
 
 from datetime import datetime, timedelta
@@ -27,10 +27,7 @@ from roadmap.plan.statuses import BEING_MADE, RoadmapStatus
 from roadmap.plan.views import RoadmapSummary
 
 KEPT = timedelta(days=30)
-AT_ONCE, ROUNDS = (
-    5,
-    10,
-)  # roadmaps that are deleted in one transaction, with thousands of rows each, and how often in a minute
+AT_ONCE, ROUNDS = 5, 10  # roadmaps per transaction, with thousands of rows each; transactions
 
 
 class Trashed(BaseModel):
@@ -45,21 +42,22 @@ class Trashed(BaseModel):
 
 
 def put(owner_id: UUID, roadmap_id: UUID) -> list[Job]:
-    """Into the trash; what is being made is cancelled first, and a plan that waits for approval goes on waiting.
+    """Put a roadmap into the trash and cancel its work.
 
-    Raises NotFound, also when it is there already.
+    A plan that waits for approval goes on waiting. Raises NotFound, also when it is there already.
     """
     with transaction():
         row = transition(owner_id, roadmap_id, list(RoadmapStatus), "put into the trash")
         steps = commands.cancel(owner_id, roadmap_id).steps if row.status in BEING_MADE else []
         Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == roadmap_id).execute()
-        _tell(roadmap_id, "Put into the trash")
+        _log(roadmap_id, "Put into the trash")
     return steps
 
 
 def list_trash(owner_id: UUID, *, limit: int, before: UUID | None = None) -> Page[Trashed]:
-    """What was thrown away last comes first; `before` is the id that the page before ended with. When that is not in the trash
-    any more, one begins anew.
+    """Return a page, last discarded first, behind the id `before`.
+
+    When that id is not in the trash any more, the first page is returned.
     """
     mine = (Roadmap.owner == owner_id) & Roadmap.trashed_at.is_null(False)
     query = Roadmap.select().where(mine).order_by(Roadmap.trashed_at.desc(), Roadmap.id.desc())
@@ -69,48 +67,51 @@ def list_trash(owner_id: UUID, *, limit: int, before: UUID | None = None) -> Pag
             there = (Roadmap.trashed_at.db_value(last.trashed_at), Roadmap.id.db_value(last.id))
             query = query.where(peewee.Tuple(Roadmap.trashed_at, Roadmap.id) < peewee.Tuple(*there))
         rows = list(query.limit(limit + 1))
-    items = [_trashed(row) for row in rows[:limit]]
+    same = Trashed.model_fields.keys() - {"deleted_at"}
+    items = [
+        Trashed(**{name: getattr(row, name) for name in same}, deleted_at=row.trashed_at + KEPT)
+        for row in rows[:limit]
+    ]
     return Page(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
 
 
 def restore(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
-    """Out of the trash, as it was put there: what was cancelled then can be tried again. Raises NotFound."""
+    """Take a roadmap out of the trash; cancelled work can be retried. Raises NotFound."""
     with transaction():
-        update = Roadmap.update(trashed_at=None, updated_at=clock.now()).where(
-            _in_trash(owner_id, roadmap_id)
+        rows = list(
+            Roadmap.update(trashed_at=None, updated_at=clock.now())
+            .returning(Roadmap)
+            .where(_in_trash(owner_id, roadmap_id))
+            .execute()
         )
-        rows = list(update.returning(Roadmap).execute())
         if not rows:
-            raise _not_there()
-        _tell(roadmap_id, "Taken out of the trash")
+            raise _no_roadmap()
+        _log(roadmap_id, "Taken out of the trash")
         return summary_of(rows[0])
 
 
 def delete(owner_id: UUID, roadmap_id: UUID) -> None:
-    """For ever. Only what is in the trash. Raises NotFound."""
+    """Delete a roadmap in the trash for ever. Raises NotFound."""
     with transaction():
         if Roadmap.delete().where(_in_trash(owner_id, roadmap_id)).execute() == 0:
-            raise _not_there()
-        _tell(roadmap_id, "Deleted for ever by its owner")
+            raise _no_roadmap()
+        _log(roadmap_id, "Deleted for ever by its owner")
 
 
 def purge_expired() -> int:
-    """Delete what has been in the trash for too long, some dozens at a time; how many. Several may do so at once: what one is
-    deleting, the others pass over. Raises Unavailable.
+    """Delete expired roadmaps, at most fifty; their number. Raises Unavailable.
+
+    Several processes may do so at once: rows that one is deleting are skipped by the others.
     """
     deleted = 0
     for _ in range(ROUNDS):
         with transaction():
-            old = (
-                Roadmap.select(Roadmap.id)
-                .where(Roadmap.trashed_at < clock.now() - KEPT)
-                .order_by(Roadmap.trashed_at)
-            )
-            ids = [id_ for (id_,) in skip_locked(old.limit(AT_ONCE)).tuples()]
+            old = Roadmap.select(Roadmap.id).where(Roadmap.trashed_at < clock.now() - KEPT)
+            ids = [row.id for row in skip_locked(old.order_by(Roadmap.trashed_at).limit(AT_ONCE))]
             if ids:
                 Roadmap.delete().where(Roadmap.id.in_(ids)).execute()
             for id_ in ids:
-                _tell(id_, f"Deleted for ever after {KEPT.days} days in the trash")
+                _log(id_, f"Deleted for ever after {KEPT.days} days in the trash")
         deleted += len(ids)
         if len(ids) < AT_ONCE:
             break
@@ -123,14 +124,9 @@ def _in_trash(owner_id: UUID, roadmap_id: UUID) -> Any:
     )
 
 
-def _not_there() -> NotFound:
+def _no_roadmap() -> NotFound:
     return NotFound("There is no such roadmap in the trash.")
 
 
-def _tell(roadmap_id: UUID, message: str) -> None:
+def _log(roadmap_id: UUID, message: str) -> None:
     database.after_commit(partial(record, "roadmaps", "trash", message, roadmap_id=roadmap_id))
-
-
-def _trashed(row: Roadmap) -> Trashed:
-    same = {name: getattr(row, name) for name in Trashed.model_fields.keys() - {"deleted_at"}}
-    return Trashed(**same, deleted_at=row.trashed_at + KEPT)

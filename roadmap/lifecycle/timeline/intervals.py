@@ -1,4 +1,4 @@
-"""Arithmetic of intervals: what they cover together, and what remains of them. Of moments, or of numbers."""
+"""Union and difference of intervals of moments or numbers."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,7 +8,7 @@ Point = TypeVar("Point", datetime, float)
 
 
 def union(intervals: Iterable[tuple[Point, Point]]) -> list[tuple[Point, Point]]:
-    """The same in intervals that do not touch, in order."""
+    """Return the same in intervals that do not touch, in order."""
     found: list[tuple[Point, Point]] = []
     for start, end in sorted(intervals):
         if found and start <= found[-1][1]:
@@ -21,7 +21,7 @@ def union(intervals: Iterable[tuple[Point, Point]]) -> list[tuple[Point, Point]]
 def without(
     intervals: Iterable[tuple[Point, Point]], others: Iterable[tuple[Point, Point]]
 ) -> list[tuple[Point, Point]]:
-    """What of these is in none of the others; both are unions."""
+    """Return what of these is in none of the others; both are unions."""
     taken = list(others)
     found: list[tuple[Point, Point]] = []
     for start, end in intervals:

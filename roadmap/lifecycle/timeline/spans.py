@@ -1,11 +1,18 @@
-"""Spans of time in the making of a roadmap: what there is to tell of each."""
+"""Spans of time in the making of a roadmap, and a builder for attempts."""
 
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, Field
+
+from models.logs import ExecutionLog
+from roadmap.generation.context import Cause
+from roadmap.lifecycle.attempt_log import AttemptMark
 
 
 class SpanKind(StrEnum):
@@ -30,6 +37,7 @@ class SpanOutcome(StrEnum):
     running = "running"
 
 
+# The work of workers; all other kinds are waits, and acts of others.
 WORK = frozenset(
     {
         SpanKind.plan,
@@ -39,7 +47,7 @@ WORK = frozenset(
         SpanKind.content,
         SpanKind.model_call,
     }
-)  # what a worker does; all others are waits, and what others do
+)
 REVIEW = "review"  # the name of the wait for approval
 
 
@@ -73,3 +81,146 @@ class Span(BaseModel):
 
     def ended(self, now: datetime) -> datetime:
         return self.ended_at or max(now, self.started_at)
+
+
+@dataclass(slots=True)
+class Moment:
+    """Something that happened to an attempt: an event, or a log record of it."""
+
+    at: datetime
+    what: str  # an AttemptMark, or the type of an event
+    data: dict[str, Any]
+    reason: str = ""
+
+
+class Tries:
+    """Builder of spans from the moments of a plan or a part, in the order of time."""
+
+    def __init__(
+        self, kind: SpanKind, name: str, prefix: str, concept: tuple[UUID, str | None] | None = None
+    ) -> None:
+        self.kind, self.name, self.prefix = kind, name, prefix
+        self.about = {} if concept is None else {"concept_id": concept[0], "concept": concept[1]}
+        self.spans: list[Span] = []
+        self.open: Span | None = None  # the attempt that runs
+        self.pause: Span | None = None  # the wait that runs
+        self.free_at: datetime | None = None  # since when it could have been begun
+        self.attempts = 0
+
+    def begin(
+        self, at: datetime, attempt: int | None, worker: str | None, reason: str = ""
+    ) -> None:
+        """Begin an attempt; one that is still open was interrupted."""
+        self.end(at, SpanOutcome.interrupted, "Its worker is gone.")
+        self._end_pause(at)
+        if self.free_at is not None and self.free_at < at:
+            self._add(SpanKind.queued, self.free_at, at, SpanOutcome.ok, reason=reason)
+        self.attempts = attempt or self.attempts + 1
+        self.open = self._add(
+            self.kind, at, None, SpanOutcome.running, attempt=self.attempts, worker=worker
+        )
+        self.free_at = at
+
+    def end(self, at: datetime, outcome: SpanOutcome, reason: str = "") -> None:
+        if self.open is not None:
+            self.open.ended_at = max(at, self.open.started_at)
+            self.open.outcome, self.open.reason = outcome, reason
+            self.open, self.free_at = None, at
+
+    def fail(self, moment: Moment) -> None:
+        """End a failed attempt; a retry follows, or a wait for the provider."""
+        self.end(moment.at, SpanOutcome.failed, moment.reason)
+        is_limited = moment.data.get("cause") == Cause.rate_limit
+        self._wait(SpanKind.wait if is_limited else SpanKind.retry, moment)
+
+    def put_off(self, moment: Moment) -> None:
+        """Drop the open attempt, which was deferred."""
+        if self.open is not None:
+            self.spans.remove(self.open)
+            self.open = None
+        self._wait(SpanKind.wait, moment)
+
+    def stop(self, at: datetime, outcome: SpanOutcome = SpanOutcome.stopped) -> None:
+        self.end(at, outcome)
+        self._end_pause(at)
+        self.free_at = None
+
+    def finish(
+        self,
+        now: datetime,
+        *,
+        is_held: bool,
+        is_waiting: bool,
+        since: datetime,
+        known: datetime | None,
+    ) -> None:
+        """Complete the spans by what the row says now.
+
+        `known`: the last sign of an attempt whose end is not recorded.
+        """
+        if self.open is not None and not is_held:
+            self.end(known or self.open.started_at, SpanOutcome.interrupted, "Its worker is gone.")
+        if self.pause is not None and self.pause.ended_at is not None and self.pause.ended_at > now:
+            self.pause.ended_at, self.pause.outcome = None, SpanOutcome.running
+        elif is_waiting and (since := self.free_at or since) <= now:
+            self._add(SpanKind.queued, since, None, SpanOutcome.running)
+
+    def _wait(self, kind: SpanKind, moment: Moment) -> None:
+        seconds = moment.data.get("wait")
+        wait = timedelta(seconds=seconds if isinstance(seconds, int | float) else 0.0)
+        self.free_at = moment.at + wait
+        more = {"attempt": self.attempts or None, "reason": moment.reason}
+        self.pause = self._add(kind, moment.at, self.free_at, SpanOutcome.ok, **more)
+
+    def _end_pause(self, at: datetime) -> None:
+        if self.pause is not None and self.pause.ended_at is not None:
+            self.pause.ended_at = max(self.pause.started_at, min(self.pause.ended_at, at))
+            self.free_at = self.pause.ended_at
+        self.pause = None
+
+    def _add(
+        self,
+        kind: SpanKind,
+        at: datetime,
+        until: datetime | None,
+        outcome: SpanOutcome,
+        **more: Any,
+    ) -> Span:
+        span = Span(
+            id=f"{self.prefix}-{len(self.spans) + 1}",
+            kind=kind,
+            name=self.name,
+            started_at=at,
+            ended_at=until,
+            outcome=outcome,
+            **self.about,
+            **more,
+        )
+        self.spans.append(span)
+        return span
+
+
+def moments_in(record: ExecutionLog) -> Iterator[Moment]:
+    """Yield the moments in a record; older releases recorded only failures."""
+    details = record.details or {}
+    if details.get("try") in set(AttemptMark):
+        yield Moment(record.at, AttemptMark(details["try"]), details, record.message)
+    elif record.category == "retry":
+        yield Moment(record.at, AttemptMark.failed, {"wait": 0.0}, record.message)
+
+
+def held_up_by(moment: Moment) -> str:
+    """Return why an attempt was delayed before it was begun, as a sentence, or ""."""
+    found = moment.data.get("held_up")
+    if not isinstance(found, dict) or not found:
+        return ""
+    names = {
+        Cause.slots: "all calls that may run were running",
+        Cause.rate_limit: "the provider wanted a pause",
+    }
+    causes = (
+        f"{names.get(Cause(cause), cause)} ({count} times)"
+        for cause, count in found.items()
+        if cause in set(Cause)
+    )
+    return "Came and found no room: " + ", ".join(causes) + "."

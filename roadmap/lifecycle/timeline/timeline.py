@@ -1,6 +1,5 @@
-"""The timeline of a roadmap: its spans (`making.py`) with their sums, read from the rows that tell of its making."""
+"""Timeline of a roadmap: spans (`build_spans.py`) with their sums."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -31,7 +30,8 @@ class Totals(BaseModel):
     """Of all calls of the model; times (seconds) and retries of the newest 5,000 events, and of what is left of the log."""
 
     seconds: float = Field(
-        description="In which it was being made: not those for approval, nor those from an end to a retry."
+        description="In which it was being made: "
+        "not those for approval, nor those from an end to a retry."
     )
     waited: float = Field(description="Of these, seconds in which nothing was being done for it.")
     approval: float = Field(description="Seconds for which its plan waited for approval.")
@@ -63,9 +63,13 @@ def trace_of(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> T
     with session():
         row = get_owned(owner_id, roadmap_id, with_trash=with_trash)
         facts, tables_cut = _facts(row)
-        sums = _sums(roadmap_id)
+        columns = (
+            peewee.fn.COALESCE(peewee.fn.SUM(getattr(ModelCall, name)), 0).alias(name)
+            for name in ("prompt_tokens", "completion_tokens", "ms", "price")
+        )
+        query = ModelCall.select(peewee.fn.COUNT(ModelCall.id).alias("calls"), *columns)
+        sums = query.where(ModelCall.roadmap_id == roadmap_id).dicts().get()
     found = spans_of(facts)
-    left_out = max(0, len(found) - MOST_SPANS) + tables_cut
     return Trace(
         roadmap_id=row.id,
         status=row.status,
@@ -74,84 +78,63 @@ def trace_of(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> T
         currency=settings.currency,
         totals=_totals(facts, found, sums),
         spans=found[-MOST_SPANS:],
-        left_out=left_out,
+        left_out=max(0, len(found) - MOST_SPANS) + tables_cut,
     )
 
 
 def _facts(row: Roadmap) -> tuple[Facts, int]:
-    """The newest rows of each table, and of how many tables there are more."""
-    records = ExecutionLog.select().where(
-        ExecutionLog.roadmap_id == row.id,
-        ExecutionLog.category.in_(("planning", "building", "retry", "waiting")),
-    )
-    calls = ModelCall.select().where(ModelCall.roadmap_id == row.id)
-    events_ = RoadmapEvent.select().where(RoadmapEvent.roadmap == row.id)
-    told = WebhookDelivery.select().where(WebhookDelivery.roadmap_id == row.id)
-    parts = Content.select().where(Content.roadmap == row.id)
+    """Return the newest rows of each table, and the number of tables with more."""
+    of_work = ExecutionLog.category.in_(("planning", "building", "retry", "waiting"))
+    sources: dict[str, tuple[Any, Any]] = {
+        "events": (RoadmapEvent.roadmap == row.id, RoadmapEvent.seq),
+        "records": ((ExecutionLog.roadmap_id == row.id) & of_work, ExecutionLog.id),
+        "calls": (ModelCall.roadmap_id == row.id, ModelCall.id),
+        "deliveries": (WebhookDelivery.roadmap_id == row.id, WebhookDelivery.id),
+        "parts": (Content.roadmap == row.id, Content.id),
+    }
     read = {
-        "events": _newest(events_, RoadmapEvent.seq),
-        "records": _newest(records, ExecutionLog.id),
-        "calls": _newest(calls, ModelCall.id),
-        "deliveries": _newest(told, WebhookDelivery.id),
-        "parts": _newest(parts, Content.id),
+        name: list(key.model.select().where(its).order_by(key.desc()).limit(MOST_ROWS + 1))[::-1]
+        for name, (its, key) in sources.items()
     }
-    titles = dict(
-        Concept.select(Concept.id, Concept.title).where(Concept.roadmap == row.id).tuples()
-    )
     kept = {name: rows[-MOST_ROWS:] for name, rows in read.items()}
-    return Facts(now=clock.now(), row=row, titles=titles, **kept), sum(
-        len(rows) > MOST_ROWS for rows in read.values()
-    )
+    return Facts(
+        now=clock.now(),
+        row=row,
+        titles=dict(
+            Concept.select(Concept.id, Concept.title).where(Concept.roadmap == row.id).tuples()
+        ),
+        **kept,
+    ), sum(len(rows) > MOST_ROWS for rows in read.values())
 
 
-def _newest(query: Any, key: Any) -> list[Any]:
-    """And one more, if there is one."""
-    return list(query.order_by(key.desc()).limit(MOST_ROWS + 1))[::-1]
-
-
-def _sums(roadmap_id: UUID) -> dict[str, int]:
-    columns = ("prompt_tokens", "completion_tokens", "ms", "price")
-    sums = {
-        name: peewee.fn.COALESCE(peewee.fn.SUM(getattr(ModelCall, name)), 0).alias(name)
-        for name in columns
-    }
-    query = ModelCall.select(peewee.fn.COUNT(ModelCall.id).alias("calls"), *sums.values())
-    return {
-        name: int(value)
-        for name, value in query.where(ModelCall.roadmap_id == roadmap_id).dicts().get().items()
-    }
-
-
-def _totals(facts: Facts, spans: list[Span], sums: dict[str, int]) -> Totals:
-    live = union(_making(facts))
+def _totals(facts: Facts, spans: list[Span], sums: dict[str, Any]) -> Totals:
+    """Return the sums of the spans, and those of all model calls."""
+    live: list[tuple[datetime, datetime]] = []  # from each begin to the end that follows it
+    since: datetime | None = None
+    for event in facts.events:
+        if event.type in TERMINAL and since is not None:
+            live.append((since, event.at))
+            since = None
+        elif event.type not in TERMINAL and since is None:
+            since = event.at
+    if since is not None:
+        is_over = facts.row.status in FINAL
+        live.append((since, facts.events[-1].at if is_over else max(facts.now, since)))
     review = union(
         (s.started_at, s.ended(facts.now))
         for s in spans
         if s.kind == SpanKind.wait and s.name == REVIEW
     )
     work = union((s.started_at, s.ended(facts.now)) for s in spans if s.kind in WORK)
-    making = without(live, review)
+    making = without(union(live), review)
     return Totals(
         seconds=seconds_of(making),
         waited=seconds_of(without(making, work)),
         approval=seconds_of(review),
-        in_model=sums["ms"] / 1000,
+        in_model=int(sums["ms"]) / 1000,
         calls=sums["calls"],
-        prompt_tokens=sums["prompt_tokens"],
-        completion_tokens=sums["completion_tokens"],
-        cost=money(sums["price"]),
+        prompt_tokens=int(sums["prompt_tokens"]),
+        completion_tokens=int(sums["completion_tokens"]),
+        cost=money(int(sums["price"])),
         retries=failures(facts),
     )
-
-
-def _making(facts: Facts) -> Iterator[tuple[datetime, datetime]]:
-    """From each beginning to the end that follows it, or to now."""
-    since: datetime | None = None
-    for event in facts.events:
-        if event.type in TERMINAL and since is not None:
-            yield since, event.at
-            since = None
-        elif event.type not in TERMINAL and since is None:
-            since = event.at
-    if since is not None:
-        yield since, facts.events[-1].at if facts.row.status in FINAL else max(facts.now, since)
