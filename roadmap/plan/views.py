@@ -187,6 +187,10 @@ class StageNode(BaseModel):
     hours: int = Field(description="Hours of its concepts.")
     modules: list[ModuleNode] = Field(description="In the order in which they are learned.")
 
+    @property
+    def concepts(self) -> list[ConceptNode]:
+        return [concept for module in self.modules for concept in module.concepts]
+
 
 class Learned(BaseModel):
     """Concepts of the plan by what the learner has said of them, and the hours of those that are done or skipped."""
@@ -249,12 +253,12 @@ class ConceptDetail(ConceptNode):
 
 
 def concepts_of(tree: RoadmapTree) -> list[ConceptNode]:
-    """In the order of learning."""
+    """Return the concepts of a roadmap in the order of learning."""
     return _concepts(tree.stages)
 
 
 def _concepts(stages: list[StageNode]) -> list[ConceptNode]:
-    return [concept for stage in stages for module in stage.modules for concept in module.concepts]
+    return [concept for stage in stages for concept in stage.concepts]
 
 
 def _learned(concepts: list[ConceptNode]) -> Learned:
