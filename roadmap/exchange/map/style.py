@@ -46,7 +46,8 @@ DARK = {
 # and as a property.
 RULES = """
 .picture { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans",
-  "Noto Sans CJK SC", "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Noto Sans CJK JP", sans-serif;
+  "Noto Sans CJK SC", "PingFang SC", "Hiragino Sans", "Microsoft YaHei",
+  "Noto Sans CJK JP", sans-serif;
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .picture text { fill: $ink; }
 .picture-alone { background: $paper; }
