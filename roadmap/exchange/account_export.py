@@ -92,6 +92,19 @@ Every file is of the moment at which it was written. Times are in UTC.
 """
 
 # One build at a time in a process: a large roadmap takes much memory.
+Source = tuple[type[Table], Any]  # a table, and a condition of its rows
+# Tables with a column `roadmap`.
+OF_ROADMAP = (
+    Revision,
+    Stage,
+    Module,
+    Concept,
+    Content,
+    RoadmapEvent,
+    QuizAttempt,
+    ReviewCard,
+    ShareLink,
+)
 _one = threading.Lock()
 
 
@@ -306,8 +319,19 @@ class _Pieces(io.RawIOBase):
 
 
 def _files(account_id: UUID) -> Iterator[_File]:
+    hooks = Webhook.select(Webhook.id).where(Webhook.account == account_id)
+    tables: list[Source] = [
+        (Account, Account.id == account_id),
+        (LoginSession, LoginSession.account == account_id),
+        (ApiKey, ApiKey.account == account_id),
+        (Invitation, (Invitation.invited_by == account_id) | (Invitation.used_by == account_id)),
+        (Webhook, Webhook.account == account_id),
+        (WebhookDelivery, WebhookDelivery.webhook.in_(hooks)),
+        (MonthlySpending, MonthlySpending.owner_id == account_id),
+        (ModelCall, ModelCall.owner_id == account_id),
+    ]
     yield _File("README.txt", [README])
-    yield _File("account.json", _tables_as_json(_tables_of_account(account_id)))
+    yield _File("account.json", _tables_as_json(tables))
     before, number = None, 0
     while True:
         with session():
@@ -331,7 +355,14 @@ def _files_of_roadmap(
     from roadmap.lifecycle.queries import roadmap_tree
 
     name = f"{name_of(title, number)}-{roadmap_id}"
-    yield _File(f"records/{name}.json", _tables_as_json(_tables_of_roadmap(roadmap_id)))
+    contents = Content.select(Content.id).where(Content.roadmap == roadmap_id)
+    tables: list[Source] = [
+        (Roadmap, Roadmap.id == roadmap_id),
+        *((table, table.roadmap == roadmap_id) for table in OF_ROADMAP),
+        (ContentVersion, ContentVersion.content.in_(contents)),
+        (ExecutionLog, ExecutionLog.roadmap_id == roadmap_id),
+    ]
+    yield _File(f"records/{name}.json", _tables_as_json(tables))
     try:
         with snapshot():
             document = portable(account_id, roadmap_id, with_learner=True, with_trash=True)
@@ -345,44 +376,6 @@ def _files_of_roadmap(
         yield _File(f"roadmaps/{name}.json", [as_json(document).decode()])
     except Conflict:  # too long for any instance: its records are there nevertheless
         return
-
-
-Source = tuple[type[Table], Any]  # a table, and a condition of its rows
-
-
-def _tables_of_account(account_id: UUID) -> list[Source]:
-    hooks = Webhook.select(Webhook.id).where(Webhook.account == account_id)
-    return [
-        (Account, Account.id == account_id),
-        (LoginSession, LoginSession.account == account_id),
-        (ApiKey, ApiKey.account == account_id),
-        (Invitation, (Invitation.invited_by == account_id) | (Invitation.used_by == account_id)),
-        (Webhook, Webhook.account == account_id),
-        (WebhookDelivery, WebhookDelivery.webhook.in_(hooks)),
-        (MonthlySpending, MonthlySpending.owner_id == account_id),
-        (ModelCall, ModelCall.owner_id == account_id),
-    ]
-
-
-def _tables_of_roadmap(roadmap_id: UUID) -> list[Source]:
-    own = [
-        Revision,
-        Stage,
-        Module,
-        Concept,
-        Content,
-        RoadmapEvent,
-        QuizAttempt,
-        ReviewCard,
-        ShareLink,
-    ]
-    contents = Content.select(Content.id).where(Content.roadmap == roadmap_id)
-    return [
-        (Roadmap, Roadmap.id == roadmap_id),
-        *((table, table.roadmap == roadmap_id) for table in own),
-        (ContentVersion, ContentVersion.content.in_(contents)),
-        (ExecutionLog, ExecutionLog.roadmap_id == roadmap_id),
-    ]
 
 
 def _tables_as_json(tables: Iterable[Source]) -> Iterator[str]:

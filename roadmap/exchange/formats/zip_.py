@@ -9,6 +9,7 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from gettext import NullTranslations
 from urllib.parse import quote
 
@@ -35,12 +36,28 @@ def zipped(
     texts: NullTranslations = ENGLISH,
 ) -> bytes:
     """Return the archive; `concepts` are the details of the concepts, by key."""
+    paths = {
+        concept.key: f"{name_of(stage.title, s)}/{name_of(module.title, m)}/"
+        f"{name_of(concept.title, c)}.md"
+        for s, stage in enumerate(tree.stages, 1)
+        for m, module in enumerate(stage.modules, 1)
+        for c, concept in enumerate(module.concepts, 1)
+    }
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in _files(tree, concepts, document, texts):
+
+        def add(name: str, content: str | bytes) -> None:
             entry = zipfile.ZipInfo(name, BEGIN)
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             archive.writestr(entry, content)
+
+        add("README.md", "".join(_index(tree, paths, texts)))
+        for key, path in paths.items():
+            markdown = concept_markdown(concepts[key], texts, level=1)
+            add(path, sanitize(markdown.lstrip("\n")))
+        add("map.svg", exported(tree, texts=texts))
+        with suppress(Conflict):  # too long for any instance: the files to read are there
+            add("roadmap.json", as_json(document))
     return packed.getvalue()
 
 
@@ -59,29 +76,6 @@ def name_of(title: str, number: int) -> str:
 def escaped(text: str) -> str:
     """Return the text as a line that Markdown shows unchanged."""
     return ACTIVE.sub(r"\\\1", one_line(text))
-
-
-def _files(
-    tree: RoadmapTree,
-    concepts: Mapping[str, Json],
-    document: PortableRoadmap,
-    texts: NullTranslations,
-) -> Iterator[tuple[str, bytes]]:
-    paths = {
-        concept.key: f"{name_of(stage.title, s)}/{name_of(module.title, m)}/"
-        f"{name_of(concept.title, c)}.md"
-        for s, stage in enumerate(tree.stages, 1)
-        for m, module in enumerate(stage.modules, 1)
-        for c, concept in enumerate(module.concepts, 1)
-    }
-    yield "README.md", "".join(_index(tree, paths, texts)).encode()
-    for key, path in paths.items():
-        yield path, sanitize(concept_markdown(concepts[key], texts, level=1).lstrip("\n")).encode()
-    yield "map.svg", exported(tree, texts=texts).encode()
-    try:
-        yield "roadmap.json", as_json(document)
-    except Conflict:  # too long for any instance: the files to read are there nevertheless
-        return
 
 
 def _index(tree: RoadmapTree, paths: Mapping[str, str], texts: NullTranslations) -> Iterator[str]:

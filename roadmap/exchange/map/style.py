@@ -116,22 +116,18 @@ def _properties(colours: dict[str, str]) -> str:
     return " ".join(f"--p-{name}: {colour};" for name, colour in colours.items())
 
 
-def _sheet() -> str:
-    rules = re.sub(
-        r"(?<![a-z-])([a-z-]+): \$([a-z-]+);",
-        lambda match: f"{match[1]}: {LIGHT[match[2]]}; {match[1]}: var(--p-{match[2]});",
-        RULES,
-    )
-    light, dark = _properties(LIGHT), _properties(DARK)
-    return (
-        f".picture {{ {light} }}\n"
-        f"@media screen and (prefers-color-scheme: dark) {{ .picture {{ {dark} }} }}\n"
-        f'@media screen {{ [data-theme="light"] .picture {{ {light} }} '
-        f'[data-theme="dark"] .picture {{ {dark} }} }}'
-        f"{rules}"
-    )
-
-
-STYLE = _sheet()
+_LIGHT, _DARK = _properties(LIGHT), _properties(DARK)
+_RULES = re.sub(
+    r"(?<![a-z-])([a-z-]+): \$([a-z-]+);",
+    lambda match: f"{match[1]}: {LIGHT[match[2]]}; {match[1]}: var(--p-{match[2]});",
+    RULES,
+)
+STYLE = (
+    f".picture {{ {_LIGHT} }}\n"
+    f"@media screen and (prefers-color-scheme: dark) {{ .picture {{ {_DARK} }} }}\n"
+    f'@media screen {{ [data-theme="light"] .picture {{ {_LIGHT} }} '
+    f'[data-theme="dark"] .picture {{ {_DARK} }} }}'
+    f"{_RULES}"
+)
 # For style-src of a document that contains it.
 STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"

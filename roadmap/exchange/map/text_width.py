@@ -105,25 +105,23 @@ def _pieces(text: str) -> Iterator[str]:
     """Yield the parts between which a line may break, each with the space behind it."""
     piece = ""
     for cluster in _clusters(text):
-        if piece and _may_break(piece, cluster[0]):
+        last, first = piece[-1:], cluster[0]
+        sticks = (
+            not piece
+            or first == " "
+            or unicodedata.category(first) in CLOSING
+            or unicodedata.category(last) in OPENING
+        )
+        if not sticks and (
+            last == " "
+            or (last in "-/" and len(piece) > 2)
+            or any(unicodedata.east_asian_width(each) in "WF" for each in (last, first))
+        ):
             yield piece
             piece = ""
         piece += cluster
     if piece:
         yield piece
-
-
-def _may_break(before: str, first: str) -> bool:
-    last = before[-1]
-    if (
-        first == " "
-        or unicodedata.category(first) in CLOSING
-        or unicodedata.category(last) in OPENING
-    ):
-        return False
-    if last == " " or (last in "-/" and len(before) > 2):
-        return True
-    return any(unicodedata.east_asian_width(each) in "WF" for each in (last, first))
 
 
 def _head(text: str, width: float, size: float, bold: bool) -> str:
