@@ -39,10 +39,13 @@ UNWRITTEN = ContentState(status=ContentStatus.pending, version=0, error="")
 FACTS = ("id", "title", "description", "hours", "difficulty", "prerequisites", "outcomes")
 
 
-class SharedConcept(BaseModel):
+class SharedNode(BaseModel):
     id: UUID
     title: str = Field(description="What it is called.")
     description: str = Field(description="What it is about.")
+
+
+class SharedConcept(SharedNode):
     hours: int = Field(description="Hours that it takes to learn.")
     difficulty: int = Field(description="From 1, easy, to 5, hard.")
     prerequisites: list[UUID] = Field(description="The ids of the concepts that one needs before.")
@@ -50,17 +53,11 @@ class SharedConcept(BaseModel):
     written: list[ContentKind] = Field(description="Its parts that are written.")
 
 
-class SharedModule(BaseModel):
-    id: UUID
-    title: str = Field(description="What it is called.")
-    description: str = Field(description="What it is about.")
+class SharedModule(SharedNode):
     concepts: list[SharedConcept] = Field(description="In the order in which they are learned.")
 
 
-class SharedStage(BaseModel):
-    id: UUID
-    title: str = Field(description="What it is called.")
-    description: str = Field(description="What it is about.")
+class SharedStage(SharedNode):
     modules: list[SharedModule] = Field(description="In the order in which they are learned.")
 
 

@@ -88,7 +88,8 @@ class CheckedResource(Resource):
     )
     reason: str = Field(
         "",
-        description="Why it is not alive, as a sentence goes on; empty: it is, or nobody has looked.",
+        description="Why it is not alive, as a sentence goes on; empty: it is, "
+        "or nobody has looked.",
     )
 
 
@@ -170,21 +171,19 @@ class ConceptNode(BaseModel):
     )
 
 
-class ModuleNode(BaseModel):
+class GroupNode(BaseModel):
     id: UUID
     key: str = Field(description="Its name in all revisions and in edits.")
     title: str = Field(description="What it is called.")
     description: str = Field(description="What it is about.")
     hours: int = Field(description="Hours of its concepts.")
+
+
+class ModuleNode(GroupNode):
     concepts: list[ConceptNode] = Field(description="In the order in which they are learned.")
 
 
-class StageNode(BaseModel):
-    id: UUID
-    key: str = Field(description="Its name in all revisions and in edits.")
-    title: str = Field(description="What it is called.")
-    description: str = Field(description="What it is about.")
-    hours: int = Field(description="Hours of its concepts.")
+class StageNode(GroupNode):
     modules: list[ModuleNode] = Field(description="In the order in which they are learned.")
 
     @property
