@@ -255,7 +255,7 @@ def _build(row: AccountExport, token: UUID) -> None:
                     if file is None:
                         break
                     left = _write(archive, file, left)
-        sink.flush_all()
+        sink.store_piece()
     except _TooLarge:
         return _end(row, token, _failed(TOO_LARGE))
     now = clock.now()
@@ -299,23 +299,19 @@ class _Pieces(io.RawIOBase):
         """Store full pieces. Raises LeaseLost."""
         self._buffer += data
         while len(self._buffer) >= PIECE:
-            self._store(PIECE)
+            self.store_piece()
         return len(data)
 
-    def flush_all(self) -> None:
-        """Store the rest. Raises LeaseLost."""
-        if self._buffer:
-            self._store(len(self._buffer))
-
-    def _store(self, length: int) -> None:
-        content = bytes(self._buffer[:length])
-        with transaction():
-            leases.save(AccountExport, self._export_id, self._token, size=self.size + length)
-            ExportPiece.insert(
-                export=self._export_id, number=self._number, content=content
-            ).execute()
-        del self._buffer[:length]
-        self._number, self.size = self._number + 1, self.size + length
+    def store_piece(self) -> None:
+        """Store a piece, or the rest if there is any. Raises LeaseLost."""
+        if content := bytes(self._buffer[:PIECE]):
+            size = self.size + len(content)
+            facts = {"export": self._export_id, "number": self._number, "content": content}
+            with transaction():
+                leases.save(AccountExport, self._export_id, self._token, size=size)
+                ExportPiece.insert(facts).execute()
+            del self._buffer[:PIECE]
+            self._number, self.size = self._number + 1, size
 
 
 def _files(account_id: UUID) -> Iterator[_File]:

@@ -291,19 +291,9 @@ def _request(row: Roadmap, *, with_learner: bool) -> PortableGoal:
             hours_per_week=RoadmapRequest.model_fields["hours_per_week"].default,
             begins_on=clock.now().date(),
         )
-    facts |= {
-        name: getattr(row, name)
-        for name in (
-            "goal",
-            "hours_per_week",
-            "resource_language",
-            "deadline",
-            "background",
-            "motivation",
-            "preferences",
-        )
-    }
-    return PortableGoal(**facts, begins_on=row.begins_on or row.created_at.date())
+    facts["begins_on"] = row.begins_on or row.created_at.date()
+    own = PortableGoal.model_fields.keys() - facts.keys()
+    return PortableGoal(**facts, **{name: getattr(row, name) for name in own})
 
 
 def _without_ids(outline: Outline) -> Outline:
@@ -341,13 +331,9 @@ def _written(
     Content that was written for an earlier subject of its concept is left out.
     """
     current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    query = (
-        ContentVersion.select(ContentVersion, Content)
-        .join(Content, on=current)
-        .where(Content.roadmap == roadmap_id)
-    )
+    query = ContentVersion.select(ContentVersion, Content).join(Content, on=current)
     found: dict[UUID, dict[str, tuple[int, Written]]] = defaultdict(dict)
-    for row in query:
+    for row in query.where(Content.roadmap == roadmap_id):
         concept_id, kind = row.content.concept_id, ContentKind(row.content.kind)
         if concept_id not in subjects:
             continue
