@@ -168,10 +168,10 @@ def read_ready(account_id: UUID) -> tuple[ExportInfo, int]:
 
 def read_piece(account_id: UUID, export_id: UUID, number: int) -> bytes:
     """Return a piece of the archive. Raises NotFound when it or its export does not exist."""
-    its = (ExportPiece.export == export_id) & (ExportPiece.number == number)
     query = ExportPiece.select(ExportPiece.content).join(AccountExport)
+    its = (ExportPiece.export == export_id) & (AccountExport.account == account_id)
     with session():
-        content = query.where(its, AccountExport.account == account_id).scalar()
+        content = query.where(its, ExportPiece.number == number).scalar()
     if content is None:
         raise NotFound("This export is not there any more.")
     return bytes(content)
@@ -331,8 +331,8 @@ def _files(account_id: UUID) -> Iterator[_File]:
     before, number = None, 0
     while True:
         with session():
-            query = newest_of(account_id, before=before, with_trash=True)
-            found = [(row.id, row.title or row.goal) for row in query.limit(ROWS)]
+            rows = newest_of(account_id, before=before, with_trash=True).limit(ROWS)
+            found = [(row.id, row.title or row.goal) for row in rows]
         for roadmap_id, title in found:
             number += 1
             yield from _files_of_roadmap(account_id, roadmap_id, title, number)
@@ -403,7 +403,7 @@ def _rows(table: type[Table], which: Any) -> Iterator[dict[str, Any]]:
         yield from rows
         if len(rows) < ROWS:
             return
-        last = [peewee.Value(rows[-1][field.name], field.db_value) for field in order_]
+        last = (peewee.Value(rows[-1][field.name], field.db_value) for field in order_)
         beyond = [peewee.Tuple(*order_) > peewee.Tuple(*last)]
 
 

@@ -35,6 +35,8 @@ LONGEST_LIFE = 3650  # days
 # An id, and 256 random bits or a signature.
 TOKEN = re.compile(r"([0-9a-f]{32})\.[A-Za-z0-9_-]{43}")
 SIGNED = "signed"  # prefix of the hashes of a link that a version before 0.2.0 has signed
+NO_LINK = "There is no such link of this roadmap."
+NOT_COPIED = "There is no such link. Check that it was copied whole."
 ROWS = 500  # of one transaction that stores hashes
 
 
@@ -135,7 +137,7 @@ def read_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> LinkInfo:
         get_owned(owner_id, roadmap_id)
         row = ShareLink.get_or_none(ShareLink.id == link_id, ShareLink.roadmap == roadmap_id)
     if row is None:
-        raise _no_link()
+        raise NotFound(NO_LINK)
     return _info(row)
 
 
@@ -145,14 +147,14 @@ def revoke_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> None:
         get_owned(owner_id, roadmap_id)
         its = (ShareLink.id == link_id) & (ShareLink.roadmap == roadmap_id)
         if ShareLink.delete().where(its).execute() == 0:
-            raise _no_link()
+            raise NotFound(NO_LINK)
 
 
 def opened(token: str, purpose: LinkPurpose) -> OpenedLink:
     """Return the roadmap that a token opens for this purpose. Raises NotFound, Gone."""
     shape = TOKEN.fullmatch(token)
     if shape is None:
-        raise _not_copied()
+        raise NotFound(NOT_COPIED)
     link_id = UUID(shape[1])
     columns = (ShareLink.purpose, ShareLink.token_hashes, ShareLink.expires_at)
     over = Roadmap.trashed_at.is_null(False) | Account.disabled_at.is_null(False)
@@ -163,9 +165,9 @@ def opened(token: str, purpose: LinkPurpose) -> OpenedLink:
         raise Gone("This link was revoked, or its roadmap is not there any more.")
     its_purpose, stored, expires_at, owner_id, roadmap_id, is_over = row
     hashes = _hashes(link_id, its_purpose, stored)
-    is_good = any(hmac.compare_digest(_hash(token), each) for each in hashes)
-    if its_purpose != purpose or not is_good:
-        raise _not_copied()
+    is_known = any(hmac.compare_digest(_hash(token), each) for each in hashes)
+    if its_purpose != purpose or not is_known:
+        raise NotFound(NOT_COPIED)
     if is_over:
         raise Gone("This link was revoked, or its roadmap is not there any more.")
     if expires_at is not None and expires_at <= clock.now():
@@ -213,11 +215,3 @@ def _hash(token: str) -> str:
 
 def _info(row: ShareLink) -> LinkInfo:
     return LinkInfo(**{name: getattr(row, name) for name in LinkInfo.model_fields})
-
-
-def _no_link() -> NotFound:
-    return NotFound("There is no such link of this roadmap.")
-
-
-def _not_copied() -> NotFound:
-    return NotFound("There is no such link. Check that it was copied whole.")

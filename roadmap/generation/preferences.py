@@ -60,9 +60,10 @@ def learning_preferences(preferences: str) -> tuple[frozenset[str], frozenset[st
             for clause in STOPS.split(preferences):
                 for found in re.finditer(pattern, clause, re.IGNORECASE | re.ASCII):
                     before = clause[max(0, found.start() - NEAR) : found.start()]
-                    denied = DENIED_BEFORE.search(before) or DENIED_BEHIND.match(
-                        clause, found.end()
+                    opinions[kind].append(
+                        not (
+                            DENIED_BEFORE.search(before) or DENIED_BEHIND.match(clause, found.end())
+                        )
                     )
-                    opinions[kind].append(not denied)
     liked = frozenset(kind for kind, found in opinions.items() if any(found))
     return liked, frozenset(opinions) - liked

@@ -73,10 +73,8 @@ def read(markdown: str) -> Lesson:
     tokens = _parser().parse(markdown)
     for at, token in enumerate(tokens):
         if token.type in ("fence", "code_block"):
-            block = CodeBlock(
-                token.info.strip().split(" ")[0].lower(), token.content, (token.map or [0])[0] + 1
-            )
-            parts[-1][2].append(block)
+            language = token.info.strip().split(" ")[0].lower()
+            parts[-1][2].append(CodeBlock(language, token.content, (token.map or [0])[0] + 1))
             parts[-1][1].append(token.content)
         elif token.type == "inline" and tokens[at - 1].type == "heading_open":
             if tokens[at - 1].tag == "h2":
@@ -84,8 +82,10 @@ def read(markdown: str) -> Lesson:
         elif token.type == "inline":
             parts[-1][1].append(_text(token))
             prose.append(_text(token, code=False))
-    sections = (Section(title, "\n".join(texts), tuple(blocks)) for title, texts, blocks in parts)
-    return Lesson(tuple(sections), "\n".join(prose))
+    return Lesson(
+        tuple(Section(title, "\n".join(texts), tuple(blocks)) for title, texts, blocks in parts),
+        "\n".join(prose),
+    )
 
 
 def faults(markdown: str) -> list[str]:

@@ -72,8 +72,9 @@ def changes(old: Outline, new: Outline) -> list[Change]:
             continue
         if was.parent != now.parent:
             text = f"Moved {now.name} from {was.parent_name} to {quoted(now.parent_title)}."
-            parents = now.parent[0], was.parent_title, now.parent_title
-            found.append(now.change("moved", text, *parents))
+            found.append(
+                now.change("moved", text, now.parent[0], was.parent_title, now.parent_title)
+            )
         elif spot in out_of_order:
             text = f"Moved {now.name} within {now.parent_name}."
             found.append(now.change("moved", text, "position", was.index, now.index))
@@ -81,10 +82,11 @@ def changes(old: Outline, new: Outline) -> list[Change]:
             if getattr(was.thing, field) != getattr(now.thing, field):
                 values = field, was.value(field), now.value(field)
                 found.append(now.change("changed", _sentence(was, now, field), *values))
-    for spot, was in before.items():
-        if spot not in after:
-            found.append(was.change("removed", f"Removed {was.name} from {was.parent_name}."))
-    return found
+    return found + [
+        was.change("removed", f"Removed {was.name} from {was.parent_name}.")
+        for spot, was in before.items()
+        if spot not in after
+    ]
 
 
 @dataclass(frozen=True, slots=True)

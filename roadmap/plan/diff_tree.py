@@ -73,8 +73,11 @@ class DiffTree:
 
 def diff_tree(old: Outline, new: Outline) -> DiffTree:
     """Return the tree; things are matched by their keys, which are unique in each outline."""
-    stages = _Merging(old, new).inside("roadmap", "", new.stages)
-    return DiffTree(title=new.title, title_before=old.title, stages=stages)
+    return DiffTree(
+        title=new.title,
+        title_before=old.title,
+        stages=_Merging(old, new).inside("roadmap", "", new.stages),
+    )
 
 
 class _Merging:

@@ -131,8 +131,7 @@ def matches_language(text: str, tag: str) -> bool:
     letters = Counter(character for character in text if character.isalpha())
     if letters.total() < FEWEST_LETTERS:
         return True
-    names = SCRIPTS[script]
-    own = sum(count for letter, count in letters.items() if _script_name(letter) in names)
+    own = sum(n for letter, n in letters.items() if _script_name(letter) in SCRIPTS[script])
     if script == "Latn":
         return own >= LATIN_SHARE * letters.total()
     words = own / (2 if script in TERSE else LETTERS_OF_A_WORD)

@@ -297,8 +297,7 @@ def _parser(preset: str, nesting: int) -> MarkdownIt:
             rule.fn = _counted(rule.fn)
     parser.inline.skipToken = _counted(parser.inline.skipToken)  # type: ignore[method-assign]
     # It builds its tables of rules when it is first used, which is not thread-safe.
-    first = "# Heading\n\nand *emphasis*"
-    parser.render(first, {"work": ParserBudget()})
+    parser.render("# Heading\n\nand *emphasis*", {"work": ParserBudget()})
     return parser
 
 

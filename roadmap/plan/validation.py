@@ -54,10 +54,12 @@ def problems(outline: Outline) -> list[str]:
         "stage key": outline.stages,
         "module key": outline.modules(),
     }
-    for name, things in kinds.items():
-        for key, count in Counter(thing.key for thing in things).items():
-            if count > 1:
-                found.append(f"The {name} {quoted(key)} is used {count} times.")
+    found += [
+        f"The {name} {quoted(key)} is used {count} times."
+        for name, things in kinds.items()
+        for key, count in Counter(thing.key for thing in things).items()
+        if count > 1
+    ]
     found += _repeated_titles(outline)
     found += _long_texts(outline)
     found += _prerequisite_problems(concepts)
@@ -83,21 +85,6 @@ def quoted(text: str) -> str:
 
 def _too_many(beginning: str, count: int, things: str, most: int) -> list[str]:
     return [f"{beginning} {count} {things}; at most {most} are allowed."] if count > most else []
-
-
-def _repeated_keys(outline: Outline) -> Iterator[str]:
-    kinds: dict[str, Iterable[Thing]] = {
-        "key": outline.concepts(),
-        "stage key": outline.stages,
-        "module key": outline.modules(),
-    }
-    for name, things in kinds.items():
-        counts = Counter(thing.key for thing in things)
-        yield from (
-            f"The {name} {quoted(key)} is used {count} times."
-            for key, count in counts.items()
-            if count > 1
-        )
 
 
 def _repeated_titles(outline: Outline) -> Iterator[str]:

@@ -61,8 +61,14 @@ def deck_of(
                 unique = {each.fingerprint: each for each in quiz.body.questions} if quiz else {}
                 for question in unique.values():
                     guid = genanki.guid_for(roadmap_id, concept.key, question.fingerprint)
-                    fields = _fields(question, concept, texts)
-                    deck.add_note(genanki.Note(model=model, fields=fields, tags=tags, guid=guid))
+                    deck.add_note(
+                        genanki.Note(
+                            model=model,
+                            fields=_fields(question, concept, texts),
+                            tags=tags,
+                            guid=guid,
+                        )
+                    )
         decks.append(deck)
     return _packed(genanki.Package(decks))
 

@@ -53,11 +53,7 @@ def arrange(
     count = max(len(tree.stages), 2)
     width = 2 * margin + count * COLUMN + (count - 1) * GUTTER if is_upright else NARROW
     inside = width - 2 * margin
-    top = margin
-    labels: tuple[Label, ...] = ()
-    bar = None
-    if heading:
-        labels, bar, top = _heading(tree, margin, inside, texts)
+    labels, bar, top = _heading(tree, margin, inside, texts) if heading else ((), None, margin)
     if not tree.stages:
         words = (
             texts.gettext("There is no plan.")
@@ -161,8 +157,7 @@ def _stage_head(
     )
     title = _label(stage.title, x, eyebrow.box.bottom, width, size=16, leading=21, bold=True)
     facts = f"{hours_of(stage.hours, texts)} · {done_of(stage.concepts, texts)}"
-    counts = _label(facts, x, title.box.bottom + 2, width, size=12, leading=18)
-    return eyebrow, title, counts
+    return eyebrow, title, _label(facts, x, title.box.bottom + 2, width, size=12, leading=18)
 
 
 def _blocks(

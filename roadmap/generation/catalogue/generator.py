@@ -93,12 +93,10 @@ class CatalogueGenerator:
 
     def analyse(self, request: RoadmapRequest) -> Analysis:
         track = _track(request)
-        concepts = [_loaded(track, id_) for id_ in track.concept_ids]
+        concepts = (_loaded(track, id_) for id_ in track.concept_ids)
         return Analysis(
             aim=track.summary,
-            known=tuple(
-                concept.title for concept in concepts if not concept.is_news_to(request.level)
-            ),
+            known=tuple(each.title for each in concepts if not each.is_news_to(request.level)),
             subjects=tuple(module.title for stage in track.stages for module in stage.modules),
         )
 
@@ -236,13 +234,16 @@ def _slug(title: str) -> str:
 
 def _concept(track: Track, concept_id: str, level: Level) -> OutlineConcept:
     concept = _loaded(track, concept_id)
-    needed = (p for p in concept.prerequisites if _loaded(track, p).is_news_to(level))
     return OutlineConcept(
         key=f"{track.id}/{concept_id}",
         title=concept.title,
         description=concept.description,
         hours=concept.hours,
         difficulty=concept.difficulty,
-        prerequisites=tuple(f"{track.id}/{p}" for p in needed),
+        prerequisites=tuple(
+            f"{track.id}/{needed}"
+            for needed in concept.prerequisites
+            if _loaded(track, needed).is_news_to(level)
+        ),
         outcomes=tuple(concept.outcomes),
     )

@@ -23,6 +23,7 @@ MOST_WORDS = 200  # of a goal that are read
 _one_at_a_time = threading.Lock()
 TOKEN = re.compile(r"[a-z0-9][a-z0-9+#]*(?:['\u2019][a-z]+)?|\.net\b", re.IGNORECASE)
 CHINESE = re.compile(r"[\u3400-\u9fff]")
+BESIDE_CHINESE = re.compile(r"(?<=[\u3400-\u9fff]) | (?=[\u3400-\u9fff])")
 REACH = 2  # words behind a denial that are denied
 
 
@@ -185,8 +186,7 @@ def tokens(text: str) -> list[str]:
 
 def _joined(text: str) -> str:
     """Return the text in lower case without spaces beside Chinese characters."""
-    spaced = " ".join(text.lower().split())
-    return re.sub(r"(?<=[\u3400-\u9fff]) | (?=[\u3400-\u9fff])", "", spaced)
+    return BESIDE_CHINESE.sub("", " ".join(text.lower().split()))
 
 
 @lru_cache(maxsize=20_000)

@@ -253,8 +253,7 @@ def _loads() -> Iterator[Callable[[], object]]:
 
 
 def _front_matter(file: Path) -> dict[str, Any]:
-    text = _text(file)
-    parts = text.split(FENCE, 2)
+    parts = _text(file).split(FENCE, 2)
     if len(parts) < 3 or parts[0].strip():
         raise BrokenFile(f"{_place(file)}: must begin with TOML between two lines of +++")
     return {**_toml(file, parts[1]), "tutorial": parts[2].strip() + "\n"}

@@ -144,7 +144,7 @@ class ModelClient:
         """
         schema = schema_text(shape)
         texts = [FORM_INSTRUCTION, schema, schema, *(message["content"] for message in messages)]
-        size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+        size = len("".join(texts).encode("utf-8", "surrogatepass"))
         return size + OVERHEAD * (len(messages) + 1), self._max_tokens
 
     def close(self) -> None:

@@ -115,8 +115,8 @@ class Refusal(Exception):
         self.message = str(fields.get("message") or " ".join(_strings(error)))
         self.names = {str(fields.get("code")), str(fields.get("type"))}
         self.field = re.split(r"[.\[]", str(fields.get("param")))[0]
-        is_page = body.lstrip().startswith(b"<")  # its words have no meaning here
-        self.words = "" if is_page else " ".join(_strings(content)).lower()
+        # Words of a web page have no meaning here.
+        self.words = "" if body.lstrip()[:1] == b"<" else " ".join(_strings(content)).lower()
 
 
 def request_in(

@@ -208,10 +208,9 @@ def _tried(
 
 
 def _rules(error: ValidationError) -> list[str]:
-    found = error.errors(include_url=False, include_input=False)[:MOST_PROBLEMS]
     return [
         f"{'.'.join(str(part) for part in problem['loc']) or 'all'}: {problem['msg']}."
-        for problem in found
+        for problem in error.errors(include_url=False, include_input=False)[:MOST_PROBLEMS]
     ]
 
 

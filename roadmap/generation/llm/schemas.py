@@ -130,15 +130,21 @@ class OutlineDraft(Draft):
     stages: Several[StageDraft]
 
     def to_outline(self) -> Outline:
-        stages = []
-        for stage in self.stages:
-            modules = []
-            for module in stage.modules:
-                concepts = tuple(OutlineConcept(**each.model_dump()) for each in module.concepts)
-                facts = module.model_dump(exclude={"concepts"})
-                modules.append(OutlineModule(**facts, concepts=concepts))
-            facts = stage.model_dump(exclude={"modules"})
-            stages.append(OutlineStage(**facts, modules=tuple(modules)))
+        stages = (
+            OutlineStage(
+                **stage.model_dump(exclude={"modules"}),
+                modules=tuple(
+                    OutlineModule(
+                        **module.model_dump(exclude={"concepts"}),
+                        concepts=tuple(
+                            OutlineConcept(**concept.model_dump()) for concept in module.concepts
+                        ),
+                    )
+                    for module in stage.modules
+                ),
+            )
+            for stage in self.stages
+        )
         return Outline(title=self.title, stages=tuple(stages))
 
 
