@@ -177,7 +177,7 @@ class Lexicon:
 def _chinese_before(words: Sequence[str], phrases: str) -> re.Pattern[str]:
     """Return a pattern for the Chinese ones of the words, shortly before a phrase."""
     chinese = "|".join(re.escape(word) for word in words if CHINESE.search(word))
-    return re.compile(f"(?:{chinese})[^,.;，。；]{{0,2}}?(?:{phrases})")  # noqa: RUF001 -- Chinese punctuation
+    return re.compile(f"(?:{chinese})[^,.;，。；]{{0,2}}?(?:{phrases})")  # noqa: RUF001 -- Chinese
 
 
 def tokens(text: str) -> list[str]:
