@@ -1,10 +1,12 @@
-"""All data of an account as one ZIP archive: ordered by its owner, made by a worker, kept for a week.
+"""Export of an account: all its data as one ZIP archive, which is kept for a week.
 
-The row is what was accepted: a worker builds what it says, and rescue finds what nobody builds. The archive is written piece
-by piece into the database under the lease of the row, so that it is never whole in memory: a worker holds one
-roadmap at a time. A worker that has lost its row adds nothing. A build that was interrupted begins again.
+The owner orders it, which stores a row; a worker builds it, and rescue finds rows without a worker.
+The archive is written piece by piece into the database, under the lease of the row, so that a
+worker holds one roadmap in memory at a time. A worker that has lost its lease adds nothing. A build
+that was interrupted starts from the beginning.
 
-Nothing of others and no secret is in it: each table is read by its owner, without the columns of `LEFT_OUT`.
+It has no secrets and no data of others: each table is read by its owner, without the columns of
+`LEFT_OUT`.
 """
 
 import io
@@ -59,16 +61,16 @@ from roadmap.plan.statuses import ExportStatus
 KEPT = timedelta(days=7)
 LARGEST = 1024**3  # bytes of data in one export, before they are compressed
 PIECE = 256 * 1024  # bytes
-ROWS = 50  # that are read at once
+ROWS = 50  # of one query
 OLD_AT_ONCE = 10  # exports that are deleted in one transaction
 COME_BACK = (3.0, 6.0)  # seconds, while another export is built in this process
-LATE = timedelta(seconds=2)  # between the clocks of those who send a message and those who get it
+LATE = timedelta(seconds=2)  # between the clocks of senders and receivers of a message
 TOO_LARGE = (
     f"The account has more than {format_size(LARGEST)} of data. Export its roadmaps one by one."
 )
 DIED = "The workers that built it died or hung too often. Order it again."
-BEGIN = (1980, 1, 1, 0, 0, 0)  # the first time that a ZIP archive knows
-# Secrets, what is only for workers, and the ids of others.
+BEGIN = (1980, 1, 1, 0, 0, 0)  # the earliest time of a ZIP entry
+# Secrets, columns for workers, and ids of other accounts.
 LEFT_OUT = frozenset(
     {"password_hash", "secret_hash", "secret", "previous_secret", "token_hashes"}
     | {"lease_token", "lease_until", "challenged_at"}
@@ -89,7 +91,21 @@ records/*.json    All that is stored about each roadmap, also about those in the
 Every file is of the moment at which it was written. Times are in UTC.
 """
 
-_one = threading.Lock()  # at a time in a process: a large roadmap takes much memory
+# One build at a time in a process: a large roadmap takes much memory.
+Source = tuple[type[Table], Any]  # a table, and a condition of its rows
+# Tables with a column `roadmap`.
+OF_ROADMAP = (
+    Revision,
+    Stage,
+    Module,
+    Concept,
+    Content,
+    RoadmapEvent,
+    QuizAttempt,
+    ReviewCard,
+    ShareLink,
+)
+_one = threading.Lock()
 
 
 class ExportInfo(BaseModel):
@@ -115,21 +131,26 @@ class _TooLarge(Exception):
 
 
 def order(account_id: UUID) -> tuple[ExportInfo, list[Job]]:
-    """A new export in place of the one before; one that is being made stays."""
+    """Order an export in place of the one before; an unfinished one stays."""
     with transaction():
-        lock_account(account_id)  # two at once would be two
+        lock_account(account_id)  # so that two orders at once are one
         row = _of(account_id)
         if row is not None and row.status in (ExportStatus.queued, ExportStatus.building):
             return _info(row), []
         now = clock.now()
         AccountExport.delete().where(AccountExport.account == account_id).execute()
-        fields = {"id": new_id(), "account": account_id, "status": ExportStatus.queued}
-        row = AccountExport.create(**fields, created_at=now, due_at=now)
+        row = AccountExport.create(
+            id=new_id(),
+            account=account_id,
+            status=ExportStatus.queued,
+            created_at=now,
+            due_at=now,
+        )
     return _info(row), [Job(JobName.export_account, row.id)]
 
 
 def read(account_id: UUID) -> ExportInfo:
-    """Raises NotFound."""
+    """Return the export of an account. Raises NotFound."""
     with session():
         row = _of(account_id)
     if row is None:
@@ -138,7 +159,7 @@ def read(account_id: UUID) -> ExportInfo:
 
 
 def read_ready(account_id: UUID) -> tuple[ExportInfo, int]:
-    """The export and its bytes. Raises NotFound, Conflict."""
+    """Return the export and its size in bytes. Raises NotFound, Conflict."""
     found = read(account_id)
     if found.size is None:
         raise Conflict(f"The export is {found.status}. {found.error or 'Wait until it is ready.'}")
@@ -146,20 +167,26 @@ def read_ready(account_id: UUID) -> tuple[ExportInfo, int]:
 
 
 def read_piece(account_id: UUID, export_id: UUID, number: int) -> bytes:
-    """Raises NotFound when there is none, or no such export any more."""
-    its = (ExportPiece.export == export_id) & (ExportPiece.number == number)
+    """Return a piece of the archive. Raises NotFound when it or its export does not exist."""
     query = ExportPiece.select(ExportPiece.content).join(AccountExport)
+    its = (ExportPiece.export == export_id) & (AccountExport.account == account_id)
     with session():
-        content = query.where(its, AccountExport.account == account_id).scalar()
+        content = query.where(its, ExportPiece.number == number).scalar()
     if content is None:
         raise NotFound("This export is not there any more.")
     return bytes(content)
 
 
 def build(export_id: UUID) -> list[Job]:
-    """Write the archive, from its beginning; returns what comes next when it cannot be done now."""
+    """Write the archive; return the next job when it cannot be written now."""
     if not _one.acquire(blocking=False):
-        return _come_back(export_id)
+        # Its row is deferred as well, so that rescue does not take it for lost; but only once.
+        wait, now = random.uniform(*COME_BACK), clock.now()
+        waits = (AccountExport.id == export_id) & (AccountExport.status == ExportStatus.queued)
+        with transaction():
+            update = AccountExport.update(due_at=now + timedelta(seconds=wait))
+            moved = update.where(waits, AccountExport.due_at <= now + LATE).execute()
+        return [Job(JobName.export_account, export_id, delay=wait)] if moved else []
     try:
         with transaction():
             token = leases.claim(EXPORTING, export_id, size=0)
@@ -169,9 +196,7 @@ def build(export_id: UUID) -> list[Job]:
         if token is None:
             return leases.recheck(EXPORTING, export_id)
         _build(row, token)
-    except (
-        LeaseLost
-    ):  # another one was ordered, the account is to be deleted, or another worker has it
+    except LeaseLost:  # a new order, an account to be deleted, or another worker
         return []
     finally:
         _one.release()
@@ -179,7 +204,7 @@ def build(export_id: UUID) -> list[Job]:
 
 
 def stop(export_id: UUID, reason: str) -> None:
-    """It has failed for this reason, unless it is finished. A worker that builds it finds its lease lost."""
+    """Mark an unfinished export as failed; a worker that builds it loses its lease."""
     unfinished = AccountExport.status.in_((ExportStatus.queued, ExportStatus.building))
     with transaction():
         update = AccountExport.update({**_failed(reason), **statuses.NOBODYS})
@@ -188,7 +213,7 @@ def stop(export_id: UUID, reason: str) -> None:
 
 
 def purge_expired() -> None:
-    """Delete exports that have expired, some at a time."""
+    """Delete expired exports, OLD_AT_ONCE at most."""
     with transaction():
         old = AccountExport.select(AccountExport.id).where(AccountExport.expires_at < clock.now())
         ids = [id_ for (id_,) in skip_locked(old.limit(OLD_AT_ONCE)).tuples()]
@@ -215,18 +240,8 @@ def _failed(reason: str) -> dict[str, Any]:
     }
 
 
-def _come_back(export_id: UUID) -> list[Job]:
-    """Put it off a moment, in its row, too, so that rescue does not take it for lost; unless it was put off already."""
-    wait, now = random.uniform(*COME_BACK), clock.now()
-    waits = (AccountExport.id == export_id) & (AccountExport.status == ExportStatus.queued)
-    with transaction():
-        update = AccountExport.update(due_at=now + timedelta(seconds=wait))
-        moved = update.where(waits, AccountExport.due_at <= now + LATE).execute()
-    return [Job(JobName.export_account, export_id, delay=wait)] if moved else []
-
-
 def _build(row: AccountExport, token: UUID) -> None:
-    """Raises Lost."""
+    """Write the archive, and store its end. Raises LeaseLost."""
     sink = _Pieces(row.id, token)
     try:
         if row.interruptions >= MOST_INTERRUPTIONS:
@@ -240,16 +255,16 @@ def _build(row: AccountExport, token: UUID) -> None:
                     if file is None:
                         break
                     left = _write(archive, file, left)
-        sink.flush_all()
+        sink.store_piece()
     except _TooLarge:
         return _end(row, token, _failed(TOO_LARGE))
     now = clock.now()
-    ready = {"status": ExportStatus.ready, "size": sink.size, "ready_at": now}
-    _end(row, token, {**ready, "expires_at": now + KEPT})
+    ready = {"status": ExportStatus.ready, "ready_at": now, "expires_at": now + KEPT}
+    _end(row, token, {**ready, "size": sink.size})
 
 
 def _end(row: AccountExport, token: UUID, changes: dict[str, Any]) -> None:
-    """Raises Lost."""
+    """Release the row with these changes. Raises LeaseLost."""
     with transaction():
         leases.release(AccountExport, row.id, token, **changes)
         if changes["status"] == ExportStatus.failed:
@@ -257,7 +272,7 @@ def _end(row: AccountExport, token: UUID, changes: dict[str, Any]) -> None:
 
 
 def _write(archive: zipfile.ZipFile, file: _File, left: int) -> int:
-    """The bytes that are left for other files. Raises _TooLarge, Lost."""
+    """Add a file; return the bytes left for others. Raises _TooLarge, LeaseLost."""
     entry = zipfile.ZipInfo(file.name, BEGIN)
     entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
     with archive.open(entry, "w") as target:
@@ -271,7 +286,7 @@ def _write(archive: zipfile.ZipFile, file: _File, left: int) -> int:
 
 
 class _Pieces(io.RawIOBase):
-    """A file that can only be written: each piece is stored when it is full, under the lease."""
+    """Write-only file that stores each full piece under the lease of the export."""
 
     def __init__(self, export_id: UUID, token: UUID) -> None:
         self._export_id, self._token = export_id, token
@@ -281,36 +296,43 @@ class _Pieces(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        """Raises Lost."""
+        """Store full pieces. Raises LeaseLost."""
         self._buffer += data
         while len(self._buffer) >= PIECE:
-            self._store(PIECE)
+            self.store_piece()
         return len(data)
 
-    def flush_all(self) -> None:
-        """Store what is left. Raises Lost."""
-        if self._buffer:
-            self._store(len(self._buffer))
-
-    def _store(self, length: int) -> None:
-        content = bytes(self._buffer[:length])
-        with transaction():
-            leases.save(AccountExport, self._export_id, self._token, size=self.size + length)
-            ExportPiece.insert(
-                export=self._export_id, number=self._number, content=content
-            ).execute()
-        del self._buffer[:length]
-        self._number, self.size = self._number + 1, self.size + length
+    def store_piece(self) -> None:
+        """Store a piece, or the rest if there is any. Raises LeaseLost."""
+        if content := bytes(self._buffer[:PIECE]):
+            size = self.size + len(content)
+            facts = {"export": self._export_id, "number": self._number, "content": content}
+            with transaction():
+                leases.save(AccountExport, self._export_id, self._token, size=size)
+                ExportPiece.insert(facts).execute()
+            del self._buffer[:PIECE]
+            self._number, self.size = self._number + 1, size
 
 
 def _files(account_id: UUID) -> Iterator[_File]:
+    hooks = Webhook.select(Webhook.id).where(Webhook.account == account_id)
+    tables: list[Source] = [
+        (Account, Account.id == account_id),
+        (LoginSession, LoginSession.account == account_id),
+        (ApiKey, ApiKey.account == account_id),
+        (Invitation, (Invitation.invited_by == account_id) | (Invitation.used_by == account_id)),
+        (Webhook, Webhook.account == account_id),
+        (WebhookDelivery, WebhookDelivery.webhook.in_(hooks)),
+        (MonthlySpending, MonthlySpending.owner_id == account_id),
+        (ModelCall, ModelCall.owner_id == account_id),
+    ]
     yield _File("README.txt", [README])
-    yield _File("account.json", _tables_as_json(_tables_of_account(account_id)))
+    yield _File("account.json", _tables_as_json(tables))
     before, number = None, 0
     while True:
         with session():
-            query = newest_of(account_id, before=before, with_trash=True)
-            found = [(row.id, row.title or row.goal) for row in query.limit(ROWS)]
+            rows = newest_of(account_id, before=before, with_trash=True).limit(ROWS)
+            found = [(row.id, row.title or row.goal) for row in rows]
         for roadmap_id, title in found:
             number += 1
             yield from _files_of_roadmap(account_id, roadmap_id, title, number)
@@ -322,77 +344,44 @@ def _files(account_id: UUID) -> Iterator[_File]:
 def _files_of_roadmap(
     account_id: UUID, roadmap_id: UUID, title: str, number: int
 ) -> Iterator[_File]:
+    # Imports in here: only workers that export need them.
     from roadmap.exchange.formats.json_ import as_json, portable
     from roadmap.exchange.formats.markdown import as_markdown
-    from roadmap.exchange.formats.zip_ import (
-        details_of,
-        name_of,  # here: only workers that export need it
-    )
+    from roadmap.exchange.formats.zip_ import details_of, name_of
     from roadmap.lifecycle.queries import roadmap_tree
 
     name = f"{name_of(title, number)}-{roadmap_id}"
-    yield _File(f"records/{name}.json", _tables_as_json(_tables_of_roadmap(roadmap_id)))
+    contents = Content.select(Content.id).where(Content.roadmap == roadmap_id)
+    tables: list[Source] = [
+        (Roadmap, Roadmap.id == roadmap_id),
+        *((table, table.roadmap == roadmap_id) for table in OF_ROADMAP),
+        (ContentVersion, ContentVersion.content.in_(contents)),
+        (ExecutionLog, ExecutionLog.roadmap_id == roadmap_id),
+    ]
+    yield _File(f"records/{name}.json", _tables_as_json(tables))
     try:
         with snapshot():
             document = portable(account_id, roadmap_id, with_learner=True, with_trash=True)
             tree = roadmap_tree(account_id, roadmap_id, with_trash=True)
-    except (NotFound, Conflict):  # it was deleted meanwhile, or has no plan
+    except (NotFound, Conflict):  # deleted meanwhile, or without a plan
         return
     words = texts(negotiated(tree.language))
     details = details_of(tree, document).values()
     yield _File(f"roadmaps/{name}.md", as_markdown(tree.model_dump(mode="json"), details, words))
     try:
         yield _File(f"roadmaps/{name}.json", [as_json(document).decode()])
-    except Conflict:  # longer than any instance would import: its records are there nevertheless
+    except Conflict:  # too long for any instance: its records are there nevertheless
         return
 
 
-Source = tuple[type[Table], Any]  # a table, and which of its rows
-
-
-def _tables_of_account(account_id: UUID) -> list[Source]:
-    hooks = Webhook.select(Webhook.id).where(Webhook.account == account_id)
-    return [
-        (Account, Account.id == account_id),
-        (LoginSession, LoginSession.account == account_id),
-        (ApiKey, ApiKey.account == account_id),
-        (Invitation, (Invitation.invited_by == account_id) | (Invitation.used_by == account_id)),
-        (Webhook, Webhook.account == account_id),
-        (WebhookDelivery, WebhookDelivery.webhook.in_(hooks)),
-        (MonthlySpending, MonthlySpending.owner_id == account_id),
-        (ModelCall, ModelCall.owner_id == account_id),
-    ]
-
-
-def _tables_of_roadmap(roadmap_id: UUID) -> list[Source]:
-    own = [
-        Revision,
-        Stage,
-        Module,
-        Concept,
-        Content,
-        RoadmapEvent,
-        QuizAttempt,
-        ReviewCard,
-        ShareLink,
-    ]
-    contents = Content.select(Content.id).where(Content.roadmap == roadmap_id)
-    return [
-        (Roadmap, Roadmap.id == roadmap_id),
-        *((table, table.roadmap == roadmap_id) for table in own),
-        (ContentVersion, ContentVersion.content.in_(contents)),
-        (ExecutionLog, ExecutionLog.roadmap_id == roadmap_id),
-    ]
-
-
 def _tables_as_json(tables: Iterable[Source]) -> Iterator[str]:
-    """One object: the rows of each table by its name, a row a line."""
+    """Yield a JSON object: the rows of each table by its name, one per line."""
     lead = "{\n"
     for table, which in tables:
         yield f'{lead}"{table._meta.table_name}": ['
         comma = "\n"
         for row in _rows(table, which):
-            yield comma + json.dumps(row, ensure_ascii=False, default=_plain)
+            yield comma + json.dumps(row, ensure_ascii=False, default=_as_text)
             comma = ",\n"
         yield "\n]"
         lead = ",\n"
@@ -400,7 +389,7 @@ def _tables_as_json(tables: Iterable[Source]) -> Iterator[str]:
 
 
 def _rows(table: type[Table], which: Any) -> Iterator[dict[str, Any]]:
-    """In the order of the key, some at a time, so that no session is held while they are written."""
+    """Yield rows in the order of the key; no session is held while they are written."""
     key = table._meta.primary_key
     names = key.field_names if isinstance(key, peewee.CompositeKey) else (key.name,)
     order_ = [table._meta.fields[name] for name in names]
@@ -414,11 +403,9 @@ def _rows(table: type[Table], which: Any) -> Iterator[dict[str, Any]]:
         yield from rows
         if len(rows) < ROWS:
             return
-        last = [peewee.Value(rows[-1][field.name], field.db_value) for field in order_]
+        last = (peewee.Value(rows[-1][field.name], field.db_value) for field in order_)
         beyond = [peewee.Tuple(*order_) > peewee.Tuple(*last)]
 
 
-def _plain(value: Any) -> str:
-    return (
-        value.isoformat() if isinstance(value, date) else str(value)
-    )  # of which a datetime is one
+def _as_text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)

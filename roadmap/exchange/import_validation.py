@@ -1,10 +1,10 @@
-"""What a file must keep to before anything is made of it: it may come from anybody, and is believed as little as a model."""
+"""Rules for files to import, which are trusted as little as a model's output."""
 
 import json
 import pickle
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import islice
 from time import thread_time
 from typing import Any, Self, TypeVar
 
@@ -16,15 +16,13 @@ from roadmap.exchange.formats.json_ import PortableAttempt, PortableConcept, Por
 from roadmap.learning.grading import fits, is_right, rule_of
 from roadmap.learning.spaced_repetition import faults
 from roadmap.plan import validation
-from roadmap.plan.outline import LONGEST_WORDS, MOST_ITEMS, Outline, Quiz
+from roadmap.plan.outline import LONGEST_WORDS, MOST_ITEMS, Outline, Question
 from roadmap.plan.schemas import fault_of_goal, printable
 
 MOST_ERRORS = 20
-LONGEST_TUTORIAL = (
-    200_000  # characters: a model's 100,000, each of which may have had to be escaped
-)
+LONGEST_TUTORIAL = 200_000  # characters: the 100,000 of a model, if all have to be escaped
 SKEW = timedelta(days=1)  # by which the clock of another instance may be ahead
-MOST_SECONDS = 60.0  # of looking at Markdown; as much as a document may have takes ten
+MOST_SECONDS = 60.0  # of checking Markdown; the largest document takes ten
 
 Document = TypeVar("Document", bound=PortableRoadmap)
 Place = tuple[str | int, ...]
@@ -40,7 +38,7 @@ class RoadmapFile(PortableRoadmap):
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
-        """Validate one concept after the other: pydantic's own tree of JSON takes 300 bytes for a list of one number."""
+        """Validate each concept by itself: pydantic needs 300 bytes for a list of one number."""
         concepts, head = _taken_apart(json_data)
         errors: list[InitErrorDetails] = []
         found = {}
@@ -59,13 +57,14 @@ class RoadmapFile(PortableRoadmap):
                 if len(errors) >= MOST_ERRORS:
                     break
         except _NoJson:
-            return super().model_validate_json(json_data, **options)  # which says where
+            return super().model_validate_json(json_data, **options)  # its error has the place
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
-        return _checked(cls.model_construct(**{**dict(roadmap), "concepts": found}))  # type: ignore[return-value] # it is
+        roadmap_file = cls.model_construct(**{**dict(roadmap), "concepts": found})
+        return _checked(roadmap_file)  # type: ignore[return-value] # it is
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle each concept by itself: a process that is sent a large file builds one at a time."""
+        """Pickle each concept by itself: a receiving process holds one of them at a time."""
         concepts = {
             key: pickle.dumps(concept, pickle.HIGHEST_PROTOCOL)
             for key, concept in self.concepts.items()
@@ -93,13 +92,13 @@ def _unpickled(facts: dict[str, Any]) -> RoadmapFile:
 
 
 class _NoJson(Exception):
-    """A part of a document is no JSON to pydantic: it has half a surrogate pair, for example."""
+    """Pydantic does not accept a part as JSON: it has half a surrogate pair, for example."""
 
 
 def _taken_apart(
     json_data: str | bytes | bytearray,
 ) -> tuple[dict[str, Any], str | bytes | bytearray]:
-    """The concepts of a document, as far as they can be told apart, and the JSON of the rest."""
+    """Return the concepts of a document, if they can be separated, and the JSON of the rest."""
     try:
         document = json.loads(json_data)
         concepts = document["concepts"]
@@ -114,7 +113,7 @@ def _taken_apart(
 
 
 def _below(place: Place, error: ValidationError) -> Iterator[InitErrorDetails]:
-    """The same errors, in a larger document. Raises _NoJson."""
+    """Yield the errors with places in the whole document. Raises _NoJson."""
     for each in error.errors(include_url=False, include_input=False)[:MOST_ERRORS]:
         if each["type"] == "json_invalid":
             raise _NoJson
@@ -123,8 +122,12 @@ def _below(place: Place, error: ValidationError) -> Iterator[InitErrorDetails]:
 
 
 def broken(document: PortableRoadmap) -> Iterator[Found]:
-    """Every rule that it breaks beyond the types of its fields, with the place; the costly ones last."""
-    yield from _texts(document)
+    """Yield each broken rule beyond field types, with its place; costly checks come last."""
+    for place, text in _strings(document, ()):
+        try:
+            printable(text)
+        except ValueError as error:
+            yield place, str(error)
     if fault := fault_of_goal(document.request.goal):
         yield ("request", "goal"), fault
     yield from _of_outline(document.outline)
@@ -139,59 +142,60 @@ def broken(document: PortableRoadmap) -> Iterator[Found]:
 
 
 def _checked(document: Document) -> Document:
-    """Return it if it keeps to the rules. Raises ValidationError."""
-    errors = [_error(place, rule) for place, rule in _first(broken(document))]
+    """Return the document. Raises ValidationError, with MOST_ERRORS at most, for broken rules."""
+    errors = [
+        InitErrorDetails(
+            type=PydanticCustomError("rule", "{rule}", {"rule": rule}), loc=place, input=None
+        )
+        for place, rule in islice(broken(document), MOST_ERRORS)
+    ]
     if errors:
         raise ValidationError.from_exception_data("RoadmapFile", errors)
     return document
 
 
-def _first(found: Iterator[Found]) -> Iterator[Found]:
-    """Whoever has this many mistakes need not hear of more, and they need not be looked for."""
-    for number, each in enumerate(found, 1):
-        yield each
-        if number == MOST_ERRORS:
-            return
-
-
-def _error(place: Place, rule: str) -> InitErrorDetails:
-    return InitErrorDetails(
-        type=PydanticCustomError("rule", "{rule}", {"rule": rule}), loc=place, input=None
-    )
-
-
-def _texts(document: PortableRoadmap) -> Iterator[Found]:
-    """No text of it has control characters."""
-    for place, text in _strings(document, ()):
-        try:
-            printable(text)
-        except ValueError as error:
-            yield place, str(error)
-
-
 def _strings(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    parts: Iterable[tuple[str | int, Any]] = ()
     if isinstance(value, str):
         yield place, value
     elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _strings(getattr(value, name), (*place, name))
+        parts = value
     elif isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from _strings(each, (*place, name))
+        parts = value.items()
     elif isinstance(value, tuple | list):
-        for number, each in enumerate(value):
-            yield from _strings(each, (*place, number))
+        parts = enumerate(value)
+    for name, each in parts:
+        yield from _strings(each, (*place, name))
 
 
 def _of_outline(outline: Outline) -> Iterator[Found]:
-    """Where something can be pointed to it is; the rest is told as of any other outline."""
-    exact = [*_untitled(outline), *_repeated(outline), *_prerequisites(outline)]
-    yield from exact
-    if not exact:
-        yield from (
-            (("outline",), f"does not hold together: {problem}")
-            for problem in validation.problems(outline)
-        )
+    """Yield faults that have a place; without any, the problems of the outline as a whole."""
+    known = {concept.key for concept in outline.concepts()}
+    seen: set[tuple[str, str]] = set()
+    blank = "must not be only of spaces"
+    untitled: list[Found] = []
+    if not outline.title.strip():
+        untitled.append((("outline", "title"), blank))
+    repeated: list[Found] = []
+    unmet: list[Found] = []
+    for kind, place, node in _nodes(outline):
+        if not node.title.strip():
+            untitled.append(((*place, "title"), blank))
+        if (kind, node.key) in seen:
+            repeated.append(((*place, "key"), f"is the key of another {kind} as well"))
+        for number, key in enumerate(node.prerequisites if kind == "concept" else ()):
+            where = (*place, "prerequisites", number)
+            if key not in known:
+                unmet.append((where, "is no concept of the outline"))
+            elif ("concept", key) not in seen:
+                rule = "comes later, or is the concept itself: they would need each other"
+                unmet.append((where, rule))
+        seen.add((kind, node.key))
+    exact = [*untitled, *repeated, *unmet]
+    yield from exact or (
+        (("outline",), f"does not hold together: {problem}")
+        for problem in validation.problems(outline)
+    )
 
 
 def _nodes(outline: Outline) -> Iterator[tuple[str, Place, Any]]:
@@ -203,68 +207,24 @@ def _nodes(outline: Outline) -> Iterator[tuple[str, Place, Any]]:
                 yield "concept", ("outline", "stages", s, "modules", m, "concepts", c), concept
 
 
-def _untitled(outline: Outline) -> Iterator[Found]:
-    titles = [
-        (("outline",), outline.title),
-        *((place, node.title) for _, place, node in _nodes(outline)),
-    ]
-    yield from (
-        ((*place, "title"), "must not be only of spaces")
-        for place, title in titles
-        if not title.strip()
-    )
-
-
-def _repeated(outline: Outline) -> Iterator[Found]:
-    seen: set[tuple[str, str]] = set()
-    for kind, place, node in _nodes(outline):
-        if (kind, node.key) in seen:
-            yield (*place, "key"), f"is the key of another {kind} as well"
-        seen.add((kind, node.key))
-
-
-def _prerequisites(outline: Outline) -> Iterator[Found]:
-    known = {concept.key for concept in outline.concepts()}
-    before: set[str] = set()
-    for kind, place, node in _nodes(outline):
-        if kind != "concept":
-            continue
-        for number, key in enumerate(node.prerequisites):
-            if key not in known:
-                yield (*place, "prerequisites", number), "is no concept of the outline"
-            elif key not in before:
-                yield (
-                    (*place, "prerequisites", number),
-                    "comes later, or is the concept itself: they would need each other",
-                )
-        before.add(node.key)
-
-
 def _times(document: PortableRoadmap) -> Iterator[Found]:
-    """What has happened has not happened tomorrow."""
+    """Yield times of past events that are in the future."""
     latest = clock.now() + SKEW
     for key, concept in document.concepts.items():
-        place: Place = ("concepts", key)
-        happened = [((*place, "progress_at"), concept.progress_at)]
-        happened += [
-            ((*place, "attempts", n, "created_at"), each.created_at)
-            for n, each in enumerate(concept.attempts)
-        ]
-        happened += [
-            ((*place, "cards", n, "reviewed_at"), each.reviewed_at)
-            for n, each in enumerate(concept.cards)
-        ]
-        for name in type(concept.contents).model_fields:
-            if (written := getattr(concept.contents, name)) is not None:
-                happened.append(((*place, "contents", name, "created_at"), written.created_at))
-        yield from (
-            (where, "must not be in the future")
-            for where, at in happened
-            if at is not None and at > latest
-        )
+        happened: list[tuple[Place, datetime | None]] = [(("progress_at",), concept.progress_at)]
+        for n, attempt in enumerate(concept.attempts):
+            happened.append((("attempts", n, "created_at"), attempt.created_at))
+        for n, card in enumerate(concept.cards):
+            happened.append((("cards", n, "reviewed_at"), card.reviewed_at))
+        for name, written in concept.contents:
+            happened.append((("contents", name, "created_at"), written and written.created_at))
+        for where, at in happened:
+            if at is not None and at > latest:
+                yield ("concepts", key, *where), "must not be in the future"
 
 
 def _of_concept(place: Place, concept: PortableConcept) -> Iterator[Found]:
+    """Yield texts and lists that are too long, and answers and cards of unknown questions."""
     contents = concept.contents
     if contents.resources is not None:
         where: Place = (*place, "contents", "resources", "body", "items")
@@ -272,42 +232,38 @@ def _of_concept(place: Place, concept: PortableConcept) -> Iterator[Found]:
         for number, item in enumerate(contents.resources.body.items):
             for name in ("type", "language", "why"):
                 yield from _short((*where, number, name), getattr(item, name))
-    if contents.quiz is not None:
-        where = (*place, "contents", "quiz", "body", "questions")
-        yield from _bounded(where, len(contents.quiz.body.questions), MOST_ITEMS)
-        for number, question in enumerate(contents.quiz.body.questions):
-            yield from _bounded((*where, number, "options"), len(question.options), 100)
-            for text in (question.prompt, *question.options, question.explanation):
-                yield from _short((*where, number), text)
-    yield from _of_learner(place, concept, contents.quiz.body if contents.quiz else None)
-
-
-def _of_learner(place: Place, concept: PortableConcept, quiz: Quiz | None) -> Iterator[Found]:
-    """Answers and cards are about questions that are there, and what is known of these can be gone on with."""
+    questions = contents.quiz.body.questions if contents.quiz is not None else ()
+    where = (*place, "contents", "quiz", "body", "questions")
+    yield from _bounded(where, len(questions), MOST_ITEMS)
+    for number, question in enumerate(questions):
+        yield from _bounded((*where, number, "options"), len(question.options), 100)
+        for text in (question.prompt, *question.options, question.explanation):
+            yield from _short((*where, number), text)
     for number, attempt in enumerate(concept.attempts):
-        yield from _attempt((*place, "attempts", number), attempt, quiz)
-    count = len(quiz.questions) if quiz else 0
-    asked: Counter[str] = Counter()
+        yield from _attempt((*place, "attempts", number), attempt, questions)
+    asked: set[str] = set()
     for number, card in enumerate(concept.cards):
-        if quiz is None or card.question >= count:
-            yield (
-                (*place, "cards", number, "question"),
-                f"is no question of the quiz, which has {count}",
-            )
+        where = (*place, "cards", number)
+        if card.question >= len(questions):
+            rule = f"is no question of the quiz, which has {len(questions)}"
+            yield (*where, "question"), rule
             continue
-        asked[fingerprint := quiz.questions[card.question].fingerprint] += 1
-        if asked[fingerprint] > 1:
-            yield (*place, "cards", number, "question"), "has another card already"
-        yield from (((*place, "cards", number, name), rule) for name, rule in faults(card.memory))
+        fingerprint = questions[card.question].fingerprint
+        if fingerprint in asked:
+            yield (*where, "question"), "has another card already"
+        asked.add(fingerprint)
+        yield from (((*where, name), rule) for name, rule in faults(card.memory))
 
 
-def _attempt(place: Place, attempt: PortableAttempt, quiz: Quiz | None) -> Iterator[Found]:
-    count = len(quiz.questions) if quiz else 0
-    if quiz is None or len(attempt.answers) != count:
+def _attempt(
+    place: Place, attempt: PortableAttempt, questions: tuple[Question, ...]
+) -> Iterator[Found]:
+    count = len(questions)
+    if not count or len(attempt.answers) != count:
         yield (*place, "answers"), f"do not belong to the quiz, which has {count} questions"
         return
     right = 0
-    for number, (question, chosen) in enumerate(zip(quiz.questions, attempt.answers, strict=True)):
+    for number, (question, chosen) in enumerate(zip(questions, attempt.answers, strict=True)):
         if not fits(question, chosen):
             yield (*place, "answers", number), rule_of(question)
         right += is_right(question, chosen)
@@ -318,7 +274,7 @@ def _attempt(place: Place, attempt: PortableAttempt, quiz: Quiz | None) -> Itera
 
 
 def _markdown(document: PortableRoadmap) -> Iterator[Found]:
-    """A tutorial is what a model's would have become: without HTML, images, and links that lead to strange places."""
+    """Yield tutorials with HTML, images or links to anything but the web and mail."""
     from roadmap.plan.markdown_sanitizer import sanitize
 
     until = thread_time() + MOST_SECONDS
@@ -333,10 +289,8 @@ def _markdown(document: PortableRoadmap) -> Iterator[Found]:
             yield place, "cannot be looked at: what comes before it has taken too long"
             return
         elif sanitize(markdown) != markdown:
-            yield (
-                place,
-                "must have no HTML, no images, and only links to the web and to mail; write them as text",
-            )
+            rule = "must have no HTML, no images, and only links to the web and to mail"
+            yield place, f"{rule}; write them as text"
 
 
 def _bounded(place: Place, count: int, most: int) -> Iterator[Found]:

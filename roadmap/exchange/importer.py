@@ -1,9 +1,10 @@
-"""From a portable document to a new roadmap, which is what that says: with its contents, and with what its learner has left.
+"""Import of portable documents: a new roadmap with the contents and the progress of the document.
 
-All of it is one transaction, and no worker has anything to do: what was not in the document has failed, and can be retried.
+All of it is one transaction, and workers have nothing to do: contents that the document does not
+have are marked as failed, and can be retried.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -27,14 +28,14 @@ from roadmap.plan.statuses import ContentStatus, RevisionSource, RoadmapStatus
 from roadmap.plan.validation import doubts
 from roadmap.plan.views import RoadmapSummary
 
-FIRST = 1  # version of everything that comes in
+FIRST = 1  # version of all imported contents
 NOTHING = PortableConcept()
 LARGE_ROWS = 20  # in one statement: a tutorial may have 200 KB
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Why a document has not every part: of one of them, and, behind their number, of all."""
+    """Reason why contents are missing: of one part, and of all after their number."""
 
     part: str
     parts: str
@@ -48,17 +49,17 @@ IN_SHARED = Missing(
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """The new roadmap, and what comes next: webhooks are told of it."""
+    """The new roadmap, and the next jobs: messages to webhooks."""
 
     roadmap: RoadmapSummary
     steps: list[Job]
 
 
 def imported(owner_id: UUID, document: PortableRoadmap, missing: Missing = IN_FILE) -> ImportResult:
-    """Make a new roadmap of this owner. The document keeps to the rules: it is a `RoadmapFile`, or made by `portable`. `missing`
-    is said of the parts that it does not have.
+    """Create a roadmap of this owner from a `RoadmapFile`, or a document made by `portable`.
 
-    One without all its parts is unfinished: raises TooMany or Unavailable when the limits leave no
+    `missing` is the reason that is stored for contents that the document does not have. With such
+    contents the roadmap is unfinished: raises RateLimited or Unavailable when the limits leave no
     room for it.
     """
     outline, request = document.outline, document.request
@@ -66,17 +67,11 @@ def imported(owner_id: UUID, document: PortableRoadmap, missing: Missing = IN_FI
     roadmap_id = new_id()
     facts: dict[str, Any] = {
         **request.model_dump(),
-        **{
-            "generator": document.generator,
-            "analysis": document.analysis and document.analysis.model_dump(mode="json"),
-        },
-        **{
-            "status": RoadmapStatus.building,
-            "last_seq": 1,
-            "due_at": now,
-            "created_at": now,
-            "updated_at": now,
-        },
+        "generator": document.generator,
+        "analysis": document.analysis and document.analysis.model_dump(mode="json"),
+        "status": RoadmapStatus.building,
+        "last_seq": 1,
+        **dict.fromkeys(("due_at", "created_at", "updated_at"), now),
     }
     with transaction():
         if not _is_complete(document):
@@ -104,19 +99,21 @@ def imported(owner_id: UUID, document: PortableRoadmap, missing: Missing = IN_FI
         _write(roadmap_id, concept_of, document.concepts, missing)
         _learn(owner_id, roadmap_id, concept_of, document.concepts)
         completion.save_counts(row)
-        told = {"revision": revision.number, "title": outline.title, "stages": len(outline.stages)}
-        steps = events.append(
-            row,
-            EventType.outlined,
-            told | {"concepts": len(concept_of), "contents": row.contents_total},
-        )
+        facts = {
+            "revision": revision.number,
+            "title": outline.title,
+            "stages": len(outline.stages),
+            "concepts": len(concept_of),
+            "contents": row.contents_total,
+        }
+        steps = events.append(row, EventType.outlined, facts)
         status = RoadmapStatus.partial if row.contents_failed else RoadmapStatus.ready
         steps += completion.finish(roadmap_id, status, lacking=missing.parts)
         return ImportResult(queries.summary(owner_id, roadmap_id), steps)
 
 
 def _is_complete(document: PortableRoadmap) -> bool:
-    """Whether no part is missing. Looks at one concept after the other: together they may take much memory."""
+    """Whether no part is missing; concepts are read one by one, to save memory."""
     contents = (
         document.concepts.get(concept.key, NOTHING).contents
         for concept in document.outline.concepts()
@@ -130,44 +127,36 @@ def _write(
     concepts: Mapping[str, PortableConcept],
     missing: Missing,
 ) -> None:
-    """The contents that are there, as their first versions."""
+    """Store the contents of the document as first versions; mark all others as failed."""
     query = Content.select(Content.id, Content.concept, Content.kind).where(
         Content.roadmap == roadmap_id
     )
     ids = {(concept_id, kind): id_ for id_, concept_id, kind in query.tuples()}
-    written: list[UUID] = []
-    for batch in peewee.chunked(_versions(concept_of, concepts, ids), LARGE_ROWS):
+    # One concept at a time: all of them could take as much memory as the document again.
+    versions = (
+        {
+            "content": ids[concept.id, kind],
+            "generator": written.generator,
+            "prompt_version": written.prompt_version,
+            "created_at": written.created_at,
+            "body": written.body.model_dump(mode="json"),
+            "subject": subject(concept),
+        }
+        for key, concept in concept_of.items()
+        for contents in [concepts.get(key, NOTHING).contents]
+        for kind in ContentKind
+        if (written := contents.of(kind)) is not None
+    )
+    ready_ids: list[UUID] = []
+    for batch in peewee.chunked(versions, LARGE_ROWS):
         insert_rows(ContentVersion, batch, common={"version": FIRST})
-        written += (row["content"] for row in batch)
+        ready_ids += (row["content"] for row in batch)
     Content.update(status=ContentStatus.failed, error=missing.part).where(
         Content.roadmap == roadmap_id
     ).execute()
     ready = Content.update(status=ContentStatus.ready, version=FIRST, error="")
-    for batch in peewee.chunked(written, ROWS):
+    for batch in peewee.chunked(ready_ids, ROWS):
         ready.where(Content.id.in_(batch)).execute()
-
-
-def _versions(
-    concept_of: Mapping[str, Concept],
-    concepts: Mapping[str, PortableConcept],
-    ids: Mapping[tuple[UUID, str], UUID],
-) -> Iterator[dict[str, Any]]:
-    """One concept after the other: all of them at once could take as much memory as the document again."""
-    for key, concept in concept_of.items():
-        contents = concepts.get(key, NOTHING).contents
-        for kind in ContentKind:
-            if (written := contents.of(kind)) is not None:
-                facts = {
-                    name: getattr(written, name)
-                    for name in ("generator", "prompt_version", "created_at")
-                }
-                body = written.body.model_dump(mode="json")
-                yield {
-                    **facts,
-                    "content": ids[concept.id, kind],
-                    "body": body,
-                    "subject": subject(concept),
-                }
 
 
 def _learn(
@@ -176,42 +165,35 @@ def _learn(
     concept_of: Mapping[str, Concept],
     concepts: Mapping[str, PortableConcept],
 ) -> None:
-    """Progress, notes, attempts and cards."""
+    """Store progress, notes, attempts and cards."""
     for key, concept in concept_of.items():
         found = concepts.get(key, NOTHING)
-        left = {"progress": found.progress, "progress_at": found.progress_at, "notes": found.notes}
-        if left != {
-            "progress": concept.progress,
-            "progress_at": concept.progress_at,
-            "notes": concept.notes,
-        }:
+        left = {name: getattr(found, name) for name in ("progress", "progress_at", "notes")}
+        if left != {name: getattr(concept, name) for name in left}:
             Concept.update(left).where(Concept.id == concept.id).execute()
-        # Their ids are in their order.
+        # New ids are in the order of the attempts.
         attempts = (
             {**attempt.model_dump(), "id": new_id(), "concept": concept.id}
             for attempt in found.attempts
         )
         for batch in peewee.chunked(attempts, ROWS * 10):
             insert_rows(QuizAttempt, batch, common={"roadmap": roadmap_id, "version": FIRST})
+        quiz = found.contents.quiz
         cards = (
-            {**card, "owner": owner_id, "roadmap": roadmap_id, "concept": concept.id}
-            for card in _cards(found)
+            {
+                **card.model_dump(exclude={"question"}),
+                "id": new_id(),
+                "owner": owner_id,
+                "roadmap": roadmap_id,
+                "concept": concept.id,
+                "question": quiz.body.questions[card.question].fingerprint,
+                "number": card.question,
+                "version": FIRST,
+                "created_at": card.reviewed_at or clock.now(),
+            }
+            for card in found.cards
+            if quiz is not None
         )
         for batch in peewee.chunked(cards, ROWS):
-            ReviewCard.insert_many(
-                batch
-            ).execute()  # a number that goes through JSON text may come back another in its last bit
-
-
-def _cards(concept: PortableConcept) -> Iterator[dict[str, Any]]:
-    if concept.contents.quiz is None:
-        return
-    questions = concept.contents.quiz.body.questions
-    for card in concept.cards:
-        facts = card.model_dump(exclude={"question"})
-        place = {
-            "question": questions[card.question].fingerprint,
-            "number": card.question,
-            "version": FIRST,
-        }
-        yield {**facts, **place, "id": new_id(), "created_at": card.reviewed_at or clock.now()}
+            # Not as JSON, as above: numbers could change in their last bit.
+            ReviewCard.insert_many(batch).execute()

@@ -1,8 +1,8 @@
-"""Links that open a roadmap to whoever has them: to read it, or its plan as a calendar. Each can be revoked, and may expire.
+"""Share links: anyone who has one can read a roadmap, or its plan as a calendar, until it ends.
 
-Nothing of a link is secret but its token, which is told once and of which the row has a hash: no
-key has to stay for it. Versions before 0.2.0 signed the ids instead: the API stores hashes of these
-tokens when it starts.
+A link can be revoked, and may expire. Its only secret is its token, which is shown once; the row
+has a hash of it, so that no key is needed. Versions before 0.2.0 signed ids instead: the API stores
+hashes of these tokens when it starts.
 """
 
 import hashlib
@@ -34,8 +34,10 @@ MOST = 20  # of a roadmap
 LONGEST_LIFE = 3650  # days
 # An id, and 256 random bits or a signature.
 TOKEN = re.compile(r"([0-9a-f]{32})\.[A-Za-z0-9_-]{43}")
-SIGNED = "signed"  # what the hashes of a link begin with that a version before 0.2.0 has signed
-ROWS = 500  # whose hashes are stored in one transaction
+SIGNED = "signed"  # prefix of the hashes of a link that a version before 0.2.0 has signed
+NO_LINK = "There is no such link of this roadmap."
+NOT_COPIED = "There is no such link. Check that it was copied whole."
+ROWS = 500  # of one transaction that stores hashes
 
 
 class LinkPurpose(StrEnum):
@@ -56,7 +58,8 @@ class LinkRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     purpose: LinkPurpose = Field(
-        description="`reading`: the plan and what is written, without anything of yours. `calendar`: when you will learn what."
+        description="`reading`: the plan and what is written, without anything of yours. "
+        "`calendar`: when you will learn what."
     )
     expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE), WHOLE] | None = Field(
         None, description="After how many days it expires; null: never."
@@ -84,7 +87,7 @@ class NewLink(LinkInfo):
 
 @dataclass(frozen=True, slots=True)
 class OpenedLink:
-    """What a link opens, and whose it is."""
+    """The roadmap that a link opens, and its owner."""
 
     owner_id: UUID
     roadmap_id: UUID
@@ -95,26 +98,28 @@ def create_link(owner_id: UUID, roadmap_id: UUID, request: LinkRequest, origin: 
 
     Raises NotFound, and Conflict when there are too many.
     """
-    now = clock.now()
-    expires_at = (
-        None if request.expires_in_days is None else now + timedelta(days=request.expires_in_days)
+    now, days = clock.now(), request.expires_in_days
+    link = LinkInfo(
+        id=new_id(),
+        purpose=request.purpose,
+        created_at=now,
+        expires_at=None if days is None else now + timedelta(days=days),
     )
-    made = LinkInfo(id=new_id(), purpose=request.purpose, created_at=now, expires_at=expires_at)
-    token = f"{made.id.hex}.{secrets.token_urlsafe(32)}"
+    token = f"{link.id.hex}.{secrets.token_urlsafe(32)}"
     with transaction():
-        lock_owned(owner_id, roadmap_id)  # two at once could become too many
+        lock_owned(owner_id, roadmap_id)  # two requests at once could exceed the limit
         if ShareLink.select().where(ShareLink.roadmap == roadmap_id).count() >= MOST:
             raise Conflict(
                 f"This roadmap has {MOST} links; that is as many as there may be. Revoke one first."
             )
-        row = {**made.model_dump(), "roadmap": roadmap_id, "token_hashes": _hash(token)}
+        row = {**link.model_dump(), "roadmap": roadmap_id, "token_hashes": _hash(token)}
         ShareLink.insert(**row).execute()
-    url = origin + PLACES[made.purpose].format(token=token)
-    return NewLink(**made.model_dump(), url=url)
+    url = origin + PLACES[link.purpose].format(token=token)
+    return NewLink(**link.model_dump(), url=url)
 
 
 def list_links(owner_id: UUID, roadmap_id: UUID) -> list[LinkInfo]:
-    """The newest first, also those that have expired. Raises NotFound."""
+    """Return all links, the newest first, with expired ones. Raises NotFound."""
     with session():
         get_owned(owner_id, roadmap_id)
         rows = list(
@@ -123,37 +128,33 @@ def list_links(owner_id: UUID, roadmap_id: UUID) -> list[LinkInfo]:
             .order_by(ShareLink.id.desc())
             .limit(MOST)
         )
-    return [_told(row) for row in rows]
+    return [_info(row) for row in rows]
 
 
 def read_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> LinkInfo:
-    """Raises NotFound."""
+    """Return a link. Raises NotFound."""
     with session():
         get_owned(owner_id, roadmap_id)
         row = ShareLink.get_or_none(ShareLink.id == link_id, ShareLink.roadmap == roadmap_id)
     if row is None:
-        raise _no_link()
-    return _told(row)
+        raise NotFound(NO_LINK)
+    return _info(row)
 
 
 def revoke_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> None:
-    """It opens nothing from then on. Raises NotFound."""
+    """Delete a link. Raises NotFound."""
     with transaction():
         get_owned(owner_id, roadmap_id)
-        if (
-            ShareLink.delete()
-            .where(ShareLink.id == link_id, ShareLink.roadmap == roadmap_id)
-            .execute()
-            == 0
-        ):
-            raise _no_link()
+        its = (ShareLink.id == link_id) & (ShareLink.roadmap == roadmap_id)
+        if ShareLink.delete().where(its).execute() == 0:
+            raise NotFound(NO_LINK)
 
 
 def opened(token: str, purpose: LinkPurpose) -> OpenedLink:
-    """For whoever has it. Raises NotFound, Gone."""
+    """Return the roadmap that a token opens for this purpose. Raises NotFound, Gone."""
     shape = TOKEN.fullmatch(token)
     if shape is None:
-        raise _not_copied()
+        raise NotFound(NOT_COPIED)
     link_id = UUID(shape[1])
     columns = (ShareLink.purpose, ShareLink.token_hashes, ShareLink.expires_at)
     over = Roadmap.trashed_at.is_null(False) | Account.disabled_at.is_null(False)
@@ -164,9 +165,9 @@ def opened(token: str, purpose: LinkPurpose) -> OpenedLink:
         raise Gone("This link was revoked, or its roadmap is not there any more.")
     its_purpose, stored, expires_at, owner_id, roadmap_id, is_over = row
     hashes = _hashes(link_id, its_purpose, stored)
-    is_good = any(hmac.compare_digest(_hash(token), each) for each in hashes)
-    if its_purpose != purpose or not is_good:
-        raise _not_copied()
+    is_known = any(hmac.compare_digest(_hash(token), each) for each in hashes)
+    if its_purpose != purpose or not is_known:
+        raise NotFound(NOT_COPIED)
     if is_over:
         raise Gone("This link was revoked, or its roadmap is not there any more.")
     if expires_at is not None and expires_at <= clock.now():
@@ -175,7 +176,7 @@ def opened(token: str, purpose: LinkPurpose) -> OpenedLink:
 
 
 def store_hashes() -> None:
-    """Of the tokens that versions before 0.2.0 signed, by the keys of this start, so that they outlive the keys."""
+    """Store hashes of signed tokens by the keys of this start, so that links outlive the keys."""
     after = UUID(int=0)
     signed = ShareLink.token_hashes.is_null() | ShareLink.token_hashes.startswith(SIGNED)
     query = ShareLink.select().where(signed).order_by(ShareLink.id).limit(ROWS)
@@ -197,7 +198,7 @@ def store_hashes() -> None:
 
 
 def _hashes(link_id: UUID, purpose: str, stored: str | None) -> list[str]:
-    """Of the tokens that open it: the one that is stored, or of a signed link those by each key, now and before."""
+    """Return hashes of the tokens of a link: the stored one, or those signed with each key."""
     if stored is not None and not stored.startswith(SIGNED):
         return [stored]
     options: dict[str, Any] = {"salt": f"roadmap.{purpose}", "digest_method": hashlib.sha256}
@@ -212,13 +213,5 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _told(row: ShareLink) -> LinkInfo:
+def _info(row: ShareLink) -> LinkInfo:
     return LinkInfo(**{name: getattr(row, name) for name in LinkInfo.model_fields})
-
-
-def _no_link() -> NotFound:
-    return NotFound("There is no such link of this roadmap.")
-
-
-def _not_copied() -> NotFound:
-    return NotFound("There is no such link. Check that it was copied whole.")

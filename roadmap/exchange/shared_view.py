@@ -1,5 +1,6 @@
-"""What a roadmap is to others: its plan and what is written. Nothing of its owner is in it, neither the goal in the owner's words
-nor progress, notes, deadlines or costs.
+"""Shared view of a roadmap: its plan and its contents.
+
+It has nothing of the owner: not the goal in the owner's words, progress, notes, deadlines or costs.
 """
 
 import itertools
@@ -35,12 +36,16 @@ NOBODYS = UUID(int=0)
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 WRITTEN = ContentState(status=ContentStatus.ready, version=1, error="")
 UNWRITTEN = ContentState(status=ContentStatus.pending, version=0, error="")
+FACTS = ("id", "title", "description", "hours", "difficulty", "prerequisites", "outcomes")
 
 
-class SharedConcept(BaseModel):
+class SharedNode(BaseModel):
     id: UUID
     title: str = Field(description="What it is called.")
     description: str = Field(description="What it is about.")
+
+
+class SharedConcept(SharedNode):
     hours: int = Field(description="Hours that it takes to learn.")
     difficulty: int = Field(description="From 1, easy, to 5, hard.")
     prerequisites: list[UUID] = Field(description="The ids of the concepts that one needs before.")
@@ -48,17 +53,11 @@ class SharedConcept(BaseModel):
     written: list[ContentKind] = Field(description="Its parts that are written.")
 
 
-class SharedModule(BaseModel):
-    id: UUID
-    title: str = Field(description="What it is called.")
-    description: str = Field(description="What it is about.")
+class SharedModule(SharedNode):
     concepts: list[SharedConcept] = Field(description="In the order in which they are learned.")
 
 
-class SharedStage(BaseModel):
-    id: UUID
-    title: str = Field(description="What it is called.")
-    description: str = Field(description="What it is about.")
+class SharedStage(SharedNode):
     modules: list[SharedModule] = Field(description="In the order in which they are learned.")
 
 
@@ -96,53 +95,45 @@ def copy_of(owner_id: UUID, link: OpenedLink) -> PortableRoadmap:
 
 
 def shared_tree(link: OpenedLink) -> RoadmapTree:
-    """The roadmap as it would be for somebody who has just begun it, for pictures and pages. Raises NotFound."""
+    """Return the roadmap as for a person who has just begun it. Raises NotFound."""
     return for_others(queries.roadmap_tree(link.owner_id, link.roadmap_id))
 
 
 def tree_state(link: OpenedLink) -> bytes:
-    """Another one after every change of what `shared_tree` tells. Raises NotFound."""
+    """Return a value that changes whenever `shared_tree` does. Raises NotFound."""
     return queries.tree_state(link.owner_id, link.roadmap_id)
 
 
 def concept_state(link: OpenedLink, concept_id: UUID) -> bytes:
-    """Another one after every change of what `shared_concept` tells: of the roadmap, or of what was found at the addresses of
-    its resources. Raises NotFound.
+    """Return a value that changes whenever `shared_concept` does. Raises NotFound.
+
+    That is when the roadmap or the link check of a resource changes.
     """
     with session():
         return tree_state(link) + repr(queries.resources_of(link.roadmap_id, concept_id)).encode()
 
 
 def for_others(tree: RoadmapTree) -> RoadmapTree:
-    """Made anew, field by field: what is not named here is not told. Weeks are those of the usual hours, not of the owner's."""
+    """Copy a tree without its owner, field by field: fields not named here stay secret.
+
+    Weeks are those of the default hours a week, not of the owner's.
+    """
     pace: int = RoadmapRequest.model_fields["hours_per_week"].default
     known = concepts_of(tree)
     spent = itertools.accumulate((concept.hours for concept in known), initial=0)
     week_of = {concept.id: hours // pace + 1 for concept, hours in zip(known, spent, strict=False)}
     return RoadmapTree(
-        **{
-            "id": NOBODYS,
-            "goal": "",
-            "error": "",
-            "generator": "",
-            "spent": Decimal(0),
-            "over_budget": False,
-            "revision": 0,
-        },
-        **{
-            "review": False,
-            "resource_language": None,
-            "analysis": None,
-            "remarks": [],
-            "estimate": None,
-            "deadline": None,
-        },
-        **{
-            "created_at": LONG_AGO,
-            "updated_at": LONG_AGO,
-            "finished_at": None,
-            "begins_on": LONG_AGO.date(),
-        },
+        id=NOBODYS,
+        **dict.fromkeys(("goal", "error", "generator"), ""),
+        spent=Decimal(0),
+        revision=0,
+        over_budget=False,
+        review=False,
+        remarks=[],
+        **dict.fromkeys(("resource_language", "analysis", "estimate", "deadline", "finished_at")),
+        created_at=LONG_AGO,
+        updated_at=LONG_AGO,
+        begins_on=LONG_AGO.date(),
         title=tree.title,
         status=RoadmapStatus.ready,
         language=tree.language,
@@ -169,7 +160,7 @@ def for_others(tree: RoadmapTree) -> RoadmapTree:
 
 
 def shared_roadmap(tree: RoadmapTree) -> SharedRoadmap:
-    """Of what `shared_tree` returns."""
+    """Return the shared plan, of a tree that `shared_tree` has made."""
     stages = [
         SharedStage(
             **_head(stage),
@@ -189,36 +180,28 @@ def shared_roadmap(tree: RoadmapTree) -> SharedRoadmap:
 
 
 def shared_concept(link: OpenedLink, concept_id: UUID) -> SharedConceptDetail:
-    """Raises NotFound."""
+    """Return a shared concept with its contents. Raises NotFound."""
     concept = queries.concept_detail(link.owner_id, link.roadmap_id, concept_id)
-    tutorial = concept.tutorial.markdown if concept.tutorial else None
-    language = concept.tutorial.language if concept.tutorial else None
-    written = {
-        "tutorial": tutorial,
-        "tutorial_language": language,
-        "resources": concept.resources,
-        "quiz": concept.quiz,
-    }
-    return SharedConceptDetail(**_facts(concept), **written)
+    tutorial = concept.tutorial
+    return SharedConceptDetail(
+        **_facts(concept),
+        tutorial=tutorial.markdown if tutorial else None,
+        tutorial_language=tutorial.language if tutorial else None,
+        resources=concept.resources,
+        quiz=concept.quiz,
+    )
 
 
 def _not_begun(concept: ConceptNode, week: int) -> ConceptNode:
-    names = (
-        "id",
-        "key",
-        "title",
-        "description",
-        "hours",
-        "difficulty",
-        "prerequisites",
-        "outcomes",
-    )
-    contents = {
-        kind: WRITTEN if state.version else UNWRITTEN for kind, state in concept.contents.items()
-    }
-    facts = {name: getattr(concept, name) for name in names}
     return ConceptNode(
-        **facts, week=week, progress=ConceptProgress.todo, progress_at=None, contents=contents
+        **{name: getattr(concept, name) for name in ("key", *FACTS)},
+        week=week,
+        progress=ConceptProgress.todo,
+        progress_at=None,
+        contents={
+            kind: WRITTEN if state.version else UNWRITTEN
+            for kind, state in concept.contents.items()
+        },
     )
 
 
@@ -231,6 +214,5 @@ def _head(node: Any) -> dict[str, Any]:
 
 
 def _facts(concept: ConceptNode) -> dict[str, Any]:
-    names = ("id", "title", "description", "hours", "difficulty", "prerequisites", "outcomes")
     written = [kind for kind, state in concept.contents.items() if state.version]
-    return {**{name: getattr(concept, name) for name in names}, "written": written}
+    return {**{name: getattr(concept, name) for name in FACTS}, "written": written}

@@ -1,4 +1,4 @@
-"""How work that runs learns that nobody wants it any more."""
+"""Cancellation of running work."""
 
 import logging
 import threading
@@ -8,11 +8,11 @@ logger = logging.getLogger(__name__)
 
 
 class LeaseLost(Exception):
-    """The row is not ours any more: somebody took it over, a person decided otherwise, or it is gone. Nothing is to be saved."""
+    """The row was taken over, changed by a person or deleted: do not save anything."""
 
 
 class StopSignal:
-    """Given once, from whatever thread. Who registers later than that is called at once."""
+    """Thread-safe stop signal. Callbacks that are registered after it are called at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""What a generator is given, and how it says that it cannot."""
+"""Input of generators, and their errors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ BUILT_IN = "catalogue"  # name of the generator that needs no key
 
 @dataclass(frozen=True, slots=True)
 class DesignBrief:
-    """All that an outline is designed from; with `current` and `feedback`, what it is changed from and how."""
+    """Input of an outline; `current` is the outline to change according to `feedback`."""
 
     request: RoadmapRequest
     analysis: Analysis
@@ -28,8 +28,9 @@ class DesignBrief:
 
 @dataclass(frozen=True, slots=True)
 class ConceptBrief:
-    """All that a content is written from; with `instruction`, how it should differ from `previous`. `dead` are addresses that
-    must not be named any more; `tutorial` is what a quiz asks about, if it is written already.
+    """Input of a content, which should differ from `previous` according to `instruction`.
+
+    `dead` are URLs that must not be named; `tutorial` is the subject of a quiz, if it is written.
     """
 
     request: RoadmapRequest
@@ -47,29 +48,29 @@ class ConceptBrief:
 
 
 class Cause(StrEnum):
-    """Why something has to be tried again, or cannot be tried now."""
+    """Cause of a retry."""
 
     fault = "fault"
-    rate_limit = "rate_limit"  # the provider wants fewer calls
-    slots = "slots"  # as many calls run as may run
-    budget = "budget"  # what is left of it is reserved for calls that run
+    rate_limit = "rate_limit"  # of the provider
+    slots = "slots"  # all slots are taken
+    budget = "budget"  # the rest of it is reserved for running calls
 
 
 class GeneratorFault(Exception):
-    """A generator could not deliver; `str()` is a reason that a person can act on."""
+    """The generator failed; `str()` is a reason that a person can act on."""
 
     cause: ClassVar[Cause] = Cause.fault
 
     def __init__(
         self, reason: str, *, lasting: bool = False, retry_after: float | None = None
     ) -> None:
-        super().__init__(strip_nul(reason))  # it may quote what a provider said
+        super().__init__(strip_nul(reason))  # it may quote a provider
         self.lasting = lasting  # another try would fail the same way
-        self.retry_after = retry_after  # seconds, when the provider says so
+        self.retry_after = retry_after  # seconds, if the provider names them
 
 
 class RetryLater(GeneratorFault):
-    """It has not been tried: there is no room or no money just now. Come back in `retry_after` seconds."""
+    """Not tried, for lack of slots or budget. Retry in `retry_after` seconds."""
 
     cause = Cause.rate_limit
 
@@ -79,7 +80,7 @@ class RetryLater(GeneratorFault):
 
 
 class InvalidOutline(GeneratorFault):
-    """There is an answer, but it is no outline: the draft as it came, and what is wrong with it, for a round of repair."""
+    """The answer is no valid outline; it has the draft and its problems, for a repair."""
 
     def __init__(self, draft: dict[str, Any], problems: Sequence[str]) -> None:
         super().__init__(f"The outline does not hold together: {' '.join(problems[:3])}")

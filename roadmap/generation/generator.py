@@ -1,4 +1,4 @@
-"""What designs roadmaps and writes their contents: one protocol, two generators."""
+"""Protocol of generators, which design roadmaps and write contents, and its two choices."""
 
 import threading
 from collections.abc import Sequence
@@ -18,48 +18,50 @@ from roadmap.plan.schemas import RoadmapRequest
 class Generator(Protocol):
     @property
     def name(self) -> str:
-        """Stands on every roadmap and content."""
+        """Return the name that is stored with every roadmap and content."""
 
     @property
     def repairs(self) -> bool:
-        """Whether it can mend what it has designed."""
+        """Whether it can repair an outline."""
 
     def prompt_version(self, step: str) -> str:
-        """Which words a model is asked with at this step; empty when no model is asked."""
+        """Return the version of the prompt of a step; empty without a model."""
 
     def fit(self, request: RoadmapRequest) -> RoadmapRequest:
-        """As it is served: one that names no language may be in another. Raise Invalid when it can never be. Quick: runs before
-        the answer.
+        """Return the request as it is served: one without a language may get another one.
+
+        Raise Invalid when it can never be served. Fast, since it runs within the HTTP request.
         """
 
     def check_feedback(self, pointer: str) -> None:
-        """Raise Invalid, for the field at `pointer`, when it cannot make something else than it has made. Quick."""
+        """Raise Invalid for the field at `pointer` if it cannot follow feedback. Fast."""
 
     def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
-        """For a `with` around one piece of work. Raise Busy, which says for how long, when there is no room for another;
-        what comes `first` is let in before the rest.
+        """Hold a slot for one piece of work; `first` takes precedence.
+
+        Raise ProviderRateLimited, with the seconds to wait, when no slot is free.
         """
 
     def metered(self, meter: UsageMeter) -> Self:
-        """The same generator, whose calls are paid from this purse."""
+        """Return the same generator with this meter for its calls."""
 
     def analyse(self, request: RoadmapRequest) -> Analysis:
-        """Raise GeneratorFault when there is none."""
+        """Return the analysis of a request. Raise GeneratorFault."""
 
     def outline(self, design: DesignBrief) -> Outline:
-        """A new one, or the current one changed as the feedback says. Raise Unsound, GeneratorFault."""
+        """Return a new or a changed outline. Raise InvalidOutline, GeneratorFault."""
 
     def repair(
         self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
     ) -> Outline:
-        """The draft without its problems, as far as possible. Raise Unsound, GeneratorFault."""
+        """Return the draft with fewer problems. Raise InvalidOutline, GeneratorFault."""
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
-        """Raise GeneratorFault when there is none."""
+        """Return a content of a concept. Raise GeneratorFault."""
 
 
 def choose_generator(settings: Settings) -> Generator:
-    """The model when there is a key for one, else the built-in catalogue. Only what is chosen is loaded."""
+    """Return the model's generator if there is a key, else the catalogue; load only this."""
     if settings.openai_api_key is not None:
         from roadmap.generation.llm.generator import ModelGenerator
 

@@ -1,4 +1,4 @@
-"""The arithmetic of trying again, and what has been paid for is saved."""
+"""Backoff of retries, and saving of paid answers."""
 
 import logging
 import random
@@ -14,22 +14,22 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-LONGEST_PAUSE = 300.0  # seconds between two tries
+LONGEST_PAUSE = 300.0  # seconds between two attempts
 MOST_INTERRUPTIONS = 6  # workers that may die or hang over one row before it is given up
 SAVE_PATIENCE = 300.0  # seconds for which a finished answer waits for the database
 SAVE_PAUSE = 0.5  # seconds
 
 
 def backoff(attempts: int, fault: GeneratorFault) -> float:
-    """Seconds until the next try: doubling with up to a quarter of jitter, or longer if the provider asks for it."""
+    """Return seconds until the next attempt: doubled with jitter, or those of the provider."""
     doubling = settings.retry_base_seconds * 2 ** (attempts - 1) * random.uniform(1, 1.25)
     return float(min(max(fault.retry_after or 0, doubling), LONGEST_PAUSE))
 
 
 def retry_save(save: Callable[[], Result]) -> Result:
-    """The result of `save`, tried again while the database is away: an answer of a model is not paid for twice.
+    """Return the result of `save`, retried while the database is away, to keep an answer.
 
-    Raises Unavailable in the end.
+    Raises Unavailable after SAVE_PATIENCE seconds.
     """
     deadline = monotonic() + SAVE_PATIENCE
     while True:
@@ -43,8 +43,10 @@ def retry_save(save: Callable[[], Result]) -> Result:
 
 
 def call_generator(ask: Callable[[], Result]) -> Result:
-    """What a generator answers. Raises GeneratorFault, also for what nobody expected of it: that counts as a try as well;
-    and Unavailable, when the books could not be kept because the database is away.
+    """Return the answer of a generator.
+
+    Raises GeneratorFault, also for unexpected errors, which count as attempts, and Unavailable when
+    the database is away and usage cannot be stored.
     """
     try:
         return ask()
@@ -53,7 +55,8 @@ def call_generator(ask: Callable[[], Result]) -> Result:
     except Exception as error:  # an edge
         logger.exception("the generator failed in a way of its own")
         raise GeneratorFault(
-            f"The generator failed unexpectedly ({type(error).__name__}); the log of the content worker says more."
+            f"The generator failed unexpectedly ({type(error).__name__}); "
+            "the log of the content worker says more."
         ) from error
 
 

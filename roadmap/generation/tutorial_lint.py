@@ -1,6 +1,6 @@
-"""What a tutorial is made of, read from its Markdown by a parser: sections, prose, blocks of code; and what each must have.
+"""Structure of a tutorial (sections, prose, code blocks), and faults of it. Pure.
 
-Pure. It holds what a model has written to its promise (`llm.py`), and is what `quality/` measures.
+It checks tutorials of a model (`llm/generator.py`), and `quality/` measures with it.
 """
 
 import ast
@@ -14,24 +14,23 @@ from functools import cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-LONGEST_CODE = 5_000  # characters of a block that is parsed: Python's imports and TOML's keys take the square of their length
-FEWEST_WORDS = (
-    15  # of an exercise and of a solution; a character of Chinese or Japanese counts as half a word
-)
+# Characters of a block: parsers of Python and TOML may need the square of its length.
+LONGEST_CODE = 5_000
+# Of an exercise and of a solution; a character of Chinese or Japanese is half a word.
+FEWEST_WORDS = 15
 ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 SPACES = {"softbreak": " ", "hardbreak": " "}
-PYTHON_BLOCK = "python_block"  # the name under which warnings about such code come
+PYTHON_BLOCK = "python_block"  # module name in warnings about such code
 PARSED = {"python": "Python", "py": "Python", "json": "JSON", "toml": "TOML"}
 
-warnings.filterwarnings(
-    "ignore", category=SyntaxWarning, module=PYTHON_BLOCK
-)  # one for each odd string in a block
+# One for each invalid escape in a block.
+warnings.filterwarnings("ignore", category=SyntaxWarning, module=PYTHON_BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
 class CodeBlock:
-    """A fenced block of code. `language` is in lower case, empty where none is named; `line` counts from 1."""
+    """Code block. `language` is in lower case, or empty; `line` counts from 1."""
 
     language: str
     code: str
@@ -40,7 +39,7 @@ class CodeBlock:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What stands below a heading of the second level, up to the next one; without a title, what stands before the first."""
+    """Section of the second level; the one before the first heading has no title."""
 
     title: str
     text: str
@@ -49,7 +48,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """`prose` is the text without code and headings, a line a paragraph."""
+    """Tutorial; `prose` is its text without code and headings, a line per paragraph."""
 
     sections: tuple[Section, ...]
     prose: str
@@ -60,7 +59,7 @@ class Lesson:
 
     @property
     def exercise(self) -> Section | None:
-        """A tutorial ends with an exercise and its solution."""
+        """The last section but one: a tutorial ends with an exercise and its solution."""
         return self.sections[-2] if len(self.sections) > 2 else None
 
     @property
@@ -74,10 +73,8 @@ def read(markdown: str) -> Lesson:
     tokens = _parser().parse(markdown)
     for at, token in enumerate(tokens):
         if token.type in ("fence", "code_block"):
-            block = CodeBlock(
-                token.info.strip().split(" ")[0].lower(), token.content, (token.map or [0])[0] + 1
-            )
-            parts[-1][2].append(block)
+            language = token.info.strip().split(" ")[0].lower()
+            parts[-1][2].append(CodeBlock(language, token.content, (token.map or [0])[0] + 1))
             parts[-1][1].append(token.content)
         elif token.type == "inline" and tokens[at - 1].type == "heading_open":
             if tokens[at - 1].tag == "h2":
@@ -85,26 +82,27 @@ def read(markdown: str) -> Lesson:
         elif token.type == "inline":
             parts[-1][1].append(_text(token))
             prose.append(_text(token, code=False))
-    sections = (Section(title, "\n".join(texts), tuple(blocks)) for title, texts, blocks in parts)
-    return Lesson(tuple(sections), "\n".join(prose))
+    return Lesson(
+        tuple(Section(title, "\n".join(texts), tuple(blocks)) for title, texts, blocks in parts),
+        "\n".join(prose),
+    )
 
 
 def faults(markdown: str) -> list[str]:
-    """What a tutorial lacks, a sentence each; what can be told of any subject, in any language."""
+    """Return faults of a tutorial of any subject and language, one sentence each."""
     lesson = read(markdown)
     found = []
-    exercise, solution = lesson.exercise, lesson.solution
-    if exercise is None or solution is None:
-        found.append(
-            "The tutorial must end with two sections (##) of their own: an exercise, and its worked solution."
-        )
-    else:
-        for where, section in (
-            ("exercise, the section before the last one,", exercise),
-            ("solution, the last section,", solution),
-        ):
-            if (length := words(section.text)) < FEWEST_WORDS:
-                found.append(f"The {where} has {length} words; it needs {FEWEST_WORDS} at least.")
+    for where, section in (
+        ("exercise, the section before the last one,", lesson.exercise),
+        ("solution, the last section,", lesson.solution),
+    ):
+        if section is None:
+            found = [
+                "The tutorial must end with two sections (##) of their own: "
+                "an exercise, and its worked solution."
+            ]
+        elif (length := words(section.text)) < FEWEST_WORDS:
+            found.append(f"The {where} has {length} words; it needs {FEWEST_WORDS} at least.")
     for block in lesson.blocks:
         if wrong := fault_of(block):
             found.append(
@@ -114,15 +112,14 @@ def faults(markdown: str) -> list[str]:
 
 
 def fault_of(block: CodeBlock) -> str:
-    """Why it does not parse; empty: it does, is very long, or its language is not looked at here."""
+    """Return the syntax error of a block; empty: none, too long, or another language."""
     if len(block.code) > LONGEST_CODE:
         return ""
     try:
         match PARSED.get(block.language):
             case "Python":
-                ast.parse(
-                    block.code, PYTHON_BLOCK
-                )  # never compile(): nested `finally` takes it 2**n steps, at 20 levels 3 GB
+                # Not compile(), which needs 2**n steps for nested `finally`: 3 GB at 20 levels.
+                ast.parse(block.code, PYTHON_BLOCK)
             case "JSON":
                 json.loads(block.code)
             case "TOML":
@@ -133,7 +130,7 @@ def fault_of(block: CodeBlock) -> str:
 
 
 def words(text: str) -> int:
-    """How many, whatever stands there. Two characters of a script without spaces are one."""
+    """Count words; two characters of a script without spaces are one word."""
     return len(WORD.findall(ASIAN.sub(" ", text))) + len(ASIAN.findall(text)) // 2
 
 

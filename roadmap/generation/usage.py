@@ -1,4 +1,4 @@
-"""What a call of a model tells about its cost. Protocols only: who calls and who counts need not know each other."""
+"""Protocols of usage metering, which keep callers of models and meters independent."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -6,20 +6,20 @@ from typing import Protocol
 
 
 class MeteredCall(Protocol):
-    """One call. When it has told neither `used` nor `unbilled` at its end, nobody knows what it cost: count the most."""
+    """Metered call. Without `used` or `unbilled` at its end, it counts with its maximum."""
 
     def used(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
-        """An answer came, useful or not. None: the provider did not say how many."""
+        """Count the tokens of an answer, useful or not. None: not given by the provider."""
 
     def unbilled(self) -> None:
-        """Nothing was paid: the provider answered an HTTP error, or the connection was never made."""
+        """Count nothing: the answer was an HTTP error, or there was no connection."""
 
     def on_stop(self, callback: Callable[[], None]) -> None:
-        """`callback` cuts the running call short, from any thread; it is called at once when the stop came before."""
+        """Register what ends the call, from any thread; it is called now if it was stopped."""
 
 
 class UsageMeter(Protocol):
-    """Opens a call, or raises when it may not be made, knowing how many tokens it can cost at most."""
+    """Meter that opens a call, or raises when its maximum cost is not allowed."""
 
     def call(
         self,
@@ -34,13 +34,13 @@ class UsageMeter(Protocol):
 
 class _FreeCall:
     def used(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
-        """Counts nothing."""
+        """Count nothing."""
 
     def unbilled(self) -> None:
-        """Counts nothing."""
+        """Count nothing."""
 
     def on_stop(self, callback: Callable[[], None]) -> None:
-        """Nobody stops it."""
+        """Do nothing: it is never stopped."""
 
 
 class _FreeMeter:

@@ -1,4 +1,4 @@
-"""What the picture says of a concept: one mark for how far it is written, or how far it is learned."""
+"""Mark of a concept in the map: the state of its contents, or of the learner's progress."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -34,7 +34,7 @@ BEHIND = (ConceptMark.done, ConceptMark.skipped)
 
 
 def mark_of(concept: ConceptNode) -> ConceptMark:
-    """What the learner has finished with stands first, then what went wrong, then what goes on."""
+    """Return the mark: finished by the learner first, then failed, then in progress."""
     if concept.progress in (ConceptProgress.done, ConceptProgress.skipped):
         return ConceptMark(concept.progress.value)
     written = written_of(concept)
@@ -44,7 +44,7 @@ def mark_of(concept: ConceptNode) -> ConceptMark:
 
 
 def written_of(concept: ConceptNode) -> ConceptMark:
-    """How far the writer is with all parts of it."""
+    """Return the mark of the contents, all parts taken together."""
     statuses = {state.status for state in concept.contents.values()}
     if ContentStatus.failed in statuses:
         return ConceptMark.failed
@@ -59,14 +59,18 @@ def written_of(concept: ConceptNode) -> ConceptMark:
 
 
 def next_of(concepts: Sequence[ConceptNode]) -> UUID | None:
-    """Where one goes on: what is being learned, else the first with something to read whose prerequisites are behind."""
+    """Return the concept to continue with, or None.
+
+    It is one that is being learned, else the first one with contents and all prerequisites
+    finished, else the first one with contents.
+    """
     behind = {concept.id for concept in concepts if mark_of(concept) in BEHIND}
-    open_ = [concept for concept in concepts if concept.id not in behind and _can_be_read(concept)]
+    open_ = [
+        concept
+        for concept in concepts
+        if concept.id not in behind and any(state.version for state in concept.contents.values())
+    ]
     learning = [concept for concept in open_ if concept.progress == ConceptProgress.learning]
     known = {concept.id for concept in concepts}
     free = [concept for concept in open_ if known & set(concept.prerequisites) <= behind]
     return next((concept.id for concept in (*learning, *free, *open_)), None)
-
-
-def _can_be_read(concept: ConceptNode) -> bool:
-    return any(state.version > 0 for state in concept.contents.values())

@@ -1,8 +1,8 @@
-"""What changed between two outlines, in words and as data."""
+"""Changes between two outlines, in words and as data."""
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from roadmap.plan.validation import Thing, quoted
 
 What = Literal["roadmap", "stage", "module", "concept"]
 How = Literal["added", "removed", "moved", "changed"]
-Spot = tuple[What, str]  # a kind and a key: one thing of an outline
+Spot = tuple[What, str]  # kind and key of a thing of an outline
 
 ROADMAP: Spot = ("roadmap", "")
 TEXTS = ("title", "description")
@@ -45,27 +45,53 @@ class Change(BaseModel):
 
 
 def changes(old: Outline, new: Outline) -> list[Change]:
-    """In the order of the new outline, and what was removed last; empty when nothing changed.
+    """Return all changes in the order of the new outline, removals last; empty: none.
 
-    Things are matched by their keys, which must be unique in each outline. Of what was added or removed with all that is in
-    it, each thing is told by itself.
+    Things are matched by their keys, which must be unique in each outline. A thing that was added
+    or removed has its own change, and so has each thing in it.
     """
     before, after = _places(old), _places(new)
     out_of_order = _out_of_order(before, after)
-    found = list(_roadmap_changes(old, new))
-    for spot, now in after.items():
-        was = before.get(spot)
-        found += (
-            [_added(now)]
-            if was is None
-            else [*_moves(was, now, spot in out_of_order), *_rewritten(was, now)]
+    found: list[Change] = []
+    if old.title != new.title:
+        found.append(
+            Change(
+                what="roadmap",
+                how="changed",
+                key="",
+                title=new.title,
+                text=f"Renamed the roadmap {quoted(old.title)} to {quoted(new.title)}.",
+                field="title",
+                before=old.title,
+                after=new.title,
+            )
         )
-    return found + [_removed(was) for spot, was in before.items() if spot not in after]
+    for spot, now in after.items():
+        if (was := before.get(spot)) is None:
+            found.append(now.change("added", f"Added {now.name} to {now.parent_name}."))
+            continue
+        if was.parent != now.parent:
+            text = f"Moved {now.name} from {was.parent_name} to {quoted(now.parent_title)}."
+            found.append(
+                now.change("moved", text, now.parent[0], was.parent_title, now.parent_title)
+            )
+        elif spot in out_of_order:
+            text = f"Moved {now.name} within {now.parent_name}."
+            found.append(now.change("moved", text, "position", was.index, now.index))
+        for field in FIELDS[now.what]:
+            if getattr(was.thing, field) != getattr(now.thing, field):
+                values = field, was.value(field), now.value(field)
+                found.append(now.change("changed", _sentence(was, now, field), *values))
+    return found + [
+        was.change("removed", f"Removed {was.name} from {was.parent_name}.")
+        for spot, was in before.items()
+        if spot not in after
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A thing, and where it stands. `needs` are the titles of its prerequisites."""
+    """A thing, its parent and its index. `needs` are the titles of its prerequisites."""
 
     what: What
     thing: Thing
@@ -89,12 +115,11 @@ class _Place:
     def change(
         self, how: How, text: str, field: str | None = None, before: Any = None, after: Any = None
     ) -> Change:
-        key, title = self.thing.key, self.thing.title
         return Change(
             what=self.what,
             how=how,
-            key=key,
-            title=title,
+            key=self.thing.key,
+            title=self.thing.title,
             text=text,
             field=field,
             before=before,
@@ -106,7 +131,7 @@ class _Place:
 
 
 def _places(outline: Outline) -> dict[Spot, _Place]:
-    """All things, each before what is in it."""
+    """Return all things, parents before their children."""
     title_of = {concept.key: concept.title for concept in outline.concepts()}
     found: dict[Spot, _Place] = {}
     for stage_at, stage in enumerate(outline.stages):
@@ -124,7 +149,7 @@ def _places(outline: Outline) -> dict[Spot, _Place]:
 
 
 def _out_of_order(before: Mapping[Spot, _Place], after: Mapping[Spot, _Place]) -> set[Spot]:
-    """The fewest things whose moves explain the new order among those that stayed with their parents."""
+    """Return the fewest things whose moves within their parents explain the new order."""
     stayed: defaultdict[Spot, list[Spot]] = defaultdict(list)
     for spot, now in after.items():
         if spot in before and before[spot].parent == now.parent:
@@ -137,7 +162,7 @@ def _out_of_order(before: Mapping[Spot, _Place], after: Mapping[Spot, _Place]) -
 
 
 def _longest_rise(numbers: Sequence[int]) -> set[int]:
-    """The members of a longest increasing subsequence of numbers that all differ (patience sorting)."""
+    """Return a longest increasing subsequence of different numbers (patience sorting)."""
     tops: list[int] = []  # the smallest number at which a rise of each length can end
     previous: dict[int, int | None] = {}
     for number in numbers:
@@ -149,39 +174,6 @@ def _longest_rise(numbers: Sequence[int]) -> set[int]:
         rise.add(last)
         last = previous[last]
     return rise
-
-
-def _roadmap_changes(old: Outline, new: Outline) -> Iterator[Change]:
-    if old.title != new.title:
-        text = f"Renamed the roadmap {quoted(old.title)} to {quoted(new.title)}."
-        facts = {"field": "title", "before": old.title, "after": new.title}
-        yield Change(what="roadmap", how="changed", key="", title=new.title, text=text, **facts)
-
-
-def _added(now: _Place) -> Change:
-    return now.change("added", f"Added {now.name} to {now.parent_name}.")
-
-
-def _removed(was: _Place) -> Change:
-    return was.change("removed", f"Removed {was.name} from {was.parent_name}.")
-
-
-def _moves(was: _Place, now: _Place, out_of_order: bool) -> Iterator[Change]:
-    if was.parent != now.parent:
-        text = f"Moved {now.name} from {was.parent_name} to {quoted(now.parent_title)}."
-        yield now.change("moved", text, now.parent[0], was.parent_title, now.parent_title)
-    elif out_of_order:
-        yield now.change(
-            "moved", f"Moved {now.name} within {now.parent_name}.", "position", was.index, now.index
-        )
-
-
-def _rewritten(was: _Place, now: _Place) -> Iterator[Change]:
-    for field in FIELDS[now.what]:
-        if getattr(was.thing, field) != getattr(now.thing, field):
-            yield now.change(
-                "changed", _sentence(was, now, field), field, was.value(field), now.value(field)
-            )
 
 
 def _sentence(was: _Place, now: _Place, field: str) -> str:

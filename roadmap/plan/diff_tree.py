@@ -1,23 +1,23 @@
-"""Two outlines as one tree: the new one, with what was removed in its old place. Pure.
+"""Tree of two outlines: the new one, with removed things in their old place. Pure.
 
-What changed is what `diff.changes` says, thing by thing; here it stands where it belongs. Everything of both outlines is there
-once: what moved is where it is now, and what was removed is beside those that stood beside it, as far as they have stayed.
+Changes are those of `diff.changes`, placed in the tree. Each thing of both outlines occurs once: a
+moved thing in its new place, and a removed one beside its former neighbours.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from roadmap.plan.diff import Change, Spot, What, changes
-from roadmap.plan.outline import Outline, OutlineModule, OutlineStage
+from roadmap.plan.outline import Outline
 from roadmap.plan.validation import Thing
 
 INSIDE: dict[What, What] = {"roadmap": "stage", "stage": "module", "module": "concept"}
 
 
 class ChangeKind(StrEnum):
-    """What became of a thing. One that moved may have been changed as well: its fields say so."""
+    """Kind of change of a thing. A moved thing may have changed fields as well."""
 
     same = "same"
     added = "added"
@@ -28,22 +28,22 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A thing as it is now, or was last. `moved_from` is the title of its parent before, empty when it moved within it."""
+    """A thing as it is now, or was last. `moved_from`: title of its former parent, or empty."""
 
     what: What
     thing: Thing
     mark: ChangeKind
-    fields: tuple[Change, ...] = ()  # that were changed
+    fields: tuple[Change, ...] = ()  # changes of fields
     moved_from: str = ""
     children: tuple["Node", ...] = ()
 
     @property
     def differs(self) -> bool:
-        """It, or something in it."""
+        """Whether it or something in it was changed."""
         return self.mark != ChangeKind.same or any(child.differs for child in self.children)
 
     def all(self) -> Iterator["Node"]:
-        """Itself and all that is in it."""
+        """Yield the node and all nodes in it."""
         yield self
         for child in self.children:
             yield from child.all()
@@ -51,7 +51,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class DiffTree:
-    """`title_before` is the same as `title` when it was not changed."""
+    """All stages; `title_before` equals `title` when it was not changed."""
 
     title: str
     title_before: str
@@ -63,11 +63,8 @@ class DiffTree:
 
     @property
     def counts(self) -> dict[ChangeKind, int]:
-        """Of the things by their marks."""
-        found: defaultdict[ChangeKind, int] = defaultdict(int)
-        for node in self.all():
-            found[node.mark] += 1
-        return dict(found)
+        """Return how many things have each mark."""
+        return dict(Counter(node.mark for node in self.all()))
 
     @property
     def differs(self) -> bool:
@@ -75,10 +72,11 @@ class DiffTree:
 
 
 def diff_tree(old: Outline, new: Outline) -> DiffTree:
-    """Things are matched by their keys, which must be unique in each outline."""
-    made = _Merging(old, new)
+    """Return the tree; things are matched by their keys, which are unique in each outline."""
     return DiffTree(
-        title=new.title, title_before=old.title, stages=made.inside("roadmap", "", new.stages)
+        title=new.title,
+        title_before=old.title,
+        stages=_Merging(old, new).inside("roadmap", "", new.stages),
     )
 
 
@@ -90,11 +88,11 @@ class _Merging:
             self._changes[change.what, change.key].append(change)
 
     def inside(self, what: What, key: str, now: Sequence[Thing]) -> tuple[Node, ...]:
-        """What is, and what was, in a stage, in a module or in the roadmap."""
+        """Return present and former children of the roadmap, a stage or a module."""
         kind = INSIDE[what]
         order = [thing.key for thing in now]
         there = {thing.key: thing for thing in now}
-        at = 0  # behind those that have stayed so far
+        at = 0  # index behind the last child that has stayed
         for thing in self._old.get((what, key), ()):
             if self._is(kind, thing.key, "removed"):
                 order.insert(at, thing.key)
@@ -106,24 +104,16 @@ class _Merging:
 
     def _node(self, what: What, thing: Thing) -> Node:
         its = self._changes.get((what, thing.key), [])
-        moved = next((change for change in its if change.how == "moved"), None)
-        fields = tuple(change for change in its if change.how == "changed")
-        mark = (
-            ChangeKind(its[0].how) if its else ChangeKind.same
-        )  # of the move, if it moved: it is told first
-        children = (
-            ()
-            if what == "concept"
-            else self.inside(what, thing.key, self._new.get((what, thing.key), ()))
-        )
-        moved_from = str(moved.before) if moved is not None and moved.field != "position" else ""
+        moves = (each for each in its if each.how == "moved" and each.field != "position")
+        children = self._new.get((what, thing.key), ())
         return Node(
             what=what,
             thing=thing,
-            mark=mark,
-            fields=fields,
-            moved_from=moved_from,
-            children=children,
+            # A move, which comes first, counts more than changes of fields.
+            mark=ChangeKind(its[0].how) if its else ChangeKind.same,
+            fields=tuple(change for change in its if change.how == "changed"),
+            moved_from=next((str(move.before) for move in moves), ""),
+            children=() if what == "concept" else self.inside(what, thing.key, children),
         )
 
     def _is(self, what: What, key: str, how: str) -> bool:
@@ -131,14 +121,10 @@ class _Merging:
 
 
 def _parts(outline: Outline) -> Mapping[Spot, Sequence[Thing]]:
-    """What stands in each thing, in order."""
+    """Return the children of each thing, in order."""
     found: dict[Spot, Sequence[Thing]] = {("roadmap", ""): outline.stages}
     for stage in outline.stages:
-        found["stage", stage.key] = _of(stage)
+        found["stage", stage.key] = stage.modules
         for module in stage.modules:
-            found["module", module.key] = _of(module)
+            found["module", module.key] = module.concepts
     return found
-
-
-def _of(thing: OutlineStage | OutlineModule) -> Sequence[Thing]:
-    return thing.modules if isinstance(thing, OutlineStage) else thing.concepts

@@ -1,10 +1,10 @@
-"""Direct changes of an outline: operations that name stages, modules and concepts by their keys, done one after the other."""
+"""Edits of an outline: operations on stages, modules and concepts, which have keys."""
 
 import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence, Set
-from itertools import count
+from itertools import chain, count
 from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -25,10 +25,7 @@ MOST_OPERATIONS = 100
 
 What = Literal["stage", "module", "concept"]
 PARENT: dict[What, What] = {"module": "stage", "concept": "module"}
-PARTS: dict[What, str] = {
-    "stage": "modules",
-    "module": "concepts",
-}  # the fields in which their parts stand
+PARTS: dict[What, str] = {"stage": "modules", "module": "concepts"}  # fields of children
 Key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY)]
 NewKey = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=LONGEST_KEY)]
 Title = Annotated[
@@ -151,11 +148,12 @@ class EditRequest(BaseModel):
 def apply(
     outline: Outline, operations: Sequence[Operation], taken: frozenset[str] = frozenset()
 ) -> Outline:
-    """The outline after all operations, each of which sees what those before it did.
+    """Return the outline after all operations, which are done in order.
 
-    No new thing gets a key of `taken`, nor one that a thing of its kind has or had before an operation removed it.
-    Whether prerequisites exist is not looked at: `roadmap.checks.problems` tells whether the result can be used.
-    Raises Invalid, with a pointer below `/operations`, for the first operation that cannot be done.
+    A new thing never gets a key of `taken`, nor a key that a thing of its kind has, or had before
+    it was removed. Prerequisites are not checked: `roadmap.plan.validation.problems` finds faults
+    of the result. Raises Invalid, with a pointer below `/operations`, for the first operation that
+    cannot be done.
     """
     tree = _Tree(outline, taken)
     for index, operation in enumerate(operations):
@@ -164,7 +162,7 @@ def apply(
 
 
 def kept_as_written(operations: Sequence[Operation]) -> frozenset[str]:
-    """Keys of the concepts that are rewritten by operations of which none wants their contents written anew."""
+    """Return the keys of rewritten concepts of which no operation regenerates contents."""
     wishes: defaultdict[str, set[bool]] = defaultdict(set)
     for operation in operations:
         if isinstance(operation, Rewrite) and operation.what == "concept":
@@ -173,7 +171,7 @@ def kept_as_written(operations: Sequence[Operation]) -> frozenset[str]:
 
 
 class _Tree:
-    """An outline while it is changed, as lists and dictionaries."""
+    """Outline that is being changed, as lists and dictionaries."""
 
     def __init__(self, outline: Outline, taken: frozenset[str]) -> None:
         self._root = outline.model_dump(mode="json")
@@ -191,17 +189,13 @@ class _Tree:
             case AddStage():
                 self._add("stage", self._root["stages"], operation)
             case AddModule():
-                self._add(
-                    "module", self._find("stage", operation.stage, "stage")[1]["modules"], operation
-                )
+                _, stage = self._find("stage", operation.stage, "stage")
+                self._add("module", stage["modules"], operation)
             case AddConcept():
-                self._add(
-                    "concept",
-                    self._find("module", operation.module, "module")[1]["concepts"],
-                    operation,
-                )
+                _, module = self._find("module", operation.module, "module")
+                self._add("concept", module["concepts"], operation)
             case Remove():
-                self._remove(operation)
+                self._remove(*self._find(operation.what, operation.key))
             case Move():
                 self._move(operation)
             case Rewrite():
@@ -216,12 +210,11 @@ class _Tree:
         parts: dict[str, Any] = {} if what == "concept" else {PARTS[what]: []}
         self._insert(siblings, {**fields, **parts, "key": key}, operation.position)
 
-    def _remove(self, operation: Remove) -> None:
-        siblings, node = self._find(operation.what, operation.key)
+    def _remove(self, siblings: list[Any], node: dict[str, Any]) -> None:
         known = self._keys("concept")
         siblings.remove(node)
         gone = known - self._keys("concept")
-        for concept in (concept for concepts in self._lists("concept") for concept in concepts):
+        for concept in chain.from_iterable(self._lists("concept")):
             concept["prerequisites"] = [key for key in concept["prerequisites"] if key not in gone]
 
     def _move(self, operation: Move) -> None:
@@ -254,7 +247,7 @@ class _Tree:
         siblings.insert(index, node)
 
     def _find(self, what: What, key: str, name: str = "key") -> tuple[list[Any], dict[str, Any]]:
-        """The thing with this key, and the siblings among which it stands. `name` is the field that the key comes from."""
+        """Return a thing with its siblings before it; `name` is the field with its key."""
         for siblings in self._lists(what):
             for node in siblings:
                 if node["key"] == key:
@@ -262,14 +255,14 @@ class _Tree:
         self._refuse(f"/{name}", f"is not the key of a {what}")
 
     def _lists(self, what: What) -> list[list[Any]]:
-        """The lists of siblings in which all things of this kind stand."""
+        """Return all lists of siblings of this kind."""
         if what == "stage":
             return [self._root["stages"]]
         parent = PARENT[what]
-        return [node[PARTS[parent]] for nodes in self._lists(parent) for node in nodes]
+        return [node[PARTS[parent]] for node in chain.from_iterable(self._lists(parent))]
 
     def _keys(self, what: What) -> set[str]:
-        return {node["key"] for nodes in self._lists(what) for node in nodes}
+        return {node["key"] for node in chain.from_iterable(self._lists(what))}
 
     def _refuse(self, field: str, rule: str) -> NoReturn:
         raise Invalid(
@@ -279,13 +272,9 @@ class _Tree:
 
 
 def _made_key(title: str, what: What, used: Set[str]) -> str:
-    """The title in ASCII letters and digits, or the kind when it has no such letter; with a number where that is needed."""
-    bare = (
-        character
-        for character in unicodedata.normalize("NFKD", title)
-        if not unicodedata.combining(character)
-    )
-    slug = re.sub(r"[^a-z0-9]+", "-", "".join(bare).lower()).strip("-")[:LONGEST_KEY].rstrip("-")
+    """Return the title in ASCII, or the kind if it has no such letters; numbered if needed."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", title) if not unicodedata.combining(c))
+    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:LONGEST_KEY].rstrip("-")
     worded = re.search("[a-z]", slug) is not None
     if worded and slug not in used:
         return slug

@@ -1,4 +1,4 @@
-"""What a portable document says of itself, for those who know nothing else of it: it opens nothing."""
+"""Format, version and largest size of portable documents; it imports nothing."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What comes next: domain functions commit and return steps, the edges (web, tasks) enqueue them."""
+"""Jobs: domain functions commit and return them; web and tasks enqueue them."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -1,6 +1,6 @@
-"""What of a tutorial's Markdown may not be passed on: raw HTML, images, and links to anything but the web, mail and itself.
+"""Sanitizer of Markdown: no HTML, no images, links only to the web, mail and the text itself.
 
-Only what a parser takes for one of those is rewritten, at its place in the source; the rest stays byte for byte.
+Only what a parser takes for one of these is rewritten, in place; the rest stays byte for byte.
 """
 
 import re
@@ -16,23 +16,20 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-MOST_BRACKETS = 1000  # in one paragraph; parsers take the square of their number of steps
-MOST_CALLS = (
-    2_000_000  # of the rules of parsers, for one text; a tutorial of 100,000 characters has 500,000
-)
+MOST_BRACKETS = 1000  # of a paragraph; parsers need the square of their number of steps
+# Calls of parser rules for one text; a tutorial of 100,000 characters has 500,000.
+MOST_CALLS = 2_000_000
 MOST_TOKENS = 100_000  # of a parser; such a tutorial has 5,000, and each takes 300 bytes
-MOST_ROUNDS = 20  # taking one thing out can show another: an image in an image, a tag in a comment
-# With the tables of GitHub, without the limit that a parser sets to nesting, and CommonMark alone.
+MOST_ROUNDS = 20  # an edit can reveal another hazard: an image in an image, a tag in a comment
+# With the tables of GitHub, with hardly any limit of nesting, and CommonMark alone.
 PARSERS = (("js-default", 100), ("js-default", 10_000), ("commonmark", 20))
 ALLOWED = re.compile(r"(https?:|mailto:|#)", re.IGNORECASE)
 LINE_END = re.compile(r"\r\n|\r|\n")
-PREFIX = re.compile(
-    r"([ \t]|>|[-+*][ \t]|[0-9]{1,9}[.)][ \t])*"
-)  # of a line in quotations and lists
+# Of a line in quotations and lists.
+PREFIX = re.compile(r"([ \t]|>|[-+*][ \t]|[0-9]{1,9}[.)][ \t])*")
 QUOTATION = re.compile(r"[ \t>]*")
-TAG_AT_START = re.compile(
-    r" {0,3}(?:(?:> ?)+ {0,3})?(?=<)"
-)  # with more space before it, it may turn out to be code
+# With more space before it, it may turn out to be code.
+TAG_AT_START = re.compile(r" {0,3}(?:(?:> ?)+ {0,3})?(?=<)")
 FENCE = re.compile(QUOTATION.pattern + "(```|~~~)")
 PIPE = re.compile(r"(?<!\\)\|")
 UNESCAPED = re.compile(r"(?<!\\)(\\\\)*(?=[<\[])")
@@ -46,7 +43,7 @@ _Cells = list[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a rule made of content[start:end]. The label of a link or an image ends at `label`."""
+    """Match of a rule: content[start:end]. The label of a link or image ends at `label`."""
 
     rule: str
     start: int
@@ -69,7 +66,7 @@ class Edit:
 
 
 class TooIntricate(ValueError):
-    """A text is nested deeper, or takes a parser longer, than any tutorial needs."""
+    """The text is nested deeper, or takes a parser longer, than any tutorial needs."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -78,9 +75,10 @@ class TooIntricate(ValueError):
 
 
 def sanitize(markdown: str) -> str:
-    """HTML shows as text, images become links, other links lose their target and keep their text. Code stays as it is.
+    """Return Markdown whose HTML is text, whose images are links, without other links.
 
-    A text that is too intricate to be parsed shows its marks.
+    These links lose their target and keep their text. Code stays unchanged. In a text that is too
+    intricate to be parsed, all marks are escaped.
     """
     try:
         return sanitized(markdown)
@@ -89,13 +87,18 @@ def sanitize(markdown: str) -> str:
 
 
 def sanitized(markdown: str) -> str:
-    """The same as `harmless`. Raises TooIntricate."""
+    """Do the same as `sanitize`. Raises TooIntricate."""
     work = ParserBudget()
     try:
         for careful in (True,) * MOST_ROUNDS + (False,) * 3:
             before = markdown
             for preset, nesting in PARSERS:
-                markdown = _rewritten(markdown, _parser(preset, nesting), work, careful)
+                page = _Page(markdown, _parser(preset, nesting), work)
+                parts, at = [], 0
+                for edit in sorted(set(page.edits(careful))):
+                    parts += [markdown[at : edit.start], edit.text]
+                    at = max(at, edit.end)
+                markdown = "".join(parts) + markdown[at:]
             if markdown == before:
                 return markdown
     except RecursionError as error:
@@ -107,22 +110,14 @@ def _without_marks(markdown: str) -> str:
     return UNESCAPED.sub(lambda found: found[0] + "\\", markdown)
 
 
-def _rewritten(source: str, parser: MarkdownIt, work: "ParserBudget", careful: bool) -> str:
-    parts, at = [], 0
-    for edit in sorted(set(_Page(source, parser, work).edits(careful))):
-        parts += [source[at : edit.start], edit.text]
-        at = max(at, edit.end)
-    return "".join(parts) + source[at:]
-
-
 class ParserBudget:
-    """Budget of a text for calls of parser rules, of which there can be as many as the square of its length."""
+    """Budget of calls of parser rules: there can be as many as the square of the length."""
 
     def __init__(self) -> None:
         self._calls_left = MOST_CALLS
 
     def call(self) -> None:
-        """Raises TooIntricate."""
+        """Count a call. Raises TooIntricate."""
         self._calls_left -= 1
         if self._calls_left < 0:
             raise TooIntricate
@@ -136,7 +131,7 @@ class _Tokens(list[Token]):
 
 
 class _Page:
-    """A source, and the blocks that a parser sees in it."""
+    """A source, and its blocks according to a parser."""
 
     def __init__(self, source: str, parser: MarkdownIt, work: ParserBudget) -> None:
         self._source, self._parser = source, parser
@@ -148,12 +143,12 @@ class _Page:
         parser.block.parse("\n".join(self._lines), parser, self._env, self._tokens)
 
     def edits(self, careful: bool) -> Iterator[Edit]:
-        """Where the place of something is not found, and everywhere when not `careful`, whole blocks are escaped."""
+        """Yield edits; blocks are escaped whole where places are unknown, or if not `careful`."""
         for (first, last), exact in self._hazards():
             yield from self._escaped(first, last) if exact is None or not careful else exact
 
     def _hazards(self) -> Iterator[tuple[list[int], list[Edit] | None]]:
-        """Ranges of lines with what may not be passed on."""
+        """Yield ranges of lines with hazards, and their edits; None: a place is unknown."""
         for definition in (
             *self._env.get("references", {}).values(),
             *self._env.get("duplicate_refs", []),
@@ -172,7 +167,9 @@ class _Page:
                 if sum(1 for _ in UNESCAPED.finditer(token.content)) > MOST_BRACKETS:
                     yield token.map or [], None
                     continue
-                found = self._found(token.content)
+                env: dict[str, Any] = {**self._env, "content": token.content, "found": []}
+                self._parser.inline.parse(token.content, self._parser, env, _Tokens())
+                found: list[Found] = env["found"]
                 if not all(each.may_stay for each in found):
                     origin = self._origin(place, column)
                     yield (
@@ -180,14 +177,8 @@ class _Page:
                         None if origin is None else list(self._without(found, origin)),
                     )
 
-    def _found(self, content: str) -> list[Found]:
-        env: dict[str, Any] = {**self._env, "content": content, "found": []}
-        self._parser.inline.parse(content, self._parser, env, _Tokens())
-        found: list[Found] = env["found"]
-        return found
-
     def _without_definition(self, first: int, last: int) -> Iterator[Edit]:
-        """It shows as text then, which must not swallow the definition after it."""
+        """Escape a definition, so that the text does not swallow the definition after it."""
         line, start = self._lines[first], self._starts[first]
         at = line.index("[")
         yield Edit(start + at, start + at, "\\")
@@ -196,7 +187,7 @@ class _Page:
             yield Edit(self._starts[last], self._starts[last], f"{blank}\n")
 
     def _without_html(self, first: int, last: int) -> Iterator[Edit]:
-        """All tags at the beginning of a line, up to what may be code when this is no HTML any more."""
+        """Escape tags at line starts, up to lines that may become code without this HTML."""
         for line in range(first, last):
             text, start = self._lines[line], self._starts[line]
             if FENCE.match(text) and line > first:
@@ -207,7 +198,7 @@ class _Page:
                 yield Edit(start + at, start + at, "\\")
 
     def _without(self, found: list[Found], origin: list[int]) -> Iterator[Edit]:
-        """`origin` tells where in the source each character of the content stands."""
+        """Yield edits; `origin` has the index in the source of each character of the content."""
         links = [each for each in found if each.rule == "link" and each.may_stay]
         for each in found:
             start, end = origin[each.start], origin[each.end - 1] + 1
@@ -220,28 +211,22 @@ class _Page:
                 yield Edit(origin[each.label], end)
             elif each.rule == "image":
                 yield Edit(start, start + 1)
-                if UNESCAPED_MARK.search(
-                    self._source, max(0, start - 99), start
-                ):  # it would be an image of this link
+                # A mark before it would make an image of this link.
+                if UNESCAPED_MARK.search(self._source, max(0, start - 99), start):
                     yield Edit(start - 1, start - 1, "\\")
-            elif not each.may_stay and (each.rule == "autolink" or self._is_like_code(each, start)):
-                yield Edit(
-                    start, start, "\\"
-                )  # vector<std::string> and handlers[event](payload) show as they are
-            elif (
-                not each.may_stay and each.label + 1 < each.end
-            ):  # of a shortcut, the definition goes
+            elif each.may_stay:
+                continue
+            # vector<std::string> and handlers[event](payload) stay visible.
+            elif each.rule == "autolink" or (
+                each.label + 1 < each.end and LIKE_CODE.match(self._source, max(0, start - 1))
+            ):
+                yield Edit(start, start, "\\")
+            elif each.label + 1 < each.end:  # the definition of a shortcut is removed elsewhere
                 yield Edit(start, start + 1)
                 yield Edit(origin[each.label], end)
 
-    def _is_like_code(self, link: Found, start: int) -> bool:
-        return (
-            link.label + 1 < link.end
-            and LIKE_CODE.match(self._source, max(0, start - 1)) is not None
-        )
-
     def _origin(self, place: int, column: int) -> list[int] | None:
-        """Where in the source each character of an inline token stands; None when that cannot be told for certain."""
+        """Return the index in the source of each character of an inline token; None: uncertain."""
         token, opener = self._tokens[place], self._tokens[place - 1]
         first, last = token.map or [0, 0]
         if opener.type in ("th_open", "td_open"):
@@ -251,16 +236,15 @@ class _Page:
             at = len(self._lines[first]) - len(rest) + rest.find(token.content)
             return [self._starts[first] + at + each for each in range(len(token.content))]
         texts = token.content.split("\n")
-        for start in range(
-            first, last - len(texts) + 1
-        ):  # a first line of nothing but strange spaces is not in the content
+        # A first line of nothing but unusual spaces is not in the content.
+        for start in range(first, last - len(texts) + 1):
             origins = [self._origin_of_line(text, start + line) for line, text in enumerate(texts)]
             if None not in origins:
                 return [each for origin in origins for each in origin or []]
         return None
 
     def _origin_of_line(self, text: str, line: int) -> list[int] | None:
-        """The text ends where its line ends; before it come prefixes, and tabs that may have become spaces."""
+        """Find a text at the end of its line, behind prefixes and tabs that became spaces."""
         body, whole = mdTrim(text), mdTrim("-" + self._lines[line])
         if not whole.endswith(body):
             return None
@@ -268,17 +252,14 @@ class _Page:
         return list(range(at, at + len(text) + 1))
 
     def _origin_of_cell(self, content: str, line: int, column: int) -> list[int] | None:
-        """Cells end at pipes; one with a backslash before it is part of a cell, without that backslash."""
+        """Find the content of a cell; an escaped pipe is part of it, without its backslash."""
         text = self._lines[line]
         if line not in self._cells:
             self._cells[line] = [_cells(text, prefix) for prefix in (PREFIX, QUOTATION, "")]
-        for cells in self._cells[
-            line
-        ]:  # the first line of a table may look like that of a list or quotation
-            first_column = 1 if cells[0][0] == cells[0][1] else 0
-            begin, end = (
-                cells[column + first_column] if column + first_column < len(cells) else (0, 0)
-            )
+        # The first line of a table may look like that of a list or quotation.
+        for cells in self._cells[line]:
+            number = column + (cells[0][0] == cells[0][1])
+            begin, end = cells[number] if number < len(cells) else (0, 0)
             places = [each for each in range(begin, end) if text[each : each + 2] != "\\|"]
             cell = "".join(text[each] for each in places)
             if mdTrim(cell) == content:
@@ -293,7 +274,7 @@ class _Page:
 
 
 def _cells(line: str, prefix: re.Pattern[str] | str) -> _Cells:
-    """Where each cell of a line begins and ends."""
+    """Return start and end of each cell of a line."""
     last = len(mdTrim("-" + line)) - 1
     first = last - len(mdTrim(re.sub(prefix, "", line, count=1)))
     pipes = [found.start() for found in PIPE.finditer(line, first, last)]
@@ -302,7 +283,7 @@ def _cells(line: str, prefix: re.Pattern[str] | str) -> _Cells:
 
 class _Parser(MarkdownIt):
     def validateLink(self, url: str) -> bool:  # noqa: N802 -- its name there
-        """Every address makes a link, so that none is overlooked."""
+        """Accept any URL, so that no link is overlooked."""
         return True
 
 
@@ -315,8 +296,8 @@ def _parser(preset: str, nesting: int) -> MarkdownIt:
         for rule in ruler.__rules__:
             rule.fn = _counted(rule.fn)
     parser.inline.skipToken = _counted(parser.inline.skipToken)  # type: ignore[method-assign]
-    first = "# It builds its tables\n\nof *rules* when it is first used, and not for several threads at once."
-    parser.render(first, {"work": ParserBudget()})
+    # It builds its tables of rules when it is first used, which is not thread-safe.
+    parser.render("# Heading\n\nand *emphasis*", {"work": ParserBudget()})
     return parser
 
 
@@ -332,28 +313,14 @@ def _noting(name: str, rule: Rule) -> Rule:
     def noting(state: StateInline, silent: bool) -> bool:
         start, before = state.pos, len(state.tokens)
         done: bool = rule(state, silent)
-        if (
-            done and not silent and state.env.get("content") == state.src
-        ):  # not the text of an image
-            state.env["found"].append(
-                Found(
-                    name,
-                    start,
-                    state.pos,
-                    _label(state, name, start),
-                    _target(state.tokens[before:]),
-                )
-            )
+        # Not for the text of an image, which is parsed by itself.
+        if done and not silent and state.env.get("content") == state.src:
+            label = -1
+            if name in ("link", "image"):
+                label = parseLinkLabel(state, start + (name == "image"), name == "link")
+            links = (token for token in state.tokens[before:] if token.type == "link_open")
+            href = next((str(token.attrs["href"]) for token in links), "")
+            state.env["found"].append(Found(name, start, state.pos, label, href))
         return done
 
     return noting
-
-
-def _label(state: StateInline, name: str, start: int) -> int:
-    if name not in ("link", "image"):
-        return -1
-    return parseLinkLabel(state, start + (name == "image"), name == "link")
-
-
-def _target(tokens: list[Token]) -> str:
-    return next((str(token.attrs["href"]) for token in tokens if token.type == "link_open"), "")

@@ -1,4 +1,4 @@
-"""The shape of a roadmap: Stage > Module > Concept, the contents of a concept, and how hours become weeks."""
+"""Outline (Stage > Module > Concept), contents of a concept, and weeks of learning."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ class ContentKind(StrEnum):
 
 
 def is_none(value: object) -> bool:
-    """Of what is left out where it is not said: versions before this one do not know it."""
+    """Whether a field is left out: versions before this one do not know it."""
     return value is None
 
 
@@ -33,9 +33,8 @@ class Frozen(BaseModel):
 
 
 Title = Annotated[str, Field(min_length=1, max_length=200)]
-FIRST_ONLY = (
-    FailFast()
-)  # of a list one mistake is told: a small file could have millions, each of which takes memory
+# One error per list: a small file could have millions, each of which takes memory.
+FIRST_ONLY = FailFast()
 LONGEST_WORDS = 20_000  # characters of any text in contents but a tutorial
 MOST_ITEMS = 1000  # resources, or questions
 Points = Annotated[
@@ -44,33 +43,30 @@ Points = Annotated[
 Texts = Annotated[tuple[str, ...], FIRST_ONLY]
 
 
-class OutlineConcept(Frozen):
-    """The smallest thing to learn. `hours` is study time; `prerequisites` are keys of other concepts."""
-
+class OutlineNode(Frozen):
     key: Title = Field(description="Its name in all revisions and in edits.")
     title: Title = Field(description="What it is called.")
     description: str = Field(description="What it is about.")
+
+
+class OutlineConcept(OutlineNode):
+    """The smallest thing to learn. `hours` is study time; `prerequisites` are keys of other concepts."""
+
     hours: Annotated[int, Field(ge=1, le=200)] = Field(description="Hours that it takes to learn.")
     difficulty: Annotated[int, Field(ge=1, le=5)] = Field(description="From 1, easy, to 5, hard.")
     prerequisites: Texts = Field((), description="Keys of the concepts that one needs before.")
     outcomes: Texts = Field((), description="What one can do afterwards.")
 
 
-class OutlineModule(Frozen):
+class OutlineModule(OutlineNode):
     """`key` names it through all revisions of a roadmap, as that of a concept does."""
 
-    key: Title = Field(description="Its name in all revisions and in edits.")
-    title: Title = Field(description="What it is called.")
-    description: str = Field(description="What it is about.")
     concepts: Annotated[tuple[OutlineConcept, ...], FIRST_ONLY] = Field(
         description="In the order in which they are learned."
     )
 
 
-class OutlineStage(Frozen):
-    key: Title = Field(description="Its name in all revisions and in edits.")
-    title: Title = Field(description="What it is called.")
-    description: str = Field(description="What it is about.")
+class OutlineStage(OutlineNode):
     modules: Annotated[tuple[OutlineModule, ...], FIRST_ONLY] = Field(
         description="In the order in which they are learned."
     )
@@ -87,13 +83,13 @@ class Outline(Frozen):
             yield from stage.modules
 
     def concepts(self) -> Iterator[OutlineConcept]:
-        """All concepts in the order of learning."""
+        """Yield all concepts in the order of learning."""
         for stage in self.stages:
             for module in stage.modules:
                 yield from module.concepts
 
     def text(self) -> str:
-        """What a person reads, for checks of its language."""
+        """Return all titles and descriptions, for checks of the language."""
         nodes: list[OutlineStage | OutlineModule | OutlineConcept] = [
             *self.stages,
             *self.modules(),
@@ -150,9 +146,8 @@ class Resource(Frozen):
     url: Annotated[
         str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*|[?#][^\s]*)?$", max_length=2000)
     ] = Field(description="Where it is.")
-    type: str = Field(
-        description="What kind of thing it is, such as a book."
-    )  # a ResourceType, unless it was imported
+    # A ResourceType, unless it was imported.
+    type: str = Field(description="What kind of thing it is, such as a book.")
     level: Level | None = Field(
         None, description="For whom it is; null: it is not said.", exclude_if=is_none
     )
@@ -166,7 +161,7 @@ class Resources(Frozen):
     )
 
     def text(self) -> str:
-        """Titles are left out: they are as they stand on the pages."""
+        """Return the reasons; titles are those of the pages, in any language."""
         return "\n".join(item.why for item in self.items)
 
 
@@ -190,7 +185,7 @@ class Question(Frozen):
 
     @property
     def fingerprint(self) -> str:
-        """Of what is asked and what is right: the same question in another version of the quiz has the same."""
+        """Hash of prompt, options and answers: equal for the same question of another version."""
         asked = json.dumps(
             [self.prompt, list(self.options), sorted(self.answers)], ensure_ascii=False
         )
@@ -224,7 +219,7 @@ Contents = Tutorial | Resources | Quiz
 
 
 def weeks(outline: Outline, hours_per_week: int) -> dict[str, int]:
-    """The week, from 1, in which each concept starts when the hours are spent in order."""
+    """Return the week, from 1, in which each concept starts, by key."""
     spent, week_of = 0, {}
     for concept in outline.concepts():
         week_of[concept.key] = spent // hours_per_week + 1
@@ -237,5 +232,5 @@ def total_weeks(outline: Outline, hours_per_week: int) -> int:
 
 
 def hours_until(deadline: date, today: date, hours_per_week: int) -> int:
-    """Of learning that are left; a deadline that is nearer than a week leaves the hours of one."""
+    """Return the hours of learning until a deadline, those of one week at least."""
     return hours_per_week * max((deadline - today).days, 7) // 7

@@ -1,4 +1,4 @@
-"""What a person asks for, and the rules for it."""
+"""Requests of clients, and their rules."""
 
 import unicodedata
 from datetime import date, timedelta
@@ -40,7 +40,7 @@ def worded(text: str) -> str:
 
 
 def fault_of_goal(text: str) -> str:
-    """Which rule a goal breaks, as a sentence goes on; empty: none. Spaces around it do not count."""
+    """Return the rule that a goal breaks, without surrounding spaces; empty: none."""
     if len(text.strip()) < SHORTEST_GOAL:
         return f"should have at least {SHORTEST_GOAL} characters"
     try:
@@ -51,7 +51,7 @@ def fault_of_goal(text: str) -> str:
 
 
 def ahead(day: date) -> date:
-    """Of a deadline that is set. Raises ValueError."""
+    """Return a new deadline. Raises ValueError when it is past or too far away."""
     today = clock.now().date()
     if day <= today:
         raise ValueError("must be in the future")
@@ -89,10 +89,10 @@ class RoadmapRequest(BaseModel):
     motivation: Text = Field("", description="Why the person wants this.")
     preferences: Text = Field("", description="How the person likes to learn.")
     language: LanguageTag = Field(
-        default_factory=lambda: (
-            DEFAULT_LANGUAGE
-        ),  # what it is depends on more than the API's document can say
-        description="Language of the roadmap, as a BCP 47 tag. Absent: that of a goal in Chinese, where it is there; else `en`.",
+        # Not a constant: the default depends on more than OpenAPI can express.
+        default_factory=lambda: DEFAULT_LANGUAGE,
+        description="Language of the roadmap, as a BCP 47 tag. Absent: that of a goal in Chinese, "
+        "where it is there; else `en`.",
     )
     resource_language: LanguageTag | None = Field(
         None, description="A second language in which resources may be, as a BCP 47 tag."
@@ -106,11 +106,11 @@ class RoadmapRequest(BaseModel):
         return "language" in self.model_fields_set
 
     def in_language_of_goal(self, otherwise: str = DEFAULT_LANGUAGE) -> "RoadmapRequest":
-        """In the language of its goal, as far as its script tells that, or in another one; unless it names one."""
+        """Return it in its own language, or in Chinese as its goal, or in another language."""
         return self if self.names_language else self.in_language(chinese_of(self.goal) or otherwise)
 
     def in_language(self, language: str) -> "RoadmapRequest":
-        """In this language, which nobody insists on."""
+        """Return it in this language, which stays a default."""
         return self.model_construct(
             _fields_set=self.model_fields_set, **{**self.__dict__, "language": language}
         )
@@ -143,7 +143,7 @@ class RegenerateRequest(BaseModel):
 
 
 def accepted_request(row: Any) -> RoadmapRequest:
-    """The request as it stands in its row. Its rules are not checked again: a deadline may have passed meanwhile."""
+    """Return the request of a row, not validated again: its deadline may have passed."""
     values = {name: getattr(row, name) for name in RoadmapRequest.model_fields}
     return RoadmapRequest.model_construct(**{**values, "level": Level(row.level)})
 
@@ -158,15 +158,15 @@ class ProgressRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"minProperties": 1})
     progress: ConceptProgress = Field(
-        default_factory=lambda: (
-            ConceptProgress.todo
-        ),  # no default for clients: one of both names has to be there
+        # Not a constant, which would be a default for clients: one of both names is required.
+        default_factory=lambda: ConceptProgress.todo,
         description="It can be set to any of these at any time.",
     )
     status: ConceptProgress = Field(
         default_factory=lambda: ConceptProgress.todo,
         deprecated=True,
-        description="What `progress` was called before: send that. Both may be there only if they are the same.",
+        description="What `progress` was called before: send that. "
+        "Both may be there only if they are the same.",
     )
 
     @model_validator(mode="after")

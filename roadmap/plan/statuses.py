@@ -1,5 +1,4 @@
-"""The states of a roadmap, of a revision of it, of a content, of a concept for its learner, of a delivery
-to a webhook and of an export."""
+"""Statuses of roadmaps, revisions, contents, concepts, deliveries, exports and links."""
 
 from enum import StrEnum
 
@@ -80,9 +79,9 @@ class ExportStatus(StrEnum):
 class LinkState(StrEnum):
     """Of the address of a resource."""
 
-    unchecked = "unchecked"  # nobody has looked yet
+    unchecked = "unchecked"  # not checked yet
     alive = "alive"
-    unclear = "unclear"  # it was asked, and what came does not tell
+    unclear = "unclear"  # checked without a clear result
     dead = "dead"
 
 

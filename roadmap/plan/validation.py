@@ -1,4 +1,4 @@
-"""The structural checks that need no model: problems, which make an outline unusable, and doubts, which can be lived with."""
+"""Structural checks of outlines: problems make one unusable, and doubts are remarks."""
 
 import math
 import unicodedata
@@ -23,20 +23,18 @@ MOST_OUTCOMES = 12  # of a concept
 LONGEST_DESCRIPTION = 2000  # characters
 LONGEST_OUTCOME = 300
 LONGEST_QUOTE = 80
-DIFFICULTY_TOLERANCE = (
-    0.25  # by which the mean difficulty of a stage may be below that of the stage before
-)
-HARDER = 2  # steps of difficulty that make a prerequisite too hard for what needs it
-MOST_HOURS_PER_WEEK = 80  # that a request may have: more is no advice
-TELLING_MARKS = (
-    "#%&*@"  # C and C#, A and A*, & and % are different things; + and = are no punctuation anyway
-)
+# By so much the mean difficulty of a stage may be below that of the stage before.
+DIFFICULTY_TOLERANCE = 0.25
+HARDER = 2  # steps of difficulty that make a prerequisite too hard
+MOST_HOURS_PER_WEEK = 80  # of a request: more is no advice
+# Punctuation with a meaning: C and C#, A and A* differ; + and = are no punctuation.
+TELLING_MARKS = "#%&*@"
 
 Thing = OutlineStage | OutlineModule | OutlineConcept
 
 
 def problems(outline: Outline) -> list[str]:
-    """What is wrong with the structure, one sentence each; empty when it can be learned from top to bottom."""
+    """Return faults of the structure, one sentence each; empty: it can be learned in order."""
     concepts = list(outline.concepts())
     found = []
     if not concepts:
@@ -51,46 +49,42 @@ def problems(outline: Outline) -> list[str]:
             for module in stage.modules
             if not module.concepts
         ]
-    found += _repeated_keys(outline)
+    kinds: dict[str, Iterable[Thing]] = {
+        "key": concepts,
+        "stage key": outline.stages,
+        "module key": outline.modules(),
+    }
+    found += [
+        f"The {name} {quoted(key)} is used {count} times."
+        for name, things in kinds.items()
+        for key, count in Counter(thing.key for thing in things).items()
+        if count > 1
+    ]
     found += _repeated_titles(outline)
     found += _long_texts(outline)
-    return found + list(_prerequisite_problems(concepts))
+    found += _prerequisite_problems(concepts)
+    return found
 
 
 def doubts(
     outline: Outline, *, hours_per_week: int, deadline: date | None, today: date
 ) -> list[str]:
-    """What should be better, one sentence each, in an outline without problems.
+    """Return remarks on an outline without problems, one sentence each.
 
-    The hours until the deadline are those of its days at a seventh of a week's hours each. They are never less than the
-    hours of one week: nothing says that these are spread evenly over its days.
+    The days until the deadline count a seventh of a week's hours each, and together the hours of
+    one week at least: hours need not be spread evenly over the days of a week.
     """
     late = [] if deadline is None else _hours_doubts(outline, hours_per_week, deadline, today)
     return [*late, *_easier_stages(outline), *_harder_prerequisites(outline)]
 
 
 def quoted(text: str) -> str:
-    """In quotation marks, and cut when it is long: titles and keys may come from anybody."""
+    """Return the text in quotation marks, shortened to LONGEST_QUOTE characters."""
     return f"'{text}'" if len(text) <= LONGEST_QUOTE else f"'{text[: LONGEST_QUOTE - 1]}…'"
 
 
 def _too_many(beginning: str, count: int, things: str, most: int) -> list[str]:
     return [f"{beginning} {count} {things}; at most {most} are allowed."] if count > most else []
-
-
-def _repeated_keys(outline: Outline) -> Iterator[str]:
-    kinds: dict[str, Iterable[Thing]] = {
-        "key": outline.concepts(),
-        "stage key": outline.stages,
-        "module key": outline.modules(),
-    }
-    for name, things in kinds.items():
-        counts = Counter(thing.key for thing in things)
-        yield from (
-            f"The {name} {quoted(key)} is used {count} times."
-            for key, count in counts.items()
-            if count > 1
-        )
 
 
 def _repeated_titles(outline: Outline) -> Iterator[str]:
@@ -104,7 +98,7 @@ def _repeated_titles(outline: Outline) -> Iterator[str]:
 
 
 def _same_titles(things: Sequence[Thing]) -> Iterator[tuple[str, int]]:
-    """Each title that several things have, as it is first spelled. Of things with the same key, their key is told already."""
+    """Yield titles of several things with different keys, as first spelled, and their number."""
     groups: defaultdict[str, list[Thing]] = defaultdict(list)
     for thing in things:
         groups[_meaning(thing.title)].append(thing)
@@ -114,16 +108,13 @@ def _same_titles(things: Sequence[Thing]) -> Iterator[tuple[str, int]]:
 
 
 def _meaning(title: str) -> str:
-    """What is the same for 'Loops, functions' and 'FUNCTIONS: loops'. Never empty: a title may be punctuation alone."""
+    """Return the same text for 'Loops, functions' and 'FUNCTIONS: loops'. Never empty."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", title).casefold())
-    words = "".join(
-        " " if _only_separates(character) else character for character in folded
-    ).split()
-    return " ".join(sorted(words)) or folded
-
-
-def _only_separates(character: str) -> bool:
-    return unicodedata.category(character).startswith("P") and character not in TELLING_MARKS
+    spaced = "".join(
+        " " if unicodedata.category(each)[0] == "P" and each not in TELLING_MARKS else each
+        for each in folded
+    )
+    return " ".join(sorted(spaced.split())) or folded
 
 
 def _long_texts(outline: Outline) -> Iterator[str]:
@@ -186,19 +177,17 @@ def _hours_doubts(outline: Outline, hours_per_week: int, deadline: date, today: 
 
 
 def _easier_stages(outline: Outline) -> Iterator[str]:
-    means = [
-        (quoted(stage.title), mean)
-        for stage in outline.stages
-        if (mean := _mean_difficulty(stage)) is not None
-    ]
+    means = []
+    for stage in outline.stages:
+        levels = [concept.difficulty for module in stage.modules for concept in module.concepts]
+        if levels:
+            means.append((quoted(stage.title), sum(levels) / len(levels)))
     for (before, harder), (title, mean) in pairwise(means):
         if mean < harder - DIFFICULTY_TOLERANCE:
-            yield f"Stage {title} is easier than stage {before} before it: mean difficulty {mean:.1f} after {harder:.1f}."
-
-
-def _mean_difficulty(stage: OutlineStage) -> float | None:
-    difficulties = [concept.difficulty for module in stage.modules for concept in module.concepts]
-    return sum(difficulties) / len(difficulties) if difficulties else None
+            yield (
+                f"Stage {title} is easier than stage {before} before it: "
+                f"mean difficulty {mean:.1f} after {harder:.1f}."
+            )
 
 
 def _harder_prerequisites(outline: Outline) -> Iterator[str]:
@@ -206,5 +195,7 @@ def _harder_prerequisites(outline: Outline) -> Iterator[str]:
     for concept in outline.concepts():
         for needed in (concept_of[key] for key in concept.prerequisites if key in concept_of):
             if needed.difficulty - concept.difficulty >= HARDER:
-                name, other = quoted(concept.title), quoted(needed.title)
-                yield f"Concept {name} of difficulty {concept.difficulty} needs {other} of difficulty {needed.difficulty}."
+                yield (
+                    f"Concept {quoted(concept.title)} of difficulty {concept.difficulty} "
+                    f"needs {quoted(needed.title)} of difficulty {needed.difficulty}."
+                )

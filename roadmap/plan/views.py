@@ -88,7 +88,8 @@ class CheckedResource(Resource):
     )
     reason: str = Field(
         "",
-        description="Why it is not alive, as a sentence goes on; empty: it is, or nobody has looked.",
+        description="Why it is not alive, as a sentence goes on; empty: it is, "
+        "or nobody has looked.",
     )
 
 
@@ -170,22 +171,24 @@ class ConceptNode(BaseModel):
     )
 
 
-class ModuleNode(BaseModel):
+class GroupNode(BaseModel):
     id: UUID
     key: str = Field(description="Its name in all revisions and in edits.")
     title: str = Field(description="What it is called.")
     description: str = Field(description="What it is about.")
     hours: int = Field(description="Hours of its concepts.")
+
+
+class ModuleNode(GroupNode):
     concepts: list[ConceptNode] = Field(description="In the order in which they are learned.")
 
 
-class StageNode(BaseModel):
-    id: UUID
-    key: str = Field(description="Its name in all revisions and in edits.")
-    title: str = Field(description="What it is called.")
-    description: str = Field(description="What it is about.")
-    hours: int = Field(description="Hours of its concepts.")
+class StageNode(GroupNode):
     modules: list[ModuleNode] = Field(description="In the order in which they are learned.")
+
+    @property
+    def concepts(self) -> list[ConceptNode]:
+        return [concept for module in self.modules for concept in module.concepts]
 
 
 class Learned(BaseModel):
@@ -249,12 +252,12 @@ class ConceptDetail(ConceptNode):
 
 
 def concepts_of(tree: RoadmapTree) -> list[ConceptNode]:
-    """In the order of learning."""
+    """Return the concepts of a roadmap in the order of learning."""
     return _concepts(tree.stages)
 
 
 def _concepts(stages: list[StageNode]) -> list[ConceptNode]:
-    return [concept for stage in stages for module in stage.modules for concept in module.concepts]
+    return [concept for stage in stages for concept in stage.concepts]
 
 
 def _learned(concepts: list[ConceptNode]) -> Learned:

@@ -1,4 +1,4 @@
-"""Two texts side by side: line by line, and within a line word by word. Pure, and bounded in time whatever the texts are."""
+"""Comparison of texts, by line and within a line by word. Pure, and bounded in time."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,13 +8,12 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 How = Literal["same", "added", "removed"]
-MOST = 1000  # lines, or words of a line, that are compared one by one; beyond that all of them are other ones
-MOST_LINES = 20_000  # of one text; what is behind them is told as one line
+MOST = 1000  # lines, or words of a line, that are compared; with more, all of them differ
+MOST_LINES = 20_000  # of one text; the rest is one line
 MOST_CHARACTERS = 20_000  # of one page that are compared word by word
-UNSPACED = r"\u2e80-\u9fff\uf900-\ufaff\u0e00-\u0e7f\U00020000-\U0003ffff"  # scripts without spaces: of these, each character
-WORD = re.compile(
-    rf"[{UNSPACED}]|[^\W_{UNSPACED}]+|\s+|.", re.DOTALL
-)  # or a word, or the space between two
+# Scripts without spaces, of which each character is a word.
+UNSPACED = r"\u2e80-\u9fff\uf900-\ufaff\u0e00-\u0e7f\U00020000-\U0003ffff"
+WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+|\s+|.", re.DOTALL)  # or the space between two
 
 
 class Line(BaseModel):
@@ -32,7 +31,7 @@ class Piece(BaseModel):
 
 
 def lines(before: str, after: str) -> list[Line]:
-    """All lines of both, in order; what was removed stands before what was added in its place."""
+    """Return the lines of both texts in order, removed ones before added ones."""
     return list(merged(_split(before), _split(after)))
 
 
@@ -44,18 +43,15 @@ def _split(text: str) -> list[str]:
 
 
 def merged(before: Sequence[str], after: Sequence[str]) -> Iterator[Line]:
-    """The texts of both lists, in order."""
+    """Return the texts of both lists in order."""
     return (Line(how=how, text=text) for how, text in _merged(before, after))
 
 
 def pieces(before: str, after: str) -> list[Piece]:
-    """All words of both: without those that were added it is the one text, without those that were removed the other."""
+    """Return the words of both texts: without added ones the first, without removed the second."""
     found: list[Piece] = []
-    removed, added, between = (
-        "",
-        "",
-        "",
-    )  # of the change that goes on, and the space that is the same so far behind it
+    # The words of the current change, and the equal space behind it.
+    removed, added, between = "", "", ""
     for how, text in _merged(WORD.findall(before), WORD.findall(after)):
         if how == "removed":
             removed, added, between = removed + between + text, added + between, ""
@@ -73,7 +69,7 @@ def pieces(before: str, after: str) -> list[Piece]:
 
 
 def _changed(removed: str, added: str) -> list[Piece]:
-    """Neighbours that were exchanged are told as one: words of a phrase would stand between each other."""
+    """Return changed neighbours as one piece each, so that phrases stay together."""
     pair: list[tuple[How, str]] = [("removed", removed), ("added", added)]
     return [Piece(how=how, text=text) for how, text in pair if text]
 
@@ -86,14 +82,17 @@ def _join(found: list[Piece], same: str) -> None:
 
 
 def share_in_common(of: Sequence[Piece]) -> float:
-    """Of the words of two texts, from 0 to 1."""
+    """Return the share of the words that two texts have in common, from 0 to 1."""
     same = 2 * sum(len(piece.text) for piece in of if piece.how == "same")
     both = same + sum(len(piece.text) for piece in of if piece.how != "same")
     return same / both if both else 1.0
 
 
 class WordByWord:
-    """Compares texts, so many characters of one page, which take half a second; what comes behind that is told as a whole."""
+    """Comparison of the texts of a page, up to a number of characters.
+
+    The default takes half a second. Texts beyond it are not compared: they differ as a whole.
+    """
 
     def __init__(self, most: int = MOST_CHARACTERS) -> None:
         self._left = most
@@ -104,13 +103,17 @@ class WordByWord:
 
 
 def _merged(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[How, str]]:
-    begin, end = _common(before, after)
+    # So many are equal at the beginning, and so many of the rest at the end.
+    most = min(len(before), len(after))
+    begin = next((at for at in range(most) if before[at] != after[at]), most)
+    most -= begin
+    end = next((at for at in range(most) if before[-1 - at] != after[-1 - at]), most)
     old, new = before[begin : len(before) - end], after[begin : len(after) - end]
     yield from (("same", text) for text in before[:begin])
     if max(len(old), len(new)) > MOST:
         yield from (("removed", text) for text in old)
         yield from (("added", text) for text in new)
-    else:  # the popular are passed over in long ones (autojunk), which keeps the time in bounds
+    else:  # its autojunk ignores frequent texts of long lists, which bounds the time
         for tag, i, j, k, m in SequenceMatcher(None, old, new).get_opcodes():
             if tag == "equal":
                 yield from (("same", text) for text in old[i:j])
@@ -118,13 +121,3 @@ def _merged(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[How, 
                 yield from (("removed", text) for text in old[i:j])
                 yield from (("added", text) for text in new[k:m])
     yield from (("same", text) for text in before[len(before) - end :])
-
-
-def _common(before: Sequence[str], after: Sequence[str]) -> tuple[int, int]:
-    """How many are the same at the beginning, and how many behind that at the end."""
-    most = min(len(before), len(after))
-    begin = next((at for at in range(most) if before[at] != after[at]), most)
-    end = next(
-        (at for at in range(most - begin) if before[-1 - at] != after[-1 - at]), most - begin
-    )
-    return begin, end

@@ -1,7 +1,7 @@
-"""The questions of a roadmap as a deck for Anki (.apkg): one note for each, in a deck for each stage.
+"""Anki deck of the questions of a roadmap (.apkg): a note for each, in a deck for each stage.
 
-Ids of decks and notes follow from the roadmap and the question, so that a second import changes what is there: Anki keeps its
-own schedule, and doubles nothing.
+Ids of decks and notes follow from the roadmap and the question, so that a second import updates the
+notes: Anki keeps its own schedule, and duplicates nothing.
 """
 
 import hashlib
@@ -26,15 +26,17 @@ BEGIN = (1980, 1, 1, 0, 0, 0)
 FIELDS = ("Question", "Options", "Answer", "Explanation", "Concept")
 FRONT = '<p class="concept">{{Concept}}</p>{{Question}}{{Options}}'
 BACK = '{{FrontSide}}<hr id="answer">{{Answer}}<p>{{Explanation}}</p>'
-CSS = """.card { font: 20px/1.5 system-ui, sans-serif; max-width: 40em; margin: 0 auto; text-align: start; }
+CSS = """.card { font: 20px/1.5 system-ui, sans-serif; max-width: 40em; margin: 0 auto; \
+text-align: start; }
 .concept { font-size: 14px; opacity: .7; }"""
 SPACE = re.compile(r"\s+")
+MARKS = str.maketrans({"[": "&#91;", "\\": "&#92;", "{": "&#123;", "\n": "<br>"})
 
 
 def deck_of(
     document: PortableRoadmap, roadmap_id: UUID, texts: NullTranslations = ENGLISH
 ) -> bytes:
-    """An archive as Anki imports it. One without questions has the deck and nothing in it."""
+    """Return an archive for Anki. Without questions it has an empty deck."""
     import genanki
 
     name = _deck_name(document.outline.title)
@@ -53,16 +55,26 @@ def deck_of(
         for module in stage.modules:
             tags = [_tag(stage.title), f"{_tag(stage.title)}::{_tag(module.title)}"]
             for concept in module.concepts:
-                for question in _questions(document, concept):
+                found = document.concepts.get(concept.key)
+                quiz = found and found.contents.quiz
+                # Questions that a quiz repeats are one note.
+                unique = {each.fingerprint: each for each in quiz.body.questions} if quiz else {}
+                for question in unique.values():
                     guid = genanki.guid_for(roadmap_id, concept.key, question.fingerprint)
-                    fields = _fields(question, concept, texts)
-                    deck.add_note(genanki.Note(model=model, fields=fields, tags=tags, guid=guid))
+                    deck.add_note(
+                        genanki.Note(
+                            model=model,
+                            fields=_fields(question, concept, texts),
+                            tags=tags,
+                            guid=guid,
+                        )
+                    )
         decks.append(deck)
     return _packed(genanki.Package(decks))
 
 
 def _packed(package: Any) -> bytes:
-    """As the library would write it, but in memory: it leaves a file behind for each archive."""
+    """Write in memory what the library would write to files, which it leaves behind."""
     now = clock.now().timestamp()
     database = sqlite3.connect(":memory:")
     try:
@@ -78,25 +90,14 @@ def _packed(package: Any) -> bytes:
     return packed.getvalue()
 
 
-def _questions(document: PortableRoadmap, concept: OutlineConcept) -> Iterable[Question]:
-    """Each once: what is asked twice in a quiz is one note."""
-    found = document.concepts.get(concept.key)
-    quiz = found.contents.quiz if found else None
-    return (
-        {question.fingerprint: question for question in quiz.body.questions}.values()
-        if quiz
-        else ()
-    )
-
-
 def _fields(question: Question, concept: OutlineConcept, texts: NullTranslations) -> list[str]:
-    words = _shown(texts.gettext("(several are right)"))
-    several = f" <small>{words}</small>" if question.type == "multiple" else ""
-    right = [question.options[number] for number in sorted(question.answers)]
+    several = ""
+    if question.type == "multiple":
+        several = " <small>" + _shown(texts.gettext("(several are right)")) + "</small>"
     return [
         f"<p>{_shown(question.prompt)}{several}</p>",
         _list(question.options),
-        _list(right),
+        _list(question.options[number] for number in sorted(question.answers)),
         _shown(question.explanation),
         _shown(concept.title),
     ]
@@ -107,18 +108,12 @@ def _list(items: Iterable[str]) -> str:
 
 
 def _shown(text: str) -> str:
-    """As it is: neither HTML nor what Anki makes sounds and formulas of."""
-    escaped = (
-        escape(plain(strip_nul(text)))
-        .replace("[", "&#91;")
-        .replace("\\", "&#92;")
-        .replace("{", "&#123;")
-    )
-    return escaped.replace("\n", "<br>")
+    """Escape HTML, and Anki's marks of sounds and formulas."""
+    return escape(plain(strip_nul(text))).translate(MARKS)
 
 
 def _deck_name(title: str) -> str:
-    """In one line, and no deck in a deck."""
+    """Return the title in one line, without the separator of nested decks."""
     return one_line(strip_nul(title)).replace("::", ": ").strip(": ")[:100] or "Roadmap"
 
 
@@ -127,7 +122,7 @@ def _tag(title: str) -> str:
 
 
 def _number(name: str) -> int:
-    """As Anki wants its ids, and always the same."""
+    """Return an id in Anki's range that follows from the name."""
     return (
         2**30
         + int.from_bytes(hashlib.sha256(f"roadmap {name}".encode()).digest()[:4], "big") % 2**30

@@ -1,7 +1,7 @@
-"""What is left of a roadmap as a calendar (iCalendar, RFC 5545): a day or more for each concept, and the deadline. Pure.
+"""Calendar of the rest of a roadmap (iCalendar, RFC 5545): its concepts and its deadline. Pure.
 
-An event keeps its UID as long as its concept lives, so that a calendar that is imported again, or read again and again, moves
-what is there and doubles nothing. What is done is not in it any more.
+An event keeps its UID as long as its concept exists, so that a calendar that is imported again
+moves its events and duplicates none. Finished concepts are left out.
 """
 
 from datetime import date, datetime, timedelta
@@ -12,15 +12,15 @@ from uuid import UUID
 from core.i18n import ENGLISH
 from core.sanitize import one_line, plain, strip_nul
 from roadmap.exchange.map.layout import hours_of
-from roadmap.learning.schedule import ConceptSpan, Schedule
-from roadmap.plan.views import ConceptNode, RoadmapTree, concepts_of
+from roadmap.learning.schedule import Schedule
+from roadmap.plan.views import RoadmapTree, concepts_of
 
 if TYPE_CHECKING:
     from icalendar import Event
 
 PRODUCT = "-//Roadmap//Learning roadmaps//EN"
-DOMAIN = "roadmap.invalid"  # in UIDs, which are no addresses
-REFRESH = timedelta(hours=6)  # after which a calendar that follows it should look again
+DOMAIN = "roadmap.invalid"  # of UIDs, which are no addresses
+REFRESH = timedelta(hours=6)  # interval of subscribed calendars
 DAY = timedelta(days=1)
 
 
@@ -32,48 +32,38 @@ def calendar_of(
     now: datetime,
     texts: NullTranslations = ENGLISH,
 ) -> bytes:
-    """`url` is where the service is, as in https://roadmap.example.org: events lead to the pages of their concepts."""
+    """Return the calendar; `url` is that of the service, for links to the pages of concepts."""
     from icalendar import Calendar
 
     name = _line(tree.title or tree.goal or "Roadmap")
-    made = Calendar()
+    calendar = Calendar()
     for field, value in (
         ("PRODID", PRODUCT),
         ("VERSION", "2.0"),
         ("CALSCALE", "GREGORIAN"),
         ("METHOD", "PUBLISH"),
+        ("NAME", name),
+        ("X-WR-CALNAME", name),
     ):
-        made.add(field, value)
-    made.add("NAME", name)
-    made.add("X-WR-CALNAME", name)
-    made.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
-    made.add("X-PUBLISHED-TTL", "PT6H")  # the same, in the words of an older habit
+        calendar.add(field, value)
+    calendar.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
+    calendar.add("X-PUBLISHED-TTL", "PT6H")  # the same, for older software
     page = f"{url.rstrip('/')}/roadmaps/{tree.id}"
     nodes = {concept.id: concept for concept in concepts_of(tree)}
     for span in schedule.spans:
-        made.add_component(_learning(span, nodes[span.concept_id], page, now, texts))
+        concept = nodes[span.concept_id]
+        address = f"{page}/concepts/{concept.id}"
+        event = _event(uid_of(concept.id), now, span.begins_on, span.ends_on, address)
+        event.add("SUMMARY", _line(concept.title))
+        lines = [hours_of(span.hours, texts), plain(strip_nul(concept.description)).strip()]
+        event.add("DESCRIPTION", "\n".join(filter(None, lines)))
+        calendar.add_component(event)
     if tree.deadline is not None:
         event = _event(f"deadline-{tree.id}", now, tree.deadline, tree.deadline, page)
         event.add("SUMMARY", texts.gettext("Deadline: %(title)s") % {"title": name})
-        made.add_component(event)
-    content: bytes = made.to_ical()
+        calendar.add_component(event)
+    content: bytes = calendar.to_ical()
     return content
-
-
-def _learning(
-    span: ConceptSpan, concept: ConceptNode, page: str, now: datetime, texts: NullTranslations
-) -> "Event":
-    event = _event(
-        uid_of(span.concept_id),
-        now,
-        span.begins_on,
-        span.ends_on,
-        f"{page}/concepts/{span.concept_id}",
-    )
-    event.add("SUMMARY", _line(concept.title))
-    told = [hours_of(span.hours, texts), _text(concept.description)]
-    event.add("DESCRIPTION", "\n".join(filter(None, told)))
-    return event
 
 
 def uid_of(concept_id: UUID) -> str:
@@ -81,7 +71,7 @@ def uid_of(concept_id: UUID) -> str:
 
 
 def _event(uid: str, now: datetime, first: date, last: date, url: str) -> "Event":
-    """Of whole days, which leave one free for other things."""
+    """Return an event of whole days, which does not make a person busy."""
     from icalendar import Event
 
     event = Event()
@@ -96,7 +86,3 @@ def _event(uid: str, now: datetime, first: date, last: date, url: str) -> "Event
 
 def _line(text: str) -> str:
     return one_line(strip_nul(text))
-
-
-def _text(text: str) -> str:
-    return plain(strip_nul(text)).strip()

@@ -1,8 +1,9 @@
-"""A roadmap as one document that any instance takes in again: all that it is now, and all that the learner has left.
+"""Portable document: a whole roadmap as JSON that any instance can import.
 
-There is no id in it, nothing of who owns it, of what it has cost or of how it was made: things are named by their keys. It says
-which format it is and in which version, so that an instance that cannot read it can say so. `portable` makes it of rows;
-`roadmap/exchange/importer.py` makes rows of it, after `roadmap/exchange/import_validation.py` has held a file of anybody to all the rules.
+It has no ids, and nothing about its owner, its cost or how it was made: things are named by their
+keys. It names its format and version, so that an instance that cannot read it can say so.
+`portable` makes a document of rows; `roadmap/exchange/importer.py` makes rows of a document, after
+`roadmap/exchange/import_validation.py` has checked it against all rules.
 """
 
 from collections import defaultdict
@@ -33,8 +34,6 @@ from roadmap.plan.outline import (
     Frozen,
     Level,
     Outline,
-    OutlineModule,
-    OutlineStage,
     Quiz,
     Resources,
     Tutorial,
@@ -64,9 +63,10 @@ def _format(name: str) -> str:
 
 def _version(number: int) -> int:
     if number > VERSION:
-        told = {"number": number, "reads": VERSION}
         raise PydanticCustomError(
-            NEWER, "was made by a newer version of Roadmap ({number}); this one reads {reads}", told
+            NEWER,
+            "was made by a newer version of Roadmap ({number}); this one reads {reads}",
+            {"number": number, "reads": VERSION},
         )
     if number < VERSION:
         raise ValueError(f"must be {VERSION}")
@@ -230,8 +230,9 @@ class PortableRoadmap(Frozen):
 def portable(
     owner_id: UUID, roadmap_id: UUID, *, with_learner: bool, with_trash: bool = False
 ) -> PortableRoadmap:
-    """A roadmap as it is now. Without its learner it also says nothing of who asked for it and in which words, and begins today.
+    """Return a roadmap as it is now.
 
+    Without its learner it has no words of its owner either, and begins today.
     Raises NotFound, and Conflict while it has no plan.
     """
     with snapshot():
@@ -270,11 +271,12 @@ def portable(
 
 
 def as_json(document: PortableRoadmap) -> bytes:
-    """Raises Conflict when it is longer than any instance would take."""
+    """Return the document as bytes. Raises Conflict when it is too long for any instance."""
     content = document.model_dump_json().encode()
     if len(content) > LARGEST:
         raise Conflict(
-            f"This roadmap has more than {format_size(LARGEST)} as JSON, and no instance takes that. Take it along as Markdown."
+            f"This roadmap has more than {format_size(LARGEST)} as JSON, and no instance takes "
+            "that. Take it along as Markdown."
         )
     return content
 
@@ -282,43 +284,34 @@ def as_json(document: PortableRoadmap) -> bytes:
 def _request(row: Roadmap, *, with_learner: bool) -> PortableGoal:
     facts: dict[str, Any] = {"language": row.language, "level": Level(row.level)}
     if not with_learner:
-        usual = RoadmapRequest.model_fields["hours_per_week"].default
-        goal = (
-            f"Roadmap {row.title}" if fault_of_goal(row.title) else row.title
-        )  # a title may be a letter, or a number
-        return PortableGoal(**facts, goal=goal, hours_per_week=usual, begins_on=clock.now().date())
-    own = (
-        "goal",
-        "hours_per_week",
-        "resource_language",
-        "deadline",
-        "background",
-        "motivation",
-        "preferences",
-    )
-    more = {name: getattr(row, name) for name in own}
-    return PortableGoal(**facts, **more, begins_on=row.begins_on or row.created_at.date())
+        return PortableGoal(
+            **facts,
+            # A title may be a letter, or a number.
+            goal=f"Roadmap {row.title}" if fault_of_goal(row.title) else row.title,
+            hours_per_week=RoadmapRequest.model_fields["hours_per_week"].default,
+            begins_on=clock.now().date(),
+        )
+    facts["begins_on"] = row.begins_on or row.created_at.date()
+    own = PortableGoal.model_fields.keys() - facts.keys()
+    return PortableGoal(**facts, **{name: getattr(row, name) for name in own})
 
 
 def _without_ids(outline: Outline) -> Outline:
-    """Stages and modules of older versions have no keys but their ids."""
-    stages = _free("stage", (stage.key for stage in outline.stages))
-    modules = _free("module", (module.key for module in outline.modules()))
-
-    def module(node: OutlineModule) -> OutlineModule:
-        return node.model_copy(update={"key": next(modules)}) if _is_id(node.key) else node
-
-    def stage(node: OutlineStage) -> OutlineStage:
-        key = next(stages) if _is_id(node.key) else node.key
-        return node.model_copy(
-            update={"key": key, "modules": tuple(module(each) for each in node.modules)}
+    """Replace ids: they are the only keys of stages and modules of older versions."""
+    free_stages = _free_keys("stage", (stage.key for stage in outline.stages))
+    free_modules = _free_keys("module", (module.key for module in outline.modules()))
+    stages = []
+    for stage in outline.stages:
+        key = next(free_stages) if _is_id(stage.key) else stage.key
+        modules = tuple(
+            module.model_copy(update={"key": next(free_modules)}) if _is_id(module.key) else module
+            for module in stage.modules
         )
+        stages.append(stage.model_copy(update={"key": key, "modules": modules}))
+    return outline.model_copy(update={"stages": tuple(stages)})
 
-    return outline.model_copy(update={"stages": tuple(stage(each) for each in outline.stages)})
 
-
-def _free(what: str, keys: Iterable[str]) -> Iterator[str]:
-    """New keys beside these."""
+def _free_keys(what: str, keys: Iterable[str]) -> Iterator[str]:
     taken = frozenset(keys)
     return (key for number in count(1) if (key := f"{what}-{number}") not in taken)
 
@@ -333,27 +326,25 @@ def _is_id(key: str) -> bool:
 def _written(
     roadmap_id: UUID, subjects: Mapping[UUID, str]
 ) -> dict[UUID, dict[str, tuple[int, Written]]]:
-    """Of each concept, by kind: the version of what is shown, if it was written for what the concept is now."""
+    """Return the current content and its version, by concept and kind.
+
+    Content that was written for an earlier subject of its concept is left out.
+    """
     current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    query = (
-        ContentVersion.select(ContentVersion, Content)
-        .join(Content, on=current)
-        .where(Content.roadmap == roadmap_id)
-    )
+    query = ContentVersion.select(ContentVersion, Content).join(Content, on=current)
     found: dict[UUID, dict[str, tuple[int, Written]]] = defaultdict(dict)
-    for row in query:
+    for row in query.where(Content.roadmap == roadmap_id):
         concept_id, kind = row.content.concept_id, ContentKind(row.content.kind)
         if concept_id not in subjects:
             continue
         if row.content.status == ContentStatus.ready or row.subject in ("", subjects[concept_id]):
-            facts = {
-                name: getattr(row, name) for name in ("generator", "prompt_version", "created_at")
-            }
-            shape = WRITTEN[kind]
-            found[concept_id][kind] = (
-                row.version,
-                shape(**facts, body=SHAPES[kind].model_validate(row.body)),
+            written = WRITTEN[kind](
+                generator=row.generator,
+                prompt_version=row.prompt_version,
+                created_at=row.created_at,
+                body=SHAPES[kind].model_validate(row.body),
             )
+            found[concept_id][kind] = (row.version, written)
     return found
 
 
@@ -385,31 +376,35 @@ def _concept(
     if not with_learner:
         return PortableConcept(contents=contents)
     version = written[ContentKind.quiz][0] if ContentKind.quiz in written else 0
-    facts = {name: getattr(row, name) for name in ("progress", "progress_at", "notes")}
     return PortableConcept(
         contents=contents,
-        **facts,
-        attempts=tuple(_attempt(each) for each in attempts if each.version == version),
+        progress=row.progress,
+        progress_at=row.progress_at,
+        notes=row.notes,
+        attempts=tuple(
+            PortableAttempt(**{name: getattr(each, name) for name in PortableAttempt.model_fields})
+            for each in attempts
+            if each.version == version
+        ),
         cards=_cards(cards, contents.quiz.body if contents.quiz else None),
     )
 
 
-def _attempt(row: QuizAttempt) -> PortableAttempt:
-    return PortableAttempt(**{name: getattr(row, name) for name in PortableAttempt.model_fields})
-
-
 def _cards(rows: Iterable[ReviewCard], quiz: Quiz | None) -> tuple[PortableCard, ...]:
-    """Those whose question is in the quiz; where it stands there is looked up."""
+    """Return the cards of questions of the quiz, with counts within the bounds of an import."""
     places: dict[str, int] = {}
     for number, question in enumerate(quiz.questions if quiz else ()):
         places.setdefault(question.fingerprint, number)
-    found = [_card(places[row.question], row) for row in rows if row.question in places]
+    names = PortableCard.model_fields.keys() - {"question", "reviews", "lapses", "stability"}
+    found = [
+        PortableCard(
+            **{name: getattr(row, name) for name in names},
+            question=places[row.question],
+            reviews=min(row.reviews, MOST_REVIEWS),
+            lapses=min(row.lapses, MOST_REVIEWS),
+            stability=None if row.stability is None else min(row.stability, MOST_STABILITY),
+        )
+        for row in rows
+        if row.question in places
+    ]
     return tuple(sorted(found, key=lambda card: card.question)[:MOST_QUESTIONS])
-
-
-def _card(question: int, row: ReviewCard) -> PortableCard:
-    """What goes on growing is told as much as comes in again."""
-    facts = {name: getattr(row, name) for name in PortableCard.model_fields.keys() - {"question"}}
-    facts |= {name: min(facts[name], MOST_REVIEWS) for name in ("reviews", "lapses")}
-    facts["stability"] = None if row.stability is None else min(row.stability, MOST_STABILITY)
-    return PortableCard(question=question, **facts)

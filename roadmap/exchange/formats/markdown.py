@@ -1,7 +1,6 @@
-"""A whole roadmap with its tutorials, resources and questions as one Markdown document, with what the learner has left, and in
-the words of the roadmap's language.
+"""One Markdown document of a roadmap: contents, questions and progress, in its language.
 
-It takes a tree and each of its concepts in detail, as JSON.
+It takes a tree and the details of each of its concepts, as JSON.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,15 +15,20 @@ Json = Mapping[str, Any]
 
 
 def as_markdown(tree: Json, concepts: Iterable[Json], texts: NullTranslations) -> Iterator[str]:
-    """Part after part, each harmless by itself: what a model wrote has no HTML and no image in it, and leads nowhere strange.
-    Progress is a list to tick off, and notes are quotations.
+    """Yield the document part by part, each sanitized: no HTML, no images, links to the web only.
+
+    Progress is a task list, and notes are quotations.
     """
     details = iter(concepts)
     yield sanitize(f"# {tree['title'] or tree['goal']}\n\n{framed(tree, texts)}\n")
     if tree["stages"]:
-        ticks = "\n".join(f"- {tick(node, texts)}" for node in _nodes(tree))
-        heading = texts.gettext("Progress")
-        yield sanitize(f"\n## {heading}\n\n{ticks}\n")
+        ticks = "\n".join(
+            f"- {tick(node, texts)}"
+            for stage in tree["stages"]
+            for module in stage["modules"]
+            for node in module["concepts"]
+        )
+        yield sanitize("\n## " + texts.gettext("Progress") + f"\n\n{ticks}\n")
     for stage in tree["stages"]:
         yield sanitize(f"\n## {stage['title']}\n\n{stage['description']}\n")
         for module in stage["modules"]:
@@ -38,7 +42,7 @@ def counted(count: int, thing: str) -> str:
 
 
 def framed(tree: Json, texts: NullTranslations) -> str:
-    """What it is for, and how long it takes."""
+    """Return the goal and the duration of a roadmap as a sentence."""
     hours, weeks = counted(tree["hours"], "hour"), counted(tree["weeks"], "week")
     if texts is not ENGLISH:
         hours = texts.ngettext("%(count)d hour", "%(count)d hours", tree["hours"]) % {
@@ -55,31 +59,27 @@ def framed(tree: Json, texts: NullTranslations) -> str:
 
 
 def tick(node: Json, texts: NullTranslations, shown: str = "") -> str:
-    """A concept as an entry of a list to tick off; `shown` stands for its title."""
+    """Return a concept as an entry of a task list; `shown` replaces its title."""
     words = {
         ConceptProgress.learning: texts.gettext("Learning"),
         ConceptProgress.skipped: texts.gettext("Skipped"),
     }
-    said = words.get(node["progress"])
-    return f"[{'x' if node['progress'] == ConceptProgress.done else ' '}] {shown or node['title']}{f' ({said})' if said else ''}"
+    state = words.get(node["progress"])
+    box = "x" if node["progress"] == ConceptProgress.done else " "
+    return f"[{box}] {shown or node['title']}{f' ({state})' if state else ''}"
 
 
 def concept_markdown(concept: Json, texts: NullTranslations, *, level: int = 4) -> str:
-    """One concept under a heading of that level, not yet harmless. Its `week` may be null."""
-    said = texts.ngettext("%(count)d hour.", "%(count)d hours.", concept["hours"]) % {
-        "count": concept["hours"]
-    }
-    if concept["week"] is not None:
-        numbers = {"week": concept["week"], "count": concept["hours"]}
-        said = (
-            texts.ngettext(
-                "Week %(week)d, %(count)d hour.",
-                "Week %(week)d, %(count)d hours.",
-                concept["hours"],
-            )
-            % numbers
+    """Return a concept under a heading of that level, not sanitized. `week` may be null."""
+    hours = concept["hours"]
+    time = (
+        texts.ngettext("%(count)d hour.", "%(count)d hours.", hours)
+        if concept["week"] is None
+        else texts.ngettext(
+            "Week %(week)d, %(count)d hour.", "Week %(week)d, %(count)d hours.", hours
         )
-    lines = [f"\n{'#' * level} {concept['title']}\n", f"{said} {concept['description']}\n"]
+    ) % {"week": concept["week"], "count": hours}
+    lines = [f"\n{'#' * level} {concept['title']}\n", f"{time} {concept['description']}\n"]
     if concept["tutorial"]:
         lines.append(_deepened(concept["tutorial"]["markdown"], level - 1))
     if concept["resources"]:
@@ -105,17 +105,8 @@ def _strong(words: str) -> str:
     return f"**{words}**\n"
 
 
-def _nodes(tree: Json) -> list[Json]:
-    return [
-        node
-        for stage in tree["stages"]
-        for module in stage["modules"]
-        for node in module["concepts"]
-    ]
-
-
 def _deepened(markdown: str, by: int) -> str:
-    """Headings of a tutorial below the concept's own; code blocks as they are."""
+    """Move headings of a tutorial below the concept's own; code blocks stay unchanged."""
     lines, in_code = [], False
     for line in markdown.splitlines():
         if line.lstrip().startswith("```"):

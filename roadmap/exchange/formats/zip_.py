@@ -1,7 +1,7 @@
-"""A roadmap as a folder of Markdown files in a ZIP archive: an index, a file for each concept, the map, and the document that
-another instance takes in. It is made in memory, and the same roadmap makes the same files in the same order.
+"""ZIP archive of a roadmap: an index, a file for each concept, the map and the document.
 
-What goes in is as large as a portable document may be, a few times over.
+It is made in memory, and the same roadmap gives the same files in the same order. Its size is a few
+times that of the largest portable document at most.
 """
 
 import io
@@ -9,33 +9,24 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from gettext import NullTranslations
-from typing import Any
 from urllib.parse import quote
 
 from core.errors import Conflict
 from core.i18n import ENGLISH
 from core.sanitize import one_line, strip_nul
 from roadmap.exchange.formats.json_ import PortableRoadmap, as_json
-from roadmap.exchange.formats.markdown import concept_markdown, framed, tick
+from roadmap.exchange.formats.markdown import Json, concept_markdown, framed, tick
 from roadmap.exchange.map.drawing import exported
 from roadmap.plan.markdown_sanitizer import sanitize
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.views import RoadmapTree, concepts_of
 
-Json = Mapping[str, Any]
-
-BEGIN = (
-    1980,
-    1,
-    1,
-    0,
-    0,
-    0,
-)  # the first time that a ZIP archive knows: when it was packed says nothing
-LONGEST_NAME = 48  # characters; three of them, one in the other, stay below what any system takes
+BEGIN = (1980, 1, 1, 0, 0, 0)  # the earliest time of a ZIP entry
+LONGEST_NAME = 48  # characters; a path of three names stays below the limit of any system
 MOST_BYTES = 120  # of a name in UTF-8
-ACTIVE = re.compile(r"([\\`*_{}\[\]()<>#+!|~&^-])")  # what may mean something in a line of Markdown
+ACTIVE = re.compile(r"([\\`*_{}\[\]()<>#+!|~&^-])")  # characters with a meaning in Markdown
 
 
 def zipped(
@@ -44,18 +35,34 @@ def zipped(
     document: PortableRoadmap,
     texts: NullTranslations = ENGLISH,
 ) -> bytes:
-    """`concepts` are those of the tree in detail, by key."""
+    """Return the archive; `concepts` are the details of the concepts, by key."""
+    paths = {
+        concept.key: f"{name_of(stage.title, s)}/{name_of(module.title, m)}/"
+        f"{name_of(concept.title, c)}.md"
+        for s, stage in enumerate(tree.stages, 1)
+        for m, module in enumerate(stage.modules, 1)
+        for c, concept in enumerate(module.concepts, 1)
+    }
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in _files(tree, concepts, document, texts):
+
+        def add(name: str, content: str | bytes) -> None:
             entry = zipfile.ZipInfo(name, BEGIN)
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             archive.writestr(entry, content)
+
+        add("README.md", "".join(_index(tree, paths, texts)))
+        for key, path in paths.items():
+            markdown = concept_markdown(concepts[key], texts, level=1)
+            add(path, sanitize(markdown.lstrip("\n")))
+        add("map.svg", exported(tree, texts=texts))
+        with suppress(Conflict):  # too long for any instance: the files to read are there
+            add("roadmap.json", as_json(document))
     return packed.getvalue()
 
 
 def name_of(title: str, number: int) -> str:
-    """Readable in any script, with nothing in it that a path could mean. By its number it is the only one, and in order."""
+    """Return a file name in the script of the title, without any character special in paths."""
     kept = "".join(
         c if unicodedata.category(c)[0] in "LNM" else " "
         for c in unicodedata.normalize("NFC", strip_nul(title))
@@ -67,45 +74,15 @@ def name_of(title: str, number: int) -> str:
 
 
 def escaped(text: str) -> str:
-    """A line that shows as it is, wherever it stands in Markdown."""
+    """Return the text as a line that Markdown shows unchanged."""
     return ACTIVE.sub(r"\\\1", one_line(text))
 
 
-def _files(
-    tree: RoadmapTree,
-    concepts: Mapping[str, Json],
-    document: PortableRoadmap,
-    texts: NullTranslations,
-) -> Iterator[tuple[str, bytes]]:
-    paths = dict(_paths(tree))
-    yield "README.md", "".join(_index(tree, paths, texts)).encode()
-    for key, path in paths.items():
-        yield path, sanitize(concept_markdown(concepts[key], texts, level=1).lstrip("\n")).encode()
-    yield "map.svg", exported(tree, texts=texts).encode()
-    try:
-        yield "roadmap.json", as_json(document)
-    except (
-        Conflict
-    ):  # longer than any instance would take: what is to be read is there nevertheless
-        return
-
-
-def _paths(tree: RoadmapTree) -> Iterator[tuple[str, str]]:
-    for s, stage in enumerate(tree.stages, 1):
-        for m, module in enumerate(stage.modules, 1):
-            for c, concept in enumerate(module.concepts, 1):
-                yield (
-                    concept.key,
-                    f"{name_of(stage.title, s)}/{name_of(module.title, m)}/{name_of(concept.title, c)}.md",
-                )
-
-
 def _index(tree: RoadmapTree, paths: Mapping[str, str], texts: NullTranslations) -> Iterator[str]:
-    """Its links lead into the archive, so it is escaped word by word."""
+    """Yield the index; its links lead into the archive, so each text is escaped by itself."""
     facts = {**tree.model_dump(include={"hours", "weeks"}), "goal": one_line(tree.goal)}
     yield f"# {escaped(tree.title or tree.goal)}\n\n{escaped(framed(facts, texts))}\n\n"
-    words = escaped(texts.gettext("The map"))
-    yield f"[{words}](map.svg)\n"
+    yield "[" + escaped(texts.gettext("The map")) + "](map.svg)\n"
     for stage in tree.stages:
         yield f"\n## {escaped(stage.title)}\n\n{escaped(stage.description)}\n"
         for module in stage.modules:
@@ -116,8 +93,9 @@ def _index(tree: RoadmapTree, paths: Mapping[str, str], texts: NullTranslations)
 
 
 def details_of(tree: RoadmapTree, document: PortableRoadmap) -> dict[str, Json]:
-    """Of each concept, by key, what `document.as_markdown` wants to know. Of a plan that is begun there are no weeks: they count
-    from its beginning, and it moves with what is learned.
+    """Return the details that `as_markdown` needs, by the keys of the concepts.
+
+    A plan that is begun has no weeks: they count from its beginning, and it moves with progress.
     """
     found: dict[str, Json] = {}
     for concept in concepts_of(tree):
@@ -131,11 +109,9 @@ def details_of(tree: RoadmapTree, document: PortableRoadmap) -> dict[str, Json]:
             **concept.model_dump(
                 mode="json", include={"title", "description", "hours", "week", "progress"}
             ),
-            **{
-                "tutorial": written[ContentKind.tutorial],
-                "quiz": written[ContentKind.quiz],
-                "notes": its.notes,
-            },
+            "tutorial": written[ContentKind.tutorial],
+            "quiz": written[ContentKind.quiz],
+            "notes": its.notes,
             "resources": resources["items"] if resources else None,
             **({"week": None} if tree.learned.is_begun else {}),
         }

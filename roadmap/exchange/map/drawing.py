@@ -1,7 +1,8 @@
-"""The picture as SVG: text, with no script, no handler and no style attribute in it. Everything that is told is escaped."""
+"""Map as SVG, without scripts, event handlers and style attributes; all texts are escaped."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from gettext import NullTranslations
 from uuid import UUID
 from xml.sax.saxutils import escape, quoteattr
@@ -12,7 +13,6 @@ from roadmap.exchange.map.layout import arrange, done_of, facts_of, hours_of
 from roadmap.exchange.map.shapes import (
     Box,
     Card,
-    Curve,
     Direction,
     Key,
     Label,
@@ -24,20 +24,25 @@ from roadmap.exchange.map.shapes import (
 )
 from roadmap.exchange.map.style import STYLE
 from roadmap.plan.concept_marks import WORDS, ConceptMark, written_of
-from roadmap.plan.views import ConceptNode, RoadmapTree, concepts_of
+from roadmap.plan.views import RoadmapTree, concepts_of
 
 Href = Callable[[UUID], str]
 
 NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 SQUARE = '<rect class="p-mark" x="-5" y="-5" width="10" height="10" rx="2"/>'
-SHAPES = {  # around 0, 0: squares are of the writing, circles of the learning
+TOGETHER = {"one": "", "two": ""}  # makes the separator of a pattern with both names
+# Around 0, 0: squares are of the writing, circles of the learning.
+SHAPES = {
     ConceptMark.queued: SQUARE,
     ConceptMark.building: f'{SQUARE}<path class="p-full" d="M-5 5V0H5V5Z"/>',
-    ConceptMark.failed: '<path class="p-mark" d="M0 -6L6.5 5.5H-6.5Z"/><path class="p-mark" d="M0 -1.5V1.5M0 3.4V3.5"/>',
+    ConceptMark.failed: '<path class="p-mark" d="M0 -6L6.5 5.5H-6.5Z"/>'
+    '<path class="p-mark" d="M0 -1.5V1.5M0 3.4V3.5"/>',
     ConceptMark.cancelled: f'{SQUARE}<path class="p-mark" d="M-2 -2L2 2M2 -2L-2 2"/>',
     ConceptMark.ready: '<circle class="p-mark" r="5.5"/>',
-    ConceptMark.learning: '<circle class="p-mark" r="5.5"/><path class="p-full" d="M0 -5.5A5.5 5.5 0 0 0 0 5.5Z"/>',
-    ConceptMark.done: '<circle class="p-full" r="6.5"/><path class="p-mark p-tick" d="M-3 0.2L-0.8 2.4L3.2 -2.2"/>',
+    ConceptMark.learning: '<circle class="p-mark" r="5.5"/>'
+    '<path class="p-full" d="M0 -5.5A5.5 5.5 0 0 0 0 5.5Z"/>',
+    ConceptMark.done: '<circle class="p-full" r="6.5"/>'
+    '<path class="p-mark p-tick" d="M-3 0.2L-0.8 2.4L3.2 -2.2"/>',
     ConceptMark.skipped: '<circle class="p-mark" r="5.5"/><path class="p-mark" d="M-2.5 0H2.5"/>',
 }
 
@@ -45,14 +50,14 @@ SHAPES = {  # around 0, 0: squares are of the writing, circles of the learning
 def exported(
     tree: RoadmapTree, direction: Direction = Direction.columns, texts: NullTranslations = ENGLISH
 ) -> str:
-    """A file that stands alone: with its title, its paper and its style sheet, and without links."""
+    """Return a file of its own: with title, paper and style sheet, and without links."""
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + draw(
         tree, arrange(tree, direction, texts=texts), style=True, texts=texts
     )
 
 
 def inlined(tree: RoadmapTree, href: Href, texts: NullTranslations = ENGLISH) -> str:
-    """For a page that serves `STYLE` as a file: both layouts, of which the style sheet shows the one that fits."""
+    """Return both layouts, for a page that serves `STYLE`, which shows the one that fits."""
     both = (
         draw(
             tree,
@@ -75,14 +80,54 @@ def draw(
     style: bool = False,
     texts: NullTranslations = ENGLISH,
 ) -> str:
-    """`prefix` begins every id, so that a page can have several pictures; `style` puts the style sheet and the paper in;
-    `texts` are those of the layout.
+    """Return the SVG of a layout, whose `texts` these are.
+
+    `prefix` begins every id, so that a page can have several maps; `style` adds style sheet and
+    paper; with `href`, concepts are links.
     """
-    return "".join(_picture(tree, layout, href, prefix, style=style, texts=texts))
+    language = language_of(texts)
+    is_same = tree.language == language
+    # Language of the roadmap's own texts (empty: unknown), and of the labels among them.
+    theirs, ours = f" lang={_attribute(tree.language)}", "" if is_same else f' lang="{language}"'
+    width, height = _number(layout.width), _number(layout.height)
+    classes = f"picture picture-{layout.direction}" + (" picture-alone" if style else "")
+    curves, traced = _curves(layout, prefix)
+    names = {concept.id: concept.title for concept in concepts_of(tree)}
+    placed = [(block, card) for block in layout.stages for card in block.cards]
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="{classes}" width="{width}" '
+        f'height="{height}" viewBox="0 0 {width} {height}" role="group" lang="{language}" '
+        f'aria-labelledby="{prefix}-title" aria-describedby="{prefix}-desc">'
+        f'<title id="{prefix}-title"{"" if is_same else theirs}>'
+        f"{_text(tree.title or tree.goal)}</title>"
+        f'<desc id="{prefix}-desc">{_text(described(tree, texts))}</desc>'
+    ]
+    if style:
+        paper = f'<rect class="p-paper" width="{width}" height="{height}"/>'
+        parts.append(f"<style>{STYLE}</style>{paper}")
+    parts.append(f"<g{theirs}>")
+    for number, label in enumerate(layout.heading):
+        parts.append(_label(label, "p-quiet", ours) if number else _label(label))
+    if layout.bar:
+        parts.append(_bar(layout.bar))
+    if layout.empty:
+        parts.append(_label(layout.empty, "p-quiet", ours))
+    parts += [_rect(card.box, "p-card", 12) for _, card in placed]
+    parts.append(f'<g class="p-curves">{curves}</g>')
+    parts += [_label(card.label, "p-quiet p-over") for _, card in placed]
+    for block in layout.stages:
+        eyebrow, title, counts = block.labels
+        parts += [_label(eyebrow, "p-quiet", ours), _label(title), _label(counts, "p-quiet", ours)]
+        parts.append(_bar(block.bar))
+    for block, card in placed:
+        for pill in card.pills:
+            words = _words(pill, block, card, names, texts, ours=ours)
+            parts.append(_concept(pill, words, traced[pill.concept.id], href))
+    return "".join([*parts, "</g>", *map(_key, layout.legend), "</svg>"])
 
 
 def described(tree: RoadmapTree, texts: NullTranslations = ENGLISH) -> str:
-    """The picture in words."""
+    """Return the map in words."""
     if not tree.stages:
         return texts.gettext("There are no concepts yet.")
     sentences = [
@@ -90,92 +135,32 @@ def described(tree: RoadmapTree, texts: NullTranslations = ENGLISH) -> str:
         % facts_of(tree, texts)
     ]
     for number, stage in enumerate(tree.stages, 1):
-        told = {
-            "number": number,
-            "stage": one_line(stage.title),
-            "done": done_of(
-                [concept for module in stage.modules for concept in module.concepts], texts
-            ),
-            "modules": _list((one_line(module.title) for module in stage.modules), texts),
-        }
         sentences.append(
-            texts.gettext("Stage %(number)d, %(stage)s: %(done)s. %(modules)s.") % told
+            texts.gettext("Stage %(number)d, %(stage)s: %(done)s. %(modules)s.")
+            % {
+                "number": number,
+                "stage": one_line(stage.title),
+                "done": done_of(stage.concepts, texts),
+                "modules": _list((one_line(module.title) for module in stage.modules), texts),
+            }
         )
     return _sentences(sentences, texts)
 
 
-def _picture(
-    tree: RoadmapTree,
-    layout: MapLayout,
-    href: Href | None,
-    prefix: str,
-    *,
-    style: bool,
-    texts: NullTranslations,
-) -> Iterator[str]:
-    language = language_of(texts)
-    is_same = tree.language == language
-    theirs = f" lang={_attribute(tree.language)}"  # of the roadmap's own texts; empty: nobody knows
-    ours = "" if is_same else f' lang="{language}"'  # of what is said among them
-    width, height = _number(layout.width), _number(layout.height)
-    classes = f"picture picture-{layout.direction}" + (" picture-alone" if style else "")
-    yield (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="{classes}" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" role="group" lang="{language}" '
-        f'aria-labelledby="{prefix}-title" aria-describedby="{prefix}-desc">'
-        f'<title id="{prefix}-title"{"" if is_same else theirs}>{_text(tree.title or tree.goal)}</title>'
-        f'<desc id="{prefix}-desc">{_text(described(tree, texts))}</desc>'
-    )
-    if style:
-        yield f'<style>{STYLE}</style><rect class="p-paper" width="{width}" height="{height}"/>'
-    yield f"<g{theirs}>"
-    yield from _heading(layout, ours)
-    cards = [card for block in layout.stages for card in block.cards]
-    yield from (_rect(card.box, "p-card", 12) for card in cards)
-    yield (
-        '<g class="p-curves">'
-        + "".join(_curve(curve, f"{prefix}-{n}") for n, curve in enumerate(layout.curves))
-        + "</g>"
-    )
-    yield from (_label(card.label, "p-quiet p-over") for card in cards)
-    yield from (_stage_head(block, ours) for block in layout.stages)
-    names = {concept.id: concept.title for concept in concepts_of(tree)}
-    traced = _curves_of_concepts(layout, prefix)
-    for block in layout.stages:
-        for card in block.cards:
-            for pill in card.pills:
-                desc = f"<desc{ours}>{_text(_desc(pill.concept, block, card, names, texts))}</desc>"
-                words = f"<title>{_text(_title(pill, texts))}</title>{desc}"
-                yield _concept(pill, words, traced.get(pill.concept.id, []), href)
-    yield "</g>" + "".join(map(_key, layout.legend)) + "</svg>"
-
-
-def _curves_of_concepts(layout: MapLayout, prefix: str) -> dict[UUID, list[str]]:
-    """The ids of the curves from and to each concept."""
-    found: dict[UUID, list[str]] = {}
+def _curves(layout: MapLayout, prefix: str) -> tuple[str, Mapping[UUID, list[str]]]:
+    """Return all curves, and the ids of those from and to each concept."""
+    drawn = ""
+    traced: defaultdict[UUID, list[str]] = defaultdict(list)
     for number, curve in enumerate(layout.curves):
+        id_ = f"{prefix}-{number}"
         for concept_id in {curve.source, curve.target}:
-            found.setdefault(concept_id, []).append(f"{prefix}-{number}")
-    return found
-
-
-def _heading(layout: MapLayout, ours: str) -> Iterator[str]:
-    for number, label in enumerate(layout.heading):
-        yield _label(label, "p-quiet", ours) if number else _label(label)
-    if layout.bar:
-        yield _bar(layout.bar)
-    if layout.empty:
-        yield _label(layout.empty, "p-quiet", ours)
-
-
-def _stage_head(block: StageBlock, ours: str) -> str:
-    eyebrow, title, counts = block.labels
-    return (
-        _label(eyebrow, "p-quiet", ours)
-        + _label(title)
-        + _label(counts, "p-quiet", ours)
-        + _bar(block.bar)
-    )
+            traced[concept_id].append(id_)
+        bends = "".join("C" + " ".join(map(_point, bend)) for bend in curve.bends)
+        left, right = map(_point, curve.head)
+        past = ' class="p-past"' if curve.is_past else ""
+        path = f"M{_point(curve.start)}{bends}M{left}L{_point(curve.tip)}L{right}"
+        drawn += f'<path id="{id_}"{past} d="{path}"/>'
+    return drawn, traced
 
 
 def _bar(bar: ProgressBar) -> str:
@@ -197,56 +182,46 @@ def _concept(pill: Pill, words: str, traced: list[str], href: Href | None) -> st
     return f'<a class="{classes}" href={_attribute(href(pill.concept.id))}>{inner}</a>'
 
 
-def _title(pill: Pill, texts: NullTranslations) -> str:
-    told = {"concept": pill.concept.title, "state": texts.gettext(WORDS[pill.mark])}
-    return (
+def _words(
+    pill: Pill,
+    block: StageBlock,
+    card: Card,
+    names: Mapping[UUID, str],
+    texts: NullTranslations,
+    *,
+    ours: str,
+) -> str:
+    """Return title and description of a concept; `names` are the titles of all concepts."""
+    concept = pill.concept
+    title = (
         texts.gettext("%(concept)s: go on here, %(state)s")
         if pill.is_next
         else texts.gettext("%(concept)s: %(state)s")
-    ) % told
-
-
-def _desc(
-    concept: ConceptNode,
-    block: StageBlock,
-    card: Card,
-    names: dict[UUID, str],
-    texts: NullTranslations,
-) -> str:
+    ) % {"concept": concept.title, "state": texts.gettext(WORDS[pill.mark])}
+    sentences = [
+        texts.gettext("Stage %(number)d, %(stage)s, %(module)s.")
+        % {"number": block.number, "stage": block.stage.title, "module": card.module.title},
+        texts.gettext("It takes %(hours)s.") % {"hours": hours_of(concept.hours, texts)},
+        texts.gettext("Its texts: %(state)s.")
+        % {"state": texts.gettext(WORDS[written_of(concept)])},
+    ]
     needs = [
         names[id_]
         for id_ in dict.fromkeys(concept.prerequisites)
         if id_ in names and id_ != concept.id
     ]
-    place = {"number": block.number, "stage": block.stage.title, "module": card.module.title}
-    sentences = [
-        texts.gettext("Stage %(number)d, %(stage)s, %(module)s.") % place,
-        texts.gettext("It takes %(hours)s.") % {"hours": hours_of(concept.hours, texts)},
-        texts.gettext("Its texts: %(state)s.")
-        % {"state": texts.gettext(WORDS[written_of(concept)])},
-    ]
     if needs:
         sentences.append(texts.gettext("Needs: %(concepts)s.") % {"concepts": _list(needs, texts)})
-    return _sentences(sentences, texts)
+    desc = _text(_sentences(sentences, texts))
+    return f"<title>{_text(title)}</title><desc{ours}>{desc}</desc>"
 
 
 def _list(items: Iterable[str], texts: NullTranslations) -> str:
-    return _between(texts.pgettext("items of a list", "%(one)s; %(two)s")).join(items)
+    return (texts.pgettext("items of a list", "%(one)s; %(two)s") % TOGETHER).join(items)
 
 
 def _sentences(sentences: Iterable[str], texts: NullTranslations) -> str:
-    return _between(texts.pgettext("sentences", "%(one)s %(two)s")).join(sentences)
-
-
-def _between(pattern: str) -> str:
-    return pattern % {"one": "", "two": ""}
-
-
-def _curve(curve: Curve, id_: str) -> str:
-    bends = "".join("C" + " ".join(map(_point, bend)) for bend in curve.bends)
-    left, right = map(_point, curve.head)
-    past = ' class="p-past"' if curve.is_past else ""
-    return f'<path id="{id_}"{past} d="M{_point(curve.start)}{bends}M{left}L{_point(curve.tip)}L{right}"/>'
+    return (texts.pgettext("sentences", "%(one)s %(two)s") % TOGETHER).join(sentences)
 
 
 def _key(key: Key) -> str:
@@ -268,20 +243,20 @@ def _mark(mark: ConceptMark, x: float, y: float) -> str:
 
 def _rect(box: Box, name: str, radius: float) -> str:
     return (
-        f'<rect class="{name}" x="{_number(box.x)}" y="{_number(box.y)}" width="{_number(box.width)}" '
-        f'height="{_number(box.height)}" rx="{_number(radius)}"/>'
+        f'<rect class="{name}" x="{_number(box.x)}" y="{_number(box.y)}" '
+        f'width="{_number(box.width)}" height="{_number(box.height)}" rx="{_number(radius)}"/>'
     )
 
 
 def _label(label: Label, name: str = "", lang: str = "") -> str:
     classes = " ".join(filter(None, (name, "p-bold" if label.bold else "")))
-    told = f' class="{classes}"' if classes else ""
+    attribute = f' class="{classes}"' if classes else ""
     x = _number(label.box.x)
     lines = "".join(
         f'<tspan x="{x}" y="{_number(y)}">{_text(line)}</tspan>'
         for line, y in zip(label.lines, label.baselines, strict=True)
     )
-    return f'<text{told}{lang} font-size="{_number(label.size)}">{lines}</text>'
+    return f'<text{attribute}{lang} font-size="{_number(label.size)}">{lines}</text>'
 
 
 def _point(point: Point) -> str:
@@ -292,13 +267,13 @@ def _number(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def _told(text: str) -> str:
+def _clean(text: str) -> str:
     return NOT_XML.sub("", one_line(strip_nul(text)))
 
 
 def _text(text: str) -> str:
-    return escape(_told(text))
+    return escape(_clean(text))
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(_told(text))
+    return quoteattr(_clean(text))

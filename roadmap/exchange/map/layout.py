@@ -1,4 +1,4 @@
-"""Where everything stands: pure geometry. Stages are columns from left to right, or rows from top to bottom."""
+"""Layout of the map: pure geometry, with stages as columns or as rows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,8 +26,8 @@ from roadmap.plan.concept_marks import BEHIND, WORDS, ConceptMark, mark_of, next
 from roadmap.plan.statuses import FINAL
 from roadmap.plan.views import ConceptNode, ModuleNode, RoadmapTree, StageNode, concepts_of
 
-COLUMN = 240.0  # the width of a stage that stands upright
-GUTTER = 36.0  # between two of them
+COLUMN = 240.0  # width of a stage that is a column
+GUTTER = 36.0  # between two columns
 MARGIN = 28.0
 NARROW = 360.0  # the whole width of rows
 NARROW_MARGIN = 16.0
@@ -47,49 +47,34 @@ def arrange(
     heading: bool = True,
     texts: NullTranslations = ENGLISH,
 ) -> MapLayout:
-    """The same tree gives the same picture. `heading`: with the title, for a picture that stands alone."""
+    """Return the layout of a tree; `heading` adds its title, for a map outside of a page."""
     is_upright = direction is Direction.columns
     margin = MARGIN if is_upright else NARROW_MARGIN
     count = max(len(tree.stages), 2)
     width = 2 * margin + count * COLUMN + (count - 1) * GUTTER if is_upright else NARROW
     inside = width - 2 * margin
-    top = margin
-    labels: tuple[Label, ...] = ()
-    bar = None
-    if heading:
-        labels, bar, top = _heading(tree, margin, top, inside, texts)
+    labels, bar, top = _heading(tree, margin, inside, texts) if heading else ((), None, margin)
     if not tree.stages:
-        is_over = tree.status in FINAL
         words = (
             texts.gettext("There is no plan.")
-            if is_over
+            if tree.status in FINAL
             else texts.gettext("The plan is not made yet.")
         )
         empty = _label(words, margin, top + 24, inside, size=15, leading=22)
         return MapLayout(
             direction, width, empty.box.bottom + 24 + margin, labels, bar, (), (), (), empty
         )
-    blocks = (
-        _columns(tree, margin, top, texts)
-        if is_upright
-        else _rows(tree, margin, top, inside, texts)
-    )
+    each = COLUMN if is_upright else inside
+    blocks = _blocks(tree, margin, top, each, texts, direction=direction)
     curves = tuple(_curves(blocks))
-    legend = _legend(
-        blocks,
-        bool(curves),
-        margin,
-        max(block.box.bottom for block in blocks) + 28,
-        inside,
-        texts=texts,
-    )
+    legend = _legend(blocks, bool(curves), margin, inside, texts)
     return MapLayout(
         direction, width, legend[-1].box.bottom + margin, labels, bar, blocks, curves, legend, None
     )
 
 
 def counts_of(concepts: Sequence[ConceptNode]) -> tuple[int, int]:
-    """How many are done, and of how many: what is skipped is not counted."""
+    """Return how many concepts are done, and of how many; skipped ones do not count."""
     marks = [mark_of(concept) for concept in concepts]
     return marks.count(ConceptMark.done), len(marks) - marks.count(ConceptMark.skipped)
 
@@ -104,7 +89,7 @@ def hours_of(hours: int, texts: NullTranslations = ENGLISH) -> str:
 
 
 def facts_of(tree: RoadmapTree, texts: NullTranslations = ENGLISH) -> dict[str, str]:
-    """The roadmap in numbers."""
+    """Return the numbers of stages, concepts, hours, weeks and done concepts as texts."""
     stages, concepts = len(tree.stages), concepts_of(tree)
     return {
         "stages": texts.ngettext("%(count)d stage", "%(count)d stages", stages) % {"count": stages},
@@ -144,8 +129,10 @@ def _bar(concepts: Sequence[ConceptNode], x: float, y: float, width: float) -> P
 
 
 def _heading(
-    tree: RoadmapTree, x: float, y: float, width: float, texts: NullTranslations
+    tree: RoadmapTree, margin: float, width: float, texts: NullTranslations
 ) -> tuple[tuple[Label, ...], ProgressBar | None, float]:
+    """Return the title, the facts, their bar, and the y where the stages begin."""
+    x = y = margin
     size = 24.0 if width > NARROW else 20.0
     title = _label(tree.title or tree.goal, x, y, width, size=size, leading=size * 1.3, bold=True)
     if not tree.stages:
@@ -165,87 +152,49 @@ def _heading(
 def _stage_head(
     stage: StageNode, number: int, x: float, y: float, width: float, *, texts: NullTranslations
 ) -> tuple[Label, Label, Label]:
-    concepts = [concept for module in stage.modules for concept in module.concepts]
     eyebrow = _label(
         texts.gettext("Stage %(number)d") % {"number": number}, x, y, width, size=12, leading=18
     )
     title = _label(stage.title, x, eyebrow.box.bottom, width, size=16, leading=21, bold=True)
-    facts = f"{hours_of(stage.hours, texts)} · {done_of(concepts, texts)}"
-    counts = _label(facts, x, title.box.bottom + 2, width, size=12, leading=18)
-    return eyebrow, title, counts
+    facts = f"{hours_of(stage.hours, texts)} · {done_of(stage.concepts, texts)}"
+    return eyebrow, title, _label(facts, x, title.box.bottom + 2, width, size=12, leading=18)
 
 
-def _columns(
-    tree: RoadmapTree, margin: float, top: float, texts: NullTranslations
-) -> tuple[StageBlock, ...]:
-    places = [margin + number * (COLUMN + GUTTER) for number in range(len(tree.stages))]
-    heads = [
-        _stage_head(stage, number, x, top, COLUMN, texts=texts)
-        for number, (stage, x) in enumerate(zip(tree.stages, places, strict=True), 1)
-    ]
-    below = max(labels[-1].box.bottom for labels in heads)
-    next_id = next_of(concepts_of(tree))
-    return tuple(
-        _block(
-            stage, number, x=x, top=top, below=below, width=COLUMN, labels=labels, next_id=next_id
-        )
-        for number, (stage, x, labels) in enumerate(zip(tree.stages, places, heads, strict=True), 1)
-    )
-
-
-def _rows(
-    tree: RoadmapTree, margin: float, top: float, width: float, texts: NullTranslations
-) -> tuple[StageBlock, ...]:
-    blocks: list[StageBlock] = []
-    next_id = next_of(concepts_of(tree))
-    for number, stage in enumerate(tree.stages, 1):
-        y = blocks[-1].box.bottom + 36 if blocks else top
-        labels = _stage_head(stage, number, margin, y, width, texts=texts)
-        blocks.append(
-            _block(
-                stage,
-                number,
-                x=margin,
-                top=y,
-                below=labels[-1].box.bottom,
-                width=width,
-                labels=labels,
-                next_id=next_id,
-            )
-        )
-    return tuple(blocks)
-
-
-def _block(
-    stage: StageNode,
-    number: int,
-    *,
+def _blocks(
+    tree: RoadmapTree,
     x: float,
     top: float,
-    below: float,
     width: float,
-    labels: tuple[Label, Label, Label],
-    next_id: UUID | None,
-) -> StageBlock:
-    """`below` is where the texts of the head end: the same line for all stages that stand side by side."""
-    counts = labels[2]
-    counts = replace(counts, box=replace(counts.box, y=below - counts.box.height))
-    concepts = [concept for module in stage.modules for concept in module.concepts]
-    bar = _bar(concepts, x, below + 8, width)
-    y = bar.box.bottom + CARD_GAP
-    cards: list[Card] = []
-    for module in stage.modules:
-        cards.append(_card(module, x, y, width, next_id))
-        y = cards[-1].box.bottom + CARD_GAP
-    bottom = cards[-1].box.bottom if cards else bar.box.bottom
-    return StageBlock(
-        stage,
-        number,
-        Box(x, top, width, bottom - top),
-        (labels[0], labels[1], counts),
-        bar,
-        tuple(cards),
-    )
+    texts: NullTranslations,
+    *,
+    direction: Direction,
+) -> tuple[StageBlock, ...]:
+    """Place the stages: columns, whose heads all end on one line, or rows."""
+    heads = [
+        _stage_head(stage, number + 1, x + number * (COLUMN + GUTTER), top, width, texts=texts)
+        for number, stage in enumerate(tree.stages)
+        if direction is Direction.columns
+    ]
+    next_id = next_of(concepts_of(tree))
+    blocks: list[StageBlock] = []
+    for number, stage in enumerate(tree.stages, 1):
+        if heads:
+            eyebrow, title, counts = heads[number - 1]
+        else:
+            y = blocks[-1].box.bottom + 36 if blocks else top
+            eyebrow, title, counts = _stage_head(stage, number, x, y, width, texts=texts)
+        below = max((head[-1].box.bottom for head in heads), default=counts.box.bottom)
+        counts = replace(counts, box=replace(counts.box, y=below - counts.box.height))
+        left, upper = eyebrow.box.x, eyebrow.box.y
+        bar = _bar(stage.concepts, left, below + 8, width)
+        bottom = bar.box.bottom
+        cards: list[Card] = []
+        for module in stage.modules:
+            cards.append(_card(module, left, bottom + CARD_GAP, width, next_id))
+            bottom = cards[-1].box.bottom
+        box = Box(left, upper, width, bottom - upper)
+        blocks.append(StageBlock(stage, number, box, (eyebrow, title, counts), bar, tuple(cards)))
+    return tuple(blocks)
 
 
 def _card(module: ModuleNode, x: float, y: float, width: float, next_id: UUID | None) -> Card:
@@ -253,28 +202,27 @@ def _card(module: ModuleNode, x: float, y: float, width: float, next_id: UUID | 
         module.title, x + PAD + 2, y + PAD, width - 2 * PAD - 4, size=13, leading=18, bold=True
     )
     pills: list[Pill] = []
-    bottom = label.box.bottom
+    bottom, inside = label.box.bottom, width - 2 * PAD
     for concept in module.concepts:
-        pills.append(
-            _pill(
-                concept, x + PAD, (bottom + GAP) if pills else bottom + 8, width - 2 * PAD, next_id
-            )
+        top = bottom + (GAP if pills else 8)
+        is_next = concept.id == next_id
+        title = _label(
+            concept.title,
+            x + PAD + PILL_LEFT,
+            top + PILL_PAD,
+            inside - PILL_LEFT - PILL_RIGHT,
+            size=13,
+            leading=17,
+            bold=is_next,
         )
-        bottom = pills[-1].box.bottom
+        box = Box(x + PAD, top, inside, title.box.height + 2 * PILL_PAD)
+        pills.append(Pill(concept, box, title, mark_of(concept), is_next))
+        bottom = box.bottom
     return Card(module, Box(x, y, width, bottom + PAD - y), label, tuple(pills))
 
 
-def _pill(concept: ConceptNode, x: float, y: float, width: float, next_id: UUID | None) -> Pill:
-    text = width - PILL_LEFT - PILL_RIGHT
-    is_next = concept.id == next_id
-    label = _label(
-        concept.title, x + PILL_LEFT, y + PILL_PAD, text, size=13, leading=17, bold=is_next
-    )
-    box = Box(x, y, width, label.box.height + 2 * PILL_PAD)
-    return Pill(concept, box, label, mark_of(concept), is_next)
-
-
 def _curves(blocks: Sequence[StageBlock]) -> Iterator[Curve]:
+    """Draw each prerequisite: straight down to the next pill, and around everything else."""
     cards = [card for block in blocks for card in block.cards]
     pills = {pill.concept.id: pill for card in cards for pill in card.pills}
     neighbours = {
@@ -285,72 +233,62 @@ def _curves(blocks: Sequence[StageBlock]) -> Iterator[Curve]:
     for target in pills.values():
         for id_ in dict.fromkeys(target.concept.prerequisites):
             source = pills.get(id_)
-            if source is not None and source is not target:
-                is_beside = (id_, target.concept.id) in neighbours
-                yield _down(source, target) if is_beside else _around(source, target, blocks)
+            if source is None or source is target:
+                continue
+            if (id_, target.concept.id) in neighbours:
+                x, end = source.box.x + DOT, target.box.y
+                start: Point = (x, source.box.bottom)
+                bends: tuple[Bend, ...] = ((start, (x, end), (x, end)),)
+                head: tuple[Point, Point] = ((x - 4, end - 5), (x + 4, end - 5))
+            else:
+                start, bends, head = _around(source.box, target.box, blocks)
+            is_past = source.mark in BEHIND and target.mark in BEHIND
+            yield Curve(id_, target.concept.id, start, bends, head, is_past)
 
 
-def _down(source: Pill, target: Pill) -> Curve:
-    x, end = source.box.x + DOT, target.box.y
-    bend = ((x, source.box.bottom), (x, end), (x, end))
-    return _drawn(
-        source, target, (x, source.box.bottom), (bend,), ((x - 4, end - 5), (x + 4, end - 5))
-    )
+def _around(
+    one: Box, two: Box, blocks: Sequence[StageBlock]
+) -> tuple[Point, tuple[Bend, ...], tuple[Point, Point]]:
+    """Return start, bends and head of a curve along a rail on the left of its column.
 
-
-def _around(source: Pill, target: Pill, blocks: Sequence[StageBlock]) -> Curve:
-    """In its column along a rail on the left; to another one through the gutters, and between the pills of those in between."""
-    one, two = source.box, target.box
+    To another column it goes through the gutters, and between the pills of the columns in between.
+    """
     if one.x == two.x:
         start, tip, back = (one.x, one.middle), (two.x, two.middle), -5.0
-        bends = _along_the_rail(start, tip)
+        span = tip[1] - start[1]
+        rail = start[0] - min(FARTHEST_RAIL, NEAREST_RAIL + abs(span) / 16)
+        turn = min(22.0, abs(span) / 2) * (1 if span > 0 else -1)
+        above, below = (rail, start[1] + turn), (rail, tip[1] - turn)
+        bends: tuple[Bend, ...] = (
+            ((rail, start[1]), (rail, start[1]), above),
+            (above, below, below),
+            ((rail, tip[1]), (rail, tip[1]), tip),
+        )
     else:
         is_forward = two.x > one.x
         start = (one.right if is_forward else one.x, one.middle)
         tip = (two.x if is_forward else two.right, two.middle)
         back = -5.0 if is_forward else 5.0
         bends = _between(start, tip, blocks)
-    return _drawn(
-        source, target, start, bends, ((tip[0] + back, tip[1] - 4), (tip[0] + back, tip[1] + 4))
-    )
-
-
-def _drawn(
-    source: Pill, target: Pill, start: Point, bends: tuple[Bend, ...], head: tuple[Point, Point]
-) -> Curve:
-    return Curve(
-        source.concept.id,
-        target.concept.id,
-        start,
-        bends,
-        head,
-        source.mark in BEHIND and target.mark in BEHIND,
-    )
-
-
-def _along_the_rail(start: Point, tip: Point) -> tuple[Bend, ...]:
-    span = tip[1] - start[1]
-    rail = start[0] - min(FARTHEST_RAIL, NEAREST_RAIL + abs(span) / 16)
-    turn = min(22.0, abs(span) / 2) * (1 if span > 0 else -1)
-    above, below = (rail, start[1] + turn), (rail, tip[1] - turn)
-    return (
-        ((rail, start[1]), (rail, start[1]), above),
-        (above, below, below),
-        ((rail, tip[1]), (rail, tip[1]), tip),
-    )
+    return start, bends, ((tip[0] + back, tip[1] - 4), (tip[0] + back, tip[1] + 4))
 
 
 def _between(start: Point, tip: Point, blocks: Sequence[StageBlock]) -> tuple[Bend, ...]:
+    """Cross each column in between where nothing is: above, between and below cards and pills."""
     is_forward = tip[0] > start[0]
     low, high = sorted((start[0], tip[0]))
     crossed = [block for block in blocks if block.box.x >= low and block.box.right <= high]
     bends: list[Bend] = []
     at = start
     for block in crossed if is_forward else reversed(crossed):
+        lanes = [block.bar.box.bottom + CARD_GAP / 2]
+        for card in block.cards:
+            lanes.append(card.box.bottom + CARD_GAP / 2)
+            lanes += [pill.box.bottom + GAP / 2 for pill in card.pills[:-1]]
         left, right = block.box.x + PAD, block.box.right - PAD
         near, far = (left, right) if is_forward else (right, left)
         wish = at[1] + (tip[1] - at[1]) * (near - at[0]) / (tip[0] - at[0])
-        lane = min(_lanes(block), key=lambda y: abs(y - wish))
+        lane = min(lanes, key=lambda y: abs(y - wish))
         bends += (_gentle(at, (near, lane)), ((near, lane), (far, lane), (far, lane)))
         at = (far, lane)
     return (*bends, _gentle(at, tip))
@@ -361,24 +299,14 @@ def _gentle(start: Point, end: Point) -> Bend:
     return (middle, start[1]), (middle, end[1]), end
 
 
-def _lanes(block: StageBlock) -> Iterator[float]:
-    """Where nothing stands in a column: above, between and below its cards, and between the pills of one."""
-    yield block.bar.box.bottom + CARD_GAP / 2
-    for card in block.cards:
-        yield card.box.bottom + CARD_GAP / 2
-        yield from (pill.box.bottom + GAP / 2 for pill in card.pills[:-1])
-
-
 def _legend(
     blocks: Sequence[StageBlock],
     has_curves: bool,
     x: float,
-    y: float,
     width: float,
-    *,
     texts: NullTranslations,
 ) -> tuple[Key, ...]:
-    """What occurs in the picture, in lines as wide as it is."""
+    """Explain the marks that occur, in lines as wide as the map."""
     pills = [pill for block in blocks for card in block.cards for pill in card.pills]
     there = {pill.mark for pill in pills}
     entries: list[tuple[ConceptMark | None, bool, str]] = []
@@ -389,7 +317,7 @@ def _legend(
     if has_curves or not entries:
         entries.append((None, False, texts.gettext("is needed for")))
     keys: list[Key] = []
-    at, line = x, y
+    at, line = x, max(block.box.bottom for block in blocks) + 28
     for mark, is_next, words in entries:
         room = 24 + text_width(words, 12)
         if at > x and at + room > x + width:

@@ -1,4 +1,4 @@
-"""What a layout is made of: boxes, lines of text, and curves, each at its place."""
+"""Parts of a layout of the map: boxes, lines of text and curves, each at its place."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -40,7 +40,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Lines of text; `box` is what they need at most."""
+    """Lines of text, which need at most `box`."""
 
     lines: tuple[str, ...]
     box: Box
@@ -75,7 +75,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class ProgressBar:
-    """How much is done: a part of the whole."""
+    """Share that is done, from 0 to 1."""
 
     box: Box
     done: float
@@ -93,9 +93,9 @@ class StageBlock:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """From a prerequisite to what needs it: bends of three points each (cubic), and the ends of the arrow's head.
+    """Arrow from a prerequisite to the concept that needs it: cubic bends of three points each.
 
-    `is_past`: both are behind the learner.
+    `head` are the ends of its head. `is_past`: both concepts are done or skipped.
     """
 
     source: UUID
@@ -122,7 +122,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class MapLayout:
-    """`empty`: what is said instead of stages."""
+    """`empty` is shown instead of stages."""
 
     direction: Direction
     width: float

@@ -1,4 +1,7 @@
-"""The style sheet of the picture. A page serves it as a file, so that `style-src 'self'` holds; an export carries it inside."""
+"""Style sheet of the map.
+
+A page serves it as a file, so that `style-src 'self'` holds; an exported map contains it.
+"""
 
 import base64
 import hashlib
@@ -39,10 +42,12 @@ DARK = {
     "busy": "#e3b556",
 }
 
-# `$name` is a colour: as it is for what knows no custom properties, and once more as a property for what does.
+# `$name` is a colour. It is written twice: as it is, for software that knows no custom properties,
+# and as a property.
 RULES = """
-.picture { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC", "PingFang SC",
-  "Hiragino Sans", "Microsoft YaHei", "Noto Sans CJK JP", sans-serif;
+.picture { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans",
+  "Noto Sans CJK SC", "PingFang SC", "Hiragino Sans", "Microsoft YaHei",
+  "Noto Sans CJK JP", sans-serif;
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .picture text { fill: $ink; }
 .picture-alone { background: $paper; }
@@ -71,20 +76,23 @@ RULES = """
 .picture .p-done .p-full { fill: $good; }
 .picture .p-done .p-tick { fill: none; stroke: $card; stroke-width: 1.75; }
 .picture .p-done .p-pill, .picture .p-skipped .p-pill { fill: $card; stroke: $edge; }
-.picture .p-done text, .picture .p-skipped text, .picture .p-queued text, .picture .p-cancelled text { fill: $faded; }
+.picture .p-done text, .picture .p-skipped text,
+.picture .p-queued text, .picture .p-cancelled text { fill: $faded; }
 .picture .p-next .p-pill { fill: $accent; stroke: $accent; }
 .picture .p-next text { fill: $on-accent; }
 .picture .p-next .p-mark { stroke: $on-accent; }
 .picture .p-next .p-full { fill: $on-accent; }
 .picture a { text-decoration: none; outline: none; }
-.picture .p-traced { visibility: hidden; pointer-events: none; fill: none; stroke: $accent; stroke-width: 2; }
+.picture .p-traced { visibility: hidden; pointer-events: none; fill: none;
+  stroke: $accent; stroke-width: 2; }
 .picture .p-concept:hover .p-traced, .picture a:focus-visible .p-traced { visibility: visible; }
 .picture a:hover .p-pill { stroke: $accent; }
 .picture a:focus-visible .p-pill { stroke: $accent; stroke-width: 3; }
 .picture .p-next:focus-visible .p-pill, .picture a:focus-visible .p-next .p-pill { stroke: $ink; }
 .pictures .picture-rows { display: none; }
 @media (max-width: 719.98px) {
-  .pictures .picture-rows { display: block; width: 100%; max-width: 30rem; height: auto; margin: 0 auto; }
+  .pictures .picture-rows { display: block; width: 100%; max-width: 30rem;
+    height: auto; margin: 0 auto; }
   .pictures .picture-columns { display: none; }
 }
 @media print {
@@ -108,20 +116,18 @@ def _properties(colours: dict[str, str]) -> str:
     return " ".join(f"--p-{name}: {colour};" for name, colour in colours.items())
 
 
-def _sheet() -> str:
-    rules = re.sub(
-        r"(?<![a-z-])([a-z-]+): \$([a-z-]+);",
-        lambda match: f"{match[1]}: {LIGHT[match[2]]}; {match[1]}: var(--p-{match[2]});",
-        RULES,
-    )
-    light, dark = _properties(LIGHT), _properties(DARK)
-    return (
-        f".picture {{ {light} }}\n"
-        f"@media screen and (prefers-color-scheme: dark) {{ .picture {{ {dark} }} }}\n"
-        f'@media screen {{ [data-theme="light"] .picture {{ {light} }} [data-theme="dark"] .picture {{ {dark} }} }}'
-        f"{rules}"
-    )
-
-
-STYLE = _sheet()
-STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"  # for style-src, where it is inside
+_LIGHT, _DARK = _properties(LIGHT), _properties(DARK)
+_RULES = re.sub(
+    r"(?<![a-z-])([a-z-]+): \$([a-z-]+);",
+    lambda match: f"{match[1]}: {LIGHT[match[2]]}; {match[1]}: var(--p-{match[2]});",
+    RULES,
+)
+STYLE = (
+    f".picture {{ {_LIGHT} }}\n"
+    f"@media screen and (prefers-color-scheme: dark) {{ .picture {{ {_DARK} }} }}\n"
+    f'@media screen {{ [data-theme="light"] .picture {{ {_LIGHT} }} '
+    f'[data-theme="dark"] .picture {{ {_DARK} }} }}'
+    f"{_RULES}"
+)
+# For style-src of a document that contains it.
+STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"

@@ -1,4 +1,4 @@
-"""The built-in generator: tracks written by people, in files (`catalogue_files.py`), found by what a goal means (`goals.py`)."""
+"""Built-in generator: tracks of the catalogue (`loader.py`), found by `goal_matching.py`."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,6 @@ from roadmap.generation.catalogue.loader import (
     BrokenFile,
     CatalogueConcept,
     Track,
-    TrackModule,
     TrackStage,
     language_of,
     tracks,
@@ -37,17 +36,20 @@ from roadmap.plan.outline import (
 )
 from roadmap.plan.schemas import RoadmapRequest
 
-NEEDS_A_MODEL = {  # by where it stands in a request
-    "/feedback": "is understood by a model only: set OPENAI_API_KEY, or change the plan directly by POST .../edits",
-    "/instructions": "is understood by a model only: the built-in catalogue has one text for each part; set OPENAI_API_KEY",
+# Rules by field of a request.
+NEEDS_A_MODEL = {
+    "/feedback": "is understood by a model only: set OPENAI_API_KEY, or change the plan directly "
+    "by POST .../edits",
+    "/instructions": "is understood by a model only: the built-in catalogue has one text for each "
+    "part; set OPENAI_API_KEY",
 }
 
 
 class CatalogueGenerator:
-    """A Generator that needs no key and answers at once."""
+    """Generator that needs no key and answers at once."""
 
     name = BUILT_IN
-    repairs = False  # what people have written stays as it is
+    repairs = False  # tracks stay as people have written them
 
     def prompt_version(self, step: str) -> str:
         return ""
@@ -62,14 +64,20 @@ class CatalogueGenerator:
         track = find_track(request.goal)
         if track is None:
             titles = ", ".join(f"'{track.title}'" for track in tracks().values())
-            rule = f"no built-in track fits this goal; there is: {titles}. With OPENAI_API_KEY set, any goal works"
+            rule = (
+                f"no built-in track fits this goal; there is: {titles}. "
+                "With OPENAI_API_KEY set, any goal works"
+            )
             raise Invalid("No built-in track fits this goal.", fields=(FieldError("/goal", rule),))
         written_in = files.languages(track)
         if language_of(request.language) in written_in:
             return request
         if request.names_language:
             there = " and ".join(f"{files.LANGUAGES[tag]} ({tag})" for tag in written_in)
-            rule = f"the built-in track '{track.title}' is written in {there}. With OPENAI_API_KEY set, any language works"
+            rule = (
+                f"the built-in track '{track.title}' is written in {there}. "
+                "With OPENAI_API_KEY set, any language works"
+            )
             raise Invalid(
                 "The built-in catalogue has no texts in this language.",
                 fields=(FieldError("/language", rule),),
@@ -85,12 +93,10 @@ class CatalogueGenerator:
 
     def analyse(self, request: RoadmapRequest) -> Analysis:
         track = _track(request)
-        concepts = [_loaded(track, id_) for id_ in track.concept_ids]
+        concepts = (_loaded(track, id_) for id_ in track.concept_ids)
         return Analysis(
             aim=track.summary,
-            known=tuple(
-                concept.title for concept in concepts if not concept.is_news_to(request.level)
-            ),
+            known=tuple(each.title for each in concepts if not each.is_news_to(request.level)),
             subjects=tuple(module.title for stage in track.stages for module in stage.modules),
         )
 
@@ -106,56 +112,51 @@ class CatalogueGenerator:
                 "The built-in catalogue does not follow words; set OPENAI_API_KEY.", lasting=True
             )
         track = _track(request)
-        made = (
+        stages = [
             _stage(track, number, stage, request.level) for number, stage in enumerate(track.stages)
-        )
-        stages = tuple(stage for stage in made if stage.modules)
-        return Outline(title=track.title, stages=stages)
+        ]
+        return Outline(title=track.title, stages=tuple(each for each in stages if each.modules))
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
         track_id, _, concept_id = brief.key.partition("/")
         if not files.has(track_id, concept_id):
             raise GeneratorFault(
-                "The built-in catalogue has no texts for this concept; set OPENAI_API_KEY and retry, or create the roadmap anew.",
+                "The built-in catalogue has no texts for this concept; set OPENAI_API_KEY and "
+                "retry, or create the roadmap anew.",
                 lasting=True,
             )
         written_in = language_of(brief.request.language) or files.ENGLISH
         concept = _loaded(_in(tracks()[track_id], written_in), concept_id)
         if kind is ContentKind.tutorial:
+            language = concept.tutorial_language
             return Tutorial(
-                markdown=concept.tutorial, language=_unless(concept.tutorial_language, written_in)
+                markdown=concept.tutorial, language=None if language == written_in else language
             )
         if kind is ContentKind.resources:
-            return _fitting(_living(concept, brief.dead), brief.request)
+            return _resources(concept, brief)
         if kind is ContentKind.quiz:
             return Quiz(questions=tuple(concept.questions))
         assert_never(kind)
 
 
-def _unless(language: str, expected: str) -> str | None:
-    return None if language == expected else language
+def _resources(concept: CatalogueConcept, brief: ConceptBrief) -> Resources:
+    """Return resources, with spares for dead ones unless none is left, sorted by preferences.
 
-
-def _living(concept: CatalogueConcept, dead: Sequence[str]) -> Resources:
-    """With a spare for each resource whose address is dead; unless nothing would be left."""
-    left = [resource for resource in concept.resources if resource.url not in dead]
-    spares = [spare for spare in concept.spares if spare.url not in dead]
-    missing = len(concept.resources) - len(left)
-    return Resources(items=tuple(left + spares[:missing]) or tuple(concept.resources))
-
-
-def _fitting(resources: Resources, request: RoadmapRequest) -> Resources:
-    """What the person likes to use comes first, and then what is for people of this level; what is not liked comes last."""
-    liked, disliked = learning_preferences(request.preferences)
+    Liked types come first and disliked ones last; then those for the level of the request.
+    """
+    left = [resource for resource in concept.resources if resource.url not in brief.dead]
+    spares = [spare for spare in concept.spares if spare.url not in brief.dead]
+    left += spares[: len(concept.resources) - len(left)]
+    liked, disliked = learning_preferences(brief.request.preferences)
 
     def place(item: Resource) -> tuple[bool, bool, bool]:
-        return item.type in disliked, item.type not in liked, item.level is not request.level
+        return item.type in disliked, item.type not in liked, item.level != brief.request.level
 
-    return Resources(items=tuple(sorted(resources.items, key=place)))
+    return Resources(items=tuple(sorted(left or concept.resources, key=place)))
 
 
 def find_track(goal: str) -> Track | None:
-    """The track that a goal is about, or None. Raises Unavailable."""
+    """Return the track that fits a goal best, or None. Raises Unavailable."""
     try:
         meant = files.lexicon().read(goal)
     except BrokenFile as broken:
@@ -166,7 +167,7 @@ def find_track(goal: str) -> Track | None:
 
 
 def _track(request: RoadmapRequest) -> Track:
-    """In the language of the request. Raises GeneratorFault."""
+    """Return the track of a request in its language. Raises GeneratorFault."""
     track = find_track(request.goal)
     if track is None:
         raise GeneratorFault(
@@ -177,7 +178,7 @@ def _track(request: RoadmapRequest) -> Track:
 
 
 def _in(track: Track, language: str) -> Track:
-    """Raises GeneratorFault."""
+    """Return a track in a language. Raises GeneratorFault."""
     if language not in files.languages(track):
         raise GeneratorFault(
             f"The built-in track '{track.title}' is not written in {files.LANGUAGES[language]}.",
@@ -190,7 +191,7 @@ def _in(track: Track, language: str) -> Track:
 
 
 def _loaded(track: Track, concept_id: str) -> CatalogueConcept:
-    """Raises GeneratorFault."""
+    """Return a concept in the language of the track. Raises GeneratorFault."""
     try:
         return files.load_concept(track.id, concept_id, track.language)
     except BrokenFile as broken:
@@ -204,40 +205,45 @@ def _unusable(track: Track, broken: BrokenFile) -> GeneratorFault:
 
 
 def _stage(track: Track, number: int, stage: TrackStage, level: Level) -> OutlineStage:
-    named = tracks()[track.id].stages[number]  # in English: keys are the same in every language
-    pairs = zip(stage.modules, named.modules, strict=True)
-    modules = (_module(track, module, _slug(its.title), level) for module, its in pairs)
-    kept = tuple(module for module in modules if module.concepts)
+    english = tracks()[track.id].stages[number]  # its keys are those of every language
+    modules = [
+        OutlineModule(
+            key=_slug(its.title),
+            title=module.title,
+            description=module.description,
+            concepts=tuple(
+                _concept(track, concept_id, level)
+                for concept_id in module.concepts
+                if _loaded(track, concept_id).is_news_to(level)
+            ),
+        )
+        for module, its in zip(stage.modules, english.modules, strict=True)
+    ]
     return OutlineStage(
-        key=_slug(named.title), title=stage.title, description=stage.description, modules=kept
-    )
-
-
-def _module(track: Track, module: TrackModule, key: str, level: Level) -> OutlineModule:
-    loaded = ((concept_id, _loaded(track, concept_id)) for concept_id in module.concepts)
-    concepts = tuple(
-        _concept(track, concept_id, c, level) for concept_id, c in loaded if c.is_news_to(level)
-    )
-    return OutlineModule(
-        key=key, title=module.title, description=module.description, concepts=concepts
+        key=_slug(english.title),
+        title=stage.title,
+        description=stage.description,
+        modules=tuple(module for module in modules if module.concepts),
     )
 
 
 def _slug(title: str) -> str:
-    """A key out of a title: the same for every level of a track."""
+    """Return the key of a title, which is the same for every level of a track."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def _concept(
-    track: Track, concept_id: str, concept: CatalogueConcept, level: Level
-) -> OutlineConcept:
-    needed = (p for p in concept.prerequisites if _loaded(track, p).is_news_to(level))
+def _concept(track: Track, concept_id: str, level: Level) -> OutlineConcept:
+    concept = _loaded(track, concept_id)
     return OutlineConcept(
         key=f"{track.id}/{concept_id}",
         title=concept.title,
         description=concept.description,
         hours=concept.hours,
         difficulty=concept.difficulty,
-        prerequisites=tuple(f"{track.id}/{p}" for p in needed),
+        prerequisites=tuple(
+            f"{track.id}/{needed}"
+            for needed in concept.prerequisites
+            if _loaded(track, needed).is_news_to(level)
+        ),
         outcomes=tuple(concept.outcomes),
     )

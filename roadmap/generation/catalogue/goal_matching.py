@@ -1,8 +1,8 @@
-"""What a goal is about: from its words to their meanings, and from these to the track that fits.
+"""Matching of goals to tracks, by the meanings of their words.
 
-Words that mean the same have one name (`tracks/words.toml`), in every language that is there; a track says how much each
-meaning speaks for it or against it. Nothing is asked of anybody, and every new goal is looked at, so it must be quick: each word
-is looked up once, by its stem, longer phrases before shorter ones.
+Words that mean the same have one name (`tracks/words.toml`), in every language; a track gives
+points to each meaning, for or against it. Every new goal is matched within its request, so it must
+be fast: each word is looked up once, by its stem, longer phrases before shorter ones.
 """
 
 import re
@@ -15,19 +15,20 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 ENOUGH = 4  # points that a track needs
-SAYS_NO_MORE = 1  # point, when no word of a goal is unknown: nothing else is meant
-ELSEWHERE = 5  # points that a subject of no track takes from all of them
-INTENT = "intent"  # the meaning that says nothing of a subject
+SAYS_NO_MORE = 1  # point for a goal without unknown words
+ELSEWHERE = 5  # points that a subject of no track costs all tracks
+INTENT = "intent"  # meaning without a subject
 SHORTEST_TYPO = 6  # letters of a word in which one may be missing, too many, wrong or misplaced
-MOST_WORDS = 200  # of a goal that are looked at
+MOST_WORDS = 200  # of a goal that are read
 _one_at_a_time = threading.Lock()
 TOKEN = re.compile(r"[a-z0-9][a-z0-9+#]*(?:['\u2019][a-z]+)?|\.net\b", re.IGNORECASE)
 CHINESE = re.compile(r"[\u3400-\u9fff]")
-REACH = 2  # words behind a denial that it denies
+BESIDE_CHINESE = re.compile(r"(?<=[\u3400-\u9fff]) | (?=[\u3400-\u9fff])")
+REACH = 2  # words behind a denial that are denied
 
 
 class Match(BaseModel):
-    """How much each meaning speaks for a track (`points`) or against it; `despite` those, nothing counts against it."""
+    """Points for a track and `against` it, by meaning; with one of `despite`, none against it."""
 
     model_config = ConfigDict(extra="forbid")
     points: dict[str, int] = Field(min_length=1)
@@ -36,8 +37,11 @@ class Match(BaseModel):
 
 
 class Vocabulary(BaseModel):
-    """What `tracks/words.toml` says. `elsewhere` are the subjects of no track, and so are `fields`, in which one may use what a
-    track teaches; behind what is `wanted` stands the aim, behind `complaints` why; words of `nothing` say nothing of a subject.
+    """Contents of `tracks/words.toml`.
+
+    `elsewhere` are subjects of no track, and so are `fields`, in which one may use what a track
+    teaches. The aim follows a word of `wanted`, and a reason one of `complaints`; words of
+    `nothing` have no subject.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -52,8 +56,9 @@ class Vocabulary(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The meanings of a goal, those of its `aim`, and those that are only complained of; how many of the aim are `elsewhere` and
-    in other `fields`; and whether it says more than all these.
+    """Meanings of a goal, of its `aim`, and those that are only complained of.
+
+    `elsewhere` and `fields` count meanings of the aim; `says_more`: it has unknown words.
     """
 
     meanings: frozenset[str]
@@ -64,25 +69,20 @@ class Goal:
     says_more: bool
 
     def points(self, match: Match) -> int:
-        """How well it fits; below ENOUGH it does not."""
-        said = sum(match.points.get(meaning, 0) for meaning in self.meanings)
-        if said == 0:
+        """Return the points for a track, which fits with ENOUGH points."""
+        points = sum(match.points.get(meaning, 0) for meaning in self.meanings)
+        if points == 0:
             return 0
-        is_named = (
-            sum(match.points.get(meaning, 0) for meaning in self.aim if meaning != INTENT) >= ENOUGH
-        )
-        others = self.elsewhere + (0 if is_named else self.fields)
-        against = (
-            sum(match.against.get(meaning, 0) for meaning in self.meanings - self.complained)
-            + ELSEWHERE * others
-        )
-        if not self.meanings.isdisjoint(match.despite):
-            against = 0
-        return said - against + (0 if self.says_more else SAYS_NO_MORE)
+        if self.meanings.isdisjoint(match.despite):
+            named = sum(match.points.get(meaning, 0) for meaning in self.aim - {INTENT})
+            others = self.elsewhere + (0 if named >= ENOUGH else self.fields)
+            against = self.meanings - self.complained
+            points -= sum(match.against.get(meaning, 0) for meaning in against) + ELSEWHERE * others
+        return points + (0 if self.says_more else SAYS_NO_MORE)
 
 
 class Lexicon:
-    """From words to meanings."""
+    """Lexicon from words to meanings."""
 
     def __init__(self, words: "Vocabulary") -> None:
         self._elsewhere, self._fields = frozenset(words.elsewhere), frozenset(words.fields)
@@ -106,19 +106,18 @@ class Lexicon:
                         for token in tokens(word)
                         for typo in (token, *_without_a_letter(token))
                     }
-        self._longest: dict[str, int] = {}  # phrase that begins with a word
+        self._longest: dict[str, int] = {}  # words of the longest phrase with a first word
         for phrase in self._phrases:
             self._longest[phrase[0]] = max(len(phrase), self._longest.get(phrase[0], 0))
         self._known = frozenset(stem for phrase in self._phrases for stem in phrase)
-        longest_first = sorted(self._chinese, key=len, reverse=True)
-        phrases = "|".join(map(re.escape, longest_first))
+        phrases = "|".join(map(re.escape, sorted(self._chinese, key=len, reverse=True)))
         self._found = re.compile(phrases)
-        self._denied = _said_of(words.denials, phrases)
+        self._denied = _chinese_before(words.denials, phrases)
         english = "|".join(
             _whole_word(word) for word in words.complaints if not CHINESE.search(word)
         )
         complained = re.compile(rf"(?:{english})(?:[ \t]+[\w+#.]+){{1,2}}", re.IGNORECASE)
-        self._complained = complained, _said_of(words.complaints, phrases)
+        self._complained = complained, _chinese_before(words.complaints, phrases)
 
     @property
     def names(self) -> frozenset[str]:
@@ -130,27 +129,20 @@ class Lexicon:
         return word in self._nothing or stem(word) in self._denials
 
     def read(self, text: str) -> Goal:
-        said, says_more = self._meanings(text)
-        wanted = self._wanted.split(text)
-        aim = (
-            said if len(wanted) == 1 else self._meanings(wanted[-1])[0]
-        )  # who one is says little of what one wants
+        meanings, says_more = self._meanings(text)
+        _, *wanted = self._wanted.split(text)
+        # The text before describes the person, not the aim.
+        aim = self._meanings(wanted[-1])[0] if wanted else meanings
         content = text
-        for complained in self._complained:
-            content = complained.sub(" ", content)
-        complained_of = said - self._meanings(content)[0] if content != text else frozenset()
-        others = aim - complained_of
-        return Goal(
-            said,
-            aim,
-            complained_of,
-            len(others & self._elsewhere),
-            len(others & self._fields),
-            says_more,
-        )
+        for pattern in self._complained:
+            content = pattern.sub(" ", content)
+        complained = meanings - self._meanings(content)[0] if content != text else frozenset()
+        others = aim - complained
+        elsewhere, fields = len(others & self._elsewhere), len(others & self._fields)
+        return Goal(meanings, aim, complained, elsewhere, fields, says_more)
 
     def _meanings(self, text: str) -> tuple[frozenset[str], bool]:
-        """And whether something is said that has none of these."""
+        """Return the meanings of a text, and whether it has words without any."""
         chinese = self._denied.sub("", _joined(text))
         found = {name for word in self._found.findall(chinese) for name in self._chinese[word]}
         words = [
@@ -172,7 +164,7 @@ class Lexicon:
         return frozenset(found), says_more
 
     def _spelled(self, word: str) -> str:
-        """The stem of a word, or of the one that it was meant to be: one letter is missing, too many, wrong or misplaced."""
+        """Return the stem of a word, or of the known word that it is a typo of."""
         its = stem(word)
         if its in self._known or len(word) < SHORTEST_TYPO:
             return its
@@ -182,10 +174,10 @@ class Lexicon:
         )
 
 
-def _said_of(words: Sequence[str], phrases: str) -> re.Pattern[str]:
-    """Those of the words that are Chinese, shortly before one of the phrases."""
+def _chinese_before(words: Sequence[str], phrases: str) -> re.Pattern[str]:
+    """Return a pattern for the Chinese ones of the words, shortly before a phrase."""
     chinese = "|".join(re.escape(word) for word in words if CHINESE.search(word))
-    return re.compile(f"(?:{chinese})[^,.;，。；]{{0,2}}?(?:{phrases})")  # noqa: RUF001 -- Chinese punctuation
+    return re.compile(f"(?:{chinese})[^,.;，。；]{{0,2}}?(?:{phrases})")  # noqa: RUF001 -- Chinese
 
 
 def tokens(text: str) -> list[str]:
@@ -193,21 +185,20 @@ def tokens(text: str) -> list[str]:
 
 
 def _joined(text: str) -> str:
-    """Without the spaces that stand beside Chinese characters."""
-    spaced = " ".join(text.lower().split())
-    return re.sub(r"(?<=[\u3400-\u9fff]) | (?=[\u3400-\u9fff])", "", spaced)
+    """Return the text in lower case without spaces beside Chinese characters."""
+    return BESIDE_CHINESE.sub("", " ".join(text.lower().split()))
 
 
 @lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
-    """Of an English word. For threads: a stemmer is one for all of them, and keeps what it works on."""
+    """Return the stem of an English word. Thread-safe, which the stemmer is not."""
     with _one_at_a_time:
         return str(_stemmer().stemWord(word))
 
 
 @cache
 def _stemmer() -> Any:
-    from snowballstemmer import stemmer  # 3 MB, for a service without a model alone
+    from snowballstemmer import stemmer  # 3 MB, needed only without a model
 
     return stemmer("english")
 

@@ -1,5 +1,6 @@
-"""The files of the built-in catalogue (format: docs/CATALOGUE.md), read and checked. What does not fit is named: the file, the
-place in it and the rule. A file that does not fit makes its track unusable, and no other.
+"""Loader of the built-in catalogue (format: docs/CATALOGUE.md), which validates its files.
+
+Errors name the file, the place in it and the rule. A broken file makes only its track unusable.
 """
 
 import tomllib
@@ -23,27 +24,30 @@ LANGUAGES = {ENGLISH: "English", CHINESE: "Simplified Chinese"}
 NOT_TRANSLATED = {CHINESE: "> 这篇教程还没有中文版，以下是英文原文。\n\n"}
 RANK = {Level.beginner: 0, Level.intermediate: 1, Level.advanced: 2}
 
-Named = Annotated[Title, Field(pattern="[A-Za-z0-9]")]  # its key is made of these
+Named = Annotated[Title, Field(pattern="[A-Za-z0-9]")]  # characters of its key
 Read = TypeVar("Read", bound=BaseModel)
 
 
 class BrokenFile(Exception):
-    """A file of the catalogue cannot be used; the message names it, the place in it and the rule."""
+    """A file of the catalogue is invalid; the message has file, place and rule."""
 
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class TrackModule(Strict):
-    title: Named
+class Described(Strict):
+    title: Title
     description: str
+
+
+class TrackModule(Described):
+    title: Named
     concepts: list[str] = Field(min_length=1)
 
 
-class TrackStage(Strict):
+class TrackStage(Described):
     title: Named
-    description: str
     modules: list[TrackModule] = Field(min_length=1)
 
 
@@ -58,20 +62,18 @@ class Track(Strict):
 
     @property
     def concept_ids(self) -> list[str]:
-        """In the order of learning."""
+        """Return the ids of all concepts in the order of learning."""
         return [id_ for stage in self.stages for module in stage.modules for id_ in module.concepts]
 
 
-class CatalogueConcept(Strict):
-    title: Title
-    description: str
+class CatalogueConcept(Described):
     hours: int = Field(ge=1, le=200)
     difficulty: int = Field(ge=1, le=5)
     known_from: Level | None = None
     prerequisites: list[str]
     outcomes: list[str]
     resources: list[Resource] = Field(min_length=1)
-    spares: list[Resource] = []  # instead of a resource whose address is dead
+    spares: list[Resource] = []  # replace resources with dead URLs
     questions: list[Question] = Field(min_length=1)
     tutorial: str
     tutorial_language: str = ENGLISH
@@ -80,15 +82,8 @@ class CatalogueConcept(Strict):
         return self.known_from is None or RANK[level] < RANK[self.known_from]
 
 
-class TranslatedModule(Strict):
-    title: Title
-    description: str
-
-
-class TranslatedStage(Strict):
-    title: Title
-    description: str
-    modules: list[TranslatedModule]
+class TranslatedStage(Described):
+    modules: list[Described]
 
 
 class TranslatedTrack(Strict):
@@ -103,11 +98,9 @@ class TranslatedQuestion(Strict):
     explanation: str
 
 
-class TranslatedConcept(Strict):
-    """`whys` are those of the resources and then of the spares. Without a tutorial, there is the English one."""
+class TranslatedConcept(Described):
+    """`whys`: of the resources and then of the spares. An empty tutorial stays English."""
 
-    title: Title
-    description: str
     outcomes: list[str]
     whys: list[str]
     questions: list[TranslatedQuestion]
@@ -115,7 +108,7 @@ class TranslatedConcept(Strict):
 
 
 def language_of(tag: str) -> str | None:
-    """In which of the catalogue's languages a BCP 47 tag is served; None: in none."""
+    """Return the language of the catalogue that serves a BCP 47 tag, or None."""
     language = tag.split("-", maxsplit=1)[0].lower()
     if language == "en":
         return ENGLISH
@@ -124,7 +117,7 @@ def language_of(tag: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def tracks() -> dict[str, Track]:
-    """Every track whose head can be read, by its id, the first first. `broken_heads` names the others."""
+    """Return all valid tracks in order, by id. `broken_heads` has the others."""
     return {track.id: track for track in sorted(heads()[0], key=lambda track: track.position)}
 
 
@@ -134,7 +127,7 @@ def broken_heads() -> list[str]:
 
 @lru_cache(maxsize=1)
 def heads() -> tuple[list[Track], list[str]]:
-    """`track.toml` of each folder, or why it cannot be used."""
+    """Return the tracks of all `track.toml`, and errors of the invalid ones."""
     found, broken = [], []
     for file in sorted(TRACKS.glob("*/track.toml")):
         try:
@@ -151,13 +144,13 @@ def heads() -> tuple[list[Track], list[str]]:
 
 @lru_cache(maxsize=1)
 def lexicon() -> Lexicon:
-    """By which every goal is read. Raises BrokenFile."""
+    """Return the lexicon for goals. Raises BrokenFile."""
     file = TRACKS / "words.toml"
     return Lexicon(_read(file, Vocabulary, _toml(file, _text(file))))
 
 
 def languages(track: Track) -> list[str]:
-    """In which it is there."""
+    """Return the languages of a track."""
     return [
         tag
         for tag in LANGUAGES
@@ -171,37 +164,29 @@ def has(track_id: str, concept_id: str) -> bool:
 
 @lru_cache(maxsize=40)
 def load_track(track_id: str, language: str = ENGLISH) -> Track:
-    """In that language. Raises BrokenFile."""
+    """Return a track in a language. Raises BrokenFile."""
     track = tracks()[track_id]
     if language == ENGLISH:
         return track
     file = TRACKS / track_id / language / "track.toml"
-    made = _read(file, TranslatedTrack, _toml(file, _text(file)))
-    _same_length(file, "stages", made.stages, track.stages)
+    translated = _read(file, TranslatedTrack, _toml(file, _text(file)))
+    _same_length(file, "stages", translated.stages, track.stages)
     stages = []
-    for number, (stage, its) in enumerate(zip(track.stages, made.stages, strict=True)):
+    for number, (stage, its) in enumerate(zip(track.stages, translated.stages, strict=True)):
         _same_length(file, f"stages.{number}.modules", its.modules, stage.modules)
-        pairs = zip(stage.modules, its.modules, strict=True)
         modules = [
-            module.model_copy(update=translated.model_dump()) for module, translated in pairs
+            module.model_copy(update=words.model_dump())
+            for module, words in zip(stage.modules, its.modules, strict=True)
         ]
-        told = {"title": its.title, "description": its.description, "modules": modules}
-        stages.append(stage.model_copy(update=told))
-    return track.model_copy(
-        update={
-            "title": made.title,
-            "summary": made.summary,
-            "stages": stages,
-            "language": language,
-        }
-    )
+        stages.append(stage.model_copy(update={**dict(its), "modules": modules}))
+    return track.model_copy(update={**dict(translated), "stages": stages, "language": language})
 
 
 @lru_cache(maxsize=800)
 def load_concept(track_id: str, concept_id: str, language: str = ENGLISH) -> CatalogueConcept:
-    """In that language; a tutorial that is not translated stays English, and begins with a sentence that says so.
+    """Return a concept in a language. Raises BrokenFile.
 
-    Raises BrokenFile.
+    A tutorial without translation stays English, after a sentence about that.
     """
     file = TRACKS / track_id / "concepts" / f"{concept_id}.md"
     concept = _read(file, CatalogueConcept, _front_matter(file))
@@ -212,36 +197,34 @@ def load_concept(track_id: str, concept_id: str, language: str = ENGLISH) -> Cat
             )
     if language == ENGLISH:
         return concept
-    return _translated(
-        TRACKS / track_id / language / "concepts" / f"{concept_id}.md", concept, language
-    )
+    file = TRACKS / track_id / language / "concepts" / f"{concept_id}.md"
+    return _translated(file, concept, language)
 
 
 def _translated(file: Path, concept: CatalogueConcept, language: str) -> CatalogueConcept:
-    made = _read(file, TranslatedConcept, _front_matter(file))
-    named = [*concept.resources, *concept.spares]
-    for name, its, wanted in (
-        ("outcomes", made.outcomes, concept.outcomes),
-        ("whys", made.whys, named),
-        ("questions", made.questions, concept.questions),
-    ):
-        _same_length(file, name, its, wanted)
+    its = _read(file, TranslatedConcept, _front_matter(file))
+    resources = [*concept.resources, *concept.spares]
+    _same_length(file, "outcomes", its.outcomes, concept.outcomes)
+    _same_length(file, "whys", its.whys, resources)
+    _same_length(file, "questions", its.questions, concept.questions)
     questions = []
-    for number, (question, words) in enumerate(zip(concept.questions, made.questions, strict=True)):
+    for number, (question, words) in enumerate(zip(concept.questions, its.questions, strict=True)):
         _same_length(file, f"questions.{number}.options", words.options, question.options)
         facts = {"type": question.type, "answers": list(question.answers), **words.model_dump()}
         questions.append(_read(file, Question, facts, f"questions.{number}"))
-    told = [
-        item.model_copy(update={"why": why}) for item, why in zip(named, made.whys, strict=True)
+    resources = [
+        item.model_copy(update={"why": why}) for item, why in zip(resources, its.whys, strict=True)
     ]
-    is_translated = bool(made.tutorial.strip())
+    is_translated = bool(its.tutorial.strip())
     return concept.model_copy(
         update={
-            **{name: getattr(made, name) for name in ("title", "description", "outcomes")},
-            "resources": told[: len(concept.resources)],
-            "spares": told[len(concept.resources) :],
+            "title": its.title,
+            "description": its.description,
+            "outcomes": its.outcomes,
+            "resources": resources[: len(concept.resources)],
+            "spares": resources[len(concept.resources) :],
             "questions": questions,
-            "tutorial": made.tutorial
+            "tutorial": its.tutorial
             if is_translated
             else NOT_TRANSLATED[language] + concept.tutorial,
             "tutorial_language": language if is_translated else ENGLISH,
@@ -250,7 +233,7 @@ def _translated(file: Path, concept: CatalogueConcept, language: str) -> Catalog
 
 
 def broken_files() -> list[str]:
-    """What is wrong with any file of the catalogue, each fault once though every translation meets it. Reads them all."""
+    """Return the errors of all files of the catalogue, each once. Reads all files."""
     found = dict.fromkeys(broken_heads())
     for load in _loads():
         try:
@@ -270,8 +253,7 @@ def _loads() -> Iterator[Callable[[], object]]:
 
 
 def _front_matter(file: Path) -> dict[str, Any]:
-    text = _text(file)
-    parts = text.split(FENCE, 2)
+    parts = _text(file).split(FENCE, 2)
     if len(parts) < 3 or parts[0].strip():
         raise BrokenFile(f"{_place(file)}: must begin with TOML between two lines of +++")
     return {**_toml(file, parts[1]), "tutorial": parts[2].strip() + "\n"}
@@ -319,5 +301,5 @@ def _same_length(file: Path, name: str, its: list[Any], wanted: Any) -> None:
 
 
 def _place(file: Path) -> str:
-    """Within the catalogue: what lies above it is of this machine."""
+    """Return the path within the catalogue, without that of the installation."""
     return str(file.relative_to(TRACKS))

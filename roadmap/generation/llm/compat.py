@@ -1,4 +1,4 @@
-"""What OpenAI-compatible providers understand: how an answer is held to its form and its length, and how they refuse that."""
+"""Differences of OpenAI-compatible providers: form and length of answers, and refusals of them."""
 
 import json
 import re
@@ -8,32 +8,58 @@ from typing import Any, Literal, NamedTuple, TypedDict
 
 from pydantic import BaseModel
 
-FORMS = (
-    "json_schema",
-    "json_object",
-    None,
-)  # what holds an answer to its form, the strictest first
-# What providers call the most tokens of an answer. The older name first: who wants the new one refuses it aloud and free of
-# charge, while servers that know the old one only (Ollama, llama-cpp-python) pass over the new one in silence.
+FORMS = ("json_schema", "json_object", None)  # of an answer, the strictest first
+# Names of the most tokens of an answer. The older name first: providers that want the new one
+# refuse it free of charge, while servers that know only the old one (Ollama, llama-cpp-python)
+# ignore the new one.
 LIMITS = ("max_tokens", "max_completion_tokens", None)
-MISCOUNTED = 16  # tokens by which a provider may be wrong about what it has written
-TOLD = "Answer with one JSON object and nothing else: no other words, no code fence. It must be valid under this JSON schema:\n"
-# How OpenAI, Azure, OpenRouter, vLLM, llama.cpp, Groq, DeepSeek, Mistral and servers made with FastAPI word what they refuse.
+MISCOUNTED = 16  # tokens by which a provider may be wrong about its answer
+FORM_INSTRUCTION = (
+    "Answer with one JSON object and nothing else: no other words, no code fence. "
+    "It must be valid under this JSON schema:\n"
+)
+# Refusals of OpenAI, Azure, OpenRouter, vLLM, llama.cpp, Groq, DeepSeek, Mistral and servers made
+# with FastAPI.
 ABOUT_FORM = re.compile(
-    r"response.?format|json.?(schema|object|mode|output)|schema|structured|\bstrict\b|\bgrammar\b|guided"
+    r"response.?format|json.?(schema|object|mode|output)|schema|structured"
+    r"|\bstrict\b|\bgrammar\b|guided"
 )
 ABOUT_LIMIT = re.compile(r"max_(completion_)?tokens")
 ABOUT_ITS_SIZE = re.compile(
-    r"too (large|big|high)|at most|maximum|exceed|higher|(less|greater) than|limit was reached|range|between|\[\d+, ?\d+\]|out of"
+    r"too (large|big|high)|at most|maximum|exceed|higher|(less|greater) than|limit was reached"
+    r"|range|between|\[\d+, ?\d+\]|out of"
 )
 ABOUT_A_FIELD = re.compile(
-    r"(un(supported|known|recogni[sz]ed|expected)|extra|additional) (\w+ )?(param|field|argument|input|propert|key)"
+    r"(un(supported|known|recogni[sz]ed|expected)|extra|additional) (\w+ )?"
+    r"(param|field|argument|input|propert|key)"
 )
 ABOUT_ELSE = re.compile(
     r"content.{0,12}(policy|filter|management)|context.(length|window)|moderation|model_not_found"
 )
 OTHER_FIELDS = {"messages", "model", "input", "prompt"}
-UNLUCKY = "json_validate_failed"  # Groq's name for an answer, not a request, that breaks the schema
+UNLUCKY = "json_validate_failed"  # Groq: the answer, not the request, breaks the schema
+MOST_BRACES = 200  # places at which JSON within an answer is searched
+# Statuses that the same request would get again.
+LASTING = {301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 422}
+# A gateway gave up on a model that may have gone on.
+MAYBE_BILLED = {502, 504, *range(520, 528)}
+# Codes of an error within a status 200 that the same request would get again.
+LASTING_WITHIN = {"400", "401", "402", "403", "404"}
+HINTS: dict[int | str, str] = {
+    **dict.fromkeys(
+        (301, 302, 303, 307, 308), "it sends us elsewhere, and OPENAI_BASE_URL must say where to"
+    ),
+    401: "OPENAI_API_KEY is not accepted by the provider",
+    402: "the account at the provider has no credit left",
+    403: "OPENAI_API_KEY may not use this model",
+    404: "OPENAI_BASE_URL or OPENAI_MODEL does not exist at the provider",
+    "insufficient_quota": "the account at the provider has no quota left",
+}
+CUT_OFF = "output limit was reached"  # OpenAI's refusal for a thinking model at its limit
+NEEDS_LIMIT = (
+    "A budget needs a model that keeps to a limit of tokens (MODEL_MAX_TOKENS), "
+    "and this one knows none"
+)
 
 
 class Message(TypedDict):
@@ -49,12 +75,12 @@ class Dialect(NamedTuple):
 
 
 class ProviderFeatures:
-    """What a process has found out about its provider: the dialect to ask it in. Thread-safe."""
+    """Features of a provider that a process has found: the dialect of requests. Thread-safe."""
 
     def __init__(self, max_tokens: int) -> None:
         self._max_tokens = max_tokens
         self._lock = threading.Lock()
-        self._dialect: Dialect | None = None  # of the first answer, whatever is refused afterwards
+        self._dialect: Dialect | None = None  # of the first answer, despite later refusals
         self._keeps_to_form = False
 
     @property
@@ -62,20 +88,15 @@ class ProviderFeatures:
         return self._dialect or Dialect()
 
     def answered(self, dialect: Dialect, written: int | None) -> None:
-        """An answer of so many tokens came in this dialect. One that is too long was not limited by it."""
+        """Note an answer of so many tokens; one that is too long was not limited."""
         with self._lock:
             self._dialect = self._dialect or dialect
-            if (
-                LIMITS[dialect.limit]
-                and written is not None
-                and written > self._max_tokens + MISCOUNTED
-            ):
-                self._dialect = self._dialect._replace(
-                    limit=max(self._dialect.limit, dialect.limit + 1)
-                )
+            if LIMITS[dialect.limit] and (written or 0) > self._max_tokens + MISCOUNTED:
+                limit = max(self._dialect.limit, dialect.limit + 1)
+                self._dialect = self._dialect._replace(limit=limit)
 
     def kept_to_form(self, dialect: Dialect, *, kept: bool) -> None:
-        """Whether an answer was JSON. A provider that passes over a schema in silence has to be told it in words."""
+        """Note whether an answer was JSON; a provider that ignores schemas gets it in words."""
         with self._lock:
             self._keeps_to_form |= kept
             if not self._keeps_to_form and FORMS[dialect.form] == "json_schema":
@@ -83,36 +104,34 @@ class ProviderFeatures:
 
 
 class Refusal(Exception):
-    """A status that is no answer, with as much of its body as came."""
+    """The provider refused a request; it has the status and the body as far as received."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         super().__init__(str(status))
         self.status, self.headers, self.unlimited = status, headers, False
-        said = loaded(body) or body.decode("utf-8", "replace")
-        error = (said.get("error") or said) if isinstance(said, dict) else said
+        content = loaded(body) or body.decode("utf-8", "replace")
+        error = (content.get("error") or content) if isinstance(content, dict) else content
         fields = error if isinstance(error, dict) else {}
         self.message = str(fields.get("message") or " ".join(_strings(error)))
         self.names = {str(fields.get("code")), str(fields.get("type"))}
         self.field = re.split(r"[.\[]", str(fields.get("param")))[0]
-        self.words = (
-            "" if body.lstrip().startswith(b"<") else " ".join(_strings(said)).lower()
-        )  # web pages say much
+        # Words of a web page have no meaning here.
+        self.words = "" if body.lstrip()[:1] == b"<" else " ".join(_strings(content)).lower()
 
 
 def request_in(
     messages: Sequence[Message], shape: type[BaseModel], dialect: Dialect, max_tokens: int
 ) -> dict[str, Any]:
-    """What is asked of the provider. The first of the messages is the system's."""
+    """Return the request to the provider. The first message is that of the system."""
     form, limit = FORMS[dialect.form], LIMITS[dialect.limit]
     request: dict[str, Any] = {"messages": list(messages)} | ({limit: max_tokens} if limit else {})
     if form == "json_schema":
         schema = {"name": shape.__name__, "schema": shape.model_json_schema(), "strict": True}
         return {**request, "response_format": {"type": form, form: schema}}
-    system, *others = (
-        messages  # one message of the system, since the templates of some models know no second one
-    )
-    told = Message(role="system", content=f"{system['content']}\n\n{TOLD}{schema_text(shape)}")
-    request["messages"] = [told, *others]
+    # One message of the system: the templates of some models have no second one.
+    system, *others = messages
+    content = f"{system['content']}\n\n{FORM_INSTRUCTION}{schema_text(shape)}"
+    request["messages"] = [Message(role="system", content=content), *others]
     return request | ({"response_format": {"type": form}} if form else {})
 
 
@@ -121,16 +140,14 @@ def schema_text(shape: type[BaseModel]) -> str:
 
 
 def simpler_dialect(dialect: Dialect, refusal: Refusal, model: str) -> Dialect | None:
-    """The dialect to try next; None when the refusal is about something else, or there is none."""
-    words = re.sub(
-        rf"(?<!\w){re.escape(model.lower())}(?!\w)", "", refusal.words
-    )  # it may be called gpt-strict
+    """Return the next dialect; None: there is none, or the refusal has another reason."""
+    # Without the name of the model, which may be gpt-strict.
+    words = re.sub(rf"(?<!\w){re.escape(model.lower())}(?!\w)", "", refusal.words)
     elsewhere = (
         refusal.field in OTHER_FIELDS or UNLUCKY in refusal.names or ABOUT_ELSE.search(words)
     )
-    grammar = (
-        refusal.status == 500 and "grammar" in words
-    )  # llama.cpp, about schemas that it cannot turn into one
+    # Of llama.cpp, about schemas that it cannot convert.
+    grammar = refusal.status == 500 and "grammar" in words
     if elsewhere or not (grammar or refusal.status in {400, 404, 422, 501}):
         return None
     less_form = dialect._replace(form=dialect.form + 1) if FORMS[dialect.form] else None
@@ -150,14 +167,29 @@ def loaded(body: bytes) -> Any:
         return None
 
 
-def _strings(said: object, depth: int = 8) -> Iterator[str]:
-    """All texts in a JSON value but those that FastAPI repeats from the request."""
-    if isinstance(said, str):
-        yield said
-    elif depth and isinstance(said, dict | list):
-        for part in (
-            said
-            if isinstance(said, list)
-            else [value for name, value in said.items() if name != "input"]
-        ):
+def json_within(text: str) -> str | None:
+    """Return the largest JSON object within a text that is not in its <think> part, or None."""
+    text = re.sub(r"\A\s*<think>.*?</think>", "", text, flags=re.DOTALL)
+    found, place = "", text.find("{")
+    for _ in range(MOST_BRACES):
+        if place < 0:
+            break
+        try:
+            end = json.JSONDecoder().raw_decode(text, place)[1]
+        except (ValueError, RecursionError):
+            end = place + 1
+        else:
+            found = max(found, text[place:end], key=len)
+        place = text.find("{", end)
+    return found or None
+
+
+def _strings(value: object, depth: int = 8) -> Iterator[str]:
+    """Yield all texts of a JSON value without those that FastAPI repeats from the request."""
+    if isinstance(value, dict):
+        value = [part for name, part in value.items() if name != "input"]
+    if isinstance(value, str):
+        yield value
+    elif depth and isinstance(value, list):
+        for part in value:
             yield from _strings(part, depth - 1)

@@ -1,6 +1,6 @@
-"""The generator for every OpenAI-compatible model: what it is asked at each step, and what becomes of its answers.
+"""Generator for every OpenAI-compatible model: its questions at each step, and its answers.
 
-What a person or a page says is data in every question: it stands in the user's message, as JSON, and nowhere else.
+Texts of persons and pages are data in every question: JSON in the user's message, nowhere else.
 """
 
 import copy
@@ -42,14 +42,17 @@ DRAFTS: dict[ContentKind, type[TutorialDraft] | type[ResourcesDraft] | type[Quiz
     ContentKind.resources: ResourcesDraft,
     ContentKind.quiz: QuizDraft,
 }
-AGAIN = "Your answer does not fit. `problems` says why; answer again, with the whole JSON of this `schema` and nothing else."
+AGAIN = (
+    "Your answer does not fit. `problems` says why; "
+    "answer again, with the whole JSON of this `schema` and nothing else."
+)
 MOST_PROBLEMS = 10
 
 Made = TypeVar("Made")
 
 
 class ModelGenerator:
-    """A Generator. One instance, with its metered twins, serves all threads of a process: they share client and pace."""
+    """Generator for all threads of a process; metered copies share client and rate control."""
 
     repairs = True
 
@@ -81,11 +84,11 @@ class ModelGenerator:
         return prompt(step).version
 
     def fit(self, request: RoadmapRequest) -> RoadmapRequest:
-        """A model takes any goal, in any language."""
+        """Accept any goal, in any language."""
         return request
 
     def check_feedback(self, pointer: str) -> None:
-        """A model takes any words."""
+        """Accept any feedback."""
 
     def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
         return self._pace.slot(first=first)
@@ -113,7 +116,7 @@ class ModelGenerator:
         return self._design("repair", design, facts)
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
-        poor: list[Contents] = []  # one that lacks something is better than none
+        poor: list[Contents] = []  # a tutorial with faults, better than none
 
         def made(draft: Any) -> Contents:
             content: Contents = draft.to_content()
@@ -131,12 +134,12 @@ class ModelGenerator:
         try:
             return self._ask(kind, DRAFTS[kind], _facts(brief), made)
         except GeneratorFault:
-            if poor:  # it is paid for, and what came instead is not in the agreed form
+            if poor:  # the second answer is not in the agreed form
                 return poor[0]
             raise
 
     def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
-        """What breaks a rule of an outline is not asked for again here: repairing it is a step of its own."""
+        """Ask for an outline. Raises InvalidOutline, since repairs are a step of their own."""
         known = {
             **_wishes(design.request),
             "analysis": design.analysis.model_dump(mode="json"),
@@ -151,16 +154,14 @@ class ModelGenerator:
     def _ask(
         self, step: str, shape: type[Any], facts: dict[str, Any], make: Callable[[Any], Made]
     ) -> Made:
-        """What is made of the answer, which has one chance to be put right. Raises GeneratorFault."""
+        """Ask, and once again after an invalid answer. Raises GeneratorFault."""
         try:
             self._pace.begin()
-        except (
-            ProviderRateLimited
-        ) as busy:  # the provider has asked for a pause since the slot was taken
+        except ProviderRateLimited as busy:  # a pause that began after the slot was taken
             raise RetryLater(str(busy), busy.retry_after) from busy
         messages: list[Message] = [
             {"role": "system", "content": prompt(step).text},
-            {"role": "user", "content": _json(facts)},
+            {"role": "user", "content": json.dumps(facts, ensure_ascii=False)},
         ]
         answer = self._complete(step, messages, shape)
         made, problems = _tried(answer, shape, make)
@@ -170,12 +171,11 @@ class ModelGenerator:
                 "schema": shape.model_json_schema(),
                 "instruction": AGAIN,
             }
-            again: list[Message] = [
-                *messages,
+            messages += [
                 {"role": "assistant", "content": answer},
-                {"role": "user", "content": _json(wrong)},
+                {"role": "user", "content": json.dumps(wrong, ensure_ascii=False)},
             ]
-            made, problems = _tried(self._complete(step, again, shape), shape, make)
+            made, problems = _tried(self._complete(step, messages, shape), shape, make)
         if made is None:
             raise GeneratorFault(
                 f"The model's answer is not in the agreed form: {' '.join(problems)[:300]}"
@@ -198,7 +198,7 @@ class ModelGenerator:
 def _tried(
     answer: str, shape: type[Any], make: Callable[[Any], Made]
 ) -> tuple[Made | None, list[str]]:
-    """What is made of an answer, or what is wrong with it."""
+    """Return the result that `make` returns for an answer, or its problems."""
     try:
         return make(shape.model_validate_json(strip_nul_json(answer))), []
     except ValidationError as error:
@@ -208,10 +208,9 @@ def _tried(
 
 
 def _rules(error: ValidationError) -> list[str]:
-    found = error.errors(include_url=False, include_input=False)[:MOST_PROBLEMS]
     return [
         f"{'.'.join(str(part) for part in problem['loc']) or 'all'}: {problem['msg']}."
-        for problem in found
+        for problem in error.errors(include_url=False, include_input=False)[:MOST_PROBLEMS]
     ]
 
 
@@ -247,7 +246,3 @@ def _facts(brief: ConceptBrief) -> dict[str, Any]:
     if brief.dead:
         facts["dead_addresses"] = brief.dead
     return facts
-
-
-def _json(facts: dict[str, Any]) -> str:
-    return json.dumps(facts, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Does the model answer? One call with room for one token, which costs next to nothing and stands in no books."""
+"""Health check of the model: one call of one token, which is not metered."""
 
 import time
 
@@ -18,7 +18,7 @@ class Word(BaseModel):
 
 
 def answer_seconds(settings: Settings) -> float:
-    """How long the model of the settings, which have a key, took to answer. Raises GeneratorFault with the reason."""
+    """Return the seconds until the model answered. Raises GeneratorFault."""
     assert settings.openai_api_key is not None
     client = ModelClient(
         key=settings.openai_api_key.get_secret_value(),

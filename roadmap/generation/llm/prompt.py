@@ -1,4 +1,4 @@
-"""What a model is told at each step: one file a step beside this one."""
+"""Prompts of the steps: a file for each in `prompts/`."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent / "prompts"
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """`version` changes with every change of the words, and stands on everything that is made with them."""
+    """Prompt of a step; `version` changes with its text, and is stored with all results."""
 
     step: str
     text: str
@@ -19,6 +19,6 @@ class Prompt:
 
 @lru_cache(maxsize=32)
 def prompt(step: str) -> Prompt:
-    """The words for a step. They never contain anything of a person, which is sent apart from them as JSON."""
+    """Return the prompt of a step, without data of persons, which is sent as JSON."""
     text = (FOLDER / f"{step}.md").read_text("utf-8")
     return Prompt(step, text, f"{step}-{hashlib.sha256(text.encode()).hexdigest()[:10]}")

@@ -1,4 +1,4 @@
-"""How fast this process may ask a provider: additive increase, multiplicative decrease, as TCP does it (RFC 5681)."""
+"""Rate control of calls to a provider: additive increase, multiplicative decrease (RFC 5681)."""
 
 import random
 import threading
@@ -8,30 +8,29 @@ from time import monotonic
 
 from roadmap.generation.context import Cause
 
-WHEN_FULL = 1.0  # seconds after which to come back when all slots are taken
-RESERVED = 2.0  # seconds for which others are held back when what comes first found no room
-REFUSED_A_SECOND, LONGEST_TURN = (
-    10,
-    20.0,
-)  # others that are told to come back in each second; seconds
-FIRST_PAUSE = 2.0  # seconds; doubles with every 429 that does not say how long
-LONGEST_OWN_PAUSE = 60.0  # seconds, when the provider does not say
-LONGEST_PAUSE = 300.0  # seconds, whatever the provider says
+WHEN_FULL = 1.0  # seconds to wait when all slots are taken
+RESERVED = 2.0  # seconds for which a slot is reserved for work that comes first
+REFUSED_A_SECOND = 10  # retries in each second
+LONGEST_TURN = 20.0  # seconds to wait at most
+FIRST_PAUSE = 2.0  # seconds; doubles with every 429 without a time
+LONGEST_OWN_PAUSE = 60.0  # seconds, without a time of the provider
+LONGEST_PAUSE = 300.0  # seconds, whatever the time of the provider
 
 
 class ProviderRateLimited(Exception):
-    """Not now: as many calls as may be are running, or the provider wants a pause. Come back in `retry_after` seconds."""
+    """All slots are taken, or the provider wants a pause. Retry in `retry_after` seconds."""
 
     def __init__(self, retry_after: float, cause: Cause = Cause.slots) -> None:
         super().__init__(
-            f"The model is asked as often as it may be; there is room again in about {retry_after:.0f} s."
+            "The model is asked as often as it may be; "
+            f"there is room again in about {retry_after:.0f} s."
         )
         self.retry_after = retry_after
         self.cause = cause
 
 
 class RetryStagger:
-    """When to come back, for those who are all told so at the same time. Thread-safe."""
+    """Staggered times of retries that are refused at the same time. Thread-safe."""
 
     def __init__(self, *, now: Callable[[], float] = monotonic) -> None:
         self._now = now
@@ -39,7 +38,7 @@ class RetryStagger:
         self._lock = threading.Lock()
 
     def next(self) -> float:
-        """Seconds. The more are told so in this second, the more it is: hundreds would only keep the queue busy."""
+        """Return seconds to wait, which grow with the number of refusals in this second."""
         with self._lock:
             now = self._now()
             if now - self._second >= 1:
@@ -50,9 +49,9 @@ class RetryStagger:
 
 
 class RateControl:
-    """Thread-safe. `slow_down` and `went_well` are called by the thread that has begun the call.
+    """Rate control. Thread-safe; `slow_down` and `went_well` run in the thread of the call.
 
-    What a call says that began before the last `slow_down` is about the pace before it, and changes nothing.
+    Results of calls that began before the last `slow_down` are about the rate before it: no effect.
     """
 
     def __init__(self, limit: int, *, now: Callable[[], float] = monotonic) -> None:
@@ -61,7 +60,7 @@ class RateControl:
         self._limit, self._slots, self._now = limit, limit, now
         self._running = self._successes = self._pauses = 0
         self._closed_until = float("-inf")
-        self._reserved_until = float("-inf")  # for what comes first
+        self._reserved_until = float("-inf")  # for work that comes first
         self._turns = RetryStagger(now=now)
         self._slowdowns = 0
         self._lock = threading.Lock()
@@ -69,16 +68,25 @@ class RateControl:
 
     @property
     def slots(self) -> int:
-        """How many calls may run at once now."""
+        """Current concurrency limit."""
         return self._slots
 
     @contextmanager
     def slot(self, *, first: bool = False) -> Iterator[None]:
-        """Room for one piece of work. Raises Busy instead of waiting. What comes `first` is let in before the others: when
-        it found no room, those find none either for a while.
+        """Hold a slot for one piece of work. Raises ProviderRateLimited instead of waiting.
+
+        When work that comes `first` finds no slot, the next one is reserved for it for a while.
         """
         with self._lock:
-            self._admit(first)
+            self._check_open()
+            now = self._now()
+            if self._running >= self._slots or (not first and now < self._reserved_until):
+                if not first:
+                    raise ProviderRateLimited(self._turns.next())
+                self._reserved_until = now + RESERVED
+                raise ProviderRateLimited(WHEN_FULL / 2 * random.uniform(0.75, 1.25))
+            if first:
+                self._reserved_until = float("-inf")
             self._running += 1
             self._thread.began = self._slowdowns
         try:
@@ -88,24 +96,30 @@ class RateControl:
                 self._running -= 1
 
     def begin(self) -> None:
-        """Who has a slot begins a call, which need not be the first in it. Raises Busy while the provider wants a pause."""
+        """Begin a call in a slot. Raises ProviderRateLimited while the provider wants a pause."""
         with self._lock:
             self._check_open()
             self._thread.began = self._slowdowns
 
     def slow_down(self, retry_after: float | None = None) -> None:
-        """The provider answered 429, and said for how many seconds, or not."""
+        """Note an answer 429, with or without seconds to wait."""
         with self._lock:
             fresh = self._began() == self._slowdowns
             if fresh:
                 self._slots, self._successes = max(1, self._slots // 2), 0
                 self._slowdowns += 1
                 self._thread.began = self._slowdowns
-            if fresh or retry_after is not None:
-                self._closed_until = max(self._closed_until, self._now() + self._pause(retry_after))
+            if retry_after is not None:
+                pause = min(max(retry_after, 0.0), LONGEST_PAUSE)
+            elif fresh:
+                pause = min(FIRST_PAUSE * 2.0**self._pauses, LONGEST_OWN_PAUSE)
+                self._pauses = min(self._pauses + 1, 10)  # its pause exceeds the longest one
+            else:
+                return
+            self._closed_until = max(self._closed_until, self._now() + pause)
 
     def went_well(self) -> None:
-        """A call succeeded: one slot more after as many of those as there are slots."""
+        """Note a success; as many of these as there are slots add one slot."""
         with self._lock:
             if self._began() != self._slowdowns:
                 return
@@ -114,34 +128,13 @@ class RateControl:
             if self._successes >= self._slots:
                 self._slots, self._successes = min(self._limit, self._slots + 1), 0
 
-    def _admit(self, first: bool) -> None:
-        self._check_open()
-        now = self._now()
-        held_back = not first and now < self._reserved_until
-        if self._running < self._slots and not held_back:
-            if first:
-                self._reserved_until = float("-inf")
-            return
-        if first:
-            self._reserved_until = now + RESERVED
-            raise ProviderRateLimited(WHEN_FULL / 2 * random.uniform(0.75, 1.25))
-        raise ProviderRateLimited(self._turns.next())
-
     def _check_open(self) -> None:
         left = self._closed_until - self._now()
         if left > 0:
-            raise ProviderRateLimited(
-                left + random.uniform(0, 1 + left / 4), Cause.rate_limit
-            )  # so that not everybody comes back at once
+            # Spread, so that not all retries come at once.
+            raise ProviderRateLimited(left + random.uniform(0, 1 + left / 4), Cause.rate_limit)
 
     def _began(self) -> int:
-        """The number of slow-downs before the call of this thread; a thread that never took a slot speaks of now."""
+        """Return the slow-downs before the call of this thread, or all without a call."""
         began: int = getattr(self._thread, "began", self._slowdowns)
         return began
-
-    def _pause(self, retry_after: float | None) -> float:
-        if retry_after is not None:
-            return min(max(retry_after, 0.0), LONGEST_PAUSE)
-        pause = min(FIRST_PAUSE * 2.0**self._pauses, LONGEST_OWN_PAUSE)
-        self._pauses = min(self._pauses + 1, 10)  # longer than the longest by then
-        return pause

@@ -1,6 +1,7 @@
-"""The forms that a model fills in: JSON schemas whose every valid answer makes sense, turned into domain types.
+"""Forms that a model fills in: JSON schemas whose valid answers become domain types.
 
-No defaults and no length limits here: structured output allows neither. The domain types check what comes out.
+They have no defaults and no length limits, which structured output does not allow. The domain types
+validate the answers.
 """
 
 import math
@@ -34,7 +35,7 @@ Item = TypeVar("Item")
 
 
 def _whole(hours: Any) -> Any:
-    """Models write 2.5 or "3 hours" where the schema is not enforced."""
+    """Accept 2.5 and "3 hours", which models write if the schema is not enforced."""
     if isinstance(hours, str) and (found := re.match(r"\s*([0-9]{1,4}(?:\.[0-9]{1,3})?)", hours)):
         hours = float(found[1])
     return math.ceil(hours) if isinstance(hours, float) and 0 < hours < 10_000 else hours
@@ -52,9 +53,7 @@ def _few(items: list[Item]) -> list[Item]:
     return items
 
 
-LONGEST_TUTORIAL = (
-    100_000  # characters; more than a person reads at once, and each is looked at many times
-)
+LONGEST_TUTORIAL = 100_000  # characters; checks read each of them many times
 
 Markdown = Annotated[str, AfterValidator(plain), AfterValidator(str.strip)]
 Words = Annotated[str, AfterValidator(_short), AfterValidator(plain), AfterValidator(str.strip)]
@@ -63,7 +62,7 @@ Several = Annotated[list[Item], FIRST_ONLY, AfterValidator(_few)]
 
 
 class Draft(BaseModel):
-    """Fields that nobody asked for are left out; the schema that is sent allows none."""
+    """Form of a model; extra fields are ignored, and the schema that is sent forbids them."""
 
     model_config = ConfigDict(extra="ignore", json_schema_extra={"additionalProperties": False})
 
@@ -131,7 +130,22 @@ class OutlineDraft(Draft):
     stages: Several[StageDraft]
 
     def to_outline(self) -> Outline:
-        return Outline(title=self.title, stages=tuple(_stage(stage) for stage in self.stages))
+        stages = (
+            OutlineStage(
+                **stage.model_dump(exclude={"modules"}),
+                modules=tuple(
+                    OutlineModule(
+                        **module.model_dump(exclude={"concepts"}),
+                        concepts=tuple(
+                            OutlineConcept(**concept.model_dump()) for concept in module.concepts
+                        ),
+                    )
+                    for module in stage.modules
+                ),
+            )
+            for stage in self.stages
+        )
+        return Outline(title=self.title, stages=tuple(stages))
 
 
 class TutorialDraft(Draft):
@@ -175,12 +189,9 @@ class QuestionDraft(Draft):
     ]
 
     def to_question(self) -> Question:
-        options = [(text, True) for text in self.right_options] + [
-            (text, False) for text in self.wrong_options
-        ]
-        random.Random(self.prompt).shuffle(
-            options
-        )  # an order that tells nothing, and the same each time
+        options = [(text, True) for text in self.right_options]
+        options += [(text, False) for text in self.wrong_options]
+        random.Random(self.prompt).shuffle(options)  # the same order each time
         is_statement = len(self.right_options) == len(self.wrong_options) == 1
         return Question(
             type="multiple"
@@ -200,17 +211,3 @@ class QuizDraft(Draft):
 
     def to_content(self) -> Quiz:
         return Quiz(questions=tuple(question.to_question() for question in self.questions))
-
-
-def _stage(stage: StageDraft) -> OutlineStage:
-    modules = tuple(_module(module) for module in stage.modules)
-    return OutlineStage(
-        key=stage.key, title=stage.title, description=stage.description, modules=modules
-    )
-
-
-def _module(module: ModuleDraft) -> OutlineModule:
-    concepts = tuple(OutlineConcept(**concept.model_dump()) for concept in module.concepts)
-    return OutlineModule(
-        key=module.key, title=module.title, description=module.description, concepts=concepts
-    )
