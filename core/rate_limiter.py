@@ -55,17 +55,17 @@ class Limiter:
     def __init__(self, *, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._windows: OrderedDict[Key, Window] = OrderedDict()
-        self._closed: dict[Key, float] = {}  # until when, by the counts of all processes
-        self._news: Counter[Key] = Counter()  # for the other processes
+        self._blocked: dict[Key, float] = {}  # until when, by the counts of all processes
+        self._pending: Counter[Key] = Counter()  # for the other processes
         self._lock = threading.Lock()
 
-    def hit(self, limit: Limit, key: str, *, tell: bool = True) -> float:
-        """Count one and return 0.0, or return the seconds to wait. `tell` shares it."""
+    def hit(self, limit: Limit, key: str, *, publish: bool = True) -> float:
+        """Count one and return 0.0, or return the seconds to wait. `publish` shares it."""
         with self._lock:
             wait = self._look((limit, key))
             if not wait and limit.most:
                 self._windows[limit, key].count += 1
-                if tell:
+                if publish:
                     self._note((limit, key))
         return wait
 
@@ -78,50 +78,50 @@ class Limiter:
         """Return the remaining number and the seconds until the limit is whole again."""
         with self._lock:
             now = self._now()
-            if (closed := self._closed.get((limit, key), 0.0)) > now:
-                return 0, closed - now
+            if (blocked := self._blocked.get((limit, key), 0.0)) > now:
+                return 0, blocked - now
             window, passed = self._window((limit, key), now), now / limit.seconds % 1
             left = limit.most - window.count - ceil(window.before * (1 - passed))
             return max(left, 0), (1 - passed) * limit.seconds
 
-    def give_back(self, limit: Limit, key: str) -> None:
+    def refund(self, limit: Limit, key: str) -> None:
         """Take one count back. Only for counts that were not shared."""
         with self._lock:
             window = self._windows.get((limit, key))
             if window is not None and window.count > 0:
                 window.count -= 1
 
-    def tell(self, limit: Limit, key: str) -> None:
-        """Share a count that was made without `tell`."""
+    def publish(self, limit: Limit, key: str) -> None:
+        """Share a count that was made without `publish`."""
         with self._lock:
             self._note((limit, key))
 
-    def news(self) -> Counter[Key]:
+    def take_pending(self) -> Counter[Key]:
         """Return the counts that were not shared yet, and forget them."""
         with self._lock:
-            news, self._news = self._news, Counter()
-        return news
+            pending, self._pending = self._pending, Counter()
+        return pending
 
-    def close(self, place: Key, until: float) -> None:
+    def block_until(self, place: Key, until: float) -> None:
         """Close a limit that all processes together have reached, until a Unix time."""
         with self._lock:
-            self._closed[place] = until
-            if len(self._closed) > MOST_KEYS:
+            self._blocked[place] = until
+            if len(self._blocked) > MOST_KEYS:
                 now = self._now()
-                self._closed = {
-                    place: until for place, until in self._closed.items() if until > now
+                self._blocked = {
+                    place: until for place, until in self._blocked.items() if until > now
                 }
-            while len(self._closed) > MOST_KEYS:  # the ones that were closed first
-                del self._closed[next(iter(self._closed))]
+            while len(self._blocked) > MOST_KEYS:  # the ones that were closed first
+                del self._blocked[next(iter(self._blocked))]
 
     def _look(self, place: Key) -> float:
         limit, now = place[0], self._now()
         if not limit.most:
             return 0.0
-        if (closed := self._closed.get(place)) is not None:
-            if closed > now:
-                return closed - now
-            del self._closed[place]
+        if (blocked := self._blocked.get(place)) is not None:
+            if blocked > now:
+                return blocked - now
+            del self._blocked[place]
         window, passed = self._window(place, now), now / limit.seconds % 1
         if window.before * (1 - passed) + window.count + 1 <= limit.most:
             return 0.0
@@ -134,8 +134,8 @@ class Limiter:
         return max(wait * limit.seconds, 1.0)
 
     def _note(self, place: Key) -> None:
-        if place in self._news or len(self._news) < MOST_KEYS:
-            self._news[place] += 1
+        if place in self._pending or len(self._pending) < MOST_KEYS:
+            self._pending[place] += 1
 
     def _window(self, place: Key, now: float) -> Window:
         number = int(now // place[0].seconds)
@@ -173,9 +173,9 @@ class SharedLimits:
 
     def exchange(self) -> None:
         """Share new counts. While Redis is away each process counts for itself."""
-        news = self._limiter.news()
+        pending = self._limiter.take_pending()
         try:
-            for (limit, key), count in news.items():
+            for (limit, key), count in pending.items():
                 self._exchange(limit, key, count)
         except (RedisError, OSError) as error:
             if time.monotonic() > self._silent_until:
@@ -196,7 +196,7 @@ class SharedLimits:
             self._shared.hit(item, key, cost=room)
         too_many = max(count - room, 1)  # were let in: the next ones wait for as long in return
         wait = min(too_many * limit.seconds / limit.most, limit.seconds)
-        self._limiter.close((limit, key), time.time() + wait)
+        self._limiter.block_until((limit, key), time.time() + wait)
 
 
 def whole_seconds(wait: float) -> int:

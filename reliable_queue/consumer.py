@@ -124,7 +124,9 @@ class ReliableConsumer(Consumer):
                 now = time.monotonic()
                 if now - last > queue.ttl:
                     blind_until = now + queue.ttl
-                pulse = queue.storage.beat(queue.ttl, judge=now >= blind_until, info=queue.info())
+                pulse = queue.storage.heartbeat(
+                    queue.ttl, judge=now >= blind_until, info=queue.info()
+                )
                 last = now  # from before the call: it may have been the call that took long
                 returned = pulse.taken_over + queue.release_unknown(pulse.held)
             except queue.storage.faults as error:

@@ -82,21 +82,21 @@ class ReliableMemoryStorage(MemoryStorage):
             if entry is not None:
                 heapq.heappush(self._queue, entry)
 
-    def postpone(self, claim: Claim, until: float) -> None:
+    def snooze(self, claim: Claim, until: float) -> None:
         entry = self._held.pop(claim.receipt, None)
         if entry is not None:
             self.add_to_schedule(
                 claim.data, datetime.fromtimestamp(until, UTC).replace(tzinfo=None), -entry[0]
             )
 
-    def bury(self, claim: Claim, reason: str) -> None:
+    def dead_letter(self, claim: Claim, reason: str) -> None:
         entry = self._held.pop(claim.receipt, None)
         if entry is not None:
             self._dead.insert(
                 0, (DeadLetter(str(claim.receipt), claim.data, reason, self._now()), -entry[0])
             )
 
-    def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
+    def heartbeat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
         """Nobody else could take over, so nobody has to know."""
         self._alive_until, self._info = time.time() + ttl, info
         return Heartbeat(taken_over=0, held=list(self._held))
@@ -122,7 +122,7 @@ class ReliableMemoryStorage(MemoryStorage):
     def is_paused(self) -> bool:
         return self._is_paused
 
-    def standing(self) -> QueueStats:
+    def stats(self) -> QueueStats:
         with self._lock:
             first = [
                 Waiting(data, since)

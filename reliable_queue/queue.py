@@ -19,7 +19,7 @@ from huey.signals import SIGNAL_ERROR
 from reliable_queue.consumer import ReliableConsumer
 from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.messages import SignedJsonSerializer, UnreadableMessage
-from reliable_queue.running_tasks import FAILED, INTERRUPTED, POSTPONED, RunningTasks, Told
+from reliable_queue.running_tasks import FAILED, INTERRUPTED, SNOOZED, RunningTasks, Told
 from reliable_queue.storage import Claim, QueueStats, ReliableStorage
 
 logger = logging.getLogger("delivery")
@@ -183,7 +183,7 @@ class ReliableQueue(Huey):
                 task = self.deserialize_task(claim.data)
             except (UnreadableMessage, HueyException) as error:
                 logger.error("a message of %s goes to the dead letters: %s", self.name, error)
-                self.storage.bury(claim, str(error))
+                self.storage.dead_letter(claim, str(error))
                 continue
             task.claim = claim
             self._known.add(claim.receipt)
@@ -221,7 +221,7 @@ class ReliableQueue(Huey):
             if claim is None:
                 raise
             self._known.discard(claim.receipt)
-            self.storage.bury(claim, f"it failed for good: {error!r}")
+            self.storage.dead_letter(claim, f"it failed for good: {error!r}")
         except BaseException:  # held but unknown now: it comes back by release_unknown
             outcome = INTERRUPTED
             if claim is not None:
@@ -229,13 +229,13 @@ class ReliableQueue(Huey):
             raise
         else:
             if claim is not None and self._running.claim is None:
-                outcome = POSTPONED
+                outcome = SNOOZED
             elif claim is not None:
                 self._finished_claims().append(claim)
         finally:
             self._executions.end(task, outcome)
 
-    def postpone(self, until: datetime) -> bool:
+    def snooze(self, until: datetime) -> bool:
         """Let the message of the task that calls this come again at that time, the same one, with its deliveries counted.
 
         False, and nothing happens, when the task was not brought by a message.
@@ -246,7 +246,7 @@ class ReliableQueue(Huey):
         self._known.discard(
             claim.receipt
         )  # at once: soon the same receipt may be that of another worker here
-        self.storage.postpone(claim, until.timestamp())
+        self.storage.snooze(claim, until.timestamp())
         self._running.claim = None
         return True
 
@@ -315,7 +315,7 @@ class ReliableQueue(Huey):
         super()._emit(signal, task, *args, **kwargs)
         claim = getattr(task, "claim", None)
         if signal == SIGNAL_ERROR and not task.retries and claim is not None:
-            self.storage.bury(claim, f"it failed for good: {args[0]!r}")
+            self.storage.dead_letter(claim, f"it failed for good: {args[0]!r}")
 
     # Revoking: two commands for each task are spared while nothing is revoked
 
@@ -373,12 +373,12 @@ class ReliableQueue(Huey):
         if self._immediate:
             self.drain()
 
-    def standing(self) -> tuple[QueueStats, float | None]:
+    def stats(self) -> tuple[QueueStats, float | None]:
         """Counts, and for how many seconds the oldest message is ready by now; None when there is none, or none that says."""
-        standing = self.storage.standing()
-        since = [waiting.at or self.sent_at(waiting.data) for waiting in standing.first]
+        stats = self.storage.stats()
+        since = [waiting.at or self.sent_at(waiting.data) for waiting in stats.first]
         known = [at for at in since if at is not None]
-        return standing, max(0.0, self._epoch() - min(known)) if known else None
+        return stats, max(0.0, self._epoch() - min(known)) if known else None
 
     def sent_at(self, data: bytes) -> float | None:
         """When a message was sent, in seconds since 1970; None for one that cannot be read, or of a version that did not say."""

@@ -136,15 +136,15 @@ RELEASE = _consumer("""-- ARGV: consumer, entry
 if redis.call('LREM', prefix .. 'held:' .. ARGV[1], 1, ARGV[2]) == 1 then make_ready('RPUSH', ARGV[2]) end
 return 1""")
 
-POSTPONE = _consumer("""-- ARGV: consumer, entry, until
+SNOOZE = _consumer("""-- ARGV: consumer, entry, until
 if redis.call('LREM', prefix .. 'held:' .. ARGV[1], 1, ARGV[2]) == 1 then schedule(ARGV[3], ARGV[2]) end
 return 1""")
 
-BURY = _consumer("""-- ARGV: consumer, entry, reason, now, dead letters kept
+DEAD_LETTER = _consumer("""-- ARGV: consumer, entry, reason, now, dead letters kept
 if redis.call('LREM', prefix .. 'held:' .. ARGV[1], 1, ARGV[2]) == 1 then put_aside(ARGV[2], ARGV[3], ARGV[4], ARGV[5]) end
 return 1""")
 
-BEAT = _consumer("""-- ARGV: consumer, ttl in ms, when it was sent or '' if it may not judge, most deliveries, reason, now,
+HEARTBEAT = _consumer("""-- ARGV: consumer, ttl in ms, when it was sent or '' if it may not judge, most deliveries, reason, now,
 -- dead letters kept, a word about the consumer. A beat that was held up on its way judges nobody: those of the others
 -- were held up as well.
 local time = redis.call('TIME')
@@ -185,7 +185,7 @@ local ready = redis.call('LLEN', prefix .. 'ready:1') + redis.call('LLEN', prefi
 for _ = 0, math.min(ready, 64) do hint() end -- one at least: something may be due
 return 1""")
 
-STANDING = _consumer("""-- ARGV: now. Returns counts of ready, held, scheduled, dead, then consumers, whether it is paused, and
+STATS = _consumer("""-- ARGV: now. Returns counts of ready, held, scheduled, dead, then consumers, whether it is paused, and
 -- the next of each lane and since when it is ready, and when the first on the schedule was due
 local alive, first = 0, {}
 for _, consumer in ipairs(redis.call('SMEMBERS', prefix .. 'consumers')) do

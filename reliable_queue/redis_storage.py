@@ -79,15 +79,18 @@ class ReliableRedisStorage(RedisStorage):
         )
         self._claim, self._acknowledge = register(scripts.CLAIM), register(scripts.ACKNOWLEDGE)
         self._release, self._release_all = register(scripts.RELEASE), register(scripts.RELEASE_ALL)
-        self._beat, self._wake = register(scripts.BEAT), register(scripts.WAKE)
+        self._heartbeat, self._wake = register(scripts.HEARTBEAT), register(scripts.WAKE)
         self._schedule, self._read_schedule = (
             register(scripts.SCHEDULE),
             register(scripts.READ_SCHEDULE),
         )
-        self._bury, self._take_dead = register(scripts.BURY), register(scripts.TAKE_DEAD)
-        self._postpone, self._remove = register(scripts.POSTPONE), register(scripts.REMOVE)
+        self._dead_letter, self._take_dead = (
+            register(scripts.DEAD_LETTER),
+            register(scripts.TAKE_DEAD),
+        )
+        self._snooze, self._remove = register(scripts.SNOOZE), register(scripts.REMOVE)
         self._pause, self._resume = register(scripts.PAUSE), register(scripts.RESUME)
-        self._standing, self._consumers = register(scripts.STANDING), register(scripts.CONSUMERS)
+        self._stats, self._consumers = register(scripts.STATS), register(scripts.CONSUMERS)
         self._ready = register(scripts.READY)
 
     # Producing
@@ -145,12 +148,12 @@ class ReliableRedisStorage(RedisStorage):
     def release(self, claim: Claim) -> None:
         self._run(self._release, self.consumer, claim.receipt)
 
-    def postpone(self, claim: Claim, until: float) -> None:
-        self._run(self._postpone, self.consumer, claim.receipt, until)
+    def snooze(self, claim: Claim, until: float) -> None:
+        self._run(self._snooze, self.consumer, claim.receipt, until)
 
-    def bury(self, claim: Claim, reason: str) -> None:
+    def dead_letter(self, claim: Claim, reason: str) -> None:
         self._run(
-            self._bury,
+            self._dead_letter,
             self.consumer,
             claim.receipt,
             _one_line(reason),
@@ -160,7 +163,7 @@ class ReliableRedisStorage(RedisStorage):
 
     # Living and dying
 
-    def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
+    def heartbeat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
         reason = f"its consumer died {MAX_DELIVERIES} times while running it"
         sent = "" if self._clock is None or not judge else self._clock + time.monotonic()
         arguments = (
@@ -172,7 +175,7 @@ class ReliableRedisStorage(RedisStorage):
             DEAD_LETTERS_KEPT,
             info or NO_INFO,
         )
-        moved, clock, held = self._run(self._beat, self.consumer, *arguments)
+        moved, clock, held = self._run(self._heartbeat, self.consumer, *arguments)
         self._clock = float(clock) - time.monotonic()
         return Heartbeat(taken_over=int(moved), held=list(held))
 
@@ -194,10 +197,8 @@ class ReliableRedisStorage(RedisStorage):
 
     # Looking
 
-    def standing(self) -> QueueStats:
-        (ready, held, scheduled, dead), alive, paused, first = self._run(
-            self._standing, self._now()
-        )
+    def stats(self) -> QueueStats:
+        (ready, held, scheduled, dead), alive, paused, first = self._run(self._stats, self._now())
         return QueueStats(ready, held, scheduled, dead, alive, bool(paused), _waiting(first))
 
     def consumers(self) -> list[ConsumerInfo]:

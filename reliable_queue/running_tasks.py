@@ -10,7 +10,7 @@ from huey.signals import SIGNAL_COMPLETE, SIGNAL_EXECUTING, SIGNAL_INTERRUPTED, 
 
 logger = logging.getLogger("delivery")
 
-DONE, RETRIED, FAILED, POSTPONED, INTERRUPTED = (
+DONE, RETRIED, FAILED, SNOOZED, INTERRUPTED = (
     "done",
     "retried",
     "failed",

@@ -196,7 +196,7 @@ class ReliableSqliteStorage(SqliteStorage):
         statement = "update message set holder = null where id = ? and holder = ?"
         self.sql(statement, (claim.receipt, self.consumer), commit=True)
 
-    def postpone(self, claim: Claim, until: float) -> None:
+    def snooze(self, claim: Claim, until: float) -> None:
         columns, held = (
             "queue, data, priority, deliveries",
             "from message where id = ? and holder = ?",
@@ -206,7 +206,7 @@ class ReliableSqliteStorage(SqliteStorage):
             cursor.execute(statement, (until, claim.receipt, self.consumer))
             cursor.execute(f"delete {held}", (claim.receipt, self.consumer))
 
-    def bury(self, claim: Claim, reason: str) -> None:
+    def dead_letter(self, claim: Claim, reason: str) -> None:
         with self.db(commit=True) as cursor:
             self._put_aside(cursor, reason, "id = ? and holder = ?", (claim.receipt, self.consumer))
 
@@ -221,7 +221,7 @@ class ReliableSqliteStorage(SqliteStorage):
 
     # Living and dying
 
-    def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
+    def heartbeat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
         sent = time.monotonic()
         with self.db(commit=True) as cursor:
             cursor.execute(
@@ -295,7 +295,7 @@ class ReliableSqliteStorage(SqliteStorage):
 
     # Looking
 
-    def standing(self) -> QueueStats:
+    def stats(self) -> QueueStats:
         with self.db() as cursor:
             cursor.execute("begin")  # all of one moment
             try:

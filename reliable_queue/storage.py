@@ -100,13 +100,13 @@ class ReliableStorage(Protocol):
     def release(self, claim: Claim) -> None:
         """The task has not run: put the message back where it will be claimed first."""
 
-    def postpone(self, claim: Claim, until: float) -> None:
+    def snooze(self, claim: Claim, until: float) -> None:
         """The task has to wait: put the message on the schedule as it is, with its deliveries counted, until that time."""
 
-    def bury(self, claim: Claim, reason: str) -> None:
+    def dead_letter(self, claim: Claim, reason: str) -> None:
         """Move the message to the dead letters."""
 
-    def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
+    def heartbeat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
         """Say that this consumer lives for `ttl` more seconds, with a word about it for those who look; if it may judge,
         put back what silent consumers hold.
 
@@ -126,7 +126,7 @@ class ReliableStorage(Protocol):
         """Let claims have messages again; those that wait look at once."""
 
     def is_paused(self) -> bool: ...
-    def standing(self) -> QueueStats:
+    def stats(self) -> QueueStats:
         """Everything that is counted, of one moment, in one round trip."""
 
     def consumers(self) -> list[ConsumerInfo]:

@@ -51,7 +51,7 @@ def consumer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
 
     def open_one(other: str = "", now: Callable[[], float] = time.time) -> Storage:
         made = make(test + other, now)
-        made.beat(ALIVE)
+        made.heartbeat(ALIVE)
         opened.append(made)
         return made
 
@@ -85,7 +85,7 @@ class Looks:
 
 def held_by(storage: Storage) -> list[Any]:
     """The receipts of what the consumer holds."""
-    return storage.beat(ALIVE, judge=False).held
+    return storage.heartbeat(ALIVE, judge=False).held
 
 
 def dead(storage: Storage) -> list[tuple[bytes, str]]:
@@ -118,15 +118,15 @@ def worked_off(storage: Storage) -> list[bytes]:
 
 def dies(storage: Storage, rescuer: Storage) -> None:
     """The consumer falls silent, and the other one takes over the one message that it holds."""
-    storage.beat(MOMENT)
-    wait_until(lambda: rescuer.beat(ALIVE).taken_over == 1, reason="the message is taken over")
+    storage.heartbeat(MOMENT)
+    wait_until(lambda: rescuer.heartbeat(ALIVE).taken_over == 1, reason="the message is taken over")
 
 
 def put_aside(storage: Storage, *messages: bytes) -> Storage:
     """The storage, on whose empty queue these messages have come and were buried one after the other."""
     for message in messages:
         storage.enqueue(message, 1)
-        storage.bury(claimed(storage), "reason")
+        storage.dead_letter(claimed(storage), "reason")
     return storage
 
 
@@ -279,14 +279,14 @@ class TestHolding:
         assert held_by(storage) == [claims[2].receipt]
         assert storage.enqueued_items() == [b"d"]
 
-    @pytest.mark.parametrize("act", ["acknowledge", "release", "bury"])
+    @pytest.mark.parametrize("act", ["acknowledge", "release", "dead_letter"])
     def test_what_is_done_but_not_held_any_more_does_no_harm(
         self, consumer: Open, act: str
     ) -> None:
         storage = consumer()
         storage.enqueue_many([(b"a", 0), (b"b", 1)])
         gone = claimed(storage)
-        getattr(storage, act)(gone, *(["reason"] if act == "bury" else []))
+        getattr(storage, act)(gone, *(["reason"] if act == "dead_letter" else []))
         ready, put_aside = storage.enqueued_items(), storage.dead_letters()
 
         following = storage.claim(0, [gone, gone])
@@ -336,7 +336,7 @@ class TestHolding:
         storage.acknowledge(claim)
 
         storage.release(claim)
-        storage.bury(claim, "too late")
+        storage.dead_letter(claim, "too late")
 
         assert storage.queue_size() == 0
         assert storage.dead_letters() == []
@@ -347,7 +347,7 @@ class TestHolding:
         assert claimed(storage).data == b""
         claim = claimed(storage)
         assert claim.data == ANY_BYTES
-        storage.bury(claim, "reason")
+        storage.dead_letter(claim, "reason")
         assert dead(storage) == [(ANY_BYTES, "reason")]
 
 
@@ -356,7 +356,7 @@ class TestDeadLetters:
         storage = consumer()
         storage.enqueue_many([(b"broken", 0), (b"next", 0)])
 
-        storage.bury(claimed(storage), "it failed for good: ValueError('naïve')")
+        storage.dead_letter(claimed(storage), "it failed for good: ValueError('naïve')")
 
         assert dead(storage) == [(b"broken", "it failed for good: ValueError('naïve')")]
         assert storage.held_count() == 0
@@ -366,7 +366,7 @@ class TestDeadLetters:
         storage = consumer()
         storage.enqueue_many((b"%d" % number, 0) for number in range(5))
         for number in range(5):
-            storage.bury(claimed(storage), f"reason {number}")
+            storage.dead_letter(claimed(storage), f"reason {number}")
         assert [letter.data for letter in storage.dead_letters()] == [b"4", b"3", b"2", b"1", b"0"]
         assert [letter.reason for letter in storage.dead_letters(2)] == ["reason 4", "reason 3"]
 
@@ -376,9 +376,9 @@ class TestDeadLetters:
         clock = Clock()
         storage = consumer(now=clock)
         storage.enqueue_many([(b"a", 0), (b"b", 0)])
-        storage.bury(claimed(storage), "first")
+        storage.dead_letter(claimed(storage), "first")
         clock.at += timedelta(seconds=90)
-        storage.bury(claimed(storage), "second")
+        storage.dead_letter(claimed(storage), "second")
         assert [letter.at for letter in storage.dead_letters()] == [clock(), clock() - 90]
 
     def test_letters_have_ids_of_their_own_that_do_not_change(self, consumer: Open) -> None:
@@ -407,7 +407,7 @@ class TestDeadLetters:
         storage = consumer()
         storage.enqueue_many([(b"LETTER", 1), (b"letter", 0)])
         for _ in range(2):
-            storage.bury(claimed(storage), "reason")
+            storage.dead_letter(claimed(storage), "reason")
         storage.enqueue_many([(b"low", 0), (b"HIGH", 1)])
         for data in (b"letter", b"LETTER"):
             assert storage.replay(letter_of(storage, data))
@@ -450,7 +450,7 @@ class TestDeadLetters:
     def test_a_replayed_letter_can_be_put_aside_again(self, consumer: Open) -> None:
         storage = put_aside(consumer(), b"a")
         assert storage.replay(letter_of(storage, b"a"))
-        storage.bury(claimed(storage), "still broken")
+        storage.dead_letter(claimed(storage), "still broken")
         assert dead(storage) == [(b"a", "still broken")]
         assert storage.replay(letter_of(storage, b"a"))
 
@@ -492,7 +492,7 @@ class TestDeadLetters:
         silent = consumer()
         silent.enqueue(b"poison")
         for _ in range(MAX_DELIVERIES):
-            silent.beat(ALIVE)
+            silent.heartbeat(ALIVE)
             claimed(silent)
             dies(silent, storage)
 
@@ -543,7 +543,7 @@ class TestDeadLetters:
                 claimed(victim)
                 dies(victim, rescuer)
             assert rescuer.dead_count() == 0
-            rescuer.bury(claimed(rescuer), "broken")
+            rescuer.dead_letter(claimed(rescuer), "broken")
             assert rescuer.replay(letter_of(rescuer, b"message"))
         assert claimed_data(rescuer) == [b"message"]
 
@@ -691,7 +691,7 @@ class TestPostponing:
     ) -> None:
         storage = consumer()
         storage.enqueue_many([(b"later", 1), (b"other", 0)])
-        storage.postpone(claimed(storage), NOON.replace(tzinfo=UTC).timestamp())
+        storage.snooze(claimed(storage), NOON.replace(tzinfo=UTC).timestamp())
         assert (storage.held_count(), storage.schedule_size(), storage.queue_size()) == (0, 1, 1)
         assert storage.scheduled_items() == [b"later"]
         storage.read_schedule(NOON)
@@ -702,7 +702,7 @@ class TestPostponing:
         storage.enqueue(b"done")
         claim = claimed(storage)
         storage.acknowledge(claim)
-        storage.postpone(claim, NOON.replace(tzinfo=UTC).timestamp())
+        storage.snooze(claim, NOON.replace(tzinfo=UTC).timestamp())
         assert storage.schedule_size() == 0
 
     @shared
@@ -715,7 +715,7 @@ class TestPostponing:
             dies(victim, rescuer)
             assert rescuer.dead_count() == (death == MAX_DELIVERIES)
             if death < MAX_DELIVERIES:
-                rescuer.postpone(claimed(rescuer), NOON.replace(tzinfo=UTC).timestamp())
+                rescuer.snooze(claimed(rescuer), NOON.replace(tzinfo=UTC).timestamp())
                 rescuer.read_schedule(NOON)
 
 
@@ -850,7 +850,7 @@ def test_an_idle_consumer_asks_redis_seldom(broker: Redis) -> None:
 def oldest(storage: Storage) -> float | None:
     """Since when the oldest message is ready, as far as the storage knows."""
     return min(
-        (waiting.at for waiting in storage.standing().first if waiting.at is not None), default=None
+        (waiting.at for waiting in storage.stats().first if waiting.at is not None), default=None
     )
 
 
@@ -871,13 +871,13 @@ class TestLooking:
         storage.enqueue_many([(b"a", 0), (b"b", 1), (b"c", 0)])
         claimed(storage)
         storage.add_to_schedule(b"later", NOON)
-        standing = storage.standing()
-        assert (standing.ready, standing.held, standing.scheduled, standing.dead) == (2, 1, 1, 1)
-        assert (standing.consumers, standing.is_paused) == (1, False)
+        stats = storage.stats()
+        assert (stats.ready, stats.held, stats.scheduled, stats.dead) == (2, 1, 1, 1)
+        assert (stats.consumers, stats.is_paused) == (1, False)
         storage.pause()
         storage.release_all()
-        standing = storage.standing()
-        assert (standing.ready, standing.held, standing.consumers, standing.is_paused) == (
+        stats = storage.stats()
+        assert (stats.ready, stats.held, stats.consumers, stats.is_paused) == (
             3,
             0,
             0,
@@ -886,9 +886,9 @@ class TestLooking:
 
     def test_the_next_messages_of_each_lane_are_told(self, consumer: Open) -> None:
         storage = consumer()
-        assert storage.standing().first == []
+        assert storage.stats().first == []
         storage.enqueue_many([(b"a", 0), (b"B", 1), (b"c", 0), (b"D", 1)])
-        told = {waiting.data for waiting in storage.standing().first}
+        told = {waiting.data for waiting in storage.stats().first}
         assert told <= {b"a", b"B"}
         assert told
 
@@ -911,7 +911,7 @@ class TestLooking:
         clock = Clock()
         storage = consumer(now=clock)
         storage.enqueue(b"message")
-        storage.postpone(claimed(storage), clock() + 100)
+        storage.snooze(claimed(storage), clock() + 100)
         clock.at += timedelta(seconds=130)
         storage.read_schedule(clock.at)
         assert oldest(storage) == clock() - 30
@@ -926,7 +926,7 @@ class TestLooking:
         storage.release(claim)
         assert oldest(storage) == clock() - 20
         claimed(storage)
-        storage.beat(ALIVE)
+        storage.heartbeat(ALIVE)
         assert storage.release_all() == 1
         assert oldest(storage) == clock() - 20
 
@@ -961,7 +961,7 @@ class TestLooking:
         claimed(storage)
         claimed(storage)
         began = time.time()
-        storage.beat(ALIVE, info='{"host": "näme"}')
+        storage.heartbeat(ALIVE, info='{"host": "näme"}')
         (member,) = storage.consumers()
         assert member.info == '{"host": "näme"}'
         assert sorted(member.held) == sorted([b"held", ANY_BYTES])
@@ -980,7 +980,7 @@ class TestLooking:
         one, two = consumer(), consumer()
         two.enqueue(b"held")
         claimed(two)
-        one.beat(ALIVE, info="about one")
+        one.heartbeat(ALIVE, info="about one")
         assert sorted((member.info, member.held) for member in one.consumers()) == [
             ("", [b"held"]),
             ("about one", []),
@@ -994,7 +994,7 @@ class TestLooking:
         silent, rescuer = consumer(), consumer()
         silent.enqueue(b"held")
         claimed(silent)
-        silent.beat(MOMENT, info="about it")
+        silent.heartbeat(MOMENT, info="about it")
 
         def shown() -> ConsumerInfo | None:
             return next(
@@ -1005,7 +1005,9 @@ class TestLooking:
             lambda: (it := shown()) and it.alive_until is None and it, reason="it is silent"
         )
         assert member.held == [b"held"]
-        wait_until(lambda: rescuer.beat(ALIVE).taken_over == 1, reason="the message is taken over")
+        wait_until(
+            lambda: rescuer.heartbeat(ALIVE).taken_over == 1, reason="the message is taken over"
+        )
         assert shown() is None
 
 
@@ -1116,7 +1118,7 @@ class TestVersionBefore:
         client.sadd("{huey.work}:consumers", "old")
         client.set("{huey.work}:alive:old", "1", px=60_000)
         assert [(member.id, member.info) for member in storage.consumers()] == [("old", "")]
-        assert storage.standing().consumers == 1
+        assert storage.stats().consumers == 1
 
     def test_what_is_done_leaves_nothing_beside_the_lists_on_redis(self, own_broker: Redis) -> None:
         storage, client = (
@@ -1127,7 +1129,7 @@ class TestVersionBefore:
             storage.add_to_schedule(b"%d" % number, NOON)
         first, second = claimed(storage), claimed(storage)
         storage.acknowledge(first)
-        storage.bury(second, "reason")
+        storage.dead_letter(second, "reason")
         assert client.hlen("{huey.work}:due") == 1
         assert storage.claim(0, [claimed(storage)]) is None
         assert not client.exists("{huey.work}:due")
@@ -1142,10 +1144,10 @@ class TestVersionBefore:
         )
         storage.add_to_schedule(b"message", NOON)
         claim = claimed(storage)
-        storage.beat(ALIVE)
+        storage.heartbeat(ALIVE)
         assert client.exists("{huey.work}:due")
         client.lrem("{huey.work}:held:" + storage.consumer, 1, claim.receipt)
-        storage.beat(ALIVE)
+        storage.heartbeat(ALIVE)
         assert not client.exists("{huey.work}:due")
 
 
@@ -1155,10 +1157,12 @@ class TestTakingOver:
         silent, rescuer = consumer(), consumer()
         silent.enqueue(b"held")
         claimed(silent)
-        silent.beat(MOMENT)
+        silent.heartbeat(MOMENT)
         newcomer = consumer()  # beats once
         assert (newcomer.queue_size(), newcomer.held_count()) == (0, 1)
-        wait_until(lambda: rescuer.beat(ALIVE).taken_over == 1, reason="the message is taken over")
+        wait_until(
+            lambda: rescuer.heartbeat(ALIVE).taken_over == 1, reason="the message is taken over"
+        )
 
     def test_a_silent_consumers_messages_are_taken_over_and_a_beating_ones_are_not(
         self, consumer: Open
@@ -1170,11 +1174,11 @@ class TestTakingOver:
             b"a",
             b"b",
         ]
-        assert rescuer.beat(ALIVE).taken_over == 0
+        assert rescuer.heartbeat(ALIVE).taken_over == 0
 
-        silent.beat(MOMENT)
+        silent.heartbeat(MOMENT)
         wait_until(
-            lambda: rescuer.beat(ALIVE).taken_over == 2, reason="the messages are taken over"
+            lambda: rescuer.heartbeat(ALIVE).taken_over == 2, reason="the messages are taken over"
         )
 
         assert held_by(silent) == []
@@ -1184,9 +1188,9 @@ class TestTakingOver:
     def test_a_consumer_that_beats_on_keeps_what_it_holds(self, consumer: Open) -> None:
         storage, rescuer = consumer(), consumer()
         storage.enqueue(b"long")
-        storage.beat(MOMENT)
+        storage.heartbeat(MOMENT)
         claimed(storage)
-        storage.beat(ALIVE)
+        storage.heartbeat(ALIVE)
         other = consumer()
         other.enqueue(b"other")
         claimed(other)
@@ -1274,14 +1278,14 @@ class TestTakingOver:
         other.enqueue(b"clock")
         claimed(other)
         for storage in (silent, blind, other):
-            storage.beat(MOMENT)
+            storage.heartbeat(MOMENT)
         dies(other, consumer("other queue"))  # fell silent last: all are silent now
 
-        pulse = blind.beat(ALIVE, judge=False)
+        pulse = blind.heartbeat(ALIVE, judge=False)
 
         assert (pulse.taken_over, pulse.held) == (0, [mine.receipt])
         assert judge.held_count() == 2
-        assert judge.beat(ALIVE).taken_over == 1  # the beat without judgement was one
+        assert judge.heartbeat(ALIVE).taken_over == 1  # the beat without judgement was one
         assert held_by(blind) == [mine.receipt]
         assert claimed_data(judge) == [b"a"]
 
@@ -1301,7 +1305,7 @@ class TestTakingOver:
         assert held_by(holder) == [taken.receipt]
         assert holder.held_count() == 2
 
-    @pytest.mark.parametrize("act", ["acknowledge", "release", "bury"])
+    @pytest.mark.parametrize("act", ["acknowledge", "release", "dead_letter"])
     def test_who_was_taken_for_dead_takes_nothing_from_the_new_holder(
         self, consumer: Open, act: str
     ) -> None:
@@ -1311,7 +1315,7 @@ class TestTakingOver:
         dies(paused, holder)
         taken = claimed(holder)
 
-        getattr(paused, act)(late, *(["late"] if act == "bury" else []))
+        getattr(paused, act)(late, *(["late"] if act == "dead_letter" else []))
 
         assert held_by(holder) == [taken.receipt]
         assert holder.queue_size() == 0
@@ -1331,7 +1335,7 @@ class TestTakingOver:
         claimed(paused)  # it goes on, and dies before its heart beats again
 
         assert rescuer.held_count() == 1
-        assert rescuer.beat(ALIVE).taken_over == 1
+        assert rescuer.heartbeat(ALIVE).taken_over == 1
         assert claimed_data(rescuer) == [b"third"]
 
     def test_what_a_consumer_claims_after_it_has_handed_back_is_taken_over(
@@ -1343,7 +1347,7 @@ class TestTakingOver:
         claimed(leaving)
 
         assert rescuer.held_count() == 1
-        assert rescuer.beat(ALIVE).taken_over == 1
+        assert rescuer.heartbeat(ALIVE).taken_over == 1
         assert claimed_data(rescuer) == [b"message"]
 
 
@@ -1379,7 +1383,7 @@ class TestWaiting:
         holder.enqueue(b"message")
         claim = claimed(holder)
         if way == "replay":
-            holder.bury(claim, "reason")
+            holder.dead_letter(claim, "reason")
         assert waiting.claim(MOMENT) is None
         with waiting_claims(waiting) as (result,):
             if way == "schedule":
@@ -1590,16 +1594,16 @@ class TestTwoQueues:
         silent_content, content = consumer("content"), consumer("content")
         logs.enqueue_many([(b"broken log", 1), (b"log", 0)])
         content.enqueue(b"content")
-        logs.bury(claimed(logs), "broken")
+        logs.dead_letter(claimed(logs), "broken")
         claimed(silent_log)
         claimed(silent_content)
 
-        silent_log.beat(MOMENT)
+        silent_log.heartbeat(MOMENT)
         dies(silent_content, content)  # fell silent later: both are silent now
 
         assert content.dead_letters() == []
         assert (content.queue_size(), logs.queue_size()) == (1, 0)
-        assert logs.beat(ALIVE).taken_over == 1
+        assert logs.heartbeat(ALIVE).taken_over == 1
         assert claimed_data(logs) == [b"log"]
 
     @pytest.mark.parametrize("act", ["replay", "discard"])
@@ -1629,11 +1633,11 @@ class TestHeldUp:
         )
         victim.enqueue(b"held")
         for storage in (victim, judge):
-            storage.beat(1)
+            storage.heartbeat(1)
         claimed(victim)
         own_broker.pause()
         with pytest.raises(redis.TimeoutError):
-            judge.beat(1)
+            judge.heartbeat(1)
         started = time.monotonic()
         wait_until(lambda: time.monotonic() - started > 1.5, reason="both are silent")
         own_broker.resume()
@@ -1675,18 +1679,18 @@ class TestFullRedis:
                 refused()
 
         consumer = opened()  # as when it is started because the queue has filled up
-        consumer.beat(ALIVE)
-        victim.beat(ALIVE)
+        consumer.heartbeat(ALIVE)
+        victim.heartbeat(ALIVE)
         assert claimed(victim).data == b"0"
         dies(victim, consumer)
         assert consumer.read_schedule(NOON) == []
         assert claimed(consumer).data == b"scheduled"
-        consumer.bury(claimed(consumer), "broken")
+        consumer.dead_letter(claimed(consumer), "broken")
         consumer.release(claimed(consumer))
         consumer.acknowledge(claimed(consumer))
         assert dead(consumer) == [(b"0", "broken")]
         assert consumer.release_all() == 1
-        consumer.beat(ALIVE)
+        consumer.heartbeat(ALIVE)
         assert worked_off(consumer) == [b"scheduled", b"2", b"3", b"4", b"5"]
         assert consumer.queue_size() == consumer.held_count() == 0
 
@@ -1694,7 +1698,7 @@ class TestFullRedis:
         self, own_broker: Redis
     ) -> None:
         storage = ReliableRedisStorage("work", url=own_broker.url(), now=Clock())
-        storage.beat(ALIVE)
+        storage.heartbeat(ALIVE)
         storage.enqueue_many([(b"fails", 0), (b"other", 0)])
         fill(own_broker)
 
@@ -1716,7 +1720,7 @@ class TestFullRedis:
         storage = ReliableRedisStorage("work", url=own_broker.url())
         storage.enqueue_many([(b"a", 0), (b"b", 0)])
         for _ in range(2):
-            storage.bury(claimed(storage), "broken")
+            storage.dead_letter(claimed(storage), "broken")
         fill(own_broker)
         newest, oldest = storage.dead_letters()
         assert storage.discard(newest.id)
@@ -1743,8 +1747,8 @@ class TestFullRedis:
     ) -> None:
         storage, rescuer = (ReliableRedisStorage("work", url=own_broker.url()) for _ in range(2))
         own_broker.client().lpush("{huey.work}:ready:0", b"xyz")
-        storage.beat(ALIVE)
-        rescuer.beat(ALIVE)
+        storage.heartbeat(ALIVE)
+        rescuer.heartbeat(ALIVE)
         assert claimed(storage).data == b"yz"
         assert storage.release_all() == 1
         assert claimed(rescuer).data == b"yz"
@@ -1753,10 +1757,10 @@ class TestFullRedis:
         rescuer = ReliableRedisStorage("work", url=own_broker.url())
         rescuer.enqueue_many([(b"poison", 0), (b"other", 0)])
         fill(own_broker)
-        rescuer.beat(ALIVE)
+        rescuer.heartbeat(ALIVE)
         for _ in range(MAX_DELIVERIES):
             victim = ReliableRedisStorage("work", url=own_broker.url())
-            victim.beat(ALIVE)
+            victim.heartbeat(ALIVE)
             assert claimed(victim).data == b"poison"
             dies(victim, rescuer)
         assert [letter.data for letter in rescuer.dead_letters()] == [b"poison"]

@@ -60,7 +60,7 @@ class Works:
     def __init__(self, queue: ReliableQueue) -> None:
         self.queue, self.done = queue, list[str]()
         self.note = queue.task(name="note")(self._note)
-        queue.storage.beat(60)
+        queue.storage.heartbeat(60)
 
     def _note(self, word: str) -> None:
         self.done.append(word)
