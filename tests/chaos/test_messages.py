@@ -52,7 +52,7 @@ def put_aside(stack: Stack, number: int) -> list[DeadLetter]:
     """The dead letters, as soon as they are so many."""
     with queue_of(stack) as queue:
         wait_until(
-            lambda: queue.storage.dead_count() == number, reason=f"{number} messages are put aside"
+            lambda: queue.storage.stats().dead == number, reason=f"{number} messages are put aside"
         )
         return queue.storage.dead_letters()
 

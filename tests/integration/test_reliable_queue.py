@@ -78,7 +78,7 @@ class Works:
             (
                 self.queue.pending_count(),
                 self.queue.scheduled_count(),
-                self.queue.storage.held_count(),
+                self.queue.storage.stats().held,
             )
             for _ in range(2)
         ]
@@ -215,7 +215,7 @@ class TestStopping:
             assert others.drain() == 1
         assert others.noted == ["message"]
         assert others.left() == (0, 0, 0)
-        assert others.queue.storage.dead_count() == 0
+        assert others.queue.storage.stats().dead == 0
 
     def test_a_second_signal_ends_the_grace_wherever_the_first_has_led(
         self, process: Open, monkeypatch: pytest.MonkeyPatch
@@ -257,7 +257,7 @@ class TestStopping:
         works.queue.enqueue_many(works.note.s(f"{number}") for number in range(8))
         with consuming(works, workers=8):
             wait_until(
-                lambda: len(works.noted) == 8 and works.queue.storage.held_count() == 0,
+                lambda: len(works.noted) == 8 and works.queue.storage.stats().held == 0,
                 timeout=SOON,
             )
 
@@ -282,7 +282,7 @@ class TestOutages:
                 reason="every message is acknowledged",
             )
         assert set(works.noted) == {"long", "0", "1", "2", "3", "4"}
-        assert others.queue.storage.dead_count() == 0
+        assert others.queue.storage.stats().dead == 0
         assert others.left() == (0, 0, 0)
 
     def test_what_ends_while_the_broker_is_away_is_not_run_again_by_its_consumer(
@@ -322,7 +322,7 @@ class TestOutages:
                 timeout=SOON,
                 reason="every message is acknowledged",
             )
-        assert others.queue.storage.dead_count() == 0
+        assert others.queue.storage.stats().dead == 0
 
     def test_a_consumer_that_cannot_beat_at_its_start_works_when_the_broker_is_back(
         self, own_broker: Redis, monkeypatch: pytest.MonkeyPatch
@@ -605,7 +605,7 @@ class TestProcesses:
         wait_until(lambda: consumer.noted, timeout=SOON)
         consumer.signal(signal.SIGTERM)
         assert consumer.process.wait(SOON) == 0
-        assert works.queue.storage.held_count() == 0
+        assert works.queue.storage.stats().held == 0
         second = child(works.queue.name)
         wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)
         assert sorted(consumer.noted + second.noted) == sorted(f"{number}" for number in range(200))
@@ -627,7 +627,7 @@ class TestProcesses:
             timeout=SOON,
             reason="each has run",
         )
-        assert works.queue.storage.dead_count() == 0
+        assert works.queue.storage.stats().dead == 0
         works.queue.storage.close()
 
     def test_what_one_process_revokes_another_does_not_run_a_moment_later(

@@ -208,7 +208,7 @@ class TestHolding:
 
         assert [claim.data for claim in claims] == [b"three", b"one"]
         assert storage.queue_size() == 1
-        assert storage.held_count() == 2
+        assert storage.stats().held == 2
         assert set(held_by(storage)) == {claim.receipt for claim in claims}
 
     @shared
@@ -218,7 +218,7 @@ class TestHolding:
         mine, yours = claimed(one), claimed(two)
         assert held_by(one) == [mine.receipt]
         assert held_by(two) == [yours.receipt]
-        assert one.held_count() == two.held_count() == 2
+        assert one.stats().held == two.stats().held == 2
 
     def test_an_acknowledged_message_is_forgotten(self, consumer: Open) -> None:
         storage = consumer()
@@ -226,7 +226,7 @@ class TestHolding:
 
         storage.acknowledge(claimed(storage))
 
-        assert storage.held_count() == 0
+        assert storage.stats().held == 0
         assert held_by(storage) == []
         assert storage.dead_letters() == []
         assert storage.release_all() == 0
@@ -266,7 +266,7 @@ class TestHolding:
         storage = consumer()
         storage.enqueue(b"last")
         assert storage.claim(0, [claimed(storage)]) is None
-        assert storage.held_count() == 0
+        assert storage.stats().held == 0
         assert storage.release_all() == 0
         assert storage.claim(0) is None
 
@@ -293,7 +293,7 @@ class TestHolding:
 
         assert following is not None
         assert [following.data, *storage.enqueued_items()] == ready
-        assert storage.held_count() == 1
+        assert storage.stats().held == 1
         assert storage.dead_letters() == put_aside
 
     def test_a_released_message_is_the_next_of_its_priority(self, consumer: Open) -> None:
@@ -304,7 +304,7 @@ class TestHolding:
 
         storage.release(first)
 
-        assert storage.held_count() == 0
+        assert storage.stats().held == 0
         assert storage.queue_size() == 3
         assert claimed_data(storage) == [b"URGENT", b"a", b"b"]
 
@@ -324,7 +324,7 @@ class TestHolding:
             claimed(storage)
         assert storage.release_all() == 9
         assert storage.release_all() == 0
-        assert storage.held_count() == 0
+        assert storage.stats().held == 0
         assert claimed_data(storage) == in_order
 
     def test_what_is_not_held_any_more_can_neither_be_released_nor_buried(
@@ -359,7 +359,7 @@ class TestDeadLetters:
         storage.dead_letter(claimed(storage), "it failed for good: ValueError('naïve')")
 
         assert dead(storage) == [(b"broken", "it failed for good: ValueError('naïve')")]
-        assert storage.held_count() == 0
+        assert storage.stats().held == 0
         assert claimed_data(storage) == [b"next"]
 
     def test_the_newest_come_first_up_to_the_limit(self, consumer: Open) -> None:
@@ -399,7 +399,7 @@ class TestDeadLetters:
         storage = put_aside(consumer(), b"a", ANY_BYTES, b"c")
         assert storage.replay(letter_of(storage, ANY_BYTES)) == 1
         assert [letter.data for letter in storage.dead_letters()] == [b"c", b"a"]
-        assert storage.dead_count() == 2
+        assert storage.stats().dead == 2
         assert claimed(storage).data == ANY_BYTES
         assert storage.queue_size() == 0
 
@@ -417,7 +417,7 @@ class TestDeadLetters:
         storage = put_aside(consumer(), b"a", b"b", b"c")
         assert storage.discard(letter_of(storage, b"b")) == 1
         assert [letter.data for letter in storage.dead_letters()] == [b"c", b"a"]
-        assert (storage.dead_count(), storage.queue_size(), storage.held_count()) == (2, 0, 0)
+        assert (storage.stats().dead, storage.queue_size(), storage.stats().held) == (2, 0, 0)
 
     @pytest.mark.parametrize("act", ["replay", "discard"])
     @pytest.mark.parametrize("id_", ["", "unknown", "987654321", "%", "*", "naïve", "0\n0"])
@@ -437,7 +437,7 @@ class TestDeadLetters:
         id_ = letter_of(storage, b"a")
         assert getattr(storage, first)(id_) == 1
         assert getattr(storage, again)(id_) == 0
-        assert storage.dead_count() == 1
+        assert storage.stats().dead == 1
         assert claimed_data(storage) == ([b"a"] if first == "replay" else [])
 
     @pytest.mark.parametrize("act", ["replay", "discard"])
@@ -469,13 +469,13 @@ class TestDeadLetters:
         )
         assert getattr(storage, act)() == 0
 
-        assert storage.dead_count() == 598
+        assert storage.stats().dead == 598
         replayed = [*messages[:500], messages[700], messages[-1]]
         assert claimed_data(storage) == (replayed if act == "replay" else [])
 
     def test_they_are_counted_beyond_the_limit_of_a_listing(self, consumer: Open) -> None:
         storage = put_aside(consumer(), *(b"%d" % number for number in range(103)))
-        assert storage.dead_count() == 103
+        assert storage.stats().dead == 103
         assert len(storage.dead_letters()) == 100
         assert storage.dead_letters(2) == storage.dead_letters()[:2]
 
@@ -487,7 +487,7 @@ class TestDeadLetters:
             monkeypatch.setattr(module, "DEAD_LETTERS_KEPT", 3)
         storage = put_aside(consumer(), *(b"%d" % number for number in range(5)))
         assert [letter.data for letter in storage.dead_letters()] == [b"4", b"3", b"2"]
-        assert storage.dead_count() == 3
+        assert storage.stats().dead == 3
 
         silent = consumer()
         silent.enqueue(b"poison")
@@ -506,7 +506,7 @@ class TestDeadLetters:
             monkeypatch.setattr(module, "DEAD_LETTERS_KEPT", 2)
         logs, content = put_aside(consumer("logs"), b"log", b"another log"), consumer("content")
         put_aside(content, b"a", b"b", b"c")
-        assert (logs.dead_count(), content.dead_count()) == (2, 2)
+        assert (logs.stats().dead, content.stats().dead) == (2, 2)
 
     @shared
     def test_letters_are_everybodys(self, consumer: Open) -> None:
@@ -524,7 +524,7 @@ class TestDeadLetters:
         rescuer.enqueue_many([(b"POISON", 1), (b"other", 0)])
         for _ in range(2):
             for _ in range(MAX_DELIVERIES):
-                assert rescuer.dead_count() == 0
+                assert rescuer.stats().dead == 0
                 victim = consumer()
                 assert claimed(victim).data == b"POISON"
                 dies(victim, rescuer)
@@ -542,7 +542,7 @@ class TestDeadLetters:
                 victim = consumer()
                 claimed(victim)
                 dies(victim, rescuer)
-            assert rescuer.dead_count() == 0
+            assert rescuer.stats().dead == 0
             rescuer.dead_letter(claimed(rescuer), "broken")
             assert rescuer.replay(letter_of(rescuer, b"message"))
         assert claimed_data(rescuer) == [b"message"]
@@ -636,7 +636,7 @@ class TestSchedule:
         clock.at = NOON
 
         assert claimed(storage).data == b"message"
-        assert (storage.schedule_size(), storage.queue_size(), storage.held_count()) == (0, 0, 1)
+        assert (storage.schedule_size(), storage.queue_size(), storage.stats().held) == (0, 0, 1)
 
     def test_what_falls_due_comes_in_its_lane_behind_what_is_ready(self, consumer: Open) -> None:
         clock = Clock()
@@ -692,7 +692,7 @@ class TestPostponing:
         storage = consumer()
         storage.enqueue_many([(b"later", 1), (b"other", 0)])
         storage.snooze(claimed(storage), NOON.replace(tzinfo=UTC).timestamp())
-        assert (storage.held_count(), storage.schedule_size(), storage.queue_size()) == (0, 1, 1)
+        assert (storage.stats().held, storage.schedule_size(), storage.queue_size()) == (0, 1, 1)
         assert storage.scheduled_items() == [b"later"]
         storage.read_schedule(NOON)
         assert claimed_data(storage) == [b"later", b"other"]
@@ -713,7 +713,7 @@ class TestPostponing:
             victim = consumer()
             assert claimed(victim).data == b"poison"
             dies(victim, rescuer)
-            assert rescuer.dead_count() == (death == MAX_DELIVERIES)
+            assert rescuer.stats().dead == (death == MAX_DELIVERIES)
             if death < MAX_DELIVERIES:
                 rescuer.snooze(claimed(rescuer), NOON.replace(tzinfo=UTC).timestamp())
                 rescuer.read_schedule(NOON)
@@ -730,7 +730,7 @@ class TestPausing:
         assert storage.enqueue_once("key", b"d", 600)
         assert storage.is_paused()
         assert storage.claim(0) is None
-        assert (storage.queue_size(), storage.held_count()) == (4, 0)
+        assert (storage.queue_size(), storage.stats().held) == (4, 0)
 
         storage.resume()
 
@@ -747,7 +747,7 @@ class TestPausing:
         assert storage.claim(0, [done]) is None
         assert held_by(storage) == [runs.receipt]
         storage.acknowledge(runs)
-        assert (storage.held_count(), storage.queue_size()) == (0, 1)
+        assert (storage.stats().held, storage.queue_size()) == (0, 1)
 
     def test_what_falls_due_meanwhile_comes_when_it_is_resumed(self, consumer: Open) -> None:
         clock = Clock()
@@ -1037,7 +1037,7 @@ class TestRemoving:
         assert not storage.remove(b"held")
         assert not storage.remove(b"dead")
         assert held_by(storage) == [claim.receipt]
-        assert storage.dead_count() == 1
+        assert storage.stats().dead == 1
 
     def test_of_two_with_the_same_message_one_goes(self, consumer: Open) -> None:
         storage = consumer()
@@ -1057,7 +1057,7 @@ class TestRemoving:
                 claimed(victim)
                 dies(victim, rescuer)
             assert rescuer.remove(b"message")
-        assert rescuer.dead_count() == rescuer.queue_size() == 0
+        assert rescuer.stats().dead == rescuer.queue_size() == 0
 
 
 class TestVersionBefore:
@@ -1159,7 +1159,7 @@ class TestTakingOver:
         claimed(silent)
         silent.heartbeat(MOMENT)
         newcomer = consumer()  # beats once
-        assert (newcomer.queue_size(), newcomer.held_count()) == (0, 1)
+        assert (newcomer.queue_size(), newcomer.stats().held) == (0, 1)
         wait_until(
             lambda: rescuer.heartbeat(ALIVE).taken_over == 1, reason="the message is taken over"
         )
@@ -1182,7 +1182,7 @@ class TestTakingOver:
         )
 
         assert held_by(silent) == []
-        assert rescuer.held_count() == len(held_by(beating)) == 1
+        assert rescuer.stats().held == len(held_by(beating)) == 1
         assert claimed_data(rescuer) == [b"c", b"b", b"d"]
 
     def test_a_consumer_that_beats_on_keeps_what_it_holds(self, consumer: Open) -> None:
@@ -1211,7 +1211,7 @@ class TestTakingOver:
             assert claimed(victim).data == b"poison"
             assert rescuer.dead_letters() == []
             dies(victim, rescuer)
-            assert rescuer.held_count() == 0, death
+            assert rescuer.stats().held == 0, death
 
         letter = rescuer.dead_letters()[0]
         assert letter.data == b"poison"
@@ -1226,7 +1226,7 @@ class TestTakingOver:
             assert claimed_data(orderly) == [b"B", b"a", b"c"]
             assert orderly.release_all() == 3
             assert held_by(orderly) == []
-        assert rescuer.held_count() == 0
+        assert rescuer.stats().held == 0
 
         for _ in range(MAX_DELIVERIES - 1):
             victim = consumer()
@@ -1284,7 +1284,7 @@ class TestTakingOver:
         pulse = blind.heartbeat(ALIVE, judge=False)
 
         assert (pulse.taken_over, pulse.held) == (0, [mine.receipt])
-        assert judge.held_count() == 2
+        assert judge.stats().held == 2
         assert judge.heartbeat(ALIVE).taken_over == 1  # the beat without judgement was one
         assert held_by(blind) == [mine.receipt]
         assert claimed_data(judge) == [b"a"]
@@ -1303,7 +1303,7 @@ class TestTakingOver:
         assert following is not None
         assert following.data == b"next"
         assert held_by(holder) == [taken.receipt]
-        assert holder.held_count() == 2
+        assert holder.stats().held == 2
 
     @pytest.mark.parametrize("act", ["acknowledge", "release", "dead_letter"])
     def test_who_was_taken_for_dead_takes_nothing_from_the_new_holder(
@@ -1334,7 +1334,7 @@ class TestTakingOver:
         rescuer.enqueue(b"third")
         claimed(paused)  # it goes on, and dies before its heart beats again
 
-        assert rescuer.held_count() == 1
+        assert rescuer.stats().held == 1
         assert rescuer.heartbeat(ALIVE).taken_over == 1
         assert claimed_data(rescuer) == [b"third"]
 
@@ -1346,7 +1346,7 @@ class TestTakingOver:
         rescuer.enqueue(b"message")
         claimed(leaving)
 
-        assert rescuer.held_count() == 1
+        assert rescuer.stats().held == 1
         assert rescuer.heartbeat(ALIVE).taken_over == 1
         assert claimed_data(rescuer) == [b"message"]
 
@@ -1410,7 +1410,7 @@ class TestWaiting:
         with waiting_claims(waiting, 2) as claims:
             producer.enqueue(b"first")
             wait_until(lambda: any(claim.done() for claim in claims), timeout=SOON)
-            assert waiting.held_count() == 1
+            assert waiting.stats().held == 1
             producer.enqueue(b"second")
             results = [claim.result(SOON) for claim in claims]
         assert {result.data for result in results if result is not None} == {b"first", b"second"}
@@ -1435,13 +1435,13 @@ class TestWaiting:
         storage, other = consumer(), consumer()
         storage.enqueue(b"done")
         with waiting_claims(storage, done=[claimed(storage)]) as (claim,):
-            wait_until(lambda: other.held_count() == 0, timeout=SOON, reason="it is acknowledged")
+            wait_until(lambda: other.stats().held == 0, timeout=SOON, reason="it is acknowledged")
             assert not claim.done()
             other.enqueue(b"next")
             result = claim.result(SOON)
         assert result is not None
         assert result.data == b"next"
-        assert other.held_count() == 1
+        assert other.stats().held == 1
 
     def test_wake_ends_the_waiting_of_all_claims_with_one_call(self, consumer: Open) -> None:
         storage = consumer()
@@ -1559,7 +1559,7 @@ class TestConcurrency:
         one, two = consumer(), consumer()
         shares = self.share([one, two, one, two])
         assert sorted(message for part in shares for message in part) == sorted(self.MESSAGES)
-        assert one.queue_size() == one.held_count() == 0
+        assert one.queue_size() == one.stats().held == 0
 
     def test_no_message_goes_to_two_threads_of_a_consumer_and_none_is_lost(
         self, consumer: Open
@@ -1567,7 +1567,7 @@ class TestConcurrency:
         storage = consumer()
         shares = self.share([storage] * 4)
         assert sorted(message for part in shares for message in part) == sorted(self.MESSAGES)
-        assert storage.queue_size() == storage.held_count() == 0
+        assert storage.queue_size() == storage.stats().held == 0
 
 
 @shared
@@ -1582,7 +1582,7 @@ class TestTwoQueues:
         assert claimed_data(content) == [b"content"]
         assert claimed_data(logs) == [b"LOG", b"log"]
         assert (logs.schedule_size(), content.schedule_size()) == (1, 0)
-        assert (logs.held_count(), content.held_count()) == (2, 1)
+        assert (logs.stats().held, content.stats().held) == (2, 1)
 
     def test_a_key_of_one_queue_is_free_on_the_other(self, consumer: Open) -> None:
         logs, content = consumer("logs"), consumer("content")
@@ -1611,7 +1611,7 @@ class TestTwoQueues:
         self, consumer: Open, act: str
     ) -> None:
         logs, content = put_aside(consumer("logs"), b"log"), consumer("content")
-        assert (content.dead_letters(), content.dead_count()) == ([], 0)
+        assert (content.dead_letters(), content.stats().dead) == ([], 0)
 
         assert getattr(content, act)(letter_of(logs, b"log")) == 0
 
@@ -1645,7 +1645,7 @@ class TestHeldUp:
         wait_until(
             lambda: client.keys(f"*alive:{judge.consumer}"), reason="the late beat has arrived"
         )
-        assert (victim.queue_size(), victim.held_count()) == (0, 1)
+        assert (victim.queue_size(), victim.stats().held) == (0, 1)
 
 
 @shared
@@ -1692,7 +1692,7 @@ class TestFullRedis:
         assert consumer.release_all() == 1
         consumer.heartbeat(ALIVE)
         assert worked_off(consumer) == [b"scheduled", b"2", b"3", b"4", b"5"]
-        assert consumer.queue_size() == consumer.held_count() == 0
+        assert consumer.queue_size() == consumer.stats().held == 0
 
     def test_on_a_full_redis_a_retry_is_scheduled_in_the_place_of_its_message(
         self, own_broker: Redis
@@ -1712,7 +1712,7 @@ class TestFullRedis:
         assert last is not None
         assert last.data == b"again"
         assert storage.claim(0, [last]) is None
-        assert storage.held_count() == 0
+        assert storage.stats().held == 0
 
     def test_on_a_full_redis_dead_letters_can_be_replayed_and_discarded(
         self, own_broker: Redis
@@ -1725,7 +1725,7 @@ class TestFullRedis:
         newest, oldest = storage.dead_letters()
         assert storage.discard(newest.id)
         assert storage.replay(oldest.id)
-        assert storage.dead_count() == 0
+        assert storage.stats().dead == 0
         assert worked_off(storage) == [b"a"]
 
     def test_a_server_that_has_become_a_replica_is_left_for_the_one_at_its_address(

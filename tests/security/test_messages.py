@@ -81,7 +81,7 @@ class Works:
         return (
             self.queue.pending_count(),
             self.queue.scheduled_count(),
-            self.queue.storage.held_count(),
+            self.queue.storage.stats().held,
         )
 
     def refuses(self, *messages: bytes, reason: str = FORGED) -> None:
