@@ -41,6 +41,8 @@ Key = tuple[Limit, str]
 
 @dataclass(slots=True)
 class Window:
+    """Counts of one window of time."""
+
     number: int
     count: int = 0
     before: int = 0  # in the window before it
@@ -57,22 +59,39 @@ class Limiter:
         self._windows: OrderedDict[Key, Window] = OrderedDict()
         self._blocked: dict[Key, float] = {}  # until when, by the counts of all processes
         self._pending: Counter[Key] = Counter()  # for the other processes
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def hit(self, limit: Limit, key: str, *, publish: bool = True) -> float:
         """Count one and return 0.0, or return the seconds to wait. `publish` shares it."""
         with self._lock:
-            wait = self._look((limit, key))
+            wait = self.wait(limit, key)
             if not wait and limit.most:
                 self._windows[limit, key].count += 1
                 if publish:
-                    self._note((limit, key))
+                    self.publish(limit, key)
         return wait
 
     def wait(self, limit: Limit, key: str) -> float:
         """Return the seconds to wait, 0.0 for none, without counting."""
+        if not limit.most:
+            return 0.0
+        place = (limit, key)
         with self._lock:
-            return self._look((limit, key))
+            now = self._now()
+            if (blocked := self._blocked.get(place)) is not None:
+                if blocked > now:
+                    return blocked - now
+                del self._blocked[place]
+            window, passed = self._window(place, now), now / limit.seconds % 1
+            if window.before * (1 - passed) + window.count + 1 <= limit.most:
+                return 0.0
+            # Until the part of the window before, or of this one, that is covered is small enough
+            room = limit.most - window.count - 1
+            if room >= 0 and window.before:
+                wait = 1 - room / window.before - passed
+            else:
+                wait = 1 - passed + (1 - (limit.most - 1) / window.count if window.count else 0)
+            return max(wait * limit.seconds, 1.0)
 
     def left(self, limit: Limit, key: str) -> tuple[int, float]:
         """Return the remaining number and the seconds until the limit is whole again."""
@@ -93,8 +112,10 @@ class Limiter:
 
     def publish(self, limit: Limit, key: str) -> None:
         """Share a count that was made without `publish`."""
+        place = (limit, key)
         with self._lock:
-            self._note((limit, key))
+            if place in self._pending or len(self._pending) < MOST_KEYS:
+                self._pending[place] += 1
 
     def take_pending(self) -> Counter[Key]:
         """Return the counts that were not shared yet, and forget them."""
@@ -103,7 +124,7 @@ class Limiter:
         return pending
 
     def block_until(self, place: Key, until: float) -> None:
-        """Close a limit that all processes together have reached, until a Unix time."""
+        """Block a key until a Unix time: all processes together have reached the limit."""
         with self._lock:
             self._blocked[place] = until
             if len(self._blocked) > MOST_KEYS:
@@ -113,29 +134,6 @@ class Limiter:
                 }
             while len(self._blocked) > MOST_KEYS:  # the ones that were closed first
                 del self._blocked[next(iter(self._blocked))]
-
-    def _look(self, place: Key) -> float:
-        limit, now = place[0], self._now()
-        if not limit.most:
-            return 0.0
-        if (blocked := self._blocked.get(place)) is not None:
-            if blocked > now:
-                return blocked - now
-            del self._blocked[place]
-        window, passed = self._window(place, now), now / limit.seconds % 1
-        if window.before * (1 - passed) + window.count + 1 <= limit.most:
-            return 0.0
-        # Until the part of the window before, or of this one, that is covered is small enough
-        room = limit.most - window.count - 1
-        if room >= 0 and window.before:
-            wait = 1 - room / window.before - passed
-        else:
-            wait = 1 - passed + (1 - (limit.most - 1) / window.count if window.count else 0)
-        return max(wait * limit.seconds, 1.0)
-
-    def _note(self, place: Key) -> None:
-        if place in self._pending or len(self._pending) < MOST_KEYS:
-            self._pending[place] += 1
 
     def _window(self, place: Key, now: float) -> Window:
         number = int(now // place[0].seconds)
@@ -163,20 +161,30 @@ class SharedLimits:
 
     @cached_property
     def _shared(self) -> "SlidingWindowCounterRateLimiter":
-        from limits.storage import RedisStorage
-        from limits.strategies import SlidingWindowCounterRateLimiter
+        import limits
 
-        storage = RedisStorage(
+        storage = limits.storage.RedisStorage(
             self._url, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=SOCKET_SECONDS
         )
-        return SlidingWindowCounterRateLimiter(storage)
+        return limits.strategies.SlidingWindowCounterRateLimiter(storage)
 
     def exchange(self) -> None:
         """Share new counts. While Redis is away each process counts for itself."""
-        pending = self._limiter.take_pending()
         try:
-            for (limit, key), count in pending.items():
-                self._exchange(limit, key, count)
+            for (limit, key), count in self._limiter.take_pending().items():
+                import limits
+
+                item = limits.RateLimitItemPerSecond(
+                    limit.most, limit.seconds, namespace=f"roadmap.{limit.name}"
+                )
+                if self._shared.hit(item, key, cost=min(count, limit.most)):
+                    continue
+                room = self._shared.get_window_stats(item, key).remaining
+                if room > 0:
+                    self._shared.hit(item, key, cost=room)
+                # Too many were let in: the next ones wait for as long in return.
+                wait = max(count - room, 1) * limit.seconds / limit.most
+                self._limiter.block_until((limit, key), time.time() + min(wait, limit.seconds))
         except (RedisError, OSError) as error:
             if time.monotonic() > self._silent_until:
                 self._silent_until = time.monotonic() + SAY_AGAIN
@@ -184,19 +192,6 @@ class SharedLimits:
                     "limits are counted by each process for itself, Redis is away: %s",
                     type(error).__name__,
                 )
-
-    def _exchange(self, limit: Limit, key: str, count: int) -> None:
-        from limits import RateLimitItemPerSecond
-
-        item = RateLimitItemPerSecond(limit.most, limit.seconds, namespace=f"roadmap.{limit.name}")
-        if self._shared.hit(item, key, cost=min(count, limit.most)):
-            return
-        room = self._shared.get_window_stats(item, key).remaining
-        if room > 0:
-            self._shared.hit(item, key, cost=room)
-        too_many = max(count - room, 1)  # were let in: the next ones wait for as long in return
-        wait = min(too_many * limit.seconds / limit.most, limit.seconds)
-        self._limiter.block_until((limit, key), time.time() + wait)
 
 
 def whole_seconds(wait: float) -> int:

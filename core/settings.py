@@ -94,7 +94,7 @@ SERVICE_ALIASES = {"celery_logs": "huey_logs", "celery_content": "huey_content"}
 
 
 def _scheme(*allowed: str, always: str = "") -> AfterValidator:
-    """Check the scheme of a URL and write it in lower case, or as `always` for drivers."""
+    """Check the scheme of a URL, and write it in lower case or as `always`."""
 
     def check(url: SecretStr) -> SecretStr:
         try:
@@ -143,7 +143,10 @@ class Price:
 
 
 def _prices(value: object) -> object:
-    """Parse `gpt-5-mini=0.25/2, other=0.1/0.4`; names may contain an equals sign or a slash."""
+    """Parse `gpt-5-mini=0.25/2, other=0.1/0.4`.
+
+    A name may contain an equals sign or a slash.
+    """
     if not isinstance(value, str):
         return value
     number = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
@@ -179,7 +182,7 @@ def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-def _networks(whose: str, everybody: str) -> AfterValidator:
+def _networks(whose: str, risk: str) -> AfterValidator:
     def check(networks: tuple[str, ...]) -> tuple[str, ...]:
         for network in networks:
             try:
@@ -190,7 +193,7 @@ def _networks(whose: str, everybody: str) -> AfterValidator:
                     "separated by commas"
                 ) from None
             if parsed.prefixlen == 0:
-                raise ValueError(f"must not be everybody: {everybody}")
+                raise ValueError(f"must not be everybody: {risk}")
         return networks
 
     return AfterValidator(check)
@@ -605,23 +608,21 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
 
 def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return variables that are no settings, each with the unset one that it resembles."""
+    """Return variables that are no settings, with the unset ones that they resemble."""
     ours = [name.upper() for name in Settings.model_fields]
     unset = [name for name in ours if not environment.get(name, "").strip()]
+    shortened: dict[str, str] = {}  # without a word, as OPENAI_KEY or LOG_RETENTION
+    for variable in unset:
+        first, *rest = variable.split("_")
+        for at in range(len(rest) if len(rest) > 1 else 0):
+            shortened.setdefault("_".join([first, *rest[:at], *rest[at + 1 :]]), variable)
     found = {}
     for name in environment:
         if name not in ours and re.fullmatch("[A-Za-z0-9_]{5,60}", name):
             close = get_close_matches(name.upper(), unset, n=1, cutoff=CLOSE)
-            if meant := [*close, *(each for each in unset if _lacks_a_word(name.upper(), each))]:
-                found[name] = meant[0]
+            if meant := close[0] if close else shortened.get(name.upper()):
+                found[name] = meant
     return dict(sorted(found.items()))
-
-
-def _lacks_a_word(name: str, ours: str) -> bool:
-    """Return whether a word of our name is missing, as in OPENAI_KEY or LOG_RETENTION."""
-    first, *rest = ours.split("_")
-    shorter = [[first, *rest[:at], *rest[at + 1 :]] for at in range(len(rest))]
-    return len(rest) > 1 and name.split("_") in shorter
 
 
 def _sentences(error: ValidationError) -> list[str]:
