@@ -1,4 +1,4 @@
-"""Memory storage for immediate mode. One process, one consumer; nothing outlives it."""
+"""Memory storage for immediate mode: one process, one consumer, no persistence."""
 
 import heapq
 import itertools
@@ -23,9 +23,10 @@ from reliable_queue.storage import (
 
 
 class StoredMessage(NamedTuple):
-    """Message with its rank: minus the priority of a ready one, `at` of a scheduled one.
+    """Message in its order.
 
-    `at`, in seconds since 1970, is since when it is ready, or when it is due.
+    `rank` is minus the priority of a ready one, and `at` of a scheduled one. `at`, in seconds since
+    1970, is since when it is ready, or when it is due.
     """
 
     rank: float

@@ -1,4 +1,4 @@
-"""Wire format: JSON signed with HMAC-SHA256. Nothing executes when a message is read."""
+"""Wire format: JSON signed with HMAC-SHA256. Reading a message executes no code."""
 
 import base64
 import hashlib
@@ -107,7 +107,7 @@ def _exception_text(value: Any) -> str:
 
 
 def _decode_envelope(document: dict[str, Any]) -> Envelope:
-    """Decode a message. Unknown types of time or baggage, of later versions, are ignored."""
+    """Decode a message. Time and baggage of unknown types are ignored."""
     at, baggage = document.get("at"), document.get("baggage")
     items = baggage.items() if isinstance(baggage, dict) else ()
     return Envelope(

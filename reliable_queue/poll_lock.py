@@ -1,4 +1,4 @@
-"""Lock for polling: one thread of a consumer waits at the broker, the others wait for the lock."""
+"""Lock for polling: one thread waits at the broker, the others for the lock."""
 
 import threading
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ class PollLock:
 
     @contextmanager
     def take(self, timeout: float) -> Iterator[bool]:
-        """Yield whether this thread got the lock within `timeout` seconds and before the end."""
+        """Yield whether this thread got the lock in `timeout` seconds, before the end."""
         with self._changed:
             self._changed.wait_for(lambda: not self._is_taken or self.ended.is_set(), timeout)
             is_mine = not self._is_taken and not self.ended.is_set()

@@ -1,4 +1,4 @@
-"""Queue on top of Huey: claims instead of dequeues, and acknowledges after execution."""
+"""Huey with claims instead of removals, acknowledged after execution."""
 
 import json
 import logging
@@ -39,7 +39,7 @@ UTC_NOW, PRINT = partial(datetime.now, UTC), partial(print, flush=True)
 
 
 class Baggage(Protocol):
-    """Context that travels with messages, such as the trace of a request. Never raises."""
+    """Context that travels with messages, such as a trace. Never raises."""
 
     def packed(self) -> dict[str, str]:
         """Return the baggage of a message that this thread creates now."""
@@ -195,7 +195,10 @@ class ReliableQueue(Huey):
             return task
 
     def deserialize_task(self, data: bytes) -> Task:
-        """Return a verified task. Raises UnreadableMessage, and HueyException for unknown tasks."""
+        """Return a verified task.
+
+        Raises UnreadableMessage, and HueyException for unknown tasks.
+        """
         envelope = self.serializer.open(data)
         try:
             task = self._registry.create_task(envelope.message)
@@ -205,7 +208,7 @@ class ReliableQueue(Huey):
         return task
 
     def execute(self, task: Task, timestamp: datetime | None = None) -> Any:
-        """Run a task. Its claim is this thread's, also around tasks that immediate mode nests."""
+        """Run a task. Its claim is this thread's; immediate mode may nest tasks."""
         worker, outer = self._worker, self._worker.claim
         worker.claim = claim = getattr(task, "claim", None)
         carried = getattr(task, "carried", None) or {}
@@ -234,9 +237,10 @@ class ReliableQueue(Huey):
                 worker.claim = outer
 
     def snooze(self, until: datetime) -> bool:
-        """Let the message of the calling task come again at that time, with its deliveries counted.
+        """Let the message of the calling task come again at that time.
 
-        Return False, and do nothing, when no message brought the task.
+        Its deliveries are counted on. Return False, and do nothing, when no message brought the
+        task.
         """
         if (claim := self._worker.claim) is None:
             return False
@@ -353,7 +357,7 @@ class ReliableQueue(Huey):
     # Inspecting
 
     def pause(self) -> None:
-        """Let no worker of any process begin a message until `resume`; the broker stores it."""
+        """Let no worker of any process begin a message until `resume`."""
         self.storage.pause()
 
     def resume(self) -> None:
@@ -407,7 +411,7 @@ class ReliableQueue(Huey):
         self._handed_back.clear()
 
     def wait(self, seconds: float) -> None:
-        """Wait in a worker, until its consumer stops at most. Immediate mode does not wait."""
+        """Wait, until the consumer stops at most. Immediate mode does not wait."""
         if not self._immediate:
             self.stopping.wait(seconds)
 

@@ -102,7 +102,7 @@ def _producer(body: str) -> str:
 
 
 def _consumer(body: str) -> str:
-    """Return a script that runs on a server without memory, so that full queues are drained."""
+    """Return a script that runs on a server without memory: it drains queues."""
     return "#!lua flags=allow-oom\n" + COMMON + body
 
 

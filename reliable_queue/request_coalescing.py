@@ -1,4 +1,4 @@
-"""Request coalescing: threads that ask at the same moment share one call to the broker."""
+"""Request coalescing: threads that ask at once share one call to the broker."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -9,7 +9,10 @@ Answer = TypeVar("Answer")
 
 
 class PendingRequest(Generic[Question, Answer]):
-    """Request of a thread, which waits for `turn`: to be answered, or to ask for the next ones."""
+    """Request of a thread.
+
+    The thread waits for `turn`: it is answered then, or asks for the next ones.
+    """
 
     __slots__ = ("answer", "error", "is_answered", "question", "turn")
     answer: Answer

@@ -19,7 +19,10 @@ ExecutionListener = Callable[[str, float, str], None]
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """One run of a task; `began` is of the monotonic clock. It fails unless a signal says more."""
+    """Run of a task, failed until a signal reports more.
+
+    `began` is of the monotonic clock.
+    """
 
     task: str
     id: str
@@ -28,7 +31,7 @@ class Run:
 
 
 class RunningTasks:
-    """Follows Huey's signals, from any thread. A revoked task that never begins is no run."""
+    """Follows Huey's signals. Thread-safe. A revoked task never begins and is no run."""
 
     def __init__(self) -> None:
         self.listeners: list[ExecutionListener] = []

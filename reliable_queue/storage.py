@@ -1,4 +1,4 @@
-"""Contract of reliable storages: beyond Huey's own, they hold a message until its task has run."""
+"""Contract of reliable storages, which hold a message until its task has run."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """Message that failed too often, with the time (seconds since 1970) and the reason."""
+    """Message that failed too often. `at` is in seconds since 1970."""
 
     id: str
     data: bytes
@@ -83,7 +83,7 @@ class ConsumerInfo:
 
 
 class ReliableStorage(Protocol):
-    """Contract that `tests/integration/test_storage_contract.py` tests with every storage.
+    """Contract of all storages (`tests/integration/test_storage_contract.py`).
 
     There are two priorities, 0 and 1: messages of the higher one overtake, equals keep their order.
     """
@@ -115,17 +115,17 @@ class ReliableStorage(Protocol):
         """Move the message to the dead letters."""
 
     def heartbeat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
-        """Keep this consumer alive for `ttl` more seconds, with `info` about it for operators.
+        """Keep this consumer alive for `ttl` more seconds.
 
-        If it may judge, put back what silent consumers hold. The first heartbeat never judges, nor
-        does one that took long to arrive.
+        `info` describes it to operators. If it may judge, put back what silent consumers hold. The
+        first heartbeat never judges, nor does one that took long to arrive.
         """
 
     def release_all(self) -> int:
-        """Put back everything that this consumer holds, and sign it off; return the number."""
+        """Put back all that this consumer holds, and sign it off; return the number."""
 
     def wake(self) -> None:
-        """Let every waiting `claim` of this consumer return, and none wait again (shutdown)."""
+        """Let every waiting `claim` of this consumer return, and none wait again."""
 
     def pause(self) -> None:
         """Stop claims of all processes until `resume`, also after a restart.
@@ -141,7 +141,7 @@ class ReliableStorage(Protocol):
         """Return all numbers, of one moment, in one round trip."""
 
     def consumers(self) -> list[ConsumerInfo]:
-        """Return consumers that live or hold something, each with up to HELD_SHOWN messages."""
+        """Return consumers that live or hold messages (up to HELD_SHOWN of each)."""
 
     def ready(self, first: int, count: int) -> list[Waiting]:
         """Return `count` ready messages in the order of claims, from position `first` on."""
@@ -150,7 +150,7 @@ class ReliableStorage(Protocol):
         """Return `count` scheduled messages in the order of their times."""
 
     def remove(self, data: bytes) -> bool:
-        """Delete a ready or scheduled message; return False if there is none, or it is held."""
+        """Delete a ready or scheduled message; return whether there was one."""
 
     def result_store_size(self) -> int:
         """Return the number of revocations: results are not stored."""
