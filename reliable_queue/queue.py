@@ -48,8 +48,8 @@ class Baggage(Protocol):
         """Enter the context of a message's baggage, which may be empty, to run its task."""
 
 
-class WorkerState(threading.local):
-    """State of one worker thread: its claims."""
+class ThreadClaims(threading.local):
+    """Claims of one worker thread."""
 
     claim: Claim | None = None  # of the running task
 
@@ -86,7 +86,7 @@ class ReliableQueue(Huey):
         **storage_options: Any,
     ) -> None:
         self.heartbeat, self.ttl, self._now = heartbeat, ttl, now
-        self._worker = WorkerState()
+        self._worker = ThreadClaims()
         self._running_tasks = RunningTasks()
         self._baggage, self._about = baggage, dict[str, Any](about or {})
         self.on_executed: list[ExecutionListener] = self._running_tasks.listeners
