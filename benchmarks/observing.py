@@ -105,7 +105,7 @@ def round_of(stack: Stack, queue: ReliableQueue, messages: int) -> tuple[float, 
     began, spent = time.monotonic(), cpu_seconds(stack.content.pid)
     queue.resume()
     wait_until(
-        lambda: queue.storage.queue_size() + queue.storage.held_count() == 0,
+        lambda: queue.storage.queue_size() + queue.storage.stats().held == 0,
         timeout=120,
         reason="all have run",
     )

@@ -54,7 +54,7 @@ class BackgroundRefresh:
         return monotonic() - self._done_at
 
     async def at_most(self, age: float, *, patience: float) -> bool:
-        """Return whether the last refresh is recent; wait up to `patience` seconds for one."""
+        """Return whether the last refresh is recent; wait `patience` seconds for one."""
         self.ask()
         began = monotonic()
         while self.age > age:

@@ -13,8 +13,8 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -119,7 +119,7 @@ class Reader:
         self._following: bytes | None = None  # the line after the rows that were read last
 
     def manifest(self) -> Manifest:
-        with self._opened() as lines:
+        with closing(self._lines()) as lines:
             return self._head(next(lines, b""))
 
     def tables(self) -> Iterator[tuple[TableHead, Iterator[list[Any]]]]:
@@ -127,11 +127,10 @@ class Reader:
 
         After the last one the checksum is verified.
         """
-        with self._opened() as lines:
+        with closing(self._lines()) as lines:
             first = next(lines, b"")
             manifest, digest = self._head(first), hashlib.sha256(first)
-            heads = {each.name: each for each in manifest.tables}
-            self.rows = {}
+            heads, self.rows = {each.name: each for each in manifest.tables}, {}
             line = next(lines, b"")
             while "end" not in (document := self._document(line)):
                 table = heads.pop(str(document.get("table")), None)
@@ -195,32 +194,25 @@ class Reader:
         except ValidationError:
             raise NotABackup("its first line is damaged") from None
 
-    @contextmanager
-    def _opened(self) -> Iterator[Iterator[bytes]]:
-        """Open the lines of the file. Raises OSError."""
+    def _lines(self) -> Generator[bytes]:
+        """Yield the lines of the file. Raises OSError."""
         with self.path.open("rb") as source:
             if source.read(2) != b"\x1f\x8b":
                 raise NotABackup("it is no backup of this service")
             source.seek(0)
             with gzip.GzipFile(fileobj=source, mode="rb") as unzipped:
-                yield _lines(unzipped)
-
-
-def _lines(source: gzip.GzipFile) -> Iterator[bytes]:
-    while True:
-        try:
-            line = source.readline(LONGEST_LINE)
-        except EOFError:
-            raise NotABackup("it is cut short") from None
-        except (gzip.BadGzipFile, zlib.error):
-            raise NotABackup("it is damaged") from None
-        if not line:
-            return
-        if not line.endswith(b"\n"):
-            raise NotABackup(
-                "it is cut short" if len(line) < LONGEST_LINE else "it has a line without end"
-            )
-        yield line
+                try:
+                    while line := unzipped.readline(LONGEST_LINE):
+                        if not line.endswith(b"\n"):
+                            is_long = len(line) == LONGEST_LINE
+                            raise NotABackup(
+                                "it has a line without end" if is_long else "it is cut short"
+                            )
+                        yield line
+                except EOFError:
+                    raise NotABackup("it is cut short") from None
+                except (gzip.BadGzipFile, zlib.error):
+                    raise NotABackup("it is damaged") from None
 
 
 def _json(line: bytes) -> Any:

@@ -6,7 +6,7 @@ quote parts of it, and are not repeated.
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import peewee
@@ -197,21 +197,19 @@ def is_full(error: BaseException) -> bool:
 
 
 def database_trouble(error: BaseException, settings: Settings) -> Trouble:
+    """Explain an error of the application's database."""
     error = first_of(error)
+    line, is_option = first_line(error), is_misspelt(error)
+    unusable = "the database cannot be used"
     if settings.embedded:
-        cause, fix = _meaning(first_line(error), FILE_CAUSES, "check DATA_DIR")
         return Trouble(
             f"the database in {settings.data_dir} cannot be used",
-            cause,
-            fix,
+            *_meaning(line, FILE_CAUSES, "check DATA_DIR"),
             "locked" in str(error),
         )
     if _code(error) in NO_SCHEMA:
         return Trouble(
-            "the database cannot be used",
-            "it has not the tables of this version",
-            "run `roadmap migrate`",
-            False,
+            unusable, "it has not the tables of this version", "run `roadmap migrate`", False
         )
     if isinstance(error, peewee.ProgrammingError) and _code(error) is None:
         return Trouble(
@@ -220,17 +218,19 @@ def database_trouble(error: BaseException, settings: Settings) -> Trouble:
             "check its options",
             False,
         )
-    message = first_line(error).lower()
-    missing = "does not exist" in message
+    message = line.lower()
     causes = [
         each
         for each in DATABASE_CAUSES
-        if (each[0] not in ("role", "database") or (missing and f'{each[0]} "' in message))
-        and (each[0] != BAD_OPTION or is_misspelt(error))
+        if (
+            each[0] not in ("role", "database")
+            or ("does not exist" in message and f'{each[0]} "' in message)
+        )
+        and (each[0] != BAD_OPTION or is_option)
     ]
-    cause, fix = _meaning(first_line(error), causes, "check DATABASE_URL and the server")
-    if NO_LIMITS in message or is_misspelt(error):
-        return Trouble("the database cannot be used", cause, fix, False)
+    cause, fix = _meaning(line, causes, "check DATABASE_URL and the server")
+    if NO_LIMITS in message or is_option:
+        return Trouble(unusable, cause, fix, False)
     return Trouble("the database does not answer", cause, fix, is_away(error))
 
 
@@ -247,6 +247,7 @@ def direct_database_trouble(error: BaseException, settings: Settings) -> Trouble
 
 
 def broker_trouble(error: Exception) -> Trouble:
+    """Explain an error of the queues, in Redis or in a file."""
     message = first_line(error)
     if isinstance(error, sqlite3.Error | peewee.PeeweeException | OSError) and not isinstance(
         error, redis.RedisError
@@ -258,12 +259,44 @@ def broker_trouble(error: Exception) -> Trouble:
         )
     if isinstance(error, TypeError | ValueError) or type(error) is redis.RedisError:
         return option_trouble(error)
-    if isinstance(
-        error, redis.AuthenticationError | redis.ResponseError
-    ) or message.upper().startswith(("NOAUTH", "WRONGPASS", "OOM")):
-        return _refusal(error, message)
+    word = message.upper()
+    refusals = (  # whether it is one, cause, fix, whether waiting may help
+        (
+            isinstance(error, redis.AuthenticationError)
+            or word.startswith(("NOAUTH", "WRONGPASS")),
+            "the user or the password is wrong or missing",
+            "check both in REDIS_URL",
+            False,
+        ),
+        (
+            isinstance(error, redis.exceptions.NoPermissionError),
+            message,
+            "give the user of REDIS_URL every command on every key",
+            False,
+        ),
+        (
+            isinstance(error, redis.exceptions.OutOfMemoryError) or message.startswith("OOM"),
+            "its memory is full",
+            "raise its maxmemory, or let the workers catch up",
+            True,
+        ),
+        (
+            isinstance(error, redis.ResponseError) or word.startswith("OOM"),
+            message,
+            "check REDIS_URL and the server",
+            False,
+        ),
+    )
+    for is_it, cause, fix, may_help in refusals:
+        if is_it:
+            return Trouble("the broker refuses", cause, fix, may_help)
+    reasons: list[str] = []  # of the error and its causes, which may say more
+    each: BaseException | None = error
+    while each is not None:
+        reasons.append(first_line(each))
+        each = each.__cause__ or each.__context__
     for words, cause, fix, may_help in BROKER_CAUSES:
-        if reason := next((each for each in _reasons(error) if words in each.lower()), ""):
+        if reason := next((each for each in reasons if words in each.lower()), ""):
             what = "the broker does not answer" if may_help else "the broker cannot be used"
             return Trouble(what, f"{cause} ({reason.rstrip('.')})", fix, may_help)
     return Trouble(
@@ -279,33 +312,6 @@ def option_trouble(error: Exception) -> Trouble:
         "check its options (those of TLS want rediss://)",
         False,
     )
-
-
-def _refusal(error: Exception, message: str) -> Trouble:
-    what = "the broker refuses"
-    if isinstance(error, redis.AuthenticationError) or message.upper().startswith(
-        ("NOAUTH", "WRONGPASS")
-    ):
-        return Trouble(
-            what, "the user or the password is wrong or missing", "check both in REDIS_URL", False
-        )
-    if isinstance(error, redis.exceptions.NoPermissionError):
-        return Trouble(
-            what, message, "give the user of REDIS_URL every command on every key", False
-        )
-    if isinstance(error, redis.exceptions.OutOfMemoryError) or message.startswith("OOM"):
-        return Trouble(
-            what, "its memory is full", "raise its maxmemory, or let the workers catch up", True
-        )
-    return Trouble(what, message, "check REDIS_URL and the server", False)
-
-
-def _reasons(error: BaseException) -> Iterator[str]:
-    """Yield the messages of an error and of its causes, which may say more."""
-    each: BaseException | None = error
-    while each is not None:
-        yield first_line(each)
-        each = each.__cause__ or each.__context__
 
 
 def is_away(error: BaseException) -> bool:
@@ -329,8 +335,9 @@ def _code(error: BaseException) -> str | None:
     return getattr(getattr(error, "orig", None) or error, "pgcode", None)
 
 
-def _meaning(message: str, causes: object, otherwise: str) -> tuple[str, str]:
-    for words, cause, fix in causes:  # type: ignore[attr-defined]
+def _meaning(message: str, causes: Iterable[tuple[str, str, str]], fix: str) -> tuple[str, str]:
+    """Return cause and fix of a driver's message; without a known cause, it and `fix`."""
+    for words, cause, its_fix in causes:
         if words in message.lower():
-            return f"{cause} ({message})", fix
-    return message, otherwise
+            return f"{cause} ({message})", its_fix
+    return message, fix

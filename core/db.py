@@ -68,8 +68,8 @@ def transaction(*, as_it_was: bool = False) -> Iterator[None]:
     """Open a session whose block is committed as a whole, or not at all.
 
     `as_it_was`, for the outermost one: the block reads a snapshot (REPEATABLE READ) and raises
-    Overtaken instead of changing rows that others have changed since. SQLite has a single writer
-    (BEGIN IMMEDIATE).
+    SerializationConflict instead of changing rows that others have changed since. SQLite has a
+    single writer (BEGIN IMMEDIATE).
     """
     with _ended_later(), session(), database.atomic():
         if not (as_it_was and is_postgres()):
@@ -87,8 +87,8 @@ def transaction(*, as_it_was: bool = False) -> Iterator[None]:
 def after_transaction(do: Callable[[], None]) -> None:
     """Call `do` after the outermost transaction of this thread, if any, or now.
 
-    It is called after a commit and after a rollback, but not after Overtaken, when the whole
-    transaction is repeated. `database.after_commit` is called after a commit alone.
+    It is called after a commit and after a rollback, but not after SerializationConflict, when
+    the whole transaction is repeated. `database.after_commit` is called after a commit alone.
     """
     waiting: list[Callable[[], None]] | None = getattr(_waiting, "list", None)
     if waiting is None:
@@ -138,8 +138,8 @@ def snapshot() -> Iterator[None]:
 def limited(*, statement: float, lock: float) -> Iterator[None]:
     """Open a transaction with limits, in seconds, for statements and locks.
 
-    Raises TookTooLong. SQLite has no such limits and gets a mere session: in a transaction a long
-    read would block writers.
+    Raises StatementTimeout. SQLite has no such limits and gets a mere session: in a transaction a
+    long read would block writers.
     """
     with session():
         if not is_postgres():

@@ -10,7 +10,7 @@ SOON = 1.0  # seconds for the rest of the start
 
 @cache
 def freeze_startup_objects_soon() -> None:
-    """Call `settle` once, soon after the start."""
+    """Call `freeze_startup_objects` once, soon after the start."""
     timer = threading.Timer(SOON, freeze_startup_objects)
     timer.daemon = True
     timer.start()

@@ -1,4 +1,4 @@
-"""Integers as in JSON Schema: 8.0 is an integer, too, as many languages write it."""
+"""JSON types: integers, also written as 8.0 (JSON Schema), and pages of items."""
 
 from typing import Any, Generic, TypeVar
 

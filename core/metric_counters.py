@@ -1,7 +1,8 @@
-"""Counters and histograms of the process, which `roadmap/operations/metrics_store.py` saves.
+"""Counters and histograms of the process.
 
-A count takes a microsecond, from any thread, and never waits. Each metric has a limited number of
-label sets (`Metric.most`); further ones count as "other".
+`roadmap/operations/metrics_store.py` saves them. A count takes a microsecond, from any thread, and
+never waits. Each metric has a limited number of label sets (`Metric.most`); further ones count as
+"other".
 """
 
 import json

@@ -1,7 +1,7 @@
 """Table of all metrics, by their Prometheus names.
 
-Counters and histograms are counted where something happens (core/metric_counters.py); gauges are read
-when they are shown. docs/MONITORING.md has the same table, which a test compares.
+Counters and histograms are counted where something happens (core/metric_counters.py); gauges are
+read when they are shown. docs/MONITORING.md has the same table, which a test compares.
 """
 
 from dataclasses import dataclass
@@ -68,29 +68,59 @@ DEPENDENCY = "roadmap_dependency_up"
 
 _PROCESS = ("service", "process")
 _TABLE = (
-    Metric(REQUESTS, Kind.counter, "Requests answered, by the pattern of the route, method and status", ("route", "method", "status"), most=10_000),  # every route, method and status: what strangers ask hides nothing
-    Metric(REQUEST_SECONDS, Kind.histogram, "Time until an answer was sent whole, without streams", ("route", "method"), bounds=ANSWERS),
+    Metric(REQUESTS, Kind.counter,
+           "Requests answered, by the pattern of the route, method and status",
+           ("route", "method", "status"), most=10_000),  # all of them: floods must not hide any
+    Metric(REQUEST_SECONDS, Kind.histogram,
+           "Time until an answer was sent whole, without streams",
+           ("route", "method"), bounds=ANSWERS),
     Metric(STREAMS, Kind.gauge, "Streams of events that are open in a process", _PROCESS),
-    Metric(TASKS, Kind.counter, "Runs of tasks: done, failed for good, retried, postponed, interrupted", ("queue", "task", "outcome"), charted=True),
-    Metric(TASK_SECONDS, Kind.histogram, "Time of the runs that were done or have failed for good", ("queue", "task"), bounds=FINE, shown_every=4, charted=True),
+    Metric(TASKS, Kind.counter,
+           "Runs of tasks: done, failed for good, retried, postponed, interrupted",
+           ("queue", "task", "outcome"), charted=True),
+    Metric(TASK_SECONDS, Kind.histogram,
+           "Time of the runs that were done or have failed for good",
+           ("queue", "task"), bounds=FINE, shown_every=4, charted=True),
     Metric(QUEUE_MESSAGES, Kind.gauge, "Messages by queue and state", ("queue", "state")),
-    Metric(QUEUE_AGE, Kind.gauge, "Time for which the oldest message of a queue has been ready and not taken", ("queue",)),
-    Metric(QUEUE_PAUSED, Kind.gauge, "1 while an operator lets no worker begin with a message of a queue", ("queue",)),
+    Metric(QUEUE_AGE, Kind.gauge,
+           "Time for which the oldest message of a queue has been ready and not taken",
+           ("queue",)),
+    Metric(QUEUE_PAUSED, Kind.gauge,
+           "1 while an operator lets no worker begin with a message of a queue",
+           ("queue",)),
     Metric(QUEUE_CONSUMERS, Kind.gauge, "Consumers of a queue that give signs of life", ("queue",)),
     Metric(LOG_ACCEPTED, Kind.counter, "Records of the execution log that found room in a buffer"),
-    Metric(LOG_RECORDS, Kind.gauge, "Records of the execution log of all processes by their fate", ("state",)),
-    Metric(LOG_WAITING, Kind.gauge, "Records of the execution log that a process has not sent yet", _PROCESS),
-    Metric(MODEL_CALLS, Kind.counter, "Calls of a model that are in the books, by how they ended", ("model", "step", "outcome")),
+    Metric(LOG_RECORDS, Kind.gauge,
+           "Records of the execution log of all processes by their fate",
+           ("state",)),
+    Metric(LOG_WAITING, Kind.gauge,
+           "Records of the execution log that a process has not sent yet",
+           _PROCESS),
+    Metric(MODEL_CALLS, Kind.counter,
+           "Calls of a model that are in the books, by how they ended",
+           ("model", "step", "outcome")),
     Metric(MODEL_SECONDS, Kind.histogram, "Time of these calls", ("model", "step"), bounds=CALLS),
     Metric(MODEL_TOKENS, Kind.counter, "Tokens that the provider has counted", ("model", "kind")),
-    Metric(MODEL_COST, Kind.counter, "What these calls have cost, in the currency of the settings", ("model", "currency")),
-    Metric(WEBHOOKS, Kind.counter, "Tries to deliver to a webhook: delivered, retried later, failed for good", ("outcome",)),
-    Metric(CONNECTIONS, Kind.gauge, "Connections of a process to the database", (*_PROCESS, "state")),
+    Metric(MODEL_COST, Kind.counter,
+           "What these calls have cost, in the currency of the settings",
+           ("model", "currency")),
+    Metric(WEBHOOKS, Kind.counter,
+           "Tries to deliver to a webhook: delivered, retried later, failed for good",
+           ("outcome",)),
+    Metric(CONNECTIONS, Kind.gauge,
+           "Connections of a process to the database",
+           (*_PROCESS, "state")),
     Metric(MOST_CONNECTIONS, Kind.gauge, "The most connections that a process may have", _PROCESS),
-    Metric(MEMORY, Kind.gauge, "Memory that a process holds; what the processes of one instance share counts for each", _PROCESS),
+    Metric(MEMORY, Kind.gauge,
+           "Memory that a process holds; what the processes of one instance share counts for each",
+           _PROCESS),
     Metric(STARTED, Kind.gauge, "When a process has begun, in seconds since 1970", _PROCESS),
-    Metric(BUILD, Kind.gauge, "1; the version of this service and of Python", ("version", "python")),
-    Metric(DEPENDENCY, Kind.gauge, "1 when the database or the broker answers, else 0", ("dependency",)),
+    Metric(BUILD, Kind.gauge,
+           "1; the version of this service and of Python",
+           ("version", "python")),
+    Metric(DEPENDENCY, Kind.gauge,
+           "1 when the database or the broker answers, else 0",
+           ("dependency",)),
 )  # fmt: skip
 
 METRICS = {metric.name: metric for metric in _TABLE}

@@ -25,7 +25,6 @@ def password_weakness(password: str, *names: str) -> str:
         return f"is one of the most common passwords; {BETTER}"
     if len(set(folded)) < FEWEST_CHARACTERS:
         return f"repeats a few characters; {BETTER}"
-    rest = folded
     words = {  # an address has a name and a host
         word
         for name in map(str.casefold, (OURS, *names))
@@ -33,8 +32,8 @@ def password_weakness(password: str, *names: str) -> str:
         if len(word) >= SHORTEST_NAME
     }
     for word in sorted(words, key=len, reverse=True):
-        rest = rest.replace(word, "")
-    if len(rest) < LEAST_BESIDE:
+        folded = folded.replace(word, "")
+    if len(folded) < LEAST_BESIDE:
         return f"is little more than a name or an address; {BETTER}"
     return ""
 

@@ -41,6 +41,8 @@ Key = tuple[Limit, str]
 
 @dataclass(slots=True)
 class Window:
+    """Counts of one window of time."""
+
     number: int
     count: int = 0
     before: int = 0  # in the window before it
@@ -55,87 +57,83 @@ class Limiter:
     def __init__(self, *, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._windows: OrderedDict[Key, Window] = OrderedDict()
-        self._closed: dict[Key, float] = {}  # until when, by the counts of all processes
-        self._news: Counter[Key] = Counter()  # for the other processes
-        self._lock = threading.Lock()
+        self._blocked: dict[Key, float] = {}  # until when, by the counts of all processes
+        self._pending: Counter[Key] = Counter()  # for the other processes
+        self._lock = threading.RLock()
 
-    def hit(self, limit: Limit, key: str, *, tell: bool = True) -> float:
-        """Count one and return 0.0, or return the seconds to wait. `tell` shares it."""
+    def hit(self, limit: Limit, key: str, *, publish: bool = True) -> float:
+        """Count one and return 0.0, or return the seconds to wait. `publish` shares it."""
         with self._lock:
-            wait = self._look((limit, key))
+            wait = self.wait(limit, key)
             if not wait and limit.most:
                 self._windows[limit, key].count += 1
-                if tell:
-                    self._note((limit, key))
+                if publish:
+                    self.publish(limit, key)
         return wait
 
     def wait(self, limit: Limit, key: str) -> float:
         """Return the seconds to wait, 0.0 for none, without counting."""
+        if not limit.most:
+            return 0.0
+        place = (limit, key)
         with self._lock:
-            return self._look((limit, key))
+            now = self._now()
+            if (blocked := self._blocked.get(place)) is not None:
+                if blocked > now:
+                    return blocked - now
+                del self._blocked[place]
+            window, passed = self._window(place, now), now / limit.seconds % 1
+            if window.before * (1 - passed) + window.count + 1 <= limit.most:
+                return 0.0
+            # Until the part of the window before, or of this one, that is covered is small enough
+            room = limit.most - window.count - 1
+            if room >= 0 and window.before:
+                wait = 1 - room / window.before - passed
+            else:
+                wait = 1 - passed + (1 - (limit.most - 1) / window.count if window.count else 0)
+            return max(wait * limit.seconds, 1.0)
 
     def left(self, limit: Limit, key: str) -> tuple[int, float]:
         """Return the remaining number and the seconds until the limit is whole again."""
         with self._lock:
             now = self._now()
-            if (closed := self._closed.get((limit, key), 0.0)) > now:
-                return 0, closed - now
+            if (blocked := self._blocked.get((limit, key), 0.0)) > now:
+                return 0, blocked - now
             window, passed = self._window((limit, key), now), now / limit.seconds % 1
             left = limit.most - window.count - ceil(window.before * (1 - passed))
             return max(left, 0), (1 - passed) * limit.seconds
 
-    def give_back(self, limit: Limit, key: str) -> None:
+    def refund(self, limit: Limit, key: str) -> None:
         """Take one count back. Only for counts that were not shared."""
         with self._lock:
             window = self._windows.get((limit, key))
             if window is not None and window.count > 0:
                 window.count -= 1
 
-    def tell(self, limit: Limit, key: str) -> None:
-        """Share a count that was made without `tell`."""
+    def publish(self, limit: Limit, key: str) -> None:
+        """Share a count that was made without `publish`."""
+        place = (limit, key)
         with self._lock:
-            self._note((limit, key))
+            if place in self._pending or len(self._pending) < MOST_KEYS:
+                self._pending[place] += 1
 
-    def news(self) -> Counter[Key]:
+    def take_pending(self) -> Counter[Key]:
         """Return the counts that were not shared yet, and forget them."""
         with self._lock:
-            news, self._news = self._news, Counter()
-        return news
+            pending, self._pending = self._pending, Counter()
+        return pending
 
-    def close(self, place: Key, until: float) -> None:
-        """Close a limit that all processes together have reached, until a Unix time."""
+    def block_until(self, place: Key, until: float) -> None:
+        """Block a key until a Unix time: all processes together have reached the limit."""
         with self._lock:
-            self._closed[place] = until
-            if len(self._closed) > MOST_KEYS:
+            self._blocked[place] = until
+            if len(self._blocked) > MOST_KEYS:
                 now = self._now()
-                self._closed = {
-                    place: until for place, until in self._closed.items() if until > now
+                self._blocked = {
+                    place: until for place, until in self._blocked.items() if until > now
                 }
-            while len(self._closed) > MOST_KEYS:  # the ones that were closed first
-                del self._closed[next(iter(self._closed))]
-
-    def _look(self, place: Key) -> float:
-        limit, now = place[0], self._now()
-        if not limit.most:
-            return 0.0
-        if (closed := self._closed.get(place)) is not None:
-            if closed > now:
-                return closed - now
-            del self._closed[place]
-        window, passed = self._window(place, now), now / limit.seconds % 1
-        if window.before * (1 - passed) + window.count + 1 <= limit.most:
-            return 0.0
-        # Until the part of the window before, or of this one, that is covered is small enough
-        room = limit.most - window.count - 1
-        if room >= 0 and window.before:
-            wait = 1 - room / window.before - passed
-        else:
-            wait = 1 - passed + (1 - (limit.most - 1) / window.count if window.count else 0)
-        return max(wait * limit.seconds, 1.0)
-
-    def _note(self, place: Key) -> None:
-        if place in self._news or len(self._news) < MOST_KEYS:
-            self._news[place] += 1
+            while len(self._blocked) > MOST_KEYS:  # the ones that were closed first
+                del self._blocked[next(iter(self._blocked))]
 
     def _window(self, place: Key, now: float) -> Window:
         number = int(now // place[0].seconds)
@@ -163,20 +161,30 @@ class SharedLimits:
 
     @cached_property
     def _shared(self) -> "SlidingWindowCounterRateLimiter":
-        from limits.storage import RedisStorage
-        from limits.strategies import SlidingWindowCounterRateLimiter
+        import limits
 
-        storage = RedisStorage(
+        storage = limits.storage.RedisStorage(
             self._url, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=SOCKET_SECONDS
         )
-        return SlidingWindowCounterRateLimiter(storage)
+        return limits.strategies.SlidingWindowCounterRateLimiter(storage)
 
     def exchange(self) -> None:
         """Share new counts. While Redis is away each process counts for itself."""
-        news = self._limiter.news()
         try:
-            for (limit, key), count in news.items():
-                self._exchange(limit, key, count)
+            for (limit, key), count in self._limiter.take_pending().items():
+                import limits
+
+                item = limits.RateLimitItemPerSecond(
+                    limit.most, limit.seconds, namespace=f"roadmap.{limit.name}"
+                )
+                if self._shared.hit(item, key, cost=min(count, limit.most)):
+                    continue
+                room = self._shared.get_window_stats(item, key).remaining
+                if room > 0:
+                    self._shared.hit(item, key, cost=room)
+                # Too many were let in: the next ones wait for as long in return.
+                wait = max(count - room, 1) * limit.seconds / limit.most
+                self._limiter.block_until((limit, key), time.time() + min(wait, limit.seconds))
         except (RedisError, OSError) as error:
             if time.monotonic() > self._silent_until:
                 self._silent_until = time.monotonic() + SAY_AGAIN
@@ -184,19 +192,6 @@ class SharedLimits:
                     "limits are counted by each process for itself, Redis is away: %s",
                     type(error).__name__,
                 )
-
-    def _exchange(self, limit: Limit, key: str, count: int) -> None:
-        from limits import RateLimitItemPerSecond
-
-        item = RateLimitItemPerSecond(limit.most, limit.seconds, namespace=f"roadmap.{limit.name}")
-        if self._shared.hit(item, key, cost=min(count, limit.most)):
-            return
-        room = self._shared.get_window_stats(item, key).remaining
-        if room > 0:
-            self._shared.hit(item, key, cost=room)
-        too_many = max(count - room, 1)  # were let in: the next ones wait for as long in return
-        wait = min(too_many * limit.seconds / limit.most, limit.seconds)
-        self._limiter.close((limit, key), time.time() + wait)
 
 
 def whole_seconds(wait: float) -> int:

@@ -1,4 +1,4 @@
-"""E-mail addresses in the spelling in which they are stored and compared."""
+"""Sanitising of text: control characters, NUL, and e-mail addresses."""
 
 import re
 import unicodedata

@@ -1,17 +1,17 @@
-"""One frozen model of every environment variable, built by a pure function.
+"""Settings: a frozen model of all environment variables, built by a pure function.
 
-A value that does not fit is reported by its variable's name, all of them in one message, never with the value.
+Errors name the variables and their rules, all in one message, and never contain a value.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import (
@@ -40,64 +40,41 @@ LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
 CLOSE = 0.88  # REDIS_URI to REDIS_URL; UV_LOG_LEVEL, of another program, is farther from LOG_LEVEL
 SHORTEST_TOKEN = 16  # characters of a METRICS_TOKEN
-# Variables that it sets, and those by which .railway/railway.ts passes the api's on to the content consumer.
+# Set by Railway, or by .railway/railway.ts to pass the api's names on to the content consumer
 RAILWAY_HOSTS = (
     "RAILWAY_PUBLIC_DOMAIN",
     "RAILWAY_PRIVATE_DOMAIN",
     "API_PUBLIC_DOMAIN",
     "API_PRIVATE_DOMAIN",
 )
-RAILWAY_EDGE = "100.64.0.0/10"  # from where it connects; other services of a project come from elsewhere, and may say anything
-BROKER_OPTIONS = (  # that an address may have: what the driver knows beside them is no text, or changes what a queue reads
-    *(
-        "db",
-        "username",
-        "password",
-        "protocol",
-        "client_name",
-        "max_connections",
-        "health_check_interval",
-        "socket_keepalive",
-    ),
-    *(
-        "socket_timeout",
-        "socket_connect_timeout",
-        "socket_read_size",
-        "retry_on_timeout",
-        "ssl_ca_certs",
-        "ssl_ca_path",
-    ),
-    *(
-        "ssl_certfile",
-        "ssl_keyfile",
-        "ssl_password",
-        "ssl_cert_reqs",
-        "ssl_check_hostname",
-        "ssl_ciphers",
-        "ssl_min_version",
-    ),
-    *("ssl_include_verify_flags", "ssl_exclude_verify_flags"),
-)
+# From where it connects. Other services of a project connect from elsewhere.
+RAILWAY_EDGE = "100.64.0.0/10"
+# Allowed in REDIS_URL. Other options of the driver are no text, or change what a queue reads.
+BROKER_OPTIONS = (
+    "db", "username", "password", "protocol", "client_name", "max_connections",
+    "health_check_interval", "socket_keepalive",
+    "socket_timeout", "socket_connect_timeout", "socket_read_size", "retry_on_timeout",
+    "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_password",
+    "ssl_cert_reqs", "ssl_check_hostname", "ssl_ciphers", "ssl_min_version",
+    "ssl_include_verify_flags", "ssl_exclude_verify_flags",
+)  # fmt: skip
 RAILWAY_HEALTH_CHECK = "healthcheck.railway.app"
 
 
 class SettingsError(Exception):
-    """The environment does not add up; the message names each variable and its rule."""
+    """Invalid environment; the message names each variable and its rule."""
 
 
 class Admission(StrEnum):
-    """Who may make an account."""
+    """Policy for new accounts."""
 
     open = "open"
     invite = "invite"
     closed = "closed"
 
 
-CURRENCY, HEADER_NAME, LOG_LEVEL = (
-    r"^[A-Za-z]{3}$",
-    r"^[A-Za-z0-9-]{1,40}$",
-    "^(?i:debug|info|warning|error)$",
-)
+CURRENCY, HEADER_NAME = r"^[A-Za-z]{3}$", r"^[A-Za-z0-9-]{1,40}$"
+LOG_LEVEL = "^(?i:debug|info|warning|error)$"
 PATTERNS = {
     CURRENCY: "must be the three letters of a currency, as in USD",
     HEADER_NAME: "must be the name of a header: letters, digits and hyphens, as in X-Forwarded-For",
@@ -112,18 +89,14 @@ class ServiceType(StrEnum):
     all = "all"
 
 
-SERVICE_ALIASES = {
-    "celery_logs": "huey_logs",
-    "celery_content": "huey_content",
-}  # names of the stack before this one
+# Names in the stack before this one
+SERVICE_ALIASES = {"celery_logs": "huey_logs", "celery_content": "huey_content"}
 
 
 def _scheme(*allowed: str, always: str = "") -> AfterValidator:
-    """Afterwards it is written as the drivers know it: in small letters, and with `always`, where they know one name alone."""
+    """Check the scheme of a URL, and write it in lower case or as `always`."""
 
-    def check(url: SecretStr | None) -> SecretStr | None:
-        if url is None:
-            return url
+    def check(url: SecretStr) -> SecretStr:
         try:
             parts = urlsplit(url.get_secret_value())
             scheme, _ = parts.scheme, parts.port
@@ -131,7 +104,8 @@ def _scheme(*allowed: str, always: str = "") -> AfterValidator:
                 raise ValueError
         except ValueError:  # its message would show the password
             raise ValueError(
-                "is not a readable address; special characters of a password must be percent-encoded"
+                "is not a readable address; "
+                "special characters of a password must be percent-encoded"
             ) from None
         _, slashes, rest = url.get_secret_value().partition("://")
         if scheme not in allowed or not slashes:
@@ -141,8 +115,19 @@ def _scheme(*allowed: str, always: str = "") -> AfterValidator:
     return AfterValidator(check)
 
 
+def _each(pattern: str, rule: str) -> AfterValidator:
+    """Check every text of a list against a pattern, and write it in lower case."""
+
+    def check(texts: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(pattern, text) for text in texts):
+            raise ValueError(rule)
+        return tuple(text.lower() for text in texts)
+
+    return AfterValidator(check)
+
+
 def _digits(value: object) -> object:
-    """Whole numbers are written in digits and nothing else."""
+    """Accept whole numbers in digits only."""
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,9}", value.strip()):
         raise ValueError("must be a whole number")
     return value
@@ -150,7 +135,7 @@ def _digits(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Of a million tokens, in the currency of the settings."""
+    """Price of a million tokens, in the currency of the settings."""
 
     model: str
     prompt: Decimal
@@ -158,85 +143,64 @@ class Price:
 
 
 def _prices(value: object) -> object:
-    """`gpt-5-mini=0.25/2, other=0.1/0.4`; a name may itself contain an equals sign or a slash."""
+    """Parse `gpt-5-mini=0.25/2, other=0.1/0.4`.
+
+    A name may contain an equals sign or a slash.
+    """
     if not isinstance(value, str):
         return value
-    found = [
-        re.fullmatch(
-            r"([^\s;]+)\s*=\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)/([0-9]{1,6}(?:\.[0-9]{1,6})?)",
-            part.strip(),
-        )
-        for part in value.split(",")
-    ]
-    if not all(found):
-        raise ValueError(
-            "must be MODEL=PROMPT/COMPLETION for each model, separated by commas, as in gpt-5-mini=0.25/2"
-        )
-    prices = tuple(
-        Price(match[1], Decimal(match[2]), Decimal(match[3])) for match in found if match
-    )
+    number = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
+    prices = []
+    for part in value.split(","):
+        match = re.fullmatch(rf"([^\s;]+)\s*=\s*{number}/{number}", part.strip())
+        if match is None:
+            raise ValueError(
+                "must be MODEL=PROMPT/COMPLETION for each model, separated by commas, "
+                "as in gpt-5-mini=0.25/2"
+            )
+        prices.append(Price(match[1], Decimal(match[2]), Decimal(match[3])))
     if len({price.model for price in prices}) < len(prices):
         raise ValueError("must name each model once")
-    return prices
+    return tuple(prices)
 
 
 def _web_address(url: str) -> str:
     try:
         parts = urlsplit(url)
-        readable = bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", url)
+        is_readable = bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", url)
     except ValueError:
-        readable = False
-    if not readable or parts.scheme not in ("http", "https"):
+        is_readable = False
+    if not is_readable or parts.scheme not in ("http", "https"):
         raise ValueError("must be the whole address of a server, as in https://api.openai.com/v1")
     return url
 
 
-def _listed(value: object) -> object:
-    return (
-        tuple(part.strip() for part in value.split(",") if part.strip())
-        if isinstance(value, str)
-        else value
-    )
+def _split(value: object) -> object:
+    """Split a text at its commas."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-def _hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
-    for host in hosts:
-        if not re.fullmatch(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host):
-            raise ValueError(
-                "must be names of hosts, without scheme and port, separated by commas; *.example.org for all below"
-            )
-    return tuple(host.lower() for host in hosts)
-
-
-def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
-    for origin in origins:
-        if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", origin):
-            raise ValueError(
-                "must be origins as browsers send them, such as https://app.example.org, separated by commas"
-            )
-    return tuple(origin.lower() for origin in origins)
-
-
-def _networks(whose: str, everybody: str) -> AfterValidator:
+def _networks(whose: str, risk: str) -> AfterValidator:
     def check(networks: tuple[str, ...]) -> tuple[str, ...]:
         for network in networks:
             try:
                 parsed = ip_network(network)
             except ValueError:
                 raise ValueError(
-                    f"must be addresses or networks {whose}, such as 10.0.0.0/8, separated by commas"
+                    f"must be addresses or networks {whose}, such as 10.0.0.0/8, "
+                    "separated by commas"
                 ) from None
             if parsed.prefixlen == 0:
-                raise ValueError(f"must not be everybody: {everybody}")
+                raise ValueError(f"must not be everybody: {risk}")
         return networks
 
     return AfterValidator(check)
 
 
-def _broker(url: SecretStr | None) -> SecretStr | None:
-    """The driver takes any option for one of its own; it passes over those that are empty."""
-    if url is None:
-        return url
+def _broker(url: SecretStr) -> SecretStr:
+    """Check host and options. The driver takes any option, and ignores empty ones."""
     parts = urlsplit(url.get_secret_value())
     try:
         (parts.hostname or "").encode("idna")
@@ -244,83 +208,140 @@ def _broker(url: SecretStr | None) -> SecretStr | None:
         raise ValueError(
             "names a host that none can have: a part between two dots is empty or too long"
         ) from None
-    if {name for name, _ in parse_qsl(parts.query)} - set(
-        BROKER_OPTIONS
-    ):  # which may be a password's
+    # The message must not show an option, which may be part of a password.
+    if {name for name, _ in parse_qsl(parts.query)} - set(BROKER_OPTIONS):
         raise ValueError(f"has an option that is none of {', '.join(BROKER_OPTIONS)}")
     return url
 
 
-def _monitor_token(token: SecretStr | None) -> SecretStr | None:
-    if token is not None and not re.fullmatch(
-        rf"[!-~]{{{SHORTEST_TOKEN},}}", token.get_secret_value()
-    ):
+def _monitor_token(token: SecretStr) -> SecretStr:
+    if not re.fullmatch(rf"[!-~]{{{SHORTEST_TOKEN},}}", token.get_secret_value()):
         raise ValueError(
-            f"must be at least {SHORTEST_TOKEN} characters of ASCII without spaces, as in `openssl rand -hex 32`"
+            f"must be at least {SHORTEST_TOKEN} characters of ASCII without spaces, "
+            "as in `openssl rand -hex 32`"
         )
     return token
 
 
-PostgresUrl = Annotated[SecretStr | None, _scheme("postgresql", "postgres", always="postgresql")]
-RedisUrl = Annotated[SecretStr | None, _scheme("redis", "rediss"), AfterValidator(_broker)]
+PostgresUrl = Annotated[SecretStr, _scheme("postgresql", "postgres", always="postgresql")] | None
+RedisUrl = Annotated[SecretStr, _scheme("redis", "rediss"), AfterValidator(_broker)] | None
 Count = Annotated[int, BeforeValidator(_digits)]
 Money = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
 Prices = Annotated[tuple[Price, ...], BeforeValidator(_prices)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
-MonitorToken = Annotated[SecretStr | None, AfterValidator(_monitor_token)]
+MonitorToken = Annotated[SecretStr, AfterValidator(_monitor_token)] | None
 AdminEmail = Annotated[str, AfterValidator(lambda text: text and normalize_email(text))]
-Hosts = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_hosts)]
-Origins = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_origins)]
-Proxies = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_listed),
-    _networks("of proxies", "a client could then claim any address"),
+Texts = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Hosts = Annotated[
+    Texts,
+    _each(
+        r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?",
+        "must be names of hosts, without scheme and port, separated by commas; "
+        "*.example.org for all below",
+    ),
 ]
+Origins = Annotated[
+    Texts,
+    _each(
+        r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?",
+        "must be origins as browsers send them, such as https://app.example.org, "
+        "separated by commas",
+    ),
+]
+Proxies = Annotated[Texts, _networks("of proxies", "a client could then claim any address")]
 Receivers = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_listed),
-    _networks("of receivers", "a webhook could then go to every server inside"),
+    Texts, _networks("of receivers", "a webhook could then go to every server inside")
 ]
-Linked = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_listed),
-    _networks("of pages", "a link could then tell of every server inside"),
-]
+Linked = Annotated[Texts, _networks("of pages", "a link could then tell of every server inside")]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class Settings(BaseModel):
-    """Names are those of the variables in lower case. Durations are seconds."""
+    """Variables by their names in lower case. Durations are in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
 
-    service_type: ServiceType = Field(ServiceType.api, description="What this process is: api, huey_logs, huey_content, or all three in one instance.")  # fmt: skip
-    host: str = Field("", description="Address the API listens on. Empty: every address (IPv4 and IPv6) with servers, 127.0.0.1 in embedded mode.")  # fmt: skip
+    service_type: ServiceType = Field(
+        ServiceType.api,
+        description="What this process is: api, huey_logs, huey_content, or all three in one "
+        "instance.",
+    )
+    host: str = Field(
+        "",
+        description="Address the API listens on. Empty: every address (IPv4 and IPv6) with "
+        "servers, 127.0.0.1 in embedded mode.",
+    )
     port: Count = Field(8000, ge=1, le=65_535, description="Port the API listens on.")
     api_workers: Count = Field(1, ge=1, le=32, description="Processes of the API.")
     logs_workers: Count = Field(2, ge=1, le=64, description="Threads of the logs consumer.")
     content_workers: Count = Field(4, ge=1, le=64, description="Threads of the content consumer.")
-    database_url: PostgresUrl = Field(None, description="PostgreSQL. Together with REDIS_URL: server mode. Neither: embedded mode on SQLite.")  # fmt: skip
-    direct_database_url: PostgresUrl = Field(None, description="PostgreSQL without a transaction pooler in between, for migrations and backups. Default: DATABASE_URL.")  # fmt: skip
+    database_url: PostgresUrl = Field(
+        None,
+        description="PostgreSQL. Together with REDIS_URL: server mode. Neither: embedded mode "
+        "on SQLite.",
+    )
+    direct_database_url: PostgresUrl = Field(
+        None,
+        description="PostgreSQL without a transaction pooler in between, for migrations and "
+        "backups. Default: DATABASE_URL.",
+    )
     redis_url: RedisUrl = Field(None, description="Redis or Valkey, redis:// or rediss:// (TLS).")
     data_dir: Path = Field(Path("data"), description="Folder of embedded mode.")
-    secret_key: SecretStr | None = Field(None, description="Signs tokens and messages, at least 32 characters; several separated by commas: the first signs, all verify. Required in server mode.")  # fmt: skip
-    openai_api_key: SecretStr | None = Field(None, description="Key of an OpenAI-compatible model. None: the built-in catalogue.")  # fmt: skip
-    openai_base_url: WebAddress = Field("https://api.openai.com/v1", description="Where the model is served.")  # fmt: skip
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Signs tokens and messages, at least 32 characters; several separated by "
+        "commas: the first signs, all verify. Required in server mode.",
+    )
+    openai_api_key: SecretStr | None = Field(
+        None, description="Key of an OpenAI-compatible model. None: the built-in catalogue."
+    )
+    openai_base_url: WebAddress = Field(
+        "https://api.openai.com/v1", description="Where the model is served."
+    )
     openai_model: str = Field(
         "gpt-5-mini", min_length=1, max_length=200, description="Name of the model."
     )
     model_timeout_seconds: Seconds = Field(90, description="Limit of one model call.")
-    model_concurrency: Count = Field(8, ge=1, le=256, description="Calls of the model that run at once in a process. Fewer after the provider has answered 429.")  # fmt: skip
-    model_max_tokens: Count = Field(16_384, ge=256, le=1_000_000, description="Most tokens of one answer; what a call can cost at most follows from it.")  # fmt: skip
-    model_prices: Prices = Field((), description="Price of a million prompt and completion tokens by model: gpt-5-mini=0.25/2, other=0.1/0.4.")  # fmt: skip
+    model_concurrency: Count = Field(
+        8,
+        ge=1,
+        le=256,
+        description="Calls of the model that run at once in a process. Fewer after the provider "
+        "has answered 429.",
+    )
+    model_max_tokens: Count = Field(
+        16_384,
+        ge=256,
+        le=1_000_000,
+        description="Most tokens of one answer; what a call can cost at most follows from it.",
+    )
+    model_prices: Prices = Field(
+        (),
+        description="Price of a million prompt and completion tokens by model: "
+        "gpt-5-mini=0.25/2, other=0.1/0.4.",
+    )
     currency: str = Field(
         "USD", pattern=CURRENCY, description="Currency of MODEL_PRICES and of the budgets."
     )
-    budget_per_roadmap: Money = Field(Decimal(0), description="Most that the model calls of one roadmap may cost. 0: no limit.")  # fmt: skip
-    budget_per_user_month: Money = Field(Decimal(0), description="Most that the model calls of one account may cost in a month (UTC). 0: no limit.")  # fmt: skip
-    repair_rounds: Count = Field(2, ge=0, le=5, description="Rounds in which a model may mend an outline that does not hold together.")  # fmt: skip
-    lease_seconds: Seconds = Field(120, description="How long a live worker may hold a roadmap or a content at most. Longer than MODEL_TIMEOUT_SECONDS.")  # fmt: skip
+    budget_per_roadmap: Money = Field(
+        Decimal(0), description="Most that the model calls of one roadmap may cost. 0: no limit."
+    )
+    budget_per_user_month: Money = Field(
+        Decimal(0),
+        description="Most that the model calls of one account may cost in a month (UTC). 0: no "
+        "limit.",
+    )
+    repair_rounds: Count = Field(
+        2,
+        ge=0,
+        le=5,
+        description="Rounds in which a model may mend an outline that does not hold together.",
+    )
+    lease_seconds: Seconds = Field(
+        120,
+        description="How long a live worker may hold a roadmap or a content at most. Longer "
+        "than MODEL_TIMEOUT_SECONDS.",
+    )
     max_attempts: Count = Field(
         6, ge=1, le=20, description="Tries for a roadmap's outline and for each content."
     )
@@ -339,57 +360,150 @@ class Settings(BaseModel):
     shutdown_grace_seconds: Seconds = Field(
         20, description="Time that running tasks get after SIGTERM."
     )
-    startup_wait_seconds: Seconds = Field(60, description="How long a service waits for its database, broker and schema.")  # fmt: skip
+    startup_wait_seconds: Seconds = Field(
+        60, description="How long a service waits for its database, broker and schema."
+    )
     token_ttl_seconds: Seconds = Field(86_400, description="How long a login lasts at most.")
     session_idle_seconds: Seconds = Field(
         28_800, description="How long a login lasts without a request."
     )
-    registration: Admission = Field(Admission.invite, description="Who may make an account: anybody (open), who was invited by an administrator (invite), nobody (closed).")  # fmt: skip
-    admin_email: AdminEmail = Field("", description="The first administrator, made at the start of the API unless there is one.")  # fmt: skip
-    admin_password: SecretStr | None = Field(None, description="Password of the first administrator, at least 12 characters. Once the account is there, both can go.")  # fmt: skip
-    allowed_hosts: Hosts = Field((), description="Names under which the API is reached, separated by commas. Always: this machine's, and those that Railway gives. No webhook and no check of a link goes there: the content consumer needs them, too.")  # fmt: skip
-    cors_origins: Origins = Field((), description="Web pages elsewhere whose scripts may call the API with an access token, as origins separated by commas.")  # fmt: skip
-    hsts_include_subdomains: bool = Field(False, description="Whether HSTS holds for all names below those of the service, too: browsers then open them over TLS only, for a year.")  # fmt: skip
-    client_address_header: str = Field("X-Forwarded-For", pattern=HEADER_NAME, description="In which a trusted proxy names the client: of a list, the last that is no trusted proxy. On Railway: X-Real-IP.")  # fmt: skip
-    trusted_proxies: Proxies = Field((), description="Addresses or networks of proxies whose CLIENT_ADDRESS_HEADER is believed. Default: none; on Railway its own.")  # fmt: skip
-    webhook_networks: Receivers = Field((), description="Private addresses or networks to which webhooks may go, also over http. Default: none, webhooks go to the public internet; in embedded mode always this machine.")  # fmt: skip
-    link_check_days: Count = Field(30, ge=0, le=365, description="Days after which the address of a resource is looked at again; when it is dead, it is marked and replaced. 0: no address is ever asked.")  # fmt: skip
-    link_networks: Linked = Field((), description="Private addresses or networks whose pages may be looked at, such as those of a wiki. Default: none, only the public internet is asked.")  # fmt: skip
-    requests_per_minute: Count = Field(600, ge=0, le=100_000_000, description="Requests of one account; half as many of one address without an account. A tenth as many imports and copies of one account in an hour. 0: no limit. Server mode only.")  # fmt: skip
-    login_attempts: Count = Field(10, ge=0, le=1_000_000, description="Wrong passwords for one account from one address in 15 minutes; ten times as many for one account from anywhere in an hour, and from one address in 15 minutes. Twice as many new accounts from one address in an hour. 0: no limit.")  # fmt: skip
-    most_unfinished_roadmaps: Count = Field(100, ge=1, le=10_000_000, description="Roadmaps of one account that may be queued, planned or built at once.")  # fmt: skip
-    most_queued_roadmaps: Count = Field(10_000, ge=1, le=100_000_000, description="Roadmaps of all accounts that may wait for a worker; beyond that, new ones are answered with 503.")  # fmt: skip
-    metrics_token: MonitorToken = Field(None, description="Bearer token that lets Prometheus read GET /metrics, at least 16 characters. None: an account or key that may observe; embedded mode asks nobody.")  # fmt: skip
-    log_retention_days: Count = Field(90, ge=0, le=36_500, description="How long the execution log is kept, in whole months (UTC): those that ended before that are deleted. 0: all of it.")  # fmt: skip
-    log_level: str = Field("INFO", pattern=LOG_LEVEL, description="debug, info, warning or error.")  # fmt: skip
-    log_format: LogFormat = Field(LogFormat.auto, description="Lines of the process logs: json (an object a line), text (to read), or auto: text in embedded mode and in a terminal, else json.")  # fmt: skip
+    registration: Admission = Field(
+        Admission.invite,
+        description="Who may make an account: anybody (open), who was invited by an "
+        "administrator (invite), nobody (closed).",
+    )
+    admin_email: AdminEmail = Field(
+        "", description="The first administrator, made at the start of the API unless there is one."
+    )
+    admin_password: SecretStr | None = Field(
+        None,
+        description="Password of the first administrator, at least 12 characters. Once the "
+        "account is there, both can go.",
+    )
+    allowed_hosts: Hosts = Field(
+        (),
+        description="Names under which the API is reached, separated by commas. Always: this "
+        "machine's, and those that Railway gives. No webhook and no check of a link "
+        "goes there: the content consumer needs them, too.",
+    )
+    cors_origins: Origins = Field(
+        (),
+        description="Web pages elsewhere whose scripts may call the API with an access token, "
+        "as origins separated by commas.",
+    )
+    hsts_include_subdomains: bool = Field(
+        False,
+        description="Whether HSTS holds for all names below those of the service, too: browsers "
+        "then open them over TLS only, for a year.",
+    )
+    client_address_header: str = Field(
+        "X-Forwarded-For",
+        pattern=HEADER_NAME,
+        description="In which a trusted proxy names the client: of a list, the last that is no "
+        "trusted proxy. On Railway: X-Real-IP.",
+    )
+    trusted_proxies: Proxies = Field(
+        (),
+        description="Addresses or networks of proxies whose CLIENT_ADDRESS_HEADER is believed. "
+        "Default: none; on Railway its own.",
+    )
+    webhook_networks: Receivers = Field(
+        (),
+        description="Private addresses or networks to which webhooks may go, also over http. "
+        "Default: none, webhooks go to the public internet; in embedded mode always "
+        "this machine.",
+    )
+    link_check_days: Count = Field(
+        30,
+        ge=0,
+        le=365,
+        description="Days after which the address of a resource is looked at again; when it is "
+        "dead, it is marked and replaced. 0: no address is ever asked.",
+    )
+    link_networks: Linked = Field(
+        (),
+        description="Private addresses or networks whose pages may be looked at, such as those "
+        "of a wiki. Default: none, only the public internet is asked.",
+    )
+    requests_per_minute: Count = Field(
+        600,
+        ge=0,
+        le=100_000_000,
+        description="Requests of one account; half as many of one address without an account. A "
+        "tenth as many imports and copies of one account in an hour. 0: no limit. "
+        "Server mode only.",
+    )
+    login_attempts: Count = Field(
+        10,
+        ge=0,
+        le=1_000_000,
+        description="Wrong passwords for one account from one address in 15 minutes; ten times "
+        "as many for one account from anywhere in an hour, and from one address in "
+        "15 minutes. Twice as many new accounts from one address in an hour. 0: no "
+        "limit.",
+    )
+    most_unfinished_roadmaps: Count = Field(
+        100,
+        ge=1,
+        le=10_000_000,
+        description="Roadmaps of one account that may be queued, planned or built at once.",
+    )
+    most_queued_roadmaps: Count = Field(
+        10_000,
+        ge=1,
+        le=100_000_000,
+        description="Roadmaps of all accounts that may wait for a worker; beyond that, new ones "
+        "are answered with 503.",
+    )
+    metrics_token: MonitorToken = Field(
+        None,
+        description="Bearer token that lets Prometheus read GET /metrics, at least 16 "
+        "characters. None: an account or key that may observe; embedded mode asks "
+        "nobody.",
+    )
+    log_retention_days: Count = Field(
+        90,
+        ge=0,
+        le=36_500,
+        description="How long the execution log is kept, in whole months (UTC): those that "
+        "ended before that are deleted. 0: all of it.",
+    )
+    log_level: str = Field("INFO", pattern=LOG_LEVEL, description="debug, info, warning or error.")
+    log_format: LogFormat = Field(
+        LogFormat.auto,
+        description="Lines of the process logs: json (an object a line), text (to read), or "
+        "auto: text in embedded mode and in a terminal, else json.",
+    )
 
     @property
     def embedded(self) -> bool:
-        """SQLite alone, one machine, no account: what a newcomer starts with."""
+        """Return whether there is one machine with SQLite, and no account is needed."""
         return self.database_url is None
 
     @property
     def secret_keys(self) -> tuple[str, ...]:
-        """The first signs, all verify. Empty in embedded mode until `core.storage` has made one."""
+        """Return the keys: the first signs, all verify. Embedded mode may have none here."""
         given = self.secret_key.get_secret_value() if self.secret_key else ""
         return tuple(key.strip() for key in given.split(",") if key.strip())
 
     @property
     def own_hosts(self) -> tuple[str, ...]:
-        """Names and addresses by which the service is reached: *.example.org stands for all below."""
+        """Return names and addresses of the service; *.example.org matches all below."""
         given = (*self.allowed_hosts, self.host.lower())
         return tuple(host for host in given if host not in ("", RAILWAY_HEALTH_CHECK))
 
     @property
     def receivers(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """Networks to which webhooks may go beside the public internet. Who sits at an embedded service owns its machine."""
+        """Return the networks to which webhooks may go beside the public internet.
+
+        The user of an embedded service owns its machine, which therefore counts.
+        """
         given = (*self.webhook_networks, *(LOOPBACK_NETWORKS if self.embedded else ()))
         return tuple(ip_network(network) for network in given)
 
     @property
     def linked(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """Networks whose pages may be looked at beside the public internet."""
+        """Return the networks whose pages are checked beside the public internet."""
         return tuple(ip_network(network) for network in self.link_networks)
 
     @property
@@ -398,49 +512,65 @@ class Settings(BaseModel):
 
     @property
     def model_price(self) -> Price | None:
-        """Of OPENAI_MODEL; None when nobody has said it."""
+        """Return the price of OPENAI_MODEL, or None if MODEL_PRICES lacks it."""
         return next(
             (price for price in self.model_prices if price.model == self.openai_model), None
         )
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
-        problems = list(self._problems())
+        """Check the rules between variables. Raises ValueError with all broken ones."""
+        has_database = self.database_url is not None
+        given, missing = (
+            ("DATABASE_URL", "REDIS_URL") if has_database else ("REDIS_URL", "DATABASE_URL")
+        )
+        modes = {  # the first that is broken is reported
+            f"{given} is set but {missing} is not: "
+            "set both for server mode, or neither for embedded mode": (
+                has_database != (self.redis_url is not None)
+            ),
+            f"DATABASE_URL and REDIS_URL are needed for SERVICE_TYPE={self.service_type}: "
+            "embedded mode (SQLite) exists only under SERVICE_TYPE=all, "
+            "so that a single service never works on an empty queue of its own": (
+                self.embedded and self.service_type is not ServiceType.all
+            ),
+            "HOST must be a loopback address in embedded mode, which has no accounts: "
+            "set DATABASE_URL and REDIS_URL to serve others": (
+                self.embedded and self.host not in ("", *LOOPBACK)
+            ),
+            "SECRET_KEY is needed in server mode: "
+            "set it to a random text of at least 32 characters, the same for every service": (
+                not self.embedded and not self.secret_keys
+            ),
+        }
+        password = self.admin_password.get_secret_value() if self.admin_password else ""
+        weakness = password_weakness(password, self.admin_email) if password else ""
+        others = {
+            f"SECRET_KEY must have at least {SHORTEST_KEY} characters "
+            "(each key, when there are several)": (
+                any(len(key) < SHORTEST_KEY for key in self.secret_keys)
+            ),
+            "ADMIN_EMAIL and ADMIN_PASSWORD go together: "
+            "set both for the first administrator, or neither": (
+                bool(self.admin_email) != bool(password)
+            ),
+            f"ADMIN_PASSWORD {weakness}": self.admin_email and weakness,
+            "MODEL_PRICES must name OPENAI_MODEL when there is a budget: "
+            "without its price nobody knows what a call costs": (
+                self.has_budget and self.openai_api_key and self.model_price is None
+            ),
+            "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS": (
+                self.model_timeout_seconds >= self.lease_seconds
+            ),
+            "HEARTBEAT_TTL_SECONDS must be at least three times HEARTBEAT_SECONDS": (
+                self.heartbeat_seconds * 3 > self.heartbeat_ttl_seconds
+            ),
+        }
+        problems = [rule for rule, is_broken in modes.items() if is_broken][:1]
+        problems += [rule for rule, is_broken in others.items() if is_broken]
         if problems:
             raise ValueError("\n".join(problems))
         return self
-
-    def _problems(self) -> Iterator[str]:
-        if (self.database_url is None) != (self.redis_url is None):
-            missing, given = (
-                ("DATABASE_URL", "REDIS_URL")
-                if self.database_url is None
-                else ("REDIS_URL", "DATABASE_URL")
-            )
-            yield f"{given} is set but {missing} is not: set both for server mode, or neither for embedded mode"
-        elif self.embedded and self.service_type is not ServiceType.all:
-            yield (
-                f"DATABASE_URL and REDIS_URL are needed for SERVICE_TYPE={self.service_type}: embedded mode (SQLite) exists "
-                "only under SERVICE_TYPE=all, so that a single service never works on an empty queue of its own"
-            )
-        elif self.embedded and self.host not in ("", *LOOPBACK):
-            yield "HOST must be a loopback address in embedded mode, which has no accounts: set DATABASE_URL and REDIS_URL to serve others"  # fmt: skip
-        elif not self.embedded and not self.secret_keys:
-            yield "SECRET_KEY is needed in server mode: set it to a random text of at least 32 characters, the same for every service"  # fmt: skip
-        if any(len(key) < SHORTEST_KEY for key in self.secret_keys):
-            yield f"SECRET_KEY must have at least {SHORTEST_KEY} characters (each key, when there are several)"
-        if bool(self.admin_email) != bool(self.admin_password):
-            yield "ADMIN_EMAIL and ADMIN_PASSWORD go together: set both for the first administrator, or neither"
-        elif self.admin_password and (
-            problem := password_weakness(self.admin_password.get_secret_value(), self.admin_email)
-        ):
-            yield f"ADMIN_PASSWORD {problem}"
-        if self.has_budget and self.openai_api_key and self.model_price is None:
-            yield "MODEL_PRICES must name OPENAI_MODEL when there is a budget: without its price nobody knows what a call costs"
-        if self.model_timeout_seconds >= self.lease_seconds:
-            yield "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS"
-        if self.heartbeat_seconds * 3 > self.heartbeat_ttl_seconds:
-            yield "HEARTBEAT_TTL_SECONDS must be at least three times HEARTBEAT_SECONDS"
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -478,43 +608,36 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
 
 def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
-    """Names of variables that are no settings but resemble one that is not set, with its name."""
+    """Return variables that are no settings, with the unset ones that they resemble."""
     ours = [name.upper() for name in Settings.model_fields]
     unset = [name for name in ours if not environment.get(name, "").strip()]
+    shortened: dict[str, str] = {}  # without a word, as OPENAI_KEY or LOG_RETENTION
+    for variable in unset:
+        first, *rest = variable.split("_")
+        for at in range(len(rest) if len(rest) > 1 else 0):
+            shortened.setdefault("_".join([first, *rest[:at], *rest[at + 1 :]]), variable)
     found = {}
     for name in environment:
         if name not in ours and re.fullmatch("[A-Za-z0-9_]{5,60}", name):
             close = get_close_matches(name.upper(), unset, n=1, cutoff=CLOSE)
-            if meant := [*close, *(each for each in unset if _lacks_a_word(name.upper(), each))]:
-                found[name] = meant[0]
+            if meant := close[0] if close else shortened.get(name.upper()):
+                found[name] = meant
     return dict(sorted(found.items()))
 
 
-def _lacks_a_word(name: str, ours: str) -> bool:
-    """As in OPENAI_KEY, or LOG_RETENTION."""
-    first, *rest = ours.split("_")
-    shorter = [[first, *rest[:at], *rest[at + 1 :]] for at in range(len(rest))]
-    return len(rest) > 1 and name.split("_") in shorter
-
-
 def _sentences(error: ValidationError) -> list[str]:
-    return [
-        line
-        for problem in error.errors(include_url=False)
-        for line in _sentence(problem).splitlines()
-    ]
-
-
-def _sentence(problem: Any) -> str:
-    if problem["type"] == "value_error":
-        rule = str(problem["ctx"]["error"])
-    elif problem["type"] == "enum":
-        rule = f"must be {problem['ctx']['expected'].replace(chr(39), '')}"
-    elif problem["type"] == "bool_parsing":
-        rule = "must be true or false"
-    elif problem["type"] == "string_pattern_mismatch":
-        rule = PATTERNS[problem["ctx"]["pattern"]]
-    else:
-        rule = str(problem["msg"]).replace("Input should be", "must be")
-    name = ".".join(str(part) for part in problem["loc"]).upper()
-    return f"{name}: {rule}" if name else rule
+    """Return the broken rules, each after the name of its variable, if it has one."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        rule, context = problem["msg"].replace("Input should be", "must be"), problem.get("ctx", {})
+        if problem["type"] == "value_error":
+            rule = str(context["error"])
+        elif problem["type"] == "enum":
+            rule = f"must be {context['expected'].replace(chr(39), '')}"
+        elif problem["type"] == "bool_parsing":
+            rule = "must be true or false"
+        elif problem["type"] == "string_pattern_mismatch":
+            rule = PATTERNS[context["pattern"]]
+        name = ".".join(str(part) for part in problem["loc"]).upper()
+        lines += (f"{name}: {rule}" if name else rule).splitlines()
+    return lines

@@ -1,6 +1,6 @@
-"""The first schema: accounts, roadmaps with their contents and events, the execution log.
+"""First schema: accounts, roadmaps with contents and events, the execution log.
 
-A frozen copy of the tables as they were: it imports nothing of the application and is never changed.
+A frozen copy of the tables: it imports nothing of the application and is never changed.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""Interruptions apart from attempts, challenged leases, and the ledger of the execution log.
+"""Interruptions apart from attempts, challenged leases, numbers of log records.
 
-New columns have a default in the database, so that the version before this one can go on writing meanwhile.
+New columns have a default in the database, so that the version before can write meanwhile.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""Revisions of the plan, review, versions by instruction, and the books of model calls.
+"""Revisions of the plan, review, versions by instruction, costs of model calls.
 
-New columns have a default in the database, so that the version before this one can go on writing meanwhile.
+New columns have a default in the database, so that the version before can write meanwhile.
 """
 
 from typing import Any

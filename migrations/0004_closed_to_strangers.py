@@ -1,6 +1,6 @@
-"""Sessions, API keys, invitations, administrators, and an index for the roadmaps that an account has under way.
+"""Sessions, API keys, invitations, administrators, index of unfinished roadmaps.
 
-New columns have a default in the database, so that the version before this one can go on writing meanwhile.
+New columns have a default in the database, so that the version before can write meanwhile.
 """
 
 from typing import Any
@@ -20,7 +20,8 @@ def up(migrator: Any, db: peewee.Database) -> None:
     )
     db.create_tables(_tables(db))
     db.execute_sql(
-        f"CREATE INDEX {UNDER_WAY} ON roadmap (owner_id) WHERE status IN ('queued', 'planning', 'building')"
+        f"CREATE INDEX {UNDER_WAY} ON roadmap (owner_id) "
+        "WHERE status IN ('queued', 'planning', 'building')"
     )
 
 

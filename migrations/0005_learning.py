@@ -1,6 +1,6 @@
-"""What a learner leaves behind: notes, attempts at quizzes, and a profile for the next roadmap.
+"""Learning: notes, quiz attempts, and a profile for the next roadmap.
 
-New columns have a default in the database, so that the version before this one can go on writing meanwhile.
+New columns have a default in the database, so that the version before can write meanwhile.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""The first answer to every request with an Idempotency-Key, for a day."""
+"""Answers to requests with an Idempotency-Key, for a day."""
 
 from typing import Any
 

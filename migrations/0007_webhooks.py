@@ -1,4 +1,4 @@
-"""Webhooks: where accounts want to be told of events, and each message to there with its tries."""
+"""Webhooks of accounts, and their deliveries with attempts."""
 
 from typing import Any
 

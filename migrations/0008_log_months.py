@@ -1,9 +1,10 @@
-"""The execution log by months (PostgreSQL), the trace of a record, and what becomes of records and processes of long ago.
+"""Execution log by months (PostgreSQL), traces of records, late records.
 
-On PostgreSQL `execution_log` becomes a table that is partitioned by its id, a UUIDv7, at the first of each month (UTC). The
-table of before is its first partition, up to the end of this month; no row is moved but those with an id from the future.
-Indexes are built first, with readers going on; then follows one scan of the table, in which the bounds are checked. Who
-writes waits meanwhile: the queue keeps what it has. The version before goes on writing afterwards.
+On PostgreSQL `execution_log` becomes a table that is partitioned by its id, a UUIDv7, at the first
+of each month (UTC). The previous table is its first partition, up to the end of this month; only
+rows with an id from the future are moved. Indexes are built first, while readers go on; then one
+scan of the table checks the bounds. Writers wait meanwhile: the queue keeps their records. The
+version before can write afterwards.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -16,16 +17,21 @@ ZERO = [peewee.SQL("DEFAULT 0")]
 MONTHS_AHEAD = 2
 BEFORE, DEFAULT, WORDS = "execution_log_before", "execution_log_default", "execution_log_words"
 BETWEEN_WORDS = "./-_:@=#<>"  # to the parser of PostgreSQL, what they join is one word
-# Chinese and Japanese have no space between words: each of their characters is a word, and a word of several is a phrase.
+# Chinese and Japanese have no space between words: each character is a word, and a word of several
+# characters is a phrase.
 APART = r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-# Of a longer message the beginning: a tsvector has a limit, and one record must not hold up all that are written with it.
-# It may be there already: a restore drops the tables of a database without rows, and functions outlive tables.
-FUNCTION = rf"""CREATE OR REPLACE FUNCTION {WORDS}(message text, step text) RETURNS tsvector
+# Of a longer message the beginning: a tsvector has a limit, and one record must not hold up those
+# that are written with it. The function may exist already: a restore drops the tables of a database
+# without rows, and functions outlive tables.
+FUNCTION = (
+    rf"""CREATE OR REPLACE FUNCTION {WORDS}(message text, step text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $words$
     SELECT to_tsvector('pg_catalog.simple'::regconfig, translate(step || ' ' || CASE
         WHEN octet_length(message) = char_length(message) THEN left(message, 4000)
-        ELSE regexp_replace(left(message, 4000), '({APART})', ' \1 ', 'g') END, '{BETWEEN_WORDS}', '{" " * len(BETWEEN_WORDS)}'))
+        ELSE regexp_replace(left(message, 4000), '({APART})', ' \1 ', 'g') END, """
+    rf"""'{BETWEEN_WORDS}', '{" " * len(BETWEEN_WORDS)}'))
     $words$"""
+)
 INDEXES = {
     "execution_log_roadmap_id_id": "(roadmap_id, id)",  # is there already
     "execution_log_serious": "(id) WHERE level IN ('warning', 'error')",
@@ -81,13 +87,13 @@ def _expired(db: peewee.Database) -> type[peewee.Model]:
 
 
 def _build_indexes(db: peewee.Database) -> None:
-    """Of the table of before, as those of the new one will be, which then need not be built."""
+    """Build the indexes of the previous table as the new one will need them."""
     db.execute_sql(FUNCTION)
     db.execute_sql("SELECT set_config('maintenance_work_mem', '128MB', true)")
     for name, what in INDEXES.items():
         if name not in (FIRST_INDEX, TRACES):
             db.execute_sql(f"CREATE INDEX {_of_before(name)} ON execution_log {what}")
-    db.execute_sql("ANALYZE execution_log")  # the words as well, or nobody knows which are rare
+    db.execute_sql("ANALYZE execution_log")  # the words, too, for the planner
 
 
 def _of_before(name: str) -> str:
@@ -100,13 +106,17 @@ def _partition(db: peewee.Database) -> None:
     for name in (FIRST_INDEX, "execution_log_pkey"):
         db.execute_sql(f"ALTER INDEX {name} RENAME TO {_of_before(name)}")
     db.execute_sql(
-        f"CREATE TABLE execution_log (LIKE {BEFORE} INCLUDING DEFAULTS, PRIMARY KEY (id)) PARTITION BY RANGE (id)"
+        f"CREATE TABLE execution_log (LIKE {BEFORE} INCLUDING DEFAULTS, PRIMARY KEY (id)) "
+        "PARTITION BY RANGE (id)"
     )
     for name, what in INDEXES.items():
         db.execute_sql(f"CREATE INDEX {name} ON execution_log {what}")
     db.execute_sql(f"CREATE TABLE {DEFAULT} PARTITION OF execution_log DEFAULT")
     months = _months(db)
-    moved = f"WITH later AS (DELETE FROM {BEFORE} WHERE id >= %s RETURNING *) INSERT INTO execution_log SELECT * FROM later"
+    moved = (
+        f"WITH later AS (DELETE FROM {BEFORE} WHERE id >= %s RETURNING *) "
+        "INSERT INTO execution_log SELECT * FROM later"
+    )
     for lower, upper in pairwise(months):
         bounds = f"FOR VALUES FROM ('{_first_id(lower)}') TO ('{_first_id(upper)}')"
         db.execute_sql(
@@ -115,12 +125,13 @@ def _partition(db: peewee.Database) -> None:
     end = _first_id(months[0])
     db.execute_sql(moved, (end,))
     db.execute_sql(
-        f"ALTER TABLE execution_log ATTACH PARTITION {BEFORE} FOR VALUES FROM (MINVALUE) TO ('{end}')"
+        f"ALTER TABLE execution_log ATTACH PARTITION {BEFORE} "
+        f"FOR VALUES FROM (MINVALUE) TO ('{end}')"
     )
 
 
 def _months(db: peewee.Database) -> list[datetime]:
-    """The first moments of the next months."""
+    """Return the first moments of the next months."""
     (now,) = db.execute_sql("SELECT date_trunc('month', now() AT TIME ZONE 'UTC')").fetchone()
     months = [now.replace(tzinfo=UTC)]
     for _ in range(MONTHS_AHEAD + 1):
@@ -129,14 +140,15 @@ def _months(db: peewee.Database) -> list[datetime]:
 
 
 def _first_id(moment: datetime) -> str:
-    """The lowest that a UUIDv7 of that moment can be."""
+    """Return the lowest UUIDv7 of a moment."""
     digits = f"{int(moment.timestamp() * 1000):012x}"
     return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
 
 
 def _unite(db: peewee.Database) -> None:
     db.execute_sql(
-        f"CREATE TABLE united (LIKE {DEFAULT} INCLUDING DEFAULTS, CONSTRAINT united_pkey PRIMARY KEY (id))"
+        f"CREATE TABLE united (LIKE {DEFAULT} INCLUDING DEFAULTS, "
+        "CONSTRAINT united_pkey PRIMARY KEY (id))"
     )
     db.execute_sql("INSERT INTO united SELECT * FROM execution_log")
     db.execute_sql("DROP TABLE execution_log")

@@ -1,4 +1,4 @@
-"""Measures: what all processes count together, and what each of them is just now."""
+"""Metrics: sums of all processes, and the present gauges of each."""
 
 from typing import Any
 

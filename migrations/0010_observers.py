@@ -1,6 +1,6 @@
-"""Accounts that may look at the operator's room and change nothing.
+"""Accounts that may read operators' pages and change nothing.
 
-The new column has a default in the database, so that the version before this one can go on writing meanwhile.
+The new column has a default in the database, so that the version before can write meanwhile.
 """
 
 from typing import Any

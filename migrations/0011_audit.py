@@ -1,4 +1,4 @@
-"""What operators have done: a table that the version before this one does not know, and that refers to none."""
+"""Audit log: a table without references, which the version before does not know."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Indexes of the operators' search over all roadmaps, and of what webhooks were told of one of them.
+"""Indexes of the operators' search of roadmaps, and of a roadmap's deliveries.
 
 PostgreSQL has a full-text index of goals and titles; SQLite, which serves one person, reads them.
 """

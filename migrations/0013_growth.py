@@ -1,4 +1,7 @@
-"""Indexes of an account's roadmaps in one state, and of the logins that are to be forgotten: both were read with all others."""
+"""Indexes of an account's roadmaps by state, and of logins to purge.
+
+Without them, both were found by reading all others.
+"""
 
 from typing import Any
 

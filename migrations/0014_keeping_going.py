@@ -1,7 +1,7 @@
-"""When a plan begins and when something was learned; cards that come back; secret links; the trash.
+"""Begin of plans, times of progress, review cards, share links, the trash.
 
-New columns may be null, so that the version before this one can go on writing meanwhile. To that version, what is in the trash
-is there as ever.
+New columns may be null, so that the version before can write meanwhile. That version does not know
+the trash, and shows its roadmaps.
 """
 
 from typing import Any

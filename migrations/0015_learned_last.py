@@ -1,4 +1,4 @@
-"""An index of what somebody has begun to learn, by roadmap: home goes on with what was learned last."""
+"""Index of begun concepts by roadmap, for "Continue learning" on the home page."""
 
 from typing import Any
 

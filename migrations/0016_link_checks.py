@@ -1,13 +1,14 @@
-"""The addresses that resources name and what was found there, who names them, and up to which version that was noted.
+"""Link checks: URLs of resources with their state, uses, and the version noted.
 
-The new column may be null, so that the version before this one can go on writing meanwhile.
+The new column may be null, so that the version before can write meanwhile.
 """
 
 from typing import Any
 
 import peewee
 
-UNNOTED = "content_links_unnoted"  # what it holds stands word for word in roadmap/lifecycle/link_status.py: UNNOTED
+# Its condition is the same, word for word, in roadmap/lifecycle/link_status.py: UNNOTED
+UNNOTED = "content_links_unnoted"
 
 
 def up(migrator: Any, db: peewee.Database) -> None:

@@ -1,7 +1,8 @@
-"""Logins that have ended in an order in which a page begins where the one before ended, since many end at one moment; and those
-that have not, by when they were used last, so that upkeep looks at the idle ones only.
+"""Indexes of ended logins for pages, and of open logins by their last use.
 
-Both take the place of an index of when they ended alone: whatever else it may read along, the planner of PostgreSQL will try.
+Many logins end at one moment, so that a page needs an order that begins where the one before ended.
+By the last use, upkeep reads idle logins alone. Both replace an index of the end alone: whatever
+else it may read along, the planner of PostgreSQL would try it.
 """
 
 from typing import Any

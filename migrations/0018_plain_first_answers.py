@@ -1,6 +1,7 @@
-"""Answers to requests with an Idempotency-Key are stored as they are, or, with a secret in them, not at all.
+"""Answers to requests with an Idempotency-Key: plain, or not stored if secret.
 
-What the version before stores has been sealed, and what that version stores beside this one will be: it counts as not repeatable.
+The version before encrypts its answers, also while it runs beside this one: they count as not
+repeatable.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
-"""Exports of accounts with their pieces, when an account is to be deleted, and whose a call of a model was.
+"""Exports of accounts, dates of their deletion, and the owners of model calls.
 
-The new column may be null, so that the version before this one can go on writing meanwhile. An account that is to be deleted
-is disabled as well, which that version knows.
+The new column may be null, so that the version before can write meanwhile. An account that is to be
+deleted is disabled as well, which that version knows.
 """
 
 from typing import Any
@@ -16,9 +16,8 @@ INDEXES = {
 
 def up(migrator: Any, db: peewee.Database) -> None:
     of_calls, of_accounts = INDEXES.items()
-    _create_index(
-        db, *of_calls
-    )  # first: from the next statement on nobody reads an account until the commit
+    # First: from the next statement on, accounts cannot be read until the commit.
+    _create_index(db, *of_calls)
     migrator.migrate(migrator.add_column("account", "delete_at", peewee.DateTimeField(null=True)))
     _create_index(db, *of_accounts)
     db.create_tables(_tables(db))

@@ -1,7 +1,8 @@
-"""Hashes of the tokens of links, so that no key has to stay for them.
+"""Hashes of share link tokens, so that no key has to stay for them.
 
-What has none was made by the version before, whose tokens are signed: the API stores their hashes
-when it starts, since a migration does not know the keys. That version goes on making such links.
+A link without hashes was made by the version before, whose tokens are signed: the API stores their
+hashes when it starts, since a migration does not know the keys. That version goes on making such
+links.
 """
 
 from typing import Any

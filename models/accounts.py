@@ -1,4 +1,4 @@
-"""People who may use the service, and what proves who they are."""
+"""Accounts, their logins, API keys, invitations and idempotency keys."""
 
 from types import SimpleNamespace
 
@@ -8,25 +8,27 @@ from models.base import Identified, Table, UtcDateTimeField
 
 
 class Account(Identified):
+    """Account of a person."""
+
     email = peewee.CharField(max_length=254, unique=True)  # lower case
     name = peewee.CharField(max_length=100, default="")
-    password_hash = peewee.CharField(
-        max_length=200
-    )  # argon2id; empty: nobody can log in with a password
+    # argon2id; empty: no login with a password
+    password_hash = peewee.CharField(max_length=200)
     is_admin = peewee.BooleanField(default=False)
-    is_observer = peewee.BooleanField(
-        default=False
-    )  # may look at the operator's room, and change nothing
+    # May read operators' pages, and change nothing
+    is_observer = peewee.BooleanField(default=False)
     disabled_at = UtcDateTimeField(null=True)
-    delete_at = UtcDateTimeField(
-        null=True, index=True
-    )  # its person wants it deleted then; until then it is disabled
-    profile = peewee.JSONField(null=True)  # a Profile: what a form for the next roadmap begins with
+    # When it is deleted, as its owner wants; until then it is disabled
+    delete_at = UtcDateTimeField(null=True, index=True)
+    profile = peewee.JSONField(null=True)  # a Profile: defaults of the next roadmap
     created_at = UtcDateTimeField()
 
 
 class LoginSession(Identified):
-    """One login, for as long as its token says; ended before by its owner, a new password or by being idle."""
+    """Login, until its token expires.
+
+    Its owner, a new password or idleness end it before.
+    """
 
     account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
     created_at = UtcDateTimeField()
@@ -37,21 +39,22 @@ class LoginSession(Identified):
     address = peewee.CharField(max_length=45, default="")
 
     Meta = SimpleNamespace(
-        indexes=(
-            (("ended_at", "id"), False),
-        ),  # and one of those that are open, by seen_at: migration 0017
+        # Migration 0017 adds one of open logins, by seen_at.
+        indexes=((("ended_at", "id"), False),),
     )
 
 
 class ApiKey(Identified):
-    """Acts for its account within its scopes. Of the secret there is a hash only, and its beginning to tell keys apart."""
+    """API key: acts for its account within its scopes.
+
+    Of the secret only a hash is stored, and its beginning to distinguish keys.
+    """
 
     account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
     name = peewee.CharField(max_length=100)
     prefix = peewee.CharField(max_length=20)
-    secret_hash = peewee.CharField(
-        max_length=64, unique=True
-    )  # SHA-256, hex: the secret is random, and not guessed
+    # SHA-256, hex: enough for a random secret
+    secret_hash = peewee.CharField(max_length=64, unique=True)
     scopes = peewee.JSONField()  # list of text
     created_at = UtcDateTimeField()
     expires_at = UtcDateTimeField(null=True)
@@ -60,7 +63,7 @@ class ApiKey(Identified):
 
 
 class Invitation(Identified):
-    """Lets one person register."""
+    """Invitation: lets one person register."""
 
     email = peewee.CharField(max_length=254, null=True)  # of the only one who may use it
     invited_by = peewee.ForeignKeyField(Account, null=True, on_delete="SET NULL")
@@ -71,7 +74,10 @@ class Invitation(Identified):
 
 
 class IdempotentAnswer(Table):
-    """The answer to the first request with an Idempotency-Key. `status` null: the transaction that answers it still runs."""
+    """Answer to the first request with an Idempotency-Key.
+
+    `status` null: the transaction that answers it still runs.
+    """
 
     key_hash = peewee.CharField(max_length=64, primary_key=True)  # SHA-256 of owner and key, hex
     owner = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
@@ -79,9 +85,8 @@ class IdempotentAnswer(Table):
     status = peewee.IntegerField(null=True)
     headers = peewee.JSONField(null=True)
     content = peewee.BlobField(null=True)
-    is_repeatable = peewee.BooleanField(
-        default=False
-    )  # false: the answer had a secret, or an earlier version encrypted it
+    # False: the answer had a secret, or an earlier version encrypted it
+    is_repeatable = peewee.BooleanField(default=False)
     created_at = UtcDateTimeField(index=True)
 
     Meta = SimpleNamespace(table_name="first_answer")

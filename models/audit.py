@@ -1,4 +1,4 @@
-"""What operators have done, and what came of it."""
+"""Audit log: actions of operators and their outcomes."""
 
 from types import SimpleNamespace
 
@@ -8,12 +8,11 @@ from models.base import Identified, UtcDateTimeField
 
 
 class AuditRecord(Identified):
-    """One act. It has no foreign key: that something was done outlives the account that did it."""
+    """One action. Without foreign keys: the record outlives the account."""
 
-    account_id = peewee.UUIDField(null=True)  # null: somebody at the command line
-    actor = peewee.CharField(
-        max_length=200
-    )  # how that account, or the user of the machine, was called then
+    account_id = peewee.UUIDField(null=True)  # null: the command line
+    # Name of that account, or of the user of the machine, at that time
+    actor = peewee.CharField(max_length=200)
     address = peewee.CharField(max_length=100, default="")  # from which the request came
     request_id = peewee.CharField(max_length=64, default="")
     action = peewee.CharField(max_length=60)
@@ -21,9 +20,8 @@ class AuditRecord(Identified):
     details = peewee.JSONField(null=True)  # of names: text, number, yes or no
     began_at = UtcDateTimeField()
     ended_at = UtcDateTimeField(null=True)
-    outcome = peewee.CharField(
-        max_length=10, null=True
-    )  # done, refused, failed; null: not known, the process has died
+    # done, refused, failed; null: not known, the process has died
+    outcome = peewee.CharField(max_length=10, null=True)
     error = peewee.CharField(max_length=200, default="")
 
     Meta = SimpleNamespace(

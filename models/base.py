@@ -1,4 +1,4 @@
-"""What all tables share: the database, UUIDv7 keys, times in UTC."""
+"""Base of all tables: the database, UUIDv7 keys, times in UTC."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from core.ids import new_id
 
 
 class UtcDateTimeField(peewee.DateTimeField):
-    """Aware in Python, UTC without a zone in the database; text on SQLite sorts as time does."""
+    """Aware in Python, UTC without a zone in the database; SQLite text sorts as time."""
 
     def db_value(self, value: Any) -> Any:
         if isinstance(value, datetime):

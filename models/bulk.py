@@ -1,5 +1,7 @@
-"""Many rows in one statement: as a JSON document that the database takes apart, which is quicker than to write out each value.
-Ids may be given as hexadecimal text, times as ISO 8601 in UTC, as they are in a message.
+"""Bulk inserts: many rows in one statement, as a JSON document.
+
+The database takes it apart, which is quicker than a list of values. Ids may be hexadecimal text,
+times ISO 8601 in UTC, as in a message.
 """
 
 import json
@@ -18,26 +20,12 @@ from models.base import Table
 
 AS_IN_JSON = {"TEXT", "VARCHAR", "INT", "BIGINT", "SMALLINT", "BOOL", "DOUBLE", "FLOAT"}
 Change = Callable[[Any], Any]
-# Of fields, as PostgreSQL reads them from JSON.
+# Types of fields in PostgreSQL
 TYPES = {
-    **{
-        "UUID": "uuid",
-        "TEXT": "text",
-        "VARCHAR": "text",
-        "INT": "integer",
-        "BIGINT": "bigint",
-        "SMALLINT": "smallint",
-    },
-    **{
-        "BOOL": "boolean",
-        "JSON": "jsonb",
-        "DATETIME": "timestamp",
-        "DATE": "date",
-        "BLOB": "bytea",
-        "DOUBLE": "float8",
-        "FLOAT": "float4",
-    },
-}
+    "UUID": "uuid", "TEXT": "text", "VARCHAR": "text", "INT": "integer", "BIGINT": "bigint",
+    "SMALLINT": "smallint", "BOOL": "boolean", "JSON": "jsonb", "DATETIME": "timestamp",
+    "DATE": "date", "BLOB": "bytea", "DOUBLE": "float8", "FLOAT": "float4",
+}  # fmt: skip
 
 
 def insert_rows(
@@ -48,35 +36,42 @@ def insert_rows(
     pass_over: bool = False,
     are_json: bool = False,
 ) -> int:
-    """How many were inserted. All have the same fields; `common` are those of all rows, beside what has a default. With
-    `pass_over`, rows that are there already are passed over; else they raise peewee.IntegrityError, and none is inserted.
-    Rows that `are_json` have no values but those of JSON, as a message has brought them: PostgreSQL reads them as they are.
+    """Insert rows that have the same fields, and return their number.
+
+    `common` are values of all rows. Fields without a value have their default. With `pass_over`,
+    existing rows are skipped; otherwise they raise peewee.IntegrityError, and none is inserted.
+    Rows that `are_json` have values of JSON alone, as in a message: PostgreSQL reads them as they
+    are.
     """
     if not rows:
         return 0
     same = common or {}
     if any(row.keys() != rows[0].keys() for row in rows):
         raise ValueError(f"not all rows of {table.__name__} have the same fields")
-    plan = _plan(table, tuple(rows[0]), tuple(same), pass_over, is_postgres())  # type: ignore[arg-type] # a class is hashable
-    own = rows if are_json and is_postgres() else [_changed(row, plan.own) for row in rows]
+    fields, shared_fields = tuple(rows[0]), tuple(same)
+    # A class is hashable, as the cache requires.
+    plan = _plan(table, fields, shared_fields, pass_over, is_postgres())  # type: ignore[arg-type]
+    own: Sequence[Mapping[str, Any]] = rows
+    if not (are_json and is_postgres()):
+        changes = dict(plan.own)
+        own = [
+            {
+                name: changes[name](value) if name in changes and value is not None else value
+                for name, value in row.items()
+            }
+            for row in rows
+        ]
     shared = [None if same[name] is None else change(same[name]) for name, change in plan.shared]
-    return int(
-        database.execute_sql(plan.statement, (*shared, *plan.defaults, _dumped(own))).rowcount
-    )
-
-
-def _changed(row: Mapping[str, Any], changes: Sequence[tuple[str, Change]]) -> dict[str, Any]:
-    changed = dict(row)
-    for name, change in changes:
-        if changed[name] is not None:
-            changed[name] = change(changed[name])
-    return changed
+    values = (*shared, *plan.defaults, _dumped(own))
+    return int(database.execute_sql(plan.statement, values).rowcount)
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A statement, and what makes its values: of the fields that all rows have in common, of defaults, of each row (where the
-    value is not what JSON has anyway).
+    """Statement, and how its values are converted.
+
+    `shared` are fields that all rows have in common, `own` those of each row whose values are not
+    JSON anyway.
     """
 
     statement: str
@@ -96,46 +91,30 @@ def _plan(
     fields = table._meta.fields
     found = {name: field.default for name, field in fields.items() if name not in (*own, *shared)}
     defaults = {name: default for name, default in found.items() if default is not None}
-    if made := [name for name, default in defaults.items() if callable(default)]:
-        raise ValueError(f"{table.__name__}.{made[0]} is made anew for each row: give it")
+    if computed := [name for name, default in defaults.items() if callable(default)]:
+        raise ValueError(f"{table.__name__}.{computed[0]} is made anew for each row: give it")
     columns = ", ".join(f'"{fields[name].column_name}"' for name in (*shared, *defaults, *own))
+    types = {name: TYPES[_kind(fields[name])] for name in (*shared, *defaults, *own)}
     if for_postgres:
-        read = [
-            *(f"%s::{_type(fields[name])}" for name in (*shared, *defaults)),
-            *(f'"{name}"' for name in own),
-        ]
-        told = ", ".join(f'"{name}" {_type(fields[name])}' for name in own)
-        source = f"json_to_recordset(%s) AS row({told})"
+        read = [f"%s::{types[name]}" for name in (*shared, *defaults)]
+        read += [f'"{name}"' for name in own]
+        columns_read = ", ".join(f'"{name}" {types[name]}' for name in own)
+        source = f"json_to_recordset(%s) AS row({columns_read})"
     else:
-        read = [
-            *("?" for _ in (*shared, *defaults)),
-            *(_extracted(fields[name], name) for name in own),
-        ]
+        read = ["?" for _ in (*shared, *defaults)]
+        for name in own:
+            value = f"json_extract(value, '$.{name}')"
+            read.append(f"{FROM_HEX}({value})" if _kind(fields[name]) == "BLOB" else value)
         source = "json_each(?)"
-    statement = f'INSERT INTO "{table._meta.table_name}" ({columns}) SELECT {", ".join(read)} FROM {source} WHERE true'
+    into = f'INSERT INTO "{table._meta.table_name}" ({columns})'
+    changes = ((name, _change(fields[name], for_postgres)) for name in own)
     return _Plan(
-        statement=statement + " ON CONFLICT DO NOTHING" if pass_over else statement,
+        statement=f"{into} SELECT {', '.join(read)} FROM {source} WHERE true"
+        + (" ON CONFLICT DO NOTHING" if pass_over else ""),
         shared=[(name, _written(fields[name])) for name in shared],
         defaults=[_written(fields[name])(default) for name, default in defaults.items()],
-        own=[
-            (name, change)
-            for name in own
-            if (change := _change(fields[name], for_postgres)) is not None
-        ],
+        own=[(name, change) for name, change in changes if change is not None],
     )
-
-
-def _extracted(field: peewee.Field, name: str) -> str:
-    value = f"json_extract(value, '$.{name}')"
-    return f"{FROM_HEX}({value})" if _kind(field) == "BLOB" else value
-
-
-def _type(field: peewee.Field) -> str:
-    return TYPES[_kind(field)]
-
-
-def _is_json(field: peewee.Field) -> bool:
-    return _kind(field) == "JSON"
 
 
 def _kind(field: peewee.Field) -> str:
@@ -144,41 +123,33 @@ def _kind(field: peewee.Field) -> str:
 
 
 def _change(field: peewee.Field, for_postgres: bool) -> Change | None:
-    """What a value needs before it is part of the document; None: it may stay as it is."""
+    """Return the conversion of a value to JSON, or None if it is JSON already."""
     kind = _kind(field)
     if kind in AS_IN_JSON or (for_postgres and kind == "JSON"):
         return None
     if kind == "BLOB":
-        return _escaped if for_postgres else bytes.hex
-    if for_postgres and kind in ("UUID", "DATETIME"):  # it reads every spelling
+        return (lambda value: f"\\x{value.hex()}") if for_postgres else bytes.hex
+    if for_postgres and kind in ("UUID", "DATETIME"):  # it reads text of any form
         written = _written(field)
         return lambda value: value if type(value) is str else written(value)
     return _written(field)
 
 
 def _written(field: peewee.Field) -> Change:
-    """What makes a number or a text of a value of this field, as both databases take it."""
-    if _is_json(field):
+    """Return the conversion to a number or text that both databases accept."""
+    kind = _kind(field)
+    if kind == "JSON":
         return _dumped
-    if isinstance(field, peewee.DateField):
+    if kind == "DATE":
         return str
-    if _kind(field) == "UUID":
-        return _hexadecimal
-    if _kind(field) == "DATETIME":
+    if kind == "UUID":
+        return lambda value: value.hex if isinstance(value, UUID) else str(value).replace("-", "")
+    if kind == "DATETIME":
         return lambda value: field.db_value(
             datetime.fromisoformat(value) if isinstance(value, str) else value
         )
     change: Change = field.db_value
     return change
-
-
-def _escaped(value: bytes) -> str:
-    """As PostgreSQL reads bytes from a text."""
-    return f"\\x{value.hex()}"
-
-
-def _hexadecimal(value: Any) -> str:
-    return value.hex if isinstance(value, UUID) else str(value).replace("-", "")
 
 
 def _dumped(value: Any) -> str:

@@ -9,7 +9,7 @@ from models.base import Identified, Table, UtcDateTimeField
 
 
 class AccountExport(Identified):
-    """The export of an account and the ledger of its making: who holds it until when, and what came of it."""
+    """Export of an account, with the lease and the outcome of its job."""
 
     account = peewee.ForeignKeyField(Account, on_delete="CASCADE", unique=True)  # one in existence
     status = peewee.CharField(max_length=10)
@@ -23,9 +23,8 @@ class AccountExport(Identified):
     size = peewee.BigIntegerField(default=0)  # bytes
     created_at = UtcDateTimeField()
     ready_at = UtcDateTimeField(null=True)
-    expires_at = UtcDateTimeField(
-        null=True, index=True
-    )  # when it is deleted; null: it is not finished
+    # When it is deleted; null: it is not finished
+    expires_at = UtcDateTimeField(null=True, index=True)
 
     Meta = SimpleNamespace(
         indexes=((("status", "due_at"), False),),
@@ -33,7 +32,7 @@ class AccountExport(Identified):
 
 
 class ExportPiece(Table):
-    """A part of the archive, in the database: services share no disk."""
+    """Part of the archive, in the database: services share no disk."""
 
     export = peewee.ForeignKeyField(AccountExport, on_delete="CASCADE", index=False)
     number = peewee.IntegerField()  # from 0

@@ -1,4 +1,4 @@
-"""The addresses that resources name, each once however many roadmaps name it, and who names them."""
+"""Link checks: resource URLs, each once, and the contents that name them."""
 
 from types import SimpleNamespace
 
@@ -9,30 +9,27 @@ from models.roadmaps import Content
 
 
 class CheckedLink(Table):
-    """One address, and what was found there. It belongs to nobody: who may see it sees the resource that names it."""
+    """Resource URL with the result of its check. It has no owner: its resources have."""
 
-    digest = peewee.CharField(
-        max_length=64, primary_key=True
-    )  # SHA-256 of the address, in hexadecimal
+    # SHA-256 of the URL, in hexadecimal
+    digest = peewee.CharField(max_length=64, primary_key=True)
     url = peewee.TextField()
     state = peewee.CharField(max_length=10)
     status = peewee.IntegerField(null=True)  # of the last answer; null: none came
-    reason = peewee.CharField(
-        max_length=300, default=""
-    )  # why it is not alive, as a sentence goes on
-    failures = peewee.IntegerField(default=0)  # in a row, without an answer that tells
+    # Why it is not alive, as the rest of a sentence
+    reason = peewee.CharField(max_length=300, default="")
+    failures = peewee.IntegerField(default=0)  # in a row, without a conclusive answer
     checked_at = UtcDateTimeField(null=True)
-    due_at = UtcDateTimeField(index=True)  # when it should be looked at next
+    due_at = UtcDateTimeField(index=True)  # of the next check
 
 
 class LinkUse(Table):
-    """A part that names an address in its current version."""
+    """Content that names a URL in its current version."""
 
     content = peewee.ForeignKeyField(Content, on_delete="CASCADE", index=False)
     link = peewee.ForeignKeyField(CheckedLink, on_delete="CASCADE")
-    replaced_at = UtcDateTimeField(
-        null=True
-    )  # when another was asked for in its place, whatever came of it
+    # When a replacement was requested, whatever the result
+    replaced_at = UtcDateTimeField(null=True)
 
     Meta = SimpleNamespace(
         primary_key=peewee.CompositeKey("content", "link"),

@@ -1,4 +1,4 @@
-"""The execution log, and the ledger of who wrote how much of it."""
+"""Execution log, and the numbers of records by process."""
 
 from types import SimpleNamespace
 
@@ -8,9 +8,11 @@ from models.base import Identified, Table, UtcDateTimeField
 
 
 class ExecutionLog(Identified):
-    """One thing that happened. No foreign keys: a record outlives what it tells of, and is written in bulk.
+    """Record of an event.
 
-    On PostgreSQL every month is a partition, by the time in the id: migration 0008, `roadmap/operations/log_partitions.py`.
+    It has no foreign keys: it outlives its subject and is written in bulk. On PostgreSQL every
+    month is a partition, by the time in the id (migration 0008,
+    `roadmap/operations/log_partitions.py`).
     """
 
     at = UtcDateTimeField()
@@ -22,7 +24,8 @@ class ExecutionLog(Identified):
     duration_ms = peewee.IntegerField(null=True)
     roadmap_id = peewee.UUIDField(null=True)
     concept_id = peewee.UUIDField(null=True)
-    trace_id = peewee.UUIDField(null=True)  # of the request that it belongs to, through every queue
+    # Of the request that caused it, through every queue
+    trace_id = peewee.UUIDField(null=True)
 
     Meta = SimpleNamespace(
         indexes=((("roadmap_id", "id"), False),),
@@ -30,15 +33,17 @@ class ExecutionLog(Identified):
 
 
 class ExpiredLogRecord(Table):
-    """A record that came when its month was deleted already, for a day: one that comes twice is counted once."""
+    """Record that came after its month was deleted. Kept for a day, to count it once."""
 
     id = peewee.UUIDField(primary_key=True)
     counted_at = UtcDateTimeField(index=True)
 
 
 class LogSource(Table):
-    """One process that writes records, for a day: what it has numbered, and what of that is stored or was too late to be.
-    The difference is on its way or lost. The row with id 0 has the sums of those that have ended.
+    """Process that writes records: how many it numbered, stored, and sent too late.
+
+    The difference is on its way or lost. A row is kept for a day after the end of its process; the
+    row with id 0 has the sums of those before.
     """
 
     id = peewee.UUIDField(primary_key=True)

@@ -1,4 +1,4 @@
-"""What all processes have counted together, and what each of them is just now."""
+"""Metrics: sums of all processes, and the present gauges of each."""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,7 @@ from models.base import Table, UtcDateTimeField
 
 
 class MetricValue(Table):
-    """One number: of all time (minute 0), or of one minute, counted from 1970. Processes add to it."""
+    """Number of all time (minute 0) or of a minute since 1970. Processes add to it."""
 
     name = peewee.CharField(max_length=80)
     minute = peewee.IntegerField()
@@ -24,7 +24,7 @@ class MetricValue(Table):
 
 
 class ProcessMetrics(Table):
-    """A process that counts: the last batch that it has added, so that none is added twice, and facts about itself."""
+    """Process with its gauges and its last batch, so that none is added twice."""
 
     id = peewee.UUIDField(primary_key=True)
     service = peewee.CharField(max_length=20)

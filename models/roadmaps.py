@@ -1,4 +1,4 @@
-"""A roadmap (Stage > Module > Concept) with its revisions, the contents of its concepts, and the events of its making."""
+"""Roadmaps (Stage > Module > Concept) with revisions, contents and events."""
 
 from types import SimpleNamespace
 
@@ -9,25 +9,23 @@ from models.base import Identified, Table, UtcDateTimeField
 
 
 class Roadmap(Identified):
-    """The request, the plan's head, and the ledger of the work: who holds it until when, and what is done."""
+    """Roadmap: the request, the head of the plan, and the state of the work."""
 
     owner = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
     goal = peewee.TextField()
     level = peewee.CharField(max_length=20)
     hours_per_week = peewee.IntegerField()
     deadline = peewee.DateField(null=True)
-    begins_on = peewee.DateField(
-        null=True
-    )  # from when the plan counts; null: from when it was asked for
+    # First day of the plan; null: the day of the request
+    begins_on = peewee.DateField(null=True)
     background = peewee.TextField(default="")
     motivation = peewee.TextField(default="")
     preferences = peewee.TextField(default="")
     language = peewee.CharField(max_length=35)
     resource_language = peewee.CharField(max_length=35, null=True)
     review = peewee.BooleanField(default=False)  # contents wait for approval
-    approved = peewee.BooleanField(
-        default=False
-    )  # of the plan as it is, or of one that only its owner has edited since
+    # Still true when only the owner has edited the plan since
+    approved = peewee.BooleanField(default=False)
 
     analysis = peewee.JSONField(null=True)
     revision = peewee.IntegerField(default=0)  # the current one; 0: none yet
@@ -38,26 +36,24 @@ class Roadmap(Identified):
 
     status = peewee.CharField(max_length=20)
     error = peewee.TextField(default="")
-    attempts = peewee.IntegerField(
-        default=0
-    )  # tries that ended by themselves, and the one that runs
-    interruptions = peewee.IntegerField(default=0)  # tries that ended with their worker
+    # Attempts that ended by themselves, and the one that runs
+    attempts = peewee.IntegerField(default=0)
+    interruptions = peewee.IntegerField(default=0)  # attempts that ended with their worker
     lease_token = peewee.UUIDField(null=True)
     lease_until = UtcDateTimeField(null=True)
-    challenged_at = UtcDateTimeField(null=True)  # when somebody found the lease run out
-    due_at = UtcDateTimeField()  # when its next step should begin
+    challenged_at = UtcDateTimeField(null=True)  # when the lease was found to be over
+    due_at = UtcDateTimeField()  # of the next step
     contents_total = peewee.IntegerField(default=0)
     contents_ready = peewee.IntegerField(default=0)
     contents_failed = peewee.IntegerField(default=0)
-    spent = peewee.BigIntegerField(
-        default=0
-    )  # millionths of the currency, with what is reserved for calls that run
+    # Millionths of the currency, with reservations of running calls
+    spent = peewee.BigIntegerField(default=0)
     over_budget = peewee.BooleanField(default=False)
     last_seq = peewee.IntegerField(default=0)
     created_at = UtcDateTimeField()
     updated_at = UtcDateTimeField()
     finished_at = UtcDateTimeField(null=True)
-    trashed_at = UtcDateTimeField(null=True)  # since when it is in the trash; null: it is not
+    trashed_at = UtcDateTimeField(null=True)  # null: it is not in the trash
 
     Meta = SimpleNamespace(
         indexes=(
@@ -71,21 +67,19 @@ class Roadmap(Identified):
 
 
 class Revision(Table):
-    """One design of the plan: where it came from, and its outline. While it is being designed, its last draft."""
+    """Design of the plan: its origin and outline, or its last draft."""
 
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE", index=False)
     number = peewee.IntegerField()
     source = peewee.CharField(max_length=10)
     base = peewee.IntegerField(default=0)  # the revision that it changes; 0: none
     instruction = peewee.TextField(default="")  # in the words of the person
-    before = peewee.CharField(
-        max_length=20, default=""
-    )  # the roadmap's status before this was begun
+    # The roadmap's status before this revision began
+    before = peewee.CharField(max_length=20, default="")
     status = peewee.CharField(max_length=10)
     outline = peewee.JSONField(null=True)  # an Outline, or a draft of one
-    problems = (
-        peewee.JSONField()
-    )  # list of text: what is wrong with the draft; once it is done: what had to be accepted
+    # List of text: faults of the draft; once it is done, those that had to be accepted
+    problems = peewee.JSONField()
     rounds = peewee.IntegerField(default=0)  # of repair
     error = peewee.TextField(default="")
     generator = peewee.CharField(max_length=100, default="")
@@ -120,9 +114,8 @@ class Module(Identified):
 class Concept(Identified):
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
     module = peewee.ForeignKeyField(Module, on_delete="CASCADE")
-    key = peewee.CharField(
-        max_length=200
-    )  # its name within the outline; the catalogue finds its file by it
+    # Its name in the outline, by which the catalogue finds its file
+    key = peewee.CharField(max_length=200)
     position = peewee.IntegerField()
     week = peewee.IntegerField()
     title = peewee.CharField(max_length=200)
@@ -132,13 +125,11 @@ class Concept(Identified):
     prerequisites = peewee.JSONField()  # list of concept ids as text
     outcomes = peewee.JSONField()  # list of text
     progress = peewee.CharField(max_length=10, default="todo")
-    progress_at = UtcDateTimeField(
-        null=True
-    )  # since when; null: not begun, or said to an older version
+    # Of the last change; null: not begun, or set by an older version
+    progress_at = UtcDateTimeField(null=True)
     notes = peewee.TextField(default="")  # of the learner
-    removed = peewee.BooleanField(
-        default=False
-    )  # not in the current revision; kept with all that belongs to it
+    # Not in the current revision, but kept with its contents
+    removed = peewee.BooleanField(default=False)
 
     Meta = SimpleNamespace(
         indexes=((("roadmap", "key"), True),),
@@ -146,17 +137,16 @@ class Concept(Identified):
 
 
 class Content(Identified):
-    """One part of a concept: its tutorial, its resources or its quiz."""
+    """Part of a concept: its tutorial, its resources or its quiz."""
 
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
     concept = peewee.ForeignKeyField(Concept, on_delete="CASCADE", index=False)
     kind = peewee.CharField(max_length=10)
     status = peewee.CharField(max_length=10)
     version = peewee.IntegerField(default=0)  # the current one; 0: none yet
-    links_noted = peewee.IntegerField(
-        null=True
-    )  # of resources: the version whose addresses are among those to check
-    instruction = peewee.TextField(default="")  # what the person wants of the next version
+    # Of resources: the version whose URLs are in the link checks
+    links_noted = peewee.IntegerField(null=True)
+    instruction = peewee.TextField(default="")  # for the next version
     error = peewee.TextField(default="")
     attempts = peewee.IntegerField(default=0)
     interruptions = peewee.IntegerField(default=0)
@@ -171,7 +161,7 @@ class Content(Identified):
 
 
 class ContentVersion(Table):
-    """What was written, and by what; versions are never changed."""
+    """Version of a content, with its generator. Versions are never changed."""
 
     content = peewee.ForeignKeyField(Content, on_delete="CASCADE", index=False)
     version = peewee.IntegerField()
@@ -179,9 +169,8 @@ class ContentVersion(Table):
     generator = peewee.CharField(max_length=100)
     prompt_version = peewee.CharField(max_length=40, default="")
     instruction = peewee.TextField(default="")
-    subject = peewee.CharField(
-        max_length=64, default=""
-    )  # fingerprint of what the concept was when this was written
+    # Fingerprint of the concept when this was written
+    subject = peewee.CharField(max_length=64, default="")
     created_at = UtcDateTimeField()
 
     Meta = SimpleNamespace(
@@ -202,7 +191,7 @@ class RoadmapEvent(Table):
 
 
 class QuizAttempt(Identified):
-    """Answers to one version of a quiz, and how many of them were right."""
+    """Answers to one version of a quiz, with the score."""
 
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
     concept = peewee.ForeignKeyField(Concept, on_delete="CASCADE", index=False)
@@ -218,7 +207,7 @@ class QuizAttempt(Identified):
 
 
 class ReviewCard(Identified):
-    """A question of a quiz that comes back before it is forgotten, with what FSRS keeps of it.
+    """Question of a quiz for spaced repetition, with its FSRS state.
 
     It is asked while the current version of the quiz is `version`, where it has the index `number`.
     """
@@ -226,9 +215,8 @@ class ReviewCard(Identified):
     owner = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
     concept = peewee.ForeignKeyField(Concept, on_delete="CASCADE", index=False)
-    question = peewee.CharField(
-        max_length=64
-    )  # fingerprint: the same question in another version is the same card
+    # Fingerprint: the same question in another version is the same card
+    question = peewee.CharField(max_length=64)
     version = peewee.IntegerField()
     number = peewee.IntegerField()
     state = peewee.SmallIntegerField()  # 1 learning, 2 review, 3 relearning

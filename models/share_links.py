@@ -1,4 +1,4 @@
-"""What opens a roadmap to whoever has it."""
+"""Share links: each opens a roadmap without an account."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ from models.roadmaps import Roadmap
 
 
 class ShareLink(Identified):
-    """A link whose token begins with its id. Without its row it opens nothing: so it is revoked.
+    """Link whose token begins with its id. Deleting the row revokes it.
 
     `token_hashes`: SHA-256 of the token that opens it, in hexadecimal. Of a link that a version
     before 0.2.0 has signed: `signed`, and a hash by each key that was there, separated by spaces;

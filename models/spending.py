@@ -1,4 +1,7 @@
-"""What calls of a model cost: one row a call, and the sum of each account and month. Amounts are millionths of the currency."""
+"""Costs of model calls, and their sums by account and month.
+
+Amounts are millionths of the currency.
+"""
 
 from types import SimpleNamespace
 
@@ -8,7 +11,7 @@ from models.base import Identified, Table, UtcDateTimeField
 
 
 class ModelCall(Identified):
-    """One call. No foreign keys: what was paid stays in the books when the roadmap is deleted."""
+    """Model call. Without foreign keys: costs stay when the roadmap is deleted."""
 
     owner_id = peewee.UUIDField()
     roadmap_id = peewee.UUIDField()
@@ -21,7 +24,7 @@ class ModelCall(Identified):
     outcome = peewee.CharField(max_length=10)
     reason = peewee.TextField(default="")
     reserved = peewee.BigIntegerField()
-    price = peewee.BigIntegerField()  # what it cost; while it runs, what is reserved
+    price = peewee.BigIntegerField()  # its cost; while it runs, its reservation
     prompt_tokens = peewee.IntegerField(null=True)  # null: the server did not say
     completion_tokens = peewee.IntegerField(null=True)
     ms = peewee.IntegerField(null=True)
@@ -37,7 +40,7 @@ class ModelCall(Identified):
 
 
 class MonthlySpending(Table):
-    """What an account has spent in a month, with what is reserved for calls that run."""
+    """Costs of an account in a month, with reservations of running calls."""
 
     owner_id = peewee.UUIDField()
     month = peewee.CharField(max_length=7)  # 2026-11, in UTC

@@ -1,4 +1,4 @@
-"""Huey's consumer with a heart: a thread that beats, and takes over what silent consumers hold."""
+"""Consumer with heartbeats: reclaims the messages of silent consumers."""
 
 import logging
 import math
@@ -14,12 +14,12 @@ from huey.exceptions import ConfigurationError
 logger = logging.getLogger("delivery")
 
 LONGEST_PAUSE = 2.0  # seconds between two tries while the broker is away
-LAST_BEAT = 2.0  # seconds that the end waits for one that is under way
-LOOK_AGAIN = 0.05  # seconds between two looks whether the end has come
+LAST_HEARTBEAT = 2.0  # seconds that the end waits for one that is under way
+JOIN_INTERVAL = 0.05  # seconds between two checks for a second signal
 
 
 class ReliableWorker(Worker):
-    """A worker to which a broker that is away is no surprise: said in one line, and worked with soon after it is back."""
+    """Worker that logs an absent broker in one line and goes on soon after it is back."""
 
     def loop(self, now: Any = None) -> None:
         try:
@@ -46,33 +46,35 @@ class ReliableWorker(Worker):
 
 
 class ReliableConsumer(Consumer):
-    """Runs the workers of a `ReliableQueue`, and beats for them."""
+    """Runs the workers of a `ReliableQueue`, and sends heartbeats for them."""
 
     worker_class = ReliableWorker
 
     def __init__(self, huey: Any, **options: Any) -> None:
         if options.get("worker_type", WORKER_THREAD) != WORKER_THREAD:
             raise ConfigurationError(
-                "only thread workers: a process that is interrupted would acknowledge what it has not done"
+                "only thread workers: "
+                "a process that is interrupted would acknowledge what it has not done"
             )
         options["max_delay"] = min(options.get("max_delay", LONGEST_PAUSE), LONGEST_PAUSE)
         super().__init__(huey, **options)
-        # A hangup ends it in order: Huey's restart replaces the process without its exit handlers, and their log records.
+        # A hangup ends it in order: Huey's restart would skip the exit handlers and lose their log
+        # records.
         self._signal_actions[signal.SIGHUP] = (False, True)
         if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup
             del self._signal_actions[signal.SIGHUP]
         self._signum: int | None = None
-        self._hurried = False  # by a second signal
+        self._is_hurried = False  # by a second signal
         self._ended = threading.Event()
-        self._heart: threading.Thread | None = None
+        self._has_beaten = threading.Event()
+        self._heart = threading.Thread(target=self._send_heartbeats, name="Heart", daemon=True)
 
     def run(self) -> None:
         self.huey.begin(self.workers)
-        beaten = threading.Event()
-        self._heart = threading.Thread(target=self._beat, args=[beaten], name="Heart", daemon=True)
         self._heart.start()
-        beaten.wait()  # who claims before its first beat could be taken for silent
-        self._set_signal_handlers()  # Huey sets them after its workers have started: a signal in between would kill
+        self._has_beaten.wait()  # a claim before the first heartbeat would be one of the silent
+        # Huey sets them after its workers have started: a signal in between would kill.
+        self._set_signal_handlers()
         super().run()
 
     def stop(self, graceful: bool = False) -> None:
@@ -87,35 +89,37 @@ class ReliableConsumer(Consumer):
                 error,
             )
         super().stop(graceful)
-        self._ended.set()  # only now: what still ran in the grace must not be taken over
-        if self._heart is not None:
-            self._heart.join(
-                LAST_BEAT
-            )  # a beat that came later would tell of a consumer that is no more
+        self._ended.set()  # only now: tasks that ran in the grace must not be taken over
+        if self._heart.is_alive():  # a later heartbeat would report a consumer that is gone
+            self._heart.join(LAST_HEARTBEAT)
 
     def _handle_signal(self, signum: int, frame: Any) -> None:
-        """The second one ends the grace. It raises nothing, as Huey's would: from wherever it is, this thread goes to its end."""
+        """End in order; at the second signal without grace.
+
+        Unlike Huey's, it raises nothing: from wherever it is, this thread goes to its end.
+        """
         if self._signum is not None:
-            self._hurried = True
+            self._is_hurried = True
             return
         self._signum = signum
         self._restart, self._graceful = self._signal_actions[signum]
 
     def _join_workers(self) -> bool:
-        """Whether all threads have ended before the grace is over."""
-        deadline = (
-            math.inf if self.shutdown_timeout is None else time.monotonic() + self.shutdown_timeout
-        )
+        """Return whether all threads have ended before the grace is over."""
+        grace = math.inf if self.shutdown_timeout is None else self.shutdown_timeout
+        deadline = time.monotonic() + grace
         threads = [thread for _, thread in self.worker_threads] + [self.scheduler]
         while alive := [thread for thread in threads if thread.is_alive()]:
-            if self._hurried or time.monotonic() >= deadline:
+            if self._is_hurried or time.monotonic() >= deadline:
                 return False
-            alive[0].join(LOOK_AGAIN)
+            alive[0].join(JOIN_INTERVAL)
         return True
 
-    def _beat(self, beaten: threading.Event) -> None:
-        """Beats until the end. After a silence of its own, be it a pause or a broker that was away, a consumer judges
-        nobody for one `ttl`: the others were as silent as itself, and need the time to beat again.
+    def _send_heartbeats(self) -> None:
+        """Send heartbeats until the end.
+
+        After a silence of its own, be it a pause or a broker that was away, a consumer judges no
+        others for one `ttl`: they were as silent, and need the time for a heartbeat.
         """
         queue = self.huey
         last, blind_until = time.monotonic(), 0.0
@@ -124,13 +128,15 @@ class ReliableConsumer(Consumer):
                 now = time.monotonic()
                 if now - last > queue.ttl:
                     blind_until = now + queue.ttl
-                pulse = queue.storage.beat(queue.ttl, judge=now >= blind_until, info=queue.info())
-                last = now  # from before the call: it may have been the call that took long
-                returned = pulse.taken_over + queue.release_unknown(pulse.held)
+                heartbeat = queue.storage.heartbeat(
+                    queue.ttl, judge=now >= blind_until, info=queue.info()
+                )
+                last = now  # from before the call, which may have taken long
+                returned = heartbeat.taken_over + queue.release_unknown(heartbeat.held)
             except queue.storage.faults as error:
                 blind_until = time.monotonic() + queue.ttl
                 queue.note_away(error)
-            except Exception:  # an edge: whatever it was, a heart that stops would give away what is being worked on
+            except Exception:  # an edge: without heartbeats, running tasks would be taken over
                 blind_until = time.monotonic() + queue.ttl
                 logger.exception("huey@%s: a beat failed", queue.name)
             else:
@@ -139,6 +145,6 @@ class ReliableConsumer(Consumer):
                     logger.warning(
                         "huey@%s takes over %d messages that nobody worked on", queue.name, returned
                     )
-            beaten.set()
+            self._has_beaten.set()
             if self._ended.wait(queue.heartbeat):
                 return

@@ -1,10 +1,11 @@
-"""Memory: what immediate mode uses. One process, one consumer; nothing outlives it."""
+"""Memory storage for immediate mode: one process, one consumer, no persistence."""
 
 import heapq
 import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import NamedTuple
 
 from huey.storage import MemoryStorage
 
@@ -14,17 +15,29 @@ from reliable_queue.storage import (
     ConsumerInfo,
     DeadLetter,
     Heartbeat,
+    HueyMethods,
     QueueStats,
     Waiting,
+    epoch,
 )
 
-Entry = tuple[
-    int, int, bytes, float
-]  # minus its priority, its place among equals, the message, since when it is ready
+
+class StoredMessage(NamedTuple):
+    """Message in its order.
+
+    `rank` is minus the priority of a ready one, and `at` of a scheduled one. `at`, in seconds since
+    1970, is since when it is ready, or when it is due.
+    """
+
+    rank: float
+    ticket: int
+    data: bytes
+    priority: int
+    at: float
 
 
-class ReliableMemoryStorage(MemoryStorage):
-    """The same contract as the real storages, in plain Python."""
+class ReliableMemoryStorage(HueyMethods, MemoryStorage):
+    """The contract of the real storages, in plain Python."""
 
     blocking = True
     faults: tuple[type[Exception], ...] = ()
@@ -32,24 +45,24 @@ class ReliableMemoryStorage(MemoryStorage):
     def __init__(self, name: str, *, now: Callable[[], float] = time.time) -> None:
         super().__init__(name)
         self._now = now
-        self._queue: list[Entry] = []
-        self._held: dict[int, Entry] = {}
+        self._queue: list[StoredMessage] = []
+        self._schedule: list[StoredMessage] = []
+        self._held: dict[int, StoredMessage] = {}
         self._dead: list[tuple[DeadLetter, int]] = []  # with its priority
         self._once: dict[str, float] = {}
         self._ticket = itertools.count()
         self._is_paused = False
         self._alive_until, self._info = 0.0, ""
 
-    def enqueue(self, data: bytes, priority: int | None = None) -> None:
-        self._make_ready(data, priority or 0, self._now())
-
-    def _make_ready(self, data: bytes, priority: int, since: float) -> None:
-        with self._lock:
-            heapq.heappush(self._queue, (-priority, next(self._ticket), data, since))
-
     def enqueue_many(self, messages: Iterable[tuple[bytes, int]]) -> None:
         for data, priority in messages:
-            self.enqueue(data, priority)
+            self._push(self._queue, -priority, data, priority, self._now())
+
+    def _push(
+        self, messages: list[StoredMessage], rank: float, data: bytes, priority: int, at: float
+    ) -> None:
+        with self._lock:
+            heapq.heappush(messages, StoredMessage(rank, next(self._ticket), data, priority, at))
 
     def enqueue_once(self, key: str, data: bytes, seconds: int, priority: int = 0) -> bool:
         with self._lock:
@@ -64,13 +77,13 @@ class ReliableMemoryStorage(MemoryStorage):
             self.acknowledge(*done)
             if self._is_paused:
                 return None
-            self.read_schedule(datetime.fromtimestamp(self._now(), UTC).replace(tzinfo=None))
+            self._make_due_ready(self._now())
             if not self._queue:
                 return None
-            entry = heapq.heappop(self._queue)
+            message = heapq.heappop(self._queue)
             receipt = next(self._ticket)
-            self._held[receipt] = entry
-            return Claim(data=entry[2], receipt=receipt)
+            self._held[receipt] = message
+            return Claim(message.data, receipt)
 
     def acknowledge(self, *done: Claim) -> None:
         for claim in done:
@@ -78,40 +91,31 @@ class ReliableMemoryStorage(MemoryStorage):
 
     def release(self, claim: Claim) -> None:
         with self._lock:
-            entry = self._held.pop(claim.receipt, None)
-            if entry is not None:
-                heapq.heappush(self._queue, entry)
+            if (message := self._held.pop(claim.receipt, None)) is not None:
+                heapq.heappush(self._queue, message)
 
-    def postpone(self, claim: Claim, until: float) -> None:
-        entry = self._held.pop(claim.receipt, None)
-        if entry is not None:
-            self.add_to_schedule(
-                claim.data, datetime.fromtimestamp(until, UTC).replace(tzinfo=None), -entry[0]
-            )
+    def snooze(self, claim: Claim, until: float) -> None:
+        if (message := self._held.pop(claim.receipt, None)) is not None:
+            self._push(self._schedule, until, claim.data, message.priority, until)
 
-    def bury(self, claim: Claim, reason: str) -> None:
-        entry = self._held.pop(claim.receipt, None)
-        if entry is not None:
-            self._dead.insert(
-                0, (DeadLetter(str(claim.receipt), claim.data, reason, self._now()), -entry[0])
-            )
+    def dead_letter(self, claim: Claim, reason: str) -> None:
+        if (message := self._held.pop(claim.receipt, None)) is not None:
+            letter = DeadLetter(str(claim.receipt), claim.data, reason, self._now())
+            self._dead.insert(0, (letter, message.priority))
 
-    def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
-        """Nobody else could take over, so nobody has to know."""
+    def heartbeat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
+        """Take over nothing: there are no other consumers."""
         self._alive_until, self._info = time.time() + ttl, info
         return Heartbeat(taken_over=0, held=list(self._held))
 
     def release_all(self) -> int:
         with self._lock:
             returned = len(self._held)
-            for entry in self._held.values():
-                heapq.heappush(self._queue, entry)
+            for message in self._held.values():
+                heapq.heappush(self._queue, message)
             self._held.clear()
             self._alive_until = 0.0
         return returned
-
-    def held_count(self) -> int:
-        return len(self._held)
 
     def pause(self) -> None:
         self._is_paused = True
@@ -122,102 +126,84 @@ class ReliableMemoryStorage(MemoryStorage):
     def is_paused(self) -> bool:
         return self._is_paused
 
-    def standing(self) -> QueueStats:
+    def stats(self) -> QueueStats:
         with self._lock:
-            first = [
-                Waiting(data, since)
-                for _, _, data, since in sorted(self._queue, key=lambda entry: entry[3])[:1]
-            ]
-            due = [
-                Waiting(data, _epoch(ts))
-                for ts, _, data, _ in self._schedule[:1]
-                if _epoch(ts) <= self._now()
-            ]
-            counts = (len(self._queue), len(self._held), len(self._schedule), len(self._dead))
-            return QueueStats(*counts, len(self._living()), self._is_paused, first + due)
+            due = [message for message in self._schedule[:1] if message.at <= self._now()]
+            return QueueStats(
+                ready=len(self._queue),
+                held=len(self._held),
+                scheduled=len(self._schedule),
+                dead=len(self._dead),
+                consumers=int(self._is_alive()),
+                is_paused=self._is_paused,
+                first=_waiting([*sorted(self._queue, key=lambda message: message.at)[:1], *due]),
+            )
 
     def consumers(self) -> list[ConsumerInfo]:
         with self._lock:
-            alive_until = self._alive_until if self._living() else None
-            held = [data for _, _, data, _ in itertools.islice(self._held.values(), HELD_SHOWN)]
-            return (
-                [ConsumerInfo(self.name, self._info, held, alive_until)]
-                if held or alive_until
-                else []
-            )
+            alive_until = self._alive_until if self._is_alive() else None
+            messages = itertools.islice(self._held.values(), HELD_SHOWN)
+            held = [message.data for message in messages]
+            this = ConsumerInfo(self.name, self._info, held, alive_until)
+            return [this] if held or alive_until else []
 
-    def _living(self) -> list[str]:
-        return [self.name] if self._alive_until > time.time() else []
+    def _is_alive(self) -> bool:
+        return self._alive_until > time.time()
 
     def ready(self, first: int, count: int) -> list[Waiting]:
         with self._lock:
-            return [
-                Waiting(data, since)
-                for _, _, data, since in sorted(self._queue)[first : first + count]
-            ]
+            return _waiting(sorted(self._queue)[first : first + count])
 
     def scheduled(self, first: int, count: int) -> list[Waiting]:
         with self._lock:
-            return [
-                Waiting(data, _epoch(ts))
-                for ts, _, data, _ in sorted(self._schedule)[first : first + count]
-            ]
+            return _waiting(sorted(self._schedule)[first : first + count])
 
     def remove(self, data: bytes) -> bool:
         with self._lock:
-            for entries in (self._queue, self._schedule):
-                found = next((entry for entry in entries if entry[2] == data), None)
+            for messages in (self._queue, self._schedule):
+                found = next((message for message in messages if message.data == data), None)
                 if found is not None:
-                    entries.remove(found)
-                    heapq.heapify(entries)
+                    messages.remove(found)
+                    heapq.heapify(messages)
                     return True
         return False
-
-    def enqueued_items(self, limit: int | None = None) -> list[bytes]:
-        return [
-            waiting.data for waiting in self.ready(0, len(self._queue) if limit is None else limit)
-        ]
 
     def dead_letters(self, limit: int = 100, first: int = 0) -> list[DeadLetter]:
         return [letter for letter, _ in self._dead[first : first + limit]]
 
-    def dead_count(self) -> int:
-        return len(self._dead)
-
     def replay(self, *letter_ids: str) -> int:
         taken = self._take_dead(letter_ids)
-        for letter, priority in taken:
-            self.enqueue(letter.data, priority)
+        self.enqueue_many((letter.data, priority) for letter, priority in taken)
         return len(taken)
 
     def discard(self, *letter_ids: str) -> int:
         return len(self._take_dead(letter_ids))
 
     def _take_dead(self, letter_ids: Sequence[str]) -> list[tuple[DeadLetter, int]]:
-        """The oldest first."""
+        """Remove dead letters and return them, the oldest first."""
         with self._lock:
             taken = [entry for entry in reversed(self._dead) if entry[0].id in letter_ids]
             self._dead = [entry for entry in self._dead if entry[0].id not in letter_ids]
         return taken
 
     def wake(self) -> None:
-        """`claim` never waits here."""
+        """Do nothing: `claim` never waits here."""
 
     def add_to_schedule(self, data: bytes, ts: datetime, priority: int | None = None) -> None:
-        with self._lock:
-            heapq.heappush(self._schedule, (ts, next(self._ticket), data, priority or 0))
+        self._push(self._schedule, epoch(ts), data, priority or 0, epoch(ts))
 
     def read_schedule(self, ts: datetime) -> list[bytes]:
-        with self._lock:
-            while self._schedule and self._schedule[0][0] <= ts:
-                due, _, data, priority = heapq.heappop(self._schedule)
-                self._make_ready(data, priority, _epoch(due))
+        self._make_due_ready(epoch(ts))
         return []
 
-    def scheduled_items(self, limit: int | None = None) -> list[bytes]:
-        return [entry[2] for entry in sorted(self._schedule)][:limit]
+    def _make_due_ready(self, now: float) -> None:
+        with self._lock:
+            while self._schedule and self._schedule[0].at <= now:
+                message = heapq.heappop(self._schedule)
+                self._push(
+                    self._queue, -message.priority, message.data, message.priority, message.at
+                )
 
 
-def _epoch(moment: datetime) -> float:
-    """Seconds since 1970; Huey's own times are UTC without a zone."""
-    return moment.replace(tzinfo=UTC).timestamp()
+def _waiting(messages: Iterable[StoredMessage]) -> list[Waiting]:
+    return [Waiting(message.data, message.at) for message in messages]

@@ -1,4 +1,4 @@
-"""One thread of a consumer waits at the broker; the others wait here, at no cost, until it has found something."""
+"""Lock for polling: one thread waits at the broker, the others for the lock."""
 
 import threading
 from collections.abc import Iterator
@@ -6,26 +6,26 @@ from contextlib import contextmanager
 
 
 class PollLock:
-    """`take()` gives the turn to one thread at a time; after `end()` nobody waits any more."""
+    """Lock of one thread at a time. After `end()` no thread waits."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._taken = False
+        self._is_taken = False
         self.ended = threading.Event()
 
     @contextmanager
     def take(self, timeout: float) -> Iterator[bool]:
-        """False when it was not this thread's turn within `timeout` seconds, or the end came first."""
+        """Yield whether this thread got the lock in `timeout` seconds, before the end."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._taken or self.ended.is_set(), timeout)
-            mine = not self._taken and not self.ended.is_set()
-            self._taken = self._taken or mine
+            self._changed.wait_for(lambda: not self._is_taken or self.ended.is_set(), timeout)
+            is_mine = not self._is_taken and not self.ended.is_set()
+            self._is_taken = self._is_taken or is_mine
         try:
-            yield mine
+            yield is_mine
         finally:
-            if mine:
+            if is_mine:
                 with self._changed:
-                    self._taken = False
+                    self._is_taken = False
                     self._changed.notify()
 
     def end(self) -> None:

@@ -1,7 +1,9 @@
-"""Every move of a message in Redis, as one Lua script each: a kill between two steps cannot lose a message.
+"""Lua scripts: one for each move of a message in Redis.
 
-KEYS[1] is the queue's prefix. An entry is its lane ('1' overtakes '0') followed by the message. The wake list carries
-no messages, only hints that spare idle consumers from polling: losing one costs a poll interval, nothing else.
+Since each move is one step, a kill between two of them cannot lose a message. KEYS[1] is the
+queue's prefix. An entry is its lane ('1' overtakes '0') followed by the message. The wake list
+carries no messages, only hints that spare idle consumers from polling: losing one costs a poll
+interval, nothing else.
 """
 
 COMMON = """
@@ -12,17 +14,18 @@ local function hint()
 end
 
 local function make_ready(side, entry) -- LPUSH: behind the others of its lane; RPUSH: before them
-  local lane = string.sub(entry, 1, 1) == '1' and '1' or '0' -- also of an entry that somebody else has put here
+  local lane = string.sub(entry, 1, 1) == '1' and '1' or '0' -- foreign entries may have no lane
   redis.call(side, prefix .. 'ready:' .. lane, entry)
   hint()
 end
 
-local function ready_since(entry, when) -- else it is since it was sent, which the message says itself
+local function ready_since(entry, when) -- without it, since the message was sent, as it says itself
   redis.call('HSET', prefix .. 'due', redis.sha1hex(entry), when)
 end
 
 local function make_due_ready(now)
-  local due = redis.call('ZRANGEBYSCORE', prefix .. 'schedule', '-inf', now, 'WITHSCORES', 'LIMIT', 0, 500)
+  local due = redis.call(
+    'ZRANGEBYSCORE', prefix .. 'schedule', '-inf', now, 'WITHSCORES', 'LIMIT', 0, 500)
   for i = 1, #due, 2 do
     make_ready('LPUSH', due[i])
     ready_since(due[i], due[i + 1])
@@ -33,10 +36,11 @@ end
 
 local function schedule(due, entry)
   redis.call('ZADD', prefix .. 'schedule', due, entry)
-  if redis.call('ZRANK', prefix .. 'schedule', entry) == 0 then hint() end -- those who wait would wait too long
+  -- Waiting consumers would wait too long for a new first one.
+  if redis.call('ZRANK', prefix .. 'schedule', entry) == 0 then hint() end
 end
 
-local function forget(entry) -- what is noted of it beside the lists; seldom anything is
+local function forget(entry) -- delete the notes beside the lists, which are rare
   if redis.call('EXISTS', prefix .. 'deliveries', prefix .. 'due') > 0 then
     local id = redis.sha1hex(entry)
     redis.call('HDEL', prefix .. 'deliveries', id)
@@ -59,13 +63,14 @@ end
 
 local function acknowledge(consumer, first)
   for i = first, #ARGV do
-    if redis.call('LREM', prefix .. 'held:' .. consumer, 1, ARGV[i]) == 1 then -- else it is another's by now, who may die of it
+    -- Unless another consumer has it by now, whose deaths are still counted
+    if redis.call('LREM', prefix .. 'held:' .. consumer, 1, ARGV[i]) == 1 then
       forget(ARGV[i])
     end
   end
 end
 
-local function put_aside(entry, reason, now, kept)
+local function dead_letter(entry, reason, now, kept)
   forget(entry)
   local id = string.sub(redis.sha1hex(entry), 1, 16)
   redis.call('LPUSH', prefix .. 'dead', id .. '\\n' .. now .. '\\n' .. reason .. '\\n' .. entry)
@@ -76,8 +81,9 @@ local function put_back(consumer, died, most, reason, now, kept)
   local held, moved = prefix .. 'held:' .. consumer, 0
   local entry = redis.call('LPOP', held)
   while entry do
-    if died and redis.call('HINCRBY', prefix .. 'deliveries', redis.sha1hex(entry), 1) >= tonumber(most) then
-      put_aside(entry, reason, now, kept)
+    local id = redis.sha1hex(entry)
+    if died and redis.call('HINCRBY', prefix .. 'deliveries', id, 1) >= tonumber(most) then
+      dead_letter(entry, reason, now, kept)
     else
       make_ready('RPUSH', entry)
     end
@@ -96,57 +102,74 @@ def _producer(body: str) -> str:
 
 
 def _consumer(body: str) -> str:
-    """Allowed on a server without memory, so that what producers may no longer fill can still be drained."""
+    """Return a script that runs on a server without memory: it drains queues."""
     return "#!lua flags=allow-oom\n" + COMMON + body
 
 
-ENQUEUE = _producer("""-- ARGV: entries
+ENQUEUE = _producer("""
+-- ARGV: entries
 for _, entry in ipairs(ARGV) do make_ready('LPUSH', entry) end
 return 1""")
 
-ENQUEUE_ONCE = _producer("""-- ARGV: key, seconds, entry
+ENQUEUE_ONCE = _producer("""
+-- ARGV: key, seconds, entry
 if not redis.call('SET', prefix .. 'once:' .. ARGV[1], '1', 'NX', 'EX', ARGV[2]) then return 0 end
 make_ready('LPUSH', ARGV[3])
 return 1""")
 
-CLAIM = _consumer("""-- ARGV: consumer, now, how many, entries that are done. Returns entries; when there are fewer, also when the
--- next one is due
+CLAIM = _consumer("""
+-- ARGV: consumer, now, number wanted, entries that are done. Returns entries and, when they are
+-- fewer, the time when the next one is due
 acknowledge(ARGV[1], 4)
 if redis.call('EXISTS', prefix .. 'paused') == 1 then return {{}} end
 make_due_ready(ARGV[2])
 local held, wanted, found = prefix .. 'held:' .. ARGV[1], tonumber(ARGV[3]), {}
 for _, lane in ipairs({'1', '0'}) do
-  local entry = #found < wanted and redis.call('LMOVE', prefix .. 'ready:' .. lane, held, 'RIGHT', 'LEFT')
+  local ready = prefix .. 'ready:' .. lane
+  local entry = #found < wanted and redis.call('LMOVE', ready, held, 'RIGHT', 'LEFT')
   while entry do
     found[#found + 1] = entry
-    entry = #found < wanted and redis.call('LMOVE', prefix .. 'ready:' .. lane, held, 'RIGHT', 'LEFT')
+    entry = #found < wanted and redis.call('LMOVE', ready, held, 'RIGHT', 'LEFT')
   end
 end
-if #found > 0 and redis.call('LLEN', held) == #found then redis.call('SADD', prefix .. 'consumers', ARGV[1]) end
+if #found > 0 and redis.call('LLEN', held) == #found then
+  redis.call('SADD', prefix .. 'consumers', ARGV[1])
+end
 if #found == wanted then return {found} end
 redis.call('DEL', prefix .. 'wake') -- it hints at nothing
 local first = redis.call('ZRANGE', prefix .. 'schedule', 0, 0, 'WITHSCORES')
 return {found, first[2] or false}""")
 
-ACKNOWLEDGE = _consumer("""-- ARGV: consumer, entries
+ACKNOWLEDGE = _consumer("""
+-- ARGV: consumer, entries
 acknowledge(ARGV[1], 2)
 return 1""")
 
-RELEASE = _consumer("""-- ARGV: consumer, entry
-if redis.call('LREM', prefix .. 'held:' .. ARGV[1], 1, ARGV[2]) == 1 then make_ready('RPUSH', ARGV[2]) end
+RELEASE = _consumer("""
+-- ARGV: consumer, entry
+if redis.call('LREM', prefix .. 'held:' .. ARGV[1], 1, ARGV[2]) == 1 then
+  make_ready('RPUSH', ARGV[2])
+end
 return 1""")
 
-POSTPONE = _consumer("""-- ARGV: consumer, entry, until
-if redis.call('LREM', prefix .. 'held:' .. ARGV[1], 1, ARGV[2]) == 1 then schedule(ARGV[3], ARGV[2]) end
+SNOOZE = _consumer("""
+-- ARGV: consumer, entry, until
+if redis.call('LREM', prefix .. 'held:' .. ARGV[1], 1, ARGV[2]) == 1 then
+  schedule(ARGV[3], ARGV[2])
+end
 return 1""")
 
-BURY = _consumer("""-- ARGV: consumer, entry, reason, now, dead letters kept
-if redis.call('LREM', prefix .. 'held:' .. ARGV[1], 1, ARGV[2]) == 1 then put_aside(ARGV[2], ARGV[3], ARGV[4], ARGV[5]) end
+DEAD_LETTER = _consumer("""
+-- ARGV: consumer, entry, reason, now, dead letters kept
+if redis.call('LREM', prefix .. 'held:' .. ARGV[1], 1, ARGV[2]) == 1 then
+  dead_letter(ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+end
 return 1""")
 
-BEAT = _consumer("""-- ARGV: consumer, ttl in ms, when it was sent or '' if it may not judge, most deliveries, reason, now,
--- dead letters kept, a word about the consumer. A beat that was held up on its way judges nobody: those of the others
--- were held up as well.
+HEARTBEAT = _consumer("""
+-- ARGV: consumer, ttl in ms, time of sending or '' if it may not judge, most deliveries, reason,
+-- now, dead letters kept, info about the consumer. A heartbeat that was delayed on its way judges
+-- none: those of the others were delayed as well.
 local time = redis.call('TIME')
 local clock = tonumber(time[1]) + tonumber(time[2]) / 1000000
 redis.call('SADD', prefix .. 'consumers', ARGV[1])
@@ -161,18 +184,21 @@ if ARGV[3] ~= '' and clock - tonumber(ARGV[3]) < tonumber(ARGV[2]) / 2000 then
 end
 local ready = redis.call('LLEN', prefix .. 'ready:1') + redis.call('LLEN', prefix .. 'ready:0')
 if ready == 0 and redis.call('EXISTS', prefix .. 'due') == 1 and held_by_all() == 0 then
-  redis.call('DEL', prefix .. 'due') -- what consumers of the version before have left there
+  redis.call('DEL', prefix .. 'due') -- entries of consumers of the version before
 end
 return {moved, tostring(clock), redis.call('LRANGE', prefix .. 'held:' .. ARGV[1], 0, -1)}""")
 
-RELEASE_ALL = _consumer("""-- ARGV: consumer
+RELEASE_ALL = _consumer("""
+-- ARGV: consumer
 return put_back(ARGV[1], false)""")
 
-SCHEDULE = _consumer("""-- ARGV: when it is due, entry. A retry takes the place of the message that it was, so it needs no room
+SCHEDULE = _consumer("""
+-- ARGV: due time, entry. A retry replaces its message, so it needs no memory
 schedule(ARGV[1], ARGV[2])
 return 1""")
 
-READ_SCHEDULE = _consumer("""-- ARGV: now
+READ_SCHEDULE = _consumer("""
+-- ARGV: now
 return make_due_ready(ARGV[1])""")
 
 PAUSE = _consumer("""
@@ -185,8 +211,9 @@ local ready = redis.call('LLEN', prefix .. 'ready:1') + redis.call('LLEN', prefi
 for _ = 0, math.min(ready, 64) do hint() end -- one at least: something may be due
 return 1""")
 
-STANDING = _consumer("""-- ARGV: now. Returns counts of ready, held, scheduled, dead, then consumers, whether it is paused, and
--- the next of each lane and since when it is ready, and when the first on the schedule was due
+STATS = _consumer("""
+-- ARGV: now. Returns counts of ready, held, scheduled, dead, then consumers, whether it is paused,
+-- and the next of each lane and since when it is ready, and when the first scheduled one was due
 local alive, first = 0, {}
 for _, consumer in ipairs(redis.call('SMEMBERS', prefix .. 'consumers')) do
   alive = alive + redis.call('EXISTS', prefix .. 'alive:' .. consumer)
@@ -201,19 +228,24 @@ if due and tonumber(due) <= tonumber(ARGV[1]) then
   first[#first + 1] = due
 end
 local ready = redis.call('LLEN', prefix .. 'ready:1') + redis.call('LLEN', prefix .. 'ready:0')
-local counts = {ready, held_by_all(), redis.call('ZCARD', prefix .. 'schedule'), redis.call('LLEN', prefix .. 'dead')}
+local scheduled = redis.call('ZCARD', prefix .. 'schedule')
+local dead = redis.call('LLEN', prefix .. 'dead')
+local counts = {ready, held_by_all(), scheduled, dead}
 return {counts, alive, redis.call('EXISTS', prefix .. 'paused'), first}""")
 
-CONSUMERS = _consumer("""-- ARGV: most messages of each. Returns id, word about it, ms for which it is alive yet, messages
+CONSUMERS = _consumer("""
+-- ARGV: most messages of each. Returns id, info, ms for which it is still alive, messages
 local answer = {}
 for _, consumer in ipairs(redis.call('SMEMBERS', prefix .. 'consumers')) do
-  local info, left = redis.call('GET', prefix .. 'alive:' .. consumer), redis.call('PTTL', prefix .. 'alive:' .. consumer)
+  local alive = prefix .. 'alive:' .. consumer
+  local info, left = redis.call('GET', alive), redis.call('PTTL', alive)
   local held = redis.call('LRANGE', prefix .. 'held:' .. consumer, 0, ARGV[1] - 1)
   if info or #held > 0 then answer[#answer + 1] = {consumer, info or '', left, held} end
 end
 return answer""")
 
-READY = _consumer("""-- ARGV: first place, count. Returns entries and since when each is ready
+READY = _consumer("""
+-- ARGV: first place, count. Returns entries and since when each is ready
 local skip, left, answer = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
 for _, lane in ipairs({'1', '0'}) do
   if left > 0 then
@@ -225,22 +257,26 @@ for _, lane in ipairs({'1', '0'}) do
 end
 return answer""")
 
-REMOVE = _consumer("""-- ARGV: a message without its lane
+REMOVE = _consumer("""
+-- ARGV: a message without its lane
 for _, lane in ipairs({'1', '0'}) do
   local entry = lane .. ARGV[1]
-  if redis.call('LREM', prefix .. 'ready:' .. lane, -1, entry) + redis.call('ZREM', prefix .. 'schedule', entry) > 0 then
+  local removed = redis.call('LREM', prefix .. 'ready:' .. lane, -1, entry)
+  if removed + redis.call('ZREM', prefix .. 'schedule', entry) > 0 then
     forget(entry)
     return 1
   end
 end
 return 0""")
 
-WAKE = _consumer("""-- ARGV: consumer
+WAKE = _consumer("""
+-- ARGV: consumer
 redis.call('LPUSH', prefix .. 'wake:' .. ARGV[1], '1')
 redis.call('EXPIRE', prefix .. 'wake:' .. ARGV[1], 60)
 return 1""")
 
-TAKE_DEAD = _consumer("""-- ARGV: now to make them ready again, or '', ids of dead letters. Looks from the oldest on, in parts
+TAKE_DEAD = _consumer("""
+-- ARGV: now to make them ready again, or '', ids of dead letters. Reads from the oldest, in parts
 local wanted, found, last = {}, {}, -1
 for i = 2, #ARGV do wanted[ARGV[i]] = (wanted[ARGV[i]] or 0) + 1 end
 while #found < #ARGV - 1 do

@@ -1,38 +1,44 @@
-"""Threads that ask at the same moment are answered together: one of them asks the broker for all who wait by then."""
+"""Request coalescing: threads that ask at once share one call to the broker."""
 
 import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-Asked = TypeVar("Asked")
+Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
 
-class PendingRequest(Generic[Asked, Answer]):
-    """Of one thread, which waits for `turn`: until it is answered, or is the one that asks for the next ones."""
+class PendingRequest(Generic[Question, Answer]):
+    """Request of a thread.
 
-    __slots__ = ("answer", "asked", "error", "is_answered", "turn")
+    The thread waits for `turn`: it is answered then, or asks for the next ones.
+    """
+
+    __slots__ = ("answer", "error", "is_answered", "question", "turn")
     answer: Answer
 
-    def __init__(self, asked: Asked) -> None:
-        self.asked = asked
+    def __init__(self, question: Question) -> None:
+        self.question = question
         self.error: BaseException | None = None
         self.is_answered = False
         self.turn = threading.Lock()
         self.turn.acquire()
 
 
-class RequestCoalescer(Generic[Asked, Answer]):
-    """`answer(asked)` returns one answer for each, in order; what it raises is raised to each. No two calls run at once."""
+class RequestCoalescer(Generic[Question, Answer]):
+    """`answer(questions)` returns one answer for each, in order.
 
-    def __init__(self, answer: Callable[[Sequence[Asked]], Sequence[Answer]]) -> None:
+    What it raises is raised to each of them. No two calls run at once.
+    """
+
+    def __init__(self, answer: Callable[[Sequence[Question]], Sequence[Answer]]) -> None:
         self._answer = answer
         self._lock = threading.Lock()
-        self._waiting: list[PendingRequest[Asked, Answer]] = []
-        self._is_asking = False  # somebody is
+        self._waiting: list[PendingRequest[Question, Answer]] = []
+        self._is_asking = False
 
-    def ask(self, asked: Asked) -> Answer:
-        mine = PendingRequest[Asked, Answer](asked)
+    def ask(self, question: Question) -> Answer:
+        mine = PendingRequest[Question, Answer](question)
         with self._lock:
             self._waiting.append(mine)
             asks, self._is_asking = not self._is_asking, True
@@ -44,15 +50,15 @@ class RequestCoalescer(Generic[Asked, Answer]):
             raise mine.error
         return mine.answer
 
-    def _ask_for_all(self, mine: PendingRequest[Asked, Answer]) -> None:
+    def _ask_for_all(self, mine: PendingRequest[Question, Answer]) -> None:
+        """Answer all that wait, then wake them and the thread that asks next."""
         with self._lock:
             batch, self._waiting = self._waiting, []
         try:
-            for entry, answer in zip(
-                batch, self._answer([entry.asked for entry in batch]), strict=True
-            ):
+            answers = self._answer([entry.question for entry in batch])
+            for entry, answer in zip(batch, answers, strict=True):
                 entry.answer = answer
-        except BaseException as error:  # an edge: each of them has to hear of it
+        except BaseException as error:  # an edge: each of them gets the error
             for entry in batch:
                 entry.error = error
         finally:

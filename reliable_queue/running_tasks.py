@@ -1,4 +1,4 @@
-"""What the workers of a process run now, and how each run ended."""
+"""Running tasks of a process, and the outcome of each run."""
 
 import logging
 import time
@@ -10,21 +10,19 @@ from huey.signals import SIGNAL_COMPLETE, SIGNAL_EXECUTING, SIGNAL_INTERRUPTED, 
 
 logger = logging.getLogger("delivery")
 
-DONE, RETRIED, FAILED, POSTPONED, INTERRUPTED = (
-    "done",
-    "retried",
-    "failed",
-    "postponed",
-    "interrupted",
-)
-ENDS = {SIGNAL_COMPLETE: DONE, SIGNAL_RETRYING: RETRIED, SIGNAL_INTERRUPTED: INTERRUPTED}
+FAILED, SNOOZED, INTERRUPTED = "failed", "postponed", "interrupted"
+OUTCOMES = {SIGNAL_COMPLETE: "done", SIGNAL_RETRYING: "retried", SIGNAL_INTERRUPTED: INTERRUPTED}
 
-Told = Callable[[str, float, str], None]
+# Called with the task's name, the seconds of the run, and its outcome
+ExecutionListener = Callable[[str, float, str], None]
 
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """One run of a task, begun at that second of the monotonic clock; it has failed unless something else is said."""
+    """Run of a task, failed until a signal reports more.
+
+    `began` is of the monotonic clock.
+    """
 
     task: str
     id: str
@@ -33,37 +31,35 @@ class Run:
 
 
 class RunningTasks:
-    """Hears Huey's signals, from any thread. A task that is not begun, since it is revoked, is no run."""
+    """Follows Huey's signals. Thread-safe. A revoked task never begins and is no run."""
 
     def __init__(self) -> None:
-        self.told: list[Told] = []
+        self.listeners: list[ExecutionListener] = []
         self._runs: set[Run] = set()
 
     def hear(self, signal: str, task: Any) -> None:
         if signal == SIGNAL_EXECUTING:
             task.run = Run(task.name, task.id, time.monotonic())
             self._runs.add(task.run)
-        elif signal in ENDS and (run := getattr(task, "run", None)) is not None:
-            run.outcome = ENDS[signal]
+        elif signal in OUTCOMES and (run := getattr(task, "run", None)) is not None:
+            run.outcome = OUTCOMES[signal]
             if signal == SIGNAL_INTERRUPTED:
                 self.end(task)
 
     def end(self, task: Any, outcome: str = "") -> None:
-        """Tell once how it ended: with what is named here, or what was heard last."""
-        run = getattr(task, "run", None)
-        if run is None:
-            return
+        """Report once how a run ended: with `outcome`, or by the last signal."""
+        run: Any = getattr(task, "run", None)
         try:
             self._runs.remove(run)  # in one step: it may be interrupted and end at the same time
         except KeyError:
             return
         seconds = time.monotonic() - run.began
-        for told in self.told:
+        for listener in self.listeners:
             try:
-                told(run.task, seconds, outcome or run.outcome)
-            except Exception:  # an edge: who only looks on must not hurt the task
+                listener(run.task, seconds, outcome or run.outcome)
+            except Exception:  # an edge: an observer must not hurt the task
                 logger.exception("the end of %s cannot be told to everybody", run.task)
 
     def running(self) -> list[Run]:
-        """The longest first."""
+        """Return the present runs, the longest first."""
         return sorted(self._runs.copy(), key=lambda run: run.began)

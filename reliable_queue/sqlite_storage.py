@@ -1,7 +1,8 @@
-"""SQLite: a claimed message stays in its row, marked with its holder, until its task has run.
+"""SQLite storage: a claimed message stays in its row, marked with its holder.
 
-The queue lives in a file of its own, so that it never waits for the application's transactions. Processes on one
-machine share it; one thread looks every 20 ms (up to 200 ms when idle) on behalf of all threads of its consumer.
+The row is deleted when the task has run. The queue has a file of its own, so that it never waits
+for the application's transactions. Processes on one machine share it; one thread looks every 20 ms
+(up to 200 ms when idle) on behalf of all threads of its consumer.
 """
 
 import json
@@ -9,7 +10,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
 from huey.storage import SqliteStorage
@@ -23,17 +24,24 @@ from reliable_queue.storage import (
     ConsumerInfo,
     DeadLetter,
     Heartbeat,
+    HueyMethods,
     QueueStats,
     Waiting,
+    epoch,
 )
 
 SHORTEST_POLL, LONGEST_POLL = 0.02, 0.2  # seconds between two looks at an empty queue
 
 MESSAGE = """create table if not exists message (
     id integer not null primary key autoincrement, queue text not null, data blob not null,
-    priority integer not null default 0, holder text, deliveries integer not null default 0, ready_at real)"""
-READY_AT = "alter table message add column ready_at real"  # to files of the version before, whose messages have none
-MESSAGE_INDEX = "create index if not exists message_ready on message (queue, priority desc, id) where holder is null"
+    priority integer not null default 0, holder text, deliveries integer not null default 0,
+    ready_at real)"""
+# For files of the version before, whose messages have none
+READY_AT = "alter table message add column ready_at real"
+MESSAGE_INDEX = (
+    "create index if not exists message_ready on message (queue, priority desc, id) "
+    "where holder is null"
+)
 HELD_INDEX = (
     "create index if not exists message_held on message (queue, holder) where holder is not null"
 )
@@ -45,30 +53,28 @@ PAUSED = "create table if not exists paused (queue text not null primary key)"
 ONCE = """create table if not exists once (
     queue text not null, key text not null, until real not null, primary key (queue, key))"""
 DEAD = """create table if not exists dead_letter (
-    id integer not null primary key autoincrement, queue text not null, data blob not null, priority integer not null,
-    reason text not null, at real not null)"""
+    id integer not null primary key autoincrement, queue text not null, data blob not null,
+    priority integer not null, reason text not null, at real not null)"""
 SCHEDULE = """create table if not exists schedule (
-    id integer not null primary key, queue text not null, data blob not null, timestamp real not null,
-    priority integer not null default 0, deliveries integer not null default 0)"""
-
-DEAD_COLUMNS = "queue, data, priority"  # what a message keeps of itself
+    id integer not null primary key, queue text not null, data blob not null,
+    timestamp real not null, priority integer not null default 0,
+    deliveries integer not null default 0)"""
 TABLES = {
-    "kv",
-    "counter",
-    "schedule",
-    "message",
-    "consumer",
-    "consumer_info",
-    "paused",
-    "once",
+    "kv", "counter", "schedule", "message", "consumer", "consumer_info", "paused", "once",
     "dead_letter",
-}
+}  # fmt: skip
+
+INSERT_MESSAGE = "insert into message (queue, data, priority, ready_at) values (?, ?, ?, ?)"
+READY = "from message where queue = ? and holder is null"
+HELD = "from message where id = ? and holder = ?"  # by this consumer
+COUNTED_COLUMNS = "queue, data, priority, deliveries"  # with which a message moves
+DEAD_COLUMNS = "queue, data, priority"
 
 
-class ReliableSqliteStorage(SqliteStorage):
-    """Huey's SQLite storage with held messages instead of removed ones. One instance is one consumer.
+class ReliableSqliteStorage(HueyMethods, SqliteStorage):
+    """Huey's SQLite storage with held messages instead of removed ones.
 
-    `now` gives seconds since 1970.
+    One instance is one consumer. `now` returns seconds since 1970.
     """
 
     blocking = True
@@ -83,62 +89,44 @@ class ReliableSqliteStorage(SqliteStorage):
         self.consumer = uuid.uuid4().hex
         self._now = now
         self._has_beaten = False
-        self._turns = PollLock()
+        self._poll_lock = PollLock()
         super().__init__(name, filename=filename, timeout=5)
 
     def initialize_schema(self) -> None:
-        """Only what is missing is made: a look takes no lock, so that a process can start while another holds it."""
-        tables = {
-            name
-            for (name,) in self.sql(
-                "select name from sqlite_master where type = 'table'", results=True
-            )
-        }
-        if TABLES - tables:
+        """Create what is missing. The check takes no lock, which another process may hold."""
+        tables = self.sql("select name from sqlite_master where type = 'table'", results=True)
+        if TABLES - {name for (name,) in tables}:
             super().initialize_schema()
         with self.db() as cursor:
-            if self._knows_since_when(cursor):
+            if _has_ready_at(cursor):
                 return
         with self.db(commit=True) as cursor:
-            if not self._knows_since_when(cursor):  # another process may have been quicker
+            if not _has_ready_at(cursor):  # another process may have been quicker
                 cursor.execute(READY_AT)
-
-    def _knows_since_when(self, cursor: Any) -> bool:
-        return "ready_at" in {column[1] for column in cursor.execute("pragma table_info(message)")}
 
     def _create_connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection = super()._create_connection()
-        connection.execute(
-            "pragma synchronous = normal"
-        )  # survives a killed process; the application's rows are the ledger
+        # Survives a killed process; for a lost machine the application's rows are the ledger.
+        connection.execute("pragma synchronous = normal")
         return connection
 
     # Producing
-
-    def enqueue(self, data: bytes, priority: int | None = None) -> None:
-        self.enqueue_many([(data, priority or 0)])
 
     def enqueue_many(self, messages: Iterable[tuple[bytes, int]]) -> None:
         now = self._now()
         rows = [(self.name, data, priority, now) for data, priority in messages]
         with self.db(commit=True) as cursor:
-            cursor.executemany(
-                "insert into message (queue, data, priority, ready_at) values (?, ?, ?, ?)", rows
-            )
+            cursor.executemany(INSERT_MESSAGE, rows)
 
     def enqueue_once(self, key: str, data: bytes, seconds: int, priority: int = 0) -> bool:
         now = time.time()
         with self.db(commit=True) as cursor:
             cursor.execute("delete from once where queue = ? and until < ?", (self.name, now))
-            cursor.execute(
-                "insert or ignore into once values (?, ?, ?)", (self.name, key, now + seconds)
-            )
+            row = (self.name, key, now + seconds)
+            cursor.execute("insert or ignore into once values (?, ?, ?)", row)
             if cursor.rowcount == 0:
                 return False
-            row = (self.name, data, priority, self._now())
-            cursor.execute(
-                "insert into message (queue, data, priority, ready_at) values (?, ?, ?, ?)", row
-            )
+            cursor.execute(INSERT_MESSAGE, (self.name, data, priority, self._now()))
         return True
 
     # Consuming
@@ -148,10 +136,10 @@ class ReliableSqliteStorage(SqliteStorage):
         claim = self._claim_ready(done)
         if claim is not None or timeout <= 0:
             return claim
-        with self._turns.take(timeout) as mine:
+        with self._poll_lock.take(timeout) as is_mine:
             pause = SHORTEST_POLL
-            while mine and claim is None and (left := deadline - time.monotonic()) > 0:
-                if self._turns.ended.wait(min(pause, left)):
+            while is_mine and claim is None and (left := deadline - time.monotonic()) > 0:
+                if self._poll_lock.ended.wait(min(pause, left)):
                     return None
                 pause = min(pause * 1.5, LONGEST_POLL)
                 claim = self._claim_ready()
@@ -160,134 +148,121 @@ class ReliableSqliteStorage(SqliteStorage):
     def _claim_ready(self, done: Sequence[Claim] = ()) -> Claim | None:
         due = (self.name, self._now())
         if not done:  # a look that takes no lock
-            ready = "select 1 from message where queue = ? and holder is null"
-            look = f"select exists ({ready}) or exists (select 1 from schedule where queue = ? and timestamp <= ?)"
-            may = "select not exists (select 1 from paused where queue = ?)"
-            if not self.sql(f"{may} and ({look})", (self.name, self.name, *due), results=True)[0][
-                0
-            ]:
-                return None
-        with self.db(commit=True) as cursor:
-            for claim in done:
-                self._delete_held(cursor, claim)
-            self._make_due_ready(cursor, *due)
-            first = "select id from message where queue = ? and holder is null order by priority desc, id limit 1"
-            first = (
-                f"select id from ({first}) where not exists (select 1 from paused where queue = ?)"
+            look = (
+                "select not exists (select 1 from paused where queue = ?) "
+                f"and (exists (select 1 {READY}) "
+                "or exists (select 1 from schedule where queue = ? and timestamp <= ?))"
             )
-            values = (self.consumer, self.name, self.name)
+            ((is_ready,),) = self.sql(look, (self.name, self.name, *due), results=True)
+            if not is_ready:
+                return None
+        first = (
+            f"select id from (select id {READY} order by priority desc, id limit 1) "
+            "where not exists (select 1 from paused where queue = ?)"
+        )
+        with self.db(commit=True) as cursor:
+            self._delete_held(cursor, done)
+            self._make_due_ready(cursor, *due)
             cursor.execute(
-                f"update message set holder = ? where id = ({first}) returning id, data", values
+                f"update message set holder = ? where id = ({first}) returning id, data",
+                (self.consumer, self.name, self.name),
             )
             row = cursor.fetchone()
         return None if row is None else Claim(data=row[1], receipt=row[0])
 
     def acknowledge(self, *done: Claim) -> None:
         with self.db(commit=True) as cursor:
-            for claim in done:
-                self._delete_held(cursor, claim)
+            self._delete_held(cursor, done)
 
-    def _delete_held(self, cursor: Any, claim: Claim) -> None:
-        cursor.execute(
-            "delete from message where id = ? and holder = ?", (claim.receipt, self.consumer)
-        )
+    def _delete_held(self, cursor: Any, done: Sequence[Claim]) -> None:
+        for claim in done:
+            cursor.execute(f"delete {HELD}", (claim.receipt, self.consumer))
 
     def release(self, claim: Claim) -> None:
         statement = "update message set holder = null where id = ? and holder = ?"
         self.sql(statement, (claim.receipt, self.consumer), commit=True)
 
-    def postpone(self, claim: Claim, until: float) -> None:
-        columns, held = (
-            "queue, data, priority, deliveries",
-            "from message where id = ? and holder = ?",
-        )
+    def snooze(self, claim: Claim, until: float) -> None:
+        columns = COUNTED_COLUMNS
+        statement = f"insert into schedule ({columns}, timestamp) select {columns}, ? {HELD}"
         with self.db(commit=True) as cursor:
-            statement = f"insert into schedule ({columns}, timestamp) select {columns}, ? {held}"
             cursor.execute(statement, (until, claim.receipt, self.consumer))
-            cursor.execute(f"delete {held}", (claim.receipt, self.consumer))
+            self._delete_held(cursor, [claim])
 
-    def bury(self, claim: Claim, reason: str) -> None:
+    def dead_letter(self, claim: Claim, reason: str) -> None:
         with self.db(commit=True) as cursor:
-            self._put_aside(cursor, reason, "id = ? and holder = ?", (claim.receipt, self.consumer))
+            self._dead_letter(cursor, reason, HELD, (claim.receipt, self.consumer))
 
-    def _put_aside(self, cursor: Any, reason: str, which: str, values: tuple[Any, ...]) -> None:
-        columns = "insert into dead_letter (queue, data, priority, reason, at) select queue, data, priority, ?, ?"
-        cursor.execute(f"{columns} from message where {which}", (reason, self._now(), *values))
-        cursor.execute(f"delete from message where {which}", values)
+    def _dead_letter(self, cursor: Any, reason: str, which: str, values: tuple[Any, ...]) -> None:
+        columns = f"{DEAD_COLUMNS}, reason, at"
+        cursor.execute(
+            f"insert into dead_letter ({columns}) select {DEAD_COLUMNS}, ?, ? {which}",
+            (reason, self._now(), *values),
+        )
+        cursor.execute(f"delete {which}", values)
         newest = "select id from dead_letter where queue = ? order by id desc limit ?"
-        statement = f"delete from dead_letter where queue = ? and id not in ({newest})"
-        if self._dead_count(cursor) > DEAD_LETTERS_KEPT:
-            cursor.execute(statement, (self.name, self.name, DEAD_LETTERS_KEPT))
+        if self._count(cursor, "dead_letter where queue = ?") > DEAD_LETTERS_KEPT:
+            cursor.execute(
+                f"delete from dead_letter where queue = ? and id not in ({newest})",
+                (self.name, self.name, DEAD_LETTERS_KEPT),
+            )
 
     # Living and dying
 
-    def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
+    def heartbeat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
         sent = time.monotonic()
+        this = (self.name, self.consumer)
         with self.db(commit=True) as cursor:
             cursor.execute(
-                "insert or replace into consumer values (?, ?, ?)",
-                (self.name, self.consumer, time.time() + ttl),
+                "insert or replace into consumer values (?, ?, ?)", (*this, time.time() + ttl)
             )
-            cursor.execute(
-                "insert or replace into consumer_info values (?, ?, ?)",
-                (self.name, self.consumer, info),
-            )
-            may = judge and self._has_beaten and time.monotonic() - sent < ttl / 2
-            moved = self._put_back_from_silent(cursor) if may else 0
-            cursor.execute(
-                "select id from message where queue = ? and holder = ?", (self.name, self.consumer)
-            )
-            held = [receipt for (receipt,) in cursor.fetchall()]
+            cursor.execute("insert or replace into consumer_info values (?, ?, ?)", (*this, info))
+            can_judge = judge and self._has_beaten and time.monotonic() - sent < ttl / 2
+            moved = self._take_over_from_silent(cursor) if can_judge else 0
+            cursor.execute("select id from message where queue = ? and holder = ?", this)
+            held = [receipt for (receipt,) in cursor]
         self._has_beaten = True
         return Heartbeat(taken_over=moved, held=held)
 
-    def _put_back_from_silent(self, cursor: Any) -> int:
-        alive = "select id from consumer where queue = ? and alive_until >= ?"
-        silent = f"queue = ? and holder is not null and holder not in ({alive})"
-        values = (self.name, self.name, time.time())
+    def _take_over_from_silent(self, cursor: Any) -> int:
+        """Put back what silent consumers hold, and forget those; return the number."""
+        now = time.time()
         cursor.execute(
-            f"update message set deliveries = deliveries + 1, holder = null where {silent}", values
+            "update message set deliveries = deliveries + 1, holder = null "
+            "where queue = ? and holder is not null and holder not in "
+            "(select id from consumer where queue = ? and alive_until >= ?)",
+            (self.name, self.name, now),
         )
         moved: int = cursor.rowcount
         if moved:
             reason = f"its consumer died {MAX_DELIVERIES} times while running it"
-            self._put_aside(
-                cursor,
-                reason,
-                "queue = ? and holder is null and deliveries >= ?",
-                (self.name, MAX_DELIVERIES),
-            )
+            which = f"{READY} and deliveries >= ?"
+            self._dead_letter(cursor, reason, which, (self.name, MAX_DELIVERIES))
+        cursor.execute("delete from consumer where queue = ? and alive_until < ?", (self.name, now))
         cursor.execute(
-            "delete from consumer where queue = ? and alive_until < ?", (self.name, time.time())
-        )
-        known = "select id from consumer where queue = ?"
-        cursor.execute(
-            f"delete from consumer_info where queue = ? and id not in ({known})",
+            "delete from consumer_info where queue = ? "
+            "and id not in (select id from consumer where queue = ?)",
             (self.name, self.name),
         )
         return moved
 
     def release_all(self) -> int:
+        this = (self.name, self.consumer)
         with self.db(commit=True) as cursor:
-            cursor.execute(
-                "update message set holder = null where queue = ? and holder = ?",
-                (self.name, self.consumer),
-            )
+            cursor.execute("update message set holder = null where queue = ? and holder = ?", this)
             returned: int = cursor.rowcount
             for table in ("consumer", "consumer_info"):
-                cursor.execute(
-                    f"delete from {table} where queue = ? and id = ?", (self.name, self.consumer)
-                )
+                cursor.execute(f"delete from {table} where queue = ? and id = ?", this)
         return returned
 
     def wake(self) -> None:
-        self._turns.end()
+        self._poll_lock.end()
 
     def pause(self) -> None:
         self.sql("insert or ignore into paused values (?)", (self.name,), commit=True)
 
     def resume(self) -> None:
-        """Who waits looks within LONGEST_POLL."""
+        """Allow claims; waiting ones look within LONGEST_POLL."""
         self.sql("delete from paused where queue = ?", (self.name,), commit=True)
 
     def is_paused(self) -> bool:
@@ -295,74 +270,67 @@ class ReliableSqliteStorage(SqliteStorage):
 
     # Looking
 
-    def standing(self) -> QueueStats:
+    def stats(self) -> QueueStats:
+        first: list[Any] = []
         with self.db() as cursor:
             cursor.execute("begin")  # all of one moment
             try:
-                return self._standing(cursor)
+                for lane in ("priority > 0", "priority <= 0"):
+                    query = f"select data, ready_at {READY} and {lane}"
+                    first += cursor.execute(
+                        f"{query} order by priority desc, id limit 1", (self.name,)
+                    )
+                query = "select data, timestamp from schedule where queue = ? and timestamp <= ?"
+                first += cursor.execute(
+                    f"{query} order by timestamp limit 1", (self.name, self._now())
+                )
+                alive = "consumer where queue = ? and alive_until >= ?"
+                return QueueStats(
+                    ready=self._count(cursor, "message where queue = ? and holder is null"),
+                    held=self._count(cursor, "message where queue = ? and holder is not null"),
+                    scheduled=self._count(cursor, "schedule where queue = ?"),
+                    dead=self._count(cursor, "dead_letter where queue = ?"),
+                    consumers=self._count(cursor, alive, time.time()),
+                    is_paused=bool(self._count(cursor, "paused where queue = ?")),
+                    first=[Waiting(*row) for row in first],
+                )
             finally:
                 cursor.execute("rollback")
 
-    def _standing(self, cursor: Any) -> QueueStats:
-        def one(query: str, *values: Any) -> int:
-            return int(cursor.execute(query, (self.name, *values)).fetchone()[0])
-
-        first = []
-        for lane in ("priority > 0", "priority <= 0"):
-            query = (
-                f"select data, ready_at from message where queue = ? and holder is null and {lane}"
-            )
-            first += cursor.execute(
-                f"{query} order by priority desc, id limit 1", (self.name,)
-            ).fetchall()
-        due = "select data, timestamp from schedule where queue = ? and timestamp <= ? order by timestamp limit 1"
-        first += cursor.execute(due, (self.name, self._now())).fetchall()
-        return QueueStats(
-            ready=one("select count(*) from message where queue = ? and holder is null"),
-            held=one("select count(*) from message where queue = ? and holder is not null"),
-            scheduled=one("select count(*) from schedule where queue = ?"),
-            dead=self._dead_count(cursor),
-            consumers=one(
-                "select count(*) from consumer where queue = ? and alive_until >= ?", time.time()
-            ),
-            is_paused=bool(one("select count(*) from paused where queue = ?")),
-            first=[Waiting(*row) for row in first],
-        )
+    def _count(self, cursor: Any, rows: str, *values: Any) -> int:
+        query = f"select count(*) from {rows}"
+        return int(cursor.execute(query, (self.name, *values)).fetchone()[0])
 
     def consumers(self) -> list[ConsumerInfo]:
-        query = """select id, coalesce(info, ''), alive_until from consumer left join consumer_info using (queue, id)
+        query = """select id, coalesce(info, ''), alive_until
+            from consumer left join consumer_info using (queue, id)
             where queue = ? and alive_until >= ? union all
             select distinct holder, '', null from message where queue = ? and holder is not null
             and holder not in (select id from consumer where queue = ? and alive_until >= ?)"""
-        now = time.time()
+        held = "select data from message where queue = ? and holder = ? order by id limit ?"
+        now, infos = time.time(), []
         with self.db() as cursor:
             members = cursor.execute(query, (self.name, now, self.name, self.name, now)).fetchall()
-            return [
-                ConsumerInfo(id_, info, self._held_by(cursor, id_), alive_until)
-                for id_, info, alive_until in members
-            ]
-
-    def _held_by(self, cursor: Any, consumer: str) -> list[bytes]:
-        query = "select data from message where queue = ? and holder = ? order by id limit ?"
-        return [data for (data,) in cursor.execute(query, (self.name, consumer, HELD_SHOWN))]
+            for id_, info, alive_until in members:
+                rows = cursor.execute(held, (self.name, id_, HELD_SHOWN))
+                infos.append(ConsumerInfo(id_, info, [data for (data,) in rows], alive_until))
+        return infos
 
     def ready(self, first: int, count: int) -> list[Waiting]:
-        query = "select data, ready_at from message where queue = ? and holder is null order by priority desc, id"
-        return self._waiting(query, first, count)
+        return self._waiting(
+            f"select data, ready_at {READY} order by priority desc, id", first, count
+        )
 
     def scheduled(self, first: int, count: int) -> list[Waiting]:
-        return self._waiting(
-            "select data, timestamp from schedule where queue = ? order by timestamp, id",
-            first,
-            count,
-        )
+        query = "select data, timestamp from schedule where queue = ? order by timestamp, id"
+        return self._waiting(query, first, count)
 
     def _waiting(self, query: str, first: int, count: int) -> list[Waiting]:
         rows = self.sql(f"{query} limit ? offset ?", (self.name, count, first), results=True)
         return [Waiting(data, at) for data, at in rows]
 
     def remove(self, data: bytes) -> bool:
-        ready = "select id from message where queue = ? and holder is null and data = ? limit 1"
+        ready = f"select id {READY} and data = ? limit 1"
         scheduled = "select id from schedule where queue = ? and data = ? limit 1"
         with self.db(commit=True) as cursor:
             for table, which in (("message", ready), ("schedule", scheduled)):
@@ -371,25 +339,6 @@ class ReliableSqliteStorage(SqliteStorage):
                     return True
         return False
 
-    # Counting
-
-    def queue_size(self) -> int:
-        query = "select count(*) from message where queue = ? and holder is null"
-        return int(self.sql(query, (self.name,), results=True)[0][0])
-
-    def held_count(self) -> int:
-        query = "select count(*) from message where queue = ? and holder is not null"
-        return int(self.sql(query, (self.name,), results=True)[0][0])
-
-    def enqueued_items(self, limit: int | None = None) -> list[bytes]:
-        query = "select data from message where queue = ? and holder is null order by priority desc, id limit ?"
-        return [
-            data
-            for (data,) in self.sql(
-                query, (self.name, -1 if limit is None else limit), results=True
-            )
-        ]
-
     def flush_queue(self) -> None:
         self.sql("delete from message where queue = ?", (self.name,), commit=True)
 
@@ -397,44 +346,31 @@ class ReliableSqliteStorage(SqliteStorage):
 
     def add_to_schedule(self, data: bytes, ts: datetime, priority: int | None = None) -> None:
         statement = "insert into schedule (queue, data, timestamp, priority) values (?, ?, ?, ?)"
-        self.sql(statement, (self.name, data, _epoch(ts), priority or 0), commit=True)
+        self.sql(statement, (self.name, data, epoch(ts), priority or 0), commit=True)
 
     def read_schedule(self, ts: datetime) -> list[bytes]:
         with self.db(commit=True) as cursor:
-            self._make_due_ready(cursor, self.name, _epoch(ts))
+            self._make_due_ready(cursor, self.name, epoch(ts))
         return []
 
     def _make_due_ready(self, cursor: Any, queue: str, now: float) -> None:
-        due = "from schedule where queue = ? and timestamp <= ?"
-        columns = "queue, data, priority, deliveries"
-        moved = f"insert into message ({columns}, ready_at) select {columns}, timestamp {due} order by timestamp, id"
-        cursor.execute(moved, (queue, now))
+        due, columns = "from schedule where queue = ? and timestamp <= ?", COUNTED_COLUMNS
+        moved = f"insert into message ({columns}, ready_at) select {columns}, timestamp {due}"
+        cursor.execute(f"{moved} order by timestamp, id", (queue, now))
         if cursor.rowcount > 0:
             cursor.execute(f"delete {due}", (queue, now))
 
     # Dead letters
 
     def dead_letters(self, limit: int = 100, first: int = 0) -> list[DeadLetter]:
-        query = "select id, data, reason, at from dead_letter where queue = ? order by id desc limit ? offset ?"
-        rows = self.sql(query, (self.name, limit, first), results=True)
+        query = "select id, data, reason, at from dead_letter where queue = ? order by id desc"
+        rows = self.sql(f"{query} limit ? offset ?", (self.name, limit, first), results=True)
         return [DeadLetter(str(id_), data, reason, at) for id_, data, reason, at in rows]
 
-    def dead_count(self) -> int:
-        with self.db() as cursor:
-            return self._dead_count(cursor)
-
-    def _dead_count(self, cursor: Any) -> int:
-        return int(
-            cursor.execute(
-                "select count(*) from dead_letter where queue = ?", (self.name,)
-            ).fetchone()[0]
-        )
-
     def replay(self, *letter_ids: str) -> int:
-        now = float(self._now())
+        insert = f"insert into message ({DEAD_COLUMNS}, ready_at)"
         return self._take_dead(
-            letter_ids,
-            f"insert into message ({DEAD_COLUMNS}, ready_at) select {DEAD_COLUMNS}, {now!r}",
+            letter_ids, f"{insert} select {DEAD_COLUMNS}, {float(self._now())!r}"
         )
 
     def discard(self, *letter_ids: str) -> int:
@@ -450,6 +386,5 @@ class ReliableSqliteStorage(SqliteStorage):
             return int(cursor.rowcount)
 
 
-def _epoch(moment: datetime) -> float:
-    """Seconds since 1970; Huey's own times are UTC without a zone."""
-    return moment.replace(tzinfo=UTC).timestamp()
+def _has_ready_at(cursor: Any) -> bool:
+    return "ready_at" in {column[1] for column in cursor.execute("pragma table_info(message)")}

@@ -1,18 +1,19 @@
-"""What every reliable storage can do beyond Huey's own: hold a message until its task has run."""
+"""Contract of reliable storages, which hold a message until its task has run."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
-MAX_DELIVERIES = 3  # a message whose owner died this often is put aside, so that the others go on
+MAX_DELIVERIES = 3  # deaths of its owners after which a message becomes a dead letter
 DEAD_LETTERS_KEPT = 10_000
 HELD_SHOWN = 1000  # messages of one consumer
+ALL = 2**31 - 1  # messages of a queue
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A message that this consumer holds; `receipt` is the storage's own handle for it."""
+    """Message that this consumer holds; `receipt` is the storage's own handle for it."""
 
     data: bytes
     receipt: Any
@@ -20,7 +21,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that was put aside, when (seconds since 1970) and why."""
+    """Message that failed too often. `at` is in seconds since 1970."""
 
     id: str
     data: bytes
@@ -30,7 +31,11 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """What a beat found: how many messages of silent consumers it put back, and receipts of all that this one holds."""
+    """Result of a heartbeat.
+
+    `taken_over` is the number of messages of silent consumers that were put back, `held` are the
+    receipts of all that this consumer holds.
+    """
 
     taken_over: int
     held: list[Any]
@@ -38,9 +43,9 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A message that is ready, and since when, or one on the schedule, and when it is due: seconds since 1970.
+    """Ready message and since when, or scheduled message and when it is due.
 
-    `at` is None where only the message itself may know it.
+    `at` is in seconds since 1970, and None where only the message itself may know it.
     """
 
     data: bytes
@@ -49,8 +54,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
-    """How many messages there are by state, how many consumers live, whether the queue is paused, and which messages
-    are next: one of them has been ready for the longest time.
+    """Messages by state, consumers that live, and the next messages.
+
+    One of `first` has been ready for the longest time.
     """
 
     ready: int
@@ -64,8 +70,10 @@ class QueueStats:
 
 @dataclass(frozen=True, slots=True)
 class ConsumerInfo:
-    """A consumer: what it said of itself at its last beat (empty: nothing, as the version before), what it holds, and until
-    when it is taken for alive (seconds since 1970, None: it is silent already, and what it holds will be taken over).
+    """Consumer with what it reports of itself and what it holds.
+
+    `info` is of its last heartbeat, empty for the version before. `alive_until` is in seconds since
+    1970; None: it is silent, and what it holds will be taken over.
     """
 
     id: str
@@ -75,79 +83,79 @@ class ConsumerInfo:
 
 
 class ReliableStorage(Protocol):
-    """The contract that `tests/integration/test_storage_contract.py` holds every storage to.
+    """Contract of all storages (`tests/integration/test_storage_contract.py`).
 
     There are two priorities, 0 and 1: messages of the higher one overtake, equals keep their order.
     """
 
-    faults: tuple[type[Exception], ...]  # what any method may raise while the broker is away
+    faults: tuple[type[Exception], ...]  # of any method while the broker is away
 
     def enqueue(self, data: bytes, priority: int | None = None) -> None: ...
     def enqueue_many(self, messages: Iterable[tuple[bytes, int]]) -> None: ...
     def enqueue_once(self, key: str, data: bytes, seconds: int, priority: int = 0) -> bool:
-        """Enqueue unless the same key was used in the last `seconds`; says whether it was enqueued."""
+        """Enqueue unless the key was used in the last `seconds`; return whether it was."""
 
     def claim(self, timeout: float, done: Sequence[Claim] = ()) -> Claim | None:
-        """Forget `done`, whose tasks have run, and hold the next message; what is due on the schedule counts.
+        """Acknowledge `done`, whose tasks have run, and hold the next message.
 
-        One step at the broker while there are messages. Otherwise waits up to `timeout` seconds, then None. While the
-        queue is paused there is none to hold.
+        Scheduled messages that are due count. One step at the broker while there are messages;
+        otherwise it waits up to `timeout` seconds and returns None. A paused queue has none.
         """
 
     def acknowledge(self, *done: Claim) -> None:
-        """These tasks have run: forget their messages."""
+        """Delete messages whose tasks have run."""
 
     def release(self, claim: Claim) -> None:
-        """The task has not run: put the message back where it will be claimed first."""
+        """Put a message whose task has not run back to where it is claimed first."""
 
-    def postpone(self, claim: Claim, until: float) -> None:
-        """The task has to wait: put the message on the schedule as it is, with its deliveries counted, until that time."""
+    def snooze(self, claim: Claim, until: float) -> None:
+        """Schedule the same message until that time, with its deliveries counted."""
 
-    def bury(self, claim: Claim, reason: str) -> None:
+    def dead_letter(self, claim: Claim, reason: str) -> None:
         """Move the message to the dead letters."""
 
-    def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
-        """Say that this consumer lives for `ttl` more seconds, with a word about it for those who look; if it may judge,
-        put back what silent consumers hold.
+    def heartbeat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
+        """Keep this consumer alive for `ttl` more seconds.
 
-        The first beat never judges, nor does one that took long to arrive.
+        `info` describes it to operators. If it may judge, put back what silent consumers hold. The
+        first heartbeat never judges, nor does one that took long to arrive.
         """
 
     def release_all(self) -> int:
-        """Put back everything that this consumer holds, and sign it off; returns how many messages."""
+        """Put back all that this consumer holds, and sign it off; return the number."""
 
     def wake(self) -> None:
-        """Let every waiting `claim` of this consumer return at once, and none wait from now on (for shutdown)."""
+        """Let every waiting `claim` of this consumer return, and none wait again."""
 
     def pause(self) -> None:
-        """Let nobody claim of this queue, whoever asks and also after a restart, until `resume`. What is held is finished."""
+        """Stop claims of all processes until `resume`, also after a restart.
+
+        Held messages are finished.
+        """
 
     def resume(self) -> None:
-        """Let claims have messages again; those that wait look at once."""
+        """Allow claims again; waiting ones look at once."""
 
     def is_paused(self) -> bool: ...
-    def standing(self) -> QueueStats:
-        """Everything that is counted, of one moment, in one round trip."""
+    def stats(self) -> QueueStats:
+        """Return all numbers, of one moment, in one round trip."""
 
     def consumers(self) -> list[ConsumerInfo]:
-        """Those that live, and those that hold something; of each up to HELD_SHOWN messages."""
+        """Return consumers that live or hold messages (up to HELD_SHOWN of each)."""
 
     def ready(self, first: int, count: int) -> list[Waiting]:
-        """So many messages that are ready, in the order in which they will be claimed, from the one at place `first` on."""
+        """Return `count` ready messages in the order of claims, from position `first` on."""
 
     def scheduled(self, first: int, count: int) -> list[Waiting]:
-        """So many messages on the schedule, in the order of their times."""
+        """Return `count` scheduled messages in the order of their times."""
 
     def remove(self, data: bytes) -> bool:
-        """Forget a message that is ready or scheduled; False when there is none any more, also because it is held by now."""
+        """Delete a ready or scheduled message; return whether there was one."""
 
     def result_store_size(self) -> int:
-        """Revocations: results are not stored."""
+        """Return the number of revocations: results are not stored."""
 
     def delete_data(self, key: str) -> bool: ...
-    def held_count(self) -> int:
-        """Messages held by any consumer."""
-
     def queue_size(self) -> int: ...
     def enqueued_items(self, limit: int | None = None) -> list[bytes]: ...
     def scheduled_items(self, limit: int | None = None) -> list[bytes]: ...
@@ -155,14 +163,37 @@ class ReliableStorage(Protocol):
     def close(self) -> object: ...
     def add_to_schedule(self, data: bytes, ts: datetime, priority: int | None = None) -> None: ...
     def read_schedule(self, ts: datetime) -> list[bytes]:
-        """Make ready what is due at `ts`. Returns nothing: what passes through a caller could be lost there."""
+        """Make ready what is due at `ts`. Return nothing, since a caller could lose it."""
 
     def dead_letters(self, limit: int = 100, first: int = 0) -> list[DeadLetter]:
-        """The newest first, from the one at place `first` on."""
+        """Return dead letters, the newest first, from position `first` on."""
 
-    def dead_count(self) -> int: ...
     def replay(self, *letter_ids: str) -> int:
-        """Make dead letters ready again; says how many were there. Quick for up to 500, the oldest first."""
+        """Make dead letters ready again; return how many there were.
+
+        The oldest first. Quick for up to 500.
+        """
 
     def discard(self, *letter_ids: str) -> int:
-        """Delete dead letters; says how many were there. Quick for up to 500, the oldest first."""
+        """Delete dead letters; return how many there were. Quick for up to 500."""
+
+
+class HueyMethods:
+    """Methods that Huey calls, by those of a reliable storage."""
+
+    def enqueue(self: ReliableStorage, data: bytes, priority: int | None = None) -> None:
+        self.enqueue_many([(data, priority or 0)])
+
+    def queue_size(self: ReliableStorage) -> int:
+        return self.stats().ready
+
+    def enqueued_items(self: ReliableStorage, limit: int | None = None) -> list[bytes]:
+        return [message.data for message in self.ready(0, ALL if limit is None else limit)]
+
+    def scheduled_items(self: ReliableStorage, limit: int | None = None) -> list[bytes]:
+        return [message.data for message in self.scheduled(0, ALL if limit is None else limit)]
+
+
+def epoch(moment: datetime) -> float:
+    """Return seconds since 1970; Huey's own times are UTC without a zone."""
+    return moment.replace(tzinfo=UTC).timestamp()

@@ -78,6 +78,6 @@ def follow(jobs: Sequence[Job], own: UUID) -> None:
     """
     others = [each for each in jobs if each.id != own]
     for repeated in (each for each in jobs if each.id == own):
-        if not content_queue.postpone(clock.now() + timedelta(seconds=repeated.delay)):
+        if not content_queue.snooze(clock.now() + timedelta(seconds=repeated.delay)):
             others.append(repeated)
     send(others)

@@ -271,7 +271,7 @@ def _ask(question: Callable[[ReliableQueue], Result], queue: ReliableQueue) -> R
 
 
 def _state(queue: ReliableQueue, *, with_retrying: bool) -> QueueState:
-    stats, oldest_seconds = queue.standing()
+    stats, oldest_seconds = queue.stats()
     waiting = stats.ready + stats.scheduled
     return QueueState(
         name=queue.name,

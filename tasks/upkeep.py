@@ -39,7 +39,7 @@ def rescue_overdue() -> None:
     except Unavailable as error:
         logger.warning("the queues are not measured this minute: %s", error)
     try:  # by a worker of contents, when it has little else to do
-        if link_status.is_anything_due() and content_queue.storage.standing().ready < rescue.FEW:
+        if link_status.is_anything_due() and content_queue.storage.stats().ready < rescue.FEW:
             content_queue.enqueue(look_after_links.s())
     except BROKER_AWAY as error:
         logger.warning("links are looked after in a moment: %s", error)
@@ -78,7 +78,7 @@ def _rescue() -> None:
     same messages.
     """
     try:
-        stats = content_queue.storage.standing()
+        stats = content_queue.storage.stats()
         for _ in range(0 if stats.is_paused else ROUNDS):
             jobs = rescue.overdue(stats.ready)
             send(jobs)

@@ -68,11 +68,11 @@ def post(
 def put_aside(stack: Stack, *tasks: str, queue: str = "content") -> None:
     """Messages of tasks that nobody knows, such as one of a version that is gone: each becomes a dead letter."""
     with queue_of(stack, queue) as seen:
-        wanted = seen.storage.dead_count() + len(tasks)
+        wanted = seen.storage.stats().dead + len(tasks)
         for task in tasks:
             post(stack, task, str(uuid4()), queue=queue)
         wait_until(
-            lambda: seen.storage.dead_count() >= wanted, reason=f"{len(tasks)} more dead letters"
+            lambda: seen.storage.stats().dead >= wanted, reason=f"{len(tasks)} more dead letters"
         )
 
 
@@ -81,7 +81,7 @@ def make_busy(stack: Stack, teacher: Teacher) -> None:
     with queue_of(stack) as seen:
         for _ in range(3):
             post(stack, "build_content", NOT_A_ROW)
-        wait_until(lambda: seen.storage.dead_count() >= 3, reason="tasks that have failed for good")
+        wait_until(lambda: seen.storage.stats().dead >= 3, reason="tasks that have failed for good")
     teacher.writes.clear()
     for number in range(4):
         stack.create(f"Bake bread for {number + 2} guests")
@@ -93,7 +93,7 @@ def make_busy(stack: Stack, teacher: Teacher) -> None:
     post(stack, "deliver_webhook", str(uuid4()), later=timedelta(hours=5))
     with queue_of(stack) as seen:
         wait_until(
-            lambda: seen.storage.held_count() >= 2 and seen.storage.queue_size() >= 4,
+            lambda: seen.storage.stats().held >= 2 and seen.storage.queue_size() >= 4,
             reason="workers that are at it",
         )
 

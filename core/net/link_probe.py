@@ -1,7 +1,7 @@
 """Link probe: does a page of another site exist?
 
 A visit names its program, asks for the head alone where the server supports that, obeys robots.txt
-(RFC 9309) and follows few redirects, each of which `outbound.py` checks like the first URL. Time,
+(RFC 9309) and follows few redirects, each of which `safe_http.py` checks like the first URL. Time,
 bytes and steps are limited.
 """
 
@@ -68,7 +68,17 @@ class Robots:
         with self._lock:
             kept = self._known.get(origin)
         if kept is None or kept[0] < monotonic():
-            kept = (monotonic() + ROBOTS_KEPT, self._read(target, networks, until))
+            place = Target(target.scheme, target.host, target.port, "/robots.txt")
+            answer = head(
+                "GET", place, HEADERS, networks=networks, until=until, most_body=LARGEST_ROBOTS
+            )
+            # An error of the client allows all, one of the server nothing.
+            text = (
+                "User-agent: *\nDisallow: /" if answer.status >= 500 else "User-agent: *\nAllow: /"
+            )
+            if answer.status == 200:
+                text = answer.body.decode("utf-8", "replace")
+            kept = (monotonic() + ROBOTS_KEPT, text)
             with self._lock:
                 self._known[origin] = kept
                 while len(self._known) > MOST_HOSTS:
@@ -77,16 +87,6 @@ class Robots:
         rules.parse([line for line in kept[1].splitlines() if _is_readable(line)])
         # With the origin: a path alone could look like a host, as //[ does.
         return rules.can_fetch(NAME, origin + target.path)
-
-    def _read(self, target: Target, networks: Networks, until: float) -> str:
-        """Return the rules: an error of the client allows all, one of the server nothing."""
-        place = Target(target.scheme, target.host, target.port, "/robots.txt")
-        answered = head(
-            "GET", place, HEADERS, networks=networks, until=until, most_body=LARGEST_ROBOTS
-        )
-        if answered.status == 200:
-            return answered.body.decode("utf-8", "replace")
-        return "User-agent: *\nDisallow: /" if answered.status >= 500 else "User-agent: *\nAllow: /"
 
 
 def _is_readable(line: str) -> bool:
@@ -114,11 +114,11 @@ def visit(url: str, *, networks: Networks = (), limit: float = LIMIT) -> Visit:
                 return Visit(None, f"{whose} {error}", refused=True)
             if not robots.allow(target, networks, until):
                 return Visit(None, NOT_WANTED, unwelcome=True)
-            answered = _asked(target, networks, until)
-            status, location = answered.status, answered.location
+            answer = _fetch(target, networks, until)
+            status, location = answer.status, answer.location
             if status not in REDIRECTS or not location:
                 wrong = "" if 200 <= status < 300 else f"it answered with status {status}"
-                return Visit(status, wrong, retry_after=answered.retry_after)
+                return Visit(status, wrong, retry_after=answer.retry_after)
             whose = "the address to which it redirects"
             try:
                 url = urljoin(url, location)
@@ -151,12 +151,12 @@ def host_of(url: str) -> str:
         return url
 
 
-def _asked(target: Target, networks: Networks, until: float) -> FetchedResponse:
+def _fetch(target: Target, networks: Networks, until: float) -> FetchedResponse:
     """HEAD the page, and GET it if HEAD is not answered well."""
     try:
-        answered = head("HEAD", target, HEADERS, networks=networks, until=until)
-        if answered.status in HEAD_IS_ENOUGH:
-            return answered
+        answer = head("HEAD", target, HEADERS, networks=networks, until=until)
+        if answer.status in HEAD_IS_ENOUGH:
+            return answer
     except Unreachable:
         if monotonic() >= until:
             raise

@@ -3,8 +3,8 @@
 A name is resolved once, each of its addresses must be allowed, and the connection goes to an
 address that was checked, so that a name that changes in between (DNS rebinding) has no effect.
 The names of this service are resolved at the same time, and their addresses are refused
-(`own_addresses.py`). Redirects are not followed: `visiting.py` checks their targets like new URLs.
-Proxies of the environment are ignored. h11 speaks HTTP/1.1; sockets and limits are here.
+(`own_addresses.py`). Redirects are not followed: `link_probe.py` checks their targets like new
+URLs. Proxies of the environment are ignored. h11 speaks HTTP/1.1; sockets and limits are here.
 """
 
 import re
@@ -48,6 +48,16 @@ UNREACHED = "the receiver could not be reached"
 TOO_SLOW = "it did not answer in time"
 NO_ANSWER = "the connection ended before an answer"
 NOT_HTTP = "what it answered is not HTTP"
+# Errors of a connection, in the order of the checks, without words of the other server
+REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (ssl.SSLCertVerificationError, "its TLS certificate is not valid for this host"),
+    (TimeoutError, TOO_SLOW),
+    (ssl.SSLError, "no TLS connection could be made"),
+    (ValueError, "no TLS connection could be made"),  # a name that TLS refuses
+    (ConnectionRefusedError, "it refused the connection"),
+    (ConnectionError, NO_ANSWER),
+    (OSError, UNREACHED),
+)
 
 
 class Unreachable(Exception):
@@ -190,8 +200,7 @@ def _resolved(target: Target, networks: Networks, until: float, *, plain: bool) 
     The message is the same for a name without address and for a private or own address.
     """
     literal, own_names = target.literal, names_to_look_up()
-    names = own_names if literal else [target.host, *own_names]
-    found = _looked_up(names, target.port, until)
+    found = _look_up(own_names if literal else [target.host, *own_names], target.port, until)
     addresses = [literal] if literal else found[target.host]
     own = [address for name in own_names for address in found[name]]
     if not addresses or not all(
@@ -203,7 +212,7 @@ def _resolved(target: Target, networks: Networks, until: float, *, plain: bool) 
     return addresses[:MOST_ADDRESSES]
 
 
-def _looked_up(names: list[str], port: int, until: float) -> dict[str, list[Address]]:
+def _look_up(names: list[str], port: int, until: float) -> dict[str, list[Address]]:
     """Resolve all names at once, each in a thread, since a lookup has no timeout.
 
     Raises Unreachable when a lookup fails or takes too long; a name without address is no failure.
@@ -255,7 +264,7 @@ def _exchange(
     rest = memoryview(b"".join(parts))
     try:
         with ExitStack() as opened:
-            connection = opened.enter_context(_connected(addresses, target.port, until))
+            connection = opened.enter_context(_connect(addresses, target.port, until))
             if target.scheme == "https":
                 connection.settimeout(_left(until))  # of the whole handshake
                 secured = tls_context().wrap_socket(connection, server_hostname=target.host)
@@ -263,14 +272,15 @@ def _exchange(
             while rest:
                 connection.settimeout(_left(until))
                 rest = rest[connection.send(rest) :]
-            return _answer(http, connection, until, most_body)
+            return _read_answer(http, connection, until, most_body)
     except h11.RemoteProtocolError:
         raise Unreachable(NOT_HTTP) from None
-    except (OSError, ValueError) as error:  # ValueError: a name that TLS refuses
-        raise Unreachable(_class_of(error)) from None
+    except (OSError, ValueError) as error:
+        reason = next(reason for kind, reason in REASONS if isinstance(error, kind))
+        raise Unreachable(reason) from None
 
 
-def _connected(addresses: list[Address], port: int, until: float) -> socket.socket:
+def _connect(addresses: list[Address], port: int, until: float) -> socket.socket:
     """Return a connection to the first address that accepts one."""
     for address in addresses:
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
@@ -287,7 +297,7 @@ def _connected(addresses: list[Address], port: int, until: float) -> socket.sock
     return connection
 
 
-def _answer(
+def _read_answer(
     http: h11.Connection, connection: socket.socket, until: float, most_body: int
 ) -> FetchedResponse:
     """Read the final answer and `most_body` bytes of its body.
@@ -341,16 +351,3 @@ def _left(until: float) -> float:
 def tls_context() -> ssl.SSLContext:
     """Return a context that checks certificates, by this machine's authorities."""
     return ssl.create_default_context()
-
-
-def _class_of(error: Exception) -> str:
-    """Return what went wrong, without words of the other server."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return "its TLS certificate is not valid for this host"
-    if isinstance(error, TimeoutError):
-        return TOO_SLOW
-    if isinstance(error, ssl.SSLError | ValueError):
-        return "no TLS connection could be made"
-    if isinstance(error, ConnectionRefusedError):
-        return "it refused the connection"
-    return NO_ANSWER if isinstance(error, ConnectionError) else UNREACHED

@@ -34,21 +34,14 @@ APART = 2.0  # seconds between two clocks; beyond it leases and logins end at th
 NEARLY_FULL = 0.8  # of connections, of memory
 FEWEST_FREE, LEAST_FREE = 512 * 1024 * 1024, 64 * 1024 * 1024  # bytes of a disk: warn, fail
 LEAST_BITS = 64  # entropy of a key
+FAR_AWAY = "it is far away or overloaded"
+MOVE_NEARER = "put it into the region of the services"
 MARGIN = 5.0  # seconds that a platform should wait beyond the grace of a service
 RAILWAY_DRAINING = "RAILWAY_DEPLOYMENT_DRAINING_SECONDS"
 EXAMPLES = (
-    *(
-        "changeme",
-        "change-me",
-        "change_me",
-        "example",
-        "your-secret",
-        "your_secret",
-        "secret_key",
-        "secretkey",
-    ),
-    *("password", "0123456789", "abcdefgh"),
-)
+    "changeme", "change-me", "change_me", "example", "your-secret", "your_secret", "secret_key",
+    "secretkey", "password", "0123456789", "abcdefgh",
+)  # fmt: skip
 
 
 class State(StrEnum):
@@ -68,16 +61,27 @@ class Check:
     fix: str = ""
 
 
-def well(name: str, told: str) -> Check:
-    return Check(name, State.ok, told)
+def well(name: str, finding: str) -> Check:
+    return Check(name, State.ok, finding)
 
 
-def warning(name: str, told: str, cause: str, fix: str) -> Check:
-    return Check(name, State.warning, told, cause, fix)
+def warning(name: str, finding: str, cause: str, fix: str) -> Check:
+    return Check(name, State.warning, finding, cause, fix)
 
 
-def failed(name: str, told: str, cause: str, fix: str) -> Check:
-    return Check(name, State.failed, told, cause, fix)
+def failed(name: str, finding: str, cause: str, fix: str) -> Check:
+    return Check(name, State.failed, finding, cause, fix)
+
+
+def _judged(name: str, finding: str, *problems: tuple[object, State, str, str]) -> Check:
+    """Return the first problem that is present, or that all is well.
+
+    Of a problem there is whether it is present, its state, its cause and its fix.
+    """
+    for is_present, state, cause, fix in problems:
+        if is_present:
+            return Check(name, state, finding, cause, fix)
+    return well(name, finding)
 
 
 def of_database(settings: Settings) -> list[Check]:
@@ -107,44 +111,35 @@ def _database(database: peewee.Database, connected: float) -> Check:
     [version] = database.execute_sql("SHOW server_version").fetchone()
     [encoding] = database.execute_sql("SHOW server_encoding").fetchone()
     clients = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
-    used, most = database.execute_sql(
-        f"SELECT ({clients}), current_setting('max_connections')::int"
+    used, most, *limits = database.execute_sql(
+        f"SELECT ({clients}), current_setting('max_connections')::int, "
+        "current_setting('idle_in_transaction_session_timeout'), current_setting('lock_timeout')"
     ).fetchone()
-    finding = (
+    return _judged(
+        "database",
         f"PostgreSQL {version.split()[0]}, connected in {connected:.0f} ms, "
-        f"a query takes {trip:.1f} ms, {used} of {most} connections in use"
-    )
-    if encoding != "UTF8":
-        return failed(
-            "database", finding, f"it is encoded in {encoding}", "create it with ENCODING 'UTF8'"
-        )
-    if used >= most * NEARLY_FULL:
-        return warning(
-            "database",
-            finding,
+        f"a query takes {trip:.1f} ms, {used} of {most} connections in use",
+        (
+            encoding != "UTF8",
+            State.failed,
+            f"it is encoded in {encoding}",
+            "create it with ENCODING 'UTF8'",
+        ),
+        (
+            used >= most * NEARLY_FULL,
+            State.warning,
             "few connections are left",
             "raise max_connections, or start fewer processes and threads",
-        )
-    if trip > SLOW:
-        return warning(
-            "database",
-            finding,
-            "it is far away or overloaded",
-            "put it into the region of the services",
-        )
-    limits = (
-        "SELECT current_setting('idle_in_transaction_session_timeout'), "
-        "current_setting('lock_timeout')"
-    )
-    if "0" in database.execute_sql(limits).fetchone():
-        return warning(
-            "database",
-            finding,
+        ),
+        (trip > SLOW, State.warning, FAR_AWAY, MOVE_NEARER),
+        (
+            "0" in limits,
+            State.warning,
             "a process that is cut off in the middle of a transaction "
             "would hold its locks for ever",
             "let the pooler set the limits that deploy/pgbouncer.ini sets",
-        )
-    return well("database", finding)
+        ),
+    )
 
 
 def _direct_database(settings: Settings, usual: tuple[Any, ...]) -> list[Check]:
@@ -164,51 +159,60 @@ def _direct_database(settings: Settings, usual: tuple[Any, ...]) -> list[Check]:
         trouble = direct_database_trouble(error, settings)
         return [failed(name, trouble.what, trouble.cause, trouble.fix)]
     if theirs != usual:
-        return [
-            failed(
-                name,
-                f"{variable} leads elsewhere than DATABASE_URL",
-                "migrations and backups would go to another database than the services",
-                "name the same database in both",
-            )
-        ]
-    if is_pooled:
-        return [
-            warning(
-                name,
-                f"{variable} leads through a pooler",
-                "a migration that takes long may be ended by its limits",
-                f"name the server itself in {variable}",
-            )
-        ]
-    return [well(name, "the same database, without a pooler")]
+        finding = f"{variable} leads elsewhere than DATABASE_URL"
+    elif is_pooled:
+        finding = f"{variable} leads through a pooler"
+    else:
+        finding = "the same database, without a pooler"
+    check = _judged(
+        name,
+        finding,
+        (
+            theirs != usual,
+            State.failed,
+            "migrations and backups would go to another database than the services",
+            "name the same database in both",
+        ),
+        (
+            is_pooled,
+            State.warning,
+            "a migration that takes long may be ended by its limits",
+            f"name the server itself in {variable}",
+        ),
+    )
+    return [check]
 
 
 def _migrations(database: peewee.Database) -> Check:
     missing, newer = pending(database), unknown(database)
+    finding = "nothing is pending"
     if newer:
         finding = f"{len(newer)} of a newer version: {', '.join(newer[:3])}"
-        return warning(
-            "migrations",
-            finding,
+    elif missing:
+        more = ", ..." if len(missing) > 3 else ""
+        finding = f"{len(missing)} pending: {', '.join(missing[:3])}{more}"
+    return _judged(
+        "migrations",
+        finding,
+        (
+            newer,
+            State.warning,
             "a newer version was here",
             "run that version, or restore a backup of before",
-        )
-    if missing:
-        finding = (
-            f"{len(missing)} pending: {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
-        )
-        if missing == known():
-            return failed(
-                "migrations",
-                finding,
-                "none has been applied yet",
-                "start the service, or run `roadmap migrate`",
-            )
-        return failed(
-            "migrations", finding, "the schema is older than this version", "run `roadmap migrate`"
-        )
-    return well("migrations", "nothing is pending")
+        ),
+        (
+            missing == known(),
+            State.failed,
+            "none has been applied yet",
+            "start the service, or run `roadmap migrate`",
+        ),
+        (
+            missing,
+            State.failed,
+            "the schema is older than this version",
+            "run `roadmap migrate`",
+        ),
+    )
 
 
 def of_broker(settings: Settings) -> list[Check]:
@@ -221,26 +225,23 @@ def of_broker(settings: Settings) -> list[Check]:
         )
         with closing(client):
             trip = min(_milliseconds(client.ping) for _ in range(3))
-            info = _info(client)
-            checks = [_broker(info, trip, is_saved=_is_saved(client, info))]
+            try:
+                answer = client.info()
+            except redis.ResponseError:  # a managed server may forbid it
+                answer = {}
+            info = answer if isinstance(answer, dict) else {}
+            try:
+                is_saved = bool(client.config_get("save").get("save"))
+            except redis.ResponseError:  # forbidden as well: has it made a snapshot?
+                is_saved = int(info.get("rdb_saves", 0)) > 0
+            checks = [_broker(info, trip, is_saved=is_saved)]
             before = clock.now()
             seconds, microseconds = client.time()
-            return [
-                *checks,
-                _clock("broker", before, datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)),
-            ]
+            theirs = datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
+            return [*checks, _clock("broker", before, theirs)]
     except (redis.RedisError, OSError, ValueError, TypeError) as error:
         trouble = broker_trouble(error)
         return [failed("broker", trouble.what, trouble.cause, trouble.fix)]
-
-
-def _info(client: redis.Redis) -> Mapping[str, Any]:
-    """Return the server's INFO; empty where a managed server forbids it."""
-    try:
-        answer = client.info()
-    except redis.ResponseError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
 
 
 def _broker(info: Mapping[str, Any], trip: float, *, is_saved: bool) -> Check:
@@ -249,101 +250,76 @@ def _broker(info: Mapping[str, Any], trip: float, *, is_saved: bool) -> Check:
     used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
     memory = f"{_size(used)}{f' of {_size(most)}' if most else ''} in use"
     keeps = [*(["AOF"] if info.get("aof_enabled") else []), *(["RDB"] if is_saved else [])]
+    policy = info.get("maxmemory_policy")
     finding = (
         f"{name} {version}, answers in {trip:.1f} ms, {memory}, "
         f"keeps by {' and '.join(keeps) or 'nothing'}"
     )
-    policy = info.get("maxmemory_policy")
     if not info:
         finding = f"answers in {trip:.1f} ms"
-        return warning(
-            "broker",
-            finding,
+    elif policy != "noeviction":
+        finding += f", maxmemory-policy {policy}"
+    return _judged(
+        "broker",
+        finding,
+        (
+            not info,
+            State.warning,
             "it forbids INFO, so its settings are not known",
             "make sure that maxmemory-policy is noeviction",
-        )
-    if policy != "noeviction":
-        finding += f", maxmemory-policy {policy}"
-        state = failed if str(policy).startswith("allkeys-") else warning
-        return state(
-            "broker",
-            finding,
+        ),
+        (
+            policy != "noeviction",
+            State.failed if str(policy).startswith("allkeys-") else State.warning,
             "it drops queues when memory is short",
             "set its maxmemory-policy to noeviction",
-        )
-    if most and used > most * NEARLY_FULL:
-        return warning(
-            "broker",
-            finding,
+        ),
+        (
+            most and used > most * NEARLY_FULL,
+            State.warning,
             "its memory is nearly full",
             "raise its maxmemory, or let the workers catch up",
-        )
-    if not info.get("aof_enabled"):
-        return warning(
-            "broker",
-            finding,
+        ),
+        (
+            not info.get("aof_enabled"),
+            State.warning,
             "what it acknowledged last is lost when it ends: "
             "rescue makes up for it, but for log records",
             "set appendonly to yes",
-        )
-    if trip > SLOW:
-        return warning(
-            "broker",
-            finding,
-            "it is far away or overloaded",
-            "put it into the region of the services",
-        )
-    return well("broker", finding)
-
-
-def _is_saved(client: redis.Redis, info: Mapping[str, Any]) -> bool:
-    """Return whether the server makes snapshots, or else has made one."""
-    try:
-        return bool(client.config_get("save").get("save"))
-    except redis.ResponseError:  # a managed server may forbid it
-        return int(info.get("rdb_saves", 0)) > 0
+        ),
+        (trip > SLOW, State.warning, FAR_AWAY, MOVE_NEARER),
+    )
 
 
 def _clock(of: str, before: datetime, theirs: datetime) -> Check:
     """Compare a clock, read between `before` and now, with this machine's clock."""
     after = clock.now()
-    early, late = (before - theirs).total_seconds(), (theirs - after).total_seconds()
-    apart = max(early, late, 0.0)
-    finding = f"less than {max(0.1, math.ceil(apart * 10) / 10):g} s from this machine's"
-    if apart > APART:
-        return failed(
-            f"clock of the {of}",
-            f"{apart:.1f} s from this machine's",
-            "leases, logins and signatures would end too early or too late",
-            "let NTP set the clocks of both machines",
-        )
-    return well(f"clock of the {of}", finding)
+    apart = max((before - theirs).total_seconds(), (theirs - after).total_seconds(), 0.0)
+    if apart <= APART:
+        shown = max(0.1, math.ceil(apart * 10) / 10)
+        return well(f"clock of the {of}", f"less than {shown:g} s from this machine's")
+    return failed(
+        f"clock of the {of}",
+        f"{apart:.1f} s from this machine's",
+        "leases, logins and signatures would end too early or too late",
+        "let NTP set the clocks of both machines",
+    )
 
 
 def of_secret(settings: Settings) -> Check:
     keys = settings.secret_keys
     if not keys and signing_keys(settings):
         return well("secret", "made by the service, in DATA_DIR/secret_key")
+    fix = "set it to the output of `openssl rand -hex 32`"
     for number, key in enumerate(keys, 1):
         which = "SECRET_KEY" if len(keys) == 1 else f"key {number} of SECRET_KEY"
         if any(each in key.casefold() for each in EXAMPLES):
-            return failed(
-                "secret",
-                f"{which} looks like an example",
-                "who knows the example can sign tokens",
-                "set it to the output of `openssl rand -hex 32`",
-            )
+            cause = "who knows the example can sign tokens"
+            return failed("secret", f"{which} looks like an example", cause, fix)
         if bits(key) < LEAST_BITS:
-            return failed(
-                "secret",
-                f"{which} is easy to guess",
-                "it repeats a few characters",
-                "set it to the output of `openssl rand -hex 32`",
-            )
-    return well(
-        "secret",
-        f"{len(keys)} {'key' if len(keys) == 1 else 'keys'} of at least {SHORTEST_KEY} characters",
-    )
+            return failed("secret", f"{which} is easy to guess", "it repeats a few characters", fix)
+    count = "1 key" if len(keys) == 1 else f"{len(keys)} keys"
+    return well("secret", f"{count} of at least {SHORTEST_KEY} characters")
 
 
 def bits(key: str) -> float:
@@ -355,30 +331,27 @@ def bits(key: str) -> float:
 def of_drain_time(settings: Settings, environment: Mapping[str, str]) -> Check:
     """Check that the platform waits long enough between SIGTERM and SIGKILL."""
     grace = settings.shutdown_grace_seconds
+    least = grace + MARGIN
     draining = environment.get(RAILWAY_DRAINING, "").strip()
-    on_railway = any(name.startswith("RAILWAY_") for name in environment)
     finding = f"running tasks get {grace:g} s"
-    if not on_railway:
+    if not any(name.startswith("RAILWAY_") for name in environment):
         return well(
             "drain time",
-            f"{finding}; the platform must wait at least {grace + MARGIN:g} s after SIGTERM "
+            f"{finding}; the platform must wait at least {least:g} s after SIGTERM "
             "(docs/DEPLOYMENT.md)",
         )
-    if not draining.isdecimal():
-        return warning(
-            "drain time",
-            f"{finding}, {RAILWAY_DRAINING} is not set",
-            "Railway kills at once",
-            f"set it to {grace + MARGIN:.0f}",
-        )
-    if int(draining) < grace + MARGIN:
-        return warning(
-            "drain time",
-            f"{finding}, {RAILWAY_DRAINING} is {draining}",
+    is_set = draining.isdecimal()
+    return _judged(
+        "drain time",
+        f"{finding}, {RAILWAY_DRAINING} is {draining if is_set else 'not set'}",
+        (not is_set, State.warning, "Railway kills at once", f"set it to {least:.0f}"),
+        (
+            is_set and int(draining) < least,
+            State.warning,
             "tasks are killed before they have ended, and begun anew",
-            f"set it to {grace + MARGIN:.0f}",
-        )
-    return well("drain time", f"{finding}, {RAILWAY_DRAINING} is {draining}")
+            f"set it to {least:.0f}",
+        ),
+    )
 
 
 def of_disk(settings: Settings) -> list[Check]:
@@ -386,18 +359,17 @@ def of_disk(settings: Settings) -> list[Check]:
     if not settings.embedded:
         return []
     free = shutil.disk_usage(settings.data_dir).free
-    finding = f"{_size(free)} are free where DATA_DIR is"
-    if free < FEWEST_FREE:
-        state = failed if free < LEAST_FREE else warning
-        return [
-            state(
-                "disk",
-                finding,
-                "nothing can be stored on a full disk",
-                "make room there, or set DATA_DIR to another place",
-            )
-        ]
-    return [well("disk", finding)]
+    check = _judged(
+        "disk",
+        f"{_size(free)} are free where DATA_DIR is",
+        (
+            free < FEWEST_FREE,
+            State.failed if free < LEAST_FREE else State.warning,
+            "nothing can be stored on a full disk",
+            "make room there, or set DATA_DIR to another place",
+        ),
+    )
+    return [check]
 
 
 def _milliseconds(ask: Callable[[], Any]) -> float:

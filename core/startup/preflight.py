@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from typing import Any
 
 import peewee
 import redis
@@ -64,7 +64,7 @@ def main() -> int:
 
 
 def prepare(settings: Settings) -> None:
-    """Check and migrate. Raises Refused, or NotReady after STARTUP_WAIT_SECONDS."""
+    """Check and migrate. Raises StartRefused, or NotReady after STARTUP_WAIT_SECONDS."""
     _check_folder(settings)
     _check_broker_address(settings)
     deadline = time.monotonic() + settings.startup_wait_seconds
@@ -72,11 +72,11 @@ def prepare(settings: Settings) -> None:
     if has_api:
         _check_port(settings)
     if settings.database_url is not None:
-        _wait(lambda: _application_connects(settings), deadline)
-    check_schema = _migrated if has_api else _schema_is_there
-    _wait(lambda: check_schema(settings), deadline)
+        _wait(lambda: _check_application_database(settings), deadline)
+    prepare_schema = _migrate_schema if has_api else _check_schema
+    _wait(lambda: prepare_schema(settings), deadline)
     if settings.redis_url is not None and settings.service_type is not ServiceType.api:
-        _wait(lambda: _broker_answers(settings), deadline)
+        _wait(lambda: _check_broker(settings), deadline)
 
 
 def _wait(check: Callable[[], None], deadline: float) -> None:
@@ -96,32 +96,29 @@ def _wait(check: Callable[[], None], deadline: float) -> None:
 
 
 def _check_folder(settings: Settings) -> None:
-    """Check the folder of embedded mode and its key; server mode has none."""
+    """Check the folder of embedded mode and its key.
+
+    Warn if another instance uses it. Each instance keeps a shared lock until this process and its
+    children have ended. Server mode has no folder.
+    """
     try:
         signing_keys(settings)
-        if settings.embedded:
-            _note_other_instance(settings.data_dir)
+        if not settings.embedded:
+            return
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = os.open(settings.data_dir, os.O_RDONLY)
     except OSError as error:
         raise StartRefused(
             f"DATA_DIR: {settings.data_dir} cannot be used ({error.strerror}); "
             "name a folder that can be written"
         ) from None
-
-
-def _note_other_instance(data_dir: Path) -> None:
-    """Warn if another instance uses the folder. Raises OSError.
-
-    Each instance keeps a shared lock until this process and its children have ended.
-    """
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder = os.open(data_dir, os.O_RDONLY)
     with suppress(OSError):  # no locks on this file system
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say(
-                f"warning: another instance uses DATA_DIR {data_dir}, roadmaps and queues, as well;"
-                " if that is not meant, end one or give it another DATA_DIR",
+                f"warning: another instance uses DATA_DIR {settings.data_dir}, roadmaps and queues,"
+                " as well; if that is not meant, end one or give it another DATA_DIR",
                 logging.WARNING,
             )
         fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -167,9 +164,8 @@ def _check_certificate(option: str, file: str, load: Callable[[ssl.SSLContext], 
 
 
 def _check_port(settings: Settings) -> None:
-    for address in (
-        [settings.host or "127.0.0.1"] if settings.embedded or settings.host else ["0.0.0.0", "::"]
-    ):
+    usual = ["127.0.0.1"] if settings.embedded else ["0.0.0.0", "::"]
+    for address in [settings.host] if settings.host else usual:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
             with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -187,10 +183,10 @@ def _check_port(settings: Settings) -> None:
 
 
 @contextmanager
-def _faults_told(settings: Settings) -> Iterator[None]:
+def _explained_faults(settings: Settings) -> Iterator[None]:
     """Translate errors of the database to which migrations go.
 
-    All but a misspelt option is waited for: a standby may be promoted, a full disk emptied.
+    All but a misspelt option are waited for: a standby may be promoted, a full disk emptied.
     """
     try:
         yield
@@ -201,9 +197,9 @@ def _faults_told(settings: Settings) -> Iterator[None]:
         raise _unreadable(error) from None
 
 
-def _migrated(settings: Settings) -> None:
+def _migrate_schema(settings: Settings) -> None:
     try:
-        with _faults_told(settings):
+        with _explained_faults(settings):
             applied = migrate(settings)
     except MigrationFailed as error:
         raise StartRefused(str(error)) from None
@@ -212,8 +208,8 @@ def _migrated(settings: Settings) -> None:
         say(f"migrations: {len(applied)} applied{last}")
 
 
-def _schema_is_there(settings: Settings) -> None:
-    with _faults_told(settings), connected(settings) as database:
+def _check_schema(settings: Settings) -> None:
+    with _explained_faults(settings), connected(settings) as database:
         if isinstance(database, peewee.PostgresqlDatabase):  # SQLite has UTF-8 alone
             [encoding] = database.execute_sql("SHOW server_encoding").fetchone()
             if encoding != "UTF8":
@@ -229,7 +225,7 @@ def _schema_is_there(settings: Settings) -> None:
         )
 
 
-def _application_connects(settings: Settings) -> None:
+def _check_application_database(settings: Settings) -> None:
     """Connect as the service does: a pooler may refuse its options.
 
     Also check, before migrations change anything, that they go to the same database.
@@ -237,7 +233,7 @@ def _application_connects(settings: Settings) -> None:
     database = open_database(settings)
     try:
         database.connect()
-        its_own = identity(database)
+        application_database = identity(database)
     except AWAY as error:
         raise _away(database_trouble(error, settings)) from None
     except peewee.ProgrammingError as error:
@@ -245,8 +241,8 @@ def _application_connects(settings: Settings) -> None:
     finally:
         database.close_all()
     if settings.direct_database_url is not None:
-        with _faults_told(settings), connected(settings) as direct:
-            if identity(direct) != its_own:
+        with _explained_faults(settings), connected(settings) as direct:
+            if identity(direct) != application_database:
                 raise StartRefused(
                     "DIRECT_DATABASE_URL leads to another database or schema than DATABASE_URL; "
                     "name the same in both"
@@ -257,14 +253,17 @@ def _away(trouble: Trouble) -> NotReady | StartRefused:
     return NotReady(str(trouble)) if trouble.is_away else StartRefused(str(trouble))
 
 
-def _broker_answers(settings: Settings) -> None:
+def _check_broker(settings: Settings) -> None:
     assert settings.redis_url is not None
     client = redis.Redis.from_url(
         settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2
     )
+    policy: Any = None
     try:
         client.ping()
-        policy = _eviction_policy(client)
+        with suppress(redis.ResponseError):  # a managed server may forbid it
+            memory: Any = client.info("memory")
+            policy = memory.get("maxmemory_policy") if isinstance(memory, dict) else None
     except redis.AuthenticationError:
         raise StartRefused("REDIS_URL: the server refuses the user or the password") from None
     except redis.ResponseError as error:
@@ -275,12 +274,12 @@ def _broker_answers(settings: Settings) -> None:
         raise StartRefused(str(option_trouble(error))) from None
     finally:
         client.close()
-    if policy is None:
+    if not policy:
         say(
             "warning: the broker's eviction policy cannot be read; make sure that it is noeviction",
             logging.WARNING,
         )
-    elif policy.startswith("allkeys-"):
+    elif str(policy).startswith("allkeys-"):
         raise StartRefused(
             f"the broker's maxmemory-policy is {policy}, "
             "which drops queues when memory is short: set it to noeviction"
@@ -291,15 +290,6 @@ def _broker_answers(settings: Settings) -> None:
             "noeviction is what this service is made for",
             logging.WARNING,
         )
-
-
-def _eviction_policy(client: redis.Redis) -> str | None:
-    try:
-        answer = client.info("memory")
-    except redis.ResponseError:  # a managed server may forbid it
-        return None
-    policy = answer.get("maxmemory_policy") if isinstance(answer, dict) else None
-    return str(policy) if policy else None
 
 
 def _unreadable(error: Exception) -> StartRefused:

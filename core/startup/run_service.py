@@ -38,7 +38,7 @@ Handlers = dict[
 
 
 def main() -> None:
-    gc.disable()  # until `core.garbage` enables it after the start
+    gc.disable()  # until `core.gc_tuning` enables it after the start
     # The first process of a container ends by no signal without a handler. An ignored signal stays
     # ignored; for the supervisor of several services that is so with SIGHUP alone.
     before: Handlers = {
@@ -111,7 +111,9 @@ def _fork(commands: Iterable[list[str]], grace: float, before: Handlers) -> NoRe
     signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
     children: list[int] = []
     try:
-        run = _forked([_announce, *(partial(_serve, command) for command in commands)], children)
+        run = _forked(
+            [_print_banner, *(partial(_serve, command) for command in commands)], children
+        )
         if run is None:
             is_json = isinstance(formatter_of_environment(), JsonFormatter)
             arguments = [f"{grace:g}", "json" if is_json else "text", *map(str, children)]
@@ -145,7 +147,7 @@ def _forked(runs: Iterable[Run], children: list[int]) -> Run | None:
     return None
 
 
-def _announce() -> NoReturn:
+def _print_banner() -> NoReturn:
     setproctitle("core.startup.banner")
     sys.exit(sys.modules["core.startup.banner"].main())
 

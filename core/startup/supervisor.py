@@ -1,8 +1,8 @@
 """Supervisor of SERVICE_TYPE=all: ends all services when one of them ends.
 
 Signals end them, too; they are blocked and waited for, so that none arrives between two steps. The
-process of `core/startup/run_service.py`, the parent of the services, executes this program, which imports the
-standard library alone and takes little memory.
+process of `core/startup/run_service.py`, the parent of the services, executes this program, which
+imports the standard library alone and takes little memory.
 
     python -I -S core/startup/supervisor.py GRACE_SECONDS LOG_FORMAT ANNOUNCER_PID SERVICE_PID...
 """
@@ -14,12 +14,8 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 
-ENDS = {
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGHUP,
-}  # as in core/startup/run_service.py
+# As in core/startup/run_service.py
+ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
 AFTER_GRACE = 15.0  # seconds; a service that hangs is killed then
 LEFT_BEHIND = 5.0  # seconds for children of ended services, such as the workers of uvicorn
 PAUSE = 0.1  # seconds between two checks of them
@@ -44,26 +40,23 @@ def main(grace: float, announcer: int, services: Collection[int], log_format: st
         with suppress(OSError):  # the reader may be gone
             os.write(STDERR, f"{line}\n".encode())
     # Without an announcer that has ended: another process may have its number by now.
-    _end({*services, *left}, left, grace)
-    return 0 if ended else 1
-
-
-def _end(groups: Collection[int], left: set[int], grace: float) -> None:
+    groups = {*services, *left}
     for group in groups:  # once each, since a second SIGTERM ends the grace of a consumer
-        _tell(group, signal.SIGTERM)
+        _send(group, signal.SIGTERM)
     deadline = time.monotonic() + grace + AFTER_GRACE
     while left and time.monotonic() < deadline:
         signal.sigtimedwait({signal.SIGCHLD}, PAUSE)
         left -= _reaped()
     deadline = time.monotonic() + (0 if left else LEFT_BEHIND)
-    while any(_tell(group, 0) for group in groups) and time.monotonic() < deadline:
+    while any(_send(group, 0) for group in groups) and time.monotonic() < deadline:
         signal.sigtimedwait({signal.SIGCHLD}, PAUSE)
         _reaped()
     for group in groups:
-        _tell(group, signal.SIGKILL)
+        _send(group, signal.SIGKILL)
+    return 0 if ended else 1
 
 
-def _tell(group: int, what: int) -> bool:
+def _send(group: int, what: int) -> bool:
     """Send a signal to a process group; return False if nothing of ours is left."""
     try:
         os.killpg(group, what)

@@ -170,7 +170,7 @@ def wait_until_idle(queue: ReliableQueue) -> None:
     storage = queue.storage
 
     def waiting() -> int:
-        now = int(storage.queue_size() + storage.held_count())
+        now = int(storage.queue_size() + storage.stats().held)
         return now + sum(b"rescue_again" not in message for message in storage.scheduled_items())
 
     # Two looks, each in the order in which a message goes, so that none that moves meanwhile is overlooked.

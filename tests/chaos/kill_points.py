@@ -81,17 +81,15 @@ POINTS: dict[str, KillPoint] = {
         "content", "before", ("reliable_queue.queue:ReliableQueue.execute",)
     ),
     "execute.after": KillPoint("content", "after", ("reliable_queue.queue:ReliableQueue.execute",)),
-    "schedule.before": KillPoint(
-        "content", "before", _storages("postpone")
-    ),  # the retry is decided
-    "schedule.after": KillPoint(
-        "content", "after", _storages("postpone")
+    "snooze.before": KillPoint("content", "before", _storages("snooze")),  # the retry is decided
+    "snooze.after": KillPoint(
+        "content", "after", _storages("snooze")
     ),  # and scheduled: nobody holds the message
-    "bury.before": KillPoint("content", "before", _storages("bury")),
-    "bury.after": KillPoint("content", "after", _storages("bury")),
-    "beat.before": KillPoint("content", "before", _storages("beat")),
-    "beat.after": KillPoint("content", "after", _storages("beat")),
-    "beat.took_over": KillPoint("content", "after", _storages("beat"), _took_over),
+    "dead_letter.before": KillPoint("content", "before", _storages("dead_letter")),
+    "dead_letter.after": KillPoint("content", "after", _storages("dead_letter")),
+    "heartbeat.before": KillPoint("content", "before", _storages("heartbeat")),
+    "heartbeat.after": KillPoint("content", "after", _storages("heartbeat")),
+    "heartbeat.took_over": KillPoint("content", "after", _storages("heartbeat"), _took_over),
     "renew.before": KillPoint(
         "content", "before", ("roadmap.lifecycle.leases:LeaseKeeper._renew",)
     ),

@@ -113,13 +113,13 @@ def test_a_broker_that_hangs_longer_than_heartbeats_last_declares_nobody_dead(
     client = own_broker.client()
     assert client.hgetall("{huey.content}:deliveries") == {}  # nobody has been found dead
     with queue_of(served) as queue:
-        assert queue.storage.held_count() == 2 * WORKERS
+        assert queue.storage.stats().held == 2 * WORKERS
         paced.let_go()
         for path in paths:
             served.finished(path, timeout=90)
             assert_built_once(served, path)
         assert_paid_once(paced, asked)
-        assert queue.storage.dead_count() == 0
+        assert queue.storage.stats().dead == 0
     assert client.hgetall("{huey.content}:deliveries") == {}
     assert [service.output.count("takes over") for service in consumers] == [0, 0]
 
@@ -212,7 +212,7 @@ def test_a_message_that_was_accepted_after_its_sender_gave_up_is_there_twice_and
         assert_built_once(served, path)
         assert_paid_once(paced, asked)
         wait_until_idle(queue)
-        assert queue.storage.dead_count() == 0
+        assert queue.storage.stats().dead == 0
 
 
 @pytest.mark.parametrize("fault", ["hangs", pytest.param("is refused", marks=pytest.mark.long)])

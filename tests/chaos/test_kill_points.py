@@ -140,22 +140,22 @@ def test_a_consumer_that_dies_over_a_message_leaves_it_to_another(outcome: Futur
     outcome.result()
 
 
-@cases(the_model_fails_an_outline, "schedule.before", "schedule.after", "claim.after:2")
+@cases(the_model_fails_an_outline, "snooze.before", "snooze.after", "claim.after:2")
 def test_a_retry_of_an_outline_outlives_the_consumer_that_decided_it(outcome: Future[None]) -> None:
     outcome.result()
 
 
-@cases(the_model_fails_a_content, "schedule.before", "schedule.after")
+@cases(the_model_fails_a_content, "snooze.before", "snooze.after")
 def test_a_retry_of_a_content_outlives_the_consumer_that_decided_it(outcome: Future[None]) -> None:
     outcome.result()
 
 
-@cases(its_task_is_running, "beat.before", "beat.after", "renew.before")
+@cases(its_task_is_running, "heartbeat.before", "heartbeat.after", "renew.before")
 def test_a_consumer_that_dies_as_it_gives_a_sign_of_life_is_missed(outcome: Future[None]) -> None:
     outcome.result()
 
 
-@cases(another_has_died_before, "beat.took_over")
+@cases(another_has_died_before, "heartbeat.took_over")
 def test_a_consumer_that_dies_as_it_takes_over_loses_nothing_of_the_dead_one(
     outcome: Future[None],
 ) -> None:
@@ -169,7 +169,7 @@ def test_a_consumer_that_dies_as_it_hands_back_its_work_loses_none_of_it(
     outcome.result()
 
 
-@cases(garbage_arrives, "bury.before", "bury.after")
+@cases(garbage_arrives, "dead_letter.before", "dead_letter.after")
 def test_a_message_is_put_aside_once_though_the_consumer_dies_over_it(
     outcome: Future[None],
 ) -> None:

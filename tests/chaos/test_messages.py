@@ -52,7 +52,7 @@ def put_aside(stack: Stack, number: int) -> list[DeadLetter]:
     """The dead letters, as soon as they are so many."""
     with queue_of(stack) as queue:
         wait_until(
-            lambda: queue.storage.dead_count() == number, reason=f"{number} messages are put aside"
+            lambda: queue.storage.stats().dead == number, reason=f"{number} messages are put aside"
         )
         return queue.storage.dead_letters()
 
@@ -157,10 +157,10 @@ def test_a_letter_that_is_replayed_has_its_effect(fragile_server: Stack) -> None
     path = fragile_server.create()
     with queue_of(fragile_server) as queue:
         wait_until(lambda: queue.pending_count() == 1, reason="the message is there")
-        queue.storage.beat(60)
+        queue.storage.heartbeat(60)
         claim = queue.storage.claim(0)
         assert claim is not None
-        queue.storage.bury(claim, "somebody put it aside")
+        queue.storage.dead_letter(claim, "somebody put it aside")
         queue.storage.release_all()
     fragile_server.content.start()
     [letter] = put_aside(fragile_server, 1)

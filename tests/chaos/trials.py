@@ -294,7 +294,7 @@ def a_goal_waits_for_rescue(trial: Trial) -> None:
     with queue_of(trial.stack, "logs") as logs:
         jobs = (
             sum(b"rescue_overdue" in message for message in logs.storage.enqueued_items())
-            + logs.storage.held_count()
+            + logs.storage.stats().held
         )
     assert jobs == (0 if trial.at == "periodic.before" else 1)
     trial.restart()

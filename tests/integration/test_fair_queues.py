@@ -44,7 +44,7 @@ def environment(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str
 def other(environment: dict[str, str]) -> Iterator[ReliableQueue]:
     """Another consumer of the same queue."""
     made = make_queue(from_environment(environment), f"content{uuid.uuid4().hex}")
-    made.storage.beat(ALIVE)
+    made.storage.heartbeat(ALIVE)
     yield made
     made.storage.close()
 
@@ -55,7 +55,7 @@ def queue(
 ) -> Iterator[ReliableQueue]:
     """The content queue with its real tasks, on the storage that the mode's settings give it."""
     storage = make_queue(from_environment(environment), other.name).storage
-    storage.beat(ALIVE)
+    storage.heartbeat(ALIVE)
     monkeypatch.setattr(content_queue, "storage", storage)
     yield content_queue
     clock.reset()
@@ -148,9 +148,9 @@ def test_an_outline_that_comes_back_from_a_dead_consumer_is_the_very_next(
     assert claimed(other) == outline[0]
     assert claimed(other) == contents[0]
 
-    other.storage.beat(MOMENT)
+    other.storage.heartbeat(MOMENT)
     wait_until(
-        lambda: queue.storage.beat(ALIVE).taken_over == 2, reason="the messages are taken over"
+        lambda: queue.storage.heartbeat(ALIVE).taken_over == 2, reason="the messages are taken over"
     )
 
     assert claimed(queue) == outline[0]

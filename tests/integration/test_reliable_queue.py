@@ -78,7 +78,7 @@ class Works:
             (
                 self.queue.pending_count(),
                 self.queue.scheduled_count(),
-                self.queue.storage.held_count(),
+                self.queue.storage.stats().held,
             )
             for _ in range(2)
         ]
@@ -144,7 +144,7 @@ def consuming(works: Works, workers: int = 2) -> Iterator[ThreadConsumer]:
 
 def recorded_beats(works: Works, monkeypatch: pytest.MonkeyPatch) -> list[Heartbeat | None]:
     """Grows by every beat, with what it found; None for one that failed."""
-    beat, beats = works.queue.storage.beat, list[Heartbeat | None]()
+    beat, beats = works.queue.storage.heartbeat, list[Heartbeat | None]()
 
     def recorded(ttl: float, **options: Any) -> Heartbeat:
         try:
@@ -155,7 +155,7 @@ def recorded_beats(works: Works, monkeypatch: pytest.MonkeyPatch) -> list[Heartb
         beats.append(pulse)
         return pulse
 
-    monkeypatch.setattr(works.queue.storage, "beat", recorded)
+    monkeypatch.setattr(works.queue.storage, "heartbeat", recorded)
     return beats
 
 
@@ -171,7 +171,7 @@ class TestStopping:
             wait_until(lambda: len(works.noted) == len(words), timeout=SOON)
 
         assert others.left() == (0, 0, 0)
-        assert others.queue.storage.beat(ALIVE).taken_over == 0
+        assert others.queue.storage.heartbeat(ALIVE).taken_over == 0
         assert others.drain() == 0
         assert sorted(works.noted) == sorted(words)
 
@@ -215,7 +215,7 @@ class TestStopping:
             assert others.drain() == 1
         assert others.noted == ["message"]
         assert others.left() == (0, 0, 0)
-        assert others.queue.storage.dead_count() == 0
+        assert others.queue.storage.stats().dead == 0
 
     def test_a_second_signal_ends_the_grace_wherever_the_first_has_led(
         self, process: Open, monkeypatch: pytest.MonkeyPatch
@@ -257,7 +257,7 @@ class TestStopping:
         works.queue.enqueue_many(works.note.s(f"{number}") for number in range(8))
         with consuming(works, workers=8):
             wait_until(
-                lambda: len(works.noted) == 8 and works.queue.storage.held_count() == 0,
+                lambda: len(works.noted) == 8 and works.queue.storage.stats().held == 0,
                 timeout=SOON,
             )
 
@@ -282,7 +282,7 @@ class TestOutages:
                 reason="every message is acknowledged",
             )
         assert set(works.noted) == {"long", "0", "1", "2", "3", "4"}
-        assert others.queue.storage.dead_count() == 0
+        assert others.queue.storage.stats().dead == 0
         assert others.left() == (0, 0, 0)
 
     def test_what_ends_while_the_broker_is_away_is_not_run_again_by_its_consumer(
@@ -322,7 +322,7 @@ class TestOutages:
                 timeout=SOON,
                 reason="every message is acknowledged",
             )
-        assert others.queue.storage.dead_count() == 0
+        assert others.queue.storage.stats().dead == 0
 
     def test_a_consumer_that_cannot_beat_at_its_start_works_when_the_broker_is_back(
         self, own_broker: Redis, monkeypatch: pytest.MonkeyPatch
@@ -378,7 +378,7 @@ class TestOutages:
         works, taken = process(ttl=ALIVE), list[Any]()
 
         def again() -> None:
-            assert works.queue.postpone(datetime.now(UTC))
+            assert works.queue.snooze(datetime.now(UTC))
             taken.append(
                 works.queue.dequeue()
             )  # another worker is quicker than the end of this task
@@ -388,7 +388,7 @@ class TestOutages:
         assert taken[0] is not None
 
         for _ in range(2):
-            assert works.queue.release_unknown(works.queue.storage.beat(ALIVE).held) == 0
+            assert works.queue.release_unknown(works.queue.storage.heartbeat(ALIVE).held) == 0
         assert works.left() == (0, 0, 1)
 
     def test_a_task_that_would_end_its_worker_is_put_aside(self, process: Open) -> None:
@@ -412,11 +412,11 @@ class RecordedBeats(ReliableMemoryStorage):
         super().__init__(name, **options)
         self.failing, self.judged = failing, list[bool]()
 
-    def beat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
+    def heartbeat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
         self.judged.append(judge)
         if len(self.judged) <= self.failing:
             raise ConnectionError("the broker is away")
-        return super().beat(ttl, judge=judge, info=info)
+        return super().heartbeat(ttl, judge=judge, info=info)
 
 
 @contextmanager
@@ -434,14 +434,14 @@ class TestJudging:
         self, process: Open, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         works = process(ttl=ALIVE)
-        beat, mistakes = works.queue.storage.beat, [ValueError("unforeseen") for _ in range(3)]
+        beat, mistakes = works.queue.storage.heartbeat, [ValueError("unforeseen") for _ in range(3)]
 
         def mistaken(ttl: float, **options: Any) -> Heartbeat:
             if mistakes:
                 raise mistakes.pop()
             return beat(ttl, **options)
 
-        monkeypatch.setattr(works.queue.storage, "beat", mistaken)
+        monkeypatch.setattr(works.queue.storage, "heartbeat", mistaken)
         beats = recorded_beats(works, monkeypatch)
         works.queue.enqueue(works.note.s("done"))
         with consuming(works):
@@ -570,11 +570,11 @@ class TestProcesses:
         wait_until(
             lambda: not lives(paused.consumer), timeout=SOON, reason="the paused one is silent"
         )
-        storage.beat(ALIVE)
+        storage.heartbeat(ALIVE)
         works.queue.enqueue(works.note.s("held"))
         claim = storage.claim(0)
         assert claim is not None
-        storage.beat(MOMENT)
+        storage.heartbeat(MOMENT)
         wait_until(
             lambda: not lives(storage.consumer),
             timeout=SOON,
@@ -586,7 +586,7 @@ class TestProcesses:
             lambda: lives(paused.consumer), timeout=SOON, reason="the paused one beats again"
         )
 
-        assert storage.beat(MOMENT).held == [claim.receipt]
+        assert storage.heartbeat(MOMENT).held == [claim.receipt]
         assert paused.noted == []
         wait_until(
             lambda: paused.noted == ["held"],
@@ -605,7 +605,7 @@ class TestProcesses:
         wait_until(lambda: consumer.noted, timeout=SOON)
         consumer.signal(signal.SIGTERM)
         assert consumer.process.wait(SOON) == 0
-        assert works.queue.storage.held_count() == 0
+        assert works.queue.storage.stats().held == 0
         second = child(works.queue.name)
         wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)
         assert sorted(consumer.noted + second.noted) == sorted(f"{number}" for number in range(200))
@@ -627,7 +627,7 @@ class TestProcesses:
             timeout=SOON,
             reason="each has run",
         )
-        assert works.queue.storage.dead_count() == 0
+        assert works.queue.storage.stats().dead == 0
         works.queue.storage.close()
 
     def test_what_one_process_revokes_another_does_not_run_a_moment_later(
@@ -720,7 +720,7 @@ class TestBaggage:
         def twice() -> None:
             works.noted.append(tracing.whose)
             if len(works.noted) == 1:
-                assert works.queue.postpone(datetime.now(UTC) - timedelta(seconds=1))
+                assert works.queue.snooze(datetime.now(UTC) - timedelta(seconds=1))
 
         with tracing.of("Ada"):
             works.queue.enqueue(works.queue.task(name="twice")(twice).s())
@@ -783,7 +783,7 @@ class TestOutcomes:
         works = process()
         ends = self.ended(works)
         later = datetime.now(UTC) + timedelta(hours=1)
-        works.queue.enqueue(works.queue.task(name="later")(lambda: works.queue.postpone(later)).s())
+        works.queue.enqueue(works.queue.task(name="later")(lambda: works.queue.snooze(later)).s())
         works.queue.enqueue(works.queue.task(name="end")(sys.exit).s(3))
         works.drain()
         assert ends == [("later", "postponed"), ("end", "failed")]
@@ -841,7 +841,7 @@ class TestOutcomes:
         )
         works.queue.immediate = True
         inner = works.queue.task(name="inner")(
-            lambda: later.append(works.queue.postpone(datetime.now(UTC)))
+            lambda: later.append(works.queue.snooze(datetime.now(UTC)))
         )
         outer = works.queue.task(name="outer")(lambda: works.queue.enqueue(inner.s()))
         ends = self.ended(works)
@@ -889,19 +889,19 @@ class TestLooking:
         noon = datetime(2100, 1, 1, 12, tzinfo=UTC)
         clock = [noon]
         works = process(now=lambda: clock[0])
-        assert works.queue.standing()[1] is None
+        assert works.queue.stats()[1] is None
         works.queue.enqueue(works.note.s("later", eta=noon + timedelta(seconds=30)))
-        assert works.queue.standing()[1] is None
+        assert works.queue.stats()[1] is None
         clock[0] += timedelta(seconds=40)
         works.queue.enqueue(works.note.s("now"))
-        assert works.queue.standing()[1] == pytest.approx(10)
+        assert works.queue.stats()[1] == pytest.approx(10)
         clock[0] += timedelta(seconds=5)
-        assert works.queue.standing()[1] == pytest.approx(15)
+        assert works.queue.stats()[1] == pytest.approx(15)
         works.drain()
-        assert works.queue.standing()[1] is None
+        assert works.queue.stats()[1] is None
         works.queue.enqueue(works.note.s("again"))
         clock[0] += timedelta(seconds=3)
-        assert works.queue.standing()[1] == pytest.approx(3)
+        assert works.queue.stats()[1] == pytest.approx(3)
 
     def test_a_message_that_does_not_say_when_it_was_sent_is_of_no_known_age(
         self, own_broker: Redis
@@ -912,8 +912,8 @@ class TestLooking:
         )
         works.queue.storage.enqueue(works.queue.serializer.serialize(message))
         works.queue.storage.enqueue(b"garbage", 1)
-        standing, oldest = works.queue.standing()
-        assert (standing.ready, oldest) == (2, None)
+        stats, oldest = works.queue.stats()
+        assert (stats.ready, oldest) == (2, None)
 
 
 class TestPausing:

@@ -51,7 +51,7 @@ def consumer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
 
     def open_one(other: str = "", now: Callable[[], float] = time.time) -> Storage:
         made = make(test + other, now)
-        made.beat(ALIVE)
+        made.heartbeat(ALIVE)
         opened.append(made)
         return made
 
@@ -85,7 +85,7 @@ class Looks:
 
 def held_by(storage: Storage) -> list[Any]:
     """The receipts of what the consumer holds."""
-    return storage.beat(ALIVE, judge=False).held
+    return storage.heartbeat(ALIVE, judge=False).held
 
 
 def dead(storage: Storage) -> list[tuple[bytes, str]]:
@@ -118,15 +118,15 @@ def worked_off(storage: Storage) -> list[bytes]:
 
 def dies(storage: Storage, rescuer: Storage) -> None:
     """The consumer falls silent, and the other one takes over the one message that it holds."""
-    storage.beat(MOMENT)
-    wait_until(lambda: rescuer.beat(ALIVE).taken_over == 1, reason="the message is taken over")
+    storage.heartbeat(MOMENT)
+    wait_until(lambda: rescuer.heartbeat(ALIVE).taken_over == 1, reason="the message is taken over")
 
 
 def put_aside(storage: Storage, *messages: bytes) -> Storage:
     """The storage, on whose empty queue these messages have come and were buried one after the other."""
     for message in messages:
         storage.enqueue(message, 1)
-        storage.bury(claimed(storage), "reason")
+        storage.dead_letter(claimed(storage), "reason")
     return storage
 
 
@@ -208,7 +208,7 @@ class TestHolding:
 
         assert [claim.data for claim in claims] == [b"three", b"one"]
         assert storage.queue_size() == 1
-        assert storage.held_count() == 2
+        assert storage.stats().held == 2
         assert set(held_by(storage)) == {claim.receipt for claim in claims}
 
     @shared
@@ -218,7 +218,7 @@ class TestHolding:
         mine, yours = claimed(one), claimed(two)
         assert held_by(one) == [mine.receipt]
         assert held_by(two) == [yours.receipt]
-        assert one.held_count() == two.held_count() == 2
+        assert one.stats().held == two.stats().held == 2
 
     def test_an_acknowledged_message_is_forgotten(self, consumer: Open) -> None:
         storage = consumer()
@@ -226,7 +226,7 @@ class TestHolding:
 
         storage.acknowledge(claimed(storage))
 
-        assert storage.held_count() == 0
+        assert storage.stats().held == 0
         assert held_by(storage) == []
         assert storage.dead_letters() == []
         assert storage.release_all() == 0
@@ -266,7 +266,7 @@ class TestHolding:
         storage = consumer()
         storage.enqueue(b"last")
         assert storage.claim(0, [claimed(storage)]) is None
-        assert storage.held_count() == 0
+        assert storage.stats().held == 0
         assert storage.release_all() == 0
         assert storage.claim(0) is None
 
@@ -279,21 +279,21 @@ class TestHolding:
         assert held_by(storage) == [claims[2].receipt]
         assert storage.enqueued_items() == [b"d"]
 
-    @pytest.mark.parametrize("act", ["acknowledge", "release", "bury"])
+    @pytest.mark.parametrize("act", ["acknowledge", "release", "dead_letter"])
     def test_what_is_done_but_not_held_any_more_does_no_harm(
         self, consumer: Open, act: str
     ) -> None:
         storage = consumer()
         storage.enqueue_many([(b"a", 0), (b"b", 1)])
         gone = claimed(storage)
-        getattr(storage, act)(gone, *(["reason"] if act == "bury" else []))
+        getattr(storage, act)(gone, *(["reason"] if act == "dead_letter" else []))
         ready, put_aside = storage.enqueued_items(), storage.dead_letters()
 
         following = storage.claim(0, [gone, gone])
 
         assert following is not None
         assert [following.data, *storage.enqueued_items()] == ready
-        assert storage.held_count() == 1
+        assert storage.stats().held == 1
         assert storage.dead_letters() == put_aside
 
     def test_a_released_message_is_the_next_of_its_priority(self, consumer: Open) -> None:
@@ -304,7 +304,7 @@ class TestHolding:
 
         storage.release(first)
 
-        assert storage.held_count() == 0
+        assert storage.stats().held == 0
         assert storage.queue_size() == 3
         assert claimed_data(storage) == [b"URGENT", b"a", b"b"]
 
@@ -324,7 +324,7 @@ class TestHolding:
             claimed(storage)
         assert storage.release_all() == 9
         assert storage.release_all() == 0
-        assert storage.held_count() == 0
+        assert storage.stats().held == 0
         assert claimed_data(storage) == in_order
 
     def test_what_is_not_held_any_more_can_neither_be_released_nor_buried(
@@ -336,7 +336,7 @@ class TestHolding:
         storage.acknowledge(claim)
 
         storage.release(claim)
-        storage.bury(claim, "too late")
+        storage.dead_letter(claim, "too late")
 
         assert storage.queue_size() == 0
         assert storage.dead_letters() == []
@@ -347,7 +347,7 @@ class TestHolding:
         assert claimed(storage).data == b""
         claim = claimed(storage)
         assert claim.data == ANY_BYTES
-        storage.bury(claim, "reason")
+        storage.dead_letter(claim, "reason")
         assert dead(storage) == [(ANY_BYTES, "reason")]
 
 
@@ -356,17 +356,17 @@ class TestDeadLetters:
         storage = consumer()
         storage.enqueue_many([(b"broken", 0), (b"next", 0)])
 
-        storage.bury(claimed(storage), "it failed for good: ValueError('naïve')")
+        storage.dead_letter(claimed(storage), "it failed for good: ValueError('naïve')")
 
         assert dead(storage) == [(b"broken", "it failed for good: ValueError('naïve')")]
-        assert storage.held_count() == 0
+        assert storage.stats().held == 0
         assert claimed_data(storage) == [b"next"]
 
     def test_the_newest_come_first_up_to_the_limit(self, consumer: Open) -> None:
         storage = consumer()
         storage.enqueue_many((b"%d" % number, 0) for number in range(5))
         for number in range(5):
-            storage.bury(claimed(storage), f"reason {number}")
+            storage.dead_letter(claimed(storage), f"reason {number}")
         assert [letter.data for letter in storage.dead_letters()] == [b"4", b"3", b"2", b"1", b"0"]
         assert [letter.reason for letter in storage.dead_letters(2)] == ["reason 4", "reason 3"]
 
@@ -376,9 +376,9 @@ class TestDeadLetters:
         clock = Clock()
         storage = consumer(now=clock)
         storage.enqueue_many([(b"a", 0), (b"b", 0)])
-        storage.bury(claimed(storage), "first")
+        storage.dead_letter(claimed(storage), "first")
         clock.at += timedelta(seconds=90)
-        storage.bury(claimed(storage), "second")
+        storage.dead_letter(claimed(storage), "second")
         assert [letter.at for letter in storage.dead_letters()] == [clock(), clock() - 90]
 
     def test_letters_have_ids_of_their_own_that_do_not_change(self, consumer: Open) -> None:
@@ -399,7 +399,7 @@ class TestDeadLetters:
         storage = put_aside(consumer(), b"a", ANY_BYTES, b"c")
         assert storage.replay(letter_of(storage, ANY_BYTES)) == 1
         assert [letter.data for letter in storage.dead_letters()] == [b"c", b"a"]
-        assert storage.dead_count() == 2
+        assert storage.stats().dead == 2
         assert claimed(storage).data == ANY_BYTES
         assert storage.queue_size() == 0
 
@@ -407,7 +407,7 @@ class TestDeadLetters:
         storage = consumer()
         storage.enqueue_many([(b"LETTER", 1), (b"letter", 0)])
         for _ in range(2):
-            storage.bury(claimed(storage), "reason")
+            storage.dead_letter(claimed(storage), "reason")
         storage.enqueue_many([(b"low", 0), (b"HIGH", 1)])
         for data in (b"letter", b"LETTER"):
             assert storage.replay(letter_of(storage, data))
@@ -417,7 +417,7 @@ class TestDeadLetters:
         storage = put_aside(consumer(), b"a", b"b", b"c")
         assert storage.discard(letter_of(storage, b"b")) == 1
         assert [letter.data for letter in storage.dead_letters()] == [b"c", b"a"]
-        assert (storage.dead_count(), storage.queue_size(), storage.held_count()) == (2, 0, 0)
+        assert (storage.stats().dead, storage.queue_size(), storage.stats().held) == (2, 0, 0)
 
     @pytest.mark.parametrize("act", ["replay", "discard"])
     @pytest.mark.parametrize("id_", ["", "unknown", "987654321", "%", "*", "naïve", "0\n0"])
@@ -437,7 +437,7 @@ class TestDeadLetters:
         id_ = letter_of(storage, b"a")
         assert getattr(storage, first)(id_) == 1
         assert getattr(storage, again)(id_) == 0
-        assert storage.dead_count() == 1
+        assert storage.stats().dead == 1
         assert claimed_data(storage) == ([b"a"] if first == "replay" else [])
 
     @pytest.mark.parametrize("act", ["replay", "discard"])
@@ -450,7 +450,7 @@ class TestDeadLetters:
     def test_a_replayed_letter_can_be_put_aside_again(self, consumer: Open) -> None:
         storage = put_aside(consumer(), b"a")
         assert storage.replay(letter_of(storage, b"a"))
-        storage.bury(claimed(storage), "still broken")
+        storage.dead_letter(claimed(storage), "still broken")
         assert dead(storage) == [(b"a", "still broken")]
         assert storage.replay(letter_of(storage, b"a"))
 
@@ -469,13 +469,13 @@ class TestDeadLetters:
         )
         assert getattr(storage, act)() == 0
 
-        assert storage.dead_count() == 598
+        assert storage.stats().dead == 598
         replayed = [*messages[:500], messages[700], messages[-1]]
         assert claimed_data(storage) == (replayed if act == "replay" else [])
 
     def test_they_are_counted_beyond_the_limit_of_a_listing(self, consumer: Open) -> None:
         storage = put_aside(consumer(), *(b"%d" % number for number in range(103)))
-        assert storage.dead_count() == 103
+        assert storage.stats().dead == 103
         assert len(storage.dead_letters()) == 100
         assert storage.dead_letters(2) == storage.dead_letters()[:2]
 
@@ -487,12 +487,12 @@ class TestDeadLetters:
             monkeypatch.setattr(module, "DEAD_LETTERS_KEPT", 3)
         storage = put_aside(consumer(), *(b"%d" % number for number in range(5)))
         assert [letter.data for letter in storage.dead_letters()] == [b"4", b"3", b"2"]
-        assert storage.dead_count() == 3
+        assert storage.stats().dead == 3
 
         silent = consumer()
         silent.enqueue(b"poison")
         for _ in range(MAX_DELIVERIES):
-            silent.beat(ALIVE)
+            silent.heartbeat(ALIVE)
             claimed(silent)
             dies(silent, storage)
 
@@ -506,7 +506,7 @@ class TestDeadLetters:
             monkeypatch.setattr(module, "DEAD_LETTERS_KEPT", 2)
         logs, content = put_aside(consumer("logs"), b"log", b"another log"), consumer("content")
         put_aside(content, b"a", b"b", b"c")
-        assert (logs.dead_count(), content.dead_count()) == (2, 2)
+        assert (logs.stats().dead, content.stats().dead) == (2, 2)
 
     @shared
     def test_letters_are_everybodys(self, consumer: Open) -> None:
@@ -524,7 +524,7 @@ class TestDeadLetters:
         rescuer.enqueue_many([(b"POISON", 1), (b"other", 0)])
         for _ in range(2):
             for _ in range(MAX_DELIVERIES):
-                assert rescuer.dead_count() == 0
+                assert rescuer.stats().dead == 0
                 victim = consumer()
                 assert claimed(victim).data == b"POISON"
                 dies(victim, rescuer)
@@ -542,8 +542,8 @@ class TestDeadLetters:
                 victim = consumer()
                 claimed(victim)
                 dies(victim, rescuer)
-            assert rescuer.dead_count() == 0
-            rescuer.bury(claimed(rescuer), "broken")
+            assert rescuer.stats().dead == 0
+            rescuer.dead_letter(claimed(rescuer), "broken")
             assert rescuer.replay(letter_of(rescuer, b"message"))
         assert claimed_data(rescuer) == [b"message"]
 
@@ -636,7 +636,7 @@ class TestSchedule:
         clock.at = NOON
 
         assert claimed(storage).data == b"message"
-        assert (storage.schedule_size(), storage.queue_size(), storage.held_count()) == (0, 0, 1)
+        assert (storage.schedule_size(), storage.queue_size(), storage.stats().held) == (0, 0, 1)
 
     def test_what_falls_due_comes_in_its_lane_behind_what_is_ready(self, consumer: Open) -> None:
         clock = Clock()
@@ -691,8 +691,8 @@ class TestPostponing:
     ) -> None:
         storage = consumer()
         storage.enqueue_many([(b"later", 1), (b"other", 0)])
-        storage.postpone(claimed(storage), NOON.replace(tzinfo=UTC).timestamp())
-        assert (storage.held_count(), storage.schedule_size(), storage.queue_size()) == (0, 1, 1)
+        storage.snooze(claimed(storage), NOON.replace(tzinfo=UTC).timestamp())
+        assert (storage.stats().held, storage.schedule_size(), storage.queue_size()) == (0, 1, 1)
         assert storage.scheduled_items() == [b"later"]
         storage.read_schedule(NOON)
         assert claimed_data(storage) == [b"later", b"other"]
@@ -702,7 +702,7 @@ class TestPostponing:
         storage.enqueue(b"done")
         claim = claimed(storage)
         storage.acknowledge(claim)
-        storage.postpone(claim, NOON.replace(tzinfo=UTC).timestamp())
+        storage.snooze(claim, NOON.replace(tzinfo=UTC).timestamp())
         assert storage.schedule_size() == 0
 
     @shared
@@ -713,9 +713,9 @@ class TestPostponing:
             victim = consumer()
             assert claimed(victim).data == b"poison"
             dies(victim, rescuer)
-            assert rescuer.dead_count() == (death == MAX_DELIVERIES)
+            assert rescuer.stats().dead == (death == MAX_DELIVERIES)
             if death < MAX_DELIVERIES:
-                rescuer.postpone(claimed(rescuer), NOON.replace(tzinfo=UTC).timestamp())
+                rescuer.snooze(claimed(rescuer), NOON.replace(tzinfo=UTC).timestamp())
                 rescuer.read_schedule(NOON)
 
 
@@ -730,7 +730,7 @@ class TestPausing:
         assert storage.enqueue_once("key", b"d", 600)
         assert storage.is_paused()
         assert storage.claim(0) is None
-        assert (storage.queue_size(), storage.held_count()) == (4, 0)
+        assert (storage.queue_size(), storage.stats().held) == (4, 0)
 
         storage.resume()
 
@@ -747,7 +747,7 @@ class TestPausing:
         assert storage.claim(0, [done]) is None
         assert held_by(storage) == [runs.receipt]
         storage.acknowledge(runs)
-        assert (storage.held_count(), storage.queue_size()) == (0, 1)
+        assert (storage.stats().held, storage.queue_size()) == (0, 1)
 
     def test_what_falls_due_meanwhile_comes_when_it_is_resumed(self, consumer: Open) -> None:
         clock = Clock()
@@ -850,7 +850,7 @@ def test_an_idle_consumer_asks_redis_seldom(broker: Redis) -> None:
 def oldest(storage: Storage) -> float | None:
     """Since when the oldest message is ready, as far as the storage knows."""
     return min(
-        (waiting.at for waiting in storage.standing().first if waiting.at is not None), default=None
+        (waiting.at for waiting in storage.stats().first if waiting.at is not None), default=None
     )
 
 
@@ -871,13 +871,13 @@ class TestLooking:
         storage.enqueue_many([(b"a", 0), (b"b", 1), (b"c", 0)])
         claimed(storage)
         storage.add_to_schedule(b"later", NOON)
-        standing = storage.standing()
-        assert (standing.ready, standing.held, standing.scheduled, standing.dead) == (2, 1, 1, 1)
-        assert (standing.consumers, standing.is_paused) == (1, False)
+        stats = storage.stats()
+        assert (stats.ready, stats.held, stats.scheduled, stats.dead) == (2, 1, 1, 1)
+        assert (stats.consumers, stats.is_paused) == (1, False)
         storage.pause()
         storage.release_all()
-        standing = storage.standing()
-        assert (standing.ready, standing.held, standing.consumers, standing.is_paused) == (
+        stats = storage.stats()
+        assert (stats.ready, stats.held, stats.consumers, stats.is_paused) == (
             3,
             0,
             0,
@@ -886,9 +886,9 @@ class TestLooking:
 
     def test_the_next_messages_of_each_lane_are_told(self, consumer: Open) -> None:
         storage = consumer()
-        assert storage.standing().first == []
+        assert storage.stats().first == []
         storage.enqueue_many([(b"a", 0), (b"B", 1), (b"c", 0), (b"D", 1)])
-        told = {waiting.data for waiting in storage.standing().first}
+        told = {waiting.data for waiting in storage.stats().first}
         assert told <= {b"a", b"B"}
         assert told
 
@@ -911,7 +911,7 @@ class TestLooking:
         clock = Clock()
         storage = consumer(now=clock)
         storage.enqueue(b"message")
-        storage.postpone(claimed(storage), clock() + 100)
+        storage.snooze(claimed(storage), clock() + 100)
         clock.at += timedelta(seconds=130)
         storage.read_schedule(clock.at)
         assert oldest(storage) == clock() - 30
@@ -926,7 +926,7 @@ class TestLooking:
         storage.release(claim)
         assert oldest(storage) == clock() - 20
         claimed(storage)
-        storage.beat(ALIVE)
+        storage.heartbeat(ALIVE)
         assert storage.release_all() == 1
         assert oldest(storage) == clock() - 20
 
@@ -961,7 +961,7 @@ class TestLooking:
         claimed(storage)
         claimed(storage)
         began = time.time()
-        storage.beat(ALIVE, info='{"host": "näme"}')
+        storage.heartbeat(ALIVE, info='{"host": "näme"}')
         (member,) = storage.consumers()
         assert member.info == '{"host": "näme"}'
         assert sorted(member.held) == sorted([b"held", ANY_BYTES])
@@ -980,7 +980,7 @@ class TestLooking:
         one, two = consumer(), consumer()
         two.enqueue(b"held")
         claimed(two)
-        one.beat(ALIVE, info="about one")
+        one.heartbeat(ALIVE, info="about one")
         assert sorted((member.info, member.held) for member in one.consumers()) == [
             ("", [b"held"]),
             ("about one", []),
@@ -994,7 +994,7 @@ class TestLooking:
         silent, rescuer = consumer(), consumer()
         silent.enqueue(b"held")
         claimed(silent)
-        silent.beat(MOMENT, info="about it")
+        silent.heartbeat(MOMENT, info="about it")
 
         def shown() -> ConsumerInfo | None:
             return next(
@@ -1005,7 +1005,9 @@ class TestLooking:
             lambda: (it := shown()) and it.alive_until is None and it, reason="it is silent"
         )
         assert member.held == [b"held"]
-        wait_until(lambda: rescuer.beat(ALIVE).taken_over == 1, reason="the message is taken over")
+        wait_until(
+            lambda: rescuer.heartbeat(ALIVE).taken_over == 1, reason="the message is taken over"
+        )
         assert shown() is None
 
 
@@ -1035,7 +1037,7 @@ class TestRemoving:
         assert not storage.remove(b"held")
         assert not storage.remove(b"dead")
         assert held_by(storage) == [claim.receipt]
-        assert storage.dead_count() == 1
+        assert storage.stats().dead == 1
 
     def test_of_two_with_the_same_message_one_goes(self, consumer: Open) -> None:
         storage = consumer()
@@ -1055,7 +1057,7 @@ class TestRemoving:
                 claimed(victim)
                 dies(victim, rescuer)
             assert rescuer.remove(b"message")
-        assert rescuer.dead_count() == rescuer.queue_size() == 0
+        assert rescuer.stats().dead == rescuer.queue_size() == 0
 
 
 class TestVersionBefore:
@@ -1116,7 +1118,7 @@ class TestVersionBefore:
         client.sadd("{huey.work}:consumers", "old")
         client.set("{huey.work}:alive:old", "1", px=60_000)
         assert [(member.id, member.info) for member in storage.consumers()] == [("old", "")]
-        assert storage.standing().consumers == 1
+        assert storage.stats().consumers == 1
 
     def test_what_is_done_leaves_nothing_beside_the_lists_on_redis(self, own_broker: Redis) -> None:
         storage, client = (
@@ -1127,7 +1129,7 @@ class TestVersionBefore:
             storage.add_to_schedule(b"%d" % number, NOON)
         first, second = claimed(storage), claimed(storage)
         storage.acknowledge(first)
-        storage.bury(second, "reason")
+        storage.dead_letter(second, "reason")
         assert client.hlen("{huey.work}:due") == 1
         assert storage.claim(0, [claimed(storage)]) is None
         assert not client.exists("{huey.work}:due")
@@ -1142,10 +1144,10 @@ class TestVersionBefore:
         )
         storage.add_to_schedule(b"message", NOON)
         claim = claimed(storage)
-        storage.beat(ALIVE)
+        storage.heartbeat(ALIVE)
         assert client.exists("{huey.work}:due")
         client.lrem("{huey.work}:held:" + storage.consumer, 1, claim.receipt)
-        storage.beat(ALIVE)
+        storage.heartbeat(ALIVE)
         assert not client.exists("{huey.work}:due")
 
 
@@ -1155,10 +1157,12 @@ class TestTakingOver:
         silent, rescuer = consumer(), consumer()
         silent.enqueue(b"held")
         claimed(silent)
-        silent.beat(MOMENT)
+        silent.heartbeat(MOMENT)
         newcomer = consumer()  # beats once
-        assert (newcomer.queue_size(), newcomer.held_count()) == (0, 1)
-        wait_until(lambda: rescuer.beat(ALIVE).taken_over == 1, reason="the message is taken over")
+        assert (newcomer.queue_size(), newcomer.stats().held) == (0, 1)
+        wait_until(
+            lambda: rescuer.heartbeat(ALIVE).taken_over == 1, reason="the message is taken over"
+        )
 
     def test_a_silent_consumers_messages_are_taken_over_and_a_beating_ones_are_not(
         self, consumer: Open
@@ -1170,23 +1174,23 @@ class TestTakingOver:
             b"a",
             b"b",
         ]
-        assert rescuer.beat(ALIVE).taken_over == 0
+        assert rescuer.heartbeat(ALIVE).taken_over == 0
 
-        silent.beat(MOMENT)
+        silent.heartbeat(MOMENT)
         wait_until(
-            lambda: rescuer.beat(ALIVE).taken_over == 2, reason="the messages are taken over"
+            lambda: rescuer.heartbeat(ALIVE).taken_over == 2, reason="the messages are taken over"
         )
 
         assert held_by(silent) == []
-        assert rescuer.held_count() == len(held_by(beating)) == 1
+        assert rescuer.stats().held == len(held_by(beating)) == 1
         assert claimed_data(rescuer) == [b"c", b"b", b"d"]
 
     def test_a_consumer_that_beats_on_keeps_what_it_holds(self, consumer: Open) -> None:
         storage, rescuer = consumer(), consumer()
         storage.enqueue(b"long")
-        storage.beat(MOMENT)
+        storage.heartbeat(MOMENT)
         claimed(storage)
-        storage.beat(ALIVE)
+        storage.heartbeat(ALIVE)
         other = consumer()
         other.enqueue(b"other")
         claimed(other)
@@ -1207,7 +1211,7 @@ class TestTakingOver:
             assert claimed(victim).data == b"poison"
             assert rescuer.dead_letters() == []
             dies(victim, rescuer)
-            assert rescuer.held_count() == 0, death
+            assert rescuer.stats().held == 0, death
 
         letter = rescuer.dead_letters()[0]
         assert letter.data == b"poison"
@@ -1222,7 +1226,7 @@ class TestTakingOver:
             assert claimed_data(orderly) == [b"B", b"a", b"c"]
             assert orderly.release_all() == 3
             assert held_by(orderly) == []
-        assert rescuer.held_count() == 0
+        assert rescuer.stats().held == 0
 
         for _ in range(MAX_DELIVERIES - 1):
             victim = consumer()
@@ -1274,14 +1278,14 @@ class TestTakingOver:
         other.enqueue(b"clock")
         claimed(other)
         for storage in (silent, blind, other):
-            storage.beat(MOMENT)
+            storage.heartbeat(MOMENT)
         dies(other, consumer("other queue"))  # fell silent last: all are silent now
 
-        pulse = blind.beat(ALIVE, judge=False)
+        pulse = blind.heartbeat(ALIVE, judge=False)
 
         assert (pulse.taken_over, pulse.held) == (0, [mine.receipt])
-        assert judge.held_count() == 2
-        assert judge.beat(ALIVE).taken_over == 1  # the beat without judgement was one
+        assert judge.stats().held == 2
+        assert judge.heartbeat(ALIVE).taken_over == 1  # the beat without judgement was one
         assert held_by(blind) == [mine.receipt]
         assert claimed_data(judge) == [b"a"]
 
@@ -1299,9 +1303,9 @@ class TestTakingOver:
         assert following is not None
         assert following.data == b"next"
         assert held_by(holder) == [taken.receipt]
-        assert holder.held_count() == 2
+        assert holder.stats().held == 2
 
-    @pytest.mark.parametrize("act", ["acknowledge", "release", "bury"])
+    @pytest.mark.parametrize("act", ["acknowledge", "release", "dead_letter"])
     def test_who_was_taken_for_dead_takes_nothing_from_the_new_holder(
         self, consumer: Open, act: str
     ) -> None:
@@ -1311,7 +1315,7 @@ class TestTakingOver:
         dies(paused, holder)
         taken = claimed(holder)
 
-        getattr(paused, act)(late, *(["late"] if act == "bury" else []))
+        getattr(paused, act)(late, *(["late"] if act == "dead_letter" else []))
 
         assert held_by(holder) == [taken.receipt]
         assert holder.queue_size() == 0
@@ -1330,8 +1334,8 @@ class TestTakingOver:
         rescuer.enqueue(b"third")
         claimed(paused)  # it goes on, and dies before its heart beats again
 
-        assert rescuer.held_count() == 1
-        assert rescuer.beat(ALIVE).taken_over == 1
+        assert rescuer.stats().held == 1
+        assert rescuer.heartbeat(ALIVE).taken_over == 1
         assert claimed_data(rescuer) == [b"third"]
 
     def test_what_a_consumer_claims_after_it_has_handed_back_is_taken_over(
@@ -1342,8 +1346,8 @@ class TestTakingOver:
         rescuer.enqueue(b"message")
         claimed(leaving)
 
-        assert rescuer.held_count() == 1
-        assert rescuer.beat(ALIVE).taken_over == 1
+        assert rescuer.stats().held == 1
+        assert rescuer.heartbeat(ALIVE).taken_over == 1
         assert claimed_data(rescuer) == [b"message"]
 
 
@@ -1379,7 +1383,7 @@ class TestWaiting:
         holder.enqueue(b"message")
         claim = claimed(holder)
         if way == "replay":
-            holder.bury(claim, "reason")
+            holder.dead_letter(claim, "reason")
         assert waiting.claim(MOMENT) is None
         with waiting_claims(waiting) as (result,):
             if way == "schedule":
@@ -1406,7 +1410,7 @@ class TestWaiting:
         with waiting_claims(waiting, 2) as claims:
             producer.enqueue(b"first")
             wait_until(lambda: any(claim.done() for claim in claims), timeout=SOON)
-            assert waiting.held_count() == 1
+            assert waiting.stats().held == 1
             producer.enqueue(b"second")
             results = [claim.result(SOON) for claim in claims]
         assert {result.data for result in results if result is not None} == {b"first", b"second"}
@@ -1431,13 +1435,13 @@ class TestWaiting:
         storage, other = consumer(), consumer()
         storage.enqueue(b"done")
         with waiting_claims(storage, done=[claimed(storage)]) as (claim,):
-            wait_until(lambda: other.held_count() == 0, timeout=SOON, reason="it is acknowledged")
+            wait_until(lambda: other.stats().held == 0, timeout=SOON, reason="it is acknowledged")
             assert not claim.done()
             other.enqueue(b"next")
             result = claim.result(SOON)
         assert result is not None
         assert result.data == b"next"
-        assert other.held_count() == 1
+        assert other.stats().held == 1
 
     def test_wake_ends_the_waiting_of_all_claims_with_one_call(self, consumer: Open) -> None:
         storage = consumer()
@@ -1555,7 +1559,7 @@ class TestConcurrency:
         one, two = consumer(), consumer()
         shares = self.share([one, two, one, two])
         assert sorted(message for part in shares for message in part) == sorted(self.MESSAGES)
-        assert one.queue_size() == one.held_count() == 0
+        assert one.queue_size() == one.stats().held == 0
 
     def test_no_message_goes_to_two_threads_of_a_consumer_and_none_is_lost(
         self, consumer: Open
@@ -1563,7 +1567,7 @@ class TestConcurrency:
         storage = consumer()
         shares = self.share([storage] * 4)
         assert sorted(message for part in shares for message in part) == sorted(self.MESSAGES)
-        assert storage.queue_size() == storage.held_count() == 0
+        assert storage.queue_size() == storage.stats().held == 0
 
 
 @shared
@@ -1578,7 +1582,7 @@ class TestTwoQueues:
         assert claimed_data(content) == [b"content"]
         assert claimed_data(logs) == [b"LOG", b"log"]
         assert (logs.schedule_size(), content.schedule_size()) == (1, 0)
-        assert (logs.held_count(), content.held_count()) == (2, 1)
+        assert (logs.stats().held, content.stats().held) == (2, 1)
 
     def test_a_key_of_one_queue_is_free_on_the_other(self, consumer: Open) -> None:
         logs, content = consumer("logs"), consumer("content")
@@ -1590,16 +1594,16 @@ class TestTwoQueues:
         silent_content, content = consumer("content"), consumer("content")
         logs.enqueue_many([(b"broken log", 1), (b"log", 0)])
         content.enqueue(b"content")
-        logs.bury(claimed(logs), "broken")
+        logs.dead_letter(claimed(logs), "broken")
         claimed(silent_log)
         claimed(silent_content)
 
-        silent_log.beat(MOMENT)
+        silent_log.heartbeat(MOMENT)
         dies(silent_content, content)  # fell silent later: both are silent now
 
         assert content.dead_letters() == []
         assert (content.queue_size(), logs.queue_size()) == (1, 0)
-        assert logs.beat(ALIVE).taken_over == 1
+        assert logs.heartbeat(ALIVE).taken_over == 1
         assert claimed_data(logs) == [b"log"]
 
     @pytest.mark.parametrize("act", ["replay", "discard"])
@@ -1607,7 +1611,7 @@ class TestTwoQueues:
         self, consumer: Open, act: str
     ) -> None:
         logs, content = put_aside(consumer("logs"), b"log"), consumer("content")
-        assert (content.dead_letters(), content.dead_count()) == ([], 0)
+        assert (content.dead_letters(), content.stats().dead) == ([], 0)
 
         assert getattr(content, act)(letter_of(logs, b"log")) == 0
 
@@ -1629,11 +1633,11 @@ class TestHeldUp:
         )
         victim.enqueue(b"held")
         for storage in (victim, judge):
-            storage.beat(1)
+            storage.heartbeat(1)
         claimed(victim)
         own_broker.pause()
         with pytest.raises(redis.TimeoutError):
-            judge.beat(1)
+            judge.heartbeat(1)
         started = time.monotonic()
         wait_until(lambda: time.monotonic() - started > 1.5, reason="both are silent")
         own_broker.resume()
@@ -1641,7 +1645,7 @@ class TestHeldUp:
         wait_until(
             lambda: client.keys(f"*alive:{judge.consumer}"), reason="the late beat has arrived"
         )
-        assert (victim.queue_size(), victim.held_count()) == (0, 1)
+        assert (victim.queue_size(), victim.stats().held) == (0, 1)
 
 
 @shared
@@ -1675,26 +1679,26 @@ class TestFullRedis:
                 refused()
 
         consumer = opened()  # as when it is started because the queue has filled up
-        consumer.beat(ALIVE)
-        victim.beat(ALIVE)
+        consumer.heartbeat(ALIVE)
+        victim.heartbeat(ALIVE)
         assert claimed(victim).data == b"0"
         dies(victim, consumer)
         assert consumer.read_schedule(NOON) == []
         assert claimed(consumer).data == b"scheduled"
-        consumer.bury(claimed(consumer), "broken")
+        consumer.dead_letter(claimed(consumer), "broken")
         consumer.release(claimed(consumer))
         consumer.acknowledge(claimed(consumer))
         assert dead(consumer) == [(b"0", "broken")]
         assert consumer.release_all() == 1
-        consumer.beat(ALIVE)
+        consumer.heartbeat(ALIVE)
         assert worked_off(consumer) == [b"scheduled", b"2", b"3", b"4", b"5"]
-        assert consumer.queue_size() == consumer.held_count() == 0
+        assert consumer.queue_size() == consumer.stats().held == 0
 
     def test_on_a_full_redis_a_retry_is_scheduled_in_the_place_of_its_message(
         self, own_broker: Redis
     ) -> None:
         storage = ReliableRedisStorage("work", url=own_broker.url(), now=Clock())
-        storage.beat(ALIVE)
+        storage.heartbeat(ALIVE)
         storage.enqueue_many([(b"fails", 0), (b"other", 0)])
         fill(own_broker)
 
@@ -1708,7 +1712,7 @@ class TestFullRedis:
         assert last is not None
         assert last.data == b"again"
         assert storage.claim(0, [last]) is None
-        assert storage.held_count() == 0
+        assert storage.stats().held == 0
 
     def test_on_a_full_redis_dead_letters_can_be_replayed_and_discarded(
         self, own_broker: Redis
@@ -1716,12 +1720,12 @@ class TestFullRedis:
         storage = ReliableRedisStorage("work", url=own_broker.url())
         storage.enqueue_many([(b"a", 0), (b"b", 0)])
         for _ in range(2):
-            storage.bury(claimed(storage), "broken")
+            storage.dead_letter(claimed(storage), "broken")
         fill(own_broker)
         newest, oldest = storage.dead_letters()
         assert storage.discard(newest.id)
         assert storage.replay(oldest.id)
-        assert storage.dead_count() == 0
+        assert storage.stats().dead == 0
         assert worked_off(storage) == [b"a"]
 
     def test_a_server_that_has_become_a_replica_is_left_for_the_one_at_its_address(
@@ -1743,8 +1747,8 @@ class TestFullRedis:
     ) -> None:
         storage, rescuer = (ReliableRedisStorage("work", url=own_broker.url()) for _ in range(2))
         own_broker.client().lpush("{huey.work}:ready:0", b"xyz")
-        storage.beat(ALIVE)
-        rescuer.beat(ALIVE)
+        storage.heartbeat(ALIVE)
+        rescuer.heartbeat(ALIVE)
         assert claimed(storage).data == b"yz"
         assert storage.release_all() == 1
         assert claimed(rescuer).data == b"yz"
@@ -1753,10 +1757,10 @@ class TestFullRedis:
         rescuer = ReliableRedisStorage("work", url=own_broker.url())
         rescuer.enqueue_many([(b"poison", 0), (b"other", 0)])
         fill(own_broker)
-        rescuer.beat(ALIVE)
+        rescuer.heartbeat(ALIVE)
         for _ in range(MAX_DELIVERIES):
             victim = ReliableRedisStorage("work", url=own_broker.url())
-            victim.beat(ALIVE)
+            victim.heartbeat(ALIVE)
             assert claimed(victim).data == b"poison"
             dies(victim, rescuer)
         assert [letter.data for letter in rescuer.dead_letters()] == [b"poison"]

@@ -103,16 +103,16 @@ class TestLimiter:
     def test_what_did_not_have_to_be_counted_is_given_back(self, clock: Clock) -> None:
         limiter, limit = Limiter(now=clock), Limit("x", 2, 60)
         for _ in range(10):
-            assert limiter.hit(limit, "a", tell=False) == 0
-            limiter.give_back(limit, "a")
-        assert limiter.news() == {}
+            assert limiter.hit(limit, "a", publish=False) == 0
+            limiter.refund(limit, "a")
+        assert limiter.take_pending() == {}
         assert tries(limiter, limit, 3) == 2
-        assert limiter.news() == {(limit, "a"): 2}
-        assert limiter.news() == {}
+        assert limiter.take_pending() == {(limit, "a"): 2}
+        assert limiter.take_pending() == {}
 
     def test_what_all_together_have_used_up_is_closed_until_then(self, clock: Clock) -> None:
         limiter, limit = Limiter(now=clock), Limit("x", 100, 60)
-        limiter.close((limit, "a"), clock.now + 7)
+        limiter.block_until((limit, "a"), clock.now + 7)
         assert limiter.hit(limit, "a") == 7
         assert limiter.hit(limit, "b") == 0
         clock.now += 7.1
@@ -125,8 +125,8 @@ class TestLimiter:
         limiter, limit = Limiter(now=clock), Limit("x", 1, 60)
         for number in range(500):
             limiter.hit(limit, str(number))
-            limiter.close((limit, str(number)), clock.now + 60)
-        assert len(limiter.news()) == 50
+            limiter.block_until((limit, str(number)), clock.now + 60)
+        assert len(limiter.take_pending()) == 50
         assert [number for number in range(500) if limiter.wait(limit, str(number))] == list(
             range(450, 500)
         )
@@ -219,7 +219,7 @@ class TestSharing:
         own_broker.stop()
         assert tries(limiter, limit, 5) == 3
         for _ in range(3):
-            limiter.tell(limit, "a")
+            limiter.publish(limit, "a")
             shared.exchange()
         assert [record.levelname for record in caplog.records] == ["WARNING"]
         assert own_broker.url() not in caplog.text

@@ -60,7 +60,7 @@ class Works:
     def __init__(self, queue: ReliableQueue) -> None:
         self.queue, self.done = queue, list[str]()
         self.note = queue.task(name="note")(self._note)
-        queue.storage.beat(60)
+        queue.storage.heartbeat(60)
 
     def _note(self, word: str) -> None:
         self.done.append(word)
@@ -81,7 +81,7 @@ class Works:
         return (
             self.queue.pending_count(),
             self.queue.scheduled_count(),
-            self.queue.storage.held_count(),
+            self.queue.storage.stats().held,
         )
 
     def refuses(self, *messages: bytes, reason: str = FORGED) -> None:

@@ -918,7 +918,7 @@ def test_dead_letters_are_listed_without_what_moves_a_terminal(made: Made) -> No
             for data in messages:
                 queue.storage.enqueue(data)
             wait_until(
-                lambda queue=queue: queue.storage.dead_count() == 2,
+                lambda queue=queue: queue.storage.stats().dead == 2,
                 reason=f"the letters of {name} are put aside",
             )
         said = dead(made.stack, "dead", "--queue", name)

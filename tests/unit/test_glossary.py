@@ -25,7 +25,6 @@ EXCEPTIONS = {
 }
 # Names that still have to change. Remove each with the change; add none.
 PENDING = {
-    *("bury", "beat", "postpone", "standing"),
     *("turn", "run_for_caller", "Caller", "together", "show_measures", "begin_anew"),
     *("room_page", "of_the_room", "oversee", "answer_nobody", "told", "said", "said_of"),
     *("_Said", "_RunSaid", "web/api/operator/__init__.py", "web/pages/operator/__init__.py"),

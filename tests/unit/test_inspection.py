@@ -172,7 +172,7 @@ class TestStates:
             raise ConnectionError("127.0.0.1 refuses")
 
         monkeypatch.setattr(ReliableMemoryStorage, "faults", (ConnectionError,))
-        for name in ("standing", "consumers", "ready", "pause"):
+        for name in ("stats", "consumers", "ready", "pause"):
             monkeypatch.setattr(ReliableMemoryStorage, name, away)
         asks = (
             queue_admin.queue_states,
@@ -236,7 +236,7 @@ class TestMessages:
     def test_a_dead_one_is_told_with_its_reason(self) -> None:
         sent(build_content, "7")
         content_queue.storage.resume()  # and nothing is run here
-        content_queue.storage.bury(claimed(), "it failed for good: ValueError('seven')")
+        content_queue.storage.dead_letter(claimed(), "it failed for good: ValueError('seven')")
         (message,) = queue_admin.messages("content", DEAD).items
         (letter,) = queue_admin.dead_letters("content")
         assert (message.id, message.reason, message.at) == (letter.id, letter.reason, letter.at)
@@ -283,7 +283,7 @@ class TestMessages:
         for reason in ("the first", "the SECOND", "the third"):
             sent(build_content, str(uuid4()))
             content_queue.storage.resume()  # and nothing is run here
-            content_queue.storage.bury(claimed(), reason)
+            content_queue.storage.dead_letter(claimed(), reason)
             queue_admin.pause("content")
         assert [
             message.reason
@@ -343,7 +343,7 @@ class TestDeadLetters:
         for _ in range(9):
             sent(build_content, str(uuid4()))
             content_queue.storage.resume()  # and nothing is run here
-            content_queue.storage.bury(claimed(), "broken")
+            content_queue.storage.dead_letter(claimed(), "broken")
             queue_admin.pause("content")
         dead_letters = ReliableMemoryStorage.dead_letters
 
@@ -362,7 +362,7 @@ class TestDeadLetters:
             content_queue.storage.enqueue(
                 content_queue.serialize_task(build_content.s(str(uuid4())))
             )
-            content_queue.storage.bury(claimed(), reason)
+            content_queue.storage.dead_letter(claimed(), reason)
         queue_admin.pause("content")
         assert getattr(queue_admin, act)("content", "TIMEOUT") == 2
         assert [letter.reason for letter in queue_admin.dead_letters("content")] == ["refused"]
@@ -375,7 +375,7 @@ class TestDeadLetters:
             content_queue.storage.enqueue(
                 content_queue.serialize_task(build_content.s(str(uuid4())))
             )
-            content_queue.storage.bury(claimed(), reason)
+            content_queue.storage.dead_letter(claimed(), reason)
             if reason == "second":
                 seen = queue_admin.found_dead("content")
         queue_admin.pause("content")
@@ -399,7 +399,7 @@ class TestDeadLetters:
             content_queue.storage.enqueue(
                 content_queue.serialize_task(build_content.s(str(uuid4())))
             )
-            content_queue.storage.bury(claimed(), f"reason {number}")
+            content_queue.storage.dead_letter(claimed(), f"reason {number}")
         queue_admin.pause("content")
         look, parts = content_queue.storage.dead_letters, []
 
@@ -432,7 +432,7 @@ class TestWorkers:
         (message,) = queue_admin.messages("content", READY).items
         claimed()
         run = {"task": "build_content", "id": message.id, "since": 1_800_000_050.0}
-        content_queue.storage.beat(ALIVE, info=json.dumps({**self.SAID, "running": [run]}))
+        content_queue.storage.heartbeat(ALIVE, info=json.dumps({**self.SAID, "running": [run]}))
         (worker,) = queue_admin.workers()
         assert (worker.queue, worker.host, worker.pid, worker.version) == (
             "content",
@@ -471,7 +471,7 @@ class TestWorkers:
     def test_one_that_says_nothing_that_can_be_read_is_unknown(self, info: str) -> None:
         content_queue.storage.enqueue(content_queue.serialize_task(build_content.s("7")))
         claimed()
-        content_queue.storage.beat(ALIVE, info=info)
+        content_queue.storage.heartbeat(ALIVE, info=info)
         (worker,) = queue_admin.workers()
         assert (worker.host, worker.pid, worker.version, worker.threads, worker.started_at) == (
             None,
@@ -485,7 +485,7 @@ class TestWorkers:
 
     def test_what_a_consumer_says_can_be_read(self) -> None:
         content_queue.begin(3)
-        content_queue.storage.beat(ALIVE, info=content_queue.info())
+        content_queue.storage.heartbeat(ALIVE, info=content_queue.info())
         (worker,) = queue_admin.workers()
         assert (worker.threads, worker.running) == (3, [])
         assert worker.version

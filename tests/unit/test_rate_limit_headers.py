@@ -63,5 +63,5 @@ def test_what_the_other_processes_have_closed_is_closed() -> None:
     limiter = Limiter(now=lambda: 600.0)
     limiter.hit(FEW, "someone")
     assert limiter.left(FEW, "someone") == (3, 60.0)
-    limiter.close((FEW, "someone"), 630.0)
+    limiter.block_until((FEW, "someone"), 630.0)
     assert limiter.left(FEW, "someone") == (0, 30.0)

@@ -160,7 +160,7 @@ class TestUnreadable:
         assert [letter.data for letter in spare.dead] == [data]
         assert spare.dead[0].reason
         assert reason in spare.dead[0].reason
-        assert spare.queue.storage.held_count() == 0
+        assert spare.queue.storage.stats().held == 0
 
     @pytest.mark.parametrize("immediate", [False, True], ids=["queued", "immediate"])
     def test_draining_puts_it_aside_and_runs_the_next(self, spare: Spare, immediate: bool) -> None:
@@ -205,7 +205,7 @@ class TestFailing:
         assert (
             spare.queue.pending_count(),
             spare.queue.scheduled_count(),
-            spare.queue.storage.held_count(),
+            spare.queue.storage.stats().held,
         ) == (0, 0, 0)
 
     def test_a_task_that_fails_a_few_times_is_not_put_aside(self, spare: Spare) -> None:

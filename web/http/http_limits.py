@@ -120,7 +120,7 @@ class FewComplaints(logging.Filter):
     def filter(self, record: logging.LogRecord) -> Any:
         return (
             record.levelno < logging.WARNING
-            or self._limiter.hit(COMPLAINTS, record.getMessage()[:60], tell=False) == 0
+            or self._limiter.hit(COMPLAINTS, record.getMessage()[:60], publish=False) == 0
         )
 
 

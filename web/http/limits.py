@@ -119,7 +119,7 @@ def attempt(request: Request, who: str) -> Iterator[None]:
         yield
     except Unauthenticated:
         for limit, key in taken:
-            limiter.tell(limit, key)
+            limiter.publish(limit, key)
         raise
     except BaseException:
         _give_back(taken)
@@ -162,11 +162,11 @@ def count_registration(request: Request) -> None:
 
 def _give_back(taken: list[tuple[Limit, str]]) -> None:
     for limit, key in taken:
-        limiter.give_back(limit, key)
+        limiter.refund(limit, key)
 
 
 def _hit(limit: Limit, key: str, *, tell: bool = True) -> None:
-    wait = limiter.hit(limit, key, tell=tell)
+    wait = limiter.hit(limit, key, publish=tell)
     if exchange is not None:
         exchange.ask()
     _refuse(limit, wait)

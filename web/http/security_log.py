@@ -33,7 +33,7 @@ def log_security_event(request: Request, event: str, **facts: object) -> None:
 
 def log_refusal(request: Request, status: int) -> None:
     """401, 403 and 429, with the pattern of the route and not the path, which may be anything."""
-    if _refusals.hit(OFTEN, address_of(request), tell=False) == 0:
+    if _refusals.hit(OFTEN, address_of(request), publish=False) == 0:
         route = request.scope.get("route")
         log_security_event(
             request,
