@@ -290,7 +290,7 @@ def test_of_retries_at_once_as_many_start_as_there_is_room_for(limit: Callable[.
     limit(unfinished=2)
     assert at_once([lambda id_=id_: commands.retry(OWNER, id_) for id_ in ids]) == {
         "done": 2,
-        "TooMany": 4,
+        "RateLimited": 4,
     }  # type: ignore[misc]
     assert under_way() == 2
 
