@@ -25,7 +25,7 @@ OUTCOMES = ("done", "failed", "retried")
 
 
 class Period(StrEnum):
-    """Length of the time that is shown."""
+    """How far back."""
 
     hour = "hour"
     day = "day"
