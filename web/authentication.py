@@ -1,8 +1,10 @@
 """Who is calling: a login's token, in a header or a browser's cookie, an API key, or the local owner of embedded mode."""
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from hmac import compare_digest
+from typing import Any, TypeVar
 from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
@@ -14,8 +16,10 @@ from roadmap.accounts import api_keys
 from roadmap.accounts.identity import LOCAL_OWNER, Login, Principal, Scope
 from web import tokens
 from web.http import host_and_csrf, limits
+from web.http.concurrency import run_for_account
 from web.revocation_cache import revocations
 
+Result = TypeVar("Result")
 COOKIE = "__Host-roadmap"  # browsers send it to this host only, over TLS only, and let nobody else set it
 COOKIES = re.compile(f"(?:^|;) *{COOKIE}=([^;]*)")
 EVERYTHING = frozenset(Scope)
@@ -94,6 +98,19 @@ def check_scope(caller: Principal, scope: Scope, *, login_only: bool) -> None:
     if scope not in caller.scopes:
         who = ACCOUNTS.get(scope) if caller.session_id else None
         raise Forbidden(f"This needs {who or f'a key with the scope {scope}'}.")
+
+
+async def run_for_caller(caller: Principal, function: Callable[..., Result], *given: Any) -> Result:
+    """Run a function in a thread when it is the turn of the caller's account.
+
+    Raises RateLimited, and Unauthenticated when the login or key has ended while it waited.
+    """
+
+    def run() -> Result:
+        revocations.check_still(caller)
+        return function(*given)
+
+    return await run_for_account(caller.account_id, run)
 
 
 async def _with_token(token: str) -> Principal:

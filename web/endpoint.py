@@ -20,17 +20,17 @@ from roadmap.accounts.identity import Principal, Scope
 from roadmap.accounts.principals import confirm
 from roadmap.plan.format_version import LARGEST
 from web import idempotency
-from web.authentication import NOBODY, check_scope, identify
-from web.call import Call, Handler, NoQuery, is_conditional
+from web.authentication import NOBODY, check_scope, identify, run_for_caller
+from web.call import Call, Handler, NoQuery, ids_of, is_conditional
 from web.deprecation import FIELDS as DEPRECATED
 from web.deprecation import deprecations
 from web.http import limits
 from web.http.child_process import run_in_child, run_in_parser_thread
-from web.http.concurrency import in_public_thread, large_body_slot, run_for_account
+from web.http.concurrency import in_public_thread, large_body_slot
 from web.http.etags import check_match
 from web.http.fast_headers import IndexedRequest
 from web.http.host_and_csrf import address_of, check_host, check_same_site
-from web.http.request_body import body_of, can_parse_inline, ids_of, query_of, read_json
+from web.http.request_body import body_of, can_parse_inline, query_of, read_json
 from web.http.responses import tag_of, to_response
 from web.revocation_cache import revocations
 
@@ -130,7 +130,7 @@ class Endpoint:
         except RoadmapError:  # a repeated request may fail by now; it gets the first response
             if named is None:
                 raise
-            earlier = await run_for_account(caller, idempotency.find, named)
+            earlier = await run_for_caller(caller, idempotency.find, named)
             if earlier is None:
                 raise
             response = earlier
@@ -164,7 +164,7 @@ class Endpoint:
         if self.public:
             return await in_public_thread(address_of(call.request), self.run, call)
         with idempotency.one_at_a_time(call.named):
-            return await run_for_account(call.caller, self.run, call)
+            return await run_for_caller(call.caller, self.run, call)
 
     def run(self, call: Call) -> Response:
         """Run the handler, in this thread.
@@ -222,7 +222,7 @@ class LargeBody(Endpoint):
     ) -> Result:
         """Run it in a thread; large bodies wait for each other and count as imports."""
         if can_parse_inline(self.document_of(sent)):
-            return await run_for_account(caller, function, sent)
+            return await run_for_caller(caller, function, sent)
         limits.check_import(caller.account_id)
         try:
             return await run_in_parser_thread(function, sent)

@@ -1,7 +1,7 @@
-"""Signed texts that tell something to ourselves: who is logged in, who is invited, which page a form came from.
+"""Signed tokens of logins and invitations.
 
-Each purpose has a salt of its own, so that a text made for one is worth nothing for another. The first of the keys signs, all
-verify.
+Each purpose has its own salt, so that no token is valid for another purpose. The first of the
+keys signs, and all verify.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cache
 from uuid import UUID
 
-from itsdangerous import BadData, SignatureExpired, Signer, URLSafeTimedSerializer
+from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 
 from core.backends import signing_keys
 from core.db import settings
@@ -30,15 +30,12 @@ _remembering = threading.Lock()
 class TokenPurpose(StrEnum):
     access = "roadmap.access-token"
     invitation = "roadmap.invitation"
-    csrf = "roadmap.csrf"
 
 
 def access_token(login: Login) -> str:
-    return str(
-        _serializer(TokenPurpose.access).dumps(
-            [login.session_id.hex, login.account_id.hex, _rank(login)]
-        )
-    )
+    rank = ADMIN if login.is_admin else OBSERVER if login.is_observer else 0
+    claims = [login.session_id.hex, login.account_id.hex, rank]
+    return str(_serializer(TokenPurpose.access).dumps(claims))
 
 
 def read_access_token(token: str) -> Login:
@@ -95,33 +92,10 @@ def read_invitation_token(token: str) -> UUID:
         raise Forbidden("The invitation cannot be used.", fields=(wrong,)) from None
 
 
-def csrf_token(session_id: UUID) -> str:
-    """Of one session; pages of ours know it, and others cannot read it."""
-    return _signer(TokenPurpose.csrf).get_signature(session_id.bytes).decode()
-
-
-def is_csrf_token(token: str, session_id: UUID) -> bool:
-    return _signer(TokenPurpose.csrf).verify_signature(
-        session_id.bytes, token.encode("utf-8", "replace")
-    )
-
-
-def _rank(login: Login) -> int:
-    return ADMIN if login.is_admin else OBSERVER if login.is_observer else 0
-
-
 @cache
 def _serializer(purpose: TokenPurpose) -> URLSafeTimedSerializer:
+    """Return a serializer; itsdangerous signs with the last key and verifies with all."""
+    keys = signing_keys(settings)[::-1]
     return URLSafeTimedSerializer(
-        _keys(), salt=purpose, signer_kwargs={"digest_method": hashlib.sha256}
+        keys, salt=purpose, signer_kwargs={"digest_method": hashlib.sha256}
     )
-
-
-@cache
-def _signer(purpose: TokenPurpose) -> Signer:
-    return Signer(_keys(), salt=purpose, digest_method=hashlib.sha256)
-
-
-def _keys() -> list[str]:
-    """itsdangerous signs with the last key and verifies with all; ours come with the signing one first."""
-    return list(reversed(signing_keys(settings)))

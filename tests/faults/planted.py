@@ -339,9 +339,9 @@ ANSWERS = (
     ),
     Fault(
         name="number-too-large-for-the-database",
-        file="web/http/request_body.py",
-        old='re.fullmatch(r"[1-9][0-9]{0,5}", value)',
-        new='re.fullmatch(r"[1-9][0-9]*", value)',
+        file="web/call.py",
+        old='"number": (r"[1-9][0-9]{0,5}"',
+        new='"number": (r"[1-9][0-9]*"',
         lost="An address with a long number is answered with an error of the server.",
         found_by=(
             "tests/unit/test_decisions_http.py::test_a_number_that_no_revision_can_have_is_not_found",

@@ -147,6 +147,19 @@ def test_pages_import_nothing_of_the_api() -> None:
     assert above == []
 
 
+def test_the_http_layer_knows_nothing_of_roadmaps() -> None:
+    """It imports core and itself, and nothing else of the product."""
+    product = FLOORS.keys() - {"core"}
+    outside = importing(
+        lambda file, found: (
+            file.startswith("web/http/")
+            and found.package in product
+            and not (found.module + ".").startswith("web.http.")
+        )
+    )
+    assert outside == []
+
+
 def test_a_file_imports_nothing_that_serves_beside_the_house() -> None:
     assert importing(lambda file, found: found.package in BESIDE) == []
 

@@ -17,8 +17,8 @@ from roadmap.exchange import account_export
 from roadmap.exchange.account_export import ExportInfo
 from roadmap.plan.statuses import ExportStatus
 from web import commands
+from web.authentication import run_for_caller
 from web.call import Call
-from web.http.concurrency import run_for_account
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
 
@@ -56,7 +56,7 @@ async def download_export(call: Call) -> Response:
     `README.txt` says what is what. An answer that is cut off before its end was not complete: also when the login ends
     meanwhile.
     """
-    export, size = await run_for_account(call.caller, _ready, call.caller)
+    export, size = await run_for_caller(call.caller, _ready, call.caller)
     name = f"roadmap-account-{export.created_at:%Y-%m-%d}.zip"
     headers = {"Content-Length": str(size), "Content-Disposition": f'attachment; filename="{name}"'}
     if call.request.method == "HEAD":
@@ -95,7 +95,7 @@ async def _pieces(call: Call, export_id: UUID, size: int) -> AsyncIterator[bytes
     """Raises Unauthenticated when the login has ended, NotFound when the export has."""
     number = sent = 0
     while sent < size:
-        piece = await run_for_account(call.caller, _piece, call.caller, export_id, number)
+        piece = await run_for_caller(call.caller, _piece, call.caller, export_id, number)
         yield piece
         number, sent = number + 1, sent + len(piece)
 

@@ -9,8 +9,9 @@ from core.db import settings
 from roadmap.accounts import accounts, sessions
 from roadmap.accounts.accounts import User
 from roadmap.accounts.sessions import SessionList
-from web import logins, tokens
+from web import logins
 from web.call import Call
+from web.http.host_and_csrf import csrf_token
 from web.http.responses import Reply
 from web.logins import Begun
 
@@ -92,7 +93,7 @@ def _answered(call: Call, begun: Begun) -> Reply:
     cookie = call.body.cookie
     body = Session(
         access_token=None if cookie else begun.token,
-        csrf_token=tokens.csrf_token(begun.login.session_id) if cookie else None,
+        csrf_token=csrf_token(begun.login.session_id) if cookie else None,
         expires_in=int(settings.token_ttl_seconds),
         user=begun.user,
     )

@@ -82,7 +82,11 @@ def read_invitation(call: Call) -> InvitationInfo:
 
 def list_invitations(call: Call) -> Reply:
     """Those that can still be used."""
-    return paged(call, invitations.list_open(limit=call.query.limit, before=call.query.cursor))
+    return paged(
+        call.request,
+        call.query,
+        invitations.list_open(limit=call.query.limit, before=call.query.cursor),
+    )
 
 
 def withdraw_invitation(call: Call) -> None:

@@ -43,7 +43,9 @@ def list_attempts(call: Call) -> Reply:
     query: AttemptsQuery = call.query
     place = (call.ids["roadmap_id"], call.ids["concept_id"])
     return paged(
-        call, progress.list_attempts(call.owner, *place, limit=query.limit, before=query.cursor)
+        call.request,
+        call.query,
+        progress.list_attempts(call.owner, *place, limit=query.limit, before=query.cursor),
     )
 
 

@@ -75,7 +75,8 @@ def compare_versions(call: Call) -> VersionDiff:
 def read_receipt(call: Call) -> Reply:
     """Every call of the model, the oldest first, with tokens and price; and what is still to come, as an estimate."""
     return paged(
-        call,
+        call.request,
+        call.query,
         cost_report.receipt(
             call.owner, call.ids["roadmap_id"], limit=call.query.limit, after=call.query.cursor
         ),

@@ -28,10 +28,10 @@ from roadmap.plan.views import Activity, ConceptDetail, RoadmapTree
 from tasks.content import generator
 from web import idempotency
 from web.api.urls import Links, links_of
+from web.authentication import run_for_caller
 from web.call import Call
 from web.create_writer import accept
 from web.endpoint import Endpoint
-from web.http.concurrency import run_for_account
 from web.http.pagination import CURSOR, Limit, paged
 from web.http.prefer_header import MINIMAL, preference_applied, prefers_minimal, wait_of
 from web.http.response_cache import ResponseCache
@@ -124,7 +124,7 @@ class CreateEndpoint(Endpoint):
         with suppress(TimeoutError, RoadmapError):
             async with asyncio.timeout(seconds):
                 if await _is_outlined(caller, roadmap_id):
-                    return await run_for_account(caller, answer_tree)
+                    return await run_for_caller(caller, answer_tree)
         return accepted
 
 
@@ -155,7 +155,9 @@ def list_roadmaps(call: Call) -> Reply:
     query: ListQuery = call.query
     wanted = RoadmapFilter(query.status, query.q.strip(), query.sort)
     return paged(
-        call, own_roadmaps.list_own(call.owner, wanted, after=query.cursor, limit=query.limit)
+        call.request,
+        call.query,
+        own_roadmaps.list_own(call.owner, wanted, after=query.cursor, limit=query.limit),
     )
 
 
@@ -188,7 +190,8 @@ def list_logs(call: Call) -> Reply:
     query: LogsQuery = call.query
     roadmap_id = call.ids["roadmap_id"]
     return paged(
-        call,
+        call.request,
+        call.query,
         queries.list_logs(
             call.owner,
             roadmap_id,

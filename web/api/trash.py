@@ -26,7 +26,9 @@ def trash_roadmap(call: Call) -> None:
 def list_trash(call: Call) -> Reply:
     """What was thrown away last comes first."""
     return paged(
-        call, trash.list_trash(call.owner, limit=call.query.limit, before=call.query.cursor)
+        call.request,
+        call.query,
+        trash.list_trash(call.owner, limit=call.query.limit, before=call.query.cursor),
     )
 
 

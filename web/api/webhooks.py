@@ -79,7 +79,7 @@ def list_deliveries(call: Call) -> Reply:
     page = settings.list_deliveries(
         call.owner, webhook_id, limit=query.limit, before=query.cursor, status=query.status
     )
-    return paged(call, page)
+    return paged(call.request, call.query, page)
 
 
 def read_delivery(call: Call) -> DeliveryDetail:

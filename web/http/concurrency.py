@@ -16,8 +16,6 @@ from starlette.concurrency import run_in_threadpool
 from core.backends import API_HANDLERS, PUBLIC_HANDLERS
 from core.db import settings
 from core.errors import RateLimited, Unavailable
-from roadmap.accounts.identity import Principal
-from web.revocation_cache import revocations
 
 Result = TypeVar("Result")
 
@@ -95,17 +93,14 @@ async def large_body_slot(account_id: UUID) -> AsyncIterator[None]:
         yield
 
 
-async def run_for_account(
-    principal: Principal, function: Callable[..., Result], *given: Any
-) -> Result:
-    """Run it in a thread, when it is this account's turn. One person at one machine need not wait.
+async def run_for_account(account_id: UUID, function: Callable[..., Result], *given: Any) -> Result:
+    """Run it in a thread when it is the account's turn; at once in embedded mode.
 
-    Raises TooMany, and Unauthenticated when the login or key has ended while it waited.
+    Raises TooMany.
     """
     if settings.embedded:
         return await run_in_threadpool(function, *given)
-    async with turn(principal.account_id):
-        revocations.check_still(principal)
+    async with turn(account_id):
         return await run_in_threadpool(function, *given)
 
 

@@ -1,20 +1,23 @@
 """From where a request comes: under which name it reached us, from which address, and whether a page of somebody else sent it."""
 
+import hashlib
 import re
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from uuid import UUID
 
+from itsdangerous import Signer
 from starlette.requests import Request
 
+from core.backends import signing_keys
 from core.db import settings
 from core.errors import Forbidden
 from core.settings import LOOPBACK
-from web import tokens
 
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?")
 SAFE = ("GET", "HEAD", "OPTIONS")
 PROXIES = tuple(ip_network(network) for network in settings.trusted_proxies)
-CSRF_HEADER = "X-CSRF-Token"
+CSRF_HEADER, CSRF_SALT = "X-CSRF-Token", "roadmap.csrf"
 PROBES = ("/health", "/health/live", "/health/ready")  # asked by whatever address a platform knows
 
 
@@ -55,13 +58,27 @@ def check_same_site(request: Request, session_id: UUID | None = None) -> None:
     elif origin is not None:
         if origin.lower().partition("://")[2] == request.headers.get("host", "").lower():
             return
-    elif session_id is None or tokens.is_csrf_token(
-        request.headers.get(CSRF_HEADER, ""), session_id
-    ):
+    elif session_id is None or is_csrf_token(request.headers.get(CSRF_HEADER, ""), session_id):
         return
     raise Forbidden(
         f"A web page elsewhere cannot do this. Programs send no Origin, or the {CSRF_HEADER} of their login."
     )
+
+
+def csrf_token(session_id: UUID) -> str:
+    """Return the CSRF token of a session, which pages of other sites cannot read."""
+    return _signer().get_signature(session_id.bytes).decode()
+
+
+def is_csrf_token(token: str, session_id: UUID) -> bool:
+    return _signer().verify_signature(session_id.bytes, token.encode("utf-8", "replace"))
+
+
+@cache
+def _signer() -> Signer:
+    """Return a signer; itsdangerous signs with the last key and verifies with all."""
+    keys = signing_keys(settings)[::-1]
+    return Signer(keys, salt=CSRF_SALT, digest_method=hashlib.sha256)
 
 
 def own_address(request: Request) -> str:

@@ -1,22 +1,20 @@
-"""What a request says: the places of its path, its query and its body, each checked before a handler sees it."""
+"""Queries and bodies of requests, read and checked before a handler sees them."""
 
 import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, get_origin
-from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
 
-from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, TooSlow, Unsupported
+from core.errors import FieldError, Invalid, Malformed, TooLarge, TooSlow, Unsupported
+from core.json_types import MergePatch
 from core.sanitize import one_line
-from roadmap.plan.outline import ContentKind
-from roadmap.plan.schemas import MergePatch
 from web.http.urls import LONGEST_QUERY, MOST_PARAMETERS, is_too_long
 from web.http.validation_messages import rule_of
 
@@ -37,58 +35,7 @@ TEXTS = re.compile(
 MANY_NAMES, MOST_NAMES = 30, 1500  # of an object that has many; of all such objects of a body
 
 
-def _number(value: str) -> int:
-    if not re.fullmatch(r"[1-9][0-9]{0,5}", value):
-        raise ValueError
-    return int(value)
-
-
-def _word(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._:-]{1,100}", value):
-        raise ValueError
-    return value
-
-
-def _id(value: str) -> UUID:
-    """Parse an id, also in braces or as a URN. `UUID` forgives spaces, underscores and digits of other scripts as well."""
-    if not re.fullmatch(r"(?:urn:uuid:)?\{?[0-9A-Fa-f-]{32,36}\}?", value):
-        raise ValueError
-    return UUID(value)
-
-
-PLACES: dict[str, tuple[Callable[[str], Any], str]] = {  # of a path that are not the id of a thing
-    "number": (_number, "is not a number from 1"),
-    "kind": (ContentKind, f"is not one of {', '.join(ContentKind)}"),
-    "file": (str, "is not a file"),
-    "slug": (str, "is not a type of problem"),
-    "tag": (str, "is not a chapter of the description"),
-    "queue": (_word, "is not the name of a queue"),
-    "message": (_word, "is not the id of a message"),
-    "token": (_word, "is not a token of a link"),
-}
-
-
-THINGS = {
-    "number": "revision or version",
-    "kind": "part of a concept",
-    "slug": "type of problem",
-    "token": "link",
-}
 CHARSET = re.compile(r'charset\s*=\s*"?([\w.:-]+)"?')
-
-
-def ids_of(request: Request) -> dict[str, Any]:
-    ids = {}
-    for name, value in request.path_params.items():
-        read, rule = PLACES.get(name, (_id, "is not a UUID"))
-        try:
-            ids[name] = read(value)
-        except ValueError:
-            thing = THINGS.get(name, name.removesuffix("_id"))
-            raise NotFound(
-                f"There is no such {thing}.", fields=(FieldError(f"?{name}", rule),)
-            ) from None
-    return ids
 
 
 def query_of(model: type[BaseModel], request: Request) -> BaseModel:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from roadmap.plan.schemas import LANGUAGE_TAG
+from core.json_types import LANGUAGE_TAG
 
 PATTERNS = {LANGUAGE_TAG: "should be the tag of a language (BCP 47), such as en, de or zh-Hans"}
 WORDS = {  # those of pydantic, and ours

@@ -11,8 +11,8 @@ from core.errors import RateLimited, Unauthenticated
 from roadmap.operations import log_search
 from roadmap.operations.audit_log import Action, audited
 from web.audit_actor import actor_of
+from web.authentication import run_for_caller
 from web.call import Call
-from web.http.concurrency import run_for_account
 from web.http.pagination import paged
 from web.http.responses import Reply
 from web.revocation_cache import revocations
@@ -29,7 +29,11 @@ def search_logs(call: Call) -> Reply:
     narrow it.
     """
     query: LogsQuery = call.query
-    return paged(call, log_search.search(query.wanted, before=query.cursor, limit=query.limit))
+    return paged(
+        call.request,
+        call.query,
+        log_search.search(query.wanted, before=query.cursor, limit=query.limit),
+    )
 
 
 async def export_logs(call: Call) -> Response:
@@ -40,7 +44,7 @@ async def export_logs(call: Call) -> Response:
         return Response(media_type=NDJSON)
     _exports.enter()
     try:
-        first, pages = await run_for_account(call.caller, _begun, call)
+        first, pages = await run_for_caller(call.caller, _begun, call)
     except BaseException:
         _exports.leave()
         raise
@@ -106,4 +110,4 @@ async def _sent(call: Call, first: bytes, pages: Iterator[bytes]) -> AsyncIterat
     while page:
         revocations.check_still(call.caller)
         yield page
-        page = await run_for_account(call.caller, next, pages, b"")
+        page = await run_for_caller(call.caller, next, pages, b"")

@@ -164,7 +164,8 @@ def list_queue_messages(call: Call) -> Reply:
         else None
     )
     return paged(
-        call,
+        call.request,
+        call.query,
         QueueMessages(
             items=items,
             next_cursor=following,

@@ -29,7 +29,11 @@ class OperatorDecision(BaseModel):
 def search_roadmaps(call: Call) -> Reply:
     """Those of all accounts, the newest first."""
     query: SearchQuery = call.query
-    return paged(call, admin_queries.search(query.sought, before=query.cursor, limit=query.limit))
+    return paged(
+        call.request,
+        call.query,
+        admin_queries.search(query.sought, before=query.cursor, limit=query.limit),
+    )
 
 
 def read_overseen(call: Call) -> OverseenDetail:

@@ -37,8 +37,9 @@ from roadmap.learning import progress
 from roadmap.learning.progress import Profile
 from roadmap.plan.outline import Level
 from web import commands, logins
+from web.authentication import run_for_caller
 from web.call import Call
-from web.http.concurrency import in_public_thread, run_for_account
+from web.http.concurrency import in_public_thread
 from web.http.host_and_csrf import address_of
 from web.http.problems import status_of
 from web.pages import error_messages
@@ -158,7 +159,7 @@ async def change_password(call: Call) -> Response:
         )
         begun = await logins.change_password(call, change)
     except REFUSALS as error:
-        return await run_for_account(call.caller, _again, call, _account, error, PASSWORD, {})
+        return await run_for_caller(call.caller, _again, call, _account, error, PASSWORD, {})
     return see_other("/account?saved=password", begun.headers)
 
 
@@ -169,7 +170,7 @@ async def change_email(call: Call) -> Response:
         begun = await logins.change_email(call, change)
     except REFUSALS as error:
         kept = {"moving": True, "email": form.text("email")}
-        return await run_for_account(call.caller, _again, call, _account, error, EMAIL, kept)
+        return await run_for_caller(call.caller, _again, call, _account, error, EMAIL, kept)
     return see_other("/account?saved=email", begun.headers)
 
 
@@ -183,7 +184,7 @@ async def delete(call: Call) -> Response:
     try:
         await logins.delete_account(call, filled(DeletionRequest, form.given("password")))
     except REFUSALS as error:
-        return await run_for_account(
+        return await run_for_caller(
             call.caller, _again, call, _account, error, DELETION, {"deleting": True}
         )
     return see_other("/login?deleted=yes", logins.FORGET)
