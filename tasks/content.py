@@ -1,20 +1,16 @@
 """The content queue: outlines and what webhooks are told overtake contents, so that nobody waits behind another's roadmap."""
 
 import logging
-import threading
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 from uuid import UUID
 
 from huey.signals import SIGNAL_INTERRUPTED
 
 from core import clock, tracing
-from core.db import settings
-from core.errors import Invalid, Unavailable
-from roadmap.generation.generator import Generator, choose_generator
+from core.errors import Unavailable
+from roadmap.generation.generator import generator
 from roadmap.lifecycle import leases
 from roadmap.plan.jobs import Job, JobName
 from tasks.queues import content_queue, job
@@ -22,7 +18,6 @@ from tasks.queues import content_queue, job
 logger = logging.getLogger(__name__)
 
 BEFORE_CONTENTS = 1  # priority
-_choosing = threading.Lock()
 
 
 @job(content_queue, priority=BEFORE_CONTENTS)
@@ -103,27 +98,3 @@ def _message(step: Job, now: datetime) -> Any:
     )
     task.carried = tracing.packed(step.trace)
     return task
-
-
-def generator() -> Generator:
-    """One for the process, whoever of its threads asks first: it holds the model's connections."""
-    with _choosing:
-        return _chosen()
-
-
-def check_feedback(pointer: str) -> None:
-    """Raise Invalid, about this field, unless the generator follows words."""
-    generator().check_feedback(pointer)
-
-
-def follows_words() -> bool:
-    """Whether the generator is a model, which understands what should be different."""
-    with suppress(Invalid):
-        check_feedback("/instructions")
-        return True
-    return False
-
-
-@cache
-def _chosen() -> Generator:
-    return choose_generator(settings)

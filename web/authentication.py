@@ -1,6 +1,5 @@
 """Who is calling: a login's token, in a header or a browser's cookie, an API key, or the local owner of embedded mode."""
 
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from hmac import compare_digest
@@ -13,15 +12,13 @@ from starlette.requests import Request
 from core.db import settings
 from core.errors import Forbidden, Unauthenticated
 from roadmap.accounts import api_keys
-from roadmap.accounts.identity import LOCAL_OWNER, Login, Principal, Scope
+from roadmap.accounts.identity import LOCAL_OWNER, Principal, Scope
 from web import tokens
 from web.http import host_and_csrf, limits
 from web.http.concurrency import run_for_account
 from web.revocation_cache import revocations
 
 Result = TypeVar("Result")
-COOKIE = "__Host-roadmap"  # browsers send it to this host only, over TLS only, and let nobody else set it
-COOKIES = re.compile(f"(?:^|;) *{COOKIE}=([^;]*)")
 EVERYTHING = frozenset(Scope)
 ACCOUNTS = {
     Scope.admin: "the account of an administrator",
@@ -59,7 +56,7 @@ async def identify(request: Request) -> Principal:
             if secret.startswith(api_keys.PREFIX)
             else await _with_token(secret)
         )
-    if cookie := _cookie(request):
+    if cookie := tokens.cookie_of(request):
         caller = await _with_token(cookie)
         assert caller.session_id is not None
         host_and_csrf.check_same_site(request, caller.session_id)
@@ -78,13 +75,6 @@ def count_once(request: Request) -> None:
         limits.limit_anonymous(request)
     else:
         limits.count_request(request, account_id)
-
-
-def login_in_cookie(request: Request) -> Login | None:
-    """The login that a browser brings along, whether it has ended or not."""
-    with suppress(Unauthenticated):
-        return tokens.read_access_token(_cookie(request))
-    return None
 
 
 def check_scope(caller: Principal, scope: Scope, *, login_only: bool) -> None:
@@ -130,7 +120,7 @@ async def _with_key(request: Request, key: str) -> Principal:
 
 def _known_account(request: Request) -> UUID | None:
     """Without asking the database. Good enough for counting, and for nothing else."""
-    secret = request.headers.get("authorization", "").partition(" ")[2] or _cookie(request)
+    secret = request.headers.get("authorization", "").partition(" ")[2] or tokens.cookie_of(request)
     if secret.startswith(api_keys.PREFIX):
         bearer = revocations.known_key(secret)
         return bearer.account_id if bearer is not None else None
@@ -138,16 +128,6 @@ def _known_account(request: Request) -> UUID | None:
         login = tokens.read_access_token(secret)
         return None if revocations.has_ended(login.session_id) else login.account_id
     return None
-
-
-def _cookie(request: Request) -> str:
-    """Of exactly this name: a parser that forgives strange spaces would take one that a neighbour's page may set. Empty when
-    there is none, or more than one.
-    """
-    found = [
-        value for header in request.headers.getlist("cookie") for value in COOKIES.findall(header)
-    ]
-    return found[0] if len(found) == 1 else ""
 
 
 def _needed() -> Unauthenticated:

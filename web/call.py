@@ -10,8 +10,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from core.errors import FieldError, NotFound
-from roadmap.accounts.idempotency_store import IdempotencyKey
-from roadmap.accounts.identity import Principal
+from roadmap.accounts.identity import IdempotencyKey, Principal
 from roadmap.plan.outline import ContentKind
 
 

@@ -17,7 +17,8 @@ from starlette.responses import Response
 
 from core.errors import Conflict, FieldError, Invalid, KeyInUse
 from roadmap.accounts import idempotency_store
-from roadmap.accounts.idempotency_store import IdempotencyKey, StoredAnswer, check_same
+from roadmap.accounts.idempotency_store import StoredAnswer, check_same
+from roadmap.accounts.identity import IdempotencyKey
 from web.http.request_body import can_parse_inline
 
 HEADER = "Idempotency-Key"

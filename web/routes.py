@@ -83,6 +83,8 @@ from web.api.admin import audit_log, logs, queues, task_stats
 from web.api.admin import roadmaps as roadmaps_
 from web.call import NoBody
 from web.endpoint import Endpoint, LargeBody
+from web.exported_files import MEDIA_TYPES
+from web.links import ImportedRoadmap
 from web.pages import docs, preferences, static_files
 from web.pages.account import account
 from web.pages.account import webhooks as webhook_pages
@@ -154,11 +156,11 @@ ENDPOINTS = (
     Endpoint("DELETE", TRASHED, trash.delete_for_ever, "Delete a roadmap for ever", None, status=204),
     Endpoint("GET", ROADMAP + "/export.svg", exports.export_picture, "Read a roadmap as a picture", None, query=exports.PictureQuery, media_type="image/svg+xml"),
     Endpoint("GET", ROADMAP + "/export.json", exports.export_json, "Take a roadmap along", PortableRoadmap, raises=(Conflict,)),
-    Endpoint("GET", ROADMAP + "/export.md", exports.export_markdown, "Take a roadmap along as Markdown", None, media_type=exports.MEDIA_TYPES["md"], raises=(Conflict,)),
-    Endpoint("GET", ROADMAP + "/export.zip", exports.export_archive, "Take a roadmap along as a folder", None, media_type=exports.MEDIA_TYPES["zip"], raises=(Conflict,)),
-    Endpoint("GET", ROADMAP + "/export.ics", exports.export_calendar, "Take a roadmap along as a calendar", None, media_type=exports.MEDIA_TYPES["ics"]),
-    Endpoint("GET", ROADMAP + "/export.apkg", exports.export_cards, "Take its questions along for Anki", None, media_type=exports.MEDIA_TYPES["apkg"], raises=(Conflict,)),
-    LargeBody("POST", API + "/imports", imports.import_roadmap, "Import a roadmap", imports.ImportedRoadmap, body=RoadmapFile, status=201),
+    Endpoint("GET", ROADMAP + "/export.md", exports.export_markdown, "Take a roadmap along as Markdown", None, media_type=MEDIA_TYPES["md"], raises=(Conflict,)),
+    Endpoint("GET", ROADMAP + "/export.zip", exports.export_archive, "Take a roadmap along as a folder", None, media_type=MEDIA_TYPES["zip"], raises=(Conflict,)),
+    Endpoint("GET", ROADMAP + "/export.ics", exports.export_calendar, "Take a roadmap along as a calendar", None, media_type=MEDIA_TYPES["ics"]),
+    Endpoint("GET", ROADMAP + "/export.apkg", exports.export_cards, "Take its questions along for Anki", None, media_type=MEDIA_TYPES["apkg"], raises=(Conflict,)),
+    LargeBody("POST", API + "/imports", imports.import_roadmap, "Import a roadmap", ImportedRoadmap, body=RoadmapFile, status=201),
     Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None, media_type="text/event-stream", raises=(Conflict,)),
     Endpoint("GET", ROADMAP + "/activity", roadmaps.read_activity, "Read what is being done now", Activity),
     Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read its execution log", json_types.Page[LogRecord], query=roadmaps.LogsQuery),
@@ -197,8 +199,8 @@ ENDPOINTS = (
     Endpoint("GET", API + "/reviews", reviews.list_reviews, "List what is due for review", Reviews, query=reviews.ReviewsQuery, raises=(NotFound,)),
     Endpoint("POST", REVIEW + "/check", reviews.check_review, "Check an answer", CheckedReview, body=ReviewCheck),
     Endpoint("POST", REVIEW, reviews.rate_review, "Rate a review", CardState, body=ReviewRequest, raises=(Conflict,)),
-    shares.CopyEndpoint("POST", SHARED + "/copy", shares.copy_shared, "Make a shared roadmap mine", imports.ImportedRoadmap, body=NoBody, status=201, raises=(Conflict, Gone)),
-    Endpoint("GET", "/calendars/{token}/roadmap.ics", shares.follow_calendar, "Follow a plan in a calendar", None, public=True, media_type=exports.MEDIA_TYPES["ics"], raises=(Gone,)),
+    shares.CopyEndpoint("POST", SHARED + "/copy", shares.copy_shared, "Make a shared roadmap mine", ImportedRoadmap, body=NoBody, status=201, raises=(Conflict, Gone)),
+    Endpoint("GET", "/calendars/{token}/roadmap.ics", shares.follow_calendar, "Follow a plan in a calendar", None, public=True, media_type=MEDIA_TYPES["ics"], raises=(Gone,)),
     Endpoint("GET", API + "/profile", learning.read_profile, "Read my profile", Profile),
     Endpoint("PUT", API + "/profile", learning.save_profile, "Save my profile", Profile, body=Profile, current=learning.read_profile),
     Endpoint("PATCH", API + "/profile", learning.patch_profile, "Change a part of my profile", Profile, body=ProfilePatch, current=learning.read_profile),

@@ -8,7 +8,6 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from core.sanitize import CLEAN, Rule
-from roadmap.lifecycle.admin_queries import RoadmapSearch
 from roadmap.operations.execution_log import LogLevel
 from roadmap.operations.log_search import LONGEST_TEXT, LogFilter
 from roadmap.plan.statuses import RoadmapStatus
@@ -79,13 +78,14 @@ class SearchQuery(BaseModel):
     limit: Limit = 20
 
     @property
-    def sought(self) -> RoadmapSearch:
+    def sought(self) -> dict[str, Any]:
+        """Return the fields of a RoadmapSearch."""
         statuses = tuple(RoadmapStatus(status) for status in self.status.split(",") if status)
         same = {
             name: getattr(self, name)
             for name in ("owner", "text", "error", "generator", "over_budget", "since", "until")
         }
-        return RoadmapSearch(statuses=statuses, **same)
+        return {"statuses": statuses, **same}
 
 
 def _levels(given: str) -> str:

@@ -8,18 +8,22 @@ import hashlib
 import re
 import threading
 import time
+from contextlib import suppress
 from enum import StrEnum
 from functools import cache
 from uuid import UUID
 
 from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
+from starlette.requests import Request
 
 from core.backends import signing_keys
 from core.db import settings
 from core.errors import FieldError, Forbidden, Unauthenticated
-from roadmap.accounts import invitations
-from roadmap.accounts.identity import Login
+from roadmap.accounts.identity import INVITATION_LIFE, Login
 
+# Browsers send it to this host only, over TLS only, and no other site can set it.
+COOKIE = "__Host-roadmap"
+COOKIES = re.compile(f"(?:^|;) *{COOKIE}=([^;]*)")
 ADMIN, OBSERVER = 1, 2  # in a token; of others it says 0
 TOKEN = re.compile(r"[A-Za-z0-9._-]{1,300}")
 MOST_REMEMBERED = 10_000  # tokens
@@ -75,6 +79,25 @@ def _verify(token: str) -> tuple[Login, float]:
         raise Unauthenticated("The access token is not valid. Log in again.") from None
 
 
+def cookie_of(request: Request) -> str:
+    """Return the access token in the browser's cookie; empty unless there is exactly one.
+
+    The name must match exactly: a parser that ignores strange spaces would accept a cookie that a
+    page of a neighbouring domain may set.
+    """
+    found = [
+        value for header in request.headers.getlist("cookie") for value in COOKIES.findall(header)
+    ]
+    return found[0] if len(found) == 1 else ""
+
+
+def login_in_cookie(request: Request) -> Login | None:
+    """Return the login of the browser's cookie, whether it has ended or not."""
+    with suppress(Unauthenticated):
+        return read_access_token(cookie_of(request))
+    return None
+
+
 def invitation_token(invitation_id: UUID) -> str:
     return str(_serializer(TokenPurpose.invitation).dumps(invitation_id.hex))
 
@@ -84,7 +107,7 @@ def read_invitation_token(token: str) -> UUID:
     try:
         return UUID(
             _serializer(TokenPurpose.invitation).loads(
-                token, max_age=int(invitations.LIFE.total_seconds())
+                token, max_age=int(INVITATION_LIFE.total_seconds())
             )
         )
     except (BadData, ValueError, TypeError, AttributeError):

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import peewee
 
@@ -17,18 +16,10 @@ from core.db import session, skip_locked, transaction
 from core.errors import KeyReused, Unauthenticated
 from models.accounts import IdempotentAnswer
 from models.bulk import insert_rows
+from roadmap.accounts.identity import IdempotencyKey
 
 LIFE = timedelta(hours=24)
 AT_ONCE, ROUNDS = 500, 10  # that are forgotten in one transaction, and how often in a minute
-
-
-@dataclass(frozen=True, slots=True)
-class IdempotencyKey:
-    """Whose request it is, a hash of that and of the name that the caller gave it, and a fingerprint of what is asked."""
-
-    owner_id: UUID
-    key_hash: str
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,19 @@
-"""What designs roadmaps and writes their contents: one protocol, two generators."""
+"""Generators of plans and contents: one protocol, and the one that the process uses."""
 
+import threading
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from functools import cache
 from typing import Any, Protocol, Self
 
-from core.settings import Settings
+from core.db import settings
+from core.errors import Invalid
 from roadmap.generation.context import ConceptBrief, DesignBrief
 from roadmap.generation.usage import UsageMeter
 from roadmap.plan.outline import Analysis, ContentKind, Contents, Outline
 from roadmap.plan.schemas import RoadmapRequest
+
+_choosing = threading.Lock()
 
 
 class Generator(Protocol):
@@ -54,8 +59,28 @@ class Generator(Protocol):
         """Raise GeneratorFault when there is none."""
 
 
-def choose_generator(settings: Settings) -> Generator:
-    """The model when there is a key for one, else the built-in catalogue. Only what is chosen is loaded."""
+def generator() -> Generator:
+    """Return the generator of the process, which all threads share with the model's connections."""
+    with _choosing:
+        return _choose()
+
+
+def check_feedback(pointer: str) -> None:
+    """Raise Invalid, about this field, unless the generator follows words."""
+    generator().check_feedback(pointer)
+
+
+def follows_words() -> bool:
+    """Whether the generator is a model, which understands what should be different."""
+    with suppress(Invalid):
+        check_feedback("/instructions")
+        return True
+    return False
+
+
+@cache
+def _choose() -> Generator:
+    """Return the model if there is a key for one, else the catalogue. Load only the chosen one."""
     if settings.openai_api_key is not None:
         from roadmap.generation.llm.generator import ModelGenerator
 

@@ -17,7 +17,8 @@ from models.accounts import Account
 from models.bulk import insert_rows
 from models.roadmaps import Roadmap
 from roadmap.accounts import idempotency_store
-from roadmap.accounts.idempotency_store import IdempotencyKey, StoredAnswer
+from roadmap.accounts.idempotency_store import StoredAnswer
+from roadmap.accounts.identity import IdempotencyKey
 from roadmap.lifecycle import events
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName

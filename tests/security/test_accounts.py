@@ -28,7 +28,6 @@ from roadmap.accounts import (
     accounts,
     api_keys,
     identity,
-    invitations,
     passwords,
     principals,
     sessions,
@@ -1005,7 +1004,7 @@ class TestRegistration:
             ).status_code
             == 403
         )
-        clock.travel(invitations.LIFE + timedelta(seconds=1))
+        clock.travel(identity.INVITATION_LIFE + timedelta(seconds=1))
         assert (
             client.post(f"{AUTH}/register", json=person(invitation=late["invitation"])).status_code
             == 403

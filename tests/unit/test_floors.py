@@ -147,6 +147,14 @@ def test_pages_import_nothing_of_the_api() -> None:
     assert above == []
 
 
+def test_an_api_module_imports_no_other() -> None:
+    """What two of them need is below: in web/*.py or in the domain."""
+    beside = importing(
+        lambda file, found: file.startswith("web/api/") and found.module.startswith("web.api")
+    )
+    assert beside == []
+
+
 def test_the_http_layer_knows_nothing_of_roadmaps() -> None:
     """It imports core and itself, and nothing else of the product."""
     product = FLOORS.keys() - {"core"}

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from roadmap.generation import generator as generators
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.context import ConceptBrief, GeneratorFault
 from roadmap.lifecycle import commands
@@ -53,7 +54,9 @@ def concepts_of(tree: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def with_model(monkeypatch: pytest.MonkeyPatch, generator: CatalogueGenerator) -> None:
-    monkeypatch.setattr(content, "generator", lambda: generator)
+    """The generator of the tasks and of the API."""
+    for module in (content, generators):
+        monkeypatch.setattr(module, "generator", lambda: generator)
 
 
 def test_all_parts_of_one_concept_are_written_by_the_model_and_the_old_ones_stay(

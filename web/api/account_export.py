@@ -16,11 +16,12 @@ from roadmap.accounts.principals import confirm
 from roadmap.exchange import account_export
 from roadmap.exchange.account_export import ExportInfo
 from roadmap.plan.statuses import ExportStatus
-from web import commands
 from web.authentication import run_for_caller
 from web.call import Call
+from web.http import limits
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
+from web.job_sender import send
 
 EXPORT = "/api/v1/auth/me/export"
 ARCHIVE = EXPORT + ".zip"
@@ -42,7 +43,10 @@ def order_export(call: Call) -> Reply:
     """It is made in the background and kept for seven days, in place of the one before. While one is being made, it is that.
     Without secrets: passwords, keys and tokens are not in it.
     """
-    made = commands.order_export(call.request, call.owner)
+    limits.count_export(call.owner)
+    made, steps = account_export.order(call.owner)
+    send(steps)
+    log_security_event(call.request, "export-ordered", account=call.owner, export=made.id)
     return Reply(_linked(made), headers={"Location": EXPORT, "Retry-After": str(RETRY_AFTER)})
 
 

@@ -9,6 +9,7 @@ from core.db import settings
 from roadmap.accounts import accounts, sessions
 from roadmap.accounts.accounts import User
 from roadmap.accounts.sessions import SessionList
+from roadmap.lifecycle.account_deletion import cancel_work
 from web import logins
 from web.call import Call
 from web.http.host_and_csrf import csrf_token
@@ -64,7 +65,7 @@ async def delete_me(call: Call) -> Reply:
     account is gone with all that belongs to it; copies that others have made of shared roadmaps stay. Until then a login with
     `"restore": true` restores it.
     """
-    deletion = await logins.delete_account(call, call.body)
+    deletion = await logins.delete_account(call, call.body, cancel_work)
     return Reply(deletion, headers=logins.FORGET)
 
 

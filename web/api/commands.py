@@ -4,14 +4,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from roadmap.generation.generator import check_feedback, follows_words
 from roadmap.lifecycle import commands
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.plan.statuses import RoadmapStatus
-from tasks.content import check_feedback, follows_words
-from web.api.urls import Links, links_of
 from web.call import Call
 from web.commands import apply_command
 from web.http.responses import Reply
+from web.links import Links, links_of
 
 
 class Decision(BaseModel):

@@ -16,6 +16,7 @@ from core.db import snapshot
 from core.errors import Conflict, FieldError, RoadmapError
 from core.sanitize import CLEAN, Rule
 from roadmap.accounts.identity import Principal
+from roadmap.generation.generator import generator
 from roadmap.lifecycle import own_roadmaps, queries
 from roadmap.lifecycle.build_status import activity
 from roadmap.lifecycle.create import new_roadmap
@@ -25,9 +26,7 @@ from roadmap.plan.event_types import TERMINAL, EventType
 from roadmap.plan.schemas import PRINTABLE
 from roadmap.plan.statuses import RoadmapStatus
 from roadmap.plan.views import Activity, ConceptDetail, RoadmapTree
-from tasks.content import generator
 from web import idempotency
-from web.api.urls import Links, links_of
 from web.authentication import run_for_caller
 from web.call import Call
 from web.create_writer import accept
@@ -36,6 +35,7 @@ from web.http.pagination import CURSOR, Limit, paged
 from web.http.prefer_header import MINIMAL, preference_applied, prefers_minimal, wait_of
 from web.http.response_cache import ResponseCache
 from web.http.responses import Document, Reply, to_response
+from web.links import Links, links_of
 from web.sse import last_event_id, poller, stream
 
 trees = ResponseCache()

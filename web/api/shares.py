@@ -11,15 +11,15 @@ from roadmap.exchange.importer import IN_SHARED
 from roadmap.exchange.share_links import LinkInfo, LinkPurpose, opened
 from roadmap.lifecycle import queries
 from roadmap.plan.views import RoadmapTree
-from web.api.exports import calendar_file, sent_calendar, today
-from web.api.imports import made
 from web.call import Call
 from web.commands import import_document
 from web.endpoint import Endpoint
+from web.exported_files import calendar_file, send_calendar, today
 from web.http.host_and_csrf import own_address
 from web.http.response_cache import DocumentSource, ResponseCache
 from web.http.responses import UNLISTED, Document, Reply
 from web.http.urls import quoted_path
+from web.links import imported_reply
 
 documents = ResponseCache()
 
@@ -87,7 +87,9 @@ def copy_shared(call: Call) -> Reply:
     then on: what becomes of the shared one does not change it.
     """
     link = opened(call.ids["token"], LinkPurpose.reading)
-    return made(import_document(call.owner, shared_view.copy_of(call.owner, link), IN_SHARED))
+    return imported_reply(
+        import_document(call.owner, shared_view.copy_of(call.owner, link), IN_SHARED)
+    )
 
 
 def follow_calendar(call: Call) -> Response:
@@ -104,7 +106,7 @@ def follow_calendar(call: Call) -> Response:
         """While it has no plan it would be called what its owner wants to be able to do: nobody else is told."""
         return calendar_file(call, tree.model_copy(update={"goal": ""}), day)
 
-    response = sent_calendar(call, documents.look_up(key, source, write))
+    response = send_calendar(call, documents.look_up(key, source, write))
     response.headers.update(UNLISTED)
     return response
 

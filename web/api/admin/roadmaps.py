@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from roadmap.lifecycle import admin_queries, transfer
-from roadmap.lifecycle.admin_queries import OverseenDetail
+from roadmap.lifecycle.admin_queries import OverseenDetail, RoadmapSearch
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
 from roadmap.lifecycle.transfer import Transferred
@@ -32,7 +32,7 @@ def search_roadmaps(call: Call) -> Reply:
     return paged(
         call.request,
         call.query,
-        admin_queries.search(query.sought, before=query.cursor, limit=query.limit),
+        admin_queries.search(RoadmapSearch(**query.sought), before=query.cursor, limit=query.limit),
     )
 
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from core.errors import Conflict, Invalid, NotFound
 from core.i18n import gettext_noop, texts
 from roadmap.generation.context import BUILT_IN
+from roadmap.generation.generator import follows_words
 from roadmap.learning import progress
 from roadmap.learning.lesson_navigation import Course, CourseStep, course
 from roadmap.learning.progress import Attempt, AttemptRequest, NotesRequest
@@ -24,7 +25,6 @@ from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import ProgressRequest
 from roadmap.plan.statuses import ConceptProgress, ContentStatus, RoadmapStatus
 from roadmap.plan.views import ConceptDetail
-from tasks.content import follows_words
 from web.call import Call
 from web.http.problems import status_of
 from web.pages import error_messages

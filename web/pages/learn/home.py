@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from core.errors import Invalid, RateLimited, RoadmapError, Unavailable
 from core.i18n import gettext_noop, texts
-from roadmap.accounts.idempotency_store import IdempotencyKey
+from roadmap.accounts.identity import IdempotencyKey
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import BrokenFile, Track
+from roadmap.generation.generator import generator
 from roadmap.learning import progress, reviews
 from roadmap.learning.continue_learning import NextLesson, onward
 from roadmap.learning.progress import Profile
@@ -21,7 +22,6 @@ from roadmap.lifecycle import queries
 from roadmap.lifecycle.create import NewRoadmap, new_roadmap
 from roadmap.plan.outline import Level
 from roadmap.plan.schemas import RoadmapRequest
-from tasks.content import generator
 from web import idempotency
 from web.authentication import run_for_caller
 from web.call import Call

@@ -12,11 +12,11 @@ from starlette.responses import Response
 
 from core.errors import Conflict, FieldError, Invalid
 from core.i18n import gettext_noop, texts
+from roadmap.generation.generator import follows_words
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE, NOTHING
 from roadmap.plan.edits import EditRequest
 from roadmap.plan.views import ModuleNode, RoadmapTree, StageNode
-from tasks.content import follows_words
 from web.call import Call
 from web.commands import apply_command
 from web.http.problems import status_of

@@ -14,6 +14,7 @@ from core.i18n import gettext_noop, texts
 from roadmap.exchange.map.drawing import inlined
 from roadmap.generation.catalogue import loader
 from roadmap.generation.context import BUILT_IN
+from roadmap.generation.generator import check_feedback, follows_words
 from roadmap.learning.schedule import Schedule, schedule_of
 from roadmap.lifecycle import commands, events, queries, revisions, schedule_settings
 from roadmap.lifecycle.build_status import activity
@@ -25,7 +26,6 @@ from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import ApproveRequest, ReviseRequest
 from roadmap.plan.statuses import FINAL, ContentStatus, RoadmapStatus
 from roadmap.plan.views import Activity, ConceptNode, RoadmapTree, concepts_of
-from tasks.content import check_feedback, follows_words
 from web.call import Call
 from web.commands import apply_command
 from web.http.problems import status_of

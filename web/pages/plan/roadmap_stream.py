@@ -18,10 +18,10 @@ from starlette.responses import Response
 
 from core.errors import InTrash, NotFound, RateLimited, Unauthenticated, Unavailable
 from roadmap.accounts.identity import Principal
+from roadmap.generation.generator import follows_words
 from roadmap.lifecycle import queries
 from roadmap.plan.event_types import Event, EventType
 from roadmap.plan.statuses import RoadmapStatus
-from tasks.content import follows_words
 from web.authentication import run_for_caller
 from web.call import Call
 from web.pages.forms import AnyQuery

@@ -8,12 +8,12 @@ from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, NotFound
 from core.i18n import texts
+from roadmap.generation.generator import check_feedback, follows_words
 from roadmap.learning.lesson_navigation import Course, CourseStep, course
 from roadmap.lifecycle import commands, content_versions, plan_rows
 from roadmap.plan.outline import Tutorial
 from roadmap.plan.schemas import RegenerateRequest
 from roadmap.plan.statuses import ContentStatus
-from tasks.content import check_feedback, follows_words
 from web.call import Call
 from web.commands import apply_command
 from web.http.problems import status_of

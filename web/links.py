@@ -1,8 +1,11 @@
-"""Where the things of a roadmap are."""
+"""URLs of a roadmap in responses of the API."""
 
 from uuid import UUID
 
 from pydantic import BaseModel, Field
+
+from roadmap.plan.views import RoadmapSummary
+from web.http.responses import Reply
 
 BASE = "/api/v1/roadmaps"
 
@@ -45,3 +48,15 @@ def links_of(roadmap_id: UUID) -> Links:
     below = {name: f"{base}/{name}" for name in BELOW}
     files = {name: f"{base}/export.{ending}" for name, ending in FILES.items()}
     return Links(self=base, page=f"/roadmaps/{roadmap_id}", **files, **below)
+
+
+class ImportedRoadmap(RoadmapSummary):
+    """The new roadmap."""
+
+    links: Links = Field(description="Where more of it is.")
+
+
+def imported_reply(roadmap: RoadmapSummary) -> Reply:
+    """Return the response that presents an imported roadmap."""
+    links = links_of(roadmap.id)
+    return Reply(ImportedRoadmap(**dict(roadmap), links=links), headers={"Location": links.self})
