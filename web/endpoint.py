@@ -27,11 +27,10 @@ from web.deprecation import deprecations
 from web.http import limits
 from web.http.child_process import run_in_child, run_in_parser_thread
 from web.http.concurrency import in_public_thread, large_body_slot
-from web.http.etags import check_match
-from web.http.fast_headers import IndexedRequest
 from web.http.host_and_csrf import address_of, check_host, check_same_site
 from web.http.request_body import body_of, can_parse_inline, query_of, read_json
-from web.http.responses import tag_of, to_response
+from web.http.responses import check_match, tag_of, to_response
+from web.http.routing import IndexedRequest
 from web.revocation_cache import revocations
 
 Result = TypeVar("Result")

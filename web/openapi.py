@@ -46,8 +46,7 @@ from roadmap.plan.format_version import LARGEST
 from web.api.roadmaps import LinkedTree
 from web.deprecation import FIELDS as DEPRECATED
 from web.endpoint import Endpoint, LargeBody
-from web.http.problem_types import INTERNAL, PROBLEMS, ProblemType
-from web.http.problems import MEDIA_TYPE, Problem
+from web.http.problems import INTERNAL, MEDIA_TYPE, PROBLEMS, Problem, ProblemType
 from web.http.request_body import is_optional
 from web.routes import ENDPOINTS
 

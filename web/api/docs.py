@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from web.call import Call
-from web.http.problem_types import TYPES, ProblemType, problem_type
+from web.http.problems import TYPES, ProblemType, problem_type
 from web.http.responses import Document, conditional_response
 from web.openapi_file import description
 

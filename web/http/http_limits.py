@@ -13,9 +13,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from core.errors import Malformed
 from core.rate_limiter import Limit, Limiter
-from web.http.middleware import CAREFUL
-from web.http.problem_types import PROBLEMS
-from web.http.request_metrics import count_unreadable
+from web.http.middleware import CAREFUL, count_unreadable
+from web.http.problems import PROBLEMS
 
 logger = logging.getLogger(__name__)
 

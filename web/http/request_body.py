@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, get_origin
 
@@ -13,10 +13,9 @@ from pydantic_core import from_json
 from starlette.requests import Request
 
 from core.errors import FieldError, Invalid, Malformed, TooLarge, TooSlow, Unsupported
-from core.json_types import MergePatch
+from core.json_types import LANGUAGE_TAG, MergePatch
 from core.sanitize import one_line
 from web.http.urls import LONGEST_QUERY, MOST_PARAMETERS, is_too_long
-from web.http.validation_messages import rule_of
 
 LARGEST_BODY = 256 * 1024  # bytes: the longest notes, every character of them escaped
 BODY_SECONDS = 30  # for the whole body
@@ -227,7 +226,7 @@ def _fields(problems: list[Any], prefix: str, document: Any) -> tuple[FieldError
     return tuple(
         FieldError(
             _pointer(p["loc"], prefix, document)[:LONGEST_PLACE],
-            rule_of(p, is_parameter=prefix == "?")[:LONGEST_RULE],
+            _rule_of(p, is_parameter=prefix == "?")[:LONGEST_RULE],
             kind=p["type"],
         )
         for p in problems
@@ -250,3 +249,48 @@ def _there(location: tuple[int | str, ...], document: Any) -> Iterator[int | str
         document = document[part] if isinstance(document, dict) or isinstance(part, int) else None
         yield part
     yield from location[-1:]
+
+
+PATTERNS = {LANGUAGE_TAG: "should be the tag of a language (BCP 47), such as en, de or zh-Hans"}
+WORDS = {  # of pydantic, and ours
+    " after validation": "",
+    "Tuple s": "s",
+    "Input s": "s",
+    "String s": "s",
+    "Field required": "is required",
+}
+
+
+def _rule_of(problem: Any, *, is_parameter: bool) -> str:
+    """Return the rule that one of `ValidationError.errors()` breaks, to follow a field's name."""
+    if problem["type"] == "extra_forbidden":
+        return f"is not a known {'parameter' if is_parameter else 'field'}"
+    if (message_of := MESSAGES.get(problem["type"])) is not None:
+        return message_of(problem.get("ctx", {}))
+    message = str(problem["msg"])
+    for theirs, ours in WORDS.items():
+        message = message.replace(theirs, ours)
+    return message
+
+
+def _length(facts: Mapping[str, Any], bound: str, number: str) -> str:
+    thing = "character" if facts["field_type"] == "Value" else "item"  # of a secret text; of a list
+    return f"should have {bound} {facts[number]} {thing}{'' if facts[number] == 1 else 's'}"
+
+
+MESSAGES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "value_error": lambda facts: str(facts["error"]),
+    "too_short": lambda facts: _length(facts, "at least", "min_length"),
+    "too_long": lambda facts: _length(facts, "at most", "max_length"),
+    **dict.fromkeys(
+        ("int_parsing", "int_parsing_size", "int_type", "int_from_float"),
+        lambda _: "should be a whole number",
+    ),
+    "string_pattern_mismatch": lambda facts: PATTERNS.get(
+        facts["pattern"], f"should match the pattern {facts['pattern']}"
+    ),
+    "union_tag_not_found": lambda facts: f"needs the field {facts['discriminator']}",
+    "union_tag_invalid": lambda facts: (
+        f"must name one of {facts['expected_tags']} as {facts['discriminator']}"
+    ),
+}

@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 from core.errors import Malformed, Unavailable, Unsupported
 from roadmap.plan.format_version import LARGEST
 from web.endpoint import Endpoint, LargeBody
-from web.http.fast_headers import IndexedRequest
 from web.http.request_body import read_body
+from web.http.routing import IndexedRequest
 from web.http.urls import is_too_long
 from web.pages import upload
 from web.pages.forms import AnyQuery, Form, wants_page

@@ -20,9 +20,8 @@ from core.i18n import LANGUAGES, texts
 from core.sanitize import format_size
 from roadmap.exchange.map.drawing import SHAPES
 from roadmap.plan.concept_marks import ConceptMark, mark_of
-from web.http.gzip import ZIPPED, compressed, is_compressed
 from web.http.response_cache import DocumentSource, Facts, ResponseCache
-from web.http.responses import Document
+from web.http.responses import ZIPPED, Document, compressed, is_compressed
 from web.http.urls import path_and_query
 from web.pages import labels, static_files
 from web.pages.forms import page_of
