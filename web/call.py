@@ -26,17 +26,14 @@ class NoBody(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that was read and checked.
-
-    `named` is the name that its Idempotency-Key gives it.
-    """
+    """A request that was read and checked."""
 
     caller: Principal
     body: Any
     query: Any
-    ids: Mapping[str, Any]  # the places of the path
+    ids: Mapping[str, Any]  # path parameters
     request: Request
-    named: IdempotencyKey | None = None
+    key: IdempotencyKey | None = None
 
     @property
     def owner(self) -> UUID:
@@ -48,7 +45,7 @@ Handler = Callable[[Call], Any]  # returns an Answer, or is a coroutine that doe
 
 
 def is_conditional(request: Request) -> bool:
-    """Whether the request is a change on a condition about an ETag."""
+    """Whether the request is a change with a condition on an ETag."""
     return request.method not in ("GET", "HEAD") and (
         "if-match" in request.headers or "if-none-match" in request.headers
     )

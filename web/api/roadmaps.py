@@ -140,14 +140,14 @@ async def create_roadmap(call: Call) -> Response:
     if "prefer" in call.request.headers and prefers_minimal(call.request):
         body, headers = AcceptedMinimal(id=new.id), {**headers, **MINIMAL}
     response = to_response(call.request, Reply(body, headers=headers), 202)
-    if call.named is None:
+    if call.key is None:
         await accept(new)
         return response
     with idempotency.one_at_a_time(
-        call.named
+        call.key
     ):  # kept in the transaction that makes it, and so made before
-        earlier = await accept(replace(new, answer=idempotency.to_stored(call.named, response)))
-    return response if earlier is None else idempotency.replay(call.named, earlier)
+        earlier = await accept(replace(new, answer=idempotency.to_stored(call.key, response)))
+    return response if earlier is None else idempotency.replay(call.key, earlier)
 
 
 def list_roadmaps(call: Call) -> Reply:
