@@ -314,8 +314,8 @@ ANSWERS = (
     Fault(
         name="address-by-hearsay",
         file="web/http/host_and_csrf.py",
-        old="before = _address(told.pop())",
-        new="before = _address(told.pop(0))",
+        old="before = _address(forwarded.pop())",
+        new="before = _address(forwarded.pop(0))",
         lost="Who writes another address into a header each time may guess without limit.",
         found_by=("tests/security/test_consumption.py::TestAddresses",),
     ),

@@ -318,7 +318,7 @@ class TestRoadmapsUnderWay:
         results = create_.create_many(
             [create_.new_roadmap(LOCAL_OWNER, request) for _ in range(10)]
         )
-        assert [type(result).__name__ for result in results] == ["Step"] * 3 + ["TooMany"] * 7
+        assert [type(result).__name__ for result in results] == ["Job"] * 3 + ["RateLimited"] * 7
 
     def test_a_backlog_that_nobody_works_off_does_not_grow_for_ever(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""Lists in pages: where the next one is (RFC 8288)."""
+"""Pagination of lists by Link headers (RFC 8288)."""
 
 from typing import Annotated
 from urllib.parse import urlencode
@@ -14,7 +14,7 @@ CURSOR = Field(None, description="`next_cursor` of the page before.")
 
 
 def paged(request: Request, query: BaseModel, page: BaseModel) -> Reply:
-    """The page, with a Link to the next one where its `next_cursor` says that there is one."""
+    """Return the page, with a Link to the next one if it has a `next_cursor`."""
     cursor: str | None = page.next_cursor  # type: ignore[attr-defined]
     if cursor is None:
         return Reply(page)

@@ -54,30 +54,35 @@ PROBLEMS: dict[type[RoadmapError], ProblemType] = {
         400,
         "malformed",
         "The request cannot be read",
-        "The body is not what its content type says or means two things, or the request is not HTTP as its specification says.",
+        "The body is not what its content type says or means two things, or the request is not "
+        "HTTP as its specification says.",
         "Send JSON in UTF-8, whole, each name once in an object, and a request as RFC 9112 has it.",
     ),
     Unauthenticated: ProblemType(
         401,
         "unauthenticated",
         "Who are you?",
-        "There is no token, or one that is not valid, has expired or was ended; or a password is wrong.",
+        "There is no token, or one that is not valid, has expired or was ended; or a password is "
+        "wrong.",
         "Log in, or send an API key: `Authorization: Bearer <token>`.",
     ),
     Forbidden: ProblemType(
         403,
         "forbidden",
         "This is not allowed",
-        "It is known who is calling, and that is not enough: a scope, a rank, an invitation or a login is missing; or the "
+        "It is known who is calling, and that is not enough: a scope, a rank, an invitation or a "
+        "login is missing; or the "
         "request comes from a web page elsewhere or names another host.",
-        "Read `detail`: it names what is missing. Use a key with that scope, or ask the administrator.",
+        "Read `detail`: it names what is missing. Use a key with that scope, or ask the "
+        "administrator.",
     ),
     NotFound: ProblemType(
         404,
         "not-found",
         "There is no such thing",
         "There is nothing at this address for this caller. What belongs to others does not exist.",
-        "Check the address, also for a slash at its end; `errors` names the part of it that cannot be an id. `/docs` has all "
+        "Check the address, also for a slash at its end; `errors` names the part of it that "
+        "cannot be an id. `/docs` has all "
         "addresses.",
     ),
     TooSlow: ProblemType(
@@ -91,7 +96,8 @@ PROBLEMS: dict[type[RoadmapError], ProblemType] = {
         409,
         "conflict",
         "The state does not allow this",
-        "The thing is in a state in which this cannot be done, it has changed since it was read, or there are as many as there "
+        "The thing is in a state in which this cannot be done, it has changed since it was read, "
+        "or there are as many as there "
         "may be.",
         "Read it again, then decide anew.",
     ),
@@ -100,7 +106,8 @@ PROBLEMS: dict[type[RoadmapError], ProblemType] = {
         "idempotency-key-in-use",
         "The first request of this key is still being answered",
         "A request with the same Idempotency-Key is under way at this moment.",
-        "Wait for `Retry-After` seconds and send the same once more: the answer will be that of the first.",
+        "Wait for `Retry-After` seconds and send the same once more: the answer will be that of "
+        "the first.",
     ),
     Gone: ProblemType(
         410,
@@ -113,7 +120,8 @@ PROBLEMS: dict[type[RoadmapError], ProblemType] = {
         412,
         "precondition-failed",
         "It is not what you believe it to be",
-        "The ETag that `If-Match` names is not the current one: somebody has changed the thing since it was read.",
+        "The ETag that `If-Match` names is not the current one: somebody has changed the thing "
+        "since it was read.",
         "Read it again, then decide whether your change still fits.",
     ),
     TooLarge: ProblemType(
@@ -135,7 +143,8 @@ PROBLEMS: dict[type[RoadmapError], ProblemType] = {
         "invalid",
         "Some input does not fit",
         "The request can be read, and something in it breaks a rule.",
-        "`errors` has a JSON pointer, or the name of a parameter, and the rule for each. Mend these and send it again.",
+        "`errors` has a JSON pointer, or the name of a parameter, and the rule for each. Mend "
+        "these and send it again.",
     ),
     KeyReused: ProblemType(
         422,
@@ -156,7 +165,8 @@ PROBLEMS: dict[type[RoadmapError], ProblemType] = {
         "unavailable",
         "Not possible at the moment",
         "Something that is needed is away or full. Nothing was changed.",
-        "Send the same again after `Retry-After` seconds; with an Idempotency-Key that is safe even when an answer was lost.",
+        "Send the same again after `Retry-After` seconds; with an Idempotency-Key that is safe "
+        "even when an answer was lost.",
     ),
 }
 NOT_A_METHOD = ProblemType(
@@ -171,7 +181,8 @@ INTERNAL = ProblemType(
     "internal",
     "Something went wrong",
     "A mistake of this service. What was begun was undone.",
-    "Try again. If it happens again, tell the operator the `request_id`: it finds the details in the log.",
+    "Try again. If it happens again, tell the operator the `request_id`: it finds the details in "
+    "the log.",
 )
 TYPES = {problem.slug: problem for problem in (*PROBLEMS.values(), NOT_A_METHOD, INTERNAL)}
 
