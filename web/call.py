@@ -63,7 +63,7 @@ PLACES: dict[str, Parameter] = {  # path parameters that are not the id of a thi
     "message": (WORD, str, "is not the id of a message"),
     "token": (WORD, str, "is not a token of a link"),
 }
-# Also in braces or as a URN. `UUID` accepts spaces, underscores and digits of other scripts as well.
+# Also in braces or as a URN. `UUID` also accepts spaces, underscores and digits of other scripts.
 ID: Parameter = (r"(?:urn:uuid:)?\{?[0-9A-Fa-f-]{32,36}\}?", UUID, "is not a UUID")
 THINGS = {
     "number": "revision or version",

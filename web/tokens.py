@@ -24,10 +24,10 @@ from roadmap.accounts.identity import INVITATION_LIFE, Login
 # Browsers send it to this host only, over TLS only, and no other site can set it.
 COOKIE = "__Host-roadmap"
 COOKIES = re.compile(f"(?:^|;) *{COOKIE}=([^;]*)")
-ADMIN, OBSERVER = 1, 2  # in a token; of others it says 0
+ADMIN, OBSERVER = 1, 2  # ranks in a token; 0 for others
 TOKEN = re.compile(r"[A-Za-z0-9._-]{1,300}")
 MOST_REMEMBERED = 10_000  # tokens
-_verified: dict[str, tuple[Login, float]] = {}  # with when they were signed, in seconds since 1970
+_verified: dict[str, tuple[Login, float]] = {}  # with the time of signing, in seconds since 1970
 _remembering = threading.Lock()
 
 
@@ -43,40 +43,30 @@ def access_token(login: Login) -> str:
 
 
 def read_access_token(token: str) -> Login:
-    """Raises Unauthenticated. That its session has not ended is not checked here.
+    """Return the login of a token. Raises Unauthenticated, but not for a login that has ended.
 
-    A signature is verified once: what a token says does not change, only that it expires.
+    A signature is verified once: the content of a token does not change, it only expires.
     """
     known = _verified.get(token)
     if known is not None and time.time() < known[1] + settings.token_ttl_seconds:
         return known[0]
-    if not TOKEN.fullmatch(
-        token
-    ):  # base64 forgives what does not belong there: one token could be written in endless ways
+    if not TOKEN.fullmatch(token):  # base64 ignores other characters: a token has one spelling
         raise Unauthenticated("The access token is not valid. Log in again.")
-    login, signed_at = _verify(token)
-    with _remembering:
-        _verified[token] = login, signed_at
-        if len(_verified) > MOST_REMEMBERED:
-            del _verified[next(iter(_verified))]  # the one that was verified first
-    return login
-
-
-def _verify(token: str) -> tuple[Login, float]:
-    """And when it was signed, in seconds since 1970. Raises Unauthenticated."""
-    most = int(settings.token_ttl_seconds)
     try:
-        said, signed_at = _serializer(TokenPurpose.access).loads(
-            token, max_age=most, return_timestamp=True
+        claims, signed_at = _serializer(TokenPurpose.access).loads(
+            token, max_age=int(settings.token_ttl_seconds), return_timestamp=True
         )
-        session_id, account_id, rank = said
-        return Login(
-            UUID(session_id), UUID(account_id), rank == ADMIN, rank == OBSERVER
-        ), signed_at.timestamp()
+        session_id, account_id, rank = claims
+        login = Login(UUID(session_id), UUID(account_id), rank == ADMIN, rank == OBSERVER)
     except SignatureExpired:
         raise Unauthenticated("The access token has expired. Log in again.") from None
     except (BadData, ValueError, TypeError, AttributeError):
         raise Unauthenticated("The access token is not valid. Log in again.") from None
+    with _remembering:
+        _verified[token] = login, signed_at.timestamp()
+        if len(_verified) > MOST_REMEMBERED:
+            del _verified[next(iter(_verified))]  # the one that was verified first
+    return login
 
 
 def cookie_of(request: Request) -> str:
@@ -103,7 +93,7 @@ def invitation_token(invitation_id: UUID) -> str:
 
 
 def read_invitation_token(token: str) -> UUID:
-    """Raises Forbidden. Whether it was used is not checked here."""
+    """Return the id of an invitation, which may have been used. Raises Forbidden."""
     try:
         return UUID(
             _serializer(TokenPurpose.invitation).loads(

@@ -322,7 +322,7 @@ ANSWERS = (
     Fault(
         name="token-of-a-link-logged",
         file="web/errors.py",
-        old="request.method, _path_told(request), place",
+        old="request.method, path, place",
         new="request.method, request.scope['path'], place",
         lost="Who reads the log can open what somebody has shared with a friend.",
         found_by=("tests/unit/test_sharing.py::TestRefused",),

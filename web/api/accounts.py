@@ -38,14 +38,16 @@ class Session(BaseModel):
 
 
 async def register(call: Call) -> Reply:
-    """A new account, and logged in. Who may is the operator's decision: everybody, those who were invited, or nobody."""
+    """A new account, and logged in. Who may is the operator's decision: everybody, those who were
+    invited, or nobody.
+    """
     begun = _answered(call, await logins.register(call, call.body))
     return replace(begun, headers={**begun.headers, "Location": ME})
 
 
 async def log_in(call: Call) -> Reply:
-    """With address and password, for a token. A login that the browser had until now ends. An account that is to be deleted
-    answers 409 until it is restored, with `restore`.
+    """With address and password, for a token. A login that the browser had until now ends. An
+    account that is to be deleted answers 409 until it is restored, with `restore`.
     """
     return _answered(call, await logins.log_in(call, call.body))
 
@@ -56,14 +58,16 @@ async def change_password(call: Call) -> Reply:
 
 
 async def change_email(call: Call) -> Reply:
-    """All logins end, also the caller's; the answer is a new one. From then on one logs in with the new address; keys stay."""
+    """All logins end, also the caller's; the answer is a new one. From then on one logs in with the
+    new address; keys stay.
+    """
     return _answered(call, await logins.change_email(call, call.body))
 
 
 async def delete_me(call: Call) -> Reply:
-    """All logins end and all keys are revoked at once, what is being made is cancelled, and links open nothing. In 30 days the
-    account is gone with all that belongs to it; copies that others have made of shared roadmaps stay. Until then a login with
-    `"restore": true` restores it.
+    """All logins end and all keys are revoked at once, what is being made is cancelled, and links
+    open nothing. In 30 days the account is gone with all that belongs to it; copies that others
+    have made of shared roadmaps stay. Until then a login with `"restore": true` restores it.
     """
     deletion = await logins.delete_account(call, call.body, cancel_work)
     return Reply(deletion, headers=logins.FORGET)

@@ -32,7 +32,7 @@ class ProblemMeanings(BaseModel):
 
 def show_openapi(call: Call) -> Response:
     """OpenAPI 3.1, generated from the types of the handlers."""
-    return conditional_response(call.request, _whole(), "application/json", {})
+    return conditional_response(call.request, _document(), "application/json", {})
 
 
 def read_problem_type(call: Call) -> ProblemMeaning:
@@ -58,5 +58,5 @@ def meaning_of(kind: ProblemType) -> ProblemMeaning:
 
 
 @cache
-def _whole() -> Document:
+def _document() -> Document:
     return Document(description())

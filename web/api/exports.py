@@ -35,7 +35,9 @@ class PictureQuery(BaseModel):
 
 
 def export_picture(call: Call) -> Response:
-    """SVG with its own style sheet, light and dark, with the words in the language of `Accept-Language`."""
+    """SVG with its own style sheet, light and dark, with the words in the language of
+    `Accept-Language`.
+    """
     tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
     language = negotiated(call.request.headers.get("accept-language", ""))
     picture = exported(tree, call.query.layout, texts(language)).encode()
@@ -44,15 +46,17 @@ def export_picture(call: Call) -> Response:
 
 
 def export_json(call: Call) -> Response:
-    """All that it is now, and all that you have left: progress, notes, attempts and cards. `POST /api/v1/imports` makes a
-    roadmap of it again, here or on another instance. There is no id in it.
+    """All that it is now, and all that you have left: progress, notes, attempts and cards. `POST
+    /api/v1/imports` makes a roadmap of it again, here or on another instance. There is no id in it.
     """
     document = portable(call.owner, call.ids["roadmap_id"], with_learner=True)
     return _file(call, as_json(document), document.outline.title, "json", {})
 
 
 def export_markdown(call: Call) -> Response:
-    """One document to read: tutorials, resources, questions without their answers, your notes, and your progress to tick off."""
+    """One document to read: tutorials, resources, questions without their answers, your notes, and
+    your progress to tick off.
+    """
     from roadmap.exchange.formats.markdown import as_markdown
     from roadmap.exchange.formats.zip_ import details_of
 
@@ -63,7 +67,9 @@ def export_markdown(call: Call) -> Response:
 
 
 def export_archive(call: Call) -> Response:
-    """A ZIP archive with a Markdown file for each concept, an index, the map as SVG, and the JSON that can be imported."""
+    """A ZIP archive with a Markdown file for each concept, an index, the map as SVG, and the JSON
+    that can be imported.
+    """
     from roadmap.exchange.formats.zip_ import details_of, zipped
 
     tree, document = _whole(call)
@@ -72,13 +78,17 @@ def export_archive(call: Call) -> Response:
 
 
 def export_calendar(call: Call) -> Response:
-    """iCalendar: the days for each concept that is left, as your plan has them today, and the deadline."""
+    """iCalendar: the days for each concept that is left, as your plan has them today, and the
+    deadline.
+    """
     tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
     return send_calendar(call, calendar_file(call, tree, today()))
 
 
 def export_cards(call: Call) -> Response:
-    """A deck for Anki: a note for each question, with the right answers and why. Imported again, it changes what is there."""
+    """A deck for Anki: a note for each question, with the right answers and why. Imported again, it
+    changes what is there.
+    """
     document = portable(call.owner, call.ids["roadmap_id"], with_learner=False)
     tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
     deck = deck_of(document, tree.id, texts_for(call, tree))

@@ -7,7 +7,7 @@ from web.links import imported_reply
 
 
 def import_roadmap(call: Call) -> Reply:
-    """Makes a new roadmap of a document that was exported as JSON. All of it or nothing; what was not in it has failed and can
-    be retried. Nothing is written by a model for it.
+    """Makes a new roadmap of a document that was exported as JSON. All of it or nothing; what was
+    not in it has failed and can be retried. Nothing is written by a model for it.
     """
     return imported_reply(import_document(call.owner, call.body))

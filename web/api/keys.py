@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from roadmap.accounts import api_keys, invitations
-from roadmap.accounts.api_keys import KeyInfo, KeyList, NewKey
+from roadmap.accounts.api_keys import KeyInfo, KeyList
 from roadmap.accounts.identity import Scope
 from roadmap.accounts.invitations import InvitationInfo
 from roadmap.operations.audit_log import Action, audited
@@ -19,7 +19,7 @@ from web.http.security_log import log_security_event
 from web.http.urls import quoted_path
 from web.revocation_cache import revocations
 
-FOR_OPERATORS = {Scope.observe, Scope.admin}
+FOR_OPERATORS = {Scope.observe, Scope.admin}  # a key of an operator with these is audited
 
 
 class InvitationsQuery(BaseModel):
@@ -39,7 +39,13 @@ class NewInvitation(InvitationInfo):
 def create_key(call: Call) -> Reply:
     """For a program that acts as this account. `key` is told this once."""
     limits.count_new_key(call.owner)
-    made = _made_key(call)
+    if FOR_OPERATORS & set(call.body.scopes) and FOR_OPERATORS & call.caller.scopes:
+        details = {"scopes": ", ".join(sorted(call.body.scopes))}
+        with audited(actor_of(call), Action.key_create, call.body.name, details) as act:
+            made = api_keys.create(call.owner, call.body)
+            act.found["key"] = str(made.id)
+    else:
+        made = api_keys.create(call.owner, call.body)
     log_security_event(
         call.request, "key-made", account=call.owner, key=made.id, scopes=",".join(made.scopes)
     )
@@ -99,18 +105,3 @@ def withdraw_invitation(call: Call) -> None:
         account=call.owner,
         invitation=call.ids["invitation_id"],
     )
-
-
-def _made_key(call: Call) -> NewKey:
-    """One with which a program can look at the operator's room, or act there, is written down when an operator makes it."""
-    if not (FOR_OPERATORS & set(call.body.scopes) and FOR_OPERATORS & call.caller.scopes):
-        return api_keys.create(call.owner, call.body)
-    with audited(
-        actor_of(call),
-        Action.key_create,
-        call.body.name,
-        {"scopes": ", ".join(sorted(call.body.scopes))},
-    ) as act:
-        made = api_keys.create(call.owner, call.body)
-        act.found["key"] = str(made.id)
-        return made

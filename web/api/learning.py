@@ -28,7 +28,9 @@ def set_progress(call: Call) -> LearnerConcept:
 
 
 def set_notes(call: Call) -> LearnerConcept:
-    """Instead of those that are there. With `base`, or `If-Match`, nothing is overwritten unseen."""
+    """Instead of those that are there. With `base`, or `If-Match`, nothing is overwritten
+    unseen.
+    """
     return progress.set_notes(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
 
 
@@ -50,7 +52,9 @@ def list_attempts(call: Call) -> Reply:
 
 
 def read_notes(call: Call) -> LearnerConcept:
-    """With how far the learner is. Send its ETag as `If-Match` with a change, so that nothing is overwritten unseen."""
+    """With how far the learner is. Send its ETag as `If-Match` with a change, so that nothing is
+    overwritten unseen.
+    """
     return progress.read_learner(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
 
 
@@ -82,12 +86,14 @@ def patch_profile(call: Call) -> Profile:
 
 
 def read_schedule(call: Call) -> Schedule:
-    """What is left, spread over the days and weeks from today on, against what was planned at first and against the deadline.
-    Without a plan it is empty.
+    """What is left, spread over the days and weeks from today on, against what was planned at first
+    and against the deadline. Without a plan it is empty.
     """
     return schedule_settings.read_schedule(call.owner, call.ids["roadmap_id"])
 
 
 def save_schedule(call: Call) -> Schedule:
-    """Instead of what is set. The weeks of the plan are counted anew; nothing is written anew, and nothing learned is lost."""
+    """Instead of what is set. The weeks of the plan are counted anew; nothing is written anew, and
+    nothing learned is lost.
+    """
     return schedule_settings.reschedule(call.owner, call.ids["roadmap_id"], call.body)

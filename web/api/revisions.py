@@ -73,7 +73,9 @@ def compare_versions(call: Call) -> VersionDiff:
 
 
 def read_receipt(call: Call) -> Reply:
-    """Every call of the model, the oldest first, with tokens and price; and what is still to come, as an estimate."""
+    """Every call of the model, the oldest first, with tokens and price; and what is still to come,
+    as an estimate.
+    """
     return paged(
         call.request,
         call.query,

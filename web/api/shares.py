@@ -73,7 +73,9 @@ def read_shared(call: Call) -> Document:
 
 
 def read_shared_concept(call: Call) -> Document:
-    """For whoever has the link: one concept with all that is written of it; its quiz without answers."""
+    """For whoever has the link: one concept with all that is written of it; its quiz without
+    answers.
+    """
     link, concept_id = opened(call.ids["token"], LinkPurpose.reading), call.ids["concept_id"]
     source = DocumentSource(
         partial(shared_view.concept_state, link, concept_id),
@@ -83,8 +85,8 @@ def read_shared_concept(call: Call) -> Document:
 
 
 def copy_shared(call: Call) -> Reply:
-    """A roadmap of your own with the same plan and everything that is written of it, to be begun today. It goes its own way from
-    then on: what becomes of the shared one does not change it.
+    """A roadmap of your own with the same plan and everything that is written of it, to be begun
+    today. It goes its own way from then on: what becomes of the shared one does not change it.
     """
     link = opened(call.ids["token"], LinkPurpose.reading)
     return imported_reply(
@@ -93,7 +95,9 @@ def copy_shared(call: Call) -> Reply:
 
 
 def follow_calendar(call: Call) -> Response:
-    """iCalendar, for calendars that look again by themselves: what is left, on the days of the plan as it is today."""
+    """iCalendar, for calendars that look again by themselves: what is left, on the days of the plan
+    as it is today.
+    """
     link, day = opened(call.ids["token"], LinkPurpose.calendar), today()
     day_and_host = f"{day} {own_address(call.request)}".encode()
     key = (link.roadmap_id, negotiated(call.request.headers.get("accept-language", "")))
@@ -103,7 +107,7 @@ def follow_calendar(call: Call) -> Response:
     )
 
     def write(tree: RoadmapTree) -> Document:
-        """While it has no plan it would be called what its owner wants to be able to do: nobody else is told."""
+        """Leave the goal out, by which a roadmap without a plan would be named."""
         return calendar_file(call, tree.model_copy(update={"goal": ""}), day)
 
     response = send_calendar(call, documents.look_up(key, source, write))

@@ -37,7 +37,9 @@ def search_roadmaps(call: Call) -> Reply:
 
 
 def read_overseen(call: Call) -> OverseenDetail:
-    """With the ledger of the work on it, and what of it is not ready. Nothing that its learner has noted or answered."""
+    """With the ledger of the work on it, and what of it is not ready. Nothing that its learner has
+    noted or answered.
+    """
     return admin_queries.detail(call.ids["roadmap_id"])
 
 
@@ -53,13 +55,16 @@ def cancel_overseen(call: Call) -> Reply:
 
 
 def retry_overseen(call: Call) -> Reply:
-    """As its owner could: every part that failed or was cancelled, or the outline when there is none."""
+    """As its owner could: every part that failed or was cancelled, or the outline when there is
+    none.
+    """
     return _decided(call, admin_queries.retry(actor_of(call), call.ids["roadmap_id"]))
 
 
 def transfer_roadmaps(call: Call) -> Transferred:
-    """All roadmaps of an account become another one's, at once, with those in its trash, and all that hangs on them. Webhooks,
-    keys, exports, answers to Idempotency-Keys and the books of what calls of a model cost stay with the account.
+    """All roadmaps of an account become another one's, at once, with those in its trash, and all
+    that hangs on them. Webhooks, keys, exports, answers to Idempotency-Keys and the books of what
+    calls of a model cost stay with the account.
     """
     return transfer.transfer(call.body.owner, call.body.new_owner, actor_of(call))
 
