@@ -50,10 +50,11 @@ image: $(VENV)/dev ## Build the image and start every service from it; installs 
 railway: ## Check .railway/railway.ts against the types that Railway publishes; WRITE=1 writes what the tests deploy
 	@./scripts/railway.sh $(if $(WRITE),--write)
 
-lint: $(VENV)/dev ## Style and types
+lint: $(VENV)/dev ## Style, types and the figures of the layout
 	@$(BIN)/ruff check $(CHECKED)
 	@$(BIN)/ruff format --check $(CHECKED)
 	@$(BIN)/mypy
+	@$(BIN)/python -m scripts.layout
 
 format: $(VENV)/dev ## Put the style right
 	@$(BIN)/ruff check --fix $(CHECKED)

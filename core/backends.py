@@ -49,6 +49,9 @@ SQLITE_PRAGMAS = {
 FROM_HEX = "from_hex"  # SQL function: SQLite has one of its own since 3.41 only
 
 
+database = peewee.DatabaseProxy()  # of this process; core/db.py opens it
+
+
 class _EndsItself:
     """SQLite that ends a transaction by itself when the disk is full.
 

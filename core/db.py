@@ -14,6 +14,7 @@ from playhouse.pool import MaxConnectionsExceeded
 from psycopg2.errors import LockNotAvailable, QueryCanceled, SerializationFailure
 
 from core import clock
+from core.backends import database as database  # noqa: PLC0414 -- for all others
 from core.backends import open_database
 from core.connection_errors import AWAY, first_of, is_full
 from core.errors import Unavailable
@@ -26,7 +27,6 @@ settings = from_environment(os.environ)
 set_up_logging(
     settings.log_level, settings.log_format, settings.service_type, embedded=settings.embedded
 )
-database = peewee.DatabaseProxy()
 database.initialize(open_database(settings))
 
 RETRY_AFTER = 2  # seconds

@@ -6,7 +6,7 @@ from typing import Any
 
 import peewee
 
-from core.db import database
+from core.backends import database
 from core.ids import new_id
 
 

@@ -615,8 +615,8 @@ if __name__ == "__main__":
         os.environ.update({"SERVICE_TYPE": "all", "DATA_DIR": name})  # before the settings are read
         for variable in ("DATABASE_URL", "REDIS_URL"):
             os.environ.pop(variable, None)
-        from web.openapi import EXAMPLES, operation_id
-        from web.routes import ENDPOINTS
+        from web.openapi_file import EXAMPLES
+        from web.routes import ENDPOINTS, operation_id
 
         sys.exit(
             main(Path(name), {operation_id(endpoint): endpoint for endpoint in ENDPOINTS}, EXAMPLES)

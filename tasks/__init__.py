@@ -1,3 +1,6 @@
-"""The two Huey instances and their tasks. Importing any part registers all of them, as `huey_consumer` needs it."""
+"""The two Huey queues and their tasks.
 
-from tasks import content, logs, upkeep  # noqa: F401 -- registers every task
+Importing any module registers all tasks, as `huey_consumer` needs it.
+"""
+
+from tasks import content, logs, upkeep  # noqa: F401

@@ -1,49 +1,54 @@
-"""The content queue: outlines and what webhooks are told overtake contents, so that nobody waits behind another's roadmap."""
+"""Tasks of the content queue.
+
+Outlines, webhooks and exports overtake contents, so that no account waits behind another's roadmap.
+The modules that do the work are loaded with the first task, since the API registers tasks, too.
+"""
 
 import logging
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from huey.signals import SIGNAL_INTERRUPTED
 
-from core import clock, tracing
+from core import clock
 from core.errors import Unavailable
-from roadmap.generation.generator import generator
+from roadmap.generation import generator
 from roadmap.lifecycle import leases
-from roadmap.plan.jobs import Job, JobName
+from roadmap.plan.jobs import Job
+from tasks.dispatcher import send
 from tasks.queues import content_queue, job
 
 logger = logging.getLogger(__name__)
-
 BEFORE_CONTENTS = 1  # priority
+ADMIN_CANCEL = "roadmap.webhooks.admin_cancel"
 
 
-@job(content_queue, priority=BEFORE_CONTENTS)
+@job(content_queue, priority=BEFORE_CONTENTS, stop=f"{ADMIN_CANCEL}:stop_planning")
 def plan_roadmap(roadmap_id: str) -> None:
-    from roadmap.lifecycle import (
-        plan_job,  # here as below: what only the work takes is loaded where it is done
-    )
+    from roadmap.lifecycle import plan_job
 
-    follow(plan_job.plan(UUID(roadmap_id), generator()), UUID(roadmap_id))
+    follow(plan_job.plan(UUID(roadmap_id), generator.current_generator()), UUID(roadmap_id))
 
 
-@job(content_queue)
+@job(content_queue, stop=f"{ADMIN_CANCEL}:stop_writing")
 def build_content(content_id: str) -> None:
     from roadmap.lifecycle import content_job
 
-    follow(content_job.build_content(UUID(content_id), generator()), UUID(content_id))
+    follow(
+        content_job.build_content(UUID(content_id), generator.current_generator()), UUID(content_id)
+    )
 
 
-@job(content_queue, priority=BEFORE_CONTENTS)
+@job(content_queue, priority=BEFORE_CONTENTS, stop=f"{ADMIN_CANCEL}:stop_delivery")
 def deliver_webhook(delivery_id: str) -> None:
     from roadmap.webhooks import sender
 
     follow(sender.deliver(UUID(delivery_id)), UUID(delivery_id))
 
 
-@job(content_queue, priority=BEFORE_CONTENTS)
+@job(content_queue, priority=BEFORE_CONTENTS, stop=f"{ADMIN_CANCEL}:stop_exporting")
 def export_account(export_id: str) -> None:
     from roadmap.exchange import account_export
 
@@ -54,47 +59,25 @@ def export_account(export_id: str) -> None:
 def look_after_links() -> None:
     from roadmap.lifecycle import link_checker
 
-    send(link_checker.run_checks(by_model=generator().repairs))
+    send(link_checker.run_checks(by_model=generator.current_generator().repairs))
 
 
 @content_queue.signal(SIGNAL_INTERRUPTED)  # type: ignore[untyped-decorator]
 def hand_back_leases(*_: Any) -> None:
-    """The grace is over and tasks still run: before their messages go back to the queue, their rows are free."""
+    """Free the rows of tasks that still run when the grace is over."""
     try:
         leases.keeper.hand_back()
     except Unavailable as error:
         logger.warning("leases cannot be handed back, they run out by themselves: %s", error)
 
 
-TASKS = {
-    JobName.plan_roadmap: plan_roadmap,
-    JobName.build_content: build_content,
-    JobName.deliver_webhook: deliver_webhook,
-    JobName.export_account: export_account,
-}
+def follow(jobs: Sequence[Job], own: UUID) -> None:
+    """Send the jobs that follow from the one that runs.
 
-
-def follow(steps: Sequence[Job], own: UUID) -> None:
-    """Send what comes next. A step that repeats the running one later is its own message once more: its deaths count on."""
-    others = [step for step in steps if step.id != own]
-    for step in steps:
-        if step.id == own and not content_queue.postpone(
-            clock.now() + timedelta(seconds=step.delay)
-        ):
-            others.append(step)
+    A job that repeats the running one later is its own message, snoozed: its deaths count on.
+    """
+    others = [each for each in jobs if each.id != own]
+    for repeated in (each for each in jobs if each.id == own):
+        if not content_queue.postpone(clock.now() + timedelta(seconds=repeated.delay)):
+            others.append(repeated)
     send(others)
-
-
-def send(steps: Iterable[Job]) -> None:
-    """Enqueue what a domain function returned, in one round trip. Call it after the commit, with no session open."""
-    now = clock.now()
-    content_queue.enqueue_many(_message(step, now) for step in steps)
-
-
-def _message(step: Job, now: datetime) -> Any:
-    """Of the trace of its step, whichever thread sends it."""
-    task = TASKS[step.name].s(
-        str(step.id), eta=now + timedelta(seconds=step.delay) if step.delay else None
-    )
-    task.carried = tracing.packed(step.trace)
-    return task

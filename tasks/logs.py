@@ -1,4 +1,4 @@
-"""The logs queue: batches of execution log records on their way into the database."""
+"""Task of the logs queue: store a batch of execution log records."""
 
 from typing import Any
 
@@ -11,7 +11,5 @@ def store_log_batch(records: list[dict[str, Any]], source: dict[str, Any] | None
     execution_log.store_batch(records, source)
 
 
-execution_log.buffer.sink = (
-    store_log_batch  # the one inversion: the domain records, this queue carries
-)
+execution_log.buffer.sink = store_log_batch  # the domain records, this queue carries
 logs_queue.on_shutdown("flush")(execution_log.buffer.flush)

@@ -1,10 +1,10 @@
 """Messages and workers as a person reads them: listed, searched, found by their ids.
 
-Lists are looked at from their beginning, up to MOST_LOOKED_AT messages or MOST_BYTES of them.
+Lists are read from their beginning, up to MOST_LOOKED_AT messages or MOST_BYTES of them.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha1
@@ -18,18 +18,14 @@ from pydantic import BaseModel, Field, ValidationError
 from core.errors import FieldError, Invalid
 from reliable_queue.messages import UnreadableMessage
 from reliable_queue.queue import ReliableQueue
-from reliable_queue.storage import ConsumerInfo, DeadLetter, Waiting
+from reliable_queue.storage import ConsumerInfo, DeadLetter
 
-FIRST_LOOK, CHUNK = (
-    25,
-    200,
-)  # messages of the first look at the broker, and of one at most: those of logs may be 100 kB each
+# Messages of the first look at the broker, and of one at most: a batch of logs may have 100 kB.
+FIRST_LOOK, CHUNK = 25, 200
 MOST_LOOKED_AT = 10_000  # messages
 MOST_BYTES = 64 * 1024 * 1024
-MOST_RETRYING = 1000  # messages among which those that are tried again are counted
-MOST_RETRYING_BYTES = (
-    2 * 1024 * 1024
-)  # of them: they are counted every two seconds while somebody follows the dashboard
+MOST_RETRYING = 1000  # messages among which retries are counted
+MOST_RETRYING_BYTES = 2 * 1024 * 1024  # of them: an open dashboard counts every two seconds
 LONGEST_SEARCH = 200  # characters
 LONGEST_ARGUMENTS = 200  # characters
 LONGEST_ID = 100  # bytes
@@ -53,11 +49,11 @@ class MessageState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageInfo:
-    """A message as a person reads it. `id` is that of its task, or of the dead letter.
+    """A message as a person reads it.
 
-    `sent_at` is None for messages of a version that did not say. `due_at` is there for those on the schedule. `tries_left`
-    is how often it may be tried yet, with the try that runs. `worker` holds it. `reason` is why it was put aside. `at` is
-    since when it is ready or runs, or when it was put aside.
+    `id` is that of its task, or of the dead letter. `sent_at` is None for messages of old versions.
+    `due_at` is set on the schedule. `tries_left` counts the try that runs. `worker` holds it.
+    `reason` is why it became a dead letter. `at` is since when it is ready, runs, or is dead.
     """
 
     id: str
@@ -75,7 +71,7 @@ class MessageInfo:
 
 @dataclass(frozen=True, slots=True)
 class MessagePage:
-    """`looked_at` messages were looked at for it; when that was not all (`is_complete`), others may lie behind."""
+    """A page of messages, for which `looked_at` were read; unless `is_complete`, more may match."""
 
     items: list[MessageInfo]
     more: bool
@@ -85,7 +81,7 @@ class MessagePage:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A message that a worker holds. `since` is None for one that it has begun since its last beat."""
+    """A message that a worker holds; `since` is None when it began after the last heartbeat."""
 
     task: str
     task_id: str
@@ -95,8 +91,9 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """A consumer process. What is None is not known, since its version does not say; without `seen_at` it is silent for
-    longer than it may be, and what it holds will be taken over.
+    """A consumer process; None where its version does not report a value.
+
+    Without `seen_at` its heartbeat is overdue, and its messages will be taken over.
     """
 
     id: str
@@ -111,13 +108,13 @@ class WorkerInfo:
     running: list[Running]
 
 
-class _RunSaid(BaseModel):
+class _RunInfo(BaseModel):
     id: str = ""
     since: datetime | None = None
 
 
-class _Said(BaseModel):
-    """What a consumer says of itself (`ReliableQueue.info`), as far as it can be read: another version may say otherwise."""
+class _ConsumerReport(BaseModel):
+    """Report of a consumer about itself (`ReliableQueue.info`); other versions may differ."""
 
     host: str | None = Field(None, max_length=200)
     pid: int | None = None
@@ -126,15 +123,15 @@ class _Said(BaseModel):
     threads: int | None = None
     started_at: datetime | None = None
     at: datetime | None = None
-    running: list[_RunSaid] = []
+    running: list[_RunInfo] = []
 
 
 def count_retrying(queue: ReliableQueue, waiting: int) -> int | None:
-    """None when too much waits to be read for each look at a queue."""
+    """Return how many messages are retries; None when too many wait to be read each time."""
     if waiting > MOST_RETRYING:
         return None
     count, weight = 0, 0
-    for info, size in _looked_at(queue, MessageState.retrying):
+    for info, size in _read(queue, MessageState.retrying):
         count, weight = count + (info is not None), weight + size
         if weight > MOST_RETRYING_BYTES:
             return None
@@ -142,12 +139,15 @@ def count_retrying(queue: ReliableQueue, waiting: int) -> int | None:
 
 
 def found_dead(queue: ReliableQueue, *, words: str) -> list[tuple[str, datetime]]:
-    """Ids of the dead letters that have the words, with when they were put aside, the oldest first. They are read some at a time;
-    one that comes meanwhile moves the others, so that some are read twice.
+    """Return the ids of dead letters that match the words and when they died, oldest first.
+
+    They are read in chunks; one that arrives meanwhile moves the others, so some are read twice.
     """
     letters = _chunks(lambda first, count: queue.storage.dead_letters(count, first))
     found = {
-        letter.id: _at(letter) for letter in letters if not words or has(dead(queue, letter), words)
+        letter.id: datetime.fromtimestamp(letter.at, UTC)
+        for letter in letters
+        if not words or has(dead(queue, letter), words)
     }
     return list(found.items())[::-1]
 
@@ -160,7 +160,7 @@ def words_of(search: str) -> str:
 
 
 def narrowing_words(search: str | None) -> str:
-    """None narrows nothing. What was meant to narrow, and is blank, must not become all. Raises Invalid."""
+    """Return the words of a search, "" for None. Raise Invalid for a blank one: it is not all."""
     words = words_of(search or "")
     if search is not None and not words:
         rule = "has no words in it: leave it out to mean all"
@@ -179,7 +179,7 @@ def page(
 ) -> MessagePage:
     found: list[MessageInfo] = []
     looked_at, weight, is_complete = 0, 0, True
-    for info, size in _looked_at(queue, state):
+    for info, size in _read(queue, state):
         if len(found) > offset + limit or looked_at >= MOST_LOOKED_AT or weight > MOST_BYTES:
             is_complete = False
             break
@@ -191,14 +191,12 @@ def page(
     )
 
 
-def _looked_at(
-    queue: ReliableQueue, state: MessageState
-) -> Iterator[tuple[MessageInfo | None, int]]:
-    """The messages of that state one after the other with their size in bytes; None for one that is of another."""
+def _read(queue: ReliableQueue, state: MessageState) -> Iterator[tuple[MessageInfo | None, int]]:
+    """Yield the messages of a state with their size in bytes; None for one of another state."""
     storage = queue.storage
     if state == MessageState.held:
         for member in storage.consumers():
-            began = {run.id: run.since for run in _said(member).running}
+            began = {run.id: run.since for run in _report(member).running}
             for data in member.held:
                 yield _held(queue, member, data, began), len(data)
     elif state == MessageState.dead:
@@ -206,14 +204,17 @@ def _looked_at(
             yield dead(queue, letter), len(letter.data)
     if state in (MessageState.scheduled, MessageState.retrying):
         for waiting in _chunks(storage.scheduled):
-            yield _scheduled(queue, waiting, state), len(waiting.data)
+            info = _waiting(queue, waiting.data, state)
+            yield info and replace(info, due_at=_moment(waiting.at)), len(waiting.data)
     if state in (MessageState.ready, MessageState.retrying):
         for waiting in _chunks(storage.ready):
-            yield _ready(queue, waiting, state), len(waiting.data)
+            info = _waiting(queue, waiting.data, state)
+            since = _moment(waiting.at) or (info.sent_at if info else None)
+            yield info and replace(info, at=since), len(waiting.data)
 
 
 def _chunks(look: Callable[[int, int], list[Item]]) -> Iterator[Item]:
-    """All of them, few at first: who wants no more than a page need not read more. `look` is told where, and how many."""
+    """Yield all items, reading few at first; `look` gets the position and the count."""
     first, count = 0, FIRST_LOOK
     while items := look(first, count):
         yield from items
@@ -222,21 +223,14 @@ def _chunks(look: Callable[[int, int], list[Item]]) -> Iterator[Item]:
         first, count = first + len(items), min(2 * count, CHUNK)
 
 
-def _ready(queue: ReliableQueue, waiting: Waiting, state: MessageState) -> MessageInfo | None:
-    task = _task(queue, waiting.data)
-    if state == MessageState.retrying and not _has_failed(task):
+def _waiting(queue: ReliableQueue, data: bytes, state: MessageState) -> MessageInfo | None:
+    """Return a message that is ready or scheduled; None when it should have failed, and has not."""
+    task = _task(queue, data)
+    if state == MessageState.retrying and (
+        task is None or task.retries >= type(task).default_retries
+    ):
         return None
-    since = _moment(waiting.at or getattr(task, "sent_at", None))
-    return _info(queue, waiting.data, task, state, tries_left=_tries_left(task), at=since)
-
-
-def _scheduled(queue: ReliableQueue, waiting: Waiting, state: MessageState) -> MessageInfo | None:
-    task = _task(queue, waiting.data)
-    if state == MessageState.retrying and not _has_failed(task):
-        return None
-    return _info(
-        queue, waiting.data, task, state, tries_left=_tries_left(task), due_at=_moment(waiting.at)
-    )
+    return _info(queue, data, task, state)
 
 
 def _held(
@@ -244,63 +238,37 @@ def _held(
 ) -> MessageInfo:
     task = _task(queue, data)
     since = began.get(task.id) if task is not None else None
-    return _info(
-        queue,
-        data,
-        task,
-        MessageState.held,
-        tries_left=_tries_left(task),
-        worker=member.id,
-        at=since,
-    )
+    return _info(queue, data, task, MessageState.held, worker=member.id, at=since)
 
 
 def dead(queue: ReliableQueue, letter: DeadLetter) -> MessageInfo:
-    task, about = (
-        _task(queue, letter.data),
-        {"id": letter.id, "reason": letter.reason, "at": _at(letter)},
-    )
-    return _info(queue, letter.data, task, MessageState.dead, **about)
-
-
-def _at(letter: DeadLetter) -> datetime:
-    return datetime.fromtimestamp(letter.at, UTC)
+    info = _info(queue, letter.data, _task(queue, letter.data), MessageState.dead)
+    at = datetime.fromtimestamp(letter.at, UTC)
+    return replace(info, id=letter.id, reason=letter.reason, at=at, tries_left=None)
 
 
 def _info(
     queue: ReliableQueue, data: bytes, task: Task | None, state: MessageState, **about: Any
 ) -> MessageInfo:
-    if task is None:
-        name, arguments = UNREADABLE, short.repr(data)
-        facts: dict[str, Any] = {
-            "id": sha1(data, usedforsecurity=False).hexdigest()[:16],
-            "sent_at": None,
-        }
-    else:
-        name, arguments = task.name, ", ".join(short.repr(argument) for argument in task.args)
-        facts = {"id": task.id, "sent_at": _moment(task.sent_at)}
-    shown = {
-        "queue": queue.name,
-        "state": state,
-        "task": name,
-        "arguments": arguments[:LONGEST_ARGUMENTS],
-    }
-    return MessageInfo(**{**facts, **shown, **about})
+    return MessageInfo(
+        id=sha1(data, usedforsecurity=False).hexdigest()[:16] if task is None else task.id,
+        queue=queue.name,
+        state=state,
+        task=UNREADABLE if task is None else task.name,
+        arguments=", ".join(map(short.repr, [data] if task is None else task.args))[
+            :LONGEST_ARGUMENTS
+        ],
+        sent_at=None if task is None else _moment(task.sent_at),
+        tries_left=None if task is None else task.retries + 1,
+        **about,
+    )
 
 
 def _task(queue: ReliableQueue, data: bytes) -> Task | None:
     try:
         return queue.deserialize_task(data)
-    except (UnreadableMessage, HueyException):  # the worker that claims it puts it aside
+    except (UnreadableMessage, HueyException):  # it becomes a dead letter when it is claimed
         return None
-
-
-def _has_failed(task: Task | None) -> bool:
-    return task is not None and task.retries < type(task).default_retries
-
-
-def _tries_left(task: Task | None) -> int | None:
-    return None if task is None else task.retries + 1
 
 
 def _moment(at: float | None) -> datetime | None:
@@ -308,53 +276,50 @@ def _moment(at: float | None) -> datetime | None:
 
 
 def worker(queue: ReliableQueue, member: ConsumerInfo) -> WorkerInfo:
-    said = _said(member)
-    began = {run.id: run.since for run in said.running}
+    report = _report(member)
+    began = {run.id: run.since for run in report.running}
     held = [_held(queue, member, data, began) for data in member.held]
-    seen_at = (
-        None if member.alive_until is None else said.at or _moment(member.alive_until - queue.ttl)
+    alive = None if member.alive_until is None else _moment(member.alive_until - queue.ttl)
+    return WorkerInfo(
+        id=member.id,
+        queue=queue.name,
+        seen_at=alive and (report.at or alive),
+        running=[Running(info.task, info.id, info.arguments, info.at) for info in held],
+        **report.model_dump(exclude={"at", "running"}),
     )
-    about = said.model_dump(include={"host", "pid", "version", "service", "threads", "started_at"})
-    running = [Running(info.task, info.id, info.arguments, info.at) for info in held]
-    return WorkerInfo(id=member.id, queue=queue.name, **about, seen_at=seen_at, running=running)
 
 
-def _said(member: ConsumerInfo) -> _Said:
+def _report(member: ConsumerInfo) -> _ConsumerReport:
     try:
-        return _Said.model_validate_json(member.info) if member.info else _Said()
+        return _ConsumerReport.model_validate_json(member.info or "{}")
     except ValidationError:
-        return _Said()
+        return _ConsumerReport()
 
 
 def find(queue: ReliableQueue, *, message_id: str) -> tuple[list[tuple[MessageState, bytes]], bool]:
-    """Every message of that task, since one that was accepted when its sender had given up is there twice; and whether all
-    messages were looked at. Looks in the order in which a message moves on.
+    """Return every message of a task, and whether all messages were read.
+
+    A message is there twice when it was accepted after its sender had given up. Queues are read in
+    the order in which a message moves on.
     """
     wanted = message_id.encode(errors="replace")
     if not 0 < len(wanted) <= LONGEST_ID:
         return [], True
+    storage = queue.storage
     places: list[tuple[MessageState, Iterator[bytes]]] = [
-        (MessageState.scheduled, (waiting.data for waiting in _chunks(queue.storage.scheduled))),
-        (MessageState.ready, (waiting.data for waiting in _chunks(queue.storage.ready))),
-        (MessageState.held, _held_by_all(queue)),
+        (MessageState.scheduled, (waiting.data for waiting in _chunks(storage.scheduled))),
+        (MessageState.ready, (waiting.data for waiting in _chunks(storage.ready))),
+        (MessageState.held, (data for member in storage.consumers() for data in member.held)),
     ]
     found, is_complete = [], True
-    for state, all_of_them in places:
+    for state, messages in places:
         weight = 0
-        for number, data in enumerate(all_of_them):
+        for number, data in enumerate(messages):
             if number >= MOST_LOOKED_AT or weight > MOST_BYTES:
                 is_complete = False
                 break
             weight += len(data)
-            if (
-                wanted in data
-                and (task := _task(queue, data)) is not None
-                and task.id == message_id
-            ):
+            task = _task(queue, data) if wanted in data else None
+            if task is not None and task.id == message_id:
                 found.append((state, data))
     return found, is_complete
-
-
-def _held_by_all(queue: ReliableQueue) -> Iterator[bytes]:
-    for member in queue.storage.consumers():
-        yield from member.held

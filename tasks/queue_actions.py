@@ -1,6 +1,7 @@
-"""Acts of operators on the queues, each with an entry in the audit log.
+"""Actions of operators on the queues, each with an entry in the audit log.
 
-All of it raises NotFound for what is not there, and Unavailable when the broker does not answer.
+All raise NotFound for a queue or message that is not there, and Unavailable when the broker does
+not answer.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,9 +33,8 @@ def _narrowing(given: str) -> str:
 
 _ANY = CLEAN.pattern.removeprefix("^").removesuffix("*$")  # one character of such a text
 _BLANK, _WORD = (_ANY.replace("[^", rf"[^{others}") for others in (r"\S", r"\s"))
-NARROWING = Rule(
-    _narrowing, f"^{_BLANK}*{_WORD}{_ANY}*$"
-)  # without looking ahead, which programs that make examples cannot
+# No lookahead: programs that generate examples from patterns do not support it.
+NARROWING = Rule(_narrowing, f"^{_BLANK}*{_WORD}{_ANY}*$")
 
 
 class DeadLettersRequest(BaseModel):
@@ -43,17 +43,21 @@ class DeadLettersRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     search: Annotated[str, Field(max_length=LONGEST_SEARCH), NARROWING] | None = Field(
         None,
-        description="Only those that have this in their id, task, arguments or reason, in whatever case.",
+        description=(
+            "Only those that have this in their id, task, arguments or reason, in whatever case."
+        ),
     )
     up_to: AwareDatetime | None = Field(
         None,
-        description="Only those that were put aside at this moment or before: the `at` of the newest that somebody has seen. "
-        "What came later is left alone.",
+        description=(
+            "Only those that were put aside at this moment or before: the `at` of the newest that"
+            " somebody has seen. What came later is left alone."
+        ),
     )
 
 
 def act_on(actor: Actor, action: Action, queue: str, *message: str) -> None:
-    """Act on a queue or a message. Raises Conflict when it cannot be revoked."""
+    """Act on a queue or a message. Raise Conflict when it cannot be revoked."""
     with audited(actor, action, "/".join((queue, *message))):
         ACTS[action](queue, *message)
 

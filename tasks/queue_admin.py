@@ -1,6 +1,6 @@
-"""What the queues and their workers are doing, and what a person does about it.
+"""State of the queues and their workers, and what an operator can do about it.
 
-All of it raises NotFound for an unknown queue, and Unavailable when the broker does not answer.
+All functions raise NotFound for an unknown queue, and Unavailable when the broker does not answer.
 """
 
 import logging
@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pkgutil import resolve_name
 from typing import TypeVar
 from uuid import UUID
 
 from core.errors import Conflict, NotFound, Unavailable
 from reliable_queue.queue import ReliableQueue
-from reliable_queue.storage import DeadLetter
-from roadmap.plan.jobs import Job, JobName
-from tasks.content import send
+from roadmap.plan.jobs import Job
+from tasks.dispatcher import send
 from tasks.message_browser import (
     MessageInfo,
     MessagePage,
@@ -31,7 +31,7 @@ from tasks.message_browser import (
     worker,
 )
 from tasks.message_browser import found_dead as _found_dead
-from tasks.queues import content_queue, logs_queue
+from tasks.queues import STOPS, content_queue, logs_queue
 
 __all__ = [
     "MOST_SKIPPED",
@@ -66,18 +66,21 @@ LONGEST_PAGE = 500  # messages
 MOST_SKIPPED = 100_000  # messages before a page
 UPKEEP = "{task} runs by the clock and keeps everything else going, so it cannot be revoked."
 NOT_STOPPED = {
-    "store_log_batch": "Log records are not thrown away, so {task} cannot be revoked; a queue that is paused keeps them."
+    "store_log_batch": (
+        "Log records are not thrown away, so {task} cannot be revoked; a queue that is paused keeps"
+        " them."
+    )
 }
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """Counts of messages: ready to be claimed, held by a worker, on the schedule, put aside; and of consumers that live.
+    """Counts of messages by state, and of live consumers.
 
-    `oldest_seconds` is for how long the oldest message has been ready, None: there is none, or none that says when it was
-    sent. `retrying` counts those that have failed and wait for another try, None: not asked for, or too many, or too large,
-    to be counted.
+    `oldest_seconds` is for how long the oldest message has been ready; None without one that says
+    when it was sent. `retrying` counts those that have failed and wait for another try; None when
+    it was not asked for, or they are too many or too large to be counted.
     """
 
     name: str
@@ -93,7 +96,7 @@ class QueueState:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterInfo:
-    """A dead letter as a person reads it: which task of which queue with which arguments, when and why it was put aside."""
+    """A dead letter as a person reads it."""
 
     id: str
     queue: str
@@ -104,7 +107,7 @@ class DeadLetterInfo:
 
 
 def queue_states(*, with_retrying: bool = False) -> list[QueueState]:
-    """One for each queue; those that are tried again are counted when they are asked for, since their messages must be read."""
+    """Return one for each queue; counting retries reads messages, so only on request."""
     return [_ask(partial(_state, with_retrying=with_retrying), queue) for queue in QUEUES.values()]
 
 
@@ -115,8 +118,10 @@ def queue_state(name: str) -> QueueState:
 def messages(
     queue_name: str, state: MessageState, *, search: str = "", limit: int = 50, offset: int = 0
 ) -> MessagePage:
-    """A page of those in that state which have the searched words in their id, task, arguments or reason, in the order in
-    which they will run, dead ones the newest first. Raises Invalid for a search that is too long.
+    """Return a page of the messages in a state with these words in id, task, arguments or reason.
+
+    They come in the order in which they will run, dead letters newest first. Raises Invalid for a
+    search that is too long.
     """
     words = words_of(search)
     return _ask(
@@ -126,7 +131,7 @@ def messages(
 
 
 def workers() -> list[WorkerInfo]:
-    """The consumers of all queues, and what each is doing."""
+    """Return the consumers of all queues with what each is doing."""
     return [
         worker(queue, member)
         for queue in QUEUES.values()
@@ -135,7 +140,7 @@ def workers() -> list[WorkerInfo]:
 
 
 def pause(queue_name: str) -> None:
-    """Let no worker begin with another message of this queue; what runs is finished. It lasts until `resume`."""
+    """Stop claiming messages of this queue until `resume`; tasks that run are finished."""
     _ask(lambda queue: queue.pause(), _queue(queue_name))
 
 
@@ -144,22 +149,33 @@ def resume(queue_name: str) -> None:
 
 
 def revoke(queue_name: str, message_id: str) -> None:
-    """Let a task that waits or runs not be done, by the id of its message.
+    """Revoke a task that waits or runs, by the id of its message.
 
-    The database is the ledger, so what the task is for is ended there first; a worker that is at it notices with its next
-    heartbeat, and saves nothing. Raises NotFound when there is none, Conflict when it is of a kind that must run.
+    The row of the task is ended first; a worker that runs it notices with its next heartbeat, and
+    saves nothing. Raises NotFound without such a message, Conflict for tasks that must run.
     """
     queue = _queue(queue_name)
     found, is_complete = _ask(partial(find, message_id=message_id), queue)
     if not found and not is_complete:
         raise NotFound(
-            f"No message {message_id[:100]} is near the head of the {queue_name} queue, which is too long to be read."
+            f"No message {message_id[:100]} is near the head of the {queue_name} queue, which is"
+            " too long to be read."
         )
     if not found:
         raise NotFound(
-            f"No message {message_id[:100]} waits or runs in the {queue_name} queue; it may be done, or dead."
+            f"No message {message_id[:100]} waits or runs in the {queue_name} queue; it may be"
+            " done, or dead."
         )
-    steps = _stopped(queue, found[0][1])
+    task = queue.deserialize_task(found[0][1])
+    if queue is not content_queue or task.name not in STOPS:
+        raise Conflict(NOT_STOPPED.get(task.name, UPKEEP).format(task=task.name))
+    try:
+        row_id = UUID(*task.args)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise Conflict(
+            f"This {task.name} names no row that could be stopped; it will fail by itself."
+        ) from error
+    steps: list[Job] = resolve_name(STOPS[task.name])(row_id)
     try:  # it is revoked already: a message that stays finds nothing to do
         for state, data in found:
             if state != MessageState.held:
@@ -177,69 +193,68 @@ def revoke(queue_name: str, message_id: str) -> None:
 
 
 def dead_letters(queue_name: str, limit: int = 100) -> list[DeadLetterInfo]:
-    """The newest first. Raises NotFound for an unknown queue, Unavailable when the broker does not answer."""
+    """Return the newest first. Raises NotFound for an unknown queue, Unavailable."""
     queue = _queue(queue_name)
+    letters = _ask(lambda it: it.storage.dead_letters(limit), queue)
     return [
-        _readable(queue, letter)
-        for letter in _ask(lambda it: it.storage.dead_letters(limit), queue)
+        DeadLetterInfo(
+            letter.id,
+            queue.name,
+            info.task,
+            info.arguments,
+            letter.reason,
+            datetime.fromtimestamp(letter.at, UTC),
+        )
+        for letter in letters
+        for info in [dead(queue, letter)]
     ]
 
 
 def replay(queue_name: str, letter_id: str) -> None:
-    """Let a dead letter be delivered again. Raises NotFound when there is none of that id, Unavailable."""
+    """Deliver a dead letter again. Raises NotFound, Unavailable."""
     if not _ask(lambda queue: queue.storage.replay(letter_id), _queue(queue_name)):
         raise NotFound(f"There is no dead letter {letter_id} in the {queue_name} queue.")
 
 
 def discard(queue_name: str, letter_id: str) -> None:
-    """Delete a dead letter. Raises NotFound when there is none of that id, Unavailable."""
+    """Delete a dead letter. Raises NotFound, Unavailable."""
     if not _ask(lambda queue: queue.storage.discard(letter_id), _queue(queue_name)):
         raise NotFound(f"There is no dead letter {letter_id} in the {queue_name} queue.")
 
 
 def replay_all(queue_name: str, search: str | None = None, up_to: datetime | None = None) -> int:
-    """Let every dead letter that is there now, and has the searched words, be delivered again; says how many they were. Those
-    that were put aside after `up_to` are left alone: nobody has seen them.
+    """Replay every dead letter that is there now and matches, and return how many.
 
-    Raises Invalid for a search that is too long, or blank.
+    Those that died after `up_to` are left alone: the caller has not seen them. Raises Invalid for
+    a search that is too long, or blank.
     """
     return sum(
-        _ask(partial(_replay, ids=ids), _queue(queue_name))
+        _ask(lambda queue, ids=ids: queue.storage.replay(*ids), _queue(queue_name))  # type: ignore[misc]
         for ids in _all_ids(queue_name, search, up_to)
     )
 
 
 def discard_all(queue_name: str, search: str | None = None, up_to: datetime | None = None) -> int:
-    """Delete every dead letter that is there now, and has the searched words; says how many they were. Likewise with `up_to`.
-
-    Raises Invalid for a search that is too long, or blank.
-    """
+    """Delete every dead letter that is there now and matches, as `replay_all` chooses them."""
     return sum(
-        _ask(partial(_discard, ids=ids), _queue(queue_name))
+        _ask(lambda queue, ids=ids: queue.storage.discard(*ids), _queue(queue_name))  # type: ignore[misc]
         for ids in _all_ids(queue_name, search, up_to)
     )
 
 
 def found_dead(queue_name: str, search: str | None = None) -> list[tuple[str, datetime]]:
-    """The ids of the dead letters that are there now and have the searched words, with when they were put aside, the oldest
-    first. Raises Invalid for a search that is too long, or blank.
+    """Return the dead letters that are there now and match, oldest first, with when they died.
+
+    Raises Invalid for a search that is too long, or blank.
     """
     return _ask(partial(_found_dead, words=narrowing_words(search)), _queue(queue_name))
 
 
 def _all_ids(queue_name: str, search: str | None, up_to: datetime | None) -> Iterator[list[str]]:
-    """As many at a time as the broker takes in one step."""
+    """Yield ids in batches of the size that the broker takes in one step."""
     ids = [id_ for id_, at in found_dead(queue_name, search) if up_to is None or at <= up_to]
     for first in range(0, len(ids), AT_ONCE):
         yield ids[first : first + AT_ONCE]
-
-
-def _replay(queue: ReliableQueue, *, ids: list[str]) -> int:
-    return queue.storage.replay(*ids)
-
-
-def _discard(queue: ReliableQueue, *, ids: list[str]) -> int:
-    return queue.storage.discard(*ids)
 
 
 def _queue(name: str) -> ReliableQueue:
@@ -256,56 +271,16 @@ def _ask(question: Callable[[ReliableQueue], Result], queue: ReliableQueue) -> R
 
 
 def _state(queue: ReliableQueue, *, with_retrying: bool) -> QueueState:
-    standing, oldest_seconds = queue.standing()
+    stats, oldest_seconds = queue.standing()
+    waiting = stats.ready + stats.scheduled
     return QueueState(
         name=queue.name,
-        ready=standing.ready,
-        held=standing.held,
-        scheduled=standing.scheduled,
-        dead=standing.dead,
+        ready=stats.ready,
+        held=stats.held,
+        scheduled=stats.scheduled,
+        dead=stats.dead,
         oldest_seconds=oldest_seconds,
-        is_paused=standing.is_paused,
-        workers=standing.consumers,
-        retrying=count_retrying(queue, standing.ready + standing.scheduled)
-        if with_retrying
-        else None,
-    )
-
-
-def _stopped(queue: ReliableQueue, data: bytes) -> list[Job]:
-    """End in the database what the message is for; what comes next. Raises Conflict."""
-    task = queue.deserialize_task(data)
-    stop = _stop_of(task.name) if queue is content_queue else None
-    if stop is None:
-        raise Conflict(NOT_STOPPED.get(task.name, UPKEEP).format(task=task.name))
-    try:
-        row_id = UUID(*task.args)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise Conflict(
-            f"This {task.name} names no row that could be stopped; it will fail by itself."
-        ) from error
-    return stop(row_id)
-
-
-def _stop_of(task_name: str) -> Callable[[UUID], list[Job]] | None:
-    from roadmap.webhooks import admin_cancel  # here: who only counts messages does without it
-
-    stops = {
-        JobName.plan_roadmap: admin_cancel.stop_planning,
-        JobName.build_content: admin_cancel.stop_writing,
-        JobName.deliver_webhook: admin_cancel.stop_delivery,
-        JobName.export_account: admin_cancel.stop_exporting,
-    }
-    return stops.get(JobName(task_name)) if task_name in set(JobName) else None
-
-
-def _readable(queue: ReliableQueue, letter: DeadLetter) -> DeadLetterInfo:
-    info = dead(queue, letter)
-    return DeadLetterInfo(
-        letter.id,
-        queue.name,
-        info.task,
-        info.arguments,
-        letter.reason,
-        datetime.fromtimestamp(letter.at, UTC),
+        is_paused=stats.is_paused,
+        workers=stats.consumers,
+        retrying=count_retrying(queue, waiting) if with_retrying else None,
     )

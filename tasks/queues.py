@@ -1,4 +1,4 @@
-"""The two queues, and what every task of theirs has in common."""
+"""The two Huey queues and the decorator that makes their tasks."""
 
 import functools
 import logging
@@ -24,6 +24,14 @@ from reliable_queue.redis_storage import ReliableRedisStorage
 from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from roadmap.operations.metrics_store import saver
 
+logger = logging.getLogger(__name__)
+
+# A task that fails unexpectedly is tried again after 1, 3 and 9 s, then becomes a dead letter.
+RETRIES, FIRST_DELAY, BACKOFF = 3, 1, 3
+OUTAGE_PAUSE = 2  # seconds between two tries while the database is away; the outage ends them
+REGISTRY: dict[str, Any] = {}  # tasks, by the name of their function
+STOPS: dict[str, str] = {}  # functions that end the row of a task, by the name of the task
+
 
 def make_queue(settings: Settings, name: str, *, baggage: Baggage | None = None) -> ReliableQueue:
     """Return the Huey instance of a name, on Redis or on SQLite."""
@@ -44,23 +52,15 @@ def make_queue(settings: Settings, name: str, *, baggage: Baggage | None = None)
     return ReliableQueue(name, storage_class=ReliableSqliteStorage, filename=filename, **common)
 
 
-logger = logging.getLogger(__name__)
-RETRIES, FIRST_DELAY, BACKOFF = (
-    3,
-    1,
-    3,
-)  # for what nobody expected: after 1, 3 and 9 s, then the dead letters
-OUTAGE_PAUSE = 2  # seconds between two tries while the database is away; the outage ends them
 logs_queue: ReliableQueue = make_queue(settings, "logs", baggage=Carried())
 content_queue: ReliableQueue = make_queue(settings, "content", baggage=Carried())
 QUEUES = (logs_queue, content_queue)
-TIMED = ("done", "failed")  # a run that ends in another way has not taken the time of its task
 
 
 def note_run(queue_name: str, task: str, seconds: float, outcome: str) -> None:
-    """A task has run."""
+    """Count a task that has run, with its time unless it was interrupted."""
     metric_counters.count(TASKS, queue=queue_name, task=task, outcome=outcome)
-    if outcome in TIMED:
+    if outcome in ("done", "failed"):
         metric_counters.observe(TASK_SECONDS, seconds, queue=queue_name, task=task)
     logger.debug("%s %s in %.3f s", task, outcome, seconds)
 
@@ -73,7 +73,7 @@ for _queue in QUEUES:
 
 
 def check_brokers() -> None:
-    """Raises Unavailable when one does not answer."""
+    """Raise Unavailable when a queue does not answer."""
     for queue in QUEUES:
         try:
             queue.pending_count()
@@ -83,10 +83,14 @@ def check_brokers() -> None:
             ) from error
 
 
-def job(queue: ReliableQueue, *, priority: int = 0) -> Callable[[Callable[..., None]], Any]:
-    """Make a task of a function. Its identity on the wire is `module.name`: moving or renaming one orphans messages.
+def job(
+    queue: ReliableQueue, *, priority: int = 0, stop: str = ""
+) -> Callable[[Callable[..., None]], Any]:
+    """Make a task of a function.
 
-    While the database is away its worker waits with it, instead of passing message after message through its hands.
+    Its name in a message is `module.function`: moving or renaming one orphans messages. While the
+    database is away the worker waits with its message instead of passing on to the next ones.
+    `stop` names the function that ends the task's row for an operator, as `module:function`.
     """
 
     def decorate(function: Callable[..., None]) -> Any:
@@ -99,8 +103,12 @@ def job(queue: ReliableQueue, *, priority: int = 0) -> Callable[[Callable[..., N
                 queue.wait(OUTAGE_PAUSE)
                 raise RetryTask(eta=clock.now() + timedelta(seconds=1)) from error
 
-        return queue.task(
+        name = function.__name__
+        REGISTRY[name] = queue.task(
             retries=RETRIES, retry_delay=FIRST_DELAY, retry_backoff=BACKOFF, priority=priority
         )(run)
+        if stop:
+            STOPS[name] = stop
+        return REGISTRY[name]
 
     return decorate

@@ -476,3 +476,10 @@ PAGES = (
 )  # fmt: skip
 
 ROUTES = [*(page.route() for page in PAGES), *(endpoint.route() for endpoint in ENDPOINTS)]
+
+
+def operation_id(endpoint: Endpoint) -> str:
+    """The name of its handler; a path that is only another name for one has its own."""
+    name = endpoint.handler.__name__
+    first = next(each for each in ENDPOINTS if each.handler is endpoint.handler)
+    return name if first is endpoint else f"{name}_at_{endpoint.path.rpartition('/')[2]}"

@@ -1,4 +1,4 @@
-"""Generators of plans and contents: one protocol, and the one that the process uses."""
+"""What designs roadmaps and writes their contents: one protocol, two generators."""
 
 import threading
 from collections.abc import Sequence
@@ -8,12 +8,11 @@ from typing import Any, Protocol, Self
 
 from core.db import settings
 from core.errors import Invalid
+from core.settings import Settings
 from roadmap.generation.context import ConceptBrief, DesignBrief
 from roadmap.generation.usage import UsageMeter
 from roadmap.plan.outline import Analysis, ContentKind, Contents, Outline
 from roadmap.plan.schemas import RoadmapRequest
-
-_choosing = threading.Lock()
 
 
 class Generator(Protocol):
@@ -59,28 +58,8 @@ class Generator(Protocol):
         """Raise GeneratorFault when there is none."""
 
 
-def generator() -> Generator:
-    """Return the generator of the process, which all threads share with the model's connections."""
-    with _choosing:
-        return _choose()
-
-
-def check_feedback(pointer: str) -> None:
-    """Raise Invalid, about this field, unless the generator follows words."""
-    generator().check_feedback(pointer)
-
-
-def follows_words() -> bool:
-    """Whether the generator is a model, which understands what should be different."""
-    with suppress(Invalid):
-        check_feedback("/instructions")
-        return True
-    return False
-
-
-@cache
-def _choose() -> Generator:
-    """Return the model if there is a key for one, else the catalogue. Load only the chosen one."""
+def choose_generator(settings: Settings) -> Generator:
+    """The model when there is a key for one, else the built-in catalogue. Only what is chosen is loaded."""
     if settings.openai_api_key is not None:
         from roadmap.generation.llm.generator import ModelGenerator
 
@@ -96,3 +75,30 @@ def _choose() -> Generator:
     from roadmap.generation.catalogue.generator import CatalogueGenerator
 
     return CatalogueGenerator()
+
+
+_choosing = threading.Lock()
+
+
+def current_generator() -> Generator:
+    """One for the process, whoever of its threads asks first: it holds the model's connections."""
+    with _choosing:
+        return _chosen()
+
+
+def check_feedback(pointer: str) -> None:
+    """Raise Invalid, about this field, unless the generator follows words."""
+    current_generator().check_feedback(pointer)
+
+
+def has_model() -> bool:
+    """Whether the generator is a model, which understands what should be different."""
+    with suppress(Invalid):
+        check_feedback("/instructions")
+        return True
+    return False
+
+
+@cache
+def _chosen() -> Generator:
+    return choose_generator(settings)

@@ -70,8 +70,8 @@ POINTS: dict[str, KillPoint] = {
     "accept.committed": KillPoint(
         "api", "after", ("web.create_writer:create_many",)
     ),  # neither answered nor sent
-    "sender.before": KillPoint("api", "before", ("tasks.dispatcher:send",)),
-    "sender.after": KillPoint("api", "after", ("tasks.dispatcher:send",)),
+    "sender.before": KillPoint("api", "before", ("tasks.content:send",)),
+    "sender.after": KillPoint("api", "after", ("tasks.content:send",)),
     # A consumer and its messages
     "claim.before": KillPoint(
         "content", "before", _storages("claim"), _acknowledges

@@ -334,7 +334,7 @@ ANSWERS = (
         new="import httpx2\nimport openai\n",
         lost="The API takes 24 MB and half a second more, which the smallest plan does not have.",
         found_by=(
-            "tests/unit/test_floors.py::test_openai_is_not_loaded_by_a_process_that_calls_no_model",
+            "tests/unit/test_layers.py::test_openai_is_not_loaded_by_a_process_that_calls_no_model",
         ),
     ),
     Fault(

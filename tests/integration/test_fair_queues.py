@@ -12,7 +12,7 @@ from core import clock
 from core.settings import from_environment
 from reliable_queue.queue import ReliableQueue
 from roadmap.plan.jobs import Job, JobName
-from tasks.content import send
+from tasks.dispatcher import send
 from tasks.queues import content_queue, make_queue
 from tests.servers import Redis
 from tests.waiting import wait_until

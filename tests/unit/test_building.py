@@ -18,6 +18,7 @@ from core.ids import new_id
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, RoadmapEvent, Stage
 from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.generation import generator as generator_module
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.context import ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
@@ -28,7 +29,7 @@ from roadmap.plan import event_types
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import ContentKind, Contents, Outline, Tutorial
 from roadmap.plan.schemas import RoadmapRequest
-from tasks import content
+from tasks import content, dispatcher
 from tasks.queues import content_queue
 
 pytestmark = pytest.mark.usefixtures("immediate")
@@ -158,7 +159,7 @@ def paused() -> Iterator[Heart]:
 
 
 def use(generator: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(content, "generator", lambda: generator)
+    monkeypatch.setattr(generator_module, "current_generator", lambda: generator)
     return generator
 
 
@@ -220,7 +221,7 @@ def run_until_final(roadmap_id: UUID, *, with_rescue: bool = False) -> Roadmap:
             return row
         clock.travel(LONG)
         content_queue.drain()
-        content.send(rescue.overdue() if with_rescue else [])
+        dispatcher.send(rescue.overdue() if with_rescue else [])
     raise AssertionError(f"the roadmap stays {row.status}")
 
 
@@ -583,9 +584,7 @@ class TestDeaths:
             content_job.build_content(step.id, Small())
         assert the_roadmap(roadmap_id).status == "ready"
         told = assert_told_without_gaps(roadmap_id)
-        assert [
-            event.data["attempt"] for event in told if event.type == "roadmap.planning"
-        ] == [
+        assert [event.data["attempt"] for event in told if event.type == "roadmap.planning"] == [
             1,
             1,
         ]

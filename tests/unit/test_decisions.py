@@ -56,7 +56,7 @@ from roadmap.plan.outline import (
     Tutorial,
 )
 from roadmap.plan.schemas import RoadmapRequest
-from tasks import content
+from tasks import dispatcher
 from tests.unit.test_building import assert_told_without_gaps, rows, the_roadmap, use
 
 pytestmark = pytest.mark.usefixtures("immediate")
@@ -181,7 +181,7 @@ class Paying(Designer):
 def designer(monkeypatch: pytest.MonkeyPatch) -> Designer:
     """The generator of the API and of the tasks."""
     made: Designer = use(Designer(PLAN), monkeypatch)
-    monkeypatch.setattr(web.api.roadmaps, "generator", lambda: made)
+    monkeypatch.setattr(web.api.roadmaps, "current_generator", lambda: made)
     return made
 
 
@@ -201,7 +201,7 @@ def accepted() -> Job:
 
 def do(decided: CommandResult) -> CommandResult:
     """What follows from a decision is done."""
-    content.send(decided.steps)
+    dispatcher.send(decided.steps)
     return decided
 
 
@@ -1030,7 +1030,7 @@ class TestCancelling:
         states = [row["status"] for row in rows(Content)]
         assert (states.count("ready"), states.count("cancelled")) == (1, 2 * KINDS - 1)
         asked = list(designer.asked)
-        content.send(steps)
+        dispatcher.send(steps)
         assert designer.asked == asked
         row = the_roadmap(roadmap_id)
         assert (row.status, row.contents_ready, row.contents_failed) == (

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
+from scripts.openapi import document
 from tests.stack import ROOT
 from web.deprecation import FIELDS
-from web.openapi import document
 from web.routes import ENDPOINTS
 
 YEAR = timedelta(days=365)

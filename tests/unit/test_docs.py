@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from scripts import openapi
 from tests.unit.test_pages import CHINESE, HTML, LARGEST, sent_bytes, text_of
-from web import openapi
 from web.http.problems import TYPES
 from web.pages import openapi_view
 

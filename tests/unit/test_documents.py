@@ -20,6 +20,7 @@ SUMMARISED = (
     "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md",
 )
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE = re.compile(r"`([\w.][\w./-]*(?:/|\.(?:py|ts|json|toml|yaml|html|po)))(?:: (\w+))?`")
 MESSAGE = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 MADE_OF = re.compile(
     r"error: |waiting: |(?=the broker's)|(?:DATABASE|REDIS)_URL|32"
@@ -68,6 +69,31 @@ def dead_links(page: Path) -> Iterator[str]:
         there = (page.parent / path).resolve() if path else page
         if not there.exists() or (part and there.suffix == ".md" and part not in headings(there)):
             yield link
+
+
+def missing_code(page: Path) -> Iterator[str]:
+    """Yield what the page names as `folder/`, `file.py` or `file.py: name` and is not there."""
+    text = re.sub(r"\s+", " ", page.read_text("utf-8"))
+    for named, name in CODE.findall(text):
+        path = ROOT / named
+        if not path.exists():
+            yield named
+        elif name and not re.search(
+            rf"^\s*(async )?(def|class) {name}\b|^{name}\b", path.read_text("utf-8"), re.MULTILINE
+        ):
+            yield f"{named}: {name}"
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "GLOSSARY.md"])
+def test_the_code_that_a_page_names_is_there(page: str) -> None:
+    assert list(missing_code(DOCS / page)) == []
+
+
+def test_a_page_for_developers_is_short() -> None:
+    text = (DOCS / "ARCHITECTURE.md").read_text("utf-8")
+    assert len(text.split()) <= 2000
+    lines = [line for line in text.splitlines() if not line.startswith("|")]
+    assert [line for line in lines if len(line) > 100] == []
 
 
 def test_every_link_leads_somewhere() -> None:

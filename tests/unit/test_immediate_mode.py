@@ -6,10 +6,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import clock
+from roadmap.generation import generator as generator_module
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.context import ConceptBrief, GeneratorFault
 from roadmap.plan.outline import ContentKind, Contents
-from tasks import content
 from tasks.queues import content_queue
 
 GOAL = "Become a backend engineer in Python"
@@ -40,7 +40,7 @@ def test_a_retry_waits_until_the_clock_is_moved_and_the_queue_drained(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moody = Moody()
-    monkeypatch.setattr(content, "generator", lambda: moody)
+    monkeypatch.setattr(generator_module, "current_generator", lambda: moody)
     path = client.post("/api/v1/roadmaps", json={"goal": GOAL}).headers["location"]
     tree = client.get(path).json()
     assert (tree["status"], tree["progress"]["ready"]) == (

@@ -15,12 +15,13 @@ from core.net import link_probe
 from core.net.link_probe import Robots, Visit
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap
+from roadmap.generation import generator as generator_module
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import CatalogueConcept
 from roadmap.lifecycle import content_job, link_checker, link_status
 from roadmap.plan.outline import ContentKind, Resource, Resources
-from tasks import content, upkeep
+from tasks import content, dispatcher, upkeep
 from tasks.queues import content_queue
 from tests.servers import free_port
 from tests.site import Site, page, served, silent
@@ -137,7 +138,7 @@ def later(**time: float) -> None:
 
 
 def round_() -> None:
-    content.send(link_checker.run_checks(by_model=False))
+    dispatcher.send(link_checker.run_checks(by_model=False))
 
 
 class TestMarking:
@@ -283,9 +284,9 @@ class TestReplacing:
                 )
                 return Resources(items=(resource,))
 
-        monkeypatch.setattr(content, "generator", lambda: Wrong())
+        monkeypatch.setattr(generator_module, "current_generator", lambda: Wrong())
         for _ in range(10):
-            content.send(link_checker.run_checks(by_model=True))
+            dispatcher.send(link_checker.run_checks(by_model=True))
         assert (len(asked), _content(roadmap).version) == (2, 2)
         assert not link_status.is_anything_due()
 
@@ -540,7 +541,7 @@ class TestWhileWriting:
             )
 
         site.pages["/one"] = page(404)
-        monkeypatch.setattr(content, "generator", lambda: Inventive())
+        monkeypatch.setattr(generator_module, "current_generator", lambda: Inventive())
         part = _content(roadmap)
         with transaction():
             Content.update(status="pending").where(Content.id == part.id).execute()

@@ -9,17 +9,18 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.testclient import TestClient
 
+from scripts import openapi
 from tests.closed import closed
-from web import openapi
+from web import openapi_file
 from web.endpoint import Endpoint
 from web.openapi_file import FILE
-from web.routes import ENDPOINTS
+from web.routes import ENDPOINTS, operation_id
 
 DOCUMENT = openapi.document()
 OBVIOUS = (
     r"id|\w+_id|at|\w+_at|status|items|links|next_cursor|questions|user|content|enabled|description"
 )
-EXAMPLES = json.loads(openapi.EXAMPLES.read_text("utf-8"))
+EXAMPLES = json.loads(openapi_file.EXAMPLES.read_text("utf-8"))
 
 
 def _reached(node: Any) -> Iterator[str]:
@@ -65,7 +66,7 @@ def test_every_route_for_programs_is_in_it() -> None:
 
 
 def test_operations_have_names_of_their_own() -> None:
-    names = [openapi.operation_id(endpoint) for endpoint in ENDPOINTS]
+    names = [operation_id(endpoint) for endpoint in ENDPOINTS]
     assert sorted(names) == sorted(set(names))
 
 
@@ -90,7 +91,7 @@ def test_it_is_openapi_3_1() -> None:
 
 
 def _missing_examples(endpoint: Endpoint) -> set[str]:
-    example = EXAMPLES.get(openapi.operation_id(endpoint), {})
+    example = EXAMPLES.get(operation_id(endpoint), {})
     answers = {status: model for status, model in openapi.responses_of(endpoint).items() if model}
     wanted = {*(["request"] if endpoint.body else []), *map(str, answers)}
     return wanted - {*(["request"] if "request" in example else []), *example.get("responses", {})}
@@ -98,15 +99,14 @@ def _missing_examples(endpoint: Endpoint) -> set[str]:
 
 def test_an_operation_shows_what_was_sent_and_answered() -> None:
     missing = {
-        openapi.operation_id(endpoint): sorted(_missing_examples(endpoint))
-        for endpoint in ENDPOINTS
+        operation_id(endpoint): sorted(_missing_examples(endpoint)) for endpoint in ENDPOINTS
     }
     without = {name: parts for name, parts in missing.items() if parts}
     assert without == {}, "run `make examples`; a new operation needs a step in scripts/examples.py"
 
 
 def test_no_example_is_of_an_operation_that_is_not_there() -> None:
-    assert set(EXAMPLES) <= {openapi.operation_id(endpoint) for endpoint in ENDPOINTS}, (
+    assert set(EXAMPLES) <= {operation_id(endpoint) for endpoint in ENDPOINTS}, (
         "run `make examples`"
     )
 

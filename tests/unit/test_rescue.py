@@ -15,7 +15,7 @@ from roadmap.lifecycle import content_job, leases, plan_job, rescue
 from roadmap.lifecycle.create import create_many, new_roadmap
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest
-from tasks import content, upkeep
+from tasks import content, dispatcher, upkeep
 from tasks.queues import content_queue, logs_queue
 from tests.unit.test_building import (
     CONTENTS,
@@ -132,7 +132,7 @@ class TestRescue:
         small = use(Small(), monkeypatch)
         roadmap_id = accepted()
         clock.travel(LONG)
-        content.send(rescue.overdue())
+        dispatcher.send(rescue.overdue())
         assert the_roadmap(roadmap_id).status == "ready"
         assert len(small.asked) == 1 + CONTENTS
 

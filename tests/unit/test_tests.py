@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.stack import ROOT
-from tests.unit.test_floors import FLOORS
+from tests.unit.test_layers import LAYERS
 
 NOTHING_PUBLIC = {  # what libraries have no other name for
     "_exit": "os: ends a process as a crash does",
@@ -49,7 +49,7 @@ def private_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
             if is_private(node.attr) and name_of(node.value) not in OWN:
                 yield node.lineno, node.attr
         elif isinstance(node, ast.ImportFrom):
-            if (node.module or "").partition(".")[0] in FLOORS:
+            if (node.module or "").partition(".")[0] in LAYERS:
                 names = [each.name for each in node.names]
                 yield from ((node.lineno, name) for name in names if is_private(name))
         elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in PATCHING:

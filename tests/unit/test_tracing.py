@@ -16,7 +16,7 @@ from roadmap.lifecycle.create import create_many, new_roadmap
 from roadmap.lifecycle.rescue import overdue
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest
-from tasks.content import send
+from tasks.dispatcher import send
 from tasks.queues import content_queue
 from tests.cases import try_each
 

@@ -5,12 +5,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from roadmap.generation import generator as generators
+from roadmap.generation import generator as generator_module
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.context import ConceptBrief, GeneratorFault
 from roadmap.lifecycle import commands
 from roadmap.plan.outline import ContentKind, Contents, Tutorial
-from tasks import content
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -54,9 +53,7 @@ def concepts_of(tree: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def with_model(monkeypatch: pytest.MonkeyPatch, generator: CatalogueGenerator) -> None:
-    """The generator of the tasks and of the API."""
-    for module in (content, generators):
-        monkeypatch.setattr(module, "generator", lambda: generator)
+    monkeypatch.setattr(generator_module, "current_generator", lambda: generator)
 
 
 def test_all_parts_of_one_concept_are_written_by_the_model_and_the_old_ones_stay(

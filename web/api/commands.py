@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from roadmap.generation.generator import check_feedback, follows_words
+from roadmap.generation.generator import check_feedback, has_model
 from roadmap.lifecycle import commands
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.plan.statuses import RoadmapStatus
@@ -84,7 +84,7 @@ def upgrade_concept(call: Call) -> Reply:
     person. What is there now stays as earlier versions, and is shown until then.
     """
     made = commands.upgrade(
-        call.owner, call.ids["roadmap_id"], call.ids["concept_id"], has_model=follows_words()
+        call.owner, call.ids["roadmap_id"], call.ids["concept_id"], has_model=has_model()
     )
     return _decided(call, made)
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from core.errors import Conflict, Invalid, NotFound
 from core.i18n import gettext_noop, texts
 from roadmap.generation.context import BUILT_IN
-from roadmap.generation.generator import follows_words
+from roadmap.generation.generator import has_model
 from roadmap.learning import progress
 from roadmap.learning.lesson_navigation import Course, CourseStep, course
 from roadmap.learning.progress import Attempt, AttemptRequest, NotesRequest
@@ -199,7 +199,7 @@ def _page(
         wish_problem=error_messages.said(words, error)
         if error is not None and wish is not None
         else "",
-        follows_words=follows_words(),
+        follows_words=has_model(),
         may_upgrade=_may_upgrade(concept),
         may_wish=walked.status in EDITABLE and walked.status != RoadmapStatus.awaiting_review,
         quiz_problem=words.gettext(EMPTY if is_empty else QUIZ[type(error)])
@@ -213,11 +213,11 @@ def _may_upgrade(concept: ConceptDetail) -> bool:
     """Whether a model could write what is from the built-in catalogue, and does not yet."""
     by_whom = concept.tutorial.generator if concept.tutorial else ""
     is_open = any(state.status in OPEN for state in concept.contents.values())
-    return by_whom == BUILT_IN and not is_open and follows_words()
+    return by_whom == BUILT_IN and not is_open and has_model()
 
 
 def _errors(words: NullTranslations, error: Invalid | Conflict, *, is_wish: bool) -> dict[str, str]:
-    if is_wish and error.fields and not follows_words():
+    if is_wish and error.fields and not has_model():
         return {"instructions": words.gettext(THE_SAME)}
     return error_messages.of_fields(words, error.fields)
 

@@ -14,7 +14,7 @@ from roadmap.accounts.identity import IdempotencyKey
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import BrokenFile, Track
-from roadmap.generation.generator import generator
+from roadmap.generation.generator import current_generator
 from roadmap.learning import progress, reviews
 from roadmap.learning.continue_learning import NextLesson, onward
 from roadmap.learning.progress import Profile
@@ -140,7 +140,7 @@ async def _accepted(named: IdempotencyKey | None, new: NewRoadmap) -> Response:
 
 def _remember(call: Call, request: RoadmapRequest) -> RoadmapRequest:
     """For the next one what was chosen; as it is served. Raises Invalid when the generator cannot serve this one."""
-    fitted = generator().fit(request)
+    fitted = current_generator().fit(request)
     chosen = {
         name: getattr(request, name)
         for name in REMEMBERED
@@ -218,4 +218,4 @@ def _told(track: Track, language: str) -> Track:
 
 
 def _has_catalogue() -> bool:
-    return generator().name == CatalogueGenerator.name
+    return current_generator().name == CatalogueGenerator.name

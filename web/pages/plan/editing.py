@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from core.errors import Conflict, FieldError, Invalid
 from core.i18n import gettext_noop, texts
-from roadmap.generation.generator import follows_words
+from roadmap.generation.generator import has_model
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE, NOTHING
 from roadmap.plan.edits import EditRequest
@@ -185,7 +185,7 @@ def _page(
         and (refused.what, refused.key) in _places(tree),
         said=words.gettext(DID[did]) if did in DID else "",
         may_edit=tree.status in EDITABLE and bool(tree.stages),
-        follows_words=follows_words(),
+        follows_words=has_model(),
         alone=_alone(tree.stages),
     )
 

@@ -14,7 +14,7 @@ from core.i18n import gettext_noop, texts
 from roadmap.exchange.map.drawing import inlined
 from roadmap.generation.catalogue import loader
 from roadmap.generation.context import BUILT_IN
-from roadmap.generation.generator import check_feedback, follows_words
+from roadmap.generation.generator import check_feedback, has_model
 from roadmap.learning.schedule import Schedule, schedule_of
 from roadmap.lifecycle import commands, events, queries, revisions, schedule_settings
 from roadmap.lifecycle.build_status import activity
@@ -204,7 +204,7 @@ def _page(
         told=_told(roadmap_id, view.seq),
         drawn=drawn(call.request, view.tree),
         errors=_said(words, error) if error else {},
-        follows_words=follows_words(),
+        follows_words=has_model(),
         feedback=call.body.text("feedback") if error else "",
         pace_errors=error_messages.of_fields(words, pace_error.fields) if pace_error else {},
         pace_typed={
@@ -216,7 +216,7 @@ def _page(
 
 
 def _said(words: NullTranslations, error: Invalid) -> dict[str, str]:
-    if not follows_words():
+    if not has_model():
         return {"feedback": words.gettext(NO_WORDS)}
     return error_messages.of_fields(words, error.fields)
 

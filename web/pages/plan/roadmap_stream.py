@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from core.errors import InTrash, NotFound, RateLimited, Unauthenticated, Unavailable
 from roadmap.accounts.identity import Principal
-from roadmap.generation.generator import follows_words
+from roadmap.generation.generator import has_model
 from roadmap.lifecycle import queries
 from roadmap.plan.event_types import Event, EventType
 from roadmap.plan.statuses import RoadmapStatus
@@ -108,7 +108,7 @@ def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequenc
         told=events[::-1],
         is_new_plan=any(event.type not in OF_PART for event in events),
         changed=[concept for concept in view.concepts if concept.id in named],
-        follows_words=follows_words(),
+        follows_words=has_model(),
         errors={},
         feedback="",
         pace_errors={},

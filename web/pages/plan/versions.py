@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, NotFound
 from core.i18n import texts
-from roadmap.generation.generator import check_feedback, follows_words
+from roadmap.generation.generator import check_feedback, has_model
 from roadmap.learning.lesson_navigation import Course, CourseStep, course
 from roadmap.lifecycle import commands, content_versions, plan_rows
 from roadmap.plan.outline import Tutorial
@@ -64,7 +64,7 @@ def regenerate(call: Call) -> Response:
 def upgrade(call: Call) -> Response:
     """Back to the concept, which says what is being written."""
     roadmap_id, concept_id = call.ids["roadmap_id"], call.ids["concept_id"]
-    made = commands.upgrade(call.owner, roadmap_id, concept_id, has_model=follows_words())
+    made = commands.upgrade(call.owner, roadmap_id, concept_id, has_model=has_model())
     apply_command(roadmap_id, made)
     return see_other(f"/roadmaps/{roadmap_id}/concepts/{concept_id}")
 

@@ -1,0 +1,330 @@
+"""Layers and packages (docs/ARCHITECTURE.md): allowed imports, read from the source."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tests.stack import ROOT, clean_environment
+
+LAYERS = {
+    "reliable_queue": 0,
+    "core": 1,
+    "models": 2,
+    "roadmap": 3,
+    "tasks": 4,
+    "web": 5,
+    "cli": 6,
+    "roadmap_app": 7,
+    "roadmap_cli": 7,
+}
+# Not part of the service.
+BESIDE = {
+    "migrations",
+    "tests",
+    "scripts",
+    "benchmarks",
+    "quality",
+    "examples",
+}
+# The packages of roadmap/ in their order: each imports only those before it. Beside each, its
+# modules that other packages import; tests and benchmarks import any.
+PUBLIC = {
+    "plan": """
+        concept_marks diff diff_tree edits event_types format_version jobs
+        language_detection markdown_sanitizer outline schemas statuses validation views
+        word_diff
+    """,
+    "operations": """
+        audit_log backup execution_log log_retention log_search metrics_store readiness
+        task_stats
+    """,
+    "generation": """
+        cancellation catalogue.generator catalogue.goal_matching catalogue.loader
+        context generator llm.health llm.rate_control retry_policy tutorial_lint
+    """,
+    "accounts": """
+        access accounts api_keys idempotency_store identity invitations locks principals
+        sessions
+    """,
+    "budget": "budget cost_report",
+    "learning": """
+        continue_learning grading lesson_navigation notes progress review_cards reviews
+        schedule spaced_repetition
+    """,
+    "lifecycle": """
+        account_deletion activate_plan admin_queries build_status commands completion
+        content_job content_versions create events leases link_checker link_status
+        own_roadmaps plan_job plan_rows plan_sync queries rescue revisions
+        schedule_settings timeline.intervals timeline.spans timeline.timeline transfer
+        trash
+    """,
+    "exchange": """
+        account_export formats.anki formats.ics formats.json_ formats.markdown
+        formats.zip_ import_validation importer map.drawing map.shapes map.style
+        map.text_width share_links shared_view
+    """,
+    "webhooks": "admin_cancel sender settings",
+}
+# Packages with code in `__init__.py`, and the reason. All others load only what is imported.
+INIT_WITH_CODE = {
+    "tasks/__init__.py": "registers every task, as huey_consumer needs it",
+}
+FORBIDDEN = {
+    "reliable_queue": {
+        "starlette",
+        "peewee",
+        "playhouse",
+        "pydantic",
+        "openai",
+        "jinja2",
+        "markupsafe",
+    },
+    "core": {"starlette", "openai", "jinja2", "markupsafe"},
+    "models": {"starlette", "huey", "openai", "jinja2", "markupsafe"},
+    "roadmap": {"starlette", "huey", "jinja2", "markupsafe"},
+    "tasks": {"starlette", "peewee", "playhouse", "models", "openai", "jinja2", "markupsafe"},
+    "web": {"huey", "peewee", "playhouse", "models", "openai"},
+    "roadmap_app": {"huey", "peewee", "playhouse", "models", "openai"},
+    "cli": {"huey", "peewee", "playhouse", "models", "openai"},
+    "roadmap_cli": {"huey", "peewee", "playhouse", "models", "openai"},
+}
+MODEL_CLIENT = "roadmap/generation/llm/client.py"
+# Loaded when first used: memory and start-up time.
+NOT_AT_THE_START = (
+    *(
+        "genanki",
+        "httpx2",
+        "icalendar",
+        "jinja2",
+        "limits",
+        "markdown_it",
+        "openai",
+        "prometheus_client",
+        "pygments",
+        "snowballstemmer",
+    ),
+    *(
+        "roadmap.lifecycle.content_job",
+        "roadmap.lifecycle.link_checker",
+        "roadmap.generation.llm.generator",
+        "roadmap.lifecycle.plan_job",
+        "roadmap.webhooks.admin_cancel",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, by its full name; `line` is where it is imported."""
+
+    module: str
+    line: int
+
+    @property
+    def package(self) -> str:
+        return self.module.partition(".")[0]
+
+
+def source_files(*beside: str) -> list[str]:
+    """The Python files of the service and its migrations, and of the named folders beside it."""
+    return [
+        str(path.relative_to(ROOT))
+        for name in (*LAYERS, "migrations", *beside)
+        for path in sorted((*ROOT.glob(f"{name}.py"), *ROOT.glob(f"{name}/**/*.py")))
+    ]
+
+
+@cache
+def imports(file: str) -> tuple[Import, ...]:
+    package = file.removesuffix(".py").split("/")[:-1]
+    return tuple(_imports(ast.parse((ROOT / file).read_text("utf-8")), package))
+
+
+def _imports(tree: ast.AST, package: list[str]) -> Iterator[Import]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                name = f"{module}.{alias.name}"
+                yield Import(name if is_module(name) else module, node.lineno)
+
+
+@cache
+def is_module(name: str) -> bool:
+    """Is it a module or package of this project?"""
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def importing(is_wrong: Callable[[str, Import], bool]) -> list[str]:
+    """List the imports that are wrong, with file and line."""
+    return [
+        f"{file}:{found.line}: {found.module}"
+        for file in source_files()
+        for found in imports(file)
+        if is_wrong(file, found)
+    ]
+
+
+def top_package(file: str) -> str:
+    return file.partition("/")[0].removesuffix(".py")
+
+
+def roadmap_package(name: str) -> str:
+    """Return the package of roadmap/ that a module or file is in; empty for those elsewhere."""
+    first, package, *rest = [*name.replace("/", ".").split("."), ""]
+    return package if first == "roadmap" and rest else ""
+
+
+def test_every_folder_with_code_has_a_layer() -> None:
+    folders = {
+        path.parent.name for path in ROOT.glob("*/*.py") if not path.parent.name.startswith(".")
+    }
+    modules = {path.stem for path in ROOT.glob("*.py")}
+    assert (folders | modules) - LAYERS.keys() <= BESIDE
+
+
+def test_a_file_imports_only_from_its_own_layer_and_those_below() -> None:
+    above = importing(
+        lambda file, found: LAYERS.get(found.package, -1) > LAYERS.get(top_package(file), -1)
+    )
+    assert above == []
+
+
+def test_the_packages_of_roadmap_have_an_order() -> None:
+    folders = {path.parent.name for path in (ROOT / "roadmap").glob("*/__init__.py")}
+    assert folders == PUBLIC.keys()
+    order = {"": len(PUBLIC), **{name: number for number, name in enumerate(PUBLIC)}}
+    above = importing(
+        lambda file, found: (
+            found.package == "roadmap"
+            and order[roadmap_package(found.module)] > order[roadmap_package(file)]
+        )
+    )
+    assert above == []
+
+
+def test_other_packages_import_only_public_modules() -> None:
+    used = {
+        found.module: f"{file}:{found.line}: {found.module}"
+        for file in source_files("scripts", "quality")
+        for found in imports(file)
+        if roadmap_package(found.module) not in {"", roadmap_package(file)}
+    }
+    public = {f"roadmap.{name}.{each}" for name, all_ in PUBLIC.items() for each in all_.split()}
+    assert [used[each] for each in used.keys() - public] == [], "not in PUBLIC"
+    assert sorted(public - used.keys()) == [], "no longer imported: take it out of PUBLIC"
+
+
+def test_packages_load_only_what_is_imported() -> None:
+    """`__init__.py` has no code, at most a docstring: memory and start-up time depend on it."""
+    with_code = {
+        file
+        for file in source_files()
+        if file.endswith("/__init__.py")
+        for node in ast.parse((ROOT / file).read_text("utf-8")).body
+        if not isinstance(node, ast.Expr)
+    }
+    assert with_code == INIT_WITH_CODE.keys()
+
+
+def test_pages_import_nothing_of_the_api() -> None:
+    """Pages and API call the same domain functions."""
+    above = importing(
+        lambda file, found: (
+            file.startswith("web/pages/") and (found.module + ".").startswith("web.api.")
+        )
+    )
+    assert above == []
+
+
+def test_an_api_module_imports_no_other() -> None:
+    """Parts that two of them need are below: in web/*.py or in the domain."""
+    beside = importing(
+        lambda file, found: file.startswith("web/api/") and found.module.startswith("web.api")
+    )
+    assert beside == []
+
+
+def test_the_http_layer_knows_nothing_of_roadmaps() -> None:
+    """It imports core and itself, and nothing else of the product."""
+    product = LAYERS.keys() - {"core"}
+    outside = importing(
+        lambda file, found: (
+            file.startswith("web/http/")
+            and found.package in product
+            and not (found.module + ".").startswith("web.http.")
+        )
+    )
+    assert outside == []
+
+
+def test_a_file_imports_nothing_from_beside_the_service() -> None:
+    assert importing(lambda file, found: found.package in BESIDE) == []
+
+
+def test_a_file_imports_no_library_that_is_forbidden_in_its_layer() -> None:
+    assert (
+        importing(lambda file, found: found.package in FORBIDDEN.get(top_package(file), set()))
+        == []
+    )
+
+
+def test_a_starting_service_loads_no_module_that_is_used_later(tmp_path: Path) -> None:
+    code = (
+        "import sys, roadmap_app, tasks; "
+        f"print([name for name in {NOT_AT_THE_START} if name in sys.modules])"
+    )
+    environment = {**clean_environment(), "SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.stdout.strip(), run.stderr) == ("[]", "")
+
+
+def test_openai_is_imported_by_one_file_only() -> None:
+    importers = [
+        file for file in source_files() if any(found.package == "openai" for found in imports(file))
+    ]
+    assert importers == [MODEL_CLIENT]
+
+
+def test_migrations_import_peewee_only() -> None:
+    files = [file for file in source_files() if top_package(file) == "migrations"]
+    assert files
+    outside = {found.package for file in files for found in imports(file)} - sys.stdlib_module_names
+    assert outside == {"peewee"}
+
+
+def test_openai_is_not_loaded_by_a_process_that_calls_no_model(tmp_path: Path) -> None:
+    """Even with a key: the API and the logs worker have the generator, but do not call it."""
+    code = """import sys, roadmap_app
+from roadmap.generation.generator import current_generator
+print(current_generator().name, "openai" in sys.modules)"""
+    environment = {
+        **clean_environment(),
+        "SERVICE_TYPE": "all",
+        "DATA_DIR": str(tmp_path),
+        "OPENAI_API_KEY": "sk-test",
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.stdout.split(), run.stderr) == (["model:gpt-5-mini", "False"], "")
