@@ -67,7 +67,7 @@ PUBLIC = {
         formats.zip_ import_validation importer map.drawing map.shapes map.style
         map.text_width share_links shared_view
     """,
-    "webhooks": "admin_cancel sender settings",
+    "webhooks": "sender settings",
 }
 # Packages with code in `__init__.py`, and the reason. All others load only what is imported.
 INIT_WITH_CODE = {

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 from huey.exceptions import HueyException
@@ -17,8 +18,9 @@ from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.messages import SignedJsonSerializer
 from reliable_queue.queue import ReliableQueue
 from reliable_queue.storage import DeadLetter
+from roadmap.plan.jobs import JobName
 from tasks import content, logs, upkeep
-from tasks.queues import OUTAGE_PAUSE, content_queue, job, logs_queue
+from tasks.queues import OUTAGE_PAUSE, STOPS, content_queue, job, logs_queue
 from tests.cases import try_each
 
 NAMES = {
@@ -44,6 +46,11 @@ print(*(f"{task.__module__}.{task.__name__}" for task in classes))
 """
 
 over_names = try_each("name", NAMES)
+
+
+def test_each_stop_names_a_function() -> None:
+    assert len(STOPS) == len(JobName)
+    assert all(callable(resolve_name(path)) for path in STOPS.values())
 
 
 class TestNames:
