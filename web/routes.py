@@ -89,6 +89,7 @@ from web.api.admin import roadmaps as roadmaps_
 from web.call import NoBody
 from web.endpoint import Endpoint, LargeBody
 from web.exported_files import MEDIA_TYPES
+from web.http.pagination import PageQuery
 from web.links import ImportedRoadmap
 from web.pages import docs, preferences, static_files
 from web.pages.account import account
@@ -187,7 +188,7 @@ ENDPOINTS = (
     Endpoint("POST", API + "/invitations", keys.create_invitation, "Invite somebody",
         keys.NewInvitation, body=InvitationRequest, status=201, scope=Scope.admin, has_secret=True),
     Endpoint("GET", API + "/invitations", keys.list_invitations, "List invitations", InvitationList,
-        query=keys.InvitationsQuery, scope=Scope.admin),
+        query=PageQuery, scope=Scope.admin),
     Endpoint("GET", API + "/invitations/{invitation_id}", keys.read_invitation,
         "Read an invitation", InvitationInfo, scope=Scope.admin),
     Endpoint("DELETE", API + "/invitations/{invitation_id}", keys.withdraw_invitation,
@@ -322,7 +323,7 @@ ENDPOINTS = (
     observe(ADMIN + "/logs/export", logs.export_logs, "Export the execution log", None,
         query=FilterQuery, media_type="application/x-ndjson"),
     Endpoint("GET", ROADMAP + "/receipt", revisions_.read_receipt, "Read what it cost", Receipt,
-        query=revisions_.ReceiptQuery),
+        query=PageQuery),
     Endpoint("GET", ROADMAP + "/trace", revisions_.read_trace, "Read how it was made", Trace),
     observe(ADMIN + "/roadmaps", roadmaps_.search_roadmaps, "Search all roadmaps", OverseenList,
         query=SearchQuery),

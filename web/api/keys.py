@@ -1,8 +1,6 @@
 """API keys of the caller, and invitations that an administrator gives."""
 
-from uuid import UUID
-
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from roadmap.accounts import api_keys, invitations
 from roadmap.accounts.api_keys import KeyInfo, KeyList
@@ -13,19 +11,13 @@ from web import tokens
 from web.audit_actor import actor_of
 from web.call import Call
 from web.http import limits
-from web.http.pagination import CURSOR, Limit, paged
+from web.http.pagination import paged
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
 from web.http.urls import quoted_path
 from web.revocation_cache import revocations
 
 FOR_OPERATORS = {Scope.observe, Scope.admin}  # a key of an operator with these is audited
-
-
-class InvitationsQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    cursor: UUID | None = CURSOR
-    limit: Limit = 50
 
 
 class NewInvitation(InvitationInfo):

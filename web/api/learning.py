@@ -1,22 +1,16 @@
 """What a learner does with a roadmap."""
 
-from uuid import UUID
-
-from pydantic import BaseModel, ConfigDict
-
 from roadmap.learning import progress
 from roadmap.learning.progress import Attempt, LearnerConcept, Profile
 from roadmap.learning.schedule import Schedule
 from roadmap.lifecycle import schedule_settings
 from web.call import Call
-from web.http.pagination import CURSOR, Limit, paged
+from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
 from web.http.urls import quoted_path
 
 
-class AttemptsQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    cursor: UUID | None = CURSOR
+class AttemptsQuery(PageQuery):
     limit: Limit = 20
 
 

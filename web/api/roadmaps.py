@@ -31,7 +31,7 @@ from web.authentication import run_for_caller
 from web.call import Call
 from web.create_writer import accept
 from web.endpoint import Endpoint
-from web.http.pagination import CURSOR, Limit, paged
+from web.http.pagination import CURSOR, Limit, PageQuery, paged
 from web.http.prefer_header import MINIMAL, preference_applied, prefers_minimal, wait_of
 from web.http.response_cache import ResponseCache
 from web.http.responses import Document, Reply, to_response
@@ -92,10 +92,7 @@ class ListQuery(BaseModel):
     )
 
 
-class LogsQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    cursor: UUID | None = CURSOR
-    limit: Limit = 50
+class LogsQuery(PageQuery):
     level: LogLevel | None = Field(None, description="Only this level.")
     category: Annotated[str, Field(max_length=40), PRINTABLE] | None = Field(
         None, description="Only this category, such as `planning`."

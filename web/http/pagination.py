@@ -2,8 +2,9 @@
 
 from typing import Annotated
 from urllib.parse import urlencode
+from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 from web.http.responses import Reply
@@ -11,6 +12,14 @@ from web.http.urls import quoted_path
 
 Limit = Annotated[int, Field(ge=1, le=100, description="How many at most.")]
 CURSOR = Field(None, description="`next_cursor` of the page before.")
+
+
+class PageQuery(BaseModel):
+    """Query of a list in pages."""
+
+    model_config = ConfigDict(extra="forbid")
+    cursor: UUID | None = CURSOR
+    limit: Limit = 50
 
 
 def paged(request: Request, query: BaseModel, page: BaseModel) -> Reply:
