@@ -21,12 +21,11 @@ from web.errors import HANDLERS
 from web.http import limits
 from web.http.middleware import MIDDLEWARE
 from web.http.routing import IndexedRouter
-from web.load_shedding import backlog
 from web.revocation_cache import revocations
 from web.routes import ROUTES
 from web.sse import close_on_signals, poller
 
-PARTS = (saver, create_writer, limits, backlog, revocations, poller)  # each with start() and stop()
+PARTS = (saver, create_writer, limits, revocations, poller)  # each with start() and stop()
 
 
 @asynccontextmanager

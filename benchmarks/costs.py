@@ -43,7 +43,6 @@ FEATURES = {
     "limits and backlog": (
         "web/http/limits.py",
         "core/rate_limiter.py",
-        "web/load_shedding.py",
         "core/background_refresh.py",
     ),
     "reading and validating": (
@@ -56,12 +55,10 @@ FEATURES = {
     "careful headers, request id, trace, metrics": (
         "web/http/middleware.py",
         "core/tracing.py",
-        "web/http/request_metrics.py",
         "core/metric_counters.py",
     ),
     "routing and the endpoint": (
         "web/http/routing.py",
-        "web/http/fast_headers.py",
         "web/endpoint.py",
     ),
     "answer": ("web/http/responses.py", "web/api/", "roadmap/lifecycle/queries.py"),

@@ -54,8 +54,7 @@ from web import openapi_file
 from web.api.roadmaps import LinkedTree
 from web.deprecation import FIELDS as DEPRECATED
 from web.endpoint import Endpoint, LargeBody
-from web.http.problem_types import INTERNAL, PROBLEMS, ProblemType
-from web.http.problems import MEDIA_TYPE, Problem
+from web.http.problems import INTERNAL, MEDIA_TYPE, PROBLEMS, Problem, ProblemType
 from web.http.request_body import is_optional
 from web.routes import ENDPOINTS, operation_id
 

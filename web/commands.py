@@ -3,18 +3,13 @@
 from functools import partial
 from uuid import UUID
 
-from starlette.requests import Request
-
 from core.db import database
-from roadmap.exchange import account_export
-from roadmap.exchange.account_export import ExportInfo
 from roadmap.exchange.formats.json_ import PortableRoadmap
 from roadmap.exchange.importer import IN_FILE, Missing, imported
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.operations.execution_log import record
 from roadmap.plan.views import RoadmapSummary
 from web.http import limits
-from web.http.security_log import log_security_event
 from web.job_sender import send
 
 
@@ -36,12 +31,3 @@ def import_document(
     made = imported(owner_id, document, missing)
     send(made.steps)
     return made.roadmap
-
-
-def order_export(request: Request, owner_id: UUID) -> ExportInfo:
-    """Order an archive of all data of the account. Raises TooMany, Unavailable."""
-    limits.count_export(owner_id)
-    made, steps = account_export.order(owner_id)
-    send(steps)
-    log_security_event(request, "export-ordered", account=owner_id, export=made.id)
-    return made

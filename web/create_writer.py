@@ -1,46 +1,63 @@
-"""The accept path: requests that arrive together are committed together, and answered right after the commit."""
+"""Accept path: requests that arrive together are committed together, then answered."""
 
 from collections.abc import Sequence
 
+from core.background_refresh import BackgroundRefresh
+from core.db import settings
 from core.group_commit import GroupCommit
 from core.tracing import entered
 from roadmap.accounts.idempotency_store import StoredAnswer
-from roadmap.lifecycle.create import NewRoadmap, create_many
+from roadmap.lifecycle.create import NewRoadmap, count_queued, create_many, too_long_a_queue
 from roadmap.operations.execution_log import record
 from roadmap.plan.jobs import Job
 from web.job_sender import sender
-from web.load_shedding import backlog
+
+
+class Backlog:
+    """Number of roadmaps that wait for a worker, refreshed in the background."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.refresher = BackgroundRefresh(self._refresh, name="Backlog")
+
+    def _refresh(self) -> None:
+        self.waiting = count_queued(settings.most_queued_roadmaps)
 
 
 def _commit(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
     results = create_many(batch)
-    steps = [result for result in results if isinstance(result, Job)]
-    for step in steps:  # before a worker can have anything to say about it
-        with entered(step.trace):
-            record("api", "accept", "Accepted the goal", roadmap_id=step.id)
+    steps = []
+    for result in results:
+        if isinstance(result, Job):
+            steps.append(result)
+            with entered(result.trace):  # before a worker can log anything about it
+                record("api", "accept", "Accepted the goal", roadmap_id=result.id)
     sender.submit(steps)
     return results
 
 
 accepted: GroupCommit[NewRoadmap, Job | StoredAnswer] = GroupCommit(_commit, name="Writer")
+backlog = Backlog()
 
 
 async def accept(new: NewRoadmap) -> StoredAnswer | None:
-    """None once it is committed; what was answered to the first request of its name, when there was one before.
+    """Commit a roadmap; return the first response to its Idempotency-Key if there is one.
 
-    Raises Unavailable, TooMany, Unauthenticated.
+    Raises Unavailable, also when new roadmaps would wait too long, RateLimited, Unauthenticated.
     """
-    backlog.check()
+    backlog.refresher.ask()
+    if backlog.waiting >= settings.most_queued_roadmaps:  # may be a second old
+        raise too_long_a_queue(backlog.waiting)
     result = await accepted.submit(new)
     return result if isinstance(result, StoredAnswer) else None
 
 
 def start() -> None:
-    sender.start()
-    accepted.start()
+    for part in (sender, accepted, backlog.refresher):
+        part.start()
 
 
 def stop() -> None:
     """Answer and send everything that was accepted."""
-    accepted.stop()
-    sender.stop()
+    for part in (backlog.refresher, accepted, sender):
+        part.stop()

@@ -1,4 +1,4 @@
-"""What is deprecated, since when, and until when it is understood at least (RFC 9745, RFC 8594)."""
+"""Deprecated fields: since when, and until when they are understood (RFC 9745, RFC 8594)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, Deprecated]] = {
 
 
 def deprecations(body: Any) -> Mapping[str, str]:
-    """The headers of the answer to this body: of the first field that goes, where it has any of them."""
+    """Return the headers for a body: of its deprecated field that goes first, if it has any."""
     fields = FIELDS.get(type(body), {})
     used = [fields[name] for name in fields if name in body.model_fields_set]
     return min(used, key=lambda each: each.until).headers if used else NOTHING

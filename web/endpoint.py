@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from inspect import iscoroutinefunction
 from typing import Any, ClassVar, TypeVar
@@ -16,22 +16,21 @@ from starlette.types import Scope as Connection
 
 from core.db import SerializationConflict, transaction
 from core.errors import PreconditionFailed, RoadmapError
-from roadmap.accounts.identity import Principal, Scope
+from roadmap.accounts.identity import IdempotencyKey, Principal, Scope
 from roadmap.accounts.principals import confirm
 from roadmap.plan.format_version import LARGEST
 from web import idempotency
-from web.authentication import NOBODY, check_scope, identify
-from web.call import Call, Handler, NoQuery, is_conditional
+from web.authentication import NOBODY, check_scope, identify, run_for_caller
+from web.call import Call, Handler, NoQuery, ids_of, is_conditional
 from web.deprecation import FIELDS as DEPRECATED
 from web.deprecation import deprecations
 from web.http import limits
 from web.http.child_process import run_in_child, run_in_parser_thread
-from web.http.concurrency import in_public_thread, large_body_slot, run_for_account
-from web.http.etags import check_match
-from web.http.fast_headers import IndexedRequest
+from web.http.concurrency import in_public_thread, large_body_slot
 from web.http.host_and_csrf import address_of, check_host, check_same_site
-from web.http.request_body import body_of, can_parse_inline, ids_of, query_of, read_json
-from web.http.responses import tag_of, to_response
+from web.http.request_body import body_of, can_parse_inline, query_of, read_json
+from web.http.responses import check_match, tag_of, to_response
+from web.http.routing import IndexedRequest
 from web.revocation_cache import revocations
 
 Result = TypeVar("Result")
@@ -79,10 +78,6 @@ class Endpoint:
         return self.scope or (Scope.read if self.method == "GET" else Scope.write)
 
     @cached_property
-    def must_confirm(self) -> bool:
-        return self.confirms or self.has_secret
-
-    @cached_property
     def takes_key(self) -> bool:
         """Whether it honours an Idempotency-Key, which belongs to an account."""
         return self.method == "POST" and self.response is not None and not self.public
@@ -94,7 +89,8 @@ class Endpoint:
         caller = await self.admit(request)
         if self.current is None and is_conditional(request):
             raise PreconditionFailed(
-                "What is sent here changes nothing that has an ETag. Leave If-Match and If-None-Match out."
+                "What is sent here changes nothing that has an ETag. "
+                "Leave If-Match and If-None-Match out."
             )
         response = await self.answer(request, caller)
         await response(scope, receive, send)
@@ -119,23 +115,21 @@ class Endpoint:
         """Read the request and run the handler; a repeated one gets the first response."""
         ids = ids_of(request)
         query, sent = await self.read(request)
-        named = None
+        key, body = None, None
         if self.takes_key and idempotency.HEADER in request.headers:
-            name = partial(idempotency.parse_key, request, caller.account_id)
-            named = await self.process(caller, name, sent)
-        call = Call(caller, None, query, ids, request, named)
+            key = await self.parse_key(request, caller, sent)
         try:
-            call = replace(call, body=await self.process(caller, self.parse, sent))
-            response = await self.respond(call)
+            body = await self.parse(caller, sent)
+            response = await self.respond(Call(caller, body, query, ids, request, key))
         except RoadmapError:  # a repeated request may fail by now; it gets the first response
-            if named is None:
+            if key is None:
                 raise
-            earlier = await run_for_account(caller, idempotency.find, named)
+            earlier = await run_for_caller(caller, idempotency.find, key)
             if earlier is None:
                 raise
             response = earlier
-        if type(call.body) in DEPRECATED:
-            response.headers.update(deprecations(call.body))
+        if type(body) in DEPRECATED:
+            response.headers.update(deprecations(body))
         return response
 
     async def read(self, request: Request) -> tuple[BaseModel, Any]:
@@ -146,14 +140,14 @@ class Endpoint:
         query = query_of(self.query, request)
         return query, await read_json(self.body, request) if self.body else b""
 
-    async def process(
-        self, caller: Principal, function: Callable[[Any], Result], sent: Any
-    ) -> Result:
-        """Run a function of the body, which is small except in LargeBody."""
-        return function(sent)
+    async def parse_key(
+        self, request: Request, caller: Principal, sent: Any
+    ) -> IdempotencyKey | None:
+        """Return the request's Idempotency-Key. Raises Invalid."""
+        return idempotency.parse_key(request, caller.account_id, sent)
 
-    def parse(self, sent: Any) -> Any:
-        """Return what the handler gets as its body. Raises Malformed, Invalid."""
+    async def parse(self, caller: Principal, sent: Any) -> Any:
+        """Return the body for the handler. Raises Malformed, Invalid."""
         return body_of(self.body, sent) if self.body else None
 
     async def respond(self, call: Call) -> Response:
@@ -163,8 +157,8 @@ class Endpoint:
             return to_response(call.request, await self.handler(call), self.status)
         if self.public:
             return await in_public_thread(address_of(call.request), self.run, call)
-        with idempotency.one_at_a_time(call.named):
-            return await run_for_account(call.caller, self.run, call)
+        with idempotency.one_at_a_time(call.key):
+            return await run_for_caller(call.caller, self.run, call)
 
     def run(self, call: Call) -> Response:
         """Run the handler, in this thread.
@@ -174,26 +168,28 @@ class Endpoint:
         the same.
         """
         has_condition = is_conditional(call.request)
-        if call.named is None and not has_condition and not self.must_confirm:
+        must_confirm = self.confirms or self.has_secret
+        if call.key is None and not has_condition and not must_confirm:
             return self.act(call)
         for _ in range(TRIES):  # the second sees what overtook the first: perhaps the same request
             with (
                 suppress(SerializationConflict),
                 transaction(as_it_was=has_condition or self.reads_one_moment),
             ):
-                if self.must_confirm:
+                if must_confirm:
                     confirm(call.caller)
-                if call.named and (earlier := idempotency.begin(call.named)) is not None:
+                if call.key and (earlier := idempotency.begin(call.key)) is not None:
                     return earlier
-                if has_condition:  # checked by the GET: nobody changes what they could not read
+                if has_condition:  # the GET also checks that the caller may read it
                     assert self.current is not None
                     check_match(call.request, tag_of(self.current(call)))
                 response = self.act(call)
-                if call.named is None:
+                if call.key is None:
                     return response
-                return idempotency.store(call.named, response, has_secret=self.has_secret)
+                return idempotency.store(call.key, response, has_secret=self.has_secret)
         raise PreconditionFailed(
-            "Others change it at this moment. Read it again, then decide whether your change still fits."
+            "Others change it at this moment. Read it again, then decide whether your change still "
+            "fits."
         )
 
     def act(self, call: Call) -> Response:
@@ -217,25 +213,30 @@ class LargeBody(Endpoint):
         assert self.body is not None
         return query_of(self.query, request), await read_json(self.body, request, LARGEST)
 
+    async def parse_key(
+        self, request: Request, caller: Principal, sent: Any
+    ) -> IdempotencyKey | None:
+        parse_key = partial(idempotency.parse_key, request, caller.account_id)
+        return await self.process(caller, parse_key, sent, is_small=can_parse_inline(sent))
+
+    async def parse(self, caller: Principal, sent: Any) -> Any:
+        assert self.body is not None
+        is_small = can_parse_inline(sent)
+        parse = partial(body_of if is_small else partial(run_in_child, body_of), self.body)
+        return await self.process(caller, parse, sent, is_small=is_small)
+
     async def process(
-        self, caller: Principal, function: Callable[[Any], Result], sent: Any
+        self, caller: Principal, function: Callable[[Any], Result], sent: Any, *, is_small: bool
     ) -> Result:
-        """Run it in a thread; large bodies wait for each other and count as imports."""
-        if can_parse_inline(self.document_of(sent)):
-            return await run_for_account(caller, function, sent)
+        """Run a function of the body in a thread.
+
+        Large bodies wait for each other and count as imports.
+        """
+        if is_small:
+            return await run_for_caller(caller, function, sent)
         limits.check_import(caller.account_id)
         try:
             return await run_in_parser_thread(function, sent)
         except RoadmapError:
             limits.count_import(caller.account_id)  # one that is refused has cost as much
             raise
-
-    def parse(self, sent: Any) -> Any:
-        if can_parse_inline(sent):
-            return super().parse(sent)
-        return run_in_child(body_of, self.body, sent)
-
-    def document_of(self, sent: Any) -> bytes:
-        """Return the bytes that decide whether the body is large."""
-        content: bytes = sent
-        return content

@@ -1,7 +1,8 @@
-"""The Idempotency-Key of a request (an IETF draft): sent again with the same key, it is answered as it was, and done once.
+"""Idempotency-Key header (an IETF draft): a repeated request gets the first response.
 
-The key is the caller's. An answer is kept for a day, in the transaction of what was done. One that has a secret is not kept: a
-repeated request is answered with 409 and the address of what the first has made.
+The key belongs to the caller's account. The response is kept for a day, stored in the transaction
+of the work. One with a secret is not kept: a repeated request gets 409 with the address of what
+the first has made.
 """
 
 import hashlib
@@ -17,22 +18,22 @@ from starlette.responses import Response
 
 from core.errors import Conflict, FieldError, Invalid, KeyInUse
 from roadmap.accounts import idempotency_store
-from roadmap.accounts.idempotency_store import IdempotencyKey, StoredAnswer, check_same
+from roadmap.accounts.idempotency_store import StoredAnswer, check_same
+from roadmap.accounts.identity import IdempotencyKey
 from web.http.request_body import can_parse_inline
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true"}
-KEY = re.compile(
-    r'(?!")[!-~]{1,200}|"(?:[ !#-\[\]-~]|\\["\\]){1,200}"'
-)  # as it is, or a quoted string (RFC 9651)
-OWN = ("content-length", "x-request-id")  # headers of each answer by itself
+# As it is, or a quoted string (RFC 9651)
+KEY = re.compile(r'(?!")[!-~]{1,200}|"(?:[ !#-\[\]-~]|\\["\\]){1,200}"')
+OWN = ("content-length", "x-request-id")  # headers that each response sets itself
 
-_running: set[str] = set()  # hashes of the names of requests that this process is answering
-_ended = threading.Condition()  # one of them is not any more
+_running: set[str] = set()  # hashes of the keys of requests that this process is answering
+_ended = threading.Condition()  # notified when one of them ends
 
 
 def parse_key(request: Request, owner_id: UUID, content: bytes) -> IdempotencyKey | None:
-    """None without a key. Raises Invalid."""
+    """Return the key of a request, or None. Raises Invalid."""
     given = request.headers.getlist(HEADER)
     if not given:
         return None
@@ -46,25 +47,34 @@ def parse_key(request: Request, owner_id: UUID, content: bytes) -> IdempotencyKe
 
 
 def make_key(key: str, owner_id: UUID, request: Request, content: bytes) -> IdempotencyKey:
-    """The same request has the same name: method, address, query, and what is sent, however it is written in JSON. A large
-    document has that of its bytes.
+    """Return a key with the fingerprint of a request: its method, path, query and body.
+
+    A body is compared in one spelling of its JSON, and a large one by its bytes.
     """
     query = request.scope["query_string"].decode("latin-1")
     asked = hashlib.sha256("\n".join((request.method, request.scope["path"], query, "")).encode())
-    asked.update(_same_json(content).encode() if can_parse_inline(content) else content)
+    if can_parse_inline(content):
+        try:
+            content = json.dumps(json.loads(content.decode()), sort_keys=True).encode()
+        except (ValueError, RecursionError):  # it is no JSON
+            content = content.decode("utf-8", "backslashreplace").encode()
+    asked.update(content)
     key_hash = hashlib.sha256(f"{owner_id.hex} {key}".encode()).hexdigest()
     return IdempotencyKey(owner_id, key_hash, asked.hexdigest())
 
 
 def find(of: IdempotencyKey) -> Response | None:
-    """The first answer, if there is one already. Raises KeyReused, Conflict, Unavailable."""
+    """Return the first response, if there is one. Raises KeyReused, Conflict, Unavailable."""
     found = idempotency_store.find([of]).get(of.key_hash)
     return replay(of, found) if found is not None else None
 
 
 @contextmanager
 def one_at_a_time(of: IdempotencyKey | None, *, patience: float = 0.0) -> Iterator[None]:
-    """For a `with` around the answering. Whoever runs in a thread may wait so many seconds for another. Raises KeyInUse."""
+    """Answer one request with this key at a time. Raises KeyInUse.
+
+    A caller in a thread may wait `patience` seconds for another to end.
+    """
     if of is None:
         yield
         return
@@ -84,13 +94,16 @@ def one_at_a_time(of: IdempotencyKey | None, *, patience: float = 0.0) -> Iterat
 
 
 def begin(of: IdempotencyKey) -> Response | None:
-    """The first answer, if there is one. In the transaction that does what is asked. Raises KeyReused."""
+    """Return the first response, if there is one, else hold the key. Raises KeyReused.
+
+    Call it in the transaction of the work.
+    """
     earlier = idempotency_store.begin(of)
     return replay(of, earlier) if earlier is not None else None
 
 
 def store(of: IdempotencyKey, response: Response, *, has_secret: bool = False) -> Response:
-    """The response, which whoever repeats the request will get. In the same transaction."""
+    """Store the response for repeated requests, in the same transaction, and return it."""
     idempotency_store.store(to_stored(of, response, has_secret=has_secret))
     return response
 
@@ -103,22 +116,14 @@ def to_stored(of: IdempotencyKey, response: Response, *, has_secret: bool = Fals
 
 
 def replay(of: IdempotencyKey, earlier: StoredAnswer) -> Response:
-    """Raises KeyReused, Conflict."""
+    """Return the stored response. Raises KeyReused, Conflict."""
     kept = check_same(of, earlier)
     if kept.content is None:
         made = (
             f" What it made is at {kept.headers['location']}." if "location" in kept.headers else ""
         )
-        again = "For another secret, send the request with a new Idempotency-Key."
         raise Conflict(
-            f"This request was carried out before; its answer is not kept, as it may have a secret.{made} {again}"
+            "This request was carried out before; its answer is not kept, as it may have a secret."
+            f"{made} For another secret, send the request with a new Idempotency-Key."
         )
     return Response(kept.content, kept.status, {**kept.headers, **REPLAYED})
-
-
-def _same_json(content: bytes) -> str:
-    """In one spelling; what is no JSON stays as it is."""
-    try:
-        return json.dumps(json.loads(content.decode()), sort_keys=True)
-    except (ValueError, RecursionError):
-        return content.decode("utf-8", "backslashreplace")

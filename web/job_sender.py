@@ -11,5 +11,5 @@ sender = Sender()
 
 
 def send(steps: Sequence[Job]) -> None:
-    """When what they follow from is committed. Never waits for the broker."""
+    """Send jobs after the commit. Never waits for the broker."""
     database.after_commit(partial(sender.submit, steps))

@@ -1,6 +1,6 @@
 """Registration, logins and changes of credentials, for the API and the pages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,10 +21,9 @@ from roadmap.accounts.accounts import (
     User,
 )
 from roadmap.accounts.identity import Device, Login
-from roadmap.lifecycle import account_deletion
+from roadmap.plan.jobs import Job
 from web import tokens
 from web.audit_actor import actor_of
-from web.authentication import COOKIE, login_in_cookie
 from web.call import Call
 from web.http import limits
 from web.http.host_and_csrf import address_of
@@ -32,6 +31,7 @@ from web.http.security_log import log_security_event
 from web.job_sender import send
 from web.password_pool import hash_in_thread
 from web.revocation_cache import revocations
+from web.tokens import COOKIE, login_in_cookie
 
 COOKIE_HEADER = f"{COOKIE}={{}}; Path=/; Max-Age={{}}; Secure; HttpOnly; SameSite=Lax"
 FORGET = {  # headers that make a browser forget a login
@@ -87,12 +87,14 @@ async def change_email(call: Call, change: EmailChange) -> Begun:
         return await _begin(call, "email-changed", begin)
 
 
-async def delete_account(call: Call, given: DeletionRequest) -> Deletion:
+async def delete_account(
+    call: Call, given: DeletionRequest, cancel_work: Callable[[UUID], Sequence[Job]]
+) -> Deletion:
     """Delete the account, in 30 days for good, and end all its logins and its work."""
 
     def end_work() -> None:
         revocations.refresh()
-        send(account_deletion.cancel_work(call.owner))
+        send(cancel_work(call.owner))
 
     with limits.attempt(call.request, call.owner.hex):
         deletion = await hash_in_thread(accounts.delete, call.caller, given)

@@ -1,4 +1,4 @@
-"""The OpenAPI description of the API, as it is served."""
+"""OpenAPI description of the API, as it is served."""
 
 from functools import cache
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where passwords are hashed: a few at once, since each takes 19 MiB, and a bounded line behind them."""
+"""Threads that hash passwords: a few, since each takes 19 MiB, with a bounded queue."""
 
 from collections.abc import Callable
 from typing import TypeVar

@@ -1,14 +1,15 @@
 """Filters for searches of operators in roadmaps and the execution log."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from core.sanitize import CLEAN, Rule
-from roadmap.lifecycle.admin_queries import RoadmapSearch
 from roadmap.operations.execution_log import LogLevel
 from roadmap.operations.log_search import LONGEST_TEXT, LogFilter
 from roadmap.plan.statuses import RoadmapStatus
@@ -18,32 +19,38 @@ EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo
 WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}.*")
 
 
-def _written(given: Any) -> Any:
-    """Not a number of seconds, which pydantic takes as well."""
+def _check_written(given: Any) -> Any:
+    """Refuse a number of seconds, which pydantic accepts."""
     if isinstance(given, datetime) or WRITTEN.fullmatch(str(given)):
         return given
     raise ValueError("should be a time with its zone, such as 2026-11-26T09:30:00Z")
 
 
-def _within_reason(moment: datetime) -> datetime:
-    """Nothing is older or younger, and databases know no year 0."""
-    return min(max(moment, EARLIEST), LATEST)
+def _list_of(kind: type[StrEnum], number: str, *, may_be_empty: bool) -> Callable[[str], str]:
+    """Return a validator of members of an enumeration, separated by commas."""
+
+    def check(text: str) -> str:
+        if not set(text.split(",")) <= set(kind) and (text or not may_be_empty):
+            raise ValueError(f"should be {number} of {', '.join(kind)}, separated by commas")
+        return text
+
+    return check
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_within_reason)]
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_check_written),
+    # Nothing is older or younger, and databases know no year 0
+    AfterValidator(lambda moment: min(max(moment, EARLIEST), LATEST)),
+]
 ANY_STATUS = "|".join(RoadmapStatus)
 LONGEST_WORDS = 200  # characters
 
 
-def _statuses(text: str) -> str:
-    if any(status not in set(RoadmapStatus) for status in text.split(",") if text):
-        raise ValueError(
-            f"should be one or several of {', '.join(RoadmapStatus)}, separated by commas"
-        )
-    return text
-
-
-STATUSES = Rule(_statuses, rf"^((({ANY_STATUS}),)*({ANY_STATUS}))?$")
+STATUSES = Rule(
+    _list_of(RoadmapStatus, "one or several", may_be_empty=True),
+    rf"^((({ANY_STATUS}),)*({ANY_STATUS}))?$",
+)
 Words = Annotated[str, Field(max_length=LONGEST_WORDS), CLEAN]
 
 
@@ -79,22 +86,20 @@ class SearchQuery(BaseModel):
     limit: Limit = 20
 
     @property
-    def sought(self) -> RoadmapSearch:
+    def sought(self) -> dict[str, Any]:
+        """Return the fields of a RoadmapSearch."""
         statuses = tuple(RoadmapStatus(status) for status in self.status.split(",") if status)
         same = {
             name: getattr(self, name)
             for name in ("owner", "text", "error", "generator", "over_budget", "since", "until")
         }
-        return RoadmapSearch(statuses=statuses, **same)
+        return {"statuses": statuses, **same}
 
 
-def _levels(given: str) -> str:
-    if set(given.split(",")) <= set(LogLevel):
-        return given
-    raise ValueError(f"should be one or more of {', '.join(LogLevel)}, separated by commas")
-
-
-LEVELS = Rule(_levels, r"^(debug|info|warning|error)(,(debug|info|warning|error))*$")
+LEVELS = Rule(
+    _list_of(LogLevel, "one or more", may_be_empty=False),
+    r"^(debug|info|warning|error)(,(debug|info|warning|error))*$",
+)
 Name = Annotated[str, Field(min_length=1, max_length=80), CLEAN]
 
 
@@ -120,7 +125,10 @@ class FilterQuery(BaseModel):
     until: Moment | None = Field(None, description="Only before this moment.")
     text: Annotated[str, Field(max_length=LONGEST_TEXT), CLEAN] = Field(
         "",
-        description='Only with these words in message or step: all of them, "a phrase", -not this one, one or another.',
+        description=(
+            'Only with these words in message or step: all of them, "a phrase", -not this one, '
+            "one or another."
+        ),
         examples=['"rate limit" -retry'],
     )
 

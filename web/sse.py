@@ -1,6 +1,7 @@
-"""Server-sent events: one poller for all clients of this process, on a thread and a connection of its own.
+"""Server-sent events: one poller for all clients of this process, in its own thread.
 
-Each client has a bounded queue; one that does not read fast enough is closed, and resumes by Last-Event-ID.
+Each client has a bounded queue. One that does not read fast enough is disconnected, and resumes by
+Last-Event-ID.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import logging
 import re
 import signal
 import threading
+from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from time import monotonic
@@ -27,18 +29,19 @@ from web.revocation_cache import revocations
 
 logger = logging.getLogger(__name__)
 
-TICK = 0.25  # seconds between two looks, while anybody watches
+TICK = 0.25  # seconds between two polls, while a client watches
 HEARTBEAT = 15.0  # seconds of silence after which a comment keeps the connection open
-# Parts of the next event: some clients take for one whatever ends with an empty line.
+# Parts of the next event: some clients take anything that ends with an empty line for an event.
 RETRY, STILL_HERE = b"retry: 2000\n", b": still here\n"
 WAITING = 1000  # events that a client may be behind
-LONGEST_STREAM = 3600.0  # seconds; who comes back shows again who they are
+LONGEST_STREAM = 3600.0  # seconds, after which a client authenticates again
 MOST_WATCHERS = 2000
-MOST_OF_ONE = 100  # of these, for one account
+MOST_OF_ONE = 100  # watchers of one account
 LARGEST_SEQ = 2**31 - 1
 
 
 def last_event_id(request: Request) -> int:
+    """Return the Last-Event-ID of a request, or 0. Raises Invalid."""
     given = request.headers.get("last-event-id", "0")
     if not re.fullmatch(r"[0-9]{1,10}", given) or int(given) > LARGEST_SEQ:
         raise Invalid(
@@ -50,6 +53,8 @@ def last_event_id(request: Request) -> int:
 
 @dataclass(eq=False, slots=True)
 class Watcher:
+    """A client that watches a roadmap."""
+
     caller: Principal
     roadmap_id: UUID
     after: int  # the number of the last event that this client has
@@ -58,18 +63,18 @@ class Watcher:
 
     @property
     def place(self) -> tuple[UUID, UUID]:
-        """What it watches as whose: a roadmap may become another one's meanwhile."""
+        """Return the roadmap and its owner, since a roadmap may be transferred meanwhile."""
         return self.roadmap_id, self.caller.account_id
 
     def deliver(self, event: Event | None) -> None:
-        """Runs in the client's loop; None closes the stream."""
+        """Queue an event, in the client's loop; None closes the stream."""
         if event is not None and self.queue.qsize() >= WAITING - 1:
             event = None
         with contextlib.suppress(asyncio.QueueFull):
             self.queue.put_nowait(event)
 
     async def together(self, silence: float) -> list[Event | None]:
-        """All that has arrived, or what arrives first; nothing when nothing does for so many seconds."""
+        """Return all events that have arrived, or wait for one; none after this silence."""
         try:
             arrived = [await asyncio.wait_for(self.queue.get(), silence)]
         except TimeoutError:
@@ -80,7 +85,7 @@ class Watcher:
 
 
 class EventPoller:
-    """`start()`, `watch(...)` for each client, `stop()`."""
+    """Poller with `start()`, `watch(...)` for each client, and `stop()`."""
 
     def __init__(self) -> None:
         self._watchers: set[Watcher] = set()
@@ -95,7 +100,7 @@ class EventPoller:
         self._thread.start()
 
     def close(self) -> None:
-        """Let every stream end in order; clients come back to another process and resume."""
+        """End every stream in order, so that clients resume at another process."""
         with self._lock:
             self._stopping.set()
         self._arrived.set()
@@ -115,14 +120,20 @@ class EventPoller:
         *,
         silence: float = HEARTBEAT,
     ) -> AsyncGenerator[list[Event]]:
-        """What one client gets, from the event after number `after` to the roadmap's last one: whatever is there together;
-        after so many seconds of silence, nothing. It was finished before if it has been changed since: an end of which
-        `last_seq` tells that more came after it is passed over.
+        """Yield batches of events after number `after`, up to the roadmap's last one.
+
+        A batch is empty after so many seconds of silence. A terminal event before `last_seq` is
+        not the end: the roadmap has been changed since.
         """
         watcher = Watcher(
             caller, roadmap_id, after, asyncio.Queue(WAITING), asyncio.get_running_loop()
         )
-        self._add(watcher)
+        with self._lock:
+            if self._stopping.is_set():  # the poller does not end it any more
+                watcher.deliver(None)
+            else:
+                self._watchers.add(watcher)
+        self._arrived.set()
         until = monotonic() + LONGEST_STREAM
         try:
             while monotonic() < until:
@@ -142,28 +153,21 @@ class EventPoller:
                 self._watchers.discard(watcher)
 
     def check_room(self, caller: Principal) -> None:
-        """Raises Unavailable, TooMany."""
+        """Raise Unavailable or RateLimited when too many watch."""
         with self._lock:
             watchers = [watcher.caller.account_id for watcher in self._watchers]
         if len(watchers) >= MOST_WATCHERS:
             raise Unavailable("Too many people are watching. Try again.", retry_after=10)
         if watchers.count(caller.account_id) >= MOST_OF_ONE:
             raise RateLimited(
-                f"You watch {MOST_OF_ONE} roadmaps already. Close a stream before you open another.",
+                f"You watch {MOST_OF_ONE} roadmaps already. Close a stream before you open "
+                "another.",
                 retry_after=10,
             )
 
-    def _add(self, watcher: Watcher) -> None:
-        with self._lock:
-            if self._stopping.is_set():  # nobody would end it
-                watcher.deliver(None)
-                return
-            self._watchers.add(watcher)
-        self._arrived.set()
-
     def _run(self) -> None:
         while True:
-            self._arrived.clear()  # before looking: what comes later sets it again
+            self._arrived.clear()  # before polling, so that a later watcher sets it again
             if self._stopping.is_set():
                 break
             with self._lock:
@@ -172,10 +176,10 @@ class EventPoller:
                 self._arrived.wait()
                 continue
             try:
-                self._look(watchers)
+                self._poll(watchers)
             except Unavailable as error:
                 logger.warning("events wait: %s", error)
-            except Exception:  # an edge: one bad look must not end the streams of everybody
+            except Exception:  # an edge: one bad poll must not end all streams
                 logger.exception("events wait for the next look")
             self._stopping.wait(TICK)
         with self._lock:
@@ -183,33 +187,31 @@ class EventPoller:
         for watcher in leaving:
             self._deliver(watcher, None)
 
-    def _look(self, watchers: list[Watcher]) -> None:
-        """One query tells which roadmaps have news; only those are read. Who has logged out sees no more."""
+    def _poll(self, watchers: list[Watcher]) -> None:
+        """Read events of those roadmaps that one query finds to have new ones.
+
+        Watchers whose login has ended see no more.
+        """
+        watching = []
         for watcher in watchers:
             if revocations.has_ended(watcher.caller.session_id, watcher.caller.key_id):
                 self._deliver(watcher, None)
-        watchers = [
-            each
-            for each in watchers
-            if not revocations.has_ended(each.caller.session_id, each.caller.key_id)
-        ]
-        last = last_seqs({watcher.roadmap_id for watcher in watchers})
-        behind = [
-            watcher
-            for watcher in watchers
-            if last.get(watcher.place, watcher.after) > watcher.after
-        ]
-        for roadmap_id in {watcher.roadmap_id for watcher in behind}:
-            of_roadmap = [watcher for watcher in behind if watcher.roadmap_id == roadmap_id]
+            else:
+                watching.append(watcher)
+        last = last_seqs({watcher.roadmap_id for watcher in watching})
+        behind: dict[UUID, list[Watcher]] = defaultdict(list)
+        for watcher in watching:
+            if watcher.place not in last:  # deleted or transferred meanwhile
+                self._deliver(watcher, None)
+            elif last[watcher.place] > watcher.after:
+                behind[watcher.roadmap_id].append(watcher)
+        for roadmap_id, of_roadmap in behind.items():
             events = events_after(roadmap_id, min(watcher.after for watcher in of_roadmap))
             for watcher in of_roadmap:
                 for event in events:
                     if event.seq > watcher.after:
                         watcher.after = event.seq
                         self._deliver(watcher, event)
-        for watcher in watchers:
-            if watcher.place not in last:  # deleted or transferred meanwhile
-                self._deliver(watcher, None)
 
     @staticmethod
     def _deliver(watcher: Watcher, event: Event | None) -> None:
@@ -221,7 +223,7 @@ poller = EventPoller()
 
 
 def close_on_signals() -> None:
-    """At SIGTERM and SIGINT, end the streams and then do what the server does: it would wait for them otherwise."""
+    """End the streams at SIGTERM and SIGINT, so that the server does not wait for them."""
     if threading.current_thread() is not threading.main_thread():
         return  # a test's client runs the application in another thread and sends no signals
     loop = asyncio.get_running_loop()
@@ -237,13 +239,13 @@ def close_on_signals() -> None:
 
 
 def encode(event: Event) -> bytes:
-    """`id` is the event's number, so that Last-Event-ID resumes."""
+    """Encode an event with its number as `id`, from which Last-Event-ID resumes."""
     data = event.model_dump_json()
     return f"id: {event.seq}\nevent: {event.type}\ndata: {data}\n\n".encode()
 
 
 async def encoded(batches: AsyncGenerator[list[Event]]) -> AsyncGenerator[bytes]:
-    """The events as they are sent, the first with `retry`, and a comment where there was silence."""
+    """Encode batches, with `retry` before the first and a comment after silence."""
     yield RETRY
     async with contextlib.aclosing(batches):
         async for events in batches:
@@ -251,8 +253,9 @@ async def encoded(batches: AsyncGenerator[list[Event]]) -> AsyncGenerator[bytes]
 
 
 def stream(caller: Principal, roadmap_id: UUID, after: int, last_seq: int) -> StreamingResponse:
-    """`last_seq` is the number of the newest event so far. Raises Unavailable and TooMany, while the answer can still be one
-    of those, when too many watch already.
+    """Return a stream of events; `last_seq` is the number of the newest one so far.
+
+    Raises Unavailable or RateLimited, before the response begins, when too many watch.
     """
     poller.check_room(caller)
     return streamed(encoded(poller.watch(caller, roadmap_id, after, last_seq)))

@@ -1,81 +1,91 @@
-"""Signed texts that tell something to ourselves: who is logged in, who is invited, which page a form came from.
+"""Signed tokens of logins and invitations.
 
-Each purpose has a salt of its own, so that a text made for one is worth nothing for another. The first of the keys signs, all
-verify.
+Each purpose has its own salt, so that no token is valid for another purpose. The first of the
+keys signs, and all verify.
 """
 
 import hashlib
 import re
 import threading
 import time
+from contextlib import suppress
 from enum import StrEnum
 from functools import cache
 from uuid import UUID
 
-from itsdangerous import BadData, SignatureExpired, Signer, URLSafeTimedSerializer
+from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
+from starlette.requests import Request
 
 from core.backends import signing_keys
 from core.db import settings
 from core.errors import FieldError, Forbidden, Unauthenticated
-from roadmap.accounts import invitations
-from roadmap.accounts.identity import Login
+from roadmap.accounts.identity import INVITATION_LIFE, Login
 
-ADMIN, OBSERVER = 1, 2  # in a token; of others it says 0
+# Browsers send it to this host only, over TLS only, and no other site can set it.
+COOKIE = "__Host-roadmap"
+COOKIES = re.compile(f"(?:^|;) *{COOKIE}=([^;]*)")
+ADMIN, OBSERVER = 1, 2  # ranks in a token; 0 for others
 TOKEN = re.compile(r"[A-Za-z0-9._-]{1,300}")
 MOST_REMEMBERED = 10_000  # tokens
-_verified: dict[str, tuple[Login, float]] = {}  # with when they were signed, in seconds since 1970
+_verified: dict[str, tuple[Login, float]] = {}  # with the time of signing, in seconds since 1970
 _remembering = threading.Lock()
 
 
 class TokenPurpose(StrEnum):
     access = "roadmap.access-token"
     invitation = "roadmap.invitation"
-    csrf = "roadmap.csrf"
 
 
 def access_token(login: Login) -> str:
-    return str(
-        _serializer(TokenPurpose.access).dumps(
-            [login.session_id.hex, login.account_id.hex, _rank(login)]
-        )
-    )
+    rank = ADMIN if login.is_admin else OBSERVER if login.is_observer else 0
+    claims = [login.session_id.hex, login.account_id.hex, rank]
+    return str(_serializer(TokenPurpose.access).dumps(claims))
 
 
 def read_access_token(token: str) -> Login:
-    """Raises Unauthenticated. That its session has not ended is not checked here.
+    """Return the login of a token. Raises Unauthenticated, but not for a login that has ended.
 
-    A signature is verified once: what a token says does not change, only that it expires.
+    A signature is verified once: the content of a token does not change, it only expires.
     """
     known = _verified.get(token)
     if known is not None and time.time() < known[1] + settings.token_ttl_seconds:
         return known[0]
-    if not TOKEN.fullmatch(
-        token
-    ):  # base64 forgives what does not belong there: one token could be written in endless ways
+    if not TOKEN.fullmatch(token):  # base64 ignores other characters: a token has one spelling
         raise Unauthenticated("The access token is not valid. Log in again.")
-    login, signed_at = _verify(token)
+    try:
+        claims, signed_at = _serializer(TokenPurpose.access).loads(
+            token, max_age=int(settings.token_ttl_seconds), return_timestamp=True
+        )
+        session_id, account_id, rank = claims
+        login = Login(UUID(session_id), UUID(account_id), rank == ADMIN, rank == OBSERVER)
+    except SignatureExpired:
+        raise Unauthenticated("The access token has expired. Log in again.") from None
+    except (BadData, ValueError, TypeError, AttributeError):
+        raise Unauthenticated("The access token is not valid. Log in again.") from None
     with _remembering:
-        _verified[token] = login, signed_at
+        _verified[token] = login, signed_at.timestamp()
         if len(_verified) > MOST_REMEMBERED:
             del _verified[next(iter(_verified))]  # the one that was verified first
     return login
 
 
-def _verify(token: str) -> tuple[Login, float]:
-    """And when it was signed, in seconds since 1970. Raises Unauthenticated."""
-    most = int(settings.token_ttl_seconds)
-    try:
-        said, signed_at = _serializer(TokenPurpose.access).loads(
-            token, max_age=most, return_timestamp=True
-        )
-        session_id, account_id, rank = said
-        return Login(
-            UUID(session_id), UUID(account_id), rank == ADMIN, rank == OBSERVER
-        ), signed_at.timestamp()
-    except SignatureExpired:
-        raise Unauthenticated("The access token has expired. Log in again.") from None
-    except (BadData, ValueError, TypeError, AttributeError):
-        raise Unauthenticated("The access token is not valid. Log in again.") from None
+def cookie_of(request: Request) -> str:
+    """Return the access token in the browser's cookie; empty unless there is exactly one.
+
+    The name must match exactly: a parser that ignores strange spaces would accept a cookie that a
+    page of a neighbouring domain may set.
+    """
+    found = [
+        value for header in request.headers.getlist("cookie") for value in COOKIES.findall(header)
+    ]
+    return found[0] if len(found) == 1 else ""
+
+
+def login_in_cookie(request: Request) -> Login | None:
+    """Return the login of the browser's cookie, whether it has ended or not."""
+    with suppress(Unauthenticated):
+        return read_access_token(cookie_of(request))
+    return None
 
 
 def invitation_token(invitation_id: UUID) -> str:
@@ -83,11 +93,11 @@ def invitation_token(invitation_id: UUID) -> str:
 
 
 def read_invitation_token(token: str) -> UUID:
-    """Raises Forbidden. Whether it was used is not checked here."""
+    """Return the id of an invitation, which may have been used. Raises Forbidden."""
     try:
         return UUID(
             _serializer(TokenPurpose.invitation).loads(
-                token, max_age=int(invitations.LIFE.total_seconds())
+                token, max_age=int(INVITATION_LIFE.total_seconds())
             )
         )
     except (BadData, ValueError, TypeError, AttributeError):
@@ -95,33 +105,10 @@ def read_invitation_token(token: str) -> UUID:
         raise Forbidden("The invitation cannot be used.", fields=(wrong,)) from None
 
 
-def csrf_token(session_id: UUID) -> str:
-    """Of one session; pages of ours know it, and others cannot read it."""
-    return _signer(TokenPurpose.csrf).get_signature(session_id.bytes).decode()
-
-
-def is_csrf_token(token: str, session_id: UUID) -> bool:
-    return _signer(TokenPurpose.csrf).verify_signature(
-        session_id.bytes, token.encode("utf-8", "replace")
-    )
-
-
-def _rank(login: Login) -> int:
-    return ADMIN if login.is_admin else OBSERVER if login.is_observer else 0
-
-
 @cache
 def _serializer(purpose: TokenPurpose) -> URLSafeTimedSerializer:
+    """Return a serializer; itsdangerous signs with the last key and verifies with all."""
+    keys = signing_keys(settings)[::-1]
     return URLSafeTimedSerializer(
-        _keys(), salt=purpose, signer_kwargs={"digest_method": hashlib.sha256}
+        keys, salt=purpose, signer_kwargs={"digest_method": hashlib.sha256}
     )
-
-
-@cache
-def _signer(purpose: TokenPurpose) -> Signer:
-    return Signer(_keys(), salt=purpose, digest_method=hashlib.sha256)
-
-
-def _keys() -> list[str]:
-    """itsdangerous signs with the last key and verifies with all; ours come with the signing one first."""
-    return list(reversed(signing_keys(settings)))

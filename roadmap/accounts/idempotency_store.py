@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import peewee
 
@@ -19,18 +18,10 @@ from core.db import session
 from core.errors import KeyReused, Unauthenticated
 from models.accounts import IdempotentAnswer
 from models.bulk import delete_batches, insert_rows
+from roadmap.accounts.identity import IdempotencyKey
 
 LIFE = timedelta(hours=24)
 AT_ONCE, ROUNDS = 500, 10  # deleted rows of one transaction, and transactions of one run
-
-
-@dataclass(frozen=True, slots=True)
-class IdempotencyKey:
-    """Owner of a request, hash of owner and key, and fingerprint of the request."""
-
-    owner_id: UUID
-    key_hash: str
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Principals, scopes, logins and API keys as values. No database."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -54,4 +54,17 @@ class Principal:
     key_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """The Idempotency-Key of an account's request, as a hash with its owner's id.
+
+    The fingerprint tells whether it is the same request.
+    """
+
+    owner_id: UUID
+    key_hash: str
+    fingerprint: str
+
+
+INVITATION_LIFE = timedelta(days=7)
 LOCAL_OWNER = UUID("00000000-0000-7000-8000-000000000001")

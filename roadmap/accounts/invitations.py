@@ -3,7 +3,7 @@
 Its token is signed in web/tokens.py.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +15,7 @@ from core.errors import FieldError, Forbidden, NotFound
 from core.ids import new_id
 from core.sanitize import Email
 from models.accounts import Account, Invitation
-
-LIFE = timedelta(days=7)
+from roadmap.accounts.identity import INVITATION_LIFE
 
 
 class InvitationRequest(BaseModel, extra="forbid"):
@@ -45,7 +44,9 @@ class InvitationList(BaseModel):
 
 def invite(invited_by: UUID | None, request: InvitationRequest) -> InvitationInfo:
     now = clock.now()
-    info = InvitationInfo(id=new_id(), email=request.email, created_at=now, expires_at=now + LIFE)
+    info = InvitationInfo(
+        id=new_id(), email=request.email, created_at=now, expires_at=now + INVITATION_LIFE
+    )
     with transaction():
         Invitation.insert(**info.model_dump(), invited_by=invited_by).execute()
     return info

@@ -14,7 +14,7 @@ from core import clock
 from core.db import session, transaction
 from core.errors import Conflict, NotFound
 from core.ids import new_id
-from core.json_types import WHOLE
+from core.json_types import WHOLE, MergePatch
 from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt
 from roadmap.accounts.access import get_owned
@@ -30,7 +30,6 @@ from roadmap.plan.schemas import (
     MOST_QUESTIONS,
     PRINTABLE,
     LanguageTag,
-    MergePatch,
     Number,
     ProgressRequest,
 )

@@ -33,7 +33,7 @@ from roadmap.operations.audit_log import Action, Actor, audited
 from roadmap.operations.execution_log import LogLevel, LogRecord, record
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import ContentStatus, Progress, RoadmapStatus
-from roadmap.plan.views import RoadmapFields
+from roadmap.plan.views import Owner, RoadmapFields
 
 SLOW = "The search takes too long."
 SEARCH_SECONDS = 3.0
@@ -62,11 +62,6 @@ class RoadmapSearch:
     over_budget: bool = False
     since: datetime | None = None
     until: datetime | None = None
-
-
-class Owner(BaseModel):
-    id: UUID
-    email: str = Field(description="Of the account.")
 
 
 class OverseenRoadmap(RoadmapFields):

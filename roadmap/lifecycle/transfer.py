@@ -16,8 +16,9 @@ from core.sanitize import CLEAN
 from models.accounts import Account
 from models.roadmaps import ReviewCard, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.lifecycle.admin_queries import Owner, account_id
+from roadmap.lifecycle.admin_queries import account_id
 from roadmap.operations.audit_log import Action, Actor, audited
+from roadmap.plan.views import Owner
 
 Whose = Annotated[str, Field(min_length=1, max_length=254), CLEAN]
 

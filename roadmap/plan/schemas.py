@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from core import clock
 from core.errors import FieldError, Invalid
-from core.json_types import WHOLE
+from core.json_types import LANGUAGE_TAG, WHOLE
 from core.sanitize import Rule
 from roadmap.plan.language_detection import chinese_of
 from roadmap.plan.outline import Level
@@ -16,10 +16,6 @@ from roadmap.plan.statuses import ConceptProgress
 
 SHORTEST_GOAL = 2  # characters
 FARTHEST_DEADLINE = timedelta(days=3650)
-
-
-class MergePatch(BaseModel):
-    """What of a thing is to be another (RFC 7396). One that changes nothing is `{}`: no body is none."""
 
 
 def printable(text: str) -> str:
@@ -63,7 +59,6 @@ def ahead(day: date) -> date:
 Number = Annotated[int, Field(ge=1, le=1_000_000), WHOLE]
 Text = Annotated[str, Field(max_length=2000), PRINTABLE]
 DEFAULT_LANGUAGE = "en"
-LANGUAGE_TAG = r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$"
 LanguageTag = Annotated[str, Field(pattern=LANGUAGE_TAG, max_length=35)]
 
 

@@ -19,6 +19,11 @@ from roadmap.plan.outline import (
 from roadmap.plan.statuses import ConceptProgress, ContentStatus, LinkState, Progress, RoadmapStatus
 
 
+class Owner(BaseModel):
+    id: UUID
+    email: str = Field(description="Of the account.")
+
+
 class Writing(BaseModel):
     """A part that a worker is at."""
 

@@ -16,7 +16,7 @@ from core import clock
 from core.db import lock_for_update, session, settings, transaction
 from core.errors import Conflict, FieldError, Invalid, NotFound, RateLimited
 from core.ids import new_id
-from core.json_types import Page
+from core.json_types import MergePatch, Page
 from core.net import safe_http
 from core.sanitize import CLEAN
 from models.accounts import Account
@@ -32,7 +32,6 @@ from roadmap.lifecycle.events import (
 )
 from roadmap.plan.event_types import TEST, WebhookEvent
 from roadmap.plan.jobs import Job, JobName
-from roadmap.plan.schemas import MergePatch
 from roadmap.plan.statuses import DeliveryStatus
 from roadmap.webhooks.sender import PREFIX, SHARED_SECRET
 

@@ -314,15 +314,15 @@ ANSWERS = (
     Fault(
         name="address-by-hearsay",
         file="web/http/host_and_csrf.py",
-        old="before = _address(told.pop())",
-        new="before = _address(told.pop(0))",
+        old="before = _address(forwarded.pop())",
+        new="before = _address(forwarded.pop(0))",
         lost="Who writes another address into a header each time may guess without limit.",
         found_by=("tests/security/test_consumption.py::TestAddresses",),
     ),
     Fault(
         name="token-of-a-link-logged",
         file="web/errors.py",
-        old="request.method, _path_told(request), place",
+        old="request.method, path, place",
         new="request.method, request.scope['path'], place",
         lost="Who reads the log can open what somebody has shared with a friend.",
         found_by=("tests/unit/test_sharing.py::TestRefused",),
@@ -339,9 +339,9 @@ ANSWERS = (
     ),
     Fault(
         name="number-too-large-for-the-database",
-        file="web/http/request_body.py",
-        old='re.fullmatch(r"[1-9][0-9]{0,5}", value)',
-        new='re.fullmatch(r"[1-9][0-9]*", value)',
+        file="web/call.py",
+        old='"number": (r"[1-9][0-9]{0,5}"',
+        new='"number": (r"[1-9][0-9]*"',
         lost="An address with a long number is answered with an error of the server.",
         found_by=(
             "tests/unit/test_decisions_http.py::test_a_number_that_no_revision_can_have_is_not_found",

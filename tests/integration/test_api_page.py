@@ -8,7 +8,7 @@ import pytest
 from core.settings import Settings
 from tests.pages import Names, Section, Step, difference, outputs_of, sections
 from tests.stack import ROOT, Stack, clean_environment
-from web.http.problem_types import TYPES
+from web.http.problems import TYPES
 from web.routes import ENDPOINTS, ROADMAP
 
 PAGE = (ROOT / "docs" / "API.md").read_text(encoding="utf-8")

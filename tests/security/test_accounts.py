@@ -28,7 +28,6 @@ from roadmap.accounts import (
     accounts,
     api_keys,
     identity,
-    invitations,
     passwords,
     principals,
     sessions,
@@ -693,9 +692,9 @@ def signed(payload: Any, salt: str = TokenPurpose.access) -> str:
     return str(URLSafeTimedSerializer(keys, salt=salt, signer_kwargs=SHA256).dumps(payload))
 
 
-def another_process(*keys: str) -> Any:
-    """The tokens as a process has them that begins with these keys."""
-    found = importlib.util.find_spec("web.tokens")
+def another_process(*keys: str, module: str = "web.tokens") -> Any:
+    """The module as a process has it that begins with these keys."""
+    found = importlib.util.find_spec(module)
     assert found is not None
     assert found.loader is not None
     made: Any = importlib.util.module_from_spec(found)
@@ -711,6 +710,7 @@ class TestTokens:
         payload = [login.session_id.hex, login.account_id.hex, 0]
         for salt in [
             *(purpose for purpose in TokenPurpose if purpose is not TokenPurpose.access),
+            host_and_csrf.CSRF_SALT,
             "itsdangerous",
             "",
             "delivery",
@@ -739,16 +739,24 @@ class TestTokens:
             another_process(new, old),
             another_process(new),
         )
-        token, csrf = before.access_token(login), before.csrf_token(login.session_id)
+        token = before.access_token(login)
         assert between.read_access_token(token) == login
-        assert between.is_csrf_token(csrf, login.session_id)
         renewed = between.access_token(login)
         assert after.read_access_token(renewed) == login
         with pytest.raises(Unauthenticated):
             after.read_access_token(token)
-        assert not after.is_csrf_token(csrf, login.session_id)
         with pytest.raises(Unauthenticated):
             before.read_access_token(renewed)
+
+    def test_keys_are_rotated_under_open_pages(self) -> None:
+        old, new, session_id = "o" * 40, "n" * 40, new_id()
+        before, between, after = (
+            another_process(*keys, module="web.http.host_and_csrf")
+            for keys in ((old,), (new, old), (new,))
+        )
+        csrf = before.csrf_token(session_id)
+        assert between.is_csrf_token(csrf, session_id)
+        assert not after.is_csrf_token(csrf, session_id)
 
     def test_nobody_becomes_an_administrator_by_saying_so(self, client: TestClient) -> None:
         for more in ({"is_admin": True}, {"scopes": ["admin"]}, {"role": "admin"}):
@@ -996,7 +1004,7 @@ class TestRegistration:
             ).status_code
             == 403
         )
-        clock.travel(invitations.LIFE + timedelta(seconds=1))
+        clock.travel(identity.INVITATION_LIFE + timedelta(seconds=1))
         assert (
             client.post(f"{AUTH}/register", json=person(invitation=late["invitation"])).status_code
             == 403

@@ -38,7 +38,7 @@ from tests.portables import small
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import GOAL, Stack, running, server_stack
 from tests.waiting import wait_until
-from web import load_shedding, sse
+from web import create_writer, sse
 from web.authentication import LOCAL
 from web.http import concurrency, host_and_csrf, http_limits, limits
 from web.http.request_body import LARGEST_BODY
@@ -324,7 +324,7 @@ class TestRoadmapsUnderWay:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(
-            load_shedding, "settings", settings.model_copy(update={"most_queued_roadmaps": 2})
+            create_writer, "settings", settings.model_copy(update={"most_queued_roadmaps": 2})
         )
         monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)
         assert [self.create(client) for _ in range(2)] == [202, 202]

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from scripts import openapi
 from tests.unit.test_pages import CHINESE, HTML, LARGEST, sent_bytes, text_of
-from web.http.problem_types import TYPES
+from web.http.problems import TYPES
 from web.pages import openapi_view
 
 DOCUMENT = openapi.document()

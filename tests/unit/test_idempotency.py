@@ -21,8 +21,8 @@ from models.roadmaps import QuizAttempt, Revision, Roadmap
 from models.share_links import ShareLink
 from models.webhooks import Webhook
 from roadmap.accounts import idempotency_store
-from roadmap.accounts.idempotency_store import AT_ONCE, ROUNDS, IdempotencyKey, StoredAnswer
-from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.accounts.idempotency_store import AT_ONCE, ROUNDS, StoredAnswer
+from roadmap.accounts.identity import LOCAL_OWNER, IdempotencyKey
 from roadmap.lifecycle.create import NewRoadmap, create_many, new_roadmap
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest

@@ -245,6 +245,27 @@ def test_pages_import_nothing_of_the_api() -> None:
     assert above == []
 
 
+def test_an_api_module_imports_no_other() -> None:
+    """Parts that two of them need are below: in web/*.py or in the domain."""
+    beside = importing(
+        lambda file, found: file.startswith("web/api/") and found.module.startswith("web.api")
+    )
+    assert beside == []
+
+
+def test_the_http_layer_knows_nothing_of_roadmaps() -> None:
+    """It imports core and itself, and nothing else of the product."""
+    product = LAYERS.keys() - {"core"}
+    outside = importing(
+        lambda file, found: (
+            file.startswith("web/http/")
+            and found.package in product
+            and not (found.module + ".").startswith("web.http.")
+        )
+    )
+    assert outside == []
+
+
 def test_a_file_imports_nothing_from_beside_the_service() -> None:
     assert importing(lambda file, found: found.package in BESIDE) == []
 

@@ -24,8 +24,8 @@ from roadmap.operations.metrics_store import saver
 from tasks.queues import content_queue
 from web import authentication
 from web.http import host_and_csrf, limits
-from web.http.problem_types import NOT_A_METHOD, PROBLEMS
-from web.http.request_metrics import METHODS
+from web.http.middleware import METHODS
+from web.http.problems import NOT_A_METHOD, PROBLEMS
 from web.routes import ROUTES
 
 pytestmark = pytest.mark.usefixtures("short")

@@ -248,7 +248,7 @@ class TestStart:
         self, person: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(
-            "web.load_shedding.settings", settings.model_copy(update={"most_queued_roadmaps": 0})
+            "web.create_writer.settings", settings.model_copy(update={"most_queued_roadmaps": 0})
         )
         answer = person.post("/roadmaps", data={"goal": GOAL, "background": "ten years of Java"})
         assert "not possible at the moment" in text_of(answer, 503)

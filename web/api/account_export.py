@@ -11,16 +11,16 @@ from starlette.responses import Response, StreamingResponse
 
 from core.db import transaction
 from core.errors import RateLimited, RoadmapError
-from roadmap.accounts.identity import Principal
 from roadmap.accounts.principals import confirm
 from roadmap.exchange import account_export
 from roadmap.exchange.account_export import ExportInfo
 from roadmap.plan.statuses import ExportStatus
-from web import commands
+from web.authentication import run_for_caller
 from web.call import Call
-from web.http.concurrency import run_for_account
+from web.http import limits
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
+from web.job_sender import send
 
 EXPORT = "/api/v1/auth/me/export"
 ARCHIVE = EXPORT + ".zip"
@@ -29,7 +29,7 @@ DOWNLOADS_AT_ONCE = 10  # of a process, and one of an account: each holds a piec
 LONGEST_DOWNLOAD = 3600.0  # seconds
 RETRY_AFTER = 5  # seconds
 
-_downloads: set[UUID] = set()  # accounts
+_downloads: set[UUID] = set()  # accounts that download
 
 
 class LinkedExport(ExportInfo):
@@ -39,10 +39,13 @@ class LinkedExport(ExportInfo):
 
 
 def order_export(call: Call) -> Reply:
-    """It is made in the background and kept for seven days, in place of the one before. While one is being made, it is that.
-    Without secrets: passwords, keys and tokens are not in it.
+    """It is made in the background and kept for seven days, in place of the one before. While one
+    is being made, it is that. Without secrets: passwords, keys and tokens are not in it.
     """
-    made = commands.order_export(call.request, call.owner)
+    limits.count_export(call.owner)
+    made, steps = account_export.order(call.owner)
+    send(steps)
+    log_security_event(call.request, "export-ordered", account=call.owner, export=made.id)
     return Reply(_linked(made), headers={"Location": EXPORT, "Retry-After": str(RETRY_AFTER)})
 
 
@@ -52,11 +55,17 @@ def read_export(call: Call) -> LinkedExport:
 
 
 async def download_export(call: Call) -> Response:
-    """A ZIP archive: `account.json`, each roadmap as JSON that can be imported and as Markdown, and all records of it;
-    `README.txt` says what is what. An answer that is cut off before its end was not complete: also when the login ends
-    meanwhile.
+    """A ZIP archive: `account.json`, each roadmap as JSON that can be imported and as Markdown, and
+    all records of it; `README.txt` says what is what. An answer that is cut off before its end was
+    not complete: also when the login ends meanwhile.
     """
-    export, size = await run_for_account(call.caller, _ready, call.caller)
+
+    def read_ready() -> tuple[ExportInfo, int]:
+        with transaction():
+            confirm(call.caller)
+            return account_export.read_ready(call.owner)
+
+    export, size = await run_for_caller(call.caller, read_ready)
     name = f"roadmap-account-{export.created_at:%Y-%m-%d}.zip"
     headers = {"Content-Length": str(size), "Content-Disposition": f'attachment; filename="{name}"'}
     if call.request.method == "HEAD":
@@ -66,7 +75,7 @@ async def download_export(call: Call) -> Response:
 
 
 class _Download(StreamingResponse):
-    """It may take an hour, and its place is free again when it ends, however it does."""
+    """Download of an archive, which may take an hour; one of an account at a time."""
 
     def __init__(
         self, account_id: UUID, pieces: AsyncIterator[bytes], headers: dict[str, str]
@@ -82,9 +91,8 @@ class _Download(StreamingResponse):
             )
         _downloads.add(self._account_id)
         try:
-            with suppress(
-                RoadmapError, TimeoutError
-            ):  # the server closes the connection: the end is missing
+            # The server closes the connection, so that the client sees that the end is missing
+            with suppress(RoadmapError, TimeoutError):
                 async with asyncio.timeout(LONGEST_DOWNLOAD):
                     await super().__call__(*given)
         finally:
@@ -92,24 +100,18 @@ class _Download(StreamingResponse):
 
 
 async def _pieces(call: Call, export_id: UUID, size: int) -> AsyncIterator[bytes]:
-    """Raises Unauthenticated when the login has ended, NotFound when the export has."""
+    """Yield the archive. Raises Unauthenticated when the login has ended, NotFound when it has."""
+
+    def read_piece(number: int) -> bytes:
+        with transaction():
+            confirm(call.caller)
+            return account_export.read_piece(call.owner, export_id, number)
+
     number = sent = 0
     while sent < size:
-        piece = await run_for_account(call.caller, _piece, call.caller, export_id, number)
+        piece = await run_for_caller(call.caller, read_piece, number)
         yield piece
         number, sent = number + 1, sent + len(piece)
-
-
-def _ready(principal: Principal) -> tuple[ExportInfo, int]:
-    with transaction():
-        confirm(principal)
-        return account_export.read_ready(principal.account_id)
-
-
-def _piece(principal: Principal, export_id: UUID, number: int) -> bytes:
-    with transaction():
-        confirm(principal)
-        return account_export.read_piece(principal.account_id, export_id, number)
 
 
 def _linked(export: ExportInfo) -> LinkedExport:

@@ -9,8 +9,10 @@ from core.db import settings
 from roadmap.accounts import accounts, sessions
 from roadmap.accounts.accounts import User
 from roadmap.accounts.sessions import SessionList
-from web import logins, tokens
+from roadmap.lifecycle.account_deletion import cancel_work
+from web import logins
 from web.call import Call
+from web.http.host_and_csrf import csrf_token
 from web.http.responses import Reply
 from web.logins import Begun
 
@@ -36,14 +38,16 @@ class Session(BaseModel):
 
 
 async def register(call: Call) -> Reply:
-    """A new account, and logged in. Who may is the operator's decision: everybody, those who were invited, or nobody."""
+    """A new account, and logged in. Who may is the operator's decision: everybody, those who were
+    invited, or nobody.
+    """
     begun = _answered(call, await logins.register(call, call.body))
     return replace(begun, headers={**begun.headers, "Location": ME})
 
 
 async def log_in(call: Call) -> Reply:
-    """With address and password, for a token. A login that the browser had until now ends. An account that is to be deleted
-    answers 409 until it is restored, with `restore`.
+    """With address and password, for a token. A login that the browser had until now ends. An
+    account that is to be deleted answers 409 until it is restored, with `restore`.
     """
     return _answered(call, await logins.log_in(call, call.body))
 
@@ -54,16 +58,18 @@ async def change_password(call: Call) -> Reply:
 
 
 async def change_email(call: Call) -> Reply:
-    """All logins end, also the caller's; the answer is a new one. From then on one logs in with the new address; keys stay."""
+    """All logins end, also the caller's; the answer is a new one. From then on one logs in with the
+    new address; keys stay.
+    """
     return _answered(call, await logins.change_email(call, call.body))
 
 
 async def delete_me(call: Call) -> Reply:
-    """All logins end and all keys are revoked at once, what is being made is cancelled, and links open nothing. In 30 days the
-    account is gone with all that belongs to it; copies that others have made of shared roadmaps stay. Until then a login with
-    `"restore": true` restores it.
+    """All logins end and all keys are revoked at once, what is being made is cancelled, and links
+    open nothing. In 30 days the account is gone with all that belongs to it; copies that others
+    have made of shared roadmaps stay. Until then a login with `"restore": true` restores it.
     """
-    deletion = await logins.delete_account(call, call.body)
+    deletion = await logins.delete_account(call, call.body, cancel_work)
     return Reply(deletion, headers=logins.FORGET)
 
 
@@ -92,7 +98,7 @@ def _answered(call: Call, begun: Begun) -> Reply:
     cookie = call.body.cookie
     body = Session(
         access_token=None if cookie else begun.token,
-        csrf_token=tokens.csrf_token(begun.login.session_id) if cookie else None,
+        csrf_token=csrf_token(begun.login.session_id) if cookie else None,
         expires_in=int(settings.token_ttl_seconds),
         user=begun.user,
     )

@@ -8,10 +8,10 @@ from roadmap.generation.generator import check_feedback, has_model
 from roadmap.lifecycle import commands
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.plan.statuses import RoadmapStatus
-from web.api.urls import Links, links_of
 from web.call import Call
 from web.commands import apply_command
 from web.http.responses import Reply
+from web.links import Links, links_of
 
 
 class Decision(BaseModel):
@@ -41,7 +41,9 @@ def revise_plan(call: Call) -> Reply:
 
 
 def edit_plan(call: Call) -> Reply:
-    """By operations that name things by their keys. What is not touched keeps its contents and the learner's progress."""
+    """By operations that name things by their keys. What is not touched keeps its contents and the
+    learner's progress.
+    """
     return _decided(
         call,
         commands.edit(call.owner, call.ids["roadmap_id"], call.body.operations, call.body.base),
@@ -78,8 +80,8 @@ def regenerate_part(call: Call) -> Reply:
 
 
 def upgrade_concept(call: Call) -> Reply:
-    """Those of its parts that are from the built-in catalogue are written by the model, for this person. What is there now stays
-    as earlier versions, and is shown until then.
+    """Those of its parts that are from the built-in catalogue are written by the model, for this
+    person. What is there now stays as earlier versions, and is shown until then.
     """
     made = commands.upgrade(
         call.owner, call.ids["roadmap_id"], call.ids["concept_id"], has_model=has_model()

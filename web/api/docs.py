@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from web.call import Call
-from web.http.problem_types import TYPES, ProblemType, problem_type
+from web.http.problems import TYPES, ProblemType, problem_type
 from web.http.responses import Document, conditional_response
 from web.openapi_file import description
 
@@ -32,7 +32,7 @@ class ProblemMeanings(BaseModel):
 
 def show_openapi(call: Call) -> Response:
     """OpenAPI 3.1, generated from the types of the handlers."""
-    return conditional_response(call.request, _whole(), "application/json", {})
+    return conditional_response(call.request, _document(), "application/json", {})
 
 
 def read_problem_type(call: Call) -> ProblemMeaning:
@@ -58,5 +58,5 @@ def meaning_of(kind: ProblemType) -> ProblemMeaning:
 
 
 @cache
-def _whole() -> Document:
+def _document() -> Document:
     return Document(description())

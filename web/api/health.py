@@ -55,7 +55,9 @@ async def show_alive(call: Call) -> Alive:
 
 
 def show_ready(call: Call) -> Ready:
-    """Answers 503 when the database, its schema or the broker is not there. What they hold is counted at `/metrics`."""
+    """Answers 503 when the database, its schema or the broker is not there. What they hold is
+    counted at `/metrics`.
+    """
     check_database()
     check_brokers()
     return Ready(mode=_mode())

@@ -1,11 +1,9 @@
 """API keys of the caller, and invitations that an administrator gives."""
 
-from uuid import UUID
-
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from roadmap.accounts import api_keys, invitations
-from roadmap.accounts.api_keys import KeyInfo, KeyList, NewKey
+from roadmap.accounts.api_keys import KeyInfo, KeyList
 from roadmap.accounts.identity import Scope
 from roadmap.accounts.invitations import InvitationInfo
 from roadmap.operations.audit_log import Action, audited
@@ -13,19 +11,13 @@ from web import tokens
 from web.audit_actor import actor_of
 from web.call import Call
 from web.http import limits
-from web.http.pagination import CURSOR, Limit, paged
+from web.http.pagination import paged
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
 from web.http.urls import quoted_path
 from web.revocation_cache import revocations
 
-FOR_OPERATORS = {Scope.observe, Scope.admin}
-
-
-class InvitationsQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    cursor: UUID | None = CURSOR
-    limit: Limit = 50
+FOR_OPERATORS = {Scope.observe, Scope.admin}  # a key of an operator with these is audited
 
 
 class NewInvitation(InvitationInfo):
@@ -39,7 +31,13 @@ class NewInvitation(InvitationInfo):
 def create_key(call: Call) -> Reply:
     """For a program that acts as this account. `key` is told this once."""
     limits.count_new_key(call.owner)
-    made = _made_key(call)
+    if FOR_OPERATORS & set(call.body.scopes) and FOR_OPERATORS & call.caller.scopes:
+        details = {"scopes": ", ".join(sorted(call.body.scopes))}
+        with audited(actor_of(call), Action.key_create, call.body.name, details) as act:
+            made = api_keys.create(call.owner, call.body)
+            act.found["key"] = str(made.id)
+    else:
+        made = api_keys.create(call.owner, call.body)
     log_security_event(
         call.request, "key-made", account=call.owner, key=made.id, scopes=",".join(made.scopes)
     )
@@ -82,7 +80,11 @@ def read_invitation(call: Call) -> InvitationInfo:
 
 def list_invitations(call: Call) -> Reply:
     """Those that can still be used."""
-    return paged(call, invitations.list_open(limit=call.query.limit, before=call.query.cursor))
+    return paged(
+        call.request,
+        call.query,
+        invitations.list_open(limit=call.query.limit, before=call.query.cursor),
+    )
 
 
 def withdraw_invitation(call: Call) -> None:
@@ -95,18 +97,3 @@ def withdraw_invitation(call: Call) -> None:
         account=call.owner,
         invitation=call.ids["invitation_id"],
     )
-
-
-def _made_key(call: Call) -> NewKey:
-    """One with which a program can look at the operator's room, or act there, is written down when an operator makes it."""
-    if not (FOR_OPERATORS & set(call.body.scopes) and FOR_OPERATORS & call.caller.scopes):
-        return api_keys.create(call.owner, call.body)
-    with audited(
-        actor_of(call),
-        Action.key_create,
-        call.body.name,
-        {"scopes": ", ".join(sorted(call.body.scopes))},
-    ) as act:
-        made = api_keys.create(call.owner, call.body)
-        act.found["key"] = str(made.id)
-        return made

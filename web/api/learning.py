@@ -1,22 +1,16 @@
 """What a learner does with a roadmap."""
 
-from uuid import UUID
-
-from pydantic import BaseModel, ConfigDict
-
 from roadmap.learning import progress
 from roadmap.learning.progress import Attempt, LearnerConcept, Profile
 from roadmap.learning.schedule import Schedule
 from roadmap.lifecycle import schedule_settings
 from web.call import Call
-from web.http.pagination import CURSOR, Limit, paged
+from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
 from web.http.urls import quoted_path
 
 
-class AttemptsQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    cursor: UUID | None = CURSOR
+class AttemptsQuery(PageQuery):
     limit: Limit = 20
 
 
@@ -28,7 +22,9 @@ def set_progress(call: Call) -> LearnerConcept:
 
 
 def set_notes(call: Call) -> LearnerConcept:
-    """Instead of those that are there. With `base`, or `If-Match`, nothing is overwritten unseen."""
+    """Instead of those that are there. With `base`, or `If-Match`, nothing is overwritten
+    unseen.
+    """
     return progress.set_notes(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
 
 
@@ -43,12 +39,16 @@ def list_attempts(call: Call) -> Reply:
     query: AttemptsQuery = call.query
     place = (call.ids["roadmap_id"], call.ids["concept_id"])
     return paged(
-        call, progress.list_attempts(call.owner, *place, limit=query.limit, before=query.cursor)
+        call.request,
+        call.query,
+        progress.list_attempts(call.owner, *place, limit=query.limit, before=query.cursor),
     )
 
 
 def read_notes(call: Call) -> LearnerConcept:
-    """With how far the learner is. Send its ETag as `If-Match` with a change, so that nothing is overwritten unseen."""
+    """With how far the learner is. Send its ETag as `If-Match` with a change, so that nothing is
+    overwritten unseen.
+    """
     return progress.read_learner(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
 
 
@@ -80,12 +80,14 @@ def patch_profile(call: Call) -> Profile:
 
 
 def read_schedule(call: Call) -> Schedule:
-    """What is left, spread over the days and weeks from today on, against what was planned at first and against the deadline.
-    Without a plan it is empty.
+    """What is left, spread over the days and weeks from today on, against what was planned at first
+    and against the deadline. Without a plan it is empty.
     """
     return schedule_settings.read_schedule(call.owner, call.ids["roadmap_id"])
 
 
 def save_schedule(call: Call) -> Schedule:
-    """Instead of what is set. The weeks of the plan are counted anew; nothing is written anew, and nothing learned is lost."""
+    """Instead of what is set. The weeks of the plan are counted anew; nothing is written anew, and
+    nothing learned is lost.
+    """
     return schedule_settings.reschedule(call.owner, call.ids["roadmap_id"], call.body)

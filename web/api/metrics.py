@@ -21,10 +21,11 @@ class MetricsEndpoint(Endpoint):
 
 
 def show_metrics(call: Call) -> Response:
-    """In the format of Prometheus, or in OpenMetrics for who asks for it. Nothing of what anybody learns.
+    """In the format of Prometheus, or in OpenMetrics for who asks for it. Nothing of what anybody
+    learns.
 
-    What is counted is counted by all processes together, whichever answers. With the METRICS_TOKEN as bearer token nobody
-    needs an account.
+    What is counted is counted by all processes together, whichever answers. With the METRICS_TOKEN
+    as bearer token nobody needs an account.
     """
     from prometheus_client.exposition import (
         choose_encoder,

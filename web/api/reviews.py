@@ -17,16 +17,22 @@ class ReviewsQuery(BaseModel):
 
 
 def list_reviews(call: Call) -> Reviews:
-    """Questions of quizzes that were answered, or whose concepts are done, when they are due. They become less by reviewing."""
+    """Questions of quizzes that were answered, or whose concepts are done, when they are due. They
+    become less by reviewing.
+    """
     query: ReviewsQuery = call.query
     return reviews.list_due(call.owner, limit=query.limit, roadmap_id=query.roadmap_id)
 
 
 def check_review(call: Call) -> CheckedReview:
-    """Graded here: what is right, and why, and when the question comes back by each rating. Nothing is changed."""
+    """Graded here: what is right, and why, and when the question comes back by each rating. Nothing
+    is changed.
+    """
     return reviews.check(call.owner, call.ids["card_id"], call.body)
 
 
 def rate_review(call: Call) -> CardState:
-    """The question comes back after minutes, days or months, by how it went. It may be reviewed before it is due."""
+    """The question comes back after minutes, days or months, by how it went. It may be reviewed
+    before it is due.
+    """
     return reviews.review(call.owner, call.ids["card_id"], call.body)

@@ -1,7 +1,6 @@
 """What a roadmap was and what it cost: revisions of its plan, versions of its contents, the receipt."""
 
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,7 +10,7 @@ from roadmap.lifecycle.content_versions import VersionDetail, VersionDiff, Versi
 from roadmap.lifecycle.revisions import Diff, RevisionDetail, Revisions
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
 from web.call import Call
-from web.http.pagination import CURSOR, Limit, paged
+from web.http.pagination import paged
 from web.http.responses import Reply
 
 
@@ -28,12 +27,6 @@ class VersionDiffQuery(BaseModel):
     before: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="The version to compare with; without it, the one before."
     )
-
-
-class ReceiptQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    cursor: UUID | None = CURSOR
-    limit: Limit = 50
 
 
 def list_revisions(call: Call) -> Revisions:
@@ -73,9 +66,12 @@ def compare_versions(call: Call) -> VersionDiff:
 
 
 def read_receipt(call: Call) -> Reply:
-    """Every call of the model, the oldest first, with tokens and price; and what is still to come, as an estimate."""
+    """Every call of the model, the oldest first, with tokens and price; and what is still to come,
+    as an estimate.
+    """
     return paged(
-        call,
+        call.request,
+        call.query,
         cost_report.receipt(
             call.owner, call.ids["roadmap_id"], limit=call.query.limit, after=call.query.cursor
         ),

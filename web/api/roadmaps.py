@@ -4,7 +4,7 @@ import asyncio
 import re
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,15 +27,15 @@ from roadmap.plan.schemas import PRINTABLE
 from roadmap.plan.statuses import RoadmapStatus
 from roadmap.plan.views import Activity, ConceptDetail, RoadmapTree
 from web import idempotency
-from web.api.urls import Links, links_of
+from web.authentication import run_for_caller
 from web.call import Call
 from web.create_writer import accept
 from web.endpoint import Endpoint
-from web.http.concurrency import run_for_account
-from web.http.pagination import CURSOR, Limit, paged
+from web.http.pagination import CURSOR, Limit, PageQuery, paged
 from web.http.prefer_header import MINIMAL, preference_applied, prefers_minimal, wait_of
 from web.http.response_cache import ResponseCache
 from web.http.responses import Document, Reply, to_response
+from web.links import Links, links_of
 from web.sse import last_event_id, poller, stream
 
 trees = ResponseCache()
@@ -47,14 +47,10 @@ class AcceptedMinimal(BaseModel):
     status: RoadmapStatus = RoadmapStatus.queued
 
 
-def _links_may_be_missing(schema: dict[str, Any]) -> None:
-    schema["required"].remove("links")
-
-
 class Accepted(AcceptedMinimal):
     """It is committed; its making can be watched."""
 
-    model_config = ConfigDict(json_schema_extra=_links_may_be_missing)
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("links"))
     links: Links = Field(
         description="Where its things are; left out for who prefers `return=minimal`."
     )
@@ -67,7 +63,8 @@ class LinkedTree(RoadmapTree):
 def _cursor(text: str) -> str:
     if not re.fullmatch(OWN_CURSOR.pattern, text):
         raise ValueError(
-            "should be the `next_cursor` of the page before: a UUID, which in some orders has something behind it"
+            "should be the `next_cursor` of the page before: "
+            "a UUID, which in some orders has something behind it"
         )
     return text
 
@@ -89,14 +86,13 @@ class ListQuery(BaseModel):
     )
     sort: Order = Field(
         Order.newest,
-        description="The newest first, the oldest first, by title, or what has `changed` last first.",
+        description=(
+            "The newest first, the oldest first, by title, or what has `changed` last first."
+        ),
     )
 
 
-class LogsQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    cursor: UUID | None = CURSOR
-    limit: Limit = 50
+class LogsQuery(PageQuery):
     level: LogLevel | None = Field(None, description="Only this level.")
     category: Annotated[str, Field(max_length=40), PRINTABLE] | None = Field(
         None, description="Only this category, such as `planning`."
@@ -122,16 +118,22 @@ class CreateEndpoint(Endpoint):
             )
 
         with suppress(TimeoutError, RoadmapError):
-            async with asyncio.timeout(seconds):
-                if await _is_outlined(caller, roadmap_id):
-                    return await run_for_account(caller, answer_tree)
+            poller.check_room(caller)
+            async with (
+                asyncio.timeout(seconds),
+                aclosing(poller.watch(caller, roadmap_id, after=0, last_seq=0)) as batches,
+            ):
+                async for events in batches:  # it ends without an outline when the process does
+                    if any(event.type in OUTLINED for event in events):
+                        return await run_for_caller(caller, answer_tree)
         return accepted
 
 
 async def create_roadmap(call: Call) -> Response:
-    """The answer comes when it is committed; the roadmap is made by the workers. With `Prefer: wait=N`, it comes when there is
-    an outline (201, with the whole roadmap), or after N seconds (202 as well). `Prefer: return=minimal` leaves the links of the
-    202 out: `Location` says where it is.
+    """The answer comes when it is committed; the roadmap is made by the workers. With `Prefer:
+    wait=N`, it comes when there is an outline (201, with the whole roadmap), or after N seconds
+    (202 as well). `Prefer: return=minimal` leaves the links of the 202 out: `Location` says where
+    it is.
     """
     new = new_roadmap(call.owner, current_generator().fit(call.body.in_language_of_goal()))
     links = links_of(new.id)
@@ -140,14 +142,12 @@ async def create_roadmap(call: Call) -> Response:
     if "prefer" in call.request.headers and prefers_minimal(call.request):
         body, headers = AcceptedMinimal(id=new.id), {**headers, **MINIMAL}
     response = to_response(call.request, Reply(body, headers=headers), 202)
-    if call.named is None:
+    if call.key is None:
         await accept(new)
         return response
-    with idempotency.one_at_a_time(
-        call.named
-    ):  # kept in the transaction that makes it, and so made before
-        earlier = await accept(replace(new, answer=idempotency.to_stored(call.named, response)))
-    return response if earlier is None else idempotency.replay(call.named, earlier)
+    with idempotency.one_at_a_time(call.key):  # the response is stored with the roadmap
+        earlier = await accept(replace(new, answer=idempotency.to_stored(call.key, response)))
+    return response if earlier is None else idempotency.replay(call.key, earlier)
 
 
 def list_roadmaps(call: Call) -> Reply:
@@ -155,7 +155,9 @@ def list_roadmaps(call: Call) -> Reply:
     query: ListQuery = call.query
     wanted = RoadmapFilter(query.status, query.q.strip(), query.sort)
     return paged(
-        call, own_roadmaps.list_own(call.owner, wanted, after=query.cursor, limit=query.limit)
+        call.request,
+        call.query,
+        own_roadmaps.list_own(call.owner, wanted, after=query.cursor, limit=query.limit),
     )
 
 
@@ -165,16 +167,18 @@ def read_roadmap(call: Call) -> Document:
     known = trees.get(roadmap_id, queries.tree_state(call.owner, roadmap_id))
     if known is not None:
         return known
-    with snapshot():  # or the state could be another than that of which the tree is made
+    with snapshot():  # so that the state is that of the tree
         state, tree = queries.tree_state(call.owner, roadmap_id), _tree(call.owner, roadmap_id)
     made = Document(tree.model_dump_json().encode())
-    return (
-        made if tree.estimate is not None else trees.keep(roadmap_id, state, made)
-    )  # prices and budgets change without it
+    if tree.estimate is not None:  # prices and budgets change without the state
+        return made
+    return trees.keep(roadmap_id, state, made)
 
 
 def read_concept(call: Call) -> ConceptDetail:
-    """With its tutorial, resources and quiz, as far as they are written, and the learner's notes."""
+    """With its tutorial, resources and quiz, as far as they are written, and the learner's
+    notes.
+    """
     return queries.concept_detail(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
 
 
@@ -188,7 +192,8 @@ def list_logs(call: Call) -> Reply:
     query: LogsQuery = call.query
     roadmap_id = call.ids["roadmap_id"]
     return paged(
-        call,
+        call.request,
+        call.query,
         queries.list_logs(
             call.owner,
             roadmap_id,
@@ -201,37 +206,28 @@ def list_logs(call: Call) -> Reply:
 
 
 async def watch_roadmap(call: Call) -> Response:
-    """Server-sent events: every change, from the first one or from the one after `Last-Event-ID`. After each end of a stream
-    come back with the number of the last event, until 204 says that there is nothing more.
+    """Server-sent events: every change, from the first one or from the one after `Last-Event-ID`.
+    After each end of a stream come back with the number of the last event, until 204 says that
+    there is nothing more.
     """
     roadmap_id = call.ids["roadmap_id"]
     after = last_event_id(call.request)
     last_seq, finished = await run_in_threadpool(queries.last_event, call.owner, roadmap_id)
     if finished and after == last_seq:
         return Response(status_code=204)
-    if (
-        after > last_seq
-    ):  # of another roadmap, or from before a backup was restored: what comes until there would be passed over
+    # The number is of another roadmap, or older than a restored backup: events would be skipped
+    if after > last_seq:
         rule = FieldError(
             "?Last-Event-ID", f"is the number of an event of this roadmap; the newest is {last_seq}"
         )
-        again = "Read the roadmap again, and follow it without Last-Event-ID."
         raise Conflict(
-            f"There is no event {after} yet; the newest is {last_seq}. {again}", fields=(rule,)
+            f"There is no event {after} yet; the newest is {last_seq}. "
+            "Read the roadmap again, and follow it without Last-Event-ID.",
+            fields=(rule,),
         )
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
     return stream(call.caller, roadmap_id, after, last_seq)
-
-
-async def _is_outlined(caller: Principal, roadmap_id: UUID) -> bool:
-    """Waits; False when this process ends before. Raises TooMany, Unavailable."""
-    poller.check_room(caller)
-    async with aclosing(poller.watch(caller, roadmap_id, after=0, last_seq=0)) as batches:
-        async for events in batches:
-            if any(event.type in OUTLINED for event in events):
-                return True
-    return False
 
 
 def _tree(owner_id: UUID, roadmap_id: UUID) -> LinkedTree:

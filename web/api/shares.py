@@ -11,15 +11,15 @@ from roadmap.exchange.importer import IN_SHARED
 from roadmap.exchange.share_links import LinkInfo, LinkPurpose, opened
 from roadmap.lifecycle import queries
 from roadmap.plan.views import RoadmapTree
-from web.api.exports import calendar_file, sent_calendar, today
-from web.api.imports import made
 from web.call import Call
 from web.commands import import_document
 from web.endpoint import Endpoint
+from web.exported_files import calendar_file, send_calendar, today
 from web.http.host_and_csrf import own_address
 from web.http.response_cache import DocumentSource, ResponseCache
 from web.http.responses import UNLISTED, Document, Reply
 from web.http.urls import quoted_path
+from web.links import imported_reply
 
 documents = ResponseCache()
 
@@ -73,7 +73,9 @@ def read_shared(call: Call) -> Document:
 
 
 def read_shared_concept(call: Call) -> Document:
-    """For whoever has the link: one concept with all that is written of it; its quiz without answers."""
+    """For whoever has the link: one concept with all that is written of it; its quiz without
+    answers.
+    """
     link, concept_id = opened(call.ids["token"], LinkPurpose.reading), call.ids["concept_id"]
     source = DocumentSource(
         partial(shared_view.concept_state, link, concept_id),
@@ -83,15 +85,19 @@ def read_shared_concept(call: Call) -> Document:
 
 
 def copy_shared(call: Call) -> Reply:
-    """A roadmap of your own with the same plan and everything that is written of it, to be begun today. It goes its own way from
-    then on: what becomes of the shared one does not change it.
+    """A roadmap of your own with the same plan and everything that is written of it, to be begun
+    today. It goes its own way from then on: what becomes of the shared one does not change it.
     """
     link = opened(call.ids["token"], LinkPurpose.reading)
-    return made(import_document(call.owner, shared_view.copy_of(call.owner, link), IN_SHARED))
+    return imported_reply(
+        import_document(call.owner, shared_view.copy_of(call.owner, link), IN_SHARED)
+    )
 
 
 def follow_calendar(call: Call) -> Response:
-    """iCalendar, for calendars that look again by themselves: what is left, on the days of the plan as it is today."""
+    """iCalendar, for calendars that look again by themselves: what is left, on the days of the plan
+    as it is today.
+    """
     link, day = opened(call.ids["token"], LinkPurpose.calendar), today()
     day_and_host = f"{day} {own_address(call.request)}".encode()
     key = (link.roadmap_id, negotiated(call.request.headers.get("accept-language", "")))
@@ -101,10 +107,10 @@ def follow_calendar(call: Call) -> Response:
     )
 
     def write(tree: RoadmapTree) -> Document:
-        """While it has no plan it would be called what its owner wants to be able to do: nobody else is told."""
+        """Leave the goal out, by which a roadmap without a plan would be named."""
         return calendar_file(call, tree.model_copy(update={"goal": ""}), day)
 
-    response = sent_calendar(call, documents.look_up(key, source, write))
+    response = send_calendar(call, documents.look_up(key, source, write))
     response.headers.update(UNLISTED)
     return response
 

@@ -1,20 +1,14 @@
 """Roadmaps that are thrown away: into the trash, out of it again, or gone for ever."""
 
-from uuid import UUID
-
-from pydantic import BaseModel, ConfigDict
-
 from roadmap.lifecycle import trash
 from roadmap.plan.views import RoadmapSummary
 from web.call import Call
-from web.http.pagination import CURSOR, Limit, paged
+from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
 from web.job_sender import send
 
 
-class TrashQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    cursor: UUID | None = CURSOR
+class TrashQuery(PageQuery):
     limit: Limit = 20
 
 
@@ -26,7 +20,9 @@ def trash_roadmap(call: Call) -> None:
 def list_trash(call: Call) -> Reply:
     """What was thrown away last comes first."""
     return paged(
-        call, trash.list_trash(call.owner, limit=call.query.limit, before=call.query.cursor)
+        call.request,
+        call.query,
+        trash.list_trash(call.owner, limit=call.query.limit, before=call.query.cursor),
     )
 
 

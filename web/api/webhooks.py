@@ -1,14 +1,12 @@
 """Webhooks of the caller: where events are told, and the log of what was told."""
 
-from uuid import UUID
-
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from roadmap.plan.statuses import DeliveryStatus
 from roadmap.webhooks import settings
 from roadmap.webhooks.settings import DeliveryDetail, DeliveryInfo, WebhookInfo, WebhookList
 from web.call import Call
-from web.http.pagination import CURSOR, Limit, paged
+from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
 from web.job_sender import send
@@ -16,9 +14,7 @@ from web.job_sender import send
 BASE = "/api/v1/webhooks"
 
 
-class DeliveriesQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    cursor: UUID | None = CURSOR
+class DeliveriesQuery(PageQuery):
     limit: Limit = 20
     status: DeliveryStatus | None = Field(None, description="Only those that are so.")
 
@@ -79,7 +75,7 @@ def list_deliveries(call: Call) -> Reply:
     page = settings.list_deliveries(
         call.owner, webhook_id, limit=query.limit, before=query.cursor, status=query.status
     )
-    return paged(call, page)
+    return paged(call.request, call.query, page)
 
 
 def read_delivery(call: Call) -> DeliveryDetail:

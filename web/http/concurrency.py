@@ -1,5 +1,7 @@
-"""The threads that run handlers are few: no account may keep all of them busy; its requests wait for each other. Requests
-without an account have threads of their own, and a bounded line before them.
+"""Concurrency limits: how many requests of an account or address run at once.
+
+The threads that run handlers are few, and no account may keep all of them busy: its requests wait
+for each other. Requests without an account have threads of their own and a bounded queue.
 """
 
 import asyncio
@@ -16,8 +18,6 @@ from starlette.concurrency import run_in_threadpool
 from core.backends import API_HANDLERS, PUBLIC_HANDLERS
 from core.db import settings
 from core.errors import RateLimited, Unavailable
-from roadmap.accounts.identity import Principal
-from web.revocation_cache import revocations
 
 Result = TypeVar("Result")
 
@@ -28,6 +28,7 @@ PUBLIC_OF_ONE = 40  # of one address
 PUBLIC_SECONDS = 10.0  # for which one waits
 LARGE_AT_ONCE = 4  # accounts whose bodies may be large
 LARGE_OF_ONE = 2  # of one account: one is read, and another waits
+TOO_BUSY = "Too many visitors at once. Try again in a moment."
 
 
 class _Line:
@@ -37,17 +38,16 @@ class _Line:
 
 _lines: dict[UUID, _Line] = {}  # of requests, by account
 _large: dict[UUID, _Line] = {}  # of requests with large bodies, by account
-
-
 _public = anyio.CapacityLimiter(PUBLIC_HANDLERS)
 _strangers: Counter[str] = Counter()  # public requests that run or wait, by address
-
-
 _probes: dict[Callable[..., Any], asyncio.Task[Any]] = {}  # that run
 
 
 async def share_probe(function: Callable[..., Result], *given: Any) -> Result:
-    """Run a probe in a thread; whoever asks meanwhile gets the same result. Probes of anybody keep one thread busy."""
+    """Run a probe in a thread, and share its result with probes that arrive meanwhile.
+
+    Probes keep one thread busy at most.
+    """
     running = _probes.get(function)
     if running is None or running.done() or running.get_loop() is not asyncio.get_running_loop():
         running = _probes[function] = asyncio.create_task(run_in_threadpool(function, *given))
@@ -55,33 +55,30 @@ async def share_probe(function: Callable[..., Result], *given: Any) -> Result:
 
 
 async def in_public_thread(address: str, function: Callable[..., Result], *given: Any) -> Result:
-    """Run it in a thread of those that no account's request waits for. Raises TooMany, Unavailable."""
+    """Run a function in a thread for public requests. Raises RateLimited, Unavailable."""
     if _strangers[address] >= PUBLIC_OF_ONE:
         raise RateLimited(
             "Too many requests from this address are waiting already. Wait for their answers.",
             retry_after=2,
         )
     if _strangers.total() >= PUBLIC_LINE:
-        raise _busy()
+        raise Unavailable(TOO_BUSY, retry_after=5)
     _strangers[address] += 1
     try:
-        with anyio.move_on_after(PUBLIC_SECONDS):  # what has begun ends
+        with anyio.move_on_after(PUBLIC_SECONDS):  # a function that has begun ends
             return await anyio.to_thread.run_sync(function, *given, limiter=_public)
-        raise _busy()
+        raise Unavailable(TOO_BUSY, retry_after=5)
     finally:
         _strangers[address] -= 1
         if not _strangers[address]:
             del _strangers[address]
 
 
-def _busy() -> Unavailable:
-    return Unavailable("Too many visitors at once. Try again in a moment.", retry_after=5)
-
-
 @asynccontextmanager
 async def large_body_slot(account_id: UUID) -> AsyncIterator[None]:
-    """For a `with` around a request whose body may be large, from its reading to its answer: two of an account follow each
-    other, as those of a form that is sent twice. Raises TooMany.
+    """Limit requests whose bodies may be large, from reading to response.
+
+    Two of an account follow each other, as when a form is sent twice. Raises RateLimited.
     """
     if account_id not in _large and len(_large) >= LARGE_AT_ONCE:
         raise RateLimited(
@@ -95,22 +92,19 @@ async def large_body_slot(account_id: UUID) -> AsyncIterator[None]:
         yield
 
 
-async def run_for_account(
-    principal: Principal, function: Callable[..., Result], *given: Any
-) -> Result:
-    """Run it in a thread, when it is this account's turn. One person at one machine need not wait.
+async def run_for_account(account_id: UUID, function: Callable[..., Result], *given: Any) -> Result:
+    """Run it in a thread when it is the account's turn; at once in embedded mode.
 
-    Raises TooMany, and Unauthenticated when the login or key has ended while it waited.
+    Raises RateLimited.
     """
     if settings.embedded:
         return await run_in_threadpool(function, *given)
-    async with turn(principal.account_id):
-        revocations.check_still(principal)
+    async with turn(account_id):
         return await run_in_threadpool(function, *given)
 
 
 def turn(account_id: UUID) -> AbstractAsyncContextManager[None]:
-    """For a `with` around what runs in a thread. Raises TooMany."""
+    """Wait for the account's turn to use a thread. Raises RateLimited."""
     most = AT_ONCE + WAITING
     refusal = RateLimited(
         f"{most} of your requests are waiting already. Wait for their answers.", retry_after=1

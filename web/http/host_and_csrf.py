@@ -1,26 +1,31 @@
-"""From where a request comes: under which name it reached us, from which address, and whether a page of somebody else sent it."""
+"""Checks of Host and origin, CSRF tokens, and the address of the client."""
 
+import hashlib
 import re
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from uuid import UUID
 
+from itsdangerous import Signer
 from starlette.requests import Request
 
+from core.backends import signing_keys
 from core.db import settings
 from core.errors import Forbidden
 from core.settings import LOOPBACK
-from web import tokens
 
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?")
 SAFE = ("GET", "HEAD", "OPTIONS")
 PROXIES = tuple(ip_network(network) for network in settings.trusted_proxies)
-CSRF_HEADER = "X-CSRF-Token"
-PROBES = ("/health", "/health/live", "/health/ready")  # asked by whatever address a platform knows
+CSRF_HEADER, CSRF_SALT = "X-CSRF-Token", "roadmap.csrf"
+PROBES = ("/health", "/health/live", "/health/ready")  # a platform may use any address for them
 
 
 def check_host(request: Request) -> None:
-    """A name that is not ours is refused: links and cookies would be made for it, and in embedded mode, which has no accounts,
-    a web page elsewhere could point its own name here and act as the owner (DNS rebinding). Raises Forbidden.
+    """Raise Forbidden unless the Host header is one of our names.
+
+    Links and cookies would be made for it, and in embedded mode, which has no accounts, a web
+    page elsewhere could point its own name here and act as the owner (DNS rebinding).
     """
     given = request.headers.getlist("host")
     if len(given) > 1:
@@ -30,19 +35,24 @@ def check_host(request: Request) -> None:
         return
     if settings.embedded:
         raise Forbidden(
-            "In embedded mode requests must name this machine: http://127.0.0.1 or http://localhost."
+            "In embedded mode requests must name this machine: "
+            "http://127.0.0.1 or http://localhost."
         )
     if request.scope["path"] not in PROBES and not any(
-        _fits(host, allowed) for allowed in settings.allowed_hosts
+        host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed
+        for allowed in settings.allowed_hosts
     ):
         raise Forbidden(
-            "This service is not known by the name in the Host header. ALLOWED_HOSTS lists its names."
+            "This service is not known by the name in the Host header. "
+            "ALLOWED_HOSTS lists its names."
         )
 
 
 def check_same_site(request: Request, session_id: UUID | None = None) -> None:
-    """What changes something, and is allowed without a secret that only the caller knows, must come from a page of ours or
-    from no page at all. With a cookie's `session_id`, who cannot tell has to send its CSRF token. Raises Forbidden.
+    """Raise Forbidden for a change that a page of another site sends.
+
+    For requests that carry no secret that only the caller knows. With a cookie's `session_id`, a
+    client that sends no origin needs its CSRF token.
     """
     if request.method in SAFE:
         return
@@ -55,29 +65,50 @@ def check_same_site(request: Request, session_id: UUID | None = None) -> None:
     elif origin is not None:
         if origin.lower().partition("://")[2] == request.headers.get("host", "").lower():
             return
-    elif session_id is None or tokens.is_csrf_token(
-        request.headers.get(CSRF_HEADER, ""), session_id
-    ):
+    elif session_id is None or is_csrf_token(request.headers.get(CSRF_HEADER, ""), session_id):
         return
     raise Forbidden(
-        f"A web page elsewhere cannot do this. Programs send no Origin, or the {CSRF_HEADER} of their login."
+        "A web page elsewhere cannot do this. "
+        f"Programs send no Origin, or the {CSRF_HEADER} of their login."
     )
 
 
+def csrf_token(session_id: UUID) -> str:
+    """Return the CSRF token of a session, which pages of other sites cannot read."""
+    return _signer().get_signature(session_id.bytes).decode()
+
+
+def is_csrf_token(token: str, session_id: UUID) -> bool:
+    return _signer().verify_signature(session_id.bytes, token.encode("utf-8", "replace"))
+
+
+@cache
+def _signer() -> Signer:
+    """Return a signer; itsdangerous signs with the last key and verifies with all."""
+    keys = signing_keys(settings)[::-1]
+    return Signer(keys, salt=CSRF_SALT, digest_method=hashlib.sha256)
+
+
 def own_address(request: Request) -> str:
-    """Of this service, as its caller knows it; that the Host is ours was looked at before. Beyond this machine it has TLS."""
+    """Return the origin of this service as its caller knows it, with TLS unless it is local.
+
+    The Host header was checked before.
+    """
     host = request.headers["host"]
     scheme = request.scope["scheme"] if _name(host) in LOOPBACK else "https"
     return f"{scheme}://{host}"
 
 
 def address_of(request: Request) -> str:
-    """Of the client, as the nearest trusted proxy says. Of an IPv6 address its network, which one client has for itself."""
+    """Return the client's address as the nearest trusted proxy reports it.
+
+    Of an IPv6 address it is the network, which one client has for itself.
+    """
     address = _address(request.client.host if request.client else "")
-    told = ",".join(request.headers.getlist(settings.client_address_header)).split(",")
-    while address is not None and _is_proxy(address) and told:
-        before = _address(told.pop())
-        if before is None:  # what stands before it may be anybody's words
+    forwarded = ",".join(request.headers.getlist(settings.client_address_header)).split(",")
+    while address is not None and any(address in network for network in PROXIES) and forwarded:
+        before = _address(forwarded.pop())
+        if before is None:  # anything before it may come from the client
             break
         address = before
     if isinstance(address, IPv6Address):
@@ -86,7 +117,7 @@ def address_of(request: Request) -> str:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """None when it is none, as over a socket of Unix."""
+    """Parse an address; None when it is none, as over a Unix socket."""
     try:
         address = ip_address(text.strip())
     except ValueError:
@@ -94,15 +125,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _is_proxy(address: IPv4Address | IPv6Address) -> bool:
-    return any(address in network for network in PROXIES)
-
-
 def _name(host: str) -> str:
-    """Without its port; empty when it is no host at all."""
+    """Return a host without its port; empty when it is no host."""
     found = HOST.fullmatch(host.lower())
     return found[1].strip("[]") if found else ""
-
-
-def _fits(host: str, allowed: str) -> bool:
-    return host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed

@@ -1,6 +1,6 @@
-"""uvicorn's HTTP protocol with a limit for the head of a request: its parser takes one of any size, for any time.
+"""uvicorn's HTTP protocol with limits on the head of a request, which its parser has not.
 
-`core/startup/run_service.py` names it: uvicorn --http web.protocol:BoundedProtocol.
+`core/startup/run_service.py` names it: uvicorn --http web.http.http_limits:BoundedProtocol.
 """
 
 import asyncio
@@ -13,21 +13,19 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from core.errors import Malformed
 from core.rate_limiter import Limit, Limiter
-from web.http.middleware import CAREFUL
-from web.http.problem_types import PROBLEMS
-from web.http.request_metrics import count_unreadable
+from web.http.middleware import CAREFUL, count_unreadable
+from web.http.problems import PROBLEMS
 
 logger = logging.getLogger(__name__)
 
-LARGEST_HEAD = (
-    64 * 1024
-)  # bytes; what arrives in one piece, at most 256 KiB, is counted when it was read
+# Bytes; a piece of at most 256 KiB is counted after it was read
+LARGEST_HEAD = 64 * 1024
 HEAD_SECONDS = 30.0  # for a whole head, and for the first one of a connection
 COMPLAINTS = Limit("complaints", 30, 60)
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Answers 400 and hangs up."""
+    """Protocol that answers 400 and closes the connection when a limit is exceeded."""
 
     _head = 0  # bytes of the head that is being received
     _in_head = True
@@ -72,18 +70,18 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_header(name, value.rstrip(b" \t"))  # the parser leaves it there (RFC 9110, 5.5)
 
     def send_400_response(self, msg: str) -> None:
-        """What the parser cannot read, in the shape of every other problem."""
+        """Answer bytes that the parser cannot read with a problem document."""
         kind, request_id = PROBLEMS[Malformed], token_hex(8)
         logger.debug("%s (%s)", msg, request_id)
         count_unreadable(kind.status)
-        told = {
+        problem = {
             "type": kind.uri,
             "title": kind.title,
             "status": kind.status,
             "detail": msg,
             "request_id": request_id,
         }
-        body = json.dumps(told).encode()
+        body = json.dumps(problem).encode()
         head = {
             "content-type": "application/problem+json",
             "content-length": str(len(body)),
@@ -111,8 +109,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class FewComplaints(logging.Filter):
-    """uvicorn has a line for each request that is none, and a traceback for each that failed: who sends thousands shall not
-    fill the log.
+    """Filter that limits uvicorn's lines and tracebacks of bad requests.
+
+    A client that sends thousands must not fill the log.
     """
 
     _limiter = Limiter()

@@ -1,4 +1,7 @@
-"""How much one account, or one address without an account, may ask for. Decided in the process; Redis is told beside it."""
+"""Rate limits of accounts, and of addresses without an account.
+
+They are decided in the process, and shared through Redis in the background.
+"""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -17,19 +20,15 @@ from web.http.host_and_csrf import address_of
 MINUTE, QUARTER, HOUR = 60, 900, 3600  # seconds
 REQUESTS = Limit("requests", settings.requests_per_minute, MINUTE)
 STRANGERS = Limit("strangers", settings.requests_per_minute // 2, MINUTE)
-LOGIN_PAIR = Limit(
-    "login-pair", settings.login_attempts, QUARTER
-)  # of one account, from one address
+# Of one account, from one address
+LOGIN_PAIR = Limit("login-pair", settings.login_attempts, QUARTER)
 LOGIN_ACCOUNT = Limit("login-account", settings.login_attempts * 10, HOUR)  # from anywhere
 LOGIN_ADDRESS = Limit("login-address", settings.login_attempts * 10, QUARTER)  # of any account
 LOGINS = Limit("logins", settings.login_attempts * 20, QUARTER)  # of one account
 NEW_KEYS = Limit("new-keys", settings.login_attempts * 6, HOUR)  # of one account
-IMPORTS = Limit(
-    "imports", settings.requests_per_minute // 10, HOUR
-)  # of one account: each may leave 16 MiB behind
-EXPORTS = Limit(
-    "exports", -(-settings.requests_per_minute // 60), HOUR
-)  # of one account: each reads all that it has
+# Of one account: an import may store 16 MiB, and an export reads all that the account has
+IMPORTS = Limit("imports", settings.requests_per_minute // 10, HOUR)
+EXPORTS = Limit("exports", -(-settings.requests_per_minute // 60), HOUR)
 REGISTRATIONS = Limit("registrations", settings.login_attempts * 2, HOUR)  # from one address
 
 limiter = Limiter()
@@ -50,14 +49,14 @@ def stop() -> None:
 
 
 def count_request(request: Request, account_id: UUID) -> None:
-    """Count it. Raises TooMany."""
+    """Count a request of an account. Raises RateLimited."""
     if not settings.embedded:  # one person, at this machine
         request.scope["state"]["counted"] = (REQUESTS, account_id.hex)
         _hit(REQUESTS, account_id.hex)
 
 
 def limit_anonymous(request: Request) -> None:
-    """Count it for the address: nobody has shown who they are. Raises TooMany."""
+    """Count a request without proof for its address. Raises RateLimited."""
     if not settings.embedded:
         address = address_of(request)
         request.scope["state"]["counted"] = (STRANGERS, address)
@@ -65,13 +64,13 @@ def limit_anonymous(request: Request) -> None:
 
 
 def check_anonymous(request: Request) -> None:
-    """Without counting it: nobody has shown who they are yet. Raises TooMany."""
+    """Raise RateLimited if the address has no request left, without counting this one."""
     if not settings.embedded:
         _refuse(STRANGERS, limiter.wait(STRANGERS, address_of(request)))
 
 
 def count_nothing(request: Request) -> None:
-    """Whatever is answered to it."""
+    """Never count this request, whatever the response is."""
     request.scope["state"]["counted"] = (None, "")
 
 
@@ -85,7 +84,7 @@ def is_of_account(request: Request) -> bool:
 
 
 def rate_limit_headers(state: Mapping[str, Any]) -> dict[bytes, bytes]:
-    """The headers that say how much is left of what this request was counted by (an IETF draft: RateLimit, RateLimit-Policy)."""
+    """Return the headers RateLimit and RateLimit-Policy (an IETF draft) of a counted request."""
     limit, key = state.get("counted", (None, ""))
     if limit is None or not limit.most:
         return {}
@@ -98,7 +97,7 @@ def rate_limit_headers(state: Mapping[str, Any]) -> dict[bytes, bytes]:
 
 @contextmanager
 def attempt(request: Request, who: str) -> Iterator[None]:
-    """For a `with` around the check of a password of `who`: it counts when it was wrong. Raises TooMany."""
+    """Count the check of a password of `who` inside if it was wrong. Raises RateLimited."""
     address, account = (
         address_of(request),
         hashlib.sha256(who.encode()).hexdigest()[:32],
@@ -129,34 +128,34 @@ def attempt(request: Request, who: str) -> Iterator[None]:
 
 
 def count_login(email: str) -> None:
-    """Count it, right or wrong: each right one leaves a session behind. Raises TooMany."""
+    """Count an attempt, right or wrong: each right one stores a session. Raises RateLimited."""
     _hit(LOGINS, hashlib.sha256(email.encode()).hexdigest()[:32])
 
 
 def count_new_key(account_id: UUID) -> None:
-    """Count it. Raises TooMany."""
+    """Count a new API key. Raises RateLimited."""
     _hit(NEW_KEYS, account_id.hex)
 
 
 def check_import(account_id: UUID) -> None:
-    """Without counting it. Raises TooMany."""
+    """Raise RateLimited if no import is left, without counting one."""
     if not settings.embedded:
         _refuse(IMPORTS, limiter.wait(IMPORTS, account_id.hex))
 
 
 def count_import(account_id: UUID) -> None:
-    """Count it. Raises TooMany."""
+    """Count an import. Raises RateLimited."""
     if not settings.embedded:
         _hit(IMPORTS, account_id.hex)
 
 
 def count_export(account_id: UUID) -> None:
-    """Count it. Raises TooMany."""
+    """Count an export of an account. Raises RateLimited."""
     _hit(EXPORTS, account_id.hex)
 
 
 def count_registration(request: Request) -> None:
-    """Count it. Raises TooMany."""
+    """Count a registration for its address. Raises RateLimited."""
     _hit(REGISTRATIONS, address_of(request))
 
 

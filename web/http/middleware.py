@@ -1,30 +1,45 @@
-"""What surrounds every request: an id that its answer and its log lines share, and what makes browsers careful."""
+"""Middleware of every request: its ID and trace, security headers, and metrics.
 
+Metrics name the pattern of a route, never the path, which may be anything. Requests that match no
+route and method count as unmatched: clients could make many numbers of them.
+"""
+
+import logging
 from secrets import token_hex
+from time import perf_counter
 
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core import tracing
+from core import metric_counters, tracing
 from core.db import settings
+from core.metric_definitions import REQUEST_SECONDS, REQUESTS, STREAMS
 from core.settings import Settings
 from core.tracing import REQUEST_ID
 from web.http import limits
-from web.http.fast_headers import headers_of
-from web.http.request_metrics import CountingMiddleware
+from web.http.routing import HEADERS, IndexedHeaders
+
+logger = logging.getLogger("roadmap.access")  # a line for each response, at DEBUG
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER, UNMATCHED, UNREADABLE = "other", "unmatched", "unreadable"
+NO_ANSWER = "none"  # the status of a request whose client went away before one was given
 
 
 def hsts(settings: Settings) -> dict[str, str]:
-    """Not in embedded mode, where a browser would refuse http on this machine for a year."""
+    """Return no header in embedded mode, where a browser would refuse http for a year."""
     below = "; includeSubDomains" if settings.hsts_include_subdomains else ""
     return {} if settings.embedded else {"Strict-Transport-Security": f"max-age=31536000{below}"}
 
 
-# An answer for programs needs nothing of a page; a page says for itself what it needs (Content-Security-Policy).
+# For responses to programs; a page has a Content-Security-Policy of its own.
 CAREFUL = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -36,21 +51,26 @@ CAREFUL = {
 CAREFUL_RAW = tuple((name.lower().encode(), value.encode()) for name, value in CAREFUL.items())
 
 
-# What pages elsewhere may send, and what they may read of an answer.
+# Headers that pages of other origins may send, and those that they may read of a response.
 SENT = (
     *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"),
     *("Last-Event-ID", "Prefer", "Traceparent", "X-Request-ID"),
 )
-TOLD = (
+EXPOSED = (
     *("Deprecation", "ETag", "Idempotency-Replayed", "Link", "Location", "Preference-Applied"),
     *("RateLimit", "RateLimit-Policy", "Retry-After", "Sunset", "X-Request-ID"),
 )
 
 
-class HeadersMiddleware:
-    """Takes `X-Request-ID` when it is harmless, makes one otherwise, and returns it among the others. Everything that follows
-    from the request is of the trace that it names in `traceparent`, or of a new one.
+class RequestMiddleware:
+    """Outermost middleware: request ID, trace, security headers and metrics.
+
+    It takes `X-Request-ID` if that is harmless, makes one otherwise, and returns it. Work that
+    follows from the request belongs to the trace of its `traceparent`, or to a new one. A stream
+    is counted when it begins and is open until it ends; its time is not that of a response.
     """
+
+    open_streams = 0  # of this process; all requests run in one loop
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -59,37 +79,75 @@ class HeadersMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = headers_of(scope)
+        began = perf_counter()
+        status, is_stream = NO_ANSWER, False
+        headers = scope[HEADERS] = IndexedHeaders(scope)
         given = headers.get("x-request-id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         tracing.enter(tracing.received(headers.getlist(tracing.HEADER), request_id))
 
-        async def send_with_id(message: Message) -> None:
+        async def send_response(message: Message) -> None:
+            nonlocal status, is_stream
             if message["type"] == "http.response.start":
+                response_headers = message["headers"] = list(message["headers"])
+                names = dict(response_headers)
                 ours = {
                     b"x-request-id": request_id.encode(),
                     **limits.rate_limit_headers(scope["state"]),
                 }
-                others = [(name, value) for name, value in message["headers"] if name not in ours]
-                names = dict(others)
-                careful = [header for header in CAREFUL_RAW if header[0] not in names]
-                message["headers"] = [*others, *ours.items(), *careful]
+                for name, value in (*ours.items(), *CAREFUL_RAW):
+                    if name not in names:
+                        response_headers.append((name, value))
+                status = str(message["status"])
+                is_stream = names.get(b"content-type", b"").startswith(b"text/event-stream")
+                if is_stream:
+                    RequestMiddleware.open_streams += 1
+                    _count(scope, status)
             await send(message)
 
-        await self.app(scope, receive, send_with_id)
+        try:
+            await self.app(scope, receive, send_response)
+        except Exception:
+            if status == NO_ANSWER:  # the error handler outside of here responds
+                status = "500"
+            raise
+        finally:
+            if is_stream:
+                RequestMiddleware.open_streams -= 1
+            else:
+                _count(scope, status, perf_counter() - began)
 
 
-MIDDLEWARE = [Middleware(CountingMiddleware), Middleware(HeadersMiddleware)]
-if (
-    settings.cors_origins
-):  # with a token in the header; a cookie stays with the pages of this service
+def count_unreadable(status: int) -> None:
+    """Count a response to bytes that are no request, which no route has seen."""
+    metric_counters.count(REQUESTS, route=UNREADABLE, method=OTHER, status=str(status))
+
+
+def _count(scope: Scope, status: str, seconds: float | None = None) -> None:
+    found: Route | None = scope.get("route")
+    route = (
+        found.path if found is not None and scope["method"] in (found.methods or ()) else UNMATCHED
+    )
+    method = scope["method"] if scope["method"] in METHODS else OTHER
+    metric_counters.count(REQUESTS, route=route, method=method, status=status)
+    if seconds is not None:
+        metric_counters.observe(REQUEST_SECONDS, seconds, route=route, method=method)
+    if logger.isEnabledFor(logging.DEBUG):
+        took = f" in {seconds * 1000:.1f} ms" if seconds is not None else ", a stream"
+        logger.debug("%s %s answered %s%s", method, route, status, took)
+
+
+metric_counters.gauges.append(lambda: {STREAMS: float(RequestMiddleware.open_streams)})
+MIDDLEWARE = [Middleware(RequestMiddleware)]
+# With a token in the header; cookies are for the pages of this service alone.
+if settings.cors_origins:
     MIDDLEWARE.append(
         Middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=SENT,
-            expose_headers=TOLD,
+            expose_headers=EXPOSED,
         )
     )

@@ -1,11 +1,12 @@
-"""Lists in pages: where the next one is (RFC 8288)."""
+"""Pagination of lists by Link headers (RFC 8288)."""
 
 from typing import Annotated
 from urllib.parse import urlencode
+from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
 
-from web.call import Call
 from web.http.responses import Reply
 from web.http.urls import quoted_path
 
@@ -13,11 +14,21 @@ Limit = Annotated[int, Field(ge=1, le=100, description="How many at most.")]
 CURSOR = Field(None, description="`next_cursor` of the page before.")
 
 
-def paged(call: Call, page: BaseModel) -> Reply:
-    """The page, with a Link to the next one where its `next_cursor` says that there is one."""
+class PageQuery(BaseModel):
+    """Query of a list in pages."""
+
+    model_config = ConfigDict(extra="forbid")
+    cursor: UUID | None = CURSOR
+    limit: Limit = 50
+
+
+def paged(request: Request, query: BaseModel, page: BaseModel) -> Reply:
+    """Return the page, with a Link to the next one if it has a `next_cursor`."""
     cursor: str | None = page.next_cursor  # type: ignore[attr-defined]
     if cursor is None:
         return Reply(page)
-    given = call.query.model_dump(mode="json", exclude_unset=True)
-    address = f"{quoted_path(call.request.scope['path'])}?{urlencode({**given, 'cursor': cursor}, doseq=True)}"
+    given = query.model_dump(mode="json", exclude_unset=True)
+    address = (
+        f"{quoted_path(request.scope['path'])}?{urlencode({**given, 'cursor': cursor}, doseq=True)}"
+    )
     return Reply(page, headers={"Link": f'<{address}>; rel="next"'})

@@ -1,5 +1,7 @@
-"""What a client would like (RFC 7240): `Prefer: wait=10`, to be answered when it is done, if that is within so many seconds;
-`return=minimal`, a short answer. What cannot be understood is no preference.
+"""Prefer header (RFC 7240): `wait=10` and `return=minimal`.
+
+`wait` asks for the response when the work is done, if that is within so many seconds;
+`return=minimal` asks for a short one. A value that cannot be parsed is no preference.
 """
 
 import re
@@ -13,7 +15,7 @@ WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?', re.IGNORECASE)
 
 
 def wait_of(request: Request) -> int:
-    """Seconds; 0 when nothing is said of it."""
+    """Return the seconds to wait; 0 without this preference."""
     found = _preferred(request, WAIT)
     return min(int(found), LONGEST_WAIT) if found else 0
 
@@ -23,7 +25,7 @@ def prefers_minimal(request: Request) -> bool:
 
 
 def _preferred(request: Request, pattern: re.Pattern[str]) -> str:
-    """The first that is said counts; empty when nothing is."""
+    """Return the value of the first preference that matches; empty without one."""
     preferences = (
         each.split(";")[0].strip()
         for line in request.headers.getlist("prefer")

@@ -1,106 +1,66 @@
-"""What a request says: the places of its path, its query and its body, each checked before a handler sees it."""
+"""Queries and bodies of requests, read and checked before a handler sees them."""
 
 import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, get_origin
-from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
 
-from core.errors import FieldError, Invalid, Malformed, NotFound, TooLarge, TooSlow, Unsupported
+from core.errors import FieldError, Invalid, Malformed, TooLarge, TooSlow, Unsupported
+from core.json_types import LANGUAGE_TAG, MergePatch
 from core.sanitize import one_line
-from roadmap.plan.outline import ContentKind
-from roadmap.plan.schemas import MergePatch
 from web.http.urls import LONGEST_QUERY, MOST_PARAMETERS, is_too_long
-from web.http.validation_messages import rule_of
 
 LARGEST_BODY = 256 * 1024  # bytes: the longest notes, every character of them escaped
 BODY_SECONDS = 30  # for the whole body
 MOST_GROUPS = 2_000_000  # objects and arrays of a body: each takes memory, however short it is
-MOST_PLAIN_NODES = 2_500  # objects, arrays and names of a body that is parsed where it is, at 2 KB and a microsecond each
-MOST_PLAIN_VALUES = 25_000  # an attempt at a quiz has 200 answers of at most 100 numbers
-MOST_PLAIN_DIGITS = 20  # of a number on average, beside as many as two long ones have: these take the square of that to read
-MOST_LONG_DIGITS = 10_000
-SMALL_BODY = 4096  # bytes; whatever they are, they are soon read
+# Of a body that is parsed in the event loop: objects, arrays and names, which cost 2 KB and a
+# microsecond each, and values (an attempt at a quiz has 200 answers of at most 100 numbers)
+MOST_PLAIN_NODES, MOST_PLAIN_VALUES = 2_500, 25_000
+# Digits of such a body: an average for each number, and as many as two long numbers have, which
+# take the square of that to read
+MOST_PLAIN_DIGITS, MOST_LONG_DIGITS = 20, 10_000
+SMALL_BODY = 4096  # bytes, which are read quickly whatever they are
 BEGINNING = 8192  # bytes of a body that is refused: enough to see that it is no JSON
 DIGITS = b"0123456789"
-LONGEST_PLACE, LONGEST_RULE = 300, 500  # characters of what is said of a field
-TEXTS = re.compile(
-    rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL
-)  # of JSON; possessive: nothing is kept to go back to
+LONGEST_PLACE, LONGEST_RULE = 300, 500  # characters of the pointer and the rule of a field
+# Strings of JSON; possessive, so that nothing is kept to go back to
+TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 MANY_NAMES, MOST_NAMES = 30, 1500  # of an object that has many; of all such objects of a body
-
-
-def _number(value: str) -> int:
-    if not re.fullmatch(r"[1-9][0-9]{0,5}", value):
-        raise ValueError
-    return int(value)
-
-
-def _word(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._:-]{1,100}", value):
-        raise ValueError
-    return value
-
-
-def _id(value: str) -> UUID:
-    """Parse an id, also in braces or as a URN. `UUID` forgives spaces, underscores and digits of other scripts as well."""
-    if not re.fullmatch(r"(?:urn:uuid:)?\{?[0-9A-Fa-f-]{32,36}\}?", value):
-        raise ValueError
-    return UUID(value)
-
-
-PLACES: dict[str, tuple[Callable[[str], Any], str]] = {  # of a path that are not the id of a thing
-    "number": (_number, "is not a number from 1"),
-    "kind": (ContentKind, f"is not one of {', '.join(ContentKind)}"),
-    "file": (str, "is not a file"),
-    "slug": (str, "is not a type of problem"),
-    "tag": (str, "is not a chapter of the description"),
-    "queue": (_word, "is not the name of a queue"),
-    "message": (_word, "is not the id of a message"),
-    "token": (_word, "is not a token of a link"),
-}
-
-
-THINGS = {
-    "number": "revision or version",
-    "kind": "part of a concept",
-    "slug": "type of problem",
-    "token": "link",
-}
 CHARSET = re.compile(r'charset\s*=\s*"?([\w.:-]+)"?')
-
-
-def ids_of(request: Request) -> dict[str, Any]:
-    ids = {}
-    for name, value in request.path_params.items():
-        read, rule = PLACES.get(name, (_id, "is not a UUID"))
-        try:
-            ids[name] = read(value)
-        except ValueError:
-            thing = THINGS.get(name, name.removesuffix("_id"))
-            raise NotFound(
-                f"There is no such {thing}.", fields=(FieldError(f"?{name}", rule),)
-            ) from None
-    return ids
+PATTERNS = {LANGUAGE_TAG: "should be the tag of a language (BCP 47), such as en, de or zh-Hans"}
+WORDS = {  # of pydantic, and ours
+    " after validation": "",
+    "Tuple s": "s",
+    "Input s": "s",
+    "String s": "s",
+    "Field required": "is required",
+}
 
 
 def query_of(model: type[BaseModel], request: Request) -> BaseModel:
+    """Return the query. Raises Invalid.
+
+    A list may be given by several parameters of its name, or separated by commas.
+    """
     if not request.scope["query_string"]:
-        return _of_nothing(model)
+        return _empty_query(model)
     if is_too_long(request):
         raise Invalid(
-            f"The query does not fit: it has more than {MOST_PARAMETERS} parameters or {LONGEST_QUERY} characters."
+            f"The query does not fit: it has more than {MOST_PARAMETERS} parameters or "
+            f"{LONGEST_QUERY} characters."
         )
     given = request.query_params.multi_items()
     counts = Counter(name for name, _ in given)
-    lists = _lists(model)
+    fields = model.model_fields.items()
+    lists = {name for name, field in fields if get_origin(field.annotation) is list}
     several = (name for name, count in counts.items() if count > 1 and name not in lists)
     twice = tuple(FieldError(f"?{name}"[:LONGEST_PLACE], "stands there twice") for name in several)
     if twice:
@@ -109,31 +69,22 @@ def query_of(model: type[BaseModel], request: Request) -> BaseModel:
         name: [each for other, text in given if other == name for each in text.split(",")]
         for name in lists & counts.keys()
     }
-    return _query(model, {**dict(given), **listed})
-
-
-@lru_cache
-def _lists(model: type[BaseModel]) -> frozenset[str]:
-    """Parameters that may have several values: said several times, or separated by commas."""
-    return frozenset(
-        name for name, field in model.model_fields.items() if get_origin(field.annotation) is list
-    )
-
-
-@lru_cache
-def _of_nothing(model: type[BaseModel]) -> BaseModel:
-    return _query(model, {})
-
-
-def _query(model: type[BaseModel], given: Mapping[str, str | list[str]]) -> BaseModel:
     try:
-        return model.model_validate(given)
+        return model.model_validate({**dict(given), **listed})
+    except ValidationError as error:
+        raise Invalid("The query does not fit.", fields=field_errors(error, prefix="?")) from None
+
+
+@lru_cache
+def _empty_query(model: type[BaseModel]) -> BaseModel:
+    try:
+        return model()
     except ValidationError as error:
         raise Invalid("The query does not fit.", fields=field_errors(error, prefix="?")) from None
 
 
 async def read_json(model: type[BaseModel], request: Request, most: int = LARGEST_BODY) -> bytes:
-    """What is sent as JSON for this model, not yet understood; empty where nothing has to be sent and nothing was.
+    """Return the bytes sent as JSON for this model; none where the model is optional.
 
     Raises Malformed, Unsupported, TooLarge, TooSlow.
     """
@@ -150,21 +101,16 @@ async def read_json(model: type[BaseModel], request: Request, most: int = LARGES
         )
     content = content or await read_body(request, most)
     if most <= LARGEST_BODY and not can_parse_inline(content):
-        _check_beginning(content)
+        try:  # if its beginning is no JSON, that is the error, and it is found quickly
+            from_json(content[:BEGINNING].decode(errors="ignore"), allow_partial="trailing-strings")
+        except ValueError as error:
+            raise Malformed(f"The body is not JSON: {error}.") from None
         raise Malformed("The body has too many objects, arrays, names, values or digits.")
     return content
 
 
-def _check_beginning(content: bytes) -> None:
-    """Raises Malformed where that is no JSON: this is what is wrong then, and it is quickly found."""
-    try:
-        from_json(content[:BEGINNING].decode(errors="ignore"), allow_partial="trailing-strings")
-    except ValueError as error:
-        raise Malformed(f"The body is not JSON: {error}.") from None
-
-
 def can_parse_inline(content: bytes) -> bool:
-    """Whether a body has so few bytes and values that it may be parsed in the event loop: within milliseconds and megabytes."""
+    """Whether parsing the body takes milliseconds and megabytes: few enough for the event loop."""
     if len(content) <= SMALL_BODY or len(content) > LARGEST_BODY:
         return len(content) <= SMALL_BODY
     texts = (
@@ -180,7 +126,7 @@ def can_parse_inline(content: bytes) -> bool:
 
 
 def body_of(model: type[BaseModel], content: bytes) -> BaseModel:
-    """Raises Malformed, Invalid."""
+    """Parse a body as this model. Raises Malformed, Invalid."""
     if not content and is_optional(model):
         return model()
     if not content:
@@ -189,18 +135,17 @@ def body_of(model: type[BaseModel], content: bytes) -> BaseModel:
     try:
         return model.model_validate_json(content, strict=True)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False)
-    if problems[0]["type"] == "json_invalid":
-        raise Malformed(f"The body is not JSON: {problems[0]['ctx']['error']}.")
-    raise Invalid(
-        "Some fields do not fit.",
-        fields=_fields(problems, prefix="/", document=json.loads(content)),
-    )
+        first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise Malformed(f"The body is not JSON: {first['ctx']['error']}.") from None
+        fields = field_errors(error, prefix="/", document=json.loads(content))
+        raise Invalid("Some fields do not fit.", fields=fields) from None
 
 
 def _check_names(content: bytes) -> None:
-    """A name that stands twice in an object means something else to each reader, and nothing here has thousands of names, each
-    of which would be a mistake of its own. Raises Malformed.
+    """Raise Malformed for duplicate names in an object, and for thousands of names.
+
+    Parsers disagree about duplicates, and no model here has that many names.
     """
     if content.count(b"{") + content.count(b"[") > MOST_GROUPS:
         raise Malformed(f"The body has more than {MOST_GROUPS:,} objects and arrays.")
@@ -211,7 +156,8 @@ def _check_names(content: bytes) -> None:
         many += len(pairs) if len(pairs) > MANY_NAMES else 0
         if many > MOST_NAMES:
             raise Malformed(
-                f"The objects of the body have too many names: those with more than {MANY_NAMES} have {many:,}."
+                "The objects of the body have too many names: those with more than "
+                f"{MANY_NAMES} have {many:,}."
             )
         found = dict(pairs)
         if len(found) < len(pairs):
@@ -220,17 +166,13 @@ def _check_names(content: bytes) -> None:
             raise Malformed(f"The name {twice[:100]!r} stands twice in one object of the body.")
         return found
 
-    try:
-        json.loads(
-            content.decode(), object_pairs_hook=once
-        )  # in UTF-8 alone: it would guess from bytes
-    except (ValueError, RecursionError):
-        return  # who reads it next says what is wrong
+    with suppress(ValueError, RecursionError):  # the parser of the model reports what is wrong
+        json.loads(content.decode(), object_pairs_hook=once)  # of bytes it would guess the encoding
 
 
 @lru_cache
 def is_optional(model: type[BaseModel]) -> bool:
-    """Whether it may be left out: nothing of it has to be sent."""
+    """Whether a body of this model may be left out, as none of its fields is required."""
     if issubclass(model, MergePatch):
         return False
     try:
@@ -241,8 +183,12 @@ def is_optional(model: type[BaseModel]) -> bool:
 
 
 async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
-    """The body, or TooLarge as soon as it has more than `most` bytes, whatever its header says. Raises Unsupported, TooSlow."""
-    if "upgrade" in request.headers:  # the server's parser passes over the body then
+    """Return the body.
+
+    Raises TooLarge as soon as it has more than `most` bytes, whatever its header says, and
+    Malformed, Unsupported, TooSlow.
+    """
+    if "upgrade" in request.headers:  # the server's parser skips the body then
         raise Malformed(
             "A request with a body cannot ask for another protocol: send it without Upgrade."
         )
@@ -269,18 +215,17 @@ async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
 def field_errors(
     error: ValidationError, prefix: str, document: Any = None
 ) -> tuple[FieldError, ...]:
-    return _fields(error.errors(include_url=False, include_input=False), prefix, document)
+    """Return at most 20 fields that are wrong, by pointers into the document or parameters (`?`).
 
-
-def _fields(problems: list[Any], prefix: str, document: Any) -> tuple[FieldError, ...]:
-    around = {
-        p["loc"][:length] for p in problems for length in range(len(p["loc"]))
-    }  # what is wrong inside makes a list shorter
+    A list that lacks items because they are wrong themselves is left out.
+    """
+    problems: list[Any] = error.errors(include_url=False, include_input=False)
+    around = {p["loc"][:length] for p in problems for length in range(len(p["loc"]))}
     problems = [p for p in problems if p["type"] != "too_short" or p["loc"] not in around][:20]
     return tuple(
         FieldError(
             _pointer(p["loc"], prefix, document)[:LONGEST_PLACE],
-            rule_of(p, is_parameter=prefix == "?")[:LONGEST_RULE],
+            _rule_of(p, is_parameter=prefix == "?")[:LONGEST_RULE],
             kind=p["type"],
         )
         for p in problems
@@ -288,18 +233,53 @@ def _fields(problems: list[Any], prefix: str, document: Any) -> tuple[FieldError
 
 
 def _pointer(location: tuple[int | str, ...], prefix: str, document: Any) -> str:
-    """A JSON pointer (RFC 6901) into the document, or the name of a parameter."""
+    """Return a JSON pointer (RFC 6901) into the document, or the name of a parameter.
+
+    Locations of pydantic also name alternatives, which no document contains.
+    """
     if prefix == "?":
         return "?" + "".join(str(part) for part in location[:1])  # also of one of several values
-    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in _there(location, document))
-    return "".join(f"/{part}" for part in parts)
-
-
-def _there(location: tuple[int | str, ...], document: Any) -> Iterator[int | str]:
-    """Without the names of alternatives, which pydantic puts into a location and no document contains."""
+    parts = []
     for part in location[:-1]:
         if isinstance(document, dict) and part not in document:
             continue
         document = document[part] if isinstance(document, dict) or isinstance(part, int) else None
-        yield part
-    yield from location[-1:]
+        parts.append(part)
+    parts += location[-1:]
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _rule_of(problem: Any, *, is_parameter: bool) -> str:
+    """Return the rule that one of `ValidationError.errors()` breaks, to follow a field's name."""
+    if problem["type"] == "extra_forbidden":
+        return f"is not a known {'parameter' if is_parameter else 'field'}"
+    if (message_of := MESSAGES.get(problem["type"])) is not None:
+        return message_of(problem.get("ctx", {}))
+    message = str(problem["msg"])
+    for theirs, ours in WORDS.items():
+        message = message.replace(theirs, ours)
+    return message
+
+
+def _length(facts: Mapping[str, Any], bound: str, number: str) -> str:
+    # pydantic calls a secret text a value
+    thing = "character" if facts["field_type"] == "Value" else "item"
+    return f"should have {bound} {facts[number]} {thing}{'' if facts[number] == 1 else 's'}"
+
+
+MESSAGES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "value_error": lambda facts: str(facts["error"]),
+    "too_short": lambda facts: _length(facts, "at least", "min_length"),
+    "too_long": lambda facts: _length(facts, "at most", "max_length"),
+    **dict.fromkeys(
+        ("int_parsing", "int_parsing_size", "int_type", "int_from_float"),
+        lambda _: "should be a whole number",
+    ),
+    "string_pattern_mismatch": lambda facts: PATTERNS.get(
+        facts["pattern"], f"should match the pattern {facts['pattern']}"
+    ),
+    "union_tag_not_found": lambda facts: f"needs the field {facts['discriminator']}",
+    "union_tag_invalid": lambda facts: (
+        f"must name one of {facts['expected_tags']} as {facts['discriminator']}"
+    ),
+}

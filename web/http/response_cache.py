@@ -1,4 +1,4 @@
-"""Documents that were made before, each with the state of what it is made of: while that is the same, so is the document."""
+"""LRU cache of documents, each with the state of its source, while which it is current."""
 
 import threading
 from collections import OrderedDict
@@ -12,14 +12,12 @@ from web.http.responses import Document
 
 Facts = TypeVar("Facts")
 
-MOST_BYTES = (
-    4 * 1024 * 1024
-)  # of one process; those that were not asked for the longest are forgotten
+MOST_BYTES = 4 * 1024 * 1024  # of one process; the least recently used are dropped
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentSource(Generic[Facts]):
-    """Of what a document is made, and in which state that is."""
+    """Source of a document, and the state of that source."""
 
     state: Callable[[], bytes]
     read: Callable[[], Facts]
@@ -27,7 +25,10 @@ class DocumentSource(Generic[Facts]):
 
 
 class ResponseCache:
-    """Thread-safe. What is larger than all may be together is not kept. Its short form adds less than half as much again."""
+    """Thread-safe cache. Compressed forms add less than half to its size.
+
+    A document larger than the whole cache is not kept.
+    """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most, self._size = most_bytes, 0
@@ -37,22 +38,19 @@ class ResponseCache:
     def look_up(
         self, key: Hashable, source: DocumentSource[Facts], write: Callable[[Facts], Document]
     ) -> Document:
-        """The document of the present state. When it has to be made, one thread makes it and others wait: those who ask for
-        the same at once need it once.
-        """
+        """Return the document of the current state; one thread makes it while others wait."""
         if (known := self.get(key, source.state())) is not None:
             return known
         with self._making:
             if (known := self.get(key, source.state())) is not None:
                 return known
-            with (
-                snapshot() if source.is_stored else nullcontext()
-            ):  # or what is read could be of another state
+            # In one snapshot, so that the state is that of the facts
+            with snapshot() if source.is_stored else nullcontext():
                 state, facts = source.state(), source.read()
             return self.keep(key, state, write(facts))
 
     def get(self, key: Hashable, state: bytes) -> Document | None:
-        """None when there is none of that state."""
+        """Return the document of this state; None when there is none."""
         with self._lock:
             kept = self._kept.get(key)
             if kept is None or kept[0] != state:

@@ -1,5 +1,12 @@
-"""From what a handler returns to an answer: as JSON, with a tag, not sent to who has it, compressed for who can read that."""
+"""Responses: JSON, ETags, conditional requests (RFC 9110) and compression.
 
+An ETag names a content. Compressed, the content is another representation and has another tag,
+which is understood as well.
+"""
+
+import gzip
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,15 +15,22 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from web.http.etags import compressed_tag, etag, is_not_modified
-from web.http.gzip import is_compressed, shortened
+from core.errors import PreconditionFailed
 
-UNLISTED = {"X-Robots-Tag": "noindex, nofollow"}  # for pages and documents behind secret links
+UNLISTED = {"X-Robots-Tag": "noindex, nofollow"}  # for pages and documents behind share links
+SHORTEST = 1000  # bytes; compressing less saves nothing
+LEVEL = 6
+ZIPPED = {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"}
+COMPRESSED = "-gzip"
+GZIP = re.compile(
+    r"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q\s*=\s*(?!0(?:\.0*)?\s*(?:,|$))[0-9.]+\s*)?(?=,|$)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer beyond the plain model: another status, or headers."""
+    """A response with a status or headers of its own."""
 
     body: BaseModel | None
     status: int | None = None
@@ -24,9 +38,7 @@ class Reply:
 
 
 class Document:
-    """What a GET answers, in whole, with headers of its own. Its tag and its short form are made once, however often it is
-    sent.
-    """
+    """Content of a GET with its headers. Its tag and compressed form are made once."""
 
     def __init__(self, content: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.content, self.headers = content, headers or {}
@@ -37,21 +49,11 @@ class Document:
 
     @cached_property
     def shortened(self) -> bytes:
-        """Takes time: for a thread."""
-        return shortened(self.content)
+        """Return the compressed content. Takes time: call it in a thread."""
+        return gzip.compress(self.content, LEVEL, mtime=0)
 
 
 Answer = BaseModel | Document | Reply | Response | None
-
-
-def tag_of(answer: Answer) -> str:
-    """Of what is answered whole."""
-    if isinstance(answer, Document):
-        return answer.tag
-    assert not isinstance(answer, Response)
-    body = answer.body if isinstance(answer, Reply) else answer
-    assert body is not None
-    return etag(body.model_dump_json().encode())
 
 
 def to_response(
@@ -62,8 +64,10 @@ def to_response(
     may_be_kept: bool = False,
     as_read: bool = False,
 ) -> Response:
-    """Takes time when it is long: for a thread. `may_be_kept`: by a browser that asks each time whether it is still right.
-    `as_read`: what answers a change is what a GET would answer now, so that it has the same tag.
+    """Return the response of a handler. Takes time when it is long: call it in a thread.
+
+    `may_be_kept` lets a browser keep it and ask each time whether it is current. `as_read` says
+    that a change is answered as a GET would be now, so that it has the same ETag.
     """
     if isinstance(answer, Response):
         return answer
@@ -93,16 +97,87 @@ def conditional_response(
     *,
     may_be_kept: bool = True,
 ) -> Response:
-    """What was asked for by GET, or 304."""
-    short = is_compressed(request, document.content)
-    told = {**headers, "ETag": compressed_tag(document.tag) if short else document.tag}
-    told["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))
+    """Return the response to a GET, or 304."""
+    is_short = is_compressed(request, document.content)
+    vary = ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))
+    tag = compressed_tag(document.tag) if is_short else document.tag
+    sent = {**headers, "ETag": tag, "Vary": vary}
     if may_be_kept:
-        told.setdefault("Cache-Control", "private, no-cache")
+        sent.setdefault("Cache-Control", "private, no-cache")
     if is_not_modified(request, document.tag):
-        return Response(status_code=304, headers=told)
-    if short:
-        return Response(
-            document.shortened, 200, {**told, "Content-Encoding": "gzip"}, media_type=media_type
+        return Response(status_code=304, headers=sent)
+    if is_short:
+        sent["Content-Encoding"] = "gzip"
+    content = document.shortened if is_short else document.content
+    return Response(content, 200, sent, media_type=media_type)
+
+
+def takes_gzip(request: Request) -> bool:
+    return bool(GZIP.search(request.headers.get("accept-encoding", "")))
+
+
+def is_compressed(request: Request, content: bytes) -> bool:
+    return len(content) >= SHORTEST and takes_gzip(request)
+
+
+def compressed(request: Request, content: bytes) -> tuple[bytes, dict[str, str]]:
+    """Return the content and its encoding headers. Takes time: call it in a thread.
+
+    Never compress a content with a secret: its length would tell of it.
+    """
+    if is_compressed(request, content):
+        return gzip.compress(content, LEVEL, mtime=0), ZIPPED
+    return content, {"Vary": "Accept-Encoding"}
+
+
+def etag(content: bytes) -> str:
+    return f'"{hashlib.sha256(content).hexdigest()[:24]}"'
+
+
+def compressed_tag(tag: str) -> str:
+    return f'{tag[:-1]}{COMPRESSED}"'
+
+
+def tag_of(answer: Answer) -> str:
+    """Return the ETag of an answer of a GET."""
+    if isinstance(answer, Document):
+        return answer.tag
+    assert not isinstance(answer, Response)
+    body = answer.body if isinstance(answer, Reply) else answer
+    assert body is not None
+    return etag(body.model_dump_json().encode())
+
+
+def is_not_modified(request: Request, tag: str) -> bool:
+    """Whether If-None-Match names this ETag."""
+    return _names(request, "if-none-match", tag)
+
+
+def check_match(request: Request, tag: str) -> None:
+    """Raise PreconditionFailed unless If-Match and If-None-Match allow this ETag.
+
+    A weak ETag never matches If-Match.
+    """
+    if "if-match" in request.headers and not _names(request, "if-match", tag, weak=False):
+        given = request.headers["if-match"].strip()
+        if not given.endswith('"') and given != "*":
+            raise PreconditionFailed("An ETag is sent as it was answered, with its double quotes.")
+        if given.startswith("W/"):
+            raise PreconditionFailed(
+                "If-Match compares strong ETags only: send it as it was answered, without W/."
+            )
+        raise PreconditionFailed(
+            "It has changed since it was read, or it never had this ETag. Read it again."
         )
-    return Response(document.content, 200, told, media_type=media_type)
+    if is_not_modified(request, tag):
+        raise PreconditionFailed("It is there already, and If-None-Match excludes it as it is.")
+
+
+def _names(request: Request, header: str, tag: str, *, weak: bool = True) -> bool:
+    given = (each.strip() for line in request.headers.getlist(header) for each in line.split(","))
+    plain = {
+        each.removeprefix("W/").replace(f'{COMPRESSED}"', '"')
+        for each in given
+        if weak or not each.startswith("W/")
+    }
+    return bool(plain & {tag, "*"})

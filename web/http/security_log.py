@@ -1,6 +1,7 @@
-"""What is written down about who came in and who was refused, for whoever looks for an attack afterwards.
+"""Security log: logins, changes of credentials, and refusals.
 
-At INFO, on a logger of its own. Never what was said to prove it: no password, token, key or cookie, and no e-mail address.
+It has a logger of its own, at INFO, and never contains a password, token, key, cookie or e-mail
+address.
 """
 
 import logging
@@ -14,25 +15,24 @@ from web.http.host_and_csrf import address_of
 
 logger = logging.getLogger("roadmap.security")
 
-OFTEN = Limit(
-    "noted", 30, 60
-)  # refusals of one address that are written down in a minute: who attacks shall not fill the log
+# Refusals of one address that are logged in a minute: an attacker must not fill the log.
+OFTEN = Limit("noted", 30, 60)
 _refusals = Limiter()
 
 
 def log_security_event(request: Request, event: str, **facts: object) -> None:
-    """Once what it tells of is committed. `facts` are ids and names of ours, never texts of a person."""
-    told = "".join(f" {name}={value}" for name, value in facts.items())
+    """Log an event after the commit. `facts` are our ids and names, never texts of a person."""
+    more = "".join(f" {name}={value}" for name, value in facts.items())
     request_id = request.scope["state"]["request_id"]
     database.after_commit(
         partial(
-            logger.info, "%s address=%s request=%s%s", event, address_of(request), request_id, told
+            logger.info, "%s address=%s request=%s%s", event, address_of(request), request_id, more
         )
     )
 
 
 def log_refusal(request: Request, status: int) -> None:
-    """401, 403 and 429, with the pattern of the route and not the path, which may be anything."""
+    """Log a 401, 403 or 429, with the pattern of the route: the path may be anything."""
     if _refusals.hit(OFTEN, address_of(request), publish=False) == 0:
         route = request.scope.get("route")
         log_security_event(

@@ -1,35 +1,34 @@
-"""Paths and queries of requests as they are written in headers and links: percent-encoded ASCII, in one line."""
+"""Paths and queries of requests as percent-encoded ASCII, for headers and links."""
 
 from urllib.parse import quote
 
 from starlette.requests import Request
 
-IN_PATHS = (
-    "/:@!$&'()*+,;=~"  # beside letters, digits and "-._": what stands in a path as it is (RFC 3986)
-)
+# Characters of a path that are not encoded, beside letters, digits and "-._" (RFC 3986)
+IN_PATHS = "/:@!$&'()*+,;=~"
 IN_URLS = IN_PATHS + "?#[]%"
 MOST_PARAMETERS, LONGEST_QUERY = 100, 16 * 1024  # of a query; a goal of 1000 characters takes 9 KB
-LONGEST_TOLD = 200  # characters of a path that an answer or a line of the log repeats
+LONGEST_SHOWN = 200  # characters of a path that a response or a log line repeats
 
 
 def quoted_path(path: str) -> str:
-    """A path that was decoded, as the server's parser does."""
+    """Encode a path that the server has decoded."""
     return quote(path, safe=IN_PATHS, errors="replace")
 
 
 def quoted_url(url: str) -> str:
-    """A path with its query and fragment. What is percent-encoded already stays as it is."""
+    """Encode a path with its query and fragment, except for what is encoded already."""
     return quote(url, safe=IN_URLS, errors="replace")
 
 
 def is_too_long(request: Request) -> bool:
-    """Whether the query is longer than any that is meant: it is not decoded then."""
+    """Whether the query is longer than any valid one, so that it is not decoded."""
     query: bytes = request.scope["query_string"]
     return len(query) > LONGEST_QUERY or query.count(b"&") >= MOST_PARAMETERS
 
 
 def path_and_query(request: Request) -> str:
-    """The path with the query, unless that is longer than any that is meant."""
+    """Return the path with the query, unless that is longer than any valid one."""
     query = (
         "" if is_too_long(request) else quote(request.scope["query_string"], safe=IN_PATHS + "?%")
     )
@@ -37,4 +36,4 @@ def path_and_query(request: Request) -> str:
 
 
 def shorten(path: str) -> str:
-    return path if len(path) <= LONGEST_TOLD else f"{path[:LONGEST_TOLD]}..."
+    return path if len(path) <= LONGEST_SHOWN else f"{path[:LONGEST_SHOWN]}..."

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from core.db import settings
 from web.call import Call
 from web.http.host_and_csrf import own_address
-from web.http.problem_types import TYPES, ProblemType, problem_type
+from web.http.problems import TYPES, ProblemType, problem_type
 from web.http.response_cache import DocumentSource
 from web.pages import openapi_view
 from web.pages.lazy import prose

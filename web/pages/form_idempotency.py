@@ -7,7 +7,7 @@ from typing import TypeVar
 from starlette.responses import Response
 
 from core.db import transaction
-from roadmap.accounts.idempotency_store import IdempotencyKey
+from roadmap.accounts.identity import IdempotencyKey
 from roadmap.plan.views import RoadmapSummary
 from web import idempotency
 from web.call import Call

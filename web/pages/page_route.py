@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,10 +12,11 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from core.errors import Malformed, Unavailable, Unsupported
+from roadmap.accounts.identity import Principal
 from roadmap.plan.format_version import LARGEST
 from web.endpoint import Endpoint, LargeBody
-from web.http.fast_headers import IndexedRequest
-from web.http.request_body import read_body
+from web.http.request_body import can_parse_inline, read_body
+from web.http.routing import IndexedRequest
 from web.http.urls import is_too_long
 from web.pages import upload
 from web.pages.forms import AnyQuery, Form, wants_page
@@ -57,7 +59,7 @@ class PageRoute(Endpoint):
                 query = self.query.model_validate(given)
         return query, await _form(request) if self.method == "POST" else None
 
-    def parse(self, sent: Any) -> Any:
+    async def parse(self, caller: Principal, sent: Any) -> Any:
         return sent
 
 
@@ -67,12 +69,11 @@ class UploadPage(LargeBody, PageRoute):
     async def read(self, request: Request) -> tuple[BaseModel, Any]:
         return self.query(), await upload.received(request, LARGEST)
 
-    def parse(self, sent: upload.Sent) -> upload.FileForm:
+    async def parse(self, caller: Principal, sent: upload.Sent) -> upload.FileForm:
         assert self.body is not None
-        return upload.understood(self.body, sent)
-
-    def document_of(self, sent: upload.Sent) -> bytes:
-        return sent.content
+        parse = partial(upload.understood, self.body)
+        is_small = can_parse_inline(sent.content)
+        return await self.process(caller, parse, sent, is_small=is_small)
 
 
 async def _form(request: Request) -> Form:

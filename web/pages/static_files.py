@@ -12,8 +12,7 @@ from starlette.responses import Response
 from core.errors import NotFound
 from roadmap.exchange.map.style import STYLE
 from web.call import Call
-from web.http.etags import compressed_tag, etag, is_not_modified
-from web.http.gzip import takes_gzip
+from web.http.responses import compressed_tag, etag, is_not_modified, takes_gzip
 
 FOLDER = Path(__file__).parent.parent / "static"
 SHEET = "style.css"  # made of these, and of that of the picture

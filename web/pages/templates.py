@@ -20,15 +20,14 @@ from core.i18n import LANGUAGES, texts
 from core.sanitize import format_size
 from roadmap.exchange.map.drawing import SHAPES
 from roadmap.plan.concept_marks import ConceptMark, mark_of
-from web.authentication import login_in_cookie
-from web.http.gzip import ZIPPED, compressed, is_compressed
 from web.http.response_cache import DocumentSource, Facts, ResponseCache
-from web.http.responses import Document
+from web.http.responses import ZIPPED, Document, compressed, is_compressed
 from web.http.urls import path_and_query
 from web.pages import labels, static_files
 from web.pages.forms import page_of
 from web.pages.preferences import THEMES, language_of, theme_of
 from web.pages.schedule_text import ScheduleText
+from web.tokens import login_in_cookie
 
 if TYPE_CHECKING:
     from jinja2 import Environment

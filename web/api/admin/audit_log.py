@@ -26,7 +26,8 @@ def list_audit(call: Call) -> Reply:
     """The newest first. What was done more than a year ago is forgotten."""
     query: AuditQuery = call.query
     return paged(
-        call,
+        call.request,
+        call.query,
         audit_log.records(
             limit=query.limit, before=query.cursor, action=query.action, outcome=query.outcome
         ),

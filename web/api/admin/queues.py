@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.sanitize import CLEAN
 from roadmap.operations.audit_log import Action
 from tasks import queue_admin
-from tasks.message_browser import LONGEST_SEARCH, MessageInfo, MessageState, WorkerInfo
+from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_actions import act_on, act_on_dead
 from tasks.queue_admin import MOST_SKIPPED, QueueState
 from web.audit_actor import actor_of
@@ -21,7 +21,9 @@ Search = Annotated[
     str,
     Field(
         max_length=LONGEST_SEARCH,
-        description="Only those that have this in their id, task, arguments or reason, in whatever case.",
+        description=(
+            "Only those that have this in their id, task, arguments or reason, in whatever case."
+        ),
     ),
     CLEAN,
 ]
@@ -41,7 +43,10 @@ class QueueInfo(BaseModel):
     running: int = Field(description="That a worker is at.")
     scheduled: int = Field(description="That are for later, among them those that are tried again.")
     retrying: int | None = Field(
-        description="Of those that are ready or scheduled: after a try that failed. null: too many to look at."
+        description=(
+            "Of those that are ready or scheduled: after a try that failed. null: too many to "
+            "look at."
+        )
     )
     dead: int = Field(
         description="That were put aside, and that nobody tries any more (dead letters)."
@@ -128,7 +133,9 @@ class WorkerState(BaseModel):
     threads: int | None = Field(description="How many tasks it can do at once.")
     started_at: datetime | None
     seen_at: datetime | None = Field(
-        description="Its last heartbeat; null: it is silent, and others will take over what it holds."
+        description=(
+            "Its last heartbeat; null: it is silent, and others will take over what it holds."
+        )
     )
     running: list[RunningTask] = Field(description="What it is doing.")
 
@@ -152,19 +159,29 @@ def read_queue(call: Call) -> QueueInfo:
 
 
 def list_queue_messages(call: Call) -> Reply:
-    """Of one state, those that are next or newest first. A search looks at ten thousand of them at most."""
+    """Of one state, those that are next or newest first. A search looks at ten thousand of them at
+    most.
+    """
     query: MessagesQuery = call.query
     found = queue_admin.messages(
         call.ids["queue"], query.state, search=query.search, limit=query.limit, offset=query.cursor
     )
-    items = [_message(info, with_arguments=query.arguments) for info in found.items]
+    same = ("id", "state", "task", "sent_at", "due_at", "at", "tries_left", "worker", "reason")
+    items = [
+        QueueMessage(
+            **{name: getattr(info, name) for name in same},
+            arguments=info.arguments if query.arguments else None,
+        )
+        for info in found.items
+    ]
     following = (
         str(query.cursor + query.limit)
         if found.more and query.cursor + query.limit <= MOST_SKIPPED
         else None
     )
     return paged(
-        call,
+        call.request,
+        call.query,
         QueueMessages(
             items=items,
             next_cursor=following,
@@ -176,11 +193,24 @@ def list_queue_messages(call: Call) -> Reply:
 
 def list_workers(call: Call) -> WorkerList:
     """Who works, since when, and at what."""
-    return WorkerList(items=[_worker(info) for info in queue_admin.workers()])
+    same = WorkerState.model_fields.keys() - {"running"}
+    items = [
+        WorkerState(
+            **{name: getattr(info, name) for name in same},
+            running=[
+                RunningTask(task=each.task, message_id=each.task_id, since=each.since)
+                for each in info.running
+            ],
+        )
+        for info in queue_admin.workers()
+    ]
+    return WorkerList(items=items)
 
 
 def pause_queue(call: Call) -> None:
-    """Nobody takes a message from it any more, also after a restart, until it is resumed. What has begun is finished."""
+    """Nobody takes a message from it any more, also after a restart, until it is resumed. What has
+    begun is finished.
+    """
     act_on(actor_of(call), Action.queue_pause, call.ids["queue"])
 
 
@@ -200,8 +230,9 @@ def delete_message(call: Call) -> None:
 
 
 def revoke_message(call: Call) -> None:
-    """What it is for is ended in the database, and it is not run. One that runs is stopped at its next heartbeat, and saves
-    nothing. Records of the log and what runs by the clock cannot be revoked.
+    """What it is for is ended in the database, and it is not run. One that runs is stopped at its
+    next heartbeat, and saves nothing. Records of the log and what runs by the clock cannot be
+    revoked.
     """
     _act_on_message(call, Action.message_revoke)
 
@@ -227,18 +258,3 @@ def _act_on_dead(call: Call, action: Action) -> Counted:
 def _queue_info(state: QueueState) -> QueueInfo:
     facts = {name: getattr(state, name) for name in QueueInfo.model_fields if name != "running"}
     return QueueInfo(**facts, running=state.held)
-
-
-def _message(info: MessageInfo, *, with_arguments: bool) -> QueueMessage:
-    same = ("id", "state", "task", "sent_at", "due_at", "at", "tries_left", "worker", "reason")
-    facts = {name: getattr(info, name) for name in same}
-    return QueueMessage(**facts, arguments=info.arguments if with_arguments else None)
-
-
-def _worker(info: WorkerInfo) -> WorkerState:
-    facts = {name: getattr(info, name) for name in WorkerState.model_fields if name != "running"}
-    running = [
-        RunningTask(task=each.task, message_id=each.task_id, since=each.since)
-        for each in info.running
-    ]
-    return WorkerState(**facts, running=running)

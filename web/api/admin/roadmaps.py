@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from roadmap.lifecycle import admin_queries, transfer
-from roadmap.lifecycle.admin_queries import OverseenDetail
+from roadmap.lifecycle.admin_queries import OverseenDetail, RoadmapSearch
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
 from roadmap.lifecycle.transfer import Transferred
@@ -29,11 +29,17 @@ class OperatorDecision(BaseModel):
 def search_roadmaps(call: Call) -> Reply:
     """Those of all accounts, the newest first."""
     query: SearchQuery = call.query
-    return paged(call, admin_queries.search(query.sought, before=query.cursor, limit=query.limit))
+    return paged(
+        call.request,
+        call.query,
+        admin_queries.search(RoadmapSearch(**query.sought), before=query.cursor, limit=query.limit),
+    )
 
 
 def read_overseen(call: Call) -> OverseenDetail:
-    """With the ledger of the work on it, and what of it is not ready. Nothing that its learner has noted or answered."""
+    """With the ledger of the work on it, and what of it is not ready. Nothing that its learner has
+    noted or answered.
+    """
     return admin_queries.detail(call.ids["roadmap_id"])
 
 
@@ -49,13 +55,16 @@ def cancel_overseen(call: Call) -> Reply:
 
 
 def retry_overseen(call: Call) -> Reply:
-    """As its owner could: every part that failed or was cancelled, or the outline when there is none."""
+    """As its owner could: every part that failed or was cancelled, or the outline when there is
+    none.
+    """
     return _decided(call, admin_queries.retry(actor_of(call), call.ids["roadmap_id"]))
 
 
 def transfer_roadmaps(call: Call) -> Transferred:
-    """All roadmaps of an account become another one's, at once, with those in its trash, and all that hangs on them. Webhooks,
-    keys, exports, answers to Idempotency-Keys and the books of what calls of a model cost stay with the account.
+    """All roadmaps of an account become another one's, at once, with those in its trash, and all
+    that hangs on them. Webhooks, keys, exports, answers to Idempotency-Keys and the books of what
+    calls of a model cost stay with the account.
     """
     return transfer.transfer(call.body.owner, call.body.new_owner, actor_of(call))
 

@@ -22,7 +22,9 @@ class TaskRuns(BaseModel):
     task: str = Field(description="The function that was run.")
     done: int = Field(description="They came to their end.")
     failed: int = Field(
-        description="For good: they are among the dead letters, unless they were retried or deleted since."
+        description=(
+            "For good: they are among the dead letters, unless they were retried or deleted since."
+        )
     )
     retried: int = Field(description="They failed, and came again.")
     mean_seconds: float | None = Field(

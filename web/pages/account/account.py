@@ -35,12 +35,17 @@ from roadmap.exchange import account_export
 from roadmap.exchange.account_export import ExportInfo
 from roadmap.learning import progress
 from roadmap.learning.progress import Profile
+from roadmap.lifecycle.account_deletion import cancel_work
 from roadmap.plan.outline import Level
-from web import commands, logins
+from web import logins
+from web.authentication import run_for_caller
 from web.call import Call
-from web.http.concurrency import in_public_thread, run_for_account
+from web.http import limits
+from web.http.concurrency import in_public_thread
 from web.http.host_and_csrf import address_of
 from web.http.problems import status_of
+from web.http.security_log import log_security_event
+from web.job_sender import send
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, local_path, see_other
 from web.pages.learn.home import CHOICES, REMEMBERED
@@ -158,7 +163,7 @@ async def change_password(call: Call) -> Response:
         )
         begun = await logins.change_password(call, change)
     except REFUSALS as error:
-        return await run_for_account(call.caller, _again, call, _account, error, PASSWORD, {})
+        return await run_for_caller(call.caller, _again, call, _account, error, PASSWORD, {})
     return see_other("/account?saved=password", begun.headers)
 
 
@@ -169,21 +174,25 @@ async def change_email(call: Call) -> Response:
         begun = await logins.change_email(call, change)
     except REFUSALS as error:
         kept = {"moving": True, "email": form.text("email")}
-        return await run_for_account(call.caller, _again, call, _account, error, EMAIL, kept)
+        return await run_for_caller(call.caller, _again, call, _account, error, EMAIL, kept)
     return see_other("/account?saved=email", begun.headers)
 
 
 def order_export(call: Call) -> Response:
-    commands.order_export(call.request, call.owner)
+    limits.count_export(call.owner)
+    made, steps = account_export.order(call.owner)
+    send(steps)
+    log_security_event(call.request, "export-ordered", account=call.owner, export=made.id)
     return see_other("/account#export")
 
 
 async def delete(call: Call) -> Response:
     form: Form = call.body
     try:
-        await logins.delete_account(call, filled(DeletionRequest, form.given("password")))
+        given = filled(DeletionRequest, form.given("password"))
+        await logins.delete_account(call, given, cancel_work)
     except REFUSALS as error:
-        return await run_for_account(
+        return await run_for_caller(
             call.caller, _again, call, _account, error, DELETION, {"deleting": True}
         )
     return see_other("/login?deleted=yes", logins.FORGET)

@@ -88,7 +88,9 @@ def show_roadmaps(call: Call) -> Response:
     }
     try:
         sought = filled(SearchQuery, {**given, **_days(given), "limit": ON_A_PAGE})
-        found = admin_queries.search(sought.sought, before=sought.cursor, limit=ON_A_PAGE)
+        found = admin_queries.search(
+            RoadmapSearch(**sought.sought), before=sought.cursor, limit=ON_A_PAGE
+        )
     except Invalid as error:
         return _list(call, given, OverseenList(items=[], next_cursor=None), error)
     return _list(call, given, found)

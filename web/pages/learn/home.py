@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from core.errors import Invalid, RateLimited, RoadmapError, Unavailable
 from core.i18n import gettext_noop, texts
-from roadmap.accounts.idempotency_store import IdempotencyKey
+from roadmap.accounts.identity import IdempotencyKey
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import BrokenFile, Track
@@ -23,9 +23,9 @@ from roadmap.lifecycle.create import NewRoadmap, new_roadmap
 from roadmap.plan.outline import Level
 from roadmap.plan.schemas import RoadmapRequest
 from web import idempotency
+from web.authentication import run_for_caller
 from web.call import Call
 from web.create_writer import accept
-from web.http.concurrency import run_for_account
 from web.http.problems import status_of
 from web.pages import error_messages, form_idempotency
 from web.pages.forms import AnyQuery, Form, filled, see_other
@@ -101,16 +101,16 @@ async def create(call: Call) -> Response:
             RoadmapRequest, {**form.given(*ASKED), "review": bool(form.text("review"))}
         )
     except Invalid as error:
-        return await run_for_account(call.caller, _again, call, error)
+        return await run_for_caller(call.caller, _again, call, error)
     asked = (
         request.model_dump_json().encode()
     )  # the same for the same form, in whichever language it is sent
     try:
-        request = await run_for_account(
+        request = await run_for_caller(
             call.caller, _remember, call, request.in_language_of_goal(language_of(call.request))
         )
     except Invalid as error:
-        return await run_for_account(
+        return await run_for_caller(
             call.caller, _again, call, error, LIMITS_OF_CATALOGUE if _has_catalogue() else {}
         )
     try:
@@ -118,7 +118,7 @@ async def create(call: Call) -> Response:
             form_idempotency.name_of(call, asked), new_roadmap(call.owner, request)
         )
     except (RateLimited, Unavailable) as error:
-        return await run_for_account(call.caller, _again, call, error)
+        return await run_for_caller(call.caller, _again, call, error)
 
 
 def list_(call: Call) -> Response:

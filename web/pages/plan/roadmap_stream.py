@@ -22,8 +22,8 @@ from roadmap.generation.generator import has_model
 from roadmap.lifecycle import queries
 from roadmap.plan.event_types import Event, EventType
 from roadmap.plan.statuses import RoadmapStatus
+from web.authentication import run_for_caller
 from web.call import Call
-from web.http.concurrency import run_for_account
 from web.pages.forms import AnyQuery
 from web.pages.labels import OF_PART
 from web.pages.plan.roadmap import view_of
@@ -80,7 +80,7 @@ async def _messages(
             poller.watch(caller, roadmap_id, after, last_seq, silence=SILENCE)
         ) as batches:
             async for events in batches:
-                message = await run_for_account(
+                message = await run_for_caller(
                     caller, _message, request, caller.account_id, roadmap_id, events
                 )
                 yield STILL_HERE if message in (last, b"") else message

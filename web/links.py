@@ -1,21 +1,11 @@
-"""Where the things of a roadmap are."""
+"""URLs of a roadmap in responses of the API."""
 
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-BASE = "/api/v1/roadmaps"
-
-
-FILES = {
-    "picture": "svg",
-    "portable": "json",
-    "markdown": "md",
-    "archive": "zip",
-    "calendar": "ics",
-    "cards": "apkg",
-}
-BELOW = ("events", "activity", "logs", "revisions", "receipt", "trace", "schedule")
+from roadmap.plan.views import RoadmapSummary
+from web.http.responses import Reply
 
 
 class Links(BaseModel):
@@ -41,7 +31,33 @@ class Links(BaseModel):
 
 
 def links_of(roadmap_id: UUID) -> Links:
-    base = f"{BASE}/{roadmap_id}"
-    below = {name: f"{base}/{name}" for name in BELOW}
-    files = {name: f"{base}/export.{ending}" for name, ending in FILES.items()}
-    return Links(self=base, page=f"/roadmaps/{roadmap_id}", **files, **below)
+    base = f"/api/v1/roadmaps/{roadmap_id}"
+    return Links(
+        self=base,
+        page=f"/roadmaps/{roadmap_id}",
+        picture=f"{base}/export.svg",
+        portable=f"{base}/export.json",
+        markdown=f"{base}/export.md",
+        archive=f"{base}/export.zip",
+        calendar=f"{base}/export.ics",
+        cards=f"{base}/export.apkg",
+        events=f"{base}/events",
+        activity=f"{base}/activity",
+        logs=f"{base}/logs",
+        revisions=f"{base}/revisions",
+        receipt=f"{base}/receipt",
+        trace=f"{base}/trace",
+        schedule=f"{base}/schedule",
+    )
+
+
+class ImportedRoadmap(RoadmapSummary):
+    """The new roadmap."""
+
+    links: Links = Field(description="Where more of it is.")
+
+
+def imported_reply(roadmap: RoadmapSummary) -> Reply:
+    """Return the response that presents an imported roadmap."""
+    links = links_of(roadmap.id)
+    return Reply(ImportedRoadmap(**dict(roadmap), links=links), headers={"Location": links.self})
