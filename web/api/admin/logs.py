@@ -16,7 +16,7 @@ from web.http.concurrency import run_for_account
 from web.http.pagination import paged
 from web.http.responses import Reply
 from web.revocation_cache import revocations
-from web.search_filters import FilterQuery, LogsQuery
+from web.search_filters import FilterQuery, LogSearchQuery
 
 NDJSON = "application/x-ndjson"
 EXPORTS_AT_ONCE = 2  # of a process
@@ -28,7 +28,7 @@ def search_logs(call: Call) -> Reply:
     """What all processes have noted, the newest first. A search that takes longer than five seconds is refused: it says how to
     narrow it.
     """
-    query: LogsQuery = call.query
+    query: LogSearchQuery = call.query
     return paged(call, log_search.search(query.wanted, before=query.cursor, limit=query.limit))
 
 

@@ -1,4 +1,4 @@
-"""What was thrown away: it can be taken out again, or deleted for ever."""
+"""The trash: roadmaps to restore, or to delete for ever."""
 
 from uuid import UUID
 
@@ -20,13 +20,13 @@ DID = {
 
 
 class TrashPageQuery(AnyQuery):
-    """`did`: what was done a moment ago."""
+    """`did`: the last action, for a message."""
 
     cursor: UUID | None = None
     did: str = ""
 
 
-def show(call: Call) -> Response:
+def trash_page(call: Call) -> Response:
     query: TrashPageQuery = call.query
     words = texts(language_of(call.request))
     return page(
@@ -35,7 +35,7 @@ def show(call: Call) -> Response:
         trashed=trash.list_trash(call.owner, limit=ON_A_PAGE, before=query.cursor),
         is_first=query.cursor is None,
         days=trash.KEPT.days,
-        said=words.gettext(DID[query.did]) if query.did in DID else "",
+        message=words.gettext(DID[query.did]) if query.did in DID else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""A roadmap that was taken along as JSON is brought in from a file."""
+"""Import of a roadmap from a JSON file."""
 
 import secrets
 
@@ -35,17 +35,28 @@ NOT_FITTING = gettext_noop(
 )
 
 
-def show(call: Call) -> Response:
-    return _page(call)
+def import_page(call: Call, error: RoadmapError | None = None, sentence: str = "") -> Response:
+    words = texts(language_of(call.request))
+    if error and not sentence:
+        sentence = _sentence(error)
+    form = call.body.text("form") if error is not None else ""
+    return page(
+        call.request,
+        "import.html",
+        status=status_of(error) if error else 200,
+        form=form or secrets.token_urlsafe(16),
+        problem=words.gettext(sentence) % {"size": format_size(LARGEST)} if sentence else "",
+        fields=error.fields if error and sentence == NOT_FITTING else (),
+    )
 
 
 def take(call: Call) -> Response:
-    """The same file sent twice by the same form is one roadmap."""
+    """Import a file; the same file sent twice by the same form is one roadmap."""
     form: FileForm = call.body
     if form.error is not None:
-        return _page(call, form.error)
+        return import_page(call, form.error)
     if form.document is None:
-        return _page(call, Invalid("There is no file."), NONE)
+        return import_page(call, Invalid("There is no file."), NONE)
     document = form.document
     assert isinstance(document, RoadmapFile)
     try:
@@ -56,25 +67,10 @@ def take(call: Call) -> Response:
             lambda read: import_document(call.owner, read),
         )
     except RateLimited as error:
-        return _page(call, error)
+        return import_page(call, error)
 
 
-def _page(call: Call, error: RoadmapError | None = None, said: str = "") -> Response:
-    words = texts(language_of(call.request))
-    form = call.body.text("form") if error is not None else ""
-    return page(
-        call.request,
-        "import.html",
-        status=status_of(error) if error else 200,
-        form=form or secrets.token_urlsafe(16),
-        problem=words.gettext(said or _said(error)) % {"size": format_size(LARGEST)}
-        if error
-        else "",
-        fields=error.fields if error and not said and _said(error) == NOT_FITTING else (),
-    )
-
-
-def _said(error: RoadmapError) -> str:
+def _sentence(error: RoadmapError) -> str:
     if isinstance(error, TooLarge):
         return TOO_LARGE
     if isinstance(error, RateLimited):
