@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from gettext import NullTranslations
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,9 +21,10 @@ from core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
+from web.http.problems import status_of
 from web.pages.forms import is_part, page_of
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 
 FIELDS = {
@@ -108,9 +110,30 @@ def sentence(words: NullTranslations, error: RoadmapError) -> str:
     return words.gettext(next(found, OTHER))
 
 
+def form_page(
+    request: Request,
+    template: str,
+    error: RoadmapError | None = None,
+    *,
+    instead: str = "",
+    **context: Any,
+) -> Response:
+    """Return a page with the status, problem and wrong fields of its error, if there is one.
+
+    `instead` is a text for the problem in place of the usual one.
+    """
+    values: dict[str, Any] = {"problem": "", "errors": {}}
+    if error is not None:
+        words = texts_of(request)
+        values["status"] = status_of(error)
+        values["problem"] = words.gettext(instead) if instead else sentence(words, error)
+        values["errors"] = of_fields(words, error.fields)
+    return page(request, template, **{**values, **context})
+
+
 def problem_page(request: Request, status: int, error: Exception) -> Response:
     """Return the page of an error, or a sentence if only a part of a page was asked for."""
-    words = texts(language_of(request))
+    words = texts_of(request)
     fields = of_fields(words, error.fields) if isinstance(error, Invalid) else {}
     if is_part(request) and len(fields) == 1:  # there is no other place for it
         text = next(iter(fields.values()))

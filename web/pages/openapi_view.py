@@ -190,7 +190,7 @@ def _operations(tag: str) -> Iterator[tuple[str, str, Schema]]:
 
 def _read(method: str, path: str, operation: Schema) -> Operation:
     name, responses = operation["operationId"], operation["responses"]
-    parameters = operation.get("parameters", [])
+
     bodies: Mapping[str, Schema] = operation.get("requestBody", {}).get("content", {})
     sent_as, content = next(iter(bodies.items()), (JSON, {}))
     body = _resolved(content.get("schema", {}))
@@ -199,7 +199,7 @@ def _read(method: str, path: str, operation: Schema) -> Operation:
         sent = json.dumps(example, indent=2, ensure_ascii=False)
     examples = {
         each["name"]: str(each.get("example", each["name"]))
-        for each in parameters
+        for each in operation.get("parameters", ())
         if each["in"] == "path"
     }
     return Operation(
@@ -208,7 +208,18 @@ def _read(method: str, path: str, operation: Schema) -> Operation:
         path=path,
         summary=operation["summary"],
         about=prose(operation["description"]),
-        parameters=tuple(_parameter(name, each) for each in parameters),
+        parameters=tuple(
+            Field(
+                id=f"{name}-{each['in']}-{each['name']}",
+                name=each["name"],
+                type=_type(each["schema"]),
+                required=each.get("required", False),
+                rules=tuple(_rules(each["schema"])),
+                about=_inline(each.get("description", "")),
+                place=each["in"],
+            )
+            for each in operation.get("parameters", ())
+        ),
         body=_fields(body, name),
         body_about=_inline(body.get("description", "")) if body.get("properties") else Markup(),
         answers=tuple(
@@ -225,18 +236,6 @@ def _read(method: str, path: str, operation: Schema) -> Operation:
         sent=sent,
         sent_as=sent_as,
         streams="text/event-stream" in responses.get("200", {}).get("content", {}),
-    )
-
-
-def _parameter(operation: str, parameter: Schema) -> Field:
-    return Field(
-        id=f"{operation}-{parameter['in']}-{parameter['name']}",
-        name=parameter["name"],
-        type=_type(parameter["schema"]),
-        required=parameter.get("required", False),
-        rules=tuple(_rules(parameter["schema"])),
-        about=_inline(parameter.get("description", "")),
-        place=parameter["in"],
     )
 
 

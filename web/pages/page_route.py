@@ -53,7 +53,21 @@ class PageRoute(Endpoint):
             given = dict(reversed(request.query_params.multi_items()))  # the first of each name
             with suppress(ValidationError):
                 query = self.query.model_validate(given)
-        return query, await _form(request) if self.method == "POST" else None
+        if self.method != "POST":
+            return query, None
+        if "content-type" not in request.headers and not await read_body(request, 0):
+            return query, Form()  # without fields
+        media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if media_type != "application/x-www-form-urlencoded":
+            raise Unsupported(
+                "The body must be sent as Content-Type: application/x-www-form-urlencoded."
+            )
+        content = await read_body(request)
+        if len(content) <= LONGEST_IN_LOOP:
+            return query, _parsed(content)
+        if _form_threads.statistics().tasks_waiting >= MOST_FORMS:
+            raise Unavailable("Too many large forms at once. Try again.", retry_after=5)
+        return query, await anyio.to_thread.run_sync(_parsed, content, limiter=_form_threads)
 
     def parse(self, sent: Any) -> Any:
         return sent
@@ -71,23 +85,6 @@ class UploadPage(LargeBody, PageRoute):
 
     def document_of(self, sent: upload.Sent) -> bytes:
         return sent.content
-
-
-async def _form(request: Request) -> Form:
-    """Return the form of a request. Raises Unsupported, TooLarge, TooSlow, Malformed."""
-    if "content-type" not in request.headers and not await read_body(request, 0):
-        return Form()  # without fields
-    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if media_type != "application/x-www-form-urlencoded":
-        raise Unsupported(
-            "The body must be sent as Content-Type: application/x-www-form-urlencoded."
-        )
-    content = await read_body(request)
-    if len(content) <= LONGEST_IN_LOOP:
-        return _parsed(content)
-    if _form_threads.statistics().tasks_waiting >= MOST_FORMS:
-        raise Unavailable("Too many large forms at once. Try again.", retry_after=5)
-    return await anyio.to_thread.run_sync(_parsed, content, limiter=_form_threads)
 
 
 def _parsed(content: bytes) -> Form:

@@ -1,10 +1,12 @@
 """Language and theme of a reader, kept in cookies, which need no account."""
 
+from gettext import NullTranslations
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core.db import settings
-from core.i18n import LANGUAGES, negotiated
+from core.i18n import LANGUAGES, negotiated, texts
 from web.call import Call
 from web.pages.forms import local_path, see_other
 
@@ -18,6 +20,11 @@ def language_of(request: Request) -> str:
     """Return the language that was chosen, or else the one that the browser prefers."""
     chosen = request.cookies.get(f"{PREFIX}language", "")
     return chosen if chosen in LANGUAGES else negotiated(request.headers.get("accept-language", ""))
+
+
+def texts_of(request: Request) -> NullTranslations:
+    """Return the texts in the reader's language."""
+    return texts(language_of(request))
 
 
 def theme_of(request: Request) -> str:

@@ -165,7 +165,8 @@ def _environment(language: str) -> "Environment":
         extensions=["jinja2.ext.i18n"],
     )
     environment.policies["ext.i18n.trimmed"] = True
-    environment.install_gettext_translations(texts(language), newstyle=True)  # type: ignore[attr-defined]
+    install: Any = environment.install_gettext_translations  # type: ignore[attr-defined]
+    install(texts(language), newstyle=True)
     environment.globals.update(
         address=static_files.address,
         words=labels.Sentences(texts(language)),
@@ -175,7 +176,7 @@ def _environment(language: str) -> "Environment":
         currency=settings.currency,
         mark_of=mark_of,
         size_said=format_size,
-        icon=_icon,
+        icon=concept_icon,
     )
     environment.filters.update(
         with_code=with_code,
@@ -184,19 +185,19 @@ def _environment(language: str) -> "Environment":
         moment=lambda at: f"{at:%Y-%m-%d %H:%M}",
         # For operators.
         moment_exact=lambda at: f"{at:%Y-%m-%d %H:%M:%S} UTC",
-        amount=_amount,
+        amount=amount_text,
         host=lambda url: urlsplit(url).hostname or "",
         pretty=lambda document: json.dumps(document, indent=2, ensure_ascii=False),
     )
     return environment
 
 
-def _icon(of: ConceptMark) -> Markup:
+def concept_icon(of: ConceptMark) -> Markup:
     """Return the mark of a concept, as the map has it."""
     shape, size = SHAPES[ConceptMark(of)], 'viewBox="-8 -8 16 16" width="16" height="16"'
     return Markup(f'<svg class="picture mark p-{of}" {size} aria-hidden="true">{shape}</svg>')
 
 
-def _amount(value: Decimal) -> str:
+def amount_text(value: Decimal) -> str:
     """Format an amount to the cent, and finer amounts below one unit to a hundredth of that."""
     return f"{value:.2f}" if value >= 1 or value == round(value, 2) else f"{value:.4f}"

@@ -6,7 +6,7 @@ try has a cross at its end, a running one a tip.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from gettext import NullTranslations
 from typing import Any
@@ -17,14 +17,24 @@ from markupsafe import Markup
 from starlette.requests import Request
 
 from core import clock
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from core.sanitize import one_line, strip_nul
 from roadmap.lifecycle.timeline.spans import REVIEW, Span, SpanKind, SpanOutcome
 from roadmap.plan.outline import ContentKind
 from web.pages.forms import AnyQuery
 from web.pages.labels import HAPPENED, KINDS
-from web.pages.preferences import language_of
-from web.pages.waterfall import FONT, LABEL_RIGHT, MANY, TOP, Chart, SpanBar, arrange, duration_text
+from web.pages.preferences import texts_of
+from web.pages.waterfall import (
+    FONT,
+    LABEL_RIGHT,
+    MANY,
+    TOP,
+    Chart,
+    ChartRow,
+    SpanBar,
+    arrange,
+    duration_text,
+)
 
 Href = Callable[[UUID], str]
 
@@ -100,7 +110,7 @@ def timeline_context(
 
     `href` is the URL of a concept.
     """
-    words, now = texts(language_of(request)), clock.now()
+    words, now = texts_of(request), clock.now()
     every = query.rows == "every"
     chart = arrange(spans, now, rows_in(words), every=every)
     svg = draw(chart, now, words.gettext("How it was made"), href, words)
@@ -149,7 +159,35 @@ def rows_in(words: NullTranslations) -> dict[str, str]:
 
 def draw(chart: Chart, now: datetime, title: str, href: Href, words: NullTranslations) -> str:
     """Return the waterfall as SVG; `href` is the URL of a concept, for its label."""
-    return "".join(_drawn(chart, now, title, href, words))
+    width, height = _number(chart.width), _number(chart.height)
+    bars = [bar for row in chart.rows for bar in row.bars]
+    desc = words.gettext(
+        "%(rows)d rows, %(spans)d spans of time, %(duration)s. "
+        "The table below says the same in words."
+    ) % {
+        "rows": len(chart.rows),
+        "spans": sum(len(each.spans) for bar in bars for each in (bar, *bar.inner)),
+        "duration": duration_text(round(chart.seconds)),
+    }
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="waterfall" width="{width}" '
+        f'height="{height}" viewBox="0 0 {width} {height}" role="group" '
+        'aria-labelledby="waterfall-title" aria-describedby="waterfall-desc">'
+        f'<title id="waterfall-title">{_text(title)}</title>'
+        f'<desc id="waterfall-desc">{_text(desc)}</desc>{PATTERNS}'
+    )
+    for row in chart.rows[1::2]:
+        box = f'x="0" y="{_number(row.y)}" width="{width}" height="{_number(row.height)}"'
+        svg += f'<rect class="w-band" {box}/>'
+    step = chart.ticks[1][0] - chart.ticks[0][0] if len(chart.ticks) > 1 else 0.1
+    for second, x in chart.ticks:
+        svg += f'<path class="w-grid" d="M{_number(x)} {_number(TOP - 6)}V{height}"/>'
+        svg += _small(x, TOP - 12, duration_text(second, step))
+    for gap in chart.scale.gaps:
+        middle = (gap.left + gap.right) / 2
+        svg += f'<path class="w-gap" d="{_zigzag(middle, TOP - 6, chart.height)}"/>'
+        svg += _small(middle, 12, duration_text(round(gap.end - gap.start)))
+    return svg + "".join(_row(row, chart, now, href, words) for row in chart.rows) + "</svg>"
 
 
 def legend(spans: Collection[Span], words: NullTranslations) -> list[tuple[str, str]]:
@@ -199,50 +237,19 @@ def bar_title(bar: SpanBar, chart: Chart, now: datetime, words: NullTranslations
     return "\n".join(lines)
 
 
-def _drawn(
-    chart: Chart, now: datetime, title: str, href: Href, words: NullTranslations
-) -> Iterator[str]:
-    width, height = _number(chart.width), _number(chart.height)
-    bars = [bar for row in chart.rows for bar in row.bars]
-    desc = words.gettext(
-        "%(rows)d rows, %(spans)d spans of time, %(duration)s. "
-        "The table below says the same in words."
-    ) % {
-        "rows": len(chart.rows),
-        "spans": sum(len(each.spans) for bar in bars for each in (bar, *bar.inner)),
-        "duration": duration_text(round(chart.seconds)),
-    }
-    yield (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="waterfall" width="{width}" '
-        f'height="{height}" viewBox="0 0 {width} {height}" role="group" '
-        'aria-labelledby="waterfall-title" aria-describedby="waterfall-desc">'
-        f'<title id="waterfall-title">{_text(title)}</title>'
-        f'<desc id="waterfall-desc">{_text(desc)}</desc>{PATTERNS}'
-    )
-    for row in chart.rows[1::2]:
-        box = f'x="0" y="{_number(row.y)}" width="{width}" height="{_number(row.height)}"'
-        yield f'<rect class="w-band" {box}/>'
-    step = chart.ticks[1][0] - chart.ticks[0][0] if len(chart.ticks) > 1 else 0.1
-    for second, x in chart.ticks:
-        yield f'<path class="w-grid" d="M{_number(x)} {_number(TOP - 6)}V{height}"/>'
-        yield _small(x, TOP - 12, duration_text(second, step))
-    for gap in chart.scale.gaps:
-        middle = (gap.left + gap.right) / 2
-        yield f'<path class="w-gap" d="{_zigzag(middle, TOP - 6, chart.height)}"/>'
-        yield _small(middle, 12, duration_text(round(gap.end - gap.start)))
-    for row in chart.rows:
-        place = f'x="{_number(LABEL_RIGHT)}" y="{_number(row.y + row.height / 2 + FONT * 0.36)}"'
-        style = f'text-anchor="end" font-size="{_number(FONT)}"'
-        label = f"<text {place} {style}>{_text(row.label)}</text>"
-        is_concept = row.key == "concept"
-        yield f"<a href={quoteattr(href(row.concepts[0]))}>{label}</a>" if is_concept else label
-        for bar in row.bars:
-            about = _text(bar_title(bar, chart, now, words), lines=True)
-            yield f"<g><title>{about}</title>{_shape(bar)}</g>"
-            for call in bar.inner:
-                about = _text(bar_title(call, chart, now, words), lines=True)
-                yield f'<g class="w-within"><title>{about}</title>{_shape(call)}</g>'
-    yield "</svg>"
+def _row(row: ChartRow, chart: Chart, now: datetime, href: Href, words: NullTranslations) -> str:
+    """Return the label of a row, which links to its concept, and its bars."""
+    place = f'x="{_number(LABEL_RIGHT)}" y="{_number(row.y + row.height / 2 + FONT * 0.36)}"'
+    style = f'text-anchor="end" font-size="{_number(FONT)}"'
+    svg = f"<text {place} {style}>{_text(row.label)}</text>"
+    if row.key == "concept":
+        svg = f"<a href={quoteattr(href(row.concepts[0]))}>{svg}</a>"
+    for bar in row.bars:
+        for each in (bar, *bar.inner):
+            title = _text(bar_title(each, chart, now, words), lines=True)
+            kind = "" if each is bar else ' class="w-within"'
+            svg += f"<g{kind}><title>{title}</title>{_shape(each)}</g>"
+    return svg
 
 
 def _shape(bar: SpanBar) -> str:

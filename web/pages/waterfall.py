@@ -239,9 +239,13 @@ def arrange(
         bars = _bars(group, place)
         lanes = 1 + max((int(bar.y) for bar in bars), default=0)
         height = 2 * PADDING + lanes * LANE + (lanes - 1) * BETWEEN
-        placed = tuple(_placed(bar, y + PADDING) for bar in bars)
-        label = _label(group, names)
-        rows.append(ChartRow(group.key, label, y, height, placed, tuple(group.concepts)))
+        placed = []
+        for bar in bars:
+            top = y + PADDING + bar.y * (LANE + BETWEEN)
+            inner = [replace(call, y=top + LANE / 2 - 1.5, height=3.0) for call in bar.inner]
+            placed.append(replace(bar, y=top, inner=tuple(inner)))
+        label, concepts = _label(group, names), tuple(group.concepts)
+        rows.append(ChartRow(group.key, label, y, height, tuple(placed), concepts))
         y += height
     return Chart(WIDTH, y + PADDING, tuple(rows), tuple(ticks(scale)), scale, began, seconds)
 
@@ -358,12 +362,6 @@ def _with_calls(bar: SpanBar, calls: Sequence[Span], place: Place) -> SpanBar:
         for call in _one_lane(its, place)
     ]
     return replace(bar, inner=tuple(call for call in inner if call.right > call.left))
-
-
-def _placed(bar: SpanBar, top: float) -> SpanBar:
-    y = top + bar.y * (LANE + BETWEEN)
-    inner = tuple(replace(call, y=y + LANE / 2 - 1.5, height=3.0) for call in bar.inner)
-    return replace(bar, y=y, inner=inner)
 
 
 def _label(group: _Group, names: dict[str, str]) -> str:

@@ -18,7 +18,7 @@ from core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from core.settings import Admission
 from roadmap.accounts import accounts, sessions
 from roadmap.accounts.accounts import (
@@ -43,7 +43,7 @@ from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, local_path, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 
 REFUSALS = (Conflict, Forbidden, Invalid, RateLimited, Unauthenticated, Unavailable)
@@ -237,7 +237,7 @@ def _again(
     kept: Mapping[str, Any],
 ) -> Response:
     """Return the form with its errors and its values, but for passwords."""
-    words = texts(language_of(call.request))
+    words = texts_of(call.request)
     own = sentences.get(type(error))
     errors = error_messages.of_fields(words, error.fields)
     problem = error_messages.sentence(words, error)

@@ -1,24 +1,20 @@
 """Webhooks: receivers, tests, and the log of deliveries."""
 
-from typing import Any
 from uuid import UUID
 
 from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, RateLimited, RoadmapError
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from roadmap.plan.event_types import WebhookEvent
 from roadmap.plan.statuses import DeliveryStatus
 from roadmap.webhooks import settings
 from roadmap.webhooks.settings import DeliveryInfo, WebhookChange, WebhookRequest
 from web.call import Call
-from web.http.problems import status_of
 from web.http.security_log import log_security_event
 from web.job_sender import send
-from web.pages import error_messages
+from web.pages.error_messages import form_page
 from web.pages.forms import AnyQuery, Form, filled, see_other
-from web.pages.preferences import language_of
-from web.pages.templates import page
 
 REFUSALS = (Conflict, Invalid, RateLimited)
 MOST_SHOWN = 20  # deliveries
@@ -37,11 +33,11 @@ def webhooks_page(call: Call, error: RoadmapError | None = None) -> Response:
     if error:
         typed = {name: call.body.text(name) for name in ("url", "description")}
         values = {**typed, "events": call.body.all("events")}
-    return _page(
-        call,
+    return form_page(
+        call.request,
         "webhooks.html",
         error,
-        FULL if isinstance(error, Conflict) else "",
+        instead=FULL if isinstance(error, Conflict) else "",
         values=values,
         webhooks=settings.list_webhooks(call.owner).items,
         events=list(WebhookEvent),
@@ -84,8 +80,8 @@ def set_enabled(call: Call) -> Response:
     before = settings.read(call.owner, call.ids["webhook_id"])
     wanted = {name: getattr(before, name) for name in ("url", "events", "description")}
     change = WebhookChange(**wanted, enabled=call.body.text("enabled") == "yes")
-    changed = settings.change(call.owner, before.id, change)
-    log_security_event(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
+    settings.change(call.owner, before.id, change)
+    log_security_event(call.request, "webhook-changed", account=call.owner, webhook=before.id)
     return _back(call)
 
 
@@ -121,8 +117,8 @@ def _webhook(
     log = settings.list_deliveries(
         call.owner, webhook_id, limit=MOST_SHOWN, before=cursor, status=None
     )
-    return _page(
-        call,
+    return form_page(
+        call.request,
         "webhook.html",
         error,
         webhook=webhook,
@@ -138,19 +134,3 @@ def is_on_its_way(delivery: DeliveryInfo) -> bool:
     """Whether its state may change in a moment; between two tries there may be hours."""
     waits = delivery.status == DeliveryStatus.pending and delivery.attempts == 0
     return waits or delivery.status == DeliveryStatus.delivering
-
-
-def _page(
-    call: Call, template: str, error: RoadmapError | None, sentence: str = "", **more: Any
-) -> Response:
-    words = texts(language_of(call.request))
-    if error is None:
-        return page(call.request, template, problem="", errors={}, **more)
-    return page(
-        call.request,
-        template,
-        status=status_of(error),
-        problem=words.gettext(sentence) if sentence else error_messages.sentence(words, error),
-        errors=error_messages.of_fields(words, error.fields),
-        **more,
-    )

@@ -5,11 +5,11 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from roadmap.accounts.identity import Scope
 from web.call import Call
 from web.pages.admin.formatters import Formatters, grouped
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 
 PAGES = {  # in the order in which they are linked
@@ -37,7 +37,7 @@ def admin_page(
         status=status,
         may_change=Scope.admin in call.caller.scopes,
         pages=PAGES,
-        room=Formatters(texts(language_of(call.request))),
+        room=Formatters(texts_of(call.request)),
         grouped=grouped,
         **context,
     )

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from core import clock
 from core.errors import Invalid
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from core.json_types import Page
 from roadmap.operations import log_search
 from roadmap.operations.execution_log import LogLevel
@@ -20,7 +20,7 @@ from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.admin.layout import admin_page
 from web.pages.forms import AnyQuery, filled
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.search_filters import LogSearchQuery
 
 RANGES = {
@@ -65,7 +65,7 @@ class LogPageQuery(AnyQuery):
 
 def logs_page(call: Call) -> Response:
     given = {name: text.strip() for name, text in call.query.model_dump().items() if text.strip()}
-    words = texts(language_of(call.request))
+    words = texts_of(call.request)
     exported, status, problem, errors = None, 200, "", {}
     try:
         query = filled(LogSearchQuery, _api_filters(given))

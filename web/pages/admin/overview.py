@@ -4,15 +4,12 @@ The state of the broker is fetched every two seconds, statistics every fifteen: 
 sooner. While the broker is unreachable, the page says so and shows the state in the database.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
 from starlette.responses import Response
 
 from core.errors import Unavailable
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from roadmap.operations import task_stats
 from roadmap.operations.execution_log import ledger
 from roadmap.operations.task_stats import STEPS, Period, since_of
@@ -23,7 +20,7 @@ from web.pages.admin.charts import sparkline, throughput
 from web.pages.admin.formatters import Formatters
 from web.pages.admin.layout import address, admin_page
 from web.pages.forms import AnyQuery, is_part
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 
 TITLES = {
     Period.hour: gettext_noop("The last hour, by the minute"),
@@ -44,15 +41,6 @@ class OverviewQuery(AnyQuery):
     queue: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class History:
-    """The charts of a queue, by period, each with the steps in which tasks ran."""
-
-    queue: str
-    waiting: Markup
-    charts: list[tuple[Period, str, Markup, Sequence[task_stats.Point]]]
-
-
 def overview_page(call: Call) -> Response:
     query: OverviewQuery = call.query
     try:
@@ -63,7 +51,7 @@ def overview_page(call: Call) -> Response:
     live: dict[str, Any] = {"broker": broker, "ledger": ledger(), "is_live": query.live != "off"}
     if is_part(call.request):
         return admin_page(call, "operator/overview_live.html", **live)
-    words = texts(language_of(call.request))
+    words = texts_of(call.request)
     return admin_page(
         call,
         "operator/overview.html",
@@ -85,24 +73,24 @@ def statistics_part(call: Call) -> Response:
 
 
 def _statistics(call: Call) -> dict[str, Any]:
-    words = Formatters(texts(language_of(call.request)))
-    span: Period = call.query.span
+    """Return statistics of tasks, and the charts of each queue by period with its busy steps."""
+    words = Formatters(texts_of(call.request))
+    histories = []
+    for queue in sorted(queue_admin.QUEUES):
+        depths = task_stats.depths(queue, since_of(Period.hour), STEPS[Period.hour])
+        waiting = sparkline([depth.ready for depth in depths], words.waiting(depths))
+        charts = []
+        for span in Period:
+            points = task_stats.series(queue, since_of(span), STEPS[span])
+            title = words.texts.gettext(TITLES[span])
+            drawn = throughput(points, words.chart(f"{queue}: {title}", points), f"{queue}-{span}")
+            busy = [point for point in points if point.done or point.failed or point.retried]
+            charts.append((span, title, drawn, busy))
+        histories.append({"queue": queue, "waiting": waiting, "charts": charts})
+    query: OverviewQuery = call.query
     return {
-        "histories": [_history(words, name) for name in sorted(queue_admin.QUEUES)],
-        "tasks": task_stats.per_task(since_of(span)),
-        "span": span,
-        "spans": {each: address("/admin", span=each, live=call.query.live) for each in Period},
+        "histories": histories,
+        "tasks": task_stats.per_task(since_of(query.span)),
+        "span": query.span,
+        "spans": {each: address("/admin", span=each, live=query.live) for each in Period},
     }
-
-
-def _history(words: Formatters, queue: str) -> History:
-    depths = task_stats.depths(queue, since_of(Period.hour), STEPS[Period.hour])
-    waiting = sparkline([depth.ready for depth in depths], words.waiting(depths))
-    history = History(queue, waiting, [])
-    for span in Period:
-        points = task_stats.series(queue, since_of(span), STEPS[span])
-        title = words.texts.gettext(TITLES[span])
-        drawn = throughput(points, words.chart(f"{queue}: {title}", points), f"{queue}-{span}")
-        busy = [point for point in points if point.done or point.failed or point.retried]
-        history.charts.append((span, title, drawn, busy))
-    return history

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, NotFound, RoadmapError, Unavailable
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from roadmap.operations.audit_log import Action
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
@@ -21,7 +21,7 @@ from web.pages.admin.actions import ACTS, consequences, success_message
 from web.pages.admin.formatters import STATES
 from web.pages.admin.layout import address, admin_page
 from web.pages.forms import AnyQuery, filled, is_part, see_other
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.search_filters import EARLIEST
 
 SHOWN = 50  # messages of a page
@@ -67,7 +67,7 @@ class SeenLetters(DeadLettersRequest):
 
 def queue_page(call: Call) -> Response:
     query: QueueQuery = call.query
-    words = texts(language_of(call.request))
+    words = texts_of(call.request)
     search, after = query.search.strip(), query.after
     is_too_long = len(search) > LONGEST_SEARCH
     queue = queue_admin.queue_state(call.ids["queue"])
@@ -120,28 +120,26 @@ def ask(name: str) -> Handler:
 
 
 def do(name: str) -> Handler:
-    """Return the handler of an action's button."""
-    return partial(_do, name=name)
+    """Return the handler of an action's button, which goes back or gives the reason."""
 
+    def act(call: Call) -> Response:
+        form, queue, action = call.body, call.ids["queue"], Action(name)
+        sent = ActQuery(**{field: form.text(field) for field in ActQuery.model_fields})
+        count: int | str = ""
+        try:
+            if name.startswith("dead."):
+                seen = {"search": sent.search or None, "up_to": form.text("up_to")}
+                count = act_on_dead(actor_of(call), action, queue, filled(SeenLetters, seen))
+            else:
+                message = (call.ids["message"],) if "message" in call.ids else ()
+                act_on(actor_of(call), action, queue, *message)
+        except REFUSALS as error:
+            return _confirm_page(call, name, sent, error)
+        path = "/admin" if sent.back == "overview" else f"/admin/queues/{queue}"
+        done = {"did": name, "count": count, "queue": queue if sent.back else ""}
+        return see_other(address(path, **_listed(sent), **done))
 
-def _do(call: Call, name: str) -> Response:
-    """Act and go back, or give the reason on the same page."""
-    form, queue, action = call.body, call.ids["queue"], Action(name)
-    sent = ActQuery(**{field: form.text(field) for field in ActQuery.model_fields})
-    count: int | str = ""
-    try:
-        if name.startswith("dead."):
-            seen = {"search": sent.search or None, "up_to": form.text("up_to")}
-            count = act_on_dead(actor_of(call), action, queue, filled(SeenLetters, seen))
-        elif "message" in call.ids:
-            act_on(actor_of(call), action, queue, call.ids["message"])
-        else:
-            act_on(actor_of(call), action, queue)
-    except REFUSALS as error:
-        return _confirm_page(call, name, sent, error)
-    path = "/admin" if sent.back == "overview" else f"/admin/queues/{queue}"
-    done = {"did": name, "count": count, "queue": queue if sent.back else ""}
-    return see_other(address(path, **_listed(sent), **done))
+    return act
 
 
 def _confirm_page(
@@ -149,7 +147,7 @@ def _confirm_page(
 ) -> Response:
     query: ActQuery = sent or call.query
     search = query.search[:LONGEST_SEARCH]
-    words, act = texts(language_of(call.request)), ACTS[name]
+    words, act = texts_of(call.request), ACTS[name]
     queue = queue_admin.queue_state(call.ids["queue"])
     kept, count = {"state": query.state, "search": search, "back": query.back}, 1
     if name.startswith("dead."):

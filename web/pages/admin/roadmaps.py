@@ -10,7 +10,7 @@ from uuid import UUID
 from starlette.responses import Response
 
 from core.errors import Conflict, Invalid
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from roadmap.lifecycle import admin_queries
 from roadmap.lifecycle import transfer as transfer_
 from roadmap.lifecycle.admin_queries import SLOW, OverseenList, RoadmapSearch
@@ -26,7 +26,7 @@ from web.job_sender import send
 from web.pages import error_messages
 from web.pages.admin.layout import address, admin_page
 from web.pages.forms import AnyQuery, Form, filled, see_other
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.timeline_view import TraceQuery, timeline_context
 from web.search_filters import SearchQuery
 
@@ -106,7 +106,7 @@ def roadmap_page(call: Call, error: Conflict | None = None) -> Response:
     detail = admin_queries.detail(roadmap_id)
     logs = f"/admin/logs?roadmap_id={roadmap_id}"
     trace = trace_of(detail.owner.id, roadmap_id, with_trash=True)
-    words = texts(language_of(call.request))
+    words = texts_of(call.request)
     has_ended = detail.status in ENDED and detail.status != RoadmapStatus.ready
     return admin_page(
         call,
@@ -166,7 +166,7 @@ def _list(
     found: OverseenList,
     error: Invalid | Conflict | None = None,
 ) -> Response:
-    words, did = texts(language_of(call.request)), getattr(call.query, "did", "")
+    words, did = texts_of(call.request), getattr(call.query, "did", "")
     wrong = {field.pointer.strip("/").split("/")[0] for field in error.fields} if error else set()
     filters = {name: value for name, value in given.items() if name not in ("cursor", "new_owner")}
     following = urlencode({**filters, "cursor": found.next_cursor}) if found.next_cursor else ""

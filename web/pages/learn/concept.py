@@ -8,18 +8,19 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, NotFound
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from roadmap.generation.context import BUILT_IN
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.learning import progress
 from roadmap.learning.lesson_navigation import Course, CourseStep, course
-from roadmap.learning.progress import AttemptRequest, NotesRequest
+from roadmap.learning.progress import Attempt, AttemptRequest, NotesRequest
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE
 from roadmap.plan.concept_marks import mark_of
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import MOST_QUESTIONS, ProgressRequest, RegenerateRequest
 from roadmap.plan.statuses import OPEN, ConceptProgress, RoadmapStatus
+from roadmap.plan.views import ConceptDetail
 from web.call import Call
 from web.commands import apply_command
 from web.http.problems import status_of
@@ -27,7 +28,7 @@ from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, is_part, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 
 EMPTY = gettext_noop("Answer at least one question.")
@@ -74,13 +75,7 @@ def concept_page(
     """Return the page; an error is about the notes, answers or wish that come with it."""
     place = _ids(call)
     concept, way = queries.concept_detail(*place), _way(*place)
-    walked = way.course
-    attempt, attempt_id = None, getattr(call.query, "attempt", None)
-    if attempt_id is not None:
-        with suppress(NotFound):  # the lesson is still there
-            attempt = progress.read_attempt(*place, attempt_id)
-    is_current = attempt and concept.quiz and attempt.version == concept.quiz.version
-    tutorial, words = concept.tutorial, texts(language_of(call.request))
+    walked, tutorial, words = way.course, concept.tutorial, texts_of(call.request)
     errors, quiz_problem = {}, ""
     if error and chosen is not None:
         quiz_problem = words.gettext(QUIZ[type(error)] if chosen else EMPTY)
@@ -102,7 +97,7 @@ def concept_page(
         statuses=list(ConceptProgress),
         open=OPEN,
         kinds=list(ContentKind),
-        shown=attempt if is_current else None,
+        shown=_shown_attempt(call, concept),
         attempts=progress.list_attempts(*place, limit=1).items,
         chosen=chosen or [],
         notes=concept.notes if notes is None else notes,
@@ -199,6 +194,16 @@ def _way(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Way:
         raise NotFound("There is no such concept in this roadmap: it was taken out at this moment.")
     following = steps[at + 1] if at + 1 < len(steps) else None
     return Way(walked, steps[at], steps[at - 1] if at else None, following)
+
+
+def _shown_attempt(call: Call, concept: ConceptDetail) -> Attempt | None:
+    """Return the attempt to show, if there still is one at the present version of the quiz."""
+    attempt_id = getattr(call.query, "attempt", None)
+    if attempt_id is not None and concept.quiz is not None:
+        with suppress(NotFound):
+            attempt = progress.read_attempt(*_ids(call), attempt_id)
+            return attempt if attempt.version == concept.quiz.version else None
+    return None
 
 
 def _index(text: str) -> int | None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from starlette.responses import Response
 
 from core.errors import Invalid, RateLimited, RoadmapError, Unavailable
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import BrokenFile, Track
@@ -29,7 +29,7 @@ from web.http.problems import status_of
 from web.pages import error_messages, form_idempotency
 from web.pages.forms import AnyQuery, Form, filled, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
-from web.pages.preferences import language_of
+from web.pages.preferences import language_of, texts_of
 from web.pages.templates import page
 
 MOST_CONTINUED = 3  # roadmaps to continue with, on the first page
@@ -121,7 +121,7 @@ def _fit(call: Call, request: RoadmapRequest) -> RoadmapRequest:
 
 def _again(call: Call, error: RoadmapError, sentences: Mapping[str, str]) -> Response:
     """Return the form with its values; `sentences` replace the usual ones of fields."""
-    words = texts(language_of(call.request))
+    words = texts_of(call.request)
     errors = error_messages.of_fields(words, error.fields)
     errors |= {name: words.gettext(sentences[name]) for name in errors.keys() & sentences.keys()}
     form: Form = call.body

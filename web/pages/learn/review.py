@@ -13,14 +13,14 @@ from starlette.responses import Response
 
 from core import clock
 from core.errors import Conflict, Invalid, NotFound
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from roadmap.learning import reviews
 from roadmap.learning.continue_learning import onward
-from roadmap.learning.reviews import Review, ReviewCheck, ReviewRequest
+from roadmap.learning.reviews import ReviewCheck, ReviewRequest
 from web.call import Call
 from web.http.problems import status_of
 from web.pages.forms import AnyQuery, Form, filled, see_other
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 
 NOTHING = "-"  # was chosen
@@ -96,8 +96,11 @@ def _page(
     error: Conflict | Invalid | None = None,
 ) -> Response:
     due = reviews.list_due(call.owner, limit=1, roadmap_id=sitting.roadmap)
-    asked = _due_card(call, card_id) or next(iter(due.items), None)
-    checked = None
+    asked, checked = None, None
+    with suppress(NotFound):
+        asked = reviews.read_card(call.owner, card_id) if card_id else None
+    if asked is None or asked.due_at > clock.now():
+        asked = next(iter(due.items), None)
     if asked is not None and asked.id == card_id and chosen:
         numbers = [] if chosen == NOTHING else [int(number) for number in chosen.split(".")]
         with suppress(Invalid, NotFound):  # somebody changed the link, or the question is gone
@@ -105,7 +108,7 @@ def _page(
     problem = ""
     if error:
         sentence = EMPTY if error.detail == EMPTY else PROBLEMS[type(error)]
-        problem = texts(language_of(call.request)).gettext(sentence)
+        problem = texts_of(call.request).gettext(sentence)
     return page(
         call.request,
         "review.html",
@@ -119,15 +122,6 @@ def _page(
         onward=onward(call.owner, limit=1) if asked is None else [],
         problem=problem,
     )
-
-
-def _due_card(call: Call, card_id: UUID | None) -> Review | None:
-    """Return the card of this id while it is due."""
-    with suppress(NotFound):
-        if card_id is not None:
-            card = reviews.read_card(call.owner, card_id)
-            return card if card.due_at <= clock.now() else None
-    return None
 
 
 def _sitting(form: Form) -> ReviewSession:

@@ -28,7 +28,13 @@ MARKS: Mapping[ChangeKind, str] = {
     ChangeKind.moved: gettext_noop("moved"),
     ChangeKind.changed: gettext_noop("changed"),
 }
-SIGNS: Mapping[str, str] = {"added": "+", "removed": "−", "moved": "↕", "changed": "≠", "same": ""}  # noqa: RUF001
+SIGNS: Mapping[str, str] = {
+    "added": "+",
+    "removed": "−",  # noqa: RUF001
+    "moved": "↕",
+    "changed": "≠",
+    "same": "",
+}
 FIELDS: Mapping[str, str] = {
     "title": gettext_noop("Title"),
     "description": gettext_noop("Description"),

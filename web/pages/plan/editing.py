@@ -7,13 +7,12 @@ import re
 import secrets
 from dataclasses import dataclass
 from gettext import NullTranslations
-from itertools import pairwise
 from typing import Any
 
 from starlette.responses import Response
 
-from core.errors import Conflict, FieldError, Invalid
-from core.i18n import gettext_noop, texts
+from core.errors import Conflict, Invalid
+from core.i18n import gettext_noop
 from roadmap.generation.generator import has_model
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE, NOTHING
@@ -24,7 +23,7 @@ from web.commands import apply_command
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, see_other
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 
 RULES = {  # by the last part of a field's name
@@ -88,7 +87,7 @@ def edit_page(
     call: Call, error: Conflict | Invalid | None = None, asked: EditForm | None = None
 ) -> Response:
     tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
-    words = texts(language_of(call.request))
+    words = texts_of(call.request)
     refused, did = None, getattr(call.query, "did", "")
     if error is not None and asked is not None:
         refused, did = _rejected(words, call.body, error, asked, tree), ""
@@ -198,7 +197,12 @@ def _rejected(
     errors: dict[str, str] = {}
     reasons: list[str] = []
     for field in error.fields:
-        name = _field_of(field, asked)
+        name = ""  # of a field of the form, from /operations/NUMBER/FIELD
+        parts = field.pointer.strip("/").split("/")
+        for what, index, part in zip(parts, parts[1:], parts[2:], strict=False):
+            if what == "operations" and index.isdecimal() and int(index) < len(asked.names):
+                name = asked.names[int(index)].get(part, "")
+                break
         rule = RULES.get(name.rpartition("_")[2])
         if rule is not None:
             errors[name] = words.gettext(rule)
@@ -215,12 +219,3 @@ def _rejected(
     return RejectedForm(
         form.text("do"), form.text("what"), form.text("key"), form, errors, problem, reasons
     )
-
-
-def _field_of(field: FieldError, asked: EditForm) -> str:
-    """Return the name of the wrong field in the form, or an empty text."""
-    parts = field.pointer.strip("/").split("/")
-    for (what, index), (_, name) in zip(pairwise(parts), pairwise(parts[1:]), strict=False):
-        if what == "operations" and index.isdecimal() and int(index) < len(asked.names):
-            return asked.names[int(index)].get(name, "")
-    return ""

@@ -7,7 +7,6 @@ from pydantic import Field
 from starlette.responses import Response
 
 from core.errors import Conflict, NotFound
-from core.i18n import texts
 from roadmap.lifecycle import commands, queries, revisions
 from roadmap.lifecycle.commands import EDITABLE
 from roadmap.lifecycle.revisions import RevisionSummary
@@ -17,11 +16,10 @@ from roadmap.plan.statuses import RevisionStatus
 from roadmap.plan.word_diff import WordByWord
 from web.call import Call
 from web.commands import apply_command
-from web.http.problems import status_of
-from web.pages import error_messages
+from web.pages.error_messages import form_page
 from web.pages.forms import AnyQuery, see_other
 from web.pages.plan import diff_view
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 
 
@@ -34,17 +32,15 @@ class CompareQuery(AnyQuery):
 def revisions_page(call: Call, error: Conflict | None = None) -> Response:
     tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
     found = revisions.list_revisions(call.owner, tree.id).items
-    words = texts(language_of(call.request))
-    return page(
+    return form_page(
         call.request,
         "revisions.html",
-        status=status_of(error) if error else 200,
-        problem=error_messages.sentence(words, error) if error else "",
+        error,
         tree=tree,
         revisions=found,
         first=min((each.number for each in found if each.status == RevisionStatus.done), default=0),
         may_restore=lambda revision: _may_restore(revision, tree),
-        **_labels(words),
+        **_labels(texts_of(call.request)),
     )
 
 
@@ -72,7 +68,7 @@ def revision_page(call: Call) -> Response:
         merged=diff_tree(old, new) if old is not None and new is not None else None,
         may_restore=_may_restore(later, tree),
         marks=[mark for mark in ChangeKind if mark != ChangeKind.same],
-        **_labels(texts(language_of(call.request))),
+        **_labels(texts_of(call.request)),
     )
 
 

@@ -1,17 +1,16 @@
 """One roadmap: its progress, its map, its plan, and the commands on it."""
 
-from uuid import UUID
-
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core import clock
 from core.errors import Invalid
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from roadmap.exchange.map.drawing import inlined
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.lifecycle import commands, events, queries, schedule_settings
+from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.plan.schemas import ApproveRequest, ReviseRequest
 from roadmap.plan.views import RoadmapTree
@@ -20,7 +19,7 @@ from web.commands import apply_command
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.forms import Form, filled, see_other
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.roadmap_view import view_of
 from web.pages.templates import page
 
@@ -35,7 +34,7 @@ def roadmap_page(
     call: Call, *, error: Invalid | None = None, pace_error: Invalid | None = None
 ) -> Response:
     view = view_of(call.owner, call.ids["roadmap_id"])
-    words = texts(language_of(call.request))
+    words = texts_of(call.request)
     errors = error_messages.of_fields(words, error.fields) if error else {}
     if error and not has_model():
         errors = {"feedback": words.gettext(NO_WORDS)}
@@ -65,21 +64,19 @@ def picture(call: Call) -> Response:
 
 
 def approve(call: Call) -> Response:
-    roadmap_id, revision = call.ids["roadmap_id"], call.body.text("revision")
+    revision = call.body.text("revision")
     request = filled(ApproveRequest, {"revision": revision} if revision else {})
-    apply_command(roadmap_id, commands.approve(call.owner, roadmap_id, request.revision))
-    return _to_roadmap(roadmap_id)
+    return _apply(call, commands.approve(call.owner, call.ids["roadmap_id"], request.revision))
 
 
 def revise(call: Call) -> Response:
-    roadmap_id = call.ids["roadmap_id"]
     try:
         request = filled(ReviseRequest, {"feedback": call.body.text("feedback")})
         check_feedback("/feedback")
-        apply_command(roadmap_id, commands.revise(call.owner, roadmap_id, request.feedback))
+        made = commands.revise(call.owner, call.ids["roadmap_id"], request.feedback)
+        return _apply(call, made)
     except Invalid as error:
         return roadmap_page(call, error=error)
-    return _to_roadmap(roadmap_id)
 
 
 def reschedule(call: Call) -> Response:
@@ -100,32 +97,29 @@ def reschedule(call: Call) -> Response:
 
 
 def cancel(call: Call) -> Response:
-    roadmap_id = call.ids["roadmap_id"]
-    apply_command(roadmap_id, commands.cancel(call.owner, roadmap_id))
-    return _to_roadmap(roadmap_id)
+    return _apply(call, commands.cancel(call.owner, call.ids["roadmap_id"]))
 
 
 def retry(call: Call) -> Response:
-    roadmap_id = call.ids["roadmap_id"]
-    apply_command(roadmap_id, commands.retry(call.owner, roadmap_id))
-    return _to_roadmap(roadmap_id)
+    return _apply(call, commands.retry(call.owner, call.ids["roadmap_id"]))
 
 
 def retry_part(call: Call) -> Response:
     roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
-    apply_command(roadmap_id, commands.retry_part(call.owner, roadmap_id, concept_id, kind))
-    if call.body.text("from") == "concept":
-        return see_other(f"/roadmaps/{roadmap_id}/concepts/{concept_id}")
-    return _to_roadmap(roadmap_id)
+    made = commands.retry_part(call.owner, roadmap_id, concept_id, kind)
+    is_lesson = call.body.text("from") == "concept"
+    return _apply(call, made, f"/concepts/{concept_id}" if is_lesson else "")
+
+
+def _apply(call: Call, made: CommandResult, place: str = "") -> Response:
+    """Send the work of a command, and go to the roadmap, or to a place in it."""
+    apply_command(call.ids["roadmap_id"], made)
+    return see_other(f"/roadmaps/{call.ids['roadmap_id']}{place}")
 
 
 def _map(request: Request, tree: RoadmapTree) -> Markup:
     """Return the map as SVG, which is escaped where it is made."""
-    words = texts(language_of(request))
+    words = texts_of(request)
     return Markup(
         inlined(tree, lambda concept_id: f"/roadmaps/{tree.id}/concepts/{concept_id}", words)
     )
-
-
-def _to_roadmap(roadmap_id: UUID) -> Response:
-    return see_other(f"/roadmaps/{roadmap_id}")

@@ -4,12 +4,12 @@ from uuid import UUID
 
 from starlette.responses import Response
 
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from roadmap.lifecycle import trash
 from web.call import Call
 from web.job_sender import send
 from web.pages.forms import AnyQuery, see_other
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 
 ON_A_PAGE = 20
@@ -28,7 +28,7 @@ class TrashPageQuery(AnyQuery):
 
 def trash_page(call: Call) -> Response:
     query: TrashPageQuery = call.query
-    words = texts(language_of(call.request))
+    words = texts_of(call.request)
     return page(
         call.request,
         "trash.html",

@@ -6,21 +6,18 @@ from pydantic import Field
 from starlette.responses import Response
 
 from core.errors import Conflict, NotFound
-from core.i18n import texts
 from roadmap.learning.lesson_navigation import course
 from roadmap.lifecycle import commands, content_versions, plan_rows, queries
 from roadmap.plan.outline import Tutorial
 from roadmap.plan.statuses import OPEN
 from web.call import Call
 from web.commands import apply_command
-from web.http.problems import status_of
-from web.pages import error_messages
+from web.pages.error_messages import form_page
 from web.pages.forms import AnyQuery, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
 from web.pages.plan import diff_view
-from web.pages.preferences import language_of
-from web.pages.templates import page
+from web.pages.preferences import texts_of
 
 
 class VersionsQuery(AnyQuery):
@@ -35,7 +32,7 @@ def versions_page(call: Call, error: Conflict | None = None) -> Response:
     owner_id, roadmap_id = call.owner, call.ids["roadmap_id"]
     concept_id, kind = call.ids["concept_id"], call.ids["kind"]
     place = (owner_id, roadmap_id, concept_id, kind)
-    walked, words = course(owner_id, roadmap_id), texts(language_of(call.request))
+    walked = course(owner_id, roadmap_id)
     listed = content_versions.list_versions(*place).items
     number = query.number or next((each.version for each in listed if each.current), 0)
     context: dict[str, Any] = {"shown": None, "prose": None, "blocks": None, "is_same": False}
@@ -46,16 +43,16 @@ def versions_page(call: Call, error: Conflict | None = None) -> Response:
     elif number:
         context["shown"] = content_versions.read_version(*place, number)
         if isinstance(context["shown"].content, Tutorial):
-            context["prose"] = tutorial_html(context["shown"].content.markdown, words)
+            markdown = context["shown"].content.markdown
+            context["prose"] = tutorial_html(markdown, texts_of(call.request))
     step = next((step for step in walked.steps if step.id == concept_id), None)
     if step is None:
         raise NotFound("There is no such concept in this roadmap.")
     state = queries.concept_detail(owner_id, roadmap_id, concept_id).contents[kind]
-    return page(
+    return form_page(
         call.request,
         "versions.html",
-        status=status_of(error) if error else 200,
-        problem=error_messages.sentence(words, error) if error else "",
+        error,
         tree=walked,
         step=step,
         kind=kind,

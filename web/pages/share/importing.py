@@ -5,7 +5,7 @@ import secrets
 from starlette.responses import Response
 
 from core.errors import Invalid, RateLimited, RoadmapError, TooLarge
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from core.sanitize import format_size
 from roadmap.exchange.formats import json_
 from roadmap.exchange.import_validation import RoadmapFile
@@ -15,7 +15,7 @@ from web.commands import import_document
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.form_idempotency import made_once
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 from web.pages.upload import FileForm
 
@@ -36,7 +36,7 @@ NOT_FITTING = gettext_noop(
 
 
 def import_page(call: Call, error: RoadmapError | None = None, sentence: str = "") -> Response:
-    words = texts(language_of(call.request))
+    words = texts_of(call.request)
     if error and not sentence:
         sentence = _sentence(error)
     form = call.body.text("form") if error is not None else ""

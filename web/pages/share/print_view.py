@@ -7,13 +7,12 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from core.db import snapshot
-from core.i18n import texts
 from roadmap.exchange.formats.json_ import PortableConcept, portable
 from roadmap.lifecycle import queries
 from roadmap.plan.views import ConceptNode, concepts_of
 from web.call import Call
 from web.pages.lazy import prose
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 
 # Characters of tutorials: five times what a long course has, and some 500 sheets of paper.
@@ -36,7 +35,7 @@ def print_page(call: Call) -> Response:
     with snapshot():
         document = portable(call.owner, roadmap_id, with_learner=True)
         tree = queries.roadmap_tree(call.owner, roadmap_id)
-    words = texts(language_of(call.request))
+    words = texts_of(call.request)
     code, table = words.gettext("Code"), words.gettext("Table")
     left, until = MOST_CHARACTERS, thread_time() + MOST_SECONDS
     printed = {}

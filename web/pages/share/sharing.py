@@ -8,7 +8,6 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, NotFound
-from core.i18n import texts
 from roadmap.exchange import share_links, shared_view
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.exchange.map.drawing import inlined
@@ -28,7 +27,7 @@ from web.pages.form_idempotency import made_once
 from web.pages.forms import filled, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page, public_page
 
 LIVES = (7, 30, 365)  # days that are offered
@@ -58,7 +57,7 @@ def sharing_page(
     links = share_links.list_links(call.owner, call.ids["roadmap_id"])
     problems = {}
     if error:
-        words = texts(language_of(call.request))
+        words = texts_of(call.request)
         problems = {call.body.text("purpose"): error_messages.sentence(words, error)}
     return page(
         call.request,
@@ -97,7 +96,7 @@ def shared_page(call: Call) -> Response:
     link, path = opened(token, LinkPurpose.reading), f"/shared/{token}"
 
     def context(tree: RoadmapTree) -> dict[str, Any]:
-        words = texts(language_of(call.request))
+        words = texts_of(call.request)
         drawn = Markup(inlined(tree, lambda concept_id: f"{path}/concepts/{concept_id}", words))
         return {"tree": tree, "path": path, "drawn": drawn}
 
@@ -119,7 +118,7 @@ def shared_concept_page(call: Call) -> Response:
         ids = [each.id for each in concepts_of(tree)]
         if concept_id not in ids:
             raise NotFound("There is no such concept in this roadmap: it was taken out.")
-        words = texts(language_of(call.request))
+        words = texts_of(call.request)
         return {
             "concept": concept,
             "tree": tree,
