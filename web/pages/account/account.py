@@ -256,8 +256,13 @@ def _login(
     **more: Any,
 ) -> Response:
     values = {"email": email, "next": local_path(next), "deleted": deleted, "delete_at": delete_at}
-    may_register = settings.registration is not Admission.closed
-    return _page(call, "login.html", values, may_register=may_register, **more)
+    return _page(
+        call,
+        "login.html",
+        values,
+        may_register=settings.registration is not Admission.closed,
+        **more,
+    )
 
 
 def _registration(

@@ -68,8 +68,9 @@ def overview_page(call: Call) -> Response:
 
 def statistics_part(call: Call) -> Response:
     """Return the part of the page that changes more slowly."""
-    is_live = call.query.live != "off"
-    return admin_page(call, "operator/measures.html", is_live=is_live, **_statistics(call))
+    return admin_page(
+        call, "operator/measures.html", is_live=call.query.live != "off", **_statistics(call)
+    )
 
 
 def _statistics(call: Call) -> dict[str, Any]:

@@ -55,8 +55,12 @@ class ReviewQuery(ReviewSession):
 
 def review_page(call: Call) -> Response:
     query: ReviewQuery = call.query
-    sitting = ReviewSession(roadmap=query.roadmap, done=query.done)
-    return _page(call, sitting, card_id=query.card, chosen=query.chosen)
+    return _page(
+        call,
+        ReviewSession(roadmap=query.roadmap, done=query.done),
+        card_id=query.card,
+        chosen=query.chosen,
+    )
 
 
 def check(call: Call) -> Response:

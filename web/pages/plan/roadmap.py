@@ -106,9 +106,8 @@ def retry(call: Call) -> Response:
 
 def retry_part(call: Call) -> Response:
     roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
-    made = commands.retry_part(call.owner, roadmap_id, concept_id, kind)
-    is_lesson = call.body.text("from") == "concept"
-    return _apply(call, made, f"/concepts/{concept_id}" if is_lesson else "")
+    place = f"/concepts/{concept_id}" if call.body.text("from") == "concept" else ""
+    return _apply(call, commands.retry_part(call.owner, roadmap_id, concept_id, kind), place)
 
 
 def _apply(call: Call, made: CommandResult, place: str = "") -> Response:
@@ -119,7 +118,5 @@ def _apply(call: Call, made: CommandResult, place: str = "") -> Response:
 
 def _map(request: Request, tree: RoadmapTree) -> Markup:
     """Return the map as SVG, which is escaped where it is made."""
-    words = texts_of(request)
-    return Markup(
-        inlined(tree, lambda concept_id: f"/roadmaps/{tree.id}/concepts/{concept_id}", words)
-    )
+    href = f"/roadmaps/{tree.id}/concepts/"
+    return Markup(inlined(tree, lambda concept_id: f"{href}{concept_id}", texts_of(request)))

@@ -55,10 +55,7 @@ def sharing_page(
     """Return the owner's page, with the URL of a link that was just `made`, this once."""
     summary = queries.summary(call.owner, call.ids["roadmap_id"])
     links = share_links.list_links(call.owner, call.ids["roadmap_id"])
-    problems = {}
-    if error:
-        words = texts_of(call.request)
-        problems = {call.body.text("purpose"): error_messages.sentence(words, error)}
+    problem = error_messages.sentence(texts_of(call.request), error) if error else ""
     return page(
         call.request,
         "sharing.html",
@@ -72,7 +69,7 @@ def sharing_page(
         lives=LIVES,
         most=share_links.MOST,
         is_full=len(links) >= share_links.MOST,
-        problems=problems,
+        problems={call.body.text("purpose"): problem} if error else {},
     )
 
 
@@ -96,9 +93,8 @@ def shared_page(call: Call) -> Response:
     link, path = opened(token, LinkPurpose.reading), f"/shared/{token}"
 
     def context(tree: RoadmapTree) -> dict[str, Any]:
-        words = texts_of(call.request)
-        drawn = Markup(inlined(tree, lambda concept_id: f"{path}/concepts/{concept_id}", words))
-        return {"tree": tree, "path": path, "drawn": drawn}
+        svg = inlined(tree, lambda id_: f"{path}/concepts/{id_}", texts_of(call.request))
+        return {"tree": tree, "path": path, "drawn": Markup(svg)}
 
     source = DocumentSource(
         partial(shared_view.tree_state, link), partial(shared_view.shared_tree, link)
@@ -118,13 +114,13 @@ def shared_concept_page(call: Call) -> Response:
         ids = [each.id for each in concepts_of(tree)]
         if concept_id not in ids:
             raise NotFound("There is no such concept in this roadmap: it was taken out.")
-        words = texts_of(call.request)
+        markdown = concept.tutorial
         return {
             "concept": concept,
             "tree": tree,
             "place": Place(tree, ids.index(concept_id)),
             "path": path,
-            "tutorial": concept.tutorial and tutorial_html(concept.tutorial, words),
+            "tutorial": markdown and tutorial_html(markdown, texts_of(call.request)),
             "kinds": list(ContentKind),
             "choices": ROADMAP_LANGUAGES,
         }
