@@ -144,6 +144,6 @@ class FilterQuery(BaseModel):
         )
 
 
-class LogsQuery(FilterQuery):
+class LogSearchQuery(FilterQuery):
     cursor: UUID | None = CURSOR
     limit: Limit = 50

@@ -69,6 +69,14 @@ PUBLIC = {
     """,
     "webhooks": "sender settings",
 }
+# Modules that several pages of their folder share; all others are pages.
+PARTS_OF_PAGES = (
+    "web.pages.admin.actions",
+    "web.pages.admin.charts",
+    "web.pages.admin.formatters",
+    "web.pages.admin.layout",
+    "web.pages.plan.diff_view",
+)
 # Packages with code in `__init__.py`, and the reason. All others load only what is imported.
 INIT_WITH_CODE = {
     "tasks/__init__.py": "registers every task, as huey_consumer needs it",
@@ -264,6 +272,34 @@ def test_the_http_layer_knows_nothing_of_roadmaps() -> None:
         )
     )
     assert outside == []
+
+
+def test_pages_import_no_other_pages_but_parts_of_their_folder() -> None:
+    """What they share is directly in web/pages."""
+    wrong = importing(
+        lambda file, found: (
+            file.startswith("web/pages/")
+            and found.module.startswith("web.pages.")
+            and found.module.count(".") > 2
+            and (
+                found.module not in PARTS_OF_PAGES
+                or Path(file).parent.name != found.module.split(".")[2]
+            )
+        )
+    )
+    assert wrong == []
+
+
+def test_pages_do_not_know_their_routes() -> None:
+    routes = ("web.endpoint", "web.routes", "web.pages.page_route")
+    wrong = importing(
+        lambda file, found: (
+            file.startswith("web/pages/")
+            and file != "web/pages/page_route.py"
+            and found.module in routes
+        )
+    )
+    assert wrong == []
 
 
 def test_a_file_imports_nothing_from_beside_the_service() -> None:

@@ -18,10 +18,10 @@ from tasks.message_browser import MessageState
 from tasks.queue_admin import messages, pause, queue_states, resume
 from tasks.queues import RETRIES, content_queue
 from tests.cases import try_each
+from web.pages import timeline_view
 from web.pages.admin import queues
 from web.pages.admin.actions import ACTS
 from web.pages.admin.formatters import ACTIONS, Formatters
-from web.pages.plan import timeline
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -472,7 +472,7 @@ class TestRoadmapsPage:
     ) -> None:
         asked = {"goal": "Become a backend engineer in Python"}
         made = room.post("/api/v1/roadmaps", json=asked, headers={"accept": "*/*"}).json()
-        monkeypatch.setattr(timeline, "ON_A_PAGE", 1)
+        monkeypatch.setattr(timeline_view, "ON_A_PAGE", 1)
         content_queue.drain()
         path = f"/admin/roadmaps/{made['id']}"
         links = re.findall(

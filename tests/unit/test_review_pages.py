@@ -16,7 +16,7 @@ from tests.cases import try_each
 from tests.copies import Copies
 from tests.unit.test_learning import right_answers, wrong
 from tests.unit.test_pages import API, CHINESE, HTML, concepts_of, made, text_of, tree_of
-from web.pages.plan.roadmap import view_of
+from web.pages.roadmap_view import view_of
 
 pytestmark = pytest.mark.usefixtures("short")
 

@@ -13,10 +13,23 @@ from core.i18n import ENGLISH, texts
 from roadmap.exchange.map.text_width import text_width
 from roadmap.lifecycle.timeline.spans import Span, SpanKind, SpanOutcome
 from tests.cases import try_each
-from web.pages.plan.timeline_labels import NAMES, rows_in
-from web.pages.plan.timescale import APART, BREAK, STEPS, scale_of, ticks, told
-from web.pages.plan.waterfall import FONT, LABEL_RIGHT, LEAST, LEFT, RIGHT, Chart, SpanBar, arrange
-from web.pages.plan.waterfall_svg import draw, legend, said_of
+from web.pages.timeline_view import NAMES, bar_title, draw, legend, rows_in
+from web.pages.waterfall import (
+    APART,
+    BREAK,
+    FONT,
+    LABEL_RIGHT,
+    LEAST,
+    LEFT,
+    RIGHT,
+    STEPS,
+    Chart,
+    SpanBar,
+    arrange,
+    duration_text,
+    scale_of,
+    ticks,
+)
 
 BEGIN = datetime(2026, 11, 26, 9, tzinfo=UTC)
 WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverleihungsurkundenamt"
@@ -234,7 +247,7 @@ class TestScale:
         ],
     )
     def test_how_times_are_said(self, seconds: float, said: str) -> None:
-        assert told(seconds, 0.1 if seconds < 1 and seconds else 1) == said
+        assert duration_text(seconds, 0.1 if seconds < 1 and seconds else 1) == said
 
 
 class TestDrawing:
@@ -326,5 +339,5 @@ class TestDrawing:
             [span("content", 3, 9, concept=1, name="quiz", attempt=2, reason="It was late.")]
         )
         (row,) = chart.rows
-        said = said_of(row.bars[0], chart, BEGIN + timedelta(seconds=100), ENGLISH)
+        said = bar_title(row.bars[0], chart, BEGIN + timedelta(seconds=100), ENGLISH)
         assert said == "Concept 1 · Quiz · done · 0 s + 6.0 s · try 2 · It was late."

@@ -1,24 +1,23 @@
-"""What programmers read: the description of the API, chapter by chapter, and what its problems mean."""
+"""Pages for programmers: the API reference by chapters, and the problem types."""
 
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
-from markupsafe import Markup
 from starlette.responses import Response
 
 from core.db import settings
 from web.call import Call
 from web.http.host_and_csrf import own_address
-from web.http.problems import TYPES, ProblemType, problem_type
+from web.http.problems import TYPES, problem_type
 from web.http.response_cache import DocumentSource
 from web.pages import openapi_view
 from web.pages.lazy import prose
 from web.pages.templates import public_page
 
 
-def show(call: Call) -> Response:
-    """Whoever asks gets the page, also a program: the description for those is /openapi.json."""
+def docs_page(call: Call) -> Response:
+    """Return the page, to programs as well: their description is /openapi.json."""
     return _page(
         call,
         "docs.html",
@@ -31,7 +30,7 @@ def show(call: Call) -> Response:
     )
 
 
-def show_chapter(call: Call) -> Response:
+def chapter_page(call: Call) -> Response:
     chapter = openapi_view.chapter(call.ids["tag"])
     return _page(
         call,
@@ -46,18 +45,17 @@ def show_chapter(call: Call) -> Response:
     )
 
 
-def list_problem_types(call: Call) -> Response:
-    return _page(call, "problem_types.html", "/problems", lambda: {"problems": _problems()})
+def problem_types_page(call: Call) -> Response:
+    kinds = sorted(TYPES.values(), key=attrgetter("status"))
+    return _page(
+        call,
+        "problem_types.html",
+        "/problems",
+        lambda: {"problems": [(kind, prose(kind.meaning)) for kind in kinds]},
+    )
 
 
-def _problems() -> list[tuple[ProblemType, Markup]]:
-    """Each with what it means, as a page shows it."""
-    return [
-        (kind, prose(kind.meaning)) for kind in sorted(TYPES.values(), key=attrgetter("status"))
-    ]
-
-
-def show_problem_type(call: Call) -> Response:
+def problem_type_page(call: Call) -> Response:
     kind = problem_type(call.ids["slug"])
     return _page(
         call,
@@ -70,7 +68,7 @@ def show_problem_type(call: Call) -> Response:
 def _page(
     call: Call, template: str, path: str, context: Callable[[], Mapping[str, Any]]
 ) -> Response:
-    """It changes with the name that the service is called by, and with nothing else."""
+    """Return a page that depends on the origin of the service, and on nothing else."""
     origin = own_address(call.request)
     source = DocumentSource(origin.encode, lambda: origin, is_stored=False)
     return public_page(

@@ -1,7 +1,8 @@
-"""What a page says when something does not go: what is wrong, and what to do."""
+"""Messages and pages of errors: the problem, and what to do."""
 
 from collections.abc import Iterable
 from gettext import NullTranslations
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,9 +21,10 @@ from core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
+from web.http.problems import status_of
 from web.pages.forms import is_part, page_of
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 
 FIELDS = {
@@ -49,15 +51,12 @@ FIELDS = {
     "invitation": gettext_noop(
         "This invitation is not valid, was used, or has expired. Ask for another."
     ),
-}
-FIELDS |= {
     "url": gettext_noop(
-        "A public address that begins with https://, without a user, a password or a fragment, on port 443 or one from 1024."
+        "A public address that begins with https://, without a user, a password or a fragment, "
+        "on port 443 or one from 1024."
     ),
     "description": gettext_noop("At most 200 characters, in one line."),
     "events": gettext_noop("Choose at least one."),
-}
-FIELDS |= {
     "text": gettext_noop("At most 500 characters in one line, with a word in it."),
     "category": gettext_noop("Names of categories, separated by commas."),
     "step": gettext_noop("The name of a step, at most 80 characters."),
@@ -91,7 +90,7 @@ PROBLEMS: dict[type[RoadmapError], str] = {
         "This is not possible at the moment, and nothing has changed. Try again in a moment."
     ),
 }
-# For htmx: what was to be replaced stays as it is, with all that was chosen and typed there.
+# For htmx: the part to be replaced stays as it is, with everything chosen and typed there.
 BESIDE = {"HX-Retarget": "#problems", "HX-Reswap": "innerHTML", "HX-Reselect": ".problem"}
 OTHER = gettext_noop("The request cannot be answered.")
 UNEXPECTED = gettext_noop(
@@ -100,32 +99,58 @@ UNEXPECTED = gettext_noop(
 
 
 def of_fields(words: NullTranslations, fields: Iterable[FieldError]) -> dict[str, str]:
-    """What to say beside each field, by its name."""
+    """Return the rule of each field, by its name."""
     names = [field.pointer.strip("/?").split("/")[0] for field in fields]
     return {name: words.gettext(FIELDS.get(name, OTHER)) for name in names}
 
 
-def said(words: NullTranslations, error: RoadmapError) -> str:
-    kind = next((kind for kind in PROBLEMS if isinstance(error, kind)), None)
-    return words.gettext(PROBLEMS[kind] if kind else OTHER)
+def sentence(words: NullTranslations, error: RoadmapError) -> str:
+    """Return what an error means for a reader."""
+    found = (text for kind, text in PROBLEMS.items() if isinstance(error, kind))
+    return words.gettext(next(found, OTHER))
+
+
+def form_page(
+    request: Request,
+    template: str,
+    error: RoadmapError | None = None,
+    *,
+    instead: str = "",
+    **context: Any,
+) -> Response:
+    """Return a page with the status, problem and wrong fields of its error, if there is one.
+
+    `instead` is a text for the problem in place of the usual one.
+    """
+    values: dict[str, Any] = {"problem": "", "errors": {}}
+    if error is not None:
+        words = texts_of(request)
+        values["status"] = status_of(error)
+        values["problem"] = words.gettext(instead) if instead else sentence(words, error)
+        values["errors"] = of_fields(words, error.fields)
+    return page(request, template, **{**values, **context})
 
 
 def problem_page(request: Request, status: int, error: Exception) -> Response:
-    """Instead of the page; where only a part of a page was asked for, a sentence for its place."""
-    words = texts(language_of(request))
+    """Return the page of an error, or a sentence if only a part of a page was asked for."""
+    words = texts_of(request)
     fields = of_fields(words, error.fields) if isinstance(error, Invalid) else {}
-    if is_part(request) and len(fields) == 1:  # there is no other place where it could be said
-        sentence = next(iter(fields.values()))
+    if is_part(request) and len(fields) == 1:  # there is no other place for it
+        text = next(iter(fields.values()))
     elif isinstance(error, RoadmapError):
-        sentence = said(words, error)
+        text = sentence(words, error)
     else:
-        sentence = words.gettext(
-            PROBLEMS[NotFound] if status == 404 else UNEXPECTED if status == 500 else OTHER
-        )
-    detail = (
-        error.detail if isinstance(error, Forbidden | Unavailable) else ""
-    )  # in words for operators
-    request_id = request.scope.get("state", {}).get("request_id", "")
-    template, headers = ("parts/problem.html", BESIDE) if is_part(request) else ("problem.html", {})
-    told = {"sentence": sentence, "detail": detail, "code": status, "request_id": request_id}
-    return page(request, template, status=status, headers=headers, back=page_of(request), **told)
+        other = {404: PROBLEMS[NotFound], 500: UNEXPECTED}
+        text = words.gettext(other.get(status, OTHER))
+    return page(
+        request,
+        "parts/problem.html" if is_part(request) else "problem.html",
+        status=status,
+        headers=BESIDE if is_part(request) else {},
+        back=page_of(request),
+        sentence=text,
+        # Details are written for operators.
+        detail=error.detail if isinstance(error, Forbidden | Unavailable) else "",
+        code=status,
+        request_id=request.scope.get("state", {}).get("request_id", ""),
+    )

@@ -1,4 +1,7 @@
-"""A form that is sent twice, by a second click or after going back, is done once: a field of it, `form`, is its name."""
+"""Idempotency of forms: one sent twice, by a second click or after going back, is done once.
+
+The field `form` is its name.
+"""
 
 import hashlib
 from collections.abc import Callable
@@ -19,7 +22,7 @@ PATIENCE = 10.0  # seconds for which a second click waits for the first
 
 
 def name_of(call: Call, content: bytes) -> IdempotencyKey | None:
-    """Of the form with what is sent in it; with other words it is another one. None: it has no name."""
+    """Return the key of a form with this content, or None if the form has no name."""
     if not (form := call.body.text("form")):
         return None
     key = f"form {form[:100]} {hashlib.sha256(content).hexdigest()}"
@@ -32,15 +35,16 @@ def made_once(
     read: Callable[[], Document],
     make: Callable[[Document], RoadmapSummary],
 ) -> Response:
-    """To the page of the roadmap that is made of what is read; the same form sent again leads there as well, even at the same
-    moment. It is read before the transaction that makes it: whatever is read inside of one need not be of one moment.
+    """Redirect to the roadmap that is made of the document, once for the same form.
 
-    Raises what these do, and KeyInUse when the first takes too long.
+    The document is read before the transaction that makes the roadmap, as reads inside of one
+    need not be of one moment. Raises what these functions do, and KeyInUse when the first form
+    takes too long.
     """
     named = name_of(call, content)
     with idempotency.one_at_a_time(named, patience=PATIENCE):
         if named is not None and (earlier := idempotency.find(named)) is not None:
-            return earlier  # what is to be read may be gone by now
+            return earlier  # the document may be gone by now
         document = read()
         with transaction():
             if named is not None and (earlier := idempotency.begin(named)) is not None:

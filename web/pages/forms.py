@@ -31,8 +31,8 @@ class Form:
             self._values[name].append(text)
 
     def text(self, name: str) -> str:
-        """The first of this name; empty when there is none."""
-        return self.all(name)[0] if self.all(name) else ""
+        """Return the first text of this name, or an empty one."""
+        return next(iter(self.all(name)), "")
 
     def all(self, name: str) -> list[str]:
         return self._values.get(name, [])
@@ -41,30 +41,30 @@ class Form:
         return name in self._values
 
     def given(self, *names: str) -> dict[str, str]:
-        """What was filled in of these."""
+        """Return those of these fields that are filled in."""
         return {name: self.text(name) for name in names if self.text(name).strip()}
 
 
 class AnyQuery(BaseModel):
-    """What others add to a link does not matter. Every field has a default, which takes the place of what does not fit."""
+    """A query without unknown fields; every field has a default, used if a value does not fit."""
 
     model_config = {"extra": "ignore"}
 
 
 def wants_page(request: Request) -> bool:
-    """Whether the answer is for a person who looks at it."""
+    """Whether the response is for a browser."""
     return not request.scope["path"].startswith("/api/") and bool(
         ACCEPTED.search(request.headers.get("accept", ""))
     )
 
 
 def is_part(request: Request) -> bool:
-    """Whether the answer becomes a part of the page that is there already."""
+    """Whether the response replaces a part of the page, by htmx."""
     return "hx-request" in request.headers
 
 
 def filled(model: type[Model], values: Mapping[str, Any]) -> Model:
-    """A form's texts as what they mean. Raises Invalid, with the names of the fields."""
+    """Return the model of a form's texts. Raises Invalid, with the names of the fields."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -74,20 +74,18 @@ def filled(model: type[Model], values: Mapping[str, Any]) -> Model:
 
 
 def see_other(path: str, headers: Mapping[str, str] | None = None) -> Response:
-    """To a page of ours, by GET."""
+    """Redirect to a page of ours, by GET."""
     return Response(status_code=303, headers={**(headers or {}), "Location": quoted_url(path)})
 
 
 def login_path(request: Request) -> str:
-    """Of the page where one logs in, and from there comes back to this one."""
+    """Return the path of the login page, which leads back to this one."""
     path = path_and_query(request)
     return "/login" if path == "/" else "/login?" + urlencode({"next": path})
 
 
 def page_of(request: Request) -> str:
-    """The path of the page on which it was asked for: the nearest one, at its own path or above, that can be looked at.
-    Percent-encoded.
-    """
+    """Return the path of the nearest page, at the request's path or above, percent-encoded."""
     router: IndexedRouter = request.app.router
     path = "/".join(request.scope["path"].split("/")[: router.most_slashes + 1])
     while path and "GET" not in router.methods(request.scope, path):
@@ -96,5 +94,8 @@ def page_of(request: Request) -> str:
 
 
 def local_path(path: str) -> str:
-    """The same when it leads to a page of ours; otherwise to the first one. Browsers read a backslash as a slash."""
+    """Return the path if it leads to a page of ours, and else that of the first page.
+
+    Browsers read a backslash as a slash.
+    """
     return path if LOCAL_PATH.fullmatch(path) else "/"

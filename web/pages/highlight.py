@@ -1,7 +1,8 @@
-"""Code in colours: what a lexer of Pygments sees in it, as spans with the classes of web/static/code.css.
+"""Syntax highlighting by Pygments, as spans with the classes of web/static/code.css.
 
-Lexers are long regular expressions, and what they read may be hostile. So only those are asked that were tried with such text,
-only for blocks and lines of a usual length, and for as long as it is worth. What they cannot do stays as it is.
+Lexers are long regular expressions, and the code may be hostile. So only lexers that were tested
+with such text run, only on blocks and lines of a usual length, and for a limited time. Other code
+stays as it is.
 """
 
 import logging
@@ -12,7 +13,7 @@ from operator import itemgetter
 from time import thread_time
 
 from pygments.lexers import get_all_lexers, get_lexer_by_name
-from pygments.token import STANDARD_TYPES, _TokenType
+from pygments.token import STANDARD_TYPES
 
 logger = logging.getLogger(__name__)
 
@@ -20,11 +21,13 @@ LONGEST_BLOCK = 20_000  # characters
 LONGEST_LINE = 400  # characters; some expressions take the third power of it
 MOST_SECONDS = 1.0  # of work for all the blocks of a text
 TRIED = """
-    apacheconf bash batch c clojure cmake common-lisp console cpp csharp css cypher d dart delphi diff django docker elixir
-    elm emacs-lisp erlang fish fortran fsharp gherkin glsl go graphql graphviz groovy haskell html http ini java javascript
-    json jsx julia kotlin less lua make markdown mathematica mysql nginx nixos objective-c ocaml octave perl php plpgsql
-    postgresql powershell properties protobuf pycon pytb python racket restructuredtext ruby rust scala scheme scss solidity
-    sparql splus sql sqlite3 swift systemverilog tcl terraform tex toml tsx typescript vb.net verilog vhdl xml yaml zig
+    apacheconf bash batch c clojure cmake common-lisp console cpp csharp css cypher d dart delphi
+    diff django docker elixir elm emacs-lisp erlang fish fortran fsharp gherkin glsl go graphql
+    graphviz groovy haskell html http ini java javascript json jsx julia kotlin less lua make
+    markdown mathematica mysql nginx nixos objective-c ocaml octave perl php plpgsql postgresql
+    powershell properties protobuf pycon pytb python racket restructuredtext ruby rust scala scheme
+    scss solidity sparql splus sql sqlite3 swift systemverilog tcl terraform tex toml tsx typescript
+    vb.net verilog vhdl xml yaml zig
 """
 # MATLAB is not among them: empty lines keep it busy for seconds, where nothing can stop it.
 LANGUAGES = frozenset(TRIED.split())
@@ -34,32 +37,22 @@ NAMES = {
     for name in names
     if names[0] in LANGUAGES
 }
-OPTIONS = {
-    "stripnl": False,
-    "ensurenl": False,
-    "handlecodeblocks": False,
-}  # nothing is added, and no other lexer asked
-UNCOLOURED = frozenset(
-    {"", "err", "esc", "g", "l", "ld", "n", "nx", "o", "p", "pm", "w", "x"}
-)  # a sheet has few colours
-FAILURES = (
-    AssertionError,
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)  # what mistakes of lexers raise
+# Nothing is added, and no other lexer is asked.
+OPTIONS = {"stripnl": False, "ensurenl": False, "handlecodeblocks": False}
+# The style sheet has few colours.
+UNCOLOURED = frozenset({"", "err", "esc", "g", "l", "ld", "n", "nx", "o", "p", "pm", "w", "x"})
+# Errors of faulty lexers.
+FAILURES = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class Highlighter:
-    """Of one text."""
+    """Highlighter of the blocks of one text, with a budget of time."""
 
     def __init__(self) -> None:
         self._seconds = MOST_SECONDS
 
     def coloured(self, code: str, language: str) -> str | None:
-        """None: it has to do without. `language` is one of LANGUAGES."""
+        """Return code as HTML, or None if it must do without; `language` is one of LANGUAGES."""
         if (
             self._seconds <= 0
             or len(code) > LONGEST_BLOCK
@@ -78,13 +71,11 @@ class Highlighter:
             self._seconds -= thread_time() - before
         if "".join(text for _, text in pieces) != code:
             return None
-        spans = (
-            (name, escape("".join(text for _, text in group)))
-            for name, group in groupby(pieces, itemgetter(0))
-        )
-        return "".join(
-            f'<span class="{name}">{text}</span>' if name else text for name, text in spans
-        )
+        spans = []
+        for name, group in groupby(pieces, itemgetter(0)):
+            text = escape("".join(text for _, text in group))
+            spans.append(f'<span class="{name}">{text}</span>' if name else text)
+        return "".join(spans)
 
 
 class _TooSlow(Exception):
@@ -92,18 +83,15 @@ class _TooSlow(Exception):
 
 
 def _pieces(code: str, language: str, until: float) -> Iterator[tuple[str, str]]:
-    """Texts with their classes. Work ends at `until`, a time of this thread."""
-    head, gap, body = (
-        code.partition("\n\n") if language == "http" else (code, "", "")
-    )  # it would ask any lexer for the body
+    """Yield classes and texts. Raises _TooSlow after `until`, a time of this thread."""
+    head, gap, body = code, "", ""
+    if language == "http":  # it would ask any lexer for the body
+        head, gap, body = code.partition("\n\n")
     for kind, text in get_lexer_by_name(language, **OPTIONS).get_tokens(head + gap):
         if thread_time() > until:
             raise _TooSlow
-        yield _class(kind), text
+        # Lexers make kinds of their own: take the nearest one that has a class.
+        known = next(each for each in reversed(kind.split()) if each in STANDARD_TYPES)
+        name = STANDARD_TYPES[known]
+        yield "" if name in UNCOLOURED else name, text
     yield "", body
-
-
-def _class(kind: _TokenType) -> str:
-    """Of the nearest kind that has one: lexers make kinds of their own."""
-    name = STANDARD_TYPES[next(each for each in reversed(kind.split()) if each in STANDARD_TYPES)]
-    return "" if name in UNCOLOURED else name

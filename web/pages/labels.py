@@ -1,4 +1,4 @@
-"""What pages say of states, times and events, as whole sentences of one language."""
+"""Labels of states, times and events, as whole sentences of one language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +20,27 @@ from roadmap.plan.statuses import (
 )
 from roadmap.plan.views import Activity
 
+ROADMAP_LANGUAGES = {  # that forms offer, each in its own language
+    "en": "English",
+    "zh-Hans": "简体中文",
+    "zh-Hant": "繁體中文",
+    "ar": "العربية",
+    "de": "Deutsch",
+    "es": "Español",
+    "fr": "Français",
+    "hi": "हिन्दी",
+    "id": "Bahasa Indonesia",
+    "it": "Italiano",
+    "ja": "日本語",
+    "ko": "한국어",
+    "nl": "Nederlands",
+    "pl": "Polski",
+    "pt": "Português",
+    "ru": "Русский",
+    "tr": "Türkçe",
+    "uk": "Українська",
+    "vi": "Tiếng Việt",
+}
 STATUSES = {
     RoadmapStatus.queued: gettext_noop("Waiting"),
     RoadmapStatus.planning: gettext_noop("Being planned"),
@@ -88,7 +109,7 @@ RESTORED = {
         "An earlier version of the quiz on “%(concept)s” was taken up again"
     ),
 }
-NEXT = {  # when nobody is before it
+NEXT = {  # without others before it
     RoadmapStatus.queued: gettext_noop("Your roadmap is the next one"),
     RoadmapStatus.planning: gettext_noop("Designing the plan"),
     RoadmapStatus.building: gettext_noop("The parts are being written"),
@@ -117,9 +138,8 @@ HAPPENED: Mapping[str, str] = {
     EventType.awaiting_review: gettext_noop("The plan waits for your approval"),
     EventType.approved: gettext_noop("The plan was approved"),
     EventType.content_queued: gettext_noop("Parts will be written anew"),
-    EventType.content_restored: gettext_noop(
-        "An earlier version of a part was taken up again"
-    ),  # on a timeline
+    # On a timeline.
+    EventType.content_restored: gettext_noop("An earlier version of a part was taken up again"),
     EventType.ready: gettext_noop("Everything is written"),
     EventType.partial: gettext_noop("Everything that could be written is ready"),
     EventType.failed: gettext_noop("Failed"),
@@ -133,9 +153,8 @@ DELIVERIES = {
 }
 MADE_HERE = gettext_noop("Ready-made")
 TESTED = gettext_noop("A test")
-ANOTHER = gettext_noop(
-    "Something else has happened"
-)  # of a newer version, of which this process does not know
+# An event of a newer version, which this process does not know.
+ANOTHER = gettext_noop("Something else has happened")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,98 +162,87 @@ class Sentences:
     texts: NullTranslations
 
     def status(self, of: RoadmapStatus) -> str:
-        return self._said(STATUSES[of])
+        return self._text(STATUSES[of])
 
     def link(self, of: LinkState) -> str:
-        """With the time behind it."""
-        return self._said(LINKS[LinkState(of)])
+        """Return the state of a link, before the time of its check."""
+        return self._text(LINKS[LinkState(of)])
 
     def level(self, of: str) -> str:
-        return self._said(LEVELS[Level(of)])
+        return self._text(LEVELS[Level(of)])
 
     def resource_type(self, of: str) -> str:
-        """Empty for one that came from elsewhere."""
-        return self._said(RESOURCE_TYPES[of]) if of in RESOURCE_TYPES else ""
+        """Return the type of a resource; empty for one that was imported."""
+        return self._text(RESOURCE_TYPES[of]) if of in RESOURCE_TYPES else ""
 
     def maker(self, of: str) -> str:
-        """Of a plan or a text: a model has its own name."""
-        return self._said(MADE_HERE) if of == BUILT_IN else of
+        """Return the generator of a plan or a text: a model has its own name."""
+        return self._text(MADE_HERE) if of == BUILT_IN else of
 
     def progress(self, of: ConceptProgress) -> str:
-        return self._said(PROGRESS[of])
+        return self._text(PROGRESS[of])
 
     def kind(self, of: ContentKind) -> str:
-        return self._said(KINDS[of])
+        return self._text(KINDS[of])
 
     def mark(self, of: Any) -> str:
-        """What the picture calls it."""
-        return self._said(WORDS[of])
+        """Return the name of a mark, as the map has it."""
+        return self._text(WORDS[of])
 
     def part(self, of: ContentStatus) -> str:
-        """Of one that is not there."""
-        return self._said(PARTS[of])
+        """Return the state of a part that is missing."""
+        return self._text(PARTS[of])
 
     def failure(self, kind: ContentKind, concept: str) -> str:
-        return self._said(NOT_WRITTEN[kind], concept=concept)
+        return self._text(NOT_WRITTEN[kind], concept=concept)
 
     def now(self, activity: Activity) -> str:
-        """What is happening at this moment."""
+        """Return the present activity of a roadmap."""
         if activity.writing:
             first = activity.writing[0]
-            return self._said(WRITING[first.kind], concept=first.title)
-        if activity.ahead:
-            return self._ahead(activity.status, activity.ahead)
-        return self._said(NEXT.get(activity.status, STATUSES[activity.status]))
-
-    def _ahead(self, status: RoadmapStatus, count: int) -> str:
-        said = self.texts.ngettext(
-            "One roadmap is before yours", "%(count)d roadmaps are before yours", count
+            return self._text(WRITING[first.kind], concept=first.title)
+        if not activity.ahead:
+            return self._text(NEXT.get(activity.status, STATUSES[activity.status]))
+        text = self.texts.ngettext(
+            "One roadmap is before yours", "%(count)d roadmaps are before yours", activity.ahead
         )
-        if status == RoadmapStatus.building:
-            said = self.texts.ngettext(
+        if activity.status == RoadmapStatus.building:
+            text = self.texts.ngettext(
                 "One part of another roadmap comes first",
                 "%(count)d parts of other roadmaps come first",
-                count,
+                activity.ahead,
             )
-        return counted(said, count)
+        return counted(text, activity.ahead)
 
     def left(self, seconds: int) -> str:
-        """How long it will probably take."""
+        """Return an estimate of the remaining time."""
         if seconds < 10:
             return self.texts.gettext("a few seconds left")
         if seconds < 90:
-            return self.texts.gettext("about %(count)d seconds left") % {
-                "count": -(-seconds // 10) * 10
-            }
+            tens = -(-seconds // 10) * 10
+            return self.texts.gettext("about %(count)d seconds left") % {"count": tens}
         minutes, hours = round(seconds / 60), round(seconds / 3600)
         if seconds < 90 * 60:
-            return counted(
-                self.texts.ngettext(
-                    "about one minute left", "about %(count)d minutes left", minutes
-                ),
-                minutes,
+            text = self.texts.ngettext(
+                "about one minute left", "about %(count)d minutes left", minutes
             )
-        return counted(
-            self.texts.ngettext("about one hour left", "about %(count)d hours left", hours), hours
-        )
+            return counted(text, minutes)
+        text = self.texts.ngettext("about one hour left", "about %(count)d hours left", hours)
+        return counted(text, hours)
 
     def happened(self, event: Event, concepts: Mapping[UUID, str]) -> str:
-        if (said := OF_PART.get(event.type)) is not None:
-            name = concepts.get(UUID(event.data["concept_id"]))
-            words = said[ContentKind(event.data["kind"])]
-            return (
-                self._said(words, concept=name)
-                if name
-                else self.texts.gettext("A part of an earlier plan")
-            )
-        return self._said(HAPPENED.get(event.type, ANOTHER))
+        if event.type not in OF_PART:
+            return self._text(HAPPENED.get(event.type, ANOTHER))
+        if not (name := concepts.get(UUID(event.data["concept_id"]))):
+            return self.texts.gettext("A part of an earlier plan")
+        return self._text(OF_PART[event.type][ContentKind(event.data["kind"])], concept=name)
 
     def event(self, of: str) -> str:
-        """What a webhook is told."""
-        return self._said(TESTED if of == TEST else HAPPENED.get(of, ANOTHER))
+        """Return the event that a webhook receives."""
+        return self._text(TESTED if of == TEST else HAPPENED.get(of, ANOTHER))
 
     def delivery(self, of: DeliveryStatus) -> str:
-        return self._said(DELIVERIES[of])
+        return self._text(DELIVERIES[of])
 
     def hours(self, count: int) -> str:
         return counted(self.texts.ngettext("%(count)d hour", "%(count)d hours", count), count)
@@ -245,11 +253,11 @@ class Sentences:
     def concepts(self, count: int) -> str:
         return counted(self.texts.ngettext("%(count)d concept", "%(count)d concepts", count), count)
 
-    def _said(self, text: str, **values: object) -> str:
-        said = self.texts.gettext(text)
-        return said % values if values else said
+    def _text(self, text: str, **values: object) -> str:
+        translated = self.texts.gettext(text)
+        return translated % values if values else translated
 
 
 def counted(text: str, count: int) -> str:
-    """A sentence of ngettext with its number; that of one thing may have none."""
+    """Return a text of ngettext with its number; that of one thing may have none."""
     return text % {"count": count} if "%" in text else text

@@ -1,6 +1,11 @@
-"""What only readers of pages need of large libraries: they are loaded with the first page that shows such a thing."""
+"""Renderers of Markdown and code, loaded with the first page that needs them."""
+
+from functools import lru_cache
+from gettext import NullTranslations
 
 from markupsafe import Markup
+
+RENDERED = 16  # tutorials that are kept as HTML, usually 30 KB each: versions never change
 
 
 def prose(
@@ -11,14 +16,24 @@ def prose(
     table_label: str = "Table",
     prefix: str = "t",
 ) -> Markup:
-    """Markdown as HTML."""
+    """Return Markdown as HTML."""
     from web.pages.markdown_html import prose
 
     return prose(markdown, top=top, code_label=code_label, table_label=table_label, prefix=prefix)
 
 
+def tutorial_html(markdown: str, words: NullTranslations) -> Markup:
+    """Return a tutorial as HTML, with labels in the reader's language."""
+    return _tutorial_html(markdown, words.gettext("Code"), words.gettext("Table"))
+
+
+@lru_cache(maxsize=RENDERED)
+def _tutorial_html(markdown: str, code: str, table: str) -> Markup:
+    return prose(markdown, code_label=code, table_label=table)
+
+
 def coloured(code: str, language: str) -> str | None:
-    """Code as HTML; None: it has to do without colours."""
+    """Return code as HTML, or None if it must do without colours."""
     from web.pages.highlight import Highlighter
 
     return Highlighter().coloured(code, language)

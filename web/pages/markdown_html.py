@@ -123,9 +123,8 @@ class _Parser(MarkdownIt):
 def _parser() -> MarkdownIt:
     parser = _Parser("commonmark", {"html": False, "maxNesting": DEEPEST})
     parser.enable(["table", "strikethrough"]).disable(["html_block", "html_inline"])
-    parser.render(
-        "# It builds its tables\n\nof *rules* when it is first used, not for several threads at once."
-    )
+    # It builds its tables of rules when it is first used, not for several threads at once.
+    parser.render("# A heading\n\nand *some* text")
     return parser
 
 
@@ -154,25 +153,21 @@ class _Page:
     def __init__(
         self, tokens: list[Token], top: int, code_label: str, table_label: str, prefix: str
     ) -> None:
-        self._tokens, self._prefix = tokens, prefix
+        self._tokens = tokens
         self._code_label, self._table_label = code_label, table_label
         self._fragments: dict[str, str] = {}  # ids of headings by the fragments that lead there
-        self._used: Counter[str] = Counter()
+
         self._spent = 0  # characters of addresses
         self._colouring = Highlighter()
         headings = [pair for pair in pairwise(tokens) if pair[0].type == "heading_open"]
         self._shift = top - min((int(opening.tag[1]) for opening, _ in headings), default=top)
+        used: Counter[str] = Counter()
         for opening, content in headings:
-            opening.attrs["id"] = self._named(_slug(_words(content.children or [])) or "part")
-
-    def _named(self, slug: str) -> str:
-        """Return an id of this heading alone; links without a number lead to the first."""
-        name = slug
-        while name in self._fragments:
-            self._used[slug] += 1
-            name = f"{slug}-{self._used[slug]}"
-        self._fragments[name] = f"{self._prefix}-{name}"
-        return self._fragments[name]
+            name = slug = _slug(_words(content.children or [])) or "part"
+            while name in self._fragments:  # links without a number lead to the first
+                used[slug] += 1
+                name = f"{slug}-{used[slug]}"
+            opening.attrs["id"] = self._fragments[name] = f"{prefix}-{name}"
 
     def tokens(self) -> Iterator[Token]:
         """Yield the tokens to render. Raises _TooMuch."""

@@ -1,7 +1,8 @@
-"""The description of the API (web/openapi.json) as what a page needs to show it: chapters, operations, fields, commands.
+"""The API description (web/openapi.json) as chapters, operations, fields and commands for pages.
 
-Swagger UI, Redoc and Scalar bring 1.4 to 3 MB of script, write styles into the page, which our Content-Security-Policy forbids,
-and show nothing without a script; so these pages are our own. A chapter is read when it is first asked for, and kept.
+Swagger UI, Redoc and Scalar bring 1.4 to 3 MB of script, write styles into the page, which our
+Content-Security-Policy forbids, and show nothing without a script; so these pages are our own. A
+chapter is read when it is first requested, and kept.
 """
 
 import json
@@ -17,8 +18,7 @@ from markupsafe import Markup
 
 from core.errors import NotFound
 from web.openapi_file import description
-from web.pages.lazy import coloured as coloured_code
-from web.pages.lazy import prose
+from web.pages.lazy import coloured, prose
 
 JSON = "application/json"
 VERSIONED = "/api/"
@@ -38,7 +38,7 @@ TYPES = {
     "boolean": "true or false",
     "object": "object",
 }
-BOUNDS = (  # what a schema says, and in which words
+BOUNDS = (  # keywords of a schema, and their unit
     ("minLength", "maxLength", "characters"),
     ("minItems", "maxItems", "items"),
     ("minimum", "maximum", ""),
@@ -49,7 +49,7 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`id` is its anchor. `choices` are the kinds of things of which it is one, each with its own fields."""
+    """A field; `id` is its anchor, and `choices` are the kinds of objects that it may be."""
 
     id: str
     name: str
@@ -92,13 +92,13 @@ class Operation:
     answers: tuple[Answer, ...]
     problems: tuple[ProblemEntry, ...]
     needs_token: bool
-    at: str  # the path, with what stands in its places in the example
+    at: str  # the path of the example
     sent: str | None  # the body of the example
     sent_as: str
     streams: bool
 
     def command(self, origin: str, *, with_token: bool) -> str:
-        """For a shell. TOKEN is a variable of it."""
+        """Return the example as a command for a shell, which has a variable TOKEN."""
         options = "-N " if self.streams else "" if self.method == "GET" else f"-X {self.method} "
         parts = [f"curl {options}{quote(origin + self.at)}"]
         if with_token and self.needs_token:
@@ -140,7 +140,7 @@ def introduction() -> Markup:
 
 @cache
 def headers() -> tuple[tuple[str, Markup], ...]:
-    """Those of answers: their names, and what they say."""
+    """Return names and descriptions of response headers."""
     return tuple(
         (name, _inline(header["description"]))
         for name, header in _document()["components"]["headers"].items()
@@ -149,15 +149,21 @@ def headers() -> tuple[tuple[str, Markup], ...]:
 
 @cache
 def chapters() -> tuple[Chapter, ...]:
-    """Those of what is versioned first: what one comes for."""
-    made = [_chapter(tag["name"], tag["description"]) for tag in _document()["tags"]]
+    """Return all chapters, those of the versioned API first."""
+    found = []
+    for tag in _document()["tags"]:
+        entries = (
+            IndexEntry(operation["operationId"], method.upper(), path, operation["summary"])
+            for method, path, operation in _operations(tag["name"])
+        )
+        found.append(Chapter(tag["name"], _inline(tag["description"]), tuple(entries)))
     return tuple(
-        sorted(made, key=lambda chapter: not chapter.entries[0].path.startswith(VERSIONED))
+        sorted(found, key=lambda chapter: not chapter.entries[0].path.startswith(VERSIONED))
     )
 
 
 def chapter(name: str) -> Chapter:
-    """Raises NotFound."""
+    """Return the chapter of this name. Raises NotFound."""
     found = next((chapter for chapter in chapters() if chapter.name == name), None)
     if found is None:
         raise NotFound("There is no such chapter of the description.")
@@ -166,21 +172,8 @@ def chapter(name: str) -> Chapter:
 
 @cache
 def operations(name: str) -> tuple[Operation, ...]:
-    """Of a chapter that is there."""
+    """Return the operations of a chapter, which must exist."""
     return tuple(_read(method, path, operation) for method, path, operation in _operations(name))
-
-
-def _chapter(name: str, about: str) -> Chapter:
-    entries = (
-        IndexEntry(
-            id=operation["operationId"],
-            method=method.upper(),
-            path=path,
-            summary=operation["summary"],
-        )
-        for method, path, operation in _operations(name)
-    )
-    return Chapter(name=name, about=_inline(about), entries=tuple(entries))
 
 
 @cache
@@ -197,15 +190,16 @@ def _operations(tag: str) -> Iterator[tuple[str, str, Schema]]:
 
 def _read(method: str, path: str, operation: Schema) -> Operation:
     name, responses = operation["operationId"], operation["responses"]
-    parameters = operation.get("parameters", [])
-    nothing: tuple[str, Schema] = (JSON, {})
-    sent_as, content = next(
-        iter(operation.get("requestBody", {}).get("content", {}).items()), nothing
-    )
+
+    bodies: Mapping[str, Schema] = operation.get("requestBody", {}).get("content", {})
+    sent_as, content = next(iter(bodies.items()), (JSON, {}))
     body = _resolved(content.get("schema", {}))
+    sent = json.dumps(example, ensure_ascii=False) if (example := content.get("example")) else None
+    if sent is not None and len(sent) > SHORT:
+        sent = json.dumps(example, indent=2, ensure_ascii=False)
     examples = {
         each["name"]: str(each.get("example", each["name"]))
-        for each in parameters
+        for each in operation.get("parameters", ())
         if each["in"] == "path"
     }
     return Operation(
@@ -214,62 +208,58 @@ def _read(method: str, path: str, operation: Schema) -> Operation:
         path=path,
         summary=operation["summary"],
         about=prose(operation["description"]),
-        parameters=tuple(_parameter(name, each) for each in parameters),
+        parameters=tuple(
+            Field(
+                id=f"{name}-{each['in']}-{each['name']}",
+                name=each["name"],
+                type=_type(each["schema"]),
+                required=each.get("required", False),
+                rules=tuple(_rules(each["schema"])),
+                about=_inline(each.get("description", "")),
+                place=each["in"],
+            )
+            for each in operation.get("parameters", ())
+        ),
         body=_fields(body, name),
         body_about=_inline(body.get("description", "")) if body.get("properties") else Markup(),
         answers=tuple(
             _answer(name, status, each) for status, each in responses.items() if status[0] in "23"
         ),
-        problems=tuple(_problems(responses)),
+        problems=tuple(
+            ProblemEntry(problem["status"], problem["title"], problem["type"])
+            for response in responses.values()
+            for each in _resolved(response).get("content", {}).values()
+            for problem in (example["value"] for example in each.get("examples", {}).values())
+        ),
         needs_token=operation.get("security") != [],
         at=re.sub(r"{(\w+)}", lambda place: examples[place[1]], path),
-        sent=_sent(content["example"]) if content.get("example") else None,
+        sent=sent,
         sent_as=sent_as,
         streams="text/event-stream" in responses.get("200", {}).get("content", {}),
     )
 
 
-def _parameter(operation: str, parameter: Schema) -> Field:
-    return Field(
-        id=f"{operation}-{parameter['in']}-{parameter['name']}",
-        name=parameter["name"],
-        type=_type(parameter["schema"]),
-        required=parameter.get("required", False),
-        rules=tuple(_rules(parameter["schema"])),
-        about=_inline(parameter.get("description", "")),
-        place=parameter["in"],
-    )
-
-
 def _answer(operation: str, status: str, response: Schema) -> Answer:
-    nothing: tuple[str, Schema] = ("", {})
-    media_type, content = next(iter(response.get("content", {}).items()), nothing)
-    example = content.get("example")
-    text = (
-        example if isinstance(example, str) else json.dumps(example, indent=2, ensure_ascii=False)
-    )
+    contents: Mapping[str, Schema] = response.get("content", {})
+    media_type, content = next(iter(contents.items()), ("", {}))
+    shown, example = None, content.get("example")
+    if example is not None:
+        is_text = isinstance(example, str)
+        text = example if is_text else json.dumps(example, indent=2, ensure_ascii=False)
+        code = coloured(text, "json") if media_type == JSON else None
+        shown = Markup(escape(text) if code is None else code)
     return Answer(
         status=status,
         phrase=response["description"],
         type=media_type,
         headers=tuple(response.get("headers", {})),
         fields=_fields(_resolved(content.get("schema", {})), f"{operation}-{status}"),
-        example=None if example is None else _coloured(text, "json" if media_type == JSON else ""),
+        example=shown,
     )
 
 
-def _problems(responses: Mapping[str, Schema]) -> Iterator[ProblemEntry]:
-    for response in responses.values():
-        for content in _resolved(response).get("content", {}).values():
-            for example in content.get("examples", {}).values():
-                problem = example["value"]
-                yield ProblemEntry(
-                    status=problem["status"], title=problem["title"], address=problem["type"]
-                )
-
-
 def _fields(schema: Schema, id_: str, depth: int = 0) -> tuple[Field, ...]:
-    """Of an object. What is nested deeper than anybody writes is left out."""
+    """Return the fields of an object, to a depth that real bodies do not reach."""
     required = schema.get("required", ())
     properties = schema.get("properties", {}) if depth < DEEPEST else {}
     return tuple(
@@ -307,7 +297,7 @@ def _field(name: str, schema: Schema, id_: str, required: bool, depth: int) -> F
 
 
 def _innermost(schema: Schema) -> Schema:
-    """What is in it: not the list, the names or the null around it."""
+    """Return the schema of the values, without the list, the names or the null around them."""
     schema = _present(_resolved(schema))
     if "items" in schema:
         return _innermost(schema["items"])
@@ -317,7 +307,7 @@ def _innermost(schema: Schema) -> Schema:
 
 
 def _present(schema: Schema) -> Schema:
-    """Of what may be null, what it is otherwise; of an enumeration that may grow, what is in it."""
+    """Return the alternative to null, and the known values of an enumeration that may grow."""
     others = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
     if len(others) > 1:
         others = [each for each in others if each != {"type": "string"}]
@@ -344,41 +334,30 @@ def _rules(schema: Schema) -> Iterator[str]:
     if outer.get("deprecated"):
         yield "deprecated"
     if "const" in inner:
-        yield f"always {_shown(inner['const'])}"
+        yield f"always {_literal(inner['const'])}"
     if "enum" in _innermost(inner):
-        yield "one of " + ", ".join(_shown(each) for each in _innermost(inner)["enum"])
-    for least, most, unit in BOUNDS:
-        if (words := _between(inner.get(least), inner.get(most))) and not _is_any(least, inner):
-            yield f"{words} {unit}".strip()
+        yield "one of " + ", ".join(_literal(each) for each in _innermost(inner)["enum"])
+    for lower, upper, unit in BOUNDS:
+        least, most = inner.get(lower), inner.get(upper)
+        if lower == "minimum" and least in (None, 0, 1) and (most or 0) >= 2**31 - 1:
+            continue  # a limit for computers, which no reader would miss
+        if least is not None and most is not None:
+            yield f"{least} to {most} {unit}".strip()
+        elif least is not None or most is not None:
+            bound = f"at most {most}" if least is None else f"at least {least}"
+            yield f"{bound} {unit}".strip()
     if "pattern" in inner:
         yield f"like {inner['pattern']}"
     if (default := schema.get("default", outer.get("default"))) not in (None, "", [], {}):
-        yield f"without it: {_shown(default)}"
+        yield f"without it: {_literal(default)}"
 
 
-def _is_any(least: str, schema: Schema) -> bool:
-    """A limit for computers, which no person would miss."""
-    return (
-        least == "minimum"
-        and schema.get("minimum", 0) in (0, 1)
-        and schema.get("maximum", 0) >= 2**31 - 1
-    )
-
-
-def _between(least: int | None, most: int | None) -> str:
-    if least is not None and most is not None:
-        return f"{least} to {most}"
-    return (
-        f"at least {least}" if least is not None else f"at most {most}" if most is not None else ""
-    )
-
-
-def _shown(value: Any) -> str:
+def _literal(value: Any) -> str:
     return str(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _resolved(schema: Schema) -> Schema:
-    """With what it refers to, in whose place its own description is."""
+    """Return the schema with the one that it refers to; its own keywords override those."""
     if "$ref" not in schema:
         return schema
     found: Any = _document()
@@ -387,16 +366,6 @@ def _resolved(schema: Schema) -> Schema:
     return {**_resolved(found), **{key: each for key, each in schema.items() if key != "$ref"}}
 
 
-def _sent(example: Any) -> str:
-    short = json.dumps(example, ensure_ascii=False)
-    return short if len(short) <= SHORT else json.dumps(example, indent=2, ensure_ascii=False)
-
-
 def _inline(text: str) -> Markup:
-    """A description beside other things; nothing when there is none."""
+    """Return a description as HTML; empty if there is none."""
     return prose(text) if text else Markup()
-
-
-def _coloured(text: str, language: str) -> Markup:
-    coloured = coloured_code(text, language) if language else None
-    return Markup(escape(text) if coloured is None else coloured)

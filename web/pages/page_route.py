@@ -23,10 +23,8 @@ from web.pages.forms import AnyQuery, Form, wants_page
 
 MOST_FIELDS = 1000
 LONGEST_IN_LOOP = 16 * 1024  # bytes of a form; 256 KiB of percent signs take 40 ms to decode
-_form_threads = anyio.CapacityLimiter(
-    1
-)  # strangers send forms, too: they keep no thread of a handler busy
-MOST_FORMS = 20  # of such a size that wait
+_form_threads = anyio.CapacityLimiter(1)  # apart from handlers: forms come from anybody
+MOST_FORMS = 20  # larger ones, that wait
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,21 @@ class PageRoute(Endpoint):
             given = dict(reversed(request.query_params.multi_items()))  # the first of each name
             with suppress(ValidationError):
                 query = self.query.model_validate(given)
-        return query, await _form(request) if self.method == "POST" else None
+        if self.method != "POST":
+            return query, None
+        if "content-type" not in request.headers and not await read_body(request, 0):
+            return query, Form()  # without fields
+        media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if media_type != "application/x-www-form-urlencoded":
+            raise Unsupported(
+                "The body must be sent as Content-Type: application/x-www-form-urlencoded."
+            )
+        content = await read_body(request)
+        if len(content) <= LONGEST_IN_LOOP:
+            return query, _parsed(content)
+        if _form_threads.statistics().tasks_waiting >= MOST_FORMS:
+            raise Unavailable("Too many large forms at once. Try again.", retry_after=5)
+        return query, await anyio.to_thread.run_sync(_parsed, content, limiter=_form_threads)
 
     async def parse(self, caller: Principal, sent: Any) -> Any:
         return sent
@@ -76,35 +88,12 @@ class UploadPage(LargeBody, PageRoute):
         return await self.process(caller, parse, sent, is_small=is_small)
 
 
-async def _form(request: Request) -> Form:
-    """Raises Unsupported, TooLarge, TooSlow, Malformed."""
-    if "content-type" not in request.headers and not await read_body(request, 0):
-        return Form()  # of a form without fields
-    if (
-        request.headers.get("content-type", "").split(";")[0].strip().lower()
-        != "application/x-www-form-urlencoded"
-    ):
-        raise Unsupported(
-            "The body must be sent as Content-Type: application/x-www-form-urlencoded."
-        )
-    content = await read_body(request)
-    if len(content) <= LONGEST_IN_LOOP:
-        return _parsed(content)
-    if _form_threads.statistics().tasks_waiting >= MOST_FORMS:
-        raise Unavailable("Too many large forms at once. Try again.", retry_after=5)
-    return await anyio.to_thread.run_sync(_parsed, content, limiter=_form_threads)
-
-
 def _parsed(content: bytes) -> Form:
-    """Raises Malformed."""
+    """Return the form in a body. Raises Malformed."""
     try:
-        return Form(
-            parse_qsl(
-                content.decode(),
-                keep_blank_values=True,
-                errors="strict",
-                max_num_fields=MOST_FIELDS,
-            )
+        pairs = parse_qsl(
+            content.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS
         )
     except ValueError:  # of which UnicodeDecodeError is one
         raise Malformed("The body is not a form in UTF-8, or it has too many fields.") from None
+    return Form(pairs)

@@ -1,4 +1,4 @@
-"""What pages say of days and of how one stands with a plan, as whole sentences of one language."""
+"""Days and the state of a schedule, as whole sentences of one language."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -9,28 +9,22 @@ from roadmap.learning.schedule import Schedule
 from web.pages.labels import counted
 
 MONTHS = (
-    *(
-        gettext_noop("January"),
-        gettext_noop("February"),
-        gettext_noop("March"),
-        gettext_noop("April"),
-        gettext_noop("May"),
-    ),
-    *(
-        gettext_noop("June"),
-        gettext_noop("July"),
-        gettext_noop("August"),
-        gettext_noop("September"),
-    ),
-    *(gettext_noop("October"), gettext_noop("November"), gettext_noop("December")),
+    gettext_noop("January"),
+    gettext_noop("February"),
+    gettext_noop("March"),
+    gettext_noop("April"),
+    gettext_noop("May"),
+    gettext_noop("June"),
+    gettext_noop("July"),
+    gettext_noop("August"),
+    gettext_noop("September"),
+    gettext_noop("October"),
+    gettext_noop("November"),
+    gettext_noop("December"),
 )
 MOST_HOURS = 80  # a week, that can be set
-MINUTES_AT_MOST, HOURS_AT_MOST, DAYS_AT_MOST, MONTHS_AT_MOST = (
-    60,
-    24,
-    60,
-    24,
-)  # above these it is said in the next unit
+# From these on, a time is given in the next unit.
+MINUTES_AT_MOST, HOURS_AT_MOST, DAYS_AT_MOST, MONTHS_AT_MOST = 60, 24, 60, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,57 +32,46 @@ class ScheduleText:
     texts: NullTranslations
 
     def day(self, of: date) -> str:
-        """In words, without anybody having to know which number is the month."""
-        month = self.texts.gettext(MONTHS[of.month - 1])
-        return self.texts.gettext("%(day)d %(month)s %(year)d") % {
-            "day": of.day,
-            "month": month,
-            "year": of.year,
-        }
+        """Return a date with the name of its month."""
+        values = {"day": of.day, "month": self.texts.gettext(MONTHS[of.month - 1]), "year": of.year}
+        return self.texts.gettext("%(day)d %(month)s %(year)d") % values
 
     def until(self, at: datetime, now: datetime) -> str:
-        """How long it is until then; what is over is in a minute."""
+        """Return the time until then, at least a minute."""
+        ngettext = self.texts.ngettext
         minutes = max(1, -(-(at - now) // timedelta(minutes=1)))
+        hours, days = round(minutes / 60), round(minutes / 60 / 24)
+        months, years = round(days / 30.44), round(days / 365.25)
         if minutes < MINUTES_AT_MOST:
             return counted(
-                self.texts.ngettext("in %(count)d minute", "in %(count)d minutes", minutes), minutes
+                ngettext("in %(count)d minute", "in %(count)d minutes", minutes), minutes
             )
-        hours = round(minutes / 60)
         if hours < HOURS_AT_MOST:
-            return counted(
-                self.texts.ngettext("in %(count)d hour", "in %(count)d hours", hours), hours
-            )
-        days = round(minutes / 60 / 24)
+            return counted(ngettext("in %(count)d hour", "in %(count)d hours", hours), hours)
         if days < DAYS_AT_MOST:
-            return counted(self.texts.ngettext("in %(count)d day", "in %(count)d days", days), days)
-        months = round(days / 30.44)
+            return counted(ngettext("in %(count)d day", "in %(count)d days", days), days)
         if months < MONTHS_AT_MOST:
-            return counted(
-                self.texts.ngettext("in %(count)d month", "in %(count)d months", months), months
-            )
-        years = round(days / 365.25)
-        return counted(self.texts.ngettext("in %(count)d year", "in %(count)d years", years), years)
+            return counted(ngettext("in %(count)d month", "in %(count)d months", months), months)
+        return counted(ngettext("in %(count)d year", "in %(count)d years", years), years)
 
     def stands(self, of: Schedule) -> str:
-        """The one sentence that matters most."""
+        """Return the one sentence that matters most."""
         if of.ends_on is None or (of.days_late or 0) > 0 or of.hours_learned == 0:
             return self.end(of)
         return self.against_plan(of) if of.hours_learned != of.hours_expected else self.week(of)
 
     def end(self, of: Schedule) -> str:
-        """When it will be learned, and whether that is in time."""
+        """Return the day on which it will be learned, and whether that is in time."""
         if of.ends_on is None:
             return self.texts.gettext("You have finished.")
         day = {"day": self.day(of.ends_on)}
         if of.days_late is None:
             return self.texts.gettext("At this pace you will finish on %(day)s.") % day
         if of.days_late == 0:
-            return (
-                self.texts.gettext(
-                    "At this pace you will finish on %(day)s, the day of your deadline."
-                )
-                % day
+            text = self.texts.gettext(
+                "At this pace you will finish on %(day)s, the day of your deadline."
             )
+            return text % day
         days = abs(of.days_late)
         late = self.texts.ngettext(
             "At this pace you will finish on %(day)s, %(count)d day after your deadline.",
@@ -103,7 +86,7 @@ class ScheduleText:
         return (late if of.days_late > 0 else early) % {**day, "count": days}
 
     def against_plan(self, of: Schedule) -> str:
-        """Of the hours that are learned, against those that should be by now; empty where that would be no comfort."""
+        """Compare hours learned with those planned by now; empty if the plan itself is late."""
         if _plan_is_late(of):
             return ""
         hours = of.hours_learned - of.hours_expected
@@ -118,68 +101,71 @@ class ScheduleText:
         return counted(ahead if hours > 0 else behind, abs(hours))
 
     def week(self, of: Schedule) -> str:
-        """Of this week's hours."""
+        """Return this week's hours."""
         this = [week.hours_learned for week in of.weeks if week.begins_on <= of.today]
-        said = self.texts.ngettext(
+        text = self.texts.ngettext(
             "This week: %(done)d of %(count)d hour.",
             "This week: %(done)d of %(count)d hours.",
             of.hours_per_week,
         )
-        return said % {"done": sum(this), "count": of.hours_per_week}
+        return text % {"done": sum(this), "count": of.hours_per_week}
 
     def needed(self, of: Schedule) -> str:
-        """What would reach the deadline; empty: it is reached, or there is none."""
+        """Return the weekly hours that reach the deadline; empty if in time, or without one."""
         hours = of.hours_per_week_needed
         if _plan_is_late(of):
-            return self._late_plan(of, hours)
+            return self._late_plan(_days_after(of), hours)
         if hours is None or not _is_late(of):
             return ""
         if hours > MOST_HOURS:
             return self.texts.gettext(
                 "Even 80 hours a week would not reach it: move the deadline, or skip something."
             )
-        said = self.texts.ngettext(
+        text = self.texts.ngettext(
             "With %(count)d hour a week you would reach your deadline.",
             "With %(count)d hours a week you would reach your deadline.",
             hours,
         )
-        return counted(said, hours)
+        return counted(text, hours)
 
-    def _late_plan(self, of: Schedule, hours: int | None) -> str:
-        """That it was not to be reached as planned, and with which hours it still is."""
-        days = _days_after(of)
+    def _late_plan(self, days: int, hours: int | None) -> str:
+        """Return the delay of the plan itself, and the weekly hours that still reach the end."""
         if hours is None:
-            said = self.texts.ngettext(
+            text = self.texts.ngettext(
                 "The plan itself ends %(count)d day after your deadline.",
                 "The plan itself ends %(count)d days after your deadline.",
                 days,
             )
-            return said % {"count": days}
+            return counted(text, days)
         if hours > MOST_HOURS:
-            said = self.texts.ngettext(
-                "The plan itself ends %(count)d day after your deadline, and even 80 hours a week would not reach it: "
+            text = self.texts.ngettext(
+                "The plan itself ends %(count)d day after your deadline, "
+                "and even 80 hours a week would not reach it: "
                 "move the deadline, or skip something.",
-                "The plan itself ends %(count)d days after your deadline, and even 80 hours a week would not reach it: "
+                "The plan itself ends %(count)d days after your deadline, "
+                "and even 80 hours a week would not reach it: "
                 "move the deadline, or skip something.",
                 days,
             )
-            return said % {"count": days}
-        said = self.texts.ngettext(
-            "The plan itself ends %(count)d day after your deadline; with %(hours)s a week you would be in time.",
-            "The plan itself ends %(count)d days after your deadline; with %(hours)s a week you would be in time.",
+            return counted(text, days)
+        text = self.texts.ngettext(
+            "The plan itself ends %(count)d day after your deadline; "
+            "with %(hours)s a week you would be in time.",
+            "The plan itself ends %(count)d days after your deadline; "
+            "with %(hours)s a week you would be in time.",
             days,
         )
         a_week = counted(self.texts.ngettext("%(count)d hour", "%(count)d hours", hours), hours)
-        return said % {"count": days, "hours": a_week}
+        return text % {"count": days, "hours": a_week}
 
 
 def _is_late(of: Schedule) -> bool:
-    """And something is left to learn."""
+    """Whether something is left to learn, and will be learned after the deadline."""
     return of.ends_on is not None and (of.days_late or 0) > 0
 
 
 def _days_after(of: Schedule) -> int:
-    """Between the deadline and what was planned at the beginning."""
+    """Return the days from the deadline to the end that was planned at the beginning."""
     return 0 if of.deadline is None else (of.planned_end - of.deadline).days
 
 

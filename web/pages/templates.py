@@ -1,10 +1,9 @@
-"""From a template to an answer, in the reader's language."""
+"""Responses made of templates, in the reader's language."""
 
 import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -34,24 +33,24 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-MOST_BYTES = 8 * 1024 * 1024  # of pages for everybody
-FORM = secrets.token_urlsafe(
-    16
-)  # in place of the name of a form, which is another one in each answer (once.py)
+MOST_BYTES = 8 * 1024 * 1024  # of public pages
+# Stands for the name of a form, which is new in each response (form_idempotency.py).
+FORM = secrets.token_urlsafe(16)
 CODE = re.compile(r"`([^`\n]+)`")
 HEADERS = {
     "Content-Security-Policy": POLICY,
-    "Referrer-Policy": "same-origin",  # without one, browsers hide the origin of a form from us as well
+    # Without one, browsers hide the origin of a form from us as well.
+    "Referrer-Policy": "same-origin",
 }
 
 _pages = ResponseCache(MOST_BYTES)
 
 
 def with_code(text: str) -> Markup:
-    """What stands between two backticks is code; nothing else of Markdown means anything in a question."""
+    """Return a question as HTML: text between backticks is code, other Markdown stays as it is."""
     pieces = CODE.split(text)
     return Markup("").join(
         Markup("<code>{}</code>").format(piece) if at % 2 else piece
@@ -68,10 +67,13 @@ def page(
     holds_secret: bool = False,
     **context: Any,
 ) -> Response:
-    """The template as a whole answer. Takes time: for a thread."""
+    """Return a response made of a template, compressed unless it holds a secret.
+
+    It takes time: for a thread.
+    """
     content = rendered(request, template, **context).encode()
-    content, sent = (content, {}) if holds_secret else compressed(request, content)
-    return _sent(request, content, {**sent, **(headers or {})}, status)
+    content, encoding = (content, {}) if holds_secret else compressed(request, content)
+    return _response(request, content, {**encoding, **(headers or {})}, status)
 
 
 def public_page(
@@ -83,29 +85,32 @@ def public_page(
     *,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """One that shows everybody the same: rendered once for each state of what it shows, and each look that one can choose.
-    `context` makes of what the source has what the template shows; `path` is its only address. Takes time: for a thread.
+    """Return a page that is the same for everybody, from a cache.
+
+    It is rendered once for each state of its source, language and theme. `context` makes the
+    context of the template from the source's facts; `path` is its only URL. It takes time: for a
+    thread.
     """
 
     def write(facts: Facts) -> Document:
+        values = context(facts)
         return Document(
-            rendered(request, template, current_path=path, form=FORM, **context(facts)).encode()
+            rendered(request, template, current_path=path, form=FORM, **values).encode()
         )
 
-    key = (path, language_of(request), theme_of(request), *_standing(request))
+    key = (path, language_of(request), theme_of(request), *_rights(request))
     document = _pages.look_up(key, source, write)
-    if FORM.encode() in document.content:
-        content, sent = compressed(
-            request, document.content.replace(FORM.encode(), secrets.token_urlsafe(16).encode())
-        )
-    elif is_compressed(request, document.content):
-        content, sent = document.shortened, ZIPPED
-    else:
-        content, sent = document.content, {}
-    return _sent(request, content, {**sent, **(headers or {})})
+    content = document.content
+    encoding: Mapping[str, str] = {}
+    if FORM.encode() in content:
+        content = content.replace(FORM.encode(), secrets.token_urlsafe(16).encode())
+        content, encoding = compressed(request, content)
+    elif is_compressed(request, content):
+        content, encoding = document.shortened, ZIPPED
+    return _response(request, content, {**encoding, **(headers or {})})
 
 
-def _sent(
+def _response(
     request: Request, content: bytes, headers: Mapping[str, str], status: int = 200
 ) -> Response:
     vary = {
@@ -116,13 +121,18 @@ def _sent(
 
 
 def rendered(request: Request, template: str, *, current_path: str = "", **context: Any) -> str:
-    """`current_path`: its address in place of the one that was asked for, which may be written in many ways."""
+    """Return the HTML of a template.
+
+    `current_path` is the page's one path, in place of the requested one, which has many spellings.
+    """
     language = language_of(request)
-    is_known, may_observe = _standing(request)
+    is_known, may_observe = _rights(request)
+    # The page to come back to after another language or theme was chosen.
+    here = path_and_query(request) if request.method == "GET" else page_of(request)
     around = {
         "request": request,
         "current_path": current_path or request.scope["path"],
-        "here": "/" if context.get("code") is not None else current_path or _here(request),
+        "here": "/" if context.get("code") is not None else current_path or here,
         "language": language,
         "theme": theme_of(request),
         "embedded": settings.embedded,
@@ -132,29 +142,17 @@ def rendered(request: Request, template: str, *, current_path: str = "", **conte
     return _environment(language).get_template(template).render(**around, **context)
 
 
-def _standing(request: Request) -> tuple[bool, bool]:
-    """Whether a page is for somebody with an account, and for one who may see what operators see."""
+def _rights(request: Request) -> tuple[bool, bool]:
+    """Whether the reader has an account, and whether it may see operators' pages."""
     login = login_in_cookie(request)
-    is_known = settings.embedded or login is not None
-    return is_known, settings.embedded or (
-        login is not None and (login.is_admin or login.is_observer)
-    )
-
-
-def _here(request: Request) -> str:
-    """To come back to after another language or other colours were chosen."""
-    if request.method != "GET":
-        return page_of(request)
-    return path_and_query(request)
+    is_observer = login is not None and (login.is_admin or login.is_observer)
+    return settings.embedded or login is not None, settings.embedded or is_observer
 
 
 @cache
 def _environment(language: str) -> "Environment":
-    from jinja2 import (
-        Environment,
-        FileSystemLoader,
-        StrictUndefined,
-    )  # with the first page: most requests are of programs
+    # With the first page: most requests are of programs.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -166,7 +164,8 @@ def _environment(language: str) -> "Environment":
         extensions=["jinja2.ext.i18n"],
     )
     environment.policies["ext.i18n.trimmed"] = True
-    environment.install_gettext_translations(texts(language), newstyle=True)  # type: ignore[attr-defined]
+    install: Any = environment.install_gettext_translations  # type: ignore[attr-defined]
+    install(texts(language), newstyle=True)
     environment.globals.update(
         address=static_files.address,
         words=labels.Sentences(texts(language)),
@@ -176,52 +175,28 @@ def _environment(language: str) -> "Environment":
         currency=settings.currency,
         mark_of=mark_of,
         size_said=format_size,
-        icon=_icon,
+        icon=concept_icon,
     )
     environment.filters.update(
         with_code=with_code,
-        instant=_instant,
-        moment=_moment,
-        moment_exact=_moment_exact,
-        amount=_amount,
-        host=_host,
-        pretty=_pretty,
+        # For programs: HTML knows no microseconds.
+        instant=lambda at: at.isoformat(timespec="milliseconds"),
+        moment=lambda at: f"{at:%Y-%m-%d %H:%M}",
+        # For operators.
+        moment_exact=lambda at: f"{at:%Y-%m-%d %H:%M:%S} UTC",
+        amount=amount_text,
+        host=lambda url: urlsplit(url).hostname or "",
+        pretty=lambda document: json.dumps(document, indent=2, ensure_ascii=False),
     )
     return environment
 
 
-def _icon(of: ConceptMark) -> Markup:
-    """The mark that it has in the picture."""
-    shape = SHAPES[ConceptMark(of)]
-    return Markup(
-        f'<svg class="picture mark p-{of}" viewBox="-8 -8 16 16" width="16" height="16" aria-hidden="true">{shape}</svg>'
-    )
+def concept_icon(of: ConceptMark) -> Markup:
+    """Return the mark of a concept, as the map has it."""
+    shape, size = SHAPES[ConceptMark(of)], 'viewBox="-8 -8 16 16" width="16" height="16"'
+    return Markup(f'<svg class="picture mark p-{of}" {size} aria-hidden="true">{shape}</svg>')
 
 
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or ""
-
-
-def _instant(at: datetime) -> str:
-    """For programs: HTML knows no microseconds."""
-    return at.isoformat(timespec="milliseconds")
-
-
-def _moment(at: datetime) -> str:
-    """To the minute, in UTC."""
-    return f"{at:%Y-%m-%d %H:%M}"
-
-
-def _pretty(document: Any) -> str:
-    """JSON for people."""
-    return json.dumps(document, indent=2, ensure_ascii=False)
-
-
-def _moment_exact(at: datetime) -> str:
-    """To the second, and says that it is in UTC: for operators."""
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _amount(value: Decimal) -> str:
-    """To the cent, and below one unit a hundred times finer."""
+def amount_text(value: Decimal) -> str:
+    """Format an amount to the cent, and finer amounts below one unit to a hundredth of that."""
     return f"{value:.2f}" if value >= 1 or value == round(value, 2) else f"{value:.4f}"

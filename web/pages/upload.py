@@ -7,6 +7,7 @@ parser takes 3 s for the worst 16 MiB, in which the event loop would answer no o
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pydantic import BaseModel
@@ -20,9 +21,8 @@ from web.http.child_process import run_in_child
 from web.http.request_body import BODY_SECONDS, LARGEST_BODY, body_of, can_parse_inline, read_body
 
 AROUND = 64 * 1024  # bytes of a form beside its file
-MOST_PASSED_OVER = (
-    64 * 1024 * 1024
-)  # bytes of one that is too large: browsers show no answer to who is still sending
+# Bytes of one that is too large: browsers show no response while they are still sending.
+MOST_PASSED_OVER = 64 * 1024 * 1024
 MOST_FILES = MOST_TEXTS = 10  # of a form, which has one of each
 LONGEST_FIELD = 4096  # bytes of a field that is no file
 PIECE = 64 * 1024  # bytes that are parsed at once: the parser holds what it found in them
@@ -30,7 +30,7 @@ PIECE = 64 * 1024  # bytes that are parsed at once: the parser holds what it fou
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A body as it has come; with an error, none has."""
+    """A body as it was sent, or the error instead of it."""
 
     content_type: str
     content: bytes = b""
@@ -39,7 +39,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class FileForm:
-    """A form with the document of its file, or with what is wrong with that; neither: no file was chosen."""
+    """A form with the document in its file, or the error of that; neither if it has no file."""
 
     texts: Mapping[str, str]
     document: BaseModel | None = None
@@ -47,33 +47,42 @@ class FileForm:
     error: RoadmapError | None = None
 
     def text(self, name: str) -> str:
-        """Empty when there is none."""
+        """Return a field, or an empty text."""
         return self.texts.get(name, "")
 
 
 async def received(request: Request, most: int) -> Sent:
-    """Of a file of at most so many bytes. One that is larger is no error yet: the page says so. Raises Unsupported, TooSlow."""
+    """Return the body of a form with a file of at most so many bytes, or TooLarge for the page.
+
+    Raises Unsupported, TooSlow.
+    """
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
         raise Unsupported("The body must be sent as Content-Type: multipart/form-data.")
     try:
         return Sent(content_type, await read_body(request, most + AROUND))
     except TooLarge:
-        await _pass_over(request)
+        size = 0
+        with suppress(TimeoutError):  # the browser sends the rest, so that it reads the response
+            async with asyncio.timeout(BODY_SECONDS):
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    if size > MOST_PASSED_OVER:
+                        break
         return Sent(content_type, error=TooLarge(f"The file may have at most {format_size(most)}."))
 
 
 def understood(model: type[BaseModel], sent: Sent) -> FileForm:
-    """Takes time: for a thread. Raises Malformed."""
+    """Return the form, which takes time: for a thread. Raises Malformed."""
     if sent.error is not None:
         return FileForm({}, error=sent.error)
-    return (
-        run_in_child(_read, model, sent) if len(sent.content) > LARGEST_BODY else _read(model, sent)
-    )
+    if len(sent.content) > LARGEST_BODY:
+        return run_in_child(_read, model, sent)
+    return _read(model, sent)
 
 
 def _read(model: type[BaseModel], sent: Sent) -> FileForm:
-    """Raises Malformed when it is no form."""
+    """Return the form. Raises Malformed if it is none."""
     texts, file = _parsed(sent)
     if not file:
         return FileForm(texts)
@@ -94,9 +103,8 @@ def _parsed(sent: Sent) -> tuple[dict[str, str], bytes]:
             yield sent.content[start : start + PIECE]
 
     parser = _Parser(
-        Headers(
-            {"content-type": f"{sent.content_type}; charset=latin-1"}
-        ),  # any byte is a character
+        # Any byte is a character.
+        Headers({"content-type": f"{sent.content_type}; charset=latin-1"}),
         pieces(),
         max_files=MOST_FILES,
         max_fields=MOST_TEXTS,
@@ -125,16 +133,3 @@ class _Parser(MultiPartParser):
 
     def on_end(self) -> None:
         self.is_whole = True
-
-
-async def _pass_over(request: Request) -> None:
-    """Let the browser send the rest, to a limit, so that it reads the answer."""
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > MOST_PASSED_OVER:
-                    return
-    except TimeoutError:
-        return

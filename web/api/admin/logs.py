@@ -16,7 +16,7 @@ from web.call import Call
 from web.http.pagination import paged
 from web.http.responses import Reply
 from web.revocation_cache import revocations
-from web.search_filters import FilterQuery, LogsQuery
+from web.search_filters import FilterQuery, LogSearchQuery
 
 NDJSON = "application/x-ndjson"
 EXPORTS_AT_ONCE = 2  # of a process
@@ -28,12 +28,9 @@ def search_logs(call: Call) -> Reply:
     """What all processes have noted, the newest first. A search that takes longer than five seconds
     is refused: it says how to narrow it.
     """
-    query: LogsQuery = call.query
-    return paged(
-        call.request,
-        call.query,
-        log_search.search(query.wanted, before=query.cursor, limit=query.limit),
-    )
+    query: LogSearchQuery = call.query
+    found = log_search.search(query.wanted, before=query.cursor, limit=query.limit)
+    return paged(call.request, call.query, found)
 
 
 async def export_logs(call: Call) -> Response:

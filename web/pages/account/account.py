@@ -1,4 +1,4 @@
-"""Who one is: registering, logging in and out, a new password, and what is remembered."""
+"""Registration, login, logout, credentials and the profile of an account."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,7 +18,7 @@ from core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from core.settings import Admission
 from roadmap.accounts import accounts, sessions
 from roadmap.accounts.accounts import (
@@ -32,7 +32,6 @@ from roadmap.accounts.accounts import (
     ToBeDeleted,
 )
 from roadmap.exchange import account_export
-from roadmap.exchange.account_export import ExportInfo
 from roadmap.learning import progress
 from roadmap.learning.progress import Profile
 from roadmap.lifecycle.account_deletion import cancel_work
@@ -48,11 +47,12 @@ from web.http.security_log import log_security_event
 from web.job_sender import send
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, local_path, see_other
-from web.pages.learn.home import CHOICES, REMEMBERED
-from web.pages.preferences import language_of
+from web.pages.labels import ROADMAP_LANGUAGES
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 
 REFUSALS = (Conflict, Forbidden, Invalid, RateLimited, Unauthenticated, Unavailable)
+REMEMBERED = tuple(Profile.model_fields)
 Sentences = Mapping[type[RoadmapError], str]
 
 LOGIN: Sentences = {
@@ -81,25 +81,29 @@ PASSWORD: Sentences = {Unauthenticated: gettext_noop("The current password is wr
 
 
 class LoginQuery(AnyQuery):
-    """`next`: the page to go to after that. `deleted`: the account was, a moment ago."""
+    """`next`: the page to go to after that. `deleted`: whether the account was just deleted."""
 
     next: str = "/"
     deleted: str = ""
 
 
 class RegisterQuery(AnyQuery):
-    """`invitation`: as it stands in the link that an administrator has sent."""
+    """`invitation`: from the link that an administrator has sent."""
 
     invitation: str = ""
     next: str = "/"
 
 
-def show_login(call: Call) -> Response:
-    return (
-        see_other("/")
-        if settings.embedded
-        else _login(call, next=call.query.next, deleted=call.query.deleted)
-    )
+class AccountQuery(AnyQuery):
+    """`saved`: the last change, for a message."""
+
+    saved: str = ""
+
+
+def login_page(call: Call) -> Response:
+    if settings.embedded:
+        return see_other("/")
+    return _login(call, next=call.query.next, deleted=call.query.deleted)
 
 
 async def log_in(call: Call) -> Response:
@@ -121,12 +125,10 @@ async def log_in(call: Call) -> Response:
     return see_other(local_path(form.text("next")), begun.headers)
 
 
-def show_registration(call: Call) -> Response:
-    return (
-        see_other("/")
-        if settings.embedded
-        else _registration(call, invitation=call.query.invitation, next=call.query.next)
-    )
+def registration_page(call: Call) -> Response:
+    if settings.embedded:
+        return see_other("/")
+    return _registration(call, invitation=call.query.invitation, next=call.query.next)
 
 
 async def register(call: Call) -> Response:
@@ -151,8 +153,33 @@ def log_out(call: Call) -> Response:
     return see_other("/login", logins.FORGET)
 
 
-def show(call: Call) -> Response:
-    return _account(call)
+def account_page(
+    call: Call, *, deleting: bool = False, moving: bool = False, email: str = "", **more: Any
+) -> Response:
+    remembered = progress.read_profile(call.owner).model_dump(mode="json")
+    values = {name: more.pop(name, remembered[name]) or "" for name in REMEMBERED}
+    errors = dict(more.pop("errors", {}))
+    if moving and "password" in errors:  # the page has another field of this name
+        errors["email_password"] = errors.pop("password")
+    own = call.caller.session_id  # an API key has none, and sees no logins
+    export = None
+    with suppress(NotFound):
+        export = account_export.read(call.owner)
+    return _page(
+        call,
+        "account.html",
+        {**values, "email": email},
+        errors=errors,
+        deleting=deleting,
+        user=None if settings.embedded else accounts.find(call.owner),
+        logins=[] if own is None else sessions.list_open(call.owner, own).items,
+        saved=getattr(call.query, "saved", ""),
+        levels=list(Level),
+        choices=ROADMAP_LANGUAGES,
+        has_login=own is not None,
+        export=export,
+        **more,
+    )
 
 
 async def change_password(call: Call) -> Response:
@@ -163,7 +190,7 @@ async def change_password(call: Call) -> Response:
         )
         begun = await logins.change_password(call, change)
     except REFUSALS as error:
-        return await run_for_caller(call.caller, _again, call, _account, error, PASSWORD, {})
+        return await run_for_caller(call.caller, _again, call, account_page, error, PASSWORD, {})
     return see_other("/account?saved=password", begun.headers)
 
 
@@ -174,7 +201,7 @@ async def change_email(call: Call) -> Response:
         begun = await logins.change_email(call, change)
     except REFUSALS as error:
         kept = {"moving": True, "email": form.text("email")}
-        return await run_for_caller(call.caller, _again, call, _account, error, EMAIL, kept)
+        return await run_for_caller(call.caller, _again, call, account_page, error, EMAIL, kept)
     return see_other("/account?saved=email", begun.headers)
 
 
@@ -192,9 +219,8 @@ async def delete(call: Call) -> Response:
         given = filled(DeletionRequest, form.given("password"))
         await logins.delete_account(call, given, cancel_work)
     except REFUSALS as error:
-        return await run_for_caller(
-            call.caller, _again, call, _account, error, DELETION, {"deleting": True}
-        )
+        kept = {"deleting": True}
+        return await run_for_caller(call.caller, _again, call, account_page, error, DELETION, kept)
     return see_other("/login?deleted=yes", logins.FORGET)
 
 
@@ -202,21 +228,14 @@ def save_profile(call: Call) -> Response:
     try:
         progress.save_profile(call.owner, filled(Profile, call.body.given(*REMEMBERED)))
     except Invalid as error:
-        return _again(
-            call, _account, error, {}, {name: call.body.text(name) for name in REMEMBERED}
-        )
+        kept = {name: call.body.text(name) for name in REMEMBERED}
+        return _again(call, account_page, error, {}, kept)
     return see_other("/account?saved=profile")
 
 
 def end_session(call: Call) -> Response:
     logins.end_login(call, call.ids["session_id"])
     return see_other("/account")
-
-
-class AccountQuery(AnyQuery):
-    """`saved`: what was, a moment ago."""
-
-    saved: str = ""
 
 
 def _again(
@@ -226,16 +245,14 @@ def _again(
     sentences: Sentences,
     kept: Mapping[str, Any],
 ) -> Response:
-    """The form once more with what was typed, but for passwords, and what is wrong with it."""
-    words = texts(language_of(call.request))
+    """Return the form with its errors and its values, but for passwords."""
+    words = texts_of(call.request)
     own = sentences.get(type(error))
     errors = error_messages.of_fields(words, error.fields)
-    said = (
-        words.gettext(own)
-        if own and not errors.keys() & {"invitation"}
-        else error_messages.said(words, error)
-    )
-    return form(call, status=status_of(error), problem=said, errors=errors, **kept)
+    problem = error_messages.sentence(words, error)
+    if own and "invitation" not in errors:
+        problem = words.gettext(own)
+    return form(call, status=status_of(error), problem=problem, errors=errors, **kept)
 
 
 def _login(
@@ -248,7 +265,7 @@ def _login(
     **more: Any,
 ) -> Response:
     values = {"email": email, "next": local_path(next), "deleted": deleted, "delete_at": delete_at}
-    return _shown(
+    return _page(
         call,
         "login.html",
         values,
@@ -261,58 +278,8 @@ def _registration(
     call: Call, *, next: str, invitation: str, email: str = "", name: str = "", **more: Any
 ) -> Response:
     values = {"email": email, "name": name, "invitation": invitation, "next": local_path(next)}
-    return _shown(call, "register.html", values, admission=settings.registration, **more)
+    return _page(call, "register.html", values, admission=settings.registration, **more)
 
 
-def _account(
-    call: Call, *, deleting: bool = False, moving: bool = False, email: str = "", **more: Any
-) -> Response:
-    remembered = progress.read_profile(call.owner).model_dump(mode="json")
-    values = {name: more.pop(name, remembered[name]) or "" for name in REMEMBERED}
-    values["email"] = email
-    if moving and "password" in (
-        errors := dict(more["errors"])
-    ):  # that field of the page has another name in each form
-        more["errors"] = {**errors, "email_password": errors.pop("password")}
-    user = None if settings.embedded else accounts.find(call.owner)
-    own = call.caller.session_id  # a key has none, and is not told of logins
-    logins = [] if own is None else sessions.list_open(call.owner, own).items
-    saved = getattr(call.query, "saved", "")
-    more |= {
-        "deleting": deleting,
-        "user": user,
-        "logins": logins,
-        "saved": saved,
-        "levels": list(Level),
-        "choices": CHOICES,
-    }
-    return _shown(
-        call, "account.html", values, has_login=own is not None, export=_export(call), **more
-    )
-
-
-def _export(call: Call) -> ExportInfo | None:
-    with suppress(NotFound):
-        return account_export.read(call.owner)
-    return None
-
-
-def _shown(
-    call: Call,
-    template: str,
-    values: Mapping[str, Any],
-    *,
-    status: int = 200,
-    problem: str = "",
-    errors: Mapping[str, str] | None = None,
-    **more: Any,
-) -> Response:
-    return page(
-        call.request,
-        template,
-        status=status,
-        values=values,
-        problem=problem,
-        errors=errors or {},
-        **more,
-    )
+def _page(call: Call, template: str, values: Mapping[str, Any], **more: Any) -> Response:
+    return page(call.request, template, values=values, **{"problem": "", "errors": {}, **more})

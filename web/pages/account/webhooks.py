@@ -1,25 +1,20 @@
-"""Webhooks: who is told, a test, and the log of what was told."""
+"""Webhooks: receivers, tests, and the log of deliveries."""
 
-from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, RateLimited, RoadmapError
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from roadmap.plan.event_types import WebhookEvent
 from roadmap.plan.statuses import DeliveryStatus
 from roadmap.webhooks import settings
 from roadmap.webhooks.settings import DeliveryInfo, WebhookChange, WebhookRequest
 from web.call import Call
-from web.http.problems import status_of
 from web.http.security_log import log_security_event
 from web.job_sender import send
-from web.pages import error_messages
+from web.pages.error_messages import form_page
 from web.pages.forms import AnyQuery, Form, filled, see_other
-from web.pages.preferences import language_of
-from web.pages.templates import page
 
 REFUSALS = (Conflict, Invalid, RateLimited)
 MOST_SHOWN = 20  # deliveries
@@ -32,32 +27,38 @@ class LogQuery(AnyQuery):
     cursor: UUID | None = None
 
 
-def show_webhooks(call: Call) -> Response:
-    return _list(call)
+def webhooks_page(call: Call, error: RoadmapError | None = None) -> Response:
+    """Return the list; after an error, the form for a new webhook keeps its values."""
+    values = {"url": "", "description": "", "events": list(WebhookEvent)}
+    if error:
+        typed = {name: call.body.text(name) for name in ("url", "description")}
+        values = {**typed, "events": call.body.all("events")}
+    return form_page(
+        call.request,
+        "webhooks.html",
+        error,
+        instead=FULL if isinstance(error, Conflict) else "",
+        values=values,
+        webhooks=settings.list_webhooks(call.owner).items,
+        events=list(WebhookEvent),
+    )
 
 
 def add_webhook(call: Call) -> Response:
-    """Its secret is on the page that answers this, and nowhere else."""
+    """Add a webhook; its secret is on the page that this returns, and nowhere else."""
     form: Form = call.body
+    events = tuple(form.all("events"))
     try:
-        request = filled(
-            WebhookRequest,
-            {**form.given("url", "description"), "events": tuple(form.all("events"))},
-        )
+        request = filled(WebhookRequest, {**form.given("url", "description"), "events": events})
         made = settings.create(call.owner, request)
     except REFUSALS as error:
-        kept = {
-            "url": form.text("url"),
-            "description": form.text("description"),
-            "events": form.all("events"),
-        }
-        return _list(call, error, FULL if isinstance(error, Conflict) else "", kept)
+        return webhooks_page(call, error)
     log_security_event(call.request, "webhook-made", account=call.owner, webhook=made.id)
-    return _one(call, made.id, secret=made.secret)
+    return _webhook(call, made.id, secret=made.secret)
 
 
-def show_webhook(call: Call) -> Response:
-    return _one(call, call.ids["webhook_id"], cursor=call.query.cursor)
+def webhook_page(call: Call) -> Response:
+    return _webhook(call, call.ids["webhook_id"], cursor=call.query.cursor)
 
 
 def test_webhook(call: Call) -> Response:
@@ -65,22 +66,22 @@ def test_webhook(call: Call) -> Response:
         _, steps = settings.test(call.owner, call.ids["webhook_id"])
         send(steps)
     except REFUSALS as error:
-        return _one(call, call.ids["webhook_id"], error)
+        return _webhook(call, call.ids["webhook_id"], error)
     return _back(call)
 
 
 def rotate_secret(call: Call) -> Response:
     made = settings.rotate_secret(call.owner, call.ids["webhook_id"])
     log_security_event(call.request, "webhook-secret-rotated", account=call.owner, webhook=made.id)
-    return _one(call, made.id, secret=made.secret)
+    return _webhook(call, made.id, secret=made.secret)
 
 
 def set_enabled(call: Call) -> Response:
     before = settings.read(call.owner, call.ids["webhook_id"])
     wanted = {name: getattr(before, name) for name in ("url", "events", "description")}
     change = WebhookChange(**wanted, enabled=call.body.text("enabled") == "yes")
-    changed = settings.change(call.owner, before.id, change)
-    log_security_event(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
+    settings.change(call.owner, before.id, change)
+    log_security_event(call.request, "webhook-changed", account=call.owner, webhook=before.id)
     return _back(call)
 
 
@@ -96,7 +97,7 @@ def retry_delivery(call: Call) -> Response:
         _, steps = settings.retry(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
         send(steps)
     except REFUSALS as error:
-        return _one(call, call.ids["webhook_id"], error)
+        return _webhook(call, call.ids["webhook_id"], error)
     return _back(call)
 
 
@@ -104,26 +105,7 @@ def _back(call: Call) -> Response:
     return see_other(f"/webhooks/{call.ids['webhook_id']}")
 
 
-def _list(
-    call: Call,
-    error: RoadmapError | None = None,
-    sentence: str = "",
-    kept: Mapping[str, Any] | None = None,
-) -> Response:
-    values = kept or {"url": "", "description": "", "events": list(WebhookEvent)}
-    items = settings.list_webhooks(call.owner).items
-    return _page(
-        call,
-        "webhooks.html",
-        error,
-        sentence,
-        values=values,
-        webhooks=items,
-        events=list(WebhookEvent),
-    )
-
-
-def _one(
+def _webhook(
     call: Call,
     webhook_id: UUID,
     error: RoadmapError | None = None,
@@ -135,32 +117,20 @@ def _one(
     log = settings.list_deliveries(
         call.owner, webhook_id, limit=MOST_SHOWN, before=cursor, status=None
     )
-    is_sending = cursor is None and any(is_on_its_way(delivery) for delivery in log.items)
-    told: dict[str, Any] = {
-        "webhook": webhook,
-        "log": log,
-        "secret": secret,
-        "is_first": cursor is None,
-    }
-    return _page(
-        call, "webhook.html", error, is_sending=is_sending, holds_secret=bool(secret), **told
+    return form_page(
+        call.request,
+        "webhook.html",
+        error,
+        webhook=webhook,
+        log=log,
+        secret=secret,
+        holds_secret=bool(secret),
+        is_first=cursor is None,
+        is_sending=cursor is None and any(is_on_its_way(delivery) for delivery in log.items),
     )
 
 
 def is_on_its_way(delivery: DeliveryInfo) -> bool:
-    """Whether it is worth looking again in a moment: between two tries there may be hours."""
+    """Whether its state may change in a moment; between two tries there may be hours."""
     waits = delivery.status == DeliveryStatus.pending and delivery.attempts == 0
     return waits or delivery.status == DeliveryStatus.delivering
-
-
-def _page(
-    call: Call, template: str, error: RoadmapError | None, sentence: str = "", **more: Any
-) -> Response:
-    words = texts(language_of(call.request))
-    if error is None:
-        return page(call.request, template, problem="", errors={}, **more)
-    said = words.gettext(sentence) if sentence else error_messages.said(words, error)
-    errors = error_messages.of_fields(words, error.fields)
-    return page(
-        call.request, template, status=status_of(error), problem=said, errors=errors, **more
-    )

@@ -1,4 +1,4 @@
-"""What an operator can do to a queue and its messages, in words: what is asked, what will happen, what was done."""
+"""Texts of actions on queues and messages: question, consequences and success."""
 
 from dataclasses import dataclass
 from gettext import NullTranslations
@@ -7,7 +7,8 @@ from core.i18n import gettext_noop
 from tasks.queue_admin import QUEUES
 
 STAYS = gettext_noop(
-    "What was begun is finished. Nothing else is taken until the queue is resumed, also after a restart."
+    "What was begun is finished. Nothing else is taken until the queue is resumed, "
+    "also after a restart."
 )
 AGAIN = gettext_noop("Tasks are made so that it does no harm when one is run twice.")
 GONE = gettext_noop(
@@ -15,15 +16,17 @@ GONE = gettext_noop(
 )
 OF_CONTENT = gettext_noop("Roadmaps are still accepted, and wait. Nothing is lost.")
 OF_LOGS = gettext_noop(
-    "Rescue and cleaning up are run by this queue, so they pause as well: what a dead worker has left lies there until then. "
+    "Rescue and cleaning up are run by this queue, so they pause as well: "
+    "what a dead worker has left lies there until then. "
     "Records of the log wait in the queue."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class QueueAction:
-    """One thing that can be done. `asked` is the title of the page that asks, `button` what one presses there, `will` what is
-    said above it, `did` what is said afterwards. `count` in them is of how many messages.
+    """The texts of an action, in which `count` is the number of messages.
+
+    On the page that asks: its title, its button, and what it `will` do; afterwards: `did`.
     """
 
     asked: str
@@ -44,7 +47,8 @@ ACTS = {
         gettext_noop("Resume it"),
         (
             gettext_noop(
-                "Its workers take messages again, those of the highest priority first and the oldest of them."
+                "Its workers take messages again, "
+                "those of the highest priority first and the oldest of them."
             ),
         ),
         gettext_noop("The queue %(queue)s is resumed."),
@@ -71,11 +75,13 @@ ACTS = {
         gettext_noop("Revoke it"),
         (
             gettext_noop(
-                "What it is for is ended in the database first, so that rescue does not bring it back: a roadmap that is planned "
-                "is cancelled, a part that is written is given up, a webhook is told no more."
+                "What it is for is ended in the database first, so that rescue does not bring it "
+                "back: a roadmap that is planned is cancelled, a part that is written is given up, "
+                "a webhook is told no more."
             ),
             gettext_noop(
-                "One that runs already is stopped at the next heartbeat of its worker, and saves nothing."
+                "One that runs already is stopped at the next heartbeat of its worker, "
+                "and saves nothing."
             ),
         ),
         gettext_noop("The message is revoked."),
@@ -101,16 +107,14 @@ ACTS = {
 
 
 def success_message(words: NullTranslations, act: str, queue: str, count: int) -> str:
-    """What was done; empty when that is nothing that could have been: the address that says it may come from anybody."""
-    return (
-        words.gettext(ACTS[act].did) % {"queue": queue, "count": count}
-        if act in ACTS and queue in QUEUES
-        else ""
-    )
+    """Return the message after an action; empty for an unknown one, as anybody can make a URL."""
+    if act not in ACTS or queue not in QUEUES:
+        return ""
+    return words.gettext(ACTS[act].did) % {"queue": queue, "count": count}
 
 
 def consequences(words: NullTranslations, act: str, queue: str, count: int) -> list[str]:
-    """What will happen, a sentence or two each."""
+    """Return the consequences of an action, a sentence or two each."""
     of_queue = ((OF_LOGS if queue == "logs" else OF_CONTENT),) if act == "queue.pause" else ()
     return [
         words.gettext(text) % {"queue": queue, "count": count}

@@ -1,4 +1,4 @@
-"""The audit log, to be read."""
+"""The page of the audit log."""
 
 from uuid import UUID
 
@@ -8,27 +8,27 @@ from roadmap.operations import audit_log
 from roadmap.operations.audit_log import AuditOutcome
 from web.call import Call
 from web.pages.admin.formatters import ACTIONS
-from web.pages.admin.layout import address, room_page
+from web.pages.admin.layout import address, admin_page
 from web.pages.forms import AnyQuery
 
 SHOWN = 50
 
 
 class AuditPageQuery(AnyQuery):
-    """`cursor`: only what is older than this one."""
+    """`cursor`: only entries older than this one."""
 
     action: str = ""
     outcome: str = ""
     cursor: UUID | None = None
 
 
-def show(call: Call) -> Response:
+def audit_log_page(call: Call) -> Response:
     query: AuditPageQuery = call.query
     outcome = AuditOutcome(query.outcome) if query.outcome in list(AuditOutcome) else None
     action = query.action if query.action in ACTIONS else ""
     log = audit_log.records(limit=SHOWN, before=query.cursor, action=action, outcome=outcome)
     kept = {"action": action, "outcome": outcome or ""}
-    return room_page(
+    return admin_page(
         call,
         "operator/audit.html",
         log=log,

@@ -1,4 +1,4 @@
-"""Numbers, times and states of the operator's room as one reads them, in the reader's language."""
+"""Numbers, times and states of operators' pages, in the reader's language."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,53 +62,44 @@ class Formatters:
         return self.texts.gettext(STATES[of])
 
     def queue(self, name: str) -> str:
-        """What it is for."""
+        """Return the purpose of a queue."""
         return self.texts.gettext(QUEUES[name]) if name in QUEUES else name
 
     def outcome(self, of: AuditOutcome | None) -> str:
         return self.texts.gettext(OUTCOMES[of])
 
     def action(self, name: str) -> str:
-        """One of a newer version is told by its name."""
+        """Return the label of an action, or the name of one that a newer version has."""
         return self.texts.gettext(ACTIONS[Action(name)]) if name in list(Action) else name
 
     def lasted(self, seconds: float | None) -> str:
-        """A length of time in its two largest units; of one below a minute with a digit or two that say something."""
+        """Return a duration in its two largest units; below a minute, with two or three digits."""
         if seconds is None:
             return NOTHING
         _ = self.texts.gettext
         if seconds < 0.9995:
             return _("%(count)s ms") % {"count": f"{max(seconds, 0) * 1000:.3g}"}
+        whole, minutes, hours = round(seconds), round(seconds / 60), round(seconds / 3600)
         if seconds < 59.5:
-            return _("%(count)s s") % {
-                "count": f"{seconds:.2g}" if seconds < 10 else round(seconds)
-            }
-        minutes = round(seconds / 60)
+            return _("%(count)s s") % {"count": f"{seconds:.2g}" if seconds < 10 else whole}
         if minutes < 60:
-            whole = round(seconds)
-            return _("%(minutes)s min %(seconds)s s") % {
-                "minutes": whole // 60,
-                "seconds": whole % 60,
-            }
+            values = {"minutes": whole // 60, "seconds": whole % 60}
+            return _("%(minutes)s min %(seconds)s s") % values
         if minutes < 24 * 60:
-            return _("%(hours)s h %(minutes)s min") % {
-                "hours": minutes // 60,
-                "minutes": minutes % 60,
-            }
-        hours = round(seconds / 3600)
+            values = {"hours": minutes // 60, "minutes": minutes % 60}
+            return _("%(hours)s h %(minutes)s min") % values
         return _("%(days)s d %(hours)s h") % {"days": hours // 24, "hours": hours % 24}
 
     def ago(self, at: datetime | None) -> str:
-        """How long ago it was, or in how long it will be, to the second, the minute, the hour or the day."""
+        """Return the time since or until then, in seconds, minutes, hours or days."""
         if at is None:
             return NOTHING
+        _ = self.texts.gettext
         seconds = (clock.now() - at).total_seconds()
         if abs(seconds) < 1:
-            return self.texts.gettext("now")
-        said = self._about(abs(seconds))
-        return (
-            self.texts.gettext("%(time)s ago") if seconds > 0 else self.texts.gettext("in %(time)s")
-        ) % {"time": said}
+            return _("now")
+        text = _("%(time)s ago") if seconds > 0 else _("in %(time)s")
+        return text % {"time": self._about(abs(seconds))}
 
     def for_how_long(self, since: datetime) -> str:
         return self._about(max(0.0, (clock.now() - since).total_seconds()))
@@ -124,58 +115,41 @@ class Formatters:
         return _("%(count)s d") % {"count": int(seconds // 86_400)}
 
     def share(self, part: int, whole: int) -> str:
-        """In per cent; what is there is never told as nothing."""
+        """Return a share in per cent; one above 0 is never shown as 0."""
         if not part or not whole:
             return "0 %" if whole else NOTHING
         per_cent = 100 * part / whole
-        return (
-            "< 0.1 %"
-            if per_cent < 0.1
-            else f"{per_cent:.1f} %"
-            if per_cent < 9.95
-            else f"{per_cent:.0f} %"
-        )
+        if per_cent < 0.1:
+            return "< 0.1 %"
+        return f"{per_cent:.1f} %" if per_cent < 9.95 else f"{per_cent:.0f} %"
 
     def chart(self, title: str, steps: Sequence[ChartBucket]) -> ChartLabels:
-        """All that a chart says, the whole of it in one sentence."""
+        """Return the texts of a chart, with a summary as its description."""
         _ = self.texts.gettext
-        done, failed, retried = (
-            sum(getattr(step, name) for step in steps) for name in ("done", "failed", "retried")
-        )
-        said = {"done": grouped(done), "failed": grouped(failed), "retried": grouped(retried)}
-        told = _("%(done)s done, %(failed)s failed, %(retried)s tried again.") % said
-        if done:
-            most = max(steps, key=lambda step: step.done)
-            told += " " + _("Most at %(time)s: %(count)s done.") % {
-                "time": f"{most.at:%H:%M}",
-                "count": grouped(most.done),
-            }
-        return ChartLabels(title, told, _("Nothing was run."), self._of_step)
+        names = ("done", "failed", "retried")
+        sums = {name: grouped(sum(getattr(step, name) for step in steps)) for name in names}
+        summary = _("%(done)s done, %(failed)s failed, %(retried)s tried again.") % sums
+        most = max(steps, key=lambda step: step.done, default=None)
+        if most and most.done:
+            values = {"time": f"{most.at:%H:%M}", "count": grouped(most.done)}
+            summary += " " + _("Most at %(time)s: %(count)s done.") % values
+
+        def of_step(step: ChartBucket) -> str:
+            values = {name: getattr(step, name) for name in names}
+            text = _("%(time)s: %(done)s done, %(failed)s failed, %(retried)s tried again")
+            return text % {"time": f"{step.at:%H:%M}", **values}
+
+        return ChartLabels(title, summary, _("Nothing was run."), of_step)
 
     def waiting(self, depths: Sequence[DepthPoint]) -> str:
-        """Of a line of how many have waited."""
+        """Return the label of a line of queue depths."""
         most = max((depth.ready for depth in depths if depth.ready is not None), default=None)
         if most is None:
             return self.texts.gettext("Nobody has counted yet how many wait.")
-        return self.texts.gettext("Waiting in the last hour: at most %(count)s.") % {
-            "count": grouped(most)
-        }
-
-    def _of_step(self, step: ChartBucket) -> str:
-        said = {
-            "time": f"{step.at:%H:%M}",
-            "done": step.done,
-            "failed": step.failed,
-            "retried": step.retried,
-        }
-        return (
-            self.texts.gettext(
-                "%(time)s: %(done)s done, %(failed)s failed, %(retried)s tried again"
-            )
-            % said
-        )
+        text = self.texts.gettext("Waiting in the last hour: at most %(count)s.")
+        return text % {"count": grouped(most)}
 
 
 def grouped(number: int) -> str:
-    """With a thin space between thousands, which every language reads."""
+    """Format a number with thin spaces between thousands, which every language reads."""
     return f"{number:,}".replace(",", "\u202f")

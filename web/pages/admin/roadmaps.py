@@ -1,16 +1,16 @@
-"""All roadmaps: searched, and one of them with its ledger, its timeline and what was logged last."""
+"""Roadmaps of all accounts: their search, and one with its ledger, timeline and last records."""
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date, timedelta
-from gettext import NullTranslations
 from urllib.parse import urlencode
 from uuid import UUID
 
 from starlette.responses import Response
 
 from core.errors import Conflict, Invalid
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from roadmap.lifecycle import admin_queries
 from roadmap.lifecycle import transfer as transfer_
 from roadmap.lifecycle.admin_queries import SLOW, OverseenList, RoadmapSearch
@@ -24,11 +24,10 @@ from web.call import Call
 from web.http.problems import status_of
 from web.job_sender import send
 from web.pages import error_messages
-from web.pages.admin.layout import address, room_page
+from web.pages.admin.layout import address, admin_page
 from web.pages.forms import AnyQuery, Form, filled, see_other
-from web.pages.plan import timeline
-from web.pages.plan.timeline import TraceQuery
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
+from web.pages.timeline_view import TraceQuery, timeline_context
 from web.search_filters import SearchQuery
 
 ON_A_PAGE = 50
@@ -65,7 +64,7 @@ RULES = {
 
 
 class RoadmapsQuery(AnyQuery):
-    """Texts as they were typed: what does not fit is told beside its field."""
+    """Filters as they were typed: an error is shown beside its field."""
 
     status: str = ""
     owner: str = ""
@@ -76,34 +75,56 @@ class RoadmapsQuery(AnyQuery):
     since: str = ""
     until: str = ""
     cursor: str = ""
-    did: str = ""  # what was done a moment ago
+    did: str = ""  # the last action, for a message
 
 
-def show_roadmaps(call: Call) -> Response:
-    query: RoadmapsQuery = call.query
-    given = {
-        name: value.strip()
-        for name, value in query.model_dump(exclude={"did"}).items()
-        if value.strip()
-    }
+class RoadmapQuery(TraceQuery):
+    """`did`: the last action, for a message."""
+
+    did: str = ""
+
+
+def roadmaps_page(call: Call) -> Response:
+    values = call.query.model_dump(exclude={"did"})
+    given = {name: value.strip() for name, value in values.items() if value.strip()}
+    moments = {}
+    for later, name in enumerate(DAYS):  # from the beginning of a day, or to its end
+        with suppress(ValueError):
+            day = min(date.fromisoformat(given.get(name, "")), date(9000, 1, 1))
+            moments[name] = f"{day + timedelta(days=later)}T00:00:00Z"
     try:
-        sought = filled(SearchQuery, {**given, **_days(given), "limit": ON_A_PAGE})
-        found = admin_queries.search(
-            RoadmapSearch(**sought.sought), before=sought.cursor, limit=ON_A_PAGE
-        )
+        query = filled(SearchQuery, {**given, **moments, "limit": ON_A_PAGE})
+        sought = RoadmapSearch(**query.sought)
+        found = admin_queries.search(sought, before=query.cursor, limit=ON_A_PAGE)
     except Invalid as error:
         return _list(call, given, OverseenList(items=[], next_cursor=None), error)
     return _list(call, given, found)
 
 
-class RoadmapQuery(TraceQuery):
-    """`did`: what was done a moment ago."""
-
-    did: str = ""
-
-
-def show_roadmap(call: Call) -> Response:
-    return _one(call, call.query)
+def roadmap_page(call: Call, error: Conflict | None = None) -> Response:
+    query = RoadmapQuery() if error else call.query
+    roadmap_id: UUID = call.ids["roadmap_id"]
+    detail = admin_queries.detail(roadmap_id)
+    logs = f"/admin/logs?roadmap_id={roadmap_id}"
+    trace = trace_of(detail.owner.id, roadmap_id, with_trash=True)
+    words = texts_of(call.request)
+    has_ended = detail.status in ENDED and detail.status != RoadmapStatus.ready
+    return admin_page(
+        call,
+        "operator/roadmap.html",
+        status=status_of(error) if error else 200,
+        problem=error_messages.sentence(words, error) if error else "",
+        message=words.gettext(DID[query.did]) if query.did in DID else "",
+        roadmap=detail,
+        may_cancel=detail.status in UNDER_WAY and detail.trashed_at is None,
+        may_retry=has_ended and detail.trashed_at is None,
+        records=admin_queries.last_records(roadmap_id, LAST_RECORDS),
+        logs=logs,
+        trace=trace,
+        **timeline_context(
+            call.request, query, trace.spans, lambda concept_id: f"{logs}&concept_id={concept_id}"
+        ),
+    )
 
 
 def cancel(call: Call) -> Response:
@@ -115,7 +136,7 @@ def retry(call: Call) -> Response:
 
 
 def transfer(call: Call) -> Response:
-    """Back to the list, of the new owner; what does not go is said above that of the old one."""
+    """Transfer all roadmaps and list those of the new owner, or the error above the old list."""
     form: Form = call.body
     given = {"owner": form.text("owner"), "new_owner": form.text("new_owner")}
     try:
@@ -132,24 +153,12 @@ def transfer(call: Call) -> Response:
 
 
 def _decide(call: Call, name: str, decide: Callable[[Actor, UUID], CommandResult]) -> Response:
-    """Back to the roadmap, where it is said; and so is what is not possible any more."""
+    """Run a command and go back to the roadmap, with a message or the error."""
     try:
         send(decide(actor_of(call), call.ids["roadmap_id"]).steps)
     except Conflict as error:
-        return _one(call, RoadmapQuery(), error)
+        return roadmap_page(call, error)
     return see_other(address(f"/admin/roadmaps/{call.ids['roadmap_id']}", did=name))
-
-
-def _days(given: Mapping[str, str]) -> dict[str, str]:
-    """Days as moments: from its beginning, and to its end."""
-    moments = {}
-    for later, name in enumerate(DAYS):
-        try:
-            day = date.fromisoformat(given.get(name, ""))
-        except ValueError:
-            continue
-        moments[name] = f"{min(day, date(9000, 1, 1)) + timedelta(days=later)}T00:00:00Z"
-    return moments
 
 
 def _list(
@@ -158,16 +167,26 @@ def _list(
     found: OverseenList,
     error: Invalid | Conflict | None = None,
 ) -> Response:
-    words, did = texts(language_of(call.request)), getattr(call.query, "did", "")
+    words, did = texts_of(call.request), getattr(call.query, "did", "")
     wrong = {field.pointer.strip("/").split("/")[0] for field in error.fields} if error else set()
     filters = {name: value for name, value in given.items() if name not in ("cursor", "new_owner")}
     following = urlencode({**filters, "cursor": found.next_cursor}) if found.next_cursor else ""
-    return room_page(
+    values = {name: filters.get(name, "") for name in RoadmapsQuery.model_fields}
+    for name in DAYS:  # browsers show only a day in such a field
+        day = re.match(r"\d{4}-\d{2}-\d{2}", values[name])
+        values[name] = day[0] if day else ""
+    problem = ""
+    if isinstance(error, NoWayIn):
+        problem = words.gettext(NO_WAY_IN)
+    elif error:
+        is_slow = error.detail == SLOW
+        problem = words.gettext(TOO_SLOW) if is_slow else error_messages.sentence(words, error)
+    return admin_page(
         call,
         "operator/roadmaps.html",
         status=status_of(error) if error else 200,
         found=found,
-        filters={name: _shown(name, filters.get(name, "")) for name in RoadmapsQuery.model_fields},
+        filters=values,
         is_filtered=bool(filters),
         first=urlencode(filters),
         is_first="cursor" not in given,
@@ -175,46 +194,7 @@ def _list(
         choices={key: words.gettext(text) for key, text in CHOICES.items()},
         statuses=list(RoadmapStatus),
         errors={name: words.gettext(RULES[name]) for name in wrong & RULES.keys()},
-        problem=_said(words, error) if error else "",
-        said=words.gettext(DID[did]) if did in DID else "",
+        problem=problem,
+        message=words.gettext(DID[did]) if did in DID else "",
         new_owner=given.get("new_owner"),
-    )
-
-
-def _said(words: NullTranslations, error: Invalid | Conflict) -> str:
-    if isinstance(error, NoWayIn):
-        return words.gettext(NO_WAY_IN)
-    return words.gettext(TOO_SLOW) if error.detail == SLOW else error_messages.said(words, error)
-
-
-def _shown(name: str, value: str) -> str:
-    """In the form: browsers show no day that is none."""
-    if name not in DAYS:
-        return value
-    day = re.match(r"\d{4}-\d{2}-\d{2}", value)
-    return day[0] if day else ""
-
-
-def _one(call: Call, query: RoadmapQuery, error: Conflict | None = None) -> Response:
-    roadmap_id: UUID = call.ids["roadmap_id"]
-    detail = admin_queries.detail(roadmap_id)
-    logs = f"/admin/logs?roadmap_id={roadmap_id}"
-    told = trace_of(detail.owner.id, roadmap_id, with_trash=True)
-    words = texts(language_of(call.request))
-    return room_page(
-        call,
-        "operator/roadmap.html",
-        status=status_of(error) if error else 200,
-        problem=error_messages.said(words, error) if error else "",
-        said=words.gettext(DID[query.did]) if query.did in DID else "",
-        roadmap=detail,
-        may_cancel=detail.status in UNDER_WAY and detail.trashed_at is None,
-        may_retry=detail.status in ENDED
-        and detail.status != RoadmapStatus.ready
-        and detail.trashed_at is None,
-        records=admin_queries.last_records(roadmap_id, LAST_RECORDS),
-        logs=logs,
-        **timeline.drawn(
-            call.request, query, told, lambda concept_id: f"{logs}&concept_id={concept_id}"
-        ),
     )

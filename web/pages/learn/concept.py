@@ -1,40 +1,36 @@
-"""One concept: what there is to learn, what was understood of it, and where to go on."""
+"""One concept: its lesson, quiz, notes and progress, and the next concept."""
 
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
-from gettext import NullTranslations
 from uuid import UUID
 
-from markupsafe import Markup
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, NotFound
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from roadmap.generation.context import BUILT_IN
-from roadmap.generation.generator import has_model
+from roadmap.generation.generator import check_feedback, has_model
 from roadmap.learning import progress
 from roadmap.learning.lesson_navigation import Course, CourseStep, course
 from roadmap.learning.progress import Attempt, AttemptRequest, NotesRequest
-from roadmap.lifecycle import queries
+from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE
-from roadmap.plan import schemas
 from roadmap.plan.concept_marks import mark_of
 from roadmap.plan.outline import ContentKind
-from roadmap.plan.schemas import ProgressRequest
-from roadmap.plan.statuses import ConceptProgress, ContentStatus, RoadmapStatus
+from roadmap.plan.schemas import MOST_QUESTIONS, ProgressRequest, RegenerateRequest
+from roadmap.plan.statuses import OPEN, ConceptProgress, RoadmapStatus
 from roadmap.plan.views import ConceptDetail
 from web.call import Call
+from web.commands import apply_command
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, is_part, see_other
-from web.pages.lazy import prose
-from web.pages.learn.home import CHOICES
-from web.pages.preferences import language_of
+from web.pages.labels import ROADMAP_LANGUAGES
+from web.pages.lazy import tutorial_html
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 
-RENDERED = 16  # tutorials that are kept as HTML, usually 30 KB each: versions never change
 EMPTY = gettext_noop("Answer at least one question.")
 THE_SAME = gettext_noop(
     "Without a model key it would be the same again: a built-in roadmap has one text for each part."
@@ -43,17 +39,16 @@ QUIZ = {
     Conflict: gettext_noop("This quiz was written anew meanwhile. Here is the new one."),
     Invalid: gettext_noop("These answers do not belong to this quiz. Answer it here."),
 }
-OPEN = (ContentStatus.pending, ContentStatus.building)
 
 
 class Following(BaseModel):
-    """Where one goes on, if one does."""
+    """`next`: the concept to continue with."""
 
     next: UUID | None = None
 
 
 class ConceptQuery(AnyQuery):
-    """`attempt`: one at the quiz, whose result is shown; `seen`: the version of a part that is shown while another is written."""
+    """`attempt`: at the quiz, to show its result; `seen`: the version shown during a rewrite."""
 
     attempt: UUID | None = None
     seen: int = 0
@@ -61,45 +56,67 @@ class ConceptQuery(AnyQuery):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The way through the roadmap, and where on it this concept stands."""
+    """A course, and the place of this concept in it."""
 
     course: Course
-    at: int
-
-    @property
-    def here(self) -> CourseStep:
-        return self.course.steps[self.at]
-
-    @property
-    def previous(self) -> CourseStep | None:
-        return self.course.steps[self.at - 1] if self.at else None
-
-    @property
-    def next(self) -> CourseStep | None:
-        return self.course.steps[self.at + 1] if self.at + 1 < len(self.course.steps) else None
+    here: CourseStep
+    previous: CourseStep | None
+    next: CourseStep | None
 
 
-def show(call: Call) -> Response:
-    return _page(call, attempt_id=call.query.attempt)
-
-
-def again(call: Call, error: Conflict | Invalid, instructions: str) -> Response:
-    """The concept once more: this wish for another version of a part does not go."""
-    return _page(call, error=error, wish=instructions)
-
-
-def read(call: Call) -> ConceptDetail:
-    """Raises NotFound."""
-    return queries.concept_detail(*_ids(call))
-
-
-def prose_of(call: Call, markdown: str) -> Markup:
-    words = texts(language_of(call.request))
-    return _prose(markdown, words.gettext("Code"), words.gettext("Table"))
+def concept_page(
+    call: Call,
+    *,
+    error: Conflict | Invalid | None = None,
+    notes: str | None = None,
+    chosen: list[list[int]] | None = None,
+    wish: str | None = None,
+) -> Response:
+    """Return the page; an error is about the notes, answers or wish that come with it."""
+    place = _ids(call)
+    concept, way = queries.concept_detail(*place), _way(*place)
+    walked, tutorial, words = way.course, concept.tutorial, texts_of(call.request)
+    errors, quiz_problem = {}, ""
+    if error and chosen is not None:
+        quiz_problem = words.gettext(QUIZ[type(error)] if chosen else EMPTY)
+    elif error:
+        errors = error_messages.of_fields(words, error.fields)
+        if errors and wish is not None and not has_model():
+            errors = {"instructions": words.gettext(THE_SAME)}
+    is_open = any(state.status in OPEN for state in concept.contents.values())
+    is_built_in = tutorial is not None and tutorial.generator == BUILT_IN
+    return page(
+        call.request,
+        "concept.html",
+        status=status_of(error) if error else 200,
+        concept=concept,
+        way=way,
+        needs=[step for step in walked.steps if step.id in concept.prerequisites],
+        tutorial=tutorial_html(tutorial.markdown, words) if tutorial else None,
+        mark=mark_of(concept),
+        statuses=list(ConceptProgress),
+        open=OPEN,
+        kinds=list(ContentKind),
+        shown=_shown_attempt(call, concept),
+        attempts=progress.list_attempts(*place, limit=1).items,
+        chosen=chosen or [],
+        notes=concept.notes if notes is None else notes,
+        errors=errors,
+        stored=concept.notes if isinstance(error, Conflict) and notes is not None else None,
+        seen=getattr(call.query, "seen", 0),
+        wish=wish,
+        wished=call.ids.get("kind"),
+        wish_problem=error_messages.sentence(words, error) if error and wish is not None else "",
+        follows_words=has_model(),
+        may_upgrade=is_built_in and not is_open and has_model(),
+        may_wish=walked.status in EDITABLE and walked.status != RoadmapStatus.awaiting_review,
+        quiz_problem=quiz_problem,
+        choices=ROADMAP_LANGUAGES,
+    )
 
 
 def set_progress(call: Call) -> Response:
-    """With `next`, on to the next concept."""
+    """Set the progress; with `next`, go on to the next concept."""
     following = filled(Following, call.body.given("next")).next
     progress.set_progress(
         *_ids(call), filled(ProgressRequest, call.body.given("progress", "status"))
@@ -110,134 +127,87 @@ def set_progress(call: Call) -> Response:
 
 
 def set_notes(call: Call) -> Response:
-    """As a part of the page only that they are saved; otherwise back to them. What another window has saved meanwhile stays."""
+    """Save the notes, unless another window has changed them meanwhile.
+
+    The response is a part of the page if only that was asked for, and otherwise leads there.
+    """
     form: Form = call.body
     text = {"notes": form.text("notes").replace("\r\n", "\n")} if "notes" in form else {}
     try:
         made = progress.set_notes(*_ids(call), filled(NotesRequest, {**text, **form.given("base")}))
-    except Conflict as error:
-        if is_part(call.request):
-            return page(
-                call.request, "parts/saved.html", status=409, tag=form.text("base"), is_old=True
-            )
-        return _page(call, error=error, notes=form.text("notes"))
-    except Invalid as error:
-        if is_part(call.request):
+    except (Conflict, Invalid) as error:
+        if not is_part(call.request):
+            return concept_page(call, error=error, notes=form.text("notes"))
+        if isinstance(error, Invalid):
             raise
-        return _page(call, error=error, notes=form.text("notes"))
+        tag = form.text("base")
+        return page(call.request, "parts/saved.html", status=409, tag=tag, is_old=True)
     if is_part(call.request):
         return page(call.request, "parts/saved.html", tag=made.notes_tag, is_old=False)
     return see_other(_path(call) + "#notes")
 
 
 def answer(call: Call) -> Response:
-    """Grade what was chosen. What does not go is said above the questions, with the answers still in their places."""
+    """Grade the answers; after an error they are still in their places."""
     form: Form = call.body
-    count = (
-        min(int(text), schemas.MOST_QUESTIONS)
-        if (text := form.text("questions")).isdecimal() and len(text) < 5
-        else 0
-    )
+    count = min(_index(form.text("questions")) or 0, MOST_QUESTIONS)
     if not any(form.all(f"q{number}") for number in range(count)):
-        return _page(call, error=Invalid("Nothing was answered."), chosen=[], is_empty=True)
+        return concept_page(call, error=Invalid("Nothing was answered."), chosen=[])
     answers = [
-        [int(n) for n in form.all(f"q{number}") if n.isdecimal() and len(n) < 5]
+        [at for text in form.all(f"q{number}") if (at := _index(text)) is not None]
         for number in range(count)
     ]
     try:
         request = filled(AttemptRequest, {"version": form.text("version"), "answers": answers})
         made = progress.attempt(*_ids(call), request)
     except (Conflict, Invalid) as error:
-        return _page(call, error=error, chosen=answers)
+        return concept_page(call, error=error, chosen=answers)
     return see_other(f"{_path(call)}?attempt={made.id}#quiz")
 
 
-def _page(
-    call: Call,
-    *,
-    attempt_id: UUID | None = None,
-    error: Invalid | Conflict | None = None,
-    notes: str | None = None,
-    chosen: list[list[int]] | None = None,
-    is_empty: bool = False,
-    wish: str | None = None,
-) -> Response:
-    owner_id, roadmap_id, concept_id = _ids(call)
-    concept = queries.concept_detail(owner_id, roadmap_id, concept_id)
+def regenerate(call: Call) -> Response:
+    """Have a part written again; after an error its instructions are still in their place."""
+    text = call.body.text("instructions")
+    try:
+        request = filled(RegenerateRequest, {"instructions": text})
+        check_feedback("/instructions")
+        made = commands.regenerate(*_ids(call), call.ids["kind"], request.instructions)
+        apply_command(call.ids["roadmap_id"], made)
+    except (Conflict, Invalid) as error:
+        return concept_page(call, error=error, wish=text)
+    return see_other(f"{_path(call)}#{call.ids['kind']}")
+
+
+def upgrade(call: Call) -> Response:
+    """Have a built-in concept written by the model."""
+    made = commands.upgrade(*_ids(call), has_model=has_model())
+    apply_command(call.ids["roadmap_id"], made)
+    return see_other(_path(call))
+
+
+def _way(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Way:
+    """Return the place of a concept in its course. Raises NotFound."""
     walked = course(owner_id, roadmap_id)
-    at = next((number for number, step in enumerate(walked.steps) if step.id == concept_id), None)
+    steps = walked.steps
+    at = next((number for number, step in enumerate(steps) if step.id == concept_id), None)
     if at is None:
         raise NotFound("There is no such concept in this roadmap: it was taken out at this moment.")
-    attempt = _attempt(call, attempt_id)
-    words = texts(language_of(call.request))
-    is_about_quiz, is_about_notes = error is not None and chosen is not None, notes is not None
-    return page(
-        call.request,
-        "concept.html",
-        status=status_of(error) if error else 200,
-        concept=concept,
-        way=Way(walked, at),
-        needs=[step for step in walked.steps if step.id in concept.prerequisites],
-        tutorial=_tutorial(call, concept),
-        mark=mark_of(concept),
-        statuses=list(ConceptProgress),
-        open=OPEN,
-        kinds=list(ContentKind),
-        shown=attempt
-        if attempt and concept.quiz and attempt.version == concept.quiz.version
-        else None,
-        attempts=progress.list_attempts(owner_id, roadmap_id, concept_id, limit=1).items,
-        chosen=chosen or [],
-        notes=concept.notes if notes is None else notes,
-        errors=_errors(words, error, is_wish=wish is not None)
-        if error and not is_about_quiz
-        else {},
-        stored=concept.notes if isinstance(error, Conflict) and is_about_notes else None,
-        seen=getattr(call.query, "seen", 0),
-        wish=wish,
-        wished=call.ids.get("kind"),
-        wish_problem=error_messages.said(words, error)
-        if error is not None and wish is not None
-        else "",
-        follows_words=has_model(),
-        may_upgrade=_may_upgrade(concept),
-        may_wish=walked.status in EDITABLE and walked.status != RoadmapStatus.awaiting_review,
-        quiz_problem=words.gettext(EMPTY if is_empty else QUIZ[type(error)])
-        if error and is_about_quiz
-        else "",
-        choices=CHOICES,
-    )
+    following = steps[at + 1] if at + 1 < len(steps) else None
+    return Way(walked, steps[at], steps[at - 1] if at else None, following)
 
 
-def _may_upgrade(concept: ConceptDetail) -> bool:
-    """Whether a model could write what is from the built-in catalogue, and does not yet."""
-    by_whom = concept.tutorial.generator if concept.tutorial else ""
-    is_open = any(state.status in OPEN for state in concept.contents.values())
-    return by_whom == BUILT_IN and not is_open and has_model()
-
-
-def _errors(words: NullTranslations, error: Invalid | Conflict, *, is_wish: bool) -> dict[str, str]:
-    if is_wish and error.fields and not has_model():
-        return {"instructions": words.gettext(THE_SAME)}
-    return error_messages.of_fields(words, error.fields)
-
-
-def _attempt(call: Call, attempt_id: UUID | None) -> Attempt | None:
-    """None also when it is not there any more: the lesson is."""
-    if attempt_id is None:
-        return None
-    with suppress(NotFound):
-        return progress.read_attempt(*_ids(call), attempt_id)
+def _shown_attempt(call: Call, concept: ConceptDetail) -> Attempt | None:
+    """Return the attempt to show, if there still is one at the present version of the quiz."""
+    attempt_id = getattr(call.query, "attempt", None)
+    if attempt_id is not None and concept.quiz is not None:
+        with suppress(NotFound):
+            attempt = progress.read_attempt(*_ids(call), attempt_id)
+            return attempt if attempt.version == concept.quiz.version else None
     return None
 
 
-def _tutorial(call: Call, concept: ConceptDetail) -> Markup | None:
-    return prose_of(call, concept.tutorial.markdown) if concept.tutorial is not None else None
-
-
-@lru_cache(maxsize=RENDERED)
-def _prose(markdown: str, code: str, table: str) -> Markup:
-    return prose(markdown, code_label=code, table_label=table)
+def _index(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 5 else None
 
 
 def _ids(call: Call) -> tuple[UUID, UUID, UUID]:

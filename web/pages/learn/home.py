@@ -1,7 +1,7 @@
-"""Where one begins: a goal, and the roadmaps that one has."""
+"""The home page: a form for a goal, and the roadmaps of the account."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -9,17 +9,16 @@ from uuid import UUID
 from starlette.responses import Response
 
 from core.errors import Invalid, RateLimited, RoadmapError, Unavailable
-from core.i18n import gettext_noop, texts
-from roadmap.accounts.identity import IdempotencyKey
+from core.i18n import gettext_noop
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import BrokenFile, Track
 from roadmap.generation.generator import current_generator
 from roadmap.learning import progress, reviews
-from roadmap.learning.continue_learning import NextLesson, onward
+from roadmap.learning.continue_learning import onward
 from roadmap.learning.progress import Profile
 from roadmap.lifecycle import queries
-from roadmap.lifecycle.create import NewRoadmap, new_roadmap
+from roadmap.lifecycle.create import new_roadmap
 from roadmap.plan.outline import Level
 from roadmap.plan.schemas import RoadmapRequest
 from web import idempotency
@@ -29,48 +28,28 @@ from web.create_writer import accept
 from web.http.problems import status_of
 from web.pages import error_messages, form_idempotency
 from web.pages.forms import AnyQuery, Form, filled, see_other
-from web.pages.preferences import language_of
+from web.pages.labels import ROADMAP_LANGUAGES
+from web.pages.preferences import language_of, texts_of
 from web.pages.templates import page
 
-GOING_ON = 3  # roadmaps with which one may go on, on the first page
+MOST_CONTINUED = 3  # roadmaps to continue with, on the first page
 LATEST = 5  # roadmaps on the first page
 ON_A_PAGE = 20
-CHOICES = {  # what the lists of languages offer; each in its own words
-    "en": "English",
-    "zh-Hans": "简体中文",
-    "zh-Hant": "繁體中文",
-    "ar": "العربية",
-    "de": "Deutsch",
-    "es": "Español",
-    "fr": "Français",
-    "hi": "हिन्दी",
-    "id": "Bahasa Indonesia",
-    "it": "Italiano",
-    "ja": "日本語",
-    "ko": "한국어",
-    "nl": "Nederlands",
-    "pl": "Polski",
-    "pt": "Português",
-    "ru": "Русский",
-    "tr": "Türkçe",
-    "uk": "Українська",
-    "vi": "Tiếng Việt",
-}
 LIMITS_OF_CATALOGUE = {
     "goal": gettext_noop(
         "Without a model key there are only the roadmaps named here. With one, any goal works."
     ),
     "language": gettext_noop(
-        "Without a model key this roadmap is not there in this language. Choose “Automatic”; with a key, any language works."
+        "Without a model key this roadmap is not there in this language. "
+        "Choose “Automatic”; with a key, any language works."
     ),
 }
-NOTHING: Mapping[str, str] = {}
-REMEMBERED = ("level", "hours_per_week", "language", "resource_language")
-ASKED = ("goal", *REMEMBERED, "deadline", "background", "motivation", "preferences")
+REMEMBERED = tuple(Profile.model_fields)
+FIELDS = ("goal", *REMEMBERED, "deadline", "background", "motivation", "preferences")
 
 
 class StartQuery(AnyQuery):
-    """`language` is that of the roadmap, as it was chosen last where none stands; one that is not offered is automatic."""
+    """`language` of the roadmap: by default the last one; automatic if it is not offered."""
 
     goal: str = ""
     language: str | None = None
@@ -80,66 +59,56 @@ class RoadmapListQuery(AnyQuery):
     cursor: UUID | None = None
 
 
-def show(call: Call) -> Response:
-    profile = progress.read_profile(call.owner).model_dump(mode="json", exclude_none=True)
+def home_page(call: Call) -> Response:
+    values = progress.read_profile(call.owner).model_dump(mode="json", exclude_none=True)
     chosen = call.query.language
-    asked = {} if chosen is None else {"language": chosen if chosen in CHOICES else ""}
-    values = {**_defaults(), **profile, **asked, "goal": call.query.goal[:1000]}
-    return _shown(
+    if chosen is not None:
+        values["language"] = chosen if chosen in ROADMAP_LANGUAGES else ""
+    return _page(
         call,
-        values,
-        going_on=onward(call.owner, limit=GOING_ON),
+        {**values, "goal": call.query.goal[:1000]},
+        going_on=onward(call.owner, limit=MOST_CONTINUED),
         due=reviews.count_due(call.owner),
     )
 
 
+def roadmaps_page(call: Call) -> Response:
+    cursor = call.query.cursor
+    listed = queries.list_roadmaps(call.owner, limit=ON_A_PAGE, before=cursor, status=None)
+    return page(call.request, "roadmaps.html", roadmaps=listed, is_first=cursor is None)
+
+
 async def create(call: Call) -> Response:
-    """What was typed stays in the form until it is accepted."""
+    """Create a roadmap and go to it; after an error, the form keeps its values."""
     form: Form = call.body
+    sentences: Mapping[str, str] = {}
     try:
         request = filled(
-            RoadmapRequest, {**form.given(*ASKED), "review": bool(form.text("review"))}
+            RoadmapRequest, {**form.given(*FIELDS), "review": bool(form.text("review"))}
         )
+        sent = request.model_dump_json().encode()  # the same in each language of the page
+        sentences = LIMITS_OF_CATALOGUE if _has_catalogue() else {}
+        request = request.in_language_of_goal(language_of(call.request))
+        request = await run_for_caller(call.caller, _fit, call, request)
     except Invalid as error:
-        return await run_for_caller(call.caller, _again, call, error)
-    asked = (
-        request.model_dump_json().encode()
-    )  # the same for the same form, in whichever language it is sent
+        return await run_for_caller(call.caller, _again, call, error, sentences)
     try:
-        request = await run_for_caller(
-            call.caller, _remember, call, request.in_language_of_goal(language_of(call.request))
-        )
-    except Invalid as error:
-        return await run_for_caller(
-            call.caller, _again, call, error, LIMITS_OF_CATALOGUE if _has_catalogue() else {}
-        )
-    try:
-        return await _accepted(
-            form_idempotency.name_of(call, asked), new_roadmap(call.owner, request)
-        )
+        new = new_roadmap(call.owner, request)
+        named, response = form_idempotency.name_of(call, sent), see_other(f"/roadmaps/{new.id}")
+        if named is None:
+            await accept(new)
+            return response
+        earlier = await accept(replace(new, answer=idempotency.to_stored(named, response)))
+        return idempotency.replay(named, earlier) if earlier is not None else response
     except (RateLimited, Unavailable) as error:
-        return await run_for_caller(call.caller, _again, call, error)
+        return await run_for_caller(call.caller, _again, call, error, sentences)
 
 
-def list_(call: Call) -> Response:
-    listed = queries.list_roadmaps(
-        call.owner, limit=ON_A_PAGE, before=call.query.cursor, status=None
-    )
-    return page(call.request, "roadmaps.html", roadmaps=listed, is_first=call.query.cursor is None)
+def _fit(call: Call, request: RoadmapRequest) -> RoadmapRequest:
+    """Return the request as the generator serves it, and remember its choices.
 
-
-async def _accepted(named: IdempotencyKey | None, new: NewRoadmap) -> Response:
-    """Raises TooMany, Unavailable."""
-    response = see_other(f"/roadmaps/{new.id}")
-    if named is None:
-        await accept(new)
-        return response
-    earlier = await accept(replace(new, answer=idempotency.to_stored(named, response)))
-    return idempotency.replay(named, earlier) if earlier is not None else response
-
-
-def _remember(call: Call, request: RoadmapRequest) -> RoadmapRequest:
-    """For the next one what was chosen; as it is served. Raises Invalid when the generator cannot serve this one."""
+    Raises Invalid if the generator cannot serve it.
+    """
     fitted = current_generator().fit(request)
     chosen = {
         name: getattr(request, name)
@@ -150,71 +119,60 @@ def _remember(call: Call, request: RoadmapRequest) -> RoadmapRequest:
     return fitted
 
 
-def _defaults() -> dict[str, Any]:
-    return {name: field.default or "" for name, field in RoadmapRequest.model_fields.items()} | {
-        "language": ""
-    }
-
-
-def _again(call: Call, error: RoadmapError, instead: Mapping[str, str] = NOTHING) -> Response:
-    """The form once more, with what was typed; `instead` has other sentences for fields than the usual ones."""
-    words = texts(language_of(call.request))
+def _again(call: Call, error: RoadmapError, sentences: Mapping[str, str]) -> Response:
+    """Return the form with its values; `sentences` replace the usual ones of fields."""
+    words = texts_of(call.request)
     errors = error_messages.of_fields(words, error.fields)
-    errors |= {name: words.gettext(instead[name]) for name in errors.keys() & instead.keys()}
+    errors |= {name: words.gettext(sentences[name]) for name in errors.keys() & sentences.keys()}
     form: Form = call.body
-    values = _defaults() | {
-        name: form.text(name) for name in (*ASKED, "review", "form")
-    }  # the same form: it may be done
-    return _shown(
+    return _page(
         call,
-        values,
+        {name: form.text(name) for name in (*FIELDS, "review", "form")},
         status=status_of(error),
         errors=errors,
-        problem=error_messages.said(words, error),
+        problem=error_messages.sentence(words, error),
+        going_on=[],
+        due=0,
     )
 
 
-def _shown(
+def _page(
     call: Call,
-    values: dict[str, Any],
+    values: Mapping[str, Any],
     *,
-    status: int = 200,
-    errors: dict[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
     problem: str = "",
-    going_on: Sequence[NextLesson] = (),
-    due: int = 0,
+    **context: Any,
 ) -> Response:
-    """What one may go on with comes first, unless somebody is at the form already."""
+    defaults = {name: field.default or "" for name, field in RoadmapRequest.model_fields.items()}
+    defaults |= {"language": "", "form": secrets.token_urlsafe(16)}
+    language = language_of(call.request)
     return page(
         call.request,
         "start.html",
-        status=status,
-        values={"form": secrets.token_urlsafe(16)} | values,
+        values={**defaults, **values},
         errors=errors or {},
         problem=problem,
-        going_on=going_on,
-        due=due,
         counted=reviews.MOST_COUNTED,
         levels=list(Level),
-        choices=CHOICES,
-        tracks=_offered(language_of(call.request)) if _has_catalogue() else [],
+        choices=ROADMAP_LANGUAGES,
+        tracks=_offered(language) if _has_catalogue() else [],
         latest=queries.list_roadmaps(call.owner, limit=LATEST, before=None, status=None),
+        **context,
     )
 
 
 def _offered(language: str) -> list[Track]:
-    """Every built-in roadmap, in the language of the page where it is there in that."""
+    """Return every built-in roadmap, in the language of the page if there is such a text."""
     wanted = loader.language_of(language) or loader.ENGLISH
-    return [_told(track, wanted) for track in loader.tracks().values()]
-
-
-def _told(track: Track, language: str) -> Track:
-    try:
-        return loader.load_track(
-            track.id, language if language in loader.languages(track) else track.language
-        )
-    except BrokenFile:  # whoever asks for it is told
-        return track
+    offered = []
+    for track in loader.tracks().values():
+        own = wanted if wanted in loader.languages(track) else track.language
+        try:
+            offered.append(loader.load_track(track.id, own))
+        except BrokenFile:  # creating it gives the reason
+            offered.append(track)
+    return offered
 
 
 def _has_catalogue() -> bool:

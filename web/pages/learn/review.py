@@ -1,10 +1,11 @@
-"""One question after the other that comes back: what was learned is asked before it is forgotten.
+"""Review: questions that come due, one after the other.
 
-What was chosen stands in the address of the page that shows whether it is right, so that it can be looked at again: to check
-changes nothing. To rate does.
+The chosen options are in the URL of the page that shows whether they are right, so that it can be
+opened again: a check changes nothing, a rating does.
 """
 
 import re
+from contextlib import suppress
 from uuid import UUID
 
 from pydantic import Field, ValidationError
@@ -12,14 +13,14 @@ from starlette.responses import Response
 
 from core import clock
 from core.errors import Conflict, Invalid, NotFound
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from roadmap.learning import reviews
 from roadmap.learning.continue_learning import onward
-from roadmap.learning.reviews import CheckedReview, Review, ReviewCheck, ReviewRequest
+from roadmap.learning.reviews import ReviewCheck, ReviewRequest
 from web.call import Call
 from web.http.problems import status_of
 from web.pages.forms import AnyQuery, Form, filled, see_other
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 
 NOTHING = "-"  # was chosen
@@ -33,26 +34,26 @@ PROBLEMS = {
 
 
 class ReviewSession(AnyQuery):
-    """`roadmap`: only questions of this one; `done`: how many were rated since one began."""
+    """`roadmap`: only questions of this one; `done`: number of ratings so far."""
 
     roadmap: UUID | None = None
     done: int = Field(0, ge=0, le=100_000)
 
     def path(self, **more: object) -> str:
-        """Of the page, with what is not as it is anyway."""
-        said = {"roadmap": self.roadmap, "done": self.done, **more}
-        query = "&".join(f"{name}={value}" for name, value in said.items() if value)
+        """Return the path of the page, without defaults in its query."""
+        values = {"roadmap": self.roadmap, "done": self.done, **more}
+        query = "&".join(f"{name}={value}" for name, value in values.items() if value)
         return f"/review?{query}" if query else "/review"
 
 
 class ReviewQuery(ReviewSession):
-    """`card`: a question that was answered with `chosen`, the indexes of options with points between."""
+    """`card`: a question that was answered with `chosen`: indexes of options, joined by points."""
 
     card: UUID | None = None
     chosen: str = Field("", pattern=r"^(-|[0-9]{1,4}(\.[0-9]{1,4}){0,99})?$")
 
 
-def show(call: Call) -> Response:
+def review_page(call: Call) -> Response:
     query: ReviewQuery = call.query
     return _page(
         call,
@@ -63,15 +64,15 @@ def show(call: Call) -> Response:
 
 
 def check(call: Call) -> Response:
-    """`unknown`: one does not know, whatever was chosen before."""
+    """Check an answer; with `unknown`, none, whatever was chosen before."""
     form: Form = call.body
     sitting, card_id, is_unknown = _sitting(form), call.ids["card_id"], bool(form.text("unknown"))
     chosen = [
         text for text in form.all("chosen") if re.fullmatch(r"[0-9]{1,4}", text) and not is_unknown
     ]
-    if not chosen and not is_unknown:
-        return _page(call, sitting, card_id=card_id, error=Invalid(EMPTY))
     try:
+        if not chosen and not is_unknown:
+            raise Invalid(EMPTY)
         reviews.check(call.owner, card_id, filled(ReviewCheck, {"chosen": chosen}))
     except Invalid as error:
         return _page(call, sitting, card_id=card_id, error=error)
@@ -79,13 +80,12 @@ def check(call: Call) -> Response:
 
 
 def rate(call: Call) -> Response:
-    """And on to the next question."""
+    """Rate a question, and go to the next one."""
     form: Form = call.body
     sitting = _sitting(form)
     try:
-        reviews.review(
-            call.owner, call.ids["card_id"], filled(ReviewRequest, form.given("rating", "reviews"))
-        )
+        request = filled(ReviewRequest, form.given("rating", "reviews"))
+        reviews.review(call.owner, call.ids["card_id"], request)
     except (Conflict, Invalid) as error:
         return _page(call, sitting, error=error)
     return see_other(sitting.model_copy(update={"done": sitting.done + 1}).path())
@@ -100,8 +100,19 @@ def _page(
     error: Conflict | Invalid | None = None,
 ) -> Response:
     due = reviews.list_due(call.owner, limit=1, roadmap_id=sitting.roadmap)
-    asked = _asked(call, card_id) or next(iter(due.items), None)
-    checked = _checked(call, asked, chosen) if asked is not None and asked.id == card_id else None
+    asked, checked = None, None
+    with suppress(NotFound):
+        asked = reviews.read_card(call.owner, card_id) if card_id else None
+    if asked is None or asked.due_at > clock.now():
+        asked = next(iter(due.items), None)
+    if asked is not None and asked.id == card_id and chosen:
+        numbers = [] if chosen == NOTHING else [int(number) for number in chosen.split(".")]
+        with suppress(Invalid, NotFound):  # somebody changed the link, or the question is gone
+            checked = reviews.check(call.owner, asked.id, filled(ReviewCheck, {"chosen": numbers}))
+    problem = ""
+    if error:
+        sentence = EMPTY if error.detail == EMPTY else PROBLEMS[type(error)]
+        problem = texts_of(call.request).gettext(sentence)
     return page(
         call.request,
         "review.html",
@@ -113,34 +124,8 @@ def _page(
         counted=reviews.MOST_COUNTED,
         now=clock.now(),
         onward=onward(call.owner, limit=1) if asked is None else [],
-        problem=texts(language_of(call.request)).gettext(_problem(error)) if error else "",
+        problem=problem,
     )
-
-
-def _problem(error: Conflict | Invalid) -> str:
-    return EMPTY if error.detail == EMPTY else PROBLEMS[type(error)]
-
-
-def _asked(call: Call, card_id: UUID | None) -> Review | None:
-    """The one that is meant, while it is due."""
-    try:
-        card = None if card_id is None else reviews.read_card(call.owner, card_id)
-    except NotFound:
-        return None
-    return card if card is not None and card.due_at <= clock.now() else None
-
-
-def _checked(call: Call, card: Review, chosen: str) -> CheckedReview | None:
-    if not chosen:
-        return None
-    numbers = [] if chosen == NOTHING else [int(number) for number in chosen.split(".")]
-    try:
-        return reviews.check(call.owner, card.id, filled(ReviewCheck, {"chosen": numbers}))
-    except (
-        Invalid,
-        NotFound,
-    ):  # a link that somebody has changed, or a question that is gone at this moment
-        return None
 
 
 def _sitting(form: Form) -> ReviewSession:

@@ -1,4 +1,4 @@
-"""What pages say of plans and versions, and of what is different between two of them."""
+"""Labels of plans, and comparisons of plans and versions as pages show them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,13 @@ MARKS: Mapping[ChangeKind, str] = {
     ChangeKind.moved: gettext_noop("moved"),
     ChangeKind.changed: gettext_noop("changed"),
 }
-SIGNS: Mapping[str, str] = {"added": "+", "removed": "−", "moved": "↕", "changed": "≠", "same": ""}  # noqa: RUF001
+SIGNS: Mapping[str, str] = {
+    "added": "+",
+    "removed": "−",  # noqa: RUF001
+    "moved": "↕",
+    "changed": "≠",
+    "same": "",
+}
 FIELDS: Mapping[str, str] = {
     "title": gettext_noop("Title"),
     "description": gettext_noop("Description"),
@@ -43,7 +49,7 @@ ALIKE = 0.4  # the share of words by which a line is another form of the one bef
 
 @dataclass(frozen=True, slots=True)
 class DiffRow:
-    """A line of a comparison: as a whole, or as the pieces of what it was and is."""
+    """A line of a comparison: whole, or as pieces of its old and new text."""
 
     how: str
     pieces: Sequence[Piece]
@@ -51,31 +57,32 @@ class DiffRow:
 
 @dataclass(frozen=True, slots=True)
 class DiffBlock:
-    """Lines that stand together; `is_folded` when they are many and the same."""
+    """Adjacent lines; `is_folded` if they are many and unchanged."""
 
     rows: Sequence[DiffRow]
     is_folded: bool
 
 
 def field_items(change: Change) -> Sequence[Line]:
-    """Of a list: each of its texts."""
+    """Return the texts of a list field, each with its change."""
     return list(merged(change.before, change.after))
 
 
 def blocks(lines: Sequence[Line]) -> list[DiffBlock]:
+    """Return the lines in blocks of unchanged and of changed ones."""
     found: list[DiffBlock] = []
     words = WordByWord()
     for is_same, run in groupby(lines, key=lambda line: line.how == "same"):
         together = list(run)
-        rows = [_whole(line) for line in together] if is_same else list(_rows(together, words))
+        rows = list(map(_whole, together) if is_same else _changed_rows(together, words))
         found.append(DiffBlock(rows, is_folded=is_same and len(rows) > FOLDED))
     return found
 
 
-def _rows(changed: Sequence[Line], words: WordByWord) -> Iterator[DiffRow]:
-    """What was removed beside what was added in its place, when they are much the same."""
-    runs = {how: [line for line in changed if line.how == how] for how in ("removed", "added")}
-    for was, now in zip_longest(runs["removed"], runs["added"]):
+def _changed_rows(changed: Sequence[Line], words: WordByWord) -> Iterator[DiffRow]:
+    """Yield removed lines, each with the added one in its place if that is similar."""
+    removed, added = ([line for line in changed if line.how == how] for how in ("removed", "added"))
+    for was, now in zip_longest(removed, added):
         both = words.pieces(was.text, now.text) if was is not None and now is not None else []
         if both and share_in_common(both) >= ALIKE:
             yield DiffRow("changed", both)

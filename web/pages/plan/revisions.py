@@ -1,12 +1,12 @@
-"""Every plan that a roadmap has had, and what is different between two of them."""
+"""The revisions of a plan, and the differences between two of them."""
 
+from gettext import NullTranslations
 from typing import Any
 
 from pydantic import Field
 from starlette.responses import Response
 
 from core.errors import Conflict, NotFound
-from core.i18n import texts
 from roadmap.lifecycle import commands, queries, revisions
 from roadmap.lifecycle.commands import EDITABLE
 from roadmap.lifecycle.revisions import RevisionSummary
@@ -16,80 +16,70 @@ from roadmap.plan.statuses import RevisionStatus
 from roadmap.plan.word_diff import WordByWord
 from web.call import Call
 from web.commands import apply_command
-from web.http.problems import status_of
-from web.pages import error_messages
+from web.pages.error_messages import form_page
 from web.pages.forms import AnyQuery, see_other
 from web.pages.plan import diff_view
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 
 
 class CompareQuery(AnyQuery):
-    """`before`: the plan to compare with; 0 or none: the one before."""
+    """`before`: the revision to compare with; 0: the previous one."""
 
     before: int = Field(0, ge=0, le=revisions.MOST)
 
 
-def show_all(call: Call) -> Response:
-    return _list(call)
+def revisions_page(call: Call, error: Conflict | None = None) -> Response:
+    tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
+    found = revisions.list_revisions(call.owner, tree.id).items
+    return form_page(
+        call.request,
+        "revisions.html",
+        error,
+        tree=tree,
+        revisions=found,
+        first=min((each.number for each in found if each.status == RevisionStatus.done), default=0),
+        may_restore=lambda revision: _may_restore(revision, tree),
+        **_labels(texts_of(call.request)),
+    )
 
 
-def show(call: Call) -> Response:
-    """Without an earlier plan it is shown as it is."""
+def revision_page(call: Call) -> Response:
+    """Return a revision, compared with an earlier one if there is one."""
     owner_id, roadmap_id, number = call.owner, call.ids["roadmap_id"], call.ids["number"]
     query: CompareQuery = call.query
     tree = queries.roadmap_tree(owner_id, roadmap_id)
     later = revisions.read_revision(owner_id, roadmap_id, number)
-    others = [
-        each
-        for each in revisions.list_revisions(owner_id, roadmap_id).items
-        if each.status == RevisionStatus.done
-    ]
+    listed = revisions.list_revisions(owner_id, roadmap_id).items
     before = query.before or revisions.plan_before(owner_id, roadmap_id, number)
     earlier = revisions.read_revision(owner_id, roadmap_id, before) if before > 0 else None
     if earlier is not None and earlier.outline is None:
         raise NotFound(f"Revision {before} has no outline.")
-    old = earlier.outline if earlier is not None else later.outline
+    old, new = (earlier or later).outline, later.outline
     return page(
         call.request,
         "revision.html",
         tree=tree,
         revision=later,
         before=earlier,
-        others=[each for each in others if each.number != number],
-        merged=diff_tree(old, later.outline)
-        if old is not None and later.outline is not None
-        else None,
+        others=[
+            each for each in listed if each.status == RevisionStatus.done and each.number != number
+        ],
+        merged=diff_tree(old, new) if old is not None and new is not None else None,
         may_restore=_may_restore(later, tree),
         marks=[mark for mark in ChangeKind if mark != ChangeKind.same],
-        **_words(call),
+        **_labels(texts_of(call.request)),
     )
 
 
 def restore(call: Call) -> Response:
-    """Back to the roadmap; what is not possible any more is said here."""
+    """Restore a revision, and go to the roadmap."""
     roadmap_id = call.ids["roadmap_id"]
     try:
         apply_command(roadmap_id, commands.restore(call.owner, roadmap_id, call.ids["number"]))
     except Conflict as error:
-        return _list(call, error)
+        return revisions_page(call, error)
     return see_other(f"/roadmaps/{roadmap_id}")
-
-
-def _list(call: Call, error: Conflict | None = None) -> Response:
-    tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
-    found = revisions.list_revisions(call.owner, tree.id).items
-    return page(
-        call.request,
-        "revisions.html",
-        status=status_of(error) if error else 200,
-        problem=error_messages.said(texts(language_of(call.request)), error) if error else "",
-        tree=tree,
-        revisions=found,
-        first=min((each.number for each in found if each.status == RevisionStatus.done), default=0),
-        may_restore=lambda revision: _may_restore(revision, tree),
-        **_words(call),
-    )
 
 
 def _may_restore(revision: RevisionSummary, tree: views.RoadmapTree) -> bool:
@@ -98,9 +88,8 @@ def _may_restore(revision: RevisionSummary, tree: views.RoadmapTree) -> bool:
     )
 
 
-def _words(call: Call) -> dict[str, Any]:
-    """What the templates say of plans."""
-    words = texts(language_of(call.request))
+def _labels(words: NullTranslations) -> dict[str, Any]:
+    """Return the labels of plans for templates."""
     compared = WordByWord()
     return {
         "source": lambda of: words.gettext(diff_view.SOURCES[of]),

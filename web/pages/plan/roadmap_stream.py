@@ -1,7 +1,8 @@
-"""A roadmap's page while it is watched: every event changes its places on the page, by HTML over server-sent events.
+"""Live changes of a roadmap's page: HTML over server-sent events.
 
-Each message replaces what it is about by how that is now, and is numbered by the newest event in it: what is sent twice
-changes nothing, and whoever comes back says the number of the last message and gets what came since.
+Each message replaces parts of the page by their present state, and its id is the number of its
+newest event: a message that is sent twice changes nothing, and a browser that comes back gets the
+changes since its Last-Event-ID.
 """
 
 import asyncio
@@ -21,26 +22,24 @@ from roadmap.accounts.identity import Principal
 from roadmap.generation.generator import has_model
 from roadmap.lifecycle import queries
 from roadmap.plan.event_types import Event, EventType
-from roadmap.plan.statuses import RoadmapStatus
+from roadmap.plan.statuses import BEING_MADE
 from web.authentication import run_for_caller
 from web.call import Call
 from web.pages.forms import AnyQuery
 from web.pages.labels import OF_PART
-from web.pages.plan.roadmap import view_of
+from web.pages.roadmap_view import view_of
 from web.pages.templates import rendered
 from web.sse import LARGEST_SEQ, RETRY, STILL_HERE, last_event_id, poller, streamed
 
 logger = logging.getLogger(__name__)
 
-SILENCE = (
-    4.0  # seconds, after which it is looked what is being done: that a part is begun is no event
-)
-BUSY = (RoadmapStatus.queued, RoadmapStatus.planning, RoadmapStatus.building)
-CALM = 0.5  # seconds between two messages: what happens meanwhile goes into one
+SILENCE = 4.0  # seconds after which activity is read: the begin of a part is no event
+
+CALM = 0.5  # seconds between two messages: events meanwhile go into one
 NEW_PLAN = (EventType.outlined, EventType.revised)
-PLAN = "event: plan\ndata: \n\n"  # the same at once
-PICTURE = "event: picture\ndata: \n\n"  # the page fetches it anew, compressed and not too often
-START = RETRY + b"\n"  # by itself, it does not change when htmx comes back: base.html has that
+PLAN = "event: plan\ndata: \n\n"  # the picture at once
+PICTURE = "event: picture\ndata: \n\n"  # the page fetches it again, compressed and not too often
+START = RETRY + b"\n"  # does not change when htmx comes back: base.html has that
 END = b"event: end\ndata: \n\n"  # the browser closes the stream, and does not come back
 
 
@@ -55,15 +54,13 @@ async def watch(call: Call) -> Response:
     after = max(call.query.after, last_event_id(call.request))
     try:
         last_seq, finished = await run_in_threadpool(queries.last_event, call.owner, roadmap_id)
-    except InTrash:
-        return Response(
-            START + END, media_type="text/event-stream"
-        )  # thrown away in another window: nothing more will come
+    except InTrash:  # put there in another window: nothing more will come
+        return Response(START + END, media_type="text/event-stream")
     if finished and after >= last_seq:
         return Response(START + PICTURE.encode() + END, media_type="text/event-stream")
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
-    if after > last_seq:  # it was restored from a backup: the page shows what has not happened
+    if after > last_seq:  # restored from a backup: the page shows what has not happened
         after = 0
     poller.check_room(call.caller)
     return streamed(_messages(call.request, call.caller, roadmap_id, after, last_seq))
@@ -72,7 +69,7 @@ async def watch(call: Call) -> Response:
 async def _messages(
     request: Request, caller: Principal, roadmap_id: UUID, after: int, last_seq: int
 ) -> AsyncGenerator[bytes]:
-    """When what is needed is away, the stream ends: the browser comes back, and has lost nothing."""
+    """Yield messages; after an error the stream ends, and the browser comes back."""
     yield START
     last = b""
     try:
@@ -94,8 +91,11 @@ async def _messages(
 
 
 def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequence[Event]) -> bytes:
-    """All that these events have changed on the page; without events, what is being done. Raises NotFound, Unavailable."""
-    if not events and queries.status_of(owner_id, roadmap_id) not in BUSY:
+    """Return the parts of the page that these events changed; without events, the activity.
+
+    Raises NotFound, Unavailable.
+    """
+    if not events and queries.status_of(owner_id, roadmap_id) not in BEING_MADE:
         return b""
     view = view_of(owner_id, roadmap_id)
     named = {UUID(event.data["concept_id"]) for event in events if "concept_id" in event.data}
@@ -105,7 +105,7 @@ def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequenc
         "parts/live.html",
         view=view,
         tree=view.tree,
-        told=events[::-1],
+        events=events[::-1],
         is_new_plan=any(event.type not in OF_PART for event in events),
         changed=[concept for concept in view.concepts if concept.id in named],
         follows_words=has_model(),

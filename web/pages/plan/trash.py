@@ -1,15 +1,15 @@
-"""What was thrown away: it can be taken out again, or deleted for ever."""
+"""The trash: roadmaps to restore, or to delete for ever."""
 
 from uuid import UUID
 
 from starlette.responses import Response
 
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from roadmap.lifecycle import trash
 from web.call import Call
 from web.job_sender import send
 from web.pages.forms import AnyQuery, see_other
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 
 ON_A_PAGE = 20
@@ -20,22 +20,22 @@ DID = {
 
 
 class TrashPageQuery(AnyQuery):
-    """`did`: what was done a moment ago."""
+    """`did`: the last action, for a message."""
 
     cursor: UUID | None = None
     did: str = ""
 
 
-def show(call: Call) -> Response:
+def trash_page(call: Call) -> Response:
     query: TrashPageQuery = call.query
-    words = texts(language_of(call.request))
+    words = texts_of(call.request)
     return page(
         call.request,
         "trash.html",
         trashed=trash.list_trash(call.owner, limit=ON_A_PAGE, before=query.cursor),
         is_first=query.cursor is None,
         days=trash.KEPT.days,
-        said=words.gettext(DID[query.did]) if query.did in DID else "",
+        message=words.gettext(DID[query.did]) if query.did in DID else "",
     )
 
 

@@ -1,11 +1,11 @@
-"""A roadmap that was taken along as JSON is brought in from a file."""
+"""Import of a roadmap from a JSON file."""
 
 import secrets
 
 from starlette.responses import Response
 
 from core.errors import Invalid, RateLimited, RoadmapError, TooLarge
-from core.i18n import gettext_noop, texts
+from core.i18n import gettext_noop
 from core.sanitize import format_size
 from roadmap.exchange.formats import json_
 from roadmap.exchange.import_validation import RoadmapFile
@@ -15,7 +15,7 @@ from web.commands import import_document
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.form_idempotency import made_once
-from web.pages.preferences import language_of
+from web.pages.preferences import texts_of
 from web.pages.templates import page
 from web.pages.upload import FileForm
 
@@ -35,17 +35,28 @@ NOT_FITTING = gettext_noop(
 )
 
 
-def show(call: Call) -> Response:
-    return _page(call)
+def import_page(call: Call, error: RoadmapError | None = None, sentence: str = "") -> Response:
+    words = texts_of(call.request)
+    if error and not sentence:
+        sentence = _sentence(error)
+    form = call.body.text("form") if error is not None else ""
+    return page(
+        call.request,
+        "import.html",
+        status=status_of(error) if error else 200,
+        form=form or secrets.token_urlsafe(16),
+        problem=words.gettext(sentence) % {"size": format_size(LARGEST)} if sentence else "",
+        fields=error.fields if error and sentence == NOT_FITTING else (),
+    )
 
 
 def take(call: Call) -> Response:
-    """The same file sent twice by the same form is one roadmap."""
+    """Import a file; the same file sent twice by the same form is one roadmap."""
     form: FileForm = call.body
     if form.error is not None:
-        return _page(call, form.error)
+        return import_page(call, form.error)
     if form.document is None:
-        return _page(call, Invalid("There is no file."), NONE)
+        return import_page(call, Invalid("There is no file."), NONE)
     document = form.document
     assert isinstance(document, RoadmapFile)
     try:
@@ -56,25 +67,10 @@ def take(call: Call) -> Response:
             lambda read: import_document(call.owner, read),
         )
     except RateLimited as error:
-        return _page(call, error)
+        return import_page(call, error)
 
 
-def _page(call: Call, error: RoadmapError | None = None, said: str = "") -> Response:
-    words = texts(language_of(call.request))
-    form = call.body.text("form") if error is not None else ""
-    return page(
-        call.request,
-        "import.html",
-        status=status_of(error) if error else 200,
-        form=form or secrets.token_urlsafe(16),
-        problem=words.gettext(said or _said(error)) % {"size": format_size(LARGEST)}
-        if error
-        else "",
-        fields=error.fields if error and not said and _said(error) == NOT_FITTING else (),
-    )
-
-
-def _said(error: RoadmapError) -> str:
+def _sentence(error: RoadmapError) -> str:
     if isinstance(error, TooLarge):
         return TOO_LARGE
     if isinstance(error, RateLimited):

@@ -1,0 +1,90 @@
+"""A roadmap as its page and the page's event stream show it."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from core import clock
+from roadmap.generation.catalogue import loader
+from roadmap.generation.context import BUILT_IN
+from roadmap.learning.schedule import Schedule, schedule_of
+from roadmap.lifecycle import queries, revisions
+from roadmap.lifecycle.build_status import activity
+from roadmap.plan.concept_marks import next_of
+from roadmap.plan.language_detection import chinese_of
+from roadmap.plan.outline import ContentKind
+from roadmap.plan.statuses import FINAL, ContentStatus, RoadmapStatus
+from roadmap.plan.views import Activity, ConceptNode, RoadmapTree, concepts_of
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A part that could not be written."""
+
+    concept: ConceptNode
+    kind: ContentKind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A roadmap on its page. Everything in it is at least as new as event `seq`.
+
+    `plan_before` is the number of the plan before the one that waits for approval, or 0.
+    """
+
+    tree: RoadmapTree
+    activity: Activity
+    plan_before: int = 0
+
+    @property
+    def seq(self) -> int:
+        return self.activity.seq
+
+    def lacks_translation(self, language: str) -> bool:
+        """Whether a built-in roadmap is wanted in Chinese, by its goal or reader, but has none."""
+        is_wanted = language == loader.CHINESE or chinese_of(self.tree.goal) is not None
+        concept = next(iter(self.concepts), None)
+        if concept is None or self.tree.generator != BUILT_IN or not is_wanted:
+            return False
+        track = loader.tracks().get(concept.key.partition("/")[0])
+        return track is not None and loader.CHINESE not in loader.languages(track)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.tree.status in FINAL
+
+    @property
+    def concepts(self) -> list[ConceptNode]:
+        return concepts_of(self.tree)
+
+    @property
+    def names(self) -> dict[UUID, str]:
+        return {concept.id: concept.title for concept in self.concepts}
+
+    @property
+    def failures(self) -> list[Failure]:
+        return [
+            Failure(concept, kind, part.error)
+            for concept in self.concepts
+            for kind, part in concept.contents.items()
+            if part.status == ContentStatus.failed
+        ]
+
+    @property
+    def schedule(self) -> Schedule:
+        return schedule_of(self.tree, clock.now().date())
+
+    @property
+    def next(self) -> ConceptNode | None:
+        """Return the concept to continue with."""
+        next_id = next_of(self.concepts)
+        return next((concept for concept in self.concepts if concept.id == next_id), None)
+
+
+def view_of(owner_id: UUID, roadmap_id: UUID) -> View:
+    """Return the view of a roadmap. Raises NotFound."""
+    now = activity(owner_id, roadmap_id)  # before the tree, so that the tree has all its events
+    tree = queries.roadmap_tree(owner_id, roadmap_id)
+    if tree.status == RoadmapStatus.awaiting_review and tree.revision > 1:
+        return View(tree, now, revisions.plan_before(owner_id, roadmap_id, tree.revision))
+    return View(tree, now)
