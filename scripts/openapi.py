@@ -108,8 +108,11 @@ PLACE_SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
 REQUEST_HEADERS = {
     "Idempotency-Key": (
         {"type": "string", "pattern": r'^([!#-~][!-~]{0,199}|"([ !#-\[\]-~]|\\["\\]){1,200}")$'},
-        "A name of yours for this request, such as a UUID: sent again within 24 hours, it is answered as it was, and done once. "
-        "An answer with a secret is not repeated: 409 says where that is which the first request has made.",
+        (
+            "A name of yours for this request, such as a UUID: sent again within 24 hours, it is"
+            " answered as it was, and done once. An answer with a secret is not repeated: 409 says"
+            " where that is which the first request has made."
+        ),
     ),
     "If-Match": ({"type": "string"}, "An ETag: change it only while it is still that."),
     "If-None-Match": ({"type": "string"}, "An ETag that is known: 304 while it is still that."),
@@ -119,8 +122,10 @@ REQUEST_HEADERS = {
     ),
     "Prefer": (
         {"type": "string"},
-        "`wait=N`: answer when it is done, if that is within N seconds (at most 60). `return=minimal`: without links. "
-        "What is not understood is passed over.",
+        (
+            "`wait=N`: answer when it is done, if that is within N seconds (at most 60)."
+            " `return=minimal`: without links. What is not understood is passed over."
+        ),
     ),
 }
 ANSWER_HEADERS = {
@@ -237,8 +242,14 @@ def document() -> dict[str, Any]:
         "webhooks": dict(_webhooks(schemas)),
         "components": {
             "schemas": schemas.components(),
-            "responses": {_component(kinds): _problem_response(kinds) for kinds in _answered()}
-            | {OTHER: _problem("Something else does not fit: `type` and `detail` say what.", [])},
+            "responses": (
+                {_component(kinds): _problem_response(kinds) for kinds in _answered()}
+                | {
+                    OTHER: _problem(
+                        "Something else does not fit: `type` and `detail` say what.", []
+                    )
+                }
+            ),
             "headers": {
                 name: {"description": about, "required": name in ALWAYS, "schema": schema}
                 for name, (schema, about) in ANSWER_HEADERS.items()

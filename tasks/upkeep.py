@@ -12,10 +12,9 @@ from roadmap.exchange import account_export
 from roadmap.lifecycle import account_deletion, link_status, rescue, trash
 from roadmap.operations import audit_log, log_retention, metrics_store, task_stats
 from roadmap.webhooks import settings
-from tasks.content import look_after_links
 from tasks.dispatcher import send
 from tasks.queue_admin import queue_states
-from tasks.queues import content_queue, job, logs_queue
+from tasks.queues import REGISTRY, content_queue, job, logs_queue
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ def rescue_overdue() -> None:
         logger.warning("the queues are not measured this minute: %s", error)
     try:  # by a worker of contents, when it has little else to do
         if link_status.is_anything_due() and content_queue.storage.stats().ready < rescue.FEW:
-            content_queue.enqueue(look_after_links.s())
+            content_queue.enqueue(REGISTRY["look_after_links"].s())
     except BROKER_AWAY as error:
         logger.warning("links are looked after in a moment: %s", error)
     try:

@@ -88,5 +88,6 @@ def transition(
         return row
     status = get_owned(owner_id, roadmap_id).status
     raise Conflict(
-        f"A roadmap that is {status} cannot be {verb}; only one that is {' or '.join(sorted(among))}."
+        f"A roadmap that is {status} cannot be {verb}; only one that is"
+        f" {' or '.join(sorted(among))}."
     )

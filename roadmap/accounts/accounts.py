@@ -116,7 +116,8 @@ class ToBeDeleted(Conflict):
     def __init__(self, delete_at: datetime) -> None:
         at = delete_at.isoformat(timespec="seconds")
         super().__init__(
-            f'This account will be deleted at {at}. To restore it, log in with "restore": true before then.'
+            f'This account will be deleted at {at}. To restore it, log in with "restore": true'
+            " before then."
         )
         self.delete_at = delete_at
 

@@ -37,7 +37,10 @@ class KeyRequest(BaseModel, extra="forbid"):
     )
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=len(Scope))] = Field(
         (Scope.read,),
-        description="What it may do: `read`, `write`, for observers and administrators `observe`, for administrators `admin`.",
+        description=(
+            "What it may do: `read`, `write`, for observers and administrators `observe`, for"
+            " administrators `admin`."
+        ),
     )
     expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE), WHOLE] = Field(
         90, description="Days for which it is valid."

@@ -45,8 +45,10 @@ class NotesRequest(BaseModel):
     )
     base: Annotated[str, Field(max_length=64)] | None = Field(
         None,
-        description="The `notes_tag` that was read: only if the notes are still those. "
-        "Null: whatever is there.",
+        description=(
+            "The `notes_tag` that was read: only if the notes are still those. "
+            "Null: whatever is there."
+        ),
     )
 
 
@@ -75,8 +77,10 @@ class AttemptRequest(BaseModel):
         ],
         Field(min_length=1, max_length=MOST_QUESTIONS),
     ] = Field(
-        description="For each question, in order, the indexes of the options that were chosen; "
-        "empty: not answered."
+        description=(
+            "For each question, in order, the indexes of the options that were chosen; "
+            "empty: not answered."
+        )
     )
 
 

@@ -69,8 +69,9 @@ class Schedule(BaseModel):
     hours: int = Field(description="Hours of all concepts that are not skipped.")
     hours_learned: int = Field(description="Hours of those that are done.")
     hours_expected: int = Field(
-        description="Hours that would be learned by now "
-        "if all had gone as planned at the beginning."
+        description=(
+            "Hours that would be learned by now if all had gone as planned at the beginning."
+        )
     )
     planned_end: date = Field(
         description="When it would be learned if all went as planned at the beginning."
@@ -81,8 +82,10 @@ class Schedule(BaseModel):
         description="By how many days the end comes after the deadline; null: there is none."
     )
     hours_per_week_needed: int | None = Field(
-        description="Hours a week that reach the deadline; "
-        "null: there is none, it is over, or nothing is left."
+        description=(
+            "Hours a week that reach the deadline; "
+            "null: there is none, it is over, or nothing is left."
+        )
     )
     stages: list[StageSchedule] = Field(description="In the order of learning.")
     spans: list[ConceptSpan] = Field(

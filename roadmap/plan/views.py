@@ -93,8 +93,9 @@ class CheckedResource(Resource):
     )
     reason: str = Field(
         "",
-        description="Why it is not alive, as a sentence goes on; empty: it is, "
-        "or nobody has looked.",
+        description=(
+            "Why it is not alive, as a sentence goes on; empty: it is, or nobody has looked."
+        ),
     )
 
 

@@ -53,7 +53,10 @@ UncheckedUrl = Annotated[
     Field(
         min_length=1,
         max_length=safe_http.LONGEST_URL,
-        description="Where messages are sent: https, port 443 or from 1024, without user, password and fragment.",
+        description=(
+            "Where messages are sent: https, port 443 or from 1024, without user, password and"
+            " fragment."
+        ),
         examples=["https://example.org/hooks/roadmap"],
     ),
 ]

@@ -30,8 +30,9 @@ class Totals(BaseModel):
     """Of all calls of the model; times (seconds) and retries of the newest 5,000 events, and of what is left of the log."""
 
     seconds: float = Field(
-        description="In which it was being made: "
-        "not those for approval, nor those from an end to a retry."
+        description=(
+            "In which it was being made: not those for approval, nor those from an end to a retry."
+        )
     )
     waited: float = Field(description="Of these, seconds in which nothing was being done for it.")
     approval: float = Field(description="Seconds for which its plan waited for approval.")
