@@ -9,6 +9,7 @@ import peewee
 from core import clock
 from core.db import lock_for_update
 from core.errors import Conflict, InTrash, NotFound
+from models.accounts import Account
 from models.roadmaps import Roadmap
 
 FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)  # before and after every id
@@ -91,3 +92,13 @@ def transition(
         f"A roadmap that is {status} cannot be {verb}; only one that is"
         f" {' or '.join(sorted(among))}."
     )
+
+
+def account_id(owner: str) -> UUID | None:
+    """Return the account id of an email address or id, or None. Needs a session."""
+    try:
+        wanted = Account.id == UUID(owner)
+    except ValueError:
+        wanted = Account.email == owner.strip().lower()
+    found: UUID | None = Account.select(Account.id).where(wanted).scalar()
+    return found

@@ -26,7 +26,7 @@ from core.ids import first_id
 from models.accounts import Account
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap
-from roadmap.accounts.access import newest_of
+from roadmap.accounts.access import account_id, newest_of
 from roadmap.budget.budget import money
 from roadmap.lifecycle import commands
 from roadmap.operations.audit_log import Action, Actor, audited
@@ -302,16 +302,6 @@ def _has_words(text: str) -> Any:
     found = [id_ for (id_,) in Roadmap.select(Roadmap.id).where(condition).limit(RARE + 1).tuples()]
     database.execute_sql("SET LOCAL enable_seqscan = on")
     return condition if len(found) > RARE else Roadmap.id.in_(found)
-
-
-def account_id(owner: str) -> UUID | None:
-    """Return the account id of an email address or id, or None. Needs a session."""
-    try:
-        wanted = Account.id == UUID(owner)
-    except ValueError:
-        wanted = Account.email == owner.strip().lower()
-    found: UUID | None = Account.select(Account.id).where(wanted).scalar()
-    return found
 
 
 def _summary(row: Roadmap, email: str) -> dict[str, Any]:

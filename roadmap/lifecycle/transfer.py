@@ -15,8 +15,8 @@ from core.errors import Conflict, FieldError, Invalid, NotFound
 from core.sanitize import CLEAN
 from models.accounts import Account
 from models.roadmaps import ReviewCard, Roadmap
+from roadmap.accounts.access import account_id
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.lifecycle.admin_queries import account_id
 from roadmap.operations.audit_log import Action, Actor, audited
 from roadmap.plan.views import Owner
 
