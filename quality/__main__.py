@@ -12,9 +12,9 @@ from cli.new import COLUMNS
 from cli.output import CommandFailed
 from core.net.link_probe import Visit
 from quality import links, report, subjects
-from quality.measuring import Comparison, measured
+from quality.measuring import Comparison, FinishedRoadmap, measured
 from quality.report import Report
-from quality.subjects import FinishedRoadmap, NotMeasurable
+from quality.subjects import NotMeasurable
 from roadmap.plan.outline import Level
 
 OFFLINE = (

@@ -6,9 +6,34 @@ from typing import Any
 
 from core.net.link_probe import Visit
 from quality import code_blocks, likeness, links, reading_level
-from quality.subjects import FinishedRoadmap, Subject
 from roadmap.generation import tutorial_lint
-from roadmap.plan.outline import Question, Quiz
+from roadmap.plan.outline import Question, Quiz, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One concept with its parts; None for a part that is missing."""
+
+    key: str
+    title: str
+    language: str  # of all parts but the tutorial
+    tutorial_language: str
+    tutorial: str | None
+    resources: tuple[Resource, ...] | None
+    quiz: Quiz | None
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether its tutorial is in another language than the rest."""
+        return self.tutorial_language.split("-")[0] != self.language.split("-")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRoadmap:
+    """A finished roadmap."""
+
+    name: str
+    concepts: tuple[Subject, ...]
 
 
 @dataclass(frozen=True, slots=True)

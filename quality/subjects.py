@@ -4,13 +4,13 @@ They come from the built-in catalogue, an exported file, or the service.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from cli.api_client import PATIENCE, ROADMAPS, Caller
 from cli.demo import make_roadmap, running_service
+from quality.measuring import FinishedRoadmap, Subject
 from roadmap.exchange.formats.json_ import (
     PortableConcept,
     WrittenQuiz,
@@ -21,46 +21,12 @@ from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import ENGLISH, broken_files, languages, tracks
 from roadmap.generation.context import ConceptBrief, DesignBrief
-from roadmap.plan.outline import (
-    ContentKind,
-    Level,
-    OutlineConcept,
-    Quiz,
-    Resource,
-    Resources,
-    Tutorial,
-)
+from roadmap.plan.outline import ContentKind, Level, OutlineConcept, Quiz, Resources, Tutorial
 from roadmap.plan.schemas import RoadmapRequest
 
 
 class NotMeasurable(Exception):
     """There is nothing to measure, for the reason of the message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """One concept with its parts; None for a part that is missing."""
-
-    key: str
-    title: str
-    language: str  # of all parts but the tutorial
-    tutorial_language: str
-    tutorial: str | None
-    resources: tuple[Resource, ...] | None
-    quiz: Quiz | None
-
-    @property
-    def is_mixed(self) -> bool:
-        """Whether its tutorial is in another language than the rest."""
-        return self.tutorial_language.split("-")[0] != self.language.split("-")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedRoadmap:
-    """A finished roadmap."""
-
-    name: str
-    concepts: tuple[Subject, ...]
 
 
 def of_catalogue(only: str | None = None) -> Iterator[FinishedRoadmap]:

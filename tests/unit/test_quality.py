@@ -17,9 +17,9 @@ from quality import likeness, links, reading_level
 from quality.__main__ import main
 from quality.code_blocks import GRAMMARS, fault, is_code
 from quality.floor import FLOORS, faults
-from quality.measuring import Comparison, ConceptMetrics, measured
+from quality.measuring import Comparison, ConceptMetrics, FinishedRoadmap, Subject, measured
 from quality.report import Report, as_json, summary
-from quality.subjects import FinishedRoadmap, NotMeasurable, Subject, of_catalogue, of_file
+from quality.subjects import NotMeasurable, of_catalogue, of_file
 from roadmap.generation.catalogue.loader import tracks
 from roadmap.generation.tutorial_lint import CodeBlock
 from roadmap.plan.outline import Question, Quiz
