@@ -44,7 +44,7 @@ PROCESSES = (
         new="            self.storage.acknowledge(claim)\n            return task",
         lost="What a worker was doing when it died is not begun again by the next one.",
         found_by=(
-            "tests/integration/test_reliable_queue.py::TestStopping::test_what_is_interrupted_is_handed_back_at_once",
+            "tests/integration/reliable_queue/test_reliable_queue.py::TestStopping::test_what_is_interrupted_is_handed_back_at_once",
         ),
     ),
     Fault(
@@ -54,7 +54,7 @@ PROCESSES = (
         new="ARGV[8], 'EX', ARGV[2])",
         lost="A consumer that died counts as alive for hours, and nobody takes over what it held.",
         found_by=(
-            "tests/integration/test_storage_contract.py::TestTakingOver::test_a_silent_consumers_messages_are_taken_over_and_a_beating_ones_are_not",
+            "tests/integration/reliable_queue/test_storage_contract.py::TestTakingOver::test_a_silent_consumers_messages_are_taken_over_and_a_beating_ones_are_not",
         ),
     ),
     Fault(
@@ -64,7 +64,7 @@ PROCESSES = (
         new="",
         lost="After each deployment, what was being written waits for its lease to run out.",
         found_by=(
-            "tests/unit/test_leases.py::TestHandingBack::test_a_consumer_whose_grace_is_over_hands_back_the_rows_of_its_tasks",
+            "tests/unit/roadmap/lifecycle/test_leases.py::TestHandingBack::test_a_consumer_whose_grace_is_over_hands_back_the_rows_of_its_tasks",
         ),
     ),
     Fault(
@@ -73,7 +73,7 @@ PROCESSES = (
         old="        self._signal_actions[signal.SIGHUP] = (False, True)\n",
         new="",
         lost="A consumer that hears SIGHUP is restarted without its end: its last records are lost.",
-        found_by=("tests/unit/test_launch.py",),
+        found_by=("tests/unit/core/test_run_service.py",),
     ),
     Fault(
         name="shell-stays-above-the-service",
@@ -82,7 +82,7 @@ PROCESSES = (
         new="python -m core.startup.run_service",
         lost="SIGTERM ends the shell and not the service, which is killed in its work.",
         found_by=(
-            "tests/integration/test_entrypoint.py::test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_and_ends_with_zero",
+            "tests/integration/startup/test_entrypoint.py::test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_and_ends_with_zero",
         ),
     ),
     Fault(
@@ -91,7 +91,7 @@ PROCESSES = (
         old='"huey_consumer", "-q", "-g", "TERM", "-t",',
         new='"huey_consumer", "-q", "-t",',
         lost="At each deployment what is being written is broken off, and paid for once more.",
-        found_by=("tests/unit/test_launch.py",),
+        found_by=("tests/unit/core/test_run_service.py",),
     ),
     Fault(
         name="stopped-unit-counts-as-failed",
@@ -110,7 +110,7 @@ PROCESSES = (
         new="",
         lost="What a worker recorded in its last moment is in no log.",
         found_by=(
-            "tests/unit/test_execution_log.py::TestClosing::test_a_process_that_just_ends_has_stored_what_it_recorded",
+            "tests/unit/roadmap/operations/test_execution_log.py::TestClosing::test_a_process_that_just_ends_has_stored_what_it_recorded",
         ),
     ),
     Fault(
@@ -119,7 +119,7 @@ PROCESSES = (
         old="        database.close_idle()  # they lead to the same server\n",
         new="",
         lost="After a failover one request after the other fails, for each old connection.",
-        found_by=("tests/integration/test_postgres_pool.py",),
+        found_by=("tests/integration/startup/test_postgres_pool.py",),
     ),
     Fault(
         name="migrations-without-a-lock",
@@ -128,7 +128,7 @@ PROCESSES = (
         new="",
         lost="Of several instances that start at once some fail in the middle of a migration.",
         found_by=(
-            "tests/integration/test_entrypoint.py::test_three_apis_that_start_at_once_migrate_once_and_all_serve",
+            "tests/integration/startup/test_entrypoint.py::test_three_apis_that_start_at_once_migrate_once_and_all_serve",
         ),
     ),
     Fault(
@@ -138,7 +138,7 @@ PROCESSES = (
         new='ISOLATION LEVEL READ COMMITTED")\n        try:',
         lost="Two who change the same thing at once overwrite each other in spite of If-Match.",
         found_by=(
-            "tests/integration/test_postgres_pool.py::test_what_somebody_else_has_changed_since_it_was_read_is_not_overwritten",
+            "tests/integration/startup/test_postgres_pool.py::test_what_somebody_else_has_changed_since_it_was_read_is_not_overwritten",
         ),
     ),
     Fault(
@@ -148,7 +148,7 @@ PROCESSES = (
         new="        poll_seconds: float = 0.1,",
         lost="An idle service costs money where Redis is billed by the command.",
         found_by=(
-            "tests/integration/test_storage_contract.py::test_an_idle_consumer_asks_redis_seldom",
+            "tests/integration/reliable_queue/test_storage_contract.py::test_an_idle_consumer_asks_redis_seldom",
         ),
     ),
     Fault(
@@ -170,7 +170,7 @@ WORK = (
         new="    sender.submit(steps)",
         lost="A worker looks for what is not there yet, and the work waits for rescue.",
         found_by=(
-            "tests/unit/test_idempotency.py::TestEverythingElse::test_the_work_of_a_decision_is_sent_once_it_is_committed",
+            "tests/unit/web/test_idempotency.py::TestEverythingElse::test_the_work_of_a_decision_is_sent_once_it_is_committed",
         ),
     ),
     Fault(
@@ -179,7 +179,7 @@ WORK = (
         old="where(table.id == row_id, table.lease_token == token)\n    rows: list[Row]",
         new="where(table.id == row_id)\n    rows: list[Row]",
         lost="A worker that was given up overwrites what its successor has written.",
-        found_by=("tests/unit/test_leases.py",),
+        found_by=("tests/unit/roadmap/lifecycle/test_leases.py",),
     ),
     Fault(
         name="answer-dropped-while-the-database-is-away",
@@ -188,7 +188,7 @@ WORK = (
         new="            if monotonic() < deadline:",
         lost="What a model has answered is thrown away when the database restarts.",
         found_by=(
-            "tests/unit/test_leases.py::TestSaving::test_a_save_is_repeated_while_the_database_is_away",
+            "tests/unit/roadmap/lifecycle/test_leases.py::TestSaving::test_a_save_is_repeated_while_the_database_is_away",
         ),
     ),
     Fault(
@@ -197,7 +197,7 @@ WORK = (
         old="    if fault.lasting or content.attempts >= settings.max_attempts:",
         new="    if fault.lasting:",
         lost="A part that a model cannot write is tried for ever, and its roadmap never ends.",
-        found_by=("tests/unit/test_building.py::TestFaults",),
+        found_by=("tests/unit/roadmap/lifecycle/test_jobs.py::TestFaults",),
     ),
     Fault(
         name="trash-never-emptied",
@@ -205,7 +205,7 @@ WORK = (
         old="        trash.purge_expired()\n",
         new="",
         lost="What somebody has thrown away stays for ever, although they were told thirty days.",
-        found_by=("tests/unit/test_trash.py",),
+        found_by=("tests/unit/roadmap/lifecycle/test_trash.py",),
     ),
     Fault(
         name="index-left-out",
@@ -213,7 +213,9 @@ WORK = (
         old='    "roadmap_owner_id_status_id": "roadmap (owner_id, status, id)",\n',
         new="",
         lost="The list of roadmaps in one state becomes slower with each roadmap of anybody.",
-        found_by=("tests/integration/test_list_plans.py::test_a_list_looks_at_what_it_shows",),
+        found_by=(
+            "tests/integration/roadmap/test_list_plans.py::test_a_list_looks_at_what_it_shows",
+        ),
     ),
     Fault(
         name="backup-without-cards",
@@ -222,7 +224,7 @@ WORK = (
         new='EXPORTS = ("account_export", "export_piece", "review_card")',
         lost="After a restore nobody's questions come back: what was learned is forgotten.",
         found_by=(
-            "tests/unit/test_commands.py::test_nothing_but_what_is_made_again_is_left_out_of_a_backup",
+            "tests/unit/cli/test_commands.py::test_nothing_but_what_is_made_again_is_left_out_of_a_backup",
         ),
     ),
     Fault(
@@ -231,7 +233,7 @@ WORK = (
         old="ProcessMetrics.last_batch < peewee.EXCLUDED.last_batch",
         new="ProcessMetrics.last_batch <= peewee.EXCLUDED.last_batch",
         lost="After an outage of the database the counts of requests and costs are too high.",
-        found_by=("tests/unit/test_measures.py::TestSaving",),
+        found_by=("tests/unit/roadmap/operations/test_metrics_store.py::TestSaving",),
     ),
 )
 
@@ -254,7 +256,7 @@ ANSWERS = (
         new="key.encode()",
         lost="Who sends the Idempotency-Key of somebody else gets their answer, or none.",
         found_by=(
-            "tests/unit/test_idempotency.py::TestKeeping::test_a_key_is_that_of_its_account_alone",
+            "tests/unit/web/test_idempotency.py::TestKeeping::test_a_key_is_that_of_its_account_alone",
         ),
     ),
     Fault(
@@ -263,7 +265,7 @@ ANSWERS = (
         old="{**given, 'cursor': cursor}",
         new="{'cursor': cursor}",
         lost="The second page of a list shows what was filtered out on the first.",
-        found_by=("tests/unit/test_conditional.py::TestPaging",),
+        found_by=("tests/unit/web/http/test_etags.py::TestPaging",),
     ),
     Fault(
         name="etag-ignored",
@@ -271,7 +273,7 @@ ANSWERS = (
         old="check_match(call.request, tag_of(self.current(call)))",
         new="pass",
         lost="Who changes something with If-Match overwrites what they have not seen.",
-        found_by=("tests/unit/test_conditional.py",),
+        found_by=("tests/unit/web/http/test_etags.py",),
     ),
     Fault(
         name="neighbours-may-send-forms",
@@ -288,7 +290,7 @@ ANSWERS = (
         new='f"event: {event.type}',
         lost="A browser whose stream was cut sees everything from the beginning once more.",
         found_by=(
-            "tests/integration/test_main_job.py::test_events_are_numbered_without_gaps_and_resume_after_the_last_one_seen",
+            "tests/integration/web/test_main_job.py::test_events_are_numbered_without_gaps_and_resume_after_the_last_one_seen",
         ),
     ),
     Fault(
@@ -298,7 +300,7 @@ ANSWERS = (
         new='    *("table", "thead", "tbody", "tr", "img"),',
         lost="A tutorial runs a script in the browser of its reader once a rule forgets to escape.",
         found_by=(
-            "tests/unit/test_prose.py::TestText::test_a_tag_from_a_mistake_of_the_renderer_is_left_out",
+            "tests/unit/web/pages/test_markdown_html.py::TestText::test_a_tag_from_a_mistake_of_the_renderer_is_left_out",
         ),
     ),
     Fault(
@@ -325,7 +327,7 @@ ANSWERS = (
         old="request.method, path, place",
         new="request.method, request.scope['path'], place",
         lost="Who reads the log can open what somebody has shared with a friend.",
-        found_by=("tests/unit/test_sharing.py::TestRefused",),
+        found_by=("tests/unit/roadmap/exchange/test_share_links.py::TestRefused",),
     ),
     Fault(
         name="model-library-in-every-process",
@@ -334,7 +336,7 @@ ANSWERS = (
         new="import httpx2\nimport openai\n",
         lost="The API takes 24 MB and half a second more, which the smallest plan does not have.",
         found_by=(
-            "tests/unit/test_layers.py::test_openai_is_not_loaded_by_a_process_that_calls_no_model",
+            "tests/unit/repository/test_layers.py::test_openai_is_not_loaded_by_a_process_that_calls_no_model",
         ),
     ),
     Fault(
@@ -344,7 +346,7 @@ ANSWERS = (
         new='"number": (r"[1-9][0-9]*"',
         lost="An address with a long number is answered with an error of the server.",
         found_by=(
-            "tests/unit/test_decisions_http.py::test_a_number_that_no_revision_can_have_is_not_found",
+            "tests/unit/web/api/test_commands.py::test_a_number_that_no_revision_can_have_is_not_found",
         ),
     ),
 )
@@ -358,7 +360,7 @@ DOMAIN = (
         new="    ReviewRating.hard: fsrs.Rating.Good,",
         lost="What was hard to remember comes back too late, and is forgotten by then.",
         found_by=(
-            "tests/unit/test_memory.py::test_it_is_what_fsrs_says_however_often_it_is_taken_apart",
+            "tests/unit/roadmap/learning/test_spaced_repetition.py::test_it_is_what_fsrs_says_however_often_it_is_taken_apart",
         ),
     ),
     Fault(
@@ -367,7 +369,7 @@ DOMAIN = (
         old="    within = (sum_ + most <= limit,) if limit else ()",
         new="    within = (sum_ <= limit,) if limit else ()",
         lost="Roadmaps cost more than their budget.",
-        found_by=("tests/unit/test_spending.py",),
+        found_by=("tests/unit/roadmap/budget/test_budget.py",),
     ),
     Fault(
         name="signature-over-other-bytes",
@@ -375,7 +377,7 @@ DOMAIN = (
         old='f"{delivery_id}.{timestamp}.{payload}".encode()',
         new='f"{timestamp}.{payload}".encode()',
         lost="Receivers that check the signature as the specification says refuse every webhook.",
-        found_by=("tests/unit/test_webhooks.py::TestSigning",),
+        found_by=("tests/unit/roadmap/webhooks/test_webhooks.py::TestSigning",),
     ),
     Fault(
         name="month-by-the-clock-of-the-machine",
@@ -383,7 +385,7 @@ DOMAIN = (
         old='    return f"{now.astimezone(UTC):%Y-%m}"',
         new='    return f"{now.astimezone():%Y-%m}"',
         lost="East of Greenwich the budget of a month begins hours too early.",
-        found_by=("tests/unit/test_spending.py::TestMonths",),
+        found_by=("tests/unit/roadmap/budget/test_budget.py::TestMonths",),
     ),
     Fault(
         name="deadline-in-english-only",
@@ -391,7 +393,7 @@ DOMAIN = (
         old='texts.gettext("Deadline: %(title)s") % {"title": name}',
         new='f"Deadline: {name}"',
         lost="In the calendar of a Chinese reader the deadline is in English.",
-        found_by=("tests/unit/test_texts.py",),
+        found_by=("tests/unit/scripts/test_texts.py",),
     ),
     Fault(
         name="doctor-always-content",
@@ -400,7 +402,7 @@ DOMAIN = (
         new="raise click.exceptions.Exit(Exit.ok)",
         lost="A deployment that asks the doctor goes on although the database is not there.",
         found_by=(
-            "tests/integration/test_operators_commands.py::test_a_wrong_database_url_is_told_by_its_cause",
+            "tests/integration/cli/test_operators_commands.py::test_a_wrong_database_url_is_told_by_its_cause",
         ),
     ),
     Fault(
@@ -410,7 +412,7 @@ DOMAIN = (
         new="    return any(host_of(url).endswith(host) for host in official_hosts())",
         lost="A link to not-arxiv.org counts as one to the archive of papers.",
         found_by=(
-            "tests/unit/test_quality.py::TestMeasures::test_an_official_host_is_named_with_its_publisher",
+            "tests/unit/quality/test_quality.py::TestMeasures::test_an_official_host_is_named_with_its_publisher",
         ),
     ),
 )

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from roadmap.generation.llm.client import ModelClient
-from tests.integration.test_model_generator import ANALYSED, SOUND, WRITTEN
+from tests.integration.roadmap.test_model_generator import ANALYSED, SOUND, WRITTEN
 from tests.servers import Redis
 from tests.stack import Stack, embedded_stack, running, server_stack
 

@@ -1,0 +1,313 @@
+"""Limits on roadmaps that are being made, for whatever starts work, on both databases."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from core import clock
+from core.db import SerializationConflict, session, settings, transaction
+from core.errors import RateLimited, RoadmapError, Unavailable
+from core.ids import new_id
+from models.accounts import Account
+from models.roadmaps import Concept, Content, Revision, Roadmap, RoadmapEvent
+from roadmap.exchange.import_validation import RoadmapFile
+from roadmap.exchange.importer import imported
+from roadmap.lifecycle import commands, trash
+from roadmap.lifecycle import create as create_
+from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.plan.edits import AddConcept, Remove, Rewrite
+from roadmap.plan.jobs import Job
+from roadmap.plan.outline import ContentKind
+from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.statuses import RoadmapStatus
+from tests.integration.logbook import MODES, own_database
+from tests.portables import FIRST, SECOND, small, whole
+from tests.stack import GOAL
+from tests.unit.roadmap.lifecycle.test_jobs import rows
+
+OWNER, OTHER = new_id(), new_id()
+MADE = ("queued", "planning", "building")
+Decide = Callable[[UUID], object]
+
+
+@pytest.fixture(scope="module", params=MODES)
+def base(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    server = request.getfixturevalue("postgres") if request.param == "server" else None
+    with own_database(tmp_path_factory.mktemp("unfinished"), server):
+        yield
+
+
+@pytest.fixture
+def limit(base: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Change the limits; at first an account may have one roadmap that is being made. Nobody has any."""
+    with transaction():
+        Account.delete().execute()  # everything else hangs on an account
+        for id_ in (OWNER, OTHER):
+            Account.create(
+                id=id_, email=f"{id_}@example.org", password_hash="", created_at=clock.now()
+            )
+
+    def change(unfinished: int = 1, queued: int = 1000) -> None:
+        changed = {"most_unfinished_roadmaps": unfinished, "most_queued_roadmaps": queued}
+        monkeypatch.setattr(create_, "settings", settings.model_copy(update=changed))
+
+    change()
+    return change
+
+
+def brought_in(document: dict[str, Any] | None = None) -> UUID:
+    """A roadmap that nobody works on; by default without some of its parts."""
+    return imported(OWNER, RoadmapFile.model_validate(document or small())).roadmap.id
+
+
+def create(owner: UUID = OWNER) -> UUID:
+    """A roadmap that waits for a worker. Raises what refuses it."""
+    (result,) = create_many([new_roadmap(owner, RoadmapRequest(goal=GOAL))])
+    if isinstance(result, Exception):
+        raise result
+    assert isinstance(result, Job)
+    return result.id
+
+
+def set_status(roadmap_id: UUID, status: str, **changes: Any) -> None:
+    with transaction():
+        Roadmap.update(status=status, **changes).where(Roadmap.id == roadmap_id).execute()
+
+
+def under_way(owner: UUID = OWNER) -> int:
+    with session():
+        return int(Roadmap.select().where(Roadmap.owner == owner, Roadmap.status.in_(MADE)).count())
+
+
+def concept_of(roadmap_id: UUID, key: str = SECOND) -> UUID:
+    with session():
+        return Concept.get(Concept.roadmap == roadmap_id, Concept.key == key).id  # type: ignore[no-any-return]
+
+
+def everything() -> dict[str, Any]:
+    return {
+        table.__name__: rows(table) for table in (Roadmap, Revision, Concept, Content, RoadmapEvent)
+    }
+
+
+ADDED = AddConcept(
+    op="add_concept", module="parts", title="Oven", description="Heat.", hours=1, difficulty=1
+)
+
+
+def ready() -> UUID:
+    return brought_in(whole())
+
+
+def without_plan() -> UUID:
+    """It failed before it had a plan."""
+    roadmap_id = create()
+    set_status(roadmap_id, "failed")
+    return roadmap_id
+
+
+def in_review() -> UUID:
+    roadmap_id = brought_in()
+    with transaction():
+        Content.update(status="pending").where(
+            Content.roadmap == roadmap_id, Content.status == "failed"
+        ).execute()
+    set_status(roadmap_id, "awaiting_review", review=True, contents_failed=0)
+    return roadmap_id
+
+
+def edited_since() -> UUID:
+    """An earlier revision has a concept that the plan has no more, whose parts are not written."""
+    roadmap_id = ready()
+    commands.edit(OWNER, roadmap_id, [ADDED], None)
+    commands.cancel(OWNER, roadmap_id)
+    with session():
+        key = next(
+            each.key
+            for each in Concept.select().where(Concept.roadmap == roadmap_id)
+            if each.title == "Oven"
+        )
+    commands.edit(OWNER, roadmap_id, [Remove(op="remove", what="concept", key=key)], None)
+    return roadmap_id
+
+
+STARTS: dict[str, tuple[Callable[[], UUID], Decide]] = {
+    "retry": (brought_in, lambda id_: commands.retry(OWNER, id_)),
+    "retry without a plan": (without_plan, lambda id_: commands.retry(OWNER, id_)),
+    "retry a part": (
+        brought_in,
+        lambda id_: commands.retry_part(OWNER, id_, concept_of(id_), ContentKind.quiz),
+    ),
+    "regenerate": (
+        ready,
+        lambda id_: commands.regenerate(OWNER, id_, concept_of(id_), ContentKind.quiz, "Shorter."),
+    ),
+    "revise": (ready, lambda id_: commands.revise(OWNER, id_, "Less theory.")),
+    "revise in review": (in_review, lambda id_: commands.revise(OWNER, id_, "Less theory.")),
+    "edit": (ready, lambda id_: commands.edit(OWNER, id_, [ADDED], None)),
+    "restore": (edited_since, lambda id_: commands.restore(OWNER, id_, 2)),
+    "approve": (in_review, lambda id_: commands.approve(OWNER, id_, None)),
+}
+EACH = pytest.mark.parametrize(("prepare", "decide"), STARTS.values(), ids=STARTS)
+
+
+@EACH
+def test_an_account_at_its_limit_starts_no_more_work(
+    limit: Callable[..., None], prepare: Callable[[], UUID], decide: Decide
+) -> None:
+    roadmap_id = prepare()
+    other = create()
+    before = everything()
+    with pytest.raises(RateLimited, match="1 of your roadmaps are being made already") as refused:
+        decide(roadmap_id)
+    assert refused.value.retry_after == 60
+    assert everything() == before
+    commands.cancel(OWNER, other)
+    decide(roadmap_id)
+    assert under_way() == 1
+
+
+@EACH
+def test_work_of_other_accounts_does_not_count(
+    limit: Callable[..., None], prepare: Callable[[], UUID], decide: Decide
+) -> None:
+    roadmap_id = prepare()
+    create(OTHER)
+    decide(roadmap_id)
+    assert (under_way(), under_way(OTHER)) == (1, 1)
+
+
+@EACH
+def test_where_too_many_wait_for_a_worker_no_work_is_started(
+    limit: Callable[..., None], prepare: Callable[[], UUID], decide: Decide
+) -> None:
+    roadmap_id = prepare()
+    create(OTHER)
+    limit(unfinished=100, queued=1)
+    before = everything()
+    with pytest.raises(Unavailable, match="1 roadmaps wait for a worker already") as refused:
+        decide(roadmap_id)
+    assert refused.value.retry_after == 30
+    assert everything() == before
+    limit(unfinished=100, queued=2)
+    decide(roadmap_id)
+
+
+def test_a_roadmap_that_is_being_made_does_not_count_against_its_own_change(
+    limit: Callable[..., None],
+) -> None:
+    roadmap_id = brought_in()
+    commands.retry_part(OWNER, roadmap_id, concept_of(roadmap_id), ContentKind.quiz)
+    limit(queued=1)
+    create(OTHER)
+    commands.retry_part(OWNER, roadmap_id, concept_of(roadmap_id), ContentKind.resources)
+    commands.regenerate(
+        OWNER, roadmap_id, concept_of(roadmap_id, FIRST), ContentKind.quiz, "Shorter."
+    )
+    commands.edit(OWNER, roadmap_id, [ADDED], None)
+    assert under_way() == 1
+
+
+def test_what_starts_no_work_is_free(limit: Callable[..., None]) -> None:
+    complete, partial, thrown = ready(), brought_in(), brought_in()
+    trash.put(OWNER, thrown)
+    create()
+    commands.edit(
+        OWNER, complete, [Rewrite(op="rewrite", what="concept", key=SECOND, hours=5)], None
+    )
+    commands.restore(OWNER, complete, 1)
+    trash.restore(OWNER, thrown)
+    brought_in(whole())
+    assert under_way() == 1
+    with session():
+        assert Roadmap.get_by_id(partial).status == RoadmapStatus.partial
+
+
+def test_in_the_trash_nothing_is_being_made(limit: Callable[..., None]) -> None:
+    roadmap_id = brought_in()
+    commands.retry(OWNER, roadmap_id)
+    trash.put(OWNER, roadmap_id)
+    create()
+    trash.restore(OWNER, roadmap_id)
+    with pytest.raises(RateLimited):
+        commands.retry(OWNER, roadmap_id)
+
+
+def test_an_account_at_its_limit_brings_in_nothing_that_is_unfinished(
+    limit: Callable[..., None],
+) -> None:
+    create()
+    before = everything()
+    with pytest.raises(RateLimited):
+        brought_in()
+    limit(unfinished=100, queued=1)
+    with pytest.raises(Unavailable):
+        brought_in()
+    assert everything() == before
+
+
+def test_work_of_the_service_itself_is_not_refused(limit: Callable[..., None]) -> None:
+    roadmap_id = ready()
+    create()
+    with session():
+        resources = Content.get(
+            Content.concept == concept_of(roadmap_id), Content.kind == ContentKind.resources
+        )
+    commands.replace_links(OWNER, roadmap_id, resources.id)
+    assert under_way() == 2
+
+
+def at_once(acts: Sequence[Callable[[], object]]) -> Counter[str]:
+    """What each has got, by name: nothing, or its error."""
+    got: list[str] = []
+    together = threading.Barrier(len(acts))
+
+    def run(act: Callable[[], object]) -> None:
+        together.wait()
+        try:
+            act()
+            got.append("done")
+        except (RoadmapError, SerializationConflict) as error:
+            got.append(type(error).__name__)
+
+    running = [threading.Thread(target=run, args=(act,)) for act in acts]
+    for each in running:
+        each.start()
+    for each in running:
+        each.join()
+    return Counter(got)
+
+
+def test_of_retries_at_once_as_many_start_as_there_is_room_for(limit: Callable[..., None]) -> None:
+    ids = [brought_in() for _ in range(6)]
+    limit(unfinished=2)
+    assert at_once([lambda id_=id_: commands.retry(OWNER, id_) for id_ in ids]) == {
+        "done": 2,
+        "RateLimited": 4,
+    }  # type: ignore[misc]
+    assert under_way() == 2
+
+
+def test_of_conditional_retries_at_once_none_counts_what_was_before(
+    limit: Callable[..., None],
+) -> None:
+    """Each looks at everything as it was at its beginning, as a request with If-Match does."""
+    ids = [brought_in() for _ in range(6)]
+    looked = threading.Barrier(len(ids))
+
+    def retry(roadmap_id: UUID) -> None:
+        with transaction(as_it_was=True):
+            with suppress(threading.BrokenBarrierError):
+                Roadmap.get_by_id(roadmap_id)
+                looked.wait(0.5)  # on SQLite one comes after the other
+            commands.retry(OWNER, roadmap_id)
+
+    got = at_once([lambda id_=id_: retry(id_) for id_ in ids])  # type: ignore[misc]
+    assert got["done"] == under_way() == 1

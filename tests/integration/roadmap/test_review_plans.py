@@ -1,0 +1,133 @@
+"""What a review reads where there are many cards, most of them of others: what it shows, and not what there is."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from benchmarks.growth.plans import most_rows
+from core import clock
+from core.db import database, session, transaction
+from models.accounts import Account
+from models.roadmaps import Concept, Roadmap
+from roadmap.learning import reviews
+from roadmap.learning.continue_learning import NEWEST, onward
+from tests.integration.logbook import own_database
+from tests.integration.roadmap.test_reviews import made
+from tests.servers import Postgres
+
+ACCOUNTS, ROADMAPS, CARDS = 4, 25, 400  # of each one before
+CONCEPTS = 40  # of a roadmap
+LIMIT = 20
+FILL = """INSERT INTO review_card (id, owner_id, roadmap_id, concept_id, question, version, number, state, reviews, lapses,
+    due_at, created_at) SELECT gen_random_uuid(), r.owner_id, r.id, c.id, md5(n::text), 1, n %% 4, 1, 0, 0,
+    now() AT TIME ZONE 'UTC' + (%s - n) * interval '1 minute', now() FROM roadmap r JOIN concept c ON c.roadmap_id = r.id,
+    generate_series(1, %s) AS n"""
+SAME = "roadmap_id, module_id, title, description, hours, week, difficulty, prerequisites, outcomes, position, notes, removed"
+MORE = f"""INSERT INTO concept (id, key, progress, {SAME})
+    SELECT gen_random_uuid(), 'c' || n::text, progress, {SAME} FROM concept, generate_series(2, %s) AS n"""
+TABLES = (
+    "account",
+    "roadmap",
+    "stage",
+    "module",
+    "concept",
+    "content",
+    "content_version",
+    "review_card",
+)
+
+
+@pytest.fixture(scope="module")
+def reader(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """Three of four of whose cards are due."""
+    with own_database(tmp_path_factory.mktemp("cards"), postgres):
+        with transaction():
+            now = clock.now()
+            people = [
+                Account.create(email=f"{n}@example.org", password_hash="", created_at=now)
+                for n in range(ACCOUNTS)
+            ]
+        for number in range(ACCOUNTS * ROADMAPS):
+            made(people[number % ACCOUNTS])
+        with transaction():
+            database.execute_sql(FILL, (CARDS // 4, CARDS))
+        with session():
+            for table in TABLES:
+                database.execute_sql(f"ANALYZE {table}")
+        yield people[0]
+
+
+def looked_at(run: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> int:
+    """The most rows that one of its statements looks at in one place."""
+    sent: list[tuple[str, Any]] = []
+    execute = type(database.obj).execute_sql
+
+    def noted(self: Any, sql: str, params: Any = None) -> Any:
+        sent.append((sql, params))
+        return execute(self, sql, params)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(database.obj), "execute_sql", noted)
+        run()
+    found = []
+    for sql, params in sent:
+        if sql.startswith("SELECT"):
+            with session():
+                [(plan,)] = database.execute_sql(
+                    f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params
+                ).fetchall()
+            found.append(
+                most_rows((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
+            )
+    return max(found)
+
+
+def test_one_question_is_found_without_looking_at_the_others(
+    reader: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(reviews.list_due(reader.id, limit=LIMIT).items) == LIMIT
+    assert reviews.list_due(reader.id, limit=LIMIT).due == reviews.MOST_COUNTED
+    most = looked_at(lambda: reviews.list_due(reader.id, limit=LIMIT), monkeypatch)
+    assert most <= 2 * reviews.MOST_COUNTED
+
+
+@pytest.fixture(scope="module")
+def learner(reader: Account) -> Account:
+    """The same, when roadmaps have many concepts."""
+    with transaction():
+        database.execute_sql(MORE, (CONCEPTS,))
+    with session():
+        database.execute_sql("ANALYZE concept")
+    return reader
+
+
+def test_where_one_goes_on_is_found_among_the_newest(
+    learner: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(onward(learner.id, limit=3)) == 3
+    assert looked_at(lambda: onward(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS
+    assert NEWEST < ROADMAPS
+
+
+def test_what_was_learned_last_is_found_without_looking_at_the_rest(
+    learner: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transaction():
+        Concept.update(progress="learning", progress_at=clock.now()).execute()
+        oldest = (
+            Roadmap.select(Roadmap.id)
+            .where(Roadmap.owner == learner.id)
+            .order_by(Roadmap.id)
+            .limit(1)
+            .scalar()
+        )
+        Concept.update(progress_at=clock.now() + timedelta(minutes=1)).where(
+            Concept.roadmap == oldest
+        ).execute()
+    with session():
+        database.execute_sql("ANALYZE concept")
+    assert onward(learner.id, limit=3)[0].id == oldest
+    assert looked_at(lambda: onward(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS

@@ -1,0 +1,372 @@
+"""What real processes tell who watches them: the same counts whichever of them is asked, from several workers, replicas and
+queues; logs for machines; and one trace through all of it.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from tests.browser.teacher import Teacher, teaching
+from tests.chaos.checks import rows
+from tests.integration.provider import MODEL, Handler
+from tests.receiver import Receiver, receiving, status
+from tests.servers import Postgres, Redis, free_port
+from tests.stack import NO_TLS, Service, Stack, answer_to, embedded_stack, running, server_stack
+from tests.unit.documents.test_monitoring_page import EXPRESSIONS, names_in
+from tests.waiting import wait_until
+
+SENT = 60  # requests
+REQUESTS = "roadmap_http_requests_total"
+RUNS = {
+    "plan_roadmap done": 1,
+    "build_content done": 18,
+    "deliver_webhook done": 1,
+}  # of a roadmap with six concepts
+
+
+class Asked(Teacher):
+    """Remembers of which trace it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.traceparents: list[str | None] = []
+
+    def answer(self, handler: Handler) -> None:
+        self.traceparents.append(handler.headers.get("traceparent"))
+        super().answer(handler)
+
+
+@pytest.fixture(scope="module")
+def teacher() -> Iterator[Asked]:
+    made = Asked()
+    with teaching(made):
+        yield made
+
+
+@pytest.fixture(scope="module", params=["embedded", "server"])
+def watched(
+    request: pytest.FixtureRequest, teacher: Asked, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """The service with a model, and an API of two processes."""
+    folder = tmp_path_factory.mktemp(f"watched-{request.param}")
+    environment = {
+        **{
+            "OPENAI_API_KEY": "sk-test",
+            "OPENAI_BASE_URL": teacher.url,
+            "OPENAI_MODEL": MODEL,
+            "MODEL_PRICES": f"{MODEL}=1/2",
+        },
+        **{
+            "API_WORKERS": "2",
+            "WEBHOOK_NETWORKS": "127.0.0.0/8",
+            "LOG_FORMAT": "json",
+            "LOG_LEVEL": "debug",
+        },
+    }
+    if request.param == "embedded":
+        stack = embedded_stack(folder, **environment)
+    else:
+        postgres: Postgres = request.getfixturevalue("postgres")
+        broker: Redis = request.getfixturevalue("module_broker")
+        stack = server_stack(folder, postgres, broker, **environment)
+    with running(stack):
+        yield stack
+
+
+@pytest.fixture
+def replica(watched: Stack) -> Iterator[str]:
+    """The address of another API beside the stack's, in server mode; in embedded mode there is but the one."""
+    if watched.mode == "embedded":
+        yield watched.url
+        return
+    port = free_port()
+    service = Service(
+        "api", {**watched.environment, "PORT": str(port), "API_WORKERS": "1"}, watched.folder
+    )
+    service.start()
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: _answers(url, service), timeout=40, reason="the replica answers")
+        yield url
+    finally:
+        service.stop()
+
+
+def _answers(url: str, service: Service) -> bool:
+    assert service.alive(), service.output[-2000:]
+    try:
+        return answer_to("GET", f"{url}/health", timeout=5).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def test_all_processes_tell_the_same_sum_of_what_was_sent(watched: Stack, replica: str) -> None:
+    route = "/problems/{slug}"
+    before = watched.counted(REQUESTS, route=route)
+    urls = [watched.url, replica]
+
+    def ask(number: int) -> int:
+        return answer_to("GET", f"{urls[number % 2]}/problems/invalid").status_code
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(ask, range(SENT))) == {200}
+    wait_until(
+        lambda: watched.counted(REQUESTS, route=route) >= before + SENT,
+        timeout=30,
+        reason="what was sent is counted",
+    )
+    token = {"Authorization": f"Bearer {watched.environment['METRICS_TOKEN']}"}
+    told = {
+        _counted(answer_to("GET", f"{urls[number % 2]}/metrics", headers=token).text, route)
+        for number in range(12)
+    }
+    assert told == {before + SENT}
+
+
+def _counted(text: str, route: str) -> float:
+    lines = [
+        line
+        for line in text.splitlines()
+        if line.startswith(f"{REQUESTS}{{") and f'route="{route}"' in line
+    ]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+def test_a_roadmap_is_counted_with_its_tasks_calls_tokens_and_cost(watched: Stack) -> None:
+    names = (
+        "roadmap_model_tokens_total",
+        "roadmap_model_cost_total",
+        "roadmap_log_records_accepted_total",
+    )
+    before = {name: watched.counted(name) for name in names}
+    calls = watched.counted("roadmap_model_calls_total")
+    built = watched.counted("roadmap_tasks_total", task="build_content", outcome="done")
+    tree = watched.finished(watched.create("Learn to bake sourdough bread"))
+    assert tree["status"] == "ready"
+    receipt = watched.get(f"{tree['links']['self']}/receipt").json()
+
+    asked = sum(step["calls"] for step in receipt["steps"])
+    wait_until(
+        lambda: watched.counted("roadmap_model_calls_total") >= calls + asked,
+        timeout=30,
+        reason="its calls are counted",
+    )
+    assert watched.counted("roadmap_model_calls_total", outcome="ok", model=MODEL) == calls + asked
+    assert (
+        watched.counted("roadmap_model_call_duration_seconds_count", model=MODEL) == calls + asked
+    )
+    tokens = sum(step["prompt_tokens"] + step["completion_tokens"] for step in receipt["steps"])
+    assert watched.counted(names[0]) == before[names[0]] + tokens
+    assert watched.counted(names[1], currency="USD") == pytest.approx(
+        before[names[1]] + float(receipt["spent"])
+    )
+    contents = tree["progress"]["total"]
+    wait_until(
+        lambda: (
+            watched.counted("roadmap_tasks_total", task="build_content", outcome="done")
+            >= built + contents
+        ),
+        timeout=30,
+        reason="its tasks are counted",
+    )
+    assert watched.counted(names[2]) > before[names[2]]
+    assert watched.counted("roadmap_log_records", state="stored") > 0
+
+
+def test_tries_of_webhooks_are_counted_by_what_came_of_them(watched: Stack) -> None:
+    with receiving() as receiver:
+        made = [tell(watched, receiver, code) for code in (204, 500)]  # a test is not tried again
+    wait_until(
+        lambda: outcome(watched, "delivered") == outcome(watched, "failed") == 1,
+        timeout=30,
+        reason="both are counted",
+    )
+    for webhook in made:
+        assert watched.request("DELETE", f"/api/v1/webhooks/{webhook}").status_code == 204
+
+
+def outcome(stack: Stack, name: str) -> float:
+    return stack.counted("roadmap_webhook_deliveries_total", outcome=name)
+
+
+def tell(stack: Stack, receiver: Receiver, code: int) -> str:
+    """The id of a webhook that was sent a test."""
+    receiver.answer_from_now_on(status(code))
+    made = stack.post(
+        "/api/v1/webhooks", json={"url": receiver.url, "events": ["roadmap.ready"]}
+    ).json()
+    heard = len(receiver.got)
+    assert stack.post(f"/api/v1/webhooks/{made['id']}/test").status_code == 202
+    wait_until(lambda: len(receiver.got) > heard, reason="the receiver is told")
+    return str(made["id"])
+
+
+def test_everything_that_dashboard_and_alerts_ask_for_is_told(watched: Stack) -> None:
+    """After the tests before this one have done something of each kind."""
+    asked = {name for expression in EXPRESSIONS for name in names_in(expression)}
+
+    def told() -> set[str]:
+        return {
+            line.partition("{")[0].partition(" ")[0]
+            for line in watched.metrics().splitlines()
+            if not line.startswith("#")
+        }
+
+    wait_until(
+        lambda: asked <= told(), timeout=40, reason=f"of {sorted(asked - told())} there are samples"
+    )
+
+
+def test_counts_are_for_those_who_may_see_them(watched: Stack) -> None:
+    def ask(path: str, token: str = "") -> httpx2.Response:
+        return answer_to(
+            "GET", watched.url + path, headers={"Authorization": token} if token else {}
+        )
+
+    assert set(ask("/health/ready").json()) == {"status", "mode"}
+    learner = watched.headers.get("Authorization", "")
+    if watched.mode == "embedded":
+        assert ask("/metrics").status_code == 200  # whoever sits at this machine
+        return
+    assert (ask("/metrics").status_code, ask("/metrics", learner).status_code) == (401, 403)
+    assert "roadmap_" not in ask("/metrics").text + ask("/metrics", learner).text
+    wrong = f"Bearer {watched.environment['METRICS_TOKEN']}x"
+    assert ask("/metrics", wrong).status_code == 401
+    assert ask("/metrics", wrong[:-1]).status_code == 200
+
+
+def test_every_process_is_there_and_the_dependencies_too(watched: Stack) -> None:
+    def started() -> list[str]:
+        return [
+            line
+            for line in watched.metrics().splitlines()
+            if line.startswith("roadmap_process_start_time_seconds{")
+        ]
+
+    wait_until(
+        lambda: len(started()) >= 4,
+        timeout=40,
+        reason="two of the API and two consumers tell of themselves",
+    )
+    assert len({line.partition(" ")[0] for line in started()}) == len(started())
+    assert watched.counted("roadmap_dependency_up", dependency="database") == 1
+    assert watched.counted("roadmap_dependency_up", dependency="broker") == 1
+    assert watched.counted("roadmap_queue_consumers", queue="content") == 1
+
+
+def test_a_stream_is_open_while_somebody_watches(watched: Stack, teacher: Asked) -> None:
+    teacher.designs.clear()
+    try:
+        path = watched.create("Learn to wait for bread")
+        open_ = "roadmap_http_open_streams"
+        with httpx2.stream(
+            "GET", f"{watched.url}{path}/events", headers=watched.headers, timeout=60, verify=NO_TLS
+        ) as answer:
+            assert answer.status_code == 200
+            wait_until(
+                lambda: watched.counted(open_) == 1, timeout=40, reason="the stream is counted"
+            )
+    finally:
+        teacher.designs.set()
+    wait_until(
+        lambda: watched.counted("roadmap_http_open_streams") == 0,
+        timeout=40,
+        reason="the stream is over",
+    )
+    assert watched.finished(path)["status"] == "ready"
+
+
+def told(service: Service) -> list[dict]:
+    """The lines of its log that are objects."""
+    return [json.loads(line) for line in service.output.splitlines() if line.startswith("{")]
+
+
+def lines_of(service: Service, trace: str) -> list[dict]:
+    return [line for line in told(service) if line.get("trace_id") == trace]
+
+
+def runs_of(stack: Stack, trace: str) -> Counter[str]:
+    """How often each task has ended how, as the content worker's log says."""
+    lines = (line for line in lines_of(stack.content, trace) if line["logger"] == "tasks.queues")
+    return Counter(line["message"].partition(" in ")[0] for line in lines)
+
+
+def steps_of(stack: Stack, trace: str) -> set[str]:
+    """Of the execution log."""
+    found = rows(stack, "SELECT trace_id, step FROM execution_log WHERE trace_id IS NOT NULL")
+    return {str(step) for id_, step in found if str(id_).replace("-", "") == trace}
+
+
+def test_one_trace_goes_from_the_request_to_the_worker_the_model_and_the_webhook(
+    watched: Stack, teacher: Asked
+) -> None:
+    traces = [uuid4().hex for _ in range(3)]
+    with receiving() as receiver:
+        made = watched.post(
+            "/api/v1/webhooks", json={"url": receiver.url, "events": ["roadmap.ready"]}
+        ).json()
+
+        def post(trace: str) -> str:
+            headers = {
+                "traceparent": f"00-{trace}-{'b7' * 8}-01",
+                "X-Request-ID": f"request-{trace[:8]}",
+            }
+            answer = watched.post(
+                "/api/v1/roadmaps", json={"goal": "Learn to bake"}, headers=headers
+            )
+            assert answer.status_code == 202
+            return answer.headers["location"]
+
+        with ThreadPoolExecutor(3) as threads:  # which arrive together are committed together
+            paths = list(threads.map(post, traces))
+        for path in paths:
+            assert watched.finished(path)["status"] == "ready"
+        wait_until(lambda: len(receiver.got) >= len(traces), reason="the receiver is told of each")
+        assert watched.request("DELETE", f"/api/v1/webhooks/{made['id']}").status_code == 204
+
+    asked = [
+        re.fullmatch(r"00-([0-9a-f]{32})-[0-9a-f]{16}-01", header or "")
+        for header in teacher.traceparents
+    ]
+    heard = [
+        re.fullmatch(r"00-([0-9a-f]{32})-[0-9a-f]{16}-01", got.headers["traceparent"])
+        for got in receiver.got
+    ]
+    for path, trace in zip(paths, traces, strict=True):
+        calls = [match for match in asked if match and match[1] == trace]
+        receipt = watched.get(f"{path}/receipt").json()
+        assert len(calls) == sum(step["calls"] for step in receipt["steps"]) > 3 * 6
+        assert len({match[0] for match in calls}) == len(calls)  # a span for each
+        assert len([match for match in heard if match and match[1] == trace]) == 1
+        wait_until(
+            lambda t=trace: runs_of(watched, t) == RUNS,
+            reason="every run is in the log of its worker",
+        )
+        assert {line["request_id"] for line in lines_of(watched.content, trace)} == {
+            f"request-{trace[:8]}"
+        }
+        wait_until(
+            lambda t=trace: steps_of(watched, t) >= {"accept", "finish", "deliver"},
+            reason="the execution log knows the trace",
+        )
+        (access,) = [
+            line for line in lines_of(watched.api, trace) if line["logger"] == "roadmap.access"
+        ]
+        assert access["message"].startswith("POST /api/v1/roadmaps answered 202 in ")
+
+
+def test_all_that_services_print_are_objects(watched: Stack) -> None:
+    for service in {watched.api, watched.logs, watched.content}:
+        lines = service.output.splitlines()
+        assert [line for line in lines if not line.startswith("{")] == []
+        objects = told(service)
+        assert objects
+        for line in objects:
+            assert {"time", "level", "logger", "message", "service"} <= set(line)
+            assert line["service"] == service.name

@@ -1,0 +1,72 @@
+"""compose.yaml passes every setting on, to those who read it, as .railway/railway.ts decides (tests/railway/graph.json)."""
+
+import re
+import shlex
+from typing import Any
+
+import yaml
+
+from core.settings import Settings
+from roadmap_cli import OPERATORS
+from tests.cases import try_each
+from tests.stack import ROOT
+from tests.unit.documents.test_railway import PLATFORM, literals
+from tests.unit.documents.test_railway import SERVICES as ON_RAILWAY
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]
+SERVICES = {
+    literals(name)["SERVICE_TYPE"]: name for name in ON_RAILWAY
+}  # in compose they are called so
+SETTINGS = (
+    {name.upper() for name in Settings.model_fields} - PLATFORM - {"DIRECT_DATABASE_URL"}
+)  # no pooler is here
+FIXED = {
+    "SERVICE_TYPE",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "SHUTDOWN_GRACE_SECONDS",
+}  # what compose says by itself
+
+
+def environment(service: str) -> dict[str, str | None]:
+    return dict(COMPOSE[service]["environment"])
+
+
+def test_the_api_is_passed_every_setting() -> None:
+    """What is set in .env and not passed on would be ignored, and nobody would say so."""
+    assert environment("api").keys() == SETTINGS
+
+
+@try_each("service", SERVICES)
+def test_a_service_is_passed_what_it_reads(service: str) -> None:
+    assert (
+        environment(service).keys() == SETTINGS & ON_RAILWAY[SERVICES[service]]["variables"].keys()
+    )
+
+
+@try_each("service", SERVICES)
+def test_only_what_compose_says_by_itself_has_a_value(service: str) -> None:
+    """Without one it is as the shell or .env has it, and absent where neither does: an empty value would stand there as one."""
+    told = {name: value for name, value in environment(service).items() if value is not None}
+    if (
+        service == "huey_content"
+    ):  # and by the name of this network, which the api answers to nobody
+        assert told.pop("ALLOWED_HOSTS") == "api,${ALLOWED_HOSTS:-}"
+    assert told.keys() == FIXED
+
+
+def test_the_commands_of_the_page_are_for_services_and_commands_that_there_are() -> None:
+    page = (ROOT / "docs" / "DEPLOYMENT.md").read_text("utf-8")
+    commands = re.findall(r"^\$ (docker compose (?:exec|run|stop) .*)$", page, re.MULTILINE)
+    assert [command for command in commands if not set(shlex.split(command)) & COMPOSE.keys()] == []
+    ours = [
+        command.replace("--entrypoint roadmap api", "roadmap")
+        for command in commands
+        if " postgres " not in command
+    ]
+    called = {found for command in ours for found in re.findall(r"\broadmap ([a-z]+)", command)}
+    assert called == {"doctor", "backup", "restore", "migrate"}
+    assert called <= OPERATORS.keys()
+    written = {found for command in commands for found in re.findall(r"(/\w+)/backup", command)}
+    assert written == set(COMPOSE["api"]["tmpfs"])  # the root is read-only

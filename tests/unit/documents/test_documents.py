@@ -1,0 +1,204 @@
+"""The documents as a whole: none is lost, no link leads nowhere, both languages say the same, and who runs their commands."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.deployment_tables import MARKED
+from tests.pages import steps_of
+from tests.stack import ROOT
+
+DOCS = ROOT / "docs"
+PAGES = [*sorted(DOCS.glob("*.md")), *sorted(ROOT.glob("*.md"))]
+TRANSLATED = [page for page in PAGES if page.name.endswith(".zh-CN.md")]
+SUMMARISED = (
+    "DEPLOYMENT_COMPARISON.md",
+    "ARCHITECTURE_COMPARISON.md",
+    "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md",
+)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE = re.compile(r"`([\w.][\w./-]*(?:/|\.(?:py|ts|json|toml|yaml|html|po)))(?:: (\w+))?`")
+MESSAGE = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
+MADE_OF = re.compile(
+    r"error: |waiting: |(?=the broker's)|(?:DATABASE|REDIS)_URL|32"
+)  # what stands around the words of a message
+BLOCK = re.compile(r"^```console\n.*?^```$", re.MULTILINE | re.DOTALL)
+
+RUN_BY = {  # each page with commands, and the test that runs them or looks at what they are
+    "ACCOUNTS.md": "integration/documents/test_readme.py",
+    "API.md": "integration/documents/test_api_page.py",
+    "COMMANDS.md": "integration/documents/test_commands_page.py",
+    "DEPLOYMENT.md": "platforms/test_systemd_runs.py",
+    "DEPLOYMENT_COMPARISON.md": "integration/documents/test_comparison_page.py",
+    "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md": "platforms/test_railway_pages.py",
+    "MONITORING.md": "unit/documents/test_monitoring_page.py",
+    "QUICK_START_RAILWAY.md": "platforms/test_railway_pages.py",
+    "RAILWAY_DEPLOYMENT.md": "platforms/test_railway_pages.py",
+    "RELIABILITY.md": "unit/documents/test_reliability_page.py",
+    "ROADMAPS.md": "integration/documents/test_readme.py",
+    "SCALING.md": "benchmarks/test_scaling_page.py",
+    "WEBHOOKS.md": "integration/roadmap/test_webhooks.py",  # the same request, as a test sends it
+}
+# Of the README: which test does what a command does.
+README = {
+    "make demo": "integration/documents/test_readme.py: test_the_demo_makes_a_roadmap_and_leaves_nothing_behind",
+    "make run": "integration/web/test_main_job.py: ",
+    "curl": "integration/documents/test_readme.py: test_the_curl_of_the_readme_is_answered_with_202",
+    "python3 examples/client.py": "integration/documents/test_example_client.py: ",
+    "roadmap": "integration/documents/test_commands_page.py: test_the_commands_of_the_page_work_as_they_stand",
+    "printf": "security/test_supply.py: ",
+    "docker compose": "security/test_supply.py: ",
+}
+
+
+def headings(page: Path) -> list[str]:
+    """As a page on the web names them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^#{1,6} (.+)$", text, re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found]
+
+
+def dead_links(page: Path) -> Iterator[str]:
+    for link in LINK.findall(page.read_text("utf-8")):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, part = link.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        if not there.exists() or (part and there.suffix == ".md" and part not in headings(there)):
+            yield link
+
+
+def missing_code(page: Path) -> Iterator[str]:
+    """Yield what the page names as `folder/`, `file.py` or `file.py: name` and is not there."""
+    text = re.sub(r"\s+", " ", page.read_text("utf-8"))
+    for named, name in CODE.findall(text):
+        path = ROOT / named
+        if not path.exists():
+            yield named
+        elif name and not re.search(
+            rf"^\s*(async )?(def|class) {name}\b|^{name}\b", path.read_text("utf-8"), re.MULTILINE
+        ):
+            yield f"{named}: {name}"
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "GLOSSARY.md"])
+def test_the_code_that_a_page_names_is_there(page: str) -> None:
+    assert list(missing_code(DOCS / page)) == []
+
+
+def test_a_page_for_developers_is_short() -> None:
+    text = (DOCS / "ARCHITECTURE.md").read_text("utf-8")
+    assert len(text.split()) <= 2000
+    lines = [line for line in text.splitlines() if not line.startswith("|")]
+    assert [line for line in lines if len(line) > 100] == []
+
+
+def test_every_link_leads_somewhere() -> None:
+    assert [f"{page.name}: {link}" for page in PAGES for link in dead_links(page)] == []
+
+
+def test_the_index_has_every_document() -> None:
+    english = {page.name for page in DOCS.glob("*.md") if page not in TRANSLATED}
+    linked = {Path(link).name for link in LINK.findall((DOCS / "INDEX.md").read_text("utf-8"))}
+    assert english - linked == {"INDEX.md"}
+
+
+def test_both_indexes_lead_to_the_same_documents() -> None:
+    english, chinese = (
+        [
+            link.replace(".zh-CN", "").partition("#")[0]
+            for link in LINK.findall((DOCS / name).read_text("utf-8"))
+        ]
+        for name in ("INDEX.md", "INDEX.zh-CN.md")
+    )
+    assert english == chinese
+
+
+def test_every_page_with_commands_has_a_test() -> None:
+    pages = {
+        page.name
+        for page in DOCS.glob("*.md")
+        if "```console" in page.read_text("utf-8") and page not in TRANSLATED
+    }
+    assert pages == RUN_BY.keys()
+    assert [file for file in RUN_BY.values() if not (ROOT / "tests" / file).is_file()] == []
+
+
+@pytest.mark.parametrize("page", TRANSLATED, ids=lambda page: page.name)
+def test_both_languages_say_the_same(page: Path) -> None:
+    """The same commands with the same outcome, the same parts, as many rows and points, and words of its own language."""
+    chinese = page.read_text("utf-8")
+    english = page.with_name(page.name.replace(".zh-CN", "")).read_text("utf-8")
+    if page.name != "README.zh-CN.md":  # which is shorter
+        for what in (r"^#+ ", r"^\|", r"^- \[ \]", r"^\d+\. ", r"^```"):
+            assert len(re.findall(what, chinese, re.MULTILINE)) == len(
+                re.findall(what, english, re.MULTILINE)
+            ), what
+        assert MESSAGE.findall(chinese) == MESSAGE.findall(english)
+        assert BLOCK.findall(chinese) == BLOCK.findall(english)
+    blocks = re.findall(r"^```console\n.*?^```$", english, re.MULTILINE | re.DOTALL)
+    assert [
+        block
+        for block in re.findall(r"^```console\n.*?^```$", chinese, re.MULTILINE | re.DOTALL)
+        if block not in blocks
+    ] == []
+    assert len(re.findall(r"[\u4e00-\u9fff]", chinese)) > 200
+
+
+def test_the_pages_of_the_deployment_guide_are_there_with_their_languages() -> None:
+    there = {page.name for page in PAGES}
+    both = {"README.md", "QUICK_START_RAILWAY.md", "RAILWAY_DEPLOYMENT.md", "INDEX.md"}
+    assert both | set(SUMMARISED) <= there
+    assert {page.name for page in TRANSLATED} == {name.replace(".md", ".zh-CN.md") for name in both}
+    assert [
+        name for name in SUMMARISED if "**中文摘要**" not in (DOCS / name).read_text("utf-8")
+    ] == []
+
+
+@pytest.mark.parametrize("part", MARKED, ids=lambda part: part.page.name)
+def test_the_figures_are_those_that_were_measured(part) -> None:  # type: ignore[no-untyped-def]
+    page = part.page.read_text("utf-8")
+    assert part.within(page) == page, "python -m scripts.deployment_tables --write"
+
+
+def test_what_a_service_is_said_to_say_it_says() -> None:
+    """The messages of the table of faults, but for the names and numbers that are put into them."""
+    code = "".join(path.read_text("utf-8") for path in sorted((ROOT / "core").rglob("*.py")))
+    said = [
+        message
+        for message in MESSAGE.findall((DOCS / "RAILWAY_DEPLOYMENT.md").read_text("utf-8"))
+        if MADE_OF.match(message)
+    ]
+    assert len(said) >= 5
+    assert [part for message in said for part in MADE_OF.split(message) if part not in code] == []
+
+
+def test_every_command_of_the_readme_is_what_a_test_does() -> None:
+    asked = {
+        page.name: [step.command for step in steps_of(page)]
+        for page in PAGES
+        if page.name.startswith("README")
+    }
+    assert all(asked.values())
+    named = tuple(README)
+    assert [
+        f"{page}: {each}"
+        for page, commands in asked.items()
+        for each in commands
+        if not each.startswith(named)
+    ] == []
+
+
+def is_there(named: str) -> bool:
+    file, _, name = named.partition(": ")
+    tree = ast.parse((ROOT / "tests" / file).read_text("utf-8"))
+    return not name or name in {
+        node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
+    }
+
+
+def test_the_tests_that_are_named_are_there() -> None:
+    assert [named for named in README.values() if not is_there(named)] == []

@@ -1,0 +1,276 @@
+"""Questions that come back, over HTTP: which are asked, how an answer is graded, and that nothing is counted twice."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from starlette.testclient import TestClient
+
+from core import clock
+from core.db import session, transaction
+from models.roadmaps import Concept, Content, ReviewCard, Roadmap
+from tests.cases import try_each
+from tests.copies import Copies
+from tests.stack import GOAL
+from tests.unit.roadmap.learning.test_progress import API, problem, right_answers, wrong
+
+REVIEWS = f"{API}/reviews"
+QUESTIONS = 5  # of the first concept
+
+
+@pytest.fixture
+def roadmap(client: TestClient, copies: Copies) -> str:
+    """The path of a finished one."""
+    return copies.of(
+        "a roadmap",
+        lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]),
+    )
+
+
+@pytest.fixture
+def concept(client: TestClient, roadmap: str) -> str:
+    """The path of its first concept."""
+    node = client.get(roadmap).json()["stages"][0]["modules"][0]["concepts"][0]
+    return f"{roadmap}/concepts/{node['id']}"
+
+
+@pytest.fixture
+def done(client: TestClient, concept: str) -> str:
+    """The same, when it is learned."""
+    assert client.put(f"{concept}/progress", json={"progress": "done"}).status_code == 200
+    return concept
+
+
+def due(client: TestClient, **query: Any) -> dict[str, Any]:
+    answer = client.get(REVIEWS, params=query)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def answer(client: TestClient, concept: str, answers: list[list[int]]) -> None:
+    made = client.post(f"{concept}/quiz/attempts", json={"version": 1, "answers": answers})
+    assert made.status_code == 201, made.text
+
+
+def rate(client: TestClient, card: dict[str, Any], rating: str, reviews: int | None = None) -> Any:
+    return client.post(
+        f"{REVIEWS}/{card['id']}",
+        json={"rating": rating, "reviews": card["reviews"] if reviews is None else reviews},
+    )
+
+
+def cards() -> list[ReviewCard]:
+    with session():
+        return list(ReviewCard.select().order_by(ReviewCard.number))
+
+
+class TestWhatIsAsked:
+    def test_nothing_at_first(self, client: TestClient, roadmap: str) -> None:
+        assert due(client) == {"items": [], "due": 0, "next_due_at": None}
+
+    def test_the_questions_of_what_is_done_are_due_at_once_without_their_answers(
+        self, client: TestClient, roadmap: str, done: str
+    ) -> None:
+        told = due(client)
+        assert (told["due"], len(told["items"]), told["next_due_at"]) == (
+            QUESTIONS,
+            QUESTIONS,
+            None,
+        )
+        asked = [item["question"] for item in told["items"]]
+        assert asked == client.get(done).json()["quiz"]["questions"]
+        first, tree = told["items"][0], client.get(roadmap).json()
+        assert first["roadmap_id"] == roadmap.rpartition("/")[2]
+        assert (first["roadmap_title"], first["concept_id"]) == (
+            tree["title"],
+            done.rpartition("/")[2],
+        )
+        assert (first["state"], first["reviews"], first["lapses"], first["reviewed_at"]) == (
+            "learning",
+            0,
+            0,
+            None,
+        )
+        assert "explanation" not in str(told)
+
+    def test_done_twice_is_done_once_and_undone_takes_back_what_was_never_asked(
+        self, client: TestClient, done: str
+    ) -> None:
+        first = due(client)["items"][0]
+        rate(client, first, "good")
+        client.put(f"{done}/progress", json={"progress": "done"})
+        assert len(cards()) == QUESTIONS
+        client.put(f"{done}/progress", json={"progress": "learning"})
+        assert [str(card.id) for card in cards()] == [first["id"]]
+
+    def test_without_its_quiz_a_concept_that_is_done_has_none(
+        self, client: TestClient, roadmap: str, concept: str
+    ) -> None:
+        with transaction():
+            Content.update(version=0).where(Content.kind == "quiz").execute()
+        client.put(f"{concept}/progress", json={"progress": "done"})
+        assert cards() == []
+
+    def test_an_attempt_rates_what_was_answered(self, client: TestClient, concept: str) -> None:
+        right = right_answers(concept)
+        answer(client, concept, [*right[:2], *wrong(right[2:4]), []])
+        first, second, third, fourth, last = cards()
+        assert (first.reviews, second.reviews, third.reviews, fourth.reviews, last.reviews) == (
+            1,
+            1,
+            1,
+            1,
+            0,
+        )
+        assert first.due_at - first.reviewed_at == timedelta(minutes=10)
+        assert third.due_at - third.reviewed_at == timedelta(minutes=1)
+        assert [item["id"] for item in due(client)["items"]] == [
+            str(last.id)
+        ]  # it was not answered: it is asked
+
+    def test_what_is_not_due_yet_changes_by_a_wrong_answer_only_and_not_twice_in_a_row(
+        self, client: TestClient, concept: str
+    ) -> None:
+        right = right_answers(concept)
+        answer(client, concept, right)
+        answer(client, concept, right)
+        assert [card.reviews for card in cards()] == [1] * QUESTIONS
+        answer(client, concept, [*wrong(right[:1]), *right[1:]])
+        answer(client, concept, [*wrong(right[:1]), *right[1:]])
+        assert [card.reviews for card in cards()] == [2, 1, 1, 1, 1]
+        clock.travel(timedelta(minutes=20))
+        answer(client, concept, right)
+        assert [card.reviews for card in cards()] == [3, 2, 2, 2, 2]
+
+    def test_what_is_in_the_trash_or_left_the_plan_is_not_asked(
+        self, client: TestClient, done: str
+    ) -> None:
+        card = due(client)["items"][0]
+        for table, gone, back in (
+            (Roadmap, {"trashed_at": clock.now()}, {"trashed_at": None}),
+            (Concept, {"removed": True}, {"removed": False}),
+        ):
+            with transaction():
+                table.update(gone).execute()
+            assert due(client) == {"items": [], "due": 0, "next_due_at": None}
+            problem(rate(client, card, "good"), 404)
+            problem(client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": []}), 404)
+            with transaction():
+                table.update(back).execute()
+            assert due(client)["due"] == QUESTIONS
+
+    def test_those_of_one_roadmap(self, client: TestClient, roadmap: str, done: str) -> None:
+        assert due(client, roadmap_id=roadmap.rpartition("/")[2])["due"] == QUESTIONS
+        other = client.post(f"{API}/roadmaps", json={"goal": GOAL}).json()["id"]
+        assert due(client, roadmap_id=other)["items"] == []
+        problem(client.get(REVIEWS, params={"roadmap_id": str(UUID(int=7))}), 404)
+
+    @try_each(
+        "query", [{"limit": 0}, {"limit": 51}, {"limit": "x"}, {"roadmap_id": "x"}, {"cursor": "x"}]
+    )
+    def test_a_query_that_does_not_fit_is_refused(
+        self, client: TestClient, query: dict[str, Any]
+    ) -> None:
+        problem(client.get(REVIEWS, params=query), 422)
+
+    def test_no_more_are_told_than_were_asked_for_and_all_are_counted(
+        self, client: TestClient, done: str
+    ) -> None:
+        told = due(client, limit=2)
+        assert (len(told["items"]), told["due"]) == (2, QUESTIONS)
+
+
+class TestReview:
+    def test_an_answer_is_graded_and_nothing_is_changed(
+        self, client: TestClient, done: str
+    ) -> None:
+        right = right_answers(done)[0]
+        card = due(client)["items"][0]
+        before = cards()[0].__data__
+        for chosen, is_right in ((right, True), (wrong([right])[0], False), ([], False)):
+            told = client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": chosen}).json()
+            assert (told["id"], told["reviews"], told["question"]["is_right"]) == (
+                card["id"],
+                0,
+                is_right,
+            )
+            assert told["question"]["right"] == sorted(right)
+            assert told["question"]["explanation"]
+            comes_back = [
+                datetime.fromisoformat(told["leads_to"][rating])
+                for rating in ("again", "hard", "good", "easy")
+            ]
+            assert comes_back == sorted(comes_back)
+        assert cards()[0].__data__ == before
+
+    def test_it_comes_back_as_it_was_promised(self, client: TestClient, done: str) -> None:
+        for card, rating in zip(
+            due(client)["items"], ("again", "hard", "good", "easy"), strict=False
+        ):
+            promised = client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": []}).json()[
+                "leads_to"
+            ][rating]
+            then = rate(client, card, rating).json()
+            assert abs(
+                datetime.fromisoformat(then["due_at"]) - datetime.fromisoformat(promised)
+            ) < timedelta(seconds=30)
+            assert (then["reviews"], then["lapses"]) == (1, 0)
+        told = due(client)
+        assert told["due"] == 1
+        assert datetime.fromisoformat(told["next_due_at"]) - clock.now() < timedelta(minutes=1)
+
+    def test_a_second_click_is_a_conflict_and_changes_nothing(
+        self, client: TestClient, done: str
+    ) -> None:
+        card = due(client)["items"][0]
+        assert rate(client, card, "good").status_code == 200
+        before = cards()[0].__data__
+        problem(rate(client, card, "again"), 409)
+        problem(rate(client, card, "again", reviews=7), 409)
+        assert cards()[0].__data__ == before
+        assert (
+            rate(client, card, "again", reviews=1).json()["reviews"] == 2
+        )  # also before it is due
+
+    def test_what_was_known_and_is_forgotten_is_a_lapse(
+        self, client: TestClient, done: str
+    ) -> None:
+        card = due(client)["items"][0]
+        told = [
+            rate(client, card, rating, reviews).json()
+            for reviews, rating in enumerate(("easy", "again", "good"))
+        ]
+        assert [(each["state"], each["lapses"]) for each in told] == [
+            ("review", 0),
+            ("relearning", 1),
+            ("review", 1),
+        ]
+
+    @try_each(
+        ("body", "pointer"),
+        [
+            ({"rating": "perfect", "reviews": 0}, "#/rating"),
+            ({"rating": "good"}, "#/reviews"),
+            ({"rating": "good", "reviews": -1}, "#/reviews"),
+            ({"rating": "good", "reviews": True}, "#/reviews"),
+            ({"rating": "good", "reviews": 0, "at": "2020-01-01T00:00:00Z"}, "#/at"),
+        ],
+    )
+    def test_a_rating_that_does_not_fit_is_refused(
+        self, client: TestClient, done: str, body: dict[str, Any], pointer: str
+    ) -> None:
+        card = due(client)["items"][0]
+        refused = problem(client.post(f"{REVIEWS}/{card['id']}", json=body), 422)
+        assert [error["pointer"] for error in refused["errors"]] == [pointer]
+        assert due(client)["due"] == QUESTIONS
+
+    @try_each("chosen", [[99], [0, 0], [-1], "0", [0.5], [0] * 101])
+    def test_an_answer_that_does_not_fit_is_refused(
+        self, client: TestClient, done: str, chosen: Any
+    ) -> None:
+        card = due(client)["items"][0]
+        refused = problem(
+            client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": chosen}), 422
+        )
+        assert refused["errors"][0]["pointer"].startswith("#/chosen")
