@@ -27,7 +27,7 @@ def plain(thing):
 for line in sys.stdin:
     act, *arguments = json.loads(line)
     try:
-        answer = getattr(inspection, act)(*arguments)
+        answer = getattr(queue_admin, act)(*arguments)
     except RoadmapError as error:
         answer = {"error": type(error).__name__, "detail": error.detail}
     print(json.dumps(answer, default=plain), flush=True)
@@ -35,7 +35,7 @@ for line in sys.stdin:
 
 
 class Operator:
-    """A process of its own with the settings of the services, which calls functions of `tasks.inspection`."""
+    """A process of its own with the settings of the services, which calls functions of `tasks.queue_admin`."""
 
     def __init__(self, stack: Stack) -> None:
         service = "all" if stack.mode == "embedded" else "api"
