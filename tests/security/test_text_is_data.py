@@ -892,7 +892,7 @@ def test_the_announcement_asks_this_machine_and_nobody_else() -> None:
         for node in ast.walk(ast.parse((ROOT / "core" / "startup" / "banner.py").read_text()))
         if isinstance(node, ast.Call) and "http.client" in ast.unparse(node.func)
     ]
-    assert calls == ["http.client.HTTPConnection('127.0.0.1', port, timeout=2)"]
+    assert calls == ["http.client.HTTPConnection('127.0.0.1', settings.port, timeout=2)"]
 
 
 # The command line
