@@ -144,7 +144,7 @@ def _stand_in_for_the_service() -> None:
 
 
 def _nobody_reads() -> int:
-    """What is still in the buffer would be complained of at the end."""
+    """Drop the buffer, which Python would complain about at exit."""
     with open(os.devnull, "w") as nothing:
         os.dup2(nothing.fileno(), 1)
     return Exit.ok

@@ -1,1 +1,1 @@
-"""The domain: what a roadmap is, how it comes about, and what is told of it. Plain functions and pydantic types."""
+"""The domain: plain functions and pydantic types."""

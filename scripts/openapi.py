@@ -236,7 +236,10 @@ def document() -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
-        "tags": list(_tags()),
+        "tags": [
+            {"name": _tag(name), "description": (modules[name].__doc__ or "").strip()}
+            for name in dict.fromkeys(endpoint.handler.__module__ for endpoint in ENDPOINTS)
+        ],
         "security": [{"bearer": []}, {"cookie": []}, {}],
         "paths": paths,
         "webhooks": dict(_webhooks(schemas)),
@@ -387,7 +390,7 @@ def _tidy(schema: Any) -> Any:
 def _operation(endpoint: Endpoint, schemas: _Schemas, example: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": operation_id(endpoint),
-        "tags": [_tag(endpoint)],
+        "tags": [_tag(endpoint.handler.__module__)],
         "summary": endpoint.summary,
         "description": _description(endpoint),
     }
@@ -528,7 +531,7 @@ def _answer_headers(endpoint: Endpoint, status: int) -> Iterator[str]:
 
 
 def _webhooks(schemas: _Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What a receiver is sent (Standard Webhooks), and what it should answer."""
+    """Webhook requests (Standard Webhooks) and the expected answers."""
     signed = [
         {
             "name": name,
@@ -559,8 +562,10 @@ def _example(example: Any) -> dict[str, Any]:
 
 
 def _links(endpoint: Endpoint, model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
-    """What can be asked with the ids of the answer: all that is at the thing's own address and needs no other id."""
-    name, where = INSIDE.get(operation_id(endpoint), _id_in(model))
+    """Yield links to operations that need no other id than those of the answer."""
+    fields = model.model_fields
+    place = "/id" if "id" in fields else "/items/0/id" if "items" in fields else ""
+    name, where = INSIDE.get(operation_id(endpoint), ("", place))
     own = _place_names(endpoint)
     if where == "/id" and endpoint.path.endswith("}"):
         return  # it was asked for by this id
@@ -580,14 +585,8 @@ def _links(endpoint: Endpoint, model: type[BaseModel]) -> Iterator[tuple[str, An
             yield operation_id(other), {"operationId": operation_id(other), "parameters": places}
 
 
-def _id_in(model: type[BaseModel]) -> tuple[str, str]:
-    """Where in an answer the id of a thing is: its own, or that of the first of a list."""
-    items = model.model_fields.get("items")
-    return "", "/id" if "id" in model.model_fields else "/items/0/id" if items is not None else ""
-
-
 def _raised(endpoint: Endpoint) -> Iterator[type[RoadmapError]]:
-    """What an endpoint of this kind can answer instead."""
+    """Yield the errors that an endpoint can answer."""
     yield from (*endpoint.raises, Forbidden, Invalid)
     if not endpoint.unlimited:
         yield from (RateLimited, Unavailable)
@@ -608,7 +607,7 @@ def _place_names(endpoint: Endpoint) -> list[str]:
 
 
 def _by_status(endpoint: Endpoint) -> list[Kinds]:
-    """What it can answer instead, those of one status together."""
+    """Return the errors of an endpoint, grouped by status."""
     raised = set(_raised(endpoint))
     return [
         tuple(kinds)
@@ -664,21 +663,8 @@ def _problem_example(kind: ProblemType) -> dict[str, Any]:
     return {**about, **errors, "request_id": "9f86d081884c7d65"}
 
 
-def _tag(endpoint: Endpoint) -> str:
-    return _tag_of(endpoint.handler.__module__)
-
-
-def _tag_of(module: str) -> str:
+def _tag(module: str) -> str:
     return TAGS.get(module) or module.rpartition(".")[2]
-
-
-def _tags() -> Iterator[dict[str, str]]:
-    """One for each module of handlers."""
-    for name in dict.fromkeys(endpoint.handler.__module__ for endpoint in ENDPOINTS):
-        yield {
-            "name": _tag_of(name),
-            "description": (modules[name].__doc__ or "").strip(),
-        }
 
 
 if __name__ == "__main__":

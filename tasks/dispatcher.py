@@ -80,7 +80,7 @@ class Sender:
                 return
 
     def _next(self) -> list[Job]:
-        """What waits, up to one round trip; waits for the first."""
+        """Return the waiting jobs, up to one round trip; wait for the first."""
         steps = list(self._queue.get())
         while len(steps) < LARGEST:
             try:

@@ -38,7 +38,7 @@ short.maxlevel = 3
 
 
 class MessageState(StrEnum):
-    """Where a message is; one that is retrying has failed before, and is ready or scheduled as well."""
+    """State of a message; one that is retrying is ready or scheduled as well."""
 
     ready = "ready"
     held = "held"

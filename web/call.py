@@ -19,7 +19,10 @@ class NoQuery(BaseModel):
 
 
 class NoBody(BaseModel):
-    """Nothing is to be said: an empty object. Where all fields are optional, no body is needed, but for PATCH."""
+    """Empty request body: no body, or an empty object.
+
+    Where all fields are optional, no body is needed, except for PATCH.
+    """
 
     model_config = {"extra": "forbid"}
 

@@ -55,7 +55,7 @@ Words = Annotated[str, Field(max_length=LONGEST_WORDS), CLEAN]
 
 
 class SearchQuery(BaseModel):
-    """Which roadmaps; what is left out does not matter."""
+    """Filter of roadmaps; omitted fields match all."""
 
     model_config = ConfigDict(extra="forbid")
     status: Annotated[str, Field(max_length=100), STATUSES] = Field(
@@ -104,7 +104,7 @@ Name = Annotated[str, Field(min_length=1, max_length=80), CLEAN]
 
 
 class FilterQuery(BaseModel):
-    """What is not named may be anything."""
+    """Filter of log records; omitted fields match all."""
 
     model_config = ConfigDict(extra="forbid")
     level: Annotated[str, LEVELS] | None = Field(

@@ -54,7 +54,7 @@ WithCookie = Annotated[
 
 
 class Credentials(BaseModel, extra="forbid"):
-    """Who one is, and what only that person knows."""
+    """E-mail address and password."""
 
     email: Email = Field(description="The address of the account.")
     password: Password = Field(description="Its password.")

@@ -30,7 +30,7 @@ KEPT = timedelta(days=30)  # after their end
 
 
 class KeyRequest(BaseModel, extra="forbid"):
-    """What a new key is for."""
+    """Name, scopes and expiry of a new key."""
 
     name: Annotated[str, Field(min_length=1, max_length=100), CLEAN] = Field(
         description="For whom or what it is, to know it again in the list."

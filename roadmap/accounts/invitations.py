@@ -19,7 +19,7 @@ from roadmap.accounts.identity import INVITATION_LIFE
 
 
 class InvitationRequest(BaseModel, extra="forbid"):
-    """Who is invited."""
+    """The e-mail address to invite."""
 
     email: Email | None = Field(
         None, description="Only this address may use it; null: whoever has it."

@@ -41,7 +41,7 @@ ROWS = 500  # of one transaction that stores hashes
 
 
 class LinkPurpose(StrEnum):
-    """What is opened by it."""
+    """Purpose of a share link."""
 
     reading = "reading"
     calendar = "calendar"
@@ -54,7 +54,7 @@ PLACES = {
 
 
 class LinkRequest(BaseModel):
-    """What it opens, and for how long."""
+    """Purpose and lifetime of a share link."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     purpose: LinkPurpose = Field(

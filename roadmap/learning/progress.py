@@ -53,7 +53,7 @@ class NotesRequest(BaseModel):
 
 
 class LearnerConcept(BaseModel):
-    """What the learner has left at a concept."""
+    """Progress and notes of the learner at a concept."""
 
     concept_id: UUID
     progress: ConceptProgress = Field(description="How far the learner is.")
@@ -62,7 +62,7 @@ class LearnerConcept(BaseModel):
 
 
 class AttemptRequest(BaseModel):
-    """What was chosen in a quiz."""
+    """The chosen answers of a quiz."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: Number = Field(description="That of the quiz that was shown.")
@@ -106,7 +106,10 @@ class Attempts(BaseModel):
 
 
 class Profile(BaseModel):
-    """What a form for the next roadmap begins with; null: not said yet. It is kept for its person, and nothing else reads it."""
+    """Defaults of the form for the next roadmap; null: not set.
+
+    It is stored for its account; nothing else reads it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     level: Level | None = Field(None, description="What the person knows already.")
@@ -122,7 +125,7 @@ class Profile(BaseModel):
 
 
 class ProfilePatch(Profile, MergePatch):
-    """What of the profile is to be another (RFC 7396): what is left out stays; null: not said."""
+    """Changes of the profile (RFC 7396): omitted fields stay; null: not set."""
 
 
 def set_progress(

@@ -32,7 +32,7 @@ MOST_COUNTED = 1000  # of those that are due
 
 
 class ReviewCheck(BaseModel):
-    """What was chosen."""
+    """The chosen answers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     chosen: Annotated[
@@ -41,7 +41,7 @@ class ReviewCheck(BaseModel):
 
 
 class ReviewRequest(BaseModel):
-    """How it went."""
+    """The rating of a review."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     rating: ReviewRating = Field(
@@ -54,7 +54,7 @@ class ReviewRequest(BaseModel):
 
 
 class CardState(BaseModel):
-    """What is known of a question."""
+    """State of a review card."""
 
     id: UUID
     state: MemoryState = Field(
@@ -79,7 +79,7 @@ class Review(CardState):
 
 
 class Reviews(BaseModel):
-    """What is due now. It becomes less by reviewing: there are no further pages."""
+    """Cards that are due now. Reviewing removes them: there are no further pages."""
 
     items: list[Review] = Field(description="What is due for longest comes first.")
     due: int = Field(description=f"How many are due, counted up to {MOST_COUNTED}.")
@@ -89,7 +89,7 @@ class Reviews(BaseModel):
 
 
 class Outcomes(BaseModel):
-    """When the question comes back, by its rating."""
+    """Next due time of the card, by rating."""
 
     again: datetime = Field(description="It was forgotten.")
     hard: datetime = Field(description="It was hard to remember.")

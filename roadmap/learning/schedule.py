@@ -32,7 +32,7 @@ class ConceptSpan(BaseModel):
 
 
 class Share(BaseModel):
-    """What of a concept a week has."""
+    """Share of a concept in a week."""
 
     concept_id: UUID
     title: str = Field(description="What it is called.")
@@ -47,7 +47,7 @@ class Week(BaseModel):
 
 
 class StageSchedule(BaseModel):
-    """How far one is with a stage, without what is skipped."""
+    """Progress in a stage, without skipped concepts."""
 
     stage_id: UUID
     title: str = Field(description="What it is called.")
@@ -60,7 +60,10 @@ class StageSchedule(BaseModel):
 
 
 class Schedule(BaseModel):
-    """What is planned as of `today`, against what was planned at `begins_on`. What is skipped takes no hours."""
+    """The plan as of `today`, compared with the plan at `begins_on`.
+
+    Skipped concepts take no hours.
+    """
 
     today: date = Field(description="The day, in UTC, as of which this is.")
     begins_on: date = Field(description="From when the plan counts.")

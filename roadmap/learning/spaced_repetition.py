@@ -19,7 +19,7 @@ SCHEDULER = fsrs.Scheduler(maximum_interval=FARTHEST, enable_fuzzing=False)
 
 
 class ReviewRating(StrEnum):
-    """How it went, in the learner's own words."""
+    """The learner's rating of a review."""
 
     again = "again"  # it was forgotten
     hard = "hard"

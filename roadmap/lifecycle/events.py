@@ -33,7 +33,7 @@ FULL = (
 
 
 class RoadmapFacts(BaseModel):
-    """What is told of a roadmap; the rest can be read at `path`."""
+    """Facts about a roadmap in a webhook; the rest is at `path`."""
 
     roadmap_id: UUID
     seq: int = Field(
@@ -51,7 +51,7 @@ class RoadmapFacts(BaseModel):
 
 
 class RoadmapMessage(BaseModel):
-    """What a webhook is sent when something happened to a roadmap."""
+    """Payload of a webhook about an event of a roadmap."""
 
     type: WebhookEvent = Field(description="What happened.")
     timestamp: datetime = Field(description="When it happened.")
@@ -64,7 +64,7 @@ class TestFacts(BaseModel):
 
 
 class TestMessage(BaseModel):
-    """What a webhook is sent when somebody tries it."""
+    """Payload of a test delivery."""
 
     type: Literal["webhook.test"] = Field(description="That it is a test.")
     timestamp: datetime = Field(description="When the button was pressed.")

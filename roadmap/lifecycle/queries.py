@@ -29,8 +29,7 @@ from roadmap.plan.views import (
     RoadmapTree,
     StageNode,
     TutorialDetail,
-    _concepts,
-    _learned,
+    learned_of,
     without_answers,
 )
 
@@ -117,7 +116,7 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
         analysis=row.analysis,
         remarks=remarks,
         estimate=estimate,
-        learned=_learned(_concepts(nodes)),
+        learned=learned_of(nodes),
         stages=nodes,
     )
 

@@ -34,7 +34,7 @@ class TransferRequest(BaseModel):
 
 
 class Transferred(BaseModel):
-    """Whose roadmaps they were and are, and how many."""
+    """Former and new owner, and the number of roadmaps."""
 
     owner: Owner = Field(description="Whose they were.")
     new_owner: Owner = Field(description="Whose they are.")

@@ -12,7 +12,10 @@ TEST = "webhook.test"
 
 
 class WebhookEvent(StrEnum):
-    """What webhooks can be told. Not of single contents: a roadmap has dozens, and its stream of events tells those."""
+    """Events that webhooks can subscribe to.
+
+    Single contents are not among them: a roadmap has dozens, and its event stream has those.
+    """
 
     outlined = "roadmap.outlined"
     awaiting_review = "roadmap.awaiting_review"

@@ -103,7 +103,7 @@ class Outline(Frozen):
 
 
 class Analysis(Frozen):
-    """What a person wants, has and needs: what an outline is designed from."""
+    """Goal, prior knowledge and needs of a person, the input of an outline."""
 
     aim: Annotated[str, Field(min_length=1, max_length=2000)] = Field(
         description="What the person wants to be able to do."

@@ -122,7 +122,7 @@ class ApproveRequest(BaseModel):
 
 
 class ReviseRequest(BaseModel):
-    """What should be different, in plain words."""
+    """The wanted change, in plain words."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
     feedback: Annotated[
@@ -131,7 +131,7 @@ class ReviseRequest(BaseModel):
 
 
 class RegenerateRequest(BaseModel):
-    """How the next version should be; empty: as the first one, but anew."""
+    """Wishes for the next version; empty: write it again as before."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
     instructions: Text = Field("", description="What should be different this time, in words.")
@@ -149,7 +149,7 @@ MOST_QUESTIONS = 200
 
 
 class ProgressRequest(BaseModel):
-    """How far the learner is with a concept."""
+    """Progress of the learner with a concept."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"minProperties": 1})
     progress: ConceptProgress = Field(

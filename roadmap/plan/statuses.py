@@ -28,7 +28,7 @@ class ContentStatus(StrEnum):
 
 
 class RevisionSource(StrEnum):
-    """Where a revision came from."""
+    """Origin of a revision."""
 
     goal = "goal"
     feedback = "feedback"
@@ -86,7 +86,7 @@ class LinkState(StrEnum):
 
 
 class Progress(BaseModel):
-    """How far a roadmap is made: contents that are written, that failed, and all of them."""
+    """Progress of building: contents that are ready, failed, and in total."""
 
     ready: int = Field(description="Parts that are written.")
     failed: int = Field(description="Parts that could not be written.")

@@ -100,8 +100,10 @@ class CheckedResource(Resource):
 
 
 class Estimate(BaseModel):
-    """What calls that are still to come will probably use. `price` is null when nobody has said what the model costs;
-    `measured`: from earlier calls of every step, not from assumptions.
+    """Probable cost of the model calls that are still to come.
+
+    `price` is null when the price of the model is not set. `measured`: from earlier calls of every
+    step, not from assumptions.
     """
 
     calls: int = Field(description="How many are to come.")
@@ -115,7 +117,10 @@ class Estimate(BaseModel):
 
 
 class RoadmapFields(BaseModel):
-    """What its owner and operators are told alike. `spent` is in CURRENCY, with what is reserved for calls that run."""
+    """Fields for the owner and for operators.
+
+    `spent` is in CURRENCY, including the amount reserved for calls that run.
+    """
 
     id: UUID
     goal: str = Field(description="What the person wants to be able to do, as it was said.")
@@ -259,14 +264,12 @@ class ConceptDetail(ConceptNode):
 
 def concepts_of(tree: RoadmapTree) -> list[ConceptNode]:
     """Return the concepts of a roadmap in the order of learning."""
-    return _concepts(tree.stages)
+    return [concept for stage in tree.stages for concept in stage.concepts]
 
 
-def _concepts(stages: list[StageNode]) -> list[ConceptNode]:
-    return [concept for stage in stages for concept in stage.concepts]
-
-
-def _learned(concepts: list[ConceptNode]) -> Learned:
+def learned_of(stages: list[StageNode]) -> Learned:
+    """Sum up the learner's progress."""
+    concepts = [concept for stage in stages for concept in stage.concepts]
     counts = Counter(concept.progress for concept in concepts)
     behind = (ConceptProgress.done, ConceptProgress.skipped)
     return Learned(

@@ -95,7 +95,7 @@ class WebhookChange(BaseModel, extra="forbid"):
 
 
 class WebhookPatch(MergePatch, extra="forbid"):
-    """What of a webhook is to be another (RFC 7396): what is left out stays."""
+    """Changes of a webhook (RFC 7396): omitted fields stay."""
 
     # Factories, since the schema must not name defaults: a field that is left out stays as it is.
     url: UncheckedUrl = Field(default_factory=str)

@@ -50,7 +50,7 @@ def order_export(call: Call) -> Reply:
 
 
 def read_export(call: Call) -> LinkedExport:
-    """How far it is; `download` is there when it is ready."""
+    """State of the export; `download` is set when it is ready."""
     return _linked(account_export.read(call.owner))
 
 

@@ -1,4 +1,4 @@
-"""What a person decides about a roadmap. Each answers 202: what follows from it is done by the workers."""
+"""Commands on a roadmap. Each answers 202; the workers do the rest."""
 
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from web.links import Links, links_of
 
 
 class Decision(BaseModel):
-    """What the roadmap is after the decision; `designing` is the revision that is on its way, if one is."""
+    """State after the command; `designing` is a revision that is being designed."""
 
     id: UUID
     status: RoadmapStatus
@@ -56,7 +56,7 @@ def restore_revision(call: Call) -> Reply:
 
 
 def cancel_roadmap(call: Call) -> Reply:
-    """What is written stays, and the rest can be tried again later."""
+    """Contents that are written stay; the rest can be retried later."""
     return _decided(call, commands.cancel(call.owner, call.ids["roadmap_id"]))
 
 

@@ -1,4 +1,4 @@
-"""What this API is: its description, and what its problems mean."""
+"""Description of this API and the meaning of its problems."""
 
 from functools import cache
 from operator import attrgetter
@@ -41,7 +41,7 @@ def read_problem_type(call: Call) -> ProblemMeaning:
 
 
 def list_problem_types(call: Call) -> ProblemMeanings:
-    """What `type` can say in a problem, and what to do about each."""
+    """Types of problems, and what to do about each."""
     return ProblemMeanings(
         items=[meaning_of(kind) for kind in sorted(TYPES.values(), key=attrgetter("status"))]
     )

@@ -40,7 +40,7 @@ class Ready(BaseModel):
 
 
 class Index(BaseModel):
-    """What this is, and where to go on."""
+    """Name of the service, and links."""
 
     service: Literal["roadmap"] = "roadmap"
     mode: Literal["embedded", "server"] = Field(
@@ -64,7 +64,7 @@ def show_ready(call: Call) -> Ready:
 
 
 async def show_index(call: Call) -> Index:
-    """Where everything begins. Browsers get the first page here."""
+    """Entry point for clients. Browsers get the home page here."""
     links = {
         "roadmaps": "/api/v1/roadmaps",
         "openapi": "/openapi.json",

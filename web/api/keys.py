@@ -88,7 +88,7 @@ def list_invitations(call: Call) -> Reply:
 
 
 def withdraw_invitation(call: Call) -> None:
-    """Nobody can register with it from then on."""
+    """The invitation cannot be used any more."""
     with audited(actor_of(call), Action.invitation_withdraw, str(call.ids["invitation_id"])):
         invitations.withdraw(call.ids["invitation_id"])
     log_security_event(

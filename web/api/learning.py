@@ -1,4 +1,4 @@
-"""What a learner does with a roadmap."""
+"""Progress, notes, quizzes and schedule of a learner."""
 
 from roadmap.learning import progress
 from roadmap.learning.progress import Attempt, LearnerConcept, Profile
@@ -65,7 +65,7 @@ def read_attempt(call: Call) -> Attempt:
 
 
 def read_profile(call: Call) -> Profile:
-    """What a form for the next roadmap begins with."""
+    """Defaults of the form for the next roadmap."""
     return progress.read_profile(call.owner)
 
 
@@ -80,8 +80,9 @@ def patch_profile(call: Call) -> Profile:
 
 
 def read_schedule(call: Call) -> Schedule:
-    """What is left, spread over the days and weeks from today on, against what was planned at first
-    and against the deadline. Without a plan it is empty.
+    """The remaining concepts by day and week, compared with the first plan and the deadline.
+
+    Without a plan it is empty.
     """
     return schedule_settings.read_schedule(call.owner, call.ids["roadmap_id"])
 

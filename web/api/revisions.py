@@ -1,4 +1,4 @@
-"""What a roadmap was and what it cost: revisions of its plan, versions of its contents, the receipt."""
+"""Revisions of the plan, versions of contents, and the cost receipt."""
 
 from typing import Annotated
 
@@ -40,7 +40,7 @@ def read_revision(call: Call) -> RevisionDetail:
 
 
 def compare_revisions(call: Call) -> Diff:
-    """What this one has made different, in words and as data."""
+    """Changes of this revision, in words and as data."""
     return revisions.compare(
         call.owner, call.ids["roadmap_id"], call.ids["number"], call.query.before
     )

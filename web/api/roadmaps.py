@@ -183,12 +183,12 @@ def read_concept(call: Call) -> ConceptDetail:
 
 
 def read_activity(call: Call) -> Activity:
-    """How many are ahead, what is being written, and how long it will take."""
+    """Position in the queue, running work, and the estimated time left."""
     return activity(call.owner, call.ids["roadmap_id"])
 
 
 def list_logs(call: Call) -> Reply:
-    """What was done for it, by whom and for how long, the oldest first."""
+    """Execution log of the roadmap, oldest first."""
     query: LogsQuery = call.query
     roadmap_id = call.ids["roadmap_id"]
     return paged(

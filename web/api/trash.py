@@ -18,7 +18,7 @@ def trash_roadmap(call: Call) -> None:
 
 
 def list_trash(call: Call) -> Reply:
-    """What was thrown away last comes first."""
+    """Roadmaps in the trash, newest first."""
     return paged(
         call.request,
         call.query,

@@ -96,7 +96,7 @@ Difficulty = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 
 
 class PortableGoal(Frozen):
-    """What was asked for."""
+    """The request for the roadmap."""
 
     goal: Annotated[str, Field(min_length=SHORTEST_GOAL, max_length=1000), PRINTABLE] = Field(
         description="What the person wants to be able to do."
@@ -135,7 +135,7 @@ class WrittenTutorial(Written):
 
 
 class WrittenResources(Written):
-    """Where more can be read and seen."""
+    """Resources of a concept."""
 
     body: Resources = Field(description="What is written.")
 
@@ -147,7 +147,7 @@ class WrittenQuiz(Written):
 
 
 class PortableContents(Frozen):
-    """What is written of a concept; null: that part is not."""
+    """Contents of a concept; null for a part that is not written."""
 
     tutorial: WrittenTutorial | None = Field(None, description="Null: it is not written.")
     resources: WrittenResources | None = Field(None, description="Null: they are not written.")
@@ -194,7 +194,7 @@ class PortableCard(Frozen):
 
 
 class PortableConcept(Frozen):
-    """What is written of a concept, and what the learner has left there."""
+    """A concept with its contents and the learner's progress."""
 
     contents: PortableContents = Field(PortableContents(), description="Its parts.")
     progress: ConceptProgress = Field(ConceptProgress.todo, description="How far the learner is.")

@@ -47,7 +47,7 @@ class Totals(BaseModel):
 
 
 class Trace(BaseModel):
-    """How a roadmap was made. The oldest spans first; when there are more than 2,000, the newest of them."""
+    """Timeline of a roadmap, oldest spans first; at most the newest 2,000."""
 
     roadmap_id: UUID
     status: RoadmapStatus

@@ -25,8 +25,9 @@ RETRY_AFTER = 30  # seconds
 
 
 def search_logs(call: Call) -> Reply:
-    """What all processes have noted, the newest first. A search that takes longer than five seconds
-    is refused: it says how to narrow it.
+    """Records of all processes, newest first.
+
+    A search that takes longer than five seconds is refused; the answer says how to narrow it.
     """
     query: LogSearchQuery = call.query
     found = log_search.search(query.wanted, before=query.cursor, limit=query.limit)

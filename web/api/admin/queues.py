@@ -109,13 +109,13 @@ class MessagesQuery(BaseModel):
 
 
 class Counted(BaseModel):
-    """How many there were."""
+    """Number of dead letters."""
 
     count: int = Field(description="Dead letters.")
 
 
 class RunningTask(BaseModel):
-    """What a worker is doing."""
+    """Task that a worker runs."""
 
     task: str = Field(description="The function that it runs.")
     message_id: str
@@ -147,14 +147,14 @@ class WorkerList(BaseModel):
 
 
 def list_queues(call: Call) -> QueueList:
-    """How full they are, and how late."""
+    """Depth and delay of all queues."""
     return QueueList(
         items=[_queue_info(state) for state in queue_admin.queue_states(with_retrying=True)]
     )
 
 
 def read_queue(call: Call) -> QueueInfo:
-    """How full it is, and how late."""
+    """Depth and delay of a queue."""
     return _queue_info(queue_admin.queue_state(call.ids["queue"]))
 
 
@@ -192,7 +192,7 @@ def list_queue_messages(call: Call) -> Reply:
 
 
 def list_workers(call: Call) -> WorkerList:
-    """Who works, since when, and at what."""
+    """Worker processes and the tasks they run."""
     same = WorkerState.model_fields.keys() - {"running"}
     items = [
         WorkerState(
@@ -208,8 +208,9 @@ def list_workers(call: Call) -> WorkerList:
 
 
 def pause_queue(call: Call) -> None:
-    """Nobody takes a message from it any more, also after a restart, until it is resumed. What has
-    begun is finished.
+    """Stop claiming messages until the queue is resumed, also after a restart.
+
+    Tasks that run are finished.
     """
     act_on(actor_of(call), Action.queue_pause, call.ids["queue"])
 
@@ -230,9 +231,10 @@ def delete_message(call: Call) -> None:
 
 
 def revoke_message(call: Call) -> None:
-    """What it is for is ended in the database, and it is not run. One that runs is stopped at its
-    next heartbeat, and saves nothing. Records of the log and what runs by the clock cannot be
-    revoked.
+    """End the row of the task in the database; its message does nothing.
+
+    A task that runs is stopped at its next heartbeat, and saves nothing. Batches of log records and
+    periodic tasks cannot be revoked.
     """
     _act_on_message(call, Action.message_revoke)
 

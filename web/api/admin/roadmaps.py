@@ -19,7 +19,7 @@ from web.search_filters import SearchQuery
 
 
 class OperatorDecision(BaseModel):
-    """What the roadmap is after the decision."""
+    """State of the roadmap after the command."""
 
     id: UUID
     status: RoadmapStatus

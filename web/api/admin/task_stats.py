@@ -1,4 +1,4 @@
-"""What the tasks of the queues have done, for operators: numbers for tables and charts."""
+"""Statistics of tasks for operators, for tables and charts."""
 
 from datetime import datetime
 
@@ -41,7 +41,7 @@ class TaskList(BaseModel):
 
 
 class Ended(BaseModel):
-    """How many runs ended how, in the step that begins at this moment."""
+    """Outcomes of the runs in the interval that begins at this time."""
 
     at: datetime
     done: int = Field(description="They came to their end.")
@@ -67,7 +67,7 @@ class QueueHistory(BaseModel):
 
 
 def list_tasks(call: Call) -> TaskList:
-    """How often each was run, how that ended, and how long it took."""
+    """Runs, outcomes and durations of each task."""
     since = since_of(call.query.span)
     measures = task_stats.per_task(since)
     items = [
