@@ -60,7 +60,9 @@ class Commands(click.Group):
         if name not in (*LEARNERS, *OPERATORS):
             return None
         if name not in BY_THEMSELVES:
-            _stand_in_for_the_service()
+            # An operator's command looks at the service from outside, in the folder of `make run`.
+            os.environ.setdefault("SERVICE_TYPE", "all")
+            os.environ["DATA_DIR"] = str(data_folder(os.environ))
         try:
             module = importlib.import_module(f"cli.{MODULES.get(name, name)}")
         except SettingsError as error:
@@ -135,12 +137,6 @@ def _told(error: Exception) -> CommandFailed:
         trouble = database_trouble(error, from_environment(os.environ))
         return (ServiceUnreachable if trouble.is_away else CommandFailed)(capital(f"{trouble}."))
     return CommandFailed(capital(f"{error}" if str(error).endswith(".") else f"{error}."))
-
-
-def _stand_in_for_the_service() -> None:
-    """Whichever mode the variables name, it is looked at from outside; a folder is where `make run` looks for it."""
-    os.environ.setdefault("SERVICE_TYPE", "all")
-    os.environ["DATA_DIR"] = str(data_folder(os.environ))
 
 
 def _nobody_reads() -> int:

@@ -131,7 +131,18 @@ def cost(
 
     document = {
         "load": asdict(load),
-        "layouts": [_document(each) for each in layouts],
+        "layouts": [
+            {
+                **asdict(layout),
+                "use": {
+                    **asdict(layout.use),
+                    "memory": layout.use.memory,
+                    "cores": layout.use.cores,
+                },
+                "bill": {**asdict(layout.bill), "total": layout.bill.total},
+            }
+            for layout in layouts
+        ],
         "rests_on": {
             "measured": {"date": found.date, "command": found.command, "machine": found.machine},
             "prices": {
@@ -155,15 +166,6 @@ def _prices(file: Path | None) -> Prices:
     raise CommandFailed(
         f"{file} has no prices that can be read ({wrong}); cli/costs/prices.json shows the form."
     )
-
-
-def _document(layout: DeploymentLayout) -> dict[str, Any]:
-    use, bill = layout.use, layout.bill
-    return {
-        **asdict(layout),
-        "use": {**asdict(use), "memory": use.memory, "cores": use.cores},
-        "bill": {**asdict(bill), "total": bill.total},
-    }
 
 
 def _row(layout: DeploymentLayout, platform: Platform, providers: list[str]) -> list[str]:

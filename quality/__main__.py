@@ -1,7 +1,6 @@
 """`make quality`: measure finished roadmaps; ends with 1 below the floor."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,9 +9,8 @@ from rich.progress import Progress
 
 from cli.new import COLUMNS
 from cli.output import CommandFailed
-from core.net.link_probe import Visit
 from quality import links, report, subjects
-from quality.measuring import Comparison, FinishedRoadmap, measured
+from quality.measuring import Comparison, measured
 from quality.report import Report
 from quality.subjects import NotMeasurable
 from roadmap.plan.outline import Level
@@ -80,7 +78,11 @@ def main(
         sys.exit(NOT_MEASURABLE)
     seen, note = None, SKIPPED
     if visits:
-        seen = _visited(courses, console)
+        concepts = (concept for course in courses for concept in course.concepts)
+        urls = {item.url: None for concept in concepts for item in concept.resources or ()}
+        with Progress(*COLUMNS, console=console, transient=True) as progress:
+            bar = progress.add_task("Looking at links", total=len(urls))
+            seen = links.visited(urls, lambda: progress.advance(bar))
         note = OFFLINE if seen is None else f"{len(seen)} links were looked at."
     comparison = Comparison(courses)
     reports = [
@@ -101,15 +103,6 @@ def main(
         console.print(note, markup=False)
         console.print(report.summary(reports), markup=False, soft_wrap=True, highlight=False)
     sys.exit(1 if any(each.below for each in reports) else 0)
-
-
-def _visited(courses: Sequence[FinishedRoadmap], console: Console) -> dict[str, Visit] | None:
-    """Visit all links with a progress bar; None without a network."""
-    concepts = (concept for course in courses for concept in course.concepts)
-    urls = {item.url: None for concept in concepts for item in concept.resources or ()}
-    with Progress(*COLUMNS, console=console, transient=True) as progress:
-        bar = progress.add_task("Looking at links", total=len(urls))
-        return links.visited(urls, lambda: progress.advance(bar))
 
 
 if __name__ == "__main__":

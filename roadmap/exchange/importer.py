@@ -74,7 +74,12 @@ def imported(owner_id: UUID, document: PortableRoadmap, missing: Missing = IN_FI
         **dict.fromkeys(("due_at", "created_at", "updated_at"), now),
     }
     with transaction():
-        if not _is_complete(document):
+        parts = (  # concepts are read one by one, to save memory
+            document.concepts.get(concept.key, NOTHING).contents.of(kind)
+            for concept in document.outline.concepts()
+            for kind in ContentKind
+        )
+        if any(part is None for part in parts):
             create.check_room(owner_id, roadmap_id)
         Roadmap.insert({**facts, "id": roadmap_id, "owner": owner_id}).execute()
         events.append_first([roadmap_id], EventType.imported)
@@ -110,15 +115,6 @@ def imported(owner_id: UUID, document: PortableRoadmap, missing: Missing = IN_FI
         status = RoadmapStatus.partial if row.contents_failed else RoadmapStatus.ready
         steps += completion.finish(roadmap_id, status, lacking=missing.parts)
         return ImportResult(queries.summary(owner_id, roadmap_id), steps)
-
-
-def _is_complete(document: PortableRoadmap) -> bool:
-    """Whether no part is missing; concepts are read one by one, to save memory."""
-    contents = (
-        document.concepts.get(concept.key, NOTHING).contents
-        for concept in document.outline.concepts()
-    )
-    return all(each.of(kind) is not None for each in contents for kind in ContentKind)
 
 
 def _write(

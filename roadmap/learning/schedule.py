@@ -7,7 +7,7 @@ no more than its remaining days can have.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
@@ -144,7 +144,13 @@ def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
     plan = calendar(begin, tree.hours_per_week, over)
     original = calendar(tree.begins_on, tree.hours_per_week)
     planned_end = original.day_of(max(total - 1, 0))
-    spans = list(_spans(ahead, plan))
+    spans, at = [], 0
+    for concept in ahead:
+        days = {"begins_on": plan.day_of(at), "ends_on": plan.day_of(at + concept.hours - 1)}
+        spans.append(
+            ConceptSpan(concept_id=concept.id, title=concept.title, hours=concept.hours, **days)
+        )
+        at += concept.hours
     ends_on = spans[-1].ends_on if spans else None
     reached = ends_on or max(
         [each.progress_at.date() for each in kept if each.progress_at], default=planned_end
@@ -175,14 +181,6 @@ def monday(day: date) -> date:
 def _days_left(day: date) -> int:
     """Return the number of days of its week from a day on."""
     return DAYS - day.weekday()
-
-
-def _spans(ahead: Sequence[ConceptNode], plan: Calendar) -> Iterator[ConceptSpan]:
-    at = 0
-    for concept in ahead:
-        days = {"begins_on": plan.day_of(at), "ends_on": plan.day_of(at + concept.hours - 1)}
-        yield ConceptSpan(concept_id=concept.id, title=concept.title, hours=concept.hours, **days)
-        at += concept.hours
 
 
 def _needed(left: int, begin: date, deadline: date | None, learned: int) -> int | None:

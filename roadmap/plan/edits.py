@@ -195,7 +195,14 @@ class _Tree:
                 _, module = self._find("module", operation.module, "module")
                 self._add("concept", module["concepts"], operation)
             case Remove():
-                self._remove(*self._find(operation.what, operation.key))
+                siblings, node = self._find(operation.what, operation.key)
+                known = self._keys("concept")
+                siblings.remove(node)
+                gone = known - self._keys("concept")
+                for each in chain.from_iterable(self._lists("concept")):
+                    each["prerequisites"] = [
+                        key for key in each["prerequisites"] if key not in gone
+                    ]
             case Move():
                 self._move(operation)
             case Rewrite():
@@ -209,13 +216,6 @@ class _Tree:
         fields = operation.model_dump(mode="json", exclude={"op", "position", "stage", "module"})
         parts: dict[str, Any] = {} if what == "concept" else {PARTS[what]: []}
         self._insert(siblings, {**fields, **parts, "key": key}, operation.position)
-
-    def _remove(self, siblings: list[Any], node: dict[str, Any]) -> None:
-        known = self._keys("concept")
-        siblings.remove(node)
-        gone = known - self._keys("concept")
-        for concept in chain.from_iterable(self._lists("concept")):
-            concept["prerequisites"] = [key for key in concept["prerequisites"] if key not in gone]
 
     def _move(self, operation: Move) -> None:
         siblings, node = self._find(operation.what, operation.key)

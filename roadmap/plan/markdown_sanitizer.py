@@ -145,7 +145,12 @@ class _Page:
     def edits(self, careful: bool) -> Iterator[Edit]:
         """Yield edits; blocks are escaped whole where places are unknown, or if not `careful`."""
         for (first, last), exact in self._hazards():
-            yield from self._escaped(first, last) if exact is None or not careful else exact
+            if exact is not None and careful:
+                yield from exact
+                continue
+            begin, end = self._starts[first], self._starts[min(last, len(self._lines))]
+            for found in UNESCAPED.finditer(self._source, begin, end):
+                yield Edit(found.end(), found.end(), "\\")
 
     def _hazards(self) -> Iterator[tuple[list[int], list[Edit] | None]]:
         """Yield ranges of lines with hazards, and their edits; None: a place is unknown."""
@@ -265,12 +270,6 @@ class _Page:
             if mdTrim(cell) == content:
                 return [self._starts[line] + each for each in places[cell.find(content) :]]
         return None
-
-    def _escaped(self, first: int, last: int) -> Iterator[Edit]:
-        for found in UNESCAPED.finditer(
-            self._source, self._starts[first], self._starts[min(last, len(self._lines))]
-        ):
-            yield Edit(found.end(), found.end(), "\\")
 
 
 def _cells(line: str, prefix: re.Pattern[str] | str) -> _Cells:

@@ -4,7 +4,7 @@ Errors name the file, the place in it and the rule. A broken file makes only its
 """
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -235,21 +235,17 @@ def _translated(file: Path, concept: CatalogueConcept, language: str) -> Catalog
 def broken_files() -> list[str]:
     """Return the errors of all files of the catalogue, each once. Reads all files."""
     found = dict.fromkeys(broken_heads())
-    for load in _loads():
+    loads: list[Callable[[], object]] = [lexicon]
+    for track in tracks().values():
+        for language in languages(track):
+            loads.append(partial(load_track, track.id, language))
+            loads += [partial(load_concept, track.id, id_, language) for id_ in track.concept_ids]
+    for load in loads:
         try:
             load()
         except BrokenFile as broken:
             found[str(broken)] = None
     return list(found)
-
-
-def _loads() -> Iterator[Callable[[], object]]:
-    yield lexicon
-    for track in tracks().values():
-        for language in languages(track):
-            yield partial(load_track, track.id, language)
-            for concept_id in track.concept_ids:
-                yield partial(load_concept, track.id, concept_id, language)
 
 
 def _front_matter(file: Path) -> dict[str, Any]:
