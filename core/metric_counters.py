@@ -113,5 +113,5 @@ Gauges = dict[str, float]  # by metric; the value of a further label follows aft
 
 gauges: list[Callable[[], Gauges]] = []  # each module adds a function for its present values
 
-measuring = MetricCounters()
-count, observe, taken = measuring.count, measuring.observe, measuring.taken
+counters = MetricCounters()
+count, observe, taken = counters.count, counters.observe, counters.taken

@@ -17,7 +17,7 @@ from core.errors import Unavailable
 from roadmap.generation import generator
 from roadmap.lifecycle import leases
 from roadmap.plan.jobs import Job
-from tasks.dispatcher import send
+from tasks.dispatcher import enqueue
 from tasks.queues import content_queue, job
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def export_account(export_id: str) -> None:
 def look_after_links() -> None:
     from roadmap.lifecycle import link_checker
 
-    send(link_checker.run_checks(by_model=generator.current_generator().repairs))
+    enqueue(link_checker.run_checks(by_model=generator.current_generator().repairs))
 
 
 @content_queue.signal(SIGNAL_INTERRUPTED)  # type: ignore[untyped-decorator]
@@ -80,4 +80,4 @@ def follow(jobs: Sequence[Job], own: UUID) -> None:
     for repeated in (each for each in jobs if each.id == own):
         if not content_queue.snooze(clock.now() + timedelta(seconds=repeated.delay)):
             others.append(repeated)
-    send(others)
+    enqueue(others)

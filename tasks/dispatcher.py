@@ -25,7 +25,7 @@ LARGEST = 500  # jobs in one round trip
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between two tries
 
 
-def send(jobs: Iterable[Job]) -> None:
+def enqueue(jobs: Iterable[Job]) -> None:
     """Enqueue the jobs that a domain function returned, in one round trip, each in its own trace.
 
     Call it after the commit, with no session open.
@@ -63,7 +63,7 @@ class Sender:
     def submit(self, steps: Sequence[Job]) -> None:
         """Never blocks and never fails. In immediate mode the steps run here, before it returns."""
         if content_queue.immediate:
-            send(steps)
+            enqueue(steps)
             return
         try:
             self._queue.put_nowait(steps)
@@ -94,7 +94,7 @@ class Sender:
         pause = FIRST_PAUSE
         while True:
             try:
-                send(steps)
+                enqueue(steps)
                 if pause > FIRST_PAUSE:
                     logger.warning("the broker is back, %d steps are sent", len(steps))
                 return True

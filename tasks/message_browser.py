@@ -147,7 +147,7 @@ def found_dead(queue: ReliableQueue, *, words: str) -> list[tuple[str, datetime]
     found = {
         letter.id: datetime.fromtimestamp(letter.at, UTC)
         for letter in letters
-        if not words or has(dead(queue, letter), words)
+        if not words or has(dead_letter_info(queue, letter), words)
     }
     return list(found.items())[::-1]
 
@@ -201,7 +201,7 @@ def _read(queue: ReliableQueue, state: MessageState) -> Iterator[tuple[MessageIn
                 yield _held(queue, member, data, began), len(data)
     elif state == MessageState.dead:
         for letter in _chunks(lambda first, count: storage.dead_letters(count, first)):
-            yield dead(queue, letter), len(letter.data)
+            yield dead_letter_info(queue, letter), len(letter.data)
     if state in (MessageState.scheduled, MessageState.retrying):
         for waiting in _chunks(storage.scheduled):
             info = _waiting(queue, waiting.data, state)
@@ -241,7 +241,7 @@ def _held(
     return _info(queue, data, task, MessageState.held, worker=member.id, at=since)
 
 
-def dead(queue: ReliableQueue, letter: DeadLetter) -> MessageInfo:
+def dead_letter_info(queue: ReliableQueue, letter: DeadLetter) -> MessageInfo:
     info = _info(queue, letter.data, _task(queue, letter.data), MessageState.dead)
     at = datetime.fromtimestamp(letter.at, UTC)
     return replace(info, id=letter.id, reason=letter.reason, at=at, tries_left=None)

@@ -15,7 +15,7 @@ from uuid import UUID
 from core.errors import Conflict, NotFound, Unavailable
 from reliable_queue.queue import ReliableQueue
 from roadmap.plan.jobs import Job
-from tasks.dispatcher import send
+from tasks.dispatcher import enqueue
 from tasks.message_browser import (
     MessageInfo,
     MessagePage,
@@ -23,7 +23,7 @@ from tasks.message_browser import (
     Running,
     WorkerInfo,
     count_retrying,
-    dead,
+    dead_letter_info,
     find,
     narrowing_words,
     page,
@@ -187,7 +187,7 @@ def revoke(queue_name: str, message_id: str) -> None:
             error,
         )
     try:
-        send(steps)
+        enqueue(steps)
     except content_queue.storage.faults as error:
         logger.warning("%d steps are left to rescue: %s", len(steps), error)
 
@@ -206,7 +206,7 @@ def dead_letters(queue_name: str, limit: int = 100) -> list[DeadLetterInfo]:
             datetime.fromtimestamp(letter.at, UTC),
         )
         for letter in letters
-        for info in [dead(queue, letter)]
+        for info in [dead_letter_info(queue, letter)]
     ]
 
 

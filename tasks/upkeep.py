@@ -11,8 +11,8 @@ from roadmap.accounts import api_keys, idempotency_store, sessions
 from roadmap.exchange import account_export
 from roadmap.lifecycle import account_deletion, link_status, rescue, trash
 from roadmap.operations import audit_log, log_retention, metrics_store, task_stats
-from roadmap.webhooks import settings
-from tasks.dispatcher import send
+from roadmap.webhooks import subscriptions
+from tasks.dispatcher import enqueue
 from tasks.queue_admin import queue_states
 from tasks.queues import REGISTRY, content_queue, job, logs_queue
 
@@ -57,11 +57,11 @@ def _purge_expired() -> None:
     sessions.end_idle_sessions()
     api_keys.purge_expired()
     idempotency_store.purge_expired()
-    settings.purge_expired()
+    subscriptions.purge_expired()
     trash.purge_expired()
     account_export.purge_expired()
     if jobs := account_deletion.cancel_work():
-        send(jobs)
+        enqueue(jobs)
     account_deletion.purge_expired()
     audit_log.purge_expired()
     metrics_store.purge_expired()
@@ -80,7 +80,7 @@ def _rescue() -> None:
         stats = content_queue.storage.stats()
         for _ in range(0 if stats.is_paused else ROUNDS):
             jobs = rescue.overdue(stats.ready)
-            send(jobs)
+            enqueue(jobs)
             if len(jobs) < rescue.MOST_AT_ONCE:
                 return
     except BROKER_AWAY as error:

@@ -5,17 +5,17 @@ from uuid import UUID
 
 from core.db import database
 from roadmap.exchange.formats.json_ import PortableRoadmap
-from roadmap.exchange.importer import IN_FILE, Missing, imported
+from roadmap.exchange.importer import IN_FILE, Missing, import_roadmap
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.operations.execution_log import record
 from roadmap.plan.views import RoadmapSummary
 from web.http import limits
-from web.job_sender import send
+from web.job_sender import send_after_commit
 
 
 def apply_command(roadmap_id: UUID, made: CommandResult) -> None:
     """Send what follows from a decision, and log it, after the commit."""
-    send(made.steps)
+    send_after_commit(made.steps)
     message = f"{made.what}: revision {made.revision} is {made.status}"
     database.after_commit(partial(record, "api", "decide", message, roadmap_id=roadmap_id))
 
@@ -25,9 +25,9 @@ def import_document(
 ) -> RoadmapSummary:
     """Import a checked document; `missing` is said of the parts that it does not have.
 
-    Raises TooMany, Unavailable.
+    Raises RateLimited, Unavailable.
     """
     limits.count_import(owner_id)
-    made = imported(owner_id, document, missing)
-    send(made.steps)
+    made = import_roadmap(owner_id, document, missing)
+    send_after_commit(made.steps)
     return made.roadmap

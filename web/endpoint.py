@@ -99,7 +99,7 @@ class Endpoint:
         """Identify the caller and count the request.
 
         Requests that are refused before they are counted here are counted by web/errors.py.
-        Raises Unauthenticated, Forbidden, TooMany, Unavailable.
+        Raises Unauthenticated, Forbidden, RateLimited, Unavailable.
         """
         if self.public:
             if not self.unlimited:

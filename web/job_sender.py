@@ -10,6 +10,6 @@ from tasks.dispatcher import Sender
 sender = Sender()
 
 
-def send(steps: Sequence[Job]) -> None:
+def send_after_commit(steps: Sequence[Job]) -> None:
     """Send jobs after the commit. Never waits for the broker."""
     database.after_commit(partial(sender.submit, steps))

@@ -28,7 +28,7 @@ from web.call import Call
 from web.http import limits
 from web.http.host_and_csrf import address_of
 from web.http.security_log import log_security_event
-from web.job_sender import send
+from web.job_sender import send_after_commit
 from web.password_pool import hash_in_thread
 from web.revocation_cache import revocations
 from web.tokens import COOKIE, login_in_cookie
@@ -41,7 +41,7 @@ FORGET = {  # headers that make a browser forget a login
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class StartedLogin:
     """A login that has begun, with its token."""
 
     user: User
@@ -54,29 +54,29 @@ class Begun:
         return {"Set-Cookie": COOKIE_HEADER.format(self.token, int(settings.token_ttl_seconds))}
 
 
-async def register(call: Call, registration: Registration) -> Begun:
-    """Make an account and log in. Raises Forbidden, Conflict, TooMany, Unavailable."""
+async def register(call: Call, registration: Registration) -> StartedLogin:
+    """Make an account and log in. Raises Forbidden, Conflict, RateLimited, Unavailable."""
     limits.count_registration(call.request)
     given = registration.invitation
     invitation_id = tokens.read_invitation_token(given.get_secret_value()) if given else None
     return await _begin(call, "registered", partial(accounts.register, registration, invitation_id))
 
 
-async def log_in(call: Call, credentials: Credentials) -> Begun:
-    """Log in. Raises Unauthenticated, ToBeDeleted, TooMany, Unavailable."""
+async def log_in(call: Call, credentials: Credentials) -> StartedLogin:
+    """Log in. Raises Unauthenticated, ToBeDeleted, RateLimited, Unavailable."""
     limits.count_login(credentials.email)
     with limits.attempt(call.request, credentials.email):
         return await _begin(call, "logged-in", partial(accounts.log_in, credentials))
 
 
-async def change_password(call: Call, change: PasswordChange) -> Begun:
+async def change_password(call: Call, change: PasswordChange) -> StartedLogin:
     """Change the password and end all logins, except for the one that begins now."""
     begin = partial(accounts.change_password, call.caller, change)
     with limits.attempt(call.request, call.owner.hex):
         return await _begin(call, "password-changed", begin)
 
 
-async def change_email(call: Call, change: EmailChange) -> Begun:
+async def change_email(call: Call, change: EmailChange) -> StartedLogin:
     """Change the address and end all logins, except for the one that begins now."""
 
     def begin(device: Device) -> tuple[User, Login]:
@@ -94,7 +94,7 @@ async def delete_account(
 
     def end_work() -> None:
         revocations.refresh()
-        send(cancel_work(call.owner))
+        send_after_commit(cancel_work(call.owner))
 
     with limits.attempt(call.request, call.owner.hex):
         deletion = await hash_in_thread(accounts.delete, call.caller, given)
@@ -114,7 +114,9 @@ def end_login(call: Call, session_id: UUID | None, event: str = "session-ended")
     log_security_event(call.request, event, account=call.owner, session=session_id)
 
 
-async def _begin(call: Call, event: str, begin: Callable[[Device], tuple[User, Login]]) -> Begun:
+async def _begin(
+    call: Call, event: str, begin: Callable[[Device], tuple[User, Login]]
+) -> StartedLogin:
     """Begin a login in a hashing thread, and end the former one of the browser."""
     agent = "".join(c for c in call.request.headers.get("user-agent", "") if c.isprintable())
 
@@ -130,4 +132,4 @@ async def _begin(call: Call, event: str, begin: Callable[[Device], tuple[User, L
 
     user, login = await hash_in_thread(run)
     log_security_event(call.request, event, account=user.id, session=login.session_id)
-    return Begun(user, login, tokens.access_token(login))
+    return StartedLogin(user, login, tokens.access_token(login))

@@ -55,7 +55,7 @@ from roadmap.plan.schemas import (
     RoadmapRequest,
 )
 from roadmap.plan.views import Activity, ConceptDetail, RoadmapSummary
-from roadmap.webhooks.settings import (
+from roadmap.webhooks.subscriptions import (
     DeliveryDetail,
     DeliveryInfo,
     WebhookChange,

@@ -14,7 +14,7 @@ from time import perf_counter
 from roadmap.accounts import api_keys, idempotency_store, sessions
 from roadmap.lifecycle import create, rescue
 from roadmap.operations import audit_log, log_retention, metrics_store
-from roadmap.webhooks import settings
+from roadmap.webhooks import subscriptions
 
 PARTS: Mapping[str, Callable[[], object]] = {
     "rescue": rescue.overdue,
@@ -22,7 +22,7 @@ PARTS: Mapping[str, Callable[[], object]] = {
     "logins": sessions.end_idle_sessions,
     "API keys": api_keys.purge_expired,
     "first answers": idempotency_store.purge_expired,
-    "webhooks": settings.purge_expired,
+    "webhooks": subscriptions.purge_expired,
     "audit log": audit_log.purge_expired,
     "measures": metrics_store.purge_expired,
     "log retention": log_retention.rotate_partitions,

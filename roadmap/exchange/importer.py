@@ -55,7 +55,9 @@ class ImportResult:
     steps: list[Job]
 
 
-def imported(owner_id: UUID, document: PortableRoadmap, missing: Missing = IN_FILE) -> ImportResult:
+def import_roadmap(
+    owner_id: UUID, document: PortableRoadmap, missing: Missing = IN_FILE
+) -> ImportResult:
     """Create a roadmap of this owner from a `RoadmapFile`, or a document made by `portable`.
 
     `missing` is the reason that is stored for contents that the document does not have. With such

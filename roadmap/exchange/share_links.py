@@ -150,7 +150,7 @@ def revoke_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> None:
             raise NotFound(NO_LINK)
 
 
-def opened(token: str, purpose: LinkPurpose) -> OpenedLink:
+def open_link(token: str, purpose: LinkPurpose) -> OpenedLink:
     """Return the roadmap that a token opens for this purpose. Raises NotFound, Gone."""
     shape = TOKEN.fullmatch(token)
     if shape is None:

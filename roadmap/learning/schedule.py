@@ -98,7 +98,7 @@ class Schedule(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Calendar:
+class HourCalendar:
     """Dates of hours of learning. `first`: hours of the week of `begin`."""
 
     begin: date
@@ -121,10 +121,10 @@ class Calendar:
         return monday(self.begin) + timedelta(weeks=week)
 
 
-def calendar(begin: date, hours_per_week: int, learned: int = 0) -> Calendar:
+def calendar(begin: date, hours_per_week: int, learned: int = 0) -> HourCalendar:
     """Return the calendar from a day on; `learned`: past hours of its week."""
     possible = hours_per_week * _days_left(begin) // DAYS
-    return Calendar(begin, hours_per_week, max(0, min(possible, hours_per_week - learned)))
+    return HourCalendar(begin, hours_per_week, max(0, min(possible, hours_per_week - learned)))
 
 
 def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
@@ -214,7 +214,7 @@ def _stage(stage: StageNode, spans: Sequence[ConceptSpan]) -> StageSchedule:
 
 
 def _weeks(
-    ahead: Sequence[ConceptNode], plan: Calendar, learned: int, this_week: date
+    ahead: Sequence[ConceptNode], plan: HourCalendar, learned: int, this_week: date
 ) -> list[Week]:
     """Return this week, if it has hours, and those that follow."""
     found: dict[date, Week] = {}

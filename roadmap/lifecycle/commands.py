@@ -31,7 +31,13 @@ from roadmap.lifecycle.activate_plan import (
 )
 from roadmap.lifecycle.content_versions import find_content
 from roadmap.lifecycle.plan_rows import MOST as MOST_VERSIONS
-from roadmap.lifecycle.plan_sync import PENDING, fitting, newest_version, removed_keys, taken_up
+from roadmap.lifecycle.plan_sync import (
+    PENDING,
+    contents_that_fit,
+    newest_version,
+    removed_keys,
+    taken_up,
+)
 from roadmap.plan import edits
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
@@ -82,7 +88,9 @@ def approve(owner_id: UUID, roadmap_id: UUID, revision: int | None) -> CommandRe
         _expect(row, revision)
         building = {"status": RoadmapStatus.building, "approved": True, "error": ""}
         jobs = completion.finish_if_last(
-            events.record(row.id, EventType.approved, {"revision": row.revision}, **building)
+            events.bump_and_append(
+                row.id, EventType.approved, {"revision": row.revision}, **building
+            )
         ) + pending_jobs(roadmap_id)
         return _result(row, "Approved", jobs)
 
@@ -93,7 +101,7 @@ def revise(owner_id: UUID, roadmap_id: UUID, feedback: str) -> CommandResult:
         _expect_plan(row)
         revision = revisions.open_(row, RevisionSource.feedback, feedback)
         queued = {**AFRESH, "status": RoadmapStatus.queued, "due_at": clock.now()}
-        events.record(row.id, EventType.queued, {"revision": revision.number}, **queued)
+        events.bump_and_append(row.id, EventType.queued, {"revision": revision.number}, **queued)
         return _result(
             row,
             "Asked for changes",
@@ -149,12 +157,14 @@ def cancel(owner_id: UUID, roadmap_id: UUID, among: Collection[str] = UNDER_WAY)
         row = transition(owner_id, roadmap_id, among, "cancelled", **NOBODYS)
         revision = revisions.close_open(roadmap_id, RevisionStatus.cancelled, "It was cancelled.")
         if revision is not None and row.revision:
-            events.record(row.id, EventType.revision_cancelled, {"revision": revision.number})
+            events.bump_and_append(
+                row.id, EventType.revision_cancelled, {"revision": revision.number}
+            )
             return _result(row, "Cancelled", restore_previous(roadmap_id, revision))
         # A part whose current version fits keeps that one.
         open_ = (Content.roadmap == roadmap_id) & Content.status.in_(OPEN)
         ended = {**NOBODYS, "error": "", "instruction": "", "status": ContentStatus.ready}
-        Content.update(ended).where(Content.id.in_(fitting(open_))).execute()
+        Content.update(ended).where(Content.id.in_(contents_that_fit(open_))).execute()
         ended["status"] = ContentStatus.cancelled
         nothing = Content.update(ended).where(open_).execute() == 0 and row.revision > 0
         completion.save_counts(row)
@@ -173,7 +183,9 @@ def retry(owner_id: UUID, roadmap_id: UUID) -> CommandResult:
             undone = Content.status.in_((ContentStatus.failed, ContentStatus.cancelled))
             return _result(row, "Retried", _reopen(row, completion.parts(roadmap_id).where(undone)))
         revisions.next_number(row.id)  # raises Conflict when there are too many
-        events.record(row.id, EventType.queued, {}, status=RoadmapStatus.queued, due_at=clock.now())
+        events.bump_and_append(
+            row.id, EventType.queued, {}, status=RoadmapStatus.queued, due_at=clock.now()
+        )
         return _result(row, "Retried", [Job(JobName.plan_roadmap, roadmap_id)])
 
 
@@ -281,7 +293,7 @@ def restore_version(
             review_cards.follow([concept_id])
         completion.save_counts(row)
         data = {"concept_id": str(concept_id), "kind": kind, "version": shown}
-        events.record(row.id, EventType.content_restored, data | completion.progress(row))
+        events.bump_and_append(row.id, EventType.content_restored, data | completion.progress(row))
         ended = row.status in ENDED  # the last event of a finished roadmap is its end
         return _result(
             row,
@@ -299,7 +311,7 @@ def _adopt(
     as_written: frozenset[str] = frozenset(),
 ) -> list[Job]:
     """Make an existing outline the plan, if it keeps to the rules."""
-    found = revisions.checked(
+    found = revisions.check_outline(
         outline.model_dump(mode="json"), accepted_request(row), clock.now().date()
     )
     if found.outline is None and source == RevisionSource.edit:
@@ -330,7 +342,7 @@ def _reopen(row: Roadmap, contents: Iterable[Content], *, instruction: str = "")
     ).execute()
     completion.save_counts(row)
     status = _open_status(row)
-    changed = events.record(
+    changed = events.bump_and_append(
         row.id, EventType.content_queued, {"contents": len(ids), "status": status}, status=status
     )
     return start_building(changed) + _build_jobs(changed, ids)

@@ -31,7 +31,7 @@ from roadmap.lifecycle.attempt_log import held_up, log_begun, log_deferred, log_
 from roadmap.lifecycle.content_versions import read_content
 from roadmap.lifecycle.leases import BUILDING, keeper
 from roadmap.lifecycle.plan_rows import subject
-from roadmap.lifecycle.plan_sync import fitting, newest_version
+from roadmap.lifecycle.plan_sync import contents_that_fit, newest_version
 from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
@@ -209,7 +209,7 @@ def _give_up(content: Content, token: UUID, reason: str) -> list[Job]:
     """Fail a part, or keep its current version if that still fits. Raises LeaseLost."""
     with transaction():
         status, count = ContentStatus.failed, "contents_failed"
-        if fitting(Content.id == content.id):
+        if contents_that_fit(Content.id == content.id):
             status, count = ContentStatus.ready, "contents_ready"
         row = events.bump(content.roadmap_id, **{count: getattr(Roadmap, count) + 1})
         leases.release(Content, content.id, token, status=status, error=reason, instruction="")

@@ -74,9 +74,7 @@ class TestMessage(BaseModel):
 OFFERED: frozenset[str] = frozenset(WebhookEvent)
 
 
-def enqueue_deliveries(
-    row: Roadmap, event: str, data: Mapping[str, Any], at: datetime
-) -> list[Job]:
+def insert_deliveries(row: Roadmap, event: str, data: Mapping[str, Any], at: datetime) -> list[Job]:
     """Save a delivery for each webhook of the owner that wants the event; return jobs.
 
     One query if there is no webhook, none if the event is not offered.
@@ -195,10 +193,12 @@ def append(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> list[Job]:
     RoadmapEvent.insert(
         {"roadmap": row.id, "seq": row.last_seq, "type": kind, "data": dict(data), "at": now}
     ).execute()
-    return enqueue_deliveries(row, kind, data, now)
+    return insert_deliveries(row, kind, data, now)
 
 
-def record(roadmap_id: UUID, kind: EventType, data: Mapping[str, Any], **changes: Any) -> Roadmap:
+def bump_and_append(
+    roadmap_id: UUID, kind: EventType, data: Mapping[str, Any], **changes: Any
+) -> Roadmap:
     """Bump and append at once, for an event that webhooks are not offered.
 
     Its data does not depend on the changed row.

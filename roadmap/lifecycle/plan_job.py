@@ -67,7 +67,7 @@ def plan(roadmap_id: UUID, generator: Generator) -> list[Job]:
                     data = {"attempt": row.attempts, "revision": revision.number}
                     # It is there already if this attempt was deferred before.
                     if not events.was_last(row, EventType.planning, data):
-                        row = events.record(roadmap_id, EventType.planning, data)
+                        row = events.bump_and_append(roadmap_id, EventType.planning, data)
             if token is None:
                 return leases.recheck(PLANNING, roadmap_id) + pending_jobs(roadmap_id)
             attempt = {"attempt": row.attempts, "due_at": row.due_at}
@@ -150,7 +150,7 @@ class Planning:
         facts = analysis.model_dump(mode="json")
         with transaction():
             leases.save(Roadmap, self.row.id, self.token, analysis=facts)
-            events.record(
+            events.bump_and_append(
                 self.row.id,
                 EventType.analysed,
                 {"aim": analysis.aim, "assumptions": list(analysis.assumptions)},
@@ -160,7 +160,7 @@ class Planning:
     def _check(self, draft: dict[str, Any]) -> revisions.CheckedOutline:
         """Check a draft by all rules; the catalogue need not be in the language asked for."""
         language = self.request.language if self.generator.repairs else None
-        return revisions.checked(draft, self.request, clock.now().date(), language)
+        return revisions.check_outline(draft, self.request, clock.now().date(), language)
 
     def _repair(
         self, design: DesignBrief, draft: revisions.CheckedOutline
@@ -218,7 +218,7 @@ class Planning:
         with transaction():
             leases.save(Roadmap, self.row.id, self.token, error="")
             revisions.save_draft(self.revision, draft, rounds, *generator)
-            events.record(
+            events.bump_and_append(
                 self.row.id,
                 EventType.drafted,
                 {
@@ -289,7 +289,7 @@ class Planning:
                 )
                 jobs = events.append(row, EventType.failed, {"reason": reason})
             else:
-                events.record(
+                events.bump_and_append(
                     self.row.id,
                     EventType.revision_failed,
                     {"revision": self.revision.number, "reason": reason},

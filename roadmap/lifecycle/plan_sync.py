@@ -139,7 +139,7 @@ def _sync_nodes(
     return id_of
 
 
-def fitting(*conditions: Any) -> list[UUID]:
+def contents_that_fit(*conditions: Any) -> list[UUID]:
     """Return ids of contents whose current version fits their concept."""
     facts = (Concept.title, Concept.description, Concept.outcomes)
     query = Content.select(Content.id, ContentVersion.subject, *facts).join(Concept)

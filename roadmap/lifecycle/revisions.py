@@ -72,7 +72,7 @@ class Diff(BaseModel):
     changes: list[Change] = Field(description="One after the other.")
 
 
-def checked(
+def check_outline(
     draft: dict[str, Any], request: RoadmapRequest, today: date, language: str | None = None
 ) -> CheckedOutline:
     """Check a draft by all rules, and for a language if one is given.

@@ -20,7 +20,7 @@ from roadmap.exchange import account_export
 from roadmap.lifecycle import commands, completion, events
 from roadmap.lifecycle.completion import progress
 from roadmap.lifecycle.events import WAITING
-from roadmap.lifecycle.plan_sync import fitting
+from roadmap.lifecycle.plan_sync import contents_that_fit
 from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job
@@ -60,7 +60,7 @@ def stop_writing(content_id: UUID) -> list[Job]:
         is_it = (Roadmap.id == content.roadmap_id) & (Roadmap.status == RoadmapStatus.building)
         if not Roadmap.update(updated_at=clock.now()).where(is_it).execute():
             return []
-        stays = fitting(Content.id == content_id) != []
+        stays = contents_that_fit(Content.id == content_id) != []
         ended = {**NOBODYS, "status": ContentStatus.ready if stays else ContentStatus.cancelled}
         update = Content.update({**ended, "error": STOPPED, "instruction": ""})
         if update.where(Content.id == content_id, Content.status.in_(OPEN)).execute() == 0:

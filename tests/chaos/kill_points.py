@@ -70,8 +70,8 @@ POINTS: dict[str, KillPoint] = {
     "accept.committed": KillPoint(
         "api", "after", ("web.create_writer:create_many",)
     ),  # neither answered nor sent
-    "sender.before": KillPoint("api", "before", ("tasks.content:send",)),
-    "sender.after": KillPoint("api", "after", ("tasks.content:send",)),
+    "sender.before": KillPoint("api", "before", ("tasks.dispatcher:enqueue",)),
+    "sender.after": KillPoint("api", "after", ("tasks.dispatcher:enqueue",)),
     # A consumer and its messages
     "claim.before": KillPoint(
         "content", "before", _storages("claim"), _acknowledges
@@ -119,8 +119,8 @@ POINTS: dict[str, KillPoint] = {
     "outline.saved": KillPoint(
         "content", "after", ("roadmap.lifecycle.plan_job:Planning._accept",)
     ),
-    "steps.before": KillPoint("content", "before", ("tasks.content:send",), _has_steps),
-    "steps.after": KillPoint("content", "after", ("tasks.content:send",), _has_steps),
+    "steps.before": KillPoint("content", "before", ("tasks.content:enqueue",), _has_steps),
+    "steps.after": KillPoint("content", "after", ("tasks.content:enqueue",), _has_steps),
     # From a content to a version of it
     "call.reserved": KillPoint(
         "content", "after", ("roadmap.budget.budget:BudgetedCall.__enter__",)
@@ -140,9 +140,9 @@ POINTS: dict[str, KillPoint] = {
     "periodic.before": KillPoint("logs", "before", _storages("enqueue_once")),
     "periodic.after": KillPoint("logs", "after", _storages("enqueue_once")),
     "rescue.before": KillPoint(
-        "logs", "before", ("tasks.upkeep:send",), _has_steps
+        "logs", "before", ("tasks.upkeep:enqueue",), _has_steps
     ),  # chosen, not sent
-    "rescue.after": KillPoint("logs", "after", ("tasks.upkeep:send",), _has_steps),
+    "rescue.after": KillPoint("logs", "after", ("tasks.upkeep:enqueue",), _has_steps),
     "records.before": KillPoint(
         "logs", "before", ("roadmap.operations.execution_log:store_batch",)
     ),

@@ -310,7 +310,7 @@ def take(url: str, name: str) -> str:
             case "outline":
                 outline = generator.outline(DESIGN)
                 return json.dumps(
-                    revisions.checked(
+                    revisions.check_outline(
                         outline.model_dump(mode="json"), DESIGN.request, date(2026, 1, 1), "en"
                     ).draft
                 )

@@ -60,8 +60,8 @@ from roadmap.plan.schemas import (
     RoadmapRequest,
 )
 from roadmap.plan.statuses import RoadmapStatus
-from roadmap.webhooks import settings as settings_
-from roadmap.webhooks.settings import WebhookChange, WebhookPatch, WebhookRequest
+from roadmap.webhooks import subscriptions as settings_
+from roadmap.webhooks.subscriptions import WebhookChange, WebhookPatch, WebhookRequest
 from tasks import content
 from tasks.queue_actions import DeadLettersRequest
 from tasks.queue_admin import dead_letters

@@ -20,7 +20,7 @@ from web.call import Call
 from web.http import limits
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
-from web.job_sender import send
+from web.job_sender import send_after_commit
 
 EXPORT = "/api/v1/auth/me/export"
 ARCHIVE = EXPORT + ".zip"
@@ -44,7 +44,7 @@ def order_export(call: Call) -> Reply:
     """
     limits.count_export(call.owner)
     made, steps = account_export.order(call.owner)
-    send(steps)
+    send_after_commit(steps)
     log_security_event(call.request, "export-ordered", account=call.owner, export=made.id)
     return Reply(_linked(made), headers={"Location": EXPORT, "Retry-After": str(RETRY_AFTER)})
 

@@ -14,7 +14,7 @@ from web import logins
 from web.call import Call
 from web.http.host_and_csrf import csrf_token
 from web.http.responses import Reply
-from web.logins import Begun
+from web.logins import StartedLogin
 
 ME = "/api/v1/auth/me"
 
@@ -94,7 +94,7 @@ def end_login(call: Call) -> None:
     logins.end_login(call, call.ids["session_id"])
 
 
-def _answered(call: Call, begun: Begun) -> Reply:
+def _answered(call: Call, begun: StartedLogin) -> Reply:
     cookie = call.body.cookie
     body = Session(
         access_token=None if cookie else begun.token,

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from core.i18n import negotiated
 from roadmap.exchange import share_links, shared_view
 from roadmap.exchange.importer import IN_SHARED
-from roadmap.exchange.share_links import LinkInfo, LinkPurpose, opened
+from roadmap.exchange.share_links import LinkInfo, LinkPurpose, open_link
 from roadmap.lifecycle import queries
 from roadmap.plan.views import RoadmapTree
 from web.call import Call
@@ -63,7 +63,7 @@ def revoke_link(call: Call) -> None:
 
 def read_shared(call: Call) -> Document:
     """For whoever has the link: the plan and what of it is written, and nothing of its owner."""
-    link = opened(call.ids["token"], LinkPurpose.reading)
+    link = open_link(call.ids["token"], LinkPurpose.reading)
     source = DocumentSource(
         partial(shared_view.tree_state, link), partial(shared_view.shared_tree, link)
     )
@@ -76,7 +76,7 @@ def read_shared_concept(call: Call) -> Document:
     """For whoever has the link: one concept with all that is written of it; its quiz without
     answers.
     """
-    link, concept_id = opened(call.ids["token"], LinkPurpose.reading), call.ids["concept_id"]
+    link, concept_id = open_link(call.ids["token"], LinkPurpose.reading), call.ids["concept_id"]
     source = DocumentSource(
         partial(shared_view.concept_state, link, concept_id),
         partial(shared_view.shared_concept, link, concept_id),
@@ -88,7 +88,7 @@ def copy_shared(call: Call) -> Reply:
     """A roadmap of your own with the same plan and everything that is written of it, to be begun
     today. It goes its own way from then on: what becomes of the shared one does not change it.
     """
-    link = opened(call.ids["token"], LinkPurpose.reading)
+    link = open_link(call.ids["token"], LinkPurpose.reading)
     return imported_reply(
         import_document(call.owner, shared_view.copy_of(call.owner, link), IN_SHARED)
     )
@@ -98,7 +98,7 @@ def follow_calendar(call: Call) -> Response:
     """iCalendar, for calendars that look again by themselves: what is left, on the days of the plan
     as it is today.
     """
-    link, day = opened(call.ids["token"], LinkPurpose.calendar), today()
+    link, day = open_link(call.ids["token"], LinkPurpose.calendar), today()
     day_and_host = f"{day} {own_address(call.request)}".encode()
     key = (link.roadmap_id, negotiated(call.request.headers.get("accept-language", "")))
     source = DocumentSource(

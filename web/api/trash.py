@@ -5,7 +5,7 @@ from roadmap.plan.views import RoadmapSummary
 from web.call import Call
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
-from web.job_sender import send
+from web.job_sender import send_after_commit
 
 
 class TrashQuery(PageQuery):
@@ -14,7 +14,7 @@ class TrashQuery(PageQuery):
 
 def trash_roadmap(call: Call) -> None:
     """Into the trash, where it is for 30 days. What is being made is cancelled."""
-    send(trash.put(call.owner, call.ids["roadmap_id"]))
+    send_after_commit(trash.put(call.owner, call.ids["roadmap_id"]))
 
 
 def list_trash(call: Call) -> Reply:

@@ -3,13 +3,13 @@
 from pydantic import Field
 
 from roadmap.plan.statuses import DeliveryStatus
-from roadmap.webhooks import settings
-from roadmap.webhooks.settings import DeliveryDetail, DeliveryInfo, WebhookInfo, WebhookList
+from roadmap.webhooks import subscriptions
+from roadmap.webhooks.subscriptions import DeliveryDetail, DeliveryInfo, WebhookInfo, WebhookList
 from web.call import Call
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
-from web.job_sender import send
+from web.job_sender import send_after_commit
 
 BASE = "/api/v1/webhooks"
 
@@ -21,34 +21,34 @@ class DeliveriesQuery(PageQuery):
 
 def create_webhook(call: Call) -> Reply:
     """Its secret is in this answer, and in no other."""
-    made = settings.create(call.owner, call.body)
+    made = subscriptions.create(call.owner, call.body)
     log_security_event(call.request, "webhook-made", account=call.owner, webhook=made.id)
     return Reply(made, headers={"Location": f"{BASE}/{made.id}"})
 
 
 def list_webhooks(call: Call) -> WebhookList:
-    return settings.list_webhooks(call.owner)
+    return subscriptions.list_webhooks(call.owner)
 
 
 def read_webhook(call: Call) -> WebhookInfo:
-    return settings.read(call.owner, call.ids["webhook_id"])
+    return subscriptions.read(call.owner, call.ids["webhook_id"])
 
 
 def change_webhook(call: Call) -> WebhookInfo:
-    changed = settings.change(call.owner, call.ids["webhook_id"], call.body)
+    changed = subscriptions.change(call.owner, call.ids["webhook_id"], call.body)
     log_security_event(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
     return changed
 
 
 def patch_webhook(call: Call) -> WebhookInfo:
     """As a merge patch (RFC 7396): what is left out stays."""
-    changed = settings.change_part(call.owner, call.ids["webhook_id"], call.body)
+    changed = subscriptions.change_part(call.owner, call.ids["webhook_id"], call.body)
     log_security_event(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
     return changed
 
 
 def delete_webhook(call: Call) -> None:
-    settings.delete(call.owner, call.ids["webhook_id"])
+    subscriptions.delete(call.owner, call.ids["webhook_id"])
     log_security_event(
         call.request, "webhook-deleted", account=call.owner, webhook=call.ids["webhook_id"]
     )
@@ -56,15 +56,15 @@ def delete_webhook(call: Call) -> None:
 
 def rotate_webhook_secret(call: Call) -> Reply:
     """The one before signs as well for a day, so that receivers can change theirs."""
-    made = settings.rotate_secret(call.owner, call.ids["webhook_id"])
+    made = subscriptions.rotate_secret(call.owner, call.ids["webhook_id"])
     log_security_event(call.request, "webhook-secret-rotated", account=call.owner, webhook=made.id)
     return Reply(made)
 
 
 def test_webhook(call: Call) -> Reply:
     """A message of the type `webhook.test` is sent once, now; the delivery says what came of it."""
-    made, steps = settings.test(call.owner, call.ids["webhook_id"])
-    send(steps)
+    made, steps = subscriptions.test(call.owner, call.ids["webhook_id"])
+    send_after_commit(steps)
     return _on_its_way(made)
 
 
@@ -72,20 +72,20 @@ def list_deliveries(call: Call) -> Reply:
     """The newest first. Those that ended more than 30 days ago are forgotten."""
     query: DeliveriesQuery = call.query
     webhook_id = call.ids["webhook_id"]
-    page = settings.list_deliveries(
+    page = subscriptions.list_deliveries(
         call.owner, webhook_id, limit=query.limit, before=query.cursor, status=query.status
     )
     return paged(call.request, call.query, page)
 
 
 def read_delivery(call: Call) -> DeliveryDetail:
-    return settings.read_delivery(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
+    return subscriptions.read_delivery(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
 
 
 def retry_delivery(call: Call) -> Reply:
     """The same message, with the same `webhook-id`, from its first try on."""
-    made, steps = settings.retry(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
-    send(steps)
+    made, steps = subscriptions.retry(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
+    send_after_commit(steps)
     return _on_its_way(made)
 
 

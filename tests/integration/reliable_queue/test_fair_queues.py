@@ -12,7 +12,7 @@ from core import clock
 from core.settings import from_environment
 from reliable_queue.queue import ReliableQueue
 from roadmap.plan.jobs import Job, JobName
-from tasks.dispatcher import send
+from tasks.dispatcher import enqueue
 from tasks.queues import content_queue, make_queue
 from tests.servers import Redis
 from tests.waiting import wait_until
@@ -87,8 +87,8 @@ def test_an_outline_is_the_very_next_behind_five_hundred_contents(queue: Reliabl
         steps(JobName.build_content, ids(CONTENTS)),
         steps(JobName.plan_roadmap, ids(1)),
     )
-    send(contents)
-    send(outline)
+    enqueue(contents)
+    enqueue(outline)
     assert queue.pending_count() == CONTENTS + 1
 
     assert claimed(queue) == outline[0]
@@ -102,12 +102,12 @@ def test_outlines_that_come_while_contents_are_built_wait_for_nothing_but_each_o
         steps(JobName.build_content, ids(CONTENTS)),
         steps(JobName.plan_roadmap, ids(3)),
     )
-    send(contents)
+    enqueue(contents)
     assert [claimed(queue) for _ in range(4)] == contents[:4]
 
-    send(outlines[:2])
+    enqueue(outlines[:2])
     assert claimed(queue) == outlines[0]
-    send(outlines[2:])
+    enqueue(outlines[2:])
 
     assert [claimed(queue) for _ in range(2)] == outlines[1:]
     assert claimed_all(queue) == contents[4:]
@@ -117,8 +117,8 @@ def test_contents_of_a_later_roadmap_do_not_overtake_those_of_an_earlier_one(
     queue: ReliableQueue,
 ) -> None:
     earlier, later = steps(JobName.build_content, ids(90)), steps(JobName.build_content, ids(90))
-    send(earlier)
-    send(later)
+    enqueue(earlier)
+    enqueue(later)
     assert claimed_all(queue) == earlier + later
 
 
@@ -126,8 +126,8 @@ def test_an_outline_overtakes_when_the_pause_before_its_next_try_is_over(
     queue: ReliableQueue,
 ) -> None:
     contents, outline = steps(JobName.build_content, ids(CONTENTS)), ids(1)
-    send(steps(JobName.plan_roadmap, outline, delay=60))
-    send(contents)
+    enqueue(steps(JobName.plan_roadmap, outline, delay=60))
+    enqueue(contents)
     assert claimed(queue) == contents[0]
 
     clock.travel(timedelta(seconds=61))
@@ -143,8 +143,8 @@ def test_an_outline_that_comes_back_from_a_dead_consumer_is_the_very_next(
         steps(JobName.build_content, ids(CONTENTS)),
         steps(JobName.plan_roadmap, ids(1)),
     )
-    send(contents)
-    send(outline)
+    enqueue(contents)
+    enqueue(outline)
     assert claimed(other) == outline[0]
     assert claimed(other) == contents[0]
 

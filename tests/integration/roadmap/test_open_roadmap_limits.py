@@ -16,7 +16,7 @@ from core.ids import new_id
 from models.accounts import Account
 from models.roadmaps import Concept, Content, Revision, Roadmap, RoadmapEvent
 from roadmap.exchange.import_validation import RoadmapFile
-from roadmap.exchange.importer import imported
+from roadmap.exchange.importer import import_roadmap
 from roadmap.lifecycle import commands, trash
 from roadmap.lifecycle import create as create_
 from roadmap.lifecycle.create import create_many, new_roadmap
@@ -64,7 +64,7 @@ def limit(base: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def brought_in(document: dict[str, Any] | None = None) -> UUID:
     """A roadmap that nobody works on; by default without some of its parts."""
-    return imported(OWNER, RoadmapFile.model_validate(document or small())).roadmap.id
+    return import_roadmap(OWNER, RoadmapFile.model_validate(document or small())).roadmap.id
 
 
 def create(owner: UUID = OWNER) -> UUID:

@@ -14,7 +14,7 @@ from models.accounts import Account
 from models.roadmaps import Concept, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.exchange.import_validation import RoadmapFile
-from roadmap.exchange.importer import imported
+from roadmap.exchange.importer import import_roadmap
 from roadmap.lifecycle.plan_rows import current_outline
 from roadmap.plan.outline import Outline
 from tests.integration.logbook import own_database
@@ -91,7 +91,7 @@ def test_a_copy_is_of_one_moment_whatever_is_edited_meanwhile(
                 id=LOCAL_OWNER, email="me@example.org", password_hash="", created_at=clock.now()
             ).execute()
         document = RoadmapFile.model_validate_json(json.dumps(small()), strict=True)
-        theirs = imported(LOCAL_OWNER, document).roadmap
+        theirs = import_roadmap(LOCAL_OWNER, document).roadmap
         link = client.post(
             f"/api/v1/roadmaps/{theirs.id}/links", json={"purpose": "reading"}
         ).json()

@@ -16,7 +16,7 @@ from roadmap.lifecycle.create import create_many, new_roadmap
 from roadmap.lifecycle.rescue import overdue
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest
-from tasks.dispatcher import send
+from tasks.dispatcher import enqueue
 from tasks.queues import content_queue
 from tests.cases import try_each
 
@@ -113,7 +113,7 @@ class TestSteps:
         with entered(trace):
             step = Job(JobName.plan_roadmap, UUID(ID))
         with entered(begun()):  # whoever sends it
-            send([step])
+            enqueue([step])
         (data,) = content_queue.storage.enqueued_items()
         assert content_queue.deserialize_task(data).carried == packed(trace)
         assert step == Job(JobName.plan_roadmap, UUID(ID))

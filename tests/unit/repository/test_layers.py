@@ -67,7 +67,7 @@ PUBLIC = {
         formats.zip_ import_validation importer map.drawing map.shapes map.style
         map.text_width share_links shared_view
     """,
-    "webhooks": "sender settings",
+    "webhooks": "sender subscriptions",
 }
 # Modules that several pages of their folder share; all others are pages.
 PARTS_OF_PAGES = (

@@ -81,7 +81,7 @@ def events_of(roadmap_id: UUID) -> list[tuple[str, dict[str, Any]]]:
 def planned(small: Small) -> tuple[UUID, list[str]]:
     """A roadmap whose contents wait, and the ids of their messages."""
     roadmap_id = accepted()
-    dispatcher.send(plan_job.plan(roadmap_id, small))
+    dispatcher.enqueue(plan_job.plan(roadmap_id, small))
     return roadmap_id, ids(READY)
 
 
@@ -583,11 +583,11 @@ class TestRevoking:
     ) -> None:
         roadmap_id = accepted()
         queue_admin.resume("content")
-        dispatcher.send(plan_job.plan(roadmap_id, small))
+        dispatcher.enqueue(plan_job.plan(roadmap_id, small))
         with session():
             row = Content.get(Content.roadmap == roadmap_id, Content.kind == "quiz")
         queue_admin.pause("content")
-        dispatcher.send(
+        dispatcher.enqueue(
             commands.regenerate(LOCAL_OWNER, roadmap_id, row.concept_id, "quiz", "harder").steps
         )
         queue_admin.revoke("content", ids(READY)[0])
@@ -605,7 +605,7 @@ class TestRevoking:
     ) -> None:
         roadmap_id = accepted()
         queue_admin.resume("content")
-        dispatcher.send(plan_job.plan(roadmap_id, small))
+        dispatcher.enqueue(plan_job.plan(roadmap_id, small))
         with session():
             row = Content.get(Content.roadmap == roadmap_id)
         queue_admin.pause("content")

@@ -14,7 +14,7 @@ from web.audit_actor import actor_of
 from web.call import Call
 from web.http.pagination import paged
 from web.http.responses import Reply
-from web.job_sender import send
+from web.job_sender import send_after_commit
 from web.search_filters import SearchQuery
 
 
@@ -71,7 +71,7 @@ def transfer_roadmaps(call: Call) -> Transferred:
 
 def _decided(call: Call, made: CommandResult) -> Reply:
     roadmap_id = call.ids["roadmap_id"]
-    send(made.steps)
+    send_after_commit(made.steps)
     body = OperatorDecision(id=roadmap_id, status=made.status, revision=made.revision)
     return Reply(
         body, headers={"Location": f"/api/v1/admin/roadmaps/{roadmap_id}", "Retry-After": "1"}

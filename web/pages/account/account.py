@@ -44,7 +44,7 @@ from web.http.concurrency import in_public_thread
 from web.http.host_and_csrf import address_of
 from web.http.problems import status_of
 from web.http.security_log import log_security_event
-from web.job_sender import send
+from web.job_sender import send_after_commit
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, local_path, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
@@ -208,7 +208,7 @@ async def change_email(call: Call) -> Response:
 def order_export(call: Call) -> Response:
     limits.count_export(call.owner)
     made, steps = account_export.order(call.owner)
-    send(steps)
+    send_after_commit(steps)
     log_security_event(call.request, "export-ordered", account=call.owner, export=made.id)
     return see_other("/account#export")
 

@@ -8,11 +8,11 @@ from core.errors import Conflict, Invalid, RateLimited, RoadmapError
 from core.i18n import gettext_noop
 from roadmap.plan.event_types import WebhookEvent
 from roadmap.plan.statuses import DeliveryStatus
-from roadmap.webhooks import settings
-from roadmap.webhooks.settings import DeliveryInfo, WebhookChange, WebhookRequest
+from roadmap.webhooks import subscriptions
+from roadmap.webhooks.subscriptions import DeliveryInfo, WebhookChange, WebhookRequest
 from web.call import Call
 from web.http.security_log import log_security_event
-from web.job_sender import send
+from web.job_sender import send_after_commit
 from web.pages.error_messages import form_page
 from web.pages.forms import AnyQuery, Form, filled, see_other
 
@@ -39,7 +39,7 @@ def webhooks_page(call: Call, error: RoadmapError | None = None) -> Response:
         error,
         instead=FULL if isinstance(error, Conflict) else "",
         values=values,
-        webhooks=settings.list_webhooks(call.owner).items,
+        webhooks=subscriptions.list_webhooks(call.owner).items,
         events=list(WebhookEvent),
     )
 
@@ -50,7 +50,7 @@ def add_webhook(call: Call) -> Response:
     events = tuple(form.all("events"))
     try:
         request = filled(WebhookRequest, {**form.given("url", "description"), "events": events})
-        made = settings.create(call.owner, request)
+        made = subscriptions.create(call.owner, request)
     except REFUSALS as error:
         return webhooks_page(call, error)
     log_security_event(call.request, "webhook-made", account=call.owner, webhook=made.id)
@@ -63,39 +63,39 @@ def webhook_page(call: Call) -> Response:
 
 def test_webhook(call: Call) -> Response:
     try:
-        _, steps = settings.test(call.owner, call.ids["webhook_id"])
-        send(steps)
+        _, steps = subscriptions.test(call.owner, call.ids["webhook_id"])
+        send_after_commit(steps)
     except REFUSALS as error:
         return _webhook(call, call.ids["webhook_id"], error)
     return _back(call)
 
 
 def rotate_secret(call: Call) -> Response:
-    made = settings.rotate_secret(call.owner, call.ids["webhook_id"])
+    made = subscriptions.rotate_secret(call.owner, call.ids["webhook_id"])
     log_security_event(call.request, "webhook-secret-rotated", account=call.owner, webhook=made.id)
     return _webhook(call, made.id, secret=made.secret)
 
 
 def set_enabled(call: Call) -> Response:
-    before = settings.read(call.owner, call.ids["webhook_id"])
+    before = subscriptions.read(call.owner, call.ids["webhook_id"])
     wanted = {name: getattr(before, name) for name in ("url", "events", "description")}
     change = WebhookChange(**wanted, enabled=call.body.text("enabled") == "yes")
-    settings.change(call.owner, before.id, change)
+    subscriptions.change(call.owner, before.id, change)
     log_security_event(call.request, "webhook-changed", account=call.owner, webhook=before.id)
     return _back(call)
 
 
 def delete_webhook(call: Call) -> Response:
     webhook_id = call.ids["webhook_id"]
-    settings.delete(call.owner, webhook_id)
+    subscriptions.delete(call.owner, webhook_id)
     log_security_event(call.request, "webhook-deleted", account=call.owner, webhook=webhook_id)
     return see_other("/webhooks")
 
 
 def retry_delivery(call: Call) -> Response:
     try:
-        _, steps = settings.retry(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
-        send(steps)
+        _, steps = subscriptions.retry(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
+        send_after_commit(steps)
     except REFUSALS as error:
         return _webhook(call, call.ids["webhook_id"], error)
     return _back(call)
@@ -113,8 +113,8 @@ def _webhook(
     secret: str = "",
     cursor: UUID | None = None,
 ) -> Response:
-    webhook = settings.read(call.owner, webhook_id)
-    log = settings.list_deliveries(
+    webhook = subscriptions.read(call.owner, webhook_id)
+    log = subscriptions.list_deliveries(
         call.owner, webhook_id, limit=MOST_SHOWN, before=cursor, status=None
     )
     return form_page(

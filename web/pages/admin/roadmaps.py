@@ -22,7 +22,7 @@ from roadmap.plan.statuses import RoadmapStatus
 from web.audit_actor import actor_of
 from web.call import Call
 from web.http.problems import status_of
-from web.job_sender import send
+from web.job_sender import send_after_commit
 from web.pages import error_messages
 from web.pages.admin.layout import address, admin_page
 from web.pages.forms import AnyQuery, Form, filled, see_other
@@ -155,7 +155,7 @@ def transfer(call: Call) -> Response:
 def _decide(call: Call, name: str, decide: Callable[[Actor, UUID], CommandResult]) -> Response:
     """Run a command and go back to the roadmap, with a message or the error."""
     try:
-        send(decide(actor_of(call), call.ids["roadmap_id"]).steps)
+        send_after_commit(decide(actor_of(call), call.ids["roadmap_id"]).steps)
     except Conflict as error:
         return roadmap_page(call, error)
     return see_other(address(f"/admin/roadmaps/{call.ids['roadmap_id']}", did=name))

@@ -11,7 +11,7 @@ from core.errors import Conflict, Invalid, NotFound
 from roadmap.exchange import share_links, shared_view
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.exchange.map.drawing import inlined
-from roadmap.exchange.share_links import LinkPurpose, LinkRequest, NewLink, opened
+from roadmap.exchange.share_links import LinkPurpose, LinkRequest, NewLink, open_link
 from roadmap.exchange.shared_view import SharedConceptDetail
 from roadmap.lifecycle import queries
 from roadmap.plan.outline import ContentKind
@@ -90,7 +90,7 @@ def revoke(call: Call) -> Response:
 
 def shared_page(call: Call) -> Response:
     token = call.ids["token"]
-    link, path = opened(token, LinkPurpose.reading), f"/shared/{token}"
+    link, path = open_link(token, LinkPurpose.reading), f"/shared/{token}"
 
     def context(tree: RoadmapTree) -> dict[str, Any]:
         svg = inlined(tree, lambda id_: f"{path}/concepts/{id_}", texts_of(call.request))
@@ -104,7 +104,7 @@ def shared_page(call: Call) -> Response:
 
 def shared_concept_page(call: Call) -> Response:
     token, concept_id = call.ids["token"], call.ids["concept_id"]
-    link, path = opened(token, LinkPurpose.reading), f"/shared/{token}"
+    link, path = open_link(token, LinkPurpose.reading), f"/shared/{token}"
 
     def read() -> tuple[RoadmapTree, SharedConceptDetail]:
         return shared_view.shared_tree(link), shared_view.shared_concept(link, concept_id)
@@ -138,6 +138,6 @@ def copy(call: Call) -> Response:
     return made_once(
         call,
         token.encode(),
-        lambda: shared_view.copy_of(call.owner, opened(token, LinkPurpose.reading)),
+        lambda: shared_view.copy_of(call.owner, open_link(token, LinkPurpose.reading)),
         lambda document: import_document(call.owner, document, IN_SHARED),
     )

@@ -25,7 +25,7 @@ from models.roadmaps import Concept, Module, QuizAttempt, ReviewCard, Roadmap, S
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.exchange.formats.json_ import as_json, portable
 from roadmap.exchange.import_validation import RoadmapFile
-from roadmap.exchange.importer import IN_FILE, imported
+from roadmap.exchange.importer import IN_FILE, import_roadmap
 from roadmap.learning.review_cards import KEPT
 from roadmap.learning.spaced_repetition import MOST_REVIEWS, Memory, ReviewRating, rated
 from roadmap.plan.format_version import LARGEST
@@ -205,7 +205,7 @@ class TestComingBack:
             plain,
         ]
         assert told["outline"] == small()["outline"]
-        copied = imported(LOCAL_OWNER, shared).roadmap
+        copied = import_roadmap(LOCAL_OWNER, shared).roadmap
         assert (copied.title, copied.progress.ready) == ("Bread", 4)
 
     @try_each("title", ["C", "101", "1 + 1", "微积分", "It"])
@@ -217,7 +217,7 @@ class TestComingBack:
         shared = portable(
             LOCAL_OWNER, UUID(made(client, document).rpartition("/")[2]), with_learner=False
         )
-        copied = imported(LOCAL_OWNER, shared).roadmap
+        copied = import_roadmap(LOCAL_OWNER, shared).roadmap
         again = taken(
             client, made(client, client.get(f"{API}/roadmaps/{copied.id}/export.json").content)
         )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from roadmap.learning.schedule import Calendar, Schedule, calendar, monday, schedule_of
+from roadmap.learning.schedule import HourCalendar, Schedule, calendar, monday, schedule_of
 from roadmap.plan.outline import Level
 from roadmap.plan.statuses import ConceptProgress, Progress, RoadmapStatus
 from roadmap.plan.views import ConceptNode, Learned, ModuleNode, RoadmapTree, StageNode
@@ -242,7 +242,7 @@ def test_everything_that_is_left_is_planned_once_and_in_order(
 
 @given(weekly, days, st.integers(0, 100), st.integers(0, 2000))
 def test_days_of_hours_never_go_back(hours: int, begin: date, learned: int, hour: int) -> None:
-    plan: Calendar = calendar(begin, hours, learned)
+    plan: HourCalendar = calendar(begin, hours, learned)
     assert begin <= plan.day_of(hour) <= plan.day_of(hour + 1)
     assert plan.day_of(hour) <= plan.day_of(hour + hours)
     assert monday(plan.day_of(hour + 7 * hours)) > monday(plan.day_of(hour))

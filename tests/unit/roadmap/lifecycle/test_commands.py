@@ -201,7 +201,7 @@ def accepted() -> Job:
 
 def do(decided: CommandResult) -> CommandResult:
     """What follows from a decision is done."""
-    dispatcher.send(decided.steps)
+    dispatcher.enqueue(decided.steps)
     return decided
 
 
@@ -1030,7 +1030,7 @@ class TestCancelling:
         states = [row["status"] for row in rows(Content)]
         assert (states.count("ready"), states.count("cancelled")) == (1, 2 * KINDS - 1)
         asked = list(designer.asked)
-        dispatcher.send(steps)
+        dispatcher.enqueue(steps)
         assert designer.asked == asked
         row = the_roadmap(roadmap_id)
         assert (row.status, row.contents_ready, row.contents_failed) == (

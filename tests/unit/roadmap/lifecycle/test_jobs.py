@@ -221,7 +221,7 @@ def run_until_final(roadmap_id: UUID, *, with_rescue: bool = False) -> Roadmap:
             return row
         clock.travel(LONG)
         content_queue.drain()
-        dispatcher.send(rescue.overdue() if with_rescue else [])
+        dispatcher.enqueue(rescue.overdue() if with_rescue else [])
     raise AssertionError(f"the roadmap stays {row.status}")
 
 

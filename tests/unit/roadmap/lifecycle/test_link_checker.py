@@ -138,7 +138,7 @@ def later(**time: float) -> None:
 
 
 def round_() -> None:
-    dispatcher.send(link_checker.run_checks(by_model=False))
+    dispatcher.enqueue(link_checker.run_checks(by_model=False))
 
 
 class TestMarking:
@@ -286,7 +286,7 @@ class TestReplacing:
 
         monkeypatch.setattr(generator_module, "current_generator", lambda: Wrong())
         for _ in range(10):
-            dispatcher.send(link_checker.run_checks(by_model=True))
+            dispatcher.enqueue(link_checker.run_checks(by_model=True))
         assert (len(asked), _content(roadmap).version) == (2, 2)
         assert not link_status.is_anything_due()
 

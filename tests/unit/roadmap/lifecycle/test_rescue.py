@@ -132,7 +132,7 @@ class TestRescue:
         small = use(Small(), monkeypatch)
         roadmap_id = accepted()
         clock.travel(LONG)
-        dispatcher.send(rescue.overdue())
+        dispatcher.enqueue(rescue.overdue())
         assert the_roadmap(roadmap_id).status == "ready"
         assert len(small.asked) == 1 + CONTENTS
 
@@ -224,7 +224,7 @@ class TestUpkeep:
     def sent(self, monkeypatch: pytest.MonkeyPatch) -> list[list[Job]]:
         """What upkeep has sent, by round."""
         rounds: list[list[Job]] = []
-        monkeypatch.setattr(upkeep, "send", rounds.append)
+        monkeypatch.setattr(upkeep, "enqueue", rounds.append)
         return rounds
 
     def many(self, number: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -333,7 +333,7 @@ class TestForEver:
         trash.delete(LOCAL_OWNER, roadmap_id)
         assert token is not None
         with pytest.raises(leases.LeaseLost), transaction():
-            events.record(roadmap_id, event_types.EventType.planning, {})
+            events.bump_and_append(roadmap_id, event_types.EventType.planning, {})
 
 
 class TestUpkeep:

@@ -29,9 +29,9 @@ from roadmap.plan.edits import Rewrite
 from roadmap.plan.event_types import WebhookEvent
 from roadmap.plan.jobs import Job, JobName
 from roadmap.webhooks import sender
-from roadmap.webhooks import settings as settings_
+from roadmap.webhooks import subscriptions as settings_
 from roadmap.webhooks.sender import MOST_TRIES, PAUSES
-from roadmap.webhooks.settings import WebhookRequest
+from roadmap.webhooks.subscriptions import WebhookRequest
 from tasks import upkeep
 from tasks.queues import content_queue
 from tests.cases import try_each
@@ -264,7 +264,7 @@ class TestTelling:
         roadmap_id = UUID(roadmap(client))
         for kind in set(event_types.EventType) & set(ALL):
             with pytest.raises(AssertionError), transaction():
-                events_.record(roadmap_id, event_types.EventType(kind), {})
+                events_.bump_and_append(roadmap_id, event_types.EventType(kind), {})
 
     def test_nothing_is_told_of_what_is_not_committed(
         self, client: TestClient, receiver: Receiver

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from core.db import transaction
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap.plan.event_types import WebhookEvent
-from roadmap.webhooks.settings import MOST_WEBHOOKS
+from roadmap.webhooks.subscriptions import MOST_WEBHOOKS
 from tests.cases import try_each
 from tests.receiver import Receiver, receiving, status
 from tests.unit.web.pages.test_pages import CHINESE, text_of
