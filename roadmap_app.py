@@ -9,9 +9,9 @@ from starlette.concurrency import run_in_threadpool
 
 from core.backends import API_HANDLERS
 from core.db import settings
-from core.gc_tuning import freeze_startup_objects_soon
 from core.logging_setup import say
 from core.settings import ServiceType
+from core.startup.gc_tuning import freeze_startup_objects_soon
 from roadmap.accounts.accounts import ensure_first_admin, ensure_local_owner
 from roadmap.exchange.share_links import store_hashes
 from roadmap.operations.execution_log import buffer

@@ -12,7 +12,7 @@ import sys
 import time
 
 from core.db import database, session
-from core.gc_tuning import freeze_startup_objects
+from core.startup.gc_tuning import freeze_startup_objects
 from roadmap.operations.execution_log import buffer, record
 from tasks import logs  # noqa: F401  (wires the queue)
 

@@ -10,48 +10,22 @@ from typing import Any
 from huey.exceptions import RetryTask
 
 from core import clock, metric_counters
-from core.backends import make_folder, signing_keys
 from core.db import settings
 from core.errors import Unavailable
-from core.gc_tuning import freeze_startup_objects_soon
-from core.logging_setup import say, take_over
+from core.logging_setup import take_over
 from core.metric_definitions import TASK_SECONDS, TASKS
-from core.settings import Settings
+from core.queue_factory import make_queue
+from core.startup.gc_tuning import freeze_startup_objects_soon
 from core.tracing import Carried
-from core.version import VERSION
-from reliable_queue.queue import Baggage, ReliableQueue
-from reliable_queue.redis_storage import ReliableRedisStorage
-from reliable_queue.sqlite_storage import ReliableSqliteStorage
+from reliable_queue.queue import ReliableQueue
 from roadmap.operations.metrics_store import saver
 
 logger = logging.getLogger(__name__)
-
 # A task that fails unexpectedly is tried again after 1, 3 and 9 s, then becomes a dead letter.
 RETRIES, FIRST_DELAY, BACKOFF = 3, 1, 3
 OUTAGE_PAUSE = 2  # seconds between two tries while the database is away; the outage ends them
 REGISTRY: dict[str, Any] = {}  # tasks, by the name of their function
 STOPS: dict[str, str] = {}  # functions that end the row of a task, by the name of the task
-
-
-def make_queue(settings: Settings, name: str, *, baggage: Baggage | None = None) -> ReliableQueue:
-    """Return the Huey instance of a name, on Redis or on SQLite."""
-    common: dict[str, Any] = {
-        "baggage": baggage,
-        "say": say,
-        "about": {"version": VERSION, "service": str(settings.service_type)},
-        "keys": signing_keys(settings),
-        "heartbeat": settings.heartbeat_seconds,
-        "ttl": settings.heartbeat_ttl_seconds,
-        "now": clock.now,
-    }
-    if settings.redis_url is not None:
-        url = settings.redis_url.get_secret_value()
-        return ReliableQueue(name, storage_class=ReliableRedisStorage, url=url, **common)
-    make_folder(settings.data_dir)
-    filename = str(settings.data_dir / "queue.db")
-    return ReliableQueue(name, storage_class=ReliableSqliteStorage, filename=filename, **common)
-
-
 logs_queue: ReliableQueue = make_queue(settings, "logs", baggage=Carried())
 content_queue: ReliableQueue = make_queue(settings, "content", baggage=Carried())
 QUEUES = (logs_queue, content_queue)

@@ -38,7 +38,7 @@ Handlers = dict[
 
 
 def main() -> None:
-    gc.disable()  # until `core.gc_tuning` enables it after the start
+    gc.disable()  # until `core.startup.gc_tuning` enables it after the start
     # The first process of a container ends by no signal without a handler. An ignored signal stays
     # ignored; for the supervisor of several services that is so with SIGHUP alone.
     before: Handlers = {

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import httpx2
 import psycopg2
 
+from core.queue_factory import make_queue
 from core.settings import Settings, from_environment
 from reliable_queue.queue import ReliableQueue
-from tasks.queues import make_queue
 from tests.chaos.model import Asked, Model, Which, quizzes
 from tests.servers import Redis
 from tests.stack import ROOT, Service, Stack

@@ -10,9 +10,9 @@ from huey.api import TaskWrapper
 
 from core import clock
 from core.ids import new_id
+from core.queue_factory import make_queue
 from core.settings import from_environment
 from reliable_queue.queue import ReliableQueue
-from tasks.queues import make_queue
 from tests.chaos.checks import (
     GOAL,
     WORKERS,

@@ -24,10 +24,10 @@ import pytest
 import redis
 from huey.registry import Message
 
+from core.queue_factory import make_queue
 from core.settings import from_environment
 from reliable_queue.messages import SignedJsonSerializer
 from reliable_queue.queue import ReliableQueue
-from tasks.queues import make_queue
 from tests.chaos.checks import (
     asking,
     assert_built_once,

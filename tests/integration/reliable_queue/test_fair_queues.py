@@ -9,11 +9,12 @@ from uuid import UUID
 import pytest
 
 from core import clock
+from core.queue_factory import make_queue
 from core.settings import from_environment
 from reliable_queue.queue import ReliableQueue
 from roadmap.plan.jobs import Job, JobName
 from tasks.dispatcher import enqueue
-from tasks.queues import content_queue, make_queue
+from tasks.queues import content_queue
 from tests.servers import Redis
 from tests.waiting import wait_until
 
