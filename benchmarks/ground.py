@@ -222,7 +222,7 @@ def compiled() -> None:
     """The code of the service as bytecode, as its image has it: a start that compiles it takes longer."""
     code = (
         "core",
-        "delivery",
+        "reliable_queue",
         "migrations",
         "models",
         "roadmap",

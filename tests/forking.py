@@ -27,7 +27,7 @@ from typing import Any, Protocol
 from setproctitle import getproctitle
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("cli", "core", "delivery", "models", "roadmap", "tasks", "web")
+PACKAGES = ("cli", "core", "reliable_queue", "models", "roadmap", "tasks", "web")
 MODULES = (
     *(
         "uvicorn.main",

@@ -49,7 +49,7 @@ AT_ONCE = 50  # requests
 PATIENCE = 10.0  # seconds for an answer
 LONG = 1.5  # seconds after which an answer was made slow by what was asked
 CODE = Path(__file__).resolve().parents[2]
-FOLDERS = ("core", "delivery", "roadmap", "tasks", "web")
+FOLDERS = ("core", "reliable_queue", "roadmap", "tasks", "web")
 INSIDE = re.compile(
     rb"Traceback|psycopg2|peewee|sqlite3?\.|site-packages|SELECT .* FROM|syntax error at|File \"/",
     re.IGNORECASE,
