@@ -713,7 +713,7 @@ class TestTokens:
             host_and_csrf.CSRF_SALT,
             "itsdangerous",
             "",
-            "reliable_queue",
+            "delivery",
         ]:
             assert not works(client, bearer(signed(payload, salt)))
         assert works(client, bearer(signed(payload)))
