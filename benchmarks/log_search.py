@@ -1,6 +1,7 @@
 """Is a page of the execution log quick, however long it is? Millions of records over several months, every filter, every plan.
 
-Starts a PostgreSQL of its own, migrates it as the service does, fills it, and explains what `roadmap/operations/log_search.py` asks for: no
+Starts a PostgreSQL of its own, migrates it as the service does, fills it, and explains what
+`roadmap/operations/log_search.py` asks for: no
 plan may read a whole month. Then the time of a page in the middle of it, for few records and for many, and how quickly
 records are written, beside COPY.
 

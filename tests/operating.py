@@ -140,7 +140,10 @@ def remember_a_day(stack: Stack, seed: int = 8) -> None:
     database = open_database(settings_of(stack))
     with database.connection_context(), database.atomic():
         sign = database.param
-        insert = f"INSERT INTO measure (name, minute, labels, part, value) VALUES ({', '.join([sign] * 5)}) ON CONFLICT DO NOTHING"
+        insert = (
+            "INSERT INTO measure (name, minute, labels, part, value) VALUES"
+            f" ({', '.join([sign] * 5)}) ON CONFLICT DO NOTHING"
+        )
         for row in rows:
             database.execute_sql(insert, row)
 

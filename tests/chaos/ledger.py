@@ -22,23 +22,37 @@ FLOOR = 500 / 60  # accepted roadmaps for each second of a soak
 SAVED_WITHIN = 1  # seconds between a claim and its call, or an answer and its commit, at most
 
 REPEATED = {
-    "concepts that stand there twice": "SELECT roadmap_id FROM concept GROUP BY roadmap_id, title HAVING count(*) > 1",
+    "concepts that stand there twice": (
+        "SELECT roadmap_id FROM concept GROUP BY roadmap_id, title HAVING count(*) > 1"
+    ),
     "outlines saved twice": "SELECT roadmap_id FROM stage GROUP BY 1 HAVING count(*) > 1",
-    "contents not in exactly one version": """SELECT c.roadmap_id FROM content c
+    "contents not in exactly one version": (
+        """SELECT c.roadmap_id FROM content c
         LEFT JOIN content_version v ON v.content_id = c.id WHERE c.status = 'ready' GROUP BY c.id
-        HAVING count(v.version) <> 1 OR max(v.version) <> 1 OR c.version <> 1""",
-    "events not numbered 1 to n": """SELECT r.id FROM roadmap r LEFT JOIN roadmap_event e ON e.roadmap_id = r.id GROUP BY r.id
-        HAVING count(e.seq) <> r.last_seq OR min(e.seq) IS DISTINCT FROM 1 OR max(e.seq) IS DISTINCT FROM r.last_seq""",
-    "outlined or ended twice": """SELECT roadmap_id FROM roadmap_event
+        HAVING count(v.version) <> 1 OR max(v.version) <> 1 OR c.version <> 1"""
+    ),
+    "events not numbered 1 to n": (
+        """SELECT r.id FROM roadmap r LEFT JOIN roadmap_event e ON e.roadmap_id = r.id GROUP BY r.id
+        HAVING count(e.seq) <> r.last_seq OR min(e.seq) IS DISTINCT FROM 1 OR max(e.seq) IS DISTINCT FROM r.last_seq"""
+    ),
+    "outlined or ended twice": (
+        """SELECT roadmap_id FROM roadmap_event
         WHERE type IN ('roadmap.outlined', 'roadmap.ready', 'roadmap.partial', 'roadmap.failed')
-        GROUP BY roadmap_id, type HAVING count(*) > 1""",
-    "contents told ready twice": """SELECT roadmap_id FROM roadmap_event WHERE type = 'content.ready'
-        GROUP BY roadmap_id, data->>'concept_id', data->>'kind' HAVING count(*) > 1""",
-    "roadmaps whose calls do not add up to what is spent": """SELECT r.id FROM roadmap r
-        LEFT JOIN model_call m ON m.roadmap_id = r.id GROUP BY r.id HAVING r.spent <> coalesce(sum(m.price), 0)""",
-    "ready roadmaps whose counts are wrong": """SELECT r.id FROM roadmap r LEFT JOIN content c ON c.roadmap_id = r.id
+        GROUP BY roadmap_id, type HAVING count(*) > 1"""
+    ),
+    "contents told ready twice": (
+        """SELECT roadmap_id FROM roadmap_event WHERE type = 'content.ready'
+        GROUP BY roadmap_id, data->>'concept_id', data->>'kind' HAVING count(*) > 1"""
+    ),
+    "roadmaps whose calls do not add up to what is spent": (
+        """SELECT r.id FROM roadmap r
+        LEFT JOIN model_call m ON m.roadmap_id = r.id GROUP BY r.id HAVING r.spent <> coalesce(sum(m.price), 0)"""
+    ),
+    "ready roadmaps whose counts are wrong": (
+        """SELECT r.id FROM roadmap r LEFT JOIN content c ON c.roadmap_id = r.id
         WHERE r.status = 'ready' GROUP BY r.id HAVING count(c.id) <> r.contents_total OR r.contents_failed <> 0
-        OR count(c.id) FILTER (WHERE c.status = 'ready') <> r.contents_ready OR r.contents_ready <> r.contents_total""",
+        OR count(c.id) FILTER (WHERE c.status = 'ready') <> r.contents_ready OR r.contents_ready <> r.contents_total"""
+    ),
 }
 _ENDS = ", ".join(f"'{status}'" for status in FINAL)
 FINISHED = f"SELECT count(*) FROM roadmap WHERE status IN ({_ENDS})"
@@ -207,7 +221,8 @@ class Ledger:
         }
         keys = dict(
             self._reader.rows(
-                "SELECT roadmap_id::text, array_agg(key::text ORDER BY position) FROM concept GROUP BY 1"
+                "SELECT roadmap_id::text, array_agg(key::text ORDER BY position) FROM concept GROUP"
+                " BY 1"
             )
         )
         ready = {id_: goal for id_, (status, _, goal) in self._rows.items() if status == "ready"}
@@ -245,7 +260,10 @@ class Ledger:
     def _told_again(self, paid: PaidAgain) -> str:
         first, at = paid.first, paid.first.began - self._left.began
         heard = "answered" if first.heard else "not heard"
-        called = f"at {at:.2f} s for {first.ended - first.began:.2f} s, {heard}, again {paid.again.began - first.began:.2f} s later"
+        called = (
+            f"at {at:.2f} s for {first.ended - first.began:.2f} s, {heard}, again"
+            f" {paid.again.began - first.began:.2f} s later"
+        )
         return f"{' / '.join(paid.asked)}: {called}: {paid.cause}"
 
     def _webhook(self) -> None:

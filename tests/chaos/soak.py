@@ -94,7 +94,10 @@ class Progress:
             (f"  now: {s.fault.kind} {s.fault.target}" for s in reversed(strikes) if not s.ended),
             "",
         )
-        line = f"{self.elapsed():5.0f} s  accepted {len(self._creators.accepted)}  finished {self._finished}  faults {len(strikes)}"
+        line = (
+            f"{self.elapsed():5.0f} s  accepted {len(self._creators.accepted)}  finished"
+            f" {self._finished}  faults {len(strikes)}"
+        )
         print(
             f"\r\033[K{line}{doing}" if self._terminal else f"{line}{doing}",
             end="" if self._terminal else "\n",

@@ -30,7 +30,8 @@ NEEDS_A_STATE = (
         "transfer_roadmaps",
     ),  # the password, and somebody whose roadmaps may go (security/test_transferring.py)
     "delete_me",  # the password of somebody who leaves (security/test_self_service.py)
-    "upgrade_concept",  # of a concept that was made without the model that is there (unit/roadmap/lifecycle/test_upgrade_contents.py)
+    # of a concept that was made without the model (unit/roadmap/lifecycle/test_upgrade_contents.py)
+    "upgrade_concept",
 )
 NEEDS_A_MESSAGE = ("revoke_message",)  # whose id no document tells
 Tell = Callable[[str], None]

@@ -1,6 +1,6 @@
 """Signed JSON with key rotation: a forged, replayed or garbage message never executes, and the next one does.
 
-What is not repeated here: tests/unit/reliable_queue/test_messages.py holds the serializer by itself to this, with random messages;
+Not repeated here: tests/unit/reliable_queue/test_messages.py holds the serializer to this, with random messages;
 tests/chaos/test_messages.py puts garbage, foreign signatures, messages of the other queue, unknown tasks and wrong arguments
 before the real services, and lists, replays and deletes dead letters as a person does. Here it is the queue over its real
 storages, byte by byte, rotation from one SECRET_KEY to the next, and messages of the services' own that come a second time.

@@ -59,7 +59,10 @@ def test_the_lock_is_what_the_requirements_ask_for() -> None:
 
 def test_a_disagreement_is_found() -> None:
     a_hash = "--hash=sha256:" + "a" * 64
-    good = f"Starlette_Like==1.10.2 ; sys_platform != 'win32' \\\n    {a_hash} \\\n    {a_hash}\n    # via -r requirements.txt\n"
+    good = (
+        f"Starlette_Like==1.10.2 ; sys_platform != 'win32' \\\n    {a_hash} \\\n    {a_hash}\n    #"
+        " via -r requirements.txt\n"
+    )
     lock = good.replace("Starlette_Like", "starlette-like")
     assert disagreements("Starlette_Like~=1.10  # why\n", lock) == []
     assert disagreements("starlette-like~=1.11\n", lock) == ["starlette-like 1.10.2 is not ~=1.11"]
@@ -99,7 +102,9 @@ def test_what_is_installed_is_what_is_locked() -> None:
 def test_production_is_installed_from_the_lock_alone(file: str) -> None:
     text = re.sub(r"\\\n", " ", (ROOT / file).read_text("utf-8"))
     lines = [line for line in text.splitlines() if re.search(r"pip .*\binstall\b", line)]
-    elsewhere = r"requirements-dev\.txt|\$\(BENCH\)/bin/python .*benchmarks/requirements\.txt"  # of tests, and in another environment
+    elsewhere = (  # of tests, and in another environment
+        r"requirements-dev\.txt|\$\(BENCH\)/bin/python .*benchmarks/requirements\.txt"
+    )
     installs = [line for line in lines if not re.search(elsewhere, line)]
     assert installs
     assert all("--require-hashes" in line and "requirements.lock" in line for line in installs)

@@ -1,6 +1,7 @@
 """Text is data: what a person, a model or a page says comes back as JSON, makes no header, no line of a log, and no request.
 
-The rewriting of Markdown by itself is tested in tests/unit/roadmap/plan/test_markdown_sanitizer.py, bad fields in tests/integration/web/test_bad_input.py.
+The rewriting of Markdown by itself is tested in tests/unit/roadmap/plan/test_markdown_sanitizer.py, bad fields
+in tests/integration/web/test_bad_input.py.
 """
 
 import ast

@@ -23,7 +23,7 @@ SERVICES = {
 
 
 def service() -> str:
-    """Which service this process is; empty for every other, and before its checks are over: `core.startup.run_service` becomes it."""
+    """Return the service of this process; empty for others, and before its checks are over."""
     words = {Path(word).name for word in sys.argv[:1]} | set(sys.argv[1:])
     return next((name for signs, name in SERVICES.items() if words.issuperset(signs)), "")
 

@@ -1,4 +1,7 @@
-"""Links are looked after on PostgreSQL as on SQLite (unit/roadmap/lifecycle/test_link_checker.py), by several workers at the same time."""
+"""Links are checked on PostgreSQL as on SQLite, by several workers at the same time.
+
+See also unit/roadmap/lifecycle/test_link_checker.py.
+"""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Every track under roadmap/generation/catalogue/tracks keeps the rules of docs/CATALOGUE.md, and the catalogue finds and cuts them rightly."""
+"""Every track of the catalogue keeps the rules of docs/CATALOGUE.md and is found and cut rightly."""
 
 import re
 import shutil
