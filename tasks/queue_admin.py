@@ -62,6 +62,7 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 500  # dead letters
 LONGEST_PAGE = 500  # messages
 MOST_SKIPPED = 100_000  # messages before a page
+STOPPED = "Stopped by an operator."
 UPKEEP = "{task} runs by the clock and keeps everything else going, so it cannot be revoked."
 NOT_STOPPED = {
     "store_log_batch": (
@@ -173,7 +174,7 @@ def revoke(queue_name: str, message_id: str) -> None:
         raise Conflict(
             f"This {task.name} names no row that could be stopped; it will fail by itself."
         ) from error
-    steps: list[Job] = resolve_name(STOPS[task.name])(row_id)
+    steps: list[Job] = resolve_name(STOPS[task.name])(row_id, STOPPED)
     try:  # it is revoked already: a message that stays finds nothing to do
         for state, data in found:
             if state != MessageState.held:

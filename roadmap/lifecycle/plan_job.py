@@ -16,7 +16,8 @@ from typing import Any
 from uuid import UUID
 
 from core import clock
-from core.db import session, settings, transaction
+from core.db import database, session, settings, transaction
+from core.errors import Conflict, NotFound
 from models.roadmaps import Revision, Roadmap
 from roadmap.budget.budget import BudgetMeter, CallPurpose
 from roadmap.generation.cancellation import LeaseLost, StopSignal
@@ -30,7 +31,7 @@ from roadmap.generation.retry_policy import (
     ms_since,
     retry_save,
 )
-from roadmap.lifecycle import events, leases, plan_rows, revisions
+from roadmap.lifecycle import commands, events, leases, plan_rows, revisions
 from roadmap.lifecycle.activate_plan import (
     adopt_outline,
     pending_jobs,
@@ -297,3 +298,22 @@ class Planning:
                 jobs = restore_previous(self.row.id, self.revision)
         record("planning", "outline", reason, level=LogLevel.error, roadmap_id=self.row.id)
         return jobs
+
+
+def stop(roadmap_id: UUID, reason: str) -> list[Job]:
+    """Cancel a roadmap for an operator as its owner would; one that is planned stays as it is.
+
+    A roadmap whose plan was being changed keeps its plan. A worker finds its lease lost.
+    """
+    with transaction():
+        row = Roadmap.get_or_none(Roadmap.id == roadmap_id)
+        if row is None:
+            return []
+        try:
+            being_planned = (RoadmapStatus.queued, RoadmapStatus.planning)
+            jobs = commands.cancel(row.owner_id, roadmap_id, being_planned).steps
+        except (Conflict, NotFound):  # the plan is finished by now, or the roadmap is gone
+            return []
+        entry = partial(record, level=LogLevel.warning, roadmap_id=roadmap_id)
+        database.after_commit(partial(entry, "planning", "outline", reason))
+    return jobs

@@ -16,7 +16,7 @@ from time import monotonic
 from uuid import UUID
 
 from core import clock, metric_counters, tracing
-from core.db import lock_for_update, session, settings, transaction
+from core.db import database, lock_for_update, session, settings, transaction
 from core.metric_definitions import WEBHOOKS
 from core.net import safe_http
 from core.net.safe_http import Unreachable
@@ -25,12 +25,12 @@ from models.webhooks import Webhook, WebhookDelivery
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS, ms_since, retry_save
 from roadmap.lifecycle import leases
-from roadmap.lifecycle.events import disable
+from roadmap.lifecycle.events import WAITING, disable
 from roadmap.lifecycle.leases import DELIVERING, keeper
 from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.event_types import TEST
 from roadmap.plan.jobs import Job, JobName
-from roadmap.plan.statuses import DeliveryStatus
+from roadmap.plan.statuses import NOBODYS, DeliveryStatus
 from roadmap.webhooks.delivery_limits import AtCapacity, DeliverySlots, Take
 
 # Seconds between two tries: the schedule that the specification proposes, about three days in all.
@@ -281,3 +281,16 @@ def pause(attempts: int, tried: DeliveryAttempt) -> float:
     bound = PAUSES[min(attempts, len(PAUSES) - 1)]
     asked = min(tried.retry_after or 0.0, bound) if tried.status in (TOO_MANY, UNAVAILABLE) else 0.0
     return max(PAUSES[attempts - 1] * random.uniform(1, 1 + JITTER), asked)
+
+
+def stop(delivery_id: UUID, reason: str) -> list[Job]:
+    """Give up a delivery for an operator; its owner can retry it. A worker finds its lease lost."""
+    failed = {"status": DeliveryStatus.failed, "error": reason, "finished_at": clock.now()}
+    waits = (WebhookDelivery.id == delivery_id) & WebhookDelivery.status.in_(WAITING)
+    update = WebhookDelivery.update({**NOBODYS, **failed})
+    with transaction():
+        for row in update.where(waits).returning(WebhookDelivery).execute():
+            details = {"webhook": str(row.webhook_id), "delivery": str(row.id)}
+            entry = partial(record, level=LogLevel.warning, roadmap_id=row.roadmap_id)
+            database.after_commit(partial(entry, "webhooks", "deliver", reason, details=details))
+    return []

@@ -120,7 +120,6 @@ NOT_AT_THE_START = (
         "roadmap.lifecycle.link_checker",
         "roadmap.generation.llm.generator",
         "roadmap.lifecycle.plan_job",
-        "roadmap.webhooks.admin_cancel",
     ),
 )
 

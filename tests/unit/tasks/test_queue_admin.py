@@ -20,12 +20,12 @@ from roadmap.generation.cancellation import LeaseLost
 from roadmap.lifecycle import commands, content_job, events, leases, plan_job, rescue
 from roadmap.operations import execution_log
 from roadmap.plan.event_types import WebhookEvent
-from roadmap.webhooks import admin_cancel, sender
-from roadmap.webhooks.admin_cancel import STOPPED
+from roadmap.webhooks import sender
 from tasks import dispatcher, message_browser, queue_admin
 from tasks.content import build_content, deliver_webhook, plan_roadmap
 from tasks.logs import store_log_batch
 from tasks.message_browser import MessageState
+from tasks.queue_admin import STOPPED
 from tasks.queues import RETRIES, content_queue, logs_queue
 from tasks.upkeep import rescue_again
 from tests.unit.roadmap.lifecycle.test_jobs import CONTENTS, LONG, Small, accepted, use
@@ -512,7 +512,7 @@ class TestRevoking:
         with transaction():
             token = leases.claim(leases.PLANNING, roadmap_id)
         assert token is not None
-        assert admin_cancel.stop_planning(roadmap_id) == []
+        assert plan_job.stop(roadmap_id, STOPPED) == []
         with pytest.raises(LeaseLost), transaction():
             leases.save(Roadmap, roadmap_id, token, title="too late")
         assert the(Roadmap, roadmap_id).status == "cancelled"
@@ -640,7 +640,7 @@ class TestRevoking:
         with transaction():
             token = leases.claim(leases.DELIVERING, delivery)
         assert token is not None
-        assert admin_cancel.stop_delivery(delivery) == []
+        assert sender.stop(delivery, STOPPED) == []
         with pytest.raises(LeaseLost), transaction():
             leases.release(WebhookDelivery, delivery, token, status="delivered")
         assert sender.deliver(delivery) == []
@@ -687,11 +687,9 @@ class TestRevoking:
             queue_admin.revoke("content", id_)
         assert state_of().ready == 1
 
-    @pytest.mark.parametrize(
-        "stop", [admin_cancel.stop_planning, admin_cancel.stop_writing, admin_cancel.stop_delivery]
-    )
+    @pytest.mark.parametrize("stop", [plan_job.stop, content_job.stop, sender.stop])
     def test_a_row_that_is_gone_needs_no_stopping(self, stop: Any) -> None:
-        assert stop(uuid4()) == []
+        assert stop(uuid4(), STOPPED) == []
 
     def test_one_behind_so_many_that_it_is_not_looked_at_is_not_called_done(
         self, monkeypatch: pytest.MonkeyPatch
