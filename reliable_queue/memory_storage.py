@@ -39,7 +39,6 @@ class StoredMessage(NamedTuple):
 class ReliableMemoryStorage(HueyMethods, MemoryStorage):
     """The contract of the real storages, in plain Python."""
 
-    blocking = True
     faults: tuple[type[Exception], ...] = ()
 
     def __init__(self, name: str, *, now: Callable[[], float] = time.time) -> None:

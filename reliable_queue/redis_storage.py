@@ -47,7 +47,6 @@ class ReliableRedisStorage(HueyMethods, RedisStorage):
     seconds since 1970.
     """
 
-    priority = True
     faults = (redis.RedisError, OSError)
 
     def __init__(

@@ -77,7 +77,6 @@ class ReliableSqliteStorage(HueyMethods, SqliteStorage):
     One instance is one consumer. `now` returns seconds since 1970.
     """
 
-    blocking = True
     faults = (sqlite3.Error, OSError)
     begin_sql = "begin immediate"
     ddl: ClassVar = [

@@ -6,7 +6,7 @@ All functions raise NotFound for an unknown queue, and Unavailable when the brok
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pkgutil import resolve_name
 from typing import TypeVar
@@ -17,13 +17,10 @@ from reliable_queue.queue import ReliableQueue
 from roadmap.plan.jobs import Job
 from tasks.dispatcher import enqueue
 from tasks.message_browser import (
-    MessageInfo,
     MessagePage,
     MessageState,
-    Running,
     WorkerInfo,
     count_retrying,
-    dead_letter_info,
     find,
     narrowing_words,
     page,
@@ -32,30 +29,6 @@ from tasks.message_browser import (
 )
 from tasks.message_browser import found_dead as _found_dead
 from tasks.queues import QUEUES, STOPS
-
-__all__ = [
-    "MOST_SKIPPED",
-    "DeadLetterInfo",
-    "MessageInfo",
-    "MessagePage",
-    "MessageState",
-    "QueueState",
-    "Running",
-    "WorkerInfo",
-    "dead_letters",
-    "discard",
-    "discard_all",
-    "found_dead",
-    "messages",
-    "pause",
-    "queue_state",
-    "queue_states",
-    "replay",
-    "replay_all",
-    "resume",
-    "revoke",
-    "workers",
-]  # fmt: skip
 
 logger = logging.getLogger(__name__)
 
@@ -93,16 +66,10 @@ class QueueState:
     retrying: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetterInfo:
-    """A dead letter as a person reads it."""
-
-    id: str
-    queue: str
-    task: str
-    arguments: str
-    reason: str
-    at: datetime
+def check_brokers() -> None:
+    """Raise Unavailable when a queue does not answer."""
+    for queue in QUEUES.values():
+        _ask(ReliableQueue.pending_count, queue)
 
 
 def queue_states(*, with_retrying: bool = False) -> list[QueueState]:
@@ -189,24 +156,6 @@ def revoke(queue_name: str, message_id: str) -> None:
         enqueue(steps)
     except queue.storage.faults as error:
         logger.warning("%d steps are left to rescue: %s", len(steps), error)
-
-
-def dead_letters(queue_name: str, limit: int = 100) -> list[DeadLetterInfo]:
-    """Return the newest first. Raises NotFound for an unknown queue, Unavailable."""
-    queue = _queue(queue_name)
-    letters = _ask(lambda it: it.storage.dead_letters(limit), queue)
-    return [
-        DeadLetterInfo(
-            letter.id,
-            queue.name,
-            info.task,
-            info.arguments,
-            letter.reason,
-            datetime.fromtimestamp(letter.at, UTC),
-        )
-        for letter in letters
-        for info in [dead_letter_info(queue, letter)]
-    ]
 
 
 def replay(queue_name: str, letter_id: str) -> None:

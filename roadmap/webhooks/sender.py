@@ -52,7 +52,7 @@ class TooEarly(Exception):
     """The next try is not due: this message is a duplicate, or of an earlier try."""
 
 
-lanes = DeliverySlots(AT_ONCE)
+slots = DeliverySlots(AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class DeliveryAttempt:
 def deliver(delivery_id: UUID) -> list[Job]:
     """Try once to send a delivery, and return the job of the next try, if any."""
     try:
-        with lanes.enter() as take:
+        with slots.enter() as take:
             claimed = _claim(delivery_id, take)
             if claimed is None:
                 return leases.recheck(DELIVERING, delivery_id)

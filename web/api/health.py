@@ -8,7 +8,7 @@ from starlette.responses import Response
 from core.db import settings
 from core.version import COMMIT, NUMBER
 from roadmap.operations.readiness import check_database
-from tasks.queues import check_brokers
+from tasks.queue_admin import check_brokers
 from web.call import Call
 from web.endpoint import Endpoint
 from web.http.concurrency import share_probe
