@@ -15,8 +15,8 @@ from reliable_queue.storage import (
     ConsumerInfo,
     DeadLetter,
     Heartbeat,
-    HueyMethods,
     QueueStats,
+    ReliableStorage,
     Waiting,
     epoch,
 )
@@ -36,7 +36,7 @@ class StoredMessage(NamedTuple):
     at: float
 
 
-class ReliableMemoryStorage(HueyMethods, MemoryStorage):
+class ReliableMemoryStorage(ReliableStorage, MemoryStorage):
     """The contract of the real storages, in plain Python."""
 
     faults: tuple[type[Exception], ...] = ()
