@@ -176,18 +176,14 @@ def replay_all(queue_name: str, search: str | None = None, up_to: datetime | Non
     Those that died after `up_to` are left alone: the caller has not seen them. Raises Invalid for
     a search that is too long, or blank.
     """
-    return sum(
-        _ask(lambda queue, ids=ids: queue.storage.replay(*ids), _queue(queue_name))  # type: ignore[misc]
-        for ids in _all_ids(queue_name, search, up_to)
-    )
+    found = _all_ids(queue_name, search, up_to)
+    return _ask(lambda it: sum(it.storage.replay(*ids) for ids in found), _queue(queue_name))
 
 
 def discard_all(queue_name: str, search: str | None = None, up_to: datetime | None = None) -> int:
     """Delete every dead letter that is there now and matches, as `replay_all` chooses them."""
-    return sum(
-        _ask(lambda queue, ids=ids: queue.storage.discard(*ids), _queue(queue_name))  # type: ignore[misc]
-        for ids in _all_ids(queue_name, search, up_to)
-    )
+    found = _all_ids(queue_name, search, up_to)
+    return _ask(lambda it: sum(it.storage.discard(*ids) for ids in found), _queue(queue_name))
 
 
 def found_dead(queue_name: str, search: str | None = None) -> list[tuple[str, datetime]]:
