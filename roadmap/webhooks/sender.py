@@ -87,9 +87,10 @@ def deliver(delivery_id: UUID) -> list[Job]:
                 return retry_save(partial(_save, delivery, token, _send(delivery)))
     except AtCapacity:
         return _defer(delivery_id)
-    except TooEarly:  # the message of that time is on its way, and rescue looks for it
-        return []
-    except LeaseLost:  # the webhook is deleted, or another worker has the delivery
+    except (
+        TooEarly,  # the message of that time is on its way, and rescue looks for it
+        LeaseLost,  # the webhook is deleted, or another worker has the delivery
+    ):
         return []
 
 
