@@ -167,7 +167,7 @@ def _offered(language: str) -> list[Track]:
     wanted = loader.language_of(language) or loader.ENGLISH
     offered = []
     for track in loader.tracks().values():
-        own = wanted if wanted in loader.languages(track) else track.language
+        own = wanted if wanted in track.languages else track.language
         try:
             offered.append(loader.load_track(track.id, own))
         except BrokenFile:  # creating it gives the reason
