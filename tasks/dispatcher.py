@@ -72,22 +72,14 @@ class Sender:
 
     def _run(self) -> None:
         while not (self._stopping.is_set() and self._queue.empty()):
-            steps = self._next()
+            steps = list(self._queue.get())
+            while len(steps) < LARGEST and not self._queue.empty():  # in one round trip
+                steps += self._queue.get()
             if steps and not self._sent(steps):
                 logger.warning(
                     "%d steps and more are left to rescue: the broker is away", len(steps)
                 )
                 return
-
-    def _next(self) -> list[Job]:
-        """Return the waiting jobs, up to one round trip; wait for the first."""
-        steps = list(self._queue.get())
-        while len(steps) < LARGEST:
-            try:
-                steps += self._queue.get_nowait()
-            except queue.Empty:
-                break
-        return steps
 
     def _sent(self, steps: Sequence[Job]) -> bool:
         """Try until the broker has taken them; False when the end comes first."""

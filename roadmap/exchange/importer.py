@@ -84,8 +84,8 @@ def import_roadmap(
         if any(part is None for part in parts):
             create.check_room(owner_id, roadmap_id)
         Roadmap.insert({**facts, "id": roadmap_id, "owner": owner_id}).execute()
-        events.append_first([roadmap_id], EventType.imported)
         row = Roadmap.get_by_id(roadmap_id)
+        events.append(row, EventType.imported, {})
         remarks = doubts(
             outline,
             hours_per_week=request.hours_per_week,

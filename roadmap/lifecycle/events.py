@@ -4,7 +4,7 @@ They are written in the transaction that changes the roadmap's state.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -215,15 +215,6 @@ def was_last(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> bool:
         RoadmapEvent.roadmap == row.id, RoadmapEvent.seq == row.last_seq
     )
     return newest is not None and (newest.type, newest.data) == (kind, dict(data))
-
-
-def append_first(roadmap_ids: Sequence[UUID], kind: EventType) -> None:
-    """Save event 1 of many new roadmaps in one statement."""
-    insert_rows(
-        RoadmapEvent,
-        [{"roadmap": id_} for id_ in roadmap_ids],
-        common={"seq": 1, "type": kind, "data": {}, "at": clock.now()},
-    )
 
 
 def events_after(roadmap_id: UUID, seq: int) -> list[Event]:

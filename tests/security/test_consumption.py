@@ -315,9 +315,7 @@ class TestRoadmapsUnderWay:
             create_, "settings", settings.model_copy(update={"most_unfinished_roadmaps": 3})
         )
         request = create_.RoadmapRequest(goal=GOAL)
-        results = create_.create_many(
-            [create_.new_roadmap(LOCAL_OWNER, request) for _ in range(10)]
-        )
+        results = create_.create_many([create_.NewRoadmap(LOCAL_OWNER, request) for _ in range(10)])
         assert [type(result).__name__ for result in results] == ["Job"] * 3 + ["RateLimited"] * 7
 
     def test_a_backlog_that_nobody_works_off_does_not_grow_for_ever(

@@ -47,7 +47,7 @@ from roadmap.generation.context import DesignBrief
 from roadmap.learning.progress import AttemptRequest, NotesRequest, Profile, ProfilePatch
 from roadmap.learning.reviews import ReviewCheck, ReviewRequest
 from roadmap.lifecycle import commands, transfer
-from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.lifecycle.transfer import TransferRequest
 from roadmap.plan.edits import EditRequest
@@ -1174,7 +1174,7 @@ class TestMessages:
         """The id of a row of this person that waits for its worker, with no message that says so."""
         if task == "plan_roadmap":
             request = RoadmapRequest(goal=GOAL, level=Level.advanced)
-            (step,) = create_many([new_roadmap(person.account_id(), request)])
+            (step,) = create_many([NewRoadmap(person.account_id(), request)])
             return str(step.id)
         if task == "deliver_webhook":
             webhook = settings_.create(person.account_id(), WebhookRequest(url=CLOSED_PORT))
