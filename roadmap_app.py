@@ -19,8 +19,7 @@ from roadmap.operations.metrics_store import saver
 from web import create_writer
 from web.errors import HANDLERS
 from web.http import limits
-from web.http.middleware import MIDDLEWARE
-from web.http.routing import IndexedRouter
+from web.http.middleware import MIDDLEWARE, IndexedRouter
 from web.revocation_cache import revocations
 from web.routes import ROUTES
 from web.sse import close_on_signals, poller

@@ -11,10 +11,12 @@ import queue
 import threading
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from core import clock, tracing
 from core.connection_errors import broker_trouble
+from core.db import database
 from roadmap.plan.jobs import Job
 from tasks.queues import REGISTRY, content_queue
 
@@ -105,3 +107,11 @@ class Sender:
             if self._stopping.wait(pause):
                 return False
             pause = min(pause * 2, LONGEST_PAUSE)
+
+
+sender = Sender()  # of the API
+
+
+def send_after_commit(steps: Sequence[Job]) -> None:
+    """Send jobs after the commit they follow from. Never waits for the broker."""
+    database.after_commit(partial(sender.submit, steps))

@@ -9,7 +9,7 @@ from roadmap.accounts.idempotency_store import StoredAnswer
 from roadmap.lifecycle.create import NewRoadmap, count_queued, create_many, too_long_a_queue
 from roadmap.operations.execution_log import record
 from roadmap.plan.jobs import Job
-from web.job_sender import sender
+from tasks.dispatcher import sender
 
 
 class Backlog:

@@ -165,7 +165,7 @@ PROCESSES = (
 WORK = (
     Fault(
         name="sent-before-the-commit",
-        file="web/job_sender.py",
+        file="tasks/dispatcher.py",
         old="    database.after_commit(partial(sender.submit, steps))",
         new="    sender.submit(steps)",
         lost="A worker looks for what is not there yet, and the work waits for rescue.",
@@ -341,7 +341,7 @@ ANSWERS = (
     ),
     Fault(
         name="number-too-large-for-the-database",
-        file="web/call.py",
+        file="web/endpoint.py",
         old='"number": (r"[1-9][0-9]{0,5}"',
         new='"number": (r"[1-9][0-9]*"',
         lost="An address with a long number is answered with an error of the server.",

@@ -177,7 +177,7 @@ class TestCreating:
     def test_a_key_is_in_use_until_it_is_accepted_and_no_longer(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)  # nobody makes it
+        monkeypatch.setattr("tasks.dispatcher.sender.submit", lambda steps: None)  # nobody makes it
         headers = key()
         answers: list[httpx2.Response] = []
 
@@ -387,7 +387,7 @@ class TestEverythingElse:
         edit = a_change(client, roadmap)
         committed: list[int] = []
         monkeypatch.setattr(
-            "web.job_sender.sender.submit",
+            "tasks.dispatcher.sender.submit",
             lambda steps: committed.append(count_elsewhere(IdempotentAnswer)),
         )
         assert client.post(f"{roadmap}/edits", json=edit, headers=key()).status_code == 202

@@ -36,6 +36,7 @@ from roadmap.learning import progress
 from roadmap.learning.progress import Profile
 from roadmap.lifecycle.account_deletion import cancel_work
 from roadmap.plan.outline import Level
+from tasks.dispatcher import send_after_commit
 from web import logins
 from web.authentication import run_for_caller
 from web.call import Call
@@ -44,7 +45,6 @@ from web.http.concurrency import in_public_thread
 from web.http.host_and_csrf import address_of
 from web.http.problems import status_of
 from web.http.security_log import log_security_event
-from web.job_sender import send_after_commit
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, local_path, see_other
 from web.pages.labels import ROADMAP_LANGUAGES

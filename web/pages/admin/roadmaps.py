@@ -19,10 +19,9 @@ from roadmap.lifecycle.timeline.timeline import trace_of
 from roadmap.lifecycle.transfer import NoWayIn, TransferRequest
 from roadmap.operations.audit_log import Actor
 from roadmap.plan.statuses import RoadmapStatus
-from web.audit_actor import actor_of
-from web.call import Call
+from tasks.dispatcher import send_after_commit
+from web.call import Call, actor_of
 from web.http.problems import status_of
-from web.job_sender import send_after_commit
 from web.pages import error_messages
 from web.pages.admin.layout import address, admin_page
 from web.pages.forms import AnyQuery, Form, filled, see_other
