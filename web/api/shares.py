@@ -12,7 +12,6 @@ from roadmap.exchange.share_links import LinkInfo, LinkPurpose, open_link
 from roadmap.lifecycle import queries
 from roadmap.plan.views import RoadmapTree
 from web.call import Call
-from web.commands import import_document
 from web.endpoint import Endpoint
 from web.exported_files import calendar_file, send_calendar, today
 from web.http.host_and_csrf import own_address
@@ -20,6 +19,7 @@ from web.http.response_cache import DocumentSource, ResponseCache
 from web.http.responses import UNLISTED, Document, Reply
 from web.http.urls import quoted_path
 from web.links import imported_reply
+from web.roadmap_commands import import_document
 
 documents = ResponseCache()
 
