@@ -49,14 +49,3 @@ async def accept(new: NewRoadmap) -> StoredAnswer | None:
         raise too_long_a_queue(backlog.waiting)
     result = await accepted.submit(new)
     return result if isinstance(result, StoredAnswer) else None
-
-
-def start() -> None:
-    for part in (sender, accepted, backlog.refresher):
-        part.start()
-
-
-def stop() -> None:
-    """Answer and send everything that was accepted."""
-    for part in (backlog.refresher, accepted, sender):
-        part.stop()

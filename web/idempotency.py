@@ -16,9 +16,9 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.errors import Conflict, FieldError, Invalid, KeyInUse
+from core.errors import Conflict, FieldError, Invalid, KeyInUse, KeyReused
 from roadmap.accounts import idempotency_store
-from roadmap.accounts.idempotency_store import StoredAnswer, check_same
+from roadmap.accounts.idempotency_store import StoredAnswer
 from roadmap.accounts.identity import IdempotencyKey
 from web.http.request_body import can_parse_inline
 
@@ -117,13 +117,15 @@ def to_stored(of: IdempotencyKey, response: Response, *, has_secret: bool = Fals
 
 def replay(of: IdempotencyKey, earlier: StoredAnswer) -> Response:
     """Return the stored response. Raises KeyReused, Conflict."""
-    kept = check_same(of, earlier)
-    if kept.content is None:
-        made = (
-            f" What it made is at {kept.headers['location']}." if "location" in kept.headers else ""
+    if earlier.name.fingerprint != of.fingerprint:
+        raise KeyReused(
+            "This Idempotency-Key was sent with another request. Use a new key for a new request."
         )
+    if earlier.content is None:
+        location = earlier.headers.get("location")
+        made = f" What it made is at {location}." if location else ""
         raise Conflict(
             "This request was carried out before; its answer is not kept, as it may have a secret."
             f"{made} For another secret, send the request with a new Idempotency-Key."
         )
-    return Response(kept.content, kept.status, {**kept.headers, **REPLAYED})
+    return Response(earlier.content, earlier.status, {**earlier.headers, **REPLAYED})

@@ -15,7 +15,7 @@ import peewee
 
 from core import clock
 from core.db import session
-from core.errors import KeyReused, Unauthenticated
+from core.errors import Unauthenticated
 from models.accounts import IdempotentAnswer
 from models.bulk import delete_batches, insert_rows
 from roadmap.accounts.identity import IdempotencyKey
@@ -91,15 +91,6 @@ def find(names: Collection[IdempotencyKey]) -> dict[str, StoredAnswer]:
         return {
             row.key_hash: _answered(row) for row in IdempotentAnswer.select().where(asked, is_valid)
         }
-
-
-def check_same(name: IdempotencyKey, answer: StoredAnswer) -> StoredAnswer:
-    """Return the answer. Raises KeyReused when the key was sent with another request."""
-    if answer.name.fingerprint != name.fingerprint:
-        raise KeyReused(
-            "This Idempotency-Key was sent with another request. Use a new key for a new request."
-        )
-    return answer
 
 
 def purge_expired() -> None:
