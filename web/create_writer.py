@@ -25,13 +25,13 @@ class Backlog:
 
 def _commit(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
     results = create_many(batch)
-    steps = []
+    jobs = []
     for result in results:
         if isinstance(result, Job):
-            steps.append(result)
+            jobs.append(result)
             # Before a worker can log anything about it
             record("api", "accept", "Accepted the goal", roadmap_id=result.id, trace=result.trace)
-    sender.submit(steps)
+    sender.submit(jobs)
     return results
 
 

@@ -63,22 +63,22 @@ def make_key(key: str, owner_id: UUID, request: Request, content: bytes) -> Idem
     return IdempotencyKey(owner_id, key_hash, asked.hexdigest())
 
 
-def find(of: IdempotencyKey) -> Response | None:
+def find(key: IdempotencyKey) -> Response | None:
     """Return the first response, if there is one. Raises KeyReused, Conflict, Unavailable."""
-    found = idempotency_store.find([of]).get(of.key_hash)
-    return replay(of, found) if found is not None else None
+    found = idempotency_store.find([key]).get(key.key_hash)
+    return replay(key, found) if found is not None else None
 
 
 @contextmanager
-def one_at_a_time(of: IdempotencyKey | None, *, patience: float = 0.0) -> Iterator[None]:
+def one_at_a_time(key: IdempotencyKey | None, *, patience: float = 0.0) -> Iterator[None]:
     """Answer one request with this key at a time. Raises KeyInUse.
 
     A caller in a thread may wait `patience` seconds for another to end.
     """
-    if of is None:
+    if key is None:
         yield
         return
-    hash_ = of.key_hash
+    hash_ = key.key_hash
     with _ended:
         if not _ended.wait_for(lambda: hash_ not in _running, patience):
             raise KeyInUse(
@@ -93,31 +93,31 @@ def one_at_a_time(of: IdempotencyKey | None, *, patience: float = 0.0) -> Iterat
             _ended.notify_all()
 
 
-def begin(of: IdempotencyKey) -> Response | None:
+def begin(key: IdempotencyKey) -> Response | None:
     """Return the first response, if there is one, else hold the key. Raises KeyReused.
 
     Call it in the transaction of the work.
     """
-    earlier = idempotency_store.begin(of)
-    return replay(of, earlier) if earlier is not None else None
+    earlier = idempotency_store.begin(key)
+    return replay(key, earlier) if earlier is not None else None
 
 
-def store(of: IdempotencyKey, response: Response, *, has_secret: bool = False) -> Response:
+def store(key: IdempotencyKey, response: Response, *, has_secret: bool = False) -> Response:
     """Store the response for repeated requests, in the same transaction, and return it."""
-    idempotency_store.store(to_stored(of, response, has_secret=has_secret))
+    idempotency_store.store(to_stored(key, response, has_secret=has_secret))
     return response
 
 
-def to_stored(of: IdempotencyKey, response: Response, *, has_secret: bool = False) -> StoredAnswer:
+def to_stored(key: IdempotencyKey, response: Response, *, has_secret: bool = False) -> StoredAnswer:
     headers = {name: value for name, value in response.headers.items() if name not in OWN}
     return StoredAnswer(
-        of, response.status_code, headers, None if has_secret else bytes(response.body)
+        key, response.status_code, headers, None if has_secret else bytes(response.body)
     )
 
 
-def replay(of: IdempotencyKey, earlier: StoredAnswer) -> Response:
+def replay(key: IdempotencyKey, earlier: StoredAnswer) -> Response:
     """Return the stored response. Raises KeyReused, Conflict."""
-    if earlier.name.fingerprint != of.fingerprint:
+    if earlier.key.fingerprint != key.fingerprint:
         raise KeyReused(
             "This Idempotency-Key was sent with another request. Use a new key for a new request."
         )
