@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -25,9 +25,9 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, Deprecated]] = {
 }
 
 
-def deprecations(body: BaseModel) -> dict[str, str]:
+def deprecations(body: Any) -> dict[str, str]:
     """Return the headers for a body: of its deprecated field that goes first, if it has any."""
-    fields = FIELDS.get(type(body), {})
+    fields = FIELDS[type(body)]
     used = [fields[name] for name in fields if name in body.model_fields_set]
     if not used:
         return {}

@@ -25,6 +25,7 @@ from roadmap.plan.outline import ContentKind
 from web import idempotency
 from web.authentication import ANONYMOUS, check_scope, identify, run_for_principal
 from web.call import Call, Handler, NoQuery
+from web.deprecation import FIELDS as DEPRECATED
 from web.deprecation import deprecations
 from web.http import limits
 from web.http.child_process import run_in_child, run_in_parser_thread
@@ -150,7 +151,7 @@ class Endpoint:
             if earlier is None:
                 raise
             response = earlier
-        if isinstance(body, BaseModel):
+        if type(body) in DEPRECATED:
             response.headers.update(deprecations(body))
         return response
 
