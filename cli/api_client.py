@@ -29,7 +29,7 @@ LONGEST_PAUSE = 8.0  # seconds between two tries, unless Retry-After says more
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-class Caller:
+class ApiClient:
     """Client of a service.
 
     Raises ServiceUnreachable after its patience, else CommandFailed.
@@ -77,7 +77,7 @@ class Caller:
         """Yield past and coming events, each once, to the end. A broken stream is resumed."""
         after, until, tries = 0, time.monotonic() + self.patience, 0
         while True:
-            failure: Exception = _Again("its streams of events end and tell nothing.", None)
+            failure: Exception = _RetryLater("its streams of events end and tell nothing.", None)
             heard = False
             try:
                 for event in self._stream(path, after):
@@ -85,9 +85,9 @@ class Caller:
                         after = event["seq"]
                         yield event
                     heard, until, tries = True, time.monotonic() + self.patience, 0
-            except _Ended:
+            except _StreamEnded:
                 return
-            except (httpx2.RequestError, httpx2.InvalidURL, _Again) as error:
+            except (httpx2.RequestError, httpx2.InvalidURL, _RetryLater) as error:
                 failure = self._passing(error)
             if not heard and time.monotonic() > until:  # a stream with events may end
                 raise self._away(failure) from None
@@ -102,7 +102,7 @@ class Caller:
         headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
         with self._client.stream("GET", path, headers=headers) as answer:
             if answer.status_code == 204:
-                raise _Ended
+                raise _StreamEnded
             if answer.status_code != 200:
                 answer.read()
                 self._check(answer)
@@ -132,7 +132,7 @@ class Caller:
                 answer = self._client.request(method, path, json=body, headers=headers)
                 self._check(answer)
                 return answer
-            except (httpx2.RequestError, httpx2.InvalidURL, _Again) as error:
+            except (httpx2.RequestError, httpx2.InvalidURL, _RetryLater) as error:
                 failure = self._passing(error)
                 asked = getattr(error, "retry_after", None)
             pause = _pause(tries) if asked is None else asked
@@ -148,7 +148,7 @@ class Caller:
         if answer.status_code in AGAIN or problem.get("type") == IN_USE:
             wait = answer.headers.get("retry-after", "")
             detail = problem.get("detail") or f"it answers {answer.status_code}"
-            raise _Again(detail, float(wait) if wait.isdecimal() else None)
+            raise _RetryLater(detail, float(wait) if wait.isdecimal() else None)
         if answer.status_code == 401:
             raise CommandFailed(
                 "The service wants to know who calls: put an API key into ROADMAP_API_KEY, "
@@ -193,7 +193,7 @@ class Caller:
 
     def _away(self, error: Exception) -> ServiceUnreachable:
         reason = one_line(str(error))
-        if isinstance(error, _Again):
+        if isinstance(error, _RetryLater):
             return ServiceUnreachable(
                 f"{self.url} is busy or incomplete: {reason} "
                 "Try again later; `roadmap doctor` tells its host why."
@@ -204,22 +204,22 @@ class Caller:
         )
 
 
-class _Again(Exception):
+class _RetryLater(Exception):
     def __init__(self, detail: str, retry_after: float | None) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
 
 
-class _Ended(Exception):
+class _StreamEnded(Exception):
     """The stream has ended."""
 
 
 def service_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --url, --key and --patience, which the command gets as its `caller`."""
+    """Add --url, --key and --patience, which the command gets as its `client`."""
 
     def call(*args: Any, url: str | None, key: str | None, patience: float, **options: Any) -> None:
         address = url or f"http://127.0.0.1:{os.environ.get('PORT', '').strip() or 8000}"
-        command(*args, caller=Caller(_checked(address), key, patience), **options)
+        command(*args, client=ApiClient(_checked(address), key, patience), **options)
 
     options = (
         click.option(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cli.api_client import PATIENCE, ROADMAPS, Caller
+from cli.api_client import PATIENCE, ROADMAPS, ApiClient
 from cli.demo import make_roadmap, running_service
 from quality.measuring import FinishedRoadmap, Subject
 from roadmap.exchange.formats.json_ import (
@@ -83,9 +83,9 @@ def of_service(goal: str, level: Level, language: str = ENGLISH) -> FinishedRoad
     """
     request = {"goal": goal, "level": level, "hours_per_week": 8, "language": language}
     with running_service() as url:
-        caller = Caller(url, None, PATIENCE)
-        roadmap = make_roadmap(caller, request)
-        exported = caller.content(f"{ROADMAPS}/{roadmap['id']}/export.json")
+        client = ApiClient(url, None, PATIENCE)
+        roadmap = make_roadmap(client, request)
+        exported = client.content(f"{ROADMAPS}/{roadmap['id']}/export.json")
     return _of_document(exported, roadmap["title"] or goal)
 
 

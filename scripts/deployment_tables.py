@@ -15,7 +15,7 @@ from benchmarks.report import results_of
 from benchmarks.targets import FASTAPI, PREFORK, TARGETS
 from cli.costs import measured, prices
 from cli.costs.bill import DAYS, READS, Load
-from cli.costs.layouts import DeploymentLayout, Large, layouts_of
+from cli.costs.layouts import DeploymentLayout, layouts_of
 from scripts.marked import Marked, row
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,7 +79,7 @@ def of_loads() -> str:
 def _layouts(a_day: float) -> list[DeploymentLayout]:
     asked, load, stacks = prices.load(), Load(a_day * DAYS, READS, MONTHS), measured.load().stacks
     platform = asked.platforms[PLATFORM]
-    return layouts_of(stacks, load, asked, platform, is_by_model=True, large=Large())
+    return layouts_of(stacks, load, asked, platform, is_by_model=True)
 
 
 def _assumed() -> str:

@@ -46,7 +46,7 @@ def main() -> int:
     executable = os.environ.get("ROADMAP_TEST_CHROMIUM") or shutil.which("chromium")
     folder = Path(os.environ["DATA_DIR"])
     with sync_playwright() as playwright:
-        for name in ("catalogue", "again", "en", "zh-Hans", "operations", "room"):
+        for name in ("catalogue", "again", "en", "zh-Hans", "operations", "admin"):
             (folder / name).mkdir()
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         FOLDER.mkdir(exist_ok=True)
@@ -59,7 +59,7 @@ def main() -> int:
             ("en", Teacher(3, 2, 3), PATIENT, of_a_model),
             ("zh-Hans", chinese, PATIENT, of_a_model),
             ("operations", Teacher(3, 2, 3), PATIENT, of_operations),
-            ("room", Hasty(3, 2, 3), LIMITED, of_the_room),
+            ("admin", Hasty(3, 2, 3), LIMITED, of_the_admin_pages),
         ):
             with (
                 teaching(teacher),
@@ -93,7 +93,7 @@ class Hasty(Teacher):
             super().answer(handler)
 
 
-def of_the_room(browser: Browser, stack: Stack, teacher: Teacher) -> None:
+def of_the_admin_pages(browser: Browser, stack: Stack, teacher: Teacher) -> None:
     """Take the admin pages: roadmaps in every state, and a timeline."""
     made = stack.create(BREAD["en"])
     stack.finished(made)

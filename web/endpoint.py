@@ -20,7 +20,7 @@ from roadmap.accounts.identity import IdempotencyKey, Principal, Scope
 from roadmap.accounts.principals import confirm
 from roadmap.plan.format_version import LARGEST
 from web import idempotency
-from web.authentication import NOBODY, check_scope, identify, run_for_caller
+from web.authentication import ANONYMOUS, check_scope, identify, run_for_principal
 from web.call import Call, Handler, NoQuery, ids_of, is_conditional
 from web.deprecation import FIELDS as DEPRECATED
 from web.deprecation import deprecations
@@ -105,7 +105,7 @@ class Endpoint:
             if not self.unlimited:
                 limits.limit_anonymous(request)
             check_same_site(request)
-            return NOBODY
+            return ANONYMOUS
         caller = await identify(request)
         limits.count_request(request, caller.account_id)
         check_scope(caller, self.needs, login_only=self.login_only)
@@ -124,7 +124,7 @@ class Endpoint:
         except RoadmapError:  # a repeated request may fail by now; it gets the first response
             if key is None:
                 raise
-            earlier = await run_for_caller(caller, idempotency.find, key)
+            earlier = await run_for_principal(caller, idempotency.find, key)
             if earlier is None:
                 raise
             response = earlier
@@ -158,7 +158,7 @@ class Endpoint:
         if self.public:
             return await in_public_thread(address_of(call.request), self.run, call)
         with idempotency.one_at_a_time(call.key):
-            return await run_for_caller(call.caller, self.run, call)
+            return await run_for_principal(call.caller, self.run, call)
 
     def run(self, call: Call) -> Response:
         """Run the handler, in this thread.
@@ -233,7 +233,7 @@ class LargeBody(Endpoint):
         Large bodies wait for each other and count as imports.
         """
         if is_small:
-            return await run_for_caller(caller, function, sent)
+            return await run_for_principal(caller, function, sent)
         limits.check_import(caller.account_id)
         try:
             return await run_in_parser_thread(function, sent)

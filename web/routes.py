@@ -69,7 +69,7 @@ from tasks.queue_actions import DeadLettersRequest
 from web.api import (
     account_export,
     accounts,
-    commands,
+    decisions,
     exports,
     health,
     imports,
@@ -93,11 +93,11 @@ from web.links import ImportedRoadmap
 from web.pages import docs, preferences, static_files
 from web.pages.account import account
 from web.pages.account import webhooks as webhook_pages
-from web.pages.admin import audit_log as auditing_room
-from web.pages.admin import logs as logs_room
-from web.pages.admin import overview as overview_room
-from web.pages.admin import queues as queues_room
-from web.pages.admin import roadmaps as roadmaps_room
+from web.pages.admin import audit_log as admin_audit
+from web.pages.admin import logs as admin_logs
+from web.pages.admin import overview as admin_overview
+from web.pages.admin import queues as admin_queues
+from web.pages.admin import roadmaps as admin_roadmaps
 from web.pages.learn import concept, home, review
 from web.pages.page_route import PageRoute, UploadPage
 from web.pages.plan import editing, revisions, roadmap, roadmap_stream, timeline, versions
@@ -125,7 +125,7 @@ DELIVERY = WEBHOOK + "/deliveries/{delivery_id}"
 command = partial(
     Endpoint,
     "POST",
-    response=commands.Decision,
+    response=decisions.Decision,
     status=202,
     current=roadmaps.read_roadmap,
     raises=(Conflict,),
@@ -216,20 +216,20 @@ ENDPOINTS = (
         json_types.Page[LogRecord], query=roadmaps.LogsQuery),
     Endpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept, "Read a concept",
         ConceptDetail),
-    command(ROADMAP + "/approve", commands.approve_plan, "Approve the plan", body=ApproveRequest),
-    command(ROADMAP + "/revise", commands.revise_plan, "Ask for changes of the plan",
+    command(ROADMAP + "/approve", decisions.approve_plan, "Approve the plan", body=ApproveRequest),
+    command(ROADMAP + "/revise", decisions.revise_plan, "Ask for changes of the plan",
         body=ReviseRequest),
-    command(ROADMAP + "/edits", commands.edit_plan, "Edit the plan", body=EditRequest),
-    command(ROADMAP + "/cancel", commands.cancel_roadmap, "Cancel a roadmap", body=NoBody),
-    command(ROADMAP + "/retry", commands.retry_roadmap, "Retry what failed", body=NoBody),
+    command(ROADMAP + "/edits", decisions.edit_plan, "Edit the plan", body=EditRequest),
+    command(ROADMAP + "/cancel", decisions.cancel_roadmap, "Cancel a roadmap", body=NoBody),
+    command(ROADMAP + "/retry", decisions.retry_roadmap, "Retry what failed", body=NoBody),
     Endpoint("GET", ROADMAP + "/revisions", revisions_.list_revisions, "List its revisions",
         Revisions),
     Endpoint("GET", REVISION, revisions_.read_revision, "Read a revision", RevisionDetail),
     Endpoint("GET", REVISION + "/diff", revisions_.compare_revisions, "Compare two revisions", Diff,
         query=revisions_.DiffQuery),
-    command(REVISION + "/restore", commands.restore_revision, "Restore a revision", body=NoBody),
-    command(CONTENT + "/retry", commands.retry_part, "Retry a part that failed", body=NoBody),
-    command(CONTENT + "/regenerate", commands.regenerate_part, "Write a part anew",
+    command(REVISION + "/restore", decisions.restore_revision, "Restore a revision", body=NoBody),
+    command(CONTENT + "/retry", decisions.retry_part, "Retry a part that failed", body=NoBody),
+    command(CONTENT + "/regenerate", decisions.regenerate_part, "Write a part anew",
         body=RegenerateRequest),
     Endpoint("GET", CONTENT + "/versions", revisions_.list_versions, "List versions of a part",
         Versions),
@@ -237,9 +237,9 @@ ENDPOINTS = (
         "Read a version of a part", VersionDetail),
     Endpoint("GET", CONTENT + "/versions/{number}/diff", revisions_.compare_versions,
         "Compare two versions of a part", VersionDiff, query=revisions_.VersionDiffQuery),
-    command(CONTENT + "/versions/{number}/restore", commands.restore_version,
+    command(CONTENT + "/versions/{number}/restore", decisions.restore_version,
         "Restore a version of a part", body=NoBody),
-    command(CONCEPT + "/upgrade", commands.upgrade_concept,
+    command(CONCEPT + "/upgrade", decisions.upgrade_concept,
         "Have a built-in concept written by the model", body=NoBody),
     Endpoint("GET", CONCEPT + "/progress", learning.read_progress, "Read how far one is",
         LearnerConcept),
@@ -351,7 +351,7 @@ QUEUE_PAGE = "/admin/queues/{queue}"
 MESSAGE_PAGE = QUEUE_PAGE + "/messages/{message}"
 HOOK = "/webhooks/{webhook_id}"
 SHARED_PAGE = "/shared/{token}"
-IN_ROOM = "/admin/roadmaps/{roadmap_id}"  # the page of operators
+ADMIN_ROADMAP = "/admin/roadmaps/{roadmap_id}"  # the page of operators
 BY_PATH = {  # for clients that want no page
     endpoint.path: endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"
 }
@@ -383,7 +383,7 @@ PAGES = (
     PageRoute("POST", PAGE + "/retry", roadmap.retry),
     PageRoute("POST", PAGE + "/schedule", roadmap.reschedule),
     PageRoute("GET", PAGE + "/trace", timeline.timeline_page, query=TraceQuery),
-    PageRoute("POST", PAGE + "/trash", trash_pages.throw_away),
+    PageRoute("POST", PAGE + "/trash", trash_pages.move_to_trash),
     PageRoute("GET", PAGE + "/revisions", revisions.revisions_page),
     PageRoute("GET", PAGE + "/revisions/{number}", revisions.revision_page, query=revisions.CompareQuery),
     PageRoute("POST", PAGE + "/revisions/{number}/restore", revisions.restore),
@@ -432,23 +432,23 @@ PAGES = (
     PageRoute("POST", HOOK + "/enabled", webhook_pages.set_enabled, confirms=True),
     PageRoute("POST", HOOK + "/delete", webhook_pages.delete_webhook),
     PageRoute("POST", HOOK + "/deliveries/{delivery_id}/retry", webhook_pages.retry_delivery),
-    observe_page("/admin/logs", logs_room.logs_page, query=logs_room.LogPageQuery),
-    observe_page("/admin/roadmaps", roadmaps_room.roadmaps_page, query=roadmaps_room.RoadmapsQuery),
-    observe_page(IN_ROOM, roadmaps_room.roadmap_page, query=roadmaps_room.RoadmapQuery),
-    PageRoute("POST", IN_ROOM + "/cancel", roadmaps_room.cancel, scope=Scope.admin),
-    PageRoute("POST", IN_ROOM + "/retry", roadmaps_room.retry, scope=Scope.admin),
-    PageRoute("POST", "/admin/transfers", roadmaps_room.transfer, scope=Scope.admin, confirms=True),
-    observe_page("/admin", overview_room.overview_page, query=overview_room.OverviewQuery),
-    observe_page("/admin/measures", overview_room.statistics_part, query=overview_room.OverviewQuery),
-    observe_page("/admin/audit", auditing_room.audit_log_page, query=auditing_room.AuditPageQuery),
-    observe_page(QUEUE_PAGE, queues_room.queue_page, query=queues_room.QueueQuery),
+    observe_page("/admin/logs", admin_logs.logs_page, query=admin_logs.LogPageQuery),
+    observe_page("/admin/roadmaps", admin_roadmaps.roadmaps_page, query=admin_roadmaps.RoadmapsQuery),
+    observe_page(ADMIN_ROADMAP, admin_roadmaps.roadmap_page, query=admin_roadmaps.RoadmapQuery),
+    PageRoute("POST", ADMIN_ROADMAP + "/cancel", admin_roadmaps.cancel, scope=Scope.admin),
+    PageRoute("POST", ADMIN_ROADMAP + "/retry", admin_roadmaps.retry, scope=Scope.admin),
+    PageRoute("POST", "/admin/transfers", admin_roadmaps.transfer, scope=Scope.admin, confirms=True),
+    observe_page("/admin", admin_overview.overview_page, query=admin_overview.OverviewQuery),
+    observe_page("/admin/measures", admin_overview.statistics_part, query=admin_overview.OverviewQuery),
+    observe_page("/admin/audit", admin_audit.audit_log_page, query=admin_audit.AuditPageQuery),
+    observe_page(QUEUE_PAGE, admin_queues.queue_page, query=admin_queues.QueueQuery),
     *(
-        PageRoute("GET", path, queues_room.ask(action), query=queues_room.ActQuery,
+        PageRoute("GET", path, admin_queues.confirm_page(action), query=admin_queues.ActQuery,
             scope=Scope.admin)
         for path, action in QUEUE_ACTIONS.items()
     ),
     *(
-        PageRoute("POST", path, queues_room.do(action), scope=Scope.admin)
+        PageRoute("POST", path, admin_queues.perform(action), scope=Scope.admin)
         for path, action in QUEUE_ACTIONS.items()
     ),
     PageRoute("POST", "/look", preferences.change, public=True),

@@ -32,7 +32,7 @@ from core.sanitize import strip_nul, strip_nul_json
 from core.tracing import current
 from models.bulk import insert_rows
 from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
-from roadmap.operations.log_months import oldest_kept
+from roadmap.operations.log_retention import oldest_kept
 
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.25  # the oldest record waits no longer than this
@@ -129,7 +129,7 @@ class Buffer:
         self._begun = clock.now()  # as the source that it is
         self._sent_before = self._dropped_before = self._dropped_sent = 0
 
-    def begin_anew(self) -> None:
+    def renew_source(self) -> None:
         """Become another source, with numbers of its own; also after a fork."""
         self.id, self._begun = new_id(), clock.now()
         self._sent_before, self._dropped_before = self.sent, self._dropped_sent
@@ -174,7 +174,7 @@ class Buffer:
             # Before a batch, since sources that were silent for long are summed up; but not while
             # one is refused, which may be on its way under the current id.
             if not self._refused and clock.now() - self._begun > RENEWED:
-                self.begin_anew()
+                self.renew_source()
             batch = [self._records.popleft() for _ in range(min(self._batch, len(self._records)))]
             source = LogBatchSource(
                 self.id.hex,
@@ -222,7 +222,7 @@ class Buffer:
 
 buffer = Buffer()
 atexit.register(buffer.close)
-os.register_at_fork(after_in_child=buffer.begin_anew)
+os.register_at_fork(after_in_child=buffer.renew_source)
 
 
 def record(

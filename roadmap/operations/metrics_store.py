@@ -80,7 +80,7 @@ class Saver:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Become a process of its own, after a fork, with batches numbered from 1."""
         self.id, self._number, self._batch, self._thread = new_id(), 0, None, None
 
@@ -156,7 +156,7 @@ class Saver:
 
 saver = Saver()
 atexit.register(saver.stop)
-os.register_at_fork(after_in_child=saver.begin_anew)
+os.register_at_fork(after_in_child=saver.reset_after_fork)
 
 
 def gauges() -> Gauges:
@@ -164,7 +164,7 @@ def gauges() -> Gauges:
     return {name: value for read in metric_counters.gauges for name, value in read().items()}
 
 
-def me() -> Process:
+def this_process() -> Process:
     """Return this process, as it is now."""
     return Process(settings.service_type, _process_name(), gauges())
 
@@ -175,7 +175,7 @@ def processes() -> list[Process]:
     query = ProcessMetrics.select().where(present, ProcessMetrics.id != saver.id)
     with session():
         rows = list(query.order_by(ProcessMetrics.process))
-    return [me(), *(Process(row.service, row.process, row.facts) for row in rows)]
+    return [this_process(), *(Process(row.service, row.process, row.facts) for row in rows)]
 
 
 def totals() -> list[MetricDelta]:

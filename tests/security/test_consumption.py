@@ -594,7 +594,7 @@ class TestHeads:
             "uvicorn.error", logging.WARNING, "", 0, f"Invalid {new_id()}", (), None
         )
         taken = [
-            http_limits.FewComplaints().filter(complaint)
+            http_limits.BadRequestLogFilter().filter(complaint)
             for _ in range(2 * http_limits.COMPLAINTS.most)
         ]
         assert taken.count(True) == http_limits.COMPLAINTS.most
@@ -602,7 +602,7 @@ class TestHeads:
             "uvicorn.error", logging.ERROR, "", 0, "Exception in ASGI application", (), None
         )
         taken = [
-            http_limits.FewComplaints().filter(failure)
+            http_limits.BadRequestLogFilter().filter(failure)
             for _ in range(2 * http_limits.COMPLAINTS.most)
         ]
         assert taken.count(True) == http_limits.COMPLAINTS.most
@@ -610,7 +610,8 @@ class TestHeads:
             "uvicorn.error", logging.INFO, "", 0, "Started server process", (), None
         )
         assert all(
-            http_limits.FewComplaints().filter(told) for _ in range(2 * http_limits.COMPLAINTS.most)
+            http_limits.BadRequestLogFilter().filter(told)
+            for _ in range(2 * http_limits.COMPLAINTS.most)
         )
 
 
@@ -634,7 +635,7 @@ class TestTurns:
         busy, other, running, gate = new_id(), new_id(), [], anyio.Event()
 
         async def work(account: UUID) -> None:
-            async with concurrency.turn(account):
+            async with concurrency.account_slot(account):
                 running.append(account)
                 await gate.wait()
 

@@ -76,12 +76,12 @@ from web.http import host_and_csrf, limits
 from web.pages.page_route import PageRoute
 from web.revocation_cache import revocations
 from web.routes import (
+    ADMIN_ROADMAP,
     API,
     CONTENT,
     ENDPOINTS,
     EXPORT,
     HOOK,
-    IN_ROOM,
     LESSON,
     MESSAGE_PAGE,
     OVERSEEN,
@@ -184,8 +184,8 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     HOOK + "/delete": {},
     HOOK + "/deliveries/{delivery_id}/retry": {},
     "/admin/transfers": {"owner": LOCAL_EMAIL, "new_owner": "who asks"},
-    IN_ROOM + "/cancel": {},
-    IN_ROOM + "/retry": {},
+    ADMIN_ROADMAP + "/cancel": {},
+    ADMIN_ROADMAP + "/retry": {},
     **{QUEUE_PAGE + act: {} for act in ("/pause", "/resume")},
     **{
         QUEUE_PAGE + act: {"up_to": "2099-12-31T00:00:00Z"}
@@ -218,11 +218,11 @@ PLACES = {
 PLACES |= {"webhook_id", "delivery_id", "queue", "message", "link_id", "token"}
 IN_REVIEW = {
     base + decision
-    for base in (ROADMAP, PAGE, OVERSEEN, IN_ROOM)
+    for base in (ROADMAP, PAGE, OVERSEEN, ADMIN_ROADMAP)
     for decision in ("/approve", "/cancel")
 }
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
-CANCELLED |= {OVERSEEN + "/retry", IN_ROOM + "/retry"}
+CANCELLED |= {OVERSEEN + "/retry", ADMIN_ROADMAP + "/retry"}
 ENDS_LOGINS = {
     API + "/auth/logout",
     "/logout",

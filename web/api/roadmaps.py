@@ -27,7 +27,7 @@ from roadmap.plan.schemas import PRINTABLE
 from roadmap.plan.statuses import RoadmapStatus
 from roadmap.plan.views import Activity, ConceptDetail, RoadmapTree
 from web import idempotency
-from web.authentication import run_for_caller
+from web.authentication import run_for_principal
 from web.call import Call
 from web.create_writer import accept
 from web.endpoint import Endpoint
@@ -125,7 +125,7 @@ class CreateEndpoint(Endpoint):
             ):
                 async for events in batches:  # it ends without an outline when the process does
                     if any(event.type in OUTLINED for event in events):
-                        return await run_for_caller(caller, answer_tree)
+                        return await run_for_principal(caller, answer_tree)
         return accepted
 
 

@@ -11,7 +11,6 @@ from roadmap.exchange.formats.source import Source
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.exchange.share_links import LinkInfo, LinkPurpose, open_link
 from web.call import Call
-from web.commands import import_document
 from web.endpoint import Endpoint
 from web.exported_files import file_of
 from web.http.host_and_csrf import own_address
@@ -19,6 +18,7 @@ from web.http.response_cache import DocumentSource, ResponseCache
 from web.http.responses import UNLISTED, Document, Reply, conditional_response
 from web.http.urls import quoted_path
 from web.links import imported_reply
+from web.roadmap_commands import import_document
 
 documents = ResponseCache()
 CALENDAR = FORMATS["ics"]

@@ -79,11 +79,11 @@ class UploadPage(LargeBody, PageRoute):
     """A form with a file in it, which may be large."""
 
     async def read(self, request: Request) -> tuple[BaseModel, Any]:
-        return self.query(), await upload.received(request, LARGEST)
+        return self.query(), await upload.receive_upload(request, LARGEST)
 
-    async def parse(self, caller: Principal, sent: upload.Sent) -> upload.FileForm:
+    async def parse(self, caller: Principal, sent: upload.UploadBody) -> upload.FileForm:
         assert self.body is not None
-        parse = partial(upload.understood, self.body)
+        parse = partial(upload.parse_upload, self.body)
         is_small = can_parse_inline(sent.content)
         return await self.process(caller, parse, sent, is_small=is_small)
 

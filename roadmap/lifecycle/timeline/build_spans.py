@@ -25,9 +25,9 @@ from roadmap.lifecycle.timeline.spans import (
     REVIEW,
     Moment,
     Span,
+    SpanBuilder,
     SpanKind,
     SpanOutcome,
-    Tries,
     held_up_by,
     moments_in,
 )
@@ -147,7 +147,7 @@ def _planning(facts: Facts) -> list[Span]:
     for record in facts.records:
         if record.concept_id is None:
             moments += moments_in(record)
-    tries = Tries(SpanKind.plan, "plan", "plan")
+    tries = SpanBuilder(SpanKind.plan, "plan", "plan")
     is_new = False  # an attempt whose record is still to come
     for moment in sorted(moments, key=lambda moment: moment.at):
         attempt, worker = moment.data.get("attempt"), moment.data.get("worker")
@@ -269,7 +269,7 @@ def _part(
     facts: Facts, key: PartKey, moments: list[Moment], calls: list[ModelCall], row: Content | None
 ) -> list[Span]:
     concept_id, kind = key
-    tries = Tries(
+    tries = SpanBuilder(
         SpanKind.content, kind, f"{concept_id}-{kind}", (concept_id, facts.titles.get(concept_id))
     )
     if not any(moment.what == AttemptMark.begun for moment in moments):

@@ -93,7 +93,7 @@ class Moment:
     reason: str = ""
 
 
-class Tries:
+class SpanBuilder:
     """Builder of spans from the moments of a plan or a part, in the order of time."""
 
     def __init__(

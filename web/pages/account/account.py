@@ -37,7 +37,7 @@ from roadmap.learning.progress import Profile
 from roadmap.lifecycle.account_deletion import cancel_work
 from roadmap.plan.outline import Level
 from web import logins
-from web.authentication import run_for_caller
+from web.authentication import run_for_principal
 from web.call import Call
 from web.http import limits
 from web.http.concurrency import in_public_thread
@@ -190,7 +190,7 @@ async def change_password(call: Call) -> Response:
         )
         begun = await logins.change_password(call, change)
     except REFUSALS as error:
-        return await run_for_caller(call.caller, _again, call, account_page, error, PASSWORD, {})
+        return await run_for_principal(call.caller, _again, call, account_page, error, PASSWORD, {})
     return see_other("/account?saved=password", begun.headers)
 
 
@@ -201,7 +201,7 @@ async def change_email(call: Call) -> Response:
         begun = await logins.change_email(call, change)
     except REFUSALS as error:
         kept = {"moving": True, "email": form.text("email")}
-        return await run_for_caller(call.caller, _again, call, account_page, error, EMAIL, kept)
+        return await run_for_principal(call.caller, _again, call, account_page, error, EMAIL, kept)
     return see_other("/account?saved=email", begun.headers)
 
 
@@ -220,7 +220,9 @@ async def delete(call: Call) -> Response:
         await logins.delete_account(call, given, cancel_work)
     except REFUSALS as error:
         kept = {"deleting": True}
-        return await run_for_caller(call.caller, _again, call, account_page, error, DELETION, kept)
+        return await run_for_principal(
+            call.caller, _again, call, account_page, error, DELETION, kept
+        )
     return see_other("/login?deleted=yes", logins.FORGET)
 
 

@@ -114,12 +114,12 @@ def queue_page(call: Call) -> Response:
     )
 
 
-def ask(name: str) -> Handler:
+def confirm_page(name: str) -> Handler:
     """Return the handler of a page that asks before an action."""
     return partial(_confirm_page, name=name)
 
 
-def do(name: str) -> Handler:
+def perform(name: str) -> Handler:
     """Return the handler of an action's button, which goes back or gives the reason."""
 
     def act(call: Call) -> Response:

@@ -16,7 +16,7 @@ from roadmap.lifecycle import transfer as transfer_
 from roadmap.lifecycle.admin_queries import SLOW, OverseenList, RoadmapSearch
 from roadmap.lifecycle.commands import ENDED, UNDER_WAY, CommandResult
 from roadmap.lifecycle.timeline.timeline import trace_of
-from roadmap.lifecycle.transfer import NoWayIn, TransferRequest
+from roadmap.lifecycle.transfer import NewOwnerCannotLogIn, TransferRequest
 from roadmap.operations.audit_log import Actor
 from roadmap.plan.statuses import RoadmapStatus
 from web.audit_actor import actor_of
@@ -176,7 +176,7 @@ def _list(
         day = re.match(r"\d{4}-\d{2}-\d{2}", values[name])
         values[name] = day[0] if day else ""
     problem = ""
-    if isinstance(error, NoWayIn):
+    if isinstance(error, NewOwnerCannotLogIn):
         problem = words.gettext(NO_WAY_IN)
     elif error:
         is_slow = error.detail == SLOW

@@ -39,7 +39,7 @@ def trash_page(call: Call) -> Response:
     )
 
 
-def throw_away(call: Call) -> Response:
+def move_to_trash(call: Call) -> Response:
     send_after_commit(trash.put(call.owner, call.ids["roadmap_id"]))
     return see_other("/trash?did=trashed")
 
