@@ -163,12 +163,8 @@ ALWAYS = (
 )  # wherever they are named
 TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-FILES = dict.fromkeys(
-    ("application/zip", "application/apkg", "application/x-ndjson", "image/svg+xml"), FILE
-)
-# By media type.
+# By media type; others are texts or files.
 WITHOUT_MODEL: dict[str, dict[str, Any]] = {
-    **FILES,
     JSON: {"schema": {"type": "object"}},
     "text/event-stream": {},
 }
@@ -504,8 +500,9 @@ def _good(
         if links := dict(_links(endpoint, model)):
             response["links"] = links
     elif status != HTTPStatus.NO_CONTENT:
+        form = TEXT if endpoint.media_type.startswith("text/") else FILE
         response["content"] = {
-            endpoint.media_type: WITHOUT_MODEL.get(endpoint.media_type, TEXT) | _example(example)
+            endpoint.media_type: WITHOUT_MODEL.get(endpoint.media_type, form) | _example(example)
         }
     return response
 

@@ -63,9 +63,9 @@ PUBLIC = {
         trash
     """,
     "exchange": """
-        account_export formats.anki formats.ics formats.json_ formats.markdown
-        formats.zip_ import_validation importer map.drawing map.shapes map.style
-        map.text_width share_links shared_view
+        account_export formats.json_ formats.markdown formats.registry formats.source
+        import_validation importer map.drawing map.style map.text_width share_links
+        shared_view
     """,
     "webhooks": "sender subscriptions",
 }
