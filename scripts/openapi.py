@@ -50,6 +50,7 @@ from core.errors import (
 from core.sanitize import format_size
 from roadmap.lifecycle.events import RoadmapMessage, TestMessage
 from roadmap.plan.format_version import LARGEST
+from tasks.queues import QUEUES
 from web import openapi_file
 from web.api.roadmaps import LinkedTree
 from web.deprecation import FIELDS as DEPRECATED
@@ -91,7 +92,7 @@ PLACE_SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
         {"type": "string", "enum": ["tutorial", "resources", "quiz"]},
         "Which part of the concept.",
     ),
-    "queue": ({"type": "string", "enum": ["logs", "content"]}, "Which queue."),
+    "queue": ({"type": "string", "enum": list(QUEUES)}, "Which queue."),
     "message": (
         {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,100}$"},
         "The `id` of the message; of one that was put aside, that of its dead letter.",

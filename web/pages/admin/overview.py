@@ -14,6 +14,7 @@ from roadmap.operations import task_stats
 from roadmap.operations.execution_log import ledger
 from roadmap.operations.task_stats import STEPS, Period, since_of
 from tasks import queue_admin
+from tasks.queues import QUEUES
 from web.call import Call
 from web.pages.admin.actions import success_message
 from web.pages.admin.charts import sparkline, throughput
@@ -77,7 +78,7 @@ def _statistics(call: Call) -> dict[str, Any]:
     """Return statistics of tasks, and the charts of each queue by period with its busy steps."""
     words = Formatters(texts_of(call.request))
     histories = []
-    for queue in sorted(queue_admin.QUEUES):
+    for queue in sorted(QUEUES):
         depths = task_stats.depths(queue, since_of(Period.hour), STEPS[Period.hour])
         waiting = sparkline([depth.ready for depth in depths], words.waiting(depths))
         charts = []
