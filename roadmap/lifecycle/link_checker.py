@@ -54,13 +54,12 @@ WHILE_WRITING = 10.0  # seconds for all URLs that a model has just named
 class NetworkUnreachable:
     """Pause of visits while no host is reached, so that parts do not wait for them."""
 
-    def __init__(self) -> None:
-        self._until, self._is_logged = 0.0, False
+    _until, _is_logged = 0.0, False
 
     def note(self) -> None:
         self._until = monotonic() + BLIND
 
-    def tell(self, hosts: int) -> None:
+    def warn(self, hosts: int) -> None:
         """Log a warning, once until a host is reached."""
         if not self._is_logged:
             logger.warning(
@@ -93,8 +92,7 @@ def run_checks(*, by_model: bool) -> list[Job]:
             break
     _check_due()
     query = link_status.replaceable().join(ContentVersion, on=IS_CURRENT)
-    if not by_model:
-        query = query.where(ContentVersion.generator == BUILT_IN)
+    query = query if by_model else query.where(ContentVersion.generator == BUILT_IN)
     with session():
         parts = list(query.distinct().limit(REPLACED_AT_ONCE).tuples())
     jobs: list[Job] = []
@@ -142,12 +140,11 @@ def _note_new() -> int:
         found = dict(skip_locked(parts).tuples())
         if not found:
             return 0
-        urls_of: dict[UUID, list[str]] = {}
+        urls_of: dict[UUID, dict[str, None]] = {}
         for id_, version in found.items():  # one by one: a body may have megabytes
             its = (ContentVersion.content == id_) & (ContentVersion.version == version)
             body = ContentVersion.select(ContentVersion.body).where(its).scalar()
-            urls = dict.fromkeys(item["url"] for item in body["items"]) if body else {}
-            urls_of[id_] = list(urls)
+            urls_of[id_] = dict.fromkeys(item["url"] for item in body["items"]) if body else {}
         _insert({url for urls in urls_of.values() for url in urls})
         uses = LinkUse.select(LinkUse.content).where(
             LinkUse.content.in_(list(found)), LinkUse.replaced_at.is_null(False)
@@ -173,13 +170,14 @@ def _note_new() -> int:
 
 def _insert(urls: Iterable[str]) -> None:
     """Insert new URLs, in the same order in every process, which prevents deadlocks."""
-    common = {"state": LinkState.unchecked, "due_at": clock.now()}
-    rows = [{"digest": digest(url), "url": url, **common} for url in sorted(urls, key=digest)]
+    new = {"state": LinkState.unchecked, "due_at": clock.now()}
+    rows = ({"digest": digest(url), "url": url, **new} for url in sorted(urls, key=digest))
     for batch in peewee.chunked(rows, 100):
         CheckedLink.insert_many(batch).on_conflict_ignore().execute()
 
 
 def _check_due() -> None:
+    """Visit due URLs, one of each host, and save what was found."""
     links = _claim_due()
     if not links:
         return
@@ -195,7 +193,7 @@ def _check_due() -> None:
     if any(found.status is not None for found in seen.values()):
         blind.ended()
     elif not online:
-        blind.tell(len(links))
+        blind.warn(len(links))
 
 
 def _claim_due() -> list[CheckedLink]:
@@ -203,10 +201,10 @@ def _claim_due() -> list[CheckedLink]:
     with transaction():
         due = CheckedLink.select().where(CheckedLink.due_at <= clock.now())
         found = list(skip_locked(due.order_by(CheckedLink.due_at).limit(DUE_AT_ONCE)))
-        digests = [link.digest for link in found]
-        uses = LinkUse.select(LinkUse.link).where(LinkUse.link.in_(digests)).distinct()
+        digests = {link.digest for link in found}
+        uses = LinkUse.select(LinkUse.link).where(LinkUse.link.in_(list(digests))).distinct()
         named = {link for (link,) in uses.tuples()}
-        if gone := set(digests) - named:
+        if gone := digests - named:
             CheckedLink.delete().where(CheckedLink.digest.in_(list(gone))).execute()
         first: dict[str, CheckedLink] = {}
         for link in found:

@@ -3,7 +3,7 @@
 Each wait, attempt, step, call of the model, pause, decision and message to a webhook is one. Pure:
 reads rows and knows no database. Events and model calls are saved in the transactions that they
 describe; the begin, failure and deferral of attempts are in the log
-(`roadmap/lifecycle/attempt_log.py`). An attempt without records, of an older release or after they
+(`roadmap/lifecycle/attempts.py`). An attempt without records, of an older release or after they
 were purged, is built from its calls, or from its end alone.
 """
 
@@ -20,7 +20,7 @@ from models.roadmaps import Content, Roadmap, RoadmapEvent
 from models.spending import ModelCall
 from models.webhooks import WebhookDelivery
 from roadmap.budget.budget import CallOutcome, money
-from roadmap.lifecycle.attempt_log import AttemptMark
+from roadmap.lifecycle.attempts import AttemptMark
 from roadmap.lifecycle.timeline.spans import (
     REVIEW,
     Moment,

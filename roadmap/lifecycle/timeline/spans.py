@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from models.logs import ExecutionLog
 from roadmap.generation.context import Cause
-from roadmap.lifecycle.attempt_log import AttemptMark
+from roadmap.lifecycle.attempts import AttemptMark
 
 
 class SpanKind(StrEnum):
