@@ -45,12 +45,12 @@ def build_content(content_id: UUID, generator: Generator) -> list[Job]:
     3. Save the version if the lease is still ours, or defer, retry or give up.
     """
     try:
-        with generator.slot(), leases.Quarantine() as quarantine:
+        with generator.slot(), leases.quarantine() as check_quarantine:
             with transaction():
                 token = leases.claim(BUILDING, content_id)
                 if token is not None:
                     content, brief = _load_brief(content_id)
-                    quarantine.check(content)
+                    check_quarantine(content)
             if token is None:
                 return leases.recheck(BUILDING, content_id)
             log_begun("building", content.kind, content)

@@ -53,12 +53,12 @@ def plan(roadmap_id: UUID, generator: Generator) -> list[Job]:
     3. Make the outline the plan if the lease is still ours, or defer, retry or give up.
     """
     try:
-        with generator.slot(first=True), leases.Quarantine() as quarantine:
+        with generator.slot(first=True), leases.quarantine() as check_quarantine:
             with transaction():
                 token = leases.claim(PLANNING, roadmap_id)
                 if token is not None:
                     row = Roadmap.get_by_id(roadmap_id)
-                    quarantine.check(row)
+                    check_quarantine(row)
                     revision = revisions.being_designed(row)
                     data = {"attempt": row.attempts, "revision": revision.number}
                     # It is there already if this attempt was deferred before.
