@@ -40,8 +40,12 @@ class Marked:
         return 0
 
 
+def row(cells: Row) -> str:
+    """Return a row of a table in Markdown."""
+    escaped = (cell.replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(escaped)} |"
+
+
 def markdown(head: Row, rows: Iterable[Row], rule: Row = ()) -> str:
-    """Return a table in Markdown; `rule` is the line below its head, if numbers are in columns."""
-    lines = (head, rule or ("---",) * len(head), *rows)
-    escaped = ((cell.replace("|", "\\|") for cell in cells) for cells in lines)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
+    """Return a table; `rule` is the line below its head where numbers are in columns."""
+    return "\n".join(map(row, (head, rule or ("---",) * len(head), *rows)))
