@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from core.backends import API_HANDLERS
 from core.db import settings
 from core.logging_setup import say
-from core.settings import ServiceType
+from core.settings import API
 from core.startup.gc_tuning import freeze_startup_objects_soon
 from roadmap.accounts.accounts import ensure_first_admin, ensure_local_owner
 from roadmap.exchange.share_links import store_hashes
@@ -43,7 +43,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         part.start()
     close_on_signals()
     freeze_startup_objects_soon()
-    if settings.service_type is ServiceType.api:  # for `all`, core/startup/banner.py says so
+    if settings.service_type == API:  # for `all`, core/startup/banner.py says so
         say("api ready")
     yield
     for part in reversed(PARTS):

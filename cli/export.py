@@ -10,8 +10,7 @@ import click
 from cli.api_client import ROADMAPS, ApiClient, id_argument, service_options
 from cli.output import CommandFailed, as_document
 from core.backup_format import new_file
-
-BINARY = ("zip", "apkg")
+from roadmap.exchange.formats.registry import FORMATS
 
 
 @click.command("export")
@@ -19,7 +18,7 @@ BINARY = ("zip", "apkg")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["apkg", "ics", "json", "md", "svg", "zip"]),
+    type=click.Choice(sorted(FORMATS)),
     default="md",
     show_default=True,
     help="Of the file.",
@@ -44,7 +43,7 @@ def export_command(
     have left, for `roadmap import` (json).
     """
     form = "json" if as_json and output is None else form
-    if form in BINARY and output is None and sys.stdout.isatty():
+    if FORMATS[form].is_binary and output is None and sys.stdout.isatty():
         raise CommandFailed(
             f"A terminal cannot show {form}; say --output, or send it to a file with >."
         )

@@ -21,7 +21,7 @@ from roadmap.accounts.identity import Scope
 from roadmap.accounts.invitations import InvitationInfo, InvitationList, InvitationRequest
 from roadmap.accounts.sessions import SessionList
 from roadmap.budget.cost_report import Receipt
-from roadmap.exchange.formats.json_ import PortableRoadmap
+from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkInfo, LinkRequest, NewLink
 from roadmap.exchange.shared_view import SharedConceptDetail, SharedRoadmap
@@ -88,7 +88,6 @@ from web.api.admin import audit_log, logs, queues, task_stats
 from web.api.admin import roadmaps as roadmaps_
 from web.call import NoBody
 from web.endpoint import Endpoint, LargeBody
-from web.exported_files import MEDIA_TYPES
 from web.http.pagination import PageQuery
 from web.links import ImportedRoadmap
 from web.pages import docs, preferences, static_files
@@ -206,20 +205,7 @@ ENDPOINTS = (
         "Restore a roadmap from the trash", RoadmapSummary, body=NoBody),
     Endpoint("DELETE", TRASHED, trash.delete_for_ever, "Delete a roadmap for ever", None,
         status=204),
-    Endpoint("GET", ROADMAP + "/export.svg", exports.export_picture, "Read a roadmap as a picture",
-        None, query=exports.PictureQuery, media_type="image/svg+xml"),
-    Endpoint("GET", ROADMAP + "/export.json", exports.export_json, "Take a roadmap along",
-        PortableRoadmap, raises=(Conflict,)),
-    Endpoint("GET", ROADMAP + "/export.md", exports.export_markdown,
-        "Take a roadmap along as Markdown", None, media_type=MEDIA_TYPES["md"], raises=(Conflict,)),
-    Endpoint("GET", ROADMAP + "/export.zip", exports.export_archive,
-        "Take a roadmap along as a folder", None, media_type=MEDIA_TYPES["zip"],
-        raises=(Conflict,)),
-    Endpoint("GET", ROADMAP + "/export.ics", exports.export_calendar,
-        "Take a roadmap along as a calendar", None, media_type=MEDIA_TYPES["ics"]),
-    Endpoint("GET", ROADMAP + "/export.apkg", exports.export_cards,
-        "Take its questions along for Anki", None, media_type=MEDIA_TYPES["apkg"],
-        raises=(Conflict,)),
+    *(exports.endpoint(ROADMAP, each) for each in FORMATS.values()),
     LargeBody("POST", API + "/imports", imports.import_roadmap, "Import a roadmap", ImportedRoadmap,
         body=RoadmapFile, status=201),
     Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None,
@@ -291,8 +277,8 @@ ENDPOINTS = (
     shares.CopyEndpoint("POST", SHARED + "/copy", shares.copy_shared, "Make a shared roadmap mine",
         ImportedRoadmap, body=NoBody, status=201, raises=(Conflict, Gone)),
     Endpoint("GET", "/calendars/{token}/roadmap.ics", shares.follow_calendar,
-        "Follow a plan in a calendar", None, public=True, media_type=MEDIA_TYPES["ics"],
-        raises=(Gone,)),
+        "Follow a plan in a calendar", None, public=True,
+        media_type=shares.CALENDAR.media_type, raises=(Gone,)),
     Endpoint("GET", API + "/profile", learning.read_profile, "Read my profile", Profile),
     Endpoint("PUT", API + "/profile", learning.save_profile, "Save my profile", Profile,
         body=Profile, current=learning.read_profile),

@@ -19,8 +19,7 @@ from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt, Revie
 from roadmap.exchange.formats.json_ import PortableConcept, PortableRoadmap
 from roadmap.lifecycle import completion, create, events, queries, revisions
 from roadmap.lifecycle.activate_plan import adopt_outline
-from roadmap.lifecycle.plan_rows import subject
-from roadmap.lifecycle.plan_sync import ROWS
+from roadmap.lifecycle.plan_rows import ROWS, subject
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job
 from roadmap.plan.outline import ContentKind

@@ -12,6 +12,7 @@ from starlette.routing import Match, Route
 from starlette.testclient import TestClient
 
 from core.db import settings
+from roadmap.exchange.formats.registry import FORMATS
 from roadmap.lifecycle import queries
 from roadmap_app import app
 from tests.waiting import wait_until
@@ -51,12 +52,11 @@ PUBLIC_PAGES = {
 }
 NOT_JSON = {
     "/api/v1/roadmaps/{roadmap_id}/events",
-    "/api/v1/roadmaps/{roadmap_id}/export.svg",
     "/metrics",
     "/openapi.json",
 }
 NOT_JSON |= {
-    f"/api/v1/roadmaps/{{roadmap_id}}/export.{ending}" for ending in ("md", "zip", "ics", "apkg")
+    f"/api/v1/roadmaps/{{roadmap_id}}/export.{suffix}" for suffix in FORMATS.keys() - {"json"}
 }
 NOT_JSON |= {
     "/api/v1/admin/logs/export",

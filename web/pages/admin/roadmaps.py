@@ -110,7 +110,7 @@ def roadmap_page(call: Call, error: Conflict | None = None) -> Response:
     has_ended = detail.status in ENDED and detail.status != RoadmapStatus.ready
     return admin_page(
         call,
-        "operator/roadmap.html",
+        "admin/roadmap.html",
         status=status_of(error) if error else 200,
         problem=error_messages.sentence(words, error) if error else "",
         message=words.gettext(DID[query.did]) if query.did in DID else "",
@@ -182,7 +182,7 @@ def _list(
         problem = words.gettext(TOO_SLOW) if is_slow else error_messages.sentence(words, error)
     return admin_page(
         call,
-        "operator/roadmaps.html",
+        "admin/roadmaps.html",
         status=status_of(error) if error else 200,
         found=found,
         filters=values,
