@@ -11,7 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from core.db import settings
 from core.errors import NotFound, Unavailable
 from roadmap.accounts import accounts, sessions
-from roadmap.accounts.accounts import (
+from roadmap.accounts.identity import Device, Login
+from roadmap.accounts.schemas import (
     Credentials,
     Deletion,
     DeletionRequest,
@@ -20,7 +21,6 @@ from roadmap.accounts.accounts import (
     Registration,
     User,
 )
-from roadmap.accounts.identity import Device, Login
 from roadmap.plan.jobs import Job
 from web import tokens
 from web.audit_actor import actor_of
