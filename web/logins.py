@@ -15,7 +15,8 @@ from core.backends import HASHES_AT_ONCE
 from core.db import settings
 from core.errors import NotFound, Unavailable
 from roadmap.accounts import accounts, sessions
-from roadmap.accounts.accounts import (
+from roadmap.accounts.identity import Device, Login
+from roadmap.accounts.schemas import (
     Credentials,
     Deletion,
     DeletionRequest,
@@ -24,7 +25,6 @@ from roadmap.accounts.accounts import (
     Registration,
     User,
 )
-from roadmap.accounts.identity import Device, Login
 from roadmap.plan.jobs import Job
 from tasks.dispatcher import send_after_commit
 from web import tokens

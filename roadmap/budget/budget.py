@@ -147,7 +147,7 @@ class BudgetedCall:
         """Note that the provider bills nothing for its answer."""
         self._billed = 0
 
-    def on_stop(self, callback: Callable[[], None]) -> None:
+    def on_stop(self, callback: Callable[[], object]) -> None:
         """Call `callback`, from any thread, on a stop; never after the end of the call."""
         self._stop.on_stop(lambda: None if self._ended else callback())
 

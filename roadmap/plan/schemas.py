@@ -4,7 +4,7 @@ import re
 from datetime import date, timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from core import clock
 from core.errors import FieldError, Invalid
@@ -64,10 +64,8 @@ DEFAULT_LANGUAGE = "en"
 LanguageTag = Annotated[str, Field(pattern=LANGUAGE_TAG, max_length=35)]
 
 
-class RoadmapRequest(BaseModel):
+class RoadmapRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespace=True):
     """A goal, and what the plan should respect. Only the goal is required."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     goal: Annotated[
         str, Field(min_length=SHORTEST_GOAL, max_length=1000), PRINTABLE, AfterValidator(worded)
@@ -118,29 +116,26 @@ class RoadmapRequest(BaseModel):
         )
 
 
-class ApproveRequest(BaseModel):
+class ApproveRequest(BaseModel, frozen=True, extra="forbid"):
     """With a revision, only that one is approved: not one that came meanwhile."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     revision: Number | None = Field(
         None,
         description="The number of the revision that was looked at; null: whichever is current.",
     )
 
 
-class ReviseRequest(BaseModel):
+class ReviseRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespace=True):
     """The wanted change, in plain words."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
     feedback: Annotated[
         str, Field(min_length=2, max_length=4000), PRINTABLE, AfterValidator(worded)
     ] = Field(description="What should be different, in words.")
 
 
-class RegenerateRequest(BaseModel):
+class RegenerateRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespace=True):
     """Wishes for the next version; empty: write it again as before."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
     instructions: Text = Field("", description="What should be different this time, in words.")
 
 
@@ -155,10 +150,11 @@ MOST_ATTEMPTS = 200  # of a quiz; the oldest go
 MOST_QUESTIONS = 200
 
 
-class ProgressRequest(BaseModel):
+class ProgressRequest(
+    BaseModel, frozen=True, extra="forbid", json_schema_extra={"minProperties": 1}
+):
     """Progress of the learner with a concept."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"minProperties": 1})
     progress: ConceptProgress = Field(
         # Not a constant, which would be a default for clients: one of both names is required.
         default_factory=lambda: ConceptProgress.todo,

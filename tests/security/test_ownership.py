@@ -28,17 +28,11 @@ from core.db import database, session, settings
 from core.ids import new_id
 from models.audit import AuditRecord
 from roadmap.accounts import passwords
-from roadmap.accounts.accounts import (
-    LOCAL_EMAIL,
-    DeletionRequest,
-    EmailChange,
-    PasswordChange,
-    set_admin,
-    set_observer,
-)
+from roadmap.accounts.accounts import LOCAL_EMAIL, set_admin, set_observer
 from roadmap.accounts.api_keys import KeyRequest
 from roadmap.accounts.identity import Scope
 from roadmap.accounts.invitations import InvitationRequest
+from roadmap.accounts.schemas import DeletionRequest, EmailChange, PasswordChange
 from roadmap.exchange import account_export
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkRequest

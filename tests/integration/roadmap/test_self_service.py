@@ -21,8 +21,9 @@ from models.audit import AuditRecord
 from models.exports import AccountExport
 from models.roadmaps import Roadmap
 from roadmap.accounts import accounts
-from roadmap.accounts.accounts import RETURN, DeletionRequest
+from roadmap.accounts.accounts import RETURN
 from roadmap.accounts.identity import Principal
+from roadmap.accounts.schemas import DeletionRequest
 from roadmap.exchange import account_export
 from roadmap.lifecycle import account_deletion
 from roadmap.lifecycle.create import NewRoadmap, create_many

@@ -21,15 +21,13 @@ from core.errors import (
 from core.i18n import gettext_noop
 from core.settings import Admission
 from roadmap.accounts import accounts, sessions
-from roadmap.accounts.accounts import (
-    AddressTaken,
+from roadmap.accounts.accounts import AddressTaken, LastAdministrator, ToBeDeleted
+from roadmap.accounts.schemas import (
     Credentials,
     DeletionRequest,
     EmailChange,
-    LastAdministrator,
     PasswordChange,
     Registration,
-    ToBeDeleted,
 )
 from roadmap.exchange import account_export
 from roadmap.learning import progress
