@@ -14,7 +14,7 @@ from quality.measuring import FinishedRoadmap, Subject
 from roadmap.exchange.formats.json_ import PortableConcept, PortableContents
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.generation.catalogue.generator import CatalogueGenerator
-from roadmap.generation.catalogue.loader import ENGLISH, broken_files, languages, tracks
+from roadmap.generation.catalogue.loader import ENGLISH, broken_files, tracks
 from roadmap.generation.context import ConceptBrief, DesignBrief
 from roadmap.plan.outline import ContentKind, Level, OutlineConcept, Quiz, Resources, Tutorial
 from roadmap.plan.schemas import RoadmapRequest
@@ -32,7 +32,7 @@ def of_catalogue(only: str | None = None) -> Iterator[FinishedRoadmap]:
     if only is not None and only not in tracks():
         raise NotMeasurable(f"There is no track {only!r}; there is: {', '.join(tracks())}.")
     for track in tracks().values():
-        for language in languages(track) if only in (None, track.id) else ():
+        for language in track.languages if only in (None, track.id) else ():
             request, catalogue = (
                 RoadmapRequest(goal=track.title, language=language),
                 CatalogueGenerator(),

@@ -7,7 +7,10 @@ from functools import partial
 
 from core import json_types
 from core.errors import Conflict, Forbidden, Gone, NotFound, Unauthenticated
-from roadmap.accounts.accounts import (
+from roadmap.accounts.api_keys import KeyInfo, KeyList, KeyRequest, NewKey
+from roadmap.accounts.identity import Scope
+from roadmap.accounts.invitations import InvitationInfo, InvitationList, InvitationRequest
+from roadmap.accounts.schemas import (
     Credentials,
     Deletion,
     DeletionRequest,
@@ -16,9 +19,6 @@ from roadmap.accounts.accounts import (
     Registration,
     User,
 )
-from roadmap.accounts.api_keys import KeyInfo, KeyList, KeyRequest, NewKey
-from roadmap.accounts.identity import Scope
-from roadmap.accounts.invitations import InvitationInfo, InvitationList, InvitationRequest
 from roadmap.accounts.sessions import SessionList
 from roadmap.budget.cost_report import Receipt
 from roadmap.exchange.formats.registry import FORMATS

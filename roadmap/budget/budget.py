@@ -25,7 +25,7 @@ from core import clock, metric_counters
 from core.db import settings, transaction
 from core.ids import new_id
 from core.metric_definitions import MODEL_CALLS, MODEL_COST, MODEL_SECONDS, MODEL_TOKENS
-from core.settings import Price
+from core.setting_types import Price
 from models.roadmaps import Roadmap
 from models.spending import ModelCall, MonthlySpending
 from roadmap.generation.cancellation import StopSignal
@@ -147,7 +147,7 @@ class BudgetedCall:
         """Note that the provider bills nothing for its answer."""
         self._billed = 0
 
-    def on_stop(self, callback: Callable[[], None]) -> None:
+    def on_stop(self, callback: Callable[[], object]) -> None:
         """Call `callback`, from any thread, on a stop; never after the end of the call."""
         self._stop.on_stop(lambda: None if self._ended else callback())
 

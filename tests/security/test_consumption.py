@@ -296,7 +296,7 @@ class TestRoadmapsUnderWay:
             create_, "settings", settings.model_copy(update={"most_unfinished_roadmaps": 3})
         )
         monkeypatch.setattr(
-            "web.job_sender.sender.submit", lambda steps: None
+            "tasks.dispatcher.sender.submit", lambda steps: None
         )  # no worker takes them up
         assert [self.create(client) for _ in range(5)] == [202] * 3 + [429] * 2
         with session():
@@ -315,9 +315,7 @@ class TestRoadmapsUnderWay:
             create_, "settings", settings.model_copy(update={"most_unfinished_roadmaps": 3})
         )
         request = create_.RoadmapRequest(goal=GOAL)
-        results = create_.create_many(
-            [create_.new_roadmap(LOCAL_OWNER, request) for _ in range(10)]
-        )
+        results = create_.create_many([create_.NewRoadmap(LOCAL_OWNER, request) for _ in range(10)])
         assert [type(result).__name__ for result in results] == ["Job"] * 3 + ["RateLimited"] * 7
 
     def test_a_backlog_that_nobody_works_off_does_not_grow_for_ever(
@@ -326,7 +324,7 @@ class TestRoadmapsUnderWay:
         monkeypatch.setattr(
             create_writer, "settings", settings.model_copy(update={"most_queued_roadmaps": 2})
         )
-        monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)
+        monkeypatch.setattr("tasks.dispatcher.sender.submit", lambda steps: None)
         assert [self.create(client) for _ in range(2)] == [202, 202]
         wait_until(lambda: self.create(client) == 503, reason="the backlog is seen")
         answer = client.post(ROADMAPS, json={"goal": GOAL})
@@ -343,7 +341,7 @@ class TestRoadmapsUnderWay:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch, setting: str, status: int
     ) -> None:
         path = client.post("/api/v1/imports", json=small()).headers["location"]
-        monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)
+        monkeypatch.setattr("tasks.dispatcher.sender.submit", lambda steps: None)
         assert self.create(client) == 202
         monkeypatch.setattr(create_, "settings", settings.model_copy(update={setting: 1}))
         roadmap_id = path.rpartition("/")[2]

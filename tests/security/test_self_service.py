@@ -28,8 +28,9 @@ from models.roadmaps import Roadmap
 from models.spending import ModelCall, MonthlySpending
 from models.webhooks import WebhookDelivery
 from roadmap.accounts import accounts, passwords, principals, sessions
-from roadmap.accounts.accounts import RETURN, DeletionRequest
+from roadmap.accounts.accounts import RETURN
 from roadmap.accounts.identity import Principal, Scope
+from roadmap.accounts.schemas import DeletionRequest
 from roadmap.exchange import account_export as account_export_
 from roadmap.lifecycle import account_deletion, leases, rescue
 from roadmap.lifecycle.leases import keeper

@@ -15,12 +15,12 @@ from roadmap.accounts.principals import confirm
 from roadmap.exchange import account_export
 from roadmap.exchange.account_export import ExportInfo
 from roadmap.plan.statuses import ExportStatus
+from tasks.dispatcher import send_after_commit
 from web.authentication import run_for_principal
 from web.call import Call
 from web.http import limits
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
-from web.job_sender import send_after_commit
 
 EXPORT = "/api/v1/auth/me/export"
 ARCHIVE = EXPORT + ".zip"

@@ -19,7 +19,7 @@ from roadmap.accounts.identity import Principal
 from roadmap.generation.generator import current_generator
 from roadmap.lifecycle import own_roadmaps, queries
 from roadmap.lifecycle.build_status import activity
-from roadmap.lifecycle.create import new_roadmap
+from roadmap.lifecycle.create import NewRoadmap
 from roadmap.lifecycle.own_roadmaps import Order, RoadmapFilter
 from roadmap.operations.execution_log import LogLevel
 from roadmap.plan.event_types import TERMINAL, EventType
@@ -135,7 +135,7 @@ async def create_roadmap(call: Call) -> Response:
     (202 as well). `Prefer: return=minimal` leaves the links of the 202 out: `Location` says where
     it is.
     """
-    new = new_roadmap(call.owner, current_generator().fit(call.body.in_language_of_goal()))
+    new = NewRoadmap(call.owner, current_generator().fit(call.body.in_language_of_goal()))
     links = links_of(new.id)
     headers = {"Location": links.self, "Retry-After": "1"}
     body: AcceptedMinimal = Accepted(id=new.id, links=links)

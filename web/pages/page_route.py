@@ -15,8 +15,8 @@ from core.errors import Malformed, Unavailable, Unsupported
 from roadmap.accounts.identity import Principal
 from roadmap.plan.format_version import LARGEST
 from web.endpoint import Endpoint, LargeBody
+from web.http.middleware import IndexedRequest
 from web.http.request_body import can_parse_inline, read_body
-from web.http.routing import IndexedRequest
 from web.http.urls import is_too_long
 from web.pages import upload
 from web.pages.forms import AnyQuery, Form, wants_page

@@ -19,7 +19,7 @@ from core.backends import open_database
 from core.db import database, session, settings, transaction
 from core.ids import new_id
 from core.migrate import migrate
-from core.settings import Price
+from core.setting_types import Price
 from models.accounts import Account
 from models.roadmaps import Roadmap
 from models.spending import ModelCall, MonthlySpending

@@ -17,8 +17,7 @@ from roadmap.lifecycle import queries
 from roadmap_app import app
 from tests.waiting import wait_until
 from web import authentication
-from web.call import PLACES
-from web.endpoint import Endpoint
+from web.endpoint import PLACES, Endpoint
 from web.http import host_and_csrf, limits
 from web.routes import ENDPOINTS, PAGES
 from web.sse import EventPoller

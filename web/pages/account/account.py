@@ -21,21 +21,20 @@ from core.errors import (
 from core.i18n import gettext_noop
 from core.settings import Admission
 from roadmap.accounts import accounts, sessions
-from roadmap.accounts.accounts import (
-    AddressTaken,
+from roadmap.accounts.accounts import AddressTaken, LastAdministrator, ToBeDeleted
+from roadmap.accounts.schemas import (
     Credentials,
     DeletionRequest,
     EmailChange,
-    LastAdministrator,
     PasswordChange,
     Registration,
-    ToBeDeleted,
 )
 from roadmap.exchange import account_export
 from roadmap.learning import progress
 from roadmap.learning.progress import Profile
 from roadmap.lifecycle.account_deletion import cancel_work
 from roadmap.plan.outline import Level
+from tasks.dispatcher import send_after_commit
 from web import logins
 from web.authentication import run_for_principal
 from web.call import Call
@@ -44,7 +43,6 @@ from web.http.concurrency import in_public_thread
 from web.http.host_and_csrf import address_of
 from web.http.problems import status_of
 from web.http.security_log import log_security_event
-from web.job_sender import send_after_commit
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, local_path, see_other
 from web.pages.labels import ROADMAP_LANGUAGES

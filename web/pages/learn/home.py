@@ -18,7 +18,7 @@ from roadmap.learning import progress, reviews
 from roadmap.learning.continue_learning import next_lessons
 from roadmap.learning.progress import Profile
 from roadmap.lifecycle import queries
-from roadmap.lifecycle.create import new_roadmap
+from roadmap.lifecycle.create import NewRoadmap
 from roadmap.plan.outline import Level
 from roadmap.plan.schemas import RoadmapRequest
 from web import idempotency
@@ -93,7 +93,7 @@ async def create(call: Call) -> Response:
     except Invalid as error:
         return await run_for_principal(call.caller, _again, call, error, sentences)
     try:
-        new = new_roadmap(call.owner, request)
+        new = NewRoadmap(call.owner, request)
         named, response = form_idempotency.form_key(call, sent), see_other(f"/roadmaps/{new.id}")
         if named is None:
             await accept(new)
@@ -167,7 +167,7 @@ def _offered(language: str) -> list[Track]:
     wanted = loader.language_of(language) or loader.ENGLISH
     offered = []
     for track in loader.tracks().values():
-        own = wanted if wanted in loader.languages(track) else track.language
+        own = wanted if wanted in track.languages else track.language
         try:
             offered.append(loader.load_track(track.id, own))
         except BrokenFile:  # creating it gives the reason

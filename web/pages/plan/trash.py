@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from core.i18n import gettext_noop
 from roadmap.lifecycle import trash
+from tasks.dispatcher import send_after_commit
 from web.call import Call
-from web.job_sender import send_after_commit
 from web.pages.forms import AnyQuery, see_other
 from web.pages.preferences import texts_of
 from web.pages.templates import page

@@ -23,8 +23,8 @@ from web.roadmap_commands import apply_command
 class VersionsQuery(AnyQuery):
     """`number`: the version to show, 0 for the current one; `before`: to compare with, or 0."""
 
-    number: int = Field(0, ge=0, le=plan_rows.MOST)
-    before: int = Field(0, ge=0, le=plan_rows.MOST)
+    number: int = Field(0, ge=0, le=plan_rows.MOST_VERSIONS)
+    before: int = Field(0, ge=0, le=plan_rows.MOST_VERSIONS)
 
 
 def versions_page(call: Call, error: Conflict | None = None) -> Response:

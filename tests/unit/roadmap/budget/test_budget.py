@@ -19,7 +19,7 @@ from core import clock
 from core.db import database, session, settings, transaction
 from core.errors import NotFound, Unavailable
 from core.ids import new_id
-from core.settings import Price
+from core.setting_types import Price
 from models.accounts import Account
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
 from models.spending import ModelCall, MonthlySpending
