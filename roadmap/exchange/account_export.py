@@ -344,9 +344,8 @@ def _files_of_roadmap(
 ) -> Iterator[_File]:
     # Imports in here: only workers that export need them.
     from roadmap.exchange.formats.json_ import as_json
-    from roadmap.exchange.formats.markdown import as_markdown
+    from roadmap.exchange.formats.markdown import as_markdown, name_of
     from roadmap.exchange.formats.source import Source as RoadmapSource
-    from roadmap.exchange.formats.zip_ import name_of
 
     name = f"{name_of(title, number)}-{roadmap_id}"
     contents = Content.select(Content.id).where(Content.roadmap == roadmap_id)
