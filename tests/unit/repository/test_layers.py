@@ -34,7 +34,7 @@ BESIDE = {
 # modules that other packages import; tests and benchmarks import any.
 PUBLIC = {
     "plan": """
-        concept_marks diff diff_tree edits event_types format_version jobs
+        concept_marks diff edits event_types format_version jobs
         language_detection markdown_sanitizer outline schemas statuses validation views
         word_diff
     """,
