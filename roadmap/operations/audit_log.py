@@ -196,13 +196,8 @@ def records(
 
     `before` is the id at which the previous one ended.
     """
-    query = AuditRecord.select()
-    if before is not None:
-        query = query.where(AuditRecord.id < before)
-    if action:
-        query = query.where(AuditRecord.action == action)
-    if outcome is not None:
-        query = query.where(AuditRecord.outcome == outcome)
+    filters = {"id__lt": before, "action": action, "outcome": outcome}
+    query = AuditRecord.filter(**{name: value for name, value in filters.items() if value})
     with session():
         rows = list(query.order_by(AuditRecord.id.desc()).limit(limit + 1))
     items = [AuditEntry(**{**row.__data__, "details": row.details or {}}) for row in rows[:limit]]
