@@ -39,7 +39,7 @@ PUBLIC = {
         word_diff
     """,
     "operations": """
-        audit_log backup execution_log log_retention log_search metrics_store readiness
+        audit_log backup execution_log log_retention log_search metrics_store
         task_stats
     """,
     "generation": """
