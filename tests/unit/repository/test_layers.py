@@ -47,8 +47,8 @@ PUBLIC = {
         context generator llm.health llm.rate_control retry_policy tutorial_lint
     """,
     "accounts": """
-        access accounts api_keys idempotency_store identity invitations principals schemas
-        sessions
+        access accounts api_keys idempotency_store identity invitations locks principals
+        schemas sessions
     """,
     "budget": "budget cost_report",
     "learning": """
