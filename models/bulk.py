@@ -51,16 +51,12 @@ def insert_rows(
     fields, shared_fields = tuple(rows[0]), tuple(same)
     # A class is hashable, as the cache requires.
     plan = _plan(table, fields, shared_fields, pass_over, is_postgres())  # type: ignore[arg-type]
-    own: Sequence[Mapping[str, Any]] = rows
+    own = [dict(row) for row in rows]
     if not (are_json and is_postgres()):
-        changes = dict(plan.own)
-        own = [
-            {
-                name: changes[name](value) if name in changes and value is not None else value
-                for name, value in row.items()
-            }
-            for row in rows
-        ]
+        for row in own:
+            for name, change in plan.own:
+                if row[name] is not None:
+                    row[name] = change(row[name])
     shared = [None if same[name] is None else change(same[name]) for name, change in plan.shared]
     values = (*shared, *plan.defaults, _dumped(own))
     return int(database.execute_sql(plan.statement, values).rowcount)

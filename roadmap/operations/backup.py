@@ -36,7 +36,7 @@ from core.backup_format import (
 )
 from core.connection_errors import first_line
 from core.errors import Conflict
-from core.migrate import alone, apply_pending, connected, known, pending, unknown
+from core.migrate import apply_pending, connected, known, migration_lock, pending, unknown
 from core.sanitize import strip_nul, strip_nul_json
 from core.settings import Settings
 from models.base import Table
@@ -160,7 +160,7 @@ def restore(settings: Settings, path: Path) -> Summary:
     if not manifest.migrations or list(manifest.migrations) != known()[: len(manifest.migrations)]:
         raise NotABackup("its list of migrations is not one of this service")
     whole = reader.verify()
-    with connected(settings) as database, _one_change(database), alone(database):
+    with connected(settings) as database, _one_change(database), migration_lock(database):
         _empty(database)
         apply_pending(database, manifest.migrations[-1])
         for table, rows in reader.tables():

@@ -166,7 +166,7 @@ def gauges() -> Gauges:
     return {name: value for read in metric_counters.gauges for name, value in read().items()}
 
 
-def me() -> Process:
+def this_process() -> Process:
     """Return this process, as it is now."""
     return Process(settings.service_type, _process_name(), gauges())
 
@@ -177,7 +177,7 @@ def processes() -> list[Process]:
     query = ProcessMetrics.select().where(present, ProcessMetrics.id != saver.id)
     with session():
         rows = list(query.order_by(ProcessMetrics.process))
-    return [me(), *(Process(row.service, row.process, row.facts) for row in rows)]
+    return [this_process(), *(Process(row.service, row.process, row.facts) for row in rows)]
 
 
 def totals() -> list[MetricDelta]:

@@ -1,6 +1,6 @@
 """Requests of clients, and their rules."""
 
-import unicodedata
+import re
 from datetime import date, timedelta
 from typing import Annotated, Any, Self
 
@@ -18,19 +18,21 @@ SHORTEST_GOAL = 2  # characters
 FARTHEST_DEADLINE = timedelta(days=3650)
 
 
+CONTROL = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"  # without line ends and tabs
+_control = re.compile(f"[{CONTROL}]")
+
+
 def printable(text: str) -> str:
-    if any(
-        unicodedata.category(character) == "Cc" and character not in "\n\t\r" for character in text
-    ):
+    if _control.search(text):
         raise ValueError("must not contain control characters")
     return text
 
 
-PRINTABLE = Rule(printable, r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$")
+PRINTABLE = Rule(printable, f"^[^{CONTROL}]*$")
 
 
 def worded(text: str) -> str:
-    if not any(character.isalpha() for character in text):
+    if not any(map(str.isalpha, text)):
         raise ValueError("must say in words what is to be learned")
     return text
 
@@ -100,10 +102,15 @@ class RoadmapRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespac
 
     def in_language_of_goal(self, otherwise: str = DEFAULT_LANGUAGE) -> "RoadmapRequest":
         """Return it in its own language, or in Chinese as its goal, or in another language."""
-        return self if self.names_language else self.in_language(chinese_of(self.goal) or otherwise)
+        if self.names_language:
+            return self
+        chinese = None if self.goal.isascii() else chinese_of(self.goal)
+        return self.in_language(chinese or otherwise)
 
     def in_language(self, language: str) -> "RoadmapRequest":
         """Return it in this language, which stays a default."""
+        if language == self.language:
+            return self
         return self.model_construct(
             _fields_set=self.model_fields_set, **{**self.__dict__, "language": language}
         )

@@ -416,7 +416,7 @@ class TestExport:
         self, ann: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ann.post(EXPORT)
-        in_turn, answers = account_export.run_for_caller, []
+        in_turn, answers = account_export.run_for_principal, []
 
         async def meanwhile(*given: Any) -> Any:
             """While a piece is sent, another download is begun."""
@@ -425,7 +425,7 @@ class TestExport:
                 answers.append(await run_in_threadpool(ann.get, ARCHIVE))
             return result
 
-        monkeypatch.setattr(account_export, "run_for_caller", meanwhile)
+        monkeypatch.setattr(account_export, "run_for_principal", meanwhile)
         assert ann.get(ARCHIVE).status_code == 200
         assert [answer.status_code for answer in answers] == [429]
         assert ann.get(ARCHIVE).status_code == 200

@@ -5,7 +5,7 @@ Errors name the file, the place in it and the rule. A broken file makes only its
 
 import tomllib
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -68,6 +68,15 @@ class Track(Strict):
         """Return the ids of all concepts in the order of learning."""
         return [id_ for stage in self.stages for module in stage.modules for id_ in module.concepts]
 
+    @cached_property
+    def languages(self) -> list[str]:
+        """Languages in which it is written, as tags. The file system is asked once."""
+        return [
+            tag
+            for tag in LANGUAGES
+            if tag == ENGLISH or (TRACKS / self.id / tag / "track.toml").is_file()
+        ]
+
 
 class CatalogueConcept(Described):
     hours: int = Field(ge=1, le=200)
@@ -110,6 +119,7 @@ class TranslatedConcept(Described):
     tutorial: str
 
 
+@lru_cache(maxsize=100)
 def language_of(tag: str) -> str | None:
     """Return the language of the catalogue that serves a BCP 47 tag, or None."""
     language = tag.split("-", maxsplit=1)[0].lower()
@@ -144,15 +154,6 @@ def lexicon() -> Lexicon:
     """Return the lexicon for goals. Raises BrokenFile."""
     file = TRACKS / "words.toml"
     return Lexicon(_read(file, Vocabulary, _toml(file, _text(file))))
-
-
-def languages(track: Track) -> list[str]:
-    """Return the languages of a track."""
-    return [
-        tag
-        for tag in LANGUAGES
-        if tag == ENGLISH or (TRACKS / track.id / tag / "track.toml").is_file()
-    ]
 
 
 def has(track_id: str, concept_id: str) -> bool:
@@ -228,7 +229,7 @@ def broken_files() -> list[str]:
     found = dict.fromkeys(heads()[1])
     loads: list[Callable[[], object]] = [lexicon]
     for track in tracks().values():
-        for language in languages(track):
+        for language in track.languages:
             loads.append(partial(load_track, track.id, language))
             loads += [partial(load_concept, track.id, id_, language) for id_ in track.concept_ids]
     for load in loads:

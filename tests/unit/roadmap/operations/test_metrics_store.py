@@ -28,7 +28,7 @@ from roadmap.operations.task_stats import (
     sample_depth,
     series,
 )
-from tasks.queues import job, logs_queue
+from tasks.queues import logs_queue, task
 from tests.cases import try_each
 
 DONE = {"queue": "content", "task": "plan_roadmap", "outcome": "done"}
@@ -311,7 +311,7 @@ def test_every_bar_of_a_chart_is_of_a_whole_step(client: TestClient, span: str) 
     assert since == datetime.fromisoformat(history["runs"][0]["at"])
 
 
-@job(logs_queue)
+@task(logs_queue)
 def counted_for_a_test(fails: bool) -> None:
     if fails:
         raise LookupError("as the test wants it")
