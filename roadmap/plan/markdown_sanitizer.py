@@ -103,7 +103,7 @@ class _Tokens(list[Token]):
 
 
 class _Page:
-    """A source, and its blocks according to a parser, which takes a call for each of its rules."""
+    """A source and its blocks. Each call of a parser's rule takes one of `calls_left`."""
 
     def __init__(self, source: str, parser: MarkdownIt, calls_left: Iterator[None]) -> None:
         self._source, self._parser = source, parser
