@@ -47,7 +47,8 @@ from models.roadmaps import (
 from models.share_links import ShareLink
 from models.spending import ModelCall, MonthlySpending
 from models.webhooks import Webhook, WebhookDelivery
-from roadmap.accounts.access import lock_account, newest_of
+from roadmap.accounts.access import newest_of
+from roadmap.accounts.locks import lock_account
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
 from roadmap.lifecycle import leases
