@@ -1,5 +1,7 @@
-"""The command line, installed as `roadmap`. A command's module is loaded when it is called: those of learners need nothing of
-the service, which may be elsewhere, and those of operators need no service that runs.
+"""The command line, installed as `roadmap`.
+
+A command's module is loaded when it is called: those of learners need nothing of the service, which
+may be elsewhere, and those of operators need no service that runs.
 """
 
 import importlib
@@ -13,14 +15,14 @@ from typing import Any, Never
 
 import click
 
-from cli.output import CommandFailed, Exit, ServiceUnreachable, capital, data_folder, failure
+from cli.output import CommandFailed, Exit, ServiceUnreachable, capital, failure
 from core.backup_format import NotABackup
 from core.connection_errors import DATABASE_FAULTS, database_trouble
 from core.errors import RoadmapError
 from core.migrate import MigrationFailed
 from core.sanitize import plain
 from core.settings import SettingsError, from_environment
-from core.version import COMMIT, NUMBER
+from core.version import COMMIT, NUMBER, ROOT
 
 LEARNERS = {  # what `roadmap --help` says of them, without loading them
     "new": "Make a roadmap for GOAL, and watch it being made.",
@@ -42,15 +44,14 @@ OPERATORS = {
     "restore": "Put a backup into an empty database.",
     "cost": "Estimate a month's bill.",
 }
-MODULES = {
-    "import": "import_",
-}  # whose names mean something else
 BY_THEMSELVES = {*LEARNERS, "config", "cost"}  # these do not open what the environment names
 
 
 class Commands(click.Group):
-    """Each command is the object of its own name in the module of its own name. Nothing ends with a traceback that somebody
-    could expect, and a reader who has seen enough (`| head`) is no error.
+    """Each command is the object of its own name in the module of its own name.
+
+    Nothing ends with a traceback that somebody could expect, and a reader who has seen enough
+    (`| head`) is no error.
     """
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -62,9 +63,11 @@ class Commands(click.Group):
         if name not in BY_THEMSELVES:
             # An operator's command looks at the service from outside, in the folder of `make run`.
             os.environ.setdefault("SERVICE_TYPE", "all")
-            os.environ["DATA_DIR"] = str(data_folder(os.environ))
+            # A relative folder is one beside the code, not in the caller's folder.
+            folder = os.environ.get("DATA_DIR", "").strip() or "data"
+            os.environ["DATA_DIR"] = str(ROOT / folder)
         try:
-            module = importlib.import_module(f"cli.{MODULES.get(name, name)}")
+            module = importlib.import_module(f"cli.{'import_' if name == 'import' else name}")
         except SettingsError as error:
             raise CommandFailed(str(error)) from error
         except (sqlite3.Error, OSError) as error:
@@ -80,27 +83,24 @@ class Commands(click.Group):
                 formatter.write_dl(list(commands.items()))
 
     def invoke(self, context: click.Context) -> Any:
-        """Before click and rich make an exit code of a broken pipe."""
+        """Run a command before click and rich make an exit code of a broken pipe."""
         try:
             return super().invoke(context)
         except BrokenPipeError:
-            return _nobody_reads()
+            return _drop_output()
         except SystemExit as end:
             if isinstance(end.__context__, BrokenPipeError):
-                return _nobody_reads()
+                return _drop_output()
             raise
 
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **options: Any
     ) -> Never:
-        sys.exit(self._outcome(args, prog_name, **options))
-
-    def _outcome(self, args: Sequence[str] | None, prog_name: str | None, **options: Any) -> int:
         try:
             code = super().main(args, prog_name, **{**options, "standalone_mode": False})
             sys.stdout.flush()
         except click.ClickException as error:
-            return _shown(error)
+            code = _show_error(error)
         except (
             RoadmapError,
             SettingsError,
@@ -108,29 +108,26 @@ class Commands(click.Group):
             NotABackup,
             *DATABASE_FAULTS,
         ) as error:
-            return _shown(_told(error))
+            code = _show_error(_as_failure(error))
         except (KeyboardInterrupt, click.Abort):
             click.echo("Interrupted.", err=True)
-            return Exit.interrupted
+            code = Exit.interrupted
         except BrokenPipeError:
-            return _nobody_reads()
+            code = _drop_output()
         except OSError as error:
-            return _shown(
-                CommandFailed(
-                    f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
-                )
-            )
-        return code if isinstance(code, int) else Exit.ok
+            place = f": {error.filename}" if error.filename else ""
+            code = _show_error(CommandFailed(f"{error.strerror or error}{place}"))
+        sys.exit(code if isinstance(code, int) else Exit.ok)
 
 
-def _shown(error: click.ClickException) -> int:
-    told = io.StringIO()
-    error.show(told)
-    click.echo(plain(told.getvalue()), err=True, nl=False)  # it may quote anybody's words
+def _show_error(error: click.ClickException) -> int:
+    text = io.StringIO()
+    error.show(text)
+    click.echo(plain(text.getvalue()), err=True, nl=False)  # it may quote anybody's words
     return error.exit_code
 
 
-def _told(error: Exception) -> CommandFailed:
+def _as_failure(error: Exception) -> CommandFailed:
     if isinstance(error, RoadmapError):
         return failure(error, from_environment(os.environ))
     if isinstance(error, DATABASE_FAULTS):
@@ -139,8 +136,8 @@ def _told(error: Exception) -> CommandFailed:
     return CommandFailed(capital(f"{error}" if str(error).endswith(".") else f"{error}."))
 
 
-def _nobody_reads() -> int:
-    """Drop the buffer, which Python would complain about at exit."""
+def _drop_output() -> int:
+    """Drop the buffered output, which Python would complain about at exit."""
     with open(os.devnull, "w") as nothing:
         os.dup2(nothing.fileno(), 1)
     return Exit.ok
@@ -151,8 +148,8 @@ def _nobody_reads() -> int:
 def main() -> None:
     """Roadmap: learning roadmaps for small teams.
 
-    new, list, show, export and import talk to a running service; demo needs none. The others are for who operates one, and
-    read the same environment variables as its processes.
+    new, list, show, export and import talk to a running service; demo needs none. The others are
+    for who operates one, and read the same environment variables as its processes.
     """
 
 

@@ -7,7 +7,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from functools import partial, update_wrapper
+from functools import partial, wraps
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,20 +16,20 @@ import httpx2
 
 from cli.output import CommandFailed, Number, ServiceUnreachable
 from core.sanitize import one_line
+from core.settings import LOOPBACK
 
 Json = dict[str, Any]
 
 ROADMAPS = "/api/v1/roadmaps"
 IMPORTS = "/api/v1/imports"
-AGAIN = (429, 502, 503, 504)  # to be tried again: nothing is done twice
+RETRIED = (429, 502, 503, 504)  # tried again: nothing is done twice
 IN_USE = "/problems/idempotency-key-in-use"
 PATIENCE = 60.0  # seconds for which a call is tried again
 ANSWER = 30.0  # seconds for one answer; a stream of events sends signs of life more often
 LONGEST_PAUSE = 8.0  # seconds between two tries, unless Retry-After says more
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-class Caller:
+class ApiClient:
     """Client of a service.
 
     Raises ServiceUnreachable after its patience, else CommandFailed.
@@ -58,8 +58,7 @@ class Caller:
 
         Its key stays the same.
         """
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
-        return self._json(self._asked("POST", path, body, headers))
+        return self._json(self._asked("POST", path, body, {"Idempotency-Key": str(uuid.uuid4())}))
 
     def pages(self, path: str, limit: int) -> Iterator[Json]:
         """Yield up to `limit` items of a list."""
@@ -77,7 +76,7 @@ class Caller:
         """Yield past and coming events, each once, to the end. A broken stream is resumed."""
         after, until, tries = 0, time.monotonic() + self.patience, 0
         while True:
-            failure: Exception = _Again("its streams of events end and tell nothing.", None)
+            failure: Exception = _RetryLater("its streams of events end and tell nothing.", None)
             heard = False
             try:
                 for event in self._stream(path, after):
@@ -85,9 +84,9 @@ class Caller:
                         after = event["seq"]
                         yield event
                     heard, until, tries = True, time.monotonic() + self.patience, 0
-            except _Ended:
+            except _StreamEnded:
                 return
-            except (httpx2.RequestError, httpx2.InvalidURL, _Again) as error:
+            except (httpx2.RequestError, httpx2.InvalidURL, _RetryLater) as error:
                 failure = self._passing(error)
             if not heard and time.monotonic() > until:  # a stream with events may end
                 raise self._away(failure) from None
@@ -102,7 +101,7 @@ class Caller:
         headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
         with self._client.stream("GET", path, headers=headers) as answer:
             if answer.status_code == 204:
-                raise _Ended
+                raise _StreamEnded
             if answer.status_code != 200:
                 answer.read()
                 self._check(answer)
@@ -129,26 +128,24 @@ class Caller:
         until, tries = time.monotonic() + self.patience, 0
         while True:
             try:
-                answer = self._client.request(method, path, json=body, headers=headers)
-                self._check(answer)
-                return answer
-            except (httpx2.RequestError, httpx2.InvalidURL, _Again) as error:
-                failure = self._passing(error)
-                asked = getattr(error, "retry_after", None)
-            pause = _pause(tries) if asked is None else asked
+                return self._check(self._client.request(method, path, json=body, headers=headers))
+            except (httpx2.RequestError, httpx2.InvalidURL, _RetryLater) as error:
+                failure, wait = self._passing(error), getattr(error, "retry_after", None)
+            pause = _pause(tries) if wait is None else wait
             if time.monotonic() + pause > until:
                 raise self._away(failure) from None
             time.sleep(pause)
             tries += 1
 
-    def _check(self, answer: httpx2.Response) -> None:
+    def _check(self, answer: httpx2.Response) -> httpx2.Response:
+        """Return a good answer. Raises _RetryLater, or CommandFailed for a refusal."""
         if answer.is_success:
-            return
+            return answer
         problem = _object(answer.json) or {}  # a proxy may answer something else
-        if answer.status_code in AGAIN or problem.get("type") == IN_USE:
+        if answer.status_code in RETRIED or problem.get("type") == IN_USE:
             wait = answer.headers.get("retry-after", "")
             detail = problem.get("detail") or f"it answers {answer.status_code}"
-            raise _Again(detail, float(wait) if wait.isdecimal() else None)
+            raise _RetryLater(detail, float(wait) if wait.isdecimal() else None)
         if answer.status_code == 401:
             raise CommandFailed(
                 "The service wants to know who calls: put an API key into ROADMAP_API_KEY, "
@@ -159,17 +156,14 @@ class Caller:
                 f"{self.url} answers {answer.status_code}, and not as this service does; "
                 "is --url (ROADMAP_URL) right?"
             )
-        places = [
+        places = "; ".join(
             f"{each.get('pointer', '').removeprefix('#/')}: {each['detail']}"
             for each in problem.get("errors") or ()
-        ]
-        raise CommandFailed(
-            one_line("; ".join(places) or str(problem.get("detail") or problem.get("title")))
         )
+        raise CommandFailed(one_line(places or str(problem.get("detail") or problem.get("title"))))
 
     def _json(self, answer: httpx2.Response) -> Json:
-        found = _object(answer.json)
-        if found is None:
+        if (found := _object(answer.json)) is None:
             raise self._other()
         return found
 
@@ -193,7 +187,7 @@ class Caller:
 
     def _away(self, error: Exception) -> ServiceUnreachable:
         reason = one_line(str(error))
-        if isinstance(error, _Again):
+        if isinstance(error, _RetryLater):
             return ServiceUnreachable(
                 f"{self.url} is busy or incomplete: {reason} "
                 "Try again later; `roadmap doctor` tells its host why."
@@ -204,47 +198,43 @@ class Caller:
         )
 
 
-class _Again(Exception):
+class _RetryLater(Exception):
     def __init__(self, detail: str, retry_after: float | None) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
 
 
-class _Ended(Exception):
+class _StreamEnded(Exception):
     """The stream has ended."""
 
 
 def service_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --url, --key and --patience, which the command gets as its `caller`."""
+    """Add --url, --key and --patience, which the command gets as its `client`."""
 
+    @click.option(
+        "--url",
+        envvar="ROADMAP_URL",
+        help="Of the service, or ROADMAP_URL. Default: http://127.0.0.1:$PORT.",
+    )
+    @click.option(
+        "--key",
+        envvar="ROADMAP_API_KEY",
+        callback=_key,
+        help="API key, or ROADMAP_API_KEY. On your own machine none is needed.",
+    )
+    @click.option(
+        "--patience",
+        type=Number(0, 3600),
+        default=PATIENCE,
+        show_default=True,
+        help="Seconds to try for when it is away or busy.",
+    )
+    @wraps(command)
     def call(*args: Any, url: str | None, key: str | None, patience: float, **options: Any) -> None:
         address = url or f"http://127.0.0.1:{os.environ.get('PORT', '').strip() or 8000}"
-        command(*args, caller=Caller(_checked(address), key, patience), **options)
+        command(*args, client=ApiClient(_checked(address), key, patience), **options)
 
-    options = (
-        click.option(
-            "--url",
-            envvar="ROADMAP_URL",
-            help="Of the service, or ROADMAP_URL. Default: http://127.0.0.1:$PORT.",
-        ),
-        click.option(
-            "--key",
-            envvar="ROADMAP_API_KEY",
-            callback=_key,
-            help="API key, or ROADMAP_API_KEY. On your own machine none is needed.",
-        ),
-        click.option(
-            "--patience",
-            type=Number(0, 3600),
-            default=PATIENCE,
-            show_default=True,
-            help="Seconds to try for when it is away or busy.",
-        ),
-    )
-    wrapped = update_wrapper(call, command)
-    for option in reversed(options):
-        wrapped = option(wrapped)
-    return wrapped
+    return call
 
 
 def _key(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -270,6 +260,7 @@ id_argument = click.argument("roadmap_id", metavar="ID", callback=_id)
 
 
 def _checked(url: str) -> str:
+    """Return the address of a service. Raises BadParameter."""
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

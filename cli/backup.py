@@ -29,8 +29,9 @@ def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
     it. It fits either kind of database.
     """
     try:
-        states = queue_states()
-        waiting = {state.name: state.ready + state.held + state.scheduled for state in states}
+        waiting = {
+            state.name: state.ready + state.held + state.scheduled for state in queue_states()
+        }
     except Unavailable:  # the broker cannot say
         waiting = None
     entry = EntryIfPossible(
@@ -45,13 +46,12 @@ def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
             f"{file} is there already; name another file, or say --force to replace it."
         ) from None
     except OSError as error:
-        why, where = error.strerror, "name another place"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise CommandFailed(
-                f"{file} cannot be written: there is no room for it ({why}); {where}. "
-                "Nothing is left of it."
-            ) from None
-        raise CommandFailed(f"{file} cannot be written ({why}); {where}.") from None
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        raise CommandFailed(
+            f"{file} cannot be written{': there is no room for it' if is_full else ''} "
+            f"({error.strerror}); name another place."
+            f"{' Nothing is left of it.' if is_full else ''}"
+        ) from None
     show(
         {
             "file": str(file),

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ import click
 import httpx2
 from rich.progress import Progress
 
-from cli.api_client import PATIENCE, ROADMAPS, Caller
+from cli.api_client import PATIENCE, ROADMAPS, ApiClient
 from cli.new import COLUMNS
 from cli.output import CommandFailed, console
 from cli.show import show
+from core.version import ROOT
 from roadmap.exchange.formats.markdown import counted
 
-HERE = Path(__file__).resolve().parent.parent
 START_LIMIT = 60.0  # seconds for the services to answer
 BUILD_LIMIT = 1800.0  # seconds for the roadmap; a model takes minutes, the catalogue seconds
 STOP_LIMIT = 30.0  # seconds for the services to end
@@ -47,26 +47,27 @@ ENDED = ("ready", "partial", "failed", "cancelled")
     help="File to write.",
 )
 def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
-    """Start the services in a scratch folder, make a roadmap for GOAL over HTTP, print it, write it,
-    end everything.
+    """Start the services in a scratch folder, make a roadmap for GOAL over HTTP, print it, write
+    it, end everything.
     """
-    request = {"goal": goal, "level": level, "hours_per_week": hours_per_week}
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     place = output if output.exists() else output.absolute().parent
     if not os.access(place, os.W_OK):
         raise CommandFailed(f"{output} cannot be written here; name another place: --output PATH")
     with running_service() as url:
-        caller = Caller(url, None, PATIENCE)
-        roadmap = make_roadmap(caller, request)
-        links = roadmap["links"]
-        if not roadmap["stages"]:
-            raise CommandFailed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
-        output.write_bytes(caller.content(links["markdown"]))
-        show(roadmap)
-        show_cost(caller.get(links["receipt"]))
-        console.print(f"\nWritten to [bold]{output}[/]. The same as a service: [bold]make run[/]")
-        if roadmap["status"] != "ready":
+        client = ApiClient(url, None, PATIENCE)
+        roadmap = make_roadmap(
+            client, {"goal": goal, "level": level, "hours_per_week": hours_per_week}
+        )
+        if roadmap["stages"]:
+            output.write_bytes(client.content(roadmap["links"]["markdown"]))
+            show(roadmap)
+            show_cost(client.get(roadmap["links"]["receipt"]))
+            console.print(
+                f"\nWritten to [bold]{output}[/]. The same as a service: [bold]make run[/]"
+            )
+        if roadmap["status"] != "ready" or not roadmap["stages"]:
             raise CommandFailed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
 
 
@@ -74,18 +75,19 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
 def running_service() -> Iterator[str]:
     """Run the three services on SQLite and a free port, and yield their address."""
     with tempfile.TemporaryDirectory(prefix="roadmap-demo-") as scratch:
-        port = free_port()
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = str(probe.getsockname()[1])  # a free one
         environment = {
             **{name: value for name, value in os.environ.items() if name not in SERVER_VARIABLES},
             "SERVICE_TYPE": "all",
-            "PORT": str(port),
+            "PORT": port,
             "DATA_DIR": scratch,
             "LOG_LEVEL": "WARNING",
         }
         log = Path(scratch) / "services.log"
         with log.open("wb") as sink:
             services = subprocess.Popen(
-                [str(HERE / "entrypoint.sh")],
+                [str(ROOT / "entrypoint.sh")],
                 env=environment,
                 stdout=sink,
                 stderr=sink,
@@ -116,30 +118,26 @@ def stop(services: "subprocess.Popen[bytes]") -> None:
 
 
 def wait_until_ready(url: str, services: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + START_LIMIT
+    deadline, problem = time.monotonic() + START_LIMIT, f"did not answer within {START_LIMIT:g} s"
     while time.monotonic() < deadline:
         if services.poll() is not None:
-            raise CommandFailed(
-                f"the services did not start:\n{log.read_text(errors='replace').strip()}"
-            )
-        try:
+            problem = "did not start"
+            break
+        with suppress(httpx2.TransportError):
             if httpx2.get(f"{url}/health/ready", timeout=5, trust_env=False).status_code == 200:
                 return
-        except httpx2.TransportError:
-            pass
         time.sleep(POLL)
-    text = log.read_text(errors="replace").strip()
-    raise CommandFailed(f"the services did not answer within {START_LIMIT:g} s:\n{text}")
+    raise CommandFailed(f"the services {problem}:\n{log.read_text(errors='replace').strip()}")
 
 
-def make_roadmap(caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+def make_roadmap(client: ApiClient, request: dict[str, Any]) -> dict[str, Any]:
     """Post the goal, follow it to its end with a progress bar, and return the tree."""
-    path = caller.post(ROADMAPS, request)["links"]["self"]
+    path = client.post(ROADMAPS, request)["links"]["self"]
     deadline = time.monotonic() + BUILD_LIMIT
     with Progress(*COLUMNS, console=console) as progress:
         bar = progress.add_task("Designing the outline", total=None)
         while time.monotonic() < deadline:
-            roadmap = caller.get(path)
+            roadmap = client.get(path)
             parts = roadmap["progress"]
             if total := parts["total"]:
                 done = parts["ready"] + parts["failed"]
@@ -162,10 +160,3 @@ def show_cost(receipt: dict[str, Any]) -> None:
             f"\n{counted(calls, 'call')} of the model, {counted(tokens, 'token')}{price}",
             highlight=False,
         )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -44,22 +44,32 @@ def doctor(no_model: bool, as_json: bool) -> None:
         checks += _queues()
     if {"database", "migrations"} <= reachable:
         checks.append(_log())
-    show(checks, as_json, lambda: _print(checks))
-    raise click.exceptions.Exit(
-        Exit.failed if any(check.state is State.failed for check in checks) else Exit.ok
-    )
+    counts = {state: sum(check.state is state for check in checks) for state in State}
+
+    def human() -> None:
+        for check in checks:
+            mark, colour = MARKS[check.state]
+            result = Text.assemble((mark, colour), f" {check.name}: {check.told}")
+            console.print(result, soft_wrap=True)
+            if check.cause:
+                console.print(Text(f"    cause: {check.cause}"), soft_wrap=True)
+                console.print(Text(f"    fix: {check.fix}"), soft_wrap=True)
+        summary = ", ".join(f"{count} {state}" for state, count in counts.items())
+        console.print(f"\n{summary}", highlight=False)
+
+    show(checks, as_json, human)
+    raise click.exceptions.Exit(Exit.failed if counts[State.failed] else Exit.ok)
 
 
 def _catalogue() -> Check:
-    broken = loader.broken_files()
     tracks = loader.tracks().values()
     concepts = sum(len(track.concept_ids) for track in tracks)
     found = f"{len(tracks)} built-in roadmaps, {concepts} concepts"
-    if broken:
-        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
-        fix = "put the file right, or install this version anew"
-        return failed("catalogue", found, f"{broken[0]}{more}", fix)
-    return well("catalogue", found)
+    if not (broken := loader.broken_files()):
+        return well("catalogue", found)
+    more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+    fix = "put the file right, or install this version anew"
+    return failed("catalogue", found, f"{broken[0]}{more}", fix)
 
 
 def _model(is_off: bool) -> Check:
@@ -70,9 +80,12 @@ def _model(is_off: bool) -> Check:
     try:
         seconds = health.answer_seconds(settings)
     except GeneratorFault as fault:
-        fix = "check OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL"
-        cause = str(fault).rstrip(".")
-        return failed("model", f"{settings.openai_model} does not answer", cause, fix)
+        return failed(
+            "model",
+            f"{settings.openai_model} does not answer",
+            str(fault).rstrip("."),
+            "check OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL",
+        )
     return well("model", f"{settings.openai_model} answers in {seconds:.1f} s")
 
 
@@ -80,8 +93,9 @@ def _queues() -> list[Check]:
     try:
         return [_queue(state) for state in queue_admin.queue_states()]
     except Unavailable as error:
-        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-        trouble = broker_trouble(cause)
+        trouble = broker_trouble(
+            error.__cause__ if isinstance(error.__cause__, Exception) else error
+        )
         return [failed("queues", trouble.what, trouble.cause, trouble.fix)]
 
 
@@ -109,19 +123,8 @@ def _log() -> Check:
     found = (
         f"{counts.stored:,} records stored, {counts.missing:,} missing, {counts.dropped:,} dropped"
     )
-    if counts.missing or counts.dropped:
-        cause = "the broker has lost messages, or was away for long"
-        fix = "let it keep what it acknowledges (appendonly yes); what is lost stays lost"
-        return warning("log", found, cause, fix)
-    return well("log", found)
-
-
-def _print(checks: list[Check]) -> None:
-    for check in checks:
-        mark, colour = MARKS[check.state]
-        console.print(Text.assemble((mark, colour), f" {check.name}: {check.told}"), soft_wrap=True)
-        if check.cause:
-            console.print(Text(f"    cause: {check.cause}"), soft_wrap=True)
-            console.print(Text(f"    fix: {check.fix}"), soft_wrap=True)
-    counts = [f"{sum(check.state is state for check in checks)} {state}" for state in State]
-    console.print(f"\n{', '.join(counts)}", highlight=False)
+    if not (counts.missing or counts.dropped):
+        return well("log", found)
+    cause = "the broker has lost messages, or was away for long"
+    fix = "let it keep what it acknowledges (appendonly yes); what is lost stays lost"
+    return warning("log", found, cause, fix)

@@ -25,9 +25,9 @@ all_option = click.option(
     is_flag=True,
     help="Every dead letter of the queue, or with --search those that match.",
 )
-ONLY = "Only those with these words in id, task, arguments or reason."
-search_option = click.option("--search", default="", help=ONLY)
-narrowing_option = click.option("--search", help=ONLY)
+search_option = click.option(
+    "--search", help="Only those with these words in id, task, arguments or reason."
+)
 limit_option = click.option(
     "--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many at most."
 )
@@ -51,7 +51,7 @@ def jobs() -> None:
 @search_option
 @limit_option
 @json_option
-def list_(queue: str, state: str | None, search: str, limit: int, as_json: bool) -> None:
+def list_(queue: str, state: str | None, search: str | None, limit: int, as_json: bool) -> None:
     """Show how much waits in both queues, or with --state the messages of one."""
     if state is None:
         states = queue_admin.queue_states(with_retrying=True)
@@ -71,7 +71,7 @@ def list_(queue: str, state: str | None, search: str, limit: int, as_json: bool)
             for each in states
         ]
         return show(states, as_json, lambda: table(columns, counts))
-    page = queue_admin.messages(queue, MessageState(state), search=search, limit=limit)
+    page = queue_admin.messages(queue, MessageState(state), search=search or "", limit=limit)
     rows = [
         (
             each.id,
@@ -91,7 +91,7 @@ def list_(queue: str, state: str | None, search: str, limit: int, as_json: bool)
     )
 
 
-def _with(search: str) -> str:
+def _with(search: str | None) -> str:
     return f" with '{plain(search)}' in it" if search else ""
 
 
@@ -175,11 +175,11 @@ def revoke(message_id: str, queue: str, as_json: bool) -> None:
 @search_option
 @limit_option
 @json_option
-def dead(queue: str, search: str, limit: int, as_json: bool) -> None:
+def dead(queue: str, search: str | None, limit: int, as_json: bool) -> None:
     """Show the newest dead letters of a queue with their reasons: messages that were put aside,
     which nobody tries any more.
     """
-    page = queue_admin.messages(queue, MessageState.dead, search=search, limit=limit)
+    page = queue_admin.messages(queue, MessageState.dead, search=search or "", limit=limit)
     rows = [(each.id, each.at, each.task, each.arguments, each.reason) for each in page.items]
     none = f"No message of the {queue} queue{_with(search)} is put aside."
     _show_messages(page, ("id", "put aside", "task", "arguments", "reason"), rows, none, as_json)
@@ -189,22 +189,22 @@ def dead(queue: str, search: str, limit: int, as_json: bool) -> None:
 @ids_argument
 @queue_option
 @all_option
-@narrowing_option
+@search_option
 @json_option
 def replay(
     ids: tuple[str, ...], queue: str, every: bool, search: str | None, as_json: bool
 ) -> None:
     """Let dead letters be delivered again, with all their tries. `retry` is the same."""
     count = _act_on_letters("retry", queue, ids, every=every, search=search)
-    done = f"{count} of the {queue} queue are delivered again."
-    say(done, as_json, {"queue": queue, "replayed": count})
+    data = {"queue": queue, "replayed": count}
+    say(f"{count} of the {queue} queue are delivered again.", as_json, data)
 
 
 @jobs.command()
 @ids_argument
 @queue_option
 @all_option
-@narrowing_option
+@search_option
 @json_option
 def delete(
     ids: tuple[str, ...], queue: str, every: bool, search: str | None, as_json: bool

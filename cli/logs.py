@@ -85,9 +85,8 @@ def logs(
     as_json: bool,
 ) -> None:
     """Show the newest records of the execution log, the oldest of them first; follow it."""
-    chosen = tuple(LogLevel(level) for level in levels)
     wanted = LogFilter(
-        levels=chosen,
+        levels=tuple(LogLevel(level) for level in levels),
         categories=categories,
         step=step,
         roadmap_id=roadmap_id,
@@ -102,9 +101,11 @@ def logs(
     found: list[LogEntry] = []
     cursor: str | None = ""
     while cursor is not None and len(found) < limit:
-        before = UUID(cursor) if cursor else None
-        most = min(AT_ONCE, limit - len(found))
-        page = log_search.search(settled if follow else wanted, before=before, limit=most)
+        page = log_search.search(
+            settled if follow else wanted,
+            before=UUID(cursor) if cursor else None,
+            limit=min(AT_ONCE, limit - len(found)),
+        )
         found, cursor = found + page.items, page.next_cursor
     _print(reversed(found), as_json)
     if not found and not follow and not as_json:
@@ -126,6 +127,6 @@ def _print(records: Iterable[LogEntry], as_json: bool) -> None:
         took = f" ({each.duration_ms} ms)" if each.duration_ms is not None else ""
         about = f" {each.roadmap_id}" if each.roadmap_id else ""
         message = one_line(f"{each.category}/{each.step}: {each.message}")
-        level = Text(f"{each.level:<7}", style=COLOURS.get(each.level, ""))
-        line = (f"{each.at:%Y-%m-%d %H:%M:%S} ", level, f" {message}{took}{about}")
-        console.print(Text.assemble(*line), soft_wrap=True)
+        level = (f"{each.level:<7}", COLOURS.get(each.level, ""))
+        line = Text.assemble(f"{each.at:%Y-%m-%d %H:%M:%S} ", level, f" {message}{took}{about}")
+        console.print(line, soft_wrap=True)

@@ -5,12 +5,11 @@ error is one sentence on stderr in either case.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from enum import IntEnum
 from math import isnan
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,13 +20,12 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from core.connection_errors import broker_trouble, database_trouble, first_line
+from core.connection_errors import broker_trouble, database_trouble
 from core.errors import RoadmapError, Unavailable
 from core.logging_setup import NOT_PLAIN
 from core.sanitize import plain
 from core.settings import Settings
 
-HOUSE = Path(__file__).resolve().parent.parent
 console = Console()
 NARROW = 24  # characters of a breakable word that stay together
 WIDE = 10_000  # columns of a terminal, in which nothing has to be broken
@@ -70,15 +68,8 @@ class ServiceUnreachable(CommandFailed):
     exit_code = Exit.away
 
 
-def data_folder(environment: Mapping[str, str]) -> Path:
-    """Return DATA_DIR as the services read it.
-
-    It is relative to the code, not to the caller's folder.
-    """
-    return HOUSE / (environment.get("DATA_DIR", "").strip() or "data")
-
-
-def failure(error: RoadmapError, settings: Settings | None = None) -> CommandFailed:
+def failure(error: RoadmapError, settings: Settings) -> CommandFailed:
+    """Return an error of the service with its fields, or with its cause and the remedy."""
     fields = "; ".join(
         f"{field.pointer.removeprefix('/').removeprefix('?')} {field.detail}"
         for field in error.fields
@@ -93,11 +84,9 @@ def failure(error: RoadmapError, settings: Settings | None = None) -> CommandFai
     if "broker" in detail:
         trouble = broker_trouble(cause)
         detail = f"{detail} {capital(trouble.cause.rstrip('.'))}; {trouble.fix}."
-    elif settings is not None:
+    else:
         trouble = database_trouble(cause, settings)
         detail = capital(f"{trouble}.")
-    else:
-        return ServiceUnreachable(f"{detail} {capital(first_line(cause))}")
     return (ServiceUnreachable if trouble.is_away else CommandFailed)(detail)
 
 
@@ -115,9 +104,8 @@ def as_document(data: Any) -> str:
     return NOT_PLAIN.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
-def say(text: str, as_json: bool, data: Any = None) -> None:
+def say(text: str, as_json: bool, data: Any) -> None:
     """Print what was done, in a sentence or as data."""
-    data = {"done": text} if data is None else data
     click.echo(as_document(data) if as_json else plain(text))
 
 
@@ -129,12 +117,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, breakable: s
     """
     cells = [[plain(cell(each)) for each in row] for row in rows]
     for box in (HEAVY_HEAD, None):
-        made, narrowest = (Table(box=box, pad_edge=box is not None) for _ in range(2))
+        shown, narrowest = (Table(box=box, pad_edge=box is not None) for _ in range(2))
         for name in columns:  # an id is copied as a whole, and not wrapped
-            made.add_column(name, overflow="fold", no_wrap=name == "id")
+            shown.add_column(name, overflow="fold", no_wrap=name == "id")
             narrowest.add_column(name, no_wrap=name == "id")
         for row in cells:
-            made.add_row(*row)
+            shown.add_row(*row)
             narrowest.add_row(
                 *(
                     each[:NARROW] if name == breakable else each
@@ -143,7 +131,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, breakable: s
             )
         least = Measurement.get(console, console.options.update(width=WIDE), narrowest).minimum
         if least <= console.width:
-            return console.print(made, markup=False, highlight=False)
+            return console.print(shown, markup=False, highlight=False)
     for number, row in enumerate(cells):
         click.echo(
             "\n" * (number > 0)
@@ -167,10 +155,8 @@ def _plain(value: Any) -> Any:
         return value.model_dump(mode="json")
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
-    if isinstance(value, datetime | date):
+    if isinstance(value, date):  # also a time
         return value.isoformat()
-    if isinstance(value, set | frozenset | tuple):
-        return list(value)
     if isinstance(value, UUID):
         return str(value)
     raise TypeError(type(value).__name__)

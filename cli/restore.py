@@ -39,11 +39,14 @@ def restore(file: Path, as_json: bool) -> None:
     if done.migrated:
         lines.append(f"Migrated since: {', '.join(done.migrated)}.")
     lines.append("Start the services: what was being made goes on.")
-    facts = {
-        "file": str(file),
-        "rows": done.rows,
-        "left_out": done.left_out,
-        "made_at": done.made_at,
-        "migrated": done.migrated,
-    }
-    show(facts, as_json, lambda: click.echo("\n".join(lines)))
+    show(
+        {
+            "file": str(file),
+            "rows": done.rows,
+            "left_out": done.left_out,
+            "made_at": done.made_at,
+            "migrated": done.migrated,
+        },
+        as_json,
+        lambda: click.echo("\n".join(lines)),
+    )

@@ -133,9 +133,12 @@ def admin(email: str, remove: bool, as_json: bool) -> None:
     """Make somebody an administrator."""
     with _noted(Action.user_admin, email, is_admin=not remove):
         accounts.set_admin(email, is_admin=not remove)
-    now = "no administrator any more" if remove else "an administrator"
-    done = f"{email} is {now}; all its logins have ended."
-    say(done, as_json, {"email": email, "is_admin": not remove})
+    say(
+        f"{email} is {'no administrator any more' if remove else 'an administrator'}; "
+        "all its logins have ended.",
+        as_json,
+        {"email": email, "is_admin": not remove},
+    )
 
 
 @users.command()
@@ -146,9 +149,12 @@ def observer(email: str, remove: bool, as_json: bool) -> None:
     """Let somebody look at the operator's room, and change nothing there."""
     with _noted(Action.user_observer, email, is_observer=not remove):
         accounts.set_observer(email, is_observer=not remove)
-    now = "no observer any more" if remove else "an observer"
-    done = f"{email} is {now}; all its logins have ended."
-    say(done, as_json, {"email": email, "is_observer": not remove})
+    say(
+        f"{email} is {'no observer any more' if remove else 'an observer'}; "
+        "all its logins have ended.",
+        as_json,
+        {"email": email, "is_observer": not remove},
+    )
 
 
 @users.command()
@@ -182,8 +188,12 @@ def transfer(owner: str, new_owner: str, as_json: bool) -> None:
     mode (local@localhost).
     """
     made = transfer_.transfer(owner, new_owner, Actor.of_command_line())
-    names = f"Roadmaps of {made.owner.email} that are those of {made.new_owner.email} now"
-    say(f"{names}: {made.roadmaps}", as_json, made)
+    say(
+        f"Roadmaps of {made.owner.email} that are those of {made.new_owner.email} now: "
+        f"{made.roadmaps}",
+        as_json,
+        made,
+    )
 
 
 def _noted(action: Action, email: str, **details: bool) -> Any:

@@ -52,7 +52,7 @@ FROM_HEX = "from_hex"  # SQL function: SQLite has one of its own since 3.41 only
 database = peewee.DatabaseProxy()  # of this process; core/db.py opens it
 
 
-class _EndsItself:
+class _SafeRollback:
     """SQLite that ends a transaction by itself when the disk is full.
 
     Without this, the driver's error of the rollback would replace the first error.
@@ -63,11 +63,11 @@ class _EndsItself:
             super().rollback()  # type: ignore[misc]
 
 
-class _File(_EndsItself, peewee.SqliteDatabase):  # type: ignore[misc]
+class _File(_SafeRollback, peewee.SqliteDatabase):  # type: ignore[misc]
     pass
 
 
-class _PooledFile(_EndsItself, PooledSqliteDatabase):  # type: ignore[misc]
+class _PooledFile(_SafeRollback, PooledSqliteDatabase):  # type: ignore[misc]
     pass
 
 

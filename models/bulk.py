@@ -45,22 +45,20 @@ def insert_rows(
     """
     if not rows:
         return 0
-    same = common or {}
-    if any(row.keys() != rows[0].keys() for row in rows):
-        raise ValueError(f"not all rows of {table.__name__} have the same fields")
+    same, for_postgres = common or {}, is_postgres()
     fields, shared_fields = tuple(rows[0]), tuple(same)
     # A class is hashable, as the cache requires.
-    plan = _plan(table, fields, shared_fields, pass_over, is_postgres())  # type: ignore[arg-type]
-    own: Sequence[Mapping[str, Any]] = rows
-    if not (are_json and is_postgres()):
-        changes = dict(plan.own)
-        own = [
-            {
-                name: changes[name](value) if name in changes and value is not None else value
-                for name, value in row.items()
-            }
-            for row in rows
-        ]
+    plan = _plan(table, fields, shared_fields, pass_over, for_postgres)  # type: ignore[arg-type]
+    changes = () if are_json and for_postgres else plan.own
+    own = []
+    for row in rows:
+        if row.keys() != rows[0].keys():
+            raise ValueError(f"not all rows of {table.__name__} have the same fields")
+        changed = dict(row)
+        for name, change in changes:
+            if row[name] is not None:
+                changed[name] = change(row[name])
+        own.append(changed)
     shared = [None if same[name] is None else change(same[name]) for name, change in plan.shared]
     values = (*shared, *plan.defaults, _dumped(own))
     return int(database.execute_sql(plan.statement, values).rowcount)

@@ -8,18 +8,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cli.api_client import PATIENCE, ROADMAPS, Caller
+from cli.api_client import PATIENCE, ROADMAPS, ApiClient
 from cli.demo import make_roadmap, running_service
 from quality.measuring import FinishedRoadmap, Subject
-from roadmap.exchange.formats.json_ import (
-    PortableConcept,
-    WrittenQuiz,
-    WrittenResources,
-    WrittenTutorial,
-)
+from roadmap.exchange.formats.json_ import PortableConcept, PortableContents
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.generation.catalogue.generator import CatalogueGenerator
-from roadmap.generation.catalogue.loader import ENGLISH, broken_files, languages, tracks
+from roadmap.generation.catalogue.loader import ENGLISH, broken_files, tracks
 from roadmap.generation.context import ConceptBrief, DesignBrief
 from roadmap.plan.outline import ContentKind, Level, OutlineConcept, Quiz, Resources, Tutorial
 from roadmap.plan.schemas import RoadmapRequest
@@ -37,7 +32,7 @@ def of_catalogue(only: str | None = None) -> Iterator[FinishedRoadmap]:
     if only is not None and only not in tracks():
         raise NotMeasurable(f"There is no track {only!r}; there is: {', '.join(tracks())}.")
     for track in tracks().values():
-        for language in languages(track) if only in (None, track.id) else ():
+        for language in track.languages if only in (None, track.id) else ():
             request, catalogue = (
                 RoadmapRequest(goal=track.title, language=language),
                 CatalogueGenerator(),
@@ -53,7 +48,9 @@ def _written(
     brief = ConceptBrief(
         request, "", "", "", concept.key, concept.title, concept.description, concept.outcomes
     )
-    tutorial, resources, quiz = (catalogue.write(kind, brief) for kind in ContentKind)
+    tutorial = catalogue.write(ContentKind.tutorial, brief)
+    resources = catalogue.write(ContentKind.resources, brief)
+    quiz = catalogue.write(ContentKind.quiz, brief)
     assert isinstance(tutorial, Tutorial)
     assert isinstance(resources, Resources)
     assert isinstance(quiz, Quiz)
@@ -83,9 +80,9 @@ def of_service(goal: str, level: Level, language: str = ENGLISH) -> FinishedRoad
     """
     request = {"goal": goal, "level": level, "hours_per_week": 8, "language": language}
     with running_service() as url:
-        caller = Caller(url, None, PATIENCE)
-        roadmap = make_roadmap(caller, request)
-        exported = caller.content(f"{ROADMAPS}/{roadmap['id']}/export.json")
+        client = ApiClient(url, None, PATIENCE)
+        roadmap = make_roadmap(client, request)
+        exported = client.content(f"{ROADMAPS}/{roadmap['id']}/export.json")
     return _of_document(exported, roadmap["title"] or goal)
 
 
@@ -106,16 +103,14 @@ def _of_document(text: bytes, name: str) -> FinishedRoadmap:
 
 
 def _stored(concept: OutlineConcept, stored: PortableConcept | None, language: str) -> Subject:
-    tutorial, resources, quiz = (
-        stored.contents.of(kind) if stored is not None else None for kind in ContentKind
-    )
-    written = tutorial.body if isinstance(tutorial, WrittenTutorial) else None
+    contents = stored.contents if stored is not None else PortableContents()
+    written = contents.tutorial.body if contents.tutorial else None
     return Subject(
         key=concept.key,
         title=concept.title,
         language=language,
         tutorial_language=(written.language if written else None) or language,
         tutorial=written.markdown if written else None,
-        resources=resources.body.items if isinstance(resources, WrittenResources) else None,
-        quiz=quiz.body if isinstance(quiz, WrittenQuiz) else None,
+        resources=contents.resources.body.items if contents.resources else None,
+        quiz=contents.quiz.body if contents.quiz else None,
     )

@@ -16,7 +16,7 @@ if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder on
 os.environ.setdefault("SERVICE_TYPE", "all")
 
 from roadmap_cli import LEARNERS, OPERATORS, main  # noqa: E402
-from scripts.marked import Marked, row  # noqa: E402
+from scripts.marked import Marked, markdown  # noqa: E402
 
 
 def reference() -> str:
@@ -43,13 +43,10 @@ def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
         for each in command.get_params(context)
         if isinstance(each, click.Option)
     )
-    lines = [row(("option", "what it does")), row(("---", "---"))]
-    lines += [
-        row((f"`{record[0]}`", record[1]))
-        for record in records
-        if record and "--help" not in record[0]
+    rows = [
+        (f"`{record[0]}`", record[1]) for record in records if record and "--help" not in record[0]
     ]
-    options = "\n".join(lines)
+    options = markdown(("option", "what it does"), rows)
     yield f"{depth} `{context.command_path} {usage}`\n\n{_prose(command)}\n\n{options}"
 
 

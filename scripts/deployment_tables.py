@@ -15,8 +15,8 @@ from benchmarks.report import results_of
 from benchmarks.targets import FASTAPI, PREFORK, TARGETS
 from cli.costs import measured, prices
 from cli.costs.bill import DAYS, READS, Load
-from cli.costs.layouts import DeploymentLayout, Large, layouts_of
-from scripts.marked import Marked, row
+from cli.costs.layouts import DeploymentLayout, layouts_of
+from scripts.marked import Marked, markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 PLATFORM = "Railway"
@@ -26,6 +26,7 @@ COMPARISON = (
     "<!-- end of the comparison -->",
 )
 MONTHS = 12
+ASSUMED = f"each opened {READS} times, kept for {MONTHS} months"
 USUAL, LOADS = 10, (1, 10, 100, 1_000)  # roadmaps a day
 REPLACED = (FASTAPI, PREFORK, "Celery, acks late")  # peers of the replaced stack
 
@@ -44,9 +45,8 @@ def of_one_load() -> str:
         *(f"paid, {name}" for name in chosen.plans),
         *(f"used, Redis of {name}" for name in providers),
     )
-    lines = [row(head), row(("---",) * len(head))]
-    for each in _layouts(USUAL):
-        cells = (
+    rows = (
+        (
             each.name,
             f"{each.use.memory:,.0f} MB",
             f"{each.use.cores:.3f}",
@@ -55,35 +55,26 @@ def of_one_load() -> str:
             *(f"${each.paid[name]:,.2f}" for name in chosen.plans),
             *(f"${each.by_command[name]:,.2f}" if each.by_command else "" for name in providers),
         )
-        lines.append(row(cells))
-    return "\n".join(
-        [*lines, "", _rests_on(), "", f"{USUAL} roadmaps a day by a model, {_assumed()}."]
+        for each in _layouts(USUAL)
     )
+    load = f"{USUAL} roadmaps a day by a model, {ASSUMED}."
+    return f"{markdown(head, rows)}\n\n{_rests_on()}\n\n{load}"
 
 
 def of_loads() -> str:
     """Return the bills at several loads."""
-    lines = [
-        row(("roadmaps a day", *(f"{load:,}" for load in LOADS))),
-        row(("---",) * (1 + len(LOADS))),
-        *(
-            row((same[0].name, *(f"${each.bill.total:,.2f}" for each in same)))
-            for same in zip(*map(_layouts, LOADS), strict=True)
-        ),
-        "",
-        f"What is used in a month on {PLATFORM}, {_assumed()}. {_rests_on()}",
-    ]
-    return "\n".join(lines)
+    rows = (
+        (same[0].name, *(f"${each.bill.total:,.2f}" for each in same))
+        for same in zip(*map(_layouts, LOADS), strict=True)
+    )
+    bills = markdown(("roadmaps a day", *(f"{load:,}" for load in LOADS)), rows)
+    return f"{bills}\n\nWhat is used in a month on {PLATFORM}, {ASSUMED}. {_rests_on()}"
 
 
 def _layouts(a_day: float) -> list[DeploymentLayout]:
     asked, load, stacks = prices.load(), Load(a_day * DAYS, READS, MONTHS), measured.load().stacks
     platform = asked.platforms[PLATFORM]
-    return layouts_of(stacks, load, asked, platform, is_by_model=True, large=Large())
-
-
-def _assumed() -> str:
-    return f"each opened {READS} times, kept for {MONTHS} months"
+    return layouts_of(stacks, load, asked, platform, is_by_model=True)
 
 
 def _rests_on() -> str:
@@ -97,8 +88,7 @@ def _rests_on() -> str:
 def of_what_it_replaces() -> str:
     """Return each figure that can be compared with one of the replaced stack."""
     results = results_of(json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8")))
-    head = ("", "of", "this service", "FastAPI + Celery", "ratio")
-    lines = [row(head), row(("---",) * len(head))]
+    rows = []
     for target in TARGETS:
         found = target.found(results.samples)
         if target.peer in REPLACED and found is not None:
@@ -108,9 +98,10 @@ def of_what_it_replaces() -> str:
             )
             medians = (spread(list(each.values())).median for each in both)
             figures = map(number, (*medians, found.median))
-            lines.append(row((target.title, target.measure, *figures)))
+            rows.append((target.title, target.measure, *figures))
+    figures_of_both = markdown(("", "of", "this service", "FastAPI + Celery", "ratio"), rows)
     source = "[PERFORMANCE.md](PERFORMANCE.md#against-what-it-replaces) has all of it."
-    return "\n".join([*lines, "", f"Measured on {results.date}; {source}"])
+    return f"{figures_of_both}\n\nMeasured on {results.date}; {source}"
 
 
 MARKED = [

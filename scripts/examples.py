@@ -9,7 +9,6 @@ the script names operations that no step calls.
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -17,14 +16,11 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
-# The settings are read when the first of these is imported.
-os.environ |= {"SERVICE_TYPE": "all", "DATA_DIR": mkdtemp(prefix="roadmap-examples-")}
-os.environ |= {"DATABASE_URL": "", "REDIS_URL": ""}
-
+from roadmap.exchange.formats.registry import FORMATS
 from roadmap.generation.context import BUILT_IN
 from tests.browser.teacher import Teacher, teaching
 from tests.operating import post, put_aside
@@ -33,7 +29,6 @@ from tests.servers import Postgres, Redis, scratch_folder
 from tests.stack import MONITOR, Stack, answer_to, running, server_stack
 from tests.waiting import wait_until
 from web.openapi_file import EXAMPLES
-from web.routes import ENDPOINTS, operation_id
 
 Answer = Any
 Names = dict[str, str]
@@ -351,12 +346,12 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("read_receipt"),
     Step("read_trace"),
     # Exports and imports; a concept from an instance without a model is upgraded.
-    Step("export_picture"),
-    Step("export_markdown", shown=first_lines(12)),
-    Step("export_calendar", shown=first_lines(12)),
-    Step("export_archive"),
-    Step("export_cards"),
-    Step("export_json", keep={"document": ""}),
+    *(
+        Step(each.operation, shown=first_lines(12))
+        if each.media_type.startswith("text/")
+        else Step(each.operation, keep={"document": ""} if each.response else {})
+        for each in FORMATS.values()
+    ),
     Step("import_roadmap", first_concept),
     Step("import_roadmap", without_model, keep={"copy": "id"}),
     Step("read_roadmap", places={"roadmap_id": "$copy"}, keep={"copied": FIRST_CONCEPT}),
@@ -529,37 +524,39 @@ def steady(recorded: dict[str, Any], instead: Names, since: str = "") -> dict[st
     return {name: record for name, record in sorted(json.loads(text).items()) if record}
 
 
-def _short(value: Any, name: str = "") -> Any:
+def _short(value: Any, name: str = "", *, is_whole: bool = False) -> Any:
+    """Return a value without secrets; unless it `is_whole`, as requests are, the beginning."""
     if isinstance(value, dict):
         return {
-            key: _short(each, key) if key != "request" else _safe(each)
+            key: _short(each, key, is_whole=is_whole or key == "request")
             for key, each in value.items()
         }
     if isinstance(value, list):
         most = MOST_ITEMS if value and isinstance(value[0], dict) else 2 * MOST_ITEMS
-        return [_short(each, name) for each in value[:most]]
+        items = value if is_whole else value[:most]
+        return [_short(each, name, is_whole=is_whole) for each in items]
+    if name in BY_CHANCE and value is not None and not is_whole:
+        return BY_CHANCE[name]
+    if not isinstance(value, str):
+        return value
     # The text of a status is chosen by hand.
-    if isinstance(value, str) and len(value) > LONGEST and not name.isdigit():
+    if len(value) > LONGEST and not (is_whole or name.isdigit()):
         cut = value[:LONGEST]
         value = cut.rsplit("\n\n" if "\n\n" in cut else None, 1)[0] + " …"
-    return BY_CHANCE[name] if name in BY_CHANCE and value is not None else _safe(value, name)
+    hidden = SHOWN_OF_KEY.sub("rmk_0aB1cD2e", KEY.sub("rmk_0aB1cD2e-and-its-secret", value))
+    return SECRETS.get(name, hidden)
 
 
-def _safe(value: Any, name: str = "") -> Any:
-    if isinstance(value, dict):
-        return {key: _safe(each, key) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_safe(each) for each in value]
-    if isinstance(value, str):
-        value = SECRETS.get(
-            name, SHOWN_OF_KEY.sub("rmk_0aB1cD2e", KEY.sub("rmk_0aB1cD2e-and-its-secret", value))
-        )
-    return value
-
-
-def main(folder: Path, endpoints: dict[str, Any], file: Path) -> int:
+def main() -> int:
     """Record the story in a file, and return the exit code."""
     with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory(prefix="roadmap-examples-"))
+        os.environ |= {"SERVICE_TYPE": "all", "DATA_DIR": folder}
+        os.environ |= {"DATABASE_URL": "", "REDIS_URL": ""}
+        # The settings are read with the first import of the service.
+        from web.routes import ENDPOINTS, operation_id
+
+        endpoints = {operation_id(endpoint): endpoint for endpoint in ENDPOINTS}
         postgres = Postgres(stack.enter_context(scratch_folder()))
         broker = Redis(stack.enter_context(scratch_folder()))
         for server in (postgres, broker):
@@ -578,7 +575,7 @@ def main(folder: Path, endpoints: dict[str, Any], file: Path) -> int:
             "LEASE_SECONDS": "120",
             **teacher.environment(),
         }
-        service = server_stack(folder, postgres, broker, in_one=False, **environment)
+        service = server_stack(Path(folder), postgres, broker, in_one=False, **environment)
         service.headers = {"User-Agent": AGENT}  # the stack registers no account of its own
         stack.enter_context(running(service))
         begun = answer_to("POST", f"{service.url}/api/v1/auth/login", json=ADMIN)
@@ -599,15 +596,10 @@ def main(folder: Path, endpoints: dict[str, Any], file: Path) -> int:
         print(f"No step of scripts/examples.py calls {', '.join(missing)}.", file=sys.stderr)
         return 1
     recorded = steady(story.recorded, {receiver.url: HOOK, service.url: HERE}, since)
-    file.write_text(json.dumps(recorded, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    print(f"{file.name}: {file.stat().st_size // 1024} KiB")
+    EXAMPLES.write_text(json.dumps(recorded, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    print(f"{EXAMPLES.name}: {EXAMPLES.stat().st_size // 1024} KiB")
     return 0
 
 
 if __name__ == "__main__":
-    scratch = Path(os.environ["DATA_DIR"])
-    try:
-        by_operation = {operation_id(endpoint): endpoint for endpoint in ENDPOINTS}
-        sys.exit(main(scratch, by_operation, EXAMPLES))
-    finally:
-        shutil.rmtree(scratch)
+    sys.exit(main())

@@ -1,9 +1,11 @@
 """Parts of documents that are made from the code, between two marker comments."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+Row = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,12 @@ class Marked:
         return 0
 
 
-def row(cells: tuple[str, ...]) -> str:
+def row(cells: Row) -> str:
     """Return a row of a table in Markdown."""
     escaped = (cell.replace("|", "\\|") for cell in cells)
     return f"| {' | '.join(escaped)} |"
+
+
+def markdown(head: Row, rows: Iterable[Row], rule: Row = ()) -> str:
+    """Return a table; `rule` is the line below its head where numbers are in columns."""
+    return "\n".join(map(row, (head, rule or ("---",) * len(head), *rows)))

@@ -11,7 +11,7 @@ if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder on
     sys.path.insert(0, str(ROOT))
 
 from core.metric_definitions import METRICS  # noqa: E402
-from scripts.marked import Marked, row  # noqa: E402
+from scripts.marked import Marked, markdown  # noqa: E402
 
 
 def table() -> str:
@@ -25,8 +25,7 @@ def table() -> str:
         )
         for metric in METRICS.values()
     ]
-    head = [("Metric", "Type", "Labels", "What it is"), ("---", "---", "---", "---")]
-    return "\n".join(row(cells) for cells in (*head, *rows))
+    return markdown(("Metric", "Type", "Labels", "What it is"), rows)
 
 
 MARKED = Marked(

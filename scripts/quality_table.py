@@ -13,7 +13,7 @@ if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder on
 os.environ.setdefault("SERVICE_TYPE", "all")  # before the settings are read: without servers
 
 from quality.floor import FLOORS  # noqa: E402
-from scripts.marked import Marked, row  # noqa: E402
+from scripts.marked import Marked, markdown  # noqa: E402
 
 
 def table() -> str:
@@ -22,8 +22,8 @@ def table() -> str:
         (floor.name, _bound(floor.least), _bound(floor.most), floor.unit.strip())
         for floor in FLOORS
     ]
-    head = [("Measure", "At least", "At most", "Unit"), ("---", "---:", "---:", "---")]
-    return "\n".join(row(cells) for cells in (*head, *rows))
+    head, rule = ("Measure", "At least", "At most", "Unit"), ("---", "---:", "---:", "---")
+    return markdown(head, rows, rule)
 
 
 def _bound(value: float | None) -> str:

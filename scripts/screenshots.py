@@ -5,21 +5,16 @@ They show the real service.
 
 import os
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any, Literal, cast
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
-
-# The settings are read when the helpers of the tests are imported.
-os.environ |= {"SERVICE_TYPE": "all", "DATA_DIR": mkdtemp(prefix="roadmap-pictures-")}
-os.environ |= {"DATABASE_URL": "", "REDIS_URL": ""}
 
 from tests.browser.conftest import FLAGS, PATIENT
 from tests.browser.teacher import Teacher, teaching
@@ -38,38 +33,35 @@ LIMITED = {
 }
 # The duration of each step.
 SECONDS = {"analysis": 0.5, "outline": 1.2, "tutorial": 1.0, "resources": 0.4, "quiz": 0.6}
-Scheme = Literal["light", "dark"]
 BREAD = {"en": "Bake bread for eighty guests", "zh-Hans": "为八十位客人烤面包"}
 
 
-def main() -> int:
+def main() -> None:
     executable = os.environ.get("ROADMAP_TEST_CHROMIUM") or shutil.which("chromium")
-    folder = Path(os.environ["DATA_DIR"])
-    with sync_playwright() as playwright:
-        for name in ("catalogue", "again", "en", "zh-Hans", "operations", "room"):
-            (folder / name).mkdir()
+    FOLDER.mkdir(exist_ok=True)
+    with TemporaryDirectory(prefix="roadmap-pictures-") as scratch, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        FOLDER.mkdir(exist_ok=True)
-        with running(embedded_stack(folder / "catalogue")) as stack:
-            of_the_catalogue(browser, stack)
-        with running(embedded_stack(folder / "again")) as stack:
-            of_one_who_comes_back(browser, stack)
-        chinese = Teacher(3, 2, 3, language="zh-Hans")
-        for name, teacher, settings, take_pages in (
-            ("en", Teacher(3, 2, 3), PATIENT, of_a_model),
-            ("zh-Hans", chinese, PATIENT, of_a_model),
-            ("operations", Teacher(3, 2, 3), PATIENT, of_operations),
-            ("room", Hasty(3, 2, 3), LIMITED, of_the_room),
+        for name, take_pages in (
+            ("catalogue", of_the_catalogue),
+            ("again", of_one_who_comes_back),
         ):
-            with (
-                teaching(teacher),
-                running(
-                    embedded_stack(folder / name, **settings, **teacher.environment())
-                ) as stack,
-            ):
-                take_pages(browser, stack, teacher)
+            folder = Path(scratch, name)
+            folder.mkdir()
+            with running(embedded_stack(folder)) as stack:
+                take_pages(browser, stack)
+        for name, teacher, settings, take_taught in (
+            ("en", Teacher(3, 2, 3), PATIENT, of_a_model),
+            ("zh-Hans", Teacher(3, 2, 3, language="zh-Hans"), PATIENT, of_a_model),
+            ("operations", Teacher(3, 2, 3), PATIENT, of_operations),
+            ("admin", Hasty(3, 2, 3), LIMITED, of_the_admin_pages),
+        ):
+            folder = Path(scratch, name)
+            folder.mkdir()
+            with teaching(teacher):
+                service = embedded_stack(folder, **settings, **teacher.environment())
+                with running(service) as stack:
+                    take_taught(browser, stack, teacher)
         browser.close()
-    return 0
 
 
 @dataclass
@@ -93,7 +85,7 @@ class Hasty(Teacher):
             super().answer(handler)
 
 
-def of_the_room(browser: Browser, stack: Stack, teacher: Teacher) -> None:
+def of_the_admin_pages(browser: Browser, stack: Stack, teacher: Teacher) -> None:
     """Take the admin pages: roadmaps in every state, and a timeline."""
     made = stack.create(BREAD["en"])
     stack.finished(made)
@@ -111,10 +103,9 @@ def of_the_room(browser: Browser, stack: Stack, teacher: Teacher) -> None:
         return {item["status"] for item in stack.get("/api/v1/roadmaps").json()["items"]} == wanted
 
     wait_until(are_there, timeout=60, reason="a roadmap in each state")
-    with opened(browser, stack, "/admin/roadmaps", WIDE) as page:
-        take(page, "admin-roadmaps")
-    with opened(browser, stack, made.replace("/api/v1", "/admin"), (1280, 1000)) as page:
-        take(page, "admin-timeline")
+    take_page(browser, stack, "admin-roadmaps", "/admin/roadmaps", WIDE)
+    timeline = made.replace("/api/v1", "/admin")
+    take_page(browser, stack, "admin-timeline", timeline, (1280, 1000))
 
 
 def of_the_catalogue(browser: Browser, stack: Stack) -> None:
@@ -130,15 +121,11 @@ def of_the_catalogue(browser: Browser, stack: Stack) -> None:
     for concept, status in zip(concepts, statuses, strict=False):
         stack.request("PUT", f"/api/v1{concept}/progress", json={"progress": status})
     lesson = concepts[6]
-    for name, path, size, scheme, language in (
-        ("roadmap", roadmap, WIDE, "light", "en"),
-        ("roadmap-dark", roadmap, WIDE, "dark", "en"),
-        ("roadmap-phone", roadmap, PHONE, "light", "en"),
-        ("concept", lesson, MIDDLE, "light", "en"),
-        ("docs", "/docs/roadmaps", WIDE, "light", "en"),
-    ):
-        with opened(browser, stack, path, size, scheme=scheme, language=language) as page:
-            take(page, name)
+    take_page(browser, stack, "roadmap", roadmap, WIDE)
+    take_page(browser, stack, "roadmap-dark", roadmap, WIDE, scheme="dark")
+    take_page(browser, stack, "roadmap-phone", roadmap, PHONE)
+    take_page(browser, stack, "concept", lesson, MIDDLE)
+    take_page(browser, stack, "docs", "/docs/roadmaps", WIDE)
     with opened(browser, stack, lesson, MIDDLE) as page:
         for number in range(page.locator(".question").count()):
             page.locator(".question").nth(number).locator("input").first.check()
@@ -184,12 +171,8 @@ def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
     for link in ({"purpose": "reading", "expires_in_days": 30}, {"purpose": "calendar"}):
         stack.request("POST", f"{made}/links", json=link)
     newest = stack.get(made).json()["revision"]
-    for name, path, size in (
-        ("home", "/", WIDE),
-        ("diff", f"{page_path}/revisions/{newest}?before=1", TALL),
-    ):
-        with opened(browser, stack, path, size) as page:
-            take(page, name)
+    take_page(browser, stack, "home", "/", WIDE)
+    take_page(browser, stack, "diff", f"{page_path}/revisions/{newest}?before=1", TALL)
     with opened(browser, stack, f"{page_path}/sharing", MIDDLE) as page:
         page.get_by_role("button", name="Make a link", exact=True).click()
         page.wait_for_selector("input[readonly]")
@@ -222,23 +205,18 @@ def of_a_model(browser: Browser, stack: Stack, teacher: Teacher) -> None:
         path = page.url.removeprefix(stack.url)
     if suffix:
         concept = concepts_of(stack, path)[1]["id"]
-        with opened(browser, stack, path, WIDE, language="zh-CN") as page:
-            take(page, "roadmap-zh")
-        with opened(browser, stack, f"{path}/concepts/{concept}", MIDDLE, language="zh-CN") as page:
-            take(page, "concept-zh")
+        lesson = f"{path}/concepts/{concept}"
+        take_page(browser, stack, "roadmap-zh", path, WIDE, language="zh-CN")
+        take_page(browser, stack, "concept-zh", lesson, MIDDLE, language="zh-CN")
 
 
 def of_operations(browser: Browser, stack: Stack, teacher: Teacher) -> None:
     """Take the admin pages of a busy day."""
     remember_a_day(stack)
     make_busy(stack, teacher)
-    for name, path, size, scheme in (
-        ("admin", "/admin", TALL, "light"),
-        ("admin-dark", "/admin", TALL, "dark"),
-        ("admin-queue", "/admin/queues/content?state=dead", WIDE, "light"),
-    ):
-        with opened(browser, stack, path, size, scheme=scheme) as page:
-            take(page, name)
+    take_page(browser, stack, "admin", "/admin", TALL)
+    take_page(browser, stack, "admin-dark", "/admin", TALL, scheme="dark")
+    take_page(browser, stack, "admin-queue", "/admin/queues/content?state=dead", WIDE)
 
 
 def concepts_of(stack: Stack, page: str) -> list[dict[str, Any]]:
@@ -255,13 +233,12 @@ def opened(
     path: str,
     size: tuple[int, int],
     *,
-    scheme: str = "light",
+    scheme: Literal["light", "dark"] = "light",
     language: str = "en",
 ) -> Iterator[Page]:
-    width, height = size
     context = browser.new_context(
-        viewport={"width": width, "height": height},
-        color_scheme=cast(Scheme, scheme),
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=scheme,
         locale=language,
         reduced_motion="reduce",
     )
@@ -271,6 +248,14 @@ def opened(
     context.close()
 
 
+def take_page(
+    browser: Browser, stack: Stack, name: str, path: str, size: tuple[int, int], **options: Any
+) -> None:
+    """Take a page as it is when it is opened."""
+    with opened(browser, stack, path, size, **options) as page:
+        take(page, name)
+
+
 def take(page: Page, name: str) -> None:
     page.evaluate("document.activeElement.blur()")
     page.screenshot(path=FOLDER / f"{name}.png")
@@ -278,7 +263,4 @@ def take(page: Page, name: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    finally:
-        shutil.rmtree(os.environ["DATA_DIR"])
+    main()

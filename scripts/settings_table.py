@@ -13,17 +13,17 @@ if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder on
     sys.path.insert(0, str(ROOT))
 
 from core.settings import Settings  # noqa: E402
-from scripts.marked import Marked, row  # noqa: E402
+from scripts.marked import Marked, markdown  # noqa: E402
 
 
 def table() -> str:
     """Return a row for each variable, in the model's order."""
-    lines = [row(("Variable", "Default", "What it does")), row(("---", "---", "---"))]
+    rows = []
     for name, field in Settings.model_fields.items():
         value = field.default.value if isinstance(field.default, StrEnum) else field.default
         default = "" if value is None or value in ("", ()) else f"`{value}`"
-        lines.append(row((f"`{name.upper()}`", default, field.description or "")))
-    return "\n".join(lines)
+        rows.append((f"`{name.upper()}`", default, field.description or ""))
+    return markdown(("Variable", "Default", "What it does"), rows)
 
 
 MARKED = Marked(

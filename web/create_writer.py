@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from core.background_refresh import BackgroundRefresh
 from core.db import settings
 from core.group_commit import GroupCommit
-from core.tracing import entered
 from roadmap.accounts.idempotency_store import StoredAnswer
 from roadmap.lifecycle.create import NewRoadmap, count_queued, create_many, too_long_a_queue
 from roadmap.operations.execution_log import record
 from roadmap.plan.jobs import Job
-from web.job_sender import sender
+from tasks.dispatcher import sender
 
 
 class Backlog:
@@ -26,13 +25,13 @@ class Backlog:
 
 def _commit(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
     results = create_many(batch)
-    steps = []
+    jobs = []
     for result in results:
         if isinstance(result, Job):
-            steps.append(result)
-            with entered(result.trace):  # before a worker can log anything about it
-                record("api", "accept", "Accepted the goal", roadmap_id=result.id)
-    sender.submit(steps)
+            jobs.append(result)
+            # Before a worker can log anything about it
+            record("api", "accept", "Accepted the goal", roadmap_id=result.id, trace=result.trace)
+    sender.submit(jobs)
     return results
 
 
@@ -50,14 +49,3 @@ async def accept(new: NewRoadmap) -> StoredAnswer | None:
         raise too_long_a_queue(backlog.waiting)
     result = await accepted.submit(new)
     return result if isinstance(result, StoredAnswer) else None
-
-
-def start() -> None:
-    for part in (sender, accepted, backlog.refresher):
-        part.start()
-
-
-def stop() -> None:
-    """Answer and send everything that was accepted."""
-    for part in (backlog.refresher, accepted, sender):
-        part.stop()

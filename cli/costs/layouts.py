@@ -15,16 +15,9 @@ from cli.costs.prices import Platform, Prices
 CATALOGUE, MODEL = "three services", "three services, model"
 ONE, BEFORE = "one instance", "FastAPI + Celery, prefork"
 SERVERS = ("postgres", "redis")
+LARGE = (8 * MB_OF_A_GB, 2)  # MB and cores of an instance that is paid in any case
 COMMANDS = ("commands_per_roadmap", "commands_inside_scripts_per_roadmap")
 WRITER, WRITER_BEFORE, TOGETHER = "huey_content", "worker content", "all"  # parts
-
-
-@dataclass(frozen=True, slots=True)
-class Large:
-    """Size of an instance that is paid in any case: MB and cores."""
-
-    memory: float = 8 * MB_OF_A_GB
-    cores: float = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +42,15 @@ def layouts_of(
     platform: Platform,
     *,
     is_by_model: bool,
-    large: Large,
+    large: tuple[float, float] = LARGE,
 ) -> list[DeploymentLayout]:
     catalogue, writes = stacks[CATALOGUE], stacks[MODEL if is_by_model else CATALOGUE]
+    memory, cores = large
     uses = {
         "three services": use_of(writes, load),
         "one instance": use_of(in_one(stacks[ONE], catalogue, writes), load),
         "FastAPI + Celery + Flower": use_of(at_work(stacks[BEFORE], catalogue, writes), load),
-        f"a large instance: {large.memory / MB_OF_A_GB:g} GB, {large.cores:g} vCPU": reserved(
-            large.memory, large.cores
-        ),
+        f"a large instance: {memory / MB_OF_A_GB:g} GB, {cores:g} vCPU": reserved(memory, cores),
     }
     layouts = []
     for name, use in uses.items():
@@ -74,20 +66,20 @@ def in_one(together: StackUsage, catalogue: StackUsage, writes: StackUsage) -> S
 
     It was measured with the catalogue's.
     """
-    ours = [name for name in writes.parts if name not in SERVERS]
-    more = _plus(
-        together.parts[TOGETHER],
-        *(_difference(writes.parts[name], catalogue.parts[name]) for name in ours),
-    )
-    servers = {
-        name: _plus(together.parts[name], _difference(writes.parts[name], catalogue.parts[name]))
-        for name in SERVERS
+    added = {  # MB, and CPU seconds a roadmap
+        name: (
+            part.memory_busy - catalogue.parts[name].memory_busy,
+            part.cpu_per_roadmap - catalogue.parts[name].cpu_per_roadmap,
+        )
+        for name, part in writes.parts.items()
     }
+    parts = {name: _plus(together.parts[name], added.pop(name)) for name in SERVERS}
+    parts[TOGETHER] = _plus(together.parts[TOGETHER], *added.values())
     commands = {
         name: getattr(together, name) + getattr(writes, name) - getattr(catalogue, name)
         for name in COMMANDS
     }
-    return _writing(together, {TOGETHER: more, **servers}, writes).model_copy(update=commands)
+    return _writing(together, parts, writes).model_copy(update=commands)
 
 
 def at_work(before: StackUsage, catalogue: StackUsage, writes: StackUsage) -> StackUsage:
@@ -107,11 +99,6 @@ def _writing(stack: StackUsage, parts: Mapping[str, PartUsage], writes: StackUsa
         for name in ("stored_per_roadmap", "sent_per_roadmap", "sent_per_request")
     }
     return stack.model_copy(update={"parts": {**stack.parts, **parts}, **same})
-
-
-def _difference(more: PartUsage, less: PartUsage) -> tuple[float, float]:
-    """Return the difference in MB and in CPU seconds a roadmap."""
-    return more.memory_busy - less.memory_busy, more.cpu_per_roadmap - less.cpu_per_roadmap
 
 
 def _plus(part: PartUsage, *more: tuple[float, float]) -> PartUsage:

@@ -73,10 +73,11 @@ class KeyList(BaseModel):
 
 def scopes_of(holder: Account | Login) -> frozenset[Scope]:
     """Return all scopes that an account has."""
-    without = set() if holder.is_admin else {Scope.admin}
-    if not (holder.is_admin or holder.is_observer):
-        without.add(Scope.observe)
-    return frozenset(Scope) - without
+    without = {
+        Scope.admin: not holder.is_admin,
+        Scope.observe: not (holder.is_admin or holder.is_observer),
+    }
+    return frozenset(scope for scope in Scope if not without.get(scope))
 
 
 def create(account_id: UUID, request: KeyRequest) -> NewKey:

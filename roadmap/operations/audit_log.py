@@ -38,7 +38,6 @@ LONGEST = 200  # characters of a text among the details, and of a target
 MOST_DETAILS = 20
 
 Detail = str | int | bool | None
-Details = Mapping[str, Detail]
 
 
 class AuditOutcome(StrEnum):
@@ -131,7 +130,7 @@ class AuditLog(BaseModel):
 
 @contextmanager
 def audited(
-    actor: Actor, action: Action, target: str, details: Details | None = None
+    actor: Actor, action: Action, target: str, details: Mapping[str, Detail] | None = None
 ) -> Iterator[AuditedAction]:
     """Run the block as an act of this actor, which is logged before and after.
 
@@ -186,7 +185,7 @@ class EntryIfPossible(ExitStack):
         with suppress(Unavailable, peewee.DatabaseError):
             self.enter_context(self._entry)
             self.is_written = True
-        return super().__enter__()
+        return self
 
 
 def records(
@@ -196,13 +195,8 @@ def records(
 
     `before` is the id at which the previous one ended.
     """
-    query = AuditRecord.select()
-    if before is not None:
-        query = query.where(AuditRecord.id < before)
-    if action:
-        query = query.where(AuditRecord.action == action)
-    if outcome is not None:
-        query = query.where(AuditRecord.outcome == outcome)
+    filters = {"id__lt": before, "action": action, "outcome": outcome}
+    query = AuditRecord.filter(**{name: value for name, value in filters.items() if value})
     with session():
         rows = list(query.order_by(AuditRecord.id.desc()).limit(limit + 1))
     items = [AuditEntry(**{**row.__data__, "details": row.details or {}}) for row in rows[:limit]]
@@ -220,16 +214,17 @@ def _end(row: dict[str, Any], ended: dict[str, Any]) -> None:
 
     When that fails, the act counts, and its outcome stays unknown.
     """
-    id_, outcome = row["id"], ended["outcome"]
     try:
         with transaction():
-            if not AuditRecord.update(ended).where(AuditRecord.id == id_).execute():
+            if not AuditRecord.update(ended).where(AuditRecord.id == row["id"]).execute():
                 AuditRecord.insert({**row, **ended}).execute()
     except Unavailable as away:
-        logger.warning("the audit log does not know that %s is %s: %s", id_, outcome, away)
+        logger.warning(
+            "the audit log does not know that %s is %s: %s", row["id"], ended["outcome"], away
+        )
 
 
-def _bounded(details: Details) -> dict[str, Detail]:
+def _bounded(details: Mapping[str, Detail]) -> dict[str, Detail]:
     return {
         name: _short(value) if isinstance(value, str) else value
         for name, value in list(details.items())[:MOST_DETAILS]

@@ -11,10 +11,6 @@ from core.db import settings
 from core.ids import EPOCH, first_id
 
 
-def made_at(id_: UUID) -> datetime:
-    return EPOCH + timedelta(milliseconds=id_.int >> 80)
-
-
 def month_of(moment: datetime) -> datetime:
     """Return the first moment of a month."""
     return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)

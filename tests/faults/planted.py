@@ -165,9 +165,9 @@ PROCESSES = (
 WORK = (
     Fault(
         name="sent-before-the-commit",
-        file="web/job_sender.py",
-        old="    database.after_commit(partial(sender.submit, steps))",
-        new="    sender.submit(steps)",
+        file="tasks/dispatcher.py",
+        old="    database.after_commit(partial(sender.submit, jobs))",
+        new="    sender.submit(jobs)",
         lost="A worker looks for what is not there yet, and the work waits for rescue.",
         found_by=(
             "tests/unit/web/test_idempotency.py::TestEverythingElse::test_the_work_of_a_decision_is_sent_once_it_is_committed",
@@ -193,8 +193,8 @@ WORK = (
     ),
     Fault(
         name="tries-without-end",
-        file="roadmap/lifecycle/content_job.py",
-        old="    if fault.lasting or content.attempts >= settings.max_attempts:",
+        file="roadmap/lifecycle/attempts.py",
+        old="    if fault.lasting or row.attempts >= settings.max_attempts:",
         new="    if fault.lasting:",
         lost="A part that a model cannot write is tried for ever, and its roadmap never ends.",
         found_by=("tests/unit/roadmap/lifecycle/test_jobs.py::TestFaults",),
@@ -341,7 +341,7 @@ ANSWERS = (
     ),
     Fault(
         name="number-too-large-for-the-database",
-        file="web/call.py",
+        file="web/endpoint.py",
         old='"number": (r"[1-9][0-9]{0,5}"',
         new='"number": (r"[1-9][0-9]*"',
         lost="An address with a long number is answered with an error of the server.",
@@ -398,7 +398,7 @@ DOMAIN = (
     Fault(
         name="doctor-always-content",
         file="cli/doctor.py",
-        old="raise click.exceptions.Exit(Exit.failed if any(check.state is State.failed for check in checks) else Exit.ok)",
+        old="raise click.exceptions.Exit(Exit.failed if counts[State.failed] else Exit.ok)",
         new="raise click.exceptions.Exit(Exit.ok)",
         lost="A deployment that asks the doctor goes on although the database is not there.",
         found_by=(

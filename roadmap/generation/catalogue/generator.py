@@ -3,7 +3,9 @@
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Self, assert_never
+from functools import lru_cache
+from pkgutil import resolve_name
+from typing import Any, Self
 
 from core.errors import FieldError, Invalid, Unavailable
 from roadmap.generation.catalogue import loader as files
@@ -21,6 +23,7 @@ from roadmap.generation.preferences import learning_preferences
 from roadmap.generation.usage import UsageMeter
 from roadmap.plan.language_detection import script_of
 from roadmap.plan.outline import (
+    CONTENT_KINDS,
     Analysis,
     ContentKind,
     Contents,
@@ -69,11 +72,10 @@ class CatalogueGenerator:
                 "With OPENAI_API_KEY set, any goal works"
             )
             raise Invalid("No built-in track fits this goal.", fields=(FieldError("/goal", rule),))
-        written_in = files.languages(track)
-        if language_of(request.language) in written_in:
+        if language_of(request.language) in track.languages:
             return request
         if request.names_language:
-            there = " and ".join(f"{files.LANGUAGES[tag]} ({tag})" for tag in written_in)
+            there = " and ".join(f"{files.LANGUAGES[tag]} ({tag})" for tag in track.languages)
             rule = (
                 f"the built-in track '{track.title}' is written in {there}. "
                 "With OPENAI_API_KEY set, any language works"
@@ -82,7 +84,7 @@ class CatalogueGenerator:
                 "The built-in catalogue has no texts in this language.",
                 fields=(FieldError("/language", rule),),
             )
-        is_near = script_of(request.language) == "Hant" and files.CHINESE in written_in
+        is_near = script_of(request.language) == "Hant" and files.CHINESE in track.languages
         return request.in_language(files.CHINESE if is_near else files.ENGLISH)
 
     def check_feedback(self, pointer: str) -> None:
@@ -127,19 +129,21 @@ class CatalogueGenerator:
             )
         written_in = language_of(brief.request.language) or files.ENGLISH
         concept = _loaded(_in(tracks()[track_id], written_in), concept_id)
-        if kind is ContentKind.tutorial:
-            language = concept.tutorial_language
-            return Tutorial(
-                markdown=concept.tutorial, language=None if language == written_in else language
-            )
-        if kind is ContentKind.resources:
-            return _resources(concept, brief)
-        if kind is ContentKind.quiz:
-            return Quiz(questions=tuple(concept.questions))
-        assert_never(kind)
+        content: Contents = resolve_name(CONTENT_KINDS[kind].catalogue)(concept, brief)
+        return content
 
 
-def _resources(concept: CatalogueConcept, brief: ConceptBrief) -> Resources:
+def tutorial_of(concept: CatalogueConcept, brief: ConceptBrief) -> Tutorial:
+    language, usual = concept.tutorial_language, language_of(brief.request.language)
+    is_other = language != (usual or files.ENGLISH)
+    return Tutorial(markdown=concept.tutorial, language=language if is_other else None)
+
+
+def quiz_of(concept: CatalogueConcept, brief: ConceptBrief) -> Quiz:
+    return Quiz(questions=tuple(concept.questions))
+
+
+def resources_of(concept: CatalogueConcept, brief: ConceptBrief) -> Resources:
     """Return resources, with spares for dead ones unless none is left, sorted by preferences.
 
     Liked types come first and disliked ones last; then those for the level of the request.
@@ -155,8 +159,12 @@ def _resources(concept: CatalogueConcept, brief: ConceptBrief) -> Resources:
     return Resources(items=tuple(sorted(left or concept.resources, key=place)))
 
 
+@lru_cache(maxsize=256)
 def find_track(goal: str) -> Track | None:
-    """Return the track that fits a goal best, or None. Raises Unavailable."""
+    """Return the track that fits a goal best, or None. Raises Unavailable.
+
+    A goal is matched when it is accepted, and again twice while it is planned.
+    """
     try:
         meant = files.lexicon().read(goal)
     except BrokenFile as broken:
@@ -179,7 +187,7 @@ def _track(request: RoadmapRequest) -> Track:
 
 def _in(track: Track, language: str) -> Track:
     """Return a track in a language. Raises GeneratorFault."""
-    if language not in files.languages(track):
+    if language not in track.languages:
         raise GeneratorFault(
             f"The built-in track '{track.title}' is not written in {files.LANGUAGES[language]}.",
             lasting=True,

@@ -179,15 +179,11 @@ class ModelClient:
         future = asyncio.run_coroutine_threadsafe(
             self._ask(messages, shape, tracing.outgoing()), self._loop
         )
-
-        def stop() -> None:
-            future.cancel()
-
         try:
-            call.on_stop(stop)
+            call.on_stop(future.cancel)
             return future.result(self._timeout + MARGIN)
         finally:
-            stop()
+            future.cancel()
 
     async def _ask(
         self, messages: Sequence[Message], shape: type[BaseModel], headers: Mapping[str, str]
@@ -298,8 +294,9 @@ class ModelClient:
 
     def _fault(self, refusal: Refusal) -> GeneratorFault:
         status, out_of_quota = refusal.status, "insufficient_quota" in refusal.names
-        hint = HINTS.get("insufficient_quota" if out_of_quota else status)
-        reason = hint or self._shown(refusal.message)
+        reason = HINTS.get("insufficient_quota" if out_of_quota else status) or self._shown(
+            refusal.message
+        )
         if refusal.unlimited:
             reason += f". {NEEDS_LIMIT}"
         elif ABOUT_LIMIT.search(refusal.words):

@@ -85,9 +85,8 @@ def test_a_refusal_names_options_and_fields_as_a_person_does() -> None:
         "The search is too long.",
         fields=(FieldError("?text", "has 600 characters"), FieldError("/name", "is empty")),
     )
-    assert (
-        failure(error).message == "The search is too long (text has 600 characters; name is empty)."
-    )
+    message = failure(error, settings).message
+    assert message == "The search is too long (text has 600 characters; name is empty)."
 
 
 @pytest.mark.usefixtures("schema")

@@ -19,7 +19,6 @@ from cli.costs.layouts import (
     ONE,
     SERVERS,
     DeploymentLayout,
-    Large,
     at_work,
     in_one,
     layouts_of,
@@ -126,7 +125,6 @@ def layouts(roadmaps: float = 300, *, is_by_model: bool = True) -> list[Deployme
         asked,
         asked.platforms["Railway"],
         is_by_model=is_by_model,
-        large=Large(),
     )
 
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from cli import output
 from cli.config import variables
 from cli.output import failure, table
+from core.db import settings
 from core.errors import FieldError, Invalid
 
 ID = "01a215d3-8dbc-7a60-a3d3-16166013a514"
@@ -60,9 +61,9 @@ class TestTable:
 def test_what_is_wrong_is_said_once() -> None:
     rule = "must have at most 200 characters, and has 300"
     error = Invalid(f"A search {rule}.", fields=(FieldError("?search", rule),))
-    assert failure(error).message == f"A search {rule}."
+    assert failure(error, settings).message == f"A search {rule}."
     other = Invalid("It does not fit.", fields=(FieldError("/goal", "is too long"),))
-    assert failure(other).message == "It does not fit (goal is too long)."
+    assert failure(other, settings).message == "It does not fit (goal is too long)."
 
 
 @pytest.mark.parametrize("given", ["postgresql://postgres@db/roadmap", "redis://db:6379/0"])

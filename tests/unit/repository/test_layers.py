@@ -34,12 +34,12 @@ BESIDE = {
 # modules that other packages import; tests and benchmarks import any.
 PUBLIC = {
     "plan": """
-        concept_marks diff diff_tree edits event_types format_version jobs
+        concept_marks diff edits event_types format_version jobs
         language_detection markdown_sanitizer outline schemas statuses validation views
         word_diff
     """,
     "operations": """
-        audit_log backup execution_log log_retention log_search metrics_store readiness
+        audit_log backup execution_log log_retention log_search metrics_store
         task_stats
     """,
     "generation": """
@@ -48,7 +48,7 @@ PUBLIC = {
     """,
     "accounts": """
         access accounts api_keys idempotency_store identity invitations locks principals
-        sessions
+        schemas sessions
     """,
     "budget": "budget cost_report",
     "learning": """
@@ -58,14 +58,14 @@ PUBLIC = {
     "lifecycle": """
         account_deletion activate_plan admin_queries build_status commands completion
         content_job content_versions create events leases link_checker link_status
-        own_roadmaps plan_job plan_rows plan_sync queries rescue revisions
-        schedule_settings timeline.intervals timeline.spans timeline.timeline transfer
+        own_roadmaps plan_job plan_rows queries rescue revisions
+        schedule_settings timeline.spans timeline.timeline transfer
         trash
     """,
     "exchange": """
-        account_export formats.anki formats.ics formats.json_ formats.markdown
-        formats.zip_ import_validation importer map.drawing map.shapes map.style
-        map.text_width share_links shared_view
+        account_export formats.json_ formats.markdown formats.registry formats.source
+        import_validation importer map.drawing map.style map.text_width share_links
+        shared_view
     """,
     "webhooks": "sender subscriptions",
 }

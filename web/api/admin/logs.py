@@ -11,7 +11,7 @@ from core.errors import RateLimited, Unauthenticated
 from roadmap.operations import log_search
 from roadmap.operations.audit_log import Action, audited
 from web.audit_actor import actor_of
-from web.authentication import run_for_caller
+from web.authentication import run_for_principal
 from web.call import Call
 from web.http.pagination import paged
 from web.http.responses import Reply
@@ -60,7 +60,7 @@ async def export_logs(call: Call) -> Response:
         )
     _Export.running += 1
     try:
-        first, pages = await run_for_caller(call.caller, begin)
+        first, pages = await run_for_principal(call.caller, begin)
     except BaseException:
         _Export.running -= 1
         raise
@@ -88,4 +88,4 @@ async def _send(call: Call, page: bytes, pages: Iterator[bytes]) -> AsyncIterato
     while page:
         revocations.check_still(call.caller)
         yield page
-        page = await run_for_caller(call.caller, next, pages, b"")
+        page = await run_for_principal(call.caller, next, pages, b"")

@@ -9,7 +9,7 @@ from core import clock
 from core.i18n import gettext_noop
 from core.settings import CONSUMERS
 from roadmap.operations.audit_log import Action, AuditOutcome
-from roadmap.operations.task_stats import DepthPoint
+from roadmap.operations.task_stats import Waited
 from tasks.message_browser import MessageState
 from web.pages.admin.charts import ChartBucket, ChartLabels
 
@@ -142,7 +142,7 @@ class Formatters:
 
         return ChartLabels(title, summary, _("Nothing was run."), of_step)
 
-    def waiting(self, depths: Sequence[DepthPoint]) -> str:
+    def waiting(self, depths: Sequence[Waited]) -> str:
         """Return the label of a line of queue depths."""
         most = max((depth.ready for depth in depths if depth.ready is not None), default=None)
         if most is None:

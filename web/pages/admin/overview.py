@@ -51,11 +51,11 @@ def overview_page(call: Call) -> Response:
         broker = None
     live: dict[str, Any] = {"broker": broker, "ledger": ledger(), "is_live": query.live != "off"}
     if is_part(call.request):
-        return admin_page(call, "operator/overview_live.html", **live)
+        return admin_page(call, "admin/overview_live.html", **live)
     words = texts_of(call.request)
     return admin_page(
         call,
-        "operator/overview.html",
+        "admin/overview.html",
         message=success_message(words, query.did, query.queue, query.count),
         switch=address(
             "/admin",
@@ -70,7 +70,7 @@ def overview_page(call: Call) -> Response:
 def statistics_part(call: Call) -> Response:
     """Return the part of the page that changes more slowly."""
     return admin_page(
-        call, "operator/measures.html", is_live=call.query.live != "off", **_statistics(call)
+        call, "admin/measures.html", is_live=call.query.live != "off", **_statistics(call)
     )
 
 

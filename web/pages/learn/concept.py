@@ -17,12 +17,10 @@ from roadmap.learning.progress import Attempt, AttemptRequest, NotesRequest
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE
 from roadmap.plan.concept_marks import mark_of
-from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import MOST_QUESTIONS, ProgressRequest, RegenerateRequest
 from roadmap.plan.statuses import OPEN, ConceptProgress, RoadmapStatus
 from roadmap.plan.views import ConceptDetail
 from web.call import Call
-from web.commands import apply_command
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, is_part, see_other
@@ -30,6 +28,7 @@ from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
 from web.pages.preferences import texts_of
 from web.pages.templates import page
+from web.roadmap_commands import apply_command
 
 EMPTY = gettext_noop("Answer at least one question.")
 THE_SAME = gettext_noop(
@@ -55,7 +54,7 @@ class ConceptQuery(AnyQuery):
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class CoursePosition:
     """A course, and the place of this concept in it."""
 
     course: Course
@@ -92,11 +91,10 @@ def concept_page(
         concept=concept,
         way=way,
         needs=[step for step in walked.steps if step.id in concept.prerequisites],
-        tutorial=tutorial_html(tutorial.markdown, words) if tutorial else None,
+        prose=tutorial_html(tutorial.markdown, words) if tutorial else None,
         mark=mark_of(concept),
         statuses=list(ConceptProgress),
         open=OPEN,
-        kinds=list(ContentKind),
         shown=_shown_attempt(call, concept),
         attempts=progress.list_attempts(*place, limit=1).items,
         chosen=chosen or [],
@@ -185,7 +183,7 @@ def upgrade(call: Call) -> Response:
     return see_other(_path(call))
 
 
-def _way(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Way:
+def _way(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> CoursePosition:
     """Return the place of a concept in its course. Raises NotFound."""
     walked = course(owner_id, roadmap_id)
     steps = walked.steps
@@ -193,7 +191,7 @@ def _way(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Way:
     if at is None:
         raise NotFound("There is no such concept in this roadmap: it was taken out at this moment.")
     following = steps[at + 1] if at + 1 < len(steps) else None
-    return Way(walked, steps[at], steps[at - 1] if at else None, following)
+    return CoursePosition(walked, steps[at], steps[at - 1] if at else None, following)
 
 
 def _shown_attempt(call: Call, concept: ConceptDetail) -> Attempt | None:
