@@ -60,12 +60,16 @@ HOMES = ("homepage", "home", "repository", "source", "source code", "github", "c
 HEAD = """\
 # Licences
 
-What production installs beside this code (which is [MIT](../LICENSE)): every package of `requirements.lock`, written by
-`make licences`. The licence is the package's own statement; tests hold this page to what is installed, and every licence to
+What production installs beside this code (which is [MIT](../LICENSE)): every package of \
+`requirements.lock`, written by
+`make licences`. The licence is the package's own statement; tests hold this page to what is \
+installed, and every licence to
 the list in `scripts/licences.py`.
 
-The wheels of psycopg2-binary carry libpq (PostgreSQL licence), OpenSSL (Apache-2.0) and the libraries that these need.
-psycopg2 and frozendict (which genanki needs) are LGPL: they are used unchanged, and whoever runs the service can put other
+The wheels of psycopg2-binary carry libpq (PostgreSQL licence), OpenSSL (Apache-2.0) and the \
+libraries that these need.
+psycopg2 and frozendict (which genanki needs) are LGPL: they are used unchanged, and whoever runs \
+the service can put other
 builds in their place.
 
 The wheels of nh3 carry Rust crates, unchanged. Most are MIT or Apache-2.0; those of ICU are
