@@ -20,8 +20,7 @@ def new_hex() -> str:
 
 def _new() -> int:
     """48 bits of Unix time in ms, 12 bits of its fraction (method 3), 62 random bits."""
-    nanoseconds = clock.time_ns()
-    milliseconds, rest = divmod(nanoseconds, 1_000_000)
+    milliseconds, rest = divmod(clock.time_ns(), 1_000_000)
     fraction = (rest << 12) // 1_000_000
     random = int.from_bytes(os.urandom(8), "big") & (2**62 - 1)
     return milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random

@@ -6,10 +6,9 @@ times ISO 8601 in UTC, as in a message.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import peewee
@@ -48,12 +47,15 @@ def insert_rows(
     same = common or {}
     if any(row.keys() != rows[0].keys() for row in rows):
         raise ValueError(f"not all rows of {table.__name__} have the same fields")
-    fields, shared_fields = tuple(rows[0]), tuple(same)
-    # A class is hashable, as the cache requires.
-    plan = _plan(table, fields, shared_fields, pass_over, is_postgres())  # type: ignore[arg-type]
+    statement, shared, defaults, changes = _plan(
+        table,  # type: ignore[arg-type]  # a class is hashable, as the cache requires
+        tuple(rows[0]),
+        tuple(same),
+        pass_over,
+        is_postgres(),
+    )
     own: Sequence[Mapping[str, Any]] = rows
     if not (are_json and is_postgres()):
-        changes = dict(plan.own)
         own = [
             {
                 name: changes[name](value) if name in changes and value is not None else value
@@ -61,23 +63,8 @@ def insert_rows(
             }
             for row in rows
         ]
-    shared = [None if same[name] is None else change(same[name]) for name, change in plan.shared]
-    values = (*shared, *plan.defaults, _dumped(own))
-    return int(database.execute_sql(plan.statement, values).rowcount)
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """Statement, and how its values are converted.
-
-    `shared` are fields that all rows have in common, `own` those of each row whose values are not
-    JSON anyway.
-    """
-
-    statement: str
-    shared: Sequence[tuple[str, Change]]
-    defaults: Sequence[Any]
-    own: Sequence[tuple[str, Change]]
+    values = [None if same[name] is None else change(same[name]) for name, change in shared.items()]
+    return int(database.execute_sql(statement, (*values, *defaults, _dumped(own))).rowcount)
 
 
 @lru_cache
@@ -87,7 +74,12 @@ def _plan(
     shared: tuple[str, ...],
     pass_over: bool,
     for_postgres: bool,
-) -> _Plan:
+) -> tuple[str, dict[str, Change], list[Any], dict[str, Change]]:
+    """Return a statement, and how its values are converted.
+
+    They are those of fields that all rows have in common, the defaults, and those of the fields of
+    each row that are not JSON anyway.
+    """
     fields = table._meta.fields
     found = {name: field.default for name, field in fields.items() if name not in (*own, *shared)}
     defaults = {name: default for name, default in found.items() if default is not None}
@@ -108,18 +100,17 @@ def _plan(
         source = "json_each(?)"
     into = f'INSERT INTO "{table._meta.table_name}" ({columns})'
     changes = ((name, _change(fields[name], for_postgres)) for name in own)
-    return _Plan(
-        statement=f"{into} SELECT {', '.join(read)} FROM {source} WHERE true"
+    return (
+        f"{into} SELECT {', '.join(read)} FROM {source} WHERE true"
         + (" ON CONFLICT DO NOTHING" if pass_over else ""),
-        shared=[(name, _written(fields[name])) for name in shared],
-        defaults=[_written(fields[name])(default) for name, default in defaults.items()],
-        own=[(name, change) for name, change in changes if change is not None],
+        {name: _written(fields[name]) for name in shared},
+        [_written(fields[name])(default) for name, default in defaults.items()],
+        {name: change for name, change in changes if change is not None},
     )
 
 
 def _kind(field: peewee.Field) -> str:
-    kind: str = (field.rel_field if isinstance(field, peewee.ForeignKeyField) else field).field_type
-    return kind
+    return str((field.rel_field if isinstance(field, peewee.ForeignKeyField) else field).field_type)
 
 
 def _change(field: peewee.Field, for_postgres: bool) -> Change | None:
@@ -148,8 +139,7 @@ def _written(field: peewee.Field) -> Change:
         return lambda value: field.db_value(
             datetime.fromisoformat(value) if isinstance(value, str) else value
         )
-    change: Change = field.db_value
-    return change
+    return cast(Change, field.db_value)
 
 
 def _dumped(value: Any) -> str:
