@@ -63,8 +63,8 @@ class Caller:
     def pages(self, path: str, limit: int) -> Iterator[Json]:
         """Yield up to `limit` items of a list."""
         left, cursor = limit, ""
+        joined = "&" if "?" in path else "?"
         while left > 0:
-            joined = "&" if "?" in path else "?"
             page = self.get(f"{path}{joined}limit={min(left, 100)}{cursor}")
             yield from page["items"]
             left -= len(page["items"])
@@ -79,13 +79,15 @@ class Caller:
             failure: Exception = _Again("its streams of events end and tell nothing.", None)
             heard = False
             try:
-                for event in self._stream(path, after):
-                    if event is not None:
-                        after = event["seq"]
-                        yield event
-                    heard, until, tries = True, time.monotonic() + self.patience, 0
-            except _Ended:
-                return
+                headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
+                with self._client.stream("GET", path, headers=headers) as answer:
+                    if answer.status_code == 204:  # the stream has ended
+                        return
+                    for event in self._messages(answer):
+                        if event is not None:
+                            after = event["seq"]
+                            yield event
+                        heard, until, tries = True, time.monotonic() + self.patience, 0
             except (httpx2.RequestError, httpx2.InvalidURL, _Again) as error:
                 failure = self._passing(error)
             if not heard and time.monotonic() > until:  # a stream with events may end
@@ -96,26 +98,22 @@ class Caller:
     def page_of(self, roadmap: Json) -> str:
         return f"{self.url}{roadmap['links']['page']}"
 
-    def _stream(self, path: str, after: int) -> Iterator[Json | None]:
-        """Yield each complete event, and None for a sign of life."""
-        headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
-        with self._client.stream("GET", path, headers=headers) as answer:
-            if answer.status_code == 204:
-                raise _Ended
-            if answer.status_code != 200:
-                answer.read()
-                self._check(answer)
-            event: Json | None = None
-            for line in answer.iter_lines():
-                if line.startswith("data: "):
-                    event = _object(partial(json.loads, line[6:]))
-                    if event is None or not {"seq", "type", "data"} <= event.keys():
-                        raise self._other()
-                elif line.startswith(":"):
-                    yield None
-                elif event is not None and not line:
-                    yield event
-                    event = None
+    def _messages(self, answer: httpx2.Response) -> Iterator[Json | None]:
+        """Yield each complete event of a stream, and None for a sign of life."""
+        if answer.status_code != 200:
+            answer.read()
+            self._check(answer)
+        event: Json | None = None
+        for line in answer.iter_lines():
+            if line.startswith("data: "):
+                event = _object(partial(json.loads, line[6:]))
+                if event is None or not {"seq", "type", "data"} <= event.keys():
+                    raise self._other()
+            elif line.startswith(":"):
+                yield None
+            elif event is not None and not line:
+                yield event
+                event = None
 
     def _asked(
         self,
@@ -202,10 +200,6 @@ class _Again(Exception):
     def __init__(self, detail: str, retry_after: float | None) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
-
-
-class _Ended(Exception):
-    """The stream has ended."""
 
 
 def service_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.api_client import ROADMAPS, Caller, service_options
-from cli.output import CommandFailed, json_option, show
+from cli.output import CommandFailed, json_option, say
 from core.sanitize import plain
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -49,10 +49,10 @@ def new_command(goal: str, watch: bool, caller: Caller, as_json: bool, **fields:
         asked["deadline"] = asked["deadline"].date().isoformat()
     made = caller.post(ROADMAPS, {"goal": goal, **asked})
     if not watch:
-        return show(made, as_json, lambda: click.echo(f"It is being made: {caller.page_of(made)}"))
+        return say(f"It is being made: {caller.page_of(made)}", as_json, made)
     roadmap = _watched(caller, made)
     title, page = roadmap["title"] or goal, caller.page_of(roadmap)
-    show(roadmap, as_json, lambda: click.echo(plain(f"{title} is {roadmap['status']}: {page}")))
+    say(f"{title} is {roadmap['status']}: {page}", as_json, roadmap)
     if roadmap["status"] not in WELL:
         reason = f": {roadmap['error']}" if roadmap["error"] else "."
         raise CommandFailed(plain(f"The roadmap is {roadmap['status']}{reason}"))

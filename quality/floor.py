@@ -31,8 +31,7 @@ class Floor:
         return ""
 
     def _text(self, value: float) -> str:
-        is_whole = value == int(value)
-        number = f"{int(value):,}" if is_whole else f"{value:.2f}".rstrip("0").rstrip(".")
+        number = f"{value:,.0f}" if value == int(value) else f"{value:.2f}".rstrip("0").rstrip(".")
         return number + self.unit
 
 

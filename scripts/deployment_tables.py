@@ -72,9 +72,10 @@ def of_loads() -> str:
 
 
 def _layouts(a_day: float) -> list[DeploymentLayout]:
-    asked, load, stacks = prices.load(), Load(a_day * DAYS, READS, MONTHS), measured.load().stacks
-    platform = asked.platforms[PLATFORM]
-    return layouts_of(stacks, load, asked, platform, is_by_model=True)
+    asked, load = prices.load(), Load(a_day * DAYS, READS, MONTHS)
+    return layouts_of(
+        measured.load().stacks, load, asked, asked.platforms[PLATFORM], is_by_model=True
+    )
 
 
 def _rests_on() -> str:

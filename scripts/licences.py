@@ -16,6 +16,7 @@ from importlib.metadata import PackageMetadata
 from pathlib import Path
 
 from scripts.lock_file import LOCK, ROOT, Locked, locked
+from scripts.marked import row as markdown_row
 
 PAGE = ROOT / "docs" / "LICENCES.md"
 
@@ -103,8 +104,7 @@ def main(arguments: list[str]) -> int:
 def row(package: Locked, facts: PackageMetadata) -> str:
     """Return the row of a package, with the version of the lock."""
     where = f"`{package.requirement.marker}`" if package.requirement.marker else ""
-    cells = (package.name, package.version, licence(facts), where, home_page(facts))
-    return f"| {' | '.join(cells)} |"
+    return markdown_row((package.name, package.version, licence(facts), where, home_page(facts)))
 
 
 def licence(facts: PackageMetadata) -> str:
@@ -138,8 +138,8 @@ def is_allowed(expression: str) -> bool:
 
 
 def home_page(facts: PackageMetadata) -> str:
-    labelled = dict(line.split(", ", 1) for line in facts.get_all("Project-URL") or [])
-    addresses = {label.lower(): address for label, address in labelled.items()}
+    labelled = (line.split(", ", 1) for line in facts.get_all("Project-URL") or [])
+    addresses = {label.lower(): address for label, address in labelled}
     found = [addresses[label] for label in HOMES if label in addresses]
     return _one(facts, "Home-page") or (found[0] if found else "")
 

@@ -214,8 +214,9 @@ def document() -> dict[str, Any]:
     schemas, examples = _Schemas(), json.loads(openapi_file.EXAMPLES.read_text("utf-8"))
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in ENDPOINTS:
-        operation = _operation(endpoint, schemas, examples.get(operation_id(endpoint), {}))
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
+        operations = paths.setdefault(endpoint.path, {})
+        example = examples.get(operation_id(endpoint), {})
+        operations[endpoint.method.lower()] = _operation(endpoint, schemas, example)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -489,15 +490,14 @@ def _webhooks(schemas: _Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
         }
         for name, text in SIGNED.items()
     ]
-    answers = {"2XX": {"description": "It has arrived."}}
     for name, about, model in MESSAGES:
         content = {JSON: {"schema": schemas.ref(model, "serialization")}}
-        body = {"required": True, "content": content}
-        named = {"operationId": f"receive_{name}_message", "summary": about, "security": []}
-        yield (
-            name,
-            {"post": {**named, "parameters": signed, "requestBody": body, "responses": answers}},
-        )
+        operation = {
+            **{"operationId": f"receive_{name}_message", "summary": about, "security": []},
+            **{"parameters": signed, "requestBody": {"required": True, "content": content}},
+            "responses": {"2XX": {"description": "It has arrived."}},
+        }
+        yield name, {"post": operation}
 
 
 def _header_refs(*names: str) -> dict[str, Any]:
