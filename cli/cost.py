@@ -8,8 +8,7 @@ import click
 from pydantic import ValidationError
 
 from cli.costs import measured, prices
-from cli.costs.bill import DAYS, MB_OF_A_GB, READS, Load
-from cli.costs.layouts import DeploymentLayout, layouts_of
+from cli.costs.bill import DAYS, MB_OF_A_GB, READS, DeploymentLayout, Load, layouts_of
 from cli.costs.prices import Platform, Prices
 from cli.output import CommandFailed, Number, console, json_option, show, table
 

@@ -14,8 +14,7 @@ from benchmarks.figures import number, spread, values_of
 from benchmarks.report import results_of
 from benchmarks.targets import FASTAPI, PREFORK, TARGETS
 from cli.costs import measured, prices
-from cli.costs.bill import DAYS, READS, Load
-from cli.costs.layouts import DeploymentLayout, layouts_of
+from cli.costs.bill import DAYS, READS, DeploymentLayout, Load, layouts_of
 from scripts.marked import Marked, markdown
 
 ROOT = Path(__file__).resolve().parent.parent
