@@ -76,7 +76,7 @@ class Caller:
         """Yield past and coming events, each once, to the end. A broken stream is resumed."""
         after, until, tries = 0, time.monotonic() + self.patience, 0
         while True:
-            failure: Exception = _Again("its streams of events end and tell nothing.", None)
+            failure = self._failure(_Again("its streams of events end and tell nothing.", None))
             heard = False
             try:
                 headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
@@ -89,9 +89,10 @@ class Caller:
                             yield event
                         heard, until, tries = True, time.monotonic() + self.patience, 0
             except (httpx2.RequestError, httpx2.InvalidURL, _Again) as error:
-                failure = self._passing(error)
-            if not heard and time.monotonic() > until:  # a stream with events may end
-                raise self._away(failure) from None
+                failure = self._failure(error)
+            is_over = not heard and time.monotonic() > until  # a stream with events may end
+            if is_over or not isinstance(failure, ServiceUnreachable):
+                raise failure from None
             time.sleep(_pause(tries))
             tries += 1
 
@@ -128,10 +129,10 @@ class Caller:
             try:
                 return self._check(self._client.request(method, path, json=body, headers=headers))
             except (httpx2.RequestError, httpx2.InvalidURL, _Again) as error:
-                failure, wait = self._passing(error), getattr(error, "retry_after", None)
+                failure, wait = self._failure(error), getattr(error, "retry_after", None)
             pause = _pause(tries) if wait is None else wait
-            if time.monotonic() + pause > until:
-                raise self._away(failure) from None
+            if time.monotonic() + pause > until or not isinstance(failure, ServiceUnreachable):
+                raise failure from None
             time.sleep(pause)
             tries += 1
 
@@ -171,19 +172,16 @@ class Caller:
             "is --url (ROADMAP_URL) right?"
         )
 
-    def _passing(self, error: Exception) -> Exception:
-        """Return an error after which a request is sent again, or raise CommandFailed."""
+    def _failure(self, error: Exception) -> CommandFailed:
+        """Return ServiceUnreachable if another try may help, or else CommandFailed."""
         if isinstance(error, httpx2.LocalProtocolError):
             # The message of the library quotes the header, which may be the key.
-            raise CommandFailed(
+            return CommandFailed(
                 "The request cannot be sent: something in it is not allowed in HTTP. "
                 "Look at --url and --key."
-            ) from None
+            )
         if isinstance(error, httpx2.DecodingError | httpx2.InvalidURL):
-            raise self._other() from None
-        return error
-
-    def _away(self, error: Exception) -> ServiceUnreachable:
+            return self._other()
         reason = one_line(str(error))
         if isinstance(error, _Again):
             return ServiceUnreachable(
