@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from core.backends import API_HANDLERS
 from core.db import settings
 from core.logging_setup import say
-from core.settings import ServiceType
+from core.settings import API
 from core.startup.gc_tuning import freeze_startup_objects_soon
 from roadmap.accounts.accounts import ensure_first_admin, ensure_local_owner
 from roadmap.exchange.share_links import store_hashes
@@ -19,8 +19,7 @@ from roadmap.operations.metrics_store import saver
 from web import create_writer
 from web.errors import HANDLERS
 from web.http import limits
-from web.http.middleware import MIDDLEWARE
-from web.http.routing import IndexedRouter
+from web.http.middleware import MIDDLEWARE, IndexedRouter
 from web.revocation_cache import revocations
 from web.routes import ROUTES
 from web.sse import close_on_signals, poller
@@ -39,7 +38,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         part.start()
     close_on_signals()
     freeze_startup_objects_soon()
-    if settings.service_type is ServiceType.api:  # for `all`, core/startup/banner.py says so
+    if settings.service_type == API:  # for `all`, core/startup/banner.py says so
         say("api ready")
     yield
     for part in reversed(PARTS):

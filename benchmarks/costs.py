@@ -57,10 +57,7 @@ FEATURES = {
         "core/tracing.py",
         "core/metric_counters.py",
     ),
-    "routing and the endpoint": (
-        "web/http/routing.py",
-        "web/endpoint.py",
-    ),
+    "routing and the endpoint": ("web/endpoint.py",),
     "answer": ("web/http/responses.py", "web/api/", "roadmap/lifecycle/queries.py"),
     "commit: roadmap and event": (
         "roadmap/lifecycle/create.py",

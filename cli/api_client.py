@@ -29,7 +29,7 @@ ANSWER = 30.0  # seconds for one answer; a stream of events sends signs of life 
 LONGEST_PAUSE = 8.0  # seconds between two tries, unless Retry-After says more
 
 
-class Caller:
+class ApiClient:
     """Client of a service.
 
     Raises ServiceUnreachable after its patience, else CommandFailed.
@@ -76,7 +76,9 @@ class Caller:
         """Yield past and coming events, each once, to the end. A broken stream is resumed."""
         after, until, tries = 0, time.monotonic() + self.patience, 0
         while True:
-            failure = self._failure(_Again("its streams of events end and tell nothing.", None))
+            failure = self._failure(
+                _RetryLater("its streams of events end and tell nothing.", None)
+            )
             heard = False
             try:
                 headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
@@ -88,7 +90,7 @@ class Caller:
                             after = event["seq"]
                             yield event
                         heard, until, tries = True, time.monotonic() + self.patience, 0
-            except (httpx2.RequestError, httpx2.InvalidURL, _Again) as error:
+            except (httpx2.RequestError, httpx2.InvalidURL, _RetryLater) as error:
                 failure = self._failure(error)
             is_over = not heard and time.monotonic() > until  # a stream with events may end
             if is_over or not isinstance(failure, ServiceUnreachable):
@@ -128,7 +130,7 @@ class Caller:
         while True:
             try:
                 return self._check(self._client.request(method, path, json=body, headers=headers))
-            except (httpx2.RequestError, httpx2.InvalidURL, _Again) as error:
+            except (httpx2.RequestError, httpx2.InvalidURL, _RetryLater) as error:
                 failure, wait = self._failure(error), getattr(error, "retry_after", None)
             pause = _pause(tries) if wait is None else wait
             if time.monotonic() + pause > until or not isinstance(failure, ServiceUnreachable):
@@ -137,14 +139,14 @@ class Caller:
             tries += 1
 
     def _check(self, answer: httpx2.Response) -> httpx2.Response:
-        """Return a good answer. Raises _Again, or CommandFailed for a refusal."""
+        """Return a good answer. Raises _RetryLater, or CommandFailed for a refusal."""
         if answer.is_success:
             return answer
         problem = _object(answer.json) or {}  # a proxy may answer something else
         if answer.status_code in RETRIED or problem.get("type") == IN_USE:
             wait = answer.headers.get("retry-after", "")
             detail = problem.get("detail") or f"it answers {answer.status_code}"
-            raise _Again(detail, float(wait) if wait.isdecimal() else None)
+            raise _RetryLater(detail, float(wait) if wait.isdecimal() else None)
         if answer.status_code == 401:
             raise CommandFailed(
                 "The service wants to know who calls: put an API key into ROADMAP_API_KEY, "
@@ -183,7 +185,7 @@ class Caller:
         if isinstance(error, httpx2.DecodingError | httpx2.InvalidURL):
             return self._other()
         reason = one_line(str(error))
-        if isinstance(error, _Again):
+        if isinstance(error, _RetryLater):
             return ServiceUnreachable(
                 f"{self.url} is busy or incomplete: {reason} "
                 "Try again later; `roadmap doctor` tells its host why."
@@ -194,14 +196,14 @@ class Caller:
         )
 
 
-class _Again(Exception):
+class _RetryLater(Exception):
     def __init__(self, detail: str, retry_after: float | None) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
 
 
 def service_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --url, --key and --patience, which the command gets as its `caller`."""
+    """Add --url, --key and --patience, which the command gets as its `client`."""
 
     @click.option(
         "--url",
@@ -224,7 +226,7 @@ def service_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def call(*args: Any, url: str | None, key: str | None, patience: float, **options: Any) -> None:
         address = url or f"http://127.0.0.1:{os.environ.get('PORT', '').strip() or 8000}"
-        command(*args, caller=Caller(_checked(address), key, patience), **options)
+        command(*args, client=ApiClient(_checked(address), key, patience), **options)
 
     return call
 

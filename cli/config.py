@@ -10,7 +10,8 @@ import click
 from pydantic import SecretStr
 
 from cli.output import json_option, show, table
-from core.settings import Price, Settings, from_environment, misspelt
+from core.setting_types import Price
+from core.settings import Settings, from_environment, misspelt
 
 HIDDEN, UNREAD = "(set, not shown)", "(set, not read)"
 OF_SERVERS, OF_WEB = ("postgresql", "postgres", "redis", "rediss"), ("http", "https")

@@ -16,7 +16,7 @@ import click
 import httpx2
 from rich.progress import Progress
 
-from cli.api_client import PATIENCE, ROADMAPS, Caller
+from cli.api_client import PATIENCE, ROADMAPS, ApiClient
 from cli.new import COLUMNS
 from cli.output import CommandFailed, console
 from cli.show import show
@@ -56,14 +56,14 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
     if not os.access(place, os.W_OK):
         raise CommandFailed(f"{output} cannot be written here; name another place: --output PATH")
     with running_service() as url:
-        caller = Caller(url, None, PATIENCE)
+        client = ApiClient(url, None, PATIENCE)
         roadmap = make_roadmap(
-            caller, {"goal": goal, "level": level, "hours_per_week": hours_per_week}
+            client, {"goal": goal, "level": level, "hours_per_week": hours_per_week}
         )
         if roadmap["stages"]:
-            output.write_bytes(caller.content(roadmap["links"]["markdown"]))
+            output.write_bytes(client.content(roadmap["links"]["markdown"]))
             show(roadmap)
-            show_cost(caller.get(roadmap["links"]["receipt"]))
+            show_cost(client.get(roadmap["links"]["receipt"]))
             console.print(
                 f"\nWritten to [bold]{output}[/]. The same as a service: [bold]make run[/]"
             )
@@ -130,14 +130,14 @@ def wait_until_ready(url: str, services: "subprocess.Popen[bytes]", log: Path) -
     raise CommandFailed(f"the services {problem}:\n{log.read_text(errors='replace').strip()}")
 
 
-def make_roadmap(caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+def make_roadmap(client: ApiClient, request: dict[str, Any]) -> dict[str, Any]:
     """Post the goal, follow it to its end with a progress bar, and return the tree."""
-    path = caller.post(ROADMAPS, request)["links"]["self"]
+    path = client.post(ROADMAPS, request)["links"]["self"]
     deadline = time.monotonic() + BUILD_LIMIT
     with Progress(*COLUMNS, console=console) as progress:
         bar = progress.add_task("Designing the outline", total=None)
         while time.monotonic() < deadline:
-            roadmap = caller.get(path)
+            roadmap = client.get(path)
             parts = roadmap["progress"]
             if total := parts["total"]:
                 done = parts["ready"] + parts["failed"]

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from cli.api_client import ROADMAPS, Caller, id_argument, service_options
+from cli.api_client import ROADMAPS, ApiClient, id_argument, service_options
 from cli.output import CommandFailed, as_document
 from core.backup_format import new_file
-
-BINARY = ("zip", "apkg")
+from roadmap.exchange.formats.registry import FORMATS
 
 
 @click.command("export")
@@ -19,7 +18,7 @@ BINARY = ("zip", "apkg")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["apkg", "ics", "json", "md", "svg", "zip"]),
+    type=click.Choice(sorted(FORMATS)),
     default="md",
     show_default=True,
     help="Of the file.",
@@ -37,27 +36,27 @@ BINARY = ("zip", "apkg")
     help="Without --output: as --format json. With it: what was written where, as JSON.",
 )
 def export_command(
-    roadmap_id: str, form: str, output: Path | None, caller: Caller, as_json: bool
+    roadmap_id: str, form: str, output: Path | None, client: ApiClient, as_json: bool
 ) -> None:
     """Write the roadmap ID: as Markdown to read (md, or a folder of it as zip), as a deck for Anki
     (apkg), as a calendar of what is left (ics), its map (svg), or all that it is and all that you
     have left, for `roadmap import` (json).
     """
     form = "json" if as_json and output is None else form
-    if form in BINARY and output is None and sys.stdout.isatty():
+    if FORMATS[form].is_binary and output is None and sys.stdout.isatty():
         raise CommandFailed(
             f"A terminal cannot show {form}; say --output, or send it to a file with >."
         )
     path = f"{ROADMAPS}/{roadmap_id}/export.{form}"
     if output is None:
-        click.echo(caller.content(path), nl=False)
+        click.echo(client.content(path), nl=False)
         return
     try:
         # The mode of the file that is replaced, or the one that the umask allows.
         os.umask(umask := os.umask(0))
         mode = stat.S_IMODE(output.stat().st_mode) if output.exists() else 0o666 & ~umask
         with new_file(output, replace=True) as file:
-            size = file.write(caller.content(path))
+            size = file.write(client.content(path))
         output.chmod(mode)
     except OSError as error:
         raise CommandFailed(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cli.api_client import IMPORTS, Caller, service_options
+from cli.api_client import IMPORTS, ApiClient, service_options
 from cli.output import CommandFailed, json_option, say
 from core.sanitize import format_size
 from roadmap.plan.format_version import FORMAT, LARGEST
@@ -17,7 +17,7 @@ from roadmap.plan.format_version import FORMAT, LARGEST
 )
 @service_options
 @json_option
-def import_command(file: Path, caller: Caller, as_json: bool) -> None:
+def import_command(file: Path, client: ApiClient, as_json: bool) -> None:
     """Make a new roadmap of FILE, which `roadmap export ID --format json` has written, here or
     elsewhere; `-` is stdin.
     """
@@ -31,5 +31,5 @@ def import_command(file: Path, caller: Caller, as_json: bool) -> None:
         found = None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise CommandFailed(f"{file} is no roadmap; `roadmap export ID --format json` writes one.")
-    made = caller.post(IMPORTS, found)
-    say(f"{made['title']} is {made['status']}: {caller.page_of(made)}", as_json, made)
+    made = client.post(IMPORTS, found)
+    say(f"{made['title']} is {made['status']}: {client.page_of(made)}", as_json, made)

@@ -10,14 +10,15 @@ from roadmap.operations.audit_log import Action, Actor
 from tasks import queue_admin
 from tasks.message_browser import MessagePage, MessageState
 from tasks.queue_actions import DeadLettersRequest, act_on, act_on_dead
+from tasks.queues import QUEUES
 
-QUEUES = click.Choice(list(queue_admin.QUEUES))
+QUEUE_NAMES = click.Choice(list(QUEUES))
 WAITING = [state for state in MessageState if state is not MessageState.dead]
 
 queue_option = click.option(
-    "--queue", type=QUEUES, default="content", show_default=True, help="Which of the two."
+    "--queue", type=QUEUE_NAMES, default="content", show_default=True, help="Which of the two."
 )
-queue_argument = click.argument("queue", type=QUEUES)
+queue_argument = click.argument("queue", type=QUEUE_NAMES)
 all_option = click.option(
     "--all",
     "every",

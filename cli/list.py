@@ -2,7 +2,7 @@
 
 import click
 
-from cli.api_client import ROADMAPS, Caller, service_options
+from cli.api_client import ROADMAPS, ApiClient, service_options
 from cli.output import json_option, show, table
 
 STATUSES = (
@@ -28,9 +28,9 @@ STATUSES = (
 )
 @service_options
 @json_option
-def list_command(status: str | None, limit: int, caller: Caller, as_json: bool) -> None:
+def list_command(status: str | None, limit: int, client: ApiClient, as_json: bool) -> None:
     """Show your roadmaps, the newest first."""
-    found = list(caller.pages(ROADMAPS + (f"?status={status}" if status else ""), limit))
+    found = list(client.pages(ROADMAPS + (f"?status={status}" if status else ""), limit))
     rows = [
         (
             each["id"],

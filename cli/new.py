@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.api_client import ROADMAPS, Caller, service_options
+from cli.api_client import ROADMAPS, ApiClient, service_options
 from cli.output import CommandFailed, json_option, say
 from core.sanitize import plain
 
@@ -38,7 +38,7 @@ WELL = ("ready", "awaiting_review")
 @click.option("--watch", is_flag=True, help="Show how it is made, and end when it is.")
 @service_options
 @json_option
-def new_command(goal: str, watch: bool, caller: Caller, as_json: bool, **fields: Any) -> None:
+def new_command(goal: str, watch: bool, client: ApiClient, as_json: bool, **fields: Any) -> None:
     """Make a roadmap for GOAL. It is made whatever becomes of this command, and only once.
 
     With --watch it ends with 0 when the roadmap is ready or its plan waits for your approval, and
@@ -47,11 +47,11 @@ def new_command(goal: str, watch: bool, caller: Caller, as_json: bool, **fields:
     asked = {name: value for name, value in fields.items() if value not in (None, False)}
     if asked.get("deadline"):
         asked["deadline"] = asked["deadline"].date().isoformat()
-    made = caller.post(ROADMAPS, {"goal": goal, **asked})
+    made = client.post(ROADMAPS, {"goal": goal, **asked})
     if not watch:
-        return say(f"It is being made: {caller.page_of(made)}", as_json, made)
-    roadmap = _watched(caller, made)
-    title, page = roadmap["title"] or goal, caller.page_of(roadmap)
+        return say(f"It is being made: {client.page_of(made)}", as_json, made)
+    roadmap = _watched(client, made)
+    title, page = roadmap["title"] or goal, client.page_of(roadmap)
     say(f"{title} is {roadmap['status']}: {page}", as_json, roadmap)
     if roadmap["status"] not in WELL:
         reason = f": {roadmap['error']}" if roadmap["error"] else "."
@@ -59,14 +59,14 @@ def new_command(goal: str, watch: bool, caller: Caller, as_json: bool, **fields:
     return None
 
 
-def _watched(caller: Caller, made: dict[str, Any]) -> dict[str, Any]:
+def _watched(client: ApiClient, made: dict[str, Any]) -> dict[str, Any]:
     """Return the tree once it has ended, or waits for approval.
 
     The bar is drawn on stderr.
     """
     with Progress(*COLUMNS, console=Console(stderr=True), transient=False) as progress:
         bar = progress.add_task("Designing the plan", total=None)
-        for event in caller.events(made["links"]["events"]):
+        for event in client.events(made["links"]["events"]):
             data = event["data"]
             if "total" in data and "ready" in data:
                 done = data["ready"] + data.get("failed", 0)
@@ -74,10 +74,10 @@ def _watched(caller: Caller, made: dict[str, Any]) -> dict[str, Any]:
                     bar, description="Writing the contents", completed=done, total=data["total"]
                 )
             if event["type"] == "roadmap.awaiting_review":
-                roadmap = caller.get(made["links"]["self"])
+                roadmap = client.get(made["links"]["self"])
                 if roadmap["status"] == "awaiting_review":
                     return roadmap
-        roadmap = caller.get(made["links"]["self"])
+        roadmap = client.get(made["links"]["self"])
         written = roadmap["progress"]
         progress.update(
             bar, completed=written["ready"] + written["failed"], total=written["total"] or 1

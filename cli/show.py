@@ -5,7 +5,7 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from cli.api_client import Caller, id_argument, service_options
+from cli.api_client import ApiClient, id_argument, service_options
 from cli.output import console, json_option
 from cli.output import show as tell
 from core.sanitize import plain
@@ -16,17 +16,17 @@ from roadmap.exchange.formats.markdown import counted
 @id_argument
 @service_options
 @json_option
-def show_command(roadmap_id: str, caller: Caller, as_json: bool) -> None:
+def show_command(roadmap_id: str, client: ApiClient, as_json: bool) -> None:
     """Show the roadmap ID as a tree: stages, modules, and concepts with their week. A tick: all of
     its parts are written.
     """
-    roadmap = caller.get(f"/api/v1/roadmaps/{roadmap_id}")
+    roadmap = client.get(f"/api/v1/roadmaps/{roadmap_id}")
 
     def human() -> None:
         show(roadmap)
         if roadmap["status"] != "ready":
             click.echo(plain(f"\nIt is {roadmap['status']}. {roadmap['error']}".rstrip()))
-        click.echo(f"\n{caller.page_of(roadmap)}")
+        click.echo(f"\n{client.page_of(roadmap)}")
 
     tell(roadmap, as_json, human)
 

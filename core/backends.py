@@ -15,7 +15,7 @@ from playhouse.pool import PooledSqliteDatabase
 from psycopg2.extensions import parse_dsn
 
 from core.postgres import MIGRATION_SECONDS, LimitedPool, limit_waiting
-from core.settings import ServiceType, Settings
+from core.settings import API, CONSUMERS, Settings
 
 POOL_WAIT = 2  # seconds that a request waits for a connection before it answers 503
 API_HANDLERS = 4  # threads that run handlers; more did worse than four on two cores
@@ -52,7 +52,7 @@ FROM_HEX = "from_hex"  # SQL function: SQLite has one of its own since 3.41 only
 database = peewee.DatabaseProxy()  # of this process; core/db.py opens it
 
 
-class _EndsItself:
+class _SafeRollback:
     """SQLite that ends a transaction by itself when the disk is full.
 
     Without this, the driver's error of the rollback would replace the first error.
@@ -63,11 +63,11 @@ class _EndsItself:
             super().rollback()  # type: ignore[misc]
 
 
-class _File(_EndsItself, peewee.SqliteDatabase):  # type: ignore[misc]
+class _File(_SafeRollback, peewee.SqliteDatabase):  # type: ignore[misc]
     pass
 
 
-class _PooledFile(_EndsItself, PooledSqliteDatabase):  # type: ignore[misc]
+class _PooledFile(_SafeRollback, PooledSqliteDatabase):  # type: ignore[misc]
     pass
 
 
@@ -149,14 +149,9 @@ def _own_options(url: str) -> str:
 
 def most_connections(settings: Settings) -> int:
     """Return the most connections that a process of this service may have at once."""
-    logs = settings.logs_workers + 2  # those that save counts and the last records
-    content = settings.content_workers + 3  # those that save counts, renew and return leases
-    return {
-        ServiceType.api: API_CONNECTIONS,
-        ServiceType.huey_logs: logs,
-        ServiceType.huey_content: content,
-        ServiceType.all: max(API_CONNECTIONS, content, logs),
-    }[settings.service_type]
+    needs = {each.service: each.threads(settings) + each.connections for each in CONSUMERS}
+    needs[API] = API_CONNECTIONS
+    return needs.get(settings.service_type) or max(needs.values())
 
 
 def make_folder(folder: Path) -> None:

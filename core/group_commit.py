@@ -4,8 +4,8 @@ import asyncio
 import logging
 import queue
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from core.errors import Unavailable
@@ -14,13 +14,6 @@ logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-@dataclass(slots=True)
-class BatchEntry(Generic[Item, Result]):
-    item: Item
-    future: "asyncio.Future[Result]"
-    loop: asyncio.AbstractEventLoop
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -39,7 +32,9 @@ class GroupCommit(Generic[Item, Result]):
         waiting: int = 4096,
     ) -> None:
         self._handle, self._name, self._largest, self._waiting = handle, name, largest, waiting
-        self._queue: queue.SimpleQueue[BatchEntry[Item, Result] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Item, asyncio.Future[Result]] | None] = (
+            queue.SimpleQueue()
+        )
         self._thread: threading.Thread | None = None
         self._is_over = False
 
@@ -59,13 +54,12 @@ class GroupCommit(Generic[Item, Result]):
     async def submit(self, item: Item) -> Result:
         if self._is_over:
             raise Unavailable("The service is ending. Try again.", retry_after=1)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
         if self._queue.qsize() >= self._waiting:
             raise Unavailable(
                 "Too many requests are waiting to be stored. Try again.", retry_after=1
             )
-        self._queue.put(BatchEntry(item, future, loop))
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._queue.put((item, future))
         return await future
 
     def _run(self) -> None:
@@ -78,19 +72,20 @@ class GroupCommit(Generic[Item, Result]):
                 batch.append(following)
             self._answer(batch)
 
-    def _answer(self, batch: list[BatchEntry[Item, Result]]) -> None:
+    def _answer(self, batch: "list[tuple[Item, asyncio.Future[Result]]]") -> None:
         try:
-            results = self._handle([entry.item for entry in batch])
+            results = self._handle([item for item, _ in batch])
             if len(results) != len(batch):
                 raise RuntimeError(f"{len(results)} results for {len(batch)} items")
         except Exception as error:  # an edge: every waiting request gets an answer
             logger.exception("%s failed for a batch of %d", self._name, len(batch))
             results = [error] * len(batch)
-        answers = list(zip(batch, results, strict=True))
-        for loop in {entry.loop for entry in batch}:
-            of_loop = [(entry.future, result) for entry, result in answers if entry.loop is loop]
+        by_loop = defaultdict(list)
+        for (_, future), result in zip(batch, results, strict=True):
+            by_loop[future.get_loop()].append((future, result))
+        for loop, answers in by_loop.items():
             if not loop.is_closed():
-                loop.call_soon_threadsafe(_settle, of_loop)
+                loop.call_soon_threadsafe(_settle, answers)
 
 
 def _settle(answers: "list[tuple[asyncio.Future[Result], Result | Exception]]") -> None:

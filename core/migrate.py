@@ -48,7 +48,7 @@ def apply_pending(database: peewee.Database, last: str | None = None) -> list[st
     for name in pending(database):
         if last is not None and name > last:
             break
-        with alone(database):
+        with migration_lock(database):
             if name not in pending(database):  # another process was quicker
                 continue
             if isinstance(database, peewee.PostgresqlDatabase):
@@ -91,7 +91,7 @@ def connected(settings: Settings) -> Iterator[peewee.Database]:
 
 
 @contextmanager
-def alone(database: peewee.Database) -> Iterator[None]:
+def migration_lock(database: peewee.Database) -> Iterator[None]:
     """Hold the lock of migrations: several services may start at once.
 
     playhouse.migrations takes no lock. Lock and limits end with the transaction, not with the

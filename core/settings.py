@@ -4,7 +4,7 @@ Errors name the variables and their rules, all in one message, and never contain
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
@@ -12,12 +12,10 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -25,8 +23,25 @@ from pydantic import (
     model_validator,
 )
 
+from core.i18n import gettext_noop
 from core.password_strength import password_weakness
 from core.sanitize import normalize_email
+from core.setting_types import (
+    Count,
+    Hosts,
+    Linked,
+    Money,
+    MonitorToken,
+    Origins,
+    PostgresUrl,
+    Price,
+    Prices,
+    Proxies,
+    Receivers,
+    RedisUrl,
+    Seconds,
+    WebAddress,
+)
 
 
 class LogFormat(StrEnum):
@@ -39,7 +54,6 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
 CLOSE = 0.88  # REDIS_URI to REDIS_URL; UV_LOG_LEVEL, of another program, is farther from LOG_LEVEL
-SHORTEST_TOKEN = 16  # characters of a METRICS_TOKEN
 # Set by Railway, or by .railway/railway.ts to pass the api's names on to the content consumer
 RAILWAY_HOSTS = (
     "RAILWAY_PUBLIC_DOMAIN",
@@ -49,15 +63,6 @@ RAILWAY_HOSTS = (
 )
 # From where it connects. Other services of a project connect from elsewhere.
 RAILWAY_EDGE = "100.64.0.0/10"
-# Allowed in REDIS_URL. Other options of the driver are no text, or change what a queue reads.
-BROKER_OPTIONS = (
-    "db", "username", "password", "protocol", "client_name", "max_connections",
-    "health_check_interval", "socket_keepalive",
-    "socket_timeout", "socket_connect_timeout", "socket_read_size", "retry_on_timeout",
-    "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_password",
-    "ssl_cert_reqs", "ssl_check_hostname", "ssl_ciphers", "ssl_min_version",
-    "ssl_include_verify_flags", "ssl_exclude_verify_flags",
-)  # fmt: skip
 RAILWAY_HEALTH_CHECK = "healthcheck.railway.app"
 
 
@@ -82,178 +87,60 @@ PATTERNS = {
 }
 
 
-class ServiceType(StrEnum):
-    api = "api"
-    huey_logs = "huey_logs"
-    huey_content = "huey_content"
-    all = "all"
-
-
 # Names in the stack before this one
 SERVICE_ALIASES = {"celery_logs": "huey_logs", "celery_content": "huey_content"}
 
 
-def _scheme(*allowed: str, always: str = "") -> AfterValidator:
-    """Check the scheme of a URL, and write it in lower case or as `always`."""
-
-    def check(url: SecretStr) -> SecretStr:
-        try:
-            parts = urlsplit(url.get_secret_value())
-            scheme, _ = parts.scheme, parts.port
-            if parts.netloc.count("@") > 1 or re.search("%(?![0-9A-Fa-f]{2})", parts.netloc):
-                raise ValueError
-        except ValueError:  # its message would show the password
-            raise ValueError(
-                "is not a readable address; "
-                "special characters of a password must be percent-encoded"
-            ) from None
-        _, slashes, rest = url.get_secret_value().partition("://")
-        if scheme not in allowed or not slashes:
-            raise ValueError(f"must start with {' or '.join(f'{name}://' for name in allowed)}")
-        return SecretStr(f"{always or scheme}://{rest}")
-
-    return AfterValidator(check)
-
-
-def _each(pattern: str, rule: str) -> AfterValidator:
-    """Check every text of a list against a pattern, and write it in lower case."""
-
-    def check(texts: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(re.fullmatch(pattern, text) for text in texts):
-            raise ValueError(rule)
-        return tuple(text.lower() for text in texts)
-
-    return AfterValidator(check)
-
-
-def _digits(value: object) -> object:
-    """Accept whole numbers in digits only."""
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,9}", value.strip()):
-        raise ValueError("must be a whole number")
-    return value
+API, ALL = "api", "all"  # values of SERVICE_TYPE beside those of the consumers
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """Price of a million tokens, in the currency of the settings."""
+class Consumer:
+    """A queue and the service that runs its tasks, which are in `tasks/<queue>.py`."""
 
-    model: str
-    prompt: Decimal
-    completion: Decimal
+    queue: str
+    instance: str  # of Huey, as huey_consumer names it
+    threads: "Callable[[Settings], int]"
+    connections: int  # to the database, beside one of each thread
+    label: str = ""  # on operators' pages, which have the name as well
+    if_paused: str = ""  # what an operator must know before pausing it
 
-
-def _prices(value: object) -> object:
-    """Parse `gpt-5-mini=0.25/2, other=0.1/0.4`.
-
-    A name may contain an equals sign or a slash.
-    """
-    if not isinstance(value, str):
-        return value
-    number = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
-    prices = []
-    for part in value.split(","):
-        match = re.fullmatch(rf"([^\s;]+)\s*=\s*{number}/{number}", part.strip())
-        if match is None:
-            raise ValueError(
-                "must be MODEL=PROMPT/COMPLETION for each model, separated by commas, "
-                "as in gpt-5-mini=0.25/2"
-            )
-        prices.append(Price(match[1], Decimal(match[2]), Decimal(match[3])))
-    if len({price.model for price in prices}) < len(prices):
-        raise ValueError("must name each model once")
-    return tuple(prices)
+    @property
+    def service(self) -> str:
+        """Return the SERVICE_TYPE."""
+        return f"huey_{self.queue}"
 
 
-def _web_address(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        is_readable = bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", url)
-    except ValueError:
-        is_readable = False
-    if not is_readable or parts.scheme not in ("http", "https"):
-        raise ValueError("must be the whole address of a server, as in https://api.openai.com/v1")
-    return url
-
-
-def _split(value: object) -> object:
-    """Split a text at its commas."""
-    if not isinstance(value, str):
-        return value
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-def _networks(whose: str, risk: str) -> AfterValidator:
-    def check(networks: tuple[str, ...]) -> tuple[str, ...]:
-        for network in networks:
-            try:
-                parsed = ip_network(network)
-            except ValueError:
-                raise ValueError(
-                    f"must be addresses or networks {whose}, such as 10.0.0.0/8, "
-                    "separated by commas"
-                ) from None
-            if parsed.prefixlen == 0:
-                raise ValueError(f"must not be everybody: {risk}")
-        return networks
-
-    return AfterValidator(check)
-
-
-def _broker(url: SecretStr) -> SecretStr:
-    """Check host and options. The driver takes any option, and ignores empty ones."""
-    parts = urlsplit(url.get_secret_value())
-    try:
-        (parts.hostname or "").encode("idna")
-    except UnicodeError:
-        raise ValueError(
-            "names a host that none can have: a part between two dots is empty or too long"
-        ) from None
-    # The message must not show an option, which may be part of a password.
-    if {name for name, _ in parse_qsl(parts.query)} - set(BROKER_OPTIONS):
-        raise ValueError(f"has an option that is none of {', '.join(BROKER_OPTIONS)}")
-    return url
-
-
-def _monitor_token(token: SecretStr) -> SecretStr:
-    if not re.fullmatch(rf"[!-~]{{{SHORTEST_TOKEN},}}", token.get_secret_value()):
-        raise ValueError(
-            f"must be at least {SHORTEST_TOKEN} characters of ASCII without spaces, "
-            "as in `openssl rand -hex 32`"
-        )
-    return token
-
-
-PostgresUrl = Annotated[SecretStr, _scheme("postgresql", "postgres", always="postgresql")] | None
-RedisUrl = Annotated[SecretStr, _scheme("redis", "rediss"), AfterValidator(_broker)] | None
-Count = Annotated[int, BeforeValidator(_digits)]
-Money = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
-Prices = Annotated[tuple[Price, ...], BeforeValidator(_prices)]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
-MonitorToken = Annotated[SecretStr, AfterValidator(_monitor_token)] | None
-AdminEmail = Annotated[str, AfterValidator(lambda text: text and normalize_email(text))]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_split)]
-Hosts = Annotated[
-    Texts,
-    _each(
-        r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?",
-        "must be names of hosts, without scheme and port, separated by commas; "
-        "*.example.org for all below",
+CONSUMERS = (
+    Consumer(
+        queue="logs",
+        instance="tasks.queues.logs_queue",
+        threads=lambda settings: settings.logs_workers,
+        connections=2,  # those that save counts and the last records
+        label=gettext_noop("Logs and upkeep"),
+        if_paused=gettext_noop(
+            "Rescue and cleaning up are run by this queue, so they pause as well: "
+            "what a dead worker has left lies there until then. "
+            "Records of the log wait in the queue."
+        ),
     ),
-]
-Origins = Annotated[
-    Texts,
-    _each(
-        r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?",
-        "must be origins as browsers send them, such as https://app.example.org, "
-        "separated by commas",
+    Consumer(
+        queue="content",
+        instance="tasks.queues.content_queue",
+        threads=lambda settings: settings.content_workers,
+        connections=3,  # those that save counts, renew and return leases
+        label=gettext_noop("Roadmaps"),
+        if_paused=gettext_noop("Roadmaps are still accepted, and wait. Nothing is lost."),
     ),
-]
-Proxies = Annotated[Texts, _networks("of proxies", "a client could then claim any address")]
-Receivers = Annotated[
-    Texts, _networks("of receivers", "a webhook could then go to every server inside")
-]
-Linked = Annotated[Texts, _networks("of pages", "a link could then tell of every server inside")]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
+)
+SERVICES = (API, *(each.service for each in CONSUMERS))
+
+
+def _service_type(name: str) -> str:
+    name = SERVICE_ALIASES.get(name, name)
+    if name not in (*SERVICES, ALL):
+        raise ValueError(f"must be {', '.join(SERVICES)} or {ALL}")
+    return name
 
 
 class Settings(BaseModel):
@@ -261,8 +148,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
 
-    service_type: ServiceType = Field(
-        ServiceType.api,
+    service_type: Annotated[str, AfterValidator(_service_type)] = Field(
+        API,
         description="What this process is: api, huey_logs, huey_content, or all three in one "
         "instance.",
     )
@@ -372,8 +259,11 @@ class Settings(BaseModel):
         description="Who may make an account: anybody (open), who was invited by an "
         "administrator (invite), nobody (closed).",
     )
-    admin_email: AdminEmail = Field(
-        "", description="The first administrator, made at the start of the API unless there is one."
+    admin_email: Annotated[str, AfterValidator(lambda text: text and normalize_email(text))] = (
+        Field(
+            "",
+            description="The first administrator, made at the start of the API unless there is one.",
+        )
     )
     admin_password: SecretStr | None = Field(
         None,
@@ -476,6 +366,10 @@ class Settings(BaseModel):
     )
 
     @property
+    def has_api(self) -> bool:
+        return self.service_type in (API, ALL)
+
+    @property
     def embedded(self) -> bool:
         """Return whether there is one machine with SQLite, and no account is needed."""
         return self.database_url is None
@@ -532,7 +426,7 @@ class Settings(BaseModel):
             f"DATABASE_URL and REDIS_URL are needed for SERVICE_TYPE={self.service_type}: "
             "embedded mode (SQLite) exists only under SERVICE_TYPE=all, "
             "so that a single service never works on an empty queue of its own": (
-                self.embedded and self.service_type is not ServiceType.all
+                self.embedded and self.service_type != ALL
             ),
             "HOST must be a loopback address in embedded mode, which has no accounts: "
             "set DATABASE_URL and REDIS_URL to serve others": (
@@ -587,8 +481,6 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         ]
         values["allowed_hosts"] = ",".join(given_hosts)
         values = {"trusted_proxies": RAILWAY_EDGE, "client_address_header": "X-Real-IP"} | values
-    if "service_type" in values:
-        values["service_type"] = SERVICE_ALIASES.get(values["service_type"], values["service_type"])
     try:
         return Settings.model_validate(values)
     except ValidationError as error:

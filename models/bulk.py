@@ -54,15 +54,12 @@ def insert_rows(
         pass_over,
         is_postgres(),
     )
-    own: Sequence[Mapping[str, Any]] = rows
+    own = [dict(row) for row in rows]
     if not (are_json and is_postgres()):
-        own = [
-            {
-                name: changes[name](value) if name in changes and value is not None else value
-                for name, value in row.items()
-            }
-            for row in rows
-        ]
+        for row in own:
+            for name, change in changes.items():
+                if row[name] is not None:
+                    row[name] = change(row[name])
     values = [None if same[name] is None else change(same[name]) for name, change in shared.items()]
     return int(database.execute_sql(statement, (*values, *defaults, _dumped(own))).rowcount)
 

@@ -12,7 +12,7 @@ class ExecutionLog(Identified):
 
     It has no foreign keys: it outlives its subject and is written in bulk. On PostgreSQL every
     month is a partition, by the time in the id (migration 0008,
-    `roadmap/operations/log_partitions.py`).
+    `roadmap/operations/log_retention.py`).
     """
 
     at = UtcDateTimeField()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cli.api_client import PATIENCE, ROADMAPS, Caller
+from cli.api_client import PATIENCE, ROADMAPS, ApiClient
 from cli.demo import make_roadmap, running_service
 from quality.measuring import FinishedRoadmap, Subject
 from roadmap.exchange.formats.json_ import (
@@ -19,7 +19,7 @@ from roadmap.exchange.formats.json_ import (
 )
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.generation.catalogue.generator import CatalogueGenerator
-from roadmap.generation.catalogue.loader import broken_files, languages, tracks
+from roadmap.generation.catalogue.loader import broken_files, tracks
 from roadmap.generation.context import ConceptBrief, DesignBrief
 from roadmap.plan.outline import ContentKind, Level, OutlineConcept, Quiz, Resources, Tutorial
 from roadmap.plan.schemas import RoadmapRequest
@@ -37,7 +37,7 @@ def of_catalogue(only: str | None = None) -> Iterator[FinishedRoadmap]:
     if only is not None and only not in tracks():
         raise NotMeasurable(f"There is no track {only!r}; there is: {', '.join(tracks())}.")
     for track in tracks().values():
-        for language in languages(track) if only in (None, track.id) else ():
+        for language in track.languages if only in (None, track.id) else ():
             catalogue = CatalogueGenerator()
             request = RoadmapRequest(goal=track.title, language=language)
             outline = catalogue.outline(DesignBrief(request, catalogue.analyse(request)))
@@ -80,11 +80,11 @@ def of_service(goal: str, level: Level, language: str) -> FinishedRoadmap:
     Raises CommandFailed, NotMeasurable.
     """
     with running_service() as url:
-        caller = Caller(url, None, PATIENCE)
+        client = ApiClient(url, None, PATIENCE)
         roadmap = make_roadmap(
-            caller, {"goal": goal, "level": level, "hours_per_week": 8, "language": language}
+            client, {"goal": goal, "level": level, "hours_per_week": 8, "language": language}
         )
-        exported = caller.content(f"{ROADMAPS}/{roadmap['id']}/export.json")
+        exported = client.content(f"{ROADMAPS}/{roadmap['id']}/export.json")
     return _of_document(exported, roadmap["title"] or goal)
 
 

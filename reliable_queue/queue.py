@@ -123,14 +123,13 @@ class ReliableQueue(Huey):
             return super().enqueue(task)
         if task.expires:
             task.resolve_expires(self.utc)
-        if not self.ready_to_run(task):
+        if task.eta is not None and not self.ready_to_run(task):
             self.add_schedule(task)
-        elif self._immediate and self.storage.is_paused():
-            self.storage.enqueue(self.serialize_task(task), task.priority)
-        elif self._immediate:  # through the wire format, so that a test sees what production would
+        elif self._immediate and not self.storage.is_paused():
+            # Through the wire format, so that a test sees what production would
             self.execute(self.deserialize_task(self.serialize_task(task)))
         else:
-            super().enqueue(task)
+            self.storage.enqueue_many([(self.serialize_task(task), task.priority or 0)])
         return None
 
     def serialize_task(self, task: Task) -> bytes:

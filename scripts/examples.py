@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
+from roadmap.exchange.formats.registry import FORMATS
 from roadmap.generation.context import BUILT_IN
 from tests.browser.teacher import Teacher, teaching
 from tests.operating import post, put_aside
@@ -348,12 +349,12 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("read_receipt"),
     Step("read_trace"),
     # Exports and imports; a concept from an instance without a model is upgraded.
-    Step("export_picture"),
-    Step("export_markdown", shown=first_lines(12)),
-    Step("export_calendar", shown=first_lines(12)),
-    Step("export_archive"),
-    Step("export_cards"),
-    Step("export_json", keep={"document": ""}),
+    *(
+        Step(each.operation, shown=first_lines(12))
+        if each.media_type.startswith("text/")
+        else Step(each.operation, keep={"document": ""} if each.response else {})
+        for each in FORMATS.values()
+    ),
     Step("import_roadmap", first_concept),
     Step("import_roadmap", without_model, keep={"copy": "id"}),
     Step("read_roadmap", places={"roadmap_id": "$copy"}, keep={"copied": FIRST_CONCEPT}),

@@ -53,7 +53,7 @@ def main() -> None:
             ("en", Teacher(3, 2, 3), PATIENT, of_a_model),
             ("zh-Hans", Teacher(3, 2, 3, language="zh-Hans"), PATIENT, of_a_model),
             ("operations", Teacher(3, 2, 3), PATIENT, of_operations),
-            ("room", Hasty(3, 2, 3), LIMITED, of_the_room),
+            ("admin", Hasty(3, 2, 3), LIMITED, of_the_admin_pages),
         ):
             folder = Path(scratch, name)
             folder.mkdir()
@@ -85,7 +85,7 @@ class Hasty(Teacher):
             super().answer(handler)
 
 
-def of_the_room(browser: Browser, stack: Stack, teacher: Teacher) -> None:
+def of_the_admin_pages(browser: Browser, stack: Stack, teacher: Teacher) -> None:
     """Take the admin pages: roadmaps in every state, and a timeline."""
     made = stack.create(BREAD["en"])
     stack.finished(made)

@@ -18,21 +18,21 @@ from roadmap.generation import generator
 from roadmap.lifecycle import leases
 from roadmap.plan.jobs import Job
 from tasks.dispatcher import enqueue
-from tasks.queues import content_queue, job
+from tasks.queues import content_queue, task
 
 logger = logging.getLogger(__name__)
 BEFORE_CONTENTS = 1  # priority
 ADMIN_CANCEL = "roadmap.webhooks.admin_cancel"
 
 
-@job(content_queue, priority=BEFORE_CONTENTS, stop=f"{ADMIN_CANCEL}:stop_planning")
+@task(content_queue, priority=BEFORE_CONTENTS, stop=f"{ADMIN_CANCEL}:stop_planning")
 def plan_roadmap(roadmap_id: str) -> None:
     from roadmap.lifecycle import plan_job
 
     follow(plan_job.plan(UUID(roadmap_id), generator.current_generator()), UUID(roadmap_id))
 
 
-@job(content_queue, stop=f"{ADMIN_CANCEL}:stop_writing")
+@task(content_queue, stop=f"{ADMIN_CANCEL}:stop_writing")
 def build_content(content_id: str) -> None:
     from roadmap.lifecycle import content_job
 
@@ -41,21 +41,21 @@ def build_content(content_id: str) -> None:
     )
 
 
-@job(content_queue, priority=BEFORE_CONTENTS, stop=f"{ADMIN_CANCEL}:stop_delivery")
+@task(content_queue, priority=BEFORE_CONTENTS, stop=f"{ADMIN_CANCEL}:stop_delivery")
 def deliver_webhook(delivery_id: str) -> None:
     from roadmap.webhooks import sender
 
     follow(sender.deliver(UUID(delivery_id)), UUID(delivery_id))
 
 
-@job(content_queue, priority=BEFORE_CONTENTS, stop=f"{ADMIN_CANCEL}:stop_exporting")
+@task(content_queue, priority=BEFORE_CONTENTS, stop=f"{ADMIN_CANCEL}:stop_exporting")
 def export_account(export_id: str) -> None:
     from roadmap.exchange import account_export
 
     follow(account_export.build(UUID(export_id)), UUID(export_id))
 
 
-@job(content_queue)
+@task(content_queue)
 def look_after_links() -> None:
     from roadmap.lifecycle import link_checker
 

@@ -11,10 +11,12 @@ import queue
 import threading
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from core import clock, tracing
 from core.connection_errors import broker_trouble
+from core.db import database
 from roadmap.plan.jobs import Job
 from tasks.queues import REGISTRY, content_queue
 
@@ -72,22 +74,14 @@ class Sender:
 
     def _run(self) -> None:
         while not (self._stopping.is_set() and self._queue.empty()):
-            steps = self._next()
+            steps = list(self._queue.get())
+            while len(steps) < LARGEST and not self._queue.empty():  # in one round trip
+                steps += self._queue.get()
             if steps and not self._sent(steps):
                 logger.warning(
                     "%d steps and more are left to rescue: the broker is away", len(steps)
                 )
                 return
-
-    def _next(self) -> list[Job]:
-        """Return the waiting jobs, up to one round trip; wait for the first."""
-        steps = list(self._queue.get())
-        while len(steps) < LARGEST:
-            try:
-                steps += self._queue.get_nowait()
-            except queue.Empty:
-                break
-        return steps
 
     def _sent(self, steps: Sequence[Job]) -> bool:
         """Try until the broker has taken them; False when the end comes first."""
@@ -113,3 +107,11 @@ class Sender:
             if self._stopping.wait(pause):
                 return False
             pause = min(pause * 2, LONGEST_PAUSE)
+
+
+sender = Sender()  # of the API
+
+
+def send_after_commit(steps: Sequence[Job]) -> None:
+    """Send jobs after the commit they follow from. Never waits for the broker."""
+    database.after_commit(partial(sender.submit, steps))

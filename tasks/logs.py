@@ -3,10 +3,10 @@
 from typing import Any
 
 from roadmap.operations import execution_log
-from tasks.queues import job, logs_queue
+from tasks.queues import logs_queue, task
 
 
-@job(logs_queue)
+@task(logs_queue)
 def store_log_batch(records: list[dict[str, Any]], source: dict[str, Any] | None = None) -> None:
     execution_log.store_batch(records, source)
 

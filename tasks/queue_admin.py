@@ -31,11 +31,10 @@ from tasks.message_browser import (
     worker,
 )
 from tasks.message_browser import found_dead as _found_dead
-from tasks.queues import STOPS, content_queue, logs_queue
+from tasks.queues import QUEUES, STOPS
 
 __all__ = [
     "MOST_SKIPPED",
-    "QUEUES",
     "DeadLetterInfo",
     "MessageInfo",
     "MessagePage",
@@ -60,7 +59,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-QUEUES: dict[str, ReliableQueue] = {queue.name: queue for queue in (logs_queue, content_queue)}
 AT_ONCE = 500  # dead letters
 LONGEST_PAGE = 500  # messages
 MOST_SKIPPED = 100_000  # messages before a page
@@ -167,7 +165,7 @@ def revoke(queue_name: str, message_id: str) -> None:
             " done, or dead."
         )
     task = queue.deserialize_task(found[0][1])
-    if queue is not content_queue or task.name not in STOPS:
+    if task.name not in STOPS:
         raise Conflict(NOT_STOPPED.get(task.name, UPKEEP).format(task=task.name))
     try:
         row_id = UUID(*task.args)
@@ -188,7 +186,7 @@ def revoke(queue_name: str, message_id: str) -> None:
         )
     try:
         enqueue(steps)
-    except content_queue.storage.faults as error:
+    except queue.storage.faults as error:
         logger.warning("%d steps are left to rescue: %s", len(steps), error)
 
 

@@ -1,4 +1,4 @@
-"""The two Huey queues and the decorator that makes their tasks."""
+"""The Huey queues and the decorator that makes their tasks."""
 
 import functools
 import logging
@@ -15,6 +15,7 @@ from core.errors import Unavailable
 from core.logging_setup import take_over
 from core.metric_definitions import TASK_SECONDS, TASKS
 from core.queue_factory import make_queue
+from core.settings import CONSUMERS
 from core.startup.gc_tuning import freeze_startup_objects_soon
 from core.tracing import Carried
 from reliable_queue.queue import ReliableQueue
@@ -26,9 +27,11 @@ RETRIES, FIRST_DELAY, BACKOFF = 3, 1, 3
 OUTAGE_PAUSE = 2  # seconds between two tries while the database is away; the outage ends them
 REGISTRY: dict[str, Any] = {}  # tasks, by the name of their function
 STOPS: dict[str, str] = {}  # functions that end the row of a task, by the name of the task
-logs_queue: ReliableQueue = make_queue(settings, "logs", baggage=Carried())
-content_queue: ReliableQueue = make_queue(settings, "content", baggage=Carried())
-QUEUES = (logs_queue, content_queue)
+QUEUES: dict[str, ReliableQueue] = {
+    each.queue: make_queue(settings, each.queue, baggage=Carried()) for each in CONSUMERS
+}
+logs_queue = QUEUES["logs"]
+content_queue = QUEUES["content"]
 
 
 def note_run(queue_name: str, task: str, seconds: float, outcome: str) -> None:
@@ -39,7 +42,7 @@ def note_run(queue_name: str, task: str, seconds: float, outcome: str) -> None:
     logger.debug("%s %s in %.3f s", task, outcome, seconds)
 
 
-for _queue in QUEUES:
+for _queue in QUEUES.values():
     _queue.on_executed.append(partial(note_run, _queue.name))
     _queue.on_startup("measures")(saver.start)
     _queue.on_startup("logging")(take_over)
@@ -48,7 +51,7 @@ for _queue in QUEUES:
 
 def check_brokers() -> None:
     """Raise Unavailable when a queue does not answer."""
-    for queue in QUEUES:
+    for queue in QUEUES.values():
         try:
             queue.pending_count()
         except queue.storage.faults as error:
@@ -57,7 +60,7 @@ def check_brokers() -> None:
             ) from error
 
 
-def job(
+def task(
     queue: ReliableQueue, *, priority: int = 0, stop: str = ""
 ) -> Callable[[Callable[..., None]], Any]:
     """Make a task of a function.

@@ -14,7 +14,7 @@ from roadmap.operations import audit_log, log_retention, metrics_store, task_sta
 from roadmap.webhooks import subscriptions
 from tasks.dispatcher import enqueue
 from tasks.queue_admin import queue_states
-from tasks.queues import REGISTRY, content_queue, job, logs_queue
+from tasks.queues import REGISTRY, content_queue, logs_queue, task
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def rescue_overdue() -> None:
         logger.warning("what is over is cleaned up in a moment: %s", error)
 
 
-@job(logs_queue, priority=BEFORE_RECORDS)
+@task(logs_queue, priority=BEFORE_RECORDS)
 def rescue_again() -> None:
     _rescue()
 

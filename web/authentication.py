@@ -31,7 +31,7 @@ ACCOUNTS = {
 NEEDED = (
     "This needs Authorization: Bearer <token>: a token from POST /api/v1/auth/login, or an API key."
 )
-NOBODY = Principal(UUID(int=0), frozenset())
+ANONYMOUS = Principal(UUID(int=0), frozenset())
 MONITOR = Principal(UUID(int=0), frozenset())  # a client with METRICS_TOKEN, for metrics alone
 LOCAL = Principal(LOCAL_OWNER, EVERYTHING)
 
@@ -110,7 +110,9 @@ def check_scope(caller: Principal, scope: Scope, *, login_only: bool) -> None:
         raise Forbidden(f"This needs {who or f'a key with the scope {scope}'}.")
 
 
-async def run_for_caller(caller: Principal, function: Callable[..., Result], *given: Any) -> Result:
+async def run_for_principal(
+    caller: Principal, function: Callable[..., Result], *given: Any
+) -> Result:
     """Run a function in a thread when it is the turn of the caller's account.
 
     Raises RateLimited, and Unauthenticated when the login or key has ended while it waited.

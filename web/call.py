@@ -1,6 +1,5 @@
 """A request that was read and checked, as handlers get it."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +8,10 @@ from uuid import UUID
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from core.errors import FieldError, NotFound
+from roadmap.accounts import accounts
 from roadmap.accounts.identity import IdempotencyKey, Principal
-from roadmap.plan.outline import ContentKind
+from roadmap.operations.audit_log import Actor
+from web.http.host_and_csrf import address_of
 
 
 class NoQuery(BaseModel):
@@ -47,47 +47,11 @@ class Call:
 Handler = Callable[[Call], Any]  # returns an Answer, or is a coroutine that does
 
 
-def is_conditional(request: Request) -> bool:
-    """Whether the request is a change with a condition on an ETag."""
-    return request.method not in ("GET", "HEAD") and (
-        "if-match" in request.headers or "if-none-match" in request.headers
-    )
+def actor_of(call: Call) -> Actor:
+    """Return the calling account, for the audit log.
 
-
-ANY, WORD = r"(?s).*", r"[A-Za-z0-9._:-]{1,100}"
-Parameter = tuple[str, Callable[[str], Any], str]  # its pattern, its parser, and the rule of both
-PLACES: dict[str, Parameter] = {  # path parameters that are not the id of a thing
-    "number": (r"[1-9][0-9]{0,5}", int, "is not a number from 1"),
-    "kind": (ANY, ContentKind, f"is not one of {', '.join(ContentKind)}"),
-    "file": (ANY, str, "is not a file"),
-    "slug": (ANY, str, "is not a type of problem"),
-    "tag": (ANY, str, "is not a chapter of the description"),
-    "queue": (WORD, str, "is not the name of a queue"),
-    "message": (WORD, str, "is not the id of a message"),
-    "token": (WORD, str, "is not a token of a link"),
-}
-# Also in braces or as a URN. `UUID` also accepts spaces, underscores and digits of other scripts.
-ID: Parameter = (r"(?:urn:uuid:)?\{?[0-9A-Fa-f-]{32,36}\}?", UUID, "is not a UUID")
-THINGS = {
-    "number": "revision or version",
-    "kind": "part of a concept",
-    "slug": "type of problem",
-    "token": "link",
-}
-
-
-def ids_of(request: Request) -> dict[str, Any]:
-    """Parse the path parameters. Raises NotFound."""
-    ids = {}
-    for name, value in request.path_params.items():
-        pattern, read, rule = PLACES.get(name, ID)
-        try:
-            if not re.fullmatch(pattern, value):
-                raise ValueError
-            ids[name] = read(value)
-        except ValueError:
-            thing = THINGS.get(name, name.removesuffix("_id"))
-            raise NotFound(
-                f"There is no such {thing}.", fields=(FieldError(f"?{name}", rule),)
-            ) from None
-    return ids
+    Raises Unauthenticated when it is gone, Unavailable.
+    """
+    name = accounts.find(call.owner).email
+    request = call.request
+    return Actor(call.owner, name, address_of(request), request.scope["state"]["request_id"])

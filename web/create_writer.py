@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from core.background_refresh import BackgroundRefresh
 from core.db import settings
 from core.group_commit import GroupCommit
-from core.tracing import entered
 from roadmap.accounts.idempotency_store import StoredAnswer
 from roadmap.lifecycle.create import NewRoadmap, count_queued, create_many, too_long_a_queue
 from roadmap.operations.execution_log import record
 from roadmap.plan.jobs import Job
-from web.job_sender import sender
+from tasks.dispatcher import sender
 
 
 class Backlog:
@@ -30,8 +29,8 @@ def _commit(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]
     for result in results:
         if isinstance(result, Job):
             steps.append(result)
-            with entered(result.trace):  # before a worker can log anything about it
-                record("api", "accept", "Accepted the goal", roadmap_id=result.id)
+            # Before a worker can log anything about it
+            record("api", "accept", "Accepted the goal", roadmap_id=result.id, trace=result.trace)
     sender.submit(steps)
     return results
 

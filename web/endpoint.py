@@ -1,11 +1,13 @@
 """Route table rows, and the steps of every request up to its response."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from inspect import iscoroutinefunction
 from typing import Any, ClassVar, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -15,26 +17,47 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
 from core.db import SerializationConflict, transaction
-from core.errors import PreconditionFailed, RoadmapError
+from core.errors import FieldError, NotFound, PreconditionFailed, RoadmapError
 from roadmap.accounts.identity import IdempotencyKey, Principal, Scope
 from roadmap.accounts.principals import confirm
 from roadmap.plan.format_version import LARGEST
+from roadmap.plan.outline import ContentKind
 from web import idempotency
-from web.authentication import NOBODY, check_scope, identify, run_for_caller
-from web.call import Call, Handler, NoQuery, ids_of, is_conditional
+from web.authentication import ANONYMOUS, check_scope, identify, run_for_principal
+from web.call import Call, Handler, NoQuery
 from web.deprecation import FIELDS as DEPRECATED
 from web.deprecation import deprecations
 from web.http import limits
 from web.http.child_process import run_in_child, run_in_parser_thread
 from web.http.concurrency import in_public_thread, large_body_slot
 from web.http.host_and_csrf import address_of, check_host, check_same_site
+from web.http.middleware import IndexedRequest
 from web.http.request_body import body_of, can_parse_inline, query_of, read_json
 from web.http.responses import check_match, tag_of, to_response
-from web.http.routing import IndexedRequest
 from web.revocation_cache import revocations
 
 Result = TypeVar("Result")
 TRIES = 2  # at what others may change at the same moment
+ANY, WORD = r"(?s).*", r"[A-Za-z0-9._:-]{1,100}"
+Parameter = tuple[str, Callable[[str], Any], str]  # its pattern, its parser, and the rule of both
+PLACES: dict[str, Parameter] = {  # path parameters that are not the id of a thing
+    "number": (r"[1-9][0-9]{0,5}", int, "is not a number from 1"),
+    "kind": (ANY, ContentKind, f"is not one of {', '.join(ContentKind)}"),
+    "file": (ANY, str, "is not a file"),
+    "slug": (ANY, str, "is not a type of problem"),
+    "tag": (ANY, str, "is not a chapter of the description"),
+    "queue": (WORD, str, "is not the name of a queue"),
+    "message": (WORD, str, "is not the id of a message"),
+    "token": (WORD, str, "is not a token of a link"),
+}
+# Also in braces or as a URN. `UUID` also accepts spaces, underscores and digits of other scripts.
+ID: Parameter = (r"(?:urn:uuid:)?\{?[0-9A-Fa-f-]{32,36}\}?", UUID, "is not a UUID")
+THINGS = {
+    "number": "revision or version",
+    "kind": "part of a concept",
+    "slug": "type of problem",
+    "token": "link",
+}
 
 
 @dataclass(frozen=True)
@@ -105,7 +128,7 @@ class Endpoint:
             if not self.unlimited:
                 limits.limit_anonymous(request)
             check_same_site(request)
-            return NOBODY
+            return ANONYMOUS
         caller = await identify(request)
         limits.count_request(request, caller.account_id)
         check_scope(caller, self.needs, login_only=self.login_only)
@@ -124,7 +147,7 @@ class Endpoint:
         except RoadmapError:  # a repeated request may fail by now; it gets the first response
             if key is None:
                 raise
-            earlier = await run_for_caller(caller, idempotency.find, key)
+            earlier = await run_for_principal(caller, idempotency.find, key)
             if earlier is None:
                 raise
             response = earlier
@@ -158,7 +181,7 @@ class Endpoint:
         if self.public:
             return await in_public_thread(address_of(call.request), self.run, call)
         with idempotency.one_at_a_time(call.key):
-            return await run_for_caller(call.caller, self.run, call)
+            return await run_for_principal(call.caller, self.run, call)
 
     def run(self, call: Call) -> Response:
         """Run the handler, in this thread.
@@ -233,10 +256,34 @@ class LargeBody(Endpoint):
         Large bodies wait for each other and count as imports.
         """
         if is_small:
-            return await run_for_caller(caller, function, sent)
+            return await run_for_principal(caller, function, sent)
         limits.check_import(caller.account_id)
         try:
             return await run_in_parser_thread(function, sent)
         except RoadmapError:
             limits.count_import(caller.account_id)  # one that is refused has cost as much
             raise
+
+
+def is_conditional(request: Request) -> bool:
+    """Whether the request is a change with a condition on an ETag."""
+    return request.method not in ("GET", "HEAD") and (
+        "if-match" in request.headers or "if-none-match" in request.headers
+    )
+
+
+def ids_of(request: Request) -> dict[str, Any]:
+    """Parse the path parameters. Raises NotFound."""
+    ids = {}
+    for name, value in request.path_params.items():
+        pattern, read, rule = PLACES.get(name, ID)
+        try:
+            if not re.fullmatch(pattern, value):
+                raise ValueError
+            ids[name] = read(value)
+        except ValueError:
+            thing = THINGS.get(name, name.removesuffix("_id"))
+            raise NotFound(
+                f"There is no such {thing}.", fields=(FieldError(f"?{name}", rule),)
+            ) from None
+    return ids

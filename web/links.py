@@ -1,26 +1,28 @@
 """URLs of a roadmap in responses of the API."""
 
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
+from roadmap.exchange.formats.registry import FORMATS
 from roadmap.plan.views import RoadmapSummary
 from web.http.responses import Reply
 
 
-class Links(BaseModel):
-    """`page` is for people."""
-
+class OwnLinks(BaseModel):
     self: str = Field(description="The roadmap itself.")
     page: str = Field(description="The same for people.")
-    picture: str = Field(description="The same as SVG.")
-    portable: str = Field(
-        description="The same as JSON, to be imported again, with what you have left."
-    )
-    markdown: str = Field(description="The same as a document to read.")
-    archive: str = Field(description="The same as a folder of such documents.")
-    calendar: str = Field(description="What is left of it as a calendar.")
-    cards: str = Field(description="Its questions as a deck for Anki.")
+
+
+EXPORTS: dict[str, Any] = {
+    each.link: (str, Field(description=each.link_description)) for each in FORMATS.values()
+}
+
+
+class Links(create_model("FileLinks", __base__=OwnLinks, **EXPORTS)):  # type: ignore[misc]
+    """`page` is for people."""
+
     events: str = Field(description="Its events, as they happen.")
     activity: str = Field(description="What is being done now.")
     logs: str = Field(description="What was done.")
@@ -35,12 +37,7 @@ def links_of(roadmap_id: UUID) -> Links:
     return Links(
         self=base,
         page=f"/roadmaps/{roadmap_id}",
-        picture=f"{base}/export.svg",
-        portable=f"{base}/export.json",
-        markdown=f"{base}/export.md",
-        archive=f"{base}/export.zip",
-        calendar=f"{base}/export.ics",
-        cards=f"{base}/export.apkg",
+        **{each.link: f"{base}/export.{each.suffix}" for each in FORMATS.values()},
         events=f"{base}/events",
         activity=f"{base}/activity",
         logs=f"{base}/logs",

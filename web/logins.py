@@ -4,14 +4,19 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
+import anyio
+import anyio.to_thread
 from starlette.concurrency import run_in_threadpool
 
+from core.backends import HASHES_AT_ONCE
 from core.db import settings
 from core.errors import NotFound, Unavailable
 from roadmap.accounts import accounts, sessions
-from roadmap.accounts.accounts import (
+from roadmap.accounts.identity import Device, Login
+from roadmap.accounts.schemas import (
     Credentials,
     Deletion,
     DeletionRequest,
@@ -20,19 +25,20 @@ from roadmap.accounts.accounts import (
     Registration,
     User,
 )
-from roadmap.accounts.identity import Device, Login
 from roadmap.plan.jobs import Job
+from tasks.dispatcher import send_after_commit
 from web import tokens
-from web.audit_actor import actor_of
-from web.call import Call
+from web.call import Call, actor_of
 from web.http import limits
 from web.http.host_and_csrf import address_of
 from web.http.security_log import log_security_event
-from web.job_sender import send_after_commit
-from web.password_pool import hash_in_thread
 from web.revocation_cache import revocations
 from web.tokens import COOKIE, login_in_cookie
 
+Result = TypeVar("Result")
+MOST_WAITING = 64  # for one of the threads that hash passwords
+# A few threads, since each takes 19 MiB
+_hashing = anyio.CapacityLimiter(HASHES_AT_ONCE)
 COOKIE_HEADER = f"{COOKIE}={{}}; Path=/; Max-Age={{}}; Secure; HttpOnly; SameSite=Lax"
 FORGET = {  # headers that make a browser forget a login
     "Set-Cookie": COOKIE_HEADER.format("", 0),
@@ -112,6 +118,13 @@ def end_login(call: Call, session_id: UUID | None, event: str = "session-ended")
     sessions.end(call.owner, session_id)
     revocations.refresh()
     log_security_event(call.request, event, account=call.owner, session=session_id)
+
+
+async def hash_in_thread(function: Callable[..., Result], *given: object) -> Result:
+    """Run a function that hashes a password. Raises Unavailable when the line is full."""
+    if _hashing.statistics().tasks_waiting >= MOST_WAITING:
+        raise Unavailable("Too many people are logging in at once. Try again.", retry_after=5)
+    return await anyio.to_thread.run_sync(function, *given, limiter=_hashing)
 
 
 async def _begin(

@@ -22,7 +22,7 @@ from core.metric_counters import BEYOND, SUM, parts_of
 from core.metric_definitions import METRICS, Kind
 from core.version import VERSION
 from roadmap.operations.execution_log import ledger
-from roadmap.operations.metrics_store import Process, me, processes, totals
+from roadmap.operations.metrics_store import Process, processes, this_process, totals
 from tasks.queue_admin import queue_states
 
 # By the name of the metric and the values of its labels
@@ -53,7 +53,7 @@ def _add_counted(samples: Samples) -> None:
     When it is away, this process still adds its own state, but no counts: a count that is smaller
     than before looks like one that has been reset.
     """
-    _add_processes(samples, [me()])
+    _add_processes(samples, [this_process()])
     _add_processes(samples, processes())
     for each in totals():
         metric, labels = METRICS.get(each.name), json.loads(each.labels)

@@ -7,7 +7,10 @@ from functools import partial
 
 from core import json_types
 from core.errors import Conflict, Forbidden, Gone, NotFound, Unauthenticated
-from roadmap.accounts.accounts import (
+from roadmap.accounts.api_keys import KeyInfo, KeyList, KeyRequest, NewKey
+from roadmap.accounts.identity import Scope
+from roadmap.accounts.invitations import InvitationInfo, InvitationList, InvitationRequest
+from roadmap.accounts.schemas import (
     Credentials,
     Deletion,
     DeletionRequest,
@@ -16,12 +19,9 @@ from roadmap.accounts.accounts import (
     Registration,
     User,
 )
-from roadmap.accounts.api_keys import KeyInfo, KeyList, KeyRequest, NewKey
-from roadmap.accounts.identity import Scope
-from roadmap.accounts.invitations import InvitationInfo, InvitationList, InvitationRequest
 from roadmap.accounts.sessions import SessionList
 from roadmap.budget.cost_report import Receipt
-from roadmap.exchange.formats.json_ import PortableRoadmap
+from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkInfo, LinkRequest, NewLink
 from roadmap.exchange.shared_view import SharedConceptDetail, SharedRoadmap
@@ -69,7 +69,7 @@ from tasks.queue_actions import DeadLettersRequest
 from web.api import (
     account_export,
     accounts,
-    commands,
+    decisions,
     exports,
     health,
     imports,
@@ -88,17 +88,16 @@ from web.api.admin import audit_log, logs, queues, task_stats
 from web.api.admin import roadmaps as roadmaps_
 from web.call import NoBody
 from web.endpoint import Endpoint, LargeBody
-from web.exported_files import MEDIA_TYPES
 from web.http.pagination import PageQuery
 from web.links import ImportedRoadmap
 from web.pages import docs, preferences, static_files
 from web.pages.account import account
 from web.pages.account import webhooks as webhook_pages
-from web.pages.admin import audit_log as auditing_room
-from web.pages.admin import logs as logs_room
-from web.pages.admin import overview as overview_room
-from web.pages.admin import queues as queues_room
-from web.pages.admin import roadmaps as roadmaps_room
+from web.pages.admin import audit_log as admin_audit
+from web.pages.admin import logs as admin_logs
+from web.pages.admin import overview as admin_overview
+from web.pages.admin import queues as admin_queues
+from web.pages.admin import roadmaps as admin_roadmaps
 from web.pages.learn import concept, home, review
 from web.pages.page_route import PageRoute, UploadPage
 from web.pages.plan import editing, revisions, roadmap, roadmap_stream, timeline, versions
@@ -126,7 +125,7 @@ DELIVERY = WEBHOOK + "/deliveries/{delivery_id}"
 command = partial(
     Endpoint,
     "POST",
-    response=commands.Decision,
+    response=decisions.Decision,
     status=202,
     current=roadmaps.read_roadmap,
     raises=(Conflict,),
@@ -206,20 +205,7 @@ ENDPOINTS = (
         "Restore a roadmap from the trash", RoadmapSummary, body=NoBody),
     Endpoint("DELETE", TRASHED, trash.delete_for_ever, "Delete a roadmap for ever", None,
         status=204),
-    Endpoint("GET", ROADMAP + "/export.svg", exports.export_picture, "Read a roadmap as a picture",
-        None, query=exports.PictureQuery, media_type="image/svg+xml"),
-    Endpoint("GET", ROADMAP + "/export.json", exports.export_json, "Take a roadmap along",
-        PortableRoadmap, raises=(Conflict,)),
-    Endpoint("GET", ROADMAP + "/export.md", exports.export_markdown,
-        "Take a roadmap along as Markdown", None, media_type=MEDIA_TYPES["md"], raises=(Conflict,)),
-    Endpoint("GET", ROADMAP + "/export.zip", exports.export_archive,
-        "Take a roadmap along as a folder", None, media_type=MEDIA_TYPES["zip"],
-        raises=(Conflict,)),
-    Endpoint("GET", ROADMAP + "/export.ics", exports.export_calendar,
-        "Take a roadmap along as a calendar", None, media_type=MEDIA_TYPES["ics"]),
-    Endpoint("GET", ROADMAP + "/export.apkg", exports.export_cards,
-        "Take its questions along for Anki", None, media_type=MEDIA_TYPES["apkg"],
-        raises=(Conflict,)),
+    *(exports.endpoint(ROADMAP, each) for each in FORMATS.values()),
     LargeBody("POST", API + "/imports", imports.import_roadmap, "Import a roadmap", ImportedRoadmap,
         body=RoadmapFile, status=201),
     Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Watch a roadmap", None,
@@ -230,20 +216,20 @@ ENDPOINTS = (
         json_types.Page[LogRecord], query=roadmaps.LogsQuery),
     Endpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept, "Read a concept",
         ConceptDetail),
-    command(ROADMAP + "/approve", commands.approve_plan, "Approve the plan", body=ApproveRequest),
-    command(ROADMAP + "/revise", commands.revise_plan, "Ask for changes of the plan",
+    command(ROADMAP + "/approve", decisions.approve_plan, "Approve the plan", body=ApproveRequest),
+    command(ROADMAP + "/revise", decisions.revise_plan, "Ask for changes of the plan",
         body=ReviseRequest),
-    command(ROADMAP + "/edits", commands.edit_plan, "Edit the plan", body=EditRequest),
-    command(ROADMAP + "/cancel", commands.cancel_roadmap, "Cancel a roadmap", body=NoBody),
-    command(ROADMAP + "/retry", commands.retry_roadmap, "Retry what failed", body=NoBody),
+    command(ROADMAP + "/edits", decisions.edit_plan, "Edit the plan", body=EditRequest),
+    command(ROADMAP + "/cancel", decisions.cancel_roadmap, "Cancel a roadmap", body=NoBody),
+    command(ROADMAP + "/retry", decisions.retry_roadmap, "Retry what failed", body=NoBody),
     Endpoint("GET", ROADMAP + "/revisions", revisions_.list_revisions, "List its revisions",
         Revisions),
     Endpoint("GET", REVISION, revisions_.read_revision, "Read a revision", RevisionDetail),
     Endpoint("GET", REVISION + "/diff", revisions_.compare_revisions, "Compare two revisions", Diff,
         query=revisions_.DiffQuery),
-    command(REVISION + "/restore", commands.restore_revision, "Restore a revision", body=NoBody),
-    command(CONTENT + "/retry", commands.retry_part, "Retry a part that failed", body=NoBody),
-    command(CONTENT + "/regenerate", commands.regenerate_part, "Write a part anew",
+    command(REVISION + "/restore", decisions.restore_revision, "Restore a revision", body=NoBody),
+    command(CONTENT + "/retry", decisions.retry_part, "Retry a part that failed", body=NoBody),
+    command(CONTENT + "/regenerate", decisions.regenerate_part, "Write a part anew",
         body=RegenerateRequest),
     Endpoint("GET", CONTENT + "/versions", revisions_.list_versions, "List versions of a part",
         Versions),
@@ -251,9 +237,9 @@ ENDPOINTS = (
         "Read a version of a part", VersionDetail),
     Endpoint("GET", CONTENT + "/versions/{number}/diff", revisions_.compare_versions,
         "Compare two versions of a part", VersionDiff, query=revisions_.VersionDiffQuery),
-    command(CONTENT + "/versions/{number}/restore", commands.restore_version,
+    command(CONTENT + "/versions/{number}/restore", decisions.restore_version,
         "Restore a version of a part", body=NoBody),
-    command(CONCEPT + "/upgrade", commands.upgrade_concept,
+    command(CONCEPT + "/upgrade", decisions.upgrade_concept,
         "Have a built-in concept written by the model", body=NoBody),
     Endpoint("GET", CONCEPT + "/progress", learning.read_progress, "Read how far one is",
         LearnerConcept),
@@ -291,8 +277,8 @@ ENDPOINTS = (
     shares.CopyEndpoint("POST", SHARED + "/copy", shares.copy_shared, "Make a shared roadmap mine",
         ImportedRoadmap, body=NoBody, status=201, raises=(Conflict, Gone)),
     Endpoint("GET", "/calendars/{token}/roadmap.ics", shares.follow_calendar,
-        "Follow a plan in a calendar", None, public=True, media_type=MEDIA_TYPES["ics"],
-        raises=(Gone,)),
+        "Follow a plan in a calendar", None, public=True,
+        media_type=shares.CALENDAR.media_type, raises=(Gone,)),
     Endpoint("GET", API + "/profile", learning.read_profile, "Read my profile", Profile),
     Endpoint("PUT", API + "/profile", learning.save_profile, "Save my profile", Profile,
         body=Profile, current=learning.read_profile),
@@ -365,7 +351,7 @@ QUEUE_PAGE = "/admin/queues/{queue}"
 MESSAGE_PAGE = QUEUE_PAGE + "/messages/{message}"
 HOOK = "/webhooks/{webhook_id}"
 SHARED_PAGE = "/shared/{token}"
-IN_ROOM = "/admin/roadmaps/{roadmap_id}"  # the page of operators
+ADMIN_ROADMAP = "/admin/roadmaps/{roadmap_id}"  # the page of operators
 BY_PATH = {  # for clients that want no page
     endpoint.path: endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"
 }
@@ -397,7 +383,7 @@ PAGES = (
     PageRoute("POST", PAGE + "/retry", roadmap.retry),
     PageRoute("POST", PAGE + "/schedule", roadmap.reschedule),
     PageRoute("GET", PAGE + "/trace", timeline.timeline_page, query=TraceQuery),
-    PageRoute("POST", PAGE + "/trash", trash_pages.throw_away),
+    PageRoute("POST", PAGE + "/trash", trash_pages.move_to_trash),
     PageRoute("GET", PAGE + "/revisions", revisions.revisions_page),
     PageRoute("GET", PAGE + "/revisions/{number}", revisions.revision_page, query=revisions.CompareQuery),
     PageRoute("POST", PAGE + "/revisions/{number}/restore", revisions.restore),
@@ -446,23 +432,23 @@ PAGES = (
     PageRoute("POST", HOOK + "/enabled", webhook_pages.set_enabled, confirms=True),
     PageRoute("POST", HOOK + "/delete", webhook_pages.delete_webhook),
     PageRoute("POST", HOOK + "/deliveries/{delivery_id}/retry", webhook_pages.retry_delivery),
-    observe_page("/admin/logs", logs_room.logs_page, query=logs_room.LogPageQuery),
-    observe_page("/admin/roadmaps", roadmaps_room.roadmaps_page, query=roadmaps_room.RoadmapsQuery),
-    observe_page(IN_ROOM, roadmaps_room.roadmap_page, query=roadmaps_room.RoadmapQuery),
-    PageRoute("POST", IN_ROOM + "/cancel", roadmaps_room.cancel, scope=Scope.admin),
-    PageRoute("POST", IN_ROOM + "/retry", roadmaps_room.retry, scope=Scope.admin),
-    PageRoute("POST", "/admin/transfers", roadmaps_room.transfer, scope=Scope.admin, confirms=True),
-    observe_page("/admin", overview_room.overview_page, query=overview_room.OverviewQuery),
-    observe_page("/admin/measures", overview_room.statistics_part, query=overview_room.OverviewQuery),
-    observe_page("/admin/audit", auditing_room.audit_log_page, query=auditing_room.AuditPageQuery),
-    observe_page(QUEUE_PAGE, queues_room.queue_page, query=queues_room.QueueQuery),
+    observe_page("/admin/logs", admin_logs.logs_page, query=admin_logs.LogPageQuery),
+    observe_page("/admin/roadmaps", admin_roadmaps.roadmaps_page, query=admin_roadmaps.RoadmapsQuery),
+    observe_page(ADMIN_ROADMAP, admin_roadmaps.roadmap_page, query=admin_roadmaps.RoadmapQuery),
+    PageRoute("POST", ADMIN_ROADMAP + "/cancel", admin_roadmaps.cancel, scope=Scope.admin),
+    PageRoute("POST", ADMIN_ROADMAP + "/retry", admin_roadmaps.retry, scope=Scope.admin),
+    PageRoute("POST", "/admin/transfers", admin_roadmaps.transfer, scope=Scope.admin, confirms=True),
+    observe_page("/admin", admin_overview.overview_page, query=admin_overview.OverviewQuery),
+    observe_page("/admin/measures", admin_overview.statistics_part, query=admin_overview.OverviewQuery),
+    observe_page("/admin/audit", admin_audit.audit_log_page, query=admin_audit.AuditPageQuery),
+    observe_page(QUEUE_PAGE, admin_queues.queue_page, query=admin_queues.QueueQuery),
     *(
-        PageRoute("GET", path, queues_room.ask(action), query=queues_room.ActQuery,
+        PageRoute("GET", path, admin_queues.confirm_page(action), query=admin_queues.ActQuery,
             scope=Scope.admin)
         for path, action in QUEUE_ACTIONS.items()
     ),
     *(
-        PageRoute("POST", path, queues_room.do(action), scope=Scope.admin)
+        PageRoute("POST", path, admin_queues.perform(action), scope=Scope.admin)
         for path, action in QUEUE_ACTIONS.items()
     ),
     PageRoute("POST", "/look", preferences.change, public=True),

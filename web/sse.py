@@ -73,7 +73,7 @@ class Watcher:
         with contextlib.suppress(asyncio.QueueFull):
             self.queue.put_nowait(event)
 
-    async def together(self, silence: float) -> list[Event | None]:
+    async def next_batch(self, silence: float) -> list[Event | None]:
         """Return all events that have arrived, or wait for one; none after this silence."""
         try:
             arrived = [await asyncio.wait_for(self.queue.get(), silence)]
@@ -137,16 +137,16 @@ class EventPoller:
         until = monotonic() + LONGEST_STREAM
         try:
             while monotonic() < until:
-                together = await watcher.together(silence)
-                events = [event for event in together if event is not None]
+                batch = await watcher.next_batch(silence)
+                events = [event for event in batch if event is not None]
                 ends = [
                     number
                     for number, event in enumerate(events, 1)
                     if event.is_terminal and event.seq >= last_seq
                 ]
-                if events or not together:
+                if events or not batch:
                     yield events[: ends[0]] if ends else events
-                if ends or len(events) < len(together):
+                if ends or len(events) < len(batch):
                     return
         finally:
             with self._lock:

@@ -31,7 +31,7 @@ from core.connection_errors import (
 from core.logging_setup import say
 from core.migrate import MigrationFailed, connected, migrate, pending
 from core.postgres import identity
-from core.settings import ServiceType, Settings, SettingsError, from_environment, misspelt
+from core.settings import API, Settings, SettingsError, from_environment, misspelt
 from core.version import COMMIT, NUMBER
 
 LONGEST_PAUSE = 3.0  # seconds between two tries
@@ -52,7 +52,7 @@ def main() -> int:
         settings = from_environment(os.environ)
         if not settings.embedded:  # in embedded mode core/startup/banner.py prints both
             say(f"version: {NUMBER}, commit {COMMIT}")
-            if settings.service_type in (ServiceType.api, ServiceType.all):
+            if settings.has_api:
                 address = f"{settings.host or '*'}:{settings.port}"
                 say(f"address: {address}, mode: server (PostgreSQL and Redis)")
         prepare(settings)
@@ -68,14 +68,13 @@ def prepare(settings: Settings) -> None:
     _check_folder(settings)
     _check_broker_address(settings)
     deadline = time.monotonic() + settings.startup_wait_seconds
-    has_api = settings.service_type in (ServiceType.api, ServiceType.all)
-    if has_api:
+    if settings.has_api:
         _check_port(settings)
     if settings.database_url is not None:
         _wait(lambda: _check_application_database(settings), deadline)
-    prepare_schema = _migrate_schema if has_api else _check_schema
+    prepare_schema = _migrate_schema if settings.has_api else _check_schema
     _wait(lambda: prepare_schema(settings), deadline)
-    if settings.redis_url is not None and settings.service_type is not ServiceType.api:
+    if settings.redis_url is not None and settings.service_type != API:
         _wait(lambda: _check_broker(settings), deadline)
 
 

@@ -46,14 +46,14 @@ def main() -> None:
         for each in ENDS
         if signal.getsignal(each) is not signal.SIG_IGN
     }
-    from core.settings import ServiceType, from_environment
+    from core.settings import ALL, from_environment
     from core.startup import preflight  # after the handlers: loading takes a moment
 
     if preflight.main():
         sys.exit(1)
     settings = from_environment(os.environ)
     commands = commands_of(settings)
-    if settings.service_type is ServiceType.all:
+    if settings.service_type == ALL:
         _fork(commands.values(), settings.shutdown_grace_seconds, before)
     _restore(before)
     _serve(commands[settings.service_type])
@@ -61,6 +61,8 @@ def main() -> None:
 
 def commands_of(settings: "Settings") -> dict[str, list[str]]:
     """Return the command line of each service, by its SERVICE_TYPE."""
+    from core.settings import API, CONSUMERS
+
     workers, host = settings.api_workers, settings.host
     if not host:  # both families: "::" serves them with several workers, "" with one
         host = "127.0.0.1" if settings.embedded else "::" if workers > 1 else ""
@@ -69,15 +71,15 @@ def commands_of(settings: "Settings") -> dict[str, list[str]]:
     grace = f"{settings.shutdown_grace_seconds:g}"
     consumer = ["huey_consumer", "-q", "-g", "TERM", "-t", grace, "-w"]
     return {
-        "api": [
+        API: [
             "uvicorn", "roadmap_app:app", "--host", host, "--port", str(settings.port),
             "--workers", str(workers), "--no-proxy-headers", "--no-access-log",
             "--log-level", "warning", "--log-config", "core/uvicorn_logging.json",
             "--timeout-graceful-shutdown", "5", "--no-server-header", "--ws", "none",
             "--http", "web.http.http_limits:BoundedProtocol",
         ],
-        "huey_logs": [*consumer, str(settings.logs_workers), "tasks.queues.logs_queue"],
-        "huey_content": [*consumer, str(settings.content_workers), "tasks.queues.content_queue"],
+    } | {
+        each.service: [*consumer, str(each.threads(settings)), each.instance] for each in CONSUMERS
     }
     # fmt: on
 
@@ -103,7 +105,7 @@ def _fork(commands: Iterable[list[str]], grace: float, before: Handlers) -> NoRe
 
     for name in PRELOADED:
         importlib.import_module(name)
-    for queue in sys.modules["tasks.queues"].QUEUES:
+    for queue in sys.modules["tasks.queues"].QUEUES.values():
         queue.storage.close()  # no two processes may have one connection
     gc.collect()
     gc.freeze()

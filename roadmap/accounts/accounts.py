@@ -3,111 +3,40 @@
 import logging
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import SecretStr
 
 from core import clock
 from core.db import database_time, lock_for_update, session, settings, transaction
 from core.errors import Conflict, FieldError, Forbidden, NotFound, Unauthenticated
 from core.ids import new_id
-from core.password_strength import SHORTEST
-from core.sanitize import CLEAN, Email, normalize_email
+from core.sanitize import normalize_email
 from core.settings import Admission
 from models.accounts import Account
 from models.exports import AccountExport
 from roadmap.accounts import api_keys, invitations, passwords, sessions
+from roadmap.accounts.access import lock_account
 from roadmap.accounts.identity import LOCAL_OWNER, Device, Login, Principal, Scope
-from roadmap.accounts.locks import lock_account
 from roadmap.accounts.principals import confirm
+from roadmap.accounts.schemas import (
+    Credentials,
+    Deletion,
+    DeletionRequest,
+    EmailChange,
+    ListedUser,
+    PasswordChange,
+    Registration,
+    User,
+)
 from roadmap.operations.audit_log import Action, Actor, audited
 
-RETURN = timedelta(days=30)  # from deletion, in which an account can be restored
-
-
-def may_return(account: Account) -> bool:
-    """Whether a login can restore the account.
-
-    False when its time is over, or when an operator has disabled it since.
-    """
-    is_pending = account.delete_at is not None and account.delete_at > clock.now()
-    return is_pending and bool(account.disabled_at == account.delete_at - RETURN)
-
-
 logger = logging.getLogger(__name__)
+
+RETURN = timedelta(days=30)  # from deletion, in which an account can be restored
 LOCAL_EMAIL = "local@localhost"
-LONGEST_PASSWORD = 1000  # characters
-Password = Annotated[SecretStr, Field(max_length=LONGEST_PASSWORD)]
-NewPassword = Annotated[
-    SecretStr,
-    Field(
-        min_length=SHORTEST,
-        max_length=LONGEST_PASSWORD,
-        description="At least 12 characters, and not a common one.",
-    ),
-]
-WithCookie = Annotated[
-    bool, Field(description="For browsers: the answer sets a cookie, instead of telling a token.")
-]
-
-
-class Credentials(BaseModel, extra="forbid"):
-    """E-mail address and password."""
-
-    email: Email = Field(description="The address of the account.")
-    password: Password = Field(description="Its password.")
-    cookie: WithCookie = False
-    restore: bool = Field(
-        False, description="Whether to restore the account, if it is to be deleted."
-    )
-
-
-class Registration(BaseModel, extra="forbid"):
-    """Of a new account."""
-
-    email: Email = Field(description="An address that has no account yet.")
-    password: NewPassword
-    name: Annotated[str, Field(max_length=100), CLEAN] = Field(
-        "", description="What the person is called."
-    )
-    invitation: Annotated[SecretStr, Field(max_length=500)] | None = Field(
-        None,
-        description="What the person was sent, where only those may register who were invited.",
-    )
-    cookie: WithCookie = False
-
-
-class PasswordChange(BaseModel, extra="forbid"):
-    """From one password to another."""
-
-    current_password: Password = Field(description="The one until now.")
-    new_password: NewPassword
-    revoke_keys: bool = Field(
-        False, description="Whether the API keys end as well, as the logins do."
-    )
-    cookie: WithCookie = False
-
-
-class EmailChange(BaseModel, extra="forbid"):
-    """To another address."""
-
-    email: Email = Field(description="The new one, which has no account yet.")
-    password: Password = Field(description="The password of the account.")
-    cookie: WithCookie = False
-
-
-class DeletionRequest(BaseModel, extra="forbid"):
-    """That it is the person who wants it."""
-
-    password: Password = Field(description="The password of the account.")
-
-
-class Deletion(BaseModel):
-    """An account that is to be deleted. Until then, `POST /api/v1/auth/login` with `"restore": true` restores it."""
-
-    delete_at: datetime = Field(description="When it will be gone for ever.")
 
 
 class ToBeDeleted(Conflict):
@@ -126,31 +55,23 @@ class AddressTaken(Conflict):
     """An account has this address already."""
 
     def __init__(self) -> None:
-        taken = FieldError("/email", "is registered already")
-        super().__init__("There is an account with this address.", fields=(taken,))
+        super().__init__(
+            "There is an account with this address.",
+            fields=(FieldError("/email", "is registered already"),),
+        )
 
 
 class LastAdministrator(Conflict):
     """The service needs this account: it is the only administrator left."""
 
 
-class User(BaseModel):
-    """An account."""
+def may_return(account: Account) -> bool:
+    """Whether a login can restore the account.
 
-    id: UUID
-    email: str = Field(description="With which one logs in.")
-    name: str = Field(description="What the person is called; may be empty.")
-    is_admin: bool = Field(False, description="Whether this is an administrator.")
-    is_observer: bool = Field(
-        False, description="Whether this may look at the operator's room, and change nothing there."
-    )
-
-
-class ListedUser(User):
-    """An account, for operators."""
-
-    disabled_at: datetime | None
-    delete_at: datetime | None
+    False when its time is over, or when an operator has disabled it since.
+    """
+    is_pending = account.delete_at is not None and account.delete_at > clock.now()
+    return is_pending and bool(account.disabled_at == account.delete_at - RETURN)
 
 
 def register(
@@ -188,14 +109,29 @@ def log_in(credentials: Credentials, device: Device) -> tuple[User, Login]:
     With `restore`, an account that is to be deleted is restored. Raises Unauthenticated, and
     ToBeDeleted when the password is right.
     """
-    with session():
-        account = Account.get_or_none(Account.email == credentials.email)
-    known = account is not None and (account.disabled_at is None or may_return(account))
+    wrong = Unauthenticated("The address or the password is wrong.")
     password = credentials.password.get_secret_value()
-    if not passwords.matches(account.password_hash if known else None, password):
-        raise Unauthenticated("The address or the password is wrong.")
-    digest = passwords.rehashed(account.password_hash, password)
-    return _begin(account, device, digest, restore=credentials.restore)
+    with session():
+        found = Account.get_or_none(Account.email == credentials.email)
+    is_open = found is not None and (found.disabled_at is None or may_return(found))
+    if not passwords.matches(found.password_hash if is_open else None, password):
+        raise wrong
+    digest = passwords.rehashed(found.password_hash, password)
+    with transaction():
+        account = lock_account(found.id)
+        if account is None or account.password_hash != found.password_hash:
+            raise wrong
+        returns = may_return(account)
+        if account.disabled_at is not None and not returns:
+            raise wrong
+        if returns and not credentials.restore:
+            raise ToBeDeleted(account.delete_at)
+        changes: dict[str, object] = {"disabled_at": None, "delete_at": None} if returns else {}
+        if digest != account.password_hash:
+            changes["password_hash"] = digest
+        if changes:
+            Account.update(changes).where(Account.id == account.id).execute()
+        return _user(account), sessions.begin(account, device)
 
 
 def change_password(
@@ -245,16 +181,15 @@ def delete(principal: Principal, request: DeletionRequest) -> Deletion:
     """
     account = _verified(principal, request.password, "The password is wrong.")
     with transaction():
-        others = 0
+        admins = []
         if account.is_admin:  # locked in one order, so that two who leave at once see each other
             can_log_in = Account.is_admin & Account.disabled_at.is_null()
             either = Account.select().where(can_log_in | (Account.id == account.id))
-            locked = list(lock_for_update(either.order_by(Account.id)))
-            others = sum(row.id != account.id for row in locked)
+            admins = list(lock_for_update(either.order_by(Account.id)))
         current = confirm(principal)
         if (current.password_hash, current.is_admin) != (account.password_hash, account.is_admin):
             raise Conflict("The account has been changed meanwhile. Log in again.")
-        if current.is_admin and not others:
+        if current.is_admin and len(admins) == 1:
             raise LastAdministrator("This is the last administrator. Make somebody else one first.")
         now = clock.now()
         _change(account, {"disabled_at": now, "delete_at": now + RETURN}, revoke_keys=True)
@@ -377,28 +312,6 @@ def list_all(limit: int) -> list[ListedUser]:
     return [ListedUser.model_validate(row, from_attributes=True) for row in rows]
 
 
-def _begin(verified: Account, device: Device, digest: str, *, restore: bool) -> tuple[User, Login]:
-    """Begin a session after a verified password, unless the account has changed.
-
-    `digest` is its hash, which may be newer than the stored one.
-    """
-    with transaction():
-        account = lock_account(verified.id)
-        if account is None or account.password_hash != verified.password_hash:
-            raise Unauthenticated("The address or the password is wrong.")
-        returns = may_return(account)
-        if account.disabled_at is not None and not returns:
-            raise Unauthenticated("The address or the password is wrong.")
-        if returns and not restore:
-            raise ToBeDeleted(account.delete_at)
-        changes: dict[str, object] = {"disabled_at": None, "delete_at": None} if returns else {}
-        if digest != account.password_hash:
-            changes["password_hash"] = digest
-        if changes:
-            Account.update(changes).where(Account.id == account.id).execute()
-        return _user(account), sessions.begin(account, device)
-
-
 def _locked(email: str) -> Account:
     """Return an account and lock its row until the commit. Raises NotFound."""
     account = lock_account(by_email(email).id)
@@ -443,7 +356,7 @@ def _readdressed(account: Account, email: str, actor: Actor) -> Account:
 
 
 def _insert(email: str, name: str, digest: str, *, is_admin: bool = False) -> Account:
-    account = Account(
+    account: Account = Account.create(
         id=new_id(),
         email=email,
         name=name,
@@ -451,7 +364,6 @@ def _insert(email: str, name: str, digest: str, *, is_admin: bool = False) -> Ac
         is_admin=is_admin,
         created_at=clock.now(),
     )
-    account.save(force_insert=True)
     return account
 
 

@@ -19,8 +19,8 @@ from core.ids import new_id
 from core.json_types import WHOLE
 from core.sanitize import CLEAN
 from models.accounts import Account, ApiKey
+from roadmap.accounts.access import lock_account
 from roadmap.accounts.identity import Bearer, Login, Scope
-from roadmap.accounts.locks import lock_account
 
 PREFIX = "rmk_"  # by which scanners of leaked secrets know it
 SHOWN = 8  # characters after the prefix that stay readable
@@ -73,10 +73,11 @@ class KeyList(BaseModel):
 
 def scopes_of(holder: Account | Login) -> frozenset[Scope]:
     """Return all scopes that an account has."""
-    without = set() if holder.is_admin else {Scope.admin}
-    if not (holder.is_admin or holder.is_observer):
-        without.add(Scope.observe)
-    return frozenset(Scope) - without
+    without = {
+        Scope.admin: not holder.is_admin,
+        Scope.observe: not (holder.is_admin or holder.is_observer),
+    }
+    return frozenset(scope for scope in Scope if not without.get(scope))
 
 
 def create(account_id: UUID, request: KeyRequest) -> NewKey:

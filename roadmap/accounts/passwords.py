@@ -6,11 +6,11 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from core.errors import FieldError, Invalid
 from core.password_strength import password_weakness
 
-# OWASP's minimum for argon2id: 19 MiB, two passes; web/password_pool.py runs at most two at once.
+# OWASP's minimum for argon2id: 19 MiB, two passes; web/logins.py runs at most two at once.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # The hash of no password: comparing with it takes as long as with that of an account.
 COSTS = f"m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}"
-NOBODY = f"$argon2id$v=19${COSTS}${'A' * 22}${'A' * 43}"
+NO_PASSWORD = f"$argon2id$v=19${COSTS}${'A' * 22}${'A' * 43}"
 
 
 def hashed(password: str) -> str:
@@ -26,7 +26,7 @@ def rehashed(password_hash: str, password: str) -> str:
 def matches(password_hash: str | None, password: str) -> bool:
     """Compare a password. Slow by design, also without a hash, which matches nothing."""
     try:
-        HASHER.verify(password_hash or NOBODY, password)
+        HASHER.verify(password_hash or NO_PASSWORD, password)
     except (VerifyMismatchError, InvalidHashError):
         return False
     return bool(password_hash)

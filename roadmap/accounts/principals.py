@@ -4,8 +4,8 @@ from core.db import lock_for_update, settings
 from core.errors import Unauthenticated
 from models.accounts import Account, ApiKey, LoginSession
 from roadmap.accounts import api_keys, sessions
+from roadmap.accounts.access import lock_account
 from roadmap.accounts.identity import Principal
-from roadmap.accounts.locks import lock_account
 
 
 def confirm(principal: Principal) -> Account:
@@ -21,11 +21,13 @@ def confirm(principal: Principal) -> Account:
     if settings.embedded:
         return account
     if principal.session_id is not None:
-        query = LoginSession.select(LoginSession.id).where(sessions.open_of(account.id))
-        query = query.where(LoginSession.id == principal.session_id)
+        query = LoginSession.select(LoginSession.id).where(
+            sessions.open_of(account.id), LoginSession.id == principal.session_id
+        )
     else:
-        query = ApiKey.select(ApiKey.id).where(api_keys.valid_of(account.id))
-        query = query.where(ApiKey.id == principal.key_id)
+        query = ApiKey.select(ApiKey.id).where(
+            api_keys.valid_of(account.id), ApiKey.id == principal.key_id
+        )
     if not list(lock_for_update(query)) or not principal.scopes <= api_keys.scopes_of(account):
         raise Unauthenticated("The login or API key has ended. Log in again.")
     return account

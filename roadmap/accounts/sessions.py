@@ -74,8 +74,9 @@ def list_open(account_id: UUID, current: UUID | None) -> SessionList:
     query = LoginSession.select().where(open_of(account_id)).order_by(LoginSession.id.desc())
     with session():
         rows = list(query.limit(MOST_SESSIONS))
-    items = [SessionInfo(**row.__data__, current=row.id == current) for row in rows]
-    return SessionList(items=items)
+    return SessionList(
+        items=[SessionInfo(**row.__data__, current=row.id == current) for row in rows]
+    )
 
 
 def ended_since(moment: datetime) -> set[UUID]:
@@ -117,5 +118,8 @@ def end_idle_sessions() -> int:
 
 def open_of(account_id: UUID) -> object:
     """Condition for sessions of an account that have neither ended nor expired."""
-    mine = (LoginSession.account == account_id) & LoginSession.ended_at.is_null()
-    return mine & (LoginSession.expires_at > clock.now())
+    return (
+        (LoginSession.account == account_id)
+        & LoginSession.ended_at.is_null()
+        & (LoginSession.expires_at > clock.now())
+    )

@@ -25,7 +25,7 @@ from core import clock, metric_counters
 from core.db import settings, transaction
 from core.ids import new_id
 from core.metric_definitions import MODEL_CALLS, MODEL_COST, MODEL_SECONDS, MODEL_TOKENS
-from core.settings import Price
+from core.setting_types import Price
 from models.roadmaps import Roadmap
 from models.spending import ModelCall, MonthlySpending
 from roadmap.generation.cancellation import StopSignal
@@ -74,7 +74,7 @@ class OverBudget(GeneratorFault):
         )
 
 
-class MoneyHeld(RetryLater):
+class BudgetReserved(RetryLater):
     """The rest of the budget is reserved for calls that run. They take seconds."""
 
     cause = Cause.budget
@@ -147,7 +147,7 @@ class BudgetedCall:
         """Note that the provider bills nothing for its answer."""
         self._billed = 0
 
-    def on_stop(self, callback: Callable[[], None]) -> None:
+    def on_stop(self, callback: Callable[[], object]) -> None:
         """Call `callback`, from any thread, on a stop; never after the end of the call."""
         self._stop.on_stop(lambda: None if self._ended else callback())
 
@@ -308,7 +308,7 @@ def _take(
 
     A budget of 0 is no limit.
 
-    Raises MoneyHeld, OverBudget, and GeneratorFault without such a row.
+    Raises BudgetReserved, OverBudget, and GeneratorFault without such a row.
     """
     limit = int(budget * MICRO)
     within = (sum_ + most <= limit,) if limit else ()
@@ -325,7 +325,7 @@ def _take(
         )
     spent, held = (int(each) for each in row)
     if spent - held + most <= limit:
-        raise MoneyHeld
+        raise BudgetReserved
     raise OverBudget(name, remedy, limit=limit, spent=spent, most=most)
 
 

@@ -24,9 +24,8 @@ import peewee
 from pydantic import BaseModel, Field
 
 from core import clock
-from core.db import session, skip_locked, snapshot, transaction
+from core.db import session, skip_locked, transaction
 from core.errors import Conflict, NotFound
-from core.i18n import negotiated, texts
 from core.ids import new_id
 from core.sanitize import format_size
 from models.accounts import Account, ApiKey, Invitation, LoginSession
@@ -48,8 +47,7 @@ from models.roadmaps import (
 from models.share_links import ShareLink
 from models.spending import ModelCall, MonthlySpending
 from models.webhooks import Webhook, WebhookDelivery
-from roadmap.accounts.access import newest_of
-from roadmap.accounts.locks import lock_account
+from roadmap.accounts.access import lock_account, newest_of
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
 from roadmap.lifecycle import leases
@@ -345,10 +343,10 @@ def _files_of_roadmap(
     account_id: UUID, roadmap_id: UUID, title: str, number: int
 ) -> Iterator[_File]:
     # Imports in here: only workers that export need them.
-    from roadmap.exchange.formats.json_ import as_json, portable
+    from roadmap.exchange.formats.json_ import as_json
     from roadmap.exchange.formats.markdown import as_markdown
-    from roadmap.exchange.formats.zip_ import details_of, name_of
-    from roadmap.lifecycle.queries import roadmap_tree
+    from roadmap.exchange.formats.source import Source as RoadmapSource
+    from roadmap.exchange.formats.zip_ import name_of
 
     name = f"{name_of(title, number)}-{roadmap_id}"
     contents = Content.select(Content.id).where(Content.roadmap == roadmap_id)
@@ -360,14 +358,12 @@ def _files_of_roadmap(
     ]
     yield _File(f"records/{name}.json", _tables_as_json(tables))
     try:
-        with snapshot():
-            document = portable(account_id, roadmap_id, with_learner=True, with_trash=True)
-            tree = roadmap_tree(account_id, roadmap_id, with_trash=True)
+        source = RoadmapSource(account_id, roadmap_id, with_trash=True)
+        document, tree = source.document, source.tree
     except (NotFound, Conflict):  # deleted meanwhile, or without a plan
         return
-    words = texts(negotiated(tree.language))
-    details = details_of(tree, document).values()
-    yield _File(f"roadmaps/{name}.md", as_markdown(tree.model_dump(mode="json"), details, words))
+    markdown = as_markdown(tree.model_dump(mode="json"), source.details.values(), source.texts)
+    yield _File(f"roadmaps/{name}.md", markdown)
     try:
         yield _File(f"roadmaps/{name}.json", [as_json(document).decode()])
     except Conflict:  # too long for any instance: its records are there nevertheless

@@ -56,7 +56,7 @@ class RoadmapFile(PortableRoadmap):
                     errors += _below(("concepts", key), error)
                 if len(errors) >= MOST_ERRORS:
                     break
-        except _NoJson:
+        except _InvalidJson:
             return super().model_validate_json(json_data, **options)  # its error has the place
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
@@ -72,7 +72,7 @@ class RoadmapFile(PortableRoadmap):
         return _unpickled, ({**dict(self), "concepts": concepts},)
 
 
-class _Pickled(Mapping[str, PortableConcept]):
+class _PickledConcepts(Mapping[str, PortableConcept]):
     def __init__(self, concepts: Mapping[str, bytes]) -> None:
         self._concepts = concepts
 
@@ -88,10 +88,10 @@ class _Pickled(Mapping[str, PortableConcept]):
 
 
 def _unpickled(facts: dict[str, Any]) -> RoadmapFile:
-    return RoadmapFile.model_construct(**{**facts, "concepts": _Pickled(facts["concepts"])})
+    return RoadmapFile.model_construct(**{**facts, "concepts": _PickledConcepts(facts["concepts"])})
 
 
-class _NoJson(Exception):
+class _InvalidJson(Exception):
     """Pydantic does not accept a part as JSON: it has half a surrogate pair, for example."""
 
 
@@ -113,10 +113,10 @@ def _taken_apart(
 
 
 def _below(place: Place, error: ValidationError) -> Iterator[InitErrorDetails]:
-    """Yield the errors with places in the whole document. Raises _NoJson."""
+    """Yield the errors with places in the whole document. Raises _InvalidJson."""
     for each in error.errors(include_url=False, include_input=False)[:MOST_ERRORS]:
         if each["type"] == "json_invalid":
-            raise _NoJson
+            raise _InvalidJson
         same = PydanticCustomError(each["type"], each["msg"], each.get("ctx"))
         yield InitErrorDetails(type=same, loc=(*place, *each["loc"]), input=None)
 

@@ -19,8 +19,7 @@ from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt, Revie
 from roadmap.exchange.formats.json_ import PortableConcept, PortableRoadmap
 from roadmap.lifecycle import completion, create, events, queries, revisions
 from roadmap.lifecycle.activate_plan import adopt_outline
-from roadmap.lifecycle.plan_rows import subject
-from roadmap.lifecycle.plan_sync import ROWS
+from roadmap.lifecycle.plan_rows import ROWS, subject
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job
 from roadmap.plan.outline import ContentKind
@@ -84,8 +83,8 @@ def import_roadmap(
         if any(part is None for part in parts):
             create.check_room(owner_id, roadmap_id)
         Roadmap.insert({**facts, "id": roadmap_id, "owner": owner_id}).execute()
-        events.append_first([roadmap_id], EventType.imported)
         row = Roadmap.get_by_id(roadmap_id)
+        events.append(row, EventType.imported, {})
         remarks = doubts(
             outline,
             hours_per_week=request.hours_per_week,

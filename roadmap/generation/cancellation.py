@@ -16,16 +16,12 @@ class StopSignal:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._stopped = False
-        self._callbacks: list[Callable[[], None]] = []
-
-    @property
-    def stopped(self) -> bool:
-        return self._stopped
+        self.stopped = False
+        self._callbacks: list[Callable[[], object]] = []
 
     def stop(self) -> None:
         with self._lock:
-            self._stopped = True
+            self.stopped = True
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             try:
@@ -33,9 +29,9 @@ class StopSignal:
             except Exception:  # an edge: the others are to be stopped as well
                 logger.exception("a call cannot be stopped")
 
-    def on_stop(self, callback: Callable[[], None]) -> None:
+    def on_stop(self, callback: Callable[[], object]) -> None:
         with self._lock:
-            if not self._stopped:
+            if not self.stopped:
                 self._callbacks.append(callback)
                 return
         callback()

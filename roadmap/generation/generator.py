@@ -82,9 +82,10 @@ def choose_generator(settings: Settings) -> Generator:
 _choosing = threading.Lock()
 
 
+@cache
 def current_generator() -> Generator:
-    """One for the process, whoever of its threads asks first: it holds the model's connections."""
-    with _choosing:
+    """Return the generator of the process, which holds the model's connections."""
+    with _choosing:  # threads that ask for it first at the same time get the same one
         return _chosen()
 
 

@@ -9,7 +9,6 @@ import re
 import tomllib
 import warnings
 from dataclasses import dataclass
-from functools import cache
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -22,6 +21,7 @@ ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 SPACES = {"softbreak": " ", "hardbreak": " "}
 PYTHON_BLOCK = "python_block"  # module name in warnings about such code
+PARSER = MarkdownIt("commonmark").enable("table")
 PARSED = {"python": "Python", "py": "Python", "json": "JSON", "toml": "TOML"}
 
 # One for each invalid escape in a block.
@@ -70,7 +70,7 @@ class Lesson:
 def read(markdown: str) -> Lesson:
     parts: list[tuple[str, list[str], list[CodeBlock]]] = [("", [], [])]
     prose: list[str] = []
-    tokens = _parser().parse(markdown)
+    tokens = PARSER.parse(markdown)
     for at, token in enumerate(tokens):
         if token.type in ("fence", "code_block"):
             language = token.info.strip().split(" ")[0].lower()
@@ -140,8 +140,3 @@ def _text(token: Token, *, code: bool = True) -> str:
         child.content if child.type in kept else SPACES.get(child.type, "")
         for child in token.children or ()
     )
-
-
-@cache
-def _parser() -> MarkdownIt:
-    return MarkdownIt("commonmark").enable("table")

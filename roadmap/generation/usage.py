@@ -14,7 +14,7 @@ class MeteredCall(Protocol):
     def unbilled(self) -> None:
         """Count nothing: the answer was an HTTP error, or there was no connection."""
 
-    def on_stop(self, callback: Callable[[], None]) -> None:
+    def on_stop(self, callback: Callable[[], object]) -> None:
         """Register what ends the call, from any thread; it is called now if it was stopped."""
 
 
@@ -39,7 +39,7 @@ class _FreeCall:
     def unbilled(self) -> None:
         """Count nothing."""
 
-    def on_stop(self, callback: Callable[[], None]) -> None:
+    def on_stop(self, callback: Callable[[], object]) -> None:
         """Do nothing: it is never stopped."""
 
 

@@ -56,7 +56,7 @@ class NextLesson:
     schedule: Schedule
 
 
-def onward(owner_id: UUID, *, limit: int) -> list[NextLesson]:
+def next_lessons(owner_id: UUID, *, limit: int) -> list[NextLesson]:
     """Return roadmaps with something to read and to learn.
 
     First the last learned ones, then the newest.

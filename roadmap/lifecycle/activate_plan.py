@@ -10,7 +10,7 @@ from uuid import UUID
 from core.db import session
 from models.roadmaps import Content, Revision, Roadmap
 from roadmap.budget.cost_report import pending_estimate
-from roadmap.lifecycle import completion, events, plan_sync
+from roadmap.lifecycle import completion, events, plan_rows
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import Outline, total_weeks
@@ -32,7 +32,7 @@ def adopt_outline(
     row = events.bump(
         roadmap_id, title=outline.title, hours=outline.hours, revision=number, **changes
     )
-    opened = plan_sync.apply(row, outline, as_written=as_written, reopen=waits_for_review(row))
+    opened = plan_rows.apply(row, outline, as_written=as_written, reopen=waits_for_review(row))
     completion.save_counts(row, weeks=total_weeks(outline, row.hours_per_week))
     return row, opened
 
@@ -53,11 +53,10 @@ def start_building(row: Roadmap) -> list[Job]:
 
 def ask_for_review(roadmap_id: UUID) -> list[Job]:
     """Record that the plan waits for review, with an estimate of its cost."""
-    estimate = pending_estimate(roadmap_id).model_dump(mode="json")
     row = events.bump(roadmap_id, status=RoadmapStatus.awaiting_review, error="")
-    return events.append(
-        row, EventType.awaiting_review, {"revision": row.revision, "estimate": estimate}
-    )
+    estimate = pending_estimate(roadmap_id).model_dump(mode="json")
+    data = {"revision": row.revision, "estimate": estimate}
+    return events.append(row, EventType.awaiting_review, data)
 
 
 def restore_previous(roadmap_id: UUID, revision: Revision) -> list[Job]:
@@ -73,8 +72,12 @@ def pending_jobs(roadmap_id: UUID) -> list[Job]:
 
     The worker that planned them may have died before it could enqueue them.
     """
+    query = (
+        Content.select(Content.id)
+        .join(Roadmap)
+        .where(Content.roadmap == roadmap_id, Content.status == ContentStatus.pending)
+        .where(Roadmap.status == RoadmapStatus.building)
+        .order_by(Content.id)
+    )
     with session():
-        pending = (Content.roadmap == roadmap_id) & (Content.status == ContentStatus.pending)
-        building = (Roadmap.id == Content.roadmap) & (Roadmap.status == RoadmapStatus.building)
-        rows = Content.select(Content.id).join(Roadmap, on=building).where(pending)
-        return [Job(JobName.build_content, row.id) for row in rows.order_by(Content.id)]
+        return [Job(JobName.build_content, row.id) for row in query]

@@ -9,7 +9,6 @@ such a search may have to read many rows; it ends after `SEARCH_SECONDS`.
 import heapq
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial, reduce
@@ -26,9 +25,9 @@ from core.ids import first_id
 from models.accounts import Account
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap
-from roadmap.accounts.access import account_id, newest_of
+from roadmap.accounts.access import LAST, account_id, newest_of
 from roadmap.budget.budget import money
-from roadmap.lifecycle import commands
+from roadmap.lifecycle import commands, completion
 from roadmap.operations.audit_log import Action, Actor, audited
 from roadmap.operations.execution_log import LogLevel, LogRecord, record
 from roadmap.plan.outline import ContentKind
@@ -127,23 +126,33 @@ def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> Oversee
 
     Raises Invalid for a search that takes too long, and Unavailable.
     """
-    with _limited():
-        owner_id = account_id(sought.owner) if sought.owner else None
-        if sought.owner and owner_id is None:
-            return OverseenList(items=[], next_cursor=None)
-        conditions = list(_conditions(sought))  # once: a search for words is one of them
-        # Each status along its index: together they would have to be sorted.
-        pages = [
-            list(_query(conditions, owner_id, before, status).limit(limit + 1))
-            for status in dict.fromkeys(sought.statuses) or (None,)
-        ]
-        rows = list(heapq.merge(*pages, key=lambda row: row.id, reverse=True))[: limit + 1]
-        # Not by a join, which a wrong guess of the planner makes slow.
-        emails = dict(
-            Account.select(Account.id, Account.email)
-            .where(Account.id.in_(list({row.owner_id for row in rows})))
-            .tuples()
+    try:
+        with limited(statement=SEARCH_SECONDS, lock=SEARCH_SECONDS):
+            if is_postgres():
+                # Compilation takes longer than these searches.
+                database.execute_sql("SET LOCAL jit = off")
+            owner_id = account_id(sought.owner) if sought.owner else None
+            if sought.owner and owner_id is None:
+                return OverseenList(items=[], next_cursor=None)
+            conditions = list(_conditions(sought))  # once: a search for words is one of them
+            # Each status along its index: together they would have to be sorted.
+            pages = [
+                list(_query(conditions, owner_id, before, status).limit(limit + 1))
+                for status in dict.fromkeys(sought.statuses) or (None,)
+            ]
+            rows = list(heapq.merge(*pages, key=lambda row: row.id, reverse=True))[: limit + 1]
+            # Not by a join, which a wrong guess of the planner makes slow.
+            emails = dict(
+                Account.select(Account.id, Account.email)
+                .where(Account.id.in_(list({row.owner_id for row in rows})))
+                .tuples()
+            )
+    except StatementTimeout:
+        rule = (
+            f"takes longer than {SEARCH_SECONDS:g} s: "
+            "narrow it by owner, status or time, or look for whole words"
         )
+        raise Invalid(SLOW, fields=(FieldError("?text", rule),)) from None
     items = [OverseenRoadmap(**_summary(row, emails.get(row.owner_id, ""))) for row in rows[:limit]]
     return OverseenList(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
 
@@ -151,9 +160,12 @@ def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> Oversee
 def detail(roadmap_id: UUID) -> OverseenDetail:
     """Raises NotFound."""
     query = Roadmap.select(Roadmap, Account).join(Account).where(Roadmap.id == roadmap_id)
-    unready = (Content.roadmap == roadmap_id) & (Content.status != ContentStatus.ready)
-    parts = Content.select(Content, Concept).join(Concept).where(unready, ~Concept.removed)
-    has_no_error = peewee.Case(None, [(Content.error == "", 1)], 0)
+    parts = (
+        completion.parts(roadmap_id, Content, Concept)
+        .where(Content.status != ContentStatus.ready)
+        .order_by(peewee.Case(None, [(Content.error == "", 1)], 0), Content.id)
+        .limit(MOST_PARTS)
+    )
     in_part = PartLedger.model_fields.keys() - {"concept_id", "concept"}
     with session():
         row = query.get_or_none()
@@ -165,7 +177,7 @@ def detail(roadmap_id: UUID) -> OverseenDetail:
                 concept=part.concept.title,
                 **{name: getattr(part, name) for name in in_part},
             )
-            for part in parts.order_by(has_no_error, Content.id).limit(MOST_PARTS)
+            for part in parts
         ]
     summary = _summary(row, row.owner.email)
     same = OverseenDetail.model_fields.keys() - summary.keys() - {"parts"}
@@ -195,12 +207,14 @@ def retry(actor: Actor, roadmap_id: UUID) -> commands.CommandResult:
 
 def last_records(roadmap_id: UUID, limit: int) -> list[LogRecord]:
     """Return the last log records, newest first, without debug records."""
-    query = ExecutionLog.select().where(
-        ExecutionLog.roadmap_id == roadmap_id, ExecutionLog.level != LogLevel.debug
+    query = (
+        ExecutionLog.select()
+        .where(ExecutionLog.roadmap_id == roadmap_id, ExecutionLog.level != LogLevel.debug)
+        .order_by(ExecutionLog.id.desc())
+        .limit(limit)
     )
     with session():
-        rows = list(query.order_by(ExecutionLog.id.desc()).limit(limit))
-    return [LogRecord.model_validate(row, from_attributes=True) for row in rows]
+        return [LogRecord.model_validate(row, from_attributes=True) for row in query]
 
 
 def _decide(
@@ -225,23 +239,6 @@ def _decide(
     return result
 
 
-@contextmanager
-def _limited() -> Iterator[None]:
-    """Transaction for one page. Raises Invalid if it takes too long."""
-    try:
-        with limited(statement=SEARCH_SECONDS, lock=SEARCH_SECONDS):
-            if is_postgres():
-                # Compilation takes longer than these searches.
-                database.execute_sql("SET LOCAL jit = off")
-            yield
-    except StatementTimeout:
-        rule = (
-            f"takes longer than {SEARCH_SECONDS:g} s: "
-            "narrow it by owner, status or time, or look for whole words"
-        )
-        raise Invalid(SLOW, fields=(FieldError("?text", rule),)) from None
-
-
 def _query(
     conditions: Sequence[Any],
     owner_id: UUID | None,
@@ -252,10 +249,9 @@ def _query(
     if owner_id is not None:
         query = newest_of(owner_id, before=before, status=status, with_trash=True)
     else:
-        query = Roadmap.select().order_by(Roadmap.id.desc())
-        query = query if before is None else query.where(Roadmap.id < before)
+        query = Roadmap.select().where(Roadmap.id < (before or LAST)).order_by(Roadmap.id.desc())
         query = query if status is None else query.where(Roadmap.status == status)
-    return query.where(*conditions) if conditions else query
+    return query.where(*conditions)
 
 
 def _conditions(sought: RoadmapSearch) -> Iterator[Any]:

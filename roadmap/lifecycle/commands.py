@@ -17,11 +17,10 @@ from core import clock
 from core.db import transaction
 from core.errors import Conflict, FieldError, Invalid, NotFound
 from models.roadmaps import Content, ContentVersion, Roadmap
-from roadmap.accounts.access import transition
-from roadmap.accounts.locks import lock_account
+from roadmap.accounts.access import lock_account, transition
 from roadmap.generation.context import BUILT_IN
 from roadmap.learning import review_cards
-from roadmap.lifecycle import completion, create, events, plan_rows, revisions
+from roadmap.lifecycle import completion, create, events, revisions
 from roadmap.lifecycle.activate_plan import (
     adopt_outline,
     pending_jobs,
@@ -30,11 +29,14 @@ from roadmap.lifecycle.activate_plan import (
     waits_for_review,
 )
 from roadmap.lifecycle.content_versions import find_content
-from roadmap.lifecycle.plan_rows import MOST as MOST_VERSIONS
-from roadmap.lifecycle.plan_sync import (
+from roadmap.lifecycle.plan_rows import (
+    IS_CURRENT,
+    MOST_VERSIONS,
     PENDING,
     contents_that_fit,
+    current_outline,
     newest_version,
+    ready,
     removed_keys,
     taken_up,
 )
@@ -55,6 +57,7 @@ from roadmap.plan.statuses import (
 )
 
 ENDED = tuple(FINAL)
+UNDONE = (ContentStatus.failed, ContentStatus.cancelled)
 UNDER_WAY = (
     RoadmapStatus.queued,
     RoadmapStatus.planning,
@@ -86,12 +89,15 @@ def approve(owner_id: UUID, roadmap_id: UUID, revision: int | None) -> CommandRe
     """
     with _locked(owner_id, roadmap_id, [RoadmapStatus.awaiting_review], "approved") as row:
         _expect(row, revision)
-        building = {"status": RoadmapStatus.building, "approved": True, "error": ""}
-        jobs = completion.finish_if_last(
-            events.bump_and_append(
-                row.id, EventType.approved, {"revision": row.revision}, **building
-            )
-        ) + pending_jobs(roadmap_id)
+        changed = events.bump_and_append(
+            row.id,
+            EventType.approved,
+            {"revision": row.revision},
+            status=RoadmapStatus.building,
+            approved=True,
+            error="",
+        )
+        jobs = completion.finish_if_last(changed) + pending_jobs(roadmap_id)
         return _result(row, "Approved", jobs)
 
 
@@ -100,8 +106,14 @@ def revise(owner_id: UUID, roadmap_id: UUID, feedback: str) -> CommandResult:
     with _locked(owner_id, roadmap_id, REVISABLE, "revised") as row:
         _expect_plan(row)
         revision = revisions.open_(row, RevisionSource.feedback, feedback)
-        queued = {**AFRESH, "status": RoadmapStatus.queued, "due_at": clock.now()}
-        events.bump_and_append(row.id, EventType.queued, {"revision": revision.number}, **queued)
+        events.bump_and_append(
+            row.id,
+            EventType.queued,
+            {"revision": revision.number},
+            **AFRESH,
+            status=RoadmapStatus.queued,
+            due_at=clock.now(),
+        )
         return _result(
             row,
             "Asked for changes",
@@ -120,7 +132,7 @@ def edit(
     with _locked(owner_id, roadmap_id, EDITABLE, "edited") as row:
         _expect_plan(row)
         _expect(row, base)
-        before = plan_rows.current_outline(row)
+        before = current_outline(row)
         after = edits.apply(before, operations, removed_keys(roadmap_id))
         if after == before:
             raise _invalid(NOTHING)
@@ -165,10 +177,10 @@ def cancel(owner_id: UUID, roadmap_id: UUID, among: Collection[str] = UNDER_WAY)
         open_ = (Content.roadmap == roadmap_id) & Content.status.in_(OPEN)
         ended = {**NOBODYS, "error": "", "instruction": "", "status": ContentStatus.ready}
         Content.update(ended).where(Content.id.in_(contents_that_fit(open_))).execute()
-        ended["status"] = ContentStatus.cancelled
-        nothing = Content.update(ended).where(open_).execute() == 0 and row.revision > 0
+        cancelled = {**ended, "status": ContentStatus.cancelled}
+        is_all_kept = Content.update(cancelled).where(open_).execute() == 0 and row.revision > 0
         completion.save_counts(row)
-        status = completion.outcome(row) if nothing else RoadmapStatus.cancelled
+        status = completion.outcome(row) if is_all_kept else RoadmapStatus.cancelled
         return _result(row, "Cancelled", completion.finish(roadmap_id, status))
 
 
@@ -177,11 +189,11 @@ def retry(owner_id: UUID, roadmap_id: UUID) -> CommandResult:
 
     Raises NotFound, Conflict.
     """
-    ended = [RoadmapStatus.partial, RoadmapStatus.failed, RoadmapStatus.cancelled]
+    ended = FINAL - {RoadmapStatus.ready}
     with _locked(owner_id, roadmap_id, ended, "retried", **AFRESH, over_budget=False) as row:
         if row.revision or row.title:
-            undone = Content.status.in_((ContentStatus.failed, ContentStatus.cancelled))
-            return _result(row, "Retried", _reopen(row, completion.parts(roadmap_id).where(undone)))
+            undone = completion.parts(roadmap_id).where(Content.status.in_(UNDONE))
+            return _result(row, "Retried", _reopen(row, undone))
         revisions.next_number(row.id)  # raises Conflict when there are too many
         events.bump_and_append(
             row.id, EventType.queued, {}, status=RoadmapStatus.queued, due_at=clock.now()
@@ -195,7 +207,7 @@ def retry_part(
     """Retry one part that failed or was cancelled. Raises NotFound, Conflict."""
     with _locked(owner_id, roadmap_id, REOPENABLE, "retried", **AFRESH, over_budget=False) as row:
         content = find_content(owner_id, roadmap_id, concept_id, kind)
-        if content.status not in (ContentStatus.failed, ContentStatus.cancelled):
+        if content.status not in UNDONE:
             raise Conflict(f"This {kind} has not failed: it is {content.status}.")
         return _result(row, f"Retried a {kind}", _reopen(row, [content]))
 
@@ -239,7 +251,7 @@ def upgrade(
         if any(content.status in OPEN for content in contents):
             raise Conflict("This concept is being written already.")
         of = (Content.concept == concept_id) & (ContentVersion.generator == BUILT_IN)
-        built_in = list(Content.select().join(ContentVersion, on=plan_rows.IS_CURRENT).where(of))
+        built_in = list(Content.select().join(ContentVersion, on=IS_CURRENT).where(of))
         if not built_in:
             raise Conflict("Nothing of this concept is from the built-in catalogue any more.")
         chosen = [content for content in built_in if newest_version(content.id) < MOST_VERSIONS]
@@ -286,20 +298,15 @@ def restore_version(
         if version is None:
             raise NotFound(f"There is no version {number} of this {kind}.")
         shown = taken_up(version, concept_id)
-        Content.update(
-            {"status": ContentStatus.ready, "version": shown, "error": "", "instruction": ""}
-        ).where(Content.id == content.id).execute()
+        Content.update(ready(shown)).where(Content.id == content.id).execute()
         if kind == ContentKind.quiz:
             review_cards.follow([concept_id])
         completion.save_counts(row)
         data = {"concept_id": str(concept_id), "kind": kind, "version": shown}
         events.bump_and_append(row.id, EventType.content_restored, data | completion.progress(row))
-        ended = row.status in ENDED  # the last event of a finished roadmap is its end
-        return _result(
-            row,
-            f"Restored version {number} of a {kind}",
-            completion.finish(row.id, completion.outcome(row)) if ended else [],
-        )
+        # The last event of a finished roadmap is its end.
+        jobs = completion.finish(row.id, completion.outcome(row)) if row.status in ENDED else []
+        return _result(row, f"Restored version {number} of a {kind}", jobs)
 
 
 def _adopt(
@@ -317,8 +324,10 @@ def _adopt(
     if found.outline is None and source == RevisionSource.edit:
         raise _invalid(*found.problems[:20])
     if found.outline is None:
-        wrong = " ".join(found.problems[:3])
-        raise Conflict(f"Revision {base} does not hold together by the rules of today: {wrong}")
+        raise Conflict(
+            f"Revision {base} does not hold together by the rules of today: "
+            f"{' '.join(found.problems[:3])}"
+        )
     number = revisions.add(row, source, outline, base=base, remarks=found.problems).number
     changed, opened = adopt_outline(
         row.id, outline, number, as_written=as_written, **AFRESH, status=_open_status(row)
@@ -355,8 +364,9 @@ def _open_status(row: Roadmap) -> RoadmapStatus:
 
 def _build_jobs(row: Roadmap, contents: list[UUID]) -> list[Job]:
     """Return jobs for contents that were just opened: the others have their messages."""
-    is_building = row.status == RoadmapStatus.building
-    return [Job(JobName.build_content, id_) for id_ in contents if is_building]
+    if row.status != RoadmapStatus.building:
+        return []
+    return [Job(JobName.build_content, id_) for id_ in contents]
 
 
 def _expect(row: Roadmap, revision: int | None) -> None:
@@ -375,8 +385,10 @@ def _expect_plan(row: Roadmap) -> None:
 
 
 def _invalid(*rules: str) -> Invalid:
-    fields = tuple(FieldError("/operations", rule) for rule in rules)
-    return Invalid("The plan would not hold together; nothing was changed.", fields=fields)
+    return Invalid(
+        "The plan would not hold together; nothing was changed.",
+        fields=tuple(FieldError("/operations", rule) for rule in rules),
+    )
 
 
 @contextmanager

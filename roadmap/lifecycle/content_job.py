@@ -5,7 +5,6 @@ once.
 """
 
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from time import monotonic
 from uuid import UUID
@@ -15,23 +14,21 @@ from core.db import settings, transaction
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap.budget.budget import BudgetMeter, CallPurpose
 from roadmap.generation.cancellation import LeaseLost, StopSignal
-from roadmap.generation.context import ConceptBrief, GeneratorFault, RetryLater
+from roadmap.generation.context import ConceptBrief, GeneratorFault
 from roadmap.generation.generator import Generator
 from roadmap.generation.llm.rate_control import ProviderRateLimited
 from roadmap.generation.retry_policy import (
     MOST_INTERRUPTIONS,
-    backoff,
     call_generator,
     ms_since,
     retry_save,
 )
 from roadmap.learning import review_cards
 from roadmap.lifecycle import completion, events, leases, link_checker, link_status
-from roadmap.lifecycle.attempt_log import held_up, log_begun, log_deferred, log_fault
+from roadmap.lifecycle.attempts import after_fault, held_up, log_begun, place_of
 from roadmap.lifecycle.content_versions import read_content
 from roadmap.lifecycle.leases import BUILDING, keeper
-from roadmap.lifecycle.plan_rows import subject
-from roadmap.lifecycle.plan_sync import contents_that_fit, newest_version
+from roadmap.lifecycle.plan_rows import contents_that_fit, newest_version, ready, subject
 from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
@@ -48,17 +45,15 @@ def build_content(content_id: UUID, generator: Generator) -> list[Job]:
     3. Save the version if the lease is still ours, or defer, retry or give up.
     """
     try:
-        with generator.slot(), leases.Quarantine() as quarantine:
+        with generator.slot(), leases.quarantine() as check_quarantine:
             with transaction():
                 token = leases.claim(BUILDING, content_id)
                 if token is not None:
                     content, brief = _load_brief(content_id)
-                    quarantine.check(content)
+                    check_quarantine(content)
             if token is None:
                 return leases.recheck(BUILDING, content_id)
-            place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
-            attempt = {"attempt": content.attempts, "due_at": content.due_at}
-            log_begun("building", content.kind, content.id, **attempt, **place)
+            log_begun("building", content.kind, content)
             if content.interruptions >= MOST_INTERRUPTIONS:
                 return _give_up(
                     content, token, "Its worker died or hung too often while writing it; retry it."
@@ -75,10 +70,16 @@ def build_content(content_id: UUID, generator: Generator) -> list[Job]:
 
 def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
     """Read a part with its concept and roadmap, and the context for the generator."""
-    joined = Content.select(Content, Concept, Module, Stage, Roadmap)
-    joined = joined.join(Concept).join(Module).join(Stage).join(Roadmap)
-    content = joined.where(Content.id == content_id).get()
-    concept = content.concept
+    content = (
+        Content.select(Content, Concept, Module, Stage, Roadmap)
+        .join(Concept)
+        .join(Module)
+        .join(Stage)
+        .join(Roadmap)
+        .where(Content.id == content_id)
+        .get()
+    )
+    concept, roadmap = content.concept, content.concept.module.stage.roadmap
     dead = link_status.dead_of(content.id) if content.kind == ContentKind.resources else ()
     tutorial = None
     if content.kind == ContentKind.quiz:  # tutorials are begun before quizzes
@@ -87,8 +88,8 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
         )
         tutorial = row and read_content(row)
     return content, ConceptBrief(
-        request=accepted_request(concept.module.stage.roadmap),
-        roadmap_title=concept.module.stage.roadmap.title,
+        request=accepted_request(roadmap),
+        roadmap_title=roadmap.title,
         stage_title=concept.module.stage.title,
         module_title=concept.module.title,
         key=concept.key,
@@ -107,8 +108,7 @@ def _write_and_save(
 ) -> list[Job]:
     """Call the generator while the lease is renewed; save. Raises LeaseLost."""
     started, stop, kind = monotonic(), StopSignal(), ContentKind(content.kind)
-    place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
-    owner_id = content.concept.module.stage.roadmap.owner_id
+    owner_id, place = content.concept.module.stage.roadmap.owner_id, place_of(content)
     meter = BudgetMeter(
         CallPurpose(owner_id=owner_id, content_id=content.id, attempt=content.attempts, **place),
         stop,
@@ -117,7 +117,18 @@ def _write_and_save(
         try:
             written = call_generator(lambda: _write(generator.metered(meter), kind, brief))
         except GeneratorFault as fault:
-            return retry_save(partial(_after_fault, content, token, fault, paid=meter.calls > 0))
+            return retry_save(
+                partial(
+                    after_fault,
+                    BUILDING,
+                    kind,
+                    content,
+                    token,
+                    fault,
+                    paid=meter.calls > 0,
+                    give_up=partial(_give_up, content, token),
+                )
+            )
         jobs = retry_save(partial(_save_content, content, token, written, generator))
     record(
         "building",
@@ -154,8 +165,7 @@ def _save_content(
     with transaction():
         row = events.bump(content.roadmap_id, contents_ready=Roadmap.contents_ready + 1)
         version = newest_version(content.id) + 1
-        ready = {"status": ContentStatus.ready, "version": version, "error": "", "instruction": ""}
-        leases.release(Content, content.id, token, **ready)
+        leases.release(Content, content.id, token, **ready(version))
         ContentVersion.insert(
             content=content.id,
             version=version,
@@ -181,37 +191,13 @@ def _save_content(
         return completion.finish_if_last(row)
 
 
-def _after_fault(content: Content, token: UUID, fault: GeneratorFault, *, paid: bool) -> list[Job]:
-    """Defer, retry or give up. Raises LeaseLost.
-
-    After a `paid` call, a wait counts as an attempt: the next one pays for the call once more.
-    """
-    place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
-    if isinstance(fault, RetryLater) and not paid:
-        jobs = leases.release_untried(BUILDING, content.id, token, fault.wait)
-        log_deferred(content.kind, fault, **place)
-        return jobs
-    if fault.lasting or content.attempts >= settings.max_attempts:
-        return _give_up(content, token, str(fault))
-    wait = backoff(content.attempts, fault)
-    waits = {
-        "status": ContentStatus.pending,
-        "error": str(fault),
-        "due_at": clock.now() + timedelta(seconds=wait),
-    }
-    with transaction():
-        leases.release(Content, content.id, token, **waits)
-    log_fault(content.kind, fault, wait, attempt=content.attempts, **place)
-    return [Job(JobName.build_content, content.id, delay=wait)]
-
-
 def _give_up(content: Content, token: UUID, reason: str) -> list[Job]:
     """Fail a part, or keep its current version if that still fits. Raises LeaseLost."""
     with transaction():
-        status, count = ContentStatus.failed, "contents_failed"
-        if contents_that_fit(Content.id == content.id):
-            status, count = ContentStatus.ready, "contents_ready"
-        row = events.bump(content.roadmap_id, **{count: getattr(Roadmap, count) + 1})
+        fits = bool(contents_that_fit(Content.id == content.id))
+        status = ContentStatus.ready if fits else ContentStatus.failed
+        count = getattr(Roadmap, f"contents_{status}")
+        row = events.bump(content.roadmap_id, **{count.name: count + 1})
         leases.release(Content, content.id, token, status=status, error=reason, instruction="")
         events.append(
             row,
@@ -224,6 +210,5 @@ def _give_up(content: Content, token: UUID, reason: str) -> list[Job]:
             },
         )
         jobs = completion.finish_if_last(row)
-    place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
-    record("building", content.kind, reason, level=LogLevel.error, **place)
+    record("building", content.kind, reason, level=LogLevel.error, **place_of(content))
     return jobs

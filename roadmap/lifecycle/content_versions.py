@@ -10,7 +10,7 @@ from core.db import session
 from core.errors import NotFound
 from models.roadmaps import Concept, Content, ContentVersion
 from roadmap.accounts.access import get_owned
-from roadmap.lifecycle.plan_rows import MOST
+from roadmap.lifecycle.plan_rows import MOST_VERSIONS
 from roadmap.plan.outline import ContentKind, Contents, Quiz, Resources, Tutorial
 from roadmap.plan.views import QuizDetail, without_answers
 from roadmap.plan.word_diff import Line, lines
@@ -73,7 +73,7 @@ def list_versions(
             )
             .where(ContentVersion.content == content.id)
             .order_by(ContentVersion.version.desc())
-            .limit(MOST)
+            .limit(MOST_VERSIONS)
         )
     return Versions(items=[VersionSummary(**_summary(row, content)) for row in rows])
 

@@ -1,7 +1,7 @@
 """Creation of roadmaps, many requests per transaction, within limits of work."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -14,10 +14,9 @@ from core.errors import RateLimited, Unauthenticated, Unavailable
 from core.ids import new_id
 from models.accounts import Account
 from models.bulk import insert_rows
-from models.roadmaps import Roadmap
+from models.roadmaps import Roadmap, RoadmapEvent
 from roadmap.accounts import idempotency_store
 from roadmap.accounts.idempotency_store import StoredAnswer
-from roadmap.lifecycle import events
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest
@@ -34,7 +33,7 @@ class NewRoadmap:
 
     owner_id: UUID
     request: RoadmapRequest
-    id: UUID
+    id: UUID = field(default_factory=new_id)
     answer: StoredAnswer | None = None  # to keep, if the request has an Idempotency-Key
     trace: tracing.TraceContext | None = field(default_factory=tracing.current, compare=False)
 
@@ -44,31 +43,19 @@ class NewRoadmap:
         return self.answer.name.key_hash if self.answer is not None else ""
 
 
-def new_roadmap(owner_id: UUID, request: RoadmapRequest) -> NewRoadmap:
-    return NewRoadmap(owner_id=owner_id, request=request, id=new_id())
-
-
 def create_many(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
     """Commit a batch in one transaction, or each alone if one breaks it.
 
     A request that was answered before gets that answer.
     """
     try:
-        made, before = _insert(batch)
+        return _insert(batch)
     except peewee.IntegrityError:
-        if len(batch) == 1:
-            return [
-                Unauthenticated("The account of this token does not exist any more. Log in again.")
-            ]
-        return [result for new in batch for result in create_many([new])]
+        if len(batch) > 1:
+            return [result for new in batch for result in create_many([new])]
+        return [Unauthenticated("The account of this token does not exist any more. Log in again.")]
     except Unavailable as error:
         return [error] * len(batch)
-    return [
-        Job(JobName.plan_roadmap, new.id, trace=new.trace)
-        if new.id in made
-        else before.get(new.key_hash) or _too_many()
-        for new in batch
-    ]
 
 
 def count_queued(most: int, *conditions: Any) -> int:
@@ -111,28 +98,12 @@ def too_long_a_queue(waiting: int) -> Unavailable:
     )
 
 
-def _insert(batch: Sequence[NewRoadmap]) -> tuple[set[UUID], dict[str, StoredAnswer]]:
-    """Insert roadmaps for which there is room; return ids, and answers of others.
-
-    1. Store the answers of those that fit. A request whose answer is stored is new.
-    2. If some were answered before, give their room to others of the batch.
-    3. Insert rows and first events, and read the answers of requests that came twice.
-    """
+def _insert(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
+    """Insert roadmaps for which there is room, with their first events; return results."""
     now = clock.now()
+    has_keys = any(new.answer is not None for new in batch)
     with transaction():
-        first: dict[Any, NewRoadmap] = {}
-        for new in batch:  # without requests that repeat an Idempotency-Key
-            first.setdefault(new.key_hash or new.id, new)
-        fit = _fitting(list(first.values()))
-        made, stored = _new_of(fit)
-        before: dict[str, StoredAnswer] = {}
-        if len(made) < len(fit):
-            before = {key: answer for key, answer in _find(batch).items() if key not in stored}
-            ids = {new.id for new in made}
-            others = [
-                new for new in first.values() if new.id not in ids and new.key_hash not in before
-            ]
-            made += _new_of(_fitting(others, beside=made))[0]
+        made, before = _new_of_keys(batch) if has_keys else (_fitting(batch), {})
         insert_rows(
             Roadmap,
             [{**new.request.model_dump(), "id": new.id, "owner": new.owner_id} for new in made],
@@ -144,20 +115,50 @@ def _insert(batch: Sequence[NewRoadmap]) -> tuple[set[UUID], dict[str, StoredAns
                 "updated_at": now,
             },
         )
-        events.append_first([new.id for new in made], EventType.queued)
+        insert_rows(
+            RoadmapEvent,
+            [{"roadmap": new.id} for new in made],
+            common={"seq": 1, "type": EventType.queued, "data": {}, "at": now},
+        )
         ids = {new.id for new in made}
-        # The others with a key may have come twice at once, here or in another process.
-        before |= _find(new for new in batch if new.id not in ids and new.key_hash not in before)
-    return ids, before
+        if has_keys:  # the others may have come twice at once, here or in another process
+            before |= _find(
+                [new for new in batch if new.id not in ids and new.key_hash not in before]
+            )
+    return [
+        Job(JobName.plan_roadmap, new.id, trace=new.trace)
+        if new.id in ids
+        else before.get(new.key_hash) or _too_many()
+        for new in batch
+    ]
 
 
-def _new_of(batch: Sequence[NewRoadmap]) -> tuple[list[NewRoadmap], Collection[str]]:
+def _new_of_keys(batch: Sequence[NewRoadmap]) -> tuple[list[NewRoadmap], dict[str, StoredAnswer]]:
+    """Choose requests of a batch with Idempotency-Keys; return them, and answers to others.
+
+    1. Store the answers of those that fit. A request whose answer is stored is new.
+    2. If some were answered before, give their room to others of the batch.
+    """
+    first: dict[Any, NewRoadmap] = {}
+    for new in batch:  # without requests that repeat a key
+        first.setdefault(new.key_hash or new.id, new)
+    fit = _fitting(list(first.values()))
+    made, stored = _store_answers(fit)
+    if len(made) == len(fit):
+        return made, {}
+    before = {key: answer for key, answer in _find(batch).items() if key not in stored}
+    ids = {new.id for new in made}
+    others = [new for new in first.values() if new.id not in ids and new.key_hash not in before]
+    return made + _store_answers(_fitting(others, beside=made))[0], before
+
+
+def _store_answers(batch: Sequence[NewRoadmap]) -> tuple[list[NewRoadmap], Collection[str]]:
     """Store answers; return the requests that are new, and the stored keys."""
     stored = idempotency_store.store_all([new.answer for new in batch if new.answer is not None])
     return [new for new in batch if new.answer is None or new.key_hash in stored], stored
 
 
-def _find(batch: Iterable[NewRoadmap]) -> dict[str, StoredAnswer]:
+def _find(batch: Sequence[NewRoadmap]) -> dict[str, StoredAnswer]:
     """Return the stored answers of these requests by the hash of their key."""
     return idempotency_store.find([new.answer.name for new in batch if new.answer is not None])
 
@@ -167,10 +168,11 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
 
     Processes that commit at once may each let in a batch more.
     """
-    owners = list({new.owner_id for new in batch})
+    owners = {new.owner_id for new in batch}
     query = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).group_by(Roadmap.owner)
-    under_way = Counter(dict(query.where(Roadmap.owner.in_(owners), UNDER_WAY).tuples()))
-    under_way.update(new.owner_id for new in beside)
+    under_way = Counter(dict(query.where(Roadmap.owner.in_(list(owners)), UNDER_WAY).tuples()))
+    for new in beside:
+        under_way[new.owner_id] += 1
     fit = []
     for new in batch:
         if under_way[new.owner_id] < settings.most_unfinished_roadmaps:

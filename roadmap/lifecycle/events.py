@@ -4,7 +4,7 @@ They are written in the transaction that changes the roadmap's state.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -25,6 +25,7 @@ from roadmap.plan.statuses import DeliveryStatus, Progress, RoadmapStatus
 
 MOST_WAITING = 1000  # deliveries of one account that are not finished
 LONGEST_REASON = 2000  # characters
+MOST_AT_ONCE = 500  # events
 WAITING = (DeliveryStatus.pending, DeliveryStatus.delivering)
 FULL = (
     f"There were {MOST_WAITING} deliveries waiting already, so this one was not tried. "
@@ -81,15 +82,12 @@ def insert_deliveries(row: Roadmap, event: str, data: Mapping[str, Any], at: dat
     """
     if event not in OFFERED:
         return []
-    webhooks = [
-        webhook
-        for webhook in lock_key_share(
-            Webhook.select(Webhook.id, Webhook.events)
-            .order_by(Webhook.id)
-            .where(Webhook.account == row.owner_id, Webhook.disabled_at.is_null())
-        )
-        if event in webhook.events
-    ]
+    enabled = (
+        Webhook.select(Webhook.id, Webhook.events)
+        .order_by(Webhook.id)
+        .where(Webhook.account == row.owner_id, Webhook.disabled_at.is_null())
+    )
+    webhooks = [webhook for webhook in lock_key_share(enabled) if event in webhook.events]
     if not webhooks:
         return []
     room = max(0, MOST_WAITING - count_waiting(row.owner_id))
@@ -118,9 +116,8 @@ def insert_deliveries(row: Roadmap, event: str, data: Mapping[str, Any], at: dat
 
 def count_waiting(account_id: UUID) -> int:
     """Return the number of unfinished deliveries of an account, at most MOST_WAITING."""
-    waiting = WebhookDelivery.webhook.in_(
-        Webhook.select(Webhook.id).where(Webhook.account == account_id)
-    ) & WebhookDelivery.status.in_(WAITING)
+    hooks = Webhook.select(Webhook.id).where(Webhook.account == account_id)
+    waiting = WebhookDelivery.webhook.in_(hooks) & WebhookDelivery.status.in_(WAITING)
     return int(WebhookDelivery.select(peewee.SQL("1")).where(waiting).limit(MOST_WAITING).count())
 
 
@@ -166,9 +163,6 @@ def _payload(event: str, at: datetime, facts: Mapping[str, Any]) -> str:
         ensure_ascii=False,
         separators=(",", ":"),
     )
-
-
-MOST_AT_ONCE = 500
 
 
 def bump(roadmap_id: UUID, **changes: Any) -> Roadmap:
@@ -217,21 +211,16 @@ def was_last(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> bool:
     return newest is not None and (newest.type, newest.data) == (kind, dict(data))
 
 
-def append_first(roadmap_ids: Sequence[UUID], kind: EventType) -> None:
-    """Save event 1 of many new roadmaps in one statement."""
-    insert_rows(
-        RoadmapEvent,
-        [{"roadmap": id_} for id_ in roadmap_ids],
-        common={"seq": 1, "type": kind, "data": {}, "at": clock.now()},
-    )
-
-
 def events_after(roadmap_id: UUID, seq: int) -> list[Event]:
     """Return the next events of a roadmap, at most 500."""
+    later = (
+        RoadmapEvent.select()
+        .where(RoadmapEvent.roadmap == roadmap_id, RoadmapEvent.seq > seq)
+        .order_by(RoadmapEvent.seq)
+        .limit(MOST_AT_ONCE)
+    )
     with session():
-        later = (RoadmapEvent.roadmap == roadmap_id) & (RoadmapEvent.seq > seq)
-        rows = RoadmapEvent.select().where(later).order_by(RoadmapEvent.seq).limit(MOST_AT_ONCE)
-        return [Event(seq=row.seq, type=row.type, data=row.data, at=row.at) for row in rows]
+        return [Event(seq=row.seq, type=row.type, data=row.data, at=row.at) for row in later]
 
 
 def last_seqs(roadmap_ids: Collection[UUID]) -> dict[tuple[UUID, UUID], int]:
@@ -239,7 +228,8 @@ def last_seqs(roadmap_ids: Collection[UUID]) -> dict[tuple[UUID, UUID], int]:
 
     Roadmaps in the trash are left out.
     """
-    there = Roadmap.id.in_(list(roadmap_ids)) & Roadmap.trashed_at.is_null()
+    rows = Roadmap.select(Roadmap.id, Roadmap.owner, Roadmap.last_seq).where(
+        Roadmap.id.in_(list(roadmap_ids)), Roadmap.trashed_at.is_null()
+    )
     with session():
-        found = Roadmap.select(Roadmap.id, Roadmap.owner, Roadmap.last_seq).where(there).tuples()
-        return {(roadmap_id, owner_id): seq for roadmap_id, owner_id, seq in found}
+        return {(row.id, row.owner_id): row.last_seq for row in rows}

@@ -11,8 +11,8 @@ those that wait for their rows.
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic, sleep
@@ -22,7 +22,7 @@ from uuid import UUID
 import peewee
 
 from core import clock
-from core.db import session, settings, skip_locked, transaction
+from core.db import settings, skip_locked, transaction
 from core.errors import Unavailable
 from core.ids import new_id
 from models.exports import AccountExport
@@ -91,12 +91,8 @@ def claim(work: LeaseKind, row_id: UUID, **changes: Any) -> UUID | None:
     """
     table, now, token = work.table, clock.now(), new_id()
     waits = table.status == work.waiting
-    left = (
-        (table.status == work.held)
-        & (table.lease_until < now)
-        & (table.challenged_at < now - CHALLENGE)
-    )
-    changed: int = (
+    is_free = (table.lease_until < now) & (table.challenged_at < now - CHALLENGE)
+    changed = (
         table.update(
             {
                 **changes,
@@ -108,7 +104,7 @@ def claim(work: LeaseKind, row_id: UUID, **changes: Any) -> UUID | None:
                 "interruptions": table.interruptions + peewee.Case(None, [(waits, 0)], 1),
             }
         )
-        .where(table.id == row_id, waits | left, work.among)
+        .where(table.id == row_id, waits | (table.status == work.held) & is_free, work.among)
         .execute()
     )
     return token if changed == 1 else None
@@ -126,8 +122,7 @@ def recheck(work: LeaseKind, row_id: UUID) -> list[Job]:
             table.update(challenged_at=now).where(
                 table.id == row_id, table.lease_token == row.lease_token
             ).execute()
-    challenged_until = row.challenged_at + CHALLENGE if row.challenged_at else row.lease_until
-    free_at = max(row.lease_until, challenged_until)
+    free_at = max(row.lease_until, row.challenged_at + CHALLENGE if row.challenged_at else now)
     if free_at <= now:  # the lease is not what keeps it from being claimed
         free_at = now + LASTS
     return [Job(work.step, row_id, delay=(free_at - now).total_seconds() + AFTER)]
@@ -146,13 +141,15 @@ def release_untried(work: LeaseKind, row_id: UUID, token: UUID, wait: float) -> 
 
     Raises LeaseLost.
     """
-    waits = {
-        "status": work.waiting,
-        "attempts": work.table.attempts - 1,
-        "due_at": clock.now() + timedelta(seconds=wait),
-    }
     with transaction():
-        release(work.table, row_id, token, **waits)
+        release(
+            work.table,
+            row_id,
+            token,
+            status=work.waiting,
+            attempts=work.table.attempts - 1,
+            due_at=clock.now() + timedelta(seconds=wait),
+        )
     return [Job(work.step, row_id, delay=wait)]
 
 
@@ -169,31 +166,26 @@ class Quarantined(Exception):
     """The row waits: another one whose workers died is being worked on."""
 
 
-class Quarantine:
-    """Context manager: one row whose workers died at a time, in each process.
+_suspicious = threading.Lock()
 
-    So the row that kills its worker does not interrupt others again and again, until all of them
-    are given up.
+
+@contextmanager
+def quarantine() -> Iterator[Callable[[Roadmap | Content], None]]:
+    """Let this process work on one row at a time whose workers died.
+
+    Yields a function that raises Quarantined if its row is suspicious and another such row is in
+    work. So the row that kills its worker does not interrupt others again and again, until all of
+    them are given up.
     """
+    with ExitStack() as at_the_end:
 
-    _one = threading.Lock()
+        def check(row: Roadmap | Content) -> None:
+            if row.interruptions >= SUSPICIOUS:
+                if not _suspicious.acquire(blocking=False):
+                    raise Quarantined
+                at_the_end.callback(_suspicious.release)
 
-    def __init__(self) -> None:
-        self._mine = False
-
-    def __enter__(self) -> "Quarantine":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._mine:
-            self._one.release()
-
-    def check(self, row: Roadmap | Content) -> None:
-        """Raise Quarantined if this row is suspicious and another such row is in work."""
-        if row.interruptions >= SUSPICIOUS:
-            self._mine = self._one.acquire(blocking=False)
-            if not self._mine:
-                raise Quarantined
+        yield check
 
 
 def defer(work: LeaseKind, row_id: UUID) -> list[Job]:
@@ -245,15 +237,14 @@ class LeaseKeeper:
             held, self._held = self._held, {}
         returned = 0
         for work, tokens in _by_work({token: its.work for token, its in held.items()}):
-            table = work.table
-            waits = {
+            update = work.table.update(
                 **NOBODYS,
-                "status": work.waiting,
-                "attempts": table.attempts - 1,
-                "due_at": clock.now(),
-            }
+                status=work.waiting,
+                attempts=work.table.attempts - 1,
+                due_at=clock.now(),
+            )
             with transaction():
-                returned += table.update(waits).where(_held_under(work, tokens)).execute()
+                returned += update.where(_held_under(work, tokens)).execute()
         return returned
 
     def _run(self) -> None:
@@ -281,8 +272,6 @@ class LeaseKeeper:
                 work.table.update(lease_until=now + LASTS, challenged_at=None).where(
                     _held_under(work, tokens)
                 ).execute()
-        for work, tokens in _by_work(running):
-            with session():
                 left = work.table.select(work.table.lease_token).where(_ours(work, tokens))
                 there = {token for (token,) in left.tuples()}
             for token in set(tokens) - there:

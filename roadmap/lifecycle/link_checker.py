@@ -35,7 +35,7 @@ from roadmap.plan.statuses import LinkState
 
 logger = logging.getLogger(__name__)
 
-NOTED_AT_ONCE, MOST_NOTINGS = 10, 20  # parts with up to 1,000 long URLs each; times per round
+MOST_NOTED = 200  # parts of a round, with up to 1,000 long URLs each
 DUE_AT_ONCE = 200  # URLs, of which each host gives one
 VISITS = 30  # of a round
 AT_ONCE = 10  # visits
@@ -54,13 +54,12 @@ WHILE_WRITING = 10.0  # seconds for all URLs that a model has just named
 class NetworkUnreachable:
     """Pause of visits while no host is reached, so that parts do not wait for them."""
 
-    def __init__(self) -> None:
-        self._until, self._is_logged = 0.0, False
+    _until, _is_logged = 0.0, False
 
     def note(self) -> None:
         self._until = monotonic() + BLIND
 
-    def tell(self, hosts: int) -> None:
+    def warn(self, hosts: int) -> None:
         """Log a warning, once until a host is reached."""
         if not self._is_logged:
             logger.warning(
@@ -88,13 +87,12 @@ def run_checks(*, by_model: bool) -> list[Job]:
     3. Have each part with dead URLs written again once, by a model or by the catalogue, which
        replaces only its own parts.
     """
-    for _ in range(MOST_NOTINGS):
-        if _note_new() < NOTED_AT_ONCE:
+    for _ in range(MOST_NOTED):
+        if not _note_next():
             break
     _check_due()
     query = link_status.replaceable().join(ContentVersion, on=IS_CURRENT)
-    if not by_model:
-        query = query.where(ContentVersion.generator == BUILT_IN)
+    query = query if by_model else query.where(ContentVersion.generator == BUILT_IN)
     with session():
         parts = list(query.distinct().limit(REPLACED_AT_ONCE).tuples())
     jobs: list[Job] = []
@@ -135,53 +133,48 @@ def without(resources: Resources, dead: Sequence[str]) -> Resources:
     )
 
 
-def _note_new() -> int:
-    """Register the URLs of new current versions; the number of parts."""
+def _note_next() -> bool:
+    """Register the URLs of a version that has become current; return whether there was one."""
     with transaction():
-        parts = Content.select(Content.id, Content.version).where(UNNOTED).limit(NOTED_AT_ONCE)
-        found = dict(skip_locked(parts).tuples())
-        if not found:
-            return 0
-        urls_of: dict[UUID, list[str]] = {}
-        for id_, version in found.items():  # one by one: a body may have megabytes
-            its = (ContentVersion.content == id_) & (ContentVersion.version == version)
-            body = ContentVersion.select(ContentVersion.body).where(its).scalar()
-            urls = dict.fromkeys(item["url"] for item in body["items"]) if body else {}
-            urls_of[id_] = list(urls)
-        _insert({url for urls in urls_of.values() for url in urls})
-        uses = LinkUse.select(LinkUse.content).where(
-            LinkUse.content.in_(list(found)), LinkUse.replaced_at.is_null(False)
-        )
-        rewritten = {id_ for (id_,) in uses.distinct().tuples()}
-        for id_, version in found.items():
-            named = [digest(url) for url in urls_of[id_]]
-            links = CheckedLink.select(CheckedLink.digest).where(CheckedLink.digest.in_(named))
-            if len(lock_key_share(links)) < len(named):  # one was just purged: it comes again
-                continue
-            LinkUse.delete().where(LinkUse.content == id_, LinkUse.link.not_in(named)).execute()
-            if named:  # uses that the version before had keep their `replaced_at`
-                LinkUse.insert_many(
-                    [{"content": id_, "link": link} for link in named]
-                ).on_conflict_ignore().execute()
-            if id_ in rewritten:  # its URLs were visited: dead ones would be replaced without end
-                _mark_replaced(id_)
-            Content.update(links_noted=version).where(
-                Content.id == id_, Content.version == version
-            ).execute()
-    return len(found)
+        unnoted = Content.select(Content.id, Content.version).where(UNNOTED).limit(1)
+        part = next(iter(skip_locked(unnoted)), None)
+        if part is None:
+            return False
+        its = (ContentVersion.content == part.id) & (ContentVersion.version == part.version)
+        body = ContentVersion.select(ContentVersion.body).where(its).scalar()
+        urls = {item["url"] for item in body["items"]} if body else set()
+        _insert(urls)
+        named = [digest(url) for url in urls]
+        links = CheckedLink.select(CheckedLink.digest).where(CheckedLink.digest.in_(named))
+        if len(lock_key_share(links)) < len(named):  # one was just purged: it comes again
+            return True
+        uses = LinkUse.content == part.id
+        is_rewritten = LinkUse.select().where(uses, LinkUse.replaced_at.is_null(False)).exists()
+        LinkUse.delete().where(uses, LinkUse.link.not_in(named)).execute()
+        if named:  # uses that the version before had keep their `replaced_at`
+            LinkUse.insert_many(
+                [{"content": part.id, "link": link} for link in named]
+            ).on_conflict_ignore().execute()
+        if is_rewritten:  # its URLs were visited: dead ones would be replaced without end
+            _mark_replaced(part.id)
+        Content.update(links_noted=part.version).where(
+            Content.id == part.id, Content.version == part.version
+        ).execute()
+    return True
 
 
 def _insert(urls: Iterable[str]) -> None:
     """Insert new URLs, in the same order in every process, which prevents deadlocks."""
-    common = {"state": LinkState.unchecked, "due_at": clock.now()}
-    rows = [{"digest": digest(url), "url": url, **common} for url in sorted(urls, key=digest)]
+    new = {"state": LinkState.unchecked, "due_at": clock.now()}
+    rows = ({"digest": digest(url), "url": url, **new} for url in sorted(urls, key=digest))
     for batch in peewee.chunked(rows, 100):
         CheckedLink.insert_many(batch).on_conflict_ignore().execute()
 
 
 def _check_due() -> None:
+    """Visit due URLs, one of each host, and save what was found."""
     links = _claim_due()
-    if not links:
+    if not links:  # neither is the network tried
         return
     seen = _visited([link.url for link in links])
     online = _is_online(seen.values())
@@ -195,7 +188,7 @@ def _check_due() -> None:
     if any(found.status is not None for found in seen.values()):
         blind.ended()
     elif not online:
-        blind.tell(len(links))
+        blind.warn(len(links))
 
 
 def _claim_due() -> list[CheckedLink]:
@@ -203,10 +196,10 @@ def _claim_due() -> list[CheckedLink]:
     with transaction():
         due = CheckedLink.select().where(CheckedLink.due_at <= clock.now())
         found = list(skip_locked(due.order_by(CheckedLink.due_at).limit(DUE_AT_ONCE)))
-        digests = [link.digest for link in found]
-        uses = LinkUse.select(LinkUse.link).where(LinkUse.link.in_(digests)).distinct()
+        digests = {link.digest for link in found}
+        uses = LinkUse.select(LinkUse.link).where(LinkUse.link.in_(list(digests))).distinct()
         named = {link for (link,) in uses.tuples()}
-        if gone := set(digests) - named:
+        if gone := digests - named:
             CheckedLink.delete().where(CheckedLink.digest.in_(list(gone))).execute()
         first: dict[str, CheckedLink] = {}
         for link in found:
@@ -243,18 +236,17 @@ def _is_online(seen: Iterable[Visit]) -> bool:
         return True
     alive = (CheckedLink.state == LinkState.alive) & CheckedLink.status.is_null(False)
     past = CheckedLink.checked_at <= clock.now()  # the clock may have been ahead
-    query = CheckedLink.select().where(alive, past).order_by(CheckedLink.checked_at.desc())
     with session():
+        query = CheckedLink.select().where(alive, past).order_by(CheckedLink.checked_at.desc())
         latest = query.first()
-    if latest is None:
-        return False
-    lately = latest.checked_at > clock.now() - SEEN_LATELY
-    return lately or visit(latest.url, networks=settings.linked).status is not None
+    return latest is not None and (
+        latest.checked_at > clock.now() - SEEN_LATELY
+        or visit(latest.url, networks=settings.linked).status is not None
+    )
 
 
 def _save(link: CheckedLink, seen: Visit) -> None:
-    now = clock.now()
-    days = timedelta(days=settings.link_check_days * random.uniform(1 - JITTER, 1 + JITTER))
+    now, days = clock.now(), settings.link_check_days * random.uniform(1 - JITTER, 1 + JITTER)
     state, failures, wait = _judged(link, seen)
     CheckedLink.update(
         state=state,
@@ -262,15 +254,13 @@ def _save(link: CheckedLink, seen: Visit) -> None:
         reason=seen.wrong[:300],
         failures=failures,
         checked_at=now,
-        due_at=now + (wait or days),
+        due_at=now + (wait or timedelta(days=days)),
     ).where(CheckedLink.digest == link.digest).execute()
     if state == LinkState.alive and link.state == LinkState.dead:
         its = LinkUse.link == link.digest
         # Transactions that hold the other rows write or delete these parts.
-        free = skip_locked(LinkUse.select(LinkUse.content).where(its))
-        LinkUse.update(replaced_at=None).where(
-            its, LinkUse.content.in_([id_ for (id_,) in free.tuples()])
-        ).execute()
+        free = [use.content_id for use in skip_locked(LinkUse.select(LinkUse.content).where(its))]
+        LinkUse.update(replaced_at=None).where(its, LinkUse.content.in_(free)).execute()
     if state == LinkState.dead and link.state != LinkState.dead:
         record(
             "links",
@@ -295,7 +285,7 @@ def _judged(link: CheckedLink, seen: Visit) -> tuple[LinkState, int, timedelta |
 
 
 def _mark_replaced(content_id: UUID) -> None:
-    of = (LinkUse.content == content_id) & LinkUse.link.in_(
-        CheckedLink.select(CheckedLink.digest).where(CheckedLink.state == LinkState.dead)
-    )
-    LinkUse.update(replaced_at=clock.now()).where(of).execute()
+    dead = CheckedLink.select(CheckedLink.digest).where(CheckedLink.state == LinkState.dead)
+    LinkUse.update(replaced_at=clock.now()).where(
+        LinkUse.content == content_id, LinkUse.link.in_(dead)
+    ).execute()

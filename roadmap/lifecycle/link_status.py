@@ -1,7 +1,7 @@
 """Status of resource URLs, as found by `link_checker.py`."""
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -26,24 +26,19 @@ def digest(url: str) -> str:
 
 def known(urls: Collection[str]) -> dict[str, CheckedLink]:
     """Return the checked links of these URLs. Needs a session."""
-    if not urls:
-        return {}
-    return {
-        link.url: link
-        for link in CheckedLink.select().where(
-            CheckedLink.digest.in_([digest(url) for url in urls])
-        )
-    }
+    digests = [digest(url) for url in urls]
+    query = CheckedLink.select().where(CheckedLink.digest.in_(digests))
+    return {link.url: link for link in query} if digests else {}
 
 
-def checked(items: Iterable[dict[str, Any]]) -> list[CheckedResource]:
+def checked(items: Sequence[dict[str, Any]]) -> list[CheckedResource]:
     """Add their status to stored resources. Needs a session."""
-    found = list(items)
+    found = known({item["url"] for item in items})
     status_of = {
         url: {"state": link.state, "checked_at": link.checked_at, "reason": link.reason}
-        for url, link in known({item["url"] for item in found}).items()
+        for url, link in found.items()
     }
-    return [CheckedResource(**item, **status_of.get(item["url"], {})) for item in found]
+    return [CheckedResource(**item, **status_of.get(item["url"], {})) for item in items]
 
 
 def dead_of(content_id: UUID) -> tuple[str, ...]:
@@ -63,21 +58,25 @@ def replaceable() -> peewee.ModelSelect:
 
     Removed concepts and cancelled roadmaps are left as they are.
     """
-    its = (
-        (Content.id == LinkUse.content)
-        & (Content.status == ContentStatus.ready)
-        & (Content.links_noted == Content.version)
+    query: peewee.ModelSelect = (
+        LinkUse.select(LinkUse.content, Roadmap.id, Roadmap.owner)
+        .join(CheckedLink)
+        .join(Content, on=Content.id == LinkUse.content)
+        .join(Concept, on=Concept.id == Content.concept)
+        .join(Roadmap, on=Roadmap.id == Content.roadmap)
+        .where(
+            CheckedLink.state == LinkState.dead,
+            LinkUse.replaced_at.is_null(),
+            Content.status == ContentStatus.ready,
+            Content.links_noted == Content.version,
+            ~Concept.removed,
+            Roadmap.trashed_at.is_null(),
+            Roadmap.status.in_(
+                (RoadmapStatus.ready, RoadmapStatus.partial, RoadmapStatus.building)
+            ),
+        )
     )
-    of = (
-        (Roadmap.id == Content.roadmap)
-        & Roadmap.status.in_((RoadmapStatus.ready, RoadmapStatus.partial, RoadmapStatus.building))
-        & Roadmap.trashed_at.is_null()
-    )
-    in_plan = (Concept.id == Content.concept) & ~Concept.removed
-    query: peewee.ModelSelect = LinkUse.select(LinkUse.content, Roadmap.id, Roadmap.owner)
-    query = query.join(CheckedLink).join(Content, on=its).join(Roadmap, on=of)
-    query = query.join(Concept, on=in_plan)
-    return query.where(CheckedLink.state == LinkState.dead, LinkUse.replaced_at.is_null())
+    return query
 
 
 def is_anything_due() -> bool:

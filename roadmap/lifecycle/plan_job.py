@@ -9,7 +9,6 @@ held while a generator works.
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -20,12 +19,11 @@ from core.db import session, settings, transaction
 from models.roadmaps import Revision, Roadmap
 from roadmap.budget.budget import BudgetMeter, CallPurpose
 from roadmap.generation.cancellation import LeaseLost, StopSignal
-from roadmap.generation.context import DesignBrief, GeneratorFault, InvalidOutline, RetryLater
+from roadmap.generation.context import DesignBrief, GeneratorFault, InvalidOutline
 from roadmap.generation.generator import Generator
 from roadmap.generation.llm.rate_control import ProviderRateLimited
 from roadmap.generation.retry_policy import (
     MOST_INTERRUPTIONS,
-    backoff,
     call_generator,
     ms_since,
     retry_save,
@@ -37,7 +35,7 @@ from roadmap.lifecycle.activate_plan import (
     restore_previous,
     start_building,
 )
-from roadmap.lifecycle.attempt_log import held_up, log_begun, log_deferred, log_fault
+from roadmap.lifecycle.attempts import after_fault, held_up, log_begun
 from roadmap.lifecycle.leases import PLANNING, keeper
 from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.event_types import EventType
@@ -45,8 +43,6 @@ from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import Analysis, Outline
 from roadmap.plan.schemas import accepted_request
 from roadmap.plan.statuses import RevisionSource, RevisionStatus, RoadmapStatus
-
-DIED = "Its worker died or hung too often while planning it; retry it."
 
 
 def plan(roadmap_id: UUID, generator: Generator) -> list[Job]:
@@ -57,12 +53,12 @@ def plan(roadmap_id: UUID, generator: Generator) -> list[Job]:
     3. Make the outline the plan if the lease is still ours, or defer, retry or give up.
     """
     try:
-        with generator.slot(first=True), leases.Quarantine() as quarantine:
+        with generator.slot(first=True), leases.quarantine() as check_quarantine:
             with transaction():
                 token = leases.claim(PLANNING, roadmap_id)
                 if token is not None:
                     row = Roadmap.get_by_id(roadmap_id)
-                    quarantine.check(row)
+                    check_quarantine(row)
                     revision = revisions.being_designed(row)
                     data = {"attempt": row.attempts, "revision": revision.number}
                     # It is there already if this attempt was deferred before.
@@ -70,8 +66,7 @@ def plan(roadmap_id: UUID, generator: Generator) -> list[Job]:
                         row = events.bump_and_append(roadmap_id, EventType.planning, data)
             if token is None:
                 return leases.recheck(PLANNING, roadmap_id) + pending_jobs(roadmap_id)
-            attempt = {"attempt": row.attempts, "due_at": row.due_at}
-            log_begun("planning", "plan", row.id, **attempt, roadmap_id=row.id)
+            log_begun("planning", "plan", row)
             return Planning(row, revision, token, generator).run()
     except LeaseLost:
         return pending_jobs(roadmap_id)  # the messages of the worker that planned it may be lost
@@ -89,25 +84,32 @@ class Planning:
         self.row, self.revision, self.token = row, revision, token
         self.request = accepted_request(row)
         self.stop = StopSignal()
-        purpose = CallPurpose(
-            owner_id=row.owner_id,
-            roadmap_id=row.id,
-            concept_id=None,
-            content_id=None,
-            attempt=row.attempts,
+        self.meter = BudgetMeter(
+            CallPurpose(row.owner_id, row.id, None, None, attempt=row.attempts), self.stop
         )
-        self.meter = BudgetMeter(purpose, self.stop)
         self.saved_calls = 0  # whose answers are saved; the others would be paid once more
         self.generator = generator.metered(self.meter)
 
     def run(self) -> list[Job]:
         if self.row.interruptions >= MOST_INTERRUPTIONS:
-            return self._give_up(DIED)
+            return self._give_up("Its worker died or hung too often while planning it; retry it.")
         try:
             outline = self._design()
         except GeneratorFault as fault:
             with suppress(LeaseLost):  # the worker that took it over logs its own attempts
-                return retry_save(partial(self._after_fault, fault))
+                return retry_save(
+                    partial(
+                        after_fault,
+                        PLANNING,
+                        "outline",
+                        self.row,
+                        self.token,
+                        fault,
+                        paid=self.meter.calls > self.saved_calls,
+                        give_up=self._give_up,
+                        updated_at=clock.now(),
+                    )
+                )
             return []
         return retry_save(partial(self._accept, outline)) + pending_jobs(self.row.id)
 
@@ -126,11 +128,11 @@ class Planning:
             while draft.problems and self.revision.rounds < settings.repair_rounds:
                 draft = self._repair(design, draft)
         if draft.outline is None:
-            rounds = (
-                f" after {self.revision.rounds} rounds of repair" if self.revision.rounds else ""
-            )
+            done = self.revision.rounds
             raise GeneratorFault(
-                f"The outline does not hold together{rounds}: {' '.join(draft.problems[:3])}",
+                "The outline does not hold together"
+                + (f" after {done} rounds of repair" if done else "")
+                + f": {' '.join(draft.problems[:3])}",
                 lasting=True,
             )
         return draft.outline
@@ -142,8 +144,13 @@ class Planning:
         with keeper.holding(PLANNING, self.token, self.stop):
             analysis = call_generator(lambda: self.generator.analyse(self.request))
             retry_save(partial(self._save_analysis, analysis))
-        message, took = f"Analysed the goal: {analysis.aim}", ms_since(started)
-        record("planning", "analysis", message, roadmap_id=self.row.id, duration_ms=took)
+        record(
+            "planning",
+            "analysis",
+            f"Analysed the goal: {analysis.aim}",
+            roadmap_id=self.row.id,
+            duration_ms=ms_since(started),
+        )
         return analysis
 
     def _save_analysis(self, analysis: Analysis) -> None:
@@ -159,8 +166,12 @@ class Planning:
 
     def _check(self, draft: dict[str, Any]) -> revisions.CheckedOutline:
         """Check a draft by all rules; the catalogue need not be in the language asked for."""
-        language = self.request.language if self.generator.repairs else None
-        return revisions.check_outline(draft, self.request, clock.now().date(), language)
+        return revisions.check_outline(
+            draft,
+            self.request,
+            clock.now().date(),
+            self.request.language if self.generator.repairs else None,
+        )
 
     def _repair(
         self, design: DesignBrief, draft: revisions.CheckedOutline
@@ -214,10 +225,16 @@ class Planning:
         return draft
 
     def _save_draft(self, draft: revisions.CheckedOutline, rounds: int, step: str) -> None:
-        generator = self.generator.name, self.generator.prompt_version(step)
         with transaction():
             leases.save(Roadmap, self.row.id, self.token, error="")
-            revisions.save_draft(self.revision, draft, rounds, *generator)
+            revisions.update(
+                self.revision,
+                outline=draft.draft,
+                problems=draft.problems,
+                rounds=rounds,
+                generator=self.generator.name,
+                prompt_version=self.generator.prompt_version(step),
+            )
             events.bump_and_append(
                 self.row.id,
                 EventType.drafted,
@@ -234,8 +251,9 @@ class Planning:
         number, first = self.revision.number, self.revision.source == RevisionSource.goal
         status = RoadmapStatus.awaiting_review if self.row.review else RoadmapStatus.building
         with transaction():
-            changes = {"status": status, "error": "", "approved": False}
-            leases.release(Roadmap, self.row.id, self.token, **changes)
+            leases.release(
+                Roadmap, self.row.id, self.token, status=status, error="", approved=False
+            )
             row, _ = adopt_outline(self.row.id, outline, number, generator=self.generator.name)
             revisions.close(self.revision, RevisionStatus.done)
             jobs = events.append(
@@ -254,26 +272,6 @@ class Planning:
             "planning", "plan", f"Planned '{outline.title}' in {row.weeks} weeks", roadmap_id=row.id
         )
         return jobs
-
-    def _after_fault(self, fault: GeneratorFault) -> list[Job]:
-        """Defer, retry or give up; no deferral after a call whose answer is not saved."""
-        if isinstance(fault, RetryLater) and self.meter.calls == self.saved_calls:
-            jobs = leases.release_untried(PLANNING, self.row.id, self.token, fault.wait)
-            log_deferred("outline", fault, roadmap_id=self.row.id)
-            return jobs
-        if fault.lasting or self.row.attempts >= settings.max_attempts:
-            return self._give_up(str(fault))
-        wait, now = backoff(self.row.attempts, fault), clock.now()
-        waits = {
-            "status": RoadmapStatus.queued,
-            "error": str(fault),
-            "due_at": now + timedelta(seconds=wait),
-            "updated_at": now,
-        }
-        with transaction():
-            leases.release(Roadmap, self.row.id, self.token, **waits)
-        log_fault("outline", fault, wait, attempt=self.row.attempts, roadmap_id=self.row.id)
-        return [Job(JobName.plan_roadmap, self.row.id, delay=wait)]
 
     def _give_up(self, reason: str) -> list[Job]:
         """Fail a roadmap without a plan; restore the state of one that has a plan."""

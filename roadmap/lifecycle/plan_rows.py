@@ -1,15 +1,39 @@
-"""Rows of a plan: nodes by key, the outline, fingerprints of subjects."""
+"""Rows of a plan: nodes by key, the outline, its sync, and the subjects of contents.
+
+Nodes are recognised by their keys. A node that an outline leaves out is marked as removed and kept
+with all that belongs to it, so that a later revision can bring it back. What changes rows runs in a
+transaction that holds the roadmap's row.
+"""
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
-from roadmap.plan.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
+import peewee
 
-MOST = 500  # versions of a content
+from core import clock
+from core.errors import Conflict
+from core.ids import new_id
+from models.bulk import insert_rows
+from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
+from roadmap.learning import review_cards
+from roadmap.plan.outline import (
+    ContentKind,
+    Outline,
+    OutlineConcept,
+    OutlineModule,
+    OutlineStage,
+    weeks,
+)
+from roadmap.plan.statuses import NOBODYS, OPEN, ContentStatus
+
+MOST_VERSIONS = 500  # of a content
+ROWS = 100  # in one statement
+# Once more from the beginning.
+PENDING = {"status": ContentStatus.pending, "attempts": 0, "interruptions": 0, "error": ""}
 # Joins a content with its current version.
 IS_CURRENT = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
 Node = TypeVar("Node", Stage, Module, Concept)
@@ -31,40 +55,46 @@ def fingerprint(title: str, description: str, outcomes: Sequence[str]) -> str:
 
 def current_outline(row: Roadmap) -> Outline:
     """Return the rows of a plan as an outline."""
-    concepts, modules, stages = (
-        nodes_by_key(table, row.id).values() for table in (Concept, Module, Stage)
-    )
+    stages, modules, concepts = (list(planned(table, row.id)) for table in (Stage, Module, Concept))
     names = {str(concept.id): concept.key for concept in concepts}
+    return Outline(
+        title=row.title,
+        stages=tuple(
+            OutlineStage(
+                **_named(stage),
+                modules=tuple(
+                    OutlineModule(
+                        **_named(module),
+                        concepts=tuple(
+                            OutlineConcept(
+                                **_named(concept),
+                                hours=concept.hours,
+                                difficulty=concept.difficulty,
+                                prerequisites=tuple(names[id_] for id_ in concept.prerequisites),
+                                outcomes=tuple(concept.outcomes),
+                            )
+                            for concept in concepts
+                            if concept.module_id == module.id
+                        ),
+                    )
+                    for module in modules
+                    if module.stage_id == stage.id
+                ),
+            )
+            for stage in stages
+        ),
+    )
 
-    def ordered(nodes: Any, parent: str = "", id_: UUID | None = None) -> list[Any]:
-        return sorted(
-            [n for n in nodes if not n.removed and (not parent or getattr(n, parent) == id_)],
-            key=lambda node: int(node.position),
-        )
 
-    def concept(node: Concept) -> OutlineConcept:
-        return OutlineConcept(
-            **{
-                name: getattr(node, name)
-                for name in ("key", "title", "description", "hours", "difficulty")
-            },
-            prerequisites=tuple(names[id_] for id_ in node.prerequisites),
-            outcomes=tuple(node.outcomes),
-        )
+def _named(node: Stage | Module | Concept) -> dict[str, Any]:
+    return {"key": key_of(node), "title": node.title, "description": node.description}
 
-    def module(node: Module) -> OutlineModule:
-        inside = tuple(concept(each) for each in ordered(concepts, "module_id", node.id))
-        return OutlineModule(
-            key=key_of(node), title=node.title, description=node.description, concepts=inside
-        )
 
-    def stage(node: Stage) -> OutlineStage:
-        inside = tuple(module(each) for each in ordered(modules, "stage_id", node.id))
-        return OutlineStage(
-            key=key_of(node), title=node.title, description=node.description, modules=inside
-        )
-
-    return Outline(title=row.title, stages=tuple(stage(each) for each in ordered(stages)))
+def planned(table: type[Stage] | type[Module] | type[Concept], roadmap_id: UUID) -> Any:
+    """Select the nodes of the current plan, in order."""
+    return (
+        table.select().where(table.roadmap == roadmap_id, ~table.removed).order_by(table.position)
+    )
 
 
 def key_of(node: Stage | Module | Concept) -> str:
@@ -85,3 +115,220 @@ def stamp(roadmap_id: UUID) -> None:
         ContentVersion.update(subject=fingerprint(*values)).where(
             (ContentVersion.content == id_) & (ContentVersion.version == number)
         ).execute()
+
+
+def apply(
+    row: Roadmap,
+    outline: Outline,
+    *,
+    as_written: frozenset[str] = frozenset(),
+    reopen: bool = False,
+) -> list[UUID]:
+    """Make the rows what the outline says; return the contents to be written now.
+
+    A concept that has changed is written again, unless its key is in `as_written` or an earlier
+    version fits. `reopen`: cancelled contents are to be written as well.
+    """
+    before = nodes_by_key(Concept, row.id).values()
+    concept_of = _sync_outline(row, outline)
+    # Work on contents that are not in the plan any more ends.
+    removed = Concept.select(Concept.id).where(Concept.roadmap == row.id, Concept.removed)
+    Content.update(status=ContentStatus.cancelled, error="", instruction="", **NOBODYS).where(
+        Content.concept.in_(removed), Content.status.in_(OPEN)
+    ).execute()
+    wanted = {concept_of[concept.key]: subject(concept) for concept in outline.concepts()}
+    kept = {node.id: node for node in before if node.id in wanted}
+    changed = {id_ for id_, node in kept.items() if subject(node) != wanted[id_]}
+    # Texts that stay as they are become versions that fit the new subject of their concept.
+    former = {id_: subject(kept[id_]) for id_ in changed if kept[id_].key in as_written}
+    current = ContentVersion.select(ContentVersion, Content).join(Content, on=IS_CURRENT)
+    for version in current.where(Content.concept.in_(list(former))):
+        concept_id = version.content.concept_id
+        if version.subject == former[concept_id]:
+            Content.update(version=_copy(version, wanted[concept_id])).where(
+                Content.id == version.content_id
+            ).execute()
+    cancelled = set(wanted) if reopen else {id_ for id_, node in kept.items() if node.removed}
+    opened = _open_contents(row.id, wanted, changed, cancelled)
+    review_cards.follow(changed | (cancelled & kept.keys()))  # new concepts have no cards
+    return opened
+
+
+def removed_keys(roadmap_id: UUID) -> frozenset[str]:
+    """Return the keys of removed nodes; new nodes must not get one of these."""
+    tables: tuple[Any, ...] = (Stage, Module, Concept)
+    return frozenset(
+        key
+        for table in tables
+        for key, node in nodes_by_key(table, roadmap_id).items()
+        if node.removed
+    )
+
+
+def _sync_outline(row: Roadmap, outline: Outline) -> dict[str, UUID]:
+    """Make stages, modules and concepts what the outline says; return ids of concepts."""
+    stage_of = _sync_nodes(
+        Stage,
+        row.id,
+        {
+            stage.key: {"title": stage.title, "description": stage.description, "position": at}
+            for at, stage in enumerate(outline.stages)
+        },
+    )
+    module_of = _sync_nodes(
+        Module,
+        row.id,
+        {
+            module.key: {
+                "title": module.title,
+                "description": module.description,
+                "position": at,
+                "stage": stage_of[stage.key],
+            }
+            for stage in outline.stages
+            for at, module in enumerate(stage.modules)
+        },
+    )
+    week_of = weeks(outline, row.hours_per_week)
+    return _sync_nodes(
+        Concept,
+        row.id,
+        {
+            concept.key: {
+                **concept.model_dump(exclude={"key"}),
+                **{"position": at, "week": week_of[concept.key], "module": module_of[module.key]},
+            }
+            for module in outline.modules()
+            for at, concept in enumerate(module.concepts)
+        },
+    )
+
+
+def _sync_nodes(
+    table: type[Node], roadmap_id: UUID, wanted: dict[str, dict[str, Any]]
+) -> dict[str, UUID]:
+    """Make the rows of a table what is wanted, by key; return their ids."""
+    there = nodes_by_key(table, roadmap_id)
+    id_of = {key: there[key].id if key in there else new_id() for key in wanted}
+    if table is Concept:  # its prerequisites are still keys
+        wanted = {
+            key: {**f, "prerequisites": [str(id_of[p]) for p in f["prerequisites"]]}
+            for key, f in wanted.items()
+        }
+    insert_rows(
+        table,
+        [
+            {**facts, "id": id_of[key], "key": key, "roadmap": roadmap_id}
+            for key, facts in wanted.items()
+            if key not in there
+        ],
+    )
+    for key, node in there.items():
+        stays = {"key": key, "removed": False}
+        facts = {**wanted[key], **stays} if key in wanted else {"removed": True}
+        changes = {
+            name: value
+            for name, value in facts.items()
+            if node.__data__[name] != (list(value) if isinstance(value, tuple) else value)
+        }
+        if changes:
+            table.update(changes).where(table.id == node.id).execute()
+    return id_of
+
+
+def contents_that_fit(*conditions: Any) -> list[UUID]:
+    """Return ids of contents whose current version fits their concept."""
+    facts = (Concept.title, Concept.description, Concept.outcomes)
+    query = Content.select(Content.id, ContentVersion.subject, *facts).join(Concept)
+    query = query.switch(Content).join(ContentVersion, on=IS_CURRENT).where(*conditions)
+    return [id_ for id_, its, *facts in query.tuples() if its == fingerprint(*facts)]
+
+
+def ready(version: int) -> dict[str, Any]:
+    """Return the columns of a content whose current version this is."""
+    return {"status": ContentStatus.ready, "version": version, "error": "", "instruction": ""}
+
+
+def taken_up(version: ContentVersion, concept_id: UUID) -> int:
+    """Return the number under which an earlier version fits: its own, or a copy's.
+
+    Raises Conflict when there are too many versions.
+    """
+    its = subject(Concept.get_by_id(concept_id))
+    if version.subject == its:
+        return int(version.version)
+    if newest_version(version.content_id) >= MOST_VERSIONS:
+        raise Conflict(f"This part has {MOST_VERSIONS} versions; that is as many as there may be.")
+    return _copy(version, its)
+
+
+def _copy(version: ContentVersion, its: str) -> int:
+    """Save a version again as one that was written for subject `its`; its number."""
+    number = newest_version(version.content_id) + 1
+    ContentVersion.insert(
+        {**version.__data__, "version": number, "subject": its, "created_at": clock.now()}
+    ).execute()
+    return number
+
+
+def newest_version(content_id: UUID) -> int:
+    """Return the highest version number; the current version may be an earlier one."""
+    newest = ContentVersion.select(peewee.fn.MAX(ContentVersion.version))
+    return int(newest.where(ContentVersion.content == content_id).scalar() or 0)
+
+
+def _open_contents(
+    roadmap_id: UUID, wanted: Mapping[UUID, str], changed: set[UUID], cancelled: set[UUID]
+) -> list[UUID]:
+    """Make contents pending that are missing or do not fit; return their ids.
+
+    The same for those that were cancelled, of concepts in `cancelled`. An earlier version that
+    fits becomes the current one instead.
+    """
+    there = {
+        (content.concept_id, content.kind): content
+        for content in Content.select().where(Content.roadmap == roadmap_id)
+    }
+    # Tutorials first: quizzes ask about them.
+    needed = [(concept_id, kind) for kind in ContentKind for concept_id in wanted]
+    new: list[dict[str, Any]] = [
+        {"id": new_id(), "concept": place[0], "kind": place[1]}
+        for place in needed
+        if place not in there
+    ]
+    insert_rows(
+        Content,
+        new,
+        common={"roadmap": roadmap_id, "status": ContentStatus.pending, "due_at": clock.now()},
+    )
+    stale = [
+        content
+        for content in (there[place] for place in needed if place in there)
+        if content.concept_id in changed
+        or (content.concept_id in cancelled and content.status == ContentStatus.cancelled)
+    ]
+    fit = _fitting_versions({content.id: wanted[content.concept_id] for content in stale})
+    by_number: dict[int, list[UUID]] = defaultdict(list)
+    for content in stale:
+        by_number[fit.get(content.id, 0)].append(content.id)
+    for number, ids in by_number.items():
+        changes = {**(ready(number) if number else PENDING), **NOBODYS, "due_at": clock.now()}
+        for batch in peewee.chunked(ids, ROWS):
+            Content.update(changes).where(Content.id.in_(batch)).execute()
+    return [each["id"] for each in new] + by_number[0]
+
+
+def _fitting_versions(subject_of: Mapping[UUID, str]) -> dict[UUID, int]:
+    """Return the newest version of each content that was written for its subject."""
+    query = (
+        ContentVersion.select(
+            ContentVersion.content, ContentVersion.version, ContentVersion.subject
+        )
+        .where(ContentVersion.content.in_(list(subject_of)))
+        .order_by(ContentVersion.version)
+    )
+    return {
+        id_: number
+        for id_, number, subject_ in (query.tuples() if subject_of else ())
+        if subject_ == subject_of[id_]
+    }

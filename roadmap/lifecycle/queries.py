@@ -15,7 +15,7 @@ from roadmap.budget.budget import money
 from roadmap.budget.cost_report import pending_estimate
 from roadmap.learning.notes import notes_tag
 from roadmap.lifecycle.link_status import checked
-from roadmap.lifecycle.plan_rows import IS_CURRENT, key_of
+from roadmap.lifecycle.plan_rows import IS_CURRENT, key_of, planned
 from roadmap.operations.execution_log import LogRecord
 from roadmap.plan.outline import ContentKind, Quiz
 from roadmap.plan.statuses import FINAL, Progress, RoadmapStatus
@@ -83,9 +83,9 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
     """Return the whole roadmap as it is planned now, in six queries. Raises NotFound."""
     with session():
         row = get_owned(owner_id, roadmap_id, with_trash=with_trash)
-        stages = list(_planned(Stage, roadmap_id))
-        modules = _by(_planned(Module, roadmap_id), "stage_id")
-        concepts = _by(_planned(Concept, roadmap_id), "module_id")
+        stages = list(planned(Stage, roadmap_id))
+        modules = _by(planned(Module, roadmap_id), "stage_id")
+        concepts = _by(planned(Concept, roadmap_id), "module_id")
         contents = _by(Content.select().where(Content.roadmap == roadmap_id), "concept_id")
         current = (Revision.roadmap == roadmap_id) & (Revision.number == row.revision)
         waits = row.status == RoadmapStatus.awaiting_review
@@ -200,13 +200,6 @@ def list_logs(
         get_owned(owner_id, roadmap_id)
         rows = list(query.order_by(ExecutionLog.id).limit(limit + 1))
     return _page([LogRecord.model_validate(row, from_attributes=True) for row in rows], limit)
-
-
-def _planned(table: type[Stage] | type[Module] | type[Concept], roadmap_id: UUID) -> Any:
-    """Select the nodes of the current plan, in order."""
-    return (
-        table.select().where(table.roadmap == roadmap_id, ~table.removed).order_by(table.position)
-    )
 
 
 def _page(items: list[Any], limit: int) -> Page[Any]:

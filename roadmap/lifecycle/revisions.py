@@ -22,7 +22,7 @@ from roadmap.accounts.access import get_owned
 from roadmap.lifecycle.plan_rows import current_outline, stamp
 from roadmap.plan.diff import Change, changes
 from roadmap.plan.language_detection import language_error
-from roadmap.plan.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
+from roadmap.plan.outline import Outline
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import RevisionSource, RevisionStatus
 from roadmap.plan.validation import Thing, doubts, problems
@@ -113,28 +113,34 @@ def recognised(outline: Outline, before: Outline | None) -> Outline:
     modules_of = _renamed(outline.modules(), before.modules())
     stages_of = _renamed(outline.stages, before.stages)
 
-    def concept(node: OutlineConcept) -> OutlineConcept:
-        needs = tuple(concepts_of.get(key, key) for key in node.prerequisites)
-        key = concepts_of.get(node.key, node.key)
-        return node.model_copy(update={"key": key, "prerequisites": needs})
+    def with_key(node: Thing, keys: dict[str, str], **changes: tuple[object, ...]) -> Thing:
+        return node.model_copy(update={**changes, "key": keys.get(node.key, node.key)})
 
-    def module(node: OutlineModule) -> OutlineModule:
-        return node.model_copy(
-            update={
-                "key": modules_of.get(node.key, node.key),
-                "concepts": tuple(map(concept, node.concepts)),
-            }
+    stages = tuple(
+        with_key(
+            stage,
+            stages_of,
+            modules=tuple(
+                with_key(
+                    module,
+                    modules_of,
+                    concepts=tuple(
+                        with_key(
+                            concept,
+                            concepts_of,
+                            prerequisites=tuple(
+                                concepts_of.get(key, key) for key in concept.prerequisites
+                            ),
+                        )
+                        for concept in module.concepts
+                    ),
+                )
+                for module in stage.modules
+            ),
         )
-
-    def stage(node: OutlineStage) -> OutlineStage:
-        return node.model_copy(
-            update={
-                "key": stages_of.get(node.key, node.key),
-                "modules": tuple(map(module, node.modules)),
-            }
-        )
-
-    return outline.model_copy(update={"stages": tuple(map(stage, outline.stages))})
+        for stage in outline.stages
+    )
+    return outline.model_copy(update={"stages": stages})
 
 
 def _renamed(now: Iterable[Thing], before: Iterable[Thing]) -> dict[str, str]:
@@ -172,9 +178,13 @@ def number_legacy_plan(row: Roadmap) -> None:
 
 def open_(row: Roadmap, source: RevisionSource, instruction: str = "") -> Revision:
     """Open a revision that is to be designed."""
-    number, before = next_number(row.id), row.status
     return _insert(
-        row.id, number, source, base=row.revision, instruction=instruction, before=before
+        row.id,
+        next_number(row.id),
+        source,
+        base=row.revision,
+        instruction=instruction,
+        before=row.status,
     )
 
 
@@ -183,22 +193,17 @@ def being_designed(row: Roadmap) -> Revision:
     return _find_open(row.id) or open_(row, RevisionSource.goal)
 
 
-def save_draft(
-    revision: Revision, made: CheckedOutline, rounds: int, generator: str, prompt_version: str
-) -> None:
-    """Save a draft and what it came from into the row of an open revision."""
-    _update(
-        revision,
-        outline=made.draft,
-        problems=made.problems,
-        rounds=rounds,
-        generator=generator,
-        prompt_version=prompt_version,
-    )
+def update(revision: Revision, **facts: Any) -> None:
+    """Change the row of a revision, and `revision` as well."""
+    Revision.update(facts).where(
+        (Revision.roadmap == revision.roadmap_id) & (Revision.number == revision.number)
+    ).execute()
+    for name, value in facts.items():
+        setattr(revision, name, value)
 
 
 def close(revision: Revision, status: RevisionStatus, error: str = "") -> None:
-    _update(revision, status=status, error=error, finished_at=clock.now())
+    update(revision, status=status, error=error, finished_at=clock.now())
 
 
 def close_open(roadmap_id: UUID, status: RevisionStatus, error: str) -> Revision | None:
@@ -270,12 +275,11 @@ def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDeta
         revision = Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.number == number)
     if revision is None:
         raise NotFound(f"There is no revision {number} of this roadmap.")
-    outline = (
-        Outline.model_validate(revision.outline)
-        if (revision.status == RevisionStatus.done)
-        else None
+    is_done = revision.status == RevisionStatus.done
+    return RevisionDetail(
+        **_summary(revision, row),
+        outline=Outline.model_validate(revision.outline) if is_done else None,
     )
-    return RevisionDetail(**_summary(revision, row), outline=outline)
 
 
 def compare(owner_id: UUID, roadmap_id: UUID, after: int, before: int | None) -> Diff:
@@ -300,14 +304,13 @@ def compare(owner_id: UUID, roadmap_id: UUID, after: int, before: int | None) ->
 
 def plan_before(owner_id: UUID, roadmap_id: UUID, number: int) -> int:
     """Return the number of the plan before this one; 0: none. Raises NotFound."""
-    done = (
-        (Revision.roadmap == roadmap_id)
-        & (Revision.status == RevisionStatus.done)
-        & (Revision.number < number)
-    )
     with session():
         get_owned(owner_id, roadmap_id)
-        return _highest(done)
+        return _highest(
+            (Revision.roadmap == roadmap_id)
+            & (Revision.status == RevisionStatus.done)
+            & (Revision.number < number)
+        )
 
 
 def _highest(condition: Any) -> int:
@@ -329,26 +332,18 @@ def _find_open(roadmap_id: UUID) -> Revision | None:
 
 
 def _insert(roadmap_id: UUID, number: int, source: RevisionSource, **facts: Any) -> Revision:
-    row: dict[str, Any] = {
-        "status": RevisionStatus.open,
-        "problems": [],
-        "created_at": facts.get("finished_at") or clock.now(),
-        **facts,
-        "roadmap": roadmap_id,
-        "number": number,
-        "source": source,
-    }
-    Revision.insert(row).execute()
-    revision: Revision = Revision.get(Revision.roadmap == roadmap_id, Revision.number == number)
+    revision: Revision = Revision.create(
+        **{
+            "status": RevisionStatus.open,
+            "problems": [],
+            "created_at": facts.get("finished_at") or clock.now(),
+            **facts,
+        },
+        roadmap=roadmap_id,
+        number=number,
+        source=source,
+    )
     return revision
-
-
-def _update(revision: Revision, **facts: Any) -> None:
-    Revision.update(facts).where(
-        (Revision.roadmap == revision.roadmap_id) & (Revision.number == revision.number)
-    ).execute()
-    for name, value in facts.items():
-        setattr(revision, name, value)
 
 
 def _summary(revision: Revision, row: Roadmap) -> dict[str, Any]:

@@ -41,12 +41,12 @@ class Transferred(BaseModel):
     roadmaps: int = Field(description="How many, with those in the trash.")
 
 
-class NoWayIn(Conflict):
+class NewOwnerCannotLogIn(Conflict):
     """The account that would have the roadmaps cannot log in."""
 
 
 def transfer(owner: str, new_owner: str, actor: Actor) -> Transferred:
-    """Transfer all roadmaps, or none. Raises Invalid, NotFound, NoWayIn."""
+    """Transfer all roadmaps, or none. Raises Invalid, NotFound, NewOwnerCannotLogIn."""
     ids = {"owner": _account_id("owner", owner), "new_owner": _account_id("new_owner", new_owner)}
     if ids["owner"] == ids["new_owner"]:
         raise Invalid(
@@ -62,7 +62,7 @@ def transfer(owner: str, new_owner: str, actor: Actor) -> Transferred:
             # In embedded mode the local owner uses the service without a password.
             has_login = bool(new.password_hash) and new.disabled_at is None
             if not (new.id == LOCAL_OWNER if settings.embedded else has_login):
-                raise NoWayIn(
+                raise NewOwnerCannotLogIn(
                     f"Nobody can log in as {new.email}: these roadmaps would be lost there. "
                     "Name another account."
                 )

@@ -186,7 +186,7 @@ class EntryIfPossible(ExitStack):
         with suppress(Unavailable, peewee.DatabaseError):
             self.enter_context(self._entry)
             self.is_written = True
-        return super().__enter__()
+        return self
 
 
 def records(
@@ -220,13 +220,14 @@ def _end(row: dict[str, Any], ended: dict[str, Any]) -> None:
 
     When that fails, the act counts, and its outcome stays unknown.
     """
-    id_, outcome = row["id"], ended["outcome"]
     try:
         with transaction():
-            if not AuditRecord.update(ended).where(AuditRecord.id == id_).execute():
+            if not AuditRecord.update(ended).where(AuditRecord.id == row["id"]).execute():
                 AuditRecord.insert({**row, **ended}).execute()
     except Unavailable as away:
-        logger.warning("the audit log does not know that %s is %s: %s", id_, outcome, away)
+        logger.warning(
+            "the audit log does not know that %s is %s: %s", row["id"], ended["outcome"], away
+        )
 
 
 def _bounded(details: Details) -> dict[str, Detail]:

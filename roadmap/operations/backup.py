@@ -36,7 +36,7 @@ from core.backup_format import (
 )
 from core.connection_errors import first_line
 from core.errors import Conflict
-from core.migrate import alone, apply_pending, connected, known, pending, unknown
+from core.migrate import apply_pending, connected, known, migration_lock, pending, unknown
 from core.sanitize import strip_nul, strip_nul_json
 from core.settings import Settings
 from models.base import Table
@@ -67,7 +67,6 @@ KINDS = {  # of fields, as they stand in a backup
     "FLOAT": "number",
 }
 Value = Callable[[Any], Any]
-Progress = Callable[[str, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +111,6 @@ def write(
         if not database.table_exists(HISTORY):
             raise Conflict("There is nothing to back up: the database has no tables yet.")
         with _snapshot(database):
-            query = f"SELECT name FROM {HISTORY} ORDER BY name"
-            applied = tuple(name for (name,) in database.execute_sql(query).fetchall())
             if pending(database) or unknown(database):
                 raise Conflict(
                     "The database is of another version than this program: "
@@ -126,15 +123,24 @@ def write(
                 format_version=FORMAT_VERSION,
                 mode="embedded" if settings.embedded else "server",
                 made_at=made_at,
-                migrations=applied,
+                migrations=tuple(known()),
                 left_out=left_out,
-                tables=tuple(_head(each) for each in kept),
+                tables=tuple(
+                    TableHead(
+                        name=each._meta.table_name,
+                        columns=tuple(
+                            Column(name=field.column_name, kind=kind_of(field))
+                            for field in each._meta.sorted_fields
+                        ),
+                    )
+                    for each in kept
+                ),
             )
             with act, new_file(path, replace=replace) as sink:
                 writer = Writer(sink, manifest)
-                for table in kept:
-                    writer.begin(table._meta.table_name)
-                    _write_rows(database, table, writer)
+                for table, head in zip(kept, manifest.tables, strict=True):
+                    writer.begin(head.name)
+                    _write_rows(database, table, head, writer)
                 writer.end()
     return Summary(writer.rows, path.stat().st_size, left_out, made_at, [])
 
@@ -155,7 +161,7 @@ def restore(settings: Settings, path: Path) -> Summary:
     if not manifest.migrations or list(manifest.migrations) != known()[: len(manifest.migrations)]:
         raise NotABackup("its list of migrations is not one of this service")
     whole = reader.verify()
-    with connected(settings) as database, _one_change(database), alone(database):
+    with connected(settings) as database, _one_change(database), migration_lock(database):
         _empty(database)
         apply_pending(database, manifest.migrations[-1])
         for table, rows in reader.tables():
@@ -169,13 +175,13 @@ def restore(settings: Settings, path: Path) -> Summary:
 @contextmanager
 def _snapshot(database: peewee.Database) -> Iterator[None]:
     """Read everything as of one moment, without locks."""
-    if isinstance(database, peewee.PostgresqlDatabase):
-        with database.atomic():
-            database.execute_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            yield
-        return
-    with database.atomic("DEFERRED"):
-        database.execute_sql("SELECT 1 FROM sqlite_master LIMIT 1")  # from here on
+    is_postgres = isinstance(database, peewee.PostgresqlDatabase)
+    with database.atomic(*([] if is_postgres else ["DEFERRED"])):
+        database.execute_sql(
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            if is_postgres
+            else "SELECT 1 FROM sqlite_master LIMIT 1"  # SQLite's snapshot is of the first query
+        )
         yield
 
 
@@ -185,14 +191,12 @@ def _one_change(database: peewee.Database) -> Iterator[None]:
 
     SQLite checks references last: its migrations rebuild tables.
     """
-    if isinstance(database, peewee.PostgresqlDatabase):
-        with database.atomic():
-            yield
-        return
-    database.pragma("foreign_keys", 0)
-    with database.atomic("EXCLUSIVE"):
+    is_sqlite = isinstance(database, peewee.SqliteDatabase)
+    if is_sqlite:
+        database.pragma("foreign_keys", 0)
+    with database.atomic(*(["EXCLUSIVE"] if is_sqlite else [])):
         yield
-        if broken := database.execute_sql("PRAGMA foreign_key_check").fetchone():
+        if is_sqlite and (broken := database.execute_sql("PRAGMA foreign_key_check").fetchone()):
             raise NotABackup(f"a row of {broken[0]} refers to one that is not there")
 
 
@@ -219,21 +223,14 @@ def _empty(database: peewee.Database) -> None:
     database.execute_sql(f"DROP TABLE IF EXISTS {HISTORY}")
 
 
-def _head(table: type[Table]) -> TableHead:
-    fields = table._meta.sorted_fields
-    columns = tuple(Column(name=each.column_name, kind=kind_of(each)) for each in fields)
-    return TableHead(name=table._meta.table_name, columns=columns)
-
-
-def _write_rows(database: peewee.Database, table: type[Table], writer: Writer) -> None:
+def _write_rows(
+    database: peewee.Database, table: type[Table], head: TableHead, writer: Writer
+) -> None:
     """Write rows by primary key, some at a time.
 
     No row is in memory twice, and no statement is long.
     """
-    head = _head(table)
-    key = table._meta.primary_key
-    fields = key.field_names if isinstance(key, peewee.CompositeKey) else [key.name]
-    names = [table._meta.fields[each].column_name for each in fields]
+    names = [field.column_name for field in table._meta.get_primary_keys()]
     places = [[each.name for each in head.columns].index(name) for name in names]
     # Ids and JSON are read as text: the driver would convert them.
     as_text = ("json", "uuid") if isinstance(database, peewee.PostgresqlDatabase) else ()
@@ -275,15 +272,15 @@ def _read_rows(database: peewee.Database, table: TableHead, rows: Iterator[list[
         raise NotABackup(f"its table {table.name} has a column twice")
     from_file = POSTGRES if isinstance(database, peewee.PostgresqlDatabase) else SQLITE
     fits = [FITS[each.kind] for each in table.columns]
-    changes = [from_file.get(each.kind, _same) for each in table.columns]
+    changes = [from_file.get(each.kind, lambda value: value) for each in table.columns]
     names = ", ".join(f'"{each.name}"' for each in table.columns)
     one = f"({', '.join([database.param] * len(table.columns))})"
     most = min(MOST, MOST_VALUES // len(table.columns))
     batch: list[Any] = []
-    count = size = 0
+    size = 0
 
     def write() -> None:
-        places = ", ".join([one] * count)
+        places = ", ".join([one] * (len(batch) // len(table.columns)))
         try:
             database.execute_sql(f'INSERT INTO "{table.name}" ({names}) VALUES {places}', batch)
         except (peewee.IntegrityError, peewee.DataError) as error:
@@ -301,22 +298,17 @@ def _read_rows(database: peewee.Database, table: TableHead, rows: Iterator[list[
                 f"a row of {table.name} has a value that does not fit its column"
             ) from None
         batch += values
-        count += 1
         size += sum(len(value) for value in values if isinstance(value, str | bytes))
-        if count == most or size > GOAL:
+        if len(batch) == most * len(table.columns) or size > GOAL:
             write()
-            batch, count, size = [], 0, 0
-    if count:
+            batch, size = [], 0
+    if batch:
         write()
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
 def _moment(value: Any) -> str:
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return str(moment.replace(tzinfo=None).isoformat(" ", timespec="microseconds"))
+    moment = datetime.fromisoformat(str(value)).replace(tzinfo=None)
+    return moment.isoformat(" ", timespec="microseconds")
 
 
 def _is_text(value: Any) -> bool:
@@ -336,11 +328,11 @@ FITS: dict[str, Callable[[Any], bool]] = {
 }
 TO_FILE: dict[str, Value] = {
     "uuid": lambda value: UUID(str(value)).hex,
-    "text": _same,
+    "text": str,
     "integer": int,
     "number": float,
     "boolean": bool,
-    "json": _same,
+    "json": str,
     "time": _moment,
     "date": str,
     "bytes": lambda value: base64.b64encode(bytes(value)).decode(),

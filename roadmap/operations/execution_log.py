@@ -15,7 +15,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -29,10 +29,10 @@ from core.db import database, is_postgres, session, settings, transaction
 from core.ids import new_hex, new_id
 from core.metric_definitions import LOG_ACCEPTED
 from core.sanitize import strip_nul, strip_nul_json
-from core.tracing import current
+from core.tracing import TraceContext, current
 from models.bulk import insert_rows
 from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
-from roadmap.operations.log_months import oldest_kept
+from roadmap.operations.log_retention import oldest_kept
 
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.25  # the oldest record waits no longer than this
@@ -77,24 +77,6 @@ class LogLevel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LogBatchSource:
-    """Source of a batch.
-
-    It has the random id of a process, the number of the last record, and the count of dropped
-    records.
-
-    `traces` has one for each record. They are not in the records, since an older version stores
-    these as they come and has no such column.
-    """
-
-    id: str
-    service: str
-    last_seq: int
-    dropped: int
-    traces: list[str | None]
-
-
-@dataclass(frozen=True, slots=True)
 class LogLedger:
     """Counts of records of all processes.
 
@@ -116,7 +98,7 @@ class Buffer:
 
     def __init__(self, *, capacity: int = CAPACITY, batch: int = BATCH) -> None:
         self.id = new_id()
-        self._records: deque[Document] = deque()
+        self._records: deque[tuple[Document, str | None]] = deque()  # each with its trace
         self._capacity, self._batch = capacity, batch
         self._flushing = threading.Lock()
         self._arrived = threading.Event()  # there is something to send
@@ -129,16 +111,16 @@ class Buffer:
         self._begun = clock.now()  # as the source that it is
         self._sent_before = self._dropped_before = self._dropped_sent = 0
 
-    def begin_anew(self) -> None:
+    def renew_source(self) -> None:
         """Become another source, with numbers of its own; also after a fork."""
         self.id, self._begun = new_id(), clock.now()
         self._sent_before, self._dropped_before = self.sent, self._dropped_sent
 
-    def add(self, record: Document, *, now: bool) -> None:
+    def add(self, record: Document, trace_id: str | None = None, *, now: bool) -> None:
         if len(self._records) >= self._capacity:
             self.dropped += 1
             return
-        self._records.append(record)
+        self._records.append((record, trace_id))
         self.accepted += 1
         if self._timer is None or not self._timer.is_alive():  # also after a fork
             flush = self._flush_regularly
@@ -174,20 +156,20 @@ class Buffer:
             # Before a batch, since sources that were silent for long are summed up; but not while
             # one is refused, which may be on its way under the current id.
             if not self._refused and clock.now() - self._begun > RENEWED:
-                self.begin_anew()
+                self.renew_source()
             batch = [self._records.popleft() for _ in range(min(self._batch, len(self._records)))]
-            source = LogBatchSource(
-                self.id.hex,
-                settings.service_type,
-                last_seq=self.sent - self._sent_before + len(batch),
-                dropped=self.dropped - self._dropped_before,
-                traces=[record.get("trace_id") for record in batch],
-            )
-            sent = [
-                {name: record[name] for name in record if name != "trace_id"} for record in batch
-            ]
+            records, traces = map(list, zip(*batch, strict=True))
+            dropped = self.dropped - self._dropped_before
+            source: Document = {
+                "id": self.id.hex,
+                "service": settings.service_type,
+                "last_seq": self.sent - self._sent_before + len(batch),
+                "dropped": dropped,
+                # Not in the records: an older version stores these as they come, without a trace.
+                "traces": traces,
+            }
             try:
-                sink(sent, asdict(source))
+                sink(records, source)
             except Exception as error:  # an edge: the log must not break what it records
                 self._records.extendleft(reversed(batch))
                 if not self._refused:
@@ -196,7 +178,7 @@ class Buffer:
                 return
             self._refused = False
             self.sent += len(batch)
-            self._dropped_sent = self._dropped_before + source.dropped
+            self._dropped_sent = self._dropped_before + dropped
 
     def count(self) -> None:
         """Add accepted records to the metric: many at once, before counts are saved."""
@@ -222,7 +204,7 @@ class Buffer:
 
 buffer = Buffer()
 atexit.register(buffer.close)
-os.register_at_fork(after_in_child=buffer.begin_anew)
+os.register_at_fork(after_in_child=buffer.renew_source)
 
 
 def record(
@@ -235,12 +217,13 @@ def record(
     concept_id: UUID | None = None,
     details: Mapping[str, Any] | None = None,
     duration_ms: int | None = None,
+    trace: TraceContext | None = None,
 ) -> None:
-    """Log an event, with the trace of this thread, without blocking.
+    """Log an event, with its trace or that of this thread, without blocking.
 
     Errors are sent at once.
     """
-    trace = current()
+    trace = trace or current()
     document = {
         "id": new_hex(),
         "at": clock.now().isoformat(),
@@ -252,9 +235,8 @@ def record(
         "duration_ms": duration_ms,
         "roadmap_id": roadmap_id.hex if roadmap_id else None,
         "concept_id": concept_id.hex if concept_id else None,
-        "trace_id": trace.id if trace else None,
     }
-    buffer.add(document, now=level is LogLevel.error)
+    buffer.add(document, trace.id if trace else None, now=level is LogLevel.error)
 
 
 def _plain(details: Mapping[str, Any]) -> Document:

@@ -5,8 +5,14 @@ They read it in pages, follow it, and export it.
 Pages go by id, the newest first: records that are written meanwhile move nothing, and a deep page
 costs as much as the first. The time of a record is in its id, so that a range of time is a range of
 the key. No transaction lasts longer than a page.
+
+A search for text has words, "a phrase", -not this, one or the other. PostgreSQL finds words by an
+index (`execution_log_words` of migration 0008), SQLite compares text. A character of Chinese or
+Japanese is a word to both, and a name like gpt-5-mini is the phrase of its parts.
 """
 
+import re
+import string
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +33,6 @@ from core.json_types import Page
 from models.logs import ExecutionLog
 from models.roadmaps import Concept
 from roadmap.operations.execution_log import LogLevel, LogRecord
-from roadmap.operations.log_query import Term, as_websearch, parsed
 
 SLOW = "The search takes too long."
 LONGEST_TEXT = 500  # characters of a search
@@ -36,12 +41,33 @@ EXPORTED_AT_ONCE = 1_000  # records of one statement
 # After it, records of several processes are in order: they are sent after 0.25 s.
 SETTLES = timedelta(seconds=2)
 MOST_CATEGORIES = 50
+PIECE = re.compile(r'(?P<not>-?)(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+))')
+APART = re.compile(  # as in migration 0008
+    r"([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])"
+)
+SPACES = str.maketrans(string.punctuation, " " * len(string.punctuation))
 
 CATEGORIES = f"""WITH RECURSIVE found AS (
     SELECT min(category) AS category FROM execution_log UNION ALL
     SELECT (SELECT min(category) FROM execution_log WHERE category > found.category)
     FROM found WHERE found.category IS NOT NULL)
     SELECT category FROM found WHERE category IS NOT NULL LIMIT {MOST_CATEGORIES}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Word or phrase that a record must have, or, if it is `unwanted`, must not have."""
+
+    text: str
+    unwanted: bool
+
+    @property
+    def words(self) -> str:
+        """The words, with a space between each two."""
+        return " ".join(APART.sub(r" \1 ", self.text.translate(SPACES)).split())
+
+
+Wanted = list[list[Term]]  # alternatives, of which one must have all of its terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +117,7 @@ def newer(wanted: LogFilter, after: UUID, limit: int = 100) -> list[LogEntry]:
     queue delays for longer are left out. Raises Invalid, Unavailable.
     """
     settled = ExecutionLog.id < first_id(clock.now() - SETTLES)
-    with _in_time():
-        query = _query(wanted, ExecutionLog.id > after, settled)
-        return _read(query.order_by(ExecutionLog.id).limit(limit))
+    return _following(wanted, after, settled, limit)
 
 
 def export(wanted: LogFilter) -> Iterator[bytes]:
@@ -102,13 +126,9 @@ def export(wanted: LogFilter) -> Iterator[bytes]:
     Each step can raise Invalid and Unavailable.
     """
     end, after = new_id(), UUID(int=0)
-    while True:
-        with _in_time():
-            query = _query(wanted, ExecutionLog.id > after, ExecutionLog.id <= end)
-            rows = _read(query.order_by(ExecutionLog.id).limit(EXPORTED_AT_ONCE))
-        if rows:
-            after = rows[-1].id
-            yield b"".join(row.model_dump_json().encode() + b"\n" for row in rows)
+    while rows := _following(wanted, after, ExecutionLog.id <= end, EXPORTED_AT_ONCE):
+        after = rows[-1].id
+        yield b"".join(row.model_dump_json().encode() + b"\n" for row in rows)
         if len(rows) < EXPORTED_AT_ONCE:
             return
 
@@ -125,10 +145,38 @@ def page_query(wanted: LogFilter, before: UUID | None, limit: int) -> peewee.Sel
     return _query(wanted, *below).order_by(ExecutionLog.id.desc()).limit(limit)
 
 
+def parsed(text: str) -> Wanted:
+    """Return the terms of a search; empty when it has no word."""
+    alternatives: Wanted = [[]]
+    for found in PIECE.finditer(text):
+        word = found["word"]
+        if word is not None and word.lower() == "or" and not found["not"]:
+            alternatives.append([])
+            continue
+        term = Term(found["phrase"] if word is None else word, bool(found["not"]))
+        if term.words:
+            alternatives[-1].append(term)
+    return [terms for terms in alternatives if terms]
+
+
+def as_websearch(wanted: Wanted) -> str:
+    """Return a query for `websearch_to_tsquery`, without signs of its syntax."""
+    return " or ".join(
+        " ".join(f'{"-" * term.unwanted}"{term.words}"' for term in terms) for terms in wanted
+    )
+
+
 def _query(wanted: LogFilter, *between: Any) -> peewee.Select:
     """Return a query, in a session. Raises Invalid."""
     conditions = [*between, *_conditions(wanted), *_text_conditions(wanted.text)]
     return ExecutionLog.select().where(*conditions) if conditions else ExecutionLog.select()
+
+
+def _following(wanted: LogFilter, after: UUID, is_before_end: Any, limit: int) -> list[LogEntry]:
+    """Return records after an id, the oldest first. Raises Invalid, Unavailable."""
+    with _in_time():
+        query = _query(wanted, ExecutionLog.id > after, is_before_end)
+        return _read(query.order_by(ExecutionLog.id).limit(limit))
 
 
 def _read(query: peewee.Select) -> list[LogEntry]:
@@ -154,20 +202,18 @@ def _conditions(wanted: LogFilter) -> Iterator[Any]:
     # The index of steps begins with the category, and there is one of roadmaps, not of concepts.
     known = categories() if wanted.step and not wanted.categories else wanted.categories
     roadmap_id = wanted.roadmap_id
-    if wanted.concept_id is not None:
-        yield ExecutionLog.concept_id == wanted.concept_id
+    if wanted.concept_id is not None and roadmap_id is None:
         its = Concept.select(Concept.roadmap).where(Concept.id == wanted.concept_id)
-        roadmap_id = roadmap_id or its.scalar()
-    if wanted.levels:
-        yield ExecutionLog.level.in_(wanted.levels)
-    if known:
-        yield ExecutionLog.category.in_(known)
-    if wanted.step:
-        yield ExecutionLog.step == wanted.step
-    if roadmap_id is not None:
-        yield ExecutionLog.roadmap_id == roadmap_id
-    if wanted.trace_id is not None:
-        yield ExecutionLog.trace_id == wanted.trace_id
+        roadmap_id = its.scalar()
+    among = {ExecutionLog.level: wanted.levels, ExecutionLog.category: known}
+    yield from (column.in_(values) for column, values in among.items() if values)
+    equal = {
+        ExecutionLog.step: wanted.step,
+        ExecutionLog.concept_id: wanted.concept_id,
+        ExecutionLog.roadmap_id: roadmap_id,
+        ExecutionLog.trace_id: wanted.trace_id,
+    }
+    yield from (column == value for column, value in equal.items() if value)
     if wanted.since is not None:
         yield ExecutionLog.id >= first_id(wanted.since)
     if wanted.until is not None:
@@ -186,10 +232,12 @@ def _text_conditions(text: str) -> Iterator[Any]:
         rule = FieldError("?text", "has no word in it, only signs")
         raise Invalid("The search does not fit.", fields=(rule,))
     if wanted and is_postgres():
-        words = peewee.fn.execution_log_words(ExecutionLog.message, ExecutionLog.step)
         dictionary = peewee.SQL("'pg_catalog.simple'::regconfig")
-        query = peewee.fn.websearch_to_tsquery(dictionary, as_websearch(wanted))
-        yield peewee.Expression(words, "@@", query)
+        yield peewee.Expression(
+            peewee.fn.execution_log_words(ExecutionLog.message, ExecutionLog.step),
+            "@@",
+            peewee.fn.websearch_to_tsquery(dictionary, as_websearch(wanted)),
+        )
     elif wanted:
         yield reduce(or_, (reduce(and_, map(_has, terms)) for terms in wanted))
 

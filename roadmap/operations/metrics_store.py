@@ -42,7 +42,7 @@ from roadmap.operations.execution_log import buffer
 logger = logging.getLogger(__name__)
 
 EVERY = 5.0  # seconds between two saves
-TELL_EVERY = 20.0  # seconds between two signs of life, with nothing to save
+HEARTBEAT = 20.0  # seconds between two signs of life, with nothing to save
 PRESENT = timedelta(seconds=60)  # a process without a sign of life for longer is gone
 FORGOTTEN = timedelta(hours=1)  # after which its row is deleted
 KEPT = timedelta(hours=25)  # for which there are rows by the minute
@@ -80,7 +80,7 @@ class Saver:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Become a process of its own, after a fork, with batches numbered from 1."""
         self.id, self._number, self._batch, self._thread = new_id(), 0, None, None
 
@@ -116,7 +116,7 @@ class Saver:
             if self._batch is None:
                 buffer.count()
                 taken = metric_counters.taken()
-                if not taken and monotonic() - self._saved_at < TELL_EVERY:
+                if not taken and monotonic() - self._saved_at < HEARTBEAT:
                     return
                 minute = minute_of(clock.now())
                 rows = [_row(each, TOTAL) for each in taken]
@@ -156,7 +156,7 @@ class Saver:
 
 saver = Saver()
 atexit.register(saver.stop)
-os.register_at_fork(after_in_child=saver.begin_anew)
+os.register_at_fork(after_in_child=saver.reset_after_fork)
 
 
 def gauges() -> Gauges:
@@ -164,7 +164,7 @@ def gauges() -> Gauges:
     return {name: value for read in metric_counters.gauges for name, value in read().items()}
 
 
-def me() -> Process:
+def this_process() -> Process:
     """Return this process, as it is now."""
     return Process(settings.service_type, _process_name(), gauges())
 
@@ -175,7 +175,7 @@ def processes() -> list[Process]:
     query = ProcessMetrics.select().where(present, ProcessMetrics.id != saver.id)
     with session():
         rows = list(query.order_by(ProcessMetrics.process))
-    return [me(), *(Process(row.service, row.process, row.facts) for row in rows)]
+    return [this_process(), *(Process(row.service, row.process, row.facts) for row in rows)]
 
 
 def totals() -> list[MetricDelta]:
@@ -234,10 +234,9 @@ def _storing(rows: Sequence[Row], update: dict[Any, Any]) -> list[Statement]:
     """
     key = [MetricValue.name, MetricValue.minute, MetricValue.labels, MetricValue.part]
     rows = sorted(rows, key=itemgetter("name", "minute", "labels", "part"))
-    pieces = (rows[first : first + ROWS_AT_ONCE] for first in range(0, len(rows), ROWS_AT_ONCE))
     return [
         MetricValue.insert_many(piece).on_conflict(conflict_target=key, update=update).sql()
-        for piece in pieces
+        for piece in peewee.chunked(rows, ROWS_AT_ONCE)
     ]
 
 

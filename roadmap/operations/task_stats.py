@@ -4,12 +4,12 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 import peewee
+from pydantic import BaseModel, Field
 
 from core import clock
 from core.db import session
@@ -36,42 +36,39 @@ EPOCH = datetime.fromtimestamp(0, UTC)  # steps begin at multiples of their leng
 STEPS = {Period.hour: timedelta(minutes=1), Period.day: timedelta(minutes=15)}
 
 
-@dataclass(frozen=True, slots=True)
-class TaskMeasure:
-    """Runs of one task by outcome, and seconds of those that have ended.
+class TaskRuns(BaseModel):
+    """Runs of one task, by how they ended, and the seconds of those that are over."""
 
-    The seconds are None without such a run. The 95th percentile is right within a tenth.
-    """
-
-    queue: str
-    task: str
-    done: int
-    failed: int
-    retried: int
-    mean_seconds: float | None
-    p95_seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """Runs by outcome in the step that begins at this moment (UTC)."""
-
-    at: datetime
-    done: int
-    failed: int
-    retried: int
+    queue: str = Field(description="From which it was taken.")
+    task: str = Field(description="The function that was run.")
+    done: int = Field(description="They came to their end.")
+    failed: int = Field(
+        description=(
+            "For good: they are among the dead letters, unless they were retried or deleted since."
+        )
+    )
+    retried: int = Field(description="They failed, and came again.")
+    mean_seconds: float | None = Field(
+        description="Of those that were done or have failed for good."
+    )
+    p95_seconds: float | None = Field(description="19 of 20 took no longer than that.")
 
 
-@dataclass(frozen=True, slots=True)
-class DepthPoint:
-    """Most ready messages and longest wait in the step from this moment (UTC).
-
-    None without a sample.
-    """
+class Ended(BaseModel):
+    """Outcomes of the runs in the interval that begins at this time."""
 
     at: datetime
-    ready: int | None
-    oldest_seconds: float | None
+    done: int = Field(description="They came to their end.")
+    failed: int = Field(description="For good.")
+    retried: int = Field(description="They failed, and came again.")
+
+
+class Waited(BaseModel):
+    """The most that waited in the step that begins at this moment, and for how long the oldest; null: nobody has looked."""
+
+    at: datetime
+    ready: int | None = Field(description="Messages that a worker could have taken.")
+    oldest_seconds: float | None = Field(description="For how long the oldest of them had waited.")
 
 
 def since_of(span: Period) -> datetime:
@@ -83,12 +80,11 @@ def since_of(span: Period) -> datetime:
     return since - (since - EPOCH) % STEPS[span]
 
 
-def per_task(since: datetime) -> list[TaskMeasure]:
+def per_task(since: datetime) -> list[TaskRuns]:
     """Return all tasks that have run since then, by queue and name.
 
-    Raises Unavailable.
-
-    There are no numbers of more than a day ago.
+    There are no numbers of more than a day ago. The seconds are None where no run has ended, and
+    the 95th percentile is right within a tenth. Raises Unavailable.
     """
     value, minute = peewee.fn.SUM(MetricValue.value), MetricValue.minute
     key = (MetricValue.name, MetricValue.labels, MetricValue.part)
@@ -104,19 +100,24 @@ def per_task(since: datetime) -> list[TaskMeasure]:
             ended[place][labels["outcome"]] = round(number)
         else:
             spread[place][part] = number
-    measures = []
-    for place in sorted(ended):
-        parts = spread[place]
+    found = []
+    for queue, task in sorted(ended):
+        outcomes, parts = ended[queue, task], spread[queue, task]
         counts = [parts.get(part, 0.0) for part in parts_of(METRICS[TASK_SECONDS])]
         timed = sum(counts)
-        mean = parts.get(SUM, 0.0) / timed if timed else None
-        done, failed, retried = (ended[place].get(outcome, 0) for outcome in OUTCOMES)
-        p95 = quantile(0.95, FINE, counts)
-        measures.append(TaskMeasure(*place, done, failed, retried, mean, p95))
-    return measures
+        found.append(
+            TaskRuns(
+                queue=queue,
+                task=task,
+                **{outcome: outcomes.get(outcome, 0) for outcome in OUTCOMES},
+                mean_seconds=parts.get(SUM, 0.0) / timed if timed else None,
+                p95_seconds=quantile(0.95, FINE, counts),
+            )
+        )
+    return found
 
 
-def series(queue: str, since: datetime, step: timedelta) -> list[Point]:
+def series(queue: str, since: datetime, step: timedelta) -> list[Ended]:
     """Return a point for each step up to now, also for those without a run.
 
     A step is a whole number of minutes, and begins at a multiple of it since 1970. There are no
@@ -127,12 +128,12 @@ def series(queue: str, since: datetime, step: timedelta) -> list[Point]:
     for labels, number, value in _by_step(TASKS, queue, since, minutes, total):
         found[number, labels["outcome"]] += round(value)
     return [
-        Point(at, *(found[number, outcome] for outcome in OUTCOMES))
+        Ended(at=at, **{outcome: found[number, outcome] for outcome in OUTCOMES})
         for number, at in _steps(since, minutes)
     ]
 
 
-def depths(queue: str, since: datetime, step: timedelta) -> list[DepthPoint]:
+def depths(queue: str, since: datetime, step: timedelta) -> list[Waited]:
     """Return the same of the samples of `sample_depth`.
 
     Raises Unavailable, ValueError.
@@ -143,7 +144,11 @@ def depths(queue: str, since: datetime, step: timedelta) -> list[DepthPoint]:
         for name in (QUEUE_MESSAGES, QUEUE_AGE)
     )
     return [
-        DepthPoint(at, round(ready[number]) if number in ready else None, oldest.get(number))
+        Waited(
+            at=at,
+            ready=round(ready[number]) if number in ready else None,
+            oldest_seconds=oldest.get(number),
+        )
         for number, at in _steps(since, minutes)
     ]
 
@@ -155,8 +160,10 @@ def sample_depth(states: Iterable[tuple[str, int, float | None]]) -> None:
     """
     samples = []
     for queue, ready, oldest in states:
-        samples.append(MetricDelta(QUEUE_MESSAGES, _text(queue=queue, state=READY), "", ready))
-        samples.append(MetricDelta(QUEUE_AGE, _text(queue=queue), "", oldest or 0.0))
+        samples += [
+            MetricDelta(QUEUE_MESSAGES, _text(queue=queue, state=READY), "", ready),
+            MetricDelta(QUEUE_AGE, _text(queue=queue), "", oldest or 0.0),
+        ]
     sample(samples)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from roadmap.plan.outline import Outline
 from roadmap.plan.validation import Thing, quoted
@@ -24,15 +24,13 @@ FIELDS: dict[What, tuple[str, ...]] = {
 }
 
 
-class Change(BaseModel):
+class Change(BaseModel, frozen=True):
     """`title` is the one that the thing has now, or had last; the roadmap itself has no key: ''.
 
     `before` and `after` are values of `field`. For what moved it is the kind of its parent, and they are titles of parents;
     or it is `position`, and they are indexes from 0 among its siblings, which may agree when others moved around it.
     Prerequisites are titles too.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     what: What = Field(description="What kind of thing.")
     how: How = Field(description="What has become of it.")

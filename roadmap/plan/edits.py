@@ -2,12 +2,11 @@
 
 import re
 import unicodedata
-from collections import defaultdict
 from collections.abc import Sequence, Set
 from itertools import chain, count
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from core.errors import FieldError, Invalid
 from core.json_types import WHOLE
@@ -133,10 +132,9 @@ Operation = Annotated[
 ]
 
 
-class EditRequest(BaseModel):
+class EditRequest(BaseModel, frozen=True, extra="forbid"):
     """Changes of the plan, done in order, all or none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     operations: Annotated[
         tuple[Operation, ...], Field(min_length=1, max_length=MOST_OPERATIONS)
     ] = Field(description="Each sees what those before it did; `op` says which of these it is.")
@@ -158,41 +156,36 @@ def apply(
     tree = _Tree(outline, taken)
     for index, operation in enumerate(operations):
         tree.change(operation, f"/operations/{index}")
-    return tree.outline()
+    return Outline.model_validate(tree.root)
 
 
 def kept_as_written(operations: Sequence[Operation]) -> frozenset[str]:
     """Return the keys of rewritten concepts of which no operation regenerates contents."""
-    wishes: defaultdict[str, set[bool]] = defaultdict(set)
-    for operation in operations:
-        if isinstance(operation, Rewrite) and operation.what == "concept":
-            wishes[operation.key].add(operation.regenerate)
-    return frozenset(key for key, wish in wishes.items() if wish == {False})
+    rewrites = [each for each in operations if isinstance(each, Rewrite) and each.what == "concept"]
+    regenerated = {rewrite.key for rewrite in rewrites if rewrite.regenerate}
+    return frozenset(rewrite.key for rewrite in rewrites) - regenerated
 
 
 class _Tree:
     """Outline that is being changed, as lists and dictionaries."""
 
     def __init__(self, outline: Outline, taken: frozenset[str]) -> None:
-        self._root = outline.model_dump(mode="json")
+        self.root = outline.model_dump(mode="json")
         self._used: dict[What, Set[str]] = {
             what: taken | self._keys(what) for what in ("stage", "module", "concept")
         }
         self._pointer = ""
 
-    def outline(self) -> Outline:
-        return Outline.model_validate(self._root)
-
     def change(self, operation: Operation, pointer: str) -> None:
         self._pointer = pointer
         match operation:
             case AddStage():
-                self._add("stage", self._root["stages"], operation)
+                self._add("stage", self.root["stages"], operation)
             case AddModule():
-                _, stage = self._find("stage", operation.stage, "stage")
+                stage = self._find("stage", operation.stage, "stage")[1]
                 self._add("module", stage["modules"], operation)
             case AddConcept():
-                _, module = self._find("module", operation.module, "module")
+                module = self._find("module", operation.module, "module")[1]
                 self._add("concept", module["concepts"], operation)
             case Remove():
                 siblings, node = self._find(operation.what, operation.key)
@@ -257,7 +250,7 @@ class _Tree:
     def _lists(self, what: What) -> list[list[Any]]:
         """Return all lists of siblings of this kind."""
         if what == "stage":
-            return [self._root["stages"]]
+            return [self.root["stages"]]
         parent = PARENT[what]
         return [node[PARTS[parent]] for node in chain.from_iterable(self._lists(parent))]
 

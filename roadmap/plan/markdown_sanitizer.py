@@ -6,7 +6,8 @@ Only what a parser takes for one of these is rewritten, in place; the rest stays
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from itertools import repeat
 from typing import Any
 
 from markdown_it import MarkdownIt, rules_inline
@@ -38,7 +39,7 @@ LIKE_CODE = re.compile(r"[\w)\]]\[")
 UNESCAPED_MARK = re.compile(r"(?<!\\)(\\\\)*!\Z")
 
 Rule = Callable[..., Any]
-_Cells = list[tuple[int, int]]
+Edit = tuple[int, int, str]  # the new text of source[start:end]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +50,7 @@ class Found:
     start: int
     end: int
     label: int
-    href: str
-
-    @property
-    def may_stay(self) -> bool:
-        return self.rule in ("link", "autolink") and bool(ALLOWED.match(self.href))
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Edit:
-    """The new text of source[start:end]."""
-
-    start: int
-    end: int
-    text: str = ""
+    may_stay: bool
 
 
 class TooIntricate(ValueError):
@@ -88,16 +76,16 @@ def sanitize(markdown: str) -> str:
 
 def sanitized(markdown: str) -> str:
     """Do the same as `sanitize`. Raises TooIntricate."""
-    work = ParserBudget()
+    calls_left = repeat(None, MOST_CALLS)
     try:
         for careful in (True,) * MOST_ROUNDS + (False,) * 3:
             before = markdown
             for preset, nesting in PARSERS:
-                page = _Page(markdown, _parser(preset, nesting), work)
+                page = _Page(markdown, _parser(preset, nesting), calls_left)
                 parts, at = [], 0
-                for edit in sorted(set(page.edits(careful))):
-                    parts += [markdown[at : edit.start], edit.text]
-                    at = max(at, edit.end)
+                for start, end, text in sorted(set(page.edits(careful))):
+                    parts += [markdown[at:start], text]
+                    at = max(at, end)
                 markdown = "".join(parts) + markdown[at:]
             if markdown == before:
                 return markdown
@@ -110,19 +98,6 @@ def _without_marks(markdown: str) -> str:
     return UNESCAPED.sub(lambda found: found[0] + "\\", markdown)
 
 
-class ParserBudget:
-    """Budget of calls of parser rules: there can be as many as the square of the length."""
-
-    def __init__(self) -> None:
-        self._calls_left = MOST_CALLS
-
-    def call(self) -> None:
-        """Count a call. Raises TooIntricate."""
-        self._calls_left -= 1
-        if self._calls_left < 0:
-            raise TooIntricate
-
-
 class _Tokens(list[Token]):
     def append(self, token: Token) -> None:
         if len(self) >= MOST_TOKENS:
@@ -131,15 +106,14 @@ class _Tokens(list[Token]):
 
 
 class _Page:
-    """A source, and its blocks according to a parser."""
+    """A source, and its blocks according to a parser, which takes a call for each of its rules."""
 
-    def __init__(self, source: str, parser: MarkdownIt, work: ParserBudget) -> None:
+    def __init__(self, source: str, parser: MarkdownIt, calls_left: Iterator[None]) -> None:
         self._source, self._parser = source, parser
         self._lines = LINE_END.split(source.replace("\0", "\ufffd"))
         self._starts = [0, *(found.end() for found in LINE_END.finditer(source)), len(source)]
-        self._env: dict[str, Any] = {"work": work}
+        self._env: dict[str, Any] = {"calls_left": calls_left}
         self._tokens = _Tokens()
-        self._cells: dict[int, list[_Cells]] = {}
         parser.block.parse("\n".join(self._lines), parser, self._env, self._tokens)
 
     def edits(self, careful: bool) -> Iterator[Edit]:
@@ -150,7 +124,7 @@ class _Page:
                 continue
             begin, end = self._starts[first], self._starts[min(last, len(self._lines))]
             for found in UNESCAPED.finditer(self._source, begin, end):
-                yield Edit(found.end(), found.end(), "\\")
+                yield found.end(), found.end(), "\\"
 
     def _hazards(self) -> Iterator[tuple[list[int], list[Edit] | None]]:
         """Yield ranges of lines with hazards, and their edits; None: a place is unknown."""
@@ -186,10 +160,10 @@ class _Page:
         """Escape a definition, so that the text does not swallow the definition after it."""
         line, start = self._lines[first], self._starts[first]
         at = line.index("[")
-        yield Edit(start + at, start + at, "\\")
+        yield start + at, start + at, "\\"
         if last < len(self._lines) and PREFIX.sub("", self._lines[last], count=1).startswith("["):
             blank = re.sub(r"[^>\t ]", " ", line[:at]).rstrip()
-            yield Edit(self._starts[last], self._starts[last], f"{blank}\n")
+            yield self._starts[last], self._starts[last], f"{blank}\n"
 
     def _without_html(self, first: int, last: int) -> Iterator[Edit]:
         """Escape tags at line starts, up to lines that may become code without this HTML."""
@@ -200,35 +174,33 @@ class _Page:
             tag = TAG_AT_START.match(text)
             at = text.index("<") if line == first else tag.end() if tag else -1
             if at >= 0:
-                yield Edit(start + at, start + at, "\\")
+                yield start + at, start + at, "\\"
 
     def _without(self, found: list[Found], origin: list[int]) -> Iterator[Edit]:
         """Yield edits; `origin` has the index in the source of each character of the content."""
         links = [each for each in found if each.rule == "link" and each.may_stay]
-        for each in found:
+        for each in (each for each in found if not each.may_stay):
             start, end = origin[each.start], origin[each.end - 1] + 1
             if each.rule == "html_inline":
-                yield Edit(start, start, "\\")
+                yield start, start, "\\"
             elif each.rule == "image" and any(
                 link.start < each.start and each.end <= link.label for link in links
             ):
-                yield Edit(start, origin[each.start + 1] + 1)
-                yield Edit(origin[each.label], end)
+                yield start, origin[each.start + 1] + 1, ""
+                yield origin[each.label], end, ""
             elif each.rule == "image":
-                yield Edit(start, start + 1)
+                yield start, start + 1, ""
                 # A mark before it would make an image of this link.
                 if UNESCAPED_MARK.search(self._source, max(0, start - 99), start):
-                    yield Edit(start - 1, start - 1, "\\")
-            elif each.may_stay:
-                continue
+                    yield start - 1, start - 1, "\\"
             # vector<std::string> and handlers[event](payload) stay visible.
             elif each.rule == "autolink" or (
                 each.label + 1 < each.end and LIKE_CODE.match(self._source, max(0, start - 1))
             ):
-                yield Edit(start, start, "\\")
+                yield start, start, "\\"
             elif each.label + 1 < each.end:  # the definition of a shortcut is removed elsewhere
-                yield Edit(start, start + 1)
-                yield Edit(origin[each.label], end)
+                yield start, start + 1, ""
+                yield origin[each.label], end, ""
 
     def _origin(self, place: int, column: int) -> list[int] | None:
         """Return the index in the source of each character of an inline token; None: uncertain."""
@@ -259,10 +231,7 @@ class _Page:
     def _origin_of_cell(self, content: str, line: int, column: int) -> list[int] | None:
         """Find the content of a cell; an escaped pipe is part of it, without its backslash."""
         text = self._lines[line]
-        if line not in self._cells:
-            self._cells[line] = [_cells(text, prefix) for prefix in (PREFIX, QUOTATION, "")]
-        # The first line of a table may look like that of a list or quotation.
-        for cells in self._cells[line]:
+        for cells in _cells(text):
             number = column + (cells[0][0] == cells[0][1])
             begin, end = cells[number] if number < len(cells) else (0, 0)
             places = [each for each in range(begin, end) if text[each : each + 2] != "\\|"]
@@ -272,23 +241,25 @@ class _Page:
         return None
 
 
-def _cells(line: str, prefix: re.Pattern[str] | str) -> _Cells:
-    """Return start and end of each cell of a line."""
-    last = len(mdTrim("-" + line)) - 1
-    first = last - len(mdTrim(re.sub(prefix, "", line, count=1)))
-    pipes = [found.start() for found in PIPE.finditer(line, first, last)]
-    return list(zip([first, *(pipe + 1 for pipe in pipes)], [*pipes, last], strict=True))
+@lru_cache(maxsize=1)  # for all cells of the line
+def _cells(line: str) -> list[list[tuple[int, int]]]:
+    """Return start and end of each cell of a line, without a prefix that it may have.
 
-
-class _Parser(MarkdownIt):
-    def validateLink(self, url: str) -> bool:  # noqa: N802 -- its name there
-        """Accept any URL, so that no link is overlooked."""
-        return True
+    The first line of a table may look like that of a list or quotation.
+    """
+    found, last = [], len(mdTrim("-" + line)) - 1
+    for prefix in (PREFIX, QUOTATION, ""):
+        first = last - len(mdTrim(re.sub(prefix, "", line, count=1)))
+        pipes = [pipe.start() for pipe in PIPE.finditer(line, first, last)]
+        found.append(list(zip([first, *(pipe + 1 for pipe in pipes)], [*pipes, last], strict=True)))
+    return found
 
 
 @cache
 def _parser(preset: str, nesting: int) -> MarkdownIt:
-    parser = _Parser(preset, {"html": True, "maxNesting": nesting})
+    parser = MarkdownIt(preset, {"html": True, "maxNesting": nesting})
+    # Any URL is a link, so that none is overlooked.
+    parser.validateLink = lambda url: True  # type: ignore[method-assign]
     for name in ("link", "image", "autolink", "html_inline"):
         parser.inline.ruler.at(name, _noting(name, getattr(rules_inline, name)))
     for ruler in (parser.block.ruler, parser.inline.ruler):
@@ -296,13 +267,14 @@ def _parser(preset: str, nesting: int) -> MarkdownIt:
             rule.fn = _counted(rule.fn)
     parser.inline.skipToken = _counted(parser.inline.skipToken)  # type: ignore[method-assign]
     # It builds its tables of rules when it is first used, which is not thread-safe.
-    parser.render("# Heading\n\nand *emphasis*", {"work": ParserBudget()})
+    parser.render("# Heading\n\nand *emphasis*", {"calls_left": repeat(None)})
     return parser
 
 
 def _counted(rule: Rule) -> Rule:
     def counted(state: StateBlock | StateInline, *rest: Any) -> Any:
-        state.env["work"].call()
+        if next(state.env["calls_left"], "none") is not None:
+            raise TooIntricate
         return rule(state, *rest)
 
     return counted
@@ -318,8 +290,9 @@ def _noting(name: str, rule: Rule) -> Rule:
             if name in ("link", "image"):
                 label = parseLinkLabel(state, start + (name == "image"), name == "link")
             links = (token for token in state.tokens[before:] if token.type == "link_open")
-            href = next((str(token.attrs["href"]) for token in links), "")
-            state.env["found"].append(Found(name, start, state.pos, label, href))
+            href = next((str(token.attrs["href"]) for token in links), "")  # others are in it
+            may_stay = ALLOWED.match(href) is not None
+            state.env["found"].append(Found(name, start, state.pos, label, may_stay))
         return done
 
     return noting

@@ -1,10 +1,10 @@
 """Requests of clients, and their rules."""
 
-import unicodedata
+import re
 from datetime import date, timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from core import clock
 from core.errors import FieldError, Invalid
@@ -18,19 +18,21 @@ SHORTEST_GOAL = 2  # characters
 FARTHEST_DEADLINE = timedelta(days=3650)
 
 
+CONTROL = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"  # without line ends and tabs
+_control = re.compile(f"[{CONTROL}]")
+
+
 def printable(text: str) -> str:
-    if any(
-        unicodedata.category(character) == "Cc" and character not in "\n\t\r" for character in text
-    ):
+    if _control.search(text):
         raise ValueError("must not contain control characters")
     return text
 
 
-PRINTABLE = Rule(printable, r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$")
+PRINTABLE = Rule(printable, f"^[^{CONTROL}]*$")
 
 
 def worded(text: str) -> str:
-    if not any(character.isalpha() for character in text):
+    if not any(map(str.isalpha, text)):
         raise ValueError("must say in words what is to be learned")
     return text
 
@@ -62,10 +64,8 @@ DEFAULT_LANGUAGE = "en"
 LanguageTag = Annotated[str, Field(pattern=LANGUAGE_TAG, max_length=35)]
 
 
-class RoadmapRequest(BaseModel):
+class RoadmapRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespace=True):
     """A goal, and what the plan should respect. Only the goal is required."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     goal: Annotated[
         str, Field(min_length=SHORTEST_GOAL, max_length=1000), PRINTABLE, AfterValidator(worded)
@@ -102,38 +102,40 @@ class RoadmapRequest(BaseModel):
 
     def in_language_of_goal(self, otherwise: str = DEFAULT_LANGUAGE) -> "RoadmapRequest":
         """Return it in its own language, or in Chinese as its goal, or in another language."""
-        return self if self.names_language else self.in_language(chinese_of(self.goal) or otherwise)
+        if self.names_language:
+            return self
+        chinese = None if self.goal.isascii() else chinese_of(self.goal)
+        return self.in_language(chinese or otherwise)
 
     def in_language(self, language: str) -> "RoadmapRequest":
         """Return it in this language, which stays a default."""
+        if language == self.language:
+            return self
         return self.model_construct(
             _fields_set=self.model_fields_set, **{**self.__dict__, "language": language}
         )
 
 
-class ApproveRequest(BaseModel):
+class ApproveRequest(BaseModel, frozen=True, extra="forbid"):
     """With a revision, only that one is approved: not one that came meanwhile."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     revision: Number | None = Field(
         None,
         description="The number of the revision that was looked at; null: whichever is current.",
     )
 
 
-class ReviseRequest(BaseModel):
+class ReviseRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespace=True):
     """The wanted change, in plain words."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
     feedback: Annotated[
         str, Field(min_length=2, max_length=4000), PRINTABLE, AfterValidator(worded)
     ] = Field(description="What should be different, in words.")
 
 
-class RegenerateRequest(BaseModel):
+class RegenerateRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespace=True):
     """Wishes for the next version; empty: write it again as before."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
     instructions: Text = Field("", description="What should be different this time, in words.")
 
 
@@ -148,10 +150,11 @@ MOST_ATTEMPTS = 200  # of a quiz; the oldest go
 MOST_QUESTIONS = 200
 
 
-class ProgressRequest(BaseModel):
+class ProgressRequest(
+    BaseModel, frozen=True, extra="forbid", json_schema_extra={"minProperties": 1}
+):
     """Progress of the learner with a concept."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"minProperties": 1})
     progress: ConceptProgress = Field(
         # Not a constant, which would be a default for clients: one of both names is required.
         default_factory=lambda: ConceptProgress.todo,

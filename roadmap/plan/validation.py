@@ -125,9 +125,11 @@ def _long_texts(outline: Outline) -> Iterator[str]:
     }
     for kind, things in kinds.items():
         for thing in things:
-            beginning = f"The description of {kind} {quoted(thing.title)} has"
             yield from _too_many(
-                beginning, len(thing.description), "characters", LONGEST_DESCRIPTION
+                f"The description of {kind} {quoted(thing.title)} has",
+                len(thing.description),
+                "characters",
+                LONGEST_DESCRIPTION,
             )
     for concept in outline.concepts():
         name = quoted(concept.title)
@@ -169,9 +171,11 @@ def _hours_doubts(outline: Outline, hours_per_week: int, deadline: date, today: 
     if outline.hours <= available:
         return []
     enough = math.ceil(outline.hours * 7 / days)
-    way_out = f"plan {enough} hours a week"
-    if enough > MOST_HOURS_PER_WEEK:
-        way_out = f"take {total_weeks(outline, hours_per_week)} weeks"
+    way_out = (
+        f"plan {enough} hours a week"
+        if enough <= MOST_HOURS_PER_WEEK
+        else f"take {total_weeks(outline, hours_per_week)} weeks"
+    )
     there_are = f"the {available} hours until {deadline} at {hours_per_week} hours a week"
     return [f"{outline.hours} hours do not fit into {there_are}; cut, or {way_out}."]
 

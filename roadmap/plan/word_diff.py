@@ -110,14 +110,14 @@ def _merged(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[How, 
     end = next((at for at in range(most) if before[-1 - at] != after[-1 - at]), most)
     old, new = before[begin : len(before) - end], after[begin : len(after) - end]
     yield from (("same", text) for text in before[:begin])
-    if max(len(old), len(new)) > MOST:
-        yield from (("removed", text) for text in old)
-        yield from (("added", text) for text in new)
-    else:  # its autojunk ignores frequent texts of long lists, which bounds the time
-        for tag, i, j, k, m in SequenceMatcher(None, old, new).get_opcodes():
-            if tag == "equal":
-                yield from (("same", text) for text in old[i:j])
-            else:
-                yield from (("removed", text) for text in old[i:j])
-                yield from (("added", text) for text in new[k:m])
+    operations: Sequence[tuple[str, int, int, int, int]] = [("replace", 0, len(old), 0, len(new))]
+    if max(len(old), len(new)) <= MOST:
+        # Its autojunk ignores frequent texts of long lists, which bounds the time.
+        operations = SequenceMatcher(None, old, new).get_opcodes()
+    for tag, i, j, k, m in operations:
+        if tag == "equal":
+            yield from (("same", text) for text in old[i:j])
+        else:
+            yield from (("removed", text) for text in old[i:j])
+            yield from (("added", text) for text in new[k:m])
     yield from (("same", text) for text in before[len(before) - end :])

@@ -20,7 +20,7 @@ from roadmap.exchange import account_export
 from roadmap.lifecycle import commands, completion, events
 from roadmap.lifecycle.completion import progress
 from roadmap.lifecycle.events import WAITING
-from roadmap.lifecycle.plan_sync import contents_that_fit
+from roadmap.lifecycle.plan_rows import contents_that_fit
 from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job

@@ -165,7 +165,7 @@ PROCESSES = (
 WORK = (
     Fault(
         name="sent-before-the-commit",
-        file="web/job_sender.py",
+        file="tasks/dispatcher.py",
         old="    database.after_commit(partial(sender.submit, steps))",
         new="    sender.submit(steps)",
         lost="A worker looks for what is not there yet, and the work waits for rescue.",
@@ -193,8 +193,8 @@ WORK = (
     ),
     Fault(
         name="tries-without-end",
-        file="roadmap/lifecycle/content_job.py",
-        old="    if fault.lasting or content.attempts >= settings.max_attempts:",
+        file="roadmap/lifecycle/attempts.py",
+        old="    if fault.lasting or row.attempts >= settings.max_attempts:",
         new="    if fault.lasting:",
         lost="A part that a model cannot write is tried for ever, and its roadmap never ends.",
         found_by=("tests/unit/roadmap/lifecycle/test_jobs.py::TestFaults",),
@@ -341,7 +341,7 @@ ANSWERS = (
     ),
     Fault(
         name="number-too-large-for-the-database",
-        file="web/call.py",
+        file="web/endpoint.py",
         old='"number": (r"[1-9][0-9]{0,5}"',
         new='"number": (r"[1-9][0-9]*"',
         lost="An address with a long number is answered with an error of the server.",

@@ -296,7 +296,7 @@ class TestRoadmapsUnderWay:
             create_, "settings", settings.model_copy(update={"most_unfinished_roadmaps": 3})
         )
         monkeypatch.setattr(
-            "web.job_sender.sender.submit", lambda steps: None
+            "tasks.dispatcher.sender.submit", lambda steps: None
         )  # no worker takes them up
         assert [self.create(client) for _ in range(5)] == [202] * 3 + [429] * 2
         with session():
@@ -315,9 +315,7 @@ class TestRoadmapsUnderWay:
             create_, "settings", settings.model_copy(update={"most_unfinished_roadmaps": 3})
         )
         request = create_.RoadmapRequest(goal=GOAL)
-        results = create_.create_many(
-            [create_.new_roadmap(LOCAL_OWNER, request) for _ in range(10)]
-        )
+        results = create_.create_many([create_.NewRoadmap(LOCAL_OWNER, request) for _ in range(10)])
         assert [type(result).__name__ for result in results] == ["Job"] * 3 + ["RateLimited"] * 7
 
     def test_a_backlog_that_nobody_works_off_does_not_grow_for_ever(
@@ -326,7 +324,7 @@ class TestRoadmapsUnderWay:
         monkeypatch.setattr(
             create_writer, "settings", settings.model_copy(update={"most_queued_roadmaps": 2})
         )
-        monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)
+        monkeypatch.setattr("tasks.dispatcher.sender.submit", lambda steps: None)
         assert [self.create(client) for _ in range(2)] == [202, 202]
         wait_until(lambda: self.create(client) == 503, reason="the backlog is seen")
         answer = client.post(ROADMAPS, json={"goal": GOAL})
@@ -343,7 +341,7 @@ class TestRoadmapsUnderWay:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch, setting: str, status: int
     ) -> None:
         path = client.post("/api/v1/imports", json=small()).headers["location"]
-        monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)
+        monkeypatch.setattr("tasks.dispatcher.sender.submit", lambda steps: None)
         assert self.create(client) == 202
         monkeypatch.setattr(create_, "settings", settings.model_copy(update={setting: 1}))
         roadmap_id = path.rpartition("/")[2]
@@ -594,7 +592,7 @@ class TestHeads:
             "uvicorn.error", logging.WARNING, "", 0, f"Invalid {new_id()}", (), None
         )
         taken = [
-            http_limits.FewComplaints().filter(complaint)
+            http_limits.BadRequestLogFilter().filter(complaint)
             for _ in range(2 * http_limits.COMPLAINTS.most)
         ]
         assert taken.count(True) == http_limits.COMPLAINTS.most
@@ -602,7 +600,7 @@ class TestHeads:
             "uvicorn.error", logging.ERROR, "", 0, "Exception in ASGI application", (), None
         )
         taken = [
-            http_limits.FewComplaints().filter(failure)
+            http_limits.BadRequestLogFilter().filter(failure)
             for _ in range(2 * http_limits.COMPLAINTS.most)
         ]
         assert taken.count(True) == http_limits.COMPLAINTS.most
@@ -610,7 +608,8 @@ class TestHeads:
             "uvicorn.error", logging.INFO, "", 0, "Started server process", (), None
         )
         assert all(
-            http_limits.FewComplaints().filter(told) for _ in range(2 * http_limits.COMPLAINTS.most)
+            http_limits.BadRequestLogFilter().filter(told)
+            for _ in range(2 * http_limits.COMPLAINTS.most)
         )
 
 
@@ -634,7 +633,7 @@ class TestTurns:
         busy, other, running, gate = new_id(), new_id(), [], anyio.Event()
 
         async def work(account: UUID) -> None:
-            async with concurrency.turn(account):
+            async with concurrency.account_slot(account):
                 running.append(account)
                 await gate.wait()
 

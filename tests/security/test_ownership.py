@@ -28,17 +28,11 @@ from core.db import database, session, settings
 from core.ids import new_id
 from models.audit import AuditRecord
 from roadmap.accounts import passwords
-from roadmap.accounts.accounts import (
-    LOCAL_EMAIL,
-    DeletionRequest,
-    EmailChange,
-    PasswordChange,
-    set_admin,
-    set_observer,
-)
+from roadmap.accounts.accounts import LOCAL_EMAIL, set_admin, set_observer
 from roadmap.accounts.api_keys import KeyRequest
 from roadmap.accounts.identity import Scope
 from roadmap.accounts.invitations import InvitationRequest
+from roadmap.accounts.schemas import DeletionRequest, EmailChange, PasswordChange
 from roadmap.exchange import account_export
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkRequest
@@ -47,7 +41,7 @@ from roadmap.generation.context import DesignBrief
 from roadmap.learning.progress import AttemptRequest, NotesRequest, Profile, ProfilePatch
 from roadmap.learning.reviews import ReviewCheck, ReviewRequest
 from roadmap.lifecycle import commands, transfer
-from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.lifecycle.transfer import TransferRequest
 from roadmap.plan.edits import EditRequest
@@ -76,12 +70,12 @@ from web.http import host_and_csrf, limits
 from web.pages.page_route import PageRoute
 from web.revocation_cache import revocations
 from web.routes import (
+    ADMIN_ROADMAP,
     API,
     CONTENT,
     ENDPOINTS,
     EXPORT,
     HOOK,
-    IN_ROOM,
     LESSON,
     MESSAGE_PAGE,
     OVERSEEN,
@@ -184,8 +178,8 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     HOOK + "/delete": {},
     HOOK + "/deliveries/{delivery_id}/retry": {},
     "/admin/transfers": {"owner": LOCAL_EMAIL, "new_owner": "who asks"},
-    IN_ROOM + "/cancel": {},
-    IN_ROOM + "/retry": {},
+    ADMIN_ROADMAP + "/cancel": {},
+    ADMIN_ROADMAP + "/retry": {},
     **{QUEUE_PAGE + act: {} for act in ("/pause", "/resume")},
     **{
         QUEUE_PAGE + act: {"up_to": "2099-12-31T00:00:00Z"}
@@ -218,11 +212,11 @@ PLACES = {
 PLACES |= {"webhook_id", "delivery_id", "queue", "message", "link_id", "token"}
 IN_REVIEW = {
     base + decision
-    for base in (ROADMAP, PAGE, OVERSEEN, IN_ROOM)
+    for base in (ROADMAP, PAGE, OVERSEEN, ADMIN_ROADMAP)
     for decision in ("/approve", "/cancel")
 }
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
-CANCELLED |= {OVERSEEN + "/retry", IN_ROOM + "/retry"}
+CANCELLED |= {OVERSEEN + "/retry", ADMIN_ROADMAP + "/retry"}
 ENDS_LOGINS = {
     API + "/auth/logout",
     "/logout",
@@ -1174,7 +1168,7 @@ class TestMessages:
         """The id of a row of this person that waits for its worker, with no message that says so."""
         if task == "plan_roadmap":
             request = RoadmapRequest(goal=GOAL, level=Level.advanced)
-            (step,) = create_many([new_roadmap(person.account_id(), request)])
+            (step,) = create_many([NewRoadmap(person.account_id(), request)])
             return str(step.id)
         if task == "deliver_webhook":
             webhook = settings_.create(person.account_id(), WebhookRequest(url=CLOSED_PORT))

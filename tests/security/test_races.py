@@ -17,9 +17,10 @@ from core.migrate import migrate
 from core.settings import Settings
 from models.accounts import Account, ApiKey, LoginSession
 from roadmap.accounts import accounts, api_keys, identity, passwords, principals, sessions
-from roadmap.accounts.accounts import AddressTaken, Credentials, EmailChange, PasswordChange, User
+from roadmap.accounts.accounts import AddressTaken
 from roadmap.accounts.api_keys import KeyRequest
 from roadmap.accounts.identity import Device, Principal, Scope
+from roadmap.accounts.schemas import Credentials, EmailChange, PasswordChange, User
 from roadmap.operations.audit_log import Action, Actor, records
 from tests.commands import succeeded
 from tests.operating import promote

@@ -28,8 +28,9 @@ from models.roadmaps import Roadmap
 from models.spending import ModelCall, MonthlySpending
 from models.webhooks import WebhookDelivery
 from roadmap.accounts import accounts, passwords, principals, sessions
-from roadmap.accounts.accounts import RETURN, DeletionRequest
+from roadmap.accounts.accounts import RETURN
 from roadmap.accounts.identity import Principal, Scope
+from roadmap.accounts.schemas import DeletionRequest
 from roadmap.exchange import account_export as account_export_
 from roadmap.lifecycle import account_deletion, leases, rescue
 from roadmap.lifecycle.leases import keeper
@@ -415,7 +416,7 @@ class TestExport:
         self, ann: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ann.post(EXPORT)
-        in_turn, answers = account_export.run_for_caller, []
+        in_turn, answers = account_export.run_for_principal, []
 
         async def meanwhile(*given: Any) -> Any:
             """While a piece is sent, another download is begun."""
@@ -424,7 +425,7 @@ class TestExport:
                 answers.append(await run_in_threadpool(ann.get, ARCHIVE))
             return result
 
-        monkeypatch.setattr(account_export, "run_for_caller", meanwhile)
+        monkeypatch.setattr(account_export, "run_for_principal", meanwhile)
         assert ann.get(ARCHIVE).status_code == 200
         assert [answer.status_code for answer in answers] == [429]
         assert ann.get(ARCHIVE).status_code == 200

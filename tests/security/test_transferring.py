@@ -19,7 +19,7 @@ from roadmap.accounts import accounts, passwords
 from roadmap.accounts.accounts import LOCAL_EMAIL
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.lifecycle import admin_queries, transfer
-from roadmap.lifecycle.transfer import NoWayIn
+from roadmap.lifecycle.transfer import NewOwnerCannotLogIn
 from roadmap.operations.audit_log import Actor, AuditOutcome, records
 from roadmap_app import app
 from tests.cases import try_each
@@ -138,9 +138,9 @@ def test_who_has_left_is_disabled_or_to_be_deleted_already(ann: Person, bob: Per
 def test_nothing_goes_to_somebody_who_cannot_log_in(ann: Person, bob: Person, end: Any) -> None:
     path = learned(ann)
     end(bob)
-    with pytest.raises(NoWayIn):
+    with pytest.raises(NewOwnerCannotLogIn):
         transfer.transfer(ann.email, bob.email, BOSS)
-    with pytest.raises(NoWayIn):
+    with pytest.raises(NewOwnerCannotLogIn):
         transfer.transfer(ann.email, LOCAL_EMAIL, BOSS)
     assert ann.row is not None
     with session():
@@ -238,5 +238,5 @@ def test_in_embedded_mode_those_of_others_become_the_local_owners(immediate: Non
         for id_ in ids:
             Roadmap.insert({**row, "id": id_, "owner": account["id"]}).execute()
     assert transfer.transfer("ann@example.org", LOCAL_EMAIL, BOSS).roadmaps == 2
-    with pytest.raises(NoWayIn):
+    with pytest.raises(NewOwnerCannotLogIn):
         transfer.transfer(LOCAL_EMAIL, "ann@example.org", BOSS)

@@ -15,12 +15,12 @@ from roadmap.accounts.principals import confirm
 from roadmap.exchange import account_export
 from roadmap.exchange.account_export import ExportInfo
 from roadmap.plan.statuses import ExportStatus
-from web.authentication import run_for_caller
+from tasks.dispatcher import send_after_commit
+from web.authentication import run_for_principal
 from web.call import Call
 from web.http import limits
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
-from web.job_sender import send_after_commit
 
 EXPORT = "/api/v1/auth/me/export"
 ARCHIVE = EXPORT + ".zip"
@@ -65,7 +65,7 @@ async def download_export(call: Call) -> Response:
             confirm(call.caller)
             return account_export.read_ready(call.owner)
 
-    export, size = await run_for_caller(call.caller, read_ready)
+    export, size = await run_for_principal(call.caller, read_ready)
     name = f"roadmap-account-{export.created_at:%Y-%m-%d}.zip"
     headers = {"Content-Length": str(size), "Content-Disposition": f'attachment; filename="{name}"'}
     if call.request.method == "HEAD":
@@ -109,7 +109,7 @@ async def _pieces(call: Call, export_id: UUID, size: int) -> AsyncIterator[bytes
 
     number = sent = 0
     while sent < size:
-        piece = await run_for_caller(call.caller, read_piece, number)
+        piece = await run_for_principal(call.caller, read_piece, number)
         yield piece
         number, sent = number + 1, sent + len(piece)
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from core.db import settings
 from roadmap.accounts import accounts, sessions
-from roadmap.accounts.accounts import User
+from roadmap.accounts.schemas import User
 from roadmap.accounts.sessions import SessionList
 from roadmap.lifecycle.account_deletion import cancel_work
 from web import logins

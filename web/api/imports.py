@@ -1,9 +1,9 @@
 """A roadmap that was taken along from elsewhere becomes one of one's own."""
 
 from web.call import Call
-from web.commands import import_document
 from web.http.responses import Reply
 from web.links import imported_reply
+from web.roadmap_commands import import_document
 
 
 def import_roadmap(call: Call) -> Reply:

@@ -19,7 +19,7 @@ from roadmap.accounts.identity import Principal
 from roadmap.generation.generator import current_generator
 from roadmap.lifecycle import own_roadmaps, queries
 from roadmap.lifecycle.build_status import activity
-from roadmap.lifecycle.create import new_roadmap
+from roadmap.lifecycle.create import NewRoadmap
 from roadmap.lifecycle.own_roadmaps import Order, RoadmapFilter
 from roadmap.operations.execution_log import LogLevel
 from roadmap.plan.event_types import TERMINAL, EventType
@@ -27,7 +27,7 @@ from roadmap.plan.schemas import PRINTABLE
 from roadmap.plan.statuses import RoadmapStatus
 from roadmap.plan.views import Activity, ConceptDetail, RoadmapTree
 from web import idempotency
-from web.authentication import run_for_caller
+from web.authentication import run_for_principal
 from web.call import Call
 from web.create_writer import accept
 from web.endpoint import Endpoint
@@ -125,7 +125,7 @@ class CreateEndpoint(Endpoint):
             ):
                 async for events in batches:  # it ends without an outline when the process does
                     if any(event.type in OUTLINED for event in events):
-                        return await run_for_caller(caller, answer_tree)
+                        return await run_for_principal(caller, answer_tree)
         return accepted
 
 
@@ -135,7 +135,7 @@ async def create_roadmap(call: Call) -> Response:
     (202 as well). `Prefer: return=minimal` leaves the links of the 202 out: `Location` says where
     it is.
     """
-    new = new_roadmap(call.owner, current_generator().fit(call.body.in_language_of_goal()))
+    new = NewRoadmap(call.owner, current_generator().fit(call.body.in_language_of_goal()))
     links = links_of(new.id)
     headers = {"Location": links.self, "Retry-After": "1"}
     body: AcceptedMinimal = Accepted(id=new.id, links=links)

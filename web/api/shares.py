@@ -5,23 +5,23 @@ from functools import partial
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from core.i18n import negotiated
 from roadmap.exchange import share_links, shared_view
+from roadmap.exchange.formats.registry import FORMATS
+from roadmap.exchange.formats.source import Source
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.exchange.share_links import LinkInfo, LinkPurpose, open_link
-from roadmap.lifecycle import queries
-from roadmap.plan.views import RoadmapTree
 from web.call import Call
-from web.commands import import_document
 from web.endpoint import Endpoint
-from web.exported_files import calendar_file, send_calendar, today
+from web.exported_files import file_of
 from web.http.host_and_csrf import own_address
 from web.http.response_cache import DocumentSource, ResponseCache
-from web.http.responses import UNLISTED, Document, Reply
+from web.http.responses import UNLISTED, Document, Reply, conditional_response
 from web.http.urls import quoted_path
 from web.links import imported_reply
+from web.roadmap_commands import import_document
 
 documents = ResponseCache()
+CALENDAR = FORMATS["ics"]
 
 
 class CopyEndpoint(Endpoint):
@@ -98,21 +98,23 @@ def follow_calendar(call: Call) -> Response:
     """iCalendar, for calendars that look again by themselves: what is left, on the days of the plan
     as it is today.
     """
-    link, day = open_link(call.ids["token"], LinkPurpose.calendar), today()
-    day_and_host = f"{day} {own_address(call.request)}".encode()
-    key = (link.roadmap_id, negotiated(call.request.headers.get("accept-language", "")))
-    source = DocumentSource(
-        lambda: shared_view.tree_state(link) + day_and_host,
-        lambda: queries.roadmap_tree(link.owner_id, link.roadmap_id),
-    )
+    link = open_link(call.ids["token"], LinkPurpose.calendar)
+    accepted, url = call.request.headers.get("accept-language", ""), own_address(call.request)
+    source = Source(link.owner_id, link.roadmap_id, accepted, url)
+    day_and_host = f"{source.today} {url}".encode()
 
-    def write(tree: RoadmapTree) -> Document:
+    def read() -> Source:
         """Leave the goal out, by which a roadmap without a plan would be named."""
-        return calendar_file(call, tree.model_copy(update={"goal": ""}), day)
+        source.tree = source.tree.model_copy(update={"goal": ""})
+        return source
 
-    response = send_calendar(call, documents.look_up(key, source, write))
-    response.headers.update(UNLISTED)
-    return response
+    calendar = documents.look_up(
+        (link.roadmap_id, source.reader_language),
+        DocumentSource(lambda: shared_view.tree_state(link) + day_and_host, read),
+        partial(file_of, CALENDAR),
+    )
+    headers = {**calendar.headers, **UNLISTED}
+    return conditional_response(call.request, calendar, CALENDAR.media_type, headers)
 
 
 def _unlisted(body: BaseModel) -> Document:

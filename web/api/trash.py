@@ -2,10 +2,10 @@
 
 from roadmap.lifecycle import trash
 from roadmap.plan.views import RoadmapSummary
+from tasks.dispatcher import send_after_commit
 from web.call import Call
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
-from web.job_sender import send_after_commit
 
 
 class TrashQuery(PageQuery):

@@ -5,11 +5,11 @@ from pydantic import Field
 from roadmap.plan.statuses import DeliveryStatus
 from roadmap.webhooks import subscriptions
 from roadmap.webhooks.subscriptions import DeliveryDetail, DeliveryInfo, WebhookInfo, WebhookList
+from tasks.dispatcher import send_after_commit
 from web.call import Call
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
-from web.job_sender import send_after_commit
 
 BASE = "/api/v1/webhooks"
 

@@ -99,11 +99,11 @@ async def run_for_account(account_id: UUID, function: Callable[..., Result], *gi
     """
     if settings.embedded:
         return await run_in_threadpool(function, *given)
-    async with turn(account_id):
+    async with account_slot(account_id):
         return await run_in_threadpool(function, *given)
 
 
-def turn(account_id: UUID) -> AbstractAsyncContextManager[None]:
+def account_slot(account_id: UUID) -> AbstractAsyncContextManager[None]:
     """Wait for the account's turn to use a thread. Raises RateLimited."""
     most = AT_ONCE + WAITING
     refusal = RateLimited(

@@ -108,7 +108,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline = None
 
 
-class FewComplaints(logging.Filter):
+class BadRequestLogFilter(logging.Filter):
     """Filter that limits uvicorn's lines and tracebacks of bad requests.
 
     A client that sends thousands must not fill the log.
@@ -123,4 +123,4 @@ class FewComplaints(logging.Filter):
         )
 
 
-logging.getLogger("uvicorn.error").addFilter(FewComplaints())
+logging.getLogger("uvicorn.error").addFilter(BadRequestLogFilter())

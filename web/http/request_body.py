@@ -197,16 +197,16 @@ async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
             "The body must be sent as it is, not compressed: without Content-Encoding."
         )
     declared = request.headers.get("content-length", "0")
-    too_large = TooLarge(f"The body may have at most {most} bytes.")
+    too_large = f"The body may have at most {most} bytes."
     if not declared.isdigit() or int(declared) > most:
-        raise too_large
+        raise TooLarge(too_large)
     content = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 content += chunk
                 if len(content) > most:
-                    raise too_large
+                    raise TooLarge(too_large)
     except TimeoutError:
         raise TooSlow(f"The body was not there within {BODY_SECONDS} s.") from None
     return bytes(content)

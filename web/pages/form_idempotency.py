@@ -21,7 +21,7 @@ Document = TypeVar("Document")
 PATIENCE = 10.0  # seconds for which a second click waits for the first
 
 
-def name_of(call: Call, content: bytes) -> IdempotencyKey | None:
+def form_key(call: Call, content: bytes) -> IdempotencyKey | None:
     """Return the key of a form with this content, or None if the form has no name."""
     if not (form := call.body.text("form")):
         return None
@@ -29,7 +29,7 @@ def name_of(call: Call, content: bytes) -> IdempotencyKey | None:
     return idempotency.make_key(key, call.owner, call.request, content)
 
 
-def made_once(
+def create_once(
     call: Call,
     content: bytes,
     read: Callable[[], Document],
@@ -41,7 +41,7 @@ def made_once(
     need not be of one moment. Raises what these functions do, and KeyInUse when the first form
     takes too long.
     """
-    named = name_of(call, content)
+    named = form_key(call, content)
     with idempotency.one_at_a_time(named, patience=PATIENCE):
         if named is not None and (earlier := idempotency.find(named)) is not None:
             return earlier  # the document may be gone by now

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.errors import Invalid
+from web.http.middleware import IndexedRouter
 from web.http.request_body import field_errors
-from web.http.routing import IndexedRouter
 from web.http.urls import path_and_query, quoted_path, quoted_url
 
 LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]{0,500}")

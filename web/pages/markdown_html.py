@@ -74,17 +74,17 @@ def prose(
     try:
         tokens = list(_Page(_parsed(text), top, code_label, table_label, prefix).tokens())
         html = parser.renderer.render(tokens, parser.options, {})
-    except (_TooMuch, RecursionError):
+    except (_OverBudget, RecursionError):
         parts = (escape(plain(part)).replace("\n", "<br>") for part in BLANK_LINES.split(text))
         html = "".join(f"<p>{part}</p>\n" for part in parts)
     return Markup(CLEANER.clean(html))
 
 
-class _TooMuch(Exception):
+class _OverBudget(Exception):
     pass
 
 
-class _Work:
+class _RenderBudget:
     """Budget of tokens and time for one text
 
     Parsers take the square of its length for some texts, and fill tables with empty cells.
@@ -94,22 +94,22 @@ class _Work:
         self._tokens = MOST_TOKENS
         self._until = thread_time() + MOST_SECONDS
 
-    def do(self) -> None:
-        """Raises _TooMuch."""
+    def charge(self) -> None:
+        """Raises _OverBudget."""
         self._tokens -= 1
         if self._tokens < 0 or thread_time() > self._until:
-            raise _TooMuch
+            raise _OverBudget
 
 
 class _Tokens(list[Token]):
     """List to which a parser adds tokens; each one is charged to the budget"""
 
-    def __init__(self, work: _Work) -> None:
+    def __init__(self, budget: _RenderBudget) -> None:
         super().__init__()
-        self._work = work
+        self._budget = budget
 
     def append(self, token: Token) -> None:
-        self._work.do()
+        self._budget.charge()
         super().append(token)
 
 
@@ -129,16 +129,16 @@ def _parser() -> MarkdownIt:
 
 
 def _parsed(text: str) -> list[Token]:
-    """Return the tokens of a text. Raises _TooMuch and RecursionError."""
-    parser, work = _parser(), _Work()
+    """Return the tokens of a text. Raises _OverBudget and RecursionError."""
+    parser, budget = _parser(), _RenderBudget()
     env: dict[str, Any] = {}
-    tokens = _Tokens(work)
+    tokens = _Tokens(budget)
     parser.block.parse(text, parser, env, tokens)
     if any(token.type in CONTAINERS and token.level + 1 >= DEEPEST for token in tokens):
-        raise _TooMuch  # the parser has left out what is in that container
+        raise _OverBudget  # the parser has left out what is in that container
     for token in tokens:
         if token.type == "inline":
-            token.children = _Tokens(work)
+            token.children = _Tokens(budget)
             if sum(1 for _ in UNESCAPED.finditer(token.content)) > MOST_BRACKETS:
                 token.children.append(Token("text", "", 0, content=token.content))
             else:
@@ -170,7 +170,7 @@ class _Page:
             opening.attrs["id"] = self._fragments[name] = f"{prefix}-{name}"
 
     def tokens(self) -> Iterator[Token]:
-        """Yield the tokens to render. Raises _TooMuch."""
+        """Yield the tokens to render. Raises _OverBudget."""
         has_tables = sum(token.type == "table_open" for token in self._tokens) > 1
         table = 0
         for place, token in enumerate(self._tokens):
@@ -233,10 +233,10 @@ class _Page:
                 yield token
 
     def _allowed(self, address: str) -> str:
-        """Return the target of a link, empty if it must not be followed. Raises _TooMuch."""
+        """Return the target of a link, empty if it must not be followed. Raises _OverBudget."""
         self._spent += len(address)
         if self._spent > MOST_ADDRESSES:
-            raise _TooMuch
+            raise _OverBudget
         if address.startswith("#"):
             name = self._fragments.get(_slug(unquote(address)))
             return f"#{name}" if name else ""

@@ -15,8 +15,8 @@ from core.errors import Malformed, Unavailable, Unsupported
 from roadmap.accounts.identity import Principal
 from roadmap.plan.format_version import LARGEST
 from web.endpoint import Endpoint, LargeBody
+from web.http.middleware import IndexedRequest
 from web.http.request_body import can_parse_inline, read_body
-from web.http.routing import IndexedRequest
 from web.http.urls import is_too_long
 from web.pages import upload
 from web.pages.forms import AnyQuery, Form, wants_page
@@ -79,11 +79,11 @@ class UploadPage(LargeBody, PageRoute):
     """A form with a file in it, which may be large."""
 
     async def read(self, request: Request) -> tuple[BaseModel, Any]:
-        return self.query(), await upload.received(request, LARGEST)
+        return self.query(), await upload.receive_upload(request, LARGEST)
 
-    async def parse(self, caller: Principal, sent: upload.Sent) -> upload.FileForm:
+    async def parse(self, caller: Principal, sent: upload.UploadBody) -> upload.FileForm:
         assert self.body is not None
-        parse = partial(upload.understood, self.body)
+        parse = partial(upload.parse_upload, self.body)
         is_small = can_parse_inline(sent.content)
         return await self.process(caller, parse, sent, is_small=is_small)
 

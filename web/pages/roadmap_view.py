@@ -47,7 +47,7 @@ class View:
         if concept is None or self.tree.generator != BUILT_IN or not is_wanted:
             return False
         track = loader.tracks().get(concept.key.partition("/")[0])
-        return track is not None and loader.CHINESE not in loader.languages(track)
+        return track is not None and loader.CHINESE not in track.languages
 
     @property
     def is_finished(self) -> bool:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from core.db import settings
 from core.i18n import LANGUAGES, texts
 from core.sanitize import format_size
+from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.map.drawing import SHAPES
 from roadmap.plan.concept_marks import ConceptMark, mark_of
 from web.http.response_cache import DocumentSource, Facts, ResponseCache
@@ -176,6 +178,7 @@ def _environment(language: str) -> "Environment":
         mark_of=mark_of,
         size_said=format_size,
         icon=concept_icon,
+        formats=sorted(FORMATS.values(), key=attrgetter("rank")),
     )
     environment.filters.update(
         with_code=with_code,

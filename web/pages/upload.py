@@ -29,7 +29,7 @@ PIECE = 64 * 1024  # bytes that are parsed at once: the parser holds what it fou
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class UploadBody:
     """A body as it was sent, or the error instead of it."""
 
     content_type: str
@@ -51,7 +51,7 @@ class FileForm:
         return self.texts.get(name, "")
 
 
-async def received(request: Request, most: int) -> Sent:
+async def receive_upload(request: Request, most: int) -> UploadBody:
     """Return the body of a form with a file of at most so many bytes, or TooLarge for the page.
 
     Raises Unsupported, TooSlow.
@@ -60,7 +60,7 @@ async def received(request: Request, most: int) -> Sent:
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
         raise Unsupported("The body must be sent as Content-Type: multipart/form-data.")
     try:
-        return Sent(content_type, await read_body(request, most + AROUND))
+        return UploadBody(content_type, await read_body(request, most + AROUND))
     except TooLarge:
         size = 0
         with suppress(TimeoutError):  # the browser sends the rest, so that it reads the response
@@ -69,10 +69,12 @@ async def received(request: Request, most: int) -> Sent:
                     size += len(chunk)
                     if size > MOST_PASSED_OVER:
                         break
-        return Sent(content_type, error=TooLarge(f"The file may have at most {format_size(most)}."))
+        return UploadBody(
+            content_type, error=TooLarge(f"The file may have at most {format_size(most)}.")
+        )
 
 
-def understood(model: type[BaseModel], sent: Sent) -> FileForm:
+def parse_upload(model: type[BaseModel], sent: UploadBody) -> FileForm:
     """Return the form, which takes time: for a thread. Raises Malformed."""
     if sent.error is not None:
         return FileForm({}, error=sent.error)
@@ -81,7 +83,7 @@ def understood(model: type[BaseModel], sent: Sent) -> FileForm:
     return _read(model, sent)
 
 
-def _read(model: type[BaseModel], sent: Sent) -> FileForm:
+def _read(model: type[BaseModel], sent: UploadBody) -> FileForm:
     """Return the form. Raises Malformed if it is none."""
     texts, file = _parsed(sent)
     if not file:
@@ -95,7 +97,7 @@ def _read(model: type[BaseModel], sent: Sent) -> FileForm:
     return FileForm(texts, document, hashlib.sha256(file).hexdigest())
 
 
-def _parsed(sent: Sent) -> tuple[dict[str, str], bytes]:
+def _parsed(sent: UploadBody) -> tuple[dict[str, str], bytes]:
     """Return the fields that are texts, and the first file. Raises Malformed."""
 
     async def pieces() -> AsyncGenerator[bytes, None]:

@@ -14,8 +14,14 @@ from itertools import groupby
 from uuid import UUID
 
 from roadmap.exchange.map.text_width import wrap
-from roadmap.lifecycle.timeline.intervals import union, without
-from roadmap.lifecycle.timeline.spans import WORK, Span, SpanKind, SpanOutcome
+from roadmap.lifecycle.timeline.spans import (
+    WORK,
+    Span,
+    SpanKind,
+    SpanOutcome,
+    union,
+    without,
+)
 
 WIDTH = 1120.0
 LABEL_RIGHT, LEFT, RIGHT = 236.0, 248.0, 1100.0

@@ -20,6 +20,7 @@ from core import clock
 from core.i18n import ENGLISH
 from core.sanitize import one_line, plain, strip_nul
 from roadmap.exchange.formats.json_ import PortableRoadmap
+from roadmap.exchange.formats.source import Source
 from roadmap.plan.outline import OutlineConcept, Question
 
 BEGIN = (1980, 1, 1, 0, 0, 0)
@@ -31,6 +32,10 @@ text-align: start; }
 .concept { font-size: 14px; opacity: .7; }"""
 SPACE = re.compile(r"\s+")
 MARKS = str.maketrans({"[": "&#91;", "\\": "&#92;", "{": "&#123;", "\n": "<br>"})
+
+
+def render(source: Source) -> bytes:
+    return deck_of(source.document, source.roadmap_id, source.texts)
 
 
 def deck_of(

@@ -1,4 +1,4 @@
-"""Calendar of the rest of a roadmap (iCalendar, RFC 5545): its concepts and its deadline. Pure.
+"""Calendar of the rest of a roadmap (iCalendar, RFC 5545): its concepts and its deadline.
 
 An event keeps its UID as long as its concept exists, so that a calendar that is imported again
 moves its events and duplicates none. Finished concepts are left out.
@@ -11,8 +11,9 @@ from uuid import UUID
 
 from core.i18n import ENGLISH
 from core.sanitize import one_line, plain, strip_nul
+from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.layout import hours_of
-from roadmap.learning.schedule import Schedule
+from roadmap.learning.schedule import Schedule, schedule_of
 from roadmap.plan.views import RoadmapTree, concepts_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ PRODUCT = "-//Roadmap//Learning roadmaps//EN"
 DOMAIN = "roadmap.invalid"  # of UIDs, which are no addresses
 REFRESH = timedelta(hours=6)  # interval of subscribed calendars
 DAY = timedelta(days=1)
+
+
+def render(source: Source) -> bytes:
+    tree, day = source.tree, source.today
+    schedule = schedule_of(tree, day.date())
+    return calendar_of(tree, schedule, url=source.url, now=day, texts=source.texts)
 
 
 def calendar_of(

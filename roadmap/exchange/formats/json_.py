@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from itertools import count
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field
@@ -50,6 +50,9 @@ from roadmap.plan.schemas import (
     fault_of_goal,
 )
 from roadmap.plan.statuses import ConceptProgress, ContentStatus
+
+if TYPE_CHECKING:
+    from roadmap.exchange.formats.source import Source
 
 NEWER: Literal["newer_version"] = "newer_version"  # kind of an error
 FIRST_YEAR, LAST_YEAR = 2000, 2200  # a card that was known for years comes back decades later
@@ -268,6 +271,10 @@ def portable(
             for each in outline.concepts()
         },
     )
+
+
+def render(source: "Source") -> bytes:
+    return as_json(source.document)
 
 
 def as_json(document: PortableRoadmap) -> bytes:

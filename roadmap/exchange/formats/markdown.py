@@ -5,13 +5,22 @@ It takes a tree and the details of each of its concepts, as JSON.
 
 from collections.abc import Iterable, Iterator, Mapping
 from gettext import NullTranslations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.i18n import ENGLISH
 from roadmap.plan.markdown_sanitizer import sanitize
 from roadmap.plan.statuses import ConceptProgress
 
+if TYPE_CHECKING:
+    from roadmap.exchange.formats.source import Source
+
 Json = Mapping[str, Any]
+
+
+def render(source: "Source") -> bytes:
+    details = source.details.values()
+    tree = source.tree.model_dump(mode="json")
+    return "".join(as_markdown(tree, details, source.texts)).encode()
 
 
 def as_markdown(tree: Json, concepts: Iterable[Json], texts: NullTranslations) -> Iterator[str]:

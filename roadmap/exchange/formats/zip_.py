@@ -14,14 +14,13 @@ from gettext import NullTranslations
 from urllib.parse import quote
 
 from core.errors import Conflict
-from core.i18n import ENGLISH
 from core.sanitize import one_line, strip_nul
-from roadmap.exchange.formats.json_ import PortableRoadmap, as_json
-from roadmap.exchange.formats.markdown import Json, concept_markdown, framed, tick
+from roadmap.exchange.formats.json_ import as_json
+from roadmap.exchange.formats.markdown import concept_markdown, framed, tick
+from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.drawing import exported
 from roadmap.plan.markdown_sanitizer import sanitize
-from roadmap.plan.outline import ContentKind
-from roadmap.plan.views import RoadmapTree, concepts_of
+from roadmap.plan.views import RoadmapTree
 
 BEGIN = (1980, 1, 1, 0, 0, 0)  # the earliest time of a ZIP entry
 LONGEST_NAME = 48  # characters; a path of three names stays below the limit of any system
@@ -29,13 +28,8 @@ MOST_BYTES = 120  # of a name in UTF-8
 ACTIVE = re.compile(r"([\\`*_{}\[\]()<>#+!|~&^-])")  # characters with a meaning in Markdown
 
 
-def zipped(
-    tree: RoadmapTree,
-    concepts: Mapping[str, Json],
-    document: PortableRoadmap,
-    texts: NullTranslations = ENGLISH,
-) -> bytes:
-    """Return the archive; `concepts` are the details of the concepts, by key."""
+def render(source: Source) -> bytes:
+    document, tree, concepts, texts = source.document, source.tree, source.details, source.texts
     paths = {
         concept.key: f"{name_of(stage.title, s)}/{name_of(module.title, m)}/"
         f"{name_of(concept.title, c)}.md"
@@ -90,29 +84,3 @@ def _index(tree: RoadmapTree, paths: Mapping[str, str], texts: NullTranslations)
             for concept in module.concepts:
                 link = f"[{escaped(concept.title)}]({quote(paths[concept.key])})"
                 yield f"- {tick(concept.model_dump(include={'progress', 'title'}), texts, link)}\n"
-
-
-def details_of(tree: RoadmapTree, document: PortableRoadmap) -> dict[str, Json]:
-    """Return the details that `as_markdown` needs, by the keys of the concepts.
-
-    A plan that is begun has no weeks: they count from its beginning, and it moves with progress.
-    """
-    found: dict[str, Json] = {}
-    for concept in concepts_of(tree):
-        its = document.concepts[concept.key]
-        written = {
-            kind: each.body.model_dump(mode="json") if (each := its.contents.of(kind)) else None
-            for kind in ContentKind
-        }
-        resources = written[ContentKind.resources]
-        found[concept.key] = {
-            **concept.model_dump(
-                mode="json", include={"title", "description", "hours", "week", "progress"}
-            ),
-            "tutorial": written[ContentKind.tutorial],
-            "quiz": written[ContentKind.quiz],
-            "notes": its.notes,
-            "resources": resources["items"] if resources else None,
-            **({"week": None} if tree.learned.is_begun else {}),
-        }
-    return found

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from typing import Any, Self, assert_never
 
 from core.errors import FieldError, Invalid, Unavailable
@@ -69,11 +70,10 @@ class CatalogueGenerator:
                 "With OPENAI_API_KEY set, any goal works"
             )
             raise Invalid("No built-in track fits this goal.", fields=(FieldError("/goal", rule),))
-        written_in = files.languages(track)
-        if language_of(request.language) in written_in:
+        if language_of(request.language) in track.languages:
             return request
         if request.names_language:
-            there = " and ".join(f"{files.LANGUAGES[tag]} ({tag})" for tag in written_in)
+            there = " and ".join(f"{files.LANGUAGES[tag]} ({tag})" for tag in track.languages)
             rule = (
                 f"the built-in track '{track.title}' is written in {there}. "
                 "With OPENAI_API_KEY set, any language works"
@@ -82,7 +82,7 @@ class CatalogueGenerator:
                 "The built-in catalogue has no texts in this language.",
                 fields=(FieldError("/language", rule),),
             )
-        is_near = script_of(request.language) == "Hant" and files.CHINESE in written_in
+        is_near = script_of(request.language) == "Hant" and files.CHINESE in track.languages
         return request.in_language(files.CHINESE if is_near else files.ENGLISH)
 
     def check_feedback(self, pointer: str) -> None:
@@ -155,8 +155,12 @@ def _resources(concept: CatalogueConcept, brief: ConceptBrief) -> Resources:
     return Resources(items=tuple(sorted(left or concept.resources, key=place)))
 
 
+@lru_cache(maxsize=256)
 def find_track(goal: str) -> Track | None:
-    """Return the track that fits a goal best, or None. Raises Unavailable."""
+    """Return the track that fits a goal best, or None. Raises Unavailable.
+
+    A goal is matched when it is accepted, and again twice while it is planned.
+    """
     try:
         meant = files.lexicon().read(goal)
     except BrokenFile as broken:
@@ -179,7 +183,7 @@ def _track(request: RoadmapRequest) -> Track:
 
 def _in(track: Track, language: str) -> Track:
     """Return a track in a language. Raises GeneratorFault."""
-    if language not in files.languages(track):
+    if language not in track.languages:
         raise GeneratorFault(
             f"The built-in track '{track.title}' is not written in {files.LANGUAGES[language]}.",
             lasting=True,

@@ -4,12 +4,12 @@ Errors name the file, the place in it and the rule. A broken file makes only its
 """
 
 import tomllib
-from collections.abc import Callable
-from functools import lru_cache, partial
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from core.sanitize import format_size
 from roadmap.generation.catalogue.goal_matching import Lexicon, Match, Vocabulary
@@ -31,9 +31,12 @@ Read = TypeVar("Read", bound=BaseModel)
 class BrokenFile(Exception):
     """A file of the catalogue is invalid; the message has file, place and rule."""
 
+    def __init__(self, file: Path, rule: str) -> None:
+        super().__init__(f"{file.relative_to(TRACKS)}: {rule}")  # not where it is installed
 
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+
+class Strict(BaseModel, extra="forbid"):
+    """Part of a file, without fields of other names."""
 
 
 class Described(Strict):
@@ -64,6 +67,15 @@ class Track(Strict):
     def concept_ids(self) -> list[str]:
         """Return the ids of all concepts in the order of learning."""
         return [id_ for stage in self.stages for module in stage.modules for id_ in module.concepts]
+
+    @cached_property
+    def languages(self) -> list[str]:
+        """Languages in which it is written, as tags. The file system is asked once."""
+        return [
+            tag
+            for tag in LANGUAGES
+            if tag == ENGLISH or (TRACKS / self.id / tag / "track.toml").is_file()
+        ]
 
 
 class CatalogueConcept(Described):
@@ -107,6 +119,7 @@ class TranslatedConcept(Described):
     tutorial: str
 
 
+@lru_cache(maxsize=100)
 def language_of(tag: str) -> str | None:
     """Return the language of the catalogue that serves a BCP 47 tag, or None."""
     language = tag.split("-", maxsplit=1)[0].lower()
@@ -117,12 +130,8 @@ def language_of(tag: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def tracks() -> dict[str, Track]:
-    """Return all valid tracks in order, by id. `broken_heads` has the others."""
+    """Return all valid tracks in order, by id."""
     return {track.id: track for track in sorted(heads()[0], key=lambda track: track.position)}
-
-
-def broken_heads() -> list[str]:
-    return heads()[1]
 
 
 @lru_cache(maxsize=1)
@@ -133,9 +142,7 @@ def heads() -> tuple[list[Track], list[str]]:
         try:
             track = _read(file, Track, _toml(file, _text(file)))
             if track.id != file.parent.name:
-                raise BrokenFile(
-                    f"{_place(file)}: id: must be {file.parent.name!r}, as its folder is called"
-                )
+                raise BrokenFile(file, f"id: must be {file.parent.name!r}, as its folder is called")
             found.append(track)
         except BrokenFile as broken_file:
             broken.append(str(broken_file))
@@ -147,15 +154,6 @@ def lexicon() -> Lexicon:
     """Return the lexicon for goals. Raises BrokenFile."""
     file = TRACKS / "words.toml"
     return Lexicon(_read(file, Vocabulary, _toml(file, _text(file))))
-
-
-def languages(track: Track) -> list[str]:
-    """Return the languages of a track."""
-    return [
-        tag
-        for tag in LANGUAGES
-        if tag == ENGLISH or (TRACKS / track.id / tag / "track.toml").is_file()
-    ]
 
 
 def has(track_id: str, concept_id: str) -> bool:
@@ -192,9 +190,7 @@ def load_concept(track_id: str, concept_id: str, language: str = ENGLISH) -> Cat
     concept = _read(file, CatalogueConcept, _front_matter(file))
     for needed in concept.prerequisites:
         if not has(track_id, needed):
-            raise BrokenFile(
-                f"{_place(file)}: prerequisites: {needed!r} is no concept of this track"
-            )
+            raise BrokenFile(file, f"prerequisites: {needed!r} is no concept of this track")
     if language == ENGLISH:
         return concept
     file = TRACKS / track_id / language / "concepts" / f"{concept_id}.md"
@@ -211,7 +207,7 @@ def _translated(file: Path, concept: CatalogueConcept, language: str) -> Catalog
     for number, (question, words) in enumerate(zip(concept.questions, its.questions, strict=True)):
         _same_length(file, f"questions.{number}.options", words.options, question.options)
         facts = {"type": question.type, "answers": list(question.answers), **words.model_dump()}
-        questions.append(_read(file, Question, facts, f"questions.{number}"))
+        questions.append(_read(file, Question, facts, ("questions", str(number))))
     resources = [
         item.model_copy(update={"why": why}) for item, why in zip(resources, its.whys, strict=True)
     ]
@@ -234,10 +230,10 @@ def _translated(file: Path, concept: CatalogueConcept, language: str) -> Catalog
 
 def broken_files() -> list[str]:
     """Return the errors of all files of the catalogue, each once. Reads all files."""
-    found = dict.fromkeys(broken_heads())
+    found = dict.fromkeys(heads()[1])
     loads: list[Callable[[], object]] = [lexicon]
     for track in tracks().values():
-        for language in languages(track):
+        for language in track.languages:
             loads.append(partial(load_track, track.id, language))
             loads += [partial(load_concept, track.id, id_, language) for id_ in track.concept_ids]
     for load in loads:
@@ -251,51 +247,40 @@ def broken_files() -> list[str]:
 def _front_matter(file: Path) -> dict[str, Any]:
     parts = _text(file).split(FENCE, 2)
     if len(parts) < 3 or parts[0].strip():
-        raise BrokenFile(f"{_place(file)}: must begin with TOML between two lines of +++")
+        raise BrokenFile(file, "must begin with TOML between two lines of +++")
     return {**_toml(file, parts[1]), "tutorial": parts[2].strip() + "\n"}
 
 
 def _text(file: Path) -> str:
     try:
         if file.stat().st_size > LARGEST_FILE:
-            raise BrokenFile(f"{_place(file)}: has more than {format_size(LARGEST_FILE)}")
+            raise BrokenFile(file, f"has more than {format_size(LARGEST_FILE)}")
         return file.read_text("utf-8")
     except FileNotFoundError:
-        raise BrokenFile(f"{_place(file)}: is not there") from None
+        raise BrokenFile(file, "is not there") from None
     except UnicodeDecodeError:
-        raise BrokenFile(f"{_place(file)}: is not UTF-8") from None
+        raise BrokenFile(file, "is not UTF-8") from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        raise BrokenFile(
-            f"{_place(file)}: cannot be read: {getattr(error, 'strerror', error)}"
-        ) from None
+        raise BrokenFile(file, f"cannot be read: {getattr(error, 'strerror', error)}") from None
 
 
 def _toml(file: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a number may be too long, and lists too deep
-        raise BrokenFile(f"{_place(file)}: is not TOML: {error}") from None
+        raise BrokenFile(file, f"is not TOML: {error}") from None
 
 
-def _read(file: Path, shape: type[Read], facts: dict[str, Any], within: str = "") -> Read:
+def _read(file: Path, shape: type[Read], facts: dict[str, Any], within: Sequence[str] = ()) -> Read:
     try:
         return shape.model_validate(facts)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join([*([within] if within else []), *(str(part) for part in first["loc"])])
+        where = ".".join(str(part) for part in (*within, *first["loc"]))
         rule = str(first["msg"]).removeprefix("Value error, ")
-        raise BrokenFile(
-            f"{_place(file)}: {where}: {rule}" if where else f"{_place(file)}: {rule}"
-        ) from None
+        raise BrokenFile(file, f"{where}: {rule}" if where else rule) from None
 
 
 def _same_length(file: Path, name: str, its: list[Any], wanted: Any) -> None:
     if len(its) != len(wanted):
-        raise BrokenFile(
-            f"{_place(file)}: {name}: {len(its)} where the English file has {len(wanted)}"
-        )
-
-
-def _place(file: Path) -> str:
-    """Return the path within the catalogue, without that of the installation."""
-    return str(file.relative_to(TRACKS))
+        raise BrokenFile(file, f"{name}: {len(its)} where the English file has {len(wanted)}")

@@ -179,15 +179,11 @@ class ModelClient:
         future = asyncio.run_coroutine_threadsafe(
             self._ask(messages, shape, tracing.outgoing()), self._loop
         )
-
-        def stop() -> None:
-            future.cancel()
-
         try:
-            call.on_stop(stop)
+            call.on_stop(future.cancel)
             return future.result(self._timeout + MARGIN)
         finally:
-            stop()
+            future.cancel()
 
     async def _ask(
         self, messages: Sequence[Message], shape: type[BaseModel], headers: Mapping[str, str]

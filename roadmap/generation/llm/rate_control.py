@@ -51,25 +51,20 @@ class RetryStagger:
 class RateControl:
     """Rate control. Thread-safe; `slow_down` and `went_well` run in the thread of the call.
 
-    Results of calls that began before the last `slow_down` are about the rate before it: no effect.
+    `slots` is the current limit of concurrent calls. Results of calls that began before the last
+    `slow_down` are about the rate before it: no effect.
     """
 
     def __init__(self, limit: int, *, now: Callable[[], float] = monotonic) -> None:
         if limit < 1:
             raise ValueError("a pace needs at least one slot")
-        self._limit, self._slots, self._now = limit, limit, now
-        self._running = self._successes = self._pauses = 0
-        self._closed_until = float("-inf")
-        self._reserved_until = float("-inf")  # for work that comes first
+        self._limit, self.slots, self._now = limit, limit, now
+        self._running = self._successes = self._pauses = self._slowdowns = 0
+        # Closed for all work, and reserved for work that comes first.
+        self._closed_until = self._reserved_until = float("-inf")
         self._turns = RetryStagger(now=now)
-        self._slowdowns = 0
         self._lock = threading.Lock()
         self._thread = threading.local()
-
-    @property
-    def slots(self) -> int:
-        """Current concurrency limit."""
-        return self._slots
 
     @contextmanager
     def slot(self, *, first: bool = False) -> Iterator[None]:
@@ -80,7 +75,7 @@ class RateControl:
         with self._lock:
             self._check_open()
             now = self._now()
-            if self._running >= self._slots or (not first and now < self._reserved_until):
+            if self._running >= self.slots or (not first and now < self._reserved_until):
                 if not first:
                     raise ProviderRateLimited(self._turns.next())
                 self._reserved_until = now + RESERVED
@@ -106,7 +101,7 @@ class RateControl:
         with self._lock:
             fresh = self._began() == self._slowdowns
             if fresh:
-                self._slots, self._successes = max(1, self._slots // 2), 0
+                self.slots, self._successes = max(1, self.slots // 2), 0
                 self._slowdowns += 1
                 self._thread.began = self._slowdowns
             if retry_after is not None:
@@ -125,8 +120,8 @@ class RateControl:
                 return
             self._pauses = 0
             self._successes += 1
-            if self._successes >= self._slots:
-                self._slots, self._successes = min(self._limit, self._slots + 1), 0
+            if self._successes >= self.slots:
+                self.slots, self._successes = min(self._limit, self.slots + 1), 0
 
     def _check_open(self) -> None:
         left = self._closed_until - self._now()

@@ -9,7 +9,7 @@ import random
 import re
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from core.sanitize import one_line, plain
 from roadmap.plan.markdown_sanitizer import sanitized
@@ -61,10 +61,8 @@ Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line)]
 Several = Annotated[list[Item], FIRST_ONLY, AfterValidator(_few)]
 
 
-class Draft(BaseModel):
+class Draft(BaseModel, extra="ignore", json_schema_extra={"additionalProperties": False}):
     """Form of a model; extra fields are ignored, and the schema that is sent forbids them."""
-
-    model_config = ConfigDict(extra="ignore", json_schema_extra={"additionalProperties": False})
 
 
 class AnalysisDraft(Draft):
@@ -82,12 +80,7 @@ class AnalysisDraft(Draft):
     ]
 
     def to_analysis(self) -> Analysis:
-        return Analysis(
-            aim=self.aim,
-            known=tuple(self.known),
-            subjects=tuple(self.subjects),
-            assumptions=tuple(self.assumptions),
-        )
+        return Analysis(**self.model_dump())
 
 
 class ConceptDraft(Draft):
@@ -130,7 +123,7 @@ class OutlineDraft(Draft):
     stages: Several[StageDraft]
 
     def to_outline(self) -> Outline:
-        stages = (
+        stages = tuple(
             OutlineStage(
                 **stage.model_dump(exclude={"modules"}),
                 modules=tuple(
@@ -145,7 +138,7 @@ class OutlineDraft(Draft):
             )
             for stage in self.stages
         )
-        return Outline(title=self.title, stages=tuple(stages))
+        return Outline(title=self.title, stages=stages)
 
 
 class TutorialDraft(Draft):
@@ -189,8 +182,10 @@ class QuestionDraft(Draft):
     ]
 
     def to_question(self) -> Question:
-        options = [(text, True) for text in self.right_options]
-        options += [(text, False) for text in self.wrong_options]
+        options = [
+            *((text, True) for text in self.right_options),
+            *((text, False) for text in self.wrong_options),
+        ]
         random.Random(self.prompt).shuffle(options)  # the same order each time
         is_statement = len(self.right_options) == len(self.wrong_options) == 1
         return Question(

@@ -3,7 +3,7 @@
 Each wait, attempt, step, call of the model, pause, decision and message to a webhook is one. Pure:
 reads rows and knows no database. Events and model calls are saved in the transactions that they
 describe; the begin, failure and deferral of attempts are in the log
-(`roadmap/lifecycle/attempt_log.py`). An attempt without records, of an older release or after they
+(`roadmap/lifecycle/attempts.py`). An attempt without records, of an older release or after they
 were purged, is built from its calls, or from its end alone.
 """
 
@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 from uuid import UUID
 
 from core.db import settings
@@ -20,14 +22,14 @@ from models.roadmaps import Content, Roadmap, RoadmapEvent
 from models.spending import ModelCall
 from models.webhooks import WebhookDelivery
 from roadmap.budget.budget import CallOutcome, money
-from roadmap.lifecycle.attempt_log import AttemptMark
+from roadmap.lifecycle.attempts import AttemptMark
 from roadmap.lifecycle.timeline.spans import (
     REVIEW,
     Moment,
     Span,
+    SpanBuilder,
     SpanKind,
     SpanOutcome,
-    Tries,
     held_up_by,
     moments_in,
 )
@@ -86,7 +88,7 @@ ENDS_PLANNING = {
 ENDS_PART = {EventType.content_ready: SpanOutcome.ok, EventType.content_failed: SpanOutcome.failed}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """Rows of a roadmap's making, each list with the oldest first."""
 
@@ -98,17 +100,16 @@ class Facts:
     deliveries: Sequence[WebhookDelivery] = ()
     parts: Sequence[Content] = ()
     titles: dict[UUID, str] = field(default_factory=dict)
-    opened: Sequence[datetime] = field(init=False)  # when parts could be begun, in order
 
-    def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "opened", sorted(event.at for event in self.events if event.type in OPENS)
-        )
+    @cached_property
+    def opened(self) -> list[datetime]:
+        """Times at which parts could be begun, in order."""
+        return sorted(event.at for event in self.events if event.type in OPENS)
 
 
 def spans_of(facts: Facts) -> list[Span]:
     """Return everything that took time, in the order of its begin."""
-    found = [
+    spans = [
         *_planning(facts),
         *_reviews(facts),
         *_decisions(facts),
@@ -129,7 +130,7 @@ def spans_of(facts: Facts) -> list[Span]:
         ),
     ]
     kinds = list(SpanKind)
-    return sorted(found, key=lambda span: (span.started_at, kinds.index(span.kind), span.id))
+    return sorted(spans, key=lambda span: (span.started_at, kinds.index(span.kind), span.id))
 
 
 def failures(facts: Facts) -> int:
@@ -147,23 +148,22 @@ def _planning(facts: Facts) -> list[Span]:
     for record in facts.records:
         if record.concept_id is None:
             moments += moments_in(record)
-    tries = Tries(SpanKind.plan, "plan", "plan")
+    tries = SpanBuilder(SpanKind.plan, "plan", "plan")
     is_new = False  # an attempt whose record is still to come
     for moment in sorted(moments, key=lambda moment: moment.at):
-        attempt, worker = moment.data.get("attempt"), moment.data.get("worker")
         match moment.what:
             case EventType.queued:
                 tries.free_at = moment.at
             case EventType.planning:
-                tries.begin(moment.at, attempt, None)
+                tries.begin(moment)
                 is_new = True
             case AttemptMark.begun if is_new and tries.open is not None:
-                tries.open.worker, is_new = worker, False
+                tries.open.worker, is_new = moment.data.get("worker"), False
                 waits = [span for span in tries.spans if span.kind == SpanKind.queued]
                 if waits and waits[-1].ended_at == tries.open.started_at:
                     waits[-1].reason = held_up_by(moment)
             case AttemptMark.begun:
-                tries.begin(moment.at, attempt, worker, held_up_by(moment))
+                tries.begin(moment)
             case AttemptMark.failed:
                 tries.fail(moment)
             case AttemptMark.put_off:
@@ -210,24 +210,28 @@ def _steps(facts: Facts, tried: Sequence[datetime]) -> Iterator[Span]:
         if record.category != "planning" or record.step not in STEPS or record.duration_ms is None:
             continue
         # Whole milliseconds, which may be more than the step has taken.
-        started = max(
+        started: Any = max(
             record.at - timedelta(milliseconds=record.duration_ms),
             *(at for at in tried if at <= record.at),
             facts.row.created_at,
         )
         begun.append(started)
-        common = {"started_at": started, "ended_at": record.at, "outcome": SpanOutcome.ok}
-        yield Span(id=f"step-{record.id}", kind=STEPS[record.step], name=record.step, **common)
+        yield _done(f"step-{record.id}", STEPS[record.step], record.step, started, record.at)
     before, since = facts.row.created_at, min(begun, default=facts.now)
     for event in facts.events:
         if event.at >= since:  # later steps are in the log, whose earlier records may be purged
             return
-        kind = SAVED_STEPS.get(event.type)
-        if kind is not None:
-            kind = SpanKind.repair if event.data.get("round", 0) > 0 else kind
-            common = {"started_at": before, "ended_at": event.at, "outcome": SpanOutcome.ok}
-            yield Span(id=f"step-{event.seq}", kind=kind, name=kind, **common)
+        if event.type in SAVED_STEPS:
+            is_repair = event.data.get("round", 0) > 0
+            kind = SpanKind.repair if is_repair else SAVED_STEPS[event.type]
+            yield _done(f"step-{event.seq}", kind, kind, before, event.at)
         before = event.at
+
+
+def _done(id_: str, kind: SpanKind, name: str, begin: datetime, end: datetime) -> Span:
+    return Span(
+        id=id_, kind=kind, name=name, started_at=begin, ended_at=end, outcome=SpanOutcome.ok
+    )
 
 
 def _decisions(facts: Facts) -> Iterator[Span]:
@@ -236,8 +240,8 @@ def _decisions(facts: Facts) -> Iterator[Span]:
     for event in facts.events:
         edited = event.type == EventType.revised and event.data.get("revision") not in designed
         if event.type in DECISIONS or edited or (event.type == EventType.queued and event.seq > 1):
-            common = {"started_at": event.at, "ended_at": event.at, "outcome": SpanOutcome.ok}
-            yield Span(id=f"event-{event.seq}", kind=SpanKind.decision, name=event.type, **common)
+            kind = SpanKind.decision
+            yield _done(f"event-{event.seq}", kind, event.type, event.at, event.at)
 
 
 def _contents(facts: Facts) -> list[Span]:
@@ -269,7 +273,7 @@ def _part(
     facts: Facts, key: PartKey, moments: list[Moment], calls: list[ModelCall], row: Content | None
 ) -> list[Span]:
     concept_id, kind = key
-    tries = Tries(
+    tries = SpanBuilder(
         SpanKind.content, kind, f"{concept_id}-{kind}", (concept_id, facts.titles.get(concept_id))
     )
     if not any(moment.what == AttemptMark.begun for moment in moments):
@@ -281,25 +285,23 @@ def _part(
                 since = None if due_at is None else _opened(facts, datetime.fromisoformat(due_at))
                 if since is not None and (tries.free_at is None or tries.free_at < since):
                     tries.free_at = since
-                attempt, worker = moment.data.get("attempt"), moment.data.get("worker")
-                tries.begin(moment.at, attempt, worker, held_up_by(moment))
+                tries.begin(moment)
             case AttemptMark.failed:
                 tries.fail(moment)
             case AttemptMark.put_off:
                 tries.put_off(moment)
             case what if what in ENDS_PART:
                 if tries.open is None:  # its begin is not recorded
-                    tries.begin(moment.at, None, None)
+                    tries.begin(moment)
                 tries.end(moment.at, ENDS_PART[EventType(what)], moment.reason)
                 tries.free_at = None
             case _:
                 tries.stop(moment.at)
     status = None if row is None else row.status
-    is_building = facts.row.status == RoadmapStatus.building
     tries.finish(
         facts.now,
         is_held=status == ContentStatus.building,
-        is_waiting=is_building and status == ContentStatus.pending,
+        is_waiting=(facts.row.status, status) == (RoadmapStatus.building, ContentStatus.pending),
         since=facts.now if row is None else _opened(facts, row.due_at),
         known=max(map(_end_of, calls), default=None),
     )
@@ -318,9 +320,7 @@ def _opened(facts: Facts, due_at: datetime) -> datetime:
 def _begun_by_calls(moments: Iterable[Moment], calls: Iterable[ModelCall]) -> Iterator[Moment]:
     """Yield the first call of each attempt as its begin, for want of a record."""
     ends = sorted(
-        moment.at
-        for moment in moments
-        if moment.what in ENDS_PART or moment.what == AttemptMark.failed
+        moment.at for moment in moments if moment.what in {*ENDS_PART, AttemptMark.failed}
     )
     seen: set[tuple[int, int]] = set()
     for call in calls:
@@ -336,8 +336,6 @@ def _calls(facts: Facts) -> Iterator[Span]:
         lost = call.outcome == CallOutcome.lost or (
             call.outcome == CallOutcome.running and call.started_at <= oldest
         )
-        outcome = SpanOutcome.interrupted if lost else OF_CALLS[CallOutcome(call.outcome)]
-        ended = None if call.ms is None and not lost else _end_of(call)
         yield Span(
             id=f"call-{call.id}",
             kind=SpanKind.model_call,
@@ -345,8 +343,8 @@ def _calls(facts: Facts) -> Iterator[Span]:
             concept_id=call.concept_id,
             concept=facts.titles.get(call.concept_id) if call.concept_id else None,
             started_at=call.started_at,
-            ended_at=ended,
-            outcome=outcome,
+            ended_at=None if call.ms is None and not lost else _end_of(call),
+            outcome=SpanOutcome.interrupted if lost else OF_CALLS[CallOutcome(call.outcome)],
             attempt=call.attempt,
             prompt_tokens=call.prompt_tokens,
             completion_tokens=call.completion_tokens,

@@ -1,18 +1,21 @@
-"""Spans of time in the making of a roadmap, and a builder for attempts."""
+"""Spans of time in the making of a roadmap, a builder for attempts, and sums of intervals."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from models.logs import ExecutionLog
 from roadmap.generation.context import Cause
-from roadmap.lifecycle.attempt_log import AttemptMark
+from roadmap.lifecycle.attempts import AttemptMark
+
+Point = TypeVar("Point", datetime, float)
 
 
 class SpanKind(StrEnum):
@@ -49,6 +52,10 @@ WORK = frozenset(
     }
 )
 REVIEW = "review"  # the name of the wait for approval
+CAUSES = {
+    Cause.slots: "all calls that may run were running",
+    Cause.rate_limit: "the provider wanted a pause",
+}
 
 
 class Span(BaseModel):
@@ -93,7 +100,7 @@ class Moment:
     reason: str = ""
 
 
-class Tries:
+class SpanBuilder:
     """Builder of spans from the moments of a plan or a part, in the order of time."""
 
     def __init__(
@@ -107,15 +114,15 @@ class Tries:
         self.free_at: datetime | None = None  # since when it could have been begun
         self.attempts = 0
 
-    def begin(
-        self, at: datetime, attempt: int | None, worker: str | None, reason: str = ""
-    ) -> None:
+    def begin(self, moment: Moment) -> None:
         """Begin an attempt; one that is still open was interrupted."""
+        at, worker = moment.at, moment.data.get("worker")
         self.end(at, SpanOutcome.interrupted, "Its worker is gone.")
         self._end_pause(at)
         if self.free_at is not None and self.free_at < at:
-            self._add(SpanKind.queued, self.free_at, at, SpanOutcome.ok, reason=reason)
-        self.attempts = attempt or self.attempts + 1
+            waited = held_up_by(moment)
+            self._add(SpanKind.queued, self.free_at, at, SpanOutcome.ok, reason=waited)
+        self.attempts = moment.data.get("attempt") or self.attempts + 1
         self.open = self._add(
             self.kind, at, None, SpanOutcome.running, attempt=self.attempts, worker=worker
         )
@@ -167,10 +174,16 @@ class Tries:
 
     def _wait(self, kind: SpanKind, moment: Moment) -> None:
         seconds = moment.data.get("wait")
-        wait = timedelta(seconds=seconds if isinstance(seconds, int | float) else 0.0)
-        self.free_at = moment.at + wait
-        more = {"attempt": self.attempts or None, "reason": moment.reason}
-        self.pause = self._add(kind, moment.at, self.free_at, SpanOutcome.ok, **more)
+        known = seconds if isinstance(seconds, int | float) else 0.0
+        self.free_at = moment.at + timedelta(seconds=known)
+        self.pause = self._add(
+            kind,
+            moment.at,
+            self.free_at,
+            SpanOutcome.ok,
+            attempt=self.attempts or None,
+            reason=moment.reason,
+        )
 
     def _end_pause(self, at: datetime) -> None:
         if self.pause is not None and self.pause.ended_at is not None:
@@ -214,13 +227,36 @@ def held_up_by(moment: Moment) -> str:
     found = moment.data.get("held_up")
     if not isinstance(found, dict) or not found:
         return ""
-    names = {
-        Cause.slots: "all calls that may run were running",
-        Cause.rate_limit: "the provider wanted a pause",
-    }
     causes = (
-        f"{names.get(Cause(cause), cause)} ({count} times)"
+        f"{CAUSES.get(Cause(cause), cause)} ({count} times)"
         for cause, count in found.items()
         if cause in set(Cause)
     )
     return "Came and found no room: " + ", ".join(causes) + "."
+
+
+def union(intervals: Iterable[tuple[Point, Point]]) -> list[tuple[Point, Point]]:
+    """Return the same in intervals that do not touch, in order."""
+    found: list[tuple[Point, Point]] = []
+    for start, end in sorted(intervals):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
+
+
+def without(
+    intervals: Iterable[tuple[Point, Point]], others: Sequence[tuple[Point, Point]]
+) -> list[tuple[Point, Point]]:
+    """Return what of these is in none of the others; both are unions."""
+    found: list[tuple[Point, Point]] = []
+    for start, end in intervals:
+        inside = (other for other in others if other[0] < end and start < other[1])
+        edges: list[Point] = list(chain((start,), *inside, (end,)))
+        found += [gap for gap in zip(edges[::2], edges[1::2], strict=True) if gap[0] < gap[1]]
+    return found
+
+
+def seconds_of(intervals: Iterable[tuple[datetime, datetime]]) -> float:
+    return round(sum((end - start).total_seconds() for start, end in intervals), 3)

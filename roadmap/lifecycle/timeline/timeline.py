@@ -17,8 +17,15 @@ from models.webhooks import WebhookDelivery
 from roadmap.accounts.access import get_owned
 from roadmap.budget.budget import money
 from roadmap.lifecycle.timeline.build_spans import Facts, failures, spans_of
-from roadmap.lifecycle.timeline.intervals import seconds_of, union, without
-from roadmap.lifecycle.timeline.spans import REVIEW, WORK, Span, SpanKind
+from roadmap.lifecycle.timeline.spans import (
+    REVIEW,
+    WORK,
+    Span,
+    SpanKind,
+    seconds_of,
+    union,
+    without,
+)
 from roadmap.plan.event_types import TERMINAL
 from roadmap.plan.statuses import FINAL, RoadmapStatus
 

@@ -19,13 +19,13 @@ from core.backends import open_database
 from core.db import database, session, settings, transaction
 from core.ids import new_id
 from core.migrate import migrate
-from core.settings import Price
+from core.setting_types import Price
 from models.accounts import Account
 from models.roadmaps import Roadmap
 from models.spending import ModelCall, MonthlySpending
 from roadmap.budget import budget as budget_
 from roadmap.budget import cost_report
-from roadmap.budget.budget import BudgetMeter, CallPurpose, MoneyHeld, OverBudget, month_of
+from roadmap.budget.budget import BudgetMeter, BudgetReserved, CallPurpose, OverBudget, month_of
 from roadmap.budget.cost_report import estimate, receipt
 from roadmap.generation.cancellation import StopSignal
 from roadmap.generation.context import GeneratorFault
@@ -194,7 +194,7 @@ def test_of_many_calls_at_once_as_many_begin_as_there_is_room_for(
                 running = outcomes()["running"]
                 all_seen.wait(30)
                 call.used(0, number)
-        except MoneyHeld:
+        except BudgetReserved:
             all_decided.wait(30)
             all_seen.wait(30)
             return "over"
@@ -237,7 +237,7 @@ def test_workers_that_cross_each_other_in_every_way_keep_to_both_budgets_and_do_
             call = ledger(owner_id, roadmap_id, content_id, stop).call("quiz", MODEL, "1", **sizes)
             try:
                 call.__enter__()
-            except (OverBudget, MoneyHeld):
+            except (OverBudget, BudgetReserved):
                 told["over"] += 1
                 continue
             told[how] += 1

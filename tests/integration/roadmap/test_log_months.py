@@ -16,12 +16,12 @@ from playhouse.migrations import Runner
 from core import clock
 from core.backends import open_migration_database
 from core.db import database, session, settings, transaction
-from core.ids import first_id, new_id
+from core.ids import EPOCH, first_id, new_id
 from core.migrate import DIRECTORY
 from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
-from roadmap.operations import log_months, log_partitions, log_retention
+from roadmap.operations import log_retention
 from roadmap.operations.execution_log import Buffer, LogLedger, ledger, store_batch
-from roadmap.operations.log_months import month_after, month_of
+from roadmap.operations.log_retention import month_after, month_of
 from tasks import upkeep
 from tasks.queues import logs_queue
 from tests.integration.logbook import (
@@ -61,6 +61,10 @@ def travel_to(moment: datetime) -> None:
     clock.travel(moment - clock.now())
 
 
+def made_at(id_: UUID) -> datetime:
+    return EPOCH + timedelta(milliseconds=id_.int >> 80)
+
+
 def months_from_now(number: int) -> datetime:
     """The first moment of a month."""
     month = month_of(clock.now())
@@ -88,7 +92,7 @@ class TestMonths:
     ) -> None:
         moment = datetime(2026, 11, 30, 23, 59, 59, 999_000, tzinfo=UTC)
         assert id_at(moment - timedelta(milliseconds=1)) < first_id(moment) < id_at(moment)
-        assert log_months.made_at(id_at(moment)) == moment
+        assert made_at(id_at(moment)) == moment
 
     def test_months_begin_in_utc_and_follow_each_other_over_the_year(self) -> None:
         assert month_of(datetime.fromisoformat("2026-12-01T00:30:00+01:00")) == datetime(
@@ -100,7 +104,7 @@ class TestMonths:
     def test_ids_travel_with_the_clock(self) -> None:
         try:
             clock.travel(timedelta(days=400))
-            assert abs(log_months.made_at(new_id()) - clock.now()) < timedelta(seconds=5)
+            assert abs(made_at(new_id()) - clock.now()) < timedelta(seconds=5)
         finally:
             clock.reset()
 
@@ -258,7 +262,7 @@ class TestAhead:
     def test_the_month_to_come_is_made_ahead_and_takes_what_waits_in_the_default(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(log_partitions, "MOVED_AT_ONCE", 2)
+        monkeypatch.setattr(log_retention, "MOVED_AT_ONCE", 2)
         fifth, sixth = months_from_now(5), months_from_now(6)
         early = [document(fifth + timedelta(hours=hour)) for hour in range(5)]
         edges = [
@@ -270,9 +274,9 @@ class TestAhead:
         assert {partition_of(record["id"]) for record in (*early, *edges)} == {DEFAULT}
 
         travel_to(fifth - timedelta(days=3))
-        log_partitions.make_ahead()
+        log_retention.make_ahead()
         travel_to(fifth + timedelta(days=3))
-        log_partitions.make_ahead()
+        log_retention.make_ahead()
         assert {partition_of(record["id"]) for record in early} == {f"execution_log_{fifth:%Y%m}"}
         assert [partition_of(record["id"]) for record in edges] == [
             *(f"execution_log_{fifth:%Y%m}", f"execution_log_{sixth:%Y%m}", DEFAULT),
@@ -302,9 +306,7 @@ class TestAhead:
             except Exception as error:
                 failures.append(error)
 
-        threads = [
-            threading.Thread(target=run, args=(log_partitions.make_ahead,)) for _ in range(3)
-        ]
+        threads = [threading.Thread(target=run, args=(log_retention.make_ahead,)) for _ in range(3)]
         threads += [
             threading.Thread(target=run, args=(store_batch, *((batch,) for batch in batches[n::3])))
             for n in range(3)
@@ -316,30 +318,30 @@ class TestAhead:
         assert failures == []
         assert counts_of(ExecutionLog) == 1500
         assert ask(f"SELECT count(*) FROM execution_log_{fifth:%Y%m}") == [(1500,)]
-        assert len(log_partitions.partitions()) == 5
+        assert len(log_retention.partitions()) == 5
 
     @pytest.mark.usefixtures("months")
     def test_a_table_in_use_is_left_alone_until_the_next_call(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(log_partitions, "LOCK_SECONDS", 0.05)
+        monkeypatch.setattr(log_retention, "LOCK_SECONDS", 0.05)
         travel_to(months_from_now(5))
-        known = log_partitions.partitions()
+        known = log_retention.partitions()
         busy = psycopg2.connect(database.obj.database)
         with busy.cursor() as cursor:
             cursor.execute("LOCK TABLE execution_log IN ROW EXCLUSIVE MODE")
-        log_partitions.make_ahead()
-        log_partitions.drop_before(first_id(months_from_now(3)))
-        assert log_partitions.partitions() == known
+        log_retention.make_ahead()
+        log_retention.drop_before(first_id(months_from_now(3)))
+        assert log_retention.partitions() == known
         assert "in use" in caplog.text
         busy.close()
-        log_partitions.make_ahead()
-        assert len(log_partitions.partitions()) == len(known) + 2
+        log_retention.make_ahead()
+        assert len(log_retention.partitions()) == len(known) + 2
 
     def test_without_partitions_there_is_nothing_to_make_or_drop(self, tmp_path: Path) -> None:
         with own_database(tmp_path, None):
-            log_partitions.make_ahead()
-            log_partitions.drop_before(first_id(months_from_now(3)))
+            log_retention.make_ahead()
+            log_retention.drop_before(first_id(months_from_now(3)))
             assert counts_of(ExecutionLog) == 0
 
 
@@ -360,11 +362,11 @@ class TestRetention:
     def test_partitions_are_dropped_as_a_whole(self) -> None:
         second, third = months_from_now(1), months_from_now(2)
         store_batch([document(), document(second), document(third)])
-        log_partitions.drop_before(first_id(second - timedelta(milliseconds=1)))  # not yet
+        log_retention.drop_before(first_id(second - timedelta(milliseconds=1)))  # not yet
         assert counts_of(ExecutionLog) == 3
         travel_to(second + timedelta(days=DAYS + 1))
         log_retention.rotate_partitions()
-        names = {partition.name for partition in log_partitions.partitions()}
+        names = {partition.name for partition in log_retention.partitions()}
         assert BEFORE not in names
         assert {f"execution_log_{second:%Y%m}", f"execution_log_{third:%Y%m}"} <= names
         assert counts_of(ExecutionLog) == 2
@@ -372,7 +374,7 @@ class TestRetention:
         log_retention.rotate_partitions()
         assert [row["id"] >= first_id(third) for row in stored()] == [True]
         assert f"execution_log_{second:%Y%m}" not in {
-            partition.name for partition in log_partitions.partitions()
+            partition.name for partition in log_retention.partitions()
         }
 
     @pytest.mark.usefixtures("months")
@@ -407,7 +409,7 @@ class TestRetention:
 
     def test_zero_days_keep_everything(self, log: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
-            log_months, "settings", settings.model_copy(update={"log_retention_days": 0})
+            log_retention, "settings", settings.model_copy(update={"log_retention_days": 0})
         )
         process = Process()
         process.send([document(clock.now() - timedelta(days=9000)), document()])
@@ -432,7 +434,7 @@ class TestRetention:
     def test_of_two_neighbouring_ids_the_first_that_is_kept_is_stored_and_the_one_before_is_late(
         self, log: str
     ) -> None:
-        first = log_months.oldest_kept()
+        first = log_retention.oldest_kept()
         assert first is not None
         store_batch([document(id=first.hex), document(id=UUID(int=first.int - 1).hex)])
         assert [row["id"] for row in stored()] == [first]

@@ -18,8 +18,15 @@ from core.errors import Invalid
 from core.ids import new_id
 from roadmap.operations import log_search
 from roadmap.operations.execution_log import LogLevel, store_batch
-from roadmap.operations.log_query import as_websearch, parsed
-from roadmap.operations.log_search import LogFilter, categories, export, newer, search
+from roadmap.operations.log_search import (
+    LogFilter,
+    as_websearch,
+    categories,
+    export,
+    newer,
+    parsed,
+    search,
+)
 from tests.integration.logbook import MODES, document, own_database, stored
 
 FORTY_DAYS = timedelta(days=40)

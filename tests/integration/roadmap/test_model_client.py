@@ -49,7 +49,7 @@ class Watch:
     def unbilled(self) -> None:
         self.told.append("unbilled")
 
-    def on_stop(self, callback: Callable[[], None]) -> None:
+    def on_stop(self, callback: Callable[[], object]) -> None:
         self.stops.append(callback)
         if self.stopped:
             callback()

@@ -19,7 +19,7 @@ from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.importer import import_roadmap
 from roadmap.lifecycle import commands, trash
 from roadmap.lifecycle import create as create_
-from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.plan.edits import AddConcept, Remove, Rewrite
 from roadmap.plan.jobs import Job
 from roadmap.plan.outline import ContentKind
@@ -69,7 +69,7 @@ def brought_in(document: dict[str, Any] | None = None) -> UUID:
 
 def create(owner: UUID = OWNER) -> UUID:
     """A roadmap that waits for a worker. Raises what refuses it."""
-    (result,) = create_many([new_roadmap(owner, RoadmapRequest(goal=GOAL))])
+    (result,) = create_many([NewRoadmap(owner, RoadmapRequest(goal=GOAL))])
     if isinstance(result, Exception):
         raise result
     assert isinstance(result, Job)

@@ -13,7 +13,7 @@ from core.db import database, session, transaction
 from models.accounts import Account
 from models.roadmaps import Concept, Roadmap
 from roadmap.learning import reviews
-from roadmap.learning.continue_learning import NEWEST, onward
+from roadmap.learning.continue_learning import NEWEST, next_lessons
 from tests.integration.logbook import own_database
 from tests.integration.roadmap.test_reviews import made
 from tests.servers import Postgres
@@ -107,8 +107,8 @@ def learner(reader: Account) -> Account:
 def test_where_one_goes_on_is_found_among_the_newest(
     learner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert len(onward(learner.id, limit=3)) == 3
-    assert looked_at(lambda: onward(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS
+    assert len(next_lessons(learner.id, limit=3)) == 3
+    assert looked_at(lambda: next_lessons(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS
     assert NEWEST < ROADMAPS
 
 
@@ -129,5 +129,5 @@ def test_what_was_learned_last_is_found_without_looking_at_the_rest(
         ).execute()
     with session():
         database.execute_sql("ANALYZE concept")
-    assert onward(learner.id, limit=3)[0].id == oldest
-    assert looked_at(lambda: onward(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS
+    assert next_lessons(learner.id, limit=3)[0].id == oldest
+    assert looked_at(lambda: next_lessons(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS

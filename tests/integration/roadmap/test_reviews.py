@@ -19,7 +19,7 @@ from core.ids import new_id
 from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, Module, ReviewCard, Roadmap, Stage
 from roadmap.learning import progress, reviews
-from roadmap.learning.continue_learning import onward
+from roadmap.learning.continue_learning import next_lessons
 from roadmap.learning.progress import AttemptRequest
 from roadmap.learning.review_cards import KEPT
 from roadmap.learning.reviews import ReviewRequest
@@ -215,7 +215,7 @@ def test_what_is_due_is_told_with_when_the_others_are(lesson: Place) -> None:
 
 def test_where_one_goes_on_is_what_one_has_learned_from_last(lesson: Place) -> None:
     owner, roadmap, concept = lesson
-    (told,) = onward(owner, limit=3)
+    (told,) = next_lessons(owner, limit=3)
     assert (told.id, told.next_id, told.next_title, told.schedule.hours_learned) == (
         roadmap,
         concept,
@@ -223,9 +223,9 @@ def test_where_one_goes_on_is_what_one_has_learned_from_last(lesson: Place) -> N
         0,
     )
     progress.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.learning))
-    assert [each.id for each in onward(owner, limit=3)] == [roadmap]
+    assert [each.id for each in next_lessons(owner, limit=3)] == [roadmap]
     progress.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.done))
-    assert onward(owner, limit=3) == []
+    assert next_lessons(owner, limit=3) == []
 
 
 def test_hours_and_days_are_set_anew(lesson: Place) -> None:

@@ -21,11 +21,12 @@ from models.audit import AuditRecord
 from models.exports import AccountExport
 from models.roadmaps import Roadmap
 from roadmap.accounts import accounts
-from roadmap.accounts.accounts import RETURN, DeletionRequest
+from roadmap.accounts.accounts import RETURN
 from roadmap.accounts.identity import Principal
+from roadmap.accounts.schemas import DeletionRequest
 from roadmap.exchange import account_export
 from roadmap.lifecycle import account_deletion
-from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.operations.audit_log import Action, Actor, audited
 from roadmap.plan.schemas import RoadmapRequest
 from tests.integration.logbook import MODES, own_database
@@ -101,7 +102,7 @@ def test_several_order_one_export_and_several_build_it_once(base: None) -> None:
 def test_several_delete_what_is_due_and_nothing_else(base: None) -> None:
     leaving, staying = [principal(name) for name in ("ann", "bob")], principal("eve")
     for who in (*leaving, staying):
-        create_many([new_roadmap(who.account_id, RoadmapRequest(goal=GOAL)) for _ in range(12)])
+        create_many([NewRoadmap(who.account_id, RoadmapRequest(goal=GOAL)) for _ in range(12)])
     for who in leaving:
         account_export.order(who.account_id)
         accounts.delete(who, DeletionRequest(password=SecretStr(PASSWORD)))

@@ -15,7 +15,7 @@ from core.ids import new_id
 from models.accounts import Account
 from models.roadmaps import Roadmap, RoadmapEvent
 from roadmap.lifecycle import leases, queries, trash
-from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.lifecycle.leases import PLANNING
 from roadmap.plan.schemas import RoadmapRequest
 from tests.integration.logbook import MODES, own_database
@@ -37,7 +37,7 @@ def base(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
 
 
 def made(count: int) -> list[UUID]:
-    steps = create_many([new_roadmap(OWNER, RoadmapRequest(goal=GOAL)) for _ in range(count)])
+    steps = create_many([NewRoadmap(OWNER, RoadmapRequest(goal=GOAL)) for _ in range(count)])
     return [step.id for step in steps]  # type: ignore[union-attr]  # nothing was asked before
 
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner
 
-from cli.api_client import Caller
+from cli.api_client import ApiClient
 from cli.output import CommandFailed, ServiceUnreachable
 from roadmap_cli import main
 from tests.cases import try_each
@@ -96,11 +96,11 @@ class TestKey:
     def test_what_cannot_be_sent_is_not_tried_again_and_not_told(self) -> None:
         began = monotonic()
         with serving(an_empty_list) as url, pytest.raises(CommandFailed) as refused:
-            Caller(url, f"{SECRET}\r", 60).get(PATH)
+            ApiClient(url, f"{SECRET}\r", 60).get(PATH)
         assert SECRET not in refused.value.message
         assert not isinstance(refused.value, ServiceUnreachable)
         with serving(an_empty_list) as url, pytest.raises(CommandFailed) as refused:
-            list(Caller(url, f"{SECRET}\r", 60).events(PATH))
+            list(ApiClient(url, f"{SECRET}\r", 60).events(PATH))
         assert SECRET not in refused.value.message
         assert monotonic() - began < SOON
 
@@ -118,7 +118,7 @@ class TestStream:
             )  # or it would go on for ever
 
         with serving(end) as url, pytest.raises(ServiceUnreachable, match="busy or incomplete"):
-            list(Caller(url, None, 0.3).events(PATH))
+            list(ApiClient(url, None, 0.3).events(PATH))
         assert 1 < len(asked) < 10
 
     @try_each("event", [b"<html>", b"[1]", b"{}", b'{"seq": "1"}', b'{"seq": 1}', b"\xff"])
@@ -127,7 +127,7 @@ class TestStream:
             handler.say(b"data: " + event + b"\n\n", Content_Type="text/event-stream")
 
         with serving(tell) as url, pytest.raises(CommandFailed, match="--url") as refused:
-            list(Caller(url, None, 0.3).events(PATH))
+            list(ApiClient(url, None, 0.3).events(PATH))
         assert not isinstance(refused.value, ServiceUnreachable)
 
 
@@ -152,7 +152,7 @@ class TestOther:
         ) as url:
             for ask in (lambda caller: caller.get(PATH), lambda caller: list(caller.events(PATH))):
                 with pytest.raises(CommandFailed, match="--url"):
-                    ask(Caller(url, None, 0.3))
+                    ask(ApiClient(url, None, 0.3))
 
     def test_a_list_that_is_none_is_told_so(self) -> None:
         with (
@@ -161,7 +161,7 @@ class TestOther:
             ) as url,
             pytest.raises(CommandFailed),
         ):
-            list(Caller(url, None, 0.3).pages(PATH, 10))
+            list(ApiClient(url, None, 0.3).pages(PATH, 10))
 
 
 class TestExport:

@@ -7,8 +7,9 @@ from pydantic import SecretStr
 from core.db import session
 from models.accounts import Account
 from roadmap.accounts import accounts, passwords
-from roadmap.accounts.accounts import LOCAL_EMAIL, DeletionRequest
+from roadmap.accounts.accounts import LOCAL_EMAIL
 from roadmap.accounts.identity import Principal
+from roadmap.accounts.schemas import DeletionRequest
 from roadmap_cli import main
 from tests.cases import try_each
 from web import tokens

@@ -16,7 +16,7 @@ from tests.stack import ROOT, clean_environment
 GIVEN = ("workers", "shutdown_timeout", "graceful_signal")
 
 
-@pytest.mark.parametrize("queue", QUEUES, ids=lambda queue: str(queue.name))
+@pytest.mark.parametrize("queue", QUEUES.values(), ids=lambda queue: str(queue.name))
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP], ids=lambda how: str(how.name))
 def test_whoever_ends_a_consumer_lets_it_finish_what_it_runs(
     queue: ReliableQueue, how: signal.Signals

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from core import clock
 from core.tracing import Carried, TraceContext, begun, current, entered, outgoing, packed, received
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.lifecycle.rescue import overdue
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest
@@ -126,7 +126,7 @@ class TestSteps:
         for trace in traces:
             with entered(trace):
                 batch.append(
-                    new_roadmap(
+                    NewRoadmap(
                         LOCAL_OWNER, RoadmapRequest(goal="Become a backend engineer in Python")
                     )
                 )
@@ -136,7 +136,7 @@ class TestSteps:
 
     def test_rescue_begins_a_new_trace_for_each(self, immediate: None) -> None:
         batch = [
-            new_roadmap(LOCAL_OWNER, RoadmapRequest(goal="Become a backend engineer in Python"))
+            NewRoadmap(LOCAL_OWNER, RoadmapRequest(goal="Become a backend engineer in Python"))
             for _ in range(2)
         ]
         create_many(batch)

@@ -23,12 +23,6 @@ EXCEPTIONS = {
     "check_room": "free capacity, not a module",
     "take_room": "free capacity, not a module",
 }
-# Names that still have to change. Remove each with the change; add none.
-PENDING = {
-    *("turn", "run_for_caller", "Caller", "together", "begin_anew"),
-    *("of_the_room", "oversee", "answer_nobody"),
-    *("_Said", "_RunSaid", "web/api/operator/__init__.py"),
-}
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -87,7 +81,7 @@ def test_names_use_the_terms_of_the_glossary() -> None:
     wrong = [
         f"{file}: {name}"
         for name, file, _ in names()
-        if words_of(name) & UNUSED and name not in EXCEPTIONS.keys() | PENDING
+        if words_of(name) & UNUSED and name not in EXCEPTIONS
     ]
     assert wrong == [], f"see {GLOSSARY.name}: Words not used"
 

@@ -47,7 +47,7 @@ PUBLIC = {
         context generator llm.health llm.rate_control retry_policy tutorial_lint
     """,
     "accounts": """
-        access accounts api_keys idempotency_store identity invitations locks principals
+        access accounts api_keys idempotency_store identity invitations principals schemas
         sessions
     """,
     "budget": "budget cost_report",
@@ -58,14 +58,14 @@ PUBLIC = {
     "lifecycle": """
         account_deletion activate_plan admin_queries build_status commands completion
         content_job content_versions create events leases link_checker link_status
-        own_roadmaps plan_job plan_rows plan_sync queries rescue revisions
-        schedule_settings timeline.intervals timeline.spans timeline.timeline transfer
+        own_roadmaps plan_job plan_rows queries rescue revisions
+        schedule_settings timeline.spans timeline.timeline transfer
         trash
     """,
     "exchange": """
-        account_export formats.anki formats.ics formats.json_ formats.markdown
-        formats.zip_ import_validation importer map.drawing map.shapes map.style
-        map.text_width share_links shared_view
+        account_export formats.json_ formats.markdown formats.registry formats.source
+        import_validation importer map.drawing map.style map.text_width share_links
+        shared_view
     """,
     "webhooks": "sender subscriptions",
 }

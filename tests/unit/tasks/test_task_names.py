@@ -20,7 +20,7 @@ from reliable_queue.queue import ReliableQueue
 from reliable_queue.storage import DeadLetter
 from roadmap.plan.jobs import JobName
 from tasks import content, logs, upkeep
-from tasks.queues import OUTAGE_PAUSE, STOPS, content_queue, job, logs_queue
+from tasks.queues import OUTAGE_PAUSE, STOPS, content_queue, logs_queue, task
 from tests.cases import try_each
 
 NAMES = {
@@ -96,7 +96,7 @@ class Spare:
             "spare", keys=[KEY], storage_class=ReliableMemoryStorage, now=clock.now
         )
         self.noted: list[str] = []
-        self.note = job(self.queue)(self._note)
+        self.note = task(self.queue)(self._note)
 
     def _note(self, word: str) -> None:
         self.noted.append(word)
@@ -184,7 +184,7 @@ class TestFailing:
         spare.queue.immediate = immediate
         put_aside: list[int] = []
 
-        @job(spare.queue)
+        @task(spare.queue)
         def broken(word: str) -> None:
             put_aside.append(len(spare.dead))
             raise ValueError(f"no such row: {word}")
@@ -199,8 +199,8 @@ class TestFailing:
         assert [letter.reason for letter in spare.dead] == [
             "it failed for good: ValueError('no such row: seven')"
         ]
-        task = spare.queue.deserialize_task(spare.dead[0].data)
-        assert (type(task), task.args) == (broken.task_class, ("seven",))
+        dead = spare.queue.deserialize_task(spare.dead[0].data)
+        assert (type(dead), dead.args) == (broken.task_class, ("seven",))
         assert spare.noted == ["next"]
         assert (
             spare.queue.pending_count(),
@@ -211,7 +211,7 @@ class TestFailing:
     def test_a_task_that_fails_a_few_times_is_not_put_aside(self, spare: Spare) -> None:
         failures = [ValueError("one"), ValueError("two"), ValueError("three")]
 
-        @job(spare.queue)
+        @task(spare.queue)
         def moody() -> None:
             if failures:
                 raise failures.pop()
@@ -231,7 +231,7 @@ class TestFailing:
         monkeypatch.setattr(spare.queue, "wait", waits.append)
         outages = [Unavailable("The database does not answer.") for _ in range(3 * TRIES)]
 
-        @job(spare.queue)
+        @task(spare.queue)
         def patient() -> None:
             if outages:
                 raise outages.pop()

@@ -23,7 +23,7 @@ from models.webhooks import Webhook
 from roadmap.accounts import idempotency_store
 from roadmap.accounts.idempotency_store import AT_ONCE, ROUNDS, StoredAnswer
 from roadmap.accounts.identity import LOCAL_OWNER, IdempotencyKey
-from roadmap.lifecycle.create import NewRoadmap, create_many, new_roadmap
+from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest
 from tasks.upkeep import rescue_overdue
@@ -72,7 +72,7 @@ def roadmap(client: TestClient, copies: Copies) -> str:
 
 def named(letter: str) -> NewRoadmap:
     """A new roadmap whose request has this name."""
-    new = new_roadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL))
+    new = NewRoadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL))
     return replace(
         new,
         answer=StoredAnswer(
@@ -177,7 +177,7 @@ class TestCreating:
     def test_a_key_is_in_use_until_it_is_accepted_and_no_longer(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)  # nobody makes it
+        monkeypatch.setattr("tasks.dispatcher.sender.submit", lambda steps: None)  # nobody makes it
         headers = key()
         answers: list[httpx2.Response] = []
 
@@ -253,7 +253,7 @@ class TestCreating:
         name = IdempotencyKey(LOCAL_OWNER, "a" * 64, "b" * 64)
 
         def named() -> Any:
-            new = new_roadmap(LOCAL_OWNER, request)
+            new = NewRoadmap(LOCAL_OWNER, request)
             return type(new)(
                 new.owner_id,
                 new.request,
@@ -261,7 +261,7 @@ class TestCreating:
                 StoredAnswer(name, 202, {"location": str(new.id)}, b"{}"),
             )
 
-        one, other, unnamed = create_many([named(), named(), new_roadmap(LOCAL_OWNER, request)])
+        one, other, unnamed = create_many([named(), named(), NewRoadmap(LOCAL_OWNER, request)])
         assert isinstance(other, StoredAnswer)
         assert other.headers["location"] == str(one.id)  # type: ignore[union-attr]
         assert unnamed.id not in (one.id, other)  # type: ignore[union-attr]
@@ -387,7 +387,7 @@ class TestEverythingElse:
         edit = a_change(client, roadmap)
         committed: list[int] = []
         monkeypatch.setattr(
-            "web.job_sender.sender.submit",
+            "tasks.dispatcher.sender.submit",
             lambda steps: committed.append(count_elsewhere(IdempotentAnswer)),
         )
         assert client.post(f"{roadmap}/edits", json=edit, headers=key()).status_code == 202

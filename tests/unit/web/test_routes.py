@@ -12,12 +12,12 @@ from starlette.routing import Match, Route
 from starlette.testclient import TestClient
 
 from core.db import settings
+from roadmap.exchange.formats.registry import FORMATS
 from roadmap.lifecycle import queries
 from roadmap_app import app
 from tests.waiting import wait_until
 from web import authentication
-from web.call import PLACES
-from web.endpoint import Endpoint
+from web.endpoint import PLACES, Endpoint
 from web.http import host_and_csrf, limits
 from web.routes import ENDPOINTS, PAGES
 from web.sse import EventPoller
@@ -52,12 +52,11 @@ PUBLIC_PAGES = {
 }
 NOT_JSON = {
     "/api/v1/roadmaps/{roadmap_id}/events",
-    "/api/v1/roadmaps/{roadmap_id}/export.svg",
     "/metrics",
     "/openapi.json",
 }
 NOT_JSON |= {
-    f"/api/v1/roadmaps/{{roadmap_id}}/export.{ending}" for ending in ("md", "zip", "ics", "apkg")
+    f"/api/v1/roadmaps/{{roadmap_id}}/export.{suffix}" for suffix in FORMATS.keys() - {"json"}
 }
 NOT_JSON |= {
     "/api/v1/admin/logs/export",

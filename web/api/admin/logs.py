@@ -10,9 +10,8 @@ from starlette.responses import Response, StreamingResponse
 from core.errors import RateLimited, Unauthenticated
 from roadmap.operations import log_search
 from roadmap.operations.audit_log import Action, audited
-from web.audit_actor import actor_of
-from web.authentication import run_for_caller
-from web.call import Call
+from web.authentication import run_for_principal
+from web.call import Call, actor_of
 from web.http.pagination import paged
 from web.http.responses import Reply
 from web.revocation_cache import revocations
@@ -60,7 +59,7 @@ async def export_logs(call: Call) -> Response:
         )
     _Export.running += 1
     try:
-        first, pages = await run_for_caller(call.caller, begin)
+        first, pages = await run_for_principal(call.caller, begin)
     except BaseException:
         _Export.running -= 1
         raise
@@ -88,4 +87,4 @@ async def _send(call: Call, page: bytes, pages: Iterator[bytes]) -> AsyncIterato
     while page:
         revocations.check_still(call.caller)
         yield page
-        page = await run_for_caller(call.caller, next, pages, b"")
+        page = await run_for_principal(call.caller, next, pages, b"")

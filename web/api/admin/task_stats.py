@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from roadmap.operations import task_stats
-from roadmap.operations.task_stats import STEPS, Period, since_of
+from roadmap.operations.task_stats import STEPS, Ended, Period, TaskRuns, Waited, since_of
 from tasks.queue_admin import queue_state
 from web.call import Call
 
@@ -15,46 +15,11 @@ class SpanQuery(BaseModel):
     span: Period = Field(Period.hour, description="The last hour, or the last day.")
 
 
-class TaskRuns(BaseModel):
-    """Runs of one task, by how they ended, and the seconds of those that are over."""
-
-    queue: str = Field(description="From which it was taken.")
-    task: str = Field(description="The function that was run.")
-    done: int = Field(description="They came to their end.")
-    failed: int = Field(
-        description=(
-            "For good: they are among the dead letters, unless they were retried or deleted since."
-        )
-    )
-    retried: int = Field(description="They failed, and came again.")
-    mean_seconds: float | None = Field(
-        description="Of those that were done or have failed for good."
-    )
-    p95_seconds: float | None = Field(description="19 of 20 took no longer than that.")
-
-
 class TaskList(BaseModel):
     """Of every task that has run."""
 
     since: datetime = Field(description="What began before is not counted.")
     items: list[TaskRuns]
-
-
-class Ended(BaseModel):
-    """Outcomes of the runs in the interval that begins at this time."""
-
-    at: datetime
-    done: int = Field(description="They came to their end.")
-    failed: int = Field(description="For good.")
-    retried: int = Field(description="They failed, and came again.")
-
-
-class Waited(BaseModel):
-    """The most that waited in the step that begins at this moment, and for how long the oldest; null: nobody has looked."""
-
-    at: datetime
-    ready: int | None = Field(description="Messages that a worker could have taken.")
-    oldest_seconds: float | None = Field(description="For how long the oldest of them had waited.")
 
 
 class QueueHistory(BaseModel):
@@ -69,29 +34,16 @@ class QueueHistory(BaseModel):
 def list_tasks(call: Call) -> TaskList:
     """Runs, outcomes and durations of each task."""
     since = since_of(call.query.span)
-    measures = task_stats.per_task(since)
-    items = [
-        TaskRuns(**{name: getattr(measure, name) for name in TaskRuns.model_fields})
-        for measure in measures
-    ]
-    return TaskList(since=since, items=items)
+    return TaskList(since=since, items=task_stats.per_task(since))
 
 
 def read_queue_history(call: Call) -> QueueHistory:
     """Step by step: a minute each of the last hour, a quarter of an hour each of the last day."""
     span: Period = call.query.span
     queue = queue_state(call.ids["queue"]).name
-    runs = task_stats.series(queue, since_of(span), STEPS[span])
-    depths = task_stats.depths(queue, since_of(span), STEPS[span])
     return QueueHistory(
         queue=queue,
         step_seconds=int(STEPS[span].total_seconds()),
-        runs=[
-            Ended(at=point.at, done=point.done, failed=point.failed, retried=point.retried)
-            for point in runs
-        ],
-        depths=[
-            Waited(at=depth.at, ready=depth.ready, oldest_seconds=depth.oldest_seconds)
-            for depth in depths
-        ],
+        runs=task_stats.series(queue, since_of(span), STEPS[span]),
+        depths=task_stats.depths(queue, since_of(span), STEPS[span]),
     )

@@ -21,30 +21,28 @@ from core.errors import (
 from core.i18n import gettext_noop
 from core.settings import Admission
 from roadmap.accounts import accounts, sessions
-from roadmap.accounts.accounts import (
-    AddressTaken,
+from roadmap.accounts.accounts import AddressTaken, LastAdministrator, ToBeDeleted
+from roadmap.accounts.schemas import (
     Credentials,
     DeletionRequest,
     EmailChange,
-    LastAdministrator,
     PasswordChange,
     Registration,
-    ToBeDeleted,
 )
 from roadmap.exchange import account_export
 from roadmap.learning import progress
 from roadmap.learning.progress import Profile
 from roadmap.lifecycle.account_deletion import cancel_work
 from roadmap.plan.outline import Level
+from tasks.dispatcher import send_after_commit
 from web import logins
-from web.authentication import run_for_caller
+from web.authentication import run_for_principal
 from web.call import Call
 from web.http import limits
 from web.http.concurrency import in_public_thread
 from web.http.host_and_csrf import address_of
 from web.http.problems import status_of
 from web.http.security_log import log_security_event
-from web.job_sender import send_after_commit
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, local_path, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
@@ -190,7 +188,7 @@ async def change_password(call: Call) -> Response:
         )
         begun = await logins.change_password(call, change)
     except REFUSALS as error:
-        return await run_for_caller(call.caller, _again, call, account_page, error, PASSWORD, {})
+        return await run_for_principal(call.caller, _again, call, account_page, error, PASSWORD, {})
     return see_other("/account?saved=password", begun.headers)
 
 
@@ -201,7 +199,7 @@ async def change_email(call: Call) -> Response:
         begun = await logins.change_email(call, change)
     except REFUSALS as error:
         kept = {"moving": True, "email": form.text("email")}
-        return await run_for_caller(call.caller, _again, call, account_page, error, EMAIL, kept)
+        return await run_for_principal(call.caller, _again, call, account_page, error, EMAIL, kept)
     return see_other("/account?saved=email", begun.headers)
 
 
@@ -220,7 +218,9 @@ async def delete(call: Call) -> Response:
         await logins.delete_account(call, given, cancel_work)
     except REFUSALS as error:
         kept = {"deleting": True}
-        return await run_for_caller(call.caller, _again, call, account_page, error, DELETION, kept)
+        return await run_for_principal(
+            call.caller, _again, call, account_page, error, DELETION, kept
+        )
     return see_other("/login?deleted=yes", logins.FORGET)
 
 

@@ -10,9 +10,9 @@ from roadmap.plan.event_types import WebhookEvent
 from roadmap.plan.statuses import DeliveryStatus
 from roadmap.webhooks import subscriptions
 from roadmap.webhooks.subscriptions import DeliveryInfo, WebhookChange, WebhookRequest
+from tasks.dispatcher import send_after_commit
 from web.call import Call
 from web.http.security_log import log_security_event
-from web.job_sender import send_after_commit
 from web.pages.error_messages import form_page
 from web.pages.forms import AnyQuery, Form, filled, see_other
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from gettext import NullTranslations
 
 from core.i18n import gettext_noop
-from tasks.queue_admin import QUEUES
+from core.settings import CONSUMERS
 
 STAYS = gettext_noop(
     "What was begun is finished. Nothing else is taken until the queue is resumed, "
@@ -14,12 +14,7 @@ AGAIN = gettext_noop("Tasks are made so that it does no harm when one is run twi
 GONE = gettext_noop(
     "That cannot be undone. What it was to do stays undone, unless rescue finds it in the database."
 )
-OF_CONTENT = gettext_noop("Roadmaps are still accepted, and wait. Nothing is lost.")
-OF_LOGS = gettext_noop(
-    "Rescue and cleaning up are run by this queue, so they pause as well: "
-    "what a dead worker has left lies there until then. "
-    "Records of the log wait in the queue."
-)
+IF_PAUSED = {each.queue: each.if_paused for each in CONSUMERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +103,16 @@ ACTS = {
 
 def success_message(words: NullTranslations, act: str, queue: str, count: int) -> str:
     """Return the message after an action; empty for an unknown one, as anybody can make a URL."""
-    if act not in ACTS or queue not in QUEUES:
+    if act not in ACTS or queue not in IF_PAUSED:
         return ""
     return words.gettext(ACTS[act].did) % {"queue": queue, "count": count}
 
 
 def consequences(words: NullTranslations, act: str, queue: str, count: int) -> list[str]:
     """Return the consequences of an action, a sentence or two each."""
-    of_queue = ((OF_LOGS if queue == "logs" else OF_CONTENT),) if act == "queue.pause" else ()
+    of_queue = IF_PAUSED[queue] if act == "queue.pause" else ""
     return [
         words.gettext(text) % {"queue": queue, "count": count}
-        for text in (*ACTS[act].will, *of_queue)
+        for text in (*ACTS[act].will, of_queue)
+        if text
     ]

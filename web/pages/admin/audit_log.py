@@ -30,7 +30,7 @@ def audit_log_page(call: Call) -> Response:
     kept = {"action": action, "outcome": outcome or ""}
     return admin_page(
         call,
-        "operator/audit.html",
+        "admin/audit.html",
         log=log,
         action=action,
         outcome=outcome,

@@ -7,8 +7,9 @@ from gettext import NullTranslations
 
 from core import clock
 from core.i18n import gettext_noop
+from core.settings import CONSUMERS
 from roadmap.operations.audit_log import Action, AuditOutcome
-from roadmap.operations.task_stats import DepthPoint
+from roadmap.operations.task_stats import Waited
 from tasks.message_browser import MessageState
 from web.pages.admin.charts import ChartBucket, ChartLabels
 
@@ -20,7 +21,7 @@ STATES = {  # in the order of the tabs
     MessageState.retrying: gettext_noop("Tried again"),
     MessageState.dead: gettext_noop("Dead letters"),
 }
-QUEUES = {"content": gettext_noop("Roadmaps"), "logs": gettext_noop("Logs and upkeep")}
+LABELS = {each.queue: each.label for each in CONSUMERS if each.label}
 OUTCOMES = {
     AuditOutcome.done: gettext_noop("Done"),
     AuditOutcome.refused: gettext_noop("Refused"),
@@ -63,7 +64,7 @@ class Formatters:
 
     def queue(self, name: str) -> str:
         """Return the purpose of a queue."""
-        return self.texts.gettext(QUEUES[name]) if name in QUEUES else name
+        return self.texts.gettext(LABELS[name]) if name in LABELS else name
 
     def outcome(self, of: AuditOutcome | None) -> str:
         return self.texts.gettext(OUTCOMES[of])
@@ -141,7 +142,7 @@ class Formatters:
 
         return ChartLabels(title, summary, _("Nothing was run."), of_step)
 
-    def waiting(self, depths: Sequence[DepthPoint]) -> str:
+    def waiting(self, depths: Sequence[Waited]) -> str:
         """Return the label of a line of queue depths."""
         most = max((depth.ready for depth in depths if depth.ready is not None), default=None)
         if most is None:

@@ -27,7 +27,7 @@ def admin_page(
     status: int = 200,
     **context: Any,
 ) -> Response:
-    """Return a page whose template extends operator.html.
+    """Return a page whose template extends admin.html.
 
     `may_change` shows forms only to callers that may use them.
     """

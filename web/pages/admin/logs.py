@@ -83,7 +83,7 @@ def logs_page(call: Call) -> Response:
     kept = {name: text for name, text in values.items() if text}
     return admin_page(
         call,
-        "operator/logs.html",
+        "admin/logs.html",
         status=status,
         log=log,
         values=values,

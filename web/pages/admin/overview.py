@@ -14,6 +14,7 @@ from roadmap.operations import task_stats
 from roadmap.operations.execution_log import ledger
 from roadmap.operations.task_stats import STEPS, Period, since_of
 from tasks import queue_admin
+from tasks.queues import QUEUES
 from web.call import Call
 from web.pages.admin.actions import success_message
 from web.pages.admin.charts import sparkline, throughput
@@ -50,11 +51,11 @@ def overview_page(call: Call) -> Response:
         broker = None
     live: dict[str, Any] = {"broker": broker, "ledger": ledger(), "is_live": query.live != "off"}
     if is_part(call.request):
-        return admin_page(call, "operator/overview_live.html", **live)
+        return admin_page(call, "admin/overview_live.html", **live)
     words = texts_of(call.request)
     return admin_page(
         call,
-        "operator/overview.html",
+        "admin/overview.html",
         message=success_message(words, query.did, query.queue, query.count),
         switch=address(
             "/admin",
@@ -69,7 +70,7 @@ def overview_page(call: Call) -> Response:
 def statistics_part(call: Call) -> Response:
     """Return the part of the page that changes more slowly."""
     return admin_page(
-        call, "operator/measures.html", is_live=call.query.live != "off", **_statistics(call)
+        call, "admin/measures.html", is_live=call.query.live != "off", **_statistics(call)
     )
 
 
@@ -77,7 +78,7 @@ def _statistics(call: Call) -> dict[str, Any]:
     """Return statistics of tasks, and the charts of each queue by period with its busy steps."""
     words = Formatters(texts_of(call.request))
     histories = []
-    for queue in sorted(queue_admin.QUEUES):
+    for queue in sorted(QUEUES):
         depths = task_stats.depths(queue, since_of(Period.hour), STEPS[Period.hour])
         waiting = sparkline([depth.ready for depth in depths], words.waiting(depths))
         charts = []

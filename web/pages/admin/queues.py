@@ -13,8 +13,7 @@ from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_actions import DeadLettersRequest, act_on, act_on_dead
 from tasks.queue_admin import MOST_SKIPPED
-from web.audit_actor import actor_of
-from web.call import Call, Handler
+from web.call import Call, Handler, actor_of
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.admin.actions import ACTS, consequences, success_message
@@ -103,10 +102,10 @@ def queue_page(call: Call) -> Response:
         "newer": address(path, **kept, after=max(after - SHOWN, 0) or "") if after else "",
     }
     if is_part(call.request):
-        return admin_page(call, "operator/queue_live.html", **context)
+        return admin_page(call, "admin/queue_live.html", **context)
     return admin_page(
         call,
-        "operator/queue.html",
+        "admin/queue.html",
         status=422 if is_too_long else 200,
         done=success_message(words, query.did, queue.name, query.count),
         problem=words.gettext(TOO_LONG) if is_too_long else "",
@@ -114,12 +113,12 @@ def queue_page(call: Call) -> Response:
     )
 
 
-def ask(name: str) -> Handler:
+def confirm_page(name: str) -> Handler:
     """Return the handler of a page that asks before an action."""
     return partial(_confirm_page, name=name)
 
 
-def do(name: str) -> Handler:
+def perform(name: str) -> Handler:
     """Return the handler of an action's button, which goes back or gives the reason."""
 
     def act(call: Call) -> Response:
@@ -167,7 +166,7 @@ def _confirm_page(
     values = {"queue": queue.name, "count": count}
     return admin_page(
         call,
-        "operator/confirm.html",
+        "admin/confirm.html",
         status=status_of(error) if error else 200,
         problem=problem,
         asked=words.gettext(act.asked) % values,

@@ -16,13 +16,12 @@ from roadmap.lifecycle import transfer as transfer_
 from roadmap.lifecycle.admin_queries import SLOW, OverseenList, RoadmapSearch
 from roadmap.lifecycle.commands import ENDED, UNDER_WAY, CommandResult
 from roadmap.lifecycle.timeline.timeline import trace_of
-from roadmap.lifecycle.transfer import NoWayIn, TransferRequest
+from roadmap.lifecycle.transfer import NewOwnerCannotLogIn, TransferRequest
 from roadmap.operations.audit_log import Actor
 from roadmap.plan.statuses import RoadmapStatus
-from web.audit_actor import actor_of
-from web.call import Call
+from tasks.dispatcher import send_after_commit
+from web.call import Call, actor_of
 from web.http.problems import status_of
-from web.job_sender import send_after_commit
 from web.pages import error_messages
 from web.pages.admin.layout import address, admin_page
 from web.pages.forms import AnyQuery, Form, filled, see_other
@@ -111,7 +110,7 @@ def roadmap_page(call: Call, error: Conflict | None = None) -> Response:
     has_ended = detail.status in ENDED and detail.status != RoadmapStatus.ready
     return admin_page(
         call,
-        "operator/roadmap.html",
+        "admin/roadmap.html",
         status=status_of(error) if error else 200,
         problem=error_messages.sentence(words, error) if error else "",
         message=words.gettext(DID[query.did]) if query.did in DID else "",
@@ -176,14 +175,14 @@ def _list(
         day = re.match(r"\d{4}-\d{2}-\d{2}", values[name])
         values[name] = day[0] if day else ""
     problem = ""
-    if isinstance(error, NoWayIn):
+    if isinstance(error, NewOwnerCannotLogIn):
         problem = words.gettext(NO_WAY_IN)
     elif error:
         is_slow = error.detail == SLOW
         problem = words.gettext(TOO_SLOW) if is_slow else error_messages.sentence(words, error)
     return admin_page(
         call,
-        "operator/roadmaps.html",
+        "admin/roadmaps.html",
         status=status_of(error) if error else 200,
         found=found,
         filters=values,

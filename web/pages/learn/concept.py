@@ -22,7 +22,6 @@ from roadmap.plan.schemas import MOST_QUESTIONS, ProgressRequest, RegenerateRequ
 from roadmap.plan.statuses import OPEN, ConceptProgress, RoadmapStatus
 from roadmap.plan.views import ConceptDetail
 from web.call import Call
-from web.commands import apply_command
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, is_part, see_other
@@ -30,6 +29,7 @@ from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
 from web.pages.preferences import texts_of
 from web.pages.templates import page
+from web.roadmap_commands import apply_command
 
 EMPTY = gettext_noop("Answer at least one question.")
 THE_SAME = gettext_noop(
@@ -55,7 +55,7 @@ class ConceptQuery(AnyQuery):
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class CoursePosition:
     """A course, and the place of this concept in it."""
 
     course: Course
@@ -185,7 +185,7 @@ def upgrade(call: Call) -> Response:
     return see_other(_path(call))
 
 
-def _way(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Way:
+def _way(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> CoursePosition:
     """Return the place of a concept in its course. Raises NotFound."""
     walked = course(owner_id, roadmap_id)
     steps = walked.steps
@@ -193,7 +193,7 @@ def _way(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Way:
     if at is None:
         raise NotFound("There is no such concept in this roadmap: it was taken out at this moment.")
     following = steps[at + 1] if at + 1 < len(steps) else None
-    return Way(walked, steps[at], steps[at - 1] if at else None, following)
+    return CoursePosition(walked, steps[at], steps[at - 1] if at else None, following)
 
 
 def _shown_attempt(call: Call, concept: ConceptDetail) -> Attempt | None:

@@ -15,14 +15,14 @@ from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import BrokenFile, Track
 from roadmap.generation.generator import current_generator
 from roadmap.learning import progress, reviews
-from roadmap.learning.continue_learning import onward
+from roadmap.learning.continue_learning import next_lessons
 from roadmap.learning.progress import Profile
 from roadmap.lifecycle import queries
-from roadmap.lifecycle.create import new_roadmap
+from roadmap.lifecycle.create import NewRoadmap
 from roadmap.plan.outline import Level
 from roadmap.plan.schemas import RoadmapRequest
 from web import idempotency
-from web.authentication import run_for_caller
+from web.authentication import run_for_principal
 from web.call import Call
 from web.create_writer import accept
 from web.http.problems import status_of
@@ -67,7 +67,7 @@ def home_page(call: Call) -> Response:
     return _page(
         call,
         {**values, "goal": call.query.goal[:1000]},
-        going_on=onward(call.owner, limit=MOST_CONTINUED),
+        going_on=next_lessons(call.owner, limit=MOST_CONTINUED),
         due=reviews.count_due(call.owner),
     )
 
@@ -89,19 +89,19 @@ async def create(call: Call) -> Response:
         sent = request.model_dump_json().encode()  # the same in each language of the page
         sentences = LIMITS_OF_CATALOGUE if _has_catalogue() else {}
         request = request.in_language_of_goal(language_of(call.request))
-        request = await run_for_caller(call.caller, _fit, call, request)
+        request = await run_for_principal(call.caller, _fit, call, request)
     except Invalid as error:
-        return await run_for_caller(call.caller, _again, call, error, sentences)
+        return await run_for_principal(call.caller, _again, call, error, sentences)
     try:
-        new = new_roadmap(call.owner, request)
-        named, response = form_idempotency.name_of(call, sent), see_other(f"/roadmaps/{new.id}")
+        new = NewRoadmap(call.owner, request)
+        named, response = form_idempotency.form_key(call, sent), see_other(f"/roadmaps/{new.id}")
         if named is None:
             await accept(new)
             return response
         earlier = await accept(replace(new, answer=idempotency.to_stored(named, response)))
         return idempotency.replay(named, earlier) if earlier is not None else response
     except (RateLimited, Unavailable) as error:
-        return await run_for_caller(call.caller, _again, call, error, sentences)
+        return await run_for_principal(call.caller, _again, call, error, sentences)
 
 
 def _fit(call: Call, request: RoadmapRequest) -> RoadmapRequest:
@@ -167,7 +167,7 @@ def _offered(language: str) -> list[Track]:
     wanted = loader.language_of(language) or loader.ENGLISH
     offered = []
     for track in loader.tracks().values():
-        own = wanted if wanted in loader.languages(track) else track.language
+        own = wanted if wanted in track.languages else track.language
         try:
             offered.append(loader.load_track(track.id, own))
         except BrokenFile:  # creating it gives the reason

@@ -15,7 +15,7 @@ from core import clock
 from core.errors import Conflict, Invalid, NotFound
 from core.i18n import gettext_noop
 from roadmap.learning import reviews
-from roadmap.learning.continue_learning import onward
+from roadmap.learning.continue_learning import next_lessons
 from roadmap.learning.reviews import ReviewCheck, ReviewRequest
 from web.call import Call
 from web.http.problems import status_of
@@ -123,7 +123,7 @@ def _page(
         due=due,
         counted=reviews.MOST_COUNTED,
         now=clock.now(),
-        onward=onward(call.owner, limit=1) if asked is None else [],
+        onward=next_lessons(call.owner, limit=1) if asked is None else [],
         problem=problem,
     )
 

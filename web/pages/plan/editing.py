@@ -19,12 +19,12 @@ from roadmap.lifecycle.commands import EDITABLE, NOTHING
 from roadmap.plan.edits import EditRequest
 from roadmap.plan.views import RoadmapTree
 from web.call import Call
-from web.commands import apply_command
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, see_other
 from web.pages.preferences import texts_of
 from web.pages.templates import page
+from web.roadmap_commands import apply_command
 
 RULES = {  # by the last part of a field's name
     "title": gettext_noop("1 to 200 characters, and no control characters."),

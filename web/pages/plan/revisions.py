@@ -15,12 +15,12 @@ from roadmap.plan.diff_tree import ChangeKind, diff_tree
 from roadmap.plan.statuses import RevisionStatus
 from roadmap.plan.word_diff import WordByWord
 from web.call import Call
-from web.commands import apply_command
 from web.pages.error_messages import form_page
 from web.pages.forms import AnyQuery, see_other
 from web.pages.plan import diff_view
 from web.pages.preferences import texts_of
 from web.pages.templates import page
+from web.roadmap_commands import apply_command
 
 
 class CompareQuery(AnyQuery):

@@ -15,13 +15,13 @@ from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.plan.schemas import ApproveRequest, ReviseRequest
 from roadmap.plan.views import RoadmapTree
 from web.call import Call
-from web.commands import apply_command
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.forms import Form, filled, see_other
 from web.pages.preferences import texts_of
 from web.pages.roadmap_view import view_of
 from web.pages.templates import page
+from web.roadmap_commands import apply_command
 
 NO_WORDS = gettext_noop(
     "Without a model key nobody understands such words. The plan can only be taken as it is."

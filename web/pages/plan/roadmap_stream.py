@@ -23,7 +23,7 @@ from roadmap.generation.generator import has_model
 from roadmap.lifecycle import queries
 from roadmap.plan.event_types import Event, EventType
 from roadmap.plan.statuses import BEING_MADE
-from web.authentication import run_for_caller
+from web.authentication import run_for_principal
 from web.call import Call
 from web.pages.forms import AnyQuery
 from web.pages.labels import OF_PART
@@ -77,7 +77,7 @@ async def _messages(
             poller.watch(caller, roadmap_id, after, last_seq, silence=SILENCE)
         ) as batches:
             async for events in batches:
-                message = await run_for_caller(
+                message = await run_for_principal(
                     caller, _message, request, caller.account_id, roadmap_id, events
                 )
                 yield STILL_HERE if message in (last, b"") else message

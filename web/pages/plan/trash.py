@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from core.i18n import gettext_noop
 from roadmap.lifecycle import trash
+from tasks.dispatcher import send_after_commit
 from web.call import Call
-from web.job_sender import send_after_commit
 from web.pages.forms import AnyQuery, see_other
 from web.pages.preferences import texts_of
 from web.pages.templates import page
@@ -39,7 +39,7 @@ def trash_page(call: Call) -> Response:
     )
 
 
-def throw_away(call: Call) -> Response:
+def move_to_trash(call: Call) -> Response:
     send_after_commit(trash.put(call.owner, call.ids["roadmap_id"]))
     return see_other("/trash?did=trashed")
 

@@ -11,20 +11,20 @@ from roadmap.lifecycle import commands, content_versions, plan_rows, queries
 from roadmap.plan.outline import Tutorial
 from roadmap.plan.statuses import OPEN
 from web.call import Call
-from web.commands import apply_command
 from web.pages.error_messages import form_page
 from web.pages.forms import AnyQuery, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
 from web.pages.plan import diff_view
 from web.pages.preferences import texts_of
+from web.roadmap_commands import apply_command
 
 
 class VersionsQuery(AnyQuery):
     """`number`: the version to show, 0 for the current one; `before`: to compare with, or 0."""
 
-    number: int = Field(0, ge=0, le=plan_rows.MOST)
-    before: int = Field(0, ge=0, le=plan_rows.MOST)
+    number: int = Field(0, ge=0, le=plan_rows.MOST_VERSIONS)
+    before: int = Field(0, ge=0, le=plan_rows.MOST_VERSIONS)
 
 
 def versions_page(call: Call, error: Conflict | None = None) -> Response:

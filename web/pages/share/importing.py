@@ -11,13 +11,13 @@ from roadmap.exchange.formats import json_
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.plan.format_version import LARGEST
 from web.call import Call
-from web.commands import import_document
 from web.http.problems import status_of
 from web.pages import error_messages
-from web.pages.form_idempotency import made_once
+from web.pages.form_idempotency import create_once
 from web.pages.preferences import texts_of
 from web.pages.templates import page
 from web.pages.upload import FileForm
+from web.roadmap_commands import import_document
 
 NONE = gettext_noop("Choose the file first.")
 TOO_LARGE = gettext_noop("This file is too large: a roadmap has at most %(size)s.")
@@ -60,7 +60,7 @@ def take(call: Call) -> Response:
     document = form.document
     assert isinstance(document, RoadmapFile)
     try:
-        return made_once(
+        return create_once(
             call,
             form.digest.encode(),
             lambda: document,

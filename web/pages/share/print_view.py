@@ -6,9 +6,8 @@ from time import thread_time
 from markupsafe import Markup
 from starlette.responses import Response
 
-from core.db import snapshot
-from roadmap.exchange.formats.json_ import PortableConcept, portable
-from roadmap.lifecycle import queries
+from roadmap.exchange.formats.json_ import PortableConcept
+from roadmap.exchange.formats.source import Source
 from roadmap.plan.views import ConceptNode, concepts_of
 from web.call import Call
 from web.pages.lazy import prose
@@ -31,10 +30,8 @@ class Printed:
 
 
 def print_page(call: Call) -> Response:
-    roadmap_id = call.ids["roadmap_id"]
-    with snapshot():
-        document = portable(call.owner, roadmap_id, with_learner=True)
-        tree = queries.roadmap_tree(call.owner, roadmap_id)
+    source = Source(call.owner, call.ids["roadmap_id"])
+    document, tree = source.document, source.tree
     words = texts_of(call.request)
     code, table = words.gettext("Code"), words.gettext("Table")
     left, until = MOST_CHARACTERS, thread_time() + MOST_SECONDS

@@ -17,24 +17,24 @@ from roadmap.lifecycle import queries
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.views import ConceptNode, RoadmapTree, concepts_of
 from web.call import Call
-from web.commands import import_document
 from web.http.host_and_csrf import own_address
 from web.http.problems import status_of
 from web.http.response_cache import DocumentSource
 from web.http.responses import UNLISTED
 from web.pages import error_messages
-from web.pages.form_idempotency import made_once
+from web.pages.form_idempotency import create_once
 from web.pages.forms import filled, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
 from web.pages.preferences import texts_of
 from web.pages.templates import page, public_page
+from web.roadmap_commands import import_document
 
 LIVES = (7, 30, 365)  # days that are offered
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SharedPosition:
     """A concept on its way through a shared roadmap."""
 
     tree: RoadmapTree
@@ -118,7 +118,7 @@ def shared_concept_page(call: Call) -> Response:
         return {
             "concept": concept,
             "tree": tree,
-            "place": Place(tree, ids.index(concept_id)),
+            "place": SharedPosition(tree, ids.index(concept_id)),
             "path": path,
             "tutorial": markdown and tutorial_html(markdown, texts_of(call.request)),
             "kinds": list(ContentKind),
@@ -135,7 +135,7 @@ def shared_concept_page(call: Call) -> Response:
 def copy(call: Call) -> Response:
     """Copy a shared roadmap and go to it; a visitor logs in first and comes back."""
     token: str = call.ids["token"]
-    return made_once(
+    return create_once(
         call,
         token.encode(),
         lambda: shared_view.copy_of(call.owner, open_link(token, LinkPurpose.reading)),

@@ -19,7 +19,7 @@ from core import clock
 from core.db import database, session, settings, transaction
 from core.errors import NotFound, Unavailable
 from core.ids import new_id
-from core.settings import Price
+from core.setting_types import Price
 from models.accounts import Account
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
 from models.spending import ModelCall, MonthlySpending
@@ -29,8 +29,8 @@ from roadmap.budget import cost_report
 from roadmap.budget.budget import (
     BudgetedCall,
     BudgetMeter,
+    BudgetReserved,
     CallPurpose,
-    MoneyHeld,
     OverBudget,
     cost,
     month_of,
@@ -427,7 +427,7 @@ class TestBudgets:
         budgets(monkeypatch, **{budget: "0.009999"})
         roadmap_id = a_roadmap()
         running = begun(roadmap_id)
-        with pytest.raises(MoneyHeld) as raised:
+        with pytest.raises(BudgetReserved) as raised:
             begun(roadmap_id, new_id())
         assert not raised.value.lasting
         assert raised.value.wait == raised.value.retry_after > 1
@@ -619,7 +619,7 @@ class TestDeaths:
         budgets(monkeypatch, roadmap="0.005")
         roadmap_id, content_id = a_roadmap(), new_id()
         begun(roadmap_id, content_id)
-        with pytest.raises(MoneyHeld):
+        with pytest.raises(BudgetReserved):
             begun(roadmap_id, content_id)
         assert told("outcome") == [("running",)]
 
@@ -734,7 +734,7 @@ class Bookkeeper:
             and self.of_month.get(month, 0) + most <= MONTH_LIMIT
         )
         sizes = {"most_prompt_tokens": 0, "most_completion_tokens": tokens}
-        with nullcontext() if fits else pytest.raises((OverBudget, MoneyHeld)):
+        with nullcontext() if fits else pytest.raises((OverBudget, BudgetReserved)):
             call = begun(roadmap_id, content_id, owner_id=self.owner_id, stop=stop, **sizes)
             self.open.append(Running(call, stop, roadmap_id, month, tokens))
             self.add(roadmap_id, month, most)

@@ -21,10 +21,12 @@ from starlette.testclient import TestClient
 
 from core.i18n import ENGLISH, texts
 from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.exchange.formats import zip_
 from roadmap.exchange.formats.anki import deck_of
 from roadmap.exchange.formats.ics import calendar_of
 from roadmap.exchange.formats.json_ import PortableRoadmap
-from roadmap.exchange.formats.zip_ import details_of, escaped, name_of, zipped
+from roadmap.exchange.formats.source import Source
+from roadmap.exchange.formats.zip_ import escaped, name_of
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.learning.schedule import schedule_of
 from roadmap.lifecycle.queries import roadmap_tree
@@ -253,8 +255,8 @@ class TestFolder:
             assert max(len(part.encode()) for part in parts) < 150
 
     def test_the_same_roadmap_makes_the_same_files(self, client: TestClient, bread: str) -> None:
-        tree, document = tree_at(bread), parsed(whole())
-        once, twice = (zipped(tree, details_of(tree, document), document) for _ in range(2))
+        source = Source(LOCAL_OWNER, UUID(bread.rpartition("/")[2]))
+        once, twice = zip_.render(source), zip_.render(source)
         assert once == twice
 
     @given(st.text(max_size=300), st.integers(1, 999))

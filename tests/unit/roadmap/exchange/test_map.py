@@ -784,7 +784,7 @@ class TestExport:
     def test_a_plan_that_is_not_made_yet_has_one_that_says_so(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)
+        monkeypatch.setattr("tasks.dispatcher.sender.submit", lambda steps: None)
         location = client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]
         assert "The plan is not made yet." in client.get(f"{location}/export.svg").text
         assert client.post(f"{location}/cancel").status_code == 202

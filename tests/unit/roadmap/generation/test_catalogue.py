@@ -22,7 +22,6 @@ from roadmap.generation.catalogue.loader import (
     TRACKS,
     Track,
     broken_files,
-    languages,
     lexicon,
     load_concept,
     tracks,
@@ -123,7 +122,7 @@ class TestTracks:
         assert [
             path.name for path in (TRACKS / track.id / "concepts").iterdir() if path.suffix != ".md"
         ] == []
-        for language in languages(track)[1:]:
+        for language in track.languages[1:]:
             translated = [
                 path.stem for path in (TRACKS / track.id / language / "concepts").iterdir()
             ]
@@ -270,7 +269,7 @@ class TestConcepts:
 class TestGuessing:
     @try_each(
         ("track_id", "language"),
-        [(id_, tag) for id_ in FOLDERS for tag in languages(tracks()[id_])],
+        [(id_, tag) for id_ in FOLDERS for tag in tracks()[id_].languages],
     )
     def test_a_right_answer_is_not_given_away_by_its_length(
         self, track_id: str, language: str
@@ -463,8 +462,8 @@ class TestGoals:
         assert all(INTENT in track.match.points for track in tracks().values())
 
     def test_threads_that_read_goals_at_the_same_time_read_the_same(self) -> None:
-        listed = [goal for goal, _ in goals("tuned")]
-        expected = [(found := find_track(goal)) and found.id for goal in listed]
+        listed, match = [goal for goal, _ in goals("tuned")], find_track.__wrapped__
+        expected = [(found := match(goal)) and found.id for goal in listed]
         interval = sys.getswitchinterval()
         sys.setswitchinterval(1e-5)
         try:
@@ -474,7 +473,7 @@ class TestGoals:
                 with ThreadPoolExecutor(4) as pool:
                     every = list(
                         pool.map(
-                            lambda _: [(found := find_track(goal)) and found.id for goal in listed],
+                            lambda _: [(found := match(goal)) and found.id for goal in listed],
                             range(4),
                         )
                     )
@@ -689,7 +688,7 @@ FIRST_FOUR = ("python-backend", "web-frontend", "data-analysis", "devops")
 class TestLanguages:
     def test_the_first_four_tracks_are_there_in_chinese(self) -> None:
         assert tuple(tracks())[:4] == FIRST_FOUR
-        assert all(CHINESE in languages(tracks()[track_id]) for track_id in FIRST_FOUR)
+        assert all(CHINESE in tracks()[track_id].languages for track_id in FIRST_FOUR)
 
     @try_each("track_id", FIRST_FOUR)
     def test_nothing_of_a_translation_is_left_in_english_without_a_word(
@@ -768,7 +767,8 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def forget() -> None:
     files = loader
-    for cached in (files.heads, files.tracks, files.load_track, files.load_concept, files.lexicon):
+    read = (files.heads, files.tracks, files.load_track, files.load_concept, files.lexicon)
+    for cached in (*read, find_track):
         cached.cache_clear()
 
 

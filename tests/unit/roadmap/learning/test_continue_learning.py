@@ -11,7 +11,7 @@ from core.db import session, transaction
 from models.accounts import Account
 from models.roadmaps import Concept, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.learning.continue_learning import NEWEST, onward
+from roadmap.learning.continue_learning import NEWEST, next_lessons
 from tests.integration.roadmap.test_reviews import made
 from tests.unit.web.pages.test_pages import HTML, text_of
 
@@ -36,7 +36,7 @@ def several(count: int, **progress: object) -> list[UUID]:
 
 
 def told() -> list[UUID]:
-    return [each.id for each in onward(LOCAL_OWNER, limit=LIMIT)]
+    return [each.id for each in next_lessons(LOCAL_OWNER, limit=LIMIT)]
 
 
 class TestWhichOnes:

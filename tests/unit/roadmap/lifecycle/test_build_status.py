@@ -11,7 +11,7 @@ from core.db import transaction
 from models.roadmaps import Concept, Content, Roadmap, RoadmapEvent
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.lifecycle.build_status import ENOUGH, activity
-from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.plan.event_types import EventType
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import ContentStatus, RoadmapStatus
@@ -25,7 +25,7 @@ API = "/api/v1"
 
 def waiting() -> UUID:
     """A roadmap that nobody has begun: its message is not sent."""
-    new = new_roadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL))
+    new = NewRoadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL))
     create_many([new])
     return new.id
 

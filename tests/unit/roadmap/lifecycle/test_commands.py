@@ -36,7 +36,7 @@ from roadmap.lifecycle import (
     revisions,
 )
 from roadmap.lifecycle.commands import CommandResult
-from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.plan import edits
 from roadmap.plan.edits import AddConcept, AddModule, AddStage, Move, Operation, Remove, Rewrite
 from roadmap.plan.jobs import Job, JobName
@@ -194,7 +194,7 @@ def created(client: TestClient, **fields: Any) -> UUID:
 
 def accepted() -> Job:
     """A roadmap that is stored and nothing more."""
-    (step,) = create_many([new_roadmap(LOCAL_OWNER, RoadmapRequest(goal="Bake bread"))])
+    (step,) = create_many([NewRoadmap(LOCAL_OWNER, RoadmapRequest(goal="Bake bread"))])
     assert isinstance(step, Job)
     return step
 
@@ -337,7 +337,7 @@ class TestPipeline:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (step,) = create_many(
-            [new_roadmap(LOCAL_OWNER, RoadmapRequest(goal="学会烤面包", language="zh"))]
+            [NewRoadmap(LOCAL_OWNER, RoadmapRequest(goal="学会烤面包", language="zh"))]
         )
         assert isinstance(step, Job)
         text = {"title": "面粉与水", "description": "了解面粉和水的比例。"}

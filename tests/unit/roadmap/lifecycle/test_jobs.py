@@ -23,7 +23,7 @@ from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.context import ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
 from roadmap.lifecycle import content_job, events, leases, plan_job, rescue
-from roadmap.lifecycle.create import NewRoadmap, create_many, new_roadmap
+from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.operations import execution_log
 from roadmap.plan import event_types
 from roadmap.plan.jobs import Job, JobName
@@ -165,7 +165,7 @@ def use(generator: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def accepted(**fields: Any) -> UUID:
     """A roadmap that is stored and nothing more, as when its message is lost."""
-    (step,) = create_many([new_roadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL, **fields))])
+    (step,) = create_many([NewRoadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL, **fields))])
     assert isinstance(step, Job)
     return step.id
 
@@ -621,7 +621,7 @@ class TestEvents:
 
 class TestCreating:
     def request(self, owner: UUID = LOCAL_OWNER) -> NewRoadmap:
-        return new_roadmap(owner, RoadmapRequest(goal=GOAL))
+        return NewRoadmap(owner, RoadmapRequest(goal=GOAL))
 
     def test_a_batch_is_stored_whole_with_its_first_events(self) -> None:
         batch = [self.request() for _ in range(256)]

@@ -12,7 +12,7 @@ from models.roadmaps import Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.context import GeneratorFault
 from roadmap.lifecycle import content_job, leases, plan_job, rescue
-from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest
 from tasks import content, dispatcher, upkeep
@@ -139,7 +139,7 @@ class TestRescue:
     def test_at_most_five_hundred_are_named_at_once_and_the_rest_the_next_time(self) -> None:
         request = RoadmapRequest(goal=GOAL)
         for _ in range(3):
-            create_many([new_roadmap(LOCAL_OWNER, request) for _ in range(200)])
+            create_many([NewRoadmap(LOCAL_OWNER, request) for _ in range(200)])
         clock.travel(LONG)
         first, second = rescue.overdue(), rescue.overdue()
         assert (len(first), len(second)) == (500, 100)
@@ -230,7 +230,7 @@ class TestUpkeep:
     def many(self, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
         """Roadmaps that are late, of which rescue names ten at once."""
         monkeypatch.setattr(rescue, "MOST_AT_ONCE", 10)
-        create_many([new_roadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL)) for _ in range(number)])
+        create_many([NewRoadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL)) for _ in range(number)])
         clock.travel(LONG)
 
     def test_a_backlog_is_sent_in_several_rounds(

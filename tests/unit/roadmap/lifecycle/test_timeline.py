@@ -12,10 +12,9 @@ from models.roadmaps import Content, Roadmap, RoadmapEvent
 from models.spending import ModelCall
 from models.webhooks import WebhookDelivery
 from roadmap.generation.llm.rate_control import ProviderRateLimited
-from roadmap.lifecycle.attempt_log import RateLimitDelays
+from roadmap.lifecycle.attempts import RateLimitDelays
 from roadmap.lifecycle.timeline.build_spans import Facts, failures, spans_of
-from roadmap.lifecycle.timeline.intervals import seconds_of, union, without
-from roadmap.lifecycle.timeline.spans import Span
+from roadmap.lifecycle.timeline.spans import Span, seconds_of, union, without
 
 BEGIN = datetime(2026, 11, 26, 9, tzinfo=UTC)
 CONCEPT = UUID(int=7)

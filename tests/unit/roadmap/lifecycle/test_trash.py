@@ -19,7 +19,7 @@ from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.lifecycle import events, leases, queries, rescue, trash
 from roadmap.lifecycle.content_job import build_content
-from roadmap.lifecycle.create import create_many, new_roadmap
+from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.lifecycle.leases import PLANNING
 from roadmap.operations import execution_log
 from roadmap.plan import event_types
@@ -56,7 +56,7 @@ def in_trash(client: TestClient) -> list[str]:
 
 def queued() -> UUID:
     """The id of a roadmap that nobody has begun with."""
-    (step,) = create_many([new_roadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL))])
+    (step,) = create_many([NewRoadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL))])
     return step.id
 
 

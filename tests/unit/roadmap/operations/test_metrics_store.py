@@ -19,16 +19,16 @@ from models.metrics import MetricValue, ProcessMetrics
 from roadmap.operations import metrics_store, task_stats
 from roadmap.operations.metrics_store import KEPT, Saver, minute_of
 from roadmap.operations.task_stats import (
-    DepthPoint,
-    Point,
-    TaskMeasure,
+    Ended,
+    TaskRuns,
+    Waited,
     depths,
     per_task,
     quantile,
     sample_depth,
     series,
 )
-from tasks.queues import job, logs_queue
+from tasks.queues import logs_queue, task
 from tests.cases import try_each
 
 DONE = {"queue": "content", "task": "plan_roadmap", "outcome": "done"}
@@ -196,10 +196,10 @@ class TestCharts:
 
         five = timedelta(minutes=5)
         expected = [
-            Point(begin, 0, 0, 0),
-            Point(begin + five, 3, 1, 0),
-            Point(begin + 2 * five, 0, 0, 0),
-            Point(begin + 3 * five, 0, 0, 4),
+            Ended(at=begin, done=0, failed=0, retried=0),
+            Ended(at=begin + five, done=3, failed=1, retried=0),
+            Ended(at=begin + 2 * five, done=0, failed=0, retried=0),
+            Ended(at=begin + 3 * five, done=0, failed=0, retried=4),
         ]
         assert series("content", since, five) == expected
         assert [point.done for point in series("logs", since, five)] == [0, 9, 0, 0]
@@ -224,10 +224,12 @@ class TestCharts:
         sample_depth([("content", 5, 20.0), ("logs", 1, 0.5)])
         five = timedelta(minutes=5)
         assert depths("content", begin, five) == [
-            DepthPoint(begin, None, None),
-            DepthPoint(begin + five, 7, 20.0),
+            Waited(at=begin, ready=None, oldest_seconds=None),
+            Waited(at=begin + five, ready=7, oldest_seconds=20.0),
         ]
-        assert depths("logs", begin, five)[1] == DepthPoint(begin + five, 1, 0.5)
+        assert depths("logs", begin, five)[1] == Waited(
+            at=begin + five, ready=1, oldest_seconds=0.5
+        )
         assert [
             row for row in rows() if row[0] == QUEUE_AGE
         ] == []  # a gauge has no sum of all time
@@ -242,7 +244,15 @@ class TestCharts:
         saver.save()
 
         waiting, plan = per_task(clock.now() - timedelta(hours=1))
-        assert waiting == TaskMeasure("content", "build_content", 0, 0, 3, None, None)
+        assert waiting == TaskRuns(
+            queue="content",
+            task="build_content",
+            done=0,
+            failed=0,
+            retried=3,
+            mean_seconds=None,
+            p95_seconds=None,
+        )
         assert (plan.queue, plan.task, plan.done, plan.failed, plan.retried) == (
             "content",
             "plan_roadmap",
@@ -301,7 +311,7 @@ def test_every_bar_of_a_chart_is_of_a_whole_step(client: TestClient, span: str) 
     assert since == datetime.fromisoformat(history["runs"][0]["at"])
 
 
-@job(logs_queue)
+@task(logs_queue)
 def counted_for_a_test(fails: bool) -> None:
     if fails:
         raise LookupError("as the test wants it")

@@ -102,7 +102,7 @@ class TestWaiting:
     def test_when_the_time_is_over_it_is_accepted_all_the_same(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)  # nobody makes it
+        monkeypatch.setattr("tasks.dispatcher.sender.submit", lambda steps: None)  # nobody makes it
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=1"})
         assert answer.status_code == 202
         assert "preference-applied" not in answer.headers
@@ -145,7 +145,7 @@ class TestWaiting:
     def test_an_end_of_the_process_ends_the_waiting(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.job_sender.sender.submit", lambda steps: None)
+        monkeypatch.setattr("tasks.dispatcher.sender.submit", lambda steps: None)
         answers: list[Any] = []
 
         waits, watch = threading.Event(), poller.watch

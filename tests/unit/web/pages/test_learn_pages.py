@@ -11,7 +11,7 @@ from core import clock
 from core.db import database, transaction
 from models.roadmaps import Concept, Content, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.learning.continue_learning import onward
+from roadmap.learning.continue_learning import next_lessons
 from tests.cases import try_each
 from tests.copies import Copies
 from tests.unit.roadmap.learning.test_progress import right_answers, wrong
@@ -398,7 +398,7 @@ class TestOnward:
             )
             clock.travel(timedelta(days=3))
             view = view_of(LOCAL_OWNER, id_)
-            (told,) = onward(LOCAL_OWNER, limit=3)
+            (told,) = next_lessons(LOCAL_OWNER, limit=3)
             assert view.next is not None
             assert (told.id, told.next_id, told.next_title) == (id_, view.next.id, view.next.title)
             assert told.schedule == view.schedule
@@ -406,9 +406,9 @@ class TestOnward:
     def test_what_has_nothing_to_read_is_not_where_one_goes_on(
         self, person: TestClient, roadmap: str
     ) -> None:
-        assert [each.id for each in onward(LOCAL_OWNER, limit=3)] == [
+        assert [each.id for each in next_lessons(LOCAL_OWNER, limit=3)] == [
             UUID(roadmap.rpartition("/")[2])
         ]
         with transaction():
             Content.update(version=0).execute()
-        assert onward(LOCAL_OWNER, limit=3) == []
+        assert next_lessons(LOCAL_OWNER, limit=3) == []

@@ -9,9 +9,9 @@ from roadmap.lifecycle import commands
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.plan.statuses import RoadmapStatus
 from web.call import Call
-from web.commands import apply_command
 from web.http.responses import Reply
 from web.links import Links, links_of
+from web.roadmap_commands import apply_command
 
 
 class Decision(BaseModel):

@@ -9,8 +9,8 @@ from roadmap.exchange.importer import IN_FILE, Missing, import_roadmap
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.operations.execution_log import record
 from roadmap.plan.views import RoadmapSummary
+from tasks.dispatcher import send_after_commit
 from web.http import limits
-from web.job_sender import send_after_commit
 
 
 def apply_command(roadmap_id: UUID, made: CommandResult) -> None:

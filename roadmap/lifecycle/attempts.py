@@ -1,0 +1,132 @@
+"""Attempts at a plan or a part: their log records, and what follows a fault.
+
+Timelines (`roadmap/lifecycle/timeline/`) are made from the records.
+"""
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from core import clock
+from core.db import settings, transaction
+from models.roadmaps import Content, Roadmap
+from roadmap.generation.context import GeneratorFault, RetryLater
+from roadmap.generation.llm.rate_control import ProviderRateLimited
+from roadmap.generation.retry_policy import backoff
+from roadmap.lifecycle import leases
+from roadmap.lifecycle.leases import LeaseKind
+from roadmap.operations.execution_log import LogLevel, buffer, record
+from roadmap.plan.jobs import Job
+
+RETRY, WAITING = "retry", "waiting"  # categories
+MOST_HELD_UP = 10_000  # rows whose delays are counted
+
+
+class AttemptMark(StrEnum):
+    """Kind of a record of an attempt, in its details as `try`."""
+
+    begun = "begun"
+    failed = "failed"
+    put_off = "put_off"
+
+
+class RateLimitDelays:
+    """Numbers of rate-limit delays of rows that are not claimed yet, by cause.
+
+    Thread-safe; the oldest are dropped.
+    """
+
+    def __init__(self, most: int = MOST_HELD_UP) -> None:
+        self._counts: OrderedDict[UUID, Counter[str]] = OrderedDict()
+        self._most = most
+        self._lock = threading.Lock()
+
+    def note(self, row_id: UUID, busy: ProviderRateLimited) -> None:
+        with self._lock:
+            self._counts.setdefault(row_id, Counter())[busy.cause] += 1
+            if len(self._counts) > self._most:
+                self._counts.popitem(last=False)
+
+    def take(self, row_id: UUID) -> dict[str, int]:
+        """Remove and return the numbers of a row; empty if it was not delayed here."""
+        with self._lock:
+            return dict(self._counts.pop(row_id, {}))
+
+
+held_up = RateLimitDelays()
+
+
+def place_of(row: Roadmap | Content) -> dict[str, Any]:
+    """Return the ids with which a log record names a plan or a part."""
+    if isinstance(row, Roadmap):
+        return {"roadmap_id": row.id}
+    return {"roadmap_id": row.roadmap_id, "concept_id": row.concept_id}
+
+
+def log_begun(category: str, step: str, row: Roadmap | Content) -> None:
+    """Record that a worker has claimed a row, and when that was due."""
+    details: dict[str, Any] = {
+        "try": AttemptMark.begun,
+        "attempt": row.attempts,
+        "due_at": row.due_at.isoformat(),
+        "worker": _worker_name(),
+    }
+    if delays := held_up.take(row.id):
+        details["held_up"] = delays
+    message = f"Begins the {step} (try {row.attempts})"
+    record(category, step, message, level=LogLevel.debug, details=details, **place_of(row))
+
+
+def after_fault(
+    work: LeaseKind,
+    step: str,
+    row: Roadmap | Content,
+    token: UUID,
+    fault: GeneratorFault,
+    *,
+    paid: bool,
+    give_up: Callable[[str], list[Job]],
+    **changes: Any,
+) -> list[Job]:
+    """Defer, retry or give up; a retry saves `changes` as well. Raises LeaseLost.
+
+    After a `paid` call whose answer is not saved, a wait counts as an attempt: the next one pays
+    for the call once more.
+    """
+    place = place_of(row)
+    if isinstance(fault, RetryLater) and not paid:
+        jobs = leases.release_untried(work, row.id, token, fault.wait)
+        details = {"try": AttemptMark.put_off, "wait": fault.wait, "cause": fault.cause}
+        record(WAITING, step, f"{fault} It waits for {fault.wait:.1f} s.", details=details, **place)
+        return jobs
+    if fault.lasting or row.attempts >= settings.max_attempts:
+        return give_up(str(fault))
+    wait = backoff(row.attempts, fault)
+    changes |= {"status": work.waiting, "error": str(fault)}
+    with transaction():
+        due_at = clock.now() + timedelta(seconds=wait)
+        leases.release(work.table, row.id, token, due_at=due_at, **changes)
+    record(
+        RETRY,
+        step,
+        f"{fault} Tries again in {wait:.1f} s.",
+        level=LogLevel.warning,
+        details={
+            "try": AttemptMark.failed,
+            "attempt": row.attempts,
+            "wait": wait,
+            "cause": fault.cause,
+            "worker": _worker_name(),
+        },
+        **place,
+    )
+    return [Job(work.step, row.id, delay=wait)]
+
+
+def _worker_name() -> str:
+    """Return the name of this process: the end of the id of its log source."""
+    return buffer.id.hex[-8:]

@@ -1,0 +1,68 @@
+"""Recipes of docs/ARCHITECTURE.md, followed in a copy of the repository."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.stack import ROOT, clean_environment
+
+MOST_PLACES = 5
+FOLDERS = (
+    *("bin", "cli", "core", "docs", "locales", "migrations", "models", "reliable_queue"),
+    *("roadmap", "scripts", "tasks", "tests", "web"),
+)
+FILES = ("entrypoint.sh", "pyproject.toml", "roadmap_app.py", "roadmap_cli.py")
+
+
+def places(recipe: str) -> list[str]:
+    """Return the files and folders of a recipe's table, all of which are there."""
+    text = (ROOT / "docs/ARCHITECTURE.md").read_text("utf-8")
+    section = text.partition(f"\n### {recipe}\n")[2].partition("\n### ")[0]
+    found = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    assert 1 <= len(found) <= MOST_PLACES, f"{recipe}: {found}"
+    assert [place for place in found if not (ROOT / place).exists()] == [], "not there"
+    return found
+
+
+class Copy:
+    """A copy of the repository, in which only the places of a recipe are changed."""
+
+    def __init__(self, folder: Path, allowed: list[str]) -> None:
+        self.folder, self.allowed = folder, allowed
+        without = shutil.ignore_patterns("__pycache__", "node_modules")
+        for name in FOLDERS:
+            shutil.copytree(ROOT / name, folder / name, ignore=without)
+        for name in FILES:
+            shutil.copy2(ROOT / name, folder / name)
+
+    def _path(self, file: str) -> Path:
+        assert file.startswith(tuple(self.allowed)), f"{file} is no place of the recipe"
+        return self.folder / file
+
+    def add(self, file: str, content: str) -> None:
+        path = self._path(file)
+        assert not path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, "utf-8")
+
+    def replace(self, file: str, old: str, new: str) -> None:
+        path = self._path(file)
+        text = path.read_text("utf-8")
+        assert text.count(old) == 1, (file, old)
+        path.write_text(text.replace(old, new), "utf-8")
+
+    def run(self, *arguments: str) -> str:
+        """Run Python with these arguments in the copy; return what it prints."""
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env={**clean_environment(), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
