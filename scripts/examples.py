@@ -77,7 +77,16 @@ BY_CHANCE: dict[str, Any] = {
     },
     **{"address": "192.0.2.7", "request_id": "9f86d081884c7d65"},
 }
-COMMIT = "1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b"
+SETTINGS = {
+    "ADMIN_EMAIL": ADMIN["email"],
+    "ADMIN_PASSWORD": ADMIN["password"],
+    "CONTENT_WORKERS": "1",  # with one worker and one call, the order is always the same
+    "MODEL_CONCURRENCY": "1",
+    "WEBHOOK_NETWORKS": "127.0.0.0/8",
+    "GIT_COMMIT": "1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b",
+    "MODEL_TIMEOUT_SECONDS": "60",
+    "LEASE_SECONDS": "120",
+}
 EVENTS = ["roadmap.ready", "roadmap.partial", "roadmap.failed"]
 EDITS = [
     {
@@ -567,17 +576,7 @@ def main() -> int:
             server.start()
         teacher = stack.enter_context(teaching(Teacher(stages=2, modules=1, concepts=2)))
         receiver = stack.enter_context(receiving())
-        environment = {
-            "ADMIN_EMAIL": ADMIN["email"],
-            "ADMIN_PASSWORD": ADMIN["password"],
-            "CONTENT_WORKERS": "1",  # with one worker and one call, the order is always the same
-            "MODEL_CONCURRENCY": "1",
-            "WEBHOOK_NETWORKS": "127.0.0.0/8",
-            "GIT_COMMIT": COMMIT,
-            "MODEL_TIMEOUT_SECONDS": "60",
-            "LEASE_SECONDS": "120",
-            **teacher.environment(),
-        }
+        environment = {**SETTINGS, **teacher.environment()}
         service = server_stack(Path(folder), postgres, broker, in_one=False, **environment)
         service.headers = {"User-Agent": AGENT}  # the stack registers no account of its own
         stack.enter_context(running(service))
