@@ -16,7 +16,8 @@ from roadmap.accounts.accounts import ensure_first_admin, ensure_local_owner
 from roadmap.exchange.share_links import store_hashes
 from roadmap.operations.execution_log import buffer
 from roadmap.operations.metrics_store import saver
-from web import create_writer
+from tasks.dispatcher import sender
+from web.create_writer import accepted, backlog
 from web.errors import HANDLERS
 from web.http import limits
 from web.http.middleware import MIDDLEWARE, IndexedRouter
@@ -24,7 +25,11 @@ from web.revocation_cache import revocations
 from web.routes import ROUTES
 from web.sse import close_on_signals, poller
 
-PARTS = (saver, create_writer, limits, revocations, poller)  # each with start() and stop()
+PARTS = (  # each with start() and stop(), which handles what was accepted
+    *(saver, sender, accepted, backlog.refresher),
+    *((limits.exchange,) if limits.exchange else ()),
+    *(revocations, poller),
+)
 
 
 @asynccontextmanager

@@ -42,6 +42,8 @@ class TraceContext:
 
 
 _current: ContextVar[TraceContext | None] = ContextVar("trace", default=None)
+current = _current.get  # the trace of this thread or coroutine, or None
+enter = _current.set  # for this coroutine and those that it starts
 
 
 def begun(request_id: str = "") -> TraceContext:
@@ -63,15 +65,6 @@ def received(headers: Sequence[str], request_id: str = "") -> TraceContext:
     ):
         return begun(request_id)
     return TraceContext(found[2], token_hex(8), bool(int(found[4], 16) & SAMPLED), request_id)
-
-
-def current() -> TraceContext | None:
-    return _current.get()
-
-
-def enter(trace: TraceContext) -> None:
-    """Set the trace of this coroutine and of those that it starts."""
-    _current.set(trace)
 
 
 @contextmanager

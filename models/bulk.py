@@ -44,23 +44,26 @@ def insert_rows(
     """
     if not rows:
         return 0
-    same = common or {}
-    if any(row.keys() != rows[0].keys() for row in rows):
-        raise ValueError(f"not all rows of {table.__name__} have the same fields")
+    same, for_postgres = common or {}, is_postgres()
     statement, shared, defaults, changes = _plan(
         table,  # type: ignore[arg-type]  # a class is hashable, as the cache requires
         tuple(rows[0]),
         tuple(same),
         pass_over,
-        is_postgres(),
+        for_postgres,
     )
-    own = [dict(row) for row in rows]
-    if not (are_json and is_postgres()):
-        for row in own:
-            for name, change in changes.items():
-                if row[name] is not None:
-                    row[name] = change(row[name])
-    values = [None if same[name] is None else change(same[name]) for name, change in shared.items()]
+    if are_json and for_postgres:
+        changes = []
+    own = []
+    for row in rows:
+        if row.keys() != rows[0].keys():
+            raise ValueError(f"not all rows of {table.__name__} have the same fields")
+        changed = dict(row)
+        for name, change in changes:
+            if row[name] is not None:
+                changed[name] = change(row[name])
+        own.append(changed)
+    values = [None if same[name] is None else change(same[name]) for name, change in shared]
     return int(database.execute_sql(statement, (*values, *defaults, _dumped(own))).rowcount)
 
 
@@ -71,7 +74,7 @@ def _plan(
     shared: tuple[str, ...],
     pass_over: bool,
     for_postgres: bool,
-) -> tuple[str, dict[str, Change], list[Any], dict[str, Change]]:
+) -> tuple[str, list[tuple[str, Change]], list[Any], list[tuple[str, Change]]]:
     """Return a statement, and how its values are converted.
 
     They are those of fields that all rows have in common, the defaults, and those of the fields of
@@ -100,9 +103,9 @@ def _plan(
     return (
         f"{into} SELECT {', '.join(read)} FROM {source} WHERE true"
         + (" ON CONFLICT DO NOTHING" if pass_over else ""),
-        {name: _written(fields[name]) for name in shared},
+        [(name, _written(fields[name])) for name in shared],
         [_written(fields[name])(default) for name, default in defaults.items()],
-        {name: change for name, change in changes if change is not None},
+        [(name, change) for name, change in changes if change is not None],
     )
 
 

@@ -41,7 +41,7 @@ def enqueue(jobs: Iterable[Job]) -> None:
 
 
 class Sender:
-    """`start()`, `submit(steps)` as often as needed, `stop()`."""
+    """`start()`, `submit(jobs)` as often as needed, `stop()`."""
 
     def __init__(self) -> None:
         self._queue: queue.Queue[Sequence[Job]] = queue.Queue(maxsize=WAITING)
@@ -62,47 +62,45 @@ class Sender:
             self._thread.join()
             self._thread = None
 
-    def submit(self, steps: Sequence[Job]) -> None:
-        """Never blocks and never fails. In immediate mode the steps run here, before it returns."""
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Never blocks and never fails. In immediate mode the jobs run here, before it returns."""
         if content_queue.immediate:
-            enqueue(steps)
+            enqueue(jobs)
             return
         try:
-            self._queue.put_nowait(steps)
+            self._queue.put_nowait(jobs)
         except queue.Full:
-            logger.warning("%d steps are left to rescue: too many wait for the broker", len(steps))
+            logger.warning("%d steps are left to rescue: too many wait for the broker", len(jobs))
 
     def _run(self) -> None:
         while not (self._stopping.is_set() and self._queue.empty()):
-            steps = list(self._queue.get())
-            while len(steps) < LARGEST and not self._queue.empty():  # in one round trip
-                steps += self._queue.get()
-            if steps and not self._sent(steps):
+            jobs = list(self._queue.get())
+            while len(jobs) < LARGEST and not self._queue.empty():  # in one round trip
+                jobs += self._queue.get()
+            if jobs and not self._sent(jobs):
                 logger.warning(
-                    "%d steps and more are left to rescue: the broker is away", len(steps)
+                    "%d steps and more are left to rescue: the broker is away", len(jobs)
                 )
                 return
 
-    def _sent(self, steps: Sequence[Job]) -> bool:
+    def _sent(self, jobs: Sequence[Job]) -> bool:
         """Try until the broker has taken them; False when the end comes first."""
         pause = FIRST_PAUSE
         while True:
             try:
-                enqueue(steps)
+                enqueue(jobs)
                 if pause > FIRST_PAUSE:
-                    logger.warning("the broker is back, %d steps are sent", len(steps))
+                    logger.warning("the broker is back, %d steps are sent", len(jobs))
                 return True
             except content_queue.storage.faults as error:
                 if pause == FIRST_PAUSE:
                     logger.warning(
                         "the broker does not take %d steps, trying until it does: %s",
-                        len(steps),
+                        len(jobs),
                         broker_trouble(error),
                     )
-            except (
-                Exception
-            ):  # an edge: steps that cannot be sent must not hold up those behind them
-                logger.exception("%d steps are left to rescue", len(steps))
+            except Exception:  # an edge: jobs that cannot be sent must not hold up the next ones
+                logger.exception("%d steps are left to rescue", len(jobs))
                 return True
             if self._stopping.wait(pause):
                 return False
@@ -112,6 +110,6 @@ class Sender:
 sender = Sender()  # of the API
 
 
-def send_after_commit(steps: Sequence[Job]) -> None:
+def send_after_commit(jobs: Sequence[Job]) -> None:
     """Send jobs after the commit they follow from. Never waits for the broker."""
-    database.after_commit(partial(sender.submit, steps))
+    database.after_commit(partial(sender.submit, jobs))

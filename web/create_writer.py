@@ -25,13 +25,13 @@ class Backlog:
 
 def _commit(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
     results = create_many(batch)
-    steps = []
+    jobs = []
     for result in results:
         if isinstance(result, Job):
-            steps.append(result)
+            jobs.append(result)
             # Before a worker can log anything about it
             record("api", "accept", "Accepted the goal", roadmap_id=result.id, trace=result.trace)
-    sender.submit(steps)
+    sender.submit(jobs)
     return results
 
 
@@ -49,14 +49,3 @@ async def accept(new: NewRoadmap) -> StoredAnswer | None:
         raise too_long_a_queue(backlog.waiting)
     result = await accepted.submit(new)
     return result if isinstance(result, StoredAnswer) else None
-
-
-def start() -> None:
-    for part in (sender, accepted, backlog.refresher):
-        part.start()
-
-
-def stop() -> None:
-    """Answer and send everything that was accepted."""
-    for part in (backlog.refresher, accepted, sender):
-        part.stop()

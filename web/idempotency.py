@@ -16,9 +16,9 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.errors import Conflict, FieldError, Invalid, KeyInUse
+from core.errors import Conflict, FieldError, Invalid, KeyInUse, KeyReused
 from roadmap.accounts import idempotency_store
-from roadmap.accounts.idempotency_store import StoredAnswer, check_same
+from roadmap.accounts.idempotency_store import StoredAnswer
 from roadmap.accounts.identity import IdempotencyKey
 from web.http.request_body import can_parse_inline
 
@@ -63,22 +63,22 @@ def make_key(key: str, owner_id: UUID, request: Request, content: bytes) -> Idem
     return IdempotencyKey(owner_id, key_hash, asked.hexdigest())
 
 
-def find(of: IdempotencyKey) -> Response | None:
+def find(key: IdempotencyKey) -> Response | None:
     """Return the first response, if there is one. Raises KeyReused, Conflict, Unavailable."""
-    found = idempotency_store.find([of]).get(of.key_hash)
-    return replay(of, found) if found is not None else None
+    found = idempotency_store.find([key]).get(key.key_hash)
+    return replay(key, found) if found is not None else None
 
 
 @contextmanager
-def one_at_a_time(of: IdempotencyKey | None, *, patience: float = 0.0) -> Iterator[None]:
+def one_at_a_time(key: IdempotencyKey | None, *, patience: float = 0.0) -> Iterator[None]:
     """Answer one request with this key at a time. Raises KeyInUse.
 
     A caller in a thread may wait `patience` seconds for another to end.
     """
-    if of is None:
+    if key is None:
         yield
         return
-    hash_ = of.key_hash
+    hash_ = key.key_hash
     with _ended:
         if not _ended.wait_for(lambda: hash_ not in _running, patience):
             raise KeyInUse(
@@ -93,37 +93,39 @@ def one_at_a_time(of: IdempotencyKey | None, *, patience: float = 0.0) -> Iterat
             _ended.notify_all()
 
 
-def begin(of: IdempotencyKey) -> Response | None:
+def begin(key: IdempotencyKey) -> Response | None:
     """Return the first response, if there is one, else hold the key. Raises KeyReused.
 
     Call it in the transaction of the work.
     """
-    earlier = idempotency_store.begin(of)
-    return replay(of, earlier) if earlier is not None else None
+    earlier = idempotency_store.begin(key)
+    return replay(key, earlier) if earlier is not None else None
 
 
-def store(of: IdempotencyKey, response: Response, *, has_secret: bool = False) -> Response:
+def store(key: IdempotencyKey, response: Response, *, has_secret: bool = False) -> Response:
     """Store the response for repeated requests, in the same transaction, and return it."""
-    idempotency_store.store(to_stored(of, response, has_secret=has_secret))
+    idempotency_store.store(to_stored(key, response, has_secret=has_secret))
     return response
 
 
-def to_stored(of: IdempotencyKey, response: Response, *, has_secret: bool = False) -> StoredAnswer:
+def to_stored(key: IdempotencyKey, response: Response, *, has_secret: bool = False) -> StoredAnswer:
     headers = {name: value for name, value in response.headers.items() if name not in OWN}
     return StoredAnswer(
-        of, response.status_code, headers, None if has_secret else bytes(response.body)
+        key, response.status_code, headers, None if has_secret else bytes(response.body)
     )
 
 
-def replay(of: IdempotencyKey, earlier: StoredAnswer) -> Response:
+def replay(key: IdempotencyKey, earlier: StoredAnswer) -> Response:
     """Return the stored response. Raises KeyReused, Conflict."""
-    kept = check_same(of, earlier)
-    if kept.content is None:
-        made = (
-            f" What it made is at {kept.headers['location']}." if "location" in kept.headers else ""
+    if earlier.key.fingerprint != key.fingerprint:
+        raise KeyReused(
+            "This Idempotency-Key was sent with another request. Use a new key for a new request."
         )
+    if earlier.content is None:
+        location = earlier.headers.get("location")
+        made = f" What it made is at {location}." if location else ""
         raise Conflict(
             "This request was carried out before; its answer is not kept, as it may have a secret."
             f"{made} For another secret, send the request with a new Idempotency-Key."
         )
-    return Response(kept.content, kept.status, {**kept.headers, **REPLAYED})
+    return Response(earlier.content, earlier.status, {**earlier.headers, **REPLAYED})

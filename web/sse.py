@@ -238,18 +238,19 @@ def close_on_signals() -> None:
         signal.signal(number, end)
 
 
-def encode(event: Event) -> bytes:
-    """Encode an event with its number as `id`, from which Last-Event-ID resumes."""
-    data = event.model_dump_json()
-    return f"id: {event.seq}\nevent: {event.type}\ndata: {data}\n\n".encode()
-
-
 async def encoded(batches: AsyncGenerator[list[Event]]) -> AsyncGenerator[bytes]:
-    """Encode batches, with `retry` before the first and a comment after silence."""
+    """Encode batches, with `retry` before the first and a comment after silence.
+
+    Each event has its number as `id`, from which Last-Event-ID resumes.
+    """
     yield RETRY
     async with contextlib.aclosing(batches):
         async for events in batches:
-            yield b"".join(encode(event) for event in events) or STILL_HERE
+            texts = [
+                f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n"
+                for event in events
+            ]
+            yield "".join(texts).encode() or STILL_HERE
 
 
 def stream(caller: Principal, roadmap_id: UUID, after: int, last_seq: int) -> StreamingResponse:

@@ -15,7 +15,7 @@ import peewee
 
 from core import clock
 from core.db import session
-from core.errors import KeyReused, Unauthenticated
+from core.errors import Unauthenticated
 from models.accounts import IdempotentAnswer
 from models.bulk import delete_batches, insert_rows
 from roadmap.accounts.identity import IdempotencyKey
@@ -31,13 +31,13 @@ class StoredAnswer:
     Its content is None when it had a secret, which is not stored.
     """
 
-    name: IdempotencyKey
+    key: IdempotencyKey
     status: int
     headers: Mapping[str, str]
     content: bytes | None
 
 
-def begin(name: IdempotencyKey) -> StoredAnswer | None:
+def begin(key: IdempotencyKey) -> StoredAnswer | None:
     """Return the stored answer, or None when this is the first request with this key.
 
     Then its row is locked until the commit, and `store` completes it. Waits for another process
@@ -45,8 +45,8 @@ def begin(name: IdempotencyKey) -> StoredAnswer | None:
     Unauthenticated when the account is gone.
     """
     now = clock.now()
-    _delete_expired([name.key_hash], now)
-    insert = IdempotentAnswer.insert(_row(name, now)).on_conflict_ignore()
+    _delete_expired([key.key_hash], now)
+    insert = IdempotentAnswer.insert(_row(key, now)).on_conflict_ignore()
     try:
         if list(insert.returning(IdempotentAnswer.key_hash).execute()):
             return None
@@ -54,12 +54,12 @@ def begin(name: IdempotencyKey) -> StoredAnswer | None:
         raise Unauthenticated(
             "The account of this token does not exist any more. Log in again."
         ) from None
-    return _answered(IdempotentAnswer.get_by_id(name.key_hash))
+    return _answered(IdempotentAnswer.get_by_id(key.key_hash))
 
 
 def store(answer: StoredAnswer) -> None:
     """Complete the row that `begin` has made. In the same transaction."""
-    its = IdempotentAnswer.key_hash == answer.name.key_hash
+    its = IdempotentAnswer.key_hash == answer.key.key_hash
     IdempotentAnswer.update(_content(answer)).where(its).execute()
 
 
@@ -68,10 +68,10 @@ def store_all(answers: Sequence[StoredAnswer]) -> set[str]:
 
     In the caller's transaction.
     """
-    now, own = clock.now(), {answer.name.key_hash: answer for answer in answers}
+    now, own = clock.now(), {answer.key.key_hash: answer for answer in answers}
     # In order, so that two processes never wait for each other in a ring.
-    in_order = sorted(answers, key=lambda answer: answer.name.key_hash)
-    rows = [{**_row(answer.name, now), **_content(answer)} for answer in in_order]
+    in_order = sorted(answers, key=lambda answer: answer.key.key_hash)
+    rows = [{**_row(answer.key, now), **_content(answer)} for answer in in_order]
     if insert_rows(IdempotentAnswer, rows, pass_over=True) == len(rows):
         return set(own)
     if _delete_expired(own, now):
@@ -81,25 +81,16 @@ def store_all(answers: Sequence[StoredAnswer]) -> set[str]:
     return {row.key_hash for row in found if _answered(row) == own[row.key_hash]}
 
 
-def find(names: Collection[IdempotencyKey]) -> dict[str, StoredAnswer]:
+def find(keys: Collection[IdempotencyKey]) -> dict[str, StoredAnswer]:
     """Return the stored answers to these keys, by hash."""
-    if not names:
+    if not keys:
         return {}
-    asked = IdempotentAnswer.key_hash.in_([name.key_hash for name in names])
+    asked = IdempotentAnswer.key_hash.in_([key.key_hash for key in keys])
     is_valid = IdempotentAnswer.created_at > clock.now() - LIFE
     with session():
         return {
             row.key_hash: _answered(row) for row in IdempotentAnswer.select().where(asked, is_valid)
         }
-
-
-def check_same(name: IdempotencyKey, answer: StoredAnswer) -> StoredAnswer:
-    """Return the answer. Raises KeyReused when the key was sent with another request."""
-    if answer.name.fingerprint != name.fingerprint:
-        raise KeyReused(
-            "This Idempotency-Key was sent with another request. Use a new key for a new request."
-        )
-    return answer
 
 
 def purge_expired() -> None:
@@ -116,11 +107,11 @@ def _delete_expired(hashes: Iterable[str], now: datetime) -> int:
     return int(IdempotentAnswer.delete().where(asked, is_old).execute())
 
 
-def _row(name: IdempotencyKey, now: datetime) -> dict[str, Any]:
+def _row(key: IdempotencyKey, now: datetime) -> dict[str, Any]:
     return {
-        "key_hash": name.key_hash,
-        "owner": name.owner_id,
-        "fingerprint": name.fingerprint,
+        "key_hash": key.key_hash,
+        "owner": key.owner_id,
+        "fingerprint": key.fingerprint,
         "created_at": now,
     }
 
@@ -135,6 +126,6 @@ def _content(answer: StoredAnswer) -> dict[str, Any]:
 
 
 def _answered(row: IdempotentAnswer) -> StoredAnswer:
-    name = IdempotencyKey(row.owner_id, row.key_hash, row.fingerprint)
+    key = IdempotencyKey(row.owner_id, row.key_hash, row.fingerprint)
     content = bytes(row.content) if row.is_repeatable else None
-    return StoredAnswer(name, row.status, row.headers, content)
+    return StoredAnswer(key, row.status, row.headers, content)

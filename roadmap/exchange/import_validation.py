@@ -21,6 +21,7 @@ from roadmap.plan.schemas import fault_of_goal, printable
 
 MOST_ERRORS = 20
 LONGEST_TUTORIAL = 200_000  # characters: the 100,000 of a model, if all have to be escaped
+BY_RULES = ("tutorial", "quiz")  # kinds whose texts have rules of their own
 SKEW = timedelta(days=1)  # by which the clock of another instance may be ahead
 MOST_SECONDS = 60.0  # of checking Markdown; the largest document takes ten
 
@@ -211,13 +212,18 @@ def _times(document: PortableRoadmap) -> Iterator[Found]:
     """Yield times of past events that are in the future."""
     latest = clock.now() + SKEW
     for key, concept in document.concepts.items():
-        happened: list[tuple[Place, datetime | None]] = [(("progress_at",), concept.progress_at)]
-        for n, attempt in enumerate(concept.attempts):
-            happened.append((("attempts", n, "created_at"), attempt.created_at))
-        for n, card in enumerate(concept.cards):
-            happened.append((("cards", n, "reviewed_at"), card.reviewed_at))
-        for name, written in concept.contents:
-            happened.append((("contents", name, "created_at"), written and written.created_at))
+        happened: list[tuple[Place, datetime | None]] = [
+            (("progress_at",), concept.progress_at),
+            *(
+                (("attempts", n, "created_at"), x.created_at)
+                for n, x in enumerate(concept.attempts)
+            ),
+            *((("cards", n, "reviewed_at"), x.reviewed_at) for n, x in enumerate(concept.cards)),
+            *(
+                (("contents", kind, "created_at"), x and x.created_at)
+                for kind, x in concept.contents
+            ),
+        ]
         for where, at in happened:
             if at is not None and at > latest:
                 yield ("concepts", key, *where), "must not be in the future"
@@ -229,9 +235,10 @@ def _of_concept(place: Place, concept: PortableConcept) -> Iterator[Found]:
     if contents.resources is not None:
         where: Place = (*place, "contents", "resources", "body", "items")
         yield from _bounded(where, len(contents.resources.body.items), MOST_ITEMS)
-        for number, item in enumerate(contents.resources.body.items):
-            for name in ("type", "language", "why"):
-                yield from _short((*where, number, name), getattr(item, name))
+    for kind, written in contents:
+        if written is not None and kind not in BY_RULES:
+            for where, text in _strings(written.body, (*place, "contents", kind, "body")):
+                yield from _short(where, text)
     questions = contents.quiz.body.questions if contents.quiz is not None else ()
     where = (*place, "contents", "quiz", "body", "questions")
     yield from _bounded(where, len(questions), MOST_ITEMS)

@@ -40,7 +40,7 @@ class NewRoadmap:
     @property
     def key_hash(self) -> str:
         """Hash of its Idempotency-Key, empty if it has none."""
-        return self.answer.name.key_hash if self.answer is not None else ""
+        return self.answer.key.key_hash if self.answer is not None else ""
 
 
 def create_many(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
@@ -160,7 +160,7 @@ def _store_answers(batch: Sequence[NewRoadmap]) -> tuple[list[NewRoadmap], Colle
 
 def _find(batch: Sequence[NewRoadmap]) -> dict[str, StoredAnswer]:
     """Return the stored answers of these requests by the hash of their key."""
-    return idempotency_store.find([new.answer.name for new in batch if new.answer is not None])
+    return idempotency_store.find([new.answer.key for new in batch if new.answer is not None])
 
 
 def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> list[NewRoadmap]:

@@ -166,8 +166,8 @@ WORK = (
     Fault(
         name="sent-before-the-commit",
         file="tasks/dispatcher.py",
-        old="    database.after_commit(partial(sender.submit, steps))",
-        new="    sender.submit(steps)",
+        old="    database.after_commit(partial(sender.submit, jobs))",
+        new="    sender.submit(jobs)",
         lost="A worker looks for what is not there yet, and the work waits for rescue.",
         found_by=(
             "tests/unit/web/test_idempotency.py::TestEverythingElse::test_the_work_of_a_decision_is_sent_once_it_is_committed",
@@ -398,7 +398,7 @@ DOMAIN = (
     Fault(
         name="doctor-always-content",
         file="cli/doctor.py",
-        old="raise click.exceptions.Exit(Exit.failed if any(check.state is State.failed for check in checks) else Exit.ok)",
+        old="raise click.exceptions.Exit(Exit.failed if counts[State.failed] else Exit.ok)",
         new="raise click.exceptions.Exit(Exit.ok)",
         lost="A deployment that asks the doctor goes on although the database is not there.",
         found_by=(

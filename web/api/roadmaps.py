@@ -32,7 +32,7 @@ from web.call import Call
 from web.create_writer import accept
 from web.endpoint import Endpoint
 from web.http.pagination import CURSOR, Limit, PageQuery, paged
-from web.http.prefer_header import MINIMAL, preference_applied, prefers_minimal, wait_of
+from web.http.prefer_header import MINIMAL, prefers_minimal, wait_of
 from web.http.response_cache import ResponseCache
 from web.http.responses import Document, Reply, to_response
 from web.links import Links, links_of
@@ -109,13 +109,12 @@ class CreateEndpoint(Endpoint):
             return accepted
         kept = ("location", "idempotency-replayed")
         headers = {name: value for name, value in accepted.headers.items() if name in kept}
+        headers["Preference-Applied"] = f"wait={seconds}"
         roadmap_id = UUID(headers["location"].rpartition("/")[2])
 
         def answer_tree() -> Response:
             tree = _tree(caller.account_id, roadmap_id)
-            return to_response(
-                request, Reply(tree, headers={**headers, **preference_applied(seconds)}), 201
-            )
+            return to_response(request, Reply(tree, headers=headers), 201)
 
         with suppress(TimeoutError, RoadmapError):
             poller.check_room(caller)

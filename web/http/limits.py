@@ -38,16 +38,6 @@ _shared = (
 exchange = BackgroundRefresh(_shared.exchange, name="SharedLimits") if _shared else None
 
 
-def start() -> None:
-    if exchange is not None:
-        exchange.start()
-
-
-def stop() -> None:
-    if exchange is not None:
-        exchange.stop()
-
-
 def count_request(request: Request, account_id: UUID) -> None:
     """Count a request of an account. Raises RateLimited."""
     if not settings.embedded:  # one person, at this machine
@@ -98,33 +88,25 @@ def rate_limit_headers(state: Mapping[str, Any]) -> dict[bytes, bytes]:
 @contextmanager
 def attempt(request: Request, who: str) -> Iterator[None]:
     """Count the check of a password of `who` inside if it was wrong. Raises RateLimited."""
-    address, account = (
-        address_of(request),
-        hashlib.sha256(who.encode()).hexdigest()[:32],
-    )  # Redis need not know who logs in
+    # Redis need not know who logs in
+    address, account = address_of(request), hashlib.sha256(who.encode()).hexdigest()[:32]
     places = (
         (LOGIN_PAIR, f"{account} {address}"),
         (LOGIN_ADDRESS, address),
         (LOGIN_ACCOUNT, account),
     )
-    taken = []
+    taken, settle = [], limiter.refund
     try:
-        for (
-            limit,
-            key,
-        ) in places:  # before it is known whether it is right: those that run at once count too
-            _hit(limit, key, tell=False)
+        for limit, key in places:  # before it is checked: those that run at once count too
+            _hit(limit, key, publish=False)
             taken.append((limit, key))
         yield
     except Unauthenticated:
+        settle = limiter.publish
+        raise
+    finally:
         for limit, key in taken:
-            limiter.publish(limit, key)
-        raise
-    except BaseException:
-        _give_back(taken)
-        raise
-    else:
-        _give_back(taken)
+            settle(limit, key)
 
 
 def count_login(email: str) -> None:
@@ -159,13 +141,8 @@ def count_registration(request: Request) -> None:
     _hit(REGISTRATIONS, address_of(request))
 
 
-def _give_back(taken: list[tuple[Limit, str]]) -> None:
-    for limit, key in taken:
-        limiter.refund(limit, key)
-
-
-def _hit(limit: Limit, key: str, *, tell: bool = True) -> None:
-    wait = limiter.hit(limit, key, publish=tell)
+def _hit(limit: Limit, key: str, *, publish: bool = True) -> None:
+    wait = limiter.hit(limit, key, publish=publish)
     if exchange is not None:
         exchange.ask()
     _refuse(limit, wait)

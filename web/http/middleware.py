@@ -10,7 +10,6 @@ route and method count as unmatched: clients could make many numbers of them.
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from operator import itemgetter
 from secrets import token_hex
 from time import perf_counter
 from typing import Any
@@ -205,15 +204,12 @@ class IndexedRouter(Router):
 
     def __init__(self, routes: Sequence[Route], *, lifespan: Lifespan[Any]) -> None:
         super().__init__(routes, redirect_slashes=False, lifespan=lifespan)
-        # By the number of slashes and the path before the first parameter
-        self._found: dict[tuple[int, str], list[tuple[int, Route]]] = defaultdict(list)
-        # Lengths of these beginnings, by the number of slashes
-        self._starts: dict[int, set[int]] = defaultdict(set)
-        for number, route in enumerate(routes):
-            slashes, start = route.path.count("/"), route.path.partition("{")[0]
-            self._starts[slashes].add(len(start))
-            self._found[slashes, start].append((number, route))
-        self.most_slashes = max(self._starts)
+        # By the number of slashes, each with its path before the first parameter
+        self._by_slashes: dict[int, list[tuple[str, Route]]] = defaultdict(list)
+        for route in routes:
+            start = route.path.partition("{")[0]
+            self._by_slashes[route.path.count("/")].append((start, route))
+        self.most_slashes = max(self._by_slashes)
 
     def methods(self, scope: Scope, path: str) -> set[str]:
         """Return the methods of all routes that match this path; Starlette names those of one."""
@@ -227,12 +223,8 @@ class IndexedRouter(Router):
 
     def candidates(self, path: str) -> list[Route]:
         """Return the routes that may match the path, in their order."""
-        slashes = path.count("/")
-        found: list[tuple[int, Route]] = []
-        for length in self._starts.get(slashes, ()):
-            if length <= len(path):
-                found += self._found.get((slashes, path[:length]), ())
-        return [*map(itemgetter(1), sorted(found))]
+        alike = self._by_slashes.get(path.count("/"), ())
+        return [route for start, route in alike if path.startswith(start)]
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

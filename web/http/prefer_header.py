@@ -32,7 +32,3 @@ def _preferred(request: Request, pattern: re.Pattern[str]) -> str:
         for each in line.split(",")
     )
     return next((match[1] for match in map(pattern.fullmatch, preferences) if match), "")
-
-
-def preference_applied(seconds: int) -> dict[str, str]:
-    return {"Preference-Applied": f"wait={seconds}"}

@@ -6,14 +6,15 @@ keys. It names its format and version, so that an instance that cannot read it c
 `roadmap/exchange/import_validation.py` has checked it against all rules.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from itertools import count
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field, create_model
 from pydantic_core import PydanticCustomError
 
 from core import clock
@@ -24,10 +25,10 @@ from core.sanitize import format_size
 from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt, ReviewCard, Roadmap
 from roadmap.accounts.access import get_owned
 from roadmap.learning.spaced_repetition import MOST_REVIEWS, MOST_STABILITY, Memory
-from roadmap.lifecycle.content_versions import SHAPES
 from roadmap.lifecycle.plan_rows import current_outline, subject
 from roadmap.plan.format_version import FORMAT, LARGEST, VERSION
 from roadmap.plan.outline import (
+    CONTENT_KINDS,
     FIRST_ONLY,
     Analysis,
     ContentKind,
@@ -35,8 +36,6 @@ from roadmap.plan.outline import (
     Level,
     Outline,
     Quiz,
-    Resources,
-    Tutorial,
 )
 from roadmap.plan.schemas import (
     LONGEST_NOTES,
@@ -50,11 +49,10 @@ from roadmap.plan.schemas import (
     fault_of_goal,
 )
 from roadmap.plan.statuses import ConceptProgress, ContentStatus
-
-if TYPE_CHECKING:
-    from roadmap.exchange.formats.source import Source
+from roadmap.plan.views import with_kinds
 
 NEWER: Literal["newer_version"] = "newer_version"  # kind of an error
+IS_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 FIRST_YEAR, LAST_YEAR = 2000, 2200  # a card that was known for years comes back decades later
 
 
@@ -76,20 +74,15 @@ def _version(number: int) -> int:
     return number
 
 
-def _moment(at: datetime) -> datetime:
-    if not FIRST_YEAR < at.year < LAST_YEAR:
-        raise ValueError(f"must be a time between the years {FIRST_YEAR} and {LAST_YEAR}")
-    return at.astimezone(UTC)
+def _plausible(when: date) -> date:
+    if not FIRST_YEAR < when.year < LAST_YEAR:
+        thing = "time" if isinstance(when, datetime) else "day"
+        raise ValueError(f"must be a {thing} between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return when.astimezone(UTC) if isinstance(when, datetime) else when
 
 
-def _day(day: date) -> date:
-    if not FIRST_YEAR < day.year < LAST_YEAR:
-        raise ValueError(f"must be a day between the years {FIRST_YEAR} and {LAST_YEAR}")
-    return day
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_moment)]
-Day = Annotated[date, AfterValidator(_day)]
+Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
+Day = Annotated[date, AfterValidator(_plausible)]
 Count = Annotated[int, Field(ge=0, le=1_000_000), WHOLE]
 Index = Annotated[int, Field(ge=0, le=1000), WHOLE]
 Chosen = Annotated[tuple[Index, ...], Field(max_length=100), FIRST_ONLY]
@@ -131,34 +124,23 @@ class Written(Frozen):
     created_at: Moment = Field(description="When it was written.")
 
 
-class WrittenTutorial(Written):
-    """A tutorial, and where it is from."""
-
-    body: Tutorial = Field(description="What is written.")
-
-
-class WrittenResources(Written):
-    """Resources of a concept."""
-
-    body: Resources = Field(description="What is written.")
-
-
-class WrittenQuiz(Written):
-    """With its answers: it is the file of who may know them."""
-
-    body: Quiz = Field(description="What is asked.")
+WRITTEN: dict[ContentKind, Any] = {
+    kind: create_model(
+        f"Written{entry.body.__name__}",
+        __base__=Written,
+        __doc__=entry.portable_about,
+        body=(entry.body, Field(description=entry.portable_body)),
+    )
+    for kind, entry in CONTENT_KINDS.items()
+}
+globals().update({model.__name__: model for model in WRITTEN.values()})  # where pickle looks
 
 
-class PortableContents(Frozen):
+class PortableContents(with_kinds(Frozen, WRITTEN, "portable", None)):  # type: ignore[misc]
     """Contents of a concept; null for a part that is not written."""
 
-    tutorial: WrittenTutorial | None = Field(None, description="Null: it is not written.")
-    resources: WrittenResources | None = Field(None, description="Null: they are not written.")
-    quiz: WrittenQuiz | None = Field(None, description="Null: it is not written.")
-
-    def of(self, kind: ContentKind) -> WrittenTutorial | WrittenResources | WrittenQuiz | None:
-        found: WrittenTutorial | WrittenResources | WrittenQuiz | None = getattr(self, kind)
-        return found
+    def of(self, kind: ContentKind) -> Any:
+        return getattr(self, kind)
 
 
 class PortableAttempt(Frozen):
@@ -273,7 +255,7 @@ def portable(
     )
 
 
-def render(source: "Source") -> bytes:
+def render(source: Any) -> bytes:  # a Source, whose module imports this one
     return as_json(source.document)
 
 
@@ -309,9 +291,9 @@ def _without_ids(outline: Outline) -> Outline:
     free_modules = _free_keys("module", (module.key for module in outline.modules()))
     stages = []
     for stage in outline.stages:
-        key = next(free_stages) if _is_id(stage.key) else stage.key
+        key = next(free_stages) if IS_ID(stage.key) else stage.key
         modules = tuple(
-            module.model_copy(update={"key": next(free_modules)}) if _is_id(module.key) else module
+            module.model_copy(update={"key": next(free_modules)}) if IS_ID(module.key) else module
             for module in stage.modules
         )
         stages.append(stage.model_copy(update={"key": key, "modules": modules}))
@@ -321,13 +303,6 @@ def _without_ids(outline: Outline) -> Outline:
 def _free_keys(what: str, keys: Iterable[str]) -> Iterator[str]:
     taken = frozenset(keys)
     return (key for number in count(1) if (key := f"{what}-{number}") not in taken)
-
-
-def _is_id(key: str) -> bool:
-    try:
-        return str(UUID(key)) == key
-    except ValueError:
-        return False
 
 
 def _written(
@@ -349,17 +324,10 @@ def _written(
                 generator=row.generator,
                 prompt_version=row.prompt_version,
                 created_at=row.created_at,
-                body=SHAPES[kind].model_validate(row.body),
+                body=CONTENT_KINDS[kind].body.model_validate(row.body),
             )
             found[concept_id][kind] = (row.version, written)
     return found
-
-
-WRITTEN: Mapping[ContentKind, Any] = {
-    ContentKind.tutorial: WrittenTutorial,
-    ContentKind.resources: WrittenResources,
-    ContentKind.quiz: WrittenQuiz,
-}
 
 
 def _by_concept(
