@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 from core import clock
 from core.db import session, transaction
 from core.errors import Conflict, NotFound
+from core.json_types import from_row
 from models.roadmaps import Revision, Roadmap
 from roadmap.accounts.access import get_owned
 from roadmap.lifecycle.plan_rows import current_outline, stamp
@@ -264,7 +265,9 @@ def list_revisions(owner_id: UUID, roadmap_id: UUID) -> Revisions:
             .order_by(Revision.number.desc())
             .limit(MOST)
         )
-    return Revisions(items=[RevisionSummary(**_summary(revision, row)) for revision in rows])
+    return Revisions(
+        items=[from_row(RevisionSummary, revision, **_computed(revision, row)) for revision in rows]
+    )
 
 
 def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDetail:
@@ -276,8 +279,10 @@ def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDeta
     if revision is None:
         raise NotFound(f"There is no revision {number} of this roadmap.")
     is_done = revision.status == RevisionStatus.done
-    return RevisionDetail(
-        **_summary(revision, row),
+    return from_row(
+        RevisionDetail,
+        revision,
+        **_computed(revision, row),
         outline=Outline.model_validate(revision.outline) if is_done else None,
     )
 
@@ -346,12 +351,9 @@ def _insert(roadmap_id: UUID, number: int, source: RevisionSource, **facts: Any)
     return revision
 
 
-def _summary(revision: Revision, row: Roadmap) -> dict[str, Any]:
+def _computed(revision: Revision, row: Roadmap) -> dict[str, Any]:
+    """Return the fields of a summary that are not columns."""
     return {
-        **{
-            name: getattr(revision, name)
-            for name in RevisionSummary.model_fields.keys() - {"remarks", "current"}
-        },
         "remarks": revision.problems if revision.status == RevisionStatus.done else [],
         "current": revision.number == row.revision,
     }
