@@ -55,8 +55,9 @@ def ask_for_review(roadmap_id: UUID) -> list[Job]:
     """Record that the plan waits for review, with an estimate of its cost."""
     row = events.bump(roadmap_id, status=RoadmapStatus.awaiting_review, error="")
     estimate = pending_estimate(roadmap_id).model_dump(mode="json")
-    data = {"revision": row.revision, "estimate": estimate}
-    return events.append(row, EventType.awaiting_review, data)
+    return events.append(
+        row, EventType.awaiting_review, {"revision": row.revision, "estimate": estimate}
+    )
 
 
 def restore_previous(roadmap_id: UUID, revision: Revision) -> list[Job]:

@@ -257,7 +257,7 @@ def list_revisions(owner_id: UUID, roadmap_id: UUID) -> Revisions:
     with transaction():
         row = get_owned(owner_id, roadmap_id)
         number_legacy_plan(row)
-        rows = list(
+        query = (
             Revision.select(
                 *[field for name, field in Revision._meta.fields.items() if name != "outline"]
             )
@@ -265,9 +265,9 @@ def list_revisions(owner_id: UUID, roadmap_id: UUID) -> Revisions:
             .order_by(Revision.number.desc())
             .limit(MOST)
         )
-    return Revisions(
-        items=[from_row(RevisionSummary, revision, **_computed(revision, row)) for revision in rows]
-    )
+        return Revisions(
+            items=[from_row(RevisionSummary, each, **_computed(each, row)) for each in query]
+        )
 
 
 def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDetail:
@@ -278,12 +278,15 @@ def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDeta
         revision = Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.number == number)
     if revision is None:
         raise NotFound(f"There is no revision {number} of this roadmap.")
-    is_done = revision.status == RevisionStatus.done
     return from_row(
         RevisionDetail,
         revision,
         **_computed(revision, row),
-        outline=Outline.model_validate(revision.outline) if is_done else None,
+        outline=(
+            Outline.model_validate(revision.outline)
+            if revision.status == RevisionStatus.done
+            else None
+        ),
     )
 
 
