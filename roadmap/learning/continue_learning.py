@@ -4,10 +4,10 @@ The home page reads them with every visit: in a few queries, and of each concept
 needed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 from uuid import UUID
 
@@ -61,18 +61,17 @@ def onward(owner_id: UUID, *, limit: int) -> list[NextLesson]:
 
     First the last learned ones, then the newest.
     """
-    found: list[NextLesson] = []
     with session():
-        begun = _learned_last(owner_id)
-        for ids in peewee.chunked(begun, AT_ONCE):
-            found += _read(ids)
-            if len(found) >= limit:
-                return found[:limit]
-        for ids in peewee.chunked(_others(owner_id, begun), AT_ONCE):
-            found += _read(ids)
-            if len(found) >= limit:
-                break
-    return found[:limit]
+        return list(islice(_lessons(owner_id), limit))
+
+
+def _lessons(owner_id: UUID) -> Iterator[NextLesson]:
+    """Yield lessons, and read no more roadmaps than are needed."""
+    begun = _learned_last(owner_id)
+    for ids in peewee.chunked(begun, AT_ONCE):
+        yield from _read(ids)
+    for ids in peewee.chunked(_others(owner_id, begun), AT_ONCE):
+        yield from _read(ids)
 
 
 def _learned_last(owner_id: UUID) -> list[UUID]:
@@ -95,18 +94,17 @@ def _learned_last(owner_id: UUID) -> list[UUID]:
 
 def _others(owner_id: UUID, begun: list[UUID]) -> list[UUID]:
     """Return other roadmaps, first those begun in a release that kept no times."""
-    readable = (Roadmap.contents_ready > 0) & Roadmap.id.not_in(begun)
-    query = newest_of(owner_id).columns(Roadmap.id).where(readable).limit(NEWEST)
-    newest = [id_ for (id_,) in query.tuples()]
+    others = newest_of(owner_id).where(Roadmap.contents_ready > 0, Roadmap.id.not_in(begun))
+    newest = [row.id for row in others.columns(Roadmap.id).limit(NEWEST)]
     its = Concept.roadmap.in_(newest) & (Concept.progress != ConceptProgress.todo)
-    old = {id_ for (id_,) in Concept.select(Concept.roadmap).where(its).distinct().tuples()}
+    old = {row.roadmap_id for row in Concept.select(Concept.roadmap).where(its).distinct()}
     return sorted(newest, key=lambda id_: id_ not in old)
 
 
 def _read(ids: Sequence[UUID]) -> list[NextLesson]:
     """Return the next lessons of those roadmaps that have one, in two queries."""
-    readable = Roadmap.id.in_(ids) & (Roadmap.contents_ready > 0)
-    rows = {row.id: row for row in Roadmap.select().where(readable)}
+    readable = Roadmap.select().where(Roadmap.id.in_(ids), Roadmap.contents_ready > 0)
+    rows = {row.id: row for row in readable}
     written = Content.select(Content.concept).where(
         Content.roadmap.in_(list(rows)), Content.version > 0
     )

@@ -3,8 +3,9 @@
 It needs no worker, appends no event, and survives every change of the plan.
 """
 
+import hashlib
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import peewee
@@ -14,15 +15,13 @@ from core import clock
 from core.db import session, transaction
 from core.errors import Conflict, NotFound
 from core.ids import new_id
-from core.json_types import WHOLE, MergePatch
+from core.json_types import WHOLE, MergePatch, from_row
 from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt
-from roadmap.accounts.access import get_owned
+from roadmap.accounts.access import LAST, get_owned
 from roadmap.accounts.locks import lock_account
 from roadmap.learning import reviews
-from roadmap.learning.grading import GradedQuestion, grade, grade_all
-from roadmap.learning.notes import notes_tag
-from roadmap.learning.review_cards import written_quiz
+from roadmap.learning.grading import GradedQuestion, grade_all
 from roadmap.plan.outline import FIRST_ONLY, ContentKind, Level, Quiz
 from roadmap.plan.schemas import (
     LONGEST_NOTES,
@@ -34,6 +33,8 @@ from roadmap.plan.schemas import (
     ProgressRequest,
 )
 from roadmap.plan.statuses import ConceptProgress
+
+NO_CONCEPT = "There is no such concept in this roadmap."
 
 
 class NotesRequest(BaseModel):
@@ -128,21 +129,30 @@ class ProfilePatch(Profile, MergePatch):
     """Changes of the profile (RFC 7396): omitted fields stay; null: not set."""
 
 
+def notes_tag(notes: str) -> str:
+    """Return a tag that changes with the notes."""
+    return hashlib.sha256(notes.encode()).hexdigest()[:16]
+
+
 def set_progress(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ProgressRequest
 ) -> LearnerConcept:
     """Set progress; questions of a done concept come back for review. Raises NotFound."""
     since = None if request.progress == ConceptProgress.todo else clock.now()
-    other = Concept.progress != request.progress  # the same progress again keeps its time
-    changes = {
-        "progress": request.progress,
-        "progress_at": peewee.Case(
-            None, [(other, peewee.Value(since, Concept.progress_at.db_value))], Concept.progress_at
-        ),
-    }
+    # The same progress again keeps its time.
+    is_other = (
+        Concept.progress != request.progress,
+        peewee.Value(since, Concept.progress_at.db_value),
+    )
     with transaction():
         reviews.hold_roadmap(owner_id, roadmap_id)
-        changed = _change(owner_id, roadmap_id, concept_id, **changes)
+        changed = _change(
+            owner_id,
+            roadmap_id,
+            concept_id,
+            progress=request.progress,
+            progress_at=peewee.Case(None, [is_other], Concept.progress_at),
+        )
         if request.progress == ConceptProgress.done:
             reviews.begin(owner_id, roadmap_id, concept_id)
         else:
@@ -184,7 +194,7 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
     with transaction():
         reviews.hold_roadmap(owner_id, roadmap_id)
         _check(owner_id, roadmap_id, concept_id)
-        version, quiz = written_quiz(concept_id)
+        version, quiz = reviews.written_quiz(concept_id)
         if version != request.version:
             raise Conflict(
                 f"The quiz has version {version} now, not {request.version}. Read it again."
@@ -236,29 +246,24 @@ def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id:
             .where(Content.concept == concept_id, Content.kind == ContentKind.quiz)
             .scalar()
         )
-    return Attempt(
-        **_summary(row),
-        questions=[
-            grade(number, *pair)
-            for number, pair in enumerate(
-                zip(Quiz.model_validate(body).questions, row.answers, strict=True)
-            )
-        ],
-    )
+    return from_row(Attempt, row, questions=grade_all(Quiz.model_validate(body), row.answers))
 
 
 def list_attempts(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, limit: int, before: UUID | None = None
 ) -> Attempts:
     """Return a page; `before` is the last id of the previous page. Raises NotFound."""
-    query = QuizAttempt.select().where(QuizAttempt.concept == concept_id)
-    if before is not None:
-        query = query.where(QuizAttempt.id < before)
+    query = (
+        QuizAttempt.select()
+        .where(QuizAttempt.concept == concept_id, QuizAttempt.id < (before or LAST))
+        .order_by(QuizAttempt.id.desc())
+        .limit(limit + 1)
+    )
     with session():
         _check(owner_id, roadmap_id, concept_id)
-        rows = list(query.order_by(QuizAttempt.id.desc()).limit(limit + 1))
-    items = [AttemptSummary(**_summary(row)) for row in rows[:limit]]
-    return Attempts(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
+        found = [from_row(AttemptSummary, row) for row in query]
+    items = found[:limit]
+    return Attempts(items=items, next_cursor=str(items[-1].id) if len(found) > limit else None)
 
 
 def read_learner(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> LearnerConcept:
@@ -267,7 +272,7 @@ def read_learner(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> LearnerC
         get_owned(owner_id, roadmap_id)
         row = Concept.get_or_none(_in_plan(roadmap_id, concept_id))
     if row is None:
-        raise _no_concept()
+        raise NotFound(NO_CONCEPT)
     return _learner(row)
 
 
@@ -298,7 +303,7 @@ def _check(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
     """Raises NotFound."""
     get_owned(owner_id, roadmap_id)
     if not Concept.select().where(_in_plan(roadmap_id, concept_id)).exists():
-        raise _no_concept()
+        raise NotFound(NO_CONCEPT)
 
 
 def _change(
@@ -314,22 +319,12 @@ def _change(
         update = Concept.update(changes).where(_in_plan(roadmap_id, concept_id), *conditions)
         for row in update.returning(Concept).execute():
             return _learner(row)
-        raise otherwise or _no_concept()
+        raise otherwise or NotFound(NO_CONCEPT)
 
 
 def _learner(row: Concept) -> LearnerConcept:
-    return LearnerConcept(
-        concept_id=row.id, progress=row.progress, notes=row.notes, notes_tag=notes_tag(row.notes)
-    )
+    return from_row(LearnerConcept, row, concept_id=row.id, notes_tag=notes_tag(row.notes))
 
 
 def _in_plan(roadmap_id: UUID, concept_id: UUID) -> object:
     return (Concept.id == concept_id) & (Concept.roadmap == roadmap_id) & ~Concept.removed
-
-
-def _no_concept() -> NotFound:
-    return NotFound("There is no such concept in this roadmap.")
-
-
-def _summary(row: QuizAttempt) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in AttemptSummary.model_fields}

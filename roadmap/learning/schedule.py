@@ -146,9 +146,14 @@ def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
     planned_end = original.day_of(max(total - 1, 0))
     spans, at = [], 0
     for concept in ahead:
-        days = {"begins_on": plan.day_of(at), "ends_on": plan.day_of(at + concept.hours - 1)}
         spans.append(
-            ConceptSpan(concept_id=concept.id, title=concept.title, hours=concept.hours, **days)
+            ConceptSpan(
+                concept_id=concept.id,
+                title=concept.title,
+                hours=concept.hours,
+                begins_on=plan.day_of(at),
+                ends_on=plan.day_of(at + concept.hours - 1),
+            )
         )
         at += concept.hours
     ends_on = spans[-1].ends_on if spans else None
@@ -217,14 +222,12 @@ def _weeks(
     ahead: Sequence[ConceptNode], plan: HourCalendar, learned: int, this_week: date
 ) -> list[Week]:
     """Return this week, if it has hours, and those that follow."""
-    found: dict[date, Week] = {}
-    if learned:
-        found[this_week] = _week(this_week, learned)
+    found = {this_week: _week(this_week, learned)} if learned else {}
     at = 0
     for concept in ahead:
         for week in range(plan.week_of(at), plan.week_of(at + concept.hours - 1) + 1):
-            begins = 0 if week == 0 else plan.first + (week - 1) * plan.hours_per_week
             ends = plan.first + week * plan.hours_per_week
+            begins = ends - plan.hours_per_week if week else 0
             hours = min(ends, at + concept.hours) - max(begins, at)
             begins_on = plan.monday_of(week)
             if begins_on not in found:

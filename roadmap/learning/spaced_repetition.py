@@ -39,13 +39,6 @@ RATINGS = {
     ReviewRating.good: fsrs.Rating.Good,
     ReviewRating.easy: fsrs.Rating.Easy,
 }
-STATES = {
-    fsrs.State.Learning: MemoryState.learning,
-    fsrs.State.Review: MemoryState.review,
-    fsrs.State.Relearning: MemoryState.relearning,
-}
-
-
 STEPS = {  # numbers of steps; a question in review has none
     fsrs.State.Learning: len(SCHEDULER.learning_steps),
     fsrs.State.Relearning: len(SCHEDULER.relearning_steps),
@@ -71,7 +64,7 @@ class Memory:
 
     @property
     def name(self) -> MemoryState:
-        return STATES[fsrs.State(self.state)]
+        return MemoryState[fsrs.State(self.state).name.lower()]
 
     @property
     def is_new(self) -> bool:

@@ -20,7 +20,7 @@ from models.roadmaps import Content, ContentVersion, Roadmap
 from roadmap.accounts.access import transition
 from roadmap.accounts.locks import lock_account
 from roadmap.generation.context import BUILT_IN
-from roadmap.learning import review_cards
+from roadmap.learning import reviews
 from roadmap.lifecycle import completion, create, events, revisions
 from roadmap.lifecycle.activate_plan import (
     adopt_outline,
@@ -305,7 +305,7 @@ def restore_version(
         shown = taken_up(version, concept_id)
         Content.update(ready(shown)).where(Content.id == content.id).execute()
         if kind == ContentKind.quiz:
-            review_cards.follow([concept_id])
+            reviews.follow([concept_id])
         completion.save_counts(row)
         events.bump_and_append(
             row.id,

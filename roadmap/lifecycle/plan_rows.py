@@ -19,7 +19,7 @@ from core.errors import Conflict
 from core.ids import new_id
 from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
-from roadmap.learning import review_cards
+from roadmap.learning import reviews
 from roadmap.plan.outline import (
     ContentKind,
     Outline,
@@ -155,7 +155,7 @@ def apply(
             ).execute()
     cancelled = set(wanted) if reopen else {id_ for id_, node in kept.items() if node.removed}
     opened = _open_contents(row.id, wanted, changed, cancelled)
-    review_cards.follow(changed | (cancelled & kept.keys()))  # new concepts have no cards
+    reviews.follow(changed | (cancelled & kept.keys()))  # new concepts have no cards
     return opened
 
 
