@@ -39,7 +39,7 @@ OPEN = (ConceptProgress.todo, ConceptProgress.learning)
 # A content that can be read, whatever it is.
 SOMETHING = {ContentKind.tutorial: ContentState(status=ContentStatus.ready, version=1, error="")}
 # Of a concept, for its schedule and the choice of the next one.
-FACTS = ("id", "title", "hours", "progress", "progress_at")
+FACTS = ("id", "title", "hours", "progress_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +77,15 @@ def _lessons(owner_id: UUID) -> Iterator[NextLesson]:
 def _learned_last(owner_id: UUID) -> list[UUID]:
     """Read along an index for each roadmap: concepts of other accounts are not read."""
     recent = newest_of(owner_id).columns(Roadmap.id).limit(LOOKED_AT).alias("recent")
-    query = Roadmap.select(
-        recent.c.id,
+    learned_at = (
         Concept.select(Concept.progress_at)
-        .where((Concept.roadmap == recent.c.id) & Concept.progress_at.is_null(False))
+        .where(Concept.roadmap == recent.c.id, Concept.progress_at.is_null(False))
         .order_by(Concept.progress_at.desc())
         .limit(1)
-        .alias("at"),
-    ).from_(recent)
-    return [
-        Roadmap.id.python_value(id_)
-        for id_, at in query.order_by(peewee.SQL("at").desc(nulls="LAST")).limit(BEGUN).tuples()
-        if at is not None
-    ]
+    )
+    query = Roadmap.select(recent.c.id, learned_at.alias("at")).from_(recent).limit(BEGUN)
+    latest = query.order_by(peewee.SQL("at").desc(nulls="LAST")).tuples()
+    return [Roadmap.id.python_value(id_) for id_, at in latest if at is not None]
 
 
 def _others(owner_id: UUID, begun: list[UUID]) -> list[UUID]:
@@ -115,6 +111,7 @@ def _read(ids: Sequence[UUID]) -> list[NextLesson]:
             Stage.title,
             Concept.id.in_(written),
             Concept.prerequisites,
+            Concept.progress,
             *[getattr(Concept, name) for name in FACTS],
         )
         .join(Module)
@@ -167,11 +164,11 @@ def _lesson(row: Roadmap, concepts: Sequence[tuple[Any, ...]]) -> NextLesson | N
     )
 
 
-def _concept(readable: bool | int, needs: list[str], *values: Any) -> Any:
-    facts = dict(zip(FACTS, values, strict=True))
+def _concept(readable: bool | int, needs: list[str], progress: str, *values: Any) -> Any:
     return _part(
         ConceptNode,
-        **facts | {"progress": ConceptProgress(facts["progress"])},
+        **dict(zip(FACTS, values, strict=True)),
+        progress=ConceptProgress(progress),
         prerequisites=[UUID(each) for each in needs],
         contents=SOMETHING if readable else {},
     )

@@ -194,7 +194,10 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
     with transaction():
         reviews.hold_roadmap(owner_id, roadmap_id)
         _check(owner_id, roadmap_id, concept_id)
-        version, quiz = reviews.written_quiz(concept_id)
+        found = reviews.current_quiz(concept_id)
+        if found is None:
+            raise NotFound("The quiz of this concept is not written yet.")
+        version, quiz = found
         if version != request.version:
             raise Conflict(
                 f"The quiz has version {version} now, not {request.version}. Read it again."
@@ -277,9 +280,9 @@ def read_learner(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> LearnerC
 
 
 def read_profile(owner_id: UUID) -> Profile:
+    stored = Account.select(Account.profile).where(Account.id == owner_id)
     with session():
-        stored = Account.select(Account.profile).where(Account.id == owner_id).scalar()
-    return Profile.model_validate(stored or {})
+        return Profile.model_validate(stored.scalar() or {})
 
 
 def save_profile(owner_id: UUID, profile: Profile) -> Profile:

@@ -9,6 +9,7 @@ memory, new ones are due, and the others wait until a version with them is the c
 import functools
 import operator
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -143,18 +144,6 @@ def current_quiz(concept_id: UUID) -> tuple[int, Quiz] | None:
     return None if written is None else (written.version, Quiz.model_validate(written.body))
 
 
-def written_quiz(concept_id: UUID) -> tuple[int, Quiz]:
-    """Return the current quiz with its version. Raises NotFound if not written yet."""
-    found = current_quiz(concept_id)
-    if found is None:
-        raise NotFound("The quiz of this concept is not written yet.")
-    return found
-
-
-def columns(memory: Memory) -> dict[str, Any]:
-    return {name: getattr(memory, name) for name in KEPT}
-
-
 def follow(concepts: Collection[UUID]) -> None:
     """Move cards to the current version of the quizzes of these concepts.
 
@@ -190,7 +179,7 @@ def placed(
         "concept": concept_id,
         "version": version,
         "created_at": now,
-        **columns(Memory(due_at=now)),
+        **asdict(Memory(due_at=now)),
     }
     new = [{"id": new_id(), "question": its, "number": number} for its, number in number_of.items()]
     # In one order, or two attempts at once could wait for each other.
@@ -256,12 +245,12 @@ def review(owner_id: UUID, card_id: UUID, request: ReviewRequest) -> CardState:
         after = rated(_memory(card), request.rating, clock.now())
         # Another request may be rating it.
         unchanged = (ReviewCard.id == card_id) & (ReviewCard.reviews == request.reviews)
-        if not ReviewCard.update(**columns(after)).where(unchanged).execute():
+        if not ReviewCard.update(**asdict(after)).where(unchanged).execute():
             raise Conflict(
                 f"This question was not rated {request.reviews} times, as the request says: "
                 "perhaps another window has rated it. Read what is due again."
             )
-    return CardState(id=card_id, **columns(after) | {"state": after.name})
+    return CardState(id=card_id, **asdict(after) | {"state": after.name})
 
 
 def begin(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
@@ -272,10 +261,11 @@ def begin(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
 
 def withdraw(concept_id: UUID) -> None:
     """Delete cards that were never rated, of a concept not done. Needs a transaction."""
-    its = (ReviewCard.concept == concept_id) & (ReviewCard.reviews == 0)
+    unrated = ReviewCard.select(ReviewCard.id).where(
+        ReviewCard.concept == concept_id, ReviewCard.reviews == 0
+    )
     # Locked in the order of `placed`.
-    query = ReviewCard.select(ReviewCard.id).where(its).order_by(ReviewCard.question)
-    if held := [card.id for card in lock_for_update(query)]:
+    if held := [card.id for card in lock_for_update(unrated.order_by(ReviewCard.question))]:
         ReviewCard.delete().where(ReviewCard.id.in_(held)).execute()
 
 
@@ -301,7 +291,7 @@ def note_answers(
         is_due = memory.is_new or memory.due_at <= now
         if answer.chosen and (is_due or not (answer.is_right or memory.is_shaky)):
             rating = ReviewRating.good if answer.is_right else ReviewRating.again
-            after = columns(rated(memory, rating, now))
+            after = asdict(rated(memory, rating, now))
             ReviewCard.update(**after).where(ReviewCard.id == card.id).execute()
 
 
@@ -382,7 +372,7 @@ def _review(card: ReviewCard, question: Question) -> Review:
     memory = _memory(card)
     return Review(
         id=card.id,
-        **columns(memory) | {"state": memory.name},
+        **asdict(memory) | {"state": memory.name},
         roadmap_id=card.roadmap_id,
         roadmap_title=card.roadmap.title or card.roadmap.goal,
         concept_id=card.concept_id,

@@ -123,8 +123,8 @@ class HourCalendar:
 
 def calendar(begin: date, hours_per_week: int, learned: int = 0) -> HourCalendar:
     """Return the calendar from a day on; `learned`: past hours of its week."""
-    possible = hours_per_week * _days_left(begin) // DAYS
-    return HourCalendar(begin, hours_per_week, max(0, min(possible, hours_per_week - learned)))
+    first = min(hours_per_week * _days_left(begin) // DAYS, hours_per_week - learned)
+    return HourCalendar(begin, hours_per_week, max(0, first))
 
 
 def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
