@@ -128,8 +128,8 @@ class BudgetedCall:
         most: int,
         stop: StopSignal,
     ) -> None:
-        self._ledger = ledger
-        self._facts, self._price, self._most, self._stop = facts, price, most, stop
+        self._ledger, self._stop = ledger, stop
+        self._facts, self._price, self._most = facts, price, most
         self._id, self._billed, self._ended = new_id(), most, False
         self._tokens: tuple[int | None, int | None] = (None, None)
 
@@ -192,8 +192,8 @@ class BudgetedCall:
             **{f"{kind}_tokens": count for kind, count in tokens.items()},
         }
         retry_save(partial(self._settle, result))
-        seconds, model = monotonic() - self._started, self._facts["model"]
-        step, count = self._facts["step"], metric_counters.count
+        seconds, count = monotonic() - self._started, metric_counters.count
+        model, step = self._facts["model"], self._facts["step"]
         count(MODEL_CALLS, model=model, step=step, outcome=outcome.value)
         metric_counters.observe(MODEL_SECONDS, seconds, model=model, step=step)
         count(MODEL_COST, self._billed / MICRO, model=model, currency=settings.currency)

@@ -171,8 +171,7 @@ def set_notes(
         return _change(owner_id, roadmap_id, concept_id, notes=request.notes)
     changed = Conflict("The notes were changed since they were read. Read them again.")
     with transaction():
-        _check(owner_id, roadmap_id, concept_id)
-        before = Concept.select(Concept.notes).where(Concept.id == concept_id).scalar()
+        before = _find(owner_id, roadmap_id, concept_id).notes
         if request.base != notes_tag(before) and request.notes != before:
             raise changed
         # Another request may be changing them.
@@ -193,7 +192,7 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
     """
     with transaction():
         reviews.hold_roadmap(owner_id, roadmap_id)
-        _check(owner_id, roadmap_id, concept_id)
+        _find(owner_id, roadmap_id, concept_id)
         found = reviews.current_quiz(concept_id)
         if found is None:
             raise NotFound("The quiz of this concept is not written yet.")
@@ -234,7 +233,7 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
 def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id: UUID) -> Attempt:
     """Return an attempt, graded by its version of the quiz. Raises NotFound."""
     with session():
-        _check(owner_id, roadmap_id, concept_id)
+        _find(owner_id, roadmap_id, concept_id)
         row = QuizAttempt.get_or_none(
             QuizAttempt.id == attempt_id, QuizAttempt.concept == concept_id
         )
@@ -263,7 +262,7 @@ def list_attempts(
         .limit(limit + 1)
     )
     with session():
-        _check(owner_id, roadmap_id, concept_id)
+        _find(owner_id, roadmap_id, concept_id)
         found = [from_row(AttemptSummary, row) for row in query]
     items = found[:limit]
     return Attempts(items=items, next_cursor=str(items[-1].id) if len(found) > limit else None)
@@ -272,11 +271,7 @@ def list_attempts(
 def read_learner(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> LearnerConcept:
     """Raises NotFound."""
     with session():
-        get_owned(owner_id, roadmap_id)
-        row = Concept.get_or_none(_in_plan(roadmap_id, concept_id))
-    if row is None:
-        raise NotFound(NO_CONCEPT)
-    return _learner(row)
+        return _learner(_find(owner_id, roadmap_id, concept_id))
 
 
 def read_profile(owner_id: UUID) -> Profile:
@@ -302,11 +297,13 @@ def change_profile(owner_id: UUID, patch: ProfilePatch) -> Profile:
         )
 
 
-def _check(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
-    """Raises NotFound."""
+def _find(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concept:
+    """Return a concept in the plan. Raises NotFound."""
     get_owned(owner_id, roadmap_id)
-    if not Concept.select().where(_in_plan(roadmap_id, concept_id)).exists():
+    row: Concept | None = Concept.get_or_none(_in_plan(roadmap_id, concept_id))
+    if row is None:
         raise NotFound(NO_CONCEPT)
+    return row
 
 
 def _change(

@@ -205,8 +205,8 @@ def _needed(left: int, begin: date, deadline: date | None, learned: int) -> int 
 
 def _stage(stage: StageNode, spans: Sequence[ConceptSpan]) -> StageSchedule:
     concepts = [concept for module in stage.modules for concept in module.concepts]
-    kept = [each for each in concepts if each.progress != ConceptProgress.skipped]
-    ids, hours = {each.id for each in concepts}, sum(each.hours for each in kept)
+    hours = sum(each.hours for each in concepts if each.progress != ConceptProgress.skipped)
+    ids = {each.id for each in concepts}
     its = [span for span in spans if span.concept_id in ids]
     return StageSchedule(
         stage_id=stage.id,
