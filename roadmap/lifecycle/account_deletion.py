@@ -38,13 +38,12 @@ def cancel_work(account_id: UUID | None = None) -> list[Job]:
     )
     if account_id is not None:
         deleted = deleted.where(Account.id == account_id)
-    being_made = (
-        Roadmap.select(Roadmap.owner, Roadmap.id)
-        .where(Roadmap.status.in_(BEING_MADE), Roadmap.owner.in_(deleted))
-        .limit(MOST_CANCELLED)
-    )
     with session():
-        found = list(being_made)
+        found = list(
+            Roadmap.select(Roadmap.owner, Roadmap.id)
+            .where(Roadmap.status.in_(BEING_MADE), Roadmap.owner.in_(deleted))
+            .limit(MOST_CANCELLED)
+        )
     steps: list[Job] = []
     for row in found:
         with suppress(NotFound, Conflict):  # it has ended meanwhile

@@ -175,7 +175,7 @@ def detail(roadmap_id: UUID) -> OverseenDetail:
         if row is None:
             raise NotFound("There is no such roadmap.")
         ledgers = [from_row(PartLedger, part, concept=part.concept.title) for part in parts]
-    return from_row(OverseenDetail, row, **_computed(row, row.owner.email), parts=ledgers)
+        return from_row(OverseenDetail, row, **_computed(row, row.owner.email), parts=ledgers)
 
 
 def owner_of(roadmap_id: UUID) -> UUID:

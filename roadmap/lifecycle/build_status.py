@@ -138,9 +138,9 @@ def _recent_pace(row: Roadmap) -> MeanDurations | None:
         outlined = last_at.get((each.id, EventType.outlined))
         if outlined is None or any((each.id, kind) in last_at for kind in GONE_ON):
             continue
-        begun = last_at.get((each.id, EventType.approved), outlined)
         planned = outlined - last_at.get((each.id, EventType.planning), each.created_at)
         planning.append(planned.total_seconds())
-        part.append(max((each.finished_at - begun).total_seconds(), 0) / each.contents_total)
+        built = each.finished_at - last_at.get((each.id, EventType.approved), outlined)
+        part.append(max(built.total_seconds(), 0) / each.contents_total)
         parts.append(each.contents_total)
     return MeanDurations(mean(planning), mean(part), mean(parts)) if part else None

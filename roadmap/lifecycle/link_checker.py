@@ -150,8 +150,7 @@ def without(resources: Resources, dead: Sequence[str]) -> Resources:
 def _note_next() -> bool:
     """Register the URLs of a version that has become current; return whether there was one."""
     with transaction():
-        unnoted = Content.select(Content.id, Content.version).where(UNNOTED).limit(1)
-        part = next(iter(skip_locked(unnoted)), None)
+        part = next(iter(skip_locked(Content.select().where(UNNOTED).limit(1))), None)
         if part is None:
             return False
         version = ContentVersion.get_or_none(
@@ -192,8 +191,8 @@ def _claim_due() -> list[CheckedLink]:
         due = CheckedLink.select().where(CheckedLink.due_at <= clock.now())
         found = list(skip_locked(due.order_by(CheckedLink.due_at).limit(DUE_AT_ONCE)))
         digests = {link.digest for link in found}
-        uses = LinkUse.select(LinkUse.link).where(LinkUse.link.in_(list(digests))).distinct()
-        named = {use.link_id for use in uses}
+        uses = LinkUse.select(LinkUse.link).where(LinkUse.link.in_(list(digests)))
+        named = {use.link_id for use in uses.distinct()}
         if gone := digests - named:
             CheckedLink.delete().where(CheckedLink.digest.in_(list(gone))).execute()
         first: dict[str, CheckedLink] = {}
@@ -229,11 +228,13 @@ def _is_online(seen: Iterable[Visit]) -> bool:
     """
     if any(found.status is not None or found.unwelcome for found in seen):
         return True
-    alive = (CheckedLink.state == LinkState.alive) & CheckedLink.status.is_null(False)
-    past = CheckedLink.checked_at <= clock.now()  # the clock may have been ahead
+    alive = CheckedLink.select().where(
+        CheckedLink.state == LinkState.alive,
+        CheckedLink.status.is_null(False),
+        CheckedLink.checked_at <= clock.now(),  # the clock may have been ahead
+    )
     with session():
-        query = CheckedLink.select().where(alive, past).order_by(CheckedLink.checked_at.desc())
-        latest = query.first()
+        latest = alive.order_by(CheckedLink.checked_at.desc()).first()
     return latest is not None and (
         latest.checked_at > clock.now() - SEEN_LATELY
         or visit(latest.url, networks=settings.linked).status is not None

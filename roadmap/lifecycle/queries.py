@@ -54,9 +54,9 @@ def list_roadmaps(
     owner_id: UUID, *, limit: int, before: UUID | None, status: RoadmapStatus | None
 ) -> Page[RoadmapSummary]:
     """Return a page, newest first; `before` is the last id of the previous page."""
+    query = newest_of(owner_id, before=before, status=status).limit(limit + 1)
     with session():
-        rows = list(newest_of(owner_id, before=before, status=status).limit(limit + 1))
-    return page_of([summary_of(row) for row in rows], limit)
+        return page_of([summary_of(row) for row in query], limit)
 
 
 def summary_of(row: Roadmap) -> RoadmapSummary:
@@ -92,10 +92,11 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
         contents = _by(Content.select().where(Content.roadmap == roadmap_id), "concept_id")
         waits = row.status == RoadmapStatus.awaiting_review
         estimate = pending_estimate(roadmap_id) if waits else None
-        remarks = Revision.select(Revision.problems).where(
-            Revision.roadmap == roadmap_id, Revision.number == row.revision
+        remarks = (
+            Revision.select(Revision.problems)
+            .where(Revision.roadmap == roadmap_id, Revision.number == row.revision)
+            .scalar()
         )
-        problems = remarks.scalar() or []
     nodes = [
         _node(
             StageNode,
@@ -118,7 +119,7 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
         RoadmapTree,
         row,
         **_computed(row),
-        remarks=problems,
+        remarks=remarks or [],
         estimate=estimate,
         learned=learned_of(nodes),
         stages=nodes,
@@ -143,15 +144,17 @@ def tree_state(owner_id: UUID, roadmap_id: UUID) -> bytes:
 
 def resources_of(roadmap_id: UUID, concept_id: UUID) -> list[CheckedResource] | None:
     """Return the resources of a concept, as in `concept_detail`."""
-    query = ContentVersion.select(ContentVersion).join(Content, on=IS_CURRENT)
-    with session():
-        return _resources(
-            query.where(
-                Content.concept == concept_id,
-                Content.roadmap == roadmap_id,
-                Content.kind == ContentKind.resources,
-            ).first()
+    query = (
+        ContentVersion.select(ContentVersion)
+        .join(Content, on=IS_CURRENT)
+        .where(
+            Content.concept == concept_id,
+            Content.roadmap == roadmap_id,
+            Content.kind == ContentKind.resources,
         )
+    )
+    with session():
+        return _resources(query.first())
 
 
 def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> ConceptDetail:
@@ -169,18 +172,19 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
             version.content.kind: version
             for version in written.where(Content.concept == concept_id)
         }
-        resources = _resources(versions.get(ContentKind.resources))
-    tutorial, quiz = versions.get(ContentKind.tutorial), versions.get(ContentKind.quiz)
-    return ConceptDetail(
-        **node.model_dump(),
-        roadmap_id=roadmap_id,
-        notes=concept.notes,
-        notes_tag=notes_tag(concept.notes),
-        tutorial=tutorial
-        and TutorialDetail(**tutorial.body, version=tutorial.version, generator=tutorial.generator),
-        quiz=quiz and without_answers(Quiz.model_validate(quiz.body), quiz.version),
-        resources=resources,
-    )
+        tutorial, quiz = versions.get(ContentKind.tutorial), versions.get(ContentKind.quiz)
+        return ConceptDetail(
+            **node.model_dump(),
+            roadmap_id=roadmap_id,
+            notes=concept.notes,
+            notes_tag=notes_tag(concept.notes),
+            tutorial=tutorial
+            and TutorialDetail(
+                **tutorial.body, version=tutorial.version, generator=tutorial.generator
+            ),
+            quiz=quiz and without_answers(Quiz.model_validate(quiz.body), quiz.version),
+            resources=_resources(versions.get(ContentKind.resources)),
+        )
 
 
 def list_logs(
@@ -203,8 +207,9 @@ def list_logs(
     )
     with session():
         get_owned(owner_id, roadmap_id)
-        records = [LogRecord.model_validate(row, from_attributes=True) for row in query]
-    return page_of(records, limit)
+        return page_of(
+            [LogRecord.model_validate(row, from_attributes=True) for row in query], limit
+        )
 
 
 def page_of(items: list[Any], limit: int) -> Page[Any]:

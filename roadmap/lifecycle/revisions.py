@@ -117,31 +117,34 @@ def recognised(outline: Outline, before: Outline | None) -> Outline:
     def with_key(node: Thing, keys: dict[str, str], **changes: tuple[object, ...]) -> Thing:
         return node.model_copy(update={**changes, "key": keys.get(node.key, node.key)})
 
-    stages = tuple(
-        with_key(
-            stage,
-            stages_of,
-            modules=tuple(
+    return outline.model_copy(
+        update={
+            "stages": tuple(
                 with_key(
-                    module,
-                    modules_of,
-                    concepts=tuple(
+                    stage,
+                    stages_of,
+                    modules=tuple(
                         with_key(
-                            concept,
-                            concepts_of,
-                            prerequisites=tuple(
-                                concepts_of.get(key, key) for key in concept.prerequisites
+                            module,
+                            modules_of,
+                            concepts=tuple(
+                                with_key(
+                                    concept,
+                                    concepts_of,
+                                    prerequisites=tuple(
+                                        concepts_of.get(key, key) for key in concept.prerequisites
+                                    ),
+                                )
+                                for concept in module.concepts
                             ),
                         )
-                        for concept in module.concepts
+                        for module in stage.modules
                     ),
                 )
-                for module in stage.modules
-            ),
-        )
-        for stage in outline.stages
+                for stage in outline.stages
+            )
+        }
     )
-    return outline.model_copy(update={"stages": stages})
 
 
 def _renamed(now: Iterable[Thing], before: Iterable[Thing]) -> dict[str, str]:

@@ -67,8 +67,8 @@ def list_trash(owner_id: UUID, *, limit: int, before: UUID | None = None) -> Pag
         if last is not None:
             there = (Roadmap.trashed_at.db_value(last.trashed_at), Roadmap.id.db_value(last.id))
             query = query.where(peewee.Tuple(Roadmap.trashed_at, Roadmap.id) < peewee.Tuple(*there))
-        rows = list(query.limit(limit + 1))
-    items = [from_row(Trashed, row, deleted_at=row.trashed_at + KEPT) for row in rows]
+        rows = query.limit(limit + 1)
+        items = [from_row(Trashed, row, deleted_at=row.trashed_at + KEPT) for row in rows]
     return page_of(items, limit)
 
 
