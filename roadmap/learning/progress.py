@@ -1,6 +1,8 @@
 """Data of a learner: progress, notes, attempts at quizzes, and a profile.
 
-It needs no worker, appends no event, and survives every change of the plan.
+It needs no worker, appends no event, and survives every change of the plan. What places cards locks
+the roadmap's row first, as changes of contents and deletion do: so of a concept that is marked as
+done and a quiz that is saved at the same moment, one transaction sees the other.
 """
 
 import hashlib
@@ -18,7 +20,7 @@ from core.ids import new_id
 from core.json_types import WHOLE, MergePatch, from_row
 from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt
-from roadmap.accounts.access import LAST, get_owned
+from roadmap.accounts.access import LAST, get_owned, lock_owned
 from roadmap.accounts.locks import lock_account
 from roadmap.learning import reviews
 from roadmap.learning.grading import GradedQuestion, grade_all
@@ -145,7 +147,7 @@ def set_progress(
         peewee.Value(since, Concept.progress_at.db_value),
     )
     with transaction():
-        reviews.hold_roadmap(owner_id, roadmap_id)
+        lock_owned(owner_id, roadmap_id)
         changed = _change(
             owner_id,
             roadmap_id,
@@ -191,7 +193,7 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
     Raises NotFound, Conflict when the quiz has another version now, and Invalid.
     """
     with transaction():
-        reviews.hold_roadmap(owner_id, roadmap_id)
+        lock_owned(owner_id, roadmap_id)
         _find(owner_id, roadmap_id, concept_id)
         found = reviews.current_quiz(concept_id)
         if found is None:

@@ -295,17 +295,6 @@ def note_answers(
             ReviewCard.update(**after).where(ReviewCard.id == card.id).execute()
 
 
-def hold_roadmap(owner_id: UUID, roadmap_id: UUID) -> None:
-    """Lock the roadmap's row before rows below it. Needs a transaction.
-
-    Changes of contents and deletion do the same. So of a concept that is marked as done and a quiz
-    that is saved at the same moment, one transaction sees the other.
-    """
-    lock_for_update(
-        Roadmap.select(Roadmap.id).where(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
-    ).execute()
-
-
 def _asked(owner_id: UUID, roadmap_id: UUID | None = None, *wanted: Any) -> peewee.ModelSelect:
     """Select the cards whose questions can be asked."""
     its = (
