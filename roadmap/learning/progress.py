@@ -5,7 +5,6 @@ the roadmap's row first, as changes of contents and deletion do: so of a concept
 done and a quiz that is saved at the same moment, one transaction sees the other.
 """
 
-import hashlib
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -24,6 +23,7 @@ from roadmap.accounts.access import LAST, get_owned, lock_owned
 from roadmap.accounts.locks import lock_account
 from roadmap.learning import reviews
 from roadmap.learning.grading import GradedQuestion, grade_all
+from roadmap.learning.notes import notes_tag
 from roadmap.plan.outline import FIRST_ONLY, ContentKind, Level, Quiz
 from roadmap.plan.schemas import (
     LONGEST_NOTES,
@@ -129,11 +129,6 @@ class Profile(BaseModel):
 
 class ProfilePatch(Profile, MergePatch):
     """Changes of the profile (RFC 7396): omitted fields stay; null: not set."""
-
-
-def notes_tag(notes: str) -> str:
-    """Return a tag that changes with the notes."""
-    return hashlib.sha256(notes.encode()).hexdigest()[:16]
 
 
 def set_progress(

@@ -19,7 +19,6 @@ from core.errors import Conflict
 from core.ids import new_id
 from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
-from roadmap.learning import reviews
 from roadmap.plan.outline import (
     ContentKind,
     Outline,
@@ -128,11 +127,12 @@ def apply(
     *,
     as_written: frozenset[str] = frozenset(),
     reopen: bool = False,
-) -> list[UUID]:
-    """Make the rows what the outline says; return the contents to be written now.
+) -> tuple[list[UUID], set[UUID]]:
+    """Make the rows what the outline says.
 
-    A concept that has changed is written again, unless its key is in `as_written` or an earlier
-    version fits. `reopen`: cancelled contents are to be written as well.
+    Return the contents to be written now, and the concepts that may have another quiz. A concept
+    that has changed is written again, unless its key is in `as_written` or an earlier version fits.
+    `reopen`: cancelled contents are to be written as well.
     """
     before = nodes_by_key(Concept, row.id).values()
     concept_of = _sync_outline(row, outline)
@@ -155,8 +155,7 @@ def apply(
             ).execute()
     cancelled = set(wanted) if reopen else {id_ for id_, node in kept.items() if node.removed}
     opened = _open_contents(row.id, wanted, changed, cancelled)
-    reviews.follow(changed | (cancelled & kept.keys()))  # new concepts have no cards
-    return opened
+    return opened, changed | (cancelled & kept.keys())
 
 
 def removed_keys(roadmap_id: UUID) -> frozenset[str]:

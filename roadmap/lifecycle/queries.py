@@ -14,7 +14,7 @@ from models.roadmaps import Concept, Content, ContentVersion, Module, Revision, 
 from roadmap.accounts.access import FIRST, get_owned, newest_of
 from roadmap.budget.budget import money
 from roadmap.budget.cost_report import pending_estimate
-from roadmap.learning.progress import notes_tag
+from roadmap.learning.notes import notes_tag
 from roadmap.lifecycle.completion import progress
 from roadmap.lifecycle.link_status import checked
 from roadmap.lifecycle.plan_rows import IS_CURRENT, key_of, planned
