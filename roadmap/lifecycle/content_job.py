@@ -23,7 +23,7 @@ from roadmap.generation.retry_policy import (
     ms_since,
     retry_save,
 )
-from roadmap.learning import review_cards
+from roadmap.learning import reviews
 from roadmap.lifecycle import completion, events, leases, link_checker, link_status
 from roadmap.lifecycle.attempts import after_fault, held_up, log_begun, place_of
 from roadmap.lifecycle.content_versions import read_content
@@ -177,7 +177,7 @@ def _save_content(
             created_at=clock.now(),
         ).execute()
         if content.kind == ContentKind.quiz:
-            review_cards.follow([content.concept_id])
+            reviews.follow([content.concept_id])
         events.append(
             row,
             EventType.content_ready,

@@ -116,7 +116,19 @@ class Planning:
 
     def _design(self) -> Outline:
         """Analyse, draft and repair, from the last saved step. Raises GeneratorFault."""
-        design = DesignBrief(self.request, self._analyse())
+        if self.row.analysis is None:
+            started = monotonic()
+            with keeper.holding(PLANNING, self.token, self.stop):
+                analysis = call_generator(lambda: self.generator.analyse(self.request))
+                retry_save(partial(self._save_analysis, analysis))
+            record(
+                "planning",
+                "analysis",
+                f"Analysed the goal: {analysis.aim}",
+                roadmap_id=self.row.id,
+                duration_ms=ms_since(started),
+            )
+        design = DesignBrief(self.request, Analysis.model_validate(self.row.analysis))
         if self.revision.source != RevisionSource.goal:
             with session():
                 current = plan_rows.current_outline(self.row)
@@ -137,22 +149,6 @@ class Planning:
                 lasting=True,
             )
         return draft.outline
-
-    def _analyse(self) -> Analysis:
-        if self.row.analysis is not None:
-            return Analysis.model_validate(self.row.analysis)
-        started = monotonic()
-        with keeper.holding(PLANNING, self.token, self.stop):
-            analysis = call_generator(lambda: self.generator.analyse(self.request))
-            retry_save(partial(self._save_analysis, analysis))
-        record(
-            "planning",
-            "analysis",
-            f"Analysed the goal: {analysis.aim}",
-            roadmap_id=self.row.id,
-            duration_ms=ms_since(started),
-        )
-        return analysis
 
     def _save_analysis(self, analysis: Analysis) -> None:
         facts = analysis.model_dump(mode="json")

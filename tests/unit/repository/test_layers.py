@@ -52,7 +52,7 @@ PUBLIC = {
     """,
     "budget": "budget cost_report",
     "learning": """
-        continue_learning grading lesson_navigation notes progress review_cards reviews
+        continue_learning grading lesson_navigation notes progress reviews
         schedule spaced_repetition
     """,
     "lifecycle": """
