@@ -1,8 +1,9 @@
 """Statistics of tasks for operators, for tables and charts."""
 
+from dataclasses import asdict
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from roadmap.operations import task_stats
 from roadmap.operations.task_stats import STEPS, Period, since_of
@@ -10,8 +11,7 @@ from tasks.queue_admin import queue_state
 from web.call import Call
 
 
-class SpanQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class SpanQuery(BaseModel, extra="forbid"):
     span: Period = Field(Period.hour, description="The last hour, or the last day.")
 
 
@@ -69,29 +69,17 @@ class QueueHistory(BaseModel):
 def list_tasks(call: Call) -> TaskList:
     """Runs, outcomes and durations of each task."""
     since = since_of(call.query.span)
-    measures = task_stats.per_task(since)
-    items = [
-        TaskRuns(**{name: getattr(measure, name) for name in TaskRuns.model_fields})
-        for measure in measures
-    ]
+    items = [TaskRuns(**asdict(runs)) for runs in task_stats.per_task(since)]
     return TaskList(since=since, items=items)
 
 
 def read_queue_history(call: Call) -> QueueHistory:
     """Step by step: a minute each of the last hour, a quarter of an hour each of the last day."""
-    span: Period = call.query.span
-    queue = queue_state(call.ids["queue"]).name
-    runs = task_stats.series(queue, since_of(span), STEPS[span])
-    depths = task_stats.depths(queue, since_of(span), STEPS[span])
+    queue, step = queue_state(call.ids["queue"]).name, STEPS[call.query.span]
+    since = since_of(call.query.span)
     return QueueHistory(
         queue=queue,
-        step_seconds=int(STEPS[span].total_seconds()),
-        runs=[
-            Ended(at=point.at, done=point.done, failed=point.failed, retried=point.retried)
-            for point in runs
-        ],
-        depths=[
-            Waited(at=depth.at, ready=depth.ready, oldest_seconds=depth.oldest_seconds)
-            for depth in depths
-        ],
+        step_seconds=int(step.total_seconds()),
+        runs=[Ended(**asdict(point)) for point in task_stats.series(queue, since, step)],
+        depths=[Waited(**asdict(depth)) for depth in task_stats.depths(queue, since, step)],
     )
