@@ -91,20 +91,17 @@ from web.endpoint import Endpoint, LargeBody
 from web.exported_files import MEDIA_TYPES
 from web.http.pagination import PageQuery
 from web.links import ImportedRoadmap
-from web.pages import docs, preferences, static_files
+from web.pages import docs, static_files, templates, timeline_view
 from web.pages.account import account
 from web.pages.account import webhooks as webhook_pages
-from web.pages.admin import audit_log as auditing_room
 from web.pages.admin import logs as logs_room
 from web.pages.admin import overview as overview_room
 from web.pages.admin import queues as queues_room
 from web.pages.admin import roadmaps as roadmaps_room
 from web.pages.learn import concept, home, review
 from web.pages.page_route import PageRoute, UploadPage
-from web.pages.plan import editing, revisions, roadmap, roadmap_stream, timeline, versions
-from web.pages.plan import trash as trash_pages
+from web.pages.plan import editing, history, roadmap, roadmap_stream
 from web.pages.share import importing, print_view, sharing
-from web.pages.timeline_view import TraceQuery
 from web.search_filters import FilterQuery, LogSearchQuery, SearchQuery
 
 API = "/api/v1"
@@ -396,16 +393,16 @@ PAGES = (
     PageRoute("POST", PAGE + "/cancel", roadmap.cancel),
     PageRoute("POST", PAGE + "/retry", roadmap.retry),
     PageRoute("POST", PAGE + "/schedule", roadmap.reschedule),
-    PageRoute("GET", PAGE + "/trace", timeline.timeline_page, query=TraceQuery),
-    PageRoute("POST", PAGE + "/trash", trash_pages.throw_away),
-    PageRoute("GET", PAGE + "/revisions", revisions.revisions_page),
-    PageRoute("GET", PAGE + "/revisions/{number}", revisions.revision_page, query=revisions.CompareQuery),
-    PageRoute("POST", PAGE + "/revisions/{number}/restore", revisions.restore),
+    PageRoute("GET", PAGE + "/trace", timeline_view.timeline_page, query=timeline_view.TraceQuery),
+    PageRoute("POST", PAGE + "/trash", roadmap.throw_away),
+    PageRoute("GET", PAGE + "/revisions", history.revisions_page),
+    PageRoute("GET", PAGE + "/revisions/{number}", history.revision_page, query=history.CompareQuery),
+    PageRoute("POST", PAGE + "/revisions/{number}/restore", history.restore_revision),
     PageRoute("GET", PAGE + "/edit", editing.edit_page, query=editing.EditQuery),
     PageRoute("POST", PAGE + "/edit", editing.edit),
-    PageRoute("GET", "/trash", trash_pages.trash_page, query=trash_pages.TrashPageQuery),
-    PageRoute("POST", "/trash/{roadmap_id}/restore", trash_pages.restore),
-    PageRoute("POST", "/trash/{roadmap_id}/delete", trash_pages.delete),
+    PageRoute("GET", "/trash", roadmap.trash_page, query=roadmap.TrashPageQuery),
+    PageRoute("POST", "/trash/{roadmap_id}/restore", roadmap.restore_from_trash),
+    PageRoute("POST", "/trash/{roadmap_id}/delete", roadmap.delete_for_ever),
     PageRoute("GET", LESSON, concept.concept_page, query=concept.ConceptQuery),
     PageRoute("POST", LESSON + "/progress", concept.set_progress),
     PageRoute("POST", LESSON + "/notes", concept.set_notes),
@@ -420,8 +417,8 @@ PAGES = (
         public=True),
     PageRoute("POST", LESSON + "/upgrade", concept.upgrade),
     PageRoute("POST", LESSON + "/{kind}/regenerate", concept.regenerate),
-    PageRoute("GET", LESSON + "/{kind}/versions", versions.versions_page, query=versions.VersionsQuery),
-    PageRoute("POST", LESSON + "/{kind}/versions/{number}/restore", versions.restore),
+    PageRoute("GET", LESSON + "/{kind}/versions", history.versions_page, query=history.VersionsQuery),
+    PageRoute("POST", LESSON + "/{kind}/versions/{number}/restore", history.restore_version),
     PageRoute("GET", "/review", review.review_page, query=review.ReviewQuery),
     PageRoute("POST", "/review/{card_id}/check", review.check),
     PageRoute("POST", "/review/{card_id}", review.rate),
@@ -454,18 +451,18 @@ PAGES = (
     PageRoute("POST", "/admin/transfers", roadmaps_room.transfer, scope=Scope.admin, confirms=True),
     observe_page("/admin", overview_room.overview_page, query=overview_room.OverviewQuery),
     observe_page("/admin/measures", overview_room.statistics_part, query=overview_room.OverviewQuery),
-    observe_page("/admin/audit", auditing_room.audit_log_page, query=auditing_room.AuditPageQuery),
+    observe_page("/admin/audit", logs_room.audit_log_page, query=logs_room.AuditPageQuery),
     observe_page(QUEUE_PAGE, queues_room.queue_page, query=queues_room.QueueQuery),
     *(
-        PageRoute("GET", path, queues_room.ask(action), query=queues_room.ActQuery,
-            scope=Scope.admin)
+        PageRoute("GET", path, partial(queues_room.confirm_page, name=action),
+            query=queues_room.ActQuery, scope=Scope.admin)
         for path, action in QUEUE_ACTIONS.items()
     ),
     *(
-        PageRoute("POST", path, queues_room.do(action), scope=Scope.admin)
+        PageRoute("POST", path, partial(queues_room.act, name=action), scope=Scope.admin)
         for path, action in QUEUE_ACTIONS.items()
     ),
-    PageRoute("POST", "/look", preferences.change, public=True),
+    PageRoute("POST", "/look", templates.change_preferences, public=True),
     PageRoute("GET", "/docs", docs.docs_page, public=True),
     PageRoute("GET", "/docs/{tag}", docs.chapter_page, public=True),
     PageRoute("GET", "/problems", docs.problem_types_page, public=True,

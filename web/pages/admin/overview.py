@@ -17,10 +17,9 @@ from tasks import queue_admin
 from web.call import Call
 from web.pages.admin.actions import success_message
 from web.pages.admin.charts import sparkline, throughput
-from web.pages.admin.formatters import Formatters
-from web.pages.admin.layout import address, admin_page
+from web.pages.admin.layout import Formatters, address, admin_page
 from web.pages.forms import AnyQuery, is_part
-from web.pages.preferences import texts_of
+from web.pages.templates import texts_of
 
 TITLES = {
     Period.hour: gettext_noop("The last hour, by the minute"),

@@ -14,9 +14,8 @@ from web.call import Call
 from web.commands import import_document
 from web.http.problems import status_of
 from web.pages import error_messages
-from web.pages.form_idempotency import made_once
-from web.pages.preferences import texts_of
-from web.pages.templates import page
+from web.pages.forms import made_once
+from web.pages.templates import page, texts_of
 from web.pages.upload import FileForm
 
 NONE = gettext_noop("Choose the file first.")
@@ -71,12 +70,9 @@ def take(call: Call) -> Response:
 
 
 def _sentence(error: RoadmapError) -> str:
-    if isinstance(error, TooLarge):
-        return TOO_LARGE
-    if isinstance(error, RateLimited):
-        return error_messages.PROBLEMS[RateLimited]
     if not isinstance(error, Invalid):
-        return NO_JSON
+        others = {TooLarge: TOO_LARGE, RateLimited: error_messages.PROBLEMS[RateLimited]}
+        return others.get(type(error), NO_JSON)
     first = error.fields[0]
     if first.kind == json_.NEWER:
         return NEWER

@@ -1,33 +1,20 @@
 """A whole roadmap on one page to print: texts, resources, questions without answers, and notes."""
 
-from dataclasses import dataclass
 from time import thread_time
 
-from markupsafe import Markup
 from starlette.responses import Response
 
 from core.db import snapshot
-from roadmap.exchange.formats.json_ import PortableConcept, portable
+from roadmap.exchange.formats.json_ import portable
 from roadmap.lifecycle import queries
-from roadmap.plan.views import ConceptNode, concepts_of
+from roadmap.plan.views import concepts_of
 from web.call import Call
 from web.pages.lazy import prose
-from web.pages.preferences import texts_of
-from web.pages.templates import page
+from web.pages.templates import page, texts_of
 
 # Characters of tutorials: five times what a long course has, and some 500 sheets of paper.
 MOST_CHARACTERS = 1_000_000
 MOST_SECONDS = 10.0  # of making HTML of them; these take one
-
-
-@dataclass(frozen=True, slots=True)
-class Printed:
-    """A concept, and its tutorial as HTML; without one although `is_long`, there was no room."""
-
-    node: ConceptNode
-    kept: PortableConcept
-    tutorial: Markup | None
-    is_long: bool
 
 
 def print_page(call: Call) -> Response:
@@ -52,6 +39,9 @@ def print_page(call: Call) -> Response:
                     code_label=code,
                     table_label=f"{table}: {node.title}",  # regions have names of their own
                 )
-        is_long = written is not None and html is None
-        printed[node.id] = Printed(node, kept, html, is_long)
+        printed[node.id] = {
+            "kept": kept,
+            "tutorial": html,
+            "is_long": written is not None and html is None,  # there was no room for it
+        }
     return page(call.request, "print.html", tree=tree, printed=printed)
