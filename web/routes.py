@@ -101,7 +101,7 @@ from web.pages.admin import roadmaps as roadmaps_room
 from web.pages.learn import concept, home, review
 from web.pages.page_route import PageRoute, UploadPage
 from web.pages.plan import editing, history, roadmap, roadmap_stream
-from web.pages.share import importing, print_view, sharing
+from web.pages.share import importing, sharing
 from web.search_filters import FilterQuery, LogSearchQuery, SearchQuery
 
 API = "/api/v1"
@@ -385,7 +385,7 @@ PAGES = (
     PageRoute("GET", "/import", importing.import_page),
     UploadPage("POST", "/import", importing.take, body=RoadmapFile),
     PageRoute("GET", PAGE, roadmap.roadmap_page),
-    PageRoute("GET", PAGE + "/print", print_view.print_page),
+    PageRoute("GET", PAGE + "/print", roadmap.print_page),
     PageRoute("GET", PAGE + "/picture", roadmap.picture),
     PageRoute("GET", PAGE + "/live", roadmap_stream.watch, query=roadmap_stream.LiveQuery),
     PageRoute("POST", PAGE + "/approve", roadmap.approve),

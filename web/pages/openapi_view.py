@@ -74,13 +74,17 @@ def headers() -> tuple[tuple[str, Markup], ...]:
 @cache
 def chapters() -> tuple[Chapter, ...]:
     """Return all chapters, those of the versioned API first."""
-    found = []
-    for tag in _document()["tags"]:
-        entries = (
-            (operation["operationId"], method.upper(), path, operation["summary"])
-            for method, path, operation in _operations(tag["name"])
+    found = [
+        Chapter(
+            tag["name"],
+            prose(tag["description"]),
+            tuple(
+                (operation["operationId"], method.upper(), path, operation["summary"])
+                for method, path, operation in _operations(tag["name"])
+            ),
         )
-        found.append(Chapter(tag["name"], prose(tag["description"]), tuple(entries)))
+        for tag in _document()["tags"]
+    ]
     return tuple(sorted(found, key=lambda each: not each.entries[0][2].startswith(VERSIONED)))
 
 

@@ -43,8 +43,11 @@ class OverviewQuery(AnyQuery):
 def overview_page(call: Call) -> Response:
     query: OverviewQuery = call.query
     try:
-        queues = sorted(queue_admin.queue_states(with_retrying=True), key=lambda queue: queue.name)
-        broker = {"queues": queues, "workers": queue_admin.workers()}
+        states = queue_admin.queue_states(with_retrying=True)
+        broker = {
+            "queues": sorted(states, key=lambda state: state.name),
+            "workers": queue_admin.workers(),
+        }
     except Unavailable:
         broker = None
     live: dict[str, Any] = {"broker": broker, "ledger": ledger(), "is_live": query.live != "off"}

@@ -1,7 +1,8 @@
-"""One roadmap: its progress, its map, its plan, and the commands on it; and the trash."""
+"""One roadmap: its page, also to print, and the commands on it; and the trash."""
 
 from collections.abc import Callable
 from functools import partial
+from time import thread_time
 from uuid import UUID
 
 from markupsafe import Markup
@@ -9,21 +10,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core import clock
+from core.db import snapshot
 from core.errors import Invalid
 from core.i18n import gettext_noop
+from roadmap.exchange.formats.json_ import portable
 from roadmap.exchange.map.drawing import inlined
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.lifecycle import commands, events, queries, schedule_settings, trash
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.plan.schemas import ApproveRequest, ReviseRequest
-from roadmap.plan.views import RoadmapTree
+from roadmap.plan.views import RoadmapTree, concepts_of
 from web.call import Call
 from web.commands import apply_command
 from web.http.problems import status_of
 from web.job_sender import send_after_commit
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, see_other
+from web.pages.lazy import prose
 from web.pages.roadmap_view import view_of
 from web.pages.templates import page, texts_of
 
@@ -31,6 +35,10 @@ NO_WORDS = gettext_noop(
     "Without a model key nobody understands such words. The plan can only be taken as it is."
 )
 MOST_EVENTS = 20  # the newest ones, on the page
+# Characters of tutorials on the page to print: five times what a long course has, and some
+# 500 sheets of paper.
+PRINTED_CHARACTERS = 1_000_000
+PRINT_SECONDS = 10.0  # of making HTML of them; these take one
 TRASH_ON_A_PAGE = 20
 DONE = {
     "trashed": gettext_noop("The roadmap is in the trash."),
@@ -71,6 +79,37 @@ def roadmap_page(
         pace_errors=error_messages.of_fields(words, pace_error.fields) if pace_error else {},
         pace_typed={name: call.body.text(name) for name in SCHEDULE} if pace_error else None,
     )
+
+
+def print_page(call: Call) -> Response:
+    """Return texts, resources, questions without answers, and notes on one page to print."""
+    roadmap_id = call.ids["roadmap_id"]
+    with snapshot():
+        document = portable(call.owner, roadmap_id, with_learner=True)
+        tree = queries.roadmap_tree(call.owner, roadmap_id)
+    words = texts_of(call.request)
+    code, table = words.gettext("Code"), words.gettext("Table")
+    left, until = PRINTED_CHARACTERS, thread_time() + PRINT_SECONDS
+    printed = {}
+    for number, node in enumerate(concepts_of(tree), 1):
+        kept = document.concepts[node.key]
+        written, html = kept.contents.tutorial, None
+        if written is not None:
+            left -= len(written.body.markdown)
+            if left >= 0 and thread_time() < until:
+                html = prose(
+                    written.body.markdown,
+                    top=5,
+                    prefix=f"t{number}",
+                    code_label=code,
+                    table_label=f"{table}: {node.title}",  # regions have names of their own
+                )
+        printed[node.id] = {
+            "kept": kept,
+            "tutorial": html,
+            "is_long": written is not None and html is None,  # there was no room for it
+        }
+    return page(call.request, "print.html", tree=tree, printed=printed)
 
 
 def picture(call: Call) -> Response:

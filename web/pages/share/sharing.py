@@ -54,8 +54,8 @@ def sharing_page(
 def create(call: Call) -> Response:
     try:
         request = filled(LinkRequest, call.body.given("purpose", "expires_in_days"))
-        roadmap_id, origin = call.ids["roadmap_id"], own_address(call.request)
-        made = share_links.create_link(call.owner, roadmap_id, request, origin)
+        place = (call.owner, call.ids["roadmap_id"])
+        made = share_links.create_link(*place, request, own_address(call.request))
     except (Conflict, Invalid) as error:
         return sharing_page(call, error=error)
     return sharing_page(call, made=made)
