@@ -28,9 +28,6 @@ from tasks.queue_admin import queue_states
 # By the name of the metric and the values of its labels
 Samples = dict[str, dict[tuple[str, ...], Any]]
 
-MESSAGE_STATES = ("ready", "held", "scheduled", "dead")
-FATES = ("stored", "missing", "dropped", "expired")
-
 
 class Counts(Collector):
     """Collector that asks database and broker; it reports one that is away and leaves it out."""
@@ -39,11 +36,10 @@ class Counts(Collector):
         samples: Samples = defaultdict(dict)
         samples[metric_definitions.BUILD][VERSION, platform.python_version()] = 1
         for dependency, add in (("database", _add_counted), ("broker", _add_queues)):
-            is_up = False
+            samples[metric_definitions.DEPENDENCY][(dependency,)] = 0
             with suppress(Unavailable):
                 add(samples)
-                is_up = True
-            samples[metric_definitions.DEPENDENCY][(dependency,)] = int(is_up)
+                samples[metric_definitions.DEPENDENCY][(dependency,)] = 1
         return (_family(metric, samples.get(metric.name, {})) for metric in METRICS.values())
 
 
@@ -65,13 +61,13 @@ def _add_counted(samples: Samples) -> None:
         else:
             samples[each.name].setdefault(place, {})[each.part] = each.value
     written = ledger()
-    for fate in FATES:
+    for fate in ("stored", "missing", "dropped", "expired"):
         samples[metric_definitions.LOG_RECORDS][(fate,)] = getattr(written, fate)
 
 
 def _add_queues(samples: Samples) -> None:
     for queue in queue_states():
-        for state in MESSAGE_STATES:
+        for state in ("ready", "held", "scheduled", "dead"):
             samples[metric_definitions.QUEUE_MESSAGES][queue.name, state] = getattr(queue, state)
         samples[metric_definitions.QUEUE_AGE][(queue.name,)] = queue.oldest_seconds or 0.0
         samples[metric_definitions.QUEUE_PAUSED][(queue.name,)] = float(queue.is_paused)

@@ -90,20 +90,17 @@ from web.call import NoBody
 from web.endpoint import Endpoint, LargeBody
 from web.http.pagination import PageQuery
 from web.links import ImportedRoadmap
-from web.pages import docs, preferences, static_files
+from web.pages import docs, static_files, templates, timeline_view
 from web.pages.account import account
 from web.pages.account import webhooks as webhook_pages
-from web.pages.admin import audit_log as admin_audit
 from web.pages.admin import logs as admin_logs
 from web.pages.admin import overview as admin_overview
 from web.pages.admin import queues as admin_queues
 from web.pages.admin import roadmaps as admin_roadmaps
 from web.pages.learn import concept, home, review
 from web.pages.page_route import PageRoute, UploadPage
-from web.pages.plan import editing, revisions, roadmap, roadmap_stream, timeline, versions
-from web.pages.plan import trash as trash_pages
-from web.pages.share import importing, print_view, sharing
-from web.pages.timeline_view import TraceQuery
+from web.pages.plan import editing, history, roadmap, roadmap_stream
+from web.pages.share import importing, sharing
 from web.search_filters import FilterQuery, LogSearchQuery, SearchQuery
 
 API = "/api/v1"
@@ -374,7 +371,7 @@ PAGES = (
     PageRoute("GET", "/import", importing.import_page),
     UploadPage("POST", "/import", importing.take, body=RoadmapFile),
     PageRoute("GET", PAGE, roadmap.roadmap_page),
-    PageRoute("GET", PAGE + "/print", print_view.print_page),
+    PageRoute("GET", PAGE + "/print", roadmap.print_page),
     PageRoute("GET", PAGE + "/picture", roadmap.picture),
     PageRoute("GET", PAGE + "/live", roadmap_stream.watch, query=roadmap_stream.LiveQuery),
     PageRoute("POST", PAGE + "/approve", roadmap.approve),
@@ -382,17 +379,16 @@ PAGES = (
     PageRoute("POST", PAGE + "/cancel", roadmap.cancel),
     PageRoute("POST", PAGE + "/retry", roadmap.retry),
     PageRoute("POST", PAGE + "/schedule", roadmap.reschedule),
-    PageRoute("GET", PAGE + "/trace", timeline.timeline_page, query=TraceQuery),
-    PageRoute("POST", PAGE + "/trash", trash_pages.move_to_trash),
-    PageRoute("GET", PAGE + "/revisions", revisions.revisions_page),
-    PageRoute("GET", PAGE + "/revisions/{number}", revisions.revision_page,
-        query=revisions.CompareQuery),
-    PageRoute("POST", PAGE + "/revisions/{number}/restore", revisions.restore),
+    PageRoute("GET", PAGE + "/trace", timeline_view.timeline_page, query=timeline_view.TraceQuery),
+    PageRoute("POST", PAGE + "/trash", roadmap.move_to_trash),
+    PageRoute("GET", PAGE + "/revisions", history.revisions_page),
+    PageRoute("GET", PAGE + "/revisions/{number}", history.revision_page, query=history.CompareQuery),
+    PageRoute("POST", PAGE + "/revisions/{number}/restore", history.restore_revision),
     PageRoute("GET", PAGE + "/edit", editing.edit_page, query=editing.EditQuery),
     PageRoute("POST", PAGE + "/edit", editing.edit),
-    PageRoute("GET", "/trash", trash_pages.trash_page, query=trash_pages.TrashPageQuery),
-    PageRoute("POST", "/trash/{roadmap_id}/restore", trash_pages.restore),
-    PageRoute("POST", "/trash/{roadmap_id}/delete", trash_pages.delete),
+    PageRoute("GET", "/trash", roadmap.trash_page, query=roadmap.TrashPageQuery),
+    PageRoute("POST", "/trash/{roadmap_id}/restore", roadmap.restore_from_trash),
+    PageRoute("POST", "/trash/{roadmap_id}/delete", roadmap.delete_for_ever),
     PageRoute("GET", LESSON, concept.concept_page, query=concept.ConceptQuery),
     PageRoute("POST", LESSON + "/progress", concept.set_progress),
     PageRoute("POST", LESSON + "/notes", concept.set_notes),
@@ -407,9 +403,8 @@ PAGES = (
         public=True),
     PageRoute("POST", LESSON + "/upgrade", concept.upgrade),
     PageRoute("POST", LESSON + "/{kind}/regenerate", concept.regenerate),
-    PageRoute("GET", LESSON + "/{kind}/versions", versions.versions_page,
-        query=versions.VersionsQuery),
-    PageRoute("POST", LESSON + "/{kind}/versions/{number}/restore", versions.restore),
+    PageRoute("GET", LESSON + "/{kind}/versions", history.versions_page, query=history.VersionsQuery),
+    PageRoute("POST", LESSON + "/{kind}/versions/{number}/restore", history.restore_version),
     PageRoute("GET", "/review", review.review_page, query=review.ReviewQuery),
     PageRoute("POST", "/review/{card_id}/check", review.check),
     PageRoute("POST", "/review/{card_id}", review.rate),
@@ -435,28 +430,25 @@ PAGES = (
     PageRoute("POST", HOOK + "/delete", webhook_pages.delete_webhook),
     PageRoute("POST", HOOK + "/deliveries/{delivery_id}/retry", webhook_pages.retry_delivery),
     observe_page("/admin/logs", admin_logs.logs_page, query=admin_logs.LogPageQuery),
-    observe_page("/admin/roadmaps", admin_roadmaps.roadmaps_page,
-        query=admin_roadmaps.RoadmapsQuery),
+    observe_page("/admin/roadmaps", admin_roadmaps.roadmaps_page, query=admin_roadmaps.RoadmapsQuery),
     observe_page(ADMIN_ROADMAP, admin_roadmaps.roadmap_page, query=admin_roadmaps.RoadmapQuery),
     PageRoute("POST", ADMIN_ROADMAP + "/cancel", admin_roadmaps.cancel, scope=Scope.admin),
     PageRoute("POST", ADMIN_ROADMAP + "/retry", admin_roadmaps.retry, scope=Scope.admin),
-    PageRoute("POST", "/admin/transfers", admin_roadmaps.transfer, scope=Scope.admin,
-        confirms=True),
+    PageRoute("POST", "/admin/transfers", admin_roadmaps.transfer, scope=Scope.admin, confirms=True),
     observe_page("/admin", admin_overview.overview_page, query=admin_overview.OverviewQuery),
-    observe_page("/admin/measures", admin_overview.statistics_part,
-        query=admin_overview.OverviewQuery),
-    observe_page("/admin/audit", admin_audit.audit_log_page, query=admin_audit.AuditPageQuery),
+    observe_page("/admin/measures", admin_overview.statistics_part, query=admin_overview.OverviewQuery),
+    observe_page("/admin/audit", admin_logs.audit_log_page, query=admin_logs.AuditPageQuery),
     observe_page(QUEUE_PAGE, admin_queues.queue_page, query=admin_queues.QueueQuery),
     *(
-        PageRoute("GET", path, admin_queues.confirm_page(action), query=admin_queues.ActQuery,
-            scope=Scope.admin)
+        PageRoute("GET", path, partial(admin_queues.confirm_page, name=action),
+            query=admin_queues.ActQuery, scope=Scope.admin)
         for path, action in QUEUE_ACTIONS.items()
     ),
     *(
-        PageRoute("POST", path, admin_queues.perform(action), scope=Scope.admin)
+        PageRoute("POST", path, partial(admin_queues.perform, name=action), scope=Scope.admin)
         for path, action in QUEUE_ACTIONS.items()
     ),
-    PageRoute("POST", "/look", preferences.change, public=True),
+    PageRoute("POST", "/look", templates.change_preferences, public=True),
     PageRoute("GET", "/docs", docs.docs_page, public=True),
     PageRoute("GET", "/docs/{tag}", docs.chapter_page, public=True),
     PageRoute("GET", "/problems", docs.problem_types_page, public=True,

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
 
 from core.sanitize import CLEAN, Rule
 from roadmap.operations.execution_log import LogLevel
@@ -54,10 +54,9 @@ STATUSES = Rule(
 Words = Annotated[str, Field(max_length=LONGEST_WORDS), CLEAN]
 
 
-class SearchQuery(BaseModel):
+class SearchQuery(BaseModel, extra="forbid"):
     """Filter of roadmaps; omitted fields match all."""
 
-    model_config = ConfigDict(extra="forbid")
     status: Annotated[str, Field(max_length=100), STATUSES] = Field(
         "",
         description="Only those that are one of these, separated by commas.",
@@ -88,25 +87,22 @@ class SearchQuery(BaseModel):
     @property
     def sought(self) -> dict[str, Any]:
         """Return the fields of a RoadmapSearch."""
-        statuses = tuple(RoadmapStatus(status) for status in self.status.split(",") if status)
-        same = {
-            name: getattr(self, name)
-            for name in ("owner", "text", "error", "generator", "over_budget", "since", "until")
+        same = ("owner", "text", "error", "generator", "over_budget", "since", "until")
+        return {
+            "statuses": tuple(RoadmapStatus(each) for each in self.status.split(",") if each),
+            **{name: getattr(self, name) for name in same},
         }
-        return {"statuses": statuses, **same}
 
 
 LEVELS = Rule(
     _list_of(LogLevel, "one or more", may_be_empty=False),
     r"^(debug|info|warning|error)(,(debug|info|warning|error))*$",
 )
-Name = Annotated[str, Field(min_length=1, max_length=80), CLEAN]
 
 
-class FilterQuery(BaseModel):
+class FilterQuery(BaseModel, extra="forbid"):
     """Filter of log records; omitted fields match all."""
 
-    model_config = ConfigDict(extra="forbid")
     level: Annotated[str, LEVELS] | None = Field(
         None, description="Only these levels, separated by commas.", examples=["warning,error"]
     )
@@ -115,7 +111,9 @@ class FilterQuery(BaseModel):
         description="Only these categories, separated by commas.",
         examples=["planning,building"],
     )
-    step: Name | None = Field(None, description="Only this step.", examples=["outline"])
+    step: Annotated[str, Field(min_length=1, max_length=80), CLEAN] | None = Field(
+        None, description="Only this step.", examples=["outline"]
+    )
     roadmap_id: UUID | None = Field(None, description="Only what is about this roadmap.")
     concept_id: UUID | None = Field(None, description="Only what is about this concept.")
     trace_id: UUID | None = Field(
@@ -134,13 +132,12 @@ class FilterQuery(BaseModel):
 
     @property
     def wanted(self) -> LogFilter:
-        levels = tuple(LogLevel(level) for level in (self.level or "").split(",") if level)
-        categories = tuple(
-            name.strip() for name in (self.category or "").split(",") if name.strip()
-        )
+        categories = (name.strip() for name in (self.category or "").split(","))
         same = ("step", "roadmap_id", "concept_id", "trace_id", "since", "until", "text")
         return LogFilter(
-            levels=levels, categories=categories, **{name: getattr(self, name) for name in same}
+            levels=tuple(LogLevel(level) for level in (self.level or "").split(",") if level),
+            categories=tuple(filter(None, categories)),
+            **{name: getattr(self, name) for name in same},
         )
 
 

@@ -34,7 +34,7 @@ from roadmap.plan.word_diff import lines
 from tests.integration.provider import completion
 from tests.integration.roadmap.test_model_generator import BRIEF, DESIGN
 from web.pages.markdown_html import prose
-from web.pages.plan.diff_view import blocks
+from web.pages.plan.history import blocks
 
 LARGE = LARGEST_ANSWER - 10_000
 MANY = 70_000  # as many as the limit to the parts of an answer lets through
@@ -332,7 +332,7 @@ def show(name: str) -> str:
     for before in ("", text.swapcase().replace("\n", "\n ")):
         diff = VersionDiff(before=1, after=2, lines=lines(before, text))
         diff.model_dump_json()
-        blocks(diff.lines)
+        list(blocks(diff.lines))
     concept = {
         "title": "t",
         "hours": 1,

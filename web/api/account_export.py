@@ -1,9 +1,9 @@
 """All data of the account: one archive, ordered, made by a worker, and sent piece by piece."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import Field
@@ -21,6 +21,8 @@ from web.call import Call
 from web.http import limits
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
+
+Result = TypeVar("Result")
 
 EXPORT = "/api/v1/auth/me/export"
 ARCHIVE = EXPORT + ".zip"
@@ -59,13 +61,7 @@ async def download_export(call: Call) -> Response:
     all records of it; `README.txt` says what is what. An answer that is cut off before its end was
     not complete: also when the login ends meanwhile.
     """
-
-    def read_ready() -> tuple[ExportInfo, int]:
-        with transaction():
-            confirm(call.caller)
-            return account_export.read_ready(call.owner)
-
-    export, size = await run_for_principal(call.caller, read_ready)
+    export, size = await run_for_principal(call.caller, _confirmed, call, account_export.read_ready)
     name = f"roadmap-account-{export.created_at:%Y-%m-%d}.zip"
     headers = {"Content-Length": str(size), "Content-Disposition": f'attachment; filename="{name}"'}
     if call.request.method == "HEAD":
@@ -101,17 +97,19 @@ class _Download(StreamingResponse):
 
 async def _pieces(call: Call, export_id: UUID, size: int) -> AsyncIterator[bytes]:
     """Yield the archive. Raises Unauthenticated when the login has ended, NotFound when it has."""
-
-    def read_piece(number: int) -> bytes:
-        with transaction():
-            confirm(call.caller)
-            return account_export.read_piece(call.owner, export_id, number)
-
     number = sent = 0
     while sent < size:
-        piece = await run_for_principal(call.caller, read_piece, number)
+        read = account_export.read_piece
+        piece = await run_for_principal(call.caller, _confirmed, call, read, export_id, number)
         yield piece
         number, sent = number + 1, sent + len(piece)
+
+
+def _confirmed(call: Call, read: Callable[..., Result], *given: Any) -> Result:
+    """Read what the caller owns, and confirm the caller in the same transaction."""
+    with transaction():
+        confirm(call.caller)
+        return read(call.owner, *given)
 
 
 def _linked(export: ExportInfo) -> LinkedExport:

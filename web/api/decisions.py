@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.lifecycle import commands
 from roadmap.lifecycle.commands import CommandResult
+from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import RoadmapStatus
 from web.call import Call
 from web.http.responses import Reply
@@ -34,10 +35,7 @@ def approve_plan(call: Call) -> Reply:
 def revise_plan(call: Call) -> Reply:
     """A model designs it anew; the result is a new revision."""
     check_feedback("/feedback")
-    return _decided(
-        call,
-        commands.revise(call.owner, call.ids["roadmap_id"], call.body.feedback),
-    )
+    return _decided(call, commands.revise(call.owner, call.ids["roadmap_id"], call.body.feedback))
 
 
 def edit_plan(call: Call) -> Reply:
@@ -67,35 +65,30 @@ def retry_roadmap(call: Call) -> Reply:
 
 def retry_part(call: Call) -> Reply:
     """This part, and no other, when it failed or was cancelled."""
-    roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
-    return _decided(call, commands.retry_part(call.owner, roadmap_id, concept_id, kind))
+    return _decided(call, commands.retry_part(*_part(call)))
 
 
 def regenerate_part(call: Call) -> Reply:
     """As another version; the one that is there is shown until then."""
     check_feedback("/instructions")
-    roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
-    made = commands.regenerate(call.owner, roadmap_id, concept_id, kind, call.body.instructions)
-    return _decided(call, made)
+    return _decided(call, commands.regenerate(*_part(call), call.body.instructions))
 
 
 def upgrade_concept(call: Call) -> Reply:
     """Those of its parts that are from the built-in catalogue are written by the model, for this
     person. What is there now stays as earlier versions, and is shown until then.
     """
-    made = commands.upgrade(
-        call.owner, call.ids["roadmap_id"], call.ids["concept_id"], has_model=has_model()
-    )
-    return _decided(call, made)
+    place = (call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
+    return _decided(call, commands.upgrade(*place, has_model=has_model()))
 
 
 def restore_version(call: Call) -> Reply:
     """It is shown again; the others stay. Only while the part is not being written."""
-    roadmap_id, concept_id, kind, number = (
-        call.ids[name] for name in ("roadmap_id", "concept_id", "kind", "number")
-    )
-    made = commands.restore_version(call.owner, roadmap_id, concept_id, kind, number)
-    return _decided(call, made)
+    return _decided(call, commands.restore_version(*_part(call), call.ids["number"]))
+
+
+def _part(call: Call) -> tuple[UUID, UUID, UUID, ContentKind]:
+    return call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["kind"]
 
 
 def _decided(call: Call, made: CommandResult) -> Reply:

@@ -71,14 +71,16 @@ def show_ready(call: Call) -> Ready:
 
 async def show_index(call: Call) -> Index:
     """Entry point for clients. Browsers get the home page here."""
-    links = {
-        "roadmaps": "/api/v1/roadmaps",
-        "openapi": "/openapi.json",
-        "docs": "/docs",
-        "health": "/health",
-        "ready": "/health/ready",
-    }
-    return Index(mode=_mode(), links=links)
+    return Index(
+        mode=_mode(),
+        links={
+            "roadmaps": "/api/v1/roadmaps",
+            "openapi": "/openapi.json",
+            "docs": "/docs",
+            "health": "/health",
+            "ready": "/health/ready",
+        },
+    )
 
 
 def _mode() -> Literal["embedded", "server"]:

@@ -36,13 +36,9 @@ def answer_quiz(call: Call) -> Reply:
 
 def list_attempts(call: Call) -> Reply:
     """The newest first, without the single questions."""
-    query: AttemptsQuery = call.query
-    place = (call.ids["roadmap_id"], call.ids["concept_id"])
-    return paged(
-        call.request,
-        call.query,
-        progress.list_attempts(call.owner, *place, limit=query.limit, before=query.cursor),
-    )
+    place, query = (call.ids["roadmap_id"], call.ids["concept_id"]), call.query
+    page = progress.list_attempts(call.owner, *place, limit=query.limit, before=query.cursor)
+    return paged(call.request, query, page)
 
 
 def read_notes(call: Call) -> LearnerConcept:

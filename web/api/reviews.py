@@ -3,15 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from roadmap.learning import reviews
 from roadmap.learning.reviews import MOST_AT_ONCE, CardState, CheckedReview, Reviews
 from web.call import Call
 
 
-class ReviewsQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class ReviewsQuery(BaseModel, extra="forbid"):
     roadmap_id: UUID | None = Field(None, description="Only those of this roadmap.")
     limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="How many at most.")] = 20
 

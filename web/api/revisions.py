@@ -1,29 +1,29 @@
 """Revisions of the plan, versions of contents, and the cost receipt."""
 
 from typing import Annotated
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from roadmap.budget import cost_report
 from roadmap.lifecycle import content_versions, revisions
 from roadmap.lifecycle.content_versions import VersionDetail, VersionDiff, Versions
 from roadmap.lifecycle.revisions import Diff, RevisionDetail, Revisions
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
+from roadmap.plan.outline import ContentKind
 from web.call import Call
 from web.http.pagination import paged
 from web.http.responses import Reply
 
 
-class DiffQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class DiffQuery(BaseModel, extra="forbid"):
     before: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None,
         description="The revision to compare with; without it, the one from which this was made.",
     )
 
 
-class VersionDiffQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class VersionDiffQuery(BaseModel, extra="forbid"):
     before: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="The version to compare with; without it, the one before."
     )
@@ -48,21 +48,18 @@ def compare_revisions(call: Call) -> Diff:
 
 def list_versions(call: Call) -> Versions:
     """The newest first."""
-    return content_versions.list_versions(
-        call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["kind"]
-    )
+    return content_versions.list_versions(*_part(call))
 
 
 def read_version(call: Call) -> VersionDetail:
     """As it was written; a quiz without its answers."""
-    place = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind", "number"))
-    return content_versions.read_version(call.owner, *place)
+    return content_versions.read_version(*_part(call), call.ids["number"])
 
 
 def compare_versions(call: Call) -> VersionDiff:
     """Line by line; a quiz without its answers."""
-    place = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind", "number"))
-    return content_versions.compare_versions(call.owner, *place, before=call.query.before)
+    number, before = call.ids["number"], call.query.before
+    return content_versions.compare_versions(*_part(call), number, before=before)
 
 
 def read_receipt(call: Call) -> Reply:
@@ -81,3 +78,7 @@ def read_receipt(call: Call) -> Reply:
 def read_trace(call: Call) -> Trace:
     """Each wait, try, call of the model and decision, with times, tokens and cost."""
     return trace_of(call.owner, call.ids["roadmap_id"])
+
+
+def _part(call: Call) -> tuple[UUID, UUID, UUID, ContentKind]:
+    return call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["kind"]

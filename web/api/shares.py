@@ -88,10 +88,8 @@ def copy_shared(call: Call) -> Reply:
     """A roadmap of your own with the same plan and everything that is written of it, to be begun
     today. It goes its own way from then on: what becomes of the shared one does not change it.
     """
-    link = open_link(call.ids["token"], LinkPurpose.reading)
-    return imported_reply(
-        import_document(call.owner, shared_view.copy_of(call.owner, link), IN_SHARED)
-    )
+    document = shared_view.copy_of(call.owner, open_link(call.ids["token"], LinkPurpose.reading))
+    return imported_reply(import_document(call.owner, document, IN_SHARED))
 
 
 def follow_calendar(call: Call) -> Response:

@@ -1,7 +1,10 @@
 """Webhooks of the caller: where events are told, and the log of what was told."""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
+from roadmap.plan.jobs import Job
 from roadmap.plan.statuses import DeliveryStatus
 from roadmap.webhooks import subscriptions
 from roadmap.webhooks.subscriptions import DeliveryDetail, DeliveryInfo, WebhookInfo, WebhookList
@@ -63,17 +66,18 @@ def rotate_webhook_secret(call: Call) -> Reply:
 
 def test_webhook(call: Call) -> Reply:
     """A message of the type `webhook.test` is sent once, now; the delivery says what came of it."""
-    made, steps = subscriptions.test(call.owner, call.ids["webhook_id"])
-    send_after_commit(steps)
-    return _on_its_way(made)
+    return _on_its_way(*subscriptions.test(call.owner, call.ids["webhook_id"]))
 
 
 def list_deliveries(call: Call) -> Reply:
     """The newest first. Those that ended more than 30 days ago are forgotten."""
     query: DeliveriesQuery = call.query
-    webhook_id = call.ids["webhook_id"]
     page = subscriptions.list_deliveries(
-        call.owner, webhook_id, limit=query.limit, before=query.cursor, status=query.status
+        call.owner,
+        call.ids["webhook_id"],
+        limit=query.limit,
+        before=query.cursor,
+        status=query.status,
     )
     return paged(call.request, call.query, page)
 
@@ -84,11 +88,11 @@ def read_delivery(call: Call) -> DeliveryDetail:
 
 def retry_delivery(call: Call) -> Reply:
     """The same message, with the same `webhook-id`, from its first try on."""
-    made, steps = subscriptions.retry(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
+    place = (call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
+    return _on_its_way(*subscriptions.retry(*place))
+
+
+def _on_its_way(delivery: DeliveryInfo, steps: Sequence[Job]) -> Reply:
     send_after_commit(steps)
-    return _on_its_way(made)
-
-
-def _on_its_way(delivery: DeliveryInfo) -> Reply:
     location = f"{BASE}/{delivery.webhook_id}/deliveries/{delivery.id}"
     return Reply(delivery, headers={"Location": location, "Retry-After": "1"})

@@ -40,6 +40,7 @@ def chapter_page(call: Call) -> Response:
             "chapter": chapter,
             "chapters": openapi_view.chapters(),
             "operations": openapi_view.operations(chapter.name),
+            "command": openapi_view.command,
             "with_token": not settings.embedded,
         },
     )

@@ -24,8 +24,7 @@ from core.errors import (
 from core.i18n import gettext_noop
 from web.http.problems import status_of
 from web.pages.forms import is_part, page_of
-from web.pages.preferences import texts_of
-from web.pages.templates import page
+from web.pages.templates import page, texts_of
 
 FIELDS = {
     "goal": gettext_noop("Say in 2 to 1000 characters what you want to learn."),

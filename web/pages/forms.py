@@ -1,16 +1,25 @@
-"""Forms and redirects of the pages."""
+"""Forms and redirects of the pages; a form that is sent twice is done once.
 
+The field `form` is the name of a form: a second click, or going back, sends the same one.
+"""
+
+import hashlib
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.db import transaction
 from core.errors import Invalid
+from roadmap.accounts.identity import IdempotencyKey
+from roadmap.plan.views import RoadmapSummary
+from web import idempotency
+from web.call import Call
 from web.http.middleware import IndexedRouter
 from web.http.request_body import field_errors
 from web.http.urls import path_and_query, quoted_path, quoted_url
@@ -19,26 +28,19 @@ LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]{0,500}")
 ACCEPTED = re.compile(
     r"(?:^|,)\s*text/html\s*(?:;(?!\s*q=0(?:\.0*)?\s*(?:,|$))[^,]*)?(?=,|$)", re.IGNORECASE
 )
+PATIENCE = 10.0  # seconds for which a second click waits for the first
 Model = TypeVar("Model", bound=BaseModel)
+Document = TypeVar("Document")
 
 
-class Form:
+class Form(ImmutableMultiDict[str, str]):
     """The fields of a form as a browser sends them: names and texts."""
 
-    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        self._values: dict[str, list[str]] = defaultdict(list)
-        for name, text in pairs:
-            self._values[name].append(text)
+    __repr__ = object.__repr__  # without the texts: one may be a password
 
     def text(self, name: str) -> str:
         """Return the first text of this name, or an empty one."""
-        return next(iter(self.all(name)), "")
-
-    def all(self, name: str) -> list[str]:
-        return self._values.get(name, [])
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._values
+        return next(iter(self.getlist(name)), "")
 
     def given(self, *names: str) -> dict[str, str]:
         """Return those of these fields that are filled in."""
@@ -99,3 +101,35 @@ def local_path(path: str) -> str:
     Browsers read a backslash as a slash.
     """
     return path if LOCAL_PATH.fullmatch(path) else "/"
+
+
+def form_key(call: Call, content: bytes) -> IdempotencyKey | None:
+    """Return the key of a form with this content, or None if the form has no name."""
+    if not (form := call.body.text("form")):
+        return None
+    key = f"form {form[:100]} {hashlib.sha256(content).hexdigest()}"
+    return idempotency.make_key(key, call.owner, call.request, content)
+
+
+def create_once(
+    call: Call,
+    content: bytes,
+    read: Callable[[], Document],
+    make: Callable[[Document], RoadmapSummary],
+) -> Response:
+    """Redirect to the roadmap that is made of the document, once for the same form.
+
+    The document is read before the transaction that makes the roadmap, as reads inside of one
+    need not be of one moment. Raises what these functions do, and KeyInUse when the first form
+    takes too long.
+    """
+    named = form_key(call, content)
+    with idempotency.one_at_a_time(named, patience=PATIENCE):
+        if named is not None and (earlier := idempotency.find(named)) is not None:
+            return earlier  # the document may be gone by now
+        document = read()
+        with transaction():
+            if named is not None and (earlier := idempotency.begin(named)) is not None:
+                return earlier
+            response = see_other(f"/roadmaps/{make(document).id}")
+            return response if named is None else idempotency.store(named, response)

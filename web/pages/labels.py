@@ -1,14 +1,15 @@
-"""Labels of states, times and events, as whole sentences of one language."""
+"""Labels of states, times and events, as whole sentences of one language.
+
+Templates translate the texts of these tables; sentences with numbers or names are methods.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from gettext import NullTranslations
-from typing import Any
 from uuid import UUID
 
 from core.i18n import gettext_noop
 from roadmap.generation.context import BUILT_IN
-from roadmap.plan.concept_marks import WORDS
 from roadmap.plan.event_types import TEST, Event, EventType
 from roadmap.plan.outline import CONTENT_KINDS, ContentKind, Level
 from roadmap.plan.statuses import (
@@ -67,7 +68,7 @@ RESOURCE_TYPES: Mapping[str, str] = {
     "tutorial": gettext_noop("Tutorial"),
     "video": gettext_noop("Video"),
 }
-LINKS = {
+LINKS = {  # before the time of the check
     LinkState.alive: gettext_noop("The link works:"),
     LinkState.unclear: gettext_noop("The link could not be checked:"),
     LinkState.dead: gettext_noop("The link does not work any more:"),
@@ -78,12 +79,14 @@ PROGRESS = {
     ConceptProgress.done: gettext_noop("Done"),
     ConceptProgress.skipped: gettext_noop("Skipped"),
 }
+KINDS = {kind: entry.label for kind, entry in CONTENT_KINDS.items()}
+NOT_WRITTEN = {kind: entry.not_written for kind, entry in CONTENT_KINDS.items()}
 NEXT = {  # without others before it
     RoadmapStatus.queued: gettext_noop("Your roadmap is the next one"),
     RoadmapStatus.planning: gettext_noop("Designing the plan"),
     RoadmapStatus.building: gettext_noop("The parts are being written"),
 }
-PARTS = {
+PARTS = {  # that are missing
     ContentStatus.pending: gettext_noop("It will be written."),
     ContentStatus.building: gettext_noop("It is being written now."),
     ContentStatus.failed: gettext_noop("It could not be written."),
@@ -111,16 +114,6 @@ ANOTHER = gettext_noop("Something else has happened")
 class Sentences:
     texts: NullTranslations
 
-    def status(self, of: RoadmapStatus) -> str:
-        return self._text(STATUSES[of])
-
-    def link(self, of: LinkState) -> str:
-        """Return the state of a link, before the time of its check."""
-        return self._text(LINKS[LinkState(of)])
-
-    def level(self, of: str) -> str:
-        return self._text(LEVELS[Level(of)])
-
     def resource_type(self, of: str) -> str:
         """Return the type of a resource; empty for one that was imported."""
         return self._text(RESOURCE_TYPES[of]) if of in RESOURCE_TYPES else ""
@@ -128,23 +121,6 @@ class Sentences:
     def maker(self, of: str) -> str:
         """Return the generator of a plan or a text: a model has its own name."""
         return self._text(MADE_HERE) if of == BUILT_IN else of
-
-    def progress(self, of: ConceptProgress) -> str:
-        return self._text(PROGRESS[of])
-
-    def kind(self, of: ContentKind) -> str:
-        return self._text(CONTENT_KINDS[of].label)
-
-    def mark(self, of: Any) -> str:
-        """Return the name of a mark, as the map has it."""
-        return self._text(WORDS[of])
-
-    def part(self, of: ContentStatus) -> str:
-        """Return the state of a part that is missing."""
-        return self._text(PARTS[of])
-
-    def failure(self, kind: ContentKind, concept: str) -> str:
-        return self._text(CONTENT_KINDS[kind].not_written, concept=concept)
 
     def now(self, activity: Activity) -> str:
         """Return the present activity of a roadmap."""
@@ -191,9 +167,6 @@ class Sentences:
     def event(self, of: str) -> str:
         """Return the event that a webhook receives."""
         return self._text(TESTED if of == TEST else HAPPENED.get(of, ANOTHER))
-
-    def delivery(self, of: DeliveryStatus) -> str:
-        return self._text(DELIVERIES[of])
 
     def hours(self, count: int) -> str:
         return counted(self.texts.ngettext("%(count)d hour", "%(count)d hours", count), count)

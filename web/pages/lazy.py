@@ -22,14 +22,10 @@ def prose(
     return prose(markdown, top=top, code_label=code_label, table_label=table_label, prefix=prefix)
 
 
+@lru_cache(maxsize=RENDERED)
 def tutorial_html(markdown: str, words: NullTranslations) -> Markup:
     """Return a tutorial as HTML, with labels in the reader's language."""
-    return _tutorial_html(markdown, words.gettext("Code"), words.gettext("Table"))
-
-
-@lru_cache(maxsize=RENDERED)
-def _tutorial_html(markdown: str, code: str, table: str) -> Markup:
-    return prose(markdown, code_label=code, table_label=table)
+    return prose(markdown, code_label=words.gettext("Code"), table_label=words.gettext("Table"))
 
 
 def coloured(code: str, language: str) -> str | None:

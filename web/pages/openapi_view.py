@@ -45,92 +45,16 @@ BOUNDS = (  # keywords of a schema, and their unit
 )
 
 Schema = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A field; `id` is its anchor, and `choices` are the kinds of objects that it may be."""
-
-    id: str
-    name: str
-    type: str
-    required: bool
-    rules: tuple[str, ...]
-    about: Markup
-    fields: tuple["Field", ...] = ()
-    choices: tuple["Field", ...] = ()
-    place: str = ""  # of a parameter: path, query or header
-
-
-@dataclass(frozen=True, slots=True)
-class ProblemEntry:
-    status: int
-    title: str
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: str
-    phrase: str
-    type: str
-    headers: tuple[str, ...]
-    fields: tuple[Field, ...]
-    example: Markup | None
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    id: str
-    method: str
-    path: str
-    summary: str
-    about: Markup
-    parameters: tuple[Field, ...]
-    body: tuple[Field, ...]
-    body_about: Markup
-    answers: tuple[Answer, ...]
-    problems: tuple[ProblemEntry, ...]
-    needs_token: bool
-    at: str  # the path of the example
-    sent: str | None  # the body of the example
-    sent_as: str
-    streams: bool
-
-    def command(self, origin: str, *, with_token: bool) -> str:
-        """Return the example as a command for a shell, which has a variable TOKEN."""
-        options = "-N " if self.streams else "" if self.method == "GET" else f"-X {self.method} "
-        parts = [f"curl {options}{quote(origin + self.at)}"]
-        if with_token and self.needs_token:
-            parts.append('-H "Authorization: Bearer $TOKEN"')
-        if self.sent is not None:
-            parts += [f"-H 'Content-Type: {self.sent_as}'", f"-d {quote(self.sent)}"]
-        return " \\\n  ".join(parts)
-
-
-@dataclass(frozen=True, slots=True)
-class IndexEntry:
-    """An operation in the table of contents."""
-
-    id: str
-    method: str
-    path: str
-    summary: str
+Fields = tuple[dict[str, Any], ...]  # as `_field` makes them
 
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
+    """The operations of a tag: id, method, path and summary of each."""
+
     name: str
     about: Markup
-    entries: tuple[IndexEntry, ...]
-
-    @property
-    def title(self) -> str:
-        return self.name.capitalize()
-
-    @property
-    def address(self) -> str:
-        return f"/docs/{self.name}"
+    entries: tuple[tuple[str, str, str, str], ...]
 
 
 @cache
@@ -142,7 +66,7 @@ def introduction() -> Markup:
 def headers() -> tuple[tuple[str, Markup], ...]:
     """Return names and descriptions of response headers."""
     return tuple(
-        (name, _inline(header["description"]))
+        (name, prose(header["description"]))
         for name, header in _document()["components"]["headers"].items()
     )
 
@@ -150,16 +74,18 @@ def headers() -> tuple[tuple[str, Markup], ...]:
 @cache
 def chapters() -> tuple[Chapter, ...]:
     """Return all chapters, those of the versioned API first."""
-    found = []
-    for tag in _document()["tags"]:
-        entries = (
-            IndexEntry(operation["operationId"], method.upper(), path, operation["summary"])
-            for method, path, operation in _operations(tag["name"])
+    found = [
+        Chapter(
+            tag["name"],
+            prose(tag["description"]),
+            tuple(
+                (operation["operationId"], method.upper(), path, operation["summary"])
+                for method, path, operation in _operations(tag["name"])
+            ),
         )
-        found.append(Chapter(tag["name"], _inline(tag["description"]), tuple(entries)))
-    return tuple(
-        sorted(found, key=lambda chapter: not chapter.entries[0].path.startswith(VERSIONED))
-    )
+        for tag in _document()["tags"]
+    ]
+    return tuple(sorted(found, key=lambda each: not each.entries[0][2].startswith(VERSIONED)))
 
 
 def chapter(name: str) -> Chapter:
@@ -171,9 +97,22 @@ def chapter(name: str) -> Chapter:
 
 
 @cache
-def operations(name: str) -> tuple[Operation, ...]:
+def operations(name: str) -> tuple[dict[str, Any], ...]:
     """Return the operations of a chapter, which must exist."""
     return tuple(_read(method, path, operation) for method, path, operation in _operations(name))
+
+
+def command(operation: Schema, origin: str, *, with_token: bool) -> str:
+    """Return an operation's example as a command for a shell, which has a variable TOKEN."""
+    is_stream = "text/event-stream" in operation["responses"].get("200", {}).get("content", {})
+    method = "" if operation["method"] == "GET" else f"-X {operation['method']} "
+    parts = [f"curl {'-N ' if is_stream else method}{quote(origin + operation['at'])}"]
+    if with_token and operation.get("security") != []:
+        parts.append('-H "Authorization: Bearer $TOKEN"')
+    if operation["sent"] is not None:
+        parts.append(f"-H 'Content-Type: {operation['sent_as']}'")
+        parts.append(f"-d {quote(operation['sent'])}")
+    return " \\\n  ".join(parts)
 
 
 @cache
@@ -188,58 +127,55 @@ def _operations(tag: str) -> Iterator[tuple[str, str, Schema]]:
                 yield method, path, operation
 
 
-def _read(method: str, path: str, operation: Schema) -> Operation:
+def _read(method: str, path: str, operation: Schema) -> dict[str, Any]:
+    """Return an operation of the description with all that its page shows."""
     name, responses = operation["operationId"], operation["responses"]
-
     bodies: Mapping[str, Schema] = operation.get("requestBody", {}).get("content", {})
     sent_as, content = next(iter(bodies.items()), (JSON, {}))
     body = _resolved(content.get("schema", {}))
     sent = json.dumps(example, ensure_ascii=False) if (example := content.get("example")) else None
     if sent is not None and len(sent) > SHORT:
         sent = json.dumps(example, indent=2, ensure_ascii=False)
+    parameters = operation.get("parameters", ())
     examples = {
         each["name"]: str(each.get("example", each["name"]))
-        for each in operation.get("parameters", ())
+        for each in parameters
         if each["in"] == "path"
     }
-    return Operation(
-        id=name,
-        method=method.upper(),
-        path=path,
-        summary=operation["summary"],
-        about=prose(operation["description"]),
-        parameters=tuple(
-            Field(
-                id=f"{name}-{each['in']}-{each['name']}",
-                name=each["name"],
-                type=_type(each["schema"]),
+    return {
+        **operation,
+        "id": name,
+        "method": method.upper(),
+        "path": path,
+        "about": prose(operation["description"]),
+        "parameters": tuple(
+            _field(
+                each["name"],
+                {**each["schema"], "description": each.get("description", "")},
+                f"{name}-{each['in']}-{each['name']}",
                 required=each.get("required", False),
-                rules=tuple(_rules(each["schema"])),
-                about=_inline(each.get("description", "")),
                 place=each["in"],
             )
-            for each in operation.get("parameters", ())
+            for each in parameters
         ),
-        body=_fields(body, name),
-        body_about=_inline(body.get("description", "")) if body.get("properties") else Markup(),
-        answers=tuple(
+        "body": _fields(body, name),
+        "body_about": prose(body.get("description", "") if body.get("properties") else ""),
+        "answers": tuple(
             _answer(name, status, each) for status, each in responses.items() if status[0] in "23"
         ),
-        problems=tuple(
-            ProblemEntry(problem["status"], problem["title"], problem["type"])
+        "problems": tuple(
+            example["value"]
             for response in responses.values()
             for each in _resolved(response).get("content", {}).values()
-            for problem in (example["value"] for example in each.get("examples", {}).values())
+            for example in each.get("examples", {}).values()
         ),
-        needs_token=operation.get("security") != [],
-        at=re.sub(r"{(\w+)}", lambda place: examples[place[1]], path),
-        sent=sent,
-        sent_as=sent_as,
-        streams="text/event-stream" in responses.get("200", {}).get("content", {}),
-    )
+        "at": re.sub(r"{(\w+)}", lambda place: examples[place[1]], path),  # of the example
+        "sent": sent,
+        "sent_as": sent_as,
+    }
 
 
-def _answer(operation: str, status: str, response: Schema) -> Answer:
+def _answer(operation: str, status: str, response: Schema) -> dict[str, Any]:
     contents: Mapping[str, Schema] = response.get("content", {})
     media_type, content = next(iter(contents.items()), ("", {}))
     shown, example = None, content.get("example")
@@ -248,52 +184,50 @@ def _answer(operation: str, status: str, response: Schema) -> Answer:
         text = example if is_text else json.dumps(example, indent=2, ensure_ascii=False)
         code = coloured(text, "json") if media_type == JSON else None
         shown = Markup(escape(text) if code is None else code)
-    return Answer(
-        status=status,
-        phrase=response["description"],
-        type=media_type,
-        headers=tuple(response.get("headers", {})),
-        fields=_fields(_resolved(content.get("schema", {})), f"{operation}-{status}"),
-        example=shown,
-    )
+    return {
+        "status": status,
+        "phrase": response["description"],
+        "type": media_type,
+        "headers": tuple(response.get("headers", {})),
+        "fields": _fields(_resolved(content.get("schema", {})), f"{operation}-{status}"),
+        "example": shown,
+    }
 
 
-def _fields(schema: Schema, id_: str, depth: int = 0) -> tuple[Field, ...]:
+def _fields(schema: Schema, id_: str, depth: int = 0) -> Fields:
     """Return the fields of an object, to a depth that real bodies do not reach."""
     required = schema.get("required", ())
     properties = schema.get("properties", {}) if depth < DEEPEST else {}
     return tuple(
-        _field(name, each, f"{id_}-{name}", name in required, depth)
+        _field(name, each, f"{id_}-{name}", required=name in required, depth=depth)
         for name, each in properties.items()
     )
 
 
-def _field(name: str, schema: Schema, id_: str, required: bool, depth: int) -> Field:
+def _field(
+    name: str, schema: Schema, id_: str, *, required: bool = False, depth: int = 0, place: str = ""
+) -> dict[str, Any]:
+    """Return a field: `id` is its anchor, `choices` are the kinds of objects that it may be.
+
+    `place` of a parameter: path, query or header.
+    """
     inner = _innermost(schema)
     called = {ref: name for name, ref in inner.get("discriminator", {}).get("mapping", {}).items()}
     refs = [each["$ref"] for each in inner.get("oneOf", inner.get("anyOf", ())) if "$ref" in each]
     choices = {called.get(ref) or ref.rpartition("/")[2]: _resolved({"$ref": ref}) for ref in refs}
-    return Field(
-        id=id_,
-        name=name,
-        type=_type(schema),
-        required=required,
-        rules=tuple(_rules(schema)),
-        about=_inline(schema.get("description", "")),
-        fields=_fields(inner, id_, depth + 1),
-        choices=tuple(
-            Field(
-                id=f"{id_}-{choice}",
-                name=choice,
-                type="object",
-                required=False,
-                rules=(),
-                about=_inline(each.get("description", "")),
-                fields=_fields(each, f"{id_}-{choice}", depth + 1),
-            )
-            for choice, each in choices.items()
+    return {
+        "id": id_,
+        "name": name,
+        "type": _type(schema),
+        "required": required,
+        "rules": tuple(_rules(schema)),
+        "about": prose(schema.get("description", "")),
+        "fields": _fields(inner, id_, depth + 1),
+        "choices": tuple(
+            _field(choice, each, f"{id_}-{choice}", depth=depth) for choice, each in choices.items()
         ),
-    )
+        "place": place,
+    }
 
 
 def _innermost(schema: Schema) -> Schema:
@@ -364,8 +298,3 @@ def _resolved(schema: Schema) -> Schema:
     for step in schema["$ref"].removeprefix("#/").split("/"):
         found = found[step]
     return {**_resolved(found), **{key: each for key, each in schema.items() if key != "$ref"}}
-
-
-def _inline(text: str) -> Markup:
-    """Return a description as HTML; empty if there is none."""
-    return prose(text) if text else Markup()

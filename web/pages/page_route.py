@@ -81,11 +81,15 @@ class UploadPage(LargeBody, PageRoute):
     async def read(self, request: Request) -> tuple[BaseModel, Any]:
         return self.query(), await upload.receive_upload(request, LARGEST)
 
-    async def parse(self, caller: Principal, sent: upload.UploadBody) -> upload.FileForm:
+    async def parse(
+        self, caller: Principal, sent: tuple[str, bytes] | upload.FileForm
+    ) -> upload.FileForm:
+        if isinstance(sent, upload.FileForm):
+            return sent
         assert self.body is not None
-        parse = partial(upload.parse_upload, self.body)
-        is_small = can_parse_inline(sent.content)
-        return await self.process(caller, parse, sent, is_small=is_small)
+        content_type, content = sent
+        parse = partial(upload.parse_upload, self.body, content_type)
+        return await self.process(caller, parse, content, is_small=can_parse_inline(content))
 
 
 def _parsed(content: bytes) -> Form:

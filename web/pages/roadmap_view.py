@@ -17,17 +17,8 @@ from roadmap.plan.views import Activity, ConceptNode, RoadmapTree, concepts_of
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A part that could not be written."""
-
-    concept: ConceptNode
-    kind: ContentKind
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class View:
-    """A roadmap on its page. Everything in it is at least as new as event `seq`.
+    """A roadmap on its page. Everything in it is at least as new as its activity's last event.
 
     `plan_before` is the number of the plan before the one that waits for approval, or 0.
     """
@@ -35,10 +26,6 @@ class View:
     tree: RoadmapTree
     activity: Activity
     plan_before: int = 0
-
-    @property
-    def seq(self) -> int:
-        return self.activity.seq
 
     def lacks_translation(self, language: str) -> bool:
         """Whether a built-in roadmap is wanted in Chinese, by its goal or reader, but has none."""
@@ -62,9 +49,10 @@ class View:
         return {concept.id: concept.title for concept in self.concepts}
 
     @property
-    def failures(self) -> list[Failure]:
+    def failures(self) -> list[tuple[ConceptNode, ContentKind, str]]:
+        """Return the parts that could not be written, with the reasons."""
         return [
-            Failure(concept, kind, part.error)
+            (concept, kind, part.error)
             for concept in self.concepts
             for kind, part in concept.contents.items()
             if part.status == ContentStatus.failed

@@ -41,18 +41,18 @@ class ScheduleText:
         ngettext = self.texts.ngettext
         minutes = max(1, -(-(at - now) // timedelta(minutes=1)))
         hours, days = round(minutes / 60), round(minutes / 60 / 24)
-        months, years = round(days / 30.44), round(days / 365.25)
         if minutes < MINUTES_AT_MOST:
-            return counted(
-                ngettext("in %(count)d minute", "in %(count)d minutes", minutes), minutes
-            )
-        if hours < HOURS_AT_MOST:
-            return counted(ngettext("in %(count)d hour", "in %(count)d hours", hours), hours)
-        if days < DAYS_AT_MOST:
-            return counted(ngettext("in %(count)d day", "in %(count)d days", days), days)
-        if months < MONTHS_AT_MOST:
-            return counted(ngettext("in %(count)d month", "in %(count)d months", months), months)
-        return counted(ngettext("in %(count)d year", "in %(count)d years", years), years)
+            count, text = minutes, ngettext("in %(count)d minute", "in %(count)d minutes", minutes)
+        elif hours < HOURS_AT_MOST:
+            count, text = hours, ngettext("in %(count)d hour", "in %(count)d hours", hours)
+        elif days < DAYS_AT_MOST:
+            count, text = days, ngettext("in %(count)d day", "in %(count)d days", days)
+        elif (months := round(days / 30.44)) < MONTHS_AT_MOST:
+            count, text = months, ngettext("in %(count)d month", "in %(count)d months", months)
+        else:
+            count = round(days / 365.25)
+            text = ngettext("in %(count)d year", "in %(count)d years", count)
+        return counted(text, count)
 
     def stands(self, of: Schedule) -> str:
         """Return the one sentence that matters most."""
@@ -87,7 +87,7 @@ class ScheduleText:
 
     def against_plan(self, of: Schedule) -> str:
         """Compare hours learned with those planned by now; empty if the plan itself is late."""
-        if _plan_is_late(of):
+        if _plan_days_late(of):
             return ""
         hours = of.hours_learned - of.hours_expected
         if hours == 0:
@@ -113,8 +113,8 @@ class ScheduleText:
     def needed(self, of: Schedule) -> str:
         """Return the weekly hours that reach the deadline; empty if in time, or without one."""
         hours = of.hours_per_week_needed
-        if _plan_is_late(of):
-            return self._late_plan(_days_after(of), hours)
+        if days := _plan_days_late(of):
+            return self._late_plan(days, hours)
         if hours is None or not _is_late(of):
             return ""
         if hours > MOST_HOURS:
@@ -130,14 +130,20 @@ class ScheduleText:
 
     def _late_plan(self, days: int, hours: int | None) -> str:
         """Return the delay of the plan itself, and the weekly hours that still reach the end."""
+        a_week = hours or 0
+        values = {
+            "count": days,
+            "hours": counted(
+                self.texts.ngettext("%(count)d hour", "%(count)d hours", a_week), a_week
+            ),
+        }
         if hours is None:
             text = self.texts.ngettext(
                 "The plan itself ends %(count)d day after your deadline.",
                 "The plan itself ends %(count)d days after your deadline.",
                 days,
             )
-            return counted(text, days)
-        if hours > MOST_HOURS:
+        elif hours > MOST_HOURS:
             text = self.texts.ngettext(
                 "The plan itself ends %(count)d day after your deadline, "
                 "and even 80 hours a week would not reach it: "
@@ -147,16 +153,15 @@ class ScheduleText:
                 "move the deadline, or skip something.",
                 days,
             )
-            return counted(text, days)
-        text = self.texts.ngettext(
-            "The plan itself ends %(count)d day after your deadline; "
-            "with %(hours)s a week you would be in time.",
-            "The plan itself ends %(count)d days after your deadline; "
-            "with %(hours)s a week you would be in time.",
-            days,
-        )
-        a_week = counted(self.texts.ngettext("%(count)d hour", "%(count)d hours", hours), hours)
-        return text % {"count": days, "hours": a_week}
+        else:
+            text = self.texts.ngettext(
+                "The plan itself ends %(count)d day after your deadline; "
+                "with %(hours)s a week you would be in time.",
+                "The plan itself ends %(count)d days after your deadline; "
+                "with %(hours)s a week you would be in time.",
+                days,
+            )
+        return text % values
 
 
 def _is_late(of: Schedule) -> bool:
@@ -164,10 +169,8 @@ def _is_late(of: Schedule) -> bool:
     return of.ends_on is not None and (of.days_late or 0) > 0
 
 
-def _days_after(of: Schedule) -> int:
-    """Return the days from the deadline to the end that was planned at the beginning."""
-    return 0 if of.deadline is None else (of.planned_end - of.deadline).days
-
-
-def _plan_is_late(of: Schedule) -> bool:
-    return _is_late(of) and _days_after(of) > 0
+def _plan_days_late(of: Schedule) -> int:
+    """Return the days from the deadline to the planned end, of a plan that cannot be in time."""
+    if of.deadline is None or not _is_late(of):
+        return 0
+    return max((of.planned_end - of.deadline).days, 0)

@@ -1,4 +1,7 @@
-"""Responses made of templates, in the reader's language."""
+"""Responses made of templates, in the language and theme of the reader.
+
+Both are kept in cookies, which need no account.
+"""
 
 import json
 import re
@@ -6,6 +9,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
+from gettext import NullTranslations
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,18 +20,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.db import settings
-from core.i18n import LANGUAGES, texts
+from core.i18n import LANGUAGES, negotiated, texts
 from core.sanitize import format_size
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.map.drawing import SHAPES
-from roadmap.plan.concept_marks import ConceptMark, mark_of
+from roadmap.plan.concept_marks import WORDS, ConceptMark, mark_of
 from roadmap.plan.outline import ContentKind
+from web.call import Call
 from web.http.response_cache import DocumentSource, Facts, ResponseCache
 from web.http.responses import ZIPPED, Document, compressed, is_compressed
 from web.http.urls import path_and_query
 from web.pages import labels, static_files
-from web.pages.forms import page_of
-from web.pages.preferences import THEMES, language_of, theme_of
+from web.pages.forms import local_path, page_of, see_other
 from web.pages.schedule_text import ScheduleText
 from web.tokens import login_in_cookie
 
@@ -39,8 +43,12 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+THEMES = ("auto", "light", "dark")
+# Over TLS, browsers let no other host set such a cookie.
+COOKIE_PREFIX = "" if settings.embedded else "__Host-"
+A_YEAR = 365 * 24 * 3600  # seconds
 MOST_BYTES = 8 * 1024 * 1024  # of public pages
-# Stands for the name of a form, which is new in each response (form_idempotency.py).
+# Stands for the name of a form, which is new in each response (forms.py).
 FORM = secrets.token_urlsafe(16)
 CODE = re.compile(r"`([^`\n]+)`")
 HEADERS = {
@@ -48,8 +56,42 @@ HEADERS = {
     # Without one, browsers hide the origin of a form from us as well.
     "Referrer-Policy": "same-origin",
 }
+VARY = "Accept-Encoding, Accept-Language, Cookie"
 
 _pages = ResponseCache(MOST_BYTES)
+
+
+def language_of(request: Request) -> str:
+    """Return the language that was chosen, or else the one that the browser prefers."""
+    chosen = request.cookies.get(f"{COOKIE_PREFIX}language", "")
+    return chosen if chosen in LANGUAGES else negotiated(request.headers.get("accept-language", ""))
+
+
+def texts_of(request: Request) -> NullTranslations:
+    """Return the texts in the reader's language."""
+    return texts(language_of(request))
+
+
+def theme_of(request: Request) -> str:
+    chosen = request.cookies.get(f"{COOKIE_PREFIX}theme", "")
+    return chosen if chosen in THEMES else THEMES[0]
+
+
+def change_preferences(call: Call) -> Response:
+    """Keep a choice, and go back to its page."""
+    answer = see_other(local_path(call.body.text("next")))
+    for name, allowed in (("language", LANGUAGES), ("theme", THEMES)):
+        value = call.body.text(name)
+        if value in allowed:
+            answer.set_cookie(
+                COOKIE_PREFIX + name,
+                value,
+                max_age=A_YEAR,
+                secure=not settings.embedded,
+                httponly=True,
+                samesite="lax",
+            )
+    return answer
 
 
 def with_code(text: str) -> Markup:
@@ -116,11 +158,8 @@ def public_page(
 def _response(
     request: Request, content: bytes, headers: Mapping[str, str], status: int = 200
 ) -> Response:
-    vary = {
-        "Vary": "Accept-Encoding, Accept-Language, Cookie",
-        "Content-Language": language_of(request),
-    }
-    return Response(content, status, {**HEADERS, **headers, **vary}, media_type="text/html")
+    headers = {**HEADERS, **headers, "Vary": VARY, "Content-Language": language_of(request)}
+    return Response(content, status, headers, media_type="text/html")
 
 
 def rendered(request: Request, template: str, *, current_path: str = "", **context: Any) -> str:
@@ -171,12 +210,14 @@ def _environment(language: str) -> "Environment":
     install(texts(language), newstyle=True)
     environment.globals.update(
         address=static_files.address,
+        labels=labels,
         words=labels.Sentences(texts(language)),
         pace=ScheduleText(texts(language)),
         languages=LANGUAGES,
         themes=THEMES,
         currency=settings.currency,
         mark_of=mark_of,
+        mark_names=WORDS,
         size_said=format_size,
         icon=concept_icon,
         kinds=list(ContentKind),

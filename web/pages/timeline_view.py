@@ -15,20 +15,25 @@ from xml.sax.saxutils import escape, quoteattr
 
 from markupsafe import Markup
 from starlette.requests import Request
+from starlette.responses import Response
 
 from core import clock
 from core.i18n import gettext_noop
 from core.sanitize import one_line, strip_nul
+from roadmap.lifecycle import queries
 from roadmap.lifecycle.timeline.spans import REVIEW, Span, SpanKind, SpanOutcome
-from roadmap.plan.outline import CONTENT_KINDS, ContentKind
+from roadmap.lifecycle.timeline.timeline import trace_of
+from roadmap.plan.outline import ContentKind
+from web.call import Call
 from web.pages.forms import AnyQuery
-from web.pages.labels import HAPPENED
-from web.pages.preferences import texts_of
+from web.pages.labels import HAPPENED, KINDS
+from web.pages.templates import page, texts_of
 from web.pages.waterfall import (
     FONT,
     LABEL_RIGHT,
     MANY,
     TOP,
+    WIDTH,
     Chart,
     ChartRow,
     SpanBar,
@@ -103,6 +108,17 @@ class TraceQuery(AnyQuery):
     after: int = 0
 
 
+def timeline_page(call: Call) -> Response:
+    """Return the page of a roadmap's timeline, for its owner."""
+    roadmap_id = call.ids["roadmap_id"]
+    trace = trace_of(call.owner, roadmap_id)
+    context = timeline_context(
+        call.request, call.query, trace.spans, lambda id_: f"/roadmaps/{roadmap_id}/concepts/{id_}"
+    )
+    tree = queries.roadmap_tree(call.owner, roadmap_id)
+    return page(call.request, "trace.html", tree=tree, trace=trace, **context)
+
+
 def timeline_context(
     request: Request, query: TraceQuery, spans: Sequence[Span], href: Href
 ) -> dict[str, Any]:
@@ -113,18 +129,11 @@ def timeline_context(
     words, now = texts_of(request), clock.now()
     every = query.rows == "every"
     chart = arrange(spans, now, rows_in(words), every=every)
-    svg = draw(chart, now, words.gettext("How it was made"), href, words)
     after = max(0, min(query.after, len(spans)))
     concepts = {span.concept_id for span in spans if span.concept_id is not None}
-
-    def since(span: Span) -> str:
-        return duration_text((span.started_at - chart.began).total_seconds(), 0.1)
-
-    def took(span: Span) -> str:
-        return duration_text((span.ended(now) - span.started_at).total_seconds(), 0.1)
-
     return {
-        "picture": Markup(svg),  # escaped where it is made
+        # Escaped where it is made.
+        "picture": Markup(draw(chart, now, words.gettext("How it was made"), href, words)),
         "legend": [(Markup(key), label) for key, label in legend(spans, words)],
         "spans": spans[after : after + ON_A_PAGE],
         "after": after,
@@ -132,11 +141,10 @@ def timeline_context(
         "previous_after": max(0, after - ON_A_PAGE) if after else None,
         "every": every,
         "may_fold": len(concepts) > MANY,
-        "since": since,
-        "took": took,
+        "began": chart.began,
+        "now": now,
         "span_name": lambda span: span_name(span, words),
-        "span_outcome": lambda span: words.gettext(OUTCOMES[span.outcome]),
-        "is_moment": lambda span: span.kind == SpanKind.decision,
+        "outcomes": OUTCOMES,
         "duration": duration_text,
         "concept_href": href,
     }
@@ -147,7 +155,7 @@ def span_name(span: Span, words: NullTranslations) -> str:
     if span.kind == SpanKind.wait and span.name == REVIEW:
         return words.gettext(APPROVAL)
     if span.kind == SpanKind.content and span.name in set(ContentKind):
-        return words.gettext(CONTENT_KINDS[ContentKind(span.name)].label)
+        return words.gettext(KINDS[ContentKind(span.name)])
     if span.kind in (SpanKind.decision, SpanKind.webhook) and span.name in HAPPENED:
         return words.gettext(HAPPENED[span.name])
     return words.gettext(NAMES[span.kind])
@@ -159,7 +167,7 @@ def rows_in(words: NullTranslations) -> dict[str, str]:
 
 def draw(chart: Chart, now: datetime, title: str, href: Href, words: NullTranslations) -> str:
     """Return the waterfall as SVG; `href` is the URL of a concept, for its label."""
-    width, height = _number(chart.width), _number(chart.height)
+    width, height = _number(WIDTH), _number(chart.height)
     bars = [bar for row in chart.rows for bar in row.bars]
     desc = words.gettext(
         "%(rows)d rows, %(spans)d spans of time, %(duration)s. "

@@ -29,15 +29,6 @@ PIECE = 64 * 1024  # bytes that are parsed at once: the parser holds what it fou
 
 
 @dataclass(frozen=True, slots=True)
-class UploadBody:
-    """A body as it was sent, or the error instead of it."""
-
-    content_type: str
-    content: bytes = b""
-    error: RoadmapError | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class FileForm:
     """A form with the document in its file, or the error of that; neither if it has no file."""
 
@@ -51,8 +42,8 @@ class FileForm:
         return self.texts.get(name, "")
 
 
-async def receive_upload(request: Request, most: int) -> UploadBody:
-    """Return the body of a form with a file of at most so many bytes, or TooLarge for the page.
+async def receive_upload(request: Request, most: int) -> tuple[str, bytes] | FileForm:
+    """Return type and body of a form with a file of at most so many bytes, or a form of TooLarge.
 
     Raises Unsupported, TooSlow.
     """
@@ -60,7 +51,7 @@ async def receive_upload(request: Request, most: int) -> UploadBody:
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
         raise Unsupported("The body must be sent as Content-Type: multipart/form-data.")
     try:
-        return UploadBody(content_type, await read_body(request, most + AROUND))
+        return content_type, await read_body(request, most + AROUND)
     except TooLarge:
         size = 0
         with suppress(TimeoutError):  # the browser sends the rest, so that it reads the response
@@ -69,23 +60,19 @@ async def receive_upload(request: Request, most: int) -> UploadBody:
                     size += len(chunk)
                     if size > MOST_PASSED_OVER:
                         break
-        return UploadBody(
-            content_type, error=TooLarge(f"The file may have at most {format_size(most)}.")
-        )
+        return FileForm({}, error=TooLarge(f"The file may have at most {format_size(most)}."))
 
 
-def parse_upload(model: type[BaseModel], sent: UploadBody) -> FileForm:
+def parse_upload(model: type[BaseModel], content_type: str, content: bytes) -> FileForm:
     """Return the form, which takes time: for a thread. Raises Malformed."""
-    if sent.error is not None:
-        return FileForm({}, error=sent.error)
-    if len(sent.content) > LARGEST_BODY:
-        return run_in_child(_read, model, sent)
-    return _read(model, sent)
+    if len(content) > LARGEST_BODY:
+        return run_in_child(_read, model, content_type, content)
+    return _read(model, content_type, content)
 
 
-def _read(model: type[BaseModel], sent: UploadBody) -> FileForm:
+def _read(model: type[BaseModel], content_type: str, content: bytes) -> FileForm:
     """Return the form. Raises Malformed if it is none."""
-    texts, file = _parsed(sent)
+    texts, file = _parsed(content_type, content)
     if not file:
         return FileForm(texts)
     try:
@@ -97,16 +84,16 @@ def _read(model: type[BaseModel], sent: UploadBody) -> FileForm:
     return FileForm(texts, document, hashlib.sha256(file).hexdigest())
 
 
-def _parsed(sent: UploadBody) -> tuple[dict[str, str], bytes]:
+def _parsed(content_type: str, content: bytes) -> tuple[dict[str, str], bytes]:
     """Return the fields that are texts, and the first file. Raises Malformed."""
 
     async def pieces() -> AsyncGenerator[bytes, None]:
-        for start in range(0, len(sent.content), PIECE):
-            yield sent.content[start : start + PIECE]
+        for start in range(0, len(content), PIECE):
+            yield content[start : start + PIECE]
 
     parser = _Parser(
         # Any byte is a character.
-        Headers({"content-type": f"{sent.content_type}; charset=latin-1"}),
+        Headers({"content-type": f"{content_type}; charset=latin-1"}),
         pieces(),
         max_files=MOST_FILES,
         max_fields=MOST_TEXTS,

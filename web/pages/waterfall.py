@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from uuid import UUID
 
 from roadmap.exchange.map.text_width import wrap
@@ -121,7 +121,6 @@ class ChartRow:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    width: float
     height: float
     rows: tuple[ChartRow, ...]
     ticks: tuple[tuple[float, float], ...]  # seconds, place
@@ -146,13 +145,12 @@ class _Group:
 
     @property
     def began(self) -> datetime:
-        things = (span for thing in self.things for span in thing)
-        return min(span.started_at for span in (*things, *self.waits, *self.calls))
+        return min(span.started_at for span in chain(*self.things, self.waits, self.calls))
 
     @property
     def is_plain(self) -> bool:
         """Whether each part was written at the first try."""
-        spans = [span for thing in self.things for span in thing]
+        spans = list(chain(*self.things))
         return bool(spans) and all(
             span.kind == SpanKind.content
             and span.outcome == SpanOutcome.ok
@@ -253,7 +251,7 @@ def arrange(
         label, concepts = _label(group, names), tuple(group.concepts)
         rows.append(ChartRow(group.key, label, y, height, tuple(placed), concepts))
         y += height
-    return Chart(WIDTH, y + PADDING, tuple(rows), tuple(ticks(scale)), scale, began, seconds)
+    return Chart(y + PADDING, tuple(rows), tuple(ticks(scale)), scale, began, seconds)
 
 
 def _groups(spans: Sequence[Span], *, every: bool) -> Iterator[_Group]:
@@ -299,7 +297,7 @@ def _merge_plain(groups: Sequence[_Group]) -> Iterator[_Group]:
             continue
         for start in range(0, len(its), TOGETHER):
             some = its[start : start + TOGETHER]
-            written = [span for group in some for thing in group.things for span in thing]
+            written = chain(*(thing for group in some for thing in group.things))
             yield _Group(
                 "concepts",
                 [group.titles[0] for group in some],

@@ -73,9 +73,7 @@ PUBLIC = {
 PARTS_OF_PAGES = (
     "web.pages.admin.actions",
     "web.pages.admin.charts",
-    "web.pages.admin.formatters",
     "web.pages.admin.layout",
-    "web.pages.plan.diff_view",
 )
 # Packages with code in `__init__.py`, and the reason. All others load only what is imported.
 INIT_WITH_CODE = {

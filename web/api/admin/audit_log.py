@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from roadmap.operations import audit_log
 from roadmap.operations.audit_log import AuditOutcome
@@ -12,8 +12,7 @@ from web.http.pagination import CURSOR, Limit, paged
 from web.http.responses import Reply
 
 
-class AuditQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class AuditQuery(BaseModel, extra="forbid"):
     action: Annotated[str, Field(max_length=60, pattern=r"^[a-z.-]*$")] = Field(
         "", description="Only these, such as `queue.pause`."
     )

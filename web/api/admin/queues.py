@@ -1,9 +1,10 @@
 """The queues for operators: how full they are, their messages and workers, and what can be done about them."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from core.sanitize import CLEAN
 from roadmap.operations.audit_log import Action
@@ -94,8 +95,7 @@ class QueueMessages(BaseModel):
     is_complete: bool = Field(description="Whether those were all; a search has its limit.")
 
 
-class MessagesQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class MessagesQuery(BaseModel, extra="forbid"):
     state: MessageState = Field(MessageState.dead, description="Which ones.")
     search: Search = ""
     arguments: bool = Field(
@@ -166,44 +166,29 @@ def list_queue_messages(call: Call) -> Reply:
     found = queue_admin.messages(
         call.ids["queue"], query.state, search=query.search, limit=query.limit, offset=query.cursor
     )
-    same = ("id", "state", "task", "sent_at", "due_at", "at", "tries_left", "worker", "reason")
     items = [
-        QueueMessage(
-            **{name: getattr(info, name) for name in same},
-            arguments=info.arguments if query.arguments else None,
-        )
+        QueueMessage(**{**asdict(info), "arguments": info.arguments if query.arguments else None})
         for info in found.items
     ]
-    following = (
-        str(query.cursor + query.limit)
-        if found.more and query.cursor + query.limit <= MOST_SKIPPED
-        else None
+    following = query.cursor + query.limit
+    page = QueueMessages(
+        items=items,
+        next_cursor=str(following) if found.more and following <= MOST_SKIPPED else None,
+        looked_at=found.looked_at,
+        is_complete=found.is_complete,
     )
-    return paged(
-        call.request,
-        call.query,
-        QueueMessages(
-            items=items,
-            next_cursor=following,
-            looked_at=found.looked_at,
-            is_complete=found.is_complete,
-        ),
-    )
+    return paged(call.request, query, page)
 
 
 def list_workers(call: Call) -> WorkerList:
     """Worker processes and the tasks they run."""
-    same = WorkerState.model_fields.keys() - {"running"}
-    items = [
-        WorkerState(
-            **{name: getattr(info, name) for name in same},
-            running=[
-                RunningTask(task=each.task, message_id=each.task_id, since=each.since)
-                for each in info.running
-            ],
-        )
-        for info in queue_admin.workers()
-    ]
+    items = []
+    for info in queue_admin.workers():
+        running = [
+            RunningTask(task=each.task, message_id=each.task_id, since=each.since)
+            for each in info.running
+        ]
+        items.append(WorkerState(**{**asdict(info), "running": running}))
     return WorkerList(items=items)
 
 
@@ -222,12 +207,12 @@ def resume_queue(call: Call) -> None:
 
 def retry_message(call: Call) -> None:
     """Deliver a dead letter again, from its first try on."""
-    _act_on_message(call, Action.message_retry)
+    act_on(actor_of(call), Action.message_retry, call.ids["queue"], call.ids["message"])
 
 
 def delete_message(call: Call) -> None:
     """Delete a dead letter for good."""
-    _act_on_message(call, Action.message_delete)
+    act_on(actor_of(call), Action.message_delete, call.ids["queue"], call.ids["message"])
 
 
 def revoke_message(call: Call) -> None:
@@ -236,27 +221,22 @@ def revoke_message(call: Call) -> None:
     A task that runs is stopped at its next heartbeat, and saves nothing. Batches of log records and
     periodic tasks cannot be revoked.
     """
-    _act_on_message(call, Action.message_revoke)
+    act_on(actor_of(call), Action.message_revoke, call.ids["queue"], call.ids["message"])
 
 
 def retry_dead_letters(call: Call) -> Counted:
     """Deliver dead letters again: all, or those that are found."""
-    return _act_on_dead(call, Action.dead_retry)
+    return Counted(
+        count=act_on_dead(actor_of(call), Action.dead_retry, call.ids["queue"], call.body)
+    )
 
 
 def delete_dead_letters(call: Call) -> Counted:
     """Delete dead letters for good: all, or those that are found."""
-    return _act_on_dead(call, Action.dead_delete)
-
-
-def _act_on_message(call: Call, action: Action) -> None:
-    act_on(actor_of(call), action, call.ids["queue"], call.ids["message"])
-
-
-def _act_on_dead(call: Call, action: Action) -> Counted:
-    return Counted(count=act_on_dead(actor_of(call), action, call.ids["queue"], call.body))
+    return Counted(
+        count=act_on_dead(actor_of(call), Action.dead_delete, call.ids["queue"], call.body)
+    )
 
 
 def _queue_info(state: QueueState) -> QueueInfo:
-    facts = {name: getattr(state, name) for name in QueueInfo.model_fields if name != "running"}
-    return QueueInfo(**facts, running=state.held)
+    return QueueInfo(**asdict(state), running=state.held)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from roadmap.operations import task_stats
 from roadmap.operations.task_stats import STEPS, Ended, Period, TaskRuns, Waited, since_of
@@ -10,8 +10,7 @@ from tasks.queue_admin import queue_state
 from web.call import Call
 
 
-class SpanQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class SpanQuery(BaseModel, extra="forbid"):
     span: Period = Field(Period.hour, description="The last hour, or the last day.")
 
 
@@ -39,11 +38,11 @@ def list_tasks(call: Call) -> TaskList:
 
 def read_queue_history(call: Call) -> QueueHistory:
     """Step by step: a minute each of the last hour, a quarter of an hour each of the last day."""
-    span: Period = call.query.span
-    queue = queue_state(call.ids["queue"]).name
+    queue, step = queue_state(call.ids["queue"]).name, STEPS[call.query.span]
+    since = since_of(call.query.span)
     return QueueHistory(
         queue=queue,
-        step_seconds=int(STEPS[span].total_seconds()),
-        runs=task_stats.series(queue, since_of(span), STEPS[span]),
-        depths=task_stats.depths(queue, since_of(span), STEPS[span]),
+        step_seconds=int(step.total_seconds()),
+        runs=task_stats.series(queue, since, step),
+        depths=task_stats.depths(queue, since, step),
     )

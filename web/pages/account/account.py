@@ -1,10 +1,12 @@
 """Registration, login, logout, credentials and the profile of an account."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from core.db import settings
@@ -36,7 +38,7 @@ from roadmap.lifecycle.account_deletion import cancel_work
 from roadmap.plan.outline import Level
 from tasks.dispatcher import send_after_commit
 from web import logins
-from web.authentication import run_for_principal
+from web.authentication import ANONYMOUS, run_for_principal
 from web.call import Call
 from web.http import limits
 from web.http.concurrency import in_public_thread
@@ -44,38 +46,12 @@ from web.http.host_and_csrf import address_of
 from web.http.problems import status_of
 from web.http.security_log import log_security_event
 from web.pages import error_messages
-from web.pages.forms import AnyQuery, Form, filled, local_path, see_other
+from web.pages.forms import AnyQuery, filled, local_path, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
-from web.pages.preferences import texts_of
-from web.pages.templates import page
+from web.pages.templates import page, texts_of
 
 REFUSALS = (Conflict, Forbidden, Invalid, RateLimited, Unauthenticated, Unavailable)
-REMEMBERED = tuple(Profile.model_fields)
-Sentences = Mapping[type[RoadmapError], str]
-
-LOGIN: Sentences = {
-    Unauthenticated: gettext_noop("The address or the password is wrong."),
-    ToBeDeleted: gettext_noop(
-        "This account is to be deleted. To restore it, enter the password again."
-    ),
-}
-REGISTRATION: Sentences = {
-    AddressTaken: gettext_noop("There is an account with this address. Log in instead."),
-    Forbidden: gettext_noop(
-        "Registration is by invitation only. Ask the administrator for an invitation."
-    ),
-}
-DELETION: Sentences = {
-    Unauthenticated: gettext_noop("The current password is wrong."),
-    LastAdministrator: gettext_noop(
-        "You are the last administrator. Make somebody else one first."
-    ),
-}
-EMAIL: Sentences = {
-    Unauthenticated: gettext_noop("The current password is wrong."),
-    AddressTaken: gettext_noop("There is an account with this address."),
-}
-PASSWORD: Sentences = {Unauthenticated: gettext_noop("The current password is wrong.")}
+WRONG_PASSWORD = gettext_noop("The current password is wrong.")
 
 
 class LoginQuery(AnyQuery):
@@ -98,52 +74,33 @@ class AccountQuery(AnyQuery):
     saved: str = ""
 
 
-def login_page(call: Call) -> Response:
+@dataclass(frozen=True, slots=True)
+class AccountForm:
+    """A form with a password, and the page that shows it again after an error."""
+
+    model: type[BaseModel]
+    fields: tuple[str, ...]
+    submit: Callable[[Call, Any], Awaitable[Any]]
+    page: Callable[..., Response]
+    problems: Mapping[type[RoadmapError], str]  # in place of the usual messages
+    kept: tuple[str, ...] = ()  # fields that keep their values
+    path: str = ""  # of the page to go to: by default the one that the form names
+
+
+def login_page(call: Call, kept: Mapping[str, Any] | None = None, **error: Any) -> Response:
     if settings.embedded:
         return see_other("/")
-    return _login(call, next=call.query.next, deleted=call.query.deleted)
+    values = {"email": "", "next": "/", "deleted": "", "delete_at": None}
+    values |= {**call.query.model_dump(), **(kept or {})}
+    may_register = settings.registration is not Admission.closed
+    return _page(call, "login.html", values, may_register=may_register, **error)
 
 
-async def log_in(call: Call) -> Response:
+def registration_page(call: Call, kept: Mapping[str, Any] | None = None, **error: Any) -> Response:
     if settings.embedded:
         return see_other("/")
-    form: Form = call.body
-    try:
-        credentials = filled(
-            Credentials, {**form.given("email", "password", "restore"), "cookie": True}
-        )
-        begun = await logins.log_in(call, credentials)
-    except REFUSALS as error:
-        kept: dict[str, Any] = {"email": form.text("email"), "next": form.text("next")}
-        if isinstance(error, ToBeDeleted):
-            kept["delete_at"] = error.delete_at
-        return await in_public_thread(
-            address_of(call.request), _again, call, _login, error, LOGIN, kept
-        )
-    return see_other(local_path(form.text("next")), begun.headers)
-
-
-def registration_page(call: Call) -> Response:
-    if settings.embedded:
-        return see_other("/")
-    return _registration(call, invitation=call.query.invitation, next=call.query.next)
-
-
-async def register(call: Call) -> Response:
-    if settings.embedded:
-        return see_other("/")
-    form: Form = call.body
-    try:
-        registration = filled(
-            Registration, {**form.given("email", "name", "password", "invitation"), "cookie": True}
-        )
-        begun = await logins.register(call, registration)
-    except REFUSALS as error:
-        kept = {name: form.text(name) for name in ("email", "name", "invitation", "next")}
-        return await in_public_thread(
-            address_of(call.request), _again, call, _registration, error, REGISTRATION, kept
-        )
-    return see_other(local_path(form.text("next")), begun.headers)
+    values = {"email": "", "name": "", **call.query.model_dump(), **(kept or {})}
+    return _page(call, "register.html", values, admission=settings.registration, **error)
 
 
 def log_out(call: Call) -> Response:
@@ -152,11 +109,16 @@ def log_out(call: Call) -> Response:
 
 
 def account_page(
-    call: Call, *, deleting: bool = False, moving: bool = False, email: str = "", **more: Any
+    call: Call,
+    kept: Mapping[str, Any] | None = None,
+    *,
+    deleting: bool = False,
+    moving: bool = False,
+    errors: Mapping[str, str] | None = None,
+    **error: Any,
 ) -> Response:
-    remembered = progress.read_profile(call.owner).model_dump(mode="json")
-    values = {name: more.pop(name, remembered[name]) or "" for name in REMEMBERED}
-    errors = dict(more.pop("errors", {}))
+    values = {**progress.read_profile(call.owner).model_dump(mode="json"), **(kept or {})}
+    errors = dict(errors or {})
     if moving and "password" in errors:  # the page has another field of this name
         errors["email_password"] = errors.pop("password")
     own = call.caller.session_id  # an API key has none, and sees no logins
@@ -166,7 +128,7 @@ def account_page(
     return _page(
         call,
         "account.html",
-        {**values, "email": email},
+        {"email": "", **{name: value or "" for name, value in values.items()}},
         errors=errors,
         deleting=deleting,
         user=None if settings.embedded else accounts.find(call.owner),
@@ -176,31 +138,8 @@ def account_page(
         choices=ROADMAP_LANGUAGES,
         has_login=own is not None,
         export=export,
-        **more,
+        **error,
     )
-
-
-async def change_password(call: Call) -> Response:
-    form: Form = call.body
-    try:
-        change = filled(
-            PasswordChange, {**form.given("current_password", "new_password"), "cookie": True}
-        )
-        begun = await logins.change_password(call, change)
-    except REFUSALS as error:
-        return await run_for_principal(call.caller, _again, call, account_page, error, PASSWORD, {})
-    return see_other("/account?saved=password", begun.headers)
-
-
-async def change_email(call: Call) -> Response:
-    form: Form = call.body
-    try:
-        change = filled(EmailChange, {**form.given("email", "password"), "cookie": True})
-        begun = await logins.change_email(call, change)
-    except REFUSALS as error:
-        kept = {"moving": True, "email": form.text("email")}
-        return await run_for_principal(call.caller, _again, call, account_page, error, EMAIL, kept)
-    return see_other("/account?saved=email", begun.headers)
 
 
 def order_export(call: Call) -> Response:
@@ -211,24 +150,11 @@ def order_export(call: Call) -> Response:
     return see_other("/account#export")
 
 
-async def delete(call: Call) -> Response:
-    form: Form = call.body
-    try:
-        given = filled(DeletionRequest, form.given("password"))
-        await logins.delete_account(call, given, cancel_work)
-    except REFUSALS as error:
-        kept = {"deleting": True}
-        return await run_for_principal(
-            call.caller, _again, call, account_page, error, DELETION, kept
-        )
-    return see_other("/login?deleted=yes", logins.FORGET)
-
-
 def save_profile(call: Call) -> Response:
     try:
-        progress.save_profile(call.owner, filled(Profile, call.body.given(*REMEMBERED)))
+        progress.save_profile(call.owner, filled(Profile, call.body.given(*Profile.model_fields)))
     except Invalid as error:
-        kept = {name: call.body.text(name) for name in REMEMBERED}
+        kept = {name: call.body.text(name) for name in Profile.model_fields}
         return _again(call, account_page, error, {}, kept)
     return see_other("/account?saved=profile")
 
@@ -238,48 +164,123 @@ def end_session(call: Call) -> Response:
     return see_other("/account")
 
 
+async def _submit(call: Call, form: AccountForm) -> Response:
+    """Submit a form and go to its next page; without a login from then on, the browser forgets it.
+
+    After an error, the form keeps its values, but for passwords.
+    """
+    is_public = call.caller is ANONYMOUS
+    if settings.embedded and is_public:
+        return see_other("/")
+    cookie = {"cookie": True} if "cookie" in form.model.model_fields else {}
+    try:
+        request = filled(form.model, {**call.body.given(*form.fields), **cookie})
+        begun = await form.submit(call, request)
+    except REFUSALS as error:
+        kept: dict[str, Any] = {name: call.body.text(name) for name in form.kept}
+        if isinstance(error, ToBeDeleted):
+            kept["delete_at"] = error.delete_at
+        again = partial(_again, call, form.page, error, form.problems, kept)
+        if is_public:
+            return await in_public_thread(address_of(call.request), again)
+        return await run_for_principal(call.caller, again)
+    headers = begun.headers if isinstance(begun, logins.StartedLogin) else logins.FORGET
+    return see_other(form.path or local_path(call.body.text("next")), headers)
+
+
 def _again(
     call: Call,
-    form: Callable[..., Response],
+    show: Callable[..., Response],
     error: RoadmapError,
-    sentences: Sentences,
+    problems: Mapping[type[RoadmapError], str],
     kept: Mapping[str, Any],
 ) -> Response:
-    """Return the form with its errors and its values, but for passwords."""
+    """Return a page with the errors and values of its form."""
     words = texts_of(call.request)
-    own = sentences.get(type(error))
     errors = error_messages.of_fields(words, error.fields)
     problem = error_messages.sentence(words, error)
-    if own and "invitation" not in errors:
-        problem = words.gettext(own)
-    return form(call, status=status_of(error), problem=problem, errors=errors, **kept)
-
-
-def _login(
-    call: Call,
-    *,
-    next: str,
-    email: str = "",
-    deleted: str = "",
-    delete_at: datetime | None = None,
-    **more: Any,
-) -> Response:
-    values = {"email": email, "next": local_path(next), "deleted": deleted, "delete_at": delete_at}
-    return _page(
-        call,
-        "login.html",
-        values,
-        may_register=settings.registration is not Admission.closed,
-        **more,
-    )
-
-
-def _registration(
-    call: Call, *, next: str, invitation: str, email: str = "", name: str = "", **more: Any
-) -> Response:
-    values = {"email": email, "name": name, "invitation": invitation, "next": local_path(next)}
-    return _page(call, "register.html", values, admission=settings.registration, **more)
+    if type(error) in problems and "invitation" not in errors:
+        problem = words.gettext(problems[type(error)])
+    return show(call, kept, status=status_of(error), problem=problem, errors=errors)
 
 
 def _page(call: Call, template: str, values: Mapping[str, Any], **more: Any) -> Response:
+    if "next" in values:
+        values = {**values, "next": local_path(values["next"])}
     return page(call.request, template, values=values, **{"problem": "", "errors": {}, **more})
+
+
+log_in = partial(
+    _submit,
+    form=AccountForm(
+        Credentials,
+        ("email", "password", "restore"),
+        logins.log_in,
+        login_page,
+        {
+            Unauthenticated: gettext_noop("The address or the password is wrong."),
+            ToBeDeleted: gettext_noop(
+                "This account is to be deleted. To restore it, enter the password again."
+            ),
+        },
+        kept=("email", "next"),
+    ),
+)
+register = partial(
+    _submit,
+    form=AccountForm(
+        Registration,
+        ("email", "name", "password", "invitation"),
+        logins.register,
+        registration_page,
+        {
+            AddressTaken: gettext_noop("There is an account with this address. Log in instead."),
+            Forbidden: gettext_noop(
+                "Registration is by invitation only. Ask the administrator for an invitation."
+            ),
+        },
+        kept=("email", "name", "invitation", "next"),
+    ),
+)
+change_password = partial(
+    _submit,
+    form=AccountForm(
+        PasswordChange,
+        ("current_password", "new_password"),
+        logins.change_password,
+        account_page,
+        {Unauthenticated: WRONG_PASSWORD},
+        path="/account?saved=password",
+    ),
+)
+change_email = partial(
+    _submit,
+    form=AccountForm(
+        EmailChange,
+        ("email", "password"),
+        logins.change_email,
+        partial(account_page, moving=True),
+        {
+            Unauthenticated: WRONG_PASSWORD,
+            AddressTaken: gettext_noop("There is an account with this address."),
+        },
+        kept=("email",),
+        path="/account?saved=email",
+    ),
+)
+delete = partial(
+    _submit,
+    form=AccountForm(
+        DeletionRequest,
+        ("password",),
+        partial(logins.delete_account, cancel_work=cancel_work),
+        partial(account_page, deleting=True),
+        {
+            Unauthenticated: WRONG_PASSWORD,
+            LastAdministrator: gettext_noop(
+                "You are the last administrator. Make somebody else one first."
+            ),
+        },
+        path="/login?deleted=yes",
+    ),
+)

@@ -1,5 +1,7 @@
 """Webhooks: receivers, tests, and the log of deliveries."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import UUID
 
 from starlette.responses import Response
@@ -7,6 +9,7 @@ from starlette.responses import Response
 from core.errors import Conflict, Invalid, RateLimited, RoadmapError
 from core.i18n import gettext_noop
 from roadmap.plan.event_types import WebhookEvent
+from roadmap.plan.jobs import Job
 from roadmap.plan.statuses import DeliveryStatus
 from roadmap.webhooks import subscriptions
 from roadmap.webhooks.subscriptions import DeliveryInfo, WebhookChange, WebhookRequest
@@ -14,7 +17,7 @@ from tasks.dispatcher import send_after_commit
 from web.call import Call
 from web.http.security_log import log_security_event
 from web.pages.error_messages import form_page
-from web.pages.forms import AnyQuery, Form, filled, see_other
+from web.pages.forms import AnyQuery, filled, see_other
 
 REFUSALS = (Conflict, Invalid, RateLimited)
 MOST_SHOWN = 20  # deliveries
@@ -32,7 +35,7 @@ def webhooks_page(call: Call, error: RoadmapError | None = None) -> Response:
     values = {"url": "", "description": "", "events": list(WebhookEvent)}
     if error:
         typed = {name: call.body.text(name) for name in ("url", "description")}
-        values = {**typed, "events": call.body.all("events")}
+        values = {**typed, "events": call.body.getlist("events")}
     return form_page(
         call.request,
         "webhooks.html",
@@ -46,10 +49,9 @@ def webhooks_page(call: Call, error: RoadmapError | None = None) -> Response:
 
 def add_webhook(call: Call) -> Response:
     """Add a webhook; its secret is on the page that this returns, and nowhere else."""
-    form: Form = call.body
-    events = tuple(form.all("events"))
+    values = {**call.body.given("url", "description"), "events": call.body.getlist("events")}
     try:
-        request = filled(WebhookRequest, {**form.given("url", "description"), "events": events})
+        request = filled(WebhookRequest, values)
         made = subscriptions.create(call.owner, request)
     except REFUSALS as error:
         return webhooks_page(call, error)
@@ -62,12 +64,7 @@ def webhook_page(call: Call) -> Response:
 
 
 def test_webhook(call: Call) -> Response:
-    try:
-        _, steps = subscriptions.test(call.owner, call.ids["webhook_id"])
-        send_after_commit(steps)
-    except REFUSALS as error:
-        return _webhook(call, call.ids["webhook_id"], error)
-    return _back(call)
+    return _send(call, partial(subscriptions.test, call.owner, call.ids["webhook_id"]))
 
 
 def rotate_secret(call: Call) -> Response:
@@ -82,7 +79,7 @@ def set_enabled(call: Call) -> Response:
     change = WebhookChange(**wanted, enabled=call.body.text("enabled") == "yes")
     subscriptions.change(call.owner, before.id, change)
     log_security_event(call.request, "webhook-changed", account=call.owner, webhook=before.id)
-    return _back(call)
+    return see_other(f"/webhooks/{before.id}")
 
 
 def delete_webhook(call: Call) -> Response:
@@ -93,15 +90,16 @@ def delete_webhook(call: Call) -> Response:
 
 
 def retry_delivery(call: Call) -> Response:
+    place = (call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
+    return _send(call, partial(subscriptions.retry, *place))
+
+
+def _send(call: Call, order: Callable[[], tuple[DeliveryInfo, Sequence[Job]]]) -> Response:
+    """Send a delivery and go back to its webhook, with the error if there is one."""
     try:
-        _, steps = subscriptions.retry(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
-        send_after_commit(steps)
+        send_after_commit(order()[1])
     except REFUSALS as error:
         return _webhook(call, call.ids["webhook_id"], error)
-    return _back(call)
-
-
-def _back(call: Call) -> Response:
     return see_other(f"/webhooks/{call.ids['webhook_id']}")
 
 
@@ -126,11 +124,11 @@ def _webhook(
         secret=secret,
         holds_secret=bool(secret),
         is_first=cursor is None,
-        is_sending=cursor is None and any(is_on_its_way(delivery) for delivery in log.items),
+        # The state of one may change in a moment; between two tries there may be hours.
+        is_sending=cursor is None
+        and any(
+            each.status == DeliveryStatus.delivering
+            or (each.status == DeliveryStatus.pending and each.attempts == 0)
+            for each in log.items
+        ),
     )
-
-
-def is_on_its_way(delivery: DeliveryInfo) -> bool:
-    """Whether its state may change in a moment; between two tries there may be hours."""
-    waits = delivery.status == DeliveryStatus.pending and delivery.attempts == 0
-    return waits or delivery.status == DeliveryStatus.delivering

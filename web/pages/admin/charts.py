@@ -7,11 +7,12 @@ that they keep their size. Those who cannot see it have its title, its descripti
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
-from typing import Protocol
 
 from markupsafe import Markup, escape
+
+from roadmap.operations.task_stats import Ended
 
 LEFT = 9  # per cent of the width, for the labels of the vertical axis
 # Pixels: for done runs, between, for failed and retried runs, for the times under them.
@@ -25,19 +26,6 @@ HOUR = timedelta(hours=1)
 TICKS = tuple(HOUR * count for count in (1 / 4, 1 / 2, 1, 3, 6, 12, 24))
 
 
-class ChartBucket(Protocol):
-    """Numbers of runs by outcome, in the step that begins at this time."""
-
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def done(self) -> int: ...
-    @property
-    def failed(self) -> int: ...
-    @property
-    def retried(self) -> int: ...
-
-
 @dataclass(frozen=True, slots=True)
 class ChartLabels:
     """Texts of a chart: `of_step` for a pointer over a step, `nothing` for an empty chart."""
@@ -45,10 +33,10 @@ class ChartLabels:
     title: str
     description: str
     nothing: str
-    of_step: Callable[[ChartBucket], str]
+    of_step: Callable[[Ended], str]
 
 
-def throughput(steps: Sequence[ChartBucket], words: ChartLabels, name: str) -> Markup:
+def throughput(steps: Sequence[Ended], words: ChartLabels, name: str) -> Markup:
     """Return bars of done runs, and under them of failed (wide) and retried (narrow) ones.
 
     Those below have a scale of their own. `name` begins the ids of this chart on the page.
@@ -115,7 +103,7 @@ def shortened(number: int) -> str:
     return str(number)
 
 
-def _axes(steps: Sequence[ChartBucket], most_done: int, most_bad: int) -> Iterator[str]:
+def _axes(steps: Sequence[Ended], most_done: int, most_bad: int) -> Iterator[str]:
     below, bottom = ABOVE + GAP, ABOVE + GAP + BELOW
     edges = ((TOP, "edge"), ((TOP + ABOVE) // 2, "edge"), (ABOVE, "zero"), (below, "zero"))
     for y, kind in (*edges, (bottom, "edge")):
@@ -133,10 +121,10 @@ def _axes(steps: Sequence[ChartBucket], most_done: int, most_bad: int) -> Iterat
 
 
 def _bars(
-    steps: Sequence[ChartBucket],
+    steps: Sequence[Ended],
     most_done: int,
     most_bad: int,
-    of_step: Callable[[ChartBucket], str],
+    of_step: Callable[[Ended], str],
 ) -> Iterator[str]:
     up, down, top = (ABOVE - TOP) / most_done, BELOW / most_bad, ABOVE + GAP
     paths, hits = {"done": "", "failed": "", "retried": ""}, ""

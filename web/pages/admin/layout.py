@@ -1,43 +1,180 @@
-"""The layout of operators' pages: permissions and links from page to page."""
+"""The layout of operators' pages, and their numbers and times in the reader's language."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from gettext import NullTranslations
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from core import clock
+from core.errors import RoadmapError
 from core.i18n import gettext_noop
+from core.settings import CONSUMERS
 from roadmap.accounts.identity import Scope
+from roadmap.operations.audit_log import Action, AuditOutcome
+from roadmap.operations.task_stats import Ended, Waited
+from tasks.message_browser import MessageState
 from web.call import Call
-from web.pages.admin.formatters import Formatters, grouped
-from web.pages.preferences import texts_of
-from web.pages.templates import page
+from web.pages.admin.charts import ChartLabels
+from web.pages.error_messages import form_page
+from web.pages.templates import texts_of
 
+NOTHING = "\u2013"  # where there is nothing to say
 PAGES = {  # in the order in which they are linked
     "/admin": gettext_noop("Overview"),
     "/admin/roadmaps": gettext_noop("Roadmaps"),
     "/admin/logs": gettext_noop("Log"),
     "/admin/audit": gettext_noop("What was done"),
 }
+STATES = {  # in the order of the tabs
+    MessageState.held: gettext_noop("Running"),
+    MessageState.ready: gettext_noop("Ready to run"),
+    MessageState.scheduled: gettext_noop("Scheduled"),
+    MessageState.retrying: gettext_noop("Tried again"),
+    MessageState.dead: gettext_noop("Dead letters"),
+}
+QUEUES = {each.queue: each.label for each in CONSUMERS if each.label}
+OUTCOMES = {
+    AuditOutcome.done: gettext_noop("Done"),
+    AuditOutcome.refused: gettext_noop("Refused"),
+    AuditOutcome.failed: gettext_noop("Failed"),
+    None: gettext_noop("Not known"),
+}
+ACTIONS = {
+    Action.queue_pause: gettext_noop("Paused a queue"),
+    Action.queue_resume: gettext_noop("Resumed a queue"),
+    Action.message_retry: gettext_noop("Retried a dead letter"),
+    Action.message_delete: gettext_noop("Deleted a dead letter"),
+    Action.message_revoke: gettext_noop("Revoked a message"),
+    Action.dead_retry: gettext_noop("Retried dead letters"),
+    Action.dead_delete: gettext_noop("Deleted dead letters"),
+    Action.invitation_create: gettext_noop("Invited somebody"),
+    Action.invitation_withdraw: gettext_noop("Withdrew an invitation"),
+    Action.key_create: gettext_noop("Made an API key"),
+    Action.key_revoke: gettext_noop("Revoked an API key"),
+    Action.backup_make: gettext_noop("Made a backup"),
+    Action.logs_export: gettext_noop("Exported the execution log"),
+    Action.roadmap_cancel: gettext_noop("Cancelled a roadmap"),
+    Action.roadmap_retry: gettext_noop("Retried a roadmap"),
+    Action.roadmaps_transfer: gettext_noop("Transferred all roadmaps of somebody"),
+    Action.user_email: gettext_noop("Changed an e-mail address"),
+    Action.user_add: gettext_noop("Made an account"),
+    Action.user_password: gettext_noop("Set a new password"),
+    Action.user_admin: gettext_noop("Made an administrator, or ended that"),
+    Action.user_observer: gettext_noop("Made an observer, or ended that"),
+    Action.user_logout: gettext_noop("Ended all logins of somebody"),
+    Action.user_disable: gettext_noop("Shut somebody out"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Formatters:
+    texts: NullTranslations
+
+    def lasted(self, seconds: float | None) -> str:
+        """Return a duration in its two largest units; below a minute, with two or three digits."""
+        if seconds is None:
+            return NOTHING
+        _ = self.texts.gettext
+        if seconds < 0.9995:
+            return _("%(count)s ms") % {"count": f"{max(seconds, 0) * 1000:.3g}"}
+        whole, minutes, hours = round(seconds), round(seconds / 60), round(seconds / 3600)
+        if seconds < 59.5:
+            return _("%(count)s s") % {"count": f"{seconds:.2g}" if seconds < 10 else whole}
+        if minutes < 60:
+            values = {"minutes": whole // 60, "seconds": whole % 60}
+            return _("%(minutes)s min %(seconds)s s") % values
+        if minutes < 24 * 60:
+            values = {"hours": minutes // 60, "minutes": minutes % 60}
+            return _("%(hours)s h %(minutes)s min") % values
+        return _("%(days)s d %(hours)s h") % {"days": hours // 24, "hours": hours % 24}
+
+    def ago(self, at: datetime | None) -> str:
+        """Return the time since or until then, in seconds, minutes, hours or days."""
+        if at is None:
+            return NOTHING
+        _ = self.texts.gettext
+        seconds = (clock.now() - at).total_seconds()
+        if abs(seconds) < 1:
+            return _("now")
+        text = _("%(time)s ago") if seconds > 0 else _("in %(time)s")
+        return text % {"time": self._about(abs(seconds))}
+
+    def for_how_long(self, since: datetime) -> str:
+        return self._about(max(0.0, (clock.now() - since).total_seconds()))
+
+    def _about(self, seconds: float) -> str:
+        _ = self.texts.gettext
+        if seconds < 60:
+            return _("%(count)s s") % {"count": int(seconds)}
+        if seconds < 3600:
+            return _("%(count)s min") % {"count": int(seconds // 60)}
+        if seconds < 2 * 86_400:
+            return _("%(count)s h") % {"count": int(seconds // 3600)}
+        return _("%(count)s d") % {"count": int(seconds // 86_400)}
+
+    def share(self, part: int, whole: int) -> str:
+        """Return a share in per cent; one above 0 is never shown as 0."""
+        if not part or not whole:
+            return "0 %" if whole else NOTHING
+        per_cent = 100 * part / whole
+        if per_cent < 0.1:
+            return "< 0.1 %"
+        return f"{per_cent:.1f} %" if per_cent < 9.95 else f"{per_cent:.0f} %"
+
+    def chart(self, title: str, steps: Sequence[Ended]) -> ChartLabels:
+        """Return the texts of a chart, with a summary as its description."""
+        _ = self.texts.gettext
+        names = ("done", "failed", "retried")
+        sums = {name: grouped(sum(getattr(step, name) for step in steps)) for name in names}
+        summary = _("%(done)s done, %(failed)s failed, %(retried)s tried again.") % sums
+        most = max(steps, key=lambda step: step.done, default=None)
+        if most and most.done:
+            values = {"time": f"{most.at:%H:%M}", "count": grouped(most.done)}
+            summary += " " + _("Most at %(time)s: %(count)s done.") % values
+
+        def of_step(step: Ended) -> str:
+            values = {name: getattr(step, name) for name in names}
+            text = _("%(time)s: %(done)s done, %(failed)s failed, %(retried)s tried again")
+            return text % {"time": f"{step.at:%H:%M}", **values}
+
+        return ChartLabels(title, summary, _("Nothing was run."), of_step)
+
+    def waiting(self, depths: Sequence[Waited]) -> str:
+        """Return the label of a line of queue depths."""
+        most = max((depth.ready for depth in depths if depth.ready is not None), default=None)
+        if most is None:
+            return self.texts.gettext("Nobody has counted yet how many wait.")
+        text = self.texts.gettext("Waiting in the last hour: at most %(count)s.")
+        return text % {"count": grouped(most)}
+
+
+def grouped(number: int) -> str:
+    """Format a number with thin spaces between thousands, which every language reads."""
+    return f"{number:,}".replace(",", "\u202f")
 
 
 def admin_page(
     call: Call,
     template: str,
-    *,
-    status: int = 200,
+    error: RoadmapError | None = None,
     **context: Any,
 ) -> Response:
     """Return a page whose template extends admin.html.
 
     `may_change` shows forms only to callers that may use them.
     """
-    return page(
+    return form_page(
         call.request,
         template,
-        status=status,
+        error,
         may_change=Scope.admin in call.caller.scopes,
         pages=PAGES,
-        room=Formatters(texts_of(call.request)),
+        queue_names=QUEUES,
+        formatters=Formatters(texts_of(call.request)),
         grouped=grouped,
         **context,
     )

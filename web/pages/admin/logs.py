@@ -1,10 +1,11 @@
-"""The page of the execution log: filters in the URL, the newest records first."""
+"""The pages of the execution log and of the audit log: filters in the URL, the newest first."""
 
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
+from uuid import UUID
 
 from starlette.responses import Response
 
@@ -12,17 +13,17 @@ from core import clock
 from core.errors import Invalid
 from core.i18n import gettext_noop
 from core.json_types import Page
-from roadmap.operations import log_search
+from roadmap.operations import audit_log, log_search
+from roadmap.operations.audit_log import AuditOutcome
 from roadmap.operations.execution_log import LogLevel
 from roadmap.operations.log_search import SLOW
 from web.call import Call
-from web.http.problems import status_of
-from web.pages import error_messages
-from web.pages.admin.layout import admin_page
+from web.pages.admin.layout import ACTIONS, OUTCOMES, address, admin_page
 from web.pages.forms import AnyQuery, filled
-from web.pages.preferences import texts_of
+from web.pages.templates import texts_of
 from web.search_filters import LogSearchQuery
 
+SHOWN = 50  # entries of the audit log
 RANGES = {
     "1h": (timedelta(hours=1), gettext_noop("the last hour")),
     "24h": (timedelta(days=1), gettext_noop("the last 24 hours")),
@@ -63,32 +64,35 @@ class LogPageQuery(AnyQuery):
     cursor: str = ""
 
 
+class AuditPageQuery(AnyQuery):
+    """`cursor`: only entries older than this one."""
+
+    action: str = ""
+    outcome: str = ""
+    cursor: UUID | None = None
+
+
 def logs_page(call: Call) -> Response:
     given = {name: text.strip() for name, text in call.query.model_dump().items() if text.strip()}
     words = texts_of(call.request)
-    exported, status, problem, errors = None, 200, "", {}
+    exported, refused = None, None
     try:
         query = filled(LogSearchQuery, _api_filters(given))
         log = log_search.search(query.wanted, before=query.cursor)
         same = query.model_dump(mode="json", exclude_defaults=True, exclude={"cursor", "limit"})
         exported = urlencode(same)
     except Invalid as error:
-        log, status = Page(items=[], next_cursor=None), status_of(error)
-        if error.detail == SLOW:
-            problem = words.gettext(TOO_SLOW)
-        else:
-            problem = error_messages.sentence(words, error)
-            errors = error_messages.of_fields(words, error.fields)
+        log = Page(items=[], next_cursor=None)
+        refused = Invalid(SLOW) if error.detail == SLOW else error  # of no single field
     values = {name: given.get(name, "") for name in LogPageQuery.model_fields if name != "cursor"}
     kept = {name: text for name, text in values.items() if text}
     return admin_page(
         call,
         "admin/logs.html",
-        status=status,
+        refused,
+        instead=TOO_SLOW if refused and refused.detail == SLOW else "",
         log=log,
         values=values,
-        problem=problem,
-        errors=errors,
         exported=exported,
         following=urlencode({**kept, "cursor": log.next_cursor}) if log.next_cursor else "",
         newest=urlencode(kept),
@@ -100,6 +104,25 @@ def logs_page(call: Call) -> Response:
         },
         levels={**LEVELS, **CHOICES},
         ranges={name: text for name, (_, text) in RANGES.items()},
+    )
+
+
+def audit_log_page(call: Call) -> Response:
+    query: AuditPageQuery = call.query
+    outcome = AuditOutcome(query.outcome) if query.outcome in list(AuditOutcome) else None
+    action = query.action if query.action in ACTIONS else ""
+    log = audit_log.records(limit=SHOWN, before=query.cursor, action=action, outcome=outcome)
+    kept = {"action": action, "outcome": outcome or ""}
+    return admin_page(
+        call,
+        "admin/audit.html",
+        log=log,
+        action=action,
+        outcome=outcome,
+        actions=ACTIONS,
+        outcomes=OUTCOMES,
+        older=address("/admin/audit", **kept, cursor=log.next_cursor) if log.next_cursor else "",
+        newest=address("/admin/audit", **kept) if query.cursor else "",
     )
 
 

@@ -18,10 +18,9 @@ from tasks.queues import QUEUES
 from web.call import Call
 from web.pages.admin.actions import success_message
 from web.pages.admin.charts import sparkline, throughput
-from web.pages.admin.formatters import Formatters
-from web.pages.admin.layout import address, admin_page
+from web.pages.admin.layout import Formatters, address, admin_page
 from web.pages.forms import AnyQuery, is_part
-from web.pages.preferences import texts_of
+from web.pages.templates import texts_of
 
 TITLES = {
     Period.hour: gettext_noop("The last hour, by the minute"),
@@ -45,8 +44,11 @@ class OverviewQuery(AnyQuery):
 def overview_page(call: Call) -> Response:
     query: OverviewQuery = call.query
     try:
-        queues = sorted(queue_admin.queue_states(with_retrying=True), key=lambda queue: queue.name)
-        broker = {"queues": queues, "workers": queue_admin.workers()}
+        states = queue_admin.queue_states(with_retrying=True)
+        broker = {
+            "queues": sorted(states, key=lambda state: state.name),
+            "workers": queue_admin.workers(),
+        }
     except Unavailable:
         broker = None
     live: dict[str, Any] = {"broker": broker, "ledger": ledger(), "is_live": query.live != "off"}

@@ -1,6 +1,5 @@
 """The page of a queue: messages by state, and actions on them after a page that asks."""
 
-from functools import partial
 from typing import Any
 
 from pydantic import AwareDatetime, Field
@@ -14,14 +13,11 @@ from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_actions import DeadLettersRequest, act_on, act_on_dead
 from tasks.queue_admin import MOST_SKIPPED
 from web.audit_actor import actor_of
-from web.call import Call, Handler
-from web.http.problems import status_of
-from web.pages import error_messages
+from web.call import Call
 from web.pages.admin.actions import ACTS, consequences, success_message
-from web.pages.admin.formatters import STATES
-from web.pages.admin.layout import address, admin_page
+from web.pages.admin.layout import STATES, address, admin_page
 from web.pages.forms import AnyQuery, filled, is_part, see_other
-from web.pages.preferences import texts_of
+from web.pages.templates import texts_of
 from web.search_filters import EARLIEST
 
 SHOWN = 50  # messages of a page
@@ -91,7 +87,10 @@ def queue_page(call: Call) -> Response:
         "search": search,
         "path": path,
         "after": after,
-        "tabs": [(each, link(after="", state=each), getattr(queue, each)) for each in STATES],
+        "tabs": [
+            (each, name, link(after="", state=each), getattr(queue, each))
+            for each, name in STATES.items()
+        ],
         "with_arguments": with_arguments,
         "is_live": is_live,
         "here_again": link(),
@@ -114,37 +113,29 @@ def queue_page(call: Call) -> Response:
     )
 
 
-def confirm_page(name: str) -> Handler:
-    """Return the handler of a page that asks before an action."""
-    return partial(_confirm_page, name=name)
+def perform(call: Call, *, name: str) -> Response:
+    """Do an action and go back to its page, or give the reason why it was not done."""
+    form, queue, action = call.body, call.ids["queue"], Action(name)
+    sent = ActQuery(**{field: form.text(field) for field in ActQuery.model_fields})
+    count: int | str = ""
+    try:
+        if name.startswith("dead."):
+            seen = {"search": sent.search or None, "up_to": form.text("up_to")}
+            count = act_on_dead(actor_of(call), action, queue, filled(SeenLetters, seen))
+        else:
+            message = (call.ids["message"],) if "message" in call.ids else ()
+            act_on(actor_of(call), action, queue, *message)
+    except REFUSALS as error:
+        return confirm_page(call, sent, error, name=name)
+    path = "/admin" if sent.back == "overview" else f"/admin/queues/{queue}"
+    done = {"did": name, "count": count, "queue": queue if sent.back else ""}
+    return see_other(address(path, **_listed(sent), **done))
 
 
-def perform(name: str) -> Handler:
-    """Return the handler of an action's button, which goes back or gives the reason."""
-
-    def act(call: Call) -> Response:
-        form, queue, action = call.body, call.ids["queue"], Action(name)
-        sent = ActQuery(**{field: form.text(field) for field in ActQuery.model_fields})
-        count: int | str = ""
-        try:
-            if name.startswith("dead."):
-                seen = {"search": sent.search or None, "up_to": form.text("up_to")}
-                count = act_on_dead(actor_of(call), action, queue, filled(SeenLetters, seen))
-            else:
-                message = (call.ids["message"],) if "message" in call.ids else ()
-                act_on(actor_of(call), action, queue, *message)
-        except REFUSALS as error:
-            return _confirm_page(call, name, sent, error)
-        path = "/admin" if sent.back == "overview" else f"/admin/queues/{queue}"
-        done = {"did": name, "count": count, "queue": queue if sent.back else ""}
-        return see_other(address(path, **_listed(sent), **done))
-
-    return act
-
-
-def _confirm_page(
-    call: Call, name: str, sent: ActQuery | None = None, error: RoadmapError | None = None
+def confirm_page(
+    call: Call, sent: ActQuery | None = None, error: RoadmapError | None = None, *, name: str
 ) -> Response:
+    """Return the page that asks before an action, or the reason why it was not done."""
     query: ActQuery = sent or call.query
     search = query.search[:LONGEST_SEARCH]
     words, act = texts_of(call.request), ACTS[name]
@@ -159,17 +150,13 @@ def _confirm_page(
         state = MessageState(query.state)
         found = queue_admin.messages(queue.name, state, search=message_id, limit=SHOWN).items
         message = next((each for each in found if each.id == message_id), None)
-    problem = ""
-    if error:
-        is_gone = isinstance(error, NotFound)
-        problem = words.gettext(NOT_THERE) if is_gone else error_messages.sentence(words, error)
     list_path = address(f"/admin/queues/{queue.name}", **_listed(query))
     values = {"queue": queue.name, "count": count}
     return admin_page(
         call,
         "admin/confirm.html",
-        status=status_of(error) if error else 200,
-        problem=problem,
+        error,
+        instead=NOT_THERE if isinstance(error, NotFound) else "",
         asked=words.gettext(act.asked) % values,
         button=words.gettext(act.button) % values,
         will=consequences(words, name, queue.name, count),

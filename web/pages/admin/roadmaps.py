@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date, timedelta
+from functools import partial
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -22,11 +23,9 @@ from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
 from web.audit_actor import actor_of
 from web.call import Call
-from web.http.problems import status_of
-from web.pages import error_messages
 from web.pages.admin.layout import address, admin_page
 from web.pages.forms import AnyQuery, Form, filled, see_other
-from web.pages.preferences import texts_of
+from web.pages.templates import texts_of
 from web.pages.timeline_view import TraceQuery, timeline_context
 from web.search_filters import SearchQuery
 
@@ -112,8 +111,7 @@ def roadmap_page(call: Call, error: Conflict | None = None) -> Response:
     return admin_page(
         call,
         "admin/roadmap.html",
-        status=status_of(error) if error else 200,
-        problem=error_messages.sentence(words, error) if error else "",
+        error,
         message=words.gettext(DID[query.did]) if query.did in DID else "",
         roadmap=detail,
         may_cancel=detail.status in UNDER_WAY and detail.trashed_at is None,
@@ -125,14 +123,6 @@ def roadmap_page(call: Call, error: Conflict | None = None) -> Response:
             call.request, query, trace.spans, lambda concept_id: f"{logs}&concept_id={concept_id}"
         ),
     )
-
-
-def cancel(call: Call) -> Response:
-    return _decide(call, "roadmap.cancel", admin_queries.cancel)
-
-
-def retry(call: Call) -> Response:
-    return _decide(call, "roadmap.retry", admin_queries.retry)
 
 
 def transfer(call: Call) -> Response:
@@ -152,13 +142,17 @@ def transfer(call: Call) -> Response:
     )
 
 
-def _decide(call: Call, name: str, decide: Callable[[Actor, UUID], CommandResult]) -> Response:
+def _decide(call: Call, *, name: str, decide: Callable[[Actor, UUID], CommandResult]) -> Response:
     """Run a command and go back to the roadmap, with a message or the error."""
     try:
         send_after_commit(decide(actor_of(call), call.ids["roadmap_id"]).steps)
     except Conflict as error:
         return roadmap_page(call, error)
     return see_other(address(f"/admin/roadmaps/{call.ids['roadmap_id']}", did=name))
+
+
+cancel = partial(_decide, name="roadmap.cancel", decide=admin_queries.cancel)
+retry = partial(_decide, name="roadmap.retry", decide=admin_queries.retry)
 
 
 def _list(
@@ -175,16 +169,14 @@ def _list(
     for name in DAYS:  # browsers show only a day in such a field
         day = re.match(r"\d{4}-\d{2}-\d{2}", values[name])
         values[name] = day[0] if day else ""
-    problem = ""
-    if isinstance(error, NewOwnerCannotLogIn):
-        problem = words.gettext(NO_WAY_IN)
-    elif error:
-        is_slow = error.detail == SLOW
-        problem = words.gettext(TOO_SLOW) if is_slow else error_messages.sentence(words, error)
+    instead = NO_WAY_IN if isinstance(error, NewOwnerCannotLogIn) else ""
+    if error and error.detail == SLOW:
+        instead = TOO_SLOW
     return admin_page(
         call,
         "admin/roadmaps.html",
-        status=status_of(error) if error else 200,
+        error,
+        instead=instead,
         found=found,
         filters=values,
         is_filtered=bool(filters),
@@ -194,7 +186,6 @@ def _list(
         choices={key: words.gettext(text) for key, text in CHOICES.items()},
         statuses=list(RoadmapStatus),
         errors={name: words.gettext(RULES[name]) for name in wrong & RULES.keys()},
-        problem=problem,
         message=words.gettext(DID[did]) if did in DID else "",
         new_owner=given.get("new_owner"),
     )

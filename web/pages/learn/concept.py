@@ -1,10 +1,8 @@
 """One concept: its lesson, quiz, notes and progress, and the next concept."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 from uuid import UUID
 
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, NotFound
@@ -12,7 +10,7 @@ from core.i18n import gettext_noop
 from roadmap.generation.context import BUILT_IN
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.learning import progress
-from roadmap.learning.lesson_navigation import Course, CourseStep, course
+from roadmap.learning.lesson_navigation import course
 from roadmap.learning.progress import Attempt, AttemptRequest, NotesRequest
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE
@@ -26,8 +24,7 @@ from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, is_part, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
-from web.pages.preferences import texts_of
-from web.pages.templates import page
+from web.pages.templates import page, texts_of
 from web.roadmap_commands import apply_command
 
 EMPTY = gettext_noop("Answer at least one question.")
@@ -40,7 +37,7 @@ QUIZ = {
 }
 
 
-class Following(BaseModel):
+class ProgressForm(ProgressRequest):
     """`next`: the concept to continue with."""
 
     next: UUID | None = None
@@ -53,16 +50,6 @@ class ConceptQuery(AnyQuery):
     seen: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CoursePosition:
-    """A course, and the place of this concept in it."""
-
-    course: Course
-    here: CourseStep
-    previous: CourseStep | None
-    next: CourseStep | None
-
-
 def concept_page(
     call: Call,
     *,
@@ -72,9 +59,12 @@ def concept_page(
     wish: str | None = None,
 ) -> Response:
     """Return the page; an error is about the notes, answers or wish that come with it."""
-    place = _ids(call)
-    concept, way = queries.concept_detail(*place), _way(*place)
-    walked, tutorial, words = way.course, concept.tutorial, texts_of(call.request)
+    place, words = _ids(call), texts_of(call.request)
+    concept, walked = queries.concept_detail(*place), course(*place[:2])
+    tutorial, steps = concept.tutorial, walked.steps
+    at = next((number for number, step in enumerate(steps) if step.id == concept.id), None)
+    if at is None:
+        raise NotFound("There is no such concept in this roadmap: it was taken out at this moment.")
     errors, quiz_problem = {}, ""
     if error and chosen is not None:
         quiz_problem = words.gettext(QUIZ[type(error)] if chosen else EMPTY)
@@ -89,8 +79,11 @@ def concept_page(
         "concept.html",
         status=status_of(error) if error else 200,
         concept=concept,
-        way=way,
-        needs=[step for step in walked.steps if step.id in concept.prerequisites],
+        course=walked,
+        step=steps[at],
+        previous=steps[at - 1] if at else None,
+        following=next(iter(steps[at + 1 :]), None),
+        needs=[step for step in steps if step.id in concept.prerequisites],
         prose=tutorial_html(tutorial.markdown, words) if tutorial else None,
         mark=mark_of(concept),
         statuses=list(ConceptProgress),
@@ -115,12 +108,10 @@ def concept_page(
 
 def set_progress(call: Call) -> Response:
     """Set the progress; with `next`, go on to the next concept."""
-    following = filled(Following, call.body.given("next")).next
-    progress.set_progress(
-        *_ids(call), filled(ProgressRequest, call.body.given("progress", "status"))
-    )
-    if following is not None:
-        return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{following}")
+    request = filled(ProgressForm, call.body.given("progress", "status", "next"))
+    progress.set_progress(*_ids(call), request)
+    if request.next is not None:
+        return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{request.next}")
     return see_other(_path(call) + "#progress")
 
 
@@ -149,10 +140,10 @@ def answer(call: Call) -> Response:
     """Grade the answers; after an error they are still in their places."""
     form: Form = call.body
     count = min(_index(form.text("questions")) or 0, MOST_QUESTIONS)
-    if not any(form.all(f"q{number}") for number in range(count)):
+    if not any(form.getlist(f"q{number}") for number in range(count)):
         return concept_page(call, error=Invalid("Nothing was answered."), chosen=[])
     answers = [
-        [at for text in form.all(f"q{number}") if (at := _index(text)) is not None]
+        [at for text in form.getlist(f"q{number}") if (at := _index(text)) is not None]
         for number in range(count)
     ]
     try:
@@ -181,17 +172,6 @@ def upgrade(call: Call) -> Response:
     made = commands.upgrade(*_ids(call), has_model=has_model())
     apply_command(call.ids["roadmap_id"], made)
     return see_other(_path(call))
-
-
-def _way(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> CoursePosition:
-    """Return the place of a concept in its course. Raises NotFound."""
-    walked = course(owner_id, roadmap_id)
-    steps = walked.steps
-    at = next((number for number, step in enumerate(steps) if step.id == concept_id), None)
-    if at is None:
-        raise NotFound("There is no such concept in this roadmap: it was taken out at this moment.")
-    following = steps[at + 1] if at + 1 < len(steps) else None
-    return CoursePosition(walked, steps[at], steps[at - 1] if at else None, following)
 
 
 def _shown_attempt(call: Call, concept: ConceptDetail) -> Attempt | None:

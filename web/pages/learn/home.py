@@ -25,12 +25,10 @@ from web import idempotency
 from web.authentication import run_for_principal
 from web.call import Call
 from web.create_writer import accept
-from web.http.problems import status_of
-from web.pages import error_messages, form_idempotency
-from web.pages.forms import AnyQuery, Form, filled, see_other
+from web.pages import error_messages
+from web.pages.forms import AnyQuery, Form, filled, form_key, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
-from web.pages.preferences import language_of, texts_of
-from web.pages.templates import page
+from web.pages.templates import language_of, page, texts_of
 
 MOST_CONTINUED = 3  # roadmaps to continue with, on the first page
 LATEST = 5  # roadmaps on the first page
@@ -73,9 +71,9 @@ def home_page(call: Call) -> Response:
 
 
 def roadmaps_page(call: Call) -> Response:
-    cursor = call.query.cursor
-    listed = queries.list_roadmaps(call.owner, limit=ON_A_PAGE, before=cursor, status=None)
-    return page(call.request, "roadmaps.html", roadmaps=listed, is_first=cursor is None)
+    before = call.query.cursor
+    listed = queries.list_roadmaps(call.owner, limit=ON_A_PAGE, before=before, status=None)
+    return page(call.request, "roadmaps.html", roadmaps=listed, is_first=before is None)
 
 
 async def create(call: Call) -> Response:
@@ -94,12 +92,11 @@ async def create(call: Call) -> Response:
         return await run_for_principal(call.caller, _again, call, error, sentences)
     try:
         new = NewRoadmap(call.owner, request)
-        named, response = form_idempotency.form_key(call, sent), see_other(f"/roadmaps/{new.id}")
-        if named is None:
-            await accept(new)
-            return response
-        earlier = await accept(replace(new, answer=idempotency.to_stored(named, response)))
-        return idempotency.replay(named, earlier) if earlier is not None else response
+        named, response = form_key(call, sent), see_other(f"/roadmaps/{new.id}")
+        if named is not None:
+            new = replace(new, answer=idempotency.to_stored(named, response))
+        earlier = await accept(new)
+        return response if named is None or earlier is None else idempotency.replay(named, earlier)
     except (RateLimited, Unavailable) as error:
         return await run_for_principal(call.caller, _again, call, error, sentences)
 
@@ -124,35 +121,21 @@ def _again(call: Call, error: RoadmapError, sentences: Mapping[str, str]) -> Res
     words = texts_of(call.request)
     errors = error_messages.of_fields(words, error.fields)
     errors |= {name: words.gettext(sentences[name]) for name in errors.keys() & sentences.keys()}
-    form: Form = call.body
-    return _page(
-        call,
-        {name: form.text(name) for name in (*FIELDS, "review", "form")},
-        status=status_of(error),
-        errors=errors,
-        problem=error_messages.sentence(words, error),
-        going_on=[],
-        due=0,
-    )
+    values = {name: call.body.text(name) for name in (*FIELDS, "review", "form")}
+    return _page(call, values, error, errors=errors, going_on=[], due=0)
 
 
 def _page(
-    call: Call,
-    values: Mapping[str, Any],
-    *,
-    errors: Mapping[str, str] | None = None,
-    problem: str = "",
-    **context: Any,
+    call: Call, values: Mapping[str, Any], error: RoadmapError | None = None, **context: Any
 ) -> Response:
     defaults = {name: field.default or "" for name, field in RoadmapRequest.model_fields.items()}
     defaults |= {"language": "", "form": secrets.token_urlsafe(16)}
     language = language_of(call.request)
-    return page(
+    return error_messages.form_page(
         call.request,
         "start.html",
+        error,
         values={**defaults, **values},
-        errors=errors or {},
-        problem=problem,
         counted=reviews.MOST_COUNTED,
         levels=list(Level),
         choices=ROADMAP_LANGUAGES,

@@ -18,10 +18,8 @@ from roadmap.learning import reviews
 from roadmap.learning.continue_learning import next_lessons
 from roadmap.learning.reviews import ReviewCheck, ReviewRequest
 from web.call import Call
-from web.http.problems import status_of
+from web.pages.error_messages import form_page
 from web.pages.forms import AnyQuery, Form, filled, see_other
-from web.pages.preferences import texts_of
-from web.pages.templates import page
 
 NOTHING = "-"  # was chosen
 EMPTY = gettext_noop("Choose an answer, or say that you do not know it.")
@@ -55,12 +53,7 @@ class ReviewQuery(ReviewSession):
 
 def review_page(call: Call) -> Response:
     query: ReviewQuery = call.query
-    return _page(
-        call,
-        ReviewSession(roadmap=query.roadmap, done=query.done),
-        card_id=query.card,
-        chosen=query.chosen,
-    )
+    return _page(call, query, card_id=query.card, chosen=query.chosen)
 
 
 def check(call: Call) -> Response:
@@ -68,7 +61,9 @@ def check(call: Call) -> Response:
     form: Form = call.body
     sitting, card_id, is_unknown = _sitting(form), call.ids["card_id"], bool(form.text("unknown"))
     chosen = [
-        text for text in form.all("chosen") if re.fullmatch(r"[0-9]{1,4}", text) and not is_unknown
+        text
+        for text in form.getlist("chosen")
+        if re.fullmatch(r"[0-9]{1,4}", text) and not is_unknown
     ]
     try:
         if not chosen and not is_unknown:
@@ -109,14 +104,11 @@ def _page(
         numbers = [] if chosen == NOTHING else [int(number) for number in chosen.split(".")]
         with suppress(Invalid, NotFound):  # somebody changed the link, or the question is gone
             checked = reviews.check(call.owner, asked.id, filled(ReviewCheck, {"chosen": numbers}))
-    problem = ""
-    if error:
-        sentence = EMPTY if error.detail == EMPTY else PROBLEMS[type(error)]
-        problem = texts_of(call.request).gettext(sentence)
-    return page(
+    return form_page(
         call.request,
         "review.html",
-        status=status_of(error) if error else 200,
+        error,
+        instead=PROBLEMS[type(error)] if error and error.detail != EMPTY else EMPTY,
         sitting=sitting,
         card=asked,
         checked=checked,
@@ -124,7 +116,6 @@ def _page(
         counted=reviews.MOST_COUNTED,
         now=clock.now(),
         onward=next_lessons(call.owner, limit=1) if asked is None else [],
-        problem=problem,
     )
 
 

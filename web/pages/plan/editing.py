@@ -5,7 +5,7 @@ A form is an edit of the plan that was shown.
 
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
 from gettext import NullTranslations
 from typing import Any
 
@@ -17,13 +17,12 @@ from roadmap.generation.generator import has_model
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE, NOTHING
 from roadmap.plan.edits import EditRequest
-from roadmap.plan.views import RoadmapTree
+from roadmap.plan.views import RoadmapTree, concepts_of
 from web.call import Call
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, see_other
-from web.pages.preferences import texts_of
-from web.pages.templates import page
+from web.pages.templates import page, texts_of
 from web.roadmap_commands import apply_command
 
 RULES = {  # by the last part of a field's name
@@ -45,7 +44,9 @@ DID = {
     "remove": gettext_noop("It is removed. The plan before has it still, and can be restored."),
     "add": gettext_noop("It is added, in the newest plan."),
 }
+Fields = dict[str, str]  # names of a form's fields by those of an operation
 ID = re.compile(r"[0-9a-f-]{1,36}")
+OPERATION_FIELD = re.compile(r"/operations/([0-9]+)/([^/]+)")
 NEW = {  # nodes to add inside of a node, from the outermost one to the concept
     "roadmap": ("stage", "module", "concept"),
     "stage": ("module", "concept"),
@@ -59,63 +60,21 @@ class EditQuery(AnyQuery):
     did: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class EditForm:
-    """The operations of a form, and the form's field for each of their fields."""
-
-    operations: list[dict[str, Any]]
-    names: list[dict[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedForm:
-    """A form with errors: which one, its errors, and its values."""
-
-    do: str
-    what: str
-    key: str
-    typed: Form
-    errors: dict[str, str]
-    problem: str
-    reasons: list[str]  # in English, as the rules of outlines are
-
-    def at(self, do: str, what: str, key: str) -> bool:
-        return (self.do, self.what, self.key) == (do, what, key)
-
-
 def edit_page(
-    call: Call, error: Conflict | Invalid | None = None, asked: EditForm | None = None
+    call: Call, error: Conflict | Invalid | None = None, names: Sequence[Fields] = ()
 ) -> Response:
+    """Return the page; after an error, `names` are the fields of the form's operations."""
     tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
-    words = texts_of(call.request)
-    refused, did = None, getattr(call.query, "did", "")
-    if error is not None and asked is not None:
-        refused, did = _rejected(words, call.body, error, asked, tree), ""
-    # Kind and key of each node, and of those that cannot be removed: nothing would be left there.
-    places, alone = {("roadmap", "")}, set()
-    for stage in tree.stages:
-        places.add(("stage", stage.key))
-        if len(tree.stages) == 1:
-            alone.add(f"stage {stage.key}")
-        for module in stage.modules:
-            places.add(("module", module.key))
-            places |= {("concept", each.key) for each in module.concepts}
-            if len(stage.modules) == 1:
-                alone.add(f"module {module.key}")
-            if len(module.concepts) == 1:
-                alone.add(f"concept {module.concepts[0].key}")
-    is_placed = refused and refused.do in DID and (refused.what, refused.key) in places
+    words, did = texts_of(call.request), getattr(call.query, "did", "")
     return page(
         call.request,
         "edit.html",
         status=status_of(error) if error else 200,
         tree=tree,
-        refused=refused,
-        is_placed=bool(is_placed),
-        message=words.gettext(DID[did]) if did in DID else "",
+        refused=_refused(words, call.body, error, names, tree) if error else None,
+        message=words.gettext(DID[did]) if did in DID and error is None else "",
         may_edit=tree.status in EDITABLE and bool(tree.stages),
         follows_words=has_model(),
-        alone=alone,
     )
 
 
@@ -123,29 +82,30 @@ def edit(call: Call) -> Response:
     """Apply a form, and go back to its node; after an error, the form keeps its values."""
     form: Form = call.body
     roadmap_id = call.ids["roadmap_id"]
-    asked = _edit_form(queries.roadmap_tree(call.owner, roadmap_id), form)
+    operations, names = _operations(queries.roadmap_tree(call.owner, roadmap_id), form)
     try:
-        request = filled(EditRequest, {"operations": asked.operations, **form.given("base")})
+        request = filled(EditRequest, {"operations": operations, **form.given("base")})
         made = commands.edit(call.owner, roadmap_id, request.operations, request.base)
         apply_command(roadmap_id, made)
     except (Conflict, Invalid) as error:
-        return edit_page(call, error, asked)
+        return edit_page(call, error, names)
     did = form.text("do") if form.text("do") in DID else "save"
     stays = did not in ("remove", "add") and ID.fullmatch(form.text("id"))
     place = f"#{form.text('what')}-{form.text('id')}" if stays else ""
     return see_other(f"/roadmaps/{roadmap_id}/edit?did={did}{place}")
 
 
-def _edit_form(tree: RoadmapTree, form: Form) -> EditForm:
+def _operations(tree: RoadmapTree, form: Form) -> tuple[list[dict[str, Any]], list[Fields]]:
+    """Return the operations of a form, and the form's field for each of their fields."""
     do, what, key = form.text("do"), form.text("what"), form.text("key")
     node = {"what": what, "key": key}
     if do == "remove":
-        return EditForm([{"op": "remove", **node}], [{}])
+        return [{"op": "remove", **node}], [{}]
     if do in ("up", "down"):
         by = -1 if do == "up" else 1
-        return EditForm([{"op": "move", **node, **_place(tree, what, key, by)}], [{}])
+        return [{"op": "move", **node, **_place(tree, what, key, by)}], [{}]
     operations: list[dict[str, Any]] = []
-    names: list[dict[str, str]] = []
+    names: list[Fields] = []
     concept = ("title", "description", "hours", "difficulty")
     if do == "add":  # a concept, with the module and the stage around it if these are new
         for new in NEW.get(what, ()):
@@ -160,7 +120,7 @@ def _edit_form(tree: RoadmapTree, form: Form) -> EditForm:
     for operation, fields_of in zip(operations, names, strict=True):
         for name, field in fields_of.items():
             operation[name] = form.text(field).replace("\r\n", "\n")
-    return EditForm(operations, names)
+    return operations, names
 
 
 def _place(tree: RoadmapTree, what: str, key: str, by: int) -> dict[str, Any]:
@@ -187,22 +147,19 @@ def _place(tree: RoadmapTree, what: str, key: str, by: int) -> dict[str, Any]:
     return {"position": 0}  # it is not there, which the operation finds out
 
 
-def _rejected(
+def _refused(
     words: NullTranslations,
     form: Form,
     error: Conflict | Invalid,
-    asked: EditForm,
+    names: Sequence[Fields],
     tree: RoadmapTree,
-) -> RejectedForm:
+) -> dict[str, Any]:
+    """Return a form with errors: its errors, its values, and its place unless it has none."""
     errors: dict[str, str] = {}
     reasons: list[str] = []
     for field in error.fields:
-        name = ""  # of a field of the form, from /operations/NUMBER/FIELD
-        parts = field.pointer.strip("/").split("/")
-        for what, index, part in zip(parts, parts[1:], parts[2:], strict=False):
-            if what == "operations" and index.isdecimal() and int(index) < len(asked.names):
-                name = asked.names[int(index)].get(part, "")
-                break
+        found = OPERATION_FIELD.search(field.pointer)
+        name = names[int(found[1])].get(found[2], "") if found else ""  # of a field of the form
         rule = RULES.get(name.rpartition("_")[2])
         if rule is not None:
             errors[name] = words.gettext(rule)
@@ -216,6 +173,19 @@ def _rejected(
         problem = words.gettext(SAME)
     elif reasons:
         problem = words.gettext(UNSOUND)
-    return RejectedForm(
-        form.text("do"), form.text("what"), form.text("key"), form, errors, problem, reasons
-    )
+    modules = [module for stage in tree.stages for module in stage.modules]
+    places = {
+        ("roadmap", ""),
+        *(("stage", stage.key) for stage in tree.stages),
+        *(("module", module.key) for module in modules),
+        *(("concept", concept.key) for concept in concepts_of(tree)),
+    }
+    do, place = form.text("do"), (form.text("what"), form.text("key"))
+    return {
+        "place": place if do in DID and place in places else None,
+        "adds": do == "add",
+        "typed": form,
+        "errors": errors,
+        "problem": problem,
+        "reasons": reasons,  # in English, as the rules of outlines are
+    }

@@ -1,4 +1,9 @@
-"""One roadmap: its progress, its map, its plan, and the commands on it."""
+"""One roadmap: its page, also to print, and the commands on it; and the trash."""
+
+from collections.abc import Callable
+from functools import partial
+from time import thread_time
+from uuid import UUID
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -7,27 +12,45 @@ from starlette.responses import Response
 from core import clock
 from core.errors import Invalid
 from core.i18n import gettext_noop
+from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.drawing import inlined
 from roadmap.generation.generator import check_feedback, has_model
-from roadmap.lifecycle import commands, events, queries, schedule_settings
+from roadmap.lifecycle import commands, events, queries, schedule_settings, trash
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.plan.schemas import ApproveRequest, ReviseRequest
-from roadmap.plan.views import RoadmapTree
+from roadmap.plan.views import RoadmapTree, concepts_of
+from tasks.dispatcher import send_after_commit
 from web.call import Call
 from web.http.problems import status_of
 from web.pages import error_messages
-from web.pages.forms import Form, filled, see_other
-from web.pages.preferences import texts_of
+from web.pages.forms import AnyQuery, Form, filled, see_other
+from web.pages.lazy import prose
 from web.pages.roadmap_view import view_of
-from web.pages.templates import page
+from web.pages.templates import page, texts_of
 from web.roadmap_commands import apply_command
 
 NO_WORDS = gettext_noop(
     "Without a model key nobody understands such words. The plan can only be taken as it is."
 )
 MOST_EVENTS = 20  # the newest ones, on the page
+# Characters of tutorials on the page to print: five times what a long course has, and some
+# 500 sheets of paper.
+PRINTED_CHARACTERS = 1_000_000
+PRINT_SECONDS = 10.0  # of making HTML of them; these take one
+TRASH_ON_A_PAGE = 20
+DONE = {
+    "trashed": gettext_noop("The roadmap is in the trash."),
+    "deleted": gettext_noop("The roadmap is deleted for ever."),
+}
 SCHEDULE = ("hours_per_week", "deadline", "from_today")
+
+
+class TrashPageQuery(AnyQuery):
+    """`did`: the last action, for a message."""
+
+    cursor: UUID | None = None
+    did: str = ""
 
 
 def roadmap_page(
@@ -38,7 +61,7 @@ def roadmap_page(
     errors = error_messages.of_fields(words, error.fields) if error else {}
     if error and not has_model():
         errors = {"feedback": words.gettext(NO_WORDS)}
-    newest = events.events_after(view.tree.id, max(view.seq - MOST_EVENTS, 0))
+    newest = events.events_after(view.tree.id, max(view.activity.seq - MOST_EVENTS, 0))
     wrong = error or pace_error
     return page(
         call.request,
@@ -47,7 +70,7 @@ def roadmap_page(
         view=view,
         tree=view.tree,
         # The newest first, and none that is newer than the rest of the page.
-        events=[event for event in reversed(newest) if event.seq <= view.seq],
+        events=[event for event in reversed(newest) if event.seq <= view.activity.seq],
         drawn=_map(call.request, view.tree),
         errors=errors,
         follows_words=has_model(),
@@ -55,6 +78,35 @@ def roadmap_page(
         pace_errors=error_messages.of_fields(words, pace_error.fields) if pace_error else {},
         pace_typed={name: call.body.text(name) for name in SCHEDULE} if pace_error else None,
     )
+
+
+def print_page(call: Call) -> Response:
+    """Return texts, resources, questions without answers, and notes on one page to print."""
+    source = Source(call.owner, call.ids["roadmap_id"])
+    document, tree = source.document, source.tree
+    words = texts_of(call.request)
+    code, table = words.gettext("Code"), words.gettext("Table")
+    left, until = PRINTED_CHARACTERS, thread_time() + PRINT_SECONDS
+    printed = {}
+    for number, node in enumerate(concepts_of(tree), 1):
+        kept = document.concepts[node.key]
+        written, html = kept.contents.tutorial, None
+        if written is not None:
+            left -= len(written.body.markdown)
+            if left >= 0 and thread_time() < until:
+                html = prose(
+                    written.body.markdown,
+                    top=5,
+                    prefix=f"t{number}",
+                    code_label=code,
+                    table_label=f"{table}: {node.title}",  # regions have names of their own
+                )
+        printed[node.id] = {
+            "kept": kept,
+            "tutorial": html,
+            "is_long": written is not None and html is None,  # there was no room for it
+        }
+    return page(call.request, "print.html", tree=tree, printed=printed)
 
 
 def picture(call: Call) -> Response:
@@ -96,18 +148,46 @@ def reschedule(call: Call) -> Response:
     return see_other(f"/roadmaps/{call.ids['roadmap_id']}#pace")
 
 
-def cancel(call: Call) -> Response:
-    return _apply(call, commands.cancel(call.owner, call.ids["roadmap_id"]))
+def decide(call: Call, *, command: Callable[[UUID, UUID], CommandResult]) -> Response:
+    return _apply(call, command(call.owner, call.ids["roadmap_id"]))
 
 
-def retry(call: Call) -> Response:
-    return _apply(call, commands.retry(call.owner, call.ids["roadmap_id"]))
+cancel = partial(decide, command=commands.cancel)
+retry = partial(decide, command=commands.retry)
 
 
 def retry_part(call: Call) -> Response:
     roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
     place = f"/concepts/{concept_id}" if call.body.text("from") == "concept" else ""
     return _apply(call, commands.retry_part(call.owner, roadmap_id, concept_id, kind), place)
+
+
+def trash_page(call: Call) -> Response:
+    query: TrashPageQuery = call.query
+    words = texts_of(call.request)
+    return page(
+        call.request,
+        "trash.html",
+        trashed=trash.list_trash(call.owner, limit=TRASH_ON_A_PAGE, before=query.cursor),
+        is_first=query.cursor is None,
+        days=trash.KEPT.days,
+        message=words.gettext(DONE[query.did]) if query.did in DONE else "",
+    )
+
+
+def move_to_trash(call: Call) -> Response:
+    send_after_commit(trash.put(call.owner, call.ids["roadmap_id"]))
+    return see_other("/trash?did=trashed")
+
+
+def restore_from_trash(call: Call) -> Response:
+    trash.restore(call.owner, call.ids["roadmap_id"])
+    return see_other(f"/roadmaps/{call.ids['roadmap_id']}")
+
+
+def delete_for_ever(call: Call) -> Response:
+    trash.delete(call.owner, call.ids["roadmap_id"])
+    return see_other("/trash?did=deleted")
 
 
 def _apply(call: Call, made: CommandResult, place: str = "") -> Response:

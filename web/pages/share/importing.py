@@ -13,9 +13,8 @@ from roadmap.plan.format_version import LARGEST
 from web.call import Call
 from web.http.problems import status_of
 from web.pages import error_messages
-from web.pages.form_idempotency import create_once
-from web.pages.preferences import texts_of
-from web.pages.templates import page
+from web.pages.forms import create_once
+from web.pages.templates import page, texts_of
 from web.pages.upload import FileForm
 from web.roadmap_commands import import_document
 
@@ -71,12 +70,9 @@ def take(call: Call) -> Response:
 
 
 def _sentence(error: RoadmapError) -> str:
-    if isinstance(error, TooLarge):
-        return TOO_LARGE
-    if isinstance(error, RateLimited):
-        return error_messages.PROBLEMS[RateLimited]
     if not isinstance(error, Invalid):
-        return NO_JSON
+        others = {TooLarge: TOO_LARGE, RateLimited: error_messages.PROBLEMS[RateLimited]}
+        return others.get(type(error), NO_JSON)
     first = error.fields[0]
     if first.kind == json_.NEWER:
         return NEWER

@@ -1,6 +1,5 @@
 """Share links: their owner's page, and the pages that readers of a link see."""
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,53 +13,32 @@ from roadmap.exchange.map.drawing import inlined
 from roadmap.exchange.share_links import LinkPurpose, LinkRequest, NewLink, open_link
 from roadmap.exchange.shared_view import SharedConceptDetail
 from roadmap.lifecycle import queries
-from roadmap.plan.views import ConceptNode, RoadmapTree, concepts_of
+from roadmap.plan.views import RoadmapTree, concepts_of
 from web.call import Call
 from web.http.host_and_csrf import own_address
-from web.http.problems import status_of
 from web.http.response_cache import DocumentSource
 from web.http.responses import UNLISTED
-from web.pages import error_messages
-from web.pages.form_idempotency import create_once
-from web.pages.forms import filled, see_other
+from web.pages.error_messages import form_page
+from web.pages.forms import create_once, filled, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
-from web.pages.preferences import texts_of
-from web.pages.templates import page, public_page
+from web.pages.templates import public_page, texts_of
 from web.roadmap_commands import import_document
 
 LIVES = (7, 30, 365)  # days that are offered
-
-
-@dataclass(frozen=True, slots=True)
-class SharedPosition:
-    """A concept on its way through a shared roadmap."""
-
-    tree: RoadmapTree
-    at: int
-
-    @property
-    def previous(self) -> ConceptNode | None:
-        return concepts_of(self.tree)[self.at - 1] if self.at else None
-
-    @property
-    def next(self) -> ConceptNode | None:
-        return next(iter(concepts_of(self.tree)[self.at + 1 :]), None)
 
 
 def sharing_page(
     call: Call, *, error: Conflict | Invalid | None = None, made: NewLink | None = None
 ) -> Response:
     """Return the owner's page, with the URL of a link that was just `made`, this once."""
-    summary = queries.summary(call.owner, call.ids["roadmap_id"])
     links = share_links.list_links(call.owner, call.ids["roadmap_id"])
-    problem = error_messages.sentence(texts_of(call.request), error) if error else ""
-    return page(
+    return form_page(
         call.request,
         "sharing.html",
-        status=status_of(error) if error else 200,
+        error,
         holds_secret=made is not None,
-        roadmap=summary,
+        roadmap=queries.summary(call.owner, call.ids["roadmap_id"]),
         made=made,
         groups={
             purpose: [link for link in links if link.purpose == purpose] for purpose in LinkPurpose
@@ -68,15 +46,15 @@ def sharing_page(
         lives=LIVES,
         most=share_links.MOST,
         is_full=len(links) >= share_links.MOST,
-        problems={call.body.text("purpose"): problem} if error else {},
+        wrong=call.body.text("purpose") if error else "",
     )
 
 
 def create(call: Call) -> Response:
     try:
         request = filled(LinkRequest, call.body.given("purpose", "expires_in_days"))
-        roadmap_id, origin = call.ids["roadmap_id"], own_address(call.request)
-        made = share_links.create_link(call.owner, roadmap_id, request, origin)
+        place = (call.owner, call.ids["roadmap_id"])
+        made = share_links.create_link(*place, request, own_address(call.request))
     except (Conflict, Invalid) as error:
         return sharing_page(call, error=error)
     return sharing_page(call, made=made)
@@ -110,14 +88,15 @@ def shared_concept_page(call: Call) -> Response:
 
     def context(found: tuple[RoadmapTree, SharedConceptDetail]) -> dict[str, Any]:
         tree, concept = found
-        ids = [each.id for each in concepts_of(tree)]
-        if concept_id not in ids:
+        concepts, markdown = concepts_of(tree), concept.tutorial
+        at = next((number for number, each in enumerate(concepts) if each.id == concept_id), None)
+        if at is None:
             raise NotFound("There is no such concept in this roadmap: it was taken out.")
-        markdown = concept.tutorial
         return {
             "concept": concept,
             "tree": tree,
-            "place": SharedPosition(tree, ids.index(concept_id)),
+            "previous": concepts[at - 1] if at else None,
+            "following": next(iter(concepts[at + 1 :]), None),
             "path": path,
             "prose": markdown and tutorial_html(markdown, texts_of(call.request)),
             "choices": ROADMAP_LANGUAGES,

@@ -441,6 +441,6 @@ class TestPaper:
     def test_a_tutorial_for_which_there_is_no_room_is_linked(
         self, client: TestClient, bread: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.pages.share.print_view.MOST_CHARACTERS", 60)
+        monkeypatch.setattr("web.pages.plan.roadmap.PRINTED_CHARACTERS", 60)
         page = client.get(f"{bread.removeprefix(API)}/print", headers=HTML).text
         assert page.count("There is no room here for this tutorial.") == 1

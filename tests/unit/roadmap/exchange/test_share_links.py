@@ -488,7 +488,7 @@ class TestMadeMine:
             answers.append(client.post(path, data={"form": "a"}))
             return finish(*given, **how)
 
-        monkeypatch.setattr("web.pages.form_idempotency.PATIENCE", 0.05)
+        monkeypatch.setattr("web.pages.forms.PATIENCE", 0.05)
         monkeypatch.setattr(completion, "finish", click_again)
         assert client.post(path, data={"form": "a"}, follow_redirects=False).status_code == 303
         (answer,) = answers

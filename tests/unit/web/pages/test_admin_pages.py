@@ -21,7 +21,7 @@ from tests.cases import try_each
 from web.pages import timeline_view
 from web.pages.admin import queues
 from web.pages.admin.actions import ACTS
-from web.pages.admin.formatters import ACTIONS, Formatters
+from web.pages.admin.layout import ACTIONS, OUTCOMES, STATES, Formatters
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -528,9 +528,11 @@ class TestWords:
         assert Formatters(ENGLISH).share(part, whole) == said
 
     def test_each_state_and_outcome_has_a_word_in_each_language(self) -> None:
-        for words in (Formatters(ENGLISH), Formatters(texts("zh-Hans"))):
-            assert len({words.state(state) for state in MessageState}) == len(MessageState)
+        for words in (ENGLISH, texts("zh-Hans")):
+            assert len({words.gettext(STATES[state]) for state in MessageState}) == len(
+                MessageState
+            )
             assert (
-                len({words.outcome(outcome) for outcome in (*AuditOutcome, None)})
+                len({words.gettext(OUTCOMES[outcome]) for outcome in (*AuditOutcome, None)})
                 == len(AuditOutcome) + 1
             )

@@ -2,13 +2,13 @@
 
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roadmap.operations.task_stats import Ended
 from tests.cases import try_each
 from web.pages.admin.charts import (
     ABOVE,
@@ -19,7 +19,6 @@ from web.pages.admin.charts import (
     SPARK_HEIGHT,
     SPARK_WIDTH,
     TOP,
-    ChartBucket,
     ChartLabels,
     nice,
     shortened,
@@ -33,15 +32,7 @@ MINUTE, QUARTER = timedelta(minutes=1), timedelta(minutes=15)
 BAR = re.compile(r"M([\d.]+) ([\d.]+)v(-?[\d.]+)h([\d.]+)v-?[\d.]+z")
 
 
-@dataclass(frozen=True)
-class Made:
-    at: datetime
-    done: int = 0
-    failed: int = 0
-    retried: int = 0
-
-
-def of_step(step: ChartBucket) -> str:
+def of_step(step: Ended) -> str:
     return f"{step.at:%H:%M} <{step.done}>"
 
 
@@ -50,11 +41,14 @@ WORDS = ChartLabels("The last hour & more", "3 done, 1 failed", "Nothing <yet>",
 
 def steps(
     *counts: tuple[int, int, int], step: timedelta = MINUTE, begin: datetime = BEGIN
-) -> list[Made]:
-    return [Made(begin + step * number, *each) for number, each in enumerate(counts)]
+) -> list[Ended]:
+    return [
+        Ended(at=begin + step * number, done=done, failed=failed, retried=retried)
+        for number, (done, failed, retried) in enumerate(counts)
+    ]
 
 
-def drawn(made: list[Made]) -> ET.Element:
+def drawn(made: list[Ended]) -> ET.Element:
     return ET.fromstring(throughput(made, WORDS, "hour"))
 
 
@@ -149,7 +143,7 @@ def test_a_label_at_an_edge_stays_inside() -> None:
 @pytest.mark.parametrize(
     "made", [[], steps((0, 0, 0)), steps((0, 0, 0), (0, 0, 0))], ids=["no step", "one", "two"]
 )
-def test_of_nothing_it_says_that_there_is_nothing(made: list[Made]) -> None:
+def test_of_nothing_it_says_that_there_is_nothing(made: list[Ended]) -> None:
     svg = drawn(made)
     assert [text.text for text in svg.findall("text[@class='nothing']")] == [WORDS.nothing]
     assert svg.findall(".//path") == svg.findall(".//rect") == []

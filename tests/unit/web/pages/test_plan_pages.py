@@ -572,7 +572,7 @@ class TestTrash:
     def test_many_are_on_several_pages(
         self, person: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.pages.plan.trash.ON_A_PAGE", 1)
+        monkeypatch.setattr("web.pages.plan.roadmap.TRASH_ON_A_PAGE", 1)
         for _ in range(2):
             person.post(f"{made(person)}/trash")
         first = person.get("/trash").text
