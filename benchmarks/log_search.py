@@ -37,7 +37,7 @@ from core.db import database, session
 from core.ids import first_id, new_id
 from core.postgres import MIGRATION_SECONDS, limit_waiting
 from roadmap.operations.execution_log import BATCH, LogLevel, store_batch
-from roadmap.operations.log_retention import month_after, month_of
+from roadmap.operations.log_months import month_after, month_of
 from roadmap.operations.log_search import LogFilter, page_query, search
 from tests.integration.logbook import document, own_database
 from tests.servers import Postgres

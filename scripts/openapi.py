@@ -49,6 +49,7 @@ from core.errors import (
 from core.sanitize import format_size
 from roadmap.lifecycle.events import RoadmapMessage, TestMessage
 from roadmap.plan.format_version import LARGEST
+from roadmap.plan.outline import ContentKind
 from tasks.queues import QUEUES
 from web import openapi_file
 from web.api.roadmaps import LinkedTree
@@ -88,7 +89,7 @@ UUID_SCHEMA = {"type": "string", "format": "uuid"}
 PLACE_SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
     "number": ({"type": "integer", "minimum": 1, "maximum": 999_999}, "Counts from 1."),
     "kind": (
-        {"type": "string", "enum": ["tutorial", "resources", "quiz"]},
+        {"type": "string", "enum": list(ContentKind)},
         "Which part of the concept.",
     ),
     "queue": ({"type": "string", "enum": list(QUEUES)}, "Which queue."),

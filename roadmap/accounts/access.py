@@ -1,4 +1,4 @@
-"""Accounts and their roadmaps by owner. Roadmaps of others are NotFound."""
+"""Owner-scoped lookups of roadmaps. Those of others are NotFound."""
 
 from collections.abc import Collection
 from typing import Any
@@ -102,12 +102,3 @@ def account_id(owner: str) -> UUID | None:
         wanted = Account.email == owner.strip().lower()
     found: UUID | None = Account.select(Account.id).where(wanted).scalar()
     return found
-
-
-def lock_account(account_id: UUID) -> Account | None:
-    """Return an account and lock its row until the commit; None when there is none.
-
-    Needs a transaction. Lock an account before all other rows, or two transactions wait for each
-    other.
-    """
-    return next(iter(lock_for_update(Account.select().where(Account.id == account_id))), None)

@@ -18,8 +18,8 @@ from core.settings import Admission
 from models.accounts import Account
 from models.exports import AccountExport
 from roadmap.accounts import api_keys, invitations, passwords, sessions
-from roadmap.accounts.access import lock_account
 from roadmap.accounts.identity import LOCAL_OWNER, Device, Login, Principal, Scope
+from roadmap.accounts.locks import lock_account
 from roadmap.accounts.principals import confirm
 from roadmap.accounts.schemas import (
     Credentials,

@@ -19,8 +19,8 @@ from core.ids import new_id
 from core.json_types import WHOLE
 from core.sanitize import CLEAN
 from models.accounts import Account, ApiKey
-from roadmap.accounts.access import lock_account
 from roadmap.accounts.identity import Bearer, Login, Scope
+from roadmap.accounts.locks import lock_account
 
 PREFIX = "rmk_"  # by which scanners of leaked secrets know it
 SHOWN = 8  # characters after the prefix that stay readable

@@ -4,8 +4,8 @@ from core.db import lock_for_update, settings
 from core.errors import Unauthenticated
 from models.accounts import Account, ApiKey, LoginSession
 from roadmap.accounts import api_keys, sessions
-from roadmap.accounts.access import lock_account
 from roadmap.accounts.identity import Principal
+from roadmap.accounts.locks import lock_account
 
 
 def confirm(principal: Principal) -> Account:

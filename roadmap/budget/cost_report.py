@@ -18,18 +18,17 @@ from models.roadmaps import Concept, Content
 from models.spending import ModelCall, MonthlySpending
 from roadmap.accounts.access import get_owned
 from roadmap.budget.budget import CallOutcome, cost, money, month_of, oldest_running, price_of
+from roadmap.plan.outline import CONTENT_KINDS
 from roadmap.plan.statuses import ContentStatus
 from roadmap.plan.views import Estimate
 
 # Prompt and completion tokens of a call of each step: assumptions, until enough are measured.
-ASSUMED = {
+ASSUMED: dict[str, tuple[int, int]] = {
     "analysis": (900, 400),
     "outline": (1200, 4500),
     "repair": (5500, 4500),
     "revise": (5500, 4500),
-    "tutorial": (900, 2600),
-    "resources": (800, 500),
-    "quiz": (850, 1200),
+    **{kind: entry.tokens for kind, entry in CONTENT_KINDS.items()},
 }
 ENOUGH = 5  # measured calls of a step
 RECENT = 200  # calls whose mean is expected of the next one

@@ -47,7 +47,8 @@ from models.roadmaps import (
 from models.share_links import ShareLink
 from models.spending import ModelCall, MonthlySpending
 from models.webhooks import Webhook, WebhookDelivery
-from roadmap.accounts.access import lock_account, newest_of
+from roadmap.accounts.access import newest_of
+from roadmap.accounts.locks import lock_account
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
 from roadmap.lifecycle import leases
@@ -344,9 +345,8 @@ def _files_of_roadmap(
 ) -> Iterator[_File]:
     # Imports in here: only workers that export need them.
     from roadmap.exchange.formats.json_ import as_json
-    from roadmap.exchange.formats.markdown import as_markdown
+    from roadmap.exchange.formats.markdown import as_markdown, name_of
     from roadmap.exchange.formats.source import Source as RoadmapSource
-    from roadmap.exchange.formats.zip_ import name_of
 
     name = f"{name_of(title, number)}-{roadmap_id}"
     contents = Content.select(Content.id).where(Content.roadmap == roadmap_id)

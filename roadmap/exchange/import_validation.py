@@ -21,6 +21,7 @@ from roadmap.plan.schemas import fault_of_goal, printable
 
 MOST_ERRORS = 20
 LONGEST_TUTORIAL = 200_000  # characters: the 100,000 of a model, if all have to be escaped
+BY_RULES = ("tutorial", "quiz")  # kinds whose texts have rules of their own
 SKEW = timedelta(days=1)  # by which the clock of another instance may be ahead
 MOST_SECONDS = 60.0  # of checking Markdown; the largest document takes ten
 
@@ -229,9 +230,10 @@ def _of_concept(place: Place, concept: PortableConcept) -> Iterator[Found]:
     if contents.resources is not None:
         where: Place = (*place, "contents", "resources", "body", "items")
         yield from _bounded(where, len(contents.resources.body.items), MOST_ITEMS)
-        for number, item in enumerate(contents.resources.body.items):
-            for name in ("type", "language", "why"):
-                yield from _short((*where, number, name), getattr(item, name))
+    for kind, written in contents:
+        if written is not None and kind not in BY_RULES:
+            for where, text in _strings(written.body, (*place, "contents", kind, "body")):
+                yield from _short(where, text)
     questions = contents.quiz.body.questions if contents.quiz is not None else ()
     where = (*place, "contents", "quiz", "body", "questions")
     yield from _bounded(where, len(questions), MOST_ITEMS)

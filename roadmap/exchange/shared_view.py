@@ -21,15 +21,15 @@ from roadmap.plan.outline import ContentKind, Level
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import ConceptProgress, ContentStatus, Progress, RoadmapStatus
 from roadmap.plan.views import (
-    CheckedResource,
+    DETAILS,
     ConceptNode,
     ContentState,
     Learned,
     ModuleNode,
-    QuizDetail,
     RoadmapTree,
     StageNode,
     concepts_of,
+    with_kinds,
 )
 
 NOBODYS = UUID(int=0)
@@ -71,15 +71,19 @@ class SharedRoadmap(BaseModel):
     stages: list[SharedStage] = Field(description="The plan; empty: there is none yet.")
 
 
-class SharedConceptDetail(SharedConcept):
-    """With what is written of it; null where nothing is."""
-
+class SharedLesson(SharedConcept):
     tutorial: str | None = Field(description="Markdown without HTML.")
     tutorial_language: str | None = Field(
         description="As a BCP 47 tag, where it is not the language of the roadmap."
     )
-    resources: list[CheckedResource] | None = Field(description="Where more can be read and seen.")
-    quiz: QuizDetail | None = Field(description="Without its answers.")
+
+
+# Shown to others as to the owner.
+OTHERS = {kind: each for kind, each in DETAILS.items() if kind is not ContentKind.tutorial}
+
+
+class SharedConceptDetail(with_kinds(SharedLesson, OTHERS, "shared")):  # type: ignore[misc]
+    """With what is written of it; null where nothing is."""
 
 
 def copy_of(owner_id: UUID, link: OpenedLink) -> PortableRoadmap:
@@ -187,8 +191,7 @@ def shared_concept(link: OpenedLink, concept_id: UUID) -> SharedConceptDetail:
         **_facts(concept),
         tutorial=tutorial.markdown if tutorial else None,
         tutorial_language=tutorial.language if tutorial else None,
-        resources=concept.resources,
-        quiz=concept.quiz,
+        **{kind: getattr(concept, kind) for kind in OTHERS},
     )
 
 

@@ -17,7 +17,8 @@ from core.ids import new_id
 from core.json_types import WHOLE, MergePatch
 from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt
-from roadmap.accounts.access import get_owned, lock_account
+from roadmap.accounts.access import get_owned
+from roadmap.accounts.locks import lock_account
 from roadmap.learning import reviews
 from roadmap.learning.grading import GradedQuestion, grade, grade_all
 from roadmap.learning.notes import notes_tag

@@ -17,7 +17,8 @@ from core import clock
 from core.db import transaction
 from core.errors import Conflict, FieldError, Invalid, NotFound
 from models.roadmaps import Content, ContentVersion, Roadmap
-from roadmap.accounts.access import lock_account, transition
+from roadmap.accounts.access import transition
+from roadmap.accounts.locks import lock_account
 from roadmap.generation.context import BUILT_IN
 from roadmap.learning import review_cards
 from roadmap.lifecycle import completion, create, events, revisions

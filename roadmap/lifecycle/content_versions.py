@@ -1,7 +1,7 @@
 """Versions of contents: the current one and earlier ones, which stay readable."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Union
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -11,15 +11,9 @@ from core.errors import NotFound
 from models.roadmaps import Concept, Content, ContentVersion
 from roadmap.accounts.access import get_owned
 from roadmap.lifecycle.plan_rows import MOST_VERSIONS
-from roadmap.plan.outline import ContentKind, Contents, Quiz, Resources, Tutorial
-from roadmap.plan.views import QuizDetail, without_answers
+from roadmap.plan.outline import CONTENT_KINDS, ContentKind, Contents, Quiz
+from roadmap.plan.views import SHOWN, without_answers
 from roadmap.plan.word_diff import Line, lines
-
-SHAPES: dict[ContentKind, type[Tutorial] | type[Resources] | type[Quiz]] = {
-    ContentKind.tutorial: Tutorial,
-    ContentKind.resources: Resources,
-    ContentKind.quiz: Quiz,
-}
 
 
 class VersionSummary(BaseModel):
@@ -36,7 +30,7 @@ class VersionSummary(BaseModel):
 class VersionDetail(VersionSummary):
     """With what is written; a quiz without its answers."""
 
-    content: Tutorial | Resources | QuizDetail
+    content: Union[tuple(SHOWN.values())]  # type: ignore[valid-type] # noqa: UP007
 
 
 class Versions(BaseModel):
@@ -58,7 +52,7 @@ def read_content(content: Content) -> Contents | None:
     version = ContentVersion.get_or_none(
         (ContentVersion.content == content.id) & (ContentVersion.version == content.version)
     )
-    return version and SHAPES[ContentKind(content.kind)].model_validate(version.body)
+    return version and CONTENT_KINDS[ContentKind(content.kind)].body.model_validate(version.body)
 
 
 def list_versions(
@@ -89,7 +83,7 @@ def read_version(
         )
     if row is None:
         raise NotFound(f"There is no version {number} of this {kind}.")
-    written = SHAPES[kind].model_validate(row.body)
+    written = CONTENT_KINDS[kind].body.model_validate(row.body)
     shown = without_answers(written, number) if isinstance(written, Quiz) else written
     return VersionDetail(**_summary(row, content), content=shown)
 
@@ -113,33 +107,8 @@ def compare_versions(
     return VersionDiff(
         before=number,
         after=after,
-        lines=lines(_text(earlier.content) if earlier else "", _text(later.content)),
+        lines=lines(earlier.content.compared() if earlier else "", later.content.compared()),
     )
-
-
-def _text(content: Tutorial | Resources | QuizDetail) -> str:
-    """Return lines that can be compared; those of a quiz without its answers."""
-    match content:
-        case Tutorial():
-            return content.markdown
-        case Resources():
-            items = (
-                [
-                    item.title,
-                    item.url,
-                    " · ".join(filter(None, (item.type, item.level, item.language))),
-                    item.why,
-                    "",
-                ]
-                for item in content.items
-            )
-            return "\n".join(line for item in items for line in item)
-        case QuizDetail():
-            questions = (
-                [each.prompt, *(f"- {option}" for option in each.options), ""]
-                for each in content.questions
-            )
-            return "\n".join(line for question in questions for line in question)
 
 
 def find_content(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind) -> Content:

@@ -17,7 +17,7 @@ from roadmap.learning.notes import notes_tag
 from roadmap.lifecycle.link_status import checked
 from roadmap.lifecycle.plan_rows import IS_CURRENT, key_of, planned
 from roadmap.operations.execution_log import LogRecord
-from roadmap.plan.outline import ContentKind, Quiz
+from roadmap.plan.outline import CONTENT_KINDS, ContentKind, Quiz
 from roadmap.plan.statuses import FINAL, Progress, RoadmapStatus
 from roadmap.plan.views import (
     CheckedResource,
@@ -141,13 +141,9 @@ def resources_of(roadmap_id: UUID, concept_id: UUID) -> list[CheckedResource] | 
     """Return the resources of a concept, as in `concept_detail`."""
     query = ContentVersion.select(ContentVersion).join(Content, on=IS_CURRENT)
     with session():
-        return _resources(
-            query.where(
-                Content.concept == concept_id,
-                Content.roadmap == roadmap_id,
-                Content.kind == ContentKind.resources,
-            ).first()
-        )
+        mine = (Content.concept == concept_id) & (Content.roadmap == roadmap_id)
+        version = query.where(mine, Content.kind == ContentKind.resources).first()
+        return version and checked(version.body["items"])
 
 
 def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> ConceptDetail:
@@ -165,17 +161,13 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
             version.content.kind: version
             for version in written.where(Content.concept == concept_id)
         }
-        resources = _resources(versions.get(ContentKind.resources))
-    tutorial, quiz = versions.get(ContentKind.tutorial), versions.get(ContentKind.quiz)
+        details = {kind: _detail(kind, versions.get(kind)) for kind in ContentKind}
     return ConceptDetail(
         **_concept_node(concept, contents).model_dump(),
         roadmap_id=roadmap_id,
         notes=concept.notes,
         notes_tag=notes_tag(concept.notes),
-        tutorial=tutorial
-        and TutorialDetail(**tutorial.body, version=tutorial.version, generator=tutorial.generator),
-        quiz=quiz and without_answers(Quiz.model_validate(quiz.body), quiz.version),
-        resources=resources,
+        **details,
     )
 
 
@@ -250,5 +242,14 @@ def _concept_node(concept: Concept, contents: list[Content]) -> ConceptNode:
     return ConceptNode(**{name: getattr(concept, name) for name in fields}, contents=ordered)
 
 
-def _resources(version: ContentVersion | None) -> list[CheckedResource] | None:
-    return None if version is None else checked(version.body["items"])
+def _detail(kind: ContentKind, version: ContentVersion | None) -> Any:
+    """Return what is written, as it is shown. Needs a session."""
+    if version is None:
+        return None
+    if kind is ContentKind.tutorial:
+        facts = {"version": version.version, "generator": version.generator}
+        return TutorialDetail(**version.body, **facts)
+    if kind is ContentKind.resources:
+        return checked(version.body["items"])
+    body = CONTENT_KINDS[kind].body.model_validate(version.body)
+    return without_answers(body, version.version) if isinstance(body, Quiz) else body

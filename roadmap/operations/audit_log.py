@@ -38,7 +38,6 @@ LONGEST = 200  # characters of a text among the details, and of a target
 MOST_DETAILS = 20
 
 Detail = str | int | bool | None
-Details = Mapping[str, Detail]
 
 
 class AuditOutcome(StrEnum):
@@ -131,7 +130,7 @@ class AuditLog(BaseModel):
 
 @contextmanager
 def audited(
-    actor: Actor, action: Action, target: str, details: Details | None = None
+    actor: Actor, action: Action, target: str, details: Mapping[str, Detail] | None = None
 ) -> Iterator[AuditedAction]:
     """Run the block as an act of this actor, which is logged before and after.
 
@@ -196,13 +195,8 @@ def records(
 
     `before` is the id at which the previous one ended.
     """
-    query = AuditRecord.select()
-    if before is not None:
-        query = query.where(AuditRecord.id < before)
-    if action:
-        query = query.where(AuditRecord.action == action)
-    if outcome is not None:
-        query = query.where(AuditRecord.outcome == outcome)
+    filters = {"id__lt": before, "action": action, "outcome": outcome}
+    query = AuditRecord.filter(**{name: value for name, value in filters.items() if value})
     with session():
         rows = list(query.order_by(AuditRecord.id.desc()).limit(limit + 1))
     items = [AuditEntry(**{**row.__data__, "details": row.details or {}}) for row in rows[:limit]]
@@ -230,7 +224,7 @@ def _end(row: dict[str, Any], ended: dict[str, Any]) -> None:
         )
 
 
-def _bounded(details: Details) -> dict[str, Detail]:
+def _bounded(details: Mapping[str, Detail]) -> dict[str, Detail]:
     return {
         name: _short(value) if isinstance(value, str) else value
         for name, value in list(details.items())[:MOST_DETAILS]

@@ -117,12 +117,11 @@ def write(
                     "back it up with that version, or migrate."
                 )
             kept = [each for each in tables() if each._meta.table_name not in (*left_out, *EXPORTS)]
-            made_at = clock.now().isoformat(timespec="seconds")
             manifest = Manifest(
                 format=FORMAT,
                 format_version=FORMAT_VERSION,
                 mode="embedded" if settings.embedded else "server",
-                made_at=made_at,
+                made_at=clock.now().isoformat(timespec="seconds"),
                 migrations=tuple(known()),
                 left_out=left_out,
                 tables=tuple(
@@ -142,7 +141,7 @@ def write(
                     writer.begin(head.name)
                     _write_rows(database, table, head, writer)
                 writer.end()
-    return Summary(writer.rows, path.stat().st_size, left_out, made_at, [])
+    return Summary(writer.rows, path.stat().st_size, left_out, manifest.made_at, [])
 
 
 def restore(settings: Settings, path: Path) -> Summary:
@@ -206,8 +205,9 @@ def _empty(database: peewee.Database) -> None:
         raise Conflict(
             f"The database is of a newer version than this program, which has {newer[-1]}."
         )
-    names = (each._meta.table_name for each in tables())
-    there = [name for name in names if database.table_exists(name)]
+    there = [
+        name for name in (each._meta.table_name for each in tables()) if database.table_exists(name)
+    ]
     # Without the lock, a row could be written between the look and the drop.
     if there and isinstance(database, peewee.PostgresqlDatabase):
         quoted = ", ".join(f'"{name}"' for name in there)

@@ -32,7 +32,7 @@ from core.sanitize import strip_nul, strip_nul_json
 from core.tracing import TraceContext, current
 from models.bulk import insert_rows
 from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
-from roadmap.operations.log_retention import oldest_kept
+from roadmap.operations.log_months import oldest_kept
 
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.25  # the oldest record waits no longer than this

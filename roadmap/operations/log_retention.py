@@ -1,9 +1,8 @@
-"""Months and retention of the execution log, by LOG_RETENTION_DAYS. Months are in UTC.
+"""Retention of the execution log, by LOG_RETENTION_DAYS, and its partitions.
 
-A record belongs to the month of the time in its id. On PostgreSQL each month has a partition, made
-ahead and dropped as a whole. Records without a partition go to the default one: those of processes
-whose clock is wrong, and those of a month that was not made in time. They move to their month when
-it is made.
+On PostgreSQL each month has a partition, made ahead and dropped as a whole. Records without a
+partition go to the default one: those of processes whose clock is wrong, and those of a month that
+was not made in time. They move to their month when it is made.
 
 Sources that have ended are summed up.
 
@@ -14,7 +13,7 @@ import logging
 import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import peewee
@@ -27,13 +26,13 @@ from core.db import (
     limited,
     read_database_time,
     session,
-    settings,
     skip_locked,
     transaction,
 )
-from core.ids import EPOCH, first_id
+from core.ids import first_id
 from models.bulk import delete_batches
 from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
+from roadmap.operations.log_months import month_after, month_of, oldest_kept
 
 logger = logging.getLogger(__name__)
 
@@ -68,21 +67,6 @@ class Partition:
     name: str
     lower: UUID
     upper: UUID
-
-
-def month_of(moment: datetime) -> datetime:
-    """Return the first moment of a month."""
-    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
-def month_after(month: datetime) -> datetime:
-    return month_of(month_of(month) + timedelta(days=31))
-
-
-def oldest_kept() -> UUID | None:
-    """Return the first id whose month is kept by LOG_RETENTION_DAYS; None: all are."""
-    days = settings.log_retention_days
-    return first_id(month_of(max(clock.now() - timedelta(days=days), EPOCH))) if days else None
 
 
 def rotate_partitions() -> None:

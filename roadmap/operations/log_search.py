@@ -13,7 +13,7 @@ Japanese is a word to both, and a name like gpt-5-mini is the phrase of its part
 
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -116,8 +116,8 @@ def newer(wanted: LogFilter, after: UUID, limit: int = 100) -> list[LogEntry]:
     It is two seconds behind, so that records of other processes are in order; records that the
     queue delays for longer are left out. Raises Invalid, Unavailable.
     """
-    settled = ExecutionLog.id < first_id(clock.now() - SETTLES)
-    return _following(wanted, after, settled, limit)
+    settled = first_id(clock.now() - SETTLES)
+    return _following(wanted, {"id__gt": after, "id__lt": settled}, limit)
 
 
 def export(wanted: LogFilter) -> Iterator[bytes]:
@@ -126,7 +126,7 @@ def export(wanted: LogFilter) -> Iterator[bytes]:
     Each step can raise Invalid and Unavailable.
     """
     end, after = new_id(), UUID(int=0)
-    while rows := _following(wanted, after, ExecutionLog.id <= end, EXPORTED_AT_ONCE):
+    while rows := _following(wanted, {"id__gt": after, "id__lte": end}, EXPORTED_AT_ONCE):
         after = rows[-1].id
         yield b"".join(row.model_dump_json().encode() + b"\n" for row in rows)
         if len(rows) < EXPORTED_AT_ONCE:
@@ -141,8 +141,8 @@ def categories() -> list[str]:
 
 def page_query(wanted: LogFilter, before: UUID | None, limit: int) -> peewee.Select:
     """Return the query of a page, in a session. Raises Invalid."""
-    below = [] if before is None else [ExecutionLog.id < before]
-    return _query(wanted, *below).order_by(ExecutionLog.id.desc()).limit(limit)
+    query = _query(wanted, {} if before is None else {"id__lt": before})
+    return query.order_by(ExecutionLog.id.desc()).limit(limit)
 
 
 def parsed(text: str) -> Wanted:
@@ -166,17 +166,34 @@ def as_websearch(wanted: Wanted) -> str:
     )
 
 
-def _query(wanted: LogFilter, *between: Any) -> peewee.Select:
+def _query(wanted: LogFilter, between: Mapping[str, UUID]) -> peewee.Select:
     """Return a query, in a session. Raises Invalid."""
-    conditions = [*between, *_conditions(wanted), *_text_conditions(wanted.text)]
-    return ExecutionLog.select().where(*conditions) if conditions else ExecutionLog.select()
+    # The index of steps begins with the category, and there is one of roadmaps, not of concepts.
+    known = categories() if wanted.step and not wanted.categories else wanted.categories
+    roadmap_id = wanted.roadmap_id
+    if wanted.concept_id is not None and roadmap_id is None:
+        its = Concept.select(Concept.roadmap).where(Concept.id == wanted.concept_id)
+        roadmap_id = its.scalar()
+    filters = {
+        "level__in": wanted.levels,
+        "category__in": known,
+        "step": wanted.step,
+        "concept_id": wanted.concept_id,
+        "roadmap_id": roadmap_id,
+        "trace_id": wanted.trace_id,
+        "id__gte": wanted.since and first_id(wanted.since),
+        "id__lt": wanted.until and first_id(wanted.until),
+    }
+    query = ExecutionLog.select().filter(**between)
+    query = query.filter(**{name: value for name, value in filters.items() if value})
+    text = _text_condition(wanted.text)
+    return query if text is None else query.where(text)
 
 
-def _following(wanted: LogFilter, after: UUID, is_before_end: Any, limit: int) -> list[LogEntry]:
-    """Return records after an id, the oldest first. Raises Invalid, Unavailable."""
+def _following(wanted: LogFilter, between: Mapping[str, UUID], limit: int) -> list[LogEntry]:
+    """Return records between ids, the oldest first. Raises Invalid, Unavailable."""
     with _in_time():
-        query = _query(wanted, ExecutionLog.id > after, is_before_end)
-        return _read(query.order_by(ExecutionLog.id).limit(limit))
+        return _read(_query(wanted, between).order_by(ExecutionLog.id).limit(limit))
 
 
 def _read(query: peewee.Select) -> list[LogEntry]:
@@ -198,30 +215,8 @@ def _in_time() -> Iterator[None]:
         raise Invalid(SLOW, fields=(rule,)) from None
 
 
-def _conditions(wanted: LogFilter) -> Iterator[Any]:
-    # The index of steps begins with the category, and there is one of roadmaps, not of concepts.
-    known = categories() if wanted.step and not wanted.categories else wanted.categories
-    roadmap_id = wanted.roadmap_id
-    if wanted.concept_id is not None and roadmap_id is None:
-        its = Concept.select(Concept.roadmap).where(Concept.id == wanted.concept_id)
-        roadmap_id = its.scalar()
-    among = {ExecutionLog.level: wanted.levels, ExecutionLog.category: known}
-    yield from (column.in_(values) for column, values in among.items() if values)
-    equal = {
-        ExecutionLog.step: wanted.step,
-        ExecutionLog.concept_id: wanted.concept_id,
-        ExecutionLog.roadmap_id: roadmap_id,
-        ExecutionLog.trace_id: wanted.trace_id,
-    }
-    yield from (column == value for column, value in equal.items() if value)
-    if wanted.since is not None:
-        yield ExecutionLog.id >= first_id(wanted.since)
-    if wanted.until is not None:
-        yield ExecutionLog.id < first_id(wanted.until)
-
-
-def _text_conditions(text: str) -> Iterator[Any]:
-    """Yield the condition of a search for text, if it has any words. Raises Invalid."""
+def _text_condition(text: str) -> Any:
+    """Return the condition of a search for text; None: it has no words. Raises Invalid."""
     if len(text) > LONGEST_TEXT:
         rule = FieldError(
             "?text", f"has {len(text)} characters; at most {LONGEST_TEXT} are looked for"
@@ -231,15 +226,16 @@ def _text_conditions(text: str) -> Iterator[Any]:
     if text.strip() and not wanted:
         rule = FieldError("?text", "has no word in it, only signs")
         raise Invalid("The search does not fit.", fields=(rule,))
-    if wanted and is_postgres():
+    if not wanted:
+        return None
+    if is_postgres():
         dictionary = peewee.SQL("'pg_catalog.simple'::regconfig")
-        yield peewee.Expression(
+        return peewee.Expression(
             peewee.fn.execution_log_words(ExecutionLog.message, ExecutionLog.step),
             "@@",
             peewee.fn.websearch_to_tsquery(dictionary, as_websearch(wanted)),
         )
-    elif wanted:
-        yield reduce(or_, (reduce(and_, map(_has, terms)) for terms in wanted))
+    return reduce(or_, (reduce(and_, map(_has, terms)) for terms in wanted))
 
 
 def _has(term: Term) -> Any:

@@ -14,7 +14,7 @@ import platform
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
@@ -119,8 +119,10 @@ class Saver:
                 if not taken and monotonic() - self._saved_at < HEARTBEAT:
                     return
                 minute = minute_of(clock.now())
-                rows = [_row(each, TOTAL) for each in taken]
-                rows += [_row(each, minute) for each in taken if METRICS[each.name].charted]
+                rows = [
+                    *(_row(each, TOTAL) for each in taken),
+                    *(_row(each, minute) for each in taken if METRICS[each.name].charted),
+                ]
                 sums = {MetricValue.value: MetricValue.value + peewee.EXCLUDED.value}
                 self._number, self._batch = self._number + 1, _storing(rows, sums)
             with transaction():
@@ -191,8 +193,10 @@ def sample(counted: Sequence[MetricDelta]) -> None:
 
     Raises Unavailable.
     """
-    rows = [_row(each, minute_of(clock.now())) for each in counted]
-    statements = _storing(rows, {MetricValue.value: peewee.EXCLUDED.value})
+    statements = _storing(
+        [_row(each, minute_of(clock.now())) for each in counted],
+        {MetricValue.value: peewee.EXCLUDED.value},
+    )
     with transaction():
         _execute(statements)
 
@@ -218,13 +222,7 @@ def minute_of(moment: datetime) -> int:
 
 
 def _row(each: MetricDelta, minute: int) -> Row:
-    return {
-        "name": each.name,
-        "minute": minute,
-        "labels": each.labels,
-        "part": each.part,
-        "value": each.value,
-    }
+    return {**asdict(each), "minute": minute}
 
 
 def _storing(rows: Sequence[Row], update: dict[Any, Any]) -> list[Statement]:

@@ -1,9 +1,14 @@
-"""Changes between two outlines, in words and as data."""
+"""Changes between two outlines: in words, as data and as a tree of both. No database.
+
+In the tree each thing of both outlines occurs once: a moved thing in its new place, and a removed
+one beside its former neighbours.
+"""
 
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -16,6 +21,7 @@ How = Literal["added", "removed", "moved", "changed"]
 Spot = tuple[What, str]  # kind and key of a thing of an outline
 
 ROADMAP: Spot = ("roadmap", "")
+INSIDE: dict[What, What] = {"roadmap": "stage", "stage": "module", "module": "concept"}
 TEXTS = ("title", "description")
 FIELDS: dict[What, tuple[str, ...]] = {
     "stage": TEXTS,
@@ -40,6 +46,61 @@ class Change(BaseModel, frozen=True):
     field: str | None = Field(None, description="What of it has changed.")
     before: Any = Field(None, description="Its value before.")
     after: Any = Field(None, description="Its value afterwards.")
+
+
+class ChangeKind(StrEnum):
+    """Kind of change of a thing. A moved thing may have changed fields as well."""
+
+    same = "same"
+    added = "added"
+    removed = "removed"
+    moved = "moved"
+    changed = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A thing as it is now, or was last. `moved_from`: title of its former parent, or empty."""
+
+    what: What
+    thing: Thing
+    mark: ChangeKind
+    fields: tuple[Change, ...] = ()  # changes of fields
+    moved_from: str = ""
+    children: tuple["Node", ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Whether it or something in it was changed."""
+        return self.mark != ChangeKind.same or any(child.differs for child in self.children)
+
+    def all(self) -> Iterator["Node"]:
+        """Yield the node and all nodes in it."""
+        yield self
+        for child in self.children:
+            yield from child.all()
+
+
+@dataclass(frozen=True, slots=True)
+class DiffTree:
+    """All stages; `title_before` equals `title` when it was not changed."""
+
+    title: str
+    title_before: str
+    stages: tuple[Node, ...]
+
+    def all(self) -> Iterator[Node]:
+        for stage in self.stages:
+            yield from stage.all()
+
+    @property
+    def counts(self) -> dict[ChangeKind, int]:
+        """Return how many things have each mark."""
+        return dict(Counter(node.mark for node in self.all()))
+
+    @property
+    def differs(self) -> bool:
+        return self.title != self.title_before or any(stage.differs for stage in self.stages)
 
 
 def changes(old: Outline, new: Outline) -> list[Change]:
@@ -85,6 +146,15 @@ def changes(old: Outline, new: Outline) -> list[Change]:
         for spot, was in before.items()
         if spot not in after
     ]
+
+
+def diff_tree(old: Outline, new: Outline) -> DiffTree:
+    """Return both outlines as one tree, with the changes of `changes` at their things."""
+    return DiffTree(
+        title=new.title,
+        title_before=old.title,
+        stages=_Merging(old, new).inside(ROADMAP),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +257,46 @@ def _sentence(was: _Place, now: _Place, field: str) -> str:
 
 def _shown(value: int | tuple[str, ...]) -> str:
     return str(value) if isinstance(value, int) else ", ".join(map(quoted, value)) or "none"
+
+
+class _Merging:
+    def __init__(self, old: Outline, new: Outline) -> None:
+        self._old, self._new = _children(old), _children(new)
+        self._changes: defaultdict[Spot, list[Change]] = defaultdict(list)
+        for change in changes(old, new):
+            self._changes[change.what, change.key].append(change)
+
+    def inside(self, parent: Spot) -> tuple[Node, ...]:
+        """Return present and former children of the roadmap, a stage or a module."""
+        kind = INSIDE[parent[0]]
+        there = {thing.key: thing for thing in self._new[parent]}
+        order, at = list(there), 0  # index behind the last child that has stayed
+        for thing in self._old[parent]:
+            hows = {change.how for change in self._changes[kind, thing.key]}
+            if "removed" in hows:
+                order.insert(at, thing.key)
+                there[thing.key] = thing
+                at += 1
+            elif thing.key in there and "moved" not in hows:
+                at = order.index(thing.key) + 1
+        return tuple(self._node(kind, there[key]) for key in order)
+
+    def _node(self, what: What, thing: Thing) -> Node:
+        its = self._changes[what, thing.key]
+        moves = (each for each in its if each.how == "moved" and each.field != "position")
+        return Node(
+            what=what,
+            thing=thing,
+            # A move, which comes first, counts more than changes of fields.
+            mark=ChangeKind(its[0].how) if its else ChangeKind.same,
+            fields=tuple(change for change in its if change.how == "changed"),
+            moved_from=next((str(move.before) for move in moves), ""),
+            children=() if what == "concept" else self.inside((what, thing.key)),
+        )
+
+
+def _children(outline: Outline) -> defaultdict[Spot, list[Thing]]:
+    found: defaultdict[Spot, list[Thing]] = defaultdict(list)
+    for place in _places(outline).values():
+        found[place.parent].append(place.thing)
+    return found

@@ -197,9 +197,26 @@ class _Tree:
                         key for key in each["prerequisites"] if key not in gone
                     ]
             case Move():
-                self._move(operation)
+                siblings, node = self._find(operation.what, operation.key)
+                target = siblings
+                if operation.to is not None:
+                    if operation.what == "stage":
+                        self._refuse("/to", "must be null: a stage is in nothing but the roadmap")
+                    parent = PARENT[operation.what]
+                    target = self._find(parent, operation.to, "to")[1][PARTS[parent]]
+                siblings.remove(node)
+                self._insert(target, node, operation.position)
             case Rewrite():
-                self._rewrite(operation)
+                fields = operation.model_dump(
+                    mode="json", exclude={"op", "what", "key", "regenerate"}, exclude_none=True
+                )
+                _, node = self._find(operation.what, operation.key)
+                if not fields:
+                    self._refuse("", "must name at least one field to rewrite")
+                for name in fields:
+                    if name not in node:
+                        self._refuse(f"/{name}", "is for concepts only")
+                node |= fields
 
     def _add(self, what: What, siblings: list[Any], operation: Addition) -> None:
         if operation.key in self._used[what]:
@@ -209,29 +226,6 @@ class _Tree:
         fields = operation.model_dump(mode="json", exclude={"op", "position", "stage", "module"})
         parts: dict[str, Any] = {} if what == "concept" else {PARTS[what]: []}
         self._insert(siblings, {**fields, **parts, "key": key}, operation.position)
-
-    def _move(self, operation: Move) -> None:
-        siblings, node = self._find(operation.what, operation.key)
-        target = siblings
-        if operation.to is not None:
-            if operation.what == "stage":
-                self._refuse("/to", "must be null: a stage is in nothing but the roadmap")
-            parent = PARENT[operation.what]
-            target = self._find(parent, operation.to, "to")[1][PARTS[parent]]
-        siblings.remove(node)
-        self._insert(target, node, operation.position)
-
-    def _rewrite(self, operation: Rewrite) -> None:
-        _, node = self._find(operation.what, operation.key)
-        fields = operation.model_dump(
-            mode="json", exclude={"op", "what", "key", "regenerate"}, exclude_none=True
-        )
-        if not fields:
-            self._refuse("", "must name at least one field to rewrite")
-        for name in fields:
-            if name not in node:
-                self._refuse(f"/{name}", "is for concepts only")
-        node |= fields
 
     def _insert(self, siblings: list[Any], node: dict[str, Any], position: int | None) -> None:
         index = len(siblings) if position is None else position

@@ -13,7 +13,7 @@ from typing import Any
 from markdown_it import MarkdownIt, rules_inline
 from markdown_it.common.utils import mdTrim
 from markdown_it.helpers import parseLinkLabel
-from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block import StateBlock, html_block
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
@@ -29,9 +29,6 @@ LINE_END = re.compile(r"\r\n|\r|\n")
 # Of a line in quotations and lists.
 PREFIX = re.compile(r"([ \t]|>|[-+*][ \t]|[0-9]{1,9}[.)][ \t])*")
 QUOTATION = re.compile(r"[ \t>]*")
-# With more space before it, it may turn out to be code.
-TAG_AT_START = re.compile(r" {0,3}(?:(?:> ?)+ {0,3})?(?=<)")
-FENCE = re.compile(QUOTATION.pattern + "(```|~~~)")
 PIPE = re.compile(r"(?<!\\)\|")
 UNESCAPED = re.compile(r"(?<!\\)(\\\\)*(?=[<\[])")
 
@@ -106,18 +103,20 @@ class _Tokens(list[Token]):
 
 
 class _Page:
-    """A source, and its blocks according to a parser, which takes a call for each of its rules."""
+    """A source and its blocks. Each call of a parser's rule takes one of `calls_left`."""
 
     def __init__(self, source: str, parser: MarkdownIt, calls_left: Iterator[None]) -> None:
         self._source, self._parser = source, parser
         self._lines = LINE_END.split(source.replace("\0", "\ufffd"))
         self._starts = [0, *(found.end() for found in LINE_END.finditer(source)), len(source)]
-        self._env: dict[str, Any] = {"calls_left": calls_left}
+        self._env: dict[str, Any] = {"calls_left": calls_left, "html": []}
         self._tokens = _Tokens()
         parser.block.parse("\n".join(self._lines), parser, self._env, self._tokens)
 
     def edits(self, careful: bool) -> Iterator[Edit]:
         """Yield edits; blocks are escaped whole where places are unknown, or if not `careful`."""
+        for line, column in self._env["html"]:
+            yield self._starts[line] + column, self._starts[line] + column, "\\"
         for (first, last), exact in self._hazards():
             if exact is not None and careful:
                 yield from exact
@@ -140,8 +139,6 @@ class _Page:
                 column = -1
             elif token.type in ("th_open", "td_open"):
                 column += 1
-            elif token.type == "html_block":
-                yield token.map or [], list(self._without_html(*token.map or []))
             elif token.type == "inline":
                 if sum(1 for _ in UNESCAPED.finditer(token.content)) > MOST_BRACKETS:
                     yield token.map or [], None
@@ -164,17 +161,6 @@ class _Page:
         if last < len(self._lines) and PREFIX.sub("", self._lines[last], count=1).startswith("["):
             blank = re.sub(r"[^>\t ]", " ", line[:at]).rstrip()
             yield self._starts[last], self._starts[last], f"{blank}\n"
-
-    def _without_html(self, first: int, last: int) -> Iterator[Edit]:
-        """Escape tags at line starts, up to lines that may become code without this HTML."""
-        for line in range(first, last):
-            text, start = self._lines[line], self._starts[line]
-            if FENCE.match(text) and line > first:
-                return
-            tag = TAG_AT_START.match(text)
-            at = text.index("<") if line == first else tag.end() if tag else -1
-            if at >= 0:
-                yield start + at, start + at, "\\"
 
     def _without(self, found: list[Found], origin: list[int]) -> Iterator[Edit]:
         """Yield edits; `origin` has the index in the source of each character of the content."""
@@ -260,6 +246,9 @@ def _parser(preset: str, nesting: int) -> MarkdownIt:
     parser = MarkdownIt(preset, {"html": True, "maxNesting": nesting})
     # Any URL is a link, so that none is overlooked.
     parser.validateLink = lambda url: True  # type: ignore[method-assign]
+    parser.block.ruler.at(
+        "html_block", _note_html, {"alt": ["paragraph", "reference", "blockquote"]}
+    )
     for name in ("link", "image", "autolink", "html_inline"):
         parser.inline.ruler.at(name, _noting(name, getattr(rules_inline, name)))
     for ruler in (parser.block.ruler, parser.inline.ruler):
@@ -278,6 +267,16 @@ def _counted(rule: Rule) -> Rule:
         return rule(state, *rest)
 
     return counted
+
+
+def _note_html(state: StateBlock, line: int, _: int, silent: bool) -> bool:
+    """Note where a block of HTML begins, and take it for the text that it will be."""
+    if html_block(state, line, line + 1, silent):
+        at = state.bMarks[line] + state.tShift[line]
+        state.env["html"].append((line, at - state.src.rfind("\n", 0, at) - 1))
+        if not silent:
+            state.tokens.pop()
+    return False
 
 
 def _noting(name: str, rule: Rule) -> Rule:

@@ -3,12 +3,16 @@
 import hashlib
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
+
+from core.i18n import gettext_noop
 
 
 class Level(StrEnum):
@@ -113,7 +117,17 @@ class Analysis(Frozen):
     assumptions: Points = Field((), description="What was not said, and is taken to be so.")
 
 
-class Tutorial(Frozen):
+class Contents(Frozen, ABC):
+    @abstractmethod
+    def text(self) -> str:
+        """Return all words in the language of the roadmap, for checks of the language."""
+
+    def compared(self) -> str:
+        """Return lines that show what has changed between versions."""
+        return self.text()
+
+
+class Tutorial(Contents):
     markdown: Annotated[str, Field(min_length=1)] = Field(description="Markdown without HTML.")
     language: str | None = Field(
         None,
@@ -155,7 +169,7 @@ class Resource(Frozen):
     why: Annotated[str, Field(min_length=1)] = Field(description="Why it is worth the time.")
 
 
-class Resources(Frozen):
+class Resources(Contents):
     items: Annotated[tuple[Resource, ...], Field(min_length=1), FIRST_ONLY] = Field(
         description="The best first."
     )
@@ -163,6 +177,19 @@ class Resources(Frozen):
     def text(self) -> str:
         """Return the reasons; titles are those of the pages, in any language."""
         return "\n".join(item.why for item in self.items)
+
+    def compared(self) -> str:
+        items = (
+            [
+                item.title,
+                item.url,
+                " · ".join(filter(None, (item.type, item.level, item.language))),
+                item.why,
+                "",
+            ]
+            for item in self.items
+        )
+        return "\n".join(line for item in items for line in item)
 
 
 QuestionType = Literal["single", "multiple", "true_false"]
@@ -204,7 +231,7 @@ class Question(Frozen):
         return self
 
 
-class Quiz(Frozen):
+class Quiz(Contents):
     questions: Annotated[tuple[Question, ...], Field(min_length=1), FIRST_ONLY] = Field(
         description="In the order in which they are asked."
     )
@@ -215,7 +242,79 @@ class Quiz(Frozen):
         )
 
 
-Contents = Tutorial | Resources | Quiz
+@dataclass(frozen=True)
+class KindEntry:
+    """All that is derived for a kind of content; texts of pages have a `%(concept)s`.
+
+    `draft` and `catalogue` name what makes it, as `module:name`: a form that a model fills in, and
+    a function of a concept of the catalogue and a ConceptBrief.
+    """
+
+    body: type[Contents]
+    draft: str
+    catalogue: str
+    tokens: tuple[int, int]  # of a call, prompt and completion: assumed until some are measured
+    label: str
+    writing: str
+    written: str
+    not_written: str
+    restored: str
+    # Descriptions in the API: for the owner, for others, and in an exported document.
+    detail: str = "Null: it is not written yet."
+    shared: str = "Null: it is not written yet."
+    portable: str = "Null: it is not written."
+    portable_about: str = "A part of a concept, and where it is from."
+    portable_body: str = "What is written."
+
+
+CONTENT_KINDS = {
+    ContentKind.tutorial: KindEntry(
+        body=Tutorial,
+        draft="roadmap.generation.llm.schemas:TutorialDraft",
+        catalogue="roadmap.generation.catalogue.generator:tutorial_of",
+        tokens=(900, 2600),
+        label=gettext_noop("Tutorial"),
+        writing=gettext_noop("Writing the tutorial on “%(concept)s”"),
+        written=gettext_noop("The tutorial on “%(concept)s” is written"),
+        not_written=gettext_noop("The tutorial on “%(concept)s” could not be written"),
+        restored=gettext_noop(
+            "An earlier version of the tutorial on “%(concept)s” was taken up again"
+        ),
+        portable_about="A tutorial, and where it is from.",
+    ),
+    ContentKind.resources: KindEntry(
+        body=Resources,
+        draft="roadmap.generation.llm.schemas:ResourcesDraft",
+        catalogue="roadmap.generation.catalogue.generator:resources_of",
+        tokens=(800, 500),
+        label=gettext_noop("Resources"),
+        writing=gettext_noop("Looking for resources on “%(concept)s”"),
+        written=gettext_noop("The resources on “%(concept)s” are there"),
+        not_written=gettext_noop("The resources on “%(concept)s” could not be found"),
+        restored=gettext_noop(
+            "An earlier version of the resources on “%(concept)s” was taken up again"
+        ),
+        detail="Where more can be read and seen; null: they are not there yet.",
+        shared="Where more can be read and seen.",
+        portable="Null: they are not written.",
+        portable_about="Resources of a concept.",
+    ),
+    ContentKind.quiz: KindEntry(
+        body=Quiz,
+        draft="roadmap.generation.llm.schemas:QuizDraft",
+        catalogue="roadmap.generation.catalogue.generator:quiz_of",
+        tokens=(850, 1200),
+        label=gettext_noop("Quiz"),
+        writing=gettext_noop("Writing the quiz on “%(concept)s”"),
+        written=gettext_noop("The quiz on “%(concept)s” is written"),
+        not_written=gettext_noop("The quiz on “%(concept)s” could not be written"),
+        restored=gettext_noop("An earlier version of the quiz on “%(concept)s” was taken up again"),
+        detail="Without its answers; null: it is not written yet.",
+        shared="Without its answers.",
+        portable_about="With its answers: it is the file of who may know them.",
+        portable_body="What is asked.",
+    ),
+}
 
 
 def weeks(outline: Outline, hours_per_week: int) -> dict[str, int]:

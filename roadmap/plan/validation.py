@@ -60,7 +60,10 @@ def problems(outline: Outline) -> list[str]:
         for key, count in Counter(thing.key for thing in things).items()
         if count > 1
     ]
-    found += _repeated_titles(outline)
+    found += _repeated("concept title", concepts)
+    for stage in outline.stages:
+        found += _repeated("module title", stage.modules, f" in stage {quoted(stage.title)}")
+    found += _repeated("stage title", outline.stages)
     found += _long_texts(outline)
     found += _prerequisite_problems(concepts)
     return found
@@ -74,8 +77,27 @@ def doubts(
     The days until the deadline count a seventh of a week's hours each, and together the hours of
     one week at least: hours need not be spread evenly over the days of a week.
     """
-    late = [] if deadline is None else _hours_doubts(outline, hours_per_week, deadline, today)
-    return [*late, *_easier_stages(outline), *_harder_prerequisites(outline)]
+    found = [] if deadline is None else _hours_doubts(outline, hours_per_week, deadline, today)
+    means = []
+    for stage in outline.stages:
+        levels = [concept.difficulty for module in stage.modules for concept in module.concepts]
+        if levels:
+            means.append((quoted(stage.title), sum(levels) / len(levels)))
+    found += [
+        f"Stage {title} is easier than stage {before} before it: "
+        f"mean difficulty {mean:.1f} after {harder:.1f}."
+        for (before, harder), (title, mean) in pairwise(means)
+        if mean < harder - DIFFICULTY_TOLERANCE
+    ]
+    concept_of = {concept.key: concept for concept in outline.concepts()}
+    found += [
+        f"Concept {quoted(concept.title)} of difficulty {concept.difficulty} "
+        f"needs {quoted(needed.title)} of difficulty {needed.difficulty}."
+        for concept in outline.concepts()
+        for needed in (concept_of[key] for key in concept.prerequisites if key in concept_of)
+        if needed.difficulty - concept.difficulty >= HARDER
+    ]
+    return found
 
 
 def quoted(text: str) -> str:
@@ -87,24 +109,14 @@ def _too_many(beginning: str, count: int, things: str, most: int) -> list[str]:
     return [f"{beginning} {count} {things}; at most {most} are allowed."] if count > most else []
 
 
-def _repeated_titles(outline: Outline) -> Iterator[str]:
-    for title, count in _same_titles(tuple(outline.concepts())):
-        yield f"The concept title {title} is used {count} times."
-    for stage in outline.stages:
-        for title, count in _same_titles(stage.modules):
-            yield f"The module title {title} is used {count} times in stage {quoted(stage.title)}."
-    for title, count in _same_titles(outline.stages):
-        yield f"The stage title {title} is used {count} times."
-
-
-def _same_titles(things: Sequence[Thing]) -> Iterator[tuple[str, int]]:
-    """Yield titles of several things with different keys, as first spelled, and their number."""
+def _repeated(name: str, things: Sequence[Thing], where: str = "") -> Iterator[str]:
+    """Yield faults of titles that several things with different keys have, as first spelled."""
     groups: defaultdict[str, list[Thing]] = defaultdict(list)
     for thing in things:
         groups[_meaning(thing.title)].append(thing)
     for group in groups.values():
         if len({thing.key for thing in group}) > 1:
-            yield quoted(group[0].title), len(group)
+            yield f"The {name} {quoted(group[0].title)} is used {len(group)} times{where}."
 
 
 def _meaning(title: str) -> str:
@@ -178,28 +190,3 @@ def _hours_doubts(outline: Outline, hours_per_week: int, deadline: date, today: 
     )
     there_are = f"the {available} hours until {deadline} at {hours_per_week} hours a week"
     return [f"{outline.hours} hours do not fit into {there_are}; cut, or {way_out}."]
-
-
-def _easier_stages(outline: Outline) -> Iterator[str]:
-    means = []
-    for stage in outline.stages:
-        levels = [concept.difficulty for module in stage.modules for concept in module.concepts]
-        if levels:
-            means.append((quoted(stage.title), sum(levels) / len(levels)))
-    for (before, harder), (title, mean) in pairwise(means):
-        if mean < harder - DIFFICULTY_TOLERANCE:
-            yield (
-                f"Stage {title} is easier than stage {before} before it: "
-                f"mean difficulty {mean:.1f} after {harder:.1f}."
-            )
-
-
-def _harder_prerequisites(outline: Outline) -> Iterator[str]:
-    concept_of = {concept.key: concept for concept in outline.concepts()}
-    for concept in outline.concepts():
-        for needed in (concept_of[key] for key in concept.prerequisites if key in concept_of):
-            if needed.difficulty - concept.difficulty >= HARDER:
-                yield (
-                    f"Concept {quoted(concept.title)} of difficulty {concept.difficulty} "
-                    f"needs {quoted(needed.title)} of difficulty {needed.difficulty}."
-                )

@@ -1,13 +1,16 @@
 """Roadmaps as clients see them. No database."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from roadmap.plan.outline import (
+    CONTENT_KINDS,
     Analysis,
     ContentKind,
     Level,
@@ -66,6 +69,13 @@ class QuizDetail(BaseModel):
         description="It goes with the answers: they are graded by the quiz that was shown."
     )
     questions: list[QuizQuestion] = Field(description="In the order in which they are asked.")
+
+    def compared(self) -> str:
+        questions = (
+            [each.prompt, *(f"- {option}" for option in each.options), ""]
+            for each in self.questions
+        )
+        return "\n".join(line for question in questions for line in question)
 
 
 def without_answers(quiz: Quiz, version: int) -> QuizDetail:
@@ -178,7 +188,7 @@ class ConceptNode(BaseModel):
     progress: ConceptProgress = Field(description="How far the learner is with it.")
     progress_at: datetime | None = Field(description="Since when; null: it is not begun.")
     contents: dict[ContentKind, ContentState] = Field(
-        description="The state of its parts: tutorial, resources, quiz."
+        description=f"The state of its parts: {', '.join(ContentKind)}."
     )
 
 
@@ -249,17 +259,35 @@ class TutorialDetail(BaseModel):
     generator: str = Field(description="Who has written it.")
 
 
-class ConceptDetail(ConceptNode):
-    """With what is written of its contents so far; null where nothing is."""
+# Contents as they are shown, by kind: a version of them, and with what is known besides.
+SHOWN: dict[ContentKind, Any] = {kind: entry.body for kind, entry in CONTENT_KINDS.items()}
+SHOWN[ContentKind.quiz] = QuizDetail
+DETAILS = {
+    **SHOWN,
+    ContentKind.tutorial: TutorialDetail,
+    ContentKind.resources: list[CheckedResource],
+}
 
+
+def with_kinds(
+    base: type[BaseModel], types: Mapping[ContentKind, Any], about: str, default: Any = ...
+) -> Any:
+    """Return a model with a field for each kind, described by that attribute of its entry."""
+    fields: dict[str, Any] = {
+        kind: (type_ | None, Field(default, description=getattr(CONTENT_KINDS[kind], about)))
+        for kind, type_ in types.items()
+    }
+    return create_model(base.__name__, __base__=base, **fields)
+
+
+class OwnConcept(ConceptNode):
     roadmap_id: UUID
     notes: str = Field(description="The learner's own.")
     notes_tag: str = Field(description="Changes with the notes: `base` of a change.")
-    tutorial: TutorialDetail | None = Field(description="Null: it is not written yet.")
-    resources: list[CheckedResource] | None = Field(
-        description="Where more can be read and seen; null: they are not there yet."
-    )
-    quiz: QuizDetail | None = Field(description="Without its answers; null: it is not written yet.")
+
+
+class ConceptDetail(with_kinds(OwnConcept, DETAILS, "detail")):  # type: ignore[misc]
+    """With what is written of its contents so far; null where nothing is."""
 
 
 def concepts_of(tree: RoadmapTree) -> list[ConceptNode]:

@@ -398,7 +398,7 @@ DOMAIN = (
     Fault(
         name="doctor-always-content",
         file="cli/doctor.py",
-        old="raise click.exceptions.Exit(Exit.failed if any(check.state is State.failed for check in checks) else Exit.ok)",
+        old="raise click.exceptions.Exit(Exit.failed if counts[State.failed] else Exit.ok)",
         new="raise click.exceptions.Exit(Exit.ok)",
         lost="A deployment that asks the doctor goes on although the database is not there.",
         found_by=(

@@ -5,9 +5,10 @@ from typing import Literal
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from core.db import settings
+from core.db import database, session, settings
+from core.errors import Unavailable
+from core.migrate import pending
 from core.version import COMMIT, NUMBER
-from roadmap.operations.readiness import check_database
 from tasks.queues import check_brokers
 from web.call import Call
 from web.endpoint import Endpoint
@@ -58,7 +59,12 @@ def show_ready(call: Call) -> Ready:
     """Answers 503 when the database, its schema or the broker is not there. What they hold is
     counted at `/metrics`.
     """
-    check_database()
+    with session():
+        missing = pending(database.obj)
+    if missing:
+        raise Unavailable(
+            f"The schema is not at {missing[-1]} yet; the api service migrates when it starts."
+        )
     check_brokers()
     return Ready(mode=_mode())
 

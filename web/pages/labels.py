@@ -10,7 +10,7 @@ from core.i18n import gettext_noop
 from roadmap.generation.context import BUILT_IN
 from roadmap.plan.concept_marks import WORDS
 from roadmap.plan.event_types import TEST, Event, EventType
-from roadmap.plan.outline import ContentKind, Level
+from roadmap.plan.outline import CONTENT_KINDS, ContentKind, Level
 from roadmap.plan.statuses import (
     ConceptProgress,
     ContentStatus,
@@ -78,37 +78,6 @@ PROGRESS = {
     ConceptProgress.done: gettext_noop("Done"),
     ConceptProgress.skipped: gettext_noop("Skipped"),
 }
-KINDS = {
-    ContentKind.tutorial: gettext_noop("Tutorial"),
-    ContentKind.resources: gettext_noop("Resources"),
-    ContentKind.quiz: gettext_noop("Quiz"),
-}
-WRITING = {
-    ContentKind.tutorial: gettext_noop("Writing the tutorial on “%(concept)s”"),
-    ContentKind.resources: gettext_noop("Looking for resources on “%(concept)s”"),
-    ContentKind.quiz: gettext_noop("Writing the quiz on “%(concept)s”"),
-}
-WRITTEN = {
-    ContentKind.tutorial: gettext_noop("The tutorial on “%(concept)s” is written"),
-    ContentKind.resources: gettext_noop("The resources on “%(concept)s” are there"),
-    ContentKind.quiz: gettext_noop("The quiz on “%(concept)s” is written"),
-}
-NOT_WRITTEN = {
-    ContentKind.tutorial: gettext_noop("The tutorial on “%(concept)s” could not be written"),
-    ContentKind.resources: gettext_noop("The resources on “%(concept)s” could not be found"),
-    ContentKind.quiz: gettext_noop("The quiz on “%(concept)s” could not be written"),
-}
-RESTORED = {
-    ContentKind.tutorial: gettext_noop(
-        "An earlier version of the tutorial on “%(concept)s” was taken up again"
-    ),
-    ContentKind.resources: gettext_noop(
-        "An earlier version of the resources on “%(concept)s” was taken up again"
-    ),
-    ContentKind.quiz: gettext_noop(
-        "An earlier version of the quiz on “%(concept)s” was taken up again"
-    ),
-}
 NEXT = {  # without others before it
     RoadmapStatus.queued: gettext_noop("Your roadmap is the next one"),
     RoadmapStatus.planning: gettext_noop("Designing the plan"),
@@ -120,10 +89,10 @@ PARTS = {
     ContentStatus.failed: gettext_noop("It could not be written."),
     ContentStatus.cancelled: gettext_noop("It was cancelled."),
 }
-OF_PART: Mapping[str, Mapping[ContentKind, str]] = {
-    EventType.content_ready: WRITTEN,
-    EventType.content_failed: NOT_WRITTEN,
-    EventType.content_restored: RESTORED,
+OF_PART: Mapping[str, str] = {  # the attribute of a KindEntry that says it
+    EventType.content_ready: "written",
+    EventType.content_failed: "not_written",
+    EventType.content_restored: "restored",
 }
 HAPPENED: Mapping[str, str] = {
     EventType.queued: gettext_noop("Accepted"),
@@ -183,7 +152,7 @@ class Sentences:
         return self._text(PROGRESS[of])
 
     def kind(self, of: ContentKind) -> str:
-        return self._text(KINDS[of])
+        return self._text(CONTENT_KINDS[of].label)
 
     def mark(self, of: Any) -> str:
         """Return the name of a mark, as the map has it."""
@@ -194,13 +163,13 @@ class Sentences:
         return self._text(PARTS[of])
 
     def failure(self, kind: ContentKind, concept: str) -> str:
-        return self._text(NOT_WRITTEN[kind], concept=concept)
+        return self._text(CONTENT_KINDS[kind].not_written, concept=concept)
 
     def now(self, activity: Activity) -> str:
         """Return the present activity of a roadmap."""
         if activity.writing:
             first = activity.writing[0]
-            return self._text(WRITING[first.kind], concept=first.title)
+            return self._text(CONTENT_KINDS[first.kind].writing, concept=first.title)
         if not activity.ahead:
             return self._text(NEXT.get(activity.status, STATUSES[activity.status]))
         text = self.texts.ngettext(
@@ -235,7 +204,8 @@ class Sentences:
             return self._text(HAPPENED.get(event.type, ANOTHER))
         if not (name := concepts.get(UUID(event.data["concept_id"]))):
             return self.texts.gettext("A part of an earlier plan")
-        return self._text(OF_PART[event.type][ContentKind(event.data["kind"])], concept=name)
+        entry = CONTENT_KINDS[ContentKind(event.data["kind"])]
+        return self._text(getattr(entry, OF_PART[event.type]), concept=name)
 
     def event(self, of: str) -> str:
         """Return the event that a webhook receives."""

@@ -21,6 +21,7 @@ from core.sanitize import format_size
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.map.drawing import SHAPES
 from roadmap.plan.concept_marks import ConceptMark, mark_of
+from roadmap.plan.outline import ContentKind
 from web.http.response_cache import DocumentSource, Facts, ResponseCache
 from web.http.responses import ZIPPED, Document, compressed, is_compressed
 from web.http.urls import path_and_query
@@ -178,6 +179,7 @@ def _environment(language: str) -> "Environment":
         mark_of=mark_of,
         size_said=format_size,
         icon=concept_icon,
+        kinds=list(ContentKind),
         formats=sorted(FORMATS.values(), key=attrgetter("rank")),
     )
     environment.filters.update(

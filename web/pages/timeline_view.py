@@ -20,9 +20,9 @@ from core import clock
 from core.i18n import gettext_noop
 from core.sanitize import one_line, strip_nul
 from roadmap.lifecycle.timeline.spans import REVIEW, Span, SpanKind, SpanOutcome
-from roadmap.plan.outline import ContentKind
+from roadmap.plan.outline import CONTENT_KINDS, ContentKind
 from web.pages.forms import AnyQuery
-from web.pages.labels import HAPPENED, KINDS
+from web.pages.labels import HAPPENED
 from web.pages.preferences import texts_of
 from web.pages.waterfall import (
     FONT,
@@ -147,7 +147,7 @@ def span_name(span: Span, words: NullTranslations) -> str:
     if span.kind == SpanKind.wait and span.name == REVIEW:
         return words.gettext(APPROVAL)
     if span.kind == SpanKind.content and span.name in set(ContentKind):
-        return words.gettext(KINDS[ContentKind(span.name)])
+        return words.gettext(CONTENT_KINDS[ContentKind(span.name)].label)
     if span.kind in (SpanKind.decision, SpanKind.webhook) and span.name in HAPPENED:
         return words.gettext(HAPPENED[span.name])
     return words.gettext(NAMES[span.kind])

@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from itertools import count
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field, create_model
 from pydantic_core import PydanticCustomError
 
 from core import clock
@@ -24,10 +24,10 @@ from core.sanitize import format_size
 from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt, ReviewCard, Roadmap
 from roadmap.accounts.access import get_owned
 from roadmap.learning.spaced_repetition import MOST_REVIEWS, MOST_STABILITY, Memory
-from roadmap.lifecycle.content_versions import SHAPES
 from roadmap.lifecycle.plan_rows import current_outline, subject
 from roadmap.plan.format_version import FORMAT, LARGEST, VERSION
 from roadmap.plan.outline import (
+    CONTENT_KINDS,
     FIRST_ONLY,
     Analysis,
     ContentKind,
@@ -35,8 +35,6 @@ from roadmap.plan.outline import (
     Level,
     Outline,
     Quiz,
-    Resources,
-    Tutorial,
 )
 from roadmap.plan.schemas import (
     LONGEST_NOTES,
@@ -50,9 +48,7 @@ from roadmap.plan.schemas import (
     fault_of_goal,
 )
 from roadmap.plan.statuses import ConceptProgress, ContentStatus
-
-if TYPE_CHECKING:
-    from roadmap.exchange.formats.source import Source
+from roadmap.plan.views import with_kinds
 
 NEWER: Literal["newer_version"] = "newer_version"  # kind of an error
 FIRST_YEAR, LAST_YEAR = 2000, 2200  # a card that was known for years comes back decades later
@@ -131,34 +127,23 @@ class Written(Frozen):
     created_at: Moment = Field(description="When it was written.")
 
 
-class WrittenTutorial(Written):
-    """A tutorial, and where it is from."""
-
-    body: Tutorial = Field(description="What is written.")
-
-
-class WrittenResources(Written):
-    """Resources of a concept."""
-
-    body: Resources = Field(description="What is written.")
-
-
-class WrittenQuiz(Written):
-    """With its answers: it is the file of who may know them."""
-
-    body: Quiz = Field(description="What is asked.")
+WRITTEN: dict[ContentKind, Any] = {
+    kind: create_model(
+        f"Written{entry.body.__name__}",
+        __base__=Written,
+        __doc__=entry.portable_about,
+        body=(entry.body, Field(description=entry.portable_body)),
+    )
+    for kind, entry in CONTENT_KINDS.items()
+}
+globals().update({model.__name__: model for model in WRITTEN.values()})  # where pickle looks
 
 
-class PortableContents(Frozen):
+class PortableContents(with_kinds(Frozen, WRITTEN, "portable", None)):  # type: ignore[misc]
     """Contents of a concept; null for a part that is not written."""
 
-    tutorial: WrittenTutorial | None = Field(None, description="Null: it is not written.")
-    resources: WrittenResources | None = Field(None, description="Null: they are not written.")
-    quiz: WrittenQuiz | None = Field(None, description="Null: it is not written.")
-
-    def of(self, kind: ContentKind) -> WrittenTutorial | WrittenResources | WrittenQuiz | None:
-        found: WrittenTutorial | WrittenResources | WrittenQuiz | None = getattr(self, kind)
-        return found
+    def of(self, kind: ContentKind) -> Any:
+        return getattr(self, kind)
 
 
 class PortableAttempt(Frozen):
@@ -273,7 +258,7 @@ def portable(
     )
 
 
-def render(source: "Source") -> bytes:
+def render(source: Any) -> bytes:  # a Source, whose module imports this one
     return as_json(source.document)
 
 
@@ -349,17 +334,10 @@ def _written(
                 generator=row.generator,
                 prompt_version=row.prompt_version,
                 created_at=row.created_at,
-                body=SHAPES[kind].model_validate(row.body),
+                body=CONTENT_KINDS[kind].body.model_validate(row.body),
             )
             found[concept_id][kind] = (row.version, written)
     return found
-
-
-WRITTEN: Mapping[ContentKind, Any] = {
-    ContentKind.tutorial: WrittenTutorial,
-    ContentKind.resources: WrittenResources,
-    ContentKind.quiz: WrittenQuiz,
-}
 
 
 def _by_concept(

@@ -3,21 +3,24 @@
 It takes a tree and the details of each of its concepts, as JSON.
 """
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from gettext import NullTranslations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.i18n import ENGLISH
+from core.sanitize import strip_nul
 from roadmap.plan.markdown_sanitizer import sanitize
+from roadmap.plan.outline import CONTENT_KINDS
 from roadmap.plan.statuses import ConceptProgress
-
-if TYPE_CHECKING:
-    from roadmap.exchange.formats.source import Source
 
 Json = Mapping[str, Any]
 
+LONGEST_NAME = 48  # characters; a path of three names stays below the limit of any system
+MOST_BYTES = 120  # of a name in UTF-8
 
-def render(source: "Source") -> bytes:
+
+def render(source: Any) -> bytes:  # a Source: for a command, this module imports little
     details = source.details.values()
     tree = source.tree.model_dump(mode="json")
     return "".join(as_markdown(tree, details, source.texts)).encode()
@@ -44,6 +47,18 @@ def as_markdown(tree: Json, concepts: Iterable[Json], texts: NullTranslations) -
             yield sanitize(f"\n### {module['title']}\n\n{module['description']}\n")
             for _ in module["concepts"]:
                 yield sanitize(concept_markdown(next(details), texts))
+
+
+def name_of(title: str, number: int) -> str:
+    """Return a file name in the script of the title, without any character special in paths."""
+    kept = "".join(
+        c if unicodedata.category(c)[0] in "LNM" else " "
+        for c in unicodedata.normalize("NFC", strip_nul(title))
+    )
+    name = "-".join(kept.split())[:LONGEST_NAME]
+    while len(name.encode()) > MOST_BYTES:
+        name = name[:-1]
+    return f"{number:02d}-{name}".strip("-")
 
 
 def counted(count: int, thing: str) -> str:
@@ -103,6 +118,10 @@ def concept_markdown(concept: Json, texts: NullTranslations, *, level: int = 4) 
             lines.append(f"{number}. {question['prompt']}\n")
             lines += [f"   - {option}" for option in question["options"]]
             lines.append("")
+    for kind, entry in CONTENT_KINDS.items():
+        if kind not in ("tutorial", "resources", "quiz") and concept.get(kind):
+            text = entry.body.model_validate(concept[kind]).text()
+            lines += [_strong(texts.gettext(entry.label)), text, ""]
     if concept["notes"]:
         lines.append(_strong(texts.gettext("My notes")))
         lines += [f"> {line}".rstrip() for line in concept["notes"].splitlines()]

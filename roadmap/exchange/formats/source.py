@@ -63,18 +63,17 @@ class Source:
         for concept in concepts_of(self.tree):
             its = document.concepts[concept.key]
             written = {
-                kind: each.body.model_dump(mode="json") if (each := its.contents.of(kind)) else None
-                for kind in ContentKind
+                kind: content and content.body.model_dump(mode="json")
+                for kind, content in its.contents
             }
-            resources = written[ContentKind.resources]
+            if resources := written[ContentKind.resources]:
+                written[ContentKind.resources] = resources["items"]
             found[concept.key] = {
                 **concept.model_dump(
                     mode="json", include={"title", "description", "hours", "week", "progress"}
                 ),
-                "tutorial": written[ContentKind.tutorial],
-                "quiz": written[ContentKind.quiz],
+                **written,
                 "notes": its.notes,
-                "resources": resources["items"] if resources else None,
                 **({"week": None} if self.tree.learned.is_begun else {}),
             }
         return found

@@ -6,7 +6,6 @@ times that of the largest portable document at most.
 
 import io
 import re
-import unicodedata
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -14,17 +13,15 @@ from gettext import NullTranslations
 from urllib.parse import quote
 
 from core.errors import Conflict
-from core.sanitize import one_line, strip_nul
+from core.sanitize import one_line
 from roadmap.exchange.formats.json_ import as_json
-from roadmap.exchange.formats.markdown import concept_markdown, framed, tick
+from roadmap.exchange.formats.markdown import concept_markdown, framed, name_of, tick
 from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.drawing import exported
 from roadmap.plan.markdown_sanitizer import sanitize
 from roadmap.plan.views import RoadmapTree
 
 BEGIN = (1980, 1, 1, 0, 0, 0)  # the earliest time of a ZIP entry
-LONGEST_NAME = 48  # characters; a path of three names stays below the limit of any system
-MOST_BYTES = 120  # of a name in UTF-8
 ACTIVE = re.compile(r"([\\`*_{}\[\]()<>#+!|~&^-])")  # characters with a meaning in Markdown
 
 
@@ -53,18 +50,6 @@ def render(source: Source) -> bytes:
         with suppress(Conflict):  # too long for any instance: the files to read are there
             add("roadmap.json", as_json(document))
     return packed.getvalue()
-
-
-def name_of(title: str, number: int) -> str:
-    """Return a file name in the script of the title, without any character special in paths."""
-    kept = "".join(
-        c if unicodedata.category(c)[0] in "LNM" else " "
-        for c in unicodedata.normalize("NFC", strip_nul(title))
-    )
-    name = "-".join(kept.split())[:LONGEST_NAME]
-    while len(name.encode()) > MOST_BYTES:
-        name = name[:-1]
-    return f"{number:02d}-{name}".strip("-")
 
 
 def escaped(text: str) -> str:

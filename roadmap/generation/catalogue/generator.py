@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from typing import Any, Self, assert_never
+from pkgutil import resolve_name
+from typing import Any, Self
 
 from core.errors import FieldError, Invalid, Unavailable
 from roadmap.generation.catalogue import loader as files
@@ -22,6 +23,7 @@ from roadmap.generation.preferences import learning_preferences
 from roadmap.generation.usage import UsageMeter
 from roadmap.plan.language_detection import script_of
 from roadmap.plan.outline import (
+    CONTENT_KINDS,
     Analysis,
     ContentKind,
     Contents,
@@ -127,19 +129,21 @@ class CatalogueGenerator:
             )
         written_in = language_of(brief.request.language) or files.ENGLISH
         concept = _loaded(_in(tracks()[track_id], written_in), concept_id)
-        if kind is ContentKind.tutorial:
-            language = concept.tutorial_language
-            return Tutorial(
-                markdown=concept.tutorial, language=None if language == written_in else language
-            )
-        if kind is ContentKind.resources:
-            return _resources(concept, brief)
-        if kind is ContentKind.quiz:
-            return Quiz(questions=tuple(concept.questions))
-        assert_never(kind)
+        content: Contents = resolve_name(CONTENT_KINDS[kind].catalogue)(concept, brief)
+        return content
 
 
-def _resources(concept: CatalogueConcept, brief: ConceptBrief) -> Resources:
+def tutorial_of(concept: CatalogueConcept, brief: ConceptBrief) -> Tutorial:
+    language, usual = concept.tutorial_language, language_of(brief.request.language)
+    is_other = language != (usual or files.ENGLISH)
+    return Tutorial(markdown=concept.tutorial, language=language if is_other else None)
+
+
+def quiz_of(concept: CatalogueConcept, brief: ConceptBrief) -> Quiz:
+    return Quiz(questions=tuple(concept.questions))
+
+
+def resources_of(concept: CatalogueConcept, brief: ConceptBrief) -> Resources:
     """Return resources, with spares for dead ones unless none is left, sorted by preferences.
 
     Liked types come first and disliked ones last; then those for the level of the request.

@@ -194,10 +194,6 @@ def load_concept(track_id: str, concept_id: str, language: str = ENGLISH) -> Cat
     if language == ENGLISH:
         return concept
     file = TRACKS / track_id / language / "concepts" / f"{concept_id}.md"
-    return _translated(file, concept, language)
-
-
-def _translated(file: Path, concept: CatalogueConcept, language: str) -> CatalogueConcept:
     its = _read(file, TranslatedConcept, _front_matter(file))
     resources = [*concept.resources, *concept.spares]
     _same_length(file, "outcomes", its.outcomes, concept.outcomes)

@@ -294,8 +294,9 @@ class ModelClient:
 
     def _fault(self, refusal: Refusal) -> GeneratorFault:
         status, out_of_quota = refusal.status, "insufficient_quota" in refusal.names
-        hint = HINTS.get("insufficient_quota" if out_of_quota else status)
-        reason = hint or self._shown(refusal.message)
+        reason = HINTS.get("insufficient_quota" if out_of_quota else status) or self._shown(
+            refusal.message
+        )
         if refusal.unlimited:
             reason += f". {NEEDS_LIMIT}"
         elif ABOUT_LIMIT.search(refusal.words):

@@ -7,6 +7,7 @@ import copy
 import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pkgutil import resolve_name
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -25,23 +26,20 @@ from roadmap.generation.llm.client import ModelClient, TooManyRequests
 from roadmap.generation.llm.compat import Message
 from roadmap.generation.llm.prompt import prompt
 from roadmap.generation.llm.rate_control import ProviderRateLimited, RateControl
-from roadmap.generation.llm.schemas import (
-    AnalysisDraft,
-    OutlineDraft,
-    QuizDraft,
-    ResourcesDraft,
-    TutorialDraft,
-)
+from roadmap.generation.llm.schemas import AnalysisDraft, OutlineDraft
 from roadmap.generation.usage import FREE, UsageMeter
 from roadmap.plan.language_detection import language_error
-from roadmap.plan.outline import Analysis, ContentKind, Contents, Outline, Tutorial, hours_until
+from roadmap.plan.outline import (
+    CONTENT_KINDS,
+    Analysis,
+    ContentKind,
+    Contents,
+    Outline,
+    Tutorial,
+    hours_until,
+)
 from roadmap.plan.schemas import RoadmapRequest
 
-DRAFTS: dict[ContentKind, type[TutorialDraft] | type[ResourcesDraft] | type[QuizDraft]] = {
-    ContentKind.tutorial: TutorialDraft,
-    ContentKind.resources: ResourcesDraft,
-    ContentKind.quiz: QuizDraft,
-}
 AGAIN = (
     "Your answer does not fit. `problems` says why; "
     "answer again, with the whole JSON of this `schema` and nothing else."
@@ -132,7 +130,8 @@ class ModelGenerator:
             return content
 
         try:
-            return self._ask(kind, DRAFTS[kind], _facts(brief), made)
+            draft = resolve_name(CONTENT_KINDS[kind].draft)
+            return self._ask(kind, draft, _facts(brief), made)
         except GeneratorFault:
             if poor:  # the second answer is not in the agreed form
                 return poor[0]

@@ -12,7 +12,6 @@ FOLDER = Path(__file__).parent / "prompts"
 class Prompt:
     """Prompt of a step; `version` changes with its text, and is stored with all results."""
 
-    step: str
     text: str
     version: str
 
@@ -21,4 +20,4 @@ class Prompt:
 def prompt(step: str) -> Prompt:
     """Return the prompt of a step, without data of persons, which is sent as JSON."""
     text = (FOLDER / f"{step}.md").read_text("utf-8")
-    return Prompt(step, text, f"{step}-{hashlib.sha256(text.encode()).hexdigest()[:10]}")
+    return Prompt(text, f"{step}-{hashlib.sha256(text.encode()).hexdigest()[:10]}")

@@ -19,9 +19,9 @@ from core.db import database, session, settings, transaction
 from core.ids import EPOCH, first_id, new_id
 from core.migrate import DIRECTORY
 from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
-from roadmap.operations import log_retention
+from roadmap.operations import log_months, log_retention
 from roadmap.operations.execution_log import Buffer, LogLedger, ledger, store_batch
-from roadmap.operations.log_retention import month_after, month_of
+from roadmap.operations.log_months import month_after, month_of
 from tasks import upkeep
 from tasks.queues import logs_queue
 from tests.integration.logbook import (
@@ -409,7 +409,7 @@ class TestRetention:
 
     def test_zero_days_keep_everything(self, log: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
-            log_retention, "settings", settings.model_copy(update={"log_retention_days": 0})
+            log_months, "settings", settings.model_copy(update={"log_retention_days": 0})
         )
         process = Process()
         process.send([document(clock.now() - timedelta(days=9000)), document()])
@@ -434,7 +434,7 @@ class TestRetention:
     def test_of_two_neighbouring_ids_the_first_that_is_kept_is_stored_and_the_one_before_is_late(
         self, log: str
     ) -> None:
-        first = log_retention.oldest_kept()
+        first = log_months.oldest_kept()
         assert first is not None
         store_batch([document(id=first.hex), document(id=UUID(int=first.int - 1).hex)])
         assert [row["id"] for row in stored()] == [first]

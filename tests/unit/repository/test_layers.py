@@ -34,12 +34,12 @@ BESIDE = {
 # modules that other packages import; tests and benchmarks import any.
 PUBLIC = {
     "plan": """
-        concept_marks diff diff_tree edits event_types format_version jobs
+        concept_marks diff edits event_types format_version jobs
         language_detection markdown_sanitizer outline schemas statuses validation views
         word_diff
     """,
     "operations": """
-        audit_log backup execution_log log_retention log_search metrics_store readiness
+        audit_log backup execution_log log_retention log_search metrics_store
         task_stats
     """,
     "generation": """
@@ -47,8 +47,8 @@ PUBLIC = {
         context generator llm.health llm.rate_control retry_policy tutorial_lint
     """,
     "accounts": """
-        access accounts api_keys idempotency_store identity invitations principals schemas
-        sessions
+        access accounts api_keys idempotency_store identity invitations locks principals
+        schemas sessions
     """,
     "budget": "budget cost_report",
     "learning": """

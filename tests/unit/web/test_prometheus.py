@@ -190,7 +190,7 @@ class TestRequests:
             raise LookupError("as the test wants it")
 
         before = samples(client)
-        monkeypatch.setattr("web.api.health.check_database", fail)
+        monkeypatch.setattr("web.api.health.check_brokers", fail)
         assert client.get("/health/ready").status_code == 500
         assert (
             added(before, samples(client))[

@@ -17,7 +17,6 @@ from roadmap.learning.progress import Attempt, AttemptRequest, NotesRequest
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE
 from roadmap.plan.concept_marks import mark_of
-from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import MOST_QUESTIONS, ProgressRequest, RegenerateRequest
 from roadmap.plan.statuses import OPEN, ConceptProgress, RoadmapStatus
 from roadmap.plan.views import ConceptDetail
@@ -92,11 +91,10 @@ def concept_page(
         concept=concept,
         way=way,
         needs=[step for step in walked.steps if step.id in concept.prerequisites],
-        tutorial=tutorial_html(tutorial.markdown, words) if tutorial else None,
+        prose=tutorial_html(tutorial.markdown, words) if tutorial else None,
         mark=mark_of(concept),
         statuses=list(ConceptProgress),
         open=OPEN,
-        kinds=list(ContentKind),
         shown=_shown_attempt(call, concept),
         attempts=progress.list_attempts(*place, limit=1).items,
         chosen=chosen or [],

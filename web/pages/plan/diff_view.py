@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby, zip_longest
 
 from core.i18n import gettext_noop
-from roadmap.plan.diff import Change
-from roadmap.plan.diff_tree import ChangeKind
+from roadmap.plan.diff import Change, ChangeKind
 from roadmap.plan.statuses import RevisionSource, RevisionStatus
 from roadmap.plan.word_diff import Line, Piece, WordByWord, merged, share_in_common
 

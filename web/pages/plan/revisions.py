@@ -11,7 +11,7 @@ from roadmap.lifecycle import commands, queries, revisions
 from roadmap.lifecycle.commands import EDITABLE
 from roadmap.lifecycle.revisions import RevisionSummary
 from roadmap.plan import views
-from roadmap.plan.diff_tree import ChangeKind, diff_tree
+from roadmap.plan.diff import ChangeKind, diff_tree
 from roadmap.plan.statuses import RevisionStatus
 from roadmap.plan.word_diff import WordByWord
 from web.call import Call

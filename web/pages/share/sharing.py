@@ -14,7 +14,6 @@ from roadmap.exchange.map.drawing import inlined
 from roadmap.exchange.share_links import LinkPurpose, LinkRequest, NewLink, open_link
 from roadmap.exchange.shared_view import SharedConceptDetail
 from roadmap.lifecycle import queries
-from roadmap.plan.outline import ContentKind
 from roadmap.plan.views import ConceptNode, RoadmapTree, concepts_of
 from web.call import Call
 from web.http.host_and_csrf import own_address
@@ -120,8 +119,7 @@ def shared_concept_page(call: Call) -> Response:
             "tree": tree,
             "place": SharedPosition(tree, ids.index(concept_id)),
             "path": path,
-            "tutorial": markdown and tutorial_html(markdown, texts_of(call.request)),
-            "kinds": list(ContentKind),
+            "prose": markdown and tutorial_html(markdown, texts_of(call.request)),
             "choices": ROADMAP_LANGUAGES,
         }
 

@@ -25,8 +25,9 @@ from roadmap.exchange.formats import zip_
 from roadmap.exchange.formats.anki import deck_of
 from roadmap.exchange.formats.ics import calendar_of
 from roadmap.exchange.formats.json_ import PortableRoadmap
+from roadmap.exchange.formats.markdown import name_of
 from roadmap.exchange.formats.source import Source
-from roadmap.exchange.formats.zip_ import escaped, name_of
+from roadmap.exchange.formats.zip_ import escaped
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.learning.schedule import schedule_of
 from roadmap.lifecycle.queries import roadmap_tree

@@ -4,8 +4,7 @@ from collections import Counter
 
 from hypothesis import given
 
-from roadmap.plan.diff import changes
-from roadmap.plan.diff_tree import ChangeKind, DiffTree, Node, diff_tree
+from roadmap.plan.diff import ChangeKind, DiffTree, Node, changes, diff_tree
 from roadmap.plan.outline import Outline
 from tests.unit.roadmap.plan.test_diff import pairs, spots, two_stages
 from tests.unit.roadmap.plan.test_edits import edited

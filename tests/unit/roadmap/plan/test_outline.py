@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from pkgutil import resolve_name
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from roadmap.budget import cost_report
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.context import ConceptBrief, DesignBrief
-from roadmap.generation.llm import generator
 from roadmap.generation.llm.prompt import prompt
-from roadmap.lifecycle import content_versions
+from roadmap.generation.llm.schemas import Draft
 from roadmap.plan.outline import (
+    CONTENT_KINDS,
     ContentKind,
     Outline,
     OutlineConcept,
@@ -28,8 +28,8 @@ from roadmap.plan.outline import (
     weeks,
 )
 from roadmap.plan.schemas import RoadmapRequest
-from roadmap.plan.views import ConceptDetail
 from tests.cases import try_each
+from tests.stack import ROOT
 
 GOAL = RoadmapRequest(goal="Become a backend engineer in Python")
 HOURS = st.lists(st.integers(1, 200), min_size=1, max_size=60)
@@ -225,23 +225,15 @@ class TestTypes:
             made.hours = 5  # type: ignore[misc]
 
 
-def test_every_kind_of_content_has_its_places() -> None:
-    """Whoever adds one finds here what else knows about it."""
-    kinds = set(ContentKind)
-    assert content_versions.SHAPES.keys() == generator.DRAFTS.keys() == kinds
-    assert kinds <= cost_report.ASSUMED.keys()
-    assert [kind for kind in kinds if not prompt(kind).text] == []
-    assert kinds <= ConceptDetail.model_fields.keys()
-    concept = next(
-        iter(
-            CatalogueGenerator()
-            .outline(DesignBrief(GOAL, CatalogueGenerator().analyse(GOAL)))
-            .concepts()
-        )
-    )
+def test_what_a_kind_of_content_names_is_there() -> None:
+    assert list(CONTENT_KINDS) == list(ContentKind)
+    made = CatalogueGenerator().outline(DesignBrief(GOAL, CatalogueGenerator().analyse(GOAL)))
+    concept = next(made.concepts())
     brief = ConceptBrief(
         GOAL, "", "", "", concept.key, concept.title, concept.description, concept.outcomes
     )
-    assert {
-        kind: type(CatalogueGenerator().write(kind, brief)) for kind in kinds
-    } == content_versions.SHAPES
+    for kind, entry in CONTENT_KINDS.items():
+        assert type(CatalogueGenerator().write(kind, brief)) is entry.body
+        assert issubclass(resolve_name(entry.draft), Draft)
+        assert prompt(kind).text
+        assert (ROOT / f"web/templates/kinds/{kind}.html").is_file()
