@@ -61,7 +61,7 @@ class Copy:
             env={**clean_environment(), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=200,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 from core.sanitize import one_line
-from roadmap.exchange.formats.registry import ExportFormat
+from roadmap.exchange.formats.registry import ExportFormat, resolve
 from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.style import STYLE_SOURCE
 from web.http.responses import Document
@@ -20,7 +20,7 @@ def file_of(file_format: ExportFormat, source: Source) -> Document:
 
     The picture is shown in the browser, where no file may do anything.
     """
-    content = file_format.renderer()(source)
+    content = resolve(file_format.render)(source)
     kept = "".join(c if c.isalnum() or c in " -" else " " for c in one_line(source.tree.title))
     name = quote(" ".join(kept.split())[:80].strip() or "roadmap", safe="")
     way = "inline" if file_format.is_inline else "attachment"

@@ -15,7 +15,7 @@ import random
 import threading
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -91,7 +91,8 @@ Every file is of the moment at which it was written. Times are in UTC.
 """
 
 # One build at a time in a process: a large roadmap takes much memory.
-Source = tuple[type[Table], Any]  # a table, and a condition of its rows
+TableRows = tuple[type[Table], Any]  # a table, and a condition of its rows
+File = tuple[str, Iterable[str]]  # its name, and its text in parts
 # Tables with a column `roadmap`.
 OF_ROADMAP = (
     Revision,
@@ -119,12 +120,6 @@ class ExportInfo(BaseModel):
     error: str = Field(description="Why it has failed; empty: it has not.")
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    name: str
-    parts: Iterable[str]
-
-
 class _TooLarge(Exception):
     pass
 
@@ -133,7 +128,7 @@ def order(account_id: UUID) -> tuple[ExportInfo, list[Job]]:
     """Order an export in place of the one before; an unfinished one stays."""
     with transaction():
         lock_account(account_id)  # so that two orders at once are one
-        row = _of(account_id)
+        row = AccountExport.get_or_none(AccountExport.account == account_id)
         if row is not None and row.status in (ExportStatus.queued, ExportStatus.building):
             return _info(row), []
         now = clock.now()
@@ -151,7 +146,7 @@ def order(account_id: UUID) -> tuple[ExportInfo, list[Job]]:
 def read(account_id: UUID) -> ExportInfo:
     """Return the export of an account. Raises NotFound."""
     with session():
-        row = _of(account_id)
+        row = AccountExport.get_or_none(AccountExport.account == account_id)
     if row is None:
         raise NotFound("There is no export of this account. Order one.")
     return _info(row)
@@ -202,13 +197,14 @@ def build(export_id: UUID) -> list[Job]:
     return []
 
 
-def stop(export_id: UUID, reason: str) -> None:
+def stop(export_id: UUID, reason: str) -> list[Job]:
     """Mark an unfinished export as failed; a worker that builds it loses its lease."""
     unfinished = AccountExport.status.in_((ExportStatus.queued, ExportStatus.building))
     with transaction():
         update = AccountExport.update({**_failed(reason), **statuses.NOBODYS})
         if update.where(AccountExport.id == export_id, unfinished).execute():
             ExportPiece.delete().where(ExportPiece.export == export_id).execute()
+    return []
 
 
 def purge_expired() -> None:
@@ -218,11 +214,6 @@ def purge_expired() -> None:
         ids = [id_ for (id_,) in skip_locked(old.limit(OLD_AT_ONCE)).tuples()]
         if ids:
             AccountExport.delete().where(AccountExport.id.in_(ids)).execute()
-
-
-def _of(account_id: UUID) -> AccountExport | None:
-    row: AccountExport | None = AccountExport.get_or_none(AccountExport.account == account_id)
-    return row
 
 
 def _info(row: AccountExport) -> ExportInfo:
@@ -270,12 +261,13 @@ def _end(row: AccountExport, token: UUID, changes: dict[str, Any]) -> None:
             ExportPiece.delete().where(ExportPiece.export == row.id).execute()
 
 
-def _write(archive: zipfile.ZipFile, file: _File, left: int) -> int:
+def _write(archive: zipfile.ZipFile, file: File, left: int) -> int:
     """Add a file; return the bytes left for others. Raises _TooLarge, LeaseLost."""
-    entry = zipfile.ZipInfo(file.name, BEGIN)
+    name, parts = file
+    entry = zipfile.ZipInfo(name, BEGIN)
     entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
     with archive.open(entry, "w") as target:
-        for part in file.parts:
+        for part in parts:
             content = part.encode()
             left -= len(content)
             if left < 0:
@@ -313,9 +305,9 @@ class _Pieces(io.RawIOBase):
             self._number, self.size = self._number + 1, size
 
 
-def _files(account_id: UUID) -> Iterator[_File]:
+def _files(account_id: UUID) -> Iterator[File]:
     hooks = Webhook.select(Webhook.id).where(Webhook.account == account_id)
-    tables: list[Source] = [
+    tables: list[TableRows] = [
         (Account, Account.id == account_id),
         (LoginSession, LoginSession.account == account_id),
         (ApiKey, ApiKey.account == account_id),
@@ -325,8 +317,8 @@ def _files(account_id: UUID) -> Iterator[_File]:
         (MonthlySpending, MonthlySpending.owner_id == account_id),
         (ModelCall, ModelCall.owner_id == account_id),
     ]
-    yield _File("README.txt", [README])
-    yield _File("account.json", _tables_as_json(tables))
+    yield "README.txt", [README]
+    yield "account.json", _tables_as_json(tables)
     before, number = None, 0
     while True:
         with session():
@@ -342,42 +334,41 @@ def _files(account_id: UUID) -> Iterator[_File]:
 
 def _files_of_roadmap(
     account_id: UUID, roadmap_id: UUID, title: str, number: int
-) -> Iterator[_File]:
+) -> Iterator[File]:
     # Imports in here: only workers that export need them.
     from roadmap.exchange.formats.json_ import as_json
     from roadmap.exchange.formats.markdown import as_markdown, name_of
-    from roadmap.exchange.formats.source import Source as RoadmapSource
+    from roadmap.exchange.formats.source import Source
 
     name = f"{name_of(title, number)}-{roadmap_id}"
     contents = Content.select(Content.id).where(Content.roadmap == roadmap_id)
-    tables: list[Source] = [
+    tables: list[TableRows] = [
         (Roadmap, Roadmap.id == roadmap_id),
         *((table, table.roadmap == roadmap_id) for table in OF_ROADMAP),
         (ContentVersion, ContentVersion.content.in_(contents)),
         (ExecutionLog, ExecutionLog.roadmap_id == roadmap_id),
     ]
-    yield _File(f"records/{name}.json", _tables_as_json(tables))
-    try:
-        source = RoadmapSource(account_id, roadmap_id, with_trash=True)
-        document, tree = source.document, source.tree
-    except (NotFound, Conflict):  # deleted meanwhile, or without a plan
-        return
-    markdown = as_markdown(tree.model_dump(mode="json"), source.details.values(), source.texts)
-    yield _File(f"roadmaps/{name}.md", markdown)
-    try:
-        yield _File(f"roadmaps/{name}.json", [as_json(document).decode()])
-    except Conflict:  # too long for any instance: its records are there nevertheless
-        return
+    yield f"records/{name}.json", _tables_as_json(tables)
+    source = Source(account_id, roadmap_id, with_trash=True)
+    # Deleted meanwhile, without a plan, or too long for any instance: its records are there.
+    with suppress(NotFound, Conflict):
+        document, tree = source.document, source.tree.model_dump(mode="json")
+        yield f"roadmaps/{name}.md", as_markdown(tree, source.details.values(), source.texts)
+        yield f"roadmaps/{name}.json", [as_json(document).decode()]
 
 
-def _tables_as_json(tables: Iterable[Source]) -> Iterator[str]:
+def _tables_as_json(tables: Iterable[TableRows]) -> Iterator[str]:
     """Yield a JSON object: the rows of each table by its name, one per line."""
+
+    def as_text(value: Any) -> str:
+        return value.isoformat() if isinstance(value, date) else str(value)
+
     lead = "{\n"
     for table, which in tables:
         yield f'{lead}"{table._meta.table_name}": ['
         comma = "\n"
         for row in _rows(table, which):
-            yield comma + json.dumps(row, ensure_ascii=False, default=_as_text)
+            yield comma + json.dumps(row, ensure_ascii=False, default=as_text)
             comma = ",\n"
         yield "\n]"
         lead = ",\n"
@@ -401,7 +392,3 @@ def _rows(table: type[Table], which: Any) -> Iterator[dict[str, Any]]:
             return
         last = (peewee.Value(rows[-1][field.name], field.db_value) for field in order_)
         beyond = [peewee.Tuple(*order_) > peewee.Tuple(*last)]
-
-
-def _as_text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, date) else str(value)

@@ -212,13 +212,18 @@ def _times(document: PortableRoadmap) -> Iterator[Found]:
     """Yield times of past events that are in the future."""
     latest = clock.now() + SKEW
     for key, concept in document.concepts.items():
-        happened: list[tuple[Place, datetime | None]] = [(("progress_at",), concept.progress_at)]
-        for n, attempt in enumerate(concept.attempts):
-            happened.append((("attempts", n, "created_at"), attempt.created_at))
-        for n, card in enumerate(concept.cards):
-            happened.append((("cards", n, "reviewed_at"), card.reviewed_at))
-        for name, written in concept.contents:
-            happened.append((("contents", name, "created_at"), written and written.created_at))
+        happened: list[tuple[Place, datetime | None]] = [
+            (("progress_at",), concept.progress_at),
+            *(
+                (("attempts", n, "created_at"), x.created_at)
+                for n, x in enumerate(concept.attempts)
+            ),
+            *((("cards", n, "reviewed_at"), x.reviewed_at) for n, x in enumerate(concept.cards)),
+            *(
+                (("contents", kind, "created_at"), x and x.created_at)
+                for kind, x in concept.contents
+            ),
+        ]
         for where, at in happened:
             if at is not None and at > latest:
                 yield ("concepts", key, *where), "must not be in the future"

@@ -165,22 +165,7 @@ def for_others(tree: RoadmapTree) -> RoadmapTree:
 
 def shared_roadmap(tree: RoadmapTree) -> SharedRoadmap:
     """Return the shared plan, of a tree that `shared_tree` has made."""
-    stages = [
-        SharedStage(
-            **_head(stage),
-            modules=[
-                SharedModule(
-                    **_head(module),
-                    concepts=[SharedConcept(**_facts(concept)) for concept in module.concepts],
-                )
-                for module in stage.modules
-            ],
-        )
-        for stage in tree.stages
-    ]
-    return SharedRoadmap(
-        title=tree.title, language=tree.language, level=tree.level, hours=tree.hours, stages=stages
-    )
+    return SharedRoadmap.model_validate(tree, from_attributes=True)
 
 
 def shared_concept(link: OpenedLink, concept_id: UUID) -> SharedConceptDetail:
@@ -188,7 +173,7 @@ def shared_concept(link: OpenedLink, concept_id: UUID) -> SharedConceptDetail:
     concept = queries.concept_detail(link.owner_id, link.roadmap_id, concept_id)
     tutorial = concept.tutorial
     return SharedConceptDetail(
-        **_facts(concept),
+        **dict(SharedConcept.model_validate(concept, from_attributes=True)),
         tutorial=tutorial.markdown if tutorial else None,
         tutorial_language=tutorial.language if tutorial else None,
         **{kind: getattr(concept, kind) for kind in OTHERS},
@@ -209,13 +194,4 @@ def _not_begun(concept: ConceptNode, week: int) -> ConceptNode:
 
 
 def _node(node: StageNode | ModuleNode) -> dict[str, Any]:
-    return {**_head(node), "key": node.key, "hours": node.hours}
-
-
-def _head(node: Any) -> dict[str, Any]:
-    return {"id": node.id, "title": node.title, "description": node.description}
-
-
-def _facts(concept: ConceptNode) -> dict[str, Any]:
-    written = [kind for kind, state in concept.contents.items() if state.version]
-    return {**{name: getattr(concept, name) for name in FACTS}, "written": written}
+    return {name: getattr(node, name) for name in ("id", "key", "title", "description", "hours")}

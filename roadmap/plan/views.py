@@ -191,6 +191,10 @@ class ConceptNode(BaseModel):
         description=f"The state of its parts: {', '.join(ContentKind)}."
     )
 
+    @property
+    def written(self) -> list[ContentKind]:
+        return [kind for kind, state in self.contents.items() if state.version]
+
 
 class GroupNode(BaseModel):
     id: UUID

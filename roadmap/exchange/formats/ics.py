@@ -5,16 +5,14 @@ moves its events and duplicates none. Finished concepts are left out.
 """
 
 from datetime import date, datetime, timedelta
-from gettext import NullTranslations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from core.i18n import ENGLISH
 from core.sanitize import one_line, plain, strip_nul
 from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.layout import hours_of
-from roadmap.learning.schedule import Schedule, schedule_of
-from roadmap.plan.views import RoadmapTree, concepts_of
+from roadmap.learning.schedule import schedule_of
+from roadmap.plan.views import concepts_of
 
 if TYPE_CHECKING:
     from icalendar import Event
@@ -26,22 +24,9 @@ DAY = timedelta(days=1)
 
 
 def render(source: Source) -> bytes:
-    tree, day = source.tree, source.today
-    schedule = schedule_of(tree, day.date())
-    return calendar_of(tree, schedule, url=source.url, now=day, texts=source.texts)
-
-
-def calendar_of(
-    tree: RoadmapTree,
-    schedule: Schedule,
-    *,
-    url: str,
-    now: datetime,
-    texts: NullTranslations = ENGLISH,
-) -> bytes:
-    """Return the calendar; `url` is that of the service, for links to the pages of concepts."""
     from icalendar import Calendar
 
+    tree, now, texts = source.tree, source.today, source.texts
     name = _line(tree.title or tree.goal or "Roadmap")
     calendar = Calendar()
     for field, value in (
@@ -55,9 +40,9 @@ def calendar_of(
         calendar.add(field, value)
     calendar.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
     calendar.add("X-PUBLISHED-TTL", "PT6H")  # the same, for older software
-    page = f"{url.rstrip('/')}/roadmaps/{tree.id}"
+    page = f"{source.url.rstrip('/')}/roadmaps/{tree.id}"
     nodes = {concept.id: concept for concept in concepts_of(tree)}
-    for span in schedule.spans:
+    for span in schedule_of(tree, now.date()).spans:
         concept = nodes[span.concept_id]
         address = f"{page}/concepts/{concept.id}"
         event = _event(uid_of(concept.id), now, span.begins_on, span.ends_on, address)

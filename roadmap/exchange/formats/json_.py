@@ -6,6 +6,7 @@ keys. It names its format and version, so that an instance that cannot read it c
 `roadmap/exchange/import_validation.py` has checked it against all rules.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -51,6 +52,7 @@ from roadmap.plan.statuses import ConceptProgress, ContentStatus
 from roadmap.plan.views import with_kinds
 
 NEWER: Literal["newer_version"] = "newer_version"  # kind of an error
+IS_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 FIRST_YEAR, LAST_YEAR = 2000, 2200  # a card that was known for years comes back decades later
 
 
@@ -72,20 +74,15 @@ def _version(number: int) -> int:
     return number
 
 
-def _moment(at: datetime) -> datetime:
-    if not FIRST_YEAR < at.year < LAST_YEAR:
-        raise ValueError(f"must be a time between the years {FIRST_YEAR} and {LAST_YEAR}")
-    return at.astimezone(UTC)
+def _plausible(when: date) -> date:
+    if not FIRST_YEAR < when.year < LAST_YEAR:
+        thing = "time" if isinstance(when, datetime) else "day"
+        raise ValueError(f"must be a {thing} between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return when.astimezone(UTC) if isinstance(when, datetime) else when
 
 
-def _day(day: date) -> date:
-    if not FIRST_YEAR < day.year < LAST_YEAR:
-        raise ValueError(f"must be a day between the years {FIRST_YEAR} and {LAST_YEAR}")
-    return day
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_moment)]
-Day = Annotated[date, AfterValidator(_day)]
+Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
+Day = Annotated[date, AfterValidator(_plausible)]
 Count = Annotated[int, Field(ge=0, le=1_000_000), WHOLE]
 Index = Annotated[int, Field(ge=0, le=1000), WHOLE]
 Chosen = Annotated[tuple[Index, ...], Field(max_length=100), FIRST_ONLY]
@@ -294,9 +291,9 @@ def _without_ids(outline: Outline) -> Outline:
     free_modules = _free_keys("module", (module.key for module in outline.modules()))
     stages = []
     for stage in outline.stages:
-        key = next(free_stages) if _is_id(stage.key) else stage.key
+        key = next(free_stages) if IS_ID(stage.key) else stage.key
         modules = tuple(
-            module.model_copy(update={"key": next(free_modules)}) if _is_id(module.key) else module
+            module.model_copy(update={"key": next(free_modules)}) if IS_ID(module.key) else module
             for module in stage.modules
         )
         stages.append(stage.model_copy(update={"key": key, "modules": modules}))
@@ -306,13 +303,6 @@ def _without_ids(outline: Outline) -> Outline:
 def _free_keys(what: str, keys: Iterable[str]) -> Iterator[str]:
     taken = frozenset(keys)
     return (key for number in count(1) if (key := f"{what}-{number}") not in taken)
-
-
-def _is_id(key: str) -> bool:
-    try:
-        return str(UUID(key)) == key
-    except ValueError:
-        return False
 
 
 def _written(

@@ -4,7 +4,6 @@ Imports no format: `render` is resolved when a roadmap is exported, so that libr
 loaded on use.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import Any, Literal
@@ -35,9 +34,6 @@ class ExportFormat:
     is_binary: bool = False  # not for terminals
     is_inline: bool = False  # shown by browsers, not downloaded
     rank: int = 0  # on the page, the lowest first
-
-    def renderer(self) -> Callable[[Any], bytes]:
-        return resolve(self.render)  # type: ignore[no-any-return]
 
 
 def resolve(name: str) -> Any:

@@ -21,9 +21,8 @@ from starlette.testclient import TestClient
 
 from core.i18n import ENGLISH, texts
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.exchange.formats import zip_
+from roadmap.exchange.formats import ics, zip_
 from roadmap.exchange.formats.anki import deck_of
-from roadmap.exchange.formats.ics import calendar_of
 from roadmap.exchange.formats.json_ import PortableRoadmap
 from roadmap.exchange.formats.markdown import name_of
 from roadmap.exchange.formats.source import Source
@@ -283,7 +282,8 @@ class TestFolder:
 class TestCalendar:
     def of(self, client: TestClient, path: str) -> tuple[RoadmapTree, Any]:
         tree = tree_at(path)
-        content = calendar_of(tree, schedule_of(tree, TODAY), url="https://example.org/", now=NOW)
+        source = Source(LOCAL_OWNER, tree.id, url="https://example.org/", today=NOW)
+        content = ics.render(source)
         return tree, icalendar.Calendar.from_ical(content)
 
     def test_each_concept_that_is_left_has_its_days(self, client: TestClient, bread: str) -> None:
