@@ -41,7 +41,7 @@ def access_token(login: Login) -> str:
 def read_access_token(token: str) -> Login:
     """Return the login of a token. Raises Unauthenticated, but not for a login that has ended."""
     try:
-        login, signed_at = _verified(token)
+        login, signed_at = signed_login(token)
     except (BadData, ValueError, TypeError, AttributeError):
         raise Unauthenticated("The access token is not valid. Log in again.") from None
     if not 0 <= int(time.time()) - signed_at <= int(settings.token_ttl_seconds):
@@ -50,7 +50,7 @@ def read_access_token(token: str) -> Login:
 
 
 @lru_cache(maxsize=10_000)
-def _verified(token: str) -> tuple[Login, int]:
+def signed_login(token: str) -> tuple[Login, int]:
     """Return the login of a token, and the second of signing, which do not change."""
     if not TOKEN.fullmatch(token):  # base64 ignores other characters: a token has one spelling
         raise ValueError

@@ -500,8 +500,8 @@ class TestSessions:
             verified.append(token)
             return loads(serializer, token, **how)
 
-        few = lru_cache(maxsize=3)(process._verified.__wrapped__)
-        monkeypatch.setattr(process, "_verified", few)
+        few = lru_cache(maxsize=3)(process.signed_login.__wrapped__)
+        monkeypatch.setattr(process, "signed_login", few)
         monkeypatch.setattr(URLSafeTimedSerializer, "loads", verify)
         logins = [identity.Login(new_id(), new_id(), False) for _ in range(5)]
         made = [process.access_token(login) for login in logins]
