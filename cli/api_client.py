@@ -63,8 +63,8 @@ class ApiClient:
     def pages(self, path: str, limit: int) -> Iterator[Json]:
         """Yield up to `limit` items of a list."""
         left, cursor = limit, ""
+        joined = "&" if "?" in path else "?"
         while left > 0:
-            joined = "&" if "?" in path else "?"
             page = self.get(f"{path}{joined}limit={min(left, 100)}{cursor}")
             yield from page["items"]
             left -= len(page["items"])
@@ -76,46 +76,47 @@ class ApiClient:
         """Yield past and coming events, each once, to the end. A broken stream is resumed."""
         after, until, tries = 0, time.monotonic() + self.patience, 0
         while True:
-            failure: Exception = _RetryLater("its streams of events end and tell nothing.", None)
+            failure = self._failure(
+                _RetryLater("its streams of events end and tell nothing.", None)
+            )
             heard = False
             try:
-                for event in self._stream(path, after):
-                    if event is not None:
-                        after = event["seq"]
-                        yield event
-                    heard, until, tries = True, time.monotonic() + self.patience, 0
-            except _StreamEnded:
-                return
+                headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
+                with self._client.stream("GET", path, headers=headers) as answer:
+                    if answer.status_code == 204:  # the stream has ended
+                        return
+                    for event in self._messages(answer):
+                        if event is not None:
+                            after = event["seq"]
+                            yield event
+                        heard, until, tries = True, time.monotonic() + self.patience, 0
             except (httpx2.RequestError, httpx2.InvalidURL, _RetryLater) as error:
-                failure = self._passing(error)
-            if not heard and time.monotonic() > until:  # a stream with events may end
-                raise self._away(failure) from None
+                failure = self._failure(error)
+            is_over = not heard and time.monotonic() > until  # a stream with events may end
+            if is_over or not isinstance(failure, ServiceUnreachable):
+                raise failure from None
             time.sleep(_pause(tries))
             tries += 1
 
     def page_of(self, roadmap: Json) -> str:
         return f"{self.url}{roadmap['links']['page']}"
 
-    def _stream(self, path: str, after: int) -> Iterator[Json | None]:
-        """Yield each complete event, and None for a sign of life."""
-        headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
-        with self._client.stream("GET", path, headers=headers) as answer:
-            if answer.status_code == 204:
-                raise _StreamEnded
-            if answer.status_code != 200:
-                answer.read()
-                self._check(answer)
-            event: Json | None = None
-            for line in answer.iter_lines():
-                if line.startswith("data: "):
-                    event = _object(partial(json.loads, line[6:]))
-                    if event is None or not {"seq", "type", "data"} <= event.keys():
-                        raise self._other()
-                elif line.startswith(":"):
-                    yield None
-                elif event is not None and not line:
-                    yield event
-                    event = None
+    def _messages(self, answer: httpx2.Response) -> Iterator[Json | None]:
+        """Yield each complete event of a stream, and None for a sign of life."""
+        if answer.status_code != 200:
+            answer.read()
+            self._check(answer)
+        event: Json | None = None
+        for line in answer.iter_lines():
+            if line.startswith("data: "):
+                event = _object(partial(json.loads, line[6:]))
+                if event is None or not {"seq", "type", "data"} <= event.keys():
+                    raise self._other()
+            elif line.startswith(":"):
+                yield None
+            elif event is not None and not line:
+                yield event
+                event = None
 
     def _asked(
         self,
@@ -130,10 +131,10 @@ class ApiClient:
             try:
                 return self._check(self._client.request(method, path, json=body, headers=headers))
             except (httpx2.RequestError, httpx2.InvalidURL, _RetryLater) as error:
-                failure, wait = self._passing(error), getattr(error, "retry_after", None)
+                failure, wait = self._failure(error), getattr(error, "retry_after", None)
             pause = _pause(tries) if wait is None else wait
-            if time.monotonic() + pause > until:
-                raise self._away(failure) from None
+            if time.monotonic() + pause > until or not isinstance(failure, ServiceUnreachable):
+                raise failure from None
             time.sleep(pause)
             tries += 1
 
@@ -173,19 +174,16 @@ class ApiClient:
             "is --url (ROADMAP_URL) right?"
         )
 
-    def _passing(self, error: Exception) -> Exception:
-        """Return an error after which a request is sent again, or raise CommandFailed."""
+    def _failure(self, error: Exception) -> CommandFailed:
+        """Return ServiceUnreachable if another try may help, or else CommandFailed."""
         if isinstance(error, httpx2.LocalProtocolError):
             # The message of the library quotes the header, which may be the key.
-            raise CommandFailed(
+            return CommandFailed(
                 "The request cannot be sent: something in it is not allowed in HTTP. "
                 "Look at --url and --key."
-            ) from None
+            )
         if isinstance(error, httpx2.DecodingError | httpx2.InvalidURL):
-            raise self._other() from None
-        return error
-
-    def _away(self, error: Exception) -> ServiceUnreachable:
+            return self._other()
         reason = one_line(str(error))
         if isinstance(error, _RetryLater):
             return ServiceUnreachable(
@@ -202,10 +200,6 @@ class _RetryLater(Exception):
     def __init__(self, detail: str, retry_after: float | None) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
-
-
-class _StreamEnded(Exception):
-    """The stream has ended."""
 
 
 def service_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -8,9 +8,9 @@ import click
 from pydantic import ValidationError
 
 from cli.costs import measured, prices
-from cli.costs.bill import DAYS, MB_OF_A_GB, READS, Load
-from cli.costs.layouts import DeploymentLayout, layouts_of
-from cli.costs.prices import Platform, Prices
+from cli.costs.bill import DAYS, MB_OF_A_GB, READS, DeploymentLayout, Load, layouts_of
+from cli.costs.measured import MeasuredUsage
+from cli.costs.prices import Prices
 from cli.output import CommandFailed, Number, console, json_option, show, table
 
 SIZE = Number(0.1, 1_000)
@@ -99,15 +99,7 @@ def cost(
             "notes": {name: stack.note for name, stack in found.stacks.items() if stack.note},
         },
     }
-
-    def human() -> None:
-        _print_bills(layouts, platform, asked.platforms[platform])
-        dates = "; ".join(
-            f"{name}, read on {each.seen} at {each.source}" for name, each in sources.items()
-        )
-        _print_note(f"Measured on {found.date} by {found.command}. Prices: {dates}.")
-
-    show(document, as_json, human)
+    show(document, as_json, lambda: _print_bills(layouts, platform, asked, found))
 
 
 def _prices(file: Path | None) -> Prices:
@@ -134,8 +126,11 @@ def _document(layout: DeploymentLayout) -> dict[str, Any]:
     }
 
 
-def _print_bills(layouts: list[DeploymentLayout], name: str, platform: Platform) -> None:
-    providers = list(layouts[0].by_command)
+def _print_bills(
+    layouts: list[DeploymentLayout], name: str, asked: Prices, found: MeasuredUsage
+) -> None:
+    """Print the bills, and the dates of measurements and prices."""
+    platform, providers = asked.platforms[name], list(layouts[0].by_command)
     columns = ["", "memory, MB", "vCPU", "stored, GB", "sent, GB", f"used, {platform.currency}"]
     columns += [f"paid, {plan}" for plan in platform.plans]
     columns += [f"used, Redis of {provider}" for provider in providers]
@@ -153,16 +148,16 @@ def _print_bills(layouts: list[DeploymentLayout], name: str, platform: Platform)
         for each in layouts
     ]
     table(columns, rows)
-    _print_note(
-        f"A month on {name}. A plan is paid as it stands or, if that is more, what was used."
-        + (
+    note = f"A month on {name}. A plan is paid as it stands or, if that is more, what was used."
+    if providers:
+        note += (
             f" Redis of {' or '.join(providers)} bills each command, "
             "and some are sent when nothing happens."
-            if providers
-            else ""
         )
+    dates = "; ".join(
+        f"{each}, read on {source.seen} at {source.source}"
+        for each, source in asked.of(name).items()
     )
-
-
-def _print_note(text: str) -> None:
-    console.print(f"\n{text}", soft_wrap=True, highlight=False, markup=False)
+    measured_on = f"Measured on {found.date} by {found.command}. Prices: {dates}."
+    for line in (note, measured_on):
+        console.print(f"\n{line}", soft_wrap=True, highlight=False, markup=False)

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from cli.api_client import IMPORTS, ApiClient, service_options
-from cli.output import CommandFailed, json_option, show
-from core.sanitize import format_size, plain
+from cli.output import CommandFailed, json_option, say
+from core.sanitize import format_size
 from roadmap.plan.format_version import FORMAT, LARGEST
 
 
@@ -32,5 +32,4 @@ def import_command(file: Path, client: ApiClient, as_json: bool) -> None:
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise CommandFailed(f"{file} is no roadmap; `roadmap export ID --format json` writes one.")
     made = client.post(IMPORTS, found)
-    done = plain(f"{made['title']} is {made['status']}: {client.page_of(made)}")
-    show(made, as_json, lambda: click.echo(done))
+    say(f"{made['title']} is {made['status']}: {client.page_of(made)}", as_json, made)

@@ -196,8 +196,11 @@ def replay(
 ) -> None:
     """Let dead letters be delivered again, with all their tries. `retry` is the same."""
     count = _act_on_letters("retry", queue, ids, every=every, search=search)
-    data = {"queue": queue, "replayed": count}
-    say(f"{count} of the {queue} queue are delivered again.", as_json, data)
+    say(
+        f"{count} of the {queue} queue are delivered again.",
+        as_json,
+        {"queue": queue, "replayed": count},
+    )
 
 
 @jobs.command()

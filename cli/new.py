@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.api_client import ROADMAPS, ApiClient, service_options
-from cli.output import CommandFailed, json_option, show
+from cli.output import CommandFailed, json_option, say
 from core.sanitize import plain
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -49,10 +49,10 @@ def new_command(goal: str, watch: bool, client: ApiClient, as_json: bool, **fiel
         asked["deadline"] = asked["deadline"].date().isoformat()
     made = client.post(ROADMAPS, {"goal": goal, **asked})
     if not watch:
-        return show(made, as_json, lambda: click.echo(f"It is being made: {client.page_of(made)}"))
+        return say(f"It is being made: {client.page_of(made)}", as_json, made)
     roadmap = _watched(client, made)
     title, page = roadmap["title"] or goal, client.page_of(roadmap)
-    show(roadmap, as_json, lambda: click.echo(plain(f"{title} is {roadmap['status']}: {page}")))
+    say(f"{title} is {roadmap['status']}: {page}", as_json, roadmap)
     if roadmap["status"] not in WELL:
         reason = f": {roadmap['error']}" if roadmap["error"] else "."
         raise CommandFailed(plain(f"The roadmap is {roadmap['status']}{reason}"))

@@ -76,11 +76,12 @@ def open_database(settings: Settings) -> peewee.Database:
     if settings.database_url is not None:
         limit_waiting()
         url = settings.database_url.get_secret_value()
-        limits = (
-            {}
-            if settings.direct_database_url
-            else {"options": f"{_own_options(url)} {SESSION_LIMITS}".strip()}
-        )
+        limits = {}
+        if not settings.direct_database_url:
+            own = ""  # such as `-c search_path=...`
+            with contextlib.suppress(psycopg2.ProgrammingError):  # the connection reports it
+                own = parse_dsn(url).get("options", "")
+            limits["options"] = f"{own} {SESSION_LIMITS}".strip()
         return LimitedPool(
             url,
             max_connections=most_connections(settings),
@@ -137,14 +138,6 @@ def signing_keys(settings: Settings) -> tuple[str, ...]:
         finally:
             os.unlink(draft)
     return (path.read_text().strip(),)
-
-
-def _own_options(url: str) -> str:
-    """Return the session options in a URL, such as `-c search_path=...`."""
-    try:
-        return str(parse_dsn(url).get("options", ""))
-    except psycopg2.ProgrammingError:  # the connection reports it
-        return ""
 
 
 def most_connections(settings: Settings) -> int:

@@ -150,10 +150,7 @@ class Reader:
 
     def verify(self) -> dict[str, int]:
         """Read the whole file and return the number of rows by table."""
-        for _, rows in self.tables():
-            for _ in rows:
-                pass
-        return self.rows
+        return {table.name: sum(1 for _ in rows) for table, rows in self.tables()}
 
     def _rows(self, lines: Iterator[bytes], table: TableHead, digest: Any) -> Iterator[list[Any]]:
         self.rows[table.name] = 0
@@ -196,23 +193,21 @@ class Reader:
 
     def _lines(self) -> Generator[bytes]:
         """Yield the lines of the file. Raises OSError."""
-        with self.path.open("rb") as source:
-            if source.read(2) != b"\x1f\x8b":
+        with self.path.open("rb") as source, gzip.GzipFile(fileobj=source) as unzipped:
+            if source.peek(2)[:2] != b"\x1f\x8b":
                 raise NotABackup("it is no backup of this service")
-            source.seek(0)
-            with gzip.GzipFile(fileobj=source, mode="rb") as unzipped:
-                try:
-                    while line := unzipped.readline(LONGEST_LINE):
-                        if not line.endswith(b"\n"):
-                            is_long = len(line) == LONGEST_LINE
-                            raise NotABackup(
-                                "it has a line without end" if is_long else "it is cut short"
-                            )
-                        yield line
-                except EOFError:
-                    raise NotABackup("it is cut short") from None
-                except (gzip.BadGzipFile, zlib.error):
-                    raise NotABackup("it is damaged") from None
+            try:
+                while line := unzipped.readline(LONGEST_LINE):
+                    if not line.endswith(b"\n"):
+                        is_long = len(line) == LONGEST_LINE
+                        raise NotABackup(
+                            "it has a line without end" if is_long else "it is cut short"
+                        )
+                    yield line
+            except EOFError:
+                raise NotABackup("it is cut short") from None
+            except (gzip.BadGzipFile, zlib.error):
+                raise NotABackup("it is damaged") from None
 
 
 def _json(line: bytes) -> Any:

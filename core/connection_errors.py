@@ -88,6 +88,32 @@ DATABASE_CAUSES = (  # words of the driver, cause, fix
         "or create it with CREATE DATABASE ... ENCODING 'UTF8'",
     ),
 )
+BROKER_REFUSALS: tuple[tuple[type[Exception], tuple[str, ...], str, str, bool], ...] = (
+    # Class of the error, beginnings of its message, cause (or that message), fix, whether waiting
+    # may help
+    (
+        redis.AuthenticationError,
+        ("NOAUTH", "WRONGPASS"),
+        "the user or the password is wrong or missing",
+        "check both in REDIS_URL",
+        False,
+    ),
+    (
+        redis.exceptions.NoPermissionError,
+        (),
+        "",
+        "give the user of REDIS_URL every command on every key",
+        False,
+    ),
+    (
+        redis.exceptions.OutOfMemoryError,
+        ("OOM",),
+        "its memory is full",
+        "raise its maxmemory, or let the workers catch up",
+        True,
+    ),
+    (redis.ResponseError, (), "", "check REDIS_URL and the server", False),
+)
 BROKER_CAUSES = (  # words of the driver, cause, fix, whether waiting may help
     (
         "mismatch, certificate",
@@ -259,37 +285,9 @@ def broker_trouble(error: Exception) -> Trouble:
         )
     if isinstance(error, TypeError | ValueError) or type(error) is redis.RedisError:
         return option_trouble(error)
-    word = message.upper()
-    refusals = (  # whether it is one, cause, fix, whether waiting may help
-        (
-            isinstance(error, redis.AuthenticationError)
-            or word.startswith(("NOAUTH", "WRONGPASS")),
-            "the user or the password is wrong or missing",
-            "check both in REDIS_URL",
-            False,
-        ),
-        (
-            isinstance(error, redis.exceptions.NoPermissionError),
-            message,
-            "give the user of REDIS_URL every command on every key",
-            False,
-        ),
-        (
-            isinstance(error, redis.exceptions.OutOfMemoryError) or message.startswith("OOM"),
-            "its memory is full",
-            "raise its maxmemory, or let the workers catch up",
-            True,
-        ),
-        (
-            isinstance(error, redis.ResponseError) or word.startswith("OOM"),
-            message,
-            "check REDIS_URL and the server",
-            False,
-        ),
-    )
-    for is_it, cause, fix, may_help in refusals:
-        if is_it:
-            return Trouble("the broker refuses", cause, fix, may_help)
+    for kind, begins, cause, fix, may_help in BROKER_REFUSALS:
+        if isinstance(error, kind) or message.upper().startswith(begins):
+            return Trouble("the broker refuses", cause or message, fix, may_help)
     reasons: list[str] = []  # of the error and its causes, which may say more
     each: BaseException | None = error
     while each is not None:

@@ -147,12 +147,11 @@ def limited(*, statement: float, lock: float) -> Iterator[None]:
             return
         try:
             with database.atomic():
-                limits = [f"{round(seconds * 1000)}ms" for seconds in (statement, lock)]
-                sql = (
+                database.execute_sql(
                     "SELECT set_config('statement_timeout', %s, true), "
-                    "set_config('lock_timeout', %s, true)"
+                    "set_config('lock_timeout', %s, true)",
+                    [f"{round(seconds * 1000)}ms" for seconds in (statement, lock)],
                 )
-                database.execute_sql(sql, limits)
                 yield
         except peewee.OperationalError as error:
             if isinstance(getattr(error, "orig", None), (QueryCanceled, LockNotAvailable)):
@@ -195,8 +194,7 @@ def lock_for_update(query: peewee.Select) -> peewee.Select:
 class Outage:
     """Logs why the database is away, once in a while."""
 
-    def __init__(self) -> None:
-        self._silent_until = 0.0
+    _silent_until = 0.0
 
     def note(self, error: BaseException) -> None:
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""JSON types: integers, pages of a list, merge patches, language tags."""
+"""JSON types: integers, models from rows, pages of a list, merge patches, language tags."""
 
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +14,13 @@ def whole(value: Any) -> Any:
 
 WHOLE = BeforeValidator(whole)  # the last annotation of an integer, which is applied first
 Item = TypeVar("Item")
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def from_row(model: type[Model], row: object, **others: Any) -> Model:
+    """Return a model with the attributes of a row, and with `others` instead of some."""
+    same = model.model_fields.keys() - others
+    return model(**{name: getattr(row, name) for name in same}, **others)
 
 
 class Page(BaseModel, Generic[Item]):

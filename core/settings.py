@@ -87,11 +87,9 @@ PATTERNS = {
 }
 
 
-# Names in the stack before this one
+# Values of SERVICE_TYPE beside those of the consumers, and names in the stack before this one
+API, ALL = "api", "all"
 SERVICE_ALIASES = {"celery_logs": "huey_logs", "celery_content": "huey_content"}
-
-
-API, ALL = "api", "all"  # values of SERVICE_TYPE beside those of the consumers
 
 
 @dataclass(frozen=True, slots=True)

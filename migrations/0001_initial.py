@@ -3,6 +3,7 @@
 A frozen copy of the tables: it imports nothing of the application and is never changed.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -18,9 +19,7 @@ def down(migrator: Any, db: peewee.Database) -> None:
 
 def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
     class Table(peewee.Model):
-        class Meta:
-            database = db
-            legacy_table_names = False
+        Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
     class Identified(Table):
         id = peewee.UUIDField(primary_key=True)
@@ -59,8 +58,7 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         updated_at = peewee.DateTimeField()
         finished_at = peewee.DateTimeField(null=True)
 
-        class Meta:
-            indexes = ((("owner", "id"), False), (("status", "due_at"), False))
+        Meta = SimpleNamespace(indexes=((("owner", "id"), False), (("status", "due_at"), False)))
 
     class Stage(Identified):
         roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
@@ -89,8 +87,7 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         outcomes = peewee.JSONField()
         progress = peewee.CharField(max_length=10)
 
-        class Meta:
-            indexes = ((("roadmap", "key"), True),)
+        Meta = SimpleNamespace(indexes=((("roadmap", "key"), True),))
 
     class Content(Identified):
         roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
@@ -104,8 +101,7 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         lease_until = peewee.DateTimeField(null=True)
         due_at = peewee.DateTimeField()
 
-        class Meta:
-            indexes = ((("concept", "kind"), True), (("status", "due_at"), False))
+        Meta = SimpleNamespace(indexes=((("concept", "kind"), True), (("status", "due_at"), False)))
 
     class ContentVersion(Table):
         content = peewee.ForeignKeyField(Content, on_delete="CASCADE", index=False)
@@ -115,8 +111,7 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         prompt_version = peewee.CharField(max_length=40)
         created_at = peewee.DateTimeField()
 
-        class Meta:
-            primary_key = peewee.CompositeKey("content", "version")
+        Meta = SimpleNamespace(primary_key=peewee.CompositeKey("content", "version"))
 
     class RoadmapEvent(Table):
         roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE", index=False)
@@ -125,8 +120,7 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         data = peewee.JSONField()
         at = peewee.DateTimeField()
 
-        class Meta:
-            primary_key = peewee.CompositeKey("roadmap", "seq")
+        Meta = SimpleNamespace(primary_key=peewee.CompositeKey("roadmap", "seq"))
 
     class ExecutionLog(Identified):
         at = peewee.DateTimeField()
@@ -139,8 +133,7 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         roadmap_id = peewee.UUIDField(null=True)
         concept_id = peewee.UUIDField(null=True)
 
-        class Meta:
-            indexes = ((("roadmap_id", "id"), False),)
+        Meta = SimpleNamespace(indexes=((("roadmap_id", "id"), False),))
 
     return [
         Account,

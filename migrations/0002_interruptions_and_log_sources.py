@@ -3,6 +3,7 @@
 New columns have a default in the database, so that the version before can write meanwhile.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -37,8 +38,6 @@ def _log_source(db: peewee.Database) -> type[peewee.Model]:
         behind_since = peewee.DateTimeField(null=True)
         updated_at = peewee.DateTimeField()
 
-        class Meta:
-            database = db
-            legacy_table_names = False
+        Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
     return LogSource

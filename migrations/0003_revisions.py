@@ -3,6 +3,7 @@
 New columns have a default in the database, so that the version before can write meanwhile.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -71,9 +72,7 @@ def down(migrator: Any, db: peewee.Database) -> None:
 
 def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
     class Table(peewee.Model):
-        class Meta:
-            database = db
-            legacy_table_names = False
+        Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
     class Roadmap(Table):
         id = peewee.UUIDField(primary_key=True)
@@ -95,8 +94,7 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         created_at = peewee.DateTimeField()
         finished_at = peewee.DateTimeField(null=True)
 
-        class Meta:
-            primary_key = peewee.CompositeKey("roadmap", "number")
+        Meta = SimpleNamespace(primary_key=peewee.CompositeKey("roadmap", "number"))
 
     class ModelCall(Table):
         id = peewee.UUIDField(primary_key=True)
@@ -117,15 +115,15 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         ms = peewee.IntegerField(null=True)
         started_at = peewee.DateTimeField()
 
-        class Meta:
-            indexes = ((("roadmap_id", "id"), False), (("model", "step", "id"), False))
+        Meta = SimpleNamespace(
+            indexes=((("roadmap_id", "id"), False), (("model", "step", "id"), False))
+        )
 
     class Spending(Table):
         owner_id = peewee.UUIDField()
         month = peewee.CharField(max_length=7)
         amount = peewee.BigIntegerField()
 
-        class Meta:
-            primary_key = peewee.CompositeKey("owner_id", "month")
+        Meta = SimpleNamespace(primary_key=peewee.CompositeKey("owner_id", "month"))
 
     return [Revision, ModelCall, Spending]

@@ -3,6 +3,7 @@
 New columns have a default in the database, so that the version before can write meanwhile.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -34,9 +35,7 @@ def down(migrator: Any, db: peewee.Database) -> None:
 
 def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
     class Table(peewee.Model):
-        class Meta:
-            database = db
-            legacy_table_names = False
+        Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
     class Account(Table):
         id = peewee.UUIDField(primary_key=True)

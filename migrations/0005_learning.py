@@ -3,6 +3,7 @@
 New columns have a default in the database, so that the version before can write meanwhile.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -27,9 +28,7 @@ def down(migrator: Any, db: peewee.Database) -> None:
 
 def _quiz_attempt(db: peewee.Database) -> type[peewee.Model]:
     class Table(peewee.Model):
-        class Meta:
-            database = db
-            legacy_table_names = False
+        Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
     class Roadmap(Table):
         id = peewee.UUIDField(primary_key=True)
@@ -47,7 +46,6 @@ def _quiz_attempt(db: peewee.Database) -> type[peewee.Model]:
         total = peewee.IntegerField()
         created_at = peewee.DateTimeField()
 
-        class Meta:
-            indexes = ((("concept", "id"), False),)
+        Meta = SimpleNamespace(indexes=((("concept", "id"), False),))
 
     return QuizAttempt

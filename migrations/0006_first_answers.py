@@ -1,5 +1,6 @@
 """Answers to requests with an Idempotency-Key, for a day."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -15,9 +16,7 @@ def down(migrator: Any, db: peewee.Database) -> None:
 
 def _first_answer(db: peewee.Database) -> type[peewee.Model]:
     class Table(peewee.Model):
-        class Meta:
-            database = db
-            legacy_table_names = False
+        Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
     class Account(Table):
         id = peewee.UUIDField(primary_key=True)

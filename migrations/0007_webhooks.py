@@ -1,5 +1,6 @@
 """Webhooks of accounts, and their deliveries with attempts."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -15,9 +16,7 @@ def down(migrator: Any, db: peewee.Database) -> None:
 
 def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
     class Table(peewee.Model):
-        class Meta:
-            database = db
-            legacy_table_names = False
+        Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
     class Account(Table):
         id = peewee.UUIDField(primary_key=True)
@@ -55,11 +54,12 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         created_at = peewee.DateTimeField()
         finished_at = peewee.DateTimeField(null=True, index=True)
 
-        class Meta:
-            indexes = (
+        Meta = SimpleNamespace(
+            indexes=(
                 (("status", "due_at"), False),
                 (("webhook", "id"), False),
                 (("webhook", "status", "id"), False),
             )
+        )
 
     return [Webhook, WebhookDelivery]

@@ -9,6 +9,7 @@ version before can write afterwards.
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -79,9 +80,7 @@ def _expired(db: peewee.Database) -> type[peewee.Model]:
         id = peewee.UUIDField(primary_key=True)
         counted_at = peewee.DateTimeField(index=True)
 
-        class Meta:
-            database = db
-            legacy_table_names = False
+        Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
     return ExpiredLogRecord
 

@@ -1,5 +1,6 @@
 """Metrics: sums of all processes, and the present gauges of each."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -15,9 +16,7 @@ def down(migrator: Any, db: peewee.Database) -> None:
 
 def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
     class Table(peewee.Model):
-        class Meta:
-            database = db
-            legacy_table_names = False
+        Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
     class Measure(Table):
         name = peewee.CharField(max_length=80)
@@ -26,9 +25,10 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         part = peewee.CharField(max_length=20)
         value = peewee.DoubleField()
 
-        class Meta:
-            primary_key = peewee.CompositeKey("name", "minute", "labels", "part")
-            indexes = ((("minute",), False),)
+        Meta = SimpleNamespace(
+            primary_key=peewee.CompositeKey("name", "minute", "labels", "part"),
+            indexes=((("minute",), False),),
+        )
 
     class MeasuredProcess(Table):
         id = peewee.UUIDField(primary_key=True)

@@ -1,5 +1,6 @@
 """Audit log: a table without references, which the version before does not know."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -28,9 +29,8 @@ def _table(db: peewee.Database) -> type[peewee.Model]:
         outcome = peewee.CharField(max_length=10, null=True)
         error = peewee.CharField(max_length=200)
 
-        class Meta:
-            database = db
-            legacy_table_names = False
-            indexes = ((("action", "id"), False),)
+        Meta = SimpleNamespace(
+            database=db, legacy_table_names=False, indexes=((("action", "id"), False),)
+        )
 
     return AuditRecord

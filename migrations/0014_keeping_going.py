@@ -4,6 +4,7 @@ New columns may be null, so that the version before can write meanwhile. That ve
 the trash, and shows its roadmaps.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -43,9 +44,7 @@ def down(migrator: Any, db: peewee.Database) -> None:
 
 def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
     class Table(peewee.Model):
-        class Meta:
-            database = db
-            legacy_table_names = False
+        Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
     class Account(Table):
         id = peewee.UUIDField(primary_key=True)
@@ -74,8 +73,9 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         lapses = peewee.IntegerField()
         created_at = peewee.DateTimeField()
 
-        class Meta:
-            indexes = ((("concept", "question"), True), (("owner", "due_at"), False))
+        Meta = SimpleNamespace(
+            indexes=((("concept", "question"), True), (("owner", "due_at"), False))
+        )
 
     class SecretLink(Table):
         id = peewee.UUIDField(primary_key=True)

@@ -3,6 +3,7 @@
 The new column may be null, so that the version before can write meanwhile.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -26,9 +27,7 @@ def down(migrator: Any, db: peewee.Database) -> None:
 
 def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
     class Table(peewee.Model):
-        class Meta:
-            database = db
-            legacy_table_names = False
+        Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
     class Content(Table):
         id = peewee.UUIDField(primary_key=True)
@@ -48,7 +47,6 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         link = peewee.ForeignKeyField(CheckedLink, on_delete="CASCADE")
         replaced_at = peewee.DateTimeField(null=True)
 
-        class Meta:
-            primary_key = peewee.CompositeKey("content", "link")
+        Meta = SimpleNamespace(primary_key=peewee.CompositeKey("content", "link"))
 
     return [CheckedLink, LinkUse]

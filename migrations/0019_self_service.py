@@ -4,6 +4,7 @@ The new column may be null, so that the version before can write meanwhile. An a
 deleted is disabled as well, which that version knows.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -36,9 +37,7 @@ def _create_index(db: peewee.Database, name: str, columns: str) -> None:
 
 def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
     class Table(peewee.Model):
-        class Meta:
-            database = db
-            legacy_table_names = False
+        Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
     class Account(Table):
         id = peewee.UUIDField(primary_key=True)
@@ -59,15 +58,13 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         ready_at = peewee.DateTimeField(null=True)
         expires_at = peewee.DateTimeField(null=True, index=True)
 
-        class Meta:
-            indexes = ((("status", "due_at"), False),)
+        Meta = SimpleNamespace(indexes=((("status", "due_at"), False),))
 
     class ExportPiece(Table):
         export = peewee.ForeignKeyField(AccountExport, on_delete="CASCADE", index=False)
         number = peewee.IntegerField()
         content = peewee.BlobField()
 
-        class Meta:
-            primary_key = peewee.CompositeKey("export", "number")
+        Meta = SimpleNamespace(primary_key=peewee.CompositeKey("export", "number"))
 
     return [AccountExport, ExportPiece]

@@ -37,3 +37,15 @@ class Identified(Table):
     """A table whose key is a UUID version 7, so that newer rows sort last."""
 
     id = peewee.UUIDField(primary_key=True, default=new_id)
+
+
+class Leased(Identified):
+    """Work for one worker at a time, which holds a lease of the row."""
+
+    # Attempts that ended by themselves, and the one that runs
+    attempts = peewee.IntegerField(default=0)
+    interruptions = peewee.IntegerField(default=0)  # attempts that ended with their worker
+    lease_token = peewee.UUIDField(null=True)
+    lease_until = UtcDateTimeField(null=True)
+    challenged_at = UtcDateTimeField(null=True)  # when the lease was found to be over
+    due_at = UtcDateTimeField()  # of the next step

@@ -6,10 +6,9 @@ times ISO 8601 in UTC, as in a message.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import peewee
@@ -46,10 +45,15 @@ def insert_rows(
     if not rows:
         return 0
     same, for_postgres = common or {}, is_postgres()
-    fields, shared_fields = tuple(rows[0]), tuple(same)
-    # A class is hashable, as the cache requires.
-    plan = _plan(table, fields, shared_fields, pass_over, for_postgres)  # type: ignore[arg-type]
-    changes = () if are_json and for_postgres else plan.own
+    statement, shared, defaults, changes = _plan(
+        table,  # type: ignore[arg-type]  # a class is hashable, as the cache requires
+        tuple(rows[0]),
+        tuple(same),
+        pass_over,
+        for_postgres,
+    )
+    if are_json and for_postgres:
+        changes = []
     own = []
     for row in rows:
         if row.keys() != rows[0].keys():
@@ -59,23 +63,8 @@ def insert_rows(
             if row[name] is not None:
                 changed[name] = change(row[name])
         own.append(changed)
-    shared = [None if same[name] is None else change(same[name]) for name, change in plan.shared]
-    values = (*shared, *plan.defaults, _dumped(own))
-    return int(database.execute_sql(plan.statement, values).rowcount)
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """Statement, and how its values are converted.
-
-    `shared` are fields that all rows have in common, `own` those of each row whose values are not
-    JSON anyway.
-    """
-
-    statement: str
-    shared: Sequence[tuple[str, Change]]
-    defaults: Sequence[Any]
-    own: Sequence[tuple[str, Change]]
+    values = [None if same[name] is None else change(same[name]) for name, change in shared]
+    return int(database.execute_sql(statement, (*values, *defaults, _dumped(own))).rowcount)
 
 
 @lru_cache
@@ -85,7 +74,12 @@ def _plan(
     shared: tuple[str, ...],
     pass_over: bool,
     for_postgres: bool,
-) -> _Plan:
+) -> tuple[str, list[tuple[str, Change]], list[Any], list[tuple[str, Change]]]:
+    """Return a statement, and how its values are converted.
+
+    They are those of fields that all rows have in common, the defaults, and those of the fields of
+    each row that are not JSON anyway.
+    """
     fields = table._meta.fields
     found = {name: field.default for name, field in fields.items() if name not in (*own, *shared)}
     defaults = {name: default for name, default in found.items() if default is not None}
@@ -106,18 +100,17 @@ def _plan(
         source = "json_each(?)"
     into = f'INSERT INTO "{table._meta.table_name}" ({columns})'
     changes = ((name, _change(fields[name], for_postgres)) for name in own)
-    return _Plan(
-        statement=f"{into} SELECT {', '.join(read)} FROM {source} WHERE true"
+    return (
+        f"{into} SELECT {', '.join(read)} FROM {source} WHERE true"
         + (" ON CONFLICT DO NOTHING" if pass_over else ""),
-        shared=[(name, _written(fields[name])) for name in shared],
-        defaults=[_written(fields[name])(default) for name, default in defaults.items()],
-        own=[(name, change) for name, change in changes if change is not None],
+        [(name, _written(fields[name])) for name in shared],
+        [_written(fields[name])(default) for name, default in defaults.items()],
+        [(name, change) for name, change in changes if change is not None],
     )
 
 
 def _kind(field: peewee.Field) -> str:
-    kind: str = (field.rel_field if isinstance(field, peewee.ForeignKeyField) else field).field_type
-    return kind
+    return str((field.rel_field if isinstance(field, peewee.ForeignKeyField) else field).field_type)
 
 
 def _change(field: peewee.Field, for_postgres: bool) -> Change | None:
@@ -146,8 +139,7 @@ def _written(field: peewee.Field) -> Change:
         return lambda value: field.db_value(
             datetime.fromisoformat(value) if isinstance(value, str) else value
         )
-    change: Change = field.db_value
-    return change
+    return cast(Change, field.db_value)
 
 
 def _dumped(value: Any) -> str:

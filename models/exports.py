@@ -5,21 +5,15 @@ from types import SimpleNamespace
 import peewee
 
 from models.accounts import Account
-from models.base import Identified, Table, UtcDateTimeField
+from models.base import Leased, Table, UtcDateTimeField
 
 
-class AccountExport(Identified):
+class AccountExport(Leased):
     """Export of an account, with the lease and the outcome of its job."""
 
     account = peewee.ForeignKeyField(Account, on_delete="CASCADE", unique=True)  # one in existence
     status = peewee.CharField(max_length=10)
     error = peewee.CharField(max_length=200, default="")
-    attempts = peewee.IntegerField(default=0)
-    interruptions = peewee.IntegerField(default=0)
-    lease_token = peewee.UUIDField(null=True)
-    lease_until = UtcDateTimeField(null=True)
-    challenged_at = UtcDateTimeField(null=True)
-    due_at = UtcDateTimeField()
     size = peewee.BigIntegerField(default=0)  # bytes
     created_at = UtcDateTimeField()
     ready_at = UtcDateTimeField(null=True)

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import peewee
 
 from models.accounts import Account
-from models.base import Identified, Table, UtcDateTimeField
+from models.base import Identified, Leased, Table, UtcDateTimeField
 
 
-class Roadmap(Identified):
+class Roadmap(Leased):
     """Roadmap: the request, the head of the plan, and the state of the work."""
 
     owner = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
@@ -36,13 +36,6 @@ class Roadmap(Identified):
 
     status = peewee.CharField(max_length=20)
     error = peewee.TextField(default="")
-    # Attempts that ended by themselves, and the one that runs
-    attempts = peewee.IntegerField(default=0)
-    interruptions = peewee.IntegerField(default=0)  # attempts that ended with their worker
-    lease_token = peewee.UUIDField(null=True)
-    lease_until = UtcDateTimeField(null=True)
-    challenged_at = UtcDateTimeField(null=True)  # when the lease was found to be over
-    due_at = UtcDateTimeField()  # of the next step
     contents_total = peewee.IntegerField(default=0)
     contents_ready = peewee.IntegerField(default=0)
     contents_failed = peewee.IntegerField(default=0)
@@ -92,34 +85,31 @@ class Revision(Table):
     )
 
 
-class Stage(Identified):
-    roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
+class PlanPart(Identified):
+    """Stage, module or concept."""
+
+    # Its name in the outline, by which the catalogue finds the file of a concept
     key = peewee.CharField(max_length=200)
     position = peewee.IntegerField()
     title = peewee.CharField(max_length=200)
     description = peewee.TextField()
+    # Not in the current revision, but kept with its contents
     removed = peewee.BooleanField(default=False)
 
 
-class Module(Identified):
+class Stage(PlanPart):
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
-    key = peewee.CharField(max_length=200)
+
+
+class Module(PlanPart):
+    roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
     stage = peewee.ForeignKeyField(Stage, on_delete="CASCADE")
-    position = peewee.IntegerField()
-    title = peewee.CharField(max_length=200)
-    description = peewee.TextField()
-    removed = peewee.BooleanField(default=False)
 
 
-class Concept(Identified):
+class Concept(PlanPart):
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
     module = peewee.ForeignKeyField(Module, on_delete="CASCADE")
-    # Its name in the outline, by which the catalogue finds its file
-    key = peewee.CharField(max_length=200)
-    position = peewee.IntegerField()
     week = peewee.IntegerField()
-    title = peewee.CharField(max_length=200)
-    description = peewee.TextField()
     hours = peewee.IntegerField()
     difficulty = peewee.IntegerField()
     prerequisites = peewee.JSONField()  # list of concept ids as text
@@ -128,15 +118,13 @@ class Concept(Identified):
     # Of the last change; null: not begun, or set by an older version
     progress_at = UtcDateTimeField(null=True)
     notes = peewee.TextField(default="")  # of the learner
-    # Not in the current revision, but kept with its contents
-    removed = peewee.BooleanField(default=False)
 
     Meta = SimpleNamespace(
         indexes=((("roadmap", "key"), True),),
     )
 
 
-class Content(Identified):
+class Content(Leased):
     """Part of a concept: its tutorial, its resources or its quiz."""
 
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
@@ -148,12 +136,6 @@ class Content(Identified):
     links_noted = peewee.IntegerField(null=True)
     instruction = peewee.TextField(default="")  # for the next version
     error = peewee.TextField(default="")
-    attempts = peewee.IntegerField(default=0)
-    interruptions = peewee.IntegerField(default=0)
-    lease_token = peewee.UUIDField(null=True)
-    lease_until = UtcDateTimeField(null=True)
-    challenged_at = UtcDateTimeField(null=True)
-    due_at = UtcDateTimeField()
 
     Meta = SimpleNamespace(
         indexes=((("concept", "kind"), True), (("status", "due_at"), False)),

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import peewee
 
 from models.accounts import Account
-from models.base import Identified, UtcDateTimeField
+from models.base import Identified, Leased, UtcDateTimeField
 
 
 class Webhook(Identified):
@@ -25,7 +25,7 @@ class Webhook(Identified):
     disabled_reason = peewee.CharField(max_length=200, default="")
 
 
-class WebhookDelivery(Identified):
+class WebhookDelivery(Leased):
     """Message to a receiver, with its attempts. Its id is their `webhook-id`."""
 
     webhook = peewee.ForeignKeyField(Webhook, on_delete="CASCADE", index=False)
@@ -34,12 +34,6 @@ class WebhookDelivery(Identified):
     roadmap_id = peewee.UUIDField(null=True)
     payload = peewee.TextField()  # JSON, byte for byte as it is signed and sent
     status = peewee.CharField(max_length=10)
-    attempts = peewee.IntegerField(default=0)
-    interruptions = peewee.IntegerField(default=0)
-    lease_token = peewee.UUIDField(null=True)
-    lease_until = UtcDateTimeField(null=True)
-    challenged_at = UtcDateTimeField(null=True)
-    due_at = UtcDateTimeField()  # of the next attempt
     response_status = peewee.IntegerField(null=True)  # of the last try
     error = peewee.CharField(max_length=200, default="")  # of the last try
     duration_ms = peewee.IntegerField(null=True)  # of the last try

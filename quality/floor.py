@@ -31,8 +31,7 @@ class Floor:
         return ""
 
     def _text(self, value: float) -> str:
-        is_whole = value == int(value)
-        number = f"{int(value):,}" if is_whole else f"{value:.2f}".rstrip("0").rstrip(".")
+        number = f"{value:,.0f}" if value == int(value) else f"{value:.2f}".rstrip("0").rstrip(".")
         return number + self.unit
 
 
@@ -93,10 +92,12 @@ FLOORS = (
 
 def faults(of: ConceptMetrics) -> list[str]:
     """Return the faults of a concept, each a sentence without its end."""
-    found = [f"no {name}" for name in of.missing]
-    found += [fault for floor in FLOORS if (fault := floor.fault(floor.read(of)))]
-    found += [f"code does not parse: {broken}" for broken in of.broken_blocks]
-    found += [f"dead link: {url}" for url in of.dead]
-    if of.closer_to:
-        found.append(f"the quiz is closer to the tutorial of {of.closer_to} than to its own")
-    return found + [f"quiz: {fault}" for fault in of.quiz_faults]
+    closer = f"the quiz is closer to the tutorial of {of.closer_to} than to its own"
+    return [
+        *(f"no {name}" for name in of.missing),
+        *(fault for floor in FLOORS if (fault := floor.fault(floor.read(of)))),
+        *(f"code does not parse: {broken}" for broken in of.broken_blocks),
+        *(f"dead link: {url}" for url in of.dead),
+        *([closer] if of.closer_to else []),
+        *(f"quiz: {fault}" for fault in of.quiz_faults),
+    ]

@@ -26,8 +26,7 @@ PROBES = 6  # hosts that show whether there is a network
 @cache
 def official_hosts() -> dict[str, str]:
     """Return the publisher of each official host."""
-    found: dict[str, str] = tomllib.loads(HOSTS.read_text("utf-8"))
-    return found
+    return dict(tomllib.loads(HOSTS.read_text("utf-8")))
 
 
 def is_official(url: str) -> bool:
@@ -50,13 +49,12 @@ def visited(urls: Iterable[str], on_visit: Callable[[], None]) -> dict[str, Visi
     by_host = defaultdict(list)
     for url in dict.fromkeys(urls):
         by_host[host_of(url)].append(url)
-    hosts = list(by_host.values())
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        probes = [its[0] for its in hosts[:PROBES]]
+        probes = [urls[0] for urls in [*by_host.values()][:PROBES]]
         probed = dict(zip(probes, pool.map(_visited, probes), strict=True))
         if not any(found.status is not None for found in probed.values()):
             return None
-        return dict(chain.from_iterable(pool.map(visited_host, hosts)))
+        return dict(chain.from_iterable(pool.map(visited_host, by_host.values())))
 
 
 def _visited(url: str) -> Visit:

@@ -90,15 +90,16 @@ class Comparison:
         self._terms: dict[str, dict[str, frozenset[str]]] = {}
         self._weights: dict[str, Mapping[str, float]] = {}
         for course in courses:
-            terms: dict[str, frozenset[str]] = {}
-            texts: list[str] = []
-            for each in course.concepts:
-                if each.tutorial is not None:
-                    texts.append(each.tutorial)
-                    terms[each.key] = frozenset(likeness.terms(each.tutorial))
-                    runs = self._runs.setdefault(each.tutorial_language, {})
-                    runs[each.key] = likeness.shingles(each.tutorial)
-            self._terms[course.name], self._weights[course.name] = terms, likeness.weights(texts)
+            tutorials = [
+                (each, each.tutorial) for each in course.concepts if each.tutorial is not None
+            ]
+            self._weights[course.name] = likeness.weights(text for _, text in tutorials)
+            self._terms[course.name] = {
+                each.key: frozenset(likeness.terms(text)) for each, text in tutorials
+            }
+            for each, text in tutorials:
+                runs = self._runs.setdefault(each.tutorial_language, {})
+                runs[each.key] = likeness.shingles(text)
 
     def overlap(self, concept: Subject) -> tuple[str, float]:
         """Return the concept of any course with the largest overlap, and that."""
@@ -134,7 +135,8 @@ def measured(
     for concept in course.concepts:
         parts = {"tutorial": concept.tutorial, "resources": concept.resources, "quiz": concept.quiz}
         facts: dict[str, Any] = {
-            "missing": tuple(name for name, part in parts.items() if part is None)
+            "missing": tuple(name for name, part in parts.items() if part is None),
+            "tutorial_language": concept.tutorial_language,
         }
         if concept.tutorial is not None:
             facts |= _tutorial(concept.tutorial, concept.tutorial_language)
@@ -144,34 +146,36 @@ def measured(
             facts["resources"] = len(urls)
             facts["unofficial"] = tuple(url for url in urls if not links.is_official(url))
             if seen is not None:
-                found = {url: seen[url] for url in urls if url in seen}
-                gone = {url: visit for url, visit in found.items() if visit.is_gone}
-                facts["dead"] = tuple(f"{url} ({visit.wrong})" for url, visit in gone.items())
-                facts["alive"] = sum(not visit.wrong for visit in found.values())
+                visits = {url: seen[url] for url in urls if url in seen}
+                facts["alive"] = sum(not visit.wrong for visit in visits.values())
+                facts["dead"] = tuple(
+                    f"{url} ({visit.wrong})" for url, visit in visits.items() if visit.is_gone
+                )
         if concept.quiz is not None:
             facts |= _quiz(concept.quiz)
         if concept.is_mixed:
-            both = f"the quiz is in {concept.language}, its tutorial in {concept.tutorial_language}"
-            facts["not_measured"] = (f"{both}: not compared",)
+            facts["not_measured"] = (
+                f"the quiz is in {concept.language}, its tutorial in "
+                f"{concept.tutorial_language}: not compared",
+            )
         elif concept.quiz is not None and concept.tutorial is not None:
             facts["support"], facts["closer_to"] = comparison.support(course, concept)
-        facts["tutorial_language"] = concept.tutorial_language
         concepts.append(ConceptMetrics(concept.key, concept.title, concept.language, **facts))
     return concepts
 
 
 def _quiz(quiz: Quiz) -> dict[str, Any]:
-    asked = quiz.questions
+    questions = quiz.questions
     faults = [
         f"question {number}: {fault}"
-        for number, question in enumerate(asked, start=1)
+        for number, question in enumerate(questions, start=1)
         for fault in question_faults(question)
     ]
-    if len({question.prompt for question in asked}) < len(asked):
+    if len({question.prompt for question in questions}) < len(questions):
         faults.append("a question is asked twice")
     return {
-        "questions": len(asked),
-        "types": frozenset(question.type for question in asked),
+        "questions": len(questions),
+        "types": frozenset(question.type for question in questions),
         "quiz_faults": tuple(faults),
     }
 

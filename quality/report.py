@@ -78,8 +78,8 @@ def summary(reports: Sequence[Report]) -> str:
     lines = [f"{report.course}: {_mean(report)}" for report in reports]
     concepts = sum(len(report.concepts) for report in reports)
     below = sum(report.below for report in reports)
-    lines.append(f"{concepts} concepts, {below} below the floor of docs/QUALITY.md")
-    return "\n".join(lines)
+    last = f"{concepts} concepts, {below} below the floor of docs/QUALITY.md"
+    return "\n".join([*lines, last])
 
 
 def _mean(report: Report) -> str:

@@ -14,7 +14,7 @@ from quality.measuring import FinishedRoadmap, Subject
 from roadmap.exchange.formats.json_ import PortableConcept, PortableContents
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.generation.catalogue.generator import CatalogueGenerator
-from roadmap.generation.catalogue.loader import ENGLISH, broken_files, tracks
+from roadmap.generation.catalogue.loader import broken_files, tracks
 from roadmap.generation.context import ConceptBrief, DesignBrief
 from roadmap.plan.outline import ContentKind, Level, OutlineConcept, Quiz, Resources, Tutorial
 from roadmap.plan.schemas import RoadmapRequest
@@ -33,10 +33,8 @@ def of_catalogue(only: str | None = None) -> Iterator[FinishedRoadmap]:
         raise NotMeasurable(f"There is no track {only!r}; there is: {', '.join(tracks())}.")
     for track in tracks().values():
         for language in track.languages if only in (None, track.id) else ():
-            request, catalogue = (
-                RoadmapRequest(goal=track.title, language=language),
-                CatalogueGenerator(),
-            )
+            catalogue = CatalogueGenerator()
+            request = RoadmapRequest(goal=track.title, language=language)
             outline = catalogue.outline(DesignBrief(request, catalogue.analyse(request)))
             written = (_written(catalogue, request, each) for each in outline.concepts())
             yield FinishedRoadmap(f"{track.id} ({language})", tuple(written))
@@ -73,15 +71,16 @@ def of_file(path: Path) -> FinishedRoadmap:
         raise NotMeasurable(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def of_service(goal: str, level: Level, language: str = ENGLISH) -> FinishedRoadmap:
+def of_service(goal: str, level: Level, language: str) -> FinishedRoadmap:
     """Make a roadmap on this machine, with the generator of the environment.
 
     Raises CommandFailed, NotMeasurable.
     """
-    request = {"goal": goal, "level": level, "hours_per_week": 8, "language": language}
     with running_service() as url:
         client = ApiClient(url, None, PATIENCE)
-        roadmap = make_roadmap(client, request)
+        roadmap = make_roadmap(
+            client, {"goal": goal, "level": level, "hours_per_week": 8, "language": language}
+        )
         exported = client.content(f"{ROADMAPS}/{roadmap['id']}/export.json")
     return _of_document(exported, roadmap["title"] or goal)
 
@@ -91,9 +90,9 @@ def _of_document(text: bytes, name: str) -> FinishedRoadmap:
         document = RoadmapFile.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise NotMeasurable(
-            f"{name} is no roadmap that was exported as JSON: {where}: {first['msg']}."
+            f"{name} is no roadmap that was exported as JSON: "
+            f"{'.'.join(map(str, first['loc']))}: {first['msg']}."
         ) from None
     stored, language = document.concepts, document.request.language
     concepts = (

@@ -8,10 +8,10 @@ import time
 from typing import Any
 
 from huey.constants import WORKER_THREAD
-from huey.consumer import Consumer, Worker, WorkerRecycle
+from huey.consumer import Consumer, Worker
 from huey.exceptions import ConfigurationError
 
-logger = logging.getLogger("delivery")
+logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 2.0  # seconds between two tries while the broker is away
 LAST_HEARTBEAT = 2.0  # seconds that the end waits for one that is under way
@@ -40,9 +40,6 @@ class ReliableWorker(Worker):
             self.huey.execute(task, now)
         except Exception:  # an edge: the message comes back by itself, and the worker goes on
             self._logger.exception("Unhandled error during execution of task %s.", task.id)
-        self.task_count += 1
-        if self.max_tasks and self.task_count >= self.max_tasks:
-            raise WorkerRecycle
 
 
 class ReliableConsumer(Consumer):

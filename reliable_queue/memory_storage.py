@@ -15,8 +15,8 @@ from reliable_queue.storage import (
     ConsumerInfo,
     DeadLetter,
     Heartbeat,
-    HueyMethods,
     QueueStats,
+    ReliableStorage,
     Waiting,
     epoch,
 )
@@ -36,10 +36,9 @@ class StoredMessage(NamedTuple):
     at: float
 
 
-class ReliableMemoryStorage(HueyMethods, MemoryStorage):
+class ReliableMemoryStorage(ReliableStorage, MemoryStorage):
     """The contract of the real storages, in plain Python."""
 
-    blocking = True
     faults: tuple[type[Exception], ...] = ()
 
     def __init__(self, name: str, *, now: Callable[[], float] = time.time) -> None:

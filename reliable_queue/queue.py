@@ -29,7 +29,7 @@ from reliable_queue.running_tasks import (
 )
 from reliable_queue.storage import Claim, QueueStats, ReliableStorage
 
-logger = logging.getLogger("delivery")
+logger = logging.getLogger(__name__)
 
 CLAIM_SECONDS = 3600.0  # for which a worker waits for a message; `wake` ends it for shutdown
 PERIODIC_WINDOW = 3600  # seconds for which a (task, minute) is remembered

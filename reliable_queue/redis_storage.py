@@ -27,8 +27,8 @@ from reliable_queue.storage import (
     ConsumerInfo,
     DeadLetter,
     Heartbeat,
-    HueyMethods,
     QueueStats,
+    ReliableStorage,
     Waiting,
     epoch,
 )
@@ -39,7 +39,7 @@ SHORTEST_WAIT = 0.01  # seconds; 0 would wait for ever
 NO_INFO = b"1"  # in place of `info`, as the version before has none
 
 
-class ReliableRedisStorage(HueyMethods, RedisStorage):
+class ReliableRedisStorage(ReliableStorage, RedisStorage):
     """Huey's Redis storage with held messages instead of removed ones.
 
     One instance is one consumer. `socket_timeout` limits every command. `poll_seconds` is how long
@@ -47,7 +47,6 @@ class ReliableRedisStorage(HueyMethods, RedisStorage):
     seconds since 1970.
     """
 
-    priority = True
     faults = (redis.RedisError, OSError)
 
     def __init__(

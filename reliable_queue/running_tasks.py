@@ -8,7 +8,7 @@ from typing import Any
 
 from huey.signals import SIGNAL_COMPLETE, SIGNAL_EXECUTING, SIGNAL_INTERRUPTED, SIGNAL_RETRYING
 
-logger = logging.getLogger("delivery")
+logger = logging.getLogger(__name__)
 
 FAILED, SNOOZED, INTERRUPTED = "failed", "postponed", "interrupted"
 OUTCOMES = {SIGNAL_COMPLETE: "done", SIGNAL_RETRYING: "retried", SIGNAL_INTERRUPTED: INTERRUPTED}

@@ -24,8 +24,8 @@ from reliable_queue.storage import (
     ConsumerInfo,
     DeadLetter,
     Heartbeat,
-    HueyMethods,
     QueueStats,
+    ReliableStorage,
     Waiting,
     epoch,
 )
@@ -71,13 +71,12 @@ COUNTED_COLUMNS = "queue, data, priority, deliveries"  # with which a message mo
 DEAD_COLUMNS = "queue, data, priority"
 
 
-class ReliableSqliteStorage(HueyMethods, SqliteStorage):
+class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
     """Huey's SQLite storage with held messages instead of removed ones.
 
     One instance is one consumer. `now` returns seconds since 1970.
     """
 
-    blocking = True
     faults = (sqlite3.Error, OSError)
     begin_sql = "begin immediate"
     ddl: ClassVar = [

@@ -1,9 +1,10 @@
 """Contract of reliable storages, which hold a message until its task has run."""
 
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 MAX_DELIVERIES = 3  # deaths of its owners after which a message becomes a dead letter
 DEAD_LETTERS_KEPT = 10_000
@@ -82,19 +83,26 @@ class ConsumerInfo:
     alive_until: float | None
 
 
-class ReliableStorage(Protocol):
+class ReliableStorage(ABC):
     """Contract of all storages (`tests/integration/reliable_queue/test_storage_contract.py`).
 
     There are two priorities, 0 and 1: messages of the higher one overtake, equals keep their order.
     """
 
     faults: tuple[type[Exception], ...]  # of any method while the broker is away
+    # By Huey's own storages
+    result_store_size: Callable[[], int]  # the number of revocations: results are not stored
+    delete_data: Callable[[str], bool]
+    flush_queue: Callable[[], None]
+    close: Callable[[], object]
 
-    def enqueue(self, data: bytes, priority: int | None = None) -> None: ...
+    @abstractmethod
     def enqueue_many(self, messages: Iterable[tuple[bytes, int]]) -> None: ...
+    @abstractmethod
     def enqueue_once(self, key: str, data: bytes, seconds: int, priority: int = 0) -> bool:
         """Enqueue unless the key was used in the last `seconds`; return whether it was."""
 
+    @abstractmethod
     def claim(self, timeout: float, done: Sequence[Claim] = ()) -> Claim | None:
         """Acknowledge `done`, whose tasks have run, and hold the next message.
 
@@ -102,18 +110,23 @@ class ReliableStorage(Protocol):
         otherwise it waits up to `timeout` seconds and returns None. A paused queue has none.
         """
 
+    @abstractmethod
     def acknowledge(self, *done: Claim) -> None:
         """Delete messages whose tasks have run."""
 
+    @abstractmethod
     def release(self, claim: Claim) -> None:
         """Put a message whose task has not run back to where it is claimed first."""
 
+    @abstractmethod
     def snooze(self, claim: Claim, until: float) -> None:
         """Schedule the same message until that time, with its deliveries counted."""
 
+    @abstractmethod
     def dead_letter(self, claim: Claim, reason: str) -> None:
         """Move the message to the dead letters."""
 
+    @abstractmethod
     def heartbeat(self, ttl: float, *, judge: bool = True, info: str = "") -> Heartbeat:
         """Keep this consumer alive for `ttl` more seconds.
 
@@ -121,76 +134,80 @@ class ReliableStorage(Protocol):
         first heartbeat never judges, nor does one that took long to arrive.
         """
 
+    @abstractmethod
     def release_all(self) -> int:
         """Put back all that this consumer holds, and sign it off; return the number."""
 
+    @abstractmethod
     def wake(self) -> None:
         """Let every waiting `claim` of this consumer return, and none wait again."""
 
+    @abstractmethod
     def pause(self) -> None:
         """Stop claims of all processes until `resume`, also after a restart.
 
         Held messages are finished.
         """
 
+    @abstractmethod
     def resume(self) -> None:
         """Allow claims again; waiting ones look at once."""
 
+    @abstractmethod
     def is_paused(self) -> bool: ...
+    @abstractmethod
     def stats(self) -> QueueStats:
         """Return all numbers, of one moment, in one round trip."""
 
+    @abstractmethod
     def consumers(self) -> list[ConsumerInfo]:
         """Return consumers that live or hold messages (up to HELD_SHOWN of each)."""
 
+    @abstractmethod
     def ready(self, first: int, count: int) -> list[Waiting]:
         """Return `count` ready messages in the order of claims, from position `first` on."""
 
+    @abstractmethod
     def scheduled(self, first: int, count: int) -> list[Waiting]:
         """Return `count` scheduled messages in the order of their times."""
 
+    @abstractmethod
     def remove(self, data: bytes) -> bool:
         """Delete a ready or scheduled message; return whether there was one."""
 
-    def result_store_size(self) -> int:
-        """Return the number of revocations: results are not stored."""
-
-    def delete_data(self, key: str) -> bool: ...
-    def queue_size(self) -> int: ...
-    def enqueued_items(self, limit: int | None = None) -> list[bytes]: ...
-    def scheduled_items(self, limit: int | None = None) -> list[bytes]: ...
-    def flush_queue(self) -> None: ...
-    def close(self) -> object: ...
+    @abstractmethod
     def add_to_schedule(self, data: bytes, ts: datetime, priority: int | None = None) -> None: ...
+    @abstractmethod
     def read_schedule(self, ts: datetime) -> list[bytes]:
         """Make ready what is due at `ts`. Return nothing, since a caller could lose it."""
 
+    @abstractmethod
     def dead_letters(self, limit: int = 100, first: int = 0) -> list[DeadLetter]:
         """Return dead letters, the newest first, from position `first` on."""
 
+    @abstractmethod
     def replay(self, *letter_ids: str) -> int:
         """Make dead letters ready again; return how many there were.
 
         The oldest first. Quick for up to 500.
         """
 
+    @abstractmethod
     def discard(self, *letter_ids: str) -> int:
         """Delete dead letters; return how many there were. Quick for up to 500."""
 
+    # Methods that Huey calls, by those above
 
-class HueyMethods:
-    """Methods that Huey calls, by those of a reliable storage."""
-
-    def enqueue(self: ReliableStorage, data: bytes, priority: int | None = None) -> None:
+    def enqueue(self, data: bytes, priority: int | None = None) -> None:
         self.enqueue_many([(data, priority or 0)])
 
-    def queue_size(self: ReliableStorage) -> int:
+    def queue_size(self) -> int:
         return self.stats().ready
 
-    def enqueued_items(self: ReliableStorage, limit: int | None = None) -> list[bytes]:
+    def enqueued_items(self, limit: int | None = None) -> list[bytes]:
         return [message.data for message in self.ready(0, ALL if limit is None else limit)]
 
-    def scheduled_items(self: ReliableStorage, limit: int | None = None) -> list[bytes]:
+    def scheduled_items(self, limit: int | None = None) -> list[bytes]:
         return [message.data for message in self.scheduled(0, ALL if limit is None else limit)]
 
 

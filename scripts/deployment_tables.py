@@ -14,8 +14,7 @@ from benchmarks.figures import number, spread, values_of
 from benchmarks.report import results_of
 from benchmarks.targets import FASTAPI, PREFORK, TARGETS
 from cli.costs import measured, prices
-from cli.costs.bill import DAYS, READS, Load
-from cli.costs.layouts import DeploymentLayout, layouts_of
+from cli.costs.bill import DAYS, READS, DeploymentLayout, Load, layouts_of
 from scripts.marked import Marked, markdown
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,9 +71,10 @@ def of_loads() -> str:
 
 
 def _layouts(a_day: float) -> list[DeploymentLayout]:
-    asked, load, stacks = prices.load(), Load(a_day * DAYS, READS, MONTHS), measured.load().stacks
-    platform = asked.platforms[PLATFORM]
-    return layouts_of(stacks, load, asked, platform, is_by_model=True)
+    asked, load = prices.load(), Load(a_day * DAYS, READS, MONTHS)
+    return layouts_of(
+        measured.load().stacks, load, asked, asked.platforms[PLATFORM], is_by_model=True
+    )
 
 
 def _rests_on() -> str:

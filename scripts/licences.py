@@ -16,6 +16,7 @@ from importlib.metadata import PackageMetadata
 from pathlib import Path
 
 from scripts.lock_file import LOCK, ROOT, Locked, locked
+from scripts.marked import row as markdown_row
 
 PAGE = ROOT / "docs" / "LICENCES.md"
 
@@ -60,12 +61,16 @@ HOMES = ("homepage", "home", "repository", "source", "source code", "github", "c
 HEAD = """\
 # Licences
 
-What production installs beside this code (which is [MIT](../LICENSE)): every package of `requirements.lock`, written by
-`make licences`. The licence is the package's own statement; tests hold this page to what is installed, and every licence to
+What production installs beside this code (which is [MIT](../LICENSE)): every package of \
+`requirements.lock`, written by
+`make licences`. The licence is the package's own statement; tests hold this page to what is \
+installed, and every licence to
 the list in `scripts/licences.py`.
 
-The wheels of psycopg2-binary carry libpq (PostgreSQL licence), OpenSSL (Apache-2.0) and the libraries that these need.
-psycopg2 and frozendict (which genanki needs) are LGPL: they are used unchanged, and whoever runs the service can put other
+The wheels of psycopg2-binary carry libpq (PostgreSQL licence), OpenSSL (Apache-2.0) and the \
+libraries that these need.
+psycopg2 and frozendict (which genanki needs) are LGPL: they are used unchanged, and whoever runs \
+the service can put other
 builds in their place.
 
 The wheels of nh3 carry Rust crates, unchanged. Most are MIT or Apache-2.0; those of ICU are
@@ -99,8 +104,7 @@ def main(arguments: list[str]) -> int:
 def row(package: Locked, facts: PackageMetadata) -> str:
     """Return the row of a package, with the version of the lock."""
     where = f"`{package.requirement.marker}`" if package.requirement.marker else ""
-    cells = (package.name, package.version, licence(facts), where, home_page(facts))
-    return f"| {' | '.join(cells)} |"
+    return markdown_row((package.name, package.version, licence(facts), where, home_page(facts)))
 
 
 def licence(facts: PackageMetadata) -> str:
@@ -134,8 +138,8 @@ def is_allowed(expression: str) -> bool:
 
 
 def home_page(facts: PackageMetadata) -> str:
-    labelled = dict(line.split(", ", 1) for line in facts.get_all("Project-URL") or [])
-    addresses = {label.lower(): address for label, address in labelled.items()}
+    labelled = (line.split(", ", 1) for line in facts.get_all("Project-URL") or [])
+    addresses = {label.lower(): address for label, address in labelled}
     found = [addresses[label] for label in HOMES if label in addresses]
     return _one(facts, "Home-page") or (found[0] if found else "")
 

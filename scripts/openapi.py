@@ -67,19 +67,25 @@ PATCH = "application/merge-patch+json"  # RFC 7396
 Kinds = tuple[type[RoadmapError], ...]  # of problems, all of one status
 
 ABOUT = """\
-Post a goal, get a learning roadmap: stages, modules and concepts in an order that works, and for each concept a tutorial,
-resources and a quiz. It is accepted at once (202) and made by workers; watch it by server-sent events, or be told by a webhook.
+Post a goal, get a learning roadmap: stages, modules and concepts in an order that works, and for \
+each concept a tutorial,
+resources and a quiz. It is accepted at once (202) and made by workers; watch it by server-sent \
+events, or be told by a webhook.
 
-**Who calls.** `Authorization: Bearer` with an access token (`POST /api/v1/auth/login`) or an API key (`POST /api/v1/api-keys`).
+**Who calls.** `Authorization: Bearer` with an access token (`POST /api/v1/auth/login`) or an API \
+key (`POST /api/v1/api-keys`).
 On one's own machine (embedded mode) nothing is needed.
 
-**Errors** are problem documents (RFC 9457). Decide by `type`; `errors` names fields by JSON pointers; `request_id` finds the
+**Errors** are problem documents (RFC 9457). Decide by `type`; `errors` names fields by JSON \
+pointers; `request_id` finds the
 request in the log.
 
-**Again.** Every POST that makes something takes an `Idempotency-Key`: sent again within 24 hours, it is answered as it was, and
+**Again.** Every POST that makes something takes an `Idempotency-Key`: sent again within 24 hours, \
+it is answered as it was, and
 done once.
 
-**Lists** come in pages: `Link` has the next one. **Answers to GET** have an `ETag` for `If-None-Match`, and `If-Match` changes
+**Lists** come in pages: `Link` has the next one. **Answers to GET** have an `ETag` for \
+`If-None-Match`, and `If-Match` changes
 nothing that was changed meanwhile. `RateLimit` says how much may still be asked.
 
 **Values may be added** to an enumeration that answers have, so each is described as one of those or
@@ -210,8 +216,9 @@ def document() -> dict[str, Any]:
     schemas, examples = _Schemas(), json.loads(openapi_file.EXAMPLES.read_text("utf-8"))
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in ENDPOINTS:
-        operation = _operation(endpoint, schemas, examples.get(operation_id(endpoint), {}))
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
+        operations = paths.setdefault(endpoint.path, {})
+        example = examples.get(operation_id(endpoint), {})
+        operations[endpoint.method.lower()] = _operation(endpoint, schemas, example)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -486,15 +493,14 @@ def _webhooks(schemas: _Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
         }
         for name, text in SIGNED.items()
     ]
-    answers = {"2XX": {"description": "It has arrived."}}
     for name, about, model in MESSAGES:
         content = {JSON: {"schema": schemas.ref(model, "serialization")}}
-        body = {"required": True, "content": content}
-        named = {"operationId": f"receive_{name}_message", "summary": about, "security": []}
-        yield (
-            name,
-            {"post": {**named, "parameters": signed, "requestBody": body, "responses": answers}},
-        )
+        operation = {
+            **{"operationId": f"receive_{name}_message", "summary": about, "security": []},
+            **{"parameters": signed, "requestBody": {"required": True, "content": content}},
+            "responses": {"2XX": {"description": "It has arrived."}},
+        }
+        yield name, {"post": operation}
 
 
 def _header_refs(*names: str) -> dict[str, Any]:

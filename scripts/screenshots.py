@@ -98,11 +98,13 @@ def of_the_admin_pages(browser: Browser, stack: Stack, teacher: Teacher) -> None
     teacher.writes.clear()
     stack.create("Repair a bicycle")
     wanted = {"ready", "partial", "failed", "awaiting_review", "building"}
-
-    def are_there() -> bool:
-        return {item["status"] for item in stack.get("/api/v1/roadmaps").json()["items"]} == wanted
-
-    wait_until(are_there, timeout=60, reason="a roadmap in each state")
+    wait_until(
+        lambda: (
+            wanted == {each["status"] for each in stack.get("/api/v1/roadmaps").json()["items"]}
+        ),
+        timeout=60,
+        reason="a roadmap in each state",
+    )
     take_page(browser, stack, "admin-roadmaps", "/admin/roadmaps", WIDE)
     timeline = made.replace("/api/v1", "/admin")
     take_page(browser, stack, "admin-timeline", timeline, (1280, 1000))
@@ -222,8 +224,9 @@ def of_operations(browser: Browser, stack: Stack, teacher: Teacher) -> None:
 def concepts_of(stack: Stack, page: str) -> list[dict[str, Any]]:
     """Return the concepts of a roadmap, by the path of its page."""
     stages = stack.get(f"/api/v1{page}").json()["stages"]
-    modules = (module for stage in stages for module in stage["modules"])
-    return [concept for module in modules for concept in module["concepts"]]
+    return [
+        concept for stage in stages for module in stage["modules"] for concept in module["concepts"]
+    ]
 
 
 @contextmanager

@@ -22,17 +22,16 @@ from tasks.queues import content_queue, task
 
 logger = logging.getLogger(__name__)
 BEFORE_CONTENTS = 1  # priority
-ADMIN_CANCEL = "roadmap.webhooks.admin_cancel"
 
 
-@task(content_queue, priority=BEFORE_CONTENTS, stop=f"{ADMIN_CANCEL}:stop_planning")
+@task(content_queue, priority=BEFORE_CONTENTS, stop="roadmap.lifecycle.plan_job:stop")
 def plan_roadmap(roadmap_id: str) -> None:
     from roadmap.lifecycle import plan_job
 
     follow(plan_job.plan(UUID(roadmap_id), generator.current_generator()), UUID(roadmap_id))
 
 
-@task(content_queue, stop=f"{ADMIN_CANCEL}:stop_writing")
+@task(content_queue, stop="roadmap.lifecycle.content_job:stop")
 def build_content(content_id: str) -> None:
     from roadmap.lifecycle import content_job
 
@@ -41,14 +40,14 @@ def build_content(content_id: str) -> None:
     )
 
 
-@task(content_queue, priority=BEFORE_CONTENTS, stop=f"{ADMIN_CANCEL}:stop_delivery")
+@task(content_queue, priority=BEFORE_CONTENTS, stop="roadmap.webhooks.sender:stop")
 def deliver_webhook(delivery_id: str) -> None:
     from roadmap.webhooks import sender
 
     follow(sender.deliver(UUID(delivery_id)), UUID(delivery_id))
 
 
-@task(content_queue, priority=BEFORE_CONTENTS, stop=f"{ADMIN_CANCEL}:stop_exporting")
+@task(content_queue, priority=BEFORE_CONTENTS, stop="roadmap.exchange.account_export:stop")
 def export_account(export_id: str) -> None:
     from roadmap.exchange import account_export
 

@@ -196,9 +196,7 @@ def _read(queue: ReliableQueue, state: MessageState) -> Iterator[tuple[MessageIn
     storage = queue.storage
     if state == MessageState.held:
         for member in storage.consumers():
-            began = {run.id: run.since for run in _report(member).running}
-            for data in member.held:
-                yield _held(queue, member, data, began), len(data)
+            yield from zip(_held(queue, member), map(len, member.held), strict=True)
     elif state == MessageState.dead:
         for letter in _chunks(lambda first, count: storage.dead_letters(count, first)):
             yield dead_letter_info(queue, letter), len(letter.data)
@@ -233,12 +231,13 @@ def _waiting(queue: ReliableQueue, data: bytes, state: MessageState) -> MessageI
     return _info(queue, data, task, state)
 
 
-def _held(
-    queue: ReliableQueue, member: ConsumerInfo, data: bytes, began: dict[str, datetime | None]
-) -> MessageInfo:
-    task = _task(queue, data)
-    since = began.get(task.id) if task is not None else None
-    return _info(queue, data, task, MessageState.held, worker=member.id, at=since)
+def _held(queue: ReliableQueue, member: ConsumerInfo) -> Iterator[MessageInfo]:
+    """Yield what a consumer holds, with since when it runs as of the last heartbeat."""
+    began = {run.id: run.since for run in _report(member).running}
+    for data in member.held:
+        task = _task(queue, data)
+        since = began.get(task.id) if task is not None else None
+        yield _info(queue, data, task, MessageState.held, worker=member.id, at=since)
 
 
 def dead_letter_info(queue: ReliableQueue, letter: DeadLetter) -> MessageInfo:
@@ -277,14 +276,14 @@ def _moment(at: float | None) -> datetime | None:
 
 def worker(queue: ReliableQueue, member: ConsumerInfo) -> WorkerInfo:
     report = _report(member)
-    began = {run.id: run.since for run in report.running}
-    held = [_held(queue, member, data, began) for data in member.held]
     alive = None if member.alive_until is None else _moment(member.alive_until - queue.ttl)
     return WorkerInfo(
         id=member.id,
         queue=queue.name,
         seen_at=alive and (report.at or alive),
-        running=[Running(info.task, info.id, info.arguments, info.at) for info in held],
+        running=[
+            Running(info.task, info.id, info.arguments, info.at) for info in _held(queue, member)
+        ],
         **report.model_dump(exclude={"at", "running"}),
     )
 

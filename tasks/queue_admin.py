@@ -6,7 +6,7 @@ All functions raise NotFound for an unknown queue, and Unavailable when the brok
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pkgutil import resolve_name
 from typing import TypeVar
@@ -17,13 +17,10 @@ from reliable_queue.queue import ReliableQueue
 from roadmap.plan.jobs import Job
 from tasks.dispatcher import enqueue
 from tasks.message_browser import (
-    MessageInfo,
     MessagePage,
     MessageState,
-    Running,
     WorkerInfo,
     count_retrying,
-    dead_letter_info,
     find,
     narrowing_words,
     page,
@@ -33,35 +30,12 @@ from tasks.message_browser import (
 from tasks.message_browser import found_dead as _found_dead
 from tasks.queues import QUEUES, STOPS
 
-__all__ = [
-    "MOST_SKIPPED",
-    "DeadLetterInfo",
-    "MessageInfo",
-    "MessagePage",
-    "MessageState",
-    "QueueState",
-    "Running",
-    "WorkerInfo",
-    "dead_letters",
-    "discard",
-    "discard_all",
-    "found_dead",
-    "messages",
-    "pause",
-    "queue_state",
-    "queue_states",
-    "replay",
-    "replay_all",
-    "resume",
-    "revoke",
-    "workers",
-]  # fmt: skip
-
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 500  # dead letters
 LONGEST_PAGE = 500  # messages
 MOST_SKIPPED = 100_000  # messages before a page
+STOPPED = "Stopped by an operator."
 UPKEEP = "{task} runs by the clock and keeps everything else going, so it cannot be revoked."
 NOT_STOPPED = {
     "store_log_batch": (
@@ -92,16 +66,10 @@ class QueueState:
     retrying: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetterInfo:
-    """A dead letter as a person reads it."""
-
-    id: str
-    queue: str
-    task: str
-    arguments: str
-    reason: str
-    at: datetime
+def check_brokers() -> None:
+    """Raise Unavailable when a queue does not answer."""
+    for queue in QUEUES.values():
+        _ask(ReliableQueue.pending_count, queue)
 
 
 def queue_states(*, with_retrying: bool = False) -> list[QueueState]:
@@ -173,7 +141,7 @@ def revoke(queue_name: str, message_id: str) -> None:
         raise Conflict(
             f"This {task.name} names no row that could be stopped; it will fail by itself."
         ) from error
-    steps: list[Job] = resolve_name(STOPS[task.name])(row_id)
+    steps: list[Job] = resolve_name(STOPS[task.name])(row_id, STOPPED)
     try:  # it is revoked already: a message that stays finds nothing to do
         for state, data in found:
             if state != MessageState.held:
@@ -188,24 +156,6 @@ def revoke(queue_name: str, message_id: str) -> None:
         enqueue(steps)
     except queue.storage.faults as error:
         logger.warning("%d steps are left to rescue: %s", len(steps), error)
-
-
-def dead_letters(queue_name: str, limit: int = 100) -> list[DeadLetterInfo]:
-    """Return the newest first. Raises NotFound for an unknown queue, Unavailable."""
-    queue = _queue(queue_name)
-    letters = _ask(lambda it: it.storage.dead_letters(limit), queue)
-    return [
-        DeadLetterInfo(
-            letter.id,
-            queue.name,
-            info.task,
-            info.arguments,
-            letter.reason,
-            datetime.fromtimestamp(letter.at, UTC),
-        )
-        for letter in letters
-        for info in [dead_letter_info(queue, letter)]
-    ]
 
 
 def replay(queue_name: str, letter_id: str) -> None:
@@ -226,18 +176,14 @@ def replay_all(queue_name: str, search: str | None = None, up_to: datetime | Non
     Those that died after `up_to` are left alone: the caller has not seen them. Raises Invalid for
     a search that is too long, or blank.
     """
-    return sum(
-        _ask(lambda queue, ids=ids: queue.storage.replay(*ids), _queue(queue_name))  # type: ignore[misc]
-        for ids in _all_ids(queue_name, search, up_to)
-    )
+    found = _all_ids(queue_name, search, up_to)
+    return _ask(lambda it: sum(it.storage.replay(*ids) for ids in found), _queue(queue_name))
 
 
 def discard_all(queue_name: str, search: str | None = None, up_to: datetime | None = None) -> int:
     """Delete every dead letter that is there now and matches, as `replay_all` chooses them."""
-    return sum(
-        _ask(lambda queue, ids=ids: queue.storage.discard(*ids), _queue(queue_name))  # type: ignore[misc]
-        for ids in _all_ids(queue_name, search, up_to)
-    )
+    found = _all_ids(queue_name, search, up_to)
+    return _ask(lambda it: sum(it.storage.discard(*ids) for ids in found), _queue(queue_name))
 
 
 def found_dead(queue_name: str, search: str | None = None) -> list[tuple[str, datetime]]:

@@ -49,17 +49,6 @@ for _queue in QUEUES.values():
     _queue.on_startup("garbage")(freeze_startup_objects_soon)
 
 
-def check_brokers() -> None:
-    """Raise Unavailable when a queue does not answer."""
-    for queue in QUEUES.values():
-        try:
-            queue.pending_count()
-        except queue.storage.faults as error:
-            raise Unavailable(
-                "The broker does not answer at the moment.", retry_after=OUTAGE_PAUSE
-            ) from error
-
-
 def task(
     queue: ReliableQueue, *, priority: int = 0, stop: str = ""
 ) -> Callable[[Callable[..., None]], Any]:

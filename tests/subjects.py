@@ -61,7 +61,7 @@ SUBJECTS = (
         long=("pytest -n 3 --dist loadgroup tests/fuzz --long",),
         short=("pytest -n 3 --dist loadgroup tests/fuzz",)),
     Subject("benchmarks", ("benchmarks/**", "reliable_queue/**", "tasks/**", "cli/costs/**",
-            "core/settings.py", "core/backends.py", "roadmap/generation/retry_policy.py",
+            "core/setting*.py", "core/backends.py", "roadmap/generation/retry_policy.py",
             "roadmap/generation/llm/rate_control.py", "Makefile", "docs/SCALING.md",
             "docs/PERFORMANCE.md", "tests/benchmarks/**"),
         long=("pytest -n 3 --dist loadfile tests/benchmarks --long",),

@@ -8,10 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from roadmap.accounts import accounts
 from roadmap.accounts.identity import IdempotencyKey, Principal
-from roadmap.operations.audit_log import Actor
-from web.http.host_and_csrf import address_of
 
 
 class NoQuery(BaseModel):
@@ -45,13 +42,3 @@ class Call:
 
 
 Handler = Callable[[Call], Any]  # returns an Answer, or is a coroutine that does
-
-
-def actor_of(call: Call) -> Actor:
-    """Return the calling account, for the audit log.
-
-    Raises Unauthenticated when it is gone, Unavailable.
-    """
-    name = accounts.find(call.owner).email
-    request = call.request
-    return Actor(call.owner, name, address_of(request), request.scope["state"]["request_id"])

@@ -67,7 +67,7 @@ async def answer_unexpected(request: Request, error: Exception) -> Response:
 
 
 async def answer_disconnect(request: Request, error: Exception) -> Response:
-    """Respond to nobody: the client went away while its body was read."""
+    """Respond although the client went away while its body was read."""
     return problem(request, PROBLEMS[Malformed], "The connection was closed too early.")
 
 

@@ -23,7 +23,7 @@ def apply_command(roadmap_id: UUID, made: CommandResult) -> None:
 def import_document(
     owner_id: UUID, document: PortableRoadmap, missing: Missing = IN_FILE
 ) -> RoadmapSummary:
-    """Import a checked document; `missing` is said of the parts that it does not have.
+    """Import a checked document; `missing` describes parts that it does not have.
 
     Raises RateLimited, Unavailable.
     """

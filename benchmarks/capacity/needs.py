@@ -21,7 +21,7 @@ REQUESTS = 60  # of the API for a roadmap: asking, looking, streams, pages
 BUSY = 0.6  # of a core that a process may use in the busiest hour
 WAIT = 0.0065  # seconds for which a call's thread waits for PostgreSQL and Redis
 LOGS_THREADS: int = Settings.model_fields["logs_workers"].default
-API_CONNECTIONS, BESIDE_LOGS, BESIDE_CONTENT = 13, 2, 3  # of the pools in core/backends.py
+API_CONNECTIONS, BESIDE_LOGS, BESIDE_CONTENT = 13, 2, 3  # of the pools: core/backends.py, CONSUMERS
 MESSAGE = 450  # bytes in Redis
 COMMITS, HELD = 650, 0.003  # transactions of a roadmap of 90 contents; seconds that each takes
 # Commands of Redis: of a call's message; of a batch of log records, of which a process sends up to

@@ -46,8 +46,8 @@ def is_own(address: Address, port: int, named: Iterable[Address]) -> bool:
     `named` are the addresses to which the service's names resolve now.
     """
     written = [found for name in settings.own_hosts if (found := address_in(name)) is not None]
-    own = {each for one in (*named, *written) for each in _all_of(one)}
-    known = own - {address_in(host) for host in LOOPBACK}
+    known = {each for one in (*named, *written) for each in _all_of(one)}
+    known -= {address_in(host) for host in LOOPBACK}
     return any(
         each in known or (port == settings.port if each.is_loopback else _is_of_an_interface(each))
         for each in _all_of(address)

@@ -9,6 +9,7 @@ each other.
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -113,7 +114,7 @@ class BudgetMeter:
         facts = {"step": step, "model": model, "prompt_version": prompt_version}
         price = price_of(model)
         most = cost(price, most_prompt_tokens, most_completion_tokens)
-        return BudgetedCall(self, {**asdict(self._purpose), **facts}, price, most, self._stop)
+        return BudgetedCall(self, asdict(self._purpose) | facts, price, most, self._stop)
 
 
 class BudgetedCall:
@@ -127,8 +128,8 @@ class BudgetedCall:
         most: int,
         stop: StopSignal,
     ) -> None:
-        self._ledger = ledger
-        self._facts, self._price, self._most, self._stop = facts, price, most, stop
+        self._ledger, self._stop = ledger, stop
+        self._facts, self._price, self._most = facts, price, most
         self._id, self._billed, self._ended = new_id(), most, False
         self._tokens: tuple[int | None, int | None] = (None, None)
 
@@ -168,9 +169,10 @@ class BudgetedCall:
                     started_at=now,
                 ).execute()
         except OverBudget:
-            its = Roadmap.id == self._facts["roadmap_id"]
             with transaction():
-                Roadmap.update(over_budget=True).where(its).execute()
+                Roadmap.update(over_budget=True).where(
+                    Roadmap.id == self._facts["roadmap_id"]
+                ).execute()
             raise
         self._started = monotonic()
         self._ledger.calls += 1
@@ -190,12 +192,8 @@ class BudgetedCall:
             **{f"{kind}_tokens": count for kind, count in tokens.items()},
         }
         retry_save(partial(self._settle, result))
-        seconds, model, step = (
-            monotonic() - self._started,
-            self._facts["model"],
-            self._facts["step"],
-        )
-        count = metric_counters.count
+        seconds, count = monotonic() - self._started, metric_counters.count
+        model, step = self._facts["model"], self._facts["step"]
         count(MODEL_CALLS, model=model, step=step, outcome=outcome.value)
         metric_counters.observe(MODEL_SECONDS, seconds, model=model, step=step)
         count(MODEL_COST, self._billed / MICRO, model=model, currency=settings.currency)
@@ -212,17 +210,12 @@ class BudgetedCall:
         """
         rest = self._billed - self._most
         unsettled = ModelCall.outcome.in_((CallOutcome.running, CallOutcome.lost))
-        try:
-            with transaction():
-                _add(Roadmap.spent, rest, Roadmap.id == self._facts["roadmap_id"])
-                _add(MonthlySpending.amount, rest, _in_month(self._facts["owner_id"], self._month))
-                if (
-                    ModelCall.update(result).where(ModelCall.id == self._id, unsettled).execute()
-                    == 0
-                ):
-                    raise _SettledBefore
-        except _SettledBefore:
-            return
+        update = ModelCall.update(result).where(ModelCall.id == self._id, unsettled)
+        with suppress(_SettledBefore), transaction():
+            _add(Roadmap.spent, rest, Roadmap.id == self._facts["roadmap_id"])
+            _add(MonthlySpending.amount, rest, _in_month(self._facts["owner_id"], self._month))
+            if update.execute() == 0:
+                raise _SettledBefore
 
 
 class _SettledBefore(Exception):
@@ -265,9 +258,9 @@ def _ending(error: BaseException | None, *, stopped: bool) -> tuple[CallOutcome,
     """
     if error is None:
         return CallOutcome.ok, ""
-    is_ours = isinstance(error, GeneratorFault)
     is_stopped = stopped or not isinstance(error, Exception)
     outcome = CallOutcome.stopped if is_stopped else CallOutcome.fault
+    is_ours = isinstance(error, GeneratorFault)
     return outcome, str(error)[:LONGEST_REASON] if is_ours else type(error).__name__
 
 
@@ -296,9 +289,11 @@ def _reserve(facts: dict[str, Any], month: str, most: int) -> None:
     )
     # All calls for one content, and all for an outline, are made under one lease. So the next one
     # means that the worker of a call that still runs is gone; if not, it will settle its cost.
-    same = (ModelCall.roadmap_id == roadmap_id) & (ModelCall.content_id == facts["content_id"])
-    lost = ModelCall.update(outcome=CallOutcome.lost)
-    lost.where(same, ModelCall.outcome == CallOutcome.running).execute()
+    ModelCall.update(outcome=CallOutcome.lost).where(
+        ModelCall.roadmap_id == roadmap_id,
+        ModelCall.content_id == facts["content_id"],
+        ModelCall.outcome == CallOutcome.running,
+    ).execute()
 
 
 def _take(
@@ -315,9 +310,7 @@ def _take(
     if _add(sum_, most, its, *within):
         return
     # The sum, and the part of it that running calls may give back, of one moment.
-    young = ModelCall.started_at > oldest_running()
-    running = ModelCall.select(peewee.fn.COALESCE(peewee.fn.SUM(ModelCall.price), 0))
-    running = running.where(calls, young, ModelCall.outcome == CallOutcome.running)
+    running = ModelCall.select(total_of(ModelCall.price)).where(calls, *is_running())
     row = sum_.model.select(sum_, running).where(its).tuples().first()
     if row is None:
         raise GeneratorFault(
@@ -327,6 +320,16 @@ def _take(
     if spent - held + most <= limit:
         raise BudgetReserved
     raise OverBudget(name, remedy, limit=limit, spent=spent, most=most)
+
+
+def total_of(column: Any) -> Any:
+    """Return the sum of a column; 0 without rows."""
+    return peewee.fn.COALESCE(peewee.fn.SUM(column), 0)
+
+
+def is_running() -> tuple[Any, Any]:
+    """Return the conditions for calls whose lease is not over."""
+    return ModelCall.outcome == CallOutcome.running, ModelCall.started_at > oldest_running()
 
 
 def oldest_running() -> datetime:

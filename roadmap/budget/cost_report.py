@@ -6,7 +6,6 @@ Amounts are in the currency of the settings.
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import peewee
@@ -14,10 +13,20 @@ from pydantic import BaseModel, Field
 
 from core import clock
 from core.db import session, settings
+from core.json_types import from_row
 from models.roadmaps import Concept, Content
 from models.spending import ModelCall, MonthlySpending
-from roadmap.accounts.access import get_owned
-from roadmap.budget.budget import CallOutcome, cost, money, month_of, oldest_running, price_of
+from roadmap.accounts.access import FIRST, get_owned
+from roadmap.budget.budget import (
+    CallOutcome,
+    cost,
+    is_running,
+    money,
+    month_of,
+    oldest_running,
+    price_of,
+    total_of,
+)
 from roadmap.plan.outline import CONTENT_KINDS
 from roadmap.plan.statuses import ContentStatus
 from roadmap.plan.views import Estimate
@@ -99,20 +108,19 @@ def receipt(owner_id: UUID, roadmap_id: UUID, *, limit: int, after: UUID | None)
     `after` is the id at which the previous page ended.
     """
     its, month = ModelCall.roadmap_id == roadmap_id, month_of(clock.now())
-    query = ModelCall.select().where(its, *([] if after is None else [ModelCall.id > after]))
-    running = (ModelCall.outcome == CallOutcome.running, ModelCall.started_at > oldest_running())
+    page = ModelCall.select().where(its, ModelCall.id > (after or FIRST)).order_by(ModelCall.id)
     of_month = MonthlySpending.select(MonthlySpending.amount).where(
         MonthlySpending.owner_id == owner_id, MonthlySpending.month == month
     )
     with session():
         row = get_owned(owner_id, roadmap_id)
-        calls = [_record(call) for call in query.order_by(ModelCall.id).limit(limit + 1)]
+        calls = [_record(call) for call in page.limit(limit + 1)]
         to_come = pending_estimate(roadmap_id)
-        reserved = ModelCall.select(_sum(ModelCall.reserved)).where(its, *running).scalar()
+        reserved = ModelCall.select(total_of(ModelCall.reserved)).where(its, *is_running())
         return Receipt(
             currency=settings.currency,
             spent=money(row.spent),
-            reserved=money(int(reserved)),
+            reserved=money(int(reserved.scalar())),
             budget=settings.budget_per_roadmap or None,
             over_budget=row.over_budget,
             account_month=AccountMonth(
@@ -129,12 +137,19 @@ def receipt(owner_id: UUID, roadmap_id: UUID, *, limit: int, after: UUID | None)
 
 def pending_estimate(roadmap_id: UUID) -> Estimate:
     """Estimate the contents that wait to be written."""
-    query = Content.select(Content.kind, peewee.fn.COUNT(Content.id)).join(Concept)
-    is_pending = (~Concept.removed, Content.status == ContentStatus.pending)
-    query = query.where(Content.roadmap == roadmap_id, *is_pending).group_by(Content.kind)
+    pending = (
+        Content.select(Content.kind, peewee.fn.COUNT(Content.id))
+        .join(Concept)
+        .where(
+            Content.roadmap == roadmap_id,
+            Content.status == ContentStatus.pending,
+            ~Concept.removed,
+        )
+        .group_by(Content.kind)
+    )
     with session():
         model = settings.openai_model if settings.openai_api_key else None
-        return estimate(dict(query.tuples()), model)
+        return estimate(dict(pending.tuples()), model)
 
 
 def estimate(kinds: Mapping[str, int], model: str | None) -> Estimate:
@@ -164,23 +179,28 @@ def estimate(kinds: Mapping[str, int], model: str | None) -> Estimate:
 
 def _measured(step: str, model: str) -> tuple[int, int, int]:
     """Return the count of recent calls with known tokens, and their sums."""
-    tokens = (ModelCall.prompt_tokens, ModelCall.completion_tokens)
-    known = (ModelCall.outcome == CallOutcome.ok, *(each.is_null(False) for each in tokens))
-    same = (ModelCall.model == model, ModelCall.step == step)
-    recent = ModelCall.select(*tokens).where(*same, *known)
-    last = recent.order_by(ModelCall.id.desc()).limit(RECENT)
-    totals = last.select_from(
-        peewee.fn.COUNT(peewee.SQL("*")), _sum(last.c.prompt_tokens), _sum(last.c.completion_tokens)
+    last = (
+        ModelCall.select(ModelCall.prompt_tokens, ModelCall.completion_tokens)
+        .where(ModelCall.model == model, ModelCall.step == step)
+        .where(
+            ModelCall.outcome == CallOutcome.ok,
+            ModelCall.prompt_tokens.is_null(False),
+            ModelCall.completion_tokens.is_null(False),
+        )
+        .order_by(ModelCall.id.desc())
+        .limit(RECENT)
     )
-    [(count, prompt, completion)] = totals.tuples()
-    return int(count), int(prompt), int(completion)
+    sums = (total_of(last.c.prompt_tokens), total_of(last.c.completion_tokens))
+    totals = last.select_from(peewee.fn.COUNT(peewee.SQL("*")), *sums).tuples()
+    count, prompt, completion = map(int, totals.get())
+    return count, prompt, completion
 
 
 def _record(row: ModelCall) -> CallRecord:
-    same = CallRecord.model_fields.keys() - {"at", "price", "outcome"}
     lost = row.outcome == CallOutcome.running and row.started_at <= oldest_running()
-    return CallRecord(
-        **{name: getattr(row, name) for name in same},
+    return from_row(
+        CallRecord,
+        row,
         at=row.started_at,
         price=money(row.price),
         outcome=CallOutcome.lost if lost else row.outcome,
@@ -191,16 +211,15 @@ def _steps(roadmap_id: UUID) -> list[StepCost]:
     """Return the sums of each step, in the order of their first calls."""
     is_good = ModelCall.outcome.in_((CallOutcome.ok, CallOutcome.running))
     columns = ("prompt_tokens", "completion_tokens", "ms", "price")
-    query = ModelCall.select(
-        ModelCall.step,
-        peewee.fn.COUNT(ModelCall.id).alias("calls"),
-        peewee.fn.SUM(peewee.Case(None, [(is_good, 0)], 1)).alias("failed"),
-        *(_sum(getattr(ModelCall, name)).alias(name) for name in columns),
+    rows = (
+        ModelCall.select(
+            ModelCall.step,
+            peewee.fn.COUNT(ModelCall.id).alias("calls"),
+            peewee.fn.SUM(peewee.Case(None, [(is_good, 0)], 1)).alias("failed"),
+            *(total_of(getattr(ModelCall, name)).alias(name) for name in columns),
+        )
+        .where(ModelCall.roadmap_id == roadmap_id)
+        .group_by(ModelCall.step)
+        .order_by(peewee.fn.MIN(ModelCall.started_at), ModelCall.step)
     )
-    rows = query.where(ModelCall.roadmap_id == roadmap_id).group_by(ModelCall.step)
-    rows = rows.order_by(peewee.fn.MIN(ModelCall.started_at), ModelCall.step)
     return [StepCost(**{**row, "price": money(int(row["price"]))}) for row in rows.dicts()]
-
-
-def _sum(column: Any) -> Any:
-    return peewee.fn.COALESCE(peewee.fn.SUM(column), 0)

@@ -197,13 +197,14 @@ def build(export_id: UUID) -> list[Job]:
     return []
 
 
-def stop(export_id: UUID, reason: str) -> None:
+def stop(export_id: UUID, reason: str) -> list[Job]:
     """Mark an unfinished export as failed; a worker that builds it loses its lease."""
     unfinished = AccountExport.status.in_((ExportStatus.queued, ExportStatus.building))
     with transaction():
         update = AccountExport.update({**_failed(reason), **statuses.NOBODYS})
         if update.where(AccountExport.id == export_id, unfinished).execute():
             ExportPiece.delete().where(ExportPiece.export == export_id).execute()
+    return []
 
 
 def purge_expired() -> None:

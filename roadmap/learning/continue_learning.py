@@ -4,10 +4,10 @@ The home page reads them with every visit: in a few queries, and of each concept
 needed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +39,7 @@ OPEN = (ConceptProgress.todo, ConceptProgress.learning)
 # A content that can be read, whatever it is.
 SOMETHING = {ContentKind.tutorial: ContentState(status=ContentStatus.ready, version=1, error="")}
 # Of a concept, for its schedule and the choice of the next one.
-FACTS = ("id", "title", "hours", "progress", "progress_at")
+FACTS = ("id", "title", "hours", "progress_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,52 +61,46 @@ def next_lessons(owner_id: UUID, *, limit: int) -> list[NextLesson]:
 
     First the last learned ones, then the newest.
     """
-    found: list[NextLesson] = []
     with session():
-        begun = _learned_last(owner_id)
-        for ids in peewee.chunked(begun, AT_ONCE):
-            found += _read(ids)
-            if len(found) >= limit:
-                return found[:limit]
-        for ids in peewee.chunked(_others(owner_id, begun), AT_ONCE):
-            found += _read(ids)
-            if len(found) >= limit:
-                break
-    return found[:limit]
+        return list(islice(_lessons(owner_id), limit))
+
+
+def _lessons(owner_id: UUID) -> Iterator[NextLesson]:
+    """Yield lessons, and read no more roadmaps than are needed."""
+    begun = _learned_last(owner_id)
+    for ids in peewee.chunked(begun, AT_ONCE):
+        yield from _read(ids)
+    for ids in peewee.chunked(_others(owner_id, begun), AT_ONCE):
+        yield from _read(ids)
 
 
 def _learned_last(owner_id: UUID) -> list[UUID]:
     """Read along an index for each roadmap: concepts of other accounts are not read."""
     recent = newest_of(owner_id).columns(Roadmap.id).limit(LOOKED_AT).alias("recent")
-    query = Roadmap.select(
-        recent.c.id,
+    learned_at = (
         Concept.select(Concept.progress_at)
-        .where((Concept.roadmap == recent.c.id) & Concept.progress_at.is_null(False))
+        .where(Concept.roadmap == recent.c.id, Concept.progress_at.is_null(False))
         .order_by(Concept.progress_at.desc())
         .limit(1)
-        .alias("at"),
-    ).from_(recent)
-    return [
-        Roadmap.id.python_value(id_)
-        for id_, at in query.order_by(peewee.SQL("at").desc(nulls="LAST")).limit(BEGUN).tuples()
-        if at is not None
-    ]
+    )
+    query = Roadmap.select(recent.c.id, learned_at.alias("at")).from_(recent).limit(BEGUN)
+    latest = query.order_by(peewee.SQL("at").desc(nulls="LAST")).tuples()
+    return [Roadmap.id.python_value(id_) for id_, at in latest if at is not None]
 
 
 def _others(owner_id: UUID, begun: list[UUID]) -> list[UUID]:
     """Return other roadmaps, first those begun in a release that kept no times."""
-    readable = (Roadmap.contents_ready > 0) & Roadmap.id.not_in(begun)
-    query = newest_of(owner_id).columns(Roadmap.id).where(readable).limit(NEWEST)
-    newest = [id_ for (id_,) in query.tuples()]
+    others = newest_of(owner_id).where(Roadmap.contents_ready > 0, Roadmap.id.not_in(begun))
+    newest = [row.id for row in others.columns(Roadmap.id).limit(NEWEST)]
     its = Concept.roadmap.in_(newest) & (Concept.progress != ConceptProgress.todo)
-    old = {id_ for (id_,) in Concept.select(Concept.roadmap).where(its).distinct().tuples()}
+    old = {row.roadmap_id for row in Concept.select(Concept.roadmap).where(its).distinct()}
     return sorted(newest, key=lambda id_: id_ not in old)
 
 
 def _read(ids: Sequence[UUID]) -> list[NextLesson]:
     """Return the next lessons of those roadmaps that have one, in two queries."""
-    readable = Roadmap.id.in_(ids) & (Roadmap.contents_ready > 0)
-    rows = {row.id: row for row in Roadmap.select().where(readable)}
+    readable = Roadmap.select().where(Roadmap.id.in_(ids), Roadmap.contents_ready > 0)
+    rows = {row.id: row for row in readable}
     written = Content.select(Content.concept).where(
         Content.roadmap.in_(list(rows)), Content.version > 0
     )
@@ -117,6 +111,7 @@ def _read(ids: Sequence[UUID]) -> list[NextLesson]:
             Stage.title,
             Concept.id.in_(written),
             Concept.prerequisites,
+            Concept.progress,
             *[getattr(Concept, name) for name in FACTS],
         )
         .join(Module)
@@ -169,11 +164,11 @@ def _lesson(row: Roadmap, concepts: Sequence[tuple[Any, ...]]) -> NextLesson | N
     )
 
 
-def _concept(readable: bool | int, needs: list[str], *values: Any) -> Any:
-    facts = dict(zip(FACTS, values, strict=True))
+def _concept(readable: bool | int, needs: list[str], progress: str, *values: Any) -> Any:
     return _part(
         ConceptNode,
-        **facts | {"progress": ConceptProgress(facts["progress"])},
+        **dict(zip(FACTS, values, strict=True)),
+        progress=ConceptProgress(progress),
         prerequisites=[UUID(each) for each in needs],
         contents=SOMETHING if readable else {},
     )

@@ -23,27 +23,21 @@ def grade_all(quiz: Quiz, answers: Sequence[Sequence[int]]) -> list[GradedQuesti
     if len(answers) != len(quiz.questions):
         rule = f"needs {len(quiz.questions)} items, one for each question"
         raise Invalid("Some fields do not fit.", fields=(FieldError("/answers", rule),))
+    pairs = list(enumerate(zip(quiz.questions, answers, strict=True)))
     wrong = tuple(
         FieldError(f"/answers/{number}", rule_of(question))
-        for number, (question, chosen) in enumerate(zip(quiz.questions, answers, strict=True))
+        for number, (question, chosen) in pairs
         if not fits(question, chosen)
     )
     if wrong:
         raise Invalid("Some fields do not fit.", fields=wrong[:20])
-    return [
-        grade(number, *pair)
-        for number, pair in enumerate(zip(quiz.questions, answers, strict=True))
-    ]
+    return [grade_one(number, *pair) for number, pair in pairs]
 
 
 def grade_one(number: int, question: Question, chosen: Sequence[int]) -> GradedQuestion:
     """Grade the answer to one question. Raises Invalid."""
     if not fits(question, chosen):
         raise Invalid("Some fields do not fit.", fields=(FieldError("/chosen", rule_of(question)),))
-    return grade(number, question, chosen)
-
-
-def grade(number: int, question: Question, chosen: Sequence[int]) -> GradedQuestion:
     return GradedQuestion(
         id=number,
         is_right=is_right(question, chosen),

@@ -39,12 +39,13 @@ def course(owner_id: UUID, roadmap_id: UUID) -> Course:
     )
     with session():
         row = get_owned(owner_id, roadmap_id)
-        rows = list(planned.tuples())
-    names = ("id", "title", "progress", "module", "stage")
-    return Course(
-        roadmap_id=roadmap_id,
-        title=row.title or row.goal,
-        language=row.language,
-        status=row.status,
-        steps=[CourseStep(**dict(zip(names, each, strict=True))) for each in rows],
-    )
+        return Course(
+            roadmap_id=roadmap_id,
+            title=row.title or row.goal,
+            language=row.language,
+            status=row.status,
+            steps=[
+                CourseStep(id=id_, title=title, progress=progress, module=module, stage=stage)
+                for id_, title, progress, module, stage in planned.tuples()
+            ],
+        )

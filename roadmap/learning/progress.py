@@ -1,10 +1,12 @@
 """Data of a learner: progress, notes, attempts at quizzes, and a profile.
 
-It needs no worker, appends no event, and survives every change of the plan.
+It needs no worker, appends no event, and survives every change of the plan. What places cards locks
+the roadmap's row first, as changes of contents and deletion do: so of a concept that is marked as
+done and a quiz that is saved at the same moment, one transaction sees the other.
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import peewee
@@ -14,15 +16,14 @@ from core import clock
 from core.db import session, transaction
 from core.errors import Conflict, NotFound
 from core.ids import new_id
-from core.json_types import WHOLE, MergePatch
+from core.json_types import WHOLE, MergePatch, from_row
 from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt
-from roadmap.accounts.access import get_owned
+from roadmap.accounts.access import LAST, get_owned, lock_owned
 from roadmap.accounts.locks import lock_account
 from roadmap.learning import reviews
-from roadmap.learning.grading import GradedQuestion, grade, grade_all
+from roadmap.learning.grading import GradedQuestion, grade_all
 from roadmap.learning.notes import notes_tag
-from roadmap.learning.review_cards import written_quiz
 from roadmap.plan.outline import FIRST_ONLY, ContentKind, Level, Quiz
 from roadmap.plan.schemas import (
     LONGEST_NOTES,
@@ -34,6 +35,8 @@ from roadmap.plan.schemas import (
     ProgressRequest,
 )
 from roadmap.plan.statuses import ConceptProgress
+
+NO_CONCEPT = "There is no such concept in this roadmap."
 
 
 class NotesRequest(BaseModel):
@@ -133,16 +136,20 @@ def set_progress(
 ) -> LearnerConcept:
     """Set progress; questions of a done concept come back for review. Raises NotFound."""
     since = None if request.progress == ConceptProgress.todo else clock.now()
-    other = Concept.progress != request.progress  # the same progress again keeps its time
-    changes = {
-        "progress": request.progress,
-        "progress_at": peewee.Case(
-            None, [(other, peewee.Value(since, Concept.progress_at.db_value))], Concept.progress_at
-        ),
-    }
+    # The same progress again keeps its time.
+    is_other = (
+        Concept.progress != request.progress,
+        peewee.Value(since, Concept.progress_at.db_value),
+    )
     with transaction():
-        reviews.hold_roadmap(owner_id, roadmap_id)
-        changed = _change(owner_id, roadmap_id, concept_id, **changes)
+        lock_owned(owner_id, roadmap_id)
+        changed = _change(
+            owner_id,
+            roadmap_id,
+            concept_id,
+            progress=request.progress,
+            progress_at=peewee.Case(None, [is_other], Concept.progress_at),
+        )
         if request.progress == ConceptProgress.done:
             reviews.begin(owner_id, roadmap_id, concept_id)
         else:
@@ -161,8 +168,7 @@ def set_notes(
         return _change(owner_id, roadmap_id, concept_id, notes=request.notes)
     changed = Conflict("The notes were changed since they were read. Read them again.")
     with transaction():
-        _check(owner_id, roadmap_id, concept_id)
-        before = Concept.select(Concept.notes).where(Concept.id == concept_id).scalar()
+        before = _find(owner_id, roadmap_id, concept_id).notes
         if request.base != notes_tag(before) and request.notes != before:
             raise changed
         # Another request may be changing them.
@@ -182,9 +188,12 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
     Raises NotFound, Conflict when the quiz has another version now, and Invalid.
     """
     with transaction():
-        reviews.hold_roadmap(owner_id, roadmap_id)
-        _check(owner_id, roadmap_id, concept_id)
-        version, quiz = written_quiz(concept_id)
+        lock_owned(owner_id, roadmap_id)
+        _find(owner_id, roadmap_id, concept_id)
+        found = reviews.current_quiz(concept_id)
+        if found is None:
+            raise NotFound("The quiz of this concept is not written yet.")
+        version, quiz = found
         if version != request.version:
             raise Conflict(
                 f"The quiz has version {version} now, not {request.version}. Read it again."
@@ -221,7 +230,7 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
 def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id: UUID) -> Attempt:
     """Return an attempt, graded by its version of the quiz. Raises NotFound."""
     with session():
-        _check(owner_id, roadmap_id, concept_id)
+        _find(owner_id, roadmap_id, concept_id)
         row = QuizAttempt.get_or_none(
             QuizAttempt.id == attempt_id, QuizAttempt.concept == concept_id
         )
@@ -236,45 +245,36 @@ def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id:
             .where(Content.concept == concept_id, Content.kind == ContentKind.quiz)
             .scalar()
         )
-    return Attempt(
-        **_summary(row),
-        questions=[
-            grade(number, *pair)
-            for number, pair in enumerate(
-                zip(Quiz.model_validate(body).questions, row.answers, strict=True)
-            )
-        ],
-    )
+    return from_row(Attempt, row, questions=grade_all(Quiz.model_validate(body), row.answers))
 
 
 def list_attempts(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, limit: int, before: UUID | None = None
 ) -> Attempts:
     """Return a page; `before` is the last id of the previous page. Raises NotFound."""
-    query = QuizAttempt.select().where(QuizAttempt.concept == concept_id)
-    if before is not None:
-        query = query.where(QuizAttempt.id < before)
+    query = (
+        QuizAttempt.select()
+        .where(QuizAttempt.concept == concept_id, QuizAttempt.id < (before or LAST))
+        .order_by(QuizAttempt.id.desc())
+        .limit(limit + 1)
+    )
     with session():
-        _check(owner_id, roadmap_id, concept_id)
-        rows = list(query.order_by(QuizAttempt.id.desc()).limit(limit + 1))
-    items = [AttemptSummary(**_summary(row)) for row in rows[:limit]]
-    return Attempts(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
+        _find(owner_id, roadmap_id, concept_id)
+        found = [from_row(AttemptSummary, row) for row in query]
+    items = found[:limit]
+    return Attempts(items=items, next_cursor=str(items[-1].id) if len(found) > limit else None)
 
 
 def read_learner(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> LearnerConcept:
     """Raises NotFound."""
     with session():
-        get_owned(owner_id, roadmap_id)
-        row = Concept.get_or_none(_in_plan(roadmap_id, concept_id))
-    if row is None:
-        raise _no_concept()
-    return _learner(row)
+        return _learner(_find(owner_id, roadmap_id, concept_id))
 
 
 def read_profile(owner_id: UUID) -> Profile:
+    stored = Account.select(Account.profile).where(Account.id == owner_id)
     with session():
-        stored = Account.select(Account.profile).where(Account.id == owner_id).scalar()
-    return Profile.model_validate(stored or {})
+        return Profile.model_validate(stored.scalar() or {})
 
 
 def save_profile(owner_id: UUID, profile: Profile) -> Profile:
@@ -294,11 +294,13 @@ def change_profile(owner_id: UUID, patch: ProfilePatch) -> Profile:
         )
 
 
-def _check(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
-    """Raises NotFound."""
+def _find(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concept:
+    """Return a concept in the plan. Raises NotFound."""
     get_owned(owner_id, roadmap_id)
-    if not Concept.select().where(_in_plan(roadmap_id, concept_id)).exists():
-        raise _no_concept()
+    row: Concept | None = Concept.get_or_none(_in_plan(roadmap_id, concept_id))
+    if row is None:
+        raise NotFound(NO_CONCEPT)
+    return row
 
 
 def _change(
@@ -314,22 +316,12 @@ def _change(
         update = Concept.update(changes).where(_in_plan(roadmap_id, concept_id), *conditions)
         for row in update.returning(Concept).execute():
             return _learner(row)
-        raise otherwise or _no_concept()
+        raise otherwise or NotFound(NO_CONCEPT)
 
 
 def _learner(row: Concept) -> LearnerConcept:
-    return LearnerConcept(
-        concept_id=row.id, progress=row.progress, notes=row.notes, notes_tag=notes_tag(row.notes)
-    )
+    return from_row(LearnerConcept, row, concept_id=row.id, notes_tag=notes_tag(row.notes))
 
 
 def _in_plan(roadmap_id: UUID, concept_id: UUID) -> object:
     return (Concept.id == concept_id) & (Concept.roadmap == roadmap_id) & ~Concept.removed
-
-
-def _no_concept() -> NotFound:
-    return NotFound("There is no such concept in this roadmap.")
-
-
-def _summary(row: QuizAttempt) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in AttemptSummary.model_fields}

@@ -2,12 +2,14 @@
 
 A card has the state of a memory (`spaced_repetition.py`). It is asked while its roadmap exists and
 is not in the trash, its concept is in the plan, and the current version of the quiz is that of the
-card (`review_cards.py`).
+card. Cards follow that version: questions that are in a new one as well move there and keep their
+memory, new ones are due, and the others wait until a version with them is the current one again.
 """
 
 import functools
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -18,17 +20,41 @@ from pydantic import BaseModel, ConfigDict, Field
 from core import clock
 from core.db import lock_for_update, session, transaction
 from core.errors import Conflict, NotFound
+from core.ids import new_id
 from core.json_types import WHOLE
+from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, ContentVersion, ReviewCard, Roadmap
 from roadmap.accounts.access import get_owned
 from roadmap.learning.grading import GradedQuestion, grade_one
-from roadmap.learning.review_cards import KEPT, columns, current_quiz, placed
 from roadmap.learning.spaced_repetition import Memory, MemoryState, ReviewRating, outcomes, rated
 from roadmap.plan.outline import ContentKind, Question, Quiz
+from roadmap.plan.statuses import ConceptProgress
 from roadmap.plan.views import QuizQuestion, as_asked
 
 MOST_AT_ONCE = 50  # cards of one answer
 MOST_COUNTED = 1000  # of those that are due
+# Columns of a card and of where it belongs
+WITH_PLACE = (
+    ReviewCard,
+    Content.id,
+    Concept.id,
+    Concept.title,
+    Roadmap.id,
+    Roadmap.title,
+    Roadmap.goal,
+    Roadmap.language,
+)
+# Fields of a Memory in the row of a card
+KEPT = (
+    "state",
+    "step",
+    "stability",
+    "difficulty",
+    "due_at",
+    "reviewed_at",
+    "reviews",
+    "lapses",
+)
 
 
 class ReviewCheck(BaseModel):
@@ -106,6 +132,71 @@ class CheckedReview(BaseModel):
     leads_to: Outcomes = Field(description="When it would come back if it were rated now.")
 
 
+def current_quiz(concept_id: UUID) -> tuple[int, Quiz] | None:
+    """Return the current quiz with its version, or None. Needs a session."""
+    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+    written = (
+        ContentVersion.select()
+        .join(Content, on=current)
+        .where((Content.concept == concept_id) & (Content.kind == ContentKind.quiz))
+        .get_or_none()
+    )
+    return None if written is None else (written.version, Quiz.model_validate(written.body))
+
+
+def follow(concepts: Collection[UUID]) -> None:
+    """Move cards to the current version of the quizzes of these concepts.
+
+    Only of concepts that are done or have cards; one query if there are none. Needs a transaction
+    that holds the roadmap's row.
+    """
+    if not concepts:
+        return
+    has_cards = peewee.fn.EXISTS(ReviewCard.select().where(ReviewCard.concept == Concept.id))
+    query = (
+        Concept.select(Concept.id, Concept.roadmap, Roadmap.owner)
+        .join(Roadmap)
+        .where(
+            Concept.id.in_(list(concepts)), (Concept.progress == ConceptProgress.done) | has_cards
+        )
+        .order_by(Concept.id)
+    )
+    for concept_id, roadmap_id, owner_id in list(query.tuples()):
+        begin(owner_id, roadmap_id, concept_id)
+
+
+def placed(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, version: int, quiz: Quiz
+) -> list[ReviewCard]:
+    """Return a card for each question of this version; new ones are due. Locks rows."""
+    number_of: dict[str, int] = {}
+    for number, question in enumerate(quiz.questions):
+        number_of.setdefault(question.fingerprint, number)  # the same question twice: asked once
+    now = clock.now()
+    common = {
+        "owner": owner_id,
+        "roadmap": roadmap_id,
+        "concept": concept_id,
+        "version": version,
+        "created_at": now,
+        **asdict(Memory(due_at=now)),
+    }
+    new = [{"id": new_id(), "question": its, "number": number} for its, number in number_of.items()]
+    # In one order, or two attempts at once could wait for each other.
+    new.sort(key=lambda row: str(row["question"]))
+    insert_rows(ReviewCard, new, common=common, pass_over=True)
+    its = (ReviewCard.concept == concept_id) & ReviewCard.question.in_(list(number_of))
+    cards = list(lock_for_update(ReviewCard.select().where(its).order_by(ReviewCard.question)))
+    for card in cards:
+        number = number_of[card.question]
+        if (card.version, card.number) != (version, number):
+            ReviewCard.update({"version": version, "number": number}).where(
+                ReviewCard.id == card.id
+            ).execute()
+        card.number = number
+    return cards
+
+
 def list_due(owner_id: UUID, *, limit: int, roadmap_id: UUID | None = None) -> Reviews:
     """Return due cards of all roadmaps, or of one. Raises NotFound."""
     now = clock.now()
@@ -154,27 +245,27 @@ def review(owner_id: UUID, card_id: UUID, request: ReviewRequest) -> CardState:
         after = rated(_memory(card), request.rating, clock.now())
         # Another request may be rating it.
         unchanged = (ReviewCard.id == card_id) & (ReviewCard.reviews == request.reviews)
-        if not ReviewCard.update(**columns(after)).where(unchanged).execute():
+        if not ReviewCard.update(**asdict(after)).where(unchanged).execute():
             raise Conflict(
                 f"This question was not rated {request.reviews} times, as the request says: "
                 "perhaps another window has rated it. Read what is due again."
             )
-    return CardState(id=card_id, **columns(after) | {"state": after.name})
+    return CardState(id=card_id, **asdict(after) | {"state": after.name})
 
 
 def begin(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
-    """Make the questions of a done concept due. Needs a transaction."""
-    found = current_quiz(concept_id)
-    if found is not None:
+    """Give the questions of the current quiz, if any, their cards. Needs a transaction."""
+    if (found := current_quiz(concept_id)) is not None:
         placed(owner_id, roadmap_id, concept_id, *found)
 
 
 def withdraw(concept_id: UUID) -> None:
     """Delete cards that were never rated, of a concept not done. Needs a transaction."""
-    its = (ReviewCard.concept == concept_id) & (ReviewCard.reviews == 0)
+    unrated = ReviewCard.select(ReviewCard.id).where(
+        ReviewCard.concept == concept_id, ReviewCard.reviews == 0
+    )
     # Locked in the order of `placed`.
-    query = ReviewCard.select(ReviewCard.id).where(its).order_by(ReviewCard.question)
-    if held := [card.id for card in lock_for_update(query)]:
+    if held := [card.id for card in lock_for_update(unrated.order_by(ReviewCard.question))]:
         ReviewCard.delete().where(ReviewCard.id.in_(held)).execute()
 
 
@@ -198,22 +289,10 @@ def note_answers(
     for card in placed(owner_id, roadmap_id, concept_id, version, quiz):
         memory, answer = _memory(card), graded[card.number]
         is_due = memory.is_new or memory.due_at <= now
-        counts = is_due or not (answer.is_right or memory.is_shaky)
-        if answer.chosen and counts:
+        if answer.chosen and (is_due or not (answer.is_right or memory.is_shaky)):
             rating = ReviewRating.good if answer.is_right else ReviewRating.again
-            after = columns(rated(memory, rating, now))
+            after = asdict(rated(memory, rating, now))
             ReviewCard.update(**after).where(ReviewCard.id == card.id).execute()
-
-
-def hold_roadmap(owner_id: UUID, roadmap_id: UUID) -> None:
-    """Lock the roadmap's row before rows below it. Needs a transaction.
-
-    Changes of contents and deletion do the same. So of a concept that is marked as done and a quiz
-    that is saved at the same moment, one transaction sees the other.
-    """
-    lock_for_update(
-        Roadmap.select(Roadmap.id).where(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
-    ).execute()
 
 
 def _asked(owner_id: UUID, roadmap_id: UUID | None = None, *wanted: Any) -> peewee.ModelSelect:
@@ -223,17 +302,8 @@ def _asked(owner_id: UUID, roadmap_id: UUID | None = None, *wanted: Any) -> peew
         & (Content.kind == ContentKind.quiz)
         & (Content.version == ReviewCard.version)
     )
-    around = (
-        Content.id,
-        Concept.id,
-        Concept.title,
-        Roadmap.id,
-        Roadmap.title,
-        Roadmap.goal,
-        Roadmap.language,
-    )
     query: peewee.ModelSelect = (
-        ReviewCard.select(*(wanted or (ReviewCard, *around)))
+        ReviewCard.select(*(wanted or WITH_PLACE))
         .join(Concept)
         .switch(ReviewCard)
         .join(Roadmap)
@@ -274,10 +344,10 @@ def _questions(cards: Iterable[ReviewCard]) -> dict[UUID, Question]:
         (ContentVersion.content == content_id) & (ContentVersion.version == version)
         for content_id, version in places
     )
-    query = ContentVersion.select(
-        ContentVersion.content, ContentVersion.version, ContentVersion.body
-    ).where(functools.reduce(operator.or_, its))
-    quizzes = {(id_, number): Quiz.model_validate(body) for id_, number, body in query.tuples()}
+    quizzes = {
+        (row.content_id, row.version): Quiz.model_validate(row.body)
+        for row in ContentVersion.select().where(functools.reduce(operator.or_, its))
+    }
     return {
         card.id: quizzes[card.content.id, card.version].questions[card.number] for card in cards
     }
@@ -291,7 +361,7 @@ def _review(card: ReviewCard, question: Question) -> Review:
     memory = _memory(card)
     return Review(
         id=card.id,
-        **columns(memory) | {"state": memory.name},
+        **asdict(memory) | {"state": memory.name},
         roadmap_id=card.roadmap_id,
         roadmap_title=card.roadmap.title or card.roadmap.goal,
         concept_id=card.concept_id,

@@ -123,8 +123,8 @@ class HourCalendar:
 
 def calendar(begin: date, hours_per_week: int, learned: int = 0) -> HourCalendar:
     """Return the calendar from a day on; `learned`: past hours of its week."""
-    possible = hours_per_week * _days_left(begin) // DAYS
-    return HourCalendar(begin, hours_per_week, max(0, min(possible, hours_per_week - learned)))
+    first = min(hours_per_week * _days_left(begin) // DAYS, hours_per_week - learned)
+    return HourCalendar(begin, hours_per_week, max(0, first))
 
 
 def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
@@ -146,9 +146,14 @@ def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
     planned_end = original.day_of(max(total - 1, 0))
     spans, at = [], 0
     for concept in ahead:
-        days = {"begins_on": plan.day_of(at), "ends_on": plan.day_of(at + concept.hours - 1)}
         spans.append(
-            ConceptSpan(concept_id=concept.id, title=concept.title, hours=concept.hours, **days)
+            ConceptSpan(
+                concept_id=concept.id,
+                title=concept.title,
+                hours=concept.hours,
+                begins_on=plan.day_of(at),
+                ends_on=plan.day_of(at + concept.hours - 1),
+            )
         )
         at += concept.hours
     ends_on = spans[-1].ends_on if spans else None
@@ -200,8 +205,8 @@ def _needed(left: int, begin: date, deadline: date | None, learned: int) -> int 
 
 def _stage(stage: StageNode, spans: Sequence[ConceptSpan]) -> StageSchedule:
     concepts = [concept for module in stage.modules for concept in module.concepts]
-    kept = [each for each in concepts if each.progress != ConceptProgress.skipped]
-    ids, hours = {each.id for each in concepts}, sum(each.hours for each in kept)
+    hours = sum(each.hours for each in concepts if each.progress != ConceptProgress.skipped)
+    ids = {each.id for each in concepts}
     its = [span for span in spans if span.concept_id in ids]
     return StageSchedule(
         stage_id=stage.id,
@@ -217,14 +222,12 @@ def _weeks(
     ahead: Sequence[ConceptNode], plan: HourCalendar, learned: int, this_week: date
 ) -> list[Week]:
     """Return this week, if it has hours, and those that follow."""
-    found: dict[date, Week] = {}
-    if learned:
-        found[this_week] = _week(this_week, learned)
+    found = {this_week: _week(this_week, learned)} if learned else {}
     at = 0
     for concept in ahead:
         for week in range(plan.week_of(at), plan.week_of(at + concept.hours - 1) + 1):
-            begins = 0 if week == 0 else plan.first + (week - 1) * plan.hours_per_week
             ends = plan.first + week * plan.hours_per_week
+            begins = ends - plan.hours_per_week if week else 0
             hours = min(ends, at + concept.hours) - max(begins, at)
             begins_on = plan.monday_of(week)
             if begins_on not in found:

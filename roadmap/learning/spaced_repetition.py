@@ -39,13 +39,6 @@ RATINGS = {
     ReviewRating.good: fsrs.Rating.Good,
     ReviewRating.easy: fsrs.Rating.Easy,
 }
-STATES = {
-    fsrs.State.Learning: MemoryState.learning,
-    fsrs.State.Review: MemoryState.review,
-    fsrs.State.Relearning: MemoryState.relearning,
-}
-
-
 STEPS = {  # numbers of steps; a question in review has none
     fsrs.State.Learning: len(SCHEDULER.learning_steps),
     fsrs.State.Relearning: len(SCHEDULER.relearning_steps),
@@ -71,7 +64,7 @@ class Memory:
 
     @property
     def name(self) -> MemoryState:
-        return STATES[fsrs.State(self.state)]
+        return MemoryState[fsrs.State(self.state).name.lower()]
 
     @property
     def is_new(self) -> bool:
@@ -93,20 +86,19 @@ def faults(memory: Memory) -> Iterator[tuple[str, str]]:
     if steps is None and memory.step is not None:
         yield "step", "must be null: there are no steps in review"
     elif steps is not None and (memory.step is None or not 0 <= memory.step < steps):
-        possible = " or ".join(map(str, range(steps)))
-        yield "step", f"must be a step of this state, {possible}"
+        yield "step", f"must be a step of this state, {' or '.join(map(str, range(steps)))}"
     if memory.lapses > memory.reviews:
         yield "lapses", f"must be at most the number of reviews, {memory.reviews}"
-    if memory.is_new:
-        if memory.state != fsrs.State.Learning:
-            yield "state", "must be 1: it was never reviewed"
-        for name in RATED:
-            if getattr(memory, name) is not None:
-                yield name, "must be null: it was never reviewed"
-        return
+    if memory.is_new and memory.state != fsrs.State.Learning:
+        yield "state", "must be 1: it was never reviewed"
+    rule = (
+        "must be null: it was never reviewed" if memory.is_new else "is required: it was reviewed"
+    )
     for name in RATED:
-        if getattr(memory, name) is None:
-            yield name, "is required: it was reviewed"
+        if (getattr(memory, name) is None) != memory.is_new:
+            yield name, rule
+    if memory.is_new:
+        return
     if memory.stability is not None and memory.stability <= 0:
         yield "stability", "should be greater than 0"
     if memory.difficulty is not None and not 1 <= memory.difficulty <= 10:

@@ -38,15 +38,16 @@ def cancel_work(account_id: UUID | None = None) -> list[Job]:
     )
     if account_id is not None:
         deleted = deleted.where(Account.id == account_id)
-    query = Roadmap.select(Roadmap.owner, Roadmap.id).where(
-        Roadmap.status.in_(BEING_MADE), Roadmap.owner.in_(deleted)
-    )
     with session():
-        found = list(query.limit(MOST_CANCELLED).tuples())
+        found = list(
+            Roadmap.select(Roadmap.owner, Roadmap.id)
+            .where(Roadmap.status.in_(BEING_MADE), Roadmap.owner.in_(deleted))
+            .limit(MOST_CANCELLED)
+        )
     steps: list[Job] = []
-    for owner_id, roadmap_id in found:
+    for row in found:
         with suppress(NotFound, Conflict):  # it has ended meanwhile
-            steps += commands.cancel(owner_id, roadmap_id, BEING_MADE).steps
+            steps += commands.cancel(row.owner_id, row.id, BEING_MADE).steps
     return steps
 
 
@@ -57,9 +58,13 @@ def purge_expired() -> int:
     """
     gone = 0
     for _ in range(ROUNDS):
-        # The previous release enables an account without clearing `delete_at`.
-        is_due = (Account.delete_at <= clock.now()) & Account.disabled_at.is_null(False)
-        due = Account.select().where(is_due).order_by(Account.delete_at).limit(1)
+        due = (
+            Account.select()
+            # The previous release enables an account without clearing `delete_at`.
+            .where(Account.delete_at <= clock.now(), Account.disabled_at.is_null(False))
+            .order_by(Account.delete_at)
+            .limit(1)
+        )
         with transaction():
             account = next(iter(skip_locked(due)), None)
             if account is None:
@@ -72,8 +77,8 @@ def purge_expired() -> int:
 
 def _delete_part(account: Account) -> bool:
     """Delete a part and return True, or delete the account itself and return False."""
-    query = Roadmap.select(Roadmap.id).where(Roadmap.owner == account.id).limit(ROADMAPS)
-    roadmaps = [id_ for (id_,) in query.tuples()]
+    mine = Roadmap.select(Roadmap.id).where(Roadmap.owner == account.id)
+    roadmaps = [row.id for row in mine.limit(ROADMAPS)]
     if roadmaps and not _delete_rows(ExecutionLog, ExecutionLog.roadmap_id.in_(roadmaps)):
         Roadmap.delete().where(Roadmap.id.in_(roadmaps)).execute()
     hooks = Webhook.select(Webhook.id).where(Webhook.account == account.id)
@@ -110,15 +115,11 @@ def _purge_addresses(account: Account) -> None:
     it.
     """
     changes, own = AuditRecord.action == Action.user_email, AuditRecord.target == str(account.id)
-    former = [
-        (change.details["before"], change.id)
-        for change in AuditRecord.select().where(changes & own)
-    ]
+    former = [(row.details["before"], row.id) for row in AuditRecord.select().where(changes & own)]
+    of_others = AuditRecord.select().where(changes & ~own).order_by(AuditRecord.id.desc())
     for email, until in [*former, (account.email, LAST)]:
-        of_another = (
-            changes & ~own & (AuditRecord.details["before"] == email) & (AuditRecord.id < until)
-        )
-        last = AuditRecord.select().where(of_another).order_by(AuditRecord.id.desc()).first()
+        is_former = AuditRecord.details["before"] == email
+        last = of_others.where(is_former, AuditRecord.id < until).first()
         AuditRecord.update(target=str(account.id)).where(
             AuditRecord.target == email,
             AuditRecord.id > (last.id if last else FIRST),

@@ -10,6 +10,7 @@ from uuid import UUID
 from core.db import session
 from models.roadmaps import Content, Revision, Roadmap
 from roadmap.budget.cost_report import pending_estimate
+from roadmap.learning import reviews
 from roadmap.lifecycle import completion, events, plan_rows
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
@@ -32,7 +33,9 @@ def adopt_outline(
     row = events.bump(
         roadmap_id, title=outline.title, hours=outline.hours, revision=number, **changes
     )
-    opened = plan_rows.apply(row, outline, as_written=as_written, reopen=waits_for_review(row))
+    reopen = waits_for_review(row)
+    opened, other_quizzes = plan_rows.apply(row, outline, as_written=as_written, reopen=reopen)
+    reviews.follow(other_quizzes)
     completion.save_counts(row, weeks=total_weeks(outline, row.hours_per_week))
     return row, opened
 
@@ -55,8 +58,9 @@ def ask_for_review(roadmap_id: UUID) -> list[Job]:
     """Record that the plan waits for review, with an estimate of its cost."""
     row = events.bump(roadmap_id, status=RoadmapStatus.awaiting_review, error="")
     estimate = pending_estimate(roadmap_id).model_dump(mode="json")
-    data = {"revision": row.revision, "estimate": estimate}
-    return events.append(row, EventType.awaiting_review, data)
+    return events.append(
+        row, EventType.awaiting_review, {"revision": row.revision, "estimate": estimate}
+    )
 
 
 def restore_previous(roadmap_id: UUID, revision: Revision) -> list[Job]:

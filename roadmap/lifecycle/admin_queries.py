@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field
 from core.db import StatementTimeout, database, is_postgres, limited, session
 from core.errors import FieldError, Invalid, NotFound
 from core.ids import first_id
+from core.json_types import from_row
 from models.accounts import Account
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap
@@ -153,7 +154,10 @@ def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> Oversee
             "narrow it by owner, status or time, or look for whole words"
         )
         raise Invalid(SLOW, fields=(FieldError("?text", rule),)) from None
-    items = [OverseenRoadmap(**_summary(row, emails.get(row.owner_id, ""))) for row in rows[:limit]]
+    items = [
+        from_row(OverseenRoadmap, row, **_computed(row, emails.get(row.owner_id, "")))
+        for row in rows[:limit]
+    ]
     return OverseenList(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
 
 
@@ -166,22 +170,12 @@ def detail(roadmap_id: UUID) -> OverseenDetail:
         .order_by(peewee.Case(None, [(Content.error == "", 1)], 0), Content.id)
         .limit(MOST_PARTS)
     )
-    in_part = PartLedger.model_fields.keys() - {"concept_id", "concept"}
     with session():
         row = query.get_or_none()
         if row is None:
             raise NotFound("There is no such roadmap.")
-        ledgers = [
-            PartLedger(
-                concept_id=part.concept_id,
-                concept=part.concept.title,
-                **{name: getattr(part, name) for name in in_part},
-            )
-            for part in parts
-        ]
-    summary = _summary(row, row.owner.email)
-    same = OverseenDetail.model_fields.keys() - summary.keys() - {"parts"}
-    return OverseenDetail(**summary, **{name: getattr(row, name) for name in same}, parts=ledgers)
+        ledgers = [from_row(PartLedger, part, concept=part.concept.title) for part in parts]
+        return from_row(OverseenDetail, row, **_computed(row, row.owner.email), parts=ledgers)
 
 
 def owner_of(roadmap_id: UUID) -> UUID:
@@ -300,15 +294,10 @@ def _has_words(text: str) -> Any:
     return condition if len(found) > RARE else Roadmap.id.in_(found)
 
 
-def _summary(row: Roadmap, email: str) -> dict[str, Any]:
-    changed = {
-        "owner": Owner(id=row.owner_id, email=email),
-        "progress": Progress(
-            ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total
-        ),
-        "spent": money(row.spent),
-    }
+def _computed(row: Roadmap, email: str) -> dict[str, Any]:
+    """Return the fields that are not columns of the roadmap."""
     return {
-        **{name: getattr(row, name) for name in OverseenRoadmap.model_fields.keys() - changed},
-        **changed,
+        "owner": Owner(id=row.owner_id, email=email),
+        "progress": Progress(**completion.progress(row)),
+        "spent": money(row.spent),
     }

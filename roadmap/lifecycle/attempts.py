@@ -77,8 +77,14 @@ def log_begun(category: str, step: str, row: Roadmap | Content) -> None:
     }
     if delays := held_up.take(row.id):
         details["held_up"] = delays
-    message = f"Begins the {step} (try {row.attempts})"
-    record(category, step, message, level=LogLevel.debug, details=details, **place_of(row))
+    record(
+        category,
+        step,
+        f"Begins the {step} (try {row.attempts})",
+        level=LogLevel.debug,
+        details=details,
+        **place_of(row),
+    )
 
 
 def after_fault(
@@ -100,16 +106,27 @@ def after_fault(
     place = place_of(row)
     if isinstance(fault, RetryLater) and not paid:
         jobs = leases.release_untried(work, row.id, token, fault.wait)
-        details = {"try": AttemptMark.put_off, "wait": fault.wait, "cause": fault.cause}
-        record(WAITING, step, f"{fault} It waits for {fault.wait:.1f} s.", details=details, **place)
+        record(
+            WAITING,
+            step,
+            f"{fault} It waits for {fault.wait:.1f} s.",
+            details={"try": AttemptMark.put_off, "wait": fault.wait, "cause": fault.cause},
+            **place,
+        )
         return jobs
     if fault.lasting or row.attempts >= settings.max_attempts:
         return give_up(str(fault))
     wait = backoff(row.attempts, fault)
-    changes |= {"status": work.waiting, "error": str(fault)}
     with transaction():
-        due_at = clock.now() + timedelta(seconds=wait)
-        leases.release(work.table, row.id, token, due_at=due_at, **changes)
+        leases.release(
+            work.table,
+            row.id,
+            token,
+            status=work.waiting,
+            error=str(fault),
+            due_at=clock.now() + timedelta(seconds=wait),
+            **changes,
+        )
     record(
         RETRY,
         step,

@@ -12,6 +12,9 @@ from core import clock
 from core.db import session
 from models.roadmaps import Concept, Content, Roadmap, RoadmapEvent
 from roadmap.accounts.access import get_owned
+from roadmap.lifecycle.activate_plan import waits_for_review
+from roadmap.lifecycle.completion import parts
+from roadmap.lifecycle.create import count_queued
 from roadmap.plan.event_types import EventType
 from roadmap.plan.statuses import ContentStatus, RoadmapStatus
 from roadmap.plan.views import Activity, Writing
@@ -48,16 +51,14 @@ def activity(owner_id: UUID, roadmap_id: UUID) -> Activity:
         row = get_owned(owner_id, roadmap_id)
         status = RoadmapStatus(row.status)
         if status == RoadmapStatus.building:
-            query = Content.select(Content.kind, Concept.id, Concept.title).join(Concept)
             in_work = (
-                (Content.roadmap == roadmap_id)
-                & (Content.status == ContentStatus.building)
-                & ~Concept.removed
+                parts(roadmap_id, Content.kind, Concept.id, Concept.title)
+                .where(Content.status == ContentStatus.building)
+                .order_by(Content.lease_until, Content.id)
             )
-            rows = query.where(in_work).order_by(Content.lease_until, Content.id)
             writing = [
                 Writing(kind=kind, concept_id=concept_id, title=title)
-                for kind, concept_id, title in rows.tuples()
+                for kind, concept_id, title in in_work.tuples()
             ]
             ahead = None if writing else _parts_before(roadmap_id)
             unwritten = row.contents_total - row.contents_ready - row.contents_failed
@@ -65,13 +66,11 @@ def activity(owner_id: UUID, roadmap_id: UUID) -> Activity:
             left = None if pace is None else round(unwritten * pace)
         elif status in (RoadmapStatus.queued, RoadmapStatus.planning):
             if status == RoadmapStatus.queued:
-                waiting = Roadmap.status == RoadmapStatus.queued
-                before = Roadmap.select(Roadmap.id).where(waiting, Roadmap.due_at < row.due_at)
-                ahead = int(before.limit(MOST_AHEAD).count())
+                ahead = count_queued(MOST_AHEAD, Roadmap.due_at < row.due_at)
             if recent := _recent_pace(row):
-                stops = row.review and not row.approved  # its owner looks at the plan then
-                parts = 0 if stops else recent.part * recent.parts
-                left = round(recent.planning + parts)
+                # With a review, its owner looks at the plan first.
+                building = 0 if waits_for_review(row) else recent.part * recent.parts
+                left = round(recent.planning + building)
     return Activity(
         status=status, seq=row.last_seq, ahead=ahead, writing=writing, seconds_left=left
     )
@@ -79,20 +78,14 @@ def activity(owner_id: UUID, roadmap_id: UUID) -> Activity:
 
 def _parts_before(roadmap_id: UUID) -> int:
     """Return the number of parts of others that are due before the first of this one."""
-    pending = Content.status == ContentStatus.pending
-    first = (
-        Content.select(Content.due_at)
-        .where(Content.roadmap == roadmap_id, pending)
-        .order_by(Content.due_at)
-        .limit(1)
-        .scalar()
-    )
+    pending, its = Content.status == ContentStatus.pending, Content.roadmap == roadmap_id
+    own = Content.select(Content.due_at).where(its, pending)
+    first = own.order_by(Content.due_at).limit(1).scalar()
     if first is None:
         return 0
     building = Roadmap.status == RoadmapStatus.building  # parts that wait for review do not count
-    others = Content.select(Content.id).join(Roadmap).where(pending, Content.due_at < first)
-    others = others.where(Content.roadmap != roadmap_id, building)
-    return int(others.limit(MOST_AHEAD).count())
+    others = Content.select(Content.id).join(Roadmap).where(pending, ~its, building)
+    return int(others.where(Content.due_at < first).limit(MOST_AHEAD).count())
 
 
 def _own_pace(row: Roadmap) -> float | None:
@@ -114,36 +107,40 @@ def _recent_pace(row: Roadmap) -> MeanDurations | None:
 
     Only those count that were finished in one go.
     """
-    mine = Roadmap.select(
-        Roadmap.id,
-        Roadmap.status,
-        Roadmap.generator,
-        Roadmap.contents_total,
-        Roadmap.created_at,
-        Roadmap.finished_at,
-    ).where((Roadmap.owner == row.owner_id) & (Roadmap.id != row.id))
-    last = list(mine.order_by(Roadmap.id.desc()).limit(LOOKED_AT))
+    last = list(
+        Roadmap.select(
+            Roadmap.id,
+            Roadmap.status,
+            Roadmap.generator,
+            Roadmap.contents_total,
+            Roadmap.created_at,
+            Roadmap.finished_at,
+        )
+        .where(Roadmap.owner == row.owner_id, Roadmap.id != row.id)
+        .order_by(Roadmap.id.desc())
+        .limit(LOOKED_AT)
+    )
     writers = {row.generator} if row.generator else {each.generator for each in last}
     done = [
         each
         for each in last
         if each.status == RoadmapStatus.ready and each.contents_total and each.generator in writers
     ][:RECENT]
-    of = RoadmapEvent.roadmap.in_([each.id for each in done]) & RoadmapEvent.type.in_(
-        (EventType.planning, EventType.outlined, EventType.approved, *GONE_ON)
+    kinds = (EventType.planning, EventType.outlined, EventType.approved, *GONE_ON)
+    events = (
+        RoadmapEvent.select(RoadmapEvent.roadmap, RoadmapEvent.type, RoadmapEvent.at)
+        .where(RoadmapEvent.roadmap.in_([each.id for each in done]), RoadmapEvent.type.in_(kinds))
+        .order_by(RoadmapEvent.seq)
     )
-    events = RoadmapEvent.select(RoadmapEvent.roadmap, RoadmapEvent.type, RoadmapEvent.at).where(of)
-    last_at = {
-        (roadmap, type_): at for roadmap, type_, at in events.order_by(RoadmapEvent.seq).tuples()
-    }
+    last_at = {(roadmap, type_): at for roadmap, type_, at in events.tuples()}
     planning, part, parts = [], [], []
     for each in done:
         outlined = last_at.get((each.id, EventType.outlined))
         if outlined is None or any((each.id, kind) in last_at for kind in GONE_ON):
             continue
-        begun = last_at.get((each.id, EventType.approved), outlined)
         planned = outlined - last_at.get((each.id, EventType.planning), each.created_at)
         planning.append(planned.total_seconds())
-        part.append(max((each.finished_at - begun).total_seconds(), 0) / each.contents_total)
+        built = each.finished_at - last_at.get((each.id, EventType.approved), outlined)
+        part.append(max(built.total_seconds(), 0) / each.contents_total)
         parts.append(each.contents_total)
     return MeanDurations(mean(planning), mean(part), mean(parts)) if part else None

@@ -20,7 +20,7 @@ from models.roadmaps import Content, ContentVersion, Roadmap
 from roadmap.accounts.access import transition
 from roadmap.accounts.locks import lock_account
 from roadmap.generation.context import BUILT_IN
-from roadmap.learning import review_cards
+from roadmap.learning import reviews
 from roadmap.lifecycle import completion, create, events, revisions
 from roadmap.lifecycle.activate_plan import (
     adopt_outline,
@@ -98,8 +98,9 @@ def approve(owner_id: UUID, roadmap_id: UUID, revision: int | None) -> CommandRe
             approved=True,
             error="",
         )
-        jobs = completion.finish_if_last(changed) + pending_jobs(roadmap_id)
-        return _result(row, "Approved", jobs)
+        return _result(
+            row, "Approved", completion.finish_if_last(changed) + pending_jobs(roadmap_id)
+        )
 
 
 def revise(owner_id: UUID, roadmap_id: UUID, feedback: str) -> CommandResult:
@@ -251,8 +252,11 @@ def upgrade(
             )
         if any(content.status in OPEN for content in contents):
             raise Conflict("This concept is being written already.")
-        of = (Content.concept == concept_id) & (ContentVersion.generator == BUILT_IN)
-        built_in = list(Content.select().join(ContentVersion, on=IS_CURRENT).where(of))
+        built_in = list(
+            Content.select()
+            .join(ContentVersion, on=IS_CURRENT)
+            .where(Content.concept == concept_id, ContentVersion.generator == BUILT_IN)
+        )
         if not built_in:
             raise Conflict("Nothing of this concept is from the built-in catalogue any more.")
         chosen = [content for content in built_in if newest_version(content.id) < MOST_VERSIONS]
@@ -301,10 +305,18 @@ def restore_version(
         shown = taken_up(version, concept_id)
         Content.update(ready(shown)).where(Content.id == content.id).execute()
         if kind == ContentKind.quiz:
-            review_cards.follow([concept_id])
+            reviews.follow([concept_id])
         completion.save_counts(row)
-        data = {"concept_id": str(concept_id), "kind": kind, "version": shown}
-        events.bump_and_append(row.id, EventType.content_restored, data | completion.progress(row))
+        events.bump_and_append(
+            row.id,
+            EventType.content_restored,
+            {
+                "concept_id": str(concept_id),
+                "kind": kind,
+                "version": shown,
+                **completion.progress(row),
+            },
+        )
         # The last event of a finished roadmap is its end.
         jobs = completion.finish(row.id, completion.outcome(row)) if row.status in ENDED else []
         return _result(row, f"Restored version {number} of a {kind}", jobs)

@@ -77,11 +77,10 @@ def finish(
         missing = "are not written" if is_cancelled else lacking
         reason = f"{row.contents_failed} of {row.contents_total} parts {missing}"
     Roadmap.update(error=reason).where(Roadmap.id == roadmap_id).execute()
-    steps = events.append(row, EventType(f"roadmap.{status}"), {**progress(row), "reason": reason})
     database.after_commit(
         partial(record, "building", "finish", f"The roadmap is {status}", roadmap_id=roadmap_id)
     )
-    return steps
+    return events.append(row, EventType(f"roadmap.{status}"), {**progress(row), "reason": reason})
 
 
 def progress(row: Roadmap) -> dict[str, int]:

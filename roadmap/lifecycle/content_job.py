@@ -10,7 +10,7 @@ from time import monotonic
 from uuid import UUID
 
 from core import clock
-from core.db import settings, transaction
+from core.db import database, settings, transaction
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap.budget.budget import BudgetMeter, CallPurpose
 from roadmap.generation.cancellation import LeaseLost, StopSignal
@@ -23,7 +23,7 @@ from roadmap.generation.retry_policy import (
     ms_since,
     retry_save,
 )
-from roadmap.learning import review_cards
+from roadmap.learning import reviews
 from roadmap.lifecycle import completion, events, leases, link_checker, link_status
 from roadmap.lifecycle.attempts import after_fault, held_up, log_begun, place_of
 from roadmap.lifecycle.content_versions import read_content
@@ -34,7 +34,7 @@ from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import ContentKind, Contents, Resources, Tutorial
 from roadmap.plan.schemas import accepted_request
-from roadmap.plan.statuses import ContentStatus
+from roadmap.plan.statuses import NOBODYS, OPEN, ContentStatus, RoadmapStatus
 
 
 def build_content(content_id: UUID, generator: Generator) -> list[Job]:
@@ -177,7 +177,7 @@ def _save_content(
             created_at=clock.now(),
         ).execute()
         if content.kind == ContentKind.quiz:
-            review_cards.follow([content.concept_id])
+            reviews.follow([content.concept_id])
         events.append(
             row,
             EventType.content_ready,
@@ -212,3 +212,32 @@ def _give_up(content: Content, token: UUID, reason: str) -> list[Job]:
         jobs = completion.finish_if_last(row)
     record("building", content.kind, reason, level=LogLevel.error, **place_of(content))
     return jobs
+
+
+def stop(content_id: UUID, reason: str) -> list[Job]:
+    """Cancel a part for an operator, or keep its current version if that still fits.
+
+    The roadmap ends if it was the last part. A worker finds its lease lost. A part that has ended,
+    or is gone, stays as it is.
+    """
+    with transaction():
+        content = Content.get_or_none(Content.id == content_id)
+        if content is None:
+            return []
+        # Lock the roadmap first, as every change of its contents does.
+        is_it = (Roadmap.id == content.roadmap_id) & (Roadmap.status == RoadmapStatus.building)
+        if not Roadmap.update(updated_at=clock.now()).where(is_it).execute():
+            return []
+        stays = contents_that_fit(Content.id == content_id) != []
+        ended = {**NOBODYS, "status": ContentStatus.ready if stays else ContentStatus.cancelled}
+        update = Content.update({**ended, "error": reason, "instruction": ""})
+        if update.where(Content.id == content_id, Content.status.in_(OPEN)).execute() == 0:
+            return []
+        row = events.bump(content.roadmap_id)
+        completion.save_counts(row)
+        data = {"concept_id": str(content.concept_id), "kind": content.kind, "reason": reason}
+        events.append(row, EventType.content_failed, {**data, **completion.progress(row)})
+        place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
+        entry = partial(record, level=LogLevel.warning, **place)
+        database.after_commit(partial(entry, "building", content.kind, reason))
+        return completion.finish_if_last(row)

@@ -139,8 +139,11 @@ def new_delivery(
 
 
 def test_payload(webhook_id: UUID) -> str:
-    message = "This is a test. It has arrived when the receiver answers with a status of 2xx."
-    return _payload(TEST, clock.now(), {"webhook_id": str(webhook_id), "message": message})
+    facts = {
+        "webhook_id": str(webhook_id),
+        "message": "This is a test. It has arrived when the receiver answers with a status of 2xx.",
+    }
+    return _payload(TEST, clock.now(), facts)
 
 
 def disable(webhook_id: UUID, reason: str) -> None:

@@ -272,8 +272,8 @@ class LeaseKeeper:
                 work.table.update(lease_until=now + LASTS, challenged_at=None).where(
                     _held_under(work, tokens)
                 ).execute()
-                left = work.table.select(work.table.lease_token).where(_ours(work, tokens))
-                there = {token for (token,) in left.tuples()}
+                ours = work.table.select(work.table.lease_token).where(_ours(work, tokens))
+                there = {row.lease_token for row in ours}
             for token in set(tokens) - there:
                 with self._lock:
                     held = self._held.get(token)

@@ -90,7 +90,21 @@ def run_checks(*, by_model: bool) -> list[Job]:
     for _ in range(MOST_NOTED):
         if not _note_next():
             break
-    _check_due()
+    if links := _claim_due():
+        seen = _visited([link.url for link in links])
+        is_online = _is_online(seen.values())
+        with transaction():
+            for link in sorted(links, key=lambda link: str(link.digest)):
+                found = seen[link.url]
+                has_answer = found.status is not None or found.refused or found.unwelcome
+                if has_answer or is_online:
+                    _save(link, found)
+                else:
+                    _defer([link.digest], OFFLINE)
+        if any(found.status is not None for found in seen.values()):
+            blind.ended()
+        elif not is_online:
+            blind.warn(len(links))
     query = link_status.replaceable().join(ContentVersion, on=IS_CURRENT)
     query = query if by_model else query.where(ContentVersion.generator == BUILT_IN)
     with session():
@@ -136,13 +150,13 @@ def without(resources: Resources, dead: Sequence[str]) -> Resources:
 def _note_next() -> bool:
     """Register the URLs of a version that has become current; return whether there was one."""
     with transaction():
-        unnoted = Content.select(Content.id, Content.version).where(UNNOTED).limit(1)
-        part = next(iter(skip_locked(unnoted)), None)
+        part = next(iter(skip_locked(Content.select().where(UNNOTED).limit(1))), None)
         if part is None:
             return False
-        its = (ContentVersion.content == part.id) & (ContentVersion.version == part.version)
-        body = ContentVersion.select(ContentVersion.body).where(its).scalar()
-        urls = {item["url"] for item in body["items"]} if body else set()
+        version = ContentVersion.get_or_none(
+            ContentVersion.content == part.id, ContentVersion.version == part.version
+        )
+        urls = {item["url"] for item in version.body["items"]} if version else set()
         _insert(urls)
         named = [digest(url) for url in urls]
         links = CheckedLink.select(CheckedLink.digest).where(CheckedLink.digest.in_(named))
@@ -171,34 +185,14 @@ def _insert(urls: Iterable[str]) -> None:
         CheckedLink.insert_many(batch).on_conflict_ignore().execute()
 
 
-def _check_due() -> None:
-    """Visit due URLs, one of each host, and save what was found."""
-    links = _claim_due()
-    if not links:  # neither is the network tried
-        return
-    seen = _visited([link.url for link in links])
-    online = _is_online(seen.values())
-    with transaction():
-        for link in sorted(links, key=lambda link: str(link.digest)):
-            found = seen[link.url]
-            if found.status is None and not (found.refused or found.unwelcome) and not online:
-                _defer([link.digest], OFFLINE)
-            else:
-                _save(link, found)
-    if any(found.status is not None for found in seen.values()):
-        blind.ended()
-    elif not online:
-        blind.warn(len(links))
-
-
 def _claim_due() -> list[CheckedLink]:
     """Claim one due URL of each host for a while; delete URLs that no part names."""
     with transaction():
         due = CheckedLink.select().where(CheckedLink.due_at <= clock.now())
         found = list(skip_locked(due.order_by(CheckedLink.due_at).limit(DUE_AT_ONCE)))
         digests = {link.digest for link in found}
-        uses = LinkUse.select(LinkUse.link).where(LinkUse.link.in_(list(digests))).distinct()
-        named = {link for (link,) in uses.tuples()}
+        uses = LinkUse.select(LinkUse.link).where(LinkUse.link.in_(list(digests)))
+        named = {use.link_id for use in uses.distinct()}
         if gone := digests - named:
             CheckedLink.delete().where(CheckedLink.digest.in_(list(gone))).execute()
         first: dict[str, CheckedLink] = {}
@@ -234,11 +228,13 @@ def _is_online(seen: Iterable[Visit]) -> bool:
     """
     if any(found.status is not None or found.unwelcome for found in seen):
         return True
-    alive = (CheckedLink.state == LinkState.alive) & CheckedLink.status.is_null(False)
-    past = CheckedLink.checked_at <= clock.now()  # the clock may have been ahead
+    alive = CheckedLink.select().where(
+        CheckedLink.state == LinkState.alive,
+        CheckedLink.status.is_null(False),
+        CheckedLink.checked_at <= clock.now(),  # the clock may have been ahead
+    )
     with session():
-        query = CheckedLink.select().where(alive, past).order_by(CheckedLink.checked_at.desc())
-        latest = query.first()
+        latest = alive.order_by(CheckedLink.checked_at.desc()).first()
     return latest is not None and (
         latest.checked_at > clock.now() - SEEN_LATELY
         or visit(latest.url, networks=settings.linked).status is not None

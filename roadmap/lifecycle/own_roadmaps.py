@@ -9,6 +9,7 @@ after `SEARCH_SECONDS`.
 import heapq
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -74,13 +75,12 @@ def list_own(
             before=place and place[0],
             status=next(iter(wanted.statuses), None),
         )
-    by_key = wanted.order in KEYS
-    has_index = not wanted.text and not by_key
-    bounds = {"statement": SEARCH_SECONDS, "lock": SEARCH_SECONDS}
+    is_slow = bool(wanted.text) or wanted.order in KEYS
+    bounds = limited(statement=SEARCH_SECONDS, lock=SEARCH_SECONDS) if is_slow else session()
     try:
         # One snapshot: a roadmap that changes state between two queries would come twice or never.
-        with snapshot(), session() if has_index else limited(**bounds):
-            read = _by_key if by_key else _by_id
+        with snapshot(), bounds:
+            read = _by_key if wanted.order in KEYS else _by_id
             rows = read(owner_id, wanted, place, limit)
     except StatementTimeout:
         rule = f"takes longer than {SEARCH_SECONDS:g} s: leave it out, or sort by `newest`"
@@ -88,8 +88,10 @@ def list_own(
             "The search takes too long.",
             fields=(FieldError("?q" if wanted.text else "?sort", rule),),
         ) from None
-    cursor = _cursor(wanted.order, rows[limit - 1]) if len(rows) > limit else None
-    return Page(items=[queries.summary_of(row) for row in rows[:limit]], next_cursor=cursor)
+    return Page(
+        items=[queries.summary_of(row) for row in rows[:limit]],
+        next_cursor=_cursor(wanted.order, rows[limit - 1]) if len(rows) > limit else None,
+    )
 
 
 def _by_id(
@@ -97,11 +99,12 @@ def _by_id(
 ) -> list[Roadmap]:
     """Read each status along its index, since together they would have to be sorted."""
     oldest_first, beyond = wanted.order is Order.oldest, place and place[0]
-    pages = []
-    for status in dict.fromkeys(wanted.statuses) or (None,):
-        query = in_order_of_id(owner_id, beyond=beyond, status=status, oldest_first=oldest_first)
-        query = query.where(Roadmap.trashed_at.is_null(), *wanted.conditions)
-        pages.append(list(query.limit(limit + 1)))
+    pages = [
+        in_order_of_id(owner_id, beyond=beyond, status=status, oldest_first=oldest_first)
+        .where(Roadmap.trashed_at.is_null(), *wanted.conditions)
+        .limit(limit + 1)
+        for status in dict.fromkeys(wanted.statuses) or (None,)
+    ]
     return list(heapq.merge(*pages, key=lambda row: row.id, reverse=not oldest_first))[: limit + 1]
 
 
@@ -134,7 +137,7 @@ def _cursor(order: Order, row: Any) -> str:
 def _parse_cursor(cursor: str, order: Order) -> tuple[UUID, peewee.Value]:
     """Return the id and the key behind which a page begins. Raises Invalid."""
     id_, dot, encoded = cursor.partition(".")
-    try:
+    with suppress(ValueError, OverflowError):
         of, _, key = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode().partition(":")
         if (of if dot else Order.newest) == order:
             if order is not Order.changed:
@@ -142,6 +145,4 @@ def _parse_cursor(cursor: str, order: Order) -> tuple[UUID, peewee.Value]:
             return UUID(id_), peewee.Value(
                 datetime.fromisoformat(strip_nul(key)).astimezone(UTC), Roadmap.updated_at.db_value
             )
-    except (ValueError, OverflowError):
-        pass
     raise Invalid("The cursor does not fit.", fields=(FieldError("?cursor", OTHER_ORDER),))

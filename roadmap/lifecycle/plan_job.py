@@ -15,7 +15,8 @@ from typing import Any
 from uuid import UUID
 
 from core import clock
-from core.db import session, settings, transaction
+from core.db import database, session, settings, transaction
+from core.errors import Conflict, NotFound
 from models.roadmaps import Revision, Roadmap
 from roadmap.budget.budget import BudgetMeter, CallPurpose
 from roadmap.generation.cancellation import LeaseLost, StopSignal
@@ -28,7 +29,7 @@ from roadmap.generation.retry_policy import (
     ms_since,
     retry_save,
 )
-from roadmap.lifecycle import events, leases, plan_rows, revisions
+from roadmap.lifecycle import commands, events, leases, plan_rows, revisions
 from roadmap.lifecycle.activate_plan import (
     adopt_outline,
     pending_jobs,
@@ -115,7 +116,19 @@ class Planning:
 
     def _design(self) -> Outline:
         """Analyse, draft and repair, from the last saved step. Raises GeneratorFault."""
-        design = DesignBrief(self.request, self._analyse())
+        if self.row.analysis is None:
+            started = monotonic()
+            with keeper.holding(PLANNING, self.token, self.stop):
+                analysis = call_generator(lambda: self.generator.analyse(self.request))
+                retry_save(partial(self._save_analysis, analysis))
+            record(
+                "planning",
+                "analysis",
+                f"Analysed the goal: {analysis.aim}",
+                roadmap_id=self.row.id,
+                duration_ms=ms_since(started),
+            )
+        design = DesignBrief(self.request, Analysis.model_validate(self.row.analysis))
         if self.revision.source != RevisionSource.goal:
             with session():
                 current = plan_rows.current_outline(self.row)
@@ -136,22 +149,6 @@ class Planning:
                 lasting=True,
             )
         return draft.outline
-
-    def _analyse(self) -> Analysis:
-        if self.row.analysis is not None:
-            return Analysis.model_validate(self.row.analysis)
-        started = monotonic()
-        with keeper.holding(PLANNING, self.token, self.stop):
-            analysis = call_generator(lambda: self.generator.analyse(self.request))
-            retry_save(partial(self._save_analysis, analysis))
-        record(
-            "planning",
-            "analysis",
-            f"Analysed the goal: {analysis.aim}",
-            roadmap_id=self.row.id,
-            duration_ms=ms_since(started),
-        )
-        return analysis
 
     def _save_analysis(self, analysis: Analysis) -> None:
         facts = analysis.model_dump(mode="json")
@@ -295,3 +292,22 @@ class Planning:
                 jobs = restore_previous(self.row.id, self.revision)
         record("planning", "outline", reason, level=LogLevel.error, roadmap_id=self.row.id)
         return jobs
+
+
+def stop(roadmap_id: UUID, reason: str) -> list[Job]:
+    """Cancel a roadmap for an operator as its owner would; one that is planned stays as it is.
+
+    A roadmap whose plan was being changed keeps its plan. A worker finds its lease lost.
+    """
+    with transaction():
+        row = Roadmap.get_or_none(Roadmap.id == roadmap_id)
+        if row is None:
+            return []
+        try:
+            being_planned = (RoadmapStatus.queued, RoadmapStatus.planning)
+            jobs = commands.cancel(row.owner_id, roadmap_id, being_planned).steps
+        except (Conflict, NotFound):  # the plan is finished by now, or the roadmap is gone
+            return []
+        entry = partial(record, level=LogLevel.warning, roadmap_id=roadmap_id)
+        database.after_commit(partial(entry, "planning", "outline", reason))
+    return jobs

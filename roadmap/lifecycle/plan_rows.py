@@ -19,7 +19,6 @@ from core.errors import Conflict
 from core.ids import new_id
 from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
-from roadmap.learning import review_cards
 from roadmap.plan.outline import (
     ContentKind,
     Outline,
@@ -109,9 +108,14 @@ def nodes_by_key(table: type[Node], roadmap_id: UUID) -> dict[str, Node]:
 def stamp(roadmap_id: UUID) -> None:
     """Set the subject of current versions of an older release, which had none."""
     facts = (Concept.title, Concept.description, Concept.outcomes)
-    query = Content.select(Content.id, Content.version, *facts).join(Concept).switch(Content)
-    query = query.join(ContentVersion, on=IS_CURRENT).where(Content.roadmap == roadmap_id)
-    for id_, number, *values in query.where(ContentVersion.subject == "").tuples():
+    query = (
+        Content.select(Content.id, Content.version, *facts)
+        .join(Concept)
+        .switch(Content)
+        .join(ContentVersion, on=IS_CURRENT)
+        .where(Content.roadmap == roadmap_id, ContentVersion.subject == "")
+    )
+    for id_, number, *values in query.tuples():
         ContentVersion.update(subject=fingerprint(*values)).where(
             (ContentVersion.content == id_) & (ContentVersion.version == number)
         ).execute()
@@ -123,16 +127,17 @@ def apply(
     *,
     as_written: frozenset[str] = frozenset(),
     reopen: bool = False,
-) -> list[UUID]:
-    """Make the rows what the outline says; return the contents to be written now.
+) -> tuple[list[UUID], set[UUID]]:
+    """Make the rows what the outline says.
 
-    A concept that has changed is written again, unless its key is in `as_written` or an earlier
-    version fits. `reopen`: cancelled contents are to be written as well.
+    Return the contents to be written now, and the concepts that may have another quiz. A concept
+    that has changed is written again, unless its key is in `as_written` or an earlier version fits.
+    `reopen`: cancelled contents are to be written as well.
     """
     before = nodes_by_key(Concept, row.id).values()
     concept_of = _sync_outline(row, outline)
-    # Work on contents that are not in the plan any more ends.
     removed = Concept.select(Concept.id).where(Concept.roadmap == row.id, Concept.removed)
+    # Work on contents that are not in the plan any more ends.
     Content.update(status=ContentStatus.cancelled, error="", instruction="", **NOBODYS).where(
         Content.concept.in_(removed), Content.status.in_(OPEN)
     ).execute()
@@ -150,18 +155,15 @@ def apply(
             ).execute()
     cancelled = set(wanted) if reopen else {id_ for id_, node in kept.items() if node.removed}
     opened = _open_contents(row.id, wanted, changed, cancelled)
-    review_cards.follow(changed | (cancelled & kept.keys()))  # new concepts have no cards
-    return opened
+    return opened, changed | (cancelled & kept.keys())
 
 
 def removed_keys(roadmap_id: UUID) -> frozenset[str]:
     """Return the keys of removed nodes; new nodes must not get one of these."""
-    tables: tuple[Any, ...] = (Stage, Module, Concept)
     return frozenset(
-        key
-        for table in tables
-        for key, node in nodes_by_key(table, roadmap_id).items()
-        if node.removed
+        key_of(node)
+        for table in (Stage, Module, Concept)
+        for node in table.select().where(table.roadmap == roadmap_id, table.removed)
     )
 
 
@@ -224,11 +226,10 @@ def _sync_nodes(
         ],
     )
     for key, node in there.items():
-        stays = {"key": key, "removed": False}
-        facts = {**wanted[key], **stays} if key in wanted else {"removed": True}
+        facts = {**wanted[key], "key": key} if key in wanted else {}
         changes = {
             name: value
-            for name, value in facts.items()
+            for name, value in {**facts, "removed": key not in wanted}.items()
             if node.__data__[name] != (list(value) if isinstance(value, tuple) else value)
         }
         if changes:
@@ -239,8 +240,13 @@ def _sync_nodes(
 def contents_that_fit(*conditions: Any) -> list[UUID]:
     """Return ids of contents whose current version fits their concept."""
     facts = (Concept.title, Concept.description, Concept.outcomes)
-    query = Content.select(Content.id, ContentVersion.subject, *facts).join(Concept)
-    query = query.switch(Content).join(ContentVersion, on=IS_CURRENT).where(*conditions)
+    query = (
+        Content.select(Content.id, ContentVersion.subject, *facts)
+        .join(Concept)
+        .switch(Content)
+        .join(ContentVersion, on=IS_CURRENT)
+        .where(*conditions)
+    )
     return [id_ for id_, its, *facts in query.tuples() if its == fingerprint(*facts)]
 
 
@@ -273,8 +279,8 @@ def _copy(version: ContentVersion, its: str) -> int:
 
 def newest_version(content_id: UUID) -> int:
     """Return the highest version number; the current version may be an earlier one."""
-    newest = ContentVersion.select(peewee.fn.MAX(ContentVersion.version))
-    return int(newest.where(ContentVersion.content == content_id).scalar() or 0)
+    versions = ContentVersion.select(peewee.fn.MAX(ContentVersion.version))
+    return int(versions.where(ContentVersion.content == content_id).scalar() or 0)
 
 
 def _open_contents(

@@ -2,18 +2,20 @@
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any, TypeVar
 from uuid import UUID
 
 from core.db import database, is_postgres, session
 from core.errors import NotFound
-from core.json_types import Page
+from core.json_types import Page, from_row
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, ContentVersion, Module, Revision, Roadmap, Stage
-from roadmap.accounts.access import get_owned, newest_of
+from roadmap.accounts.access import FIRST, get_owned, newest_of
 from roadmap.budget.budget import money
 from roadmap.budget.cost_report import pending_estimate
 from roadmap.learning.notes import notes_tag
+from roadmap.lifecycle.completion import progress
 from roadmap.lifecycle.link_status import checked
 from roadmap.lifecycle.plan_rows import IS_CURRENT, key_of, planned
 from roadmap.operations.execution_log import LogRecord
@@ -34,6 +36,7 @@ from roadmap.plan.views import (
 )
 
 Node = TypeVar("Node", StageNode, ModuleNode)
+KINDS = list(ContentKind)
 PARTS = "c.id || ' ' || c.status || ' ' || c.version || ' ' || c.error"
 LEARNED = "n.id || ' ' || n.progress || ' ' || coalesce(CAST(n.progress_at AS text), '')"
 STATE_ON_POSTGRES = f"""SELECT sha256(convert_to(concat(r,
@@ -51,13 +54,13 @@ def list_roadmaps(
     owner_id: UUID, *, limit: int, before: UUID | None, status: RoadmapStatus | None
 ) -> Page[RoadmapSummary]:
     """Return a page, newest first; `before` is the last id of the previous page."""
+    query = newest_of(owner_id, before=before, status=status).limit(limit + 1)
     with session():
-        rows = list(newest_of(owner_id, before=before, status=status).limit(limit + 1))
-    return _page([summary_of(row) for row in rows], limit)
+        return page_of([summary_of(row) for row in query], limit)
 
 
 def summary_of(row: Roadmap) -> RoadmapSummary:
-    return RoadmapSummary(**_summary(row))
+    return from_row(RoadmapSummary, row, **_computed(row))
 
 
 def summary(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
@@ -87,10 +90,13 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
         modules = _by(planned(Module, roadmap_id), "stage_id")
         concepts = _by(planned(Concept, roadmap_id), "module_id")
         contents = _by(Content.select().where(Content.roadmap == roadmap_id), "concept_id")
-        current = (Revision.roadmap == roadmap_id) & (Revision.number == row.revision)
         waits = row.status == RoadmapStatus.awaiting_review
         estimate = pending_estimate(roadmap_id) if waits else None
-        remarks = Revision.select(Revision.problems).where(current).scalar() or []
+        remarks = (
+            Revision.select(Revision.problems)
+            .where(Revision.roadmap == roadmap_id, Revision.number == row.revision)
+            .scalar()
+        )
     nodes = [
         _node(
             StageNode,
@@ -109,12 +115,11 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
         )
         for stage in stages
     ]
-    return RoadmapTree(
-        **_summary(row),
-        review=row.review,
-        resource_language=row.resource_language,
-        analysis=row.analysis,
-        remarks=remarks,
+    return from_row(
+        RoadmapTree,
+        row,
+        **_computed(row),
+        remarks=remarks or [],
         estimate=estimate,
         learned=learned_of(nodes),
         stages=nodes,
@@ -155,7 +160,7 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
         )
         if concept is None:
             raise NotFound("There is no such concept in this roadmap.")
-        contents = list(Content.select().where(Content.concept == concept_id))
+        node = _concept_node(concept, Content.select().where(Content.concept == concept_id))
         written = ContentVersion.select(ContentVersion, Content).join(Content, on=IS_CURRENT)
         versions = {
             version.content.kind: version
@@ -163,7 +168,7 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
         }
         details = {kind: _detail(kind, versions.get(kind)) for kind in ContentKind}
     return ConceptDetail(
-        **_concept_node(concept, contents).model_dump(),
+        **node.model_dump(),
         roadmap_id=roadmap_id,
         notes=concept.notes,
         notes_tag=notes_tag(concept.notes),
@@ -181,20 +186,23 @@ def list_logs(
     category: str | None,
 ) -> Page[LogRecord]:
     """Return a page of the execution log, oldest first. Raises NotFound."""
-    query = ExecutionLog.select().where(ExecutionLog.roadmap_id == roadmap_id)
-    if after is not None:
-        query = query.where(ExecutionLog.id > after)
-    if level is not None:
-        query = query.where(ExecutionLog.level == level)
-    if category is not None:
-        query = query.where(ExecutionLog.category == category)
+    wanted = ((ExecutionLog.level, level), (ExecutionLog.category, category))
+    query = (
+        ExecutionLog.select()
+        .where(ExecutionLog.roadmap_id == roadmap_id, ExecutionLog.id > (after or FIRST))
+        .where(*(column == value for column, value in wanted if value is not None))
+        .order_by(ExecutionLog.id)
+        .limit(limit + 1)
+    )
     with session():
         get_owned(owner_id, roadmap_id)
-        rows = list(query.order_by(ExecutionLog.id).limit(limit + 1))
-    return _page([LogRecord.model_validate(row, from_attributes=True) for row in rows], limit)
+        return page_of(
+            [LogRecord.model_validate(row, from_attributes=True) for row in query], limit
+        )
 
 
-def _page(items: list[Any], limit: int) -> Page[Any]:
+def page_of(items: list[Any], limit: int) -> Page[Any]:
+    """Return a page of at most `limit` items; one more shows that there is a next page."""
     last = items[limit - 1].id if len(items) > limit else None
     return Page(items=items[:limit], next_cursor=last and str(last))
 
@@ -206,18 +214,13 @@ def _by(query: Any, field: str) -> dict[UUID, list[Any]]:
     return groups
 
 
-def _summary(row: Roadmap) -> dict[str, Any]:
-    changed = {
-        "progress": Progress(
-            ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total
-        ),
+def _computed(row: Roadmap) -> dict[str, Any]:
+    """Return the fields of a summary that are not columns."""
+    return {
+        "progress": Progress(**progress(row)),
         "spent": money(row.spent),
         "revision": row.revision or int(bool(row.title)),
         "begins_on": row.begins_on or row.created_at.date(),
-    }
-    return {
-        **{name: getattr(row, name) for name in RoadmapSummary.model_fields.keys() - changed},
-        **changed,
     }
 
 
@@ -233,13 +236,10 @@ def _node(shape: type[Node], row: Stage | Module, **inside: list[Any]) -> Node:
     )
 
 
-def _concept_node(concept: Concept, contents: list[Content]) -> ConceptNode:
-    states = {
-        c.kind: ContentState(status=c.status, version=c.version, error=c.error) for c in contents
-    }
-    ordered = {kind: states[kind] for kind in ContentKind if kind in states}
-    fields = (name for name in ConceptNode.model_fields if name != "contents")
-    return ConceptNode(**{name: getattr(concept, name) for name in fields}, contents=ordered)
+def _concept_node(concept: Concept, contents: Iterable[Content]) -> ConceptNode:
+    ordered = sorted(contents, key=lambda content: KINDS.index(content.kind))
+    states = {content.kind: from_row(ContentState, content) for content in ordered}
+    return from_row(ConceptNode, concept, contents=states)
 
 
 def _detail(kind: ContentKind, version: ContentVersion | None) -> Any:

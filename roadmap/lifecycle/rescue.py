@@ -29,29 +29,28 @@ def overdue(waiting: int = 0) -> list[Job]:
     """
     if waiting >= TOO_MANY:
         return []
-    few, patience = waiting >= MANY, CONTENT_PATIENCE if waiting else 1
+    most = FEW if waiting >= MANY else MOST_AT_ONCE
     return [
         *_overdue(PLANNING),
         *_overdue(DELIVERING),
         *_overdue(EXPORTING),
-        *_overdue(BUILDING, FEW if few else MOST_AT_ONCE, patience),
+        *_overdue(BUILDING, most, CONTENT_PATIENCE if waiting else 1),
     ]
 
 
 def _overdue(work: LeaseKind, most: int | None = None, patience: int = 1) -> list[Job]:
     table, now = work.table, clock.now()
     late = table.due_at < now - timedelta(seconds=settings.rescue_after_seconds * patience)
-    lost = table.status == work.waiting
     abandoned = (table.status == work.held) & (table.lease_until < now)
+    query = (
+        table.select(table.id)
+        .where(late, (table.status == work.waiting) | abandoned, work.among)
+        .order_by(table.due_at)
+        .limit(most or MOST_AT_ONCE)
+    )
     with transaction():
-        query = (
-            table.select(table.id)
-            .where(late, lost | abandoned, work.among)
-            .order_by(table.due_at)
-            .limit(most or MOST_AT_ONCE)
-        )
         # Two rescuers share the work.
-        ids: list[UUID] = [id_ for (id_,) in skip_locked(query).tuples()]
+        ids: list[UUID] = [row.id for row in skip_locked(query)]
         if ids:
             table.update(due_at=now).where(table.id.in_(ids)).execute()
     # The request that it came from is not known any more: each begins a trace.

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 from core import clock
 from core.db import session, transaction
 from core.errors import Conflict, NotFound
+from core.json_types import from_row
 from models.roadmaps import Revision, Roadmap
 from roadmap.accounts.access import get_owned
 from roadmap.lifecycle.plan_rows import current_outline, stamp
@@ -116,31 +117,34 @@ def recognised(outline: Outline, before: Outline | None) -> Outline:
     def with_key(node: Thing, keys: dict[str, str], **changes: tuple[object, ...]) -> Thing:
         return node.model_copy(update={**changes, "key": keys.get(node.key, node.key)})
 
-    stages = tuple(
-        with_key(
-            stage,
-            stages_of,
-            modules=tuple(
+    return outline.model_copy(
+        update={
+            "stages": tuple(
                 with_key(
-                    module,
-                    modules_of,
-                    concepts=tuple(
+                    stage,
+                    stages_of,
+                    modules=tuple(
                         with_key(
-                            concept,
-                            concepts_of,
-                            prerequisites=tuple(
-                                concepts_of.get(key, key) for key in concept.prerequisites
+                            module,
+                            modules_of,
+                            concepts=tuple(
+                                with_key(
+                                    concept,
+                                    concepts_of,
+                                    prerequisites=tuple(
+                                        concepts_of.get(key, key) for key in concept.prerequisites
+                                    ),
+                                )
+                                for concept in module.concepts
                             ),
                         )
-                        for concept in module.concepts
+                        for module in stage.modules
                     ),
                 )
-                for module in stage.modules
-            ),
-        )
-        for stage in outline.stages
+                for stage in outline.stages
+            )
+        }
     )
-    return outline.model_copy(update={"stages": stages})
 
 
 def _renamed(now: Iterable[Thing], before: Iterable[Thing]) -> dict[str, str]:
@@ -256,7 +260,7 @@ def list_revisions(owner_id: UUID, roadmap_id: UUID) -> Revisions:
     with transaction():
         row = get_owned(owner_id, roadmap_id)
         number_legacy_plan(row)
-        rows = list(
+        query = (
             Revision.select(
                 *[field for name, field in Revision._meta.fields.items() if name != "outline"]
             )
@@ -264,7 +268,9 @@ def list_revisions(owner_id: UUID, roadmap_id: UUID) -> Revisions:
             .order_by(Revision.number.desc())
             .limit(MOST)
         )
-    return Revisions(items=[RevisionSummary(**_summary(revision, row)) for revision in rows])
+        return Revisions(
+            items=[from_row(RevisionSummary, each, **_computed(each, row)) for each in query]
+        )
 
 
 def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDetail:
@@ -275,10 +281,15 @@ def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDeta
         revision = Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.number == number)
     if revision is None:
         raise NotFound(f"There is no revision {number} of this roadmap.")
-    is_done = revision.status == RevisionStatus.done
-    return RevisionDetail(
-        **_summary(revision, row),
-        outline=Outline.model_validate(revision.outline) if is_done else None,
+    return from_row(
+        RevisionDetail,
+        revision,
+        **_computed(revision, row),
+        outline=(
+            Outline.model_validate(revision.outline)
+            if revision.status == RevisionStatus.done
+            else None
+        ),
     )
 
 
@@ -346,12 +357,9 @@ def _insert(roadmap_id: UUID, number: int, source: RevisionSource, **facts: Any)
     return revision
 
 
-def _summary(revision: Revision, row: Roadmap) -> dict[str, Any]:
+def _computed(revision: Revision, row: Roadmap) -> dict[str, Any]:
+    """Return the fields of a summary that are not columns."""
     return {
-        **{
-            name: getattr(revision, name)
-            for name in RevisionSummary.model_fields.keys() - {"remarks", "current"}
-        },
         "remarks": revision.problems if revision.status == RevisionStatus.done else [],
         "current": revision.number == row.revision,
     }

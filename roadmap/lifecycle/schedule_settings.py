@@ -61,13 +61,12 @@ def reschedule(owner_id: UUID, roadmap_id: UUID, request: ScheduleRequest) -> Sc
             )
         _check(row, request)
         outline = current_outline(row)
-        changes = {
-            **request.model_dump(),
-            "weeks": total_weeks(outline, request.hours_per_week),
-        }
-        if request.begins_on == row.created_at.date():
-            changes["begins_on"] = None
-        Roadmap.update(changes).where(Roadmap.id == row.id).execute()
+        Roadmap.update(
+            hours_per_week=request.hours_per_week,
+            deadline=request.deadline,
+            begins_on=None if request.begins_on == row.created_at.date() else request.begins_on,
+            weeks=total_weeks(outline, request.hours_per_week),
+        ).where(Roadmap.id == row.id).execute()
         # One statement for each week in which another concept is begun.
         its = (Concept.roadmap == row.id) & ~Concept.removed
         before = dict(Concept.select(Concept.key, Concept.week).where(its).tuples())

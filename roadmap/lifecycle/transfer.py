@@ -53,8 +53,8 @@ def transfer(owner: str, new_owner: str, actor: Actor) -> Transferred:
             "Some fields do not fit.", fields=(FieldError("/new_owner", "is the same account"),)
         )
     with transaction():
-        held = Account.select().where(Account.id.in_(list(ids.values()))).order_by(Account.id)
-        rows = {row.id: row for row in lock_for_update(held)}
+        both = Account.select().where(Account.id.in_(list(ids.values()))).order_by(Account.id)
+        rows = {row.id: row for row in lock_for_update(both)}
         if len(rows) < len(ids):
             raise NotFound("One of these accounts has been deleted at this moment.")
         old, new = rows[ids["owner"]], rows[ids["new_owner"]]

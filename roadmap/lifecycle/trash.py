@@ -16,17 +16,18 @@ from pydantic import BaseModel, Field
 from core import clock
 from core.db import database, session, skip_locked, transaction
 from core.errors import NotFound
-from core.json_types import Page
+from core.json_types import Page, from_row
 from models.roadmaps import Roadmap
 from roadmap.accounts.access import transition
 from roadmap.lifecycle import commands
-from roadmap.lifecycle.queries import summary_of
+from roadmap.lifecycle.queries import page_of, summary_of
 from roadmap.operations.execution_log import record
 from roadmap.plan.jobs import Job
 from roadmap.plan.statuses import BEING_MADE, RoadmapStatus
 from roadmap.plan.views import RoadmapSummary
 
 KEPT = timedelta(days=30)
+NOT_THERE = "There is no such roadmap in the trash."
 AT_ONCE, ROUNDS = 5, 10  # roadmaps per transaction, with thousands of rows each; transactions
 
 
@@ -66,35 +67,26 @@ def list_trash(owner_id: UUID, *, limit: int, before: UUID | None = None) -> Pag
         if last is not None:
             there = (Roadmap.trashed_at.db_value(last.trashed_at), Roadmap.id.db_value(last.id))
             query = query.where(peewee.Tuple(Roadmap.trashed_at, Roadmap.id) < peewee.Tuple(*there))
-        rows = list(query.limit(limit + 1))
-    same = Trashed.model_fields.keys() - {"deleted_at"}
-    items = [
-        Trashed(**{name: getattr(row, name) for name in same}, deleted_at=row.trashed_at + KEPT)
-        for row in rows[:limit]
-    ]
-    return Page(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
+        rows = query.limit(limit + 1)
+        items = [from_row(Trashed, row, deleted_at=row.trashed_at + KEPT) for row in rows]
+    return page_of(items, limit)
 
 
 def restore(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
     """Take a roadmap out of the trash; cancelled work can be retried. Raises NotFound."""
     with transaction():
-        rows = list(
-            Roadmap.update(trashed_at=None, updated_at=clock.now())
-            .returning(Roadmap)
-            .where(_in_trash(owner_id, roadmap_id))
-            .execute()
-        )
-        if not rows:
-            raise _no_roadmap()
-        _log(roadmap_id, "Taken out of the trash")
-        return summary_of(rows[0])
+        update = Roadmap.update(trashed_at=None, updated_at=clock.now()).returning(Roadmap)
+        for row in update.where(_in_trash(owner_id, roadmap_id)).execute():
+            _log(roadmap_id, "Taken out of the trash")
+            return summary_of(row)
+        raise NotFound(NOT_THERE)
 
 
 def delete(owner_id: UUID, roadmap_id: UUID) -> None:
     """Delete a roadmap in the trash for ever. Raises NotFound."""
     with transaction():
         if Roadmap.delete().where(_in_trash(owner_id, roadmap_id)).execute() == 0:
-            raise _no_roadmap()
+            raise NotFound(NOT_THERE)
         _log(roadmap_id, "Deleted for ever by its owner")
 
 
@@ -122,10 +114,6 @@ def _in_trash(owner_id: UUID, roadmap_id: UUID) -> Any:
     return (
         (Roadmap.id == roadmap_id) & (Roadmap.owner == owner_id) & Roadmap.trashed_at.is_null(False)
     )
-
-
-def _no_roadmap() -> NotFound:
-    return NotFound("There is no such roadmap in the trash.")
 
 
 def _log(roadmap_id: UUID, message: str) -> None:

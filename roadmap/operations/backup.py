@@ -85,7 +85,7 @@ def tables() -> list[type[Table]]:
     found = list(Table.__subclasses__())
     for each in found:
         found += each.__subclasses__()
-    return [each for each in peewee.sort_models(found) if each._meta.table_name != "identified"]
+    return [each for each in peewee.sort_models(found) if not each.__subclasses__()]
 
 
 def kind_of(field: peewee.Field) -> str:

@@ -2,13 +2,51 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel
 
+from core.i18n import gettext_noop
 from roadmap.plan.statuses import FINAL
 
 TEST = "webhook.test"
+
+
+class EventType(StrEnum):
+    """Types of the events of a roadmap; `label` is the text on pages.
+
+    Those of a single part have none: pages also name the part.
+    """
+
+    label: str
+
+    def __new__(cls, value: str, label: str = "") -> Self:
+        member = str.__new__(cls, value)
+        member._value_, member.label = value, label
+        return member
+
+    queued = "roadmap.queued", gettext_noop("Accepted")
+    imported = "roadmap.imported", gettext_noop("Imported")
+    planning = "roadmap.planning", gettext_noop("The planning has begun")
+    analysed = "roadmap.analysed", gettext_noop("The goal is understood")
+    drafted = "roadmap.drafted", gettext_noop("There is a draft of the plan")
+    outlined = "roadmap.outlined", gettext_noop("The plan was made")
+    revised = "roadmap.revised", gettext_noop("The plan was changed")
+    revision_failed = "revision.failed", gettext_noop("The change of the plan has failed")
+    revision_cancelled = "revision.cancelled", gettext_noop("The change of the plan was stopped")
+    awaiting_review = "roadmap.awaiting_review", gettext_noop("The plan waits for your approval")
+    approved = "roadmap.approved", gettext_noop("The plan was approved")
+    content_queued = "content.queued", gettext_noop("Parts will be written anew")
+    content_ready = "content.ready"
+    content_failed = "content.failed"
+    content_restored = (
+        "content.restored",
+        gettext_noop("An earlier version of a part was taken up again"),  # on a timeline
+    )
+    ready = "roadmap.ready", gettext_noop("Everything is written")
+    partial = "roadmap.partial", gettext_noop("Everything that could be written is ready")
+    failed = "roadmap.failed", gettext_noop("Failed")
+    cancelled = "roadmap.cancelled", gettext_noop("Stopped")
 
 
 class WebhookEvent(StrEnum):
@@ -17,34 +55,12 @@ class WebhookEvent(StrEnum):
     Single contents are not among them: a roadmap has dozens, and its event stream has those.
     """
 
-    outlined = "roadmap.outlined"
-    awaiting_review = "roadmap.awaiting_review"
-    ready = "roadmap.ready"
-    partial = "roadmap.partial"
-    failed = "roadmap.failed"
-    cancelled = "roadmap.cancelled"
-
-
-class EventType(StrEnum):
-    queued = "roadmap.queued"
-    imported = "roadmap.imported"
-    planning = "roadmap.planning"
-    analysed = "roadmap.analysed"
-    drafted = "roadmap.drafted"
-    outlined = "roadmap.outlined"
-    revised = "roadmap.revised"
-    revision_failed = "revision.failed"
-    revision_cancelled = "revision.cancelled"
-    awaiting_review = "roadmap.awaiting_review"
-    approved = "roadmap.approved"
-    content_queued = "content.queued"
-    content_ready = "content.ready"
-    content_failed = "content.failed"
-    content_restored = "content.restored"
-    ready = "roadmap.ready"
-    partial = "roadmap.partial"
-    failed = "roadmap.failed"
-    cancelled = "roadmap.cancelled"
+    outlined = EventType.outlined
+    awaiting_review = EventType.awaiting_review
+    ready = EventType.ready
+    partial = EventType.partial
+    failed = EventType.failed
+    cancelled = EventType.cancelled
 
 
 TERMINAL = frozenset(f"roadmap.{status}" for status in FINAL)

@@ -16,7 +16,7 @@ from time import monotonic
 from uuid import UUID
 
 from core import clock, metric_counters, tracing
-from core.db import lock_for_update, session, settings, transaction
+from core.db import database, lock_for_update, session, settings, transaction
 from core.metric_definitions import WEBHOOKS
 from core.net import safe_http
 from core.net.safe_http import Unreachable
@@ -25,12 +25,12 @@ from models.webhooks import Webhook, WebhookDelivery
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS, ms_since, retry_save
 from roadmap.lifecycle import leases
-from roadmap.lifecycle.events import disable
+from roadmap.lifecycle.events import WAITING, disable
 from roadmap.lifecycle.leases import DELIVERING, keeper
 from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.event_types import TEST
 from roadmap.plan.jobs import Job, JobName
-from roadmap.plan.statuses import DeliveryStatus
+from roadmap.plan.statuses import NOBODYS, DeliveryStatus
 from roadmap.webhooks.delivery_limits import AtCapacity, DeliverySlots, Take
 
 # Seconds between two tries: the schedule that the specification proposes, about three days in all.
@@ -52,7 +52,7 @@ class TooEarly(Exception):
     """The next try is not due: this message is a duplicate, or of an earlier try."""
 
 
-lanes = DeliverySlots(AT_ONCE)
+slots = DeliverySlots(AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class DeliveryAttempt:
 def deliver(delivery_id: UUID) -> list[Job]:
     """Try once to send a delivery, and return the job of the next try, if any."""
     try:
-        with lanes.enter() as take:
+        with slots.enter() as take:
             claimed = _claim(delivery_id, take)
             if claimed is None:
                 return leases.recheck(DELIVERING, delivery_id)
@@ -87,9 +87,10 @@ def deliver(delivery_id: UUID) -> list[Job]:
                 return retry_save(partial(_save, delivery, token, _send(delivery)))
     except AtCapacity:
         return _defer(delivery_id)
-    except TooEarly:  # the message of that time is on its way, and rescue looks for it
-        return []
-    except LeaseLost:  # the webhook is deleted, or another worker has the delivery
+    except (
+        TooEarly,  # the message of that time is on its way, and rescue looks for it
+        LeaseLost,  # the webhook is deleted, or another worker has the delivery
+    ):
         return []
 
 
@@ -281,3 +282,16 @@ def pause(attempts: int, tried: DeliveryAttempt) -> float:
     bound = PAUSES[min(attempts, len(PAUSES) - 1)]
     asked = min(tried.retry_after or 0.0, bound) if tried.status in (TOO_MANY, UNAVAILABLE) else 0.0
     return max(PAUSES[attempts - 1] * random.uniform(1, 1 + JITTER), asked)
+
+
+def stop(delivery_id: UUID, reason: str) -> list[Job]:
+    """Give up a delivery for an operator; its owner can retry it. A worker finds its lease lost."""
+    failed = {"status": DeliveryStatus.failed, "error": reason, "finished_at": clock.now()}
+    waits = (WebhookDelivery.id == delivery_id) & WebhookDelivery.status.in_(WAITING)
+    update = WebhookDelivery.update({**NOBODYS, **failed})
+    with transaction():
+        for row in update.where(waits).returning(WebhookDelivery).execute():
+            details = {"webhook": str(row.webhook_id), "delivery": str(row.id)}
+            entry = partial(record, level=LogLevel.warning, roadmap_id=row.roadmap_id)
+            database.after_commit(partial(entry, "webhooks", "deliver", reason, details=details))
+    return []

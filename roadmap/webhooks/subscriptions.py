@@ -267,8 +267,8 @@ def test(account_id: UUID, webhook_id: UUID) -> tuple[DeliveryInfo, list[Job]]:
             raise Conflict("A test is on its way already. Wait until it has ended.")
         row = new_delivery(webhook.id, TEST, test_payload(webhook.id))
         WebhookDelivery.insert(row).execute()
-        made = _delivery(account_id, webhook_id, row["id"])
-    return _delivery_info(made), [Job(JobName.deliver_webhook, made.id)]
+        delivery = _delivery(account_id, webhook_id, row["id"])
+    return _delivery_info(delivery), [Job(JobName.deliver_webhook, delivery.id)]
 
 
 def retry(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> tuple[DeliveryInfo, list[Job]]:
@@ -294,8 +294,8 @@ def retry(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> tuple[Delive
             "finished_at": None,
         }
         WebhookDelivery.update(waits).where(WebhookDelivery.id == delivery_id).execute()
-        made = _delivery(account_id, webhook_id, delivery_id)
-    return _delivery_info(made), [Job(JobName.deliver_webhook, delivery_id)]
+        delivery = _delivery(account_id, webhook_id, delivery_id)
+    return _delivery_info(delivery), [Job(JobName.deliver_webhook, delivery_id)]
 
 
 def list_deliveries(

@@ -57,8 +57,9 @@ from roadmap.plan.statuses import RoadmapStatus
 from roadmap.webhooks import subscriptions as settings_
 from roadmap.webhooks.subscriptions import WebhookChange, WebhookPatch, WebhookRequest
 from tasks import content
+from tasks.message_browser import MessageState
 from tasks.queue_actions import DeadLettersRequest
-from tasks.queue_admin import dead_letters
+from tasks.queue_admin import messages
 from tasks.queues import RETRIES, content_queue
 from tests.copies import Copies
 from tests.portables import DOCUMENT
@@ -439,7 +440,7 @@ def message_for(endpoint: Endpoint) -> str:
         return str(message.id)
     content_queue.storage.enqueue(b"not one of ours")
     content_queue.drain()
-    return dead_letters("content")[0].id
+    return content_queue.storage.dead_letters()[0].id
 
 
 def bearer(secret: str) -> dict[str, str]:
@@ -1162,7 +1163,9 @@ class TestMessages:
             clock.travel(timedelta(minutes=1))
 
     def buried(self) -> list[tuple[str, str]]:
-        return [(letter.task, letter.reason) for letter in dead_letters("content")]
+        return [
+            (letter.task, letter.reason) for letter in messages("content", MessageState.dead).items
+        ]
 
     def queued(self, person: Person, task: str) -> str:
         """The id of a row of this person that waits for its worker, with no message that says so."""

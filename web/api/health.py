@@ -9,7 +9,7 @@ from core.db import database, session, settings
 from core.errors import Unavailable
 from core.migrate import pending
 from core.version import COMMIT, NUMBER
-from tasks.queues import check_brokers
+from tasks.queue_admin import check_brokers
 from web.call import Call
 from web.endpoint import Endpoint
 from web.http.concurrency import share_probe

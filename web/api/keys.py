@@ -8,7 +8,8 @@ from roadmap.accounts.identity import Scope
 from roadmap.accounts.invitations import InvitationInfo
 from roadmap.operations.audit_log import Action, audited
 from web import tokens
-from web.call import Call, actor_of
+from web.audit_actor import actor_of
+from web.call import Call
 from web.http import limits
 from web.http.pagination import paged
 from web.http.responses import Reply

@@ -94,26 +94,7 @@ OF_PART: Mapping[str, str] = {  # the attribute of a KindEntry that says it
     EventType.content_failed: "not_written",
     EventType.content_restored: "restored",
 }
-HAPPENED: Mapping[str, str] = {
-    EventType.queued: gettext_noop("Accepted"),
-    EventType.imported: gettext_noop("Imported"),
-    EventType.planning: gettext_noop("The planning has begun"),
-    EventType.analysed: gettext_noop("The goal is understood"),
-    EventType.drafted: gettext_noop("There is a draft of the plan"),
-    EventType.outlined: gettext_noop("The plan was made"),
-    EventType.revised: gettext_noop("The plan was changed"),
-    EventType.revision_failed: gettext_noop("The change of the plan has failed"),
-    EventType.revision_cancelled: gettext_noop("The change of the plan was stopped"),
-    EventType.awaiting_review: gettext_noop("The plan waits for your approval"),
-    EventType.approved: gettext_noop("The plan was approved"),
-    EventType.content_queued: gettext_noop("Parts will be written anew"),
-    # On a timeline.
-    EventType.content_restored: gettext_noop("An earlier version of a part was taken up again"),
-    EventType.ready: gettext_noop("Everything is written"),
-    EventType.partial: gettext_noop("Everything that could be written is ready"),
-    EventType.failed: gettext_noop("Failed"),
-    EventType.cancelled: gettext_noop("Stopped"),
-}
+HAPPENED: Mapping[str, str] = {each: each.label for each in EventType if each.label}
 DELIVERIES = {
     DeliveryStatus.pending: gettext_noop("Waiting"),
     DeliveryStatus.delivering: gettext_noop("On its way"),

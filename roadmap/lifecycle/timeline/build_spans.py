@@ -240,8 +240,8 @@ def _decisions(facts: Facts) -> Iterator[Span]:
     for event in facts.events:
         edited = event.type == EventType.revised and event.data.get("revision") not in designed
         if event.type in DECISIONS or edited or (event.type == EventType.queued and event.seq > 1):
-            kind = SpanKind.decision
-            yield _done(f"event-{event.seq}", kind, event.type, event.at, event.at)
+            id_ = f"event-{event.seq}"
+            yield _done(id_, SpanKind.decision, event.type, event.at, event.at)
 
 
 def _contents(facts: Facts) -> list[Span]:

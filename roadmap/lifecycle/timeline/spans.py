@@ -116,15 +116,20 @@ class SpanBuilder:
 
     def begin(self, moment: Moment) -> None:
         """Begin an attempt; one that is still open was interrupted."""
-        at, worker = moment.at, moment.data.get("worker")
+        at = moment.at
         self.end(at, SpanOutcome.interrupted, "Its worker is gone.")
         self._end_pause(at)
         if self.free_at is not None and self.free_at < at:
-            waited = held_up_by(moment)
-            self._add(SpanKind.queued, self.free_at, at, SpanOutcome.ok, reason=waited)
+            reason = held_up_by(moment)
+            self._add(SpanKind.queued, self.free_at, at, SpanOutcome.ok, reason=reason)
         self.attempts = moment.data.get("attempt") or self.attempts + 1
         self.open = self._add(
-            self.kind, at, None, SpanOutcome.running, attempt=self.attempts, worker=worker
+            self.kind,
+            at,
+            None,
+            SpanOutcome.running,
+            attempt=self.attempts,
+            worker=moment.data.get("worker"),
         )
         self.free_at = at
 

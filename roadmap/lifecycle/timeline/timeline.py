@@ -75,8 +75,8 @@ def trace_of(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> T
             peewee.fn.COALESCE(peewee.fn.SUM(getattr(ModelCall, name)), 0).alias(name)
             for name in ("prompt_tokens", "completion_tokens", "ms", "price")
         )
-        query = ModelCall.select(peewee.fn.COUNT(ModelCall.id).alias("calls"), *columns)
-        sums = query.where(ModelCall.roadmap_id == roadmap_id).dicts().get()
+        calls = ModelCall.select(peewee.fn.COUNT(ModelCall.id).alias("calls"), *columns)
+        sums = calls.where(ModelCall.roadmap_id == roadmap_id).dicts().get()
     found = spans_of(facts)
     return Trace(
         roadmap_id=row.id,
@@ -104,14 +104,13 @@ def _facts(row: Roadmap) -> tuple[Facts, int]:
         name: list(key.model.select().where(its).order_by(key.desc()).limit(MOST_ROWS + 1))[::-1]
         for name, (its, key) in sources.items()
     }
-    kept = {name: rows[-MOST_ROWS:] for name, rows in read.items()}
     return Facts(
         now=clock.now(),
         row=row,
         titles=dict(
             Concept.select(Concept.id, Concept.title).where(Concept.roadmap == row.id).tuples()
         ),
-        **kept,
+        **{name: rows[-MOST_ROWS:] for name, rows in read.items()},
     ), sum(len(rows) > MOST_ROWS for rows in read.values())
 
 

@@ -16,7 +16,7 @@ from core.ids import new_id
 from models.roadmaps import Content, ContentVersion, ReviewCard, Roadmap
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.context import ConceptBrief
-from roadmap.learning import progress, review_cards, reviews
+from roadmap.learning import progress, reviews
 from roadmap.learning.progress import AttemptRequest
 from roadmap.learning.reviews import ReviewRequest
 from roadmap.learning.spaced_repetition import ReviewRating
@@ -164,7 +164,7 @@ def test_whoever_learns_while_a_quiz_is_saved_misses_no_question(lesson: Place, 
         with transaction():  # that of a worker
             Roadmap.update(updated_at=clock.now()).where(Roadmap.id == roadmap).execute()
             write(content, 2, OTHERS)
-            review_cards.follow([concept])
+            reviews.follow([concept])
             learns = threads.submit(learn)
             assert not wait([learns], timeout=0.5).done  # until that is saved
         if act == "attempt":
@@ -188,5 +188,5 @@ def test_where_nothing_comes_back_it_costs_one_query(
     with transaction():
         for concepts, queries in (([lesson[2], new_id()], 1), ([], 0)):
             sent.clear()
-            review_cards.follow(concepts)
+            reviews.follow(concepts)
             assert len(sent) == queries

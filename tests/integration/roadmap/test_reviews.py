@@ -21,8 +21,7 @@ from models.roadmaps import Concept, Content, ContentVersion, Module, ReviewCard
 from roadmap.learning import progress, reviews
 from roadmap.learning.continue_learning import next_lessons
 from roadmap.learning.progress import AttemptRequest
-from roadmap.learning.review_cards import KEPT
-from roadmap.learning.reviews import ReviewRequest
+from roadmap.learning.reviews import KEPT, ReviewRequest
 from roadmap.learning.spaced_repetition import Memory, ReviewRating, rated
 from roadmap.lifecycle import schedule_settings
 from roadmap.lifecycle.schedule_settings import ScheduleRequest

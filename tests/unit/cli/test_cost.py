@@ -10,18 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.costs import measured, prices
-from cli.costs.bill import MONTH, Load, Part, Use, bill_of, paid, reserved, use_of
-from cli.costs.layouts import (
+from cli.costs.bill import (
     BEFORE,
     CATALOGUE,
     COMMANDS,
     MODEL,
+    MONTH,
     ONE,
     SERVERS,
     DeploymentLayout,
+    Load,
+    Part,
+    Use,
     at_work,
+    bill_of,
     in_one,
     layouts_of,
+    paid,
+    reserved,
+    use_of,
 )
 from cli.costs.measured import PartUsage, StackUsage
 from cli.costs.prices import Platform, Prices, RedisByCommand

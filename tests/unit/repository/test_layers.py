@@ -52,7 +52,7 @@ PUBLIC = {
     """,
     "budget": "budget cost_report",
     "learning": """
-        continue_learning grading lesson_navigation notes progress review_cards reviews
+        continue_learning grading lesson_navigation notes progress reviews
         schedule spaced_repetition
     """,
     "lifecycle": """
@@ -120,7 +120,6 @@ NOT_AT_THE_START = (
         "roadmap.lifecycle.link_checker",
         "roadmap.generation.llm.generator",
         "roadmap.lifecycle.plan_job",
-        "roadmap.webhooks.admin_cancel",
     ),
 )
 

@@ -1,7 +1,7 @@
 """What an operator sees of the queues and of their workers, and what becomes of what they do about it."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
@@ -20,12 +20,12 @@ from roadmap.generation.cancellation import LeaseLost
 from roadmap.lifecycle import commands, content_job, events, leases, plan_job, rescue
 from roadmap.operations import execution_log
 from roadmap.plan.event_types import WebhookEvent
-from roadmap.webhooks import admin_cancel, sender
-from roadmap.webhooks.admin_cancel import STOPPED
+from roadmap.webhooks import sender
 from tasks import dispatcher, message_browser, queue_admin
 from tasks.content import build_content, deliver_webhook, plan_roadmap
 from tasks.logs import store_log_batch
 from tasks.message_browser import MessageState
+from tasks.queue_admin import STOPPED
 from tasks.queues import RETRIES, content_queue, logs_queue
 from tasks.upkeep import rescue_again
 from tests.unit.roadmap.lifecycle.test_jobs import CONTENTS, LONG, Small, accepted, use
@@ -238,8 +238,9 @@ class TestMessages:
         content_queue.storage.resume()  # and nothing is run here
         content_queue.storage.dead_letter(claimed(), "it failed for good: ValueError('seven')")
         (message,) = queue_admin.messages("content", DEAD).items
-        (letter,) = queue_admin.dead_letters("content")
-        assert (message.id, message.reason, message.at) == (letter.id, letter.reason, letter.at)
+        (letter,) = content_queue.storage.dead_letters()
+        assert (message.id, message.reason) == (letter.id, letter.reason)
+        assert message.at == datetime.fromtimestamp(letter.at, UTC)
         assert (message.task, message.arguments, message.tries_left) == (
             "build_content",
             "'7'",
@@ -365,7 +366,9 @@ class TestDeadLetters:
             content_queue.storage.dead_letter(claimed(), reason)
         queue_admin.pause("content")
         assert getattr(queue_admin, act)("content", "TIMEOUT") == 2
-        assert [letter.reason for letter in queue_admin.dead_letters("content")] == ["refused"]
+        assert [letter.reason for letter in queue_admin.messages("content", DEAD).items] == [
+            "refused"
+        ]
         assert state_of().ready == (2 if act == "replay_all" else 0)
 
     @pytest.mark.parametrize("act", ["replay_all", "discard_all"])
@@ -383,7 +386,9 @@ class TestDeadLetters:
         assert getattr(queue_admin, act)("content", up_to=newest - timedelta(days=1)) == 0
         assert getattr(queue_admin, act)("content", "ir", up_to=newest) == 1
         assert getattr(queue_admin, act)("content", up_to=newest) == 1
-        assert [letter.reason for letter in queue_admin.dead_letters("content")] == ["third"]
+        assert [letter.reason for letter in queue_admin.messages("content", DEAD).items] == [
+            "third"
+        ]
 
     @pytest.mark.parametrize("act", ["found_dead", "replay_all", "discard_all"])
     @pytest.mark.parametrize("blank", ["", "  ", "\u3000"])
@@ -512,7 +517,7 @@ class TestRevoking:
         with transaction():
             token = leases.claim(leases.PLANNING, roadmap_id)
         assert token is not None
-        assert admin_cancel.stop_planning(roadmap_id) == []
+        assert plan_job.stop(roadmap_id, STOPPED) == []
         with pytest.raises(LeaseLost), transaction():
             leases.save(Roadmap, roadmap_id, token, title="too late")
         assert the(Roadmap, roadmap_id).status == "cancelled"
@@ -640,7 +645,7 @@ class TestRevoking:
         with transaction():
             token = leases.claim(leases.DELIVERING, delivery)
         assert token is not None
-        assert admin_cancel.stop_delivery(delivery) == []
+        assert sender.stop(delivery, STOPPED) == []
         with pytest.raises(LeaseLost), transaction():
             leases.release(WebhookDelivery, delivery, token, status="delivered")
         assert sender.deliver(delivery) == []
@@ -687,11 +692,9 @@ class TestRevoking:
             queue_admin.revoke("content", id_)
         assert state_of().ready == 1
 
-    @pytest.mark.parametrize(
-        "stop", [admin_cancel.stop_planning, admin_cancel.stop_writing, admin_cancel.stop_delivery]
-    )
+    @pytest.mark.parametrize("stop", [plan_job.stop, content_job.stop, sender.stop])
     def test_a_row_that_is_gone_needs_no_stopping(self, stop: Any) -> None:
-        assert stop(uuid4()) == []
+        assert stop(uuid4(), STOPPED) == []
 
     def test_one_behind_so_many_that_it_is_not_looked_at_is_not_called_done(
         self, monkeypatch: pytest.MonkeyPatch

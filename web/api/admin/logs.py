@@ -10,8 +10,9 @@ from starlette.responses import Response, StreamingResponse
 from core.errors import RateLimited, Unauthenticated
 from roadmap.operations import log_search
 from roadmap.operations.audit_log import Action, audited
+from web.audit_actor import actor_of
 from web.authentication import run_for_principal
-from web.call import Call, actor_of
+from web.call import Call
 from web.http.pagination import paged
 from web.http.responses import Reply
 from web.revocation_cache import revocations

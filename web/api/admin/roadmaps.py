@@ -11,7 +11,8 @@ from roadmap.lifecycle.timeline.timeline import Trace, trace_of
 from roadmap.lifecycle.transfer import Transferred
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
-from web.call import Call, actor_of
+from web.audit_actor import actor_of
+from web.call import Call
 from web.http.pagination import paged
 from web.http.responses import Reply
 from web.search_filters import SearchQuery

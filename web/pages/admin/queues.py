@@ -13,7 +13,8 @@ from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_actions import DeadLettersRequest, act_on, act_on_dead
 from tasks.queue_admin import MOST_SKIPPED
-from web.call import Call, Handler, actor_of
+from web.audit_actor import actor_of
+from web.call import Call, Handler
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.admin.actions import ACTS, consequences, success_message

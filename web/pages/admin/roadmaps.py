@@ -20,7 +20,8 @@ from roadmap.lifecycle.transfer import NewOwnerCannotLogIn, TransferRequest
 from roadmap.operations.audit_log import Actor
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
-from web.call import Call, actor_of
+from web.audit_actor import actor_of
+from web.call import Call
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.admin.layout import address, admin_page

@@ -26,7 +26,7 @@ from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.exchange.formats.json_ import as_json, portable
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.importer import IN_FILE, import_roadmap
-from roadmap.learning.review_cards import KEPT
+from roadmap.learning.reviews import KEPT
 from roadmap.learning.spaced_repetition import MOST_REVIEWS, Memory, ReviewRating, rated
 from roadmap.plan.format_version import LARGEST
 from roadmap.plan.outline import Question

@@ -921,6 +921,12 @@ class TestBrokenFiles:
         assert list(tracks()) == ["python-backend"]
         assert find_track("Learn Django") is not None
 
+    def test_the_languages_of_a_track_are_looked_up_once(self, copied: Path) -> None:
+        track = tracks()["python-backend"]
+        assert track.languages == ["en", CHINESE]
+        shutil.rmtree(copied / "python-backend" / CHINESE)
+        assert track.languages == ["en", CHINESE]
+
     def test_a_folder_in_place_of_a_head_or_of_a_concept_is_named(self, copied: Path) -> None:
         for path in ("devops/track.toml", HERE):
             (copied / path).unlink()

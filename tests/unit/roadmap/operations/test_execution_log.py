@@ -16,7 +16,7 @@ from core import clock
 from core.db import session, transaction
 from core.errors import Unavailable
 from core.ids import new_id
-from core.tracing import TraceContext
+from core.tracing import TraceContext, entered
 from models.logs import ExecutionLog, LogSource
 from roadmap.operations import execution_log
 from roadmap.operations.execution_log import (
@@ -364,6 +364,14 @@ class TestStoring:
         assert [set(document) for document in records] == [known] * 3  # it has no other columns
         store_batch(json.loads(json.dumps(records)), json.loads(json.dumps(source)))
         assert [row["trace_id"] for row in stored()] == traces
+
+    def test_a_record_about_other_work_has_the_trace_of_that_work(self) -> None:
+        ours, theirs = new_id(), new_id()
+        with entered(TraceContext(ours.hex, "0" * 16)):
+            record("test", "step", "message", trace=TraceContext(theirs.hex, "0" * 16))
+            record("test", "step", "message")
+        execution_log.buffer.flush()
+        assert [row["trace_id"] for row in stored()] == [theirs, ours]
 
     def test_details_that_json_or_a_database_has_no_type_for_hold_nothing_up(self) -> None:
         circle: dict[str, Any] = {}

@@ -904,7 +904,7 @@ class TestLanes:
             assert sender.deliver(waiting[-1]) == []
             assert row_of(waiting[-1]).status == "delivered"
 
-    def test_one_account_keeps_half_of_the_lanes_however_many_receivers_it_has(self) -> None:
+    def test_one_account_keeps_half_of_the_slots_however_many_receivers_it_has(self) -> None:
         opened = threading.Event()
         with receiving(gate(opened, status(204))) as receiver:
             first, second = (waiting_delivery(receiver)[1] for _ in range(2))
@@ -924,7 +924,7 @@ class TestLanes:
             for thread in threads:
                 thread.join()
 
-    def test_a_message_too_many_shortens_no_pause_however_busy_the_lanes_are(
+    def test_a_message_too_many_shortens_no_pause_however_busy_the_slots_are(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with receiving(status(500)) as receiver:
@@ -933,7 +933,7 @@ class TestLanes:
             due = row_of(waiting).due_at
             with ExitStack() as busy:
                 for _ in range(sender.AT_ONCE):
-                    busy.enter_context(sender.lanes.enter())
+                    busy.enter_context(sender.slots.enter())
                 assert sender.deliver(waiting) == []
             assert (step.delay, row_of(waiting).due_at) == (5, due)
 
