@@ -6,14 +6,13 @@ keys signs, and all verify.
 
 import hashlib
 import re
-import threading
 import time
 from contextlib import suppress
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from uuid import UUID
 
-from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.requests import Request
 
 from core.backends import signing_keys
@@ -26,9 +25,6 @@ COOKIE = "__Host-roadmap"
 COOKIES = re.compile(f"(?:^|;) *{COOKIE}=([^;]*)")
 ADMIN, OBSERVER = 1, 2  # ranks in a token; 0 for others
 TOKEN = re.compile(r"[A-Za-z0-9._-]{1,300}")
-MOST_REMEMBERED = 10_000  # tokens
-_verified: dict[str, tuple[Login, float]] = {}  # with the time of signing, in seconds since 1970
-_remembering = threading.Lock()
 
 
 class TokenPurpose(StrEnum):
@@ -43,30 +39,25 @@ def access_token(login: Login) -> str:
 
 
 def read_access_token(token: str) -> Login:
-    """Return the login of a token. Raises Unauthenticated, but not for a login that has ended.
-
-    A signature is verified once: the content of a token does not change, it only expires.
-    """
-    known = _verified.get(token)
-    if known is not None and time.time() < known[1] + settings.token_ttl_seconds:
-        return known[0]
-    if not TOKEN.fullmatch(token):  # base64 ignores other characters: a token has one spelling
-        raise Unauthenticated("The access token is not valid. Log in again.")
+    """Return the login of a token. Raises Unauthenticated, but not for a login that has ended."""
     try:
-        claims, signed_at = _serializer(TokenPurpose.access).loads(
-            token, max_age=int(settings.token_ttl_seconds), return_timestamp=True
-        )
-        session_id, account_id, rank = claims
-        login = Login(UUID(session_id), UUID(account_id), rank == ADMIN, rank == OBSERVER)
-    except SignatureExpired:
-        raise Unauthenticated("The access token has expired. Log in again.") from None
+        login, signed_at = signed_login(token)
     except (BadData, ValueError, TypeError, AttributeError):
         raise Unauthenticated("The access token is not valid. Log in again.") from None
-    with _remembering:
-        _verified[token] = login, signed_at.timestamp()
-        if len(_verified) > MOST_REMEMBERED:
-            del _verified[next(iter(_verified))]  # the one that was verified first
+    if not 0 <= int(time.time()) - signed_at <= int(settings.token_ttl_seconds):
+        raise Unauthenticated("The access token has expired. Log in again.")
     return login
+
+
+@lru_cache(maxsize=10_000)
+def signed_login(token: str) -> tuple[Login, int]:
+    """Return the login of a token, and the second of signing, which do not change."""
+    if not TOKEN.fullmatch(token):  # base64 ignores other characters: a token has one spelling
+        raise ValueError
+    claims, signed_at = _serializer(TokenPurpose.access).loads(token, return_timestamp=True)
+    session_id, account_id, rank = claims
+    login = Login(UUID(session_id), UUID(account_id), rank == ADMIN, rank == OBSERVER)
+    return login, int(signed_at.timestamp())
 
 
 def cookie_of(request: Request) -> str:

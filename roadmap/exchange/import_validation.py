@@ -4,6 +4,7 @@ import json
 import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from time import thread_time
 from typing import Any, Self, TypeVar
@@ -70,7 +71,8 @@ class RoadmapFile(PortableRoadmap):
             key: pickle.dumps(concept, pickle.HIGHEST_PROTOCOL)
             for key, concept in self.concepts.items()
         }
-        return _unpickled, ({**dict(self), "concepts": concepts},)
+        facts = {**dict(self), "concepts": _PickledConcepts(concepts)}
+        return partial(RoadmapFile.model_construct, **facts), ()
 
 
 class _PickledConcepts(Mapping[str, PortableConcept]):
@@ -86,10 +88,6 @@ class _PickledConcepts(Mapping[str, PortableConcept]):
 
     def __len__(self) -> int:
         return len(self._concepts)
-
-
-def _unpickled(facts: dict[str, Any]) -> RoadmapFile:
-    return RoadmapFile.model_construct(**{**facts, "concepts": _PickledConcepts(facts["concepts"])})
 
 
 class _InvalidJson(Exception):

@@ -74,6 +74,10 @@ class LinkInfo(BaseModel):
         description="Until when it is good; null: until it is revoked."
     )
 
+    @property
+    def is_over(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= clock.now()
+
 
 class NewLink(LinkInfo):
     """`url` is told this once. Whoever has it can use it: give it to nobody else."""

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -499,7 +500,8 @@ class TestSessions:
             verified.append(token)
             return loads(serializer, token, **how)
 
-        monkeypatch.setattr(process, "MOST_REMEMBERED", 3)
+        few = lru_cache(maxsize=3)(process.signed_login.__wrapped__)
+        monkeypatch.setattr(process, "signed_login", few)
         monkeypatch.setattr(URLSafeTimedSerializer, "loads", verify)
         logins = [identity.Login(new_id(), new_id(), False) for _ in range(5)]
         made = [process.access_token(login) for login in logins]

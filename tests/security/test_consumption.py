@@ -202,14 +202,14 @@ class TestSharing:
         )
         monkeypatch.setattr(limits, "limiter", mine)
         monkeypatch.setattr(limits, "exchange", exchange)
-        limits.start()
+        exchange.start()
         limits.count_new_key(new_id())
         wait_until(
             lambda: [*broker.client().scan_iter("*roadmap.new-keys*")],
             timeout=10,
             reason="it is told",
         )
-        limits.stop()
+        exchange.stop()
 
     def test_without_redis_each_counts_for_itself_and_says_so_once(
         self, own_broker: Redis, caplog: pytest.LogCaptureFixture
