@@ -185,7 +185,7 @@ def _list(
         following=following,
         choices={key: words.gettext(text) for key, text in CHOICES.items()},
         statuses=list(RoadmapStatus),
-        errors={name: words.gettext(RULES[name]) for name in wrong & RULES.keys()},
+        errors={name: words.gettext(rule) for name, rule in RULES.items() if name in wrong},
         message=words.gettext(DID[did]) if did in DID else "",
         new_owner=given.get("new_owner"),
     )
