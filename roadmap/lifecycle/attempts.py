@@ -7,7 +7,6 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -21,17 +20,10 @@ from roadmap.lifecycle import leases
 from roadmap.lifecycle.leases import LeaseKind
 from roadmap.operations.execution_log import LogLevel, buffer, record
 from roadmap.plan.jobs import Job
+from roadmap.plan.statuses import AttemptMark
 
 RETRY, WAITING = "retry", "waiting"  # categories
 MOST_HELD_UP = 10_000  # rows whose delays are counted
-
-
-class AttemptMark(StrEnum):
-    """Kind of a record of an attempt, in its details as `try`."""
-
-    begun = "begun"
-    failed = "failed"
-    put_off = "put_off"
 
 
 class RateLimitDelays:

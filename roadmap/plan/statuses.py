@@ -85,6 +85,14 @@ class LinkState(StrEnum):
     dead = "dead"
 
 
+class AttemptMark(StrEnum):
+    """Kind of a record of an attempt, in its details as `try`."""
+
+    begun = "begun"
+    failed = "failed"
+    put_off = "put_off"
+
+
 class Progress(BaseModel):
     """Progress of building: contents that are ready, failed, and in total."""
 

@@ -22,7 +22,6 @@ from models.roadmaps import Content, Roadmap, RoadmapEvent
 from models.spending import ModelCall
 from models.webhooks import WebhookDelivery
 from roadmap.budget.budget import CallOutcome, money
-from roadmap.lifecycle.attempts import AttemptMark
 from roadmap.lifecycle.timeline.spans import (
     REVIEW,
     Moment,
@@ -35,7 +34,7 @@ from roadmap.lifecycle.timeline.spans import (
 )
 from roadmap.plan.event_types import TERMINAL, EventType
 from roadmap.plan.outline import ContentKind
-from roadmap.plan.statuses import ContentStatus, DeliveryStatus, RoadmapStatus
+from roadmap.plan.statuses import AttemptMark, ContentStatus, DeliveryStatus, RoadmapStatus
 
 PartKey = tuple[UUID, str]
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from models.logs import ExecutionLog
 from roadmap.generation.context import Cause
-from roadmap.lifecycle.attempts import AttemptMark
+from roadmap.plan.statuses import AttemptMark
 
 Point = TypeVar("Point", datetime, float)
 
