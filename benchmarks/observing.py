@@ -101,7 +101,7 @@ def round_of(stack: Stack, queue: ReliableQueue, messages: int) -> tuple[float, 
     queue.pause()
     task = {"name": "tasks.content.deliver_webhook", "kwargs": {}, "retries": 0}
     made = (Message(id=str(uuid4()), args=(str(uuid4()),), **task) for _ in range(messages))
-    queue.storage.enqueue_many((queue.serializer.serialize(message), 0) for message in made)
+    queue.storage.enqueue_many((queue.serializer.seal(message, None, {}), 0) for message in made)
     began, spent = time.monotonic(), cpu_seconds(stack.content.pid)
     queue.resume()
     wait_until(

@@ -10,7 +10,7 @@ from core.connection_errors import broker_trouble
 from core.db import settings
 from core.errors import Unavailable
 from core.startup import diagnostics
-from core.startup.diagnostics import Check, State, failed, warning, well
+from core.startup.diagnostics import Check, State
 from roadmap.generation.catalogue import loader
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.llm import health
@@ -66,27 +66,28 @@ def _catalogue() -> Check:
     concepts = sum(len(track.concept_ids) for track in tracks)
     found = f"{len(tracks)} built-in roadmaps, {concepts} concepts"
     if not (broken := loader.broken_files()):
-        return well("catalogue", found)
+        return Check("catalogue", State.ok, found)
     more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
     fix = "put the file right, or install this version anew"
-    return failed("catalogue", found, f"{broken[0]}{more}", fix)
+    return Check("catalogue", State.failed, found, f"{broken[0]}{more}", fix)
 
 
 def _model(is_off: bool) -> Check:
     if settings.openai_api_key is None:
-        return well("model", "the built-in catalogue (OPENAI_API_KEY brings a model)")
+        return Check("model", State.ok, "the built-in catalogue (OPENAI_API_KEY brings a model)")
     if is_off:
-        return well("model", f"{settings.openai_model}, not called")
+        return Check("model", State.ok, f"{settings.openai_model}, not called")
     try:
         seconds = health.answer_seconds(settings)
     except GeneratorFault as fault:
-        return failed(
+        return Check(
             "model",
+            State.failed,
             f"{settings.openai_model} does not answer",
             str(fault).rstrip("."),
             "check OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL",
         )
-    return well("model", f"{settings.openai_model} answers in {seconds:.1f} s")
+    return Check("model", State.ok, f"{settings.openai_model} answers in {seconds:.1f} s")
 
 
 def _queues() -> list[Check]:
@@ -96,7 +97,7 @@ def _queues() -> list[Check]:
         trouble = broker_trouble(
             error.__cause__ if isinstance(error.__cause__, Exception) else error
         )
-        return [failed("queues", trouble.what, trouble.cause, trouble.fix)]
+        return [Check("queues", State.failed, trouble.what, trouble.cause, trouble.fix)]
 
 
 def _queue(state: queue_admin.QueueState) -> Check:
@@ -108,14 +109,14 @@ def _queue(state: queue_admin.QueueState) -> Check:
     )
     if state.is_paused:
         fix = f"`roadmap jobs resume {state.name}`"
-        return warning(name, f"{counts}; paused", "somebody has paused it", fix)
+        return Check(name, State.warning, f"{counts}; paused", "somebody has paused it", fix)
     if state.dead:
         fix = f"`roadmap jobs dead --queue {state.name}` shows why, `jobs replay` tries again"
-        return warning(name, counts, "tasks have failed as often as they may", fix)
+        return Check(name, State.warning, counts, "tasks have failed as often as they may", fix)
     if not state.workers and (state.ready or not settings.embedded):
         fix = f"start SERVICE_TYPE=huey_{state.name}, or `make run`"
-        return warning(name, counts, "nobody works on it", fix)
-    return well(name, counts)
+        return Check(name, State.warning, counts, "nobody works on it", fix)
+    return Check(name, State.ok, counts)
 
 
 def _log() -> Check:
@@ -124,7 +125,7 @@ def _log() -> Check:
         f"{counts.stored:,} records stored, {counts.missing:,} missing, {counts.dropped:,} dropped"
     )
     if not (counts.missing or counts.dropped):
-        return well("log", found)
+        return Check("log", State.ok, found)
     cause = "the broker has lost messages, or was away for long"
     fix = "let it keep what it acknowledges (appendonly yes); what is lost stays lost"
-    return warning("log", found, cause, fix)
+    return Check("log", State.warning, found, cause, fix)

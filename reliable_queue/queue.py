@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from huey import Huey
-from huey.api import Task, chord, group
+from huey.api import Task
 from huey.exceptions import HueyException
 from huey.signals import SIGNAL_ERROR
 
@@ -33,8 +33,6 @@ logger = logging.getLogger(__name__)
 
 CLAIM_SECONDS = 3600.0  # for which a worker waits for a message; `wake` ends it for shutdown
 PERIODIC_WINDOW = 3600  # seconds for which a (task, minute) is remembered
-REVOKED = "r:"  # prefix of the key of a task's revocation
-REVOCATION_CACHE = 0.25  # seconds for which it is remembered whether any task is revoked
 UTC_NOW, PRINT = partial(datetime.now, UTC), partial(print, flush=True)
 
 
@@ -60,6 +58,8 @@ class ThreadClaims(threading.local):
 class ReliableQueue(Huey):
     """A Huey whose messages survive their worker.
 
+    Results, chains, chords and Huey's revocations are not supported.
+
     Tasks must be idempotent: after a death, a pause longer than `ttl`, or a lost acknowledgement
     they run again. `heartbeat` is the interval of heartbeats in seconds, `ttl` the silence after
     which others take over. `now` is the clock (aware, UTC) of schedules and retries. `about` is
@@ -70,6 +70,7 @@ class ReliableQueue(Huey):
     """
 
     storage: ReliableStorage
+    serializer: SignedJsonSerializer
 
     def __init__(
         self,
@@ -90,7 +91,6 @@ class ReliableQueue(Huey):
         self._running_tasks = RunningTasks()
         self._baggage, self._about = baggage, dict[str, Any](about or {})
         self.on_executed: list[ExecutionListener] = self._running_tasks.listeners
-        self._revoked_at, self._any_revoked = 0.0, False
         self._has_polled, self._saying, self._say = False, threading.Lock(), say
         self._is_away = False  # the broker, at the last try
         self.stopping = threading.Event()  # set by the consumer when its end begins
@@ -117,10 +117,8 @@ class ReliableQueue(Huey):
             return
         self.storage.enqueue_many((self.serialize_task(task), task.priority or 0) for task in tasks)
 
-    def enqueue(self, task: Task | group | chord) -> Any:
+    def enqueue(self, task: Task) -> None:
         """Enqueue now, or put on the schedule when the task has a time that has not come."""
-        if isinstance(task, group | chord):
-            return super().enqueue(task)
         if task.expires:
             task.resolve_expires(self.utc)
         if task.eta is not None and not self.ready_to_run(task):
@@ -130,7 +128,6 @@ class ReliableQueue(Huey):
             self.execute(self.deserialize_task(self.serialize_task(task)))
         else:
             self.storage.enqueue_many([(self.serialize_task(task), task.priority or 0)])
-        return None
 
     def serialize_task(self, task: Task) -> bytes:
         """Sign a task; a retry carries the baggage of the message before."""
@@ -138,8 +135,7 @@ class ReliableQueue(Huey):
         if carried is None:
             carried = {} if self._baggage is None else self._baggage.packed()
         message = self._registry.create_message(task)
-        data: bytes = self.serializer.seal(message, self._epoch(), carried)
-        return data
+        return self.serializer.seal(message, self._epoch(), carried)
 
     def add_schedule(self, task: Task) -> None:
         self.storage.add_to_schedule(self.serialize_task(task), task.eta, task.priority)
@@ -311,41 +307,13 @@ class ReliableQueue(Huey):
         if signal == SIGNAL_ERROR and not task.retries and claim is not None:
             self.storage.dead_letter(claim, f"it failed for good: {args[0]!r}")
 
-    # Revoking, with two commands less for each task while nothing is revoked
-
     def is_revoked(self, task: Any, timestamp: datetime | None = None, peek: bool = True) -> bool:
-        if not self._anything_revoked():
-            return False
-        try:
-            return bool(super().is_revoked(task, timestamp, peek))
-        except UnreadableMessage as error:  # forged, or signed with an old key
-            logger.error(
-                "a revocation in the broker of %s is not ours and does not count: %s",
-                self.name,
-                error,
-            )
-            return False
+        """Return False without asking the broker: no task is revoked by Huey's means."""
+        return False
 
-    def restore(self, task: Any) -> Any:
-        return self.storage.delete_data(task.revoke_id)
-
-    def delete(self, key: str) -> Any:
-        if not key.startswith(REVOKED):
-            return super().delete(key)
-        try:
-            return super().delete(key) if self._anything_revoked() else False
-        except self.storage.faults:  # after a task has run, which counts; the rest revokes nothing
-            return False
-
-    def put(self, key: str, data: Any) -> Any:
-        self._revoked_at = 0.0
-        return super().put(key, data)
-
-    def _anything_revoked(self) -> bool:
-        now = time.monotonic()
-        if now - self._revoked_at > REVOCATION_CACHE:
-            self._any_revoked, self._revoked_at = self.storage.result_store_size() > 0, now
-        return self._any_revoked
+    def delete(self, key: str) -> bool:
+        """Delete nothing: Huey would delete the revocation of each task that has run."""
+        return False
 
     def _get_timestamp(self) -> datetime:
         return self._now().astimezone(UTC).replace(tzinfo=None)
@@ -380,10 +348,9 @@ class ReliableQueue(Huey):
         None for an unreadable message, or one of a version that does not record it.
         """
         try:
-            at: float | None = self.serializer.open(data).at
+            return self.serializer.open(data).at
         except UnreadableMessage:
             return None
-        return at
 
     def info(self) -> str:
         """Describe the consumer of this process, as JSON for operators.

@@ -91,8 +91,6 @@ class ReliableStorage(ABC):
 
     faults: tuple[type[Exception], ...]  # of any method while the broker is away
     # By Huey's own storages
-    result_store_size: Callable[[], int]  # the number of revocations: results are not stored
-    delete_data: Callable[[str], bool]
     flush_queue: Callable[[], None]
     close: Callable[[], object]
 

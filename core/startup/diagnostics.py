@@ -61,18 +61,6 @@ class Check:
     fix: str = ""
 
 
-def well(name: str, finding: str) -> Check:
-    return Check(name, State.ok, finding)
-
-
-def warning(name: str, finding: str, cause: str, fix: str) -> Check:
-    return Check(name, State.warning, finding, cause, fix)
-
-
-def failed(name: str, finding: str, cause: str, fix: str) -> Check:
-    return Check(name, State.failed, finding, cause, fix)
-
-
 def _judged(name: str, finding: str, *problems: tuple[object, State, str, str]) -> Check:
     """Return the first problem that is present, or that all is well.
 
@@ -81,7 +69,7 @@ def _judged(name: str, finding: str, *problems: tuple[object, State, str, str]) 
     for is_present, state, cause, fix in problems:
         if is_present:
             return Check(name, state, finding, cause, fix)
-    return well(name, finding)
+    return Check(name, State.ok, finding)
 
 
 def of_database(settings: Settings) -> list[Check]:
@@ -100,14 +88,14 @@ def of_database(settings: Settings) -> list[Check]:
             return [*checks, *_direct_database(settings, identity(database))]
     except DATABASE_FAULTS as error:
         trouble = database_trouble(error, settings)
-        return [failed("database", trouble.what, trouble.cause, trouble.fix)]
+        return [Check("database", State.failed, trouble.what, trouble.cause, trouble.fix)]
 
 
 def _database(database: peewee.Database, connected: float) -> Check:
     trip = min(_milliseconds(lambda: database.execute_sql("SELECT 1").fetchone()) for _ in range(3))
     if not isinstance(database, peewee.PostgresqlDatabase):
         [version] = database.execute_sql("SELECT sqlite_version()").fetchone()
-        return well("database", f"SQLite {version}, a query takes {trip:.1f} ms")
+        return Check("database", State.ok, f"SQLite {version}, a query takes {trip:.1f} ms")
     [version] = database.execute_sql("SHOW server_version").fetchone()
     [encoding] = database.execute_sql("SHOW server_encoding").fetchone()
     clients = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
@@ -157,30 +145,28 @@ def _direct_database(settings: Settings, usual: tuple[Any, ...]) -> list[Check]:
             is_pooled = process != direct.connection().get_backend_pid()  # a pooler makes one up
     except DATABASE_FAULTS as error:
         trouble = direct_database_trouble(error, settings)
-        return [failed(name, trouble.what, trouble.cause, trouble.fix)]
+        return [Check(name, State.failed, trouble.what, trouble.cause, trouble.fix)]
     if theirs != usual:
-        finding = f"{variable} leads elsewhere than DATABASE_URL"
-    elif is_pooled:
-        finding = f"{variable} leads through a pooler"
-    else:
-        finding = "the same database, without a pooler"
-    check = _judged(
-        name,
-        finding,
-        (
-            theirs != usual,
-            State.failed,
-            "migrations and backups would go to another database than the services",
-            "name the same database in both",
-        ),
-        (
-            is_pooled,
-            State.warning,
-            "a migration that takes long may be ended by its limits",
-            f"name the server itself in {variable}",
-        ),
-    )
-    return [check]
+        return [
+            Check(
+                name,
+                State.failed,
+                f"{variable} leads elsewhere than DATABASE_URL",
+                "migrations and backups would go to another database than the services",
+                "name the same database in both",
+            )
+        ]
+    if is_pooled:
+        return [
+            Check(
+                name,
+                State.warning,
+                f"{variable} leads through a pooler",
+                "a migration that takes long may be ended by its limits",
+                f"name the server itself in {variable}",
+            )
+        ]
+    return [Check(name, State.ok, "the same database, without a pooler")]
 
 
 def _migrations(database: peewee.Database) -> Check:
@@ -218,7 +204,7 @@ def _migrations(database: peewee.Database) -> Check:
 def of_broker(settings: Settings) -> list[Check]:
     """Check the broker and its clock. Embedded mode has none: its queues are a file."""
     if settings.redis_url is None:
-        return [well("broker", "none is needed: the queues are a file in DATA_DIR")]
+        return [Check("broker", State.ok, "none is needed: the queues are a file in DATA_DIR")]
     try:
         client = redis.Redis.from_url(
             settings.redis_url.get_secret_value(), socket_timeout=3, socket_connect_timeout=3
@@ -241,7 +227,7 @@ def of_broker(settings: Settings) -> list[Check]:
             return [*checks, _clock("broker", before, theirs)]
     except (redis.RedisError, OSError, ValueError, TypeError) as error:
         trouble = broker_trouble(error)
-        return [failed("broker", trouble.what, trouble.cause, trouble.fix)]
+        return [Check("broker", State.failed, trouble.what, trouble.cause, trouble.fix)]
 
 
 def _broker(info: Mapping[str, Any], trip: float, *, is_saved: bool) -> Check:
@@ -297,9 +283,10 @@ def _clock(of: str, before: datetime, theirs: datetime) -> Check:
     apart = max((before - theirs).total_seconds(), (theirs - after).total_seconds(), 0.0)
     if apart <= APART:
         shown = max(0.1, math.ceil(apart * 10) / 10)
-        return well(f"clock of the {of}", f"less than {shown:g} s from this machine's")
-    return failed(
+        return Check(f"clock of the {of}", State.ok, f"less than {shown:g} s from this machine's")
+    return Check(
         f"clock of the {of}",
+        State.failed,
         f"{apart:.1f} s from this machine's",
         "leases, logins and signatures would end too early or too late",
         "let NTP set the clocks of both machines",
@@ -309,17 +296,23 @@ def _clock(of: str, before: datetime, theirs: datetime) -> Check:
 def of_secret(settings: Settings) -> Check:
     keys = settings.secret_keys
     if not keys and signing_keys(settings):
-        return well("secret", "made by the service, in DATA_DIR/secret_key")
+        return Check("secret", State.ok, "made by the service, in DATA_DIR/secret_key")
     fix = "set it to the output of `openssl rand -hex 32`"
     for number, key in enumerate(keys, 1):
         which = "SECRET_KEY" if len(keys) == 1 else f"key {number} of SECRET_KEY"
         if any(each in key.casefold() for each in EXAMPLES):
             cause = "who knows the example can sign tokens"
-            return failed("secret", f"{which} looks like an example", cause, fix)
+            return Check("secret", State.failed, f"{which} looks like an example", cause, fix)
         if bits(key) < LEAST_BITS:
-            return failed("secret", f"{which} is easy to guess", "it repeats a few characters", fix)
+            return Check(
+                "secret",
+                State.failed,
+                f"{which} is easy to guess",
+                "it repeats a few characters",
+                fix,
+            )
     count = "1 key" if len(keys) == 1 else f"{len(keys)} keys"
-    return well("secret", f"{count} of at least {SHORTEST_KEY} characters")
+    return Check("secret", State.ok, f"{count} of at least {SHORTEST_KEY} characters")
 
 
 def bits(key: str) -> float:
@@ -335,8 +328,9 @@ def of_drain_time(settings: Settings, environment: Mapping[str, str]) -> Check:
     draining = environment.get(RAILWAY_DRAINING, "").strip()
     finding = f"running tasks get {grace:g} s"
     if not any(name.startswith("RAILWAY_") for name in environment):
-        return well(
+        return Check(
             "drain time",
+            State.ok,
             f"{finding}; the platform must wait at least {least:g} s after SIGTERM "
             "(docs/DEPLOYMENT.md)",
         )
@@ -359,17 +353,18 @@ def of_disk(settings: Settings) -> list[Check]:
     if not settings.embedded:
         return []
     free = shutil.disk_usage(settings.data_dir).free
-    check = _judged(
-        "disk",
-        f"{_size(free)} are free where DATA_DIR is",
-        (
-            free < FEWEST_FREE,
-            State.failed if free < LEAST_FREE else State.warning,
-            "nothing can be stored on a full disk",
-            "make room there, or set DATA_DIR to another place",
-        ),
-    )
-    return [check]
+    return [
+        _judged(
+            "disk",
+            f"{_size(free)} are free where DATA_DIR is",
+            (
+                free < FEWEST_FREE,
+                State.failed if free < LEAST_FREE else State.warning,
+                "nothing can be stored on a full disk",
+                "make room there, or set DATA_DIR to another place",
+            ),
+        )
+    ]
 
 
 def _milliseconds(ask: Callable[[], Any]) -> float:

@@ -42,9 +42,9 @@ def signed(
 ) -> bytes:
     """A message for a task, that is not tried again, as the stack itself would sign it unless other keys are given."""
     message = Message(id=str(uuid4()), name=name, args=arguments, kwargs={}, retries=0)
-    data: bytes = SignedJsonSerializer(
-        keys or signing_keys(settings_of(stack)), salt=queue
-    ).serialize(message)
+    data: bytes = SignedJsonSerializer(keys or signing_keys(settings_of(stack)), salt=queue).seal(
+        message, None, {}
+    )
     return data
 
 

@@ -436,7 +436,7 @@ def message_for(endpoint: Endpoint) -> str:
             kwargs={},
             retries=RETRIES,
         )
-        content_queue.storage.enqueue(content_queue.serializer.serialize(message))
+        content_queue.storage.enqueue(content_queue.serializer.seal(message, None, {}))
         return str(message.id)
     content_queue.storage.enqueue(b"not one of ours")
     content_queue.drain()
@@ -1157,7 +1157,7 @@ class TestMessages:
             retries=RETRIES,
             retry_delay=1,
         )
-        content_queue.storage.enqueue(content_queue.serializer.serialize(message))
+        content_queue.storage.enqueue(content_queue.serializer.seal(message, None, {}))
         for _ in range(RETRIES + 1):
             content_queue.drain()
             clock.travel(timedelta(minutes=1))

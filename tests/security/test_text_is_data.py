@@ -905,7 +905,7 @@ def test_dead_letters_are_listed_without_what_moves_a_terminal(made: Made) -> No
 
     def signed(queue: str, name: str, *arguments: object) -> bytes:
         message = Message(id=str(uuid4()), name=name, args=arguments, kwargs={}, retries=0)
-        return bytes(SignedJsonSerializer(keys, salt=queue).serialize(message))
+        return bytes(SignedJsonSerializer(keys, salt=queue).seal(message, None, {}))
 
     letters = {
         "content": [evil.encode(), signed("content", "tasks.content.build_content", evil)],

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huey import chord, crontab
+from huey import crontab
 
-from reliable_queue import queue as queue_module
 from reliable_queue.consumer import ReliableConsumer
 from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.queue import ReliableQueue
@@ -32,7 +31,6 @@ KEY = "k" * 40
 HEARTBEAT, TTL = 0.1, 0.8
 ALIVE, MOMENT = 60.0, 0.05  # seconds that a consumer lives for after one beat
 SOON = 30.0
-FOR_EVER = 1e6  # seconds that what is known of revocations is kept, where a test needs it to be out of date
 
 Open = Callable[..., "Works"]
 
@@ -48,8 +46,6 @@ class Works:
         self.urgent = queue.task(name="urgent", priority=1)(self._note)
         self.long = queue.task(name="long")(self._long)
         self.moody = queue.task(name="moody", retries=1)(self._moody)
-        self.add = queue.task(name="add")(lambda left, right: left + right)
-        self.total = queue.task(name="total")(lambda numbers: self.noted.append(sum(numbers)))
 
     def _note(self, word: Any) -> None:
         self.noted.append(word)
@@ -286,11 +282,8 @@ class TestOutages:
         assert others.left() == (0, 0, 0)
 
     def test_what_ends_while_the_broker_is_away_is_not_run_again_by_its_consumer(
-        self, own_broker: Redis, monkeypatch: pytest.MonkeyPatch
+        self, own_broker: Redis
     ) -> None:
-        monkeypatch.setattr(
-            queue_module, "REVOCATION_CACHE", 0.0
-        )  # as after a task that took longer
         works, others = on(own_broker), on(own_broker)
         works.queue.enqueue(works.long.s("long"))
         with consuming(works):
@@ -630,28 +623,6 @@ class TestProcesses:
         assert works.queue.storage.stats().dead == 0
         works.queue.storage.close()
 
-    def test_what_one_process_revokes_another_does_not_run_a_moment_later(
-        self, broker: Redis, child: Callable[..., Child]
-    ) -> None:
-        works = on(broker, uuid.uuid4().hex)
-        consumer = child(works.queue.name)
-        sent = 0
-
-        def is_run() -> bool:
-            nonlocal sent
-            sent += 1
-            works.queue.enqueue(works.note.s(f"{sent}"))
-            wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)
-            return f"{sent}" in consumer.noted
-
-        assert is_run()
-        works.note.revoke()
-        wait_until(lambda: not is_run(), timeout=SOON, reason="a revoked task is not run")
-        assert not is_run()
-        assert works.note.restore()
-        assert is_run()
-        works.queue.storage.close()
-
 
 class Tracing:
     """Baggage that tells whose request a message comes of, as known in the thread that sends it."""
@@ -800,14 +771,6 @@ class TestOutcomes:
             wait_until(lambda: works.noted, timeout=SOON, reason="it ends nevertheless")
         assert ends == [("long", "interrupted")]
 
-    def test_a_revoked_task_is_no_run(self, process: Open) -> None:
-        works = process()
-        ends = self.ended(works)
-        works.note.revoke()
-        works.queue.enqueue(works.note.s("word"))
-        works.drain()
-        assert ends == []
-
     def test_who_is_told_and_fails_hurts_neither_the_task_nor_the_others(
         self, process: Open, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -907,10 +870,10 @@ class TestLooking:
         self, own_broker: Redis
     ) -> None:
         works = on(own_broker)
-        message = works.queue.serializer.deserialize(
+        message = works.queue.serializer.open(
             works.queue.serialize_task(works.note.s("of the version before"))
-        )
-        works.queue.storage.enqueue(works.queue.serializer.serialize(message))
+        ).message
+        works.queue.storage.enqueue(works.queue.serializer.seal(message, None, {}))
         works.queue.storage.enqueue(b"garbage", 1)
         stats, oldest = works.queue.stats()
         assert (stats.ready, oldest) == (2, None)
@@ -981,108 +944,11 @@ class TestPausing:
         assert works.noted == ["a", "b", "c"]
 
 
-class TestRevoking:
-    def test_a_revoked_task_does_not_run_and_its_message_is_gone(self, process: Open) -> None:
-        works = process()
-        revoked, other = works.note.s("revoked"), works.note.s("other")
-        works.queue.revoke(revoked)
-        works.queue.enqueue_many([revoked, other])
-        assert works.queue.is_revoked(revoked)
-        assert not works.queue.is_revoked(other)
-        works.drain()
-        assert works.noted == ["other"]
-        assert works.left() == (0, 0, 0)
-
-    def test_a_revoked_kind_of_task_does_not_run_until_it_is_restored(self, process: Open) -> None:
-        works = process()
-        works.note.revoke()
-        works.queue.enqueue_many([works.note.s("revoked"), works.urgent.s("another kind")])
-        works.drain()
-        assert works.noted == ["another kind"]
-        assert works.note.is_revoked()
-
-        assert works.note.restore() is True
-
-        works.queue.enqueue(works.note.s("restored"))
-        works.drain()
-        assert works.noted == ["another kind", "restored"]
-        assert not works.note.is_revoked()
-
-    def test_restoring_what_is_not_revoked_says_so(self, process: Open) -> None:
-        works = process()
-        assert works.note.restore() is False
-        works.urgent.revoke()
-        assert works.note.restore() is False
-        assert works.urgent.is_revoked()
-
-    def test_what_is_revoked_once_runs_the_next_time(self, process: Open) -> None:
-        works = process()
-        works.note.revoke(revoke_once=True)
-        works.queue.enqueue_many([works.note.s("not this"), works.note.s("this")])
-        works.drain()
-        assert works.noted == ["this"]
-
-    def test_what_is_revoked_until_a_time_runs_from_then_on(self, process: Open) -> None:
-        noon = datetime(2100, 1, 1, 12, tzinfo=UTC)
-        clock = [noon]
-        works = process(now=lambda: clock[0])
-        works.note.revoke(revoke_until=noon + timedelta(minutes=1))
-        works.queue.enqueue(works.note.s("too early"))
-        works.drain()
-        clock[0] += timedelta(minutes=2)
-        works.queue.enqueue(works.note.s("in time"))
-        works.drain()
-        assert works.noted == ["in time"]
-
-    def test_a_revocation_is_forgotten_with_its_task_and_does_not_cost_the_others(
-        self, process: Open
-    ) -> None:
-        works = process()
-        revoked = works.note.s("word")
-        works.queue.revoke(revoked, revoke_once=True)
-        works.queue.enqueue(revoked)
-        works.drain()
-        assert works.noted == []
-        assert works.queue.storage.result_store_size() == 0
-
-    def test_what_another_process_has_revoked_does_not_run_for_long(self, process: Open) -> None:
-        works, other = process(), process()
-
-        def is_run() -> bool:
-            works.noted.clear()
-            works.queue.enqueue(works.note.s("word"))
-            works.drain()
-            return works.noted == ["word"]
-
-        assert is_run()
-        other.note.revoke()
-        wait_until(lambda: not is_run(), timeout=SOON, reason="a revoked task is not run")
-        assert not is_run()
-        other.note.restore()
-        assert is_run()
-
-    def test_what_another_process_has_revoked_can_be_restored_at_once(
-        self, process: Open, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        works, other = process(), process()
-        works.queue.enqueue(works.note.s("before"))
-        works.drain()
-        monkeypatch.setattr(
-            queue_module, "REVOCATION_CACHE", FOR_EVER
-        )  # as within the moment after it has looked
-        other.note.revoke()
-
-        assert works.note.restore() is True
-
-        assert other.queue.storage.result_store_size() == 0
-
-    def test_with_nothing_revoked_a_task_costs_one_command(
-        self, own_broker: Redis, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+class TestCost:
+    def test_a_task_costs_one_command(self, own_broker: Redis) -> None:
         works, tasks = on(own_broker), 50
         works.queue.enqueue(works.note.s("before"))
         works.drain()
-        monkeypatch.setattr(queue_module, "REVOCATION_CACHE", FOR_EVER)
         works.queue.enqueue_many(works.note.s(f"{number}") for number in range(tasks))
         client = own_broker.client()
         client.config_resetstat()
@@ -1111,23 +977,6 @@ class TestRevoking:
             if not name.startswith(("cmdstat_config", "cmdstat_client"))
         }
         assert sent == {"cmdstat_evalsha": tasks + 1}
-        works.queue.storage.close()
-
-    def test_with_nothing_revoked_the_server_is_asked_once_for_many_tasks(
-        self, own_broker: Redis, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        works, tasks = on(own_broker), 50
-        works.queue.enqueue_many(works.note.s(f"{number}") for number in range(tasks))
-        works.queue.storage.wake()
-        client = own_broker.client()
-        client.config_resetstat()
-        monkeypatch.setattr(queue_module, "REVOCATION_CACHE", 60.0)
-
-        assert works.queue.drain() == tasks
-
-        calls = client.info("commandstats")
-        assert calls["cmdstat_hlen"]["calls"] == 1
-        assert {"cmdstat_hmget", "cmdstat_hget", "cmdstat_hdel"}.isdisjoint(calls)
         works.queue.storage.close()
 
 
@@ -1190,41 +1039,3 @@ class TestTasks:
             )
             wait_until(lambda: works.noted == ["before", "later"], timeout=SOON)
             wait_until(lambda: other.left() == (0, 0, 0), timeout=SOON)
-
-    def test_a_result_goes_to_the_next_task_of_a_chain(self, process: Open) -> None:
-        works = process()
-        works.queue.enqueue(works.add.s(1, 2).then(works.add, 10).then(works.note))
-        assert works.drain() == 3
-        assert works.noted == [13]
-        assert works.left() == (0, 0, 0)
-
-    @pytest.mark.parametrize("retries", [0, 2])
-    def test_every_error_goes_to_the_task_that_handles_it(
-        self, process: Open, retries: int
-    ) -> None:
-        works = process()
-        works.gate.set()
-        works.failures += [ValueError("no such row: seven") for _ in range(retries + 1)]
-        failing = works.moody.s("word", retries=retries).error(works.note)
-        works.queue.enqueue(failing)
-
-        assert works.drain() == 2 * (retries + 1)
-
-        assert len(works.noted) == retries + 1
-        assert all("no such row: seven" in str(word) for word in works.noted)
-        assert works.left() == (0, 0, 0)
-        assert len(works.queue.storage.dead_letters()) == 1
-
-    @pytest.mark.parametrize("fresh", [True, False], ids=["asks the server", "has just asked"])
-    def test_a_chord_calls_back_with_its_results_and_leaves_nothing_behind(
-        self, process: Open, monkeypatch: pytest.MonkeyPatch, fresh: bool
-    ) -> None:
-        works = process()
-        works.queue.enqueue(works.note.s("before"))
-        works.drain()
-        monkeypatch.setattr(queue_module, "REVOCATION_CACHE", 0.0 if fresh else FOR_EVER)
-        works.queue.enqueue(chord([works.add.s(1, 2), works.add.s(3, 4)], works.total.s()))
-        works.drain()
-        assert works.noted == ["before", 10]
-        assert works.left() == (0, 0, 0)
-        assert works.queue.storage.result_store_size() == 0

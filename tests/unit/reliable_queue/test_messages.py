@@ -6,14 +6,13 @@ import hmac
 import json
 import os
 import pickle
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from huey.api import Task
 from huey.registry import Message
-from huey.utils import ChordConfig
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,41 +38,29 @@ TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(
 )  # as Huey's: UTC without a zone
 SECONDS = st.integers(1, 10**9) | st.floats(0.001, 10**9)
 EXPIRIES = TIMES | st.timedeltas(timedelta(microseconds=1), LONG) | SECONDS
-CHORDS = st.tuples(TEXT, st.integers(1, 9), st.integers(0, 8))
-
-
-def messages(nested: st.SearchStrategy[Message]) -> st.SearchStrategy[Message]:
-    """Huey's messages, whose chains and chords hold messages of `nested`."""
-    chords = st.tuples(CHORDS, nested).map(lambda pair: (*pair[0], pair[1]))
-    return st.builds(
-        Message,
-        id=TEXT,
-        name=TEXT,
-        eta=st.none() | TIMES,
-        retries=st.integers(0, 100),
-        retry_delay=st.none() | SECONDS,
-        priority=st.none() | st.integers(1, 9),
-        args=st.lists(VALUES, max_size=3).map(tuple),
-        kwargs=st.dictionaries(TEXT, VALUES, max_size=3),
-        on_complete=st.none() | nested,
-        on_error=st.none() | nested,
-        expires=st.none() | EXPIRIES,
-        expires_resolved=st.none() | TIMES,
-        timeout=st.none() | SECONDS,
-        chord_config=st.none() | chords,
-        retry_backoff=st.none() | SECONDS,
-    )
-
-
-PLAIN = st.builds(
-    Message, id=TEXT, name=TEXT, retries=st.just(0), args=st.just(()), kwargs=st.just({})
+MESSAGES = st.builds(
+    Message,
+    id=TEXT,
+    name=TEXT,
+    eta=st.none() | TIMES,
+    retries=st.integers(0, 100),
+    retry_delay=st.none() | SECONDS,
+    priority=st.none() | st.integers(1, 9),
+    args=st.lists(VALUES, max_size=3).map(tuple),
+    kwargs=st.dictionaries(TEXT, VALUES, max_size=3),
+    expires=st.none() | EXPIRIES,
+    expires_resolved=st.none() | TIMES,
+    timeout=st.none() | SECONDS,
+    retry_backoff=st.none() | SECONDS,
 )
-MESSAGES = st.recursive(PLAIN, messages, max_leaves=5)
-REVOCATIONS = st.tuples(st.none() | TIMES, st.booleans())
 
 
-def read_back(data: Any) -> Any:
-    return SERIALIZER.deserialize(SERIALIZER.serialize(data))
+def sealed(message: Message, serializer: SignedJsonSerializer = SERIALIZER) -> bytes:
+    return serializer.seal(message, None, {})
+
+
+def read_back(message: Message) -> Message:
+    return SERIALIZER.open(sealed(message)).message
 
 
 def signed(payload: bytes, *, key: str = KEY, salt: str = SALT) -> bytes:
@@ -92,16 +79,6 @@ class TestRoundTrip:
         read = read_back(message)
         assert read == message
         assert repr(read) == repr(message)  # also the types: 1 is not True, a tuple not a list
-
-    @given(REVOCATIONS)
-    def test_every_revocation_comes_back_as_it_was(
-        self, revocation: tuple[datetime | None, bool]
-    ) -> None:
-        assert read_back(revocation) == revocation
-
-    @given(VALUES)
-    def test_every_json_value_comes_back_as_it_was(self, value: Any) -> None:
-        assert repr(read_back(value)) == repr(value)
 
     def test_text_with_half_a_surrogate_pair_comes_back_as_it_was(self) -> None:
         message = Message(
@@ -186,50 +163,17 @@ class TestTasks:
         assert getattr(task, option) == 0
         assert getattr(self.sent(queue, task), option) == 0
 
-    def test_a_chain_takes_along_all_of_its_links(self, queue: ReliableQueue) -> None:
-        handler = self.second.s(-1)
-        task = self.first.s(1).then(self.first.s(2).error(handler)).then(self.second, 3)
-        got = self.sent(queue, task)
-        assert got.on_complete == task.on_complete
-        assert got.on_complete.args == (2,)
-        assert got.on_complete.on_error == handler
-        assert got.on_complete.on_complete == task.on_complete.on_complete
-        assert got.on_complete.on_complete.args == (3,)
-
-    def test_a_member_of_a_chord_takes_along_its_place_and_what_follows(
-        self, queue: ReliableQueue
-    ) -> None:
-        task, callback = self.first.s(1), self.second.s()
-        task.chord_config = ChordConfig("chord", 2, 0, callback)
-        assert self.sent(queue, task).chord_config == task.chord_config
-
-    def test_a_chain_runs_link_by_link(self, queue: ReliableQueue) -> None:
-        queue.enqueue(self.first.s(1).then(self.first).then(self.second, 10))
-        assert queue.drain() == 3
-        assert self.ran == [("first", 1), ("first", 2), ("second", (10, 3))]
-
-    def test_a_revoked_task_does_not_run_until_it_is_restored(self, queue: ReliableQueue) -> None:
-        once, until = self.first.s(1), self.first.s(2)
-        queue.revoke(once, revoke_once=True)
-        queue.revoke(until, revoke_until=datetime.now(UTC) + LONG)
-        queue.enqueue_many([once, until])
-        queue.drain()
-        assert self.ran == []
-
-        queue.restore(until)
-        queue.enqueue_many([once, until])
-        queue.drain()
-        assert self.ran == [("first", 1), ("first", 2)]
+    def test_a_chain_is_refused(self, queue: ReliableQueue) -> None:
+        with pytest.raises(TypeError, match="chains and chords are not supported"):
+            queue.enqueue(self.first.s(1).then(self.second, 3))
 
 
 class TestRefusal:
-    MESSAGE = SERIALIZER.serialize(
-        Message(id="1", name="tasks.content.plan_roadmap", args=("x",), retries=3)
-    )
+    MESSAGE = sealed(Message(id="1", name="tasks.content.plan_roadmap", args=("x",), retries=3))
 
     def assert_refused(self, data: bytes) -> None:
         with pytest.raises(UnreadableMessage):
-            SERIALIZER.deserialize(data)
+            SERIALIZER.open(data)
 
     @given(st.binary(max_size=200))
     def test_random_bytes_are_refused(self, data: bytes) -> None:
@@ -254,18 +198,18 @@ class TestRefusal:
     def test_a_message_without_a_signature_or_with_another_ones_is_refused(
         self, message: Message
     ) -> None:
-        signature, _, payload = SERIALIZER.serialize(message).partition(b".")
+        signature, _, payload = sealed(message).partition(b".")
         self.assert_refused(payload)
         self.assert_refused(b"." + payload)
         self.assert_refused(signature + b"." + self.MESSAGE.partition(b".")[2])
 
     @given(MESSAGES)
     def test_a_message_of_another_queue_is_refused(self, message: Message) -> None:
-        self.assert_refused(SignedJsonSerializer([KEY], OTHER_SALT).serialize(message))
+        self.assert_refused(sealed(message, SignedJsonSerializer([KEY], OTHER_SALT)))
 
     @given(MESSAGES)
     def test_a_message_signed_with_another_key_is_refused(self, message: Message) -> None:
-        self.assert_refused(SignedJsonSerializer([OTHER_KEY], SALT).serialize(message))
+        self.assert_refused(sealed(message, SignedJsonSerializer([OTHER_KEY], SALT)))
 
     @pytest.mark.parametrize("wrap", [bytes, signed], ids=["bare", "with a valid signature"])
     def test_a_pickle_is_refused_and_nothing_of_it_is_executed(
@@ -300,9 +244,8 @@ class TestRefusal:
             '{"message": {"eta": {"at": "never"}}}',
             '{"message": {"eta": {}}}',
             '{"message": {"expires": {"seconds": "x"}}}',
-            '{"message": {"on_complete": 3}}',
-            '{"message": {"chord_config": [1]}}',
-            '{"tuple": 3}',
+            '{"value": 1}',
+            '{"tuple": [1, 2]}',
         ],
     )
     def test_what_is_signed_but_has_an_unknown_shape_is_refused(self, payload: str) -> None:
@@ -316,16 +259,17 @@ class TestKeys:
     def test_after_a_rotation_the_new_key_signs_and_the_old_one_still_verifies(self) -> None:
         old = SignedJsonSerializer([OTHER_KEY], SALT)
         rotated = SignedJsonSerializer([KEY, OTHER_KEY], SALT)
-        assert rotated.deserialize(old.serialize("before")) == "before"
-        assert SERIALIZER.deserialize(rotated.serialize("after")) == "after"
+        message = Message(id="1", name="n", retries=0, args=(), kwargs={})
+        assert rotated.open(sealed(message, old)).message == message
+        assert SERIALIZER.open(sealed(message, rotated)).message == message
         with pytest.raises(UnreadableMessage):
-            old.deserialize(rotated.serialize("after"))
+            old.open(sealed(message, rotated))
 
     def test_a_key_that_was_taken_away_does_not_verify_any_more(self) -> None:
         before = SignedJsonSerializer([KEY, OTHER_KEY], SALT)
         after = SignedJsonSerializer([OTHER_KEY], SALT)
         with pytest.raises(UnreadableMessage):
-            after.deserialize(before.serialize("value"))
+            after.open(sealed(Message(id="1", name="n"), before))
 
     def test_there_must_be_a_key(self) -> None:
         with pytest.raises(ValueError, match="at least one signing key"):
@@ -341,7 +285,7 @@ class TestWire:
     )
 
     def test_a_message_of_an_earlier_release_is_read(self) -> None:
-        assert SERIALIZER.deserialize(signed(self.DOCUMENT)) == Message(
+        assert SERIALIZER.open(signed(self.DOCUMENT)).message == Message(
             id="7",
             name="tasks.content.plan_roadmap",
             eta=datetime(2030, 1, 1, 12),
@@ -355,11 +299,12 @@ class TestWire:
         )
 
     def test_a_message_is_its_signature_a_dot_and_json(self) -> None:
-        signature, dot, payload = SERIALIZER.serialize(
+        signature, dot, payload = sealed(
             Message(id="7", name="tasks.logs.store_log_batch", args=("é",))
         ).partition(b".")
         assert json.loads(payload) == {
-            "message": {"id": "7", "name": "tasks.logs.store_log_batch", "args": ["é"]}
+            "message": {"id": "7", "name": "tasks.logs.store_log_batch", "args": ["é"]},
+            "at": None,
         }
         assert signature + dot + payload == signed(payload)
 
@@ -383,7 +328,6 @@ class TestEnvelope:
     ) -> None:
         envelope = Envelope(message, at, baggage)
         assert SERIALIZER.open(SERIALIZER.seal(*envelope)) == envelope
-        assert SERIALIZER.deserialize(SERIALIZER.seal(*envelope)) == message
 
     def test_the_version_before_reads_the_message_in_it(self) -> None:
         data = SERIALIZER.seal(self.MESSAGE, 1.5, {"traceparent": "00-1-2-01"})
@@ -391,7 +335,7 @@ class TestEnvelope:
 
     def test_a_message_of_the_version_before_has_no_time_and_no_baggage(self) -> None:
         assert SERIALIZER.open(signed(TestWire.DOCUMENT)) == Envelope(
-            SERIALIZER.deserialize(signed(TestWire.DOCUMENT)), None, {}
+            SERIALIZER.open(signed(TestWire.DOCUMENT)).message, None, {}
         )
 
     def test_what_stands_on_it_is_signed(self) -> None:
@@ -415,8 +359,3 @@ class TestEnvelope:
         ).encode()
         opened = SERIALIZER.open(signed(payload))
         assert (opened.message.id, opened.at, opened.baggage) == ("7", None, {})
-
-    @pytest.mark.parametrize("payload", [b'{"value":1}', b'{"tuple":[1,2]}'])
-    def test_what_is_no_message_is_refused(self, payload: bytes) -> None:
-        with pytest.raises(UnreadableMessage):
-            SERIALIZER.open(signed(payload))

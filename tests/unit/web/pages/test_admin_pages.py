@@ -49,7 +49,7 @@ def dead_letter(argument: str = "not-an-id", task: str = "build_content") -> str
         retries=RETRIES,
         retry_delay=1,
     )
-    content_queue.storage.enqueue(content_queue.serializer.serialize(message))
+    content_queue.storage.enqueue(content_queue.serializer.seal(message, None, {}))
     for _ in range(RETRIES + 1):
         content_queue.drain()
         clock.travel(timedelta(minutes=1))
@@ -70,7 +70,7 @@ def waiting() -> str:
         kwargs={},
         retries=RETRIES,
     )
-    content_queue.storage.enqueue(content_queue.serializer.serialize(message))
+    content_queue.storage.enqueue(content_queue.serializer.seal(message, None, {}))
     return str(message.id)
 
 
