@@ -8,7 +8,7 @@ import click
 from cli.api_client import IMPORTS, ApiClient, service_options
 from cli.output import CommandFailed, json_option, say
 from core.sanitize import format_size
-from roadmap.plan.format_version import FORMAT, LARGEST
+from roadmap.plan.format_version import FORMAT, LARGEST_DOCUMENT
 
 
 @click.command("import")
@@ -22,9 +22,11 @@ def import_command(file: Path, client: ApiClient, as_json: bool) -> None:
     elsewhere; `-` is stdin.
     """
     with click.open_file(str(file), "rb") as source:
-        content = source.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise CommandFailed(f"{file} is too large: a roadmap has at most {format_size(LARGEST)}.")
+        content = source.read(LARGEST_DOCUMENT + 1)
+    if len(content) > LARGEST_DOCUMENT:
+        raise CommandFailed(
+            f"{file} is too large: a roadmap has at most {format_size(LARGEST_DOCUMENT)}."
+        )
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):

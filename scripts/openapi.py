@@ -48,7 +48,7 @@ from core.errors import (
 )
 from core.sanitize import format_size
 from roadmap.lifecycle.events import RoadmapMessage, TestMessage
-from roadmap.plan.format_version import LARGEST
+from roadmap.plan.format_version import LARGEST_DOCUMENT
 from roadmap.plan.outline import ContentKind
 from tasks.queues import QUEUES
 from web import openapi_file
@@ -372,7 +372,7 @@ def _operation(endpoint: Endpoint, schemas: _Schemas, example: dict[str, Any]) -
     )
     description = (
         " ".join((getdoc(endpoint.handler) or "").split()),
-        f"The body may have {format_size(LARGEST)}; one at a time."
+        f"The body may have {format_size(LARGEST_DOCUMENT)}; one at a time."
         if isinstance(endpoint, LargeBody)
         else "",
         "" if endpoint.public else who,

@@ -20,7 +20,7 @@ from core.db import SerializationConflict, transaction
 from core.errors import FieldError, NotFound, PreconditionFailed, RoadmapError
 from roadmap.accounts.identity import IdempotencyKey, Principal, Scope
 from roadmap.accounts.principals import confirm
-from roadmap.plan.format_version import LARGEST
+from roadmap.plan.format_version import LARGEST_DOCUMENT
 from roadmap.plan.outline import ContentKind
 from web import idempotency
 from web.authentication import ANONYMOUS, check_scope, identify, run_for_principal
@@ -226,7 +226,7 @@ class Endpoint:
 
 
 class LargeBody(Endpoint):
-    """Endpoint that takes a body of up to LARGEST bytes."""
+    """Endpoint that takes a body of up to LARGEST_DOCUMENT bytes."""
 
     async def answer(self, request: Request, caller: Principal) -> Response:
         async with large_body_slot(caller.account_id):
@@ -234,7 +234,7 @@ class LargeBody(Endpoint):
 
     async def read(self, request: Request) -> tuple[BaseModel, Any]:
         assert self.body is not None
-        return query_of(self.query, request), await read_json(self.body, request, LARGEST)
+        return query_of(self.query, request), await read_json(self.body, request, LARGEST_DOCUMENT)
 
     async def parse_key(
         self, request: Request, caller: Principal, sent: Any

@@ -4,4 +4,4 @@ from typing import Literal
 
 FORMAT: Literal["roadmap"] = "roadmap"
 VERSION = 1
-LARGEST = 16 * 1024 * 1024  # bytes of a document; 200 concepts have 80 KB each then
+LARGEST_DOCUMENT = 16 * 1024 * 1024  # bytes of a document; 200 concepts have 80 KB each then

@@ -34,9 +34,9 @@ from roadmap.plan.statuses import NOBODYS, DeliveryStatus
 from roadmap.webhooks.delivery_limits import AtCapacity, DeliverySlots, Take
 
 # Seconds between two tries: the schedule that the specification proposes, about three days in all.
-PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+RETRY_DELAYS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.1  # of a pause, so that what failed together does not come back together
-MOST_TRIES = len(PAUSES) + 1
+MOST_TRIES = len(RETRY_DELAYS) + 1
 SHARED_SECRET = timedelta(hours=24)  # for which the secret before the current one signs as well
 # Deliveries that run at once in a process: the other workers write contents.
 AT_ONCE = max(1, settings.content_workers // 2)
@@ -192,7 +192,7 @@ def _save(delivery: WebhookDelivery, token: UUID, tried: DeliveryAttempt) -> lis
     if delivery.attempts >= MOST_TRIES:
         reason = "No delivery has succeeded for days."
         return _end(delivery, token, tried, reason, unless_others_succeeded=True)
-    wait = pause(delivery.attempts, tried)
+    wait = retry_delay(delivery.attempts, tried)
     due = {"due_at": clock.now() + timedelta(seconds=wait), "finished_at": None}
     with transaction():
         is_over = _is_disabled(delivery)
@@ -274,14 +274,14 @@ def _note(
     )
 
 
-def pause(attempts: int, tried: DeliveryAttempt) -> float:
+def retry_delay(attempts: int, tried: DeliveryAttempt) -> float:
     """Return seconds until the next try.
 
     A receiver can ask for more, up to the pause after the next one.
     """
-    bound = PAUSES[min(attempts, len(PAUSES) - 1)]
+    bound = RETRY_DELAYS[min(attempts, len(RETRY_DELAYS) - 1)]
     asked = min(tried.retry_after or 0.0, bound) if tried.status in (TOO_MANY, UNAVAILABLE) else 0.0
-    return max(PAUSES[attempts - 1] * random.uniform(1, 1 + JITTER), asked)
+    return max(RETRY_DELAYS[attempts - 1] * random.uniform(1, 1 + JITTER), asked)
 
 
 def stop(delivery_id: UUID, reason: str) -> list[Job]:

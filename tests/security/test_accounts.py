@@ -894,7 +894,7 @@ class TestApiKeys:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         key = self.made(client, registered(client))["key"]
-        monkeypatch.setattr(limits, "STRANGERS", limits.Limit("strangers", 3, 60))
+        monkeypatch.setattr(limits, "ANONYMOUS", limits.Limit("strangers", 3, 60))
         monkeypatch.setattr(limits, "limiter", limits.Limiter())
         looked, find = [], api_keys.find
         monkeypatch.setattr(api_keys, "find", lambda key: looked.append(key) or find(key))

@@ -17,7 +17,7 @@ import pytest
 
 from core.errors import Invalid, Malformed
 from roadmap.exchange.import_validation import RoadmapFile
-from roadmap.plan.format_version import LARGEST
+from roadmap.plan.format_version import LARGEST_DOCUMENT
 from tests.portables import AT, BY, DOCUMENT, FIRST, QUESTIONS
 from tests.servers import Postgres, Redis
 from tests.stack import NO_TLS, Service, Stack, running, server_stack
@@ -102,16 +102,18 @@ def written(size: int, line: str) -> bytes:
 
 LARGE: dict[str, Callable[[], bytes]] = {
     "objects, 4 MB": lambda: filled(b'{"x":[', b'{"a":1},', b"0]}", 4 * MIB),
-    "objects": lambda: filled(b'{"x":[', b'{"a":1},', b"0]}", LARGEST),
-    "numbers": lambda: filled(b'{"x":[', b"1,", b"0]}", LARGEST),
-    "a text with one emoji": lambda: filled(b'{"format":"', b"a", '😀"}'.encode(), LARGEST),
-    "escapes": lambda: filled(b'{"format":"', b"\\ud83d\\ude00", b'"}', LARGEST),
-    "digits": lambda: filled(b'{"version":', b"9", b"}", LARGEST),
-    "one name": lambda: filled(b'{"', b"n", b'":1}', LARGEST),
+    "objects": lambda: filled(b'{"x":[', b'{"a":1},', b"0]}", LARGEST_DOCUMENT),
+    "numbers": lambda: filled(b'{"x":[', b"1,", b"0]}", LARGEST_DOCUMENT),
+    "a text with one emoji": lambda: filled(
+        b'{"format":"', b"a", '😀"}'.encode(), LARGEST_DOCUMENT
+    ),
+    "escapes": lambda: filled(b'{"format":"', b"\\ud83d\\ude00", b'"}', LARGEST_DOCUMENT),
+    "digits": lambda: filled(b'{"version":', b"9", b"}", LARGEST_DOCUMENT),
+    "one name": lambda: filled(b'{"', b"n", b'":1}', LARGEST_DOCUMENT),
     "many names": lambda: names(300_000),
-    "the same name": lambda: filled(b"{", b'"a":0,', b'"a":0}', LARGEST),
-    "brackets": lambda: b"[" * LARGEST,
-    "spaces": lambda: b" " * LARGEST,
+    "the same name": lambda: filled(b"{", b'"a":0,', b'"a":0}', LARGEST_DOCUMENT),
+    "brackets": lambda: b"[" * LARGEST_DOCUMENT,
+    "spaces": lambda: b" " * LARGEST_DOCUMENT,
     "a wrong end": with_a_mistake_at_the_end,
     "too many bytes": lambda: b" " * (40 * MIB),
 }
@@ -119,10 +121,10 @@ LARGE_FILES: dict[str, Callable[[], bytes]] = {
     "objects in a file": lambda: filled(
         OPENED + b'{"x":[', b'{"a":1},', b"0]}\r\n--x--\r\n", 4 * MIB
     ),
-    "almost boundaries": lambda: filled(OPENED, b"\r\n--y", b"\r\n--x--\r\n", LARGEST),
-    "headers": lambda: filled(b"--x\r\n", b"A: b\r\n", b"\r\n\r\n--x--\r\n", LARGEST),
+    "almost boundaries": lambda: filled(OPENED, b"\r\n--y", b"\r\n--x--\r\n", LARGEST_DOCUMENT),
+    "headers": lambda: filled(b"--x\r\n", b"A: b\r\n", b"\r\n\r\n--x--\r\n", LARGEST_DOCUMENT),
     "a header with parameters": lambda: filled(
-        b"--x\r\nContent-Disposition: form-data; ", b'a="b";', b"\r\n\r\n--x--", LARGEST
+        b"--x\r\nContent-Disposition: form-data; ", b'a="b";', b"\r\n\r\n--x--", LARGEST_DOCUMENT
     ),
     "a file of 60 MB": lambda: b" " * (60 * MIB),
 }
@@ -257,11 +259,11 @@ class TestMemory:
         [
             pytest.param(
                 partial(written, line="Wait for the dough, and fold it."),
-                LARGEST,
+                LARGEST_DOCUMENT,
                 marks=pytest.mark.long,
             ),
-            (partial(written, line="Wait for the dough 😀, and fold it."), LARGEST),
-            pytest.param(asked, LARGEST, marks=pytest.mark.long),
+            (partial(written, line="Wait for the dough 😀, and fold it."), LARGEST_DOCUMENT),
+            pytest.param(asked, LARGEST_DOCUMENT, marks=pytest.mark.long),
             (asked, 4 * MIB),
         ],
         ids=["tutorials", "emojis", "quizzes", "quizzes, 4 MB"],
@@ -278,7 +280,7 @@ class TestMemory:
             )
             assert answer.status_code == 201, answer.text[:300]
 
-        assert api.growth(send) <= (MOST_GROWTH if size == LARGEST else MOST_GROWTH / 2)
+        assert api.growth(send) <= (MOST_GROWTH if size == LARGEST_DOCUMENT else MOST_GROWTH / 2)
 
     @pytest.mark.long
     def test_so_is_one_with_two_million_lists(self, shared_embedded: Stack, api: Process) -> None:

@@ -123,7 +123,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "settings", in_server_mode)
     monkeypatch.setattr(limits, "limiter", Limiter(now=lambda: 600.0))
     monkeypatch.setattr(limits, "REQUESTS", Limit("requests", 6, 60))
-    monkeypatch.setattr(limits, "STRANGERS", Limit("strangers", 3, 60))
+    monkeypatch.setattr(limits, "ANONYMOUS", Limit("strangers", 3, 60))
 
 
 COUNTED = [

@@ -19,7 +19,7 @@ from web.http.host_and_csrf import address_of
 
 MINUTE, QUARTER, HOUR = 60, 900, 3600  # seconds
 REQUESTS = Limit("requests", settings.requests_per_minute, MINUTE)
-STRANGERS = Limit("strangers", settings.requests_per_minute // 2, MINUTE)
+ANONYMOUS = Limit("strangers", settings.requests_per_minute // 2, MINUTE)
 # Of one account, from one address
 LOGIN_PAIR = Limit("login-pair", settings.login_attempts, QUARTER)
 LOGIN_ACCOUNT = Limit("login-account", settings.login_attempts * 10, HOUR)  # from anywhere
@@ -49,14 +49,14 @@ def limit_anonymous(request: Request) -> None:
     """Count a request without proof for its address. Raises RateLimited."""
     if not settings.embedded:
         address = address_of(request)
-        request.scope["state"]["counted"] = (STRANGERS, address)
-        _hit(STRANGERS, address)
+        request.scope["state"]["counted"] = (ANONYMOUS, address)
+        _hit(ANONYMOUS, address)
 
 
 def check_anonymous(request: Request) -> None:
     """Raise RateLimited if the address has no request left, without counting this one."""
     if not settings.embedded:
-        _refuse(STRANGERS, limiter.wait(STRANGERS, address_of(request)))
+        _refuse(ANONYMOUS, limiter.wait(ANONYMOUS, address_of(request)))
 
 
 def count_nothing(request: Request) -> None:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from core.errors import Malformed, Unavailable, Unsupported
 from roadmap.accounts.identity import Principal
-from roadmap.plan.format_version import LARGEST
+from roadmap.plan.format_version import LARGEST_DOCUMENT
 from web.endpoint import Endpoint, LargeBody
 from web.http.middleware import IndexedRequest
 from web.http.request_body import can_parse_inline, read_body
@@ -79,7 +79,7 @@ class UploadPage(LargeBody, PageRoute):
     """A form with a file in it, which may be large."""
 
     async def read(self, request: Request) -> tuple[BaseModel, Any]:
-        return self.query(), await upload.receive_upload(request, LARGEST)
+        return self.query(), await upload.receive_upload(request, LARGEST_DOCUMENT)
 
     async def parse(
         self, caller: Principal, sent: tuple[str, bytes] | upload.FileForm

@@ -26,7 +26,7 @@ from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt, Revie
 from roadmap.accounts.access import get_owned
 from roadmap.learning.spaced_repetition import MOST_REVIEWS, MOST_STABILITY, Memory
 from roadmap.lifecycle.plan_rows import current_outline, subject
-from roadmap.plan.format_version import FORMAT, LARGEST, VERSION
+from roadmap.plan.format_version import FORMAT, LARGEST_DOCUMENT, VERSION
 from roadmap.plan.outline import (
     CONTENT_KINDS,
     FIRST_ONLY,
@@ -262,9 +262,9 @@ def render(source: Any) -> bytes:  # a Source, whose module imports this one
 def as_json(document: PortableRoadmap) -> bytes:
     """Return the document as bytes. Raises Conflict when it is too long for any instance."""
     content = document.model_dump_json().encode()
-    if len(content) > LARGEST:
+    if len(content) > LARGEST_DOCUMENT:
         raise Conflict(
-            f"This roadmap has more than {format_size(LARGEST)} as JSON, and no instance takes "
+            f"This roadmap has more than {format_size(LARGEST_DOCUMENT)} as JSON, and no instance takes "
             "that. Take it along as Markdown."
         )
     return content

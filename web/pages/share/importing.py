@@ -9,7 +9,7 @@ from core.i18n import gettext_noop
 from core.sanitize import format_size
 from roadmap.exchange.formats import json_
 from roadmap.exchange.import_validation import RoadmapFile
-from roadmap.plan.format_version import LARGEST
+from roadmap.plan.format_version import LARGEST_DOCUMENT
 from web.call import Call
 from web.http.problems import status_of
 from web.pages import error_messages
@@ -44,7 +44,9 @@ def import_page(call: Call, error: RoadmapError | None = None, sentence: str = "
         "import.html",
         status=status_of(error) if error else 200,
         form=form or secrets.token_urlsafe(16),
-        problem=words.gettext(sentence) % {"size": format_size(LARGEST)} if sentence else "",
+        problem=words.gettext(sentence) % {"size": format_size(LARGEST_DOCUMENT)}
+        if sentence
+        else "",
         fields=error.fields if error and sentence == NOT_FITTING else (),
     )
 

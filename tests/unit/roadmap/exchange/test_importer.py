@@ -28,7 +28,7 @@ from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.importer import IN_FILE, import_roadmap
 from roadmap.learning.reviews import KEPT
 from roadmap.learning.spaced_repetition import MOST_REVIEWS, Memory, ReviewRating, rated
-from roadmap.plan.format_version import LARGEST
+from roadmap.plan.format_version import LARGEST_DOCUMENT
 from roadmap.plan.outline import Question
 from roadmap.plan.schemas import LONGEST_NOTES
 from roadmap.plan.validation import LONGEST_DESCRIPTION, MOST_CONCEPTS
@@ -728,14 +728,14 @@ class TestSize:
         self, client: TestClient, size: int
     ) -> None:
         content = large(size)
-        assert size < len(content) < LARGEST
+        assert size < len(content) < LARGEST_DOCUMENT
         path = made(client, content)
         assert len(client.get(f"{path}/export.json").content) > size
 
     def test_one_that_is_larger_is_refused_by_its_head(self, client: TestClient) -> None:
         before = rows()
-        answer = sent(client, b" " * (LARGEST + 1))
-        assert (answer.status_code, f"{LARGEST}" in answer.json()["detail"]) == (413, True)
+        answer = sent(client, b" " * (LARGEST_DOCUMENT + 1))
+        assert (answer.status_code, f"{LARGEST_DOCUMENT}" in answer.json()["detail"]) == (413, True)
         assert rows() == before
 
     def test_50_mb_without_a_length_are_not_read_to_their_end(self, client: TestClient) -> None:
@@ -762,7 +762,7 @@ class TestSize:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = made(client, small())
-        monkeypatch.setattr("roadmap.exchange.formats.json_.LARGEST", 1000)
+        monkeypatch.setattr("roadmap.exchange.formats.json_.LARGEST_DOCUMENT", 1000)
         answer = client.get(f"{path}/export.json")
         assert (answer.status_code, "as Markdown" in answer.json()["detail"]) == (409, True)
         assert client.get(f"{path}/export.zip").status_code == 200
@@ -830,7 +830,7 @@ class TestThePage:
             (b"{}", 422, "This file has no roadmap in it."),
             (json.dumps(small() | {"version": 2}).encode(), 422, "made by a newer version"),
             (json.dumps(small() | {"generator": 7}).encode(), 422, "/generator"),
-            (b" " * (LARGEST + 70_000), 413, "This file is too large"),
+            (b" " * (LARGEST_DOCUMENT + 70_000), 413, "This file is too large"),
         ],
     )
     def test_what_does_not_go_is_said_on_the_page(

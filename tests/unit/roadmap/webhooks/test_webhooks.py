@@ -30,7 +30,7 @@ from roadmap.plan.event_types import WebhookEvent
 from roadmap.plan.jobs import Job, JobName
 from roadmap.webhooks import sender
 from roadmap.webhooks import subscriptions as settings_
-from roadmap.webhooks.sender import MOST_TRIES, PAUSES
+from roadmap.webhooks.sender import MOST_TRIES, RETRY_DELAYS
 from roadmap.webhooks.subscriptions import WebhookRequest
 from tasks import upkeep
 from tasks.queues import content_queue
@@ -449,7 +449,7 @@ class TestSigning:
         receiver.answer_from_now_on(status(500), status(500), status(200))
         made(client, receiver, events=["roadmap.ready"])
         roadmap(client)
-        for pause in PAUSES[:2]:
+        for pause in RETRY_DELAYS[:2]:
             after(pause)
         assert len({got.id for got in receiver.got}) == 1
         assert len({got.body for got in receiver.got}) == 1
@@ -495,7 +495,7 @@ class TestTries:
     def test_pauses_differ_by_up_to_a_tenth(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tried = sender.DeliveryAttempt(500, "", 1)
         monkeypatch.undo()
-        pauses = [sender.pause(1, tried) for _ in range(200)]
+        pauses = [sender.retry_delay(1, tried) for _ in range(200)]
         assert len(set(pauses)) > 100
         assert min(pauses) >= 5
         assert max(pauses) <= 5.5
@@ -523,7 +523,7 @@ class TestTries:
         assert (told["status"], told["response_status"]) == ("pending", code)
         assert f"status {code}" in told["error"]
         assert told["next_try_at"]
-        after(PAUSES[0])
+        after(RETRY_DELAYS[0])
         told = the_delivery(client, webhook)
         assert (told["status"], told["error"], told["attempts"]) == ("delivered", "", 2)
         assert {got.path for got in receiver.got} == {"/hook"}
@@ -535,7 +535,7 @@ class TestTries:
         told = the_delivery(client, webhook)
         assert (told["status"], told["response_status"]) == ("pending", None)
         assert "before an answer" in told["error"]
-        after(PAUSES[0])
+        after(RETRY_DELAYS[0])
         assert the_delivery(client, webhook)["status"] == "delivered"
 
     @pytest.mark.parametrize(
@@ -585,7 +585,7 @@ class TestTries:
         receiver.answer_from_now_on(status(500))
         webhook = made(client, receiver, events=["roadmap.ready"])
         roadmap(client)
-        for pause in PAUSES:
+        for pause in RETRY_DELAYS:
             assert webhook_of(client, webhook)["enabled"]
             after(pause)
         disabled = webhook_of(client, webhook)
@@ -601,7 +601,7 @@ class TestTries:
         roadmap(client)
         receiver.answer_from_now_on(status(200), status(500))
         client.post(f"{BASE}/{webhook['id']}/test")
-        for pause in PAUSES:
+        for pause in RETRY_DELAYS:
             after(pause)
         assert [each["status"] for each in deliveries(client, webhook)] == ["delivered", "failed"]
         assert webhook_of(client, webhook)["enabled"]
@@ -616,7 +616,7 @@ class TestTries:
         told = the_delivery(client, webhook)
         assert (told["status"], told["error"]) == ("failed", "Its owner has disabled it.")
         assert put(client, webhook, enabled=True)["disabled_reason"] == ""
-        after(PAUSES[0])
+        after(RETRY_DELAYS[0])
         assert len(receiver.got) == 1
 
     def test_one_that_was_disabled_while_it_was_written_is_not_sent(
@@ -656,7 +656,7 @@ class TestTries:
         webhook = made(client, receiver, events=["roadmap.ready"])
         roadmap(client)
         put(client, webhook, url=receiver.url + "/new")
-        after(PAUSES[0])
+        after(RETRY_DELAYS[0])
         assert [got.path for got in receiver.got] == ["/hook", "/hook/new"]
 
     def test_with_its_webhook_a_delivery_goes(self, client: TestClient, receiver: Receiver) -> None:
@@ -664,7 +664,7 @@ class TestTries:
         webhook = made(client, receiver)
         roadmap(client)
         assert client.delete(f"{BASE}/{webhook['id']}").status_code == 204
-        after(PAUSES[0])
+        after(RETRY_DELAYS[0])
         with session():
             assert WebhookDelivery.select().count() == 0
         assert len(receiver.got) == 2
@@ -691,7 +691,7 @@ class TestTries:
         roadmap(client)
         where = f"{BASE}/{webhook['id']}/deliveries/{the_delivery(client, webhook)['id']}/retry"
         assert client.post(where).status_code == 409  # it is tried anyway
-        for pause in PAUSES:
+        for pause in RETRY_DELAYS:
             after(pause)
         assert client.post(where).status_code == 409  # its webhook is disabled
         put(client, webhook, enabled=True)
@@ -700,7 +700,7 @@ class TestTries:
         assert answer.status_code == 202
         assert answer.headers["location"] == where.removesuffix("/retry")
         assert the_delivery(client, webhook)["attempts"] == 1
-        after(PAUSES[0])
+        after(RETRY_DELAYS[0])
         assert the_delivery(client, webhook)["status"] == "delivered"
         assert len({got.id for got in receiver.got}) == 1
 
@@ -752,7 +752,7 @@ class TestLeases:
         receiver.answer_from_now_on(status(500))
         _, delivery_id = waiting_delivery(receiver)
         clock.travel(LONG)
-        for pause in PAUSES[:3]:
+        for pause in RETRY_DELAYS[:3]:
             (step,) = sender.deliver(delivery_id)
             assert step.delay == pause
             clock.travel(timedelta(seconds=pause) - timedelta(seconds=1))
@@ -1110,7 +1110,7 @@ class TestManaging:
         assert client.post(f"{where}/test").status_code == 429
         assert client.post(f"{where}/deliveries/{last['id']}/retry").status_code == 429
         receiver.answer_from_now_on(status(200))
-        after(PAUSES[0])
+        after(RETRY_DELAYS[0])
         assert client.post(f"{where}/deliveries/{last['id']}/retry").status_code == 202
         assert [each["status"] for each in deliveries(client, webhook)] == [
             "delivered",

@@ -25,7 +25,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "settings", in_server_mode)
     monkeypatch.setattr(limits, "limiter", Limiter(now=lambda: 600.0))
     monkeypatch.setattr(limits, "REQUESTS", FEW)
-    monkeypatch.setattr(limits, "STRANGERS", Limit("strangers", 2, 60))
+    monkeypatch.setattr(limits, "ANONYMOUS", Limit("strangers", 2, 60))
 
 
 def test_an_account_is_told_what_is_left_until_nothing_is(few: None, client: TestClient) -> None:
