@@ -76,7 +76,9 @@ class ReliableMemoryStorage(ReliableStorage, MemoryStorage):
             self.acknowledge(*done)
             if self._is_paused:
                 return None
-            self._make_due_ready(self._now())
+            while self._schedule and self._schedule[0].at <= self._now():
+                due = heapq.heappop(self._schedule)
+                self._push(self._queue, -due.priority, due.data, due.priority, due.at)
             if not self._queue:
                 return None
             message = heapq.heappop(self._queue)
@@ -190,18 +192,6 @@ class ReliableMemoryStorage(ReliableStorage, MemoryStorage):
 
     def add_to_schedule(self, data: bytes, ts: datetime, priority: int | None = None) -> None:
         self._push(self._schedule, epoch(ts), data, priority or 0, epoch(ts))
-
-    def read_schedule(self, ts: datetime) -> list[bytes]:
-        self._make_due_ready(epoch(ts))
-        return []
-
-    def _make_due_ready(self, now: float) -> None:
-        with self._lock:
-            while self._schedule and self._schedule[0].at <= now:
-                message = heapq.heappop(self._schedule)
-                self._push(
-                    self._queue, -message.priority, message.data, message.priority, message.at
-                )
 
 
 def _waiting(messages: Iterable[StoredMessage]) -> list[Waiting]:

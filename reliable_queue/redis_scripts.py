@@ -31,7 +31,6 @@ local function make_due_ready(now)
     ready_since(due[i], due[i + 1])
     redis.call('ZREM', prefix .. 'schedule', due[i])
   end
-  return #due / 2
 end
 
 local function schedule(due, entry)
@@ -196,10 +195,6 @@ SCHEDULE = _consumer("""
 -- ARGV: due time, entry. A retry replaces its message, so it needs no memory
 schedule(ARGV[1], ARGV[2])
 return 1""")
-
-READ_SCHEDULE = _consumer("""
--- ARGV: now
-return make_due_ready(ARGV[1])""")
 
 PAUSE = _consumer("""
 redis.call('SET', prefix .. 'paused', '1')

@@ -33,7 +33,6 @@ from reliable_queue.storage import (
     epoch,
 )
 
-LANES = (b"1", b"0")  # two are enough: outlines overtake contents
 BULK = 1000  # messages in one script
 SHORTEST_WAIT = 0.01  # seconds; 0 would wait for ever
 NO_INFO = b"1"  # in place of `info`, as the version before has none
@@ -202,17 +201,12 @@ class ReliableRedisStorage(ReliableStorage, RedisStorage):
         return bool(self._run(scripts.REMOVE, data))
 
     def flush_queue(self) -> None:
-        self.conn.delete(*[self.queue_key + lane.decode() for lane in LANES])
+        self.conn.delete(self.queue_key + "1", self.queue_key + "0")
 
     # Scheduling
 
     def add_to_schedule(self, data: bytes, ts: datetime, priority: int | None = None) -> None:
         self._run(scripts.SCHEDULE, epoch(ts), _entry(data, priority))
-
-    def read_schedule(self, ts: datetime) -> list[bytes]:
-        while self._run(scripts.READ_SCHEDULE, epoch(ts)) == 500:
-            continue
-        return []
 
     # Dead letters
 
@@ -252,6 +246,7 @@ def _pool(url: str, socket_timeout: float, connect_timeout: float) -> redis.Conn
 
 
 def _entry(data: bytes, priority: int | None) -> bytes:
+    """Return the message behind its lane: two are enough, outlines overtake contents."""
     return (b"1" if (priority or 0) > 0 else b"0") + data
 
 

@@ -145,14 +145,15 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
         return claim
 
     def _claim_ready(self, done: Sequence[Claim] = ()) -> Claim | None:
-        due = (self.name, self._now())
+        until_now = (self.name, self._now())
+        due, columns = "from schedule where queue = ? and timestamp <= ?", COUNTED_COLUMNS
         if not done:  # a look that takes no lock
             look = (
                 "select not exists (select 1 from paused where queue = ?) "
                 f"and (exists (select 1 {READY}) "
-                "or exists (select 1 from schedule where queue = ? and timestamp <= ?))"
+                f"or exists (select 1 {due}))"
             )
-            ((is_ready,),) = self.sql(look, (self.name, self.name, *due), results=True)
+            ((is_ready,),) = self.sql(look, (self.name, self.name, *until_now), results=True)
             if not is_ready:
                 return None
         first = (
@@ -161,7 +162,10 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
         )
         with self.db(commit=True) as cursor:
             self._delete_held(cursor, done)
-            self._make_due_ready(cursor, *due)
+            moved = f"insert into message ({columns}, ready_at) select {columns}, timestamp {due}"
+            cursor.execute(f"{moved} order by timestamp, id", until_now)
+            if cursor.rowcount > 0:
+                cursor.execute(f"delete {due}", until_now)
             cursor.execute(
                 f"update message set holder = ? where id = ({first}) returning id, data",
                 (self.consumer, self.name, self.name),
@@ -346,18 +350,6 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
     def add_to_schedule(self, data: bytes, ts: datetime, priority: int | None = None) -> None:
         statement = "insert into schedule (queue, data, timestamp, priority) values (?, ?, ?, ?)"
         self.sql(statement, (self.name, data, epoch(ts), priority or 0), commit=True)
-
-    def read_schedule(self, ts: datetime) -> list[bytes]:
-        with self.db(commit=True) as cursor:
-            self._make_due_ready(cursor, self.name, epoch(ts))
-        return []
-
-    def _make_due_ready(self, cursor: Any, queue: str, now: float) -> None:
-        due, columns = "from schedule where queue = ? and timestamp <= ?", COUNTED_COLUMNS
-        moved = f"insert into message ({columns}, ready_at) select {columns}, timestamp {due}"
-        cursor.execute(f"{moved} order by timestamp, id", (queue, now))
-        if cursor.rowcount > 0:
-            cursor.execute(f"delete {due}", (queue, now))
 
     # Dead letters
 

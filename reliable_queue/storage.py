@@ -176,10 +176,6 @@ class ReliableStorage(ABC):
     @abstractmethod
     def add_to_schedule(self, data: bytes, ts: datetime, priority: int | None = None) -> None: ...
     @abstractmethod
-    def read_schedule(self, ts: datetime) -> list[bytes]:
-        """Make ready what is due at `ts`. Return nothing, since a caller could lose it."""
-
-    @abstractmethod
     def dead_letters(self, limit: int = 100, first: int = 0) -> list[DeadLetter]:
         """Return dead letters, the newest first, from position `first` on."""
 

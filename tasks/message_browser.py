@@ -242,8 +242,7 @@ def _held(queue: ReliableQueue, member: ConsumerInfo) -> Iterator[MessageInfo]:
 
 def dead_letter_info(queue: ReliableQueue, letter: DeadLetter) -> MessageInfo:
     info = _info(queue, letter.data, _task(queue, letter.data), MessageState.dead)
-    at = datetime.fromtimestamp(letter.at, UTC)
-    return replace(info, id=letter.id, reason=letter.reason, at=at, tries_left=None)
+    return replace(info, id=letter.id, reason=letter.reason, at=_moment(letter.at), tries_left=None)
 
 
 def _info(

@@ -216,7 +216,6 @@ def _ask(question: Callable[[ReliableQueue], Result], queue: ReliableQueue) -> R
 
 def _state(queue: ReliableQueue, *, with_retrying: bool) -> QueueState:
     stats, oldest_seconds = queue.stats()
-    waiting = stats.ready + stats.scheduled
     return QueueState(
         name=queue.name,
         ready=stats.ready,
@@ -226,5 +225,5 @@ def _state(queue: ReliableQueue, *, with_retrying: bool) -> QueueState:
         oldest_seconds=oldest_seconds,
         is_paused=stats.is_paused,
         workers=stats.consumers,
-        retrying=count_retrying(queue, waiting) if with_retrying else None,
+        retrying=count_retrying(queue, stats.ready + stats.scheduled) if with_retrying else None,
     )

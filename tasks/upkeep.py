@@ -33,8 +33,9 @@ def rescue_overdue() -> None:
         logger.warning("rescue has no follow-ups this minute: %s", error)
     _rescue()
     try:
-        depths = [(state.name, state.ready, state.oldest_seconds) for state in queue_states()]
-        task_stats.sample_depth(depths)
+        task_stats.sample_depth(
+            [(state.name, state.ready, state.oldest_seconds) for state in queue_states()]
+        )
     except Unavailable as error:
         logger.warning("the queues are not measured this minute: %s", error)
     try:  # by a worker of contents, when it has little else to do

@@ -28,9 +28,11 @@ def main() -> int:
             return 1
         time.sleep(PAUSE)
     url = f"http://127.0.0.1:{settings.port}"
-    mode = "server: PostgreSQL and Redis"
-    if settings.embedded:
-        mode = f"embedded: SQLite in {settings.data_dir}/, no account needed"
+    mode = (
+        f"embedded: SQLite in {settings.data_dir}/, no account needed"
+        if settings.embedded
+        else "server: PostgreSQL and Redis"
+    )
     if isinstance(formatter_of_environment(), JsonFormatter):
         say(f"all ready at {url}, mode: {mode}, version: {VERSION}")
     else:
@@ -39,9 +41,11 @@ def main() -> int:
 
 
 def _announcement(settings: Settings, url: str, mode: str) -> str:
-    writer = "the built-in catalogue (OPENAI_API_KEY brings a model)"
-    if settings.openai_api_key:
-        writer = settings.openai_model
+    writer = (
+        settings.openai_model
+        if settings.openai_api_key
+        else "the built-in catalogue (OPENAI_API_KEY brings a model)"
+    )
     as_json = "-H 'Content-Type: application/json' -d"
     if settings.embedded:
         body = shlex.quote('{"goal": "Become a backend engineer in Python"}')

@@ -220,11 +220,10 @@ def of_broker(settings: Settings) -> list[Check]:
                 is_saved = bool(client.config_get("save").get("save"))
             except redis.ResponseError:  # forbidden as well: has it made a snapshot?
                 is_saved = int(info.get("rdb_saves", 0)) > 0
-            checks = [_broker(info, trip, is_saved=is_saved)]
             before = clock.now()
             seconds, microseconds = client.time()
             theirs = datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
-            return [*checks, _clock("broker", before, theirs)]
+            return [_broker(info, trip, is_saved=is_saved), _clock("broker", before, theirs)]
     except (redis.RedisError, OSError, ValueError, TypeError) as error:
         trouble = broker_trouble(error)
         return [Check("broker", State.failed, trouble.what, trouble.cause, trouble.fix)]
@@ -279,8 +278,7 @@ def _broker(info: Mapping[str, Any], trip: float, *, is_saved: bool) -> Check:
 
 def _clock(of: str, before: datetime, theirs: datetime) -> Check:
     """Compare a clock, read between `before` and now, with this machine's clock."""
-    after = clock.now()
-    apart = max((before - theirs).total_seconds(), (theirs - after).total_seconds(), 0.0)
+    apart = max((before - theirs).total_seconds(), (theirs - clock.now()).total_seconds(), 0.0)
     if apart <= APART:
         shown = max(0.1, math.ceil(apart * 10) / 10)
         return Check(f"clock of the {of}", State.ok, f"less than {shown:g} s from this machine's")
@@ -301,8 +299,13 @@ def of_secret(settings: Settings) -> Check:
     for number, key in enumerate(keys, 1):
         which = "SECRET_KEY" if len(keys) == 1 else f"key {number} of SECRET_KEY"
         if any(each in key.casefold() for each in EXAMPLES):
-            cause = "who knows the example can sign tokens"
-            return Check("secret", State.failed, f"{which} looks like an example", cause, fix)
+            return Check(
+                "secret",
+                State.failed,
+                f"{which} looks like an example",
+                "who knows the example can sign tokens",
+                fix,
+            )
         if bits(key) < LEAST_BITS:
             return Check(
                 "secret",

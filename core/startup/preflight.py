@@ -175,9 +175,9 @@ def _check_port(settings: Settings) -> None:
         except OSError as error:
             if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and not settings.host:
                 continue  # a machine without this family
-            fix = f"end what uses it, or choose another: PORT={min(settings.port + 1, 65_535)}"
             raise StartRefused(
-                f"PORT {settings.port} cannot be used ({error.strerror}); {fix}"
+                f"PORT {settings.port} cannot be used ({error.strerror}); "
+                f"end what uses it, or choose another: PORT={min(settings.port + 1, 65_535)}"
             ) from None
 
 

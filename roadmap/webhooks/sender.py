@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import random
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 from uuid import UUID
@@ -57,19 +57,12 @@ slots = DeliverySlots(AT_ONCE)
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAttempt:
-    """Result of one try.
-
-    `status` is None when no answer came, and then `error` says why.
-    """
+    """Result of one try. `status` is None without an answer, `error` is empty after a success."""
 
     status: int | None
     error: str
     duration_ms: int | None
     retry_after: float | None = None
-
-    @property
-    def succeeded(self) -> bool:
-        return self.status is not None and 200 <= self.status < 300
 
 
 def deliver(delivery_id: UUID) -> list[Job]:
@@ -95,8 +88,12 @@ def deliver(delivery_id: UUID) -> list[Job]:
 
 
 def _claim(delivery_id: UUID, take: Take) -> tuple[WebhookDelivery, UUID] | None:
-    joined = WebhookDelivery.select(WebhookDelivery, Webhook, Account).join(Webhook).join(Account)
-    this = joined.where(WebhookDelivery.id == delivery_id)
+    this = (
+        WebhookDelivery.select(WebhookDelivery, Webhook, Account)
+        .join(Webhook)
+        .join(Account)
+        .where(WebhookDelivery.id == delivery_id)
+    )
     with session():
         waiting = this.get_or_none()
     if waiting is None:
@@ -156,9 +153,14 @@ def _send(delivery: WebhookDelivery) -> DeliveryAttempt:
         **tracing.outgoing(),
     }
     # The log of the service keeps nothing of the URL: receivers put secrets into it.
-    post = partial(safe_http.post, networks=settings.receivers, discreet=not settings.embedded)
     try:
-        answered = post(webhook.url, payload.encode(), headers)
+        answered = safe_http.post(
+            webhook.url,
+            payload.encode(),
+            headers,
+            networks=settings.receivers,
+            discreet=not settings.embedded,
+        )
     except Unreachable as error:  # a discreet one hides the time as well, which would tell why
         duration = None if error.discreet else ms_since(started)
         return DeliveryAttempt(None, f"Not sent: {error}.", duration)
@@ -177,28 +179,32 @@ def sign(secret: str, delivery_id: UUID, timestamp: int, payload: str) -> str:
 
 def _save(delivery: WebhookDelivery, token: UUID, tried: DeliveryAttempt) -> list[Job]:
     """Save the result of a try. Raises LeaseLost when another worker has the lease."""
-    if tried.succeeded:
+    if not tried.error:
         with transaction():
-            result = _result(tried, DeliveryStatus.delivered)
-            leases.release(WebhookDelivery, delivery.id, token, **result)
+            _release(delivery, token, tried, DeliveryStatus.delivered)
         metric_counters.count(WEBHOOKS, outcome="delivered")
         _note(delivery, f"Told a webhook of {delivery.event}", tried)
         return []
     if tried.status == GONE:
-        reason = "The receiver answered with status 410: it does not want to be told any more."
-        return _end(delivery, token, tried, reason)
+        return _end(
+            delivery,
+            token,
+            tried,
+            "The receiver answered with status 410: it does not want to be told any more.",
+        )
     if delivery.event == TEST:  # a person waits for its result, and tries again
         return _end(delivery, token, tried)
     if delivery.attempts >= MOST_TRIES:
         reason = "No delivery has succeeded for days."
         return _end(delivery, token, tried, reason, unless_others_succeeded=True)
     wait = retry_delay(delivery.attempts, tried)
-    due = {"due_at": clock.now() + timedelta(seconds=wait), "finished_at": None}
     with transaction():
         is_over = _is_disabled(delivery)
-        result = _result(tried, DeliveryStatus.failed if is_over else DeliveryStatus.pending)
-        result |= {} if is_over else due
-        leases.release(WebhookDelivery, delivery.id, token, **result)
+        if is_over:
+            _release(delivery, token, tried, DeliveryStatus.failed)
+        else:
+            due_at = clock.now() + timedelta(seconds=wait)
+            _release(delivery, token, tried, DeliveryStatus.pending, due_at=due_at)
     metric_counters.count(WEBHOOKS, outcome="failed" if is_over else "retried")
     if is_over:
         return []
@@ -225,8 +231,7 @@ def _end(
     )
     with transaction():
         _is_disabled(delivery)
-        result = _result(tried, DeliveryStatus.failed)
-        leases.release(WebhookDelivery, delivery.id, token, **result)
+        _release(delivery, token, tried, DeliveryStatus.failed)
         if reason and not (unless_others_succeeded and others.exists()):
             disable(delivery.webhook_id, reason)
     metric_counters.count(WEBHOOKS, outcome="failed")
@@ -246,14 +251,30 @@ def _is_disabled(delivery: WebhookDelivery) -> bool:
     return webhook.disabled_at is not None
 
 
-def _result(tried: DeliveryAttempt, status: DeliveryStatus) -> dict[str, object]:
-    return {
-        "status": status,
-        "response_status": tried.status,
-        "error": tried.error,
-        "duration_ms": tried.duration_ms,
-        "finished_at": clock.now(),
-    }
+def _release(
+    delivery: WebhookDelivery,
+    token: UUID,
+    tried: DeliveryAttempt,
+    status: DeliveryStatus,
+    due_at: datetime | None = None,
+) -> None:
+    """Save the result of a try and end its lease. Raises LeaseLost.
+
+    `due_at` is the time of the next try, without which the delivery is finished.
+    """
+    when = (
+        {"finished_at": clock.now()} if due_at is None else {"due_at": due_at, "finished_at": None}
+    )
+    leases.release(
+        WebhookDelivery,
+        delivery.id,
+        token,
+        **when,
+        status=status,
+        response_status=tried.status,
+        error=tried.error,
+        duration_ms=tried.duration_ms,
+    )
 
 
 def _note(
@@ -292,6 +313,14 @@ def stop(delivery_id: UUID, reason: str) -> list[Job]:
     with transaction():
         for row in update.where(waits).returning(WebhookDelivery).execute():
             details = {"webhook": str(row.webhook_id), "delivery": str(row.id)}
-            entry = partial(record, level=LogLevel.warning, roadmap_id=row.roadmap_id)
-            database.after_commit(partial(entry, "webhooks", "deliver", reason, details=details))
+            entry = partial(
+                record,
+                "webhooks",
+                "deliver",
+                reason,
+                level=LogLevel.warning,
+                roadmap_id=row.roadmap_id,
+                details=details,
+            )
+            database.after_commit(entry)
     return []

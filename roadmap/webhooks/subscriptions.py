@@ -184,10 +184,12 @@ def create(account_id: UUID, request: WebhookRequest) -> WebhookWithSecret:
     with transaction():
         Account.update(name=Account.name).where(Account.id == account_id).execute()  # one at a time
         if Webhook.select().where(Webhook.account == account_id).count() >= MOST_WEBHOOKS:
-            too_many = f"There are {MOST_WEBHOOKS} webhooks already."
-            raise Conflict(f"{too_many} Delete one that is not needed any more.")
+            raise Conflict(
+                f"There are {MOST_WEBHOOKS} webhooks already. "
+                "Delete one that is not needed any more."
+            )
         row.save(force_insert=True)
-    return WebhookWithSecret(**_facts(row), secret=secret, previous_secret_until=None)
+    return WebhookWithSecret(**_info(row).model_dump(), secret=secret, previous_secret_until=None)
 
 
 def list_webhooks(account_id: UUID) -> WebhookList:
@@ -220,8 +222,9 @@ def change(account_id: UUID, webhook_id: UUID, wanted: WebhookChange) -> Webhook
             try:
                 _checked(wanted.url)
             except ValueError as error:
-                wrong = FieldError("/url", str(error))
-                raise Invalid("Some fields do not fit.", fields=(wrong,)) from None
+                raise Invalid(
+                    "Some fields do not fit.", fields=(FieldError("/url", str(error)),)
+                ) from None
         Webhook.update(changed).where(Webhook.id == webhook_id).execute()
         if not wanted.enabled:
             disable(webhook_id, BY_OWNER)
@@ -250,18 +253,21 @@ def rotate_secret(account_id: UUID, webhook_id: UUID) -> WebhookWithSecret:
     now, secret = clock.now(), _new_secret()
     with transaction():
         before = _owned(account_id, webhook_id, lock=True)
-        changed = {"secret": secret, "previous_secret": before.secret}
-        changed |= {"rotated_at": now, "updated_at": now}
+        changed = {
+            "secret": secret,
+            "previous_secret": before.secret,
+            "rotated_at": now,
+            "updated_at": now,
+        }
         Webhook.update(changed).where(Webhook.id == webhook_id).execute()
-        facts = _facts(_owned(account_id, webhook_id))
-    return WebhookWithSecret(**facts, secret=secret, previous_secret_until=now + SHARED_SECRET)
+        info = _info(_owned(account_id, webhook_id)).model_dump()
+    return WebhookWithSecret(**info, secret=secret, previous_secret_until=now + SHARED_SECRET)
 
 
 def test(account_id: UUID, webhook_id: UUID) -> tuple[DeliveryInfo, list[Job]]:
     """Send a test message, once. Raises NotFound, Conflict, RateLimited."""
     with transaction():
-        webhook = _enabled(account_id, webhook_id)
-        _check_room(account_id)
+        webhook = _lock_for_delivery(account_id, webhook_id)
         waiting = (WebhookDelivery.webhook == webhook_id) & WebhookDelivery.status.in_(WAITING)
         if WebhookDelivery.select().where(waiting, WebhookDelivery.event == TEST).exists():
             raise Conflict("A test is on its way already. Wait until it has ended.")
@@ -281,8 +287,7 @@ def retry(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> tuple[Delive
         status = _delivery(account_id, webhook_id, delivery_id).status
         if status in WAITING:
             raise Conflict(f"This delivery is {status}: it is tried without being asked.")
-        _enabled(account_id, webhook_id)
-        _check_room(account_id)
+        _lock_for_delivery(account_id, webhook_id)
         waits = {
             "status": DeliveryStatus.pending,
             "due_at": clock.now(),
@@ -333,9 +338,11 @@ def read_delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> Deli
 
 def purge_expired() -> None:
     """Delete deliveries that ended thirty days ago, in batches, and old secrets."""
-    is_old = WebhookDelivery.finished_at < clock.now() - KEPT
-    old = WebhookDelivery.select(WebhookDelivery.id).where(is_old)
-    old = old.order_by(WebhookDelivery.finished_at)
+    old = (
+        WebhookDelivery.select(WebhookDelivery.id)
+        .where(WebhookDelivery.finished_at < clock.now() - KEPT)
+        .order_by(WebhookDelivery.finished_at)
+    )
     delete_batches(WebhookDelivery.id, old, size=AT_ONCE, batches=ROUNDS)
     with transaction():
         spent = (Webhook.rotated_at < clock.now() - SHARED_SECRET) & (Webhook.previous_secret != "")
@@ -363,10 +370,16 @@ def _owned(account_id: UUID, webhook_id: UUID, *, lock: bool = False) -> Webhook
     return row
 
 
-def _enabled(account_id: UUID, webhook_id: UUID) -> Webhook:
+def _lock_for_delivery(account_id: UUID, webhook_id: UUID) -> Webhook:
+    """Lock a webhook that may get one more delivery. Raises NotFound, Conflict, RateLimited."""
     row = _owned(account_id, webhook_id, lock=True)
     if row.disabled_at is not None:
         raise Conflict("The webhook is disabled. Enable it first.")
+    if count_waiting(account_id) >= MOST_WAITING:
+        raise RateLimited(
+            f"{MOST_WAITING} of your deliveries are waiting already. Wait until some are finished.",
+            retry_after=60,
+        )
     return row
 
 
@@ -379,21 +392,9 @@ def _delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> WebhookD
     return row
 
 
-def _check_room(account_id: UUID) -> None:
-    if count_waiting(account_id) >= MOST_WAITING:
-        raise RateLimited(
-            f"{MOST_WAITING} of your deliveries are waiting already. Wait until some are finished.",
-            retry_after=60,
-        )
-
-
-def _facts(row: Webhook) -> dict[str, Any]:
-    facts = {name: getattr(row, name) for name in WebhookInfo.model_fields if name != "enabled"}
-    return {**facts, "enabled": row.disabled_at is None}
-
-
 def _info(row: Webhook) -> WebhookInfo:
-    return WebhookInfo(**_facts(row))
+    facts = {name: getattr(row, name) for name in WebhookInfo.model_fields if name != "enabled"}
+    return WebhookInfo(**facts, enabled=row.disabled_at is None)
 
 
 def _delivery_info(row: WebhookDelivery) -> DeliveryInfo:

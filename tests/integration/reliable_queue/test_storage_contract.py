@@ -583,47 +583,6 @@ class TestOnce:
 
 
 class TestSchedule:
-    def test_a_scheduled_message_is_ready_when_its_time_has_come_and_not_before(
-        self, consumer: Open
-    ) -> None:
-        storage = consumer()
-        storage.add_to_schedule(b"message", NOON)
-
-        assert storage.read_schedule(NOON - timedelta(milliseconds=1)) == []
-        assert (storage.schedule_size(), storage.queue_size()) == (1, 0)
-        assert storage.scheduled_items() == [b"message"]
-
-        assert (
-            storage.read_schedule(NOON) == []
-        )  # nothing passes through the caller, where it could be lost
-        assert (storage.schedule_size(), storage.queue_size()) == (0, 1)
-
-        assert storage.read_schedule(NOON) == []
-        assert claimed_data(storage) == [b"message"]
-
-    def test_it_keeps_its_priority_and_equals_come_in_the_order_of_their_times(
-        self, consumer: Open
-    ) -> None:
-        storage = consumer()
-        storage.enqueue(b"waiting")
-        storage.add_to_schedule(b"later", NOON + timedelta(seconds=2), 0)
-        storage.add_to_schedule(b"URGENT", NOON + timedelta(seconds=1), 1)
-        storage.add_to_schedule(b"earlier", NOON, None)
-        assert storage.scheduled_items() == [b"earlier", b"URGENT", b"later"]
-
-        storage.read_schedule(NOON + timedelta(seconds=2))
-
-        assert claimed_data(storage) == [b"URGENT", b"waiting", b"earlier", b"later"]
-
-    def test_all_that_is_due_moves_at_once(self, consumer: Open) -> None:
-        storage = consumer()
-        messages = [b"%d" % number for number in range(1200)]
-        for number, message in enumerate(messages):
-            storage.add_to_schedule(message, NOON + timedelta(seconds=number), 0)
-        storage.read_schedule(NOON + timedelta(seconds=1198))
-        assert storage.enqueued_items() == messages[:-1]
-        assert storage.scheduled_items() == messages[-1:]
-
     def test_a_claim_gives_what_is_due_by_the_storages_own_clock_and_not_before(
         self, consumer: Open
     ) -> None:
@@ -668,33 +627,32 @@ class TestSchedule:
         assert worked_off(storage) == messages
 
     @shared
-    def test_two_schedulers_move_a_message_once(self, consumer: Open) -> None:
-        schedulers = [consumer(), consumer()]
+    def test_two_consumers_move_a_message_once(self, consumer: Open) -> None:
+        consumers = [consumer(now=Clock()), consumer(now=Clock())]
         for number in range(300):
-            schedulers[0].add_to_schedule(b"%d" % number, NOON)
+            consumers[0].add_to_schedule(b"%d" % number, NOON)
         together = threading.Barrier(2)
 
-        def read(storage: Storage) -> list[bytes]:
+        def work(storage: Storage) -> list[bytes]:
             together.wait(SOON)
-            return storage.read_schedule(NOON)
+            return claimed_data(storage)
 
         with ThreadPoolExecutor(2) as pool:
-            assert list(pool.map(read, schedulers)) == [[], []]
-        assert sorted(claimed_data(schedulers[0])) == sorted(
-            b"%d" % number for number in range(300)
-        )
+            first, second = pool.map(work, consumers)
+        assert sorted(first + second) == sorted(b"%d" % number for number in range(300))
 
 
 class TestPostponing:
     def test_a_postponed_message_comes_again_at_its_time_with_its_priority(
         self, consumer: Open
     ) -> None:
-        storage = consumer()
+        clock = Clock(NOON - timedelta(seconds=1))
+        storage = consumer(now=clock)
         storage.enqueue_many([(b"later", 1), (b"other", 0)])
         storage.snooze(claimed(storage), NOON.replace(tzinfo=UTC).timestamp())
         assert (storage.stats().held, storage.schedule_size(), storage.queue_size()) == (0, 1, 1)
         assert storage.scheduled_items() == [b"later"]
-        storage.read_schedule(NOON)
+        clock.at = NOON
         assert claimed_data(storage) == [b"later", b"other"]
 
     def test_what_is_not_held_any_more_is_not_postponed(self, consumer: Open) -> None:
@@ -707,16 +665,15 @@ class TestPostponing:
 
     @shared
     def test_its_deliveries_count_on(self, consumer: Open) -> None:
-        rescuer = consumer()
+        rescuer = consumer(now=Clock())
         rescuer.enqueue(b"poison")
         for death in range(1, MAX_DELIVERIES + 1):
-            victim = consumer()
+            victim = consumer(now=Clock())
             assert claimed(victim).data == b"poison"
             dies(victim, rescuer)
             assert rescuer.stats().dead == (death == MAX_DELIVERIES)
             if death < MAX_DELIVERIES:
                 rescuer.snooze(claimed(rescuer), NOON.replace(tzinfo=UTC).timestamp())
-                rescuer.read_schedule(NOON)
 
 
 class TestPausing:
@@ -900,7 +857,7 @@ class TestLooking:
         assert oldest(storage) is None
         clock.at += timedelta(seconds=60)
         assert oldest(storage) == clock() - 55  # though no consumer has looked
-        storage.read_schedule(clock.at)
+        storage.release(claimed(storage))
         assert oldest(storage) == clock() - 55
         storage.acknowledge(claimed(storage))
         assert oldest(storage) == clock() - 51
@@ -913,7 +870,7 @@ class TestLooking:
         storage.enqueue(b"message")
         storage.snooze(claimed(storage), clock() + 100)
         clock.at += timedelta(seconds=130)
-        storage.read_schedule(clock.at)
+        storage.release(claimed(storage))
         assert oldest(storage) == clock() - 30
 
     def test_what_comes_back_is_as_old_as_before(self, consumer: Open) -> None:
@@ -1021,13 +978,14 @@ class TestRemoving:
         assert claimed_data(storage) == [b"a"]
 
     def test_a_scheduled_message_is_removed_and_no_other(self, consumer: Open) -> None:
-        storage = consumer()
+        clock = Clock(NOON - timedelta(seconds=1))
+        storage = consumer(now=clock)
         for number in range(4):
             storage.add_to_schedule(b"%d" % number, NOON + timedelta(seconds=number), number % 2)
         assert storage.remove(b"1")
         assert storage.remove(b"2")
         assert storage.scheduled_items() == [b"0", b"3"]
-        storage.read_schedule(NOON + timedelta(seconds=9))
+        clock.at += timedelta(seconds=9)
         assert claimed_data(storage) == [b"3", b"0"]
 
     def test_what_is_held_or_put_aside_is_not_removed(self, consumer: Open) -> None:
@@ -1387,8 +1345,7 @@ class TestWaiting:
         assert waiting.claim(MOMENT) is None
         with waiting_claims(waiting) as (result,):
             if way == "schedule":
-                other.add_to_schedule(b"message", NOON)
-                other.read_schedule(NOON)
+                other.add_to_schedule(b"message", in_seconds(-1))
             elif way == "release":
                 holder.release(claim)
             elif way == "once":
@@ -1573,12 +1530,11 @@ class TestConcurrency:
 @shared
 class TestTwoQueues:
     def test_messages_of_two_queues_of_one_server_do_not_mix(self, consumer: Open) -> None:
-        logs, content = consumer("logs"), consumer("content")
+        logs, content = consumer("logs"), consumer("content", now=Clock())
         logs.enqueue_many([(b"log", 0), (b"LOG", 1)])
         content.enqueue(b"content")
         logs.add_to_schedule(b"scheduled log", NOON)
 
-        content.read_schedule(NOON)
         assert claimed_data(content) == [b"content"]
         assert claimed_data(logs) == [b"LOG", b"log"]
         assert (logs.schedule_size(), content.schedule_size()) == (1, 0)
@@ -1662,8 +1618,8 @@ def test_a_late_acknowledgement_does_not_wipe_out_the_deaths_of_a_message(consum
 
 class TestFullRedis:
     def test_a_full_redis_refuses_producers_and_can_be_drained(self, own_broker: Redis) -> None:
-        def opened() -> ReliableRedisStorage:
-            return ReliableRedisStorage("work", url=own_broker.url())
+        def opened(now: Callable[[], float] = time.time) -> ReliableRedisStorage:
+            return ReliableRedisStorage("work", url=own_broker.url(), now=now)
 
         producer, victim = opened(), opened()
         producer.enqueue_many((b"%d" % number, 0) for number in range(6))
@@ -1678,12 +1634,11 @@ class TestFullRedis:
             with pytest.raises(producer.faults):
                 refused()
 
-        consumer = opened()  # as when it is started because the queue has filled up
+        consumer = opened(Clock())  # as when it is started because the queue has filled up
         consumer.heartbeat(ALIVE)
         victim.heartbeat(ALIVE)
         assert claimed(victim).data == b"0"
         dies(victim, consumer)
-        assert consumer.read_schedule(NOON) == []
         assert claimed(consumer).data == b"scheduled"
         consumer.dead_letter(claimed(consumer), "broken")
         consumer.release(claimed(consumer))
