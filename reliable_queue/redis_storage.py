@@ -133,8 +133,9 @@ class ReliableRedisStorage(ReliableStorage, RedisStorage):
 
     def dead_letter(self, claim: Claim, reason: str) -> None:
         line = " ".join(reason.split())[:500]
-        arguments = (self.consumer, claim.receipt, line, self._now(), DEAD_LETTERS_KEPT)
-        self._run(scripts.DEAD_LETTER, *arguments)
+        self._run(
+            scripts.DEAD_LETTER, self.consumer, claim.receipt, line, self._now(), DEAD_LETTERS_KEPT
+        )
 
     # Living and dying
 
