@@ -190,8 +190,11 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
             cursor.execute(f"delete {HELD}", (claim.receipt, self.consumer))
 
     def release(self, claim: Claim) -> None:
-        statement = "update message set holder = null where id = ? and holder = ?"
-        self.sql(statement, (claim.receipt, self.consumer), commit=True)
+        self.sql(
+            "update message set holder = null where id = ? and holder = ?",
+            (claim.receipt, self.consumer),
+            commit=True,
+        )
 
     def snooze(self, claim: Claim, until: float) -> None:
         columns = COUNTED_COLUMNS
@@ -348,8 +351,11 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
     # Scheduling
 
     def add_to_schedule(self, data: bytes, ts: datetime, priority: int | None = None) -> None:
-        statement = "insert into schedule (queue, data, timestamp, priority) values (?, ?, ?, ?)"
-        self.sql(statement, (self.name, data, epoch(ts), priority or 0), commit=True)
+        self.sql(
+            "insert into schedule (queue, data, timestamp, priority) values (?, ?, ?, ?)",
+            (self.name, data, epoch(ts), priority or 0),
+            commit=True,
+        )
 
     # Dead letters
 
