@@ -18,6 +18,7 @@ from huey.storage import SqliteStorage
 from reliable_queue.poll_lock import PollLock
 from reliable_queue.storage import (
     DEAD_LETTERS_KEPT,
+    DIED,
     HELD_SHOWN,
     MAX_DELIVERIES,
     Claim,
@@ -249,9 +250,8 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
         )
         moved: int = cursor.rowcount
         if moved:
-            reason = f"its consumer died {MAX_DELIVERIES} times while running it"
             which = f"{READY} and deliveries >= ?"
-            self._dead_letter(cursor, reason, which, (self.name, MAX_DELIVERIES))
+            self._dead_letter(cursor, DIED, which, (self.name, MAX_DELIVERIES))
         cursor.execute("delete from consumer where queue = ? and alive_until < ?", (self.name, now))
         cursor.execute(
             "delete from consumer_info where queue = ? "
@@ -314,13 +314,18 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
             select distinct holder, '', null from message where queue = ? and holder is not null
             and holder not in (select id from consumer where queue = ? and alive_until >= ?)"""
         held = "select data from message where queue = ? and holder = ? order by id limit ?"
-        now, infos = time.time(), []
+        now = time.time()
         with self.db() as cursor:
             members = cursor.execute(query, (self.name, now, self.name, self.name, now)).fetchall()
-            for id_, info, alive_until in members:
-                rows = cursor.execute(held, (self.name, id_, HELD_SHOWN))
-                infos.append(ConsumerInfo(id_, info, [data for (data,) in rows], alive_until))
-        return infos
+            return [
+                ConsumerInfo(
+                    id=id_,
+                    info=info,
+                    held=[data for (data,) in cursor.execute(held, (self.name, id_, HELD_SHOWN))],
+                    alive_until=alive_until,
+                )
+                for id_, info, alive_until in members
+            ]
 
     def ready(self, first: int, count: int) -> list[Waiting]:
         return self._waiting(
