@@ -472,12 +472,13 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     if "secret_key" not in values and environment.get("JWT_SECRET_KEY"):
         values["secret_key"] = environment["JWT_SECRET_KEY"]
     if environment.get("RAILWAY_ENVIRONMENT_ID") or environment.get("RAILWAY_PUBLIC_DOMAIN"):
-        given_hosts = [
-            values.get("allowed_hosts", ""),
-            *(environment.get(name, "") for name in RAILWAY_HOSTS),
-            RAILWAY_HEALTH_CHECK,
-        ]
-        values["allowed_hosts"] = ",".join(given_hosts)
+        values["allowed_hosts"] = ",".join(
+            [
+                values.get("allowed_hosts", ""),
+                *(environment.get(name, "") for name in RAILWAY_HOSTS),
+                RAILWAY_HEALTH_CHECK,
+            ]
+        )
         values = {"trusted_proxies": RAILWAY_EDGE, "client_address_header": "X-Real-IP"} | values
     try:
         return Settings.model_validate(values)

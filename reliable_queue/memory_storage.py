@@ -143,8 +143,7 @@ class ReliableMemoryStorage(ReliableStorage, MemoryStorage):
     def consumers(self) -> list[ConsumerInfo]:
         with self._lock:
             alive_until = self._alive_until if self._is_alive() else None
-            messages = itertools.islice(self._held.values(), HELD_SHOWN)
-            held = [message.data for message in messages]
+            held = [message.data for message in self._held.values()][:HELD_SHOWN]
             this = ConsumerInfo(self.name, self._info, held, alive_until)
             return [this] if held or alive_until else []
 

@@ -62,12 +62,28 @@ class SignedJsonSerializer:
         return _signature(self._keys[0], payload) + b"." + payload
 
     def open(self, data: bytes) -> Envelope:
-        """Return a message with its envelope. Raises UnreadableMessage."""
+        """Return a message with its envelope. Raises UnreadableMessage.
+
+        Time and baggage of unknown types are ignored.
+        """
         signature, _, payload = bytes(data).partition(b".")
         if not any(hmac.compare_digest(signature, _signature(key, payload)) for key in self._keys):
             raise UnreadableMessage("the signature does not match any of the current keys")
         try:
-            return _decode(json.loads(payload))
+            document = json.loads(payload)
+            fields, at, baggage = document["message"], document.get("at"), document.get("baggage")
+            for name in fields.keys() & MOMENTS:
+                fields[name] = _decode_moment(fields[name])
+                if not isinstance(fields[name], datetime | timedelta | int | float | None):
+                    raise TypeError(f"{name} is no time")
+            items = baggage.items() if isinstance(baggage, dict) else ()
+            return Envelope(
+                message=Message(
+                    **{"kwargs": {}} | fields | {"args": tuple(fields.get("args", ()))}
+                ),
+                at=at if isinstance(at, float) else None,
+                baggage={name: value for name, value in items if isinstance(value, str)},
+            )
         except MALFORMED as error:
             raise UnreadableMessage(f"signed, but not a message: {error}") from error
 
@@ -76,21 +92,6 @@ def _signature(key: hmac.HMAC, payload: bytes) -> bytes:
     digest = key.copy()
     digest.update(payload)
     return base64.urlsafe_b64encode(digest.digest()).rstrip(b"=")
-
-
-def _decode(document: dict[str, Any]) -> Envelope:
-    """Decode a message. Time and baggage of unknown types are ignored."""
-    fields, at, baggage = document["message"], document.get("at"), document.get("baggage")
-    for name in fields.keys() & MOMENTS:
-        fields[name] = _decode_moment(fields[name])
-        if not isinstance(fields[name], datetime | timedelta | int | float | None):
-            raise TypeError(f"{name} is no time")
-    items = baggage.items() if isinstance(baggage, dict) else ()
-    return Envelope(
-        message=Message(**{"kwargs": {}} | fields | {"args": tuple(fields.get("args", ()))}),
-        at=at if isinstance(at, float) else None,
-        baggage={name: value for name, value in items if isinstance(value, str)},
-    )
 
 
 def _encode_moment(value: Any) -> Any:

@@ -21,6 +21,7 @@ from reliable_queue.poll_lock import PollLock
 from reliable_queue.request_coalescing import RequestCoalescer
 from reliable_queue.storage import (
     DEAD_LETTERS_KEPT,
+    DIED,
     HELD_SHOWN,
     MAX_DELIVERIES,
     Claim,
@@ -133,8 +134,9 @@ class ReliableRedisStorage(ReliableStorage, RedisStorage):
 
     def dead_letter(self, claim: Claim, reason: str) -> None:
         line = " ".join(reason.split())[:500]
-        arguments = (self.consumer, claim.receipt, line, self._now(), DEAD_LETTERS_KEPT)
-        self._run(scripts.DEAD_LETTER, *arguments)
+        self._run(
+            scripts.DEAD_LETTER, self.consumer, claim.receipt, line, self._now(), DEAD_LETTERS_KEPT
+        )
 
     # Living and dying
 
@@ -146,7 +148,7 @@ class ReliableRedisStorage(ReliableStorage, RedisStorage):
             int(ttl * 1000),
             "" if offset is None else offset + time.monotonic(),
             MAX_DELIVERIES,
-            f"its consumer died {MAX_DELIVERIES} times while running it",
+            DIED,
             self._now(),
             DEAD_LETTERS_KEPT,
             info or NO_INFO,
@@ -193,8 +195,7 @@ class ReliableRedisStorage(ReliableStorage, RedisStorage):
         return _waiting(self._run(scripts.READY, first, count))
 
     def scheduled(self, first: int, count: int) -> list[Waiting]:
-        last = first + count - 1
-        found: Any = self.conn.zrange(self.schedule_key, first, last, withscores=True)
+        found: Any = self.conn.zrange(self.schedule_key, first, first + count - 1, withscores=True)
         return [Waiting(entry[1:], due) for entry, due in found]
 
     def remove(self, data: bytes) -> bool:
@@ -211,12 +212,12 @@ class ReliableRedisStorage(ReliableStorage, RedisStorage):
     # Dead letters
 
     def dead_letters(self, limit: int = 100, first: int = 0) -> list[DeadLetter]:
-        last = first + limit - 1
-        letters: Any = self.conn.lrange(self._dead_key, first, last) if limit > 0 else []
-        parts = (letter.split(b"\n", 3) for letter in letters)
+        if limit <= 0:
+            return []
+        letters: Any = self.conn.lrange(self._dead_key, first, first + limit - 1)
         return [
             DeadLetter(id=id_.decode(), data=entry[1:], reason=reason.decode(), at=float(at))
-            for id_, at, reason, entry in parts
+            for id_, at, reason, entry in (letter.split(b"\n", 3) for letter in letters)
         ]
 
     def replay(self, *letter_ids: str) -> int:

@@ -18,6 +18,7 @@ from huey.storage import SqliteStorage
 from reliable_queue.poll_lock import PollLock
 from reliable_queue.storage import (
     DEAD_LETTERS_KEPT,
+    DIED,
     HELD_SHOWN,
     MAX_DELIVERIES,
     Claim,
@@ -66,6 +67,13 @@ TABLES = {
 
 INSERT_MESSAGE = "insert into message (queue, data, priority, ready_at) values (?, ?, ?, ?)"
 READY = "from message where queue = ? and holder is null"
+SCHEDULED = "from schedule where queue = ?"
+FIRST = f"""select * from (select data, ready_at {READY} and priority > 0
+        order by priority desc, id limit 1)
+    union all select * from (select data, ready_at {READY} and priority <= 0
+        order by priority desc, id limit 1)
+    union all select * from (select data, timestamp {SCHEDULED} and timestamp <= ?
+        order by timestamp limit 1)"""
 HELD = "from message where id = ? and holder = ?"  # by this consumer
 COUNTED_COLUMNS = "queue, data, priority, deliveries"  # with which a message moves
 DEAD_COLUMNS = "queue, data, priority"
@@ -121,8 +129,9 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
         now = time.time()
         with self.db(commit=True) as cursor:
             cursor.execute("delete from once where queue = ? and until < ?", (self.name, now))
-            row = (self.name, key, now + seconds)
-            cursor.execute("insert or ignore into once values (?, ?, ?)", row)
+            cursor.execute(
+                "insert or ignore into once values (?, ?, ?)", (self.name, key, now + seconds)
+            )
             if cursor.rowcount == 0:
                 return False
             cursor.execute(INSERT_MESSAGE, (self.name, data, priority, self._now()))
@@ -146,7 +155,7 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
 
     def _claim_ready(self, done: Sequence[Claim] = ()) -> Claim | None:
         until_now = (self.name, self._now())
-        due, columns = "from schedule where queue = ? and timestamp <= ?", COUNTED_COLUMNS
+        due, columns = f"{SCHEDULED} and timestamp <= ?", COUNTED_COLUMNS
         if not done:  # a look that takes no lock
             look = (
                 "select not exists (select 1 from paused where queue = ?) "
@@ -182,8 +191,11 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
             cursor.execute(f"delete {HELD}", (claim.receipt, self.consumer))
 
     def release(self, claim: Claim) -> None:
-        statement = "update message set holder = null where id = ? and holder = ?"
-        self.sql(statement, (claim.receipt, self.consumer), commit=True)
+        self.sql(
+            "update message set holder = null where id = ? and holder = ?",
+            (claim.receipt, self.consumer),
+            commit=True,
+        )
 
     def snooze(self, claim: Claim, until: float) -> None:
         columns = COUNTED_COLUMNS
@@ -197,9 +209,9 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
             self._dead_letter(cursor, reason, HELD, (claim.receipt, self.consumer))
 
     def _dead_letter(self, cursor: Any, reason: str, which: str, values: tuple[Any, ...]) -> None:
-        columns = f"{DEAD_COLUMNS}, reason, at"
         cursor.execute(
-            f"insert into dead_letter ({columns}) select {DEAD_COLUMNS}, ?, ? {which}",
+            f"insert into dead_letter ({DEAD_COLUMNS}, reason, at) "
+            f"select {DEAD_COLUMNS}, ?, ? {which}",
             (reason, self._now(), *values),
         )
         cursor.execute(f"delete {which}", values)
@@ -238,9 +250,8 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
         )
         moved: int = cursor.rowcount
         if moved:
-            reason = f"its consumer died {MAX_DELIVERIES} times while running it"
             which = f"{READY} and deliveries >= ?"
-            self._dead_letter(cursor, reason, which, (self.name, MAX_DELIVERIES))
+            self._dead_letter(cursor, DIED, which, (self.name, MAX_DELIVERIES))
         cursor.execute("delete from consumer where queue = ? and alive_until < ?", (self.name, now))
         cursor.execute(
             "delete from consumer_info where queue = ? "
@@ -274,26 +285,18 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
     # Looking
 
     def stats(self) -> QueueStats:
-        first: list[Any] = []
         with self.db() as cursor:
             cursor.execute("begin")  # all of one moment
             try:
-                for lane in ("priority > 0", "priority <= 0"):
-                    query = f"select data, ready_at {READY} and {lane}"
-                    first += cursor.execute(
-                        f"{query} order by priority desc, id limit 1", (self.name,)
-                    )
-                query = "select data, timestamp from schedule where queue = ? and timestamp <= ?"
-                first += cursor.execute(
-                    f"{query} order by timestamp limit 1", (self.name, self._now())
-                )
-                alive = "consumer where queue = ? and alive_until >= ?"
+                first = cursor.execute(FIRST, (*[self.name] * 3, self._now())).fetchall()
                 return QueueStats(
                     ready=self._count(cursor, "message where queue = ? and holder is null"),
                     held=self._count(cursor, "message where queue = ? and holder is not null"),
                     scheduled=self._count(cursor, "schedule where queue = ?"),
                     dead=self._count(cursor, "dead_letter where queue = ?"),
-                    consumers=self._count(cursor, alive, time.time()),
+                    consumers=self._count(
+                        cursor, "consumer where queue = ? and alive_until >= ?", time.time()
+                    ),
                     is_paused=bool(self._count(cursor, "paused where queue = ?")),
                     first=[Waiting(*row) for row in first],
                 )
@@ -311,13 +314,18 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
             select distinct holder, '', null from message where queue = ? and holder is not null
             and holder not in (select id from consumer where queue = ? and alive_until >= ?)"""
         held = "select data from message where queue = ? and holder = ? order by id limit ?"
-        now, infos = time.time(), []
+        now = time.time()
         with self.db() as cursor:
             members = cursor.execute(query, (self.name, now, self.name, self.name, now)).fetchall()
-            for id_, info, alive_until in members:
-                rows = cursor.execute(held, (self.name, id_, HELD_SHOWN))
-                infos.append(ConsumerInfo(id_, info, [data for (data,) in rows], alive_until))
-        return infos
+            return [
+                ConsumerInfo(
+                    id=id_,
+                    info=info,
+                    held=[data for (data,) in cursor.execute(held, (self.name, id_, HELD_SHOWN))],
+                    alive_until=alive_until,
+                )
+                for id_, info, alive_until in members
+            ]
 
     def ready(self, first: int, count: int) -> list[Waiting]:
         return self._waiting(
@@ -325,19 +333,19 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
         )
 
     def scheduled(self, first: int, count: int) -> list[Waiting]:
-        query = "select data, timestamp from schedule where queue = ? order by timestamp, id"
-        return self._waiting(query, first, count)
+        return self._waiting(
+            f"select data, timestamp {SCHEDULED} order by timestamp, id", first, count
+        )
 
     def _waiting(self, query: str, first: int, count: int) -> list[Waiting]:
         rows = self.sql(f"{query} limit ? offset ?", (self.name, count, first), results=True)
         return [Waiting(data, at) for data, at in rows]
 
     def remove(self, data: bytes) -> bool:
-        ready = f"select id {READY} and data = ? limit 1"
-        scheduled = "select id from schedule where queue = ? and data = ? limit 1"
         with self.db(commit=True) as cursor:
-            for table, which in (("message", ready), ("schedule", scheduled)):
-                cursor.execute(f"delete from {table} where id = ({which})", (self.name, data))
+            for table, rows in (("message", READY), ("schedule", SCHEDULED)):
+                first = f"select id {rows} and data = ? limit 1"
+                cursor.execute(f"delete from {table} where id = ({first})", (self.name, data))
                 if cursor.rowcount:
                     return True
         return False
@@ -348,8 +356,11 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
     # Scheduling
 
     def add_to_schedule(self, data: bytes, ts: datetime, priority: int | None = None) -> None:
-        statement = "insert into schedule (queue, data, timestamp, priority) values (?, ?, ?, ?)"
-        self.sql(statement, (self.name, data, epoch(ts), priority or 0), commit=True)
+        self.sql(
+            "insert into schedule (queue, data, timestamp, priority) values (?, ?, ?, ?)",
+            (self.name, data, epoch(ts), priority or 0),
+            commit=True,
+        )
 
     # Dead letters
 
@@ -359,9 +370,10 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
         return [DeadLetter(str(id_), data, reason, at) for id_, data, reason, at in rows]
 
     def replay(self, *letter_ids: str) -> int:
-        insert = f"insert into message ({DEAD_COLUMNS}, ready_at)"
         return self._take_dead(
-            letter_ids, f"{insert} select {DEAD_COLUMNS}, {float(self._now())!r}"
+            letter_ids,
+            f"insert into message ({DEAD_COLUMNS}, ready_at) "
+            f"select {DEAD_COLUMNS}, {float(self._now())!r}",
         )
 
     def discard(self, *letter_ids: str) -> int:

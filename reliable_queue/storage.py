@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 MAX_DELIVERIES = 3  # deaths of its owners after which a message becomes a dead letter
+DIED = f"its consumer died {MAX_DELIVERIES} times while running it"  # reason of such letters
 DEAD_LETTERS_KEPT = 10_000
 HELD_SHOWN = 1000  # messages of one consumer
 ALL = 2**31 - 1  # messages of a queue

@@ -119,10 +119,13 @@ def _defer(delivery_id: UUID) -> list[Job]:
     Its row says so, or rescue would resend it.
     """
     wait, now = random.uniform(*COME_BACK), clock.now()
-    waits = (WebhookDelivery.id == delivery_id) & (WebhookDelivery.status == DeliveryStatus.pending)
-    update = WebhookDelivery.update(due_at=now + timedelta(seconds=wait))
+    query = WebhookDelivery.update(due_at=now + timedelta(seconds=wait)).where(
+        WebhookDelivery.id == delivery_id,
+        WebhookDelivery.status == DeliveryStatus.pending,
+        WebhookDelivery.due_at <= now + TOLERANCE,
+    )
     with transaction():
-        moved = update.where(waits, WebhookDelivery.due_at <= now + TOLERANCE).execute()
+        moved = query.execute()
     return [Job(JobName.deliver_webhook, delivery_id, delay=wait)] if moved else []
 
 
@@ -307,11 +310,15 @@ def retry_delay(attempts: int, tried: DeliveryAttempt) -> float:
 
 def stop(delivery_id: UUID, reason: str) -> list[Job]:
     """Give up a delivery for an operator; its owner can retry it. A worker finds its lease lost."""
-    failed = {"status": DeliveryStatus.failed, "error": reason, "finished_at": clock.now()}
-    waits = (WebhookDelivery.id == delivery_id) & WebhookDelivery.status.in_(WAITING)
-    update = WebhookDelivery.update({**NOBODYS, **failed})
+    query = (
+        WebhookDelivery.update(
+            status=DeliveryStatus.failed, error=reason, finished_at=clock.now(), **NOBODYS
+        )
+        .where(WebhookDelivery.id == delivery_id, WebhookDelivery.status.in_(WAITING))
+        .returning(WebhookDelivery)
+    )
     with transaction():
-        for row in update.where(waits).returning(WebhookDelivery).execute():
+        for row in query.execute():
             details = {"webhook": str(row.webhook_id), "delivery": str(row.id)}
             entry = partial(
                 record,

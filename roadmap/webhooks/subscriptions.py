@@ -253,13 +253,9 @@ def rotate_secret(account_id: UUID, webhook_id: UUID) -> WebhookWithSecret:
     now, secret = clock.now(), _new_secret()
     with transaction():
         before = _owned(account_id, webhook_id, lock=True)
-        changed = {
-            "secret": secret,
-            "previous_secret": before.secret,
-            "rotated_at": now,
-            "updated_at": now,
-        }
-        Webhook.update(changed).where(Webhook.id == webhook_id).execute()
+        Webhook.update(
+            secret=secret, previous_secret=before.secret, rotated_at=now, updated_at=now
+        ).where(Webhook.id == webhook_id).execute()
         info = _info(_owned(account_id, webhook_id)).model_dump()
     return WebhookWithSecret(**info, secret=secret, previous_secret_until=now + SHARED_SECRET)
 
@@ -268,8 +264,12 @@ def test(account_id: UUID, webhook_id: UUID) -> tuple[DeliveryInfo, list[Job]]:
     """Send a test message, once. Raises NotFound, Conflict, RateLimited."""
     with transaction():
         webhook = _lock_for_delivery(account_id, webhook_id)
-        waiting = (WebhookDelivery.webhook == webhook_id) & WebhookDelivery.status.in_(WAITING)
-        if WebhookDelivery.select().where(waiting, WebhookDelivery.event == TEST).exists():
+        tests = WebhookDelivery.select().where(
+            WebhookDelivery.webhook == webhook_id,
+            WebhookDelivery.status.in_(WAITING),
+            WebhookDelivery.event == TEST,
+        )
+        if tests.exists():
             raise Conflict("A test is on its way already. Wait until it has ended.")
         row = new_delivery(webhook.id, TEST, test_payload(webhook.id))
         WebhookDelivery.insert(row).execute()
@@ -288,17 +288,16 @@ def retry(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> tuple[Delive
         if status in WAITING:
             raise Conflict(f"This delivery is {status}: it is tried without being asked.")
         _lock_for_delivery(account_id, webhook_id)
-        waits = {
-            "status": DeliveryStatus.pending,
-            "due_at": clock.now(),
-            "attempts": 0,
-            "interruptions": 0,
-            "error": "",
-            "response_status": None,
-            "duration_ms": None,
-            "finished_at": None,
-        }
-        WebhookDelivery.update(waits).where(WebhookDelivery.id == delivery_id).execute()
+        WebhookDelivery.update(
+            status=DeliveryStatus.pending,
+            due_at=clock.now(),
+            attempts=0,
+            interruptions=0,
+            error="",
+            response_status=None,
+            duration_ms=None,
+            finished_at=None,
+        ).where(WebhookDelivery.id == delivery_id).execute()
         delivery = _delivery(account_id, webhook_id, delivery_id)
     return _delivery_info(delivery), [Job(JobName.deliver_webhook, delivery_id)]
 
@@ -345,8 +344,9 @@ def purge_expired() -> None:
     )
     delete_batches(WebhookDelivery.id, old, size=AT_ONCE, batches=ROUNDS)
     with transaction():
-        spent = (Webhook.rotated_at < clock.now() - SHARED_SECRET) & (Webhook.previous_secret != "")
-        Webhook.update(previous_secret="").where(spent).execute()
+        Webhook.update(previous_secret="").where(
+            Webhook.rotated_at < clock.now() - SHARED_SECRET, Webhook.previous_secret != ""
+        ).execute()
 
 
 def _new_secret() -> str:
@@ -385,8 +385,9 @@ def _lock_for_delivery(account_id: UUID, webhook_id: UUID) -> Webhook:
 
 def _delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> WebhookDelivery:
     webhooks = Webhook.select(Webhook.id).where(_mine(account_id, webhook_id))
-    its = WebhookDelivery.webhook.in_(webhooks) & (WebhookDelivery.id == delivery_id)
-    row: WebhookDelivery | None = WebhookDelivery.get_or_none(its)
+    row: WebhookDelivery | None = WebhookDelivery.get_or_none(
+        WebhookDelivery.webhook.in_(webhooks), WebhookDelivery.id == delivery_id
+    )
     if row is None:
         raise NotFound("There is no such delivery.")
     return row
