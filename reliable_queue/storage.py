@@ -85,7 +85,7 @@ class ConsumerInfo:
 
 
 class ReliableStorage(ABC):
-    """Contract of all storages (`tests/integration/reliable_queue/test_storage_contract.py`).
+    """Contract of all storages (`tests/integration/reliable_queue/test_storage_*.py`).
 
     There are two priorities, 0 and 1: messages of the higher one overtake, equals keep their order.
     """

@@ -44,7 +44,7 @@ PROCESSES = (
         new="            self.storage.acknowledge(claim)\n            return task",
         lost="What a worker was doing when it died is not begun again by the next one.",
         found_by=(
-            "tests/integration/reliable_queue/test_reliable_queue.py::TestStopping::test_what_is_interrupted_is_handed_back_at_once",
+            "tests/integration/reliable_queue/test_consumers.py::TestStopping::test_what_is_interrupted_is_handed_back_at_once",
         ),
     ),
     Fault(
@@ -54,7 +54,7 @@ PROCESSES = (
         new="ARGV[8], 'EX', ARGV[2])",
         lost="A consumer that died counts as alive for hours, and nobody takes over what it held.",
         found_by=(
-            "tests/integration/reliable_queue/test_storage_contract.py::TestTakingOver::test_a_silent_consumers_messages_are_taken_over_and_a_beating_ones_are_not",
+            "tests/integration/reliable_queue/test_storage_takeover.py::TestTakingOver::test_a_silent_consumers_messages_are_taken_over_and_a_beating_ones_are_not",
         ),
     ),
     Fault(
@@ -64,7 +64,7 @@ PROCESSES = (
         new="",
         lost="After each deployment, what was being written waits for its lease to run out.",
         found_by=(
-            "tests/unit/roadmap/lifecycle/test_leases.py::TestHandingBack::test_a_consumer_whose_grace_is_over_hands_back_the_rows_of_its_tasks",
+            "tests/unit/roadmap/lifecycle/test_lease_handback.py::TestHandingBack::test_a_consumer_whose_grace_is_over_hands_back_the_rows_of_its_tasks",
         ),
     ),
     Fault(
@@ -82,7 +82,7 @@ PROCESSES = (
         new="python -m core.startup.run_service",
         lost="SIGTERM ends the shell and not the service, which is killed in its work.",
         found_by=(
-            "tests/integration/startup/test_entrypoint.py::test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_and_ends_with_zero",
+            "tests/integration/startup/test_services.py::test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_and_ends_with_zero",
         ),
     ),
     Fault(
@@ -128,7 +128,7 @@ PROCESSES = (
         new="",
         lost="Of several instances that start at once some fail in the middle of a migration.",
         found_by=(
-            "tests/integration/startup/test_entrypoint.py::test_three_apis_that_start_at_once_migrate_once_and_all_serve",
+            "tests/integration/startup/test_server_waits.py::test_three_apis_that_start_at_once_migrate_once_and_all_serve",
         ),
     ),
     Fault(
@@ -148,7 +148,7 @@ PROCESSES = (
         new="        poll_seconds: float = 0.1,",
         lost="An idle service costs money where Redis is billed by the command.",
         found_by=(
-            "tests/integration/reliable_queue/test_storage_contract.py::test_an_idle_consumer_asks_redis_seldom",
+            "tests/integration/reliable_queue/test_storage_waiting.py::test_an_idle_consumer_asks_redis_seldom",
         ),
     ),
     Fault(
@@ -179,7 +179,10 @@ WORK = (
         old="where(table.id == row_id, table.lease_token == token)\n    rows: list[Row]",
         new="where(table.id == row_id)\n    rows: list[Row]",
         lost="A worker that was given up overwrites what its successor has written.",
-        found_by=("tests/unit/roadmap/lifecycle/test_leases.py",),
+        found_by=(
+            "tests/unit/roadmap/lifecycle/test_leases.py",
+            "tests/unit/roadmap/lifecycle/test_lease_handback.py",
+        ),
     ),
     Fault(
         name="answer-dropped-while-the-database-is-away",
@@ -188,7 +191,7 @@ WORK = (
         new="            if monotonic() < deadline:",
         lost="What a model has answered is thrown away when the database restarts.",
         found_by=(
-            "tests/unit/roadmap/lifecycle/test_leases.py::TestSaving::test_a_save_is_repeated_while_the_database_is_away",
+            "tests/unit/roadmap/lifecycle/test_lease_handback.py::TestSaving::test_a_save_is_repeated_while_the_database_is_away",
         ),
     ),
     Fault(
@@ -246,7 +249,7 @@ ANSWERS = (
         new="Roadmap.get_or_none(Roadmap.id == roadmap_id)",
         lost="Whoever knows its id reads the roadmap of somebody else.",
         found_by=(
-            "tests/security/test_ownership.py::TestEveryPlaceOfEveryPath::test_what_belongs_to_another_is_not_there_and_stays_as_it_is",
+            "tests/security/access/test_routes.py::TestEveryPlaceOfEveryPath::test_what_belongs_to_another_is_not_there_and_stays_as_it_is",
         ),
     ),
     Fault(
@@ -281,7 +284,7 @@ ANSWERS = (
         old='if site in ("same-origin", "none"):',
         new='if site in ("same-origin", "same-site", "none"):',
         lost="A page of a neighbour on the same domain acts in the name of whoever visits it.",
-        found_by=("tests/security/test_browser.py",),
+        found_by=("tests/security/browsers/test_csrf.py",),
     ),
     Fault(
         name="event-without-its-number",
@@ -300,7 +303,7 @@ ANSWERS = (
         new='    *("table", "thead", "tbody", "tr", "img"),',
         lost="A tutorial runs a script in the browser of its reader once a rule forgets to escape.",
         found_by=(
-            "tests/unit/web/pages/test_markdown_html.py::TestText::test_a_tag_from_a_mistake_of_the_renderer_is_left_out",
+            "tests/unit/web/pages/test_markdown_text.py::TestText::test_a_tag_from_a_mistake_of_the_renderer_is_left_out",
         ),
     ),
     Fault(
@@ -369,7 +372,7 @@ DOMAIN = (
         old="    within = (sum_ + most <= limit,) if limit else ()",
         new="    within = (sum_ <= limit,) if limit else ()",
         lost="Roadmaps cost more than their budget.",
-        found_by=("tests/unit/roadmap/budget/test_budget.py",),
+        found_by=("tests/unit/roadmap/budget/test_limits.py",),
     ),
     Fault(
         name="signature-over-other-bytes",
@@ -377,7 +380,7 @@ DOMAIN = (
         old='f"{delivery_id}.{timestamp}.{payload}".encode()',
         new='f"{timestamp}.{payload}".encode()',
         lost="Receivers that check the signature as the specification says refuse every webhook.",
-        found_by=("tests/unit/roadmap/webhooks/test_webhooks.py::TestSigning",),
+        found_by=("tests/unit/roadmap/webhooks/test_sender.py::TestSigning",),
     ),
     Fault(
         name="month-by-the-clock-of-the-machine",
@@ -385,7 +388,7 @@ DOMAIN = (
         old='    return f"{now.astimezone(UTC):%Y-%m}"',
         new='    return f"{now.astimezone():%Y-%m}"',
         lost="East of Greenwich the budget of a month begins hours too early.",
-        found_by=("tests/unit/roadmap/budget/test_budget.py::TestMonths",),
+        found_by=("tests/unit/roadmap/budget/test_limits.py::TestMonths",),
     ),
     Fault(
         name="deadline-in-english-only",

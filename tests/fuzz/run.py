@@ -29,7 +29,7 @@ NEEDS_A_STATE = (
         "change_email",
         "transfer_roadmaps",
     ),  # the password, and somebody whose roadmaps may go (security/test_transferring.py)
-    "delete_me",  # the password of somebody who leaves (security/test_self_service.py)
+    "delete_me",  # the password of somebody who leaves (security/self_service/test_account_deletion.py)
     # of a concept that was made without the model (unit/roadmap/lifecycle/test_upgrade_contents.py)
     "upgrade_concept",
 )

@@ -1,4 +1,4 @@
-"""The attacker of `attacker.py` wins nothing against the real service, and notices when it does: each fake server here is
+"""The attacker of `attacker/` wins nothing against the real service, and notices when it does: each fake server here is
 vulnerable in exactly one way.
 """
 
@@ -19,10 +19,19 @@ import httpx2
 import pytest
 
 from core.settings import Settings
-from tests.security import attacker
+from tests.security.attacker import __main__ as runner
 from tests.security.attacker import (
+    access,
+    browsers,
+    disclosure,
+    exhaustion,
+    injection,
+    logins,
+    patterns,
+    races,
+)
+from tests.security.attacker.target import (
     API,
-    ATTACKS,
     AUTH,
     COOKIE,
     EVIL,
@@ -48,8 +57,8 @@ FORGED = re.compile("^.?FORGED|^2026-01-01T00:00:00Z", re.MULTILINE)
 
 def findings(target: Target) -> dict[str, Finding]:
     """Of all attacks but the one that needs no server."""
-    attacks = [each for each in ATTACKS if each is not attacker.slow_patterns]
-    return dict(attacker.run(attacker.prepared(target), attacks))
+    attacks = [each for each in runner.ATTACKS if each is not patterns.slow_patterns]
+    return dict(runner.run(runner.prepared(target), attacks))
 
 
 def named(found: dict[str, Finding], outcome: Outcome) -> set[str]:
@@ -370,91 +379,91 @@ def reads_keys(asked: Asked) -> Said | None:
 
 
 VULNERABLE: list[tuple[Function, Server]] = [
-    (attacker.timing_of_unknown_accounts, known_takes_longer),
+    (logins.timing_of_unknown_accounts, known_takes_longer),
     (
-        attacker.telling_words_of_a_login,
+        logins.telling_words_of_a_login,
         when(lambda a: a.json.get("email") == "bob@example.org", 401, {"detail": "the password"}),
     ),
-    (attacker.fixed_session, takes_the_planted_cookie),
-    (attacker.use_after_logout, ends_nothing),
-    (attacker.parallel_logouts, ends_nothing),
-    (attacker.token_from_before_a_new_password, ends_nothing),
-    (attacker.forged_tokens, when(lambda a: a.path == ME and a.token == "payload.time.", 200, {})),
+    (logins.fixed_session, takes_the_planted_cookie),
+    (logins.use_after_logout, ends_nothing),
+    (logins.parallel_logouts, ends_nothing),
+    (logins.token_from_before_a_new_password, ends_nothing),
+    (logins.forged_tokens, when(lambda a: a.path == ME and a.token == "payload.time.", 200, {})),
     (
-        attacker.forged_tokens,
+        logins.forged_tokens,
         when(lambda a: a.path == ME and a.token.startswith("eyJhbGciOiAibm9uZSI"), 200, {}),
     ),
-    (attacker.token_in_another_place, when(lambda a: "access_token" in a.query, 200, {})),
-    (attacker.guessed_keys_and_invitations, when(lambda a: a.token.startswith("rmk_"), 200, {})),
-    (attacker.routes_of_administrators, on(f"{API}/invitations", 200, {}, method="GET")),
-    (attacker.rank_in_a_body, when(lambda a: "is_admin" in a.json, 201, {})),
-    (attacker.rank_in_a_body, on(ME, 200, {"is_admin": True}, method="GET")),
-    (attacker.fields_of_ours, when(lambda a: "spent" in a.json, 202, {})),
-    (attacker.key_beyond_its_scopes, reads_keys),
-    (attacker.things_of_others, on(f"{THEIRS}/receipt", 200, {})),
-    (attacker.things_of_others, on(f"{THEIRS}/cancel", 202, {}, method="POST")),
-    (attacker.things_of_others, tells_that_it_is_there),
-    (attacker.logins_and_keys_of_others, on(f"{API}/api-keys", 204, method="DELETE")),
-    (attacker.nobody_at_all, on(f"{MINE}/logs", 200, {})),
-    (attacker.changed_cursors, lists_what_is_theirs),
-    (attacker.sql, asks_the_database),
-    (attacker.paths_out_of_the_folder, when(lambda a: "%2e%2e/" in a.path, 200, b"root:x:0:0:")),
-    (attacker.lines_in_headers, makes_headers_of_paths),
+    (logins.token_in_another_place, when(lambda a: "access_token" in a.query, 200, {})),
+    (logins.guessed_keys_and_invitations, when(lambda a: a.token.startswith("rmk_"), 200, {})),
+    (access.routes_of_administrators, on(f"{API}/invitations", 200, {}, method="GET")),
+    (access.rank_in_a_body, when(lambda a: "is_admin" in a.json, 201, {})),
+    (access.rank_in_a_body, on(ME, 200, {"is_admin": True}, method="GET")),
+    (access.fields_of_ours, when(lambda a: "spent" in a.json, 202, {})),
+    (access.key_beyond_its_scopes, reads_keys),
+    (access.things_of_others, on(f"{THEIRS}/receipt", 200, {})),
+    (access.things_of_others, on(f"{THEIRS}/cancel", 202, {}, method="POST")),
+    (access.things_of_others, tells_that_it_is_there),
+    (access.logins_and_keys_of_others, on(f"{API}/api-keys", 204, method="DELETE")),
+    (access.nobody_at_all, on(f"{MINE}/logs", 200, {})),
+    (access.changed_cursors, lists_what_is_theirs),
+    (injection.sql, asks_the_database),
+    (injection.paths_out_of_the_folder, when(lambda a: "%2e%2e/" in a.path, 200, b"root:x:0:0:")),
+    (injection.lines_in_headers, makes_headers_of_paths),
     (
-        attacker.names_of_another_host,
+        browsers.names_of_another_host,
         when(lambda a: a.headers.get("host", "").endswith(EVIL), 200, {}),
     ),
     (
-        attacker.names_of_another_host,
+        browsers.names_of_another_host,
         when(lambda a: "x-forwarded-host" in a.headers, 404, {"self": f"https://{EVIL}/"}),
     ),
     (
-        attacker.open_redirects,
+        browsers.open_redirects,
         when(lambda a: a.path.endswith("/"), 307, "", {"Location": "/elsewhere"}),
     ),
     (
-        attacker.forms_of_other_pages,
+        browsers.forms_of_other_pages,
         when(
             lambda a: a.headers.get("content-type") == "text/plain" and "cookie" in a.headers,
             202,
             {},
         ),
     ),
-    (attacker.forms_of_other_pages, when(lambda a: a.headers.get("origin") == "null", 202, {})),
+    (browsers.forms_of_other_pages, when(lambda a: a.headers.get("origin") == "null", 202, {})),
     (
-        attacker.login_from_another_page,
+        browsers.login_from_another_page,
         when(lambda a: a.headers.get("origin") == f"https://{EVIL}", 200, {}),
     ),
-    (attacker.answers_for_scripts_of_other_pages, allows_every_origin),
-    (attacker.pages_made_of_answers, has_a_page),
+    (browsers.answers_for_scripts_of_other_pages, allows_every_origin),
+    (browsers.pages_made_of_answers, has_a_page),
     (
-        attacker.answers_left_in_caches,
+        browsers.answers_left_in_caches,
         on(MINE, 404, {}, headers={"Cache-Control": "public, max-age=60"}),
     ),
-    (attacker.other_methods, when(lambda a: a.method == "TRACE", 200, b"secret-of-mine")),
-    (attacker.huge_bodies, when(lambda a: len(a.body) > 500_000, 202, {})),
-    (attacker.strange_json, when(lambda a: b"NaN" in a.body, 500, {})),
-    (attacker.strange_json, takes_the_last_key),
-    (attacker.strange_operations, when(lambda a: b"add_concept" in a.body, 500, {})),
-    (attacker.many_parameters, when(lambda a: a.query.count("&") > 5000, 500, {})),
-    (attacker.bombs, reads_what_is_packed),
-    (attacker.pages_without_end, has_large_pages),
-    (attacker.texts_that_take_long, when(lambda a: a.body.count(b"\\") > 100, 500, {})),
-    (attacker.files_and_pages_that_tell, on("/.git/config", 200, b"[core]")),
-    (attacker.versions_and_counts_that_tell, on("/", 404, {}, headers={"Server": "Python/3.11"})),
-    (attacker.versions_and_counts_that_tell, on("/metrics", 200, {"last": KNOWN})),
+    (browsers.other_methods, when(lambda a: a.method == "TRACE", 200, b"secret-of-mine")),
+    (exhaustion.huge_bodies, when(lambda a: len(a.body) > 500_000, 202, {})),
+    (exhaustion.strange_json, when(lambda a: b"NaN" in a.body, 500, {})),
+    (exhaustion.strange_json, takes_the_last_key),
+    (exhaustion.strange_operations, when(lambda a: b"add_concept" in a.body, 500, {})),
+    (exhaustion.many_parameters, when(lambda a: a.query.count("&") > 5000, 500, {})),
+    (exhaustion.bombs, reads_what_is_packed),
+    (exhaustion.pages_without_end, has_large_pages),
+    (exhaustion.texts_that_take_long, when(lambda a: a.body.count(b"\\") > 100, 500, {})),
+    (disclosure.files_and_pages_that_tell, on("/.git/config", 200, b"[core]")),
+    (disclosure.versions_and_counts_that_tell, on("/", 404, {}, headers={"Server": "Python/3.11"})),
+    (disclosure.versions_and_counts_that_tell, on("/metrics", 200, {"last": KNOWN})),
     (
-        attacker.forged_lines_of_a_log,
+        disclosure.forged_lines_of_a_log,
         lambda a: (404, {"X-Request-ID": a.headers.get("x-request-id", "")}, {}),
     ),
-    (attacker.two_approvals, on(f"{MINE}/approve", 202, {})),
-    (attacker.body_that_is_passed_over, when(lambda a: a.headers.get("upgrade") == "h2c", 202, {})),
-    (attacker.two_people_with_one_place, on(f"{AUTH}/register", 201, {})),
-    (attacker.addresses_that_look_the_same, when(lambda a: b"u200b" in a.body, 201, {})),
-    (attacker.addresses_that_grow, on(f"{AUTH}/register", 500, {})),
-    (attacker.guessing_at_one_account, careful),
-    (attacker.guessing_at_once, careful),
-    (attacker.one_password_for_many, careful),
+    (races.two_approvals, on(f"{MINE}/approve", 202, {})),
+    (races.body_that_is_passed_over, when(lambda a: a.headers.get("upgrade") == "h2c", 202, {})),
+    (races.two_people_with_one_place, on(f"{AUTH}/register", 201, {})),
+    (races.addresses_that_look_the_same, when(lambda a: b"u200b" in a.body, 201, {})),
+    (races.addresses_that_grow, on(f"{AUTH}/register", 500, {})),
+    (races.guessing_at_one_account, careful),
+    (races.guessing_at_once, careful),
+    (races.one_password_for_many, careful),
 ]
 
 
@@ -468,15 +477,15 @@ def test_what_is_won_is_noticed(attack: Function, server: Server) -> None:
 
 
 WITHOUT_LIMITS = (
-    attacker.guessing_at_one_account,
-    attacker.guessing_at_once,
-    attacker.one_password_for_many,
+    races.guessing_at_one_account,
+    races.guessing_at_once,
+    races.one_password_for_many,
 )
 ABOUT_BYTES = (
-    attacker.smuggled_requests,
-    attacker.body_that_is_left_over,
-    attacker.lines_in_headers,
-    attacker.huge_bodies,
+    injection.smuggled_requests,
+    injection.body_that_is_left_over,
+    injection.lines_in_headers,
+    exhaustion.huge_bodies,
 )
 
 
@@ -484,31 +493,31 @@ def test_against_a_careful_server_nothing_is_won() -> None:
     """But for the guesses that it does not count, and for what Python's own server makes of strange bytes."""
     attacks = [
         each
-        for each in ATTACKS
-        if each not in (*WITHOUT_LIMITS, *ABOUT_BYTES, attacker.slow_patterns)
+        for each in runner.ATTACKS
+        if each not in (*WITHOUT_LIMITS, *ABOUT_BYTES, patterns.slow_patterns)
     ]
     with served(careful) as url:
-        found = dict(attacker.run(aimed(url), attacks))
+        found = dict(runner.run(aimed(url), attacks))
     assert not named(found, Outcome.worked), told(found, Outcome.worked)
 
 
 def test_a_server_that_limits_is_told_as_one() -> None:
     with served(on(f"{AUTH}/login", 429, {})) as url:
-        found = dict(attacker.run(aimed(url), WITHOUT_LIMITS))
+        found = dict(runner.run(aimed(url), WITHOUT_LIMITS))
     assert set(found) == named(found, Outcome.limited)
 
 
-@pytest.mark.parametrize("attack", [attacker.smuggled_requests, attacker.body_that_is_left_over])
+@pytest.mark.parametrize("attack", [injection.smuggled_requests, injection.body_that_is_left_over])
 def test_a_body_that_becomes_a_request_is_noticed(attack: Function) -> None:
     with served(careful, reads=False) as url:
         assert attack(aimed(url)).outcome is Outcome.worked
 
 
-@pytest.mark.parametrize("attack", [attacker.slow_bodies, attacker.exhausted_streams])
+@pytest.mark.parametrize("attack", [exhaustion.slow_bodies, exhaustion.exhausted_streams])
 def test_a_server_that_serves_nobody_else_is_noticed(
     attack: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attacker, "LONG", 0.2)
+    monkeypatch.setattr(exhaustion, "LONG", 0.2)
     with served(careful, one_at_a_time=True) as url:
         assert attack(aimed(url)).outcome is Outcome.worked
 
@@ -530,18 +539,18 @@ def test_a_pattern_is_slow_when_its_time_grows_faster_than_its_text(
     (tmp_path / "code.py").write_text(
         f"import re\nNAME = re.compile(\n    {pattern!r}\n)\nNAME.{use}('', '')\n"
     )
-    (found,) = attacker.patterns([tmp_path])
+    (found,) = patterns.patterns([tmp_path])
     assert (found.pattern, found.uses) == (pattern, frozenset([use]))
-    assert bool(attacker.slow(found, patience=0.1)) is is_slow
+    assert bool(patterns.slow(found, patience=0.1)) is is_slow
 
 
 def test_no_pattern_in_the_code_is_slow() -> None:
-    finding = attacker.slow_patterns(Target(""))
+    finding = patterns.slow_patterns(Target(""))
     assert finding.outcome is Outcome.refused, finding.tried
 
 
 def test_the_patterns_of_the_code_are_found() -> None:
-    found = {each.where.partition(":")[0] for each in attacker.patterns_of_the_code()}
+    found = {each.where.partition(":")[0] for each in patterns.patterns_of_the_code()}
     assert {
         "sanitize.py",
         "markdown_sanitizer.py",
@@ -553,9 +562,9 @@ def test_the_patterns_of_the_code_are_found() -> None:
 
 
 def test_every_attack_says_what_would_be_won() -> None:
-    assert len({each.__name__ for each in ATTACKS}) == len(ATTACKS) >= 45
-    assert all(each.__doc__ for each in ATTACKS)
-    assert len({attack for attack, _ in VULNERABLE}) > len(ATTACKS) / 3
+    assert len({each.__name__ for each in runner.ATTACKS}) == len(runner.ATTACKS) >= 45
+    assert all(each.__doc__ for each in runner.ATTACKS)
+    assert len({attack for attack, _ in VULNERABLE}) > len(runner.ATTACKS) / 3
 
 
 @pytest.mark.parametrize(
@@ -565,8 +574,8 @@ def test_every_attack_says_what_would_be_won() -> None:
 def test_the_script_ends_with_1_when_an_attack_worked(
     server: Server, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(attacker, "ATTACKS", [attacker.open_redirects])
-    monkeypatch.setattr(attacker, "PATIENCE", 0.2)
+    monkeypatch.setattr(runner, "ATTACKS", [browsers.open_redirects])
+    monkeypatch.setattr(runner, "PATIENCE", 0.2)
     with served(server) as url:
-        assert attacker.main([url, "--token", TOKEN, "--other", OTHER]) == code
+        assert runner.main([url, "--token", TOKEN, "--other", OTHER]) == code
     assert ("WORKED     open redirects" in capsys.readouterr().out) is bool(code)

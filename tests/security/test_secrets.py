@@ -3,7 +3,7 @@
 Its PostgreSQL and its Redis want passwords, its model repeats the key in every error, and it lives once with LOG_LEVEL=debug.
 What was printed, answered, stored and queued meanwhile is then searched for every secret, as it is and as an address or JSON
 would write it.
-That a bad variable is told without its value is tested one by one in tests/integration/startup/test_entrypoint.py.
+That a bad variable is told without its value is tested one by one in tests/integration/startup/test_refusals.py.
 """
 
 import base64

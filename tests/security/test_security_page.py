@@ -207,7 +207,7 @@ def test_every_name_of_a_file_or_a_test_is_one_that_is_looked_for() -> None:
         "`web/endpoint.py`: `nothing`",
         "`web/endpoint.py`: `Endpoint.admit`, `Endpoint.nothing`",
         "`security/test_nothing.py`: `test_x`",
-        "`security/test_accounts.py`: `TestPasswords`, `test_nothing`",
+        "`security/accounts/test_passwords.py`: `TestPasswords`, `test_nothing`",
         "`entrypoint.sh`: `api`",
     ],
 )

@@ -24,7 +24,7 @@ from roadmap.operations.audit_log import Actor, AuditOutcome, records
 from roadmap_app import app
 from tests.cases import try_each
 from tests.portables import DOCUMENT
-from tests.security.test_self_service import CHEAP, FOR_SETTINGS, HTML, PASSWORD, Person
+from tests.security.self_service.people import CHEAP, FOR_SETTINGS, HTML, PASSWORD, Person
 
 API = "/api/v1"
 TRANSFERS = f"{API}/admin/transfers"

@@ -34,7 +34,7 @@ from roadmap.plan.views import RoadmapTree, concepts_of
 from tests.cases import try_each
 from tests.portables import FIRST, SECOND, small, whole
 from tests.stack import GOAL
-from tests.unit.roadmap.exchange.test_importer import made
+from tests.unit.roadmap.exchange.documents import made
 
 API = "/api/v1"
 HTML = {"Accept": "text/html"}

@@ -13,7 +13,7 @@ from models.roadmaps import Concept, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.learning.continue_learning import NEWEST, next_lessons
 from tests.integration.roadmap.test_reviews import made
-from tests.unit.web.pages.test_pages import HTML, text_of
+from tests.unit.web.pages.page_text import HTML, text_of
 
 LIMIT = 3
 

@@ -17,6 +17,7 @@ from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest
 from tasks import content, dispatcher, upkeep
 from tasks.queues import content_queue, logs_queue
+from tests.unit.roadmap.lifecycle.leased import away
 from tests.unit.roadmap.lifecycle.test_jobs import (
     CONTENTS,
     GOAL,
@@ -30,7 +31,6 @@ from tests.unit.roadmap.lifecycle.test_jobs import (
     the_roadmap,
     use,
 )
-from tests.unit.roadmap.lifecycle.test_leases import away
 
 pytestmark = pytest.mark.usefixtures("immediate")
 

@@ -12,18 +12,9 @@ from roadmap.lifecycle import commands, content_versions, events
 from roadmap.plan.edits import Rewrite
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import ContentStatus
-from tests.unit.roadmap.lifecycle.test_commands import (
-    Designer,
-    created,
-    designer,
-    do,
-    edit,
-    ids_by_key,
-    texts,
-)
+from tests.unit.roadmap.lifecycle.designer import Designer, created, do, edit, ids_by_key, texts
 from tests.unit.roadmap.lifecycle.test_jobs import rows, the_roadmap
 
-__all__ = ["designer"]  # a fixture
 pytestmark = pytest.mark.usefixtures("immediate")
 
 TUTORIAL = ContentKind.tutorial

@@ -29,7 +29,7 @@ from roadmap.operations.execution_log import (
 )
 from tasks.logs import store_log_batch
 from tests.stack import ROOT
-from tests.unit.roadmap.lifecycle.test_leases import away
+from tests.unit.roadmap.lifecycle.leased import away
 from tests.waiting import wait_until
 
 Document = dict[str, Any]

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from scripts import openapi
-from tests.unit.web.pages.test_pages import CHINESE, HTML, LARGEST, sent_bytes, text_of
+from tests.unit.web.pages.page_text import CHINESE, HTML, LARGEST, sent_bytes, text_of
 from web.http.problems import TYPES
 from web.pages import openapi_view
 

@@ -14,30 +14,21 @@ from roadmap.lifecycle import commands, revisions
 from roadmap.plan.edits import AddConcept, Remove, Rewrite
 from roadmap.plan.outline import ContentKind
 from tests.cases import try_each
-from tests.unit.roadmap.lifecycle.test_commands import (
+from tests.unit.roadmap.lifecycle.conftest import designer
+from tests.unit.roadmap.lifecycle.designer import (
     PLAN,
     Designer,
     created,
-    designer,
     do,
     edit,
     ids_by_key,
     outline,
 )
-from tests.unit.roadmap.lifecycle.test_commands import concept as concept_
+from tests.unit.roadmap.lifecycle.designer import concept as concept_
 from tests.unit.roadmap.lifecycle.test_jobs import the_roadmap
-from tests.unit.web.pages.test_pages import (
-    CHINESE,
-    HTML,
-    concepts_of,
-    made,
-    person,
-    roadmap,
-    text_of,
-    tree_of,
-)
+from tests.unit.web.pages.page_text import CHINESE, HTML, concepts_of, made, text_of, tree_of
 
-__all__ = ["designer", "person", "roadmap"]  # fixtures
+__all__ = ["designer"]  # fixtures
 
 API = "/api/v1"
 

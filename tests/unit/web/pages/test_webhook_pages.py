@@ -13,7 +13,7 @@ from roadmap.plan.event_types import WebhookEvent
 from roadmap.webhooks.subscriptions import MOST_WEBHOOKS
 from tests.cases import try_each
 from tests.receiver import Receiver, receiving, status
-from tests.unit.web.pages.test_pages import CHINESE, text_of
+from tests.unit.web.pages.page_text import CHINESE, text_of
 from web.pages.account.webhooks import MOST_SHOWN
 
 pytestmark = pytest.mark.usefixtures("short")

@@ -1,0 +1,158 @@
+"""Stats, pauses and revoked messages of a queue."""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from huey import crontab
+
+from reliable_queue.memory_storage import ReliableMemoryStorage
+from reliable_queue.queue import ReliableQueue
+from tests.integration.reliable_queue.consumers import (
+    KEY,
+    SOON,
+    Child,
+    OpenQueue,
+    Works,
+    consuming,
+    on,
+)
+from tests.servers import Redis
+from tests.waiting import wait_until
+
+
+class TestLooking:
+    def test_a_consumer_says_what_it_is_and_what_it_runs(self, process: OpenQueue) -> None:
+        works, person = process(about={"version": "7"}), process()
+        task = works.long.s("word")
+        works.queue.enqueue(task)
+
+        def said() -> dict[str, Any]:
+            return next(
+                (
+                    json.loads(member.info)
+                    for member in person.queue.storage.consumers()
+                    if member.info
+                ),
+                {},
+            )
+
+        began = time.time()
+        with consuming(works, workers=3):
+            assert works.started.wait(SOON)
+            told = wait_until(
+                lambda: (it := said()).get("running") and it,
+                timeout=SOON,
+                reason="it beats with it",
+            )
+            assert (told["version"], told["pid"], told["threads"]) == ("7", os.getpid(), 3)
+            assert told["host"]
+            assert began - 1 < told["started_at"] <= told["at"] <= time.time()
+            [run] = told["running"]
+            assert (run["task"], run["id"]) == ("long", task.id)
+            assert told["started_at"] - 1 < run["since"] <= told["at"]
+            works.gate.set()
+            wait_until(lambda: said()["running"] == [], timeout=SOON)
+        assert person.queue.storage.consumers() == []
+
+    def test_the_oldest_message_is_as_old_as_its_sending_or_its_time(
+        self, process: OpenQueue
+    ) -> None:
+        noon = datetime(2100, 1, 1, 12, tzinfo=UTC)
+        clock = [noon]
+        works = process(now=lambda: clock[0])
+        assert works.queue.stats()[1] is None
+        works.queue.enqueue(works.note.s("later", eta=noon + timedelta(seconds=30)))
+        assert works.queue.stats()[1] is None
+        clock[0] += timedelta(seconds=40)
+        works.queue.enqueue(works.note.s("now"))
+        assert works.queue.stats()[1] == pytest.approx(10)
+        clock[0] += timedelta(seconds=5)
+        assert works.queue.stats()[1] == pytest.approx(15)
+        works.drain()
+        assert works.queue.stats()[1] is None
+        works.queue.enqueue(works.note.s("again"))
+        clock[0] += timedelta(seconds=3)
+        assert works.queue.stats()[1] == pytest.approx(3)
+
+    def test_a_message_that_does_not_say_when_it_was_sent_is_of_no_known_age(
+        self, own_broker: Redis
+    ) -> None:
+        works = on(own_broker)
+        message = works.queue.serializer.open(
+            works.queue.serialize_task(works.note.s("of the version before"))
+        ).message
+        works.queue.storage.enqueue(works.queue.serializer.seal(message, None, {}))
+        works.queue.storage.enqueue(b"garbage", 1)
+        stats, oldest = works.queue.stats()
+        assert (stats.ready, oldest) == (2, None)
+
+
+class TestPausing:
+    def test_a_consumer_finishes_what_it_runs_and_goes_on_when_it_is_resumed(
+        self, process: OpenQueue
+    ) -> None:
+        works, person = process(), process()
+        works.queue.enqueue(works.long.s("runs"))
+        with consuming(works, workers=2):
+            assert works.started.wait(SOON)
+            person.queue.pause()
+            person.queue.enqueue_many([person.note.s("waits"), person.note.s("as well")])
+            works.gate.set()
+            wait_until(lambda: works.noted == ["runs"] and person.left() == (2, 0, 0), timeout=SOON)
+            person.queue.resume()
+            wait_until(lambda: len(works.noted) == 3, timeout=SOON)
+        assert person.left() == (0, 0, 0)
+
+    def test_periodic_tasks_do_not_pile_up_while_it_is_paused(self, process: OpenQueue) -> None:
+        works = process()
+        works.queue.periodic_task(crontab(), name="tick")(lambda: works.noted.append("tick"))
+        works.queue.pause()
+        for minute in range(3):
+            works.queue.read_periodic(datetime(2100, 1, 1, 12, minute))
+        assert works.left() == (0, 0, 0)
+        works.queue.resume()
+        works.queue.read_periodic(datetime(2100, 1, 1, 12, 3))
+        works.drain()
+        assert works.noted == ["tick"]
+
+    def test_a_consumer_process_that_starts_while_it_is_paused_waits_and_beats(
+        self, broker: Redis, child: Callable[..., Child]
+    ) -> None:
+        works = on(broker, uuid.uuid4().hex)
+        works.queue.enqueue_many(works.note.s(f"{number}") for number in range(20))
+        works.queue.pause()
+        first, second = child(works.queue.name), child(works.queue.name)
+        beaten = {member.id: member.alive_until for member in works.queue.storage.consumers()}
+
+        def beats_on() -> bool:
+            now = {
+                member.id: member.alive_until or 0.0 for member in works.queue.storage.consumers()
+            }
+            return len(now) == 2 and all(
+                now[id_] > (before or 0.0) for id_, before in beaten.items()
+            )
+
+        wait_until(beats_on, timeout=SOON, reason="both beat again")
+        assert (first.noted, second.noted, works.left()) == ([], [], (20, 0, 0))
+        works.queue.resume()
+        wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)
+        assert sorted(first.noted + second.noted) == sorted(f"{number}" for number in range(20))
+        works.queue.storage.close()
+
+    def test_in_immediate_mode_what_is_enqueued_waits_and_runs_when_it_is_resumed(self) -> None:
+        works = Works(ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage))
+        works.queue.immediate = True
+        works.queue.pause()
+        works.queue.enqueue(works.note.s("a"))
+        works.queue.enqueue_many([works.note.s("b")])
+        assert works.drain() == 0
+        assert (works.noted, works.queue.pending_count()) == ([], 2)
+        works.queue.resume()
+        works.queue.enqueue(works.note.s("c"))
+        assert works.noted == ["a", "b", "c"]

@@ -1,0 +1,111 @@
+"""Providers of several kinds for the model client, and a meter that records."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from roadmap.generation.context import GeneratorFault
+from roadmap.generation.llm.client import ModelClient
+from roadmap.generation.llm.compat import Message
+from tests.integration.provider import MODEL, Handler, completion
+
+KEY = "sk-of-the-test-8c1f"
+MOST = 4096  # tokens
+SAID = '{"title": "Brot — 写", "hours": 3}'
+ASKED: list[Message] = [
+    {"role": "system", "content": "Plan."},
+    {"role": "user", "content": "Bread, “写”"},
+]
+
+
+class Plan(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    title: str
+    hours: int
+
+
+class Watch:
+    """A MeteredCall that remembers what it was told."""
+
+    def __init__(self, stopped: bool = False) -> None:
+        self.told: list[Any] = []
+        self.stops: list[Callable[[], None]] = []
+        self.stopped = stopped
+
+    def used(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
+        self.told.append((prompt_tokens, completion_tokens))
+
+    def unbilled(self) -> None:
+        self.told.append("unbilled")
+
+    def on_stop(self, callback: Callable[[], object]) -> None:
+        self.stops.append(callback)
+        if self.stopped:
+            callback()
+
+
+def fault_of(call: Callable[[], object]) -> GeneratorFault:
+    """The fault that the call ends in, which never tells the key."""
+    with pytest.raises(GeneratorFault) as raised:
+        call()
+    assert KEY not in str(raised.value)
+    return raised.value
+
+
+def client(
+    base_url: str, *, timeout: float = 10, must_limit: bool = False, model: str = MODEL
+) -> ModelClient:
+    return ModelClient(
+        key=KEY,
+        base_url=base_url,
+        model=model,
+        timeout=timeout,
+        max_tokens=MOST,
+        must_limit=must_limit,
+    )
+
+
+def ask(made: ModelClient, call: Watch | None = None) -> str:
+    return made.complete(ASKED, Plan, call or Watch())
+
+
+def refused(message: str, status: int = 400, **fields: Any) -> tuple[int, bytes]:
+    return status, json.dumps({"error": {"message": message, **fields}}).encode()
+
+
+def form_of(request: dict[str, Any]) -> str | None:
+    form: dict[str, str] = request.get("response_format", {})
+    return form.get("type")
+
+
+def limit_of(request: dict[str, Any]) -> str | None:
+    given = [name for name in ("max_tokens", "max_completion_tokens") if name in request]
+    assert [request[name] for name in given] in ([], [MOST])
+    return given[0] if given else None
+
+
+def answers(
+    text: str = SAID, *, refuses: Callable[[dict[str, Any]], tuple[int, bytes] | None]
+) -> Callable[[Handler], None]:
+    """A provider that refuses some requests, and answers the others with the text."""
+
+    def answer(handler: Handler) -> None:
+        status, body = refuses(handler.asked) or (200, completion(text))
+        handler.say(status, body)
+
+    return answer
+
+
+def no_schema(request: dict[str, Any]) -> tuple[int, bytes] | None:
+    return (
+        refused("This response_format type is unavailable now")
+        if form_of(request) == "json_schema"
+        else None
+    )
+
+
+def no_format(request: dict[str, Any]) -> tuple[int, bytes] | None:
+    return refused("response_format is not supported", 422) if form_of(request) else None

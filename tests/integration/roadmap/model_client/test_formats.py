@@ -1,0 +1,397 @@
+"""The model client over real HTTP: formats that providers support."""
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from llmock.pytest_plugin import LLMock
+from llmock.scenarios import Reply
+
+from roadmap.generation.usage import FREE
+from tests.integration.provider import MODEL, Handler, Provider, completion
+from tests.integration.roadmap.model_client.providers import (
+    ASKED,
+    KEY,
+    MOST,
+    SAID,
+    Plan,
+    Watch,
+    answers,
+    ask,
+    client,
+    fault_of,
+    form_of,
+    limit_of,
+    no_format,
+    no_schema,
+    refused,
+)
+
+
+class TestAnswers:
+    def test_a_provider_that_knows_everything_is_asked_in_the_strictest_form_at_once(
+        self, provider: Provider
+    ) -> None:
+        assert ask(client(provider.url)) == SAID
+        (request,) = provider.requests
+        schema = {"name": "Plan", "schema": Plan.model_json_schema(), "strict": True}
+        assert request == {
+            "model": MODEL,
+            "messages": ASKED,
+            "max_tokens": MOST,
+            "response_format": {"type": "json_schema", "json_schema": schema},
+        }
+
+    def test_llmock_answers_too_and_says_what_it_used(self, llmock: LLMock) -> None:
+        llmock.add(Reply(text=SAID))
+        call = Watch()
+        assert ask(client(llmock.base_url()), call) == SAID
+        ((prompt, answer),) = call.told
+        assert 0 < prompt <= client(llmock.base_url()).bound(ASKED, Plan)[0]
+        assert 0 < answer <= MOST
+
+    def test_a_meter_that_counts_nothing_serves_tests_and_tools(self, provider: Provider) -> None:
+        with FREE.call(
+            "outline", MODEL, "1", most_prompt_tokens=1, most_completion_tokens=1
+        ) as call:
+            assert client(provider.url).complete(ASKED, Plan, call) == SAID
+
+    def test_text_around_the_json_is_left_out_also_where_the_schema_should_have_been_enforced(
+        self, provider: Provider
+    ) -> None:
+        """Some servers accept what they do not know, and pass over it."""
+        provider.answer = answers(f"```json\n{SAID}\n```", refuses=lambda request: None)
+        assert ask(client(provider.url)) == SAID
+
+    @pytest.mark.parametrize(
+        "extra", [{"reasoning_content": '{"title": "no"}'}, {"reasoning": "Hm."}]
+    )
+    def test_what_a_model_thinks_beside_its_answer_is_ignored(
+        self, provider: Provider, extra: dict[str, str]
+    ) -> None:
+        provider.answer = lambda handler: handler.say(200, completion(SAID, message=extra))
+        assert ask(client(provider.url)) == SAID
+
+    def test_a_text_in_parts_is_put_together(self, provider: Provider) -> None:
+        parts = [
+            {"type": "reasoning", "text": "{}"},
+            {"type": "text", "text": SAID[:9]},
+            {"text": SAID[9:]},
+        ]
+        provider.answer = lambda handler: handler.say(
+            200, completion(None, message={"content": parts})
+        )
+        assert ask(client(provider.url)) == SAID
+
+    def test_the_bound_holds_for_what_is_sent_in_every_form(self, provider: Provider) -> None:
+        provider.answer = answers(refuses=no_format)
+        made = client(provider.url)
+        ask(made)
+        prompt, answer = made.bound(ASKED, Plan)
+        assert answer == MOST
+        assert len(provider.requests) == 3
+        for request in provider.requests:
+            schema = json.dumps(request.get("response_format", ""), ensure_ascii=False).encode()
+            assert (
+                sum(len(message["content"].encode()) for message in request["messages"])
+                + len(schema)
+                < prompt
+            )
+        assert prompt < 3000
+
+
+class TestForms:
+    def test_a_server_that_refuses_schemas_is_asked_for_a_json_object_and_never_again_for_a_schema(
+        self, provider: Provider
+    ) -> None:
+        provider.answer = answers(refuses=no_schema)
+        made = client(provider.url)
+        assert [ask(made), ask(made), ask(made)] == [SAID] * 3
+        forms = [form_of(request) for request in provider.requests]
+        assert forms == ["json_schema", "json_object", "json_object", "json_object"]
+
+    def test_a_server_that_refuses_every_format_is_asked_in_words_alone(
+        self, provider: Provider
+    ) -> None:
+        provider.answer = answers(refuses=no_format)
+        made = client(provider.url)
+        assert [ask(made), ask(made)] == [SAID] * 2
+        assert [form_of(request) for request in provider.requests] == [
+            "json_schema",
+            "json_object",
+            None,
+            None,
+        ]
+        assert {limit_of(request) for request in provider.requests} == {"max_tokens"}
+
+    def test_the_schema_is_told_in_the_message_of_the_system(self, provider: Provider) -> None:
+        provider.answer = answers(refuses=no_format)
+        ask(client(provider.url))
+        for request in provider.requests[1:]:
+            told, *others = request["messages"]
+            assert others == ASKED[1:]
+            assert told["role"] == "system"
+            words, schema = told["content"].split(":\n")
+            assert words.startswith(ASKED[0]["content"])
+            assert "JSON" in words  # OpenAI refuses json_object otherwise
+            assert json.loads(schema) == Plan.model_json_schema()
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            refused(
+                "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.",
+                param=None,
+            ),
+            refused(
+                "This model does not support response format `json_schema`.",
+                type="invalid_request_error",
+            ),
+            refused("Structured outputs are not available for this model", 422),
+            refused("'strict' is not permitted"),
+            refused("Failed to parse grammar"),
+            refused("Unsupported parameter", param="response_format"),
+            refused("Unknown field"),
+            refused("no endpoint of this model supports structured outputs", 404),
+            refused("json mode is not implemented", 501),
+            refused(
+                "Provider returned error", metadata={"raw": '{"message": "guided_json is off"}'}
+            ),
+            (
+                422,
+                b'{"detail":[{"type":"extra_forbidden","loc":["body","response_format"],"msg":"Extra inputs"}]}',
+            ),
+            (400, b'{"error": "unexpected keyword argument response_format"}'),
+            (400, b"response_format: unknown variant json_schema"),
+        ],
+    )
+    def test_refusals_of_a_format_are_known_by_the_words_of_many_providers(
+        self, provider: Provider, status: int, body: bytes
+    ) -> None:
+        provider.answer = answers(
+            refuses=lambda request: (status, body) if form_of(request) == "json_schema" else None
+        )
+        call = Watch()
+        assert ask(client(provider.url), call) == SAID
+        assert [form_of(request) for request in provider.requests] == ["json_schema", "json_object"]
+        assert call.told == [(None, None)]
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            refused("Your prompt is too spicy."),
+            refused(
+                "The response was filtered: it violates our strict content policy",
+                code="content_filter",
+            ),
+            refused(
+                "This model's maximum context length is 8192 tokens, schema included",
+                code="context_length_exceeded",
+            ),
+            refused(f"The model {MODEL} does not exist"),
+            refused("No such model", code="model_not_found", param="schema"),
+            refused("Unsupported parameter type", param="messages[1].content"),
+            refused("Structured thoughts need a schema", 401),
+            refused("The schema of this address is not there", 403),
+            refused("unknown field", 404),
+            (
+                422,
+                b'{"detail":[{"loc":["body","n"],"msg":"Field required","input":{"response_format":"json_schema"}}]}',
+            ),
+            (
+                404,
+                b'<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN"><html>schema.org</html>',
+            ),
+        ],
+    )
+    def test_a_refusal_for_another_reason_is_lasting_and_changes_no_form(
+        self, provider: Provider, status: int, body: bytes
+    ) -> None:
+        refusals = [(status, body)]
+        provider.answer = answers(refuses=lambda request: refusals.pop() if refusals else None)
+        made, call = client(provider.url), Watch()
+        fault = fault_of(lambda: ask(made, call))
+        assert fault.lasting
+        assert str(status) in str(fault)
+        assert call.told == ["unbilled"]
+        assert ask(made) == SAID
+        assert [form_of(request) for request in provider.requests] == ["json_schema", "json_schema"]
+
+    def test_the_name_of_a_model_is_no_word_about_a_format(self, provider: Provider) -> None:
+        provider.answer = answers(
+            refuses=lambda request: refused("The model `Strict-1` is not yours")
+        )
+        assert fault_of(lambda: ask(client(provider.url, model="strict-1"))).lasting
+        assert len(provider.requests) == 1
+
+    def test_a_form_that_worked_is_not_given_up_for_one_refusal(self, provider: Provider) -> None:
+        refusals: list[tuple[int, bytes]] = []
+        provider.answer = answers(refuses=lambda request: refusals.pop() if refusals else None)
+        made = client(provider.url)
+        ask(made)
+        refusals.append(refused("Invalid schema for response_format 'Plan'"))
+        assert [ask(made), ask(made)] == [SAID] * 2
+        forms = [form_of(request) for request in provider.requests]
+        assert forms == ["json_schema", "json_schema", "json_object", "json_schema"]
+
+    def test_a_form_in_which_no_answer_came_is_not_remembered(self, provider: Provider) -> None:
+        broken = [True]
+
+        def refuses(request: dict[str, Any]) -> tuple[int, bytes] | None:
+            return no_schema(request) or ((500, b"{}") if broken else None)
+
+        provider.answer = answers(refuses=refuses)
+        made = client(provider.url)
+        assert not fault_of(lambda: ask(made)).lasting
+        broken.clear()
+        assert ask(made) == SAID
+        forms = [form_of(request) for request in provider.requests]
+        assert forms == ["json_schema", "json_object", "json_schema", "json_object"]
+
+    def test_a_server_that_passes_over_schemas_in_silence_is_told_them_in_words_from_then_on(
+        self, provider: Provider
+    ) -> None:
+        def answer(handler: Handler) -> None:
+            told = "Plan" if form_of(handler.asked) == "json_schema" else SAID
+            handler.say(200, completion(told))
+
+        provider.answer = answer
+        made = client(provider.url)
+        assert [ask(made) for _ in range(3)] == ["Plan", SAID, SAID]
+        assert [form_of(request) for request in provider.requests] == [
+            "json_schema",
+            "json_object",
+            "json_object",
+        ]
+
+    def test_a_server_that_has_kept_to_a_schema_may_fail_to_do_so_once(
+        self, provider: Provider
+    ) -> None:
+        texts = [SAID, "Sorry.", SAID]
+        provider.answer = lambda handler: handler.say(
+            200, completion(texts[len(provider.requests) - 1])
+        )
+        made = client(provider.url)
+        assert [ask(made) for _ in range(3)] == texts
+        assert {form_of(request) for request in provider.requests} == {"json_schema"}
+
+    def test_llama_cpp_says_500_to_a_schema_that_it_makes_no_grammar_of(
+        self, provider: Provider
+    ) -> None:
+        def no_grammar(request: dict[str, Any]) -> tuple[int, bytes] | None:
+            refusal = refused("failed to parse grammar", 500, code=500, type="server_error")
+            return refusal if form_of(request) == "json_schema" else None
+
+        provider.answer = answers(refuses=no_grammar)
+        assert ask(client(provider.url)) == SAID
+        assert [form_of(request) for request in provider.requests] == ["json_schema", "json_object"]
+
+    def test_threads_that_find_out_at_once_agree(self, provider: Provider) -> None:
+        together = threading.Barrier(8)
+
+        def refuses(request: dict[str, Any]) -> tuple[int, bytes] | None:
+            if form_of(request) == "json_schema":
+                together.wait(10)  # nobody is answered before everybody has asked
+            return no_schema(request)
+
+        provider.answer = answers(refuses=refuses)
+        made, said = client(provider.url), []
+        threads = [threading.Thread(target=lambda: said.append(ask(made))) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert said == [SAID] * 8
+        assert (
+            sorted(str(form_of(request)) for request in provider.requests)
+            == ["json_object"] * 8 + ["json_schema"] * 8
+        )
+        ask(made)
+        assert form_of(provider.requests[-1]) == "json_object"
+        assert len(provider.requests) == 17
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            SAID,
+            f"```json\n{SAID}\n```",
+            f"```\n{SAID}```",
+            f"Sure! Here it is:\n\n{SAID}",
+            f"{SAID}\n\nTell me {{if}} you want more.",
+            f"A set {{like this}} and {{}} and {{'a': 1}} come first. {SAID} Done.",
+            f'<think>I could say {{"title": "a much, much, much longer title than that", "hours": 1}}.</think>\n{SAID}',
+            f'\n<think>\n</think>```json\n{SAID}\n```\n{{"hours": 3}}',
+            f'thinking without a beginning {{"hours": 3}}\n</think>\n{SAID}',
+        ],
+    )
+    @pytest.mark.parametrize("refuses", [no_schema, no_format])
+    def test_json_is_cut_out_of_what_stands_around_it_when_no_schema_was_enforced(
+        self,
+        provider: Provider,
+        text: str,
+        refuses: Callable[[dict[str, Any]], tuple[int, bytes] | None],
+    ) -> None:
+        provider.answer = answers(text, refuses=refuses)
+        assert ask(client(provider.url)) == SAID
+
+    @pytest.mark.parametrize(
+        "text", ["Sure! Here is your plan:", '{"title": "cut', '{"a":' * 50_000, "{" * 100_000]
+    )
+    def test_a_text_without_a_whole_json_object_is_left_as_it_is(
+        self, provider: Provider, text: str
+    ) -> None:
+        provider.answer = answers(text, refuses=no_schema)
+        assert ask(client(provider.url)) == text
+
+
+class TestAddresses:
+    def test_the_query_of_the_address_goes_with_every_request(self, provider: Provider) -> None:
+        paths: list[str] = []
+
+        def answer(handler: Handler) -> None:
+            paths.append(handler.path)
+            answers(refuses=no_schema)(handler)
+
+        provider.answer = answer
+        ask(client(f"{provider.url}/openai/deployments/one/?api-version=2024-10-21&a=b+c&empty="))
+        assert (
+            paths
+            == ["/v1/openai/deployments/one/chat/completions?api-version=2024-10-21&a=b+c&empty="]
+            * 2
+        )
+        assert all("api-key" not in headers for headers in provider.headers)
+
+    @pytest.mark.parametrize(
+        ("host", "expected"),
+        [
+            ("one.openai.azure.com", KEY),
+            ("ONE.services.ai.AZURE.com", KEY),
+            ("azure.com.example.org", None),
+            ("notazure.com", None),
+        ],
+    )
+    def test_azure_gets_the_key_in_its_own_header_too(
+        self, provider: Provider, monkeypatch: pytest.MonkeyPatch, host: str, expected: str | None
+    ) -> None:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{provider.server_port}")
+        assert ask(client(f"http://{host}/openai/v1?api-version=preview")) == SAID
+        (headers,) = provider.headers
+        assert headers["host"] == host.lower()
+        assert headers["authorization"] == f"Bearer {KEY}"
+        assert headers.get("api-key") == expected
+
+    def test_a_redirect_is_not_followed_so_that_the_key_stays_here(
+        self, provider: Provider
+    ) -> None:
+        provider.answer = lambda handler: handler.say(
+            308, b"", location=f"{provider.url}/elsewhere"
+        )
+        fault = fault_of(lambda: ask(client(provider.url)))
+        assert (
+            str(fault)
+            == "The provider answered 308: it sends us elsewhere, and OPENAI_BASE_URL must say where to."
+        )
+        assert fault.lasting
+        assert len(provider.requests) == 1

@@ -1,0 +1,244 @@
+"""Documents that are refused, with the place of each error."""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from starlette.testclient import TestClient
+
+from roadmap.exchange.import_validation import RoadmapFile
+from roadmap.learning.spaced_repetition import MOST_REVIEWS
+from roadmap.plan.schemas import LONGEST_NOTES
+from roadmap.plan.validation import LONGEST_DESCRIPTION, MOST_CONCEPTS
+from tests.cases import try_each
+from tests.portables import FIRST, SECOND, small
+from tests.unit.roadmap.exchange.documents import CONCEPTS, STAGE, Document, at, rows, sent
+
+LEFT = ("concepts", FIRST)
+QUIZ = (*LEFT, "contents", "quiz", "body", "questions")
+ASKED = f"/concepts/{FIRST}/contents/quiz/body/questions"
+BAD_TEXTS = ("a\x00b", "a\x1b[31m", "\x7f")
+LINK = (*LEFT, "contents", "resources", "body", "items", 0, "url")
+
+# What is set where, which place is named, and a part of what is said.
+REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
+    (("format",), "anki", "/format", "no roadmap that was exported"),
+    (("version",), 2, "/version", "was made by a newer version of Roadmap (2); this one reads 1"),
+    (("version",), 0, "/version", "must be 1"),
+    (("version",), "1", "/version", "whole number"),
+    (("id",), "01a21e86-8855-7f6c-aa1f-4d0e57f09005", "/id", "not a known field"),
+    ((*LEFT, "id"), "01a21e86-8855-7f6c-aa1f-4d0e57f09005", f"/concepts/{FIRST}/id", "not a known field"),
+    ((*STAGE, "owner"), "somebody", "/outline/stages/0/owner", "not a known field"),
+    (("request", "owner_id"), "somebody", "/request/owner_id", "not a known field"),
+    (("request", "hours_per_week"), 81, "/request/hours_per_week", "80"),
+    (("request", "language"), "klingon!", "/request/language", "language"),
+    *((("request", "goal"), bad, "/request/goal", "at least 2") for bad in ("", "   ", " a ")),
+    (("request", "goal"), "1 + 1", "/request/goal", "in words"),
+    (("outline", "title"), "  ", "/outline/title", "only of spaces"),
+    ((*STAGE, "title"), " ", "/outline/stages/0/title", "only of spaces"),
+    ((*STAGE, "modules", 0, "title"), " ", "/outline/stages/0/modules/0/title", "only of spaces"),
+    ((*CONCEPTS, 0, "title"), "\u2003", "/outline/stages/0/modules/0/concepts/0/title", "only of spaces"),
+    (("request", "begins_on"), "1815-12-10", "/request/begins_on", "between the years"),
+    (("request", "deadline"), "9999-12-31", "/request/deadline", "between the years"),
+    ((*CONCEPTS, 0, "prerequisites"), [SECOND], "/outline/stages/0/modules/0/concepts/0/prerequisites/0", "comes later"),
+    ((*CONCEPTS, 0, "prerequisites"), [FIRST], "/outline/stages/0/modules/0/concepts/0/prerequisites/0", "itself"),
+    ((*CONCEPTS, 1, "prerequisites"), ["salt"], "/outline/stages/0/modules/0/concepts/1/prerequisites/0", "no concept"),
+    ((*CONCEPTS, 1, "key"), FIRST, "/outline/stages/0/modules/0/concepts/1/key", "another concept"),
+    ((*CONCEPTS, 1, "title"), "FLOUR", "/outline", "used 2 times"),
+    ((*CONCEPTS, 1, "hours"), 10**30, "/outline/stages/0/modules/0/concepts/1/hours", "200"),
+    ((*STAGE, "description"), "x" * (LONGEST_DESCRIPTION + 1), "/outline", "characters"),
+    ((*STAGE, "modules"), [], "/outline", "no module"),
+    (("outline", "stages"), [], "/outline", "no concept"),
+    ((*CONCEPTS, 0, "title"), "x" * 201, "/outline/stages/0/modules/0/concepts/0/title", "200"),
+    (("concepts", "salt"), {}, "/concepts/salt", "no concept of the outline"),
+    ((*LEFT, "contents", "song"), {}, f"/concepts/{FIRST}/contents/song", "not a known field"),
+    ((*QUIZ, 0, "answers"), [7], f"/concepts/{FIRST}/contents/quiz/body/questions/0", "indexes of options"),
+    ((*QUIZ, 0, "answers"), [0, 1], f"/concepts/{FIRST}/contents/quiz/body/questions/0", "do not fit the type"),
+    ((*QUIZ, 0, "options"), ["a", "a"], f"/concepts/{FIRST}/contents/quiz/body/questions/0", "twice"),
+    ((*QUIZ, 0, "options"), ["a"], f"/concepts/{FIRST}/contents/quiz/body/questions/0/options", "at least 2"),
+    ((*QUIZ,), [], f"/concepts/{FIRST}/contents/quiz/body/questions", "at least 1"),
+    ((*QUIZ, 0, "prompt"), "x" * 20_001, f"/concepts/{FIRST}/contents/quiz/body/questions/0", "20000"),
+    ((*LEFT, "contents", "quiz"), None, f"/concepts/{FIRST}/attempts/0/answers", "do not belong"),
+    ((*LEFT, "cards", 0, "question"), 2, f"/concepts/{FIRST}/cards/0/question", "no question of the quiz, which has 2"),
+    ((*LEFT, "cards", 0, "question"), -1, f"/concepts/{FIRST}/cards/0/question", "greater"),
+    ((*LEFT, "cards", 0, "state"), 4, f"/concepts/{FIRST}/cards/0/state", "3"),
+    *(
+        ((*LEFT, "cards", 0, name), value, f"/concepts/{FIRST}/cards/0/{name}", said)
+        for name, value, said in (
+            ("stability", None, "is required"),
+            ("stability", 0, "greater than 0"),
+            ("difficulty", None, "is required"),
+            ("difficulty", 0.5, "from 1 to 10"),
+            ("reviewed_at", None, "is required"),
+            ("step", 0, "must be null"),
+                        ("reviews", MOST_REVIEWS + 1, "100000"),
+            ("lapses", 4, "at most the number of reviews, 3"),
+            ("due_at", "2026-01-05T08:59:59Z", "before it was reviewed"),
+        )
+    ),
+    ((*LEFT, "cards", 0, "state"), 3, f"/concepts/{FIRST}/cards/0/step", "must be a step of this state, 0"),
+    ((*LEFT, "cards", 0, "state"), 1, f"/concepts/{FIRST}/cards/0/step", "must be a step of this state, 0 or 1"),
+    ((*LEFT, "cards", 0, "reviews"), 0, f"/concepts/{FIRST}/cards/0/state", "never reviewed"),
+    ((*LEFT, "cards", 0, "reviews"), 0, f"/concepts/{FIRST}/cards/0/stability", "must be null"),
+    ((*LEFT, "cards", 0, "stability"), 1e300, f"/concepts/{FIRST}/cards/0/stability", "1000000"),
+    ((*LEFT, "cards", 0, "due_at"), "9999-12-31T23:59:59Z", f"/concepts/{FIRST}/cards/0/due_at", "between the years"),
+    ((*LEFT, "cards", 0, "due_at"), "0001-01-01T00:00:00Z", f"/concepts/{FIRST}/cards/0/due_at", "between the years"),
+    ((*LEFT, "cards", 0, "due_at"), "2026-01-01T00:00:00", f"/concepts/{FIRST}/cards/0/due_at", "timezone"),
+    ((*LEFT, "cards", 0, "reviewed_at"), "2150-01-01T00:00:00Z", f"/concepts/{FIRST}/cards/0/reviewed_at", "future"),
+    ((*LEFT, "progress_at"), "2150-01-01T00:00:00Z", f"/concepts/{FIRST}/progress_at", "future"),
+    ((*LEFT, "contents", "quiz", "created_at"), "2150-01-01T00:00:00Z", f"/concepts/{FIRST}/contents/quiz/created_at", "future"),
+    ((*LEFT, "attempts", 0, "answers"), [[0]], f"/concepts/{FIRST}/attempts/0/answers", "which has 2 questions"),
+    ((*LEFT, "attempts", 0, "answers"), [[0], [3]], f"/concepts/{FIRST}/attempts/0/answers/1", "its 3 options"),
+    ((*LEFT, "attempts", 0, "answers"), [[0], [0, 0]], f"/concepts/{FIRST}/attempts/0/answers/1", "each once"),
+    ((*LEFT, "attempts", 0, "score"), 2, f"/concepts/{FIRST}/attempts/0/score", "right answers, 1"),
+    ((*LEFT, "attempts", 0, "total"), 3, f"/concepts/{FIRST}/attempts/0/total", "questions, 2"),
+    ((*LEFT, "attempts"), [small()["concepts"][FIRST]["attempts"][0]] * 201, f"/concepts/{FIRST}/attempts", "at most 200"),
+    ((*LEFT, "progress"), "finished", f"/concepts/{FIRST}/progress", "todo"),
+    ((*LEFT, "notes"), "x" * (LONGEST_NOTES + 1), f"/concepts/{FIRST}/notes", "20000"),
+    *(((*LEFT, "notes"), bad, f"/concepts/{FIRST}/notes", "control characters") for bad in BAD_TEXTS),
+    *(((*CONCEPTS, 0, "title"), bad, "/outline/stages/0/modules/0/concepts/0/title", "control") for bad in BAD_TEXTS),
+    *(((*QUIZ, 0, "explanation"), bad, f"{ASKED}/0/explanation", "control characters") for bad in BAD_TEXTS),
+    *(
+        ((*LEFT, "contents", "tutorial", "body", "markdown"), bad, f"/concepts/{FIRST}/contents/tutorial/body/markdown", said)
+        for bad, said in (
+            ("<script>alert(1)</script>", "no HTML"),
+            ("a <b onclick=x>c</b>", "no HTML"),
+            ("![a picture](https://example.org/a.png)", "no images"),
+            ("[a](javascript:alert(1))", "only links"),
+            ("a\x00b", "control characters"),
+            ("x" * 200_001, "200000"),
+        )
+    ),
+    *(
+        (LINK, bad, "/".join(("", *map(str, LINK))), "pattern")
+        for bad in ("javascript:alert(1)", "file:///etc/passwd", "https://", "https://a@b/", "https://a b/", "ftp://example.org")
+    ),
+]  # fmt: skip
+
+
+class TestWhatIsRefused:
+    @try_each(("place", "value", "pointer", "said"), REFUSALS, ids=lambda each: str(each)[:60])
+    def test_what_does_not_fit_is_named_and_changes_nothing(
+        self, client: TestClient, place: tuple[str | int, ...], value: Any, pointer: str, said: str
+    ) -> None:
+        document = small()
+        at(document, *place[:-1])[place[-1]] = value
+        before = rows()
+        answer = sent(client, document)
+        assert answer.status_code == 422, answer.text
+        told = {
+            each["pointer"].removeprefix("#"): each["detail"] for each in answer.json()["errors"]
+        }
+        assert said in told[pointer], told
+        assert rows() == before
+
+    @try_each("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+    def test_numbers_that_are_none(self, client: TestClient, number: str) -> None:
+        before = rows()
+        answer = sent(client, json.dumps(small()).replace("3.141592653589793", number).encode())
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (
+            422,
+            f"#/concepts/{FIRST}/cards/0/stability",
+        )
+        assert rows() == before
+
+    @try_each(
+        ("content", "said"),
+        [
+            (b"", "empty"),
+            (b"{", "not JSON"),
+            (b"PK\x03\x04", "not JSON"),
+            (b'{"format": "\\ud800"}', "not JSON"),
+            (b'{"format": "roadmap", "format": "roadmap"}', "twice"),
+            (b"[" * 100_000, "not JSON"),
+            (b"\xff\xfe{\x00}\x00", "not JSON"),
+        ],
+    )
+    def test_what_is_no_document(self, client: TestClient, content: bytes, said: str) -> None:
+        before = rows()
+        answer = sent(client, content)
+        assert (answer.status_code, said in answer.json()["detail"]) == (400, True), answer.text
+        assert rows() == before
+
+    @try_each("content", [b"[]", b"null", b"7", b'"roadmap"', b"{}"])
+    def test_json_that_is_no_roadmap(self, client: TestClient, content: bytes) -> None:
+        before = rows()
+        assert sent(client, content).status_code == 422
+        assert rows() == before
+
+    @try_each(
+        ("changed", "name"),
+        [
+            ({"stability": None}, "stability"),
+            ({"stability": 0.0}, "stability"),
+            ({"difficulty": None}, "difficulty"),
+            ({"difficulty": 0.0}, "difficulty"),
+            ({"state": 1, "step": 0, "difficulty": None}, "difficulty"),
+            ({"state": 3, "step": None}, "step"),
+        ],
+    )
+    def test_a_card_with_which_nothing_could_go_on(
+        self, client: TestClient, changed: Document, name: str
+    ) -> None:
+        document = small()
+        document["concepts"][FIRST]["cards"][0] |= changed
+        before = rows()
+        assert (
+            sent(client, document).json()["errors"][0]["pointer"]
+            == f"#/concepts/{FIRST}/cards/0/{name}"
+        )
+        assert rows() == before
+
+    def test_two_cards_of_one_question(self, client: TestClient) -> None:
+        document = small()
+        document["concepts"][FIRST]["cards"] *= 2
+        before = rows()
+        assert (
+            sent(client, document).json()["errors"][0]["pointer"]
+            == f"#/concepts/{FIRST}/cards/1/question"
+        )
+        assert rows() == before
+
+    def test_more_concepts_than_a_roadmap_may_have(self, client: TestClient) -> None:
+        document = small()
+        nodes = at(document, *CONCEPTS)
+        nodes += [{**nodes[0], "key": f"k{n}", "title": f"Title {n}"} for n in range(MOST_CONCEPTS)]
+        before = rows()
+        assert "at most 200" in sent(client, document).json()["errors"][0]["detail"]
+        assert rows() == before
+
+    def test_no_more_than_some_mistakes_are_told(self, client: TestClient) -> None:
+        document = small()
+        document["concepts"] |= {f"unknown {number}": {} for number in range(1000)}
+        assert len(sent(client, document).json()["errors"]) == 20
+
+    @pytest.mark.parametrize("item", [{}, {"options": []}, 0])
+    def test_of_a_list_the_first_mistake_is_told_however_many_there_are(self, item: Any) -> None:
+        document = small()
+        document["concepts"][FIRST]["contents"]["quiz"]["body"]["questions"] = [item] * 10_000
+        with pytest.raises(ValidationError) as found:
+            RoadmapFile.model_validate_json(json.dumps(document))
+        assert found.value.error_count() < 10  # each takes memory: millions would end the process
+
+    def test_a_body_of_too_many_things_is_not_looked_at(self, client: TestClient) -> None:
+        before = rows()
+        answers = [
+            sent(client, b"[" + b"{}," * 2_000_000 + b"{}]"),
+            sent(client, {f"k{number}": 0 for number in range(1501)}),
+        ]
+        assert [answer.status_code for answer in answers] == [400, 400]
+        assert "objects and arrays" in answers[0].json()["detail"]
+        assert "too many names" in answers[1].json()["detail"]
+        assert rows() == before
+
+    def test_who_fails_in_the_middle_leaves_nothing(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise RuntimeError("in the middle")
+
+        monkeypatch.setattr("roadmap.lifecycle.completion.finish", fail)
+        before = rows()
+        assert sent(client, small()).status_code == 500
+        assert rows() == before

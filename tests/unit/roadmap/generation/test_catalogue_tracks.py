@@ -1,0 +1,223 @@
+"""Every track and concept of the catalogue keeps the rules of docs/CATALOGUE.md."""
+
+import re
+from collections import Counter
+from typing import get_args
+
+from roadmap.generation.catalogue.generator import find_track
+from roadmap.generation.catalogue.loader import TRACKS, Track, lexicon, load_concept, tracks
+from roadmap.plan.outline import Level, Question, ResourceType
+from tests.cases import try_each
+from tests.unit.roadmap.generation.catalogue_files import BLOCK, each_track, in_order
+
+FOLDERS = sorted(path.name for path in TRACKS.iterdir() if path.is_dir())
+CONCEPTS = [
+    (folder, path.stem)
+    for folder in FOLDERS
+    for path in sorted((TRACKS / folder / "concepts").iterdir())
+]
+RESOURCE_TYPES = set(get_args(ResourceType))
+ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+INLINE_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
+
+
+def prose(tutorial: str) -> str:
+    """The tutorial without its code, blocks and inline."""
+    return INLINE_CODE.sub("", BLOCK.sub("", tutorial))
+
+
+each_concept = try_each(("track_id", "concept_id"), CONCEPTS)
+
+
+class TestTracks:
+    def test_the_folder_of_each_track_has_its_id(self) -> None:
+        assert sorted(tracks()) == FOLDERS
+        assert [track.position for track in tracks().values()] == list(range(1, len(FOLDERS) + 1))
+        assert len(FOLDERS) >= 8
+        assert all(ID.fullmatch(track_id) for track_id in FOLDERS)
+
+    @each_track
+    def test_each_track_has_at_least_fifteen_concepts_each_in_one_place_and_in_one_file(
+        self, track: Track
+    ) -> None:
+        placed = in_order(track)
+        assert len(placed) >= 15
+        assert [concept for concept, times in Counter(placed).items() if times > 1] == []
+        assert sorted(placed) == sorted(
+            concept for folder, concept in CONCEPTS if folder == track.id
+        )
+        assert [
+            path.name for path in (TRACKS / track.id / "concepts").iterdir() if path.suffix != ".md"
+        ] == []
+        for language in track.languages[1:]:
+            translated = [
+                path.stem for path in (TRACKS / track.id / language / "concepts").iterdir()
+            ]
+            assert sorted(translated) == sorted(placed)
+        assert [concept for concept in placed if not ID.fullmatch(concept)] == []
+
+    @each_track
+    def test_no_stage_and_no_module_is_empty_or_without_words(self, track: Track) -> None:
+        assert track.stages
+        for part in [
+            *track.stages,
+            *(module for stage in track.stages for module in stage.modules),
+        ]:
+            assert 1 <= len(part.title) <= 200
+            assert part.description.endswith(".")
+        assert all(stage.modules for stage in track.stages)
+        assert all(module.concepts for stage in track.stages for module in stage.modules)
+
+    @each_track
+    def test_the_head_says_where_the_track_leads(self, track: Track) -> None:
+        assert 1 <= len(track.title) <= 200
+        assert track.summary.endswith(".")
+        assert track.language == "en"
+
+    @each_track
+    def test_every_meaning_of_which_a_track_speaks_has_words(self, track: Track) -> None:
+        match = track.match
+        assert {*match.points, *match.against, *match.despite} <= lexicon().names
+
+    @each_track
+    def test_the_title_of_a_track_finds_that_track(self, track: Track) -> None:
+        found = find_track(track.title)
+        assert found is not None
+        assert found.id == track.id
+
+    @each_track
+    def test_prerequisites_exist_and_come_earlier(self, track: Track) -> None:
+        earlier: set[str] = set()
+        for concept_id in in_order(track):
+            needed = load_concept(track.id, concept_id).prerequisites
+            assert len(set(needed)) == len(needed)
+            assert set(needed) <= earlier, concept_id
+            earlier.add(concept_id)
+
+    @each_track
+    def test_nothing_is_easier_than_what_it_needs(self, track: Track) -> None:
+        for concept_id in in_order(track):
+            concept = load_concept(track.id, concept_id)
+            needed = {
+                name: load_concept(track.id, name).difficulty for name in concept.prerequisites
+            }
+            assert {
+                name: level for name, level in needed.items() if level > concept.difficulty
+            } == {}, concept_id
+
+    @each_track
+    def test_addresses_are_named_once_in_a_track(self, track: Track) -> None:
+        concepts = [load_concept(track.id, concept) for concept in in_order(track)]
+        named = Counter(
+            resource.url
+            for concept in concepts
+            for resource in (*concept.resources, *concept.spares)
+        )
+        assert [url for url, times in named.items() if times > 1] == []
+
+    @each_track
+    def test_titles_are_used_once_in_a_track(self, track: Track) -> None:
+        titles = Counter(
+            load_concept(track.id, concept).title.lower() for concept in in_order(track)
+        )
+        assert [title for title, times in titles.items() if times > 1] == []
+
+
+class TestConcepts:
+    """What quality/ does not measure: it is of these files alone."""
+
+    @each_concept
+    def test_it_keeps_the_rules_of_the_format(self, track_id: str, concept_id: str) -> None:
+        concept = load_concept(track_id, concept_id)
+        assert 1 <= len(concept.title) <= 80
+        assert 1 <= len(concept.description) <= 200
+        assert concept.description.endswith(".")
+        assert 1 <= concept.hours <= 20
+        assert 1 <= concept.difficulty <= 5
+        assert (
+            concept.known_from is not Level.beginner
+        )  # nobody is said to know it before everybody
+        assert 2 <= len(concept.outcomes) <= 4
+        assert [
+            outcome for outcome in concept.outcomes if not outcome or outcome.endswith(".")
+        ] == []
+        assert [
+            outcome
+            for outcome in concept.outcomes
+            if outcome.split()[0] != outcome.split()[0].lower()
+        ] == []
+        assert 3 <= len(concept.resources) <= 5
+        assert 1 <= len(concept.spares) <= 2
+        for resource in (*concept.resources, *concept.spares):
+            assert re.fullmatch(r"https://[^/\s]+\.[^/\s]+(/\S*)?", resource.url)
+            assert resource.type in RESOURCE_TYPES
+            assert resource.level is not None
+            assert re.fullmatch(r"[a-z]{2}(-[A-Z]{2})?", resource.language)
+            assert resource.why.endswith(".")
+
+    @each_concept
+    def test_its_questions_have_the_answers_that_their_types_promise(
+        self, track_id: str, concept_id: str
+    ) -> None:
+        concept = load_concept(track_id, concept_id)
+        assert 4 <= len(concept.questions) <= 6
+        assert len({question.type for question in concept.questions}) >= 2
+        assert len({question.prompt for question in concept.questions}) == len(concept.questions)
+        for question in concept.questions:
+            right = set(question.answers)
+            assert right <= set(range(len(question.options)))
+            assert len(right) >= 2 if question.type == "multiple" else len(question.answers) == 1
+            assert len(right) < len(question.options)
+            if question.type == "true_false":
+                assert question.options == ("True", "False")
+            assert len(question.prompt) > 10
+            assert len(question.explanation) > 40
+            assert question.explanation.rstrip("`").endswith((".", "!", "?"))
+
+    @each_concept
+    def test_its_tutorial_has_the_form_of_all(self, track_id: str, concept_id: str) -> None:
+        concept = load_concept(track_id, concept_id)
+        tutorial = concept.tutorial
+        assert 600 <= len(tutorial.split()) <= 1050
+        assert re.match(r"[\w'\"`*“(]", tutorial)  # it starts with a paragraph
+        assert not re.match(r"```|\* |\d+\. ", tutorial)
+        headings = re.findall(r"^#.*$", BLOCK.sub("", tutorial), re.MULTILINE)
+        assert headings[-2:] == ["## Exercise", "## Solution"]
+        assert len(headings) >= 4
+        assert "```" not in BLOCK.sub("", tutorial)
+        text = prose(tutorial)
+        assert re.findall(r"^\s{0,3}#(?!# \S).*$", text, re.MULTILINE) == []
+        assert re.findall(r"^(?:=+|-+)\s*$", text, re.MULTILINE) == []
+        assert re.findall(r"</?[A-Za-z!][^\n]*", text) == []
+        assert re.findall(r"!?\[[^\]\n]*\](?:\(|\[|:)", text) == []
+        assert re.findall(r"\w+://\S+", text) == []
+
+
+class TestGuessing:
+    @try_each(
+        ("track_id", "language"),
+        [(id_, tag) for id_ in FOLDERS for tag in tracks()[id_].languages],
+    )
+    def test_a_right_answer_is_not_given_away_by_its_length(
+        self, track_id: str, language: str
+    ) -> None:
+        concepts = [load_concept(track_id, id_, language) for id_ in tracks()[track_id].concept_ids]
+        questions = [
+            question
+            for concept in concepts
+            for question in concept.questions
+            if question.type == "single"
+        ]
+        longest = [
+            question for question in questions if longest_alone(question) == question.answers
+        ]
+        assert len(longest) <= len(questions) / 3
+
+
+def longest_alone(question: Question) -> tuple[int, ...]:
+    lengths = [len(option) for option in question.options]
+    return (
+        tuple(at for at, length in enumerate(lengths) if length == max(lengths))
+        if lengths.count(max(lengths)) == 1
+        else ()
+    )

@@ -1,0 +1,27 @@
+"""Pages as a person opens them."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.copies import Copies
+from tests.unit.web.pages.page_text import HTML, concepts_of, made
+
+
+@pytest.fixture
+def person(client: TestClient) -> TestClient:
+    """Somebody with a browser."""
+    client.headers.update(HTML)
+    client.follow_redirects = False
+    return client
+
+
+@pytest.fixture
+def roadmap(person: TestClient, copies: Copies) -> str:
+    """The path of the page of a finished one."""
+    return copies.of("a roadmap by a form", lambda: made(person))
+
+
+@pytest.fixture
+def lesson(person: TestClient, roadmap: str) -> str:
+    """The path of the page of its second concept."""
+    return f"{roadmap}/concepts/{concepts_of(person, roadmap)[1]['id']}"
