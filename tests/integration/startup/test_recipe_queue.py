@@ -210,8 +210,9 @@ def test_the_service_runs_by_itself(
     with started(service):
         enqueue(folder, environment, tmp_path / "note")
         wait_until(lambda: (tmp_path / "note").exists(), reason=f"it has run: {service.output}")
-        (worker,) = jobs(folder, environment, "workers")
-        assert (worker["queue"], worker["threads"]) == ("dummy", 3)
+        workers = jobs(folder, environment, "workers")  # the broker may know of others
+        (worker,) = (each for each in workers if each["queue"] == "dummy")
+        assert worker["threads"] == 3
         assert (worker["service"], worker["pid"]) == ("huey_dummy", service.pid)
 
 

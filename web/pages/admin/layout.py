@@ -36,7 +36,7 @@ STATES = {  # in the order of the tabs
     MessageState.retrying: gettext_noop("Tried again"),
     MessageState.dead: gettext_noop("Dead letters"),
 }
-QUEUES = {each.queue: each.label for each in CONSUMERS if each.label}
+QUEUES = {each.queue: each.label or each.queue for each in CONSUMERS}
 OUTCOMES = {
     AuditOutcome.done: gettext_noop("Done"),
     AuditOutcome.refused: gettext_noop("Refused"),
