@@ -110,7 +110,9 @@ MARKED = [
         ("RAILWAY_DEPLOYMENT.md", COSTS, of_one_load),
         ("RAILWAY_DEPLOYMENT.zh-CN.md", COSTS, of_one_load),
         ("DEPLOYMENT_COMPARISON.md", COSTS, of_loads),
+        ("DEPLOYMENT_COMPARISON.zh-CN.md", COSTS, of_loads),
         ("ARCHITECTURE_COMPARISON.md", COMPARISON, of_what_it_replaces),
+        ("ARCHITECTURE_COMPARISON.zh-CN.md", COMPARISON, of_what_it_replaces),
     )
 ]
 

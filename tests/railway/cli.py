@@ -53,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("up", "domain", "logs", "redeploy"):
         command = commands.add_parser(name)
         command.add_argument("--service", required=True)
+        if name == "domain":
+            command.add_argument("name", nargs="?")  # a domain of one's own
         if name == "up":
             command.add_argument(
                 "--ci", action="store_true", required=True
@@ -96,6 +98,14 @@ def _logs(platform: Platform, asked: argparse.Namespace) -> None:
     print("\n".join(lines[-asked.lines :]))
 
 
+def _domain(platform: Platform, asked: argparse.Namespace) -> None:
+    given = platform.domain(asked.service)
+    if asked.name is None:
+        print(f"Service domain created:\n  URL: https://{given}")
+    else:
+        print(f"CNAME {asked.name} {given}\nTXT _railway-verify.{asked.name} railway-verify=...")
+
+
 COMMANDS: dict[str, Callable[[Platform, argparse.Namespace], int | None]] = {
     "login": lambda *_: print("Logged in"),
     "init": lambda platform, asked: platform.create(asked.name),
@@ -104,9 +114,7 @@ COMMANDS: dict[str, Callable[[Platform, argparse.Namespace], int | None]] = {
     "variable": _variable,
     "up": lambda platform, asked: _deploy(platform, asked.service, Path.cwd()),
     "redeploy": lambda platform, asked: _deploy(platform, asked.service),
-    "domain": lambda platform, asked: print(
-        f"Service domain created:\n  URL: https://{platform.domain(asked.service)}"
-    ),
+    "domain": _domain,
     "logs": _logs,
     "ssh": lambda platform, asked: platform.inside(asked.service, asked.inside),
     "templates": lambda platform, asked: print(
