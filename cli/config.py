@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from cli.output import json_option, show, table
 from core.setting_types import Price
-from core.settings import Settings, from_environment, misspelt
+from core.settings import SETTING_ALIASES, Settings, from_environment, misspelt
 
 HIDDEN, UNREAD = "(set, not shown)", "(set, not read)"
 OF_SERVERS, OF_WEB = ("postgresql", "postgres", "redis", "rediss"), ("http", "https")
@@ -74,7 +74,7 @@ def variables(environment: Mapping[str, str]) -> list[Variable]:
         elif value == field.default:
             origin = "default"
         else:
-            source = "JWT_SECRET_KEY" if name == "secret_key" else "RAILWAY_*"
+            source = SETTING_ALIASES.get(name, "RAILWAY_*")
         found.append(Variable(upper, _shown(value), origin, source))
     strange = misspelt(environment).items()
     return [*found, *(Variable(name, UNREAD, "no setting", f"{meant}?") for name, meant in strange)]

@@ -90,6 +90,12 @@ PATTERNS = {
 # Values of SERVICE_TYPE beside those of the consumers, and names in the stack before this one
 API, ALL = "api", "all"
 SERVICE_ALIASES = {"celery_logs": "huey_logs", "celery_content": "huey_content"}
+# Names of settings in that stack; they are read where the setting is absent.
+SETTING_ALIASES = {
+    "secret_key": "JWT_SECRET_KEY",
+    "logs_workers": "CELERY_LOGS_CONCURRENCY",
+    "content_workers": "CELERY_CONTENT_CONCURRENCY",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,10 +473,11 @@ class Settings(BaseModel):
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Read the known variables; an empty one counts as absent. Raises SettingsError."""
-    given = {name: environment.get(name.upper(), "") for name in Settings.model_fields}
-    values = {name: value for name, value in given.items() if value.strip()}
-    if "secret_key" not in values and environment.get("JWT_SECRET_KEY"):
-        values["secret_key"] = environment["JWT_SECRET_KEY"]
+    values: dict[str, str] = {}
+    for name in Settings.model_fields:
+        for variable in (name.upper(), SETTING_ALIASES.get(name, "")):
+            if environment.get(variable, "").strip():
+                values.setdefault(name, environment[variable])
     if environment.get("RAILWAY_ENVIRONMENT_ID") or environment.get("RAILWAY_PUBLIC_DOMAIN"):
         values["allowed_hosts"] = ",".join(
             [

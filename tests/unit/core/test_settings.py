@@ -12,6 +12,7 @@ from core.settings import (
     ALL,
     PATTERNS,
     SERVICES,
+    SETTING_ALIASES,
     Settings,
     SettingsError,
     from_environment,
@@ -120,6 +121,16 @@ def test_no_secret_shows_when_settings_are_printed() -> None:
 )
 def test_a_service_is_found_under_its_old_name(alias: str, service: str) -> None:
     assert from_environment({**SERVER, "SERVICE_TYPE": alias}).service_type == service
+
+
+@pytest.mark.parametrize("field", ["logs_workers", "content_workers"])
+def test_threads_are_read_under_their_old_names(field: str) -> None:
+    alias = SETTING_ALIASES[field]
+    assert getattr(from_environment({**SERVER, alias: "7"}), field) == 7
+    assert getattr(from_environment({**SERVER, alias: "7", field.upper(): "9"}), field) == 9
+    assert getattr(from_environment({**SERVER, alias: " "}), field) == getattr(
+        from_environment(SERVER), field
+    )
 
 
 def test_the_key_is_found_under_its_old_name() -> None:
