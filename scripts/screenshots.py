@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -36,6 +37,27 @@ SECONDS = {"analysis": 0.5, "outline": 1.2, "tutorial": 1.0, "resources": 0.4, "
 BREAD = {"en": "Bake bread for eighty guests", "zh-Hans": "为八十位客人烤面包"}
 
 
+class Words(NamedTuple):
+    """Texts of the pictures of a returning learner, in one language."""
+
+    suffix: str  # of the pictures' names
+    language: str
+    goal: str
+    renamed: str
+    added: str
+    description: str
+
+
+ENGLISH = Words(
+    *("", "en", GOAL, "Packages you can trust", "GraphQL in an afternoon"),
+    "Schemas and queries, and when not to use them.",
+)
+CHINESE = Words(
+    *("-zh", "zh-CN", "成为 Python 后端工程师", "值得信赖的依赖包", "一个下午学会 GraphQL"),
+    "模式与查询以及不该使用它的场合",
+)
+
+
 def main() -> None:
     executable = os.environ.get("ROADMAP_TEST_CHROMIUM") or shutil.which("chromium")
     FOLDER.mkdir(exist_ok=True)
@@ -43,7 +65,8 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         for name, take_pages in (
             ("catalogue", of_the_catalogue),
-            ("again", of_one_who_comes_back),
+            ("again", partial(of_one_who_comes_back, words=ENGLISH)),
+            ("again-zh", partial(of_one_who_comes_back, words=CHINESE)),
         ):
             folder = Path(scratch, name)
             folder.mkdir()
@@ -138,10 +161,10 @@ def of_the_catalogue(browser: Browser, stack: Stack) -> None:
         take(page, "quiz")
 
 
-def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
+def of_one_who_comes_back(browser: Browser, stack: Stack, *, words: Words) -> None:
     """Take the pages of a returning learner: home, changes, links and reviews."""
     goal = {
-        "goal": GOAL,
+        "goal": words.goal,
         "hours_per_week": 8,
         "deadline": str(datetime.now(UTC).date() + timedelta(days=150)),
     }
@@ -156,30 +179,34 @@ def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
             "op": "rewrite",
             "what": "concept",
             "key": concepts[6]["key"],
-            "title": "Packages you can trust",
+            "title": words.renamed,
             "hours": 9,
         },
         {"op": "remove", "what": "concept", "key": concepts[-1]["key"]},
         {
             "op": "add_concept",
             "module": tree["stages"][1]["modules"][0]["key"],
-            "title": "GraphQL in an afternoon",
+            "title": words.added,
             "hours": 3,
             "difficulty": 3,
-            "description": "Schemas and queries, and when not to use them.",
+            "description": words.description,
         },
     ):
         stack.request("POST", f"{made}/edits", json={"operations": [operation]})
     for link in ({"purpose": "reading", "expires_in_days": 30}, {"purpose": "calendar"}):
         stack.request("POST", f"{made}/links", json=link)
     newest = stack.get(made).json()["revision"]
-    take_page(browser, stack, "home", "/", WIDE)
-    take_page(browser, stack, "diff", f"{page_path}/revisions/{newest}?before=1", TALL)
-    with opened(browser, stack, f"{page_path}/sharing", MIDDLE) as page:
-        page.get_by_role("button", name="Make a link", exact=True).click()
+    suffix, language = words.suffix, words.language
+    diff = f"{page_path}/revisions/{newest}?before=1"
+    take_page(browser, stack, f"home{suffix}", "/", WIDE, language=language)
+    take_page(browser, stack, f"diff{suffix}", diff, TALL, language=language)
+    with opened(browser, stack, f"{page_path}/sharing", MIDDLE, language=language) as page:
+        page.locator("form.row button").first.click()
         page.wait_for_selector("input[readonly]")
         page.evaluate("scrollTo(0, 0)")
-        take(page, "links")
+        take(page, f"links{suffix}")
+    if suffix:
+        return
     with opened(browser, stack, "/review", MIDDLE) as page:
         page.locator(".question input").first.check()
         page.locator(".question ~ button, form button.primary").first.click()
