@@ -112,6 +112,26 @@ def test_both_indexes_lead_to_the_same_documents() -> None:
     assert english == chinese
 
 
+@pytest.mark.parametrize("name", ["INDEX.md", "INDEX.zh-CN.md"])
+def test_the_index_says_how_long_a_document_takes_to_read(name: str) -> None:
+    rows = re.findall(r"\]\(([^)]+)\) \| (\d+) \|$", (DOCS / name).read_text("utf-8"), re.MULTILINE)
+    assert len(rows) > 20
+    wrong = [
+        f"{link}: {minutes} instead of {right:.1f}"
+        for link, minutes in rows
+        if abs(int(minutes) - (right := reading_minutes(DOCS / link))) > 1
+    ]
+    assert wrong == []
+
+
+def reading_minutes(page: Path) -> float:
+    """Return the time at 200 words or 400 Chinese characters a minute, without folded tables."""
+    text = re.sub(r"<details>.*?</details>", "", page.read_text("utf-8"), flags=re.DOTALL)
+    chinese = re.findall(r"[\u4e00-\u9fff]", text)
+    words = re.findall(r"[A-Za-z0-9$%][\w$%.,'/-]*", re.sub(r"[\u4e00-\u9fff]", "", text))
+    return max(1, len(words) / 200 + len(chinese) / 400)
+
+
 def test_every_page_with_commands_has_a_test() -> None:
     pages = {
         page.name
