@@ -76,7 +76,7 @@ DOCUMENT: dict[str, Any] = {
                                 **{
                                     "key": SECOND,
                                     "title": "Dough",
-                                    "description": "What it does.",
+                                    "description": "Current tasks.",
                                     "hours": 3,
                                     "difficulty": 2,
                                 },

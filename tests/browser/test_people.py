@@ -69,7 +69,7 @@ def test_one_registers_and_comes_back_to_the_page_that_was_asked_for(
     expect(page).to_have_url(f"{town.url}/account?saved=nothing")
     expect(page.locator("main")).to_contain_text(email)
     page.get_by_role("link", name="My roadmaps").click()
-    expect(page.locator("main")).to_contain_text("There is nothing here.")
+    expect(page.locator("main")).to_contain_text("No roadmaps here.")
 
 
 def test_what_is_wrong_with_an_account_is_said_beside_it(
@@ -86,7 +86,7 @@ def test_what_is_wrong_with_an_account_is_said_beside_it(
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Register").click()
     expect(page.get_by_role("alert")).to_have_text(
-        "There is an account with this address. Log in instead."
+        "An account with this address exists. Log in instead."
     )
 
 
@@ -168,7 +168,7 @@ def test_nobody_sees_anything_of_somebody_else(
     other.expected += REFUSED
     Person(town.stack).register().enter(other.context)
     page = other.open(f"{town.url}/roadmaps")
-    expect(page.locator("main")).to_contain_text("There is nothing here.")
+    expect(page.locator("main")).to_contain_text("No roadmaps here.")
     page.goto(town.url)
     expect(page.locator("main")).not_to_contain_text(GOAL)
     seen = 0
@@ -183,7 +183,7 @@ def test_nobody_sees_anything_of_somebody_else(
             answer = page.goto(address)
             assert answer is not None
             assert answer.status == (403 if for_operators else 404), address
-            not_there = "This does not exist, or it belongs to somebody else."
+            not_there = "This page does not exist, or it belongs to another account."
             expect(page.locator("h1")).to_have_text(
                 "This is not allowed." if for_operators else not_there
             )

@@ -118,8 +118,8 @@ def test_it_goes_to_another_instance_with_what_was_learned(
     file = tmp_path / "roadmap.json"
     file.write_bytes(taken(here, "Everything", tmp_path))
     there.get_by_role("link", name="Import from a file").click()
-    there.get_by_label("The file").set_input_files(file)
-    there.get_by_role("button", name="Bring it in").click()
+    there.get_by_label("File").set_input_files(file)
+    there.get_by_role("button", name="Import").click()
     expect(there.locator("h1")).to_have_text(here.locator("h1").inner_text())
     expect(there.locator("#plan li.m-done")).to_have_count(1)
     path = f"/api/v1{there.url.removeprefix(elsewhere.url)}"
@@ -137,8 +137,8 @@ def test_without_a_script_it_works_as_well(
     (tmp_path / "a.json").write_bytes(taken(page, "Everything", tmp_path))
     page.goto(f"{home.url}/roadmaps")
     page.get_by_role("link", name="Import from a file").click()
-    page.get_by_label("The file").set_input_files(tmp_path / "a.json")
-    page.get_by_role("button", name="Bring it in").click()
+    page.get_by_label("File").set_input_files(tmp_path / "a.json")
+    page.get_by_role("button", name="Import").click()
     expect(page).to_have_url(re.compile(r"/roadmaps/[0-9a-f-]{36}$"))
 
 
@@ -147,7 +147,7 @@ def test_what_was_not_in_the_file_is_written_when_one_wants_it(page: Page, home:
     path = home.stack.request("POST", "/api/v1/imports", json=small()).headers["location"]
     page.goto(home.url + path.removeprefix("/api/v1"))
     expect(page.locator(".failures li")).to_have_count(2)
-    page.get_by_role("button", name="Retry everything that is missing").click()
+    page.get_by_role("button", name="Retry all missing parts").click()
     assert home.stack.finished(path)["status"] == "ready"
     page.reload()
     expect(page.locator(".failures li")).to_have_count(0)
@@ -187,10 +187,10 @@ def test_what_does_not_go_is_said_on_the_page(
     visitor.expected.append(r"status of (400|413|422)")
     page = visitor.open(f"{home.url}/import")
     (tmp_path / "a.json").write_bytes(content)
-    page.get_by_label("The file").set_input_files(tmp_path / "a.json")
-    page.get_by_role("button", name="Bring it in").click()
+    page.get_by_label("File").set_input_files(tmp_path / "a.json")
+    page.get_by_role("button", name="Import").click()
     expect(page.get_by_role("alert")).to_contain_text(said)
-    expect(page.get_by_label("The file")).to_be_visible()
+    expect(page.get_by_label("File")).to_be_visible()
 
 
 def test_50_mb_by_a_program_are_refused_without_reading_them(home: School) -> None:

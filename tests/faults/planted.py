@@ -72,7 +72,9 @@ PROCESSES = (
         file="reliable_queue/consumer.py",
         old="        self._signal_actions[signal.SIGHUP] = (False, True)\n",
         new="",
-        lost="A consumer that hears SIGHUP is restarted without its end: its last records are lost.",
+        lost=(
+            "A consumer that hears SIGHUP is restarted without its end: its last records are lost."
+        ),
         found_by=("tests/unit/core/test_run_service.py",),
     ),
     Fault(
@@ -393,7 +395,7 @@ DOMAIN = (
     Fault(
         name="deadline-in-english-only",
         file="roadmap/exchange/formats/ics.py",
-        old='texts.gettext("Deadline: %(title)s") % {"title": name}',
+        old='texts.gettext("Target date: %(title)s") % {"title": name}',
         new='f"Deadline: {name}"',
         lost="In the calendar of a Chinese reader the deadline is in English.",
         found_by=("tests/unit/scripts/test_texts.py",),

@@ -337,7 +337,7 @@ class TestCalendar:
     def test_addresses_are_those_by_which_the_service_was_asked(
         self, client: TestClient, bread: str
     ) -> None:
-        (first, *_) = icalendar.Calendar.from_ical(client.get(f"{bread}/export.ics").content).walk(
+        first, *_ = icalendar.Calendar.from_ical(client.get(f"{bread}/export.ics").content).walk(
             "VEVENT"
         )
         assert client.get(first["URL"], headers=HTML).status_code == 200
@@ -375,7 +375,7 @@ class TestAnki:
         _, tags, fields, model = found.notes[1]
         assert tags.split() == ["Begin", "Begin::Parts"]
         assert fields.split("\x1f") == [
-            "<p>What makes it? <small>(several are right)</small></p>",
+            "<p>What makes it? <small>(select all that apply)</small></p>",
             "<ul><li>Kneading</li><li>Time</li><li>Salt</li></ul>",
             "<ul><li>Kneading</li><li>Time</li></ul>",
             "Both do.",

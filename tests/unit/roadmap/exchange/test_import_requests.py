@@ -160,7 +160,7 @@ class TestThePage:
     @try_each(
         ("content", "status", "said"),
         [
-            (b"", 422, "Choose the file first."),
+            (b"", 422, "Choose a file first."),
             (b"{", 400, "This is no roadmap, or not all of it."),
             (b"{}", 422, "This file has no roadmap in it."),
             (json.dumps(small() | {"version": 2}).encode(), 422, "made by a newer version"),

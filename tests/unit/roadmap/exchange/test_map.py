@@ -45,10 +45,13 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LONG_WORD = "Donaudampfschifffahrtsgesellschaft" * 3
 ENGLISH = "How an index makes a query fast, and what it costs every time a row is written"
 CHINESE = (
-    "数据库索引与查询计划：为什么索引能让查询变快，以及每次写入一行数据时要付出的代价（事务、隔离级别与缓存一致性）"
-    * 2
+    "数据库索引与查询计划：为什么索引能让查询变快，以及每次写入一行数据时要付出的代价（事务、"
+    "隔离级别与缓存一致性）" * 2
 )
-HOSTILE = "</text><script>alert(1)</script>&amp;\"'><a href='javascript:alert(1)' onclick=\"x\">]]>\x00\x1b\u202e\ud800\ufffe"
+HOSTILE = (
+    "</text><script>alert(1)</script>&amp;\"'><a href='javascript:alert(1)'"
+    ' onclick="x">]]>\x00\x1b\u202e\ud800\ufffe'
+)
 TITLES = (
     ENGLISH,
     CHINESE,
@@ -340,8 +343,8 @@ class TestLayout:
         assert planned.empty
         assert failed.empty
         assert (planned.empty.lines, failed.empty.lines) == (
-            ("The plan is not made yet.",),
-            ("There is no plan.",),
+            ("Drafting your plan …",),
+            ("No plan.",),
         )
         assert GOAL in exported(a_tree([], title=""), direction)
 
@@ -351,7 +354,7 @@ class TestLayout:
         assert planned.empty
         assert failed.empty
         assert (planned.empty.lines, failed.empty.lines) == (
-            ("学习计划还没有制定好。",),
+            ("正在制定学习计划……",),
             ("没有学习计划。",),
         )
         assert described(a_tree([]), ZH) == "还没有知识点。"
@@ -523,16 +526,16 @@ class TestLanguages:
     def test_the_legend_is_as_wide_as_its_words(self) -> None:
         legend = arrange(self.everything(), texts=ZH).legend
         words = [
-            "从这里继续",
+            "继续",
             "已完成",
             "已跳过",
             "等待生成",
             "生成中",
-            "生成失败",
+            "失败",
             "已取消",
             "可以学习",
             "学习中",
-            "先修关系",
+            "是先修知识点",
         ]
         assert [key.label.lines for key in legend] == [(word,) for word in words]
         assert [key.box.width for key in legend] == [24 + text_width(word, 12) for word in words]
@@ -541,8 +544,8 @@ class TestLanguages:
         ]
 
     def test_the_description_is_whole_sentences(self) -> None:
-        assert described(self.everything(), ZH) == (
-            "2 个阶段，8 个知识点，24 小时，3 周，已完成 1/7。"
+        assert (
+            described(self.everything(), ZH) == "2 个阶段，8 个知识点，24 小时，3 周，已完成 1/7。"
             "第 1 阶段“数据库”，已完成 1/4。模块：数据库；数据库。"
             "第 2 阶段“数据库”，已完成 0/3。模块：数据库。"
         )
@@ -786,6 +789,6 @@ class TestExport:
     ) -> None:
         monkeypatch.setattr("tasks.dispatcher.sender.submit", lambda steps: None)
         location = client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]
-        assert "The plan is not made yet." in client.get(f"{location}/export.svg").text
+        assert "Drafting your plan …" in client.get(f"{location}/export.svg").text
         assert client.post(f"{location}/cancel").status_code == 202
-        assert "There is no plan." in client.get(f"{location}/export.svg").text
+        assert "No plan." in client.get(f"{location}/export.svg").text

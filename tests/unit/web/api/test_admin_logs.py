@@ -303,7 +303,7 @@ class TestPage:
 
     def test_nothing_found_is_said(self, client: TestClient) -> None:
         note("one")
-        assert "No record fits." in client.get(PAGE + "?text=nowhere").text
+        assert "No matching records." in client.get(PAGE + "?text=nowhere").text
         assert (
             "没有符合条件的记录。"
             in client.get(PAGE + "?text=nowhere", headers={"Accept-Language": "zh"}).text

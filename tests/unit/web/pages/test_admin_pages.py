@@ -101,7 +101,7 @@ class TestOverview:
             "running": "0",
             "ready to run": "0",
             "scheduled": "0",
-            "tried again": "0",
+            "retried": "0",
             "dead": "0",
         }
         assert figures(room, "content") == {**nothing, "ready to run": "1", "dead": "1"}
@@ -112,7 +112,7 @@ class TestOverview:
     ) -> None:
         waiting()
         monkeypatch.setattr("tasks.message_browser.MOST_RETRYING", 0)
-        assert figures(room, "content")["tried again"] == "not counted"
+        assert figures(room, "content")["retried"] == "not counted"
 
     def test_it_says_what_is_paused_and_that_nobody_works(self, room: TestClient) -> None:
         assert "Paused" not in text_of(room.get("/admin").text)
@@ -167,7 +167,7 @@ class TestMessages:
     def test_a_search_that_is_too_long_is_told_so(self, room: TestClient) -> None:
         answer = room.get(f"{QUEUE}?state=dead&search={'x' * 10_000}")
         assert answer.status_code == 422
-        assert "Search for at most 200 characters." in text_of(answer.text)
+        assert "Enter at most 200 characters." in text_of(answer.text)
         answer = room.get(f"{API}/queues/content/messages?search={'x' * 10_000}")
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["parameter"] == "search"
@@ -348,7 +348,7 @@ class TestActs:
                 ]
                 == "#/search"
             )
-        (_, older) = room.get(f"{base}/messages?state=dead").json()["items"]
+        _, older = room.get(f"{base}/messages?state=dead").json()["items"]
         assert room.post(f"{base}/dead/delete", json={"up_to": older["at"]}).json() == {"count": 1}
         assert room.post(f"{base}/dead/delete", json={}).json() == {"count": 1}
         assert room.post(f"{base}/resume", json={}).status_code == 204
@@ -458,7 +458,7 @@ class TestRoadmapsPage:
         path = f"/admin/roadmaps/{made['id']}"
         for act, said in (
             ("cancel", "The roadmap is cancelled."),
-            ("retry", "What is missing is tried again."),
+            ("retry", "Missing parts are being retried."),
         ):
             answer = room.post(f"{path}/{act}", data={})
             assert answer.status_code == 200, text_of(answer.text)

@@ -180,7 +180,7 @@ class TestLearn:
                 its
             ).execute()
         page = person.get(lesson).text
-        assert "It could not be written." in page
+        assert "Failed." in page
         assert "It was too long." in page
         answer = person.post(f"{lesson}/tutorial/retry", data={"from": "concept"})
         assert answer.headers["location"] == lesson

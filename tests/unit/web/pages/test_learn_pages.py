@@ -66,7 +66,7 @@ class TestReview:
         self, person: TestClient, roadmap: str
     ) -> None:
         page = person.get("/review")
-        assert "Nothing is due." in text_of(page)
+        assert "No reviews due." in text_of(page)
         assert "When you have answered a quiz" in text_of(page)
         assert (
             f'href="{roadmap}/concepts/{concepts_of(person, roadmap)[0]["id"]}">Go on here'
@@ -95,15 +95,15 @@ class TestReview:
         for said in ("in 1 minute", "in 6 minutes", "in 10 minutes", "in 8 days"):
             assert said in page
         _, page = checked(person, wrong([right])[0])
-        assert "Not right." in page
+        assert "Incorrect." in page
         assert re.search(r'value="again" accesskey="1" class="primary"', page)
 
     def test_who_has_chosen_nothing_is_asked_again(self, person: TestClient, done: str) -> None:
         card = card_of(person.get("/review").text)
         answer = person.post(f"/review/{card}/check", data={"done": "2"})
-        assert "Choose an answer, or say that you do not know it." in text_of(answer, 422)
+        assert "Choose an answer, or “I don't know”." in text_of(answer, 422)
         assert card_of(answer.text) == card
-        assert "Not right." not in answer.text
+        assert "Incorrect." not in answer.text
         assert 'name="done" value="2"' in answer.text
         assert answer.text.index('role="alert"') > answer.text.index(
             "<progress"
@@ -113,7 +113,7 @@ class TestReview:
         self, person: TestClient, done: str
     ) -> None:
         page = person.get("/review").text
-        assert '<button name="unknown" value="on">I do not know</button>' in page
+        assert '<button name="unknown" value="on">I don\'t know</button>' in page
         answer = person.post(
             f"/review/{card_of(page)}/check", data={"unknown": "on", "chosen": "0", "done": "0"}
         )
@@ -196,7 +196,7 @@ class TestReview:
     def test_those_of_one_roadmap(self, person: TestClient, roadmap: str, done: str) -> None:
         other = made(person).rpartition("/")[2]
         page = person.get(f"/review?roadmap={other}")
-        assert "Nothing is due." in text_of(page)
+        assert "No reviews due." in text_of(page)
         assert f'href="/roadmaps/{other}"' in page.text
         own = roadmap.rpartition("/")[2]
         page = person.get(f"/review?roadmap={own}")
@@ -227,7 +227,7 @@ class TestHome:
         page = person.get("/").text
         assert '<h1><label for="goal">' in page
         assert "autofocus" in page
-        assert "Go on" not in page
+        assert "Continue learning" not in page
 
     def test_who_has_a_roadmap_is_told_where_to_go_on(
         self, person: TestClient, roadmap: str
@@ -349,7 +349,7 @@ class TestPace:
         assert f'value="{fields[named]}"' in answer.text
         assert re.search(r'name="from_today" value="on" checked', answer.text)
         assert "<details open>" in answer.text
-        assert "Is this plan right?" not in answer.text
+        assert "Does this plan suit you?" not in answer.text
         assert tree_of(person, roadmap) == before
 
     def test_a_roadmap_without_a_plan_has_no_pace(self, person: TestClient, roadmap: str) -> None:

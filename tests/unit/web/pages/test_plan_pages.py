@@ -317,7 +317,7 @@ class TestEditing:
         }
         assert person.post(f"{roadmap}/edit", data=new).status_code == 303
         assert tree_of(person, roadmap)["status"] == "partial"
-        assert "The tutorial on “Mine” could not be written" in text_of(person.get(roadmap))
+        assert "The tutorial on “Mine” failed" in text_of(person.get(roadmap))
 
 
 class TestPlans:
@@ -401,9 +401,11 @@ class TestPlans:
         designer.designs = [GeneratorFault("No idea.", lasting=True)]
         do(commands.revise(LOCAL_OWNER, plan, "Less <b>."))
         shown = person.get(f"/roadmaps/{plan}/revisions")
-        assert "It could not be designed." in text_of(shown)
+        assert "The plan could not be designed." in text_of(shown)
         assert "Less &lt;b&gt;." in shown.text
-        assert "It could not be designed." in text_of(person.get(f"/roadmaps/{plan}/revisions/2"))
+        assert "The plan could not be designed." in text_of(
+            person.get(f"/roadmaps/{plan}/revisions/2")
+        )
 
     def test_no_sentence_of_the_data_is_shown_in_chinese(
         self, person: TestClient, several: UUID
@@ -415,7 +417,7 @@ class TestPlans:
         self, person: TestClient, designer: Designer
     ) -> None:
         roadmap_id = created(person, review=True)
-        assert "What is different from the plan before" not in text_of(
+        assert "Changes from the previous plan" not in text_of(
             person.get(f"/roadmaps/{roadmap_id}")
         )
         designer.designs = [outline(concept_("flour"))]
@@ -436,7 +438,7 @@ class TestPlans:
         self, person: TestClient, plan: UUID, designer: Designer
     ) -> None:
         page = person.get(f"/roadmaps/{plan}")
-        assert "What should be different?" in text_of(page)
+        assert "What should change?" in text_of(page)
         refused = person.post(f"/roadmaps/{plan}/revise", data={"feedback": " "})
         assert 'id="feedback-error"' in refused.text
         assert '<details id="change" open>' in refused.text
@@ -513,7 +515,7 @@ class TestVersions:
             LOCAL_OWNER, plan, UUID(lesson.rpartition("/")[2]), ContentKind.tutorial, ""
         )
         page = person.get(lesson)
-        assert "Another version is being written." in text_of(page)
+        assert "A new version is being written." in text_of(page)
         assert f'action="{lesson}/tutorial/regenerate"' not in page.text
         assert "/restore" not in person.get(f"{lesson}/tutorial/versions").text
         again = person.post(f"{lesson}/tutorial/regenerate", data={"instructions": "Typed."})

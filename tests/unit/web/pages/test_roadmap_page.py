@@ -65,7 +65,7 @@ class TestRoadmap:
 
     def test_a_plan_is_approved(self, person: TestClient) -> None:
         path = made(person, review="on")
-        assert "Is this plan right?" in text_of(person.get(path))
+        assert "Does this plan suit you?" in text_of(person.get(path))
         assert person.post(f"{path}/approve", data={"revision": "1"}).status_code == 303
         assert tree_of(person, path)["status"] == "ready"
 
@@ -94,7 +94,7 @@ class TestRoadmap:
     def test_it_can_be_stopped(self, person: TestClient) -> None:
         path = made(person, review="on")
         assert person.post(f"{path}/cancel").status_code == 303
-        assert "This roadmap was stopped" in text_of(person.get(path))
+        assert "This roadmap was cancelled" in text_of(person.get(path))
 
     @try_each("headers", [HTML, PART])
     def test_what_is_not_there_is_said_by_a_page(
@@ -179,7 +179,7 @@ def test_every_event_has_its_sentence() -> None:
 def test_an_event_of_a_newer_version_is_told_of(person: TestClient, roadmap: str) -> None:
     with transaction():
         RoadmapEvent.update(type="roadmap.painted").where(RoadmapEvent.seq > 80).execute()
-    assert "Something else has happened" in text_of(person.get(roadmap))
+    assert "Other event" in text_of(person.get(roadmap))
 
 
 def test_an_error_beside_what_is_done_leaves_it_as_it_is(person: TestClient, lesson: str) -> None:
