@@ -29,9 +29,9 @@ WELL = ("ready", "awaiting_review")
 )
 @click.option("--language", help="Of the roadmap, as a BCP 47 tag: en, zh, pt-BR.")
 @click.option("--resource-language", help="A second language in which resources may be.")
-@click.option("--background", help="What you already know.")
+@click.option("--background", help="What you have done so far.")
 @click.option("--motivation", help="Why you want this.")
-@click.option("--preferences", help="How you prefer to learn.")
+@click.option("--preferences", help="How you like to learn.")
 @click.option(
     "--review", is_flag=True, help="Wait for your approval of the plan before contents are written."
 )
@@ -65,7 +65,7 @@ def _watched(client: ApiClient, made: dict[str, Any]) -> dict[str, Any]:
     The bar is drawn on stderr.
     """
     with Progress(*COLUMNS, console=Console(stderr=True), transient=False) as progress:
-        bar = progress.add_task("Drafting the plan", total=None)
+        bar = progress.add_task("Designing the plan", total=None)
         for event in client.events(made["links"]["events"]):
             data = event["data"]
             if "total" in data and "ready" in data:

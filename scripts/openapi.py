@@ -158,7 +158,7 @@ ANSWER_HEADERS = {
     "WWW-Authenticate": ({"type": "string"}, "How to show who one is."),
     "X-Request-ID": (
         {"type": "string"},
-        "Finds the request in the log. Deliveries is taken over when it is harmless.",
+        "Finds the request in the log. What was sent is taken over when it is harmless.",
     ),
 }
 # Never left out where they are named.

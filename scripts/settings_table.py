@@ -23,7 +23,7 @@ def table() -> str:
         value = field.default.value if isinstance(field.default, StrEnum) else field.default
         default = "" if value is None or value in ("", ()) else f"`{value}`"
         rows.append((f"`{name.upper()}`", default, field.description or ""))
-    return markdown(("Variable", "Default", "Current tasks"), rows)
+    return markdown(("Variable", "Default", "What it does"), rows)
 
 
 MARKED = Marked(
