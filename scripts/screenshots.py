@@ -176,7 +176,7 @@ def of_one_who_comes_back(browser: Browser, stack: Stack) -> None:
     take_page(browser, stack, "home", "/", WIDE)
     take_page(browser, stack, "diff", f"{page_path}/revisions/{newest}?before=1", TALL)
     with opened(browser, stack, f"{page_path}/sharing", MIDDLE) as page:
-        page.get_by_role("button", name="Make a link", exact=True).click()
+        page.get_by_role("button", name="Create a link", exact=True).click()
         page.wait_for_selector("input[readonly]")
         page.evaluate("scrollTo(0, 0)")
         take(page, "links")

@@ -81,9 +81,7 @@ def make_busy(stack: Stack, teacher: Teacher) -> None:
     with queue_of(stack) as seen:
         for _ in range(3):
             post(stack, "build_content", NOT_A_ROW)
-        wait_until(
-            lambda: seen.storage.stats().dead >= 3, reason="tasks that have failed permanently"
-        )
+        wait_until(lambda: seen.storage.stats().dead >= 3, reason="tasks that have failed for good")
     teacher.writes.clear()
     for number in range(4):
         stack.create(f"Bake bread for {number + 2} guests")

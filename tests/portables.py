@@ -76,7 +76,7 @@ DOCUMENT: dict[str, Any] = {
                                 **{
                                     "key": SECOND,
                                     "title": "Dough",
-                                    "description": "Current tasks.",
+                                    "description": "What it does.",
                                     "hours": 3,
                                     "difficulty": 2,
                                 },

@@ -99,7 +99,7 @@ def test_a_plan_is_changed_by_hand_compared_and_restored(
     form = form_of(page, "Rye sourdough")
     form.get_by_label("Title", exact=True).fill("Kneading 3")
     form.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("alert")).to_contain_text("The plan would not hold together like that")
+    expect(page.get_by_role("alert")).to_contain_text("That would break the order of the plan")
     typed = page.locator("details[open] form[aria-label='Rye sourdough']").get_by_label(
         "Title", exact=True
     )
@@ -107,14 +107,14 @@ def test_a_plan_is_changed_by_hand_compared_and_restored(
 
     page.goto(f"{ready}/edit")
     form_of(page, "Baking 6").get_by_role("button", name="Remove").click()
-    expect(page.locator(".done-note")).to_contain_text("It is removed.")
+    expect(page.locator(".done-note")).to_contain_text("Removed.")
     page.get_by_text("Add a concept").first.click()
     adding = page.get_by_role("form", name="Add a concept").first
     adding.get_by_label("Title", exact=True).fill("Salt")
     adding.get_by_role("button", name="Add").click()
-    expect(page.locator(".done-note")).to_contain_text("It is added")
+    expect(page.locator(".done-note")).to_contain_text("Added.")
     form_of(page, "Salt").get_by_role("button", name="Move up").click()
-    expect(page.locator(".done-note")).to_contain_text("It is moved")
+    expect(page.locator(".done-note")).to_contain_text("Moved.")
     alone.stack.finished(path)
 
     page.goto(f"{ready}/revisions/5?before=1")
@@ -158,7 +158,7 @@ def test_who_was_overtaken_keeps_what_was_typed(visit: Visiting, alone: School) 
     form = form_of(mine, "Sourdough 2")
     form.get_by_label("Title", exact=True).fill("Rye sourdough")
     form.get_by_role("button", name="Save").click()
-    expect(mine.get_by_role("alert")).to_contain_text("The plan has changed meanwhile.")
+    expect(mine.get_by_role("alert")).to_contain_text("The plan has changed in the meantime.")
     form = mine.locator("form[aria-label='Sourdough 2']")
     expect(form.get_by_label("Title", exact=True)).to_have_value("Rye sourdough")
     form.get_by_role("button", name="Save").click()
@@ -172,8 +172,8 @@ def test_a_tutorial_is_written_anew_compared_and_restored(
     page.locator("#plan li.concept a").first.click()
     lesson = page.url
     alone.teacher.writes.clear()
-    page.locator("#tutorial").get_by_text("Rewrite").click()
-    page.locator("#tutorial").get_by_label("What should be different").fill("More about salt.")
+    page.locator("#tutorial").get_by_text("Rewrite …").click()
+    page.locator("#tutorial").get_by_label("What should change").fill("More about salt.")
     page.locator("#tutorial").get_by_role("button", name="Rewrite").click()
     expect(page.locator("#tutorial-versions")).to_contain_text("A new version is being written.")
     expect(page.locator("#tutorial .prose")).to_be_visible()

@@ -86,8 +86,7 @@ def test_what_has_the_focus_keeps_it_and_what_is_open_stays_open(
 ) -> None:
     page = visit().open(f"{home.url}/admin")
     page.evaluate(
-        "document.querySelector('#now').insertAdjacentHTML('beforeend', '<p"
-        ' id="stale">stale</p>\')'
+        "document.querySelector('#now').insertAdjacentHTML('beforeend', '<p id=\"stale\">stale</p>')"
     )
     link = page.get_by_role("link", name="Pause content")
     link.focus()

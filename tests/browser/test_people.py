@@ -81,7 +81,7 @@ def test_what_is_wrong_with_an_account_is_said_beside_it(
     page.get_by_label("Email address").fill(owner.email)
     page.get_by_label("Password").fill("password1234")
     page.get_by_role("button", name="Register").click()
-    expect(page.locator("#password-error")).to_contain_text("not a common password")
+    expect(page.locator("#password-error")).to_contain_text("no common password")
     expect(page.get_by_label("Email address")).to_have_value(owner.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Register").click()
@@ -148,13 +148,13 @@ def test_a_login_that_was_ended_elsewhere_leads_to_the_login_page(
     lesson = f"{town.url}/roadmaps/{written['roadmap_id']}/concepts/{written['concept_id']}"
     page = here.open(lesson)
     elsewhere = there.open(f"{town.url}/account")
-    for _ in range(elsewhere.get_by_role("button", name="End the login").count()):
-        elsewhere.get_by_role("button", name="End the login").first.click()
+    for _ in range(elsewhere.get_by_role("button", name="Log out the device").count()):
+        elsewhere.get_by_role("button", name="Log out the device").first.click()
         elsewhere.wait_for_load_state()
     expect(elsewhere.get_by_text("this one")).to_be_visible()
 
     page.get_by_label("Your notes").fill("What I have typed stays.")
-    expect(page.locator("#problems")).to_contain_text("Log in first.")
+    expect(page.locator("#problems")).to_contain_text("Please log in.")
     expect(page.get_by_label("Your notes")).to_have_value("What I have typed stays.")
     page.get_by_role("link", name="My roadmaps").click()
     expect(page).to_have_url(f"{town.url}/login?next=%2Froadmaps")
@@ -217,5 +217,5 @@ def test_a_login_that_ends_takes_no_answers_with_it(visit: Visiting, town: Schoo
     chosen.check()
     visitor.context.clear_cookies()
     page.get_by_role("button", name="Check my answers").click()
-    expect(page.locator("#problems")).to_contain_text("Log in first")
+    expect(page.locator("#problems")).to_contain_text("Please log in")
     expect(chosen).to_be_checked()

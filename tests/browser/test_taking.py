@@ -127,7 +127,7 @@ def test_it_goes_to_another_instance_with_what_was_learned(
     assert {**again, "exported_at": ""} == {**json.loads(file.read_bytes()), "exported_at": ""}
     there.locator("#plan").get_by_role("link", name="Flour and water 1").click()
     expect(there.get_by_label("Your notes")).to_have_value(NOTES)
-    expect(there.locator("#quiz")).to_contain_text(re.compile("Last time: . of 2 right"))
+    expect(there.locator("#quiz")).to_contain_text(re.compile("Last time: . of 2 correct"))
 
 
 def test_without_a_script_it_works_as_well(
@@ -171,10 +171,10 @@ def test_one_that_was_brought_in_is_changed_like_any_other(home: School) -> None
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"PK\x03\x04", "This is no roadmap, or not all of it."),
+        (b"PK\x03\x04", "This is not a complete roadmap."),
         (
             b'{"format": "roadmap", "version": 2}',
-            "This file was made by a newer version of Roadmap",
+            "This file comes from a newer version of Roadmap",
         ),
         (b" " * (20 * 1024 * 1024), "This file is too large: a roadmap has at most 16 MiB."),
         (b" " * (50 * 1024 * 1024), "This file is too large: a roadmap has at most 16 MiB."),
@@ -210,7 +210,7 @@ def test_on_paper_everything_is_black_on_white(
     for hidden in (
         page.locator("header.top"),
         page.locator("footer.bottom"),
-        page.get_by_text("This page is made for paper."),
+        page.get_by_text("This page is for printing."),
     ):
         expect(hidden).to_be_hidden()
     colours = page.evaluate(

@@ -241,7 +241,7 @@ class Ledger:
             [(attempts, interruptions)] = self._reader.rows(CLAIMED_AGAIN.format(table))
             self._line(
                 f"run twice, {table}s",
-                _told({"retried": attempts, "taken over": interruptions}),
+                _told({"tried again": attempts, "taken over": interruptions}),
             )
         self._line(
             "model calls", f"{sum(map(len, calls.values()))} for {len(calls)} outlines and contents"

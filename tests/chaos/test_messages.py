@@ -70,10 +70,10 @@ def test_what_nobody_can_run_is_put_aside_with_its_reason_and_the_others_are_bui
         ): "tasks.content.write_poem not found in TaskRegistry",
         signed(
             fragile, "tasks.content.build_content", "the third"
-        ): "it failed permanently: ValueError(",
+        ): "it failed for good: ValueError(",
         signed(
             fragile, "tasks.content.plan_roadmap", str(uuid4()), "and more"
-        ): "it failed permanently: TypeError(",
+        ): "it failed for good: TypeError(",
     }
     paths = []
     with queue_of(fragile) as queue:

@@ -72,9 +72,7 @@ PROCESSES = (
         file="reliable_queue/consumer.py",
         old="        self._signal_actions[signal.SIGHUP] = (False, True)\n",
         new="",
-        lost=(
-            "A consumer that hears SIGHUP is restarted without its end: its last records are lost."
-        ),
+        lost="A consumer that hears SIGHUP is restarted without its end: its last records are lost.",
         found_by=("tests/unit/core/test_run_service.py",),
     ),
     Fault(

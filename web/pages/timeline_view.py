@@ -64,7 +64,7 @@ OUTCOMES: Mapping[SpanOutcome, str] = {
     SpanOutcome.interrupted: gettext_noop("interrupted"),
     SpanOutcome.running: gettext_noop("in progress"),
 }
-APPROVAL = gettext_noop("Needs approval")
+APPROVAL = gettext_noop("Awaiting approval")
 ROWS = {
     "plan": gettext_noop("The plan"),
     "decisions": gettext_noop("Decisions"),

@@ -308,8 +308,7 @@ def test_what_is_pending_or_newer_is_found(place: Callable[[str], dict[str, str]
     assert (before["state"], before["fix"]) == ("failed", "run `roadmap migrate`")
     change(
         server,
-        "INSERT INTO schema_migration (name, applied) VALUES ('0017_ended_logins', now()),"
-        " ('9999_the_future', now())",
+        "INSERT INTO schema_migration (name, applied) VALUES ('0017_ended_logins', now()), ('9999_the_future', now())",
     )
     after = checks_of(roadmap(server, "doctor", "--json"))["migrations"]
     assert (after["state"], "9999_the_future" in after["told"]) == ("warning", True)
@@ -552,7 +551,7 @@ def test_a_queue_is_paused_looked_at_and_resumed(place: Callable[[str], dict[str
         == "`roadmap jobs resume content`"
     )
     succeeded(environment, "jobs", "resume", "content")
-    assert "in progress" not in succeeded(environment, "jobs", "list").output
+    assert "goes on" not in succeeded(environment, "jobs", "list").output
     assert succeeded(environment, "jobs", "list", "--state", "ready", "--json").data["items"] == []
     assert succeeded(environment, "jobs", "workers", "--json").data == []
     assert "no dead letter" in refused(environment, "jobs", "retry", "77").lower()
@@ -637,8 +636,7 @@ def test_what_is_logged_neither_commands_a_terminal_nor_begins_a_line_of_its_own
     row = (new_id().hex, "2026-11-26 08:00:00", "info", EVIL, EVIL, EVIL)
     with closing(sqlite3.connect(Path(environment["DATA_DIR"]) / "roadmap.db")) as file, file:
         file.execute(
-            "INSERT INTO execution_log (id, at, level, category, step, message) VALUES (?, ?, ?, ?,"
-            " ?, ?)",
+            "INSERT INTO execution_log (id, at, level, category, step, message) VALUES (?, ?, ?, ?, ?, ?)",
             row,
         )
     told = succeeded(environment, "logs").output

@@ -151,6 +151,6 @@ class TestOutages:
         with consuming(works, workers=1):
             wait_until(lambda: works.noted == ["after it"], timeout=SOON)
         assert [letter.reason for letter in works.queue.storage.dead_letters()] == [
-            "it failed permanently: SystemExit(3)"
+            "it failed for good: SystemExit(3)"
         ]
         assert works.left() == (0, 0, 0)

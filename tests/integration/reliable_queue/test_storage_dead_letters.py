@@ -26,9 +26,9 @@ class TestDeadLetters:
         storage = consumer()
         storage.enqueue_many([(b"broken", 0), (b"next", 0)])
 
-        storage.dead_letter(claimed(storage), "it failed permanently: ValueError('naïve')")
+        storage.dead_letter(claimed(storage), "it failed for good: ValueError('naïve')")
 
-        assert dead(storage) == [(b"broken", "it failed permanently: ValueError('naïve')")]
+        assert dead(storage) == [(b"broken", "it failed for good: ValueError('naïve')")]
         assert storage.stats().held == 0
         assert claimed_data(storage) == [b"next"]
 

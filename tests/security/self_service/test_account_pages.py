@@ -101,9 +101,7 @@ class TestEmail:
         }
         accounts.set_password(ann.email, close["password"])
         ann.headers = {
-            "Authorization": (
-                f"Bearer {ann.log_in(password=close['password']).json()['access_token']}"
-            )
+            "Authorization": f"Bearer {ann.log_in(password=close['password']).json()['access_token']}"
         }
         refused = ann.answer("PUT", EMAIL, json=close)
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/password")

@@ -236,7 +236,7 @@ class TestMessages:
     def test_a_dead_one_is_told_with_its_reason(self) -> None:
         sent(build_content, "7")
         content_queue.storage.resume()  # and nothing is run here
-        content_queue.storage.dead_letter(claimed(), "it failed permanently: ValueError('seven')")
+        content_queue.storage.dead_letter(claimed(), "it failed for good: ValueError('seven')")
         (message,) = queue_admin.messages("content", DEAD).items
         (letter,) = content_queue.storage.dead_letters()
         assert (message.id, message.reason) == (letter.id, letter.reason)

@@ -198,7 +198,7 @@ class TestFailing:
 
         assert put_aside == [0] * TRIES  # each try came before it was put aside
         assert [letter.reason for letter in spare.dead] == [
-            "it failed permanently: ValueError('no such row: seven')"
+            "it failed for good: ValueError('no such row: seven')"
         ]
         dead = spare.queue.deserialize_task(spare.dead[0].data)
         assert (type(dead), dead.args) == (broken.task_class, ("seven",))

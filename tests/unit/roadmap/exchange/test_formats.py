@@ -302,7 +302,7 @@ class TestCalendar:
         assert first["DESCRIPTION"] == "2 hours\nWhat it is."
         assert b"DTSTART;VALUE=DATE:" in first.to_ical()
         assert (deadline["SUMMARY"], deadline["DTSTART"].dt) == (
-            "Deadline: Bread",
+            "Target date: Bread",
             date(2027, 5, 1),
         )
         assert (calendar["NAME"], calendar["X-WR-CALNAME"]) == ("Bread", "Bread")
@@ -337,7 +337,7 @@ class TestCalendar:
     def test_addresses_are_those_by_which_the_service_was_asked(
         self, client: TestClient, bread: str
     ) -> None:
-        first, *_ = icalendar.Calendar.from_ical(client.get(f"{bread}/export.ics").content).walk(
+        (first, *_) = icalendar.Calendar.from_ical(client.get(f"{bread}/export.ics").content).walk(
             "VEVENT"
         )
         assert client.get(first["URL"], headers=HTML).status_code == 200
@@ -443,4 +443,4 @@ class TestPaper:
     ) -> None:
         monkeypatch.setattr("web.pages.plan.roadmap.PRINTED_CHARACTERS", 60)
         page = client.get(f"{bread.removeprefix(API)}/print", headers=HTML).text
-        assert page.count("There is no room here for this tutorial.") == 1
+        assert page.count("This tutorial is too long for this page.") == 1

@@ -45,13 +45,10 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LONG_WORD = "Donaudampfschifffahrtsgesellschaft" * 3
 ENGLISH = "How an index makes a query fast, and what it costs every time a row is written"
 CHINESE = (
-    "数据库索引与查询计划：为什么索引能让查询变快，以及每次写入一行数据时要付出的代价（事务、"
-    "隔离级别与缓存一致性）" * 2
+    "数据库索引与查询计划：为什么索引能让查询变快，以及每次写入一行数据时要付出的代价（事务、隔离级别与缓存一致性）"
+    * 2
 )
-HOSTILE = (
-    "</text><script>alert(1)</script>&amp;\"'><a href='javascript:alert(1)'"
-    ' onclick="x">]]>\x00\x1b\u202e\ud800\ufffe'
-)
+HOSTILE = "</text><script>alert(1)</script>&amp;\"'><a href='javascript:alert(1)' onclick=\"x\">]]>\x00\x1b\u202e\ud800\ufffe"
 TITLES = (
     ENGLISH,
     CHINESE,
@@ -438,7 +435,7 @@ class TestDrawing:
     def test_a_title_that_was_cut_is_told_in_full(self) -> None:
         tree = a_tree([[[a_concept(1, CHINESE)]]])
         assert arrange(tree).pills[0].label.lines[-1].endswith(ELLIPSIS)
-        assert f"<title>{CHINESE}: go on here, ready to learn</title>" in exported(tree)
+        assert f"<title>{CHINESE}: continue here, ready to learn</title>" in exported(tree)
 
     def test_the_whole_and_each_concept_say_in_words_what_they_show(self) -> None:
         tree = a_tree(
@@ -458,10 +455,10 @@ class TestDrawing:
         ]
         assert [title for title, _ in told] == [
             "One: done",
-            "Two: go on here, ready to learn",
+            "Two: continue here, ready to learn",
             "Three: ready to learn",
         ]
-        assert str(told[2][1]).endswith("Its texts: ready to learn. Needs: One; Two.")
+        assert str(told[2][1]).endswith("Contents: ready to learn. Prerequisites: One; Two.")
 
     def test_a_file_that_stands_alone_has_its_style_and_no_links(self) -> None:
         root = parsed(exported(of_size(3, 12, TITLES)))
@@ -526,7 +523,7 @@ class TestLanguages:
     def test_the_legend_is_as_wide_as_its_words(self) -> None:
         legend = arrange(self.everything(), texts=ZH).legend
         words = [
-            "继续",
+            "从这里继续",
             "已完成",
             "已跳过",
             "等待生成",
@@ -535,7 +532,7 @@ class TestLanguages:
             "已取消",
             "可以学习",
             "学习中",
-            "是先修知识点",
+            "先修关系",
         ]
         assert [key.label.lines for key in legend] == [(word,) for word in words]
         assert [key.box.width for key in legend] == [24 + text_width(word, 12) for word in words]
@@ -544,8 +541,8 @@ class TestLanguages:
         ]
 
     def test_the_description_is_whole_sentences(self) -> None:
-        assert (
-            described(self.everything(), ZH) == "2 个阶段，8 个知识点，24 小时，3 周，已完成 1/7。"
+        assert described(self.everything(), ZH) == (
+            "2 个阶段，8 个知识点，24 小时，3 周，已完成 1/7。"
             "第 1 阶段“数据库”，已完成 1/4。模块：数据库；数据库。"
             "第 2 阶段“数据库”，已完成 0/3。模块：数据库。"
         )
@@ -557,7 +554,7 @@ class TestLanguages:
         ]
         assert told[2] == (
             "锁：从这里继续，学习中",
-            "第 1 阶段“数据库”，模块“数据库”。需要 2 小时。学习内容：可以学习。先修：索引；事务。",
+            "第 1 阶段“数据库”，模块“数据库”。需要 2 小时。内容：可以学习。先修：索引；事务。",
         )
         heads = [label.lines for label in arrange(self.everything(), texts=ZH).stages[0].labels]
         assert heads == [("第 1 阶段",), ("数据库",), ("4 小时 · 已完成 1/4",)]

@@ -332,5 +332,5 @@ class TestPage:
         monkeypatch.setattr(log_search, "limited", slow)
         answer = client.get(PAGE + "?text=word")
         assert answer.status_code == 422
-        assert "takes too long. Narrow it" in answer.text
+        assert "took too long. Narrow it" in answer.text
         assert client.get(PATH + "?text=word").json()["detail"] == "The search takes too long."

@@ -31,7 +31,7 @@ class TestRoadmap:
             concepts
         )  # columns, and rows for phones
         assert "hx-sse:connect" not in answer.text
-        assert f'href="{roadmap}/concepts/{concepts[0]["id"]}">Go on here' in answer.text
+        assert f'href="{roadmap}/concepts/{concepts[0]["id"]}">Continue' in answer.text
 
     def test_what_failed_is_named_and_has_its_own_retry(
         self, person: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch
@@ -49,7 +49,7 @@ class TestRoadmap:
                 status=RoadmapStatus.partial, contents_failed=2, contents_ready=88
             ).execute()
         page = person.get(roadmap)
-        assert f"The quiz on “{first['title']}” could not be written" in text_of(page)
+        assert f"The quiz on “{first['title']}” failed" in text_of(page)
         assert "The model said 500." in page.text
 
         answer = person.post(f"{roadmap}/concepts/{first['id']}/quiz/retry")
@@ -74,7 +74,7 @@ class TestRoadmap:
         answer = person.post(f"{path}/revise", data={"feedback": "More about testing."})
         assert 'id="feedback-error"' in answer.text
         assert "More about testing.</textarea>" in answer.text
-        assert "Without a model key nobody understands such words." in text_of(answer, 422)
+        assert "Changing a plan by prompt needs an AI key." in text_of(answer, 422)
         assert 'id="feedback"' not in person.get(path).text  # it is not offered
 
     def test_a_goal_of_a_thousand_characters_leaves_room_for_the_rest(
@@ -101,7 +101,7 @@ class TestRoadmap:
         self, person: TestClient, headers: dict[str, str]
     ) -> None:
         answer = person.get(f"/roadmaps/{UUID(int=7)}", headers=headers)
-        assert "This does not exist" in text_of(answer, 404)
+        assert "This page does not exist" in text_of(answer, 404)
         assert ("<html" in answer.text) == (headers is HTML)
         assert (
             person.get(f"/roadmaps/{UUID(int=7)}", headers={"Accept": "*/*"}).json()["status"]

@@ -340,4 +340,4 @@ class TestDrawing:
         )
         (row,) = chart.rows
         said = bar_title(row.bars[0], chart, BEGIN + timedelta(seconds=100), ENGLISH)
-        assert said == "Concept 1 · Quiz · done · 0 s + 6.0 s · try 2 · It was late."
+        assert said == "Concept 1 · Quiz · done · 0 s + 6.0 s · attempt 2 · It was late."
