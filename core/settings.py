@@ -123,9 +123,8 @@ CONSUMERS = (
         connections=2,  # those that save counts and the last records
         label=gettext_noop("Logs and upkeep"),
         if_paused=gettext_noop(
-            "Rescue and cleaning up are run by this queue, so they pause as well: "
-            "what a dead worker has left lies there until then. "
-            "Records of the log wait in the queue."
+            "Rescue and upkeep run in this queue, so they pause too: the work of a dead worker is "
+            "not taken over until then. Log records wait in the queue."
         ),
     ),
     Consumer(
@@ -134,7 +133,7 @@ CONSUMERS = (
         threads=lambda settings: settings.content_workers,
         connections=3,  # those that save counts, renew and return leases
         label=gettext_noop("Roadmaps"),
-        if_paused=gettext_noop("Roadmaps are still accepted, and wait. Nothing is lost."),
+        if_paused=gettext_noop("Roadmaps are still accepted and wait. Nothing is lost."),
     ),
 )
 SERVICES = (API, *(each.service for each in CONSUMERS))

@@ -23,7 +23,7 @@ class ConceptMark(StrEnum):
 WORDS = {
     ConceptMark.queued: gettext_noop("waiting to be written"),
     ConceptMark.building: gettext_noop("being written"),
-    ConceptMark.failed: gettext_noop("could not be written"),
+    ConceptMark.failed: gettext_noop("failed"),
     ConceptMark.cancelled: gettext_noop("cancelled"),
     ConceptMark.ready: gettext_noop("ready to learn"),
     ConceptMark.learning: gettext_noop("learning"),

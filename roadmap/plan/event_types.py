@@ -27,24 +27,24 @@ class EventType(StrEnum):
 
     queued = "roadmap.queued", gettext_noop("Accepted")
     imported = "roadmap.imported", gettext_noop("Imported")
-    planning = "roadmap.planning", gettext_noop("The planning has begun")
-    analysed = "roadmap.analysed", gettext_noop("The goal is understood")
-    drafted = "roadmap.drafted", gettext_noop("There is a draft of the plan")
-    outlined = "roadmap.outlined", gettext_noop("The plan was made")
+    planning = "roadmap.planning", gettext_noop("Planning started")
+    analysed = "roadmap.analysed", gettext_noop("Goal analysed")
+    drafted = "roadmap.drafted", gettext_noop("A draft of the plan is ready")
+    outlined = "roadmap.outlined", gettext_noop("The plan is ready")
     revised = "roadmap.revised", gettext_noop("The plan was changed")
-    revision_failed = "revision.failed", gettext_noop("The change of the plan has failed")
-    revision_cancelled = "revision.cancelled", gettext_noop("The change of the plan was stopped")
-    awaiting_review = "roadmap.awaiting_review", gettext_noop("The plan waits for your approval")
+    revision_failed = "revision.failed", gettext_noop("Changing the plan failed")
+    revision_cancelled = "revision.cancelled", gettext_noop("Changing the plan was cancelled")
+    awaiting_review = "roadmap.awaiting_review", gettext_noop("The plan needs your approval")
     approved = "roadmap.approved", gettext_noop("The plan was approved")
-    content_queued = "content.queued", gettext_noop("Parts will be written anew")
+    content_queued = "content.queued", gettext_noop("Parts will be rewritten")
     content_ready = "content.ready"
     content_failed = "content.failed"
     content_restored = (
         "content.restored",
-        gettext_noop("An earlier version of a part was taken up again"),  # on a timeline
+        gettext_noop("An earlier version was restored"),  # on a timeline
     )
-    ready = "roadmap.ready", gettext_noop("Everything is written")
-    partial = "roadmap.partial", gettext_noop("Everything that could be written is ready")
+    ready = "roadmap.ready", gettext_noop("All contents are ready")
+    partial = "roadmap.partial", gettext_noop("Ready, except for failed parts")
     failed = "roadmap.failed", gettext_noop("Failed")
     cancelled = "roadmap.cancelled", gettext_noop("Stopped")
 

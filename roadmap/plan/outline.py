@@ -275,11 +275,9 @@ CONTENT_KINDS = {
         tokens=(900, 2600),
         label=gettext_noop("Tutorial"),
         writing=gettext_noop("Writing the tutorial on “%(concept)s”"),
-        written=gettext_noop("The tutorial on “%(concept)s” is written"),
-        not_written=gettext_noop("The tutorial on “%(concept)s” could not be written"),
-        restored=gettext_noop(
-            "An earlier version of the tutorial on “%(concept)s” was taken up again"
-        ),
+        written=gettext_noop("The tutorial on “%(concept)s” is ready"),
+        not_written=gettext_noop("The tutorial on “%(concept)s” failed"),
+        restored=gettext_noop("An earlier version of the tutorial on “%(concept)s” was restored"),
         portable_about="A tutorial, and where it is from.",
     ),
     ContentKind.resources: KindEntry(
@@ -289,11 +287,9 @@ CONTENT_KINDS = {
         tokens=(800, 500),
         label=gettext_noop("Resources"),
         writing=gettext_noop("Looking for resources on “%(concept)s”"),
-        written=gettext_noop("The resources on “%(concept)s” are there"),
-        not_written=gettext_noop("The resources on “%(concept)s” could not be found"),
-        restored=gettext_noop(
-            "An earlier version of the resources on “%(concept)s” was taken up again"
-        ),
+        written=gettext_noop("The resources on “%(concept)s” are ready"),
+        not_written=gettext_noop("The resources on “%(concept)s” failed"),
+        restored=gettext_noop("An earlier version of the resources on “%(concept)s” was restored"),
         detail="Where more can be read and seen; null: they are not there yet.",
         shared="Where more can be read and seen.",
         portable="Null: they are not written.",
@@ -306,9 +302,9 @@ CONTENT_KINDS = {
         tokens=(850, 1200),
         label=gettext_noop("Quiz"),
         writing=gettext_noop("Writing the quiz on “%(concept)s”"),
-        written=gettext_noop("The quiz on “%(concept)s” is written"),
-        not_written=gettext_noop("The quiz on “%(concept)s” could not be written"),
-        restored=gettext_noop("An earlier version of the quiz on “%(concept)s” was taken up again"),
+        written=gettext_noop("The quiz on “%(concept)s” is ready"),
+        not_written=gettext_noop("The quiz on “%(concept)s” failed"),
+        restored=gettext_noop("An earlier version of the quiz on “%(concept)s” was restored"),
         detail="Without its answers; null: it is not written yet.",
         shared="Without its answers.",
         portable_about="With its answers: it is the file of who may know them.",

@@ -75,7 +75,7 @@ def test_one_may_go_on_by_a_key(page: Page, lessons: list[str]) -> None:
         "accesskey", "p"
     )
     expect(onward.get_by_role("link", name="Next Kneading 3")).to_have_attribute("accesskey", "n")
-    expect(onward.get_by_role("button", name="Done, and on to the next")).to_have_attribute(
+    expect(onward.get_by_role("button", name="Mark done and continue")).to_have_attribute(
         "accesskey", "d"
     )
 
@@ -120,7 +120,7 @@ def test_how_far_one_is_stands_on_the_page_and_on_the_map(
         ("Learning", "learning"),
         ("Done", "done"),
         ("Skipped", "skipped"),
-        ("Not begun", "ready"),
+        ("Not started", "ready"),
     ):
         page.goto(lessons[2])
         page.locator("#progress").get_by_role("button", name=name).click()
@@ -133,7 +133,7 @@ def test_how_far_one_is_stands_on_the_page_and_on_the_map(
         expect(page.locator(f"#picture a.p-{mark}:visible")).not_to_have_count(0)
     page.goto(lessons[0])
     for at in range(1, 6):
-        page.get_by_role("button", name="Done, and on to the next").click()
+        page.get_by_role("button", name="Mark done and continue").click()
         expect(page).to_have_url(lessons[at])
     page.get_by_role("button", name="Mark as done").click()
     page.goto(home.url + written)
@@ -158,7 +158,7 @@ def test_the_quiz_is_answered_with_the_keyboard_alone(page: Page, lessons: list[
         press(page, "Shift+Tab", right, most=6)
     press(page, "Tab", page.get_by_role("button", name="Check my answers"), most=8)
     page.keyboard.press("Enter")
-    expect(page.locator("#quiz .result")).to_have_text("2 of 2 right")
+    expect(page.locator("#quiz .result")).to_have_text("2 of 2 correct")
     expect(page.locator("#quiz .explanation")).to_have_count(2)
     expect(page.locator("#quiz .is-right")).to_have_count(3)
     assert stayed(page)
@@ -171,16 +171,16 @@ def test_what_was_wrong_is_shown_and_can_be_answered_again(page: Page, lessons: 
     option(page, "Luck").first.check()
     option(page, "Kneading").check()
     page.get_by_role("button", name="Check my answers").click()
-    expect(page.locator("#quiz .result")).to_have_text("0 of 2 right")
+    expect(page.locator("#quiz .result")).to_have_text("0 of 2 correct")
     expect(page.locator("#quiz .is-wrong")).to_have_count(1)
     option(page, "Gluten").check()
     option(page, "Time").check()
-    page.get_by_role("button", name="Check again").click()
-    expect(page.locator("#quiz .result")).to_have_text("2 of 2 right")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#quiz .result")).to_have_text("2 of 2 correct")
     assert stayed(page)
-    page.get_by_role("link", name="Clear my answers").click()
+    page.get_by_role("link", name="Clear answers").click()
     expect(page.locator("#quiz .result")).to_have_count(0)
-    expect(page.locator("#quiz")).to_contain_text("Last time: 2 of 2 right")
+    expect(page.locator("#quiz")).to_contain_text("Last time: 2 of 2 correct")
     expect(page.locator("#quiz input:checked")).to_have_count(0)
 
 
@@ -208,7 +208,7 @@ class TestWithoutScripts:
         alone.teacher.writes.clear()
         page.goto(alone.url)
         page.get_by_label("What do you want to learn?").fill(GOAL)
-        page.get_by_role("button", name="Make my roadmap").click()
+        page.get_by_role("button", name="Create roadmap").click()
         expect(page.locator("#plan li.concept")).to_have_count(6)
         expect(page.locator("#picture a:visible")).to_have_count(6)
         expect(page.locator("#doing")).to_contain_text("0 of 18 parts")
@@ -221,27 +221,27 @@ class TestWithoutScripts:
         option(page, "Gluten").check()
         option(page, "Kneading").check()
         page.get_by_role("button", name="Check my answers").click()
-        expect(page.locator("#quiz .result")).to_have_text("1 of 2 right")
+        expect(page.locator("#quiz .result")).to_have_text("1 of 2 correct")
         expect(page.locator("#quiz .explanation")).to_have_count(2)
         expect(option(page, "Kneading")).to_be_checked()
         page.get_by_label("Your notes").fill("By hand.")
-        page.get_by_role("button", name="Save the notes").click()
+        page.get_by_role("button", name="Save notes").click()
         expect(page.get_by_label("Your notes")).to_have_value("By hand.")
         page.locator("#progress").get_by_role("button", name="Learning").click()
         expect(page.locator("header .status")).to_have_text("learning")
-        page.get_by_role("button", name="Done, and on to the next").click()
+        page.get_by_role("button", name="Mark done and continue").click()
         expect(page).to_have_url(lessons[4])
 
     def test_a_plan_is_changed_and_approved_by_plain_forms(self, page: Page, alone: School) -> None:
         path = alone.stack.create(GOAL, review=True)
         page.goto(alone.url + path.removeprefix("/api/v1"))
-        expect(page.get_by_role("button", name="Yes, write it")).to_be_visible()
+        expect(page.get_by_role("button", name="Looks good, create it")).to_be_visible()
         expect(page.locator("meta[http-equiv=refresh]")).to_have_count(
             0
         )  # it would take away what one is typing
-        page.get_by_label("Or say what should be different").fill("Fewer, please.")
+        page.get_by_label("Or describe what should change").fill("Fewer, please.")
         alone.teacher.concepts = 1
         page.get_by_role("button", name="Change the plan").click()
         expect(page.locator("#plan li.concept")).to_have_count(2)
-        page.get_by_role("button", name="Yes, write it").click()
+        page.get_by_role("button", name="Looks good, create it").click()
         expect(page.locator("#head .status")).to_have_text("Ready")

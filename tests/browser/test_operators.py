@@ -44,7 +44,7 @@ def test_a_dead_letter_is_retried_and_moves_while_one_looks(
     assert before is not None
     row.get_by_role("link", name="Retry").click()
     expect(page.locator("h1")).to_have_text("Retry this dead letter?")
-    page.get_by_role("button", name="Retry it").click()
+    page.get_by_role("button", name="Retry").click()
     expect(page.get_by_role("status").first).to_have_text(
         "The message is back in the queue content."
     )
@@ -61,7 +61,7 @@ def test_a_queue_that_is_paused_stands_still_and_goes_on(visit: Visiting, resume
     acting = visit().open(f"{resumed.url}/admin")
     acting.get_by_role("link", name="Pause content").click()
     expect(acting.locator("h1")).to_have_text("Pause the queue content?")
-    acting.get_by_role("button", name="Pause it").click()
+    acting.get_by_role("button", name="Pause").click()
     expect(acting.get_by_role("status").first).to_have_text("The queue content is paused.")
     expect(watching.locator(".queue", has_text="content").get_by_text("Paused")).to_be_visible()
     assert barriers(watching) == []
@@ -73,7 +73,7 @@ def test_a_queue_that_is_paused_stands_still_and_goes_on(visit: Visiting, resume
     assert resumed.stack.get(roadmap).json()["status"] == "queued"
 
     acting.get_by_role("link", name="Resume content").click()
-    acting.get_by_role("button", name="Resume it").click()
+    acting.get_by_role("button", name="Resume").click()
     expect(watching.locator(".queue", has_text="content").get_by_text("Paused")).to_have_count(0)
     assert resumed.stack.finished(roadmap)["status"] == "ready"
     expect(
@@ -97,7 +97,7 @@ def test_what_has_the_focus_keeps_it_and_what_is_open_stays_open(
 def test_one_holds_it_still_and_the_address_says_so(visit: Visiting, home: School) -> None:
     page = visit().open(f"{home.url}/admin?span=day")
     expect(page.locator("#live")).to_have_count(1)
-    page.get_by_role("link", name="Hold it still").click()
+    page.get_by_role("link", name="Pause updates").click()
     expect(page).to_have_url(re.compile(r"span=day&live=off"))
     expect(page.locator("#live, #slow")).to_have_count(0)
     page.get_by_role("link", name="Follow live").click()
@@ -122,10 +122,10 @@ def test_nothing_is_asked_while_nobody_looks(visit: Visiting, home: School) -> N
 def test_it_works_without_scripts(visit: Visiting, resumed: School) -> None:
     page = visit(java_script_enabled=False).open(f"{resumed.url}{QUEUE}?live=off")
     page.get_by_role("link", name="Pause", exact=True).click()
-    page.get_by_role("button", name="Pause it").click()
+    page.get_by_role("button", name="Pause").click()
     expect(page.locator(".done-note")).to_have_text("The queue content is paused.")
     page.get_by_role("link", name="Resume", exact=True).click()
-    page.get_by_role("button", name="Resume it").click()
+    page.get_by_role("button", name="Resume").click()
     expect(page.locator(".done-note")).to_have_text("The queue content is resumed.")
 
 

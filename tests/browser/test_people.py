@@ -69,7 +69,7 @@ def test_one_registers_and_comes_back_to_the_page_that_was_asked_for(
     expect(page).to_have_url(f"{town.url}/account?saved=nothing")
     expect(page.locator("main")).to_contain_text(email)
     page.get_by_role("link", name="My roadmaps").click()
-    expect(page.locator("main")).to_contain_text("There is nothing here.")
+    expect(page.locator("main")).to_contain_text("No roadmaps here.")
 
 
 def test_what_is_wrong_with_an_account_is_said_beside_it(
@@ -81,12 +81,12 @@ def test_what_is_wrong_with_an_account_is_said_beside_it(
     page.get_by_label("Email address").fill(owner.email)
     page.get_by_label("Password").fill("password1234")
     page.get_by_role("button", name="Register").click()
-    expect(page.locator("#password-error")).to_contain_text("not a common password")
+    expect(page.locator("#password-error")).to_contain_text("no common password")
     expect(page.get_by_label("Email address")).to_have_value(owner.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Register").click()
     expect(page.get_by_role("alert")).to_have_text(
-        "There is an account with this address. Log in instead."
+        "An account with this address exists. Log in instead."
     )
 
 
@@ -148,13 +148,13 @@ def test_a_login_that_was_ended_elsewhere_leads_to_the_login_page(
     lesson = f"{town.url}/roadmaps/{written['roadmap_id']}/concepts/{written['concept_id']}"
     page = here.open(lesson)
     elsewhere = there.open(f"{town.url}/account")
-    for _ in range(elsewhere.get_by_role("button", name="End the login").count()):
-        elsewhere.get_by_role("button", name="End the login").first.click()
+    for _ in range(elsewhere.get_by_role("button", name="Log out the device").count()):
+        elsewhere.get_by_role("button", name="Log out the device").first.click()
         elsewhere.wait_for_load_state()
     expect(elsewhere.get_by_text("this one")).to_be_visible()
 
     page.get_by_label("Your notes").fill("What I have typed stays.")
-    expect(page.locator("#problems")).to_contain_text("Log in first.")
+    expect(page.locator("#problems")).to_contain_text("Please log in.")
     expect(page.get_by_label("Your notes")).to_have_value("What I have typed stays.")
     page.get_by_role("link", name="My roadmaps").click()
     expect(page).to_have_url(f"{town.url}/login?next=%2Froadmaps")
@@ -168,7 +168,7 @@ def test_nobody_sees_anything_of_somebody_else(
     other.expected += REFUSED
     Person(town.stack).register().enter(other.context)
     page = other.open(f"{town.url}/roadmaps")
-    expect(page.locator("main")).to_contain_text("There is nothing here.")
+    expect(page.locator("main")).to_contain_text("No roadmaps here.")
     page.goto(town.url)
     expect(page.locator("main")).not_to_contain_text(GOAL)
     seen = 0
@@ -183,7 +183,7 @@ def test_nobody_sees_anything_of_somebody_else(
             answer = page.goto(address)
             assert answer is not None
             assert answer.status == (403 if for_operators else 404), address
-            not_there = "This does not exist, or it belongs to somebody else."
+            not_there = "This page does not exist, or it belongs to another account."
             expect(page.locator("h1")).to_have_text(
                 "This is not allowed." if for_operators else not_there
             )
@@ -217,5 +217,5 @@ def test_a_login_that_ends_takes_no_answers_with_it(visit: Visiting, town: Schoo
     chosen.check()
     visitor.context.clear_cookies()
     page.get_by_role("button", name="Check my answers").click()
-    expect(page.locator("#problems")).to_contain_text("Log in first")
+    expect(page.locator("#problems")).to_contain_text("Please log in")
     expect(chosen).to_be_checked()

@@ -45,22 +45,22 @@ def rating(page: Page, name: str) -> Locator:
 def review_all(page: Page, written: str, home: School) -> None:
     """Two questions: one is answered rightly, one is not."""
     page.goto(f"{home.url}/review?roadmap={written.rpartition('/')[2]}")
-    expect(page.locator("main")).to_contain_text("2 questions are left")
+    expect(page.locator("main")).to_contain_text("2 questions left")
     page.get_by_label("Gluten").check()
     page.get_by_role("button", name="Check", exact=True).click()
-    expect(page.locator(".explanation")).to_contain_text("Right.")
+    expect(page.locator(".explanation")).to_contain_text("Correct.")
     expect(rating(page, "Good")).to_have_attribute("accesskey", "3")
     rating(page, "Easy").click()
-    expect(page.locator("main")).to_contain_text("1 question is left")
+    expect(page.locator("main")).to_contain_text("1 question left")
     expect(page.locator("progress")).to_have_attribute("value", "1")
     page.get_by_label("Luck").check()
     page.get_by_role("button", name="Check", exact=True).click()
-    expect(page.locator(".explanation")).to_contain_text("Not right.")
+    expect(page.locator(".explanation")).to_contain_text("Incorrect.")
     expect(page.locator(".is-right")).to_have_count(2)
     page.reload()  # which sends nothing once more
-    expect(page.locator(".explanation")).to_contain_text("Not right.")
+    expect(page.locator(".explanation")).to_contain_text("Incorrect.")
     rating(page, "Again").click()
-    expect(page.locator("main")).to_contain_text("you have reviewed 2 questions")
+    expect(page.locator("main")).to_contain_text("All done: 2 questions reviewed.")
     expect(page.locator("main")).to_contain_text("comes back in 1 minute")
 
 
@@ -71,8 +71,8 @@ def test_what_is_learned_is_reviewed_from_the_first_page(
     page.locator("#progress").get_by_role("button", name="Done").click()
     page.goto(home.url)
     expect(page.get_by_role("link", name=re.compile(r"Review \d+ questions?"))).to_be_visible()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Go on")
-    expect(page.get_by_role("link", name="Go on here").first).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Continue learning")
+    expect(page.get_by_role("link", name="Continue").first).to_be_visible()
     review_all(page, written, home)
     assert due(home, written) == 0
 
@@ -93,7 +93,7 @@ def test_by_the_keyboard_alone(page: Page, home: School, written: str, lesson: s
     expect(page.locator(".explanation")).to_be_focused()  # it is read before it is rated
     press(page, "Tab", rating(page, "Easy"), most=4)
     page.keyboard.press("Enter")
-    expect(page.locator("main")).to_contain_text("1 question is left")
+    expect(page.locator("main")).to_contain_text("1 question left")
 
 
 def test_hours_and_deadline_are_changed_on_the_page_of_the_roadmap(
@@ -102,14 +102,12 @@ def test_hours_and_deadline_are_changed_on_the_page_of_the_roadmap(
     page.goto(home.url + written)
     pace = page.locator("#pace")
     expect(pace.get_by_role("progressbar")).to_have_count(3)  # of all, and of each stage
-    pace.get_by_text("Change hours and deadline").click()
+    pace.get_by_text("Change hours and target date").click()
     pace.get_by_label("Hours a week").fill("1")
-    pace.get_by_label("To be reached by").fill(str(datetime.now(UTC).date() + timedelta(days=8)))
+    pace.get_by_label("Target date").fill(str(datetime.now(UTC).date() + timedelta(days=8)))
     pace.get_by_role("button", name="Save").click()
-    expect(pace).to_contain_text("after your deadline")
-    expect(pace).to_contain_text(
-        re.compile(r"The plan itself ends .* with \d+ hours a week you would be in time.")
-    )
+    expect(pace).to_contain_text("after your target date")
+    expect(pace).to_contain_text(re.compile(r"The plan ends .* \d+ hours a week would be enough."))
     expect(page.locator("#head")).to_contain_text("weeks")
     for width in (1280, 560, 360):
         page.set_viewport_size({"width": width, "height": 800})
@@ -125,7 +123,7 @@ def test_a_plan_that_is_made_while_one_looks_brings_its_pace(page: Page, alone: 
     alone.teacher.writes.clear()
     page.goto(alone.url)
     page.get_by_label("What do you want to learn?").fill(GOAL)
-    page.get_by_role("button", name="Make my roadmap").click()
+    page.get_by_role("button", name="Create roadmap").click()
     expect(page.locator("#pace")).to_contain_text("At this pace you will finish on")
     alone.teacher.writes.set()
     expect(page.locator("#head .status")).to_have_text("Ready")

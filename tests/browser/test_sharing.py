@@ -64,8 +64,8 @@ def test_a_link_is_made_opened_by_a_stranger_and_revoked(town: School, visit: Vi
     mine = visit()
     owner.enter(mine.context)
     page = mine.open(town.url + path.removeprefix("/api/v1"))
-    page.get_by_role("link", name="Share it").click()
-    page.get_by_label("For how long?").select_option("30")
+    page.get_by_role("link", name="Share").click()
+    page.get_by_label("Valid for").select_option("30")
     link = link_of(page, "reading")
 
     stranger = visit()
@@ -99,19 +99,19 @@ def test_somebody_else_logs_in_makes_it_theirs_and_learns_from_it(
     ).json()
 
     page = visit().open(made["url"])
-    page.get_by_role("link", name="Log in to make it yours").click()
+    page.get_by_role("link", name="Log in to copy it").click()
     page.get_by_label("Email address").fill(other.email)
     page.get_by_label("Password").fill(other.password)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url(made["url"])
-    page.get_by_role("button", name="Make it mine").click()
+    page.get_by_role("button", name="Copy to my roadmaps").click()
     page.wait_for_url(re.compile("/roadmaps/"))
     expect(page.locator("#head .s-ready")).to_be_visible()
     expect(page.locator("#now")).to_contain_text("0 of 6 done")
-    page.get_by_role("link", name="Go on here", exact=True).click()
+    page.get_by_role("link", name="Continue", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(first_of(tree)["title"])
     expect(page.locator("#own-notes")).to_have_value("")
-    page.get_by_role("button", name="Done, and on to the next").click()
+    page.get_by_role("button", name="Mark done and continue").click()
     expect(page.get_by_role("heading", level=1)).not_to_have_text(first_of(tree)["title"])
     theirs = town.stack.request("GET", path, headers=owner.headers).json()
     assert theirs["learned"]["done"] == 1
@@ -129,7 +129,7 @@ def test_a_calendar_follows_the_plan(town: School, visit: Visiting) -> None:
     assert len(before) == 5  # of six, one is done
     second = tree["stages"][0]["modules"][0]["concepts"][1]
     page.goto(f"{town.url}{path.removeprefix('/api/v1')}/concepts/{second['id']}")
-    page.get_by_role("button", name="Done, and on to the next").click()
+    page.get_by_role("button", name="Mark done and continue").click()
     expect(page.get_by_role("heading", level=1)).not_to_have_text(second["title"])
     after = Calendar.from_ical(httpx2.get(link).content).walk("VEVENT")
     assert {str(event["UID"]) for event in before} - {str(event["UID"]) for event in after} == {

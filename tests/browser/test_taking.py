@@ -118,8 +118,8 @@ def test_it_goes_to_another_instance_with_what_was_learned(
     file = tmp_path / "roadmap.json"
     file.write_bytes(taken(here, "Everything", tmp_path))
     there.get_by_role("link", name="Import from a file").click()
-    there.get_by_label("The file").set_input_files(file)
-    there.get_by_role("button", name="Bring it in").click()
+    there.get_by_label("File").set_input_files(file)
+    there.get_by_role("button", name="Import").click()
     expect(there.locator("h1")).to_have_text(here.locator("h1").inner_text())
     expect(there.locator("#plan li.m-done")).to_have_count(1)
     path = f"/api/v1{there.url.removeprefix(elsewhere.url)}"
@@ -127,7 +127,7 @@ def test_it_goes_to_another_instance_with_what_was_learned(
     assert {**again, "exported_at": ""} == {**json.loads(file.read_bytes()), "exported_at": ""}
     there.locator("#plan").get_by_role("link", name="Flour and water 1").click()
     expect(there.get_by_label("Your notes")).to_have_value(NOTES)
-    expect(there.locator("#quiz")).to_contain_text(re.compile("Last time: . of 2 right"))
+    expect(there.locator("#quiz")).to_contain_text(re.compile("Last time: . of 2 correct"))
 
 
 def test_without_a_script_it_works_as_well(
@@ -137,8 +137,8 @@ def test_without_a_script_it_works_as_well(
     (tmp_path / "a.json").write_bytes(taken(page, "Everything", tmp_path))
     page.goto(f"{home.url}/roadmaps")
     page.get_by_role("link", name="Import from a file").click()
-    page.get_by_label("The file").set_input_files(tmp_path / "a.json")
-    page.get_by_role("button", name="Bring it in").click()
+    page.get_by_label("File").set_input_files(tmp_path / "a.json")
+    page.get_by_role("button", name="Import").click()
     expect(page).to_have_url(re.compile(r"/roadmaps/[0-9a-f-]{36}$"))
 
 
@@ -147,7 +147,7 @@ def test_what_was_not_in_the_file_is_written_when_one_wants_it(page: Page, home:
     path = home.stack.request("POST", "/api/v1/imports", json=small()).headers["location"]
     page.goto(home.url + path.removeprefix("/api/v1"))
     expect(page.locator(".failures li")).to_have_count(2)
-    page.get_by_role("button", name="Retry everything that is missing").click()
+    page.get_by_role("button", name="Retry all missing parts").click()
     assert home.stack.finished(path)["status"] == "ready"
     page.reload()
     expect(page.locator(".failures li")).to_have_count(0)
@@ -171,10 +171,10 @@ def test_one_that_was_brought_in_is_changed_like_any_other(home: School) -> None
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"PK\x03\x04", "This is no roadmap, or not all of it."),
+        (b"PK\x03\x04", "This is not a complete roadmap."),
         (
             b'{"format": "roadmap", "version": 2}',
-            "This file was made by a newer version of Roadmap",
+            "This file comes from a newer version of Roadmap",
         ),
         (b" " * (20 * 1024 * 1024), "This file is too large: a roadmap has at most 16 MiB."),
         (b" " * (50 * 1024 * 1024), "This file is too large: a roadmap has at most 16 MiB."),
@@ -187,10 +187,10 @@ def test_what_does_not_go_is_said_on_the_page(
     visitor.expected.append(r"status of (400|413|422)")
     page = visitor.open(f"{home.url}/import")
     (tmp_path / "a.json").write_bytes(content)
-    page.get_by_label("The file").set_input_files(tmp_path / "a.json")
-    page.get_by_role("button", name="Bring it in").click()
+    page.get_by_label("File").set_input_files(tmp_path / "a.json")
+    page.get_by_role("button", name="Import").click()
     expect(page.get_by_role("alert")).to_contain_text(said)
-    expect(page.get_by_label("The file")).to_be_visible()
+    expect(page.get_by_label("File")).to_be_visible()
 
 
 def test_50_mb_by_a_program_are_refused_without_reading_them(home: School) -> None:
@@ -210,7 +210,7 @@ def test_on_paper_everything_is_black_on_white(
     for hidden in (
         page.locator("header.top"),
         page.locator("footer.bottom"),
-        page.get_by_text("This page is made for paper."),
+        page.get_by_text("This page is for printing."),
     ):
         expect(hidden).to_be_hidden()
     colours = page.evaluate(

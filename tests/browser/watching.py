@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.stack import Stack
 from tests.waiting import wait_until
 
-FINISHED = re.compile("^(Ready|Ready in part|Failed|Cancelled)$")
+FINISHED = re.compile("^(Ready|Partly ready|Failed|Cancelled)$")
 STAY = "window.stayed = true"
 SHOWN = """() => {
   const main = document.querySelector("main").cloneNode(true);
@@ -27,7 +27,7 @@ def begin(page: Page, url: str, goal: str, **fields: str) -> str:
     page.fill("#goal", goal)
     for name, value in fields.items():
         page.fill(f"#{name}", value)
-    page.get_by_role("button", name="Make my roadmap").click()
+    page.get_by_role("button", name="Create roadmap").click()
     page.wait_for_url(re.compile(r"/roadmaps/[0-9a-f-]{36}$"))
     page.evaluate(STAY)
     return page.url.removeprefix(url)

@@ -393,7 +393,7 @@ DOMAIN = (
     Fault(
         name="deadline-in-english-only",
         file="roadmap/exchange/formats/ics.py",
-        old='texts.gettext("Deadline: %(title)s") % {"title": name}',
+        old='texts.gettext("Target date: %(title)s") % {"title": name}',
         new='f"Deadline: {name}"',
         lost="In the calendar of a Chinese reader the deadline is in English.",
         found_by=("tests/unit/scripts/test_texts.py",),

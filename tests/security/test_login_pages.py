@@ -138,7 +138,7 @@ class TestServerMode:
     def test_an_address_that_is_taken_is_said(self, browser: Browser) -> None:
         email = Browser(browser.stack).registered()
         answer = browser.post("/register", email=email, password=PASSWORD)
-        assert (answer.status_code, "There is an account with this address." in answer.text) == (
+        assert (answer.status_code, "An account with this address exists." in answer.text) == (
             409,
             True,
         )
@@ -210,7 +210,7 @@ class TestServerMode:
         browser.post("/logout")
         answer = Browser(browser.stack, before).post("/roadmaps", goal=GOAL)
         assert answer.status_code == 401
-        assert "Log in first. What you have typed is still there when you go back." in answer.text
+        assert "Please log in. Your input is kept when you go back." in answer.text
 
     def test_a_roadmap_is_made_and_belongs_to_nobody_else(self, browser: Browser) -> None:
         browser.registered()

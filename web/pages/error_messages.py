@@ -27,73 +27,67 @@ from web.pages.forms import is_part, page_of
 from web.pages.templates import page, texts_of
 
 FIELDS = {
-    "goal": gettext_noop("Say in 2 to 1000 characters what you want to learn."),
+    "goal": gettext_noop("Describe what you want to learn in 2 to 1,000 characters."),
     "level": gettext_noop("Choose one of these."),
-    "hours_per_week": gettext_noop("A whole number from 1 to 80."),
-    "deadline": gettext_noop("A day in the future, within ten years."),
+    "hours_per_week": gettext_noop("Enter a whole number from 1 to 80."),
+    "deadline": gettext_noop("Choose a date within the next ten years."),
     "language": gettext_noop("Choose one of these."),
     "resource_language": gettext_noop("Choose one of these."),
-    "background": gettext_noop("At most 2000 characters."),
-    "motivation": gettext_noop("At most 2000 characters."),
-    "preferences": gettext_noop("At most 2000 characters."),
-    "feedback": gettext_noop("Say in 2 to 4000 characters what should be different."),
-    "instructions": gettext_noop("At most 2000 characters."),
-    "notes": gettext_noop("At most 20,000 characters, and no control characters."),
-    "email": gettext_noop("An address such as you@example.org."),
-    "name": gettext_noop("At most 100 characters, in one line."),
+    "background": gettext_noop("Use at most 2,000 characters."),
+    "motivation": gettext_noop("Use at most 2,000 characters."),
+    "preferences": gettext_noop("Use at most 2,000 characters."),
+    "feedback": gettext_noop("Describe the change in 2 to 4,000 characters."),
+    "instructions": gettext_noop("Use at most 2,000 characters."),
+    "notes": gettext_noop("Use at most 20,000 characters, without control characters."),
+    "email": gettext_noop("Enter an address such as you@example.org."),
+    "name": gettext_noop("Use at most 100 characters, in one line."),
     "password": gettext_noop(
-        "At least 12 characters, not a common password, and without your address."
+        "Use at least 12 characters, no common password, and not your address."
     ),
     "new_password": gettext_noop(
-        "At least 12 characters, not a common password, and without your address."
+        "Use at least 12 characters, no common password, and not your address."
     ),
     "invitation": gettext_noop(
-        "This invitation is not valid, was used, or has expired. Ask for another."
+        "This invitation is not valid, was used, or has expired. Ask for a new one."
     ),
     "url": gettext_noop(
-        "A public address that begins with https://, without a user, a password or a fragment, "
-        "on port 443 or one from 1024."
+        "Enter a public address that starts with https://, without user name, password or fragment,"
+        " on port 443 or a port from 1024."
     ),
-    "description": gettext_noop("At most 200 characters, in one line."),
+    "description": gettext_noop("Use at most 200 characters, in one line."),
     "events": gettext_noop("Choose at least one."),
-    "text": gettext_noop("At most 500 characters in one line, with a word in it."),
-    "category": gettext_noop("Names of categories, separated by commas."),
-    "step": gettext_noop("The name of a step, at most 80 characters."),
-    "since": gettext_noop("A day and a time, in UTC."),
-    "until": gettext_noop("A day and a time, in UTC."),
-    "roadmap_id": gettext_noop("The id of a roadmap, as its address has it."),
-    "concept_id": gettext_noop("The id of a concept, as its address has it."),
-    "trace_id": gettext_noop("The id of a trace, 32 hexadecimal digits."),
+    "text": gettext_noop("Enter at least one word, at most 500 characters in one line."),
+    "category": gettext_noop("Enter names of categories, separated by commas."),
+    "step": gettext_noop("Enter the name of a step, at most 80 characters."),
+    "since": gettext_noop("Enter a date and a time in UTC."),
+    "until": gettext_noop("Enter a date and a time in UTC."),
+    "roadmap_id": gettext_noop("Enter the ID of a roadmap, as in its address."),
+    "concept_id": gettext_noop("Enter the ID of a concept, as in its address."),
+    "trace_id": gettext_noop("Enter the ID of a trace: 32 hexadecimal digits."),
 }
 PROBLEMS: dict[type[RoadmapError], str] = {
-    InTrash: gettext_noop(
-        "This roadmap is in the trash. “My roadmaps” leads there, and it can be restored."
-    ),
-    NotFound: gettext_noop("This does not exist, or it belongs to somebody else."),
+    InTrash: gettext_noop("This roadmap is in the trash. Restore it from “My roadmaps”."),
+    NotFound: gettext_noop("This page does not exist, or it belongs to another account."),
     Gone: gettext_noop(
         "This link no longer works: it was revoked, has expired, or its roadmap is gone."
     ),
     Forbidden: gettext_noop("This is not allowed."),
-    Unauthenticated: gettext_noop(
-        "Log in first. What you have typed is still there when you go back."
-    ),
-    Conflict: gettext_noop(
-        "This cannot be done at the moment: it has changed meanwhile. Look at it again."
-    ),
+    Unauthenticated: gettext_noop("Please log in. Your input is kept when you go back."),
+    Conflict: gettext_noop("This has changed in the meantime. Refresh the page and try again."),
     KeyInUse: gettext_noop(
-        "This is being done already. Wait a moment, then send it once more: it will be done once."
+        "This is already in progress. Wait a moment, then send it again: it is done only once."
     ),
-    Invalid: gettext_noop("Something does not fit. Look at what is marked."),
+    Invalid: gettext_noop("Please fix the highlighted field."),
     RateLimited: gettext_noop("Too many requests. Wait a moment, then try again."),
     Unavailable: gettext_noop(
-        "This is not possible at the moment, and nothing has changed. Try again in a moment."
+        "This is not possible right now, and nothing has changed. Try again in a moment."
     ),
 }
 # For htmx: the part to be replaced stays as it is, with everything chosen and typed there.
 BESIDE = {"HX-Retarget": "#problems", "HX-Reswap": "innerHTML", "HX-Reselect": ".problem"}
-OTHER = gettext_noop("The request cannot be answered.")
+OTHER = gettext_noop("The request could not be processed.")
 UNEXPECTED = gettext_noop(
-    "Something went wrong on our side. The request ID below finds it in the log."
+    "Something went wrong on our side. The request ID below identifies it in the log."
 )
 
 

@@ -45,10 +45,10 @@ ROADMAP_LANGUAGES = {  # that forms offer, each in its own language
 STATUSES = {
     RoadmapStatus.queued: gettext_noop("Waiting"),
     RoadmapStatus.planning: gettext_noop("Being planned"),
-    RoadmapStatus.awaiting_review: gettext_noop("Waits for your approval"),
+    RoadmapStatus.awaiting_review: gettext_noop("Needs your approval"),
     RoadmapStatus.building: gettext_noop("Being written"),
     RoadmapStatus.ready: gettext_noop("Ready"),
-    RoadmapStatus.partial: gettext_noop("Ready in part"),
+    RoadmapStatus.partial: gettext_noop("Partly ready"),
     RoadmapStatus.failed: gettext_noop("Failed"),
     RoadmapStatus.cancelled: gettext_noop("Cancelled"),
 }
@@ -71,10 +71,10 @@ RESOURCE_TYPES: Mapping[str, str] = {
 LINKS = {  # before the time of the check
     LinkState.alive: gettext_noop("The link works:"),
     LinkState.unclear: gettext_noop("The link could not be checked:"),
-    LinkState.dead: gettext_noop("The link does not work any more:"),
+    LinkState.dead: gettext_noop("This link no longer works:"),
 }
 PROGRESS = {
-    ConceptProgress.todo: gettext_noop("Not begun"),
+    ConceptProgress.todo: gettext_noop("Not started"),
     ConceptProgress.learning: gettext_noop("Learning"),
     ConceptProgress.done: gettext_noop("Done"),
     ConceptProgress.skipped: gettext_noop("Skipped"),
@@ -82,15 +82,15 @@ PROGRESS = {
 KINDS = {kind: entry.label for kind, entry in CONTENT_KINDS.items()}
 NOT_WRITTEN = {kind: entry.not_written for kind, entry in CONTENT_KINDS.items()}
 NEXT = {  # without others before it
-    RoadmapStatus.queued: gettext_noop("Your roadmap is the next one"),
-    RoadmapStatus.planning: gettext_noop("Designing the plan"),
-    RoadmapStatus.building: gettext_noop("The parts are being written"),
+    RoadmapStatus.queued: gettext_noop("Your roadmap is next"),
+    RoadmapStatus.planning: gettext_noop("Drafting the plan"),
+    RoadmapStatus.building: gettext_noop("Writing the contents"),
 }
 PARTS = {  # that are missing
-    ContentStatus.pending: gettext_noop("It will be written."),
-    ContentStatus.building: gettext_noop("It is being written now."),
-    ContentStatus.failed: gettext_noop("It could not be written."),
-    ContentStatus.cancelled: gettext_noop("It was cancelled."),
+    ContentStatus.pending: gettext_noop("Waiting to be written."),
+    ContentStatus.building: gettext_noop("Being written."),
+    ContentStatus.failed: gettext_noop("Failed."),
+    ContentStatus.cancelled: gettext_noop("Cancelled."),
 }
 OF_PART: Mapping[str, str] = {  # the attribute of a KindEntry that says it
     EventType.content_ready: "written",
@@ -100,14 +100,14 @@ OF_PART: Mapping[str, str] = {  # the attribute of a KindEntry that says it
 HAPPENED: Mapping[str, str] = {each: each.label for each in EventType if each.label}
 DELIVERIES = {
     DeliveryStatus.pending: gettext_noop("Waiting"),
-    DeliveryStatus.delivering: gettext_noop("On its way"),
+    DeliveryStatus.delivering: gettext_noop("Sending"),
     DeliveryStatus.delivered: gettext_noop("Delivered"),
     DeliveryStatus.failed: gettext_noop("Failed"),
 }
 MADE_HERE = gettext_noop("Ready-made")
-TESTED = gettext_noop("A test")
+TESTED = gettext_noop("Test")
 # An event of a newer version, which this process does not know.
-ANOTHER = gettext_noop("Something else has happened")
+ANOTHER = gettext_noop("Other event")
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,19 +68,17 @@ class ScheduleText:
         if of.days_late is None:
             return self.texts.gettext("At this pace you will finish on %(day)s.") % day
         if of.days_late == 0:
-            text = self.texts.gettext(
-                "At this pace you will finish on %(day)s, the day of your deadline."
-            )
+            text = self.texts.gettext("At this pace you will finish on %(day)s, your target date.")
             return text % day
         days = abs(of.days_late)
         late = self.texts.ngettext(
-            "At this pace you will finish on %(day)s, %(count)d day after your deadline.",
-            "At this pace you will finish on %(day)s, %(count)d days after your deadline.",
+            "At this pace you will finish on %(day)s, %(count)d day after your target date.",
+            "At this pace you will finish on %(day)s, %(count)d days after your target date.",
             days,
         )
         early = self.texts.ngettext(
-            "At this pace you will finish on %(day)s, %(count)d day before your deadline.",
-            "At this pace you will finish on %(day)s, %(count)d days before your deadline.",
+            "At this pace you will finish on %(day)s, %(count)d day before your target date.",
+            "At this pace you will finish on %(day)s, %(count)d days before your target date.",
             days,
         )
         return (late if of.days_late > 0 else early) % {**day, "count": days}
@@ -119,11 +117,12 @@ class ScheduleText:
             return ""
         if hours > MOST_HOURS:
             return self.texts.gettext(
-                "Even 80 hours a week would not reach it: move the deadline, or skip something."
+                "Even 80 hours a week are not enough: choose a later target date, or skip some"
+                " concepts."
             )
         text = self.texts.ngettext(
-            "With %(count)d hour a week you would reach your deadline.",
-            "With %(count)d hours a week you would reach your deadline.",
+            "%(count)d hour a week would reach your target date.",
+            "%(count)d hours a week would reach your target date.",
             hours,
         )
         return counted(text, hours)
@@ -139,26 +138,24 @@ class ScheduleText:
         }
         if hours is None:
             text = self.texts.ngettext(
-                "The plan itself ends %(count)d day after your deadline.",
-                "The plan itself ends %(count)d days after your deadline.",
+                "The plan ends %(count)d day after your target date.",
+                "The plan ends %(count)d days after your target date.",
                 days,
             )
         elif hours > MOST_HOURS:
             text = self.texts.ngettext(
-                "The plan itself ends %(count)d day after your deadline, "
-                "and even 80 hours a week would not reach it: "
-                "move the deadline, or skip something.",
-                "The plan itself ends %(count)d days after your deadline, "
-                "and even 80 hours a week would not reach it: "
-                "move the deadline, or skip something.",
+                "The plan ends %(count)d day after your target date, and even 80 hours a week are"
+                " not enough: choose a later date, or skip some concepts.",
+                "The plan ends %(count)d days after your target date, and even 80 hours a week are"
+                " not enough: choose a later date, or skip some concepts.",
                 days,
             )
         else:
             text = self.texts.ngettext(
-                "The plan itself ends %(count)d day after your deadline; "
-                "with %(hours)s a week you would be in time.",
-                "The plan itself ends %(count)d days after your deadline; "
-                "with %(hours)s a week you would be in time.",
+                "The plan ends %(count)d day after your target date; %(hours)s a week would be"
+                " enough.",
+                "The plan ends %(count)d days after your target date; %(hours)s a week would be"
+                " enough.",
                 days,
             )
         return text % values

@@ -45,16 +45,16 @@ Href = Callable[[UUID], str]
 
 ON_A_PAGE = 250  # spans of the table
 NAMES: Mapping[SpanKind, str] = {
-    SpanKind.queued: gettext_noop("Waits for a worker"),
+    SpanKind.queued: gettext_noop("Waiting for a worker"),
     SpanKind.plan: gettext_noop("Planning"),
     SpanKind.analysis: gettext_noop("Analysis of the goal"),
-    SpanKind.outline: gettext_noop("Design of the plan"),
-    SpanKind.repair: gettext_noop("Repair of the plan"),
+    SpanKind.outline: gettext_noop("Plan design"),
+    SpanKind.repair: gettext_noop("Plan repair"),
     SpanKind.content: gettext_noop("Writing"),
-    SpanKind.model_call: gettext_noop("Call of the model"),
-    SpanKind.wait: gettext_noop("Waits for room or money"),
-    SpanKind.retry: gettext_noop("Pause before the next try"),
-    SpanKind.webhook: gettext_noop("Message to a webhook"),
+    SpanKind.model_call: gettext_noop("Model call"),
+    SpanKind.wait: gettext_noop("Waiting for capacity or budget"),
+    SpanKind.retry: gettext_noop("Delay before the next attempt"),
+    SpanKind.webhook: gettext_noop("Webhook delivery"),
     SpanKind.decision: gettext_noop("Decision"),
 }
 OUTCOMES: Mapping[SpanOutcome, str] = {
@@ -62,9 +62,9 @@ OUTCOMES: Mapping[SpanOutcome, str] = {
     SpanOutcome.failed: gettext_noop("failed"),
     SpanOutcome.stopped: gettext_noop("stopped"),
     SpanOutcome.interrupted: gettext_noop("interrupted"),
-    SpanOutcome.running: gettext_noop("goes on"),
+    SpanOutcome.running: gettext_noop("in progress"),
 }
-APPROVAL = gettext_noop("Waits for approval")
+APPROVAL = gettext_noop("Awaiting approval")
 ROWS = {
     "plan": gettext_noop("The plan"),
     "decisions": gettext_noop("Decisions"),
@@ -133,7 +133,7 @@ def timeline_context(
     concepts = {span.concept_id for span in spans if span.concept_id is not None}
     return {
         # Escaped where it is made.
-        "picture": Markup(draw(chart, now, words.gettext("How it was made"), href, words)),
+        "picture": Markup(draw(chart, now, words.gettext("Timeline"), href, words)),
         "legend": [(Markup(key), label) for key, label in legend(spans, words)],
         "spans": spans[after : after + ON_A_PAGE],
         "after": after,
@@ -170,8 +170,7 @@ def draw(chart: Chart, now: datetime, title: str, href: Href, words: NullTransla
     width, height = _number(WIDTH), _number(chart.height)
     bars = [bar for row in chart.rows for bar in row.bars]
     desc = words.gettext(
-        "%(rows)d rows, %(spans)d spans of time, %(duration)s. "
-        "The table below says the same in words."
+        "%(rows)d rows, %(spans)d spans, %(duration)s. The table below has the same data."
     ) % {
         "rows": len(chart.rows),
         "spans": sum(len(each.spans) for bar in bars for each in (bar, *bar.inner)),
@@ -233,7 +232,7 @@ def bar_title(bar: SpanBar, chart: Chart, now: datetime, words: NullTranslations
             f"{duration_text(began)} + {duration_text(took, 0.1)}",
         ]
         if span.attempt:
-            parts.append(words.gettext("try %(number)d") % {"number": span.attempt})
+            parts.append(words.gettext("attempt %(number)d") % {"number": span.attempt})
         if span.prompt_tokens is not None and span.completion_tokens is not None:
             count = span.prompt_tokens + span.completion_tokens
             parts.append(words.gettext("%(count)d tokens") % {"count": count})

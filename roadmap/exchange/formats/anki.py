@@ -98,7 +98,7 @@ def _packed(package: Any) -> bytes:
 def _fields(question: Question, concept: OutlineConcept, texts: NullTranslations) -> list[str]:
     several = ""
     if question.type == "multiple":
-        several = " <small>" + _shown(texts.gettext("(several are right)")) + "</small>"
+        several = " <small>" + _shown(texts.gettext("(select all that apply)")) + "</small>"
     return [
         f"<p>{_shown(question.prompt)}{several}</p>",
         _list(question.options),

@@ -52,7 +52,7 @@ def render(source: Source) -> bytes:
         calendar.add_component(event)
     if tree.deadline is not None:
         event = _event(f"deadline-{tree.id}", now, tree.deadline, tree.deadline, page)
-        event.add("SUMMARY", texts.gettext("Deadline: %(title)s") % {"title": name})
+        event.add("SUMMARY", texts.gettext("Target date: %(title)s") % {"title": name})
         calendar.add_component(event)
     content: bytes = calendar.to_ical()
     return content

@@ -107,7 +107,7 @@ def concept_markdown(concept: Json, texts: NullTranslations, *, level: int = 4) 
     if concept["tutorial"]:
         lines.append(_deepened(concept["tutorial"]["markdown"], level - 1))
     if concept["resources"]:
-        lines.append(_strong(texts.gettext("Read on")))
+        lines.append(_strong(texts.gettext("Further reading")))
         lines += [
             f"- [{item['title']}]({item['url']}): {item['why']}" for item in concept["resources"]
         ]

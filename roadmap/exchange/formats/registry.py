@@ -74,7 +74,7 @@ FORMATS = {
             link="portable",
             link_description="The same as JSON, to be imported again, with what you have left.",
             label=gettext_noop("Everything"),
-            about=gettext_noop("with your progress and notes, to bring it in elsewhere (JSON)"),
+            about=gettext_noop("with your progress and notes, to import elsewhere (JSON)"),
             response="json_:PortableRoadmap",
             language="",
             rank=2,
@@ -117,7 +117,7 @@ FORMATS = {
             link="calendar",
             link_description="What is left of it as a calendar.",
             label=gettext_noop("A calendar"),
-            about=gettext_noop("what is left, day by day"),
+            about=gettext_noop("the remaining concepts, day by day"),
             needs_plan=False,
         ),
         ExportFormat(
@@ -131,7 +131,7 @@ FORMATS = {
             link="cards",
             link_description="Its questions as a deck for Anki.",
             label=gettext_noop("Anki cards"),
-            about=gettext_noop("the questions, to be asked again and again"),
+            about=gettext_noop("the questions, for repetition"),
             is_binary=True,
         ),
     )

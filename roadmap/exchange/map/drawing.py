@@ -129,7 +129,7 @@ def draw(
 def described(tree: RoadmapTree, texts: NullTranslations = ENGLISH) -> str:
     """Return the map in words."""
     if not tree.stages:
-        return texts.gettext("There are no concepts yet.")
+        return texts.gettext("No concepts yet.")
     sentences = [
         texts.gettext("%(stages)s, %(concepts)s, %(hours)s, %(weeks)s, %(done)s.")
         % facts_of(tree, texts)
@@ -194,7 +194,7 @@ def _words(
     """Return title and description of a concept; `names` are the titles of all concepts."""
     concept = pill.concept
     title = (
-        texts.gettext("%(concept)s: go on here, %(state)s")
+        texts.gettext("%(concept)s: continue here, %(state)s")
         if pill.is_next
         else texts.gettext("%(concept)s: %(state)s")
     ) % {"concept": concept.title, "state": texts.gettext(WORDS[pill.mark])}
@@ -202,7 +202,7 @@ def _words(
         texts.gettext("Stage %(number)d, %(stage)s, %(module)s.")
         % {"number": block.number, "stage": block.stage.title, "module": card.module.title},
         texts.gettext("It takes %(hours)s.") % {"hours": hours_of(concept.hours, texts)},
-        texts.gettext("Its texts: %(state)s.")
+        texts.gettext("Contents: %(state)s.")
         % {"state": texts.gettext(WORDS[written_of(concept)])},
     ]
     needs = [
@@ -211,7 +211,9 @@ def _words(
         if id_ in names and id_ != concept.id
     ]
     if needs:
-        sentences.append(texts.gettext("Needs: %(concepts)s.") % {"concepts": _list(needs, texts)})
+        sentences.append(
+            texts.gettext("Prerequisites: %(concepts)s.") % {"concepts": _list(needs, texts)}
+        )
     desc = _text(_sentences(sentences, texts))
     return f"<title>{_text(title)}</title><desc{ours}>{desc}</desc>"
 

@@ -56,9 +56,9 @@ def arrange(
     labels, bar, top = _heading(tree, margin, inside, texts) if heading else ((), None, margin)
     if not tree.stages:
         words = (
-            texts.gettext("There is no plan.")
+            texts.gettext("No plan.")
             if tree.status in FINAL
-            else texts.gettext("The plan is not made yet.")
+            else texts.gettext("Drafting your plan …")
         )
         empty = _label(words, margin, top + 24, inside, size=15, leading=22)
         return MapLayout(
@@ -311,11 +311,11 @@ def _legend(
     there = {pill.mark for pill in pills}
     entries: list[tuple[ConceptMark | None, bool, str]] = []
     if any(pill.is_next for pill in pills):
-        entries.append((ConceptMark.ready, True, texts.gettext("go on here")))
+        entries.append((ConceptMark.ready, True, texts.gettext("continue here")))
     marks = (*BEHIND, *(mark for mark in ConceptMark if mark not in BEHIND))
     entries += [(mark, False, texts.gettext(WORDS[mark])) for mark in marks if mark in there]
     if has_curves or not entries:
-        entries.append((None, False, texts.gettext("is needed for")))
+        entries.append((None, False, texts.gettext("prerequisite of")))
     keys: list[Key] = []
     at, line = x, max(block.box.bottom for block in blocks) + 28
     for mark, is_next, words in entries:

@@ -176,7 +176,7 @@ class TestPages:
         monkeypatch.setattr(account_export_, "LARGEST", 10)
         self.form(browser, "/account/export")
         page = browser.get("/account").text
-        assert "The archive could not be made." in page
+        assert "The archive could not be created." in page
         assert "one by one" in page
 
     def test_the_account_is_deleted_and_restored(self, browser: Person) -> None:
@@ -201,7 +201,7 @@ class TestPages:
         assert (wrong.status_code, "The current password is wrong." in wrong.text) == (401, True)
         assert 'value="new@example.org"' in wrong.text
         taken = self.form(browser, "/account/email", email=bob.email, password=PASSWORD)
-        assert (taken.status_code, "There is an account with this address." in taken.text) == (
+        assert (taken.status_code, "An account with this address exists." in taken.text) == (
             409,
             True,
         )

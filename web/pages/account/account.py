@@ -220,7 +220,7 @@ log_in = partial(
         {
             Unauthenticated: gettext_noop("The address or the password is wrong."),
             ToBeDeleted: gettext_noop(
-                "This account is to be deleted. To restore it, enter the password again."
+                "This account will be deleted. To restore it, enter the password again."
             ),
         },
         kept=("email", "next"),
@@ -234,7 +234,7 @@ register = partial(
         logins.register,
         registration_page,
         {
-            AddressTaken: gettext_noop("There is an account with this address. Log in instead."),
+            AddressTaken: gettext_noop("An account with this address exists. Log in instead."),
             Forbidden: gettext_noop(
                 "Registration is by invitation only. Ask the administrator for an invitation."
             ),
@@ -262,7 +262,7 @@ change_email = partial(
         partial(account_page, moving=True),
         {
             Unauthenticated: WRONG_PASSWORD,
-            AddressTaken: gettext_noop("There is an account with this address."),
+            AddressTaken: gettext_noop("An account with this address exists."),
         },
         kept=("email",),
         path="/account?saved=email",
@@ -278,7 +278,7 @@ delete = partial(
         {
             Unauthenticated: WRONG_PASSWORD,
             LastAdministrator: gettext_noop(
-                "You are the last administrator. Make somebody else one first."
+                "You are the last administrator. Give another account that role first."
             ),
         },
         path="/login?deleted=yes",

@@ -21,7 +21,7 @@ from web.pages.forms import AnyQuery, filled, see_other
 
 REFUSALS = (Conflict, Invalid, RateLimited)
 MOST_SHOWN = 20  # deliveries
-FULL = gettext_noop("There are 10 webhooks already. Delete one that is not needed any more.")
+FULL = gettext_noop("There are already 10 webhooks. Delete one first.")
 
 
 class LogQuery(AnyQuery):

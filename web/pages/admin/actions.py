@@ -7,12 +7,11 @@ from core.i18n import gettext_noop
 from core.settings import CONSUMERS
 
 STAYS = gettext_noop(
-    "What was begun is finished. Nothing else is taken until the queue is resumed, "
-    "also after a restart."
+    "Running tasks finish. No others start until the queue is resumed, even after a restart."
 )
-AGAIN = gettext_noop("Tasks are made so that it does no harm when one is run twice.")
+AGAIN = gettext_noop("Tasks can run twice without harm.")
 GONE = gettext_noop(
-    "That cannot be undone. What it was to do stays undone, unless rescue finds it in the database."
+    "This cannot be undone. The work is not done unless rescue finds its row in the database."
 )
 IF_PAUSED = {each.queue: each.if_paused for each in CONSUMERS}
 
@@ -33,50 +32,41 @@ class QueueAction:
 ACTS = {
     "queue.pause": QueueAction(
         gettext_noop("Pause the queue %(queue)s?"),
-        gettext_noop("Pause it"),
+        gettext_noop("Pause"),
         (STAYS,),
         gettext_noop("The queue %(queue)s is paused."),
     ),
     "queue.resume": QueueAction(
         gettext_noop("Resume the queue %(queue)s?"),
-        gettext_noop("Resume it"),
-        (
-            gettext_noop(
-                "Its workers take messages again, "
-                "those of the highest priority first and the oldest of them."
-            ),
-        ),
+        gettext_noop("Resume"),
+        (gettext_noop("Its workers take messages again, by priority, then by age."),),
         gettext_noop("The queue %(queue)s is resumed."),
     ),
     "message.retry": QueueAction(
         gettext_noop("Retry this dead letter?"),
-        gettext_noop("Retry it"),
+        gettext_noop("Retry"),
         (
-            gettext_noop(
-                "It goes back to the queue %(queue)s, and is run with all its tries before it."
-            ),
+            gettext_noop("It returns to the queue %(queue)s with all its attempts."),
             AGAIN,
         ),
         gettext_noop("The message is back in the queue %(queue)s."),
     ),
     "message.delete": QueueAction(
         gettext_noop("Delete this dead letter?"),
-        gettext_noop("Delete it"),
+        gettext_noop("Delete"),
         (GONE,),
         gettext_noop("The dead letter is deleted."),
     ),
     "message.revoke": QueueAction(
         gettext_noop("Revoke this message?"),
-        gettext_noop("Revoke it"),
+        gettext_noop("Revoke"),
         (
             gettext_noop(
-                "What it is for is ended in the database first, so that rescue does not bring it "
-                "back: a roadmap that is planned is cancelled, a part that is written is given up, "
-                "a webhook is told no more."
+                "Its work is ended in the database first, so that rescue does not bring it back: a"
+                " plan is cancelled, a part given up, a webhook delivery dropped."
             ),
             gettext_noop(
-                "One that runs already is stopped at the next heartbeat of its worker, "
-                "and saves nothing."
+                "A running task stops at the next heartbeat of its worker and saves nothing."
             ),
         ),
         gettext_noop("The message is revoked."),
@@ -85,18 +75,16 @@ ACTS = {
         gettext_noop("Retry dead letters (%(count)s)?"),
         gettext_noop("Retry %(count)s"),
         (
-            gettext_noop(
-                "They go back to the queue %(queue)s, and are run with all their tries before them."
-            ),
+            gettext_noop("They return to the queue %(queue)s with all their attempts."),
             AGAIN,
         ),
-        gettext_noop("Back in the queue %(queue)s: %(count)s."),
+        gettext_noop("Returned to the queue %(queue)s: %(count)s."),
     ),
     "dead.delete": QueueAction(
         gettext_noop("Delete dead letters (%(count)s)?"),
         gettext_noop("Delete %(count)s"),
         (GONE,),
-        gettext_noop("Dead letters that were deleted: %(count)s."),
+        gettext_noop("Deleted dead letters: %(count)s."),
     ),
 }
 

@@ -27,13 +27,13 @@ PAGES = {  # in the order in which they are linked
     "/admin": gettext_noop("Overview"),
     "/admin/roadmaps": gettext_noop("Roadmaps"),
     "/admin/logs": gettext_noop("Log"),
-    "/admin/audit": gettext_noop("What was done"),
+    "/admin/audit": gettext_noop("Audit log"),
 }
 STATES = {  # in the order of the tabs
     MessageState.held: gettext_noop("Running"),
     MessageState.ready: gettext_noop("Ready to run"),
     MessageState.scheduled: gettext_noop("Scheduled"),
-    MessageState.retrying: gettext_noop("Tried again"),
+    MessageState.retrying: gettext_noop("Retried"),
     MessageState.dead: gettext_noop("Dead letters"),
 }
 QUEUES = {each.queue: each.label or each.queue for each in CONSUMERS}
@@ -41,7 +41,7 @@ OUTCOMES = {
     AuditOutcome.done: gettext_noop("Done"),
     AuditOutcome.refused: gettext_noop("Refused"),
     AuditOutcome.failed: gettext_noop("Failed"),
-    None: gettext_noop("Not known"),
+    None: gettext_noop("Unknown"),
 }
 ACTIONS = {
     Action.queue_pause: gettext_noop("Paused a queue"),
@@ -51,22 +51,22 @@ ACTIONS = {
     Action.message_revoke: gettext_noop("Revoked a message"),
     Action.dead_retry: gettext_noop("Retried dead letters"),
     Action.dead_delete: gettext_noop("Deleted dead letters"),
-    Action.invitation_create: gettext_noop("Invited somebody"),
-    Action.invitation_withdraw: gettext_noop("Withdrew an invitation"),
-    Action.key_create: gettext_noop("Made an API key"),
+    Action.invitation_create: gettext_noop("Created an invitation"),
+    Action.invitation_withdraw: gettext_noop("Revoked an invitation"),
+    Action.key_create: gettext_noop("Created an API key"),
     Action.key_revoke: gettext_noop("Revoked an API key"),
-    Action.backup_make: gettext_noop("Made a backup"),
+    Action.backup_make: gettext_noop("Created a backup"),
     Action.logs_export: gettext_noop("Exported the execution log"),
     Action.roadmap_cancel: gettext_noop("Cancelled a roadmap"),
     Action.roadmap_retry: gettext_noop("Retried a roadmap"),
-    Action.roadmaps_transfer: gettext_noop("Transferred all roadmaps of somebody"),
+    Action.roadmaps_transfer: gettext_noop("Transferred all roadmaps of an account"),
     Action.user_email: gettext_noop("Changed an e-mail address"),
-    Action.user_add: gettext_noop("Made an account"),
+    Action.user_add: gettext_noop("Created an account"),
     Action.user_password: gettext_noop("Set a new password"),
-    Action.user_admin: gettext_noop("Made an administrator, or ended that"),
-    Action.user_observer: gettext_noop("Made an observer, or ended that"),
-    Action.user_logout: gettext_noop("Ended all logins of somebody"),
-    Action.user_disable: gettext_noop("Shut somebody out"),
+    Action.user_admin: gettext_noop("Changed the administrator role"),
+    Action.user_observer: gettext_noop("Changed the observer role"),
+    Action.user_logout: gettext_noop("Ended all logins of an account"),
+    Action.user_disable: gettext_noop("Disabled an account"),
 }
 
 
@@ -130,7 +130,7 @@ class Formatters:
         _ = self.texts.gettext
         names = ("done", "failed", "retried")
         sums = {name: grouped(sum(getattr(step, name) for step in steps)) for name in names}
-        summary = _("%(done)s done, %(failed)s failed, %(retried)s tried again.") % sums
+        summary = _("%(done)s done, %(failed)s failed, %(retried)s retried.") % sums
         most = max(steps, key=lambda step: step.done, default=None)
         if most and most.done:
             values = {"time": f"{most.at:%H:%M}", "count": grouped(most.done)}
@@ -138,16 +138,16 @@ class Formatters:
 
         def of_step(step: Ended) -> str:
             values = {name: getattr(step, name) for name in names}
-            text = _("%(time)s: %(done)s done, %(failed)s failed, %(retried)s tried again")
+            text = _("%(time)s: %(done)s done, %(failed)s failed, %(retried)s retried")
             return text % {"time": f"{step.at:%H:%M}", **values}
 
-        return ChartLabels(title, summary, _("Nothing was run."), of_step)
+        return ChartLabels(title, summary, _("No tasks yet."), of_step)
 
     def waiting(self, depths: Sequence[Waited]) -> str:
         """Return the label of a line of queue depths."""
         most = max((depth.ready for depth in depths if depth.ready is not None), default=None)
         if most is None:
-            return self.texts.gettext("Nobody has counted yet how many wait.")
+            return self.texts.gettext("No measurements yet.")
         text = self.texts.gettext("Waiting in the last hour: at most %(count)s.")
         return text % {"count": grouped(most)}
 

@@ -39,11 +39,9 @@ LEVELS = {
 CHOICES = {
     "error": gettext_noop("errors"),
     "warning,error": gettext_noop("errors and warnings"),
-    "info,warning,error": gettext_noop("all but debug"),
+    "info,warning,error": gettext_noop("all except debug"),
 }
-TOO_SLOW = gettext_noop(
-    "This search takes too long. Narrow it: by a range of time, a roadmap or a request."
-)
+TOO_SLOW = gettext_noop("The search took too long. Narrow it by time, roadmap or request.")
 # A time that a date-time field can show; another text is in a text field.
 LOCAL = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?)?")
 

@@ -24,9 +24,9 @@ SHOWN = 50  # messages of a page
 # Intervals between updates of a page: each may read up to 10,000 messages.
 EVERY, SLOWLY = "2s", "10s"
 QUICKLY_READ = 1000  # messages
-TOO_LONG = gettext_noop("Search for at most 200 characters.")
+TOO_LONG = gettext_noop("Enter at most 200 characters.")
 NOT_THERE = gettext_noop(
-    "This message is not there any more: it was run, or somebody else has dealt with it."
+    "This message no longer exists: it was run, or someone else has handled it."
 )
 REFUSALS = (Conflict, Invalid, NotFound, Unavailable)
 

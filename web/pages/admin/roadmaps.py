@@ -33,32 +33,32 @@ ON_A_PAGE = 50
 LAST_RECORDS = 20
 DAYS = ("since", "until")
 TOO_SLOW = gettext_noop(
-    "This search takes too long. Narrow it: by owner, state or time, or look for whole words."
+    "The search took too long. Narrow it by owner, status or time, or search for whole words."
 )
 NO_WAY_IN = gettext_noop(
-    "Nobody can log in as that account, so that the roadmaps would be lost there. Name another one."
+    "That account cannot log in, so the roadmaps would be unreachable. Choose another one."
 )
 CHOICES = {  # of statuses
     "": gettext_noop("All"),
-    "queued,planning,building": gettext_noop("Under way"),
-    "failed,partial": gettext_noop("Went wrong"),
+    "queued,planning,building": gettext_noop("In progress"),
+    "failed,partial": gettext_noop("Failed"),
 }
 DID = {
     "roadmap.cancel": gettext_noop("The roadmap is cancelled."),
-    "roadmap.retry": gettext_noop("What is missing is tried again."),
+    "roadmap.retry": gettext_noop("Missing parts are being retried."),
     "roadmaps.transfer": gettext_noop(
         "The roadmaps are transferred. This is the list of their new owner."
     ),
 }
 RULES = {
-    "status": gettext_noop("One or several states, separated by commas."),
-    "owner": gettext_noop("An e-mail address or the id of an account."),
-    "new_owner": gettext_noop("The e-mail address or the id of another account."),
-    "text": gettext_noop("At most 200 characters, in one line."),
-    "error": gettext_noop("At most 200 characters, in one line."),
-    "generator": gettext_noop("At most 100 characters, in one line."),
-    "since": gettext_noop("A day: year, month, day."),
-    "until": gettext_noop("A day: year, month, day."),
+    "status": gettext_noop("Enter one or more statuses, separated by commas."),
+    "owner": gettext_noop("Enter an e-mail address or an account ID."),
+    "new_owner": gettext_noop("Enter the e-mail address or ID of another account."),
+    "text": gettext_noop("Use at most 200 characters, in one line."),
+    "error": gettext_noop("Use at most 200 characters, in one line."),
+    "generator": gettext_noop("Use at most 100 characters, in one line."),
+    "since": gettext_noop("Enter a date: year, month, day."),
+    "until": gettext_noop("Enter a date: year, month, day."),
 }
 
 

@@ -29,11 +29,11 @@ from web.roadmap_commands import apply_command
 
 EMPTY = gettext_noop("Answer at least one question.")
 THE_SAME = gettext_noop(
-    "Without a model key it would be the same again: a built-in roadmap has one text for each part."
+    "Without an AI key the text would be the same: built-in roadmaps have one text for each part."
 )
 QUIZ = {
-    Conflict: gettext_noop("This quiz was written anew meanwhile. Here is the new one."),
-    Invalid: gettext_noop("These answers do not belong to this quiz. Answer it here."),
+    Conflict: gettext_noop("This quiz was rewritten in the meantime. Here is the new one."),
+    Invalid: gettext_noop("These answers belong to another quiz. Answer this one here."),
 }
 
 

@@ -35,11 +35,11 @@ LATEST = 5  # roadmaps on the first page
 ON_A_PAGE = 20
 LIMITS_OF_CATALOGUE = {
     "goal": gettext_noop(
-        "Without a model key there are only the roadmaps named here. With one, any goal works."
+        "No ready-made roadmap for this yet. Pick one below, or add an AI key to learn anything."
     ),
     "language": gettext_noop(
-        "Without a model key this roadmap is not there in this language. "
-        "Choose “Automatic”; with a key, any language works."
+        "This ready-made roadmap is not available in this language. Choose “Automatic”, or add an"
+        " AI key."
     ),
 }
 REMEMBERED = tuple(Profile.model_fields)

@@ -22,12 +22,12 @@ from web.pages.error_messages import form_page
 from web.pages.forms import AnyQuery, Form, filled, see_other
 
 NOTHING = "-"  # was chosen
-EMPTY = gettext_noop("Choose an answer, or say that you do not know it.")
+EMPTY = gettext_noop("Choose an answer, or “I don't know”.")
 PROBLEMS = {
     Conflict: gettext_noop(
-        "This question was rated already, perhaps in another window. Here is the next one."
+        "This question was already rated, perhaps in another window. Here is the next one."
     ),
-    Invalid: gettext_noop("This does not belong to the question. Answer it here."),
+    Invalid: gettext_noop("This answer belongs to another question. Answer this one here."),
 }
 
 

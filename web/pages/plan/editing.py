@@ -26,23 +26,22 @@ from web.pages.templates import page, texts_of
 from web.roadmap_commands import apply_command
 
 RULES = {  # by the last part of a field's name
-    "title": gettext_noop("1 to 200 characters, and no control characters."),
-    "description": gettext_noop("At most 2000 characters, and no control characters."),
-    "hours": gettext_noop("A whole number from 1 to 200."),
-    "difficulty": gettext_noop("A whole number from 1 to 5."),
+    "title": gettext_noop("Use 1 to 200 characters, without control characters."),
+    "description": gettext_noop("Use at most 2,000 characters, without control characters."),
+    "hours": gettext_noop("Enter a whole number from 1 to 200."),
+    "difficulty": gettext_noop("Enter a whole number from 1 to 5."),
 }
-SAME = gettext_noop("Nothing of this is different from the plan as it is.")
-UNSOUND = gettext_noop("The plan would not hold together like that, so nothing was changed.")
+SAME = gettext_noop("There are no changes.")
+UNSOUND = gettext_noop("That would break the order of the plan, so nothing was changed.")
 OVERTAKEN = gettext_noop(
-    "The plan has changed meanwhile. Here it is as it is now; "
-    "what you have typed is still in its place."
+    "The plan has changed in the meantime. This is the current plan; your input is kept."
 )
 DID = {
-    "save": gettext_noop("It is saved, as the newest plan."),
-    "up": gettext_noop("It is moved, in the newest plan."),
-    "down": gettext_noop("It is moved, in the newest plan."),
-    "remove": gettext_noop("It is removed. The plan before has it still, and can be restored."),
-    "add": gettext_noop("It is added, in the newest plan."),
+    "save": gettext_noop("Saved."),
+    "up": gettext_noop("Moved."),
+    "down": gettext_noop("Moved."),
+    "remove": gettext_noop("Removed. You can restore the previous plan."),
+    "add": gettext_noop("Added."),
 }
 Fields = dict[str, str]  # names of a form's fields by those of an operation
 ID = re.compile(r"[0-9a-f-]{1,36}")

@@ -27,16 +27,16 @@ from web.pages.templates import page, texts_of
 from web.roadmap_commands import apply_command
 
 SOURCES: Mapping[RevisionSource, str] = {
-    RevisionSource.goal: gettext_noop("Designed for the goal"),
-    RevisionSource.feedback: gettext_noop("Changed on request"),
+    RevisionSource.goal: gettext_noop("Designed from the goal"),
+    RevisionSource.feedback: gettext_noop("Changed by prompt"),
     RevisionSource.edit: gettext_noop("Changed by hand"),
-    RevisionSource.restore: gettext_noop("An earlier plan, taken up again"),
-    RevisionSource.imported: gettext_noop("Brought from elsewhere"),
+    RevisionSource.restore: gettext_noop("Restored plan"),
+    RevisionSource.imported: gettext_noop("Imported from elsewhere"),
 }
 STATES: Mapping[RevisionStatus, str] = {
-    RevisionStatus.open: gettext_noop("It is being designed."),
-    RevisionStatus.failed: gettext_noop("It could not be designed."),
-    RevisionStatus.cancelled: gettext_noop("It was stopped."),
+    RevisionStatus.open: gettext_noop("The plan is being designed."),
+    RevisionStatus.failed: gettext_noop("The plan could not be designed."),
+    RevisionStatus.cancelled: gettext_noop("Stopped."),
 }
 MARKS: Mapping[ChangeKind, str] = {
     ChangeKind.added: gettext_noop("added"),
@@ -56,8 +56,8 @@ FIELDS: Mapping[str, str] = {
     "description": gettext_noop("Description"),
     "hours": gettext_noop("Hours"),
     "difficulty": gettext_noop("Difficulty"),
-    "prerequisites": gettext_noop("Builds on"),
-    "outcomes": gettext_noop("After this you can"),
+    "prerequisites": gettext_noop("Prerequisites"),
+    "outcomes": gettext_noop("Afterwards you can"),
 }
 FOLDED = 8  # lines that are the same, one after the other
 ALIKE = 0.4  # the share of words by which a line is another form of the one before it

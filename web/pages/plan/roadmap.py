@@ -30,9 +30,7 @@ from web.pages.roadmap_view import view_of
 from web.pages.templates import page, texts_of
 from web.roadmap_commands import apply_command
 
-NO_WORDS = gettext_noop(
-    "Without a model key nobody understands such words. The plan can only be taken as it is."
-)
+NO_WORDS = gettext_noop("Changing a plan by prompt needs an AI key.")
 MOST_EVENTS = 20  # the newest ones, on the page
 # Characters of tutorials on the page to print: five times what a long course has, and some
 # 500 sheets of paper.
@@ -41,7 +39,7 @@ PRINT_SECONDS = 10.0  # of making HTML of them; these take one
 TRASH_ON_A_PAGE = 20
 DONE = {
     "trashed": gettext_noop("The roadmap is in the trash."),
-    "deleted": gettext_noop("The roadmap is deleted for ever."),
+    "deleted": gettext_noop("The roadmap was permanently deleted."),
 }
 SCHEDULE = ("hours_per_week", "deadline", "from_today")
 

@@ -18,19 +18,15 @@ from web.pages.templates import page, texts_of
 from web.pages.upload import FileForm
 from web.roadmap_commands import import_document
 
-NONE = gettext_noop("Choose the file first.")
+NONE = gettext_noop("Choose a file first.")
 TOO_LARGE = gettext_noop("This file is too large: a roadmap has at most %(size)s.")
-NO_JSON = gettext_noop(
-    "This is no roadmap, or not all of it. Choose the file that was taken along as JSON."
-)
-NO_ROADMAP = gettext_noop(
-    "This file has no roadmap in it. Choose the one that was taken along as JSON."
-)
+NO_JSON = gettext_noop("This is not a complete roadmap. Choose a file that was exported as JSON.")
+NO_ROADMAP = gettext_noop("This file contains no roadmap. Choose one that was exported as JSON.")
 NEWER = gettext_noop(
-    "This file was made by a newer version of Roadmap than this one, which cannot read it."
+    "This file comes from a newer version of Roadmap and cannot be read by this one."
 )
 NOT_FITTING = gettext_noop(
-    "This file does not fit, and nothing was changed. Somebody has altered it, or it is damaged:"
+    "This file is not valid, and nothing was changed. It was altered or is damaged:"
 )
 
 

@@ -302,7 +302,7 @@ class TestCalendar:
         assert first["DESCRIPTION"] == "2 hours\nWhat it is."
         assert b"DTSTART;VALUE=DATE:" in first.to_ical()
         assert (deadline["SUMMARY"], deadline["DTSTART"].dt) == (
-            "Deadline: Bread",
+            "Target date: Bread",
             date(2027, 5, 1),
         )
         assert (calendar["NAME"], calendar["X-WR-CALNAME"]) == ("Bread", "Bread")
@@ -375,7 +375,7 @@ class TestAnki:
         _, tags, fields, model = found.notes[1]
         assert tags.split() == ["Begin", "Begin::Parts"]
         assert fields.split("\x1f") == [
-            "<p>What makes it? <small>(several are right)</small></p>",
+            "<p>What makes it? <small>(select all that apply)</small></p>",
             "<ul><li>Kneading</li><li>Time</li><li>Salt</li></ul>",
             "<ul><li>Kneading</li><li>Time</li></ul>",
             "Both do.",
@@ -443,4 +443,4 @@ class TestPaper:
     ) -> None:
         monkeypatch.setattr("web.pages.plan.roadmap.PRINTED_CHARACTERS", 60)
         page = client.get(f"{bread.removeprefix(API)}/print", headers=HTML).text
-        assert page.count("There is no room here for this tutorial.") == 1
+        assert page.count("This tutorial is too long for this page.") == 1

@@ -160,10 +160,14 @@ class TestThePage:
     @try_each(
         ("content", "status", "said"),
         [
-            (b"", 422, "Choose the file first."),
-            (b"{", 400, "This is no roadmap, or not all of it."),
-            (b"{}", 422, "This file has no roadmap in it."),
-            (json.dumps(small() | {"version": 2}).encode(), 422, "made by a newer version"),
+            (b"", 422, "Choose a file first."),
+            (b"{", 400, "This is not a complete roadmap."),
+            (b"{}", 422, "This file contains no roadmap."),
+            (
+                json.dumps(small() | {"version": 2}).encode(),
+                422,
+                "comes from a newer version of Roadmap",
+            ),
             (json.dumps(small() | {"generator": 7}).encode(), 422, "/generator"),
             (b" " * (LARGEST_DOCUMENT + 70_000), 413, "This file is too large"),
         ],

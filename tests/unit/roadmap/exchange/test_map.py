@@ -340,8 +340,8 @@ class TestLayout:
         assert planned.empty
         assert failed.empty
         assert (planned.empty.lines, failed.empty.lines) == (
-            ("The plan is not made yet.",),
-            ("There is no plan.",),
+            ("Drafting your plan …",),
+            ("No plan.",),
         )
         assert GOAL in exported(a_tree([], title=""), direction)
 
@@ -351,7 +351,7 @@ class TestLayout:
         assert planned.empty
         assert failed.empty
         assert (planned.empty.lines, failed.empty.lines) == (
-            ("学习计划还没有制定好。",),
+            ("正在制定学习计划……",),
             ("没有学习计划。",),
         )
         assert described(a_tree([]), ZH) == "还没有知识点。"
@@ -435,7 +435,7 @@ class TestDrawing:
     def test_a_title_that_was_cut_is_told_in_full(self) -> None:
         tree = a_tree([[[a_concept(1, CHINESE)]]])
         assert arrange(tree).pills[0].label.lines[-1].endswith(ELLIPSIS)
-        assert f"<title>{CHINESE}: go on here, ready to learn</title>" in exported(tree)
+        assert f"<title>{CHINESE}: continue here, ready to learn</title>" in exported(tree)
 
     def test_the_whole_and_each_concept_say_in_words_what_they_show(self) -> None:
         tree = a_tree(
@@ -455,10 +455,10 @@ class TestDrawing:
         ]
         assert [title for title, _ in told] == [
             "One: done",
-            "Two: go on here, ready to learn",
+            "Two: continue here, ready to learn",
             "Three: ready to learn",
         ]
-        assert str(told[2][1]).endswith("Its texts: ready to learn. Needs: One; Two.")
+        assert str(told[2][1]).endswith("Contents: ready to learn. Prerequisites: One; Two.")
 
     def test_a_file_that_stands_alone_has_its_style_and_no_links(self) -> None:
         root = parsed(exported(of_size(3, 12, TITLES)))
@@ -528,7 +528,7 @@ class TestLanguages:
             "已跳过",
             "等待生成",
             "生成中",
-            "生成失败",
+            "失败",
             "已取消",
             "可以学习",
             "学习中",
@@ -554,7 +554,7 @@ class TestLanguages:
         ]
         assert told[2] == (
             "锁：从这里继续，学习中",
-            "第 1 阶段“数据库”，模块“数据库”。需要 2 小时。学习内容：可以学习。先修：索引；事务。",
+            "第 1 阶段“数据库”，模块“数据库”。需要 2 小时。内容：可以学习。先修：索引；事务。",
         )
         heads = [label.lines for label in arrange(self.everything(), texts=ZH).stages[0].labels]
         assert heads == [("第 1 阶段",), ("数据库",), ("4 小时 · 已完成 1/4",)]
@@ -786,6 +786,6 @@ class TestExport:
     ) -> None:
         monkeypatch.setattr("tasks.dispatcher.sender.submit", lambda steps: None)
         location = client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]
-        assert "The plan is not made yet." in client.get(f"{location}/export.svg").text
+        assert "Drafting your plan …" in client.get(f"{location}/export.svg").text
         assert client.post(f"{location}/cancel").status_code == 202
-        assert "There is no plan." in client.get(f"{location}/export.svg").text
+        assert "No plan." in client.get(f"{location}/export.svg").text

@@ -492,7 +492,7 @@ class TestMadeMine:
         monkeypatch.setattr(completion, "finish", click_again)
         assert client.post(path, data={"form": "a"}, follow_redirects=False).status_code == 303
         (answer,) = answers
-        assert "This is being done already." in html_of(answer, 409)
+        assert "This is already in progress." in html_of(answer, 409)
 
     def test_without_a_plan_there_is_nothing_to_make_ones_own(
         self, client: TestClient, roadmap: str
@@ -736,10 +736,10 @@ class TestPage:
             page = html_of(client.post(path, data=form))
             (found,) = re.findall(address, page)
             assert client.get(found).status_code == 200
-            assert page.count("not shown again") == 1
+            assert page.count("will not be shown again") == 1
         page = html_of(client.get(path))
         assert re.findall("/shared/|/calendars/", page) == []
-        assert "make a new link and revoke the old one" in page
+        assert "create a new link and revoke the old one" in page
         for row in links():
             assert f"<code>{row.id.hex[:12]}…</code>" in page
         for revoke in re.findall(rf'action="({path}/[0-9a-f-]+/revoke)"', page):

@@ -303,7 +303,7 @@ class TestPage:
 
     def test_nothing_found_is_said(self, client: TestClient) -> None:
         note("one")
-        assert "No record fits." in client.get(PAGE + "?text=nowhere").text
+        assert "No matching records." in client.get(PAGE + "?text=nowhere").text
         assert (
             "没有符合条件的记录。"
             in client.get(PAGE + "?text=nowhere", headers={"Accept-Language": "zh"}).text
@@ -332,5 +332,5 @@ class TestPage:
         monkeypatch.setattr(log_search, "limited", slow)
         answer = client.get(PAGE + "?text=word")
         assert answer.status_code == 422
-        assert "takes too long. Narrow it" in answer.text
+        assert "took too long. Narrow it" in answer.text
         assert client.get(PATH + "?text=word").json()["detail"] == "The search takes too long."

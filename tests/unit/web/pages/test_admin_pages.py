@@ -101,7 +101,7 @@ class TestOverview:
             "running": "0",
             "ready to run": "0",
             "scheduled": "0",
-            "tried again": "0",
+            "retried": "0",
             "dead": "0",
         }
         assert figures(room, "content") == {**nothing, "ready to run": "1", "dead": "1"}
@@ -112,14 +112,14 @@ class TestOverview:
     ) -> None:
         waiting()
         monkeypatch.setattr("tasks.message_browser.MOST_RETRYING", 0)
-        assert figures(room, "content")["tried again"] == "not counted"
+        assert figures(room, "content")["retried"] == "not counted"
 
     def test_it_says_what_is_paused_and_that_nobody_works(self, room: TestClient) -> None:
         assert "Paused" not in text_of(room.get("/admin").text)
         pause("content")
         page = text_of(room.get("/admin").text)
         assert page.count("Paused") == 1
-        assert "No worker is alive" in page
+        assert "No worker is running." in page
 
     def test_where_it_is_held_still_nothing_asks_again(self, room: TestClient) -> None:
         live, still = room.get("/admin?span=day").text, room.get("/admin?span=day&live=off").text
@@ -167,7 +167,7 @@ class TestMessages:
     def test_a_search_that_is_too_long_is_told_so(self, room: TestClient) -> None:
         answer = room.get(f"{QUEUE}?state=dead&search={'x' * 10_000}")
         assert answer.status_code == 422
-        assert "Search for at most 200 characters." in text_of(answer.text)
+        assert "Enter at most 200 characters." in text_of(answer.text)
         answer = room.get(f"{API}/queues/content/messages?search={'x' * 10_000}")
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["parameter"] == "search"
@@ -282,7 +282,7 @@ class TestActs:
         assert "“the-same”" in asked
         assert (
             self.do(room, f"{QUEUE}/dead/retry?search=the-same", search="the-same")
-            == "Back in the queue content: 2."
+            == "Returned to the queue content: 2."
         )
         assert dead() == others
         details = newest().details
@@ -292,7 +292,7 @@ class TestActs:
     def test_all_are_deleted(self, room: TestClient) -> None:
         for _ in range(3):
             dead_letter()
-        assert self.do(room, f"{QUEUE}/dead/delete") == "Dead letters that were deleted: 3."
+        assert self.do(room, f"{QUEUE}/dead/delete") == "Deleted dead letters: 3."
         assert (dead(), queue_states()[1].ready) == ([], 0)
         assert (newest().action, newest().details["count"]) == ("dead.delete", 3)
 
@@ -327,7 +327,7 @@ class TestActs:
     def test_of_a_message_that_is_gone_it_is_said(self, room: TestClient, act: str) -> None:
         answer = room.post(f"{QUEUE}/messages/gone/{act}", data={"state": "dead"})
         assert answer.status_code == 404
-        assert "This message is not there any more" in text_of(answer.text)
+        assert "This message no longer exists" in text_of(answer.text)
         assert f'href="{QUEUE}?state=dead"' in answer.text
         assert (newest().action, newest().outcome) == (f"message.{act}", AuditOutcome.refused)
 
@@ -434,7 +434,7 @@ class TestRoadmapsPage:
         monkeypatch.setattr(admin_queries, "limited", slow)
         answer = room.get("/admin/roadmaps?text=word")
         assert answer.status_code == 422
-        assert "This search takes too long. Narrow it: by owner" in answer.text
+        assert "The search took too long. Narrow it by owner" in answer.text
         assert 'value="word"' in answer.text
         answer = room.get(f"{API}/roadmaps?text=word")
         assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "text")
@@ -458,7 +458,7 @@ class TestRoadmapsPage:
         path = f"/admin/roadmaps/{made['id']}"
         for act, said in (
             ("cancel", "The roadmap is cancelled."),
-            ("retry", "What is missing is tried again."),
+            ("retry", "Missing parts are being retried."),
         ):
             answer = room.post(f"{path}/{act}", data={})
             assert answer.status_code == 200, text_of(answer.text)

@@ -101,7 +101,7 @@ class TestLearn:
         )
         graded = person.get(answer.headers["location"].partition("#")[0])
         assert graded.text.count('class="explanation"') == len(quiz["questions"])
-        assert re.search(r"\d of \d right", text_of(graded))
+        assert re.search(r"\d of \d correct", text_of(graded))
         assert "Last time" in text_of(person.get(lesson))
 
     @try_each(
@@ -180,7 +180,7 @@ class TestLearn:
                 its
             ).execute()
         page = person.get(lesson).text
-        assert "It could not be written." in page
+        assert "Failed." in page
         assert "It was too long." in page
         answer = person.post(f"{lesson}/tutorial/retry", data={"from": "concept"})
         assert answer.headers["location"] == lesson

@@ -179,7 +179,7 @@ def test_one_s_own_machine_needs_no_token(reader: TestClient) -> None:
 )
 def test_what_is_not_there_is_a_problem(reader: TestClient, path: str) -> None:
     answer = reader.get(path)
-    assert "This does not exist" in text_of(answer, 404)
+    assert "This page does not exist" in text_of(answer, 404)
     assert "<script>alert" not in answer.text
     assert reader.get(path, headers={"Accept": "*/*"}).json()["type"] == "/problems/not-found"
 

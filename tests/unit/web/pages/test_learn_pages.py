@@ -66,17 +66,17 @@ class TestReview:
         self, person: TestClient, roadmap: str
     ) -> None:
         page = person.get("/review")
-        assert "Nothing is due." in text_of(page)
-        assert "When you have answered a quiz" in text_of(page)
+        assert "No reviews due." in text_of(page)
+        assert "Questions of quizzes you answered and concepts you finished" in text_of(page)
         assert (
-            f'href="{roadmap}/concepts/{concepts_of(person, roadmap)[0]["id"]}">Go on here'
+            f'href="{roadmap}/concepts/{concepts_of(person, roadmap)[0]["id"]}">Continue'
             in page.text
         )
 
     def test_one_question_is_asked_without_its_answer(self, person: TestClient, done: str) -> None:
         page = person.get("/review")
         question = person.get(API + done).json()["quiz"]["questions"][0]
-        assert "5 questions are left" in text_of(page)
+        assert "5 questions left" in text_of(page)
         assert page.text.count('<fieldset class="question') == 1
         assert 'class="explanation"' not in page.text
         assert f'<progress max="{QUESTIONS}" value="0"' in page.text
@@ -87,7 +87,7 @@ class TestReview:
     ) -> None:
         right = right_answers(done)[0]
         _, page = checked(person, right)
-        assert '<strong lang="en">Right.</strong>' in page
+        assert '<strong lang="en">Correct.</strong>' in page
         assert re.search(r'value="good" accesskey="3" class="primary"', page)
         assert [
             int(key) for key in re.findall(r'name="rating" value="\w+" accesskey="(\d)"', page)
@@ -95,15 +95,15 @@ class TestReview:
         for said in ("in 1 minute", "in 6 minutes", "in 10 minutes", "in 8 days"):
             assert said in page
         _, page = checked(person, wrong([right])[0])
-        assert "Not right." in page
+        assert "Incorrect." in page
         assert re.search(r'value="again" accesskey="1" class="primary"', page)
 
     def test_who_has_chosen_nothing_is_asked_again(self, person: TestClient, done: str) -> None:
         card = card_of(person.get("/review").text)
         answer = person.post(f"/review/{card}/check", data={"done": "2"})
-        assert "Choose an answer, or say that you do not know it." in text_of(answer, 422)
+        assert "Choose an answer, or “I don&#39;t know”." in text_of(answer, 422)
         assert card_of(answer.text) == card
-        assert "Not right." not in answer.text
+        assert "Incorrect." not in answer.text
         assert 'name="done" value="2"' in answer.text
         assert answer.text.index('role="alert"') > answer.text.index(
             "<progress"
@@ -113,7 +113,7 @@ class TestReview:
         self, person: TestClient, done: str
     ) -> None:
         page = person.get("/review").text
-        assert '<button name="unknown" value="on">I do not know</button>' in page
+        assert '<button name="unknown" value="on">I don\'t know</button>' in page
         answer = person.post(
             f"/review/{card_of(page)}/check", data={"unknown": "on", "chosen": "0", "done": "0"}
         )
@@ -137,8 +137,8 @@ class TestReview:
             )
             path = answer.headers["location"]
         page = person.get(path)
-        assert "you have reviewed 5 questions" in text_of(page)
-        assert "The next question comes back in 8 days." in text_of(page)
+        assert "All done: 5 questions reviewed." in text_of(page)
+        assert "The next review is due in 8 days." in text_of(page)
 
     def test_a_second_click_rates_nothing_twice_and_shows_the_next(
         self, person: TestClient, done: str
@@ -147,7 +147,7 @@ class TestReview:
         rated = {"rating": "good", "reviews": "0"}
         person.post(f"/review/{card}", data=rated)
         again = person.post(f"/review/{card}", data=rated)
-        assert "rated already" in text_of(again, 409)
+        assert "already rated" in text_of(again, 409)
         assert card_of(again.text) != card
         assert person.get(f"{API}/reviews").json()["due"] == QUESTIONS - 1
 
@@ -164,7 +164,7 @@ class TestReview:
     def test_an_answer_that_is_none_is_asked_again(self, person: TestClient, done: str) -> None:
         card = card_of(person.get("/review").text)
         answer = person.post(f"/review/{card}/check", data={"chosen": "99"})
-        assert "does not belong to the question" in text_of(answer, 422)
+        assert "This answer belongs to another question." in text_of(answer, 422)
         assert card_of(answer.text) == card
 
     @try_each(
@@ -196,7 +196,7 @@ class TestReview:
     def test_those_of_one_roadmap(self, person: TestClient, roadmap: str, done: str) -> None:
         other = made(person).rpartition("/")[2]
         page = person.get(f"/review?roadmap={other}")
-        assert "Nothing is due." in text_of(page)
+        assert "No reviews due." in text_of(page)
         assert f'href="/roadmaps/{other}"' in page.text
         own = roadmap.rpartition("/")[2]
         page = person.get(f"/review?roadmap={own}")
@@ -219,7 +219,7 @@ class TestReview:
     def test_the_page_of_a_concept_says_that_its_questions_come_back(
         self, person: TestClient, done: str
     ) -> None:
-        assert "come back before you forget them" in text_of(person.get(done))
+        assert "return before you forget them" in text_of(person.get(done))
 
 
 class TestHome:
@@ -227,14 +227,14 @@ class TestHome:
         page = person.get("/").text
         assert '<h1><label for="goal">' in page
         assert "autofocus" in page
-        assert "Go on" not in page
+        assert "Continue learning" not in page
 
     def test_who_has_a_roadmap_is_told_where_to_go_on(
         self, person: TestClient, roadmap: str
     ) -> None:
         page = person.get("/")
         first = concepts_of(person, roadmap)[0]
-        assert f'href="{roadmap}/concepts/{first["id"]}">Go on here' in page.text
+        assert f'href="{roadmap}/concepts/{first["id"]}">Continue' in page.text
         assert "At this pace you will finish on" in text_of(page)
         assert page.text.count("<h1") == 1
         assert '<label for="goal">' in page.text
@@ -245,7 +245,7 @@ class TestHome:
         page = person.get("/")
         assert "Review 5 questions" in text_of(page)
         second = concepts_of(person, roadmap)[1]
-        assert f'href="{roadmap}/concepts/{second["id"]}">Go on here' in page.text
+        assert f'href="{roadmap}/concepts/{second["id"]}">Continue' in page.text
         assert re.search(r'<progress max="\d+" value="[1-9]', page.text)
 
     def test_one_that_is_learned_comes_before_newer_ones_and_what_is_finished_is_left_out(
@@ -321,9 +321,9 @@ class TestPace:
             -(-tree["hours"] // 20),
         )
         assert tree["begins_on"] == tree["created_at"][:10]
-        assert "before your deadline" in text_of(
+        assert "before your target date" in text_of(
             person.get(roadmap)
-        ) or "after your deadline" in text_of(person.get(roadmap))
+        ) or "after your target date" in text_of(person.get(roadmap))
         person.post(
             f"{roadmap}/schedule", data={"hours_per_week": "20", "deadline": "", "from_today": "on"}
         )
@@ -349,7 +349,7 @@ class TestPace:
         assert f'value="{fields[named]}"' in answer.text
         assert re.search(r'name="from_today" value="on" checked', answer.text)
         assert "<details open>" in answer.text
-        assert "Is this plan right?" not in answer.text
+        assert "Does this plan suit you?" not in answer.text
         assert tree_of(person, roadmap) == before
 
     def test_a_roadmap_without_a_plan_has_no_pace(self, person: TestClient, roadmap: str) -> None:
@@ -371,7 +371,7 @@ def test_days_are_said_in_words_wherever_a_learner_reads_them(
     person.post(f"{roadmap}/schedule", data={"hours_per_week": "8", "deadline": "2027-02-01"})
     assert "by 1 February 2027" in text_of(person.get(roadmap))
     person.post(f"{roadmap}/sharing", data={"purpose": "reading", "expires_in_days": "30"})
-    assert "Good until 3 February 2027" in text_of(person.get(f"{roadmap}/sharing"))
+    assert "Valid until 3 February 2027" in text_of(person.get(f"{roadmap}/sharing"))
     clock.travel(timedelta(days=31))
     assert "Expired on 3 February 2027" in text_of(person.get(f"{roadmap}/sharing"))
     person.post(f"{roadmap}/trash")

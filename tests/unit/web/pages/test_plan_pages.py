@@ -78,7 +78,7 @@ class TestEditing:
         )
         assert answer.status_code == 303
         assert answer.headers["location"].startswith(f"/roadmaps/{plan}/edit?did=save#concept-")
-        assert "It is saved" in text_of(person.get(answer.headers["location"]))
+        assert "Saved." in text_of(person.get(answer.headers["location"]))
         assert sorted(designer.asked) == sorted(f"{kind} of dough" for kind in ContentKind)
         concept = concepts_of(person, f"/roadmaps/{plan}")[1]
         assert (concept["title"], concept["hours"], concept["description"]) == (
@@ -142,12 +142,12 @@ class TestEditing:
         self, person: TestClient, plan: UUID
     ) -> None:
         answer = self.changed(person, plan, "concept", "dough", "save", title="Flour")
-        assert "would not hold together" in text_of(answer, 422)
+        assert "would break the order of the plan" in text_of(answer, 422)
         assert "The concept title &#39;Flour&#39; is used 2 times." in answer.text
         assert 'value="Flour"' in answer.text
 
     def test_what_changes_nothing_is_said(self, person: TestClient, plan: UUID) -> None:
-        assert "Nothing of this is different" in text_of(
+        assert "There are no changes." in text_of(
             self.changed(person, plan, "concept", "dough", "save"), 422
         )
 
@@ -161,7 +161,7 @@ class TestEditing:
         }
         edit(plan, Rewrite(op="rewrite", what="concept", key="flour", title="Rye"))
         answer = person.post(f"/roadmaps/{plan}/edit", data=form)
-        assert "has changed meanwhile" in text_of(answer, 409)
+        assert "has changed in the meantime" in text_of(answer, 409)
         assert "Rye" in answer.text
         assert 'value="Typed"' in answer.text
         assert form_at(answer.text, "concept", "dough")["base"] == "2"
@@ -177,7 +177,7 @@ class TestEditing:
         }
         edit(plan, Remove(op="remove", what="concept", key="dough"))
         answer = person.post(f"/roadmaps/{plan}/edit", data=form)
-        assert "has changed meanwhile" in text_of(answer, 409)
+        assert "has changed in the meantime" in text_of(answer, 409)
         assert "Typed &lt;b&gt;</blockquote>" in answer.text
 
     def test_something_moves_up_and_down_and_over_the_edge_of_its_module(
@@ -280,7 +280,7 @@ class TestEditing:
     ) -> None:
         commands.revise(LOCAL_OWNER, plan, "Shorter.")
         page = person.get(f"/roadmaps/{plan}/edit")
-        assert "cannot be changed at the moment" in text_of(page)
+        assert "The plan cannot be changed now" in text_of(page)
         assert 'name="do"' not in page.text
         form = {"do": "remove", "what": "concept", "key": "dough", "base": "1"}
         assert person.post(f"/roadmaps/{plan}/edit", data=form).status_code == 409
@@ -290,7 +290,7 @@ class TestEditing:
     ) -> None:
         page = person.get(f"{roadmap}/edit")
         assert (
-            "Without a model key there are texts for the concepts of the built-in roadmaps only."
+            "Without an AI key, your own concepts have no tutorial, resources or quiz."
             in text_of(page)
         )
         assert 'name="anew"' not in page.text
@@ -317,7 +317,7 @@ class TestEditing:
         }
         assert person.post(f"{roadmap}/edit", data=new).status_code == 303
         assert tree_of(person, roadmap)["status"] == "partial"
-        assert "The tutorial on “Mine” could not be written" in text_of(person.get(roadmap))
+        assert "The tutorial on “Mine” failed" in text_of(person.get(roadmap))
 
 
 class TestPlans:
@@ -344,7 +344,7 @@ class TestPlans:
             shown.index(text)
             for text in (
                 "Plan 3",
-                "An earlier plan",
+                "Restored plan",
                 "Plan 2",
                 "Changed by hand",
                 "Plan 1",
@@ -360,7 +360,7 @@ class TestPlans:
     ) -> None:
         page = person.get(f"/roadmaps/{several}/revisions/2")
         shown = text_of(page)
-        assert "What is different from plan 1" in shown
+        assert "Changes from plan 1" in shown
         assert "added: 1" in shown
         assert "removed: 1" in shown
         assert "changed: 1" in shown
@@ -372,14 +372,12 @@ class TestPlans:
     def test_one_that_was_restored_is_compared_with_the_one_that_it_replaced(
         self, person: TestClient, several: UUID
     ) -> None:
-        assert "What is different from plan 2" in text_of(
-            person.get(f"/roadmaps/{several}/revisions/3")
-        )
+        assert "Changes from plan 2" in text_of(person.get(f"/roadmaps/{several}/revisions/3"))
         assert "It is the same as plan 1" in text_of(
             person.get(f"/roadmaps/{several}/revisions/3?before=1")
         )
         first = person.get(f"/roadmaps/{several}/revisions/1")
-        assert "It is the first plan" in text_of(first)
+        assert "This is the first plan" in text_of(first)
         assert "<ins>" not in first.text
 
     def test_what_is_not_there_is_not_found(self, person: TestClient, several: UUID) -> None:
@@ -401,9 +399,11 @@ class TestPlans:
         designer.designs = [GeneratorFault("No idea.", lasting=True)]
         do(commands.revise(LOCAL_OWNER, plan, "Less <b>."))
         shown = person.get(f"/roadmaps/{plan}/revisions")
-        assert "It could not be designed." in text_of(shown)
+        assert "The plan could not be designed." in text_of(shown)
         assert "Less &lt;b&gt;." in shown.text
-        assert "It could not be designed." in text_of(person.get(f"/roadmaps/{plan}/revisions/2"))
+        assert "The plan could not be designed." in text_of(
+            person.get(f"/roadmaps/{plan}/revisions/2")
+        )
 
     def test_no_sentence_of_the_data_is_shown_in_chinese(
         self, person: TestClient, several: UUID
@@ -415,7 +415,7 @@ class TestPlans:
         self, person: TestClient, designer: Designer
     ) -> None:
         roadmap_id = created(person, review=True)
-        assert "What is different from the plan before" not in text_of(
+        assert "Changes from the previous plan" not in text_of(
             person.get(f"/roadmaps/{roadmap_id}")
         )
         designer.designs = [outline(concept_("flour"))]
@@ -436,7 +436,7 @@ class TestPlans:
         self, person: TestClient, plan: UUID, designer: Designer
     ) -> None:
         page = person.get(f"/roadmaps/{plan}")
-        assert "What should be different?" in text_of(page)
+        assert "What should change?" in text_of(page)
         refused = person.post(f"/roadmaps/{plan}/revise", data={"feedback": " "})
         assert 'id="feedback-error"' in refused.text
         assert '<details id="change" open>' in refused.text
@@ -513,7 +513,7 @@ class TestVersions:
             LOCAL_OWNER, plan, UUID(lesson.rpartition("/")[2]), ContentKind.tutorial, ""
         )
         page = person.get(lesson)
-        assert "Another version is being written." in text_of(page)
+        assert "A new version is being written." in text_of(page)
         assert f'action="{lesson}/tutorial/regenerate"' not in page.text
         assert "/restore" not in person.get(f"{lesson}/tutorial/versions").text
         again = person.post(f"{lesson}/tutorial/regenerate", data={"instructions": "Typed."})
@@ -523,7 +523,7 @@ class TestVersions:
     def test_one_that_came_meanwhile_is_offered(self, person: TestClient, lesson: str) -> None:
         page = person.get(f"{lesson}?seen=1", headers={**HTML, "HX-Request": "true"}).text
         assert f'<a href="{lesson}?version=2#tutorial">' in page
-        assert "Another version is written" not in person.get(lesson).text
+        assert "A new version is ready" not in person.get(lesson).text
 
     def test_the_catalogue_would_write_the_same_again_and_is_not_asked(
         self, person: TestClient, roadmap: str
@@ -531,7 +531,7 @@ class TestVersions:
         lesson = f"{roadmap}/concepts/{concepts_of(person, roadmap)[0]['id']}"
         assert "regenerate" not in person.get(lesson).text
         answer = person.post(f"{lesson}/quiz/regenerate", data={"instructions": "Harder."})
-        assert "it would be the same again" in text_of(answer, 422)
+        assert "the text would be the same" in text_of(answer, 422)
         assert "Harder." in answer.text
 
 
@@ -555,7 +555,7 @@ class TestTrash:
         id_ = made(person).rpartition("/")[2]
         assert person.post(f"/trash/{id_}/delete").status_code == 404
         person.post(f"/roadmaps/{id_}/trash")
-        assert "Nobody can bring them back." in text_of(person.get("/trash"))
+        assert "This cannot be undone." in text_of(person.get("/trash"))
         assert person.post(f"/trash/{id_}/delete").headers["location"] == "/trash?did=deleted"
         assert person.post(f"/trash/{id_}/restore").status_code == 404
 

@@ -31,7 +31,7 @@ class TestRoadmap:
             concepts
         )  # columns, and rows for phones
         assert "hx-sse:connect" not in answer.text
-        assert f'href="{roadmap}/concepts/{concepts[0]["id"]}">Go on here' in answer.text
+        assert f'href="{roadmap}/concepts/{concepts[0]["id"]}">Continue' in answer.text
 
     def test_what_failed_is_named_and_has_its_own_retry(
         self, person: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch
@@ -49,7 +49,7 @@ class TestRoadmap:
                 status=RoadmapStatus.partial, contents_failed=2, contents_ready=88
             ).execute()
         page = person.get(roadmap)
-        assert f"The quiz on “{first['title']}” could not be written" in text_of(page)
+        assert f"The quiz on “{first['title']}” failed" in text_of(page)
         assert "The model said 500." in page.text
 
         answer = person.post(f"{roadmap}/concepts/{first['id']}/quiz/retry")
@@ -65,7 +65,7 @@ class TestRoadmap:
 
     def test_a_plan_is_approved(self, person: TestClient) -> None:
         path = made(person, review="on")
-        assert "Is this plan right?" in text_of(person.get(path))
+        assert "Does this plan suit you?" in text_of(person.get(path))
         assert person.post(f"{path}/approve", data={"revision": "1"}).status_code == 303
         assert tree_of(person, path)["status"] == "ready"
 
@@ -74,7 +74,7 @@ class TestRoadmap:
         answer = person.post(f"{path}/revise", data={"feedback": "More about testing."})
         assert 'id="feedback-error"' in answer.text
         assert "More about testing.</textarea>" in answer.text
-        assert "Without a model key nobody understands such words." in text_of(answer, 422)
+        assert "Changing a plan by prompt needs an AI key." in text_of(answer, 422)
         assert 'id="feedback"' not in person.get(path).text  # it is not offered
 
     def test_a_goal_of_a_thousand_characters_leaves_room_for_the_rest(
@@ -94,14 +94,14 @@ class TestRoadmap:
     def test_it_can_be_stopped(self, person: TestClient) -> None:
         path = made(person, review="on")
         assert person.post(f"{path}/cancel").status_code == 303
-        assert "This roadmap was stopped" in text_of(person.get(path))
+        assert "This roadmap was cancelled" in text_of(person.get(path))
 
     @try_each("headers", [HTML, PART])
     def test_what_is_not_there_is_said_by_a_page(
         self, person: TestClient, headers: dict[str, str]
     ) -> None:
         answer = person.get(f"/roadmaps/{UUID(int=7)}", headers=headers)
-        assert "This does not exist" in text_of(answer, 404)
+        assert "This page does not exist" in text_of(answer, 404)
         assert ("<html" in answer.text) == (headers is HTML)
         assert (
             person.get(f"/roadmaps/{UUID(int=7)}", headers={"Accept": "*/*"}).json()["status"]
@@ -179,7 +179,7 @@ def test_every_event_has_its_sentence() -> None:
 def test_an_event_of_a_newer_version_is_told_of(person: TestClient, roadmap: str) -> None:
     with transaction():
         RoadmapEvent.update(type="roadmap.painted").where(RoadmapEvent.seq > 80).execute()
-    assert "Something else has happened" in text_of(person.get(roadmap))
+    assert "Other event" in text_of(person.get(roadmap))
 
 
 def test_an_error_beside_what_is_done_leaves_it_as_it_is(person: TestClient, lesson: str) -> None:

@@ -61,15 +61,15 @@ def schedule(*learned: bool, weeks_later: int = 0, deadline: int | None = None) 
         (schedule(False, False), "At this pace you will finish on 15 March 2026."),
         (
             schedule(False, deadline=6),
-            "At this pace you will finish on 8 March 2026, the day of your deadline.",
+            "At this pace you will finish on 8 March 2026, your target date.",
         ),
         (
             schedule(False, deadline=7),
-            "At this pace you will finish on 8 March 2026, 1 day before your deadline.",
+            "At this pace you will finish on 8 March 2026, 1 day before your target date.",
         ),
         (
             schedule(True, False, weeks_later=2, deadline=13),
-            "At this pace you will finish on 22 March 2026, 7 days after your deadline.",
+            "At this pace you will finish on 22 March 2026, 7 days after your target date.",
         ),
         (schedule(True, False, weeks_later=2), "7 hours behind plan."),
         (schedule(True, True, False, weeks_later=1), "7 hours ahead of plan."),
@@ -83,10 +83,10 @@ def test_the_sentence_that_matters_most(of: Schedule, said: str) -> None:
 
 def test_what_would_reach_the_deadline() -> None:
     made = schedule(True, False, False, weeks_later=2, deadline=20)
-    assert EN.needed(made) == "With 14 hours a week you would reach your deadline."
+    assert EN.needed(made) == "14 hours a week would reach your target date."
     assert EN.against_plan(made) == "7 hours behind plan."
     far = schedule(*[False] * 20, weeks_later=19, deadline=20 * 7 - 1)
-    assert EN.needed(far).startswith("Even 80 hours a week would not reach it")
+    assert EN.needed(far).startswith("Even 80 hours a week are not enough")
     assert EN.needed(schedule(False, deadline=6)) == EN.needed(schedule(False)) == ""
     assert EN.needed(schedule(False, weeks_later=3, deadline=6)) == ""  # it is over
 
@@ -95,22 +95,22 @@ def test_a_plan_that_never_reached_the_deadline_says_so_and_nobody_is_ahead_of_i
     made = schedule(True, False, False, deadline=13)
     assert (
         EN.needed(made)
-        == "The plan itself ends 7 days after your deadline; with 11 hours a week you would be in time."
+        == "The plan ends 7 days after your target date; 11 hours a week would be enough."
     )
     assert EN.against_plan(made) == ""
     assert made.hours_learned > made.hours_expected
     one = schedule(False, deadline=5)
     assert (
         EN.needed(one)
-        == "The plan itself ends 1 day after your deadline; with 8 hours a week you would be in time."
+        == "The plan ends 1 day after your target date; 8 hours a week would be enough."
     )
     assert EN.needed(schedule(*[False] * 30, deadline=6)) == (
-        "The plan itself ends 203 days after your deadline, and even 80 hours a week would not reach it: "
-        "move the deadline, or skip something."
+        "The plan ends 203 days after your target date, and even 80 hours a week are not enough: "
+        "choose a later date, or skip some concepts."
     )
     over = schedule(False, False, False, weeks_later=3, deadline=13)
     assert (EN.needed(over), EN.against_plan(over)) == (
-        "The plan itself ends 7 days after your deadline.",
+        "The plan ends 7 days after your target date.",
         "",
     )
 

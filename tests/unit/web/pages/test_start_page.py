@@ -136,7 +136,9 @@ class TestStart:
         ).headers["location"]
         assert tree_of(person, made)["language"] == language
         assert ("只有英文版" in text_of(person.get(made, headers=CHINESE))) == is_told
-        assert ("there in English only" in text_of(person.get(made))) == (goal == "学习网络安全")
+        assert ("available in English only" in text_of(person.get(made))) == (
+            goal == "学习网络安全"
+        )
 
     def test_a_full_backlog_keeps_what_was_typed(
         self, person: TestClient, monkeypatch: pytest.MonkeyPatch
@@ -145,7 +147,7 @@ class TestStart:
             "web.create_writer.settings", settings.model_copy(update={"most_queued_roadmaps": 0})
         )
         answer = person.post("/roadmaps", data={"goal": GOAL, "background": "ten years of Java"})
-        assert "not possible at the moment" in text_of(answer, 503)
+        assert "not possible right now" in text_of(answer, 503)
         assert "ten years of Java" in answer.text
 
 
@@ -163,7 +165,7 @@ class TestForms:
         self, person: TestClient, body: bytes, content_type: str, status: int
     ) -> None:
         answer = person.post("/roadmaps", content=body, headers={"Content-Type": content_type})
-        assert "The request cannot be answered" in text_of(answer, status)
+        assert "The request could not be processed" in text_of(answer, status)
 
     @try_each(
         "path",

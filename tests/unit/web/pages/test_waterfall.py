@@ -303,8 +303,8 @@ class TestDrawing:
         work = (
             "Planning",
             "Analysis of the goal",
-            "Design of the plan",
-            "Repair of the plan",
+            "Plan design",
+            "Plan repair",
             "Writing",
         )  # in different rows
         shapes = {re.sub(r'class="[^"]*"', "", svg) for svg, said in told if said not in by_style}
@@ -327,7 +327,7 @@ class TestDrawing:
             "failed",
             "interrupted",
             "stopped",
-            "goes on",
+            "in progress",
         }
         assert [said for _, said in legend([span("analysis", 0, 1)], ENGLISH)] == [
             "Analysis of the goal"
@@ -340,4 +340,4 @@ class TestDrawing:
         )
         (row,) = chart.rows
         said = bar_title(row.bars[0], chart, BEGIN + timedelta(seconds=100), ENGLISH)
-        assert said == "Concept 1 · Quiz · done · 0 s + 6.0 s · try 2 · It was late."
+        assert said == "Concept 1 · Quiz · done · 0 s + 6.0 s · attempt 2 · It was late."

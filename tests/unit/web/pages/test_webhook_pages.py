@@ -80,7 +80,7 @@ def test_a_test_is_sent_and_its_result_stands_in_the_log(
     answer = person.post(f"{path}/test")
     assert (answer.status_code, answer.headers["location"]) == (303, path)
     said = text_of(person.get(path))
-    assert "A test" in said
+    assert "Test" in said
     assert "Failed" in said
     assert "It answered with status 500." in said
     retry = re.findall(rf'action="({path}/deliveries/[0-9a-f-]+/retry)"', person.get(path).text)
@@ -114,7 +114,7 @@ def test_it_is_disabled_enabled_and_deleted(person: TestClient, receiver: Receiv
     page = person.get(path).text
     assert "Its owner has disabled it." in page
     assert f'action="{path}/test"' not in page
-    assert "Look at it again" in text_of(person.post(f"{path}/test"), 409)
+    assert "Refresh the page and try again" in text_of(person.post(f"{path}/test"), 409)
     person.post(f"{path}/enabled", data={"enabled": "yes"})
     page = person.get(path).text
     assert f'action="{path}/test"' in page
@@ -126,12 +126,12 @@ def test_it_is_disabled_enabled_and_deleted(person: TestClient, receiver: Receiv
 @try_each(
     ("fields", "name", "sentence"),
     [
-        ({"url": "ftp://example.org"}, "url", "begins with https://"),
-        ({"url": "https://10.0.0.1/"}, "url", "begins with https://"),
-        ({"url": ""}, "url", "begins with https://"),
+        ({"url": "ftp://example.org"}, "url", "starts with https://"),
+        ({"url": "https://10.0.0.1/"}, "url", "starts with https://"),
+        ({"url": ""}, "url", "starts with https://"),
         ({"events": []}, "events", "Choose at least one."),
         ({"events": ["roadmap.made"]}, "events", "Choose at least one."),
-        ({"description": "a" * 201}, "description", "At most 200 characters"),
+        ({"description": "a" * 201}, "description", "Use at most 200 characters"),
     ],
 )
 def test_what_does_not_fit_comes_back_with_all_that_was_typed(
@@ -157,7 +157,7 @@ def test_ten_are_enough(person: TestClient, receiver: Receiver) -> None:
     for _ in range(MOST_WEBHOOKS):
         add(person, receiver)
     answer = person.post("/webhooks", data={"url": receiver.url, "events": ["roadmap.ready"]})
-    assert "There are 10 webhooks already." in text_of(answer, 409)
+    assert "There are already 10 webhooks." in text_of(answer, 409)
     assert receiver.url in answer.text
 
 
@@ -167,12 +167,12 @@ def test_a_long_log_is_read_page_by_page(person: TestClient, receiver: Receiver)
         person.post(f"{path}/test")
     first = person.get(path).text
     assert first.count("/retry") == MOST_SHOWN
-    assert "The newest" not in first
+    assert "Newest entries" not in first
     (older,) = re.findall(rf'href="({path}\?cursor=[0-9a-f-]+)"', first)
     rest = person.get(older).text
     assert rest.count("/retry") == 1
-    assert "Older ones" not in rest
-    assert "The newest" in rest
+    assert "Older entries" not in rest
+    assert "Newest entries" in rest
 
 
 def test_hostile_words_show_as_words(person: TestClient, receiver: Receiver) -> None:
