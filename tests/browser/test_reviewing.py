@@ -61,7 +61,7 @@ def review_all(page: Page, written: str, home: School) -> None:
     expect(page.locator(".explanation")).to_contain_text("Incorrect.")
     rating(page, "Again").click()
     expect(page.locator("main")).to_contain_text("All done: 2 questions reviewed.")
-    expect(page.locator("main")).to_contain_text("comes back in 1 minute")
+    expect(page.locator("main")).to_contain_text("The next review is due in 1 minute.")
 
 
 def test_what_is_learned_is_reviewed_from_the_first_page(

@@ -49,7 +49,7 @@ def first_of(tree: dict[str, Any]) -> dict[str, Any]:
 
 def link_of(page: Page, purpose: str) -> str:
     """Made on the page of links."""
-    page.locator(f"#{purpose}").get_by_role("button", name="Make a").click()
+    page.locator(f"#{purpose}").get_by_role("button", name="Create a").click()
     field = page.locator(f"#{purpose} input[readonly]").first
     expect(field).to_have_value(re.compile("^http"))
     return field.input_value()
