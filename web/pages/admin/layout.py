@@ -134,7 +134,7 @@ class Formatters:
         most = max(steps, key=lambda step: step.done, default=None)
         if most and most.done:
             values = {"time": f"{most.at:%H:%M}", "count": grouped(most.done)}
-            summary += " " + _("Most at %(time)s: %(count)s done.") % values
+            summary += " " + _("Peak at %(time)s: %(count)s done.") % values
 
         def of_step(step: Ended) -> str:
             values = {name: getattr(step, name) for name in names}
