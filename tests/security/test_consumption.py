@@ -572,7 +572,10 @@ class TestHeads:
         assert b"200 OK" not in answer
         assert answer in (b"",) or b"400 Bad Request" in answer
 
-    @pytest.mark.parametrize("head", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+    def test_a_connection_without_a_request_is_closed_without_an_answer(self, served: int) -> None:
+        assert self.said(served, b"") == b""
+
+    @pytest.mark.parametrize("head", [b"GET", b"GET / HTTP/1.1\r\nHost: x\r\n"])
     def test_one_that_does_not_end_is_given_up(self, served: int, head: bytes) -> None:
         answer = self.said(served, head)
         assert b"400 Bad Request" in answer

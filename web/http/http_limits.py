@@ -33,9 +33,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
-        self._deadline = self.loop.call_later(
-            HEAD_SECONDS, self._refuse, "The head of the request came too slowly."
-        )
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._expire)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_deadline()
@@ -49,9 +47,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head > LARGEST_HEAD:
             self._refuse("The head of the request is too large.")
         elif self._head and self._deadline is None:
-            self._deadline = self.loop.call_later(
-                HEAD_SECONDS, self._refuse, "The head of the request came too slowly."
-            )
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self._expire)
 
     def on_message_begin(self) -> None:
         self._in_head = True
@@ -96,6 +92,16 @@ class BoundedProtocol(HttpToolsProtocol):
         ]
         self.transport.write(b"".join(lines))
         self.transport.close()
+
+    def _expire(self) -> None:
+        """Refuse a slow head; close a connection without one, as browsers open in advance.
+
+        A browser would take an answer there for that of its next request.
+        """
+        if self._head:
+            self._refuse("The head of the request came too slowly.")
+        else:
+            self.transport.close()
 
     def _refuse(self, reason: str) -> None:
         self._forget_deadline()
