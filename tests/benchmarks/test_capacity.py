@@ -136,8 +136,7 @@ def test_the_page_says_why_its_bill_is_not_that_of_the_command() -> None:
     )
     assert ours.memory == pytest.approx(theirs.memory, rel=0.01)
     page = " ".join(report.PAGE.read_text("utf-8").split())
-    reads = f"{READS} reads of a roadmap (`--reads`) instead of {needs.REQUESTS} requests"
-    assert f"it reckons {reads}" in page
+    assert f"it assumes {READS} reads instead of {needs.REQUESTS} requests" in page
 
 
 def test_the_time_of_an_unusual_share_has_a_column_of_its_own() -> None:
