@@ -83,7 +83,7 @@ class Asker:
         target: str,
         body: bytes | None = None,
         *,
-        told: Any = None,
+        text: Any = None,
         headers: Mapping[str, str] | None = None,
         named: bool = True,
     ) -> Seen:
@@ -91,8 +91,8 @@ class Asker:
         sent = {"Host": "{}:{}".format(*self.place)}
         if named and (token := self.who.present()):
             sent["Authorization"] = f"Bearer {token}"
-        if told is not None:
-            body = json.dumps(told).encode()
+        if text is not None:
+            body = json.dumps(text).encode()
             sent["Content-Type"] = "application/json"
         if body is not None:
             sent["Content-Length"] = str(len(body))
