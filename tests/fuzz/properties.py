@@ -147,7 +147,7 @@ class Keys(RuleBasedStateMachine):
     def _send(self, key: str, what: str, body: dict[str, Any], asker: Asker | None = None) -> Seen:
         method, path, _ = OPERATIONS[what]
         return (asker or self.asker).ask(
-            method, filled(path, self.people.mine), told=body, headers={"Idempotency-Key": key}
+            method, filled(path, self.people.mine), document=body, headers={"Idempotency-Key": key}
         )
 
 
@@ -199,7 +199,7 @@ class Notes(RuleBasedStateMachine):
     def _written(
         self, body: dict[str, Any], headers: dict[str, str], *, may: bool, refused: int = 0
     ) -> None:
-        seen = self.asker.ask("PUT", self.path, told=body, headers=headers)
+        seen = self.asker.ask("PUT", self.path, document=body, headers=headers)
         if may:
             assert seen.status == 200, f"{seen.status} {seen.text[:200]}"
             self.expected = body["notes"]
@@ -306,7 +306,7 @@ def others(asker: Asker, people: People) -> None:
         body = FITTING.get(name, {}) if "requestBody" in operation else None
         for strange in [places, *([place] for place in places)] if places else []:
             ids = {**people.mine, **{place: people.theirs[place] for place in strange}}
-            answer = asker.ask(method, filled(path, ids), told=body)
+            answer = asker.ask(method, filled(path, ids), document=body)
             may = (
                 {404, 204} if name in IDEMPOTENT else {404}
             )  # the other one's are looked at in the end

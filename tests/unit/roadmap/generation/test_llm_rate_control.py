@@ -368,9 +368,9 @@ class Day(RuleBasedStateMachine):
     def succeed(self) -> None:
         self.pace.went_well()
 
-    @rule(said=st.none() | st.floats(0, 1000))
-    def refuse(self, text: float | None) -> None:
-        self.pace.slow_down(text)
+    @rule(retry_after=st.none() | st.floats(0, 1000))
+    def refuse(self, retry_after: float | None) -> None:
+        self.pace.slow_down(retry_after)
 
     @rule(seconds=st.floats(0, 400))
     def wait(self, seconds: float) -> None:
