@@ -20,7 +20,7 @@ from tasks.dispatcher import sender
 from web.create_writer import accepted, backlog
 from web.errors import HANDLERS
 from web.http import limits
-from web.http.middleware import MIDDLEWARE, IndexedRouter
+from web.http.middleware import Application
 from web.revocation_cache import revocations
 from web.routes import ROUTES
 from web.sse import close_on_signals, poller
@@ -51,5 +51,4 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     await run_in_threadpool(buffer.close)
 
 
-app = Starlette(middleware=MIDDLEWARE, exception_handlers=HANDLERS)
-app.router = IndexedRouter(ROUTES, lifespan=lifespan)
+app = Application(ROUTES, handlers=HANDLERS, lifespan=lifespan)

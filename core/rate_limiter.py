@@ -27,7 +27,7 @@ SOCKET_SECONDS = 2.0
 SAY_AGAIN = 60.0  # seconds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # by identity: it is part of each key
 class Limit:
     """Rate limit by key: `most` times in `seconds` seconds; 0 means no limit."""
 

@@ -18,7 +18,7 @@ from web.authentication import count_once
 from web.http.concurrency import in_public_thread
 from web.http.host_and_csrf import address_of
 from web.http.limits import is_of_account
-from web.http.middleware import CAREFUL, IndexedRouter
+from web.http.middleware import ErrorHandler, IndexedRouter
 from web.http.problems import INTERNAL, NOT_A_METHOD, PROBLEMS, problem, problem_kind
 from web.http.security_log import log_refusal
 from web.http.urls import quoted_path, shorten
@@ -71,8 +71,7 @@ async def answer_disconnect(request: Request, error: Exception) -> Response:
     return problem(request, PROBLEMS[Malformed], "The connection was closed too early.")
 
 
-# Coroutines, since Starlette would run functions in the threads for accounts
-HANDLERS: dict[Any, Any] = {
+HANDLERS: dict[type[Exception], ErrorHandler] = {
     RoadmapError: answer_expected,
     HTTPException: answer_http,
     ClientDisconnect: answer_disconnect,
@@ -153,14 +152,9 @@ def _http(request: Request, error: HTTPException) -> Response:
 
 def _unexpected(request: Request, error: Exception) -> Response:
     if wants_page(request):
-        response = problem_page(request, 500, error)
-        response.headers["X-Request-ID"] = request.scope.get("state", {}).get("request_id", "")
-    else:
-        detail = "An unexpected error; the request id finds it in the log."
-        response = problem(request, INTERNAL, detail)
-    for name, value in CAREFUL.items():  # the response bypasses the middleware that sets them
-        response.headers.setdefault(name, value)
-    return response
+        return problem_page(request, 500, error)
+    detail = "An unexpected error; the request id finds it in the log."
+    return problem(request, INTERNAL, detail)
 
 
 def _methods(request: Request, path: str) -> set[str]:

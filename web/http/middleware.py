@@ -1,7 +1,8 @@
-"""Middleware and router of every request.
+"""Application, middleware and router of every request.
 
-The middleware sets the request's ID and trace and security headers, and counts it. Headers and
-routes are found by an index, where Starlette compares one entry after the other.
+The middleware sets the request's ID and trace and security headers, and counts it; the router
+answers errors too. Headers and routes are found by an index, where Starlette compares one entry
+after the other.
 
 Metrics name the pattern of a route, never the path, which may be anything. Requests that match no
 route and method count as unmatched: clients could make many numbers of them.
@@ -9,15 +10,17 @@ route and method count as unmatched: clients could make many numbers of them.
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from secrets import token_hex
 from time import perf_counter
 from typing import Any
 
+from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Match, Route, Router
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
@@ -70,6 +73,8 @@ EXPOSED = (
 
 
 HEADERS = "roadmap.headers"  # the key of a scope under which the middleware keeps them
+BEGUN = "roadmap.begun"  # the key of a scope whose response has begun
+ErrorHandler = Callable[[Request, Any], Awaitable[Response]]
 
 
 class IndexedHeaders(Headers):
@@ -141,7 +146,7 @@ class RequestMiddleware:
                 for name, value in (*ours.items(), *CAREFUL_RAW):
                     if name not in names:
                         response_headers.append((name, value))
-                status = str(message["status"])
+                scope[BEGUN], status = True, str(message["status"])
                 is_stream = names.get(b"content-type", b"").startswith(b"text/event-stream")
                 if is_stream:
                     RequestMiddleware.open_streams += 1
@@ -150,10 +155,6 @@ class RequestMiddleware:
 
         try:
             await self.app(scope, receive, send_response)
-        except Exception:
-            if status == NO_ANSWER:  # the error handler outside of here responds
-                status = "500"
-            raise
         finally:
             if is_stream:
                 RequestMiddleware.open_streams -= 1
@@ -196,20 +197,35 @@ if settings.cors_origins:
 
 
 class IndexedRouter(Router):
-    """Router that answers as if all routes were tried in their order.
+    """Router that answers as if all routes were tried in their order, and answers errors.
 
     Path parameters are whole segments, and routes do not change. It does not redirect to a path
-    with or without a slash: that would name whatever host the request claims.
+    with or without a slash: that would name whatever host the request claims. An error handler is
+    found by the type of the error; that of Exception answers 500, and the error goes on to uvicorn.
     """
 
-    def __init__(self, routes: Sequence[Route], *, lifespan: Lifespan[Any]) -> None:
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        *,
+        handlers: Mapping[type[Exception], ErrorHandler],
+        lifespan: Lifespan[Any] | None = None,
+    ) -> None:
         super().__init__(routes, redirect_slashes=False, lifespan=lifespan)
+        self._handlers = handlers
         # By the number of slashes, each with its path before the first parameter
         self._by_slashes: dict[int, list[tuple[str, Route]]] = defaultdict(list)
         for route in routes:
             start = route.path.partition("{")[0]
             self._by_slashes[route.path.count("/")].append((start, route))
         self.most_slashes = max(self._by_slashes)
+        # By method and path, of paths without parameters
+        self._fixed: dict[tuple[str, str], Route] = {}
+        for route in routes:
+            for method in route.methods or () if "{" not in route.path else ():
+                found = self._find({"type": "http", "method": method, "path": route.path})
+                assert found is not None
+                self._fixed[method, route.path] = found[0]
 
     def methods(self, scope: Scope, path: str) -> set[str]:
         """Return the methods of all routes that match this path; Starlette names those of one."""
@@ -231,6 +247,33 @@ class IndexedRouter(Router):
             await super().app(scope, receive, send)
             return
         scope.setdefault("router", self)
+        try:
+            if (route := self._fixed.get((scope["method"], scope["path"]))) is not None:
+                scope["route"] = route
+                await route.app(scope, receive, send)
+            elif (found := self._find(scope)) is None:
+                await self.default(scope, receive, send)
+            else:
+                scope["route"], place = found
+                scope.update(place)
+                await found[0].handle(scope, receive, send)
+        except Exception as error:
+            if BEGUN in scope:
+                raise
+            request, handler = Request(scope, receive), self._handlers[Exception]
+            try:
+                handler = next(
+                    self._handlers[kind] for kind in type(error).__mro__ if kind in self._handlers
+                )
+                response = await handler(request, error)
+            except Exception as another:
+                error, handler = another, self._handlers[Exception]
+                response = await handler(request, error)
+            await response(scope, receive, send)
+            if handler is self._handlers[Exception]:
+                raise error
+
+    def _find(self, scope: Scope) -> tuple[Route, Scope] | None:
         chosen: tuple[Route, Scope] | None = None
         for route in self.candidates(scope["path"]):
             match, place = route.matches(scope)
@@ -239,10 +282,24 @@ class IndexedRouter(Router):
                 chosen = route, place
             if match is Match.FULL:
                 break
-        if chosen is None:
-            await self.default(scope, receive, send)
-            return
-        route, place = chosen
-        scope["route"] = route
-        scope.update(place)
-        await route.handle(scope, receive, send)
+        return chosen
+
+
+class Application(Starlette):
+    """Starlette application whose router answers errors, without middleware for them."""
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        *,
+        handlers: Mapping[type[Exception], ErrorHandler],
+        lifespan: Lifespan[Any] | None = None,
+    ) -> None:
+        super().__init__(middleware=MIDDLEWARE)
+        self.router = IndexedRouter(routes, handlers=handlers, lifespan=lifespan)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        app: ASGIApp = self.router.app
+        for middleware, args, kwargs in reversed(self.user_middleware):
+            app = middleware(app, *args, **kwargs)
+        return app
