@@ -23,7 +23,7 @@ from benchmarks.capacity.real import Trial
 from benchmarks.capacity.workload import DAY, HOUR, Latency, Workload
 from benchmarks.ground import BenchmarkFailed, Ground, compiled, machine, say
 
-CONSUMER = 32  # threads of one, where nobody says how many
+CONSUMER = 32  # threads of one, by default
 
 
 @dataclass(frozen=True, slots=True)

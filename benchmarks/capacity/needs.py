@@ -40,7 +40,7 @@ class Speed:
     ready: dict[float, float]
     planning: float
     waiting: int
-    why_not: str = ""  # it is impossible as it was asked for; the rest is told as if it were not
+    why_not: str = ""  # why it is impossible; the rest assumes that it is possible
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,14 +273,14 @@ BAD = [
 
 
 @pytest.mark.parametrize(("option", "bad"), BAD)
-def test_an_option_out_of_bounds_is_told_with_what_is_allowed(
+def test_an_option_out_of_bounds_is_reported_with_its_bounds(
     option: str, bad: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         main([f"{option}={bad}"])
-    said = capsys.readouterr()
-    assert (ended.value.code, said.out, said.err.count("\n")) == (2, "", 1)
-    assert said.err.startswith(f"error: argument {option}: {bad[:40]!r} was given, allowed is ")
+    output = capsys.readouterr()
+    assert (ended.value.code, output.out, output.err.count("\n")) == (2, "", 1)
+    assert output.err.startswith(f"error: argument {option}: {bad[:40]!r} was given, allowed is ")
 
 
 def test_every_option_with_a_value_is_bounded() -> None:
