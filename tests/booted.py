@@ -111,10 +111,10 @@ def why_not() -> str:
         if shutil.which(program, path=PATH) is None:
             return f"there is no {program}; `apt-get install systemd util-linux python3-venv git make curl` brings it"
     may = f"{ROOT_OF_ITS_OWN}mount -t sysfs -o ro sysfs /mnt/root/sys\nmount -t cgroup2 cgroup2 /mnt/root/sys/fs/cgroup\n"
-    if (said := _says(["python3", "-c", USABLE])) != "":
-        return f"the system has no Python from 3.11 on with venv (`apt-get install python3-venv`): {said}"
-    if (said := _says([*NAMESPACES, "sh", "-c", may])) != "":
-        return f"the kernel gives no namespaces, overlayfs or cgroup2: {said}"
+    if (found := _says(["python3", "-c", USABLE])) != "":
+        return f"the system has no Python from 3.11 on with venv (`apt-get install python3-venv`): {found}"
+    if (found := _says([*NAMESPACES, "sh", "-c", may])) != "":
+        return f"the kernel gives no namespaces, overlayfs or cgroup2: {found}"
     return ""
 
 

@@ -74,9 +74,9 @@ def refused(environment: dict[str, str]) -> Said:
 
 
 def succeeded(environment: dict[str, str], *arguments: str | Path, folder: Path = ROOT) -> Said:
-    said = roadmap(environment, *arguments, folder=folder)
-    assert said.code == 0, said
-    return said
+    result = roadmap(environment, *arguments, folder=folder)
+    assert result.code == 0, result
+    return result
 
 
 def _forked(

@@ -33,17 +33,17 @@ def launched(service: str, **variables: str) -> Said:
     return commands.refused({**base, **variables})
 
 
-def refusal(said: Said) -> str:
+def refusal(found: Said) -> str:
     """The one sentence of a service that ends with 1, after it has waited or at once."""
-    assert said.code == 1, said
-    assert SECRET not in said.errors
-    assert "Traceback" not in said.errors
-    told = (said.output + said.errors).splitlines()
-    lines = [line for line in told if not line.startswith(BEFORE)]
-    assert len(lines) == 1, said
+    assert found.code == 1, found
+    assert SECRET not in found.errors
+    assert "Traceback" not in found.errors
+    text = (found.output + found.errors).splitlines()
+    lines = [line for line in text if not line.startswith(BEFORE)]
+    assert len(lines) == 1, found
     assert lines[0].startswith("error: ")
     return lines[0]
 
 
-def waited(said: Said) -> bool:
-    return "waiting: " in said.errors
+def waited(text: Said) -> bool:
+    return "waiting: " in text.errors

@@ -37,21 +37,21 @@ class PgBouncer(Server):
     def __init__(self, folder: Path, postgres: Postgres, database: str) -> None:
         super().__init__(folder)
         self._binary, self._database = binary(), database
-        said = configparser.ConfigParser(interpolation=None)
-        said.read(FILE)
+        found = configparser.ConfigParser(interpolation=None)
+        found.read(FILE)
         there = f"host={postgres.host} port={postgres.port} dbname={database}"
-        entry = re.sub(r"host=\S+ port=\S+ dbname=\S+", there, said["databases"]["roadmap"])
+        entry = re.sub(r"host=\S+ port=\S+ dbname=\S+", there, found["databases"]["roadmap"])
         assert there in entry
-        said["databases"] = {database: entry}
+        found["databases"] = {database: entry}
         here = {
             "listen_port": str(self.port),
             "default_pool_size": str(POOL),
             "auth_file": str(folder / "userlist.txt"),
         }
-        said["pgbouncer"].update({**here, "unix_socket_dir": "", "stats_users": "postgres"})
+        found["pgbouncer"].update({**here, "unix_socket_dir": "", "stats_users": "postgres"})
         (folder / "userlist.txt").write_text(f'"postgres" "{PASSWORD}"\n')
         with (folder / "pgbouncer.ini").open("w") as file:
-            said.write(file)
+            found.write(file)
         if os.getuid() == 0:
             open_to_others(folder)
             for path in (folder, *folder.iterdir()):

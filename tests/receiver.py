@@ -26,8 +26,8 @@ class Got:
 
     def verified(self, secret: str) -> dict[str, Any]:
         """What is told, if the signature is right and new by the code of others. Raises WebhookVerificationError."""
-        told: dict[str, Any] = Webhook(secret).verify(self.body, self.headers)
-        return told
+        found: dict[str, Any] = Webhook(secret).verify(self.body, self.headers)
+        return found
 
 
 class ServerOfMany(ThreadingHTTPServer):

@@ -291,8 +291,8 @@ def as_nobody() -> dict[str, Any]:
     """Of a process that refuses to run as root."""
     if os.getuid() != 0:
         return {}
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    found = pwd.getpwnam("nobody")
+    return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
 
 
 def _postgres_folder(scratch: Path) -> Path:
@@ -336,8 +336,10 @@ def _package(module: str) -> Path:
 
 
 def _version(binary: Path) -> tuple[int, ...]:
-    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout
-    numbers = re.search(r"(\d+)\.(\d+)", said)
+    output = subprocess.run(
+        [binary, "--version"], capture_output=True, text=True, check=False
+    ).stdout
+    numbers = re.search(r"(\d+)\.(\d+)", output)
     return tuple(int(number) for number in numbers.groups()) if numbers else (0, 0)
 
 

@@ -81,7 +81,7 @@ def simulate(
 
     def ask() -> Generator[Any, Any, None]:
         for number, at in enumerate(arrivals):
-            yield env.timeout(at - env.now)
+            yield env.timeout(max(0.0, at - env.now))  # the sum can lie a rounding past `at`
             roadmap = Roadmap(env.now, workload.contents)
             if number in counted:
                 found.roadmaps.append(roadmap)

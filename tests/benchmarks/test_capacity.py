@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -54,6 +54,7 @@ def test_no_work_is_lost_and_no_thread_does_two_things(
 
 
 @given(fleets, streams, seeds, st.integers(1, 40))
+@example(1, [1.6063657626839039, 33.84490358580697, 33.84490358580697], 0, 1)
 @settings(max_examples=60, deadline=None)
 def test_more_workers_make_it_no_slower(
     threads: int, arrivals: list[float], seed: int, more: int

@@ -169,7 +169,7 @@ def test_one_that_was_brought_in_is_changed_like_any_other(home: School) -> None
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "wanted"),
     [
         (b"PK\x03\x04", "This is not a complete roadmap."),
         (
@@ -181,7 +181,7 @@ def test_one_that_was_brought_in_is_changed_like_any_other(home: School) -> None
     ],
 )
 def test_what_does_not_go_is_said_on_the_page(
-    visit: Visiting, home: School, tmp_path: Path, content: bytes, said: str
+    visit: Visiting, home: School, tmp_path: Path, content: bytes, wanted: str
 ) -> None:
     visitor = visit()
     visitor.expected.append(r"status of (400|413|422)")
@@ -189,7 +189,7 @@ def test_what_does_not_go_is_said_on_the_page(
     (tmp_path / "a.json").write_bytes(content)
     page.get_by_label("File").set_input_files(tmp_path / "a.json")
     page.get_by_role("button", name="Import").click()
-    expect(page.get_by_role("alert")).to_contain_text(said)
+    expect(page.get_by_role("alert")).to_contain_text(wanted)
     expect(page.get_by_label("File")).to_be_visible()
 
 

@@ -59,13 +59,13 @@ def expect_as_loaded_anew(page: Page) -> None:
     """What has come by and by is, when the last picture is there too, what somebody else gets at once."""
     another = page.context.new_page()
     another.goto(page.url)
-    anew = another.evaluate(SHOWN)
+    found = another.evaluate(SHOWN)
     another.close()
     try:
-        wait_until(lambda: page.evaluate(SHOWN) == anew, timeout=15)
+        wait_until(lambda: page.evaluate(SHOWN) == found, timeout=15)
     except AssertionError:
         difference = unified_diff(
-            _lines(page.evaluate(SHOWN)), _lines(anew), "by and by", "anew", n=1, lineterm=""
+            _lines(page.evaluate(SHOWN)), _lines(found), "by and by", "anew", n=1, lineterm=""
         )
         raise AssertionError("\n".join(difference)) from None
 

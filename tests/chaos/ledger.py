@@ -268,18 +268,18 @@ class Ledger:
 
     def _webhook(self) -> None:
         """Each end of a roadmap is told at least once, and always as the same message."""
-        told: dict[str, list[str]] = {}
+        fields: dict[str, list[str]] = {}
         for got in self._left.receiver.got:
-            told.setdefault(json.loads(got.body)["data"]["roadmap_id"], []).append(
+            fields.setdefault(json.loads(got.body)["data"]["roadmap_id"], []).append(
                 got.headers["webhook-id"]
             )
         finished = {id_ for id_, row in self._rows.items() if row[0] in FINAL}
         untold, twofold = (
-            finished - told.keys(),
-            [id_ for id_, messages in told.items() if len(set(messages)) > 1],
+            finished - fields.keys(),
+            [id_ for id_, messages in fields.items() if len(set(messages)) > 1],
         )
-        again = sum(len(messages) - 1 for messages in told.values())
-        self._line("ends told to a webhook", f"{len(told)}, as the same message again {again}")
+        again = sum(len(messages) - 1 for messages in fields.values())
+        self._line("ends told to a webhook", f"{len(fields)}, as the same message again {again}")
         self._line("  not told", len(untold), wrong=bool(untold))
         self._line("  told as two messages", len(twofold), wrong=bool(twofold))
 
@@ -323,16 +323,16 @@ class Ledger:
 
     def _sources(self, writer: str, stored: int) -> None:
         """What the application itself says of its log, which must agree with what is there."""
-        for service, processes, numbered, told, dropped in self._reader.rows(
+        for service, processes, numbered, text, dropped in self._reader.rows(
             SOURCES.format(writer)
         ):
-            said = _told(
-                {"processes": processes, "numbered": numbered, "stored": told, "dropped": dropped}
+            found = _told(
+                {"processes": processes, "numbered": numbered, "stored": text, "dropped": dropped}
             )
             self._line(
                 f"  {service}",
-                f"{said}, lost {numbered - told}",
-                wrong="writer" in service and told != stored,
+                f"{found}, lost {numbered - text}",
+                wrong="writer" in service and text != stored,
             )
 
     def _lost_when(self, numbers: list[int], flushed: dict[int, float]) -> str:

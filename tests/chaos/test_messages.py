@@ -27,14 +27,14 @@ GARBAGE = bytes(range(256))
 FOREIGN_KEY = "x" * 40
 
 
-def assert_told_in_one_sentence(said: Said, sentence: str) -> None:
-    assert (said.code, said.output, said.errors) == (1, "", f"Error: {sentence}\n")
+def assert_told_in_one_sentence(text: Said, sentence: str) -> None:
+    assert (text.code, text.output, text.errors) == (1, "", f"Error: {sentence}\n")
 
 
-def assert_told_that_it_is_away(said: Said) -> None:
+def assert_told_that_it_is_away(text: Said) -> None:
     """And why, and what to do; 3 says that the same may work later."""
-    assert (said.code, said.output, said.errors.count("\n")) == (3, "", 1)
-    assert said.errors.startswith("Error: The broker does not answer at the moment. ")
+    assert (text.code, text.output, text.errors.count("\n")) == (3, "", 1)
+    assert text.errors.startswith("Error: The broker does not answer at the moment. ")
 
 
 def signed(
@@ -143,11 +143,11 @@ def test_a_wrong_id_is_told_in_one_sentence(stack: Stack) -> None:
         assert_told_in_one_sentence(
             dead(stack, command, "77"), "There is no dead letter 77 in the content queue."
         )
-        said = dead(stack, command)
-        assert (said.code, said.output) == (2, "")
+        result = dead(stack, command)
+        assert (result.code, result.output) == (2, "")
         assert (
             "Name the ids, which `jobs dead` shows, or say --all; --search goes with --all."
-            in said.errors
+            in result.errors
         )
 
 

@@ -294,14 +294,14 @@ def test_a_watcher_sees_every_event_once_while_the_api_is_restarted_in_the_middl
     follower = Follower(hasty, path, pause=pause)
     try:
         for restarts in (1, 2):
-            told = last_event(hasty)
+            found = last_event(hasty)
             wait_until(
-                lambda told=told: follower.broken or len(follower.seen) >= told,
+                lambda found=found: follower.broken or len(follower.seen) >= found,
                 reason="the watcher is up to date",
             )
             model.let_go(2)
             wait_until(
-                lambda told=told: follower.broken or len(follower.seen) > told,
+                lambda found=found: follower.broken or len(follower.seen) > found,
                 reason="the watcher sees more",
             )
             hasty.api.signal(signal.SIGTERM)

@@ -89,7 +89,7 @@ class Trial:
     def create(self) -> str:
         return self.stack.create(GOAL)
 
-    def died(self, *, told: bool = False) -> None:
+    def died(self, *, stopped: bool = False) -> None:
         """The process has killed itself at its point; in embedded mode the whole tree ends after it."""
         victim = self.victim
         wait_until(
@@ -99,7 +99,7 @@ class Trial:
         )
         assert self.mark.exists(), f"{victim.name} ended elsewhere:\n{victim.output[-3000:]}"
         assert victim.process is not None
-        expected = -signal.SIGKILL if self.stack.mode == "server" else 0 if told else 1
+        expected = -signal.SIGKILL if self.stack.mode == "server" else 0 if stopped else 1
         assert victim.process.wait(30) == expected
         if self.point.service == "content":
             self.take_stock()
@@ -211,7 +211,7 @@ def it_is_told_to_stop(trial: Trial) -> None:
     trial.start("api", "huey_content")
     path = trial.create_and_stall()
     trial.victim.signal(signal.SIGTERM)
-    trial.died(told=True)
+    trial.died(stopped=True)
     trial.model.let_go()
     trial.restart()
     trial.assert_built(path)

@@ -83,16 +83,16 @@ class Asker:
         target: str,
         body: bytes | None = None,
         *,
-        told: Any = None,
+        document: Any = None,
         headers: Mapping[str, str] | None = None,
         named: bool = True,
     ) -> Seen:
-        """`told` is sent as JSON. Without `named`, nobody is told who asks."""
+        """`document` is sent as JSON. Without `named`, no credentials are sent."""
         sent = {"Host": "{}:{}".format(*self.place)}
         if named and (token := self.who.present()):
             sent["Authorization"] = f"Bearer {token}"
-        if told is not None:
-            body = json.dumps(told).encode()
+        if document is not None:
+            body = json.dumps(document).encode()
             sent["Content-Type"] = "application/json"
         if body is not None:
             sent["Content-Length"] = str(len(body))

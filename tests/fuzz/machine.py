@@ -75,7 +75,7 @@ def configuration(
     more = (
         {"max-examples": examples * 5} if examples is not None else {}
     )  # of scenarios, which are the shorter way
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "seed": seed,
         "request-timeout": 10,
         "continue-on-failure": True,
@@ -109,8 +109,8 @@ def configuration(
         + [{"include-operation-id": name, "enabled": False} for name in LEFT_OUT],
     }
     if seconds is not None:
-        told["max-time"] = max(int(seconds), 1)
-    return SchemathesisConfig.from_dict(told)
+        values["max-time"] = max(int(seconds), 1)
+    return SchemathesisConfig.from_dict(values)
 
 
 def document(mode: str) -> dict[str, Any]:
@@ -226,10 +226,10 @@ def take(event: events.EngineEvent, watch: Watch, tell: Callable[[str], None]) -
                 for node in checks:
                     if node.failure_info is not None:
                         failure = node.failure_info.failure
-                        told = f"{failure.operation}: {failure.title}\n{failure.message}"
+                        text = f"{failure.operation}: {failure.title}\n{failure.message}"
                         watch.fail(
                             f"{node.name}: {failure.title}",
-                            told,
+                            text,
                             node.failure_info.code_sample,
                             about=failure.operation,
                         )
@@ -240,11 +240,11 @@ def read_again(written: Seen, asker: Asker) -> None:
     path = urlsplit(written.url).path
     read = asker.ask("GET", path)
     if (read.status, read.content) != (200, written.content):
-        told = (
+        output = (
             f"{path}: {written.text[:300]} was written, and read is {read.status} {read.text[:300]}"
         )
         asker.watch.fail(
-            "what was written is not what is read", told, written.curl, about=written.operation
+            "what was written is not what is read", output, written.curl, about=written.operation
         )
 
 

@@ -52,9 +52,9 @@ def watch(tmp_path: Path) -> Watch:
 
 
 def seen(
-    status: int, told: Any, headers: dict[str, str], operation: str = "read_me", sent: str = ""
+    status: int, text: Any, headers: dict[str, str], operation: str = "read_me", sent: str = ""
 ) -> Seen:
-    content = told if isinstance(told, bytes) else json.dumps(told).encode()
+    content = text if isinstance(text, bytes) else json.dumps(text).encode()
     return Seen(
         operation,
         "GET",
@@ -118,12 +118,12 @@ WRONG = {
 
 
 def test_operators_are_shown_which_things_there_are_and_not_what_they_hold(watch: Watch) -> None:
-    told = {"id": THEIR_ROADMAP, "notes": THEIRS}
-    assert found(watch, seen(200, told, GOOD, sent="api/v1/admin/roadmaps")) == [
+    values = {"id": THEIR_ROADMAP, "notes": THEIRS}
+    assert found(watch, seen(200, values, GOOD, sent="api/v1/admin/roadmaps")) == [
         "tells the other one's mark"
     ]
     assert "tells the other one's roadmap_id" in found(
-        watch, seen(200, told, GOOD, sent="api/v1/roadmaps")
+        watch, seen(200, values, GOOD, sent="api/v1/roadmaps")
     )
 
 

@@ -63,8 +63,8 @@ class Door:
         self.left: list[str] = []  # steps whose callers did not wait for the answer
 
     def forget(self) -> None:
-        for told in (self.kinds, self.asked_at, self.bodies, self.facts, self.silent, self.left):
-            told.clear()
+        for text in (self.kinds, self.asked_at, self.bodies, self.facts, self.silent, self.left):
+            text.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)

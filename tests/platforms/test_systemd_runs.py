@@ -201,7 +201,7 @@ def test_what_is_refused_is_left_as_failed_with_its_sentence_until_it_is_mended(
     home.machine.said(
         "sed -i.as-it-was 's/^SECRET_KEY=.*/SECRET_KEY=short/' /etc/roadmap/environment"
     )
-    told = []
+    found = []
     for _ in range(2):  # the first time the starts of the last minute count, too
         home.machine.said("systemctl reset-failed 'roadmap*'")
         home.machine.run("systemctl start roadmap-api")
@@ -210,8 +210,8 @@ def test_what_is_refused_is_left_as_failed_with_its_sentence_until_it_is_mended(
             timeout=60,
             reason="it is given up",
         )
-        told.append(home.journal("roadmap-api").count("error: SECRET_KEY"))
-    assert told[1] - told[0] == int(home.machine.shown("roadmap-api", "StartLimitBurst"))
+        found.append(home.journal("roadmap-api").count("error: SECRET_KEY"))
+    assert found[1] - found[0] == int(home.machine.shown("roadmap-api", "StartLimitBurst"))
     home.machine.said("mv /etc/roadmap/environment.as-it-was /etc/roadmap/environment")
     home.do(MENDED)
     wait_until(home.is_ready, timeout=60, reason="the API is ready")

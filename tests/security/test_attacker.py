@@ -202,8 +202,8 @@ def served(server: Server, *, one_at_a_time: bool = False, reads: bool = True) -
             )
             headers = {name.lower(): value for name, value in self.headers.items()}
             asked = Asked(self.command, place.path, place.query, headers, body)
-            status, more, said = server(asked) or careful(asked)
-            content = said if isinstance(said, bytes) else json.dumps(said).encode()
+            status, more, message = server(asked) or careful(asked)
+            content = message if isinstance(message, bytes) else json.dumps(message).encode()
             self.send_response_only(status)
             for name, value in ({**CAREFUL, **more, "Content-Length": str(len(content))}).items():
                 if value:
@@ -258,7 +258,7 @@ def aimed(url: str) -> Target:
 def on(
     path: str,
     status: int,
-    said: object = "",
+    text: object = "",
     *,
     method: str = "",
     headers: dict[str, str] | None = None,
@@ -267,7 +267,7 @@ def on(
 
     def answer(asked: Asked) -> Said | None:
         return (
-            (status, headers or {}, said)
+            (status, headers or {}, text)
             if asked.path.startswith(path) and method in ("", asked.method)
             else None
         )
@@ -278,10 +278,10 @@ def on(
 def when(
     condition: Callable[[Asked], object],
     status: int,
-    said: object = "",
+    text: object = "",
     headers: dict[str, str] | None = None,
 ) -> Server:
-    return lambda asked: (status, headers or {}, said) if condition(asked) else None
+    return lambda asked: (status, headers or {}, text) if condition(asked) else None
 
 
 def known_takes_longer(asked: Asked) -> Said | None:

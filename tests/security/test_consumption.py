@@ -387,7 +387,7 @@ class TestAddresses:
     """Whose request is counted: only a proxy that is known may say."""
 
     @pytest.mark.parametrize(
-        ("peer", "told", "address"),
+        ("peer", "expected", "address"),
         [
             ("203.0.113.9", [], "203.0.113.9"),
             ("203.0.113.9", ["198.51.100.7"], "203.0.113.9"),  # says so itself
@@ -408,12 +408,12 @@ class TestAddresses:
         ],
     )
     def test_the_last_that_is_no_proxy_of_ours_is_the_client(
-        self, monkeypatch: pytest.MonkeyPatch, peer: str, told: list[str], address: str
+        self, monkeypatch: pytest.MonkeyPatch, peer: str, expected: list[str], address: str
     ) -> None:
         monkeypatch.setattr(host_and_csrf, "PROXIES", (ip_network("10.0.0.0/8"),))
         assert (
             host_and_csrf.address_of(
-                request_from(peer, *(("X-Forwarded-For", each) for each in told))
+                request_from(peer, *(("X-Forwarded-For", each) for each in expected))
             )
             == address
         )
@@ -607,11 +607,11 @@ class TestHeads:
             for _ in range(2 * http_limits.COMPLAINTS.most)
         ]
         assert taken.count(True) == http_limits.COMPLAINTS.most
-        told = logging.LogRecord(
+        found = logging.LogRecord(
             "uvicorn.error", logging.INFO, "", 0, "Started server process", (), None
         )
         assert all(
-            http_limits.BadRequestLogFilter().filter(told)
+            http_limits.BadRequestLogFilter().filter(found)
             for _ in range(2 * http_limits.COMPLAINTS.most)
         )
 

@@ -525,8 +525,8 @@ def test_messages_that_come_again_have_no_effect(stack: Stack, model: Model) -> 
     before, calls = dump(stack, log_source=counted), len(model.calls)
     assert len(before["roadmap"]) == len(first["roadmap"]) + len(PEOPLE)
     assert len(before["content_version"]) == len(first["content_version"]) + 6
-    told = [json.loads(data.partition(b".")[2])["message"]["args"][0] for data in batches]
-    ids = {record["id"] for records in told for record in records}
+    body = [json.loads(data.partition(b".")[2])["message"]["args"][0] for data in batches]
+    ids = {record["id"] for records in body for record in records}
     stored = [
         row for row in before["execution_log"] if any(id_ in row.replace("-", "") for id_ in ids)
     ]

@@ -89,7 +89,7 @@ def broken(key: str) -> dict[str, Callable[[Handler], None]]:
     """Answers of a model's server that repeat the key, by what is in the goal."""
 
     def error(status: int, **more: str) -> Callable[[Handler], None]:
-        said = {
+        values = {
             "error": {
                 "message": f"Incorrect API key provided: {key}. Bearer {key}",
                 "code": key,
@@ -97,7 +97,7 @@ def broken(key: str) -> dict[str, Callable[[Handler], None]]:
                 **more,
             }
         }
-        return lambda handler: handler.say(status, json.dumps(said).encode())
+        return lambda handler: handler.say(status, json.dumps(values).encode())
 
     return {
         "unauthorized": error(401),
@@ -221,12 +221,12 @@ def forms(secret: str) -> set[str]:
     }
 
 
-def found(secrets: dict[str, str], told: dict[str, str]) -> list[tuple[str, str]]:
+def found(secrets: dict[str, str], line: dict[str, str]) -> list[tuple[str, str]]:
     """Which secret stands where."""
     return [
         (name, place)
         for name, secret in secrets.items()
-        for place, text in told.items()
+        for place, text in line.items()
         if any(f in text for f in forms(secret))
     ]
 
@@ -662,8 +662,8 @@ def test_no_secret_is_in_an_answer_but_the_one_that_is_there_to_tell_it(life: Li
     own = {(name, place) for name, place in life.tellers.items()}
     seen = set(found(life.secrets, answers))
     assert seen - own == set()
-    told = {"admin token", "invitation", "first token", "token", "csrf", "cookie", "api key"}
-    assert {name for name, _ in seen} == told  # so that the search finds what is there
+    values = {"admin token", "invitation", "first token", "token", "csrf", "cookie", "api key"}
+    assert {name for name, _ in seen} == values  # so that the search finds what is there
 
 
 def test_no_secret_is_in_the_broker(life: Life) -> None:

@@ -177,14 +177,14 @@ def test_no_known_vulnerability(capsys: pytest.CaptureFixture[str]) -> None:
     assert NOT_REACHED not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("said", [{}, {"pypi": UNKNOWN}, {"pypi": {"dependencies": []}}])
+@pytest.mark.parametrize("expected", [{}, {"pypi": UNKNOWN}, {"pypi": {"dependencies": []}}])
 def test_where_no_service_answers_it_is_said_that_nothing_was_audited(
-    said: Any, capsys: pytest.CaptureFixture[str]
+    expected: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A service that knows no package at all is none: pip-audit would end with 0."""
-    assert audit(answers(**said), strict=False) == 0
+    assert audit(answers(**expected), strict=False) == 0
     assert capsys.readouterr().out == f"{NOT_REACHED}\n"
-    assert audit(answers(**said), strict=True) == 1
+    assert audit(answers(**expected), strict=True) == 1
     assert capsys.readouterr().err == f"{NOT_REACHED}\n"
 
 

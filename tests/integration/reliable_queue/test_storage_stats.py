@@ -58,9 +58,9 @@ class TestLooking:
         storage = consumer()
         assert storage.stats().first == []
         storage.enqueue_many([(b"a", 0), (b"B", 1), (b"c", 0), (b"D", 1)])
-        told = {waiting.data for waiting in storage.stats().first}
-        assert told <= {b"a", b"B"}
-        assert told
+        body = {waiting.data for waiting in storage.stats().first}
+        assert body <= {b"a", b"B"}
+        assert body
 
     def test_what_was_scheduled_is_ready_since_it_was_due(self, consumer: Open) -> None:
         clock = Clock()

@@ -123,11 +123,11 @@ class TestOutcomes:
         """Grows by every run that ends: which task, and how."""
         ends: list[tuple[str, str]] = []
 
-        def told(task: str, seconds: float, outcome: str) -> None:
+        def read(task: str, seconds: float, outcome: str) -> None:
             assert 0 <= seconds < SOON
             ends.append((task, outcome))
 
-        works.queue.on_executed.append(told)
+        works.queue.on_executed.append(read)
         return ends
 
     def test_each_run_is_told_with_its_end(self, process: OpenQueue) -> None:

@@ -182,16 +182,16 @@ class TestWords:
         assert as_websearch(parsed(text)) == websearch
 
     def test_words_phrases_and_chinese_are_found(self, log: str) -> None:
-        said = {
+        values = {
             "upstream": "The upstream answered 503: overloaded",
             "chinese": "写好了测验:数据库索引",
             "model": "Wrote the tutorial with gpt-5-mini for /api/v1/roadmaps",
             "percent": "It's 100% done",
         }
-        for name, message in said.items():
+        for name, message in values.items():
             note(message, step="outline" if name == "model" else "step")
         for text, messages in FOUND:
-            assert found(text=text) == [said[name] for name in messages], text
+            assert found(text=text) == [values[name] for name in messages], text
 
     def test_signs_of_a_pattern_stand_for_themselves(self, log: str) -> None:
         note("It is 1000 done")

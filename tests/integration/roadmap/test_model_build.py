@@ -39,7 +39,7 @@ def assert_key_is_nowhere(stack: Stack, tree: dict, *, until: str) -> None:
     path = tree["links"]["self"]
     concepts = [stack.get(f"{path}/concepts/{concept['id']}").text for concept in concepts_of(tree)]
     events = stack.get(f"{path}/events").text
-    told = [
+    shown = [
         json.dumps(tree),
         json.dumps(logs_of(stack, tree, until=until)),
         events,
@@ -47,7 +47,7 @@ def assert_key_is_nowhere(stack: Stack, tree: dict, *, until: str) -> None:
         stack.get("/api/v1/roadmaps").text,
     ]
     printed = [service.output for service in stack.services.values()]
-    assert [text for text in told + printed if KEY in text] == []
+    assert [text for text in shown + printed if KEY in text] == []
 
 
 def test_any_goal_becomes_a_roadmap_by_the_model(model_stack: Stack, provider: Provider) -> None:

@@ -69,9 +69,9 @@ def test_a_roadmap_is_told_signed_so_that_the_code_of_others_verifies_it_and_a_k
     assert telling.finished(path)["status"] == "ready"
     last, first = ended(telling, webhook, 2)
     assert (first["event"], last["event"]) == ("roadmap.outlined", "roadmap.ready")
-    told = {got.id: got.verified(webhook["secret"]) for got in receiver.got}
-    assert told[last["id"]]["type"] == "roadmap.ready"
-    assert told[last["id"]]["data"]["path"] == path
+    values = {got.id: got.verified(webhook["secret"]) for got in receiver.got}
+    assert values[last["id"]]["type"] == "roadmap.ready"
+    assert values[last["id"]]["data"]["path"] == path
 
     opened = threading.Event()
     receiver.got.clear()

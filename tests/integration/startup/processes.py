@@ -70,12 +70,12 @@ def messages(service: Service, log_format: str) -> list[str]:
     lines = service.output.splitlines()
     if log_format == "text":
         return lines
-    told = [json.loads(line) for line in lines]
-    assert {each["service"] for each in told} == {service.name}
+    body = [json.loads(line) for line in lines]
+    assert {each["service"] for each in body} == {service.name}
     levels = {"waiting": "warning", "warning": "warning", "error": "error"}
-    for each in told:
+    for each in body:
         assert each["level"] == levels.get(each["message"].partition(":")[0], "info")
-    return [each["message"] for each in told]
+    return [each["message"] for each in body]
 
 
 def answers(service: Service, host: str = "127.0.0.1", path: str = "/health/ready") -> bool:

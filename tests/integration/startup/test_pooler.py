@@ -89,10 +89,10 @@ def statements(postgres: Postgres) -> list[str]:
 
 def session_state(postgres: Postgres) -> list[str]:
     """Statements of the service that change a session."""
-    said = statements(postgres)
-    assert len(said) > 100
-    assert CONNECT_QUERY in said
-    ours = [each for each in said if each != CONNECT_QUERY and not re.match(BY_THE_POOLER, each)]
+    found = statements(postgres)
+    assert len(found) > 100
+    assert CONNECT_QUERY in found
+    ours = [each for each in found if each != CONNECT_QUERY and not re.match(BY_THE_POOLER, each)]
     return [
         each for each in ours if OF_A_SESSION.search(re.sub(LITERAL, "''", each, flags=re.DOTALL))
     ]
@@ -240,16 +240,18 @@ def test_without_a_way_past_the_pooler_every_service_refuses_in_a_sentence(
 ) -> None:
     direct_is_unset(pooled)
     for service in pooled.services.values():
-        said = refused(service.environment)
-        assert said.code == 1, said
+        result = refused(service.environment)
+        assert result.code == 1, result
         [line] = [
-            line for line in said.errors.splitlines() if not line.startswith("waiting: the schema")
+            line
+            for line in result.errors.splitlines()
+            if not line.startswith("waiting: the schema")
         ]
         assert line.startswith("error: the database cannot be used: a pooler stands before it"), (
             line
         )
         assert "set DIRECT_DATABASE_URL" in line
-        assert pooler.url().split("@")[0].rpartition(":")[2] not in said.errors
+        assert pooler.url().split("@")[0].rpartition(":")[2] not in result.errors
 
 
 def test_migrations_through_the_pooler_are_applied_once_and_leave_no_lock(
@@ -257,11 +259,11 @@ def test_migrations_through_the_pooler_are_applied_once_and_leave_no_lock(
 ) -> None:
     direct_is_unset(pooled)
     with ThreadPoolExecutor(3) as threads:
-        said = list(
+        body = list(
             threads.map(lambda _: roadmap(pooled.environment, "migrate", "--json"), range(3))
         )
-    assert [each.errors for each in said if each.code] == []
-    applied = [name for each in said for name in each.data["applied"]]
+    assert [each.errors for each in body if each.code] == []
+    applied = [name for each in body for name in each.data["applied"]]
     assert sorted(applied) == known()
     assert advisory_locks(chatty) == 0
     assert ask(pooler.url(), "SHOW lock_timeout") == [("8s",)]
@@ -272,8 +274,8 @@ def test_migrations_through_the_pooler_are_applied_once_and_leave_no_lock(
 # Commands
 
 
-def checks_of(said: Said) -> dict[str, dict[str, str]]:
-    return {check["name"]: check for check in said.data}
+def checks_of(text: Said) -> dict[str, dict[str, str]]:
+    return {check["name"]: check for check in text.data}
 
 
 def test_the_doctor_looks_at_both_ways_and_a_backup_takes_the_direct_one(
@@ -281,8 +283,8 @@ def test_the_doctor_looks_at_both_ways_and_a_backup_takes_the_direct_one(
 ) -> None:
     with running(pooled):
         assert_built_once(pooled, pooled.create())
-        said = roadmap(pooled.environment, "doctor", "--json", "--no-model")
-    states = {name: check["state"] for name, check in checks_of(said).items()}
+        body = roadmap(pooled.environment, "doctor", "--json", "--no-model")
+    states = {name: check["state"] for name, check in checks_of(body).items()}
     assert (states["database"], states["direct database"], states["migrations"]) == (
         "ok",
         "ok",

@@ -73,9 +73,9 @@ def test_the_wait_for_a_server_that_is_away_has_an_end(server: dict[str, str]) -
         **server,
         "STARTUP_WAIT_SECONDS": "2",
     }  # long enough for a second look on a busy machine
-    nobody = free_port()
-    database = {**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{nobody}/roadmap"}
-    broker = {**wait, "REDIS_URL": f"redis://:{SECRET}@127.0.0.1:{nobody}/0"}
+    found = free_port()
+    database = {**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{found}/roadmap"}
+    broker = {**wait, "REDIS_URL": f"redis://:{SECRET}@127.0.0.1:{found}/0"}
     with ThreadPoolExecutor() as threads:
         without_database = [
             threads.submit(launched, name, **database)

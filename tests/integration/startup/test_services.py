@@ -112,7 +112,7 @@ def test_the_services_of_one_instance_count_each_for_itself(launch: Launch) -> N
     address = f"http://127.0.0.1:{service.environment['PORT']}"
     assert answer_to("POST", f"{address}/api/v1/roadmaps", json=SMALL).status_code == 202
 
-    def told() -> str:
+    def read() -> str:
         return answer_to(
             "GET",
             f"{address}/metrics",
@@ -120,7 +120,7 @@ def test_the_services_of_one_instance_count_each_for_itself(launch: Launch) -> N
         ).text
 
     for counted in ('route="/api/v1/roadmaps"', 'queue="content"', 'queue="logs"'):
-        wait_until(lambda counted=counted: counted in told(), reason=f"{counted} is counted")
+        wait_until(lambda counted=counted: counted in read(), reason=f"{counted} is counted")
     with closing(
         sqlite3.connect(Path(service.environment["DATA_DIR"]) / "roadmap.db")
     ) as connection:
@@ -202,5 +202,5 @@ def test_all_ends_when_one_of_its_services_is_killed(
     os.kill(service.child(words), signal.SIGKILL)
     assert exit_code(service) == 1
     await_nothing_left(service)
-    told = messages(service, service.environment["LOG_FORMAT"])
-    assert told[-1] == "error: one of the services has ended; the others are stopped"
+    found = messages(service, service.environment["LOG_FORMAT"])
+    assert found[-1] == "error: one of the services has ended; the others are stopped"

@@ -66,10 +66,10 @@ def launch(postgres: Postgres) -> Launch:
 def test_the_main_job_is_done_with_a_broker_whose_authority_is_named(
     postgres: Postgres, tls_broker: TlsRedis, trusted: str, tmp_path: Path, how: str
 ) -> None:
-    said = {"REDIS_URL": tls_broker.tls_url(), "SSL_CERT_FILE": trusted}
+    values = {"REDIS_URL": tls_broker.tls_url(), "SSL_CERT_FILE": trusted}
     if how == "in the address":
-        said = {"REDIS_URL": f"{tls_broker.tls_url()}?ssl_ca_certs={trusted}"}
-    with running(server_stack(tmp_path, postgres, tls_broker, **said)) as stack:
+        values = {"REDIS_URL": f"{tls_broker.tls_url()}?ssl_ca_certs={trusted}"}
+    with running(server_stack(tmp_path, postgres, tls_broker, **values)) as stack:
         stack.do_the_main_job()
 
 

@@ -216,12 +216,12 @@ class TestRevoking:
         tree = model_stack.finished(path)
         assert tree["status"] == "partial"
         assert tree["progress"]["failed"] == len(running)
-        told = [
+        body = [
             json.loads(event["data"])["data"]
             for event in model_stack.events(path)
             if event["event"] == "content.failed"
         ]
-        assert [(event["kind"], event["reason"]) for event in told] == [
+        assert [(event["kind"], event["reason"]) for event in body] == [
             ("tutorial", "Stopped by an operator.")
         ] * len(running)
         wait_until(

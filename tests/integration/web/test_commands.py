@@ -74,8 +74,8 @@ def test_a_plan_is_reviewed_changed_and_approved_once(
     assert list(concepts_of(tree)) == ["flour", "dough", "oven", "crust"]
     assert provider.door.facts[-1]["feedback"] == "Crust!"
     diff = model_stack.get(f"{path}/revisions/2/diff").json()
-    told = [change["text"] for change in diff["changes"]]
-    assert "Added the concept 'Crust' to the module 'Basics'." in told
+    found = [change["text"] for change in diff["changes"]]
+    assert "Added the concept 'Crust' to the module 'Basics'." in found
 
     with ThreadPoolExecutor(4) as pool:
         answers = list(

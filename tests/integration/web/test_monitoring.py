@@ -122,11 +122,11 @@ def test_all_processes_tell_the_same_sum_of_what_was_sent(watched: Stack, replic
         reason="what was sent is counted",
     )
     token = {"Authorization": f"Bearer {watched.environment['METRICS_TOKEN']}"}
-    told = {
+    output = {
         _counted(answer_to("GET", f"{urls[number % 2]}/metrics", headers=token).text, route)
         for number in range(12)
     }
-    assert told == {before + SENT}
+    assert output == {before + SENT}
 
 
 def _counted(text: str, route: str) -> float:
@@ -211,7 +211,7 @@ def test_everything_that_dashboard_and_alerts_ask_for_is_told(watched: Stack) ->
     """After the tests before this one have done something of each kind."""
     asked = {name for expression in EXPRESSIONS for name in names_in(expression)}
 
-    def told() -> set[str]:
+    def read() -> set[str]:
         return {
             line.partition("{")[0].partition(" ")[0]
             for line in watched.metrics().splitlines()
@@ -219,7 +219,7 @@ def test_everything_that_dashboard_and_alerts_ask_for_is_told(watched: Stack) ->
         }
 
     wait_until(
-        lambda: asked <= told(), timeout=40, reason=f"of {sorted(asked - told())} there are samples"
+        lambda: asked <= read(), timeout=40, reason=f"of {sorted(asked - read())} there are samples"
     )
 
 

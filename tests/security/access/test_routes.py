@@ -101,12 +101,12 @@ class TestEveryPlaceOfEveryPath:
                 asking = list(strangers(endpoint, bob, eve))
                 before = everything()
                 for who, headers, status in asking:
-                    hers, nobody = (
+                    hers, found = (
                         bob.ask(endpoint, things, headers),
                         bob.ask(endpoint, unknown, headers),
                     )
                     assert hers.status_code == status, f"{who}: {hers.text}"
-                    assert document(hers) == document(nobody), who
+                    assert document(hers) == document(found), who
                     assert everything() == before, who
 
                 answer = owner.ask(endpoint, things)
@@ -125,12 +125,12 @@ class TestEveryPlaceOfEveryPath:
                 tag = ann.call("GET", endpoint.path.format(**things)).headers.get("etag", '"none"')
                 knowing = {"If-None-Match": tag, "Last-Event-ID": "100000"}
                 for method, headers in itertools.product(("GET", "HEAD"), ({}, knowing)):
-                    hers, nobody = (
+                    hers, found = (
                         bob.call(method, endpoint.path.format(**its), {**bob.headers, **headers})
                         for its in (things, nobodys(endpoint, things))
                     )
                     assert hers.status_code == 404
-                    assert document(hers) == document(nobody)
+                    assert document(hers) == document(found)
                 known = ann.call("GET", endpoint.path.format(**things), {**ann.headers, **knowing})
                 assert known.status_code in (200, 304, 409)
 

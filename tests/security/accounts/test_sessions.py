@@ -285,10 +285,10 @@ class TestSessions:
 
             await app(scope, receive, noted)
 
-        told = TestClient(seen, base_url="http://127.0.0.1").get(
+        response = TestClient(seen, base_url="http://127.0.0.1").get(
             "/api/v1/admin/logs/export", headers=headers
         )
-        assert (told.status_code, told.text) == (200, "first\nsecond\n")
+        assert (response.status_code, response.text) == (200, "first\nsecond\n")
         assert sent[-1]["more_body"]  # it is cut, so that nobody takes it for the whole
 
     @pytest.mark.parametrize("revoke", [False, True])

@@ -61,10 +61,10 @@ def telling_words_of_a_login(target: Target) -> Finding:
     answers = [
         target.log_in(Account(email=email), WRONG) for email in (target.other.email, stranger())
     ]
-    said = {
+    body = {
         (answer.status, *map(answer.json().get, ("title", "detail", "type"))) for answer in answers
     }
-    return judged([len(said) > 1 and said], "a known and an unknown address", answers)
+    return judged([len(body) > 1 and body], "a known and an unknown address", answers)
 
 
 @attack

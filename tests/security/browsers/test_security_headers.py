@@ -36,8 +36,8 @@ def test_names_below_are_held_to_tls_only_where_an_operator_says_so() -> None:
         update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
     )
     both = [server.model_copy(update={"hsts_include_subdomains": each}) for each in (False, True)]
-    told = [hsts(each)["Strict-Transport-Security"] for each in both]
-    assert told == ["max-age=31536000", "max-age=31536000; includeSubDomains"]
+    found = [hsts(each)["Strict-Transport-Security"] for each in both]
+    assert found == ["max-age=31536000", "max-age=31536000; includeSubDomains"]
     assert from_environment(
         {"SERVICE_TYPE": "all", "HSTS_INCLUDE_SUBDOMAINS": "true"}
     ).hsts_include_subdomains

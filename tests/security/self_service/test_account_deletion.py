@@ -111,10 +111,10 @@ class TestDeletion:
         roadmap = ann.post(f"{API}/imports", DOCUMENT).headers["location"]
         delete_at = ann.delete().json()["delete_at"]
         clock.travel(timedelta(days=29))
-        told = ann.log_in()
-        assert (told.status_code, told.json()["type"]) == (409, "/problems/conflict")
-        assert delete_at[:19] in told.json()["detail"]
-        assert "restore" in told.json()["detail"]
+        response = ann.log_in()
+        assert (response.status_code, response.json()["type"]) == (409, "/problems/conflict")
+        assert delete_at[:19] in response.json()["detail"]
+        assert "restore" in response.json()["detail"]
         assert ann.row is not None
         assert ann.row.delete_at is not None
         back = ann.log_in(restore=True)

@@ -126,8 +126,8 @@ class TestEmail:
         ann.delete()
         clock.travel(RETURN + timedelta(minutes=1))
         assert account_deletion.purge_expired() == 1
-        told = json.dumps([entry.model_dump(mode="json") for entry in records(limit=100).items])
-        assert (before in told, "after@example.org" in told, str(ann.id) in told) == (
+        body = json.dumps([entry.model_dump(mode="json") for entry in records(limit=100).items])
+        assert (before in body, "after@example.org" in body, str(ann.id) in body) == (
             False,
             False,
             True,
@@ -189,9 +189,9 @@ class TestPages:
         browser.headers = {}
         assert "deleted in 30 days" in browser.get("/login?deleted=yes").text
         fields = {"email": browser.email, "next": "/roadmaps"}
-        told = self.form(browser, "/login", password=PASSWORD, **fields)
-        assert (told.status_code, "Restore my account" in told.text) == (409, True)
-        assert 'name="restore" value="true"' in told.text
+        response = self.form(browser, "/login", password=PASSWORD, **fields)
+        assert (response.status_code, "Restore my account" in response.text) == (409, True)
+        assert 'name="restore" value="true"' in response.text
         assert "Restore" not in self.form(browser, "/login", password=ANOTHER, **fields).text
         back = self.form(browser, "/login", password=PASSWORD, restore="true", **fields)
         assert (back.status_code, back.headers["location"]) == (303, "/roadmaps")

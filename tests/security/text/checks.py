@@ -202,13 +202,13 @@ class Hostile:
     def answer(self, handler: Handler) -> None:
         messages = handler.asked["messages"]
         if REFUSED in messages[1]["content"]:
-            said = f"response_format is not supported\r\nERROR {FORGED}: x\x1b]0;owned\x07\u202e"
-            handler.say(400, json.dumps({"error": {"message": said}}).encode())
+            text = f"response_format is not supported\r\nERROR {FORGED}: x\x1b]0;owned\x07\u202e"
+            handler.say(400, json.dumps({"error": {"message": text}}).encode())
             return
         facts = json.loads(messages[1]["content"])
         if "goal that breaks" in facts["request"]["goal"]:
-            said = f"Broken\r\nERROR {FORGED}: a line\x1b[31m\x1b]0;owned\x07 {SCRIPT} \u202e"
-            handler.say(500, json.dumps({"error": {"message": said}}).encode(), **{"X_Note": "1"})
+            text = f"Broken\r\nERROR {FORGED}: a line\x1b[31m\x1b]0;owned\x07 {SCRIPT} \u202e"
+            handler.say(500, json.dumps({"error": {"message": text}}).encode(), **{"X_Note": "1"})
         else:
             handler.say(
                 200, completion(json.dumps(self._words(handler, facts, again=len(messages) > 2)))

@@ -109,11 +109,11 @@ def test_a_link_is_to_the_web_and_without_a_user(made: Made) -> None:
         assert parts.hostname
         assert "@" not in parts.netloc
         assert not re.search(r"\s", link)
-    said = {
+    body = {
         text for answer in made.told for data in json_of(answer) for text in texts(json.loads(data))
     }
-    assert made.hostile.inside in said  # the versions too
-    assert said & set(made.hostile.bad) == set()
+    assert made.hostile.inside in body  # the versions too
+    assert body & set(made.hostile.bad) == set()
     stubborn = [detail for detail in made.details() if detail["title"].startswith(f"{STUBBORN} ")]
     assert [
         (detail["resources"], detail["contents"]["resources"]["status"]) for detail in stubborn

@@ -66,11 +66,11 @@ def an_empty_list(handler: Other) -> None:
 
 def roadmap(environment: dict[str, str], *arguments: str | Path) -> Said:
     """The command, in this process."""
-    told = CliRunner().invoke(
+    result = CliRunner().invoke(
         main, [str(each) for each in arguments], env={"COLUMNS": "300", **environment}
     )
-    assert told.exception is None or isinstance(told.exception, SystemExit), told.exception
-    return Said(told.exit_code, told.stdout, told.stderr)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return Said(result.exit_code, result.stdout, result.stderr)
 
 
 class TestKey:
@@ -85,9 +85,13 @@ class TestKey:
     @try_each("wrong", ["ключ", "\ufeff", "a\rb", "a\nb", "a b", "\x7f"])
     def test_one_that_cannot_be_one_is_refused_and_not_told(self, wrong: str) -> None:
         began = monotonic()
-        said = self.call(f"{SECRET}{wrong}y")
-        assert (said.code, "--key" in said.errors, "Traceback" in said.errors) == (2, True, False)
-        assert SECRET not in said.output + said.errors
+        result = self.call(f"{SECRET}{wrong}y")
+        assert (result.code, "--key" in result.errors, "Traceback" in result.errors) == (
+            2,
+            True,
+            False,
+        )
+        assert SECRET not in result.output + result.errors
         assert monotonic() - began < SOON
 
     def test_none_is_sent_when_it_is_empty(self) -> None:
@@ -143,8 +147,12 @@ class TestOther:
         ],
     )
     def test_an_address_that_no_host_can_have_is_a_mistake_of_the_command(self, url: str) -> None:
-        said = roadmap({}, "list", "--url", url, "--patience", "1")
-        assert (said.code, "--url" in said.errors, "Traceback" in said.errors) == (2, True, False)
+        result = roadmap({}, "list", "--url", url, "--patience", "1")
+        assert (result.code, "--url" in result.errors, "Traceback" in result.errors) == (
+            2,
+            True,
+            False,
+        )
 
     def test_a_body_that_cannot_be_unpacked_is_told_so(self) -> None:
         with serving(
@@ -180,10 +188,10 @@ class TestExport:
         with serving(lambda handler: handler.say(b"<svg/>")) as url:
             usual = os.umask(umask)
             try:
-                said = roadmap({"ROADMAP_URL": url}, *arguments)
+                result = roadmap({"ROADMAP_URL": url}, *arguments)
             finally:
                 os.umask(usual)
-        assert (said.code, file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (
+        assert (result.code, file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (
             0,
             "<svg/>",
             after,

@@ -198,7 +198,7 @@ def run(*arguments: str | Path) -> tuple[int, str]:
 
 
 def test_the_command_shows_every_layout_and_on_what_it_rests() -> None:
-    code, said = run()
+    code, message = run()
     assert code == 0
     assert [
         name
@@ -208,17 +208,17 @@ def test_the_command_shows_every_layout_and_on_what_it_rests() -> None:
             "FastAPI + Celery + Flower",
             "instance without a queue: 16 GB, 8 cores",
         )
-        if name not in said
+        if name not in message
     ] == []
-    assert measured.load().date in said
+    assert measured.load().date in message
     assert [
-        each.source for each in prices.load().of("Railway").values() if each.source not in said
+        each.source for each in prices.load().of("Railway").values() if each.source not in message
     ] == []
 
 
 def test_the_command_tells_the_same_as_data() -> None:
-    code, said = run("--roadmaps", "10", "--json")
-    document = json.loads(said)
+    code, message = run("--roadmaps", "10", "--json")
+    document = json.loads(message)
     assert code == 0
     assert [each["bill"]["total"] for each in document["layouts"]] == pytest.approx(
         [each.bill.total for each in layouts()]
@@ -231,9 +231,9 @@ def test_other_prices_count(tmp_path: Path) -> None:
     given["platforms"] = {"Elsewhere": {**given["platforms"]["Railway"], "memory": 20, "plans": {}}}
     file = tmp_path / "prices.json"
     file.write_text(json.dumps(given))
-    code, said = run("--prices", file, "--platform", "Elsewhere", "--json")
+    code, message = run("--prices", file, "--platform", "Elsewhere", "--json")
     assert code == 0
-    assert json.loads(said)["layouts"][0]["bill"]["memory"] == pytest.approx(
+    assert json.loads(message)["layouts"][0]["bill"]["memory"] == pytest.approx(
         2 * layouts()[0].bill.memory
     )
 
@@ -246,9 +246,9 @@ def test_a_platform_and_a_redis_of_one_name_are_kept_apart(tmp_path: Path) -> No
         "Redis of Railway": {**by_command, "source": "https://other.example.org"},
     }
     (file := tmp_path / "prices.json").write_text(json.dumps(given))
-    code, said = run("--prices", file, "--json")
+    code, message = run("--prices", file, "--json")
     assert code == 0
-    assert json.loads(said)["rests_on"]["prices"] == {
+    assert json.loads(message)["rests_on"]["prices"] == {
         "Railway": {"seen": railway["seen"], "source": railway["source"]},
         "Redis of Railway": {"seen": "2026-01-31", "source": "https://redis.example.org"},
         "Redis of Redis of Railway": {
@@ -256,13 +256,13 @@ def test_a_platform_and_a_redis_of_one_name_are_kept_apart(tmp_path: Path) -> No
             "source": "https://other.example.org",
         },
     }
-    code, said = run("--prices", file)
-    told = (
+    code, message = run("--prices", file)
+    found = (
         railway["source"],
         "read on 2026-01-31 at https://redis.example.org",
         "https://other.example.org",
     )
-    assert [each for each in told if each not in said] == []
+    assert [each for each in found if each not in message] == []
 
 
 def test_a_redis_in_another_currency_is_named_nowhere(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ USUAL = (
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("", "JSON"),
         ("{}", "platforms"),
@@ -301,22 +301,22 @@ USUAL = (
         ),
     ],
 )
-def test_prices_that_cannot_be_read_are_named(text: str, told: str, tmp_path: Path) -> None:
+def test_prices_that_cannot_be_read_are_named(text: str, expected: str, tmp_path: Path) -> None:
     (tmp_path / "prices.json").write_text(text)
-    code, said = run("--prices", tmp_path / "prices.json")
+    code, message = run("--prices", tmp_path / "prices.json")
     assert code == 1
-    assert told in said
-    assert "cli/costs/prices.json shows the form" in said
-    assert said.count("\n") == 1
+    assert expected in message
+    assert "cli/costs/prices.json shows the form" in message
+    assert message.count("\n") == 1
 
 
 def test_a_file_that_is_not_there_and_a_platform_without_prices_are_named(tmp_path: Path) -> None:
-    code, said = run("--prices", tmp_path / "nowhere")
-    assert (code, "No such file" in said) == (1, True)
-    code, said = run("--prices", tmp_path)
-    assert (code, "Is a directory" in said) == (1, True)
-    code, said = run("--platform", "Nimbus")
-    assert (code, "Railway" in said) == (1, True)
+    code, message = run("--prices", tmp_path / "nowhere")
+    assert (code, "No such file" in message) == (1, True)
+    code, message = run("--prices", tmp_path)
+    assert (code, "Is a directory" in message) == (1, True)
+    code, message = run("--platform", "Nimbus")
+    assert (code, "Railway" in message) == (1, True)
 
 
 @try_each(
@@ -331,9 +331,9 @@ def test_a_file_that_is_not_there_and_a_platform_without_prices_are_named(tmp_pa
     ],
 )
 def test_a_load_that_there_is_not_is_refused(option: str) -> None:
-    code, said = run(option)
+    code, message = run(option)
     assert code == 2
-    assert option.partition("=")[0] in said
+    assert option.partition("=")[0] in message
 
 
 def test_prices_are_dated_and_say_where_they_stand() -> None:

@@ -49,7 +49,7 @@ def test_an_administrator_is_made_with_a_password_that_is_asked_for() -> None:
 
 
 @try_each(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["add", "nobody", "--password", PASSWORD], "not an e-mail address"),
         (["add", EMAIL, "--password", "q1w2e3r4t5y6"], "most common"),
@@ -60,10 +60,10 @@ def test_an_administrator_is_made_with_a_password_that_is_asked_for() -> None:
         (["invite", "nobody"], "not an e-mail address"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_sentence(arguments: list[str], said: str) -> None:
+def test_what_cannot_be_done_is_said_in_a_sentence(arguments: list[str], expected: str) -> None:
     result = run(*arguments)
     assert result.exit_code != 0
-    assert said in result.output
+    assert expected in result.output
     assert "Traceback" not in result.output
 
 

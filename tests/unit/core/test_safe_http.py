@@ -117,10 +117,10 @@ class TestAnswers:
         self, receiver: Receiver, answer: bytes, words: str
     ) -> None:
         receiver.answer_from_now_on(raw(answer))
-        said = failure(receiver.url)
-        assert words in said
-        assert "SSH" not in said
-        assert "PONG" not in said
+        found = failure(receiver.url)
+        assert words in found
+        assert "SSH" not in found
+        assert "PONG" not in found
 
     def test_of_a_huge_answer_little_is_read(self, receiver: Receiver) -> None:
         written = []

@@ -451,7 +451,7 @@ def test_secrets_are_secret_in_the_model() -> None:
 
 
 @try_each(
-    ("name", "value", "said"),
+    ("name", "value", "expected"),
     [
         ("PORT", "99999", "PORT: must be less than or equal to 65535"),
         ("LEASE_SECONDS", "-1", "LEASE_SECONDS: must be greater than 0"),
@@ -459,8 +459,8 @@ def test_secrets_are_secret_in_the_model() -> None:
         ("CURRENCY", "EURO", "CURRENCY: must be the three letters of a currency, as in USD"),
     ],
 )
-def test_what_is_out_of_bounds_is_said_in_our_words(name: str, value: str, said: str) -> None:
-    assert complaints({**EMBEDDED, name: value})[0] == said
+def test_what_is_out_of_bounds_is_said_in_our_words(name: str, value: str, expected: str) -> None:
+    assert complaints({**EMBEDDED, name: value})[0] == expected
 
 
 def test_no_setting_answers_with_a_pattern() -> None:

@@ -78,6 +78,6 @@ def test_a_clone_tells_its_commit(house: Path, tmp_path: Path) -> None:
 
 
 def test_a_probe_is_told(client: TestClient) -> None:
-    told = {"status": "ok", "version": version.NUMBER, "commit": version.COMMIT}
+    values = {"status": "ok", "version": version.NUMBER, "commit": version.COMMIT}
     for path in ("/health", "/health/live"):
-        assert client.get(path).json() == told
+        assert client.get(path).json() == values

@@ -48,12 +48,12 @@ def test_a_service_is_passed_what_it_reads(service: str) -> None:
 @try_each("service", SERVICES)
 def test_only_what_compose_says_by_itself_has_a_value(service: str) -> None:
     """Without one it is as the shell or .env has it, and absent where neither does: an empty value would stand there as one."""
-    told = {name: value for name, value in environment(service).items() if value is not None}
+    values = {name: value for name, value in environment(service).items() if value is not None}
     if (
         service == "huey_content"
     ):  # and by the name of this network, which the api answers to nobody
-        assert told.pop("ALLOWED_HOSTS") == "api,${ALLOWED_HOSTS:-}"
-    assert told.keys() == FIXED
+        assert values.pop("ALLOWED_HOSTS") == "api,${ALLOWED_HOSTS:-}"
+    assert values.keys() == FIXED
 
 
 def test_the_commands_of_the_page_are_for_services_and_commands_that_there_are() -> None:

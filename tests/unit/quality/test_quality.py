@@ -177,12 +177,12 @@ class TestWhatIsBad:
         same = one.model_copy(
             update={"options": (one.options[0], f" {one.options[0]} ".upper(), *one.options[2:])}
         )
-        for bad, told in [
+        for bad, text in [
             (all_right, "question 1: every option is right"),
             (guess, "question 1: a choice of two is a guess"),
             (same, "question 1: two options are the same"),
         ]:
-            assert f"quiz: {told}" in faults(
+            assert f"quiz: {text}" in faults(
                 changed(quiz=Quiz(questions=(bad, *good.questions[1:])))
             )
         assert "quiz: a question is asked twice" in faults(
@@ -363,17 +363,17 @@ class TestFiles:
         assert "no resources" in found["dough"]
 
     @pytest.mark.parametrize(
-        ("text", "told"),
+        ("text", "expected"),
         [
             ("{", "Invalid JSON"),
             ("{}", "Field required"),
             (json.dumps({**DOCUMENT, "version": 9}), "newer version"),
         ],
     )
-    def test_what_is_no_roadmap_is_refused(self, tmp_path: Path, text: str, told: str) -> None:
+    def test_what_is_no_roadmap_is_refused(self, tmp_path: Path, text: str, expected: str) -> None:
         file = tmp_path / "bread.json"
         file.write_text(text)
-        with pytest.raises(NotMeasurable, match=told):
+        with pytest.raises(NotMeasurable, match=expected):
             of_file(file)
 
     def test_a_file_that_is_not_there_is_named(self, tmp_path: Path) -> None:
@@ -394,8 +394,8 @@ class TestReport:
         assert "4/6 blocks of code parse" in summary(
             [Report("odd", [replace(changed(), blocks=6, unread_blocks=2)], visited=False)]
         )
-        told = json.loads(as_json(reports))
-        assert told[1]["concepts"][0]["faults"] == ["no quiz"]
+        body = json.loads(as_json(reports))
+        assert body[1]["concepts"][0]["faults"] == ["no quiz"]
 
     def test_every_floor_has_its_name(self) -> None:
         assert len({floor.name for floor in FLOORS}) == len(FLOORS)

@@ -118,8 +118,8 @@ class TestSending:
 
         assert broker_door.ids() == given
         assert broker_door.round_trips == [1, LARGEST, LARGEST, 1200 - 2 * LARGEST]
-        said = [line.getMessage() for line in caplog.records]
-        assert said == [
+        found = [line.getMessage() for line in caplog.records]
+        assert found == [
             "the broker does not take 1 steps, trying until it does: the queues in DATA_DIR cannot be used: the broker is away; "
             "check DATA_DIR",
             "the broker is back, 1 steps are sent",

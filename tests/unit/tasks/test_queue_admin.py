@@ -543,9 +543,9 @@ class TestRevoking:
             "Stopped by an operator.",
             None,
         )
-        kind, told = events_of(roadmap_id)[-1]
-        assert (kind, told["reason"], told["kind"]) == ("content.failed", STOPPED, row.kind)
-        assert (told["ready"], told["failed"], told["total"]) == (0, 1, CONTENTS)
+        kind, found = events_of(roadmap_id)[-1]
+        assert (kind, found["reason"], found["kind"]) == ("content.failed", STOPPED, row.kind)
+        assert (found["ready"], found["failed"], found["total"]) == (0, 1, CONTENTS)
         queue_admin.resume("content")
         clock.travel(LONG)
         assert rescue.overdue(0) == []

@@ -118,18 +118,18 @@ def test_queues_and_log_records_are_counted(
 def test_every_metric_of_the_table_is_told_with_its_kind_and_meaning(client: TestClient) -> None:
     client.get("/metrics")
     saver.save()
-    told = {
+    output = {
         family.name: family
         for family in text_string_to_metric_families(client.get("/metrics").text)
     }
-    assert set(told) == {name.removesuffix("_total") for name in METRICS}
+    assert set(output) == {name.removesuffix("_total") for name in METRICS}
     for name, metric in METRICS.items():
-        family = told[name.removesuffix("_total")]
+        family = output[name.removesuffix("_total")]
         assert (family.type, family.documentation) == (metric.kind.value, metric.help)
         for sample in family.samples:
             assert set(sample.labels) - {"le"} == set(metric.labels), sample
-    assert told["roadmap_dependency_up"].samples
-    assert told["roadmap_build_info"].samples[0].labels["version"]
+    assert output["roadmap_dependency_up"].samples
+    assert output["roadmap_build_info"].samples[0].labels["version"]
 
 
 class TestRequests:
@@ -279,13 +279,13 @@ class TestAway:
             raise Unavailable("The broker does not answer at the moment.")
 
         monkeypatch.setattr("web.prometheus.queue_states", away)
-        told = samples(client)
+        found = samples(client)
         assert (
-            told["roadmap_dependency_up", "broker"],
-            told["roadmap_dependency_up", "database"],
+            found["roadmap_dependency_up", "broker"],
+            found["roadmap_dependency_up", "database"],
         ) == (0, 1)
-        assert [key for key in told if key[0] == "roadmap_queue_messages"] == []
-        assert told["roadmap_log_records", "stored"] >= 0
+        assert [key for key in found if key[0] == "roadmap_queue_messages"] == []
+        assert found["roadmap_log_records", "stored"] >= 0
 
 
 class TestWhoMayRead:

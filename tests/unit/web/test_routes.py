@@ -188,8 +188,8 @@ def test_an_endpoint_that_is_not_public_is_closed_without_a_token(
         if (each.method, each.path) in PUBLIC:
             is_right = answer.status_code != 401
         else:
-            told = answer.json().get("type") if answer.status_code == 401 else ""
-            is_right = (answer.status_code, answer.headers.get("www-authenticate"), told) == closed
+            body = answer.json().get("type") if answer.status_code == 401 else ""
+            is_right = (answer.status_code, answer.headers.get("www-authenticate"), body) == closed
         if not is_right:
             wrong.append(f"{each.method} {each.path}: {answer.status_code} {answer.text[:200]}")
     assert wrong == []
@@ -220,11 +220,11 @@ def test_a_method_that_a_path_does_not_have_is_answered_with_all_that_it_has(
         there |= {"OPTIONS"} | ({"HEAD"} if "GET" in there else set())
         for method in ("OPTIONS", *sorted(METHODS - there)):
             answer = client.request(method, address(path))
-            told = (answer.status_code, set(answer.headers.get("allow", "").split(", ")))
-            if told != (204 if method == "OPTIONS" else 405, there) or (
+            found = (answer.status_code, set(answer.headers.get("allow", "").split(", ")))
+            if found != (204 if method == "OPTIONS" else 405, there) or (
                 method == "OPTIONS" and answer.content
             ):
-                wrong.append(f"{method} {path}: {told}")
+                wrong.append(f"{method} {path}: {found}")
     assert wrong == []
 
 

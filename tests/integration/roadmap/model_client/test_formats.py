@@ -130,10 +130,10 @@ class TestForms:
         provider.answer = answers(refuses=no_format)
         ask(client(provider.url))
         for request in provider.requests[1:]:
-            told, *others = request["messages"]
+            found, *others = request["messages"]
             assert others == ASKED[1:]
-            assert told["role"] == "system"
-            words, schema = told["content"].split(":\n")
+            assert found["role"] == "system"
+            words, schema = found["content"].split(":\n")
             assert words.startswith(ASKED[0]["content"])
             assert "JSON" in words  # OpenAI refuses json_object otherwise
             assert json.loads(schema) == Plan.model_json_schema()
@@ -254,8 +254,8 @@ class TestForms:
         self, provider: Provider
     ) -> None:
         def answer(handler: Handler) -> None:
-            told = "Plan" if form_of(handler.asked) == "json_schema" else SAID
-            handler.say(200, completion(told))
+            body = "Plan" if form_of(handler.asked) == "json_schema" else SAID
+            handler.say(200, completion(body))
 
         provider.answer = answer
         made = client(provider.url)
@@ -297,13 +297,13 @@ class TestForms:
             return no_schema(request)
 
         provider.answer = answers(refuses=refuses)
-        made, said = client(provider.url), []
-        threads = [threading.Thread(target=lambda: said.append(ask(made))) for _ in range(8)]
+        made, found = client(provider.url), []
+        threads = [threading.Thread(target=lambda: found.append(ask(made))) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert said == [SAID] * 8
+        assert found == [SAID] * 8
         assert (
             sorted(str(form_of(request)) for request in provider.requests)
             == ["json_object"] * 8 + ["json_schema"] * 8

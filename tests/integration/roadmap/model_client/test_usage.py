@@ -201,7 +201,7 @@ class TestMetering:
         assert call.told == [(11, 22)]
 
     @pytest.mark.parametrize(
-        ("usage", "told"),
+        ("usage", "expected"),
         [
             ({"prompt_tokens": 11, "completion_tokens": 0}, (11, None)),
             ({"prompt_tokens": 0, "completion_tokens": 2_000_001}, (None, None)),
@@ -215,12 +215,12 @@ class TestMetering:
         ],
     )
     def test_usage_that_is_missing_or_is_no_count_is_unknown(
-        self, provider: Provider, usage: object, told: tuple[int | None, int | None]
+        self, provider: Provider, usage: object, expected: tuple[int | None, int | None]
     ) -> None:
         provider.answer = lambda handler: handler.say(200, with_usage(completion(SAID), usage))
         call = Watch()
         assert ask(client(provider.url), call) == SAID
-        assert call.told == [told]
+        assert call.told == [expected]
 
     def test_an_answer_without_usage_is_told_as_unknown(self, provider: Provider) -> None:
         call = Watch()

@@ -118,19 +118,24 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
 
 
 class TestWhatIsRefused:
-    @try_each(("place", "value", "pointer", "said"), REFUSALS, ids=lambda each: str(each)[:60])
+    @try_each(("place", "value", "pointer", "expected"), REFUSALS, ids=lambda each: str(each)[:60])
     def test_what_does_not_fit_is_named_and_changes_nothing(
-        self, client: TestClient, place: tuple[str | int, ...], value: Any, pointer: str, said: str
+        self,
+        client: TestClient,
+        place: tuple[str | int, ...],
+        value: Any,
+        pointer: str,
+        expected: str,
     ) -> None:
         document = small()
         at(document, *place[:-1])[place[-1]] = value
         before = rows()
         answer = sent(client, document)
         assert answer.status_code == 422, answer.text
-        told = {
+        body = {
             each["pointer"].removeprefix("#"): each["detail"] for each in answer.json()["errors"]
         }
-        assert said in told[pointer], told
+        assert expected in body[pointer], body
         assert rows() == before
 
     @try_each("number", ["NaN", "Infinity", "-Infinity", "1e999"])
@@ -144,7 +149,7 @@ class TestWhatIsRefused:
         assert rows() == before
 
     @try_each(
-        ("content", "said"),
+        ("content", "expected"),
         [
             (b"", "empty"),
             (b"{", "not JSON"),
@@ -155,10 +160,10 @@ class TestWhatIsRefused:
             (b"\xff\xfe{\x00}\x00", "not JSON"),
         ],
     )
-    def test_what_is_no_document(self, client: TestClient, content: bytes, said: str) -> None:
+    def test_what_is_no_document(self, client: TestClient, content: bytes, expected: str) -> None:
         before = rows()
         answer = sent(client, content)
-        assert (answer.status_code, said in answer.json()["detail"]) == (400, True), answer.text
+        assert (answer.status_code, expected in answer.json()["detail"]) == (400, True), answer.text
         assert rows() == before
 
     @try_each("content", [b"[]", b"null", b"7", b'"roadmap"', b"{}"])

@@ -158,7 +158,7 @@ class TestThePage:
         assert rows()["roadmap"] == 2
 
     @try_each(
-        ("content", "status", "said"),
+        ("content", "status", "expected"),
         [
             (b"", 422, "Choose a file first."),
             (b"{", 400, "This is not a complete roadmap."),
@@ -173,11 +173,11 @@ class TestThePage:
         ],
     )
     def test_what_does_not_go_is_said_on_the_page(
-        self, client: TestClient, content: bytes, status: int, said: str
+        self, client: TestClient, content: bytes, status: int, expected: str
     ) -> None:
         before = rows()
         answer = self.upload(client, content, form="again")
-        assert (answer.status_code, said in answer.text) == (status, True), answer.text
+        assert (answer.status_code, expected in answer.text) == (status, True), answer.text
         assert 'type="file"' in answer.text
         assert rows() == before
 

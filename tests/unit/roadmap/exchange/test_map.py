@@ -83,7 +83,7 @@ def a_concept(
     *statuses: ContentStatus,
 ) -> ConceptNode:
     needs = [UUID(int=other) for other in prerequisites]
-    told = {
+    values = {
         "description": "",
         "hours": 2,
         "week": 1,
@@ -99,7 +99,7 @@ def a_concept(
         title=title,
         prerequisites=needs,
         contents=contents,
-        **told,
+        **values,
     )
 
 
@@ -448,17 +448,17 @@ class TestDrawing:
         assert root.findtext(f"{SVG}title") == "A roadmap"
         assert root.findtext(f"{SVG}desc") == described(tree)
         assert "2 stages, 3 concepts, 24 hours, 3 weeks, 1 of 3 done." in described(tree)
-        told = [
+        found = [
             (g.findtext(f"{SVG}title"), g.findtext(f"{SVG}desc"))
             for g in root.iter()
             if "p-concept" in g.get("class", "")
         ]
-        assert [title for title, _ in told] == [
+        assert [title for title, _ in found] == [
             "One: done",
             "Two: continue here, ready to learn",
             "Three: ready to learn",
         ]
-        assert str(told[2][1]).endswith("Contents: ready to learn. Prerequisites: One; Two.")
+        assert str(found[2][1]).endswith("Contents: ready to learn. Prerequisites: One; Two.")
 
     def test_a_file_that_stands_alone_has_its_style_and_no_links(self) -> None:
         root = parsed(exported(of_size(3, 12, TITLES)))
@@ -515,10 +515,10 @@ class TestLanguages:
             inlined(tree, lambda id_: f"/{id_}", ZH),
             exported(empty, direction, ZH),
         ):
-            said = [
+            output = [
                 element.text or "" for element in parsed(svg).iter() if element.tag != f"{SVG}style"
             ]
-            assert [text for text in said if re.search("[A-Za-z]", text)] == []
+            assert [text for text in output if re.search("[A-Za-z]", text)] == []
 
     def test_the_legend_is_as_wide_as_its_words(self) -> None:
         legend = arrange(self.everything(), texts=ZH).legend
@@ -547,12 +547,12 @@ class TestLanguages:
             "第 2 阶段“数据库”，已完成 0/3。模块：数据库。"
         )
         root = parsed(exported(self.everything(), texts=ZH))
-        told = [
+        found = [
             (g.findtext(f"{SVG}title"), g.findtext(f"{SVG}desc"))
             for g in root.iter()
             if "p-concept" in g.get("class", "")
         ]
-        assert told[2] == (
+        assert found[2] == (
             "锁：从这里继续，学习中",
             "第 1 阶段“数据库”，模块“数据库”。需要 2 小时。内容：可以学习。先修：索引；事务。",
         )

@@ -196,13 +196,13 @@ class TestLanguages:
             assert isinstance(tutorial, Tutorial)
             assert isinstance(resources, Resources)
             assert isinstance(quiz, Quiz)
-            said = [node.description, *node.outcomes, *(item.why for item in resources.items)]
-            said += [
+            found = [node.description, *node.outcomes, *(item.why for item in resources.items)]
+            found += [
                 text
                 for question in quiz.questions
                 for text in (question.prompt, question.explanation)
             ]
-            assert [text for text in said if not is_chinese(text)] == []
+            assert [text for text in found if not is_chinese(text)] == []
             is_translated = tutorial.language is None
             assert is_chinese(tutorial.markdown.splitlines()[0])
             assert is_translated or (

@@ -155,12 +155,12 @@ class TestSlowingDown:
             rooms.append(room(pace))
         assert rooms == [4, 2, 1, 1, 1]
 
-    @pytest.mark.parametrize(("said", "closed"), [(7, 7), (0.5, 0.5), (300, 300), (9999, 300)])
+    @pytest.mark.parametrize(("expected", "closed"), [(7, 7), (0.5, 0.5), (300, 300), (9999, 300)])
     def test_the_gate_is_closed_for_as_long_as_the_provider_says_but_five_minutes_at_most(
-        self, clock: Clock, said: float, closed: float
+        self, clock: Clock, expected: float, closed: float
     ) -> None:
         pace = RateControl(8, now=clock)
-        pace.slow_down(said)
+        pace.slow_down(expected)
         waits = [busy(pace) for _ in range(200)]
         assert all(closed <= wait <= closed + 1 + closed / 4 for wait in waits)
         assert len(set(waits)) > 1
@@ -169,10 +169,10 @@ class TestSlowingDown:
         clock.now += 0.02
         assert room(pace) == 4
 
-    @pytest.mark.parametrize("said", [0, -5])
-    def test_a_provider_that_wants_no_pause_gets_none(self, clock: Clock, said: float) -> None:
+    @pytest.mark.parametrize("expected", [0, -5])
+    def test_a_provider_that_wants_no_pause_gets_none(self, clock: Clock, expected: float) -> None:
         pace = RateControl(8, now=clock)
-        pace.slow_down(said)
+        pace.slow_down(expected)
         assert room(pace) == 4
 
     def test_pauses_double_up_to_a_minute_while_the_provider_does_not_say(
@@ -284,8 +284,8 @@ class TestTogether:
     def test_the_longest_pause_that_calls_were_told_together_holds(self, clock: Clock) -> None:
         pace = RateControl(8, now=clock)
         calls = [Call(pace) for _ in range(3)]
-        for call, said in zip(calls, (5, 30, 10), strict=True):
-            call.refused(said)
+        for call, text in zip(calls, (5, 30, 10), strict=True):
+            call.refused(text)
         assert closed_for(pace, clock) == 30
         assert pace.slots == 4
 
@@ -368,9 +368,9 @@ class Day(RuleBasedStateMachine):
     def succeed(self) -> None:
         self.pace.went_well()
 
-    @rule(said=st.none() | st.floats(0, 1000))
-    def refuse(self, said: float | None) -> None:
-        self.pace.slow_down(said)
+    @rule(retry_after=st.none() | st.floats(0, 1000))
+    def refuse(self, retry_after: float | None) -> None:
+        self.pace.slow_down(retry_after)
 
     @rule(seconds=st.floats(0, 400))
     def wait(self, seconds: float) -> None:

@@ -84,8 +84,8 @@ def test_who_came_before_is_before(client: TestClient) -> None:
 
 
 def test_of_a_finished_one_nothing_is_to_come(client: TestClient) -> None:
-    told = now(finished(client, seconds=90))
-    assert (told.status, told.ahead, told.writing, told.seconds_left) == (
+    response = now(finished(client, seconds=90))
+    assert (response.status, response.ahead, response.writing, response.seconds_left) == (
         RoadmapStatus.ready,
         None,
         [],
@@ -130,8 +130,8 @@ class TestTimeLeft:
         assert now(being_written(client, written=ENOUGH - 1, ago=10)).seconds_left is None
 
     def test_its_own_pace_counts_when_there_is_one(self, client: TestClient) -> None:
-        told = now(being_written(client, written=3, ago=30))
-        assert told.seconds_left == pytest.approx(60, abs=2)  # six parts of ten seconds
+        found = now(being_written(client, written=3, ago=30))
+        assert found.seconds_left == pytest.approx(60, abs=2)  # six parts of ten seconds
 
     def test_before_that_the_pace_of_the_last_ones(self, client: TestClient) -> None:
         finished(client, seconds=180)

@@ -226,12 +226,12 @@ def run_until_final(roadmap_id: UUID, *, with_rescue: bool = False) -> Roadmap:
 
 
 def assert_told_without_gaps(roadmap_id: UUID) -> list[event_types.Event]:
-    told = events.events_after(roadmap_id, 0)
-    assert [event.seq for event in told] == list(range(1, len(told) + 1))
-    assert the_roadmap(roadmap_id).last_seq == len(told)
-    assert told[0].type == "roadmap.queued"
-    assert [event.seq for event in told if event.is_terminal] == [len(told)]
-    return told
+    page = events.events_after(roadmap_id, 0)
+    assert [event.seq for event in page] == list(range(1, len(page) + 1))
+    assert the_roadmap(roadmap_id).last_seq == len(page)
+    assert page[0].type == "roadmap.queued"
+    assert [event.seq for event in page if event.is_terminal] == [len(page)]
+    return page
 
 
 class TestTwice:
@@ -583,8 +583,8 @@ class TestDeaths:
         for step in plan_job.plan(roadmap_id, Small()):
             content_job.build_content(step.id, Small())
         assert the_roadmap(roadmap_id).status == "ready"
-        told = assert_told_without_gaps(roadmap_id)
-        assert [event.data["attempt"] for event in told if event.type == "roadmap.planning"] == [
+        found = assert_told_without_gaps(roadmap_id)
+        assert [event.data["attempt"] for event in found if event.type == "roadmap.planning"] == [
             1,
             1,
         ]
@@ -595,7 +595,7 @@ class TestEvents:
         self, client: TestClient, small: Small
     ) -> None:
         path = client.post("/api/v1/roadmaps", json={"goal": GOAL}).headers["location"]
-        told = assert_told_without_gaps(UUID(path.rpartition("/")[2]))
+        found = assert_told_without_gaps(UUID(path.rpartition("/")[2]))
         first = [
             "roadmap.queued",
             "roadmap.planning",
@@ -603,20 +603,20 @@ class TestEvents:
             "roadmap.drafted",
             "roadmap.outlined",
         ]
-        assert [event.type for event in told[: len(first)]] == first
-        progress = [event.data["ready"] for event in told if event.type == "content.ready"]
+        assert [event.type for event in found[: len(first)]] == first
+        progress = [event.data["ready"] for event in found if event.type == "content.ready"]
         assert progress == list(range(1, CONTENTS + 1))
-        assert told[-1].type == "roadmap.ready"
-        assert told[-1].data["ready"] == told[-1].data["total"] == CONTENTS
+        assert found[-1].type == "roadmap.ready"
+        assert found[-1].data["ready"] == found[-1].data["total"] == CONTENTS
 
     def test_events_are_read_from_any_number_on(self) -> None:
         roadmap_id, contents = planned()
         for content_id in contents:
             content_job.build_content(content_id, Small())
-        told = assert_told_without_gaps(roadmap_id)
-        for after in range(len(told) + 1):
-            assert events.events_after(roadmap_id, after) == told[after:]
-        assert events.last_seqs([roadmap_id, new_id()]) == {(roadmap_id, LOCAL_OWNER): len(told)}
+        found = assert_told_without_gaps(roadmap_id)
+        for after in range(len(found) + 1):
+            assert events.events_after(roadmap_id, after) == found[after:]
+        assert events.last_seqs([roadmap_id, new_id()]) == {(roadmap_id, LOCAL_OWNER): len(found)}
 
 
 class TestCreating:

@@ -244,13 +244,13 @@ class TestSaving:
         lost: list[Any] = []
 
         def each_answer_lost(save: Callable[[], Any]) -> Any:
-            told: list[Any] = []
+            found: list[Any] = []
 
             def save_and_lose_the_answer() -> Any:
-                told.append(save())
-                if len(told) == 1:
+                found.append(save())
+                if len(found) == 1:
                     raise Unavailable("the connection broke at the COMMIT")
-                return told[-1]
+                return found[-1]
 
             lost.append(save)
             return retry_save(save_and_lose_the_answer)

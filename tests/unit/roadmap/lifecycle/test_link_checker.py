@@ -359,13 +359,13 @@ class TestFaults:
     ) -> None:
         site.pages |= {"/one": page(500), "/two": page(500)}
         _of_a_model(roadmap)
-        told = []
+        found = []
         for days in (0, 1.1, 2.1):
             later(days=days)
             round_()
             round_()
-            told.append(set(states(client, site, roadmap).values()))
-        assert told == [{"unclear"}, {"unclear"}, {"dead"}]
+            found.append(set(states(client, site, roadmap).values()))
+        assert found == [{"unclear"}, {"unclear"}, {"dead"}]
 
     def test_an_answer_in_between_begins_the_count_anew(
         self, client: TestClient, site: Site, roadmap: str

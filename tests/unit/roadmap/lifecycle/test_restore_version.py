@@ -56,8 +56,8 @@ class TestAnEarlierVersion:
 
     def test_is_told_and_the_last_word_is_still_the_end(self, twice: tuple[UUID, UUID]) -> None:
         restore(*twice, 1)
-        told = assert_told(twice[0])
-        assert told[-2:] == ["content.restored", "roadmap.ready"]
+        found = assert_told(twice[0])
+        assert found[-2:] == ["content.restored", "roadmap.ready"]
 
     def test_the_next_one_has_a_number_of_its_own(self, twice: tuple[UUID, UUID]) -> None:
         restore(*twice, 1)
@@ -165,7 +165,7 @@ class TestCompared:
 
 def assert_told(roadmap_id: UUID) -> list[str]:
     """The types of what was told: without gaps, and the end is the last of all."""
-    told = events.events_after(roadmap_id, 0)
-    assert [event.seq for event in told] == list(range(1, len(told) + 1))
-    assert told[-1].is_terminal
-    return [event.type for event in told]
+    page = events.events_after(roadmap_id, 0)
+    assert [event.seq for event in page] == list(range(1, len(page) + 1))
+    assert page[-1].is_terminal
+    return [event.type for event in page]

@@ -36,10 +36,10 @@ def row(**fields: Any) -> Roadmap:
     return Roadmap(**{**usual, "finished_at": None, **fields})
 
 
-def events(*told: tuple[float, str, dict[str, Any]]) -> list[RoadmapEvent]:
+def events(*text: tuple[float, str, dict[str, Any]]) -> list[RoadmapEvent]:
     return [
         RoadmapEvent(seq=n, type=type_, data=data, at=at(second))
-        for n, (second, type_, data) in enumerate(told, 1)
+        for n, (second, type_, data) in enumerate(text, 1)
     ]
 
 

@@ -173,8 +173,8 @@ class TestIntoTheTrash:
             query = ExecutionLog.select().where(
                 ExecutionLog.roadmap_id == id_of(roadmap), ExecutionLog.step == "trash"
             )
-            told = [row.message for row in query.order_by(ExecutionLog.id)]
-        assert told == ["Put into the trash", "Taken out of the trash"]
+            found = [row.message for row in query.order_by(ExecutionLog.id)]
+        assert found == ["Put into the trash", "Taken out of the trash"]
 
     def test_with_a_condition_it_goes_only_as_it_was_read(
         self, client: TestClient, roadmap: str
@@ -379,18 +379,18 @@ class TestOperators:
 
 
 def test_of_two_who_throw_it_away_at_once_one_does(client: TestClient, roadmap: str) -> None:
-    told: list[Any] = []
+    found: list[Any] = []
 
     def throw() -> None:
         try:
             trash.put(LOCAL_OWNER, id_of(roadmap))
-            told.append("done")
+            found.append("done")
         except queries.NotFound:
-            told.append("not there")
+            found.append("not there")
 
     threads = [threading.Thread(target=throw) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(told) == ["done", "not there", "not there", "not there"]
+    assert sorted(found) == ["done", "not there", "not there", "not there"]

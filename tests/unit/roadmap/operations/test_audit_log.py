@@ -59,7 +59,7 @@ def test_an_act_is_written_down_before_it_is_done_and_its_outcome_after() -> Non
 
 
 @pytest.mark.parametrize(
-    ("error", "outcome", "told"),
+    ("error", "outcome", "expected"),
     [
         (NotFound("There is no such message."), AuditOutcome.refused, "There is no such message."),
         (Conflict("It is paused already."), AuditOutcome.refused, "It is paused already."),
@@ -69,11 +69,11 @@ def test_an_act_is_written_down_before_it_is_done_and_its_outcome_after() -> Non
     ids=lambda each: type(each).__name__,
 )
 def test_what_did_not_go_is_written_down_and_raised(
-    error: Exception, outcome: AuditOutcome, told: str
+    error: Exception, outcome: AuditOutcome, expected: str
 ) -> None:
     with pytest.raises(type(error)), audited(ADA, "message.retry", "content/1"):
         raise error
-    assert (newest().outcome, newest().error) == (outcome, told)
+    assert (newest().outcome, newest().error) == (outcome, expected)
 
 
 def test_nothing_is_done_that_cannot_be_written_down(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -627,9 +627,9 @@ class TestClosing:
         buffer.sink = sink
         with away():
             buffer.close()
-        (said,) = [line for line in caplog.records if line.levelname == "ERROR"]
+        (found,) = [line for line in caplog.records if line.levelname == "ERROR"]
         assert (
-            said.getMessage()
+            found.getMessage()
             == "7 log records are lost: neither the queue nor the database takes them"
         )
 

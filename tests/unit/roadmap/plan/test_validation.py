@@ -488,12 +488,12 @@ class TestDoubtsAboutDifficulty:
             == []
         )
 
-    @try_each(("needed", "told"), [(1, 0), (2, 0), (3, 0), (4, 1), (5, 1)])
-    def test_a_prerequisite_that_is_harder_by_two_is_told(self, needed: int, told: int) -> None:
+    @try_each(("needed", "expected"), [(1, 0), (2, 0), (3, 0), (4, 1), (5, 1)])
+    def test_a_prerequisite_that_is_harder_by_two_is_told(self, needed: int, expected: int) -> None:
         first, last = concept("first"), concept("last", "first")
         made = outline(first.model_copy(update={"difficulty": needed}), last)
         sentence = f"Concept 'Last' of difficulty 2 needs 'First' of difficulty {needed}."
-        assert doubts_without_deadline(made) == [sentence] * told
+        assert doubts_without_deadline(made) == [sentence] * expected
 
     def test_a_prerequisite_that_does_not_exist_is_no_doubt(self) -> None:
         assert doubts_without_deadline(outline(concept("a", "gone"))) == []
@@ -519,7 +519,7 @@ class TestCatalogue:
                 DesignBrief(request, CatalogueGenerator().analyse(request))
             )
             wrong += [
-                f"{title}, {level}: {told}"
-                for told in (*problems(made), *doubts_without_deadline(made))
+                f"{title}, {level}: {text}"
+                for text in (*problems(made), *doubts_without_deadline(made))
             ]
         assert wrong == []

@@ -110,7 +110,7 @@ def test_what_is_longer_than_can_be_compared_in_bounded_time_is_told_as_another_
         "removed",
         "removed",
     ]
-    told = {line.how: line for line in lines(before, after)}
-    assert told.keys() <= {"same", "removed", "added"}
+    values = {line.how: line for line in lines(before, after)}
+    assert values.keys() <= {"same", "removed", "added"}
     changed = [line.how for line in lines(f"x\n{before}\ny", f"y\n{after}\nx")]
     assert changed == ["removed"] * (MOST + 3) + ["added"] * (MOST + 3)

@@ -90,8 +90,8 @@ def messages_of(items: list[dict[str, Any]]) -> list[str]:
 
 class TestSearching:
     def test_links_lead_through_all_pages_with_the_same_filters(self, client: TestClient) -> None:
-        said = [f"a {number}" for number in range(7)]
-        note(*said, level="error")
+        found = [f"a {number}" for number in range(7)]
+        note(*found, level="error")
         note("another", level="warning")
         seen: list[str] = []
         path = f"{PATH}?level=error&category=noted&limit=3&text=a"
@@ -100,7 +100,7 @@ class TestSearching:
             assert answer.status_code == 200
             seen += messages_of(answer.json()["items"])
             path = answer.links.get("next", {}).get("url", "")
-        assert seen == list(reversed(said))
+        assert seen == list(reversed(found))
 
     def test_an_export_is_in_the_audit_log_before_anything_is_sent(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
@@ -168,13 +168,13 @@ class TestSearching:
         for path in (PATH, EXPORT):
             answer = client.get(f"{path}?{query}")
             assert answer.status_code == 422
-            [said] = answer.json()["errors"]
+            [found] = answer.json()["errors"]
             name = query.partition("=")[0]
-            assert (said["parameter"] if "parameter" in said else said["pointer"]).strip(
+            assert (found["parameter"] if "parameter" in found else found["pointer"]).strip(
                 "?"
             ) == name
             if path == PATH or name not in ("cursor", "limit"):
-                assert BAD[query] in json.dumps(said)
+                assert BAD[query] in json.dumps(found)
 
 
 class TestExporting:

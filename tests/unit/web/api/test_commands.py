@@ -177,13 +177,13 @@ def test_an_event_that_ended_it_once_does_not_end_the_stream_when_more_came_afte
 ) -> None:
     client.post(f"{path}/approve")
     client.post(f"{path}/edits", json={"operations": [remove(KEY)]})
-    told = [
+    output = [
         line
         for line in client.get(f"{path}/events").text.splitlines()
         if line.startswith("event: ")
     ]
-    assert told.count("event: roadmap.ready") == 2
-    assert told[-1] == "event: roadmap.ready"
+    assert output.count("event: roadmap.ready") == 2
+    assert output[-1] == "event: roadmap.ready"
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "01", "1.0", "2147483648", "9" * 30])

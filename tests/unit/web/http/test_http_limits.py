@@ -101,13 +101,13 @@ def test_what_is_no_request_is_answered_by_a_problem(port: int, content: bytes) 
 @try_each("written", [b"1", b" 1", b"1 ", b"\t 1 \t"])
 def test_space_around_a_value_is_no_part_of_it(port: int, written: bytes) -> None:
     """RFC 9110, 5.5."""
-    _, _, told = said(
+    _, _, found = said(
         port,
         b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nLast-Event-ID:" + written + b"\r\n\r\n",
     )
-    assert ["last-event-id", "1"] in told["headers"]
+    assert ["last-event-id", "1"] in found["headers"]
 
 
 def test_an_address_with_a_host_is_read(port: int) -> None:
-    _, _, told = said(port, b"GET http://x/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    assert told["path"] == "/a"
+    _, _, found = said(port, b"GET http://x/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert found["path"] == "/a"

@@ -208,11 +208,11 @@ class TestActs:
             follow_redirects=False,
         )
         assert answer.status_code == 303, answer.text
-        said = re.search(
+        output = re.search(
             r'class="done-note" role="status">(.*?)</p>', room.get(answer.headers["location"]).text
         )
-        assert said is not None
-        return said[1]
+        assert output is not None
+        return output[1]
 
     def test_a_queue_is_paused_and_resumed(self, room: TestClient) -> None:
         assert self.do(room, f"{QUEUE}/pause") == "The queue content is paused."
@@ -379,9 +379,9 @@ class TestActs:
         assert "build_content" not in asked
 
     def test_no_address_makes_a_page_say_what_nobody_did(self, room: TestClient) -> None:
-        for queue, said in (("content", 1), ("content. Call 555-0100 now: it", 0)):
+        for queue, value in (("content", 1), ("content. Call 555-0100 now: it", 0)):
             page = room.get("/admin", params={"did": "queue.pause", "queue": queue}).text
-            assert page.count('class="done-note"') == said
+            assert page.count('class="done-note"') == value
             assert "555-0100" not in text_of(page)
 
     def test_what_reads_many_messages_is_asked_for_less_often(
@@ -445,9 +445,9 @@ class TestRoadmapsPage:
             room.post("/api/v1/roadmaps", json=asked, headers={"accept": "*/*"}).status_code == 202
         )
         clock.travel(timedelta(hours=3))
-        for language, said in (("en", "3 h"), ("zh-CN", "3 小时")):
+        for language, value in (("en", "3 h"), ("zh-CN", "3 小时")):
             assert (
-                f">{said}</time>"
+                f">{value}</time>"
                 in room.get("/admin/roadmaps", headers={"accept-language": language}).text
             )
 
@@ -456,14 +456,14 @@ class TestRoadmapsPage:
         asked = {"goal": "Become a backend engineer in Python"}
         made = room.post("/api/v1/roadmaps", json=asked, headers={"accept": "*/*"}).json()
         path = f"/admin/roadmaps/{made['id']}"
-        for act, said in (
+        for act, value in (
             ("cancel", "The roadmap is cancelled."),
             ("retry", "Missing parts are being retried."),
         ):
             answer = room.post(f"{path}/{act}", data={})
             assert answer.status_code == 200, text_of(answer.text)
             page = answer.text
-            assert f'class="done-note" role="status">{said}</p>' in page
+            assert f'class="done-note" role="status">{value}</p>' in page
             assert newest().action == f"roadmap.{act}"
         assert "done-note" not in room.get(f"{path}?did=anything").text
 
@@ -483,7 +483,7 @@ class TestRoadmapsPage:
 
 class TestWords:
     @try_each(
-        ("seconds", "said"),
+        ("seconds", "expected"),
         [
             *(
                 (None, "\u2013"),
@@ -503,11 +503,11 @@ class TestWords:
             (180_000, "2 d 2 h"),
         ],
     )
-    def test_a_length_of_time(self, seconds: float | None, said: str) -> None:
-        assert Formatters(ENGLISH).lasted(seconds) == said
+    def test_a_length_of_time(self, seconds: float | None, expected: str) -> None:
+        assert Formatters(ENGLISH).lasted(seconds) == expected
 
     @try_each(
-        ("seconds", "said"),
+        ("seconds", "expected"),
         [
             (0.4, "now"),
             (5.5, "5 s ago"),
@@ -517,15 +517,15 @@ class TestWords:
             (400_000, "4 d ago"),
         ],
     )
-    def test_how_long_ago(self, seconds: float, said: str) -> None:
-        assert Formatters(ENGLISH).ago(clock.now() - timedelta(seconds=seconds)) == said
+    def test_how_long_ago(self, seconds: float, expected: str) -> None:
+        assert Formatters(ENGLISH).ago(clock.now() - timedelta(seconds=seconds)) == expected
 
     @try_each(
-        ("part", "whole", "said"),
+        ("part", "whole", "expected"),
         [(0, 0, "\u2013"), (0, 9, "0 %"), (1, 9999, "< 0.1 %"), (1, 40, "2.5 %"), (1, 3, "33 %")],
     )
-    def test_a_share(self, part: int, whole: int, said: str) -> None:
-        assert Formatters(ENGLISH).share(part, whole) == said
+    def test_a_share(self, part: int, whole: int, expected: str) -> None:
+        assert Formatters(ENGLISH).share(part, whole) == expected
 
     def test_each_state_and_outcome_has_a_word_in_each_language(self) -> None:
         for words in (ENGLISH, texts("zh-Hans")):

@@ -109,8 +109,8 @@ def test_it_says_what_it_is_and_has_ids_of_its_own() -> None:
 
 def test_a_pointer_is_told_of_steps_in_which_something_was() -> None:
     svg = drawn(steps((1, 0, 0), (0, 0, 0), (0, 0, 1)))
-    told = [(rect.get("x"), rect.findtext("title")) for rect in svg.findall(".//rect")]
-    assert told == [("0", "09:07 <1>"), ("2", "09:09 <0>")]
+    found = [(rect.get("x"), rect.findtext("title")) for rect in svg.findall(".//rect")]
+    assert found == [("0", "09:07 <1>"), ("2", "09:09 <0>")]
 
 
 def test_labels_are_few_and_at_round_times() -> None:

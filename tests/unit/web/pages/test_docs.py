@@ -64,8 +64,8 @@ def test_every_operation_is_told_of(reader: TestClient) -> None:
     missing = []
     for method, path, operation in OPERATIONS:
         tag, name = operation["tags"][0], operation["operationId"]
-        told = section_of(pages[tag], name)
-        everything = told + unescape(re.sub("<[^>]+>", "", told))
+        found = section_of(pages[tag], name)
+        everything = found + unescape(re.sub("<[^>]+>", "", found))
         missing += [
             f"{name}: {each}"
             for each in wanted_of(method, path, operation)
@@ -75,7 +75,7 @@ def test_every_operation_is_told_of(reader: TestClient) -> None:
         missing += [
             f"{name}: {each}"
             for each in statuses
-            if f"<b>{each}</b>" not in told and f">{each} " not in told
+            if f"<b>{each}</b>" not in found and f">{each} " not in found
         ]
         if f'href="/docs/{tag}#{name}">{operation["summary"]}</a>' not in index:
             missing.append(f"{name} in the index")
@@ -192,10 +192,10 @@ def test_programs_get_the_types_of_problems_as_data(client: TestClient) -> None:
 
 
 def test_a_person_can_read_what_a_problem_means(reader: TestClient) -> None:
-    said = {slug: unescape(text_of(reader.get(f"/problems/{slug}"))) for slug in TYPES}
+    values = {slug: unescape(text_of(reader.get(f"/problems/{slug}"))) for slug in TYPES}
     assert [
         slug
-        for slug, text in said.items()
+        for slug, text in values.items()
         if f"/problems/{slug}" not in text or TYPES[slug].title not in text
     ] == []
 

@@ -92,8 +92,8 @@ class TestReview:
         assert [
             int(key) for key in re.findall(r'name="rating" value="\w+" accesskey="(\d)"', page)
         ] == [1, 2, 3, 4]
-        for said in ("in 1 minute", "in 6 minutes", "in 10 minutes", "in 8 days"):
-            assert said in page
+        for text in ("in 1 minute", "in 6 minutes", "in 10 minutes", "in 8 days"):
+            assert text in page
         _, page = checked(person, wrong([right])[0])
         assert "Incorrect." in page
         assert re.search(r'value="again" accesskey="1" class="primary"', page)
@@ -398,10 +398,14 @@ class TestOnward:
             )
             clock.travel(timedelta(days=3))
             view = view_of(LOCAL_OWNER, id_)
-            (told,) = next_lessons(LOCAL_OWNER, limit=3)
+            (found,) = next_lessons(LOCAL_OWNER, limit=3)
             assert view.next is not None
-            assert (told.id, told.next_id, told.next_title) == (id_, view.next.id, view.next.title)
-            assert told.schedule == view.schedule
+            assert (found.id, found.next_id, found.next_title) == (
+                id_,
+                view.next.id,
+                view.next.title,
+            )
+            assert found.schedule == view.schedule
 
     def test_what_has_nothing_to_read_is_not_where_one_goes_on(
         self, person: TestClient, roadmap: str

@@ -133,9 +133,9 @@ class TestLive:
         last = max(
             int(number) for number in re.findall(r'id="event-(\d+)"', person.get(roadmap).text)
         )
-        for told in ({"Last-Event-ID": str(last)}, {}):
-            query = "" if told else f"?after={last}"
-            answer = person.get(f"{roadmap}/live{query}", headers=told)
+        for value in ({"Last-Event-ID": str(last)}, {}):
+            query = "" if value else f"?after={last}"
+            answer = person.get(f"{roadmap}/live{query}", headers=value)
             assert answer.text == "retry: 2000\n\nevent: picture\ndata: \n\nevent: end\ndata: \n\n"
 
     def test_who_comes_back_gets_what_came_since(self, person: TestClient, roadmap: str) -> None:
@@ -143,11 +143,11 @@ class TestLive:
         seqs = [int(number) for number in re.findall(r'id="event-(\d+)"', html)]
         assert min(seqs) == 51
 
-    @try_each("told", ["-1", "x", "99999999999"])
+    @try_each("expected", ["-1", "x", "99999999999"])
     def test_a_number_that_is_none_is_refused(
-        self, person: TestClient, roadmap: str, told: str
+        self, person: TestClient, roadmap: str, expected: str
     ) -> None:
-        assert person.get(f"{roadmap}/live", headers={"Last-Event-ID": told}).status_code == 422
+        assert person.get(f"{roadmap}/live", headers={"Last-Event-ID": expected}).status_code == 422
 
 
 def test_an_error_of_ours_is_a_page_with_its_number(
@@ -169,11 +169,11 @@ def test_every_event_has_its_sentence() -> None:
         event = Event(
             seq=1, type=kind, data={"kind": "quiz", "concept_id": str(concept)}, at=clock.now()
         )
-        said = Sentences(ENGLISH).happened(event, {concept: "Baking"})
-        assert ("Baking" in said) == kind.startswith(
+        found = Sentences(ENGLISH).happened(event, {concept: "Baking"})
+        assert ("Baking" in found) == kind.startswith(
             ("content.ready", "content.failed", "content.restored")
         ), kind
-        assert Sentences(texts("zh-Hans")).happened(event, {concept: "Baking"}) != said, kind
+        assert Sentences(texts("zh-Hans")).happened(event, {concept: "Baking"}) != found, kind
 
 
 def test_an_event_of_a_newer_version_is_told_of(person: TestClient, roadmap: str) -> None:

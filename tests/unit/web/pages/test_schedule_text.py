@@ -23,7 +23,7 @@ def test_days_are_said_in_words() -> None:
 
 
 @try_each(
-    ("pause", "said"),
+    ("pause", "expected"),
     [
         (timedelta(seconds=-5), "in 1 minute"),
         (timedelta(seconds=50), "in 1 minute"),
@@ -39,8 +39,8 @@ def test_days_are_said_in_words() -> None:
         (timedelta(days=3650), "in 10 years"),
     ],
 )
-def test_how_long_it_is_until_then(pause: timedelta, said: str) -> None:
-    assert EN.until(NOW + pause, NOW) == said
+def test_how_long_it_is_until_then(pause: timedelta, expected: str) -> None:
+    assert EN.until(NOW + pause, NOW) == expected
 
 
 @given(st.timedeltas(timedelta(), timedelta(days=4000)))
@@ -56,7 +56,7 @@ def schedule(*learned: bool, weeks_later: int = 0, deadline: int | None = None) 
 
 
 @try_each(
-    ("of", "said"),
+    ("of", "expected"),
     [
         (schedule(False, False), "At this pace you will finish on 15 March 2026."),
         (
@@ -77,8 +77,8 @@ def schedule(*learned: bool, weeks_later: int = 0, deadline: int | None = None) 
         (schedule(True), "You have finished."),
     ],
 )
-def test_the_sentence_that_matters_most(of: Schedule, said: str) -> None:
-    assert EN.stands(of) == said
+def test_the_sentence_that_matters_most(of: Schedule, expected: str) -> None:
+    assert EN.stands(of) == expected
 
 
 def test_what_would_reach_the_deadline() -> None:
