@@ -154,11 +154,12 @@ class ApiClient:
                 f"{self.url} answers {answer.status_code}, and is not a Roadmap service. "
                 "Check --url (ROADMAP_URL)."
             )
-        places = "; ".join(
-            f"{each.get('pointer', '').removeprefix('#/')}: {each['detail']}"
-            for each in problem.get("errors") or ()
+        fields = "; ".join(
+            f"{_place(each)}: {each['detail'].rstrip('.')}" for each in problem.get("errors") or ()
         )
-        raise CommandFailed(one_line(places or str(problem.get("detail") or problem.get("title"))))
+        detail = f"Invalid {fields}." if fields else problem.get("detail") or problem.get("title")
+        hint = " `roadmap list` shows your roadmaps." if answer.status_code == 404 else ""
+        raise CommandFailed(one_line(f"{detail}{hint}"))
 
     def _json(self, answer: httpx2.Response) -> Json:
         if (found := _object(answer.json)) is None:
@@ -180,7 +181,7 @@ class ApiClient:
             )
         if isinstance(error, httpx2.DecodingError | httpx2.InvalidURL):
             return self._other()
-        reason = one_line(str(error))
+        reason = re.sub(r"^\[Errno -?\d+\] ", "", one_line(str(error)))
         if isinstance(error, _RetryLater):
             return ServiceUnreachable(
                 f"{self.url} is busy or unavailable: {reason} "
@@ -258,7 +259,7 @@ def _checked(url: str) -> str:
         fits = False
     if not fits or re.search(r"\s", url):
         raise click.BadParameter(
-            "must be a full URL, such as https://roadmap.example.org",
+            "must be a full URL, such as https://roadmap.example.org.",
             param_hint="--url",
         )
     return url
@@ -271,6 +272,11 @@ def _object(read: Callable[[], Any]) -> Json | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def _place(error: Json) -> str:
+    """Return the field or the parameter of an error of a problem."""
+    return str(error.get("pointer", "")).removeprefix("#/") or str(error.get("parameter", ""))
 
 
 def _pause(tries: int) -> float:

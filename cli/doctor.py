@@ -11,6 +11,7 @@ from core.db import settings
 from core.errors import Unavailable
 from core.startup import diagnostics
 from core.startup.diagnostics import Check, State
+from roadmap.exchange.formats.markdown import counted
 from roadmap.generation.catalogue import loader
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.llm import health
@@ -53,7 +54,8 @@ def doctor(no_model: bool, as_json: bool) -> None:
             if check.cause:
                 console.print(Text(f"    cause: {check.cause}"), soft_wrap=True)
                 console.print(Text(f"    fix: {check.fix}"), soft_wrap=True)
-        summary = ", ".join(f"{count} {state}" for state, count in counts.items())
+        ok, failed = counts[State.ok], counts[State.failed]
+        summary = f"{ok} ok, {counted(counts[State.warning], 'warning')}, {failed} failed"
         console.print(f"\n{summary}", highlight=False)
 
     show(checks, as_json, human)
@@ -104,7 +106,7 @@ def _queue(state: queue_admin.QueueState) -> Check:
     counts = (
         f"{state.ready:,} ready, {state.held:,} held, {state.scheduled:,} scheduled, "
         f"{state.dead:,} dead, "
-        f"{state.workers} {'consumer' if state.workers == 1 else 'consumers'}"
+        f"{counted(state.workers, 'consumer')}"
     )
     if state.is_paused:
         fix = f"`roadmap jobs resume {state.name}`"

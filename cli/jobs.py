@@ -57,10 +57,20 @@ def jobs() -> None:
 @limit_option
 @json_option
 def list_(queue: str, state: str | None, search: str | None, limit: int, as_json: bool) -> None:
-    """Show the counts of both queues, or with --state the messages of one."""
+    """Show the counts of both queues. With --state, list messages of one queue."""
     if state is None:
         states = queue_admin.queue_states(with_retrying=True)
-        columns = "queue", "ready", "oldest", "held", "scheduled", "retrying", "dead", "workers", ""
+        columns = (
+            "queue",
+            "ready",
+            "oldest",
+            "held",
+            "scheduled",
+            "retrying",
+            "dead",
+            "workers",
+            "state",
+        )
         counts = [
             (
                 each.name,
@@ -123,7 +133,7 @@ def _show_messages(
 @jobs.command()
 @json_option
 def workers(as_json: bool) -> None:
-    """Show the consumers of both queues with their last heartbeat and running tasks."""
+    """Show consumers, heartbeats and running tasks."""
     found = queue_admin.workers()
     columns = ("queue", "host", "pid", "version", "threads", "last heartbeat", "running")
     rows = [
@@ -172,7 +182,7 @@ def resume(queue: str, as_json: bool) -> None:
 @queue_option
 @json_option
 def revoke(message_id: str, queue: str, as_json: bool) -> None:
-    """Revoke the waiting or running task ID, and cancel the roadmap or content it builds."""
+    """Revoke the waiting or running task ID. The roadmap or content it builds is cancelled."""
     act_on(Actor.of_command_line(), Action.message_revoke, queue, message_id)
     say(f"Task {message_id} is revoked.", as_json, {"queue": queue, "revoked": message_id})
 
@@ -183,7 +193,7 @@ def revoke(message_id: str, queue: str, as_json: bool) -> None:
 @limit_option
 @json_option
 def dead(queue: str, search: str | None, limit: int, as_json: bool) -> None:
-    """Show the newest dead letters of a queue with their reasons."""
+    """Show the newest dead letters with their reasons."""
     page = queue_admin.messages(queue, MessageState.dead, search=search or "", limit=limit)
     rows = [(each.id, each.at, each.task, each.arguments, each.reason) for each in page.items]
     none = f"No dead letters{_with(search)} in the {queue} queue."
@@ -199,7 +209,7 @@ def dead(queue: str, search: str | None, limit: int, as_json: bool) -> None:
 def replay(
     ids: tuple[str, ...], queue: str, every: bool, search: str | None, as_json: bool
 ) -> None:
-    """Put dead letters back into their queue, with all retries. `retry` is an alias."""
+    """Put dead letters back into their queue. They have all retries again."""
     count = _act_on_letters("retry", queue, ids, every=every, search=search)
     say(
         f"Replayed {counted(count, 'dead letter')} of the {queue} queue.",

@@ -36,7 +36,7 @@ def _moment(
         moment = datetime.fromisoformat(value)
     except (ValueError, OverflowError):  # 999999d ago is before year 1
         raise click.BadParameter(
-            "must be a time such as 2026-11-26T08:00, or an age such as 15m, 2h, 7d"
+            "must be a time such as 2026-11-26T08:00, or an age such as 15m, 2h, 7d."
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -32,7 +32,7 @@ WELL = ("ready", "awaiting_review")
 @click.option("--language", help="Language of the roadmap as a BCP 47 tag: en, zh, pt-BR.")
 @click.option("--resource-language", help="Second language for resources.")
 @click.option("--background", help="What you already know.")
-@click.option("--motivation", help="Your motivation.")
+@click.option("--motivation", help="Why you want to learn this.")
 @click.option("--preferences", help="Learning preferences.")
 @click.option(
     "--review", is_flag=True, help="Require your approval of the plan before contents are written."

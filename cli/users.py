@@ -19,7 +19,7 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
     try:
         return None if value is None else TypeAdapter[str](Email).validate_python(value)
     except ValidationError:
-        raise click.BadParameter("is not an e-mail address") from None
+        raise click.BadParameter("is not an e-mail address.") from None
 
 
 class PromptOption(click.Option):
@@ -93,7 +93,7 @@ def add(email: str, name: str, admin: bool, password: str, as_json: bool) -> Non
 @click.argument("email", required=False, callback=_address)
 @json_option
 def invite(email: str | None, as_json: bool) -> None:
-    """Print an invitation: one person, or EMAIL only, can register with it within a week."""
+    """Print an invitation. One person, or EMAIL only, can register with it within a week."""
     with _recorded(Action.invitation_create, email or "anyone"):
         made = invitations.invite(None, InvitationRequest(email=email))
     token = tokens.invitation_token(made.id)
@@ -124,7 +124,7 @@ def password(email: str, password: str, revoke_keys: bool, as_json: bool) -> Non
 @click.argument("new", callback=_address)
 @json_option
 def email_(email: str, new: str, as_json: bool) -> None:
-    """Change the address of an account to NEW and end all logins. API keys stay valid."""
+    """Change the address of an account to NEW. All logins end; API keys stay valid."""
     accounts.set_email(email, new, Actor.of_command_line())
     say(
         f"Changed the address to {new}. All logins have ended.",
@@ -138,7 +138,7 @@ def email_(email: str, new: str, as_json: bool) -> None:
 @click.option("--remove", is_flag=True, help="Remove the role.")
 @json_option
 def admin(email: str, remove: bool, as_json: bool) -> None:
-    """Grant or remove the administrator role, and end all logins."""
+    """Grant or remove the administrator role. All logins end."""
     with _recorded(Action.user_admin, email, is_admin=not remove):
         accounts.set_admin(email, is_admin=not remove)
     say(
@@ -153,7 +153,7 @@ def admin(email: str, remove: bool, as_json: bool) -> None:
 @click.option("--remove", is_flag=True, help="Remove the role.")
 @json_option
 def observer(email: str, remove: bool, as_json: bool) -> None:
-    """Grant or remove read access to the admin pages, and end all logins."""
+    """Grant or remove read access to the admin pages. All logins end."""
     with _recorded(Action.user_observer, email, is_observer=not remove):
         accounts.set_observer(email, is_observer=not remove)
     say(
