@@ -99,7 +99,7 @@ def test_what_nobody_can_run_is_put_aside_with_its_reason_and_the_others_are_bui
 
 
 def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None:
-    assert dead(fragile, "dead") == (0, "No message of the content queue is put aside.\n", "")
+    assert dead(fragile, "dead") == (0, "No dead letters in the content queue.\n", "")
     unknown = signed(fragile, "tasks.content.write_poem", "on bread")
     with queue_of(fragile) as queue:
         queue.storage.enqueue(GARBAGE)
@@ -108,7 +108,7 @@ def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None
 
     assert dead(fragile, "replay", first[unknown].id) == (
         0,
-        "1 of the content queue are delivered again.\n",
+        "Replayed 1 dead letter of the content queue.\n",
         "",
     )
     again = {letter.data: letter for letter in put_aside(fragile, 2)}
@@ -117,24 +117,28 @@ def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None
 
     assert dead(fragile, "delete", again[GARBAGE].id) == (
         0,
-        "1 of the content queue are deleted.\n",
+        "Deleted 1 dead letter of the content queue.\n",
         "",
     )
     [left] = put_aside(fragile, 1)
     assert left.data == unknown
     assert dead(fragile, "replay", "--all") == (
         0,
-        "1 of the content queue are delivered again.\n",
+        "Replayed 1 dead letter of the content queue.\n",
         "",
     )
     [last] = put_aside(fragile, 1)
     assert last.at > left.at
     assert dead(fragile, "delete", "--all", "--queue", "logs") == (
         0,
-        "0 of the logs queue are deleted.\n",
+        "Deleted 0 dead letters of the logs queue.\n",
         "",
     )
-    assert dead(fragile, "delete", "--all") == (0, "1 of the content queue are deleted.\n", "")
+    assert dead(fragile, "delete", "--all") == (
+        0,
+        "Deleted 1 dead letter of the content queue.\n",
+        "",
+    )
     assert put_aside(fragile, 0) == []
 
 

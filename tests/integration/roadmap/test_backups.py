@@ -506,7 +506,7 @@ def test_a_full_disk_leaves_no_half_of_a_backup(made: Any, tmp_path: Path) -> No
     assert before > 40_000
     result = roadmap(source.environment, "backup", tmp_path / "b.gz", before=small_files(40_000))
     assert result.code == 1
-    assert "no room" in result.sentence
+    assert "not enough space" in result.sentence
     assert list(tmp_path.iterdir()) == []
     replaced = roadmap(source.environment, "backup", file, "--force", before=small_files(40_000))
     assert replaced.code == 1
