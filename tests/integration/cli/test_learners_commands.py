@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.wire import Wire
-from tests.commands import ROADMAP, Said, command, roadmap, succeeded
+from tests.commands import ROADMAP, FinishedCommand, command, roadmap, succeeded
 from tests.integration.conftest import SMALL
 from tests.integration.provider import Handler, providing
 from tests.servers import free_port
@@ -419,7 +419,7 @@ def test_a_place_that_cannot_be_written(service: Stack, made: str, tmp_path: Pat
 
 def test_words_of_others_give_no_commands_to_a_terminal(service: Stack) -> None:
     """A goal may have an end of line and a tab, nothing else of that kind; it comes from the service as it is."""
-    result: Said = succeeded(
+    result: FinishedCommand = succeeded(
         caller_of(service),
         "new",
         "--review",

@@ -22,7 +22,7 @@ from cli.output import Exit
 from core.ids import new_id
 from core.migrate import DIRECTORY, connected, known
 from core.settings import from_environment
-from tests.commands import ROADMAP, Said, command, roadmap, succeeded
+from tests.commands import ROADMAP, FinishedCommand, command, roadmap, succeeded
 from tests.integration.provider import Handler, providing
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import BEFORE, Service, Stack, clean_environment
@@ -63,7 +63,7 @@ def refused(environment: dict[str, str], *arguments: str, code: int = 1) -> str:
     return result.sentence
 
 
-def checks_of(text: Said) -> dict[str, dict[str, str]]:
+def checks_of(text: FinishedCommand) -> dict[str, dict[str, str]]:
     assert text.errors == ""
     return {check["name"]: check for check in json.loads(text.output)}
 

@@ -121,7 +121,7 @@ class TestGuessing:
             (known["email"], ANOTHER),
             (shut_out["email"], PASSWORD),
             (without["email"], PASSWORD),
-            ("nobody@example.org", PASSWORD),
+            ("unknown@example.org", PASSWORD),
         ):
             answers.append(
                 client.post(f"{AUTH}/login", json={"email": email, "password": password})
@@ -217,7 +217,7 @@ class TestGuessing:
             thread.join()
         assert sorted(answers) == [401] * 3 + [429] * 9
 
-    def test_nobody_makes_accounts_by_the_dozen(
+    def test_registrations_are_rate_limited(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(limits, "REGISTRATIONS", limits.Limit("registrations", 2, 3600))

@@ -17,7 +17,7 @@ from cli.api_client import ApiClient
 from cli.output import CommandFailed, ServiceUnreachable
 from roadmap_cli import main
 from tests.cases import try_each
-from tests.commands import Said
+from tests.commands import FinishedCommand
 
 SECRET = "rmk_" + "x" * 43
 SOON = 20.0  # seconds, of the sixty for which it would try again
@@ -64,17 +64,17 @@ def an_empty_list(handler: Other) -> None:
     )
 
 
-def roadmap(environment: dict[str, str], *arguments: str | Path) -> Said:
+def roadmap(environment: dict[str, str], *arguments: str | Path) -> FinishedCommand:
     """The command, in this process."""
     result = CliRunner().invoke(
         main, [str(each) for each in arguments], env={"COLUMNS": "300", **environment}
     )
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return Said(result.exit_code, result.stdout, result.stderr)
+    return FinishedCommand(result.exit_code, result.stdout, result.stderr)
 
 
 class TestKey:
-    def call(self, key: str) -> Said:
+    def call(self, key: str) -> FinishedCommand:
         with serving(an_empty_list) as url:
             return roadmap({"ROADMAP_URL": url, "ROADMAP_API_KEY": key}, "list", "--json")
 

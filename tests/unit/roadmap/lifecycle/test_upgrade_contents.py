@@ -1,4 +1,4 @@
-"""What the built-in catalogue has written, a model can write anew: concept by concept, and nothing is lost by it."""
+"""A model replaces contents of the catalogue, concept by concept, without loss."""
 
 from typing import Any
 
@@ -128,7 +128,7 @@ def test_a_model_that_fails_leaves_what_is_there(
     assert client.get(roadmap["links"]["self"]).json()["status"] == "ready"
 
 
-def test_without_a_model_it_is_said_what_is_missing(
+def test_the_error_without_a_model_names_what_is_missing(
     client: TestClient, roadmap: dict[str, Any]
 ) -> None:
     answer = client.post(
