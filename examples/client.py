@@ -34,10 +34,7 @@ NEXT = re.compile(r'<(/[^>]*)>;\s*rel="next"')
 
 
 class RoadmapError(Exception):
-    """Problem (RFC 9457) from the service.
-
-    Distinguish problems by `type`. `errors` names each invalid field and the rule it breaks.
-    """
+    """Problem (RFC 9457). Distinguish by `type`; `errors` names each invalid field."""
 
     def __init__(self, status: int, problem: Json, retry_after: float | None = None) -> None:
         self.status = status
@@ -56,10 +53,10 @@ class RoadmapError(Exception):
 
 
 class Roadmap:
-    """Client of the service at `base_url`, which has no path.
+    """Client of the service at `base_url` (without a path).
 
-    Each call is retried for `patience` seconds while the service is unreachable or busy. Methods
-    raise RoadmapError for a problem, and OSError when no response arrived in that time.
+    An unreachable or busy service is retried for `patience` seconds. Calls raise RoadmapError for
+    a problem, and OSError without a response.
     """
 
     def __init__(
@@ -70,11 +67,8 @@ class Roadmap:
         self._opener = build_opener(_NoRedirects)
 
     def create(self, goal: str, *, key: str | None = None, **fields: Any) -> Json:
-        """Create a roadmap once, and return its id, status and links.
-
-        Retries have the same idempotency key. Store a `key` of your own to create it once across
-        restarts of your program. `fields`: level, hours_per_week, review, ...
-        """
+        """Create a roadmap. `fields`: level, hours_per_week, review, ...
+        Retries send the same `key`; store your own to stay idempotent across restarts."""
         return self._post(ROADMAPS, {"goal": goal, **fields}, key)
 
     def roadmap(self, roadmap_id: str) -> Json:
@@ -92,11 +86,8 @@ class Roadmap:
         return self.roadmap(roadmap_id)
 
     def events(self, roadmap_id: str, after: int = 0) -> Iterator[Json]:
-        """Yield past and future events after number `after`, each once, until the roadmap ends.
-
-        A broken stream is resumed after the last event. While a plan waits for approval, this
-        waits too.
-        """
+        """Yield past and future events after number `after`; resume a broken stream.
+        It ends with the roadmap, and waits while a plan waits for approval."""
         path, until, tries = f"{ROADMAPS}/{roadmap_id}/events", time.monotonic() + self.patience, 0
         while True:
             answer = self._patiently(
@@ -125,16 +116,13 @@ class Roadmap:
             path = following[1] if following else None
 
     def concept(self, roadmap_id: str, concept_id: str) -> Json:
-        """Return a concept with tutorial, resources and quiz; None if not written yet."""
+        """Return a concept; tutorial, resources and quiz are None until written."""
         return self._call("GET", f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}")[0]
 
     def answer_quiz(
         self, roadmap_id: str, concept_id: str, version: int, answers: Sequence[Sequence[int]]
     ) -> Json:
-        """Return the graded attempt.
-
-        `answers` has the indexes of the chosen options for each question; `version` is the quiz's.
-        """
+        """Grade `answers`: for each question of the quiz the chosen options, from 0."""
         path = f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}/quiz/attempts"
         return self._post(path, {"version": version, "answers": [list(each) for each in answers]})
 
@@ -237,7 +225,7 @@ def main(goal: str) -> int:
         made = service.create(goal)
         for event in service.events(made["id"]):
             data = event["data"]
-            written = f" {data['ready']}/{data['total']}" if "total" in data else ""
+            written = f" {data['ready']} of {data['total']}" if "total" in data else ""
             print(f"{event['seq']:4} {event['type']}{written}", file=sys.stderr)
         tree = service.roadmap(made["id"])
     except (RoadmapError, OSError) as error:
