@@ -65,7 +65,7 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
             show(roadmap)
             show_cost(client.get(roadmap["links"]["receipt"]))
             console.print(
-                f"\nWritten to [bold]{output}[/]. The same as a service: [bold]make run[/]"
+                f"\nWritten to [bold]{output}[/]. To use it in a browser: [bold]make run[/]"
             )
         if roadmap["status"] != "ready" or not roadmap["stages"]:
             raise CommandFailed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")

@@ -74,7 +74,9 @@ def _catalogue() -> Check:
 
 def _model(is_off: bool) -> Check:
     if settings.openai_api_key is None:
-        return Check("model", State.ok, "the built-in catalogue (OPENAI_API_KEY brings a model)")
+        return Check(
+            "model", State.ok, "the built-in catalogue (set OPENAI_API_KEY to use a model)"
+        )
     if is_off:
         return Check("model", State.ok, f"{settings.openai_model}, not called")
     try:
