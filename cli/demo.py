@@ -64,7 +64,9 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
             output.write_bytes(client.content(roadmap["links"]["markdown"]))
             show(roadmap)
             show_cost(client.get(roadmap["links"]["receipt"]))
-            console.print(f"\nWritten to [bold]{output}[/]. To run the service: [bold]make run[/]")
+            console.print(
+                f"\nWritten to [bold]{output}[/]. To use it in a browser: [bold]make run[/]"
+            )
         if roadmap["status"] != "ready" or not roadmap["stages"]:
             raise CommandFailed(status_sentence(roadmap))
 

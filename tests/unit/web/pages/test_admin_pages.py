@@ -101,7 +101,7 @@ class TestOverview:
             "running": "0",
             "ready to run": "0",
             "scheduled": "0",
-            "retried": "0",
+            "waiting to retry": "0",
             "dead": "0",
         }
         assert figures(room, "content") == {**nothing, "ready to run": "1", "dead": "1"}
@@ -112,7 +112,7 @@ class TestOverview:
     ) -> None:
         waiting()
         monkeypatch.setattr("tasks.message_browser.MOST_RETRYING", 0)
-        assert figures(room, "content")["retried"] == "not counted"
+        assert figures(room, "content")["waiting to retry"] == "not counted"
 
     def test_it_says_what_is_paused_and_that_no_worker_runs(self, room: TestClient) -> None:
         assert "Paused" not in text_of(room.get("/admin").text)
@@ -284,7 +284,7 @@ class TestActs:
         assert "“the-same”" in asked
         assert (
             self.do(room, f"{QUEUE}/dead/retry?search=the-same", search="the-same")
-            == "Returned to the queue content: 2."
+            == "Dead letters returned to the queue content: 2."
         )
         assert dead() == others
         details = newest().details

@@ -67,7 +67,7 @@ class TestReview:
     ) -> None:
         page = person.get("/review")
         assert "No reviews due." in text_of(page)
-        assert "Questions of quizzes you answered and concepts you finished" in text_of(page)
+        assert "After you answer a quiz or finish a concept, its questions return" in text_of(page)
         assert (
             f'href="{roadmap}/concepts/{concepts_of(person, roadmap)[0]["id"]}">Continue'
             in page.text
@@ -219,7 +219,7 @@ class TestReview:
     def test_the_page_of_a_concept_says_that_its_questions_come_back(
         self, person: TestClient, done: str
     ) -> None:
-        assert "return before you forget them" in text_of(person.get(done))
+        assert "come back before you forget them" in text_of(person.get(done))
 
 
 class TestHome:
@@ -233,7 +233,7 @@ class TestHome:
         page = person.get("/")
         first = concepts_of(person, roadmap)[0]
         assert f'href="{roadmap}/concepts/{first["id"]}">Continue' in page.text
-        assert "At this pace you will finish on" in text_of(page)
+        assert "With the hours you have set, you will finish on" in text_of(page)
         assert page.text.count("<h1") == 1
         assert '<label for="goal">' in page.text
         assert "autofocus" not in page.text
@@ -301,7 +301,7 @@ class TestPace:
         part = page.text.partition('<section id="pace">')[2].partition('<section id="plan">')[0]
         assert part.count("<progress ") == 1 + len(stages)
         assert "hours learned" in text_of(page)
-        assert "At this pace you will finish on" in part
+        assert "With the hours you have set, you will finish on" in part
 
     def test_hours_deadline_and_beginning_are_changed(
         self, person: TestClient, roadmap: str
@@ -327,6 +327,7 @@ class TestPace:
         )
         tree = tree_of(person, roadmap)
         assert (tree["deadline"], tree["begins_on"]) == (None, str(clock.now().date()))
+        assert 'name="from_today"' not in person.get(roadmap).text  # it begins today
 
     @try_each(
         ("fields", "named"),
@@ -340,6 +341,8 @@ class TestPace:
     def test_a_wrong_field_shows_its_error_and_changes_nothing(
         self, person: TestClient, roadmap: str, fields: dict[str, str], named: str
     ) -> None:
+        with transaction():
+            Roadmap.update(begins_on=clock.now().date() - timedelta(days=9)).execute()
         before = tree_of(person, roadmap)
         answer = person.post(f"{roadmap}/schedule", data={**fields, "from_today": "on"})
         assert answer.status_code == 422
@@ -358,7 +361,7 @@ class TestPace:
     def test_what_is_watched_gets_it_with_the_plan(self, person: TestClient, roadmap: str) -> None:
         html = person.get(f"{roadmap}/live").text
         assert 'hx-target="#pace"' in html
-        assert "At this pace you will finish on" in html
+        assert "With the hours you have set, you will finish on" in html
         assert html.index('hx-target="#pace"') < html.index('hx-target="#plan"')
 
 

@@ -74,7 +74,10 @@ class TestRoadmap:
         answer = person.post(f"{path}/revise", data={"feedback": "More about testing."})
         assert 'id="feedback-error"' in answer.text
         assert "More about testing.</textarea>" in answer.text
-        assert "Changing a plan by prompt needs an AI key." in text_of(answer, 422)
+        assert (
+            "Changing a plan by prompt needs a model: the operator of this service must set"
+            " OPENAI_API_KEY." in text_of(answer, 422)
+        )
         assert 'id="feedback"' not in person.get(path).text  # it is not offered
 
     def test_a_goal_of_a_thousand_characters_leaves_room_for_the_rest(
