@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from hashlib import sha256
 from time import thread_time
 from uuid import UUID
 
@@ -23,11 +24,13 @@ from roadmap.plan.views import RoadmapTree, concepts_of
 from tasks.dispatcher import send_after_commit
 from web.call import Call
 from web.http.problems import status_of
+from web.http.response_cache import ResponseCache
+from web.http.responses import Document
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, see_other
 from web.pages.lazy import prose
 from web.pages.roadmap_view import view_of
-from web.pages.templates import page, texts_of
+from web.pages.templates import language_of, page, texts_of
 from web.roadmap_commands import apply_command
 
 NO_WORDS = gettext_noop(
@@ -43,6 +46,7 @@ DONE = {
     "trashed": gettext_noop("The roadmap is in the trash."),
     "deleted": gettext_noop("The roadmap was permanently deleted."),
 }
+maps = ResponseCache()
 SCHEDULE = ("hours_per_week", "deadline", "from_today")
 
 
@@ -197,6 +201,10 @@ def _apply(call: Call, made: CommandResult, place: str = "") -> Response:
 
 
 def _map(request: Request, tree: RoadmapTree) -> Markup:
-    """Return the map as SVG, which is escaped where it is made."""
-    href = f"/roadmaps/{tree.id}/concepts/"
-    return Markup(inlined(tree, lambda concept_id: f"{href}{concept_id}", texts_of(request)))
+    """Return the map as SVG, which is escaped where it is made, once for each state of the tree."""
+    key, state = (tree.id, language_of(request)), sha256(tree.model_dump_json().encode()).digest()
+    if (known := maps.get(key, state)) is None:
+        href = f"/roadmaps/{tree.id}/concepts/"
+        drawn = inlined(tree, lambda concept_id: f"{href}{concept_id}", texts_of(request))
+        known = maps.keep(key, state, Document(drawn.encode()))
+    return Markup(known.content.decode())

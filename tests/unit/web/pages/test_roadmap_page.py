@@ -1,6 +1,7 @@
 """The page of a roadmap, its stream of events, and its failures."""
 
 import re
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ from core import clock
 from core.db import transaction
 from core.i18n import ENGLISH, texts
 from models.roadmaps import Content, Roadmap, RoadmapEvent
+from roadmap.exchange.map.drawing import inlined
 from roadmap.plan.event_types import Event, EventType
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import ContentStatus, RoadmapStatus
@@ -32,6 +34,27 @@ class TestRoadmap:
         )  # columns, and rows for phones
         assert "hx-sse:connect" not in answer.text
         assert f'href="{roadmap}/concepts/{concepts[0]["id"]}">Continue' in answer.text
+
+    def test_the_map_is_drawn_once_for_each_state_and_language(
+        self, person: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        drawn = []
+
+        def counted(*values: Any) -> str:
+            drawn.append(inlined(*values))
+            return drawn[-1]
+
+        monkeypatch.setattr("web.pages.plan.roadmap.inlined", counted)
+        first, again = person.get(roadmap).text, person.get(roadmap).text
+        assert (len(drawn), drawn[0] in first, drawn[0] in again) == (1, True, True)
+        chinese = person.get(roadmap, headers={"Accept-Language": "zh-CN"}).text
+        assert (len(drawn), drawn[1] in chinese, drawn[0] in chinese) == (2, True, False)
+        concept = concepts_of(person, roadmap)[0]["id"]
+        assert person.post(
+            f"{roadmap}/concepts/{concept}/progress", data={"status": "done"}
+        ).is_redirect
+        assert drawn[0] not in person.get(roadmap).text
+        assert len(drawn) == 3
 
     def test_what_failed_is_named_and_has_its_own_retry(
         self, person: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch
