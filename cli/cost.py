@@ -26,23 +26,27 @@ SIZE = Number(0.1, 1_000)
 
 @click.command("cost")
 @click.option(
-    "--roadmaps", type=Number(0, 1e6), default=10, show_default=True, help="Roadmaps made a day."
+    "--roadmaps",
+    type=Number(0, 1e6),
+    default=10,
+    show_default=True,
+    help="Roadmaps created per day.",
 )
 @click.option(
     "--reads",
     type=Number(0, 1e4),
     default=READS,
     show_default=True,
-    help="Times each is opened.",
+    help="Number of times each roadmap is opened.",
 )
 @click.option(
     "--months",
     type=click.IntRange(1, 120),
     default=12,
     show_default=True,
-    help="Months for which roadmaps are kept.",
+    help="Months that roadmaps are kept.",
 )
-@click.option("--catalogue", is_flag=True, help="Without a model and its client.")
+@click.option("--catalogue", is_flag=True, help="Use the catalogue instead of a model.")
 @click.option(
     "--platform",
     default="Railway",
@@ -84,16 +88,15 @@ def cost(
 ) -> None:
     """Estimate a month's bill for four layouts under the same load.
 
-    They are three services, one instance, the Celery stack that these replace, and the single
-    instance without a queue before it. The estimate uses measurements (`make bench-usage`) and
-    published prices, and names both with their dates. The instance without a queue cost $50 a
-    month with 16 GB and 8 cores; another size is priced by the platform, as if it were used in
-    full. Calls of a model are not included: MODEL_PRICES and budgets cover them.
+    The layouts are three services, one instance, the replaced Celery stack, and the single instance
+    without a queue before that. The last cost $50 a month with 16 GB and 8 cores; another size is
+    priced by the platform at full use. The estimate is based on measurements (`make bench-usage`)
+    and published prices. Model calls are not included: MODEL_PRICES and budgets cover them.
     """
     found, asked = measured.load(), _prices(file)
     if platform not in asked.platforms:
         raise CommandFailed(
-            f"there are no prices of {platform}; --platform can be {', '.join(asked.platforms)}."
+            f"There are no prices for {platform}. --platform can be {', '.join(asked.platforms)}."
         )
     load, sources = Load(roadmaps * DAYS, reads, months), asked.of(platform)
     layouts = layouts_of(
@@ -128,7 +131,7 @@ def _prices(file: Path | None) -> Prices:
         place = ".".join(map(str, problem["loc"]))
         wrong = ": ".join(part for part in (place, problem["msg"]) if part)
     raise CommandFailed(
-        f"{file} has no prices that can be read ({wrong}); cli/costs/prices.json shows the form."
+        f"{file} is not a valid price file ({wrong}). cli/costs/prices.json shows the form."
     )
 
 

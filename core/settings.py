@@ -133,7 +133,9 @@ CONSUMERS = (
         threads=lambda settings: settings.content_workers,
         connections=3,  # those that save counts, renew and return leases
         label=gettext_noop("Roadmaps"),
-        if_paused=gettext_noop("Roadmaps are still accepted and wait. Nothing is lost."),
+        if_paused=gettext_noop(
+            "New roadmaps are still accepted, but they have to wait. Nothing is lost."
+        ),
     ),
 )
 SERVICES = (API, *(each.service for each in CONSUMERS))

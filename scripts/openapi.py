@@ -70,7 +70,7 @@ ABOUT = """\
 Post a goal, get a learning roadmap: stages, modules and concepts in an order that works, and for \
 each concept a tutorial,
 resources and a quiz. It is accepted at once (202) and made by workers; watch it by server-sent \
-events, or be told by a webhook.
+events or a webhook.
 
 **Who calls.** `Authorization: Bearer` with an access token (`POST /api/v1/auth/login`) or an API \
 key (`POST /api/v1/api-keys`).

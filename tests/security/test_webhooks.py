@@ -1,4 +1,4 @@
-"""Webhooks go where the public goes, and nowhere inside; their secrets are told to their owner once, and to nobody else."""
+"""Webhooks reach public addresses only; their secrets are shown once, to the owner."""
 
 import errno
 import io
@@ -197,7 +197,7 @@ class TestAddresses:
             assert refused("https://receiver.example/") == NOWHERE
         assert connected == []
 
-    def test_a_name_that_is_not_there_is_told_in_the_same_words(self, connected: list[Any]) -> None:
+    def test_an_unknown_name_has_the_same_error(self, connected: list[Any]) -> None:
         with named([]):
             assert refused("https://database.internal/") == NOWHERE
 
@@ -349,7 +349,7 @@ class TestTheServiceItself:
     @pytest.mark.parametrize(
         "error", [socket.gaierror(socket.EAI_AGAIN, "Try again"), OSError("no more files")]
     )
-    def test_while_nobody_answers_where_its_names_lead_nothing_is_called(
+    def test_without_an_answer_of_dns_nothing_is_called(
         self, error: OSError, connected: list[Any]
     ) -> None:
         with leading({"roadmap.example": error, "receiver.example": [PUBLIC]}):
@@ -595,7 +595,7 @@ class TestNetworks:
             refused("http://receiver.example/", networks=self.HERE)
         assert len(connected) == 1
 
-    def test_nobody_learns_there_which_ports_are_open_and_what_stands_behind_them(self) -> None:
+    def test_errors_do_not_disclose_open_ports_and_their_services(self) -> None:
         """Closed, silent, another protocol, half an answer: one sentence."""
         values = {refused(f"http://127.0.0.1:{free_port()}/", networks=self.HERE)}
         for answer in (b"", b"+PONG\r\n\r\n", b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 200"):

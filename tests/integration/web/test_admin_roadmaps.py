@@ -180,7 +180,7 @@ def test_a_search_by_everything_finds_it_and_by_anything_else_does_not(
     assert ids(text="Baking bread", status="ready,queued") == {ready["id"]}  # its title
     for nothing in (
         {"status": "queued"},
-        {"owner": "nobody@example.org"},
+        {"owner": "unknown@example.org"},
         {"owner": "00000000-0000-7000-8000-0000000000ff"},
         {"text": "hurdy", "status": "ready"},
         {"text": "xylophone"},

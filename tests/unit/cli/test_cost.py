@@ -1,4 +1,4 @@
-"""From what was measured to a bill: the sums, what is put together, what a user sees and what he is told of bad input."""
+"""Bills from measurements: sums, derived figures, output and bad input."""
 
 import json
 from datetime import date

@@ -21,7 +21,7 @@ ASKED = f"/concepts/{FIRST}/contents/quiz/body/questions"
 BAD_TEXTS = ("a\x00b", "a\x1b[31m", "\x7f")
 LINK = (*LEFT, "contents", "resources", "body", "items", 0, "url")
 
-# What is set where, which place is named, and a part of what is said.
+# The field, its value, the place that the error names, and a part of its detail.
 REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     (("format",), "anki", "/format", "no roadmap that was exported"),
     (("version",), 2, "/version", "was made by a newer version of Roadmap (2); this one reads 1"),
@@ -64,8 +64,8 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     ((*LEFT, "cards", 0, "question"), -1, f"/concepts/{FIRST}/cards/0/question", "greater"),
     ((*LEFT, "cards", 0, "state"), 4, f"/concepts/{FIRST}/cards/0/state", "3"),
     *(
-        ((*LEFT, "cards", 0, name), value, f"/concepts/{FIRST}/cards/0/{name}", said)
-        for name, value, said in (
+        ((*LEFT, "cards", 0, name), value, f"/concepts/{FIRST}/cards/0/{name}", detail)
+        for name, value, detail in (
             ("stability", None, "is required"),
             ("stability", 0, "greater than 0"),
             ("difficulty", None, "is required"),
@@ -100,8 +100,8 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     *(((*CONCEPTS, 0, "title"), bad, "/outline/stages/0/modules/0/concepts/0/title", "control") for bad in BAD_TEXTS),
     *(((*QUIZ, 0, "explanation"), bad, f"{ASKED}/0/explanation", "control characters") for bad in BAD_TEXTS),
     *(
-        ((*LEFT, "contents", "tutorial", "body", "markdown"), bad, f"/concepts/{FIRST}/contents/tutorial/body/markdown", said)
-        for bad, said in (
+        ((*LEFT, "contents", "tutorial", "body", "markdown"), bad, f"/concepts/{FIRST}/contents/tutorial/body/markdown", detail)
+        for bad, detail in (
             ("<script>alert(1)</script>", "no HTML"),
             ("a <b onclick=x>c</b>", "no HTML"),
             ("![a picture](https://example.org/a.png)", "no images"),
@@ -213,13 +213,13 @@ class TestWhatIsRefused:
         assert "at most 200" in sent(client, document).json()["errors"][0]["detail"]
         assert rows() == before
 
-    def test_no_more_than_some_mistakes_are_told(self, client: TestClient) -> None:
+    def test_an_answer_lists_a_bounded_number_of_mistakes(self, client: TestClient) -> None:
         document = small()
         document["concepts"] |= {f"unknown {number}": {} for number in range(1000)}
         assert len(sent(client, document).json()["errors"]) == 20
 
     @pytest.mark.parametrize("item", [{}, {"options": []}, 0])
-    def test_of_a_list_the_first_mistake_is_told_however_many_there_are(self, item: Any) -> None:
+    def test_a_list_gives_its_first_mistakes_however_many_there_are(self, item: Any) -> None:
         document = small()
         document["concepts"][FIRST]["contents"]["quiz"]["body"]["questions"] = [item] * 10_000
         with pytest.raises(ValidationError) as found:

@@ -171,7 +171,7 @@ class TestQuiz:
             question["is_right"] and question["explanation"] for question in made["questions"]
         )
 
-    def test_wrong_answers_are_told_what_is_right(self, client: TestClient, concept: str) -> None:
+    def test_wrong_answers_get_the_right_ones(self, client: TestClient, concept: str) -> None:
         right = right_answers(concept)
         made = self.answer(client, concept, wrong(right)).json()
         assert (made["score"], made["total"]) == (0, len(right))
@@ -325,9 +325,7 @@ class TestKept:
 
 
 class TestProfile:
-    def test_nothing_is_said_at_first_and_what_is_said_is_remembered(
-        self, client: TestClient
-    ) -> None:
+    def test_it_is_empty_at_first_and_keeps_what_is_put(self, client: TestClient) -> None:
         nothing = dict.fromkeys(("level", "hours_per_week", "language", "resource_language"))
         assert client.get(f"{API}/profile").json() == nothing
         values = {

@@ -215,7 +215,7 @@ def test_an_act_that_is_refused_stands_in_the_log_under_a_name_too(
     assert newest().error == answer.json()["detail"]
 
 
-def test_whoever_sits_at_the_command_line_is_named_by_the_machine() -> None:
+def test_the_actor_at_the_command_line_is_named_by_the_machine() -> None:
     actor = Actor.of_command_line()
     assert actor.account_id is None
     assert re.fullmatch(r"command line \(.+\)", actor.name)

@@ -28,7 +28,7 @@ from tests.integration.logbook import document
 from web.api.admin import logs
 
 PATH, EXPORT, PAGE = "/api/v1/admin/logs", "/api/v1/admin/logs/export", "/admin/logs"
-# Each with what is said of it: by the API, of the parameter.
+# Each with a part of the API's detail about the parameter.
 BAD = {
     "level=loud": "should be one or more of debug, info, warning, error",
     "level=": "should be one or more of",
@@ -301,7 +301,7 @@ class TestPage:
         assert "newer" not in client.get(f"{PAGE}?until={moment}").text
         assert "older" in client.get(f"{PAGE}?until={moment}").text
 
-    def test_nothing_found_is_said(self, client: TestClient) -> None:
+    def test_an_empty_result_has_a_sentence(self, client: TestClient) -> None:
         note("one")
         assert "No matching records." in client.get(PAGE + "?text=nowhere").text
         assert (
@@ -310,7 +310,7 @@ class TestPage:
         )
 
     @try_each("query", OF_PAGES, ids=lambda query: query[:30])
-    def test_what_does_not_fit_is_said_beside_its_field_and_stays_there(
+    def test_a_wrong_field_shows_its_error_and_keeps_its_text(
         self, client: TestClient, query: str
     ) -> None:
         name, _, text = query.partition("=")
