@@ -7,4 +7,5 @@ CDPATH='' cd -P -- "$(dirname -- "$0")" # the target of a link, which an upgrade
 if [ -x .venv/bin/python ]; then PATH="$PWD/.venv/bin:$PATH"; fi
 export SERVICE_TYPE="${SERVICE_TYPE:-api}" PYTHONUNBUFFERED=1
 export MALLOC_ARENA_MAX=1 # of glibc: one for each thread keeps memory that no other may use
+export MALLOC_MMAP_THRESHOLD_=262144 # bytes; without it a freed password hash (19 MiB) stays in the heap
 exec python -m core.startup.run_service

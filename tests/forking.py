@@ -43,6 +43,7 @@ KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
 OF_ENTRYPOINT = {
     "PYTHONUNBUFFERED": "1",
     "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "262144",
 }  # what entrypoint.sh sets, and a fork inherits
 LONGEST = 3600  # seconds that anything may run
 
