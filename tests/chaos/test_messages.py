@@ -34,7 +34,7 @@ def assert_told_in_one_sentence(said: Said, sentence: str) -> None:
 def assert_told_that_it_is_away(said: Said) -> None:
     """And why, and what to do; 3 says that the same may work later."""
     assert (said.code, said.output, said.errors.count("\n")) == (3, "", 1)
-    assert said.errors.startswith("Error: The broker does not answer at the moment. ")
+    assert said.errors.startswith("Error: The broker does not respond. Try again later. ")
 
 
 def signed(
@@ -141,7 +141,7 @@ def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None
 def test_a_wrong_id_is_told_in_one_sentence(stack: Stack) -> None:
     for command in ("replay", "delete"):
         assert_told_in_one_sentence(
-            dead(stack, command, "77"), "There is no dead letter 77 in the content queue."
+            dead(stack, command, "77"), "The content queue has no dead letter 77."
         )
         said = dead(stack, command)
         assert (said.code, said.output) == (2, "")
