@@ -69,9 +69,8 @@ the list in `scripts/licences.py`.
 
 The wheels of psycopg2-binary carry libpq (PostgreSQL licence), OpenSSL (Apache-2.0) and the \
 libraries that these need.
-psycopg2 and frozendict (which genanki needs) are LGPL: they are used unchanged, and whoever runs \
-the service can put other
-builds in their place.
+psycopg2 and frozendict (which genanki needs) are LGPL: they are used unchanged, and an operator
+can replace them by other builds.
 
 The wheels of nh3 carry Rust crates, unchanged. Most are MIT or Apache-2.0; those of ICU are
 Unicode-3.0, and cssparser and dtoa-short are MPL-2.0.

@@ -111,10 +111,10 @@ def why_not() -> str:
         if shutil.which(program, path=PATH) is None:
             return f"there is no {program}; `apt-get install systemd util-linux python3-venv git make curl` brings it"
     may = f"{ROOT_OF_ITS_OWN}mount -t sysfs -o ro sysfs /mnt/root/sys\nmount -t cgroup2 cgroup2 /mnt/root/sys/fs/cgroup\n"
-    if (said := _says(["python3", "-c", USABLE])) != "":
-        return f"the system has no Python from 3.11 on with venv (`apt-get install python3-venv`): {said}"
-    if (said := _says([*NAMESPACES, "sh", "-c", may])) != "":
-        return f"the kernel gives no namespaces, overlayfs or cgroup2: {said}"
+    if (found := _says(["python3", "-c", USABLE])) != "":
+        return f"the system has no Python from 3.11 on with venv (`apt-get install python3-venv`): {found}"
+    if (found := _says([*NAMESPACES, "sh", "-c", may])) != "":
+        return f"the kernel gives no namespaces, overlayfs or cgroup2: {found}"
     return ""
 
 
@@ -160,8 +160,8 @@ class Machine:
             timeout=timeout,
         )
 
-    def said(self, script: str, *, timeout: float = 60) -> str:
-        """Of one that ends with 0."""
+    def output_of(self, script: str, *, timeout: float = 60) -> str:
+        """Run a script that ends with 0, and return its output."""
         ended = self.run(script, timeout=timeout)
         assert ended.returncode == 0, f"{script}\n{ended.stdout}"
         return ended.stdout.strip()
@@ -171,7 +171,7 @@ class Machine:
 
     def shown(self, unit: str, what: str) -> str:
         """A property of it, as systemd names it."""
-        return self.said(f"systemctl show --value --property={what} '{unit}'")
+        return self.output_of(f"systemctl show --value --property={what} '{unit}'")
 
 
 @contextmanager

@@ -84,8 +84,8 @@ def steps(mode: str | None, block: str) -> Iterator[Step]:
         yield Step(mode, "\n".join(lines[:long]), "\n".join(lines[long:]))
 
 
-def difference(shown: str, said: str, names: Names) -> str | None:
-    """What the page shows that was not said. `...` is the rest of a line, and any lines where it stands alone in one."""
+def difference(shown: str, text: str, names: Names) -> str | None:
+    """Compare output shown on a page with real output; `...` is any text or any lines."""
     pattern, same = "", []
     for line in shown.rstrip().splitlines():
         if line.strip() == "...":
@@ -102,13 +102,13 @@ def difference(shown: str, said: str, names: Names) -> str | None:
                 pattern += PATTERNS[kind]
             end = found.end()
         pattern += re.escape(line[end:].rstrip()) + r"[ ]*\n"
-    match = re.fullmatch(pattern, said.replace("\r", "").rstrip() + "\n" if said.strip() else "")
+    match = re.fullmatch(pattern, text.replace("\r", "").rstrip() + "\n" if text.strip() else "")
     if match is None:
-        return f"the page shows\n{shown}\nand it was\n{said}"
+        return f"the page shows\n{shown}\nand it was\n{text}"
     wrong = [
         f"{a} is {b}" for a, b in zip(same, match.groups(), strict=True) if not names.fits(a, b)
     ]
-    return f"another one than elsewhere on the page: {', '.join(wrong)}\n{said}" if wrong else None
+    return f"another one than elsewhere on the page: {', '.join(wrong)}\n{text}" if wrong else None
 
 
 def _like(shown: str) -> str:
@@ -127,20 +127,20 @@ def outputs_of(
 ) -> dict[Step, str]:
     """What each step says, one after the other in one bash in this folder; fails when a command does not end with 0."""
     script = "".join(f"{step.command}\necho; echo '{END}' $?\n" for step in run)
-    with tempfile.TemporaryFile() as said:  # not in the folder, which is the reader's
+    with tempfile.TemporaryFile() as output:  # not in the folder, which is the reader's
         command, nothing = ["bash", "-c", script], subprocess.DEVNULL
         subprocess.run(
             command,
             cwd=folder,
             env=dict(environment),
             stdin=nothing,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             check=False,
             timeout=timeout,
         )
-        said.seek(0)
-        parts = re.split(rf"\n{END} (\d+)\n", said.read().decode())
+        output.seek(0)
+        parts = re.split(rf"\n{END} (\d+)\n", output.read().decode())
     assert len(parts) == 2 * len(run) + 1, parts[-1]
     failed = [
         (step.command, code, out)

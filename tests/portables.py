@@ -165,7 +165,7 @@ def whole() -> dict[str, Any]:
 def large(concepts: int = 200) -> dict[str, Any]:
     """A plan with so many concepts, each after the three before it, with all that is written of the first."""
     document, keys = small(), [f"concept-{number}" for number in range(concepts)]
-    told = {
+    values = {
         "description": "What it is and what it is good for.",
         "hours": 2,
         "difficulty": 1,
@@ -173,7 +173,7 @@ def large(concepts: int = 200) -> dict[str, Any]:
     }
     planned = [
         {
-            **told,
+            **values,
             "key": key,
             "title": f"Concept {number} of bread",
             "prerequisites": keys[max(number - 3, 0) : number],

@@ -16,13 +16,15 @@ from tests.servers import LOOPBACK, Redis, free_port, redis_server
 @cache
 def speaks_tls() -> bool:
     """Those inside wheels do not. Without a certificate no Redis starts so, and says which of the two it lacks."""
-    said = subprocess.run(
+    result = subprocess.run(
         [redis_server(), "--port", "0", "--tls-port", "1"],
         capture_output=True,
         text=True,
         check=False,
     )
-    return "Failed finding TLS support" not in said.stdout and "Bad directive" not in said.stderr
+    return (
+        "Failed finding TLS support" not in result.stdout and "Bad directive" not in result.stderr
+    )
 
 
 class TlsRedis(Redis):
@@ -73,7 +75,7 @@ class TlsRedis(Redis):
 
 
 class Door:
-    """Ends TLS at a port and passes on to another what is said there, in a thread of its own."""
+    """Ends TLS at a port and passes the data on to another, in a thread of its own."""
 
     def __init__(self, port: int, behind: int, chain: Path, key: Path) -> None:
         self._behind = behind

@@ -1,11 +1,11 @@
-"""A roadmap is made before one's eyes: nothing has to be loaded anew, and what fails can be tried again."""
+"""The page of a roadmap updates itself while it is built; failed parts can be retried."""
 
 import re
 
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import School
-from tests.browser.watching import begin, expect_as_loaded_anew, expect_everything, stayed
+from tests.browser.watching import begin, expect_as_reloaded, expect_everything, stayed
 
 GOAL = "Bake bread"
 
@@ -45,7 +45,7 @@ def test_the_plan_and_its_parts_appear_while_the_page_is_open(page: Page, alone:
     expect_everything(page, alone.stack, path)
     expect(page.locator("#picture a.p-ready:visible")).to_have_count(6)
     assert stayed(page)
-    expect_as_loaded_anew(page)
+    expect_as_reloaded(page)
 
 
 def test_a_part_that_failed_is_named_and_its_own_button_mends_it(page: Page, alone: School) -> None:
@@ -75,7 +75,7 @@ def test_a_plan_is_looked_at_changed_and_approved_before_it_is_written(
     page.goto(alone.url + "/")
     page.fill("#goal", GOAL)
     page.get_by_text("More options").click()
-    page.get_by_label("Show me the plan before the contents are written").check()
+    page.get_by_label("Let me approve the plan before the lessons are written").check()
     page.get_by_role("button", name="Create roadmap").click()
     expect(page.get_by_role("heading", name="Does this plan suit you?")).to_be_visible()
     expect(page.locator("#now")).to_contain_text("18 texts will be written.")
@@ -83,7 +83,7 @@ def test_a_plan_is_looked_at_changed_and_approved_before_it_is_written(
     page.get_by_label("Or describe what should change").fill("Fewer, please.")
     page.get_by_role("button", name="Change the plan").click()
     expect(page.locator("#plan li.concept")).to_have_count(4)
-    page.get_by_role("button", name="Looks good, create it").click()
+    page.get_by_role("button", name="Approve and write the lessons").click()
     expect(page.locator("#plan li.m-ready")).to_have_count(4)
     expect(page.locator("#head .status")).to_have_text("Ready")
 
@@ -92,7 +92,7 @@ def test_the_making_can_be_stopped_and_gone_on_with(page: Page, alone: School) -
     alone.teacher.writes.clear()
     begin(page, alone.url, GOAL)
     expect(page.locator("#plan li.concept")).to_have_count(6)
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("heading", name="This roadmap was cancelled")).to_be_visible()
     alone.teacher.writes.set()
     page.get_by_role("button", name="Retry all missing parts").click()

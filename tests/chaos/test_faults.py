@@ -97,8 +97,10 @@ def test_a_consumer_that_starts_while_the_broker_is_away_works_when_it_is_back(
             past_its_checks, env=environment, cwd=ROOT, stdout=log, stderr=log
         )
     try:
-        said = (tmp_path / "consumer.log").read_text
-        wait_until(lambda: "the broker is away" in said(), reason="the consumer misses the broker")
+        output = (tmp_path / "consumer.log").read_text
+        wait_until(
+            lambda: "the broker is away" in output(), reason="the consumer misses the broker"
+        )
         own_broker.start()
         assert fragile_server.finished(fragile_server.create())["status"] == "ready"
         assert consumer.poll() is None

@@ -45,9 +45,9 @@ def environment_of(name: str, shell: dict[str, str]) -> dict[str, str]:
     def filled(value: str) -> str:
         return re.sub(r"\$\{(\w+)(?::[?-][^}]*)?\}", lambda found: shell[found[1]], value)
 
-    said = SERVICES[name]["environment"]
-    passed = {key: shell[key] for key, value in said.items() if value is None and key in shell}
-    return passed | {key: filled(value) for key, value in said.items() if value is not None}
+    result = SERVICES[name]["environment"]
+    passed = {key: shell[key] for key, value in result.items() if value is None and key in shell}
+    return passed | {key: filled(value) for key, value in result.items() if value is not None}
 
 
 @pytest.fixture

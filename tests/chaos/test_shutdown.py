@@ -217,7 +217,7 @@ def test_a_goal_whose_body_is_still_coming_at_sigterm_is_accepted_and_built(
         client.sendall(BODY[:10])
 
         modelled.api.signal(signal.SIGTERM)
-        wait_until(lambda: refuses(modelled), reason="nobody else is let in")
+        wait_until(lambda: refuses(modelled), reason="new requests are refused")
         client.sendall(BODY[10:])
         answer = b"".join(iter(lambda: client.recv(10_000), b"")).decode()
 
@@ -294,14 +294,14 @@ def test_a_watcher_sees_every_event_once_while_the_api_is_restarted_in_the_middl
     follower = Follower(hasty, path, pause=pause)
     try:
         for restarts in (1, 2):
-            told = last_event(hasty)
+            found = last_event(hasty)
             wait_until(
-                lambda told=told: follower.broken or len(follower.seen) >= told,
+                lambda found=found: follower.broken or len(follower.seen) >= found,
                 reason="the watcher is up to date",
             )
             model.let_go(2)
             wait_until(
-                lambda told=told: follower.broken or len(follower.seen) > told,
+                lambda found=found: follower.broken or len(follower.seen) > found,
                 reason="the watcher sees more",
             )
             hasty.api.signal(signal.SIGTERM)

@@ -38,7 +38,7 @@ IN_THIS_MINUTE = 50  # seconds: before the rescue job of the next minute
 
 
 class Trial:
-    """A stack whose processes carry the injection, a model of its own, and what is told about its process that dies."""
+    """A stack with the injection in its processes, a model of its own, and its victim."""
 
     def __init__(self, at: str, stack: Stack, model: Model) -> None:
         self.stack, self.model = stack, model
@@ -89,7 +89,7 @@ class Trial:
     def create(self) -> str:
         return self.stack.create(GOAL)
 
-    def died(self, *, told: bool = False) -> None:
+    def died(self, *, stopped: bool = False) -> None:
         """The process has killed itself at its point; in embedded mode the whole tree ends after it."""
         victim = self.victim
         wait_until(
@@ -99,7 +99,7 @@ class Trial:
         )
         assert self.mark.exists(), f"{victim.name} ended elsewhere:\n{victim.output[-3000:]}"
         assert victim.process is not None
-        expected = -signal.SIGKILL if self.stack.mode == "server" else 0 if told else 1
+        expected = -signal.SIGKILL if self.stack.mode == "server" else 0 if stopped else 1
         assert victim.process.wait(30) == expected
         if self.point.service == "content":
             self.take_stock()
@@ -205,13 +205,13 @@ def another_has_died_before(trial: Trial) -> None:
     trial.assert_built(path)
 
 
-def it_is_told_to_stop(trial: Trial) -> None:
+def it_is_stopped_by_a_signal(trial: Trial) -> None:
     for service in trial.stack.services.values():
         service.environment["SHUTDOWN_GRACE_SECONDS"] = "1"  # shorter than MODEL_TIMEOUT_SECONDS
     trial.start("api", "huey_content")
     path = trial.create_and_stall()
     trial.victim.signal(signal.SIGTERM)
-    trial.died(told=True)
+    trial.died(stopped=True)
     trial.model.let_go()
     trial.restart()
     trial.assert_built(path)

@@ -71,12 +71,12 @@ def first_failure(copy: Path, tests: Collection[str], seconds: float) -> str | N
                 process.send_signal(signal.SIGINT)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(PATIENCE)
-    said = log.read_text(errors="replace")
+    output = log.read_text(errors="replace")
     if code == 0:
         return None
-    failed = FAILED.findall(said) or BEGUN.findall(said)[-1:]  # a test that hangs ends pytest
+    failed = FAILED.findall(output) or BEGUN.findall(output)[-1:]  # a test that hangs ends pytest
     if code not in ENDED_BY_TESTS or not failed:
-        raise RuntimeError(f"pytest has ended with {code}:\n{said[-2000:]}")
+        raise RuntimeError(f"pytest has ended with {code}:\n{output[-2000:]}")
     return str(failed[0])
 
 
@@ -99,10 +99,10 @@ def is_well(fault: Fault | None, tests: Collection[str], seconds: float) -> bool
             print(f"{'NOT FOUND' if fault else 'FAILED'}: {error}", end="", flush=True)
             return False
     if fault is None:
-        said = "all pass" if failed is None else f"FAILED with nothing planted: {failed}"
+        text = "all pass" if failed is None else f"FAILED with nothing planted: {failed}"
     else:
-        said = "NOT FOUND" if failed is None else f"found by {failed}"
-    print(said, end="", flush=True)
+        text = "NOT FOUND" if failed is None else f"found by {failed}"
+    print(text, end="", flush=True)
     return (failed is None) == (fault is None)
 
 

@@ -125,7 +125,7 @@ def audit(watch: Watch) -> None:
     known = {*accepted, *watch.people.me.begun, *watch.people.other.begun}
     if unheard := sorted(there.keys() - known):
         watch.fail(
-            "there are roadmaps that nobody was told of",
+            "there are roadmaps that no answer named",
             f"{len(unheard)}: {', '.join(unheard[:5])}",
         )
     if dead:
@@ -154,9 +154,9 @@ def _theirs(watch: Watch) -> None:
         return
     theirs, other = people.theirs, people.other
     place = f"{ROADMAPS}/{theirs['roadmap_id']}/concepts/{theirs['concept_id']}"
-    told = other.ask("GET", place)
-    if told.status_code != 200 or told.json()["notes"] != f"{theirs['mark']} notes":
-        watch.fail("the other one's login or notes are not as they were", told.text[:300])
+    response = other.ask("GET", place)
+    if response.status_code != 200 or response.json()["notes"] != f"{theirs['mark']} notes":
+        watch.fail("the other one's login or notes are not as they were", response.text[:300])
     paths = [
         f"/api/v1/api-keys/{theirs['key_id']}",
         f"{place}/quiz/attempts/{theirs['attempt_id']}",

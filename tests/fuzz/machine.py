@@ -1,4 +1,4 @@
-"""schemathesis against a running stack: what it is told of this service that no document says."""
+"""Configure schemathesis for a running stack."""
 
 import json
 import uuid
@@ -53,7 +53,7 @@ NEEDS_A_MODEL = {
 }
 LEFT_OUT = {"pause_queue": "a queue that stands still keeps everything else from its end"}
 ACCEPTED = {  # data which do not fit and may be accepted all the same
-    "in header - object with unexpected properties": "a header that nobody knows is no mistake",
+    "in header - object with unexpected properties": "an unknown header is no mistake",
     "at /properties/email": "an address is more than any schema says; what is odd for a `format` may be one",
 }
 OFF = {  # checks of schemathesis
@@ -75,7 +75,7 @@ def configuration(
     more = (
         {"max-examples": examples * 5} if examples is not None else {}
     )  # of scenarios, which are the shorter way
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "seed": seed,
         "request-timeout": 10,
         "continue-on-failure": True,
@@ -109,12 +109,12 @@ def configuration(
         + [{"include-operation-id": name, "enabled": False} for name in LEFT_OUT],
     }
     if seconds is not None:
-        told["max-time"] = max(int(seconds), 1)
-    return SchemathesisConfig.from_dict(told)
+        values["max-time"] = max(int(seconds), 1)
+    return SchemathesisConfig.from_dict(values)
 
 
 def document(mode: str) -> dict[str, Any]:
-    """With closed enumerations; in server mode nobody is let in without a token, so that schemathesis may ask for it."""
+    """With closed enumerations; in server mode every operation requires a token."""
     read = closed(json.loads(FILE.read_text("utf-8")))
     if mode == "server":
         read["security"] = [each for each in read["security"] if each]
@@ -226,10 +226,10 @@ def take(event: events.EngineEvent, watch: Watch, tell: Callable[[str], None]) -
                 for node in checks:
                     if node.failure_info is not None:
                         failure = node.failure_info.failure
-                        told = f"{failure.operation}: {failure.title}\n{failure.message}"
+                        text = f"{failure.operation}: {failure.title}\n{failure.message}"
                         watch.fail(
                             f"{node.name}: {failure.title}",
-                            told,
+                            text,
                             node.failure_info.code_sample,
                             about=failure.operation,
                         )
@@ -240,11 +240,11 @@ def read_again(written: Seen, asker: Asker) -> None:
     path = urlsplit(written.url).path
     read = asker.ask("GET", path)
     if (read.status, read.content) != (200, written.content):
-        told = (
+        output = (
             f"{path}: {written.text[:300]} was written, and read is {read.status} {read.text[:300]}"
         )
         asker.watch.fail(
-            "what was written is not what is read", told, written.curl, about=written.operation
+            "what was written is not what is read", output, written.curl, about=written.operation
         )
 
 
@@ -350,7 +350,7 @@ def fitting(name: str, body: dict[str, Any], watch: Watch, chance: int) -> dict[
         days = {
             "begins_on": chance,
             "deadline": 30 + chance,
-        }  # from today, where one is said at all
+        }  # from today, if there is one
         body |= {
             field: str(datetime.now(UTC).date() + timedelta(count))
             for field, count in days.items()

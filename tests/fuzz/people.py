@@ -61,7 +61,7 @@ class Person:
         return roadmap_id
 
     def other_login(self) -> str:
-        """The id of a login that nobody needs."""
+        """Return the id of a login that no test uses."""
         headers = {"Authorization": f"Bearer {self.log_in()}"}
         items = answer_to("GET", f"{self.stack.url}{AUTH}/sessions", headers=headers).json()[
             "items"
@@ -137,8 +137,8 @@ def come_in(stack: Stack, hook: str) -> People:
 
 def register(person: Person, name: str) -> None:
     person.email, person.password = f"{uuid.uuid4().hex}@example.org", PASSWORD
-    told = {"email": person.email, "password": person.password, "name": name}
-    answer = answer_to("POST", f"{person.stack.url}{AUTH}/register", json=told)
+    values = {"email": person.email, "password": person.password, "name": name}
+    answer = answer_to("POST", f"{person.stack.url}{AUTH}/register", json=values)
     assert answer.status_code == 201, answer.text
     person.token = answer.json()["access_token"]
 

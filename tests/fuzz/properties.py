@@ -122,7 +122,7 @@ class Keys(RuleBasedStateMachine):
         assert not twice, twice
 
     def _check_again(self, what: str, first: Seen, again: Seen) -> None:
-        """An invitation is a secret, which is shown once: whoever repeats the request is told where it is."""
+        """An invitation is shown once: a repeated request gets its location only."""
         if what != "create_invitation":
             check_same(first, again)
             return
@@ -147,12 +147,12 @@ class Keys(RuleBasedStateMachine):
     def _send(self, key: str, what: str, body: dict[str, Any], asker: Asker | None = None) -> Seen:
         method, path, _ = OPERATIONS[what]
         return (asker or self.asker).ask(
-            method, filled(path, self.people.mine), told=body, headers={"Idempotency-Key": key}
+            method, filled(path, self.people.mine), document=body, headers={"Idempotency-Key": key}
         )
 
 
 class Notes(RuleBasedStateMachine):
-    """Nobody overwrites unseen what somebody else has written: If-Match and `base`."""
+    """If-Match and `base` prevent overwriting changes of others."""
 
     asker: ClassVar[Asker]
     people: ClassVar[People]
@@ -168,9 +168,9 @@ class Notes(RuleBasedStateMachine):
     @rule(target=tags)
     def look(self) -> tuple[str, str, str]:
         seen = self.asker.ask("GET", self.path)
-        told = json.loads(seen.content)
-        assert told["notes"] == self.expected
-        return seen.headers["etag"], told["notes_tag"], told["notes"]
+        body = json.loads(seen.content)
+        assert body["notes"] == self.expected
+        return seen.headers["etag"], body["notes_tag"], body["notes"]
 
     @rule(notes=texts)
     def write(self, notes: str) -> None:
@@ -199,7 +199,7 @@ class Notes(RuleBasedStateMachine):
     def _written(
         self, body: dict[str, Any], headers: dict[str, str], *, may: bool, refused: int = 0
     ) -> None:
-        seen = self.asker.ask("PUT", self.path, told=body, headers=headers)
+        seen = self.asker.ask("PUT", self.path, document=body, headers=headers)
         if may:
             assert seen.status == 200, f"{seen.status} {seen.text[:200]}"
             self.expected = body["notes"]
@@ -273,10 +273,10 @@ def pages(asker: Asker, people: People, draw: Draw) -> None:
     while target and pages_ < 12:
         answer = asker.ask("GET", target)
         assert answer.status == 200, answer.text[:200]
-        told = json.loads(answer.content)
-        more = told["next_cursor"]
-        assert len(told[items]) == limit if more else len(told[items]) <= limit
-        seen += [item["id"] for item in told[items]]
+        body = json.loads(answer.content)
+        more = body["next_cursor"]
+        assert len(body[items]) == limit if more else len(body[items]) <= limit
+        seen += [item["id"] for item in body[items]]
         link = re.fullmatch(r'<([^>]+)>; rel="next"', answer.headers.get("link", ""))
         assert bool(link) == bool(more), answer.headers
         target, pages_ = link[1] if link else "", pages_ + 1
@@ -306,7 +306,7 @@ def others(asker: Asker, people: People) -> None:
         body = FITTING.get(name, {}) if "requestBody" in operation else None
         for strange in [places, *([place] for place in places)] if places else []:
             ids = {**people.mine, **{place: people.theirs[place] for place in strange}}
-            answer = asker.ask(method, filled(path, ids), told=body)
+            answer = asker.ask(method, filled(path, ids), document=body)
             may = (
                 {404, 204} if name in IDEMPOTENT else {404}
             )  # the other one's are looked at in the end
@@ -339,8 +339,8 @@ def streams(asker: Asker, people: People, draw: Draw) -> None:
     )
     numbers = [int(number) for number in re.findall(r"^id: ([0-9]+)$", answer.text, re.MULTILINE)]
     assert numbers == list(range(int(plain) + 1, int(plain) + 1 + len(numbers))), numbers
-    told = [json.loads(data) for data in re.findall(r"^data: (.*)$", answer.text, re.MULTILINE)]
-    assert [each["seq"] for each in told] == numbers
+    output = [json.loads(data) for data in re.findall(r"^data: (.*)$", answer.text, re.MULTILINE)]
+    assert [each["seq"] for each in output] == numbers
 
 
 PROPERTIES: tuple[Callable[[Asker, People, Draw], None], ...] = (tags, pages, streams)

@@ -21,8 +21,8 @@ def fuzzed(mode: str, folder: Path, *, seconds: float | None = None) -> Fuzz:
 
 def well(run: Fuzz) -> bool:
     """Nothing was wrong, and nothing was left out."""
-    told = "\n".join(run.verdict())
+    output = "\n".join(run.verdict())
     if run.watch.failures:
-        pytest.fail(told)
-    assert run.never_well() == [], told
+        pytest.fail(output)
+    assert run.never_well() == [], output
     return True

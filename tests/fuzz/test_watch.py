@@ -52,9 +52,9 @@ def watch(tmp_path: Path) -> Watch:
 
 
 def seen(
-    status: int, told: Any, headers: dict[str, str], operation: str = "read_me", sent: str = ""
+    status: int, text: Any, headers: dict[str, str], operation: str = "read_me", sent: str = ""
 ) -> Seen:
-    content = told if isinstance(told, bytes) else json.dumps(told).encode()
+    content = text if isinstance(text, bytes) else json.dumps(text).encode()
     return Seen(
         operation,
         "GET",
@@ -112,18 +112,18 @@ WRONG = {
     f"tells the path {ROOT}": seen(200, {"a": f"{ROOT}/web"}, GOOD),
     "tells the password in REDIS_URL": seen(200, {"a": SECRET}, GOOD),
     "tells SECRET_KEY": seen(200, {}, {**GOOD, "x": "c0ffee" * 6}),
-    "repeats a secret that log_in has told": seen(200, {"a": "token-of-mine"}, GOOD),
+    "repeats a secret of log_in": seen(200, {"a": "token-of-mine"}, GOOD),
     "tells the other one's mark": seen(200, {"notes": THEIRS}, GOOD),
 }
 
 
 def test_operators_are_shown_which_things_there_are_and_not_what_they_hold(watch: Watch) -> None:
-    told = {"id": THEIR_ROADMAP, "notes": THEIRS}
-    assert found(watch, seen(200, told, GOOD, sent="api/v1/admin/roadmaps")) == [
+    values = {"id": THEIR_ROADMAP, "notes": THEIRS}
+    assert found(watch, seen(200, values, GOOD, sent="api/v1/admin/roadmaps")) == [
         "tells the other one's mark"
     ]
     assert "tells the other one's roadmap_id" in found(
-        watch, seen(200, told, GOOD, sent="api/v1/roadmaps")
+        watch, seen(200, values, GOOD, sent="api/v1/roadmaps")
     )
 
 
@@ -135,8 +135,8 @@ def test_a_wrong_answer_is_wrong(watch: Watch, what: str, answer: Seen) -> None:
 @pytest.mark.parametrize(
     ("printed", "what"),
     [
-        ("who is token-of-mine", "api prints a secret that log_in has told"),
-        ("key token-of-theirs", "api prints a secret that token has told"),
+        ("who is token-of-mine", "api prints a secret of log_in"),
+        ("key token-of-theirs", "api prints a secret of token"),
         (SECRET, "api prints the password in REDIS_URL"),
         ("$argon2id$v=19$m=19456,t=2,p=1$abcdefghijklmnop", "api prints the hash of a password"),
         ("Traceback (most recent call last):\n  File\nValueError: no\n", "api prints a traceback"),

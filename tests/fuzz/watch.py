@@ -1,4 +1,4 @@
-"""What is looked at in every answer, whoever asked, and what the services may not print."""
+"""Checks of every answer, and of the output of the services."""
 
 import json
 import re
@@ -72,20 +72,20 @@ class Seen:
         for name, value in self.sent.items():
             if name.lower() not in passed or (name.lower() == "host" and value not in self.url):
                 parts += ["-H", f"{name}: {value}" if value else f"{name};"]
-        told = ""
+        text = ""
         if self.body:
             if _is_plain(self.body):
                 parts += ["--data-binary", self.body.decode()]
             else:
-                told = f"printf {shlex.quote(''.join(f'{chr(92)}{byte:03o}' for byte in self.body[:4000]))} | "
+                text = f"printf {shlex.quote(''.join(f'{chr(92)}{byte:03o}' for byte in self.body[:4000]))} | "
                 parts += ["--data-binary", "@-"]
-        return told + shlex.join([*parts, self.url])
+        return text + shlex.join([*parts, self.url])
 
 
 @dataclass
 class Failure:
     what: str
-    told: str
+    example: str
     curl: str
     times: int = 1
 
@@ -100,7 +100,7 @@ class Watch:
     failures: dict[tuple[str, str], Failure] = field(default_factory=dict)
     secrets: dict[str, str] = field(
         default_factory=dict
-    )  # that were told in the run, with the operation that told them
+    )  # that answers contained, with their operation
     marks: dict[str, int] = field(
         default_factory=dict
     )  # how much each service had printed when it began
@@ -138,19 +138,19 @@ class Watch:
     def total(self) -> int:
         return self.counts.total()
 
-    def fail(self, what: str, told: str, curl: str = "", *, about: str = "") -> None:
-        """The first of its kind is told whole, others are counted."""
+    def fail(self, what: str, text: str, curl: str = "", *, about: str = "") -> None:
+        """Keep the first of its kind, count the others."""
         known = self.failures.get((what, about))
         if known is None:
-            self.failures[what, about] = Failure(what, told, curl)
+            self.failures[what, about] = Failure(what, text, curl)
         else:
             known.times += 1
 
     def see(self, seen: Seen) -> None:
         self.counts[seen.operation or f"{seen.method[:12]} elsewhere", seen.status] += 1
-        told = f"{seen.method} {seen.url}: {seen.status} {seen.text[:300]}"
+        output = f"{seen.method} {seen.url}: {seen.status} {seen.text[:300]}"
         for what in self._wrong(seen):
-            self.fail(what, told, seen.curl, about=seen.operation)
+            self.fail(what, output, seen.curl, about=seen.operation)
         self._learn(seen)
 
     def _wrong(self, seen: Seen) -> Iterable[str]:
@@ -195,26 +195,28 @@ class Watch:
             yield "405 without Allow"
 
     def _leaks(self, seen: Seen) -> Iterable[str]:
-        told = "\n".join([*(f"{name}: {value}" for name, value in seen.headers.items()), seen.text])
+        output = "\n".join(
+            [*(f"{name}: {value}" for name, value in seen.headers.items()), seen.text]
+        )
         if (
             seen.operation not in TEACHES
-            and (found := INSIDE.search(told))
+            and (found := INSIDE.search(output))
             and not _was_sent(seen, found[0])
         ):
             yield f"tells of its inside: {found[0][:60]}"
         for place in self._places:
-            if place in told:
+            if place in output:
                 yield f"tells the path {place}"
         for name, written in self._ours.items():
-            if any(each in told for each in written):
+            if any(each in output for each in written):
                 yield f"tells {name}"
         asked = unquote(seen.url)  # a page names its own address
         for secret, teller in self.secrets.items():
-            if secret in told and secret not in asked and seen.operation not in (teller, *TELLS):
-                yield f"repeats a secret that {teller} has told"
+            if secret in output and secret not in asked and seen.operation not in (teller, *TELLS):
+                yield f"repeats a secret of {teller}"
         passed_over = OF_THINGS if urlsplit(seen.url).path.startswith(FOR_OPERATORS) else ()
         for name, value in self._foreign.items():
-            if name not in passed_over and value in told and not _was_sent(seen, value):
+            if name not in passed_over and value in output and not _was_sent(seen, value):
                 yield f"tells the other one's {name}"
 
     def _learn(self, seen: Seen) -> None:
@@ -256,9 +258,7 @@ class Watch:
             }
             for secret, teller in secrets.items():
                 if secret and secret in text:
-                    self.fail(
-                        f"{name} prints a secret that {teller} has told", _around(text, secret)
-                    )
+                    self.fail(f"{name} prints a secret of {teller}", _around(text, secret))
             for what, written in self._ours.items():
                 for each in written:
                     if each in text:

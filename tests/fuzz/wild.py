@@ -204,7 +204,7 @@ HOSTS = (
 
 
 def values() -> st.SearchStrategy[object]:
-    """Of JSON, with texts that nobody expects."""
+    """JSON values, with unexpected texts."""
     texts = st.one_of(st.sampled_from(STRANGE_TEXTS), st.text(st.characters(), max_size=30))
     numbers = st.one_of(st.integers(), st.floats(), st.integers(-(2**70), 2**70))
     leaves = st.one_of(st.none(), st.booleans(), numbers, texts)
@@ -226,49 +226,49 @@ def written(value: object) -> bytes:
 def bodies(draw: Draw, known: dict[str, object]) -> bytes:
     """For an operation whose body has these fields."""
     fields = draw(st.dictionaries(st.sampled_from(sorted(known) or ["a"]), values(), max_size=4))
-    told = written({**known, **fields} if draw(st.booleans()) else fields)
-    return bytes(draw(st.sampled_from(SPOILT))(draw, told))
+    found = written({**known, **fields} if draw(st.booleans()) else fields)
+    return bytes(draw(st.sampled_from(SPOILT))(draw, found))
 
 
-def _as_it_is(draw: Draw, told: bytes) -> bytes:
-    return told
+def _as_it_is(draw: Draw, text: bytes) -> bytes:
+    return text
 
 
-def _anything(draw: Draw, told: bytes) -> bytes:
+def _anything(draw: Draw, text: bytes) -> bytes:
     return draw(st.one_of(st.binary(max_size=200), values().map(written)))
 
 
-def _with_a_mark(draw: Draw, told: bytes) -> bytes:
-    return b"\xef\xbb\xbf" + told
+def _with_a_mark(draw: Draw, text: bytes) -> bytes:
+    return b"\xef\xbb\xbf" + text
 
 
-def _with_a_key_twice(draw: Draw, told: bytes) -> bytes:
-    first = re.match(rb'{("(?:[^"\\]|\\.)*")', told)
-    return told[:-1] + b"," + first[1] + b": " + written(draw(values())) + b"}" if first else told
+def _with_a_key_twice(draw: Draw, text: bytes) -> bytes:
+    first = re.match(rb'{("(?:[^"\\]|\\.)*")', text)
+    return text[:-1] + b"," + first[1] + b": " + written(draw(values())) + b"}" if first else text
 
 
-def _with_a_strange_number(draw: Draw, told: bytes) -> bytes:
+def _with_a_strange_number(draw: Draw, text: bytes) -> bytes:
     number = draw(st.sampled_from(STRANGE_NUMBERS)).encode()
-    return re.sub(rb":\s*[^,}\]]*", b": " + number, told, count=1)
+    return re.sub(rb":\s*[^,}\]]*", b": " + number, text, count=1)
 
 
-def _deep(draw: Draw, told: bytes) -> bytes:
+def _deep(draw: Draw, text: bytes) -> bytes:
     depth = draw(st.sampled_from((50, 500, 5_000, 50_000)))
     opening, closing = draw(st.sampled_from(((b"[", b"]"), (b'{"a":', b"}"))))
     return opening * depth + b"1" + closing * depth * draw(st.booleans())
 
 
-def _with_bytes_inside(draw: Draw, told: bytes) -> bytes:
-    at = draw(st.integers(0, max(len(told) - 1, 0)))
-    return told[:at] + draw(st.binary(min_size=1, max_size=3)) + told[at:]
+def _with_bytes_inside(draw: Draw, text: bytes) -> bytes:
+    at = draw(st.integers(0, max(len(text) - 1, 0)))
+    return text[:at] + draw(st.binary(min_size=1, max_size=3)) + text[at:]
 
 
-def _cut(draw: Draw, told: bytes) -> bytes:
-    return told[: draw(st.integers(0, len(told)))]
+def _cut(draw: Draw, text: bytes) -> bytes:
+    return text[: draw(st.integers(0, len(text)))]
 
 
-def _in_another_encoding(draw: Draw, told: bytes) -> bytes:
-    return told.decode().encode(draw(st.sampled_from(("utf-16", "utf-16-le", "utf-32", "utf-7"))))
+def _in_another_encoding(draw: Draw, text: bytes) -> bytes:
+    return text.decode().encode(draw(st.sampled_from(("utf-16", "utf-16-le", "utf-32", "utf-7"))))
 
 
 SPOILT = (
@@ -438,15 +438,15 @@ def random_addresses(asker: Asker, people: People, draw: Draw) -> None:
     asked = "&".join(f"{name}={quote(value, errors='replace')}" for name, value in query)
     target = path + (f"?{asked}" if asked else "")
     headers = {"Accept": "text/html"} if draw(st.integers(0, 4)) == 0 else {}
-    told = asker.ask(method, target, headers=headers)
-    if told.status == 405:
+    response = asker.ask(method, target, headers=headers)
+    if response.status == 405:
         assert (
-            method.upper() not in told.headers["allow"].split(", ") or method != method.upper()
-        ), f"{method}: {told.headers['allow']}"
-    if method == "OPTIONS" and told.status == 204:
-        assert "OPTIONS" in told.headers["allow"]
+            method.upper() not in response.headers["allow"].split(", ") or method != method.upper()
+        ), f"{method}: {response.headers['allow']}"
+    if method == "OPTIONS" and response.status == 204:
+        assert "OPTIONS" in response.headers["allow"]
     if method == "HEAD":
-        assert told.content == b""
+        assert response.content == b""
 
 
 def odd_pages(asker: Asker, people: People, draw: Draw) -> None:
@@ -457,13 +457,15 @@ def odd_pages(asker: Asker, people: People, draw: Draw) -> None:
     query = draw(st.one_of(st.just(""), st.sampled_from(ODD_PLACES)))
     target = path + (f"?next={query}&{query}" if query else "")
     headers = {"Accept": "text/html", **({"HX-Request": "true"} if draw(st.booleans()) else {})}
-    told = asker.ask(
+    response = asker.ask(
         str(draw(st.sampled_from(("GET", "HEAD", "OPTIONS", "PUT", "PROPFIND")))),
         target,
         headers=headers,
     )
-    assert "x-injected" not in told.headers
-    assert re.fullmatch("[!-~]*", told.headers.get("location", "")), told.headers["location"]
+    assert "x-injected" not in response.headers
+    assert re.fullmatch("[!-~]*", response.headers.get("location", "")), response.headers[
+        "location"
+    ]
 
 
 def nothing_of_http(asker: Asker, people: People, draw: Draw) -> None:

@@ -42,13 +42,13 @@ def run(project: Path, stack: Stack, generator: str, program: str) -> Any:
 
 
 def test_a_client_of_hey_api_does_the_main_job(stack: Stack, project: Path) -> None:
-    told = run(project, stack, "@hey-api/openapi-ts", "main_job")
-    total, questions = told.pop("answered")
+    found = run(project, stack, "@hey-api/openapi-ts", "main_job")
+    total, questions = found.pop("answered")
     assert total == questions > 0
     files = {"archive": "PK", "picture": True, "markdown": True}
-    assert told == {"problem": "/problems/invalid", **files}
+    assert found == {"problem": "/problems/invalid", **files}
 
 
 def test_a_goal_is_enough_for_the_types_of_openapi_typescript(stack: Stack, project: Path) -> None:
-    told = run(project, stack, "openapi-typescript", "fetching")
-    assert told == {"same": True, "status": [201, 200, 200], "problem": "/problems/invalid"}
+    found = run(project, stack, "openapi-typescript", "fetching")
+    assert found == {"same": True, "status": [201, 200, 200], "problem": "/problems/invalid"}

@@ -103,19 +103,20 @@ def test_what_the_page_shows_is_what_comes_out(
 ) -> None:
     names = Names()
     wrong = [
-        (step.command, difference(step.shown, said, names)) for step, said in followed[page].items()
+        (step.command, difference(step.shown, value, names))
+        for step, value in followed[page].items()
     ]
-    assert [f"$ {command}\n{told}" for command, told in wrong if told] == []
+    assert [f"$ {command}\n{text}" for command, text in wrong if text] == []
     assert followed[page]
 
 
 def test_the_quick_start_ends_with_a_roadmap(followed: dict[str, dict[Step, str]]) -> None:
-    said = [said for step, said in followed[PAGES[0]].items() if "/events" in step.command]
-    assert [each.strip() for each in said] == ["event: roadmap.ready"]
+    found = [found for step, found in followed[PAGES[0]].items() if "/events" in step.command]
+    assert [each.strip() for each in found] == ["event: roadmap.ready"]
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "expected"),
     [
         ("railway up --ci", "usage: railway up"),
         ("railway up --service api", "usage: railway up"),
@@ -126,7 +127,7 @@ def test_the_quick_start_ends_with_a_roadmap(followed: dict[str, dict[Step, str]
     ],
 )
 def test_a_page_that_asks_for_something_else_is_found_out(
-    command: str, told: str, tmp_path: Path
+    command: str, expected: str, tmp_path: Path
 ) -> None:
     place_programs(tmp_path)
     environment = {**clean_environment(), "PATH": f"{tmp_path}:{clean_environment()['PATH']}"}
@@ -134,7 +135,7 @@ def test_a_page_that_asks_for_something_else_is_found_out(
         command.split(), env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode != 0
-    assert told in done.stderr
+    assert expected in done.stderr
 
 
 def test_a_deployment_that_fails_says_why_and_replaces_nothing(

@@ -45,7 +45,7 @@ each_service = pytest.mark.parametrize("name", SERVICES)
 
 
 def unit(name: str) -> Unit:
-    """What is said by the name of each line, without sections: no name is in two of them."""
+    """Return the values by name, without sections: no name is in two sections."""
     found: Unit = defaultdict(list)
     for line in (FOLDER / name).read_text().splitlines():
         if line and line[0] not in "#;[":
@@ -83,13 +83,13 @@ def units(tmp_path: Path) -> list[str]:
 @analysed
 def test_systemd_finds_nothing_to_warn_of(units: list[str]) -> None:
     assert len(units) == 4
-    said = subprocess.run(
+    result = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *units],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
 @analysed
@@ -97,13 +97,13 @@ def test_systemd_warns_of_a_unit_that_is_wrong(units: list[str]) -> None:
     """The judge of the test before."""
     path = next(Path(each) for each in units if each.endswith("api.service"))
     path.write_text(path.read_text().replace("KillMode=mixed", "KillMode=gentle"))
-    said = subprocess.run(
+    result = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(path)],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "kill mode" in said.stderr
+    assert "kill mode" in result.stderr
 
 
 @analysed
@@ -118,9 +118,9 @@ def test_no_service_is_more_exposed_than_it_must_be(units: list[str]) -> None:
             f"--threshold={MOST_EXPOSED * 10:g}",
             each,
         ]
-        said = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert said.returncode == 0, said.stdout
-        exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said.stdout)
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout
+        exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", result.stdout)
         assert exposure is not None
         print(f"{Path(each).name}: {exposure[1]}")
         assert float(exposure[1]) <= MOST_EXPOSED
@@ -244,7 +244,9 @@ def test_another_instance_takes_what_a_stopped_one_hands_back(
 def test_a_service_that_is_stopped_while_it_waits_has_not_failed(stack_of_units: Stack) -> None:
     for name, service_type in SERVICES.items():
         service = stack_of_units.services[service_type]
-        service.environment["DATABASE_URL"] = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
+        service.environment["DATABASE_URL"] = (
+            f"postgresql://unknown@127.0.0.1:{free_port()}/nothing"
+        )
         service.start()
         wait_until(lambda service=service: "waiting: " in service.output, reason="it waits")
         assert service.stop() == int(one(name, "SuccessExitStatus"))

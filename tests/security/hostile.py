@@ -176,9 +176,9 @@ TEXTS: dict[str, Callable[[], str]] = {
 }
 
 
-def content(step: str, said: object) -> Answer:
+def content(step: str, text: object) -> Answer:
     return Answer(
-        step, completion(said if isinstance(said, str) else json.dumps(said, ensure_ascii=False))
+        step, completion(text if isinstance(text, str) else json.dumps(text, ensure_ascii=False))
     )
 
 
@@ -365,9 +365,9 @@ def measured(action: Callable[[], str]) -> Cost:
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
-        said = pipe.read()
+        found = pipe.read()
     _, status = os.waitpid(child, 0)
-    return Cost(**json.loads(said)) if said else Cost(0, 0, 0, f"died of {status}")
+    return Cost(**json.loads(found)) if found else Cost(0, 0, 0, f"died of {status}")
 
 
 def _cost(action: Callable[[], str]) -> Cost:

@@ -37,8 +37,8 @@ def provider() -> Iterator[Provider]:
     """The name of the model is that of its answer."""
 
     def say(handler: Handler) -> None:
-        said = answer(handler.asked["model"])
-        handler.say(200, said.body, **dict(said.headers))
+        response = answer(handler.asked["model"])
+        handler.say(200, response.body, **dict(response.headers))
 
     with providing(say) as server:
         yield server
@@ -51,8 +51,8 @@ def costs(provider: Provider, folder: Path, names: tuple[str, ...]) -> dict[str,
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    said = [json.loads(line) for line in done.stdout.splitlines()]
-    return {each.pop("name"): Cost(**each) for each in said}
+    output = [json.loads(line) for line in done.stdout.splitlines()]
+    return {each.pop("name"): Cost(**each) for each in output}
 
 
 def check(costs: dict[str, Cost], names: tuple[str, ...]) -> None:

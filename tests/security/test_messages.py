@@ -106,7 +106,7 @@ def process(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     name = uuid4().hex
     if request.param == "redis":
         urls = {
-            "DATABASE_URL": "postgresql://nobody@127.0.0.1/nothing",
+            "DATABASE_URL": "postgresql://unknown@127.0.0.1/nothing",
             "REDIS_URL": request.getfixturevalue("broker").url(),
         }
         environment = {"SERVICE_TYPE": "huey_content", **urls}
@@ -376,7 +376,7 @@ def test_services_rotate_their_key_without_losing_a_goal(
         assert_built_once(stack, waiting)
 
         content.stop()
-        late = stack.create()  # by an API that nobody has restarted
+        late = stack.create()  # by an API that was not restarted
         restart(NEW)
         with queue_of(stack) as queue:
             [letter] = wait_until(
@@ -389,7 +389,7 @@ def test_services_rotate_their_key_without_losing_a_goal(
         stack.api.environment["SECRET_KEY"] = f"{NEW},{OLD}"
         stack.start("api")  # the login of the old key is good as well
         assert_built_once(stack, stack.create())
-        assert stack.get(late).json()["status"] == "queued"  # until rescue sends it anew
+        assert stack.get(late).json()["status"] == "queued"  # until rescue enqueues it again
 
 
 # Replayed
@@ -525,8 +525,8 @@ def test_messages_that_come_again_have_no_effect(stack: Stack, model: Model) -> 
     before, calls = dump(stack, log_source=counted), len(model.calls)
     assert len(before["roadmap"]) == len(first["roadmap"]) + len(PEOPLE)
     assert len(before["content_version"]) == len(first["content_version"]) + 6
-    told = [json.loads(data.partition(b".")[2])["message"]["args"][0] for data in batches]
-    ids = {record["id"] for records in told for record in records}
+    body = [json.loads(data.partition(b".")[2])["message"]["args"][0] for data in batches]
+    ids = {record["id"] for records in body for record in records}
     stored = [
         row for row in before["execution_log"] if any(id_ in row.replace("-", "") for id_ in ids)
     ]

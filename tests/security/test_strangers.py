@@ -1,4 +1,4 @@
-"""Whoever has no account: takes no thread from accounts, is counted on every path, and breaks nothing by an odd request."""
+"""Anonymous requests: concurrency limits, rate limits on every path, odd requests."""
 
 import http.client
 import itertools
@@ -171,7 +171,7 @@ class TestCounting:
         assert {client.get(path, headers=headers).status_code for _ in range(5)} == {200}
         assert "ratelimit" not in client.get(path, headers=headers).headers
 
-    def test_who_has_an_account_is_counted_for_it_and_locks_nobody_out(
+    def test_an_account_is_counted_for_itself_and_locks_no_other_out(
         self, few: None, client: TestClient
     ) -> None:
         token = client.post("/api/v1/auth/register", json=PERSON).json()["access_token"]
@@ -234,7 +234,7 @@ class TestThreads:
         )  # its places are free again
 
     @pytest.mark.anyio
-    async def test_who_waits_for_too_long_is_told_so_and_what_has_begun_ends(
+    async def test_a_request_that_waits_too_long_is_refused_and_begun_ones_end(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(concurrency, "PUBLIC_SECONDS", 0.05)
@@ -284,17 +284,17 @@ class TestLog:
             answers = [client.get("/problems/invalid") for _ in range(2 * errors.TRACEBACKS.most)]
             assert {answer.status_code for answer in answers} == {500}
             assert client.get("/api/v1/roadmaps").status_code == 500
-            told = [record for record in caplog.records if record.name == "web.errors"]
+            output = [record for record in caplog.records if record.name == "web.errors"]
             assert all(
                 answer.json()["request_id"] in record.message
-                for answer, record in zip(answers, told, strict=False)
+                for answer, record in zip(answers, output, strict=False)
             )
-            assert sum(bool(record.exc_info) for record in told) == errors.TRACEBACKS.most + 1
+            assert sum(bool(record.exc_info) for record in output) == errors.TRACEBACKS.most + 1
             monkeypatch.setattr(errors, "FAILURES", Limit("failures", 2, 60))
             assert {client.get("/problems/invalid").status_code for _ in range(5)} == {500}
         assert (
             len([record for record in caplog.records if record.name == "web.errors"])
-            == len(told) + 2
+            == len(output) + 2
         )
 
 
@@ -330,14 +330,14 @@ def worst(stack: Stack) -> float:
 
 
 @contextmanager
-def visited(stack: Stack, *told: str) -> Iterator[None]:
+def visited(stack: Stack, *text: str) -> Iterator[None]:
     command = [
         sys.executable,
         "-m",
         "tests.security.visitors",
         str(stack.port),
         str(VISITORS),
-        *told,
+        *text,
     ]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -371,7 +371,7 @@ class TestStarvation:
 
     @pytest.mark.timeout(300)
     @pytest.mark.parametrize(
-        "told",
+        "expected",
         [
             ("{reading}", "Accept:text/html", "Accept-Encoding:gzip"),
             ("{concept}", "{reading}", "/docs/roadmaps", "Accept:text/html"),
@@ -381,12 +381,12 @@ class TestStarvation:
         ids=["a page", "pages", "documents", "errors"],
     )
     def test_an_account_is_served_beside_strangers(
-        self, server: Stack, links: dict[str, str], told: tuple[str, ...]
+        self, server: Stack, links: dict[str, str], expected: tuple[str, ...]
     ) -> None:
         looks = []
         for _ in range(LOOKS):
             alone = worst(server)
-            with visited(server, *(each.format(**links) for each in told)):
+            with visited(server, *(each.format(**links) for each in expected)):
                 beside = worst(server)
             looks.append(f"{alone * 1000:.0f} ms alone, {beside * 1000:.0f} ms beside them")
             print(looks[-1])

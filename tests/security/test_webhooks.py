@@ -1,4 +1,4 @@
-"""Webhooks go where the public goes, and nowhere inside; their secrets are told to their owner once, and to nobody else."""
+"""Webhooks reach public addresses only; their secrets are shown once, to the owner."""
 
 import errno
 import io
@@ -197,7 +197,7 @@ class TestAddresses:
             assert refused("https://receiver.example/") == NOWHERE
         assert connected == []
 
-    def test_a_name_that_is_not_there_is_told_in_the_same_words(self, connected: list[Any]) -> None:
+    def test_an_unknown_name_has_the_same_error(self, connected: list[Any]) -> None:
         with named([]):
             assert refused("https://database.internal/") == NOWHERE
 
@@ -349,7 +349,7 @@ class TestTheServiceItself:
     @pytest.mark.parametrize(
         "error", [socket.gaierror(socket.EAI_AGAIN, "Try again"), OSError("no more files")]
     )
-    def test_while_nobody_answers_where_its_names_lead_nothing_is_called(
+    def test_without_an_answer_of_dns_nothing_is_called(
         self, error: OSError, connected: list[Any]
     ) -> None:
         with leading({"roadmap.example": error, "receiver.example": [PUBLIC]}):
@@ -595,9 +595,9 @@ class TestNetworks:
             refused("http://receiver.example/", networks=self.HERE)
         assert len(connected) == 1
 
-    def test_nobody_learns_there_which_ports_are_open_and_what_stands_behind_them(self) -> None:
+    def test_errors_do_not_disclose_open_ports_and_their_services(self) -> None:
         """Closed, silent, another protocol, half an answer: one sentence."""
-        said = {refused(f"http://127.0.0.1:{free_port()}/", networks=self.HERE)}
+        values = {refused(f"http://127.0.0.1:{free_port()}/", networks=self.HERE)}
         for answer in (b"", b"+PONG\r\n\r\n", b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 200"):
 
             def speak(connection: socket.socket, words: bytes) -> None:
@@ -610,17 +610,17 @@ class TestNetworks:
                     target=lambda server=server, words=answer: speak(server.accept()[0], words)
                 )
                 thread.start()
-                said.add(
+                values.add(
                     refused(f"http://127.0.0.1:{server.getsockname()[1]}/", networks=self.HERE)
                 )
                 thread.join()
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"127.0.0.1:{silent.getsockname()[1]}/"
-            said |= {
+            values |= {
                 refused(f"{scheme}://{url}", networks=self.HERE, limit=0.2)
                 for scheme in ("http", "https")
             }
-        assert said == {UNREACHED}
+        assert values == {UNREACHED}
 
     def test_in_server_mode_there_are_none_unless_they_are_named(self) -> None:
         servers = {
@@ -684,13 +684,13 @@ class TestSecrets:
         finally:
             logging.getLogger().removeHandler(handler)
         printed = capfd.readouterr()
-        told = "\n".join(
+        output = "\n".join(
             [stream.getvalue(), caplog.text, printed.out, printed.err, self.tables_but("webhook")]
         )
-        assert made["id"] in told  # it is written down what happened
+        assert made["id"] in output  # it is written down what happened
         for secret in (made["secret"], rotated["secret"]):
-            assert secret.removeprefix("whsec_") not in told
-        assert "of-the-receiver-81c4" not in told
+            assert secret.removeprefix("whsec_") not in output
+        assert "of-the-receiver-81c4" not in output
 
     def tables_but(self, *left_out: str) -> str:
         with session():
@@ -703,8 +703,9 @@ class TestSecrets:
         with receiving(status(500, X_Inside="from-inside-44d1")) as receiver:
             made = client.post(BASE, json={"url": receiver.url}).json()
             made_delivery = client.post(f"{BASE}/{made['id']}/test").headers["location"]
-        told = client.get(made_delivery)
-        assert told.json()["error"] == "It answered with status 500."
+        found = client.get(made_delivery)
+        assert found.json()["error"] == "It answered with status 500."
         assert (
-            "from-inside-44d1" not in told.text + client.get(f"{BASE}/{made['id']}/deliveries").text
+            "from-inside-44d1"
+            not in found.text + client.get(f"{BASE}/{made['id']}/deliveries").text
         )

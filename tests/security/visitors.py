@@ -18,9 +18,9 @@ def visit(port: int, paths: list[str], headers: dict[str, str], begun: threading
 
 
 def main() -> None:
-    port, number, *told = sys.argv[1:]
-    paths = [each for each in told if each.startswith("/")]
-    headers = dict(each.split(":", 1) for each in told if not each.startswith("/"))
+    port, number, *found = sys.argv[1:]
+    paths = [each for each in found if each.startswith("/")]
+    headers = dict(each.split(":", 1) for each in found if not each.startswith("/"))
     begun = threading.Barrier(int(number) + 1)
     for visitor in range(int(number)):  # each of them begins at another path
         first = visitor * len(paths) // int(number)

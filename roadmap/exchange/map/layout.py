@@ -315,7 +315,7 @@ def _legend(
     marks = (*BEHIND, *(mark for mark in ConceptMark if mark not in BEHIND))
     entries += [(mark, False, texts.gettext(WORDS[mark])) for mark in marks if mark in there]
     if has_curves or not entries:
-        entries.append((None, False, texts.gettext("prerequisite of")))
+        entries.append((None, False, texts.gettext("from prerequisite to next concept")))
     keys: list[Key] = []
     at, line = x, max(block.box.bottom for block in blocks) + 28
     for mark, is_next, words in entries:

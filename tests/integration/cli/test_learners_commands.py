@@ -1,4 +1,4 @@
-"""`roadmap new`, `list`, `show`, `export` and `import` against real services, and when something is not as it should be."""
+"""`roadmap new`, `list`, `show`, `export` and `import`, also against faulty services."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.wire import Wire
-from tests.commands import ROADMAP, Said, command, roadmap, succeeded
+from tests.commands import ROADMAP, FinishedCommand, command, roadmap, succeeded
 from tests.integration.conftest import SMALL
 from tests.integration.provider import Handler, providing
 from tests.servers import free_port
@@ -40,7 +40,7 @@ def service(request: pytest.FixtureRequest) -> Stack:
 @pytest.fixture(scope="module")
 def made(service: Stack) -> str:
     """The id of a roadmap that the command line has watched to its end."""
-    told = succeeded(
+    result = succeeded(
         caller_of(service),
         "new",
         GOAL,
@@ -51,26 +51,26 @@ def made(service: Stack) -> str:
         "--watch",
         "--json",
     )
-    tree = json.loads(told.output)
+    tree = json.loads(result.output)
     assert (tree["status"], tree["level"], tree["hours_per_week"]) == ("ready", "intermediate", 6)
-    assert "Traceback" not in told.errors
+    assert "Traceback" not in result.errors
     return str(tree["id"])
 
 
 def test_a_goal_is_watched_to_its_end_with_a_bar_beside_the_answer(service: Stack) -> None:
-    told = succeeded(caller_of(service), "new", *A_SMALL_ONE, "--watch")
-    total = re.search(r"Writing the contents .* (\d+)/(\d+)", told.errors)
+    result = succeeded(caller_of(service), "new", *A_SMALL_ONE, "--watch")
+    total = re.search(r"Writing the contents .* (\d+)/(\d+)", result.errors)
     assert total
     assert total[1] == total[2]
     assert re.fullmatch(
-        rf"Web frontend developer is ready: {service.url}/roadmaps/[0-9a-f-]+\n", told.output
+        rf"Web frontend developer is ready: {service.url}/roadmaps/[0-9a-f-]+\n", result.output
     )
 
 
 def test_without_watching_it_ends_at_once_with_the_address_of_the_page(service: Stack) -> None:
-    told = succeeded(caller_of(service), "new", GOAL, "--review", "--json").data
-    assert told["status"] == "queued"
-    its_own = told["links"]["self"]
+    body = succeeded(caller_of(service), "new", GOAL, "--review", "--json").data
+    assert body["status"] == "queued"
+    its_own = body["links"]["self"]
     wait_until(
         lambda: service.get(its_own).json()["status"] == "awaiting_review",
         reason="it is made all the same",
@@ -78,8 +78,8 @@ def test_without_watching_it_ends_at_once_with_the_address_of_the_page(service: 
 
 
 def test_a_plan_for_review_is_waited_for_and_no_further(service: Stack) -> None:
-    told = succeeded(caller_of(service), "new", GOAL, "--watch", "--review", "--json")
-    assert json.loads(told.output)["status"] == "awaiting_review"
+    result = succeeded(caller_of(service), "new", GOAL, "--watch", "--review", "--json")
+    assert json.loads(result.output)["status"] == "awaiting_review"
 
 
 def test_a_roadmap_that_cannot_be_made_is_a_failure(tmp_path: Path) -> None:
@@ -89,11 +89,11 @@ def test_a_roadmap_that_cannot_be_made_is_a_failure(tmp_path: Path) -> None:
     with providing(refuse) as model:
         variables = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": model.url}
         with running(embedded_stack(tmp_path, **variables)) as stack:
-            said = roadmap(caller_of(stack), "new", "Bake sourdough bread", "--watch")
-    assert said.code == 1
-    assert "is failed" in said.output
-    assert "Error: The roadmap is failed: " in said.errors
-    assert "Traceback" not in said.errors
+            result = roadmap(caller_of(stack), "new", "Bake sourdough bread", "--watch")
+    assert result.code == 1
+    assert " failed: http" in result.output
+    assert "Error: The roadmap failed: " in result.errors
+    assert "Traceback" not in result.errors
 
 
 def test_roadmaps_are_listed_and_shown(service: Stack, made: str) -> None:
@@ -137,7 +137,7 @@ def test_a_roadmap_is_exported_in_every_form(service: Stack, made: str, tmp_path
         with zipfile.ZipFile(tmp_path / f"x.{form}") as archive:
             assert archive.testzip() is None
         (tmp_path / f"x.{form}").unlink()
-    told = succeeded(
+    body = succeeded(
         caller_of(service),
         "export",
         made,
@@ -147,7 +147,7 @@ def test_a_roadmap_is_exported_in_every_form(service: Stack, made: str, tmp_path
         tmp_path / "x.svg",
         "--json",
     ).data
-    assert told["bytes"] == (tmp_path / "x.svg").stat().st_size
+    assert body["bytes"] == (tmp_path / "x.svg").stat().st_size
     assert (tmp_path / "x.svg").read_text().startswith("<?xml")
     assert list(tmp_path.iterdir()) == [tmp_path / "x.svg"]
 
@@ -174,24 +174,26 @@ def test_what_was_exported_is_imported_by_the_other_kind_of_service(
     file = tmp_path / "roadmap.json"
     succeeded(caller_of(service), "export", made, "--format", "json", "--output", file)
     other = shared_server if service is shared_embedded else shared_embedded
-    told = succeeded(caller_of(other), "import", str(file), "--json").data
-    assert (told["status"], told["title"]) == ("ready", "Backend engineer with Python")
-    again = json.loads(succeeded(caller_of(other), "export", told["id"], "--format", "json").output)
+    parsed = succeeded(caller_of(other), "import", str(file), "--json").data
+    assert (parsed["status"], parsed["title"]) == ("ready", "Backend engineer with Python")
+    again = json.loads(
+        succeeded(caller_of(other), "export", parsed["id"], "--format", "json").output
+    )
     assert {**again, "exported_at": ""} == {
         **json.loads(file.read_text("utf-8")),
         "exported_at": "",
     }
-    said = succeeded(caller_of(other), "import", str(file)).output
+    printed = succeeded(caller_of(other), "import", str(file)).output
     assert re.fullmatch(
-        rf"Backend engineer with Python is ready: {other.url}/roadmaps/[0-9a-f-]+\n", said
+        rf"Backend engineer with Python is ready: {other.url}/roadmaps/[0-9a-f-]+\n", printed
     )
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
-        (b"PK", "is no roadmap; `roadmap export ID --format json` writes one"),
-        (b'{"format": "anki"}', "is no roadmap"),
+        (b"PK", "is not an exported roadmap. `roadmap export ID --format json` writes one"),
+        (b'{"format": "anki"}', "is not an exported roadmap"),
         (
             b'{"format": "roadmap", "version": 2}',
             "version: is the format of a newer version of Roadmap (2); this version reads 1",
@@ -199,14 +201,16 @@ def test_what_was_exported_is_imported_by_the_other_kind_of_service(
         (b" " * (16 * 1024 * 1024 + 1), "is too large: a roadmap has at most 16 MiB."),
     ],
 )
-def test_a_file_that_is_no_roadmap_is_said_to_be_none(
-    service: Stack, tmp_path: Path, content: bytes, said: str
+def test_a_file_that_is_no_export_is_refused(
+    service: Stack, tmp_path: Path, content: bytes, expected: str
 ) -> None:
     (tmp_path / "a.json").write_bytes(content)
-    told = roadmap(caller_of(service), "import", str(tmp_path / "a.json"))
-    assert (told.code, said in told.errors, "Traceback" in told.errors) == (1, True, False), (
-        told.errors
-    )
+    result = roadmap(caller_of(service), "import", str(tmp_path / "a.json"))
+    assert (result.code, expected in result.errors, "Traceback" in result.errors) == (
+        1,
+        True,
+        False,
+    ), result.errors
 
 
 def test_a_reader_who_has_seen_enough_is_no_error(service: Stack, made: str) -> None:
@@ -235,15 +239,15 @@ def test_a_stream_that_is_cut_is_resumed(service: Stack) -> None:
     shaker = threading.Thread(target=shake)
     shaker.start()
     try:
-        said = roadmap(
+        result = roadmap(
             {**caller_of(service), "ROADMAP_URL": wire.url}, "new", GOAL, "--watch", "--json"
         )
     finally:
         stop.set()
         shaker.join()
         wire.cut()
-    assert said.code == 0, said
-    assert json.loads(said.output)["status"] == "ready"
+    assert result.code == 0, result
+    assert json.loads(result.output)["status"] == "ready"
 
 
 def test_a_goal_that_is_sent_twice_is_made_once(shared_embedded: Stack) -> None:
@@ -314,12 +318,12 @@ def ids(stack: Stack) -> set[str]:
 
 
 def refused(environment: dict[str, str], *arguments: str, code: int = 1) -> str:
-    said = roadmap(environment, *arguments)
-    assert said.code == code, said
-    return said.sentence
+    result = roadmap(environment, *arguments)
+    assert result.code == code, result
+    return result.sentence
 
 
-def test_a_service_that_is_not_there_is_said_with_what_to_do() -> None:
+def test_an_unreachable_service_is_reported_with_a_fix() -> None:
     sentence = refused(
         {"ROADMAP_URL": f"http://127.0.0.1:{free_port()}"}, "list", "--patience", "0.5", code=3
     )
@@ -349,7 +353,7 @@ def _hang_up(listener: socket.socket) -> None:
     ("status", "body"),
     [(200, b"<html>hello</html>"), (404, b"not here"), (302, b""), (200, b"[1]"), (500, b"{")],
 )
-def test_another_server_is_told_from_this_service(status: int, body: bytes) -> None:
+def test_another_server_is_distinguished_from_this_service(status: int, body: bytes) -> None:
     class Other(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
@@ -372,17 +376,17 @@ def test_another_server_is_told_from_this_service(status: int, body: bytes) -> N
 def test_who_calls_must_be_known(shared_server: Stack) -> None:
     assert "ROADMAP_API_KEY" in refused({"ROADMAP_URL": shared_server.url}, "list")
     secret = "rmk_" + "x" * 43
-    said = roadmap({"ROADMAP_URL": shared_server.url, "ROADMAP_API_KEY": secret}, "list")
-    assert said.code == 1
-    assert secret not in said.output + said.errors
+    result = roadmap({"ROADMAP_URL": shared_server.url, "ROADMAP_API_KEY": secret}, "list")
+    assert result.code == 1
+    assert secret not in result.output + result.errors
 
 
 @pytest.mark.parametrize(
     "url", ["127.0.0.1:8000", "ftp://x", "http://", "http://x:99999", "http://a b"]
 )
 def test_an_address_that_is_none_is_a_mistake_of_the_command(url: str) -> None:
-    said = roadmap({}, "list", "--url", url)
-    assert (said.code, "--url" in said.errors, "Traceback" in said.errors) == (2, True, False)
+    result = roadmap({}, "list", "--url", url)
+    assert (result.code, "--url" in result.errors, "Traceback" in result.errors) == (2, True, False)
 
 
 def test_an_id_that_is_none_is_a_mistake_of_the_command() -> None:
@@ -403,9 +407,7 @@ def test_a_roadmap_that_is_not_there(service: Stack) -> None:
         (GOAL, "--deadline", "2001-01-01"),
     ],
 )
-def test_what_the_service_does_not_take_is_told_by_field(
-    service: Stack, field: tuple[str, ...]
-) -> None:
+def test_an_invalid_field_is_reported_by_its_name(service: Stack, field: tuple[str, ...]) -> None:
     assert ": " in refused(caller_of(service), "new", *field)
 
 
@@ -417,12 +419,12 @@ def test_a_place_that_cannot_be_written(service: Stack, made: str, tmp_path: Pat
 
 def test_words_of_others_give_no_commands_to_a_terminal(service: Stack) -> None:
     """A goal may have an end of line and a tab, nothing else of that kind; it comes from the service as it is."""
-    said: Said = succeeded(
+    result: FinishedCommand = succeeded(
         caller_of(service),
         "new",
         "--review",
         "[bold]Learn[/bold] [link=http://x]Python backend[/link] engineering",
     )
     listed = succeeded(caller_of(service), "list", "--limit", "3").output
-    assert "It is being made" in said.output
+    assert "The roadmap is queued: http" in result.output
     assert "\x1b" not in listed

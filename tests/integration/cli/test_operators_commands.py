@@ -1,4 +1,4 @@
-"""`roadmap doctor`, `config`, `migrate`, `jobs`, `keys` and `users`: what an operator is told, and that nothing half is done."""
+"""Operators' commands: `doctor`, `config`, `migrate`, `jobs`, `keys` and `users`."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from cli.output import Exit
 from core.ids import new_id
 from core.migrate import DIRECTORY, connected, known
 from core.settings import from_environment
-from tests.commands import ROADMAP, Said, command, roadmap, succeeded
+from tests.commands import ROADMAP, FinishedCommand, command, roadmap, succeeded
 from tests.integration.provider import Handler, providing
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import BEFORE, Service, Stack, clean_environment
@@ -57,24 +57,24 @@ def server(postgres: Postgres, broker: Redis) -> dict[str, str]:
 
 
 def refused(environment: dict[str, str], *arguments: str, code: int = 1) -> str:
-    said = roadmap(environment, *arguments)
-    assert said.code == code, said
-    assert SECRET not in said.errors
-    return said.sentence
+    result = roadmap(environment, *arguments)
+    assert result.code == code, result
+    assert SECRET not in result.errors
+    return result.sentence
 
 
-def checks_of(said: Said) -> dict[str, dict[str, str]]:
-    assert said.errors == ""
-    return {check["name"]: check for check in json.loads(said.output)}
+def checks_of(text: FinishedCommand) -> dict[str, dict[str, str]]:
+    assert text.errors == ""
+    return {check["name"]: check for check in json.loads(text.output)}
 
 
 # doctor
 
 
 def test_a_service_that_is_well_is_found_so(stack: Stack) -> None:
-    said = roadmap(stack.environment, "doctor", "--json")
-    found = checks_of(said)
-    assert said.code == 0
+    result = roadmap(stack.environment, "doctor", "--json")
+    found = checks_of(result)
+    assert result.code == 0
     assert {
         name: check["state"] for name, check in found.items() if check["state"] == "failed"
     } == {}
@@ -94,8 +94,8 @@ def test_a_service_that_is_well_is_found_so(stack: Stack) -> None:
         stack.mode == "server"
     )
     assert ("disk" in found) == (stack.mode == "embedded")
-    told = succeeded(stack.environment, "doctor").output
-    assert all(f" {name}: " in told for name in found)
+    text = succeeded(stack.environment, "doctor").output
+    assert all(f" {name}: " in text for name in found)
 
 
 BAD_PLACES = {
@@ -104,7 +104,7 @@ BAD_PLACES = {
         "user or the password",
     ),
     "a user that is not there": (
-        "postgresql://nobody:" + SECRET + "@127.0.0.1:{port}/postgres",
+        "postgresql://absent:" + SECRET + "@127.0.0.1:{port}/postgres",
         "no such user",
     ),
     "a database that is not there": (
@@ -139,15 +139,15 @@ def with_password(postgres: Postgres) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("url", "cause"), BAD_PLACES.values(), ids=BAD_PLACES)
-def test_a_wrong_database_url_is_told_by_its_cause(
+def test_a_wrong_database_url_is_reported_with_its_cause(
     server: dict[str, str], postgres: Postgres, with_password: str, url: str, cause: str
 ) -> None:
     """By the doctor, by every command, and by a service that starts."""
     address = url.format(port=postgres.port, nothing=free_port(), user=with_password)
     environment = {**server, "DATABASE_URL": address}
-    said = roadmap(environment, "doctor", "--json")
-    found = checks_of(said)
-    assert (said.code, found["database"]["state"]) == (1, "failed")
+    result = roadmap(environment, "doctor", "--json")
+    found = checks_of(result)
+    assert (result.code, found["database"]["state"]) == (1, "failed")
     assert cause in found["database"]["cause"]
     assert "DATABASE_URL" in found["database"]["fix"]
     for arguments in (["users", "list"], ["migrate"], ["backup", "/tmp/never"]):
@@ -159,7 +159,7 @@ def test_a_wrong_database_url_is_told_by_its_cause(
 def test_a_service_that_starts_says_the_cause_and_the_fix(
     server: dict[str, str], postgres: Postgres, tmp_path: Path
 ) -> None:
-    url = f"postgresql://nobody:{SECRET}@127.0.0.1:{postgres.port}/postgres"
+    url = f"postgresql://absent:{SECRET}@127.0.0.1:{postgres.port}/postgres"
     environment = {
         **clean_environment(),
         **server,
@@ -190,24 +190,24 @@ def test_a_malformed_database_url_is_a_sentence(server: dict[str, str], url: str
 
 
 @pytest.mark.parametrize("mode", ["embedded", "server"])
-def test_a_database_without_tables_is_told_as_what_does_not_go_away(
+def test_a_database_without_tables_is_reported_as_permanent(
     place: Callable[[str], dict[str, str]], mode: str
 ) -> None:
     for arguments in (["users", "list"], ["logs"], ["keys", "list", "boss@example.org"]):
         assert "`roadmap migrate`" in refused(place(mode), *arguments)
 
 
-def test_a_password_that_nobody_is_there_to_type_is_a_mistake_of_the_command(
+def test_a_password_prompt_without_a_terminal_is_a_usage_error(
     place: Callable[[str], dict[str, str]],
 ) -> None:
     environment = place("embedded")
     succeeded(environment, "migrate")
-    said = roadmap(environment, "users", "add", "boss@example.org")
+    result = roadmap(environment, "users", "add", "boss@example.org")
     assert (
-        said.code,
-        "--password" in said.errors,
-        "PASSWORD" in said.errors,
-        "Interrupted" in said.errors,
+        result.code,
+        "--password" in result.errors,
+        "PASSWORD" in result.errors,
+        "Interrupted" in result.errors,
     ) == (
         2,
         True,
@@ -216,7 +216,7 @@ def test_a_password_that_nobody_is_there_to_type_is_a_mistake_of_the_command(
     )
 
 
-def test_a_broker_that_refuses_is_told_by_its_cause(
+def test_a_refusing_broker_is_reported_with_its_cause(
     server: dict[str, str], own_broker: Redis
 ) -> None:
     own_broker.client().config_set("requirepass", "another")
@@ -241,7 +241,7 @@ def test_a_broker_that_refuses_is_told_by_its_cause(
     )
 
 
-def test_what_a_broker_keeps_is_what_it_is_told_to_keep(
+def test_the_persistence_of_a_broker_follows_its_configuration(
     server: dict[str, str], own_broker: Redis
 ) -> None:
     def kept(url: str) -> str:
@@ -270,15 +270,15 @@ def test_a_broker_that_drops_queues_is_found(
     environment = {**place("server"), "REDIS_URL": own_broker.url()}
     succeeded(environment, "migrate")
     own_broker.client().config_set("maxmemory-policy", "allkeys-lru")
-    said = roadmap(environment, "doctor", "--json")
-    assert (said.code, checks_of(said)["broker"]["state"]) == (1, "failed")
-    assert "noeviction" in checks_of(said)["broker"]["fix"]
+    result = roadmap(environment, "doctor", "--json")
+    assert (result.code, checks_of(result)["broker"]["state"]) == (1, "failed")
+    assert "noeviction" in checks_of(result)["broker"]["fix"]
     own_broker.client().config_set("maxmemory-policy", "noeviction")
     own_broker.client().config_set("appendonly", "no")
-    said = roadmap(environment, "doctor", "--json")
-    found = checks_of(said)
+    result = roadmap(environment, "doctor", "--json")
+    found = checks_of(result)
     assert [check for check in found.values() if check["state"] == "failed"] == []
-    assert (said.code, found["broker"]["state"], found["broker"]["fix"]) == (
+    assert (result.code, found["broker"]["state"], found["broker"]["fix"]) == (
         0,
         "warning",
         "set appendonly to yes",
@@ -346,22 +346,22 @@ def test_the_model_is_asked_for_one_token(place: Callable[[str], dict[str, str]]
             "OPENAI_BASE_URL": provider.url,
             "OPENAI_MODEL": "gpt-test",
         }
-        said = roadmap(variables, "doctor", "--json")
+        result = roadmap(variables, "doctor", "--json")
         assert [request["max_tokens"] for request in provider.requests] == [1]
         assert succeeded({**variables, "OPENAI_MODEL": "other"}, "config").output
         roadmap(variables, "doctor", "--no-model")
         assert len(provider.requests) == 1
-    assert checks_of(said)["model"]["told"].startswith("gpt-test answers in ")
-    assert SECRET not in said.output
+    assert checks_of(result)["model"]["told"].startswith("gpt-test answers in ")
+    assert SECRET not in result.output
 
 
 def test_a_model_that_refuses_is_found(place: Callable[[str], dict[str, str]]) -> None:
     with providing(refuse) as provider:
         variables = {**place("embedded"), "OPENAI_API_KEY": SECRET, "OPENAI_BASE_URL": provider.url}
-        said = roadmap(variables, "doctor", "--json")
-    found = checks_of(said)["model"]
-    assert (said.code, found["state"], "OPENAI_API_KEY" in found["cause"]) == (1, "failed", True)
-    assert SECRET not in said.output
+        result = roadmap(variables, "doctor", "--json")
+    found = checks_of(result)["model"]
+    assert (result.code, found["state"], "OPENAI_API_KEY" in found["cause"]) == (1, "failed", True)
+    assert SECRET not in result.output
 
 
 def test_a_secret_that_others_know_or_guess_is_found(server: dict[str, str]) -> None:
@@ -440,8 +440,8 @@ def test_check_says_what_is_pending_and_changes_nothing(
     place: Callable[[str], dict[str, str]],
 ) -> None:
     environment = place("server")
-    said = roadmap(environment, "migrate", "--check", "--json")
-    assert (said.code, json.loads(said.output)) == (1, {"pending": known(), "unknown": []})
+    result = roadmap(environment, "migrate", "--check", "--json")
+    assert (result.code, json.loads(result.output)) == (1, {"pending": known(), "unknown": []})
     assert ask(environment, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
 
 
@@ -464,12 +464,12 @@ def test_every_variable_has_its_value_and_where_it_is_from_and_no_secret(
         },
         **{"SECRET_KEY": "", "JWT_SECRET_KEY": KEY, "PORT": "9000"},
     }
-    said = succeeded(given | {"REQUEST_PER_MINUTE": SECRET}, "config", "--json")
-    assert said.data[-1] == {
+    result = succeeded(given | {"REQUEST_PER_MINUTE": SECRET}, "config", "--json")
+    assert result.data[-1] == {
         **{"name": "REQUEST_PER_MINUTE", "value": "(set, not read)"},
         **{"origin": "no setting", "source": "REQUESTS_PER_MINUTE?"},
     }
-    found = {each["name"]: each for each in said.data}
+    found = {each["name"]: each for each in result.data}
     assert found["PORT"] == {"name": "PORT", "value": "9000", "origin": "environment", "source": ""}
     assert found["API_WORKERS"]["origin"] == "default"
     assert found["TRUSTED_PROXIES"]["origin"] == "derived"
@@ -483,7 +483,7 @@ def test_every_variable_has_its_value_and_where_it_is_from_and_no_secret(
     assert [
         secret
         for secret in (SECRET, KEY)
-        if secret in said.output + succeeded(given, "config").output
+        if secret in result.output + succeeded(given, "config").output
     ] == []
 
 
@@ -521,7 +521,7 @@ def test_keys_are_made_listed_and_revoked_and_it_stands_in_the_audit_log(
     assert "no key" in succeeded(environment, "keys", "list", boss).output
     assert "no such key" in refused(environment, "keys", "revoke", boss, made["id"])
     assert "no account" in refused(
-        environment, "keys", "create", "nobody@example.org", "--name", "x"
+        environment, "keys", "create", "absent@example.org", "--name", "x"
     )
     acts = ask(environment, "SELECT action, outcome FROM audit_record ORDER BY id")
     assert acts == [
@@ -551,15 +551,15 @@ def test_a_queue_is_paused_looked_at_and_resumed(place: Callable[[str], dict[str
         == "`roadmap jobs resume content`"
     )
     succeeded(environment, "jobs", "resume", "content")
-    assert "goes on" not in succeeded(environment, "jobs", "list").output
+    assert "paused" not in succeeded(environment, "jobs", "list").output
     assert succeeded(environment, "jobs", "list", "--state", "ready", "--json").data["items"] == []
     assert succeeded(environment, "jobs", "workers", "--json").data == []
     assert "no dead letter" in refused(environment, "jobs", "retry", "77").lower()
     assert "characters" in refused(environment, "jobs", "dead", "--search", "x" * 10_000)
     assert roadmap(environment, "jobs", "replay").code == 2
     for blank in ("", "  "):
-        said = roadmap(environment, "jobs", "delete", "--all", "--search", blank)
-        assert (said.code, "--search" in said.errors) == (2, True)
+        result = roadmap(environment, "jobs", "delete", "--all", "--search", blank)
+        assert (result.code, "--search" in result.errors) == (2, True)
     acts = ask(environment, "SELECT action, target, outcome FROM audit_record ORDER BY id")
     assert acts == [
         ("queue.pause", "content", "done"),
@@ -578,14 +578,14 @@ def test_the_log_is_searched_and_followed_until_one_interrupts(stack: Stack) -> 
     wait_until(
         lambda: stack.get(f"{first}/logs").json()["items"], reason="what was done for it is stored"
     )
-    told = [
+    printed = [
         json.loads(line)
         for line in succeeded(
             stack.environment, "logs", "--json", "--limit", "1000"
         ).output.splitlines()
     ]
-    assert first.rpartition("/")[2] in {record["roadmap_id"] for record in told}
-    assert told == sorted(told, key=lambda record: record["id"])
+    assert first.rpartition("/")[2] in {record["roadmap_id"] for record in printed}
+    assert printed == sorted(printed, key=lambda record: record["id"])
     arguments = [ROADMAP, "logs", "--follow", "--json", "--limit", "1000"]
     with subprocess.Popen(
         arguments, env=command(stack.environment), stdout=PIPE, stderr=PIPE, text=True
@@ -617,9 +617,9 @@ def test_a_command_that_is_not_there_and_help_need_no_environment() -> None:
     broken = {"DATABASE_URL": "nonsense", "PORT": "x"}
     assert roadmap(broken, "--help").code == 0
     assert roadmap(broken, "nothing").code == 2
-    said = roadmap(broken, "users", "list")
-    assert "DATABASE_URL" in said.errors
-    assert said == roadmap(broken, "users", "list", before=lambda: None)  # which is loaded anew
+    result = roadmap(broken, "users", "list")
+    assert "DATABASE_URL" in result.errors
+    assert result == roadmap(broken, "users", "list", before=lambda: None)  # in a new process
 
 
 # Words of others
@@ -639,13 +639,13 @@ def test_what_is_logged_neither_commands_a_terminal_nor_begins_a_line_of_its_own
             "INSERT INTO execution_log (id, at, level, category, step, message) VALUES (?, ?, ?, ?, ?, ?)",
             row,
         )
-    told = succeeded(environment, "logs").output
-    assert "[red]" in told
-    assert len(told.splitlines()) == 1
+    text = succeeded(environment, "logs").output
+    assert "[red]" in text
+    assert len(text.splitlines()) == 1
     document = succeeded(environment, "logs", "--json").output
     assert json.loads(document)["message"] == EVIL
     assert len(document.splitlines()) == 1
-    assert [sign for sign in COMMANDING if sign in told + document] == []
+    assert [sign for sign in COMMANDING if sign in text + document] == []
 
 
 def test_what_a_refusal_quotes_does_not_command_a_terminal(
@@ -658,16 +658,16 @@ def test_what_a_refusal_quotes_does_not_command_a_terminal(
         ("logs", "--since", "a\x9b31m\u202e"),
         ("a\x9b31m\u202e",),
     ):
-        said = roadmap(environment, *arguments)
-        assert said.code in (1, 2)
-        assert "Error: " in said.errors
-        assert [sign for sign in COMMANDING if sign in said.errors] == []
+        result = roadmap(environment, *arguments)
+        assert result.code in (1, 2)
+        assert "Error: " in result.errors
+        assert [sign for sign in COMMANDING if sign in result.errors] == []
 
 
 def test_a_time_before_all_times_is_refused(place: Callable[[str], dict[str, str]]) -> None:
-    said = roadmap(place("embedded"), "logs", "--since", "999999d")
-    assert (said.code, "Traceback" in said.errors) == (2, False)
-    assert "must be a time such as" in said.errors
+    result = roadmap(place("embedded"), "logs", "--since", "999999d")
+    assert (result.code, "Traceback" in result.errors) == (2, False)
+    assert "must be a time such as" in result.errors
 
 
 @pytest.mark.parametrize(
@@ -703,6 +703,6 @@ def test_a_time_before_all_times_is_refused(place: Callable[[str], dict[str, str
 def test_of_an_address_only_where_it_leads_to_is_shown(
     server: dict[str, str], name: str, address: str, shown: str
 ) -> None:
-    told = succeeded({**server, name: address}, "config", "--json")
-    assert SECRET not in told.output
-    assert next(each["value"] for each in told.data if each["name"] == name) == shown
+    result = succeeded({**server, name: address}, "config", "--json")
+    assert SECRET not in result.output
+    assert next(each["value"] for each in result.data if each["name"] == name) == shown

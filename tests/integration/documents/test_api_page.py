@@ -72,21 +72,21 @@ def test_what_the_page_shows_is_what_comes_out(
     run = [step for step in section.steps if step in outputs]
     assert run or len(outputs) < len(EVERYTHING) / 2
     wrong = [(step.command, difference(step.shown, outputs[step], names)) for step in run]
-    assert [f"$ {command}\n{told}" for command, told in wrong if told] == []
+    assert [f"$ {command}\n{text}" for command, text in wrong if text] == []
 
 
 def test_every_line_that_is_shown_matters(outputs: dict[Step, str]) -> None:
-    for step, said in outputs.items():
+    for step, text in outputs.items():
         lines = step.shown.splitlines()
         for number, line in enumerate(lines):
             if line.strip() not in ("", "..."):
                 other = "\n".join([*lines[:number], f"~{line}", *lines[number + 1 :]])
-                assert difference(other, said, Names()), f"{step.command}\n{line}"
+                assert difference(other, text, Names()), f"{step.command}\n{line}"
 
 
 def test_every_type_of_problem_is_on_the_page() -> None:
-    told = set(re.findall(r"^\| (\d{3}) \| `(/problems/[a-z-]+)` \|", PAGE, re.MULTILINE))
-    assert told == {(str(kind.status), kind.uri) for kind in TYPES.values()}
+    found = set(re.findall(r"^\| (\d{3}) \| `(/problems/[a-z-]+)` \|", PAGE, re.MULTILINE))
+    assert found == {(str(kind.status), kind.uri) for kind in TYPES.values()}
 
 
 def test_every_operation_on_a_roadmap_is_on_the_page_and_nothing_else() -> None:
@@ -100,15 +100,15 @@ def test_every_operation_on_a_roadmap_is_on_the_page_and_nothing_else() -> None:
 
 
 def test_the_limit_on_the_page_is_the_default() -> None:
-    (told,) = set(re.findall(r'"requests";q=(\d+);', PAGE))
-    assert int(told) == Settings.model_fields["requests_per_minute"].default
+    (found,) = set(re.findall(r'"requests";q=(\d+);', PAGE))
+    assert int(found) == Settings.model_fields["requests_per_minute"].default
 
 
 ID, OTHER = "01a214da-8371-7071-b6f8-b0843398508c", "01a214da-8371-7071-b6f8-b0843398508d"
 
 
 @pytest.mark.parametrize(
-    ("shown", "said", "fits"),
+    ("shown", "expected", "fits"),
     [
         ("ready", "ready\n", True),
         ("ready", "partial\n", False),
@@ -142,8 +142,10 @@ ID, OTHER = "01a214da-8371-7071-b6f8-b0843398508c", "01a214da-8371-7071-b6f8-b08
         ('ratelimit: "requests";r=597;t=60', 'ratelimit: "strangers";r=12;t=3', False),
     ],
 )
-def test_a_page_that_shows_something_else_is_found_out(shown: str, said: str, fits: bool) -> None:
-    assert (difference(shown, said, Names()) is None) is fits
+def test_a_page_that_shows_something_else_is_found_out(
+    shown: str, expected: str, fits: bool
+) -> None:
+    assert (difference(shown, expected, Names()) is None) is fits
 
 
 def test_a_long_command_and_its_output_are_told_apart() -> None:

@@ -29,10 +29,10 @@ def test_every_command_can_be_the_first_that_a_process_loads(tmp_path: Path) -> 
 
     names = [*roadmap_cli.LEARNERS, *roadmap_cli.OPERATORS]
     with ThreadPoolExecutor(2) as threads:
-        said = dict(zip(names, threads.map(called, names), strict=True))
+        found = dict(zip(names, threads.map(called, names), strict=True))
     wrong = {
         name: each.stderr
-        for name, each in said.items()
+        for name, each in found.items()
         if each.returncode or f"roadmap {name}" not in each.stdout
     }
     assert wrong == {}
@@ -47,7 +47,7 @@ def test_the_commands_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
             {**stack.environment, "PATH": f"{ROOT / 'bin'}:{stack.environment['PATH']}"}
         )
         script = "\n".join(["set -euo pipefail", *commands])
-        said = subprocess.run(
+        result = subprocess.run(
             ["bash", "-c", script],
             cwd=tmp_path,
             env=environment,
@@ -56,10 +56,10 @@ def test_the_commands_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
             timeout=280,
             check=False,
         )
-    assert said.returncode == 0, said.stdout + said.stderr
-    assert "is ready: http://127.0.0.1:" in said.stdout
-    assert ", 0 failed" in said.stdout
-    assert re.search(r"rows of \d+ tables are back", said.stdout)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "is ready: http://127.0.0.1:" in result.stdout
+    assert ", 0 failed" in result.stdout
+    assert re.search(r"Restored [\d,]+ rows of \d+ tables", result.stdout)
     assert (tmp_path / "roadmap.md").read_text().startswith("# Backend engineer with Python")
     assert (tmp_path / "elsewhere" / "roadmap.db").exists()
     assert (tmp_path / "backup.gz").stat().st_mode & 0o777 == 0o600

@@ -17,7 +17,9 @@ def test_the_commands_of_the_comparison_work_as_they_stand(tmp_path: Path) -> No
         environment = command(
             {**stack.environment, "PATH": f"{ROOT / 'bin'}:{stack.environment['PATH']}"}
         )
-        said = outputs_of(steps, environment, here)
-    assert [told for step in steps if (told := difference(step.shown, said[step], Names()))] == []
+        result = outputs_of(steps, environment, here)
+    assert [
+        found for step in steps if (found := difference(step.shown, result[step], Names()))
+    ] == []
     with gzip.open(here / "everything.gz") as backup:
         assert backup.read(1)

@@ -148,25 +148,25 @@ def made(service: Roadmap, goal: str) -> list[str]:
 def test_as_a_program_it_makes_a_roadmap_and_prints_the_plan(stack: Stack, goal: str) -> None:
     environment = {**clean_environment(), "ROADMAP": stack.url, "ROADMAP_TOKEN": token(stack) or ""}
     command = [sys.executable, "-W", "error", "examples/client.py", goal]
-    said = subprocess.run(
+    result = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
     )
-    assert said.returncode == 0, said.stderr
-    assert said.stdout.startswith("Backend engineer with Python: ready\n")
-    assert said.stdout.count("  week ") == 30
-    assert "  96 roadmap.ready 90 of 90" in said.stderr
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("Backend engineer with Python: ready\n")
+    assert result.stdout.count("  week ") == 30
+    assert "  96 roadmap.ready 90 of 90" in result.stderr
     assert len(made(Roadmap(stack.url, token(stack)), goal)) == 1
 
 
 def test_a_goal_that_is_refused_is_said_with_its_rule(stack: Stack) -> None:
     environment = {**clean_environment(), "ROADMAP": stack.url, "ROADMAP_TOKEN": token(stack) or ""}
     command = [sys.executable, "examples/client.py", "Bake sourdough bread"]
-    said = subprocess.run(
+    result = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
     )
-    assert (said.returncode, said.stdout) == (1, "")
-    assert "#/goal no built-in track fits this goal" in said.stderr
-    assert "Traceback" not in said.stderr
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "#/goal no built-in track fits this goal" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_everything_that_it_can(stack: Stack, goal: str) -> None:
@@ -221,7 +221,7 @@ def test_refused_twice_and_then_accepted_it_is_made_once(
     faulty.refusals = [{"Retry-After": "1"}, {}]
     service = Roadmap(faulty.url, token(shared_server))
     roadmap_id = service.create(goal, review=True)["id"]
-    (key,) = {told for _, _, told in faulty.seen}
+    (key,) = {text for _, _, text in faulty.seen}
     assert key
     assert [done for _, done, _ in faulty.seen] == ["refused", "refused", "202"]
     assert faulty.at[1] - faulty.at[0] >= 1  # Retry-After

@@ -30,11 +30,11 @@ def test_the_curl_of_the_readme_is_answered_with_202(service: Stack) -> None:
     assert CURLS
     for command in CURLS:
         arguments = shlex.split(command.replace("http://127.0.0.1:8000", service.url))
-        said = subprocess.run(
+        output = subprocess.run(
             arguments, capture_output=True, text=True, check=True, timeout=30
         ).stdout
-        assert said.startswith("HTTP/1.1 202")
-        location = re.search(r"^location: (\S+)", said, re.MULTILINE)
+        assert output.startswith("HTTP/1.1 202")
+        location = re.search(r"^location: (\S+)", output, re.MULTILINE)
         assert location
         assert service.finished(location[1])["status"] == "ready"
 
@@ -50,7 +50,7 @@ def test_every_make_target_and_page_that_the_readme_names_exists() -> None:
 def test_the_demo_makes_a_roadmap_and_leaves_nothing_behind(tmp_path: Path) -> None:
     output = tmp_path / "roadmap.md"
     command = [sys.executable, "roadmap_cli.py", "demo", GOAL]
-    said = subprocess.run(
+    result = subprocess.run(
         [*command, "--output", str(output)],
         cwd=ROOT,
         env=within(tmp_path),
@@ -59,7 +59,7 @@ def test_the_demo_makes_a_roadmap_and_leaves_nothing_behind(tmp_path: Path) -> N
         check=True,
         timeout=90,
     )
-    assert "Backend engineer with Python" in said.stdout
+    assert "Backend engineer with Python" in result.stdout
     written = output.read_text(encoding="utf-8")
     assert written.startswith("# Backend engineer with Python")
     assert written.count("\n#### ") >= 15
@@ -78,12 +78,12 @@ def test_the_demo_says_which_tracks_there_are_when_none_fits(tmp_path: Path) -> 
     ]
     proxy = f"http://127.0.0.1:{free_port()}"
     environment = {**os.environ, "HTTP_PROXY": proxy, "http_proxy": proxy, "ALL_PROXY": proxy}
-    said = subprocess.run(
+    result = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=90
     )
-    assert said.returncode == 1
-    assert "Backend engineer with Python" in said.stderr
-    assert "OPENAI_API_KEY" in said.stderr
+    assert result.returncode == 1
+    assert "Backend engineer with Python" in result.stderr
+    assert "OPENAI_API_KEY" in result.stderr
     assert not (tmp_path / "x.md").exists()
 
 
@@ -108,10 +108,10 @@ def running_demos(folder: Path) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            said = os.readlink(process / "fd" / "2")
+            result = os.readlink(process / "fd" / "2")
         except OSError:  # ended meanwhile, or not ours
             continue
-        if said.startswith(str(folder)):
+        if result.startswith(str(folder)):
             found.append(process.name)
     return found
 
@@ -132,7 +132,7 @@ def test_the_commands_of_the_page_about_roadmaps_work_as_they_stand(
     script = "\n".join(["set -euo pipefail", *export, *commands]).replace(
         "http://127.0.0.1:8000", service.url
     )
-    said = subprocess.run(
+    result = subprocess.run(
         ["bash", "-c", script],
         cwd=tmp_path,
         capture_output=True,
@@ -140,10 +140,10 @@ def test_the_commands_of_the_page_about_roadmaps_work_as_they_stand(
         check=False,
         timeout=60,
     )
-    assert said.returncode == 0, said.stdout + said.stderr
-    assert "Removed the concept" in said.stdout
-    assert '"estimate":null' in said.stdout
-    (location,) = set(re.findall(r'"self":"([^"]+)"', said.stdout))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Removed the concept" in result.stdout
+    assert '"estimate":null' in result.stdout
+    (location,) = set(re.findall(r'"self":"([^"]+)"', result.stdout))
     assert service.get(location).json()["status"] == "ready"
 
 
@@ -193,22 +193,22 @@ def test_the_commands_of_the_page_about_accounts_work_as_they_stand(
         script = "\n".join(["set -euo pipefail", export, *commands]).replace(
             "http://127.0.0.1:8000", stack.url
         )
-        said = subprocess.run(
+        result = subprocess.run(
             ["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60
         )
-    assert said.returncode == 0, said.stdout + said.stderr
-    assert '"status":"queued"' in said.stdout
-    assert '"prefix":"rmk_' in said.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert '"status":"queued"' in result.stdout
+    assert '"prefix":"rmk_' in result.stdout
 
 
 def test_the_limits_on_the_page_about_accounts_are_those_of_the_settings() -> None:
     page = (ROOT / "docs" / "ACCOUNTS.md").read_text(encoding="utf-8")
-    told = dict(re.findall(r"`([A-Z_]+)` \(([0-9,]+)\)", page))
-    assert set(told) >= {
+    found = dict(re.findall(r"`([A-Z_]+)` \(([0-9,]+)\)", page))
+    assert set(found) >= {
         "REQUESTS_PER_MINUTE",
         "LOGIN_ATTEMPTS",
         "MOST_UNFINISHED_ROADMAPS",
         "MOST_QUEUED_ROADMAPS",
     }
-    defaults = {name: str(Settings.model_fields[name.lower()].default) for name in told}
-    assert {name: number.replace(",", "") for name, number in told.items()} == defaults
+    defaults = {name: str(Settings.model_fields[name.lower()].default) for name in found}
+    assert {name: number.replace(",", "") for name, number in found.items()} == defaults

@@ -32,7 +32,7 @@ class TestLooking:
         task = works.long.s("word")
         works.queue.enqueue(task)
 
-        def said() -> dict[str, Any]:
+        def read() -> dict[str, Any]:
             return next(
                 (
                     json.loads(member.info)
@@ -45,19 +45,19 @@ class TestLooking:
         began = time.time()
         with consuming(works, workers=3):
             assert works.started.wait(SOON)
-            told = wait_until(
-                lambda: (it := said()).get("running") and it,
+            found = wait_until(
+                lambda: (it := read()).get("running") and it,
                 timeout=SOON,
                 reason="it beats with it",
             )
-            assert (told["version"], told["pid"], told["threads"]) == ("7", os.getpid(), 3)
-            assert told["host"]
-            assert began - 1 < told["started_at"] <= told["at"] <= time.time()
-            [run] = told["running"]
+            assert (found["version"], found["pid"], found["threads"]) == ("7", os.getpid(), 3)
+            assert found["host"]
+            assert began - 1 < found["started_at"] <= found["at"] <= time.time()
+            [run] = found["running"]
             assert (run["task"], run["id"]) == ("long", task.id)
-            assert told["started_at"] - 1 < run["since"] <= told["at"]
+            assert found["started_at"] - 1 < run["since"] <= found["at"]
             works.gate.set()
-            wait_until(lambda: said()["running"] == [], timeout=SOON)
+            wait_until(lambda: read()["running"] == [], timeout=SOON)
         assert person.queue.storage.consumers() == []
 
     def test_the_oldest_message_is_as_old_as_its_sending_or_its_time(

@@ -54,13 +54,13 @@ class TestLooking:
             True,
         )
 
-    def test_the_next_messages_of_each_lane_are_told(self, consumer: Open) -> None:
+    def test_stats_contain_the_next_messages_of_each_lane(self, consumer: Open) -> None:
         storage = consumer()
         assert storage.stats().first == []
         storage.enqueue_many([(b"a", 0), (b"B", 1), (b"c", 0), (b"D", 1)])
-        told = {waiting.data for waiting in storage.stats().first}
-        assert told <= {b"a", b"B"}
-        assert told
+        body = {waiting.data for waiting in storage.stats().first}
+        assert body <= {b"a", b"B"}
+        assert body
 
     def test_what_was_scheduled_is_ready_since_it_was_due(self, consumer: Open) -> None:
         clock = Clock()

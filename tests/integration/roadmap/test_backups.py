@@ -133,10 +133,10 @@ def test_every_row_comes_back_in_either_kind_of_database(
 ) -> None:
     _, file = made[source]
     restored = place(target)
-    told = succeeded(restored.environment, "restore", file, "--json").data
+    body = succeeded(restored.environment, "restore", file, "--json").data
     before = tables_of(file)
-    assert told["rows"] == {name: len(rows) for name, rows in before.items()}
-    assert told["rows"]["content_version"] > 50
+    assert body["rows"] == {name: len(rows) for name, rows in before.items()}
+    assert body["rows"]["content_version"] > 50
     succeeded(restored.environment, "backup", tmp_path / "again.gz")
     assert tables_of(tmp_path / "again.gz") == before
     assert asked(restored, "SELECT name FROM schema_migration ORDER BY name") == [
@@ -170,12 +170,12 @@ def test_a_service_goes_on_with_what_was_restored(made: Any, place: Any, mode: s
 def test_what_was_being_made_is_finished_after_the_restore(
     place: Any, module_broker: Redis, tmp_path: Path, target: str
 ) -> None:
-    """Its messages are in a broker that is lost; rescue makes them anew."""
+    """Its messages are in a broker that is lost; rescue enqueues them again."""
     source = place("server")
     with running(source, "api"):
         path = source.create(**SMALL)
-        told = succeeded(source.environment, "backup", tmp_path / "b.gz", "--json").data
-        assert told["waiting"]["content"] == 1
+        body = succeeded(source.environment, "backup", tmp_path / "b.gz", "--json").data
+        assert body["waiting"]["content"] == 1
         assert (
             "1 of content"
             in succeeded(source.environment, "backup", tmp_path / "b.gz", "--force").output
@@ -221,8 +221,8 @@ def test_a_backup_is_of_one_moment_while_the_service_works(place: Any, tmp_path:
 
 def test_it_can_be_made_without_the_log(made: Any, place: Any, tmp_path: Path) -> None:
     source, _ = made["embedded"]
-    told = succeeded(source.environment, "backup", tmp_path / "b.gz", "--no-logs", "--json").data
-    assert told["left_out"] == ["execution_log", "log_source"]
+    body = succeeded(source.environment, "backup", tmp_path / "b.gz", "--no-logs", "--json").data
+    assert body["left_out"] == ["execution_log", "log_source"]
     restored = place("embedded")
     assert (
         "without execution_log"
@@ -283,7 +283,7 @@ def spoiled(kind: str, good: bytes) -> bytes:
     }[kind]
 
 
-SAID = {
+REASONS = {
     "cut short": "cut short",
     "cut at a line": "cut short",
     "one bit": "damaged|its sum is another",  # by the place of the bit
@@ -299,7 +299,7 @@ SAID = {
 
 
 @pytest.mark.parametrize(
-    ("mode", "kinds"), [("embedded", SAID), ("server", ["cut short"])], ids=MODES
+    ("mode", "kinds"), [("embedded", REASONS), ("server", ["cut short"])], ids=MODES
 )
 def test_a_file_that_is_not_whole_is_refused_and_nothing_is_changed(
     made: Any, place: Any, tmp_path: Path, mode: str, kinds: Iterable[str]
@@ -309,10 +309,10 @@ def test_a_file_that_is_not_whole_is_refused_and_nothing_is_changed(
     target = place(mode)
     for kind in kinds:
         file.write_bytes(spoiled(kind, whole))
-        said = roadmap(target.environment, "restore", file)
-        assert said.code == 1, kind
-        assert re.search(SAID[kind], said.sentence), (kind, said)
-        assert "Nothing was changed" in said.sentence, kind
+        result = roadmap(target.environment, "restore", file)
+        assert result.code == 1, kind
+        assert re.search(REASONS[kind], result.sentence), (kind, result)
+        assert "Nothing was changed" in result.sentence, kind
         assert names_of_tables(target) == set(), kind
 
 
@@ -325,9 +325,9 @@ def test_a_database_with_rows_is_refused_and_keeps_them(
     succeeded(
         target.environment, "users", "add", "me@example.org", "--password", "a few unrelated words"
     )
-    said = roadmap(target.environment, "restore", made[mode][1])
-    assert said.code == 1
-    assert "not empty" in said.sentence
+    result = roadmap(target.environment, "restore", made[mode][1])
+    assert result.code == 1
+    assert "not empty" in result.sentence
     assert asked(target, "SELECT email FROM account") == [("me@example.org",)]
 
 
@@ -349,8 +349,8 @@ def test_a_row_that_is_written_while_a_restore_begins_is_not_lost(made: Any, pla
             reason="the restore waits for the row",
         )
         writer.commit()
-        said = restored.result(60)
-    assert "not empty: there are rows in account" in said.sentence
+        found = restored.result(60)
+    assert "not empty: there are rows in account" in found.sentence
     assert asked(target, "SELECT email FROM account") == [("me@example.org",)]
 
 
@@ -392,8 +392,8 @@ def test_a_backup_of_an_older_version_is_migrated(place: Any, tmp_path: Path, mo
     ]
     write(tmp_path / "old.gz", {**old, "tables": [table("account", columns)]}, {"account": [row]})
     target = place(mode)
-    told = succeeded(target.environment, "restore", tmp_path / "old.gz", "--json").data
-    assert told["migrated"] == known()[4:]
+    body = succeeded(target.environment, "restore", tmp_path / "old.gz", "--json").data
+    assert body["migrated"] == known()[4:]
     assert asked(target, "SELECT email, is_admin, is_observer FROM account") in (
         [("old@example.org", 1, 0)],
         [("old@example.org", True, False)],
@@ -468,10 +468,10 @@ def test_rows_that_do_not_fit_are_refused_as_a_whole(place: Any, tmp_path: Path,
             **{"migrations": known(), "left_out": [], "tables": tables},
         }
         write(tmp_path / "broken.gz", head, rows)
-        said = roadmap(target.environment, "restore", tmp_path / "broken.gz")
-        assert said.code == 1, (case, said)
-        assert "cannot be restored" in said.sentence, (case, said)
-        assert "Nothing was changed" in said.sentence, (case, said)
+        result = roadmap(target.environment, "restore", tmp_path / "broken.gz")
+        assert result.code == 1, (case, result)
+        assert "cannot be restored" in result.sentence, (case, result)
+        assert "Nothing was changed" in result.sentence, (case, result)
         assert names_of_tables(target) <= {"sqlite_sequence"}, case
 
 
@@ -504,9 +504,9 @@ def test_a_full_disk_leaves_no_half_of_a_backup(made: Any, tmp_path: Path) -> No
     source, file = made["embedded"]
     before = file.stat().st_size
     assert before > 40_000
-    said = roadmap(source.environment, "backup", tmp_path / "b.gz", before=small_files(40_000))
-    assert said.code == 1
-    assert "no room" in said.sentence
+    result = roadmap(source.environment, "backup", tmp_path / "b.gz", before=small_files(40_000))
+    assert result.code == 1
+    assert "not enough space" in result.sentence
     assert list(tmp_path.iterdir()) == []
     replaced = roadmap(source.environment, "backup", file, "--force", before=small_files(40_000))
     assert replaced.code == 1
@@ -515,24 +515,30 @@ def test_a_full_disk_leaves_no_half_of_a_backup(made: Any, tmp_path: Path) -> No
 
 def test_what_is_no_file_is_not_replaced_by_one(made: Any, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    said = roadmap(made["embedded"][0].environment, "backup", tmp_path / "pipe", "--force")
-    assert (said.code, "no file" in said.sentence, (tmp_path / "pipe").is_fifo()) == (1, True, True)
+    result = roadmap(made["embedded"][0].environment, "backup", tmp_path / "pipe", "--force")
+    assert (result.code, "no file" in result.sentence, (tmp_path / "pipe").is_fifo()) == (
+        1,
+        True,
+        True,
+    )
     assert list(tmp_path.iterdir()) == [tmp_path / "pipe"]
 
 
 def test_a_full_disk_ends_a_restore_with_nothing_changed(made: Any, place: Any) -> None:
     target = place("embedded")
-    said = roadmap(target.environment, "restore", made["embedded"][1], before=small_files(200_000))
-    assert said.code == 1
-    assert "disk" in said.sentence
+    result = roadmap(
+        target.environment, "restore", made["embedded"][1], before=small_files(200_000)
+    )
+    assert result.code == 1
+    assert "disk" in result.sentence
     assert names_of_tables(target) == set()
     succeeded(target.environment, "restore", made["embedded"][1])
     assert asked(target, "SELECT count(*) FROM roadmap") == [(1,)]
 
 
 def test_there_is_nothing_to_back_up_before_the_first_start(place: Any, tmp_path: Path) -> None:
-    said = roadmap(place("embedded").environment, "backup", tmp_path / "b.gz")
-    assert (said.code, "nothing to back up" in said.sentence, list(tmp_path.glob("*.gz"))) == (
+    result = roadmap(place("embedded").environment, "backup", tmp_path / "b.gz")
+    assert (result.code, "nothing to back up" in result.sentence, list(tmp_path.glob("*.gz"))) == (
         1,
         True,
         [],

@@ -202,13 +202,13 @@ def test_of_many_calls_at_once_as_many_begin_as_there_is_room_for(
         return f"used {number}"
 
     with Sampler() as sampler:
-        told = in_threads(work)
-    assert told.count("over") == WORKERS - room
+        found = in_threads(work)
+    assert found.count("over") == WORKERS - room
     assert sampler.samples
     assert max(sampler.most.values()) <= room * MOST
     assert outcomes() == {"ok": room}
     assert assert_adds_up(owner_id, ids) == sum(
-        8 * number for number, its in enumerate(told) if its != "over"
+        8 * number for number, its in enumerate(found) if its != "over"
     )
 
 
@@ -224,7 +224,7 @@ def test_workers_that_cross_each_other_in_every_way_keep_to_both_budgets_and_do_
     dead = []
 
     def work(number: int) -> Counter[str]:
-        chance, told = random.Random(number), Counter[str]()
+        chance, first = random.Random(number), Counter[str]()
         for _ in range(15):
             roadmap_id, content_id = chance.choice(contents)
             stop, how = (
@@ -238,9 +238,9 @@ def test_workers_that_cross_each_other_in_every_way_keep_to_both_budgets_and_do_
             try:
                 call.__enter__()
             except (OverBudget, BudgetReserved):
-                told["over"] += 1
+                first["over"] += 1
                 continue
-            told[how] += 1
+            first[how] += 1
             if how == "dies":
                 dead.append(call)
                 continue
@@ -252,19 +252,19 @@ def test_workers_that_cross_each_other_in_every_way_keep_to_both_budgets_and_do_
                 stop.stop()
             error = None if how == "ok" else GeneratorFault("No.")
             call.__exit__(type(error) if error else None, error, None)
-        return told
+        return first
 
     with Sampler() as sampler:
-        told: Counter[str] = sum(in_threads(work), Counter())
+        first: Counter[str] = sum(in_threads(work), Counter())
     assert sampler.samples > 1
     assert 0 < sampler.most["roadmap"] <= 9 * MOST
     assert 0 < sampler.most["month"] <= 12 * MOST
-    assert told["over"]
-    assert told.total() == WORKERS * 15
+    assert first["over"]
+    assert first.total() == WORKERS * 15
     found = outcomes()
-    assert (found["ok"], found["stopped"]) == (told["ok"], told["stopped"])
-    assert found["fault"] == told["fault"] + told["unbilled"]
-    assert found["lost"] + found["running"] == told["dies"] == len(dead)
+    assert (found["ok"], found["stopped"]) == (first["ok"], first["stopped"])
+    assert found["fault"] == first["fault"] + first["unbilled"]
+    assert found["lost"] + found["running"] == first["dies"] == len(dead)
     assert assert_adds_up(owner_id, ids) <= 12 * MOST
 
 
@@ -320,18 +320,18 @@ def test_receipts_and_estimates_read_the_same_as_on_sqlite(limited: Callable[...
             "outline", MODEL, "1", most_prompt_tokens=0, most_completion_tokens=TOKENS
         ) as call:
             call.used(10, number)
-    told = receipt(owner_id, ids[0], limit=2, after=None)
-    written = told.model_dump(mode="json")
+    report = receipt(owner_id, ids[0], limit=2, after=None)
+    written = report.model_dump(mode="json")
     assert (written["spent"], written["reserved"], written["budget"], written["next_cursor"]) == (
         *("0.00018", "0", "0.08"),
-        str(told.calls[1].id),
+        str(report.calls[1].id),
     )
     assert written["account_month"] == {
         "month": month_of(clock.now()),
         "spent": "0.00018",
         "budget": "0.16",
     }
-    [step] = told.steps
+    [step] = report.steps
     assert (step.step, step.calls, step.failed, step.prompt_tokens, step.completion_tokens) == (
         "outline",
         5,
@@ -339,7 +339,7 @@ def test_receipts_and_estimates_read_the_same_as_on_sqlite(limited: Callable[...
         50,
         10,
     )
-    assert (step.price, len(told.calls), told.estimate) == (Decimal("0.00018"), 2, None)
+    assert (step.price, len(report.calls), report.estimate) == (Decimal("0.00018"), 2, None)
     found = estimate({"outline": 2}, MODEL)
     assert (found.prompt_tokens, found.completion_tokens, found.price, found.measured) == (
         20,

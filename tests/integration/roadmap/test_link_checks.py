@@ -77,7 +77,7 @@ def roadmap_with(*urls: str) -> tuple[UUID, UUID]:
         "status": "ready",
         "generator": "catalogue",
     }
-    told = {"title": "T", "description": "D", "position": 0}
+    values = {"title": "T", "description": "D", "position": 0}
     items = [
         {"title": "x", "url": url, "type": "article", "language": "en", "why": "It is."}
         for url in urls
@@ -88,13 +88,13 @@ def roadmap_with(*urls: str) -> tuple[UUID, UUID]:
         dates = {"due_at": now, "created_at": now, "updated_at": now}
         counts = {"contents_total": 3, "contents_ready": 3, "revision": 1, "title": "T"}
         Roadmap.insert(id=ids["roadmap"], owner=ids["owner"], **head, **dates, **counts).execute()
-        Stage.insert(id=ids["stage"], roadmap=ids["roadmap"], key="s", **told).execute()
+        Stage.insert(id=ids["stage"], roadmap=ids["roadmap"], key="s", **values).execute()
         Module.insert(
-            id=ids["module"], roadmap=ids["roadmap"], stage=ids["stage"], key="m", **told
+            id=ids["module"], roadmap=ids["roadmap"], stage=ids["stage"], key="m", **values
         ).execute()
         facts = {"week": 1, "hours": 1, "difficulty": 1, "prerequisites": [], "outcomes": []}
         place = {"roadmap": ids["roadmap"], "module": ids["module"]}
-        Concept.insert(id=ids["concept"], **place, key=KEY, **told, **facts).execute()
+        Concept.insert(id=ids["concept"], **place, key=KEY, **values, **facts).execute()
         resources = new_id()
         for kind in ContentKind:
             content = resources if kind is ContentKind.resources else new_id()
@@ -201,7 +201,7 @@ def test_what_is_alive_again_does_not_wait_for_who_deletes_a_part(
         assert ({link.state for link in CheckedLink.select()}, waiting) == ({"alive"}, {parts[1]})
 
 
-def test_what_is_deleted_while_it_is_looked_at_harms_nobody(on_postgres: None, site: Site) -> None:
+def test_a_roadmap_deleted_during_a_check_does_no_harm(on_postgres: None, site: Site) -> None:
     paths = [f"/{number}" for number in range(6)]
     site.pages |= dict.fromkeys(paths, page())
     ids = [roadmap_with(*(site.url(path) for path in paths))[0] for _ in range(6)]

@@ -182,16 +182,16 @@ class TestWords:
         assert as_websearch(parsed(text)) == websearch
 
     def test_words_phrases_and_chinese_are_found(self, log: str) -> None:
-        said = {
+        values = {
             "upstream": "The upstream answered 503: overloaded",
             "chinese": "写好了测验:数据库索引",
             "model": "Wrote the tutorial with gpt-5-mini for /api/v1/roadmaps",
             "percent": "It's 100% done",
         }
-        for name, message in said.items():
+        for name, message in values.items():
             note(message, step="outline" if name == "model" else "step")
         for text, messages in FOUND:
-            assert found(text=text) == [said[name] for name in messages], text
+            assert found(text=text) == [values[name] for name in messages], text
 
     def test_signs_of_a_pattern_stand_for_themselves(self, log: str) -> None:
         note("It is 1000 done")
@@ -251,9 +251,7 @@ class TestPages:
         ids = [note(at=began - timedelta(minutes=number)) for number in range(5, 0, -1)]
         clock.travel(timedelta(seconds=0.6))
         second = note(**early)
-        assert (
-            self.followed(limit=2) == ids
-        )  # the newest is not told before it is certain that nothing comes before it
+        assert self.followed(limit=2) == ids  # the newest is left out until no earlier one can come
         first = note(**late)
         clock.travel(log_search.SETTLES)
         assert self.followed(limit=2) == [*ids, first, second]
@@ -310,7 +308,7 @@ class TestExport:
         assert database.is_closed()
         assert [json.loads(page)["level"] for page in pages] == ["error"]
 
-    def test_what_does_not_fit_is_said_before_the_first_page(self, log: str) -> None:
+    def test_invalid_filters_are_refused_before_the_first_page(self, log: str) -> None:
         with pytest.raises(Invalid):
             next(export(LogFilter(text="x" * 501)))
 

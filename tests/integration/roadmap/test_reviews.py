@@ -55,7 +55,7 @@ def lesson(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 def made(owner: Account | None = None) -> Place:
     now = clock.now()
-    said = {"description": "", "position": 0}
+    values = {"description": "", "position": 0}
     with transaction():
         email = f"{new_id()}@example.org"
         owner = owner or Account.create(
@@ -72,11 +72,11 @@ def made(owner: Account | None = None) -> Place:
         roadmap = Roadmap.create(
             owner=owner, status=RoadmapStatus.ready, contents_ready=1, revision=1, **asked, **times
         )
-        stage = Stage.create(roadmap=roadmap, key="s", title="S", **said)
-        module = Module.create(roadmap=roadmap, stage=stage, key="m", title="M", **said)
+        stage = Stage.create(roadmap=roadmap, key="s", title="S", **values)
+        module = Module.create(roadmap=roadmap, stage=stage, key="m", title="M", **values)
         more = {"week": 1, "hours": 3, "difficulty": 1, "prerequisites": [], "outcomes": []}
         concept = Concept.create(
-            roadmap=roadmap, module=module, key="c", title="Plus one", **said, **more
+            roadmap=roadmap, module=module, key="c", title="Plus one", **values, **more
         )
         parts = {"status": ContentStatus.ready, "version": 1, "due_at": now}
         content = Content.create(roadmap=roadmap, concept=concept, kind=ContentKind.quiz, **parts)
@@ -114,13 +114,13 @@ def test_what_is_stored_goes_on_as_a_memory_that_never_was(
     memory = Memory(due_at=card.due_at)
     for rating, pause in story:
         clock.travel(pause)
-        told = reviews.review(owner, card.id, ReviewRequest(rating=rating, reviews=memory.reviews))
-        assert told.reviewed_at is not None
-        memory = rated(memory, rating, told.reviewed_at)
+        found = reviews.review(owner, card.id, ReviewRequest(rating=rating, reviews=memory.reviews))
+        assert found.reviewed_at is not None
+        memory = rated(memory, rating, found.reviewed_at)
         with session():
             row = ReviewCard.get_by_id(card.id)
         assert Memory(**{name: getattr(row, name) for name in KEPT}) == memory
-        assert (told.due_at, told.reviews, told.lapses, told.state) == (
+        assert (found.due_at, found.reviews, found.lapses, found.state) == (
             row.due_at,
             row.reviews,
             row.lapses,
@@ -189,7 +189,7 @@ def test_of_a_new_version_what_was_asked_before_keeps_its_memory(lesson: Place) 
     ]
 
 
-def test_what_is_due_is_told_with_when_the_others_are(lesson: Place) -> None:
+def test_the_list_has_what_is_due_and_when_the_others_are(lesson: Place) -> None:
     owner, roadmap, _ = lesson
     assert reviews.list_due(owner, limit=5).model_dump() == {
         "items": [],
@@ -198,11 +198,11 @@ def test_what_is_due_is_told_with_when_the_others_are(lesson: Place) -> None:
     }
     progress.attempt(*lesson, AttemptRequest(version=1, answers=((0,), (0,), (0,), (3,))))
     first, second = (sorted({card.due_at for card in cards()}))[:2]
-    told = reviews.list_due(owner, limit=1, roadmap_id=roadmap)
-    assert (told.items, told.due, told.next_due_at) == ([], 0, first)
+    found = reviews.list_due(owner, limit=1, roadmap_id=roadmap)
+    assert (found.items, found.due, found.next_due_at) == ([], 0, first)
     clock.travel(timedelta(minutes=2))
-    told = reviews.list_due(owner, limit=1)
-    assert ([item.question.id for item in told.items], told.due, told.next_due_at) == (
+    found = reviews.list_due(owner, limit=1)
+    assert ([item.question.id for item in found.items], found.due, found.next_due_at) == (
         [1],
         2,
         second,
@@ -214,8 +214,8 @@ def test_what_is_due_is_told_with_when_the_others_are(lesson: Place) -> None:
 
 def test_where_one_goes_on_is_what_one_has_learned_from_last(lesson: Place) -> None:
     owner, roadmap, concept = lesson
-    (told,) = next_lessons(owner, limit=3)
-    assert (told.id, told.next_id, told.next_title, told.schedule.hours_learned) == (
+    (found,) = next_lessons(owner, limit=3)
+    assert (found.id, found.next_id, found.next_title, found.schedule.hours_learned) == (
         roadmap,
         concept,
         "Plus one",
@@ -227,19 +227,19 @@ def test_where_one_goes_on_is_what_one_has_learned_from_last(lesson: Place) -> N
     assert next_lessons(owner, limit=3) == []
 
 
-def test_hours_and_days_are_set_anew(lesson: Place) -> None:
+def test_hours_and_days_are_changed(lesson: Place) -> None:
     owner, roadmap, _ = lesson
     today = clock.now().date()
     wish = ScheduleRequest(
         hours_per_week=1, deadline=today + timedelta(days=9), begins_on=today + timedelta(days=2)
     )
-    told = schedule_settings.reschedule(owner, roadmap, wish)
-    assert (told.hours_per_week, told.deadline, told.begins_on) == (
+    found = schedule_settings.reschedule(owner, roadmap, wish)
+    assert (found.hours_per_week, found.deadline, found.begins_on) == (
         1,
         wish.deadline,
         wish.begins_on,
     )
-    assert told == schedule_settings.read_schedule(owner, roadmap)
+    assert found == schedule_settings.read_schedule(owner, roadmap)
     with session():
         row = Roadmap.get_by_id(roadmap)
     assert (row.weeks, row.begins_on) == (3, wish.begins_on)

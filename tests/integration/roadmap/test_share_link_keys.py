@@ -76,6 +76,6 @@ def test_links_outlive_the_key_and_no_backup_has_one(stack: Stack, tmp_path: Pat
         succeeded(stack.environment, "backup", backup)
         restarted(stack, NEW)
         assert statuses(stack, tokens) == {200}
-        told = gzip.decompress(backup.read_bytes()) + stack.api.output.encode()
+        text = gzip.decompress(backup.read_bytes()) + stack.api.output.encode()
         secret = [each.partition(".")[2].encode() for found in tokens.values() for each in found]
-        assert not any(each in told for each in secret)
+        assert not any(each in text for each in secret)

@@ -53,11 +53,11 @@ def test_what_is_made_goes_on_for_the_new_owner_and_streams_of_the_old_one_end(
         try:
             stream = pool.submit(stack.events, waits)
             wait_until(lambda: stack.counted(STREAMS) >= 1, reason="somebody watches")
-            told = succeeded(stack.environment, "users", "transfer", ann, bob, "--json").data
+            body = succeeded(stack.environment, "users", "transfer", ann, bob, "--json").data
             assert [event["event"] for event in stream.result(30)][-1] == "roadmap.awaiting_review"
         finally:
             stack.headers = before
-    assert (told["roadmaps"], told["new_owner"]["email"]) == (2, bob)
+    assert (body["roadmaps"], body["new_owner"]["email"]) == (2, bob)
 
     for path in made:
         assert (ask("GET", path, hers), ask("GET", path, his)) == (404, 200)

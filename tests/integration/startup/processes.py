@@ -50,15 +50,15 @@ def exit_code(service: Service) -> int:
     return service.process.wait(30)
 
 
-def said(service: Service) -> list[str]:
-    """What a service has said beyond what it is and that it waits."""
+def printed_lines(service: Service) -> list[str]:
+    """Return the output of a service without its banner and waiting lines."""
     return [line for line in service.output.splitlines() if not line.startswith(BEFORE)]
 
 
 def refusal(service: Service) -> str:
     """The one sentence of a service that ends with 1."""
     assert exit_code(service) == 1, service.output
-    lines = said(service)
+    lines = printed_lines(service)
     assert len(lines) == 1, service.output
     assert lines[0].startswith("error: ")
     assert SECRET not in service.output
@@ -70,12 +70,12 @@ def messages(service: Service, log_format: str) -> list[str]:
     lines = service.output.splitlines()
     if log_format == "text":
         return lines
-    told = [json.loads(line) for line in lines]
-    assert {each["service"] for each in told} == {service.name}
+    body = [json.loads(line) for line in lines]
+    assert {each["service"] for each in body} == {service.name}
     levels = {"waiting": "warning", "warning": "warning", "error": "error"}
-    for each in told:
+    for each in body:
         assert each["level"] == levels.get(each["message"].partition(":")[0], "info")
-    return [each["message"] for each in told]
+    return [each["message"] for each in body]
 
 
 def answers(service: Service, host: str = "127.0.0.1", path: str = "/health/ready") -> bool:
@@ -98,7 +98,7 @@ def client_of(api: Service) -> httpx2.Client:
 
 
 def await_output(service: Service, *texts: str) -> None:
-    """Until a service that still runs has said all of these."""
+    """Wait until a running service has printed all of these texts."""
 
     def done() -> bool:
         output = service.output

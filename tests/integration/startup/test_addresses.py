@@ -57,9 +57,9 @@ def test_migrations_are_applied_once_whatever_isolation_the_database_has_by_defa
         "SECRET_KEY": KEY,
     }
     with ThreadPoolExecutor(3) as threads:
-        said = list(threads.map(lambda _: roadmap(environment, "migrate", "--json"), range(3)))
-    assert [each.errors for each in said if each.code] == []
-    assert sorted(name for each in said for name in each.data["applied"]) == known()
+        body = list(threads.map(lambda _: roadmap(environment, "migrate", "--json"), range(3)))
+    assert [each.errors for each in body if each.code] == []
+    assert sorted(name for each in body for name in each.data["applied"]) == known()
 
 
 def test_the_main_job_is_done_with_a_schema_and_an_isolation_of_its_own(
@@ -133,7 +133,7 @@ def test_two_addresses_that_lead_to_different_databases_are_refused(
 
 
 @each_service
-def test_a_direct_address_that_is_wrong_is_told_by_its_name(launch: Launch, name: str) -> None:
+def test_a_wrong_direct_address_is_reported_by_its_name(launch: Launch, name: str) -> None:
     direct = f"postgresql://postgres:{SECRET}@{LOOPBACK}:1/app"
     service = launch(name, REDIS_URL=NOWHERE, DIRECT_DATABASE_URL=direct, STARTUP_WAIT_SECONDS="1")
     line = refusal(service)

@@ -70,16 +70,16 @@ def names(tmp_path: Path) -> list[str]:
     hosts = tmp_path / "hosts"
     hosts.write_text(f"127.0.0.1 localhost\n::1 {NAME}\n")
     asked = [*with_names(hosts), "getent", "ahosts", NAME]
-    said = (
+    result = (
         subprocess.run(asked, capture_output=True, text=True, check=False)
         if shutil.which("unshare")
         else None
     )
-    if said is None or said.returncode:
+    if result is None or result.returncode:
         pytest.skip(
-            f"NOT RUN: no names of a test's own without unshare ({said.stderr.strip() if said else 'not installed'})"
+            f"NOT RUN: no names of a test's own without unshare ({result.stderr.strip() if result else 'not installed'})"
         )
-    assert {line.split()[0] for line in said.stdout.splitlines()} == {"::1"}
+    assert {line.split()[0] for line in result.stdout.splitlines()} == {"::1"}
     return with_names(hosts)
 
 

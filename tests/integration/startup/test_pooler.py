@@ -14,7 +14,7 @@ import pytest
 
 from core.migrate import known
 from tests.chaos.checks import assert_built_once, written
-from tests.commands import Said, refused, roadmap
+from tests.commands import FinishedCommand, refused, roadmap
 from tests.pooler import POOL, PgBouncer
 from tests.servers import Postgres, Redis, scratch_folder, started
 from tests.stack import Stack, running, server_stack
@@ -80,7 +80,7 @@ def ask(url: str, statement: str, *values: object) -> list[Any]:
 
 
 def statements(postgres: Postgres) -> list[str]:
-    """All that the server was told, however many lines each has."""
+    """Return all statements in the server's log, also those of several lines."""
     log = (postgres.folder / "log").read_text(errors="replace")
     return re.findall(
         r"LOG:  (?:statement|execute [^:]*): (.*?)(?=\n\d{4}-\d\d-\d\d |\Z)", log, re.DOTALL
@@ -89,10 +89,10 @@ def statements(postgres: Postgres) -> list[str]:
 
 def session_state(postgres: Postgres) -> list[str]:
     """Statements of the service that change a session."""
-    said = statements(postgres)
-    assert len(said) > 100
-    assert CONNECT_QUERY in said
-    ours = [each for each in said if each != CONNECT_QUERY and not re.match(BY_THE_POOLER, each)]
+    found = statements(postgres)
+    assert len(found) > 100
+    assert CONNECT_QUERY in found
+    ours = [each for each in found if each != CONNECT_QUERY and not re.match(BY_THE_POOLER, each)]
     return [
         each for each in ours if OF_A_SESSION.search(re.sub(LITERAL, "''", each, flags=re.DOTALL))
     ]
@@ -192,7 +192,7 @@ def test_what_would_stay_with_a_session_is_found() -> None:
 
 
 def test_the_limits_of_a_session_hold_through_the_pooler(pooler: PgBouncer) -> None:
-    """Whoever is cut off in the middle of a transaction holds its locks no longer than without a pooler."""
+    """A client cut off in a transaction holds its locks no longer than without a pooler."""
     assert ask(pooler.url(), "SHOW lock_timeout") == [("8s",)]
     with closing(psycopg2.connect(pooler.url())) as cut_off, cut_off.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(4711)")
@@ -240,16 +240,18 @@ def test_without_a_way_past_the_pooler_every_service_refuses_in_a_sentence(
 ) -> None:
     direct_is_unset(pooled)
     for service in pooled.services.values():
-        said = refused(service.environment)
-        assert said.code == 1, said
+        result = refused(service.environment)
+        assert result.code == 1, result
         [line] = [
-            line for line in said.errors.splitlines() if not line.startswith("waiting: the schema")
+            line
+            for line in result.errors.splitlines()
+            if not line.startswith("waiting: the schema")
         ]
         assert line.startswith("error: the database cannot be used: a pooler stands before it"), (
             line
         )
         assert "set DIRECT_DATABASE_URL" in line
-        assert pooler.url().split("@")[0].rpartition(":")[2] not in said.errors
+        assert pooler.url().split("@")[0].rpartition(":")[2] not in result.errors
 
 
 def test_migrations_through_the_pooler_are_applied_once_and_leave_no_lock(
@@ -257,23 +259,23 @@ def test_migrations_through_the_pooler_are_applied_once_and_leave_no_lock(
 ) -> None:
     direct_is_unset(pooled)
     with ThreadPoolExecutor(3) as threads:
-        said = list(
+        body = list(
             threads.map(lambda _: roadmap(pooled.environment, "migrate", "--json"), range(3))
         )
-    assert [each.errors for each in said if each.code] == []
-    applied = [name for each in said for name in each.data["applied"]]
+    assert [each.errors for each in body if each.code] == []
+    applied = [name for each in body for name in each.data["applied"]]
     assert sorted(applied) == known()
     assert advisory_locks(chatty) == 0
     assert ask(pooler.url(), "SHOW lock_timeout") == [("8s",)]
     assert session_state(chatty) == []
-    chatty.create_database(f"{database}2")  # nobody holds it by a session, either
+    chatty.create_database(f"{database}2")  # no session holds it, either
 
 
 # Commands
 
 
-def checks_of(said: Said) -> dict[str, dict[str, str]]:
-    return {check["name"]: check for check in said.data}
+def checks_of(text: FinishedCommand) -> dict[str, dict[str, str]]:
+    return {check["name"]: check for check in text.data}
 
 
 def test_the_doctor_looks_at_both_ways_and_a_backup_takes_the_direct_one(
@@ -281,8 +283,8 @@ def test_the_doctor_looks_at_both_ways_and_a_backup_takes_the_direct_one(
 ) -> None:
     with running(pooled):
         assert_built_once(pooled, pooled.create())
-        said = roadmap(pooled.environment, "doctor", "--json", "--no-model")
-    states = {name: check["state"] for name, check in checks_of(said).items()}
+        body = roadmap(pooled.environment, "doctor", "--json", "--no-model")
+    states = {name: check["state"] for name, check in checks_of(body).items()}
     assert (states["database"], states["direct database"], states["migrations"]) == (
         "ok",
         "ok",

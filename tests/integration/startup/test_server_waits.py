@@ -25,8 +25,8 @@ from tests.integration.startup.processes import (
     await_ready,
     exit_code,
     messages,
+    printed_lines,
     running,
-    said,
 )
 from tests.launching import launched, waited
 from tests.servers import Postgres, Redis, free_port
@@ -73,9 +73,9 @@ def test_the_wait_for_a_server_that_is_away_has_an_end(server: dict[str, str]) -
         **server,
         "STARTUP_WAIT_SECONDS": "2",
     }  # long enough for a second look on a busy machine
-    nobody = free_port()
-    database = {**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{nobody}/roadmap"}
-    broker = {**wait, "REDIS_URL": f"redis://:{SECRET}@127.0.0.1:{nobody}/0"}
+    found = free_port()
+    database = {**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{found}/roadmap"}
+    broker = {**wait, "REDIS_URL": f"redis://:{SECRET}@127.0.0.1:{found}/0"}
     with ThreadPoolExecutor() as threads:
         without_database = [
             threads.submit(launched, name, **database)
@@ -162,7 +162,7 @@ def test_a_service_that_waits_ends_at_once_and_leaves_nothing(
         consumer.signal(how)
     assert exit_code(consumer) in (0, -how, 130, 143)
     await_nothing_left(consumer)
-    assert said(consumer) == []
+    assert printed_lines(consumer) == []
 
 
 def test_three_apis_that_start_at_once_migrate_once_and_all_serve(
@@ -177,4 +177,4 @@ def test_three_apis_that_start_at_once_migrate_once_and_all_serve(
     ):
         cursor.execute("SELECT name FROM schema_migration ORDER BY name")
         assert [name for (name,) in cursor.fetchall()] == known()
-    assert [said(api) for api in apis] == [[], [], []]
+    assert [printed_lines(api) for api in apis] == [[], [], []]

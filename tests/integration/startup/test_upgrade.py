@@ -290,8 +290,8 @@ def test_an_export_of_an_account_that_was_ordered_is_made(finished: Upgraded) ->
 def test_a_backup_can_be_restored(source: str, tmp_path: Any) -> None:
     recording = Recording(VERSION, source)
     stack = embedded_stack(tmp_path)
-    told = succeeded(stack.environment, "restore", recording.backup, "--json").data
-    assert told["rows"]["roadmap"] == 2  # one of them in the trash
+    body = succeeded(stack.environment, "restore", recording.backup, "--json").data
+    assert body["rows"]["roadmap"] == 2  # one of them in the trash
     assert roadmap(stack.environment, "migrate").code == 0
     if source == "embedded":  # a backup of server mode has no local owner
         with running(stack):

@@ -113,7 +113,7 @@ class TestPausing:
         assert model_stack.finished(path)["status"] == "ready"
         assert not operator.state()["is_paused"]
 
-    def test_it_stays_paused_when_its_consumers_start_anew(
+    def test_it_stays_paused_when_its_consumers_restart(
         self, model_stack: Stack, provider: Provider, operator: Operator
     ) -> None:
         operator("pause", "content")
@@ -216,12 +216,12 @@ class TestRevoking:
         tree = model_stack.finished(path)
         assert tree["status"] == "partial"
         assert tree["progress"]["failed"] == len(running)
-        told = [
+        body = [
             json.loads(event["data"])["data"]
             for event in model_stack.events(path)
             if event["event"] == "content.failed"
         ]
-        assert [(event["kind"], event["reason"]) for event in told] == [
+        assert [(event["kind"], event["reason"]) for event in body] == [
             ("tutorial", "Stopped by an operator.")
         ] * len(running)
         wait_until(

@@ -180,7 +180,7 @@ def test_a_search_by_everything_finds_it_and_by_anything_else_does_not(
     assert ids(text="Baking bread", status="ready,queued") == {ready["id"]}  # its title
     for nothing in (
         {"status": "queued"},
-        {"owner": "nobody@example.org"},
+        {"owner": "unknown@example.org"},
         {"owner": "00000000-0000-7000-8000-0000000000ff"},
         {"text": "hurdy", "status": "ready"},
         {"text": "xylophone"},
@@ -249,7 +249,7 @@ def test_pages_of_a_search_show_everything_once(
 
 @pytest.mark.usefixtures("provider")
 @pytest.mark.parametrize(
-    ("query", "parameter", "said"),
+    ("query", "parameter", "expected"),
     [
         ({"text": "a" * 10_000}, "text", "should have at most 200 characters"),
         ({"error": "a" * 201}, "error", "should have at most 200 characters"),
@@ -265,12 +265,12 @@ def test_pages_of_a_search_show_everything_once(
     ],
 )
 def test_what_does_not_fit_is_named(
-    model_stack: Stack, operator: Operator, query: dict[str, str], parameter: str, said: str
+    model_stack: Stack, operator: Operator, query: dict[str, str], parameter: str, expected: str
 ) -> None:
     answer = operator(LIST, params=query)
     assert answer.status_code == 422
     (error,) = answer.json()["errors"]
-    assert (error["parameter"], said in error["detail"]) == (parameter, True), error
+    assert (error["parameter"], expected in error["detail"]) == (parameter, True), error
     page = operator("/admin/roadmaps", params=query, headers=HTML)
     if parameter in ("text", "error", "status"):
         assert (page.status_code, f'id="{parameter}-error"' in page.text) == (422, True)

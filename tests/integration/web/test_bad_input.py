@@ -436,7 +436,7 @@ def test_a_password_of_a_bad_length_is_refused_and_never_repeated(
 
 
 def test_a_password_is_never_repeated_when_another_field_is_wrong(stack: Stack) -> None:
-    answer = stack.post(REGISTER, json={"email": "nobody", "password": PASSWORD, "colour": "red"})
+    answer = stack.post(REGISTER, json={"email": "unknown", "password": PASSWORD, "colour": "red"})
     assert len(problem(answer, 422, "invalid")["errors"]) == 2
     assert PASSWORD not in answer.text
 
@@ -468,7 +468,7 @@ def token(key: str, signer: type[TimestampSigner] = TimestampSigner, salt: str =
 
 
 def refusal(stack: Stack, authorization: str | None) -> str:
-    """What a caller is told who comes with this header to each kind of endpoint."""
+    """Return the 401 detail for this header, the same at each kind of endpoint."""
     headers = {"Authorization": authorization} if authorization is not None else {}
     answers = [
         answer_to("GET", f"{stack.url}{ROADMAPS}", headers=headers),
@@ -485,7 +485,7 @@ def refusal(stack: Stack, authorization: str | None) -> str:
 @pytest.mark.parametrize(
     "authorization", [None, "", "Bearer", "Basic YWxpY2U6c2VjcmV0", "Token abc"]
 )
-def test_a_request_without_a_token_is_told_where_one_comes_from(
+def test_the_answer_to_a_request_without_a_token_names_the_login(
     stack: Stack, authorization: str | None
 ) -> None:
     assert "/api/v1/auth/login" in refusal(stack, authorization)

@@ -45,9 +45,9 @@ def generated(folder: Path, url: str) -> str:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, shared_embedded: Stack) -> Iterator[Path]:
     made = tmp_path_factory.mktemp("client")
-    said = generated(made, shared_embedded.url)
-    assert "warning" not in said.lower(), said
-    assert "error" not in said.lower(), said
+    found = generated(made, shared_embedded.url)
+    assert "warning" not in found.lower(), found
+    assert "error" not in found.lower(), found
     sys.path.insert(0, str(made))
     yield made
     sys.path.remove(str(made))
@@ -76,8 +76,8 @@ def client(stack: Stack, api: Callable[[str], Any]) -> Iterator[Any]:
         return
     email = f"{uuid.uuid4().hex}@example.org"
     with stranger:
-        told = models.Registration(email=email, password=PASSWORD, name="Ada")
-        session = api("api.accounts.register").sync(client=stranger, body=told)
+        found = models.Registration(email=email, password=PASSWORD, name="Ada")
+        session = api("api.accounts.register").sync(client=stranger, body=found)
         assert isinstance(session, models.Session), session
         again = api("api.accounts.log_in").sync(
             client=stranger, body=models.Credentials(email=email, password=PASSWORD)

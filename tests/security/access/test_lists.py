@@ -150,16 +150,16 @@ class TestTheRoom:
             == 200
         )
         ann.made(f"{path}/quiz/attempts", **BODIES[AttemptRequest])
-        told = [
+        output = [
             eve.call("GET", f"{API}/admin/roadmaps{where}").text
             for where in ("", f"/{made}", f"/{made}/trace")
         ]
-        told += [
+        output += [
             eve.call("GET", f"/admin/roadmaps{w}", {"Accept": "text/html", **eve.headers}).text
             for w in ("", f"/{made}")
         ]
-        assert [text for text in told if made not in text] == []
-        assert [text for text in told if "private" in text or "score" in text] == []
+        assert [text for text in output if made not in text] == []
+        assert [text for text in output if "private" in text or "score" in text] == []
 
     def test_what_an_administrator_decides_is_done_for_the_owner_and_is_in_the_audit_log(
         self, ann: Person, eve: Person
@@ -176,12 +176,12 @@ class TestTheRoom:
             ).status_code
             == 303
         )
-        told = [
+        found = [
             (row.actor, row.action, row.target, row.outcome, row.details.get("owner"))
             for row in rows_of(AuditRecord)
         ]
         owner = str(ann.account_id())
-        assert told == [
+        assert found == [
             (eve.email, "roadmap.cancel", made, "done", owner),
             (eve.email, "roadmap.cancel", made, "refused", owner),
             (eve.email, "roadmap.retry", made, "done", owner),

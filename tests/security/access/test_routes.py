@@ -67,7 +67,7 @@ def document(answer: httpx2.Response) -> dict[str, Any]:
     }
 
 
-def nobodys(endpoint: Endpoint, things: dict[str, str]) -> dict[str, str]:
+def unknown_ids(endpoint: Endpoint, things: dict[str, str]) -> dict[str, str]:
     return {**things, **{name: str(new_id()) for name in ids_of(endpoint)}}
 
 
@@ -97,16 +97,16 @@ class TestEveryPlaceOfEveryPath:
             with case(endpoint) as (ann, bob, eve, _):
                 owner = eve if endpoint.scope in ROOM else ann
                 things = owner.things_for(endpoint)
-                unknown = nobodys(endpoint, things)
+                unknown = unknown_ids(endpoint, things)
                 asking = list(strangers(endpoint, bob, eve))
                 before = everything()
                 for who, headers, status in asking:
-                    hers, nobody = (
+                    hers, found = (
                         bob.ask(endpoint, things, headers),
                         bob.ask(endpoint, unknown, headers),
                     )
                     assert hers.status_code == status, f"{who}: {hers.text}"
-                    assert document(hers) == document(nobody), who
+                    assert document(hers) == document(found), who
                     assert everything() == before, who
 
                 answer = owner.ask(endpoint, things)
@@ -125,12 +125,12 @@ class TestEveryPlaceOfEveryPath:
                 tag = ann.call("GET", endpoint.path.format(**things)).headers.get("etag", '"none"')
                 knowing = {"If-None-Match": tag, "Last-Event-ID": "100000"}
                 for method, headers in itertools.product(("GET", "HEAD"), ({}, knowing)):
-                    hers, nobody = (
+                    hers, found = (
                         bob.call(method, endpoint.path.format(**its), {**bob.headers, **headers})
-                        for its in (things, nobodys(endpoint, things))
+                        for its in (things, unknown_ids(endpoint, things))
                     )
                     assert hers.status_code == 404
-                    assert document(hers) == document(nobody)
+                    assert document(hers) == document(found)
                 known = ann.call("GET", endpoint.path.format(**things), {**ann.headers, **knowing})
                 assert known.status_code in (200, 304, 409)
 
@@ -157,7 +157,7 @@ class TestEveryPlaceOfEveryPath:
                     }
                     first = names[0]
                     unknown = (
-                        nobodys(endpoint, things)
+                        unknown_ids(endpoint, things)
                         if things[first] == hers[first]
                         else {**things, names[-1]: str(new_id())}
                     )

@@ -72,9 +72,9 @@ class TestKeys:
                     ann.made(f"/roadmaps/{roadmap_id}/links", purpose=purpose)
                 secret = ann.made("/webhooks", url=CLOSED_PORT)["secret"]
                 answer = ann.ask(endpoint, things, ann.key("read"))
-                told = answer.text + str(answer.headers)
-                assert secret not in told
-                assert re.findall(r"/(?:shared|calendars)/[^/\s]+", told) == []
+                output = answer.text + str(answer.headers)
+                assert secret not in output
+                assert re.findall(r"/(?:shared|calendars)/[^/\s]+", output) == []
 
     def test_no_key_administers_that_was_not_made_for_it(self, case: Case) -> None:
         for endpoint in [e for e in CLOSED if e.scope is Scope.admin]:

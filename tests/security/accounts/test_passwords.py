@@ -121,7 +121,7 @@ class TestGuessing:
             (known["email"], ANOTHER),
             (shut_out["email"], PASSWORD),
             (without["email"], PASSWORD),
-            ("nobody@example.org", PASSWORD),
+            ("unknown@example.org", PASSWORD),
         ):
             answers.append(
                 client.post(f"{AUTH}/login", json={"email": email, "password": password})
@@ -129,7 +129,7 @@ class TestGuessing:
         assert len(hashes) == len(answers)
         assert set(hashes) == {"$argon2id$v=19$m=19456,t=2,p=1$"}
         assert {reason(answer, 401) for answer in answers} == {
-            "The address or the password is wrong."
+            "The email address or the password is wrong."
         }
 
     def test_an_account_can_be_guessed_at_from_one_address_a_few_times_and_others_are_not_shut_out(
@@ -217,7 +217,7 @@ class TestGuessing:
             thread.join()
         assert sorted(answers) == [401] * 3 + [429] * 9
 
-    def test_nobody_makes_accounts_by_the_dozen(
+    def test_registrations_are_rate_limited(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(limits, "REGISTRATIONS", limits.Limit("registrations", 2, 3600))

@@ -202,13 +202,13 @@ def things_of_others(target: Target) -> Finding:
     for (method, path, body), (_, absent, _) in pairs:
         answer, other = target.ask(method, path, body), target.ask(method, absent, body)
         answers += [answer, other]
-        said = [
+        data = [
             (each.status, each.json().get("detail", "").replace(absent, path))
             for each in (answer, other)
         ]
         if answer.ok or answer.broke:
             won.append(f"{method} {path}: {answer.status}")
-        elif 429 not in (answer.status, other.status) and said[0] != said[1]:
+        elif 429 not in (answer.status, other.status) and data[0] != data[1]:
             won.append(f"{method} {path} tells that it is there")
     mixed = f"{target.mine}/concepts/{target.concept}"
     answers += [
@@ -252,10 +252,10 @@ def logins_and_keys_of_others(target: Target) -> Finding:
 
 
 @attack
-def nobody_at_all(target: Target) -> Finding:
+def no_account_at_all(target: Target) -> Finding:
     """Everything, without an account."""
     if target.embedded:
-        return not_tried("whoever is at the machine is its person")
+        return not_tried("in embedded mode no account is needed")
     calls = [
         *_calls(target.mine, target.concept),
         ("GET", ROADMAPS, None),

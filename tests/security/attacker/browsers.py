@@ -55,9 +55,9 @@ def names_of_another_host(target: Target) -> Finding:
         not 400 <= status(answer) < 500 and f"{head[:90]!r}: {status(answer)}"
         for head, answer in zip(heads, answers, strict=True)
     ]
-    told = {"X-Forwarded-Host": EVIL, "X-Host": EVIL, "Forwarded": f"host={EVIL}", "X-Forwarded-Proto": "javascript", "X-Forwarded-Prefix": f"//{EVIL}"}  # fmt: skip  # noqa: E501
+    values = {"X-Forwarded-Host": EVIL, "X-Host": EVIL, "Forwarded": f"host={EVIL}", "X-Forwarded-Proto": "javascript", "X-Forwarded-Prefix": f"//{EVIL}"}  # fmt: skip  # noqa: E501
     for path in ("/", ROADMAPS, target.mine, "/nope"):
-        answer = target.ask("GET", path, headers=told)
+        answer = target.ask("GET", path, headers=values)
         won.append(
             EVIL.encode() in answer.body + str(answer.headers).encode() and f"{path} names it"
         )
@@ -95,7 +95,7 @@ def open_redirects(target: Target) -> Finding:
 
 @attack
 def forms_of_other_pages(target: Target) -> Finding:
-    """Changes with the cookie of whoever looks at a page of ours, or on the machine of whoever does."""
+    """Changes by forms of other pages, with the visitor's cookie or on their machine."""
     cookie = {} if target.embedded else {"Cookie": f"{COOKIE}={target.me.token}"}
     goal = json.dumps({"goal": GOAL}).encode()
     forms = [

@@ -57,9 +57,7 @@ STRANGERS = (
 
 class TestScriptsOfOtherPages:
     @pytest.mark.parametrize("origin", [STRANGER, FRIEND, "null", "own"])
-    def test_without_a_setting_no_page_is_told_that_it_may_anything(
-        self, stack: Stack, origin: str
-    ) -> None:
+    def test_without_a_setting_no_page_is_allowed_anything(self, stack: Stack, origin: str) -> None:
         origin = stack.url if origin == "own" else origin
         answers = [
             stack.get(path, headers={"Origin": origin})
@@ -75,15 +73,15 @@ class TestScriptsOfOtherPages:
     def test_the_named_page_may_call_with_a_token(self, site: Stack, visitor: Visitor) -> None:
         answer = preflight(site, f"{API}/roadmaps", FRIEND)
         assert answer.status_code == 200
-        told = allowed(answer)
-        assert told["access-control-allow-origin"] == FRIEND
+        found = allowed(answer)
+        assert found["access-control-allow-origin"] == FRIEND
         assert {"GET", "POST", "PUT", "DELETE"} <= set(
-            told["access-control-allow-methods"].split(", ")
+            found["access-control-allow-methods"].split(", ")
         )
         assert {"authorization", "content-type"} <= set(
-            told["access-control-allow-headers"].lower().split(", ")
+            found["access-control-allow-headers"].lower().split(", ")
         )
-        assert "access-control-allow-credentials" not in told
+        assert "access-control-allow-credentials" not in found
         assert "Origin" in answer.headers["vary"]
 
         friends = {"Origin": FRIEND, "Sec-Fetch-Site": "cross-site"}
@@ -119,9 +117,9 @@ class TestScriptsOfOtherPages:
             visitor.send("GET", ME, {"Origin": origin}),
             send(site, "GET", ME, {"Origin": origin}),
         ):
-            told = allowed(refused)
-            assert "access-control-allow-origin" not in told
-            assert "access-control-allow-credentials" not in told
+            found = allowed(refused)
+            assert "access-control-allow-origin" not in found
+            assert "access-control-allow-credentials" not in found
             assert "Origin" in refused.headers["vary"]
 
     @pytest.mark.parametrize(
@@ -160,9 +158,9 @@ class TestScriptsOfOtherPages:
             preflight(site, "/", STRANGER),
             send(site, "GET", "/", {"Origin": FRIEND}),
         ):
-            told = {
+            values = {
                 name: value
                 for name, value in answer.headers.multi_items()
                 if not name.startswith("access-control-")
             }
-            assert_careful(httpx2.Headers(told), embedded=False)
+            assert_careful(httpx2.Headers(values), embedded=False)

@@ -36,8 +36,8 @@ def test_names_below_are_held_to_tls_only_where_an_operator_says_so() -> None:
         update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
     )
     both = [server.model_copy(update={"hsts_include_subdomains": each}) for each in (False, True)]
-    told = [hsts(each)["Strict-Transport-Security"] for each in both]
-    assert told == ["max-age=31536000", "max-age=31536000; includeSubDomains"]
+    found = [hsts(each)["Strict-Transport-Security"] for each in both]
+    assert found == ["max-age=31536000", "max-age=31536000; includeSubDomains"]
     assert from_environment(
         {"SERVICE_TYPE": "all", "HSTS_INCLUDE_SUBDOMAINS": "true"}
     ).hsts_include_subdomains
@@ -137,7 +137,7 @@ def test_every_kind_of_answer_makes_browsers_careful(
 
 
 @in_server_mode
-def test_an_answer_to_nobody_makes_browsers_careful(stack: Stack) -> None:
+def test_a_401_makes_browsers_careful(stack: Stack) -> None:
     answer = send(stack, "GET", f"{API}/roadmaps")
     assert answer.status_code == 401
     assert_careful(answer.headers, embedded=False)
@@ -156,7 +156,7 @@ def test_an_answer_to_our_own_mistake_makes_browsers_careful(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("a detail that is nobody's business")
+        raise RuntimeError("a detail that stays inside")
 
     monkeypatch.setattr(queries, "list_roadmaps", fail)
     answer = client.get(f"{API}/roadmaps", headers={"Origin": STRANGER})

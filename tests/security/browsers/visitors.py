@@ -148,8 +148,8 @@ ELSEWHERE = {
 
 
 def assert_careful(headers: Any, *, embedded: bool) -> None:
-    told = [name.lower() for name, _ in headers.multi_items()]
-    assert [name for name in told if told.count(name) > 1] == []
+    found = [name.lower() for name, _ in headers.multi_items()]
+    assert [name for name in found if found.count(name) > 1] == []
     policy = dict(
         directive.split(" ", 1) for directive in headers["content-security-policy"].split("; ")
     )
@@ -169,14 +169,14 @@ def assert_careful(headers: Any, *, embedded: bool) -> None:
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert "camera=()" in headers["permissions-policy"]
     assert headers["x-request-id"]
-    assert not [name for name in told if name.startswith("access-control-")]
-    assert not {"server", "x-powered-by"} & set(told)
+    assert not [name for name in found if name.startswith("access-control-")]
+    assert not {"server", "x-powered-by"} & set(found)
     if embedded:  # a browser would refuse http on this machine for a year
-        assert "strict-transport-security" not in told
+        assert "strict-transport-security" not in found
     else:
         age, *more = headers["strict-transport-security"].split("; ")
         assert int(age.removeprefix("max-age=")) >= A_YEAR
         assert more == []
 
 
-WRONG = {"email": "nobody@example.org", "password": "not the password"}
+WRONG = {"email": "unknown@example.org", "password": "not the password"}

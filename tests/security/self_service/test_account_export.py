@@ -153,7 +153,7 @@ class TestExport:
             assert not name.startswith("/")
             assert "\\" not in name
 
-    def test_it_is_for_logins_only_and_nobody_elses(self, ann: Person, bob: Person) -> None:
+    def test_it_is_for_logins_of_the_account_only(self, ann: Person, bob: Person) -> None:
         key = ann.post(f"{API}/api-keys", {"name": "CI", "scopes": ["read", "write"]}).json()["key"]
         ann.post(EXPORT)
         for method, path in (("POST", EXPORT), ("GET", EXPORT), ("GET", ARCHIVE)):
@@ -212,9 +212,9 @@ class TestExport:
     ) -> None:
         monkeypatch.setattr(account_export_, "LARGEST", 1000)
         ann.post(EXPORT)
-        told = ann.get(EXPORT).json()
-        assert (told["status"], told["size"], told["download"]) == ("failed", None, None)
-        assert "one by one" in told["error"]
+        body = ann.get(EXPORT).json()
+        assert (body["status"], body["size"], body["download"]) == ("failed", None, None)
+        assert "one by one" in body["error"]
         assert ann.get(ARCHIVE).status_code == 409
         assert count(ExportPiece) == 0
 
@@ -236,8 +236,8 @@ class TestExport:
             patch.setattr(leases, "save", die)
             with pytest.raises(SystemExit):
                 account_export_.build(export_id)
-        told = ann.get(EXPORT).json()
-        assert (told["status"], told["download"]) == ("building", None)
+        body = ann.get(EXPORT).json()
+        assert (body["status"], body["download"]) == ("building", None)
         assert count(ExportPiece) == 3
         clock.travel(timedelta(minutes=2))
         (step,) = rescue.overdue()

@@ -99,8 +99,8 @@ def concepts_of(tree: dict) -> list[dict]:
     ]
 
 
-def told_of(stack: Stack, path: str, concepts: int | None = None) -> list[httpx2.Response]:
-    """Every answer that tells something of a finished roadmap, or of so many of its concepts."""
+def answers_about(stack: Stack, path: str, concepts: int | None = None) -> list[httpx2.Response]:
+    """Return every answer about a finished roadmap, or about so many of its concepts."""
     tree = stack.get(path).json()
     places = [
         path,
@@ -180,13 +180,13 @@ TITLE = f"Baking {SCRIPT}{ESCAPES}"
 
 @contextmanager
 def listening() -> Iterator[socket.socket]:
-    """A server of this machine that nobody should call."""
+    """A server of this machine that must not be called."""
     with socket.create_server(("127.0.0.1", free_port())) as server:
         server.setblocking(False)
         yield server
 
 
-def assert_nobody_connected(server: socket.socket) -> None:
+def assert_no_connection(server: socket.socket) -> None:
     """The kernel takes connections, and keeps them until they are accepted here."""
     with pytest.raises(BlockingIOError):
         server.accept()
@@ -202,13 +202,13 @@ class Hostile:
     def answer(self, handler: Handler) -> None:
         messages = handler.asked["messages"]
         if REFUSED in messages[1]["content"]:
-            said = f"response_format is not supported\r\nERROR {FORGED}: x\x1b]0;owned\x07\u202e"
-            handler.say(400, json.dumps({"error": {"message": said}}).encode())
+            text = f"response_format is not supported\r\nERROR {FORGED}: x\x1b]0;owned\x07\u202e"
+            handler.say(400, json.dumps({"error": {"message": text}}).encode())
             return
         facts = json.loads(messages[1]["content"])
         if "goal that breaks" in facts["request"]["goal"]:
-            said = f"Broken\r\nERROR {FORGED}: a line\x1b[31m\x1b]0;owned\x07 {SCRIPT} \u202e"
-            handler.say(500, json.dumps({"error": {"message": said}}).encode(), **{"X_Note": "1"})
+            text = f"Broken\r\nERROR {FORGED}: a line\x1b[31m\x1b]0;owned\x07 {SCRIPT} \u202e"
+            handler.say(500, json.dumps({"error": {"message": text}}).encode(), **{"X_Note": "1"})
         else:
             handler.say(
                 200, completion(json.dumps(self._words(handler, facts, again=len(messages) > 2)))
@@ -304,12 +304,12 @@ class Made:
         )  # before any answer tells in which form the model is asked
         self.path = stack.create("Learn to bake")
         self.tree = stack.finished(self.path)
-        self.told = told_of(stack, self.path)
+        self.answers = answers_about(stack, self.path)
 
     def details(self) -> list[dict]:
         return [
             answer.json()
-            for answer in self.told
+            for answer in self.answers
             if re.search(r"/concepts/[0-9a-f-]+$", str(answer.url))
         ]
 

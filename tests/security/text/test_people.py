@@ -58,7 +58,7 @@ def test_a_goal_comes_back_as_it_was_and_as_data(stack: Stack, subtests: pytest.
     assert_is_data(listed)
     goals = {item["id"]: item["goal"] for item in listed.json()["items"]}
     for name, path in paths.items():
-        with subtests.test("told", goal=name):
+        with subtests.test("answers", goal=name):
             wait_until(
                 lambda path=path: stack.get(path).json()["status"] == "awaiting_review",
                 reason="a plan",
@@ -109,13 +109,13 @@ def test_a_title_that_a_person_gives_is_data(stack: Stack) -> None:
     assert_is_data(answer)
     stage = stack.get(path).json()["stages"][0]
     assert (stage["title"], stage["description"]) == (title, description)
-    for told in (
+    for value in (
         stack.get(path),
         stack.get(f"{path}/revisions/2"),
         stack.get(f"{path}/revisions/2/diff"),
     ):
-        assert_is_data(told)
-        assert title in list(texts(told.json()))
+        assert_is_data(value)
+        assert title in list(texts(value.json()))
     bad = stack.post(f"{path}/edits", json={"operations": [{**operation, "title": f"A{ESCAPES}"}]})
     assert bad.status_code == 422
     assert_is_data(bad)

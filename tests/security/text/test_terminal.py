@@ -18,7 +18,7 @@ from tests.security.text.checks import (
     SHORT,
     Made,
     assert_markdown_is_harmless,
-    assert_nobody_connected,
+    assert_no_connection,
     harmful,
     printed,
 )
@@ -49,29 +49,29 @@ def test_dead_letters_are_listed_without_what_moves_a_terminal(made: Made) -> No
                 lambda queue=queue: queue.storage.stats().dead == 2,
                 reason=f"the letters of {name} are put aside",
             )
-        said = dead(made.stack, "dead", "--queue", name)
-        assert (said.code, said.errors) == (0, "")
-        assert FORGED in said.output
-        assert harmful(said.output) is False
+        result = dead(made.stack, "dead", "--queue", name)
+        assert (result.code, result.errors) == (0, "")
+        assert FORGED in result.output
+        assert harmful(result.output) is False
     assert [line for line in printed(made.stack) if harmful(line)] == []
 
 
 def test_the_demo_prints_and_writes_a_hostile_roadmap_as_text(made: Made, tmp_path: Path) -> None:
-    said = demo(made, tmp_path, SHORT)
-    assert said.returncode == 1  # as one part of it has failed
-    assert f"Baking {SCRIPT}" in said.stdout
-    assert harmful(said.stdout + said.stderr) is False
+    result = demo(made, tmp_path, SHORT)
+    assert result.returncode == 1  # as one part of it has failed
+    assert f"Baking {SCRIPT}" in result.stdout
+    assert harmful(result.stdout + result.stderr) is False
     written = (tmp_path / "roadmap.md").read_text()
     assert harmful(written) is False
     assert made.hostile.inside in written
     assert_markdown_is_harmless(written)
-    assert_nobody_connected(made.inside)
+    assert_no_connection(made.inside)
 
 
 def test_the_demo_refuses_a_goal_that_would_move_the_terminal(made: Made, tmp_path: Path) -> None:
-    said = demo(made, tmp_path, "Learn to bake\x1b]0;owned\x07\x9b2J")
-    assert said.returncode == 1
-    assert said.stderr == "Error: goal: must not contain control characters\n"
+    result = demo(made, tmp_path, "Learn to bake\x1b]0;owned\x07\x9b2J")
+    assert result.returncode == 1
+    assert result.stderr == "Error: goal: must not contain control characters\n"
     assert not (tmp_path / "roadmap.md").exists()
 
 

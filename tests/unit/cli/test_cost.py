@@ -1,4 +1,4 @@
-"""From what was measured to a bill: the sums, what is put together, what a user sees and what he is told of bad input."""
+"""Bills from measurements: sums, derived figures, output and bad input."""
 
 import json
 from datetime import date
@@ -178,13 +178,27 @@ def test_a_figure_that_is_new_is_put_together_or_kept_on_purpose() -> None:
     assert {*StackUsage.model_fields, *PartUsage.model_fields} == added | of_the_work | kept
 
 
+def test_the_instance_without_a_queue_costs_its_own_price_in_any_load() -> None:
+    large = layouts()[3]
+    assert (large.use.memory, large.use.cores) == (16_000, 8)
+    assert large.bill.total == pytest.approx(50) == pytest.approx(layouts(1)[3].bill.total)
+    assert large.paid == pytest.approx({"Hobby": 50, "Pro": 50})
+
+
+def test_another_size_of_it_has_the_price_of_the_platform() -> None:
+    code, output = run("--large-memory", "8", "--large-cores", "2", "--json")
+    large = json.loads(output)["layouts"][3]
+    assert (code, large["name"]) == (0, "instance without a queue: 8 GB, 2 cores")
+    assert large["bill"]["total"] == pytest.approx(120)
+
+
 def run(*arguments: str | Path) -> tuple[int, str]:
     done = CliRunner().invoke(main, ["cost", *map(str, arguments)], env={"COLUMNS": "250"})
     return done.exit_code, done.output
 
 
 def test_the_command_shows_every_layout_and_on_what_it_rests() -> None:
-    code, said = run()
+    code, message = run()
     assert code == 0
     assert [
         name
@@ -192,19 +206,19 @@ def test_the_command_shows_every_layout_and_on_what_it_rests() -> None:
             "three services",
             "one instance",
             "FastAPI + Celery + Flower",
-            "a large instance",
+            "instance without a queue: 16 GB, 8 cores",
         )
-        if name not in said
+        if name not in message
     ] == []
-    assert measured.load().date in said
+    assert measured.load().date in message
     assert [
-        each.source for each in prices.load().of("Railway").values() if each.source not in said
+        each.source for each in prices.load().of("Railway").values() if each.source not in message
     ] == []
 
 
 def test_the_command_tells_the_same_as_data() -> None:
-    code, said = run("--roadmaps", "10", "--json")
-    document = json.loads(said)
+    code, message = run("--roadmaps", "10", "--json")
+    document = json.loads(message)
     assert code == 0
     assert [each["bill"]["total"] for each in document["layouts"]] == pytest.approx(
         [each.bill.total for each in layouts()]
@@ -217,9 +231,9 @@ def test_other_prices_count(tmp_path: Path) -> None:
     given["platforms"] = {"Elsewhere": {**given["platforms"]["Railway"], "memory": 20, "plans": {}}}
     file = tmp_path / "prices.json"
     file.write_text(json.dumps(given))
-    code, said = run("--prices", file, "--platform", "Elsewhere", "--json")
+    code, message = run("--prices", file, "--platform", "Elsewhere", "--json")
     assert code == 0
-    assert json.loads(said)["layouts"][0]["bill"]["memory"] == pytest.approx(
+    assert json.loads(message)["layouts"][0]["bill"]["memory"] == pytest.approx(
         2 * layouts()[0].bill.memory
     )
 
@@ -232,9 +246,9 @@ def test_a_platform_and_a_redis_of_one_name_are_kept_apart(tmp_path: Path) -> No
         "Redis of Railway": {**by_command, "source": "https://other.example.org"},
     }
     (file := tmp_path / "prices.json").write_text(json.dumps(given))
-    code, said = run("--prices", file, "--json")
+    code, message = run("--prices", file, "--json")
     assert code == 0
-    assert json.loads(said)["rests_on"]["prices"] == {
+    assert json.loads(message)["rests_on"]["prices"] == {
         "Railway": {"seen": railway["seen"], "source": railway["source"]},
         "Redis of Railway": {"seen": "2026-01-31", "source": "https://redis.example.org"},
         "Redis of Redis of Railway": {
@@ -242,13 +256,13 @@ def test_a_platform_and_a_redis_of_one_name_are_kept_apart(tmp_path: Path) -> No
             "source": "https://other.example.org",
         },
     }
-    code, said = run("--prices", file)
-    told = (
+    code, message = run("--prices", file)
+    found = (
         railway["source"],
         "read on 2026-01-31 at https://redis.example.org",
         "https://other.example.org",
     )
-    assert [each for each in told if each not in said] == []
+    assert [each for each in found if each not in message] == []
 
 
 def test_a_redis_in_another_currency_is_named_nowhere(tmp_path: Path) -> None:
@@ -264,7 +278,7 @@ USUAL = (
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("", "JSON"),
         ("{}", "platforms"),
@@ -287,22 +301,22 @@ USUAL = (
         ),
     ],
 )
-def test_prices_that_cannot_be_read_are_named(text: str, told: str, tmp_path: Path) -> None:
+def test_prices_that_cannot_be_read_are_named(text: str, expected: str, tmp_path: Path) -> None:
     (tmp_path / "prices.json").write_text(text)
-    code, said = run("--prices", tmp_path / "prices.json")
+    code, message = run("--prices", tmp_path / "prices.json")
     assert code == 1
-    assert told in said
-    assert "cli/costs/prices.json shows the form" in said
-    assert said.count("\n") == 1
+    assert expected in message
+    assert "cli/costs/prices.json shows the form" in message
+    assert message.count("\n") == 1
 
 
 def test_a_file_that_is_not_there_and_a_platform_without_prices_are_named(tmp_path: Path) -> None:
-    code, said = run("--prices", tmp_path / "nowhere")
-    assert (code, "No such file" in said) == (1, True)
-    code, said = run("--prices", tmp_path)
-    assert (code, "Is a directory" in said) == (1, True)
-    code, said = run("--platform", "Nimbus")
-    assert (code, "Railway" in said) == (1, True)
+    code, message = run("--prices", tmp_path / "nowhere")
+    assert (code, "No such file" in message) == (1, True)
+    code, message = run("--prices", tmp_path)
+    assert (code, "Is a directory" in message) == (1, True)
+    code, message = run("--platform", "Nimbus")
+    assert (code, "Railway" in message) == (1, True)
 
 
 @try_each(
@@ -317,9 +331,9 @@ def test_a_file_that_is_not_there_and_a_platform_without_prices_are_named(tmp_pa
     ],
 )
 def test_a_load_that_there_is_not_is_refused(option: str) -> None:
-    code, said = run(option)
+    code, message = run(option)
     assert code == 2
-    assert option.partition("=")[0] in said
+    assert option.partition("=")[0] in message
 
 
 def test_prices_are_dated_and_say_where_they_stand() -> None:

@@ -1,4 +1,4 @@
-"""What is told when the database cannot do what it is asked."""
+"""Errors of a database that cannot do its work."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,7 +35,7 @@ def store(depth: int) -> None:
 
 @pytest.mark.usefixtures("schema")
 @pytest.mark.parametrize("depth", [1, 2, 3])
-def test_a_full_disk_is_told_and_not_what_followed_from_it(
+def test_the_error_names_a_full_disk_and_not_its_consequences(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, depth: int
 ) -> None:
     monkeypatch.setattr(db, "outage", db.Outage())

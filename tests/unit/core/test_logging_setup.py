@@ -52,9 +52,9 @@ def test_a_line_has_the_request_and_the_trace_that_it_belongs_to(
         logger.warning("inside")
     before, inside = lines(sink)
     if "json" in logger.name:
-        told = json.loads(inside)
-        assert told.pop("time").endswith("Z")
-        assert told == {
+        body = json.loads(inside)
+        assert body.pop("time").endswith("Z")
+        assert body == {
             **{"level": "warning", "logger": logger.name, "message": "inside", "service": "api"},
             **{"request_id": "r-1", "trace_id": TRACE},
         }
@@ -132,8 +132,8 @@ def test_uvicorn_speaks_as_the_service_does_also_above_several_workers() -> None
         text=True,
         check=True,
     )
-    told = json.loads(run.stderr)
-    assert (told["message"], told["logger"], told["service"], told["level"]) == (
+    output = json.loads(run.stderr)
+    assert (output["message"], output["logger"], output["service"], output["level"]) == (
         "a\nb",
         "uvicorn.error",
         "api",

@@ -117,10 +117,10 @@ class TestAnswers:
         self, receiver: Receiver, answer: bytes, words: str
     ) -> None:
         receiver.answer_from_now_on(raw(answer))
-        said = failure(receiver.url)
-        assert words in said
-        assert "SSH" not in said
-        assert "PONG" not in said
+        found = failure(receiver.url)
+        assert words in found
+        assert "SSH" not in found
+        assert "PONG" not in found
 
     def test_of_a_huge_answer_little_is_read(self, receiver: Receiver) -> None:
         written = []
@@ -201,7 +201,7 @@ class TestTime:
                 ended.set()
                 thread.join()
 
-    def test_a_request_that_nobody_reads(self) -> None:
+    def test_a_request_that_the_receiver_does_not_read(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             url, started = f"http://127.0.0.1:{server.getsockname()[1]}/", monotonic()
             with pytest.raises(Unreachable, match="in time"):
@@ -271,7 +271,7 @@ class TestAddressesOfAName:
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         found = [
-            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)),  # nobody listens there
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)),  # nothing listens there
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0)),
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)

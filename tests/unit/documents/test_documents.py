@@ -180,16 +180,16 @@ def test_the_figures_are_those_that_were_measured(part) -> None:  # type: ignore
     assert part.within(page) == page, "python -m scripts.deployment_tables --write"
 
 
-def test_what_a_service_is_said_to_say_it_says() -> None:
+def test_the_messages_that_the_page_shows_are_in_the_code() -> None:
     """The messages of the table of faults, but for the names and numbers that are put into them."""
     code = "".join(path.read_text("utf-8") for path in sorted((ROOT / "core").rglob("*.py")))
-    said = [
+    output = [
         message
         for message in MESSAGE.findall((DOCS / "RAILWAY_DEPLOYMENT.md").read_text("utf-8"))
         if MADE_OF.match(message)
     ]
-    assert len(said) >= 5
-    assert [part for message in said for part in MADE_OF.split(message) if part not in code] == []
+    assert len(output) >= 5
+    assert [part for message in output for part in MADE_OF.split(message) if part not in code] == []
 
 
 def test_every_command_of_the_readme_is_what_a_test_does() -> None:

@@ -32,8 +32,8 @@ def test_the_table_has_a_row_for_each_floor_with_its_bounds_and_its_unit() -> No
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table().splitlines()[2:]]
     assert [row[0] for row in rows] == [floor.name for floor in FLOORS]
     for (_, least, most, unit), floor in zip(rows, FLOORS, strict=True):
-        told = [float(bound.replace(",", "")) if bound else None for bound in (least, most)]
-        assert told == [floor.least, floor.most], floor.name
+        found = [float(bound.replace(",", "")) if bound else None for bound in (least, most)]
+        assert found == [floor.least, floor.most], floor.name
         assert unit == floor.unit.strip()
 
 

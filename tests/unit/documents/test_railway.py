@@ -22,7 +22,7 @@ SERVICES: dict[str, Any] = {
     each["name"]: each for each in GRAPH["resources"] if each["type"] == "service"
 }
 PLATFORM = {"HOST", "PORT", "DATA_DIR"}  # Railway gives the port, and there is no embedded mode
-# What is nobody else's. A setting that is new belongs to all unless it is named here.
+# Settings of the api alone. A new setting belongs to all services unless it is named here.
 API_ALONE = {
     *(
         "ADMIN_EMAIL",
@@ -86,7 +86,7 @@ def test_every_setting_can_be_set_on_the_api_and_stays() -> None:
 @pytest.mark.parametrize("service", ["logs", "content"])
 def test_a_worker_reads_its_settings_from_the_api_and_no_password_of_people(service: str) -> None:
     variables = SERVICES[service]["variables"]
-    told = {
+    values = {
         name: value
         for name, value in variables.items()
         if value["type"] == "reference" and value["resource"] == "service.api"
@@ -95,9 +95,9 @@ def test_a_worker_reads_its_settings_from_the_api_and_no_password_of_people(serv
         "API_PUBLIC_DOMAIN": "RAILWAY_PUBLIC_DOMAIN",
         "API_PRIVATE_DOMAIN": "RAILWAY_PRIVATE_DOMAIN",
     }
-    named = {name: domains.get(name, name) if service == "content" else name for name in told}
-    assert {name: value["output"] for name, value in told.items()} == named
-    assert set(domains) <= set(told) or service == "logs"
+    named = {name: domains.get(name, name) if service == "content" else name for name in values}
+    assert {name: value["output"] for name, value in values.items()} == named
+    assert set(domains) <= set(values) or service == "logs"
     known = {name.upper() for name in Settings.model_fields}
     assert known - variables.keys() - PLATFORM == API_ALONE | (
         set() if service == "content" else API_AND_CONTENT
@@ -108,7 +108,7 @@ def test_a_worker_reads_its_settings_from_the_api_and_no_password_of_people(serv
 @try_each("service", SERVICES)
 def test_what_the_api_accepts_a_service_accepts_that_reads_a_part_of_it(service: str) -> None:
     """Settings that must fit each other go to the same services: what is left as it was by default would not fit there."""
-    told = {
+    values = {
         **{
             "LEASE_SECONDS": "20",
             "MODEL_TIMEOUT_SECONDS": "10",
@@ -123,8 +123,8 @@ def test_what_the_api_accepts_a_service_accepts_that_reads_a_part_of_it(service:
         },
         **{"ADMIN_EMAIL": "boss@example.org", "ADMIN_PASSWORD": "a long enough passphrase"},
     }
-    from_environment({**NEEDED, **told})
-    read = {name: value for name, value in told.items() if name in SERVICES[service]["variables"]}
+    from_environment({**NEEDED, **values})
+    read = {name: value for name, value in values.items() if name in SERVICES[service]["variables"]}
     from_environment({**NEEDED, **literals(service), **read})
 
 
@@ -169,11 +169,11 @@ def test_one_instance_is_the_api_alone_with_every_setting_and_time_to_end(tmp_pa
     for name in ("graph.ts", "package.json", "tsconfig.json"):
         shutil.copy(ROOT / ".railway" / name, tmp_path)
     (tmp_path / "node_modules").symlink_to(ROOT / ".railway" / "node_modules")
-    said = subprocess.run(
+    result = subprocess.run(
         [str(tmp_path / TSX), "graph.ts"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert said.returncode == 0, said.stderr
-    (one,) = [each for each in json.loads(said.stdout)["resources"] if each["type"] == "service"]
+    assert result.returncode == 0, result.stderr
+    (one,) = [each for each in json.loads(result.stdout)["resources"] if each["type"] == "service"]
     usual = SERVICES["api"]
     assert one["name"] == "api"
     changed = {

@@ -72,8 +72,8 @@ def test_operations_have_names_of_their_own() -> None:
 
 def test_a_problem_can_be_read_about_at_its_type(client: TestClient) -> None:
     for slug in ("invalid", "internal", "method-not-allowed", "idempotency-key-reused"):
-        told = client.get(f"/problems/{slug}").json()
-        assert (told["type"], bool(told["meaning"]), bool(told["remedy"])) == (
+        body = client.get(f"/problems/{slug}").json()
+        assert (body["type"], bool(body["meaning"]), bool(body["remedy"])) == (
             f"/problems/{slug}",
             True,
             True,
@@ -123,8 +123,8 @@ def test_examples_tell_no_secret() -> None:
     text = json.dumps(DOCUMENT)
     assert "eyJ" not in text  # how a token begins
     for name in ("access_token", "csrf_token", "invitation"):
-        told = {str(value) for value in _named(EXAMPLES, name)} - {"None"}
-        assert {"-" in value and value.startswith("the-") for value in told} <= {True}, name
+        values = {str(value) for value in _named(EXAMPLES, name)} - {"None"}
+        assert {"-" in value and value.startswith("the-") for value in values} <= {True}, name
 
 
 def test_every_field_that_is_sent_is_described() -> None:

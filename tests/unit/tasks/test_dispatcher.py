@@ -118,8 +118,8 @@ class TestSending:
 
         assert broker_door.ids() == given
         assert broker_door.round_trips == [1, LARGEST, LARGEST, 1200 - 2 * LARGEST]
-        said = [line.getMessage() for line in caplog.records]
-        assert said == [
+        found = [line.getMessage() for line in caplog.records]
+        assert found == [
             "the broker does not take 1 steps, trying until it does: the queues in DATA_DIR cannot be used: the broker is away; "
             "check DATA_DIR",
             "the broker is back, 1 steps are sent",
@@ -132,7 +132,9 @@ class TestSending:
         let_it_try(sender, broker_door)
         sender.submit([Job("no_such_task", new_id())])  # type: ignore[arg-type]
         broker_door.answers.set()
-        wait_until(lambda: "1 steps are left to rescue" in caplog.text, reason="it is said")
+        wait_until(
+            lambda: "1 steps are left to rescue" in caplog.text, reason="the warning is logged"
+        )
         given = submit(sender, steps(1))
         wait_until(lambda: broker_door.ids()[1:] == given, reason="the next one is sent")
 

@@ -29,11 +29,14 @@ from web.roadmap_commands import apply_command
 
 EMPTY = gettext_noop("Answer at least one question.")
 THE_SAME = gettext_noop(
-    "Without an AI key the text would be the same: built-in roadmaps have one text for each part."
+    "Without a model the text would be the same: the built-in catalogue has only one text for each"
+    " part. To use a model, the operator of this service must set OPENAI_API_KEY."
 )
 QUIZ = {
     Conflict: gettext_noop("This quiz was rewritten in the meantime. Here is the new one."),
-    Invalid: gettext_noop("These answers belong to another quiz. Answer this one here."),
+    Invalid: gettext_noop(
+        "These answers belong to another quiz. Please answer the one on this page."
+    ),
 }
 
 

@@ -27,7 +27,7 @@ from web.pages.templates import page, texts_of
 from web.roadmap_commands import apply_command
 
 SOURCES: Mapping[RevisionSource, str] = {
-    RevisionSource.goal: gettext_noop("Designed from the goal"),
+    RevisionSource.goal: gettext_noop("Created from your goal"),
     RevisionSource.feedback: gettext_noop("Changed by prompt"),
     RevisionSource.edit: gettext_noop("Changed by hand"),
     RevisionSource.restore: gettext_noop("Restored plan"),
@@ -36,7 +36,7 @@ SOURCES: Mapping[RevisionSource, str] = {
 STATES: Mapping[RevisionStatus, str] = {
     RevisionStatus.open: gettext_noop("The plan is being designed."),
     RevisionStatus.failed: gettext_noop("The plan could not be designed."),
-    RevisionStatus.cancelled: gettext_noop("Stopped."),
+    RevisionStatus.cancelled: gettext_noop("Cancelled."),
 }
 MARKS: Mapping[ChangeKind, str] = {
     ChangeKind.added: gettext_noop("added"),
@@ -57,7 +57,7 @@ FIELDS: Mapping[str, str] = {
     "hours": gettext_noop("Hours"),
     "difficulty": gettext_noop("Difficulty"),
     "prerequisites": gettext_noop("Prerequisites"),
-    "outcomes": gettext_noop("Afterwards you can"),
+    "outcomes": gettext_noop("What you will learn"),
 }
 FOLDED = 8  # lines that are the same, one after the other
 ALIKE = 0.4  # the share of words by which a line is another form of the one before it

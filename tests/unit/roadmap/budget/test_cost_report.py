@@ -150,19 +150,19 @@ class TestReceipts:
             ):
                 MonthlySpending.insert(owner_id=whose, month=which, amount=amount).execute()
 
-        told = receipt(LOCAL_OWNER, roadmap_id, limit=100, after=None)
+        report = receipt(LOCAL_OWNER, roadmap_id, limit=100, after=None)
 
-        assert (told.currency, told.spent, told.reserved, told.budget) == (
+        assert (report.currency, report.spent, report.reserved, report.budget) == (
             "EUR",
             Decimal("0.0325"),
             Decimal("0.005"),
             Decimal("0.5"),
         )
-        assert told.over_budget
-        assert told.account_month == AccountMonth(
+        assert report.over_budget
+        assert report.account_month == AccountMonth(
             month=month, spent=Decimal("0.03875"), budget=Decimal("2.25")
         )
-        assert told.estimate is None
+        assert report.estimate is None
         outline = {
             "calls": 1,
             "failed": 0,
@@ -177,25 +177,25 @@ class TestReceipts:
             "completion_tokens": 3000,
             "ms": 8520,
         }
-        assert told.steps == [
+        assert report.steps == [
             StepCost(step="outline", **outline, price=Decimal("0.00625")),
             StepCost(step="quiz", **quiz, price=Decimal("0.02625")),
         ]
         assert (
-            sum(step.price for step in told.steps)
-            == sum(call.price for call in told.calls)
-            == told.spent
+            sum(step.price for step in report.steps)
+            == sum(call.price for call in report.calls)
+            == report.spent
         )
-        assert [call.id for call in told.calls] == ids
+        assert [call.id for call in report.calls] == ids
         outcomes = ["ok", "fault", "stopped", "lost", "ok", "running"]
-        assert [call.outcome for call in told.calls] == outcomes
+        assert [call.outcome for call in report.calls] == outcomes
         common = {
             "step": "quiz",
             "concept_id": concept_id,
             "model": MODEL,
             "prompt_version": PROMPTS,
         }
-        assert told.calls[1] == CallRecord(
+        assert report.calls[1] == CallRecord(
             **{
                 **common,
                 "id": ids[1],
@@ -211,7 +211,7 @@ class TestReceipts:
                 "price": Decimal("0.005"),
             },
         )
-        assert told.calls[4] == CallRecord(
+        assert report.calls[4] == CallRecord(
             **{
                 **common,
                 "id": ids[4],
@@ -227,7 +227,7 @@ class TestReceipts:
                 "price": Decimal("0.00625"),
             },
         )
-        assert told.next_cursor is None
+        assert report.next_cursor is None
 
     def test_money_is_written_as_exact_decimals(self) -> None:
         roadmap_id = a_roadmap()
@@ -251,23 +251,28 @@ class TestReceipts:
         }
 
     def test_the_receipt_of_a_roadmap_that_has_called_nothing_is_empty(self) -> None:
-        told = receipt(LOCAL_OWNER, a_roadmap(), limit=10, after=None)
-        assert (told.spent, told.reserved, told.budget, told.over_budget) == (
+        report = receipt(LOCAL_OWNER, a_roadmap(), limit=10, after=None)
+        assert (report.spent, report.reserved, report.budget, report.over_budget) == (
             Decimal(0),
             Decimal(0),
             None,
             False,
         )
-        assert (told.steps, told.calls, told.next_cursor, told.estimate) == ([], [], None, None)
+        assert (report.steps, report.calls, report.next_cursor, report.estimate) == (
+            [],
+            [],
+            None,
+            None,
+        )
 
     def test_a_receipt_agrees_with_what_the_ledger_wrote(self) -> None:
         roadmap_id = a_roadmap()
         with a_call(roadmap_id, new_id()) as call:
             call.used(*USED[0])
         begun(roadmap_id, new_id())
-        told = receipt(LOCAL_OWNER, roadmap_id, limit=10, after=None)
-        assert (told.spent, told.reserved) == (Decimal("0.0057"), Decimal("0.005"))
-        assert told.account_month.spent == told.steps[0].price == Decimal("0.0057")
+        report = receipt(LOCAL_OWNER, roadmap_id, limit=10, after=None)
+        assert (report.spent, report.reserved) == (Decimal("0.0057"), Decimal("0.005"))
+        assert report.account_month.spent == report.steps[0].price == Decimal("0.0057")
 
     def test_calls_are_read_page_by_page_without_gaps(self) -> None:
         roadmap_id = a_roadmap()
@@ -275,18 +280,18 @@ class TestReceipts:
         booked(a_roadmap(), "quiz")
         pages, after = [], None
         for _ in range(3):
-            told = receipt(LOCAL_OWNER, roadmap_id, limit=2, after=after)
-            pages.append([call.id for call in told.calls])
-            assert told.steps[0].calls == 5
-            assert told.next_cursor == (str(pages[-1][-1]) if len(pages) < 3 else None)
+            report = receipt(LOCAL_OWNER, roadmap_id, limit=2, after=after)
+            pages.append([call.id for call in report.calls])
+            assert report.steps[0].calls == 5
+            assert report.next_cursor == (str(pages[-1][-1]) if len(pages) < 3 else None)
             after = pages[-1][-1]
         assert pages == [ids[:2], ids[2:4], ids[4:]]
 
     def test_a_page_that_is_just_full_is_the_last(self) -> None:
         roadmap_id = a_roadmap()
         ids = [booked(roadmap_id, "quiz") for _ in range(2)]
-        told = receipt(LOCAL_OWNER, roadmap_id, limit=2, after=None)
-        assert ([call.id for call in told.calls], told.next_cursor) == (ids, None)
+        report = receipt(LOCAL_OWNER, roadmap_id, limit=2, after=None)
+        assert ([call.id for call in report.calls], report.next_cursor) == (ids, None)
 
     def test_the_roadmap_of_somebody_else_does_not_exist(self) -> None:
         roadmap_id = a_roadmap(an_account())

@@ -22,10 +22,10 @@ from tests.unit.roadmap.budget.books import (
     begun,
     budgets,
     by_month,
+    call_columns,
     ended,
     records,
     spent,
-    told,
 )
 
 
@@ -64,11 +64,11 @@ class TestBudgets:
             assert Roadmap.get_by_id(roadmap_id).over_budget
 
     @pytest.mark.parametrize(
-        ("now", "month", "anew"),
+        ("now", "month", "expected"),
         [((2026, 11, 30), "2026-11", "2026-12"), ((2026, 12, 1), "2026-12", "2027-01")],
     )
     def test_an_account_without_room_for_the_most_is_over_its_budget(
-        self, now: tuple[int, int, int], month: str, anew: str, monkeypatch: pytest.MonkeyPatch
+        self, now: tuple[int, int, int], month: str, expected: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         budgets(monkeypatch, month="0.009999")
         travel_to(datetime(*now, 12, tzinfo=UTC))
@@ -79,7 +79,7 @@ class TestBudgets:
         assert str(raised.value) == (
             f"The budget of this account for {month} is 0.009999 USD; 0.005 USD of it is spent or reserved for calls that run, "
             "and this call could cost up to 0.005 USD. Raise BUDGET_PER_USER_MONTH, or go on when the month's budget begins "
-            f"anew on {anew}-01 (UTC)."
+            f"anew on {expected}-01 (UTC)."
         )
         assert raised.value.lasting
         assert (len(records()), spent(first), spent(second), by_month()) == (
@@ -187,7 +187,7 @@ class TestBudgets:
             call.used(*USED[0])
             with transaction():
                 Roadmap.delete().where(Roadmap.id == roadmap_id).execute()
-        assert told("outcome", "price") == [("ok", USED[1])]
+        assert call_columns("outcome", "price") == [("ok", USED[1])]
         assert list(by_month().values()) == [USED[1]]
 
 

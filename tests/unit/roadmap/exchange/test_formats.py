@@ -63,7 +63,7 @@ def bread(client: TestClient) -> str:
 
 
 def test_only_a_plan_that_is_not_begun_says_weeks(client: TestClient, bread: str) -> None:
-    """They count from its beginning and never move, which the plan of whoever learns does."""
+    """Weeks count from the beginning and never move; the plan of a learner moves."""
     fresh = made(
         client,
         whole()
@@ -131,8 +131,8 @@ class TestAnswers:
     ) -> None:
         answer = client.get(f"{bread}/export.{ending}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
-        told = f"attachment; filename=\"roadmap.{ending}\"; filename*=UTF-8''Bread.{ending}"
-        assert answer.headers["content-disposition"] == told
+        text = f"attachment; filename=\"roadmap.{ending}\"; filename*=UTF-8''Bread.{ending}"
+        assert answer.headers["content-disposition"] == text
         assert "sandbox" in answer.headers["content-security-policy"]
         assert answer.headers["cache-control"] == "private, no-cache"
         assert answer.headers["x-content-type-options"] == "nosniff"
@@ -161,11 +161,11 @@ class TestAnswers:
 
     @each_title
     def test_a_name_is_safe_in_a_header(self, client: TestClient, title: str) -> None:
-        told = client.get(f"{titled(client, title)}/export.json").headers["content-disposition"]
-        name = unquote(told.partition("''")[2])
+        body = client.get(f"{titled(client, title)}/export.json").headers["content-disposition"]
+        name = unquote(body.partition("''")[2])
         assert name.endswith(".json")
         assert not re.search(r'[/\\:"<>|?*\x00-\x1f]', name)
-        assert told.isascii()
+        assert body.isascii()
 
 
 class TestMarkdown:

@@ -21,7 +21,7 @@ ASKED = f"/concepts/{FIRST}/contents/quiz/body/questions"
 BAD_TEXTS = ("a\x00b", "a\x1b[31m", "\x7f")
 LINK = (*LEFT, "contents", "resources", "body", "items", 0, "url")
 
-# What is set where, which place is named, and a part of what is said.
+# The field, its value, the place that the error names, and a part of its detail.
 REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     (("format",), "anki", "/format", "not a roadmap exported"),
     (("version",), 2, "/version", "is the format of a newer version of Roadmap (2); this version reads 1"),
@@ -64,8 +64,8 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     ((*LEFT, "cards", 0, "question"), -1, f"/concepts/{FIRST}/cards/0/question", "greater"),
     ((*LEFT, "cards", 0, "state"), 4, f"/concepts/{FIRST}/cards/0/state", "3"),
     *(
-        ((*LEFT, "cards", 0, name), value, f"/concepts/{FIRST}/cards/0/{name}", said)
-        for name, value, said in (
+        ((*LEFT, "cards", 0, name), value, f"/concepts/{FIRST}/cards/0/{name}", detail)
+        for name, value, detail in (
             ("stability", None, "is required"),
             ("stability", 0, "greater than 0"),
             ("difficulty", None, "is required"),
@@ -100,8 +100,8 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     *(((*CONCEPTS, 0, "title"), bad, "/outline/stages/0/modules/0/concepts/0/title", "control") for bad in BAD_TEXTS),
     *(((*QUIZ, 0, "explanation"), bad, f"{ASKED}/0/explanation", "control characters") for bad in BAD_TEXTS),
     *(
-        ((*LEFT, "contents", "tutorial", "body", "markdown"), bad, f"/concepts/{FIRST}/contents/tutorial/body/markdown", said)
-        for bad, said in (
+        ((*LEFT, "contents", "tutorial", "body", "markdown"), bad, f"/concepts/{FIRST}/contents/tutorial/body/markdown", detail)
+        for bad, detail in (
             ("<script>alert(1)</script>", "not contain HTML"),
             ("a <b onclick=x>c</b>", "not contain HTML"),
             ("![a picture](https://example.org/a.png)", "images"),
@@ -118,19 +118,24 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
 
 
 class TestWhatIsRefused:
-    @try_each(("place", "value", "pointer", "said"), REFUSALS, ids=lambda each: str(each)[:60])
+    @try_each(("place", "value", "pointer", "expected"), REFUSALS, ids=lambda each: str(each)[:60])
     def test_what_does_not_fit_is_named_and_changes_nothing(
-        self, client: TestClient, place: tuple[str | int, ...], value: Any, pointer: str, said: str
+        self,
+        client: TestClient,
+        place: tuple[str | int, ...],
+        value: Any,
+        pointer: str,
+        expected: str,
     ) -> None:
         document = small()
         at(document, *place[:-1])[place[-1]] = value
         before = rows()
         answer = sent(client, document)
         assert answer.status_code == 422, answer.text
-        told = {
+        body = {
             each["pointer"].removeprefix("#"): each["detail"] for each in answer.json()["errors"]
         }
-        assert said in told[pointer], told
+        assert expected in body[pointer], body
         assert rows() == before
 
     @try_each("number", ["NaN", "Infinity", "-Infinity", "1e999"])
@@ -144,7 +149,7 @@ class TestWhatIsRefused:
         assert rows() == before
 
     @try_each(
-        ("content", "said"),
+        ("content", "expected"),
         [
             (b"", "empty"),
             (b"{", "not valid JSON"),
@@ -155,10 +160,10 @@ class TestWhatIsRefused:
             (b"\xff\xfe{\x00}\x00", "not valid JSON"),
         ],
     )
-    def test_what_is_no_document(self, client: TestClient, content: bytes, said: str) -> None:
+    def test_what_is_no_document(self, client: TestClient, content: bytes, expected: str) -> None:
         before = rows()
         answer = sent(client, content)
-        assert (answer.status_code, said in answer.json()["detail"]) == (400, True), answer.text
+        assert (answer.status_code, expected in answer.json()["detail"]) == (400, True), answer.text
         assert rows() == before
 
     @try_each("content", [b"[]", b"null", b"7", b'"roadmap"', b"{}"])
@@ -208,13 +213,13 @@ class TestWhatIsRefused:
         assert "at most 200" in sent(client, document).json()["errors"][0]["detail"]
         assert rows() == before
 
-    def test_no_more_than_some_mistakes_are_told(self, client: TestClient) -> None:
+    def test_an_answer_lists_a_bounded_number_of_mistakes(self, client: TestClient) -> None:
         document = small()
         document["concepts"] |= {f"unknown {number}": {} for number in range(1000)}
         assert len(sent(client, document).json()["errors"]) == 20
 
     @pytest.mark.parametrize("item", [{}, {"options": []}, 0])
-    def test_of_a_list_the_first_mistake_is_told_however_many_there_are(self, item: Any) -> None:
+    def test_a_list_gives_its_first_mistakes_however_many_there_are(self, item: Any) -> None:
         document = small()
         document["concepts"][FIRST]["contents"]["quiz"]["body"]["questions"] = [item] * 10_000
         with pytest.raises(ValidationError) as found:

@@ -158,7 +158,7 @@ class TestThePage:
         assert rows()["roadmap"] == 2
 
     @try_each(
-        ("content", "status", "said"),
+        ("content", "status", "expected"),
         [
             (b"", 422, "Choose a file first."),
             (b"{", 400, "This is not a complete roadmap."),
@@ -172,12 +172,12 @@ class TestThePage:
             (b" " * (LARGEST_DOCUMENT + 70_000), 413, "This file is too large"),
         ],
     )
-    def test_what_does_not_go_is_said_on_the_page(
-        self, client: TestClient, content: bytes, status: int, said: str
+    def test_the_page_shows_why_a_file_is_refused(
+        self, client: TestClient, content: bytes, status: int, expected: str
     ) -> None:
         before = rows()
         answer = self.upload(client, content, form="again")
-        assert (answer.status_code, said in answer.text) == (status, True), answer.text
+        assert (answer.status_code, expected in answer.text) == (status, True), answer.text
         assert 'type="file"' in answer.text
         assert rows() == before
 

@@ -105,12 +105,12 @@ class TestComingBack:
         answer = sent(client, whole())
         assert answer.json()["status"] == "ready"
         path = answer.headers["location"]
-        told = [
+        output = [
             line
             for line in client.get(f"{path}/events").text.splitlines()
             if line.startswith("event:")
         ]
-        assert told == [
+        assert output == [
             "event: roadmap.imported",
             "event: roadmap.outlined",
             "event: roadmap.ready",
@@ -142,18 +142,18 @@ class TestComingBack:
     def test_without_its_learner_it_says_nothing_of_anybody(self, client: TestClient) -> None:
         path = made(client, small())
         shared = portable(LOCAL_OWNER, UUID(path.rpartition("/")[2]), with_learner=False)
-        told = json.loads(as_json(shared))
-        assert (told["analysis"], told["request"]["background"], told["request"]["deadline"]) == (
+        body = json.loads(as_json(shared))
+        assert (body["analysis"], body["request"]["background"], body["request"]["deadline"]) == (
             None,
             "",
             None,
         )
         plain = {"progress": "todo", "progress_at": None, "notes": "", "attempts": [], "cards": []}
-        assert [{name: each[name] for name in plain} for each in told["concepts"].values()] == [
+        assert [{name: each[name] for name in plain} for each in body["concepts"].values()] == [
             plain,
             plain,
         ]
-        assert told["outline"] == small()["outline"]
+        assert body["outline"] == small()["outline"]
         copied = import_roadmap(LOCAL_OWNER, shared).roadmap
         assert (copied.title, copied.progress.ready) == ("Bread", 4)
 
@@ -219,20 +219,22 @@ class TestComingBack:
         made(client, {**whole(), "generator": "catalogue"})
         monkeypatch.setattr("roadmap.lifecycle.plan_job.plan", lambda *_: [])
         path = client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]
-        told = client.get(f"{path}/activity").json()
-        assert (told["status"], told["seconds_left"]) == ("queued", None)
+        body = client.get(f"{path}/activity").json()
+        assert (body["status"], body["seconds_left"]) == ("queued", None)
 
-    def test_webhooks_are_told_and_workers_have_nothing_to_do(self, client: TestClient) -> None:
+    def test_webhooks_get_the_event_and_workers_have_nothing_to_do(
+        self, client: TestClient
+    ) -> None:
         client.post(f"{API}/webhooks", json={"url": "http://127.0.0.1:1024/"})
         made(client, whole())
         with session():
-            told = [
+            found = [
                 each
                 for (each,) in database.execute_sql(
                     "SELECT event FROM webhook_delivery ORDER BY id"
                 ).fetchall()
             ]
-        assert told == ["roadmap.outlined", "roadmap.ready"]
+        assert found == ["roadmap.outlined", "roadmap.ready"]
 
     def test_what_has_no_plan_yet_cannot_be_taken_along(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch

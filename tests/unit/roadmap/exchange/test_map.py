@@ -83,7 +83,7 @@ def a_concept(
     *statuses: ContentStatus,
 ) -> ConceptNode:
     needs = [UUID(int=other) for other in prerequisites]
-    told = {
+    values = {
         "description": "",
         "hours": 2,
         "week": 1,
@@ -99,7 +99,7 @@ def a_concept(
         title=title,
         prerequisites=needs,
         contents=contents,
-        **told,
+        **values,
     )
 
 
@@ -432,7 +432,7 @@ class TestDrawing:
                 assert name != "style"
                 assert not name.startswith("on")
 
-    def test_a_title_that_was_cut_is_told_in_full(self) -> None:
+    def test_a_title_that_was_cut_has_its_full_text_beside_it(self) -> None:
         tree = a_tree([[[a_concept(1, CHINESE)]]])
         assert arrange(tree).pills[0].label.lines[-1].endswith(ELLIPSIS)
         assert f"<title>{CHINESE}: continue here, ready to learn</title>" in exported(tree)
@@ -448,17 +448,17 @@ class TestDrawing:
         assert root.findtext(f"{SVG}title") == "A roadmap"
         assert root.findtext(f"{SVG}desc") == described(tree)
         assert "2 stages, 3 concepts, 24 hours, 3 weeks, 1 of 3 done." in described(tree)
-        told = [
+        found = [
             (g.findtext(f"{SVG}title"), g.findtext(f"{SVG}desc"))
             for g in root.iter()
             if "p-concept" in g.get("class", "")
         ]
-        assert [title for title, _ in told] == [
+        assert [title for title, _ in found] == [
             "One: done",
             "Two: continue here, ready to learn",
             "Three: ready to learn",
         ]
-        assert str(told[2][1]).endswith("Contents: ready to learn. Prerequisites: One; Two.")
+        assert str(found[2][1]).endswith("Contents: ready to learn. Prerequisites: One; Two.")
 
     def test_a_file_that_stands_alone_has_its_style_and_no_links(self) -> None:
         root = parsed(exported(of_size(3, 12, TITLES)))
@@ -508,17 +508,17 @@ class TestLanguages:
         return tree
 
     @both
-    def test_nothing_in_a_chinese_picture_is_said_in_english(self, direction: Direction) -> None:
+    def test_a_chinese_picture_has_no_english(self, direction: Direction) -> None:
         tree, empty = self.everything(), a_tree([], title="空")
         for svg in (
             exported(tree, direction, ZH),
             inlined(tree, lambda id_: f"/{id_}", ZH),
             exported(empty, direction, ZH),
         ):
-            said = [
+            output = [
                 element.text or "" for element in parsed(svg).iter() if element.tag != f"{SVG}style"
             ]
-            assert [text for text in said if re.search("[A-Za-z]", text)] == []
+            assert [text for text in output if re.search("[A-Za-z]", text)] == []
 
     def test_the_legend_is_as_wide_as_its_words(self) -> None:
         legend = arrange(self.everything(), texts=ZH).legend
@@ -547,12 +547,12 @@ class TestLanguages:
             "第 2 阶段“数据库”，已完成 0/3。模块：数据库。"
         )
         root = parsed(exported(self.everything(), texts=ZH))
-        told = [
+        found = [
             (g.findtext(f"{SVG}title"), g.findtext(f"{SVG}desc"))
             for g in root.iter()
             if "p-concept" in g.get("class", "")
         ]
-        assert told[2] == (
+        assert found[2] == (
             "锁：从这里继续，学习中",
             "第 1 阶段“数据库”，模块“数据库”。需要 2 小时。内容：可以学习。先修：索引；事务。",
         )
@@ -571,7 +571,7 @@ class TestLanguages:
     def test_every_text_is_marked_with_its_language(
         self, direction: Direction, language: str, own: str
     ) -> None:
-        """The picture is in the reader's, and the roadmap's own texts in it are in theirs; empty: nobody knows which."""
+        """The picture is in the reader's language, texts of the roadmap in their own; empty: unknown."""
         tree = a_tree([[[a_concept(1, "Titel")]]], ("Titel",), title="Titel", language=own)
         spoken: list[tuple[str, str]] = []
 

@@ -47,7 +47,7 @@ SECRETS = {
     "deadline": "2030-04-05",
     "hours_per_week": 13,
 }
-NOTE = "what nobody else should read"
+NOTE = "a secret note of the owner"
 
 
 @pytest.fixture
@@ -155,13 +155,13 @@ class TestLinks:
 
 
 class TestTokens:
-    def test_it_is_told_once_and_stored_as_a_hash(self, client: TestClient, roadmap: str) -> None:
+    def test_it_is_shown_once_and_stored_as_a_hash(self, client: TestClient, roadmap: str) -> None:
         token = token_of(linked(client, roadmap))
         (row,) = links()
         assert token.partition(".")[2] not in repr(row.__data__)
         assert row.token_hashes == hashlib.sha256(token.encode()).hexdigest()
-        told = [client.get(f"{roadmap}/links").text, client.get(f"{roadmap}/links/{row.id}").text]
-        assert [text for text in told if "url" in text or "token" in text] == []
+        output = [client.get(f"{roadmap}/links").text, client.get(f"{roadmap}/links/{row.id}").text]
+        assert [text for text in output if "url" in text or "token" in text] == []
 
     def test_a_signed_one_is_good_without_a_hash_and_with_it(
         self, client: TestClient, roadmap: str
@@ -210,15 +210,15 @@ class TestTokens:
 
 
 class TestReading:
-    def test_whoever_has_it_reads_the_plan_and_what_is_written(
+    def test_its_holder_reads_the_plan_and_what_is_written(
         self, client: TestClient, roadmap: str
     ) -> None:
         link = linked(client, roadmap)
-        tree, told = client.get(roadmap).json(), shared(client, link)
-        assert told.status_code == 200
-        assert told.headers["x-robots-tag"] == "noindex, nofollow"
-        assert told.json()["title"] == tree["title"]
-        first = told.json()["stages"][0]["modules"][0]["concepts"][0]
+        tree, found = client.get(roadmap).json(), shared(client, link)
+        assert found.status_code == 200
+        assert found.headers["x-robots-tag"] == "noindex, nofollow"
+        assert found.json()["title"] == tree["title"]
+        first = found.json()["stages"][0]["modules"][0]["concepts"][0]
         assert first["written"] == ["tutorial", "resources", "quiz"]
         detail = shared(client, link, f"/concepts/{first['id']}").json()
         mine = client.get(f"{roadmap}/concepts/{first['id']}").json()
@@ -239,11 +239,11 @@ class TestReading:
             roadmap.rpartition("/")[2],
             str(owner_id),
         ]
-        for told in pages + answers:
-            assert [secret for secret in private if secret in told] == []
-            assert "p-done" not in told
-            assert " 12 weeks" not in told  # which it takes with 13 hours each
-            assert '"answers"' not in told
+        for entry in pages + answers:
+            assert [secret for secret in private if secret in entry] == []
+            assert "p-done" not in entry
+            assert " 12 weeks" not in entry  # which it takes with 13 hours each
+            assert '"answers"' not in entry
         assert (
             not {"progress", "notes", "hours_per_week", "deadline", "spent", "goal"}
             & json.loads(answers[0]).keys()
@@ -261,7 +261,7 @@ class TestReading:
             f"{roadmap}/schedule",
             json={"hours_per_week": 31, "deadline": None, "begins_on": "2025-01-01"},
         )
-        told = []
+        found = []
         for path in (roadmap, other):
             token = token_of(linked(client, path))
             concept = concept_of(client, path).rpartition("/")[2]
@@ -278,8 +278,8 @@ class TestReading:
             ids = [each["id"] for each in concepts(client.get(path).json())]
             for number, id_ in enumerate(ids):
                 same = [text.replace(id_, str(number)) for text in same]
-            told.append([ANY_ID.sub("id", text) for text in same])
-        assert told[0] == told[1]
+            found.append([ANY_ID.sub("id", text) for text in same])
+        assert found[0] == found[1]
 
     def test_a_page_leads_through_it_and_to_one_of_ones_own(
         self, client: TestClient, roadmap: str
@@ -394,14 +394,14 @@ class TestMadeMine:
                 other["title"],
                 other["contents"],
             )
-        told = client.get(f"{answer.headers['location']}/export.json").text
+        output = client.get(f"{answer.headers['location']}/export.json").text
         assert [
             secret
             for secret in (*SECRETS.values(), NOTE)
-            if isinstance(secret, str) and secret in told
+            if isinstance(secret, str) and secret in output
         ] == []
 
-    def test_what_is_not_written_is_missing_and_nobody_speaks_of_a_file(
+    def test_what_is_not_written_is_missing_and_no_file_is_mentioned(
         self, client: TestClient, roadmap: str
     ) -> None:
         link = linked(client, roadmap)
@@ -472,10 +472,10 @@ class TestMadeMine:
         click()
         second.join()
         assert [answer.status_code for answer in answers] == [303, 303]
-        click()  # nobody is in the way any more
+        click()  # no other request runs now
         assert len({answer.headers["location"] for answer in answers}) == 1
 
-    def test_nobody_waits_for_ever_for_another(
+    def test_no_request_waits_for_ever_for_another(
         self, client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = f"/shared/{token_of(linked(client, roadmap))}/copy"
@@ -595,14 +595,14 @@ class TestKept:
     ) -> None:
         first = html_of(client.get(page))
         for number in range(3):
-            told = {
+            values = {
                 "Accept-Language": f"en-GB, x-{number}",
                 "User-Agent": str(number),
                 "Cookie": f"a={number}; theme=x{number}",
             }
             again = client.get(
                 f"{page}?utm={number}",
-                headers={**told, "Accept-Encoding": ("gzip", "br", "identity")[number]},
+                headers={**values, "Accept-Encoding": ("gzip", "br", "identity")[number]},
             )
             assert unnamed(html_of(again)) == unnamed(first)
         assert len(drawn) == 1
@@ -747,7 +747,7 @@ class TestPage:
             assert client.post(revoke).status_code == 404
         assert "/shared/" not in html_of(client.get(path))
 
-    def test_what_does_not_fit_is_said(self, client: TestClient, roadmap: str) -> None:
+    def test_a_wrong_field_shows_an_error(self, client: TestClient, roadmap: str) -> None:
         client.headers.update({"Accept": "text/html"})
         path = f"/roadmaps/{roadmap.rpartition('/')[2]}/sharing"
         assert 'role="alert"' in html_of(

@@ -136,14 +136,14 @@ class TestBrokenFiles:
     def test_nothing_is_broken(self) -> None:
         assert broken_files() == []
 
-    @pytest.mark.parametrize(("file", "change", "told"), BREAKS.values(), ids=BREAKS)
+    @pytest.mark.parametrize(("file", "change", "expected"), BREAKS.values(), ids=BREAKS)
     def test_a_file_is_named_with_the_place_and_the_rule(
-        self, copied: Path, file: str, change: Callable[[str], str], told: str
+        self, copied: Path, file: str, change: Callable[[str], str], expected: str
     ) -> None:
         path = copied / file
         path.write_text(change(path.read_text("utf-8")), "utf-8")
         (named,) = broken_files()
-        assert named.startswith(f"{file}: {told}")
+        assert named.startswith(f"{file}: {expected}")
         language = "en" if file == HERE else CHINESE
         with pytest.raises(GeneratorFault) as fault:
             plan("Learn Django", language=language)
@@ -232,9 +232,9 @@ class TestBrokenFiles:
         other = client.post("/api/v1/roadmaps", json={"goal": "Become a DevOps engineer"}).json()[
             "id"
         ]
-        told = client.get(f"/api/v1/roadmaps/{broken}").json()
-        assert told["status"] == "failed"
+        body = client.get(f"/api/v1/roadmaps/{broken}").json()
+        assert body["status"] == "failed"
         assert (
-            f"{HERE}: questions.0: 2 correct answers do not match the type single" in told["error"]
+            f"{HERE}: questions.0: 2 correct answers do not match the type single" in body["error"]
         )
         assert client.get(f"/api/v1/roadmaps/{other}").json()["status"] == "ready"

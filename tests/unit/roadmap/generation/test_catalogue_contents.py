@@ -118,7 +118,7 @@ class TestWriting:
             ("没问题视频可以", "video"),
         ],
     )
-    def test_what_is_liked_is_said_by_a_word_of_its_own(self, preferences: str, first: str) -> None:
+    def test_a_preference_is_a_word_of_its_own(self, preferences: str, first: str) -> None:
         kinds = ("article", "video", "book", "course")
         named = {"title": "t", "language": "en", "why": "w"}
         resources = Resources(
@@ -196,13 +196,13 @@ class TestLanguages:
             assert isinstance(tutorial, Tutorial)
             assert isinstance(resources, Resources)
             assert isinstance(quiz, Quiz)
-            said = [node.description, *node.outcomes, *(item.why for item in resources.items)]
-            said += [
+            found = [node.description, *node.outcomes, *(item.why for item in resources.items)]
+            found += [
                 text
                 for question in quiz.questions
                 for text in (question.prompt, question.explanation)
             ]
-            assert [text for text in said if not is_chinese(text)] == []
+            assert [text for text in found if not is_chinese(text)] == []
             is_translated = tutorial.language is None
             assert is_chinese(tutorial.markdown.splitlines()[0])
             assert is_translated or (

@@ -98,7 +98,7 @@ class TestSlots:
                 raise ValueError("broken")
         assert room(pace) == 1
 
-    def test_nobody_waits_for_a_slot_of_another_thread(self) -> None:
+    def test_no_thread_waits_for_a_slot_of_another(self) -> None:
         pace, taken, done = RateControl(1), threading.Event(), threading.Event()
 
         def hold() -> None:
@@ -155,12 +155,12 @@ class TestSlowingDown:
             rooms.append(room(pace))
         assert rooms == [4, 2, 1, 1, 1]
 
-    @pytest.mark.parametrize(("said", "closed"), [(7, 7), (0.5, 0.5), (300, 300), (9999, 300)])
+    @pytest.mark.parametrize(("expected", "closed"), [(7, 7), (0.5, 0.5), (300, 300), (9999, 300)])
     def test_the_gate_is_closed_for_as_long_as_the_provider_says_but_five_minutes_at_most(
-        self, clock: Clock, said: float, closed: float
+        self, clock: Clock, expected: float, closed: float
     ) -> None:
         pace = RateControl(8, now=clock)
-        pace.slow_down(said)
+        pace.slow_down(expected)
         waits = [busy(pace) for _ in range(200)]
         assert all(closed <= wait <= closed + 1 + closed / 4 for wait in waits)
         assert len(set(waits)) > 1
@@ -169,10 +169,10 @@ class TestSlowingDown:
         clock.now += 0.02
         assert room(pace) == 4
 
-    @pytest.mark.parametrize("said", [0, -5])
-    def test_a_provider_that_wants_no_pause_gets_none(self, clock: Clock, said: float) -> None:
+    @pytest.mark.parametrize("expected", [0, -5])
+    def test_a_provider_that_wants_no_pause_gets_none(self, clock: Clock, expected: float) -> None:
         pace = RateControl(8, now=clock)
-        pace.slow_down(said)
+        pace.slow_down(expected)
         assert room(pace) == 4
 
     def test_pauses_double_up_to_a_minute_while_the_provider_does_not_say(
@@ -185,7 +185,7 @@ class TestSlowingDown:
             pauses.append(closed_for(pace, clock))
         assert pauses == [2, 4, 8, 16, 32, *[60] * 15]
 
-    def test_pauses_begin_anew_after_a_success(self, clock: Clock) -> None:
+    def test_pauses_begin_with_the_shortest_after_a_success(self, clock: Clock) -> None:
         pace, pauses = RateControl(8, now=clock), []
         for _ in range(2):
             for _ in range(3):
@@ -281,11 +281,11 @@ class TestTogether:
         late.refused()
         assert pace.slots == 2
 
-    def test_the_longest_pause_that_calls_were_told_together_holds(self, clock: Clock) -> None:
+    def test_the_longest_pause_of_calls_that_ran_together_holds(self, clock: Clock) -> None:
         pace = RateControl(8, now=clock)
         calls = [Call(pace) for _ in range(3)]
-        for call, said in zip(calls, (5, 30, 10), strict=True):
-            call.refused(said)
+        for call, text in zip(calls, (5, 30, 10), strict=True):
+            call.refused(text)
         assert closed_for(pace, clock) == 30
         assert pace.slots == 4
 
@@ -368,9 +368,9 @@ class Day(RuleBasedStateMachine):
     def succeed(self) -> None:
         self.pace.went_well()
 
-    @rule(said=st.none() | st.floats(0, 1000))
-    def refuse(self, said: float | None) -> None:
-        self.pace.slow_down(said)
+    @rule(retry_after=st.none() | st.floats(0, 1000))
+    def refuse(self, retry_after: float | None) -> None:
+        self.pace.slow_down(retry_after)
 
     @rule(seconds=st.floats(0, 400))
     def wait(self, seconds: float) -> None:
@@ -381,7 +381,7 @@ class Day(RuleBasedStateMachine):
         assert len(self.running) <= self.limit
 
     @invariant()
-    def nobody_is_sent_away_for_nothing_or_for_long(self) -> None:
+    def every_pause_is_positive_and_bounded(self) -> None:
         assert all(0 < wait <= 300 * 1.25 + 1 for wait in self.waits)
 
     @invariant()

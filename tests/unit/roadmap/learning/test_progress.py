@@ -171,7 +171,7 @@ class TestQuiz:
             question["is_right"] and question["explanation"] for question in made["questions"]
         )
 
-    def test_wrong_answers_are_told_what_is_right(self, client: TestClient, concept: str) -> None:
+    def test_wrong_answers_get_the_right_ones(self, client: TestClient, concept: str) -> None:
         right = right_answers(concept)
         made = self.answer(client, concept, wrong(right)).json()
         assert (made["score"], made["total"]) == (0, len(right))
@@ -325,19 +325,17 @@ class TestKept:
 
 
 class TestProfile:
-    def test_nothing_is_said_at_first_and_what_is_said_is_remembered(
-        self, client: TestClient
-    ) -> None:
+    def test_it_is_empty_at_first_and_keeps_what_is_put(self, client: TestClient) -> None:
         nothing = dict.fromkeys(("level", "hours_per_week", "language", "resource_language"))
         assert client.get(f"{API}/profile").json() == nothing
-        said = {
+        values = {
             "level": "advanced",
             "hours_per_week": 12,
             "language": "zh-Hans",
             "resource_language": "en",
         }
-        assert client.put(f"{API}/profile", json=said).json() == said
-        assert client.get(f"{API}/profile").json() == said
+        assert client.put(f"{API}/profile", json=values).json() == values
+        assert client.get(f"{API}/profile").json() == values
         assert client.put(f"{API}/profile", json={}).json() == nothing
 
     @try_each(
@@ -355,18 +353,18 @@ class TestProfile:
         assert client.get(f"{API}/profile").json()["level"] is None
 
     def test_a_part_of_it_is_changed_by_a_merge_patch(self, client: TestClient) -> None:
-        said = {
+        values = {
             "level": "advanced",
             "hours_per_week": 12,
             "language": "zh-Hans",
             "resource_language": "en",
         }
-        tag = client.put(f"{API}/profile", json=said).headers["etag"]
+        tag = client.put(f"{API}/profile", json=values).headers["etag"]
         merge = {"Content-Type": "application/merge-patch+json"}
         for patch in ({"hours_per_week": 3}, {"language": None, "level": "beginner"}, {}):
-            said |= patch
+            values |= patch
             answer = client.patch(f"{API}/profile", json=patch, headers=merge)
-            assert (answer.status_code, answer.json()) == (200, said)
+            assert (answer.status_code, answer.json()) == (200, values)
             assert answer.headers["etag"] == client.get(f"{API}/profile").headers["etag"]
         assert (
             client.patch(
@@ -387,4 +385,4 @@ class TestProfile:
             "Send a JSON body"
             in problem(client.patch(f"{API}/profile", headers=merge), 400)["detail"]
         )
-        assert client.get(f"{API}/profile").json() == said
+        assert client.get(f"{API}/profile").json() == values

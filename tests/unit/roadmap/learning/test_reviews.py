@@ -72,15 +72,15 @@ class TestWhatIsAsked:
     def test_the_questions_of_what_is_done_are_due_at_once_without_their_answers(
         self, client: TestClient, roadmap: str, done: str
     ) -> None:
-        told = due(client)
-        assert (told["due"], len(told["items"]), told["next_due_at"]) == (
+        found = due(client)
+        assert (found["due"], len(found["items"]), found["next_due_at"]) == (
             QUESTIONS,
             QUESTIONS,
             None,
         )
-        asked = [item["question"] for item in told["items"]]
+        asked = [item["question"] for item in found["items"]]
         assert asked == client.get(done).json()["quiz"]["questions"]
-        first, tree = told["items"][0], client.get(roadmap).json()
+        first, tree = found["items"][0], client.get(roadmap).json()
         assert first["roadmap_id"] == roadmap.rpartition("/")[2]
         assert (first["roadmap_title"], first["concept_id"]) == (
             tree["title"],
@@ -92,7 +92,7 @@ class TestWhatIsAsked:
             0,
             None,
         )
-        assert "explanation" not in str(told)
+        assert "explanation" not in str(found)
 
     def test_done_twice_is_done_once_and_undone_takes_back_what_was_never_asked(
         self, client: TestClient, done: str
@@ -174,11 +174,11 @@ class TestWhatIsAsked:
     ) -> None:
         problem(client.get(REVIEWS, params=query), 422)
 
-    def test_no_more_are_told_than_were_asked_for_and_all_are_counted(
+    def test_the_limit_bounds_the_items_and_all_are_counted(
         self, client: TestClient, done: str
     ) -> None:
-        told = due(client, limit=2)
-        assert (len(told["items"]), told["due"]) == (2, QUESTIONS)
+        found = due(client, limit=2)
+        assert (len(found["items"]), found["due"]) == (2, QUESTIONS)
 
 
 class TestReview:
@@ -189,16 +189,16 @@ class TestReview:
         card = due(client)["items"][0]
         before = cards()[0].__data__
         for chosen, is_right in ((right, True), (wrong([right])[0], False), ([], False)):
-            told = client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": chosen}).json()
-            assert (told["id"], told["reviews"], told["question"]["is_right"]) == (
+            body = client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": chosen}).json()
+            assert (body["id"], body["reviews"], body["question"]["is_right"]) == (
                 card["id"],
                 0,
                 is_right,
             )
-            assert told["question"]["right"] == sorted(right)
-            assert told["question"]["explanation"]
+            assert body["question"]["right"] == sorted(right)
+            assert body["question"]["explanation"]
             comes_back = [
-                datetime.fromisoformat(told["leads_to"][rating])
+                datetime.fromisoformat(body["leads_to"][rating])
                 for rating in ("again", "hard", "good", "easy")
             ]
             assert comes_back == sorted(comes_back)
@@ -216,9 +216,9 @@ class TestReview:
                 datetime.fromisoformat(then["due_at"]) - datetime.fromisoformat(promised)
             ) < timedelta(seconds=30)
             assert (then["reviews"], then["lapses"]) == (1, 0)
-        told = due(client)
-        assert told["due"] == 1
-        assert datetime.fromisoformat(told["next_due_at"]) - clock.now() < timedelta(minutes=1)
+        found = due(client)
+        assert found["due"] == 1
+        assert datetime.fromisoformat(found["next_due_at"]) - clock.now() < timedelta(minutes=1)
 
     def test_a_second_click_is_a_conflict_and_changes_nothing(
         self, client: TestClient, done: str
@@ -237,11 +237,11 @@ class TestReview:
         self, client: TestClient, done: str
     ) -> None:
         card = due(client)["items"][0]
-        told = [
+        body = [
             rate(client, card, rating, reviews).json()
             for reviews, rating in enumerate(("easy", "again", "good"))
         ]
-        assert [(each["state"], each["lapses"]) for each in told] == [
+        assert [(each["state"], each["lapses"]) for each in body] == [
             ("review", 0),
             ("relearning", 1),
             ("review", 1),

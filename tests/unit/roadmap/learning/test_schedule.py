@@ -231,13 +231,13 @@ def test_everything_that_is_left_is_planned_once_and_in_order(
     )
     assert sum(stage.hours for stage in made.stages) == made.hours
     assert sum(stage.hours_learned for stage in made.stages) == made.hours_learned
-    told = Counter[UUID]()
+    found = Counter[UUID]()
     for week in made.weeks:
-        told.update({share.concept_id: share.hours for share in week.shares})
+        found.update({share.concept_id: share.hours for share in week.shares})
     whole = {each.id: each.hours for each in left}
-    assert all(count <= whole[id_] for id_, count in told.items())
+    assert all(count <= whole[id_] for id_, count in found.items())
     if len(made.weeks) < 12:
-        assert told == whole
+        assert found == whole
 
 
 @given(weekly, days, st.integers(0, 100), st.integers(0, 2000))
@@ -273,15 +273,15 @@ def test_the_hours_that_are_needed_reach_the_deadline_and_one_less_does_not(
     made, _ = schedule(parts, hours, today, begins_on)
 
     def late(hours_per_week: int) -> int:
-        told = schedule_of(
+        found = schedule_of(
             made.model_copy(update={"hours_per_week": hours_per_week, "deadline": deadline}), today
         )
-        assert told.days_late is not None
-        return told.days_late
+        assert found.days_late is not None
+        return found.days_late
 
-    told = schedule_of(made.model_copy(update={"deadline": deadline}), today)
-    needed = told.hours_per_week_needed
-    assert (needed is None) == (told.ends_on is None)
+    found = schedule_of(made.model_copy(update={"deadline": deadline}), today)
+    needed = found.hours_per_week_needed
+    assert (needed is None) == (found.ends_on is None)
     if needed is not None:
         assert late(needed) <= 0
         assert needed == 1 or late(needed - 1) > 0

@@ -24,7 +24,7 @@ API = "/api/v1"
 
 
 def waiting() -> UUID:
-    """A roadmap that nobody has begun: its message is not sent."""
+    """A roadmap that no worker has begun: its message is not sent."""
     new = NewRoadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL))
     create_many([new])
     return new.id
@@ -65,7 +65,7 @@ def now(roadmap_id: UUID) -> Activity:
     return activity(LOCAL_OWNER, roadmap_id)
 
 
-def test_it_is_told_over_the_api(client: TestClient) -> None:
+def test_the_api_returns_it(client: TestClient) -> None:
     roadmap_id = waiting()
     answer = client.get(f"{API}/roadmaps/{roadmap_id}/activity")
     assert answer.json() == {
@@ -84,8 +84,8 @@ def test_who_came_before_is_before(client: TestClient) -> None:
 
 
 def test_of_a_finished_one_nothing_is_to_come(client: TestClient) -> None:
-    told = now(finished(client, seconds=90))
-    assert (told.status, told.ahead, told.writing, told.seconds_left) == (
+    response = now(finished(client, seconds=90))
+    assert (response.status, response.ahead, response.writing, response.seconds_left) == (
         RoadmapStatus.ready,
         None,
         [],
@@ -125,13 +125,13 @@ def test_parts_of_others_that_are_due_before_are_before(client: TestClient) -> N
 
 
 class TestTimeLeft:
-    def test_nobody_knows_before_anything_was_measured(self, client: TestClient) -> None:
+    def test_it_is_unknown_before_anything_was_measured(self, client: TestClient) -> None:
         assert now(waiting()).seconds_left is None
         assert now(being_written(client, written=ENOUGH - 1, ago=10)).seconds_left is None
 
     def test_its_own_pace_counts_when_there_is_one(self, client: TestClient) -> None:
-        told = now(being_written(client, written=3, ago=30))
-        assert told.seconds_left == pytest.approx(60, abs=2)  # six parts of ten seconds
+        found = now(being_written(client, written=3, ago=30))
+        assert found.seconds_left == pytest.approx(60, abs=2)  # six parts of ten seconds
 
     def test_before_that_the_pace_of_the_last_ones(self, client: TestClient) -> None:
         finished(client, seconds=180)

@@ -142,7 +142,9 @@ class TestHandingBack:
         roadmap_id = accepted()
         content.plan_roadmap(str(roadmap_id))
         assert "leases cannot be handed back" in caplog.text
-        assert the_roadmap(roadmap_id).title == "too late"  # nobody else had it: the work counts
+        assert (
+            the_roadmap(roadmap_id).title == "too late"
+        )  # no other worker had it: the work counts
 
 
 class TestSaving:
@@ -244,13 +246,13 @@ class TestSaving:
         lost: list[Any] = []
 
         def each_answer_lost(save: Callable[[], Any]) -> Any:
-            told: list[Any] = []
+            found: list[Any] = []
 
             def save_and_lose_the_answer() -> Any:
-                told.append(save())
-                if len(told) == 1:
+                found.append(save())
+                if len(found) == 1:
                     raise Unavailable("the connection broke at the COMMIT")
-                return told[-1]
+                return found[-1]
 
             lost.append(save)
             return retry_save(save_and_lose_the_answer)

@@ -51,14 +51,14 @@ def made(client: TestClient, copies: Copies) -> None:
         with transaction():
             for id_, (title, goal, status, changed) in zip(IDS, MADE, strict=True):
                 at = now + timedelta(seconds=changed)
-                told = {
+                values = {
                     "title": title,
                     "goal": goal,
                     "status": status,
                     "created_at": now,
                     "updated_at": at,
                 }
-                Roadmap.insert({**common, **told, "id": id_}).execute()
+                Roadmap.insert({**common, **values, "id": id_}).execute()
 
     copies.of("roadmaps in an order", make)
 

@@ -1,4 +1,4 @@
-"""Hours, days and weeks of a plan that are set anew: the tree agrees with them, and everything else stays."""
+"""Changed hours, days and weeks of a plan: the tree agrees, and the rest stays."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -43,20 +43,20 @@ def concepts_of(tree: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def test_it_is_told_where_it_is(client: TestClient, roadmap: str) -> None:
+def test_it_is_where_the_tree_links_to(client: TestClient, roadmap: str) -> None:
     tree = client.get(roadmap).json()
-    told = client.get(tree["links"]["schedule"]).json()
-    assert (told["hours"], told["hours_learned"], told["hours_per_week"]) == (tree["hours"], 0, 8)
-    assert [span["concept_id"] for span in told["spans"]] == [
+    body = client.get(tree["links"]["schedule"]).json()
+    assert (body["hours"], body["hours_learned"], body["hours_per_week"]) == (tree["hours"], 0, 8)
+    assert [span["concept_id"] for span in body["spans"]] == [
         concept["id"] for concept in concepts_of(tree)
     ]
-    assert [stage["stage_id"] for stage in told["stages"]] == [
+    assert [stage["stage_id"] for stage in body["stages"]] == [
         stage["id"] for stage in tree["stages"]
     ]
-    assert told["begins_on"] == tree["begins_on"] == str(today())
+    assert body["begins_on"] == tree["begins_on"] == str(today())
 
 
-def test_what_is_set_is_told_and_the_tree_agrees(client: TestClient, roadmap: str) -> None:
+def test_what_is_set_is_returned_and_the_tree_agrees(client: TestClient, roadmap: str) -> None:
     before = client.get(roadmap).json()
     answer = put(client, roadmap, hours_per_week=20, deadline=in_days(90), begins_on=in_days(-3))
     assert answer.status_code == 200, answer.text
@@ -68,8 +68,8 @@ def test_what_is_set_is_told_and_the_tree_agrees(client: TestClient, roadmap: st
         ]
     )
     tree = client.get(roadmap).json()
-    told = {name: tree[name] for name in ("hours_per_week", "deadline", "begins_on")}
-    assert told == {"hours_per_week": 20, "deadline": in_days(90), "begins_on": in_days(-3)}
+    values = {name: tree[name] for name in ("hours_per_week", "deadline", "begins_on")}
+    assert values == {"hours_per_week": 20, "deadline": in_days(90), "begins_on": in_days(-3)}
     assert tree["weeks"] == -(-tree["hours"] // 20) < before["weeks"]
     spent = 0
     for concept in concepts_of(tree):
@@ -128,7 +128,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(
     assert client.get(roadmap).json() == before
 
 
-def test_all_of_it_must_be_said(client: TestClient, roadmap: str) -> None:
+def test_all_fields_are_required(client: TestClient, roadmap: str) -> None:
     refused = problem(client.put(f"{roadmap}/schedule", json={"hours_per_week": 8}), 422)
     assert [error["pointer"] for error in refused["errors"]] == ["#/deadline", "#/begins_on"]
 
@@ -139,8 +139,8 @@ def test_a_deadline_that_has_passed_may_stay_and_not_be_set(
     deadline = in_days(10)
     assert put(client, roadmap, deadline=deadline).status_code == 200
     clock.travel(timedelta(days=20))
-    told = put(client, roadmap, deadline=deadline, hours_per_week=3)
-    assert (told.status_code, told.json()["hours_per_week_needed"]) == (200, None)
+    response = put(client, roadmap, deadline=deadline, hours_per_week=3)
+    assert (response.status_code, response.json()["hours_per_week_needed"]) == (200, None)
     problem(put(client, roadmap, deadline=in_days(-9)), 422)
 
 
@@ -165,8 +165,8 @@ def test_without_a_plan_there_is_an_empty_one_that_cannot_be_set(
         Roadmap.update(
             title="", revision=0, hours=0, weeks=0, created_at=datetime(2026, 1, 1, tzinfo=UTC)
         ).execute()
-    told = client.get(f"{roadmap}/schedule").json()
-    assert (told["hours"], told["spans"], told["weeks"], told["ends_on"]) == (0, [], [], None)
+    body = client.get(f"{roadmap}/schedule").json()
+    assert (body["hours"], body["spans"], body["weeks"], body["ends_on"]) == (0, [], [], None)
     assert "no plan yet" in problem(put(client, roadmap, hours_per_week=9), 409)["detail"]
     assert client.get(roadmap).json()["hours_per_week"] == 8
 
@@ -181,9 +181,9 @@ def test_what_is_in_the_trash_has_none(client: TestClient, roadmap: str) -> None
 def test_progress_moves_it(client: TestClient, roadmap: str) -> None:
     first = concepts_of(client.get(roadmap).json())[0]
     client.put(f"{roadmap}/concepts/{first['id']}/progress", json={"progress": "done"})
-    told = client.get(f"{roadmap}/schedule").json()
-    assert (told["hours_learned"], told["spans"][0]["concept_id"] == first["id"]) == (
+    body = client.get(f"{roadmap}/schedule").json()
+    assert (body["hours_learned"], body["spans"][0]["concept_id"] == first["id"]) == (
         first["hours"],
         False,
     )
-    assert told["weeks"][0]["hours_learned"] == first["hours"]
+    assert body["weeks"][0]["hours_learned"] == first["hours"]

@@ -59,7 +59,7 @@ def test_an_act_is_written_down_before_it_is_done_and_its_outcome_after() -> Non
 
 
 @pytest.mark.parametrize(
-    ("error", "outcome", "told"),
+    ("error", "outcome", "expected"),
     [
         (
             NotFound("This message does not exist."),
@@ -73,11 +73,11 @@ def test_an_act_is_written_down_before_it_is_done_and_its_outcome_after() -> Non
     ids=lambda each: type(each).__name__,
 )
 def test_what_did_not_go_is_written_down_and_raised(
-    error: Exception, outcome: AuditOutcome, told: str
+    error: Exception, outcome: AuditOutcome, expected: str
 ) -> None:
     with pytest.raises(type(error)), audited(ADA, "message.retry", "content/1"):
         raise error
-    assert (newest().outcome, newest().error) == (outcome, told)
+    assert (newest().outcome, newest().error) == (outcome, expected)
 
 
 def test_nothing_is_done_that_cannot_be_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +219,7 @@ def test_an_act_that_is_refused_stands_in_the_log_under_a_name_too(
     assert newest().error == answer.json()["detail"]
 
 
-def test_whoever_sits_at_the_command_line_is_named_by_the_machine() -> None:
+def test_the_actor_at_the_command_line_is_named_by_the_machine() -> None:
     actor = Actor.of_command_line()
     assert actor.account_id is None
     assert re.fullmatch(r"command line \(.+\)", actor.name)

@@ -75,12 +75,12 @@ class TestPlaces:
         assert the(tree, "b").mark == ChangeKind.moved
         assert the(tree, "b").fields  # it needed a
 
-    def test_other_words_are_told_field_by_field(self) -> None:
+    def test_other_words_are_changes_of_single_fields(self) -> None:
         tree = after(
             {"op": "rewrite", "what": "concept", "key": "a", "title": "Another", "hours": 9}
         )
-        told = [(change.field, change.before, change.after) for change in the(tree, "a").fields]
-        assert told == [
+        found = [(change.field, change.before, change.after) for change in the(tree, "a").fields]
+        assert found == [
             ("title", "A", "Another"),
             ("hours", two_stages().stages[0].modules[0].concepts[0].hours, 9),
         ]
@@ -93,8 +93,8 @@ class TestAnyTwo:
     @given(pairs())
     def test_everything_of_both_is_there_once(self, pair: tuple[Outline, Outline]) -> None:
         old, new = pair
-        told = Counter((node.what, node.thing.key) for node in diff_tree(old, new).all())
-        assert told == Counter({*spots(old), *spots(new)})
+        found = Counter((node.what, node.thing.key) for node in diff_tree(old, new).all())
+        assert found == Counter({*spots(old), *spots(new)})
 
     @given(pairs())
     def test_without_what_was_removed_it_is_the_new_one_in_its_order(
@@ -125,13 +125,13 @@ class TestAnyTwo:
     @given(pairs())
     def test_marks_are_what_the_sentences_say(self, pair: tuple[Outline, Outline]) -> None:
         old, new = pair
-        said = {
+        values = {
             (change.what, change.key) for change in changes(old, new) if change.what != "roadmap"
         }
         tree = diff_tree(old, new)
         assert {
             (node.what, node.thing.key) for node in tree.all() if node.mark != ChangeKind.same
-        } == said
+        } == values
         assert tree.differs == bool(changes(old, new))
 
     @given(outlines())

@@ -102,7 +102,7 @@ class TestAdding:
         )
         assert made.stages[1] == two_stages().stages[1]
 
-    def test_a_concept_goes_into_its_module_with_all_that_is_said_of_it(self) -> None:
+    def test_a_concept_goes_into_its_module_with_all_its_fields(self) -> None:
         body = {
             **CONCEPT,
             "description": "Again.",
@@ -580,7 +580,7 @@ class TestKeptAsWritten:
         rewrite = {"op": "rewrite", "what": "concept", "title": "X"}
         operations = [
             operation(**rewrite, key="kept", regenerate=False),
-            operation(**rewrite, key="anew", regenerate=True),
+            operation(**rewrite, key="regenerated", regenerate=True),
             operation(**rewrite, key="default"),
             operation(op="rewrite", what="stage", key="stage", title="X", regenerate=False),
             operation(op="remove", what="concept", key="removed"),
@@ -589,7 +589,7 @@ class TestKeptAsWritten:
         assert kept_as_written(operations) == {"kept"}
 
     @pytest.mark.parametrize("wishes", [(False, True), (True, False), (True, True)])
-    def test_one_rewrite_that_wants_it_anew_is_enough(self, wishes: tuple[bool, ...]) -> None:
+    def test_one_rewrite_that_regenerates_it_is_enough(self, wishes: tuple[bool, ...]) -> None:
         body = {"op": "rewrite", "what": "concept", "key": "a", "title": "X"}
         assert (
             kept_as_written([operation(**body, regenerate=wish) for wish in wishes]) == frozenset()

@@ -42,7 +42,7 @@ HOURS = Rewrite(op="rewrite", what="concept", key="flour", hours=9)
 
 
 class TestTelling:
-    def test_a_roadmap_that_is_made_is_told_from_its_outline_to_its_end(
+    def test_events_of_a_roadmap_are_sent_from_its_outline_to_its_end(
         self, client: TestClient, receiver: Receiver
     ) -> None:
         webhook = made(client, receiver)
@@ -70,28 +70,30 @@ class TestTelling:
         assert datetime.fromisoformat(last["timestamp"]).utcoffset() == timedelta()
         assert client.get(last["data"]["path"]).status_code == 200
 
-    def test_the_number_that_is_told_is_that_of_the_event(
+    def test_the_number_in_a_delivery_is_that_of_the_event(
         self, client: TestClient, receiver: Receiver
     ) -> None:
         webhook = made(client, receiver)
         roadmap_id = UUID(roadmap(client))
-        told = [got.verified(webhook["secret"]) for got in receiver.got]
+        found = [got.verified(webhook["secret"]) for got in receiver.got]
         by_number = {event.seq: event.type for event in events_.events_after(roadmap_id, 0)}
-        assert [by_number[each["data"]["seq"]] for each in told] == [each["type"] for each in told]
+        assert [by_number[each["data"]["seq"]] for each in found] == [
+            each["type"] for each in found
+        ]
 
-    def test_a_review_and_a_cancellation_are_told(
+    def test_a_review_and_a_cancellation_are_sent(
         self, client: TestClient, receiver: Receiver
     ) -> None:
         webhook = made(client, receiver)
         roadmap_id = roadmap(client, review=True)
         client.post(f"{API}/roadmaps/{roadmap_id}/cancel")
-        told = [got.verified(webhook["secret"]) for got in receiver.got]
-        assert [each["type"] for each in told] == [
+        found = [got.verified(webhook["secret"]) for got in receiver.got]
+        assert [each["type"] for each in found] == [
             "roadmap.outlined",
             "roadmap.awaiting_review",
             "roadmap.cancelled",
         ]
-        assert told[-1]["data"]["reason"]
+        assert found[-1]["data"]["reason"]
 
     def test_what_is_sent_is_as_the_description_says(
         self, client: TestClient, receiver: Receiver
@@ -99,13 +101,13 @@ class TestTelling:
         path = client.post(BASE, json={"url": receiver.url}).headers["location"]
         client.post(f"{API}/roadmaps", json={"goal": GOAL})
         client.post(f"{path}/test")
-        *told, test = (got.body for got in receiver.got)
-        assert [events_.RoadmapMessage.model_validate_json(body).type for body in told] == [
+        *found, test = (got.body for got in receiver.got)
+        assert [events_.RoadmapMessage.model_validate_json(body).type for body in found] == [
             "roadmap.outlined",
             "roadmap.ready",
         ]
         assert events_.TestMessage.model_validate_json(test).data.message
-        for body, model in ((told[-1], events_.RoadmapMessage), (test, events_.TestMessage)):
+        for body, model in ((found[-1], events_.RoadmapMessage), (test, events_.TestMessage)):
             assert set(json.loads(body)) == set(model.model_fields)
 
     def test_what_is_sent_is_compact_and_as_it_is_kept(
@@ -126,7 +128,7 @@ class TestTelling:
         assert got.headers["user-agent"] == sender.USER_AGENT
         assert got.id == kept["id"]
 
-    def test_the_longest_that_can_be_told_is_below_twenty_kilobytes(
+    def test_the_longest_payload_is_below_twenty_kilobytes(
         self, client: TestClient, receiver: Receiver
     ) -> None:
         made(client, receiver)
@@ -137,7 +139,7 @@ class TestTelling:
             (longest,) = WebhookDelivery.select().where(WebhookDelivery.event == "roadmap.failed")
         assert 8_000 < len(longest.payload.encode()) < 20_000
 
-    def test_only_what_is_wanted_is_told_and_nothing_while_disabled(
+    def test_only_wanted_events_are_sent_and_none_while_disabled(
         self, client: TestClient, receiver: Receiver
     ) -> None:
         wants_end = made(
@@ -163,15 +165,13 @@ class TestTelling:
     def test_the_events_that_are_offered_are_events(self) -> None:
         assert set(ALL) <= set(event_types.EventType)
 
-    def test_an_event_that_webhooks_are_told_of_cannot_pass_by_them(
-        self, client: TestClient
-    ) -> None:
+    def test_an_event_for_webhooks_cannot_pass_by_them(self, client: TestClient) -> None:
         roadmap_id = UUID(roadmap(client))
         for kind in set(event_types.EventType) & set(ALL):
             with pytest.raises(AssertionError), transaction():
                 events_.bump_and_append(roadmap_id, event_types.EventType(kind), {})
 
-    def test_nothing_is_told_of_what_is_not_committed(
+    def test_nothing_is_sent_of_what_is_not_committed(
         self, client: TestClient, receiver: Receiver
     ) -> None:
         webhook = made(client, receiver)
@@ -203,8 +203,8 @@ class TestTelling:
         assert len([sql for sql in asked if "webhook" in sql]) == 2  # outlined, ready
 
 
-class Told:
-    """Follows steps to their end, with the given generator, and keeps those that are for webhooks."""
+class RecordedDeliveries:
+    """Runs jobs to their end with the given generator, and keeps those of webhooks."""
 
     def __init__(self, generator: Any) -> None:
         self.generator = generator
@@ -250,58 +250,58 @@ class TestSteps:
         ],
     )
     def test_of_a_roadmap_that_is_made_or_not(self, of: str, expected: list[str]) -> None:
-        told = Told(Failing(of, GeneratorFault("It cannot.", lasting=True)))
-        told.made()
-        assert told.events() == expected
+        found = RecordedDeliveries(Failing(of, GeneratorFault("It cannot.", lasting=True)))
+        found.made()
+        assert found.events() == expected
 
     def test_of_one_of_which_nothing_could_be_written(self) -> None:
-        told = Told(Designer(PLAN))
-        told.generator.failing = lambda brief: True
-        told.made()
-        assert told.events() == ["outlined", "failed"]
+        found = RecordedDeliveries(Designer(PLAN))
+        found.generator.failing = lambda brief: True
+        found.made()
+        assert found.events() == ["outlined", "failed"]
 
     def test_of_one_whose_worker_died_too_often(self) -> None:
-        told = Told(Designer(PLAN))
+        found = RecordedDeliveries(Designer(PLAN))
         roadmap_id = accepted()
         with transaction():
             Roadmap.update(interruptions=MOST_INTERRUPTIONS).where(
                 Roadmap.id == roadmap_id
             ).execute()
-        told.follow([Job(JobName.plan_roadmap, roadmap_id)])
-        assert told.events() == ["failed"]
+        found.follow([Job(JobName.plan_roadmap, roadmap_id)])
+        assert found.events() == ["failed"]
 
     def test_of_a_review_with_changes_and_their_cancellation(self) -> None:
-        told = Told(Designer(PLAN, CHANGED))
-        roadmap_id = told.made(review=True)
+        found = RecordedDeliveries(Designer(PLAN, CHANGED))
+        roadmap_id = found.made(review=True)
         commands.revise(LOCAL_OWNER, roadmap_id, "More, please.")
-        told.follow(commands.cancel(LOCAL_OWNER, roadmap_id).steps)  # goes back to the review
-        told.follow(commands.revise(LOCAL_OWNER, roadmap_id, "More, please.").steps)
-        told.follow(commands.edit(LOCAL_OWNER, roadmap_id, [HOURS], None).steps)
-        told.follow(commands.approve(LOCAL_OWNER, roadmap_id, None).steps)
-        assert told.events() == ["outlined", *["awaiting_review"] * 4, "ready"]
+        found.follow(commands.cancel(LOCAL_OWNER, roadmap_id).steps)  # goes back to the review
+        found.follow(commands.revise(LOCAL_OWNER, roadmap_id, "More, please.").steps)
+        found.follow(commands.edit(LOCAL_OWNER, roadmap_id, [HOURS], None).steps)
+        found.follow(commands.approve(LOCAL_OWNER, roadmap_id, None).steps)
+        assert found.events() == ["outlined", *["awaiting_review"] * 4, "ready"]
 
     def test_of_a_revision_that_fails(self) -> None:
-        told = Told(Designer(PLAN, GeneratorFault("It cannot.", lasting=True)))
-        roadmap_id = told.made()
-        told.follow(commands.revise(LOCAL_OWNER, roadmap_id, "More, please.").steps)
-        assert told.events() == ["outlined", "ready", "ready"]
+        found = RecordedDeliveries(Designer(PLAN, GeneratorFault("It cannot.", lasting=True)))
+        roadmap_id = found.made()
+        found.follow(commands.revise(LOCAL_OWNER, roadmap_id, "More, please.").steps)
+        assert found.events() == ["outlined", "ready", "ready"]
 
     def test_of_what_is_changed_when_it_is_finished(self) -> None:
-        told = Told(Designer(PLAN))
-        roadmap_id = told.made()
-        told.follow(
+        found = RecordedDeliveries(Designer(PLAN))
+        roadmap_id = found.made()
+        found.follow(
             commands.edit(LOCAL_OWNER, roadmap_id, [HOURS], None).steps
         )  # nothing is to be written for it
-        told.follow(commands.restore(LOCAL_OWNER, roadmap_id, 1).steps)
-        assert told.events() == ["outlined", "ready", "ready", "ready"]
+        found.follow(commands.restore(LOCAL_OWNER, roadmap_id, 1).steps)
+        assert found.events() == ["outlined", "ready", "ready", "ready"]
 
     def test_of_what_is_cancelled_and_taken_up_again(self) -> None:
-        told = Told(Designer(PLAN))
-        roadmap_id = told.made(review=True)
-        told.follow(commands.cancel(LOCAL_OWNER, roadmap_id).steps)
-        told.follow(commands.retry(LOCAL_OWNER, roadmap_id).steps)
-        told.follow(commands.approve(LOCAL_OWNER, roadmap_id, None).steps)
-        assert told.events() == [
+        found = RecordedDeliveries(Designer(PLAN))
+        roadmap_id = found.made(review=True)
+        found.follow(commands.cancel(LOCAL_OWNER, roadmap_id).steps)
+        found.follow(commands.retry(LOCAL_OWNER, roadmap_id).steps)
+        found.follow(commands.approve(LOCAL_OWNER, roadmap_id, None).steps)
+        assert found.events() == [
             "outlined",
             "awaiting_review",
             "cancelled",

@@ -48,7 +48,7 @@ class TestSigning:
         with pytest.raises(WebhookVerificationError):
             receiver.got[0].verified("whsec_" + "A" * 43 + "=")
 
-    def test_a_secret_is_32_random_bytes_and_told_when_it_is_made_only(
+    def test_a_secret_is_32_random_bytes_and_shown_when_it_is_made_only(
         self, client: TestClient, receiver: Receiver
     ) -> None:
         webhook, other = made(client, receiver), made(client, receiver)
@@ -133,10 +133,14 @@ class TestTries:
         receiver.answer_from_now_on(status(code))
         webhook = made(client, receiver, events=["roadmap.ready"])
         roadmap(client)
-        told = the_delivery(client, webhook)
-        assert (told["status"], told["response_status"], told["error"]) == ("delivered", code, "")
-        assert told["finished_at"]
-        assert told["duration_ms"] is not None
+        found = the_delivery(client, webhook)
+        assert (found["status"], found["response_status"], found["error"]) == (
+            "delivered",
+            code,
+            "",
+        )
+        assert found["finished_at"]
+        assert found["duration_ms"] is not None
 
     @pytest.mark.parametrize("code", [301, 302, 304, 307, 400, 401, 404, 409, 429, 500, 503])
     def test_everything_else_is_tried_again_and_says_which_status_it_was(
@@ -145,22 +149,22 @@ class TestTries:
         receiver.answer_from_now_on(status(code, Location=receiver.url + "/elsewhere"), status(200))
         webhook = made(client, receiver, events=["roadmap.ready"])
         roadmap(client)
-        told = the_delivery(client, webhook)
-        assert (told["status"], told["response_status"]) == ("pending", code)
-        assert f"status {code}" in told["error"]
-        assert told["next_try_at"]
+        found = the_delivery(client, webhook)
+        assert (found["status"], found["response_status"]) == ("pending", code)
+        assert f"status {code}" in found["error"]
+        assert found["next_try_at"]
         after(RETRY_DELAYS[0])
-        told = the_delivery(client, webhook)
-        assert (told["status"], told["error"], told["attempts"]) == ("delivered", "", 2)
+        found = the_delivery(client, webhook)
+        assert (found["status"], found["error"], found["attempts"]) == ("delivered", "", 2)
         assert {got.path for got in receiver.got} == {"/hook"}
 
     def test_no_answer_is_tried_again(self, client: TestClient, receiver: Receiver) -> None:
         receiver.answer_from_now_on(raw(), status(200))
         webhook = made(client, receiver, events=["roadmap.ready"])
         roadmap(client)
-        told = the_delivery(client, webhook)
-        assert (told["status"], told["response_status"]) == ("pending", None)
-        assert "before an answer" in told["error"]
+        found = the_delivery(client, webhook)
+        assert (found["status"], found["response_status"]) == ("pending", None)
+        assert "before an answer" in found["error"]
         after(RETRY_DELAYS[0])
         assert the_delivery(client, webhook)["status"] == "delivered"
 
@@ -239,8 +243,8 @@ class TestTries:
         webhook = made(client, receiver, events=["roadmap.ready"])
         roadmap(client)
         put(client, webhook, enabled=False)
-        told = the_delivery(client, webhook)
-        assert (told["status"], told["error"]) == ("failed", "Its owner has disabled it.")
+        found = the_delivery(client, webhook)
+        assert (found["status"], found["error"]) == ("failed", "Its owner has disabled it.")
         assert put(client, webhook, enabled=True)["disabled_reason"] == ""
         after(RETRY_DELAYS[0])
         assert len(receiver.got) == 1
@@ -303,9 +307,9 @@ class TestTries:
         answer = client.post(f"{BASE}/{webhook['id']}/test")
         assert answer.status_code == 202
         assert client.get(answer.headers["location"]).json()["status"] == "failed"
-        told = receiver.got[0].verified(webhook["secret"])
-        assert told["type"] == "webhook.test"
-        assert told["data"]["webhook_id"] == webhook["id"]
+        found = receiver.got[0].verified(webhook["secret"])
+        assert found["type"] == "webhook.test"
+        assert found["data"]["webhook_id"] == webhook["id"]
         assert webhook_of(client, webhook)["enabled"]
         assert after(1_000_000) == 0
 

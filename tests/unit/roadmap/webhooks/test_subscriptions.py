@@ -37,7 +37,7 @@ class TestManaging:
     ) -> None:
         webhook = made(client, receiver, description="Ours", events=["roadmap.ready"])
         path, merge = f"{BASE}/{webhook['id']}", {"Content-Type": "application/merge-patch+json"}
-        told = client.get(path).json()
+        body = client.get(path).json()
         for patch in (
             {"enabled": False},
             {"description": None},
@@ -46,12 +46,12 @@ class TestManaging:
         ):
             answer = client.patch(path, json=patch, headers=merge)
             assert answer.status_code == 200, answer.text
-            told |= {**patch, "description": patch.get("description", told["description"]) or ""}
+            body |= {**patch, "description": patch.get("description", body["description"]) or ""}
             kept = ("url", "description", "enabled")
             assert {name: answer.json()[name] for name in kept} == {
-                name: told[name] for name in kept
+                name: body[name] for name in kept
             }
-            assert set(answer.json()["events"]) == set(told["events"])
+            assert set(answer.json()["events"]) == set(body["events"])
             assert answer.json() == client.get(path).json()
         before = client.get(path).json()
         for wrong in (
@@ -209,7 +209,7 @@ class TestManaging:
         receiver.answer_from_now_on(silence)
         webhook = made(client, receiver)
         client.post(f"{BASE}/{webhook['id']}/test")
-        told = the_delivery(client, webhook)
-        assert (told["status"], told["response_status"]) == ("failed", None)
-        assert "in time" in told["error"]
-        assert 300 <= told["duration_ms"] < 5000
+        found = the_delivery(client, webhook)
+        assert (found["status"], found["response_status"]) == ("failed", None)
+        assert "in time" in found["error"]
+        assert 300 <= found["duration_ms"] < 5000

@@ -28,7 +28,7 @@ from tests.integration.logbook import document
 from web.api.admin import logs
 
 PATH, EXPORT, PAGE = "/api/v1/admin/logs", "/api/v1/admin/logs/export", "/admin/logs"
-# Each with what is said of it: by the API, of the parameter.
+# Each with a part of the API's detail about the parameter.
 BAD = {
     "level=loud": "should be one or more of debug, info, warning, error",
     "level=": "should be one or more of",
@@ -90,8 +90,8 @@ def messages_of(items: list[dict[str, Any]]) -> list[str]:
 
 class TestSearching:
     def test_links_lead_through_all_pages_with_the_same_filters(self, client: TestClient) -> None:
-        said = [f"a {number}" for number in range(7)]
-        note(*said, level="error")
+        found = [f"a {number}" for number in range(7)]
+        note(*found, level="error")
         note("another", level="warning")
         seen: list[str] = []
         path = f"{PATH}?level=error&category=noted&limit=3&text=a"
@@ -100,7 +100,7 @@ class TestSearching:
             assert answer.status_code == 200
             seen += messages_of(answer.json()["items"])
             path = answer.links.get("next", {}).get("url", "")
-        assert seen == list(reversed(said))
+        assert seen == list(reversed(found))
 
     def test_an_export_is_in_the_audit_log_before_anything_is_sent(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
@@ -168,13 +168,13 @@ class TestSearching:
         for path in (PATH, EXPORT):
             answer = client.get(f"{path}?{query}")
             assert answer.status_code == 422
-            [said] = answer.json()["errors"]
+            [found] = answer.json()["errors"]
             name = query.partition("=")[0]
-            assert (said["parameter"] if "parameter" in said else said["pointer"]).strip(
+            assert (found["parameter"] if "parameter" in found else found["pointer"]).strip(
                 "?"
             ) == name
             if path == PATH or name not in ("cursor", "limit"):
-                assert BAD[query] in json.dumps(said)
+                assert BAD[query] in json.dumps(found)
 
 
 class TestExporting:
@@ -301,7 +301,7 @@ class TestPage:
         assert "newer" not in client.get(f"{PAGE}?until={moment}").text
         assert "older" in client.get(f"{PAGE}?until={moment}").text
 
-    def test_nothing_found_is_said(self, client: TestClient) -> None:
+    def test_an_empty_result_has_a_sentence(self, client: TestClient) -> None:
         note("one")
         assert "No matching records." in client.get(PAGE + "?text=nowhere").text
         assert (
@@ -310,7 +310,7 @@ class TestPage:
         )
 
     @try_each("query", OF_PAGES, ids=lambda query: query[:30])
-    def test_what_does_not_fit_is_said_beside_its_field_and_stays_there(
+    def test_a_wrong_field_shows_its_error_and_keeps_its_text(
         self, client: TestClient, query: str
     ) -> None:
         name, _, text = query.partition("=")

@@ -61,7 +61,7 @@ def dead() -> list[str]:
 
 
 def waiting() -> str:
-    """The id of a message that nobody has taken."""
+    """The id of a message that no consumer has taken."""
     pause("content")
     message = Message(
         id=uuid4().hex,
@@ -101,7 +101,7 @@ class TestOverview:
             "running": "0",
             "ready to run": "0",
             "scheduled": "0",
-            "retried": "0",
+            "waiting to retry": "0",
             "dead": "0",
         }
         assert figures(room, "content") == {**nothing, "ready to run": "1", "dead": "1"}
@@ -112,9 +112,9 @@ class TestOverview:
     ) -> None:
         waiting()
         monkeypatch.setattr("tasks.message_browser.MOST_RETRYING", 0)
-        assert figures(room, "content")["retried"] == "not counted"
+        assert figures(room, "content")["waiting to retry"] == "not counted"
 
-    def test_it_says_what_is_paused_and_that_nobody_works(self, room: TestClient) -> None:
+    def test_it_says_what_is_paused_and_that_no_worker_runs(self, room: TestClient) -> None:
         assert "Paused" not in text_of(room.get("/admin").text)
         pause("content")
         page = text_of(room.get("/admin").text)
@@ -164,7 +164,7 @@ class TestMessages:
         assert f"{QUEUE}/dead/retry?state=dead&amp;search=FIRST" in page
         assert f"{QUEUE}?state=ready&amp;search=FIRST" in page
 
-    def test_a_search_that_is_too_long_is_told_so(self, room: TestClient) -> None:
+    def test_a_search_that_is_too_long_gets_an_error(self, room: TestClient) -> None:
         answer = room.get(f"{QUEUE}?state=dead&search={'x' * 10_000}")
         assert answer.status_code == 422
         assert "Enter at most 200 characters." in text_of(answer.text)
@@ -198,7 +198,7 @@ class TestMessages:
 
 class TestActs:
     def do(self, room: TestClient, path: str, **form: str) -> str:
-        """What is said after it was asked for and done."""
+        """Confirm an action in its form, and return the note of the page that follows."""
         asked = room.get(path)
         assert asked.status_code == 200
         assert f'<form method="post" action="{path.split("?", maxsplit=1)[0]}">' in asked.text
@@ -208,11 +208,11 @@ class TestActs:
             follow_redirects=False,
         )
         assert answer.status_code == 303, answer.text
-        said = re.search(
+        output = re.search(
             r'class="done-note" role="status">(.*?)</p>', room.get(answer.headers["location"]).text
         )
-        assert said is not None
-        return said[1]
+        assert output is not None
+        return output[1]
 
     def test_a_queue_is_paused_and_resumed(self, room: TestClient) -> None:
         assert self.do(room, f"{QUEUE}/pause") == "The queue content is paused."
@@ -240,7 +240,9 @@ class TestActs:
         assert not queue_states()[1].is_paused
         assert records(limit=1).items == []
 
-    def test_whoever_pauses_the_logs_is_told_that_rescue_pauses_too(self, room: TestClient) -> None:
+    def test_the_form_that_pauses_the_logs_says_that_rescue_pauses_too(
+        self, room: TestClient
+    ) -> None:
         assert "Rescue" in text_of(room.get("/admin/queues/logs/pause").text)
         assert "Rescue" not in text_of(room.get(f"{QUEUE}/pause").text)
 
@@ -282,7 +284,7 @@ class TestActs:
         assert "“the-same”" in asked
         assert (
             self.do(room, f"{QUEUE}/dead/retry?search=the-same", search="the-same")
-            == "Returned to the queue content: 2."
+            == "Dead letters returned to the queue content: 2."
         )
         assert dead() == others
         details = newest().details
@@ -324,7 +326,7 @@ class TestActs:
         assert room.get(f"{QUEUE}/dead/delete?search=+").status_code == 422
 
     @try_each("act", ["retry", "delete", "revoke"])
-    def test_of_a_message_that_is_gone_it_is_said(self, room: TestClient, act: str) -> None:
+    def test_a_message_that_is_gone_gets_an_error(self, room: TestClient, act: str) -> None:
         answer = room.post(f"{QUEUE}/messages/gone/{act}", data={"state": "dead"})
         assert answer.status_code == 404
         assert "This message no longer exists" in text_of(answer.text)
@@ -378,10 +380,12 @@ class TestActs:
         assert argument in asked
         assert "build_content" not in asked
 
-    def test_no_address_makes_a_page_say_what_nobody_did(self, room: TestClient) -> None:
-        for queue, said in (("content", 1), ("content. Call 555-0100 now: it", 0)):
+    def test_no_address_makes_a_page_show_an_action_that_was_not_done(
+        self, room: TestClient
+    ) -> None:
+        for queue, value in (("content", 1), ("content. Call 555-0100 now: it", 0)):
             page = room.get("/admin", params={"did": "queue.pause", "queue": queue}).text
-            assert page.count('class="done-note"') == said
+            assert page.count('class="done-note"') == value
             assert "555-0100" not in text_of(page)
 
     def test_what_reads_many_messages_is_asked_for_less_often(
@@ -439,31 +443,31 @@ class TestRoadmapsPage:
         answer = room.get(f"{API}/roadmaps?text=word")
         assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "text")
 
-    def test_how_old_one_is_is_said_in_the_language_of_its_reader(self, room: TestClient) -> None:
+    def test_the_age_of_one_is_in_the_language_of_its_reader(self, room: TestClient) -> None:
         asked = {"goal": "Become a backend engineer in Python"}
         assert (
             room.post("/api/v1/roadmaps", json=asked, headers={"accept": "*/*"}).status_code == 202
         )
         clock.travel(timedelta(hours=3))
-        for language, said in (("en", "3 h"), ("zh-CN", "3 小时")):
+        for language, value in (("en", "3 h"), ("zh-CN", "3 小时")):
             assert (
-                f">{said}</time>"
+                f">{value}</time>"
                 in room.get("/admin/roadmaps", headers={"accept-language": language}).text
             )
 
-    def test_what_was_decided_is_said_as_after_every_act(self, room: TestClient) -> None:
+    def test_a_decision_has_its_note_as_every_action(self, room: TestClient) -> None:
         pause("content")
         asked = {"goal": "Become a backend engineer in Python"}
         made = room.post("/api/v1/roadmaps", json=asked, headers={"accept": "*/*"}).json()
         path = f"/admin/roadmaps/{made['id']}"
-        for act, said in (
+        for act, value in (
             ("cancel", "The roadmap is cancelled."),
             ("retry", "Missing parts are being retried."),
         ):
             answer = room.post(f"{path}/{act}", data={})
             assert answer.status_code == 200, text_of(answer.text)
             page = answer.text
-            assert f'class="done-note" role="status">{said}</p>' in page
+            assert f'class="done-note" role="status">{value}</p>' in page
             assert newest().action == f"roadmap.{act}"
         assert "done-note" not in room.get(f"{path}?did=anything").text
 
@@ -483,7 +487,7 @@ class TestRoadmapsPage:
 
 class TestWords:
     @try_each(
-        ("seconds", "said"),
+        ("seconds", "expected"),
         [
             *(
                 (None, "\u2013"),
@@ -503,11 +507,11 @@ class TestWords:
             (180_000, "2 d 2 h"),
         ],
     )
-    def test_a_length_of_time(self, seconds: float | None, said: str) -> None:
-        assert Formatters(ENGLISH).lasted(seconds) == said
+    def test_a_length_of_time(self, seconds: float | None, expected: str) -> None:
+        assert Formatters(ENGLISH).lasted(seconds) == expected
 
     @try_each(
-        ("seconds", "said"),
+        ("seconds", "expected"),
         [
             (0.4, "now"),
             (5.5, "5 s ago"),
@@ -517,15 +521,15 @@ class TestWords:
             (400_000, "4 d ago"),
         ],
     )
-    def test_how_long_ago(self, seconds: float, said: str) -> None:
-        assert Formatters(ENGLISH).ago(clock.now() - timedelta(seconds=seconds)) == said
+    def test_how_long_ago(self, seconds: float, expected: str) -> None:
+        assert Formatters(ENGLISH).ago(clock.now() - timedelta(seconds=seconds)) == expected
 
     @try_each(
-        ("part", "whole", "said"),
+        ("part", "whole", "expected"),
         [(0, 0, "\u2013"), (0, 9, "0 %"), (1, 9999, "< 0.1 %"), (1, 40, "2.5 %"), (1, 3, "33 %")],
     )
-    def test_a_share(self, part: int, whole: int, said: str) -> None:
-        assert Formatters(ENGLISH).share(part, whole) == said
+    def test_a_share(self, part: int, whole: int, expected: str) -> None:
+        assert Formatters(ENGLISH).share(part, whole) == expected
 
     def test_each_state_and_outcome_has_a_word_in_each_language(self) -> None:
         for words in (ENGLISH, texts("zh-Hans")):

@@ -201,12 +201,12 @@ class TestLearn:
 
 def test_every_type_of_resource_has_its_word() -> None:
     for kind in get_args(ResourceType):
-        said = Sentences(ENGLISH).resource_type(kind)
-        assert said.lower() == kind
-        assert Sentences(texts("zh-Hans")).resource_type(kind) not in (said, kind, ""), kind
+        found = Sentences(ENGLISH).resource_type(kind)
+        assert found.lower() == kind
+        assert Sentences(texts("zh-Hans")).resource_type(kind) not in (found, kind, ""), kind
 
 
-def test_what_is_shown_is_not_replaced_while_it_is_written_anew(
+def test_what_is_shown_is_not_replaced_while_it_is_regenerated(
     person: TestClient, lesson: str
 ) -> None:
     its = (Content.concept == lesson.rpartition("/")[2]) & (Content.kind == ContentKind.quiz)

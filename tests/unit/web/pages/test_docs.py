@@ -39,7 +39,7 @@ def reader(client: TestClient) -> TestClient:
 
 
 def section_of(page: str, name: str) -> str:
-    """What is said of one operation."""
+    """The section of one operation."""
     return page.partition(f'<section class="operation" aria-labelledby="{name}"')[2].partition(
         "</section>"
     )[0]
@@ -59,13 +59,13 @@ def wanted_of(method: str, path: str, operation: dict[str, Any]) -> Iterator[str
         yield from (f'id="{name}-{field}"' for field in schema.get("properties", ()))
 
 
-def test_every_operation_is_told_of(reader: TestClient) -> None:
+def test_every_operation_is_documented(reader: TestClient) -> None:
     index, pages = reader.get("/docs").text, {tag: reader.get(f"/docs/{tag}").text for tag in TAGS}
     missing = []
     for method, path, operation in OPERATIONS:
         tag, name = operation["tags"][0], operation["operationId"]
-        told = section_of(pages[tag], name)
-        everything = told + unescape(re.sub("<[^>]+>", "", told))
+        found = section_of(pages[tag], name)
+        everything = found + unescape(re.sub("<[^>]+>", "", found))
         missing += [
             f"{name}: {each}"
             for each in wanted_of(method, path, operation)
@@ -75,7 +75,7 @@ def test_every_operation_is_told_of(reader: TestClient) -> None:
         missing += [
             f"{name}: {each}"
             for each in statuses
-            if f"<b>{each}</b>" not in told and f">{each} " not in told
+            if f"<b>{each}</b>" not in found and f">{each} " not in found
         ]
         if f'href="/docs/{tag}#{name}">{operation["summary"]}</a>' not in index:
             missing.append(f"{name} in the index")
@@ -132,7 +132,7 @@ def test_a_shell_reads_every_command_as_it_is_meant() -> None:
     assert wrong == []
 
 
-def test_a_kind_of_thing_is_told_of_under_its_own_name() -> None:
+def test_a_kind_of_thing_has_its_own_name() -> None:
     edit = next(each for each in openapi_view.operations("decisions") if each["id"] == "edit_plan")
     kinds = {
         choice["name"]: next(field for field in choice["fields"] if field["name"] == "op")
@@ -144,7 +144,7 @@ def test_a_kind_of_thing_is_told_of_under_its_own_name() -> None:
     assert len(kinds) == 6
 
 
-def test_the_values_of_an_answer_are_told() -> None:
+def test_the_values_of_an_answer_are_listed() -> None:
     [read] = [each for each in openapi_view.operations("roadmaps") if each["id"] == "read_roadmap"]
     [status] = [field for field in read["answers"][0]["fields"] if field["name"] == "status"]
     assert status["type"] == "text"
@@ -192,10 +192,10 @@ def test_programs_get_the_types_of_problems_as_data(client: TestClient) -> None:
 
 
 def test_a_person_can_read_what_a_problem_means(reader: TestClient) -> None:
-    said = {slug: unescape(text_of(reader.get(f"/problems/{slug}"))) for slug in TYPES}
+    values = {slug: unescape(text_of(reader.get(f"/problems/{slug}"))) for slug in TYPES}
     assert [
         slug
-        for slug, text in said.items()
+        for slug, text in values.items()
         if f"/problems/{slug}" not in text or TYPES[slug].title not in text
     ] == []
 

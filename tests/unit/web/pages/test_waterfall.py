@@ -1,4 +1,4 @@
-"""The waterfall: nothing over anything, every label in its place, and what is told is escaped."""
+"""The waterfall: nothing overlaps, every label in its place, texts escaped."""
 
 import itertools
 import random
@@ -236,7 +236,7 @@ class TestScale:
             assert any((found[1][0] - found[0][0]) == pytest.approx(step) for step in STEPS)
 
     @try_each(
-        ("seconds", "said"),
+        ("seconds", "expected"),
         [
             (0, "0 s"),
             (0.24, "0.2 s"),
@@ -246,8 +246,8 @@ class TestScale:
             (3 * 86_400 + 4 * 3600, "3 d 4:00"),
         ],
     )
-    def test_how_times_are_said(self, seconds: float, said: str) -> None:
-        assert duration_text(seconds, 0.1 if seconds < 1 and seconds else 1) == said
+    def test_texts_of_durations(self, seconds: float, expected: str) -> None:
+        assert duration_text(seconds, 0.1 if seconds < 1 and seconds else 1) == expected
 
 
 class TestDrawing:
@@ -288,7 +288,7 @@ class TestDrawing:
             ids
         )
 
-    def test_what_is_told_is_escaped(self) -> None:
+    def test_texts_are_escaped(self) -> None:
         nasty = span(
             "content", 0, 9, concept=1, reason='"><script>alert(1)</script>\x00\ud800'
         ).model_copy(update={"concept": "</title><img src=x onerror=alert(1)>"})
@@ -298,7 +298,7 @@ class TestDrawing:
         assert "<img" not in svg
 
     def test_states_differ_in_shape_and_not_in_colour_alone(self) -> None:
-        told = legend(self.one_of_each(), ENGLISH)
+        found = legend(self.one_of_each(), ENGLISH)
         by_style = ("stopped", "interrupted")  # hollow, and with a dashed edge: operator.css
         work = (
             "Planning",
@@ -307,8 +307,8 @@ class TestDrawing:
             "Plan repair",
             "Writing",
         )  # in different rows
-        shapes = {re.sub(r'class="[^"]*"', "", svg) for svg, said in told if said not in by_style}
-        assert len(shapes) == len(told) - len(by_style) - (len(work) - 1)
+        shapes = {re.sub(r'class="[^"]*"', "", svg) for svg, text in found if text not in by_style}
+        assert len(shapes) == len(found) - len(by_style) - (len(work) - 1)
 
     @staticmethod
     def one_of_each() -> list[Span]:
@@ -322,14 +322,14 @@ class TestDrawing:
         ]
 
     def test_the_legend_has_what_is_in_the_picture_and_nothing_else(self) -> None:
-        every = {said for _, said in legend(self.one_of_each(), ENGLISH)}
+        every = {text for _, text in legend(self.one_of_each(), ENGLISH)}
         assert every == {ENGLISH.gettext(NAMES[kind]) for kind in SpanKind} | {
             "failed",
             "interrupted",
             "stopped",
             "in progress",
         }
-        assert [said for _, said in legend([span("analysis", 0, 1)], ENGLISH)] == [
+        assert [text for _, text in legend([span("analysis", 0, 1)], ENGLISH)] == [
             "Analysis of the goal"
         ]
         assert legend([], ENGLISH) == []
@@ -339,5 +339,5 @@ class TestDrawing:
             [span("content", 3, 9, concept=1, name="quiz", attempt=2, reason="It was late.")]
         )
         (row,) = chart.rows
-        said = bar_title(row.bars[0], chart, BEGIN + timedelta(seconds=100), ENGLISH)
-        assert said == "Concept 1 · Quiz · done · 0 s + 6.0 s · attempt 2 · It was late."
+        found = bar_title(row.bars[0], chart, BEGIN + timedelta(seconds=100), ENGLISH)
+        assert found == "Concept 1 · Quiz · done · 0 s + 6.0 s · attempt 2 · It was late."

@@ -79,10 +79,10 @@ def test_a_test_is_sent_and_its_result_stands_in_the_log(
     path = add(person, receiver)
     answer = person.post(f"{path}/test")
     assert (answer.status_code, answer.headers["location"]) == (303, path)
-    said = text_of(person.get(path))
-    assert "Test" in said
-    assert "Failed" in said
-    assert "It answered with status 500." in said
+    found = text_of(person.get(path))
+    assert "Test" in found
+    assert "Failed" in found
+    assert "It answered with status 500." in found
     retry = re.findall(rf'action="({path}/deliveries/[0-9a-f-]+/retry)"', person.get(path).text)
     assert person.post(retry[0]).headers["location"] == path
     assert "Delivered" in text_of(person.get(path))
@@ -192,7 +192,7 @@ def test_hostile_words_show_as_words(person: TestClient, receiver: Receiver) -> 
 def test_it_speaks_chinese(person: TestClient, receiver: Receiver) -> None:
     path = add(person, receiver)
     person.post(f"{path}/test")
-    said = text_of(person.get(path, headers=CHINESE))
-    assert "已送达" in said
-    assert "发送测试" in said
+    found = text_of(person.get(path, headers=CHINESE))
+    assert "已送达" in found
+    assert "发送测试" in found
     assert "添加 Webhook" in text_of(person.get("/webhooks", headers=CHINESE))
