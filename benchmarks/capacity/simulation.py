@@ -1,7 +1,7 @@
 """The content queue and its worker threads as a discrete-event simulation, seeded.
 
 A thread holds one message while it calls the model. Outlines overtake contents, and contents are
-written in the order in which they were enqueued, whoever asked for them. The provider's limits are
+written in the order in which they were enqueued, across accounts. The provider's limits are
 not simulated: `Workload.most_a_day` tells what they allow.
 """
 

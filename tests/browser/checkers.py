@@ -65,7 +65,7 @@ def errors_of_html(files: list[Path]) -> list[str]:
             subprocess.run(command, capture_output=True, text=True, check=True).stdout
         )
         return [
-            _said(each)
+            _line(each)
             for each in found["messages"]
             if each["type"] == "error" and OF_HTMX not in each["message"]
         ]
@@ -86,5 +86,5 @@ def errors_of_html(files: list[Path]) -> list[str]:
     )
 
 
-def _said(message: dict[str, Any]) -> str:
+def _line(message: dict[str, Any]) -> str:
     return f"{Path(message['url']).name}:{message.get('lastLine')}: {message['message']} {message.get('extract', '')!r}"

@@ -121,7 +121,7 @@ class Gallery:
         log = f"/api/v1/webhooks/{made}/deliveries"
         wait_until(
             lambda: self._ask("GET", log)["items"][0]["status"] == "failed",
-            reason="a test that nobody has received",
+            reason="a test event that no receiver accepted",
         )
 
     def _change(self, path: str, language: str) -> None:
@@ -165,7 +165,7 @@ class Gallery:
         wait_until(
             lambda: self._ask("GET", f"/api/v1{path}")["status"] == "ready",
             timeout=60,
-            reason="it is written anew",
+            reason="it is rewritten",
         )
 
     def place(self, state: str, language: str) -> str:
@@ -323,7 +323,7 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
         "/account", g.owner, g.town.url, ("/account/password", BAD_PASSWORDS)
     ),
     "account whose address does not fit": lambda g, _: Exhibit(
-        "/account", g.owner, g.town.url, ("/account/email", {"email": "nobody"})
+        "/account", g.owner, g.town.url, ("/account/email", {"email": "unknown"})
     ),
     "settings": lambda g, _: Exhibit("/account", None, g.home.url),
     "plans": lambda g, language: g.owned(g.place("changed", language) + "/revisions"),
@@ -409,7 +409,7 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
         f"/admin/roadmaps?owner={g.owner.email}",
         g.overseer,
         g.town.url,
-        ("/admin/transfers", {"owner": g.owner.email, "new_owner": "nobody"}),
+        ("/admin/transfers", {"owner": g.owner.email, "new_owner": "unknown"}),
     ),
     "a roadmap of somebody": lambda g, language: g.overseen(
         "/admin" + g.place("partial", language)

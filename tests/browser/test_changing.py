@@ -1,4 +1,4 @@
-"""A plan is reviewed, changed and restored, parts are written anew and compared, roadmaps thrown away and taken out again."""
+"""Review, change and restore plans; rewrite and compare parts; trash and restore."""
 
 import re
 
@@ -166,7 +166,7 @@ def test_who_was_overtaken_keeps_what_was_typed(visit: Visiting, alone: School) 
     expect(mine.locator("summary", has_text="Kneading 3")).to_contain_text("9 hours")
 
 
-def test_a_tutorial_is_written_anew_compared_and_restored(
+def test_a_tutorial_is_rewritten_compared_and_restored(
     page: Page, alone: School, ready: str
 ) -> None:
     page.locator("#plan li.concept a").first.click()

@@ -114,7 +114,7 @@ def shown(
     page = pages[language, exhibit.who.email if exhibit.who else ""]
     sources[f"{name} {language}"] = exhibit.open(page)
     yield Shown(name, page, language, (name, language) in first)
-    page.goto("about:blank")  # nothing is asked for by whom nobody looks at
+    page.goto("about:blank")  # the page before sends no more requests
 
 
 def ways(shown: Shown, *, long: bool) -> list[Way]:

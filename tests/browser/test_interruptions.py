@@ -10,10 +10,10 @@ from tests.browser.people import Person
 from tests.browser.watching import (
     STAY,
     begin,
-    expect_as_loaded_anew,
+    expect_as_reloaded,
     expect_everything,
+    listed_events,
     stayed,
-    told,
 )
 from tests.browser.wire import wire_to
 
@@ -49,7 +49,7 @@ def expect_the_rest(
     expect_everything(page, school.stack, path, headers)
     expect(page.locator("#plan li.m-ready")).to_have_count(4)
     expect(page.locator("#offline")).to_be_hidden()
-    assert len(told(page)) == EVENTS
+    assert len(listed_events(page)) == EVENTS
 
 
 def test_what_was_missed_while_the_connection_was_away_is_caught_up_with(
@@ -75,7 +75,7 @@ def test_what_was_missed_while_the_connection_was_away_is_caught_up_with(
         expect(page.locator("#offline")).to_be_hidden()
         expect_the_rest(page, small, path)
         assert stayed(page)
-        expect_as_loaded_anew(page)
+        expect_as_reloaded(page)
 
 
 @pytest.mark.parametrize("answer", [None, 503])
@@ -100,7 +100,7 @@ def test_a_page_that_cannot_be_connected_at_first_is_connected_later(
     assert stayed(page)
 
 
-def test_a_page_loaded_anew_in_the_middle_has_everything_once(page: Page, small: School) -> None:
+def test_a_page_reloaded_in_the_middle_has_everything_once(page: Page, small: School) -> None:
     path = in_the_middle(page, small)
     page.reload()
     expect(page.locator("#progress-bar")).to_have_attribute("value", "4")
@@ -145,7 +145,7 @@ def test_a_roadmap_becomes_ready_on_the_page_when_its_writer_was_killed(
     stack.start("huey_content")
     expect_the_rest(page, among_others, path, person.headers)
     assert stayed(page)
-    expect_as_loaded_anew(page)
+    expect_as_reloaded(page)
 
 
 def test_a_page_whose_login_has_ended_elsewhere_leads_to_the_login(

@@ -202,7 +202,7 @@ class TestWithoutScripts:
     def page(self, visit: Visiting) -> Page:
         return visit(java_script_enabled=False).open()
 
-    def test_a_roadmap_is_made_and_its_page_loads_itself_anew_until_it_is_ready(
+    def test_a_roadmap_is_made_and_its_page_reloads_itself_until_it_is_ready(
         self, page: Page, alone: School
     ) -> None:
         alone.teacher.writes.clear()

@@ -1,11 +1,11 @@
-"""A roadmap is made before one's eyes: nothing has to be loaded anew, and what fails can be tried again."""
+"""The page of a roadmap updates itself while it is built; failed parts can be retried."""
 
 import re
 
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import School
-from tests.browser.watching import begin, expect_as_loaded_anew, expect_everything, stayed
+from tests.browser.watching import begin, expect_as_reloaded, expect_everything, stayed
 
 GOAL = "Bake bread"
 
@@ -45,7 +45,7 @@ def test_the_plan_and_its_parts_appear_while_the_page_is_open(page: Page, alone:
     expect_everything(page, alone.stack, path)
     expect(page.locator("#picture a.p-ready:visible")).to_have_count(6)
     assert stayed(page)
-    expect_as_loaded_anew(page)
+    expect_as_reloaded(page)
 
 
 def test_a_part_that_failed_is_named_and_its_own_button_mends_it(page: Page, alone: School) -> None:

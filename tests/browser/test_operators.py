@@ -48,7 +48,7 @@ def test_a_dead_letter_is_retried_and_moves_while_one_looks(
     expect(page.get_by_role("status").first).to_have_text(
         "The message is back in the queue content."
     )
-    # Nobody knows its task, so it is put aside again; the page shows that by itself.
+    # Its task is unknown, so it becomes a dead letter again; the page updates itself.
     expect(row.locator("time")).to_have_count(1)
     expect(row.locator("time")).not_to_have_attribute("datetime", before)
     page.goto(f"{town.url}/admin/audit")
@@ -104,7 +104,7 @@ def test_one_holds_it_still_and_the_address_says_so(visit: Visiting, home: Schoo
     expect(page.locator("#live")).to_have_count(1)
 
 
-def test_nothing_is_asked_while_nobody_looks(visit: Visiting, home: School) -> None:
+def test_a_hidden_page_sends_no_requests(visit: Visiting, home: School) -> None:
     page = visit().open(f"{home.url}/admin")
     asked: list[str] = []
     page.evaluate(

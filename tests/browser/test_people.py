@@ -72,7 +72,7 @@ def test_one_registers_and_comes_back_to_the_page_that_was_asked_for(
     expect(page.locator("main")).to_contain_text("No roadmaps here.")
 
 
-def test_what_is_wrong_with_an_account_is_said_beside_it(
+def test_an_error_of_an_account_is_shown_beside_its_field(
     visit: Visiting, town: School, owner: Person
 ) -> None:
     visitor = visit()
@@ -90,7 +90,7 @@ def test_what_is_wrong_with_an_account_is_said_beside_it(
     )
 
 
-def test_a_wrong_password_is_said_and_the_right_one_leads_on(
+def test_a_wrong_password_shows_an_error_and_the_right_one_leads_on(
     visit: Visiting, town: School, owner: Person
 ) -> None:
     visitor = visit()
@@ -160,7 +160,7 @@ def test_a_login_that_was_ended_elsewhere_leads_to_the_login_page(
     expect(page).to_have_url(f"{town.url}/login?next=%2Froadmaps")
 
 
-def test_nobody_sees_anything_of_somebody_else(
+def test_no_account_sees_anything_of_another(
     visit: Visiting, town: School, owner: Person, written: dict[str, str]
 ) -> None:
     """Every page of the table of routes: to a stranger it is not there."""

@@ -12,7 +12,7 @@ from tests.browser.people import Person
 from tests.waiting import wait_until
 
 GOAL = "Bake bread for the birthday of a secret friend"
-NOTE = "for nobody else"
+NOTE = "for my eyes only"
 
 
 def shared_by(owner: Person) -> tuple[str, dict[str, Any]]:
@@ -74,7 +74,7 @@ def test_a_link_is_made_opened_by_a_stranger_and_revoked(town: School, visit: Vi
     expect(read.get_by_role("heading", level=1)).to_have_text(tree["title"])
     expect(read.locator(".p-done, .p-done-part")).to_have_count(
         0
-    )  # nothing is done for whoever begins
+    )  # a new reader has finished nothing
     assert GOAL not in read.content()
     read.locator("#plan").get_by_role("link", name=concept["title"], exact=True).click()
     expect(read.locator("#tutorial .prose")).to_be_visible()

@@ -180,7 +180,7 @@ def test_one_that_was_brought_in_is_changed_like_any_other(home: School) -> None
         (b" " * (50 * 1024 * 1024), "This file is too large: a roadmap has at most 16 MiB."),
     ],
 )
-def test_what_does_not_go_is_said_on_the_page(
+def test_the_page_shows_why_an_import_fails(
     visit: Visiting, home: School, tmp_path: Path, content: bytes, wanted: str
 ) -> None:
     visitor = visit()

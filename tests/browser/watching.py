@@ -1,4 +1,4 @@
-"""What a page shows of a roadmap that is being made, and how to tell that it was not loaded anew meanwhile."""
+"""Read the page of a roadmap that is being built, and check that it was not reloaded."""
 
 import re
 from difflib import unified_diff
@@ -38,8 +38,8 @@ def stayed(page: Page) -> bool:
     return bool(page.evaluate("window.stayed === true"))
 
 
-def told(page: Page) -> list[int]:
-    """The numbers of the events that the page tells of, oldest first."""
+def listed_events(page: Page) -> list[int]:
+    """Return the numbers of the events on the page, oldest first."""
     ids: list[str] = page.locator("#told li").evaluate_all("items => items.map(item => item.id)")
     return [int(each.removeprefix("event-")) for each in reversed(ids)]
 
@@ -47,16 +47,16 @@ def told(page: Page) -> list[int]:
 def expect_everything(
     page: Page, stack: Stack, path: str, headers: dict[str, str] | None = None
 ) -> None:
-    """The page is in its final state, and has told every event once, in order."""
+    """Expect the final state, with every event listed once, in order."""
     expect(page.locator("#head .status")).to_have_text(FINISHED, timeout=60_000)
     expect(page.locator("#live")).to_have_count(1)
     last = stack.get(f"/api/v1{path}/activity", headers=headers or {}).json()["seq"]
     expect(page.locator(f"#event-{last}")).to_have_count(1)
-    assert told(page) == list(range(1, last + 1))
+    assert listed_events(page) == list(range(1, last + 1))
 
 
-def expect_as_loaded_anew(page: Page) -> None:
-    """What has come by and by is, when the last picture is there too, what somebody else gets at once."""
+def expect_as_reloaded(page: Page) -> None:
+    """Expect the updated page to equal the same page loaded now."""
     another = page.context.new_page()
     another.goto(page.url)
     found = another.evaluate(SHOWN)
@@ -65,7 +65,7 @@ def expect_as_loaded_anew(page: Page) -> None:
         wait_until(lambda: page.evaluate(SHOWN) == found, timeout=15)
     except AssertionError:
         difference = unified_diff(
-            _lines(page.evaluate(SHOWN)), _lines(found), "by and by", "anew", n=1, lineterm=""
+            _lines(page.evaluate(SHOWN)), _lines(found), "updated", "reloaded", n=1, lineterm=""
         )
         raise AssertionError("\n".join(difference)) from None
 

@@ -32,7 +32,7 @@ class Wire:
         self.pull()
 
     def pull(self) -> None:
-        """End what is connected; whoever comes again gets through."""
+        """Close open connections; new ones get through."""
         with self._lock:
             ends = list(self._ends)
             self._ends.clear()

@@ -35,8 +35,8 @@ sys.stdin.read()
 """
 
 
-class Said(NamedTuple):
-    """What a command answered."""
+class CommandResult(NamedTuple):
+    """Exit code and output of a command."""
 
     code: int
     output: str
@@ -99,7 +99,7 @@ def status(stack: Stack, path: str) -> str:
 
 
 def ready(service: Service, queue: str = "content") -> int:
-    """How often this consumer has said that it is at work."""
+    """Count the ready lines of this consumer."""
     return service.output.count(f"huey@{queue} ready") if service.log.exists() else 0
 
 
@@ -179,14 +179,14 @@ def wait_until_idle(queue: ReliableQueue) -> None:
     )
 
 
-def dead(stack: Stack, *arguments: str) -> Said:
+def dead(stack: Stack, *arguments: str) -> CommandResult:
     """`roadmap_cli.py jobs ...`, as a person calls it in the environment of the service, on a wide terminal."""
     command = [sys.executable, str(ROOT / "roadmap_cli.py"), "jobs", *arguments]
     environment = {**stack.environment, "COLUMNS": "300", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False
     )
-    return Said(done.returncode, done.stdout, done.stderr)
+    return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
 # What is done to a stack

@@ -29,7 +29,7 @@ def paced() -> Iterator[Model]:
 
 @pytest.fixture
 def make_stack(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStack:
-    """`make_stack(mode, **environment)`: not yet started, with a broker that nobody else uses."""
+    """`make_stack(mode, **environment)`: not yet started, with a broker of its own."""
 
     def make(mode: str, **environment: str) -> Stack:
         if mode == "embedded":

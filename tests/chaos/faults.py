@@ -157,7 +157,7 @@ class Kept:
     lock: Any = field(default_factory=threading.RLock)
     started: float = 0.0
     read_from: int = 0  # where its log stood when it was started
-    leaving: Strike | None = None  # killed, or told to end, and not yet started again
+    leaving: Strike | None = None  # killed or stopped, and not yet started again
     forced: bool = False
 
     def start(self) -> None:
@@ -183,7 +183,7 @@ class Keeper:
         self.kept = {
             name: Kept(service, is_api=name == "api") for name, service in stack.services.items()
         }
-        self.fallen: list[str] = []  # ended without having been told to
+        self.fallen: list[str] = []  # ended without a signal
         self.forced: list[str] = []
         self._url, self._ended = stack.url, threading.Event()
         self._thread = threading.Thread(target=self._run, name="Keeper", daemon=True)

@@ -84,7 +84,7 @@ POINTS: dict[str, KillPoint] = {
     "snooze.before": KillPoint("content", "before", _storages("snooze")),  # the retry is decided
     "snooze.after": KillPoint(
         "content", "after", _storages("snooze")
-    ),  # and scheduled: nobody holds the message
+    ),  # and scheduled: no consumer holds the message
     "dead_letter.before": KillPoint("content", "before", _storages("dead_letter")),
     "dead_letter.after": KillPoint("content", "after", _storages("dead_letter")),
     "heartbeat.before": KillPoint("content", "before", _storages("heartbeat")),

@@ -40,7 +40,7 @@ REPEATED = {
         WHERE type IN ('roadmap.outlined', 'roadmap.ready', 'roadmap.partial', 'roadmap.failed')
         GROUP BY roadmap_id, type HAVING count(*) > 1"""
     ),
-    "contents told ready twice": (
+    "contents reported ready twice": (
         """SELECT roadmap_id FROM roadmap_event WHERE type = 'content.ready'
         GROUP BY roadmap_id, data->>'concept_id', data->>'kind' HAVING count(*) > 1"""
     ),
@@ -57,8 +57,8 @@ REPEATED = {
 _ENDS = ", ".join(f"'{status}'" for status in FINAL)
 FINISHED = f"SELECT count(*) FROM roadmap WHERE status IN ({_ENDS})"
 UNFINISHED = f"SELECT count(*) FROM roadmap WHERE status NOT IN ({_ENDS})"
-UNTOLD = "SELECT count(*) FROM webhook_delivery WHERE status IN ('pending', 'delivering')"
-TOLD = tuple(f"roadmap.{status}" for status in FINAL)
+UNDELIVERED = "SELECT count(*) FROM webhook_delivery WHERE status IN ('pending', 'delivering')"
+WEBHOOK_EVENTS = tuple(f"roadmap.{status}" for status in FINAL)
 CLAIMED_AGAIN = """SELECT coalesce(sum(greatest(attempts - 1, 0)), 0)::int, coalesce(sum(interruptions), 0)::int FROM {}"""
 STORED = """SELECT (details::jsonb->>'soak')::int, count(*) FROM execution_log WHERE category = 'soak' GROUP BY 1"""
 SOURCES = """SELECT service || CASE WHEN id::text = '{}' THEN ' (the log writer)' ELSE '' END, count(*)::int, sum(last_seq)::int,
@@ -186,7 +186,7 @@ class Ledger:
         self._line("refused", f"{sum(self._left.creators.refused.values())}  {refused}")
         self._line(
             "finished, by status",
-            _told(Counter(row[0] for row in self.accepted.values() if row and row[0] in FINAL)),
+            _joined(Counter(row[0] for row in self.accepted.values() if row and row[0] in FINAL)),
         )
         self._line("finished after the last fault", f"{self._left.took:.1f} s")
         gone, stuck = [id_ for id_, row in self.accepted.items() if row is None], self.stuck()
@@ -206,11 +206,11 @@ class Ledger:
             for row in self.accepted.values()
             if row and row[0] in FINAL and row[0] != "ready"
         )
-        self._line("visibly failed", _told(failed), wrong=bool(failed))
+        self._line("visibly failed", _joined(failed), wrong=bool(failed))
         unanswered = Counter(row[0] for id_, row in self._rows.items() if id_ not in self.accepted)
         self._line(
             "stored, answer not heard",
-            _told(unanswered),
+            _joined(unanswered),
             wrong=any(status not in FINAL for status in unanswered),
         )
 
@@ -241,7 +241,7 @@ class Ledger:
             [(attempts, interruptions)] = self._reader.rows(CLAIMED_AGAIN.format(table))
             self._line(
                 f"run twice, {table}s",
-                _told({"tried again": attempts, "taken over": interruptions}),
+                _joined({"tried again": attempts, "taken over": interruptions}),
             )
         self._line(
             "model calls", f"{sum(map(len, calls.values()))} for {len(calls)} outlines and contents"
@@ -250,14 +250,15 @@ class Ledger:
             "model calls paid again", f"{len(again)} of at most {most}", wrong=len(again) > most
         )
         self._line(
-            "  by a struck consumer", _told(Counter(paid.cause for paid in again if paid.explained))
+            "  by a struck consumer",
+            _joined(Counter(paid.cause for paid in again if paid.explained)),
         )
         others = [paid for paid in again if not paid.explained]
-        self._line("  by anything else", _told(Counter(paid.cause for paid in others)))
+        self._line("  by anything else", _joined(Counter(paid.cause for paid in others)))
         for paid in others[:8]:
-            print(f"    {self._told_again(paid)}")
+            print(f"    {self._describe(paid)}")
 
-    def _told_again(self, paid: PaidAgain) -> str:
+    def _describe(self, paid: PaidAgain) -> str:
         first, at = paid.first, paid.first.began - self._left.began
         heard = "answered" if first.heard else "not heard"
         called = (
@@ -267,21 +268,21 @@ class Ledger:
         return f"{' / '.join(paid.asked)}: {called}: {paid.cause}"
 
     def _webhook(self) -> None:
-        """Each end of a roadmap is told at least once, and always as the same message."""
+        """Each end of a roadmap is sent at least once, and always as the same message."""
         fields: dict[str, list[str]] = {}
         for got in self._left.receiver.got:
             fields.setdefault(json.loads(got.body)["data"]["roadmap_id"], []).append(
                 got.headers["webhook-id"]
             )
         finished = {id_ for id_, row in self._rows.items() if row[0] in FINAL}
-        untold, twofold = (
+        unsent, twofold = (
             finished - fields.keys(),
             [id_ for id_, messages in fields.items() if len(set(messages)) > 1],
         )
         again = sum(len(messages) - 1 for messages in fields.values())
-        self._line("ends told to a webhook", f"{len(fields)}, as the same message again {again}")
-        self._line("  not told", len(untold), wrong=bool(untold))
-        self._line("  told as two messages", len(twofold), wrong=bool(twofold))
+        self._line("ends sent to a webhook", f"{len(fields)}, as the same message again {again}")
+        self._line("  not sent", len(unsent), wrong=bool(unsent))
+        self._line("  sent as two messages", len(twofold), wrong=bool(twofold))
 
     def _log(self) -> None:
         chaos, counts = self._left.chaos, self._left.writer.counts()
@@ -301,7 +302,7 @@ class Ledger:
         twice = sum(count > 1 for count in stored.values())
         self._line(
             "log records",
-            _told(
+            _joined(
                 {
                     "recorded": counts.get("recorded", 0),
                     "flushed": len(flushed),
@@ -311,7 +312,9 @@ class Ledger:
             wrong=not flushed,
         )
         self._line("  stored twice", twice, wrong=bool(twice))
-        self._line("  gone with Redis", _told({"by wipes": len(by_wipe), "by kills": len(by_kill)}))
+        self._line(
+            "  gone with Redis", _joined({"by wipes": len(by_wipe), "by kills": len(by_kill)})
+        )
         self._line(
             "  lost otherwise",
             f"{len(others)} {self._lost_when(others, flushed)}",
@@ -326,7 +329,7 @@ class Ledger:
         for service, processes, numbered, text, dropped in self._reader.rows(
             SOURCES.format(writer)
         ):
-            found = _told(
+            found = _joined(
                 {"processes": processes, "numbered": numbered, "stored": text, "dropped": dropped}
             )
             self._line(
@@ -342,7 +345,7 @@ class Ledger:
 
     def _faults(self) -> None:
         struck = self._left.chaos.count()
-        self._line("faults", _told({kind: struck[kind] for kind in KINDS}))
+        self._line("faults", _joined({kind: struck[kind] for kind in KINDS}))
         for kind in KINDS:
             if not struck[kind]:
                 self.failures.append(f"{kind} never struck")
@@ -366,7 +369,7 @@ class Ledger:
 
 
 def explain(evidence: Evidence, ledger: Ledger) -> None:
-    """What a person needs: what is stuck, with its rows, and what the services said last."""
+    """Print the stuck roadmaps with their rows, and the last output of the services."""
     for id_ in ledger.stuck()[:5]:
         for table, column in (("roadmap", "id"), ("content", "roadmap_id")):
             columns = "id, status, attempts, due_at, lease_until, lease_token, error"
@@ -378,5 +381,5 @@ def explain(evidence: Evidence, ledger: Ledger) -> None:
         print(f"--- {name} ({kept.service.log}):\n{kept.service.output[-2000:]}")
 
 
-def _told(counts: Mapping[str, int]) -> str:
+def _joined(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items()) or "0"

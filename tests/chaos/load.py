@@ -37,7 +37,7 @@ NUMBER = re.compile(rf'"{CATEGORY}": ?([0-9]+)'.encode())  # of a record, in JSO
 class Creators:
     """Post a new goal `rate` times a second. Only an answer 202 with its Location counts as accepted.
 
-    Who gets no answer, or is told that it is not possible at the moment, sends the same again with the same key.
+    A request without an answer, or with a temporary error, is sent again with the same key.
     """
 
     def __init__(self, url: str, headers: dict[str, str], rate: float) -> None:

@@ -123,8 +123,9 @@ class Call:
 class Model:
     """`start()`, then `calls` fills up; `stop()` ends its thread.
 
-    It answers at once, or, with a seed, at the pace of a model. Its outlines have so many concepts, each with three contents;
-    unless told how many, they have one concept, for every fourth goal two, the same each time that a goal is asked for.
+    It answers at once, or, with a seed, at the pace of a model. Its outlines have `concepts` concepts,
+    each with three contents. By default they have one concept, for every fourth goal two; the same
+    goal always gets the same number.
     """
 
     def __init__(self, concepts: int | None = None, *, seed: int | None = None) -> None:

@@ -27,9 +27,9 @@ from tests.chaos.faults import READY_WITHIN, ROLES, Chaos, Fault, Keeper, Schedu
 from tests.chaos.ledger import (
     FINISHED,
     THREADS,
-    TOLD,
+    UNDELIVERED,
     UNFINISHED,
-    UNTOLD,
+    WEBHOOK_EVENTS,
     Evidence,
     Ledger,
     Reader,
@@ -133,7 +133,7 @@ class Soak:
         self.stack.start()
         self.receiver = ends.enter_context(receiving())
         made = self.stack.post(
-            "/api/v1/webhooks", json={"url": self.receiver.url, "events": sorted(TOLD)}
+            "/api/v1/webhooks", json={"url": self.receiver.url, "events": sorted(WEBHOOK_EVENTS)}
         )
         assert made.status_code == 201, made.text
         self.keeper.start()
@@ -222,7 +222,7 @@ class Soak:
             wait_until(now_and_then(condition), timeout=left)
 
     def _all_final(self) -> bool:
-        return self.reader.count(UNFINISHED) == 0 and self.reader.count(UNTOLD) == 0
+        return self.reader.count(UNFINISHED) == 0 and self.reader.count(UNDELIVERED) == 0
 
 
 def now_and_then(condition: Callable[[], bool], seconds: float = 0.3) -> Callable[[], bool]:

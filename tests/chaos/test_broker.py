@@ -92,7 +92,7 @@ def test_a_broker_that_is_killed_while_models_think_costs_no_second_call(
 
 
 @pytest.mark.long
-def test_a_broker_that_hangs_longer_than_heartbeats_last_declares_nobody_dead(
+def test_a_broker_that_hangs_longer_than_heartbeats_last_declares_no_consumer_dead(
     served: Stack, own_broker: Redis, paced: Model
 ) -> None:
     asked = goals(2 * WORKERS)
@@ -111,7 +111,7 @@ def test_a_broker_that_hangs_longer_than_heartbeats_last_declares_nobody_dead(
         each_says(consumers, "the broker is back", hangs)
 
     client = own_broker.client()
-    assert client.hgetall("{huey.content}:deliveries") == {}  # nobody has been found dead
+    assert client.hgetall("{huey.content}:deliveries") == {}  # no consumer was declared dead
     with queue_of(served) as queue:
         assert queue.storage.stats().held == 2 * WORKERS
         paced.let_go()

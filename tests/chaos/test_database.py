@@ -182,7 +182,7 @@ def test_answers_that_come_while_the_database_is_stopped_for_longer_than_a_lease
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-def test_a_frozen_database_is_told_by_503_and_everything_goes_on_when_it_thaws(
+def test_a_frozen_database_is_answered_by_503_and_everything_goes_on_when_it_thaws(
     served: Stack, own_postgres: Postgres, paced: Model
 ) -> None:
     asked = goals(WORKERS + 1)
@@ -217,7 +217,7 @@ def test_connections_that_are_cut_in_the_middle_of_transactions_cost_no_second_c
     assert_finished(served, paced, paths, asked)
 
 
-def test_a_database_that_takes_no_changes_is_told_by_503_and_answers_wait_for_it(
+def test_a_read_only_database_is_answered_by_503_and_answers_wait_for_it(
     served: Stack, own_postgres: Postgres, paced: Model
 ) -> None:
     """As after a failover, when connections lead to what is a standby now."""
@@ -264,7 +264,7 @@ def test_a_row_that_somebody_has_locked_costs_the_others_no_second_call(
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-def test_nobody_waits_longer_for_a_frozen_database_when_many_connections_are_open(
+def test_no_request_waits_longer_for_a_frozen_database_when_many_connections_are_open(
     served: Stack, own_postgres: Postgres
 ) -> None:
     """Neither those that idle in the pool, nor other people who ask, add their waiting to one's own."""

@@ -19,7 +19,7 @@ from tests.chaos.trials import (
     a_goal_waits_for_rescue,
     another_has_died_before,
     garbage_arrives,
-    it_is_told_to_stop,
+    it_is_stopped_by_a_signal,
     its_task_is_running,
     records_arrive,
     the_model_fails_a_content,
@@ -162,7 +162,7 @@ def test_a_consumer_that_dies_as_it_takes_over_loses_nothing_of_the_dead_one(
     outcome.result()
 
 
-@cases(it_is_told_to_stop, "hand_back.before", "release_all.before", "release_all.after")
+@cases(it_is_stopped_by_a_signal, "hand_back.before", "release_all.before", "release_all.after")
 def test_a_consumer_that_dies_as_it_hands_back_its_work_loses_none_of_it(
     outcome: Future[None],
 ) -> None:

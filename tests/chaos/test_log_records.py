@@ -86,22 +86,22 @@ class Writer:
         self._process.stdin.write((" ".join(str(word) for word in words) + "\n").encode())
         self._process.stdin.flush()
 
-    def said(self, word: str) -> list[list[str]]:
-        """The rest of every line that begins with this word."""
-        lines = self._output.read_text().splitlines(keepends=True)
+    def lines(self, word: str) -> list[list[str]]:
+        """Return the rest of every line that begins with this word."""
+        printed = self._output.read_text().splitlines(keepends=True)
         return [
             line.split()[1:]
-            for line in lines
+            for line in printed
             if line.endswith("\n") and line.startswith(f"{word} ")
         ]
 
     def recorded(self) -> dict[int, float]:
         """Numbers, and when they had been recorded."""
-        return {int(number): float(at) for number, at in self.said("recorded")}
+        return {int(number): float(at) for number, at in self.lines("recorded")}
 
     def wait_recorded(self, number: int) -> None:
         wait_until(
-            lambda: len(self.said("recorded")) >= number,
+            lambda: len(self.lines("recorded")) >= number,
             timeout=60,
             reason=f"{number} records, {self.errors}",
         )
@@ -110,14 +110,14 @@ class Writer:
         self._asked += 1
         self.tell("state", self._asked)
         answers = wait_until(
-            lambda: [line for line in self.said("state") if line[0] == str(self._asked)],
+            lambda: [line for line in self.lines("state") if line[0] == str(self._asked)],
             reason="its state",
         )
         return State(*map(int, answers[0][1:]))
 
     @property
     def source(self) -> str:
-        return wait_until(lambda: self.said("source"), reason=f"the writer starts: {self.errors}")[
+        return wait_until(lambda: self.lines("source"), reason=f"the writer starts: {self.errors}")[
             0
         ][0]
 
@@ -178,7 +178,7 @@ def let_a_minute_pass(stack: Stack, writer: Writer) -> None:
     rows(stack, f"UPDATE log_source SET {changes} WHERE id = '{writer.source}'")
 
 
-def assert_told(stack: Stack, state: str, number: int) -> None:
+def assert_counted(stack: Stack, state: str, number: int) -> None:
     assert stack.counted("roadmap_log_records", state=state) == number
 
 
@@ -209,7 +209,7 @@ def test_an_error_takes_what_came_before_it_along_at_once(fragile: Stack) -> Non
         writer.tell("patience", 3600)  # the timer alone would never send them
         writer.tell("write", 3, 0)
         writer.tell("error")
-        wait_until(lambda: writer.said("sent"), reason=f"the error is flushed {writer.errors}")
+        wait_until(lambda: writer.lines("sent"), reason=f"the error is flushed {writer.errors}")
         writer.kill()
     assert_stored_once(fragile, 1, 2, 3, 4)
 
@@ -221,7 +221,7 @@ def test_an_orderly_end_loses_no_record(fragile: Stack) -> None:
         assert writer.end() == 0
         assert_stored_once(fragile, *range(1, 1201))
         let_a_minute_pass(fragile, writer)
-        assert_told(fragile, "missing", 0)
+        assert_counted(fragile, "missing", 0)
 
 
 @pytest.mark.parametrize("fault", ["is refused", pytest.param("hangs", marks=pytest.mark.long)])
@@ -243,7 +243,7 @@ def test_records_of_a_process_that_ends_are_stored_from_there_while_the_broker(
             wait_until_idle(queue)  # what the broker took is there
         assert_stored_once(fragile_server, *range(1, 1201))
         let_a_minute_pass(fragile_server, writer)
-        assert_told(fragile_server, "missing", 0)
+        assert_counted(fragile_server, "missing", 0)
 
 
 @pytest.mark.long
@@ -281,7 +281,7 @@ def test_a_logs_consumer_that_is_killed_again_and_again_stores_each_record_once(
         assert writer.end() == 0
         assert_stored_once(fragile, *range(1, 5001))
         let_a_minute_pass(fragile, writer)
-        assert_told(fragile, "missing", 0)
+        assert_counted(fragile, "missing", 0)
 
 
 def test_records_that_the_broker_has_on_disk_survive_its_death(
@@ -330,10 +330,10 @@ def test_records_that_a_wipe_of_the_broker_destroys_are_counted_as_missing(
         fragile_server.logs.start()
         assert_stored_once(fragile_server, *range(701, 1001))
 
-        assert_told(fragile_server, "missing", 0)  # they might still be on their way
+        assert_counted(fragile_server, "missing", 0)  # they might still be on their way
         let_a_minute_pass(fragile_server, writer)
-        assert_told(fragile_server, "missing", 700)
-        assert_told(fragile_server, "stored", 300)
+        assert_counted(fragile_server, "missing", 700)
+        assert_counted(fragile_server, "stored", 300)
 
 
 def test_records_that_find_no_room_while_the_broker_is_away_are_counted_as_dropped(
@@ -357,7 +357,7 @@ def test_records_that_find_no_room_while_the_broker_is_away_are_counted_as_dropp
             reason="all of it is stored",
         )
         assert set(stored(fragile).values()) == {1}
-        assert_told(fragile, "dropped", dropped)
+        assert_counted(fragile, "dropped", dropped)
 
 
 @contextmanager

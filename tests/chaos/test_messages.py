@@ -1,4 +1,4 @@
-"""Messages that nobody can run: put aside with their reason while the others go on, and what a person does with them."""
+"""Messages that no worker can run become dead letters; the others go on."""
 
 from uuid import uuid4
 
@@ -9,8 +9,8 @@ from core.backends import signing_keys
 from reliable_queue.messages import SignedJsonSerializer
 from reliable_queue.storage import DeadLetter
 from tests.chaos.checks import (
+    CommandResult,
     MakeStack,
-    Said,
     assert_built_once,
     data_file,
     dead,
@@ -27,14 +27,14 @@ GARBAGE = bytes(range(256))
 FOREIGN_KEY = "x" * 40
 
 
-def assert_told_in_one_sentence(text: Said, sentence: str) -> None:
+def assert_one_sentence(text: CommandResult, sentence: str) -> None:
     assert (text.code, text.output, text.errors) == (1, "", f"Error: {sentence}\n")
 
 
-def assert_told_that_it_is_away(text: Said) -> None:
-    """And why, and what to do; 3 says that the same may work later."""
+def assert_away(text: CommandResult) -> None:
+    """One sentence says why and what to do; exit code 3: a retry may work."""
     assert (text.code, text.output, text.errors.count("\n")) == (3, "", 1)
-    assert text.errors.startswith("Error: The broker does not answer at the moment. ")
+    assert text.errors.startswith("Error: The broker does not respond. Try again later. ")
 
 
 def signed(
@@ -57,7 +57,7 @@ def put_aside(stack: Stack, number: int) -> list[DeadLetter]:
         return queue.storage.dead_letters()
 
 
-def test_what_nobody_can_run_is_put_aside_with_its_reason_and_the_others_are_built(
+def test_a_message_no_worker_can_run_is_a_dead_letter_and_the_others_are_built(
     fragile: Stack,
 ) -> None:
     forged = "the signature does not match any of the current keys"
@@ -99,7 +99,7 @@ def test_what_nobody_can_run_is_put_aside_with_its_reason_and_the_others_are_bui
 
 
 def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None:
-    assert dead(fragile, "dead") == (0, "No message of the content queue is put aside.\n", "")
+    assert dead(fragile, "dead") == (0, "No dead letters in the content queue.\n", "")
     unknown = signed(fragile, "tasks.content.write_poem", "on bread")
     with queue_of(fragile) as queue:
         queue.storage.enqueue(GARBAGE)
@@ -108,7 +108,7 @@ def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None
 
     assert dead(fragile, "replay", first[unknown].id) == (
         0,
-        "1 of the content queue are delivered again.\n",
+        "Replayed 1 dead letter of the content queue.\n",
         "",
     )
     again = {letter.data: letter for letter in put_aside(fragile, 2)}
@@ -117,32 +117,34 @@ def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None
 
     assert dead(fragile, "delete", again[GARBAGE].id) == (
         0,
-        "1 of the content queue are deleted.\n",
+        "Deleted 1 dead letter of the content queue.\n",
         "",
     )
     [left] = put_aside(fragile, 1)
     assert left.data == unknown
     assert dead(fragile, "replay", "--all") == (
         0,
-        "1 of the content queue are delivered again.\n",
+        "Replayed 1 dead letter of the content queue.\n",
         "",
     )
     [last] = put_aside(fragile, 1)
     assert last.at > left.at
     assert dead(fragile, "delete", "--all", "--queue", "logs") == (
         0,
-        "0 of the logs queue are deleted.\n",
+        "Deleted 0 dead letters of the logs queue.\n",
         "",
     )
-    assert dead(fragile, "delete", "--all") == (0, "1 of the content queue are deleted.\n", "")
+    assert dead(fragile, "delete", "--all") == (
+        0,
+        "Deleted 1 dead letter of the content queue.\n",
+        "",
+    )
     assert put_aside(fragile, 0) == []
 
 
-def test_a_wrong_id_is_told_in_one_sentence(stack: Stack) -> None:
+def test_a_wrong_id_is_reported_in_one_sentence(stack: Stack) -> None:
     for command in ("replay", "delete"):
-        assert_told_in_one_sentence(
-            dead(stack, command, "77"), "There is no dead letter 77 in the content queue."
-        )
+        assert_one_sentence(dead(stack, command, "77"), "The content queue has no dead letter 77.")
         result = dead(stack, command)
         assert (result.code, result.output) == (2, "")
         assert (
@@ -182,7 +184,7 @@ def test_the_commands_tell_in_one_sentence_that_the_broker(
     succeeded(stack.environment, "migrate")  # what changes something is written down first
     own_broker.pause() if fault == "hangs" else own_broker.kill()
     for arguments in (["dead"], ["replay", "77"], ["delete", "--all"]):
-        assert_told_that_it_is_away(dead(stack, *arguments))
+        assert_away(dead(stack, *arguments))
 
 
 @pytest.mark.long
@@ -191,4 +193,4 @@ def test_the_commands_tell_in_one_sentence_that_the_queue_file_is_locked(
 ) -> None:
     with running(make_stack("embedded")) as stack, locked(data_file(stack, "queue.db")):
         for command in ("replay", "delete"):
-            assert_told_that_it_is_away(dead(stack, command, "77"))
+            assert_away(dead(stack, command, "77"))

@@ -44,7 +44,7 @@ WRONG = {
         GROUP BY r.id, r.spent HAVING r.spent <> coalesce(sum(m.price), 0)""",
     "designs that are under way though nothing is": """SELECT v.roadmap_id FROM revision v JOIN roadmap r ON v.roadmap_id = r.id
         WHERE v.status = 'open' AND r.status NOT IN ('queued', 'planning')""",
-    "leases of rows that nobody works on": """SELECT id FROM content WHERE lease_token IS NOT NULL AND status <> 'building'
+    "leases of rows that no worker builds": """SELECT id FROM content WHERE lease_token IS NOT NULL AND status <> 'building'
         UNION ALL SELECT id FROM roadmap WHERE lease_token IS NOT NULL AND status <> 'planning'""",
 }
 

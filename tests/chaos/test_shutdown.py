@@ -217,7 +217,7 @@ def test_a_goal_whose_body_is_still_coming_at_sigterm_is_accepted_and_built(
         client.sendall(BODY[:10])
 
         modelled.api.signal(signal.SIGTERM)
-        wait_until(lambda: refuses(modelled), reason="nobody else is let in")
+        wait_until(lambda: refuses(modelled), reason="new requests are refused")
         client.sendall(BODY[10:])
         answer = b"".join(iter(lambda: client.recv(10_000), b"")).decode()
 

@@ -67,7 +67,7 @@ def test_a_worker_paused_in_the_middle_of_model_calls_loses_them_to_another_and_
     interrupted = set(model.held())
 
     modelled_server.content.signal(signal.SIGSTOP)
-    model.hold(interrupted.__contains__)  # what nobody has begun is answered
+    model.hold(interrupted.__contains__)  # calls that no worker has begun are answered
     second = start_second(modelled_server)
     wait_until_held(model, 2 * WORKERS)
     assert Counter(model.held()) == dict.fromkeys(interrupted, 2)
@@ -180,7 +180,7 @@ def posting(stack: Stack, paths: list[str], pause: float = 0.25) -> Iterator[Non
 
     def post() -> None:
         while not ended.wait(pause):
-            with suppress(httpx2.TransportError):  # while nobody is there to accept it
+            with suppress(httpx2.TransportError):  # while no API accepts it
                 paths.append(stack.create(f"{GOAL} number {len(paths)}"))
 
     thread = threading.Thread(target=post, name="Person", daemon=True)
@@ -356,12 +356,12 @@ def test_a_message_whose_consumer_dies_three_times_before_it_begins_is_put_aside
     assert "its consumer died 3 times" in listed
 
     assert (
-        "1 of the content queue are delivered again"
+        "Replayed 1 dead letter of the content queue"
         in dead(modelled_server, "replay", "--all").output
     )
 
     assert_built_once(modelled_server, path)
-    assert "No message of the content queue is put aside" in dead(modelled_server, "dead").output
+    assert "No dead letters in the content queue" in dead(modelled_server, "dead").output
     assert set(model.counts().values()) == {1}
 
 

@@ -38,7 +38,7 @@ IN_THIS_MINUTE = 50  # seconds: before the rescue job of the next minute
 
 
 class Trial:
-    """A stack whose processes carry the injection, a model of its own, and what is told about its process that dies."""
+    """A stack with the injection in its processes, a model of its own, and its victim."""
 
     def __init__(self, at: str, stack: Stack, model: Model) -> None:
         self.stack, self.model = stack, model
@@ -205,7 +205,7 @@ def another_has_died_before(trial: Trial) -> None:
     trial.assert_built(path)
 
 
-def it_is_told_to_stop(trial: Trial) -> None:
+def it_is_stopped_by_a_signal(trial: Trial) -> None:
     for service in trial.stack.services.values():
         service.environment["SHUTDOWN_GRACE_SECONDS"] = "1"  # shorter than MODEL_TIMEOUT_SECONDS
     trial.start("api", "huey_content")

@@ -52,7 +52,7 @@ PROCESSES = (
         file="reliable_queue/redis_scripts.py",
         old="ARGV[8], 'PX', ARGV[2])",
         new="ARGV[8], 'EX', ARGV[2])",
-        lost="A consumer that died counts as alive for hours, and nobody takes over what it held.",
+        lost="A consumer that died counts as alive for hours, and its messages are not taken over.",
         found_by=(
             "tests/integration/reliable_queue/test_storage_takeover.py::TestTakingOver::test_a_silent_consumers_messages_are_taken_over_and_a_beating_ones_are_not",
         ),
@@ -207,7 +207,7 @@ WORK = (
         file="tasks/upkeep.py",
         old="        trash.purge_expired()\n",
         new="",
-        lost="What somebody has thrown away stays for ever, although they were told thirty days.",
+        lost="The trash is never emptied, although the page promises thirty days.",
         found_by=("tests/unit/roadmap/lifecycle/test_trash.py",),
     ),
     Fault(
@@ -225,7 +225,7 @@ WORK = (
         file="roadmap/operations/backup.py",
         old='EXPORTS = ("account_export", "export_piece")',
         new='EXPORTS = ("account_export", "export_piece", "review_card")',
-        lost="After a restore nobody's questions come back: what was learned is forgotten.",
+        lost="After a restore no review card is left: no question comes back.",
         found_by=(
             "tests/unit/cli/test_commands.py::test_nothing_but_what_is_made_again_is_left_out_of_a_backup",
         ),
@@ -247,7 +247,7 @@ ANSWERS = (
         file="roadmap/accounts/access.py",
         old="Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)",
         new="Roadmap.get_or_none(Roadmap.id == roadmap_id)",
-        lost="Whoever knows its id reads the roadmap of somebody else.",
+        lost="Every account that knows its id reads the roadmap of another account.",
         found_by=(
             "tests/security/access/test_routes.py::TestEveryPlaceOfEveryPath::test_what_belongs_to_another_is_not_there_and_stays_as_it_is",
         ),
@@ -283,7 +283,7 @@ ANSWERS = (
         file="web/http/host_and_csrf.py",
         old='if site in ("same-origin", "none"):',
         new='if site in ("same-origin", "same-site", "none"):',
-        lost="A page of a neighbour on the same domain acts in the name of whoever visits it.",
+        lost="A page of a neighbour on the same domain acts in the name of its visitors.",
         found_by=("tests/security/browsers/test_csrf.py",),
     ),
     Fault(
@@ -354,7 +354,7 @@ ANSWERS = (
     ),
 )
 
-# What is taught, planned, paid and told.
+# Learning, planning, cost and webhooks.
 DOMAIN = (
     Fault(
         name="hard-counts-as-good",
@@ -405,7 +405,7 @@ DOMAIN = (
         new="raise click.exceptions.Exit(Exit.ok)",
         lost="A deployment that asks the doctor goes on although the database is not there.",
         found_by=(
-            "tests/integration/cli/test_operators_commands.py::test_a_wrong_database_url_is_told_by_its_cause",
+            "tests/integration/cli/test_operators_commands.py::test_a_wrong_database_url_is_reported_with_its_cause",
         ),
     ),
     Fault(

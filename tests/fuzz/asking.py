@@ -29,12 +29,12 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "register": {"email": "somebody@example.org", "password": "seven unrelated paper boats"},
     "log_in": {"email": "somebody@example.org", "password": "seven unrelated paper boats"},
     "change_password": {
-        "current_password": "nobody has this one",
+        "current_password": "not the password",
         "new_password": "seven unrelated paper boats",
     },
-    "change_email": {"email": "another@example.org", "password": "nobody has this one"},
-    "transfer_roadmaps": {"owner": "somebody@example.org", "new_owner": "nobody@example.org"},
-    "delete_me": {"password": "nobody has this one"},
+    "change_email": {"email": "another@example.org", "password": "not the password"},
+    "transfer_roadmaps": {"owner": "somebody@example.org", "new_owner": "unknown@example.org"},
+    "delete_me": {"password": "not the password"},
     "create_key": {"name": "a key"},
     "create_roadmap": {"goal": GOAL, "review": True},
     "revise_plan": {"feedback": "less of everything"},
@@ -47,7 +47,7 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "check_review": {"chosen": [0]},
     "rate_review": {"rating": "good", "reviews": 0},
     "create_link": {"purpose": "reading"},
-    "create_webhook": {"url": "http://127.0.0.1:65535/hook"},  # where nobody listens
+    "create_webhook": {"url": "http://127.0.0.1:65535/hook"},  # a closed port
     "patch_profile": {"level": "advanced"},
     "patch_webhook": {"enabled": True},
     "change_webhook": {
@@ -68,7 +68,7 @@ def operation_of(method: str, target: str) -> str:
 
 
 class Asker:
-    """Asks as `who`, unless it is told otherwise."""
+    """Sends requests as `who` by default."""
 
     def __init__(self, watch: Watch, who: Person) -> None:
         self.watch, self.who = watch, who

@@ -125,7 +125,7 @@ def audit(watch: Watch) -> None:
     known = {*accepted, *watch.people.me.begun, *watch.people.other.begun}
     if unheard := sorted(there.keys() - known):
         watch.fail(
-            "there are roadmaps that nobody was told of",
+            "there are roadmaps that no answer named",
             f"{len(unheard)}: {', '.join(unheard[:5])}",
         )
     if dead:

@@ -1,4 +1,4 @@
-"""schemathesis against a running stack: what it is told of this service that no document says."""
+"""Configure schemathesis for a running stack."""
 
 import json
 import uuid
@@ -53,7 +53,7 @@ NEEDS_A_MODEL = {
 }
 LEFT_OUT = {"pause_queue": "a queue that stands still keeps everything else from its end"}
 ACCEPTED = {  # data which do not fit and may be accepted all the same
-    "in header - object with unexpected properties": "a header that nobody knows is no mistake",
+    "in header - object with unexpected properties": "an unknown header is no mistake",
     "at /properties/email": "an address is more than any schema says; what is odd for a `format` may be one",
 }
 OFF = {  # checks of schemathesis
@@ -114,7 +114,7 @@ def configuration(
 
 
 def document(mode: str) -> dict[str, Any]:
-    """With closed enumerations; in server mode nobody is let in without a token, so that schemathesis may ask for it."""
+    """With closed enumerations; in server mode every operation requires a token."""
     read = closed(json.loads(FILE.read_text("utf-8")))
     if mode == "server":
         read["security"] = [each for each in read["security"] if each]
@@ -350,7 +350,7 @@ def fitting(name: str, body: dict[str, Any], watch: Watch, chance: int) -> dict[
         days = {
             "begins_on": chance,
             "deadline": 30 + chance,
-        }  # from today, where one is said at all
+        }  # from today, if there is one
         body |= {
             field: str(datetime.now(UTC).date() + timedelta(count))
             for field, count in days.items()

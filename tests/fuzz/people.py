@@ -61,7 +61,7 @@ class Person:
         return roadmap_id
 
     def other_login(self) -> str:
-        """The id of a login that nobody needs."""
+        """Return the id of a login that no test uses."""
         headers = {"Authorization": f"Bearer {self.log_in()}"}
         items = answer_to("GET", f"{self.stack.url}{AUTH}/sessions", headers=headers).json()[
             "items"

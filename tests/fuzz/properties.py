@@ -122,7 +122,7 @@ class Keys(RuleBasedStateMachine):
         assert not twice, twice
 
     def _check_again(self, what: str, first: Seen, again: Seen) -> None:
-        """An invitation is a secret, which is shown once: whoever repeats the request is told where it is."""
+        """An invitation is shown once: a repeated request gets its location only."""
         if what != "create_invitation":
             check_same(first, again)
             return
@@ -152,7 +152,7 @@ class Keys(RuleBasedStateMachine):
 
 
 class Notes(RuleBasedStateMachine):
-    """Nobody overwrites unseen what somebody else has written: If-Match and `base`."""
+    """If-Match and `base` prevent overwriting changes of others."""
 
     asker: ClassVar[Asker]
     people: ClassVar[People]

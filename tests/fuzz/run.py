@@ -114,7 +114,7 @@ class Fuzz:
         return sorted(set(OPERATIONS) - well - excused)
 
     def verdict(self) -> Iterator[str]:
-        """What is told in the end, line by line."""
+        """The final report, line by line."""
         of: defaultdict[str, Counter[int]] = defaultdict(Counter)
         for (name, status), number in sorted(self.watch.counts.items()):
             of[name][status] += number
@@ -131,7 +131,7 @@ class Fuzz:
             yield f"  not looked at: {name}: {why}"
         for failure in self.watch.failures.values():
             yield f"FAILED ({failure.times} times, seed {self.seed}, {self.stack.mode}): {failure.what}"
-            yield "  " + failure.told.replace("\n", "\n  ")
+            yield "  " + failure.example.replace("\n", "\n  ")
             if failure.curl:
                 yield f"  {failure.curl}"
 

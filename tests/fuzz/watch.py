@@ -1,4 +1,4 @@
-"""What is looked at in every answer, whoever asked, and what the services may not print."""
+"""Checks of every answer, and of the output of the services."""
 
 import json
 import re
@@ -85,7 +85,7 @@ class Seen:
 @dataclass
 class Failure:
     what: str
-    told: str
+    example: str
     curl: str
     times: int = 1
 
@@ -100,7 +100,7 @@ class Watch:
     failures: dict[tuple[str, str], Failure] = field(default_factory=dict)
     secrets: dict[str, str] = field(
         default_factory=dict
-    )  # that were told in the run, with the operation that told them
+    )  # that answers contained, with their operation
     marks: dict[str, int] = field(
         default_factory=dict
     )  # how much each service had printed when it began
@@ -139,7 +139,7 @@ class Watch:
         return self.counts.total()
 
     def fail(self, what: str, text: str, curl: str = "", *, about: str = "") -> None:
-        """The first of its kind is told whole, others are counted."""
+        """Keep the first of its kind, count the others."""
         known = self.failures.get((what, about))
         if known is None:
             self.failures[what, about] = Failure(what, text, curl)
@@ -213,7 +213,7 @@ class Watch:
         asked = unquote(seen.url)  # a page names its own address
         for secret, teller in self.secrets.items():
             if secret in output and secret not in asked and seen.operation not in (teller, *TELLS):
-                yield f"repeats a secret that {teller} has told"
+                yield f"repeats a secret of {teller}"
         passed_over = OF_THINGS if urlsplit(seen.url).path.startswith(FOR_OPERATORS) else ()
         for name, value in self._foreign.items():
             if name not in passed_over and value in output and not _was_sent(seen, value):
@@ -258,9 +258,7 @@ class Watch:
             }
             for secret, teller in secrets.items():
                 if secret and secret in text:
-                    self.fail(
-                        f"{name} prints a secret that {teller} has told", _around(text, secret)
-                    )
+                    self.fail(f"{name} prints a secret of {teller}", _around(text, secret))
             for what, written in self._ours.items():
                 for each in written:
                     if each in text:

@@ -204,7 +204,7 @@ HOSTS = (
 
 
 def values() -> st.SearchStrategy[object]:
-    """Of JSON, with texts that nobody expects."""
+    """JSON values, with unexpected texts."""
     texts = st.one_of(st.sampled_from(STRANGE_TEXTS), st.text(st.characters(), max_size=30))
     numbers = st.one_of(st.integers(), st.floats(), st.integers(-(2**70), 2**70))
     leaves = st.one_of(st.none(), st.booleans(), numbers, texts)

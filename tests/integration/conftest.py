@@ -1,4 +1,4 @@
-"""Fixtures of the integration tests: a provider of models that can be told what to say, and whole services that ask it."""
+"""Fixtures of the integration tests: a scripted model provider, and services that call it."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ KINDS = {
 
 @pytest.fixture(autouse=True)
 def no_client_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Connections that were left open would be told of when they are collected, in the middle of another test."""
+    """Unclosed connections would warn later, in the middle of another test."""
     made: list[ModelClient] = []
     make = ModelClient.__init__
 
@@ -91,7 +91,7 @@ class Door:
 
 
 def _step(kind: str, facts: dict[str, Any]) -> str:
-    """Three steps want an outline; what they are told is different."""
+    """Three steps want an outline; their facts are different."""
     if kind == "outline" and "draft" in facts:
         return "repair"
     return "revise" if kind == "outline" and "feedback" in facts else kind
@@ -116,7 +116,7 @@ class Provider(LLMockServer):
         self.writes_more(**others)
 
     def writes_more(self, **others: str) -> None:
-        """The same where nothing said before fits."""
+        """Add the usual answers, for requests that no earlier scenario matches."""
         usual = {
             "analysis": json.dumps(ANALYSED),
             "outline": SOUND,

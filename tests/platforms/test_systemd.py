@@ -45,7 +45,7 @@ each_service = pytest.mark.parametrize("name", SERVICES)
 
 
 def unit(name: str) -> Unit:
-    """What is said by the name of each line, without sections: no name is in two of them."""
+    """Return the values by name, without sections: no name is in two sections."""
     found: Unit = defaultdict(list)
     for line in (FOLDER / name).read_text().splitlines():
         if line and line[0] not in "#;[":
@@ -244,7 +244,9 @@ def test_another_instance_takes_what_a_stopped_one_hands_back(
 def test_a_service_that_is_stopped_while_it_waits_has_not_failed(stack_of_units: Stack) -> None:
     for name, service_type in SERVICES.items():
         service = stack_of_units.services[service_type]
-        service.environment["DATABASE_URL"] = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
+        service.environment["DATABASE_URL"] = (
+            f"postgresql://unknown@127.0.0.1:{free_port()}/nothing"
+        )
         service.start()
         wait_until(lambda service=service: "waiting: " in service.output, reason="it waits")
         assert service.stop() == int(one(name, "SuccessExitStatus"))

@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     config.add_parser("plan")
     config.add_parser("apply").add_argument(
         "--yes", action="store_true", required=True
-    )  # nobody is here to confirm
+    )  # there is no terminal to confirm at
     variable = commands.add_parser("variable").add_subparsers(dest="what", required=True)
     setting = variable.add_parser("set")
     setting.add_argument("pairs", nargs="+")

@@ -17,7 +17,7 @@ LONGEST = 600  # seconds of a RUN
 
 
 class BuildFailed(Exception):
-    """The message says at which instruction, and what it said."""
+    """The message names the instruction, with its output."""
 
 
 @dataclass

@@ -109,7 +109,7 @@ class Platform:
             **self._described(),
         }
         for name, service in self._described().items():
-            state["variables"].setdefault(name, {}).update(dict(_told(service["variables"])))
+            state["variables"].setdefault(name, {}).update(dict(_literals(service["variables"])))
         self._save(state)
         return lines
 
@@ -269,7 +269,9 @@ class Platform:
             if process.poll() is not None:
                 raise Refused(f"Deploy crashed with {process.returncode}:\n{log.read_text()}")
             if path is None:
-                return time.monotonic() - started > 1  # nobody is asked: what runs is a success
+                return (
+                    time.monotonic() - started > 1
+                )  # without a health check, a running process is a success
             try:
                 asked = answer_to(
                     "GET",
@@ -314,8 +316,8 @@ class Platform:
                 ends.callback(end, each["pid"], 30)
 
 
-def _told(variables: dict[str, dict[str, str]]) -> Iterator[tuple[str, str]]:
-    """`preserve` says nothing."""
+def _literals(variables: dict[str, dict[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield names and values; `preserve` has no value."""
     for name, value in variables.items():
         if value["type"] == "literal":
             yield name, value["value"]

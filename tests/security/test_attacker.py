@@ -46,7 +46,7 @@ from tests.security.attacker.target import (
 from tests.servers import Postgres, Redis
 from tests.stack import OPEN_TO_TESTS, PASSWORD, Stack, running, server_stack
 
-# Holes that are there. Whoever closes one takes it away here.
+# Known holes. Remove one here when it is closed.
 KNOWN_ANYWHERE: set[str] = set()
 KNOWN_WITH_ACCOUNTS: set[str] = set()
 KNOWN_WHERE_ANYBODY_MAY_REGISTER: set[str] = set()
@@ -65,7 +65,7 @@ def named(found: dict[str, Finding], outcome: Outcome) -> set[str]:
     return {name for name, finding in found.items() if finding.outcome is outcome}
 
 
-def told(found: dict[str, Finding], outcome: Outcome) -> str:
+def report(found: dict[str, Finding], outcome: Outcome) -> str:
     return "\n".join(
         f"{name}: {finding.tried}" for name, finding in found.items() if finding.outcome is outcome
     )
@@ -79,7 +79,7 @@ def test_no_attack_works_where_limits_are_off(stack: Stack) -> None:
         if embedded
         else KNOWN_ANYWHERE | KNOWN_WITH_ACCOUNTS | KNOWN_WHERE_ANYBODY_MAY_REGISTER
     )
-    assert named(found, Outcome.worked) == known, told(found, Outcome.worked)
+    assert named(found, Outcome.worked) == known, report(found, Outcome.worked)
     assert embedded or named(found, Outcome.not_tried) == NEEDS_LIMITS
     assert found["two approvals"].tried.endswith(
         "1 taken"
@@ -90,7 +90,7 @@ def test_no_attack_works_where_limits_are_off(stack: Stack) -> None:
 
 @pytest.fixture
 def production(postgres: Postgres, own_broker: Redis, tmp_path: Path) -> Iterator[Stack]:
-    """Server mode as it is when nobody sets anything but what has to be set."""
+    """Server mode with only the required settings."""
     defaults = {name: str(Settings.model_fields[name.lower()].default) for name in OPEN_TO_TESTS}
     boss = {"ADMIN_EMAIL": "boss@example.org", "ADMIN_PASSWORD": PASSWORD}
     with running(
@@ -114,10 +114,10 @@ def test_no_attack_works_with_the_settings_of_production(production: Stack) -> N
     found = findings(
         Target(production.url, me=people[0], other=people[1], invitation=invitations[2])
     )
-    assert named(found, Outcome.worked) == KNOWN_ANYWHERE | KNOWN_WITH_ACCOUNTS, told(
+    assert named(found, Outcome.worked) == KNOWN_ANYWHERE | KNOWN_WITH_ACCOUNTS, report(
         found, Outcome.worked
     )
-    assert named(found, Outcome.limited) >= NEEDS_LIMITS, told(found, Outcome.refused)
+    assert named(found, Outcome.limited) >= NEEDS_LIMITS, report(found, Outcome.refused)
     assert named(found, Outcome.not_tried) == {"addresses that look the same"}
     assert found["two people with one place"].tried.endswith("1 made")
     assert production.get(ROADMAPS).status_code == 200  # somebody else is served after all that
@@ -148,8 +148,8 @@ class Asked:
         return found if isinstance(found, dict) else {}
 
 
-Said = tuple[int, dict[str, str], object]
-Server = Callable[[Asked], Said | None]  # None: what a careful server says
+Reply = tuple[int, dict[str, str], object]
+Server = Callable[[Asked], Reply | None]  # None: as a careful server answers
 
 CAREFUL = {
     "Cache-Control": "no-store",
@@ -165,7 +165,7 @@ MINE, THEIRS = (
 KNOWN = "ann@example.org"
 
 
-def careful(asked: Asked) -> Said:
+def careful(asked: Asked) -> Reply:
     """Knows the token of one account, who has no roadmap but the one that waits."""
     host = asked.headers.get("host", "")
     if (
@@ -185,7 +185,7 @@ def careful(asked: Asked) -> Said:
         return 401, {}, {}
     if asked.method == "GET" and asked.path in (ROADMAPS, ME, f"{MINE}/events") and not asked.query:
         return 200, {}, {"items": []}
-    return 404, {}, {"detail": "There is no such thing."}
+    return 404, {}, {"detail": "This thing does not exist."}
 
 
 @contextmanager
@@ -265,7 +265,7 @@ def on(
 ) -> Server:
     """This answer to whatever is asked under a path."""
 
-    def answer(asked: Asked) -> Said | None:
+    def answer(asked: Asked) -> Reply | None:
         return (
             (status, headers or {}, text)
             if asked.path.startswith(path) and method in ("", asked.method)
@@ -284,13 +284,13 @@ def when(
     return lambda asked: (status, headers or {}, text) if condition(asked) else None
 
 
-def known_takes_longer(asked: Asked) -> Said | None:
+def known_takes_longer(asked: Asked) -> Reply | None:
     if asked.path == f"{AUTH}/login" and asked.json.get("email") == KNOWN:
         hashlib.pbkdf2_hmac("sha256", b"a", b"b", 30_000)
     return None
 
 
-def takes_the_planted_cookie(asked: Asked) -> Said | None:
+def takes_the_planted_cookie(asked: Asked) -> Reply | None:
     planted = asked.headers.get("cookie", f"{COOKIE}=new").partition("=")[2]
     if asked.path == f"{AUTH}/login":
         return (
@@ -301,7 +301,7 @@ def takes_the_planted_cookie(asked: Asked) -> Said | None:
     return None
 
 
-def ends_nothing(asked: Asked) -> Said | None:
+def ends_nothing(asked: Asked) -> Reply | None:
     if asked.path == f"{AUTH}/login":
         return 200, {}, {"access_token": "new"} if asked.json.get("password") == PASSWORD else {}
     if asked.path in (f"{AUTH}/password", f"{AUTH}/logout", ME):
@@ -309,21 +309,21 @@ def ends_nothing(asked: Asked) -> Said | None:
     return None
 
 
-def tells_that_it_is_there(asked: Asked) -> Said | None:
+def tells_that_it_is_there(asked: Asked) -> Reply | None:
     return (403, {}, {}) if asked.path.startswith(THEIRS) else None
 
 
-def makes_headers_of_paths(asked: Asked) -> Said | None:
+def makes_headers_of_paths(asked: Asked) -> Reply | None:
     return 404, {"X-Path": unquote(f"{asked.path}?{asked.query}", "latin-1")}, {}
 
 
-def reads_what_is_packed(asked: Asked) -> Said | None:
+def reads_what_is_packed(asked: Asked) -> Reply | None:
     if asked.headers.get("content-encoding") != "gzip":
         return None
     return 202, {}, {"size": len(zlib.decompress(asked.body, 31))}
 
 
-def asks_the_database(asked: Asked) -> Said | None:
+def asks_the_database(asked: Asked) -> Reply | None:
     return (
         (500, {}, {"detail": "psycopg2.errors.SyntaxError"})
         if "'" in unquote(asked.path + asked.query)
@@ -331,7 +331,7 @@ def asks_the_database(asked: Asked) -> Said | None:
     )
 
 
-def allows_every_origin(asked: Asked) -> Said | None:
+def allows_every_origin(asked: Asked) -> Reply | None:
     origin = asked.headers.get("origin", "")
     return (
         (
@@ -344,7 +344,7 @@ def allows_every_origin(asked: Asked) -> Said | None:
     )
 
 
-def has_a_page(asked: Asked) -> Said | None:
+def has_a_page(asked: Asked) -> Reply | None:
     return (
         404,
         {"Content-Type": "text/html", "X-Content-Type-Options": ""},
@@ -352,11 +352,11 @@ def has_a_page(asked: Asked) -> Said | None:
     )
 
 
-def takes_the_last_key(asked: Asked) -> Said | None:
+def takes_the_last_key(asked: Asked) -> Reply | None:
     return (202, {}, {}) if asked.body.count(b'"goal"') == 2 else None
 
 
-def lists_what_is_theirs(asked: Asked) -> Said | None:
+def lists_what_is_theirs(asked: Asked) -> Reply | None:
     return (
         (200, {}, {"items": [{"id": THEIRS.rpartition("/")[2]}]})
         if "cursor" in asked.query
@@ -364,7 +364,7 @@ def lists_what_is_theirs(asked: Asked) -> Said | None:
     )
 
 
-def has_large_pages(asked: Asked) -> Said | None:
+def has_large_pages(asked: Asked) -> Reply | None:
     return (
         (200, {}, {"items": []})
         if parse_qs(asked.query).get("limit", ["1"])[0] == "1000000000"
@@ -372,7 +372,7 @@ def has_large_pages(asked: Asked) -> Said | None:
     )
 
 
-def reads_keys(asked: Asked) -> Said | None:
+def reads_keys(asked: Asked) -> Reply | None:
     if asked.path == f"{API}/api-keys" and asked.method == "POST":
         return 201, {}, {"id": "a", "key": "rmk_a"}
     return (200, {}, {}) if asked.token == "rmk_a" else None
@@ -404,7 +404,7 @@ VULNERABLE: list[tuple[Function, Server]] = [
     (access.things_of_others, on(f"{THEIRS}/cancel", 202, {}, method="POST")),
     (access.things_of_others, tells_that_it_is_there),
     (access.logins_and_keys_of_others, on(f"{API}/api-keys", 204, method="DELETE")),
-    (access.nobody_at_all, on(f"{MINE}/logs", 200, {})),
+    (access.no_account_at_all, on(f"{MINE}/logs", 200, {})),
     (access.changed_cursors, lists_what_is_theirs),
     (injection.sql, asks_the_database),
     (injection.paths_out_of_the_folder, when(lambda a: "%2e%2e/" in a.path, 200, b"root:x:0:0:")),
@@ -498,10 +498,10 @@ def test_against_a_careful_server_nothing_is_won() -> None:
     ]
     with served(careful) as url:
         found = dict(runner.run(aimed(url), attacks))
-    assert not named(found, Outcome.worked), told(found, Outcome.worked)
+    assert not named(found, Outcome.worked), report(found, Outcome.worked)
 
 
-def test_a_server_that_limits_is_told_as_one() -> None:
+def test_a_server_that_limits_is_reported_as_one() -> None:
     with served(on(f"{AUTH}/login", 429, {})) as url:
         found = dict(runner.run(aimed(url), WITHOUT_LIMITS))
     assert set(found) == named(found, Outcome.limited)
@@ -514,7 +514,7 @@ def test_a_body_that_becomes_a_request_is_noticed(attack: Function) -> None:
 
 
 @pytest.mark.parametrize("attack", [exhaustion.slow_bodies, exhaustion.exhausted_streams])
-def test_a_server_that_serves_nobody_else_is_noticed(
+def test_a_server_that_serves_no_other_account_is_noticed(
     attack: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exhaustion, "LONG", 0.2)

@@ -297,9 +297,7 @@ class TestMemory:
 
 class TestOtherInput:
     @pytest.mark.parametrize("query", ["a=1&" * 200, "limit=" + "%41" * 10_000])
-    def test_a_query_that_nobody_means_is_not_decoded(
-        self, shared_embedded: Stack, query: str
-    ) -> None:
+    def test_an_excessive_query_is_not_decoded(self, shared_embedded: Stack, query: str) -> None:
         answer = shared_embedded.get(f"{API}/roadmaps?{query}")
         assert (answer.status_code, "more than 100 parameters" in answer.json()["detail"]) == (
             422,
@@ -361,7 +359,7 @@ class TestApart:
         with pytest.raises(Malformed):
             run_in_child(eat)
 
-    def test_a_mistake_of_ours_is_told_as_one(self) -> None:
+    def test_an_error_of_ours_is_reported_as_one(self) -> None:
         with pytest.raises(RuntimeError, match="a mistake of ours"):
             run_in_child(fail)
 

@@ -72,7 +72,7 @@ def tries(limiter: Limiter, limit: Limit, times: int, key: str = "a") -> int:
 
 
 class TestLimiter:
-    def test_so_many_are_let_in_and_then_the_wait_is_told(self, clock: Clock) -> None:
+    def test_so_many_are_let_in_and_then_the_wait_is_returned(self, clock: Clock) -> None:
         limiter, limit = Limiter(now=clock), Limit("x", 5, 60)
         assert tries(limiter, limit, 9) == 5
         wait = limiter.hit(limit, "a")
@@ -193,7 +193,7 @@ class TestSharing:
         SharedLimits(broker.url(), limiter).exchange()
         assert 9 <= limiter.hit(limit, "a") <= 10  # one too many, at 10 s each
 
-    def test_what_a_request_counts_is_told_to_the_others_beside_it(
+    def test_the_counts_of_a_request_are_sent_to_the_other_processes(
         self, broker: Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         mine = Limiter()
@@ -207,7 +207,7 @@ class TestSharing:
         wait_until(
             lambda: [*broker.client().scan_iter("*roadmap.new-keys*")],
             timeout=10,
-            reason="it is told",
+            reason="it is sent",
         )
         exchange.stop()
 
@@ -227,7 +227,7 @@ class TestSharing:
 
 
 class TestRefreshing:
-    def test_it_looks_while_somebody_asks_and_sleeps_when_nobody_does(self) -> None:
+    def test_it_looks_while_there_are_requests_and_sleeps_when_there_are_none(self) -> None:
         looked = []
         refresher = BackgroundRefresh(
             lambda: looked.append(1), name="Test", every=0.01, idle_after=0.05
@@ -253,7 +253,7 @@ class TestRefreshing:
         assert looked
 
     @pytest.mark.anyio
-    async def test_nobody_waits_for_what_is_away(self) -> None:
+    async def test_no_request_waits_for_what_is_away(self) -> None:
         def away() -> None:
             raise Unavailable("Away.")
 
@@ -318,7 +318,7 @@ class TestRoadmapsUnderWay:
         results = create_.create_many([create_.NewRoadmap(LOCAL_OWNER, request) for _ in range(10)])
         assert [type(result).__name__ for result in results] == ["Job"] * 3 + ["RateLimited"] * 7
 
-    def test_a_backlog_that_nobody_works_off_does_not_grow_for_ever(
+    def test_a_backlog_without_workers_does_not_grow_for_ever(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(
@@ -432,7 +432,7 @@ class TestAddresses:
         assert {"x.up.railway.app", "healthcheck.railway.app"} <= set(found.allowed_hosts)
 
     @pytest.mark.parametrize("networks", ["*", "0.0.0.0/0", "::/0", "10.0.0.1/8", "proxy.example"])
-    def test_nobody_can_trust_everybody(self, networks: str) -> None:
+    def test_networks_of_everybody_cannot_be_trusted(self, networks: str) -> None:
         with pytest.raises(SettingsError, match="TRUSTED_PROXIES"):
             from_environment({"SERVICE_TYPE": "all", "TRUSTED_PROXIES": networks})
 
@@ -454,7 +454,9 @@ class TestSizes:
     def test_a_parameter_stands_in_a_query_once(self, client: TestClient) -> None:
         answer = client.get(f"{ROADMAPS}?limit=5&limit=100")
         assert answer.status_code == 422
-        assert answer.json()["errors"] == [{"parameter": "limit", "detail": "stands there twice"}]
+        assert answer.json()["errors"] == [
+            {"parameter": "limit", "detail": "is given more than once"}
+        ]
 
     def test_a_body_is_cut_off_at_its_limit_whatever_it_says_of_itself(
         self, client: TestClient
@@ -546,8 +548,8 @@ class TestHeads:
         server.should_exit = True
         thread.join()
 
-    def said(self, port: int, *pieces: bytes) -> bytes:
-        """All that is answered until the server hangs up."""
+    def response(self, port: int, *pieces: bytes) -> bytes:
+        """Return all that is answered until the server hangs up."""
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             with suppress(OSError):  # it hangs up while we still talk
                 for piece in pieces:
@@ -561,23 +563,23 @@ class TestHeads:
     def test_a_usual_one_is_answered_also_the_second_on_a_connection(self, served: int) -> None:
         request = b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"a" * 30_000 + b"\r\n\r\n"
         last = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        assert self.said(served, *[request] * 4, last).count(b"200 OK") == 5
+        assert self.response(served, *[request] * 4, last).count(b"200 OK") == 5
 
     @pytest.mark.parametrize(
         "head", [b"GET / HTTP/1.1\r\nCookie: ", b"GET /", b"GET / HTTP/1.1\r\nA: b\r\n"]
     )
     def test_one_that_is_too_large_is_refused(self, served: int, head: bytes) -> None:
         piece = b"a" * 16_384 if not head.endswith(b"\r\n") else b"A: b\r\n" * 3000
-        answer = self.said(served, head, *[piece] * 400)
+        answer = self.response(served, head, *[piece] * 400)
         assert b"200 OK" not in answer
         assert answer in (b"",) or b"400 Bad Request" in answer
 
     def test_a_connection_without_a_request_is_closed_without_an_answer(self, served: int) -> None:
-        assert self.said(served, b"") == b""
+        assert self.response(served, b"") == b""
 
     @pytest.mark.parametrize("head", [b"GET", b"GET / HTTP/1.1\r\nHost: x\r\n"])
     def test_one_that_does_not_end_is_given_up(self, served: int, head: bytes) -> None:
-        answer = self.said(served, head)
+        answer = self.response(served, head)
         assert b"400 Bad Request" in answer
         assert b"too slowly" in answer
 
@@ -662,7 +664,7 @@ class TestStreams:
         answer = client.get(f"{roadmap}/events")
         assert (answer.status_code, answer.text) == (200, "retry: 2000\n")
 
-    @pytest.mark.parametrize("stack", ["server"], indirect=True)  # in embedded mode nobody logs in
+    @pytest.mark.parametrize("stack", ["server"], indirect=True)  # embedded mode has no logins
     def test_who_has_logged_out_sees_no_more(self, stack: Stack) -> None:
         headers = stack.register()
         roadmap = stack.post(
@@ -730,7 +732,7 @@ class TestUnfinishedRoadmaps:
 
 
 class TestRealServer:
-    def test_an_account_that_asks_too_often_is_told_when_to_come_back(self, limited: Stack) -> None:
+    def test_an_account_over_its_rate_limit_gets_the_time_to_retry(self, limited: Stack) -> None:
         limited.headers = limited.register()
         answers = [limited.get(ROADMAPS) for _ in range(200)]
         refused = [answer for answer in answers if answer.status_code == 429]

@@ -116,10 +116,10 @@ class TestServerMode:
         [
             ({"password": "short"}, "password"),
             ({"password": "password1234"}, "password"),
-            ({"email": "nobody"}, "email"),
+            ({"email": "unknown"}, "email"),
         ],
     )
-    def test_what_does_not_fit_is_said_beside_it(
+    def test_an_invalid_field_has_its_error_beside_it(
         self, browser: Browser, fields: dict[str, str], named: str
     ) -> None:
         typed = {
@@ -135,7 +135,7 @@ class TestServerMode:
         assert typed["password"] not in answer.text
         assert not browser.cookie
 
-    def test_an_address_that_is_taken_is_said(self, browser: Browser) -> None:
+    def test_an_address_that_is_taken_is_an_error(self, browser: Browser) -> None:
         email = Browser(browser.stack).registered()
         answer = browser.post("/register", email=email, password=PASSWORD)
         assert (answer.status_code, "An account with this address exists." in answer.text) == (
@@ -183,7 +183,7 @@ class TestServerMode:
         assert other.get("/account").status_code == 303
         assert browser.get("/account").status_code == 200
 
-    def test_a_key_is_not_told_of_logins(self, browser: Browser) -> None:
+    def test_a_key_does_not_see_the_logins(self, browser: Browser) -> None:
         email = browser.registered()
         stack = browser.stack
         answer = httpx2.post(
@@ -214,7 +214,7 @@ class TestServerMode:
             "Please log in. Then return to this tab and go back: your input is kept." in answer.text
         )
 
-    def test_a_roadmap_is_made_and_belongs_to_nobody_else(self, browser: Browser) -> None:
+    def test_a_roadmap_is_made_and_belongs_to_its_account_only(self, browser: Browser) -> None:
         browser.registered()
         path = browser.post("/roadmaps", goal=GOAL).headers["location"]
         assert browser.get(path).status_code == 200
@@ -232,7 +232,7 @@ class TestServerMode:
         assert re.search(r'name="email" type="email" autocomplete="username"', page)
         assert "onpaste" not in page
 
-    def test_whoever_is_logged_in_can_log_out_on_every_page(self, browser: Browser) -> None:
+    def test_every_page_of_a_session_can_log_out(self, browser: Browser) -> None:
         browser.registered()
         for path in ("/", "/roadmaps", "/account", f"/roadmaps/{uuid.UUID(int=7)}"):
             assert '<form method="post" action="/logout">' in browser.get(path).text

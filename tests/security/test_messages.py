@@ -106,7 +106,7 @@ def process(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     name = uuid4().hex
     if request.param == "redis":
         urls = {
-            "DATABASE_URL": "postgresql://nobody@127.0.0.1/nothing",
+            "DATABASE_URL": "postgresql://unknown@127.0.0.1/nothing",
             "REDIS_URL": request.getfixturevalue("broker").url(),
         }
         environment = {"SERVICE_TYPE": "huey_content", **urls}
@@ -376,7 +376,7 @@ def test_services_rotate_their_key_without_losing_a_goal(
         assert_built_once(stack, waiting)
 
         content.stop()
-        late = stack.create()  # by an API that nobody has restarted
+        late = stack.create()  # by an API that was not restarted
         restart(NEW)
         with queue_of(stack) as queue:
             [letter] = wait_until(
@@ -389,7 +389,7 @@ def test_services_rotate_their_key_without_losing_a_goal(
         stack.api.environment["SECRET_KEY"] = f"{NEW},{OLD}"
         stack.start("api")  # the login of the old key is good as well
         assert_built_once(stack, stack.create())
-        assert stack.get(late).json()["status"] == "queued"  # until rescue sends it anew
+        assert stack.get(late).json()["status"] == "queued"  # until rescue enqueues it again
 
 
 # Replayed

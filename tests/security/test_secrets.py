@@ -3,7 +3,8 @@
 Its PostgreSQL and its Redis want passwords, its model repeats the key in every error, and it lives once with LOG_LEVEL=debug.
 What was printed, answered, stored and queued meanwhile is then searched for every secret, as it is and as an address or JSON
 would write it.
-That a bad variable is told without its value is tested one by one in tests/integration/startup/test_refusals.py.
+Errors about single variables, without their values, are tested in
+tests/integration/startup/test_refusals.py.
 """
 
 import base64
@@ -163,12 +164,12 @@ def written(asked: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Life:
-    """`secrets` by name; `told` is what was seen of the services, by where: every answer, and every look at a store."""
+    """`secrets` by name; `outputs` by place: every answer, output and log."""
 
     level: str
     stack: Stack
     secrets: dict[str, str]
-    told: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
     tellers: dict[str, str] = field(
         default_factory=dict
     )  # the one place that is there to tell a secret
@@ -192,7 +193,7 @@ class Life:
         answer = answer_to(method, self.stack.url + path, headers=headers, **options)
         place = f"answer {len(self.statuses)} {method} {path.partition('?')[0][:40]}"
         self.statuses.append((f"{method} {path}", answer.status_code))
-        self.told[place] = "\n".join(
+        self.outputs[place] = "\n".join(
             [*(f"{name}: {value}" for name, value in answer.headers.items()), answer.text]
         )
         if tells:
@@ -341,17 +342,17 @@ def life(
             stack = Stack("server", folder, environment)
             made = Life(request.param, stack, secrets)
             refuse_to_start(made, tmp_path_factory.mktemp("refusing"))
-            stack.headers = {"X-Request-ID": "mine"}  # it registers nobody
+            stack.headers = {"X-Request-ID": "mine"}  # registers no account
             with running(stack):
                 live(made, answers, postgres, broker)
-            made.told |= {
+            made.outputs |= {
                 f"output of {service.log.name}": service.output
                 for service in stack.services.values()
             }
             made.tables, made.hashes = database(stack)
             made.brokers |= in_broker(broker.client())
             for server in (postgres, broker):
-                made.told[f"log of {type(server).__name__}"] = (server.folder / "log").read_text(
+                made.outputs[f"log of {type(server).__name__}"] = (server.folder / "log").read_text(
                     errors="replace"
                 )
             yield made
@@ -380,9 +381,7 @@ def refuse_to_start(life: Life, folder: Path) -> None:
             "DATABASE_URL": url.replace("postgresql://", "mysql://"),
             "REDIS_URL": broker.replace("redis://", "http://"),
         },
-        {
-            "DATABASE_URL": url.replace(f":{url.split(':')[3]}", ":1/secrets")
-        },  # where nobody listens
+        {"DATABASE_URL": url.replace(f":{url.split(':')[3]}", ":1/secrets")},  # a closed port
         {"REDIS_URL": broker.replace("redis://:", "redis://:x")},
         {"SECRET_KEY": secrets["short key"]},
         {
@@ -407,7 +406,7 @@ def refuse_to_start(life: Life, folder: Path) -> None:
     for service in services:
         assert service.process is not None
         life.statuses.append((f"start {service.log.parent.name}", service.process.wait(60)))
-        life.told[f"start {service.log.parent.name}"] = service.output
+        life.outputs[f"start {service.log.parent.name}"] = service.output
 
 
 def live(life: Life, answers: dict[str, Any], postgres: Postgres, broker: GuardedRedis) -> None:
@@ -474,7 +473,7 @@ def knock(life: Life, own: dict[str, str], key: dict[str, str]) -> None:
     token, api_key = secrets["token"], secrets["api key"]
     for body in (
         {"email": "ada@example.org", "password": wrong},
-        {"email": "nobody@example.org", "password": wrong},
+        {"email": "unknown@example.org", "password": wrong},
         {"email": wrong, "password": wrong},
         {"email": "ada@example.org", "password": [wrong]},
         {"email": "ada@example.org", "password": wrong, "extra": wrong},
@@ -564,7 +563,7 @@ def lose_servers(
 
 
 def break_tables(life: Life, own: dict[str, str], key: dict[str, str], postgres: Postgres) -> None:
-    """What nobody expects, and tells with a traceback: a table is gone for a moment."""
+    """Unexpected errors, with a traceback: a table is gone for a moment."""
     person = {"email": "ada@example.org", "password": life.secrets["second-password"]}
     life.secrets["api key that is not known"] = unknown = f"rmk_{uuid4().hex}{uuid4().hex}"
     requests: list[Callable[[], httpx2.Response]] = [
@@ -618,7 +617,7 @@ def test_everything_was_provoked(life: Life) -> None:
         f"start {n}": 1 for n in range(9)
     }
     assert [status for what, status in life.statuses if what.startswith("end")] == [0, 0, -SIGTERM]
-    output = "".join(text for place, text in life.told.items() if place.startswith("output"))
+    output = "".join(text for place, text in life.outputs.items() if place.startswith("output"))
     for words in (
         "Traceback",
         "the database is away or refuses",
@@ -630,14 +629,16 @@ def test_everything_was_provoked(life: Life) -> None:
 
 
 def test_no_secret_is_in_what_the_services_print(life: Life) -> None:
-    printed = {place: text for place, text in life.told.items() if not place.startswith("answer")}
+    printed = {
+        place: text for place, text in life.outputs.items() if not place.startswith("answer")
+    }
     assert len(printed) == 3 + 9 + 2
     assert found(life.secrets, printed) == []
 
 
 def test_no_address_and_no_hash_is_in_what_the_services_print(life: Life) -> None:
     printed = {
-        place: text for place, text in life.told.items() if place.startswith(("output", "start"))
+        place: text for place, text in life.outputs.items() if place.startswith(("output", "start"))
     }
     people = {"admin": "admin@example.org", "ada": "ada@example.org", "eve": "eve@example.org"}
     hashes = {
@@ -648,7 +649,7 @@ def test_no_address_and_no_hash_is_in_what_the_services_print(life: Life) -> Non
 
 
 def test_no_hash_is_in_an_answer_or_in_the_broker(life: Life) -> None:
-    answers = {place: text for place, text in life.told.items() if place.startswith("answer")}
+    answers = {place: text for place, text in life.outputs.items() if place.startswith("answer")}
     hashes = {
         str(name): digest for name, digest in [*life.hashes["account"], *life.hashes["api_key"]]
     }
@@ -656,7 +657,7 @@ def test_no_hash_is_in_an_answer_or_in_the_broker(life: Life) -> None:
 
 
 def test_no_secret_is_in_an_answer_but_the_one_that_is_there_to_tell_it(life: Life) -> None:
-    answers = {place: text for place, text in life.told.items() if place.startswith("answer")}
+    answers = {place: text for place, text in life.outputs.items() if place.startswith("answer")}
     assert len(answers) > 100
     assert sum("GET /metrics" in place for place in answers) > 3
     own = {(name, place) for name, place in life.tellers.items()}
@@ -709,7 +710,7 @@ def test_passwords_are_argon2id_hashes_and_keys_are_sha256_hashes(life: Life) ->
         if digest == hashlib.sha256(key.encode()).hexdigest()
     ]
     assert key.startswith(prefix)
-    assert len(key) - len(prefix) >= 32  # what is not told is long enough
+    assert len(key) - len(prefix) >= 32  # the part that is not shown is long enough
 
 
 def test_no_secret_is_in_a_command_line(life: Life) -> None:
@@ -726,7 +727,7 @@ def test_no_secret_is_in_a_command_line(life: Life) -> None:
 def test_a_problem_of_ours_tells_an_id_that_finds_it_and_nothing_else(life: Life) -> None:
     problems = [
         text.rpartition("\n")[2]
-        for place, text in life.told.items()
+        for place, text in life.outputs.items()
         if '"status":500' in text and place.startswith("answer")
     ]
     assert len(problems) > 3
@@ -734,7 +735,7 @@ def test_a_problem_of_ours_tells_an_id_that_finds_it_and_nothing_else(life: Life
     for text in problems:
         document = json.loads(text)
         assert set(document) == {"type", "title", "status", "detail", "request_id"}
-        assert document["detail"] == "An unexpected error; the request id finds it in the log."
+        assert document["detail"] == "Unexpected error. The request ID identifies it in the log."
         assert f"request {document['request_id']} failed" in output
 
 

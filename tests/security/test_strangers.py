@@ -1,4 +1,4 @@
-"""Whoever has no account: takes no thread from accounts, is counted on every path, and breaks nothing by an odd request."""
+"""Anonymous requests: concurrency limits, rate limits on every path, odd requests."""
 
 import http.client
 import itertools
@@ -171,7 +171,7 @@ class TestCounting:
         assert {client.get(path, headers=headers).status_code for _ in range(5)} == {200}
         assert "ratelimit" not in client.get(path, headers=headers).headers
 
-    def test_who_has_an_account_is_counted_for_it_and_locks_nobody_out(
+    def test_an_account_is_counted_for_itself_and_locks_no_other_out(
         self, few: None, client: TestClient
     ) -> None:
         token = client.post("/api/v1/auth/register", json=PERSON).json()["access_token"]
@@ -234,7 +234,7 @@ class TestThreads:
         )  # its places are free again
 
     @pytest.mark.anyio
-    async def test_who_waits_for_too_long_is_told_so_and_what_has_begun_ends(
+    async def test_a_request_that_waits_too_long_is_refused_and_begun_ones_end(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(concurrency, "PUBLIC_SECONDS", 0.05)

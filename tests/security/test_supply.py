@@ -178,7 +178,7 @@ def test_no_known_vulnerability(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("expected", [{}, {"pypi": UNKNOWN}, {"pypi": {"dependencies": []}}])
-def test_where_no_service_answers_it_is_said_that_nothing_was_audited(
+def test_without_a_service_the_report_says_that_nothing_was_audited(
     expected: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A service that knows no package at all is none: pip-audit would end with 0."""
@@ -213,7 +213,7 @@ def test_the_answer_counts_and_not_how_pip_audit_ends(tmp_path: Path) -> None:
     assert report(tool, "pypi", tmp_path / "packages.txt", tmp_path) == BAD
 
 
-def test_a_service_that_is_away_is_told_from_a_tool_that_is_broken(tmp_path: Path) -> None:
+def test_a_service_that_is_away_differs_from_a_tool_that_is_broken(tmp_path: Path) -> None:
     away = pip_audit(
         tmp_path, "sys.exit('requests.exceptions.ConnectionError: Max retries exceeded')"
     )

@@ -1,4 +1,4 @@
-"""All roadmaps of an account become another one's: all or none, by administrators alone, and nobody else sees them then."""
+"""Administrators transfer all roadmaps of an account, which then loses access."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -150,7 +150,7 @@ def test_nothing_goes_to_somebody_who_cannot_log_in(ann: Person, bob: Person, en
 
 @try_each("named", ["owner", "new_owner"])
 def test_an_account_that_is_not_there_is_named(boss: Person, named: str) -> None:
-    for unknown in ("nobody@example.org", str(new_id()), " "):
+    for unknown in ("unknown@example.org", str(new_id()), " "):
         body = {"owner": boss.email, "new_owner": boss.email, named: unknown}
         refused = boss.answer("POST", TRANSFERS, json=body)
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, f"#/{named}")
@@ -203,7 +203,7 @@ class TestPage:
         learned(ann)
         assert "/admin/transfers" not in room.get("/admin/roadmaps").text
         assert "/admin/transfers" in room.get(f"/admin/roadmaps?owner={ann.email}").text
-        refused = self.form(room, owner=ann.email, new_owner="nobody@example.org")
+        refused = self.form(room, owner=ann.email, new_owner="unknown@example.org")
         assert (refused.status_code, 'id="new_owner-error"' in refused.text) == (422, True)
         assert "<details open>" in refused.text
         lost = self.form(room, owner=ann.email, new_owner=LOCAL_EMAIL)

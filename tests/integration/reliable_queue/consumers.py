@@ -86,8 +86,8 @@ class ThreadConsumer(ReliableConsumer):
     def _set_signal_handlers(self) -> None:
         pass
 
-    def told_to_stop(self, *, graceful: bool) -> None:
-        """What the handler of a signal leaves behind for the consumer's own thread."""
+    def request_stop(self, *, graceful: bool) -> None:
+        """Set the attributes that the signal handler sets for the consumer's thread."""
         self._graceful, self._signum = graceful, signal.SIGTERM
 
 
@@ -101,7 +101,7 @@ def consuming(works: Works, workers: int = 2) -> Iterator[ThreadConsumer]:
         yield consumer
     finally:
         works.gate.set()
-        consumer.told_to_stop(graceful=True)
+        consumer.request_stop(graceful=True)
         thread.join(SOON)
         assert not thread.is_alive()
 

@@ -105,7 +105,7 @@ def letter_of(storage: Storage, data: bytes) -> str:
 def waiting_claims(
     storage: Storage, count: int = 1, done: list[Claim] | None = None
 ) -> Iterator[list[Future[Claim | None]]]:
-    """So many threads of one consumer that claim; whoever still waits at the end is woken, for good."""
+    """Claim in `count` threads of one consumer; threads that still wait at the end are woken."""
     with ThreadPoolExecutor(count) as pool:
         claims = [pool.submit(storage.claim, PATIENCE, done or []) for _ in range(count)]
         try:

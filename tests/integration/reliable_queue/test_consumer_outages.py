@@ -105,7 +105,7 @@ class TestOutages:
     def test_a_message_that_no_worker_knows_comes_back(self, process: OpenQueue) -> None:
         works = process(ttl=ALIVE)
         works.queue.enqueue(works.note.s("lost reply"))
-        assert works.queue.storage.claim(0) is not None  # and nobody has heard of it
+        assert works.queue.storage.claim(0) is not None  # and no worker knows of it
         with consuming(works):
             wait_until(lambda: works.noted == ["lost reply"], timeout=SOON)
             wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)

@@ -52,7 +52,7 @@ class TestStopping:
             assert works.started.wait(SOON)
             works.queue.enqueue(works.note.s("next"))
             wait_until(lambda: works.noted == ["next"], timeout=SOON)
-            consumer.told_to_stop(graceful=True)
+            consumer.request_stop(graceful=True)
             assert consumer.stop_flag.wait(SOON)
             works.gate.set()
 
@@ -66,7 +66,7 @@ class TestStopping:
         with consuming(works, workers=1) as consumer:
             assert works.started.wait(SOON)
             works.queue.enqueue(works.note.s("other"))
-            consumer.told_to_stop(graceful=True)
+            consumer.request_stop(graceful=True)
             assert consumer.stop_flag.wait(SOON)
             works.gate.set()
         assert works.noted == ["last"]
@@ -80,7 +80,7 @@ class TestStopping:
         works.queue.enqueue(works.long.s("message"))
         with consuming(works) as consumer:
             assert works.started.wait(SOON)
-            consumer.told_to_stop(graceful=False)
+            consumer.request_stop(graceful=False)
             wait_until(lambda: others.left() == (1, 0, 0), timeout=SOON, reason="it is handed back")
             assert others.drain() == 1
         assert others.noted == ["message"]
@@ -98,7 +98,7 @@ class TestStopping:
             usual, graceful = (
                 works.queue.storage.wake,
                 signal.SIGINT,
-            )  # which is Huey's unless it is told otherwise
+            )  # Huey's default
 
             def wake() -> None:  # between the first signal and the wait for the workers
                 usual()
@@ -188,13 +188,13 @@ class TestJudging:
             wait_until(lambda: len(judged) >= 5, timeout=SOON)
         assert all(judged)
 
-    def test_after_a_silence_longer_than_its_ttl_it_judges_nobody(self) -> None:
+    def test_after_a_silence_longer_than_its_ttl_it_judges_no_consumer(self) -> None:
         with hearts(heartbeat=0.1, ttl=0.05) as judged:
             wait_until(lambda: len(judged) >= 3, timeout=SOON)
         assert judged[0] is True
         assert not any(judged[1:])
 
-    def test_after_a_beat_that_failed_it_judges_nobody_for_one_ttl(self) -> None:
+    def test_after_a_failed_heartbeat_it_judges_no_consumer_for_one_ttl(self) -> None:
         with hearts(heartbeat=0.01, ttl=ALIVE, failing=2) as judged:
             wait_until(lambda: len(judged) >= 6, timeout=SOON)
         assert judged[0] is True
@@ -207,7 +207,7 @@ class TestJudging:
 
 
 class TestProcesses:
-    def test_who_was_paused_judges_nobody_until_the_others_could_beat_again(
+    def test_a_paused_one_judges_no_consumer_until_the_others_could_send_heartbeats(
         self, broker: Redis, child: Callable[..., Child]
     ) -> None:
         works = on(broker, uuid.uuid4().hex)

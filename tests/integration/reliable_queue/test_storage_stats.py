@@ -54,7 +54,7 @@ class TestLooking:
             True,
         )
 
-    def test_the_next_messages_of_each_lane_are_told(self, consumer: Open) -> None:
+    def test_stats_contain_the_next_messages_of_each_lane(self, consumer: Open) -> None:
         storage = consumer()
         assert storage.stats().first == []
         storage.enqueue_many([(b"a", 0), (b"B", 1), (b"c", 0), (b"D", 1)])

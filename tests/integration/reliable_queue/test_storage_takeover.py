@@ -24,7 +24,7 @@ from tests.waiting import wait_until
 
 @shared
 class TestTakingOver:
-    def test_the_first_beat_of_a_consumer_judges_nobody(self, consumer: Open) -> None:
+    def test_the_first_heartbeat_of_a_consumer_judges_no_consumer(self, consumer: Open) -> None:
         silent, rescuer = consumer(), consumer()
         silent.enqueue(b"held")
         claimed(silent)
@@ -223,7 +223,9 @@ class TestTakingOver:
 
 
 class TestHeldUp:
-    def test_a_beat_that_a_hung_redis_receives_late_judges_nobody(self, own_broker: Redis) -> None:
+    def test_a_heartbeat_that_a_hung_redis_receives_late_judges_no_consumer(
+        self, own_broker: Redis
+    ) -> None:
         victim, judge = (
             ReliableRedisStorage("work", url=own_broker.url(), socket_timeout=0.2) for _ in range(2)
         )

@@ -130,7 +130,7 @@ class TestOutcomes:
         works.queue.on_executed.append(read)
         return ends
 
-    def test_each_run_is_told_with_its_end(self, process: OpenQueue) -> None:
+    def test_each_run_is_reported_with_its_end(self, process: OpenQueue) -> None:
         works = process()
         ends = self.ended(works)
         works.gate.set()
@@ -151,19 +151,19 @@ class TestOutcomes:
         works.drain()
         assert ends == [("later", "postponed"), ("end", "failed")]
 
-    def test_one_that_is_interrupted_is_told_once(self, process: OpenQueue) -> None:
+    def test_an_interrupted_one_is_reported_once(self, process: OpenQueue) -> None:
         works = process()
         ends = self.ended(works)
         works.queue.enqueue(works.long.s("message"))
         with consuming(works) as consumer:
             assert works.started.wait(SOON)
-            consumer.told_to_stop(graceful=False)
+            consumer.request_stop(graceful=False)
             wait_until(lambda: ends, timeout=SOON)
             works.gate.set()
             wait_until(lambda: works.noted, timeout=SOON, reason="it ends nevertheless")
         assert ends == [("long", "interrupted")]
 
-    def test_who_is_told_and_fails_hurts_neither_the_task_nor_the_others(
+    def test_a_callback_that_fails_hurts_neither_the_task_nor_the_others(
         self, process: OpenQueue, caplog: pytest.LogCaptureFixture
     ) -> None:
         works = process()

@@ -170,14 +170,14 @@ def test_a_service_goes_on_with_what_was_restored(made: Any, place: Any, mode: s
 def test_what_was_being_made_is_finished_after_the_restore(
     place: Any, module_broker: Redis, tmp_path: Path, target: str
 ) -> None:
-    """Its messages are in a broker that is lost; rescue makes them anew."""
+    """Its messages are in a broker that is lost; rescue enqueues them again."""
     source = place("server")
     with running(source, "api"):
         path = source.create(**SMALL)
         body = succeeded(source.environment, "backup", tmp_path / "b.gz", "--json").data
         assert body["waiting"]["content"] == 1
         assert (
-            "1 of content"
+            "content: 1"
             in succeeded(source.environment, "backup", tmp_path / "b.gz", "--force").output
         )
     module_broker.client().flushall()
@@ -225,7 +225,7 @@ def test_it_can_be_made_without_the_log(made: Any, place: Any, tmp_path: Path) -
     assert body["left_out"] == ["execution_log", "log_source"]
     restored = place("embedded")
     assert (
-        "without execution_log"
+        "Not in the backup: execution_log"
         in succeeded(restored.environment, "restore", tmp_path / "b.gz").output
     )
     assert asked(restored, "SELECT count(*) FROM execution_log") == [(0,)]
@@ -283,7 +283,7 @@ def spoiled(kind: str, good: bytes) -> bytes:
     }[kind]
 
 
-SAID = {
+REASONS = {
     "cut short": "cut short",
     "cut at a line": "cut short",
     "one bit": "damaged|its sum is another",  # by the place of the bit
@@ -299,7 +299,7 @@ SAID = {
 
 
 @pytest.mark.parametrize(
-    ("mode", "kinds"), [("embedded", SAID), ("server", ["cut short"])], ids=MODES
+    ("mode", "kinds"), [("embedded", REASONS), ("server", ["cut short"])], ids=MODES
 )
 def test_a_file_that_is_not_whole_is_refused_and_nothing_is_changed(
     made: Any, place: Any, tmp_path: Path, mode: str, kinds: Iterable[str]
@@ -311,7 +311,7 @@ def test_a_file_that_is_not_whole_is_refused_and_nothing_is_changed(
         file.write_bytes(spoiled(kind, whole))
         result = roadmap(target.environment, "restore", file)
         assert result.code == 1, kind
-        assert re.search(SAID[kind], result.sentence), (kind, result)
+        assert re.search(REASONS[kind], result.sentence), (kind, result)
         assert "Nothing was changed" in result.sentence, kind
         assert names_of_tables(target) == set(), kind
 
@@ -506,7 +506,7 @@ def test_a_full_disk_leaves_no_half_of_a_backup(made: Any, tmp_path: Path) -> No
     assert before > 40_000
     result = roadmap(source.environment, "backup", tmp_path / "b.gz", before=small_files(40_000))
     assert result.code == 1
-    assert "no room" in result.sentence
+    assert "not enough space" in result.sentence
     assert list(tmp_path.iterdir()) == []
     replaced = roadmap(source.environment, "backup", file, "--force", before=small_files(40_000))
     assert replaced.code == 1

@@ -150,7 +150,7 @@ def test_one_that_is_there_already_lets_none_in(account: Account) -> None:
     assert [row["id"] for row in stored(Roadmap, order=Roadmap.id)] == [rows[1]["id"]]
 
 
-def test_a_row_of_nobody_is_refused(place: None) -> None:
+def test_a_row_of_a_missing_roadmap_is_refused(place: None) -> None:
     with pytest.raises(peewee.IntegrityError), transaction():
         insert_rows(
             RoadmapEvent,
@@ -171,7 +171,7 @@ def test_rows_of_different_fields_are_refused(place: None, change: dict[str, Any
     assert stored(ExecutionLog, order=ExecutionLog.id) == []
 
 
-def test_what_is_made_anew_for_each_row_has_to_be_given(place: None) -> None:
+def test_a_column_with_a_computed_default_has_to_be_given(place: None) -> None:
     with pytest.raises(ValueError, match=r"ExecutionLog.id is made anew for each row: give it"):
         insert_rows(
             ExecutionLog,

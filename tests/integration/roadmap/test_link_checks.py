@@ -201,7 +201,7 @@ def test_what_is_alive_again_does_not_wait_for_who_deletes_a_part(
         assert ({link.state for link in CheckedLink.select()}, waiting) == ({"alive"}, {parts[1]})
 
 
-def test_what_is_deleted_while_it_is_looked_at_harms_nobody(on_postgres: None, site: Site) -> None:
+def test_a_roadmap_deleted_during_a_check_does_no_harm(on_postgres: None, site: Site) -> None:
     paths = [f"/{number}" for number in range(6)]
     site.pages |= dict.fromkeys(paths, page())
     ids = [roadmap_with(*(site.url(path) for path in paths))[0] for _ in range(6)]

@@ -1,7 +1,7 @@
 """What lists and upkeep read in a table that is mostly others': the small form of `make bench-growth ONLY=roadmaps`.
 
-The account has made a sixth of all roadmaps, and made them first. Whoever goes along the key from its end passes over everybody
-else's before the first of these.
+The account has made a sixth of all roadmaps, and made them first. A scan of the key
+from its end passes all the others before the first of these.
 """
 
 import json

@@ -183,7 +183,7 @@ class TestMigration:
             table = ask(node.format("execution_log"))
             runner.up()
             old.close()
-            assert ask(node.format(BEFORE)) == table  # not written anew
+            assert ask(node.format(BEFORE)) == table  # not rewritten
             assert partition_of(was["id"]) == BEFORE
             assert partition_of(later["id"]) == f"execution_log_{months_from_now(2):%Y%m}"
             indexes = ask(
@@ -527,7 +527,7 @@ class TestSources:
         clock.travel(timedelta(minutes=5))
         assert ledger() == LogLedger(stored=5, missing=0, dropped=0)
 
-    def test_a_process_numbers_anew_each_day_but_not_while_a_batch_is_refused(
+    def test_a_process_restarts_its_numbers_each_day_but_not_while_a_batch_is_refused(
         self, log: str
     ) -> None:
         refuse, sources = [False], []
@@ -536,7 +536,7 @@ class TestSources:
             store_batch(records, source)
             sources.append(source["id"])
             if refuse[0]:
-                raise OSError("it is stored, and yet nobody says so")
+                raise OSError("it is stored, but the answer is lost")
 
         buffer = Buffer(capacity=3)
         buffer.sink = sink

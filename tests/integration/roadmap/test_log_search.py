@@ -251,9 +251,7 @@ class TestPages:
         ids = [note(at=began - timedelta(minutes=number)) for number in range(5, 0, -1)]
         clock.travel(timedelta(seconds=0.6))
         second = note(**early)
-        assert (
-            self.followed(limit=2) == ids
-        )  # the newest is not told before it is certain that nothing comes before it
+        assert self.followed(limit=2) == ids  # the newest is left out until no earlier one can come
         first = note(**late)
         clock.travel(log_search.SETTLES)
         assert self.followed(limit=2) == [*ids, first, second]
@@ -310,7 +308,7 @@ class TestExport:
         assert database.is_closed()
         assert [json.loads(page)["level"] for page in pages] == ["error"]
 
-    def test_what_does_not_fit_is_said_before_the_first_page(self, log: str) -> None:
+    def test_invalid_filters_are_refused_before_the_first_page(self, log: str) -> None:
         with pytest.raises(Invalid):
             next(export(LogFilter(text="x" * 501)))
 
@@ -344,9 +342,7 @@ def test_a_search_that_takes_too_long_says_how_to_narrow_it(
             other.cursor().execute("LOCK TABLE execution_log")  # for which the search waits
             with pytest.raises(Invalid) as refused:
                 found()
-        assert refused.value.fields[0].detail.endswith(
-            "narrow it by a range of time, a roadmap or a trace"
-        )
+        assert refused.value.fields[0].detail.endswith("narrow it by time range, roadmap or trace")
         monkeypatch.undo()
         assert found() == ["It happened."]  # the connection is good
 

@@ -92,7 +92,7 @@ def test_a_provider_that_always_fails_ends_in_a_reason_after_a_bounded_number_of
     assert_key_is_nowhere(model_stack, tree, until="error")
 
 
-def test_a_key_that_is_not_accepted_is_told_at_once_with_the_setting_to_correct(
+def test_a_key_that_is_not_accepted_fails_at_once_and_names_the_setting(
     model_stack: Stack, provider: Provider
 ) -> None:
     provider.state.scenarios.add(
@@ -172,7 +172,7 @@ def test_a_tutorial_that_is_too_intricate_fails_alone(
     tree = model_stack.finished(model_stack.create(GOAL))
     assert tree["progress"] == {"ready": 6, "failed": 3, "total": 9}
     assert {
-        "too intricate" in concept["contents"]["tutorial"]["error"] for concept in concepts_of(tree)
+        "too complex" in concept["contents"]["tutorial"]["error"] for concept in concepts_of(tree)
     } == {True}
 
 
@@ -193,11 +193,13 @@ def test_a_429_slows_the_whole_process_down(model_stack: Stack, provider: Provid
     tree = model_stack.finished(model_stack.create(GOAL))
     assert tree["status"] == "ready"
     first = provider.door.kinds.index("quiz")
-    told_at = provider.door.asked_at[first]
-    under_way = told_at + 0.5  # calls that had begun before the answer came
-    meanwhile = [at - told_at for at in provider.door.asked_at if under_way < at < told_at + 1.9]
+    refused_at = provider.door.asked_at[first]
+    under_way = refused_at + 0.5  # calls that had begun before the answer came
+    meanwhile = [
+        at - refused_at for at in provider.door.asked_at if under_way < at < refused_at + 1.9
+    ]
     assert meanwhile == []
-    assert provider.door.asked_at[-1] > told_at + 1.9
+    assert provider.door.asked_at[-1] > refused_at + 1.9
 
 
 TITLE, GOAL_IN_CHINESE = "学会烤面包", "我想学会烤面包"

@@ -46,7 +46,7 @@ def base(
 
 @pytest.fixture
 def limit(base: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Change the limits; at first an account may have one roadmap that is being made. Nobody has any."""
+    """Change the limits; at first one open roadmap per account. No account has any."""
     with transaction():
         Account.delete().execute()  # everything else hangs on an account
         for id_ in (OWNER, OTHER):
@@ -63,7 +63,7 @@ def limit(base: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def brought_in(document: dict[str, Any] | None = None) -> UUID:
-    """A roadmap that nobody works on; by default without some of its parts."""
+    """Import a roadmap that no worker builds; by default some of its parts are missing."""
     return import_roadmap(OWNER, RoadmapFile.model_validate(document or small())).roadmap.id
 
 

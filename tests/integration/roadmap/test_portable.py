@@ -45,7 +45,7 @@ def test_what_comes_in_goes_out_as_it_was(stack: Stack) -> None:
     assert {**again, "exported_at": ""} == {**document, "exported_at": ""}
 
 
-def test_many_at_once_are_each_made_or_told_to_wait(stack: Stack) -> None:
+def test_many_at_once_are_each_made_or_answered_by_429(stack: Stack) -> None:
     """Of one account they follow each other."""
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: stack.request("POST", IMPORT, json=small()), range(8)))

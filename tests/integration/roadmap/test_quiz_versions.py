@@ -32,7 +32,7 @@ OTHERS: list[dict[str, Any]] = [QUESTIONS[3], {**QUESTIONS[0], "prompt": "Anothe
 DONE = ProgressRequest(progress=ConceptProgress.done)
 
 
-class Anew(CatalogueGenerator):
+class Rewriter(CatalogueGenerator):
     """Writes a quiz of one question of the first version and one that is new."""
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
@@ -59,7 +59,7 @@ def built() -> None:
             )
         )
     for content in open_:
-        content_job.build_content(content.id, Anew())
+        content_job.build_content(content.id, Rewriter())
 
 
 def asked(owner: UUID) -> list[str]:
@@ -75,7 +75,7 @@ def regenerated(place: Place) -> None:
     built()
 
 
-def test_a_quiz_that_is_written_anew_goes_on(lesson: Place) -> None:
+def test_a_rewritten_quiz_keeps_its_known_questions(lesson: Place) -> None:
     owner, *_ = lesson
     progress.set_progress(*lesson, DONE)
     known = next(
@@ -149,7 +149,7 @@ def test_a_plan_that_takes_up_what_is_written_keeps_its_questions(lesson: Place)
 
 
 @pytest.mark.parametrize("act", ["progress", "attempt"])
-def test_whoever_learns_while_a_quiz_is_saved_misses_no_question(lesson: Place, act: str) -> None:
+def test_learning_while_a_quiz_is_saved_misses_no_question(lesson: Place, act: str) -> None:
     owner, roadmap, concept = lesson
 
     def learn() -> None:

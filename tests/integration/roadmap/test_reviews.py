@@ -189,7 +189,7 @@ def test_of_a_new_version_what_was_asked_before_keeps_its_memory(lesson: Place) 
     ]
 
 
-def test_what_is_due_is_told_with_when_the_others_are(lesson: Place) -> None:
+def test_the_list_has_what_is_due_and_when_the_others_are(lesson: Place) -> None:
     owner, roadmap, _ = lesson
     assert reviews.list_due(owner, limit=5).model_dump() == {
         "items": [],
@@ -227,7 +227,7 @@ def test_where_one_goes_on_is_what_one_has_learned_from_last(lesson: Place) -> N
     assert next_lessons(owner, limit=3) == []
 
 
-def test_hours_and_days_are_set_anew(lesson: Place) -> None:
+def test_hours_and_days_are_changed(lesson: Place) -> None:
     owner, roadmap, _ = lesson
     today = clock.now().date()
     wish = ScheduleRequest(

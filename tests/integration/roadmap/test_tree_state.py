@@ -108,7 +108,7 @@ def test_it_changes_with_progress_and_not_with_notes(tree: None) -> None:
     assert not changed(Concept, notes="x")
 
 
-def test_it_is_nobody_elses(tree: None) -> None:
+def test_other_accounts_have_no_access(tree: None) -> None:
     for owner_id, roadmap_id in ((OTHER, ROADMAP), (OWNER, new_id())):
         with pytest.raises(NotFound):
             tree_state(owner_id, roadmap_id)

@@ -50,15 +50,15 @@ def exit_code(service: Service) -> int:
     return service.process.wait(30)
 
 
-def said(service: Service) -> list[str]:
-    """What a service has said beyond what it is and that it waits."""
+def printed_lines(service: Service) -> list[str]:
+    """Return the output of a service without its banner and waiting lines."""
     return [line for line in service.output.splitlines() if not line.startswith(BEFORE)]
 
 
 def refusal(service: Service) -> str:
     """The one sentence of a service that ends with 1."""
     assert exit_code(service) == 1, service.output
-    lines = said(service)
+    lines = printed_lines(service)
     assert len(lines) == 1, service.output
     assert lines[0].startswith("error: ")
     assert SECRET not in service.output
@@ -98,7 +98,7 @@ def client_of(api: Service) -> httpx2.Client:
 
 
 def await_output(service: Service, *texts: str) -> None:
-    """Until a service that still runs has said all of these."""
+    """Wait until a running service has printed all of these texts."""
 
     def done() -> bool:
         output = service.output

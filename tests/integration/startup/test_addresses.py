@@ -133,7 +133,7 @@ def test_two_addresses_that_lead_to_different_databases_are_refused(
 
 
 @each_service
-def test_a_direct_address_that_is_wrong_is_told_by_its_name(launch: Launch, name: str) -> None:
+def test_a_wrong_direct_address_is_reported_by_its_name(launch: Launch, name: str) -> None:
     direct = f"postgresql://postgres:{SECRET}@{LOOPBACK}:1/app"
     service = launch(name, REDIS_URL=NOWHERE, DIRECT_DATABASE_URL=direct, STARTUP_WAIT_SECONDS="1")
     line = refusal(service)

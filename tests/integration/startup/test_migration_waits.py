@@ -1,4 +1,4 @@
-"""A migration that waits for a table lets others read it: whoever asks for it meanwhile would wait behind the migration."""
+"""A migration that waits for a table does not block readers of that table."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing

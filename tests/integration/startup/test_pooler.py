@@ -14,7 +14,7 @@ import pytest
 
 from core.migrate import known
 from tests.chaos.checks import assert_built_once, written
-from tests.commands import Said, refused, roadmap
+from tests.commands import FinishedCommand, refused, roadmap
 from tests.pooler import POOL, PgBouncer
 from tests.servers import Postgres, Redis, scratch_folder, started
 from tests.stack import Stack, running, server_stack
@@ -80,7 +80,7 @@ def ask(url: str, statement: str, *values: object) -> list[Any]:
 
 
 def statements(postgres: Postgres) -> list[str]:
-    """All that the server was told, however many lines each has."""
+    """Return all statements in the server's log, also those of several lines."""
     log = (postgres.folder / "log").read_text(errors="replace")
     return re.findall(
         r"LOG:  (?:statement|execute [^:]*): (.*?)(?=\n\d{4}-\d\d-\d\d |\Z)", log, re.DOTALL
@@ -192,7 +192,7 @@ def test_what_would_stay_with_a_session_is_found() -> None:
 
 
 def test_the_limits_of_a_session_hold_through_the_pooler(pooler: PgBouncer) -> None:
-    """Whoever is cut off in the middle of a transaction holds its locks no longer than without a pooler."""
+    """A client cut off in a transaction holds its locks no longer than without a pooler."""
     assert ask(pooler.url(), "SHOW lock_timeout") == [("8s",)]
     with closing(psycopg2.connect(pooler.url())) as cut_off, cut_off.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(4711)")
@@ -268,13 +268,13 @@ def test_migrations_through_the_pooler_are_applied_once_and_leave_no_lock(
     assert advisory_locks(chatty) == 0
     assert ask(pooler.url(), "SHOW lock_timeout") == [("8s",)]
     assert session_state(chatty) == []
-    chatty.create_database(f"{database}2")  # nobody holds it by a session, either
+    chatty.create_database(f"{database}2")  # no session holds it, either
 
 
 # Commands
 
 
-def checks_of(text: Said) -> dict[str, dict[str, str]]:
+def checks_of(text: FinishedCommand) -> dict[str, dict[str, str]]:
     return {check["name"]: check for check in text.data}
 
 

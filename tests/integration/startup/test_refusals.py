@@ -16,9 +16,9 @@ from tests.integration.startup.processes import (
     answers,
     await_ready,
     client_of,
+    printed_lines,
     refusal,
     running,
-    said,
 )
 from tests.launching import launched, waited
 from tests.servers import Redis
@@ -44,7 +44,7 @@ class Old(Redis):
         return [*super()._command(), "--requirepass", SECRET, "--rename-command", "HELLO", ""]
 
 
-def test_an_unknown_service_is_told_the_names_there_are(launch: Launch) -> None:
+def test_an_unknown_service_is_refused_with_the_known_names(launch: Launch) -> None:
     line = refusal(launch("web"))
     assert [name for name in ("api", "huey_logs", "huey_content", "all") if name not in line] == []
 
@@ -134,7 +134,7 @@ def test_a_broker_that_drops_queues_is_refused_and_one_that_drops_what_has_a_tim
         service = launch("huey_logs", **{**server, "REDIS_URL": forgetful.url()})
         await_ready(service, "logs")
         assert service.stop() == 0
-    [warning, _] = said(service)
+    [warning, _] = printed_lines(service)
     assert warning.startswith("warning: ")
     assert "volatile-lru" in warning
 
@@ -184,7 +184,7 @@ def test_no_script_is_misled_by_where_a_shell_looks_for_folders(
     copy.parent.mkdir(parents=True)
     (elsewhere / copy.parent.relative_to(tmp_path)).mkdir(parents=True)
     copy.write_text(
-        f'{beginning(ROOT / script)}\npwd -P\necho "of ${{ROADMAP_REPOSITORY:-nobody}}"\n'
+        f'{beginning(ROOT / script)}\npwd -P\necho "of ${{ROADMAP_REPOSITORY:-unset}}"\n'
     )
     environment = {**clean_environment(), "CDPATH": str(elsewhere)}
     if script == "scripts/railway.sh":
@@ -197,7 +197,7 @@ def test_no_script_is_misled_by_where_a_shell_looks_for_folders(
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines() == [str(house.resolve()), "of nobody"]
+    assert done.stdout.splitlines() == [str(house.resolve()), "of unset"]
 
 
 def test_the_entrypoint_finds_its_own_house_wherever_a_shell_looks_for_folders(

@@ -25,8 +25,8 @@ from tests.integration.startup.processes import (
     await_ready,
     exit_code,
     messages,
+    printed_lines,
     running,
-    said,
 )
 from tests.launching import launched, waited
 from tests.servers import Postgres, Redis, free_port
@@ -162,7 +162,7 @@ def test_a_service_that_waits_ends_at_once_and_leaves_nothing(
         consumer.signal(how)
     assert exit_code(consumer) in (0, -how, 130, 143)
     await_nothing_left(consumer)
-    assert said(consumer) == []
+    assert printed_lines(consumer) == []
 
 
 def test_three_apis_that_start_at_once_migrate_once_and_all_serve(
@@ -177,4 +177,4 @@ def test_three_apis_that_start_at_once_migrate_once_and_all_serve(
     ):
         cursor.execute("SELECT name FROM schema_migration ORDER BY name")
         assert [name for (name,) in cursor.fetchall()] == known()
-    assert [said(api) for api in apis] == [[], [], []]
+    assert [printed_lines(api) for api in apis] == [[], [], []]

@@ -24,7 +24,7 @@ from tests.integration.startup.processes import (
     left_of,
     long,
     messages,
-    said,
+    printed_lines,
 )
 from tests.stack import GOAL, PASSWORD, answer_to
 from tests.waiting import wait_until
@@ -44,7 +44,7 @@ def test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_and_end
     await_ready(consumer, queue)
     assert consumer.stop() == 0
     await_nothing_left(consumer)
-    assert said(consumer) == [READY[queue]]
+    assert printed_lines(consumer) == [READY[queue]]
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -59,7 +59,7 @@ def test_the_api_is_reached_over_both_families_and_ends_with_zero(
         -signal.SIGTERM,
     )  # uvicorn, once it has drained, ends by the signal that it was sent
     await_nothing_left(api)
-    assert said(api) == []
+    assert printed_lines(api) == []
 
 
 def test_the_services_of_one_instance_share_what_they_have_loaded_and_are_reached_over_loopback_only(
@@ -101,7 +101,7 @@ def test_sigterm_ends_the_event_streams_of_the_api_in_order(
         -signal.SIGTERM,
     )  # uvicorn, once it has drained, ends by the signal that it was sent
     assert [
-        line for line in said(api) if "roadmap.security" not in line
+        line for line in printed_lines(api) if "roadmap.security" not in line
     ] == []  # who registered is written down
 
 

@@ -20,8 +20,8 @@ from tests.integration.startup.processes import (
     in_session,
     left_of,
     long,
+    printed_lines,
     refusal,
-    said,
 )
 from tests.servers import free_port
 from tests.stack import ROOT, SHORT, Service, clean_environment, with_pid_gone
@@ -42,19 +42,19 @@ SUPERVISED = """
 import os, signal, sys, time
 
 def serve(number):
-    told = []
+    received = []
     for each in ENDS:
-        signal.signal(each, lambda number, _: told.append(number))
+        signal.signal(each, lambda number, _: received.append(number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
     signal.alarm(60)
     open(f"{sys.argv[1]}/{number}.ready", "w").close()
     if number == 3 and sys.argv[2] == "hangs":
         os.kill(os.getpid(), signal.SIGSTOP)
-    while not told:
+    while not received:
         time.sleep(0.02)
     time.sleep(0.5)  # time for a second one
-    with open(f"{sys.argv[1]}/{number}.told", "w") as file:
-        file.write(" ".join(signal.Signals(each).name for each in told))
+    with open(f"{sys.argv[1]}/{number}.signals", "w") as file:
+        file.write(" ".join(signal.Signals(each).name for each in received))
     os._exit(0)
 
 ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
@@ -77,7 +77,7 @@ sys.exit(supervisor.main(float(sys.argv[1]), int(sys.argv[2]), [int(pid) for pid
 
 @contextmanager
 def supervised(folder: Path, grace: str, how: str = "ends") -> Iterator[subprocess.Popen[bytes]]:
-    """The supervisor with programs that write down what they are told."""
+    """The supervisor with programs that write down the signals they receive."""
     command = [
         sys.executable,
         "-c",
@@ -102,12 +102,12 @@ def supervised(folder: Path, grace: str, how: str = "ends") -> Iterator[subproce
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
 def test_a_signal_to_all_is_passed_on_once(tmp_path: Path, how: signal.Signals) -> None:
-    """A second one would end the grace of a consumer. To programs that count what they are told."""
+    """A second one would end the grace of a consumer. The programs count their signals."""
     with supervised(tmp_path, "10") as supervisor:
         for _ in range(3):
             supervisor.send_signal(how)
         assert supervisor.wait(20) == 0
-    assert [file.read_text() for file in sorted(tmp_path.glob("*.told"))] == ["SIGTERM"] * 4
+    assert [file.read_text() for file in sorted(tmp_path.glob("*.signals"))] == ["SIGTERM"] * 4
 
 
 def test_what_does_not_end_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_what_does_not_end_is_killed_when_its_time_is_over(tmp_path: Path) -> No
         wait_until(
             lambda: in_session(supervisor.pid) == [], timeout=5, reason="every process has ended"
         )
-    assert len(list(tmp_path.glob("*.told"))) == 3
+    assert len(list(tmp_path.glob("*.signals"))) == 3
 
 
 @long
@@ -128,10 +128,10 @@ def test_a_service_that_does_not_end_is_killed_when_its_time_is_over(launch: Lau
     service.signal(signal.SIGTERM)
     assert exit_code(service) == 0
     await_nothing_left(service)
-    assert {line for line in said(service) if "huey@" in line} == set(READY.values())
+    assert {line for line in printed_lines(service) if "huey@" in line} == set(READY.values())
 
 
-def test_a_ctrl_c_that_the_shell_was_told_to_ignore_leaves_nothing_behind(launch: Launch) -> None:
+def test_a_ctrl_c_that_the_shell_ignores_leaves_nothing_behind(launch: Launch) -> None:
     """As for a script that starts it in the background."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # `launch` puts it right
     service = launch("all")
@@ -141,7 +141,7 @@ def test_a_ctrl_c_that_the_shell_was_told_to_ignore_leaves_nothing_behind(launch
     await_nothing_left(service)
 
 
-def test_a_terminal_that_is_closed_ends_nothing_that_was_told_to_go_on(launch: Launch) -> None:
+def test_a_closed_terminal_does_not_end_services_under_nohup(launch: Launch) -> None:
     """As by nohup."""
     usual = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -164,10 +164,10 @@ def test_a_terminal_that_is_closed_ends_nothing_that_was_told_to_go_on(launch: L
     assert service.stop() == 0
 
 
-def test_all_end_when_one_is_killed_also_when_nobody_can_be_told(
+def test_all_end_when_one_is_killed_also_when_output_is_closed(
     launch: Launch, tmp_path: Path
 ) -> None:
-    """Whoever read what it says is gone."""
+    """The reader of its output is gone."""
     reading, writing = os.pipe()
     variables = {
         **clean_environment(),

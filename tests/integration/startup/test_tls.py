@@ -77,7 +77,7 @@ def test_the_main_job_is_done_with_a_broker_whose_authority_is_named(
 
 
 @pytest.mark.parametrize("name", CONSUMERS)
-def test_a_broker_whose_authority_nobody_knows_is_refused_at_once(
+def test_a_broker_with_an_unknown_authority_is_refused_at_once(
     launch: Launch, tls_broker: TlsRedis, name: str
 ) -> None:
     service = launch(name, REDIS_URL=tls_broker.tls_url(password=SECRET))
@@ -110,16 +110,14 @@ def test_a_broker_whose_certificate_has_expired_is_refused_at_once(
     assert "REDIS_URL" in line
 
 
-def test_tls_asked_of_a_plain_port_is_told(launch: Launch, tls_broker: TlsRedis) -> None:
+def test_tls_at_a_plain_port_is_reported(launch: Launch, tls_broker: TlsRedis) -> None:
     url = f"rediss://:{SECRET}@{LOOPBACK}:{tls_broker.port}/0"
     line = refusal(launch("huey_logs", REDIS_URL=url, STARTUP_WAIT_SECONDS="1"))
     assert "it does not speak TLS there" in line
     assert "redis:// instead of rediss:// in REDIS_URL" in line
 
 
-def test_a_port_of_tls_that_is_spoken_to_plainly_is_told(
-    launch: Launch, tls_broker: TlsRedis
-) -> None:
+def test_plain_text_at_a_tls_port_is_reported(launch: Launch, tls_broker: TlsRedis) -> None:
     url = f"redis://:{SECRET}@{LOOPBACK}:{tls_broker.tls_port}/0"
     line = refusal(launch("huey_logs", REDIS_URL=url, STARTUP_WAIT_SECONDS="1"))
     assert "it ends the connection at once" in line
@@ -194,7 +192,7 @@ def test_the_api_says_why_it_can_send_nothing_to_a_broker_that_it_does_not_trust
 # The database
 
 
-def test_tls_asked_of_a_database_that_has_none_is_told(launch: Launch, postgres: Postgres) -> None:
+def test_tls_at_a_database_without_it_is_reported(launch: Launch, postgres: Postgres) -> None:
     url = f"postgresql://postgres:{SECRET}@{LOOPBACK}:{postgres.port}/postgres?sslmode=require"
     for name in ("api", *CONSUMERS):
         line = refusal(

@@ -113,7 +113,7 @@ class TestPausing:
         assert model_stack.finished(path)["status"] == "ready"
         assert not operator.state()["is_paused"]
 
-    def test_it_stays_paused_when_its_consumers_start_anew(
+    def test_it_stays_paused_when_its_consumers_restart(
         self, model_stack: Stack, provider: Provider, operator: Operator
     ) -> None:
         operator("pause", "content")

@@ -122,9 +122,7 @@ def test_a_finished_roadmap_is_changed_in_words_and_only_what_changed_is_written
     assert after["dough"]["contents"]["tutorial"]["version"] == 2
 
 
-def test_a_part_is_written_anew_and_its_versions_stay(
-    model_stack: Stack, provider: Provider
-) -> None:
+def test_a_part_is_rewritten_and_its_versions_stay(model_stack: Stack, provider: Provider) -> None:
     path = model_stack.create(GOAL)
     flour = concepts_of(model_stack.finished(path))["flour"]["id"]
     provider.writes(tutorial=json.dumps({"markdown": "Short."}))
@@ -225,7 +223,7 @@ def test_what_runs_is_cut_short_when_it_is_cancelled_and_can_be_taken_up_again(
     answer = stack_post_ok(model_stack, f"{path}/cancel")
     assert (answer["status"], answer["revision"]) == ("cancelled", 1)
     wait_until(
-        lambda: len(provider.door.left) == WORKERS, reason="nobody waits for the model any more"
+        lambda: len(provider.door.left) == WORKERS, reason="no worker waits for the model any more"
     )
     tree = model_stack.get(path).json()
     assert (tree["status"], tree["progress"]) == (

@@ -203,11 +203,11 @@ def tell(stack: Stack, receiver: Receiver, code: int) -> str:
     ).json()
     heard = len(receiver.got)
     assert stack.post(f"/api/v1/webhooks/{made['id']}/test").status_code == 202
-    wait_until(lambda: len(receiver.got) > heard, reason="the receiver is told")
+    wait_until(lambda: len(receiver.got) > heard, reason="the receiver gets the event")
     return str(made["id"])
 
 
-def test_everything_that_dashboard_and_alerts_ask_for_is_told(watched: Stack) -> None:
+def test_every_metric_of_dashboard_and_alerts_is_exported(watched: Stack) -> None:
     """After the tests before this one have done something of each kind."""
     asked = {name for expression in EXPRESSIONS for name in names_in(expression)}
 
@@ -232,7 +232,7 @@ def test_counts_are_for_those_who_may_see_them(watched: Stack) -> None:
     assert set(ask("/health/ready").json()) == {"status", "mode"}
     learner = watched.headers.get("Authorization", "")
     if watched.mode == "embedded":
-        assert ask("/metrics").status_code == 200  # whoever sits at this machine
+        assert ask("/metrics").status_code == 200  # open on this machine
         return
     assert (ask("/metrics").status_code, ask("/metrics", learner).status_code) == (401, 403)
     assert "roadmap_" not in ask("/metrics").text + ask("/metrics", learner).text
@@ -282,13 +282,13 @@ def test_a_stream_is_open_while_somebody_watches(watched: Stack, teacher: Asked)
     assert watched.finished(path)["status"] == "ready"
 
 
-def told(service: Service) -> list[dict]:
-    """The lines of its log that are objects."""
+def json_lines(service: Service) -> list[dict]:
+    """Return the lines of its log that are JSON objects."""
     return [json.loads(line) for line in service.output.splitlines() if line.startswith("{")]
 
 
 def lines_of(service: Service, trace: str) -> list[dict]:
-    return [line for line in told(service) if line.get("trace_id") == trace]
+    return [line for line in json_lines(service) if line.get("trace_id") == trace]
 
 
 def runs_of(stack: Stack, trace: str) -> Counter[str]:
@@ -327,7 +327,7 @@ def test_one_trace_goes_from_the_request_to_the_worker_the_model_and_the_webhook
             paths = list(threads.map(post, traces))
         for path in paths:
             assert watched.finished(path)["status"] == "ready"
-        wait_until(lambda: len(receiver.got) >= len(traces), reason="the receiver is told of each")
+        wait_until(lambda: len(receiver.got) >= len(traces), reason="the receiver gets each event")
         assert watched.request("DELETE", f"/api/v1/webhooks/{made['id']}").status_code == 204
 
     asked = [
@@ -365,7 +365,7 @@ def test_all_that_services_print_are_objects(watched: Stack) -> None:
     for service in {watched.api, watched.logs, watched.content}:
         lines = service.output.splitlines()
         assert [line for line in lines if not line.startswith("{")] == []
-        objects = told(service)
+        objects = json_lines(service)
         assert objects
         for line in objects:
             assert {"time", "level", "logger", "message", "service"} <= set(line)

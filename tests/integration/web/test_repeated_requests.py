@@ -53,7 +53,7 @@ def sent(stack: Stack, path: str, body: dict, key: str) -> list[httpx2.Response]
 
 
 def check_once(answers: list[httpx2.Response], status: int) -> dict:
-    """One answer for all of them, but for those that were told to come back."""
+    """Check that all have one answer, but for those that must retry later."""
     good = [answer for answer in answers if answer.status_code == status]
     busy = [
         answer

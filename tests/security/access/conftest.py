@@ -70,8 +70,9 @@ def _short(
 
 @pytest.fixture
 def served(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
-    """The application as it serves many, with a catalogue that takes words (its own asks nobody before it refuses them) and
-    whose track has two concepts: it is made for each of them.
+    """The application in server mode, with a catalogue that accepts instructions.
+
+    The built-in one refuses them. The track has two concepts: it is made for each of them.
     """
     in_server_mode = settings.model_copy(
         update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}

@@ -189,7 +189,7 @@ IN_REVIEW = {
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
 CANCELLED |= {OVERSEEN + "/retry", ADMIN_ROADMAP + "/retry"}
 EDITED = {REVISION + "/restore", PAGE + "/revisions/{number}/restore"}
-WRITTEN_ANEW = {base + "/versions/{number}/restore" for base in (CONTENT, LESSON + "/{kind}")}
+REWRITTEN = {base + "/versions/{number}/restore" for base in (CONTENT, LESSON + "/{kind}")}
 IN_TRASH = {
     TRASHED,
     TRASHED + "/restore",
@@ -200,18 +200,18 @@ STATES = (
     IN_REVIEW,
     CANCELLED,
     EDITED,
-    WRITTEN_ANEW,
+    REWRITTEN,
     IN_TRASH,
 )  # of a roadmap; all others are for one that is ready
 
 # Forms that are answered by a page with a secret, which no other page shows.
-TOLD_ONCE = {"/webhooks", HOOK + "/secret", PAGE + "/sharing"}
+SHOWN_ONCE = {"/webhooks", HOOK + "/secret", PAGE + "/sharing"}
 ROOM = (Scope.observe, Scope.admin)  # of the operators: what is there is not of one person
 EVERY = (*ENDPOINTS, *PAGES)
 CLOSED = [endpoint for endpoint in EVERY if not endpoint.public]
 OPENED = [
     endpoint for endpoint in CLOSED if "{token}" in endpoint.path
-]  # for whoever has a link: test_sharing
+]  # for those who have a link: test_sharing
 WITH_PLACES = [endpoint for endpoint in CLOSED if "{" in endpoint.path and endpoint not in OPENED]
 WITH_SEVERAL = [
     endpoint for endpoint in WITH_PLACES if len(re.findall(r"{\w+_id}", endpoint.path)) > 1
@@ -312,7 +312,7 @@ class Person:
         roadmap_id = self.roadmap()
         if endpoint.path in EDITED:
             self.made(f"/roadmaps/{roadmap_id}/edits", **BODIES[EditRequest])
-        if endpoint.path in WRITTEN_ANEW:
+        if endpoint.path in REWRITTEN:
             place = f"/roadmaps/{roadmap_id}/concepts/{self.concept(roadmap_id)}/tutorial"
             self.made(f"{place}/regenerate", **BODIES[RegenerateRequest])
         if endpoint.path in IN_TRASH:
@@ -436,7 +436,7 @@ def success_of(endpoint: Endpoint) -> int:
     leads_on = (
         isinstance(endpoint, PageRoute)
         and endpoint.method == "POST"
-        and endpoint.path not in TOLD_ONCE
+        and endpoint.path not in SHOWN_ONCE
     )
     return 303 if leads_on else endpoint.status
 

@@ -67,7 +67,7 @@ def document(answer: httpx2.Response) -> dict[str, Any]:
     }
 
 
-def nobodys(endpoint: Endpoint, things: dict[str, str]) -> dict[str, str]:
+def unknown_ids(endpoint: Endpoint, things: dict[str, str]) -> dict[str, str]:
     return {**things, **{name: str(new_id()) for name in ids_of(endpoint)}}
 
 
@@ -97,7 +97,7 @@ class TestEveryPlaceOfEveryPath:
             with case(endpoint) as (ann, bob, eve, _):
                 owner = eve if endpoint.scope in ROOM else ann
                 things = owner.things_for(endpoint)
-                unknown = nobodys(endpoint, things)
+                unknown = unknown_ids(endpoint, things)
                 asking = list(strangers(endpoint, bob, eve))
                 before = everything()
                 for who, headers, status in asking:
@@ -127,7 +127,7 @@ class TestEveryPlaceOfEveryPath:
                 for method, headers in itertools.product(("GET", "HEAD"), ({}, knowing)):
                     hers, found = (
                         bob.call(method, endpoint.path.format(**its), {**bob.headers, **headers})
-                        for its in (things, nobodys(endpoint, things))
+                        for its in (things, unknown_ids(endpoint, things))
                     )
                     assert hers.status_code == 404
                     assert document(hers) == document(found)
@@ -157,7 +157,7 @@ class TestEveryPlaceOfEveryPath:
                     }
                     first = names[0]
                     unknown = (
-                        nobodys(endpoint, things)
+                        unknown_ids(endpoint, things)
                         if things[first] == hers[first]
                         else {**things, names[-1]: str(new_id())}
                     )

@@ -40,7 +40,7 @@ class TestMessages:
     TASKS = tuple(WORKED_ON)
 
     def deliver(self, task: str, *args: Any, **kwargs: Any) -> None:
-        """Let a consumer find a message that says what it likes, signed as ours are, until nobody tries it any more."""
+        """Run a message of any content, signed with our key, until it is no longer retried."""
         message = Message(
             id=uuid4().hex,
             name=f"tasks.content.{task}",
@@ -73,7 +73,7 @@ class TestMessages:
         roadmap_id = UUID(person.roadmap(review=True))
         return str(commands.approve(person.account_id(), roadmap_id, None).steps[0].id)
 
-    def test_a_message_names_one_row_and_nobody(self) -> None:
+    def test_a_message_names_one_row_and_no_account(self) -> None:
         known = {name for name, task in vars(content).items() if isinstance(task, TaskWrapper)}
         assert known == {*self.TASKS, "look_after_links"}
         assert not inspect.signature(content.look_after_links.func).parameters  # it is of no row

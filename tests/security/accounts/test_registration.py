@@ -28,7 +28,9 @@ from tests.security.accounts.people import (
 
 
 class TestRegistration:
-    def test_closed_means_nobody(self, client: TestClient, configure: Configure) -> None:
+    def test_closed_registration_refuses_everyone(
+        self, client: TestClient, configure: Configure
+    ) -> None:
         boss = administrator(client)
         invitation = client.post(INVITATIONS, json={}, headers=boss["headers"]).json()["invitation"]
         configure(registration=Admission.closed)

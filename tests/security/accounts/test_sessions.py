@@ -78,7 +78,7 @@ class TestSessions:
         assert (works(client, who["headers"]), works(client, other)) == (False, True)
         assert reason(
             client.post(ROADMAPS, json={"goal": "Bake bread"}, headers=who["headers"]), 401
-        ) == ("The login has ended. Log in again.")
+        ) == ("The login session has ended. Log in again.")
 
     def test_a_session_can_be_ended_from_another(self, client: TestClient) -> None:
         who = registered(client)
@@ -189,7 +189,7 @@ class TestSessions:
         assert [process.read_access_token(token) for token in made[::-1]] == logins[::-1]
         assert verified == [*made, *made[1::-1]]
 
-    def test_a_session_that_nobody_uses_ends_and_one_in_use_does_not(
+    def test_an_unused_session_ends_and_one_in_use_does_not(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(revocation_cache, "NOTES_EVERY", -1.0)
@@ -289,7 +289,7 @@ class TestSessions:
             "/api/v1/admin/logs/export", headers=headers
         )
         assert (response.status_code, response.text) == (200, "first\nsecond\n")
-        assert sent[-1]["more_body"]  # it is cut, so that nobody takes it for the whole
+        assert sent[-1]["more_body"]  # cut off, so that no client takes it for complete
 
     @pytest.mark.parametrize("revoke", [False, True])
     def test_a_new_password_revokes_keys_when_it_is_asked_to(
@@ -303,7 +303,7 @@ class TestSessions:
         )
         assert works(client, bearer(key)) == (not revoke)
 
-    def test_a_hash_of_older_parameters_is_made_anew_at_a_login(
+    def test_a_hash_of_older_parameters_is_replaced_at_a_login(
         self, client: TestClient, costly: None
     ) -> None:
         who = registered(client)

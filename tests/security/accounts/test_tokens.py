@@ -99,7 +99,7 @@ class TestTokens:
         assert between.is_csrf_token(csrf, session_id)
         assert not after.is_csrf_token(csrf, session_id)
 
-    def test_nobody_becomes_an_administrator_by_saying_so(self, client: TestClient) -> None:
+    def test_a_registration_cannot_ask_for_the_admin_role(self, client: TestClient) -> None:
         for more in ({"is_admin": True}, {"scopes": ["admin"]}, {"role": "admin"}):
             assert client.post(f"{AUTH}/register", json=person(**more)).status_code == 422
         who = registered(client)
@@ -112,7 +112,7 @@ class TestApiKeys:
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
-    def test_a_key_is_told_once_and_stored_as_a_hash(self, client: TestClient) -> None:
+    def test_a_key_is_shown_once_and_stored_as_a_hash(self, client: TestClient) -> None:
         who = registered(client)
         key = self.made(client, who)
         assert key["key"].startswith("rmk_")
@@ -168,7 +168,7 @@ class TestApiKeys:
         answer = client.request(
             method, path, json=body if method != "GET" else None, headers=headers
         )
-        assert "needs a login" in reason(answer, 403)
+        assert "token of a login" in reason(answer, 403)
 
     def test_only_an_administrator_makes_keys_of_one_and_they_end_with_the_rank(
         self, client: TestClient
@@ -227,7 +227,7 @@ class TestApiKeys:
             f"{AUTH}/me",
             headers={"Authorization": b"Bearer " + garbage.encode("utf-8", "surrogateescape")},
         )
-        assert "never made" in reason(answer, 401)
+        assert "API key is unknown" in reason(answer, 401)
 
     def test_who_tries_keys_is_stopped_before_they_are_looked_up(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch

@@ -95,7 +95,7 @@ def open_redirects(target: Target) -> Finding:
 
 @attack
 def forms_of_other_pages(target: Target) -> Finding:
-    """Changes with the cookie of whoever looks at a page of ours, or on the machine of whoever does."""
+    """Changes by forms of other pages, with the visitor's cookie or on their machine."""
     cookie = {} if target.embedded else {"Cookie": f"{COOKIE}={target.me.token}"}
     goal = json.dumps({"goal": GOAL}).encode()
     forms = [

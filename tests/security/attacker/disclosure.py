@@ -41,7 +41,7 @@ def files_and_pages_that_tell(target: Target) -> Finding:
         ".well-known/security.txt",
         "config.json",
     )
-    if target.embedded:  # whoever sits at this machine looks after it
+    if target.embedded:  # its user is the administrator
         names = tuple(name for name in names if name != "admin")
     answers = [target.ask("GET", f"/{name}", token=None) for name in names]
     won = [answer.ok and f"/{name}" for name, answer in zip(names, answers, strict=True)]
@@ -76,7 +76,7 @@ def versions_and_counts_that_tell(target: Target) -> Finding:
     if target.embedded:  # who asks is the owner, who may read both
         answers = [answer for number, answer in enumerate(answers) if number not in (3, 5)]
     output = b"".join(answer.body for answer in answers)
-    won += [text and text.encode() in output and f"{text} is told" for text in private]
+    won += [text and text.encode() in output and f"{text} is disclosed" for text in private]
     won += [
         re.search(rb"python_info|process_|postgres|redis://|127\.0\.0\.1:|0x[0-9a-f]{8}", output)
         and "inside"

@@ -247,7 +247,7 @@ def long_addresses(target: Target) -> Finding:
 
 @attack
 def long_headers(target: Target) -> Finding:
-    """Memory without an account: what comes before the end of the headers is kept, whoever sends it."""
+    """Memory without an account: headers are kept until they end."""
     tried = {
         "a header of 1 MB": [f"X-A: {'a' * 1_000_000}"],
         "20,000 headers": [f"X-{number}: a" for number in range(20_000)],

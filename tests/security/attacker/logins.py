@@ -30,7 +30,7 @@ LOOKS = 3  # at a difference in time before it is believed
 
 @attack
 def timing_of_unknown_accounts(target: Target) -> Finding:
-    """Which addresses have an account, told by how long a refusal takes."""
+    """Addresses with an account, by the time that a refusal takes."""
     if not target.me.email:
         return not_tried("there are no accounts")
     for _ in range(LOOKS):  # a machine that does other work differs once, an account each time
@@ -55,7 +55,7 @@ def timing_of_unknown_accounts(target: Target) -> Finding:
 
 @attack
 def telling_words_of_a_login(target: Target) -> Finding:
-    """Which addresses have an account, told by what a refusal says."""
+    """Addresses with an account, by the text of a refusal."""
     if not target.me.email:
         return not_tried("there are no accounts")
     answers = [

@@ -53,7 +53,7 @@ def body_that_is_passed_over(target: Target) -> Finding:
 def two_people_with_one_place(target: Target) -> Finding:
     """Two accounts with one invitation, or with one address."""
     if target.embedded or not (target.invitation or target.anybody):
-        return not_tried("nobody may register")
+        return not_tried("registration is not open")
     same = stranger()
     invited = {"invitation": target.invitation} if target.invitation else {}
     people = [
@@ -80,7 +80,7 @@ def two_people_with_one_place(target: Target) -> Finding:
 def addresses_that_look_the_same(target: Target) -> Finding:
     """An account that an administrator takes for another's."""
     if target.embedded or not target.anybody:
-        return not_tried("nobody may register")
+        return not_tried("registration is not open")
     name, at, host = stranger().partition("@")
     hidden = {
         "zero width": "\u200b",
@@ -103,7 +103,7 @@ def addresses_that_look_the_same(target: Target) -> Finding:
             )
         )
     won.append(answers[-1].ok and answers[-2].ok and "composed and decomposed")
-    return judged(won, f"{len(answers)} addresses with what nobody sees", answers)
+    return judged(won, f"{len(answers)} addresses with invisible characters", answers)
 
 
 @attack
@@ -185,7 +185,7 @@ def guessing_at_once(target: Target) -> Finding:
 
 @attack
 def one_password_for_many(target: Target) -> Finding:
-    """Whoever has a common password."""
+    """Accounts with a common password."""
     if target.embedded or not target.limits:
         return not_tried("there are no accounts, or limits are off")
     answers: list[Answer] = []

@@ -81,7 +81,7 @@ class Answer:
 class Account:
     token: str = ""
     email: str = ""
-    password: str = ""  # empty: nobody has told
+    password: str = ""  # empty: unknown
 
 
 @dataclass
@@ -120,7 +120,10 @@ class Target:
         headers: dict[str, str] | None = None,
         timeout: float = PATIENCE,
     ) -> Answer:
-        """As the first account, unless another token is given; as nobody with None. A body that is not bytes becomes JSON."""
+        """Send a request as the first account, or with `token`; None sends no token.
+
+        A body that is not bytes becomes JSON.
+        """
         sent = {"Host": self.host}
         token = self.me.token if token == "" else token
         if token and not self.embedded:

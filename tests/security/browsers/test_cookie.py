@@ -39,7 +39,7 @@ class TestCookie:
         return attributes
 
     @pytest.mark.parametrize("how", ["register", "login", "password"])
-    def test_whoever_wants_a_cookie_gets_it_and_no_token(
+    def test_a_request_for_a_cookie_gets_it_and_no_token(
         self, site: Stack, newcomer: Visitor, how: str
     ) -> None:
         person = {"email": newcomer.email, "password": PASSWORD, "cookie": True}
@@ -73,7 +73,7 @@ class TestCookie:
         assert (me.status_code, me.json()) == (200, document["user"])
 
     @pytest.mark.parametrize("cookie", [{}, {"cookie": False}])
-    def test_whoever_wants_none_gets_a_token_and_no_cookie(
+    def test_a_request_for_none_gets_a_token_and_no_cookie(
         self, site: Stack, visitor: Visitor, cookie: dict
     ) -> None:
         answer = send(
@@ -118,7 +118,7 @@ class TestCookie:
         "name",
         ["roadmap", "__host-roadmap", "__HOST-ROADMAP", "__Secure-roadmap", "x__Host-roadmap", ""],
     )
-    def test_a_cookie_of_another_name_is_nobodys(
+    def test_a_cookie_of_another_name_is_no_login(
         self, site: Stack, visitor: Visitor, name: str
     ) -> None:
         value = visitor.cookie.partition("=")[2]
@@ -137,7 +137,7 @@ class TestCookie:
         assert raw(site, head + name + value + b"\r\n\r\n")[0] == 401
         assert raw(site, head + COOKIE.encode() + value + b"\r\n\r\n")[0] == 200
 
-    def test_two_cookies_of_the_name_are_nobodys(
+    def test_two_cookies_of_the_name_are_no_login(
         self, site: Stack, visitor: Visitor, other: Visitor
     ) -> None:
         both = f"{visitor.cookie.split(';')[0]}; {other.cookie.split(';')[0]}"

@@ -57,9 +57,7 @@ STRANGERS = (
 
 class TestScriptsOfOtherPages:
     @pytest.mark.parametrize("origin", [STRANGER, FRIEND, "null", "own"])
-    def test_without_a_setting_no_page_is_told_that_it_may_anything(
-        self, stack: Stack, origin: str
-    ) -> None:
+    def test_without_a_setting_no_page_is_allowed_anything(self, stack: Stack, origin: str) -> None:
         origin = stack.url if origin == "own" else origin
         answers = [
             stack.get(path, headers={"Origin": origin})

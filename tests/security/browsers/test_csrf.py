@@ -31,7 +31,7 @@ from web.routes import API
 
 UNSAFE = [endpoint for endpoint in EVERY if endpoint.method != "GET"]
 MESSAGE = {"queue": "content", "message": str(uuid.uuid4())}
-REFUSED = "A web page elsewhere cannot do this."
+REFUSED = "Requests from web pages of other origins are not allowed."
 
 
 def everything(stack: Stack) -> dict[str, list[str]]:
@@ -91,7 +91,7 @@ TOKENS = ["right", "wrong", "of another login", "of another account", None]
 
 
 def may_pass(site: str | None, origin: str | None, token: str | None) -> bool:
-    """The rule, said once more: what the browser says first counts, and only who says nothing needs a token."""
+    """The rule again: Sec-Fetch-Site decides first, then Origin, then the CSRF token."""
     if site is not None:
         return site in ("same-origin", "none")
     if origin is not None:
@@ -259,7 +259,7 @@ class TestPagesElsewhere:
         assert answer.status_code == 403
         assert visitor.keys() == before
 
-    def test_nobody_is_logged_in_or_registered_by_a_page_elsewhere(self, stack: Stack) -> None:
+    def test_no_visitor_is_logged_in_or_registered_by_a_page_elsewhere(self, stack: Stack) -> None:
         person = {"email": f"{uuid.uuid4().hex}@example.org", "password": PASSWORD, "cookie": True}
 
         def are_refused(what: str) -> None:

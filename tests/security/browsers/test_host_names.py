@@ -122,11 +122,11 @@ class TestNames:
 
     @pytest.mark.parametrize("path", PROBES)
     @pytest.mark.parametrize("host", ["evil.example", "10.1.2.3:8000", HEALTH_CHECK, NAME, ""])
-    def test_health_is_told_under_any_name(self, site: Stack, path: str, host: str) -> None:
+    def test_health_is_answered_under_any_name(self, site: Stack, path: str, host: str) -> None:
         assert send(site, "GET", path, {"Host": host}).status_code == 200
 
     @pytest.mark.parametrize("path", [f"{PROBES[0]}/", "/health/livex", "//health", "/x/../health"])
-    def test_what_only_looks_like_health_is_not_told_under_any_name(
+    def test_what_only_looks_like_health_is_not_answered_under_any_name(
         self, site: Stack, path: str
     ) -> None:
         status, body = raw(

@@ -89,7 +89,7 @@ ANSWERS: dict[str, tuple[int, str, str, dict[str, Any]]] = {
         f"{API}/auth/login",
         {"json": WRONG, "headers": {"Origin": STRANGER}},
     ),
-    "no such thing": (404, "GET", f"{API}/roadmaps/{new_id()}", {}),
+    "Not found": (404, "GET", f"{API}/roadmaps/{new_id()}", {}),
     "no such page": (404, "GET", "/<script>alert(1)</script>", {}),
     "no such method": (405, "DELETE", f"{API}/roadmaps", {}),
     "a method of browsers": (204, "OPTIONS", f"{API}/roadmaps", {"headers": {"Origin": STRANGER}}),
@@ -137,7 +137,7 @@ def test_every_kind_of_answer_makes_browsers_careful(
 
 
 @in_server_mode
-def test_an_answer_to_nobody_makes_browsers_careful(stack: Stack) -> None:
+def test_a_401_makes_browsers_careful(stack: Stack) -> None:
     answer = send(stack, "GET", f"{API}/roadmaps")
     assert answer.status_code == 401
     assert_careful(answer.headers, embedded=False)
@@ -156,7 +156,7 @@ def test_an_answer_to_our_own_mistake_makes_browsers_careful(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("a detail that is nobody's business")
+        raise RuntimeError("a detail that stays inside")
 
     monkeypatch.setattr(queries, "list_roadmaps", fail)
     answer = client.get(f"{API}/roadmaps", headers={"Origin": STRANGER})

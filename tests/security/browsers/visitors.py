@@ -179,4 +179,4 @@ def assert_careful(headers: Any, *, embedded: bool) -> None:
         assert more == []
 
 
-WRONG = {"email": "nobody@example.org", "password": "not the password"}
+WRONG = {"email": "unknown@example.org", "password": "not the password"}

@@ -107,7 +107,7 @@ class TestDeletion:
         asked = {"headers": {"Authorization": f"Bearer {key}"}, "json": {"password": PASSWORD}}
         assert ann.client.request("DELETE", ME, **asked).status_code == 403
 
-    def test_whoever_returns_in_time_says_so(self, ann: Person) -> None:
+    def test_a_return_in_time_has_to_be_requested(self, ann: Person) -> None:
         roadmap = ann.post(f"{API}/imports", DOCUMENT).headers["location"]
         delete_at = ann.delete().json()["delete_at"]
         clock.travel(timedelta(days=29))
@@ -134,12 +134,12 @@ class TestDeletion:
         assert [answer.status_code for answer in answers] == [401, 401]
         assert len({answer.json()["detail"] for answer in answers}) == 1
 
-    def test_after_its_time_nobody_returns(self, ann: Person) -> None:
+    def test_after_its_time_the_account_cannot_return(self, ann: Person) -> None:
         ann.delete()
         clock.travel(RETURN + timedelta(seconds=1))
         assert ann.log_in(restore=True).status_code == 401
 
-    def test_once_it_is_being_deleted_nobody_returns_whatever_the_clock_says(
+    def test_once_it_is_being_deleted_the_account_cannot_return_at_any_time(
         self, ann: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ann.delete()

@@ -153,7 +153,7 @@ class TestExport:
             assert not name.startswith("/")
             assert "\\" not in name
 
-    def test_it_is_for_logins_only_and_nobody_elses(self, ann: Person, bob: Person) -> None:
+    def test_it_is_for_logins_of_the_account_only(self, ann: Person, bob: Person) -> None:
         key = ann.post(f"{API}/api-keys", {"name": "CI", "scopes": ["read", "write"]}).json()["key"]
         ann.post(EXPORT)
         for method, path in (("POST", EXPORT), ("GET", EXPORT), ("GET", ARCHIVE)):

@@ -172,7 +172,9 @@ class TestPages:
         assert 'hx-trigger="every 2s"' not in page
         assert zipfile.ZipFile(io.BytesIO(browser.get(ARCHIVE).content)).testzip() is None
 
-    def test_what_failed_is_said(self, browser: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_failed_export_is_shown(
+        self, browser: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(account_export_, "LARGEST", 10)
         self.form(browser, "/account/export")
         page = browser.get("/account").text
@@ -205,7 +207,7 @@ class TestPages:
             409,
             True,
         )
-        bad = self.form(browser, "/account/email", email="nobody", password=PASSWORD)
+        bad = self.form(browser, "/account/email", email="unknown", password=PASSWORD)
         assert (bad.status_code, 'id="email-error"' in bad.text) == (422, True)
         none = self.form(browser, "/account/email", email="new@example.org")
         assert (none.status_code, 'id="email_password-error"' in none.text) == (422, True)
@@ -217,7 +219,7 @@ class TestPages:
         browser.headers = {"Cookie": done.headers["set-cookie"].partition(";")[0]}
         assert "new@example.org" in browser.get("/account?saved=email").text
 
-    def test_the_last_administrator_is_told(self, browser: Person) -> None:
+    def test_the_last_administrator_gets_an_error(self, browser: Person) -> None:
         accounts.set_admin(browser.email, is_admin=True)
         answer = self.form(browser, "/login", email=browser.email, password=PASSWORD)
         browser.headers = {"Cookie": answer.headers["set-cookie"].partition(";")[0]}

@@ -99,8 +99,8 @@ def concepts_of(tree: dict) -> list[dict]:
     ]
 
 
-def told_of(stack: Stack, path: str, concepts: int | None = None) -> list[httpx2.Response]:
-    """Every answer that tells something of a finished roadmap, or of so many of its concepts."""
+def answers_about(stack: Stack, path: str, concepts: int | None = None) -> list[httpx2.Response]:
+    """Return every answer about a finished roadmap, or about so many of its concepts."""
     tree = stack.get(path).json()
     places = [
         path,
@@ -180,13 +180,13 @@ TITLE = f"Baking {SCRIPT}{ESCAPES}"
 
 @contextmanager
 def listening() -> Iterator[socket.socket]:
-    """A server of this machine that nobody should call."""
+    """A server of this machine that must not be called."""
     with socket.create_server(("127.0.0.1", free_port())) as server:
         server.setblocking(False)
         yield server
 
 
-def assert_nobody_connected(server: socket.socket) -> None:
+def assert_no_connection(server: socket.socket) -> None:
     """The kernel takes connections, and keeps them until they are accepted here."""
     with pytest.raises(BlockingIOError):
         server.accept()
@@ -304,12 +304,12 @@ class Made:
         )  # before any answer tells in which form the model is asked
         self.path = stack.create("Learn to bake")
         self.tree = stack.finished(self.path)
-        self.told = told_of(stack, self.path)
+        self.answers = answers_about(stack, self.path)
 
     def details(self) -> list[dict]:
         return [
             answer.json()
-            for answer in self.told
+            for answer in self.answers
             if re.search(r"/concepts/[0-9a-f-]+$", str(answer.url))
         ]
 

@@ -33,9 +33,9 @@ SEEN_TITLE = f"Baking {SCRIPT}{SEEN}"
 def test_every_answer_about_what_a_model_wrote_is_data_without_what_moves_a_terminal(
     made: Made,
 ) -> None:
-    for answer in made.told:
+    for answer in made.answers:
         assert_is_data(answer)
-    found = [json.loads(data) for answer in made.told for data in json_of(answer)]
+    found = [json.loads(data) for answer in made.answers for data in json_of(answer)]
     assert len(found) > 100
     assert [text for value in found for text in texts(value) if harmful(text)] == []
 
@@ -110,7 +110,10 @@ def test_a_link_is_to_the_web_and_without_a_user(made: Made) -> None:
         assert "@" not in parts.netloc
         assert not re.search(r"\s", link)
     body = {
-        text for answer in made.told for data in json_of(answer) for text in texts(json.loads(data))
+        text
+        for answer in made.answers
+        for data in json_of(answer)
+        for text in texts(json.loads(data))
     }
     assert made.hostile.inside in body  # the versions too
     assert body & set(made.hostile.bad) == set()

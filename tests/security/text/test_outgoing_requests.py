@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from tests.security.text.checks import Made, assert_nobody_connected, listening, told_of
+from tests.security.text.checks import Made, answers_about, assert_no_connection, listening
 from tests.stack import GOAL, ROOT, Stack
 
 
-def test_a_resource_of_this_machine_is_told_and_never_fetched(made: Made) -> None:
-    for answer in told_of(made.stack, made.path):
+def test_a_resource_of_this_machine_is_listed_and_never_fetched(made: Made) -> None:
+    for answer in answers_about(made.stack, made.path):
         assert answer.status_code == 200
-    assert_nobody_connected(made.inside)
+    assert_no_connection(made.inside)
 
 
 def test_a_goal_with_addresses_makes_no_connection(stack: Stack) -> None:
@@ -22,9 +22,9 @@ def test_a_goal_with_addresses_makes_no_connection(stack: Stack) -> None:
         evil = {"background": f"![x]({address})", "preferences": f'<img src="{address}">'}
         path = stack.create(f"{GOAL} from {address}", level="advanced", **evil)
         stack.finished(path)
-        for answer in told_of(stack, path, concepts=5):
+        for answer in answers_about(stack, path, concepts=5):
             assert answer.status_code == 200
-        assert_nobody_connected(inside)
+        assert_no_connection(inside)
         with closing(socket.create_connection(inside.getsockname())):  # it would have been noticed
             accepted, _ = inside.accept()
             accepted.close()
@@ -89,7 +89,7 @@ def test_nothing_but_the_model_client_webhooks_and_links_can_ask_another_server(
     assert found == CLIENTS | OWN_ADDRESS | WEBHOOKS | OWN_INTERFACES | LISTENS
 
 
-def test_the_announcement_asks_this_machine_and_nobody_else() -> None:
+def test_the_banner_calls_this_machine_only() -> None:
     calls = [
         ast.unparse(node)
         for node in ast.walk(ast.parse((ROOT / "core" / "startup" / "banner.py").read_text()))

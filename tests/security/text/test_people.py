@@ -58,7 +58,7 @@ def test_a_goal_comes_back_as_it_was_and_as_data(stack: Stack, subtests: pytest.
     assert_is_data(listed)
     goals = {item["id"]: item["goal"] for item in listed.json()["items"]}
     for name, path in paths.items():
-        with subtests.test("told", goal=name):
+        with subtests.test("answers", goal=name):
             wait_until(
                 lambda path=path: stack.get(path).json()["status"] == "awaiting_review",
                 reason="a plan",

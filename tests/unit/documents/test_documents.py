@@ -180,7 +180,7 @@ def test_the_figures_are_those_that_were_measured(part) -> None:  # type: ignore
     assert part.within(page) == page, "python -m scripts.deployment_tables --write"
 
 
-def test_what_a_service_is_said_to_say_it_says() -> None:
+def test_the_messages_that_the_page_shows_are_in_the_code() -> None:
     """The messages of the table of faults, but for the names and numbers that are put into them."""
     code = "".join(path.read_text("utf-8") for path in sorted((ROOT / "core").rglob("*.py")))
     output = [

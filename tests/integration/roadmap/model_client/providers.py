@@ -14,7 +14,7 @@ from tests.integration.provider import MODEL, Handler, completion
 
 KEY = "sk-of-the-test-8c1f"
 MOST = 4096  # tokens
-SAID = '{"title": "Brot — 写", "hours": 3}'
+REPLY = '{"title": "Brot — 写", "hours": 3}'
 ASKED: list[Message] = [
     {"role": "system", "content": "Plan."},
     {"role": "user", "content": "Bread, “写”"},
@@ -28,18 +28,18 @@ class Plan(BaseModel):
 
 
 class Watch:
-    """A MeteredCall that remembers what it was told."""
+    """A MeteredCall that records its usage."""
 
     def __init__(self, stopped: bool = False) -> None:
-        self.told: list[Any] = []
+        self.usage: list[Any] = []
         self.stops: list[Callable[[], None]] = []
         self.stopped = stopped
 
     def used(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
-        self.told.append((prompt_tokens, completion_tokens))
+        self.usage.append((prompt_tokens, completion_tokens))
 
     def unbilled(self) -> None:
-        self.told.append("unbilled")
+        self.usage.append("unbilled")
 
     def on_stop(self, callback: Callable[[], object]) -> None:
         self.stops.append(callback)
@@ -88,7 +88,7 @@ def limit_of(request: dict[str, Any]) -> str | None:
 
 
 def answers(
-    text: str = SAID, *, refuses: Callable[[dict[str, Any]], tuple[int, bytes] | None]
+    text: str = REPLY, *, refuses: Callable[[dict[str, Any]], tuple[int, bytes] | None]
 ) -> Callable[[Handler], None]:
     """A provider that refuses some requests, and answers the others with the text."""
 

@@ -14,7 +14,7 @@ from roadmap.generation.llm.client import MOST_PARTS, TooManyRequests
 from tests.integration.provider import Handler, Provider, completion
 from tests.integration.roadmap.model_client.providers import (
     KEY,
-    SAID,
+    REPLY,
     Watch,
     answers,
     ask,
@@ -49,9 +49,9 @@ class TestStopping:
         caller.join(10)
         assert [str(fault) for fault in faults] == ["The call was stopped."]
         assert hung_up.wait(10)
-        assert call.told == []
+        assert call.usage == []
         provider.answer = answers(refuses=lambda request: None)
-        assert ask(made) == SAID
+        assert ask(made) == REPLY
 
     def test_a_call_that_was_stopped_before_it_began_ends_at_once(self, provider: Provider) -> None:
         provider.answer = lambda handler: handler.server.released.wait(30) and None
@@ -62,9 +62,9 @@ class TestStopping:
 
     def test_a_stop_after_the_end_changes_nothing(self, provider: Provider) -> None:
         call = Watch()
-        assert ask(client(provider.url), call) == SAID
+        assert ask(client(provider.url), call) == REPLY
         call.stops[0]()
-        assert call.told == [(None, None)]
+        assert call.usage == [(None, None)]
 
 
 class TestFaults:
@@ -88,7 +88,7 @@ class TestFaults:
         self, provider: Provider, error: object, lasting: bool, inside: bool
     ) -> None:
         body = (
-            completion(SAID[:9], error=error)
+            completion(REPLY[:9], error=error)
             if inside
             else json.dumps({"id": "1", "error": error}).encode()
         )
@@ -184,11 +184,11 @@ class TestFaults:
         fault = fault_of(lambda: ask(client(provider.url, timeout=60), call))
         assert str(fault).startswith("The provider answered 503: x")
         assert fault.retry_after == 9
-        assert call.told == ["unbilled"]
+        assert call.usage == ["unbilled"]
 
     def test_an_answer_is_not_unpacked(self, provider: Provider) -> None:
         """A megabyte of zeros, packed, is a kilobyte."""
-        packed = gzip.compress(completion(SAID))
+        packed = gzip.compress(completion(REPLY))
         provider.answer = lambda handler: handler.say(200, packed, content_encoding="gzip")
         assert "compresses its answer" in str(fault_of(lambda: ask(client(provider.url))))
         assert provider.headers[0]["accept-encoding"] == "identity"
@@ -207,4 +207,4 @@ class TestFaults:
             str(fault_of(lambda: ask(client(provider.url), call)))
             == "The model's answer is too long."
         )
-        assert call.told == []
+        assert call.usage == []

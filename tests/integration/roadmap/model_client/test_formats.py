@@ -15,7 +15,7 @@ from tests.integration.roadmap.model_client.providers import (
     ASKED,
     KEY,
     MOST,
-    SAID,
+    REPLY,
     Plan,
     Watch,
     answers,
@@ -34,7 +34,7 @@ class TestAnswers:
     def test_a_provider_that_knows_everything_is_asked_in_the_strictest_form_at_once(
         self, provider: Provider
     ) -> None:
-        assert ask(client(provider.url)) == SAID
+        assert ask(client(provider.url)) == REPLY
         (request,) = provider.requests
         schema = {"name": "Plan", "schema": Plan.model_json_schema(), "strict": True}
         assert request == {
@@ -45,10 +45,10 @@ class TestAnswers:
         }
 
     def test_llmock_answers_too_and_says_what_it_used(self, llmock: LLMock) -> None:
-        llmock.add(Reply(text=SAID))
+        llmock.add(Reply(text=REPLY))
         call = Watch()
-        assert ask(client(llmock.base_url()), call) == SAID
-        ((prompt, answer),) = call.told
+        assert ask(client(llmock.base_url()), call) == REPLY
+        ((prompt, answer),) = call.usage
         assert 0 < prompt <= client(llmock.base_url()).bound(ASKED, Plan)[0]
         assert 0 < answer <= MOST
 
@@ -56,14 +56,14 @@ class TestAnswers:
         with FREE.call(
             "outline", MODEL, "1", most_prompt_tokens=1, most_completion_tokens=1
         ) as call:
-            assert client(provider.url).complete(ASKED, Plan, call) == SAID
+            assert client(provider.url).complete(ASKED, Plan, call) == REPLY
 
     def test_text_around_the_json_is_left_out_also_where_the_schema_should_have_been_enforced(
         self, provider: Provider
     ) -> None:
         """Some servers accept what they do not know, and pass over it."""
-        provider.answer = answers(f"```json\n{SAID}\n```", refuses=lambda request: None)
-        assert ask(client(provider.url)) == SAID
+        provider.answer = answers(f"```json\n{REPLY}\n```", refuses=lambda request: None)
+        assert ask(client(provider.url)) == REPLY
 
     @pytest.mark.parametrize(
         "extra", [{"reasoning_content": '{"title": "no"}'}, {"reasoning": "Hm."}]
@@ -71,19 +71,19 @@ class TestAnswers:
     def test_what_a_model_thinks_beside_its_answer_is_ignored(
         self, provider: Provider, extra: dict[str, str]
     ) -> None:
-        provider.answer = lambda handler: handler.say(200, completion(SAID, message=extra))
-        assert ask(client(provider.url)) == SAID
+        provider.answer = lambda handler: handler.say(200, completion(REPLY, message=extra))
+        assert ask(client(provider.url)) == REPLY
 
     def test_a_text_in_parts_is_put_together(self, provider: Provider) -> None:
         parts = [
             {"type": "reasoning", "text": "{}"},
-            {"type": "text", "text": SAID[:9]},
-            {"text": SAID[9:]},
+            {"type": "text", "text": REPLY[:9]},
+            {"text": REPLY[9:]},
         ]
         provider.answer = lambda handler: handler.say(
             200, completion(None, message={"content": parts})
         )
-        assert ask(client(provider.url)) == SAID
+        assert ask(client(provider.url)) == REPLY
 
     def test_the_bound_holds_for_what_is_sent_in_every_form(self, provider: Provider) -> None:
         provider.answer = answers(refuses=no_format)
@@ -108,7 +108,7 @@ class TestForms:
     ) -> None:
         provider.answer = answers(refuses=no_schema)
         made = client(provider.url)
-        assert [ask(made), ask(made), ask(made)] == [SAID] * 3
+        assert [ask(made), ask(made), ask(made)] == [REPLY] * 3
         forms = [form_of(request) for request in provider.requests]
         assert forms == ["json_schema", "json_object", "json_object", "json_object"]
 
@@ -117,7 +117,7 @@ class TestForms:
     ) -> None:
         provider.answer = answers(refuses=no_format)
         made = client(provider.url)
-        assert [ask(made), ask(made)] == [SAID] * 2
+        assert [ask(made), ask(made)] == [REPLY] * 2
         assert [form_of(request) for request in provider.requests] == [
             "json_schema",
             "json_object",
@@ -126,7 +126,7 @@ class TestForms:
         ]
         assert {limit_of(request) for request in provider.requests} == {"max_tokens"}
 
-    def test_the_schema_is_told_in_the_message_of_the_system(self, provider: Provider) -> None:
+    def test_the_schema_is_in_the_system_message(self, provider: Provider) -> None:
         provider.answer = answers(refuses=no_format)
         ask(client(provider.url))
         for request in provider.requests[1:]:
@@ -174,9 +174,9 @@ class TestForms:
             refuses=lambda request: (status, body) if form_of(request) == "json_schema" else None
         )
         call = Watch()
-        assert ask(client(provider.url), call) == SAID
+        assert ask(client(provider.url), call) == REPLY
         assert [form_of(request) for request in provider.requests] == ["json_schema", "json_object"]
-        assert call.told == [(None, None)]
+        assert call.usage == [(None, None)]
 
     @pytest.mark.parametrize(
         ("status", "body"),
@@ -215,8 +215,8 @@ class TestForms:
         fault = fault_of(lambda: ask(made, call))
         assert fault.lasting
         assert str(status) in str(fault)
-        assert call.told == ["unbilled"]
-        assert ask(made) == SAID
+        assert call.usage == ["unbilled"]
+        assert ask(made) == REPLY
         assert [form_of(request) for request in provider.requests] == ["json_schema", "json_schema"]
 
     def test_the_name_of_a_model_is_no_word_about_a_format(self, provider: Provider) -> None:
@@ -232,7 +232,7 @@ class TestForms:
         made = client(provider.url)
         ask(made)
         refusals.append(refused("Invalid schema for response_format 'Plan'"))
-        assert [ask(made), ask(made)] == [SAID] * 2
+        assert [ask(made), ask(made)] == [REPLY] * 2
         forms = [form_of(request) for request in provider.requests]
         assert forms == ["json_schema", "json_schema", "json_object", "json_schema"]
 
@@ -246,20 +246,20 @@ class TestForms:
         made = client(provider.url)
         assert not fault_of(lambda: ask(made)).lasting
         broken.clear()
-        assert ask(made) == SAID
+        assert ask(made) == REPLY
         forms = [form_of(request) for request in provider.requests]
         assert forms == ["json_schema", "json_object", "json_schema", "json_object"]
 
-    def test_a_server_that_passes_over_schemas_in_silence_is_told_them_in_words_from_then_on(
+    def test_a_server_that_ignores_schemas_gets_them_in_the_prompt_from_then_on(
         self, provider: Provider
     ) -> None:
         def answer(handler: Handler) -> None:
-            body = "Plan" if form_of(handler.asked) == "json_schema" else SAID
+            body = "Plan" if form_of(handler.asked) == "json_schema" else REPLY
             handler.say(200, completion(body))
 
         provider.answer = answer
         made = client(provider.url)
-        assert [ask(made) for _ in range(3)] == ["Plan", SAID, SAID]
+        assert [ask(made) for _ in range(3)] == ["Plan", REPLY, REPLY]
         assert [form_of(request) for request in provider.requests] == [
             "json_schema",
             "json_object",
@@ -269,7 +269,7 @@ class TestForms:
     def test_a_server_that_has_kept_to_a_schema_may_fail_to_do_so_once(
         self, provider: Provider
     ) -> None:
-        texts = [SAID, "Sorry.", SAID]
+        texts = [REPLY, "Sorry.", REPLY]
         provider.answer = lambda handler: handler.say(
             200, completion(texts[len(provider.requests) - 1])
         )
@@ -285,7 +285,7 @@ class TestForms:
             return refusal if form_of(request) == "json_schema" else None
 
         provider.answer = answers(refuses=no_grammar)
-        assert ask(client(provider.url)) == SAID
+        assert ask(client(provider.url)) == REPLY
         assert [form_of(request) for request in provider.requests] == ["json_schema", "json_object"]
 
     def test_threads_that_find_out_at_once_agree(self, provider: Provider) -> None:
@@ -293,7 +293,7 @@ class TestForms:
 
         def refuses(request: dict[str, Any]) -> tuple[int, bytes] | None:
             if form_of(request) == "json_schema":
-                together.wait(10)  # nobody is answered before everybody has asked
+                together.wait(10)  # no request is answered before all have come
             return no_schema(request)
 
         provider.answer = answers(refuses=refuses)
@@ -303,7 +303,7 @@ class TestForms:
             thread.start()
         for thread in threads:
             thread.join()
-        assert found == [SAID] * 8
+        assert found == [REPLY] * 8
         assert (
             sorted(str(form_of(request)) for request in provider.requests)
             == ["json_object"] * 8 + ["json_schema"] * 8
@@ -315,15 +315,15 @@ class TestForms:
     @pytest.mark.parametrize(
         "text",
         [
-            SAID,
-            f"```json\n{SAID}\n```",
-            f"```\n{SAID}```",
-            f"Sure! Here it is:\n\n{SAID}",
-            f"{SAID}\n\nTell me {{if}} you want more.",
-            f"A set {{like this}} and {{}} and {{'a': 1}} come first. {SAID} Done.",
-            f'<think>I could say {{"title": "a much, much, much longer title than that", "hours": 1}}.</think>\n{SAID}',
-            f'\n<think>\n</think>```json\n{SAID}\n```\n{{"hours": 3}}',
-            f'thinking without a beginning {{"hours": 3}}\n</think>\n{SAID}',
+            REPLY,
+            f"```json\n{REPLY}\n```",
+            f"```\n{REPLY}```",
+            f"Sure! Here it is:\n\n{REPLY}",
+            f"{REPLY}\n\nTell me {{if}} you want more.",
+            f"A set {{like this}} and {{}} and {{'a': 1}} come first. {REPLY} Done.",
+            f'<think>I could say {{"title": "a much, much, much longer title than that", "hours": 1}}.</think>\n{REPLY}',
+            f'\n<think>\n</think>```json\n{REPLY}\n```\n{{"hours": 3}}',
+            f'thinking without a beginning {{"hours": 3}}\n</think>\n{REPLY}',
         ],
     )
     @pytest.mark.parametrize("refuses", [no_schema, no_format])
@@ -334,7 +334,7 @@ class TestForms:
         refuses: Callable[[dict[str, Any]], tuple[int, bytes] | None],
     ) -> None:
         provider.answer = answers(text, refuses=refuses)
-        assert ask(client(provider.url)) == SAID
+        assert ask(client(provider.url)) == REPLY
 
     @pytest.mark.parametrize(
         "text", ["Sure! Here is your plan:", '{"title": "cut', '{"a":' * 50_000, "{" * 100_000]
@@ -376,7 +376,7 @@ class TestAddresses:
         self, provider: Provider, monkeypatch: pytest.MonkeyPatch, host: str, expected: str | None
     ) -> None:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{provider.server_port}")
-        assert ask(client(f"http://{host}/openai/v1?api-version=preview")) == SAID
+        assert ask(client(f"http://{host}/openai/v1?api-version=preview")) == REPLY
         (headers,) = provider.headers
         assert headers["host"] == host.lower()
         assert headers["authorization"] == f"Bearer {KEY}"

@@ -13,7 +13,7 @@ from tests.integration.provider import MODEL, Handler, Provider, completion
 from tests.integration.roadmap.model_client.providers import (
     KEY,
     MOST,
-    SAID,
+    REPLY,
     Watch,
     answers,
     ask,
@@ -50,12 +50,12 @@ def no_limit(request: dict[str, Any]) -> tuple[int, bytes] | None:
 
 
 class TestLimits:
-    def test_a_server_that_takes_only_max_completion_tokens_is_told_so_from_then_on(
+    def test_a_server_that_takes_only_max_completion_tokens_gets_it_from_then_on(
         self, provider: Provider
     ) -> None:
         provider.answer = answers(refuses=only_max_completion_tokens)
         made = client(provider.url, must_limit=True)
-        assert [ask(made), ask(made)] == [SAID] * 2
+        assert [ask(made), ask(made)] == [REPLY] * 2
         assert [limit_of(request) for request in provider.requests] == [
             "max_tokens",
             "max_completion_tokens",
@@ -66,7 +66,7 @@ class TestLimits:
     def test_a_server_that_takes_no_limit_is_asked_without_one(self, provider: Provider) -> None:
         provider.answer = answers(refuses=no_limit)
         made = client(provider.url)
-        assert [ask(made), ask(made)] == [SAID] * 2
+        assert [ask(made), ask(made)] == [REPLY] * 2
         assert [limit_of(request) for request in provider.requests] == [
             "max_tokens",
             "max_completion_tokens",
@@ -82,7 +82,7 @@ class TestLimits:
         fault = fault_of(lambda: ask(client(provider.url, must_limit=True), call))
         assert fault.lasting
         assert "MODEL_MAX_TOKENS" in str(fault)
-        assert call.told == ["unbilled"]
+        assert call.usage == ["unbilled"]
         assert [limit_of(request) for request in provider.requests] == [
             "max_tokens",
             "max_completion_tokens",
@@ -96,20 +96,20 @@ class TestLimits:
             written = MOST if limit_of(handler.asked) == heeds else MOST + 100
             handler.say(
                 200,
-                with_usage(completion(SAID), {"prompt_tokens": 9, "completion_tokens": written}),
+                with_usage(completion(REPLY), {"prompt_tokens": 9, "completion_tokens": written}),
             )
 
         provider.answer = answer
         free, limited, call = client(provider.url), client(provider.url, must_limit=True), Watch()
-        assert [ask(free) for _ in range(3)] == [SAID] * 3
+        assert [ask(free) for _ in range(3)] == [REPLY] * 3
         names = [limit_of(request) for request in provider.requests]
         assert names == ["max_tokens", "max_completion_tokens", heeds]
-        assert [ask(limited) for _ in range(2)] == [SAID] * 2
+        assert [ask(limited) for _ in range(2)] == [REPLY] * 2
         if heeds:
-            assert ask(limited) == SAID
+            assert ask(limited) == REPLY
         else:
             fault = fault_of(lambda: ask(limited, call))
-            assert (fault.lasting, call.told) == (True, ["unbilled"])
+            assert (fault.lasting, call.usage) == (True, ["unbilled"])
             assert "more than it was allowed" in str(fault)
             assert "MODEL_MAX_TOKENS" in str(fault)
             assert len(provider.requests) == 5
@@ -118,9 +118,9 @@ class TestLimits:
         self, provider: Provider
     ) -> None:
         usage = {"prompt_tokens": 9, "completion_tokens": MOST + 16}
-        provider.answer = lambda handler: handler.say(200, with_usage(completion(SAID), usage))
+        provider.answer = lambda handler: handler.say(200, with_usage(completion(REPLY), usage))
         made = client(provider.url, must_limit=True)
-        assert [ask(made) for _ in range(3)] == [SAID] * 3
+        assert [ask(made) for _ in range(3)] == [REPLY] * 3
         assert {limit_of(request) for request in provider.requests} == {"max_tokens"}
 
     @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ class TestLimits:
     ) -> None:
         provider.answer = answers(refuses=lambda request: no_format(request) or no_limit(request))
         made = client(provider.url)
-        assert [ask(made), ask(made)] == [SAID] * 2
+        assert [ask(made), ask(made)] == [REPLY] * 2
         assert [(form_of(request), limit_of(request)) for request in provider.requests] == [
             ("json_schema", "max_tokens"),
             ("json_object", "max_tokens"),
@@ -169,12 +169,12 @@ class TestLimits:
         call = Watch()
         assert fault_of(lambda: ask(client(provider.url), call)).lasting
         assert len(provider.requests) == (5 if message == "Unknown field" else 3)
-        assert call.told == ["unbilled"]
+        assert call.usage == ["unbilled"]
 
 
 def whole(**changes: Any) -> bytes:
     return with_usage(
-        completion(changes.pop("content", SAID), **changes),
+        completion(changes.pop("content", REPLY), **changes),
         {"prompt_tokens": 11, "completion_tokens": 22},
     )
 
@@ -192,13 +192,13 @@ class TestMetering:
             b'{"error": {"message": "gone", "code": 502}, "usage": {"prompt_tokens": 11, "completion_tokens": 22}}',
         ],
     )
-    def test_what_an_unusable_answer_used_is_told_as_well(
+    def test_the_usage_of_an_unusable_answer_is_recorded(
         self, provider: Provider, body: bytes
     ) -> None:
         provider.answer = lambda handler: handler.say(200, body)
         call = Watch()
         fault_of(lambda: ask(client(provider.url), call))
-        assert call.told == [(11, 22)]
+        assert call.usage == [(11, 22)]
 
     @pytest.mark.parametrize(
         ("usage", "expected"),
@@ -217,36 +217,36 @@ class TestMetering:
     def test_usage_that_is_missing_or_is_no_count_is_unknown(
         self, provider: Provider, usage: object, expected: tuple[int | None, int | None]
     ) -> None:
-        provider.answer = lambda handler: handler.say(200, with_usage(completion(SAID), usage))
+        provider.answer = lambda handler: handler.say(200, with_usage(completion(REPLY), usage))
         call = Watch()
-        assert ask(client(provider.url), call) == SAID
-        assert call.told == [expected]
+        assert ask(client(provider.url), call) == REPLY
+        assert call.usage == [expected]
 
-    def test_an_answer_without_usage_is_told_as_unknown(self, provider: Provider) -> None:
+    def test_an_answer_without_usage_is_recorded_as_unknown(self, provider: Provider) -> None:
         call = Watch()
         ask(client(provider.url), call)
-        assert call.told == [(None, None)]
+        assert call.usage == [(None, None)]
 
     @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 422, 429, 500, 503])
     def test_an_http_error_is_unbilled(self, llmock: LLMock, status: int) -> None:
         llmock.add(Fail(status, message=f"Not with {KEY}"))
         call = Watch()
         fault_of(lambda: ask(client(llmock.base_url()), call))
-        assert call.told == ["unbilled"]
+        assert call.usage == ["unbilled"]
 
     @pytest.mark.parametrize("status", [502, 504, 524])
     def test_what_a_gateway_gave_up_may_be_billed(self, llmock: LLMock, status: int) -> None:
         llmock.add(Fail(status, message="Gateway timeout"))
         call = Watch()
         fault_of(lambda: ask(client(llmock.base_url()), call))
-        assert call.told == []
+        assert call.usage == []
 
     def test_a_connection_that_was_never_made_is_unbilled(self) -> None:
         call = Watch()
         fault = fault_of(lambda: ask(client(f"http://127.0.0.1:{free_port()}/v1"), call))
         assert "cannot be reached" in str(fault)
         assert not fault.lasting
-        assert call.told == ["unbilled"]
+        assert call.usage == ["unbilled"]
 
     @pytest.mark.parametrize("url", ["http://localhost:port/v1", "http://[::1/v1"])
     def test_an_address_that_is_none_is_a_fault_at_each_call_and_unbilled(self, url: str) -> None:
@@ -254,7 +254,7 @@ class TestMetering:
         for _ in range(2):
             call = Watch()
             assert "OPENAI_BASE_URL" in str(fault_of(lambda call=call: ask(made, call)))
-            assert call.told == ["unbilled"]
+            assert call.usage == ["unbilled"]
 
     def test_a_key_that_no_header_can_hold_is_a_fault_that_does_not_show_it(
         self, provider: Provider
@@ -266,19 +266,17 @@ class TestMetering:
         with pytest.raises(GeneratorFault, match="OPENAI_API_KEY") as raised:
             ask(made, call)
         assert "schl" not in str(raised.value)
-        assert call.told == ["unbilled"]
+        assert call.usage == ["unbilled"]
 
-    def test_of_an_answer_that_did_not_come_in_time_nobody_knows_the_cost(
-        self, llmock: LLMock
-    ) -> None:
+    def test_the_cost_of_an_answer_that_came_too_late_is_unknown(self, llmock: LLMock) -> None:
         llmock.delay(1)
         call = Watch()
         assert "did not answer within 0.3 s" in str(
             fault_of(lambda: ask(client(llmock.base_url(), timeout=0.3), call))
         )
-        assert call.told == []
+        assert call.usage == []
 
-    def test_of_an_answer_that_broke_off_nobody_knows_the_cost(self, provider: Provider) -> None:
+    def test_the_cost_of_an_answer_that_broke_off_is_unknown(self, provider: Provider) -> None:
         def break_off(handler: Handler) -> None:
             handler.send_response(200)
             handler.send_header("content-length", "5000")
@@ -290,7 +288,7 @@ class TestMetering:
         fault = fault_of(lambda: ask(client(provider.url), call))
         assert "broke off" in str(fault)
         assert not fault.lasting
-        assert call.told == []
+        assert call.usage == []
 
     def test_the_time_of_a_call_is_that_of_all_its_requests(self, provider: Provider) -> None:
         def refuses(request: dict[str, Any]) -> tuple[int, bytes] | None:
@@ -303,4 +301,4 @@ class TestMetering:
         assert "did not answer" in str(
             fault_of(lambda: ask(client(provider.url, timeout=0.5), call))
         )
-        assert call.told == []  # the refusal before cost nothing, the request after it may have
+        assert call.usage == []  # the refusal before cost nothing, the request after it may have

@@ -62,7 +62,7 @@ def checked(person: TestClient, chosen: list[int], query: str = "") -> tuple[str
 
 
 class TestReview:
-    def test_who_has_nothing_to_review_is_told_what_to_do(
+    def test_a_review_without_questions_says_what_to_do(
         self, person: TestClient, roadmap: str
     ) -> None:
         page = person.get("/review")
@@ -109,7 +109,7 @@ class TestReview:
             "<progress"
         )  # beside the question
 
-    def test_who_does_not_know_is_told_and_asked_again_soon(
+    def test_an_unknown_answer_is_shown_and_asked_again_soon(
         self, person: TestClient, done: str
     ) -> None:
         page = person.get("/review").text
@@ -229,9 +229,7 @@ class TestHome:
         assert "autofocus" in page
         assert "Continue learning" not in page
 
-    def test_who_has_a_roadmap_is_told_where_to_go_on(
-        self, person: TestClient, roadmap: str
-    ) -> None:
+    def test_a_learner_sees_where_to_continue(self, person: TestClient, roadmap: str) -> None:
         page = person.get("/")
         first = concepts_of(person, roadmap)[0]
         assert f'href="{roadmap}/concepts/{first["id"]}">Continue' in page.text
@@ -340,7 +338,7 @@ class TestPace:
             ({"hours_per_week": "8", "deadline": "soon"}, "deadline"),
         ],
     )
-    def test_what_does_not_fit_is_said_beside_the_field_and_changes_nothing(
+    def test_a_wrong_field_shows_its_error_and_changes_nothing(
         self, person: TestClient, roadmap: str, fields: dict[str, str], named: str
     ) -> None:
         with transaction():
@@ -367,9 +365,7 @@ class TestPace:
         assert html.index('hx-target="#pace"') < html.index('hx-target="#plan"')
 
 
-def test_days_are_said_in_words_wherever_a_learner_reads_them(
-    person: TestClient, roadmap: str
-) -> None:
+def test_days_are_in_words_wherever_a_learner_reads_them(person: TestClient, roadmap: str) -> None:
     clock.travel(datetime(2027, 1, 4, 12, tzinfo=UTC) - clock.now())
     person.post(f"{roadmap}/schedule", data={"hours_per_week": "8", "deadline": "2027-02-01"})
     assert "by 1 February 2027" in text_of(person.get(roadmap))

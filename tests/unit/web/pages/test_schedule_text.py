@@ -17,7 +17,7 @@ NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DONE = ConceptProgress.done
 
 
-def test_days_are_said_in_words() -> None:
+def test_days_are_in_words() -> None:
     assert EN.day(date(2027, 5, 14)) == "14 May 2027"
     assert ZH.day(date(2027, 5, 14)) == "2027年5月14日"
 
@@ -91,7 +91,7 @@ def test_what_would_reach_the_deadline() -> None:
     assert EN.needed(schedule(False, weeks_later=3, deadline=6)) == ""  # it is over
 
 
-def test_a_plan_that_never_reached_the_deadline_says_so_and_nobody_is_ahead_of_it() -> None:
+def test_a_plan_that_never_reached_the_deadline_says_so_and_has_no_lead() -> None:
     made = schedule(True, False, False, deadline=13)
     assert EN.needed(made) == "With 11 hours a week you would finish by your target date."
     assert EN.against_plan(made) == ""
