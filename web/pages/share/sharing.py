@@ -91,7 +91,7 @@ def shared_concept_page(call: Call) -> Response:
         concepts, markdown = concepts_of(tree), concept.tutorial
         at = next((number for number, each in enumerate(concepts) if each.id == concept_id), None)
         if at is None:
-            raise NotFound("There is no such concept in this roadmap: it was taken out.")
+            raise NotFound("This concept does not exist in this roadmap: it was removed.")
         return {
             "concept": concept,
             "tree": tree,

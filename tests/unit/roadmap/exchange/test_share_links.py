@@ -315,7 +315,7 @@ class TestRefused:
             assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found"), (
                 wrong
             )
-            assert "copied whole" in answer.json()["detail"] or "token of a link" in str(
+            assert "copied all of it" in answer.json()["detail"] or "token of a link" in str(
                 answer.json()
             )
         unknown = client.get(f"{API}/shared/{flipped(token)}")
