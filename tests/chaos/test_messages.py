@@ -34,7 +34,7 @@ def assert_one_sentence(text: CommandResult, sentence: str) -> None:
 def assert_away(text: CommandResult) -> None:
     """One sentence says why and what to do; exit code 3: a retry may work."""
     assert (text.code, text.output, text.errors.count("\n")) == (3, "", 1)
-    assert text.errors.startswith("Error: The broker does not answer at the moment. ")
+    assert text.errors.startswith("Error: The broker does not respond. Try again later. ")
 
 
 def signed(
@@ -144,9 +144,7 @@ def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None
 
 def test_a_wrong_id_is_reported_in_one_sentence(stack: Stack) -> None:
     for command in ("replay", "delete"):
-        assert_one_sentence(
-            dead(stack, command, "77"), "There is no dead letter 77 in the content queue."
-        )
+        assert_one_sentence(dead(stack, command, "77"), "The content queue has no dead letter 77.")
         result = dead(stack, command)
         assert (result.code, result.output) == (2, "")
         assert (

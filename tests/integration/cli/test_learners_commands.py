@@ -196,7 +196,7 @@ def test_what_was_exported_is_imported_by_the_other_kind_of_service(
         (b'{"format": "anki"}', "is not an exported roadmap"),
         (
             b'{"format": "roadmap", "version": 2}',
-            "version: was made by a newer version of Roadmap (2); this one reads 1",
+            "version: is the format of a newer version of Roadmap (2); this version reads 1",
         ),
         (b" " * (16 * 1024 * 1024 + 1), "is too large: a roadmap has at most 16 MiB."),
     ],

@@ -82,11 +82,11 @@ def test_an_invalid_time_is_refused(option: str, moment: str) -> None:
 
 def test_a_refusal_names_options_and_fields_as_a_person_does() -> None:
     error = Invalid(
-        "The search is too long.",
+        "The search text is too long.",
         fields=(FieldError("?text", "has 600 characters"), FieldError("/name", "is empty")),
     )
     message = failure(error, settings).message
-    assert message == "The search is too long (text has 600 characters; name is empty)."
+    assert message == "The search text is too long (text has 600 characters; name is empty)."
 
 
 @pytest.mark.usefixtures("schema")

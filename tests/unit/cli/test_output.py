@@ -59,9 +59,9 @@ class TestTable:
 
 
 def test_an_error_is_printed_once() -> None:
-    rule = "must have at most 200 characters, and has 300"
-    error = Invalid(f"A search {rule}.", fields=(FieldError("?search", rule),))
-    assert failure(error, settings).message == f"A search {rule}."
+    rule = "must have at most 200 characters, but has 300"
+    error = Invalid(f"The search text {rule}.", fields=(FieldError("?search", rule),))
+    assert failure(error, settings).message == f"The search text {rule}."
     other = Invalid("It does not fit.", fields=(FieldError("/goal", "is too long"),))
     assert failure(other, settings).message == "It does not fit (goal is too long)."
 

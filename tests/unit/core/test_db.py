@@ -39,7 +39,7 @@ def test_the_error_names_a_full_disk_and_not_its_consequences(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, depth: int
 ) -> None:
     monkeypatch.setattr(db, "outage", db.Outage())
-    with pytest.raises(Unavailable, match="its disk is full") as refused:
+    with pytest.raises(Unavailable, match="disk of the database is full") as refused:
         store(depth)
     assert isinstance(refused.value.__cause__, Exception)
     assert database_trouble(refused.value.__cause__, settings).fix == "make room where DATA_DIR is"

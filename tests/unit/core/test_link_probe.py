@@ -113,10 +113,7 @@ class TestRedirects:
         site.pages["/a"] = page(302, Location=to)
         found = seen(site, "/a")
         assert found.refused
-        assert (
-            found.wrong
-            == f"the address to which it redirects must not name an address that is {PRIVATE}"
-        )
+        assert found.wrong == "the address to which it redirects must be on the public internet"
 
     @pytest.mark.parametrize(
         "to",
@@ -173,9 +170,7 @@ class TestRefused:
         ],
     )
     def test_an_address_that_is_not_public_is_never_asked(self, url: str) -> None:
-        assert visit(url) == Visit(
-            None, f"its address must not name an address that is {PRIVATE}", refused=True
-        )
+        assert visit(url) == Visit(None, "its address must be on the public internet", refused=True)
 
     @try_each(
         "url", ["http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/", "https://127.1/"]

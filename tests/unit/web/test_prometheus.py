@@ -276,7 +276,7 @@ class TestAway:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def away() -> None:
-            raise Unavailable("The broker does not answer at the moment.")
+            raise Unavailable("The broker does not respond. Try again later.")
 
         monkeypatch.setattr("web.prometheus.queue_states", away)
         found = samples(client)

@@ -140,7 +140,7 @@ def versions_page(call: Call, error: Conflict | None = None) -> Response:
             prose = tutorial_html(shown.content.markdown, texts_of(call.request))
     step = next((step for step in walked.steps if step.id == concept_id), None)
     if step is None:
-        raise NotFound("There is no such concept in this roadmap.")
+        raise NotFound("This concept does not exist in this roadmap.")
     return form_page(
         call.request,
         "versions.html",

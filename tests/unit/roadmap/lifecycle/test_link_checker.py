@@ -438,7 +438,7 @@ class TestFaults:
         _of_a_model(roadmap)
         round_()
         assert {each["state"] for each in shown(client, roadmap)} == {"dead"}
-        assert "not on the public internet" in shown(client, roadmap)[0]["reason"]
+        assert "on the public internet" in shown(client, roadmap)[0]["reason"]
 
     def test_a_site_that_asks_to_wait_is_asked_when_it_wants(
         self, client: TestClient, site: Site, roadmap: str

@@ -259,7 +259,7 @@ class TestChanges:
         roadmap_id = created(client)
         longer = Rewrite(op="rewrite", what="concept", key="dough", hours=9)
         assert edit(roadmap_id, longer, base=1).revision == 2
-        with pytest.raises(Conflict, match="Revision 1 is not the current one any more; that is 2"):
+        with pytest.raises(Conflict, match="Revision 1 is no longer the current one"):
             edit(roadmap_id, Rewrite(op="rewrite", what="concept", key="dough", hours=5), base=1)
 
     def test_the_key_of_a_removed_concept_is_not_given_to_another(

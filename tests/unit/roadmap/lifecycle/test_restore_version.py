@@ -113,7 +113,7 @@ class TestRefused:
 
     def test_when_it_is_shown_already(self, twice: tuple[UUID, UUID]) -> None:
         before = rows(Content)
-        with pytest.raises(Conflict, match="current one already"):
+        with pytest.raises(Conflict, match="already the current one"):
             restore(*twice, 2)
         assert rows(Content) == before
 

@@ -94,7 +94,7 @@ class TestReview:
         roadmap_id = created(client, review=True)
         designer.designs = [CHANGED]
         do(commands.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
-        with pytest.raises(Conflict, match="Revision 1 is not the current one"):
+        with pytest.raises(Conflict, match="Revision 1 is no longer the current one"):
             commands.approve(LOCAL_OWNER, roadmap_id, 1)
         assert the_roadmap(roadmap_id).status == "awaiting_review"
 

@@ -258,7 +258,8 @@ class TestParts:
         facts = Facts(at(60), row(), events(ready(21)), [record], parts=[part("ready")])
         waited = next(span for span in spans_of(facts) if span.kind == "queued")
         assert waited.reason == (
-            "Came and found no room: all calls that may run were running (3 times), the provider wanted a pause (1 times)."
+            "Came and found no room: all allowed calls were in progress (3 times), the "
+            "provider asked for a pause (1 times)."
         )
 
     def test_records_of_the_version_before_tell_of_failures(self) -> None:

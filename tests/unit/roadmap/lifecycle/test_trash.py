@@ -237,7 +237,7 @@ class TestOutOfIt:
         answer = client.request(method, path)
         assert (answer.status_code, answer.json()["detail"]) == (
             404,
-            "There is no such roadmap in the trash.",
+            "This roadmap is not in the trash.",
         )
         assert client.get(roadmap).status_code == 200
 

@@ -96,7 +96,7 @@ def test_twice_is_a_conflict(
     again = client.post(path)
     assert (again.status_code, again.json()["detail"]) == (
         409,
-        "Nothing of this concept is from the built-in catalogue any more.",
+        "No part of this concept is from the built-in catalogue.",
     )
 
 
@@ -110,7 +110,7 @@ def test_where_there_are_as_many_versions_as_there_may_be_it_says_so(
     )
     assert (answer.status_code, answer.json()["detail"]) == (
         409,
-        "Each part has 1 versions; that is as many as there may be.",
+        "The maximum of 1 versions is reached for each part.",
     )
 
 

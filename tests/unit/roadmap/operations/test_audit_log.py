@@ -61,7 +61,11 @@ def test_an_act_is_written_down_before_it_is_done_and_its_outcome_after() -> Non
 @pytest.mark.parametrize(
     ("error", "outcome", "expected"),
     [
-        (NotFound("There is no such message."), AuditOutcome.refused, "There is no such message."),
+        (
+            NotFound("This message does not exist."),
+            AuditOutcome.refused,
+            "This message does not exist.",
+        ),
         (Conflict("It is paused already."), AuditOutcome.refused, "It is paused already."),
         (Unavailable("The broker is away."), AuditOutcome.failed, "The broker is away."),
         (ZeroDivisionError("secret-of-somebody"), AuditOutcome.failed, ""),
@@ -129,7 +133,7 @@ def test_pages_meet_and_filters_hold() -> None:
         with audited(ADA, "queue.pause" if number % 2 else "queue.resume", str(number)):
             pass
     with pytest.raises(NotFound), audited(ADA, "queue.pause", "7"):
-        raise NotFound("There is no such queue.")
+        raise NotFound("This queue does not exist.")
     first = records(limit=3)
     assert first.next_cursor is not None
     rest = records(limit=100, before=UUID(first.next_cursor))

@@ -41,7 +41,7 @@ BAD = {
     "until=2026-13-26T09:30:00Z": "month",
     "text=" + "x" * 10_000: "at most 500 characters",
     "text=a%00b": "control characters",
-    "text=%2B%2B": "no word in it",
+    "text=%2B%2B": "contains no word",
     "step=a%0Ab": "control characters",
     "cursor=newest": "UUID",
     "limit=0": "1",
@@ -81,7 +81,7 @@ def note(*messages: str, trace: str | None = None, **fields: Any) -> None:
 
 
 def away(*given: Any) -> None:
-    raise Unavailable("The database does not answer at the moment.")
+    raise Unavailable("The database does not respond.")
 
 
 def messages_of(items: list[dict[str, Any]]) -> list[str]:

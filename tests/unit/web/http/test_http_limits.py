@@ -90,7 +90,7 @@ def test_what_is_no_request_is_answered_by_a_problem(port: int, content: bytes) 
     assert (problem["type"], problem["status"], problem["title"]) == (
         "/problems/malformed",
         400,
-        "The request cannot be read",
+        "Malformed request",
     )
     assert problem["detail"]
     assert problem["request_id"] == headers["x-request-id"]

@@ -131,7 +131,7 @@ class TestWaiting:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def away(*_: object) -> None:
-            raise Unavailable("The database does not answer at the moment.")
+            raise Unavailable("The database does not respond.")
 
         monkeypatch.setattr("roadmap.lifecycle.queries.roadmap_tree", away)
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=20"})

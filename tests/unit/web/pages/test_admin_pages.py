@@ -413,7 +413,7 @@ class TestAuditPage:
         page = text_of(room.get("/admin/audit").text)
         assert "Paused a queue" in page
         assert "local@localhost" in page
-        assert "There is no dead letter gone in the content queue." in page
+        assert "The content queue has no dead letter gone." in page
         refused = room.get("/admin/audit?outcome=refused").text.split("<tbody>")[1]
         assert "Paused a queue" not in refused
         assert "Retried a dead letter" in refused
